@@ -1,0 +1,59 @@
+"""Every error that wsproxy raises on purpose.
+
+    WsproxyError            one clear line for the user; `exit_status` for the command line
+    ├── UsageError          2  what the user asked for cannot be done
+    │   ├── CatalogError    2  a catalog file has a mistake
+    │   └── UnknownCondition 2 no such catalog condition
+    ├── TraceError          3  the trace cannot be read
+    │   ├── NotATrace       3  nothing in the file is a trace
+    │   └── LimitExceeded   3  the file asks for more memory than a reader gives
+    └── ConnectFailed       2  the other end could not be reached
+
+Everything else that escapes is a bug of ours and keeps its traceback.
+"""
+
+from __future__ import annotations
+
+
+class WsproxyError(Exception):
+    """Base of all errors that are shown to the user as one line.
+
+    Attributes:
+        exit_status: what a command exits with when this error ends it.
+    """
+
+    exit_status = 1
+
+
+class UsageError(WsproxyError):
+    """What was asked for cannot be done: a bad option, a port in use, an unwritable folder."""
+
+    exit_status = 2
+
+
+class CatalogError(UsageError):
+    """A catalog file has a mistake; the message names the file and the key."""
+
+
+class UnknownCondition(UsageError):
+    """No condition of the catalog has this id; the message names near ones."""
+
+
+class TraceError(WsproxyError):
+    """A trace cannot be read; the file's fault."""
+
+    exit_status = 3
+
+
+class NotATrace(TraceError):
+    """Nothing in the file could be read as a trace."""
+
+
+class LimitExceeded(TraceError):
+    """A length read from the file is over the reader's limit."""
+
+
+class ConnectFailed(WsproxyError):
+    """The other end could not be reached: DNS, TCP, TLS or the proxy in between."""
+
+    exit_status = 2

@@ -1,0 +1,360 @@
+"""A trace read as a story: handshake, messages, audio, close, facts.
+
+A `Session` is a fold over records. The recorder folds as it writes, the commands as
+they read, so both say the same. It holds a few bytes a frame and a bounded number of
+messages, never all payloads.
+"""
+
+from __future__ import annotations
+
+import os
+from array import array
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from wsproxy.trace import (
+    Bytes,
+    End,
+    Eof,
+    Failure,
+    Finding,
+    FrameRecord,
+    Gap,
+    Loss,
+    Record,
+    Request,
+    Response,
+    Start,
+    TraceReader,
+)
+from wsproxy.wire import Opcode, header, is_upgrade
+
+KEPT_MESSAGES = 64  # text messages kept from the beginning, and as many from the end
+KEPT_TEXT = 64 << 10  # bytes kept of a text message
+KEPT_AUDIO = 64 << 10  # bytes kept from the beginning of each direction's binary messages
+
+
+@dataclass(frozen=True, slots=True)
+class FrameInfo:
+    """What is kept of every frame.
+
+    Attributes:
+        number: 1 for the first frame of the session, either direction.
+        length: payload as the application reads it, bytes.
+        wire_length: on the wire, header included, bytes.
+    """
+
+    number: int
+    t_ns: int
+    from_client: bool
+    opcode: Opcode
+    fin: bool
+    length: int
+    wire_length: int
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A text message; `frame` is the number of the frame that began it."""
+
+    frame: int
+    t_ns: int
+    from_client: bool
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class CloseInfo:
+    """A Close frame."""
+
+    frame: int
+    t_ns: int
+    from_client: bool
+    code: int | None
+    reason: str
+
+
+@dataclass(slots=True)
+class Direction:
+    """One side's traffic, counted.
+
+    Attributes:
+        frames: number of frames.
+        size: bytes on the wire after the upgrade, frames and garbage.
+        head: the first bytes of its binary messages.
+        garbage: bytes that were no valid frame.
+        ended: how the direction ended, if it did.
+    """
+
+    frames: int = 0
+    size: int = 0
+    head: bytes = field(default=b"", repr=False)
+    garbage: int = 0
+    ended: Eof | None = None
+
+
+class Session:
+    """The facts of one session.
+
+    Attributes:
+        start, request, response, end: the records, None if not (yet) seen.
+        close: the first Close frame; `closes` has all of them.
+        failures, gaps, findings, losses: in their order.
+        sent, received: traffic from the app, and from the server.
+        broken: the frames that broke a rule of RFC 6455, as (number, rule).
+    """
+
+    def __init__(self) -> None:
+        self.start: Start | None = None
+        self.request: Request | None = None
+        self.response: Response | None = None
+        self.end: End | None = None
+        self.closes: list[CloseInfo] = []
+        self.failures: list[Failure] = []
+        self.gaps: list[Gap] = []
+        self.findings: list[Finding] = []
+        self.losses: list[Loss] = []
+        self.broken: list[tuple[int, str]] = []
+        self.sent = Direction()
+        self.received = Direction()
+        self.last_ns = 0
+        self._first_ended: Eof | None = None
+        self._times = array("q")
+        self._lengths = array("Q")
+        self._wire_lengths = array("Q")
+        self._bits = array("B")
+        self._first_messages: tuple[list[Message], list[Message]] = ([], [])
+        self._last_messages: tuple[deque[Message], deque[Message]] = (
+            deque(maxlen=KEPT_MESSAGES),
+            deque(maxlen=KEPT_MESSAGES),
+        )
+        # The message at hand of each direction: its first frame's number, time and opcode.
+        self._open: list[tuple[int, int, Opcode, bytearray] | None] = [None, None]
+
+    @classmethod
+    def read(cls, path: str | os.PathLike[str]) -> Session:
+        """Read a whole trace.
+
+        Raises:
+            TraceError: it cannot be read.
+        """
+        session = cls()
+        with TraceReader(path) as reader:
+            for record in reader:
+                session.add(record)
+            session.losses = reader.losses
+        return session
+
+    # -- the fold
+
+    def add(self, record: Record) -> None:
+        """Take the next record."""
+        self.last_ns = max(self.last_ns, record.t_ns)
+        match record:
+            case FrameRecord():
+                self._add_frame(record)
+            case Bytes():
+                direction = self.sent if record.from_client else self.received
+                direction.size += len(record.data)
+                direction.garbage += len(record.data)
+            case Start():
+                self.start = record
+            case Request():
+                self.request = record
+            case Response():
+                self.response = record
+            case Eof():
+                self._add_eof(record)
+            case Failure():
+                self.failures.append(record)
+            case Gap():
+                self.gaps.append(record)
+            case Finding():
+                self.findings.append(record)
+            case End():
+                self.end = record
+
+    def _add_frame(self, frame: FrameRecord) -> None:
+        opcode = Opcode(frame.opcode)
+        self._times.append(frame.t_ns)
+        self._lengths.append(len(frame.payload) + frame.cut)
+        self._wire_lengths.append(max(frame.wire_length, 0))
+        self._bits.append(opcode | frame.fin << 4 | frame.from_client << 5)
+        number = len(self._times)
+        direction = self.sent if frame.from_client else self.received
+        direction.frames += 1
+        direction.size += frame.wire_length
+        if frame.broken_rule:
+            self.broken.append((number, frame.broken_rule))
+        if frame.close is not None:
+            self.closes.append(
+                CloseInfo(
+                    number, frame.t_ns, frame.from_client, frame.close.code, frame.close.reason
+                )
+            )
+        elif opcode in (Opcode.TEXT, Opcode.BINARY, Opcode.CONTINUATION):
+            self._add_data(frame, opcode, number, direction)
+
+    def _add_data(
+        self, frame: FrameRecord, opcode: Opcode, number: int, direction: Direction
+    ) -> None:
+        side = int(frame.from_client)
+        current = self._open[side]
+        if opcode is not Opcode.CONTINUATION or current is None:
+            current = (number, frame.t_ns, opcode, bytearray())
+        first, t_ns, kind, content = current
+        if kind is Opcode.TEXT:
+            content += frame.payload[: KEPT_TEXT - len(content)]
+            if frame.fin:
+                text = content.decode("utf-8", "replace")
+                self._keep(Message(first, t_ns, frame.from_client, text))
+        elif len(direction.head) < KEPT_AUDIO:
+            direction.head += frame.payload[: KEPT_AUDIO - len(direction.head)]
+        self._open[side] = None if frame.fin else current
+
+    def _keep(self, message: Message) -> None:
+        first = self._first_messages[message.from_client]
+        if len(first) < KEPT_MESSAGES:
+            first.append(message)
+        else:
+            self._last_messages[message.from_client].append(message)
+
+    def _add_eof(self, eof: Eof) -> None:
+        direction = self.sent if eof.from_client else self.received
+        if direction.ended is None or eof.how == "reset":
+            direction.ended = eof
+        if self._first_ended is None:
+            self._first_ended = eof
+
+    # -- what was recorded
+
+    @property
+    def id(self) -> str:
+        return self.start.session if self.start else "?"
+
+    @property
+    def provider(self) -> str | None:
+        return self.start.provider if self.start else None
+
+    @property
+    def api(self) -> str | None:
+        return self.start.api if self.start else None
+
+    @property
+    def close(self) -> CloseInfo | None:
+        return self.closes[0] if self.closes else None
+
+    @property
+    def failure(self) -> Failure | None:
+        return self.failures[0] if self.failures else None
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the upgrade was accepted."""
+        return self.response is not None and self.response.status == 101
+
+    @property
+    def complete(self) -> bool:
+        """Whether everything that happened is in the trace."""
+        return self.end is not None and self.end.complete and not self.gaps and not self.losses
+
+    @property
+    def frame_count(self) -> int:
+        return len(self._times)
+
+    def frame(self, number: int) -> FrameInfo:
+        """The frame of this number, from 1."""
+        index = number - 1
+        bits = self._bits[index]
+        return FrameInfo(
+            number,
+            self._times[index],
+            bool(bits & 0x20),
+            Opcode(bits & 0x0F),
+            bool(bits & 0x10),
+            self._lengths[index],
+            self._wire_lengths[index],
+        )
+
+    def frames(self, *, from_client: bool | None = None) -> Iterator[FrameInfo]:
+        """All frames in their order, or one direction's."""
+        for number in range(1, len(self._times) + 1):
+            if from_client is None or bool(self._bits[number - 1] & 0x20) is from_client:
+                yield self.frame(number)
+
+    def messages(self, *, from_client: bool) -> list[Message]:
+        """The text messages kept of a direction: the first ones and the last ones."""
+        return [*self._first_messages[from_client], *self._last_messages[from_client]]
+
+    # -- how it ended
+
+    @property
+    def ending(self) -> str:
+        """One of trace.ENDINGS."""
+        if self.end is not None:
+            return self.end.ending
+        return self.derived_ending or "unfinished"
+
+    @property
+    def derived_ending(self) -> str | None:
+        """The ending that the records show, without asking the end record."""
+        if self.response is not None and not self.accepted:
+            return "refused" if self._asked_for_upgrade else "http"
+        if self.closes:
+            return "close"
+        if self._first_ended is not None and self.accepted:
+            return "reset" if self._first_ended.how == "reset" else "eof"
+        if self.failures:
+            return "failed"
+        return None
+
+    @property
+    def _asked_for_upgrade(self) -> bool:
+        return self.request is None or is_upgrade((h[0], h[1]) for h in self.request.headers)
+
+    @property
+    def closed_by(self) -> str | None:
+        """Which side ended it: "client", "server", or None."""
+        ending = self.ending
+        if ending == "close" and self.closes:
+            return _side(self.closes[0].from_client)
+        if ending in ("eof", "reset") and self._first_ended is not None:
+            return _side(self._first_ended.from_client)
+        if ending == "refused" or ending == "http":
+            return "server"
+        if ending == "failed" and self.failures:
+            return _side(self.failures[0].from_client)
+        return None
+
+    @property
+    def opened_ns(self) -> int | None:
+        """When the upgrade was accepted, ns."""
+        return self.response.t_ns if self.response is not None and self.accepted else None
+
+    @property
+    def duration_ns(self) -> int:
+        return self.end.t_ns if self.end is not None else self.last_ns
+
+    @property
+    def failed(self) -> bool:
+        """Whether it ended in another way than both sides agree to call normal."""
+        if self.ending == "close":
+            return self.closes[0].code not in (1000, 1001, None)
+        return self.ending not in ("stopped", "unfinished")
+
+    def response_header(self, name: str) -> str | None:
+        """A header of the response, or None."""
+        if self.response is None:
+            return None
+        return header(((h[0], h[1]) for h in self.response.headers), name)
+
+    def request_header(self, name: str) -> str | None:
+        """A header of the request, or None."""
+        if self.request is None:
+            return None
+        return header(((h[0], h[1]) for h in self.request.headers), name)
+
+
+def _side(from_client: bool) -> str:
+    return "client" if from_client else "server"

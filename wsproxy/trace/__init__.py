@@ -1,0 +1,43 @@
+"""The trace file: one session, concatenated zstd frames of msgpack maps.
+
+`docs/trace-format.md` is the specification.
+"""
+
+from .reader import SUFFIX, Loss, TraceReader, find_traces
+from .records import (
+    ENDINGS,
+    VERSION,
+    Bytes,
+    End,
+    Eof,
+    Failure,
+    Finding,
+    FrameRecord,
+    Gap,
+    Record,
+    Request,
+    Response,
+    Start,
+)
+from .writer import TraceWriter
+
+__all__ = [
+    "ENDINGS",
+    "SUFFIX",
+    "VERSION",
+    "Bytes",
+    "End",
+    "Eof",
+    "Failure",
+    "Finding",
+    "FrameRecord",
+    "Gap",
+    "Loss",
+    "Record",
+    "Request",
+    "Response",
+    "Start",
+    "TraceReader",
+    "TraceWriter",
+    "find_traces",
+]

@@ -1,0 +1,362 @@
+"""The records of a trace, one dataclass each, and their msgpack maps.
+
+`docs/trace-format.md` is the specification. Times are nanoseconds since the session's
+start, on a monotonic clock. Readers skip kinds and keys that they do not know.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from wsproxy.wire import Close, Frame, Opcode
+
+VERSION = 1
+
+# What ended a session; `list --json` and the end record use these words.
+ENDINGS = ("close", "eof", "reset", "refused", "failed", "http", "stopped", "unfinished")
+
+
+@dataclass(frozen=True, slots=True)
+class Sync:
+    """The first record of every block: the block can be read alone."""
+
+    kind: ClassVar[str] = "sync"
+    version: int
+    session: str
+    block: int
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """The first record of a session.
+
+    Attributes:
+        session: random id, hexadecimal.
+        started_at_ns: Unix time of `t_ns` 0, ns.
+        capture: "wire" (frames as sent) or "messages" (messages as mitmproxy saw them).
+        client: the app's address, "host:port".
+        provider, api: the catalog's names, None if not recognised.
+        attempt: 1, or 2 and up where attempts before it at the same endpoint failed.
+        wsproxy, mitmproxy: versions that recorded it; mitmproxy None for a replay's own.
+        mode: mitmproxy's proxy mode, "replay-client" or "replay-server".
+        origin: session id of the trace that this session replays.
+        made_up: there was no HTTP exchange to record; request and failure were
+            put together from connection events.
+    """
+
+    kind: ClassVar[str] = "start"
+    t_ns: int
+    version: int
+    session: str
+    started_at_ns: int
+    capture: str = "wire"
+    client: str | None = None
+    provider: str | None = None
+    api: str | None = None
+    attempt: int = 1
+    wsproxy: str | None = None
+    mitmproxy: str | None = None
+    mode: str | None = None
+    origin: str | None = None
+    made_up: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """The opening handshake's request, or a plain HTTP request.
+
+    Attributes:
+        scheme: "ws", "wss", "http" or "https".
+        path: path and query; credentials in it read REDACTED.
+        headers: [name, value] pairs in their order.
+        body: the first bytes of a plain request's body, None for an upgrade.
+        redacted: what was taken out: maps with `where` ("header", "query",
+            "subprotocol"), `name`, `fingerprint` (keyed, hexadecimal) and `length`
+            (characters).
+    """
+
+    kind: ClassVar[str] = "request"
+    t_ns: int
+    method: str
+    scheme: str
+    host: str
+    port: int
+    path: str
+    http_version: str = "HTTP/1.1"
+    headers: list[list[str]] = field(default_factory=list)
+    body: bytes | None = None
+    redacted: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """The answer to the request; `body` (its first bytes) only where the status is not 101."""
+
+    kind: ClassVar[str] = "response"
+    t_ns: int
+    status: int
+    reason: str = ""
+    http_version: str = "HTTP/1.1"
+    headers: list[list[str]] = field(default_factory=list)
+    body: bytes | None = None
+    body_length: int = 0
+    redacted: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class FrameRecord:
+    """One frame (RFC 6455, section 5.2).
+
+    Attributes:
+        t_ns: when its last byte came.
+        opcode: as on the wire, 0, 1, 2, 8, 9 or 10.
+        rsv: RSV1 is 4, RSV2 is 2, RSV3 is 1.
+        mask: the masking key, None for an unmasked frame.
+        wire_length: bytes on the wire, header included.
+        payload: unmasked and inflated.
+        deflated: `payload` is still deflated: it could not be inflated.
+        cut: bytes of the payload that were over the recorder's limit; they followed `payload`.
+        broken_rule: the rule of RFC 6455 that the frame breaks.
+    """
+
+    kind: ClassVar[str] = "frame"
+    t_ns: int
+    from_client: bool
+    opcode: int
+    payload: bytes
+    fin: bool = True
+    rsv: int = 0
+    mask: bytes | None = None
+    wire_length: int = 0
+    deflated: bool = False
+    cut: int = 0
+    broken_rule: str | None = None
+
+    @property
+    def close(self) -> Close | None:
+        """Code and reason, if this is a Close frame."""
+        return Close.parse(self.payload) if self.opcode == Opcode.CLOSE else None
+
+    @property
+    def frame(self) -> Frame:
+        """The frame on the wire; of a deflated message, what it would be without deflate."""
+        rsv = self.rsv if self.deflated else self.rsv & 3
+        return Frame(Opcode(self.opcode), self.payload, self.fin, rsv, self.mask, self.wire_length)
+
+
+@dataclass(frozen=True, slots=True)
+class Bytes:
+    """Bytes that are no valid frame, as they were on the wire."""
+
+    kind: ClassVar[str] = "bytes"
+    t_ns: int
+    from_client: bool
+    data: bytes
+    broken_rule: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Eof:
+    """One side ended its direction of the TCP connection.
+
+    Attributes:
+        how: "eof" (FIN), "close-notify" (TLS's own end, before FIN) or "reset" (RST,
+            or the connection was lost).
+    """
+
+    kind: ClassVar[str] = "eof"
+    t_ns: int
+    from_client: bool
+    how: str = "eof"
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What went wrong outside of frames.
+
+    Attributes:
+        where: "dns", "connect", "proxy" (CONNECT refused), "tls-server", "tls-client",
+            "http" or "handshake".
+        from_client: whose side it happened on.
+    """
+
+    kind: ClassVar[str] = "failure"
+    t_ns: int
+    where: str
+    from_client: bool
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Traffic that went on and is not in the trace.
+
+    Attributes:
+        t_ns, until_ns: from when to when.
+        records, size: how many records, or how many bytes on the wire, are missing;
+            0 where not known.
+    """
+
+    kind: ClassVar[str] = "gap"
+    t_ns: int
+    until_ns: int
+    reason: str
+    records: int = 0
+    size: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What the recorder's catalog said about the session when it ended."""
+
+    kind: ClassVar[str] = "finding"
+    t_ns: int
+    id: str
+    severity: str
+    title: str
+    evidence: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """The last record of a session; everything in it can be computed from the others.
+
+    Attributes:
+        ending: one of ENDINGS.
+        closed_by: "client" or "server", or None.
+        complete: no gap.
+    """
+
+    kind: ClassVar[str] = "end"
+    t_ns: int
+    ending: str
+    closed_by: str | None = None
+    close_code: int | None = None
+    close_reason: str | None = None
+    frames_sent: int = 0
+    frames_received: int = 0
+    bytes_sent: int = 0
+    bytes_received: int = 0
+    complete: bool = True
+    findings: list[str] = field(default_factory=list)
+
+
+Record = (
+    Start | Request | Response | FrameRecord | Bytes | Eof | Failure | Gap | Finding | End
+)
+AnyRecord = Sync | Record
+
+
+class BadRecord(ValueError):
+    """A map in a trace is not the record that its kind says."""
+
+_CLASSES: tuple[type[AnyRecord], ...] = typing.get_args(AnyRecord)
+
+
+def to_map(record: AnyRecord) -> dict[str, Any]:
+    """The msgpack map of a record; attributes that are None are left out."""
+    if type(record) is FrameRecord:  # the hot path, spelt out
+        out: dict[str, Any] = {
+            "kind": "frame",
+            "t_ns": record.t_ns,
+            "from_client": record.from_client,
+            "opcode": record.opcode,
+            "fin": record.fin,
+            "rsv": record.rsv,
+            "wire_length": record.wire_length,
+            "payload": record.payload,
+        }
+        if record.mask is not None:
+            out["mask"] = record.mask
+        if record.deflated or record.cut or record.broken_rule:
+            out["deflated"] = record.deflated
+            out["cut"] = record.cut
+            out["broken_rule"] = record.broken_rule
+        return out
+    out = {"kind": record.kind}
+    for name, _, _ in _FIELDS[record.kind]:
+        value = getattr(record, name)
+        if value is not None:
+            out[name] = value
+    return out
+
+
+def from_map(data: object) -> AnyRecord | None:
+    """The record of a msgpack map.
+
+    Returns:
+        The record, or None for a kind that this version does not know.
+
+    Raises:
+        BadRecord: a key is missing or has the wrong type.
+    """
+    if not isinstance(data, Mapping):
+        raise BadRecord("a record is not a map")
+    kind = data.get("kind")
+    cls = _BY_KIND.get(kind) if isinstance(kind, str) else None
+    if cls is None:
+        if isinstance(kind, str):
+            return None
+        raise BadRecord("a record has no kind")
+    values: dict[str, Any] = {}
+    for name, accepts, required in _FIELDS[cls.kind]:
+        if name in data:
+            value = data[name]
+            if type(value) not in accepts:
+                raise BadRecord(f"{kind}.{name} has the wrong type: {type(value).__name__}")
+            values[name] = value
+        elif required:
+            raise BadRecord(f"{kind}.{name} is missing")
+    record = cls(**values)
+    _check(record)
+    return record
+
+
+def _check(record: AnyRecord) -> None:
+    """What a type alone does not say."""
+    match record:
+        case FrameRecord():
+            if record.opcode not in _OPCODES or not 0 <= record.rsv <= 7 or record.cut < 0:
+                raise BadRecord("frame with values outside of RFC 6455")
+            if record.mask is not None and len(record.mask) != 4:
+                raise BadRecord("frame.mask is not 4 bytes")
+        case Request() | Response():
+            for pair in record.headers:
+                if (
+                    type(pair) is not list
+                    or len(pair) != 2
+                    or type(pair[0]) is not str
+                    or type(pair[1]) is not str
+                ):
+                    raise BadRecord(f"{record.kind}.headers is not a list of pairs of text")
+            for entry in record.redacted:
+                if type(entry) is not dict:
+                    raise BadRecord(f"{record.kind}.redacted is not a list of maps")
+        case Finding(evidence=texts) | End(findings=texts):
+            if any(type(text) is not str for text in texts):
+                raise BadRecord(f"{record.kind} has a list with something else than text")
+
+
+_OPCODES = frozenset(int(opcode) for opcode in Opcode)
+
+
+def _fields(cls: type[AnyRecord]) -> tuple[tuple[str, frozenset[type], bool], ...]:
+    """(name, accepted types, whether it must be there) of each attribute."""
+    hints = typing.get_type_hints(cls)
+    out = []
+    for f in dataclasses.fields(cls):
+        hint = hints[f.name]
+        options = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+        accepts = frozenset(typing.get_origin(option) or option for option in options)
+        required = f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
+        out.append((f.name, accepts, required))
+    return tuple(out)
+
+
+_BY_KIND: dict[str, type[AnyRecord]] = {cls.kind: cls for cls in _CLASSES}
+_FIELDS = {cls.kind: _fields(cls) for cls in _CLASSES}

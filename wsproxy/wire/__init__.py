@@ -1,0 +1,26 @@
+"""RFC 6455 on bytes: frames, messages, close payloads and permessage-deflate.
+
+Pure: no sockets, no files, no clocks.
+"""
+
+from .deflate import Inflater
+from .frames import RSV1, RSV2, RSV3, Close, Frame, Garbage, Opcode
+from .handshake import Deflate, accept_key, header, is_upgrade
+from .parser import FrameParser, RuleChecker
+
+__all__ = [
+    "RSV1",
+    "RSV2",
+    "RSV3",
+    "Close",
+    "Deflate",
+    "Frame",
+    "FrameParser",
+    "Garbage",
+    "Inflater",
+    "Opcode",
+    "RuleChecker",
+    "accept_key",
+    "header",
+    "is_upgrade",
+]

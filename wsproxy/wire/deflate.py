@@ -1,0 +1,82 @@
+"""permessage-deflate, read side: frames as sent in, inflated payloads out (RFC 7692)."""
+
+from __future__ import annotations
+
+import zlib
+
+from .frames import RSV1, Frame, Opcode
+from .handshake import Deflate
+
+_TAIL = b"\x00\x00\xff\xff"  # what a sender takes off each message (section 7.2.1)
+
+MAX_INFLATED = 64 << 20  # bytes that one message may inflate to
+
+
+class Inflater:
+    """Inflates the messages of one direction, frame by frame, in their order.
+
+    Frames of a fragmented message are inflated one by one, with the window carried
+    over as agreed; control frames between them pass untouched.
+
+    Args:
+        deflate: what the handshake agreed on.
+        from_client: which side's frames these are.
+        max_inflated: bytes that one message may inflate to.
+    """
+
+    def __init__(
+        self, deflate: Deflate, *, from_client: bool, max_inflated: int = MAX_INFLATED
+    ) -> None:
+        self._keep_window = not (
+            deflate.client_no_context_takeover
+            if from_client
+            else deflate.server_no_context_takeover
+        )
+        bits = deflate.client_max_window_bits if from_client else deflate.server_max_window_bits
+        # zlib inflates a raw stream of window 8 only with a window of 9.
+        self._wbits = -max(bits, 9)
+        self._max_inflated = max_inflated
+        self._stream = zlib.decompressobj(self._wbits)
+        self._compressed = False  # whether the message at hand is
+        self._inflated = 0  # bytes of it so far
+        self._broken = False
+
+    def inflate(self, frame: Frame) -> bytes | None:
+        """The payload as the application reads it.
+
+        Returns:
+            The inflated payload of a frame of a compressed message, the payload as it
+            is of any other frame; None where it cannot be inflated: damaged data, a
+            message over the limit, a frame that was not kept whole, or anything
+            after those while the window is carried over.
+        """
+        if frame.control:
+            return frame.payload
+        if frame.opcode is not Opcode.CONTINUATION:
+            self._compressed = bool(frame.rsv & RSV1)
+            self._inflated = 0
+        if not self._compressed:
+            return frame.payload
+        payload = None if self._broken or frame.cut else self._decompress(frame)
+        if payload is None:
+            self._broken = True
+        if frame.fin and not self._keep_window:
+            self._stream = zlib.decompressobj(self._wbits)
+            self._broken = False
+        return payload
+
+    def _decompress(self, frame: Frame) -> bytes | None:
+        data = frame.payload + _TAIL if frame.fin else frame.payload
+        room = self._max_inflated - self._inflated
+        try:
+            out = self._stream.decompress(data, room + 1)
+        except zlib.error:
+            return None
+        if len(out) > room or self._stream.unconsumed_tail:
+            return None
+        if self._stream.eof:
+            # A block marked final inside a message (section 7.2.3.5): the next one
+            # begins a new deflate stream with an empty window.
+            self._stream = zlib.decompressobj(self._wbits)
+        self._inflated += len(out)
+        return out
