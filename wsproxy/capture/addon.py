@@ -1,0 +1,374 @@
+"""The mitmproxy addon: which hook begins, answers, fails and ends a session.
+
+Hooks run at the beginning and the end of a session only; its bytes pass through
+`relay` without any. Loadable by itself (`addons/record.py`) and by `embed`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from mitmproxy import ctx, exceptions, http, tls
+from mitmproxy.addonmanager import Loader
+from mitmproxy.connection import Client
+from mitmproxy.proxy import server_hooks
+from mitmproxy.version import VERSION as MITMPROXY_VERSION
+
+from wsproxy import catalog
+from wsproxy.diagnose import diagnose
+from wsproxy.recording import Clock, Recording, new_start
+from wsproxy.session import Session
+from wsproxy.trace import Failure, Finding, Request, Response
+from wsproxy.wire import Close, Opcode, is_upgrade
+
+from . import layer
+from .recorder import LiveSession, Recorder
+from .redact import Redactor, fingerprint_key
+
+logger = logging.getLogger(__name__)
+
+MAX_BODY = 64 << 10  # bytes kept of the body of a refusal or of a plain HTTP exchange
+
+_ENDINGS_THAT_FAILED = frozenset({"eof", "reset", "refused", "failed", "http"})
+
+
+def config_folder() -> Path:
+    """Where wsproxy keeps its own files (its fingerprint key, the user's catalog)."""
+    base = os.environ.get("XDG_CONFIG_HOME")
+    return (Path(base) if base else Path.home() / ".config") / "wsproxy"
+
+
+class Record:
+    """Records WebSocket sessions, and failed HTTP exchanges with known speech APIs.
+
+    Args:
+        on_begin, on_end: called on the recorder's thread when a trace was begun or
+            completed.
+    """
+
+    def __init__(
+        self,
+        on_begin: Callable[[Recording], None] | None = None,
+        on_end: Callable[[Recording], None] | None = None,
+    ) -> None:
+        self._on_begin = on_begin
+        self._on_end = on_end
+        self._recorder: Recorder | None = None
+        self._live: dict[str, LiveSession] = {}  # by flow id
+        self._busy: dict[str, int] = {}  # sessions by client connection id
+        self._attempts: dict[tuple[str, str], int] = {}  # failed ones in a row, by endpoint
+        self._hosts: list[re.Pattern[str]] = []
+        self._catalog = catalog.load()
+        self._redact = Redactor(self._catalog.credentials, fingerprint_key(config_folder()))
+
+    # -- mitmproxy's life cycle
+
+    def load(self, loader: Loader) -> None:
+        loader.add_option(
+            "wsproxy_out", str, "recordings", "Folder for the traces; made if it is not there."
+        )
+        loader.add_option(
+            "wsproxy_host",
+            Sequence[str],
+            [],
+            "Record only sessions with hosts that match one of these regular expressions. "
+            "Empty: all.",
+        )
+        loader.add_option(
+            "wsproxy_capture",
+            str,
+            "auto",
+            "wire: relay verbatim and record every frame as it was sent. messages: relay through "
+            "mitmproxy's own WebSocket layer, so that its UI and other addons see the messages, "
+            "and record those. auto: messages where mitmproxy has a UI, else wire.",
+            choices=("auto", "wire", "messages"),
+        )
+        loader.add_option(
+            "wsproxy_max_payload",
+            int,
+            64 << 20,
+            "Bytes of one frame that are kept; of a longer frame the rest is only counted.",
+        )
+
+    def configure(self, updated: set[str]) -> None:
+        if "wsproxy_host" in updated:
+            try:
+                self._hosts = [re.compile(p, re.IGNORECASE) for p in ctx.options.wsproxy_host]
+            except re.error as error:
+                raise exceptions.OptionsError(
+                    f"wsproxy_host is not a regular expression: {error}"
+                ) from error
+        if "wsproxy_out" in updated:
+            _check_folder(Path(ctx.options.wsproxy_out))
+
+    def running(self) -> None:
+        self._recorder = Recorder(
+            Path(ctx.options.wsproxy_out),
+            asyncio.get_running_loop(),
+            diagnose=self._diagnose,
+            max_payload=ctx.options.wsproxy_max_payload,
+            on_begin=self._on_begin,
+            on_end=self._ended,
+        )
+        layer.install(self._sink_for)
+
+    def done(self) -> None:
+        layer.uninstall()
+        if self._recorder is not None:
+            self._recorder.close()
+            self._recorder = None
+
+    # -- a session with an HTTP exchange
+
+    def request(self, flow: http.HTTPFlow) -> None:
+        """An upgrade is asked for: the session begins before anything can go wrong."""
+        if is_upgrade(_pairs(flow.request.headers)) and self._wanted(flow.request.pretty_host):
+            self._begin(flow)
+
+    def response(self, flow: http.HTTPFlow) -> None:
+        assert flow.response is not None
+        session = self._live.get(flow.id)
+        if session is None:
+            if flow.response.status_code < 400 or not self._is_known_api(flow):
+                return
+            session = self._begin(flow)
+            if session is None:
+                return
+        session.add(self._response(session, flow.response))
+        if flow.websocket is None:
+            self._end(flow)
+
+    def error(self, flow: http.HTTPFlow) -> None:
+        """The exchange broke: no response, or not a whole one."""
+        session = self._live.get(flow.id)
+        if session is not None and flow.error is not None and not session.attached:
+            session.add(_failure(session.now(), flow.error.msg))
+            self._end(flow)
+
+    # -- relayed by mitmproxy's own layer (capture level "messages")
+
+    def websocket_message(self, flow: http.HTTPFlow) -> None:
+        session = self._live.get(flow.id)
+        if session is None or session.attached or flow.websocket is None:
+            return
+        message = flow.websocket.messages[-1]
+        session.message(message.from_client, Opcode(message.type), message.content)
+
+    def websocket_end(self, flow: http.HTTPFlow) -> None:
+        session = self._live.get(flow.id)
+        if session is None or flow.websocket is None:
+            return
+        if not session.attached:
+            _stock_end(session, flow)
+        self._end(flow)
+
+    # -- sessions that no flow is made for
+
+    def tls_failed_client(self, data: tls.TlsData) -> None:
+        """Most often the app does not trust mitmproxy's CA."""
+        server = data.context.server
+        host = data.conn.sni or (server.address[0] if server.address else None)
+        if host is not None:
+            port = server.address[1] if server.address else 443
+            self._made_up(
+                data.context.client, host, port, "tls-client", True, data.conn.error or ""
+            )
+
+    def http_connect_error(self, flow: http.HTTPFlow) -> None:
+        """The upstream of a CONNECT could not be reached, or the upstream proxy refused."""
+        text = flow.response.get_text(strict=False) if flow.response else None
+        failure = _failure(0, text or (flow.error.msg if flow.error else ""))
+        where = "proxy" if flow.client_conn.proxy_mode.type_name == "upstream" else failure.where
+        self._made_up(
+            flow.client_conn,
+            flow.request.host,
+            flow.request.port,
+            where,
+            failure.from_client,
+            failure.message,
+        )
+
+    def server_connect_error(self, data: server_hooks.ServerConnectionHookData) -> None:
+        """In modes without a proxy request, this is all that there is of a failed connect."""
+        if data.client.proxy_mode.type_name in ("regular", "upstream"):
+            return  # a flow, or http_connect_error, tells of it
+        if self._busy.get(data.client.id) or data.server.address is None:
+            return
+        host, port = data.server.address[0], data.server.address[1]
+        failure = _failure(0, data.server.error or "")
+        self._made_up(data.client, host, port, failure.where, False, failure.message)
+
+    # -- putting records together
+
+    def _wanted(self, host: str) -> bool:
+        return not self._hosts or any(pattern.search(host) for pattern in self._hosts)
+
+    def _is_known_api(self, flow: http.HTTPFlow) -> bool:
+        host = flow.request.pretty_host
+        provider, _ = self._catalog.recognise(host, flow.request.path.partition("?")[0])
+        return provider is not None and self._wanted(host)
+
+    def _begin(self, flow: http.HTTPFlow) -> LiveSession | None:
+        if self._recorder is None:
+            return None
+        request = flow.request
+        upgrade = is_upgrade(_pairs(request.headers))
+        scheme = request.scheme
+        if upgrade:
+            scheme = "wss" if scheme == "https" else "ws"
+        path = request.path.partition("?")[0]
+        session = self._new_session(flow.client_conn, request.pretty_host, path, made_up=False)
+        redacted = self._redact(_pairs(request.headers), request.path)
+        body = None if upgrade else (request.raw_content or b"")[:MAX_BODY]
+        session.add(
+            Request(
+                session.now(),
+                request.method,
+                scheme,
+                request.pretty_host,
+                request.port,
+                redacted.path,
+                request.http_version,
+                redacted.headers,
+                body,
+                redacted.taken,
+            )
+        )
+        self._live[flow.id] = session
+        self._busy[flow.client_conn.id] = self._busy.get(flow.client_conn.id, 0) + 1
+        return session
+
+    def _new_session(self, client: Client, host: str, path: str, *, made_up: bool) -> LiveSession:
+        assert self._recorder is not None
+        provider, api = self._catalog.recognise(host, path)
+        start = new_start(
+            clock := Clock.start(),
+            capture="wire" if self._wire else "messages",
+            client=f"{client.peername[0]}:{client.peername[1]}" if client.peername else None,
+            provider=provider.id if provider else None,
+            api=api.name if api else None,
+            attempt=self._attempts.get((host, path), 0) + 1,
+            mitmproxy=MITMPROXY_VERSION,
+            mode=client.proxy_mode.full_spec,
+            made_up=made_up,
+        )
+        return self._recorder.begin(clock, start)
+
+    def _made_up(
+        self, client: Client, host: str, port: int, where: str, from_client: bool, message: str
+    ) -> None:
+        """A session put together from a connection event."""
+        if self._recorder is None or not self._wanted(host):
+            return
+        session = self._new_session(client, host, "/", made_up=True)
+        session.add(Request(session.now(), "GET", "wss", host, port, "/"))
+        session.add(Failure(session.now(), where, from_client, message))
+        session.end()
+
+    def _response(self, session: LiveSession, response: http.Response) -> Response:
+        redacted = self._redact(_pairs(response.headers))
+        body = None
+        if response.status_code != 101:
+            body = response.get_content(strict=False) or b""
+        return Response(
+            session.now(),
+            response.status_code,
+            response.reason,
+            response.http_version,
+            redacted.headers,
+            body[:MAX_BODY] if body is not None else None,
+            len(body or b""),
+            redacted.taken,
+        )
+
+    def _end(self, flow: http.HTTPFlow) -> None:
+        self._live.pop(flow.id).end()
+        client = flow.client_conn.id
+        self._busy[client] -= 1
+        if not self._busy[client]:
+            del self._busy[client]
+
+    # -- what the layer and the recorder ask for
+
+    @property
+    def _wire(self) -> bool:
+        if ctx.options.wsproxy_capture == "auto":
+            return ctx.master.addons.get("view") is None
+        return bool(ctx.options.wsproxy_capture == "wire")
+
+    def _sink_for(self, flow: http.HTTPFlow) -> LiveSession | None:
+        return self._live.get(flow.id) if self._wire else None
+
+    def _diagnose(self, session: Session) -> list[Finding]:
+        return [
+            Finding(
+                session.duration_ns,
+                finding.id,
+                finding.severity,
+                finding.title,
+                [evidence.text for evidence in finding.evidence],
+            )
+            for finding in diagnose(session, self._catalog)
+        ]
+
+    def _ended(self, recording: Recording) -> None:
+        """On the recorder's thread: count failed attempts at the same endpoint."""
+        session = recording.session
+        if session.request is not None:
+            path = session.request.path.partition("?")[0]
+            endpoint = (session.request.host, path)
+            if session.failed:
+                self._attempts[endpoint] = self._attempts.get(endpoint, 0) + 1
+            else:
+                self._attempts.pop(endpoint, None)
+        if self._on_end is not None:
+            self._on_end(recording)
+
+
+def _pairs(headers: http.Headers) -> list[tuple[str, str]]:
+    return list(headers.items(multi=True))
+
+
+def _check_folder(folder: Path) -> None:
+    """Raise an OptionsError unless traces can be written to a folder."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / f".wsproxy-{os.getpid()}"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise exceptions.OptionsError(
+            f"wsproxy_out: cannot write to {folder}: {error.strerror}"
+        ) from error
+
+
+# What mitmproxy's texts say, and what that means; the first that matches.
+_WHERE = (
+    (re.compile(r"client disconnected|client closed", re.I), "handshake", True),
+    (re.compile(r"name or service|getaddrinfo|name resolution|nodename", re.I), "dns", False),
+    (re.compile(r"TLS|certificate|OpenSSL", re.I), "tls-server", False),
+    (re.compile(r"connect|refused|unreachable|timed out|Errno", re.I), "connect", False),
+)
+
+
+def _failure(t_ns: int, message: str) -> Failure:
+    for pattern, where, from_client in _WHERE:
+        if pattern.search(message):
+            return Failure(t_ns, where, from_client, message)
+    return Failure(t_ns, "http", False, message)
+
+
+def _stock_end(session: LiveSession, flow: http.HTTPFlow) -> None:
+    """The Close that mitmproxy's own layer saw; 1005 and 1006 stand for what is not on the wire."""
+    data = flow.websocket
+    assert data is not None
+    if data.close_code == 1006 or data.close_code is None:
+        session.eof(bool(data.closed_by_client), "eof")
+        return
+    close = Close(None if data.close_code == 1005 else data.close_code, data.close_reason or "")
+    session.message(bool(data.closed_by_client), Opcode.CLOSE, close.serialize())

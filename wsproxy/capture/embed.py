@@ -1,0 +1,210 @@
+"""Runs mitmproxy with the recording addon, for `wsproxy record` and `wsproxy run`."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mitmproxy import exceptions
+from mitmproxy.addons.proxyserver import Proxyserver
+from mitmproxy.options import Options
+from mitmproxy.tools.dump import DumpMaster
+
+from wsproxy.errors import UsageError
+from wsproxy.recording import Recording
+
+from .addon import Record
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What to listen on and what to record.
+
+    Attributes:
+        host, port: where to listen; port 0 takes a free one.
+        mode: mitmproxy's proxy mode; `reverse:` takes ws and wss URLs as well.
+        out: folder for the traces.
+        hosts: record only hosts that match one of these regular expressions.
+        confdir: folder of the CA; None is mitmproxy's own, ~/.mitmproxy.
+        options: further mitmproxy options, as "name=value".
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8080
+    mode: str = "regular"
+    out: Path = Path("recordings")
+    hosts: tuple[str, ...] = ()
+    confdir: Path | None = None
+    options: tuple[str, ...] = ()
+
+    @property
+    def mitmproxy_mode(self) -> str:
+        """The mode in mitmproxy's words: it knows no ws:// and wss:// upstreams."""
+        for ours, theirs in (("reverse:ws://", "reverse:http://"), ("reverse:wss://", "reverse:https://")):
+            if self.mode.startswith(ours):
+                return theirs + self.mode[len(ours) :]
+        return self.mode
+
+
+@dataclass(slots=True)
+class Running:
+    """A recorder that is up.
+
+    Attributes:
+        address: (host, port) that it listens on; None in modes without a port.
+        ca: the CA certificate that apps have to trust, PEM.
+    """
+
+    address: tuple[str, int] | None
+    ca: Path
+    _stop: Callable[[], None] = field(repr=False)
+
+    def stop(self) -> None:
+        """Ask it to stop; from any thread."""
+        self._stop()
+
+
+@contextlib.asynccontextmanager
+async def recorder(
+    settings: Settings,
+    *,
+    on_begin: Callable[[Recording], None] | None = None,
+    on_end: Callable[[Recording], None] | None = None,
+) -> AsyncIterator[tuple[Running, asyncio.Task[None]]]:
+    """Run a recorder for the body of a `with`.
+
+    Yields:
+        The running recorder, and a task that ends when it has been stopped.
+
+    Raises:
+        UsageError: it cannot start: a bad option, a port in use, an unwritable folder.
+    """
+    ready = asyncio.Event()
+    with _ErrorLog() as errors:
+        master = _master(settings, Record(on_begin, on_end), ready)
+        task = asyncio.create_task(master.run())
+        waiting = asyncio.create_task(ready.wait())
+        await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+    if errors.first is not None:
+        master.shutdown()
+        await task
+        raise UsageError(errors.first)
+    loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        loop.call_soon_threadsafe(master.shutdown)
+
+    ca = Path(master.options.confdir).expanduser() / "mitmproxy-ca-cert.pem"
+    try:
+        yield Running(_address(master), ca, stop), task
+    finally:
+        master.shutdown()
+        await task
+
+
+@contextlib.contextmanager
+def background(settings: Settings, **callbacks: Callable[[Recording], None]) -> Iterator[Running]:
+    """Run a recorder on a thread of its own for the body of a `with`.
+
+    Raises:
+        UsageError: as `recorder`.
+    """
+    started: list[Running] = []
+    failed: list[BaseException] = []
+    ready = threading.Event()
+
+    async def main() -> None:
+        async with recorder(settings, **callbacks) as (running, task):
+            started.append(running)
+            ready.set()
+            await asyncio.wait({task})
+
+    def run() -> None:
+        try:
+            asyncio.run(main())
+        except BaseException as error:
+            failed.append(error)
+        finally:
+            ready.set()
+
+    thread = threading.Thread(target=run, name="wsproxy-proxy", daemon=True)
+    thread.start()
+    ready.wait()
+    if failed:
+        raise failed[0]
+    try:
+        yield started[0]
+    finally:
+        started[0].stop()
+        thread.join()
+        if failed:
+            raise failed[0]
+
+
+def stop_on_signals(running: Running) -> None:
+    """End the recorder properly on SIGINT and SIGTERM."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with contextlib.suppress(NotImplementedError):  # not on Windows
+            loop.add_signal_handler(number, running.stop)
+
+
+def _master(settings: Settings, addon: Record, ready: asyncio.Event) -> DumpMaster:
+    options = Options(listen_host=settings.host, listen_port=settings.port)
+    if settings.confdir is not None:
+        options.confdir = str(settings.confdir)
+    master = DumpMaster(options, with_termlog=False, with_dumper=False)
+    # It prints a line of its own and exits; `recorder` raises what was logged instead.
+    master.addons.remove(master.addons.get("errorcheck"))
+    try:
+        master.addons.add(addon, _Ready(ready))
+        options.update(wsproxy_out=str(settings.out), wsproxy_host=list(settings.hosts))
+        options.set(*settings.options)
+        options.update(mode=[settings.mitmproxy_mode])
+    except (exceptions.OptionsError, ValueError) as error:
+        raise UsageError(str(error)) from error
+    return master
+
+
+class _Ready:
+    """Tells when mitmproxy listens."""
+
+    def __init__(self, event: asyncio.Event) -> None:
+        self._event = event
+
+    def running(self) -> None:
+        self._event.set()
+
+
+class _ErrorLog(logging.Handler):
+    """Keeps the first error that mitmproxy logs while it starts."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.first: str | None = None
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.first = self.first or record.getMessage().splitlines()[0]
+
+    def __enter__(self) -> _ErrorLog:
+        logging.getLogger().addHandler(self)
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        logging.getLogger().removeHandler(self)
+
+
+def _address(master: DumpMaster) -> tuple[str, int] | None:
+    proxyserver = master.addons.get("proxyserver")
+    assert isinstance(proxyserver, Proxyserver)
+    for address in proxyserver.listen_addrs():
+        return str(address[0]), int(address[1])
+    return None
+

@@ -1,0 +1,191 @@
+"""The layer that takes the place of mitmproxy's WebSocket layer.
+
+It fires the same start and end hooks and relays through `relay`. One attribute of
+mitmproxy is replaced, by `install`; everything that reaches into mitmproxy's
+internals is in this file and in `relay`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
+from typing import Protocol
+
+from mitmproxy import ctx, http
+from mitmproxy.addons.proxyserver import Proxyserver
+from mitmproxy.connection import Connection
+from mitmproxy.proxy import commands, events, layer
+from mitmproxy.proxy.context import Context
+from mitmproxy.proxy.layers import tls as tls_layers
+from mitmproxy.proxy.layers import websocket
+from mitmproxy.proxy.layers.http import HttpLayer
+from mitmproxy.proxy.server import ConnectionHandler
+from mitmproxy.proxy.tunnel import TunnelLayer
+
+from wsproxy.session import Session
+
+from .relay import Leg, Relay, Sink
+
+logger = logging.getLogger(__name__)
+
+_Stock = websocket.WebsocketLayer
+
+
+class RelaySink(Sink, Protocol):
+    """A sink for one flow, which also wants to know its relay."""
+
+    def attach(self, relay: Relay, on_ended: Callable[[Session], None]) -> None:
+        """The relay begins; `on_ended` wants the session once its trace is complete."""
+
+
+class RelayEnded(events.MessageInjected[None]):
+    """A relay is over. Injected past the protocol layers: those have not seen a byte of it."""
+
+
+class NotRelayable(Exception):
+    """The connections of a flow cannot be taken over; the message says why."""
+
+
+class RelayLayer(layer.Layer):
+    """Relays an upgraded flow verbatim and fires websocket_start and websocket_end."""
+
+    def __init__(
+        self,
+        context: Context,
+        flow: http.HTTPFlow,
+        handler: ConnectionHandler,
+        legs: tuple[Leg, Leg],
+        sink: RelaySink,
+    ) -> None:
+        super().__init__(context)
+        self._flow = flow
+        self._handler = handler
+        self._legs = legs
+        self._sink = sink
+        self._no_timeout = ExitStack()
+
+    def _handle_event(self, event: events.Event) -> layer.CommandGenerator[None]:
+        if isinstance(event, events.Start):
+            yield websocket.WebsocketStartHook(self._flow)
+            self._start()
+        elif isinstance(event, RelayEnded):
+            yield websocket.WebsocketEndHook(self._flow)
+            self._flow.live = False
+            for connection in (self._flow.client_conn, self._flow.server_conn):
+                yield commands.CloseConnection(connection)
+        # Other events come from the connections after they were handed back: all over.
+
+    def _start(self) -> None:
+        # An idle session is no reason to end it: mitmproxy's watchdog would.
+        self._no_timeout.enter_context(self._handler.timeout_watchdog.disarm())
+        relay = Relay(*self._legs, self._sink, self._no_timeout.close)
+        self._sink.attach(relay, self._finish)
+        # What came while the hook ran is older than anything that the relay will read.
+        # An end in there is seen by the relay as well, at the take-over.
+        for event in self._paused_event_queue:
+            if isinstance(event, events.DataReceived):
+                from_client = event.connection == self._flow.client_conn
+                relay.data(self._legs[0 if from_client else 1], event.data)
+        self._paused_event_queue.clear()
+        relay.start()
+
+    def _finish(self, session: Session) -> None:
+        """The trace is complete: say how the session ended, and end the flow."""
+        data = self._flow.websocket
+        assert data is not None
+        data.timestamp_end = time.time()
+        data.closed_by_client = session.closed_by == "client"
+        close = session.close
+        data.close_code = 1006 if close is None else 1005 if close.code is None else close.code
+        data.close_reason = close.reason if close else None
+        with suppress(ValueError):  # mitmproxy has given the connection up already
+            _proxyserver().inject_event(RelayEnded(self._flow, None))
+
+
+def install(sink_for: Callable[[http.HTTPFlow], RelaySink | None]) -> None:
+    """Relay WebSocket flows with RelayLayer from now on.
+
+    Args:
+        sink_for: called for each accepted upgrade; returns what to report to, or None
+            to use mitmproxy's own layer. A sink whose flow cannot be relayed is never
+            attached.
+    """
+
+    def make(context: Context, flow: http.HTTPFlow) -> layer.Layer:
+        sink = sink_for(flow)
+        if sink is None:
+            return _Stock(context, flow)
+        try:
+            handler, legs = _legs(context, flow)
+        except NotRelayable as error:
+            logger.warning(
+                "wsproxy: %s goes through mitmproxy's own WebSocket layer, which does not "
+                "relay verbatim: %s",
+                flow.request.pretty_host,
+                error,
+            )
+            return _Stock(context, flow)
+        return RelayLayer(context, flow, handler, legs, sink)
+
+    # A factory is all that mitmproxy uses this attribute as.
+    websocket.WebsocketLayer = make  # type: ignore[assignment,misc]
+
+
+def uninstall() -> None:
+    """Give mitmproxy its own WebSocket layer back."""
+    websocket.WebsocketLayer = _Stock  # type: ignore[misc]
+
+
+def _proxyserver() -> Proxyserver:
+    addon = ctx.master.addons.get("proxyserver")
+    if not isinstance(addon, Proxyserver):
+        raise NotRelayable("mitmproxy runs without its proxyserver addon")
+    return addon
+
+
+def _legs(context: Context, flow: http.HTTPFlow) -> tuple[ConnectionHandler, tuple[Leg, Leg]]:
+    handler = _proxyserver().connections.get(flow.client_conn.id)
+    if not isinstance(handler, ConnectionHandler):
+        raise NotRelayable("mitmproxy has no handler for the connection")
+    if context.client.alpn == b"h2":
+        raise NotRelayable("the client speaks HTTP/2")
+    layers = list(_layers(context, flow))
+    client = _leg(True, flow.client_conn, handler, layers)
+    server = _leg(False, flow.server_conn, handler, layers)
+    return handler, (client, server)
+
+
+def _leg(
+    from_client: bool, conn: Connection, handler: ConnectionHandler, layers: list[layer.Layer]
+) -> Leg:
+    tls = [x.tls for x in layers if isinstance(x, tls_layers.TLSLayer) and x.conn == conn]
+    if bool(conn.tls) != (len(tls) == 1):
+        raise NotRelayable("its TLS layer was not found")
+    # Through an upstream proxy the connection is a tunnel in another one.
+    outer = conn
+    for each in layers:
+        if isinstance(each, TunnelLayer) and each.conn == outer:
+            outer = each.tunnel_connection
+    if outer != conn and outer.tls:
+        raise NotRelayable("the upstream proxy is reached through TLS")
+    io = handler.transports.get(outer)
+    if io is None or not isinstance(io.reader, asyncio.StreamReader):
+        raise NotRelayable("it is not an asyncio connection")
+    if not isinstance(io.writer, asyncio.StreamWriter):
+        raise NotRelayable("it is not an asyncio connection")
+    return Leg(from_client, io.reader, io.writer, tls[0] if tls else None)
+
+
+def _layers(context: Context, flow: http.HTTPFlow) -> Iterator[layer.Layer]:
+    """All layers around a flow, those of its server connection's own stack as well."""
+    yield from context.layers
+    for each in context.layers:
+        if isinstance(each, HttpLayer):
+            below = each.connections.get(flow.server_conn)
+            while isinstance(below, TunnelLayer):
+                if below not in context.layers:
+                    yield below
+                below = below.child_layer

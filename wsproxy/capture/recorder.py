@@ -1,0 +1,321 @@
+"""Queue and thread between the proxy's event loop and the traces.
+
+The event loop only stamps and queues; parsing, inflating, packing, compressing and
+writing happen here, on one thread for all sessions. The queue is bounded in bytes:
+over the high mark a session's reading is held for a bounded time; when the thread
+stays behind even so, bytes are counted instead of kept, and the trace says so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+from wsproxy.recording import Clock, Diagnose, Recording, trace_path
+from wsproxy.session import Session
+from wsproxy.trace import Eof, Failure, Gap, Record, Response, Start
+from wsproxy.wire import Opcode
+
+logger = logging.getLogger(__name__)
+
+INTERVAL = 0.05  # seconds between looks at the queue; what is urgent wakes the thread
+HIGH = 32 << 20  # queued bytes over which reading is held
+HARD = 96 << 20  # queued bytes over which data is counted and not kept
+PATIENCE = 2.0  # seconds that reading is held at the most
+_OVERHEAD = 200  # bytes that a queued item costs besides its data
+
+
+class Held(Protocol):
+    """What can be held and released: a relay."""
+
+    def hold(self) -> None: ...
+
+    def release(self) -> None: ...
+
+
+class LiveSession:
+    """A session being recorded, as the event loop sees it.
+
+    Every method is called on the event loop and returns at once.
+
+    Args:
+        start: the first record; its time is `clock`'s start.
+    """
+
+    def __init__(self, recorder: Recorder, clock: Clock, start: Start) -> None:
+        self.start = start
+        self.ended = False
+        self._recorder = recorder
+        self._origin_ns = clock.origin_ns
+        self._relay: Held | None = None
+        self._on_ended: Callable[[Session], None] | None = None
+        self._dropped: dict[bool, Gap] = {}
+
+    def now(self) -> int:
+        """Nanoseconds since the session's start."""
+        return time.monotonic_ns() - self._origin_ns
+
+    def attach(self, relay: Held, on_ended: Callable[[Session], None]) -> None:
+        """A relay carries the session's bytes from now on."""
+        self._relay = relay
+        self._on_ended = on_ended
+
+    @property
+    def attached(self) -> bool:
+        return self._relay is not None
+
+    def data(self, from_client: bool, data: bytes) -> bool:
+        """Queue bytes of one direction; False if reading should be held."""
+        recorder = self._recorder
+        if from_client in self._dropped or recorder.backlog > HARD:
+            self._drop(from_client, len(data))
+            return True
+        recorder.put((self, self.now(), from_client, data), len(data))
+        if recorder.backlog > HIGH and self._relay is not None:
+            return recorder.overrun or not recorder.wait_for_room(self._relay)
+        return True
+
+    def eof(self, from_client: bool, how: str) -> None:
+        """One direction has ended."""
+        self.add(Eof(self.now(), from_client, how))
+
+    def failed(self, from_client: bool, message: str) -> None:
+        """TLS broke in the middle of the session."""
+        where = "tls-client" if from_client else "tls-server"
+        self.add(Failure(self.now(), where, from_client, message))
+
+    def add(self, record: Record) -> None:
+        """Queue a record; it is written at once."""
+        self._recorder.put((self, 0, None, record), 0, urgent=True)
+
+    def message(self, from_client: bool, opcode: Opcode, payload: bytes) -> None:
+        """Queue a message that mitmproxy's own layer relayed."""
+        self._recorder.put((self, self.now(), from_client, (opcode, payload)), len(payload))
+
+    def end(self, ending: str | None = None) -> None:
+        """The session is over."""
+        if self.ended:
+            return
+        self.ended = True
+        for gap in self._dropped.values():
+            self.add(gap)
+        self._recorder.put((self, self.now(), None, ending), 0, urgent=True)
+
+    def told(self, session: Session) -> None:
+        """The trace is complete."""
+        if self._on_ended is not None:
+            self._on_ended(session)
+
+    def _drop(self, from_client: bool, size: int) -> None:
+        now = self.now()
+        gap = self._dropped.get(from_client)
+        since, before = (gap.t_ns, gap.size) if gap else (now, 0)
+        side = "client" if from_client else "server"
+        reason = f"the recorder could not keep up; bytes from the {side} are missing"
+        self._dropped[from_client] = Gap(since, now, reason, size=before + size)
+
+
+_Content = bytes | tuple[Opcode, bytes] | Record | str | None
+_Item = tuple[LiveSession, int, bool | None, _Content]
+
+
+class Recorder:
+    """Owns the thread, the queue and the open recordings.
+
+    Args:
+        folder: where traces go.
+        loop: the event loop that sessions live on.
+        diagnose: names the findings of a session that ends.
+        max_payload: bytes of one frame that are kept.
+        on_begin, on_end: called on the thread when a trace was begun or completed.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        diagnose: Diagnose | None = None,
+        max_payload: int = 64 << 20,
+        on_begin: Callable[[Recording], None] | None = None,
+        on_end: Callable[[Recording], None] | None = None,
+    ) -> None:
+        self.overrun = False
+        self._folder = folder
+        self._loop = loop
+        self._diagnose = diagnose
+        self._max_payload = max_payload
+        self._on_begin = on_begin
+        self._on_end = on_end
+        self._queue: deque[_Item] = deque()
+        self._put = 0  # bytes queued ever: written by the event loop only
+        self._done = 0  # bytes taken ever: written by the thread only
+        self._wake = threading.Event()
+        self._stopping = False
+        self._open: dict[LiveSession, Recording] = {}
+        self._held: set[Held] = set()
+        self._warned = False
+        self._thread = threading.Thread(target=self._run, name="wsproxy-recorder", daemon=True)
+        self._thread.start()
+
+    # -- on the event loop
+
+    @property
+    def backlog(self) -> int:
+        """Bytes queued and not yet taken."""
+        return self._put - self._done
+
+    def begin(self, clock: Clock, start: Start) -> LiveSession:
+        """Begin the trace of a new session."""
+        session = LiveSession(self, clock, start)
+        self.put((session, 0, None, start), 0, urgent=True)
+        return session
+
+    def put(self, item: _Item, size: int, *, urgent: bool = False) -> None:
+        """Queue an item of so many bytes; an urgent one is written at once."""
+        self._put += size + _OVERHEAD
+        self._queue.append(item)
+        if urgent:
+            self._wake.set()
+
+    def wait_for_room(self, relay: Held) -> bool:
+        """Have a relay released when there is room again. Returns whether there is already."""
+        if self.backlog <= HIGH:
+            return True
+        if not self._held:
+            self._loop.call_later(PATIENCE, self._give_up_waiting)
+        self._held.add(relay)
+        self._wake.set()
+        return False
+
+    def close(self) -> None:
+        """Write what is queued, end the open sessions as stopped, end the thread."""
+        self._stopping = True
+        self._wake.set()
+        self._thread.join()
+
+    def _give_up_waiting(self) -> None:
+        self.overrun = self.backlog > HIGH
+        self._release()
+
+    def _release(self) -> None:
+        held, self._held = self._held, set()
+        for relay in held:
+            relay.release()
+
+    # -- on the thread
+
+    def _run(self) -> None:
+        while True:
+            self._wake.wait(INTERVAL if self._open else None)
+            self._wake.clear()
+            stopping = self._stopping  # what was queued before it was set is taken below
+            self._take_all()
+            if stopping:
+                break
+            for session, recording in self._open.items():
+                if recording.due(session.now()):
+                    recording.flush()
+            if self._held and self.backlog < HIGH // 2:
+                self._loop.call_soon_threadsafe(self._release)
+            if self.overrun and self.backlog < HIGH // 2:
+                self.overrun = False
+        for session, recording in list(self._open.items()):
+            self._end(session, recording, session.now(), "stopped")
+
+    def _take_all(self) -> None:
+        queue = self._queue
+        while queue:
+            session, t_ns, from_client, content = queue.popleft()
+            size = _OVERHEAD
+            try:
+                size += self._take(session, t_ns, from_client, content)
+            except Exception:
+                # A fault of ours must not end the recording of the other sessions.
+                logger.exception("wsproxy: recording of session %s failed", session.start.session)
+                self._open.pop(session, None)
+            self._done += size
+
+    def _take(
+        self, session: LiveSession, t_ns: int, from_client: bool | None, content: _Content
+    ) -> int:
+        """Handle one item; returns the bytes of data in it."""
+        if isinstance(content, Start):
+            self._begin(session, content)
+            return 0
+        recording = self._open.get(session)
+        size = 0
+        match content:
+            case bytes():
+                size = len(content)
+                if recording is not None and recording.data(t_ns, bool(from_client), content):
+                    recording.flush()
+            case (opcode, payload):
+                size = len(payload)
+                if recording is not None:
+                    recording.message(t_ns, bool(from_client), opcode, payload)
+            case None | str():
+                if recording is not None:
+                    self._end(session, recording, t_ns, content)
+                else:
+                    self._tell(session, Session())
+            case _ if recording is not None:
+                self._add(recording, content)
+        return size
+
+    def _add(self, recording: Recording, record: Record) -> None:
+        if isinstance(record, Response):
+            recording.response(record)
+        elif isinstance(record, Eof):
+            recording.eof(record)
+        else:
+            recording.add(record)
+        recording.flush()
+        if recording.error is not None:
+            self._warn(recording.path, recording.error)
+
+    def _begin(self, session: LiveSession, start: Start) -> None:
+        path = trace_path(self._folder, start)
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            recording = Recording(
+                path, start, diagnose=self._diagnose, max_payload=self._max_payload
+            )
+        except OSError as error:
+            self._warn(path, error)
+            return
+        self._open[session] = recording
+        recording.flush()
+        if self._on_begin is not None:
+            self._on_begin(recording)
+
+    def _end(
+        self, session: LiveSession, recording: Recording, t_ns: int, ending: str | None
+    ) -> None:
+        del self._open[session]
+        recording.end(t_ns, ending)
+        if recording.error is not None:
+            self._warn(recording.path, recording.error)
+        if self._on_end is not None:
+            self._on_end(recording)
+        self._tell(session, recording.session)
+
+    def _tell(self, session: LiveSession, facts: Session) -> None:
+        if not self._stopping:
+            self._loop.call_soon_threadsafe(session.told, facts)
+
+    def _warn(self, path: Path, error: OSError) -> None:
+        """Say once that traces are not written; traffic goes on."""
+        if not self._warned:
+            self._warned = True
+            logger.error(
+                "wsproxy: cannot write %s: %s. Traffic goes on; traces lack what is not written.",
+                path,
+                error.strerror or error,
+            )

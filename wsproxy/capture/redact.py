@@ -1,0 +1,137 @@
+"""Takes credentials out of a handshake before anything of it is queued.
+
+What stays is that there was one, its length, and a keyed fingerprint: two traces of one
+machine can be told to use the same credential, and nobody else can test a guess.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, unquote_plus
+
+from wsproxy.catalog import Credentials
+
+PLACEHOLDER = "REDACTED"
+
+# Credentials whatever the provider: for the proxy, or a session of something else.
+_ALWAYS = frozenset({"authorization", "cookie", "set-cookie", "proxy-authorization"})
+
+# Schemes that stay before the credential, so that a wrong one can be seen.
+_SCHEMES = frozenset({"basic", "bearer", "digest", "token"})
+
+
+def fingerprint_key(folder: Path) -> bytes:
+    """The key of this installation's fingerprints, made on first use.
+
+    Args:
+        folder: where wsproxy keeps its own files. If it cannot be written, the key
+            lives as long as the process.
+    """
+    path = folder / "fingerprint.key"
+    try:
+        return path.read_bytes()
+    except OSError:
+        key = secrets.token_bytes(32)
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except OSError:
+        return key
+    with open(fd, "wb") as file:
+        file.write(key)
+    return key
+
+
+@dataclass(frozen=True, slots=True)
+class Redacted:
+    """A handshake's headers and path without credentials, and what was taken where."""
+
+    headers: list[list[str]]
+    path: str
+    taken: list[dict[str, Any]]
+
+
+class Redactor:
+    """Knows the places of credentials, and the key of the fingerprints.
+
+    Args:
+        credentials: the places, of all providers together.
+        key: see `fingerprint_key`.
+    """
+
+    def __init__(self, credentials: Credentials, key: bytes) -> None:
+        self._headers = _ALWAYS | {name.lower() for name in credentials.headers}
+        self._query = {name.lower() for name in credentials.query}
+        self._markers = {name.lower() for name in credentials.subprotocols}
+        self._prefixes = tuple(credentials.subprotocol_prefixes)
+        self._key = key
+
+    def __call__(self, headers: list[tuple[str, str]], path: str = "") -> Redacted:
+        """Redact one head.
+
+        Args:
+            headers: (name, value) pairs.
+            path: of a request, with its query.
+        """
+        taken: list[dict[str, Any]] = []
+        kept = [[name, self._header(name, value, taken)] for name, value in headers]
+        return Redacted(kept, self._path(path, taken), taken)
+
+    def _take(self, where: str, name: str, secret: str, taken: list[dict[str, Any]]) -> str:
+        digest = hmac.new(self._key, secret.encode("utf-8", "surrogateescape"), hashlib.sha256)
+        taken.append(
+            {
+                "where": where,
+                "name": name,
+                "fingerprint": digest.hexdigest()[:12],
+                "length": len(secret),
+            }
+        )
+        return PLACEHOLDER
+
+    def _header(self, name: str, value: str, taken: list[dict[str, Any]]) -> str:
+        lower = name.lower()
+        if lower == "sec-websocket-protocol":
+            return self._subprotocols(name, value, taken)
+        if lower not in self._headers or not value.strip():
+            return value
+        scheme, space, secret = value.partition(" ")
+        if space and scheme.lower() in _SCHEMES:
+            return f"{scheme} {self._take('header', name, secret, taken)}" if secret else value
+        return self._take("header", name, value, taken)
+
+    def _subprotocols(self, name: str, value: str, taken: list[dict[str, Any]]) -> str:
+        """An item after a marker, or with a prefix, is a credential: browsers have no headers."""
+        out: list[str] = []
+        previous = ""
+        for item in value.split(","):
+            item = item.strip()  # noqa: PLW2901
+            prefix = next((p for p in self._prefixes if item.startswith(p)), None)
+            if prefix is not None:
+                out.append(prefix + self._take("subprotocol", name, item[len(prefix) :], taken))
+            elif previous.lower() in self._markers:
+                out.append(self._take("subprotocol", name, item, taken))
+            else:
+                out.append(item)
+            previous = item
+        return ", ".join(out)
+
+    def _path(self, path: str, taken: list[dict[str, Any]]) -> str:
+        before, mark, query = path.partition("?")
+        if not mark:
+            return path
+        out = []
+        for part in query.split("&"):
+            name, equals, value = part.partition("=")
+            if value and unquote_plus(name).lower() in self._query:
+                secret = unquote_plus(value)
+                out.append(name + equals + quote(self._take("query", name, secret, taken)))
+            else:
+                out.append(part)
+        return before + mark + "&".join(out)

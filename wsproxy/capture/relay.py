@@ -1,0 +1,335 @@
+"""A verbatim relay between the two connections of an upgraded flow.
+
+mitmproxy's own path for a byte is: stream reader, event lock, a stack of generator
+layers, `drain` of every writer under one lock. Through it a reset and an EOF look the
+same, half-closes are lost, one stalled direction stalls the other, and each read costs
+a few hundred microseconds. Once the upgrade is done nothing of that is needed. So the
+relay puts its own asyncio protocol on both transports, copies what comes, and ends
+each side as the other one ended. When both are over it hands the connections back to
+mitmproxy's stream protocols, as lost, and mitmproxy cleans up as it always does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+import struct
+import termios
+from collections.abc import Callable
+from fcntl import ioctl
+from typing import Protocol
+
+from OpenSSL import SSL
+
+# How long the data that a peer sent before its reset may take to be delivered, seconds.
+RESET_PATIENCE = 10.0
+_RESET_POLL = 0.002  # seconds
+
+
+class Sink(Protocol):
+    """What the relay reports to. Times are the sink's own business."""
+
+    def data(self, from_client: bool, data: bytes) -> bool:
+        """Take bytes of one direction; False asks for the relay to be held for a while."""
+
+    def eof(self, from_client: bool, how: str) -> None:
+        """One direction has ended: "eof", "close-notify" or "reset"."""
+
+    def failed(self, from_client: bool, message: str) -> None:
+        """TLS with one side broke."""
+
+    def end(self) -> None:
+        """Both connections are over."""
+
+
+class Relay:
+    """Joins two legs until both connections are lost.
+
+    Args:
+        sink: what happens is reported to it.
+        on_end: called once, when both connections are lost.
+    """
+
+    def __init__(self, client: Leg, server: Leg, sink: Sink, on_end: Callable[[], None]):
+        self._legs = (client, server)
+        self._sink = sink
+        self._on_end = on_end
+        self._ended = False
+        client.join(self, server)
+        server.join(self, client)
+
+    def start(self) -> None:
+        """Take both connections over from mitmproxy."""
+        for leg in self._legs:
+            leg.take_over()
+        for leg in self._legs:
+            leg.read_backlog()
+
+    def hold(self) -> None:
+        """Stop reading from both sides, as a slower network would."""
+        for leg in self._legs:
+            leg.hold("recorder")
+
+    def release(self) -> None:
+        """Read on after `hold`."""
+        for leg in self._legs:
+            leg.release("recorder")
+
+    def data(self, leg: Leg, data: bytes) -> None:
+        """Copy what a leg read: to the other side first, then to the sink."""
+        leg.other.send(data)
+        if not self._sink.data(leg.from_client, data):
+            self.hold()
+
+    def eof(self, leg: Leg, how: str) -> None:
+        """A leg's peer has ended its direction."""
+        self._sink.eof(leg.from_client, how)
+        match how:
+            case "reset":
+                leg.other.reset()
+            case "close-notify":
+                leg.other.send_close_notify()
+            case _:
+                leg.other.send_eof()
+                if leg.other.peer_ended:
+                    for each in self._legs:
+                        each.close()
+
+    def failed(self, leg: Leg, message: str) -> None:
+        """TLS with a leg's peer broke: nothing more can be read from it or said to it."""
+        self._sink.failed(leg.from_client, message)
+        leg.close()
+        leg.other.reset()
+
+    def lost(self, leg: Leg) -> None:
+        """A leg's connection is gone."""
+        if not leg.other.is_lost:
+            leg.other.close()
+        elif not self._ended:
+            self._ended = True
+            for each in self._legs:
+                each.hand_back()
+            self._on_end()
+            self._sink.end()
+
+
+class Leg(asyncio.Protocol):
+    """One connection of the pair.
+
+    Args:
+        from_client: whether its peer is the app.
+        writer, reader: the streams that mitmproxy has been using.
+        tls: the TLS connection on memory BIOs, or None for a plain one.
+    """
+
+    other: Leg
+    _relay: Relay
+
+    def __init__(
+        self,
+        from_client: bool,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        tls: SSL.Connection | None,
+    ) -> None:
+        self.from_client = from_client
+        self.peer_ended = False
+        self.is_lost = False
+        self._reader = reader
+        self._transport: asyncio.Transport = writer.transport  # type: ignore[assignment]
+        # Typed as WriteTransport by typeshed; a TCP connection's can be read as well.
+        self._stock = self._transport.get_protocol()
+        self._tls = tls
+        self._holds: set[str] = set()
+        self._backlog = b""
+        self._resetting = False
+        self._error: Exception | None = None
+
+    def join(self, relay: Relay, other: Leg) -> None:
+        self._relay = relay
+        self.other = other
+
+    # -- taking over and handing back
+
+    def take_over(self) -> None:
+        """Become the transport's protocol; what the stream had read already is kept aside."""
+        buffer: bytearray = self._reader._buffer  # type: ignore[attr-defined]
+        # There is no public way to take what a StreamReader has read ahead.
+        self._backlog = bytes(buffer)
+        buffer.clear()
+        self._transport.set_protocol(self)
+        if not self._transport.is_closing() and not self._transport.is_reading():
+            self._transport.resume_reading()
+        if self._transport.get_write_buffer_size() > self._transport.get_write_buffer_limits()[1]:
+            self.other.hold("peer")
+
+    def read_backlog(self) -> None:
+        """Take what was read ahead, and an end that came before the take-over."""
+        if self._backlog:
+            backlog, self._backlog = self._backlog, b""
+            self.data_received(backlog)
+        error = self._reader.exception()
+        if error is not None:
+            self.connection_lost(error)
+        elif self._reader.at_eof():
+            self.eof_received()
+        elif self._transport.is_closing():
+            self.connection_lost(None)
+
+    def hand_back(self) -> None:
+        """Tell mitmproxy's protocol that its connection is lost, which ends its reader."""
+        self._stock.connection_lost(self._error)
+
+    # -- what the peer does
+
+    def data_received(self, data: bytes) -> None:
+        if self._tls is not None:
+            self._tls_received(self._tls, data)
+        elif data:
+            self._relay.data(self, data)
+
+    def _tls_received(self, tls: SSL.Connection, data: bytes) -> None:
+        tls.bio_write(data)
+        plaintext, closed, error = _decrypt(tls)
+        self._flush_tls(tls)  # answers that TLS itself gives, such as a key update
+        if plaintext:
+            self._relay.data(self, plaintext)
+        if error is not None:
+            self._relay.failed(self, f"TLS: {error}")
+        elif closed:
+            self._relay.eof(self, "close-notify")
+
+    def eof_received(self) -> bool:
+        if not self.peer_ended:
+            self.peer_ended = True
+            self._relay.eof(self, "eof")
+        return True  # the other direction stays open
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self.is_lost:
+            return
+        self._error = exc
+        if exc is not None and not self._resetting:
+            self._read_rest()
+            self.peer_ended = True
+            self.is_lost = True
+            self._relay.eof(self, "reset")
+        self.is_lost = True
+        self._relay.lost(self)
+
+    def _read_rest(self) -> None:
+        """Read what came before a reset that a failed write was the first to notice.
+
+        The kernel keeps it readable until the socket is closed, which asyncio does
+        only after connection_lost.
+        """
+        with contextlib.suppress(OSError, ValueError):
+            fd = self._transport.get_extra_info("socket").fileno()
+            while data := os.read(fd, 1 << 16):
+                self.data_received(data)
+
+    # -- flow control, each direction by itself
+
+    def pause_writing(self) -> None:
+        self._stock.pause_writing()
+        self.other.hold("peer")
+
+    def resume_writing(self) -> None:
+        self._stock.resume_writing()
+        self.other.release("peer")
+
+    def hold(self, who: str) -> None:
+        """Stop reading until each who asked for it has released it."""
+        self._holds.add(who)
+        self._transport.pause_reading()
+
+    def release(self, who: str) -> None:
+        self._holds.discard(who)
+        if not self._holds and not self._transport.is_closing():
+            self._transport.resume_reading()
+
+    # -- what is done to the peer
+
+    def send(self, data: bytes) -> None:
+        if self._transport.is_closing():
+            return
+        if self._tls is None:
+            self._transport.write(data)
+        else:
+            with contextlib.suppress(SSL.Error):  # its peer has ended TLS, or broken it
+                self._tls.sendall(data)
+            self._flush_tls(self._tls)
+
+    def send_close_notify(self) -> None:
+        if self._tls is not None:
+            with contextlib.suppress(SSL.Error):
+                self._tls.shutdown()
+            self._flush_tls(self._tls)
+
+    def send_eof(self) -> None:
+        if not self._transport.is_closing():
+            with contextlib.suppress(OSError):  # not connected any more
+                self._transport.write_eof()
+
+    def close(self) -> None:
+        """Close once what was sent is written out."""
+        self._transport.close()
+
+    def reset(self) -> None:
+        """Reset the connection (RST) once the peer has what was sent before."""
+        if not self.is_lost and not self._resetting:
+            self._resetting = True
+            loop = asyncio.get_running_loop()
+            self._reset_when_sent(loop, loop.time() + RESET_PATIENCE)
+
+    def _reset_when_sent(self, loop: asyncio.AbstractEventLoop, deadline: float) -> None:
+        if self.is_lost:
+            return
+        sock = self._transport.get_extra_info("socket")
+        unsent = self._transport.get_write_buffer_size() or _unacknowledged(sock)
+        if unsent and loop.time() < deadline:
+            loop.call_later(_RESET_POLL, self._reset_when_sent, loop, deadline)
+            return
+        with contextlib.suppress(OSError):
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self._transport.abort()
+
+    def _flush_tls(self, tls: SSL.Connection) -> None:
+        while True:
+            try:
+                data = tls.bio_read(1 << 16)
+            except SSL.Error:
+                return
+            if not self._transport.is_closing():
+                self._transport.write(data)
+
+
+def _decrypt(tls: SSL.Connection) -> tuple[bytes, bool, SSL.Error | None]:
+    """All plaintext that TLS has, whether the peer ended TLS, and what broke it."""
+    chunks: list[bytes] = []
+    closed = False
+    error = None
+    while True:
+        try:
+            chunks.append(tls.recv(1 << 16))
+        except SSL.WantReadError:
+            break
+        except SSL.ZeroReturnError:
+            closed = True
+            break
+        except SSL.Error as exc:
+            error = exc
+            break
+    return (chunks[0] if len(chunks) == 1 else b"".join(chunks)), closed, error
+
+
+def _unacknowledged(sock: socket.socket) -> int:
+    """Bytes sent that the peer's kernel has not acknowledged; 0 where that cannot be asked."""
+    out = bytearray(4)
+    try:
+        ioctl(sock.fileno(), termios.TIOCOUTQ, out)
+    except OSError:
+        return 0
+    return int.from_bytes(out, "little")
