@@ -1,0 +1,425 @@
+"""Which conditions fit a session, most specific first.
+
+The order is: what the server said last in a text message, then the reason of the Close
+frame, then its code; of a refused upgrade the error headers and body fields, then the
+status. A condition that is marked `general`, and those of RFC 6455 itself, are only looked
+at where nothing of the provider's own fits. What is not known stays without a condition.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from wsproxy.catalog.loader import Catalog
+from wsproxy.catalog.model import GENERIC, Condition, Match, Pattern
+
+# The names under which APIs give the same thing.
+_SPELLINGS: Mapping[str, tuple[str, ...]] = {
+    "err_code": ("err_code", "category", "error_code", "code", "error_type", "type"),
+    "err_msg": ("err_msg", "message", "details", "error", "description", "reason", "detail"),
+}
+_POINTER = re.compile(r"(?i)^\s*see error message for details\.?\s*$")
+
+# How well a match tells one condition from another: the earlier, the better.
+_STAGES = ("message", "reason", "answer", "ending", "code", "message-code", "status")
+
+
+class MessageLike(Protocol):
+    @property
+    def frame(self) -> int: ...
+    @property
+    def t_ns(self) -> int: ...
+    @property
+    def text(self) -> str: ...
+
+
+class CloseLike(Protocol):
+    @property
+    def frame(self) -> int: ...
+    @property
+    def t_ns(self) -> int: ...
+    @property
+    def from_client(self) -> bool: ...
+    @property
+    def code(self) -> int | None: ...
+    @property
+    def reason(self) -> str: ...
+
+
+class RequestLike(Protocol):
+    @property
+    def path(self) -> str: ...
+    @property
+    def host(self) -> str: ...
+
+
+class ResponseLike(Protocol):
+    @property
+    def status(self) -> int: ...
+    @property
+    def headers(self) -> Sequence[Sequence[str]]: ...
+    @property
+    def body(self) -> bytes | None: ...
+
+
+class FailureLike(Protocol):
+    @property
+    def where(self) -> str: ...
+    @property
+    def message(self) -> str: ...
+
+
+class SessionLike(Protocol):
+    """What is needed of a `wsproxy.session.Session`."""
+
+    @property
+    def provider(self) -> str | None: ...
+    @property
+    def api(self) -> str | None: ...
+    @property
+    def ending(self) -> str: ...
+    @property
+    def close(self) -> CloseLike | None: ...
+    @property
+    def closed_by(self) -> str | None: ...
+    @property
+    def failure(self) -> FailureLike | None: ...
+    @property
+    def request(self) -> RequestLike | None: ...
+    @property
+    def response(self) -> ResponseLike | None: ...
+    def messages(self, *, from_client: bool) -> Sequence[MessageLike]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class MatchedFact:
+    """One thing in the session that fitted.
+
+    Attributes:
+        name: e.g. "close code", "close reason", "message error", "header dg-error".
+        value: what the session has there.
+        frame: number of the frame it is in; None outside of frames.
+    """
+
+    name: str
+    value: str
+    frame: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A condition that fits a session.
+
+    Attributes:
+        facts: what fitted.
+        values: named groups of the patterns, such as the milliseconds that a reason names.
+        stage: what told: "message", "reason", "answer" (headers or body of a refusal),
+            "ending", "code", "message-code" or "status".
+        pointer: frame of a Close whose reason only points at the message, None if none.
+    """
+
+    condition: Condition
+    match: Match
+    facts: tuple[MatchedFact, ...]
+    stage: str
+    values: Mapping[str, str] = field(default_factory=dict)
+    pointer: int | None = None
+
+
+def candidates(session: SessionLike, catalog: Catalog) -> list[Hit]:
+    """The conditions that fit, most specific first.
+
+    Args:
+        session: a Session, or anything that looks like one.
+
+    Returns:
+        One hit a condition. Empty where the session ended in a way that the catalog does
+        not know, or has not ended.
+    """
+    facts = _Facts(session)
+    own = [
+        hit
+        for condition in catalog.conditions_of(session.provider)
+        if _applies(condition, session.api) and (hit := facts.hit(condition)) is not None
+    ]
+    if specific := [hit for hit in own if not hit.condition.general]:
+        return sorted(specific, key=_rank)
+    if own:
+        return sorted(own, key=lambda hit: hit.condition.order)
+    generic = [
+        hit
+        for condition in catalog.conditions_of(GENERIC)
+        if (hit := facts.hit(condition)) is not None
+    ]
+    return sorted(generic, key=_rank)
+
+
+def _applies(condition: Condition, api: str | None) -> bool:
+    return not condition.apis or api in condition.apis
+
+
+def _rank(hit: Hit) -> tuple[int, int, int, bool, bool, int]:
+    match = hit.match
+    frame = hit.facts[0].frame if hit.facts and match.kind == "message" else None
+    exact = [ranges.exact for ranges in (match.code, match.status) if ranges is not None]
+    return (
+        _STAGES.index(hit.stage),
+        -(frame or 0),
+        -len(hit.facts),
+        not all(exact),
+        not hit.condition.apis,
+        hit.condition.order,
+    )
+
+
+class _Facts:
+    """A session's ending, taken apart once for all conditions."""
+
+    def __init__(self, session: SessionLike) -> None:
+        self.session = session
+        self._server_json: list[tuple[int, dict[str, Any]]] | None = None
+        self._client_json: list[tuple[int, dict[str, Any]]] | None = None
+        self._body: dict[str, Any] | None = None
+
+    def hit(self, condition: Condition) -> Hit | None:
+        """The best of the forms of a condition that fit, or None."""
+        hits = [hit for match in condition.matches if (hit := self._try(condition, match))]
+        return min(hits, key=_rank) if hits else None
+
+    def _try(self, condition: Condition, match: Match) -> Hit | None:
+        found = _Found()
+        match match.kind:
+            case "message":
+                fits = self._message(match, found)
+            case "close":
+                fits = self._close(match, found)
+            case "refused" | "http":
+                fits = self._answer(match, found)
+            case _:
+                fits = self._ending(match, found)
+        if not fits or (match.said and not self._said(match, found)):
+            return None
+        pointer = self._pointer(found) if match.kind == "message" else None
+        return Hit(
+            condition, match, tuple(found.facts), _stage(match), dict(found.values), pointer
+        )
+
+    # -- in-band messages
+
+    def _message(self, match: Match, found: _Found) -> bool:
+        for frame, message in self._errors():
+            trial = _Found()
+            if _message_fits(match, message, frame, trial):
+                found.take(trial)
+                return True
+        return False
+
+    def _errors(self) -> Iterable[tuple[int, dict[str, Any]]]:
+        """The server's JSON messages before the Close frame, last first."""
+        if self._server_json is None:
+            close = self.session.close
+            self._server_json = [
+                (frame, message)
+                for frame, message in _json_messages(self.session.messages(from_client=False))
+                if close is None or frame < close.frame
+            ]
+        return self._server_json
+
+    def _pointer(self, found: _Found) -> int | None:
+        close = self.session.close
+        if close is None or not _POINTER.match(close.reason):
+            return None
+        found.facts.append(MatchedFact("close reason", close.reason, close.frame))
+        return close.frame
+
+    def _said(self, match: Match, found: _Found) -> bool:
+        if self._client_json is None:
+            self._client_json = list(_json_messages(self.session.messages(from_client=True)))
+        for frame, message in self._client_json:
+            trial = _Found()
+            if all(_field(name, p, message, frame, "sent", trial) for name, p in match.said):
+                found.take(trial)
+                return True
+        return False
+
+    # -- the Close frame
+
+    def _close(self, match: Match, found: _Found) -> bool:
+        close = self.session.close
+        if close is None or self.session.ending in ("refused", "http", "failed"):
+            return False
+        if match.closed_by and match.closed_by != ("client" if close.from_client else "server"):
+            return False
+        if match.code is not None:
+            if close.code not in match.code:
+                return False
+            code = "none" if close.code is None else str(close.code)
+            found.facts.append(MatchedFact("close code", code, close.frame))
+        return match.reason is None or found.search(
+            "close reason", match.reason, close.reason, close.frame
+        )
+
+    # -- refused upgrades and plain answers
+
+    def _answer(self, match: Match, found: _Found) -> bool:
+        response = self.session.response
+        endings = ("refused", "http") if match.http else (match.kind,)
+        if response is None or self.session.ending not in endings:
+            return False
+        if match.status is not None:
+            if response.status not in match.status:
+                return False
+            found.facts.append(MatchedFact("status", str(response.status)))
+        request = self.session.request
+        if match.request is not None and (
+            request is None or not found.search("request", match.request, request.path)
+        ):
+            return False
+        if match.host is not None and (
+            request is None or not found.search("host", match.host, request.host.lower())
+        ):
+            return False
+        if any(header[0].lower() in match.without for header in response.headers):
+            return False
+        return (
+            self._headers(match, response, found)
+            and self._json_body(match, response, found)
+            and (
+                match.body_text is None
+                or found.search("body", match.body_text, _text(response.body))
+            )
+        )
+
+    def _headers(self, match: Match, response: ResponseLike, found: _Found) -> bool:
+        for name, pattern in match.headers:
+            values = [header[1] for header in response.headers if header[0].lower() == name.lower()]
+            if not any(found.search(f"header {name}", pattern, value) for value in values):
+                return False
+        return True
+
+    def _json_body(self, match: Match, response: ResponseLike, found: _Found) -> bool:
+        if not match.body:
+            return True
+        if self._body is None:
+            self._body = _object(_text(response.body)) or {}
+        return all(
+            _field(name, pattern, self._body, None, "body", found) for name, pattern in match.body
+        )
+
+    # -- endings without a Close frame
+
+    def _ending(self, match: Match, found: _Found) -> bool:
+        if self.session.ending != match.ending:
+            return False
+        if match.by and self.session.closed_by != match.by:
+            return False
+        by = self.session.closed_by
+        found.facts.append(MatchedFact("ending", f"{match.ending} by the {by}" if by else match.ending))
+        if match.failed_where is None:
+            return True
+        failure = self.session.failure
+        if failure is None or not match.failed_where.search(failure.where):
+            return False
+        found.facts.append(MatchedFact("failed at", failure.where))
+        if failure.message:
+            found.facts.append(MatchedFact("failure", failure.message))
+        return True
+
+
+class _Found:
+    """What has fitted so far."""
+
+    def __init__(self) -> None:
+        self.facts: list[MatchedFact] = []
+        self.values: dict[str, str] = {}
+
+    def search(self, name: str, pattern: Pattern, value: str, frame: int | None = None) -> bool:
+        result = pattern.search(value)
+        if result is None:
+            return False
+        self.facts.append(MatchedFact(name, value, frame))
+        self.values.update({key: text for key, text in result.groupdict().items() if text})
+        return True
+
+    def take(self, other: _Found) -> None:
+        self.facts += other.facts
+        self.values.update(other.values)
+
+
+def _stage(match: Match) -> str:
+    match match.kind:
+        case "message":
+            # A code alone may stand for several conditions, as a close code may.
+            return "message" if match.error or match.fields else "message-code"
+        case "close":
+            return "reason" if match.reason else "code"
+        case "refused" | "http":
+            text = match.headers or match.body or match.body_text or match.request or match.host
+            return "answer" if text else "status"
+    return "ending"
+
+
+def _message_fits(match: Match, message: dict[str, Any], frame: int, found: _Found) -> bool:
+    if match.error_code is not None:
+        code = message.get("error_code", message.get("code"))
+        if str(code) != match.error_code:
+            return False
+        found.facts.append(MatchedFact("message error_code", str(code), frame))
+    if match.error is not None:
+        texts = [message.get(name) for name in _SPELLINGS["err_msg"]]
+        if not any(
+            isinstance(text, str) and found.search("message error", match.error, text, frame)
+            for text in texts
+        ):
+            return False
+    return all(
+        _field(name, pattern, message, frame, "message", found) for name, pattern in match.fields
+    )
+
+
+def _field(
+    name: str,
+    pattern: Pattern,
+    table: Mapping[str, Any],
+    frame: int | None,
+    where: str,
+    found: _Found,
+) -> bool:
+    """Whether a field, under any of its spellings, fits."""
+    for spelling in _SPELLINGS.get(name, (name,)):
+        value = table.get(spelling)
+        if value is None or isinstance(value, (dict, list)):
+            continue
+        text = str(value)
+        # "Too Many Requests" and "TOO_MANY_REQUESTS" are the same code.
+        compared = re.sub(r"[\s-]+", "_", text) if name == "err_code" else text
+        if result := pattern.search(compared):
+            found.facts.append(MatchedFact(f"{where} {spelling}", text, frame))
+            found.values.update({key: v for key, v in result.groupdict().items() if v})
+            return True
+    return False
+
+
+def _json_messages(messages: Sequence[MessageLike]) -> Iterable[tuple[int, dict[str, Any]]]:
+    for message in reversed(messages):
+        if (table := _object(message.text)) is not None:
+            yield message.frame, table
+
+
+def _object(text: str) -> dict[str, Any] | None:
+    """A JSON object, or None where the text is something else."""
+    if not text.lstrip().startswith("{"):
+        return None
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _text(body: bytes | None) -> str:
+    return (body or b"").decode("utf-8", "replace")
