@@ -13,6 +13,7 @@ from pathlib import Path
 
 from mitmproxy import exceptions
 from mitmproxy.addons.proxyserver import Proxyserver
+from mitmproxy.connection import Client
 from mitmproxy.options import Options
 from mitmproxy.tools.dump import DumpMaster
 
@@ -59,11 +60,17 @@ class Running:
     Attributes:
         address: (host, port) that it listens on; None in modes without a port.
         ca: the CA certificate that apps have to trust, PEM.
+        connections: connections from apps so far.
     """
 
     address: tuple[str, int] | None
     ca: Path
+    _watch: _Watch = field(repr=False)
     _stop: Callable[[], None] = field(repr=False)
+
+    @property
+    def connections(self) -> int:
+        return self._watch.connections
 
     def stop(self) -> None:
         """Ask it to stop; from any thread."""
@@ -85,11 +92,11 @@ async def recorder(
     Raises:
         UsageError: it cannot start: a bad option, a port in use, an unwritable folder.
     """
-    ready = asyncio.Event()
+    watch = _Watch()
     with _ErrorLog() as errors:
-        master = _master(settings, Record(on_begin, on_end), ready)
+        master = _master(settings, Record(on_begin, on_end), watch)
         task = asyncio.create_task(master.run())
-        waiting = asyncio.create_task(ready.wait())
+        waiting = asyncio.create_task(watch.ready.wait())
         await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)
         waiting.cancel()
     if errors.first is not None:
@@ -103,7 +110,7 @@ async def recorder(
 
     ca = Path(master.options.confdir).expanduser() / "mitmproxy-ca-cert.pem"
     try:
-        yield Running(_address(master), ca, stop), task
+        yield Running(_address(master), ca, watch, stop), task
     finally:
         master.shutdown()
         await task
@@ -156,7 +163,7 @@ def stop_on_signals(running: Running) -> None:
             loop.add_signal_handler(number, running.stop)
 
 
-def _master(settings: Settings, addon: Record, ready: asyncio.Event) -> DumpMaster:
+def _master(settings: Settings, addon: Record, watch: _Watch) -> DumpMaster:
     options = Options(listen_host=settings.host, listen_port=settings.port)
     if settings.confdir is not None:
         options.confdir = str(settings.confdir)
@@ -164,7 +171,7 @@ def _master(settings: Settings, addon: Record, ready: asyncio.Event) -> DumpMast
     # It prints a line of its own and exits; `recorder` raises what was logged instead.
     master.addons.remove(master.addons.get("errorcheck"))
     try:
-        master.addons.add(addon, _Ready(ready))
+        master.addons.add(addon, watch)
         options.update(wsproxy_out=str(settings.out), wsproxy_host=list(settings.hosts))
         options.set(*settings.options)
         options.update(mode=[settings.mitmproxy_mode])
@@ -173,14 +180,18 @@ def _master(settings: Settings, addon: Record, ready: asyncio.Event) -> DumpMast
     return master
 
 
-class _Ready:
-    """Tells when mitmproxy listens."""
+class _Watch:
+    """Tells when mitmproxy listens, and counts connections."""
 
-    def __init__(self, event: asyncio.Event) -> None:
-        self._event = event
+    def __init__(self) -> None:
+        self.ready = asyncio.Event()
+        self.connections = 0
 
     def running(self) -> None:
-        self._event.set()
+        self.ready.set()
+
+    def client_connected(self, client: Client) -> None:
+        self.connections += 1
 
 
 class _ErrorLog(logging.Handler):

@@ -1,0 +1,45 @@
+# Each target makes the virtual environment that it needs; nothing has to be installed first
+# but a Python of 3.11 or later.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: demo test lint tests tests-newer bench soak clean
+
+demo: $(READY)  ## record a failing session against the simulated API, explain it, replay it
+	@$(BIN)/python docs/demo.py
+
+test: lint tests tests-newer  ## lint, types and the test suite, on a newer Python as well if there is one
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check wsproxy addons benchmarks
+	$(BIN)/mypy
+
+tests: $(READY)
+	$(BIN)/python -m pytest -n auto --dist loadgroup
+
+# Python 3.12 and later get mitmproxy 12, 3.11 gets mitmproxy 11: both are tested.
+tests-newer: $(READY)
+	@newer=$$($(BIN)/python .ci/newer_python.py); \
+	if [ -z "$$newer" ]; then echo "no Python newer than $(BIN)/python found: tested on that one only"; \
+	else $(MAKE) --no-print-directory tests PYTHON="$$newer" VENV=.venv-newer; fi
+
+bench: $(READY)  ## side by side with bare mitmproxy and a plain relay
+	$(BIN)/python -m benchmarks
+
+soak: $(READY)  ## the slow end of the tests
+	$(BIN)/python -m pytest -m soak --override-ini addopts=-q -o timeout=0
+
+clean:
+	rm -rf .venv .venv-newer .mypy_cache .ruff_cache .hypothesis
+
+$(READY): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "wsproxy needs Python 3.11 or later: make PYTHON=/path/to/python3"; exit 1; }
+	@echo "setting up $(VENV) ..."
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	@touch $@

@@ -1,0 +1,90 @@
+"""The environment that sends a command through the recorder and makes it trust its CA."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import certifi
+
+from .embed import Running
+
+_PRELOAD = Path(__file__).parent / "preload"
+
+# Libraries differ in which ones they read, and in which case.
+_PROXY_VARIABLES = ("http_proxy", "https_proxy", "all_proxy", "ws_proxy", "wss_proxy")
+
+# Each replaces the library's own bundle, so it gets all certificates.
+_BUNDLE_VARIABLES = (
+    "SSL_CERT_FILE",
+    "REQUESTS_CA_BUNDLE",
+    "CURL_CA_BUNDLE",
+    "WEBSOCKET_CLIENT_CA_BUNDLE",
+    "AWS_CA_BUNDLE",
+    "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH",
+)
+
+# What to do when an app ignored all of it.
+HINTS = (
+    "Its library may ignore proxy settings. What always works is the app's base URL:",
+    "  wsproxy run --listen 127.0.0.1:8080 --mode reverse:wss://api.deepgram.com -- CMD",
+    "  Deepgram Python:   DeepgramClient(environment=DeepgramClientEnvironment(",
+    "                       base='http://127.0.0.1:8080', production='ws://127.0.0.1:8080',",
+    "                       agent='ws://127.0.0.1:8080'))",
+    "  Deepgram Node:     createClient(key, {global: {url: 'http://127.0.0.1:8080'}})",
+    "  AssemblyAI Python: StreamingClientOptions(api_host='127.0.0.1:8080')  (wss only)",
+    "  ws (Node):         new WebSocket('ws://127.0.0.1:8080/v1/listen')",
+    "A browser or a container has its own settings: point its proxy at `wsproxy record`.",
+)
+
+
+def for_command(
+    running: Running, mode: str, folder: Path, base: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """The environment of a command whose sessions are to be recorded.
+
+    Args:
+        running: the recorder.
+        mode: its mode; in a reverse mode no proxy variable is set, and
+            WSPROXY_URL tells the command where the recorder is.
+        folder: where the certificate bundle is written.
+        base: the environment to begin with; None is this process's.
+    """
+    env = dict(os.environ if base is None else base)
+    if running.address is None:
+        return env
+    host, port = running.address
+    url = f"http://{host}:{port}"
+    env["WSPROXY_URL"] = url
+    if mode.startswith("reverse:"):
+        return env
+    proxy = f"socks5h://{host}:{port}" if mode == "socks5" else url
+    for name in _PROXY_VARIABLES:
+        env[name] = env[name.upper()] = proxy
+    # An app that talks to this machine is to be recorded as well.
+    for name in ("no_proxy", "NO_PROXY"):
+        env.pop(name, None)
+    bundle = _bundle(running.ca, folder, env.get("SSL_CERT_FILE"))
+    for name in _BUNDLE_VARIABLES:
+        env[name] = str(bundle)
+    env["NODE_EXTRA_CA_CERTS"] = str(running.ca)
+    env["DENO_CERT"] = str(running.ca)
+    env["NODE_USE_ENV_PROXY"] = "1"
+    if mode != "socks5":  # the preloads speak CONNECT
+        preload = _PRELOAD / "node" / "proxy.cjs"
+        env["NODE_OPTIONS"] = f'{env.get("NODE_OPTIONS", "")} --require "{preload}"'.strip()
+        env["PYTHONPATH"] = os.pathsep.join(
+            part for part in (str(_PRELOAD / "python"), env.get("PYTHONPATH")) if part
+        )
+    return env
+
+
+def _bundle(ca: Path, folder: Path, own: str | None) -> Path:
+    """Certificates of the usual authorities, the user's own and the recorder's, in one file."""
+    parts = [Path(certifi.where()).read_bytes(), ca.read_bytes()]
+    if own is not None and Path(own).is_file():
+        parts.insert(0, Path(own).read_bytes())
+    bundle = folder / "ca-bundle.pem"
+    bundle.write_bytes(b"\n".join(parts))
+    return bundle

@@ -1,0 +1,73 @@
+"""The `wsproxy` command: subcommands are imported when they are asked for."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+
+import click
+
+from wsproxy import __version__
+from wsproxy.errors import WsproxyError
+
+# name: (module, one line for the list of commands)
+_COMMANDS = {
+    "record": ("wsproxy.cli.record", "Record the sessions of apps that are pointed at this proxy."),
+    "run": ("wsproxy.cli.run", "Run a command with its sessions recorded."),
+    "list": ("wsproxy.cli.list", "List recorded sessions."),
+    "show": ("wsproxy.cli.show", "Show the frames of a trace."),
+    "explain": ("wsproxy.cli.explain", "Say why a session failed, with evidence, and what to do."),
+    "replay": ("wsproxy.cli.replay", "Replay a trace, as the client or as the server."),
+    "simulate": ("wsproxy.cli.simulate", "Serve a simulated speech API, failing on demand."),
+}
+
+
+class _LazyGroup(click.Group):
+    """Imports a subcommand's module when it is used: `wsproxy list` needs no mitmproxy."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        command = importlib.import_module(_COMMANDS[cmd_name][0]).command
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, "-V", "--version", prog_name="wsproxy")
+def cli() -> None:
+    """Record, explain and replay the WebSocket sessions of apps that use speech APIs.
+
+    \b
+    Record what your app does, then ask why it failed:
+      wsproxy run -- python app.py
+      wsproxy explain recordings/*.wstrace
+    """
+
+
+def main() -> None:
+    """Run the command; an error of ours is one line and an exit status."""
+    try:
+        cli.main(prog_name="wsproxy", standalone_mode=False)
+    except click.exceptions.Exit as error:
+        sys.exit(error.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except click.Abort:
+        sys.exit(130)
+    except WsproxyError as error:
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201  # stderr of a command
+        sys.exit(error.exit_status)
+    except BrokenPipeError:
+        # `wsproxy show ... | head`: nobody reads on. Python would complain at its exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)

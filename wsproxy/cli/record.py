@@ -1,0 +1,115 @@
+"""`wsproxy record`: record the sessions of apps that are pointed at this proxy."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from threading import Lock
+
+import click
+from rich.console import Console, Group
+from rich.live import Live
+from rich.text import Text
+
+from wsproxy.capture import embed
+from wsproxy.recording import Recording
+
+from .recording_options import ended_lines, parse_address, recording_options, session_line
+
+
+@click.command(name="record")
+@click.option(
+    "--listen",
+    default="127.0.0.1:8080",
+    show_default=True,
+    metavar="HOST:PORT",
+    help="Where to listen; port 0 takes a free one and prints it.",
+)
+@recording_options
+def command(
+    listen: str,
+    mode: str,
+    out: Path,
+    hosts: tuple[str, ...],
+    confdir: Path | None,
+    options: tuple[str, ...],
+) -> None:
+    """Record the sessions of apps that are pointed at this proxy, until Ctrl-C.
+
+    \b
+    As the app's proxy:
+      wsproxy record
+      HTTPS_PROXY=http://127.0.0.1:8080 SSL_CERT_FILE=~/.mitmproxy/mitmproxy-ca-cert.pem python app.py
+    \b
+    As the app's base URL, for SDKs that ignore proxy settings:
+      wsproxy record --mode reverse:wss://api.deepgram.com
+      (in the app: base URL http://127.0.0.1:8080)
+
+    `wsproxy run -- CMD` does all of it for one command.
+    """
+    host, port = parse_address(listen)
+    settings = embed.Settings(host, port, mode, out, hosts, confdir, options)
+    asyncio.run(_record(settings))
+
+
+async def _record(settings: embed.Settings) -> None:
+    console = Console(highlight=False, soft_wrap=True)
+    board = _Board(console)
+    async with embed.recorder(settings, on_begin=board.begin, on_end=board.end) as (running, task):
+        embed.stop_on_signals(running)
+        for line in _greeting(settings, running):
+            console.print(Text(line))
+        if console.is_terminal:
+            with Live(board, console=console, refresh_per_second=2, transient=True):
+                await asyncio.wait({task})
+        else:
+            await asyncio.wait({task})
+    console.print(Text(board.total()))
+
+
+def _greeting(settings: embed.Settings, running: embed.Running) -> list[str]:
+    if running.address is None:
+        return [f"recording in mode {settings.mode} into {settings.out}"]
+    host, port = running.address
+    url = f"http://{host}:{port}"
+    # Scripts read the first line.
+    lines = [f"listening on {url}"]
+    if settings.mode.startswith("reverse:"):
+        lines += [f"  base URL for the app: {url} (or ws://{host}:{port}), no proxy setting needed"]
+    elif settings.mode == "socks5":
+        lines += [f"  for the app: ALL_PROXY=socks5h://{host}:{port}"]
+    else:
+        lines += [f"  for the app: HTTPS_PROXY={url} HTTP_PROXY={url}"]
+    lines += [
+        f"  CA to trust: SSL_CERT_FILE={running.ca} (Python, curl: CURL_CA_BUNDLE)",
+        f"               NODE_EXTRA_CA_CERTS={running.ca} (Node)",
+        f"  traces go to {settings.out}; Ctrl-C ends",
+    ]
+    return lines
+
+
+class _Board:
+    """The sessions being recorded, a line each, and what is printed as they end."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._open: list[Recording] = []
+        self._ended = 0
+        self._lock = Lock()  # the recorder's thread writes, the screen's reads
+
+    def begin(self, recording: Recording) -> None:
+        with self._lock:
+            self._open.append(recording)
+
+    def end(self, recording: Recording) -> None:
+        with self._lock:
+            self._open.remove(recording)
+            self._ended += 1
+        self._console.print(Text("\n".join(ended_lines(recording))))
+
+    def total(self) -> str:
+        return f"{self._ended} session{'' if self._ended == 1 else 's'} recorded"
+
+    def __rich__(self) -> Group:
+        with self._lock:
+            return Group(*(Text(f"● {session_line(recording)}") for recording in self._open))

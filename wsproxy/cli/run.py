@@ -1,0 +1,118 @@
+"""`wsproxy run -- CMD`: run a command with its sessions recorded."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+
+import click
+
+from wsproxy.capture import embed, environment
+from wsproxy.errors import UsageError
+from wsproxy.recording import Recording
+
+from .recording_options import ended_lines, parse_address, recording_options
+
+
+@click.command(name="run", context_settings={"ignore_unknown_options": False})
+@click.option(
+    "--listen",
+    default="127.0.0.1:0",
+    show_default="a free port",
+    metavar="HOST:PORT",
+    help="Where the recorder listens.",
+)
+@recording_options
+@click.argument("cmd", nargs=-1, required=True, metavar="-- CMD...")
+def command(
+    listen: str,
+    mode: str,
+    out: Path,
+    hosts: tuple[str, ...],
+    confdir: Path | None,
+    options: tuple[str, ...],
+    cmd: tuple[str, ...],
+) -> None:
+    """Run CMD with its sessions recorded, and exit as it does.
+
+    CMD gets an environment that sends it through the recorder and makes it trust the
+    recorder's CA: proxy variables in both cases, certificate variables for Python, curl
+    and Node, and a preload for Node's ws package and Python's older websockets. What was
+    recorded is printed on stderr, so that CMD's output stays its own.
+
+    \b
+      wsproxy run -- python app.py
+      wsproxy run --host deepgram -- npm start
+    """
+    if shutil.which(cmd[0]) is None:
+        print(f"error: {cmd[0]}: command not found", file=sys.stderr)  # noqa: T201
+        sys.exit(127)
+    host, port = parse_address(listen)
+    settings = embed.Settings(host, port, mode, out, hosts, confdir, options)
+    recorded: list[Recording] = []
+    with embed.background(settings, on_end=recorded.append) as running:
+        with tempfile.TemporaryDirectory(prefix="wsproxy-") as folder:
+            status = _run(cmd, environment.for_command(running, mode, Path(folder)))
+    _report(recorded, running, out)
+    sys.exit(status)
+
+
+def _run(cmd: tuple[str, ...], env: dict[str, str]) -> int:
+    """Run the command to its end; its exit status, or 128 and the signal that ended it."""
+    try:
+        process = subprocess.Popen(cmd, env=env)
+    except OSError as error:
+        raise UsageError(f"cannot run {cmd[0]}: {error.strerror}") from error
+    with _signals_to(process):
+        status = process.wait()
+    return 128 - status if status < 0 else status
+
+
+@contextlib.contextmanager
+def _signals_to(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    """Leave Ctrl-C to the command, which gets it from the terminal as well; pass SIGTERM on."""
+
+    def forward(number: int, frame: FrameType | None) -> None:
+        process.send_signal(number)
+
+    before = {
+        signal.SIGINT: signal.signal(signal.SIGINT, signal.SIG_IGN),
+        signal.SIGTERM: signal.signal(signal.SIGTERM, forward),
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _report(recorded: list[Recording], running: embed.Running, out: Path) -> None:
+    def say(text: str) -> None:
+        click.echo(f"wsproxy: {text}" if text else "", err=True)
+
+    if recorded:
+        many = "" if len(recorded) == 1 else "s"
+        say(f"{len(recorded)} session{many} recorded in {out}")
+        for recording in recorded:
+            for line in ended_lines(recording):
+                click.echo(f"  {line}", err=True)
+        if any(r.session.failed for r in recorded):
+            failed = next(r for r in recorded if r.session.failed)
+            say(f"why: wsproxy explain {failed.path}")
+    elif running.connections:
+        say(
+            f"nothing recorded: the command opened {running.connections} connections through "
+            "the recorder, but none was a WebSocket or a failed call of a known speech API"
+        )
+    else:
+        say("nothing recorded: the command opened no connection through the recorder")
+        for line in environment.HINTS:
+            click.echo(f"  {line}", err=True)
