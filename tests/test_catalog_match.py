@@ -156,3 +156,155 @@ def simulated(condition: Condition) -> Stub:
 )
 def test_what_is_simulated_is_recognised_first(condition: Condition) -> None:
     assert ids(candidates(simulated(condition), load()))[0] == condition.id
+
+
+# -- order
+
+
+def test_pointer_resolves_to_the_error_message() -> None:
+    text = (
+        '{"type": "Error", "error_code": 3007,'
+        ' "error": "Input duration violation: 20.0 ms. Expected between 50 and 1000 ms"}'
+    )
+    turn = '{"type": "Turn", "transcript": "hello"}'
+    session = closed(
+        "assemblyai", "streaming", 3007, "See Error message for details", messages=[turn, text]
+    )
+    hit = candidates(session, load())[0]
+    assert hit.condition.id == "assemblyai.streaming.3007-chunk-duration"
+    assert hit.pointer == 99
+    assert hit.values == {"ms": "20.0"}
+    assert [(fact.name, fact.frame) for fact in hit.facts] == [
+        ("message error", 11),
+        ("close reason", 99),
+    ]
+
+
+def test_pointer_without_its_message_is_not_guessed() -> None:
+    session = closed("assemblyai", "streaming", 1008, "See Error message for details")
+    assert ids(candidates(session, load())) == ["assemblyai.streaming.see-Error-message"]
+
+
+def test_message_comes_before_reason_and_reason_before_code() -> None:
+    text = '{"type": "Error", "error_code": 3006, "error": "Invalid JSON: x"}'
+    session = closed(
+        "assemblyai", "streaming", 3005, "Session Expired: Maximum session duration exceeded",
+        messages=[text],
+    )  # fmt: skip
+    assert ids(candidates(session, load())) == [
+        "assemblyai.streaming.3006-json",
+        "assemblyai.streaming.3008-expired",
+        "assemblyai.streaming.3005-cancelled",
+    ]
+
+
+def test_the_last_error_message_comes_first() -> None:
+    first = '{"type": "Error", "error_code": 3006, "error": "Invalid JSON: x"}'
+    last = '{"type": "Error", "error_code": 3007, "error": "Input duration violation: 5 ms"}'
+    session = closed("assemblyai", "streaming", 3007, messages=[first, last])
+    assert ids(candidates(session, load()))[:2] == [
+        "assemblyai.streaming.3007-chunk-duration",
+        "assemblyai.streaming.3006-json",
+    ]
+
+
+def test_messages_after_the_close_frame_do_not_count() -> None:
+    session = closed("assemblyai", "streaming", 1000)
+    session.received.append(
+        Text(100, '{"type": "Error", "error_code": 3006, "error": "Invalid JSON: x"}')
+    )
+    assert ids(candidates(session, load())) == ["rfc6455.close.1000"]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "no JSON", "[1]", "{", '{"type": {"a": 1}}', '{"error_code": true}', "{" * 100_000]
+)
+def test_odd_messages_match_nothing(text: str) -> None:
+    session = closed("assemblyai", "streaming", 1000, messages=[text])
+    assert ids(candidates(session, load())) == ["rfc6455.close.1000"]
+
+
+# -- near misses
+
+
+@pytest.mark.parametrize(
+    "provider, api, code, reason, found",
+    [
+        ("deepgram", "listen", 1008, "DATA-0000", "deepgram.listen.DATA-0000"),
+        ("deepgram", "speak", 1008, "DATA-0000", "deepgram.speak.DATA-0000"),
+        ("deepgram", "listen", 1011, "NET-0000", "deepgram.listen.NET-0000"),
+        ("deepgram", "speak", 1011, "NET-0000", "deepgram.speak.NET-0000"),
+        ("deepgram", "agent", 1011, "NET-0000", "rfc6455.close.1011"),
+        ("deepgram", "listen", 1011, "NET-0009", "rfc6455.close.1011"),
+        ("deepgram", "listen", 1011, "", "rfc6455.close.1011"),
+        ("assemblyai", "streaming", 1011, "NET-0001", "rfc6455.close.1011"),
+        ("openai", "realtime", 1008, "DATA-0000", "rfc6455.close.1008"),
+        (None, None, 1008, "DATA-0000", "rfc6455.close.1008"),
+        ("deepgram", "listen", 3008, "", "rfc6455.close.3008"),
+        ("assemblyai", "streaming", 3008, "", "assemblyai.streaming.3008-expired"),
+        ("assemblyai", "streaming", 3006, "what?", "assemblyai.streaming.3006"),
+        ("assemblyai", "streaming", 3010, "", "rfc6455.close.3000-3999"),
+        ("assemblyai", "streaming", 1008, "what?", "rfc6455.close.1008"),
+        ("assemblyai", "realtime-v2", 4001, "", "rfc6455.close.4000-4999"),
+        (None, None, 3000, "", "rfc6455.close.3000"),
+        (None, None, None, "", "rfc6455.close.1005"),
+    ],
+)
+def test_close_means_what_it_means_there(
+    provider: str | None, api: str | None, code: int | None, reason: str, found: str
+) -> None:
+    assert ids(candidates(closed(provider, api, code, reason), load()))[0] == found
+
+
+def test_ping_timeout_is_the_clients_own() -> None:
+    session = closed("deepgram", "listen", 1011, "keepalive ping timeout", by="client")
+    assert ids(candidates(session, load()))[0] == "rfc6455.client.ping-timeout"
+
+
+@pytest.mark.parametrize(
+    "status, body, headers, found",
+    [
+        (401, '{"err_code": "INVALID_AUTH"}', {}, "deepgram.upgrade.INVALID_AUTH"),
+        (401, "", {"DG_Error": "Invalid credentials."}, "deepgram.upgrade.INVALID_AUTH"),
+        (401, '{"category": "invalid-auth"}', {}, "deepgram.upgrade.INVALID_AUTH"),
+        (401, "not JSON", {}, "deepgram.upgrade.401"),
+        (403, '{"err_code": "INVALID_AUTH"}', {}, "deepgram.upgrade.403"),
+        (429, '{"err_code": "Too Many Requests"}', {}, "deepgram.listen.TOO_MANY_REQUESTS"),
+        (451, "", {}, "deepgram.upgrade.refused"),
+        (301, "", {}, "rfc6455.upgrade.3xx"),
+        (200, "hello", {}, "rfc6455.upgrade.2xx"),
+    ],
+)
+def test_refused_upgrade(status: int, body: str, headers: dict[str, str], found: str) -> None:
+    session = refused("deepgram", "listen", status, body, **headers)
+    assert ids(candidates(session, load()))[0] == found
+
+
+def test_plain_http_answer_matches_where_a_condition_says_so() -> None:
+    session = refused("deepgram", None, 401, '{"err_code": "INVALID_AUTH"}')
+    session.ending = "http"
+    assert ids(candidates(session, load()))[0] == "deepgram.upgrade.INVALID_AUTH"
+
+
+def test_refusal_of_another_provider_is_generic() -> None:
+    session = refused("openai", "realtime", 401, '{"err_code": "INVALID_AUTH"}')
+    assert ids(candidates(session, load()))[0] == "rfc6455.upgrade.401"
+
+
+@pytest.mark.parametrize("ending", ["stopped", "unfinished"])
+def test_session_that_has_not_ended_matches_nothing(ending: str) -> None:
+    assert candidates(Stub("deepgram", "listen", ending), load()) == []
+
+
+def test_failure_of_an_unknown_kind_matches_nothing() -> None:
+    session = Stub(None, None, "failed", failure=Failed("moon"), closed_by="server")
+    assert candidates(session, load()) == []
+
+
+def test_facts_name_what_was_seen() -> None:
+    hit = candidates(closed("deepgram", "listen", 1011, "NET-0001"), load())[0]
+    assert [(fact.name, fact.value, fact.frame) for fact in hit.facts] == [
+        ("close code", "1011", 99),
+        ("close reason", "NET-0001", 99),
+    ]
+    assert hit.stage == "reason"

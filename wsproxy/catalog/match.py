@@ -191,7 +191,8 @@ class _Facts:
         return min(hits, key=_rank) if hits else None
 
     def _try(self, condition: Condition, match: Match) -> Hit | None:
-        found = _Found()
+        close = self.session.close
+        found = _Found(close.frame if close and match.kind == "close" else None)
         match match.kind:
             case "message":
                 fits = self._message(match, found)
@@ -204,16 +205,14 @@ class _Facts:
         if not fits or (match.said and not self._said(match, found)):
             return None
         pointer = self._pointer(found) if match.kind == "message" else None
-        return Hit(
-            condition, match, tuple(found.facts), _stage(match), dict(found.values), pointer
-        )
+        return Hit(condition, match, tuple(found.facts), _stage(match), dict(found.values), pointer)
 
     # -- in-band messages
 
     def _message(self, match: Match, found: _Found) -> bool:
         for frame, message in self._errors():
-            trial = _Found()
-            if _message_fits(match, message, frame, trial):
+            trial = _Found(frame)
+            if _message_fits(match, message, trial):
                 found.take(trial)
                 return True
         return False
@@ -240,8 +239,8 @@ class _Facts:
         if self._client_json is None:
             self._client_json = list(_json_messages(self.session.messages(from_client=True)))
         for frame, message in self._client_json:
-            trial = _Found()
-            if all(_field(name, p, message, frame, "sent", trial) for name, p in match.said):
+            trial = _Found(frame)
+            if all(_field(name, p, message, trial, "sent") for name, p in match.said):
                 found.take(trial)
                 return True
         return False
@@ -259,9 +258,7 @@ class _Facts:
                 return False
             code = "none" if close.code is None else str(close.code)
             found.facts.append(MatchedFact("close code", code, close.frame))
-        return match.reason is None or found.search(
-            "close reason", match.reason, close.reason, close.frame
-        )
+        return match.reason is None or found.search("close reason", match.reason, close.reason)
 
     # -- refused upgrades and plain answers
 
@@ -306,9 +303,7 @@ class _Facts:
             return True
         if self._body is None:
             self._body = _object(_text(response.body)) or {}
-        return all(
-            _field(name, pattern, self._body, None, "body", found) for name, pattern in match.body
-        )
+        return all(_field(name, pattern, self._body, found, "body") for name, pattern in match.body)
 
     # -- endings without a Close frame
 
@@ -318,7 +313,8 @@ class _Facts:
         if match.by and self.session.closed_by != match.by:
             return False
         by = self.session.closed_by
-        found.facts.append(MatchedFact("ending", f"{match.ending} by the {by}" if by else match.ending))
+        how = f"{match.ending} by the {by}" if by else match.ending
+        found.facts.append(MatchedFact("ending", how))
         if match.failed_where is None:
             return True
         failure = self.session.failure
@@ -331,17 +327,18 @@ class _Facts:
 
 
 class _Found:
-    """What has fitted so far."""
+    """What has fitted so far; `frame` is the frame that is looked at."""
 
-    def __init__(self) -> None:
+    def __init__(self, frame: int | None = None) -> None:
+        self.frame = frame
         self.facts: list[MatchedFact] = []
         self.values: dict[str, str] = {}
 
-    def search(self, name: str, pattern: Pattern, value: str, frame: int | None = None) -> bool:
+    def search(self, name: str, pattern: Pattern, value: str) -> bool:
         result = pattern.search(value)
         if result is None:
             return False
-        self.facts.append(MatchedFact(name, value, frame))
+        self.facts.append(MatchedFact(name, value, self.frame))
         self.values.update({key: text for key, text in result.groupdict().items() if text})
         return True
 
@@ -363,31 +360,24 @@ def _stage(match: Match) -> str:
     return "ending"
 
 
-def _message_fits(match: Match, message: dict[str, Any], frame: int, found: _Found) -> bool:
+def _message_fits(match: Match, message: dict[str, Any], found: _Found) -> bool:
     if match.error_code is not None:
         code = message.get("error_code", message.get("code"))
         if str(code) != match.error_code:
             return False
-        found.facts.append(MatchedFact("message error_code", str(code), frame))
+        found.facts.append(MatchedFact("message error_code", str(code), found.frame))
     if match.error is not None:
         texts = [message.get(name) for name in _SPELLINGS["err_msg"]]
         if not any(
-            isinstance(text, str) and found.search("message error", match.error, text, frame)
+            isinstance(text, str) and found.search("message error", match.error, text)
             for text in texts
         ):
             return False
-    return all(
-        _field(name, pattern, message, frame, "message", found) for name, pattern in match.fields
-    )
+    return all(_field(name, pattern, message, found, "message") for name, pattern in match.fields)
 
 
 def _field(
-    name: str,
-    pattern: Pattern,
-    table: Mapping[str, Any],
-    frame: int | None,
-    where: str,
-    found: _Found,
+    name: str, pattern: Pattern, table: Mapping[str, Any], found: _Found, where: str
 ) -> bool:
     """Whether a field, under any of its spellings, fits."""
     for spelling in _SPELLINGS.get(name, (name,)):
@@ -398,7 +388,7 @@ def _field(
         # "Too Many Requests" and "TOO_MANY_REQUESTS" are the same code.
         compared = re.sub(r"[\s-]+", "_", text) if name == "err_code" else text
         if result := pattern.search(compared):
-            found.facts.append(MatchedFact(f"{where} {spelling}", text, frame))
+            found.facts.append(MatchedFact(f"{where} {spelling}", text, found.frame))
             found.values.update({key: v for key, v in result.groupdict().items() if v})
             return True
     return False

@@ -1,0 +1,267 @@
+"""From TOML tables to the objects of `model`, with every check that one file allows."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from wsproxy.catalog.model import (
+    CONFIDENCES,
+    KINDS,
+    RETRIES,
+    SEVERITIES,
+    Api,
+    Audio,
+    Close,
+    Condition,
+    Credentials,
+    Example,
+    Match,
+    Provider,
+    Refusal,
+    RequestIds,
+    Simulate,
+    Source,
+)
+from wsproxy.catalog.table import Table
+
+SCHEMA = 1
+_ID = re.compile(r"[a-z0-9_]+(\.[A-Za-z0-9_-]+){2}")
+
+T = TypeVar("T")
+
+
+# -- a provider, which is what stands before the conditions
+
+
+def read_provider(root: Table, file: Path | None) -> Provider:
+    if (schema := root.take("schema", int)) != SCHEMA:
+        raise root.error("schema", f"is {schema}; this wsproxy reads {SCHEMA}")
+    recognise = root.table("recognise")
+    hosts = recognise.patterns("hosts") if recognise else ()
+    if recognise:
+        recognise.done()
+    provider = Provider(
+        id=root.take("provider", str),
+        name=root.take("name", str),
+        hosts=hosts,
+        apis=tuple(_api(table) for table in root.tables("api")),
+        credentials=_credentials(root.table("credentials")),
+        request_ids=_request_ids(root.table("request_ids")),
+        file=file,
+    )
+    if not re.fullmatch("[a-z0-9_]+", provider.id):
+        raise root.error("provider", f"{provider.id!r}: lower-case letters, digits and _ only")
+    root.done()
+    return provider
+
+
+def _api(table: Table) -> Api:
+    api = Api(
+        name=table.take("name", str),
+        title=table.take("title", str),
+        hosts=table.patterns("hosts"),
+        paths=table.patterns("paths"),
+        self_hosted=table.take("self_hosted", bool, False),
+        audio=_audio(table.table("audio")),
+        transcripts=table.strings("transcripts"),
+    )
+    table.done()
+    return api
+
+
+def _audio(table: Table | None) -> Audio:
+    if table is None:
+        return Audio()
+    audio = Audio(
+        origin=table.choice("from", ("client", "server", "both", "none")),
+        carrier=table.choice("carrier", ("binary", "json-base64", "framed"), "binary"),
+        encoding_query=table.take("encoding_query", str, ""),
+        default_encoding=table.take("default_encoding", str, ""),
+        rate_query=table.take("rate_query", str, ""),
+        default_rate=table.take("default_rate", int, 0),
+        channels_query=table.take("channels_query", str, ""),
+        fields=table.strings("fields"),
+    )
+    table.done()
+    return audio
+
+
+def _credentials(table: Table | None) -> Credentials:
+    if table is None:
+        return Credentials()
+    credentials = Credentials(
+        headers=table.names("headers"),
+        query=table.names("query"),
+        subprotocols=table.names("subprotocols"),
+        subprotocol_prefixes=table.names("subprotocol_prefixes"),
+        message_fields=table.names("message_fields"),
+        environment=table.strings("environment"),
+    )
+    table.done()
+    return credentials
+
+
+def _request_ids(table: Table | None) -> RequestIds:
+    if table is None:
+        return RequestIds()
+    ids = RequestIds(table.names("headers"), table.strings("message_fields"))
+    table.done()
+    return ids
+
+
+# -- a condition
+
+
+def read_condition(table: Table, provider: Provider, order: int) -> Condition:
+    source = table.table("source")
+    if source is None:
+        raise table.error("source", "is missing")
+    simulate = table.table("simulate")
+    apis = table.strings("apis")
+    condition = Condition(
+        id=table.take("id", str),
+        provider=provider.id,
+        apis=apis,
+        severity=table.choice("severity", SEVERITIES),
+        title=table.take("title", str),
+        meaning=table.take("meaning", str),
+        causes=table.strings("causes", required=True),
+        remedies=table.strings("remedies", required=True),
+        retry=table.choice("retry", RETRIES),
+        retry_note=table.take("retry_note", str, ""),
+        source=_source(source),
+        confidence=table.choice("confidence", CONFIDENCES, "high"),
+        disagreement=table.take("disagreement", str, ""),
+        checks=table.strings("checks"),
+        general=table.take("general", bool, False),
+        matches=tuple(_match(match) for match in table.tables("match")),
+        simulate=_simulate(simulate) if simulate else None,
+        examples=tuple(_example(example, apis) for example in table.tables("example")),
+        order=order,
+    )
+    table.done()
+    _check_condition(table, condition, provider)
+    return condition
+
+
+def _check_condition(table: Table, condition: Condition, provider: Provider) -> None:
+    if not _ID.fullmatch(condition.id) or not condition.id.startswith(f"{provider.id}."):
+        raise table.error("id", f"{condition.id!r} is not {provider.id}.API.NAME")
+    for name in condition.apis:
+        if provider.api(name) is None:
+            raise table.error("apis", f"{provider.id} has no API {name!r}")
+    if not condition.matches:
+        raise table.error("match", "is missing")
+    if {example.matches for example in condition.examples} != {True, False}:
+        raise table.error("example", "one must match and one must not")
+
+
+def _source(table: Table) -> Source:
+    source = Source(
+        table.take("document", str), table.take("section", str, ""), table.take("url", str, "")
+    )
+    table.done()
+    return source
+
+
+def _match(table: Table) -> Match:
+    kind = table.choice("kind", KINDS)
+    values: dict[str, Any] = {}
+    match kind:
+        case "close":
+            values = {
+                "code": table.ranges("code"),
+                "reason": table.pattern("reason"),
+                "closed_by": table.choice("closed_by", ("client", "server"), ""),
+            }
+        case "message":
+            values = {
+                "error_code": table.code("error_code"),
+                "error": table.pattern("error"),
+                "fields": table.named_patterns("fields"),
+            }
+        case "refused" | "http":
+            values = {
+                "http": table.take("http", bool, False),
+                "status": table.ranges("status"),
+                "headers": table.named_patterns("headers"),
+                "body": table.named_patterns("body"),
+                "body_text": table.pattern("body_text"),
+                "request": table.pattern("request"),
+                "host": table.pattern("host"),
+                "without": table.names("without"),
+            }
+        case "ending":
+            values = {
+                "ending": table.choice("ending", ("eof", "reset", "failed", "stopped")),
+                "by": table.choice("by", ("client", "server"), ""),
+                "failed_where": table.pattern("failed_where"),
+            }
+    if not any(values.values()):
+        raise table.error("", "says nothing to match")
+    found = Match(kind, said=table.named_patterns("said"), **values)
+    table.done()
+    return found
+
+
+def _simulate(table: Table) -> Simulate:
+    simulate = Simulate(
+        close=_optional(table.table("close"), _close),
+        message=table.take("message", str, ""),
+        refuse=_optional(table.table("refuse"), _refusal),
+        end=table.choice("end", ("reset", "eof"), ""),
+        rule=table.take("rule", str, ""),
+        after=table.choice("after", ("open", "audio", "silence", "end"), "audio"),
+    )
+    table.done()
+    if [bool(simulate.close), bool(simulate.refuse), bool(simulate.end)].count(True) != 1:
+        raise table.error("", "needs exactly one of close, refuse and end")
+    return simulate
+
+
+def _optional(table: Table | None, make: Callable[[Table], T]) -> T | None:
+    return None if table is None else make(table)
+
+
+def _close(table: Table) -> Close:
+    code = table.take("code", int) if "code" in table else None
+    close = Close(code, table.take("reason", str, ""))
+    table.done()
+    if len(close.reason.encode()) > 123:
+        raise table.error("reason", "is longer than a Close frame holds (123 bytes)")
+    return close
+
+
+def _refusal(table: Table) -> Refusal:
+    headers: dict[str, object] = table.take("headers", dict, {})
+    refusal = Refusal(
+        status=table.take("status", int),
+        headers=tuple((name, str(value)) for name, value in headers.items()),
+        body=table.take("body", str, ""),
+        content_type=table.take("content_type", str, ""),
+    )
+    table.done()
+    return refusal
+
+
+def _example(table: Table, apis: tuple[str, ...]) -> Example:
+    example = Example(
+        matches=table.take("matches", bool),
+        api=table.take("api", str, apis[0] if apis else ""),
+        close=_optional(table.table("close"), _close),
+        refused=_optional(table.table("refused"), _refusal),
+        message=table.take("message", str, ""),
+        ending=table.take("ending", str, ""),
+        by=table.take("by", str, ""),
+        failed_where=table.take("failed_where", str, ""),
+        request=table.take("request", str, ""),
+        host=table.take("host", str, ""),
+        said=table.take("said", str, ""),
+    )
+    table.done()
+    if not (example.close or example.refused or example.message or example.ending):
+        raise table.error("", "shows nothing")
+    return example

@@ -1,0 +1,148 @@
+"""Reading TOML tables key by key, with mistakes that say where they are."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar
+
+from wsproxy.catalog.model import Pattern, Ranges
+from wsproxy.errors import CatalogError
+
+T = TypeVar("T")
+
+
+class Table:
+    """A TOML table that is read key by key; what is left over at its end is a mistake.
+
+    Args:
+        file: name for messages.
+        path: where in the file, e.g. "condition[3].match".
+        value: what is there.
+    """
+
+    def __init__(self, file: str, path: str, value: object) -> None:
+        self.file = file
+        self.path = path
+        if not isinstance(value, dict):
+            raise self.error("", "is not a table")
+        self._rest: dict[str, Any] = dict(value)
+
+    def error(self, key: str, problem: str) -> CatalogError:
+        where = f"{self.path}.{key}" if self.path and key else self.path or key
+        return CatalogError(f"{self.file}: {where}: {problem}")
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._rest
+
+    def take(self, key: str, kind: type[T], default: T | None = None) -> T:
+        """A value of a type; required unless there is a default."""
+        if key not in self._rest:
+            if default is None:
+                raise self.error(key, "is missing")
+            return default
+        value = self._rest.pop(key)
+        # bool is an int in Python, and never meant as one here.
+        if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+            raise self.error(key, f"is not {_ARTICLE[kind]}")
+        return value
+
+    def choice(self, key: str, choices: Iterable[str], default: str | None = None) -> str:
+        value = self.take(key, str, default)
+        if value not in choices and value != default:
+            raise self.error(key, f"{value!r} is not one of {', '.join(choices)}")
+        return value
+
+    def strings(self, key: str, *, required: bool = False) -> tuple[str, ...]:
+        values: list[object] = self.take(key, list, None if required else [])
+        if not all(isinstance(value, str) for value in values):
+            raise self.error(key, "is not a list of strings")
+        return tuple(str(value) for value in values)
+
+    def names(self, key: str) -> tuple[str, ...]:
+        """Strings, in lower case."""
+        return tuple(name.lower() for name in self.strings(key))
+
+    def pattern(self, key: str, flags: int = 0) -> Pattern | None:
+        return self._compile(key, self.take(key, str), flags) if key in self else None
+
+    def patterns(self, key: str) -> tuple[Pattern, ...]:
+        return tuple(self._compile(key, text, 0) for text in self.strings(key))
+
+    def named_patterns(self, key: str) -> tuple[tuple[str, Pattern], ...]:
+        """A table of name = regular expression, compared without regard to case."""
+        table: dict[str, object] = self.take(key, dict, {})
+        found = []
+        for name, text in table.items():
+            if not isinstance(text, str):
+                raise self.error(f"{key}.{name}", "is not a string")
+            found.append((name, self._compile(f"{key}.{name}", text, re.IGNORECASE)))
+        return tuple(found)
+
+    def _compile(self, key: str, text: str, flags: int) -> Pattern:
+        try:
+            return re.compile(text, flags)
+        except re.error as error:
+            raise self.error(key, f"{text!r} is no regular expression: {error}") from None
+
+    def ranges(self, key: str) -> Ranges | None:
+        """Codes: 1011, "3000-3999", "4xx", "none", or a list of such."""
+        if key not in self._rest:
+            return None
+        value = self._rest.pop(key)
+        spans, absent = [], False
+        for item in value if isinstance(value, list) else [value]:
+            if item == "none":
+                absent = True
+            elif (span := _span(item)) is not None:
+                spans.append(span)
+            else:
+                raise self.error(key, f"{item!r} is neither a number nor a range")
+        return Ranges(tuple(spans), absent)
+
+    def table(self, key: str) -> Table | None:
+        return Table(self.file, self._sub(key), self._rest.pop(key)) if key in self else None
+
+    def tables(self, key: str) -> list[Table]:
+        """An array of tables, or one table."""
+        value = self._rest.pop(key, [])
+        items = value if isinstance(value, list) else [value]
+        return [Table(self.file, f"{self._sub(key)}[{i}]", v) for i, v in enumerate(items, 1)]
+
+    def _sub(self, key: str) -> str:
+        return f"{self.path}.{key}" if self.path else key
+
+    def code(self, key: str) -> str | None:
+        """A number or a name, as text."""
+        kind = int if isinstance(self._rest.get(key), int) else str
+        return str(self.take(key, kind)) if key in self else None
+
+    def done(self) -> None:
+        """Everything has been taken.
+
+        Raises:
+            CatalogError: something has not: a misspelt key, most likely.
+        """
+        for key in self._rest:
+            raise self.error(key, "is not a key of this table")
+
+
+_ARTICLE: Mapping[type, str] = {
+    str: "a string",
+    int: "a whole number",
+    bool: "true or false",
+    list: "a list",
+    dict: "a table",
+}
+
+
+def _span(item: object) -> tuple[int, int] | None:
+    if isinstance(item, int) and not isinstance(item, bool):
+        return item, item
+    if not isinstance(item, str):
+        return None
+    if found := re.fullmatch(r"(\d+)-(\d+)", item):
+        return int(found[1]), int(found[2])
+    if found := re.fullmatch(r"([1-5])xx", item):
+        return int(found[1]) * 100, int(found[1]) * 100 + 99
+    return None
