@@ -208,8 +208,7 @@ class Simulate:
         end: "reset" or "eof": it ends the connection without a Close frame.
         rule: name of the rule by which a simulated API finds the condition in the traffic.
         after: on command: "open" (at once after the 101), "audio" (after the first data
-            message), "silence" (when the client stops sending) or "end" (when the client
-            asks for the end of the session).
+            message) or "silence" (when the client stops sending).
     """
 
     close: Close | None = None

@@ -214,7 +214,7 @@ def _simulate(table: Table) -> Simulate:
         refuse=_optional(table.table("refuse"), _refusal),
         end=table.choice("end", ("reset", "eof"), ""),
         rule=table.take("rule", str, ""),
-        after=table.choice("after", ("open", "audio", "silence", "end"), "audio"),
+        after=table.choice("after", ("open", "audio", "silence"), "audio"),
     )
     table.done()
     if [bool(simulate.close), bool(simulate.refuse), bool(simulate.end)].count(True) != 1:
