@@ -31,7 +31,7 @@ bench: $(READY)  ## side by side with bare mitmproxy and a plain relay
 	$(BIN)/python -m benchmarks
 
 soak: $(READY)  ## the slow end of the tests
-	$(BIN)/python -m pytest -m soak --override-ini addopts=-q -o timeout=0
+	$(BIN)/python -m pytest -m soak -o timeout=0
 
 clean:
 	rm -rf .venv .venv-newer .mypy_cache .ruff_cache .hypothesis

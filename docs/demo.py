@@ -1,0 +1,83 @@
+"""`make demo`: record a failing session against the simulated API, explain it, replay it.
+
+Runs the commands that it prints, with a folder of its own.
+"""
+
+import shlex
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+WSPROXY = [sys.executable, "-m", "wsproxy"]
+# The documented rule is 10 s without audio; a demo need not wait that long.
+SIMULATE = ["simulate", "--listen", "127.0.0.1:0", "--silence", "3"]
+
+
+def shown(args: list[str]) -> str:
+    return shlex.join(["wsproxy", *args])
+
+
+def run(*args: str, expect: int | None = 0) -> None:
+    """Run a wsproxy command in front of the user."""
+    print(f"\n$ {shown(list(args))}", flush=True)
+    status = subprocess.run([*WSPROXY, *args], check=False).returncode
+    if expect is not None and status != expect:
+        sys.exit(f"demo: exit status {status}, expected {expect}")
+
+
+def start(*args: str) -> tuple[subprocess.Popen[str], str]:
+    """Start a server and return it with the URL that it listens on."""
+    print(f"\n$ {shown(list(args))} &", flush=True)
+    process = subprocess.Popen([*WSPROXY, *args], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    for line in process.stdout:
+        print(line, end="", flush=True)
+        if line.startswith("listening on "):
+            return process, line.split()[-1]
+    sys.exit("demo: the server did not start")
+
+
+def client(url: str, *, recorded_in: str | None = None) -> None:
+    """Run the app, recorded or by itself."""
+    app = [sys.executable, str(HERE / "demo_client.py"), url]
+    if recorded_in is not None:
+        print(f"\n$ wsproxy run --out {recorded_in} -- python docs/demo_client.py {url}", flush=True)
+        app = [*WSPROXY, "run", "--out", recorded_in, "--", *app]
+    else:
+        print(f"\n$ python docs/demo_client.py {url}", flush=True)
+    subprocess.run(app, check=True)
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory(prefix="wsproxy-demo-") as folder:
+        print("# 1. A simulated speech API, and an app that stalls, recorded")
+        api, url = start(*SIMULATE)
+        try:
+            client(url, recorded_in=folder)
+            trace = str(next(Path(folder).glob("*.wstrace")))
+
+            print("\n# 2. What was recorded, and why it failed")
+            run("list", folder)
+            run("explain", trace)
+
+            print("\n# 3. Replayed as the client: does the API fail again?")
+            run("replay", "client", trace, "--to", url, "--out", f"{folder}/replayed")
+        finally:
+            api.terminate()
+            api.wait()
+
+        print("\n# 4. Replayed as the server: does the app meet the failure again?")
+        server, url = start("replay", "server", trace, "--out", f"{folder}/replayed")
+        try:
+            client(url)
+            assert server.stdout is not None
+            print(server.stdout.read(), end="")
+        finally:
+            server.terminate()
+            server.wait()
+
+
+if __name__ == "__main__":
+    main()
