@@ -102,7 +102,7 @@ async def recorder(
     if errors.first is not None:
         master.shutdown()
         await task
-        raise UsageError(errors.first)
+        raise UsageError(_explained(errors.first, settings))
     loop = asyncio.get_running_loop()
 
     def stop() -> None:
@@ -210,6 +210,17 @@ class _ErrorLog(logging.Handler):
 
     def __exit__(self, *exc: object) -> None:
         logging.getLogger().removeHandler(self)
+
+
+def _explained(message: str, settings: Settings) -> str:
+    """What mitmproxy logged, in the words of our options where they matter."""
+    if "failed to listen" not in message:
+        return message
+    why = "the port is in use" if "in use" in message else message.rpartition(":")[2].strip()
+    return (
+        f"cannot listen on {settings.host}:{settings.port}: {why}. "
+        "Choose another address with --listen HOST:PORT; port 0 takes a free one."
+    )
 
 
 def _address(master: DumpMaster) -> tuple[str, int] | None:

@@ -5,6 +5,7 @@ The asyncio client of `websockets` before version 15, which newer ones still shi
 else is changed, and nothing here needs wsproxy to be installed for that Python.
 """
 
+import functools
 import importlib.abc
 import importlib.machinery
 import importlib.util
@@ -43,31 +44,26 @@ def _patch(connect):
 
     def __init__(self, uri, *args, **kwargs):
         init(self, uri, *args, **kwargs)
-        proxy = os.environ.get("https_proxy")
         create = getattr(self, "_create_connection", None)
-        if not proxy or "sock" in kwargs or "unix" in kwargs or create is None:
-            return
-        loop = getattr(self, "_loop", None)
-        if loop is None or len(getattr(create, "args", ())) != 3:
-            return
-
-        async def create_connection():
-            import functools
-
-            factory, host, port = create.args
-            if host is None:
-                return await create()
-            options = dict(create.keywords)
-            if options.get("ssl"):
-                options.setdefault("server_hostname", host)
-            sock = await _tunnel(loop, proxy, host, port)
-            return await functools.partial(
-                loop.create_connection, factory, sock=sock, **options
-            )()
-
-        self._create_connection = create_connection
+        arguments = getattr(create, "args", ())
+        # A socket or a path of the app's own stands for a host.
+        if os.environ.get("https_proxy") and len(arguments) == 3 and arguments[1] is not None:
+            # As the original: redirects take it apart and build another one.
+            self._create_connection = functools.partial(
+                _create_connection, *arguments, **create.keywords
+            )
 
     connect.__init__ = __init__
+
+
+async def _create_connection(factory, host, port, **options):
+    import asyncio  # not before it is needed: every Python under `wsproxy run` loads this file
+
+    loop = asyncio.get_running_loop()
+    if options.get("ssl"):
+        options.setdefault("server_hostname", host)
+    sock = await _tunnel(loop, os.environ["https_proxy"], host, port)
+    return await loop.create_connection(factory, sock=sock, **options)
 
 
 async def _tunnel(loop, proxy, host, port):
