@@ -1,0 +1,109 @@
+"""Puts the user's own credentials where the recording's were taken out."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from urllib.parse import quote
+
+from wsproxy.errors import UsageError
+
+from .handshake import PLACEHOLDER, Pairs, query_pairs
+
+_MADE_UP = "wsproxy-replay-placeholder"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address is this machine's own."""
+    if host.lower().rstrip(".") == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What the user gives for this replay.
+
+    Attributes:
+        headers: (name, value); they replace the recorded ones of the same name.
+        query: (name, value); likewise.
+        subprotocol: replaces the recorded Sec-WebSocket-Protocol.
+        variables: names of environment variables that hold the provider's key.
+        environment: the environment.
+        made_up: fill what is missing with something made up: the server is on this machine.
+    """
+
+    headers: Sequence[tuple[str, str]] = ()
+    query: Sequence[tuple[str, str]] = ()
+    subprotocol: str | None = None
+    variables: Sequence[str] = ()
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    made_up: bool = False
+
+    def fill(self, headers: Pairs, path: str) -> tuple[Pairs, str]:
+        """Headers and path to send.
+
+        Raises:
+            UsageError: a credential is missing; the message names all that are.
+        """
+        missing: list[str] = []
+        filled = self._headers(headers, missing)
+        path = self._path(path, missing)
+        if missing:
+            asked = " and ".join(missing)
+            if self.variables:
+                asked += f", or set {' or '.join(self.variables)}"
+            raise UsageError(f"the recording's credentials were taken out; give {asked}")
+        return filled, path
+
+    def _secret(self) -> str | None:
+        for name in self.variables:
+            if value := self.environment.get(name):
+                return value
+        return _MADE_UP if self.made_up else None
+
+    def _headers(self, headers: Pairs, missing: list[str]) -> Pairs:
+        given = {name.lower(): (name, value) for name, value in self.headers}
+        if self.subprotocol is not None:
+            given["sec-websocket-protocol"] = ("Sec-WebSocket-Protocol", self.subprotocol)
+        out: Pairs = []
+        for name, recorded in headers:
+            value = recorded
+            if name.lower() in given:
+                value = given.pop(name.lower())[1]
+            elif PLACEHOLDER in recorded:
+                secret = self._secret()
+                if secret is None:
+                    missing.append(_how(name, recorded))
+                else:
+                    value = recorded.replace(PLACEHOLDER, secret)
+            out.append([name, value])
+        return out + [[name, value] for name, value in given.values()]
+
+    def _path(self, path: str, missing: list[str]) -> str:
+        given = {name: f"{quote(name)}={quote(value)}" for name, value in self.query}
+        parts = []
+        for name, part in query_pairs(path):
+            if name in given:
+                parts.append(given.pop(name))
+            elif part.partition("=")[2] == PLACEHOLDER:
+                secret = self._secret()
+                if secret is None:
+                    missing.append(f"--query '{name}=...'")
+                else:
+                    parts.append(f"{part.partition('=')[0]}={quote(secret)}")
+            else:
+                parts.append(part)
+        parts += given.values()
+        before = path.partition("?")[0]
+        return before + ("?" + "&".join(parts) if parts else "")
+
+
+def _how(name: str, recorded: str) -> str:
+    if name.lower() == "sec-websocket-protocol":
+        return f"--subprotocol '{recorded.replace(PLACEHOLDER, '...')}'"
+    return f"--header '{name}: {recorded.replace(PLACEHOLDER, '...')}'"

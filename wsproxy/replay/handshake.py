@@ -1,0 +1,235 @@
+"""The opening handshake of a replay: HTTP/1.1 heads as bytes, fresh where they must be.
+
+Pure, like wire/: bytes in, values out.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+from dataclasses import dataclass
+from urllib.parse import unquote_plus
+
+from wsproxy.errors import TraceError
+from wsproxy.trace import Request, Response
+from wsproxy.wire import accept_key, header
+
+MAX_HEAD = 256 << 10  # bytes of a head that are read
+MAX_BODY = 64 << 10  # bytes of a body that are kept
+PLACEHOLDER = "REDACTED"  # what stands in a trace where a credential was
+
+Pairs = list[list[str]]
+
+# What belongs to one connection, or to its proxy, and not to the session.
+_HOP = frozenset(
+    {
+        "keep-alive",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "content-length",
+        "sec-websocket-extensions",
+    }
+)
+# What a server makes anew for each answer.
+_FRESH_ANSWER = _HOP | {"connection", "upgrade", "date", "sec-websocket-accept", "set-cookie"}
+
+
+class BadHead(Exception):
+    """What came is no HTTP/1.1 head."""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The start line, split at its first two spaces, and the headers."""
+
+    start: tuple[str, str, str]
+    headers: Pairs
+
+    def get(self, name: str) -> str | None:
+        return header(((h[0], h[1]) for h in self.headers), name)
+
+    @property
+    def status(self) -> int:
+        """Of a response.
+
+        Raises:
+            BadHead: it is no response.
+        """
+        if not self.start[0].startswith("HTTP/") or not self.start[1].isdecimal():
+            raise BadHead("the answer is not HTTP")
+        return int(self.start[1])
+
+
+def parse_head(data: bytes | bytearray) -> tuple[Head, int] | None:
+    """Read a head.
+
+    Returns:
+        The head and its length in bytes, or None where it is not complete.
+
+    Raises:
+        BadHead: it is over MAX_HEAD, or no HTTP.
+    """
+    end = data.find(b"\r\n\r\n")
+    if end < 0:
+        if len(data) > MAX_HEAD:
+            raise BadHead("the head does not end")
+        # Whatever else speaks first on this port is told early.
+        if data and not data[:1].isalpha():
+            raise BadHead("what came is not HTTP")
+        return None
+    lines = bytes(data[:end]).decode("utf-8", "surrogateescape").split("\r\n")
+    start = lines[0].split(" ", 2)
+    if len(start) < 2 or not (lines[0].startswith("HTTP/") or lines[0].endswith("HTTP/1.1")):
+        raise BadHead("what came is not HTTP/1.1")
+    headers = []
+    for line in lines[1:]:
+        name, colon, value = line.partition(":")
+        if not colon:
+            raise BadHead("a header without a colon")
+        headers.append([name.strip(), value.strip()])
+    return Head((start[0], start[1], start[2] if len(start) > 2 else ""), headers), end + 4
+
+
+def head_size(data: bytes | bytearray) -> int | None:
+    """Length of the head at the beginning, None where it is not complete; see `parse_head`."""
+    parsed = parse_head(data)
+    return parsed[1] if parsed else None
+
+
+def _head_bytes(start: str, headers: Pairs) -> bytes:
+    lines = [start, *(f"{name}: {value}" for name, value in headers)]
+    if any("\r" in line or "\n" in line or "\0" in line for line in lines):
+        # It would be another head than the one that was recorded.
+        raise TraceError("the recorded handshake holds a line break inside a header")
+    return ("\r\n".join(lines) + "\r\n\r\n").encode("utf-8", "surrogateescape")
+
+
+def request_bytes(request: Request) -> bytes:
+    """The request on the wire.
+
+    Raises:
+        TraceError: the recorded one is not fit to be sent.
+    """
+    if any(char.isspace() for char in request.method + request.path):
+        raise TraceError("the recorded request line is damaged")
+    return _head_bytes(f"{request.method} {request.path} HTTP/1.1", request.headers)
+
+
+def fresh_request_headers(recorded: Pairs, host: str) -> Pairs:
+    """The recorded headers for another connection: its host, a new key, no extensions.
+
+    Headers that were not there are not added: a handshake that was refused for what it
+    lacked is refused again.
+    """
+    out: Pairs = []
+    for name, value in recorded:
+        match name.lower():
+            case lower if lower in _HOP:
+                continue
+            case "host":
+                out.append([name, host])
+            case "sec-websocket-key":
+                out.append([name, base64.b64encode(os.urandom(16)).decode()])
+            case _:
+                out.append([name, value])
+    return out
+
+
+def answer_bytes(response: Response) -> bytes:
+    """The answer to an upgrade on the wire, with its body."""
+    start = f"HTTP/1.1 {response.status} {response.reason}".rstrip()
+    return _head_bytes(start, response.headers) + (response.body or b"")
+
+
+def accept(recorded: Response, asked: Head) -> Pairs:
+    """Headers of the 101 that answers this request as the recorded server did.
+
+    Args:
+        asked: the app's request; its key is answered, and of its subprotocols the
+            recorded one is chosen if it is offered.
+    """
+    out: Pairs = [["Upgrade", "websocket"], ["Connection", "Upgrade"]]
+    out.append(["Sec-WebSocket-Accept", accept_key(asked.get("sec-websocket-key") or "")])
+    offered = [p.strip() for p in (asked.get("sec-websocket-protocol") or "").split(",")]
+    for name, value in recorded.headers:
+        lower = name.lower()
+        if lower in _FRESH_ANSWER or PLACEHOLDER in value:
+            continue
+        if lower == "sec-websocket-protocol" and value not in offered:
+            continue  # an app must fail a connection with a subprotocol that it did not ask for
+        out.append([name, value])
+    return out
+
+
+def refuse(recorded: Response) -> Pairs:
+    """Headers of the recorded refusal, with the length of the body that was kept."""
+    out = [[name, value] for name, value in recorded.headers if name.lower() not in _FRESH_ANSWER]
+    out.append(["Content-Length", str(len(recorded.body or b""))])
+    out.append(["Connection", "close"])
+    return out
+
+
+class Body:
+    """Reads the body of an answer (RFC 9112, section 6), as far as MAX_BODY bytes.
+
+    Args:
+        head: of the response.
+    """
+
+    def __init__(self, head: Head) -> None:
+        self.data = bytearray()
+        self.length = 0
+        self._chunked = "chunked" in (head.get("transfer-encoding") or "").lower()
+        length = head.get("content-length") or ""
+        self._left = int(length) if length.isdecimal() and not self._chunked else None
+        self._buffer = bytearray()
+        self.done = self._left == 0 or head.status in (204, 304)
+
+    def feed(self, data: bytes) -> None:
+        """Take the next bytes; `done` once the body is complete."""
+        if self._chunked:
+            self._buffer += data
+            while not self.done and self._chunk():
+                pass
+            return
+        if self._left is not None:
+            data = data[: self._left]
+            self._left -= len(data)
+            self.done = self._left == 0
+        self._keep(data)
+
+    def _keep(self, data: bytes) -> None:
+        self.length += len(data)
+        self.data += data[: MAX_BODY - len(self.data)]
+        # An endless one is cut: what tells errors apart is at its beginning.
+        self.done = self.done or self.length > 16 * MAX_BODY
+
+    def _chunk(self) -> bool:
+        """Take one chunk out of the buffer, if it is there whole."""
+        end = self._buffer.find(b"\r\n")
+        if end < 0:
+            self.done = len(self._buffer) > MAX_HEAD
+            return False
+        try:
+            size = int(self._buffer[:end].split(b";")[0], 16)
+        except ValueError:
+            self.done = True
+            return False
+        if size == 0:
+            self.done = True
+            return False
+        if len(self._buffer) < end + 2 + size + 2:
+            self.done = size > 16 * MAX_BODY
+            return False
+        self._keep(bytes(self._buffer[end + 2 : end + 2 + size]))
+        del self._buffer[: end + 2 + size + 2]
+        return True
+
+
+def query_pairs(path: str) -> list[tuple[str, str]]:
+    """The query's parameters as they are written: (decoded name, raw part)."""
+    query = path.partition("?")[2]
+    return [(unquote_plus(part.partition("=")[0]), part) for part in query.split("&") if part]

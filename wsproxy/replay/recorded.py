@@ -1,0 +1,92 @@
+"""Begins the recording of a replay: its folder, its first records, its file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from wsproxy.errors import UsageError
+from wsproxy.recording import Clock, Recording, new_start, trace_path
+from wsproxy.session import Session
+from wsproxy.trace import Finding, Request, Response
+
+
+class Redacted(Protocol):
+    """A handshake's head without its credentials."""
+
+    @property
+    def headers(self) -> list[list[str]]: ...
+    @property
+    def path(self) -> str: ...
+    @property
+    def taken(self) -> list[dict[str, Any]]: ...
+
+
+class Redact(Protocol):
+    """Takes the credentials out of a head before it is written."""
+
+    def __call__(self, headers: list[tuple[str, str]], path: str = "") -> Redacted: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """How replays are recorded.
+
+    Attributes:
+        folder: where the traces go; created if it is not there.
+        redact: takes credentials out of requests and responses.
+        diagnose: names the findings of the new session.
+    """
+
+    folder: Path
+    redact: Redact
+    diagnose: Callable[[Session], list[Finding]] | None = None
+
+    def check(self) -> None:
+        """Make the folder.
+
+        Raises:
+            UsageError: traces cannot be written there.
+        """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            probe = self.folder / ".wsproxy-probe"
+            probe.touch(mode=0o600)
+            probe.unlink()
+        except OSError as error:
+            raise UsageError(f"cannot write into {self.folder}: {error.strerror}") from None
+
+    def begin(self, original: Session, clock: Clock, mode: str, client: str | None) -> Recording:
+        """A recording whose first record says what is replayed.
+
+        Args:
+            mode: "replay-client" or "replay-server".
+            client: the app's address, "host:port".
+
+        Raises:
+            UsageError: the file cannot be created.
+        """
+        start = new_start(
+            clock,
+            mode=mode,
+            origin=original.id,
+            provider=original.provider,
+            api=original.api,
+            client=client,
+        )
+        try:
+            return Recording(trace_path(self.folder, start), start, diagnose=self.diagnose)
+        except OSError as error:
+            raise UsageError(f"cannot write into {self.folder}: {error.strerror}") from None
+
+    def request(self, request: Request) -> Request:
+        """The request as it may be written."""
+        clean = self.redact([(h[0], h[1]) for h in request.headers], request.path)
+        return replace(request, headers=clean.headers, path=clean.path, redacted=clean.taken)
+
+    def response(self, response: Response) -> Response:
+        """The response as it may be written."""
+        clean = self.redact([(h[0], h[1]) for h in response.headers])
+        return replace(response, headers=clean.headers, redacted=clean.taken)
