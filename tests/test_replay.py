@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import datetime
+import ipaddress
 import secrets
-from collections.abc import Callable
+import socket
+import ssl
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
+import websockets
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from wsproxy.capture.redact import Redactor
 from wsproxy.catalog import load
+from wsproxy.errors import ConnectFailed, UsageError
 from wsproxy.recording import Clock, Recording, new_start
-from wsproxy.replay import (
-    ClientOptions,
-    ReplayServer,
-    ServerOptions,
-    Verdict,
-    replay_client,
-)
+from wsproxy.replay import ClientOptions, ReplayServer, ServerOptions, Verdict, replay_client
 from wsproxy.replay.recorded import Records
-from wsproxy.trace import Eof, FrameRecord, Request, Response, TraceReader
+from wsproxy.session import Session
+from wsproxy.trace import Eof, Failure, FrameRecord, Request, Response, TraceReader
 from wsproxy.wire import Close, Frame, Opcode, accept_key
 
 MS = 1_000_000
@@ -203,7 +209,7 @@ def masked_by_server(m: Maker) -> Path:
 def refused(m: Maker) -> Path:
     headers = [["Content-Type", "application/json"], ["dg-error", "Invalid credentials."]]
     body = b'{"err_code":"INVALID_AUTH","err_msg":"Invalid credentials.","request_id":"1"}'
-    return m.refused(401, headers, body).eof(False).done()
+    return m.refused(401, headers, body).done()
 
 
 def left_open(m: Maker) -> Path:
@@ -252,7 +258,9 @@ async def both_ends(
 
 
 def told(path: Path, from_client: bool) -> list[tuple[object, ...]]:
-    """What a direction carried, without times and keys."""
+    """What a direction carried, without times and keys, Pongs last: a Pong answers a Ping
+    that comes when it comes.
+    """
     out: list[tuple[object, ...]] = []
     with TraceReader(path) as reader:
         for record in reader:
@@ -265,7 +273,7 @@ def told(path: Path, from_client: bool) -> list[tuple[object, ...]]:
                 out.append(("eof", record.how))
             else:
                 out.append(("bytes", getattr(record, "data", b"")))
-    return out
+    return sorted(out, key=lambda item: item[0] == Opcode.PONG)
 
 
 @pytest.mark.parametrize("pace", ["recorded", "fast"])
@@ -275,3 +283,405 @@ def test_both_ends_agree(kind: Callable[[Maker], Path], pace: str, tmp_path: Pat
     client, server = asyncio.run(both_ends(trace, trace, tmp_path, pace=pace))
     assert client.verdict == "reproduced", client.as_json()
     assert server.verdict == "reproduced", server.as_json()
+    assert told(client.trace, True) == told(trace, True)
+    assert told(client.trace, False) == told(trace, False)
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "verdict", "field"),
+    [
+        (close_1011, close_utf8, "different", "close_code"),
+        (close_1011, server_reset, "different", "ending"),
+        (close_1011, good, "not-reproduced", "close_code"),
+        (close_1011, refused, "different", "status"),
+        (server_reset, server_eof, "different", "ending"),
+        (good, close_1011, "different", "close_code"),
+        (refused, left_open, "not-reproduced", "status"),
+    ],
+)
+def test_unlike_ends_do_not_agree(
+    left: Callable[[Maker], Path],
+    right: Callable[[Maker], Path],
+    verdict: str,
+    field: str,
+    tmp_path: Path,
+) -> None:
+    client, _ = asyncio.run(both_ends(build(left, tmp_path), build(right, tmp_path), tmp_path))
+    assert client.verdict == verdict
+    assert field in [difference.field for difference in client.differences]
+
+
+async def against(
+    trace: Path,
+    folder: Path,
+    handler: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
+    **options: object,
+) -> Verdict:
+    """Replay as the client against a server that is written out in a test."""
+    async with await asyncio.start_server(handler, "127.0.0.1", 0) as listening:
+        port = listening.sockets[0].getsockname()[1]
+        values = {"timeout": 0.3, **options}
+        return await replay_client(
+            trace,
+            ClientOptions(f"ws://127.0.0.1:{port}", **values),  # type: ignore[arg-type]
+            records(folder / "out"),
+        )
+
+
+async def upgrade(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> str:
+    head = (await reader.readuntil(b"\r\n\r\n")).decode()
+    key = next(line for line in head.split("\r\n") if line.lower().startswith("sec-websocket-key"))
+    writer.write(
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Accept: " + accept_key(key.split(": ")[1]).encode() + b"\r\n\r\n"
+    )
+    return head
+
+
+async def drain(reader: asyncio.StreamReader) -> None:
+    while await reader.read(1 << 16):
+        pass
+
+
+def test_a_server_that_stays_silent_does_not_reproduce_and_does_not_hang(tmp_path: Path) -> None:
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await upgrade(reader, writer)
+        await drain(reader)
+        writer.close()
+
+    verdict = asyncio.run(against(build(close_1011, tmp_path), tmp_path, silent))
+    assert verdict.verdict == "not-reproduced"
+    assert verdict.replayed["ending"] == "open"
+    assert Session.read(verdict.trace).ending == "stopped"
+
+
+def test_a_server_that_never_answers_the_upgrade(tmp_path: Path) -> None:
+    async def mute(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await drain(reader)
+        writer.close()
+
+    verdict = asyncio.run(against(build(close_1011, tmp_path), tmp_path, mute))
+    assert verdict.verdict == "different"
+    assert verdict.replayed["ending"] == "failed"
+    assert verdict.replayed["status"] is None
+
+
+@pytest.mark.parametrize("answer", [b"SSH-2.0-OpenSSH\r\n\r\n", b"", b"HTTP/1.1 abc\r\n\r\n"])
+def test_a_server_that_speaks_something_else(answer: bytes, tmp_path: Path) -> None:
+    async def other(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer)
+        writer.close()
+
+    verdict = asyncio.run(against(build(close_1011, tmp_path), tmp_path, other))
+    assert verdict.replayed["ending"] == "failed"
+
+
+def test_a_server_that_floods_is_left_in_time(tmp_path: Path) -> None:
+    async def flood(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await upgrade(reader, writer)
+        with contextlib.suppress(ConnectionError):
+            while True:
+                writer.write(text(RESULTS).serialize() * 100)
+                await writer.drain()
+
+    verdict = asyncio.run(against(build(close_1011, tmp_path), tmp_path, flood))
+    assert verdict.verdict == "not-reproduced"
+
+
+def test_volatile_parts_of_a_reason_are_no_difference(tmp_path: Path) -> None:
+    def inactive(seconds: int) -> Callable[[Maker], Path]:
+        reason = f"Session terminated: No messages received for {seconds} seconds"
+        return lambda m: both_eof(m.client(audio()).server(close(3006, reason)).client(close(3006)))
+
+    (tmp_path / "a").mkdir()
+    recorded = inactive(5)(Maker(tmp_path / "a" / "1.wstrace"))
+    other = inactive(7)(Maker(tmp_path / "a" / "2.wstrace"))
+    client, _ = asyncio.run(both_ends(recorded, other, tmp_path))
+    assert client.verdict == "reproduced"
+
+
+def test_the_handshake_is_fresh_where_it_must_be(tmp_path: Path) -> None:
+    heads: list[str] = []
+
+    async def server(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heads.append(await upgrade(reader, writer))
+        writer.close()
+
+    asyncio.run(against(build(close_1011, tmp_path), tmp_path, server))
+    (head,) = heads
+    assert head.startswith("GET /v1/listen?encoding=linear16&sample_rate=16000 HTTP/1.1")
+    assert KEY not in head
+    assert "host: 127.0.0.1:" in head.lower()
+    assert "sec-websocket-extensions" not in head.lower()
+    assert "authorization: token " in head.lower()
+    assert "REDACTED" not in head
+
+
+def test_given_values_replace_recorded_ones_and_are_not_written(tmp_path: Path) -> None:
+    heads: list[str] = []
+
+    async def server(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heads.append(await upgrade(reader, writer))
+        writer.close()
+
+    verdict = asyncio.run(
+        against(
+            build(close_1011, tmp_path),
+            tmp_path,
+            server,
+            headers=[("authorization", "Token s3cret-value")],
+            query=[("model", "nova-3"), ("sample_rate", "8000")],
+        )
+    )
+    assert "Authorization: Token s3cret-value" in heads[0]
+    assert "encoding=linear16&sample_rate=8000&model=nova-3 " in heads[0]
+    session = Session.read(verdict.trace)
+    assert session.request is not None
+    assert session.request_header("authorization") == "Token REDACTED"
+    with TraceReader(verdict.trace) as reader:
+        assert not any("s3cret" in repr(record) for record in reader)
+
+
+def test_a_missing_credential_is_asked_for_before_anything_is_sent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DEEPGRAM_API_KEY", raising=False)
+    trace = build(close_1011, tmp_path)
+    to = ClientOptions("wss://api.deepgram.invalid")
+    with pytest.raises(UsageError, match=r"Authorization: Token .*DEEPGRAM_API_KEY") as caught:
+        asyncio.run(replay_client(trace, to, records(tmp_path / "out")))
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_credential_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    heads: list[str] = []
+
+    async def server(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heads.append(await upgrade(reader, writer))
+        writer.close()
+
+    monkeypatch.setenv("DEEPGRAM_API_KEY", "from-the-environment")
+    asyncio.run(against(build(close_1011, tmp_path), tmp_path, server))
+    assert "Authorization: Token from-the-environment\r\n" in heads[0]
+
+
+@pytest.mark.parametrize("url", ["127.0.0.1:1", "ftp://h/", "ws://", "ws://h:port/", "ws://[::1"])
+def test_a_bad_url(url: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError):
+        asyncio.run(
+            replay_client(build(good, tmp_path), ClientOptions(url), records(tmp_path / "out"))
+        )
+
+
+def test_an_unreachable_server(tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        url = f"ws://127.0.0.1:{free.getsockname()[1]}"
+    with pytest.raises(ConnectFailed, match="cannot reach"):
+        asyncio.run(
+            replay_client(build(good, tmp_path), ClientOptions(url), records(tmp_path / "out"))
+        )
+
+
+def test_a_port_in_use(tmp_path: Path) -> None:
+    async def body() -> None:
+        out = records(tmp_path / "out")
+        trace = build(good, tmp_path)
+        async with ReplayServer(trace, ServerOptions(), out) as first:
+            port = int(first.url.rpartition(":")[2])
+            async with ReplayServer(trace, ServerOptions(port=port), out):
+                pass
+
+    with pytest.raises(UsageError, match="cannot listen"):
+        asyncio.run(body())
+
+
+def test_an_unwritable_folder(tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("a file")
+    with pytest.raises(UsageError, match="cannot write"):
+        trace = build(good, tmp_path)
+        asyncio.run(both_ends(trace, trace, tmp_path))
+
+
+def test_a_trace_without_a_handshake(tmp_path: Path) -> None:
+    recording = Recording(tmp_path / "t.wstrace", new_start(Clock(0, 0), made_up=True))
+    recording.add(Failure(5, "dns", False, "no such host"))
+    recording.end(6)
+    with pytest.raises(UsageError, match="dns"):
+        asyncio.run(
+            replay_client(recording.path, ClientOptions("ws://127.0.0.1:1"), records(tmp_path))
+        )
+    with pytest.raises(UsageError, match="dns"):
+        ReplayServer(recording.path, ServerOptions(), records(tmp_path))
+
+
+# -- a plain client, by a library of its own, against the server's end
+
+
+async def plain(url: str, chunks: list[bytes], *, texts: tuple[str, ...] = ()) -> tuple[int, str]:
+    """Stream, then wait for the server to close; returns what the library says of it."""
+    async with websockets.connect(
+        url + "/v1/listen", additional_headers={"Authorization": "Token s3cret-of-the-app"}
+    ) as ws:
+        try:
+            for chunk in chunks:
+                await ws.send(chunk)
+            for message in texts:
+                await ws.send(message)
+            while True:
+                await ws.recv()
+        except websockets.ConnectionClosed:
+            return ws.close_code or 0, ws.close_reason or ""
+
+
+async def served(
+    trace: Path, folder: Path, app: Callable[[str], Awaitable[object]]
+) -> tuple[Verdict, object]:
+    async with ReplayServer(trace, ServerOptions(timeout=0.5), records(folder / "out")) as server:
+        seen = await app(server.url)
+        return await server.verdict(), seen
+
+
+@pytest.mark.parametrize("size", [100, 640, 1280])
+def test_an_app_meets_the_failure_however_it_cuts_its_audio(size: int, tmp_path: Path) -> None:
+    content = b"\x01" * 1280
+    chunks = [content[i : i + size] for i in range(0, len(content), size)]
+    verdict, seen = asyncio.run(
+        served(build(close_1011, tmp_path), tmp_path, lambda url: plain(url, chunks))
+    )
+    assert seen == (1011, "NET-0001")
+    assert verdict.verdict == "reproduced", verdict.as_json()
+    with TraceReader(verdict.trace) as reader:
+        assert not any("s3cret" in repr(record) for record in reader)
+
+
+def test_an_app_that_sends_other_audio(tmp_path: Path) -> None:
+    chunks = [b"\x01" * 700 + b"\x02" * 580]
+    verdict, seen = asyncio.run(
+        served(build(close_1011, tmp_path), tmp_path, lambda url: plain(url, chunks))
+    )
+    assert seen == (1011, "NET-0001")
+    (difference,) = verdict.differences
+    assert difference.field == "audio_sent"
+    assert "byte 700" in difference.replayed
+    assert difference.recorded_frame == 2
+
+
+def test_an_app_that_sends_too_little_meets_it_after_all(tmp_path: Path) -> None:
+    verdict, seen = asyncio.run(
+        served(build(close_1011, tmp_path), tmp_path, lambda url: plain(url, [b"\x01" * 640]))
+    )
+    assert seen == (1011, "NET-0001")
+    assert [difference.field for difference in verdict.differences] == ["audio_sent"]
+    assert verdict.notes
+
+
+def test_an_app_that_does_not_stall_any_more(tmp_path: Path) -> None:
+    alive = ('{"type":"KeepAlive"}',)
+    verdict, _ = asyncio.run(
+        served(
+            build(close_1011, tmp_path),
+            tmp_path,
+            lambda url: plain(url, [b"\x01" * 1280], texts=alive),
+        )
+    )
+    assert verdict.verdict == "different"
+    assert [difference.field for difference in verdict.differences] == ["messages_sent"]
+
+
+def test_an_app_that_leaves_early(tmp_path: Path) -> None:
+    async def leave(url: str) -> None:
+        async with websockets.connect(url, close_timeout=0.5) as ws:
+            await ws.send(b"\x01" * 640)
+
+    verdict, _ = asyncio.run(served(build(close_1011, tmp_path), tmp_path, leave))
+    assert verdict.verdict == "not-reproduced"
+    assert verdict.replayed["closed_by"] == "client"
+
+
+def test_an_app_is_refused_as_recorded(tmp_path: Path) -> None:
+    async def refuse(url: str) -> object:
+        with pytest.raises(websockets.InvalidStatus) as caught:
+            await websockets.connect(url)
+        return caught.value.response
+
+    verdict, response = asyncio.run(served(build(refused, tmp_path), tmp_path, refuse))
+    assert verdict.verdict == "reproduced"
+    assert isinstance(response, websockets.Response)
+    assert response.status_code == 401
+    assert response.headers["dg-error"] == "Invalid credentials."
+    assert b"INVALID_AUTH" in response.body
+
+
+def test_a_health_check_is_no_session(tmp_path: Path) -> None:
+    async def check(url: str) -> object:
+        host, port = url.removeprefix("ws://").split(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+        answer = await reader.read()
+        writer.close()
+        await plain(url, [b"\x01" * 1280])
+        return answer
+
+    verdict, answer = asyncio.run(served(build(close_1011, tmp_path), tmp_path, check))
+    assert bytes(answer).startswith(b"HTTP/1.1 426 ")  # type: ignore[call-overload]
+    assert verdict.verdict == "reproduced"
+
+
+def test_wss(tmp_path: Path) -> None:
+    certificate = self_signed(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+
+    async def fail(ws: websockets.ServerConnection) -> None:
+        await ws.recv()
+        await ws.recv()
+        await ws.close(1011, "NET-0001")
+
+    async def body(**options: object) -> Verdict:
+        async with websockets.serve(fail, "127.0.0.1", 0, ssl=context) as listening:
+            port = listening.sockets[0].getsockname()[1]
+            to = ClientOptions(f"wss://127.0.0.1:{port}", timeout=2, **options)  # type: ignore[arg-type]
+            return await replay_client(build_once(), to, records(tmp_path / "out"))
+
+    trace = build(close_1011, tmp_path / "trace")
+
+    def build_once() -> Path:
+        return trace
+
+    assert asyncio.run(body(insecure=True)).verdict == "reproduced"
+    assert asyncio.run(body(ca=certificate)).verdict == "reproduced"
+    with pytest.raises(ConnectFailed, match="not trusted"):
+        asyncio.run(body())
+
+
+def self_signed(folder: Path) -> Path:
+    """A certificate and key for 127.0.0.1 in one file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "replay test")])
+    now = datetime.datetime.now(datetime.UTC)
+    address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([address]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    path = folder / "certificate.pem"
+    path.write_bytes(
+        certificate.public_bytes(serialization.Encoding.PEM)
+        + key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+    return path

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -275,6 +276,8 @@ class _Screen:
         """
 
         async def body() -> T:
+            # SIGTERM ends it as Ctrl-C does: the trace gets its end record.
+            signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))
             return await what()
 
         try:

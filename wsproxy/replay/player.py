@@ -81,15 +81,19 @@ class Player:
                 continue
             wait = (self.schedule.wake_ns() - self.clock.now()) / 1e9
             await self.connection.changed(min(max(wait, 0.0), _FLUSH_EVERY))
-        if (
-            not ended
-            and not self.recording.ended
-            and self.recording.session.derived_ending is not None
-        ):
-            # Behind a Close or the other side's end. Where nothing ended, giving up is
-            # no ending of the session's, and the recording says "stopped".
-            self.recording.eof(Eof(self.clock.now(), self._from_client))
+        if not ended:
+            self._close_recorded()
         await self.connection.close()
+
+    def _close_recorded(self) -> None:
+        """Record that this side closes behind the session's ending.
+
+        Where nothing ended, giving up is no ending of the session's: it stays "stopped".
+        """
+        session = self.recording.session
+        over = self.recording.ended or session.derived_ending is None
+        if not over and self.connection.end != "reset":
+            self.recording.eof(Eof(self.clock.now(), self._from_client))
 
     async def _do(self, step: Step) -> bool:
         """Do one step; returns whether it ended this side's direction."""

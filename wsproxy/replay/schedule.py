@@ -194,7 +194,9 @@ class _Builder:
     def __init__(self, script: Script) -> None:
         self._script = script
         self._counter = Counter()
-        self._content_ns = 0  # when the other side's progress last changed
+        self._cause = Progress()  # the other side's progress, as far as it gates steps
+        self._cause_ns = 0  # when that last changed
+        self._closed = False  # the side has sent its Close
         self._ended = False  # the side itself
         self._unanswered: list[tuple[int, int, bytes]] = []  # Pings: number, time, payload
         self._pings = 0
@@ -242,8 +244,14 @@ class _Builder:
         if isinstance(item, Frame) and item.opcode is Opcode.PING:
             self._unanswered.append((self._pings, t_ns, item.payload))
             self._pings += 1
-        if self._counter.take(item):
-            self._content_ns = t_ns
+        if not self._counter.take(item):
+            return
+        progress = self._counter.progress
+        if self._closed:
+            # What was on its way when this side closed need not come again.
+            progress = replace(self._cause, closes=progress.closes, ended=progress.ended)
+        if progress != self._cause:
+            self._cause, self._cause_ns = progress, t_ns
 
     def _answer(self, t_ns: int, item: Item) -> bool:
         if not isinstance(item, Frame) or item.opcode is not Opcode.PONG:
@@ -266,7 +274,8 @@ class _Builder:
             return  # nothing can be sent after a FIN
         self._ended = self._ended or isinstance(item, Ending)
         number = script.session.frame_count if numbered else 0
-        script.steps.append(Step(t_ns, item, self._counter.progress, self._content_ns, number))
+        script.steps.append(Step(t_ns, item, self._cause, self._cause_ns, number))
+        self._closed = self._closed or _is_close(item)
 
 
 class Schedule:

@@ -24,6 +24,9 @@ _UPGRADE_REQUIRED = Response(
     "Upgrade Required",
     headers=[["Upgrade", "websocket"], ["Connection", "close"], ["Content-Length", "0"]],
 )
+_ALL_SERVED = Response(
+    0, 503, "All Sessions Served", headers=[["Connection", "close"], ["Content-Length", "0"]]
+)
 _MAX_AT_ONCE = 64  # connections served at the same time; more wait in the listen queue
 
 
@@ -65,9 +68,8 @@ class ReplayServer:
         self._options = options
         self._records = records
         self._tasks: set[asyncio.Task[None]] = set()
-        self._verdicts: asyncio.Queue[Verdict] = asyncio.Queue()
+        self._verdicts: asyncio.Queue[Verdict | Exception] = asyncio.Queue()
         self._begun = 0
-        self._given = 0
         self._room = asyncio.Semaphore(_MAX_AT_ONCE)
         self._server: asyncio.Server
         session = self.script.session
@@ -100,19 +102,16 @@ class ReplayServer:
         host, port = self._server.sockets[0].getsockname()[:2]
         return f"ws://[{host}]:{port}" if ":" in host else f"ws://{host}:{port}"
 
-    @property
-    def serving(self) -> int:
-        """Sessions that have begun and have no verdict yet."""
-        return self._begun - self._given
-
     async def verdict(self) -> Verdict:
-        """Wait for the next session to end."""
-        self._given += 1
-        try:
-            return await self._verdicts.get()
-        except asyncio.CancelledError:
-            self._given -= 1
-            raise
+        """Wait for the next session to end.
+
+        Raises:
+            UsageError: its trace cannot be written.
+        """
+        verdict = await self._verdicts.get()
+        if isinstance(verdict, Exception):
+            raise verdict
+        return verdict
 
     def _begin(self, connection: Connection) -> None:
         task = asyncio.create_task(self._serve(connection))
@@ -124,11 +123,16 @@ class ReplayServer:
             clock = Clock.start()
             try:
                 head = await self._asked(connection)
-                if head is not None and self._takes(head):
-                    self._begun += 1
-                    await self._session(connection, clock, head)
-                elif head is not None:
-                    connection.send(answer_bytes(_UPGRADE_REQUIRED))
+                if head is None:
+                    return
+                other = self._other_answer(head)
+                if other is not None:
+                    connection.send(answer_bytes(other))
+                    return
+                self._begun += 1
+                self._verdicts.put_nowait(await self._session(connection, clock, head))
+            except Exception as error:  # a task's own would reach nobody
+                self._verdicts.put_nowait(error)
             finally:
                 await connection.close()
 
@@ -142,17 +146,17 @@ class ReplayServer:
         parsed = parse_head(raw) if raw is not None else None
         return parsed[0] if parsed else None
 
-    def _takes(self, head: Head) -> bool:
-        """Whether a request begins a session; a health check does not where an upgrade is due."""
-        options = self._options
-        if options.sessions and self._begun >= options.sessions:
-            return False
+    def _other_answer(self, head: Head) -> Response | None:
+        """The answer to a request that begins no session, such as a health check."""
+        sessions = self._options.sessions
         recorded = self.script.session.request
         assert recorded is not None
         wanted = is_upgrade((h[0], h[1]) for h in recorded.headers)
-        return not wanted or is_upgrade((h[0], h[1]) for h in head.headers)
+        if wanted and not is_upgrade((h[0], h[1]) for h in head.headers):
+            return _UPGRADE_REQUIRED
+        return _ALL_SERVED if sessions and self._begun >= sessions else None
 
-    async def _session(self, connection: Connection, clock: Clock, head: Head) -> None:
+    async def _session(self, connection: Connection, clock: Clock, head: Head) -> Verdict:
         options = self._options
         recording = self._records.begin(
             self.script.session, clock, "replay-server", connection.peer
@@ -175,7 +179,7 @@ class ReplayServer:
         finally:
             known = recording.session.derived_ending
             recording.end(clock.now(), None if known else "stopped")
-        self._verdicts.put_nowait(judge(self.trace, recording.path, schedule))
+        return judge(self.trace, recording.path, schedule)
 
     def _answer(self, head: Head) -> Response | None:
         """The recorded answer, made for this request; None where there was none."""

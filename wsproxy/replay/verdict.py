@@ -309,8 +309,8 @@ def _compare_audio(
         return [
             Difference(
                 "audio_sent",
-                f"other bytes from byte {found.offset} on",
-                f"other bytes from byte {found.offset} on",
+                f"{left.story.sent.audio} bytes",
+                f"{right.story.sent.audio} bytes, others from byte {found.offset} on",
                 found.recorded_frame,
                 found.replayed_frame,
             )

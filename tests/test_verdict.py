@@ -1,0 +1,253 @@
+"""What is compared, what is not, and that each compared field can turn a verdict."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from wsproxy.recording import Clock, Recording, new_start
+from wsproxy.replay.schedule import Schedule, Script
+from wsproxy.replay.story import kind_of
+from wsproxy.replay.verdict import Verdict, judge, stable
+from wsproxy.trace import Eof, Failure, Request, Response
+from wsproxy.wire import Close, Frame, Opcode
+
+MS = 1_000_000
+KEY = b"abcd"
+NET_0001 = Close(1011, "NET-0001")
+
+
+@dataclass(frozen=True)
+class Case:
+    """A session in short."""
+
+    status: int = 101
+    headers: tuple[tuple[str, str], ...] = (("dg-error", "Nope"), ("date", "today"))
+    body: Any = field(default_factory=lambda: {"err_code": "NOPE", "request_id": "1"})
+    sent: tuple[str | bytes, ...] = (b"a" * 100,)
+    received: tuple[str, ...] = ('{"type":"Results"}',)
+    close: Close | None = NET_0001
+    closed_by_client: bool = False
+    end: str | None = "eof"
+    failure: str | None = None
+    stopped: bool = False
+
+    def write(self, path: Path) -> Path:
+        recording = Recording(path, new_start(Clock(0, 0), provider="deepgram", api="listen"))
+        upgrade = [["Upgrade", "websocket"]]
+        recording.add(Request(0, "GET", "ws", "h", 80, "/v1/listen", headers=upgrade))
+        if self.failure:
+            recording.add(Failure(MS, self.failure, False))
+        elif self.status != 101:
+            body = json.dumps(self.body).encode() if not isinstance(self.body, str) else b"text"
+            headers = [list(pair) for pair in self.headers]
+            recording.response(Response(MS, self.status, headers=headers, body=body))
+        else:
+            recording.response(Response(MS, 101))
+            self._frames(recording)
+        recording.end(10 * MS, "stopped" if self.stopped else None)
+        return path
+
+    def _frames(self, recording: Recording) -> None:
+        for content in self.sent:
+            opcode = Opcode.TEXT if isinstance(content, str) else Opcode.BINARY
+            data = content.encode() if isinstance(content, str) else content
+            recording.data(2 * MS, True, Frame(opcode, data, mask=KEY).serialize())
+        for text in self.received:
+            recording.data(3 * MS, False, Frame(Opcode.TEXT, text.encode()).serialize())
+        if self.close is not None:
+            mask = KEY if self.closed_by_client else None
+            frame = Frame(Opcode.CLOSE, self.close.serialize(), mask=mask)
+            recording.data(4 * MS, self.closed_by_client, frame.serialize())
+        if self.end is not None:
+            recording.eof(Eof(5 * MS, self.closed_by_client, self.end))
+
+
+@pytest.fixture
+def compare(tmp_path: Path) -> Callable[..., Verdict]:
+    def judged(recorded: Case, replayed: Case, side: str = "client") -> Verdict:
+        left = recorded.write(tmp_path / "left.wstrace")
+        right = replayed.write(tmp_path / "right.wstrace")
+        return judge(left, right, Schedule(Script.read(left, side), timeout_ns=MS))
+
+    return judged
+
+
+FAILED = Case()
+REFUSED = Case(status=401)
+GOOD = Case(close=Close(1000), received=('{"type":"Results"}', '{"type":"Metadata"}'))
+OPEN = Case(close=None, end=None, stopped=True)
+CUT = Case(close=None, end="eof")
+
+
+@pytest.mark.parametrize("case", [FAILED, REFUSED, GOOD, OPEN, CUT, Case(failure="handshake")])
+@pytest.mark.parametrize("side", ["client", "server"])
+def test_a_session_is_like_itself(case: Case, side: str, compare: Callable[..., Verdict]) -> None:
+    verdict = compare(case, case, side)
+    assert verdict.verdict == "reproduced"
+    assert verdict.differences == []
+
+
+@pytest.mark.parametrize(
+    ("recorded", "change", "field", "verdict"),
+    [
+        (FAILED, {"close": Close(1008, "NET-0001")}, "close_code", "different"),
+        (FAILED, {"close": Close(1011, "NET-0000")}, "close_reason", "different"),
+        (FAILED, {"close": Close(1011, "NET-0000")}, "condition", "different"),
+        (FAILED, {"closed_by_client": True}, "closed_by", "different"),
+        (FAILED, {"close": None}, "ending", "different"),
+        (FAILED, {"close": Close(1000)}, "close_code", "not-reproduced"),
+        (FAILED, {"status": 401}, "status", "different"),
+        (FAILED, {"received": ()}, "messages", "different"),
+        (FAILED, {"received": ('{"type":"Error","err_code":"X"}',)}, "messages", "different"),
+        (FAILED, {"close": None, "end": None, "stopped": True}, "ending", "not-reproduced"),
+        (CUT, {"end": "reset"}, "ending", "different"),
+        (CUT, {"closed_by_client": True}, "closed_by", "different"),
+        (REFUSED, {"status": 402}, "status", "different"),
+        (REFUSED, {"body": {"err_code": "OTHER"}}, "body", "different"),
+        (REFUSED, {"body": "text"}, "body", "different"),
+        (REFUSED, {"headers": (("dg-error", "Other"),)}, "error_headers", "different"),
+        (REFUSED, {"status": 101, "close": Close(1000)}, "status", "not-reproduced"),
+        (GOOD, {"close": Close(1011)}, "close_code", "different"),
+        (GOOD, {"received": ('{"type":"Results"}',)}, "messages", "different"),
+        (GOOD, {"received": tuple(reversed(GOOD.received))}, "messages", "different"),
+        (OPEN, {"close": Close(1000), "stopped": False}, "ending", "different"),
+        (Case(failure="handshake"), {"failure": "http"}, "failed_where", "different"),
+    ],
+)
+def test_each_compared_field_turns_the_verdict(
+    recorded: Case,
+    change: dict[str, Any],
+    field: str,
+    verdict: str,
+    compare: Callable[..., Verdict],
+) -> None:
+    found = compare(recorded, replace(recorded, **change))
+    assert found.verdict == verdict
+    assert field in [difference.field for difference in found.differences]
+
+
+@pytest.mark.parametrize(
+    ("recorded", "change"),
+    [
+        (REFUSED, {"body": {"err_code": "NOPE", "request_id": "2"}}),
+        (REFUSED, {"headers": (("dg-error", "Nope"), ("date", "tomorrow"))}),
+        (FAILED, {"received": ('{"type":"Results"}',) * 5}),
+        (FAILED, {"received": ('{"type":"Results","is_final":true}',)}),
+        (FAILED, {"sent": (b"b",)}),  # as the client it is ours
+    ],
+)
+def test_volatile_parts_do_not(
+    recorded: Case, change: dict[str, Any], compare: Callable[..., Verdict]
+) -> None:
+    assert compare(recorded, replace(recorded, **change)).verdict == "reproduced"
+
+
+@pytest.mark.parametrize(
+    ("sent", "field"),
+    [
+        ((b"a" * 99,), "audio_sent"),
+        ((b"a" * 50 + b"b" * 50,), "audio_sent"),
+        ((b"a" * 100, "hello"), "messages_sent"),
+        ((), "messages_sent"),
+    ],
+)
+def test_what_the_app_sent_turns_the_verdict_of_a_server(
+    sent: tuple[str | bytes, ...], field: str, compare: Callable[..., Verdict]
+) -> None:
+    verdict = compare(FAILED, replace(FAILED, sent=sent), "server")
+    assert verdict.verdict == "different"
+    assert field in [difference.field for difference in verdict.differences]
+
+
+@pytest.mark.parametrize("sent", [(b"a" * 60, b"a" * 40), (b"a",) * 100, (b"a" * 100, b"b" * 9)])
+def test_audio_cut_otherwise_or_still_on_its_way_does_not(
+    sent: tuple[bytes, ...], compare: Callable[..., Verdict]
+) -> None:
+    assert compare(FAILED, replace(FAILED, sent=sent), "server").verdict == "reproduced"
+
+
+def test_more_audio_is_a_difference_where_the_app_ended_the_session(
+    compare: Callable[..., Verdict],
+) -> None:
+    recorded = replace(GOOD, closed_by_client=True)
+    verdict = compare(recorded, replace(recorded, sent=(b"a" * 200,)), "server")
+    assert [difference.field for difference in verdict.differences] == ["audio_sent"]
+
+
+def test_differences_have_both_values_and_frames(compare: Callable[..., Verdict]) -> None:
+    verdict = compare(FAILED, replace(FAILED, close=Close(1008, "NET-0001"), sent=(b"a", b"b")))
+    (code, *_) = verdict.as_json()["differences"]
+    assert code == {
+        "field": "close_code",
+        "recorded": 1011,
+        "replayed": 1008,
+        "frames": {"recorded": 3, "replayed": 4},
+    }
+
+
+def test_the_json_has_the_agreed_names(compare: Callable[..., Verdict]) -> None:
+    out = compare(FAILED, FAILED).as_json()
+    assert list(out) == [
+        "verdict",
+        "recorded",
+        "replayed",
+        "differences",
+        "lateness_ms",
+        "notes",
+        "trace",
+    ]
+    assert list(out["lateness_ms"]) == ["p50", "p99", "max"]
+    assert out["recorded"]["condition"] == "deepgram.listen.NET-0001"
+    json.dumps(out)
+
+
+def test_a_pace_that_was_not_kept_is_told(tmp_path: Path) -> None:
+    trace = FAILED.write(tmp_path / "t.wstrace")
+    schedule = Schedule(Script.read(trace, "client"), timeout_ns=MS)
+    schedule.open(0)
+    schedule.take(5_000 * MS)
+    verdict = judge(trace, trace, schedule)
+    assert verdict.lateness_ms.max == pytest.approx(4999, abs=2)
+    assert any("pace" in note for note in verdict.notes)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("No messages received for 5 seconds", "No messages received for 12.5 seconds"),
+        ("20.0 ms. Expected", "19.9 ms. Expected"),
+        ("id 9a8b7c6d-1111-4000-8000-000000000001", "id 00000000-1111-4000-8000-000000000002"),
+        ("at 2026-01-02T03:04:05Z", "at 2027-11-12T13:14:15.678Z"),
+    ],
+)
+def test_stable_forgets_measures_ids_and_times(one: str, other: str) -> None:
+    assert stable(one) == stable(other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("NET-0001", "NET-0000"), ("code 3006", "code 3007"), ("a", "b")]
+)
+def test_stable_keeps_what_tells_errors_apart(one: str, other: str) -> None:
+    assert stable(one) != stable(other)
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ('{"type":"Results","is_final":false}', "Results"),
+        ('{"message_type":"FinalTranscript"}', "FinalTranscript"),
+        ('{"type":"Error","error_code":3006}', "Error 3006"),
+        ('{"b":1,"a":2}', "{a, b}"),
+        ("[1]", "text"),
+        ("hello", "text"),
+        ("[" * 100_000, "text"),
+    ],
+)
+def test_kinds_of_messages(text: str, kind: str) -> None:
+    assert kind_of(text.encode()) == kind
