@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from wsproxy.capture.redact import Redactor
+from wsproxy.redact import Redactor
 from wsproxy.catalog import load
 from wsproxy.errors import ConnectFailed, UsageError
 from wsproxy.recording import Clock, Recording, new_start

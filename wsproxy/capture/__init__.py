@@ -4,6 +4,6 @@
     layer      takes the place of mitmproxy's WebSocket layer
     relay      takes over both connections of an upgraded flow and copies bytes
     recorder   queue and thread that turn bytes into traces
-    redact     takes credentials out before anything is queued
+    environment  what sends a command through the recorder
     embed      runs mitmproxy with the addon for the command line
 """

@@ -22,25 +22,19 @@ from mitmproxy.version import VERSION as MITMPROXY_VERSION
 from wsproxy import catalog
 from wsproxy.diagnose import diagnose
 from wsproxy.recording import Clock, Recording, new_start
+from wsproxy.redact import Redactor, fingerprint_key
 from wsproxy.session import Session
 from wsproxy.trace import Failure, Finding, Request, Response
 from wsproxy.wire import Close, Opcode, is_upgrade
 
 from . import layer
 from .recorder import LiveSession, Recorder
-from .redact import Redactor, fingerprint_key
 
 logger = logging.getLogger(__name__)
 
 MAX_BODY = 64 << 10  # bytes kept of the body of a refusal or of a plain HTTP exchange
 
 _ENDINGS_THAT_FAILED = frozenset({"eof", "reset", "refused", "failed", "http"})
-
-
-def config_folder() -> Path:
-    """Where wsproxy keeps its own files (its fingerprint key, the user's catalog)."""
-    base = os.environ.get("XDG_CONFIG_HOME")
-    return (Path(base) if base else Path.home() / ".config") / "wsproxy"
 
 
 class Record:
@@ -64,7 +58,7 @@ class Record:
         self._attempts: dict[tuple[str, str], int] = {}  # failed ones in a row, by endpoint
         self._hosts: list[re.Pattern[str]] = []
         self._catalog = catalog.load()
-        self._redact = Redactor(self._catalog.credentials, fingerprint_key(config_folder()))
+        self._redact = Redactor(self._catalog.credentials, fingerprint_key())
 
     # -- mitmproxy's life cycle
 

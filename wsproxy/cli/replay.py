@@ -15,9 +15,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from wsproxy.capture.redact import Redactor, fingerprint_key
 from wsproxy.catalog import load
 from wsproxy.errors import UsageError
+from wsproxy.redact import Redactor, fingerprint_key
 from wsproxy.replay import (
     PACES,
     ClientOptions,
@@ -239,8 +239,7 @@ def _split(text: str, mark: str, option: str, form: str) -> tuple[str, str]:
 
 
 def _records(out: Path) -> Records:
-    key = fingerprint_key(Path(click.get_app_dir("wsproxy")))
-    return Records(out, Redactor(load().credentials, key))
+    return Records(out, Redactor(load().credentials, fingerprint_key()))
 
 
 T = TypeVar("T")

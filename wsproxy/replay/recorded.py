@@ -5,29 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
 
 from wsproxy.errors import UsageError
 from wsproxy.recording import Clock, Recording, new_start, trace_path
+from wsproxy.redact import Redactor
 from wsproxy.session import Session
 from wsproxy.trace import Finding, Request, Response
-
-
-class Redacted(Protocol):
-    """A handshake's head without its credentials."""
-
-    @property
-    def headers(self) -> list[list[str]]: ...
-    @property
-    def path(self) -> str: ...
-    @property
-    def taken(self) -> list[dict[str, Any]]: ...
-
-
-class Redact(Protocol):
-    """Takes the credentials out of a head before it is written."""
-
-    def __call__(self, headers: list[tuple[str, str]], path: str = "") -> Redacted: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +24,7 @@ class Records:
     """
 
     folder: Path
-    redact: Redact
+    redact: Redactor
     diagnose: Callable[[Session], list[Finding]] | None = None
 
     def check(self) -> None:

@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote_plus
 
+import click
+
 from wsproxy.catalog import Credentials
 
 PLACEHOLDER = "REDACTED"
@@ -26,13 +28,14 @@ _ALWAYS = frozenset({"authorization", "cookie", "set-cookie", "proxy-authorizati
 _SCHEMES = frozenset({"basic", "bearer", "digest", "token"})
 
 
-def fingerprint_key(folder: Path) -> bytes:
+def fingerprint_key(folder: Path | None = None) -> bytes:
     """The key of this installation's fingerprints, made on first use.
 
     Args:
-        folder: where wsproxy keeps its own files. If it cannot be written, the key
-            lives as long as the process.
+        folder: where it is kept; None: with the user's settings. If it cannot be
+            written, the key lives as long as the process.
     """
+    folder = folder or Path(click.get_app_dir("wsproxy"))
     path = folder / "fingerprint.key"
     try:
         return path.read_bytes()
