@@ -1,0 +1,454 @@
+"""The simulated APIs by themselves: messages in, actions out, no sockets and no waiting."""
+
+import io
+import itertools
+import json
+import wave
+
+import pytest
+
+from wsproxy.catalog import Close, load
+from wsproxy.simulate.api import Request
+from wsproxy.simulate.assemblyai import Streaming
+from wsproxy.simulate.audio import Format, alaw, mulaw
+from wsproxy.simulate.hearing import Hearing
+from wsproxy.simulate.limits import Limits
+from wsproxy.simulate.listen import Listen
+from wsproxy.simulate.scripted import Scripted
+from wsproxy.simulate.speak import Speak
+from wsproxy.simulate.speech import speech
+
+LISTEN = "/v1/listen?model=nova-3&encoding=linear16&sample_rate=16000"
+SPEAK = "/v1/speak?model=aura-2-thalia-en"
+STREAM = "/v3/ws?sample_rate=16000"
+KEY = {"authorization": "Token good"}
+
+
+def request(target, headers=KEY, **more):
+    return Request.parse(target, headers, **more)
+
+
+def session(kind, target, limits=None, **more):
+    api = kind(request(target, **more), limits or Limits())
+    assert api.refusal() is None
+    first = list(api.opened(0.0))
+    return api, first
+
+
+def stream(api, audio, chunk=3200, start=0.0, pace=0.1):
+    """Send audio in real time; what came back."""
+    out = []
+    for number, at in enumerate(range(0, len(audio), chunk)):
+        out += api.binary(audio[at : at + chunk], start + number * pace)
+    return out
+
+
+def messages(actions):
+    return [json.loads(action) for action in actions if isinstance(action, str)]
+
+
+def closes(actions):
+    return [(a.code, a.reason) for a in actions if isinstance(a, Close)]
+
+
+# ---- made audio
+
+
+def test_speech_is_the_same_each_time_and_begins_alike():
+    assert speech(2.0) == speech(2.0)
+    assert speech(3.0).startswith(speech(1.0))
+    assert speech(1.0, seed=1) != speech(1.0)
+    assert len(speech(1.5, rate=8000)) == 24_000
+
+
+@pytest.mark.parametrize("rate", [8000, 16_000, 24_000, 48_000])
+def test_speech_has_words_and_pauses(rate):
+    hearing = Hearing(Format("linear16", rate))
+    list(hearing.hear(speech(6.0, rate)))
+    words = hearing.take()
+    assert 8 < len(words) < 30
+    gaps = [b.start - a.end for a, b in itertools.pairwise(words)]
+    assert max(gaps) > 0.4  # between sentences
+    assert min(gaps) >= 0.04
+
+
+def test_chunks_make_no_difference():
+    audio, heard = speech(4.0), []
+    for size in (100, 3200, 64_000):
+        hearing = Hearing(Format("linear16", 16_000))
+        for at in range(0, len(audio), size):
+            list(hearing.hear(audio[at : at + size]))
+        heard.append(hearing.take())
+    assert heard[0] == heard[1] == heard[2]
+
+
+@pytest.mark.parametrize(("encoding", "code"), [("mulaw", mulaw), ("alaw", alaw)])
+def test_words_are_where_they_are_in_companded_audio_too(encoding, code):
+    audio = speech(4.0, 8000)
+    linear, companded = Hearing(Format("linear16", 8000)), Hearing(Format(encoding, 8000))
+    list(linear.hear(audio))
+    list(companded.hear(code(audio)))
+    assert len(linear.take()) == len(companded.take())
+    assert companded.seconds == 4.0
+
+
+def test_silence_has_no_words():
+    hearing = Hearing(Format("linear16", 16_000))
+    list(hearing.hear(bytes(64_000)))
+    assert hearing.take() == []
+    assert hearing.quiet == pytest.approx(2.0)
+
+
+# ---- Deepgram listen
+
+
+def test_listen_good_session():
+    api, first = session(Listen, LISTEN + "&interim_results=true")
+    assert first == []
+    results = messages(stream(api, speech(5.0)))
+    assert {r["type"] for r in results} == {"Results"}
+    finals = [r for r in results if r["is_final"]]
+    assert finals and len(finals) < len(results)
+    # Final results cover the audio without gaps.
+    ends = [0.0] + [round(r["start"] + r["duration"], 3) for r in finals]
+    assert [r["start"] for r in finals] == pytest.approx(ends[:-1], abs=0.002)
+    last = api.text('{"type":"CloseStream"}', 5.0)
+    *_, results, metadata = messages(last)
+    assert metadata["type"] == "Metadata"
+    assert metadata["duration"] == 5.0
+    assert metadata["channels"] == 1
+    assert metadata["request_id"] == results["metadata"]["request_id"]
+    assert closes(last) == [(1000, "")]
+
+
+def test_listen_without_interim_results_only_final_ones():
+    api, _ = session(Listen, LISTEN)
+    assert all(r["is_final"] for r in messages(stream(api, speech(5.0))))
+
+
+def test_listen_words_and_punctuation():
+    api, _ = session(Listen, LISTEN + "&smart_format=true")
+    result = messages(stream(api, speech(3.0)))[0]["channel"]["alternatives"][0]
+    assert result["transcript"].endswith(".")
+    assert result["transcript"] == " ".join(w["punctuated_word"] for w in result["words"])
+    assert result["words"][0]["start"] < result["words"][0]["end"]
+
+
+def test_listen_finalize():
+    api, _ = session(Listen, LISTEN)
+    stream(api, speech(1.0))
+    (result,) = messages(api.text('{"type":"Finalize"}', 1.0))
+    assert result["from_finalize"] and result["is_final"]
+    assert result["channel"]["alternatives"][0]["transcript"]
+
+
+def test_listen_speech_started_and_utterance_end_when_asked():
+    audio = speech(3.0) + bytes(16_000 * 2 * 3)
+    api, _ = session(Listen, LISTEN)
+    assert {m["type"] for m in messages(stream(api, audio))} == {"Results"}
+    api, _ = session(Listen, LISTEN + "&vad_events=true&utterance_end_ms=1000&interim_results=true")
+    found = messages(stream(api, audio))
+    started = [m["timestamp"] for m in found if m["type"] == "SpeechStarted"]
+    (end,) = [m for m in found if m["type"] == "UtteranceEnd"]
+    assert started[0] == pytest.approx(0.1)
+    assert end["last_word_end"] == pytest.approx(3.0, abs=0.7)
+
+
+def test_listen_no_audio_ends_with_net_0001():
+    api, _ = session(Listen, LISTEN, Limits(silence=10))
+    assert api.deadline() == 10.0
+    api.text('{"type":"KeepAlive"}', 4.0)
+    assert api.deadline() == 10.0  # alone it is not enough
+    stream(api, speech(0.1), start=5.0)
+    api.text('{"type":"KeepAlive"}', 9.0)
+    assert api.deadline() == 19.0
+    assert closes(api.due(19.0)) == [(1011, "NET-0001")]
+
+
+@pytest.mark.parametrize(
+    "data", [b'{"type":"KeepAlive"}', b"<!DOCTYPE html><html>", b"UklGRiQAAABXQVZF", b"hello world"]
+)
+def test_listen_text_as_audio_ends_with_data_0000(data):
+    api, _ = session(Listen, LISTEN)
+    assert closes(api.binary(data, 0.0)) == [(1008, "DATA-0000")]
+
+
+def test_listen_needs_an_encoding_or_a_container():
+    raw = speech(0.5)[3200:]
+    api, _ = session(Listen, "/v1/listen?model=nova-3")
+    assert closes(api.binary(raw, 0.0)) == [(1008, "DATA-0000")]
+    file = io.BytesIO()
+    with wave.open(file, "wb") as out:
+        out.setparams((2, 2, 8000, 0, "NONE", ""))
+        out.writeframes(speech(2.0, 16_000))
+    api, _ = session(Listen, "/v1/listen?model=nova-3")
+    api.binary(file.getvalue(), 0.0)
+    assert api.audio_seconds == pytest.approx(2.0, abs=0.01)
+
+
+def test_listen_empty_message_closes_the_stream():
+    api, _ = session(Listen, LISTEN)
+    assert closes(api.binary(b"", 0.0)) == [(1000, "")]
+
+
+def test_listen_tells_what_it_cannot_read():
+    api, _ = session(Listen, LISTEN)
+    assert messages(api.text("nonsense", 0.0))[0]["variant"] == "SchemaError"
+    assert messages(api.text("[]", 0.0))[0]["type"] == "Error"
+
+
+@pytest.mark.parametrize(
+    ("target", "headers", "status", "text"),
+    [
+        (LISTEN, {}, 401, "Invalid credentials."),
+        (LISTEN, {"authorization": "Token bad-key"}, 401, "Invalid credentials."),
+        (LISTEN, {"authorization": "Token"}, 401, "Invalid credentials."),
+        ("/v1/listen?model=nova-9000x", KEY, None, ""),
+        ("/v1/listen?model=nonsense", KEY, 400, "No such model"),
+        ("/v1/listen?model=flux-general-en", KEY, 400, "No such model"),
+        ("/v1/listen?sample_rate=16k", KEY, 400, "Failed to deserialize query parameters"),
+    ],
+)
+def test_listen_refusals(target, headers, status, text):
+    refusal = Listen(request(target, headers), Limits()).refusal()
+    if status is None:
+        assert refusal is None
+        return
+    assert refusal.status == status
+    body = json.loads(refusal.body)
+    assert text in body["err_msg"]
+    assert dict(refusal.headers)["dg-error"] == body["err_msg"]
+
+
+def test_listen_too_many_sessions():
+    busy = Listen(request(LISTEN, sessions=2), Limits(sessions=2)).refusal()
+    assert (busy.status, json.loads(busy.body)["err_code"]) == (429, "TOO_MANY_REQUESTS")
+
+
+def test_key_in_subprotocol():
+    headers = {"sec-websocket-protocol": "token, abc"}
+    assert Listen(request(LISTEN, headers), Limits()).refusal() is None
+
+
+# ---- Deepgram speak
+
+
+def test_speak_good_session():
+    api, (metadata,) = session(Speak, SPEAK)
+    assert json.loads(metadata)["model_name"] == "aura-2-thalia-en"
+    assert api.text('{"type":"Speak","text":"Hello there."}', 0.0) == ()
+    *audio, flushed = api.text('{"type":"Flush"}', 0.1)
+    assert json.loads(flushed) == {"type": "Flushed", "sequence_id": 0}
+    assert sum(map(len, audio)) == 24_000 * 2 * 12 * 6 // 100
+    assert json.loads(api.text('{"type":"Clear"}', 0.2)[0])["type"] == "Cleared"
+    assert closes(api.text('{"type":"Close"}', 0.3)) == [(1000, "")]
+
+
+def test_speak_says_what_is_left_before_it_closes():
+    api, _ = session(Speak, SPEAK + "&encoding=mulaw&sample_rate=8000")
+    api.text('{"type":"Speak","text":"Hello"}', 0.0)
+    actions = api.text('{"type":"Close"}', 0.1)
+    assert sum(len(a) for a in actions if isinstance(a, bytes)) == 8000 * 30 // 100
+    assert api.audio_seconds == pytest.approx(0.3)
+    assert closes(actions) == [(1000, "")]
+
+
+@pytest.mark.parametrize(
+    ("sent", "expected"),
+    [
+        (b"\x00\x01", (1003, "MESSAGE-0000")),
+        ("nonsense", (1008, "DATA-0000")),
+        ('{"type":"Hello"}', (1008, "DATA-0000")),
+        ('{"type":"Speak"}', (1008, "DATA-0000")),
+        (json.dumps({"type": "Speak", "text": "x" * 2001}), (1009, "BIG-0001")),
+        (json.dumps({"type": "Speak", "text": "x" * 2_000_000}), (1009, "BIG-0000")),
+    ],
+)
+def test_speak_faults(sent, expected):
+    api, _ = session(Speak, SPEAK)
+    actions = api.text(sent, 0.0) if isinstance(sent, str) else api.binary(sent, 0.0)
+    assert closes(actions) == [expected]
+
+
+def test_speak_characters_in_a_window():
+    api, _ = session(Speak, SPEAK, Limits(characters=100, characters_window=60))
+    line = json.dumps({"type": "Speak", "text": "x" * 60})
+    assert api.text(line, 0.0) == ()
+    assert api.text(line, 61.0) == ()  # the first is forgotten
+    assert closes(api.text(line, 62.0)) == [(1008, "DATA-0001")]
+
+
+def test_speak_silent_client():
+    api, _ = session(Speak, SPEAK, Limits(speak_silence=7))
+    assert api.deadline() == 7.0
+    assert closes(api.due(7.0)) == [(1011, "NET-0001")]
+
+
+def test_speak_refusals():
+    refusal = Speak(request(SPEAK + "&encoding=mp3"), Limits()).refusal()
+    assert (refusal.status, json.loads(refusal.body)["err_code"]) == (
+        400,
+        "INVALID_QUERY_PARAMETER",
+    )
+    assert Speak(request("/v1/speak?model=nova-3"), Limits()).refusal().status == 400
+
+
+# ---- AssemblyAI
+
+
+def test_assemblyai_good_session():
+    api, (begin,) = session(Streaming, STREAM + "&format_turns=true", now=1000.0)
+    assert json.loads(begin)["expires_at"] == 1000 + 3 * 3600
+    turns = messages(stream(api, speech(5.0) + bytes(32_000)))
+    assert {t["type"] for t in turns} == {"Turn"}
+    ended = [t for t in turns if t["end_of_turn"]]
+    partial = [t for t in turns if not t["end_of_turn"]]
+    assert partial and len(ended) >= 2
+    assert [t["turn_is_formatted"] for t in ended[:2]] == [False, True]
+    assert ended[0]["turn_order"] == ended[1]["turn_order"] == 0
+    assert ended[1]["transcript"].endswith(".")
+    assert ended[0]["words"][0]["start"] == 100  # ms
+    last = api.text('{"type":"Terminate"}', 6.4)
+    termination = messages(last)[-1]
+    assert termination["type"] == "Termination"
+    assert termination["audio_duration_seconds"] == 6
+    assert termination["session_duration_seconds"] == 6
+    assert closes(last) == [(1000, "")]
+
+
+def test_assemblyai_force_endpoint_and_configuration():
+    api, _ = session(Streaming, STREAM)
+    stream(api, speech(1.0))
+    (turn,) = messages(api.text('{"type":"ForceEndpoint"}', 1.0))
+    assert turn["end_of_turn"]
+    assert api.text('{"type":"UpdateConfiguration","format_turns":true}', 1.0) == ()
+    stream(api, speech(1.0), start=1.0)
+    assert len(api.text('{"type":"ForceEndpoint"}', 2.0)) == 2
+
+
+def error_of(actions):
+    """The Error message and the Close frame, which must agree."""
+    (message,), ((code, reason),) = messages(actions), closes(actions)
+    assert message["type"] == "Error"
+    assert message["error_code"] == code
+    return code, message["error"], reason
+
+
+@pytest.mark.parametrize(
+    ("milliseconds", "bad"), [(20, True), (49, True), (50, False), (1000, False), (1001, True)]
+)
+def test_assemblyai_chunk_duration(milliseconds, bad):
+    api, _ = session(Streaming, STREAM)
+    actions = api.binary(bytes(32 * milliseconds), 0.0)
+    if not bad:
+        assert actions == []
+        return
+    code, error, reason = error_of(actions)
+    text = f"Input duration violation: {milliseconds:.1f} ms. Expected between 50 and 1000 ms"
+    assert (code, error, reason) == (3007, text, text)
+
+
+def test_assemblyai_faster_than_real_time():
+    api, _ = session(Streaming, STREAM, Limits(ahead=2.0))
+    for _ in range(20):
+        assert not closes(api.binary(bytes(3200), 0.0))
+    code, error, _ = error_of(api.binary(bytes(3200), 0.01))
+    assert code == 3007
+    assert error == "Audio Transmission Rate Exceeded: Received 2.1 sec. audio in 0.0 sec"
+
+
+@pytest.mark.parametrize(
+    ("sent", "text"),
+    [
+        ("{'type': 'Terminate'}", "Invalid JSON: {'type': 'Terminate'}"),
+        ("[]", "Invalid Message: []"),
+        ('{"type":"Hello"}', "Invalid Message Type: Hello"),
+    ],
+)
+def test_assemblyai_messages_that_it_cannot_read(sent, text):
+    api, _ = session(Streaming, STREAM)
+    assert error_of(api.text(sent, 0.0)) == (3006, text, text)
+
+
+def test_assemblyai_long_reasons_are_in_the_message_only():
+    api, _ = session(Streaming, STREAM)
+    code, error, reason = error_of(api.text("x" * 200, 0.0))
+    assert (code, error) == (3006, "Invalid JSON: " + "x" * 200)
+    assert reason == "See Error message for details"
+
+
+def test_assemblyai_inactivity_and_longest_session():
+    api, _ = session(Streaming, STREAM + "&inactivity_timeout=5", Limits(session=60))
+    api.text('{"type":"KeepAlive"}', 3.0)
+    assert api.deadline() == 8.0
+    code, error, _ = error_of(api.due(8.0))
+    assert code == 3006
+    assert error.endswith("No messages received for 5 seconds")
+    api, _ = session(Streaming, STREAM, Limits(session=60))
+    assert api.deadline() == 60.0
+    assert error_of(api.due(60.0))[:2] == (
+        3008,
+        "Session Expired: Maximum session duration exceeded",
+    )
+
+
+def test_assemblyai_credentials():
+    for headers in ({}, {"authorization": "invalid"}):
+        actions = Streaming(request(STREAM, headers), Limits()).opened(0.0)
+        assert error_of(actions)[0] == 1008
+    good = Streaming(request(STREAM + "&token=abc", {}), Limits()).opened(0.0)
+    assert messages(good)[0]["type"] == "Begin"
+
+
+def test_assemblyai_too_many_sessions():
+    actions = Streaming(request(STREAM, sessions=1), Limits(sessions=1)).opened(0.0)
+    assert error_of(actions)[0] == 3009
+
+
+# ---- on command
+
+
+def scripted(kind, target, name, limits=None):
+    condition = load().condition(name)
+    return Scripted(kind(request(target), limits or Limits()), condition.simulate)
+
+
+def test_scripted_after_audio():
+    api = scripted(Listen, LISTEN, "deepgram.listen.NET-0000")
+    assert api.opened(0.0) == ()
+    assert closes(api.binary(speech(0.1), 0.0)) == [(1011, "NET-0000")]
+
+
+def test_scripted_without_audio_fails_all_the_same():
+    api = scripted(Listen, LISTEN, "deepgram.listen.NET-0000", Limits(silence=3))
+    api.opened(0.0)
+    assert api.deadline() == 3.0
+    assert closes(api.due(3.0)) == [(1011, "NET-0000")]
+
+
+def test_scripted_in_silence():
+    api = scripted(Listen, LISTEN, "deepgram.listen.NET-0001", Limits(silence=3))
+    api.opened(0.0)
+    assert not closes(stream(api, speech(2.0)))
+    assert api.deadline() == pytest.approx(1.9 + 3)
+    assert closes(api.due(5.0)) == [(1011, "NET-0001")]
+    # Nor is a client let off that ends the session in time.
+    assert closes(api.text('{"type":"CloseStream"}', 2.0)) == [(1011, "NET-0001")]
+
+
+def test_scripted_at_open_with_its_message():
+    api = scripted(Streaming, STREAM, "assemblyai.streaming.3009-concurrency")
+    assert error_of(api.opened(0.0))[0] == 3009
+
+
+def test_scripted_leaves_the_apis_own_failures_out():
+    api = scripted(Streaming, STREAM, "assemblyai.streaming.3006-inactivity", Limits(silence=3))
+    assert messages(api.opened(0.0))[0]["type"] == "Begin"
+    assert not closes(api.binary(bytes(320), 0.1))  # 10 ms, by itself a 3007
+    assert error_of(api.due(3.1))[0] == 3006
+
+
+def test_scripted_refusal_has_the_sessions_request_id():
+    api = scripted(Listen, LISTEN, "deepgram.upgrade.INVALID_AUTH")
+    api.request = request(LISTEN, request_id="abc")
+    assert json.loads(api.refusal().body)["request_id"] == "abc"

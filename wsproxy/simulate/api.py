@@ -1,0 +1,139 @@
+"""What all simulated APIs have in common: messages in, actions out; no sockets, no clock."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+from urllib.parse import parse_qsl, urlsplit
+
+from wsproxy.catalog.model import Close, Refusal
+
+from .limits import Limits
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """Ends the connection without a Close frame: TCP reset, or end of stream."""
+
+    how: Literal["reset", "eof"]
+
+
+# A text message, a binary message, or an end of the session.
+Action: TypeAlias = str | bytes | Close | Ending
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """The upgrade request.
+
+    Attributes:
+        path: without the query.
+        query: the last value of each parameter.
+        headers: lower-case names.
+        request_id: the name that the service gives to this session.
+        created: when it came, ISO 8601.
+        now: when it came, epoch seconds.
+        sessions: others that are open.
+    """
+
+    path: str
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    request_id: str
+    created: str
+    now: float
+    sessions: int = 0
+
+    @classmethod
+    def parse(
+        cls,
+        target: str,
+        headers: Mapping[str, str],
+        *,
+        request_id: str = "00000000-0000-4000-8000-000000000000",
+        created: str = "2025-01-01T00:00:00.000Z",
+        now: float = 0.0,
+        sessions: int = 0,
+    ) -> Request:
+        """Read the target of a request line."""
+        parts = urlsplit(target)
+        query = dict(parse_qsl(parts.query, keep_blank_values=True))
+        return cls(parts.path, query, headers, request_id, created, now, sessions)
+
+    @property
+    def credential(self) -> str:
+        """The API key or token, wherever it travels; empty: none came."""
+        header = self.headers.get("authorization", "").strip()
+        scheme, _, value = header.partition(" ")
+        if scheme.lower() in ("token", "bearer"):
+            header = value.strip()
+        if header:
+            return header
+        offered = [p.strip() for p in self.headers.get("sec-websocket-protocol", "").split(",")]
+        if len(offered) == 2 and offered[0].lower() in ("token", "bearer"):
+            return offered[1]
+        return self.query.get("token", "")
+
+    @property
+    def good_credential(self) -> bool:
+        """Any key is good, but for one that says by itself that it is not."""
+        key = self.credential.lower()
+        return bool(key) and "bad" not in key and "invalid" not in key
+
+
+class Api:
+    """A session of an API. Times are seconds of any clock that only goes forward.
+
+    Every method returns what the server does next, in order; an end is the last.
+
+    Attributes:
+        audio_seconds: length of the audio that came, or that was made.
+    """
+
+    answer_headers: tuple[str, ...] = ()  # that carry the request id in the answer
+
+    def __init__(self, request: Request, limits: Limits) -> None:
+        self.request = request
+        self.limits = limits
+
+    @property
+    def audio_seconds(self) -> float:
+        return 0.0
+
+    def refusal(self) -> Refusal | None:
+        """The answer to the upgrade if it is not 101."""
+        return None
+
+    def opened(self, now: float) -> Sequence[Action]:
+        return ()
+
+    def text(self, message: str, now: float) -> Sequence[Action]:
+        return ()
+
+    def binary(self, message: bytes, now: float) -> Sequence[Action]:
+        return ()
+
+    def deadline(self) -> float | None:
+        """When `due` is to be called, if no message comes before."""
+        return None
+
+    def due(self, now: float) -> Sequence[Action]:
+        """The deadline has come."""
+        return ()
+
+
+def to_json(**fields: Any) -> str:
+    """A JSON message; `type` comes first as in the services' own."""
+    return json.dumps(fields, ensure_ascii=False, separators=(",", ":"))
+
+
+def is_failure(actions: Sequence[Action]) -> bool:
+    """Whether the session ends here, and not well."""
+    return any(isinstance(a, Ending) or (isinstance(a, Close) and a.code != 1000) for a in actions)
+
+
+def is_end(actions: Sequence[Action]) -> bool:
+    """Whether the session ends here."""
+    return any(isinstance(action, Close | Ending) for action in actions)

@@ -1,0 +1,356 @@
+"""One TCP connection to the simulated API: handshake, frames, and exact endings."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+import struct
+import time
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from email.utils import formatdate
+from http import HTTPStatus
+
+from websockets.datastructures import Headers
+from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
+from websockets.http11 import Request as HttpRequest
+from websockets.http11 import Response
+from websockets.server import ServerProtocol
+from websockets.typing import Subprotocol
+
+from wsproxy.catalog.model import Close, Refusal
+from wsproxy.wire.deflate import Inflater
+from wsproxy.wire.frames import RSV1, Frame, Garbage, Opcode
+from wsproxy.wire.frames import Close as ClosePayload
+from wsproxy.wire.handshake import Deflate
+from wsproxy.wire.parser import FrameParser, RuleChecker
+
+from .api import Action, Api, Ending, Request
+
+_MAX_HEAD = 64 << 10  # bytes of a request's head
+_READ = 64 << 10  # bytes
+
+
+@dataclass(slots=True)
+class Seen:
+    """What came in one session, and how it ended.
+
+    Attributes:
+        path: of the request, without the query (which may hold a key).
+        api: name of the simulated API, empty if the path is of none.
+        request_id: as in the answer.
+        status: of the answer to the upgrade.
+        texts, binaries: messages of each kind that came.
+        received: bytes of their payloads.
+        sent: messages that were sent.
+        audio_seconds: of the audio that came, or that was made.
+        ending: in a few words, empty while it is open.
+    """
+
+    path: str = ""
+    api: str = ""
+    request_id: str = ""
+    status: int = 0
+    texts: int = 0
+    binaries: int = 0
+    received: int = 0
+    sent: int = 0
+    audio_seconds: float = 0.0
+    ending: str = ""
+
+
+@dataclass(slots=True)
+class _Deflater:
+    """permessage-deflate, write side (RFC 7692)."""
+
+    deflate: Deflate
+    _stream: zlib._Compress | None = field(default=None, repr=False)
+
+    def compress(self, payload: bytes) -> bytes:
+        if self._stream is None or self.deflate.server_no_context_takeover:
+            bits = self.deflate.server_max_window_bits
+            self._stream = zlib.compressobj(wbits=-max(bits, 9))
+        data = self._stream.compress(payload) + self._stream.flush(zlib.Z_SYNC_FLUSH)
+        return data.removesuffix(b"\x00\x00\xff\xff")
+
+
+class Connection:
+    """Drives an API over a socket.
+
+    Frames are built here rather than by a library, because a library rightly refuses to
+    send some of what servers have been seen to send: 1014, 1005, a Close and nothing after.
+
+    Args:
+        choose: the API for a request, and its name.
+        deflate: whether permessage-deflate is agreed on with a client that offers it.
+        linger: seconds to wait for the client's end after ours.
+    """
+
+    def __init__(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        seen: Seen,
+        choose: Callable[[str, Headers], tuple[Request, Api]],
+        *,
+        deflate: bool,
+        linger: float,
+    ) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._seen = seen
+        self._choose = choose
+        self._offers_deflate = deflate
+        self._linger = linger
+        self._parser = FrameParser()
+        self._checker = RuleChecker(from_client=True)
+        self._inflater: Inflater | None = None
+        self._deflater: _Deflater | None = None
+        self._opcode = Opcode.TEXT  # of the message that is coming in
+        self._message = bytearray()
+        self._api: Api | None = None
+
+    async def run(self) -> None:
+        """Serve the connection to its end. Cancelled: say that the server goes away."""
+        try:
+            await self._serve()
+        except (ConnectionError, ssl.SSLError) as error:
+            self._seen.ending = self._seen.ending or f"connection lost: {error}"
+        except asyncio.CancelledError:
+            if self._api is not None and not self._seen.ending:
+                self._seen.ending = "the simulator was stopped"
+                self._send_close(Close(1001, "the simulator was stopped"))
+        finally:
+            if self._api is not None:
+                self._seen.audio_seconds = self._api.audio_seconds
+            self._writer.close()
+
+    async def _serve(self) -> None:
+        head = await self._head()
+        if head is None:
+            self._seen.ending = "no request came"
+            return
+        api = await self._handshake(head)
+        if api is None:
+            await self._drain()
+            return
+        self._api = api
+        over = await self._do(api, api.opened(_now()))
+        while not over:
+            over = await self._turn(api)
+
+    async def _head(self) -> bytes | None:
+        """The request's head; what follows it goes to the frame parser."""
+        data = b""
+        while (end := data.find(b"\r\n\r\n")) < 0 and len(data) < _MAX_HEAD:
+            more = await self._reader.read(_READ)
+            if not more:
+                return None
+            data += more
+        self._early = data[end + 4 :] if end >= 0 else b""
+        return data[: end + 4] if end >= 0 else data
+
+    async def _handshake(self, head: bytes) -> Api | None:
+        """Answer the upgrade; the API if it was accepted."""
+        factories = [ServerPerMessageDeflateFactory()] if self._offers_deflate else None
+        protocol = ServerProtocol(extensions=factories, select_subprotocol=_subprotocol)
+        protocol.receive_data(head)
+        events = protocol.events_received()
+        if not events or not isinstance(request := events[0], HttpRequest):
+            self._seen.ending = "refused: not a request"
+            self._writer.writelines(protocol.data_to_send())
+            return None
+        described, api = self._choose(request.path, request.headers)
+        response = protocol.accept(request)
+        refusal = api.refusal() if response.status_code == 101 else None
+        if refusal is not None:
+            response = _response(refusal)
+        for name in api.answer_headers:
+            response.headers[name] = described.request_id
+        self._seen.status = response.status_code
+        self._writer.write(response.serialize())
+        if response.status_code != 101 or refusal is not None:
+            self._seen.ending = f"refused: HTTP {response.status_code}"
+            return None
+        deflate = Deflate.parse(response.headers.get("Sec-WebSocket-Extensions"))
+        if deflate is not None:
+            self._inflater = Inflater(deflate, from_client=True)
+            self._deflater = _Deflater(deflate)
+            self._checker = RuleChecker(from_client=True, deflate=True)
+        return api
+
+    async def _turn(self, api: Api) -> bool:
+        """Wait for bytes or for the deadline; whether the session is over."""
+        deadline = api.deadline()
+        left = None if deadline is None else deadline - _now()
+        if left is not None and left <= 0:
+            return await self._do(api, api.due(_now()))
+        data, self._early = self._early, b""
+        if not data:
+            try:
+                async with asyncio.timeout(left):
+                    data = await self._reader.read(_READ)
+            except TimeoutError:
+                return await self._do(api, api.due(_now()))
+        if not data:
+            self._seen.ending = "end of stream from the client, without a Close frame"
+            return True
+        for frame in self._parser.feed(data):
+            if await self._frame(api, frame):
+                return True
+        return False
+
+    async def _frame(self, api: Api, frame: Frame | Garbage) -> bool:
+        """Take a frame; whether the session is over."""
+        broken = frame.broken_rule if isinstance(frame, Garbage) else self._checker.check(frame)
+        if isinstance(frame, Garbage) or broken or frame.cut:
+            await self._close(Close(1002, broken or "frame too long"))
+            return True
+        if frame.opcode is Opcode.CLOSE:
+            self._seen.ending = f"closed by the client: {ClosePayload.parse(frame.payload)}"
+            self._write(Frame(Opcode.CLOSE, frame.payload))
+            await self._drain()
+            return True
+        if frame.opcode is Opcode.PING:
+            self._write(Frame(Opcode.PONG, frame.payload))
+            await self._writer.drain()
+            return False
+        if frame.opcode is Opcode.PONG:
+            return False
+        return await self._data(api, frame)
+
+    async def _data(self, api: Api, frame: Frame) -> bool:
+        """Take a frame of a message; whether the session is over."""
+        payload = self._inflater.inflate(frame) if self._inflater else frame.payload
+        if payload is None:
+            await self._close(Close(1007, "cannot be inflated"))
+            return True
+        if frame.opcode is not Opcode.CONTINUATION:
+            self._opcode = frame.opcode
+        self._message += payload
+        if not frame.fin:
+            return False
+        message = bytes(self._message)
+        self._message.clear()
+        self._seen.received += len(message)
+        if self._opcode is Opcode.BINARY:
+            self._seen.binaries += 1
+            return await self._do(api, api.binary(message, _now()))
+        self._seen.texts += 1
+        try:
+            text = message.decode()
+        except UnicodeDecodeError:
+            await self._close(Close(1007, "text is not UTF-8"))
+            return True
+        return await self._do(api, api.text(text, _now()))
+
+    async def _do(self, api: Api, actions: Sequence[Action]) -> bool:
+        """Do what the API says; whether that ended the session."""
+        self._seen.audio_seconds = api.audio_seconds
+        for action in actions:
+            match action:
+                case str():
+                    self._send(Opcode.TEXT, action.encode())
+                case bytes():
+                    self._send(Opcode.BINARY, action)
+                case Close():
+                    await self._close(action)
+                    return True
+                case Ending(how):
+                    await self._end(how)
+                    return True
+            await self._writer.drain()
+        return False
+
+    def _send(self, opcode: Opcode, payload: bytes) -> None:
+        self._seen.sent += 1
+        if self._deflater is None:
+            self._write(Frame(opcode, payload))
+        else:
+            self._write(Frame(opcode, self._deflater.compress(payload), rsv=RSV1))
+
+    def _write(self, frame: Frame) -> None:
+        self._writer.write(frame.serialize())
+
+    def _send_close(self, close: Close) -> None:
+        self._write(Frame(Opcode.CLOSE, ClosePayload(close.code, close.reason).serialize()))
+
+    async def _close(self, close: Close) -> None:
+        payload = ClosePayload(close.code, close.reason)
+        self._seen.ending = f"closed by the server: {payload}"
+        self._send_close(close)
+        await self._drain()
+
+    async def _end(self, how: str) -> None:
+        """End without a Close frame."""
+        await self._writer.drain()
+        self._seen.ending = f"ended by the server: {how}, no Close frame"
+        if how == "reset":
+            sock = self._writer.get_extra_info("socket")
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self._writer.transport.abort()
+        else:
+            await self._drain()
+
+    async def _drain(self) -> None:
+        """End our direction, and read the client's to its end.
+
+        Closing with bytes unread would send a reset, and take back what was sent last.
+        """
+        await self._writer.drain()
+        if self._writer.can_write_eof():
+            self._writer.write_eof()
+        elif self._seen.status == 101:
+            # TLS has no half-close here: give the client's Close frame a chance first.
+            await self._until_close()
+            return
+        try:
+            async with asyncio.timeout(self._linger):
+                while await self._reader.read(_READ):
+                    pass
+        except TimeoutError:
+            pass
+
+    async def _until_close(self) -> None:
+        """Read until the client's Close frame or its end of stream."""
+        if self._seen.ending.startswith(("closed by the client", "ended by the server")):
+            return
+        try:
+            async with asyncio.timeout(self._linger):
+                while data := await self._reader.read(_READ):
+                    frames = self._parser.feed(data)
+                    if any(isinstance(f, Frame) and f.opcode is Opcode.CLOSE for f in frames):
+                        return
+        except TimeoutError:
+            pass
+
+
+def _now() -> float:
+    return time.monotonic()
+
+
+def _subprotocol(protocol: ServerProtocol, offered: Sequence[Subprotocol]) -> Subprotocol | None:
+    """The first one: browsers offer ("token", KEY), and want the first one back."""
+    return offered[0] if offered else None
+
+
+_PHRASES = {499: "Client Closed Request"}
+
+
+def _response(refusal: Refusal) -> Response:
+    body = refusal.body.encode()
+    headers = Headers()
+    headers["Date"] = formatdate(usegmt=True)
+    headers["Connection"] = "close"
+    headers["Content-Length"] = str(len(body))
+    if refusal.content_type:
+        headers["Content-Type"] = refusal.content_type
+    for name, value in refusal.headers:
+        headers[name] = value
+    try:
+        phrase = HTTPStatus(refusal.status).phrase
+    except ValueError:
+        phrase = _PHRASES.get(refusal.status, "Refused")
+    return Response(refusal.status, phrase, headers, body)

@@ -1,0 +1,142 @@
+"""Deepgram's /v1/speak: text in, audio out."""
+
+from __future__ import annotations
+
+import json
+import re
+import zlib
+from collections import deque
+from collections.abc import Sequence
+
+from wsproxy.catalog.model import Close, Refusal
+
+from . import deepgram
+from .api import Action, Api, Request, to_json
+from .audio import alaw, mulaw
+from .limits import Limits
+from .speech import speech
+
+_MODELS = re.compile(r"^aura(-\d)?\b")
+_ENCODINGS = {"linear16": 2, "mulaw": 1, "alaw": 1}  # bytes of a sample
+_CHARACTER = 0.06  # seconds of speech
+_MESSAGE = 0.2  # seconds of speech in one message
+
+
+class Speak(Api):
+    """One live speech synthesis.
+
+    Fails a session as documented: MESSAGE-0000 for a binary message, DATA-0000 for one
+    that is no JSON or of no known type, BIG-0000 and BIG-0001 for too large ones,
+    DATA-0001 for too many characters in a while, NET-0001 for a client that is silent.
+    """
+
+    answer_headers = ("dg-request-id",)
+
+    def __init__(self, request: Request, limits: Limits) -> None:
+        super().__init__(request, limits)
+        self._encoding = request.query.get("encoding") or "linear16"
+        rate = request.query.get("sample_rate", "")
+        fallback = 24_000 if self._encoding == "linear16" else 8_000
+        self._rate = int(rate) if rate.isdecimal() and rate.isascii() else fallback
+        self._text = ""
+        self._flushed = 0
+        self._cleared = 0
+        self._made = 0  # bytes of audio
+        self._heard_at = 0.0
+        self._recent: deque[tuple[float, int]] = deque()  # (when, characters)
+
+    @property
+    def audio_seconds(self) -> float:
+        return self._made / self._rate / _ENCODINGS[self._encoding]
+
+    def refusal(self) -> Refusal | None:
+        request = self.request
+        return (
+            deepgram.refused_credential(request)
+            or deepgram.refused_number(request, "sample_rate")
+            or self._refused_format()
+            or deepgram.refused_model(request, _MODELS)
+            or deepgram.refused_crowd(
+                request, self.limits.sessions, "Too Many Requests", "Please try again later."
+            )
+        )
+
+    def _refused_format(self) -> Refusal | None:
+        if self._encoding in _ENCODINGS:
+            return None
+        reason = f"encoding={self._encoding} is not one of {', '.join(_ENCODINGS)}"
+        message = f"Unsupported audio format: {reason}"
+        return deepgram.refused(self.request, 400, "INVALID_QUERY_PARAMETER", message)
+
+    def opened(self, now: float) -> Sequence[Action]:
+        self._heard_at = now
+        name = self.request.query.get("model") or "aura-asteria-en"
+        return [
+            to_json(
+                type="Metadata",
+                request_id=self.request.request_id,
+                model_name=name,
+                model_version=deepgram.MODEL_VERSION,
+                model_uuid=deepgram.MODEL_UUID,
+            )
+        ]
+
+    def deadline(self) -> float | None:
+        return self._heard_at + self.limits.speak_silence
+
+    def due(self, now: float) -> Sequence[Action]:
+        return [Close(1011, "NET-0001")]
+
+    def binary(self, message: bytes, now: float) -> Sequence[Action]:
+        return [Close(1003, "MESSAGE-0000")]
+
+    def text(self, message: str, now: float) -> Sequence[Action]:
+        self._heard_at = now
+        if len(message.encode()) > self.limits.message_bytes:
+            return [Close(1009, "BIG-0000")]
+        match _parsed(message):
+            case {"type": "Speak", "text": str(text)}:
+                return self._speak(text, now)
+            case {"type": "Flush"}:
+                return self._flush()
+            case {"type": "Clear"}:
+                self._text = ""
+                self._cleared += 1
+                return [to_json(type="Cleared", sequence_id=self._cleared - 1)]
+            case {"type": "Close"}:
+                return [*(self._flush() if self._text else ()), Close(1000)]
+            case _:
+                return [Close(1008, "DATA-0000")]
+
+    def _speak(self, text: str, now: float) -> Sequence[Action]:
+        if len(text) > self.limits.text_characters:
+            return [Close(1009, "BIG-0001")]
+        self._recent.append((now, len(text)))
+        while self._recent[0][0] < now - self.limits.characters_window:
+            self._recent.popleft()
+        if sum(count for _, count in self._recent) > self.limits.characters:
+            return [Close(1008, "DATA-0001")]
+        self._text += text
+        return ()
+
+    def _flush(self) -> list[Action]:
+        """Speak what is waiting, and say that it was."""
+        text, self._text = self._text, ""
+        seconds = len(text) * _CHARACTER
+        audio = speech(seconds, self._rate, zlib.crc32(text.encode()))
+        if self._encoding == "mulaw":
+            audio = mulaw(audio)
+        elif self._encoding == "alaw":
+            audio = alaw(audio)
+        self._made += len(audio)
+        size = int(self._rate * _MESSAGE) * _ENCODINGS[self._encoding]
+        actions: list[Action] = [audio[at : at + size] for at in range(0, len(audio), size)]
+        self._flushed += 1
+        return [*actions, to_json(type="Flushed", sequence_id=self._flushed - 1)]
+
+
+def _parsed(message: str) -> object:
+    try:
+        return json.loads(message)
+    except ValueError:
+        return None

@@ -1,0 +1,100 @@
+"""Made speech: a voice-like sound with syllables, words and pauses. Nobody ever said it."""
+
+from __future__ import annotations
+
+import math
+import random
+import sys
+from array import array
+from collections.abc import Iterator
+
+# First three formants of five vowels, Hz: what makes a tone sound like a voice.
+_VOWELS = (
+    (730, 1090, 2440),
+    (530, 1840, 2480),
+    (270, 2290, 3010),
+    (570, 840, 2410),
+    (300, 870, 2240),
+)
+_BANDWIDTHS = (90.0, 120.0, 180.0)  # Hz, of the formants
+_LOUDEST = 12_000  # of 32,767
+_HISS = 12  # amplitude of what is heard in the pauses
+
+
+def speech(seconds: float, rate: int = 16_000, seed: int = 0) -> bytes:
+    """Made audio that sounds and looks like somebody speaking.
+
+    The same arguments give the same bytes, and a longer piece begins with the shorter one.
+
+    Args:
+        seconds: its length.
+        rate: samples a second.
+        seed: another one is another text.
+
+    Returns:
+        Samples of 16 bits, one channel, little-endian.
+    """
+    wanted = int(seconds * rate)
+    samples = array("h")
+    for piece in _pieces(rate, random.Random(seed)):
+        if len(samples) >= wanted:
+            break
+        samples.extend(piece)
+    del samples[wanted:]
+    if sys.byteorder == "big":
+        samples.byteswap()
+    return samples.tobytes()
+
+
+def _pieces(rate: int, dice: random.Random) -> Iterator[array[int]]:
+    """Silence and syllables, without end."""
+    yield _pause(0.1, rate, dice)
+    while True:
+        for _ in range(dice.randint(3, 7)):
+            for _ in range(dice.choice((1, 1, 2, 2, 3))):
+                yield _syllable(rate, dice)
+            yield _pause(dice.uniform(0.06, 0.12), rate, dice)
+        yield _pause(dice.uniform(0.45, 0.8), rate, dice)
+
+
+def _pause(seconds: float, rate: int, dice: random.Random) -> array[int]:
+    hiss = array("h", (dice.randint(-_HISS, _HISS) for _ in range(97)))
+    length = int(seconds * rate)
+    return (hiss * (length // len(hiss) + 1))[:length]
+
+
+def _syllable(rate: int, dice: random.Random) -> array[int]:
+    """One vowel: a period of the voice, repeated under an envelope that swells and falls."""
+    period = _period(dice.uniform(100, 145), dice.choice(_VOWELS), rate)
+    length = int(dice.uniform(0.13, 0.22) * rate)
+    loudness = dice.uniform(0.6, 1.0) * _LOUDEST
+    swell = math.pi / length
+    size = len(period)
+    # Not down to silence, so that the syllables of a word hang together.
+    return array(
+        "h",
+        (
+            int(loudness * (0.2 + 0.8 * math.sin(swell * i)) * period[i % size])
+            for i in range(length)
+        ),
+    )
+
+
+def _period(pitch: float, formants: tuple[int, ...], rate: int) -> list[float]:
+    """One period of a vowel, its loudest sample at 1."""
+    size = max(2, round(rate / pitch))
+    pitch = rate / size
+    highest = int(min(3500, rate / 2 - 1) // pitch)
+    harmonics = [(n, _weight(n * pitch, formants)) for n in range(1, max(1, highest) + 1)]
+    wave = [
+        sum(weight * math.sin(2 * math.pi * n * i / size) for n, weight in harmonics)
+        for i in range(size)
+    ]
+    peak = max(map(abs, wave)) or 1.0
+    return [value / peak for value in wave]
+
+
+def _weight(frequency: float, formants: tuple[int, ...]) -> float:
+    """How loud the formants make a harmonic."""
+    pairs = zip(formants, _BANDWIDTHS, strict=True)
+    return sum(1 / (1 + ((frequency - centre) / width) ** 2) for centre, width in pairs)
