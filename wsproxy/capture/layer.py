@@ -88,7 +88,7 @@ class RelayLayer(layer.Layer):
         for event in self._paused_event_queue:
             if isinstance(event, events.DataReceived):
                 from_client = event.connection == self._flow.client_conn
-                relay.data(self._legs[0 if from_client else 1], event.data)
+                relay.data(self._legs[0 if from_client else 1], bytes(event.data))
         self._paused_event_queue.clear()
         relay.start()
 
