@@ -19,10 +19,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from wsproxy.redact import Redactor
 from wsproxy.catalog import load
 from wsproxy.errors import ConnectFailed, UsageError
 from wsproxy.recording import Clock, Recording, new_start
+from wsproxy.redact import Redactor
 from wsproxy.replay import ClientOptions, ReplayServer, ServerOptions, Verdict, replay_client
 from wsproxy.replay.recorded import Records
 from wsproxy.session import Session

@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 from urllib.parse import quote
 
 from wsproxy.errors import UsageError
+from wsproxy.redact import PLACEHOLDER
 
-from .handshake import PLACEHOLDER, Pairs, query_pairs
+from .handshake import Pairs, query_pairs
 
-_MADE_UP = "wsproxy-replay-placeholder"
+MADE_UP = "wsproxy-replay-placeholder"
+MADE_UP_BAD = "wsproxy-replay-invalid"
 
 
 def is_loopback(host: str) -> bool:
@@ -34,7 +36,8 @@ class Credentials:
         subprotocol: replaces the recorded Sec-WebSocket-Protocol.
         variables: names of environment variables that hold the provider's key.
         environment: the environment.
-        made_up: fill what is missing with something made up: the server is on this machine.
+        made_up: what fills in for a missing one, if the server is on this machine: MADE_UP,
+            or MADE_UP_BAD where the recorded one was not accepted either.
     """
 
     headers: Sequence[tuple[str, str]] = ()
@@ -42,7 +45,7 @@ class Credentials:
     subprotocol: str | None = None
     variables: Sequence[str] = ()
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
-    made_up: bool = False
+    made_up: str | None = None
 
     def fill(self, headers: Pairs, path: str) -> tuple[Pairs, str]:
         """Headers and path to send.
@@ -64,7 +67,7 @@ class Credentials:
         for name in self.variables:
             if value := self.environment.get(name):
                 return value
-        return _MADE_UP if self.made_up else None
+        return self.made_up
 
     def _headers(self, headers: Pairs, missing: list[str]) -> Pairs:
         given = {name.lower(): (name, value) for name, value in self.headers}

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from urllib.parse import unquote_plus
 
 from wsproxy.errors import TraceError
+from wsproxy.redact import PLACEHOLDER
 from wsproxy.trace import Request, Response
 from wsproxy.wire import accept_key, header
 
 MAX_HEAD = 256 << 10  # bytes of a head that are read
 MAX_BODY = 64 << 10  # bytes of a body that are kept
-PLACEHOLDER = "REDACTED"  # what stands in a trace where a credential was
 
 Pairs = list[list[str]]
 

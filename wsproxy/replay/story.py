@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from wsproxy.trace import FrameRecord, TraceReader
+from wsproxy.trace import Eof, FrameRecord, Record, TraceReader
 from wsproxy.wire import Opcode
 
 MAX_TEXT = 1 << 20  # bytes of a text message that are read for its kind
@@ -51,8 +51,12 @@ class Told:
     def names(self) -> list[str]:
         return [kind.name for kind in self.kinds]
 
-    def take(self, number: int, frame: FrameRecord) -> None:
-        """Take the direction's next data frame."""
+    def take(self, number: int, frame: FrameRecord, *, late: bool = False) -> None:
+        """Take the direction's next data frame.
+
+        Args:
+            late: the other side had ended the session: its kind is not told.
+        """
         opcode = Opcode(frame.opcode)
         if opcode is not Opcode.CONTINUATION:
             self._message = (number, opcode)
@@ -61,10 +65,11 @@ class Told:
         if opcode is Opcode.BINARY:
             self.audio += len(frame.payload) + frame.cut
             self.chunks += frame.fin
-            self._name("binary", first)
+            if not late:
+                self._name("binary", first)
             return
         self._text += frame.payload[: MAX_TEXT - len(self._text)]
-        if frame.fin:
+        if frame.fin and not late:
             self._name(kind_of(bytes(self._text)), first)
 
     def _name(self, name: str, frame: int) -> None:
@@ -91,10 +96,16 @@ def kind_of(text: bytes) -> str:
 
 @dataclass(slots=True)
 class Story:
-    """The messages of a trace, by direction."""
+    """The messages of a trace, by direction.
+
+    Attributes:
+        audio_due: bytes of the client's audio that came before the server ended the
+            session; what came after was on its way, and is a matter of the moment.
+    """
 
     sent: Told = field(default_factory=Told)
     received: Told = field(default_factory=Told)
+    audio_due: int = 0
 
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> Story:
@@ -104,9 +115,25 @@ class Story:
             TraceError: it cannot be read.
         """
         story = cls()
-        for number, frame in _data_frames(path):
-            (story.sent if frame.from_client else story.received).take(number, frame)
+        number = 0
+        server_ended = False
+        with TraceReader(path) as reader:
+            for record in reader:
+                number += isinstance(record, FrameRecord)
+                if isinstance(record, FrameRecord) and record.opcode <= Opcode.BINARY:
+                    if not record.from_client:
+                        story.received.take(number, record)
+                    else:
+                        story.sent.take(number, record, late=server_ended)
+                elif not getattr(record, "from_client", True):
+                    server_ended |= isinstance(record, Eof) or _is_close(record)
+                if not server_ended:
+                    story.audio_due = story.sent.audio
         return story
+
+
+def _is_close(record: Record) -> bool:
+    return isinstance(record, FrameRecord) and record.opcode == Opcode.CLOSE
 
 
 def _data_frames(path: str | os.PathLike[str]) -> Iterator[tuple[int, FrameRecord]]:

@@ -301,8 +301,8 @@ def _compare_audio(
 ) -> list[Difference]:
     """The app's audio, however it is cut.
 
-    More than was recorded is no difference where the server ended the session: it was
-    on its way.
+    What came after the server had ended the session was on its way, then and now, and
+    is no difference.
     """
     found = first_audio_difference(recorded, replayed)
     if found is not None:
@@ -316,8 +316,10 @@ def _compare_audio(
             )
         ]
     was, now = left.story.sent.audio, right.story.sent.audio
-    if now < was or (now > was and left.session.closed_by != "server"):
-        return [Difference("audio_sent", f"{was} bytes", f"{now} bytes")]
+    by_server = left.session.closed_by == "server"
+    if now < left.story.audio_due or (now != was and not by_server):
+        due = left.story.audio_due if by_server else was
+        return [Difference("audio_sent", f"{due} bytes", f"{now} bytes")]
     return []
 
 
