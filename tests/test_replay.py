@@ -136,7 +136,7 @@ def good(m: Maker) -> Path:
 
 
 def close_1011(m: Maker) -> Path:
-    m.client(audio(), audio()).wait(20).server(close(1011, "NET-0001")).client(close(1011))
+    m.client(audio(), audio()).wait(100).server(close(1011, "NET-0001")).client(close(1011))
     return both_eof(m)
 
 

@@ -50,7 +50,7 @@ class Case:
         else:
             recording.response(Response(MS, 101))
             self._frames(recording)
-        recording.end(10 * MS, "stopped" if self.stopped else None)
+        recording.end(110 * MS, "stopped" if self.stopped else None)
         return path
 
     def _frames(self, recording: Recording) -> None:
@@ -63,9 +63,9 @@ class Case:
         if self.close is not None:
             mask = KEY if self.closed_by_client else None
             frame = Frame(Opcode.CLOSE, self.close.serialize(), mask=mask)
-            recording.data(4 * MS, self.closed_by_client, frame.serialize())
+            recording.data(104 * MS, self.closed_by_client, frame.serialize())
         if self.end is not None:
-            recording.eof(Eof(5 * MS, self.closed_by_client, self.end))
+            recording.eof(Eof(105 * MS, self.closed_by_client, self.end))
 
 
 @pytest.fixture

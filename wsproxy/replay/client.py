@@ -17,7 +17,7 @@ from wsproxy.trace import Eof, Failure, Request, Response
 from wsproxy.wire import is_upgrade
 
 from .connection import Connection
-from .credentials import MADE_UP, MADE_UP_BAD, Credentials, is_loopback
+from .credentials import Credentials, is_loopback
 from .handshake import BadHead, Body, fresh_request_headers, head_size, parse_head, request_bytes
 from .player import Player
 from .recorded import Records
@@ -25,7 +25,6 @@ from .schedule import Schedule, Script
 from .verdict import Verdict, judge
 
 _PORTS = {"ws": 80, "http": 80, "wss": 443, "https": 443}
-_NOT_ACCEPTED = (401, 403)  # statuses that answer a credential
 _BODY_TIMEOUT = 5.0  # seconds for the body of a refusal
 
 
@@ -144,15 +143,13 @@ def _request(script: Script, target: _Target, options: ClientOptions) -> Request
             "a plain HTTP request with a body is not kept whole: it cannot be replayed"
         )
     provider = load().provider(session.provider or "")
-    refused = session.response is not None and session.response.status in _NOT_ACCEPTED
-    made_up = MADE_UP_BAD if refused else MADE_UP
     credentials = Credentials(
         options.headers,
         options.query,
         options.subprotocol,
         provider.credentials.environment if provider else (),
         os.environ,
-        made_up=made_up if is_loopback(target.host) else None,
+        made_up=is_loopback(target.host),
     )
     headers = fresh_request_headers(recorded.headers, target.authority)
     headers, path = credentials.fill(headers, target.path_of(recorded.path))

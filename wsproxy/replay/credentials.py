@@ -12,8 +12,7 @@ from wsproxy.redact import PLACEHOLDER
 
 from .handshake import Pairs, query_pairs
 
-MADE_UP = "wsproxy-replay-placeholder"
-MADE_UP_BAD = "wsproxy-replay-invalid"
+_MADE_UP = "wsproxy-replay-placeholder"
 
 
 def is_loopback(host: str) -> bool:
@@ -36,8 +35,7 @@ class Credentials:
         subprotocol: replaces the recorded Sec-WebSocket-Protocol.
         variables: names of environment variables that hold the provider's key.
         environment: the environment.
-        made_up: what fills in for a missing one, if the server is on this machine: MADE_UP,
-            or MADE_UP_BAD where the recorded one was not accepted either.
+        made_up: fill what is missing with something made up: the server is on this machine.
     """
 
     headers: Sequence[tuple[str, str]] = ()
@@ -45,7 +43,7 @@ class Credentials:
     subprotocol: str | None = None
     variables: Sequence[str] = ()
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
-    made_up: str | None = None
+    made_up: bool = False
 
     def fill(self, headers: Pairs, path: str) -> tuple[Pairs, str]:
         """Headers and path to send.
@@ -67,7 +65,7 @@ class Credentials:
         for name in self.variables:
             if value := self.environment.get(name):
                 return value
-        return self.made_up
+        return _MADE_UP if self.made_up else None
 
     def _headers(self, headers: Pairs, missing: list[str]) -> Pairs:
         given = {name.lower(): (name, value) for name, value in self.headers}

@@ -14,6 +14,7 @@ from wsproxy.trace import Eof, FrameRecord, Record, TraceReader
 from wsproxy.wire import Opcode
 
 MAX_TEXT = 1 << 20  # bytes of a text message that are read for its kind
+_ON_ITS_WAY_NS = 50_000_000  # between an app and a server
 MAX_KINDS = 1000  # kinds of one direction that are told apart
 
 # Fields that name the kind of a JSON message, in the order in which they are asked.
@@ -23,10 +24,11 @@ _CODE_FIELDS = ("error_code", "err_code")  # errors of different codes are diffe
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """The first message of a kind: its name and its frame's number."""
+    """The first message of a kind: its name, its frame's number and time."""
 
     name: str
     frame: int
+    t_ns: int
 
 
 @dataclass(slots=True)
@@ -51,12 +53,8 @@ class Told:
     def names(self) -> list[str]:
         return [kind.name for kind in self.kinds]
 
-    def take(self, number: int, frame: FrameRecord, *, late: bool = False) -> None:
-        """Take the direction's next data frame.
-
-        Args:
-            late: the other side had ended the session: its kind is not told.
-        """
+    def take(self, number: int, frame: FrameRecord) -> None:
+        """Take the direction's next data frame."""
         opcode = Opcode(frame.opcode)
         if opcode is not Opcode.CONTINUATION:
             self._message = (number, opcode)
@@ -65,17 +63,16 @@ class Told:
         if opcode is Opcode.BINARY:
             self.audio += len(frame.payload) + frame.cut
             self.chunks += frame.fin
-            if not late:
-                self._name("binary", first)
+            self._name("binary", first, frame.t_ns)
             return
         self._text += frame.payload[: MAX_TEXT - len(self._text)]
-        if frame.fin and not late:
-            self._name(kind_of(bytes(self._text)), first)
+        if frame.fin:
+            self._name(kind_of(bytes(self._text)), first, frame.t_ns)
 
-    def _name(self, name: str, frame: int) -> None:
+    def _name(self, name: str, frame: int, t_ns: int) -> None:
         if name not in self._names and len(self._names) < MAX_KINDS:
             self._names.add(name)
-            self.kinds.append(Kind(name, frame))
+            self.kinds.append(Kind(name, frame, t_ns))
 
 
 def kind_of(text: bytes) -> str:
@@ -101,11 +98,19 @@ class Story:
     Attributes:
         audio_due: bytes of the client's audio that came before the server ended the
             session; what came after was on its way, and is a matter of the moment.
+        ended_ns: when the server sent its Close or ended its direction, if it did.
     """
 
     sent: Told = field(default_factory=Told)
     received: Told = field(default_factory=Told)
     audio_due: int = 0
+    ended_ns: int | None = None
+
+    @property
+    def kinds_due(self) -> list[str]:
+        """Kinds of the client's messages that were not on their way when the server ended."""
+        until = self.ended_ns - _ON_ITS_WAY_NS if self.ended_ns is not None else None
+        return [kind.name for kind in self.sent.kinds if until is None or kind.t_ns < until]
 
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> Story:
@@ -116,24 +121,25 @@ class Story:
         """
         story = cls()
         number = 0
-        server_ended = False
         with TraceReader(path) as reader:
             for record in reader:
                 number += isinstance(record, FrameRecord)
                 if isinstance(record, FrameRecord) and record.opcode <= Opcode.BINARY:
-                    if not record.from_client:
-                        story.received.take(number, record)
-                    else:
-                        story.sent.take(number, record, late=server_ended)
-                elif not getattr(record, "from_client", True):
-                    server_ended |= isinstance(record, Eof) or _is_close(record)
-                if not server_ended:
+                    told = story.sent if record.from_client else story.received
+                    told.take(number, record)
+                elif story.ended_ns is None and _ends(record):
+                    story.ended_ns = record.t_ns
+                if story.ended_ns is None:
                     story.audio_due = story.sent.audio
         return story
 
 
-def _is_close(record: Record) -> bool:
-    return isinstance(record, FrameRecord) and record.opcode == Opcode.CLOSE
+def _ends(record: Record) -> bool:
+    """Whether the server ends the session."""
+    match record:
+        case FrameRecord(opcode=Opcode.CLOSE) | Eof():
+            return not record.from_client
+    return False
 
 
 def _data_frames(path: str | os.PathLike[str]) -> Iterator[tuple[int, FrameRecord]]:

@@ -1,0 +1,185 @@
+"""The command: what it prints, and with what it exits."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from wsproxy.recording import Clock, Recording, new_start
+from wsproxy.trace import Eof, Request, Response
+from wsproxy.wire import Close, Frame, Opcode, accept_key
+
+MS = 1_000_000
+KEY = "dGhlIHNhbXBsZSBub25jZQ=="
+UPGRADE = [["Upgrade", "websocket"], ["Connection", "Upgrade"]]
+
+
+@pytest.fixture
+def trace(tmp_path: Path) -> Path:
+    """A client that stalls and is closed with NET-0001."""
+    path = tmp_path / "call.wstrace"
+    recording = Recording(path, new_start(Clock(0, 0), provider="deepgram", api="listen"))
+    headers = [["Host", "api.deepgram.com"], *UPGRADE, ["Sec-WebSocket-Key", KEY]]
+    headers += [["Sec-WebSocket-Version", "13"], ["Authorization", "Token REDACTED"]]
+    recording.add(Request(0, "GET", "wss", "api.deepgram.com", 443, "/v1/listen", headers=headers))
+    accept = [*UPGRADE, ["Sec-WebSocket-Accept", accept_key(KEY)]]
+    recording.response(Response(MS, 101, headers=accept))
+    recording.data(2 * MS, True, Frame(Opcode.BINARY, b"a" * 640, mask=b"abcd").serialize())
+    close = Close(1011, "NET-0001\x1b[31m").serialize()
+    recording.data(90 * MS, False, Frame(Opcode.CLOSE, close).serialize())
+    recording.data(91 * MS, True, Frame(Opcode.CLOSE, close[:2], mask=b"abcd").serialize())
+    recording.eof(Eof(92 * MS, False))
+    recording.eof(Eof(93 * MS, True))
+    recording.end(94 * MS)
+    return path
+
+
+def command(*arguments: object) -> list[str]:
+    return [sys.executable, "-m", "wsproxy", "replay", *map(str, arguments)]
+
+
+def run(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command(*arguments),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        env={**os.environ, "DEEPGRAM_API_KEY": "", **environment},
+    )
+
+
+@pytest.fixture
+def server(trace: Path, tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """`replay server --json`, and its URL."""
+    process = subprocess.Popen(
+        command("server", trace, "--json", "--out", tmp_path / "out", "--timeout", "5"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    line = process.stderr.readline().strip()
+    assert line.startswith("listening on ws://127.0.0.1:")
+    yield process, line.removeprefix("listening on ")
+    process.kill()
+    process.wait()
+
+
+def test_both_ends_reproduce(
+    server: tuple[subprocess.Popen[str], str], trace: Path, tmp_path: Path
+) -> None:
+    process, url = server
+    client = run("client", trace, "--to", url, "--out", tmp_path / "out")
+    assert client.returncode == 0, client.stderr
+    assert "reproduced" in client.stdout
+    assert "Close 1011 NET-0001" in client.stdout
+    assert "\x1b[31m" not in client.stdout
+    out, _ = process.communicate(timeout=30)
+    assert process.returncode == 0
+    verdict = json.loads(out)
+    assert verdict["verdict"] == "reproduced"
+    assert Path(verdict["trace"]).exists()
+
+
+def test_an_interrupted_server_says_what_it_knows(
+    server: tuple[subprocess.Popen[str], str],
+) -> None:
+    process, _ = server
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert out == ""
+    assert err.splitlines() == ["stopped: 0 of 1 sessions served, 0 reproduced"]
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_client_ends_its_trace(
+    stop: signal.Signals, trace: Path, tmp_path: Path
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+        out = tmp_path / "out"
+        process = subprocess.Popen(
+            command("client", trace, "--to", f"ws://127.0.0.1:{port}", "--out", out),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        connection, _ = listening.accept()
+        with connection:
+            assert connection.recv(1 << 16).startswith(b"GET /v1/listen ")
+            process.send_signal(stop)
+            _, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert len(err.splitlines()) == 1
+    assert err.startswith("stopped: ")
+    assert len(list(out.glob("*.wstrace"))) == 1
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+def test_a_verdict_with_differences(trace: Path, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+        process = subprocess.Popen(
+            command("client", trace, "--to", f"ws://127.0.0.1:{port}", "--out", tmp_path / "out"),
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        connection, _ = listening.accept()
+        with connection:
+            connection.recv(1 << 16)
+            connection.sendall(b"HTTP/1.1 402 Payment Required\r\nContent-Length: 2\r\n\r\nno")
+            out, _ = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert "different" in out
+    line = next(line for line in out.splitlines() if line.split()[:1] == ["status"])
+    assert line.split() == ["status", "101", "402"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "text"),
+    [
+        (["client", "{trace}", "--to", "ws://127.0.0.1:{port}"], 2, "cannot reach 127.0.0.1"),
+        (["client", "{trace}", "--to", "nonsense"], 2, "not a ws:// or wss:// URL"),
+        (["client", "{trace}", "--to", "wss://api.example.com"], 2, "DEEPGRAM_API_KEY"),
+        (["client", "{trace}", "--to", "ws://127.0.0.1:1", "--header", "x"], 2, "NAME: VALUE"),
+        (["client", "{trace}", "--to", "wss://127.0.0.1:1", "--ca", "/nowhere"], 2, "certificates"),
+        (["client", "/nowhere", "--to", "ws://127.0.0.1:1"], 3, "/nowhere"),
+        (["client", __file__, "--to", "ws://127.0.0.1:1"], 3, "not a trace"),
+        (["server", __file__], 3, "not a trace"),
+        (["server", "{trace}", "--listen", "192.0.2.1:1"], 2, "cannot listen"),
+        (["server", "{trace}", "--listen", "x"], 2, "address"),
+        (["server", "{trace}", "--out", __file__], 2, "cannot write"),
+    ],
+)
+def test_bad_input_is_one_clear_line(
+    arguments: list[str], status: int, text: str, trace: Path
+) -> None:
+    port = free_port()
+    done = run(*(argument.format(trace=trace, port=port) for argument in arguments))
+    assert done.returncode == status, done.stderr
+    *_, last = done.stderr.splitlines()
+    assert text in done.stderr
+    assert last.startswith(("error: ", "Error: "))
+    assert "Traceback" not in done.stderr
+
+
+def test_help_has_examples() -> None:
+    for side in ("client", "server"):
+        done = run(side, "--help")
+        assert done.returncode == 0
+        assert f"wsproxy replay {side} call.wstrace" in done.stdout
