@@ -1,0 +1,332 @@
+"""The real SDKs, against the simulated APIs: a good session and failing ones.
+
+The clients are in tests/sdk/. Their packages are installed on first use into a folder
+outside of the tree: WSPROXY_TEST_CACHE, or the platform's own cache folder.
+"""
+
+import contextlib
+import datetime
+import hashlib
+import ipaddress
+import json
+import os
+import shutil
+import ssl
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from wsproxy.catalog import load
+from wsproxy.simulate import Limits, serve_in_thread
+from wsproxy.simulate.speech import speech
+
+pytestmark = [pytest.mark.sdk, pytest.mark.timeout(300)]
+
+HERE = Path(__file__).parent / "sdk"
+# Short, so that a client that stalls does not make a test wait.
+LIMITS = Limits(silence=0.6, speak_silence=0.6)
+
+
+@dataclass(frozen=True)
+class Client:
+    """One client program.
+
+    Attributes:
+        api: which API it uses.
+        wss_only: its SDK takes no ws:// address.
+    """
+
+    program: str
+    mode: str
+    api: str
+    wss_only: bool = False
+
+    def __str__(self):
+        return f"{self.program}-{self.mode}" if self.mode else self.program
+
+    @property
+    def node(self):
+        return self.program.endswith(".cjs")
+
+
+CLIENTS = [
+    Client("deepgram_listen.py", "sync", "listen"),
+    Client("deepgram_listen.py", "async", "listen"),
+    Client("deepgram_speak.py", "sync", "speak"),
+    Client("deepgram_speak.py", "async", "speak"),
+    Client("assemblyai_streaming.py", "sync", "streaming"),
+    Client("assemblyai_streaming.py", "async", "streaming"),
+    Client("deepgram_listen.cjs", "", "listen"),
+    Client("deepgram_speak.cjs", "", "speak"),
+    Client("assemblyai_streaming.cjs", "", "streaming", wss_only=True),
+    Client("ws_listen.cjs", "", "listen"),
+]
+# One worker installs, and the others do not wait for it.
+EACH = [
+    pytest.param(client, id=str(client), marks=pytest.mark.xdist_group(f"sdk-{client.node}"))
+    for client in CLIENTS
+]
+
+
+# ---- installing
+
+
+def cache():
+    if chosen := os.environ.get("WSPROXY_TEST_CACHE"):
+        return Path(chosen)
+    if sys.platform == "win32":
+        base = os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local")
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library" / "Caches"
+    else:
+        base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "wsproxy-tests"
+
+
+def install(name, listing, *commands):
+    """A folder in which the commands were run once for this listing; skips if they fail."""
+    key = hashlib.sha256(listing.read_bytes()).hexdigest()[:12]
+    folder = cache() / f"{name}-{key}"
+    ready = folder / ".ready"
+    with one_at_a_time(folder):
+        if ready.exists():
+            return folder
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copy(listing, folder)
+        for command in commands:
+            done = subprocess.run(
+                [part.format(folder=folder) for part in command],
+                cwd=folder,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            if done.returncode != 0:
+                lines = (done.stderr or done.stdout).strip().splitlines() or ["no message"]
+                pytest.skip(f"{' '.join(command)} failed: {lines[-1]}")
+        ready.touch()
+    return folder
+
+
+@contextlib.contextmanager
+def one_at_a_time(folder):
+    """Keeps two test runs from installing into one folder."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    lock = folder.with_suffix(".lock")
+    until = time.monotonic() + 240
+    while True:
+        try:
+            lock.mkdir()
+            break
+        except FileExistsError:
+            if time.monotonic() > until:
+                pytest.skip(f"another run holds {lock}; remove it if there is none")
+            time.sleep(0.2)
+    try:
+        yield
+    finally:
+        lock.rmdir()
+
+
+@pytest.fixture(scope="session")
+def python_packages():
+    """The interpreter of a virtual environment with the SDKs."""
+    name = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    binaries = "Scripts" if sys.platform == "win32" else "bin"
+    python = f"{{folder}}/venv/{binaries}/python"
+    folder = install(
+        name,
+        HERE / "requirements.txt",
+        [sys.executable, "-m", "venv", "--clear", "{folder}/venv"],
+        [python, "-m", "pip", "install", "--quiet", "-r", "requirements.txt"],
+    )
+    return python.format(folder=folder)
+
+
+@pytest.fixture(scope="session")
+def node_packages():
+    """The node_modules folder with the SDKs."""
+    for tool in ("node", "npm"):
+        if shutil.which(tool) is None:
+            pytest.skip(f"{tool} is not installed")
+    npm = shutil.which("npm")
+    quiet = ["--no-audit", "--no-fund", "--loglevel=error"]
+    folder = install("node", HERE / "package.json", [npm, "install", *quiet])
+    return folder / "node_modules"
+
+
+# ---- running
+
+
+@pytest.fixture(scope="session")
+def audio(tmp_path_factory):
+    """A little made speech in a file: three words."""
+    file = tmp_path_factory.mktemp("audio") / "speech.pcm"
+    file.write_bytes(speech(1.2))
+    return file
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory):
+    """A certificate authority: (its certificate's file, a server context for localhost)."""
+    folder = tmp_path_factory.mktemp("tls")
+    now = datetime.datetime.now(datetime.UTC)
+    day = datetime.timedelta(days=1)
+
+    def builder(subject, key, serial):
+        return (
+            x509.CertificateBuilder()
+            .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, subject)]))
+            .issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "wsproxy tests")]))
+            .public_key(key.public_key())
+            .serial_number(serial)
+            .not_valid_before(now - day)
+            .not_valid_after(now + day)
+        )
+
+    ca_key, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
+    usage = x509.KeyUsage(True, False, False, False, False, True, True, False, False)
+    ca_name = x509.SubjectKeyIdentifier.from_public_key(ca_key.public_key())
+    ca = (
+        builder("wsproxy tests", ca_key, 1)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .add_extension(usage, critical=True)
+        .add_extension(ca_name, critical=False)
+        .sign(ca_key, hashes.SHA256())
+    )
+    names = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+    authority_name = x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(ca_name)
+    server = (
+        builder("localhost", key, 2)
+        .add_extension(x509.SubjectAlternativeName(names), critical=False)
+        .add_extension(authority_name, critical=False)
+        .sign(ca_key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    ca_file, server_file = folder / "ca.pem", folder / "server.pem"
+    ca_file.write_bytes(ca.public_bytes(pem))
+    server_file.write_bytes(
+        server.public_bytes(pem)
+        + key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(server_file)
+    return ca_file, context
+
+
+@pytest.fixture
+def run(request, audio, authority):
+    """Run a client program; returns what it saw. Extra environment wins."""
+
+    def run(client, base_url, *args, prefix=(), **environment):
+        env = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.lower().endswith("_proxy") and name != "PYTHONPATH"
+        }
+        env |= {"SSL_CERT_FILE": str(authority[0]), "NODE_EXTRA_CA_CERTS": str(authority[0])}
+        if client.node:
+            env["NODE_PATH"] = str(request.getfixturevalue("node_packages"))
+            command = ["node"]
+        else:
+            command = [request.getfixturevalue("python_packages")]
+        command += [str(HERE / client.program), base_url, str(audio)]
+        command += [client.mode] if client.mode else []
+        done = subprocess.run(
+            [*prefix, *command, *args],
+            env=env | environment,
+            capture_output=True,
+            text=True,
+            timeout=90,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout.strip().splitlines()[-1])
+
+    return run
+
+
+@pytest.fixture
+def serve(authority):
+    """Serve the simulated API for a client, over TLS where its SDK insists."""
+
+    def serve(client, condition=None, tls=False):
+        return serve_in_thread(
+            load().condition(condition) if condition else None,
+            tls=authority[1] if tls or client.wss_only else None,
+            limits=LIMITS,
+        )
+
+    return serve
+
+
+def last_code(seen):
+    return seen["errors"][-1]["code"]
+
+
+def texts(seen):
+    return " ".join(error["text"] for error in seen["errors"])
+
+
+# ---- the sessions
+
+
+@pytest.mark.parametrize("client", EACH)
+def test_good_session(client, serve, run):
+    with serve(client) as served:
+        seen = run(client, served.url)
+        (session,) = served.ended(1)
+    assert seen["errors"] == []
+    assert session.ending == "closed by the server: 1000"
+    match client.api:
+        case "listen":
+            assert session.binaries == 12
+            assert len(seen["transcript"].split()) == 3
+            assert "Results" in seen["messages"][0]
+            assert "Metadata" in seen["messages"][-2]
+        case "speak":
+            assert seen["audio"] == 24_000 * 2 * 24 * 6 // 100
+            assert "Flushed" in seen["messages"][-2]
+        case "streaming":
+            assert session.binaries == 12
+            assert len(seen["transcript"].split()) == 3
+            assert seen["messages"][0] == "Begin"
+            assert "Turn" in seen["messages"]
+
+
+@pytest.mark.parametrize("client", EACH)
+def test_stalled_session(client, serve, run):
+    code, reason = (3006, "inactivity") if client.api == "streaming" else (1011, "NET-0001")
+    with serve(client) as served:
+        seen = run(client, served.url, "stall")
+        (session,) = served.ended(1)
+    assert f"closed by the server: {code}" in session.ending
+    assert last_code(seen) == code
+    assert reason in texts(seen)
+
+
+@pytest.mark.parametrize("client", EACH)
+def test_refused_upgrade(client, serve, run):
+    # Codes are where each SDK puts them; the status is in the text at least.
+    with serve(client, "deepgram.upgrade.INVALID_AUTH") as served:
+        seen = run(client, served.url)
+        (session,) = served.ended(1)
+    assert session.status == 401
+    assert "401" in texts(seen)
+
+
+@pytest.mark.parametrize("client", EACH)
+def test_reset_is_no_good_end(client, serve, run):
+    with serve(client, "rfc6455.end.server-reset") as served:
+        seen = run(client, served.url)
+        (session,) = served.ended(1)
+    assert session.ending == "ended by the server: reset, no Close frame"
+    assert last_code(seen) == 1006
