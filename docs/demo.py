@@ -43,7 +43,9 @@ def client(url: str, *, recorded_in: str | None = None) -> None:
     """Run the app, recorded or by itself."""
     app = [sys.executable, str(HERE / "demo_client.py"), url]
     if recorded_in is not None:
-        print(f"\n$ wsproxy run --out {recorded_in} -- python docs/demo_client.py {url}", flush=True)
+        print(
+            f"\n$ wsproxy run --out {recorded_in} -- python docs/demo_client.py {url}", flush=True
+        )
         app = [*WSPROXY, "run", "--out", recorded_in, "--", *app]
     else:
         print(f"\n$ python docs/demo_client.py {url}", flush=True)

@@ -1,9 +1,9 @@
 """The part that runs inside mitmproxy: relays sessions untouched and records them.
 
-    addon      mitmproxy's hooks: when a session begins, is refused, fails, ends
-    layer      takes the place of mitmproxy's WebSocket layer
-    relay      takes over both connections of an upgraded flow and copies bytes
-    recorder   queue and thread that turn bytes into traces
-    environment  what sends a command through the recorder
-    embed      runs mitmproxy with the addon for the command line
+addon      mitmproxy's hooks: when a session begins, is refused, fails, ends
+layer      takes the place of mitmproxy's WebSocket layer
+relay      takes over both connections of an upgraded flow and copies bytes
+recorder   queue and thread that turn bytes into traces
+environment  what sends a command through the recorder
+embed      runs mitmproxy with the addon for the command line
 """

@@ -343,10 +343,14 @@ def _check_folder(folder: Path) -> None:
 
 # What mitmproxy's texts say, and what that means; the first that matches.
 _WHERE = (
-    (re.compile(r"client disconnected|client closed", re.I), "handshake", True),
-    (re.compile(r"name or service|getaddrinfo|name resolution|nodename", re.I), "dns", False),
-    (re.compile(r"TLS|certificate|OpenSSL", re.I), "tls-server", False),
-    (re.compile(r"connect|refused|unreachable|timed out|Errno", re.I), "connect", False),
+    (re.compile(r"client disconnected|client closed", re.IGNORECASE), "handshake", True),
+    (
+        re.compile(r"name or service|getaddrinfo|name resolution|nodename", re.IGNORECASE),
+        "dns",
+        False,
+    ),
+    (re.compile(r"TLS|certificate|OpenSSL", re.IGNORECASE), "tls-server", False),
+    (re.compile(r"connect|refused|unreachable|timed out|Errno", re.IGNORECASE), "connect", False),
 )
 
 

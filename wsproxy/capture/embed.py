@@ -47,7 +47,10 @@ class Settings:
     @property
     def mitmproxy_mode(self) -> str:
         """The mode in mitmproxy's words: it knows no ws:// and wss:// upstreams."""
-        for ours, theirs in (("reverse:ws://", "reverse:http://"), ("reverse:wss://", "reverse:https://")):
+        for ours, theirs in (
+            ("reverse:ws://", "reverse:http://"),
+            ("reverse:wss://", "reverse:https://"),
+        ):
             if self.mode.startswith(ours):
                 return theirs + self.mode[len(ours) :]
         return self.mode
@@ -229,4 +232,3 @@ def _address(master: DumpMaster) -> tuple[str, int] | None:
     for address in proxyserver.listen_addrs():
         return str(address[0]), int(address[1])
     return None
-

@@ -14,7 +14,8 @@ from rich.text import Text
 from wsproxy.capture import embed
 from wsproxy.recording import Recording
 
-from .recording_options import ended_lines, parse_address, recording_options, session_line
+from .address import parse_address
+from .recording_options import ended_lines, recording_options, session_line
 
 
 @click.command(name="record")

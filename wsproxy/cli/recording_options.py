@@ -8,7 +8,6 @@ from typing import Any, TypeVar
 
 import click
 
-from wsproxy.errors import UsageError
 from wsproxy.recording import Recording
 from wsproxy.report.text import safe
 from wsproxy.session import Session
@@ -58,18 +57,6 @@ def recording_options(function: F) -> F:
     for option in reversed(options):
         function = option(function)
     return function
-
-
-def parse_address(text: str) -> tuple[str, int]:
-    """Read HOST:PORT, :PORT or PORT.
-
-    Raises:
-        UsageError: it is none of these.
-    """
-    host, _, port = text.rpartition(":")
-    if not port.isdecimal() or int(port) > 65535:
-        raise UsageError(f"{text!r} is not an address: give HOST:PORT, such as 127.0.0.1:8080")
-    return host.strip("[]") or "127.0.0.1", int(port)
 
 
 def session_line(recording: Recording) -> str:

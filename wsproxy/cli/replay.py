@@ -29,7 +29,7 @@ from wsproxy.replay import (
 from wsproxy.replay.recorded import Records
 from wsproxy.report.text import safe
 
-from .recording_options import parse_address
+from .address import parse_address
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 import signal
 import subprocess
@@ -19,7 +18,8 @@ from wsproxy.capture import embed, environment
 from wsproxy.errors import UsageError
 from wsproxy.recording import Recording
 
-from .recording_options import ended_lines, parse_address, recording_options
+from .address import parse_address
+from .recording_options import ended_lines, recording_options
 
 
 @click.command(name="run", context_settings={"ignore_unknown_options": False})

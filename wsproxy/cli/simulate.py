@@ -15,7 +15,7 @@ from wsproxy.catalog import Condition, load
 from wsproxy.errors import UsageError
 from wsproxy.simulate import APIS, Limits, Seen, Simulator
 
-from .recording_options import parse_address
+from .address import parse_address
 
 # After which moment a failure on command comes.
 _MOMENTS = {

@@ -1,0 +1,235 @@
+"""Every condition of the catalog: simulated, recorded, explained, replayed from both sides.
+
+One recorder, and one simulated API for each condition; all sessions run side by side.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+from wsproxy.diagnose import Finding, diagnose
+
+from conditions import LIMITS, Behaviour, api_of, audio, good, path_of, talk
+from wsproxy.capture.embed import Settings, background
+from wsproxy.catalog import Condition, load
+from wsproxy.redact import Redactor
+from wsproxy.replay import ClientOptions, ReplayServer, ServerOptions, Verdict, replay_client
+from wsproxy.replay.recorded import Records
+from wsproxy.session import Session
+from wsproxy.simulate import Simulator
+
+pytestmark = pytest.mark.xdist_group("conditions")
+
+CATALOG = load()
+AT_ONCE = 24
+T = TypeVar("T")
+
+
+def speak(text: str) -> str:
+    return json.dumps({"type": "Speak", "text": text})
+
+
+# Clients that break the documented rule by themselves; the API is a well-behaved one.
+BY_RULE = {
+    "deepgram.listen.NET-0001": Behaviour(audio(0.5)),
+    "deepgram.listen.DATA-0000": Behaviour([b"<!DOCTYPE html><html><body>no audio</body></html>"]),
+    "deepgram.speak.MESSAGE-0000": Behaviour([bytes(320)]),
+    "deepgram.speak.DATA-0000": Behaviour(['{"type": "Say", "text": "Hello"}']),
+    "deepgram.speak.DATA-0001": Behaviour([speak("word " * 300)] * 3),
+    "deepgram.speak.BIG-0001": Behaviour([speak("x" * 2001)]),
+    "deepgram.speak.BIG-0000": Behaviour([speak("x" * 2_000_001)]),
+    "deepgram.speak.NET-0001": Behaviour(),
+    "deepgram.upgrade.INVALID_AUTH": Behaviour(headers={"Authorization": "Token invalid"}),
+    "deepgram.upgrade.unknown-model": Behaviour(path="/v1/listen?model=no-such-model"),
+    "assemblyai.streaming.3007-chunk-duration": Behaviour(audio(0.5, chunk=0.02)),
+    "assemblyai.streaming.3007-rate": Behaviour(audio(4.0), pace=0.1),
+    "assemblyai.streaming.3006-message-type": Behaviour(['{"type": "Stop"}']),
+    "assemblyai.streaming.3006-json": Behaviour(['{"type": "Terminate"']),
+    "assemblyai.streaming.3006-message": Behaviour(["[]"]),
+    "assemblyai.streaming.3006-inactivity": Behaviour(
+        audio(0.3), path="/v3/ws?sample_rate=16000&inactivity_timeout=5"
+    ),
+    "assemblyai.streaming.3008-expired": Behaviour(audio(2.0), limits=replace(LIMITS, session=1.0)),
+    "assemblyai.streaming.1008-authorization": Behaviour(headers={}),
+}
+
+COMMANDED = [
+    condition
+    for condition in CATALOG.conditions
+    if condition.simulate is not None
+    and (condition.simulate.close or condition.simulate.refuse or condition.simulate.end)
+]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A condition, and who brings it about: the API on command, or the client's own doing."""
+
+    condition: Condition
+    by_rule: bool
+
+    @property
+    def behaviour(self) -> Behaviour:
+        return BY_RULE[self.condition.id] if self.by_rule else good(api_of(self.condition))
+
+    @property
+    def has_a_good_api(self) -> bool:
+        """Whether this client meets no failure where the API behaves, and there is one."""
+        at_home = path_of(self.condition).startswith(("/v1/", "/v3/"))
+        return at_home and not self.by_rule and self.condition.severity == "error"
+
+    @property
+    def api(self) -> Simulator:
+        return Simulator(None if self.by_rule else self.condition, limits=self.behaviour.limits)
+
+    async def talk(self, url: str, proxy: str | None = None) -> None:
+        path, api = path_of(self.condition), api_of(self.condition)
+        await talk(url, path, self.behaviour, api, proxy=proxy, case=str(self))
+
+    def __str__(self) -> str:
+        return f"{self.condition.id}{'-by-rule' if self.by_rule else ''}"
+
+
+CASES = [Case(c, False) for c in COMMANDED] + [
+    Case(CATALOG.condition(name), True) for name in BY_RULE
+]
+
+
+async def side_by_side(work: Iterable[Callable[[], Coroutine[object, object, T]]]) -> list[T]:
+    """Run all of it, AT_ONCE at a time."""
+    room = asyncio.Semaphore(AT_ONCE)
+
+    async def one(make: Callable[[], Awaitable[T]]) -> T:
+        async with room:
+            return await make()
+
+    return list(await asyncio.gather(*(one(make) for make in work)))
+
+
+@pytest.fixture(scope="module")
+def traces(tmp_path_factory: pytest.TempPathFactory) -> dict[Case, Path]:
+    """A recording of each case."""
+    folder = tmp_path_factory.mktemp("conditions")
+
+    async def record_one(case: Case, proxy: str) -> None:
+        async with case.api as api:
+            await case.talk(api.url, proxy)
+
+    async def record_all(proxy: str) -> None:
+        await side_by_side([lambda case=case: record_one(case, proxy) for case in CASES])
+
+    settings = Settings(port=0, out=folder, confdir=folder / "ca")
+    with background(settings) as running:
+        assert running.address is not None
+        asyncio.run(record_all(f"http://127.0.0.1:{running.address[1]}"))
+    cases = {str(case): case for case in CASES}
+    recorded = sorted(folder.glob("*.wstrace"))
+    return {cases[Session.read(path).request_header("X-Case") or ""]: path for path in recorded}
+
+
+@dataclass(frozen=True)
+class Replays:
+    """Verdicts of replaying one case."""
+
+    as_client: Verdict
+    as_server: Verdict
+    against_good: Verdict | None
+
+
+@pytest.fixture(scope="module")
+def replays(
+    traces: dict[Case, Path], tmp_path_factory: pytest.TempPathFactory
+) -> dict[Case, Replays]:
+    """Each recording replayed from both sides, and against an API that behaves."""
+    records = Records(tmp_path_factory.mktemp("replays"), Redactor(CATALOG.credentials, b"key"))
+
+    async def as_client(case: Case, api: Simulator, timeout: float) -> Verdict:
+        # The trace holds no credential, so the bad one has to be given again.
+        headers = tuple((case.behaviour.headers or {}).items())
+        async with api:
+            options = ClientOptions(api.url, headers=headers, timeout=timeout)
+            return await replay_client(traces[case], options, records)
+
+    async def as_server(path: Path, case: Case) -> Verdict:
+        async with ReplayServer(path, ServerOptions(timeout=3), records) as server:
+            app = asyncio.create_task(case.talk(server.url))
+            verdict = await server.verdict()
+            await app
+            return verdict
+
+    async def all_of(case: Case) -> Replays:
+        good_one = None
+        if case.has_a_good_api:
+            good_one = await as_client(case, Simulator(), 0.5)
+        return Replays(
+            await as_client(case, case.api, 3), await as_server(traces[case], case), good_one
+        )
+
+    results = asyncio.run(
+        side_by_side([lambda case=case: all_of(case) for case in CASES if case in traces])
+    )
+    return dict(zip([case for case in CASES if case in traces], results, strict=True))
+
+
+def summary(verdict: Verdict) -> list[str]:
+    """What a failed assertion should show."""
+    return [f"{d.field}: {d.recorded!r} != {d.replayed!r}" for d in verdict.differences]
+
+
+def explained(path: Path) -> list[Finding]:
+    return diagnose(Session.read(path), CATALOG)
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_is_explained_first_and_with_a_figure(case: Case, traces: dict[Case, Path]) -> None:
+    findings = explained(traces[case])
+    assert [f.id for f in findings][:1] == [case.condition.id]
+    assert any(evidence.value is not None for evidence in findings[0].evidence)
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_is_reproduced_from_both_sides(case: Case, replays: dict[Case, Replays]) -> None:
+    result = replays[case]
+    for verdict in (result.as_client, result.as_server):
+        assert (verdict.verdict, summary(verdict)) == ("reproduced", [])
+        assert verdict.trace.exists()
+
+
+@pytest.mark.parametrize("case", [c for c in CASES if c.has_a_good_api], ids=str)
+def test_is_not_reproduced_by_an_api_that_behaves(case: Case, replays: dict[Case, Replays]) -> None:
+    verdict = replays[case].against_good
+    assert verdict is not None
+    assert verdict.verdict == "not-reproduced", summary(verdict)
+    assert verdict.differences
+
+
+def test_every_condition_of_the_issue_is_a_case() -> None:
+    """Those left out are no server's doing; test_capture brings them about from the other side."""
+    left_out = {c.id for c in CATALOG.conditions} - {case.condition.id for case in CASES}
+    assert all(CATALOG.condition(name).simulate is None for name in left_out)
+
+
+def test_exit_status_is_1_where_it_is_not_reproduced(
+    traces: dict[Case, Path], tmp_path: Path
+) -> None:
+    case = next(c for c in CASES if c.condition.id == "deepgram.speak.NET-0000")
+
+    async def against_good() -> subprocess.CompletedProcess[str]:
+        async with Simulator() as api:
+            command = [sys.executable, "-m", "wsproxy", "replay", "client", str(traces[case])]
+            command += ["--to", api.url, "--timeout", "1", "--json", "--out", str(tmp_path)]
+            return await asyncio.to_thread(
+                subprocess.run, command, capture_output=True, text=True, check=False
+            )
+
+    done = asyncio.run(against_good())
+    assert done.returncode == 1, done.stderr
+    assert json.loads(done.stdout)["verdict"] == "not-reproduced"
