@@ -21,7 +21,9 @@ def candidates():
 
 def version(python):
     try:
-        out = subprocess.run([python, "-c", CHECK], capture_output=True, text=True, timeout=30)
+        out = subprocess.run(
+            [python, "-c", CHECK], check=False, capture_output=True, text=True, timeout=30
+        )
     except OSError:
         return None
     return tuple(map(int, out.stdout.split())) if out.returncode == 0 else None

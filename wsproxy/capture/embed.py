@@ -111,9 +111,8 @@ async def recorder(
     def stop() -> None:
         loop.call_soon_threadsafe(master.shutdown)
 
-    ca = Path(master.options.confdir).expanduser() / "mitmproxy-ca-cert.pem"
     try:
-        yield Running(_address(master), ca, watch, stop), task
+        yield Running(_address(master), _ca(master), watch, stop), task
     finally:
         master.shutdown()
         await task
@@ -232,3 +231,7 @@ def _address(master: DumpMaster) -> tuple[str, int] | None:
     for address in proxyserver.listen_addrs():
         return str(address[0]), int(address[1])
     return None
+
+
+def _ca(master: DumpMaster) -> Path:
+    return Path(master.options.confdir).expanduser() / "mitmproxy-ca-cert.pem"

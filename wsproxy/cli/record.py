@@ -40,7 +40,9 @@ def command(
     \b
     As the app's proxy:
       wsproxy record
-      HTTPS_PROXY=http://127.0.0.1:8080 SSL_CERT_FILE=~/.mitmproxy/mitmproxy-ca-cert.pem python app.py
+      export HTTPS_PROXY=http://127.0.0.1:8080
+      export SSL_CERT_FILE=~/.mitmproxy/mitmproxy-ca-cert.pem
+      python app.py
     \b
     As the app's base URL, for SDKs that ignore proxy settings:
       wsproxy record --mode reverse:wss://api.deepgram.com

@@ -69,7 +69,7 @@ def _shared(function: F) -> F:
         ),
         click.option(
             "--out",
-            type=click.Path(path_type=Path, file_okay=False),
+            type=click.Path(path_type=Path),
             default=Path("recordings"),
             show_default=True,
             help="Folder for the trace of the replay.",

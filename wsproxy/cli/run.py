@@ -58,9 +58,11 @@ def command(
     host, port = parse_address(listen)
     settings = embed.Settings(host, port, mode, out, hosts, confdir, options)
     recorded: list[Recording] = []
-    with embed.background(settings, on_end=recorded.append) as running:
-        with tempfile.TemporaryDirectory(prefix="wsproxy-") as folder:
-            status = _run(cmd, environment.for_command(running, mode, Path(folder)))
+    with (
+        tempfile.TemporaryDirectory(prefix="wsproxy-") as folder,
+        embed.background(settings, on_end=recorded.append) as running,
+    ):
+        status = _run(cmd, environment.for_command(running, mode, Path(folder)))
     _report(recorded, running, out)
     sys.exit(status)
 
