@@ -226,6 +226,35 @@ def test_pongs_answer_the_pings_that_come(script: Callable[..., Script]) -> None
     assert times(taken(plan, 500)) == [500]
 
 
+def test_pongs_keep_the_order_of_their_pings(script: Callable[..., Script]) -> None:
+    plan = schedule(
+        script(
+            "client",
+            (0, False, Frame(Opcode.PING, b"one")),
+            (30, True, Frame(Opcode.PONG, b"one", mask=KEY)),
+        )
+    )
+    for payload in (b"a", b"b"):  # answered after 30 ms; beyond the recording, so at once
+        plan.receive(0, Frame(Opcode.PING, payload))
+    assert plan.wake_ns() == 30 * MS
+    assert taken(plan, 29) == []
+    items = [step.item for step in taken(plan, 30)]
+    assert [item.payload for item in items if isinstance(item, Frame)] == [b"a", b"b"]
+
+
+def test_pings_do_not_prolong_the_wait(script: Callable[..., Script]) -> None:
+    plan = schedule(
+        script(
+            "client",
+            (0, False, Frame(Opcode.PING, b"one")),
+            (30, True, Frame(Opcode.PONG, b"one", mask=KEY)),
+        ),
+        timeout_ms=1_000,
+    )
+    plan.receive(1_020 * MS, Frame(Opcode.PING, b"late"))
+    assert plan.over(1_030 * MS)
+
+
 def test_a_ping_that_never_comes_holds_nothing_up(script: Callable[..., Script]) -> None:
     plan = schedule(
         script(

@@ -363,7 +363,10 @@ class Schedule:
             return
         mask = bytes(4) if self.script.from_client else None
         pong = Step(0, Frame(Opcode.PONG, ping.payload, mask=mask))
-        self._answers.append((now_ns + (0 if self._fast else delay), pong))
+        due_ns = now_ns + (0 if self._fast else delay)
+        if self._answers:
+            due_ns = max(due_ns, self._answers[-1][0])  # Pongs keep the order of their Pings
+        self._answers.append((due_ns, pong))
 
     def _skip_to_end(self, now_ns: int) -> None:
         """Drop what stood before the other side's Close or end and is not about to be sent.
@@ -458,7 +461,7 @@ class Schedule:
 
     def wake_ns(self) -> int:
         """When to ask again if nothing comes before."""
-        times = [due for due, _ in self._answers]
+        times = [self._answers[0][0]] if self._answers else []
         if self._met:
             times.append(self._due_at(0))
         elif self._steps and self._counter.progress.reaches_end(self._steps[0].cause):
@@ -477,7 +480,7 @@ class Schedule:
         if not self._steps and (have.ended or have.closes > self.script.other.closes):
             return True
         waiting = not self._met and (not self._steps or not have.reaches_end(self._steps[0].cause))
-        return waiting and not self._answers and now_ns >= self._deadline()
+        return waiting and now_ns >= self._deadline()
 
     @property
     def left_open(self) -> bool:
