@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from wsproxy.catalog import load
-from wsproxy.errors import ConnectFailed, UsageError
+from wsproxy.errors import ConnectFailed, TraceError, UsageError
 from wsproxy.recording import Clock, Recording, new_start
 from wsproxy.redact import Redactor
 from wsproxy.replay import ClientOptions, ReplayServer, ServerOptions, Verdict, replay_client
@@ -287,6 +287,49 @@ def test_both_ends_agree(kind: Callable[[Maker], Path], pace: str, tmp_path: Pat
     assert told(client.trace, False) == told(trace, False)
 
 
+def test_a_recording_of_messages_replays(tmp_path: Path) -> None:
+    maker = Maker(tmp_path / "t.wstrace", capture="messages")
+    for from_client, frame in (
+        (True, audio()),
+        (False, text(RESULTS)),
+        (False, close(1011, "NET-0001")),
+        (True, close(1011)),
+    ):
+        maker.recording.message(maker.tick(), from_client, frame.opcode, frame.payload)
+    trace = maker.done()
+    client, server = asyncio.run(both_ends(trace, trace, tmp_path))
+    assert (client.verdict, server.verdict) == ("reproduced", "reproduced")
+    assert Session.read(client.trace).broken == []  # masked, as a client must
+
+
+def test_a_plain_http_exchange_replays(tmp_path: Path) -> None:
+    recording = Recording(tmp_path / "t.wstrace", new_start(Clock(0, 0)))
+    headers = [["Host", "api.deepgram.com"], ["Accept", "*/*"]]
+    recording.add(Request(0, "GET", "https", "api.deepgram.com", 443, "/v1/x", headers=headers))
+    recording.response(Response(MS, 403, "Forbidden", headers=[["dg-error", "no"]], body=b"{}"))
+    recording.end(2 * MS)
+    client, server = asyncio.run(both_ends(recording.path, recording.path, tmp_path))
+    assert (client.verdict, server.verdict) == ("reproduced", "reproduced")
+    assert client.replayed["ending"] == "http"
+
+
+def test_a_large_message_replays(tmp_path: Path) -> None:
+    size = 16 << 20
+    maker = Maker(tmp_path / "t.wstrace").client(audio(size)).server(close(1009))
+    trace = both_eof(maker.client(close(1009)))
+    client, server = asyncio.run(both_ends(trace, trace, tmp_path, pace="fast"))
+    assert (client.verdict, server.verdict) == ("reproduced", "reproduced")
+    assert server.replayed["audio_sent"] == size
+
+
+def test_a_server_that_did_not_answer_replays(tmp_path: Path) -> None:
+    maker = Maker(tmp_path / "t.wstrace", status=0)
+    maker.recording.add(Failure(maker.tick(), "handshake", False, "no answer"))
+    trace = maker.eof(False, "reset").done()
+    client, server = asyncio.run(both_ends(trace, trace, tmp_path))
+    assert (client.verdict, server.verdict) == ("reproduced", "reproduced")
+
+
 @pytest.mark.parametrize(
     ("left", "right", "verdict", "field"),
     [
@@ -467,7 +510,40 @@ def test_a_credential_from_the_environment(tmp_path: Path, monkeypatch: pytest.M
     assert "Authorization: Token from-the-environment\r\n" in heads[0]
 
 
-@pytest.mark.parametrize("url", ["127.0.0.1:1", "ftp://h/", "ws://", "ws://h:port/", "ws://[::1"])
+def test_a_hostile_trace_prints_nothing_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DEEPGRAM_API_KEY", raising=False)
+    recording = Recording(tmp_path / "t.wstrace", new_start(Clock(0, 0)))
+    headers = [["Upgrade", "websocket"], ["X-\x1b[31m", "\x9b31m REDACTED"]]
+    recording.add(Request(0, "GET", "wss", "h", 443, "/?\x1b]0;=REDACTED", headers=headers))
+    recording.response(Response(MS, 101))
+    recording.end(2 * MS)
+    to = ClientOptions("wss://api.example.invalid")
+    with pytest.raises(UsageError) as caught:
+        asyncio.run(replay_client(recording.path, to, records(tmp_path)))
+    assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize("part", ["header", "path", "method"])
+def test_a_hostile_trace_smuggles_no_second_request(part: str, tmp_path: Path) -> None:
+    evil = "/ HTTP/1.1\r\nHost: other\r\n\r\nGET /"
+    recording = Recording(tmp_path / "t.wstrace", new_start(Clock(0, 0)))
+    headers = [["Upgrade", "websocket"], ["X", evil if part == "header" else "x"]]
+    path = evil if part == "path" else "/"
+    method = evil if part == "method" else "GET"
+    recording.add(Request(0, method, "ws", "h", 80, path, headers=headers))
+    recording.response(Response(MS, 101))
+    recording.end(2 * MS)
+    with pytest.raises(TraceError):
+        asyncio.run(
+            replay_client(recording.path, ClientOptions("ws://127.0.0.1:1"), records(tmp_path))
+        )
+
+
+@pytest.mark.parametrize(
+    "url", ["ws://h/a b", "127.0.0.1:1", "ftp://h/", "ws://", "ws://h:port/", "ws://[::1"]
+)
 def test_a_bad_url(url: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError):
         asyncio.run(

@@ -18,7 +18,15 @@ from wsproxy.wire import is_upgrade
 
 from .connection import Connection
 from .credentials import Credentials, is_loopback
-from .handshake import BadHead, Body, fresh_request_headers, head_size, parse_head, request_bytes
+from .handshake import (
+    BadHead,
+    Body,
+    fresh_request_headers,
+    head_size,
+    parse_head,
+    printable,
+    request_bytes,
+)
 from .player import Player
 from .recorded import Records
 from .schedule import Schedule, Script
@@ -65,7 +73,7 @@ class _Target:
             port = parts.port
         except ValueError as error:
             raise UsageError(f"{url!r} is not a URL: {error}") from None
-        if parts.scheme not in _PORTS or not parts.hostname:
+        if parts.scheme not in _PORTS or not parts.hostname or any(map(str.isspace, url)):
             raise UsageError(f"{url!r} is not a ws:// or wss:// URL")
         path = parts.path if parts.path not in ("", "/") else ""
         query = f"?{parts.query}" if parts.query else ""
@@ -136,7 +144,7 @@ def _request(script: Script, target: _Target, options: ClientOptions) -> Request
     recorded = session.request
     if recorded is None or not recorded.headers or (session.start and session.start.made_up):
         how = session.failure
-        why = f": it failed before ({how.where})" if how else ""
+        why = f": it failed before ({printable(how.where)})" if how else ""
         raise UsageError(f"there is no handshake in this trace to replay as the client{why}")
     if not is_upgrade((h[0], h[1]) for h in recorded.headers) and recorded.body:
         raise UsageError(

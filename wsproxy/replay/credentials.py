@@ -10,7 +10,7 @@ from urllib.parse import quote
 from wsproxy.errors import UsageError
 from wsproxy.redact import PLACEHOLDER
 
-from .handshake import Pairs, query_pairs
+from .handshake import Pairs, printable, query_pairs
 
 _MADE_UP = "wsproxy-replay-placeholder"
 
@@ -69,6 +69,10 @@ class Credentials:
 
     def _headers(self, headers: Pairs, missing: list[str]) -> Pairs:
         given = {name.lower(): (name, value) for name, value in self.headers}
+        if any(not value.isprintable() for _, value in self.headers):
+            raise UsageError("a header with a line break or another control character")
+        if self.subprotocol is not None and not self.subprotocol.isprintable():
+            raise UsageError("a subprotocol with a control character")
         if self.subprotocol is not None:
             given["sec-websocket-protocol"] = ("Sec-WebSocket-Protocol", self.subprotocol)
         out: Pairs = []
@@ -94,7 +98,7 @@ class Credentials:
             elif part.partition("=")[2] == PLACEHOLDER:
                 secret = self._secret()
                 if secret is None:
-                    missing.append(f"--query '{name}=...'")
+                    missing.append(f"--query '{printable(name)}=...'")
                 else:
                     parts.append(f"{part.partition('=')[0]}={quote(secret)}")
             else:
@@ -105,6 +109,7 @@ class Credentials:
 
 
 def _how(name: str, recorded: str) -> str:
+    name, recorded = printable(name), printable(recorded)
     if name.lower() == "sec-websocket-protocol":
         return f"--subprotocol '{recorded.replace(PLACEHOLDER, '...')}'"
     return f"--header '{name}: {recorded.replace(PLACEHOLDER, '...')}'"

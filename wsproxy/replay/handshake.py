@@ -229,6 +229,11 @@ class Body:
         return True
 
 
+def printable(text: str) -> str:
+    """What of a stranger's text may go into an error message."""
+    return "".join(char for char in text if char.isprintable())[:200]
+
+
 def query_pairs(path: str) -> list[tuple[str, str]]:
     """The query's parameters as they are written: (decoded name, raw part)."""
     query = path.partition("?")[2]

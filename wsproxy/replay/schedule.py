@@ -479,6 +479,9 @@ class Schedule:
         have = self._counter.progress
         if not self._steps and (have.ended or have.closes > self.script.other.closes):
             return True
+        if self._closed_ns is not None and not (self._steps or self._finished):
+            # A recording without ends: the server is the one to close (RFC 6455, section 7.1.1).
+            return not self.script.from_client or now_ns >= self._deadline()
         waiting = not self._met and (not self._steps or not have.reaches_end(self._steps[0].cause))
         return waiting and now_ns >= self._deadline()
 

@@ -12,7 +12,7 @@ from wsproxy.trace import Eof, Failure, Request, Response
 from wsproxy.wire import is_upgrade
 
 from .connection import Connection
-from .handshake import BadHead, Head, accept, answer_bytes, head_size, parse_head, refuse
+from .handshake import BadHead, Head, accept, answer_bytes, head_size, parse_head, printable, refuse
 from .player import Player
 from .recorded import Records
 from .schedule import Schedule, Script
@@ -75,7 +75,7 @@ class ReplayServer:
         session = self.script.session
         if session.request is None or (session.start and session.start.made_up):
             how = session.failure
-            why = f": it failed before ({how.where})" if how else ""
+            why = f": it failed before ({printable(how.where)})" if how else ""
             raise UsageError(f"there is no handshake in this trace to replay as the server{why}")
 
     async def __aenter__(self) -> ReplayServer:
