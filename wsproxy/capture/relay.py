@@ -140,8 +140,9 @@ class Leg(asyncio.Protocol):
         self._reader = reader
         self._transport: asyncio.Transport = writer.transport  # type: ignore[assignment]
         # Typed as WriteTransport by typeshed; a TCP connection's can be read as well.
-        self._stock = self._transport.get_protocol()
+        self._stock: asyncio.BaseProtocol | None = None
         self._tls = tls
+        self._tls_ended = False
         self._holds: set[str] = set()
         self._backlog = b""
         self._resetting = False
@@ -159,6 +160,9 @@ class Leg(asyncio.Protocol):
         # There is no public way to take what a StreamReader has read ahead.
         self._backlog = bytes(buffer)
         buffer.clear()
+        self._stock = self._transport.get_protocol()
+        if self._stock is None:
+            return  # lost already, and mitmproxy's protocol knows; `read_backlog` tells how
         self._transport.set_protocol(self)
         if not self._transport.is_closing() and not self._transport.is_reading():
             self._transport.resume_reading()
@@ -167,9 +171,8 @@ class Leg(asyncio.Protocol):
 
     def read_backlog(self) -> None:
         """Take what was read ahead, and an end that came before the take-over."""
-        if self._backlog:
-            backlog, self._backlog = self._backlog, b""
-            self.data_received(backlog)
+        backlog, self._backlog = self._backlog, b""
+        self.data_received(backlog)
         error = self._reader.exception()
         if error is not None:
             self.connection_lost(error)
@@ -180,7 +183,8 @@ class Leg(asyncio.Protocol):
 
     def hand_back(self) -> None:
         """Tell mitmproxy's protocol that its connection is lost, which ends its reader."""
-        self._stock.connection_lost(self._error)
+        if self._stock is not None:
+            self._stock.connection_lost(self._error)
 
     # -- what the peer does
 
@@ -191,14 +195,17 @@ class Leg(asyncio.Protocol):
             self._relay.data(self, data)
 
     def _tls_received(self, tls: SSL.Connection, data: bytes) -> None:
-        tls.bio_write(data)
+        if data:
+            tls.bio_write(data)
+        # Even without data: mitmproxy may have read a close-notify before the take-over.
         plaintext, closed, error = _decrypt(tls)
         self._flush_tls(tls)  # answers that TLS itself gives, such as a key update
         if plaintext:
             self._relay.data(self, plaintext)
         if error is not None:
             self._relay.failed(self, f"TLS: {error}")
-        elif closed:
+        elif closed and not self._tls_ended:
+            self._tls_ended = True
             self._relay.eof(self, "close-notify")
 
     def eof_received(self) -> bool:
@@ -233,11 +240,13 @@ class Leg(asyncio.Protocol):
     # -- flow control, each direction by itself
 
     def pause_writing(self) -> None:
-        self._stock.pause_writing()
+        if self._stock is not None:
+            self._stock.pause_writing()
         self.other.hold("peer")
 
     def resume_writing(self) -> None:
-        self._stock.resume_writing()
+        if self._stock is not None:
+            self._stock.resume_writing()
         self.other.release("peer")
 
     def hold(self, who: str) -> None:
@@ -274,8 +283,9 @@ class Leg(asyncio.Protocol):
                 self._transport.write_eof()
 
     def close(self) -> None:
-        """Close once what was sent is written out."""
-        self._transport.close()
+        """Close once what was sent is written out; a reset that waits for that stays one."""
+        if not self._resetting:
+            self._transport.close()
 
     def reset(self) -> None:
         """Reset the connection (RST) once the peer has what was sent before."""
