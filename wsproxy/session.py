@@ -12,6 +12,7 @@ from array import array
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from wsproxy.trace import (
     Bytes,
@@ -28,11 +29,16 @@ from wsproxy.trace import (
     Start,
     TraceReader,
 )
-from wsproxy.wire import Opcode, header, is_upgrade
+from wsproxy.wire import Close, Opcode, header, is_upgrade
+
+_T = TypeVar("_T")
 
 KEPT_MESSAGES = 64  # text messages kept from the beginning, and as many from the end
 KEPT_TEXT = 64 << 10  # bytes kept of a text message
 KEPT_AUDIO = 64 << 10  # bytes kept from the beginning of each direction's binary messages
+KEPT_RECORDS = 100  # kept of each kind that is rare: closes, failures, gaps, findings
+KEPT_BROKEN = 1000  # frames kept that broke a rule
+KEPT_RULE = 200  # characters kept of such a rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +105,11 @@ class Session:
 
     Attributes:
         start, request, response, end: the records, None if not (yet) seen.
-        close: the first Close frame; `closes` has all of them.
-        failures, gaps, findings, losses: in their order.
+        close: the first Close frame; `closes` has the first KEPT_RECORDS.
+        failures, gaps, findings: in their order, the first KEPT_RECORDS of each.
+        losses: what of the trace could not be read.
         sent, received: traffic from the app, and from the server.
-        broken: the frames that broke a rule of RFC 6455, as (number, rule).
+        broken: the first KEPT_BROKEN frames that broke a rule of RFC 6455, as (number, rule).
     """
 
     def __init__(self) -> None:
@@ -167,11 +174,11 @@ class Session:
             case Eof():
                 self._add_eof(record)
             case Failure():
-                self.failures.append(record)
+                _keep(self.failures, record)
             case Gap():
-                self.gaps.append(record)
+                _keep(self.gaps, record)
             case Finding():
-                self.findings.append(record)
+                _keep(self.findings, record)
             case End():
                 self.end = record
 
@@ -179,20 +186,18 @@ class Session:
         opcode = Opcode(frame.opcode)
         self._times.append(frame.t_ns)
         self._lengths.append(len(frame.payload) + frame.cut)
-        self._wire_lengths.append(max(frame.wire_length, 0))
+        self._wire_lengths.append(frame.wire_length)
         self._bits.append(opcode | frame.fin << 4 | frame.from_client << 5)
         number = len(self._times)
         direction = self.sent if frame.from_client else self.received
         direction.frames += 1
         direction.size += frame.wire_length
-        if frame.broken_rule:
-            self.broken.append((number, frame.broken_rule))
-        if frame.close is not None:
-            self.closes.append(
-                CloseInfo(
-                    number, frame.t_ns, frame.from_client, frame.close.code, frame.close.reason
-                )
-            )
+        if frame.broken_rule and len(self.broken) < KEPT_BROKEN:
+            self.broken.append((number, frame.broken_rule[:KEPT_RULE]))
+        if opcode is Opcode.CLOSE:
+            close = Close.parse(frame.payload[:KEPT_TEXT])
+            info = CloseInfo(number, frame.t_ns, frame.from_client, close.code, close.reason)
+            _keep(self.closes, info)
         elif opcode in (Opcode.TEXT, Opcode.BINARY, Opcode.CONTINUATION):
             self._add_data(frame, opcode, number, direction)
 
@@ -264,7 +269,13 @@ class Session:
         return len(self._times)
 
     def frame(self, number: int) -> FrameInfo:
-        """The frame of this number, from 1."""
+        """The frame of this number, from 1.
+
+        Raises:
+            IndexError: there is none.
+        """
+        if number < 1:
+            raise IndexError("frames are numbered from 1")
         index = number - 1
         bits = self._bits[index]
         return FrameInfo(
@@ -321,11 +332,12 @@ class Session:
             return _side(self.closes[0].from_client)
         if ending in ("eof", "reset") and self._first_ended is not None:
             return _side(self._first_ended.from_client)
-        if ending == "refused" or ending == "http":
+        if ending in ("refused", "http"):
             return "server"
         if ending == "failed" and self.failures:
             return _side(self.failures[0].from_client)
-        return None
+        # What showed it may be in a part of the trace that is lost.
+        return self.end.closed_by if self.end is not None else None
 
     @property
     def opened_ns(self) -> int | None:
@@ -340,7 +352,9 @@ class Session:
     def failed(self) -> bool:
         """Whether it ended in another way than both sides agree to call normal."""
         if self.ending == "close":
-            return self.closes[0].code not in (1000, 1001, None)
+            lost = self.end.close_code if self.end is not None else None
+            code = self.closes[0].code if self.closes else lost
+            return code not in (1000, 1001, None)
         return self.ending not in ("stopped", "unfinished")
 
     def response_header(self, name: str) -> str | None:
@@ -354,6 +368,11 @@ class Session:
         if self.request is None:
             return None
         return header(((h[0], h[1]) for h in self.request.headers), name)
+
+
+def _keep(kept: list[_T], item: _T) -> None:
+    if len(kept) < KEPT_RECORDS:
+        kept.append(item)
 
 
 def _side(from_client: bool) -> str:

@@ -6,44 +6,38 @@ format, a skippable frame that every decoder passes over.
 
 from __future__ import annotations
 
+import re
 import struct
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import BinaryIO
 
 import zstandard
 
-from wsproxy.errors import LimitExceeded
-
-MAGIC = b"\x28\xb5\x2f\xfd"
+_MAGIC = b"\x28\xb5\x2f\xfd"
+# Frame_Header_Descriptor (RFC 8878, section 3.1.1.1.1): a content size is there, a checksum
+# is, a dictionary is not. All blocks have that, so damage in this byte is noticed as well.
+_DESCRIPTORS = bytes(d for d in range(256) if d & 0x1F == 0x04 and d & 0xE0)
+_HEADER = re.compile(re.escape(_MAGIC) + b"[" + re.escape(_DESCRIPTORS) + b"]")
 _SKIPPABLE = range(0x184D2A50, 0x184D2A60)
 _SEEK_TABLE_MAGIC = 0x184D2A5E
 _SEEK_FOOTER_MAGIC = 0x8F92EAB1
 _LEVEL = 3
 
-MAX_BLOCK = 160 << 20  # bytes that one block may hold, compressed or not
+MAX_BLOCK = 80 << 20  # bytes that one block may hold, compressed or not
+READ_AHEAD = 1 << 20  # bytes; with a file buffer of this size most blocks cost one read
+PEEK = 128 << 10  # bytes of a zstd block at most (RFC 8878, section 3.1.1.2.4)
 
 
 class BadBlock(Exception):
     """What stands at this place of the file is no whole, sound block.
 
     Attributes:
-        end: offset of the next block if the extent of this one is known, else None.
-        truncated: the file ends inside of it.
+        cost: bytes that were unpacked, at most, to find that out.
     """
 
-    def __init__(self, reason: str, *, end: int | None = None, truncated: bool = False) -> None:
+    def __init__(self, reason: str, *, cost: int = 0) -> None:
         super().__init__(reason)
-        self.end = end
-        self.truncated = truncated
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One line of the seek table: a block's size in the file and unpacked, bytes."""
-
-    compressed: int
-    decompressed: int
+        self.cost = cost
 
 
 class Compressor:
@@ -56,11 +50,16 @@ class Compressor:
         return self._zstd.compress(data)
 
 
-def seek_table(entries: Sequence[Entry]) -> bytes:
-    """The seek table of these blocks, in their order, as a skippable zstd frame."""
-    body = b"".join(struct.pack("<II", e.compressed, e.decompressed) for e in entries)
-    body += struct.pack("<IBI", len(entries), 0, _SEEK_FOOTER_MAGIC)
-    return struct.pack("<II", _SEEK_TABLE_MAGIC, len(body)) + body
+def seek_table_entry(compressed: int, decompressed: int) -> bytes:
+    """One line of the seek table: a block's size in the file and unpacked, bytes."""
+    return struct.pack("<II", compressed, decompressed)
+
+
+def seek_table(entries: bytes | bytearray) -> bytes:
+    """The seek table of the blocks with these entries, in their order, as a skippable frame."""
+    footer = struct.pack("<IBI", len(entries) // 8, 0, _SEEK_FOOTER_MAGIC)
+    head = struct.pack("<II", _SEEK_TABLE_MAGIC, len(entries) + len(footer))
+    return head + entries + footer
 
 
 def last_block(file: BinaryIO, size: int) -> int | None:
@@ -87,81 +86,93 @@ def read_block(file: BinaryIO, offset: int) -> tuple[bytes, int]:
     """Read the block at an offset.
 
     Args:
-        file: seekable.
+        file: seekable, with a buffer of READ_AHEAD.
         offset: where the block begins, bytes.
 
     Returns:
         The block's content (empty for a skippable frame) and the offset behind it.
 
     Raises:
-        BadBlock: no sound block is there.
-        LimitExceeded: it asks for more than MAX_BLOCK bytes.
+        BadBlock: no sound block is there, or one over MAX_BLOCK.
         EOFError: the file ends at `offset`.
     """
     file.seek(offset)
     head = file.read(18)
     if not head:
         raise EOFError
-    if len(head) < 4:
-        raise BadBlock("cut inside a block's first bytes", truncated=True)
-    magic = int.from_bytes(head[:4], "little")
-    if magic in _SKIPPABLE:
+    if len(head) < 9:  # an empty frame with its checksum has more, and so has a seek table
+        raise BadBlock("the file ends inside of it")
+    if int.from_bytes(head[:4], "little") in _SKIPPABLE:
         return b"", _end_of_skippable(file, offset, head)
-    if head[:4] != MAGIC:
+    if not _HEADER.match(head):
         raise BadBlock("no block begins here")
-    end = _end_of_frame(file, offset, head)
+    try:
+        content_size = zstandard.get_frame_parameters(head).content_size
+        header_size = zstandard.frame_header_size(head)
+    except zstandard.ZstdError as error:
+        raise BadBlock("its header is damaged") from error
+    if content_size > MAX_BLOCK:
+        raise BadBlock(f"it asks for {content_size} bytes, over the limit of {MAX_BLOCK}")
+    end = _end_of_frame(file, offset + header_size, content_size)
     file.seek(offset)
-    return _decompress(file.read(end - offset), end), end
+    data = file.read(end - offset)
+    if len(data) < end - offset:
+        raise BadBlock("the file ends inside of it", cost=content_size)
+    try:
+        # The checksum is known to be right before a byte is used.
+        return zstandard.ZstdDecompressor().decompress(data), end
+    except (zstandard.ZstdError, MemoryError) as error:
+        raise BadBlock("it is damaged: its checksum does not match", cost=content_size) from error
 
 
 def _end_of_skippable(file: BinaryIO, offset: int, head: bytes) -> int:
-    if len(head) < 8:
-        raise BadBlock("cut inside the seek table", truncated=True)
     end = offset + 8 + int.from_bytes(head[4:8], "little")
-    if file.seek(0, 2) < end:
-        raise BadBlock("cut inside the seek table", truncated=True)
+    file.seek(end - 1)
+    if not file.read(1):
+        raise BadBlock("the file ends inside of it")
     return end
 
 
-def _end_of_frame(file: BinaryIO, offset: int, head: bytes) -> int:
+def _end_of_frame(file: BinaryIO, position: int, content_size: int) -> int:
     """Walk the zstd block headers (RFC 8878, section 3.1.1.2) to the frame's end."""
-    try:
-        parameters = zstandard.get_frame_parameters(head)
-        header_size = zstandard.frame_header_size(head)
-    except zstandard.ZstdError as error:
-        raise BadBlock("damaged block header", truncated=len(head) < 18) from error
-    if parameters.content_size < zstandard.CONTENTSIZE_ERROR and parameters.content_size > MAX_BLOCK:
-        raise LimitExceeded(f"a block holds {parameters.content_size} bytes, over the limit")
-    position = offset + header_size
-    while True:
+    # A compressor splits into blocks of a few KiB at the least. A frame of nothing but
+    # empty blocks would be a long walk for a short file.
+    for _ in range(64 + (content_size >> 10)):
         file.seek(position)
         raw = file.read(3)
         if len(raw) < 3:
-            raise BadBlock("cut inside a block", truncated=True)
+            raise BadBlock("the file ends inside of it", cost=content_size)
         value = int.from_bytes(raw, "little")
         last, kind, length = value & 1, value >> 1 & 3, value >> 3
         if kind == 3:
-            raise BadBlock("damaged block")
+            raise BadBlock("it is damaged", cost=content_size)
         position += 3 + (1 if kind == 1 else length)
-        if position - offset > MAX_BLOCK:
-            raise LimitExceeded("a block is over the limit in the file")
         if last:
-            break
-    position += 4 if parameters.has_checksum else 0
-    if file.seek(0, 2) < position:
-        raise BadBlock("cut inside a block", truncated=True)
-    return position
+            return position + 4
+    raise BadBlock("it is damaged: it is cut into too many pieces", cost=content_size)
 
 
-def _decompress(data: bytes, end: int) -> bytes:
-    """Unpack one frame, whole: its checksum is known to be right before a byte is used."""
-    out = bytearray()
+def find_blocks(file: BinaryIO, offset: int) -> Iterator[int]:
+    """Offsets, from one on, of bytes that look like the head of a block."""
+    while True:
+        file.seek(offset)
+        chunk = file.read(READ_AHEAD)
+        for match in _HEADER.finditer(chunk):
+            yield offset + match.start()
+        if len(chunk) < READ_AHEAD:
+            return
+        offset += len(chunk) - len(_MAGIC)  # a head may lie across two chunks
+
+
+def peek(file: BinaryIO, offset: int, size: int) -> bytes:
+    """The first bytes of a block's content, not checked; nothing if no block begins here.
+
+    Costs no more than unpacking the first PEEK bytes of it.
+    """
+    file.seek(offset)
+    head = file.read(PEEK + 32)
     try:
-        with zstandard.ZstdDecompressor(max_window_size=1 << 27).stream_reader(data) as reader:
-            while chunk := reader.read(1 << 20):
-                out += chunk
-                if len(out) > MAX_BLOCK:
-                    raise LimitExceeded("a block unpacks to more than the limit")
-    except (zstandard.ZstdError, MemoryError) as error:
-        raise BadBlock("a block is damaged (its checksum does not match)", end=end) from error
-    return bytes(out)
+        with zstandard.ZstdDecompressor(max_window_size=1 << 23).stream_reader(head) as reader:
+            return reader.read(size)
+    except (zstandard.ZstdError, MemoryError):
+        return b""

@@ -17,6 +17,9 @@ from wsproxy.wire import Close, Frame, Opcode
 
 VERSION = 1
 
+MAX_INT = (1 << 63) - 1  # of all numbers; none is negative
+MAX_RECORD = 1 << 20  # bytes of a record other than frame and bytes, packed
+
 # What ended a session; `list --json` and the end record use these words.
 ENDINGS = ("close", "eof", "reset", "refused", "failed", "http", "stopped", "unfinished")
 
@@ -246,14 +249,13 @@ class End:
     findings: list[str] = field(default_factory=list)
 
 
-Record = (
-    Start | Request | Response | FrameRecord | Bytes | Eof | Failure | Gap | Finding | End
-)
+Record = Start | Request | Response | FrameRecord | Bytes | Eof | Failure | Gap | Finding | End
 AnyRecord = Sync | Record
 
 
 class BadRecord(ValueError):
     """A map in a trace is not the record that its kind says."""
+
 
 _CLASSES: tuple[type[AnyRecord], ...] = typing.get_args(AnyRecord)
 
@@ -273,9 +275,11 @@ def to_map(record: AnyRecord) -> dict[str, Any]:
         }
         if record.mask is not None:
             out["mask"] = record.mask
-        if record.deflated or record.cut or record.broken_rule:
-            out["deflated"] = record.deflated
+        if record.deflated:
+            out["deflated"] = True
+        if record.cut:
             out["cut"] = record.cut
+        if record.broken_rule is not None:
             out["broken_rule"] = record.broken_rule
         return out
     out = {"kind": record.kind}
@@ -309,6 +313,8 @@ def from_map(data: object) -> AnyRecord | None:
             value = data[name]
             if type(value) not in accepts:
                 raise BadRecord(f"{kind}.{name} has the wrong type: {type(value).__name__}")
+            if type(value) is int and not 0 <= value <= MAX_INT:
+                raise BadRecord(f"{kind}.{name} is out of range")
             values[name] = value
         elif required:
             raise BadRecord(f"{kind}.{name} is missing")
@@ -321,7 +327,7 @@ def _check(record: AnyRecord) -> None:
     """What a type alone does not say."""
     match record:
         case FrameRecord():
-            if record.opcode not in _OPCODES or not 0 <= record.rsv <= 7 or record.cut < 0:
+            if record.opcode not in _OPCODES or record.rsv > 7:
                 raise BadRecord("frame with values outside of RFC 6455")
             if record.mask is not None and len(record.mask) != 4:
                 raise BadRecord("frame.mask is not 4 bytes")

@@ -6,7 +6,7 @@ from typing import BinaryIO
 
 import msgpack
 
-from .blocks import Compressor, Entry, seek_table
+from .blocks import Compressor, seek_table, seek_table_entry
 from .records import VERSION, AnyRecord, Record, Sync, to_map
 
 BLOCK_SIZE = 256 << 10  # bytes of packed records after which a block is closed
@@ -29,11 +29,12 @@ class TraceWriter:
     def __init__(self, file: BinaryIO, session: str) -> None:
         self._file = file
         self._session = session
-        self._pack = msgpack.Packer(autoreset=True).pack
+        self._pack = msgpack.Packer().pack
         self._zstd = Compressor()
         self._block = bytearray()
         self._records = 0
-        self._entries: list[Entry] = []
+        self._blocks = 0
+        self._entries = bytearray()  # of the seek table
         self._offset = 0
 
     @property
@@ -44,7 +45,7 @@ class TraceWriter:
     def write(self, record: Record) -> None:
         """Add a record; closes the block when it is full."""
         if not self._block:
-            self._add(Sync(VERSION, self._session, len(self._entries)))
+            self._add(Sync(VERSION, self._session, self._blocks))
         self._add(record)
         self._records += 1
         if len(self._block) >= BLOCK_SIZE:
@@ -57,7 +58,8 @@ class TraceWriter:
         block, self._block, self._records = self._block, bytearray(), 0
         data = self._zstd.compress(block)
         self._write(data)
-        self._entries.append(Entry(len(data), len(block)))
+        self._blocks += 1
+        self._entries += seek_table_entry(len(data), len(block))
 
     def finish(self) -> None:
         """Write what is pending and the seek table. The file stays open."""
@@ -65,7 +67,13 @@ class TraceWriter:
         self._write(seek_table(self._entries))
 
     def _add(self, record: AnyRecord) -> None:
-        self._block += self._pack(to_map(record))
+        try:
+            self._block += self._pack(to_map(record))
+        except UnicodeEncodeError:
+            # Header bytes that are not UTF-8 come as lone surrogates (PEP 383). In the
+            # file all text is UTF-8, so they are spelt out.
+            escaping = msgpack.Packer(unicode_errors="backslashreplace")
+            self._block += escaping.pack(to_map(record))
 
     def _write(self, data: bytes) -> None:
         try:

@@ -9,6 +9,8 @@ from .handshake import Deflate
 
 _TAIL = b"\x00\x00\xff\xff"  # what a sender takes off each message (section 7.2.1)
 
+_MAX_STREAMS = 64  # deflate streams in one frame; each costs a copy of what follows it
+
 MAX_INFLATED = 64 << 20  # bytes that one message may inflate to
 
 
@@ -55,28 +57,33 @@ class Inflater:
         if frame.opcode is not Opcode.CONTINUATION:
             self._compressed = bool(frame.rsv & RSV1)
             self._inflated = 0
+            if self._compressed and not self._keep_window:
+                self._stream = zlib.decompressobj(self._wbits)
+                self._broken = False
         if not self._compressed:
             return frame.payload
         payload = None if self._broken or frame.cut else self._decompress(frame)
         if payload is None:
             self._broken = True
-        if frame.fin and not self._keep_window:
-            self._stream = zlib.decompressobj(self._wbits)
-            self._broken = False
         return payload
 
     def _decompress(self, frame: Frame) -> bytes | None:
         data = frame.payload + _TAIL if frame.fin else frame.payload
-        room = self._max_inflated - self._inflated
-        try:
-            out = self._stream.decompress(data, room + 1)
-        except zlib.error:
-            return None
-        if len(out) > room or self._stream.unconsumed_tail:
-            return None
-        if self._stream.eof:
-            # A block marked final inside a message (section 7.2.3.5): the next one
-            # begins a new deflate stream with an empty window.
+        out = b""
+        for _ in range(_MAX_STREAMS):
+            room = self._max_inflated - self._inflated
+            try:
+                piece = self._stream.decompress(data, room + 1)
+            except zlib.error:
+                return None
+            if len(piece) > room:
+                return None
+            self._inflated += len(piece)
+            out += piece
+            if not self._stream.eof:
+                return out
+            # A block marked final inside a message (section 7.2.3.4): what follows it
+            # is a new deflate stream with an empty window.
+            data = self._stream.unused_data
             self._stream = zlib.decompressobj(self._wbits)
-        self._inflated += len(out)
-        return out
+        return None

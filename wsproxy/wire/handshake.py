@@ -13,7 +13,7 @@ Headers = Iterable[tuple[str, str]]
 
 
 def header(headers: Headers, name: str) -> str | None:
-    """The value of a header, or None; repeated ones are joined by commas (RFC 9110, section 5.3)."""
+    """The value of a header, or None; repeated ones are joined (RFC 9110, section 5.3)."""
     name = name.lower()
     values = [value for key, value in headers if key.lower() == name]
     return ", ".join(values) if values else None

@@ -23,14 +23,14 @@ class FrameParser:
     """Splits one direction of a connection into frames (RFC 6455, section 5.2).
 
     Args:
-        max_payload: bytes of a frame's payload that are kept. Of a longer frame the
-            beginning is kept and the rest counted in `Frame.cut`, so that a hostile
-            length costs no memory.
+        max_payload: bytes of a frame's payload that are kept, at most MAX_PAYLOAD. Of a
+            longer frame the beginning is kept and the rest counted in `Frame.cut`, so
+            that a hostile length costs no memory.
     """
 
     def __init__(self, *, max_payload: int = MAX_PAYLOAD) -> None:
         self._buffer = bytearray()
-        self._max_payload = max_payload
+        self._max_payload = min(max_payload, MAX_PAYLOAD)
         self._lost: str | None = None  # the rule broken, once bounds are unknown
         # A frame over the limit: it, and its payload bytes that are still to come.
         self._oversized: Frame | None = None
@@ -55,10 +55,15 @@ class FrameParser:
         return out
 
     def end(self) -> list[Frame | Garbage]:
-        """The stream has ended: return the beginning of a frame that was never completed."""
+        """The stream has ended: return the beginning of a frame that was never completed.
+
+        Of a frame over the limit it is a Frame that counts what came of it.
+        """
         if self._oversized is not None:
             frame, missing, self._oversized = self._oversized, self._to_skip, None
-            return [replace(frame, cut=frame.cut - missing, wire_length=frame.wire_length - missing)]
+            return [
+                replace(frame, cut=frame.cut - missing, wire_length=frame.wire_length - missing)
+            ]
         rest = bytes(self._buffer)
         self._buffer.clear()
         self._need = 2
@@ -153,7 +158,7 @@ class RuleChecker:
 
     def check(self, frame: Frame) -> str | None:
         """The rule broken by the next frame of this direction, or None."""
-        rule = self._check_bits(frame)
+        rule = self._check_bits(frame) or _check_length(frame)
         if frame.opcode in CONTROL:
             return rule or _check_control(frame)
         if frame.opcode is Opcode.CONTINUATION:
@@ -177,6 +182,14 @@ class RuleChecker:
         if not self._from_client and frame.mask is not None:
             return "server frame masked (section 5.1)"
         return None
+
+
+def _check_length(frame: Frame) -> str | None:
+    length = len(frame.payload) + frame.cut
+    extended = frame.wire_length - length - 2 - (4 if frame.mask is not None else 0)
+    if (extended == 2 and length < 126) or (extended == 8 and length < 1 << 16):
+        return "payload length not in its shortest form (section 5.2)"
+    return None
 
 
 def _check_control(frame: Frame) -> str | None:

@@ -1,0 +1,153 @@
+"""Records and their maps."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+
+import msgpack
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from traces import KINDS, RECORDS
+from wsproxy.trace import FrameRecord, records
+from wsproxy.trace.records import MAX_INT, AnyRecord, BadRecord, Sync, from_map, to_map
+
+CLASSES = {cls.kind: cls for cls in records._CLASSES}
+
+
+def test_every_kind_has_a_strategy():
+    assert set(KINDS) == set(CLASSES) - {"sync"}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_to_map_and_back_is_identity(kind):
+    @given(KINDS[kind])
+    def check(record: AnyRecord) -> None:
+        packed = msgpack.unpackb(msgpack.packb(to_map(record)))
+        assert from_map(packed) == record
+        assert packed["kind"] == kind
+
+    check()
+
+
+def test_sync_and_back():
+    sync = Sync(1, "ab", 7)
+    assert from_map(to_map(sync)) == sync
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_kind_comes_first_and_none_is_left_out(kind):
+    @given(KINDS[kind])
+    def check(record: AnyRecord) -> None:
+        packed = to_map(record)
+        assert next(iter(packed)) == "kind"
+        assert None not in packed.values()
+
+    check()
+
+
+@given(RECORDS, st.dictionaries(st.text(), st.integers() | st.text() | st.none(), max_size=3))
+def test_unknown_keys_are_passed_over(record, extra):
+    packed = to_map(record)
+    assert from_map({**extra, **packed}) == record or set(extra) & {
+        f.name for f in dataclasses.fields(record)
+    }
+
+
+def test_unknown_kinds_are_passed_over():
+    assert from_map({"kind": "marker", "t_ns": "?"}) is None
+
+
+SAMPLES = {int: 3, str: "x", bytes: b"x", bool: True, list: [], dict: {}, float: 0.5}
+CASES = [
+    (kind, name, wrong)
+    for kind, fields in records._FIELDS.items()
+    for name, accepts, _ in fields
+    for wrong in [*SAMPLES, type(None)]
+    if wrong not in accepts
+]
+
+
+def minimal(kind: str) -> dict[str, object]:
+    values: dict[str, object] = {"kind": kind}
+    for name, accepts, required in records._FIELDS[kind]:
+        if required:
+            values[name] = SAMPLES[next(t for t in SAMPLES if t in accepts)]
+    if kind == "frame":
+        values["opcode"] = 2
+    return values
+
+
+@pytest.mark.parametrize("kind", CLASSES)
+def test_the_required_keys_are_enough_and_each_is_required(kind):
+    assert isinstance(from_map(minimal(kind)), CLASSES[kind])
+    for name, _, required in records._FIELDS[kind]:
+        if required:
+            values = minimal(kind)
+            del values[name]
+            with pytest.raises(BadRecord, match=f"{kind}.{name} is missing"):
+                from_map(values)
+
+
+@pytest.mark.parametrize(("kind", "name", "wrong"), CASES)
+def test_wrong_types_are_rejected(kind, name, wrong):
+    with pytest.raises(BadRecord, match=f"{kind}.{name} has the wrong type"):
+        from_map({**minimal(kind), name: SAMPLES.get(wrong)})
+
+
+@pytest.mark.parametrize(
+    ("kind", "values"),
+    [
+        ("frame", {"opcode": 3}),
+        ("frame", {"rsv": 8}),
+        ("frame", {"mask": b"abc"}),
+        ("frame", {"t_ns": -1}),
+        ("frame", {"t_ns": MAX_INT + 1}),
+        ("frame", {"wire_length": -1}),
+        ("frame", {"cut": -1}),
+        ("frame", {"cut": MAX_INT + 1}),
+        ("request", {"headers": [["a"]]}),
+        ("request", {"headers": [["a", b"b"]]}),
+        ("request", {"headers": ["ab"]}),
+        ("response", {"headers": [["a", "b", "c"]]}),
+        ("response", {"redacted": ["x"]}),
+        ("finding", {"evidence": [1]}),
+        ("end", {"findings": [None]}),
+        ("sync", {"block": -1}),
+    ],
+)
+def test_values_out_of_range_are_rejected(kind, values):
+    with pytest.raises(BadRecord):
+        from_map({**minimal(kind), **values})
+
+
+@pytest.mark.parametrize("data", [None, 1, "x", [], {}, {"kind": 3}, {"kind": None}, {"t_ns": 0}])
+def test_what_is_no_record_is_rejected(data):
+    with pytest.raises(BadRecord):
+        from_map(data)
+
+
+_anything = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.text() | st.binary(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=5,
+)
+_keys = st.sampled_from(sorted({n for fs in records._FIELDS.values() for n, _, _ in fs}))
+
+
+@given(st.sampled_from(sorted(CLASSES)), st.dictionaries(_keys, _anything, max_size=8))
+def test_arbitrary_maps_raise_nothing_else(kind, values):
+    with contextlib.suppress(BadRecord):
+        from_map({"kind": kind, **values})
+
+
+def test_a_frame_record_gives_its_frame():
+    record = FrameRecord(0, True, 1, b"hi", rsv=4, mask=b"abcd", wire_length=8)
+    assert record.frame.rsv == 0  # inflated: RSV1 no longer says what the payload is
+    assert dataclasses.replace(record, deflated=True).frame.rsv == 4
+    assert record.close is None
+    close = FrameRecord(0, False, 8, b"\x03\xf3no", wire_length=6).close
+    assert close is not None
+    assert (close.code, close.reason) == (1011, "no")
