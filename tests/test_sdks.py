@@ -25,8 +25,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from wsproxy.catalog import load
+from wsproxy.session import Session
 from wsproxy.simulate import Limits, serve_in_thread
 from wsproxy.simulate.speech import speech
+from wsproxy.trace import TraceReader
+from wsproxy.wire.frames import CONTROL
 
 pytestmark = [pytest.mark.sdk, pytest.mark.timeout(300)]
 
@@ -228,9 +231,7 @@ def run(request, audio, authority):
 
     def run(client, base_url, *args, prefix=(), **environment):
         env = {
-            name: value
-            for name, value in os.environ.items()
-            if not name.lower().endswith("_proxy") and name != "PYTHONPATH"
+            name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")
         }
         env |= {"SSL_CERT_FILE": str(authority[0]), "NODE_EXTRA_CA_CERTS": str(authority[0])}
         if client.node:
@@ -303,17 +304,6 @@ def test_good_session(client, serve, run):
 
 
 @pytest.mark.parametrize("client", EACH)
-def test_stalled_session(client, serve, run):
-    code, reason = (3006, "inactivity") if client.api == "streaming" else (1011, "NET-0001")
-    with serve(client) as served:
-        seen = run(client, served.url, "stall")
-        (session,) = served.ended(1)
-    assert f"closed by the server: {code}" in session.ending
-    assert last_code(seen) == code
-    assert reason in texts(seen)
-
-
-@pytest.mark.parametrize("client", EACH)
 def test_refused_upgrade(client, serve, run):
     # Codes are where each SDK puts them; the status is in the text at least.
     with serve(client, "deepgram.upgrade.INVALID_AUTH") as served:
@@ -330,3 +320,83 @@ def test_reset_is_no_good_end(client, serve, run):
         (session,) = served.ended(1)
     assert session.ending == "ended by the server: reset, no Close frame"
     assert last_code(seen) == 1006
+
+
+# ---- recorded
+
+
+@pytest.fixture
+def record(run, authority, tmp_path):
+    """Run a client program under `wsproxy run`; returns what it saw and the session."""
+
+    def record(client, base_url, *args, mode="regular"):
+        conf, out = tmp_path / "conf", tmp_path / "out"
+        prefix = [sys.executable, "-m", "wsproxy", "run", "--mode", mode]
+        prefix += ["--out", str(out), "--confdir", str(conf)]
+        prefix += ["--set", f"ssl_verify_upstream_trusted_ca={authority[0]}", "--"]
+        trust = {}
+        if mode != "regular":
+            ca = str(conf / "mitmproxy-ca-cert.pem")
+            trust = {"SSL_CERT_FILE": ca, "NODE_EXTRA_CA_CERTS": ca}
+        seen = run(client, base_url, *args, prefix=prefix, **trust)
+        (trace,) = out.glob("*.wstrace")
+        with TraceReader(trace) as reader:
+            assert "sdk-test-key" not in repr(list(reader))
+        return seen, Session.read(trace)
+
+    return record
+
+
+def count(session, *, from_client):
+    """Messages in one direction."""
+    frames = session.frames(from_client=from_client)
+    return sum(frame.fin and frame.opcode not in CONTROL for frame in frames)
+
+
+def check_good(client, seen, session, served):
+    """The client was content, and the trace holds what the server saw."""
+    assert seen["errors"] == []
+    (there,) = served.ended(1)
+    provider = "assemblyai" if client.api == "streaming" else "deepgram"
+    assert (session.provider, session.api) == (provider, client.api)
+    assert session.complete
+    assert session.response.status == 101
+    assert (session.ending, session.closed_by) == ("close", "server")
+    assert session.close.code == 1000
+    assert count(session, from_client=True) == there.binaries + there.texts
+    assert count(session, from_client=False) == there.sent
+
+
+def check_stalled(client, seen, session):
+    code, reason = (3006, "inactivity") if client.api == "streaming" else (1011, "NET-0001")
+    assert last_code(seen) == code
+    assert reason in texts(seen)
+    assert (session.ending, session.closed_by) == ("close", "server")
+    assert session.close.code == code
+    assert session.complete
+
+
+@pytest.mark.parametrize("client", EACH)
+def test_recorded_through_the_proxy(client, serve, record):
+    with serve(client, tls=True) as served:
+        seen, session = record(client, served.url.replace("127.0.0.1", "localhost"))
+        check_good(client, seen, session, served)
+
+
+@pytest.mark.parametrize("client", EACH)
+def test_stall_recorded_through_the_proxy(client, serve, record):
+    with serve(client, tls=True) as served:
+        seen, session = record(client, served.url, "stall")
+    check_stalled(client, seen, session)
+
+
+# Reverse mode is for those that ignore proxy variables: one of each such library.
+IGNORING = ("deepgram_listen.py-async", "deepgram_listen.cjs", "assemblyai_streaming.cjs")
+
+
+@pytest.mark.parametrize("client", [each for each in EACH if each.id in IGNORING])
+def test_recorded_in_reverse_mode(client, serve, record):
+    with serve(client) as served:
+        scheme = served.url.partition("://")[0]
+        seen, session = record(client, f"{scheme}://", mode=f"reverse:{served.url}")
+        check_good(client, seen, session, served)

@@ -5,7 +5,10 @@ const fs = require("node:fs");
 const path = require("node:path");
 
 const CHUNK = 3200; // bytes: 100 ms
-const [baseUrl, audioFile, ...rest] = process.argv.slice(2);
+const [address, audioFile, ...rest] = process.argv.slice(2);
+const baseUrl = address.endsWith("://")
+  ? address + process.env.WSPROXY_URL.split("://")[1]
+  : address;
 
 const seen = { sdk: "", messages: [], transcript: "", audio: 0, errors: [] };
 

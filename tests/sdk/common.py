@@ -2,7 +2,8 @@
 
 Usage of each: python CLIENT.py BASE_URL AUDIO MODE [stall]
 
-BASE_URL: ws://host:port or wss://host:port. AUDIO: a file of 16-bit samples, 16 kHz, one
+BASE_URL: ws://host:port or wss://host:port; without the address it is that of the recorder
+in whose reverse mode the program runs (WSPROXY_URL). AUDIO: a file of 16-bit samples, 16 kHz, one
 channel. MODE: sync or async. `stall`: after the audio neither send nor end, and wait.
 The key comes from the environment, as do proxies and trust. The last line on stdout is
 a JSON object: what the program saw through its SDK.
@@ -17,6 +18,8 @@ CHUNK = 3200  # bytes: 100 ms
 PATIENCE = 20.0  # seconds after which a client gives up
 
 base_url, audio_file, mode = sys.argv[1:4]
+if base_url.endswith("://"):
+    base_url += os.environ["WSPROXY_URL"].partition("://")[2]
 stall = "stall" in sys.argv[4:]
 key = os.environ.get("API_KEY", "sdk-test-key")
 
