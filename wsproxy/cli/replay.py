@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from wsproxy.catalog import load
+from wsproxy.diagnose import diagnose
 from wsproxy.errors import UsageError
 from wsproxy.redact import Redactor, fingerprint_key
 from wsproxy.replay import (
@@ -28,6 +29,8 @@ from wsproxy.replay import (
 )
 from wsproxy.replay.recorded import Records
 from wsproxy.report.text import safe
+from wsproxy.session import Session
+from wsproxy.trace import Finding
 
 from .address import parse_address
 
@@ -239,7 +242,21 @@ def _split(text: str, mark: str, option: str, form: str) -> tuple[str, str]:
 
 
 def _records(out: Path) -> Records:
-    return Records(out, Redactor(load().credentials, fingerprint_key()))
+    catalog = load()
+
+    def findings(session: Session) -> list[Finding]:
+        return [
+            Finding(
+                session.duration_ns,
+                found.id,
+                found.severity,
+                found.title,
+                [evidence.text for evidence in found.evidence],
+            )
+            for found in diagnose(session, catalog)
+        ]
+
+    return Records(out, Redactor(catalog.credentials, fingerprint_key()), findings)
 
 
 T = TypeVar("T")

@@ -127,7 +127,7 @@ async def replay_client(trace: Path, options: ClientOptions, records: Records) -
     finally:
         known = recording.session.derived_ending
         recording.end(clock.now(), None if known else "stopped")
-    return judge(trace, recording.path, schedule)
+    return await asyncio.to_thread(judge, trace, recording.path, schedule)
 
 
 def _answered_after(script: Script) -> float:

@@ -179,7 +179,8 @@ class ReplayServer:
         finally:
             known = recording.session.derived_ending
             recording.end(clock.now(), None if known else "stopped")
-        return judge(self.trace, recording.path, schedule)
+        # In a thread: other sessions keep their pace meanwhile.
+        return await asyncio.to_thread(judge, self.trace, recording.path, schedule)
 
     def _answer(self, head: Head) -> Response | None:
         """The recorded answer, made for this request; None where there was none."""
