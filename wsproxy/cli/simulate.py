@@ -13,6 +13,7 @@ import click
 
 from wsproxy.catalog import Condition, load
 from wsproxy.errors import UsageError
+from wsproxy.report.text import safe
 from wsproxy.simulate import APIS, Limits, Seen, Simulator
 
 from .address import parse_address
@@ -86,7 +87,6 @@ def command(
         tls=_tls(cert),
         limits=limits,
         deflate=deflate,
-        on_begin=_begun,
         on_end=_over,
     )
     asyncio.run(_serve(simulator, chosen, limits))
@@ -116,7 +116,7 @@ def _greeting(simulator: Simulator, condition: Condition | None, limits: Limits)
     for path, (name, _) in APIS.items():
         if condition is None or not condition.apis or name.split()[1] in condition.apis:
             lines.append(f"  {name}: {simulator.url}{path}")
-    lines.append("  any key will do; Ctrl-C ends")
+    lines.append(f"  base URL for SDKs: {simulator.url}; any key will do; Ctrl-C ends")
     return lines
 
 
@@ -132,13 +132,9 @@ def _how(condition: Condition, limits: Limits) -> str:
     return f"{'TCP reset' if script.end == 'reset' else 'end of stream'}, {moment}"
 
 
-def _begun(seen: Seen) -> None:
-    click.echo(f"{seen.api or seen.path}: {seen.request_id}")
-
-
 def _over(seen: Seen) -> None:
     click.echo(
-        f"{seen.api or seen.path}: {seen.request_id} {seen.ending}; "
+        f"{seen.api or safe(seen.path)} {seen.request_id}: {safe(seen.ending)}; "
         f"{seen.binaries} binary and {seen.texts} text messages came "
         f"({seen.received} bytes), {seen.sent} were sent, {seen.audio_seconds:.1f} s of audio"
     )

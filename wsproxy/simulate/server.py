@@ -53,7 +53,7 @@ class Simulator:
         tls: serves wss:// with this context.
         limits: what is allowed.
         deflate: agree on permessage-deflate with clients that offer it.
-        on_begin, on_end: called with each session.
+        on_end: called with each session that is over.
 
     Attributes:
         sessions: what came in each, in the order of their requests.
@@ -72,7 +72,6 @@ class Simulator:
         tls: ssl.SSLContext | None = None,
         limits: Limits | None = None,
         deflate: bool = False,
-        on_begin: Callable[[Seen], None] | None = None,
         on_end: Callable[[Seen], None] | None = None,
     ) -> None:
         self.host = host
@@ -83,7 +82,6 @@ class Simulator:
         self._tls = tls
         self._limits = limits or Limits()
         self._deflate = deflate
-        self._on_begin = on_begin
         self._on_end = on_end
         self._open = 0
         self._tasks: set[asyncio.Task[None]] = set()
@@ -170,8 +168,6 @@ class Simulator:
         seen.path, seen.api, seen.request_id = request.path, name, request.request_id
         self._open += 1
         self.sessions.append(seen)
-        if self._on_begin is not None:
-            self._on_begin(seen)
         return request, api
 
 
