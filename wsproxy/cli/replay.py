@@ -7,6 +7,7 @@ import json
 import signal
 import sys
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from wsproxy.catalog import load
-from wsproxy.diagnose import diagnose
+from wsproxy.diagnose import annotate
 from wsproxy.errors import UsageError
 from wsproxy.redact import Redactor, fingerprint_key
 from wsproxy.replay import (
@@ -29,8 +30,6 @@ from wsproxy.replay import (
 )
 from wsproxy.replay.recorded import Records
 from wsproxy.report.text import safe
-from wsproxy.session import Session
-from wsproxy.trace import Finding
 
 from .address import parse_address
 
@@ -243,20 +242,8 @@ def _split(text: str, mark: str, option: str, form: str) -> tuple[str, str]:
 
 def _records(out: Path) -> Records:
     catalog = load()
-
-    def findings(session: Session) -> list[Finding]:
-        return [
-            Finding(
-                session.duration_ns,
-                found.id,
-                found.severity,
-                found.title,
-                [evidence.text for evidence in found.evidence],
-            )
-            for found in diagnose(session, catalog)
-        ]
-
-    return Records(out, Redactor(catalog.credentials, fingerprint_key()), findings)
+    redact = Redactor(catalog.credentials, fingerprint_key())
+    return Records(out, redact, partial(annotate, catalog=catalog))
 
 
 T = TypeVar("T")
