@@ -18,7 +18,7 @@ ORDER = (
 )
 BELOW: dict[str, set[str]] = {}
 for rooms in ORDER.split():
-    BELOW |= dict.fromkeys(rooms.split("+"), set(BELOW))
+    BELOW |= {room: set(BELOW) for room in rooms.split("+")}
 MODULES = sorted(p for p in PACKAGE.rglob("*.py") if "preload" not in p.parts)
 
 

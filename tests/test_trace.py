@@ -17,7 +17,7 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from traces import RECORDS, SESSION, make_trace, pack_trace, read_trace
+from traces import KINDS, RECORDS, SESSION, make_trace, pack_trace, read_trace
 from wsproxy.errors import NotATrace, TraceError
 from wsproxy.session import Session
 from wsproxy.trace import (
@@ -378,7 +378,7 @@ def test_a_later_format_is_refused_in_one_line(path):
 
 
 def test_files_that_cannot_be_read(tmp_path):
-    with pytest.raises(TraceError, match="cannot read .*: No such file"):
+    with pytest.raises(TraceError, match=r"cannot read .*: No such file"):
         TraceReader(tmp_path / "none")
     with pytest.raises(TraceError, match="cannot read"):
         TraceReader(tmp_path)
@@ -435,9 +435,10 @@ def read_hostile(path: Path, data: bytes) -> str:
 
 
 FRAME = to_map(FrameRecord(1, True, 1, b"x"))
+HEAD = b"\x28\xb5\x2f\xfd\xe4"  # of a zstd frame, up to its 8-byte content size
 HOSTILE = {
-    "bomb of zeros": lambda: zstandard.ZstdCompressor(write_checksum=True).compress(bytes(200 << 20)),
-    "declared size of 2**63": lambda: b"\x28\xb5\x2f\xfd\xe4" + struct.pack("<Q", 1 << 63) + bytes(50),
+    "bomb of zeros": lambda: Compressor().compress(bytes(200 << 20)),
+    "declared size of 2**63": lambda: HEAD + struct.pack("<Q", 1 << 63) + bytes(50),
     "deep nesting": lambda: block(FRAME, b"\x91" * 1_000_000),
     "deep nesting of maps": lambda: block(FRAME, b"\x81\xa1a" * 1_000_000),
     "array of 2**32 - 1": lambda: block(FRAME, b"\xdd\xff\xff\xff\xff"),
@@ -468,7 +469,7 @@ HOSTILE = {
     + (b"\x28\xb5\x2f\xfd\xa4" + struct.pack("<I", 80 << 20) + b"\0\0\0" * 50) * 200_000,
     "skippable frames": lambda: block(FRAME) + struct.pack("<II", 0x184D2A50, 0) * 300_000,
     "damaged bombs": lambda: block(FRAME)
-    + (zstandard.ZstdCompressor(write_checksum=True).compress(bytes(79 << 20))[:-1] + b"!") * 300,
+    + (Compressor().compress(bytes(79 << 20))[:-1] + b"!") * 300,
     "damaged blocks of this session": lambda: block(FRAME)
     + (block(Bytes(0, True, bytes(70 << 20)).data, number=1)[:-1] + b"!") * 300,
 }  # fmt: skip
@@ -559,3 +560,25 @@ def test_a_session_reads_a_trace(sample):
     session = Session.read(sample)
     assert (session.id, session.frame_count, session.ending) == (SESSION, 4, "close")
     assert stat.S_ISREG(sample.stat().st_mode)
+
+
+# -- golden files
+
+GOLDEN = sorted((Path(__file__).parent / "golden").glob("v*/*.wstrace"))
+
+
+def test_the_golden_files_hold_every_kind():
+    kinds = {record.kind for golden in GOLDEN for record in read_trace(golden)[0]}
+    assert kinds == set(KINDS)
+
+
+@pytest.mark.parametrize("golden", GOLDEN, ids=lambda p: f"{p.parent.name}/{p.stem}")
+def test_golden_files_still_read_equal(golden):
+    records, source = read_trace(golden)
+    found = [
+        {k: {"hex": v.hex()} if isinstance(v, bytes) else v for k, v in to_map(record).items()}
+        for record in records
+    ]
+    assert found == json.loads(golden.with_suffix(".json").read_text(encoding="utf-8"))
+    assert source.losses == []
+    assert source.ended == (golden.stem != "killed")

@@ -1,0 +1,183 @@
+"""Inflating, against messages that wsproto and websockets deflated."""
+
+from __future__ import annotations
+
+import random
+import tracemalloc
+import zlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from websockets import frames as websockets_frames
+from websockets.extensions.permessage_deflate import PerMessageDeflate as WebsocketsDeflate
+from wsproto.extensions import PerMessageDeflate as WsprotoDeflate
+from wsproto.frame_protocol import FrameProtocol
+
+from wsproxy.wire import RSV1, Deflate, Frame, FrameParser, Inflater, Opcode
+
+MESSAGES = [
+    b"",
+    b"hello",
+    b"hello hello hello",
+    random.Random(1).randbytes(3000),
+    bytes(100_000),
+    b'{"type":"Results","channel":{"alternatives":[{"transcript":""}]}}' * 40,
+    random.Random(1).randbytes(3000),  # again: with takeover, a copy from the window
+]
+
+
+def inflate(wire: bytes, deflate: Deflate, *, from_client: bool) -> list[bytes]:
+    """The messages of a stream."""
+    inflater = Inflater(deflate, from_client=from_client)
+    out, message = [], b""
+    for frame in FrameParser().feed(wire):
+        assert isinstance(frame, Frame)
+        payload = inflater.inflate(frame)
+        assert payload is not None
+        if not frame.control:
+            message += payload
+            if frame.fin:
+                out.append(message)
+                message = b""
+    return out
+
+
+def agreed(from_client: bool, takeover: bool, bits: int) -> Deflate:
+    if from_client:
+        return Deflate(client_no_context_takeover=not takeover, client_max_window_bits=bits)
+    return Deflate(server_no_context_takeover=not takeover, server_max_window_bits=bits)
+
+
+@pytest.mark.parametrize("bits", range(8, 16))
+@pytest.mark.parametrize("takeover", [True, False], ids=["takeover", "no-takeover"])
+@pytest.mark.parametrize("from_client", [True, False], ids=["client", "server"])
+def test_as_websockets_deflates(from_client, takeover, bits):
+    """zlib deflates with a window of 9 where 8 was agreed on; a raw stream cannot have 8."""
+    extension = WebsocketsDeflate(False, not takeover, 15, max(bits, 9))
+    wire = b""
+    for number, message in enumerate(MESSAGES):
+        half = len(message) // 2
+        pieces = [message] if number % 2 else [message[:half], message[half:]]
+        for index, piece in enumerate(pieces):
+            opcode = websockets_frames.Opcode.CONT if index else websockets_frames.Opcode.BINARY
+            frame = websockets_frames.Frame(opcode, piece, index == len(pieces) - 1)
+            wire += frame.serialize(mask=from_client, extensions=[extension])
+            wire += Frame(Opcode.PING, b"between").serialize()
+    assert inflate(wire, agreed(from_client, takeover, bits), from_client=from_client) == MESSAGES
+
+
+@pytest.mark.parametrize("bits", range(9, 16))
+@pytest.mark.parametrize("takeover", [True, False], ids=["takeover", "no-takeover"])
+@pytest.mark.parametrize("from_client", [True, False], ids=["client", "server"])
+def test_as_wsproto_deflates(from_client, takeover, bits):
+    extension = WsprotoDeflate(
+        client_no_context_takeover=not takeover,
+        server_no_context_takeover=not takeover,
+        client_max_window_bits=bits,
+        server_max_window_bits=bits,
+    )
+    extension._enabled = True
+    protocol = FrameProtocol(client=from_client, extensions=[extension])
+    wire = b""
+    for message in MESSAGES:
+        half = len(message) // 2
+        wire += protocol.send_data(message[:half], fin=False)
+        wire += protocol.ping(b"between")
+        wire += protocol.send_data(message[half:], fin=True)
+    assert inflate(wire, agreed(from_client, takeover, bits), from_client=from_client) == MESSAGES
+
+
+def deflated(message: bytes, packer: zlib._Compress | None = None) -> bytes:
+    packer = packer or zlib.compressobj(wbits=-15)
+    return (packer.compress(message) + packer.flush(zlib.Z_SYNC_FLUSH))[:-4]
+
+
+def text(payload: bytes, **options: int) -> Frame:
+    return Frame(Opcode.TEXT, payload, rsv=RSV1, **options)
+
+
+def test_a_message_that_is_not_compressed_passes_between_compressed_ones():
+    packer = zlib.compressobj(wbits=-15)
+    inflater = Inflater(Deflate(), from_client=True)
+    assert inflater.inflate(text(deflated(b"one two", packer))) == b"one two"
+    assert inflater.inflate(Frame(Opcode.TEXT, b"plain")) == b"plain"
+    assert inflater.inflate(text(deflated(b"one two", packer))) == b"one two"
+
+
+@pytest.mark.parametrize("takeover", [True, False])
+def test_a_final_deflate_block_ends_no_message(takeover):
+    """RFC 7692, section 7.2.3.4, and a second stream in the same message."""
+    packer = zlib.compressobj(wbits=-15)
+    final = packer.compress(b"Hello") + packer.flush()
+    inflater = Inflater(Deflate(client_no_context_takeover=not takeover), from_client=True)
+    assert inflater.inflate(text(final + b"\0")) == b"Hello"
+    assert inflater.inflate(text(final + deflated(b" again"))) == b"Hello again"
+    assert inflater.inflate(text(deflated(b"more"))) == b"more"
+
+
+def test_a_bomb_is_not_unpacked():
+    bomb = deflated(bytes(64 << 20))
+    inflater = Inflater(
+        Deflate(client_no_context_takeover=True), from_client=True, max_inflated=1 << 20
+    )
+    tracemalloc.start()
+    assert inflater.inflate(text(bomb)) is None
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 8 << 20
+    assert inflater.inflate(text(deflated(b"after"))) == b"after"
+
+
+def test_a_bomb_in_fragments_is_not_unpacked():
+    packer = zlib.compressobj(wbits=-15)
+    inflater = Inflater(Deflate(), from_client=True, max_inflated=1000)
+    first = packer.compress(b"a" * 900) + packer.flush(zlib.Z_SYNC_FLUSH)
+    assert inflater.inflate(text(first, fin=False)) == b"a" * 900
+    rest = packer.compress(b"a" * 900) + packer.flush(zlib.Z_SYNC_FLUSH)
+    assert inflater.inflate(Frame(Opcode.CONTINUATION, rest)) is None
+
+
+def test_the_limit_itself_is_allowed():
+    inflater = Inflater(Deflate(), from_client=True, max_inflated=1000)
+    assert inflater.inflate(text(deflated(bytes(1000)))) == bytes(1000)
+    assert inflater.inflate(text(deflated(bytes(1001)))) is None
+
+
+def test_many_streams_in_a_frame_are_given_up():
+    empty = zlib.compressobj(wbits=-15).flush()
+    assert Inflater(Deflate(), from_client=True).inflate(text(empty * 1_000_000)) is None
+
+
+@pytest.mark.parametrize("takeover", [True, False])
+def test_after_damage(takeover):
+    """With the window carried over, nothing after it can be trusted."""
+    inflater = Inflater(Deflate(server_no_context_takeover=not takeover), from_client=False)
+    good = text(deflated(b"good"))
+    assert inflater.inflate(text(b"\xff\xff\xff")) is None
+    assert inflater.inflate(Frame(Opcode.PING, b"p")) == b"p"
+    assert inflater.inflate(Frame(Opcode.TEXT, b"plain")) == b"plain"
+    assert inflater.inflate(good) == (None if takeover else b"good")
+
+
+def test_a_message_that_never_ends_spoils_no_later_one():
+    inflater = Inflater(Deflate(client_no_context_takeover=True), from_client=True)
+    assert inflater.inflate(text(b"\xff\xff", fin=False)) is None
+    assert inflater.inflate(text(deflated(b"good"))) == b"good"
+
+
+def test_a_frame_that_was_cut_is_not_inflated():
+    assert Inflater(Deflate(), from_client=True).inflate(text(deflated(b"x" * 99), cut=1)) is None
+
+
+any_frame = st.builds(
+    Frame, st.sampled_from(Opcode), st.binary(max_size=100), st.booleans(), st.integers(0, 7)
+)
+
+
+@given(st.lists(any_frame, max_size=6), st.booleans())
+def test_arbitrary_frames_raise_nothing(frames, takeover):
+    inflater = Inflater(Deflate(client_no_context_takeover=not takeover), from_client=True)
+    for frame in frames:
+        payload = inflater.inflate(frame)
+        assert payload is None or isinstance(payload, bytes)
