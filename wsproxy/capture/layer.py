@@ -65,12 +65,16 @@ class RelayLayer(layer.Layer):
         self._handler = handler
         self._legs = legs
         self._sink = sink
+        self._relay: Relay | None = None
         self._no_timeout = ExitStack()
 
     def _handle_event(self, event: events.Event) -> layer.CommandGenerator[None]:
         if isinstance(event, events.Start):
             yield websocket.WebsocketStartHook(self._flow)
             self._start()
+        elif isinstance(event, events.DataReceived) and self._relay is not None:
+            # Read before the take-over, and in mitmproxy's hands since.
+            self._relay.data(self._leg_of(event.connection), bytes(event.data))
         elif isinstance(event, RelayEnded):
             yield websocket.WebsocketEndHook(self._flow)
             self._flow.live = False
@@ -81,16 +85,20 @@ class RelayLayer(layer.Layer):
     def _start(self) -> None:
         # An idle session is no reason to end it: mitmproxy's watchdog would.
         self._no_timeout.enter_context(self._handler.timeout_watchdog.disarm())
-        relay = Relay(*self._legs, self._sink, self._no_timeout.close)
+        lock = self._handler._server_event_lock
+        relay = Relay(*self._legs, self._sink, lambda: _is_waited_for(lock), self._no_timeout.close)
         self._sink.attach(relay, self._finish)
+        self._relay = relay
         # What came while the hook ran is older than anything that the relay will read.
         # An end in there is seen by the relay as well, at the take-over.
         for event in self._paused_event_queue:
             if isinstance(event, events.DataReceived):
-                from_client = event.connection == self._flow.client_conn
-                relay.data(self._legs[0 if from_client else 1], bytes(event.data))
+                relay.data(self._leg_of(event.connection), bytes(event.data))
         self._paused_event_queue.clear()
         relay.start()
+
+    def _leg_of(self, connection: Connection) -> Leg:
+        return self._legs[0 if connection == self._flow.client_conn else 1]
 
     def _finish(self, session: Session) -> None:
         """The trace is complete: say how the session ended, and end the flow."""
@@ -150,12 +158,20 @@ def _legs(context: Context, flow: http.HTTPFlow) -> tuple[ConnectionHandler, tup
     handler = _proxyserver().connections.get(flow.client_conn.id)
     if not isinstance(handler, ConnectionHandler):
         raise NotRelayable("mitmproxy has no handler for the connection")
+    if not isinstance(getattr(handler, "_server_event_lock", None), asyncio.Lock):
+        raise NotRelayable("mitmproxy handles events in another way than is known")
     if context.client.alpn == b"h2":
         raise NotRelayable("the client speaks HTTP/2")
     layers = list(_layers(context, flow))
     client = _leg(True, flow.client_conn, handler, layers)
     server = _leg(False, flow.server_conn, handler, layers)
     return handler, (client, server)
+
+
+def _is_waited_for(lock: asyncio.Lock) -> bool:
+    """Whether a task waits for the lock, or is about to get it."""
+    # `locked()` is false while the next one is being woken.
+    return bool(lock._waiters)  # type: ignore[attr-defined]
 
 
 def _leg(

@@ -49,23 +49,43 @@ class Relay:
 
     Args:
         sink: what happens is reported to it.
+        in_hand: whether mitmproxy has something in hand that it has read from a
+            connection and has not passed to `data` yet.
         on_end: called once, when both connections are lost.
     """
 
-    def __init__(self, client: Leg, server: Leg, sink: Sink, on_end: Callable[[], None]):
+    def __init__(
+        self,
+        client: Leg,
+        server: Leg,
+        sink: Sink,
+        in_hand: Callable[[], bool],
+        on_end: Callable[[], None],
+    ) -> None:
         self._legs = (client, server)
         self._sink = sink
+        self._in_hand = in_hand
         self._on_end = on_end
         self._ended = False
         client.join(self, server)
         server.join(self, client)
 
     def start(self) -> None:
-        """Take both connections over from mitmproxy."""
+        """Take both connections over from mitmproxy.
+
+        It gets nothing new from then on. What it has in hand is older than what is
+        read here, so that has to arrive at `data` first.
+        """
         for leg in self._legs:
             leg.take_over()
+        self._begin_when_settled()
+
+    def _begin_when_settled(self) -> None:
+        if self._in_hand() or any(leg.stock_will_read for leg in self._legs):
+            asyncio.get_running_loop().call_soon(self._begin_when_settled)
+            return
         for leg in self._legs:
-            leg.read_backlog()
+            leg.begin()
 
     def hold(self) -> None:
         """Stop reading from both sides, as a slower network would."""
@@ -144,7 +164,7 @@ class Leg(asyncio.Protocol):
         self._tls = tls
         self._tls_ended = False
         self._holds: set[str] = set()
-        self._backlog = b""
+        self._begun = False
         self._resetting = False
         self._error: Exception | None = None
 
@@ -155,31 +175,39 @@ class Leg(asyncio.Protocol):
     # -- taking over and handing back
 
     def take_over(self) -> None:
-        """Become the transport's protocol; what the stream had read already is kept aside."""
-        buffer: bytearray = self._reader._buffer  # type: ignore[attr-defined]
-        # There is no public way to take what a StreamReader has read ahead.
-        self._backlog = bytes(buffer)
-        buffer.clear()
+        """Become the transport's protocol, and read nothing yet."""
         self._stock = self._transport.get_protocol()
         if self._stock is None:
-            return  # lost already, and mitmproxy's protocol knows; `read_backlog` tells how
+            return  # lost already; the stream reader knows how
         self._transport.set_protocol(self)
-        if not self._transport.is_closing() and not self._transport.is_reading():
-            self._transport.resume_reading()
+        # There is no public way to see what a StreamReader has read ahead, or to keep it
+        # from resuming the transport when it has been read from.
+        self._reader._paused = False  # type: ignore[attr-defined]
+        self.hold("take-over")
         if self._transport.get_write_buffer_size() > self._transport.get_write_buffer_limits()[1]:
             self.other.hold("peer")
 
-    def read_backlog(self) -> None:
-        """Take what was read ahead, and an end that came before the take-over."""
-        backlog, self._backlog = self._backlog, b""
+    @property
+    def stock_will_read(self) -> bool:
+        """Whether mitmproxy's task has been woken up to read and has not run yet."""
+        waiter: asyncio.Future[None] | None = self._reader._waiter  # type: ignore[attr-defined]
+        return waiter is not None and waiter.done()
+
+    def begin(self) -> None:
+        """Take what was read ahead, and an end that came before; then read on."""
+        self._begun = True
+        buffer: bytearray = self._reader._buffer  # type: ignore[attr-defined]
+        backlog = bytes(buffer)
+        buffer.clear()
         self.data_received(backlog)
-        error = self._reader.exception()
+        error = self._error or self._reader.exception()
         if error is not None:
             self.connection_lost(error)
         elif self._reader.at_eof():
             self.eof_received()
         elif self._transport.is_closing():
             self.connection_lost(None)
+        self.release("take-over")
 
     def hand_back(self) -> None:
         """Tell mitmproxy's protocol that its connection is lost, which ends its reader."""
@@ -218,6 +246,8 @@ class Leg(asyncio.Protocol):
         if self.is_lost:
             return
         self._error = exc
+        if not self._begun:
+            return  # `begin` comes back to it
         if exc is not None and not self._resetting:
             self._read_rest()
             self.peer_ended = True
