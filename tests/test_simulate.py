@@ -187,6 +187,11 @@ def test_broken_frames_are_refused():
     assert ClosePayload.parse(close.payload).code == 1002
 
 
+def test_targets_that_are_no_urls():
+    with serve_in_thread() as served, raw(served, "//[/v1/listen?%zz") as client:
+        assert client.status == 404
+
+
 def test_client_that_vanishes():
     with serve_in_thread() as served:
         with raw(served) as client:

@@ -291,6 +291,18 @@ def test_speak_refusals():
         "INVALID_QUERY_PARAMETER",
     )
     assert Speak(request("/v1/speak?model=nova-3"), Limits()).refusal().status == 400
+    refusal = Speak(request(SPEAK + "&sample_rate=11025"), Limits()).refusal()
+    assert "sample_rate must be 8000" in json.loads(refusal.body)["err_msg"]
+
+
+@pytest.mark.parametrize("kind", [Listen, Speak, Streaming])
+@pytest.mark.parametrize("value", ["9" * 5000, "-1", "", "1e3", "\u0661"])
+def test_numbers_that_are_none_are_no_crash(kind, value):
+    query = f"?sample_rate={value}&channels={value}&endpointing={value}&inactivity_timeout={value}"
+    api = kind(request(f"/x{query}"), Limits())
+    api.refusal()
+    api.opened(0.0)
+    api.binary(bytes(3200), 0.0)
 
 
 # ---- AssemblyAI

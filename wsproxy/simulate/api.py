@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 from wsproxy.catalog.model import Close, Refusal
 
@@ -58,9 +58,9 @@ class Request:
         sessions: int = 0,
     ) -> Request:
         """Read the target of a request line."""
-        parts = urlsplit(target)
-        query = dict(parse_qsl(parts.query, keep_blank_values=True))
-        return cls(parts.path, query, headers, request_id, created, now, sessions)
+        path, _, text = target.partition("?")
+        query = dict(parse_qsl(text, keep_blank_values=True))
+        return cls(path, query, headers, request_id, created, now, sessions)
 
     @property
     def credential(self) -> str:
@@ -81,6 +81,13 @@ class Request:
         """Any key is good, but for one that says by itself that it is not."""
         key = self.credential.lower()
         return bool(key) and "bad" not in key and "invalid" not in key
+
+
+def number(text: str | None) -> int | None:
+    """A whole number of a query parameter; None if it is none, or has more than 9 digits."""
+    if text is None or not text.isascii() or not text.isdecimal() or len(text) > 9:
+        return None
+    return int(text)
 
 
 class Api:

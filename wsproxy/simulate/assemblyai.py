@@ -8,7 +8,7 @@ from typing import Any
 
 from wsproxy.catalog.model import Close
 
-from .api import Action, Api, Request, to_json
+from .api import Action, Api, Request, number, to_json
 from .audio import Format
 from .hearing import Hearing, Word, sentence
 from .limits import Limits
@@ -31,9 +31,8 @@ class Streaming(Api):
     def __init__(self, request: Request, limits: Limits) -> None:
         super().__init__(request, limits)
         query = request.query
-        rate = query.get("sample_rate", "")
-        known_rate = int(rate) if rate.isascii() and rate.isdecimal() and int(rate) else 16_000
-        self._hearing = Hearing(Format(query.get("encoding") or "pcm_s16le", known_rate))
+        rate = number(query.get("sample_rate")) or 16_000
+        self._hearing = Hearing(Format(query.get("encoding") or "pcm_s16le", rate))
         self._format_turns = query.get("format_turns", "").lower() == "true"
         self._turn_silence = _seconds(query.get("min_turn_silence"), 1000) or _TURN_SILENCE
         self._inactivity = _seconds(query.get("inactivity_timeout"))

@@ -30,6 +30,7 @@ from wsproxy.wire.parser import FrameParser, RuleChecker
 from .api import Action, Api, Ending, Request
 
 _MAX_HEAD = 64 << 10  # bytes of a request's head
+_MAX_MESSAGE = 64 << 20  # bytes, before an API's own limits
 _READ = 64 << 10  # bytes
 
 
@@ -205,8 +206,11 @@ class Connection:
     async def _frame(self, api: Api, frame: Frame | Garbage) -> bool:
         """Take a frame; whether the session is over."""
         broken = frame.broken_rule if isinstance(frame, Garbage) else self._checker.check(frame)
-        if isinstance(frame, Garbage) or broken or frame.cut:
-            await self._close(Close(1002, broken or "frame too long"))
+        if isinstance(frame, Garbage) or broken:
+            await self._close(Close(1002, broken or ""))
+            return True
+        if len(self._message) + len(frame.payload) + frame.cut > _MAX_MESSAGE:
+            await self._close(Close(1009, "message too big"))
             return True
         if frame.opcode is Opcode.CLOSE:
             self._seen.ending = f"closed by the client: {ClosePayload.parse(frame.payload)}"
@@ -302,8 +306,8 @@ class Connection:
         await self._writer.drain()
         if self._writer.can_write_eof():
             self._writer.write_eof()
-        elif self._seen.status == 101:
-            # TLS has no half-close here: give the client's Close frame a chance first.
+        else:
+            # TLS has no half-close here: the client's Close frame is waited for instead.
             await self._until_close()
             return
         try:
@@ -314,8 +318,8 @@ class Connection:
             pass
 
     async def _until_close(self) -> None:
-        """Read until the client's Close frame or its end of stream."""
-        if self._seen.ending.startswith(("closed by the client", "ended by the server")):
+        """After our own Close frame, read to the client's or its end of stream."""
+        if not self._seen.ending.startswith("closed by the server"):
             return
         try:
             async with asyncio.timeout(self._linger):

@@ -7,7 +7,7 @@ import re
 
 from wsproxy.catalog.model import Refusal
 
-from .api import Request
+from .api import Request, number
 
 MODEL_UUID = "2187e11a-3532-4498-b076-81fa530bdd49"
 MODEL_VERSION = "2025-01-01.0"
@@ -41,7 +41,7 @@ def refused_number(request: Request, *names: str) -> Refusal | None:
     """The answer to a query parameter that should be a number and is not, or None."""
     for name in names:
         value = request.query.get(name, "1")
-        if not value.isascii() or not value.isdecimal() or int(value) == 0:
+        if not number(value):
             fault = "invalid digit found in string" if value else "no digits in empty string"
             message = f"Failed to deserialize query parameters: {fault}"
             return refused(request, 400, "INVALID_QUERY_PARAMETER", message)

@@ -11,7 +11,7 @@ from typing import Any
 from wsproxy.catalog.model import Close, Refusal
 
 from . import deepgram
-from .api import Action, Api, Request, to_json
+from .api import Action, Api, Request, number, to_json
 from .audio import Format, is_container, is_text, wav_format
 from .hearing import Hearing, Word, sentence
 from .limits import Limits
@@ -43,7 +43,7 @@ class Listen(Api):
         self._punctuate = "true" in (query.get("punctuate"), query.get("smart_format"))
         self._pause = _milliseconds(query.get("endpointing", "10"))
         self._utterance_end = _milliseconds(query.get("utterance_end_ms", ""))
-        self._channels = int(query["channels"]) if query.get("channels", "").isdecimal() else 1
+        self._channels = number(query.get("channels")) or 1
         self._hearing: Hearing | None = None
         self._sha256 = hashlib.sha256()
         self._heard_at: float = 0.0  # when something last kept the session alive
@@ -128,7 +128,7 @@ class Listen(Api):
         encoding = query.get("encoding", "")
         if not encoding and not is_container(first):
             return None
-        return Format(encoding, int(query.get("sample_rate", "16000")), self._channels)
+        return Format(encoding, number(query.get("sample_rate")) or 16_000, self._channels)
 
     def _step(self, hearing: Hearing, at: float) -> list[Action]:
         """What is said after one more frame, `at` seconds of audio."""
@@ -235,4 +235,5 @@ def _milliseconds(text: str) -> float | None:
     """Milliseconds of a query parameter as seconds; None where it is off."""
     if text == "true":
         return 0.0
-    return int(text) / 1000 if text.isascii() and text.isdecimal() else None
+    value = number(text)
+    return None if value is None else value / 1000

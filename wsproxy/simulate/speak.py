@@ -11,14 +11,20 @@ from collections.abc import Sequence
 from wsproxy.catalog.model import Close, Refusal
 
 from . import deepgram
-from .api import Action, Api, Request, to_json
+from .api import Action, Api, Request, number, to_json
 from .audio import alaw, mulaw
 from .limits import Limits
 from .speech import speech
 
 _MODELS = re.compile(r"^aura(-\d)?\b")
 _ENCODINGS = {"linear16": 2, "mulaw": 1, "alaw": 1}  # bytes of a sample
+_RATES = {
+    "linear16": (8_000, 16_000, 24_000, 32_000, 48_000),
+    "mulaw": (8_000, 16_000),
+    "alaw": (8_000, 16_000),
+}
 _CHARACTER = 0.06  # seconds of speech
+_LONGEST = 60.0  # seconds of speech at one Flush
 _MESSAGE = 0.2  # seconds of speech in one message
 
 
@@ -35,9 +41,8 @@ class Speak(Api):
     def __init__(self, request: Request, limits: Limits) -> None:
         super().__init__(request, limits)
         self._encoding = request.query.get("encoding") or "linear16"
-        rate = request.query.get("sample_rate", "")
         fallback = 24_000 if self._encoding == "linear16" else 8_000
-        self._rate = int(rate) if rate.isdecimal() and rate.isascii() else fallback
+        self._rate = number(request.query.get("sample_rate")) or fallback
         self._text = ""
         self._flushed = 0
         self._cleared = 0
@@ -62,9 +67,14 @@ class Speak(Api):
         )
 
     def _refused_format(self) -> Refusal | None:
-        if self._encoding in _ENCODINGS:
+        rates = _RATES.get(self._encoding)
+        if rates is None:
+            reason = f"encoding={self._encoding} is not one of {', '.join(_RATES)}"
+        elif self._rate not in rates:
+            known = ", ".join(map(str, rates))
+            reason = f"sample_rate must be {known} when encoding={self._encoding}"
+        else:
             return None
-        reason = f"encoding={self._encoding} is not one of {', '.join(_ENCODINGS)}"
         message = f"Unsupported audio format: {reason}"
         return deepgram.refused(self.request, 400, "INVALID_QUERY_PARAMETER", message)
 
@@ -122,7 +132,7 @@ class Speak(Api):
     def _flush(self) -> list[Action]:
         """Speak what is waiting, and say that it was."""
         text, self._text = self._text, ""
-        seconds = len(text) * _CHARACTER
+        seconds = min(len(text) * _CHARACTER, _LONGEST)
         audio = speech(seconds, self._rate, zlib.crc32(text.encode()))
         if self._encoding == "mulaw":
             audio = mulaw(audio)
