@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
+import re
 import shutil
 import stat
 import struct
@@ -18,9 +20,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from traces import KINDS, RECORDS, SESSION, make_trace, pack_trace, read_trace
+from wsproxy.catalog import Credentials
 from wsproxy.errors import NotATrace, TraceError
+from wsproxy.redact import PLACEHOLDER, Redactor
 from wsproxy.session import Session
 from wsproxy.trace import (
+    ENDINGS,
     Bytes,
     End,
     Eof,
@@ -34,8 +39,11 @@ from wsproxy.trace import (
     reader,
     writer,
 )
-from wsproxy.trace.blocks import Compressor
-from wsproxy.trace.records import VERSION, Sync, to_map
+from wsproxy.trace.blocks import MAX_BLOCK, Compressor
+from wsproxy.trace.records import _BY_KIND as CLASSES
+from wsproxy.trace.records import _FIELDS as FIELDS
+from wsproxy.trace.records import MAX_RECORD, VERSION, Sync, to_map
+from wsproxy.wire.parser import MAX_PAYLOAD
 
 SMALL = [
     [Start(0, VERSION, SESSION, 1_700_000_000_000_000_000), FrameRecord(1, True, 1, b"one")],
@@ -582,3 +590,67 @@ def test_golden_files_still_read_equal(golden):
     assert found == json.loads(golden.with_suffix(".json").read_text(encoding="utf-8"))
     assert source.losses == []
     assert source.ended == (golden.stem != "killed")
+
+
+# -- the specification
+
+SPECIFICATION = (Path(__file__).parent.parent / "docs" / "trace-format.md").read_text("utf-8")
+TYPE_NAMES = {"int": int, "text": str, "bytes": bytes, "bool": bool, "list": list}
+
+
+def documented(kind: str) -> dict[str, tuple[str, str]]:
+    """Keys of a record kind in the specification: (type, default)."""
+    _, _, section = SPECIFICATION.partition(f"\n### `{kind}`\n")
+    table = section.partition("|---|---|---|---|\n")[2].partition("\n\n")[0]
+    found = {}
+    for line in table.splitlines():
+        names, type_name, default, _ = (cell.strip() for cell in line[1:].split("|", 3))
+        for name in names.split(", "):
+            found[name.strip("`")] = (type_name, default.strip("`"))
+    return found
+
+
+@pytest.mark.parametrize("kind", FIELDS)
+def test_the_specification_has_each_key_with_its_type_and_default(kind):
+    said = documented(kind)
+    assert set(said) == {name for name, _, _ in FIELDS[kind]}
+    for field in dataclasses.fields(CLASSES[kind]):
+        type_name, default = said[field.name]
+        _, accepts, required = next(f for f in FIELDS[kind] if f[0] == field.name)
+        assert TYPE_NAMES[type_name] in accepts
+        assert (default == "required") == required
+        if required:
+            continue
+        made = field.default_factory
+        value = field.default if made is dataclasses.MISSING else made()
+        if default == "empty":
+            assert value in ("", [])
+        else:
+            assert value == {"none": None, "true": True, "false": False}.get(
+                default, int(default) if default.isdigit() else default
+            )
+
+
+def test_the_specification_has_each_kind_ending_and_limit():
+    assert set(re.findall(r"\n### `(\w+)`\n", SPECIFICATION)) == set(CLASSES)
+    endings = SPECIFICATION.partition("| ending | |\n|---|---|\n")[2].partition("\n\n")[0]
+    assert tuple(re.findall(r"^\| `(\w+)`", endings, re.MULTILINE)) == ENDINGS
+    for limit in (
+        f"{MAX_BLOCK >> 20} MiB",
+        f"{MAX_PAYLOAD >> 20} MiB",
+        f"{MAX_RECORD >> 20} MiB",
+        f"{reader.MAX_LIST:,}",
+        f"{reader.MAX_ITEMS:,}",
+        f"{reader.MAX_SYNC} bytes",
+        f"{writer.BLOCK_SIZE >> 10} KiB",
+        f"version {VERSION}",
+    ):
+        assert limit in SPECIFICATION
+
+
+def test_the_specification_names_what_a_redaction_says():
+    redactor = Redactor(Credentials(), bytes(32))
+    [taken] = redactor([("Authorization", "Token secret")]).taken
+    section = SPECIFICATION.partition("## Credentials")[2].partition("\n## ")[0]
+    assert re.findall(r"^\| `(\w+)`", section, re.MULTILINE) == list(taken)
+    assert f"`{PLACEHOLDER}`" in section

@@ -30,7 +30,7 @@ class FrameParser:
 
     def __init__(self, *, max_payload: int = MAX_PAYLOAD) -> None:
         self._buffer = bytearray()
-        self._max_payload = min(max_payload, MAX_PAYLOAD)
+        self._max_payload = max(0, min(max_payload, MAX_PAYLOAD))
         self._lost: str | None = None  # the rule broken, once bounds are unknown
         # A frame over the limit: it, and its payload bytes that are still to come.
         self._oversized: Frame | None = None
