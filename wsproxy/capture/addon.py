@@ -20,7 +20,7 @@ from mitmproxy.proxy import server_hooks
 from mitmproxy.version import VERSION as MITMPROXY_VERSION
 
 from wsproxy import catalog
-from wsproxy.diagnose import diagnose
+from wsproxy.diagnose import annotate
 from wsproxy.recording import Clock, Recording, new_start
 from wsproxy.redact import Redactor, fingerprint_key
 from wsproxy.session import Session
@@ -299,16 +299,7 @@ class Record:
         return self._live.get(flow.id) if self._wire else None
 
     def _diagnose(self, session: Session) -> list[Finding]:
-        return [
-            Finding(
-                session.duration_ns,
-                finding.id,
-                finding.severity,
-                finding.title,
-                [evidence.text for evidence in finding.evidence],
-            )
-            for finding in diagnose(session, self._catalog)
-        ]
+        return annotate(session, self._catalog)
 
     def _ended(self, recording: Recording) -> None:
         """On the recorder's thread: count failed attempts at the same endpoint."""

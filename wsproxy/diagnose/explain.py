@@ -1,0 +1,286 @@
+"""From a session to findings: what it was, what shows it, what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from wsproxy import trace
+from wsproxy.catalog import Catalog, Condition, Hit, candidates
+from wsproxy.session import Session
+from wsproxy.wire import accept_key
+
+from .checks import CHECKS, Case, handshake, silence_before_close, who_ended
+from .evidence import Evidence, plural, quoted, seconds
+
+_SEVERITIES = ("error", "warning", "info")
+_NAMED = 20  # frame numbers that a finding names
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A condition, or a fault seen directly, with its evidence.
+
+    Attributes:
+        id: the condition's, or `unknown.*`, `protocol.*` or `trace.*`.
+        severity: "error", "warning" or "info".
+        causes, remedies: most likely first.
+        retry: "yes", "wait", "fix-first", "maybe" or "no-error".
+        source: the document that it rests on: `document`, `section`, `url`.
+        related: ids of conditions that are near, where nothing fits.
+    """
+
+    id: str
+    severity: str
+    title: str
+    meaning: str
+    evidence: Sequence[Evidence] = ()
+    causes: Sequence[str] = ()
+    remedies: Sequence[str] = ()
+    retry: str = "maybe"
+    retry_note: str = ""
+    source: dict[str, str] = field(default_factory=dict)
+    confidence: str = "high"
+    disagreement: str = ""
+    related: Sequence[str] = ()
+
+
+def diagnose(session: Session, catalog: Catalog) -> list[Finding]:
+    """What there is to say about a session, most important first.
+
+    Nothing is said of a good session but what is missing from its trace.
+    """
+    case = Case(session, catalog)
+    findings = _conditions(case)
+    if not findings and session.failed:
+        findings.append(_unknown(case))
+    findings += _accept_key(session)
+    findings += _protocol(session)
+    findings += _incomplete(session)
+    return sorted(findings, key=lambda f: _SEVERITIES.index(f.severity))
+
+
+def annotate(session: Session, catalog: Catalog) -> list[trace.Finding]:
+    """The findings as records, for the end of a trace."""
+    return [
+        trace.Finding(session.duration_ns, f.id, f.severity, f.title, [e.text for e in f.evidence])
+        for f in diagnose(session, catalog)
+    ]
+
+
+def summary(session: Session, catalog: Catalog) -> str:
+    """What happened, in one sentence."""
+    provider = catalog.provider(session.provider or "")
+    host = quoted(session.request.host) if session.request else "the server"
+    server = provider.name if provider else host
+    who = {"client": "The app", "server": server, None: "Nobody"}[session.closed_by]
+    opened = session.opened_ns
+    case = Case(session, catalog)
+    after = f" {seconds(case.ended_ns - (opened or 0)):.1f} s after the upgrade" if opened else ""
+    match session.ending:
+        case "close" if session.close is not None:
+            code = session.close.code
+            how = (
+                "without a code" if code is None else f"with {code} {quoted(session.close.reason)}"
+            )
+            return f"{who} closed the session{after} {how.rstrip()}."
+        case "refused" | "http" if session.response is not None:
+            what = "the upgrade" if session.ending == "refused" else "the request"
+            return f"{server} refused {what} with HTTP {session.response.status}."
+        case "failed" if session.failure is not None:
+            where = _WHERE.get(session.failure.where, session.failure.where)
+            return f"The session never began: {where}: {quoted(session.failure.message, 160)}."
+        case "eof":
+            return f"{who} ended the connection{after} without a Close frame."
+        case "reset":
+            return f"{who} reset the connection{after}."
+        case "stopped":
+            return "The recorder was stopped while the session was open."
+        case _:
+            return (
+                "The trace ends while the session is open: it is still being written, or was cut."
+            )
+
+
+_WHERE = {
+    "dns": "the host's name could not be resolved",
+    "connect": "no connection to the server",
+    "proxy": "the proxy on the way refused",
+    "tls-server": "TLS with the server failed",
+    "tls-client": "TLS with the app failed",
+    "handshake": "the opening handshake broke off",
+    "http": "the HTTP exchange broke off",
+}
+
+
+def _conditions(case: Case) -> list[Finding]:
+    findings = []
+    for hit in candidates(case.session, case.catalog):
+        condition = hit.condition
+        evidence = _matched(case, hit)
+        for name in condition.checks:
+            evidence += [e for e in CHECKS[name](case) if e not in evidence]
+        findings.append(_finding(condition, evidence))
+    return findings
+
+
+def _finding(condition: Condition, evidence: list[Evidence]) -> Finding:
+    source = condition.source
+    return Finding(
+        condition.id,
+        condition.severity,
+        condition.title,
+        condition.meaning,
+        evidence,
+        condition.causes,
+        condition.remedies,
+        condition.retry,
+        condition.retry_note,
+        {"document": source.document, "section": source.section, "url": source.url},
+        condition.confidence,
+        condition.disagreement,
+    )
+
+
+def _matched(case: Case, hit: Hit) -> list[Evidence]:
+    """What of the traffic fitted the condition."""
+    out = []
+    for fact in hit.facts:
+        t_ns = None
+        frames: tuple[int, ...] = ()
+        if fact.frame is not None and 0 < fact.frame <= case.session.frame_count:
+            t_ns, frames = case.session.frame(fact.frame).t_ns, (fact.frame,)
+        where = f" (frame {fact.frame})" if frames else ""
+        number = float(fact.value) if fact.value.isdecimal() and len(fact.value) < 10 else None
+        text = f"{fact.name}: {quoted(fact.value, 200)}{where}"
+        out.append(Evidence(text, frames, t_ns, number, "code" if number is not None else None))
+    return out
+
+
+def _unknown(case: Case) -> Finding:
+    """A failure that the catalog does not know, with everything seen."""
+    session = case.session
+    seen = [*who_ended(case)]
+    kind = session.ending
+    if session.close is not None:
+        close = session.close
+        text = f"close code {close.code}, reason: {quoted(close.reason, 200) or 'none'}"
+        value = float(close.code) if close.code is not None else None
+        seen.insert(0, Evidence(text, (close.frame,), close.t_ns, value, "code"))
+    if kind in ("refused", "http", "failed"):
+        seen += handshake(case)
+    else:
+        seen += silence_before_close(case)
+    for message in session.messages(from_client=False)[-1:]:
+        text = f"the server's last text: {quoted(message.text, 200)}"
+        seen.append(Evidence(text, (message.frame,), message.t_ns))
+    return Finding(
+        f"unknown.{kind}",
+        "error",
+        "A failure that the catalog does not know",
+        "No documented condition fits what was seen; nothing is guessed.",
+        seen,
+        remedies=["Send the trace and the request id to the provider's support"],
+        related=_near(case),
+    )
+
+
+def _near(case: Case) -> list[str]:
+    """Conditions of the same provider with the same close code or status."""
+    session = case.session
+    close, response = session.close, session.response
+    near = []
+    for condition in case.catalog.conditions_of(session.provider):
+        for match in condition.matches:
+            if close is not None and close.code is not None and match.code is not None:
+                fits = close.code in match.code
+            elif close is None and response is not None and match.status is not None:
+                fits = response.status in match.status
+            else:
+                fits = False
+            if fits and condition.id not in near:
+                near.append(condition.id)
+    return near
+
+
+def _accept_key(session: Session) -> list[Finding]:
+    """A wrong Sec-WebSocket-Accept: a strict client fails the connection (section 4.1)."""
+    key = session.request_header("sec-websocket-key")
+    if not session.accepted or key is None:
+        return []
+    accept = session.response_header("sec-websocket-accept")
+    if accept == accept_key(key):
+        return []
+    got = "none" if accept is None else quoted(accept)
+    text = f"Sec-WebSocket-Accept is {got}; the request's key asks for {accept_key(key)}"
+    return [
+        Finding(
+            "protocol.wrong-accept-key",
+            "error",
+            "The answer to the upgrade has a wrong accept key",
+            "Who answered does not speak the WebSocket protocol, or answered another request. "
+            "Libraries refuse the connection though the status is 101.",
+            [Evidence(text)],
+            ["A cache or a gateway on the way answered", "A server with its own handshake code"],
+            ["Look at what stands between the app and the API"],
+            "fix-first",
+            source={"document": "RFC 6455", "section": "4.1", "url": ""},
+        )
+    ]
+
+
+def _protocol(session: Session) -> list[Finding]:
+    """Frames and bytes that break RFC 6455."""
+    if not session.broken and not session.sent.garbage and not session.received.garbage:
+        return []
+    evidence = [
+        Evidence(f"frame {number}: {rule}", (number,), session.frame(number).t_ns)
+        for number, rule in session.broken[:_NAMED]
+    ]
+    for side, direction in (("app", session.sent), ("server", session.received)):
+        if direction.garbage:
+            text = f"{direction.garbage} bytes from the {side} are no valid frame"
+            evidence.append(Evidence(text, (), None, float(direction.garbage), "bytes"))
+    # The beginning of a frame whose end never came is the end's doing, not a broken rule.
+    severity = "warning" if session.broken else "info"
+    return [
+        Finding(
+            "protocol.broken-frames",
+            severity,
+            "Bytes that RFC 6455 does not allow" if session.broken else "A frame that is not whole",
+            "The receiving library fails the connection over a frame that breaks a rule.",
+            evidence,
+            remedies=["Look at the library, or the gateway, that made these bytes"],
+            source={"document": "RFC 6455", "section": "5 and 7", "url": ""},
+        )
+    ]
+
+
+def _incomplete(session: Session) -> list[Finding]:
+    """What the trace lacks."""
+    evidence = [
+        Evidence(
+            f"from {seconds(g.t_ns):.3f} s to {seconds(g.until_ns):.3f} s: {quoted(g.reason, 200)}"
+            + (f" ({plural(g.records, 'record')})" if g.records else "")
+            + (f" ({g.size} bytes)" if g.size else ""),
+            (),
+            g.t_ns,
+            seconds(g.until_ns - g.t_ns),
+            "s",
+        )
+        for g in session.gaps
+    ]
+    evidence += [Evidence(quoted(str(loss), 200)) for loss in session.losses[:_NAMED]]
+    if not evidence:
+        return []
+    return [
+        Finding(
+            "trace.incomplete",
+            "info",
+            "The trace is not complete",
+            "What is missing from it is missing from these findings as well.",
+            evidence,
+            retry="no-error",
+            source={"document": "docs/trace-format.md", "section": "", "url": ""},
+        )
+    ]
