@@ -147,10 +147,12 @@ def test_a_full_disk_leaves_sound_blocks_and_writing_goes_on_later(path, room):
         out = TraceWriter(file, SESSION)
         out.write(SMALL_RECORDS[0])
         out.flush()
+        whole = path.stat().st_size
         file.room = room
         out.write(FrameRecord(1, True, 2, os.urandom(200)))
         with pytest.raises(OSError, match=r"No space|short write"):
             out.flush()
+        assert path.stat().st_size == whole
         file.room = 10_000
         out.write(SMALL_RECORDS[-1])
         out.finish()
@@ -483,11 +485,39 @@ HOSTILE = {
 }  # fmt: skip
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits a process's memory")
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_files_cost_bounded_memory_and_time(path, name):
     out = read_hostile(path, HOSTILE[name]())
     assert out.startswith(("read", "error"))
     path.unlink()
+
+
+ITEMS = [list(range(100))] * (reader.MAX_ITEMS // 100)
+
+
+@pytest.mark.parametrize(
+    ("record", "reason"),
+    [
+        ({"kind": "later", "x": [0] * (reader.MAX_LIST + 1)}, "max_array_len"),
+        ({"kind": "later", "x": {str(n): 0 for n in range(reader.MAX_LIST + 1)}}, "max_map_len"),
+        ({"kind": "later", "x": ITEMS}, "over 50000 items in one record"),
+        (to_map(Failure(0, "dns", True, "x" * (1 << 20))), "a failure record of 10486"),
+    ],
+)
+def test_a_record_over_a_limit_is_a_loss(path, record, reason):
+    path.write_bytes(block(FRAME, record))
+    records, source = read_trace(path)
+    assert records == [FrameRecord(1, True, 1, b"x")]
+    assert reason in source.losses[0].reason
+
+
+def test_a_record_within_the_limits_is_none(path):
+    within = {"kind": "later", "x": [0] * reader.MAX_LIST, "y": ITEMS[:300]}
+    path.write_bytes(block(FRAME, within, within, FRAME))
+    records, source = read_trace(path)
+    assert len(records) == 2
+    assert source.losses == []
 
 
 def test_losses_are_told_one_by_one_only_so_far(path):
