@@ -6,7 +6,7 @@
     │   └── UnknownCondition 2 no such catalog condition
     ├── TraceError          3  the trace cannot be read
     │   ├── NotATrace       3  nothing in the file is a trace
-    │   └── LimitExceeded   3  the file asks for more memory than a reader gives
+    │   └── LimitExceeded   3  the trace holds more than is kept in memory
     └── ConnectFailed       2  the other end could not be reached
 
 Everything else that escapes is a bug of ours and keeps its traceback.
@@ -50,7 +50,7 @@ class NotATrace(TraceError):
 
 
 class LimitExceeded(TraceError):
-    """A length read from the file is over the reader's limit."""
+    """The trace holds more than what reads it keeps in memory."""
 
 
 class ConnectFailed(WsproxyError):

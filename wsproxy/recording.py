@@ -22,12 +22,10 @@ from wsproxy.trace import (
     Bytes,
     End,
     Eof,
-    Failure,
     Finding,
     FrameRecord,
     Gap,
     Record,
-    Request,
     Response,
     Start,
     TraceWriter,
@@ -161,9 +159,7 @@ class Recording:
             self._take(eof.t_ns, eof.from_client, item)
         self.add(eof)
 
-    def message(
-        self, t_ns: int, from_client: bool, opcode: Opcode, payload: bytes
-    ) -> None:
+    def message(self, t_ns: int, from_client: bool, opcode: Opcode, payload: bytes) -> None:
         """Take a whole message or a Close as the stock layer saw it (capture level "messages")."""
         self.add(FrameRecord(t_ns, from_client, int(opcode), payload, wire_length=len(payload)))
 

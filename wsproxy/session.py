@@ -153,6 +153,27 @@ class Session:
             session.losses = reader.losses
         return session
 
+    @classmethod
+    def glance(cls, path: str | os.PathLike[str]) -> Session:
+        """What the beginning of a trace and its end record tell, without its frames.
+
+        Quick for large traces; where there is no end record, the whole is read.
+
+        Raises:
+            TraceError: it cannot be read.
+        """
+        session = cls()
+        with TraceReader(path) as reader:
+            end = reader.last()
+            if end is None:
+                return cls.read(path)
+            for record in reader:
+                if isinstance(record, FrameRecord | Bytes | Eof | End):
+                    break
+                session.add(record)
+        session.add(end)
+        return session if session.start is not None else cls.read(path)
+
     # -- the fold
 
     def add(self, record: Record) -> None:

@@ -157,8 +157,8 @@ def _worst_window(frames: list[FrameInfo], form: Format) -> Evidence | None:
             best, at = size, first
     pace = form.duration(best) / WINDOW
     text = (
-        f"most in {WINDOW:.0f} s: {form.duration(best):.1f} s of audio ({pace:.1f} times real time), "
-        f"from frame {frames[at].number}"
+        f"most in {WINDOW:.0f} s: {form.duration(best):.1f} s of audio "
+        f"({pace:.1f} times real time), from frame {frames[at].number}"
     )
     return Evidence(text, (frames[at].number,), frames[at].t_ns, round(pace, 2), "x")
 
@@ -297,7 +297,8 @@ def message_sizes(case: Case) -> list[Evidence]:
     if not data:
         return []
     largest = max(data, key=lambda f: f.length)
-    text = f"the app's largest frame has {largest.length} bytes ({largest.opcode}, frame {largest.number})"
+    what = f"{largest.opcode}, frame {largest.number}"
+    text = f"the app's largest frame has {largest.length} bytes ({what})"
     return [Evidence(text, (largest.number,), largest.t_ns, float(largest.length), "bytes")]
 
 
@@ -363,7 +364,8 @@ def who_ended(case: Case) -> list[Evidence]:
     for frame in before:
         who = "app" if frame.from_client else "server"
         ago = seconds(end - frame.t_ns)
-        text = f"the last frame before: {frame.opcode} from the {who}, {frame.length} bytes, {ago:.2f} s earlier"
+        what = f"{frame.opcode} from the {who}, {frame.length} bytes"
+        text = f"the last frame before: {what}, {ago:.2f} s earlier"
         out.append(Evidence(text, (frame.number,), frame.t_ns, ago, "s"))
     return out
 

@@ -55,8 +55,7 @@ def ending(session: Session) -> str:
     by = f" by the {session.closed_by}" if session.closed_by else ""
     match session.ending:
         case "close" if session.close is not None:
-            code = session.close.code
-            return f"closed{by}: {'no code' if code is None else code} {safe(session.close.reason)}".rstrip()
+            return closed(session.closed_by, session.close.code, session.close.reason)
         case "refused" | "http" if session.response is not None:
             return f"{session.ending}: HTTP {session.response.status}"
         case "failed" if session.failure is not None:
@@ -67,6 +66,12 @@ def ending(session: Session) -> str:
             return f"connection reset{by}"
         case other:
             return other
+
+
+def closed(by: str | None, code: int | None, reason: str | None) -> str:
+    """A Close frame in a few words."""
+    who = f" by the {by}" if by else ""
+    return f"closed{who}: {'no code' if code is None else code} {safe(reason or '')}".rstrip()
 
 
 def api(session: Session) -> str:
@@ -121,8 +126,9 @@ def _head(session: Session) -> str:
     started = when(session.start.started_at_ns) if session.start else "?"
     sent, received = session.sent, session.received
     attempt = session.start.attempt if session.start else 1
+    host = safe(session.request.host) if session.request else "?"
     return (
-        f"{api(session)} at {safe(session.request.host) if session.request else '?'}, {started} UTC, "
+        f"{api(session)} at {host}, {started} UTC, "
         f"attempt {attempt}; the app sent {sent.frames} frames ({size(sent.size)}), "
         f"the server {received.frames} ({size(received.size)})"
     )

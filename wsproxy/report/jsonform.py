@@ -1,0 +1,209 @@
+"""The JSON of `list`, `show` and `explain`; docs/json.md describes it field by field."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from wsproxy.diagnose import Finding
+from wsproxy.session import Session
+from wsproxy.trace import (
+    Bytes,
+    End,
+    Eof,
+    Failure,
+    FrameRecord,
+    Gap,
+    Record,
+    Request,
+    Response,
+    Start,
+)
+from wsproxy.trace import Finding as FindingRecord
+from wsproxy.wire import Opcode
+
+
+def entry(path: Path, session: Session) -> dict[str, Any]:
+    """A line of `list --json`: one session."""
+    start, end = session.start, session.end
+    # The end record stands for frames that a quick look has not read.
+    counts = end if end is not None else _counts(session)
+    return {
+        "path": str(path),
+        "session": session.id,
+        "started_at": _iso(start.started_at_ns) if start else None,
+        "provider": session.provider,
+        "api": session.api,
+        "host": session.request.host if session.request else None,
+        "attempt": start.attempt if start else None,
+        "status": session.response.status if session.response else None,
+        "frames_sent": counts.frames_sent,
+        "frames_received": counts.frames_received,
+        "bytes_sent": counts.bytes_sent,
+        "bytes_received": counts.bytes_received,
+        "duration_s": round(session.duration_ns / 1e9, 3),
+        "close_code": counts.close_code,
+        "close_reason": counts.close_reason,
+        "closed_by": counts.closed_by,
+        "ending": session.ending,
+        "complete": end is not None and end.complete and not session.losses,
+        "findings": counts.findings,
+    }
+
+
+def _counts(session: Session) -> End:
+    """What the end record would say, of a session that has none."""
+    close = session.close
+    return End(
+        session.last_ns,
+        session.ending,
+        session.closed_by,
+        close.code if close else None,
+        close.reason if close else None,
+        session.sent.frames,
+        session.received.frames,
+        session.sent.size,
+        session.received.size,
+        complete=False,
+        findings=[finding.id for finding in session.findings],
+    )
+
+
+def record(item: Record, number: int | None = None) -> dict[str, Any]:
+    """A line of `show --json`: one record.
+
+    Args:
+        number: of a frame, from 1.
+    """
+    out: dict[str, Any] = {"kind": item.kind, "t_ns": item.t_ns}
+    match item:
+        case FrameRecord():
+            out |= {"number": number, **_frame(item)}
+        case Bytes():
+            out |= {
+                "from_client": item.from_client,
+                "length": len(item.data),
+                "base64": _base64(item.data),
+                "broken_rule": item.broken_rule or None,
+            }
+        case Request():
+            out |= _fields(item, "method", "scheme", "host", "port", "path", "http_version")
+            out |= _fields(item, "headers", "redacted")
+            out["body_base64"] = _base64(item.body) if item.body is not None else None
+        case Response():
+            out |= _fields(item, "status", "reason", "http_version", "headers", "redacted")
+            if item.status != 101:
+                out |= {"body_base64": _base64(item.body or b""), "body_length": item.body_length}
+        case Start():
+            out |= _fields(item, "version", "session", "capture", "client", "provider", "api")
+            out |= _fields(item, "attempt", "wsproxy", "mitmproxy", "mode", "origin", "made_up")
+            out["started_at"] = _iso(item.started_at_ns)
+        case Eof():
+            out |= _fields(item, "from_client", "how")
+        case Failure():
+            out |= _fields(item, "where", "from_client", "message")
+        case Gap():
+            out |= _fields(item, "until_ns", "reason", "records", "size")
+        case FindingRecord():
+            out |= _fields(item, "id", "severity", "title", "evidence")
+        case End():
+            out |= _fields(item, "ending", "closed_by", "close_code", "close_reason")
+            out |= _fields(item, "frames_sent", "frames_received", "bytes_sent", "bytes_received")
+            out |= _fields(item, "complete", "findings")
+    return out
+
+
+def _frame(frame: FrameRecord) -> dict[str, Any]:
+    out: dict[str, Any] = {
+        "from_client": frame.from_client,
+        "opcode": str(Opcode(frame.opcode)),
+        "fin": frame.fin,
+        "rsv": frame.rsv,
+        "masked": frame.mask is not None,
+        "wire_length": frame.wire_length,
+        "length": len(frame.payload) + frame.cut,
+        "sha256": hashlib.sha256(frame.payload).hexdigest(),
+    }
+    if frame.opcode == Opcode.TEXT and (text := _utf8(frame.payload)) is not None:
+        out["text"] = text
+    else:
+        out["base64"] = _base64(frame.payload)
+    close = frame.close
+    if close is not None:
+        out |= {"code": close.code, "reason": close.reason}
+    for name in ("deflated", "cut", "broken_rule"):
+        if value := getattr(frame, name):
+            out[name] = value
+    return out
+
+
+def explanation(
+    path: Path, session: Session, findings: Sequence[Finding], outcome: str
+) -> dict[str, Any]:
+    """What `explain --json` says of one session.
+
+    Args:
+        outcome: the session in one sentence.
+    """
+    return {
+        "session": session.id,
+        "path": str(path),
+        "outcome": outcome,
+        "ending": session.ending,
+        "findings": [_finding(finding) for finding in findings],
+    }
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    return {
+        "id": finding.id,
+        "severity": finding.severity,
+        "title": finding.title,
+        "meaning": finding.meaning,
+        "evidence": [
+            {
+                "text": evidence.text,
+                "frames": list(evidence.frames),
+                "t_ns": evidence.t_ns,
+                "value": evidence.value,
+                "unit": evidence.unit,
+            }
+            for evidence in finding.evidence
+        ],
+        "causes": list(finding.causes),
+        "remedies": list(finding.remedies),
+        "retry": finding.retry,
+        "retry_note": finding.retry_note,
+        "source": finding.source,
+        "confidence": finding.confidence,
+        "disagreement": finding.disagreement,
+        "related": list(finding.related),
+    }
+
+
+def _fields(item: Record, *names: str) -> dict[str, Any]:
+    return {name: getattr(item, name) for name in names}
+
+
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
+def _utf8(payload: bytes) -> str | None:
+    """The text of a payload; None for a fragment that is not UTF-8 by itself."""
+    try:
+        return payload.decode()
+    except UnicodeDecodeError:
+        return None
+
+
+def _iso(unix_ns: int) -> str | None:
+    """Unix time as RFC 3339, UTC; None for what is no date."""
+    try:
+        return datetime.fromtimestamp(unix_ns / 1e9, UTC).isoformat(timespec="milliseconds")
+    except (ValueError, OverflowError, OSError):
+        return None
