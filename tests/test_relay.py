@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import mitmproxy.proxy.server
 import pytest
+from mitmproxy import ctx
+from mitmproxy.proxy.server import ConnectionHandler
+
 from wire_witness import (
     BINARY,
     CONT,
@@ -31,9 +38,11 @@ from wire_witness import (
     split,
     through_connect,
     through_socks5,
+    wait_until,
 )
-
 from wsproxy.capture.embed import Running, Settings, background
+from wsproxy.capture.recorder import LiveSession
+from wsproxy.capture.relay import Leg
 from wsproxy.recording import Recording
 from wsproxy.session import Session
 from wsproxy.trace import Bytes, Eof, FrameRecord, TraceReader
@@ -526,20 +535,20 @@ class Rig:
     upstream: dict[bool, Upstream]
     running: Running
     mode: str
-    traces: dict[str, Recording] = field(default_factory=dict)
+    traces: dict[str, Path] = field(default_factory=dict)
     ended: threading.Condition = field(default_factory=threading.Condition)
 
     def take(self, recording: Recording) -> None:
         with self.ended:
             request = recording.session.request
-            self.traces[request.path if request else ""] = recording
+            self.traces[request.path if request else ""] = recording.path
             self.ended.notify_all()
 
     def trace(self, path: str) -> Path:
         """The completed trace of the session with this path."""
         with self.ended:
             assert self.ended.wait_for(lambda: path in self.traces, PATIENCE), "no trace"
-            return self.traces[path].path
+            return self.traces[path]
 
     def connect(self, upstream: Upstream, *, tls: bool) -> Peer:
         assert self.running.address is not None
@@ -737,3 +746,80 @@ def check_inflated(peer: Peer, records: list[FrameRecord | Bytes]) -> None:
         said = b"".join(r.payload for r in records if r.opcode < 8)
         expected = b'{"word":"spoken"}' * 81 + b"not compressed" if len(frames) > 3 else said
         assert said == expected
+
+
+def test_an_idle_session_outlives_mitmproxys_timeout(
+    upstreams: dict[bool, Upstream],
+    confdir: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    options: tuple[str, ...] = ()
+    if hasattr(mitmproxy.proxy.server, "TCP_TIMEOUT"):
+        monkeypatch.setattr(mitmproxy.proxy.server, "TCP_TIMEOUT", 1)  # seconds; mitmproxy 11
+    else:
+        options = ("tcp_timeout=1",)
+    upstream = upstreams[False]
+    others_cut = threading.Event()
+
+    def server(peer: Peer) -> None:
+        assert others_cut.wait(PATIENCE)
+        peer.send(RESULT)
+        peer.until(len(HELLO))
+        fin(peer)
+
+    def client(peer: Peer) -> None:
+        # A tunnel that begins to be idle after this session did, and is cut for it.
+        idle = rig.connect(upstream, tls=False)
+        idle.until_end()
+        assert idle.saw == ["eof"]
+        idle.close()
+        others_cut.set()
+        peer.until(len(RESULT))
+        peer.send(HELLO)
+        watch(peer)
+
+    scenario = Scenario("idle", server, client, "eof", "server")
+    with recorder("regular", upstreams, confdir, tmp_path, *options) as rig:
+        seen = upstream.play(scenario, lambda: rig.connect(upstream, tls=False), "127.0.0.1")
+        path = seen.server.head.split(b" ", 2)[1].decode()
+        check_all_there(scenario, seen, rig.trace(path))
+
+
+def test_nothing_is_left_over(
+    upstreams: dict[bool, Upstream], confdir: Path, tmp_path: Path
+) -> None:
+    """After many sessions with all kinds of ends: no file, thread, task or connection."""
+    kinds = [s for s in SCENARIOS if not s.name.startswith(("big", "stalled"))]
+
+    def play(rig: Rig, times: int) -> None:
+        for number in range(times):
+            scenario = kinds[number % len(kinds)]
+            tls = scenario.tls if scenario.tls is not None else number % 2 == 0
+            upstream = upstreams[tls]
+            seen = upstream.play(scenario, lambda: rig.connect(upstream, tls=tls), "127.0.0.1")
+            rig.trace(seen.server.head.split(b" ", 2)[1].decode())
+
+    with recorder("regular", upstreams, confdir, tmp_path) as rig:
+        play(rig, 5)
+        before = settled()
+        play(rig, 200)
+        wait_until(lambda: settled() == before)
+        record = ctx.master.addons.get("record")
+        assert (record._live, record._busy) == ({}, {})
+
+
+def settled() -> dict[str, int]:
+    """What there is once mitmproxy has let go of all connections."""
+    wait_until(lambda: not ctx.master.addons.get("proxyserver").connections)
+    gc.collect()
+    return {
+        "files": len(list(Path("/proc/self/fd").iterdir())),
+        "threads": threading.active_count(),
+        **Counter(
+            kind.__name__
+            for each in gc.get_objects()
+            for kind in (asyncio.Task, Leg, LiveSession, Recording, ConnectionHandler)
+            if isinstance(each, kind) and not (kind is asyncio.Task and each.done())
+        ),
+    }

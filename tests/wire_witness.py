@@ -14,6 +14,7 @@ import ssl
 import struct
 import termios
 import threading
+import time
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -96,6 +97,14 @@ def split(data: bytes) -> tuple[list[Split], bytes]:
         )
         at += head + size
     return out, data[at:]
+
+
+def wait_until(condition: Callable[[], object]) -> None:
+    """Wait for a condition that nobody tells of."""
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, "it does not come to that"
+        threading.Event().wait(0.01)
 
 
 class Deflater:

@@ -84,7 +84,11 @@ class RelayLayer(layer.Layer):
 
     def _start(self) -> None:
         # An idle session is no reason to end it: mitmproxy's watchdog would.
-        self._no_timeout.enter_context(self._handler.timeout_watchdog.disarm())
+        watchdog = self._handler.timeout_watchdog
+        self._no_timeout.enter_context(watchdog.disarm())
+        # Disarmed, it still fires at the end of a sleep that it is in: the relay's bytes
+        # are no activity that it knows of. Leaving `disarm` sets the time anew.
+        watchdog.last_activity = float("inf")
         lock = self._handler._server_event_lock
         relay = Relay(*self._legs, self._sink, lambda: _is_waited_for(lock), self._no_timeout.close)
         self._sink.attach(relay, self._finish)

@@ -165,6 +165,7 @@ class Leg(asyncio.Protocol):
         self._tls_ended = False
         self._holds: set[str] = set()
         self._begun = False
+        self._lost_early = False
         self._resetting = False
         self._error: Exception | None = None
 
@@ -201,12 +202,10 @@ class Leg(asyncio.Protocol):
         buffer.clear()
         self.data_received(backlog)
         error = self._error or self._reader.exception()
-        if error is not None:
-            self.connection_lost(error)
-        elif self._reader.at_eof():
+        if error is None and self._reader.at_eof():
             self.eof_received()
-        elif self._transport.is_closing():
-            self.connection_lost(None)
+        if error is not None or self._lost_early or self._stock is None:
+            self.connection_lost(error)
         self.release("take-over")
 
     def hand_back(self) -> None:
@@ -247,7 +246,8 @@ class Leg(asyncio.Protocol):
             return
         self._error = exc
         if not self._begun:
-            return  # `begin` comes back to it
+            self._lost_early = True  # `begin` comes back to it
+            return
         if exc is not None and not self._resetting:
             self._read_rest()
             self.peer_ended = True
