@@ -1,12 +1,13 @@
 """`make demo`: record a failing session against the simulated API, explain it, replay it.
 
-Runs the commands that it prints, with a folder of its own.
+Runs the commands that it prints. The traces stay in recordings/demo until the next time.
 """
 
+import os
 import shlex
+import shutil
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -53,32 +54,35 @@ def client(url: str, *, recorded_in: str | None = None) -> None:
 
 
 def main() -> None:
-    with tempfile.TemporaryDirectory(prefix="wsproxy-demo-") as folder:
-        print("# 1. A simulated speech API, and an app that stalls, recorded")
-        api, url = start(*SIMULATE)
-        try:
-            client(url, recorded_in=folder)
-            trace = str(next(Path(folder).glob("*.wstrace")))
+    os.chdir(HERE.parent)
+    folder = "recordings/demo"
+    shutil.rmtree(folder, ignore_errors=True)
+    print("# 1. A simulated speech API, and an app that stalls, recorded")
+    api, url = start(*SIMULATE)
+    try:
+        client(url, recorded_in=folder)
+        trace = str(next(Path(folder).glob("*.wstrace")))
 
-            print("\n# 2. What was recorded, and why it failed")
-            run("list", folder)
-            run("explain", trace)
+        print("\n# 2. What was recorded, and why it failed")
+        run("list", folder)
+        run("explain", trace)
 
-            print("\n# 3. Replayed as the client: does the API fail again?")
-            run("replay", "client", trace, "--to", url, "--out", f"{folder}/replayed")
-        finally:
-            api.terminate()
-            api.wait()
+        print("\n# 3. Replayed as the client: does the API fail again?")
+        run("replay", "client", trace, "--to", url, "--out", f"{folder}/replayed")
+    finally:
+        api.terminate()
+        api.wait()
 
-        print("\n# 4. Replayed as the server: does the app meet the failure again?")
-        server, url = start("replay", "server", trace, "--out", f"{folder}/replayed")
-        try:
-            client(url)
-            assert server.stdout is not None
-            print(server.stdout.read(), end="")
-        finally:
-            server.terminate()
-            server.wait()
+    print("\n# 4. Replayed as the server: does the app meet the failure again?")
+    server, url = start("replay", "server", trace, "--out", f"{folder}/replayed")
+    try:
+        client(url)
+        assert server.stdout is not None
+        print(server.stdout.read(), end="")
+    finally:
+        server.terminate()
+        server.wait()
+    print(f"\n# The traces are in {folder}; look around: wsproxy show {trace}")
 
 
 if __name__ == "__main__":
