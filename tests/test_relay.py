@@ -544,6 +544,14 @@ class Rig:
             self.traces[request.path if request else ""] = recording.path
             self.ended.notify_all()
 
+    def play(
+        self, scenario: Scenario, *, client_tls: bool, server_tls: bool
+    ) -> tuple[Witnessed, Path]:
+        """Play a scenario through the recorder; returns what was seen and its trace."""
+        upstream = self.upstream[server_tls]
+        seen = upstream.play(scenario, lambda: self.connect(upstream, tls=client_tls))
+        return seen, self.trace(seen.server.head.split(b" ", 2)[1].decode())
+
     def trace(self, path: str) -> Path:
         """The completed trace of the session with this path."""
         with self.ended:
@@ -628,12 +636,10 @@ def test_not_touched_and_all_there(
     rig: Rig, client_tls: bool, server_tls: bool, scenario: Scenario
 ) -> None:
     upstream = rig.upstream[server_tls]
-    host = f"127.0.0.1:{upstream.port}"
-    expected = upstream.play(scenario, lambda: direct(upstream.port, tls=server_tls), host)
-    seen = upstream.play(scenario, lambda: rig.connect(upstream, tls=client_tls), host)
-    path = seen.server.head.split(b" ", 2)[1].decode()
+    expected = upstream.play(scenario, lambda: direct(upstream.port, tls=server_tls))
+    seen, trace = rig.play(scenario, client_tls=client_tls, server_tls=server_tls)
     check_not_touched(scenario, expected, seen, same_tls=client_tls == server_tls)
-    check_all_there(scenario, seen, rig.trace(path))
+    check_all_there(scenario, seen, trace)
 
 
 def check_not_touched(
@@ -781,9 +787,7 @@ def test_an_idle_session_outlives_mitmproxys_timeout(
 
     scenario = Scenario("idle", server, client, "eof", "server")
     with recorder("regular", upstreams, confdir, tmp_path, *options) as rig:
-        seen = upstream.play(scenario, lambda: rig.connect(upstream, tls=False), "127.0.0.1")
-        path = seen.server.head.split(b" ", 2)[1].decode()
-        check_all_there(scenario, seen, rig.trace(path))
+        check_all_there(scenario, *rig.play(scenario, client_tls=False, server_tls=False))
 
 
 def test_nothing_is_left_over(
@@ -796,9 +800,7 @@ def test_nothing_is_left_over(
         for number in range(times):
             scenario = kinds[number % len(kinds)]
             tls = scenario.tls if scenario.tls is not None else number % 2 == 0
-            upstream = upstreams[tls]
-            seen = upstream.play(scenario, lambda: rig.connect(upstream, tls=tls), "127.0.0.1")
-            rig.trace(seen.server.head.split(b" ", 2)[1].decode())
+            rig.play(scenario, client_tls=tls, server_tls=tls)
 
     with recorder("regular", upstreams, confdir, tmp_path) as rig:
         play(rig, 5)

@@ -412,6 +412,10 @@ _KEY = "dGhlIHNhbXBsZSBub25jZQ=="
 _ACCEPT = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="  # RFC 6455, section 1.3
 
 
+def _extensions(scenario: Scenario) -> list[str]:
+    return [f"Sec-WebSocket-Extensions: {scenario.extensions}"] if scenario.extensions else []
+
+
 @dataclass
 class _Run:
     scenario: Scenario
@@ -421,7 +425,7 @@ class _Run:
 
 
 class Upstream:
-    """A listening server that plays the server's part of scenarios, or any other part.
+    """A listening server that plays the server's part of scenarios.
 
     Args:
         certificate: for wss; None for ws.
@@ -429,31 +433,18 @@ class Upstream:
 
     def __init__(self, certificate: Certificate | None = None) -> None:
         self._context = certificate.server_context() if certificate else None
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._listener.getsockname()[1]
+        listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = listener.getsockname()[1]
         self._runs: dict[str, _Run] = {}
         self._count = 0
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._accepting = accepting(listener, self._serve)
 
     def __enter__(self) -> Upstream:
+        self._accepting.__enter__()
         return self
 
     def __exit__(self, *exc: object) -> None:
-        with contextlib.suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-
-    @property
-    def tls(self) -> bool:
-        return self._context is not None
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                sock, _ = self._listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._serve, args=(sock,), daemon=True).start()
+        self._accepting.__exit__(None, None, None)
 
     def _serve(self, sock: socket.socket) -> None:
         peer = Peer(sock)
@@ -466,15 +457,7 @@ class Upstream:
                 return  # opened ahead, and not used
             run = self._runs[head.split(b" ", 2)[1].decode().partition("?")[0]]
             run.peer = peer
-            extensions = run.scenario.extensions
-            extra = f"Sec-WebSocket-Extensions: {extensions}\r\n" if extensions else ""
-            peer.send_head(
-                (
-                    "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
-                    f"Connection: Upgrade\r\nSec-WebSocket-Accept: {_ACCEPT}\r\n{extra}\r\n"
-                ).encode(),
-                run.scenario.with_101,
-            )
+            peer.send_head(accepted(*_extensions(run.scenario)), run.scenario.with_101)
             run.scenario.server(peer)
         except BaseException as error:
             if run is None:
@@ -486,26 +469,15 @@ class Upstream:
             if run is not None:
                 run.done.set()
 
-    def play(self, scenario: Scenario, connect: Callable[[], Peer], host: str) -> Witnessed:
+    def play(self, scenario: Scenario, connect: Callable[[], Peer]) -> Witnessed:
         """Play a scenario over a connection that `connect` opens to this server."""
         self._count += 1
         path = f"/{scenario.name}/{self._count}"
         run = self._runs[path] = _Run(scenario)
         client = connect()
         try:
-            extra = (
-                f"Sec-WebSocket-Extensions: {scenario.extensions}\r\n"
-                if scenario.extensions
-                else ""
-            )
-            client.send_head(
-                (
-                    f"GET {path} HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\n"
-                    f"Connection: Upgrade\r\nSec-WebSocket-Key: {_KEY}\r\n"
-                    f"Sec-WebSocket-Version: 13\r\n{extra}\r\n"
-                ).encode(),
-                scenario.with_request,
-            )
+            request = upgrade(path, f"127.0.0.1:{self.port}", *_extensions(scenario))
+            client.send_head(request, scenario.with_request)
             head = client.read_head()
             assert head.startswith(b"HTTP/1.1 101 "), head
             scenario.client(client)
@@ -516,6 +488,77 @@ class Upstream:
             raise run.error
         assert run.peer is not None
         return Witnessed(client, run.peer)
+
+
+def upgrade(path: str, host: str, *headers: str) -> bytes:
+    """The head of a request for a WebSocket."""
+    lines = [
+        f"GET {path} HTTP/1.1",
+        f"Host: {host}",
+        "Upgrade: websocket",
+        "Connection: Upgrade",
+        f"Sec-WebSocket-Key: {_KEY}",
+        "Sec-WebSocket-Version: 13",
+        *headers,
+    ]
+    return "".join(f"{line}\r\n" for line in [*lines, ""]).encode()
+
+
+def accepted(*headers: str) -> bytes:
+    """The head of an answer that accepts it."""
+    lines = [
+        "HTTP/1.1 101 Switching Protocols",
+        "Upgrade: websocket",
+        "Connection: Upgrade",
+        f"Sec-WebSocket-Accept: {_ACCEPT}",
+        *headers,
+    ]
+    return "".join(f"{line}\r\n" for line in [*lines, ""]).encode()
+
+
+@contextlib.contextmanager
+def serving(script: Script, certificate: Certificate | None = None) -> Iterator[int]:
+    """Run a script for each connection to a port; the connection is closed after it."""
+    context = certificate.server_context() if certificate else None
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve(sock: socket.socket) -> None:
+        # A peer that goes away is what some tests are about.
+        with sock, contextlib.suppress(OSError):
+            peer = Peer(sock)
+            if context is not None:
+                peer.start_tls(context)
+            script(peer)
+
+    with accepting(listener, serve):
+        yield listener.getsockname()[1]
+
+
+@contextlib.contextmanager
+def accepting(listener: socket.socket, serve: Callable[[socket.socket], None]) -> Iterator[None]:
+    """Serve each connection on a thread of its own until the end of the `with`."""
+
+    def accept() -> None:
+        while True:
+            try:
+                sock, _ = listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=serve, args=(sock,), daemon=True).start()
+
+    threading.Thread(target=accept, daemon=True).start()
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+
+
+def unused_port() -> int:
+    """A port that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        return int(sock.getsockname()[1])
 
 
 # -- ways to the server
@@ -593,18 +636,5 @@ def connect_proxy() -> Iterator[int]:
                 pump(client, server)
                 back.join()
 
-    def accept() -> None:
-        while True:
-            try:
-                sock, _ = listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=serve, args=(sock,), daemon=True).start()
-
-    threading.Thread(target=accept, daemon=True).start()
-    try:
+    with accepting(listener, serve):
         yield listener.getsockname()[1]
-    finally:
-        with contextlib.suppress(OSError):
-            listener.shutdown(socket.SHUT_RDWR)
-        listener.close()

@@ -175,7 +175,7 @@ def _legs(context: Context, flow: http.HTTPFlow) -> tuple[ConnectionHandler, tup
 def _is_waited_for(lock: asyncio.Lock) -> bool:
     """Whether a task waits for the lock, or is about to get it."""
     # `locked()` is false while the next one is being woken.
-    return bool(lock._waiters)  # type: ignore[attr-defined]
+    return bool(lock._waiters)
 
 
 def _leg(
