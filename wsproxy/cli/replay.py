@@ -283,6 +283,8 @@ class _Screen:
             signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))
             return await what()
 
+        # A shell starts background jobs with SIGINT ignored, and asyncio leaves that so.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         try:
             return asyncio.run(body())
         except KeyboardInterrupt:
