@@ -119,8 +119,11 @@ class Record:
 
     # -- a session with an HTTP exchange
 
-    def request(self, flow: http.HTTPFlow) -> None:
-        """An upgrade is asked for: the session begins before anything can go wrong."""
+    def requestheaders(self, flow: http.HTTPFlow) -> None:
+        """An upgrade is asked for: the session begins before anything can go wrong.
+
+        The hook after this one does not come for a client that leaves at once.
+        """
         if is_upgrade(_pairs(flow.request.headers)) and self._wanted(flow.request.pretty_host):
             self._begin(flow)
 

@@ -22,6 +22,8 @@ from wsproxy.recording import Recording
 
 from .addon import Record
 
+DISCONNECT_PATIENCE = 2.0  # seconds that open connections get to end when the recorder stops
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -116,6 +118,7 @@ async def recorder(
     finally:
         master.shutdown()
         await task
+        await _disconnect(master)
 
 
 @contextlib.contextmanager
@@ -182,6 +185,23 @@ def _master(settings: Settings, addon: Record, watch: _Watch) -> DumpMaster:
     return master
 
 
+async def _disconnect(master: DumpMaster) -> None:
+    """End the connections that are still open; their sessions are recorded as stopped.
+
+    Left to the end of the event loop, each would log a traceback on Python 3.11.
+    """
+    proxyserver = _proxyserver(master)
+    for handler in list(proxyserver.connections.values()):
+        io = handler.transports.get(handler.client)
+        if io is not None and io.handler is not None:
+            io.handler.cancel("the recorder is stopped")
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + DISCONNECT_PATIENCE
+    # mitmproxy has no event for it.
+    while proxyserver.connections and loop.time() < deadline:  # noqa: ASYNC110
+        await asyncio.sleep(0.005)
+
+
 class _Watch:
     """Tells when mitmproxy listens, and counts connections."""
 
@@ -225,10 +245,14 @@ def _explained(message: str, settings: Settings) -> str:
     )
 
 
-def _address(master: DumpMaster) -> tuple[str, int] | None:
+def _proxyserver(master: DumpMaster) -> Proxyserver:
     proxyserver = master.addons.get("proxyserver")
     assert isinstance(proxyserver, Proxyserver)
-    for address in proxyserver.listen_addrs():
+    return proxyserver
+
+
+def _address(master: DumpMaster) -> tuple[str, int] | None:
+    for address in _proxyserver(master).listen_addrs():
         return str(address[0]), int(address[1])
     return None
 
