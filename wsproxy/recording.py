@@ -7,6 +7,7 @@ owns a recording.
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import time
@@ -113,7 +114,11 @@ class Recording:
         self.path = path
         self.session = Session()
         self.error: OSError | None = None
-        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        if path.exists():
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
+        # It gets its name once it can be read: no trace is ever an empty file.
+        unnamed = path.with_name(f".{path.name}.new")
+        fd = os.open(unnamed, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         self._file = open(fd, "wb", buffering=0)  # noqa: SIM115  # closed by end()
         self._writer = TraceWriter(self._file, start.session)
         self._diagnose = diagnose
@@ -124,6 +129,8 @@ class Recording:
         self._lost: Gap | None = None
         self.ended = False
         self.add(start)
+        self.flush()
+        unnamed.rename(path)
 
     # -- what happened
 
