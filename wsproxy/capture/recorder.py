@@ -78,7 +78,7 @@ class LiveSession:
             return True
         recorder.put((self, self.now(), from_client, data), len(data))
         if recorder.backlog > HIGH and self._relay is not None:
-            return recorder.overrun or not recorder.wait_for_room(self._relay)
+            return recorder.overrun or recorder.wait_for_room(self._relay)
         return True
 
     def eof(self, from_client: bool, how: str) -> None:
@@ -160,6 +160,7 @@ class Recorder:
         self._stopping = False
         self._open: dict[LiveSession, Recording] = {}
         self._held: set[Held] = set()
+        self._patience: asyncio.TimerHandle | None = None  # until held ones are released
         self._warned = False
         self._thread = threading.Thread(target=self._run, name="wsproxy-recorder", daemon=True)
         self._thread.start()
@@ -189,7 +190,7 @@ class Recorder:
         if self.backlog <= HIGH:
             return True
         if not self._held:
-            self._loop.call_later(PATIENCE, self._give_up_waiting)
+            self._patience = self._loop.call_later(PATIENCE, self._give_up_waiting)
         self._held.add(relay)
         self._wake.set()
         return False
@@ -205,6 +206,8 @@ class Recorder:
         self._release()
 
     def _release(self) -> None:
+        if self._patience is not None:
+            self._patience.cancel()
         held, self._held = self._held, set()
         for relay in held:
             relay.release()
