@@ -361,7 +361,8 @@ def check_good(client, seen, session, served):
     assert (session.provider, session.api) == (provider, client.api)
     assert session.complete
     assert session.response.status == 101
-    assert (session.ending, session.closed_by) == ("close", "server")
+    # After the last message both sides close; the one or the other Close frame is first.
+    assert session.ending == "close"
     assert session.close.code == 1000
     assert count(session, from_client=True) == there.binaries + there.texts
     assert count(session, from_client=False) == there.sent
