@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
-from wsproxy.diagnose import Finding, diagnose
 
 from conditions import LIMITS, Behaviour, api_of, audio, good, path_of, talk
 from wsproxy.capture.embed import Settings, background
 from wsproxy.catalog import Condition, load
+from wsproxy.diagnose import Finding, diagnose
 from wsproxy.redact import Redactor
 from wsproxy.replay import ClientOptions, ReplayServer, ServerOptions, Verdict, replay_client
 from wsproxy.replay.recorded import Records
