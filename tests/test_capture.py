@@ -34,6 +34,7 @@ from wire_witness import (
     close,
     direct,
     frame,
+    listens,
     serving,
     through_connect,
     unused_port,
@@ -386,7 +387,7 @@ def test_only_hosts_asked_for_are_recorded(confdir: Path, tmp_path: Path) -> Non
     out = tmp_path / "traces"
     with (
         recorder(confdir, out, "regular", hosts=(r"^localhost$",)) as recorded,
-        serving(good_server) as upstream,
+        serving(patient_server) as upstream,
     ):
         good_session(recorded.port, upstream)
         peer = through_connect(recorded.port, upstream, tls=False, host="localhost")
@@ -400,7 +401,7 @@ def test_only_hosts_asked_for_are_recorded(confdir: Path, tmp_path: Path) -> Non
 
 
 def test_traces_are_private_and_named_after_nothing_that_was_sent(recorded: Recorded) -> None:
-    with serving(good_server) as upstream:
+    with serving(patient_server) as upstream:
         good_session(recorded.port, upstream, "/../../%2e%2e/evil\x7f")
         path = recorded.sessions.get(timeout=PATIENCE)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -499,14 +500,6 @@ def program(
         finally:
             process.kill()
             process.wait()
-
-
-def listens(port: int) -> bool:
-    try:
-        socket.create_connection(("127.0.0.1", port)).close()
-    except OSError:
-        return False
-    return True
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

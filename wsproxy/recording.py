@@ -42,7 +42,7 @@ from wsproxy.wire import (
     header,
 )
 
-FLUSH_AFTER_NS = 150_000_000  # a block is written once its first record is this old
+FLUSH_AFTER_NS = 120_000_000  # a block is written once its first record is this old
 
 Diagnose = Callable[[Session], list[Finding]]
 
