@@ -15,6 +15,9 @@ _PRELOAD = Path(__file__).parent / "preload"
 # Libraries differ in which ones they read, and in which case.
 _PROXY_VARIABLES = ("http_proxy", "https_proxy", "all_proxy", "ws_proxy", "wss_proxy")
 
+# The modes in which the recorder is a proxy that apps name, and how they name it.
+_PROXY_MODES = {"regular": "http", "upstream": "http", "socks5": "socks5h"}
+
 # Each replaces the library's own bundle, so it gets all certificates.
 _BUNDLE_VARIABLES = (
     "SSL_CERT_FILE",
@@ -47,8 +50,8 @@ def for_command(
 
     Args:
         running: the recorder.
-        mode: its mode; in a reverse mode no proxy variable is set, and
-            WSPROXY_URL tells the command where the recorder is.
+        mode: its mode. Only where the recorder is a proxy are proxy variables set;
+            WSPROXY_URL always tells the command where it is.
         folder: where the certificate bundle is written.
         base: the environment to begin with; None is this process's.
     """
@@ -58,27 +61,34 @@ def for_command(
     host, port = running.address
     url = f"http://{host}:{port}"
     env["WSPROXY_URL"] = url
-    if mode.startswith("reverse:"):
-        return env
-    proxy = f"socks5h://{host}:{port}" if mode == "socks5" else url
-    for name in _PROXY_VARIABLES:
-        env[name] = env[name.upper()] = proxy
-    # An app that talks to this machine is to be recorded as well.
-    for name in ("no_proxy", "NO_PROXY"):
-        env.pop(name, None)
     bundle = _bundle(running.ca, folder, env.get("SSL_CERT_FILE"))
     for name in _BUNDLE_VARIABLES:
         env[name] = str(bundle)
-    env["NODE_EXTRA_CA_CERTS"] = str(running.ca)
-    env["DENO_CERT"] = str(running.ca)
-    env["NODE_USE_ENV_PROXY"] = "1"
-    if mode != "socks5":  # the preloads speak CONNECT
-        preload = _PRELOAD / "node" / "proxy.cjs"
-        env["NODE_OPTIONS"] = f'{env.get("NODE_OPTIONS", "")} --require "{preload}"'.strip()
-        env["PYTHONPATH"] = os.pathsep.join(
-            part for part in (str(_PRELOAD / "python"), env.get("PYTHONPATH")) if part
-        )
+    env["NODE_EXTRA_CA_CERTS"] = env["DENO_CERT"] = str(running.ca)
+    kind = mode.partition(":")[0]
+    if kind in _PROXY_MODES:
+        _use_proxy(env, f"{_PROXY_MODES[kind]}://{host}:{port}")
+    if kind in ("regular", "upstream"):
+        _use_preloads(env)
     return env
+
+
+def _use_proxy(env: dict[str, str], url: str) -> None:
+    for name in _PROXY_VARIABLES:
+        env[name] = env[name.upper()] = url
+    # An app that talks to this machine is to be recorded as well.
+    for name in ("no_proxy", "NO_PROXY"):
+        env.pop(name, None)
+    env["NODE_USE_ENV_PROXY"] = "1"
+
+
+def _use_preloads(env: dict[str, str]) -> None:
+    """Have Python and Node load what teaches libraries that know no proxy to use one."""
+    preload = _PRELOAD / "node" / "proxy.cjs"
+    env["NODE_OPTIONS"] = f'{env.get("NODE_OPTIONS", "")} --require "{preload}"'.strip()
+    env["PYTHONPATH"] = os.pathsep.join(
+        part for part in (str(_PRELOAD / "python"), env.get("PYTHONPATH")) if part
+    )
 
 
 def _bundle(ca: Path, folder: Path, own: str | None) -> Path:

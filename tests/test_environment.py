@@ -1,0 +1,81 @@
+"""What a command that is run under the recorder finds in its environment."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from wsproxy.capture.embed import Running, _Watch
+from wsproxy.capture.environment import for_command
+
+URL = "http://127.0.0.1:4711"
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Running:
+    ca = tmp_path / "ca.pem"
+    ca.write_text("our CA\n")
+    return Running(("127.0.0.1", 4711), ca, _Watch(), lambda: None)
+
+
+def test_proxy_variables_are_set_in_both_cases_and_exceptions_removed(
+    running: Running, tmp_path: Path
+) -> None:
+    env = for_command(running, "regular", tmp_path, {"NO_PROXY": "localhost", "no_proxy": "*"})
+    for name in ("http_proxy", "https_proxy", "all_proxy", "ws_proxy", "wss_proxy"):
+        assert env[name] == env[name.upper()] == URL
+    assert "NO_PROXY" not in env
+    assert "no_proxy" not in env
+
+
+def test_the_bundle_has_the_usual_authorities_the_users_own_and_ours(
+    running: Running, tmp_path: Path
+) -> None:
+    own = tmp_path / "own.pem"
+    own.write_text("own CA\n")
+    env = for_command(running, "regular", tmp_path, {"SSL_CERT_FILE": str(own)})
+    bundle = Path(env["SSL_CERT_FILE"]).read_text()
+    assert "own CA" in bundle
+    assert "our CA" in bundle
+    assert bundle.count("BEGIN CERTIFICATE") > 50
+    assert env["NODE_EXTRA_CA_CERTS"] == str(running.ca)
+
+
+@pytest.mark.parametrize("mode", ["reverse:http://127.0.0.1:1", "transparent"])
+def test_where_the_recorder_is_no_proxy_none_is_named(
+    mode: str, running: Running, tmp_path: Path
+) -> None:
+    env = for_command(running, mode, tmp_path, {})
+    assert "https_proxy" not in env
+    assert "NODE_OPTIONS" not in env
+    assert env["WSPROXY_URL"] == URL
+    assert env["NODE_EXTRA_CA_CERTS"] == str(running.ca)
+
+
+def test_socks5_is_named_as_such_and_without_the_preloads(running: Running, tmp_path: Path) -> None:
+    env = for_command(running, "socks5", tmp_path, {})
+    assert env["ALL_PROXY"] == "socks5h://127.0.0.1:4711"
+    assert "PYTHONPATH" not in env
+
+
+def test_what_the_user_has_set_for_node_and_python_is_kept(
+    running: Running, tmp_path: Path
+) -> None:
+    base = {"NODE_OPTIONS": "--no-warnings", "PYTHONPATH": "/some/where"}
+    env = for_command(running, "regular", tmp_path, base)
+    assert env["NODE_OPTIONS"].startswith("--no-warnings --require ")
+    assert env["PYTHONPATH"].endswith(f"{os.pathsep}/some/where")
+
+
+def test_the_users_own_sitecustomize_runs_as_well(running: Running, tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text("print('mine', end=' ')")
+    env = for_command(running, "regular", tmp_path, {"PYTHONPATH": str(tmp_path)})
+    done = subprocess.run(
+        [sys.executable, "-c", "print('app')"], env=env, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "mine app\n"
+    assert not done.stderr
