@@ -10,7 +10,7 @@ import hashlib
 import hmac
 import os
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote_plus
@@ -20,6 +20,7 @@ import click
 from wsproxy.catalog import Credentials
 
 PLACEHOLDER = "REDACTED"
+MIN_HIDDEN = 6  # characters of a credential that is looked for in the answer as well
 
 # Credentials whatever the provider: for the proxy, or a session of something else.
 _ALWAYS = frozenset({"authorization", "cookie", "set-cookie", "proxy-authorization"})
@@ -53,11 +54,44 @@ def fingerprint_key(folder: Path | None = None) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Redacted:
-    """A handshake's headers and path without credentials, and what was taken where."""
+    """A handshake's headers and path without credentials, and what was taken where.
+
+    Attributes:
+        secrets: the credentials themselves, to be hidden where the other side repeats
+            them. They never leave memory.
+    """
 
     headers: list[list[str]]
     path: str
     taken: list[dict[str, Any]]
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+
+
+def hide(text: str, secrets: tuple[str, ...]) -> str:
+    """A text of the answer without the request's credentials, which some servers repeat."""
+    for secret in secrets:
+        text = text.replace(secret, PLACEHOLDER)
+    return text
+
+
+def hide_bytes(data: bytes, secrets: tuple[str, ...]) -> bytes:
+    """As `hide`, for a body."""
+    for secret in secrets:
+        data = data.replace(secret.encode("utf-8", "surrogateescape"), PLACEHOLDER.encode())
+    return data
+
+
+@dataclass(slots=True)
+class _Taken:
+    """What has been taken out of a head so far.
+
+    Attributes:
+        subprotocol: the last one seen: a list of them may go over several lines.
+    """
+
+    records: list[dict[str, Any]] = field(default_factory=list)
+    secrets: list[str] = field(default_factory=list)
+    subprotocol: str = ""
 
 
 class Redactor:
@@ -82,13 +116,17 @@ class Redactor:
             headers: (name, value) pairs.
             path: of a request, with its query.
         """
-        taken: list[dict[str, Any]] = []
+        taken = _Taken()
         kept = [[name, self._header(name, value, taken)] for name, value in headers]
-        return Redacted(kept, self._path(path, taken), taken)
+        path = self._path(path, taken)
+        # Shorter ones would hide what is no repetition; longest first, as one may hold another.
+        secrets = {each for each in taken.secrets if len(each) >= MIN_HIDDEN}
+        return Redacted(kept, path, taken.records, tuple(sorted(secrets, key=len, reverse=True)))
 
-    def _take(self, where: str, name: str, secret: str, taken: list[dict[str, Any]]) -> str:
+    def _take(self, where: str, name: str, secret: str, taken: _Taken) -> str:
+        taken.secrets.append(secret)
         digest = hmac.new(self._key, secret.encode("utf-8", "surrogateescape"), hashlib.sha256)
-        taken.append(
+        taken.records.append(
             {
                 "where": where,
                 "name": name,
@@ -98,7 +136,7 @@ class Redactor:
         )
         return PLACEHOLDER
 
-    def _header(self, name: str, value: str, taken: list[dict[str, Any]]) -> str:
+    def _header(self, name: str, value: str, taken: _Taken) -> str:
         lower = name.lower()
         if lower == "sec-websocket-protocol":
             return self._subprotocols(name, value, taken)
@@ -109,23 +147,22 @@ class Redactor:
             return f"{scheme} {self._take('header', name, secret, taken)}" if secret else value
         return self._take("header", name, value, taken)
 
-    def _subprotocols(self, name: str, value: str, taken: list[dict[str, Any]]) -> str:
+    def _subprotocols(self, name: str, value: str, taken: _Taken) -> str:
         """An item after a marker, or with a prefix, is a credential: browsers have no headers."""
         out: list[str] = []
-        previous = ""
         for item in value.split(","):
             item = item.strip()  # noqa: PLW2901
             prefix = next((p for p in self._prefixes if item.startswith(p)), None)
             if prefix is not None:
                 out.append(prefix + self._take("subprotocol", name, item[len(prefix) :], taken))
-            elif previous.lower() in self._markers:
+            elif taken.subprotocol.lower() in self._markers:
                 out.append(self._take("subprotocol", name, item, taken))
             else:
                 out.append(item)
-            previous = item
+            taken.subprotocol = item
         return ", ".join(out)
 
-    def _path(self, path: str, taken: list[dict[str, Any]]) -> str:
+    def _path(self, path: str, taken: _Taken) -> str:
         before, mark, query = path.partition("?")
         if not mark:
             return path
@@ -134,6 +171,7 @@ class Redactor:
             name, equals, value = part.partition("=")
             if value and unquote_plus(name).lower() in self._query:
                 secret = unquote_plus(value)
+                taken.secrets.append(value)  # as it may be repeated in a URL
                 out.append(name + equals + quote(self._take("query", name, secret, taken)))
             else:
                 out.append(part)

@@ -22,7 +22,7 @@ from mitmproxy.version import VERSION as MITMPROXY_VERSION
 from wsproxy import catalog
 from wsproxy.diagnose import annotate
 from wsproxy.recording import Clock, Recording, new_start
-from wsproxy.redact import Redactor, fingerprint_key
+from wsproxy.redact import Redactor, fingerprint_key, hide, hide_bytes
 from wsproxy.session import Session
 from wsproxy.trace import Failure, Finding, Request, Response
 from wsproxy.wire import Close, Opcode, is_upgrade
@@ -221,6 +221,7 @@ class Record:
         path = request.path.partition("?")[0]
         session = self._new_session(flow.client_conn, request.pretty_host, path, made_up=False)
         redacted = self._redact(_pairs(request.headers), request.path)
+        session.secrets = redacted.secrets
         body = None if upgrade else (request.raw_content or b"")[:MAX_BODY]
         session.add(
             Request(
@@ -269,15 +270,16 @@ class Record:
 
     def _response(self, session: LiveSession, response: http.Response) -> Response:
         redacted = self._redact(_pairs(response.headers))
+        headers = [[name, hide(value, session.secrets)] for name, value in redacted.headers]
         body = None
         if response.status_code != 101:
-            body = response.get_content(strict=False) or b""
+            body = hide_bytes(response.get_content(strict=False) or b"", session.secrets)
         return Response(
             session.now(),
             response.status_code,
             response.reason,
             response.http_version,
-            redacted.headers,
+            headers,
             body[:MAX_BODY] if body is not None else None,
             len(body or b""),
             redacted.taken,

@@ -46,11 +46,15 @@ class LiveSession:
 
     Args:
         start: the first record; its time is `clock`'s start.
+
+    Attributes:
+        secrets: the request's credentials, to be hidden where the answer repeats them.
     """
 
     def __init__(self, recorder: Recorder, clock: Clock, start: Start) -> None:
         self.start = start
         self.ended = False
+        self.secrets: tuple[str, ...] = ()
         self._recorder = recorder
         self._origin_ns = clock.origin_ns
         self._relay: Held | None = None

@@ -1,0 +1,134 @@
+"""No credential of any provider reaches the disk; who uses the same one can still be told."""
+
+from __future__ import annotations
+
+import queue
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+import zstandard
+
+from wire_witness import MASK, PATIENCE, Peer, accepted, close, serving, through_connect, upgrade
+from wsproxy import catalog
+from wsproxy.capture.embed import Settings, background
+from wsproxy.catalog import Credentials
+from wsproxy.redact import PLACEHOLDER, Redactor, fingerprint_key
+
+PROVIDERS = catalog.load().providers
+
+
+def secrets_of(credentials: Credentials) -> tuple[list[str], str, list[str]]:
+    """Headers and query with a credential in every place, and the credentials."""
+    secrets: list[str] = []
+
+    def secret(where: str) -> str:
+        secrets.append(f"s3cr3t+{where}/{len(secrets):04}==")
+        return secrets[-1]
+
+    headers = [f"{name}: {secret(name)}" for name in credentials.headers]
+    headers += [f"{n.title()}: Token {secret(n)}" for n in credentials.headers]
+    query = "&".join(f"{n}={quote(secret(n), safe='')}" for n in credentials.query)
+    items = [item for name in credentials.subprotocols for item in (name, secret("item"))]
+    items += [f"{prefix}{secret('prefix')}" for prefix in credentials.subprotocol_prefixes]
+    if items:
+        headers.append(f"Sec-WebSocket-Protocol: {', '.join(items)}")
+    return headers, query, secrets
+
+
+def decompressed(path: Path) -> bytes:
+    with path.open("rb") as file:
+        reader = zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True)
+        return b"".join(iter(lambda: reader.read(1 << 16), b""))
+
+
+@pytest.mark.parametrize("answer", [101, 401])
+def test_no_planted_credential_reaches_a_trace_or_a_log(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, answer: int
+) -> None:
+    """Each provider's places, in the request, and all of it repeated in the answer."""
+    caplog.set_level("DEBUG", logger="wsproxy")
+    done: queue.Queue[Path] = queue.Queue()
+    settings = Settings(port=0, out=tmp_path / "traces", confdir=tmp_path / "conf")
+
+    def repeat(peer: Peer) -> None:
+        lines = peer.read_head().decode().split("\r\n")
+        said = [line for line in lines[1:] if "s3cr3t" in line]
+        said.append(f"Location: http://elsewhere{lines[0].split(' ')[1]}")
+        if answer == 101:
+            peer.send_head(accepted(*said), close(1000))
+        else:
+            body = "\n".join(said).encode()
+            extra = [*said, f"Content-Length: {len(body)}", "", ""]
+            peer.send_head("\r\n".join(["HTTP/1.1 401 No", *extra]).encode() + body)
+        peer.until_end()
+
+    with (
+        background(settings, on_end=lambda recording: done.put(recording.path)) as running,
+        serving(repeat) as upstream,
+    ):
+        assert running.address is not None
+        for provider in PROVIDERS:
+            headers, query, secrets = secrets_of(provider.credentials)
+            peer = through_connect(running.address[1], upstream, tls=False)
+            peer.send_head(upgrade(f"/v1/listen?model=x&{query}", "127.0.0.1", *headers))
+            assert str(answer).encode() in peer.read_head()
+            peer.send(close(1000, mask=MASK))
+            peer.close()
+            path = done.get(timeout=PATIENCE)
+            content = decompressed(path)
+            assert b"model=x" in content
+            for secret in secrets:
+                for form in (secret, quote(secret), quote(secret, safe="")):
+                    assert form.encode() not in content, (provider.id, secret)
+                    assert form not in caplog.text
+            assert b"s3cr3t" not in content
+            assert content.count(PLACEHOLDER.encode()) >= len(secrets)
+
+
+def redactor(key: bytes = b"k" * 32) -> Redactor:
+    return Redactor(catalog.load().credentials, key)
+
+
+def test_the_same_credential_has_the_same_fingerprint_wherever_it_is() -> None:
+    one = redactor()([("Authorization", "Token abcdef123")], "/v1/listen?token=abcdef123")
+    two = redactor()([("authorization", "Bearer abcdef123"), ("xi-api-key", "other")])
+    prints = [each["fingerprint"] for each in one.taken + two.taken]
+    assert prints[0] == prints[1] == prints[2] != prints[3]
+    assert [each["length"] for each in one.taken] == [9, 9]
+
+
+def test_another_key_gives_another_fingerprint() -> None:
+    taken = [redactor(key)([("Authorization", "abcdef123")]).taken for key in (b"a", b"b")]
+    assert taken[0][0]["fingerprint"] != taken[1][0]["fingerprint"]
+
+
+def test_the_scheme_stays_and_what_is_no_credential_stays() -> None:
+    redacted = redactor()(
+        [("Authorization", "Token abc"), ("X-Other", "abc"), ("Authorization", "")], "/p?q=1&x"
+    )
+    assert redacted.headers == [
+        ["Authorization", "Token REDACTED"],
+        ["X-Other", "abc"],
+        ["Authorization", ""],
+    ]
+    assert redacted.path == "/p?q=1&x"
+
+
+def test_subprotocols_that_go_over_two_lines() -> None:
+    redacted = redactor()(
+        [("Sec-WebSocket-Protocol", "token"), ("Sec-WebSocket-Protocol", "abcdef123, json")]
+    )
+    assert [value for _, value in redacted.headers] == ["token", "REDACTED, json"]
+
+
+def test_a_name_that_is_escaped_or_in_another_case() -> None:
+    assert redactor()([], "/p?%54oken=abc&TOKEN=d+e").path == "/p?%54oken=REDACTED&TOKEN=REDACTED"
+
+
+def test_the_key_is_kept_and_is_private(tmp_path: Path) -> None:
+    folder = tmp_path / "settings"
+    key = fingerprint_key(folder)
+    assert fingerprint_key(folder) == key
+    assert len(key) == 32
+    assert ((folder / "fingerprint.key").stat().st_mode & 0o777) == 0o600
