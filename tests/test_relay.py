@@ -790,6 +790,19 @@ def test_an_idle_session_outlives_mitmproxys_timeout(
         check_all_there(scenario, *rig.play(scenario, client_tls=False, server_tls=False))
 
 
+def test_a_session_that_is_not_recorded_is_not_touched_either(
+    upstreams: dict[bool, Upstream], confdir: Path, tmp_path: Path
+) -> None:
+    upstream = upstreams[False]
+    with recorder("regular", upstreams, confdir, tmp_path, "wsproxy_host=^nobody$") as rig:
+        for scenario in SOME:
+            expected = upstream.play(scenario, lambda: direct(upstream.port, tls=False))
+            seen = upstream.play(scenario, lambda: rig.connect(upstream, tls=False))
+            check_not_touched(scenario, expected, seen, same_tls=True)
+        settled()
+    assert not list(tmp_path.iterdir())
+
+
 def test_nothing_is_left_over(
     upstreams: dict[bool, Upstream], confdir: Path, tmp_path: Path
 ) -> None:

@@ -300,8 +300,10 @@ class Record:
             return ctx.master.addons.get("view") is None
         return bool(ctx.options.wsproxy_capture == "wire")
 
-    def _sink_for(self, flow: http.HTTPFlow) -> LiveSession | None:
-        return self._live.get(flow.id) if self._wire else None
+    def _sink_for(self, flow: http.HTTPFlow) -> layer.RelaySink | None:
+        if not self._wire:
+            return None
+        return self._live.get(flow.id) or layer.Unrecorded()
 
     def _diagnose(self, session: Session) -> list[Finding]:
         return annotate(session, self._catalog)

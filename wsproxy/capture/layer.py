@@ -41,6 +41,25 @@ class RelaySink(Sink, Protocol):
         """The relay begins; `on_ended` wants the session once its trace is complete."""
 
 
+class Unrecorded:
+    """A sink for a flow that is not to be recorded: it is relayed verbatim all the same."""
+
+    def attach(self, relay: Relay, on_ended: Callable[[Session], None]) -> None:
+        self._on_ended = on_ended
+
+    def data(self, from_client: bool, data: bytes) -> bool:
+        return True
+
+    def eof(self, from_client: bool, how: str) -> None:
+        pass
+
+    def failed(self, from_client: bool, message: str) -> None:
+        pass
+
+    def end(self) -> None:
+        self._on_ended(Session())
+
+
 class RelayEnded(events.MessageInjected[None]):
     """A relay is over. Injected past the protocol layers: those have not seen a byte of it."""
 
