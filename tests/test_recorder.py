@@ -14,7 +14,7 @@ from wsproxy.capture.recorder import Recorder
 from wsproxy.recording import Clock, Recording, new_start
 from wsproxy.session import Session
 from wsproxy.trace import Request, Response
-from wsproxy.wire import Frame, Opcode
+from wsproxy.wire import Close, Frame, Opcode
 
 CHUNK = 1 << 20
 
@@ -163,3 +163,16 @@ def test_a_folder_that_cannot_be_written_is_warned_of_once_and_traffic_goes_on(
 
     asyncio.run(main())
     assert len([r for r in caplog.records if "cannot write" in r.message]) == 1
+
+
+def test_a_session_that_had_ended_is_not_called_stopped(tmp_path: Path) -> None:
+    """The connections were still open, but both Close frames had gone by."""
+
+    def body(recorder: Recorder, relay: Relay) -> None:
+        close = Close(1000).serialize()
+        session = begin(recorder, relay)
+        session.data(True, Frame(Opcode.CLOSE, close, mask=b"abcd").serialize())
+        session.data(False, Frame(Opcode.CLOSE, close).serialize())
+
+    session = run(body, tmp_path)
+    assert (session.ending, session.closed_by) == ("close", "client")

@@ -42,7 +42,7 @@ from wsproxy.wire import (
     header,
 )
 
-FLUSH_AFTER_NS = 120_000_000  # a block is written once its first record is this old
+FLUSH_AFTER_NS = 100_000_000  # a block is written once its first record is this old
 
 Diagnose = Callable[[Session], list[Finding]]
 
@@ -175,7 +175,8 @@ class Recording:
 
         Args:
             t_ns: when.
-            ending: "stopped" if the recorder was; else what the records show.
+            ending: what to call it where the records show none: "stopped" if the
+                recorder was.
         """
         if self.ended:
             return
@@ -183,7 +184,7 @@ class Recording:
         for side in (True, False):
             for item in self._parsers[side].end():
                 self._take(t_ns, side, item)
-        end = self._end_record(t_ns, ending or self.session.derived_ending or "unfinished")
+        end = self._end_record(t_ns, self.session.derived_ending or ending or "unfinished")
         self.session.add(end)
         findings = self._diagnose(self.session) if self._diagnose else []
         for finding in findings:

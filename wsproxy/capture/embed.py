@@ -7,6 +7,7 @@ import contextlib
 import logging
 import signal
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -76,6 +77,12 @@ class Running:
     @property
     def connections(self) -> int:
         return self._watch.connections
+
+    def drain(self, seconds: float) -> None:
+        """Wait until no app is connected any more, for so long at the most."""
+        deadline = time.monotonic() + seconds
+        while self._watch.open and time.monotonic() < deadline:
+            time.sleep(0.01)
 
     def stop(self) -> None:
         """Ask it to stop; from any thread."""
@@ -208,12 +215,17 @@ class _Watch:
     def __init__(self) -> None:
         self.ready = asyncio.Event()
         self.connections = 0
+        self.open = 0
 
     def running(self) -> None:
         self.ready.set()
 
     def client_connected(self, client: Client) -> None:
         self.connections += 1
+        self.open += 1
+
+    def client_disconnected(self, client: Client) -> None:
+        self.open -= 1
 
 
 class _ErrorLog(logging.Handler):

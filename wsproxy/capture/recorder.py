@@ -28,6 +28,10 @@ INTERVAL = 0.05  # seconds between looks at the queue; what is urgent wakes the 
 HIGH = 4 << 20  # queued bytes over which reading is held
 HARD = 64 << 20  # queued bytes over which data is counted and not kept
 PATIENCE = 2.0  # seconds that reading is held at the most
+# The thread takes so many items, then lets the event loop have the interpreter's lock: the
+# loop gives it up at every system call, and would wait for it long each time.
+TURN = 16
+BREATH = 0.0001  # seconds
 _OVERHEAD = 200  # bytes that a queued item costs besides its data
 
 
@@ -102,14 +106,14 @@ class LiveSession:
         """Queue a message that mitmproxy's own layer relayed."""
         self._recorder.put((self, self.now(), from_client, (opcode, payload)), len(payload))
 
-    def end(self, ending: str | None = None) -> None:
+    def end(self) -> None:
         """The session is over."""
         if self.ended:
             return
         self.ended = True
         for gap in self._dropped.values():
             self.add(gap)
-        self._recorder.put((self, self.now(), None, ending), 0, urgent=True)
+        self._recorder.put((self, self.now(), None, None), 0, urgent=True)
 
     def told(self, session: Session) -> None:
         """The trace is complete."""
@@ -125,7 +129,8 @@ class LiveSession:
         self._dropped[from_client] = Gap(since, now, reason, size=before + size)
 
 
-_Content = bytes | tuple[Opcode, bytes] | Record | str | None
+# Bytes of a direction, a message of the stock layer, a record, or None: the end.
+_Content = bytes | tuple[Opcode, bytes] | Record | None
 _Item = tuple[LiveSession, int, bool | None, _Content]
 
 
@@ -238,7 +243,11 @@ class Recorder:
 
     def _take_all(self) -> None:
         queue = self._queue
+        turn = 0
         while queue:
+            turn += 1
+            if turn % TURN == 0 and self.backlog < HIGH // 4:
+                time.sleep(BREATH)
             session, t_ns, from_client, content = queue.popleft()
             size = _OVERHEAD
             try:
@@ -267,9 +276,9 @@ class Recorder:
                 size = len(payload)
                 if recording is not None:
                     recording.message(t_ns, bool(from_client), opcode, payload)
-            case None | str():
+            case None:
                 if recording is not None:
-                    self._end(session, recording, t_ns, content)
+                    self._end(session, recording, t_ns)
                 else:
                     self._tell(session, Session())
             case _ if recording is not None:
@@ -303,7 +312,7 @@ class Recorder:
             self._on_begin(recording)
 
     def _end(
-        self, session: LiveSession, recording: Recording, t_ns: int, ending: str | None
+        self, session: LiveSession, recording: Recording, t_ns: int, ending: str | None = None
     ) -> None:
         del self._open[session]
         recording.end(t_ns, ending)

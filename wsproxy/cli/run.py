@@ -21,6 +21,8 @@ from wsproxy.recording import Recording
 from .address import parse_address
 from .recording_options import ended_lines, recording_options
 
+_LINGER = 2.0  # seconds that connections may stay open after the command's end
+
 
 @click.command(name="run", context_settings={"ignore_unknown_options": False})
 @click.option(
@@ -63,6 +65,8 @@ def command(
         embed.background(settings, on_end=recorded.append) as running,
     ):
         status = _run(cmd, environment.for_command(running, mode, Path(folder)))
+        # The command's last sessions end with it, a moment later.
+        running.drain(_LINGER)
     _report(recorded, running, out)
     sys.exit(status)
 

@@ -125,8 +125,7 @@ async def replay_client(trace: Path, options: ClientOptions, records: Records) -
             await Player(schedule, connection, recording, clock).play()
         await connection.close()
     finally:
-        known = recording.session.derived_ending
-        recording.end(clock.now(), None if known else "stopped")
+        recording.end(clock.now(), "stopped")
     return await asyncio.to_thread(judge, trace, recording.path, schedule)
 
 

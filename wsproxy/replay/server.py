@@ -177,8 +177,7 @@ class ReplayServer:
             if response is not None and response.status == 101:
                 await Player(schedule, connection, recording, clock).play()
         finally:
-            known = recording.session.derived_ending
-            recording.end(clock.now(), None if known else "stopped")
+            recording.end(clock.now(), "stopped")
         # In a thread: other sessions keep their pace meanwhile.
         return await asyncio.to_thread(judge, self.trace, recording.path, schedule)
 
