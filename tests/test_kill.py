@@ -61,10 +61,10 @@ class Talker:
                 self.number += 1
 
 
-def last_sent(data: bytes, before: float) -> tuple[float, int]:
-    """The stamp of the last frame that was sent before a moment."""
-    stamps = [_STAMP.unpack_from(each.payload) for each in split(data)[0]]
-    return max(stamp for stamp in stamps if stamp[0] < before)
+def last_sent(data: bytes, before: float) -> float:
+    """When the last of these frames was sent that was sent before a moment."""
+    times = [_STAMP.unpack_from(each.payload)[0] for each in split(data)[0]]
+    return max(sent for sent in times if sent < before)
 
 
 @contextlib.contextmanager
@@ -127,7 +127,7 @@ def test_a_killed_recorder_loses_a_quarter_of_a_second_at_most(tmp_path: Path) -
 
 
 def loss(trace: Path, peers: dict[str, dict[bool, Peer]], killed: float) -> float:
-    """By how much, in seconds, a trace ends before what was last sent, the worse direction."""
+    """By how much, in seconds, a trace ends before what last passed, the worse direction."""
     recorded: dict[bool, list[tuple[float, int]]] = {True: [], False: []}
     path = ""
     with TraceReader(trace) as reader:
@@ -142,6 +142,6 @@ def loss(trace: Path, peers: dict[str, dict[bool, Peer]], killed: float) -> floa
     for from_client, stamps in recorded.items():
         numbers = [number for _, number in stamps]
         assert numbers == list(range(len(numbers)))
-        sent, _ = last_sent(bytes(peers[path][from_client].sent), killed)
-        worst = max(worst, sent - stamps[-1][0])
+        passed = bytes(peers[path][not from_client].received)
+        worst = max(worst, last_sent(passed, killed) - stamps[-1][0])
     return worst

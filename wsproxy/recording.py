@@ -42,7 +42,7 @@ from wsproxy.wire import (
     header,
 )
 
-FLUSH_AFTER_NS = 100_000_000  # a block is written once its first record is this old
+FLUSH_AFTER_NS = 90_000_000  # a block is written once its first record is this old
 
 Diagnose = Callable[[Session], list[Finding]]
 

@@ -24,7 +24,7 @@ from wsproxy.wire import Opcode
 
 logger = logging.getLogger(__name__)
 
-INTERVAL = 0.05  # seconds between looks at the queue; what is urgent wakes the thread
+INTERVAL = 0.03  # seconds between looks at the queue; what is urgent wakes the thread
 HIGH = 4 << 20  # queued bytes over which reading is held
 HARD = 64 << 20  # queued bytes over which data is counted and not kept
 PATIENCE = 2.0  # seconds that reading is held at the most
