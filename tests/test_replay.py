@@ -761,3 +761,14 @@ def self_signed(folder: Path) -> Path:
         )
     )
     return path
+
+
+def test_an_answer_that_repeats_the_credential_is_recorded_without_it(tmp_path: Path) -> None:
+    records = Records(tmp_path, Redactor(load().credentials, b"key"))
+    request = Request(
+        0, "GET", "ws", "h", 80, "/v1/listen", headers=[["Authorization", "Token sesame-4711"]]
+    )
+    response = Response(1, 401, headers=[["X-Why", "bad sesame-4711"]], body=b"no sesame-4711")
+    written = records.response(response, request)
+    assert written.headers == [["X-Why", "bad REDACTED"]]
+    assert written.body == b"no REDACTED"

@@ -120,7 +120,7 @@ async def replay_client(trace: Path, options: ClientOptions, records: Records) -
         patience = options.timeout + _answered_after(script)
         response = await _Answer(connection, recording, clock).read(patience)
         if response is not None:
-            recording.response(records.response(response))
+            recording.response(records.response(response, request))
         if response is not None and response.status == 101 and script.session.accepted:
             await Player(schedule, connection, recording, clock).play()
         await connection.close()

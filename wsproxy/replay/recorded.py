@@ -8,7 +8,7 @@ from pathlib import Path
 
 from wsproxy.errors import UsageError
 from wsproxy.recording import Clock, Recording, new_start, trace_path
-from wsproxy.redact import Redactor
+from wsproxy.redact import Redactor, hide, hide_bytes
 from wsproxy.session import Session
 from wsproxy.trace import Finding, Request, Response
 
@@ -69,7 +69,10 @@ class Records:
         clean = self.redact([(h[0], h[1]) for h in request.headers], request.path)
         return replace(request, headers=clean.headers, path=clean.path, redacted=clean.taken)
 
-    def response(self, response: Response) -> Response:
-        """The response as it may be written."""
+    def response(self, response: Response, request: Request) -> Response:
+        """The response as it may be written, also without credentials that it repeats."""
+        secrets = self.redact([(h[0], h[1]) for h in request.headers], request.path).secrets
         clean = self.redact([(h[0], h[1]) for h in response.headers])
-        return replace(response, headers=clean.headers, redacted=clean.taken)
+        headers = [[name, hide(value, secrets)] for name, value in clean.headers]
+        body = hide_bytes(response.body, secrets) if response.body is not None else None
+        return replace(response, headers=headers, body=body, redacted=clean.taken)

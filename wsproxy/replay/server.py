@@ -173,7 +173,7 @@ class ReplayServer:
             else:
                 connection.send(answer_bytes(response))
                 response = replace(response, t_ns=clock.now())
-                recording.response(self._records.response(response))
+                recording.response(self._records.response(response, request))
             if response is not None and response.status == 101:
                 await Player(schedule, connection, recording, clock).play()
         finally:
