@@ -37,9 +37,11 @@ class Figures:
     p99: list[float] = field(default_factory=list)  # ms
 
 
-async def measure_real_time(proxy: Proxy, tls: bool, seconds: float, out: Figures) -> None:
+async def measure_real_time(
+    proxy: Proxy, tls: bool, count: int, seconds: float, out: Figures
+) -> None:
     sessions = Sessions(REAL_TIME, proxy.port, tls)
-    await sessions.open(SESSIONS)
+    await sessions.open(count)
     try:
         await real_time(sessions, 1.0)  # warm
         sessions.take_latencies()
@@ -103,21 +105,22 @@ async def measure_memory(proxy: Proxy, messages: int) -> tuple[float, int]:
         await sessions.close()
 
 
-def run(rounds: int, seconds: float, frames: int, messages: int) -> str:
+def run(count: int, rounds: int, seconds: float, frames: int, messages: int) -> str:
     figures = {(s, n): Figures() for s in ("ws", "wss") for n in ("direct", *CONTESTANTS)}
     for number in range(rounds):
         for (scheme, name), out in figures.items():
             print(f"round {number + 1} of {rounds}: {scheme} {name}", file=sys.stderr)
             gc.collect()
             with running(name) as proxy:
-                asyncio.run(measure_real_time(proxy, scheme == "wss", seconds, out))
+                asyncio.run(measure_real_time(proxy, scheme == "wss", count, seconds, out))
                 asyncio.run(measure_burst(proxy, scheme == "wss", frames, seconds * 2, out))
     memory = {}
     for name in ("mitmdump", "wsproxy"):
         print(f"memory: {name}", file=sys.stderr)
         with running(name) as proxy:
             memory[name] = asyncio.run(measure_memory(proxy, messages))
-    return report(figures, memory, rounds, seconds)
+    about = f"{count} sessions in real time, {rounds} rounds of {seconds:g} s"
+    return report(figures, memory, about)
 
 
 def ratio(ours: list[float], theirs: list[float]) -> float:
@@ -133,12 +136,11 @@ def added(figures: dict[tuple[str, str], Figures], scheme: str, name: str) -> li
 def report(
     figures: dict[tuple[str, str], Figures],
     memory: dict[str, tuple[float, int]],
-    rounds: int,
-    seconds: float,
+    about: str,
 ) -> str:
     lines = [
         f"Python {platform.python_version()}, mitmproxy {version('mitmproxy')}, "
-        f"{platform.machine()}, {rounds} rounds of {seconds:g} s; medians.",
+        f"{platform.machine()}, {about}; medians.",
         "",
         "| | CPU a frame, real time | CPU a frame, burst | frames/s, burst "
         "| latency p50 | p99 | added p99 |",
@@ -176,10 +178,11 @@ def report(
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="one short round")
+    parser.add_argument("--sessions", type=int, default=SESSIONS, help="at the real-time pace")
     parser.add_argument("--save", action="store_true", help="write benchmarks/RESULTS.md")
     options = parser.parse_args()
     quick, full = (1, 3.0, 8_000, 20_000), (3, 8.0, 24_000, 100_000)
-    text = run(*(quick if options.quick else full))
+    text = run(options.sessions, *(quick if options.quick else full))
     print(text)
     if options.save:
         (Path(__file__).parent / "RESULTS.md").write_text(
