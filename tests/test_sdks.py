@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from wsproxy.catalog import load
+from wsproxy.catalog import candidates, load
 from wsproxy.session import Session
 from wsproxy.simulate import Limits, serve_in_thread
 from wsproxy.simulate.speech import speech
@@ -372,9 +372,13 @@ def check_stalled(client, seen, session):
     code, reason = (3006, "inactivity") if client.api == "streaming" else (1011, "NET-0001")
     assert last_code(seen) == code
     assert reason in texts(seen)
-    assert (session.ending, session.closed_by) == ("close", "server")
-    assert session.close.code == code
+    assert session.ending == "close"
     assert session.complete
+    # AssemblyAI says why in a message; its SDKs may close on that before its Close frame comes.
+    if client.api != "streaming":
+        assert (session.closed_by, session.close.code) == ("server", code)
+    first, *_ = candidates(session, load())
+    assert reason in first.condition.id
 
 
 @pytest.mark.parametrize("client", EACH)
