@@ -11,6 +11,7 @@ import ipaddress
 import json
 import os
 import shutil
+import signal
 import ssl
 import subprocess
 import sys
@@ -31,7 +32,13 @@ from wsproxy.simulate.speech import speech
 from wsproxy.trace import TraceReader
 from wsproxy.wire.frames import CONTROL
 
-pytestmark = [pytest.mark.sdk, pytest.mark.timeout(300)]
+# Once in some 200 runs, on a loaded machine, one of these programs did not end; it could not
+# be brought about again. A second try is made, which the summary tells, with the stacks.
+pytestmark = [
+    pytest.mark.sdk,
+    pytest.mark.timeout(300),
+    pytest.mark.flaky(reruns=1, only_rerun="Hung"),
+]
 
 HERE = Path(__file__).parent / "sdk"
 # Short, so that a client that stalls does not make a test wait.
@@ -225,6 +232,29 @@ def authority(tmp_path_factory):
     return ca_file, context
 
 
+class Hung(Exception):
+    """A program did not end; the message has the stacks of its Python processes."""
+
+
+def finished(command, env):
+    """What a command prints, which has to end well and in time."""
+    process = subprocess.Popen(
+        command,
+        env=env | {"PYTHONFAULTHANDLER": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        out, err = process.communicate(timeout=90)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGABRT)
+        raise Hung(process.communicate()[1]) from None
+    assert process.returncode == 0, err
+    return out
+
+
 @pytest.fixture
 def run(request, audio, authority):
     """Run a client program; returns what it saw. Extra environment wins."""
@@ -241,16 +271,8 @@ def run(request, audio, authority):
             command = [request.getfixturevalue("python_packages")]
         command += [str(HERE / client.program), base_url, str(audio)]
         command += [client.mode] if client.mode else []
-        done = subprocess.run(
-            [*prefix, *command, *args],
-            env=env | environment,
-            capture_output=True,
-            text=True,
-            timeout=90,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout.strip().splitlines()[-1])
+        out = finished([*prefix, *command, *args], env | environment)
+        return json.loads(out.strip().splitlines()[-1])
 
     return run
 
