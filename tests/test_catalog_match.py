@@ -9,6 +9,7 @@ import pytest
 
 from wsproxy.catalog import Close, Condition, Example, Hit, Refusal, candidates, load
 from wsproxy.catalog.model import GENERIC
+from wsproxy.session import Binary
 
 
 @dataclass
@@ -60,9 +61,18 @@ class Stub:
     response: Answered | None = None
     received: list[Text] = field(default_factory=list)
     sent: list[Text] = field(default_factory=list)
+    packed: list[Binary] = field(default_factory=list)
+
+    @property
+    def failed(self) -> bool:
+        code = self.close.code if self.close else 1006
+        return self.ending != "close" or code not in (1000, 1001, None)
 
     def messages(self, *, from_client: bool) -> Sequence[Text]:
         return self.sent if from_client else self.received
+
+    def binaries(self, *, from_client: bool) -> Sequence[Binary]:
+        return self.packed if not from_client else []
 
 
 def closed(

@@ -14,7 +14,8 @@ PACKAGE = ROOT / "wsproxy"
 
 # What each room may import besides itself, from the lowest up.
 ORDER = (
-    "errors wire trace session catalog redact recording diagnose replay+simulate+report capture cli"
+    "errors wire trace session envelope catalog redact recording diagnose "
+    "replay+simulate+report capture cli"
 )
 BELOW: dict[str, set[str]] = {}
 for rooms in ORDER.split():

@@ -8,11 +8,14 @@ messages, never all payloads.
 from __future__ import annotations
 
 import os
+import re
 from array import array
+from bisect import bisect_right
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import TypeVar
+from itertools import compress
+from typing import Generic, TypeVar
 
 from wsproxy.trace import (
     Bytes,
@@ -32,9 +35,13 @@ from wsproxy.trace import (
 from wsproxy.wire import Close, Opcode, header, is_upgrade
 
 _T = TypeVar("_T")
+_ALL = frozenset(Opcode)
 
 KEPT_MESSAGES = 64  # text messages kept from the beginning, and as many from the end
 KEPT_TEXT = 64 << 10  # bytes kept of a text message
+KEPT_NOTABLE = 64  # messages kept between those, of each direction, if they look like failures
+KEPT_BINARIES = 8  # binary messages kept from the beginning of a direction, and from its end
+KEPT_BINARY = 4 << 10  # bytes kept of a binary message
 KEPT_AUDIO = 64 << 10  # bytes kept from the beginning of each direction's binary messages
 KEPT_RECORDS = 100  # kept of each kind that is rare: closes, failures, gaps, findings
 KEPT_BROKEN = 1000  # frames kept that broke a rule
@@ -71,6 +78,17 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
+class Binary:
+    """A binary message; `data` is its beginning, `length` its whole size in bytes."""
+
+    frame: int
+    t_ns: int
+    from_client: bool
+    data: bytes
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
 class CloseInfo:
     """A Close frame."""
 
@@ -79,6 +97,72 @@ class CloseInfo:
     from_client: bool
     code: int | None
     reason: str
+
+
+# What a server says about a failure that does not end the session, and may be in its middle.
+_NOTABLE = re.compile(r"(?i)error|warn|fail|goaway|refused|exceeded|throttled|timeout")
+
+
+class _Ends(Generic[_T]):
+    """The first and the last of many, and up to `notable` between them that are marked."""
+
+    def __init__(self, first: int, notable: int) -> None:
+        self._size = first
+        self._first: list[_T] = []
+        self._between: list[_T] = []
+        self._notable = notable
+        self._last: deque[tuple[_T, bool]] = deque()
+
+    def add(self, item: _T, *, notable: bool) -> None:
+        if len(self._first) < self._size:
+            self._first.append(item)
+            return
+        self._last.append((item, notable))
+        if len(self._last) > self._size:
+            old, marked = self._last.popleft()
+            if marked and len(self._between) < self._notable:
+                self._between.append(old)
+
+    def __iter__(self) -> Iterator[_T]:
+        yield from self._first
+        yield from self._between
+        for item, _ in self._last:
+            yield item
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """Frames of one kind, as columns: long sessions have too many of them for objects.
+
+    Attributes:
+        numbers, times_ns, lengths: of each frame; payload bytes as the application reads it.
+    """
+
+    numbers: array[int]
+    times_ns: array[int]
+    lengths: array[int]
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def until(self, t_ns: int) -> Track:
+        """Those that came no later."""
+        end = bisect_right(self.times_ns, t_ns)
+        return self if end == len(self) else Track(*(c[:end] for c in self._columns))
+
+    def where(self, wanted: Iterable[bool]) -> Track:
+        """Those that are marked, one mark a frame."""
+        marks = list(wanted)
+        return Track(*(array(c.typecode, compress(c, marks)) for c in self._columns))
+
+    @property
+    def size(self) -> int:
+        """Bytes of all payloads."""
+        return sum(self.lengths)
+
+    @property
+    def _columns(self) -> tuple[array[int], array[int], array[int]]:
+        return self.numbers, self.times_ns, self.lengths
 
 
 @dataclass(slots=True)
@@ -98,6 +182,17 @@ class Direction:
     head: bytes = field(default=b"", repr=False)
     garbage: int = 0
     ended: Eof | None = None
+
+
+@dataclass(slots=True)
+class _Open:
+    """A message of which more may come: its first frame, and what is kept of its content."""
+
+    frame: int
+    t_ns: int
+    is_text: bool
+    content: bytearray = field(default_factory=bytearray)
+    length: int = 0
 
 
 class Session:
@@ -131,13 +226,10 @@ class Session:
         self._lengths = array("Q")
         self._wire_lengths = array("Q")
         self._bits = array("B")
-        self._first_messages: tuple[list[Message], list[Message]] = ([], [])
-        self._last_messages: tuple[deque[Message], deque[Message]] = (
-            deque(maxlen=KEPT_MESSAGES),
-            deque(maxlen=KEPT_MESSAGES),
-        )
-        # The message at hand of each direction: its first frame's number, time and opcode.
-        self._open: list[tuple[int, int, Opcode, bytearray] | None] = [None, None]
+        self._messages = tuple(_Ends[Message](KEPT_MESSAGES, KEPT_NOTABLE) for _ in range(2))
+        self._binaries = tuple(_Ends[Binary](KEPT_BINARIES, KEPT_NOTABLE) for _ in range(2))
+        # The message at hand of each direction.
+        self._open: list[_Open | None] = [None, None]
 
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> Session:
@@ -228,23 +320,34 @@ class Session:
         side = int(frame.from_client)
         current = self._open[side]
         if opcode is not Opcode.CONTINUATION or current is None:
-            current = (number, frame.t_ns, opcode, bytearray())
-        first, t_ns, kind, content = current
-        if kind is Opcode.TEXT:
-            content += frame.payload[: KEPT_TEXT - len(content)]
-            if frame.fin:
-                text = content.decode("utf-8", "replace")
-                self._keep(Message(first, t_ns, frame.from_client, text))
-        elif len(direction.head) < KEPT_AUDIO:
+            current = _Open(number, frame.t_ns, opcode is Opcode.TEXT)
+        kept = KEPT_TEXT if current.is_text else KEPT_BINARY
+        if len(current.content) < kept:
+            current.content += frame.payload[: kept - len(current.content)]
+        current.length += len(frame.payload) + frame.cut
+        if not current.is_text and len(direction.head) < KEPT_AUDIO:
             direction.head += frame.payload[: KEPT_AUDIO - len(direction.head)]
-        self._open[side] = None if frame.fin else current
+        if not frame.fin:
+            self._open[side] = current
+            return
+        self._open[side] = None
+        self._keep(current, frame.from_client)
 
-    def _keep(self, message: Message) -> None:
-        first = self._first_messages[message.from_client]
-        if len(first) < KEPT_MESSAGES:
-            first.append(message)
-        else:
-            self._last_messages[message.from_client].append(message)
+    def _keep(self, message: _Open, from_client: bool) -> None:
+        content = message.content
+        if message.is_text:
+            text = content.decode("utf-8", "replace")
+            self._messages[from_client].add(
+                Message(message.frame, message.t_ns, from_client, text),
+                notable=_NOTABLE.search(text) is not None,
+            )
+            return
+        # JSON that was sent as binary is told from audio by both of its ends.
+        like_json = message.length == len(content) and content[:1] == b"{" and content[-1:] == b"}"
+        self._binaries[from_client].add(
+            Binary(message.frame, message.t_ns, from_client, bytes(content), message.length),
+            notable=like_json,
+        )
 
     def _add_eof(self, eof: Eof) -> None:
         direction = self.sent if eof.from_client else self.received
@@ -316,8 +419,30 @@ class Session:
                 yield self.frame(number)
 
     def messages(self, *, from_client: bool) -> list[Message]:
-        """The text messages kept of a direction: the first ones and the last ones."""
-        return [*self._first_messages[from_client], *self._last_messages[from_client]]
+        """The text messages kept of a direction.
+
+        The first ones, the last ones, and of those between some that look like failures.
+        """
+        return list(self._messages[from_client])
+
+    def binaries(self, *, from_client: bool) -> list[Binary]:
+        """The binary messages kept of a direction: the first ones and the last ones.
+
+        And of those between some that look like JSON.
+        """
+        return list(self._binaries[from_client])
+
+    def track(self, *, from_client: bool, opcodes: Container[int] = _ALL) -> Track:
+        """All frames of a direction with one of these opcodes, as columns."""
+        side = from_client << 5
+        wanted = {bits for op in Opcode if op in opcodes for bits in (op | side, op | side | 0x10)}
+        marks = [bits in wanted for bits in self._bits]
+        numbers = array("Q", compress(range(1, len(marks) + 1), marks))
+        return Track(
+            numbers,
+            array("q", compress(self._times, marks)),
+            array("Q", compress(self._lengths, marks)),
+        )
 
     # -- how it ended
 

@@ -1,13 +1,17 @@
 """The catalog: what speech APIs do when they fail, as data (one TOML file per provider)."""
 
 from wsproxy.catalog.loader import Catalog, load, read_file
-from wsproxy.catalog.match import Hit, MatchedFact, candidates
+from wsproxy.catalog.match import Hit, MatchedFact, candidates, json_messages
 from wsproxy.catalog.model import (
+    TRAFFIC,
+    Advice,
     Api,
+    ApiLimits,
     Audio,
     Close,
     Condition,
     Credentials,
+    Dialogue,
     Example,
     Match,
     Provider,
@@ -16,15 +20,20 @@ from wsproxy.catalog.model import (
     RequestIds,
     Simulate,
     Source,
+    Vocabulary,
 )
 
 __all__ = [
+    "TRAFFIC",
+    "Advice",
     "Api",
+    "ApiLimits",
     "Audio",
     "Catalog",
     "Close",
     "Condition",
     "Credentials",
+    "Dialogue",
     "Example",
     "Hit",
     "Match",
@@ -35,7 +44,9 @@ __all__ = [
     "RequestIds",
     "Simulate",
     "Source",
+    "Vocabulary",
     "candidates",
+    "json_messages",
     "load",
     "read_file",
 ]

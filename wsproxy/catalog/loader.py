@@ -11,11 +11,12 @@ import functools
 import re
 import tomllib
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from wsproxy.catalog.model import GENERIC, Api, Condition, Credentials, Provider
-from wsproxy.catalog.parse import read_condition, read_provider
+from wsproxy.catalog.parse import read_condition, read_head
 from wsproxy.catalog.table import Table
 from wsproxy.errors import CatalogError, UnknownCondition
 
@@ -23,12 +24,18 @@ _CONDITIONS = re.compile(r"^\[\[condition\]\]", re.MULTILINE)
 
 
 class CatalogFile:
-    """One TOML file: its provider, and, when asked for, its conditions.
+    """One TOML file: a provider, conditions, or both.
+
+    A file without `name` adds conditions to a provider that another file describes.
 
     Args:
         name: for messages.
         text: what is in it.
         path: where it is, None if not in the file system.
+
+    Attributes:
+        provider_id: whose conditions these are.
+        provider: None where another file describes it.
 
     Raises:
         CatalogError: what stands before the conditions has a mistake.
@@ -40,7 +47,7 @@ class CatalogFile:
         self._tail = text[found.start() :] if found else ""
         head = text[: found.start()] if found else text
         self._skipped_lines = head.count("\n")
-        self.provider = read_provider(Table(name, "", self._parse(head)), path)
+        self.provider_id, self.provider = read_head(Table(name, "", self._parse(head)), path)
 
     def _parse(self, text: str) -> dict[str, Any]:
         try:
@@ -48,8 +55,7 @@ class CatalogFile:
         except tomllib.TOMLDecodeError as error:
             raise CatalogError(f"{self.name}: {error}") from None
 
-    @functools.cached_property
-    def conditions(self) -> tuple[Condition, ...]:
+    def conditions(self, provider: Provider) -> tuple[Condition, ...]:
         """Its conditions, in their order.
 
         Raises:
@@ -57,11 +63,13 @@ class CatalogFile:
         """
         # Empty lines in front, so that a syntax error names the right line.
         root = Table(self.name, "", self._parse("\n" * self._skipped_lines + self._tail))
-        found = tuple(
-            read_condition(table, self.provider, order)
-            for order, table in enumerate(root.tables("condition"))
-        )
+        found = tuple(read_condition(table, provider) for table in root.tables("condition"))
         root.done()
+        seen: set[str] = set()
+        for condition in found:
+            if condition.id.lower() in seen:
+                raise CatalogError(f"{self.name}: condition: {condition.id} is there twice")
+            seen.add(condition.id.lower())
         return found
 
 
@@ -69,29 +77,40 @@ class Catalog:
     """All providers and conditions that are known.
 
     Args:
-        entries: the files, each another provider's.
+        files: what a later one says of a provider, or under a condition's id, replaces what
+            an earlier one says.
 
     Raises:
-        CatalogError: two files have the same provider.
+        CatalogError: a file adds conditions to a provider that none describes.
     """
 
-    def __init__(self, entries: Iterable[CatalogFile]) -> None:
-        self._files: dict[str, CatalogFile] = {}
-        for entry in entries:
-            if (other := self._files.get(entry.provider.id)) is not None:
+    def __init__(self, files: Iterable[CatalogFile]) -> None:
+        self._files: dict[str, list[CatalogFile]] = {}
+        self._providers: dict[str, Provider] = {}
+        for file in files:
+            self._files.setdefault(file.provider_id, []).append(file)
+            if file.provider is not None:
+                self._providers[file.provider_id] = file.provider
+        for name, entries in self._files.items():
+            if name not in self._providers:
                 raise CatalogError(
-                    f"{entry.name}: provider: {entry.provider.id!r} is also in {other.name}"
+                    f"{entries[0].name}: provider: {name!r} is not in the catalog; "
+                    "a file of a new provider says its name"
                 )
-            self._files[entry.provider.id] = entry
+        self._conditions: dict[str, tuple[Condition, ...]] = {}
 
     @functools.cached_property
     def providers(self) -> tuple[Provider, ...]:
-        return tuple(entry.provider for entry in self._files.values())
+        return tuple(self._providers.values())
 
     def provider(self, name: str) -> Provider | None:
         """The provider of this id, or None."""
-        entry = self._files.get(name)
-        return entry.provider if entry else None
+        return self._providers.get(name)
+
+    def api(self, provider: str | None, name: str | None) -> Api | None:
+        """An API of a provider, or None where either is not known."""
+        known = self._providers.get(provider or "")
+        return known.api(name or "") if known else None
 
     @functools.cached_property
     def conditions(self) -> tuple[Condition, ...]:
@@ -100,18 +119,25 @@ class Catalog:
         Raises:
             CatalogError: a file has a mistake.
         """
-        found: dict[str, Condition] = {}
-        for entry in self._files.values():
-            for condition in entry.conditions:
-                if condition.id.lower() in found:
-                    raise CatalogError(f"{entry.name}: condition: {condition.id} is there twice")
-                found[condition.id.lower()] = condition
-        return tuple(found.values())
+        return tuple(c for name in self._providers for c in self.conditions_of(name))
 
     def conditions_of(self, provider: str | None) -> tuple[Condition, ...]:
-        """The conditions of one provider, none if it is not known."""
-        entry = self._files.get(provider or "")
-        return entry.conditions if entry else ()
+        """The conditions of one provider, none if it is not known.
+
+        Raises:
+            CatalogError: a file has a mistake.
+        """
+        known = self._providers.get(provider or "")
+        if known is None:
+            return ()
+        if known.id not in self._conditions:
+            found: dict[str, Condition] = {}
+            for file in self._files[known.id]:
+                found |= {condition.id.lower(): condition for condition in file.conditions(known)}
+            self._conditions[known.id] = tuple(
+                replace(condition, order=order) for order, condition in enumerate(found.values())
+            )
+        return self._conditions[known.id]
 
     def condition(self, name: str) -> Condition:
         """The condition of an id, or of its last parts if only one ends so.
@@ -205,17 +231,15 @@ def _api_at(provider: Provider, host: str, path: str) -> Api | None:
 
 
 def read_file(path: Path) -> CatalogFile:
-    """A catalog file of the user's own, with all of its conditions.
+    """A catalog file of the user's own.
 
     Raises:
-        CatalogError: it cannot be read or has a mistake.
+        CatalogError: it cannot be read, or what stands before its conditions has a mistake.
     """
     try:
-        entry = CatalogFile(str(path), path.read_text(encoding="utf-8"), path)
+        return CatalogFile(str(path), path.read_text(encoding="utf-8"), path)
     except (OSError, UnicodeDecodeError) as error:
         raise CatalogError(f"{path}: {error}") from None
-    _ = entry.conditions
-    return entry
 
 
 def _shipped() -> list[CatalogFile]:
@@ -229,12 +253,16 @@ def _shipped() -> list[CatalogFile]:
 
 @functools.cache
 def load(*extra: Path) -> Catalog:
-    """The catalog that comes with wsproxy, and the user's own files.
+    """The catalog that comes with wsproxy, and the user's own files, which come after it.
 
     Args:
-        extra: TOML files, each of a provider that is not in the catalog.
+        extra: TOML files; what they say replaces what the shipped ones say under the same id.
 
     Raises:
         CatalogError: a file has a mistake.
     """
-    return Catalog([*[read_file(path) for path in extra], *_shipped()])
+    own = [read_file(path) for path in extra]
+    catalog = Catalog([*_shipped(), *own])
+    for file in own:
+        catalog.conditions_of(file.provider_id)  # mistakes are said now, not in some session
+    return catalog

@@ -8,19 +8,34 @@ at where nothing of the provider's own fits. What is not known stays without a c
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
 from wsproxy.catalog.loader import Catalog
 from wsproxy.catalog.model import GENERIC, Condition, Match, Pattern
+from wsproxy.envelope import Json, json_object, read
+from wsproxy.envelope import field as field_of
 
 # The names under which APIs give the same thing.
 _SPELLINGS: Mapping[str, tuple[str, ...]] = {
     "err_code": ("err_code", "category", "error_code", "code", "error_type", "type"),
-    "err_msg": ("err_msg", "message", "details", "error", "description", "reason", "detail"),
+    "err_msg": (
+        "err_msg",
+        "message",
+        "details",
+        "error",
+        "error_message",
+        "description",
+        "reason",
+        "detail",
+        "title",
+        "error.message",
+        "detail.message",
+        "data.message",
+        "Message",
+    ),
 }
 _POINTER = re.compile(r"(?i)^\s*see error message for details\.?\s*$")
 
@@ -35,6 +50,15 @@ class MessageLike(Protocol):
     def t_ns(self) -> int: ...
     @property
     def text(self) -> str: ...
+
+
+class BinaryLike(Protocol):
+    @property
+    def frame(self) -> int: ...
+    @property
+    def t_ns(self) -> int: ...
+    @property
+    def data(self) -> bytes: ...
 
 
 class CloseLike(Protocol):
@@ -92,7 +116,10 @@ class SessionLike(Protocol):
     def request(self) -> RequestLike | None: ...
     @property
     def response(self) -> ResponseLike | None: ...
+    @property
+    def failed(self) -> bool: ...
     def messages(self, *, from_client: bool) -> Sequence[MessageLike]: ...
+    def binaries(self, *, from_client: bool) -> Sequence[BinaryLike]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,22 +167,34 @@ def candidates(session: SessionLike, catalog: Catalog) -> list[Hit]:
         One hit a condition. Empty where the session ended in a way that the catalog does
         not know, or has not ended.
     """
-    facts = _Facts(session)
+    facts = _Facts(session, catalog)
     own = [
         hit
         for condition in catalog.conditions_of(session.provider)
         if _applies(condition, session.api) and (hit := facts.hit(condition)) is not None
     ]
-    if specific := [hit for hit in own if not hit.condition.general]:
-        return sorted(specific, key=_rank)
-    if own:
-        return sorted(own, key=lambda hit: hit.condition.order)
+    found = sorted((hit for hit in own if not hit.condition.general), key=_rank)
+    if _explained(session, found):
+        return found
+    found += sorted((hit for hit in own if hit.condition.general), key=lambda h: h.condition.order)
+    if _explained(session, found):
+        return found
     generic = [
         hit
         for condition in catalog.conditions_of(GENERIC)
         if (hit := facts.hit(condition)) is not None
     ]
-    return sorted(generic, key=_rank)
+    return [*found, *sorted(generic, key=_rank)]
+
+
+def _explained(session: SessionLike, hits: Sequence[Hit]) -> bool:
+    """Whether one of them says how the session ended.
+
+    A warning in a message, or an error that the session survived, does not.
+    """
+    if session.failed:
+        return any(h.match.kind != "message" or h.condition.severity == "error" for h in hits)
+    return bool(hits)
 
 
 def _applies(condition: Condition, api: str | None) -> bool:
@@ -179,11 +218,13 @@ def _rank(hit: Hit) -> tuple[int, int, int, bool, bool, int]:
 class _Facts:
     """A session's ending, taken apart once for all conditions."""
 
-    def __init__(self, session: SessionLike) -> None:
+    def __init__(self, session: SessionLike, catalog: Catalog) -> None:
         self.session = session
-        self._server_json: list[tuple[int, dict[str, Any]]] | None = None
-        self._client_json: list[tuple[int, dict[str, Any]]] | None = None
-        self._body: dict[str, Any] | None = None
+        api = catalog.api(session.provider, session.api)
+        self._envelope = api.envelope if api else ""
+        self._server_json: list[tuple[int, Json]] | None = None
+        self._client_json: list[tuple[int, Json]] | None = None
+        self._body: Json | None = None
 
     def hit(self, condition: Condition) -> Hit | None:
         """The best of the forms of a condition that fit, or None."""
@@ -200,8 +241,10 @@ class _Facts:
                 fits = self._close(match, found)
             case "refused" | "http":
                 fits = self._answer(match, found)
-            case _:
+            case "ending":
                 fits = self._ending(match, found)
+            case _:
+                return None  # diagnose/ measures it
         if not fits or (match.said and not self._said(match, found)):
             return None
         pointer = self._pointer(found) if match.kind == "message" else None
@@ -217,15 +260,16 @@ class _Facts:
                 return True
         return False
 
-    def _errors(self) -> Iterable[tuple[int, dict[str, Any]]]:
+    def _errors(self) -> Iterable[tuple[int, Json]]:
         """The server's JSON messages before the Close frame, last first."""
         if self._server_json is None:
             close = self.session.close
             self._server_json = [
                 (frame, message)
-                for frame, message in _json_messages(self.session.messages(from_client=False))
+                for frame, message in json_messages(self.session, self._envelope, from_client=False)
                 if close is None or frame < close.frame
             ]
+            self._server_json.reverse()
         return self._server_json
 
     def _pointer(self, found: _Found) -> int | None:
@@ -237,7 +281,7 @@ class _Facts:
 
     def _said(self, match: Match, found: _Found) -> bool:
         if self._client_json is None:
-            self._client_json = list(_json_messages(self.session.messages(from_client=True)))
+            self._client_json = json_messages(self.session, self._envelope, from_client=True)
         for frame, message in self._client_json:
             trial = _Found(frame)
             if all(_field(name, p, message, trial, "sent") for name, p in match.said):
@@ -302,7 +346,7 @@ class _Facts:
         if not match.body:
             return True
         if self._body is None:
-            self._body = _object(_text(response.body)) or {}
+            self._body = json_object(_text(response.body)) or {}
         return all(_field(name, pattern, self._body, found, "body") for name, pattern in match.body)
 
     # -- endings without a Close frame
@@ -360,31 +404,24 @@ def _stage(match: Match) -> str:
     return "ending"
 
 
-def _message_fits(match: Match, message: dict[str, Any], found: _Found) -> bool:
+def _message_fits(match: Match, message: Json, found: _Found) -> bool:
     if match.error_code is not None:
         code = message.get("error_code", message.get("code"))
         if str(code) != match.error_code:
             return False
         found.facts.append(MatchedFact("message error_code", str(code), found.frame))
-    if match.error is not None:
-        texts = [message.get(name) for name in _SPELLINGS["err_msg"]]
-        if not any(
-            isinstance(text, str) and found.search("message error", match.error, text)
-            for text in texts
-        ):
-            return False
+    if match.error is not None and not _field("err_msg", match.error, message, found, "message"):
+        return False
     return all(_field(name, pattern, message, found, "message") for name, pattern in match.fields)
 
 
-def _field(
-    name: str, pattern: Pattern, table: Mapping[str, Any], found: _Found, where: str
-) -> bool:
+def _field(name: str, pattern: Pattern, message: Json, found: _Found, where: str) -> bool:
     """Whether a field, under any of its spellings, fits."""
     for spelling in _SPELLINGS.get(name, (name,)):
-        value = table.get(spelling)
+        value = field_of(message, spelling)
         if value is None or isinstance(value, (dict, list)):
             continue
-        text = str(value)
+        text = str(value).lower() if isinstance(value, bool) else str(value)
         # "Too Many Requests" and "TOO_MANY_REQUESTS" are the same code.
         compared = re.sub(r"[\s-]+", "_", text) if name == "err_code" else text
         if result := pattern.search(compared):
@@ -394,21 +431,22 @@ def _field(
     return False
 
 
-def _json_messages(messages: Sequence[MessageLike]) -> Iterable[tuple[int, dict[str, Any]]]:
-    for message in reversed(messages):
-        if (table := _object(message.text)) is not None:
-            yield message.frame, table
+def json_messages(
+    session: SessionLike, envelope: str, *, from_client: bool
+) -> list[tuple[int, Json]]:
+    """The messages kept of a direction that are JSON objects, taken out of their envelopes.
 
-
-def _object(text: str) -> dict[str, Any] | None:
-    """A JSON object, or None where the text is something else."""
-    if not text.lstrip().startswith("{"):
-        return None
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-    return value if isinstance(value, dict) else None
+    Returns:
+        (frame, object), in the order of the frames.
+    """
+    contents: list[tuple[int, str | bytes]] = [
+        (message.frame, message.text) for message in session.messages(from_client=from_client)
+    ]
+    if envelope:
+        kept = session.binaries(from_client=from_client)
+        contents = sorted([*contents, *((b.frame, b.data) for b in kept)], key=lambda c: c[0])
+    opened = ((frame, read(envelope, content)[0]) for frame, content in contents)
+    return [(frame, message) for frame, message in opened if message is not None]
 
 
 def _text(body: bytes | None) -> str:

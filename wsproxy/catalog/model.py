@@ -13,8 +13,9 @@ from pathlib import Path
 SEVERITIES = ("error", "warning", "info")
 RETRIES = ("yes", "wait", "fix-first", "maybe", "no-error")
 CONFIDENCES = ("high", "medium", "low")
-KINDS = ("message", "close", "refused", "http", "ending")
+KINDS = ("message", "close", "refused", "http", "ending", "measured")
 GENERIC = "rfc6455"  # the provider whose conditions stand in where no other provider's match
+TRAFFIC = "traffic"  # the provider whose conditions are measured in the sessions of all
 
 Pattern = re.Pattern[str]
 
@@ -57,6 +58,8 @@ class Audio:
             (binary messages with a header of the provider's own before the audio).
         encoding_query, rate_query, channels_query: query parameters that declare the format,
             empty where there is none.
+        encoding_field, rate_field, channels_field: the same, as dotted paths of a JSON
+            message of the client.
         default_encoding: what is assumed without the parameter; empty: a container, or
             declared in a message.
         default_rate: samples a second; 0 where there is no default.
@@ -70,7 +73,88 @@ class Audio:
     rate_query: str = ""
     default_rate: int = 0
     channels_query: str = ""
+    encoding_field: str = ""
+    rate_field: str = ""
+    channels_field: str = ""
     fields: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ApiLimits:
+    """What an API documents as its limits; 0 where it documents none.
+
+    Attributes:
+        shortest_chunk, longest_chunk: seconds of audio in one message.
+        first_audio: seconds from the upgrade to the first audio.
+        silence: seconds in which the client sends neither audio nor a keepalive.
+        session: seconds that a session may last.
+        pace: seconds of audio in a second.
+        characters: of text in one message.
+        message: bytes of one message.
+        flushes: flush messages in a minute.
+    """
+
+    shortest_chunk: float = 0.0
+    longest_chunk: float = 0.0
+    first_audio: float = 0.0
+    silence: float = 0.0
+    session: float = 0.0
+    pace: float = 0.0
+    characters: int = 0
+    message: int = 0
+    flushes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """The messages of an API. An empty list: not known, nothing is concluded from it.
+
+    Attributes:
+        kind: dotted path of the field that names a message's kind; empty: the name of its
+            only (or first) key.
+        client: kinds that the client may send.
+        keepalive: kinds that only keep the session open.
+        flush: kinds that ask for what was given so far.
+        end: kinds with which the client ends its part.
+        results: kinds of the server that carry a transcript or tell of audio.
+        text: dotted path of the text to be spoken in a client's message.
+    """
+
+    kind: str = "type"
+    client: tuple[str, ...] = ()
+    keepalive: tuple[str, ...] = ()
+    flush: tuple[str, ...] = ()
+    end: tuple[str, ...] = ()
+    results: tuple[str, ...] = ()
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Dialogue:
+    """A good session in short, as the document describes it. What `simulate` plays.
+
+    A text is a message as it stands on the wire, or, for an API with an envelope, the JSON
+    object that goes into it. "{audio}" in it stands for base64 of audio, "{id}" for an id.
+
+    Attributes:
+        setup: the client's messages before any audio or text to speak.
+        opening: the server's, after the upgrade; where there is a setup, after its first.
+        audio: the client's message that carries audio; empty: a binary message.
+        say: the client's messages instead of audio.
+        reply: the server's, after the first audio, or what is said.
+        end: the client's, when it is done.
+        farewell: the server's answer to it.
+        close: who closes then: "client" or "server"; empty: the server, without a code.
+    """
+
+    setup: tuple[str, ...] = ()
+    opening: tuple[str, ...] = ()
+    audio: str = ""
+    say: tuple[str, ...] = ()
+    reply: tuple[str, ...] = ()
+    end: tuple[str, ...] = ()
+    farewell: tuple[str, ...] = ()
+    close: str = "server"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +164,10 @@ class Api:
     Attributes:
         hosts: narrows the provider's hosts; empty: all of them.
         paths: patterns for the path without its query.
+        path: one that they fit, with the query that a session needs; empty for an API
+            that only answers plain HTTP requests at many paths.
         self_hosted: the path alone, on any host, is enough to recognise it.
+        envelope: in what messages are wrapped: see `wsproxy.envelope`.
         transcripts: dotted paths of the text in the server's JSON messages.
     """
 
@@ -88,8 +175,13 @@ class Api:
     title: str
     hosts: tuple[Pattern, ...] = ()
     paths: tuple[Pattern, ...] = ()
+    path: str = ""
     self_hosted: bool = False
+    envelope: str = ""
     audio: Audio = Audio()
+    limits: ApiLimits = ApiLimits()
+    vocabulary: Vocabulary = Vocabulary()
+    dialogue: Dialogue | None = None
     transcripts: tuple[str, ...] = ()
 
 
@@ -100,6 +192,9 @@ class Credentials:
     Attributes:
         headers: names of headers (requests and responses).
         query: names of query parameters.
+        schemes: words before the secret in an Authorization header; empty: not known.
+        bare: whether Authorization may hold the secret alone.
+        shape: what the provider's own keys look like.
         subprotocols: in Sec-WebSocket-Protocol, the item after one of these is a secret.
         subprotocol_prefixes: an item that begins with one of these holds a secret after it.
         message_fields: names of JSON fields, at any depth of a text message.
@@ -108,6 +203,9 @@ class Credentials:
 
     headers: tuple[str, ...] = ()
     query: tuple[str, ...] = ()
+    schemes: tuple[str, ...] = ()
+    bare: bool = False
+    shape: Pattern | None = None
     subprotocols: tuple[str, ...] = ()
     subprotocol_prefixes: tuple[str, ...] = ()
     message_fields: tuple[str, ...] = ()
@@ -162,9 +260,9 @@ class Match:
     """One form in which a condition shows; all fields that are given must match.
 
     Attributes:
-        kind: "message" (a text message of the server), "close", "refused" (an upgrade
+        kind: "message" (a message of the server), "close", "refused" (an upgrade
             answered with another status than 101), "http" (a plain exchange), "ending"
-            (no Close frame).
+            (no Close frame), "measured" (a rule of diagnose/ finds it in the traffic).
         http: of a "refused" match: a plain HTTP exchange matches as well.
         code, reason, closed_by: of the first Close frame.
         status, headers, body, body_text: of the answer. `body` names JSON fields; see
@@ -174,6 +272,7 @@ class Match:
         error_code, error, fields: of the JSON message.
         ending, by, failed_where: of an ending without a Close frame.
         said: JSON fields of one text message that the client sent.
+        rule: name of the function in diagnose/ that measures it.
     """
 
     kind: str
@@ -195,6 +294,7 @@ class Match:
     by: str = ""
     failed_where: Pattern | None = None
     said: tuple[tuple[str, Pattern], ...] = ()
+    rule: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,8 +302,9 @@ class Simulate:
     """What a server does to produce a condition.
 
     Attributes:
-        close: the Close frame that it sends.
-        message: text that it sends before.
+        close: the Close frame that it sends; without one, or another end, the session
+            goes on after the message.
+        message: text that it sends before (JSON object, wrapped in the API's envelope).
         refuse: the answer to the upgrade.
         end: "reset" or "eof": it ends the connection without a Close frame.
         rule: name of the rule by which a simulated API finds the condition in the traffic.
@@ -246,6 +347,22 @@ class Example:
 
 
 @dataclass(frozen=True, slots=True)
+class Advice:
+    """A cause or a remedy.
+
+    Attributes:
+        when: name of a rule of diagnose/; where it finds something in the session, this
+            comes before the ones that nothing speaks for.
+    """
+
+    text: str
+    when: str = ""
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True, slots=True)
 class Condition:
     """A way for a session to end or fail, and what is known about it.
 
@@ -268,8 +385,8 @@ class Condition:
     severity: str
     title: str
     meaning: str
-    causes: tuple[str, ...]
-    remedies: tuple[str, ...]
+    causes: tuple[Advice, ...]
+    remedies: tuple[Advice, ...]
     retry: str
     source: Source
     matches: tuple[Match, ...]

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
-from wsproxy.catalog.model import Pattern, Ranges
+from wsproxy.catalog.model import Advice, Pattern, Ranges
 from wsproxy.errors import CatalogError
 
 T = TypeVar("T")
@@ -35,6 +35,11 @@ class Table:
     def __contains__(self, key: str) -> bool:
         return key in self._rest
 
+    @property
+    def empty(self) -> bool:
+        """Whether everything has been taken."""
+        return not self._rest
+
     def take(self, key: str, kind: type[T], default: T | None = None) -> T:
         """A value of a type; required unless there is a default."""
         if key not in self._rest:
@@ -43,9 +48,16 @@ class Table:
             return default
         value = self._rest.pop(key)
         # bool is an int in Python, and never meant as one here.
-        if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+        if not isinstance(value, kind) or (kind is not bool and isinstance(value, bool)):
             raise self.error(key, f"is not {_ARTICLE[kind]}")
         return value
+
+    def number(self, key: str, default: float = 0.0) -> float:
+        """A number, whole or not; not negative."""
+        value = self.take(key, int if isinstance(self._rest.get(key), int) else float, default)
+        if not 0 <= value < 1e12:
+            raise self.error(key, f"{value} is out of range")
+        return float(value)
 
     def choice(self, key: str, choices: Iterable[str], default: str | None = None) -> str:
         value = self.take(key, str, default)
@@ -53,11 +65,27 @@ class Table:
             raise self.error(key, f"{value!r} is not one of {', '.join(choices)}")
         return value
 
-    def strings(self, key: str, *, required: bool = False) -> tuple[str, ...]:
-        values: list[object] = self.take(key, list, None if required else [])
+    def strings(self, key: str) -> tuple[str, ...]:
+        values: list[object] = self.take(key, list, [])
         if not all(isinstance(value, str) for value in values):
             raise self.error(key, "is not a list of strings")
         return tuple(str(value) for value in values)
+
+    def advice(self, key: str) -> tuple[Advice, ...]:
+        """Strings, or tables of `text` and `when`; at least one.
+
+        Raises:
+            CatalogError: something else is there, or nothing.
+        """
+        found = []
+        for number, value in enumerate(self.take(key, list), 1):
+            if isinstance(value, str):
+                found.append(Advice(value))
+                continue
+            table = Table(self.file, f"{self._sub(key)}[{number}]", value)
+            found.append(Advice(table.take("text", str), table.take("when", str)))
+            table.done()
+        return tuple(found)
 
     def names(self, key: str) -> tuple[str, ...]:
         """Strings, in lower case."""
@@ -130,6 +158,7 @@ class Table:
 _ARTICLE: Mapping[type, str] = {
     str: "a string",
     int: "a whole number",
+    float: "a number",
     bool: "true or false",
     list: "a list",
     dict: "a table",

@@ -2,12 +2,26 @@
 
 evidence  a fact with its figure and its frames
 audio     declared format, what the bytes are, how long they last
+case      a session with what is needed of it, computed once
 checks    functions that count one thing each
+rules     functions that find what is wrong in the traffic, whether or not it failed
 explain   findings, and the session in one sentence
 """
 
-from .checks import CHECKS, Case
+from .case import Case, Measure
+from .checks import CHECKS
 from .evidence import Evidence
 from .explain import Finding, annotate, diagnose, summary
+from .rules import RULES
 
-__all__ = ["CHECKS", "Case", "Evidence", "Finding", "annotate", "diagnose", "summary"]
+__all__ = [
+    "CHECKS",
+    "RULES",
+    "Case",
+    "Evidence",
+    "Finding",
+    "Measure",
+    "annotate",
+    "diagnose",
+    "summary",
+]

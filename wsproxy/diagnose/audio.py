@@ -8,8 +8,9 @@ from array import array
 from dataclasses import dataclass
 from urllib.parse import parse_qsl
 
-from wsproxy.catalog import Audio, Catalog
-from wsproxy.session import FrameInfo, Session
+from wsproxy.catalog import Api, json_messages
+from wsproxy.envelope import field
+from wsproxy.session import Session, Track
 from wsproxy.wire import Opcode
 
 # Bytes of a sample for the encodings whose length tells their duration.
@@ -17,8 +18,12 @@ _SAMPLE_BYTES = {
     "linear16": 2,
     "linear32": 4,
     "pcm_s16le": 2,
+    "pcm_s16be": 2,
+    "pcm_f32le": 4,
+    "pcm_f32be": 4,
     "pcm_mulaw": 1,
     "mulaw": 1,
+    "ulaw": 1,
     "alaw": 1,
 }
 
@@ -55,42 +60,48 @@ class Format:
         return f"{self.encoding}{rate}{channels}"
 
 
-def declared(session: Session, catalog: Catalog) -> Format | None:
+def declared(session: Session, api: Api | None) -> Format | None:
     """The declared format of a session's audio; None if its API has none in binary messages."""
-    provider = catalog.provider(session.provider or "")
-    api = next((a for a in provider.apis if a.name == session.api), None) if provider else None
     audio = api.audio if api else None
-    if audio is None or audio.carrier != "binary" or audio.origin not in ("client", "server"):
+    if api is None or audio is None or audio.carrier != "binary":
         return None
-    query = _query(session)
+    if audio.origin not in ("client", "server"):
+        return None
+    query = query_of(session)
+    said = [m for _, m in json_messages(session, api.envelope, from_client=True)]
+
+    def value(parameter: str, path: str) -> str:
+        if parameter in query:
+            return query[parameter]
+        found = (field(message, path) for message in said) if path else iter(())
+        return next((str(v) for v in found if isinstance(v, str | int)), "")
+
     return Format(
         audio.origin == "client",
-        query.get(audio.encoding_query, audio.default_encoding).lower(),
-        _number(query.get(audio.rate_query, ""), audio.default_rate),
-        _number(_channels(audio, query), 1),
+        (value(audio.encoding_query, audio.encoding_field) or audio.default_encoding).lower(),
+        _number(value(audio.rate_query, audio.rate_field), audio.default_rate),
+        _number(value(audio.channels_query, audio.channels_field), 1),
     )
 
 
-def _query(session: Session) -> dict[str, str]:
+def query_of(session: Session) -> dict[str, str]:
+    """The query parameters of a session's request; of one that is there twice the last."""
     path = session.request.path if session.request else ""
-    return dict(parse_qsl(path.partition("?")[2], max_num_fields=200, errors="replace"))
-
-
-def _channels(audio: Audio, query: dict[str, str]) -> str:
-    return query.get(audio.channels_query, "") if audio.channels_query else ""
+    return dict(
+        parse_qsl(
+            path.partition("?")[2], max_num_fields=200, errors="replace", keep_blank_values=True
+        )
+    )
 
 
 def _number(text: str, default: int) -> int:
     return int(text) if text.isdecimal() and 0 < int(text) < 1_000_000 else default
 
 
-def chunks(session: Session, form: Format) -> list[FrameInfo]:
-    """The frames that carry audio: binary ones, and continuations, of the side that sends it."""
-    return [
-        frame
-        for frame in session.frames(from_client=form.from_client)
-        if frame.opcode is Opcode.BINARY
-    ]
+def chunks(session: Session, form: Format | None) -> Track:
+    """The frames that carry audio: binary ones of the side that sends it."""
+    opcodes = (Opcode.BINARY,) if form else ()
+    return session.track(from_client=form is None or form.from_client, opcodes=opcodes)
 
 
 _MAGICS = (

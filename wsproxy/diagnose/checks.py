@@ -1,138 +1,112 @@
 """Checks: each counts one thing in a session and says it with figures and frame numbers.
 
 A check is a pure function of a `Case`. The catalog names the ones that measure the
-cause of a condition. They hold for sessions that failed and for good ones.
+cause of a condition. They hold for sessions that failed and for good ones; whether a figure
+is wrong is for `rules` to say.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from functools import cached_property
+from operator import sub
 from statistics import median
 from urllib.parse import urlsplit
 
-from wsproxy.catalog import Catalog
-from wsproxy.session import FrameInfo, Message, Session
+from wsproxy.session import Session, Track
 from wsproxy.wire import Opcode
 
-from .audio import Format, chunks, declared, sniff
-from .evidence import Evidence, plural, quoted, seconds
+from .audio import Format, sniff
+from .case import Case, Measure
+from .evidence import Evidence, named, plural, quoted, seconds
 
-SHORTEST_CHUNK, LONGEST_CHUNK = 0.050, 1.000  # seconds, AssemblyAI's documented limits
 WINDOW = 5.0  # seconds over which the worst pace is looked for
-_NAMED = 5  # frame numbers that are named where many fit
-
-
-@dataclass(frozen=True)
-class Case:
-    """A session with what several checks need of it, computed once."""
-
-    session: Session
-    catalog: Catalog
-
-    @cached_property
-    def format(self) -> Format | None:
-        return declared(self.session, self.catalog)
-
-    @cached_property
-    def audio(self) -> list[FrameInfo]:
-        """Frames with audio, of the side that sends it."""
-        return chunks(self.session, self.format) if self.format else []
-
-    @cached_property
-    def sent(self) -> list[FrameInfo]:
-        """The app's frames."""
-        return list(self.session.frames(from_client=True))
-
-    @property
-    def ended_ns(self) -> int:
-        """When the session was ended by its first Close, or by what else ended it."""
-        session = self.session
-        if session.close is not None:
-            return session.close.t_ns
-        for direction in (session.received, session.sent):
-            if direction.ended is not None:
-                return direction.ended.t_ns
-        return session.duration_ns
-
-    @property
-    def opened_ns(self) -> int:
-        return self.session.opened_ns or 0
-
-
-Check = Callable[[Case], list[Evidence]]
 
 
 def silence_before_close(case: Case) -> list[Evidence]:
     """How long the app had said nothing when the session ended, and its longest silence."""
-    end = case.ended_ns
-    sent = [f for f in case.sent if f.t_ns <= end and f.opcode is not Opcode.CLOSE]
+    end, sent = case.ended_ns, case.sent
     out = []
     if case.format is not None and case.format.from_client:
-        out.append(_silence("audio", [f for f in case.audio if f.t_ns <= end], case.opened_ns, end))
-    content = [f for f in sent if f.opcode not in (Opcode.PING, Opcode.PONG)]
-    if [f.number for f in content[-1:]] != [f.number for f in case.audio[-1:]] or not out:
-        out.append(_silence("message", content, case.opened_ns, end))
-    longest = _longest_gap(content, case.opened_ns, end)
-    if longest is not None:
-        out.append(longest)
-    return out
+        audio = case.audio.until(end)
+        out.append(_silence("audio", audio, case.opened_ns, end))
+        if audio.numbers[-1:] == sent.numbers[-1:]:
+            return [*out, *_longest_silence(case)]
+    return [*out, _silence("message", sent, case.opened_ns, end), *_longest_silence(case)]
 
 
-def _silence(what: str, frames: list[FrameInfo], opened_ns: int, end: int) -> Evidence:
-    if not frames:
+def _silence(what: str, track: Track, opened_ns: int, end: int) -> Evidence:
+    if not track:
         value = seconds(end - opened_ns)
         text = f"the app sent no {what} in the {value:.1f} s from the upgrade to the end"
         return Evidence(text, (), end, value, "s")
-    last = frames[-1]
-    value = seconds(end - last.t_ns)
-    text = f"the app's last {what} was {value:.1f} s before the end (frame {last.number})"
-    return Evidence(text, (last.number,), last.t_ns, value, "s")
+    number, t_ns = track.numbers[-1], track.times_ns[-1]
+    value = seconds(end - t_ns)
+    text = f"the app's last {what} was {value:.1f} s before the end (frame {number})"
+    return Evidence(text, (number,), t_ns, value, "s")
 
 
-def _longest_gap(frames: list[FrameInfo], opened_ns: int, end: int) -> Evidence | None:
-    times = [opened_ns, *(f.t_ns for f in frames), end]
-    if len(times) < 3:
-        return None
-    gap, at = max((times[i + 1] - times[i], i) for i in range(len(times) - 1))
-    number = (frames[at - 1].number,) if at else ()
-    after = f"after frame {frames[at - 1].number}" if at else "after the upgrade"
+def _longest_silence(case: Case) -> list[Evidence]:
+    if not case.sent:
+        return []
+    gap, at, before = longest_gap(case.sent, case.opened_ns, case.ended_ns)
+    after = f"after frame {before}" if before else "after the upgrade"
     text = f"the app's longest silence was {seconds(gap):.1f} s, {after}"
-    return Evidence(text, number, times[at], seconds(gap), "s")
+    return [Evidence(text, (before,) if before else (), at, seconds(gap), "s")]
+
+
+def longest_gap(track: Track, start_ns: int, end_ns: int) -> tuple[int, int, int]:
+    """The longest time without a frame, from `start_ns` to `end_ns`.
+
+    Returns:
+        Its length and its begin, ns, and the number of the frame before it, 0 if none.
+    """
+    times = [start_ns, *track.times_ns, end_ns]
+    gaps = list(map(sub, times[1:], times))
+    gap = max(gaps)
+    at = gaps.index(gap)
+    return gap, times[at], track.numbers[at - 1] if at else 0
 
 
 def first_audio_delay(case: Case) -> list[Evidence]:
     """How long after the upgrade the first audio came."""
-    if not case.audio or case.format is None:
+    if not case.audio:
         return []
-    first = case.audio[0]
-    value = seconds(first.t_ns - case.opened_ns)
-    text = f"the first audio came {value:.2f} s after the upgrade (frame {first.number})"
-    return [Evidence(text, (first.number,), first.t_ns, value, "s")]
+    number, t_ns = case.audio.numbers[0], case.audio.times_ns[0]
+    value = seconds(t_ns - case.opened_ns)
+    text = f"the first audio came {value:.2f} s after the upgrade (frame {number})"
+    return [Evidence(text, (number,), t_ns, value, "s")]
 
 
 def audio_pace(case: Case) -> list[Evidence]:
     """Audio against the clock: over the session, and in its worst window."""
-    form, frames = case.format, case.audio
-    if form is None or not frames:
+    form, audio = case.format, case.audio
+    if form is None or not audio:
         return _no_audio(case)
-    size = sum(f.length for f in frames)
+    size, first, last = audio.size, audio.numbers[0], audio.numbers[-1]
+    start = audio.times_ns[0]
     if not form.bytes_per_second:
-        text = f"{plural(len(frames), 'message')} of audio, {size} bytes; declared: {form}"
-        return [Evidence(text, (), frames[0].t_ns, float(size), "bytes")]
-    audio = form.duration(size)
-    wall = max(seconds(frames[-1].t_ns - frames[0].t_ns), 0.001) + form.duration(frames[-1].length)
-    pace = audio / wall
-    text = f"{audio:.1f} s of audio in {wall:.1f} s: {pace:.1f} times real time"
-    out = [
-        Evidence(text, (frames[0].number, frames[-1].number), frames[0].t_ns, round(pace, 2), "x")
-    ]
-    worst = _worst_window(frames, form)
-    if worst is not None:
-        out.append(worst)
+        text = f"{plural(len(audio), 'message')} of audio, {size} bytes; declared: {form}"
+        return [Evidence(text, (), start, float(size), "bytes")]
+    length, wall = audio_and_wall(case, form)
+    pace = length / wall
+    text = f"{length:.1f} s of audio in {wall:.1f} s: {pace:.1f} times real time"
+    out = [Evidence(text, (first, last), start, round(pace, 2), "x")]
+    worst, at = worst_window(audio, form)
+    if worst:
+        text = (
+            f"most in {WINDOW:.0f} s: {worst * WINDOW:.1f} s of audio "
+            f"({worst:.1f} times real time), from frame {audio.numbers[at]}"
+        )
+        value = round(worst, 2)
+        out.append(Evidence(text, (audio.numbers[at],), audio.times_ns[at], value, "x"))
     return out
+
+
+def audio_and_wall(case: Case, form: Format) -> tuple[float, float]:
+    """Seconds of audio, and seconds from the first of it to the end of the last's playing."""
+    audio = case.audio
+    span = seconds(audio.times_ns[-1] - audio.times_ns[0])
+    return form.duration(audio.size), max(span, 0.001) + form.duration(audio.lengths[-1])
 
 
 def _no_audio(case: Case) -> list[Evidence]:
@@ -142,46 +116,61 @@ def _no_audio(case: Case) -> list[Evidence]:
     return [Evidence(f"the {side} sent no audio at all", (), None, 0.0, "s")]
 
 
-def _worst_window(frames: list[FrameInfo], form: Format) -> Evidence | None:
-    """The WINDOW with the most audio in it, by two pointers over the frames."""
-    span = WINDOW * 1e9
-    if frames[-1].t_ns - frames[0].t_ns <= span:
-        return None
+def worst_window(audio: Track, form: Format) -> tuple[float, int]:
+    """The most audio in WINDOW seconds, by two pointers over the frames.
+
+    Returns:
+        Seconds of audio in a second, and the place in `audio` where the window begins. 0.0
+        where there is less than a window.
+    """
+    span = int(WINDOW * 1e9)
+    times, lengths = audio.times_ns, audio.lengths
+    if times[-1] - times[0] <= span:
+        return 0.0, 0
     best, at, first, size = 0, 0, 0, 0
-    for frame in frames:
-        size += frame.length
-        while frame.t_ns - frames[first].t_ns > span:
-            size -= frames[first].length
+    for t_ns, length in zip(times, lengths, strict=True):
+        size += length
+        while t_ns - times[first] > span:
+            size -= lengths[first]
             first += 1
         if size > best:
             best, at = size, first
-    pace = form.duration(best) / WINDOW
-    text = (
-        f"most in {WINDOW:.0f} s: {form.duration(best):.1f} s of audio "
-        f"({pace:.1f} times real time), from frame {frames[at].number}"
-    )
-    return Evidence(text, (frames[at].number,), frames[at].t_ns, round(pace, 2), "x")
+    return form.duration(best) / WINDOW, at
 
 
 def chunk_durations(case: Case) -> list[Evidence]:
-    """How long the audio of a message is, and which messages are outside 50 to 1000 ms."""
-    form = case.format
-    if form is None or not form.bytes_per_second or not case.audio:
+    """How long the audio of a message is, and which messages are outside the limits."""
+    form, audio = case.format, case.audio
+    if form is None or not form.bytes_per_second or not audio:
         return []
-    lengths = [form.duration(f.length) for f in case.audio]
-    middle = median(lengths) * 1000
+    shortest, longest = (1000 * form.duration(pick(audio.lengths)) for pick in (min, max))
+    middle = 1000 * form.duration(int(median(audio.lengths)))
     text = (
-        f"audio messages last {min(lengths) * 1000:.0f} to {max(lengths) * 1000:.0f} ms, "
+        f"audio messages last {shortest:.0f} to {longest:.0f} ms, "
         f"half of them {middle:.0f} ms or more ({form})"
     )
-    out = [Evidence(text, (), case.audio[0].t_ns, round(middle, 1), "ms")]
-    pairs = zip(case.audio, lengths, strict=True)
-    odd = [f for f, s in pairs if not SHORTEST_CHUNK <= round(s, 6) <= LONGEST_CHUNK]
+    out = [Evidence(text, (), audio.times_ns[0], round(middle, 1), "ms")]
+    odd = outside_limits(case, form)
     if odd:
+        limits = case.api.limits if case.api else None
+        assert limits is not None
         many = plural(len(odd), "message is", "messages are")
-        text = f"{many} outside 50 to 1000 ms: {_numbers(odd)}"
-        out.append(Evidence(text, _some(odd), odd[0].t_ns, float(len(odd)), "messages"))
+        span = f"{limits.shortest_chunk * 1000:.0f} to {limits.longest_chunk * 1000:.0f} ms"
+        text = f"{many} outside {span}: {named(odd.numbers)}"
+        out.append(
+            Evidence(text, tuple(odd.numbers[:5]), odd.times_ns[0], float(len(odd)), "messages")
+        )
     return out
+
+
+def outside_limits(case: Case, form: Format) -> Track:
+    """Audio messages that are shorter or longer than the API allows."""
+    limits = case.api.limits if case.api else None
+    if limits is None or not limits.longest_chunk:
+        return case.audio.where(())
+    rate = form.bytes_per_second
+    low, high = limits.shortest_chunk * rate, limits.longest_chunk * rate
+    return case.audio.where(not low <= n <= high for n in case.audio.lengths)
 
 
 def audio_decodable(case: Case) -> list[Evidence]:
@@ -191,21 +180,24 @@ def audio_decodable(case: Case) -> list[Evidence]:
         return []
     direction = case.session.sent if form.from_client else case.session.received
     kind = sniff(direction.head)
-    frames = tuple(f.number for f in case.audio[:1])
     start = quoted(direction.head[:24].decode("latin-1"), 40)
     text = f"the first bytes sent as audio are {kind} ({start!r}); declared: {form}"
-    return [Evidence(text, frames, None, float(len(direction.head)), "bytes looked at")]
+    looked_at = float(len(direction.head))
+    return [Evidence(text, tuple(case.audio.numbers[:1]), None, looked_at, "bytes looked at")]
 
 
 def keepalives(case: Case) -> list[Evidence]:
-    """How many KeepAlive messages there were, and how far apart."""
-    kept = [m for m in case.session.messages(from_client=True) if _type_of(m) == "KeepAlive"]
+    """How many keepalive messages there were, and how far apart."""
+    names = case.vocabulary.keepalive or ("KeepAlive",)
+    kept = [said for said in case.client_json if said.kind in names]
+    name = names[0]
     if not kept:
-        return [Evidence("the app sent no KeepAlive", (), None, 0.0, "messages")]
+        return [Evidence(f"the app sent no {name}", (), None, 0.0, "messages")]
     gaps = [kept[i + 1].t_ns - kept[i].t_ns for i in range(len(kept) - 1)]
     every = f", up to {seconds(max(gaps)):.1f} s apart" if gaps else ""
-    text = f"the app sent {plural(len(kept), 'KeepAlive message')}{every}"
-    return [Evidence(text, _some(kept), kept[-1].t_ns, float(len(kept)), "messages")]
+    text = f"the app sent {plural(len(kept), f'{name} message')}{every}"
+    frames = tuple(said.frame for said in kept[:5])
+    return [Evidence(text, frames, kept[-1].t_ns, float(len(kept)), "messages")]
 
 
 def last_client_message(case: Case) -> list[Evidence]:
@@ -214,10 +206,19 @@ def last_client_message(case: Case) -> list[Evidence]:
     if not before:
         return []
     last = before[-1]
-    what = "JSON" if _parsed(last.text) is not None else "no valid JSON"
+    what = "JSON" if is_json(last.text) else "no valid JSON"
     ago = seconds(case.ended_ns - last.t_ns)
     text = f"the app's last text, {ago:.2f} s before the end, is {what}: {quoted(last.text)}"
     return [Evidence(text, (last.frame,), last.t_ns, ago, "s")]
+
+
+def is_json(text: str) -> bool:
+    """Whether a text is JSON of any kind."""
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def handshake(case: Case) -> list[Evidence]:
@@ -273,82 +274,75 @@ def session_duration(case: Case) -> list[Evidence]:
 
 def text_sent(case: Case) -> list[Evidence]:
     """How much text the app gave to be spoken, in all and in one message."""
-    spoken = []
-    for message in case.session.messages(from_client=True):
-        parsed = _parsed(message.text)
-        text = parsed.get("text") if isinstance(parsed, dict) else None
-        if isinstance(text, str):
-            spoken.append((len(text), message))
+    spoken = case.spoken
     if not spoken:
         return []
     total = sum(length for length, _ in spoken)
-    longest, message = max(spoken, key=lambda pair: pair[0])
+    longest, said = max(spoken, key=lambda pair: pair[0])
     wall = seconds(case.ended_ns - spoken[0][1].t_ns)
     text = (
         f"{total} characters to speak in {plural(len(spoken), 'message')} over {wall:.1f} s, "
-        f"at most {longest} in one (frame {message.frame})"
+        f"at most {longest} in one (frame {said.frame})"
     )
-    return [Evidence(text, (message.frame,), message.t_ns, float(total), "characters")]
+    return [Evidence(text, (said.frame,), said.t_ns, float(total), "characters")]
 
 
 def message_sizes(case: Case) -> list[Evidence]:
     """The largest frame that the app sent."""
-    data = [f for f in case.sent if f.opcode in (Opcode.TEXT, Opcode.BINARY, Opcode.CONTINUATION)]
-    if not data:
+    if not case.sent:
         return []
-    largest = max(data, key=lambda f: f.length)
-    what = f"{largest.opcode}, frame {largest.number}"
-    text = f"the app's largest frame has {largest.length} bytes ({what})"
-    return [Evidence(text, (largest.number,), largest.t_ns, float(largest.length), "bytes")]
+    largest = max(case.sent.lengths)
+    frame = case.session.frame(case.sent.numbers[case.sent.lengths.index(largest)])
+    what = f"{frame.opcode}, frame {frame.number}"
+    text = f"the app's largest frame has {frame.length} bytes ({what})"
+    return [Evidence(text, (frame.number,), frame.t_ns, float(frame.length), "bytes")]
 
 
 def binary_sent(case: Case) -> list[Evidence]:
     """How many binary and text messages the app sent, and empty ones."""
-    binary = [f for f in case.sent if f.opcode is Opcode.BINARY]
-    texts = sum(f.opcode is Opcode.TEXT for f in case.sent)
-    text = f"the app sent {plural(len(binary), 'binary frame')} and {plural(texts, 'text frame')}"
-    out = [Evidence(text, _some(binary), None, float(len(binary)), "frames")]
-    empty = [f for f in binary if not f.length and f.fin]
+    binary = case.session.track(from_client=True, opcodes=(Opcode.BINARY,))
+    texts = case.session.track(from_client=True, opcodes=(Opcode.TEXT,))
+    counts = f"{plural(len(binary), 'binary frame')} and {plural(len(texts), 'text frame')}"
+    frames = tuple(binary.numbers[:5])
+    out = [Evidence(f"the app sent {counts}", frames, None, float(len(binary)), "frames")]
+    empty = binary.where(not length for length in binary.lengths)
     if empty:
-        text = (
-            f"{plural(len(empty), 'binary frame is', 'binary frames are')} empty: {_numbers(empty)}"
-        )
-        out.append(Evidence(text, _some(empty), empty[0].t_ns, float(len(empty)), "frames"))
+        many = plural(len(empty), "binary frame is", "binary frames are")
+        text = f"{many} empty: {named(empty.numbers)}"
+        t_ns = empty.times_ns[0]
+        out.append(Evidence(text, tuple(empty.numbers[:5]), t_ns, float(len(empty)), "frames"))
     return out
 
 
 def results_received(case: Case) -> list[Evidence]:
     """How much the server had answered, and when first and last."""
-    answers = [
-        f
-        for f in case.session.frames(from_client=False)
-        if f.opcode in (Opcode.TEXT, Opcode.BINARY) and f.t_ns <= case.ended_ns
-    ]
+    opcodes = (Opcode.TEXT, Opcode.BINARY)
+    answers = case.session.track(from_client=False, opcodes=opcodes).until(case.ended_ns)
     if not answers:
         return [Evidence("the server sent no message", (), None, 0.0, "messages")]
-    first, last = answers[0], answers[-1]
+    first, last = answers.times_ns[0], answers.times_ns[-1]
     text = (
         f"the server sent {plural(len(answers), 'message')}, the first "
-        f"{seconds(first.t_ns - case.opened_ns):.2f} s after the upgrade, the last "
-        f"{seconds(case.ended_ns - last.t_ns):.1f} s before the end"
+        f"{seconds(first - case.opened_ns):.2f} s after the upgrade, the last "
+        f"{seconds(case.ended_ns - last):.1f} s before the end"
     )
-    return [Evidence(text, (first.number, last.number), last.t_ns, float(len(answers)), "messages")]
+    frames = (answers.numbers[0], answers.numbers[-1])
+    return [Evidence(text, frames, last, float(len(answers)), "messages")]
 
 
 def ping_pong(case: Case) -> list[Evidence]:
     """Pings and the Pongs that answered them, for each side."""
     out = []
     for from_client in (True, False):
-        pings = [f for f in case.session.frames(from_client=from_client) if f.opcode is Opcode.PING]
+        pings = case.session.track(from_client=from_client, opcodes=(Opcode.PING,))
         if not pings:
             continue
-        pongs = sum(
-            f.opcode is Opcode.PONG for f in case.session.frames(from_client=not from_client)
-        )
-        missing = max(0, len(pings) - pongs)
+        pongs = case.session.track(from_client=not from_client, opcodes=(Opcode.PONG,))
+        missing = max(0, len(pings) - len(pongs))
         side = "app" if from_client else "server"
         text = f"the {side} sent {plural(len(pings), 'ping')}, {missing} of them unanswered"
-        out.append(Evidence(text, _some(pings[-_NAMED:]), pings[-1].t_ns, float(missing), "pings"))
+        frames = tuple(pings.numbers[-5:])
+        out.append(Evidence(text, frames, pings.times_ns[-1], float(missing), "pings"))
     return out
 
 
@@ -360,8 +354,9 @@ def who_ended(case: Case) -> list[Evidence]:
     side = "app" if session.closed_by == "client" else "server"
     at = seconds(end - case.opened_ns)
     out = [Evidence(f"the {side} ended the session {at:.2f} s after the upgrade", (), end, at, "s")]
-    before = [f for f in session.frames() if f.t_ns <= end and f.opcode is not Opcode.CLOSE][-1:]
-    for frame in before:
+    number = session.close.frame - 1 if session.close else session.frame_count
+    if number >= 1:
+        frame = session.frame(number)
         who = "app" if frame.from_client else "server"
         ago = seconds(end - frame.t_ns)
         what = f"{frame.opcode} from the {who}, {frame.length} bytes"
@@ -378,7 +373,7 @@ def failure(case: Case) -> list[Evidence]:
     ]
 
 
-CHECKS: dict[str, Check] = {
+CHECKS: dict[str, Measure] = {
     check.__name__: check
     for check in (
         silence_before_close,
@@ -399,27 +394,3 @@ CHECKS: dict[str, Check] = {
         failure,
     )
 }
-
-
-def _parsed(text: str) -> object:
-    """The JSON value of a text, or None."""
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-
-
-def _type_of(message: Message) -> str | None:
-    parsed = _parsed(message.text)
-    kind = parsed.get("type") if isinstance(parsed, dict) else None
-    return kind if isinstance(kind, str) else None
-
-
-def _some(items: Iterable[FrameInfo | Message]) -> tuple[int, ...]:
-    numbers = [i.number if isinstance(i, FrameInfo) else i.frame for i in items]
-    return tuple(numbers[:_NAMED])
-
-
-def _numbers(frames: list[FrameInfo]) -> str:
-    more = f" and {len(frames) - _NAMED} more" if len(frames) > _NAMED else ""
-    return f"frame {', '.join(str(f.number) for f in frames[:_NAMED])}{more}"

@@ -35,6 +35,12 @@ def quoted(text: str, limit: int = 80) -> str:
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in short)
 
 
+def named(numbers: Sequence[int], limit: int = 5) -> str:
+    """Frame numbers, the first few of them."""
+    more = f" and {len(numbers) - limit} more" if len(numbers) > limit else ""
+    return f"frame {', '.join(map(str, numbers[:limit]))}{more}"
+
+
 def plural(count: int, one: str, many: str | None = None) -> str:
     """A count with its noun."""
     return f"{count} {one if count == 1 else many or one + 's'}"

@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from wsproxy import trace
-from wsproxy.catalog import Catalog, Condition, Hit, candidates
+from wsproxy.catalog import TRAFFIC, Advice, Catalog, Condition, Hit, candidates
 from wsproxy.session import Session
 from wsproxy.wire import accept_key
 
-from .checks import CHECKS, Case, handshake, silence_before_close, who_ended
+from .case import Case
+from .checks import CHECKS, handshake, silence_before_close, who_ended
 from .evidence import Evidence, plural, quoted, seconds
+from .rules import RULES
 
 _SEVERITIES = ("error", "warning", "info")
 _NAMED = 20  # frame numbers that a finding names
@@ -26,6 +28,7 @@ class Finding:
         severity: "error", "warning" or "info".
         causes, remedies: most likely first.
         retry: "yes", "wait", "fix-first", "maybe" or "no-error".
+        seen: the causes that the traffic itself shows; they are the first of `causes`.
         source: the document that it rests on: `document`, `section`, `url`.
         related: ids of conditions that are near, where nothing fits.
     """
@@ -37,6 +40,7 @@ class Finding:
     evidence: Sequence[Evidence] = ()
     causes: Sequence[str] = ()
     remedies: Sequence[str] = ()
+    seen: Sequence[str] = ()
     retry: str = "maybe"
     retry_note: str = ""
     source: dict[str, str] = field(default_factory=dict)
@@ -46,16 +50,19 @@ class Finding:
 
 
 def diagnose(session: Session, catalog: Catalog) -> list[Finding]:
-    """What there is to say about a session, most important first.
+    """What there is to say about a session, what to fix first coming first.
 
-    Nothing is said of a good session but what is missing from its trace.
+    That is: what ended it; what else it was told or did that is an error; what the traffic
+    shows that would fail or spoil another session, the causes of the first before the rest;
+    and what the trace lacks.
     """
     case = Case(session, catalog)
     findings = _conditions(case)
-    if not findings and session.failed:
-        findings.append(_unknown(case))
+    if session.failed and not any(f.severity == "error" for f in findings):
+        findings.insert(0, _unknown(case))
     findings += _accept_key(session)
     findings += _protocol(session)
+    findings += _violations(case, findings)
     findings += _incomplete(session)
     return sorted(findings, key=lambda f: _SEVERITIES.index(f.severity))
 
@@ -119,27 +126,58 @@ def _conditions(case: Case) -> list[Finding]:
         condition = hit.condition
         evidence = _matched(case, hit)
         for name in condition.checks:
-            evidence += [e for e in CHECKS[name](case) if e not in evidence]
-        findings.append(_finding(condition, evidence))
+            evidence += [e for e in case.measured(CHECKS[name]) if e not in evidence]
+        findings.append(_finding(case, condition, evidence))
     return findings
 
 
-def _finding(condition: Condition, evidence: list[Evidence]) -> Finding:
+def _violations(case: Case, findings: Sequence[Finding]) -> list[Finding]:
+    """What the rules find, what may be the cause of a finding at hand first."""
+    named = _advised(case, findings)
+    found = []
+    for condition in case.catalog.conditions_of(TRAFFIC):
+        for match in condition.matches:
+            evidence = case.measured(RULES[match.rule])
+            if evidence:
+                found.append((match.rule not in named, _finding(case, condition, evidence)))
+    return [finding for _, finding in sorted(found, key=lambda pair: pair[0])]
+
+
+def _advised(case: Case, findings: Sequence[Finding]) -> set[str]:
+    """The rules that the causes of these findings name."""
+    known = {c.id: c for c in case.catalog.conditions_of(case.session.provider)}
+    conditions = (known[f.id] for f in findings if f.id in known)
+    return {advice.when for c in conditions for advice in c.causes if advice.when}
+
+
+def _finding(case: Case, condition: Condition, evidence: list[Evidence]) -> Finding:
     source = condition.source
+    seen, others = _by_traffic(case, condition.causes)
+    remedies = [text for part in _by_traffic(case, condition.remedies) for text in part]
     return Finding(
         condition.id,
         condition.severity,
         condition.title,
         condition.meaning,
         evidence,
-        condition.causes,
-        condition.remedies,
+        [*seen, *others],
+        remedies,
+        seen,
         condition.retry,
         condition.retry_note,
         {"document": source.document, "section": source.section, "url": source.url},
         condition.confidence,
         condition.disagreement,
     )
+
+
+def _by_traffic(case: Case, advice: Sequence[Advice]) -> tuple[list[str], list[str]]:
+    """What the traffic speaks for, and the rest; each in the catalog's order."""
+    parts: tuple[list[str], list[str]] = ([], [])
+    for item in advice:
+        shown = bool(item.when) and bool(case.measured(RULES[item.when]))
+        parts[not shown].append(item.text)
+    return parts
 
 
 def _matched(case: Case, hit: Hit) -> list[Evidence]:

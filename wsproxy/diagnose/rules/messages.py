@@ -1,0 +1,5 @@
+"""TODO."""
+
+from wsproxy.diagnose.case import Measure
+
+RULES: tuple[Measure, ...] = ()

@@ -1,0 +1,148 @@
+"""Gaps, pace and durations, against the limits that the API documents."""
+
+from __future__ import annotations
+
+from wsproxy.catalog import ApiLimits
+from wsproxy.diagnose.case import Case, Measure
+from wsproxy.diagnose.checks import (
+    WINDOW,
+    audio_and_wall,
+    longest_gap,
+    outside_limits,
+    worst_window,
+)
+from wsproxy.diagnose.evidence import Evidence, named, plural, seconds
+from wsproxy.session import Track
+
+BEHIND = 0.8  # seconds of live audio in a second that are taken for falling behind
+_SHORT = 5.0  # seconds of session in which a pace says nothing
+
+
+def _limits(case: Case) -> ApiLimits:
+    return case.api.limits if case.api else ApiLimits()
+
+
+def chunk_duration(case: Case) -> list[Evidence]:
+    """Audio messages that are shorter or longer than the API allows."""
+    form, limits = case.format, _limits(case)
+    if form is None or not form.bytes_per_second or not limits.longest_chunk:
+        return []
+    odd = _without_last(outside_limits(case, form), case.audio)
+    if not odd:
+        return []
+    low, high = (1000 * form.duration(pick(odd.lengths)) for pick in (min, max))
+    text = (
+        f"{plural(len(odd), 'audio message')} of {len(case.audio)} "
+        f"{'lasts' if len(odd) == 1 else 'last'} {_span(low, high)}; allowed are "
+        f"{limits.shortest_chunk * 1000:.0f} to {limits.longest_chunk * 1000:.0f} ms: "
+        f"{named(odd.numbers)}"
+    )
+    return [_at(odd, text, low if low < limits.shortest_chunk * 1000 else high, "ms")]
+
+
+def _span(low: float, high: float) -> str:
+    return f"{low:.0f} ms" if round(low) == round(high) else f"{low:.0f} to {high:.0f} ms"
+
+
+def _without_last(odd: Track, audio: Track) -> Track:
+    """What is left over at the end of a recording may be short."""
+    last = audio.numbers[-1:]
+    return odd.where(number not in last for number in odd.numbers)
+
+
+def _at(track: Track, text: str, value: float, unit: str) -> Evidence:
+    return Evidence(text, tuple(track.numbers[:5]), track.times_ns[0], round(value, 2), unit)
+
+
+def first_audio_late(case: Case) -> list[Evidence]:
+    """The first audio came later after the upgrade than the API waits."""
+    limit = _limits(case).first_audio
+    form = case.format
+    if not limit or form is None or not form.from_client or not case.session.accepted:
+        return []
+    first = case.audio.times_ns[0] if case.audio else case.ended_ns
+    waited = seconds(first - case.opened_ns)
+    if waited <= limit:
+        return []
+    if not case.audio:
+        text = f"no audio came in the {waited:.1f} s of the session; allowed are {limit:g} s"
+        return [Evidence(text, (), first, waited, "s")]
+    number = case.audio.numbers[0]
+    text = f"the first audio came {waited:.1f} s after the upgrade; allowed are {limit:g} s"
+    return [Evidence(f"{text} (frame {number})", (number,), first, waited, "s")]
+
+
+def silent_too_long(case: Case) -> list[Evidence]:
+    """A gap in what the app sends that is longer than the API allows."""
+    limit = _limits(case).silence
+    if not limit or not case.session.accepted or not case.sent:
+        return []
+    gap, t_ns, before = longest_gap(case.sent, case.opened_ns, case.ended_ns)
+    if seconds(gap) <= limit:
+        return []
+    after = f"after frame {before}" if before else "after the upgrade"
+    text = f"the app sent nothing for {seconds(gap):.1f} s {after}; allowed are {limit:g} s"
+    return [Evidence(text, (before,) if before else (), t_ns, seconds(gap), "s")]
+
+
+def session_too_long(case: Case) -> list[Evidence]:
+    """The session lasted as long as the API lets any last."""
+    limit = _limits(case).session
+    lasted = seconds(case.ended_ns - case.opened_ns)
+    if not limit or not case.session.accepted or lasted < limit:
+        return []
+    text = f"the session lasted {lasted:.0f} s; a session may last {limit:.0f} s"
+    return [Evidence(text, (), case.ended_ns, lasted, "s")]
+
+
+def audio_too_fast(case: Case) -> list[Evidence]:
+    """Audio was sent faster than the API takes it."""
+    form, limit = case.format, _limits(case).pace
+    if form is None or not limit or not form.from_client or not form.bytes_per_second:
+        return []
+    if len(case.audio) < 2:
+        return []
+    length, wall = audio_and_wall(case, form)
+    worst, at = worst_window(case.audio, form)
+    # A second of audio may be in the buffers of app and network at any time.
+    over = max((length - 1.0) / wall, worst - 1.0 / WINDOW)
+    if over <= limit:
+        return []
+    text = f"{length:.1f} s of audio were sent in {wall:.1f} s ({length / wall:.1f} times real time"
+    text += f"; {worst:.1f} times in the worst {WINDOW:.0f} s" if worst else ""
+    text += f"); the limit is {limit:g} times"
+    return [_at(case.audio.where(_one(at, len(case.audio))), text, length / wall, "x")]
+
+
+def _one(index: int, length: int) -> list[bool]:
+    return [i == index for i in range(length)]
+
+
+def audio_too_slow(case: Case) -> list[Evidence]:
+    """A live source that does not keep up with the clock."""
+    form = case.format
+    if form is None or not form.from_client or not form.bytes_per_second or len(case.audio) < 20:
+        return []
+    length, wall = audio_and_wall(case, form)
+    gap, _, _ = longest_gap(case.audio, case.audio.times_ns[0], case.audio.times_ns[-1])
+    # A pause is no slowness: the rate is taken without the longest silence.
+    wall -= seconds(gap)
+    if wall < _SHORT or length / wall >= BEHIND:
+        return []
+    text = (
+        f"{length:.1f} s of audio in {wall:.1f} s, the longest silence left out: "
+        f"{length / wall:.2f} times real time; it falls behind, or the declared rate is too high"
+    )
+    first, last = case.audio.numbers[0], case.audio.numbers[-1]
+    value = round(length / wall, 2)
+    return [Evidence(text, (first, last), case.audio.times_ns[0], value, "x")]
+
+
+RULES: tuple[Measure, ...] = (
+    first_audio_late,
+    silent_too_long,
+    audio_too_fast,
+    audio_too_slow,
+    chunk_duration,
+    session_too_long,
+)

@@ -1,0 +1,197 @@
+"""How APIs wrap messages and audio inside WebSocket messages.
+
+Most send JSON in text messages and audio in binary ones, which needs nothing. Others:
+
+json          JSON in binary messages too (Gemini Live).
+azure         Azure Speech: lines of headers before the body; in a binary message their
+              length stands before them, 2 bytes big-endian.
+event-stream  AWS: binary messages with typed headers, a payload and two CRC-32 sums
+              (application/vnd.amazon.eventstream).
+
+A message is read as one JSON object: the body's fields, and the headers under their names.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+import zlib
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeAlias
+
+ENVELOPES = ("json", "azure", "event-stream")
+Json: TypeAlias = dict[str, Any]
+
+_PRELUDE = struct.Struct(">III")  # total length, length of the headers, CRC of these two
+_AZURE_HEADERS = ("Path", "X-RequestId", "X-StreamId", "X-Timestamp", "Content-Type")
+_STRING = 7  # type of an event-stream header
+# Bytes of the values of the other types; booleans have none, 6 is followed by a length as 7 is.
+_FIXED = {0: 0, 1: 0, 2: 1, 3: 2, 4: 4, 5: 8, 8: 8, 9: 16}
+
+
+def read(envelope: str, content: str | bytes) -> tuple[Json | None, bytes]:
+    """Open a message.
+
+    Args:
+        envelope: one of ENVELOPES, or "" for plain JSON in text messages.
+        content: text or binary message, as it stands on the wire. What was cut off at its
+            end is missed only where it is needed.
+
+    Returns:
+        The JSON object and the audio in it; None and nothing where it has none.
+    """
+    match envelope:
+        case "azure":
+            return _read_azure(content)
+        case "event-stream" if isinstance(content, bytes):
+            return _read_event(content)
+        case "json" if isinstance(content, bytes):
+            return json_object(content.decode("utf-8", "replace")), b""
+    if isinstance(content, bytes):
+        return None, content
+    return json_object(content), b""
+
+
+def wrap(envelope: str, message: str, audio: bytes = b"") -> str | bytes:
+    """Put a message into its envelope: what `read` opens again.
+
+    Args:
+        message: JSON text, for an envelope a JSON object; empty: audio alone.
+    """
+    match envelope:
+        case "azure":
+            return _wrap_azure(json_object(message) or {"Path": "audio"}, audio)
+        case "event-stream":
+            return _wrap_event(json_object(message) or _AUDIO_EVENT, audio)
+        case "json":
+            return message.encode()
+    return audio or message
+
+
+def json_object(text: str) -> Json | None:
+    """A JSON object, or None where the text is something else."""
+    if not text.lstrip().startswith("{"):
+        return None
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def field(message: Mapping[str, Any], path: str) -> object:
+    """The value at a dotted path of names; None where there is none.
+
+    A number stands for that item of a list, "*" for the first. A name with a dot in it is
+    found as well.
+    """
+    if path in message:
+        return message[path]
+    value: object = message
+    for name in path.split("."):
+        if isinstance(value, dict):
+            value = value.get(name)
+        elif isinstance(value, list) and (name == "*" or name.isdecimal()):
+            index = 0 if name == "*" else int(name[:9])
+            value = value[index] if index < len(value) else None
+        else:
+            return None
+    return value
+
+
+# -- Azure Speech
+
+
+def _read_azure(content: str | bytes) -> tuple[Json | None, bytes]:
+    if isinstance(content, bytes):
+        if len(content) < 2:
+            return None, b""
+        size = int.from_bytes(content[:2], "big")
+        head, body = content[2 : 2 + size].decode("utf-8", "replace"), content[2 + size :]
+        headers = _header_lines(head.split("\r\n"))
+        return (headers, body) if headers else (None, b"")
+    head, _, text = content.partition("\r\n\r\n")
+    headers = _header_lines(head.split("\r\n"))
+    if not headers:
+        return None, b""
+    return {**(json_object(text) or {}), **headers}, b""
+
+
+def _header_lines(lines: Iterable[str]) -> Json:
+    pairs = (line.partition(":") for line in lines)
+    return {name.strip(): value.strip() for name, colon, value in pairs if colon}
+
+
+def _wrap_azure(message: Json, audio: bytes) -> str | bytes:
+    headers = {name: str(message[name]) for name in _AZURE_HEADERS if name in message}
+    body = {name: value for name, value in message.items() if name not in headers}
+    head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    if audio or message.get("Path") == "audio":
+        encoded = head.encode()
+        return len(encoded).to_bytes(2, "big") + encoded + audio
+    return f"{head}\r\n{json.dumps(body)}"
+
+
+# -- AWS event stream
+
+_AUDIO_EVENT = {":message-type": "event", ":event-type": "AudioEvent"}
+
+
+def _read_event(content: bytes) -> tuple[Json | None, bytes]:
+    if len(content) < _PRELUDE.size:
+        return None, b""
+    total, headers_size, prelude_sum = _PRELUDE.unpack_from(content)
+    if zlib.crc32(content[:8]) != prelude_sum or total < headers_size + 16:
+        return None, b""
+    start = _PRELUDE.size + headers_size
+    payload = content[start : total - 4]
+    whole = len(content) >= total
+    if whole and zlib.crc32(content[: total - 4]) != int.from_bytes(
+        content[total - 4 : total], "big"
+    ):
+        return None, b""
+    headers = _event_headers(content[_PRELUDE.size : start])
+    if headers is None:
+        return None, b""
+    if headers.get(":event-type") == "AudioEvent":
+        return headers, payload
+    body = json_object(payload.decode("utf-8", "replace"))
+    return {**(body or {}), **headers}, b""
+
+
+def _event_headers(data: bytes) -> Json | None:
+    """The headers whose values are text; None where they are malformed."""
+    found: Json = {}
+    at = 0
+    while at < len(data):
+        name_end = at + 1 + data[at]
+        name = data[at + 1 : name_end].decode("utf-8", "replace")
+        kind = data[name_end] if name_end < len(data) else None
+        at = name_end + 1
+        if kind in (6, _STRING):
+            size = int.from_bytes(data[at : at + 2], "big")
+            if at + 2 + size > len(data):
+                return None
+            if kind == _STRING:
+                found[name] = data[at + 2 : at + 2 + size].decode("utf-8", "replace")
+            at += 2 + size
+        elif kind in _FIXED:
+            at += _FIXED[kind]
+        else:
+            return None
+    return found
+
+
+def _wrap_event(message: Json, audio: bytes) -> bytes:
+    headers = {name: value for name, value in message.items() if name.startswith(":")}
+    body = {name: value for name, value in message.items() if name not in headers}
+    payload = audio if audio or headers == _AUDIO_EVENT else json.dumps(body).encode()
+    packed = b"".join(_event_header(name, str(value)) for name, value in headers.items())
+    start = struct.pack(">II", 16 + len(packed) + len(payload), len(packed))
+    data = start + zlib.crc32(start).to_bytes(4, "big") + packed + payload
+    return data + zlib.crc32(data).to_bytes(4, "big")
+
+
+def _event_header(name: str, value: str) -> bytes:
+    key, text = name.encode(), value.encode()
+    return bytes([len(key)]) + key + bytes([_STRING]) + len(text).to_bytes(2, "big") + text
