@@ -71,6 +71,10 @@ TITLES = {
 }
 
 
+CLOSE_ONLY = ", without the Error message"
+IS_THE_MESSAGE = "assemblyai.streaming.Error"  # a condition that is nothing else
+
+
 def conditions(api: str) -> list[Condition]:
     """What a server can bring about in a session with an API."""
     provider = "assemblyai" if api == "streaming" else "deepgram"
@@ -82,6 +86,19 @@ def conditions(api: str) -> list[Condition]:
         and condition.simulate is not None
         and (condition.simulate.close or condition.simulate.refuse or condition.simulate.end)
     ]
+
+
+def cases(api: str) -> dict[str, Condition]:
+    """Those, by name; where a message comes before the Close frame, also without the message."""
+    found = {condition.id: condition for condition in conditions(api)}
+    for condition in conditions(api):
+        script = condition.simulate
+        if condition.id == IS_THE_MESSAGE or script is None:
+            continue
+        if script.message and script.close:
+            bare = replace(condition, simulate=replace(script, message=""))
+            found[condition.id + CLOSE_ONLY] = bare
+    return found
 
 
 # ---- what was said
@@ -102,11 +119,13 @@ class Met:
     """One condition, met by one SDK.
 
     Attributes:
+        case: the condition's id, or that with CLOSE_ONLY.
         sdk: its name and version.
         said: what it told the app.
         sessions: what `explain` finds in each recorded session, the first thing first.
     """
 
+    case: str
     condition: Condition
     sdk: str
     said: list[Said]
@@ -126,10 +145,10 @@ async def meet(
     """Run a client's program against a failing API for each condition."""
     async with contextlib.AsyncExitStack() as stack:
         servers = {
-            condition.id: await stack.enter_async_context(
-                Simulator(condition, tls=tls, limits=replace(LIMITS, linger=0.5))
+            name: await stack.enter_async_context(
+                Simulator(condition, tls=tls, limits=replace(LIMITS, silence=1.2, linger=0.5))
             )
-            for condition in conditions(client.api)
+            for name, condition in cases(client.api).items()
         }
         listing = folder / "listing.json"
         listing.write_text(json.dumps([{"id": k, "url": s.url} for k, s in servers.items()]))
@@ -145,7 +164,8 @@ async def meet(
         found[ids[session.request_header("Host") or ""]].append(diagnose(session, CATALOG))
     return [
         Met(
-            CATALOG.condition(line["id"]),
+            line["id"],
+            cases(client.api)[line["id"]],
             line["sdk"],
             [Said(**said) for said in line["said"]],
             found[line["id"]],
@@ -175,9 +195,8 @@ def test_explained_whatever_the_sdk_said(
     command += [str(HERE / client.program), "{listing}", str(audio), client.mode]
     met = asyncio.run(meet(client, command, env, tmp_path, authority[1]))
     MET[str(client)] = met
-    assert {m.condition.id: m.first_ids for m in met} == {
-        m.condition.id: [m.condition.id] for m in met
-    }
+    # One session each, and nothing else first.
+    assert {m.case: m.first_ids for m in met if m.first_ids != [m.condition.id]} == {}
 
 
 def test_the_document_has_every_condition() -> None:
@@ -274,7 +293,14 @@ def in_short(met: Met) -> str:
         return "✗ nothing"
     how, where = learns(met)
     mark = {TOLD: "✓", PART: f"◐ only in {where}:", CODE: "○", NOTHING: "✗"}[how]
-    return f"{mark} " + "; ".join(f"{text} ({', '.join(at)})" for text, at in places.items())
+    return f"{mark} " + "; ".join(
+        f"{text} ({', '.join(sorted(at))})" for text, at in places.items()
+    )
+
+
+def named(case: str) -> str:
+    name, comma, rest = case.partition(",")
+    return f"`{name}`{comma}{rest}"
 
 
 def alike(columns: list[list[Met]]) -> Iterator[str]:
@@ -282,12 +308,13 @@ def alike(columns: list[list[Met]]) -> Iterator[str]:
     yield "| SDK | what it says | of each of these |"
     yield "|---|---|---|"
     for column in columns:
-        same: dict[str, list[str]] = {}
+        same: dict[str, list[Met]] = {}
         for met in column:
-            same.setdefault("; ".join(told(met)) or "nothing", []).append(met.condition.id)
-        for text, names in same.items():
-            if len(names) > 1:
-                yield f"| {column[0].sdk} | {text} | {', '.join(f'`{n}`' for n in names)} |"
+            same.setdefault("; ".join(told(met)) or "nothing", []).append(met)
+        for text, several in same.items():
+            if len({met.condition.id for met in several}) > 1:
+                names = "; ".join(named(met.case) for met in several)
+                yield f"| {column[0].sdk} | {text} | {names} |"
 
 
 def chapter(api: str) -> Iterator[str]:
@@ -317,7 +344,7 @@ def chapter(api: str) -> Iterator[str]:
         first = row[0]
         findings = {(f[0].id, f[0].title) for met in row for f in met.sessions}
         said = "; ".join(f"`{name}` {cell(title)}" for name, title in sorted(findings))
-        cells = [f"`{first.condition.id}`", on_the_wire(first.condition), *map(in_short, row), said]
+        cells = [named(first.case), on_the_wire(first.condition), *map(in_short, row), said]
         yield f"| {' | '.join(cells)} |"
     yield ""
 
@@ -328,7 +355,8 @@ INTRODUCTION = """\
 Made by `python tests/test_sdk_conditions.py > docs/sdk-conditions.md`, with {versions}: each SDK
 held a session with a simulated API for each condition of the catalog that a server can bring about,
 under `wsproxy run`. What was measured is what the SDK does with what the server sends; what the
-server sends is from the catalog's `simulate` ([docs/catalog.md](catalog.md)). Reconnecting and
+server sends is from the catalog's `simulate` ([docs/catalog.md](catalog.md)). Where an
+Error message comes before the Close frame, there is another session without it. Reconnecting and
 retrying were turned off, and handlers were set for the events that tell of errors and of the end.
 
 An SDK's cell has everything that the app was told, and where (an event, or what raised it), after
