@@ -83,6 +83,7 @@ def conditions(api: str) -> list[Condition]:
         for condition in CATALOG.conditions
         if condition.provider == provider
         and (api in condition.apis or not condition.apis)
+        and any(match.kind != "http" for match in condition.matches)  # plain HTTP, no WebSocket
         and condition.simulate is not None
         and (condition.simulate.close or condition.simulate.refuse or condition.simulate.end)
     ]
@@ -352,12 +353,13 @@ def chapter(api: str) -> Iterator[str]:
 INTRODUCTION = """\
 # What the SDKs say of each failure, and what wsproxy says
 
-Made by `python tests/test_sdk_conditions.py > docs/sdk-conditions.md`, with {versions}: each SDK
-held a session with a simulated API for each condition of the catalog that a server can bring about,
-under `wsproxy run`. What was measured is what the SDK does with what the server sends; what the
-server sends is from the catalog's `simulate` ([docs/catalog.md](catalog.md)). Where an
-Error message comes before the Close frame, there is another session without it. Reconnecting and
-retrying were turned off, and handlers were set for the events that tell of errors and of the end.
+Made by `python tests/test_sdk_conditions.py > docs/sdk-conditions.md`, with {versions}:
+each SDK held a session with a simulated API for each condition of the catalog that a server can
+bring about in a WebSocket session, under `wsproxy run`. What was measured is what the SDK does with
+what the server sends; what the server sends is from the catalog's `simulate`
+([docs/catalog.md](catalog.md)). Where an Error message comes before the Close frame, there is
+another session without it. Reconnecting and retrying were turned off, and handlers were set for the
+events that tell of errors and of the end.
 
 An SDK's cell has everything that the app was told, and where (an event, or what raised it), after
 a mark for how much of the server's reason that is:
