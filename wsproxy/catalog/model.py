@@ -116,6 +116,7 @@ class Vocabulary:
         keepalive: kinds that only keep the session open.
         flush: kinds that ask for what was given so far.
         end: kinds with which the client ends its part.
+        ready: kinds of the server that the client has to wait for before it sends audio.
         results: kinds of the server that carry a transcript or tell of audio.
         text: dotted path of the text to be spoken in a client's message.
     """
@@ -125,6 +126,7 @@ class Vocabulary:
     keepalive: tuple[str, ...] = ()
     flush: tuple[str, ...] = ()
     end: tuple[str, ...] = ()
+    ready: tuple[str, ...] = ()
     results: tuple[str, ...] = ()
     text: str = ""
 
@@ -164,8 +166,7 @@ class Api:
     Attributes:
         hosts: narrows the provider's hosts; empty: all of them.
         paths: patterns for the path without its query.
-        path: one that they fit, with the query that a session needs; empty for an API
-            that only answers plain HTTP requests at many paths.
+        url: where it is, with the query that a session needs.
         self_hosted: the path alone, on any host, is enough to recognise it.
         envelope: in what messages are wrapped: see `wsproxy.envelope`.
         transcripts: dotted paths of the text in the server's JSON messages.
@@ -175,7 +176,7 @@ class Api:
     title: str
     hosts: tuple[Pattern, ...] = ()
     paths: tuple[Pattern, ...] = ()
-    path: str = ""
+    url: str = ""
     self_hosted: bool = False
     envelope: str = ""
     audio: Audio = Audio()

@@ -74,7 +74,7 @@ def _api(table: Table) -> Api:
         title=table.take("title", str),
         hosts=table.patterns("hosts"),
         paths=table.patterns("paths"),
-        path=table.take("path", str, ""),
+        url=table.take("url", str, ""),
         self_hosted=table.take("self_hosted", bool, False),
         envelope=table.choice("envelope", ENVELOPES, ""),
         audio=_audio(table.table("audio")),
@@ -110,6 +110,7 @@ def _vocabulary(table: Table) -> Vocabulary:
         keepalive=table.strings("keepalive"),
         flush=table.strings("flush"),
         end=table.strings("end"),
+        ready=table.strings("ready"),
         results=table.strings("results"),
         text=table.take("text", str, ""),
     )
