@@ -4,58 +4,129 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import Console
-from rich.rule import Rule
-from rich.text import Text
 
-from wsproxy.catalog import load
-from wsproxy.diagnose import diagnose, summary
-from wsproxy.errors import TraceError
-from wsproxy.report import jsonform
-from wsproxy.report.text import explanation, safe
+from wsproxy.catalog import Catalog, load
+from wsproxy.diagnose import Finding, diagnose, summary
+from wsproxy.errors import TraceError, UsageError
+from wsproxy.report import jsonform, markdown, screen
+from wsproxy.report.explanation import explain, retry_after
+from wsproxy.report.overview import Overview
+from wsproxy.report.text import safe
 from wsproxy.session import Session
+from wsproxy.trace import find_traces
 
 
 @click.command(name="explain")
 @click.argument(
-    "traces", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="TRACE..."
+    "traces", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="TRACE|FOLDER..."
+)
+@click.option("--all", "everything", is_flag=True, help="Leave nothing out.")
+@click.option(
+    "--markdown", "as_markdown", is_flag=True, help="Markdown to paste into a bug report."
 )
 @click.option("--json", "as_json", is_flag=True, help="JSON for programs; an array for several.")
-def command(traces: tuple[Path, ...], as_json: bool) -> None:
+def command(traces: tuple[Path, ...], everything: bool, as_markdown: bool, as_json: bool) -> None:
     """Say why the session in TRACE failed: what happened, what shows it, what to do.
 
     Evidence names frames by the numbers that `wsproxy show` gives them. What the catalog
     does not know is said to be unknown, with everything seen. Credentials are in no trace,
     text and audio are.
 
+    Of several traces, or a FOLDER and all below it, the sessions with the same first finding
+    are one group, and the first of each group is explained.
+
     \b
       wsproxy explain recordings/20261121T004012Z-deepgram-listen-1f9a0c42.wstrace
+      wsproxy explain recordings
+      wsproxy explain trace.wstrace --markdown | gh issue create --title "NET-0001" --body-file -
       wsproxy explain trace.wstrace --json | jq '.findings[0].id'
     """
+    if as_json and as_markdown:
+        raise UsageError("--json and --markdown exclude each other")
     catalog = load()
     console = Console(highlight=False)
-    found = []
-    status = 0
-    for path in traces:
-        try:
-            session = Session.read(path)
-        except TraceError as error:
-            if len(traces) == 1:
-                raise
-            print(f"error: {error}", file=sys.stderr)  # noqa: T201
-            status = error.exit_status
-            continue
+    if len(traces) == 1 and not traces[0].is_dir():
+        path, session = traces[0], Session.read(traces[0])
         findings = diagnose(session, catalog)
         if as_json:
-            found.append(jsonform.explanation(path, session, findings, summary(session, catalog)))
-            continue
-        if len(traces) > 1:
-            console.print(Rule(Text(safe(str(path))), align="left"))
-        console.print(explanation(session, findings, catalog))
+            click.echo(_json(_explanation(path, session, findings, catalog)))
+            return
+        explained = explain(path, session, findings, catalog)
+        if as_markdown:
+            click.echo(markdown.session(explained, everything=everything), nl=False)
+        else:
+            console.print(screen.session(explained, everything=everything))
+        return
+    reading = _Reading(traces, catalog)
     if as_json:
-        shown = found[0] if len(traces) == 1 else found
-        click.echo(json.dumps(shown, indent=2, ensure_ascii=False))
-    sys.exit(status)
+        _print_array(_explanation(*each, catalog) for each in reading)
+    else:
+        overview = Overview(catalog)
+        for each in reading:
+            overview.add(*each)
+        overview.unreadable = reading.unreadable
+        if as_markdown:
+            click.echo(markdown.overview(overview, everything=everything), nl=False)
+        else:
+            console.print(screen.overview(overview, everything=everything))
+    if reading.unreadable:
+        sys.exit(TraceError.exit_status)
+
+
+class _Reading:
+    """Reads traces one after another, and tells on stderr which of them cannot be read.
+
+    Args:
+        paths: traces and folders.
+
+    Raises:
+        TraceError: while iterating: a folder cannot be read.
+    """
+
+    def __init__(self, paths: Iterable[Path], catalog: Catalog) -> None:
+        self._paths = paths
+        self._catalog = catalog
+        self.unreadable = 0
+
+    def __iter__(self) -> Iterator[tuple[Path, Session, list[Finding]]]:
+        for path in self._traces():
+            try:
+                session = Session.read(path)
+            except TraceError as error:
+                self.unreadable += 1
+                print(f"error: {safe(str(error))}", file=sys.stderr)  # noqa: T201
+                continue
+            yield path, session, diagnose(session, self._catalog)
+
+    def _traces(self) -> Iterator[Path]:
+        for path in self._paths:
+            if path.is_dir():
+                yield from find_traces([str(path)])
+            else:
+                yield path
+
+
+def _explanation(
+    path: Path, session: Session, findings: list[Finding], catalog: Catalog
+) -> dict[str, Any]:
+    outcome = summary(session, catalog)
+    return jsonform.explanation(path, session, findings, outcome, retry_after(session))
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False)
+
+
+def _print_array(items: Iterable[dict[str, Any]]) -> None:
+    """A JSON array, each item as soon as it is there: there may be more than fit into memory."""
+    before = "[\n  "
+    for item in items:
+        click.echo(before + _json(item).replace("\n", "\n  "), nl=False)
+        before = ",\n  "
+    click.echo("[]" if before.startswith("[") else "\n]")

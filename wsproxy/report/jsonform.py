@@ -142,18 +142,24 @@ def _frame(frame: FrameRecord) -> dict[str, Any]:
 
 
 def explanation(
-    path: Path, session: Session, findings: Sequence[Finding], outcome: str
+    path: Path,
+    session: Session,
+    findings: Sequence[Finding],
+    outcome: str,
+    retry_after_s: float | None,
 ) -> dict[str, Any]:
     """What `explain --json` says of one session.
 
     Args:
         outcome: the session in one sentence.
+        retry_after_s: seconds that its refusal says to wait.
     """
     return {
         "session": session.id,
         "path": str(path),
         "outcome": outcome,
         "ending": session.ending,
+        "retry_after_s": retry_after_s,
         "findings": [_finding(finding) for finding in findings],
     }
 
@@ -175,6 +181,7 @@ def _finding(finding: Finding) -> dict[str, Any]:
             for evidence in finding.evidence
         ],
         "causes": list(finding.causes),
+        "seen": list(finding.seen),
         "remedies": list(finding.remedies),
         "retry": finding.retry,
         "retry_note": finding.retry_note,

@@ -1,0 +1,339 @@
+"""What `explain` says of a session, before it is a screen or Markdown.
+
+An `Explanation` holds texts only: `safe`, of bounded length, and nothing of the session, so
+that the explanations of many traces can be kept.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+
+from wsproxy import __version__
+from wsproxy.catalog import Catalog, json_messages
+from wsproxy.diagnose import Case, Finding, summary
+from wsproxy.diagnose.evidence import plural
+from wsproxy.envelope import field
+from wsproxy.session import FrameInfo, Session
+from wsproxy.wire import Opcode
+
+from .text import api, compact, lasting, safe, short, size, when
+
+_ROWS = 6  # of the moment
+_SCANNED = 1000  # frames that the moment looks back
+_REQUEST_IDS = 3
+_LINE = 300  # characters of a text that comes from a trace
+_PROSE = 2000  # characters of a text of the catalog
+
+_RETRY = {
+    "yes": "Trying again helps.",
+    "wait": "Wait, then try again.",
+    "fix-first": "Trying again does not help before it is fixed.",
+    "maybe": "Trying again may help.",
+    "no-error": "Nothing is wrong.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Frames near the end: one, or several of one kind after one another.
+
+    Attributes:
+        frames: their numbers.
+        at: when the last of them came, from the end of the session.
+        side: whose they are.
+        what: opcode, and how many.
+        amount: payload.
+        said: their content, or their pace.
+    """
+
+    frames: str
+    at: str
+    side: str
+    what: str
+    amount: str
+    said: str
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """One session explained.
+
+    Attributes:
+        path: the trace.
+        state: "failed", "good" or "open" (the end is not in the trace).
+        outcome: what happened, in one sentence.
+        head: whose API, when, how much.
+        request: method, address and path, and the answer's status.
+        moment: the last frames, oldest first.
+        findings: most important first.
+        retry: whether and when to try again, for the first finding.
+        support: whom to send it to; empty where no server has seen the session.
+        request_ids: the provider's names for the session, (where, value).
+        ended_at: when it ended, UTC.
+        versions: of the programs, (name, version).
+    """
+
+    path: str
+    state: str
+    outcome: str
+    head: str
+    request: str
+    moment: Sequence[Row]
+    findings: Sequence[Finding]
+    retry: str
+    support: str
+    request_ids: Sequence[tuple[str, str]]
+    ended_at: str
+    versions: Sequence[tuple[str, str]]
+
+    @property
+    def main(self) -> Finding | None:
+        """What to begin with; None where nothing failed."""
+        return self.findings[0] if self.state == "failed" and self.findings else None
+
+    @property
+    def verdict(self) -> str:
+        """What happened and whether it is a failure, in one sentence."""
+        if self.state == "failed":
+            return self.outcome
+        count = sum(finding.severity == "warning" for finding in self.findings)
+        warnings = plural(count, "warning") if count else ""
+        if self.state == "open":
+            return f"{self.outcome} {warnings or 'Nothing wrong'} so far."
+        end = f"nothing failed, but there is reason for {warnings}" if warnings else "all went well"
+        return f"{self.outcome.removesuffix('.')}, and {end}."
+
+    @property
+    def further(self) -> Sequence[Finding]:
+        """The other findings, without what only says that all is well."""
+        if self.main is not None:
+            return self.findings[1:]
+        return [f for f in self.findings if f.severity != "info" or f.id.startswith("trace.")]
+
+
+def explain(
+    path: Path, session: Session, findings: Sequence[Finding], catalog: Catalog
+) -> Explanation:
+    """What there is to say about a session.
+
+    Args:
+        findings: `diagnose` of it.
+    """
+    cleaned = [clean(finding) for finding in findings]
+    provider = catalog.provider(session.provider or "")
+    return Explanation(
+        safe(str(path)),
+        state(session, findings),
+        short(summary(session, catalog), _LINE),
+        _head(session),
+        _request(session),
+        list(_moment(session, Case(session, catalog).ended_ns)),
+        cleaned,
+        _retry(cleaned[0], session) if cleaned else "",
+        f"{provider.name}'s support" if provider and session.response else "",
+        [(name, short(value, 100)) for name, value in request_ids(session, catalog)],
+        _ended_at(session),
+        _versions(session),
+    )
+
+
+def state(session: Session, findings: Sequence[Finding]) -> str:
+    """One of the states of an `Explanation`."""
+    if session.failed or any(finding.severity == "error" for finding in findings):
+        return "failed"
+    return "open" if session.ending in ("unfinished", "stopped") else "good"
+
+
+def clean(finding: Finding) -> Finding:
+    """The finding with texts that are safe to print, each on one line."""
+
+    def lines(texts: Sequence[str]) -> list[str]:
+        return [short(text, _PROSE) for text in texts]
+
+    return replace(
+        finding,
+        id=short(finding.id, 100),
+        title=short(finding.title, _LINE),
+        meaning=short(finding.meaning, _PROSE),
+        evidence=[replace(e, text=short(e.text, _LINE)) for e in finding.evidence],
+        causes=lines(finding.causes),
+        remedies=lines(finding.remedies),
+        seen=lines(finding.seen),
+        retry_note=short(finding.retry_note, _PROSE),
+        source={name: short(value, _LINE) for name, value in finding.source.items()},
+        disagreement=short(finding.disagreement, _PROSE),
+        related=lines(finding.related),
+    )
+
+
+def _head(session: Session) -> str:
+    start, request = session.start, session.request
+    where = f"{api(session)} at {short(request.host, 100)}" if request else api(session)
+    began = f"{when(start.started_at_ns)} UTC" if start else "?"
+    again = f", attempt {start.attempt}" if start and start.attempt > 1 else ""
+    if not session.accepted:
+        return f"{where}, {began}{again}"
+    sent, received = session.sent, session.received
+    return (
+        f"{where}, {began}{again}; the app sent {plural(sent.frames, 'frame')} "
+        f"({size(sent.size)}), the server {received.frames} ({size(received.size)})"
+    )
+
+
+def _request(session: Session) -> str:
+    request, response = session.request, session.response
+    if request is None:
+        return "?"
+    answer = f"HTTP {response.status}" if response else "no answer"
+    address = f"{request.scheme}://{request.host}:{request.port}{request.path}"
+    return f"{short(f'{request.method} {address}', _LINE)} → {answer}"
+
+
+def _ended_at(session: Session) -> str:
+    if session.start is None:
+        return "?"
+    return f"{when(session.start.started_at_ns + session.duration_ns)} UTC"
+
+
+def _versions(session: Session) -> list[tuple[str, str]]:
+    start = session.start
+    versions = [
+        ("wsproxy", __version__),
+        ("Python", platform.python_version()),
+        ("recorded by wsproxy", start.wsproxy if start else None),
+        ("mitmproxy", start.mitmproxy if start else None),
+    ]
+    return [(name, short(version, 40)) for name, version in versions if version]
+
+
+# -- the moment
+
+
+def _moment(session: Session, end_ns: int) -> Iterator[Row]:
+    """The last frames up to the end and the one after it; at least one of each side."""
+    last = session.close.frame + 1 if session.close else session.frame_count
+    runs = _runs(session, min(last, session.frame_count))
+    if not runs:
+        return
+    for side in (True, False):
+        if all(run[0].from_client is not side for run in runs):
+            before = session.track(from_client=side).numbers
+            earlier = [number for number in before[-1:] if number < runs[0][0].number]
+            runs = [[session.frame(number)] for number in earlier] + runs[-_ROWS + 1 :]
+    texts = {m.frame: m.text for side in (True, False) for m in session.messages(from_client=side)}
+    texts |= {c.frame: f"{c.code or 'no code'} {c.reason}" for c in session.closes}
+    for run in runs:
+        yield _row(run, end_ns, texts.get(run[0].number, ""))
+
+
+def _runs(session: Session, last: int) -> list[list[FrameInfo]]:
+    """The last frames, those that follow one another and are alike together; oldest first."""
+    runs: list[list[FrameInfo]] = []
+    for number in range(last, max(0, last - _SCANNED), -1):
+        frame = session.frame(number)
+        if runs and _alike(frame, runs[0][0]):
+            runs[0].insert(0, frame)
+        elif len(runs) < _ROWS:
+            runs.insert(0, [frame])
+        else:
+            break
+    return runs
+
+
+def _alike(one: FrameInfo, other: FrameInfo) -> bool:
+    same = (one.from_client, one.opcode) == (other.from_client, other.opcode)
+    return same and one.opcode not in (Opcode.TEXT, Opcode.CLOSE)
+
+
+def _row(run: Sequence[FrameInfo], end_ns: int, text: str) -> Row:
+    first, last = run[0], run[-1]
+    said = short(compact(text), 200)
+    if len(run) > 1:
+        pause = (last.t_ns - first.t_ns) / (len(run) - 1) / 1e9
+        said = f"from {(first.t_ns - end_ns) / 1e9:+.3f} s, one every {pause:.3f} s"
+    return Row(
+        f"#{first.number}" if len(run) == 1 else f"#{first.number}-{last.number}",
+        f"{(last.t_ns - end_ns) / 1e9:+.3f} s",
+        "app →" if first.from_client else "← server",
+        str(first.opcode) if len(run) == 1 else f"{len(run)} × {first.opcode}",
+        size(sum(frame.length for frame in run)),
+        said,
+    )
+
+
+# -- when to try again
+
+
+def _retry(finding: Finding, session: Session) -> str:
+    advice = f"{_RETRY[finding.retry]} {finding.retry_note}".strip()
+    wait = retry_after(session)
+    if wait is None or session.response is None:
+        return advice
+    until = ""
+    if session.start is not None:
+        at = session.start.started_at_ns + session.response.t_ns + int(wait * 1e9)
+        until = f", until {when(at)} UTC"
+    return f"{advice} The server says to wait {lasting(wait)}{until} (Retry-After)."
+
+
+def retry_after(session: Session) -> float | None:
+    """Seconds that a refusal says to wait from then on (RFC 9110, section 10.2.3).
+
+    None where it does not say so, or says something else than seconds or a date.
+    """
+    if session.accepted:
+        return None
+    value = (session.response_header("retry-after") or "").strip()
+    if value.isascii() and value.isdecimal() and len(value) < 10:
+        return float(value)
+    until = _date(value)
+    # The server's own clock, if it tells it: the two dates are of one clock then.
+    now = _date(session.response_header("date") or "") or _answered_at(session)
+    return max(0.0, (until - now).total_seconds()) if until and now else None
+
+
+def _date(value: str) -> datetime | None:
+    try:
+        date = parsedate_to_datetime(value)
+        return date.replace(tzinfo=UTC) if date.tzinfo is None else date
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+
+
+def _answered_at(session: Session) -> datetime | None:
+    if session.start is None or session.response is None:
+        return None
+    try:
+        return datetime.fromtimestamp(
+            (session.start.started_at_ns + session.response.t_ns) / 1e9, UTC
+        )
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+# -- for support
+
+
+def request_ids(session: Session, catalog: Catalog) -> list[tuple[str, str]]:
+    """The provider's ids of this session, as (where, value)."""
+    provider = catalog.provider(session.provider or "")
+    if provider is None:
+        return []
+    names = provider.request_ids
+    headers = ((name, session.response_header(name)) for name in names.headers)
+    found = {value: name for name, value in headers if value}
+    known = catalog.api(session.provider, session.api)
+    envelope = known.envelope if known else ""
+    for _, message in json_messages(session, envelope, from_client=False):
+        for name in names.message_fields:
+            told = field(message, name)
+            if isinstance(told, str) and told:
+                found.setdefault(told, name)
+        if len(found) >= _REQUEST_IDS:
+            break
+    return [(name, value) for value, name in found.items()][:_REQUEST_IDS]

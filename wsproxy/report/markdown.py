@@ -1,0 +1,163 @@
+"""`explain --markdown`: GitHub-flavoured text to paste into a bug report.
+
+What comes from a trace stands in code spans and fences only: nothing in them is markup, a
+link, a mention or a reference to an issue. Texts of the catalog are prose, with what
+Markdown would obey escaped.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from wsproxy.diagnose import Finding
+
+from .explanation import Explanation, Row
+from .overview import Group, Overview
+
+# What GitHub looks for once Markdown is rendered, when a backslash is gone again.
+_REFERENCE = re.compile("([@#]+)")
+_MARKUP = re.compile(r"(?i)([\\`*_\[\]<>&~|$!]|:(?=//)|(?<=www)\.|^[-+=])")
+_NUMBER = re.compile(r"^(\d+)([.)])")
+_URL = re.compile(r"https?://[\w.~/?#&=%+-]+", re.ASCII)
+
+
+def code(text: str) -> str:
+    """A code span with this text in it, whatever it is."""
+    fence = "`" * (_longest_run(text) + 1)
+    # The blanks are not shown; they keep backticks at its ends apart from the span's own.
+    inner = f" {text} " if "`" in text else text or "?"
+    return f"{fence}{inner}{fence}"
+
+
+def fenced(lines: Iterable[str]) -> list[str]:
+    """A fenced block with these lines in it."""
+    content = list(lines)
+    fence = "`" * max(3, _longest_run("\n".join(content)) + 1)
+    return [f"{fence}text", *content, fence]
+
+
+def _longest_run(text: str) -> int:
+    return max(map(len, re.findall("`+", text)), default=0)
+
+
+def prose(text: str) -> str:
+    """Text on one line in which neither Markdown, HTML nor GitHub finds anything to do."""
+    text = _NUMBER.sub(r"\1\\\2", _MARKUP.sub(r"\\\1", text))
+    return _REFERENCE.sub(r"`\1`", text)
+
+
+def session(explained: Explanation, *, everything: bool) -> str:
+    """One session: what `screen.session` says, with versions.
+
+    Args:
+        everything: the further findings in full too.
+    """
+    return "\n".join(_session(explained, 3, everything=everything)) + "\n"
+
+
+def _session(explained: Explanation, level: int, *, everything: bool) -> Iterator[str]:
+    yield from [code(explained.verdict), ""]
+    yield f"- session: {code(explained.head)}"
+    yield f"- request: {code(explained.request)}"
+    yield f"- trace: {code(Path(explained.path).name)}"
+    main = explained.main
+    if main is not None:
+        yield from ["", *_finding(main, level, explained.retry)]
+    if explained.moment and (main is not None or explained.state == "open"):
+        yield from ["", _heading(level, "The last frames"), ""]
+        yield from [
+            "Times are from the end of the session.",
+            "",
+            *fenced(_moment(explained.moment)),
+        ]
+    if explained.further:
+        yield from ["", _heading(level, "Also found"), "", *map(_line, explained.further)]
+    if everything:
+        for finding in explained.further:
+            yield from ["", *_finding(finding, level, "")]
+    if main is not None:
+        yield from ["", _heading(level, "For support"), "", *_support(explained)]
+    yield from ["", _heading(level, "Versions"), ""]
+    yield from (f"- {name}: {code(version)}" for name, version in explained.versions)
+
+
+def _heading(level: int, text: str) -> str:
+    return f"{'#' * level} {text}"
+
+
+def _finding(finding: Finding, level: int, retry: str) -> Iterator[str]:
+    yield _heading(level, f"{finding.severity}: {prose(finding.title)} ({code(finding.id)})")
+    yield from ["", prose(finding.meaning)]
+    yield from _listed("Evidence", [code(evidence.text) for evidence in finding.evidence])
+    seen = [f"**seen here:** {prose(cause)}" for cause in finding.seen]
+    others = [prose(cause) for cause in finding.causes if cause not in finding.seen]
+    yield from _listed("Likely causes", seen + others)
+    yield from _listed("What to do", [prose(remedy) for remedy in finding.remedies])
+    if retry:
+        yield from ["", f"**Trying again:** {prose(retry)}"]
+    if finding.related:
+        yield from ["", f"**Not it, but near:** {', '.join(map(code, finding.related))}"]
+    if finding.confidence != "high":
+        yield from ["", f"**Confidence:** {finding.confidence}"]
+    if finding.disagreement:
+        yield from ["", f"**Documents disagree:** {prose(finding.disagreement)}"]
+    if finding.source:
+        yield from ["", f"**Source:** {_source(finding.source)}"]
+
+
+def _source(source: dict[str, str]) -> str:
+    section, url = source.get("section"), source.get("url", "")
+    text = prose(f"{source['document']}, {section}" if section else source["document"])
+    return f"[{text}](<{url}>)" if _URL.fullmatch(url) else text
+
+
+def _listed(title: str, items: Sequence[str]) -> Iterator[str]:
+    if items:
+        yield from ["", f"**{title}**", "", *(f"- {item}" for item in items)]
+
+
+def _line(finding: Finding) -> str:
+    """A further finding with its first evidence."""
+    shown = f": {code(finding.evidence[0].text)}" if finding.evidence else ""
+    return f"- {finding.severity}: {prose(finding.title)} ({code(finding.id)}){shown}"
+
+
+def _moment(rows: Sequence[Row]) -> Iterator[str]:
+    cells = [(row.frames, row.at, row.side, row.what, row.amount) for row in rows]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    for row, line in zip(rows, cells, strict=True):
+        padded = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+        yield f"{'  '.join(padded)}  {row.said}".rstrip()
+
+
+def _support(explained: Explanation) -> Iterator[str]:
+    for name, value in explained.request_ids:
+        yield f"- request id: {code(f'{name} {value}')}"
+    if not explained.request_ids:
+        yield "- request id: none in the traffic"
+    yield f"- time of the end: {code(explained.ended_at)}"
+    yield "- the trace, which holds no credentials, but the audio and the text of the session"
+
+
+def overview(shown: Overview, *, everything: bool) -> str:
+    """Many sessions: what `screen.overview` says."""
+    lines = [*shown.counts]
+    for finding in shown.across:
+        lines += ["", *_finding(finding, 3, "")]
+    if shown.groups:
+        lines += ["", *_table(shown.groups)]
+    for group in shown.groups:
+        lines += ["", f"## {prose(group.title)}", ""]
+        lines += _session(group.example, 3, everything=everything)
+    return "\n".join(lines) + "\n"
+
+
+def _table(groups: Sequence[Group]) -> Iterator[str]:
+    yield "| finding | | sessions | first, UTC | last, UTC | for example |"
+    yield "|---|---|--:|---|---|---|"
+    for group in groups:
+        name = prose(Path(group.example.path).name)
+        cells = [prose(group.id), f"{group.severity}: {prose(group.title)}", str(group.count)]
+        yield f"| {' | '.join([*cells, group.first, group.last, name])} |"

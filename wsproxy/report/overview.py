@@ -1,0 +1,106 @@
+"""Many sessions at once: those whose first finding is the same are one group."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from wsproxy.catalog import Catalog
+from wsproxy.diagnose import Finding
+from wsproxy.diagnose.evidence import plural
+from wsproxy.session import Session
+
+from .explanation import Explanation, clean, explain, state
+from .text import when
+
+_SEVERITIES = ("error", "warning", "info")
+
+
+@dataclass(slots=True)
+class Group:
+    """Sessions with the same first finding.
+
+    Attributes:
+        first_ns, last_ns: Unix time at which the first and the last of them began, ns.
+        example: the first of them.
+    """
+
+    id: str
+    severity: str
+    title: str
+    example: Explanation
+    first_ns: int
+    last_ns: int
+    count: int = 1
+
+    @property
+    def first(self) -> str:
+        return when(self.first_ns)
+
+    @property
+    def last(self) -> str:
+        return when(self.last_ns)
+
+
+@dataclass
+class Overview:
+    """What is kept of many sessions: an explanation of the first of each group, and counts."""
+
+    catalog: Catalog
+    good: int = 0
+    open: int = 0
+    unreadable: int = 0
+    across: Sequence[Finding] = ()
+    _groups: dict[str, Group] = field(default_factory=dict)
+
+    def add(self, path: Path, session: Session, findings: Sequence[Finding]) -> None:
+        """Take one more session.
+
+        Args:
+            findings: `diagnose` of it.
+        """
+        first = next((f for f in findings if f.severity != "info"), None)
+        if first is None:
+            self.open += state(session, findings) == "open"
+            self.good += state(session, findings) == "good"
+            return
+        began = session.start.started_at_ns if session.start else 0
+        group = self._groups.get(first.id)
+        if group is None:
+            example = explain(path, session, findings, self.catalog)
+            shown = clean(first)
+            self._groups[first.id] = Group(
+                shown.id, shown.severity, shown.title, example, began, began
+            )
+            return
+        group.count += 1
+        group.last_ns = max(group.last_ns, began)
+        if began < group.first_ns:
+            group.first_ns = began
+            group.example = explain(path, session, findings, self.catalog)
+
+    def tell(self, across: Sequence[Finding]) -> None:
+        """Take what the sessions show together."""
+        self.across = [clean(finding) for finding in across]
+
+    @property
+    def groups(self) -> list[Group]:
+        """Errors first, then the largest."""
+        return sorted(
+            self._groups.values(), key=lambda g: (_SEVERITIES.index(g.severity), -g.count, g.id)
+        )
+
+    @property
+    def counts(self) -> list[str]:
+        """How many sessions there are of which kind, a sentence each."""
+        grouped = sum(group.count for group in self.groups)
+        total = grouped + self.good + self.open
+        lines = [f"{plural(total, 'session')} in {plural(len(self._groups), 'group')}."]
+        if self.good:
+            lines.append(f"{self.good} of them went well.")
+        if self.open:
+            lines.append(f"{self.open} of them have no end: still being written, cut, or stopped.")
+        if self.unreadable:
+            lines.append(f"{plural(self.unreadable, 'more trace')} could not be read.")
+        return lines

@@ -1,0 +1,191 @@
+"""`explain` on a terminal: one screen for a session, one table for many.
+
+Only `Text` is printed, never a plain string: rich takes brackets in those for markup.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from rich.console import Group, RenderableType
+from rich.rule import Rule
+from rich.table import Table
+from rich.text import Text
+
+from wsproxy.diagnose import Finding
+
+from .explanation import Explanation, Row
+from .overview import Group as Alike
+from .overview import Overview
+from .text import short
+
+STYLES = {"error": "bold red", "warning": "yellow", "info": "cyan"}
+# How much of each list is on the screen without --all.
+_EVIDENCE, _CAUSES, _REMEDIES, _FURTHER, _RELATED = 5, 3, 3, 5, 5
+_DISAGREEMENT = 160  # characters
+
+_Line = tuple[str, str, Text]  # label, mark, text
+
+
+def session(explained: Explanation, *, everything: bool) -> RenderableType:
+    """What happened, the moment, what it means, what to do, what to send to support.
+
+    Args:
+        everything: leave nothing out.
+    """
+    parts: list[RenderableType] = [Text(explained.verdict, style="bold"), Text(explained.head)]
+    if explained.moment and explained.state != "good":
+        parts += [Text(), _moment(explained.moment)]
+    further = () if everything else explained.further
+    if explained.main is not None:
+        lines = [
+            *_advice(explained.main, explained.retry, everything=everything),
+            *_further(further),
+            *_basis(explained.main, everything=everything),
+            *_support(explained),
+            *(() if everything else _left_out(explained, explained.main)),
+        ]
+        parts += [Text(), *_block(explained.main, lines)]
+    elif further:
+        parts.append(_grid(_further(further)))
+    for finding in explained.further if everything else ():
+        lines = [*_advice(finding, "", everything=True), *_basis(finding, everything=True)]
+        parts += [Text(), *_block(finding, lines)]
+    return Group(*parts)
+
+
+def _block(finding: Finding, lines: Iterable[_Line]) -> list[RenderableType]:
+    return [_title(finding), Text(finding.meaning), _grid(lines)]
+
+
+def _moment(rows: Sequence[Row]) -> Table:
+    table = Table.grid(padding=(0, 1))
+    for justify in ("left", "right", "left", "left", "right", "left"):
+        table.add_column(justify=justify, overflow="ellipsis", no_wrap=True)
+    for row in rows:
+        cells = (row.frames, row.at, row.side, row.what, row.amount, row.said)
+        table.add_row(*(Text(cell) for cell in cells))
+    return table
+
+
+def _title(finding: Finding) -> Text:
+    return Text.assemble(
+        (f"{finding.severity}: ", STYLES[finding.severity]),
+        (finding.title, "bold"),
+        (f"  {finding.id}", "dim"),
+    )
+
+
+def _grid(lines: Iterable[_Line]) -> Table:
+    table = Table.grid(padding=(0, 1))
+    table.add_column(no_wrap=True, style="dim")
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    before = ""
+    for label, mark, text in lines:
+        table.add_row(Text(label if label != before else ""), Text(mark), text)
+        before = label
+    return table
+
+
+def _advice(finding: Finding, retry: str, *, everything: bool) -> Iterator[_Line]:
+    def listed(items: Sequence[str], limit: int) -> Sequence[str]:
+        return items if everything else items[:limit]
+
+    for text in listed([evidence.text for evidence in finding.evidence], _EVIDENCE):
+        yield "evidence", "-", Text(text)
+    for text in listed(finding.causes, max(_CAUSES, len(finding.seen))):
+        seen = ("seen here: ", "bold green") if text in finding.seen else ""
+        yield "causes", "-", Text.assemble(seen, text)
+    for number, text in enumerate(listed(finding.remedies, _REMEDIES), 1):
+        yield "to do", f"{number}.", Text(text)
+    if retry:
+        yield "retry", "", Text(retry)
+    if finding.related:
+        yield "near", "", Text(f"Not it, but near: {', '.join(listed(finding.related, _RELATED))}")
+
+
+def _further(findings: Sequence[Finding]) -> Iterator[_Line]:
+    """A line for each other finding, with its first evidence."""
+    for finding in findings[:_FURTHER]:
+        text = Text(no_wrap=True, overflow="ellipsis")
+        text.append(f"{finding.severity}: ", STYLES[finding.severity])
+        text.append(": ".join([finding.title, *(e.text for e in finding.evidence[:1])]))
+        yield "also", "-", text
+
+
+def _basis(finding: Finding, *, everything: bool) -> Iterator[_Line]:
+    """What the finding rests on, and how firmly."""
+    if finding.confidence != "high":
+        yield "sure", "", Text(f"Confidence: {finding.confidence}")
+    if finding.disagreement:
+        said = f"Documents disagree: {finding.disagreement}"
+        yield "but", "", Text(said if everything else short(said, _DISAGREEMENT))
+    source = finding.source
+    if source:
+        parts = [source["document"], source.get("section")]
+        text = Text(", ".join(filter(None, parts)), "dim", no_wrap=not everything)
+        text.overflow = "fold" if everything else "ellipsis"
+        yield "source", "", text
+        if everything and source.get("url"):
+            yield "source", "", Text(source["url"], "dim")
+
+
+def _support(explained: Explanation) -> Iterator[_Line]:
+    ids = ", ".join(f"{name} {value}" for name, value in explained.request_ids)
+    what = f"the request id ({ids}), " if ids else ""
+    text = (
+        f"Send {explained.support or 'whoever helps you'} {what}the time of the end "
+        f"({explained.ended_at}) and the trace. It holds no credentials, but audio and text:"
+    )
+    yield "support", "", Text(text)
+    yield "support", "", Text(explained.path)
+
+
+def _left_out(explained: Explanation, main: Finding) -> Iterator[_Line]:
+    counts = {
+        "evidence": len(main.evidence) - _EVIDENCE,
+        "causes": len(main.causes) - max(_CAUSES, len(main.seen)),
+        "remedies": len(main.remedies) - _REMEDIES,
+        "further findings": len(explained.further) - _FURTHER,
+    }
+    parts = [f"{count} more of {name}" for name, count in counts.items() if count > 0]
+    if explained.further:
+        parts.append("the further findings in full")
+    if parts:
+        yield "--all", "", Text(", ".join(parts), style="dim")
+
+
+# -- several sessions
+
+
+def overview(shown: Overview, *, everything: bool) -> RenderableType:
+    """What the sessions have in common, the groups in a table, then the first of each group."""
+    parts: list[RenderableType] = [Text(line, style="bold") for line in shown.counts]
+    for finding in shown.across:
+        parts += [Text(), *_block(finding, _advice(finding, "", everything=everything))]
+    if shown.groups:
+        parts += [Text(), _groups(shown.groups)]
+    for group in shown.groups:
+        parts += [Text(), Rule(Text(group.id), align="left"), Text(group.example.path, style="dim")]
+        parts.append(session(group.example, everything=everything))
+    return Group(*parts)
+
+
+def _groups(groups: Sequence[Alike]) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    table.add_column("sessions", justify="right")
+    table.add_column("first and last, UTC", no_wrap=True)
+    table.add_column("finding, and a trace", overflow="fold")
+    for group in groups:
+        table.add_row(
+            Text(str(group.count)),
+            Text(f"{group.first}\n{group.last}"),
+            Text.assemble(
+                (f"{group.severity}: ", STYLES[group.severity]),
+                (group.title, "bold"),
+                f"\n{group.id}\n",
+                (group.example.path, "dim"),
+            ),
+        )
+    return table
