@@ -144,8 +144,6 @@ def _support(explained: Explanation) -> Iterator[str]:
 def overview(shown: Overview, *, everything: bool) -> str:
     """Many sessions: what `screen.overview` says."""
     lines = [*shown.counts]
-    for finding in shown.across:
-        lines += ["", *_finding(finding, 3, "")]
     if shown.groups:
         lines += ["", *_table(shown.groups)]
     for group in shown.groups:
@@ -158,6 +156,12 @@ def _table(groups: Sequence[Group]) -> Iterator[str]:
     yield "| finding | | sessions | first, UTC | last, UTC | for example |"
     yield "|---|---|--:|---|---|---|"
     for group in groups:
-        name = prose(Path(group.example.path).name)
-        cells = [prose(group.id), f"{group.severity}: {prose(group.title)}", str(group.count)]
-        yield f"| {' | '.join([*cells, group.first, group.last, name])} |"
+        title = f"{group.severity}: {prose(group.title)}"
+        path = _cell(Path(group.example.path).name)
+        cells = [_cell(group.id), title, str(group.count), group.first, group.last, path]
+        yield f"| {' | '.join(cells)} |"
+
+
+def _cell(text: str) -> str:
+    """A code span in a table, where a pipe ends the cell even in code."""
+    return code(text.replace("|", "¦"))
