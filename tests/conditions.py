@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import http.client
 import json
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 
-from wsproxy.catalog import Condition
+from wsproxy.catalog import Api, Condition, Provider, load
 from wsproxy.simulate import Limits
+from wsproxy.simulate.played import spoken
 from wsproxy.simulate.speech import speech
 
 RATE = 16_000
-PATHS = {
-    ("deepgram", "listen"): f"/v1/listen?model=nova-3&encoding=linear16&sample_rate={RATE}",
-    ("deepgram", "speak"): "/v1/speak?model=aura-2-thalia-en&encoding=linear16",
-    ("assemblyai", "streaming"): f"/v3/ws?sample_rate={RATE}&encoding=pcm_s16le",
-    ("assemblyai", "realtime-v2"): "/v2/realtime/ws?sample_rate=16000",
-}
 # Short, so that silence is soon long enough; the rules are the same.
 LIMITS = Limits(
     silence=0.6, speak_silence=0.6, session=20.0, ahead=0.5, characters=3000, linger=0.5
@@ -36,16 +33,62 @@ class Behaviour:
         said: what it sends, one message after another: audio is paced, text is not.
         pace: real seconds for a second of audio.
         stalls: it sends nothing more and waits for the server, for so many seconds.
+        ends: what it sends then, before it closes.
         headers, path: of its request; None is the usual.
         limits: what the API allows.
+        body, content_type: of a plain HTTP request, which it makes where there is a body.
     """
 
     said: list[bytes | str] = field(default_factory=list)
     pace: float = 1.0
     stalls: float = 8.0
+    ends: list[bytes | str] = field(default_factory=list)
     headers: dict[str, str] | None = None
     path: str | None = None
     limits: Limits = LIMITS
+    body: bytes | None = None
+    content_type: str = "application/json"
+
+
+@dataclass(frozen=True)
+class Home:
+    """Where a condition occurs."""
+
+    provider: Provider
+    api: Api
+
+    @property
+    def host(self) -> str:
+        return urlsplit(self.api.url).hostname or ""
+
+    @property
+    def path(self) -> str:
+        parts = urlsplit(self.api.url)
+        return parts.path + (f"?{parts.query}" if parts.query else "")
+
+    @property
+    def plain(self) -> bool:
+        """Whether it takes plain HTTP requests only."""
+        return self.api.url.startswith("http")
+
+
+# Those of RFC 6455 are at home everywhere: here, at a host that no provider has.
+ANYWHERE = "speech.example"
+
+
+def home(condition: Condition) -> Home | None:
+    """Where a condition occurs; None: anywhere."""
+    provider = load().provider(condition.provider)
+    if provider is None or not provider.apis:
+        return None
+    apis = [api for api in provider.apis if not condition.apis or api.name in condition.apis]
+    wanted = [api for api in apis if api.url.startswith("http") is is_plain(condition)]
+    return Home(provider, (wanted or apis)[0])
+
+
+def is_plain(condition: Condition) -> bool:
+    """Whether it occurs in plain HTTP exchanges alone."""
+    return all(match.kind == "http" for match in condition.matches)
 
 
 def audio(seconds: float, chunk: float = CHUNK) -> list[bytes | str]:
@@ -55,39 +98,63 @@ def audio(seconds: float, chunk: float = CHUNK) -> list[bytes | str]:
     return [data[i : i + size] for i in range(0, len(data), size)]
 
 
-def good(api: str) -> Behaviour:
+def good(place: Home | None) -> Behaviour:
     """What a well-behaved client of an API says before it waits."""
-    if api == "speak":
-        return Behaviour([json.dumps({"type": "Speak", "text": "Hello."}), '{"type": "Flush"}'])
-    if api in ("listen", "streaming", "realtime-v2"):
-        return Behaviour(audio(0.5))
-    return Behaviour(["hello"])
+    if place is None:
+        return Behaviour(["hello"])
+    api, dialogue = place.api, place.api.dialogue
+    if dialogue is None:
+        if api.name == "speak":
+            said = [json.dumps({"type": "Speak", "text": "Hello."}), '{"type": "Flush"}']
+            return Behaviour([*said], ends=['{"type": "Close"}'])
+        end = '{"type": "CloseStream"}' if api.name == "listen" else '{"type": "Terminate"}'
+        return Behaviour(audio(0.5), ends=[end])
+
+    def wrapped(text: str, sound: bytes | None = None) -> bytes | str:
+        return spoken(text, api.envelope, "00000000-0000-4000-8000-000000000000", sound)
+
+    said = [wrapped(text) for text in dialogue.setup]
+    if dialogue.say:
+        said += [wrapped(text) for text in dialogue.say]
+    else:
+        said += [wrapped(dialogue.audio or "{audio}", chunk) for chunk in audio(0.5)]
+    return Behaviour(said, ends=[wrapped(text) for text in dialogue.end])
 
 
-def path_of(condition: Condition) -> str:
-    """The path at which a condition is at home."""
-    api = condition.apis[0] if condition.apis else _HOME.get(condition.provider, "")
-    return PATHS.get((condition.provider, api), "/")
-
-
-def api_of(condition: Condition) -> str:
-    return condition.apis[0] if condition.apis else _HOME.get(condition.provider, "")
-
-
-_HOME = {"deepgram": "listen", "assemblyai": "streaming"}
+def usual_headers(place: Home | None) -> dict[str, str]:
+    if place is None or place.provider.id != "deepgram":
+        return {"Authorization": "key"}
+    return {"Authorization": "Token key"}
 
 
 async def talk(
-    url: str, path: str, behaviour: Behaviour, api: str, *, proxy: str | None = None, case: str = ""
+    url: str,
+    place: Home | None,
+    behaviour: Behaviour,
+    *,
+    proxy: str | None = None,
+    case: str = "",
+    host: str | None = None,
 ) -> BaseException | None:
-    """Hold one session, marked with a case; returns what the library said in the end."""
-    headers = behaviour.headers
-    if headers is None:
-        headers = {"Authorization": "key" if api.startswith(("streaming", "real")) else "Token key"}
+    """Hold one session, marked with a case; returns what the library said in the end.
+
+    Args:
+        url: of the simulated API.
+        host: that is asked for through a proxy; None: the API's real one.
+    """
+    headers = usual_headers(place) if behaviour.headers is None else behaviour.headers
     headers = {**headers, "X-Case": case}
+    path = behaviour.path or (place.path if place else "/")
+    if proxy is not None:
+        host = host or (place.host if place else ANYWHERE)
+        url = f"ws://{host}:{urlsplit(url).port}"
+    if behaviour.body is not None:
+        headers["Content-Type"] = behaviour.content_type
+        await asyncio.to_thread(post, url, path, behaviour.body, headers, proxy)
+        return None
     try:
         async with connect(
-            url + (behaviour.path or path),
+            url + path,
             additional_headers=headers,
             proxy=proxy,
             ping_interval=None,
@@ -95,11 +162,25 @@ async def talk(
             max_size=None,
         ) as session:
             await _say(session, behaviour)
-            async with asyncio.timeout(behaviour.stalls):
-                await session.wait_closed()
-            return session.protocol.close_exc
+            return session.protocol.close_exc if session.close_code is not None else None
     except (WebSocketException, OSError, TimeoutError) as error:
         return error
+
+
+def post(url: str, path: str, body: bytes, headers: dict[str, str], proxy: str | None) -> int:
+    """Make a plain HTTP request; returns the status."""
+    target = urlsplit(url)
+    through = urlsplit(proxy) if proxy else target
+    assert through.hostname
+    connection = http.client.HTTPConnection(through.hostname, through.port, timeout=20)
+    absolute = f"http://{target.netloc}" if proxy else ""
+    try:
+        connection.request("POST", absolute + path, body, headers)
+        response = connection.getresponse()
+        response.read()
+        return response.status
+    finally:
+        connection.close()
 
 
 async def _say(session: ClientConnection, behaviour: Behaviour) -> None:
@@ -112,8 +193,12 @@ async def _say(session: ClientConnection, behaviour: Behaviour) -> None:
             if isinstance(message, bytes):
                 due += len(message) / 2 / RATE * behaviour.pace
                 await asyncio.sleep(max(0.0, due - loop.time()))
-    with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(asyncio.shield(reading), behaviour.stalls)
+    await asyncio.wait({reading}, timeout=behaviour.stalls)
+    if not reading.done() and behaviour.ends:
+        with contextlib.suppress(WebSocketException):
+            for message in behaviour.ends:
+                await session.send(message)
+        await asyncio.wait({reading}, timeout=5)
     reading.cancel()
 
 

@@ -14,7 +14,9 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
+from conditions import good, home, is_plain
 from wsproxy.catalog import Close, load
+from wsproxy.envelope import wrap
 from wsproxy.errors import UsageError
 from wsproxy.simulate import Limits, Simulator, serve_in_thread
 from wsproxy.simulate.speech import speech
@@ -250,35 +252,61 @@ SIMULATED = [c for c in load().conditions if c.simulate is not None]
 
 @pytest.mark.parametrize("entry", SIMULATED, ids=lambda entry: entry.id)
 def test_every_condition_as_a_client_meets_it(entry):
-    script = entry.simulate
-    path = {"assemblyai": STREAM, "deepgram": SPEAK if "speak" in entry.apis else LISTEN}
-    with (
-        serve_in_thread(entry, limits=SHORT) as served,
-        raw(served, path.get(entry.provider, "/anything")) as client,
-    ):
-        if script.refuse is not None:
-            assert client.status == script.refuse.status
-            for name, value in script.refuse.headers:
-                assert f"{name}: {value}".encode() in client.head
-            body, end = client.rest()
-            assert len(body) == len(script.refuse.body.encode())
-            assert end == "eof"
-            assert (b"dg-request-id" in client.head) == (entry.provider == "deepgram")
+    script, place = entry.simulate, home(entry)
+    path = place.path if place else "/anything"
+    with serve_in_thread(entry, limits=SHORT) as served:
+        if is_plain(entry):
+            check_answer(script.refuse, *plain(served.port, path))
             return
-        assert client.status == 101
-        if script.after == "audio":
-            client.send(Opcode.BINARY, speech(0.1))
-        frames, end = client.frames()
-    if script.close is None:
-        assert end == script.end
-        assert not any(frame.opcode is Opcode.CLOSE for frame in frames)
-        return
-    assert end == "eof"
-    payload = ClosePayload.parse(frames[-1].payload)
-    assert frames[-1].opcode is Opcode.CLOSE
-    assert (payload.code, payload.reason) == (script.close.code, script.close.reason)
+        with raw(served, path) as client:
+            if script.refuse is not None:
+                body, end = client.rest()
+                assert end == "eof"
+                check_answer(script.refuse, client.status, client.head, body)
+                assert (b"dg-request-id" in client.head) == (entry.provider == "deepgram")
+                return
+            assert client.status == 101
+            check_session(place, script, client)
+
+
+def check_answer(refuse, status, head, body):
+    assert status == refuse.status
+    for name, value in refuse.headers:
+        assert f"{name}: {value}".encode() in head
+    assert len(body) == len(refuse.body.encode())
+
+
+def plain(port, path):
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as sock:
+        request = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{{}}"
+        sock.sendall(request.encode())
+        data = b""
+        while more := sock.recv(65536):
+            data += more
+    head, _, body = data.partition(b"\r\n\r\n")
+    return int(head.split()[1]), head, body
+
+
+def check_session(place, script, client):
+    for message in good(place).said if script.after == "audio" else ():
+        is_text = isinstance(message, str)
+        client.send(
+            Opcode.TEXT if is_text else Opcode.BINARY, message.encode() if is_text else message
+        )
+    if not (script.close or script.end):
+        client.send(Opcode.CLOSE, b"")
+    frames, end = client.frames()
+    texts = [f.payload for f in frames if f.opcode is not Opcode.CLOSE]
     if script.message:
-        assert frames[-2].payload.decode() == script.message
+        envelope = place.api.envelope if place else ""
+        wrapped = wrap(envelope, script.message)
+        assert (wrapped.encode() if isinstance(wrapped, str) else wrapped) in texts
+    closes = [ClosePayload.parse(f.payload) for f in frames if f.opcode is Opcode.CLOSE]
+    assert end == (script.end or "eof")
+    if script.close is not None:
+        assert [(c.code, c.reason) for c in closes] == [(script.close.code, script.close.reason)]
+    elif script.end:
+        assert closes == []
 
 
 @pytest.mark.parametrize("code", [None, 999, 1005, 1006, 1014, 1015, 2999, 3005, 3009, 4999])
@@ -395,7 +423,7 @@ def test_command_lists_what_it_can():
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_command_serves_until_a_signal(number):
     process = subprocess.Popen(
-        [sys.executable, "-m", "wsproxy", "simulate", "net-0003"],
+        [sys.executable, "-m", "wsproxy", "simulate", "speak.net-0003"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

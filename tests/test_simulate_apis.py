@@ -444,7 +444,11 @@ def test_scripted_in_silence():
     assert not closes(stream(api, speech(2.0)))
     assert api.deadline() == pytest.approx(1.9 + 3)
     assert closes(api.due(5.0)) == [(1011, "NET-0001")]
-    # Nor is a client let off that ends the session in time.
+
+
+def test_scripted_in_silence_lets_no_client_off_that_ends_the_session_in_time():
+    api = scripted(Listen, LISTEN, "deepgram.listen.NET-0001", Limits(silence=3))
+    api.opened(0.0)
     assert closes(api.text('{"type":"CloseStream"}', 2.0)) == [(1011, "NET-0001")]
 
 

@@ -1,7 +1,7 @@
 """The catalog: what speech APIs do when they fail, as data (one TOML file per provider)."""
 
 from wsproxy.catalog.loader import Catalog, load, read_file
-from wsproxy.catalog.match import Hit, MatchedFact, candidates, json_messages
+from wsproxy.catalog.match import Hit, MatchedFact, candidates, explains, json_messages
 from wsproxy.catalog.model import (
     TRAFFIC,
     Advice,
@@ -46,6 +46,7 @@ __all__ = [
     "Source",
     "Vocabulary",
     "candidates",
+    "explains",
     "json_messages",
     "load",
     "read_file",

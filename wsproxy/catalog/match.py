@@ -174,10 +174,10 @@ def candidates(session: SessionLike, catalog: Catalog) -> list[Hit]:
         if _applies(condition, session.api) and (hit := facts.hit(condition)) is not None
     ]
     found = sorted((hit for hit in own if not hit.condition.general), key=_rank)
-    if _explained(session, found):
+    if explains(session, found):
         return found
     found += sorted((hit for hit in own if hit.condition.general), key=lambda h: h.condition.order)
-    if _explained(session, found):
+    if explains(session, found):
         return found
     generic = [
         hit
@@ -187,8 +187,8 @@ def candidates(session: SessionLike, catalog: Catalog) -> list[Hit]:
     return [*found, *sorted(generic, key=_rank)]
 
 
-def _explained(session: SessionLike, hits: Sequence[Hit]) -> bool:
-    """Whether one of them says how the session ended.
+def explains(session: SessionLike, hits: Sequence[Hit]) -> bool:
+    """Whether one of the hits says how the session ended.
 
     A warning in a message, or an error that the session survived, does not.
     """

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from wsproxy import trace
-from wsproxy.catalog import TRAFFIC, Advice, Catalog, Condition, Hit, candidates
+from wsproxy.catalog import TRAFFIC, Advice, Catalog, Condition, Hit, candidates, explains
 from wsproxy.session import Session
 from wsproxy.wire import accept_key
 
-from .case import Case
+from .case import Case, Measure
 from .checks import CHECKS, handshake, silence_before_close, who_ended
 from .evidence import Evidence, plural, quoted, seconds
 from .rules import RULES
@@ -57,8 +57,9 @@ def diagnose(session: Session, catalog: Catalog) -> list[Finding]:
     and what the trace lacks.
     """
     case = Case(session, catalog)
-    findings = _conditions(case)
-    if session.failed and not any(f.severity == "error" for f in findings):
+    hits = candidates(session, catalog)
+    findings = [_condition(case, hit) for hit in hits]
+    if session.failed and not explains(session, hits):
         findings.insert(0, _unknown(case))
     findings += _accept_key(session)
     findings += _protocol(session)
@@ -80,7 +81,7 @@ def summary(session: Session, catalog: Catalog) -> str:
     provider = catalog.provider(session.provider or "")
     host = quoted(session.request.host) if session.request else "the server"
     server = provider.name if provider else host
-    who = {"client": "The app", "server": server, None: "Nobody"}[session.closed_by]
+    who = {"client": "The app", "server": server}.get(session.closed_by or "", "Nobody")
     opened = session.opened_ns
     case = Case(session, catalog)
     after = f" {seconds(case.ended_ns - (opened or 0)):.1f} s after the upgrade" if opened else ""
@@ -120,15 +121,12 @@ _WHERE = {
 }
 
 
-def _conditions(case: Case) -> list[Finding]:
-    findings = []
-    for hit in candidates(case.session, case.catalog):
-        condition = hit.condition
-        evidence = _matched(case, hit)
-        for name in condition.checks:
-            evidence += [e for e in case.measured(CHECKS[name]) if e not in evidence]
-        findings.append(_finding(case, condition, evidence))
-    return findings
+def _condition(case: Case, hit: Hit) -> Finding:
+    """A condition with what fitted, and what its checks measure."""
+    evidence = _matched(case, hit)
+    for name in hit.condition.checks:
+        evidence += [e for e in _measured(case, CHECKS, name) if e not in evidence]
+    return _finding(case, hit.condition, evidence)
 
 
 def _violations(case: Case, findings: Sequence[Finding]) -> list[Finding]:
@@ -137,10 +135,16 @@ def _violations(case: Case, findings: Sequence[Finding]) -> list[Finding]:
     found = []
     for condition in case.catalog.conditions_of(TRAFFIC):
         for match in condition.matches:
-            evidence = case.measured(RULES[match.rule])
+            evidence = _measured(case, RULES, match.rule)
             if evidence:
                 found.append((match.rule not in named, _finding(case, condition, evidence)))
     return [finding for _, finding in sorted(found, key=lambda pair: pair[0])]
+
+
+def _measured(case: Case, measures: Mapping[str, Measure], name: str) -> list[Evidence]:
+    """What a check or rule finds. A user's file may name one that this version has not."""
+    measure = measures.get(name)
+    return case.measured(measure) if measure is not None else []
 
 
 def _advised(case: Case, findings: Sequence[Finding]) -> set[str]:
@@ -175,7 +179,7 @@ def _by_traffic(case: Case, advice: Sequence[Advice]) -> tuple[list[str], list[s
     """What the traffic speaks for, and the rest; each in the catalog's order."""
     parts: tuple[list[str], list[str]] = ([], [])
     for item in advice:
-        shown = bool(item.when) and bool(case.measured(RULES[item.when]))
+        shown = bool(item.when) and bool(_measured(case, RULES, item.when))
         parts[not shown].append(item.text)
     return parts
 

@@ -1,7 +1,28 @@
-"""A made speech API: serves the documented endpoints and fails on demand."""
+"""A made speech API: serves the documented endpoints and fails on demand.
+
+server      the Simulator: which API a request is for, and what its session meets
+plan        failures and good behaviour, one session after another
+connection  one TCP connection: HTTP, handshake, frames, exact endings
+api         messages in, actions out: what all simulated APIs have in common
+scripted    fails as a condition of the catalog says; moment: when
+played      says the server's part of the catalog's dialogue of an API
+listen, speak, assemblyai  check what the client does by their documents' rules
+"""
 
 from .connection import Seen
 from .limits import Limits
-from .server import APIS, Served, Simulator, serve_in_thread
+from .moment import Moment
+from .plan import Plan, Step
+from .server import Served, Simulator, serve_in_thread, simulated_apis
 
-__all__ = ["APIS", "Limits", "Seen", "Served", "Simulator", "serve_in_thread"]
+__all__ = [
+    "Limits",
+    "Moment",
+    "Plan",
+    "Seen",
+    "Served",
+    "Simulator",
+    "Step",
+    "serve_in_thread",
+    "simulated_apis",
+]

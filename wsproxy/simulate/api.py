@@ -20,6 +20,22 @@ class Ending:
     how: Literal["reset", "eof"]
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The answer to a plain HTTP request."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes = b""
+    content_type: str = ""
+
+    @classmethod
+    def of(cls, refusal: Refusal) -> Answer:
+        """A refusal as an answer."""
+        body = refusal.body.encode()
+        return cls(refusal.status, refusal.headers, body, refusal.content_type)
+
+
 # A text message, a binary message, or an end of the session.
 Action: TypeAlias = str | bytes | Close | Ending
 
@@ -29,6 +45,7 @@ class Request:
     """The upgrade request.
 
     Attributes:
+        method: of the HTTP request; an upgrade is a GET.
         path: without the query.
         query: the last value of each parameter.
         headers: lower-case names.
@@ -38,6 +55,7 @@ class Request:
         sessions: others that are open.
     """
 
+    method: str
     path: str
     query: Mapping[str, str]
     headers: Mapping[str, str]
@@ -56,11 +74,12 @@ class Request:
         created: str = "2025-01-01T00:00:00.000Z",
         now: float = 0.0,
         sessions: int = 0,
+        method: str = "GET",
     ) -> Request:
         """Read the target of a request line."""
         path, _, text = target.partition("?")
         query = dict(parse_qsl(text, keep_blank_values=True))
-        return cls(path, query, headers, request_id, created, now, sessions)
+        return cls(method, path, query, headers, request_id, created, now, sessions)
 
     @property
     def credential(self) -> str:
@@ -96,10 +115,18 @@ class Api:
     Every method returns what the server does next, in order; an end is the last.
 
     Attributes:
+        answer_headers: that carry the request id in the answer.
+        envelope: in what its messages are wrapped, see `wsproxy.envelope`.
+        begun: whether the client is done with what comes before audio or text to speak.
         audio_seconds: length of the audio that came, or that was made.
     """
 
-    answer_headers: tuple[str, ...] = ()  # that carry the request id in the answer
+    answer_headers: tuple[str, ...] = ()
+    envelope: str = ""
+
+    @property
+    def begun(self) -> bool:
+        return True
 
     def __init__(self, request: Request, limits: Limits) -> None:
         self.request = request
@@ -112,6 +139,11 @@ class Api:
     def refusal(self) -> Refusal | None:
         """The answer to the upgrade if it is not 101."""
         return None
+
+    def answer(self, body: bytes) -> Answer:
+        """The answer to a plain HTTP request with this body."""
+        headers = (("Upgrade", "websocket"),)
+        return Answer(426, headers, b"this path is a WebSocket API\n", "text/plain")
 
     def opened(self, now: float) -> Sequence[Action]:
         return ()

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from wsproxy.catalog.model import Close
+from wsproxy.catalog.model import Close, Refusal
 
 from .api import Action, Api, Request, number, to_json
 from .audio import Format
@@ -190,3 +190,10 @@ def _seconds(text: str | None, unit: int = 1) -> float | None:
     except ValueError:
         return None
     return value if 0 < value < float("inf") else None
+
+
+class Retired(Api):
+    """Real-time v2: every upgrade is refused, as documented since its end."""
+
+    def refusal(self) -> Refusal | None:
+        return Refusal(410, (), '{"error": "Deprecated endpoint"}', "application/json")

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import ssl
 import struct
 import time
 import zlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from email.utils import formatdate
 from http import HTTPStatus
 
+import h11
 from websockets.datastructures import Headers
 from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
 from websockets.http11 import Request as HttpRequest
@@ -20,18 +20,35 @@ from websockets.http11 import Response
 from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
 
-from wsproxy.catalog.model import Close, Refusal
+from wsproxy.catalog.model import Close
 from wsproxy.wire.deflate import Inflater
 from wsproxy.wire.frames import RSV1, Frame, Garbage, Opcode
 from wsproxy.wire.frames import Close as ClosePayload
 from wsproxy.wire.handshake import Deflate
 from wsproxy.wire.parser import FrameParser, RuleChecker
 
-from .api import Action, Api, Ending, Request
+from .api import Action, Answer, Api, Ending
 
+_MAX_BODY = 64 << 20  # bytes of the body of a plain HTTP request
 _MAX_HEAD = 64 << 10  # bytes of a request's head
 _MAX_MESSAGE = 64 << 20  # bytes, before an API's own limits
 _READ = 64 << 10  # bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request as it came.
+
+    Attributes:
+        target: path and query.
+        headers: lower-case names, the last value of each.
+        upgrade: whether it asks for a WebSocket.
+    """
+
+    method: str
+    target: str
+    headers: Mapping[str, str]
+    upgrade: bool
 
 
 @dataclass(slots=True)
@@ -84,7 +101,7 @@ class Connection:
     send some of what servers have been seen to send: 1014, 1005, a Close and nothing after.
 
     Args:
-        choose: the API for a request, and its name.
+        choose: the API for a request.
         deflate: whether permessage-deflate is agreed on with a client that offers it.
         linger: seconds to wait for the client's end after ours.
     """
@@ -94,7 +111,7 @@ class Connection:
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
         seen: Seen,
-        choose: Callable[[str, Headers], tuple[Request, Api]],
+        choose: Callable[[Asked], Api],
         *,
         deflate: bool,
         linger: float,
@@ -117,7 +134,7 @@ class Connection:
         """Serve the connection to its end. Cancelled: say that the server goes away."""
         try:
             await self._serve()
-        except (ConnectionError, ssl.SSLError) as error:
+        except OSError as error:  # a lost connection, or TLS that was ended wrongly
             self._seen.ending = self._seen.ending or f"connection lost: {error}"
         except asyncio.CancelledError:
             if self._api is not None and not self._seen.ending:
@@ -133,14 +150,58 @@ class Connection:
         if head is None:
             self._seen.ending = "no request came"
             return
-        api = await self._handshake(head)
-        if api is None:
+        asked = _read_head(head)
+        if asked is None:
+            await self._refuse(Answer(400, (), b"not an HTTP request\n", "text/plain"))
+            return
+        api = self._choose(asked)
+        if not asked.upgrade:
+            await self._answer(api, head)
+            return
+        if not self._handshake(api, head):
             await self._drain()
             return
         self._api = api
         over = await self._do(api, api.opened(_now()))
         while not over:
             over = await self._turn(api)
+
+    async def _answer(self, api: Api, head: bytes) -> None:
+        """Read the rest of a plain HTTP request, and answer it."""
+        body = await self._body(head)
+        if body is None:
+            await self._refuse(Answer(400, (), b"not a whole HTTP request\n", "text/plain"))
+            return
+        answer = api.answer(body)
+        ids = tuple((name, api.request.request_id) for name in api.answer_headers)
+        await self._refuse(replace(answer, headers=(*ids, *answer.headers)))
+
+    async def _refuse(self, answer: Answer) -> None:
+        self._seen.status = answer.status
+        self._seen.ending = f"answered with HTTP {answer.status}"
+        self._writer.write(_response(answer).serialize())
+        await self._drain()
+
+    async def _body(self, head: bytes) -> bytes | None:
+        """The body; None where the client broke it off, or its framing is wrong."""
+        parser = h11.Connection(h11.SERVER)
+        parser.receive_data(head + self._early)
+        body = b""
+        try:
+            while True:
+                event = parser.next_event()
+                if event is h11.NEED_DATA:
+                    if parser.they_are_waiting_for_100_continue:
+                        self._writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+                    parser.receive_data(await self._reader.read(_READ))
+                elif isinstance(event, h11.Data):
+                    body += event.data
+                    if len(body) > _MAX_BODY:
+                        return None
+                elif not isinstance(event, h11.Request):
+                    return body if isinstance(event, h11.EndOfMessage) else None
+        except h11.RemoteProtocolError:
+            return None
 
     async def _head(self) -> bytes | None:
         """The request's head; what follows it goes to the frame parser."""
@@ -153,8 +214,8 @@ class Connection:
         self._early = data[end + 4 :] if end >= 0 else b""
         return data[: end + 4] if end >= 0 else data
 
-    async def _handshake(self, head: bytes) -> Api | None:
-        """Answer the upgrade; the API if it was accepted."""
+    def _handshake(self, api: Api, head: bytes) -> bool:
+        """Answer the upgrade; whether it was accepted."""
         factories = [ServerPerMessageDeflateFactory()] if self._offers_deflate else None
         protocol = ServerProtocol(extensions=factories, select_subprotocol=_subprotocol)
         protocol.receive_data(head)
@@ -162,25 +223,24 @@ class Connection:
         if not events or not isinstance(request := events[0], HttpRequest):
             self._seen.ending = "refused: not a request"
             self._writer.writelines(protocol.data_to_send())
-            return None
-        described, api = self._choose(request.path, request.headers)
+            return False
         response = protocol.accept(request)
         refusal = api.refusal() if response.status_code == 101 else None
         if refusal is not None:
-            response = _response(refusal)
+            response = _response(Answer.of(refusal))
         for name in api.answer_headers:
-            response.headers[name] = described.request_id
+            response.headers[name] = api.request.request_id
         self._seen.status = response.status_code
         self._writer.write(response.serialize())
         if response.status_code != 101 or refusal is not None:
             self._seen.ending = f"refused: HTTP {response.status_code}"
-            return None
+            return False
         deflate = Deflate.parse(response.headers.get("Sec-WebSocket-Extensions"))
         if deflate is not None:
             self._inflater = Inflater(deflate, from_client=True)
             self._deflater = _Deflater(deflate)
             self._checker = RuleChecker(from_client=True, deflate=True)
-        return api
+        return True
 
     async def _turn(self, api: Api) -> bool:
         """Wait for bytes or for the deadline; whether the session is over."""
@@ -343,18 +403,33 @@ def _subprotocol(protocol: ServerProtocol, offered: Sequence[Subprotocol]) -> Su
 _PHRASES = {499: "Client Closed Request"}
 
 
-def _response(refusal: Refusal) -> Response:
-    body = refusal.body.encode()
+def _read_head(head: bytes) -> Asked | None:
+    """The request line and headers; None where they are no HTTP."""
+    parser = h11.Connection(h11.SERVER)
+    try:
+        parser.receive_data(head)
+        event = parser.next_event()
+    except h11.RemoteProtocolError:
+        return None
+    if not isinstance(event, h11.Request):
+        return None
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in event.headers}
+    target = event.target.decode("latin-1")
+    upgrade = "websocket" in headers.get("upgrade", "").lower()
+    return Asked(event.method.decode("latin-1"), target, headers, upgrade)
+
+
+def _response(answer: Answer) -> Response:
     headers = Headers()
     headers["Date"] = formatdate(usegmt=True)
     headers["Connection"] = "close"
-    headers["Content-Length"] = str(len(body))
-    if refusal.content_type:
-        headers["Content-Type"] = refusal.content_type
-    for name, value in refusal.headers:
+    headers["Content-Length"] = str(len(answer.body))
+    if answer.content_type:
+        headers["Content-Type"] = answer.content_type
+    for name, value in answer.headers:
         headers[name] = value
     try:
-        phrase = HTTPStatus(refusal.status).phrase
+        phrase = HTTPStatus(answer.status).phrase
     except ValueError:
-        phrase = _PHRASES.get(refusal.status, "Refused")
-    return Response(refusal.status, phrase, headers, body)
+        phrase = _PHRASES.get(answer.status, "Refused")
+    return Response(answer.status, phrase, headers, answer.body)

@@ -1,4 +1,4 @@
-"""What Deepgram's listen and speak answer alike: refused upgrades."""
+"""What Deepgram's APIs answer alike: refused upgrades, and plain HTTP requests."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 
 from wsproxy.catalog.model import Refusal
 
-from .api import Request, number
+from .api import Answer, Api, Request, number
 
 MODEL_UUID = "2187e11a-3532-4498-b076-81fa530bdd49"
 MODEL_VERSION = "2025-01-01.0"
@@ -48,6 +48,52 @@ def refused_number(request: Request, *names: str) -> Refusal | None:
     return None
 
 
+def refused_category(request: Request, details: str) -> Refusal:
+    """The answer to JSON that cannot be used, in the form that the newer endpoints give it."""
+    body = {"category": "INVALID_JSON", "message": "Invalid JSON submitted.", "details": details}
+    return Refusal(
+        400, (), json.dumps({**body, "request_id": request.request_id}), "application/json"
+    )
+
+
+def refused_json(request: Request, body: bytes) -> Refusal | None:
+    """The answer to a body that was declared as JSON and is not, None if it is."""
+    try:
+        json.loads(body)
+    except json.JSONDecodeError as error:
+        expected = f"expected `,` or `}}` at line {error.lineno} column {error.colno}"
+        return refused_category(request, f"Json deserialize error: {expected}")
+    except (ValueError, RecursionError):
+        message = "Content-type was application/json, but we could not process the JSON payload."
+        return refused(request, 400, "Bad Request", message)
+    return None
+
+
 def refused_crowd(request: Request, allowed: int, code: str, message: str) -> Refusal | None:
     """The answer when too many sessions are open, or None."""
     return refused(request, 429, code, message) if request.sessions >= allowed else None
+
+
+class Rest(Api):
+    """Plain HTTP requests for projects, models and the like."""
+
+    answer_headers = ("dg-request-id",)
+
+    def refusal(self) -> Refusal | None:
+        return Refusal(404, (), "not a WebSocket API\n", "text/plain")
+
+    def answer(self, body: bytes) -> Answer:
+        refusal = refused_credential(self.request) or self._refused_project()
+        if refusal is not None:
+            return Answer.of(refusal)
+        return Answer(200, (), b'{"projects": []}', "application/json")
+
+    def _refused_project(self) -> Refusal | None:
+        found = re.match(r"/v1/projects/([^/]+)", self.request.path)
+        if found is None:
+            return None
+        if not _UUID.match(found[1].lower()):
+            text = "UUID parsing failed: invalid length: expected length 32 for simple format"
+            return Refusal(404, (), f"{text}, found {len(found[1])}", "text/plain")
+        body = json.dumps({"err_code": "PROJECT_NOT_FOUND", "err_msg": "Project not found."})
+        return Refusal(404, (), body, "application/json")

@@ -11,7 +11,7 @@ from typing import Any
 from wsproxy.catalog.model import Close, Refusal
 
 from . import deepgram
-from .api import Action, Api, Request, number, to_json
+from .api import Action, Answer, Api, Request, number, to_json
 from .audio import Format, is_container, is_text, wav_format
 from .hearing import Hearing, Word, sentence
 from .limits import Limits
@@ -65,6 +65,32 @@ class Listen(Api):
             or deepgram.refused_model(request, _MODELS)
             or deepgram.refused_crowd(request, self.limits.sessions, "TOO_MANY_REQUESTS", busy)
         )
+
+    def answer(self, body: bytes) -> Answer:
+        """Of recorded audio, or a URL in JSON; every transcript is a made one."""
+        if self.request.method == "GET":
+            return super().answer(body)
+        refusal = self.refusal() or self._refused_body(body)
+        if refusal is not None:
+            return Answer.of(refusal)
+        alternative = {"transcript": "Hello.", "confidence": 0.99, "words": []}
+        results = {"channels": [{"alternatives": [alternative]}]}
+        metadata = {"request_id": self.request.request_id, "created": self.request.created}
+        made = json.dumps({"metadata": metadata, "results": results})
+        return Answer(200, (), made.encode(), "application/json")
+
+    def _refused_body(self, body: bytes) -> Refusal | None:
+        request = self.request
+        if "json" in request.headers.get("content-type", ""):
+            fault = deepgram.refused_json(request, body)
+            if fault is not None or b'"url"' in body:
+                return fault
+            details = "Json deserialize error: missing field `url` at line 1 column 2"
+            return deepgram.refused_category(request, details)
+        if body and is_text(body):
+            message = "Bad Request: failed to process audio: corrupt or unsupported data"
+            return deepgram.refused(request, 400, "Bad Request", message)
+        return None
 
     def opened(self, now: float) -> Sequence[Action]:
         self._heard_at = now

@@ -13,24 +13,29 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Self
 
-from websockets.datastructures import Headers
-
-from wsproxy.catalog.model import Condition, Refusal, Simulate
+from wsproxy.catalog import Catalog, Condition, load
+from wsproxy.catalog.model import Api as Known
+from wsproxy.catalog.model import Refusal
 from wsproxy.errors import UsageError
 
-from .api import Api, Request
-from .assemblyai import Streaming
-from .connection import Connection, Seen
+from .api import Answer, Api, Request
+from .assemblyai import Retired, Streaming
+from .connection import Asked, Connection, Seen
+from .deepgram import Rest
 from .limits import Limits
 from .listen import Listen
+from .plan import Plan, Step
+from .played import Played
 from .scripted import Scripted
 from .speak import Speak
 
-# path: (name, API)
-APIS: dict[str, tuple[str, type[Api]]] = {
-    "/v1/listen": ("deepgram listen", Listen),
-    "/v1/speak": ("deepgram speak", Speak),
-    "/v3/ws": ("assemblyai streaming", Streaming),
+# APIs that check what the client does by their documents' rules; the others are `Played`.
+_CHECKING: dict[tuple[str, str], type[Api]] = {
+    ("deepgram", "listen"): Listen,
+    ("deepgram", "speak"): Speak,
+    ("deepgram", "rest"): Rest,
+    ("assemblyai", "streaming"): Streaming,
+    ("assemblyai", "realtime-v2"): Retired,
 }
 
 
@@ -38,34 +43,46 @@ class _Nothing(Api):
     """A path that no API is at."""
 
     def refusal(self) -> Refusal | None:
-        if self.request.path.rstrip("/") == "/v2/realtime/ws":
-            return Refusal(410, (), '{"error": "Deprecated endpoint"}', "application/json")
         return Refusal(404, (), "nothing is simulated at this path\n", "text/plain")
+
+    def answer(self, body: bytes) -> Answer:
+        return Answer(404, (), b"nothing is simulated at this path\n", "text/plain")
+
+
+def simulated_apis(catalog: Catalog) -> list[tuple[str, Known]]:
+    """The APIs that can be simulated: (id of the provider, the API)."""
+    return [
+        (provider.id, api)
+        for provider in catalog.providers
+        for api in provider.apis
+        if api.dialogue is not None or (provider.id, api.name) in _CHECKING
+    ]
 
 
 class Simulator:
-    """Serves the documented APIs, and fails every session if told how.
+    """Serves the documented APIs at their real paths, and fails sessions if told how.
 
     Args:
-        condition: what every session fails with; None: sessions fail only by their own
-            doing, as documented.
+        plan: what the sessions of each API meet; a condition: each fails with that; None:
+            sessions fail only by their own doing, as documented.
         host, port: where to listen; port 0 takes a free one.
         tls: serves wss:// with this context.
         limits: what is allowed.
         deflate: agree on permessage-deflate with clients that offer it.
         on_end: called with each session that is over.
+        catalog: whose APIs are served.
 
     Attributes:
         sessions: what came in each, in the order of their requests.
 
     Raises:
-        UsageError: the condition is not one that a server brings about (at once), or the
+        UsageError: a condition is not one that a server brings about (at once), or the
             address cannot be listened on (when entered).
     """
 
     def __init__(
         self,
-        condition: Condition | None = None,
+        plan: Plan | Condition | None = None,
         host: str = "127.0.0.1",
         port: int = 0,
         *,
@@ -73,12 +90,13 @@ class Simulator:
         limits: Limits | None = None,
         deflate: bool = False,
         on_end: Callable[[Seen], None] | None = None,
+        catalog: Catalog | None = None,
     ) -> None:
         self.host = host
         self.port = port
         self.sessions: list[Seen] = []
-        self._script = _script(condition)
-        self._condition = condition
+        self._plan = Plan([Step(plan)]) if isinstance(plan, Condition) else plan or Plan()
+        self._catalog = catalog or load()
         self._tls = tls
         self._limits = limits or Limits()
         self._deflate = deflate
@@ -129,7 +147,7 @@ class Simulator:
             reader,
             writer,
             seen,
-            lambda target, headers: self._choose(seen, target, headers),
+            lambda asked: self._choose(seen, asked),
             deflate=self._deflate,
             linger=self._limits.linger,
         )
@@ -148,36 +166,63 @@ class Simulator:
             self._ended += 1
             self._changed.notify_all()
 
-    def _choose(self, seen: Seen, target: str, headers: Headers) -> tuple[Request, Api]:
+    def _choose(self, seen: Seen, asked: Asked) -> Api:
         """The API for a request; from here on it is a session."""
         request = Request.parse(
-            target,
-            {name.lower(): value for name, value in headers.raw_items()},
+            asked.target,
+            asked.headers,
             request_id=str(uuid.uuid4()),
             created=datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             now=time.time(),
             sessions=self._open,
+            method=asked.method,
         )
-        name, kind = APIS.get(request.path.rstrip("/"), ("", _Nothing))
-        api = kind(request, self._limits)
-        if self._script is not None:
-            answer_headers = api.answer_headers
-            api = Scripted(api if name else Api(request, self._limits), self._script)
-            provider = self._condition.provider if self._condition else ""
-            api.answer_headers = ("dg-request-id",) if provider == "deepgram" else answer_headers
-        seen.path, seen.api, seen.request_id = request.path, name, request.request_id
+        provider, known = self._recognise(request, plain=not asked.upgrade)
+        name = known.name if known else ""
+        api = self._well_behaved(request, provider, known)
+        step = self._plan.next(provider, name, plain=not asked.upgrade)
+        if step.condition is not None:
+            api = _failing(api, step)
+        seen.path, seen.request_id = request.path, request.request_id
+        seen.api = f"{provider} {name}" if name else ""
         self._open += 1
         self.sessions.append(seen)
-        return request, api
+        return api
+
+    def _recognise(self, request: Request, *, plain: bool) -> tuple[str, Known | None]:
+        """By host and path; at an address of one's own by the path alone.
+
+        Where several APIs have that path, it is the one that the plan has something for.
+        """
+        host = request.headers.get("host", "")
+        provider, api = self._catalog.recognise(host, request.path)
+        if provider is not None and any(pattern.search(host) for pattern in provider.hosts):
+            return provider.id, api
+        found = [
+            (name, known)
+            for name, known in simulated_apis(self._catalog)
+            if any(pattern.search(request.path) for pattern in known.paths)
+        ]
+        planned = [(n, k) for n, k in found if self._plan.has(n, k.name, plain=plain)]
+        return next(iter([*planned, *found]), ("", None))
+
+    def _well_behaved(self, request: Request, provider: str, known: Known | None) -> Api:
+        if known is None:
+            return _Nothing(request, self._limits)
+        checking = _CHECKING.get((provider, known.name))
+        if checking is not None:
+            return checking(request, self._limits)
+        return Played(request, self._limits, known)
 
 
-def _script(condition: Condition | None) -> Simulate | None:
-    if condition is None:
-        return None
-    script = condition.simulate
-    if script is None or not (script.close or script.refuse or script.end):
-        raise UsageError(f"{condition.id} is not something that a server brings about")
-    return script
+def _failing(api: Api, step: Step) -> Api:
+    assert step.condition is not None and step.condition.simulate is not None
+    if isinstance(api, _Nothing):
+        api = Api(api.request, api.limits)
+    failing = Scripted(api, step.condition.simulate, step.moment)
+    if step.condition.provider == "deepgram":
+        failing.answer_headers = ("dg-request-id",)
+    return failing
 
 
 class Served:
@@ -215,7 +260,7 @@ class Served:
 
 @contextlib.contextmanager
 def serve_in_thread(
-    condition: Condition | None = None,
+    plan: Plan | Condition | None = None,
     host: str = "127.0.0.1",
     port: int = 0,
     *,
@@ -228,7 +273,7 @@ def serve_in_thread(
     Raises:
         UsageError: as `Simulator` does.
     """
-    simulator = Simulator(condition, host, port, tls=tls, limits=limits, deflate=deflate)
+    simulator = Simulator(plan, host, port, tls=tls, limits=limits, deflate=deflate)
     ready = threading.Event()
     failed: list[BaseException] = []
     loop = asyncio.new_event_loop()

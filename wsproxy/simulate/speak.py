@@ -7,11 +7,12 @@ import re
 import zlib
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from wsproxy.catalog.model import Close, Refusal
 
 from . import deepgram
-from .api import Action, Api, Request, number, to_json
+from .api import Action, Answer, Api, Request, number, to_json
 from .audio import alaw, mulaw
 from .limits import Limits
 from .speech import speech
@@ -26,6 +27,27 @@ _RATES = {
 _CHARACTER = 0.06  # seconds of speech
 _LONGEST = 60.0  # seconds of speech at one Flush
 _MESSAGE = 0.2  # seconds of speech in one message
+
+
+@dataclass(frozen=True, slots=True)
+class _Fault:
+    message: str
+
+
+def _text_or_url(body: str) -> str | _Fault:
+    """The text to speak in a JSON body; what a URL leads to is a made text."""
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict) or ("text" in found) is ("url" in found):
+        wanted = "Please specify exactly one of `text` or `url` in the JSON body."
+        return _Fault(f"Failed to deserialize JSON payload. {wanted}")
+    if "text" in found:
+        return str(found["text"])
+    if not re.match(r"https?://[^\s/]+", str(found["url"])):
+        return _Fault("Failed to parse URL in JSON body.")
+    return "text of the URL"
 
 
 class Speak(Api):
@@ -65,6 +87,48 @@ class Speak(Api):
                 request, self.limits.sessions, "Too Many Requests", "Please try again later."
             )
         )
+
+    def answer(self, body: bytes) -> Answer:
+        """Audio of a text, by plain HTTP."""
+        if self.request.method == "GET":
+            return super().answer(body)
+        refusal = self.refusal() or self._refused_body(body)
+        if refusal is not None:
+            return Answer.of(refusal)
+        return Answer(200, (), self._encode(speech(0.5, self._rate)), "audio/l16")
+
+    def _refused_body(self, body: bytes) -> Refusal | None:
+        """By the documented limits: size, content type, encoding, and exactly one text or URL."""
+        request, limits = self.request, self.limits
+        if len(body) > limits.message_bytes:
+            message = "Payload size exceeds limit of 2MB."
+            return deepgram.refused(request, 413, "PAYLOAD_TOO_LARGE", message)
+        kind = request.headers.get("content-type", "").partition(";")[0].strip()
+        if kind not in ("text/plain", "application/json"):
+            message = "`Content-Type` header is not supported."
+            return deepgram.refused(request, 415, "UNSUPPORTED_MEDIA_TYPE", message)
+        try:
+            text = body.decode()
+        except UnicodeDecodeError:
+            message = "Failed to decode payload as UTF-8."
+            return deepgram.refused(request, 400, "PAYLOAD_ERROR", message)
+        if kind == "application/json":
+            found = _text_or_url(text)
+            if isinstance(found, _Fault):
+                return deepgram.refused(request, 400, "PAYLOAD_ERROR", found.message)
+            text = found
+        return self._refused_text(text)
+
+    def _refused_text(self, text: str) -> Refusal | None:
+        if not text.strip():
+            message = "Input text contains no characters."
+            return deepgram.refused(self.request, 400, "Bad Request", message)
+        if len(text) > self.limits.text_characters:
+            message = (
+                f"Input text exceeds maximum character limit of {self.limits.text_characters}."
+            )
+            return deepgram.refused(self.request, 413, "Payload Too Large", message)
+        return None
 
     def _refused_format(self) -> Refusal | None:
         rates = _RATES.get(self._encoding)
@@ -129,15 +193,19 @@ class Speak(Api):
         self._text += text
         return ()
 
+    def _encode(self, samples: bytes) -> bytes:
+        match self._encoding:
+            case "mulaw":
+                return mulaw(samples)
+            case "alaw":
+                return alaw(samples)
+        return samples
+
     def _flush(self) -> list[Action]:
         """Speak what is waiting, and say that it was."""
         text, self._text = self._text, ""
         seconds = min(len(text) * _CHARACTER, _LONGEST)
-        audio = speech(seconds, self._rate, zlib.crc32(text.encode()))
-        if self._encoding == "mulaw":
-            audio = mulaw(audio)
-        elif self._encoding == "alaw":
-            audio = alaw(audio)
+        audio = self._encode(speech(seconds, self._rate, zlib.crc32(text.encode())))
         self._made += len(audio)
         size = int(self._rate * _MESSAGE) * _ENCODINGS[self._encoding]
         actions: list[Action] = [audio[at : at + size] for at in range(0, len(audio), size)]

@@ -1,0 +1,146 @@
+"""What the sessions of each API meet, one after another: failures, or good behaviour."""
+
+from __future__ import annotations
+
+import random
+import tomllib
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from wsproxy.catalog import Condition
+from wsproxy.catalog.model import GENERIC
+from wsproxy.catalog.table import Table
+from wsproxy.errors import CatalogError, UsageError
+
+from .moment import Moment
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A behaviour for so many sessions.
+
+    Attributes:
+        condition: what they fail with; None: they are good.
+        times: how many sessions of an API it is for.
+        moment: when in the session; None: as the catalog says.
+        probability: that a session fails at all.
+        api: "provider.api" whose sessions it is for; empty: all where the condition occurs.
+    """
+
+    condition: Condition | None = None
+    times: int = 1
+    moment: Moment | None = None
+    probability: float = 1.0
+    api: str = ""
+
+    def __post_init__(self) -> None:
+        if self.condition is not None and not _can(self.condition):
+            raise UsageError(f"{self.condition.id} is not something that a server brings about")
+
+    def applies(self, provider: str, api: str, *, plain: bool) -> bool:
+        """Whether it is for a request to an API; `plain`: a plain HTTP request."""
+        if self.api and self.api != f"{provider}.{api}":
+            return False
+        if self.condition is None:
+            return True
+        # A condition of plain HTTP requests alone does not happen in an upgrade.
+        kinds = [("http" if plain and m.http else m.kind) for m in self.condition.matches]
+        if not any((kind == "http") is plain for kind in kinds):
+            return False
+        if self.condition.provider == GENERIC:
+            return True
+        at_home = not self.condition.apis or api in self.condition.apis
+        return provider == self.condition.provider and at_home
+
+
+def _can(condition: Condition) -> bool:
+    script = condition.simulate
+    return script is not None and bool(
+        script.close or script.refuse or script.end or script.message
+    )
+
+
+@dataclass
+class Plan:
+    """Steps, counted for each API by itself.
+
+    Attributes:
+        steps: in their order. After the last one, it goes on with that, or begins anew.
+        repeat: whether it begins anew.
+        chance: for probabilities; seed it to have the same again.
+    """
+
+    steps: Sequence[Step] = ()
+    repeat: bool = False
+    chance: random.Random = field(default_factory=random.Random)
+    _count: Counter[tuple[str, str, bool]] = field(default_factory=Counter, repr=False)
+
+    def has(self, provider: str, api: str, *, plain: bool = False) -> bool:
+        """Whether there is a failure in it for an API."""
+        return any(s.condition and s.applies(provider, api, plain=plain) for s in self.steps)
+
+    def next(self, provider: str, api: str, *, plain: bool = False) -> Step:
+        """What the next session of an API meets."""
+        steps = [s for s in self.steps if s.applies(provider, api, plain=plain)]
+        if not steps:
+            return Step()
+        key = (provider, api, plain)
+        number = self._count[key]
+        self._count[key] += 1
+        step = _at(steps, number, repeat=self.repeat)
+        return step if self.chance.random() < step.probability else Step()
+
+    @classmethod
+    def read(cls, path: Path, condition: Callable[[str], Condition]) -> Plan:
+        """Read a plan from a TOML file.
+
+        Args:
+            condition: the condition of an id; raises UnknownCondition.
+
+        Raises:
+            UsageError: the file cannot be read, or has a mistake.
+            UnknownCondition: it names a condition that is not in the catalog.
+        """
+        try:
+            root = Table(str(path), "", tomllib.loads(path.read_text(encoding="utf-8")))
+            repeat = root.take("repeat", bool, False)
+            steps = [_step(table, condition) for table in root.tables("step")]
+            root.done()
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise UsageError(f"{path}: {error}") from None
+        except CatalogError as error:
+            raise UsageError(str(error)) from None
+        if not steps:
+            raise UsageError(f"{path}: there is no [[step]] in it")
+        return cls(steps, repeat)
+
+
+def _at(steps: Sequence[Step], number: int, *, repeat: bool) -> Step:
+    total = sum(step.times for step in steps)
+    if repeat:
+        number %= total
+    for step in steps:
+        if number < step.times:
+            return step
+        number -= step.times
+    return steps[-1]
+
+
+def _step(table: Table, condition: Callable[[str], Condition]) -> Step:
+    name = table.take("condition", str, "")
+    after = table.take("after", str, "")
+    step = Step(
+        condition=condition(name) if name else None,
+        times=table.take("times", int, 1),
+        moment=Moment.parse(after) if after else None,
+        probability=table.number("probability", 1.0),
+        api=table.take("api", str, ""),
+    )
+    table.done()
+    if step.times < 1:
+        raise table.error("times", f"{step.times} is less than 1")
+    if step.probability > 1:
+        raise table.error("probability", f"{step.probability:g} is more than 1")
+    return step
