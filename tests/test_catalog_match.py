@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import codecs
+import json
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
 from wsproxy.catalog import Close, Condition, Example, Hit, Refusal, candidates, load
 from wsproxy.catalog.model import GENERIC
-from wsproxy.envelope import wrap
+from wsproxy.envelope import json_object, wrap
 from wsproxy.session import Binary
 
 
@@ -305,3 +308,104 @@ def test_facts_name_what_was_seen() -> None:
         ("close reason", "NET-0001", 99),
     ]
     assert hit.stage == "reason"
+
+
+# -- near misses, made from every example that matches
+
+
+POSITIVE = [
+    pytest.param(condition, example, id=f"{condition.id}-{number}")
+    for condition in load().conditions
+    for number, example in enumerate(condition.examples, 1)
+    if example.matches and condition.provider != GENERIC
+]
+
+
+@pytest.mark.parametrize("condition, example", POSITIVE)
+def test_the_same_of_another_provider(condition: Condition, example: Example) -> None:
+    for other in ("xai", "rime", None):
+        session = shown(condition, example)
+        session.provider = other
+        assert condition.id not in ids(candidates(session, load()))
+
+
+@pytest.mark.parametrize("condition, example", POSITIVE)
+def test_the_same_on_another_endpoint(condition: Condition, example: Example) -> None:
+    provider = load().provider(condition.provider)
+    assert provider is not None
+    for api in provider.apis:
+        if not condition.apis or api.name in condition.apis:
+            continue
+        other = replace(example, api=api.name)
+        assert condition.id not in ids(candidates(shown(condition, other), load()))
+
+
+@pytest.mark.parametrize("condition, example", POSITIVE)
+def test_another_text(condition: Condition, example: Example) -> None:
+    """The letters of all texts turned by 13: what rests on a text is not found."""
+    session = shown(condition, turned(example))
+    hits = [hit for hit in candidates(session, load()) if hit.condition.id == condition.id]
+    assert all(rests_on_a_number(hit) for hit in hits)
+
+
+def rests_on_a_number(hit: Hit) -> bool:
+    """A code, a status or an ending, and no words; or any words at all."""
+    match = hit.match
+    named = [*match.fields, *match.body, *match.headers, *match.said]
+    patterns = [p for p in (match.reason, match.error, match.body_text, match.request) if p]
+    words = [p.pattern for p in patterns] + [p.pattern for _, p in named]
+    anything = r"\.|\.\+|\(\?P<\w+>\.\+\)"
+    return all(re.fullmatch(rf"{anything}|\^\\d\S*\$|\^\d+\$", word) for word in words)
+
+
+def turned(example: Example) -> Example:
+    def turn(text: str) -> str:
+        return codecs.encode(text, "rot13")
+
+    def turn_json(text: str) -> str:
+        """The values alone: the names of the fields stay."""
+        content = json_object(text)
+        return json.dumps(turn_values(content)) if content is not None else turn(text)
+
+    def turn_values(value: object) -> object:
+        if isinstance(value, dict):
+            return {name: turn_values(item) for name, item in value.items()}
+        return turn(value) if isinstance(value, str) else value
+
+    close, refused = example.close, example.refused
+    return replace(
+        example,
+        message=turn_json(example.message),
+        said=turn_json(example.said),
+        close=close and replace(close, reason=turn(close.reason)),
+        refused=refused
+        and replace(
+            refused,
+            body=turn_json(refused.body),
+            headers=tuple((name, turn(value)) for name, value in refused.headers),
+        ),
+        request=turn(example.request),
+    )
+
+
+@pytest.mark.parametrize("condition, example", POSITIVE)
+def test_another_number(condition: Condition, example: Example) -> None:
+    """A close code or a status that the condition has nothing about, and no message."""
+    if example.close is not None and not example.message:
+        other = replace(example, close=replace(example.close, code=unused_code(condition)))
+    elif example.refused is not None:
+        other = replace(example, refused=replace(example.refused, status=299))
+    else:
+        return
+    hits = candidates(shown(condition, other), load())
+    # A reason that is enough by itself may come with any code.
+    assert all(
+        hit.match.code is None and hit.match.status is None
+        for hit in hits
+        if hit.condition.id == condition.id
+    )
+
+
+def unused_code(condition: Condition) -> int:
+    ranges = [match.code for match in condition.matches if match.code is not None]
+    return next(n for n in range(4999, 999, -1) if not any(n in r for r in ranges))
