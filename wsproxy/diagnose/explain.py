@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 
 from wsproxy import trace
 from wsproxy.catalog import TRAFFIC, Advice, Catalog, Condition, Hit, candidates, explains
+from wsproxy.envelope import json_object
 from wsproxy.session import Session
 from wsproxy.wire import accept_key
 
@@ -17,6 +19,8 @@ from .rules import RULES
 
 _SEVERITIES = ("error", "warning", "info")
 _NAMED = 20  # frame numbers that a finding names
+_NEAR = 8  # conditions that are named as near
+_NAME = 60  # characters that a name has at the most
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,11 +232,24 @@ def _unknown(case: Case) -> Finding:
 
 
 def _near(case: Case) -> list[str]:
-    """Conditions of the same provider with the same close code or status."""
+    """Conditions of the same API that are like what was seen, the most alike first.
+
+    Alike are names that are written nearly so, then the same close code or status.
+    """
     session = case.session
     close, response = session.close, session.response
-    near = []
-    for condition in case.catalog.conditions_of(session.provider):
+    here = [
+        condition
+        for condition in case.catalog.conditions_of(session.provider)
+        if not condition.apis or session.api in condition.apis
+    ]
+    names = {condition.id.rpartition(".")[2].lower(): condition.id for condition in here}
+    near = [
+        names[name]
+        for word in _words(case)
+        for name in get_close_matches(word.lower(), names, n=2, cutoff=0.8)
+    ]
+    for condition in here:
         for match in condition.matches:
             if close is not None and close.code is not None and match.code is not None:
                 fits = close.code in match.code
@@ -240,9 +257,26 @@ def _near(case: Case) -> list[str]:
                 fits = response.status in match.status
             else:
                 fits = False
-            if fits and condition.id not in near:
+            if fits:
                 near.append(condition.id)
-    return near
+    return list(dict.fromkeys(near))[:_NEAR]
+
+
+def _words(case: Case) -> list[str]:
+    """What may be the name of an error: the reason, and short values of the last message."""
+    close, response = case.session.close, case.session.response
+    words = [close.reason] if close is not None else []
+    contents = [said.content for said in case.server_json[-1:]]
+    if response is not None and response.body and not case.session.accepted:
+        contents.append(json_object(response.body.decode("utf-8", "replace")) or {})
+    for content in contents:
+        values = [v for value in content.values() for v in _values(value)]
+        words += [value for value in values if isinstance(value, str)]
+    return [word for word in words if 0 < len(word) <= _NAME]
+
+
+def _values(value: object) -> Iterable[object]:
+    return value.values() if isinstance(value, dict) else [value]
 
 
 def _accept_key(session: Session) -> list[Finding]:

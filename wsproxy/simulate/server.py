@@ -76,7 +76,7 @@ class Simulator:
         sessions: what came in each, in the order of their requests.
 
     Raises:
-        UsageError: a condition is not one that a server brings about (at once), or the
+        UsageError: the plan names an API that is not simulated (at once), or the
             address cannot be listened on (when entered).
     """
 
@@ -97,6 +97,7 @@ class Simulator:
         self.sessions: list[Seen] = []
         self._plan = Plan([Step(plan)]) if isinstance(plan, Condition) else plan or Plan()
         self._catalog = catalog or load()
+        _check(self._plan, self._catalog)
         self._tls = tls
         self._limits = limits or Limits()
         self._deflate = deflate
@@ -213,6 +214,13 @@ class Simulator:
         if checking is not None:
             return checking(request, self._limits)
         return Played(request, self._limits, known)
+
+
+def _check(plan: Plan, catalog: Catalog) -> None:
+    known = [f"{provider}.{api.name}" for provider, api in simulated_apis(catalog)]
+    for step in plan.steps:
+        if step.api and step.api not in known:
+            raise UsageError(f"{step.api!r} is no simulated API; they are {', '.join(known)}")
 
 
 def _failing(api: Api, step: Step) -> Api:
