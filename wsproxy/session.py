@@ -152,7 +152,7 @@ class Track:
 
     def where(self, wanted: Iterable[bool]) -> Track:
         """Those that are marked, one mark a frame."""
-        marks = list(wanted)
+        marks = bytes(wanted)
         return Track(*(array(c.typecode, compress(c, marks)) for c in self._columns))
 
     @property
@@ -436,10 +436,12 @@ class Session:
         """All frames of a direction with one of these opcodes, as columns."""
         side = from_client << 5
         wanted = {bits for op in Opcode if op in opcodes for bits in (op | side, op | side | 0x10)}
-        marks = [bits in wanted for bits in self._bits]
-        numbers = array("Q", compress(range(1, len(marks) + 1), marks))
+        # In C, whatever the number of frames: a byte a frame, 1 where it is wanted.
+        marks = self._bits.tobytes().translate(bytes(bits in wanted for bits in range(256)))
+        if 1 not in marks:
+            return Track(array("Q"), array("q"), array("Q"))
         return Track(
-            numbers,
+            array("Q", compress(range(1, len(marks) + 1), marks)),
             array("q", compress(self._times, marks)),
             array("Q", compress(self._lengths, marks)),
         )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 
 from wsproxy import trace
 from wsproxy.catalog import TRAFFIC, Advice, Catalog, Condition, Hit, candidates, explains
@@ -236,6 +235,8 @@ def _near(case: Case) -> list[str]:
 
     Alike are names that are written nearly so, then the same close code or status.
     """
+    from difflib import get_close_matches  # noqa: PLC0415  # 10 ms, for what is seldom needed
+
     session = case.session
     close, response = session.close, session.response
     here = [
