@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import codecs
+import functools
 import json
-import math
-from array import array
+import re
 from dataclasses import dataclass
 from urllib.parse import parse_qsl
 
@@ -12,6 +13,9 @@ from wsproxy.catalog import Api, json_messages
 from wsproxy.envelope import field
 from wsproxy.session import Session, Track
 from wsproxy.wire import Opcode
+
+from .containers import container
+from .samples import LEAST, kind_of
 
 # Bytes of a sample for the encodings whose length tells their duration.
 _SAMPLE_BYTES = {
@@ -36,16 +40,19 @@ class Format:
         from_client: whose binary messages are audio.
         encoding: as declared, "" where nothing is (a container is expected).
         rate: samples a second, 0 if not known.
-        bytes_per_second: 0 where the length does not tell the duration.
+        given: which of "encoding", "rate" and "channels" the session itself says; the others
+            are the API's defaults.
     """
 
     from_client: bool
     encoding: str
     rate: int
     channels: int
+    given: frozenset[str] = frozenset()
 
     @property
     def bytes_per_second(self) -> int:
+        """0 where the length does not tell the duration."""
         return _SAMPLE_BYTES.get(self.encoding, 0) * self.rate * self.channels
 
     def duration(self, size: int) -> float:
@@ -76,26 +83,35 @@ def declared(session: Session, api: Api | None) -> Format | None:
         found = (field(message, path) for message in said) if path else iter(())
         return next((str(v) for v in found if isinstance(v, str | int)), "")
 
+    encoding = value(audio.encoding_query, audio.encoding_field).lower()
+    rate = _number(value(audio.rate_query, audio.rate_field))
+    channels = _number(value(audio.channels_query, audio.channels_field))
+    given = {"encoding": encoding, "rate": rate, "channels": channels}
     return Format(
         audio.origin == "client",
-        (value(audio.encoding_query, audio.encoding_field) or audio.default_encoding).lower(),
-        _number(value(audio.rate_query, audio.rate_field), audio.default_rate),
-        _number(value(audio.channels_query, audio.channels_field), 1),
+        encoding or audio.default_encoding.lower(),
+        rate or audio.default_rate,
+        channels or 1,
+        frozenset(name for name, said in given.items() if said),
     )
 
 
 def query_of(session: Session) -> dict[str, str]:
     """The query parameters of a session's request; of one that is there twice the last."""
     path = session.request.path if session.request else ""
-    return dict(
-        parse_qsl(
-            path.partition("?")[2], max_num_fields=200, errors="replace", keep_blank_values=True
+    try:
+        return dict(
+            parse_qsl(
+                path.partition("?")[2], max_num_fields=200, errors="replace", keep_blank_values=True
+            )
         )
-    )
+    except ValueError:  # more than that: nobody's API
+        return {}
 
 
-def _number(text: str, default: int) -> int:
-    return int(text) if text.isdecimal() and 0 < int(text) < 1_000_000 else default
+def _number(text: str) -> int:
+    """A number under a million, 0 where the text is none."""
+    return int(text) if text.isdecimal() and len(text) < 7 else 0
 
 
 def chunks(session: Session, form: Format | None) -> Track:
@@ -104,74 +120,74 @@ def chunks(session: Session, form: Format | None) -> Track:
     return session.track(from_client=form is None or form.from_client, opcodes=opcodes)
 
 
-_MAGICS = (
-    (b"RIFF", "WAV"),
-    (b"OggS", "Ogg"),
-    (b"\x1aE\xdf\xa3", "WebM or Matroska"),
-    (b"fLaC", "FLAC"),
-    (b"ID3", "MP3"),
-    (b"#!AMR", "AMR"),
-    (b"\xff\xf1", "AAC (ADTS)"),
-    (b"\xff\xf9", "AAC (ADTS)"),
-    (b"\xff\xfb", "MP3"),
-    (b"\xff\xf3", "MP3"),
-)
+LOOKED_AT = 32 << 10  # bytes at most that tell what audio is
+TEXTS = frozenset({"JSON", "HTML", "XML", "base64 text", "text"})
+_SILENT = tuple(map(frozenset, (b"\0", b"\xff\x7f", b"\xd5\x55", b"\x80")))
+_SHORT_TEXT = 32  # characters under which text may be samples by chance
 
 
+# Several rules ask it of the same session.
+@functools.lru_cache(maxsize=4)
 def sniff(head: bytes) -> str:
-    """What the first bytes of a stream are.
+    """What the first bytes of a stream are, by LOOKED_AT of them.
 
     Returns:
-        A container's or codec's name, "JSON", "HTML", "base64 text", "text", "silence" (all
-        zero), "16-bit PCM", "noise" (statistics of neither text nor PCM) or "nothing".
+        A name of `containers.container`, one of TEXTS or of `samples.KINDS`, "silence" (of
+        16-bit, 8-bit, mu-law or A-law samples), "too little to tell", "data of no known kind"
+        (compressed, encrypted, samples of another size) or "nothing".
     """
     if not head:
         return "nothing"
-    for magic, name in _MAGICS:
-        if head.startswith(magic):
-            return name
-    if head[4:8] == b"ftyp":
-        return "MP4"
-    if not any(head):
+    start = head[:LOOKED_AT]
+    found = container(start) or _text_kind(start)
+    if found:
+        return found
+    # From the first sound on, at the beginning of a sample of any size.
+    silent = len(head) - len(head.lstrip(b"\0"))
+    sound = head[silent // 4 * 4 :][:LOOKED_AT]
+    if any(values.issuperset(sound) for values in _SILENT):
         return "silence"
-    return _text_kind(head) or _sample_kind(head)
+    if len(sound) < LEAST:
+        return "too little to tell"
+    return kind_of(sound) or "data of no known kind"
 
 
 def _text_kind(head: bytes) -> str | None:
+    text = _printable(head)
+    if text is None:
+        return None
+    start = text.lstrip("\ufeff \t\r\n")
+    low = start[:9].lower()
+    if low.startswith(("<!doctype", "<html", "<head", "<body")):
+        return "HTML"
+    if low.startswith("<?xml"):
+        return "XML"
+    if _is_json(head.decode("utf-8", "replace").lstrip("\ufeff \t\r\n")):
+        return "JSON"
+    if len(text) >= 2 * _SHORT_TEXT and _BASE64.issuperset(text):
+        return "base64 text"
+    return "text" if len(text) >= _SHORT_TEXT else None
+
+
+_BASE64 = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=-_\r\n")
+# Of an object that is longer than what is looked at, the beginning has to do.
+_OBJECT = re.compile(r'\{\s*"[^"]*"\s*:')
+
+
+def _printable(head: bytes) -> str | None:
+    """The first 1,024 bytes as text, None where they are none."""
     try:
-        text = head[:1024].decode("ascii")
+        text = codecs.getincrementaldecoder("utf-8")().decode(head[:1024])
     except UnicodeDecodeError:
         return None
-    if not all(c.isprintable() or c in "\r\n\t" for c in text):
-        return None
-    start = text.lstrip().lower()
-    if start.startswith(("<!doctype", "<html", "<?xml")):
-        return "HTML"
-    if start.startswith(("{", "[")):
-        return "JSON" if _is_json(head) else "text"
-    if len(text) >= 64 and not set(text.strip()) - _BASE64:
-        return "base64 text"
-    return "text"
+    return text if all(c.isprintable() or c in "\ufeff\r\n\t" for c in text) else None
 
 
-_BASE64 = set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=-_\r\n")
-
-
-def _is_json(head: bytes) -> bool:
-    try:
-        json.JSONDecoder().raw_decode(head.decode("utf-8", "replace").lstrip())
-    except (ValueError, RecursionError):
+def _is_json(text: str) -> bool:
+    if not text.startswith(("{", "[")):
         return False
+    try:
+        json.JSONDecoder().raw_decode(text)
+    except (ValueError, RecursionError):
+        return _OBJECT.match(text) is not None
     return True
-
-
-def _sample_kind(head: bytes) -> str:
-    """PCM moves little from sample to sample; what is compressed, or no audio, does not."""
-    samples = array("h", head[: min(len(head), 1 << 15) // 2 * 2])
-    if len(samples) < 200:
-        return "16-bit PCM or too little to tell"
-    mean = sum(samples) / len(samples)
-    power = math.sqrt(sum((s - mean) ** 2 for s in samples) / len(samples))
-    steps = (samples[i + 1] - samples[i] for i in range(len(samples) - 1))
-    step = math.sqrt(sum(d * d for d in steps) / (len(samples) - 1))
-    return "16-bit PCM" if step < power * 1.2 else "noise"
