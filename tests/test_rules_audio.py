@@ -424,7 +424,7 @@ GOOD: list[tuple[str, Api, Sequence[Said]]] = [
         ("revai", "stream", "/speechtotext/v1/stream?content_type=audio/x-wav"),
         cut(wav(PCM)),
     ),
-    ("a pause, bridged with silence", LISTEN, cut(bytes(60_000))),
+    ("a pause, bridged with silence", LISTEN, cut(bytes(90_000))),
     ("a control message in a binary frame", NO_ENCODING, [b'{"type": "KeepAlive"}', *cut(OPUS)]),
     ("nothing", LISTEN, []),
 ]
@@ -721,20 +721,20 @@ def test_rate_mismatch(api: Api, data: bytes, expected: list[tuple[str, float, s
 
 
 def test_all_zero_audio() -> None:
-    wrong = case(LISTEN, cut(bytes(64_000)))
+    wrong = case(LISTEN, cut(bytes(96_000)))
     text = (
-        "the first 64000 of 64000 bytes of audio, and all that is kept of its end, are zero; "
+        "the first 65536 of 96000 bytes of audio, and all that is kept of its end, are zero; "
         "declared: linear16 at 16000 Hz (frame 1)"
     )
-    assert found(all_zero_audio, wrong) == (text, (1,), 64_000.0, "bytes")
+    assert found(all_zero_audio, wrong) == (text, (1,), 65_536.0, "bytes")
     assert list(findings(wrong)) == ["all_zero_audio"]
     long = case(LISTEN, cut(bytes(320_000)))
     assert found(all_zero_audio, long)[0].startswith("the first 65536 of 320000 bytes of audio")
-    companded = case(MULAW8K, cut(b"\xff\x7f" * 8000))
+    companded = case(MULAW8K, cut(b"\xff\x7f" * 12_000))
     assert "are silence; declared: mulaw at 8000 Hz" in found(all_zero_audio, companded)[0]
     assert list(findings(companded)) == ["all_zero_audio"]
-    assert all_zero_audio(case(listen("encoding=alaw&sample_rate=8000"), [b"\xd5" * 16_000]))
-    assert all_zero_audio(case(NO_ENCODING, [bytes(16_000)]))
+    assert all_zero_audio(case(listen("encoding=alaw&sample_rate=8000"), [b"\xd5" * 24_000]))
+    assert all_zero_audio(case(NO_ENCODING, [bytes(24_000)]))
 
 
 def test_audio_that_is_not_all_zero() -> None:
@@ -745,7 +745,7 @@ def test_audio_that_is_not_all_zero() -> None:
     assert all_zero_audio(case(LISTEN, [*nothing, PCM[:3200]])) == []
     assert all_zero_audio(case(LISTEN, [PCM[:3200], *nothing])) == []
     assert all_zero_audio(case(LISTEN, cut(bytes(63_998)))) == []  # shorter than 2 s
-    assert all_zero_audio(case(NO_ENCODING, [bytes(15_999)])) == []
+    assert all_zero_audio(case(NO_ENCODING, [bytes(23_999)])) == []
     assert all_zero_audio(case(LISTEN, [b"\xff\x7f" * 40_000])) == []
     assert all_zero_audio(case(MULAW8K, [b"\xd5" * 40_000])) == []
 

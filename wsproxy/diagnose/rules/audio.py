@@ -29,8 +29,8 @@ from wsproxy.session import KEPT_AUDIO, Track
 
 CLIPPED = 0.01  # share of the samples at full scale, from which on it is heard
 _RUN = 3  # samples at full scale one after another; a single one may be a peak
-_SILENT_SECONDS = 2.0  # of audio that is all zero, from which on it is told
-_SILENT_BYTES = 16_000  # the same, where bytes do not tell the duration
+_SILENT_SECONDS = 3.0  # of audio that is all zero, from which on it is told
+_SILENT_BYTES = 24_000  # the same, where bytes do not tell the duration
 _OPUS_RATE = 48_000  # Hz at which any Opus stream may be played (RFC 7845, section 5.1)
 
 _MULAW, _ALAW = ("mulaw", "ulaw", "pcm_mulaw"), ("alaw", "pcm_alaw")
