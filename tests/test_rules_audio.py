@@ -247,6 +247,7 @@ KINDS = [
     ("16-bit PCM", scaled(PCM, 8)),  # amplified, so that the low bits are always 0
     ("16-bit PCM", scaled(PCM, 0.5, 500)),  # noisy
     ("16-bit PCM", scaled(PCM, 0, 2000)),  # noise alone
+    ("16-bit PCM", scaled(PCM8K, 100)),  # clipped, most of it
     ("16-bit PCM", stereo(PCM, bytes(len(PCM)))),
     ("16-bit PCM", stereo(PCM, PCM[20_000:])),
     ("16-bit PCM, big-endian", swapped(PCM)),
@@ -279,9 +280,13 @@ KINDS = [
     ("too little to tell", b"text"),
     ("too little to tell", PCM[:3998]),
     ("too little to tell", MP3_FRAME),  # one frame alone may be chance
+    ("too little to tell", MP3_FRAME + MP3_16K + MP3_16K),  # the second is of another kind
     ("too little to tell", b"\xff\xf1\x60\x40" + noise(500)),
     ("too little to tell", WEBM[4:20] + noise(200)),
     ("data of no known kind", noise(32_000)),
+    ("data of no known kind", noise(100) + OPUS),  # what follows is whole
+    ("data of no known kind", b"\0\0\1\1\xff\x7f\xff\x7f" * 1000),
+    ("data of no known kind", b"\xff\x7f\xff\x7f\0\0\0\0" * 1000),
     ("data of no known kind", zlib.compress(PCM)),
     ("data of no known kind", b"\xff\xfb\x90\x64" + noise(32_000)),
     ("data of no known kind", "Grüße aus der Küche. ".encode("utf-16") * 200),
@@ -426,6 +431,9 @@ GOOD: list[tuple[str, Api, Sequence[Said]]] = [
     ),
     ("a pause, bridged with silence", LISTEN, cut(bytes(90_000))),
     ("a control message in a binary frame", NO_ENCODING, [b'{"type": "KeepAlive"}', *cut(OPUS)]),
+    ("control messages in binary frames", LISTEN, [b'{"type": "KeepAlive"}'] * 3),
+    ("packets that look like mu-law", listen("encoding=g729"), cut(mulaw(PCM8K), 160)),
+    ("packets of Opus that do", listen("encoding=opus"), cut(mulaw(PCM8K), 160)),
     ("nothing", LISTEN, []),
 ]
 
