@@ -1,0 +1,117 @@
+"""What may lead to a failure: found where the session shows it, and put first by `diagnose`."""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Sequence
+
+import pytest
+
+from wsproxy.catalog import load
+from wsproxy.diagnose import diagnose
+from wsproxy.diagnose.case import Case, Measure
+from wsproxy.diagnose.rules import causes
+from wsproxy.session import Session
+from wsproxy.simulate.speech import speech
+from wsproxy.trace import FrameRecord, Request, Response, Start
+
+CATALOG = load()
+LISTEN = ("deepgram", "listen", "/v1/listen?encoding=linear16&sample_rate=16000")
+UNDECLARED = ("deepgram", "listen", "/v1/listen?model=nova-3")
+STREAMING = ("assemblyai", "streaming", "/v3/ws?sample_rate=16000")
+PCM = speech(2.0, 16_000)
+KEEPALIVE = '{"type": "KeepAlive"}'
+HTML = b"<!DOCTYPE html><html><body>not found</body></html>" * 3
+WAV = b"RIFF\xff\xff\xff\xffWAVEfmt " + struct.pack("<IHHIIHH", 16, 1, 1, 16000, 32000, 2, 16)
+
+Said = Sequence[bytes | str]
+
+
+def case(
+    api: tuple[str, str, str], said: Said, end: float, close: tuple[int, str] = (1011, "NET-0001")
+) -> Case:
+    """The app says this, a message every 0.1 s; the server closes `end` seconds after that."""
+    session = Session()
+    session.add(Start(0, 1, "0123456789abcdef", 0, provider=api[0], api=api[1]))
+    session.add(Request(0, "GET", "wss", "h", 443, api[2]))
+    session.add(Response(0, 101))
+    for number, message in enumerate(said, 1):
+        is_text = isinstance(message, str)
+        payload = message.encode() if is_text else message
+        session.add(FrameRecord(number * 100_000_000, True, 1 if is_text else 2, payload))
+    t_ns = len(said) * 100_000_000 + int(end * 1e9)
+    session.add(FrameRecord(t_ns, False, 8, close[0].to_bytes(2, "big") + close[1].encode()))
+    return Case(session, CATALOG)
+
+
+def cut(size: int = 3200, data: bytes = PCM) -> list[bytes]:
+    return [data[at : at + size] for at in range(0, len(data), size)]
+
+
+SHOWN = [
+    (causes.no_audio, case(LISTEN, [], 10), (), 0.0),
+    (causes.only_keepalives, case(LISTEN, [KEEPALIVE] * 3, 10), (1,), 3.0),
+    (causes.audio_stopped, case(LISTEN, cut(), 10), (20,), 10.0),
+    (causes.raw_undeclared, case(UNDECLARED, cut(), 1), (1,), 64000.0),
+    (causes.text_for_audio, case(LISTEN, [HTML], 1), (1,), 150.0),
+    (causes.container_and_encoding, case(LISTEN, [WAV + PCM], 1), (1,), 64036.0),
+    (causes.small_chunks, case(STREAMING, cut(640), 1), (1,), 20.0),
+    (causes.large_chunks, case(STREAMING, [PCM], 1), (1,), 2000.0),
+    (causes.short_rest, case(STREAMING, [*cut(), PCM[:640]], 1), (21,), 20.0),
+    (causes.written_by_hand, case(STREAMING, ["{'type': 'Terminate'}"], 1), (1,), 21.0),
+]
+GOOD = [
+    case(LISTEN, [*cut(), KEEPALIVE], 0.2),
+    case(UNDECLARED, [WAV + PCM], 0.2),
+    case(STREAMING, [*cut(), '{"type": "Terminate"}'], 0.2),
+    case(("deepgram", "speak", "/v1/speak"), ['{"type": "Speak", "text": "Hello"}'], 1),
+]
+
+
+@pytest.mark.parametrize(
+    "rule, shown, frames, value", SHOWN, ids=[rule.__name__ for rule, *_ in SHOWN]
+)
+def test_is_found(rule: Measure, shown: Case, frames: tuple[int, ...], value: float) -> None:
+    [evidence] = rule(shown)
+    assert tuple(evidence.frames) == frames
+    assert evidence.value == pytest.approx(value)
+
+
+@pytest.mark.parametrize("rule", causes.RULES, ids=lambda rule: rule.__name__)
+def test_is_not_found_in_a_good_session(rule: Measure) -> None:
+    assert [rule(good) for good in GOOD] == [[]] * len(GOOD)
+
+
+def test_all_are_tested() -> None:
+    assert {rule for rule, *_ in SHOWN} == set(causes.RULES)
+
+
+def test_every_one_is_the_cause_of_a_condition() -> None:
+    named = {advice.when for c in CATALOG.conditions for advice in (*c.causes, *c.remedies)}
+    assert {rule.__name__ for rule in causes.RULES} <= named
+
+
+@pytest.mark.parametrize(
+    "said, first",
+    [
+        ([], "started its audio source more than 10 seconds later, or never"),
+        (cut(), "The audio source stopped"),
+    ],
+)
+def test_what_the_session_shows_comes_first(said: Said, first: str) -> None:
+    finding = diagnose(case(LISTEN, said, 11).session, CATALOG)[0]
+    assert finding.id == "deepgram.listen.NET-0001"
+    assert first in finding.causes[0]
+    assert first in finding.seen[0]
+    condition = CATALOG.condition("deepgram.listen.NET-0001")
+    assert sorted(finding.causes) == sorted(str(cause) for cause in condition.causes)
+
+
+def test_where_nothing_speaks_for_a_cause_the_order_is_the_catalogs() -> None:
+    text = json.dumps({"type": "Speak", "text": "Hello"})
+    closed = case(("deepgram", "speak", "/v1/speak"), [text], 1, (1011, "NET-0000"))
+    finding = diagnose(closed.session, CATALOG)[0]
+    condition = CATALOG.condition("deepgram.speak.NET-0000")
+    assert list(finding.causes) == [str(cause) for cause in condition.causes]
+    assert finding.seen == []
