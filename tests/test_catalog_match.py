@@ -194,8 +194,14 @@ def test_message_comes_before_reason_and_reason_before_code() -> None:
     assert ids(candidates(session, load())) == [
         "assemblyai.streaming.3006-json",
         "assemblyai.streaming.3008-expired",
-        "assemblyai.streaming.3005-cancelled",
     ]
+
+
+def test_what_says_less_of_the_same_is_left_out() -> None:
+    """The code alone is 3005-cancelled as well, which the reason has ruled out."""
+    reason = "Session Expired: Maximum session duration exceeded"
+    found = ids(candidates(closed("assemblyai", "streaming", 3005, reason), load()))
+    assert found == ["assemblyai.streaming.3008-expired"]
 
 
 def test_the_last_error_message_comes_first() -> None:

@@ -313,10 +313,13 @@ def test_a_good_session_has_its_warnings(make: Make):
     trace = make(good(pause=11))
     lines = out_of("explain", trace).splitlines()
     assert "nothing failed, but there is reason for 1 warning." in words(" ".join(lines[:2]))
-    (also,) = [line for line in lines if line.startswith("also")]
-    assert "warning: The app was silent for longer than the API allows: the app sent" in also
-    assert "What" not in lines[-1]
-    assert "Or send silence as audio" in out_of("explain", trace, "--all")
+    shown = words(" ".join(lines))
+    assert "warning: The app was silent for longer than the API allows" in shown
+    assert "the app sent nothing for 11.1 s" in shown
+    assert "Or send silence as audio" in shown
+    # Nobody has to be asked, and a normal end is nothing to tell.
+    assert "support" not in shown
+    assert "rfc6455.close.1000" not in shown
 
 
 def test_a_session_that_is_still_being_written(make: Make):
@@ -594,7 +597,9 @@ def test_a_folder_is_explained_in_groups(folder: Path):
         "deepgram.upgrade.INVALID_AUTH",
         "refused.wstrace",
     ]
-    places = [table.find(part) for part in order]
+    # A long path is folded somewhere in its middle.
+    squeezed = "".join(table.split())
+    places = [squeezed.find("".join(part.split())) for part in order]
     assert -1 not in places, order[places.index(-1)]
     assert places == sorted(places)
     assert len(explanations) == 1

@@ -173,7 +173,7 @@ def candidates(session: SessionLike, catalog: Catalog) -> list[Hit]:
         for condition in catalog.conditions_of(session.provider)
         if _applies(condition, session.api) and (hit := facts.hit(condition)) is not None
     ]
-    found = sorted((hit for hit in own if not hit.condition.general), key=_rank)
+    found = _distinct(sorted((hit for hit in own if not hit.condition.general), key=_rank))
     if explains(session, found):
         return found
     found += sorted((hit for hit in own if hit.condition.general), key=lambda h: h.condition.order)
@@ -185,6 +185,15 @@ def candidates(session: SessionLike, catalog: Catalog) -> list[Hit]:
         if (hit := facts.hit(condition)) is not None
     ]
     return [*found, *sorted(generic, key=_rank)]
+
+
+def _distinct(hits: Sequence[Hit]) -> list[Hit]:
+    """Without those that say less than a better one, of the same things in the session."""
+    found: list[Hit] = []
+    for hit in hits:
+        if not any(set(hit.facts) < set(better.facts) for better in found):
+            found.append(hit)
+    return found
 
 
 def explains(session: SessionLike, hits: Sequence[Hit]) -> bool:

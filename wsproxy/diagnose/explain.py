@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -188,9 +189,11 @@ def _by_traffic(case: Case, advice: Sequence[Advice]) -> tuple[list[str], list[s
 
 
 def _matched(case: Case, hit: Hit) -> list[Evidence]:
-    """What of the traffic fitted the condition."""
-    out = []
-    for fact in hit.facts:
+    """What of the traffic fitted the condition; of a message all that it says."""
+    out = _message(case, hit)
+    # What is in the message has been said with it.
+    facts = [f for f in hit.facts if not out or not f.name.startswith("message ")]
+    for fact in facts:
         t_ns = None
         frames: tuple[int, ...] = ()
         if fact.frame is not None and 0 < fact.frame <= case.session.frame_count:
@@ -200,6 +203,18 @@ def _matched(case: Case, hit: Hit) -> list[Evidence]:
         text = f"{fact.name}: {quoted(fact.value, 200)}{where}"
         out.append(Evidence(text, frames, t_ns, number, "code" if number is not None else None))
     return out
+
+
+def _message(case: Case, hit: Hit) -> list[Evidence]:
+    """The server's message that fitted, in its own words."""
+    if hit.match.kind != "message" or not hit.facts or (frame := hit.facts[0].frame) is None:
+        return []
+    for said in case.server_json:
+        if said.frame == frame:
+            text = quoted(json.dumps(said.content, ensure_ascii=False), 240)
+            line = f"the server said: {text} (frame {frame})"
+            return [Evidence(line, (frame,), said.t_ns)]
+    return []
 
 
 def _unknown(case: Case) -> Finding:

@@ -93,8 +93,11 @@ class Explanation:
 
     @property
     def main(self) -> Finding | None:
-        """What to begin with; None where nothing failed."""
-        return self.findings[0] if self.state == "failed" and self.findings else None
+        """What to begin with; None where there is nothing wrong."""
+        first = self.findings[0] if self.findings else None
+        if first is not None and first.severity == "info" and self.state != "failed":
+            return None
+        return first
 
     @property
     def verdict(self) -> str:
@@ -111,9 +114,10 @@ class Explanation:
     @property
     def further(self) -> Sequence[Finding]:
         """The other findings, without what only says that all is well."""
-        if self.main is not None:
-            return self.findings[1:]
-        return [f for f in self.findings if f.severity != "info" or f.id.startswith("trace.")]
+        others = self.findings[self.main is not None :]
+        if self.state == "failed":
+            return others
+        return [f for f in others if f.severity != "info" or f.id.startswith("trace.")]
 
 
 def explain(

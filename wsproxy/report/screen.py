@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from rich.console import Group, RenderableType
+from rich.console import Group, JustifyMethod, RenderableType
 from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
@@ -23,6 +23,8 @@ STYLES = {"error": "bold red", "warning": "yellow", "info": "cyan"}
 # How much of each list is on the screen without --all.
 _EVIDENCE, _CAUSES, _REMEDIES, _FURTHER, _RELATED = 5, 3, 3, 5, 5
 _DISAGREEMENT = 160  # characters
+
+_JUSTIFIED: tuple[JustifyMethod, ...] = ("left", "right", "left", "left", "right")
 
 _Line = tuple[str, str, Text]  # label, mark, text
 
@@ -42,7 +44,7 @@ def session(explained: Explanation, *, everything: bool) -> RenderableType:
             *_advice(explained.main, explained.retry, everything=everything),
             *_further(further),
             *_basis(explained.main, everything=everything),
-            *_support(explained),
+            *(_support(explained) if explained.main.severity == "error" else ()),
             *(() if everything else _left_out(explained, explained.main)),
         ]
         parts += [Text(), *_block(explained.main, lines)]
@@ -59,12 +61,14 @@ def _block(finding: Finding, lines: Iterable[_Line]) -> list[RenderableType]:
 
 
 def _moment(rows: Sequence[Row]) -> Table:
-    table = Table.grid(padding=(0, 1))
-    for justify in ("left", "right", "left", "left", "right", "left"):
-        table.add_column(justify=justify, overflow="ellipsis", no_wrap=True)
-    for row in rows:
-        cells = (row.frames, row.at, row.side, row.what, row.amount, row.said)
-        table.add_row(*(Text(cell) for cell in cells))
+    cells = [(r.frames, r.at, r.side, r.what, r.amount, r.said) for r in rows]
+    table = Table.grid(padding=(0, 1), expand=True)
+    for column, justify in zip(zip(*cells, strict=True), _JUSTIFIED, strict=False):
+        # Where there is little room, it is the content that is cut, not the numbers.
+        table.add_column(justify=justify, no_wrap=True, width=max(map(len, column)))
+    table.add_column(overflow="ellipsis", no_wrap=True, ratio=1)
+    for row in cells:
+        table.add_row(*(Text(cell) for cell in row))
     return table
 
 
