@@ -101,6 +101,23 @@ def test_all_94_are_covered() -> None:
     assert set(COVERAGE["request_ids"].values()) <= set(deepgram.request_ids.headers)
 
 
+def test_no_sentence_is_copied_from_the_source_documents() -> None:
+    """Eight words in a row are a sentence's worth."""
+    sources = sorted((HERE.parents[1] / "shared" / "sources").glob("*.txt"))
+    if not sources:
+        pytest.skip("the source documents are not beside this checkout")
+    written = {row for path in sources for row in _rows(path.read_text())}
+    for condition in load().conditions:
+        texts = (condition.title, condition.meaning, condition.retry_note, condition.disagreement)
+        for text in (*texts, *map(str, condition.causes), *map(str, condition.remedies)):
+            assert not set(_rows(text)) & written, f"{condition.id}: {text}"
+
+
+def _rows(text: str) -> list[tuple[str, ...]]:
+    words = re.findall(r"[a-z0-9']+", text.lower())
+    return [tuple(words[at : at + 8]) for at in range(len(words) - 7)]
+
+
 @pytest.fixture
 def facts() -> list[dict[str, Any]]:
     if not FACTS.is_file():

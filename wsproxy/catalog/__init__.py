@@ -3,6 +3,7 @@
 from wsproxy.catalog.loader import Catalog, load, read_file
 from wsproxy.catalog.match import Hit, MatchedFact, candidates, explains, json_messages
 from wsproxy.catalog.model import (
+    GENERIC,
     TRAFFIC,
     Advice,
     Api,
@@ -24,6 +25,7 @@ from wsproxy.catalog.model import (
 )
 
 __all__ = [
+    "GENERIC",
     "TRAFFIC",
     "Advice",
     "Api",

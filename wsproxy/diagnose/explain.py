@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from wsproxy import trace
-from wsproxy.catalog import TRAFFIC, Advice, Catalog, Condition, Hit, candidates, explains
+from wsproxy.catalog import GENERIC, TRAFFIC, Advice, Catalog, Condition, Hit, candidates, explains
 from wsproxy.envelope import json_object
 from wsproxy.session import Session
 from wsproxy.wire import accept_key
@@ -34,7 +34,7 @@ class Finding:
         retry: "yes", "wait", "fix-first", "maybe" or "no-error".
         seen: the causes that the traffic itself shows; they are the first of `causes`.
         source: the document that it rests on: `document`, `section`, `url`.
-        related: ids of conditions that are near, where nothing fits.
+        related: ids of conditions that are near, where nothing of the provider's own fits.
     """
 
     id: str
@@ -130,7 +130,12 @@ def _condition(case: Case, hit: Hit) -> Finding:
     evidence = _matched(case, hit)
     for name in hit.condition.checks:
         evidence += [e for e in _measured(case, CHECKS, name) if e not in evidence]
-    return _finding(case, hit.condition, evidence)
+    finding = _finding(case, hit.condition, evidence)
+    if hit.condition.provider == GENERIC and case.session.failed:
+        # It is what the code means anywhere; the provider's own words for it are not known.
+        told = [*finding.evidence, *_last_words(case)]
+        finding = replace(finding, evidence=told, related=_near(case))
+    return finding
 
 
 def _violations(case: Case, findings: Sequence[Finding]) -> list[Finding]:
@@ -202,7 +207,18 @@ def _matched(case: Case, hit: Hit) -> list[Evidence]:
         number = float(fact.value) if fact.value.isdecimal() and len(fact.value) < 10 else None
         text = f"{fact.name}: {quoted(fact.value, 200)}{where}"
         out.append(Evidence(text, frames, t_ns, number, "code" if number is not None else None))
-    return out
+    return [*out, *_reason(case, hit)]
+
+
+def _reason(case: Case, hit: Hit) -> list[Evidence]:
+    """The reason of the Close frame, where it was not what fitted."""
+    close = case.session.close
+    if hit.match.kind != "close" or close is None or not close.reason:
+        return []
+    if any(fact.name == "close reason" for fact in hit.facts):
+        return []
+    text = f"close reason: {quoted(close.reason, 200)} (frame {close.frame})"
+    return [Evidence(text, (close.frame,), close.t_ns)]
 
 
 def _message(case: Case, hit: Hit) -> list[Evidence]:
@@ -231,9 +247,7 @@ def _unknown(case: Case) -> Finding:
         seen += handshake(case)
     else:
         seen += silence_before_close(case)
-    for message in session.messages(from_client=False)[-1:]:
-        text = f"the server's last text: {quoted(message.text, 200)}"
-        seen.append(Evidence(text, (message.frame,), message.t_ns))
+    seen += _last_words(case)
     return Finding(
         f"unknown.{kind}",
         "error",
@@ -243,6 +257,17 @@ def _unknown(case: Case) -> Finding:
         remedies=["Send the trace and the request id to the provider's support"],
         related=_near(case),
     )
+
+
+def _last_words(case: Case) -> list[Evidence]:
+    """The server's last text before the end, whatever it is."""
+    before = [m for m in case.session.messages(from_client=False) if m.t_ns <= case.ended_ns]
+    return [
+        Evidence(
+            f"the server's last text: {quoted(m.text, 200)} (frame {m.frame})", (m.frame,), m.t_ns
+        )
+        for m in before[-1:]
+    ]
 
 
 def _near(case: Case) -> list[str]:
