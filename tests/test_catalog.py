@@ -183,7 +183,9 @@ def _as_refusal(condition: Condition, fact: dict[str, Any]) -> bool:
         example.matches
         and example.refused is not None
         and example.refused.status == fact["code"]
-        and all(re.search(text, f"{example.refused}") for text in wanted)
+        and all(
+            re.search(text, f"{example.refused.headers} {example.refused.body}") for text in wanted
+        )
         for example in condition.examples
     )
 
