@@ -31,6 +31,7 @@ class Behaviour:
 
     Attributes:
         said: what it sends, one message after another: audio is paced, text is not.
+        waits_after: so many of them it sends, then it waits for the server to say something.
         pace: real seconds for a second of audio.
         stalls: it sends nothing more and waits for the server, for so many seconds.
         ends: what it sends then, before it closes.
@@ -40,6 +41,7 @@ class Behaviour:
     """
 
     said: list[bytes | str] = field(default_factory=list)
+    waits_after: int = 0
     pace: float = 1.0
     stalls: float = 8.0
     ends: list[bytes | str] = field(default_factory=list)
@@ -118,7 +120,8 @@ def good(place: Home | None) -> Behaviour:
         said += [wrapped(text) for text in dialogue.say]
     else:
         said += [wrapped(dialogue.audio or "{audio}", chunk) for chunk in audio(0.5)]
-    return Behaviour(said, ends=[wrapped(text) for text in dialogue.end])
+    waits = len(dialogue.setup) if dialogue.setup and dialogue.opening else 0
+    return Behaviour(said, waits, ends=[wrapped(text) for text in dialogue.end])
 
 
 def usual_headers(place: Home | None) -> dict[str, str]:
@@ -186,10 +189,14 @@ def post(url: str, path: str, body: bytes, headers: dict[str, str], proxy: str |
 async def _say(session: ClientConnection, behaviour: Behaviour) -> None:
     loop = asyncio.get_running_loop()
     due = loop.time()
-    reading = asyncio.create_task(_read(session))
-    with contextlib.suppress(WebSocketException):
-        for message in behaviour.said:
+    heard = asyncio.Event()
+    reading = asyncio.create_task(_read(session, heard))
+    with contextlib.suppress(WebSocketException, TimeoutError):
+        for number, message in enumerate(behaviour.said, 1):
             await session.send(message)
+            if number == behaviour.waits_after:
+                await asyncio.wait_for(heard.wait(), behaviour.stalls)
+                due = loop.time()
             if isinstance(message, bytes):
                 due += len(message) / 2 / RATE * behaviour.pace
                 await asyncio.sleep(max(0.0, due - loop.time()))
@@ -202,7 +209,8 @@ async def _say(session: ClientConnection, behaviour: Behaviour) -> None:
     reading.cancel()
 
 
-async def _read(session: ClientConnection) -> None:
+async def _read(session: ClientConnection, heard: asyncio.Event) -> None:
     with contextlib.suppress(WebSocketException):
         async for _ in session:
-            pass
+            heard.set()
+    heard.set()

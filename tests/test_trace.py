@@ -679,8 +679,8 @@ def test_the_specification_has_each_kind_ending_and_limit():
 
 
 def test_the_specification_names_what_a_redaction_says():
-    redactor = Redactor(Credentials(), bytes(32))
-    [taken] = redactor([("Authorization", "Token secret")]).taken
+    redactor = Redactor(Credentials(), bytes(32), [("acme", re.compile("^key"))])
+    [taken] = redactor([("Authorization", 'Token " keyword"')]).taken
     section = SPECIFICATION.partition("## Credentials")[2].partition("\n## ")[0]
     assert re.findall(r"^\| `(\w+)`", section, re.MULTILINE) == list(taken)
     assert f"`{PLACEHOLDER}`" in section

@@ -9,7 +9,9 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
+import re
 import secrets
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -100,14 +102,21 @@ class Redactor:
     Args:
         credentials: the places, of all providers together.
         key: see `fingerprint_key`.
+        shapes: what the keys of a provider look like, as (id, pattern).
     """
 
-    def __init__(self, credentials: Credentials, key: bytes) -> None:
+    def __init__(
+        self,
+        credentials: Credentials,
+        key: bytes,
+        shapes: Iterable[tuple[str, re.Pattern[str]]] = (),
+    ) -> None:
         self._headers = _ALWAYS | {name.lower() for name in credentials.headers}
         self._query = {name.lower() for name in credentials.query}
         self._markers = {name.lower() for name in credentials.subprotocols}
         self._prefixes = tuple(credentials.subprotocol_prefixes)
         self._key = key
+        self._shapes = tuple(shapes)
 
     def __call__(self, headers: list[tuple[str, str]], path: str = "") -> Redacted:
         """Redact one head.
@@ -132,9 +141,19 @@ class Redactor:
                 "name": name,
                 "fingerprint": digest.hexdigest()[:12],
                 "length": len(secret),
+                **self._described(secret),
             }
         )
         return PLACEHOLDER
+
+    def _described(self, secret: str) -> dict[str, Any]:
+        """What is wrong with a key by the look of it, and nothing of the key."""
+        bare = secret.strip().strip("\"'").strip()
+        around = ["white space"] if secret != secret.strip() else []
+        around += ["quotation marks"] if bare != secret.strip() else []
+        like = [name for name, shape in self._shapes if shape.search(bare)]
+        found: dict[str, Any] = {"around": " and ".join(around)} if around else {}
+        return found | ({"like": like} if like else {})
 
     def _header(self, name: str, value: str, taken: _Taken) -> str:
         lower = name.lower()

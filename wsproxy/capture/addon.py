@@ -58,7 +58,9 @@ class Record:
         self._attempts: dict[tuple[str, str], int] = {}  # failed ones in a row, by endpoint
         self._hosts: list[re.Pattern[str]] = []
         self._catalog = catalog.load()
-        self._redact = Redactor(self._catalog.credentials, fingerprint_key())
+        self._redact = Redactor(
+            self._catalog.credentials, fingerprint_key(), self._catalog.key_shapes
+        )
 
     # -- mitmproxy's life cycle
 

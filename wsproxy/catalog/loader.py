@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from wsproxy.catalog.model import GENERIC, Api, Condition, Credentials, Provider
+from wsproxy.catalog.model import GENERIC, Api, Condition, Credentials, Pattern, Provider
 from wsproxy.catalog.parse import read_condition, read_head
 from wsproxy.catalog.table import Table
 from wsproxy.errors import CatalogError, UnknownCondition
@@ -202,6 +202,12 @@ class Catalog:
                 if api.self_hosted and any(pattern.search(path) for pattern in api.paths):
                     return provider, api
         return None, None
+
+    @functools.cached_property
+    def key_shapes(self) -> tuple[tuple[str, Pattern], ...]:
+        """What keys look like, of the providers whose keys can be told: (id, pattern)."""
+        shapes = ((provider.id, provider.credentials.shape) for provider in self.providers)
+        return tuple((name, shape) for name, shape in shapes if shape is not None)
 
     @functools.cached_property
     def credentials(self) -> Credentials:

@@ -242,7 +242,7 @@ def _split(text: str, mark: str, option: str, form: str) -> tuple[str, str]:
 
 def _records(out: Path) -> Records:
     catalog = load()
-    redact = Redactor(catalog.credentials, fingerprint_key())
+    redact = Redactor(catalog.credentials, fingerprint_key(), catalog.key_shapes)
     return Records(out, redact, partial(annotate, catalog=catalog))
 
 

@@ -79,8 +79,8 @@ class Request:
         headers: [name, value] pairs in their order.
         body: the first bytes of a plain request's body, None for an upgrade.
         redacted: what was taken out: maps with `where` ("header", "query",
-            "subprotocol"), `name`, `fingerprint` (keyed, hexadecimal) and `length`
-            (characters).
+            "subprotocol"), `name`, `fingerprint` (keyed, hexadecimal), `length`
+            (characters), and `around` and `like` where they apply.
     """
 
     kind: ClassVar[str] = "request"

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from itertools import accumulate
+from statistics import median
+from typing import TypeGuard
+
 from wsproxy.catalog import ApiLimits
 from wsproxy.diagnose.case import Case, Measure
 from wsproxy.diagnose.checks import (
@@ -15,6 +20,10 @@ from wsproxy.diagnose.evidence import Evidence, named, plural, seconds
 from wsproxy.session import Track
 
 BEHIND = 0.8  # seconds of live audio in a second that are taken for falling behind
+SLOW = 5.0  # seconds to the first result
+BEHIND_BY = 3.0  # seconds that results are behind the audio
+LATE_SPEECH = 3.0  # seconds from a text to its first audio
+_ENOUGH = 5  # results that say something
 _SHORT = 5.0  # seconds of session in which a pace says nothing
 
 
@@ -138,6 +147,77 @@ def audio_too_slow(case: Case) -> list[Evidence]:
     return [Evidence(text, (first, last), case.audio.times_ns[0], value, "x")]
 
 
+def slow_first_result(case: Case) -> list[Evidence]:
+    """The first result came long after the first audio, while audio went on."""
+    form, kinds = case.format, case.vocabulary.results
+    if form is None or not form.from_client or not kinds or not case.audio:
+        return []
+    first = next((said for said in case.server_json if said.kind in kinds), None)
+    if first is None:
+        return []
+    start = case.audio.times_ns[0]
+    waited = seconds(first.t_ns - start)
+    heard = case.audio.until(first.t_ns)
+    # Without audio all the while there was nothing to give a result of.
+    if waited <= SLOW or form.duration(heard.size) < waited / 2:
+        return []
+    text = f"the first result came {waited:.1f} s after the first audio (frame {first.frame})"
+    return [Evidence(text, (first.frame,), first.t_ns, waited, "s")]
+
+
+def result_latency(case: Case) -> list[Evidence]:
+    """Results are far behind the audio: by the place in it that each of them names."""
+    form, kinds = case.format, case.vocabulary.results
+    if form is None or not form.from_client or not form.bytes_per_second or not case.audio:
+        return []
+    sent = list(accumulate(case.audio.lengths))
+    behind = []
+    for said in case.server_json:
+        start, length = said.content.get("start"), said.content.get("duration")
+        if said.kind not in kinds or not _is_number(start) or not _is_number(length):
+            continue
+        at = bisect_right(case.audio.times_ns, said.t_ns)
+        cursor = form.duration(sent[at - 1]) if at else 0.0
+        behind.append((cursor - (start + length), said))
+    if len(behind) < _ENOUGH:
+        return []
+    middle = median(late for late, _ in behind)
+    if middle <= BEHIND_BY:
+        return []
+    worst, said = max(behind, key=lambda pair: pair[0])
+    text = (
+        f"half of {len(behind)} results are {middle:.1f} s or more behind the audio that had "
+        f"been sent, the worst {worst:.1f} s (frame {said.frame})"
+    )
+    return [Evidence(text, (said.frame,), said.t_ns, round(middle, 2), "s")]
+
+
+def _is_number(value: object) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool) and -1e9 < value < 1e9
+
+
+def tts_first_byte(case: Case) -> list[Evidence]:
+    """The first audio came long after the first text to speak."""
+    form = case.format
+    if form is None or form.from_client or not case.spoken or not case.audio:
+        return []
+    asked = _asked_ns(case)
+    first = case.audio.times_ns[0]
+    waited = seconds(first - asked)
+    if waited <= LATE_SPEECH:
+        return []
+    number = case.audio.numbers[0]
+    text = f"the first audio came {waited:.1f} s after it was asked for (frame {number})"
+    return [Evidence(text, (number,), first, waited, "s")]
+
+
+def _asked_ns(case: Case) -> int:
+    """When speech was first due: at the first flush after a text, where the API has such."""
+    text = case.spoken[0][1].t_ns
+    flushes = (s.t_ns for s in case.client_json if s.kind in case.vocabulary.flush)
+    return next((t_ns for t_ns in flushes if t_ns >= text), text)
+
+
 RULES: tuple[Measure, ...] = (
     first_audio_late,
     silent_too_long,
@@ -145,4 +225,7 @@ RULES: tuple[Measure, ...] = (
     audio_too_slow,
     chunk_duration,
     session_too_long,
+    slow_first_result,
+    result_latency,
+    tts_first_byte,
 )

@@ -1,0 +1,479 @@
+"""Rules on timing, messages and credentials: what breaks each, and what does not."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from traces import RECORDS
+from wsproxy.catalog import TRAFFIC, load
+from wsproxy.diagnose import RULES, diagnose
+from wsproxy.diagnose.case import Case
+from wsproxy.diagnose.rules import credentials, messages, timing
+from wsproxy.redact import Redactor
+from wsproxy.session import Session
+from wsproxy.simulate.speech import speech
+from wsproxy.trace import Eof, FrameRecord, Request, Response, Start
+
+CATALOG = load()
+S = 1_000_000_000
+CHUNK = speech(0.1, 16_000)
+
+
+@dataclass(frozen=True)
+class Api:
+    provider: str
+    name: str
+    path: str
+
+
+LISTEN = Api("deepgram", "listen", "/v1/listen?encoding=linear16&sample_rate=16000")
+SPEAK = Api("deepgram", "speak", "/v1/speak?encoding=linear16&sample_rate=16000")
+STREAMING = Api("assemblyai", "streaming", "/v3/ws?sample_rate=16000")
+SPEECHMATICS = Api("speechmatics", "rt", "/v2/en")
+REVAI = Api("revai", "stream", "/speechtotext/v1/stream?content_type=audio/x-raw")
+OPENAI = Api("openai", "realtime", "/v1/realtime")
+
+
+class Talk:
+    """A session that is put together message by message; times in seconds."""
+
+    def __init__(self, api: Api = LISTEN) -> None:
+        self.session = Session()
+        self.session.add(Start(0, 1, "0123456789abcdef", 0, provider=api.provider, api=api.name))
+        self.session.add(Request(0, "GET", "wss", "h", 443, api.path))
+        self.session.add(Response(0, 101))
+
+    def app(self, at: float, message: str | bytes, opcode: int | None = None) -> Talk:
+        return self._frame(at, True, message, opcode)
+
+    def server(self, at: float, message: str | bytes, opcode: int | None = None) -> Talk:
+        return self._frame(at, False, message, opcode)
+
+    def _frame(self, at: float, from_client: bool, said: str | bytes, opcode: int | None) -> Talk:
+        payload = said.encode() if isinstance(said, str) else said
+        opcode = opcode or (1 if isinstance(said, str) else 2)
+        self.session.add(FrameRecord(int(at * S), from_client, opcode, payload))
+        return self
+
+    def audio(self, since: float, count: int, every: float = 0.1, chunk: bytes = CHUNK) -> Talk:
+        for number in range(count):
+            self.app(since + number * every, chunk)
+        return self
+
+    def close(self, at: float, by: str = "server", code: int = 1000, reason: str = "") -> Case:
+        payload = code.to_bytes(2, "big") + reason.encode()
+        self.session.add(FrameRecord(int(at * S), by == "client", 8, payload))
+        return Case(self.session, CATALOG)
+
+
+def say(**fields: object) -> str:
+    return json.dumps(fields)
+
+
+END = say(type="CloseStream")
+TERMINATE = say(type="Terminate")
+
+
+def result(start: float, duration: float = 0.1) -> str:
+    return say(type="Results", start=start, duration=duration, channel={})
+
+
+def results(behind: float) -> Case:
+    talk = Talk()
+    for number in range(200):
+        talk.audio(number / 10, 1)
+        if number % 20 == 19 and number / 10 > behind:
+            talk.server(number / 10 + 0.01, result(number / 10 - behind))
+    return talk.app(20, END).close(20.2)
+
+
+# (rule, a session that breaks it, frames, value): and one near it that does not.
+BROKEN: list[tuple[Callable[[Case], object], Case, tuple[int, ...], float, Case]] = [
+    (
+        timing.first_audio_late,
+        Talk().audio(11, 5).close(12),
+        (1,),
+        11.0,
+        Talk().audio(9.9, 5).close(11),
+    ),
+    (
+        timing.silent_too_long,
+        Talk().audio(0, 5).audio(12, 5).close(13),
+        (5,),
+        11.6,
+        Talk().audio(0, 5).app(8, say(type="KeepAlive")).audio(12, 5).close(13),
+    ),
+    (
+        timing.audio_too_fast,
+        Talk().audio(0, 100, every=0.02).close(3),
+        (1,),
+        4.81,
+        Talk().audio(0, 100, every=0.095).close(11),
+    ),
+    (
+        timing.audio_too_slow,
+        Talk().audio(0, 60, every=0.2).close(13),
+        (1, 60),
+        0.51,
+        # A pause is no slowness.
+        Talk().audio(0, 30).audio(9, 30).close(13),
+    ),
+    (
+        timing.chunk_duration,
+        Talk(STREAMING).audio(0, 10, 0.02, CHUNK[:640]).close(1),
+        (1, 2, 3, 4, 5),
+        20.0,
+        # The rest of a recording may be short.
+        Talk(STREAMING).audio(0, 10).app(1, CHUNK[:640]).close(2),
+    ),
+    (
+        timing.session_too_long,
+        Talk(STREAMING).audio(0, 2).close(10_800),
+        (),
+        10800.0,
+        Talk(STREAMING).audio(0, 2).close(10_799),
+    ),
+    (
+        timing.slow_first_result,
+        Talk().audio(0, 60).server(6, result(0)).close(7),
+        (61,),
+        6.0,
+        Talk().audio(0, 60).server(4, result(0)).close(7),
+    ),
+    (timing.result_latency, results(4.0), (187,), 4.0, results(1.0)),
+    (
+        timing.tts_first_byte,
+        Talk(SPEAK).app(0, say(type="Speak", text="Hi")).app(1, say(type="Flush"))
+        .server(5, CHUNK).close(6),
+        (3,),
+        4.0,
+        # The clock runs from the flush.
+        Talk(SPEAK).app(0, say(type="Speak", text="Hi")).app(9, say(type="Flush"))
+        .server(10, CHUNK).close(11),
+    ),
+    (
+        messages.json_as_binary,
+        Talk().audio(0, 2).app(1, say(type="KeepAlive").encode()).close(2),
+        (3,),
+        1.0,
+        Talk().audio(0, 2).app(1, b'{"type": "Other"}').close(2),
+    ),
+    (
+        messages.invalid_json,
+        Talk(STREAMING).app(0, "{'type': 'Terminate'}").close(1),
+        (1,),
+        1.0,
+        Talk(REVAI).app(0, "EOS").close(1),
+    ),
+    (
+        messages.unknown_kind,
+        Talk().app(0, say(type="Keepalive")).close(1),
+        (1,),
+        1.0,
+        Talk().app(0, say(type="KeepAlive")).app(0.1, say(text="no kind")).close(1),
+    ),
+    (
+        messages.text_as_audio,
+        Talk(STREAMING).app(0, "QUJD" * 100).close(1),
+        (1,),
+        1.0,
+        Talk(OPENAI).app(0, "QUJD" * 100).close(1),
+    ),
+    (
+        messages.audio_before_ready,
+        Talk(SPEECHMATICS).app(0, say(message="StartRecognition")).audio(0.1, 2)
+        .server(0.5, say(message="RecognitionStarted")).close(1),
+        (2, 3),
+        2.0,
+        Talk(SPEECHMATICS).app(0, say(message="StartRecognition"))
+        .server(0.5, say(message="RecognitionStarted")).audio(0.6, 2).close(1),
+    ),
+    (
+        messages.message_too_big,
+        Talk(SPEAK).app(0, "x" * 2_000_001).close(1),
+        (1,),
+        2_000_001.0,
+        Talk(SPEAK).app(0, "x" * 2_000_000).close(1),
+    ),
+    (
+        messages.too_many_characters,
+        Talk(SPEAK).app(0, say(type="Speak", text="x" * 2001)).close(1),
+        (1,),
+        2001.0,
+        Talk(SPEAK).app(0, say(type="Speak", text="x" * 2000)).close(1),
+    ),
+    (
+        messages.data_after_end,
+        Talk().audio(0, 2).app(0.3, END).audio(0.4, 2).close(1),
+        (4, 5),
+        2.0,
+        Talk().audio(0, 2).app(0.3, END).close(1, "client"),
+    ),
+    (
+        messages.no_graceful_end,
+        Talk().audio(0, 10).close(1.4, "client"),
+        (10,),
+        0.5,
+        Talk().audio(0, 10).app(1.0, END).close(1.4, "client"),
+    ),
+    (
+        messages.pings_unanswered,
+        Talk().app(1, b"a", 9).server(1.1, b"a", 10).app(2, b"b", 9).app(3, b"c", 9).close(5),
+        (3, 4),
+        2.0,
+        Talk().app(1, b"a", 9).app(2, b"b", 9).server(2.1, b"b", 10).app(3, b"c", 9).close(5),
+    ),
+]  # fmt: skip
+
+
+def flushes(count: int, every: float) -> Case:
+    talk = Talk(SPEAK)
+    for number in range(count):
+        talk.app(number * every, say(type="Flush"))
+    return talk.close(count * every + 1)
+
+
+BROKEN.append((messages.flush_too_often, flushes(25, 2.0), (1,), 25.0, flushes(25, 4.0)))
+
+
+def named(rows: Sequence[tuple[Callable[[Case], object], Case, object, object, Case]]) -> list[str]:
+    return [rule.__name__ for rule, *_ in rows]
+
+
+@pytest.mark.parametrize("rule, broken, frames, value, near", BROKEN, ids=named(BROKEN))
+def test_a_broken_rule_is_found_and_a_near_miss_is_not(
+    rule: Callable[[Case], list[object]],
+    broken: Case,
+    frames: tuple[int, ...],
+    value: float,
+    near: Case,
+) -> None:
+    [evidence] = RULES[rule.__name__](broken)
+    assert tuple(evidence.frames) == frames
+    assert evidence.value == pytest.approx(value, abs=0.02)
+    assert rule(near) == []
+
+
+@pytest.mark.parametrize("by", ["eof", "reset"])
+def test_leaving_without_a_close_frame_is_no_graceful_end_either(by: str) -> None:
+    talk = Talk().audio(0, 10)
+    talk.session.add(Eof(int(1.4 * S), True, by))
+    assert messages.no_graceful_end(Case(talk.session, CATALOG))
+
+
+# -- refused upgrades
+
+
+def refused(
+    provider: str,
+    *,
+    status: int = 401,
+    path: str = "/v1/x",
+    body: bytes = b"{}",
+    headers: Sequence[tuple[str, str]] = (),
+    server: str = "",
+) -> Case:
+    """An upgrade that was refused; what it asked with is redacted as the recorder does it."""
+    redacted = Redactor(CATALOG.credentials, b"key", CATALOG.key_shapes)(list(headers), path)
+    session = Session()
+    session.add(Start(0, 1, "0123456789abcdef", 0, provider=provider, api=None))
+    asked = [*redacted.headers, ["Upgrade", "websocket"], ["Connection", "Upgrade"]]
+    session.add(
+        Request(0, "GET", "wss", "h", 443, redacted.path, headers=asked, redacted=redacted.taken)
+    )
+    answered = [["Server", server]] if server else []
+    session.add(Response(S, status, headers=answered, body=body, body_length=len(body)))
+    return Case(session, CATALOG)
+
+
+HEX40, HEX32 = "0123456789" * 4, "abcdef01" * 4
+HTML = b"<html><body><center>nginx/1.25</center></body></html>"
+
+
+def token(value: str) -> list[tuple[str, str]]:
+    return [("Authorization", value)]
+
+
+REFUSED = [
+    (
+        credentials.empty_credential,
+        refused("deepgram", headers=token("Token ")),
+        0.0,
+        refused("deepgram", headers=token(f"Token {HEX40}")),
+    ),
+    (
+        credentials.empty_credential,
+        refused("deepgram", path="/v1/listen?token="),
+        0.0,
+        refused("deepgram", path="/v1/listen?token=x"),
+    ),
+    (
+        credentials.no_credential,
+        refused("deepgram"),
+        0.0,
+        refused("deepgram", path="/v1/listen?token=abc"),
+    ),
+    (credentials.no_credential, refused("openai"), 0.0, refused("openai", status=400)),
+    (
+        credentials.wrong_scheme,
+        refused("deepgram", headers=token("Basic abcdef")),
+        1.0,
+        refused("deepgram", headers=token("Token abcdef")),
+    ),
+    (
+        credentials.wrong_scheme,
+        refused("deepgram", headers=token(HEX40)),
+        1.0,
+        refused("assemblyai", headers=token(HEX32)),
+    ),
+    (
+        # An API key where a short-lived token has to be.
+        credentials.wrong_scheme,
+        refused("deepgram", headers=token(f"Bearer {HEX40}")),
+        1.0,
+        refused("deepgram", headers=token("Bearer eyJhbGciOi.x.y")),
+    ),
+    (
+        credentials.white_space_or_quotes,
+        refused("deepgram", headers=token(f'Token "{HEX40}"')),
+        42.0,
+        refused("deepgram", headers=token(f"Token {HEX40}")),
+    ),
+    (
+        credentials.white_space_or_quotes,
+        refused("deepgram", path=f"/v1/listen?token=%20{HEX40}%0A"),
+        42.0,
+        refused("deepgram", path=f"/v1/listen?token={HEX40}"),
+    ),
+    (
+        credentials.foreign_key_shape,
+        refused("deepgram", headers=token("Token sk-proj-abc")),
+        11.0,
+        refused("openai", headers=token("Bearer sk-proj-abc")),
+    ),
+    (
+        credentials.foreign_key_shape,
+        refused("assemblyai", headers=token(HEX40)),
+        40.0,
+        refused("deepgram", headers=token(f"Token {HEX40}")),
+    ),
+    (
+        messages.gateway_between,
+        refused("deepgram", status=502, body=HTML, server="nginx"),
+        502.0,
+        refused("deepgram", status=502, body=b'{"err_code": "x"}', server="nginx"),
+    ),
+]
+
+
+@pytest.mark.parametrize("rule, broken, value, near", REFUSED)
+def test_a_refusal_shows_what_is_wrong_with_the_key(
+    rule: Callable[[Case], list[object]], broken: Case, value: float, near: Case
+) -> None:
+    [evidence] = RULES[rule.__name__](broken)
+    assert evidence.value == value
+    assert rule(near) == []
+
+
+def test_no_evidence_shows_a_key() -> None:
+    for _, broken, _, _ in REFUSED:
+        for finding in diagnose(broken.session, CATALOG):
+            shown = json.dumps([finding.meaning, *(e.text for e in finding.evidence)])
+            assert not re.search(rf"{HEX40}|{HEX32}|sk-proj|abcdef\b", shown)
+
+
+def test_what_was_accepted_is_right() -> None:
+    talk = Talk()
+    talk.session.request = refused("deepgram", headers=token("Basic abc")).session.request
+    case = talk.audio(0, 5).close(1)
+    assert [rule(case) for rule in credentials.RULES] == [[]] * len(credentials.RULES)
+
+
+def test_every_rule_has_a_session_that_breaks_it() -> None:
+    tested = {rule.__name__ for rule, *_ in (*BROKEN, *REFUSED)}
+    rules = {*timing.RULES, *messages.RULES, *credentials.RULES}
+    assert tested == {rule.__name__ for rule in rules}
+
+
+def test_every_condition_of_the_traffic_has_its_own_rule() -> None:
+    conditions = CATALOG.conditions_of(TRAFFIC)
+    rules = [match.rule for condition in conditions for match in condition.matches]
+    assert len(rules) == len(set(rules)) == len(conditions)
+    assert set(rules) <= set(RULES)
+
+
+# -- together
+
+
+def good_sessions() -> dict[str, Case]:
+    speak = Talk(SPEAK).app(0, say(type="Speak", text="Hello")).app(0.1, say(type="Flush"))
+    return {
+        "listen": Talk().audio(0, 50).server(1, result(0)).app(5, END).close(5.2),
+        "speak": speak.server(0.5, CHUNK).server(0.6, say(type="Flushed")).close(1, "client"),
+        "streaming": Talk(STREAMING).audio(0, 50).app(5, TERMINATE)
+        .server(5.1, say(type="Termination")).close(5.2),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", good_sessions())
+def test_a_good_session_has_no_finding_but_its_end(name: str) -> None:
+    findings = diagnose(good_sessions()[name].session, CATALOG)
+    assert [f.id for f in findings if f.severity != "info"] == []
+
+
+def test_all_violations_are_listed_and_what_ended_the_session_comes_first() -> None:
+    talk = Talk(STREAMING).app(0, say(type="terminate")).audio(0.1, 10, 0.02, CHUNK[:640])
+    error = say(type="Error", error_code=3006, error="Invalid Message Type: terminate")
+    case = talk.server(1, error).close(1, code=3006, reason="Invalid Message Type: terminate")
+    found = [finding.id for finding in diagnose(case.session, CATALOG)]
+    assert found[0] == "assemblyai.streaming.3006-message-type"
+    # The cause of that one, then the one that would end the next session.
+    assert found[1] == "traffic.messages.unknown-kind"
+    assert "traffic.timing.chunk-duration" in found[2:]
+
+
+APIS = [(p.id, api.name) for p in CATALOG.providers for api in p.apis] + [("nobody", "nothing")]
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner),
+    max_leaves=8,
+)
+ODD = st.builds(
+    FrameRecord,
+    st.integers(0, 10**11),
+    st.booleans(),
+    st.sampled_from([0, 1, 2, 8, 9, 10]),
+    st.one_of(
+        st.binary(max_size=300),
+        JSON.map(lambda value: json.dumps({"type": value, "text": value, "start": value}).encode()),
+        JSON.map(lambda value: json.dumps(value).encode()),
+    ),
+)
+
+
+@settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@given(
+    st.sampled_from(APIS),
+    st.sampled_from(["/", "/?encoding=linear16&sample_rate=16000", "/?sample_rate=" + "9" * 5000]),
+    st.sampled_from([101, 200, 401, 500]),
+    st.lists(st.one_of(ODD, RECORDS), max_size=25),
+)
+def test_odd_sessions_are_diagnosed_all_the_same(
+    api: tuple[str, str], path: str, status: int, records: list[object]
+) -> None:
+    session = Session()
+    session.add(Start(0, 1, "0123456789abcdef", 0, provider=api[0], api=api[1]))
+    session.add(Request(0, "GET", "wss", "h", 443, path))
+    session.add(Response(0, status))
+    for record in records:
+        session.add(record)  # type: ignore[arg-type]
+    for finding in diagnose(session, CATALOG):
+        assert finding.title
+        assert all(0 < frame <= session.frame_count for e in finding.evidence for frame in e.frames)
