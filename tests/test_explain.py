@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import gc
 import json
+import sys
 import unicodedata
 import weakref
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -537,6 +539,7 @@ def test_a_hostile_finding_is_harmless_too(make: Make):
     explained = explain(trace, Session.read(trace), findings, load())
     overview = Overview(load())
     overview.add(trace, Session.read(trace), findings)
+    overview.tell(findings)
     for everything in (False, True):
         for shown in (
             printed(screen.session(explained, everything=everything)),
@@ -656,3 +659,25 @@ def test_sessions_are_not_kept(make: Make):
     gc.collect()
     assert gone() is None
     assert overview.groups[0].example.main is not None
+
+
+@pytest.mark.parametrize("storm", [True, False])
+def test_what_sessions_show_only_together(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, storm: bool
+):
+    seen: list[list[Session]] = []
+
+    def across(sessions: list[Session]) -> list[Finding]:
+        seen.append(sessions)
+        return [Finding("traffic.many.storm", "warning", "A storm", "M")] if storm else []
+
+    monkeypatch.setitem(sys.modules, "wsproxy.diagnose.many", SimpleNamespace(across=across))
+    monkeypatch.setattr("wsproxy.cli.explain.KEPT", 5)
+    shown = words(run("explain", folder).stdout)
+    assert ("warning: A storm traffic.many.storm" in shown) is storm
+    assert ("A storm" in run("explain", folder, "--markdown").stdout) is storm
+    *sessions, last = json.loads(run("explain", folder, "--json").stdout)
+    assert [len(each) for each in seen] == [5, 5, 5]
+    assert len(sessions) == (7 if storm else 6)
+    assert (last["session"] is None) is storm
+    assert set(last) == set(sessions[0])

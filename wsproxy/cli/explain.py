@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import deque
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ from wsproxy.report.overview import Overview
 from wsproxy.report.text import safe
 from wsproxy.session import Session
 from wsproxy.trace import find_traces
+
+KEPT = 1000  # sessions that are looked at together
 
 
 @click.command(name="explain")
@@ -39,7 +42,8 @@ def command(traces: tuple[Path, ...], everything: bool, as_markdown: bool, as_js
     text and audio are.
 
     Of several traces, or a FOLDER and all below it, the sessions with the same first finding
-    are one group, and the first of each group is explained.
+    are one group, and the first of each group is explained. What sessions show only together,
+    such as a storm of reconnects, is looked for in the last 1000 of them.
 
     \b
       wsproxy explain recordings/20261121T004012Z-deepgram-listen-1f9a0c42.wstrace
@@ -65,12 +69,13 @@ def command(traces: tuple[Path, ...], everything: bool, as_markdown: bool, as_js
         return
     reading = _Reading(traces, catalog)
     if as_json:
-        _print_array(_explanation(*each, catalog) for each in reading)
+        _print_array(_explanations(reading, catalog))
     else:
         overview = Overview(catalog)
         for each in reading:
             overview.add(*each)
         overview.unreadable = reading.unreadable
+        overview.tell(reading.across())
         if as_markdown:
             click.echo(markdown.overview(overview, everything=everything), nl=False)
         else:
@@ -93,6 +98,7 @@ class _Reading:
         self._paths = paths
         self._catalog = catalog
         self.unreadable = 0
+        self._last: deque[Session] = deque(maxlen=KEPT)
 
     def __iter__(self) -> Iterator[tuple[Path, Session, list[Finding]]]:
         for path in self._traces():
@@ -102,7 +108,14 @@ class _Reading:
                 self.unreadable += 1
                 print(f"error: {safe(str(error))}", file=sys.stderr)  # noqa: T201
                 continue
+            self._last.append(session)
             yield path, session, diagnose(session, self._catalog)
+
+    def across(self) -> list[Finding]:
+        """What the last of the sessions show together."""
+        from wsproxy.diagnose.many import across  # noqa: PLC0415  # one trace does without it
+
+        return across(list(self._last))
 
     def _traces(self) -> Iterator[Path]:
         for path in self._paths:
@@ -117,6 +130,13 @@ def _explanation(
 ) -> dict[str, Any]:
     outcome = summary(session, catalog)
     return jsonform.explanation(path, session, findings, outcome, retry_after(session))
+
+
+def _explanations(reading: _Reading, catalog: Catalog) -> Iterator[dict[str, Any]]:
+    for each in reading:
+        yield _explanation(*each, catalog)
+    if found := reading.across():
+        yield jsonform.together(found)
 
 
 def _json(value: object) -> str:

@@ -164,6 +164,18 @@ def explanation(
     }
 
 
+def together(findings: Sequence[Finding]) -> dict[str, Any]:
+    """What several sessions show together, in the form of one session's explanation."""
+    return {
+        "session": None,
+        "path": None,
+        "outcome": None,
+        "ending": None,
+        "retry_after_s": None,
+        "findings": [_finding(finding) for finding in findings],
+    }
+
+
 def _finding(finding: Finding) -> dict[str, Any]:
     return {
         "id": finding.id,

@@ -144,6 +144,8 @@ def _support(explained: Explanation) -> Iterator[str]:
 def overview(shown: Overview, *, everything: bool) -> str:
     """Many sessions: what `screen.overview` says."""
     lines = [*shown.counts]
+    for finding in shown.across:
+        lines += ["", *_finding(finding, 3, "")]
     if shown.groups:
         lines += ["", *_table(shown.groups)]
     for group in shown.groups:

@@ -51,6 +51,7 @@ class Overview:
     good: int = 0
     open: int = 0
     unreadable: int = 0
+    across: Sequence[Finding] = ()
     _groups: dict[str, Group] = field(default_factory=dict)
 
     def add(self, path: Path, session: Session, findings: Sequence[Finding]) -> None:
@@ -78,6 +79,10 @@ class Overview:
         if began < group.first_ns:
             group.first_ns = began
             group.example = explain(path, session, findings, self.catalog)
+
+    def tell(self, across: Sequence[Finding]) -> None:
+        """Take what the sessions show together."""
+        self.across = [clean(finding) for finding in across]
 
     @property
     def groups(self) -> list[Group]:

@@ -166,6 +166,8 @@ def _left_out(explained: Explanation, main: Finding) -> Iterator[_Line]:
 def overview(shown: Overview, *, everything: bool) -> RenderableType:
     """What the sessions have in common, the groups in a table, then the first of each group."""
     parts: list[RenderableType] = [Text(line, style="bold") for line in shown.counts]
+    for finding in shown.across:
+        parts += [Text(), *_block(finding, _advice(finding, "", everything=everything))]
     if shown.groups:
         parts += [Text(), _groups(shown.groups)]
     for group in shown.groups:

@@ -1,0 +1,162 @@
+"""What only several sessions show together."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from statistics import median
+
+from wsproxy.session import Session
+
+from .evidence import Evidence, plural, quoted, seconds
+from .explain import Finding
+
+STORM = 4  # failed sessions in a row, from which on it is a storm
+_SOON = 10 * 10**9  # ns between the end of one and the begin of the next
+_TOO_MANY = (429, 503)  # statuses that speak of too many at once
+_WORDS = ("concurren", "too many", "too_many", "rate limit", "rate_limit", "quota_exceeded")
+
+
+@dataclass(frozen=True, slots=True)
+class _Span:
+    """When a session was, Unix time in ns."""
+
+    session: Session
+    begin: int
+    end: int
+
+
+def across(sessions: Sequence[Session]) -> list[Finding]:
+    """What sessions show together: reconnect storms, one key in too many of them at once.
+
+    Args:
+        sessions: in any order.
+    """
+    spans = sorted(
+        (
+            _Span(session, start.started_at_ns, start.started_at_ns + session.duration_ns)
+            for session in sessions
+            if (start := session.start) is not None and session.request is not None
+        ),
+        key=lambda span: span.begin,
+    )
+    return [*_storms(spans), *_at_once(spans)]
+
+
+def _storms(spans: Iterable[_Span]) -> list[Finding]:
+    """Attempt after attempt at one endpoint, each soon after the failure before."""
+    rows: dict[tuple[str, str], list[list[_Span]]] = defaultdict(list)
+    for span in spans:
+        request = span.session.request
+        assert request is not None
+        endpoint = (request.host, request.path.partition("?")[0])
+        before = rows[endpoint][-1][-1] if rows[endpoint] else None
+        follows = (
+            before is not None and before.session.failed and 0 <= span.begin - before.end <= _SOON
+        )
+        if follows:
+            rows[endpoint][-1].append(span)
+        else:
+            rows[endpoint].append([span])
+    storms = [(e, row) for e, found in rows.items() for row in found if len(row) >= STORM]
+    if not storms:
+        return []
+    return [
+        Finding(
+            "traffic.sessions.reconnect-storm",
+            "warning",
+            "The app reconnects again and again without a pause",
+            "Each attempt came right after the failure of the one before. Services count "
+            "attempts, and refuse an app that makes too many.",
+            [_storm(endpoint, row) for endpoint, row in storms],
+            ["The app's retry has no growing pause", "It retries what no retry can mend"],
+            [
+                "Wait between attempts: a second, then twice as long each time, with some chance "
+                "in it",
+                "Do not retry what has to be fixed first: see the first finding of the sessions",
+            ],
+            retry="fix-first",
+            source={"document": "wsproxy: docs/catalog.md", "section": "What is measured"},
+        )
+    ]
+
+
+def _storm(endpoint: tuple[str, str], row: Sequence[_Span]) -> Evidence:
+    gaps = [seconds(b.begin - a.end) for a, b in pairwise(row)]
+    where = quoted("".join(endpoint), 100)
+    text = (
+        f"{len(row)} sessions with {where}, one after another; from the failure of one to the "
+        f"begin of the next {min(gaps):.2f} s at the least, half of them {median(gaps):.2f} s or "
+        "less"
+    )
+    return Evidence(text, (), None, float(len(row)), "sessions")
+
+
+def _at_once(spans: Sequence[_Span]) -> list[Finding]:
+    """One credential in several open sessions, and one that was refused for it."""
+    evidence = [
+        found
+        for span in spans
+        if _is_too_many(span.session) and (found := _others(span, spans)) is not None
+    ]
+    if not evidence:
+        return []
+    return [
+        Finding(
+            "traffic.sessions.same-key-at-once",
+            "warning",
+            "The same key was in several sessions at once when one was refused",
+            "Limits on sessions count by key or project. These sessions of one machine used up "
+            "what there is, or a part of it.",
+            evidence,
+            [
+                "Sessions that are not ended when they are done",
+                "More users at once than the plan allows",
+            ],
+            [
+                "End each session with the API's own message, also when the app fails",
+                "Queue what is over the limit, or ask for a higher one",
+            ],
+            retry="wait",
+            source={"document": "wsproxy: docs/catalog.md", "section": "What is measured"},
+        )
+    ]
+
+
+def _is_too_many(session: Session) -> bool:
+    response, close = session.response, session.close
+    if response is not None and response.status in _TOO_MANY:
+        return True
+    texts = [close.reason] if close is not None and session.failed else []
+    if response is not None and not session.accepted and response.body:
+        texts.append(response.body.decode("utf-8", "replace"))
+    return any(word in text.lower() for text in texts for word in _WORDS)
+
+
+def _others(refused: _Span, spans: Iterable[_Span]) -> Evidence | None:
+    """How many sessions with the key of this one were open when it was refused."""
+    keys = _fingerprints(refused.session)
+    open_ones = [
+        span
+        for span in spans
+        if span is not refused
+        and span.session.accepted
+        and span.begin <= refused.end
+        and span.end >= refused.begin
+        and keys & _fingerprints(span.session)
+    ]
+    if not open_ones:
+        return None
+    text = (
+        f"{plural(len(open_ones), 'session')} with the same key "
+        f"{'was' if len(open_ones) == 1 else 'were'} open when session "
+        f"{quoted(refused.session.id)} was refused"
+    )
+    return Evidence(text, (), None, float(len(open_ones)), "sessions")
+
+
+def _fingerprints(session: Session) -> set[str]:
+    taken = session.request.redacted if session.request else []
+    return {f for t in taken if isinstance(f := t.get("fingerprint"), str) and f}
