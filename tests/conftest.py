@@ -1,7 +1,15 @@
-"""Shared by all tests: how hypothesis runs."""
+"""Shared by all tests: how hypothesis runs, and no settings of whoever runs them."""
+
+import os
+import tempfile
 
 from hypothesis import HealthCheck, settings
 
 # Machines that run tests are busy: how long one example took says nothing.
 settings.register_profile("ci", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("ci")
+
+# A catalog of one's own must not change what the tests see.
+os.environ.pop("WSPROXY_CATALOG", None)
+_config = tempfile.TemporaryDirectory(prefix="wsproxy-tests-")
+os.environ["XDG_CONFIG_HOME"] = _config.name

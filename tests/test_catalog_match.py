@@ -6,77 +6,14 @@ import codecs
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import pytest
 
-from wsproxy.catalog import Close, Condition, Example, Hit, Refusal, candidates, load
+from wsproxy.catalog import Condition, Example, Hit, candidates, load
+from wsproxy.catalog.examples import Answered, ClosedWith, Failed, Sketch, Text, sketched
 from wsproxy.catalog.model import GENERIC
-from wsproxy.envelope import json_object, wrap
-from wsproxy.session import Binary
-
-
-@dataclass
-class Text:
-    frame: int
-    text: str
-    t_ns: int = 0
-
-
-@dataclass
-class ClosedWith:
-    frame: int
-    code: int | None
-    reason: str
-    from_client: bool = False
-    t_ns: int = 0
-
-
-@dataclass
-class Asked:
-    path: str
-    host: str
-
-
-@dataclass
-class Answered:
-    status: int
-    headers: Sequence[Sequence[str]] = ()
-    body: bytes | None = None
-
-
-@dataclass
-class Failed:
-    where: str
-    message: str = "it failed"
-
-
-@dataclass
-class Stub:
-    """As much of a session as matching looks at."""
-
-    provider: str | None = None
-    api: str | None = None
-    ending: str = "close"
-    close: ClosedWith | None = None
-    closed_by: str | None = None
-    failure: Failed | None = None
-    request: Asked | None = None
-    response: Answered | None = None
-    received: list[Text] = field(default_factory=list)
-    sent: list[Text] = field(default_factory=list)
-    packed: list[Binary] = field(default_factory=list)
-
-    @property
-    def failed(self) -> bool:
-        code = self.close.code if self.close else 1006
-        return self.ending != "close" or code not in (1000, 1001, None)
-
-    def messages(self, *, from_client: bool) -> Sequence[Text]:
-        return self.sent if from_client else self.received
-
-    def binaries(self, *, from_client: bool) -> Sequence[Binary]:
-        return self.packed if not from_client else []
+from wsproxy.envelope import json_object
 
 
 def closed(
@@ -87,55 +24,23 @@ def closed(
     *,
     messages: Sequence[str] = (),
     by: str = "server",
-) -> Stub:
+) -> Sketch:
     received = [Text(number, text) for number, text in enumerate(messages, 10)]
     close = ClosedWith(99, code, reason, from_client=by == "client")
-    return Stub(provider, api, "close", close, by, received=received)
+    return Sketch(provider, api, "close", close, by, received=received)
 
 
 def refused(
     provider: str | None, api: str | None, status: int, body: str = "", **headers: str
-) -> Stub:
+) -> Sketch:
     names = [[name.replace("_", "-"), value] for name, value in headers.items()]
     answer = Answered(status, names, body.encode())
-    return Stub(provider, api, "refused", response=answer, closed_by="server")
+    return Sketch(provider, api, "refused", response=answer, closed_by="server")
 
 
-def shown(condition: Condition, example: Example) -> Stub:
+def shown(condition: Condition, example: Example) -> Sketch:
     """The session that an example describes."""
-    provider = None if condition.provider == GENERIC else condition.provider
-    api = example.api or None
-    if example.refused is not None:
-        session = _answered(provider, api, example.refused, example.ending or "refused")
-    elif example.ending:
-        failure = Failed(example.failed_where) if example.failed_where else None
-        session = Stub(provider, api, example.ending, closed_by=example.by, failure=failure)
-    else:
-        close = example.close or Close(1000)
-        session = closed(provider, api, close.code, close.reason, by=example.by or "server")
-        _put(session, example.message)
-    if example.said:
-        session.sent.append(Text(5, example.said))
-    if example.request or example.host:
-        session.request = Asked(example.request, example.host)
-    return session
-
-
-def _answered(provider: str | None, api: str | None, refusal: Refusal, ending: str) -> Stub:
-    answer = Answered(refusal.status, refusal.headers, refusal.body.encode())
-    return Stub(provider, api, ending, response=answer, closed_by="server")
-
-
-def _put(session: Stub, message: str) -> None:
-    """A message of the server, in the envelope of its API."""
-    if not message:
-        return
-    api = load().api(session.provider, session.api)
-    content = wrap(api.envelope if api else "", message)
-    if isinstance(content, str):
-        session.received.append(Text(10, content))
-    else:
-        session.packed.append(Binary(10, 0, False, content, len(content)))
+    return sketched(condition, example, load())
 
 
 def ids(hits: Sequence[Hit]) -> list[str]:
@@ -299,11 +204,11 @@ def test_refusal_of_another_provider_is_generic() -> None:
 
 @pytest.mark.parametrize("ending", ["stopped", "unfinished"])
 def test_session_that_has_not_ended_matches_nothing(ending: str) -> None:
-    assert candidates(Stub("deepgram", "listen", ending), load()) == []
+    assert candidates(Sketch("deepgram", "listen", ending), load()) == []
 
 
 def test_failure_of_an_unknown_kind_matches_nothing() -> None:
-    session = Stub(None, None, "failed", failure=Failed("moon"), closed_by="server")
+    session = Sketch(None, None, "failed", failure=Failed("moon"), closed_by="server")
     assert candidates(session, load()) == []
 
 

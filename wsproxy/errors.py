@@ -32,7 +32,17 @@ class UsageError(WsproxyError):
 
 
 class CatalogError(UsageError):
-    """A catalog file has a mistake; the message names the file and the key."""
+    """A catalog file has a mistake; the message names the file and the key.
+
+    Attributes:
+        where: the key, such as "condition[3].match[1].code"; empty: the file as a whole.
+        problem: what is wrong with it.
+    """
+
+    def __init__(self, message: str, where: str = "", problem: str = "") -> None:
+        super().__init__(message)
+        self.where = where
+        self.problem = problem or message
 
 
 class UnknownCondition(UsageError):

@@ -1,6 +1,6 @@
 """The catalog: what speech APIs do when they fail, as data (one TOML file per provider)."""
 
-from wsproxy.catalog.loader import Catalog, load, read_file
+from wsproxy.catalog.loader import Catalog, load, read_file, user_files
 from wsproxy.catalog.match import Hit, MatchedFact, candidates, explains, json_messages
 from wsproxy.catalog.model import (
     GENERIC,
@@ -52,4 +52,5 @@ __all__ = [
     "json_messages",
     "load",
     "read_file",
+    "user_files",
 ]

@@ -8,6 +8,7 @@ when they are first asked for. Reading all of them at every start costs five tim
 from __future__ import annotations
 
 import functools
+import os
 import re
 import tomllib
 from collections.abc import Iterable
@@ -15,11 +16,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import click
+
 from wsproxy.catalog.model import GENERIC, Api, Condition, Credentials, Pattern, Provider
 from wsproxy.catalog.parse import read_condition, read_head
 from wsproxy.catalog.table import Table
 from wsproxy.errors import CatalogError, UnknownCondition
 
+VARIABLE = "WSPROXY_CATALOG"  # names files of the user's own, for this process and its children
 _CONDITIONS = re.compile(r"^\[\[condition\]\]", re.MULTILINE)
 
 
@@ -248,7 +252,8 @@ def read_file(path: Path) -> CatalogFile:
         raise CatalogError(f"{path}: {error}") from None
 
 
-def _shipped() -> list[CatalogFile]:
+def shipped_files() -> list[CatalogFile]:
+    """The files that come with wsproxy."""
     # Beside this module, and not by importlib.resources, which takes longer to import than
     # all files take to read.
     found = sorted(Path(__file__).parent.glob("*.toml"))
@@ -257,18 +262,42 @@ def _shipped() -> list[CatalogFile]:
     return [CatalogFile(path.name, path.read_text(encoding="utf-8"), path) for path in found]
 
 
-@functools.cache
+def user_files() -> tuple[Path, ...]:
+    """The user's own files: in the config folder, then those of WSPROXY_CATALOG.
+
+    The config folder is `catalog` in wsproxy's own (~/.config/wsproxy on Linux); the
+    variable holds paths of files or folders, separated as in PATH.
+    """
+    places = [Path(click.get_app_dir("wsproxy")) / "catalog"]
+    places += [Path(part) for part in os.environ.get(VARIABLE, "").split(os.pathsep) if part]
+    found: list[Path] = []
+    for place in places:
+        found += sorted(place.glob("*.toml")) if place.is_dir() else [place]
+    # A config folder that is not there is no mistake; a file that was named is.
+    return tuple(path for path in found if path != places[0])
+
+
 def load(*extra: Path) -> Catalog:
     """The catalog that comes with wsproxy, and the user's own files, which come after it.
 
     Args:
-        extra: TOML files; what they say replaces what the shipped ones say under the same id.
+        extra: more TOML files; what a file says replaces what those before it say under the
+            same id.
 
     Raises:
         CatalogError: a file has a mistake.
     """
-    own = [read_file(path) for path in extra]
-    catalog = Catalog([*_shipped(), *own])
-    for file in own:
-        catalog.conditions_of(file.provider_id)  # mistakes are said now, not in some session
+    return _load((*user_files(), *extra))
+
+
+@functools.cache
+def _load(own: tuple[Path, ...]) -> Catalog:
+    files = [read_file(path) for path in own]
+    catalog = Catalog([*shipped_files(), *files])
+    try:
+        for file in files:
+            catalog.conditions_of(file.provider_id)  # said now, and not in some session
+    except CatalogError as error:
+        hint = "`wsproxy catalog check FILE` names every mistake with its line"
+        raise CatalogError(f"{error}; {hint}", error.where, error.problem) from None
     return catalog

@@ -42,11 +42,12 @@ T = TypeVar("T")
 
 def read_head(root: Table, file: Path | None) -> tuple[str, Provider | None]:
     """The provider's id, and what the file says of it if it does."""
-    if (schema := root.take("schema", int)) != SCHEMA:
-        raise root.error("schema", f"is {schema}; this wsproxy reads {SCHEMA}")
+    schema = root.take("schema", int)
+    if schema != SCHEMA and root.sound:
+        root.mistake("schema", f"is {schema}; this wsproxy reads {SCHEMA}")
     name = root.take("provider", str)
-    if not re.fullmatch("[a-z0-9_]+", name):
-        raise root.error("provider", f"{name!r}: lower-case letters, digits and _ only")
+    if name and not re.fullmatch("[a-z0-9_]+", name):
+        root.mistake("provider", f"{name!r}: lower-case letters, digits and _ only")
     provider = None if root.empty else _provider(root, name, file)
     root.done()
     return name, provider
@@ -185,7 +186,7 @@ def _request_ids(table: Table | None) -> RequestIds:
 def read_condition(table: Table, provider: Provider) -> Condition:
     source = table.table("source")
     if source is None:
-        raise table.error("source", "is missing")
+        table.mistake("source", "is missing")
     simulate = table.table("simulate")
     apis = table.strings("apis")
     condition = Condition(
@@ -199,7 +200,7 @@ def read_condition(table: Table, provider: Provider) -> Condition:
         remedies=table.advice("remedies"),
         retry=table.choice("retry", RETRIES),
         retry_note=table.take("retry_note", str, ""),
-        source=_source(source),
+        source=_source(source) if source else Source(""),
         confidence=table.choice("confidence", CONFIDENCES, "high"),
         disagreement=table.take("disagreement", str, ""),
         checks=table.strings("checks"),
@@ -214,17 +215,18 @@ def read_condition(table: Table, provider: Provider) -> Condition:
 
 
 def _check_condition(table: Table, condition: Condition, provider: Provider) -> None:
-    if not _ID.fullmatch(condition.id) or not condition.id.startswith(f"{provider.id}."):
-        raise table.error("id", f"{condition.id!r} is not {provider.id}.API.NAME")
+    named = _ID.fullmatch(condition.id) and condition.id.startswith(f"{provider.id}.")
+    if condition.id and not named:
+        table.mistake("id", f"{condition.id!r} is not {provider.id}.API.NAME")
     for name in condition.apis:
         if provider.api(name) is None:
-            raise table.error("apis", f"{provider.id} has no API {name!r}")
+            table.mistake("apis", f"{provider.id} has no API {name!r}")
     if not condition.matches:
-        raise table.error("match", "is missing")
+        table.mistake("match", "is missing")
     measured = any(match.kind == "measured" for match in condition.matches)
     # What is measured needs whole sessions for examples: the tests have them.
     if not measured and {example.matches for example in condition.examples} != {True, False}:
-        raise table.error("example", "one must match and one must not")
+        table.mistake("example", "one must match and one must not")
 
 
 def _source(table: Table) -> Source:
@@ -270,8 +272,9 @@ def _match(table: Table) -> Match:
             }
         case "measured":
             values = {"rule": table.take("rule", str)}
-    if not any(values.values()):
-        raise table.error("", "says nothing to match")
+    # A key that could not be read is a mistake already.
+    if table.sound and not any(values.values()):
+        table.mistake("", "says nothing to match")
     found = Match(kind, said=table.named_patterns("said"), **values)
     table.done()
     return found
@@ -289,7 +292,7 @@ def _simulate(table: Table) -> Simulate:
     table.done()
     ends = [bool(simulate.close), bool(simulate.refuse), bool(simulate.end)].count(True)
     if ends > 1 or not (ends or simulate.message or simulate.rule):
-        raise table.error("", "needs one of close, refuse and end, or a message")
+        table.mistake("", "needs one of close, refuse and end, or a message")
     return simulate
 
 
@@ -302,7 +305,7 @@ def _close(table: Table) -> Close:
     close = Close(code, table.take("reason", str, ""))
     table.done()
     if len(close.reason.encode()) > 123:
-        raise table.error("reason", "is longer than a Close frame holds (123 bytes)")
+        table.mistake("reason", "is longer than a Close frame holds (123 bytes)")
     return close
 
 
@@ -333,6 +336,6 @@ def _example(table: Table, apis: tuple[str, ...]) -> Example:
         said=table.take("said", str, ""),
     )
     table.done()
-    if not (example.close or example.refused or example.message or example.ending):
-        raise table.error("", "shows nothing")
+    if table.sound and not (example.close or example.refused or example.message or example.ending):
+        table.mistake("", "shows nothing")
     return example

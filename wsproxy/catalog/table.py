@@ -19,18 +19,41 @@ class Table:
         file: name for messages.
         path: where in the file, e.g. "condition[3].match".
         value: what is there.
+        mistakes: takes what is wrong, and reading goes on with something that is not; None:
+            the first mistake is raised.
+
+    Attributes:
+        sound: whether nothing was wrong in it so far.
     """
 
-    def __init__(self, file: str, path: str, value: object) -> None:
+    def __init__(
+        self, file: str, path: str, value: object, mistakes: list[CatalogError] | None = None
+    ) -> None:
         self.file = file
         self.path = path
-        if not isinstance(value, dict):
-            raise self.error("", "is not a table")
-        self._rest: dict[str, Any] = dict(value)
+        self.sound = True
+        self._mistakes = mistakes
+        self._rest: dict[str, Any] = {}
+        if isinstance(value, dict):
+            self._rest = dict(value)
+        else:
+            self.mistake("", "is not a table")
+
+    def mistake(self, key: str, problem: str) -> None:
+        """Something is wrong.
+
+        Raises:
+            CatalogError: unless mistakes are collected.
+        """
+        error = self.error(key, problem)
+        if self._mistakes is None:
+            raise error
+        self._mistakes.append(error)
+        self.sound = False
 
     def error(self, key: str, problem: str) -> CatalogError:
         where = f"{self.path}.{key}" if self.path and key else self.path or key
-        return CatalogError(f"{self.file}: {where}: {problem}")
+        return CatalogError(f"{self.file}: {where}: {problem}", where, problem)
 
     def __contains__(self, key: str) -> bool:
         return key in self._rest
@@ -44,31 +67,36 @@ class Table:
         """A value of a type; required unless there is a default."""
         if key not in self._rest:
             if default is None:
-                raise self.error(key, "is missing")
+                self.mistake(key, "is missing")
+                return kind()
             return default
         value = self._rest.pop(key)
         # bool is an int in Python, and never meant as one here.
         if not isinstance(value, kind) or (kind is not bool and isinstance(value, bool)):
-            raise self.error(key, f"is not {_ARTICLE[kind]}")
+            self.mistake(key, f"is not {_ARTICLE[kind]}")
+            return kind() if default is None else default
         return value
 
     def number(self, key: str, default: float = 0.0) -> float:
         """A number, whole or not; not negative."""
         value = self.take(key, int if isinstance(self._rest.get(key), int) else float, default)
         if not 0 <= value < 1e12:
-            raise self.error(key, f"{value} is out of range")
+            self.mistake(key, f"{value} is out of range")
         return float(value)
 
     def choice(self, key: str, choices: Iterable[str], default: str | None = None) -> str:
+        known = list(choices)
         value = self.take(key, str, default)
-        if value not in choices and value != default:
-            raise self.error(key, f"{value!r} is not one of {', '.join(choices)}")
-        return value
+        if value in known or value == default:
+            return value
+        if value:
+            self.mistake(key, f"{value!r} is not one of {', '.join(known)}")
+        return known[0]
 
     def strings(self, key: str) -> tuple[str, ...]:
         values: list[object] = self.take(key, list, [])
         if not all(isinstance(value, str) for value in values):
-            raise self.error(key, "is not a list of strings")
+            self.mistake(key, "is not a list of strings")
         return tuple(str(value) for value in values)
 
     def advice(self, key: str) -> tuple[Advice, ...]:
@@ -82,7 +110,7 @@ class Table:
             if isinstance(value, str):
                 found.append(Advice(value))
                 continue
-            table = Table(self.file, f"{self._sub(key)}[{number}]", value)
+            table = self._inner(f"{self._sub(key)}[{number}]", value)
             found.append(Advice(table.take("text", str), table.take("when", str)))
             table.done()
         return tuple(found)
@@ -103,7 +131,8 @@ class Table:
         found = []
         for name, text in table.items():
             if not isinstance(text, str):
-                raise self.error(f"{key}.{name}", "is not a string")
+                self.mistake(f"{key}.{name}", "is not a string")
+                continue
             found.append((name, self._compile(f"{key}.{name}", text, re.IGNORECASE)))
         return tuple(found)
 
@@ -111,7 +140,8 @@ class Table:
         try:
             return re.compile(text, flags)
         except re.error as error:
-            raise self.error(key, f"{text!r} is no regular expression: {error}") from None
+            self.mistake(key, f"{text!r} is no regular expression: {error}")
+            return re.compile("")
 
     def ranges(self, key: str) -> Ranges | None:
         """Codes: 1011, "3000-3999", "4xx", "none", or a list of such."""
@@ -125,17 +155,20 @@ class Table:
             elif (span := _span(item)) is not None:
                 spans.append(span)
             else:
-                raise self.error(key, f"{item!r} is neither a number nor a range")
+                self.mistake(key, f"{item!r} is neither a number nor a range")
         return Ranges(tuple(spans), absent)
 
     def table(self, key: str) -> Table | None:
-        return Table(self.file, self._sub(key), self._rest.pop(key)) if key in self else None
+        return self._inner(self._sub(key), self._rest.pop(key)) if key in self else None
 
     def tables(self, key: str) -> list[Table]:
         """An array of tables, or one table."""
         value = self._rest.pop(key, [])
         items = value if isinstance(value, list) else [value]
-        return [Table(self.file, f"{self._sub(key)}[{i}]", v) for i, v in enumerate(items, 1)]
+        return [self._inner(f"{self._sub(key)}[{i}]", v) for i, v in enumerate(items, 1)]
+
+    def _inner(self, path: str, value: object) -> Table:
+        return Table(self.file, path, value, self._mistakes)
 
     def _sub(self, key: str) -> str:
         return f"{self.path}.{key}" if self.path else key
@@ -152,7 +185,7 @@ class Table:
             CatalogError: something has not: a misspelt key, most likely.
         """
         for key in self._rest:
-            raise self.error(key, "is not a key of this table")
+            self.mistake(key, "is not a key of this table")
 
 
 _ARTICLE: Mapping[type, str] = {

@@ -22,10 +22,13 @@ from wsproxy.report.text import safe
 from wsproxy.session import Session
 from wsproxy.trace import find_traces
 
+from .catalog_option import catalog_option
+
 KEPT = 1000  # sessions that are looked at together
 
 
 @click.command(name="explain")
+@catalog_option
 @click.argument(
     "traces", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="TRACE|FOLDER..."
 )

@@ -15,10 +15,12 @@ from wsproxy.capture import embed
 from wsproxy.recording import Recording
 
 from .address import parse_address
+from .catalog_option import catalog_option
 from .recording_options import ended_lines, recording_options, session_line
 
 
 @click.command(name="record")
+@catalog_option
 @click.option(
     "--listen",
     default="127.0.0.1:8080",

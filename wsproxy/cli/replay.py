@@ -32,6 +32,7 @@ from wsproxy.replay.recorded import Records
 from wsproxy.report.text import safe
 
 from .address import parse_address
+from .catalog_option import catalog_option
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -92,6 +93,7 @@ def _shared(function: F) -> F:
 
 
 @command.command()
+@catalog_option
 @click.argument("trace", type=click.Path(path_type=Path))
 @click.option(
     "--to",
@@ -170,6 +172,7 @@ def client(
 
 
 @command.command()
+@catalog_option
 @click.argument("trace", type=click.Path(path_type=Path))
 @click.option(
     "--listen",

@@ -19,12 +19,14 @@ from wsproxy.errors import UsageError
 from wsproxy.recording import Recording
 
 from .address import parse_address
+from .catalog_option import catalog_option
 from .recording_options import ended_lines, recording_options
 
 _LINGER = 2.0  # seconds that connections may stay open after the command's end
 
 
 @click.command(name="run", context_settings={"ignore_unknown_options": False})
+@catalog_option
 @click.option(
     "--listen",
     default="127.0.0.1:0",

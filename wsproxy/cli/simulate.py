@@ -19,9 +19,11 @@ from wsproxy.report.text import safe
 from wsproxy.simulate import Limits, Moment, Plan, Seen, Simulator, Step, simulated_apis
 
 from .address import parse_address
+from .catalog_option import catalog_option
 
 
 @click.command(name="simulate")
+@catalog_option
 @click.argument("conditions", nargs=-1, metavar="[CONDITION]...")
 @click.option(
     "--listen",

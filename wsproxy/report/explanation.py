@@ -29,7 +29,7 @@ _REQUEST_IDS = 3
 _LINE = 300  # characters of a text that comes from a trace
 _PROSE = 2000  # characters of a text of the catalog
 
-_RETRY = {
+RETRY = {
     "yes": "Trying again helps.",
     "wait": "Wait, then try again.",
     "fix-first": "Trying again does not help before it is fixed.",
@@ -274,7 +274,7 @@ def _row(run: Sequence[FrameInfo], end_ns: int, text: str) -> Row:
 
 
 def _retry(finding: Finding, session: Session) -> str:
-    advice = f"{_RETRY[finding.retry]} {finding.retry_note}".strip()
+    advice = f"{RETRY[finding.retry]} {finding.retry_note}".strip()
     wait = retry_after(session)
     if wait is None or session.response is None:
         return advice

@@ -49,7 +49,7 @@ def session(explained: Explanation, *, everything: bool) -> RenderableType:
         ]
         parts += [Text(), *_block(explained.main, lines)]
     elif further:
-        parts.append(_grid(_further(further)))
+        parts.append(grid(_further(further)))
     for finding in explained.further if everything else ():
         lines = [*_advice(finding, "", everything=True), *_basis(finding, everything=True)]
         parts += [Text(), *_block(finding, lines)]
@@ -57,7 +57,7 @@ def session(explained: Explanation, *, everything: bool) -> RenderableType:
 
 
 def _block(finding: Finding, lines: Iterable[_Line]) -> list[RenderableType]:
-    return [_title(finding), Text(finding.meaning), _grid(lines)]
+    return [_title(finding), Text(finding.meaning), grid(lines)]
 
 
 def _moment(rows: Sequence[Row]) -> Table:
@@ -80,7 +80,8 @@ def _title(finding: Finding) -> Text:
     )
 
 
-def _grid(lines: Iterable[_Line]) -> Table:
+def grid(lines: Iterable[_Line]) -> Table:
+    """Lines with a label before them and a mark, as (label, mark, text)."""
     table = Table.grid(padding=(0, 1))
     table.add_column(no_wrap=True, style="dim")
     table.add_column(no_wrap=True)
