@@ -109,8 +109,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.explain", description=__doc__)
     parser.add_argument("--frames", type=int, default=FRAMES)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--save", action="store_true", help="write benchmarks/EXPLAIN.md")
     options = parser.parse_args()
-    print(run(options.frames, options.rounds))
+    text = run(options.frames, options.rounds)
+    print(text)
+    if options.save:
+        head = "# Reading a long trace\n\nOf `python -m benchmarks.explain`, on 2 cores.\n\n"
+        (Path(__file__).parent / "EXPLAIN.md").write_text(f"{head}{text}\n")
 
 
 if __name__ == "__main__":

@@ -243,6 +243,16 @@ def test_check_of_what_is_no_file(tmp_path: Path) -> None:
         assert len(done.stderr.splitlines()) == 1
 
 
+def test_the_file_in_the_docs_has_no_mistakes(tmp_path: Path) -> None:
+    docs = (Path(__file__).parent.parent / "docs" / "catalog.md").read_text()
+    path = tmp_path / "docs.toml"
+    path.write_text(
+        docs.partition('```toml\nschema = 1\nprovider = "deepgram"')[2].partition("```")[0]
+    )
+    path.write_text('schema = 1\nprovider = "deepgram"\n' + path.read_text())
+    assert mistakes(path, CHECKS, RULES) == ([], 1)
+
+
 # -- files of one's own
 
 
