@@ -8,7 +8,6 @@ messages, never all payloads.
 from __future__ import annotations
 
 import os
-import re
 from array import array
 from bisect import bisect_right
 from collections import deque
@@ -100,7 +99,7 @@ class CloseInfo:
 
 
 # What a server says about a failure that does not end the session, and may be in its middle.
-_NOTABLE = re.compile(r"(?i)error|warn|fail|goaway|refused|exceeded|throttled|timeout")
+_NOTABLE = ("error", "warn", "fail", "goaway", "refused", "exceeded", "throttled", "timeout")
 
 
 class _Ends(Generic[_T]):
@@ -113,7 +112,7 @@ class _Ends(Generic[_T]):
         self._notable = notable
         self._last: deque[tuple[_T, bool]] = deque()
 
-    def add(self, item: _T, *, notable: bool) -> None:
+    def add(self, item: _T, notable: bool) -> None:
         if len(self._first) < self._size:
             self._first.append(item)
             return
@@ -319,35 +318,44 @@ class Session:
     ) -> None:
         side = int(frame.from_client)
         current = self._open[side]
-        if opcode is not Opcode.CONTINUATION or current is None:
-            current = _Open(number, frame.t_ns, opcode is Opcode.TEXT)
+        if opcode is not Opcode.CONTINUATION:
+            current = None
+        is_text = current.is_text if current is not None else opcode is Opcode.TEXT
+        if not is_text and len(direction.head) < KEPT_AUDIO:
+            direction.head += frame.payload[: KEPT_AUDIO - len(direction.head)]
+        if current is None and frame.fin:
+            # Nearly all messages are one frame: nothing is copied together for them.
+            self._open[side] = None
+            length = len(frame.payload) + frame.cut
+            self._keep(number, frame.t_ns, frame.from_client, is_text, frame.payload, length)
+            return
+        if current is None:
+            current = _Open(number, frame.t_ns, is_text)
         kept = KEPT_TEXT if current.is_text else KEPT_BINARY
         if len(current.content) < kept:
             current.content += frame.payload[: kept - len(current.content)]
         current.length += len(frame.payload) + frame.cut
-        if not current.is_text and len(direction.head) < KEPT_AUDIO:
-            direction.head += frame.payload[: KEPT_AUDIO - len(direction.head)]
-        if not frame.fin:
-            self._open[side] = current
-            return
-        self._open[side] = None
-        self._keep(current, frame.from_client)
-
-    def _keep(self, message: _Open, from_client: bool) -> None:
-        content = message.content
-        if message.is_text:
-            text = content.decode("utf-8", "replace")
-            self._messages[from_client].add(
-                Message(message.frame, message.t_ns, from_client, text),
-                notable=_NOTABLE.search(text) is not None,
+        self._open[side] = None if frame.fin else current
+        if frame.fin:
+            content, length = bytes(current.content), current.length
+            self._keep(
+                current.frame, current.t_ns, frame.from_client, current.is_text, content, length
             )
+
+    def _keep(
+        self, frame: int, t_ns: int, from_client: bool, is_text: bool, content: bytes, length: int
+    ) -> None:
+        """Keep a whole message; `length` bytes, of which `content` may be the beginning."""
+        if is_text:
+            text = content[:KEPT_TEXT].decode("utf-8", "replace")
+            lower = text.lower()
+            notable = any(word in lower for word in _NOTABLE)
+            self._messages[from_client].add(Message(frame, t_ns, from_client, text), notable)
             return
         # JSON that was sent as binary is told from audio by both of its ends.
-        like_json = message.length == len(content) and content[:1] == b"{" and content[-1:] == b"}"
-        self._binaries[from_client].add(
-            Binary(message.frame, message.t_ns, from_client, bytes(content), message.length),
-            notable=like_json,
-        )
+        like_json = length <= KEPT_BINARY and content[:1] == b"{" and content[-1:] == b"}"
+        binary = Binary(frame, t_ns, from_client, content[:KEPT_BINARY], length)
+        self._binaries[from_client].add(binary, like_json)
 
     def _add_eof(self, eof: Eof) -> None:
         direction = self.sent if eof.from_client else self.received
