@@ -13,7 +13,7 @@ from wsproxy.diagnose.audio import TEXTS, sniff
 from wsproxy.diagnose.case import Case, Measure
 from wsproxy.diagnose.containers import container
 from wsproxy.diagnose.evidence import Evidence, plural, quoted, seconds
-from wsproxy.diagnose.samples import kind_of
+from wsproxy.diagnose.samples import KINDS
 
 _STOPPED = 1.0  # seconds without audio at the end, at the least
 _TIMES = 5  # the usual distance of two audio messages, from which on it has stopped
@@ -59,8 +59,8 @@ def raw_undeclared(case: Case) -> list[Evidence]:
     form, head = case.format, _head(case)
     if form is None or form.encoding or not head:
         return []
-    kind = kind_of(head)
-    if kind is None or container(head) is not None:
+    kind = sniff(head)
+    if kind not in KINDS:
         return []
     return [_first(case, f"the audio is {kind} in no container, and no encoding is declared")]
 
