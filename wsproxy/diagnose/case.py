@@ -36,10 +36,15 @@ class Said:
 
 @dataclass
 class Case:
-    """A session, and the catalog to read it with."""
+    """A session, and the catalog to read it with.
+
+    Attributes:
+        with_rules: whether the rules are to be asked.
+    """
 
     session: Session
     catalog: Catalog
+    with_rules: bool = True
     _measured: dict[Measure, list[Evidence]] = field(default_factory=dict, repr=False)
 
     def measured(self, measure: Measure) -> list[Evidence]:

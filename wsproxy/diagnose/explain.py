@@ -53,30 +53,38 @@ class Finding:
     related: Sequence[str] = ()
 
 
-def diagnose(session: Session, catalog: Catalog) -> list[Finding]:
+def diagnose(session: Session, catalog: Catalog, *, measured: bool = True) -> list[Finding]:
     """What there is to say about a session, what to fix first coming first.
 
     That is: what ended it; what else it was told or did that is an error; what the traffic
     shows that would fail or spoil another session, the causes of the first before the rest;
     and what the trace lacks.
+
+    Args:
+        measured: look for what the traffic shows by itself as well, which takes milliseconds.
     """
-    case = Case(session, catalog)
+    case = Case(session, catalog, with_rules=measured)
     hits = candidates(session, catalog)
     findings = [_condition(case, hit) for hit in hits]
     if session.failed and not explains(session, hits):
         findings.insert(0, _unknown(case))
     findings += _accept_key(session)
     findings += _protocol(session)
-    findings += _violations(case, findings)
+    if measured:
+        findings += _violations(case, findings)
     findings += _incomplete(session)
     return sorted(findings, key=lambda f: _SEVERITIES.index(f.severity))
 
 
 def annotate(session: Session, catalog: Catalog) -> list[trace.Finding]:
-    """The findings as records, for the end of a trace."""
+    """The findings as records, for the end of a trace.
+
+    What ended the session, without what else the traffic shows: measuring that takes many
+    milliseconds, and the recorder has other sessions to write. `explain` does it.
+    """
     return [
         trace.Finding(session.duration_ns, f.id, f.severity, f.title, [e.text for e in f.evidence])
-        for f in diagnose(session, catalog)
+        for f in diagnose(session, catalog, measured=False)
     ]
 
 
@@ -152,6 +160,8 @@ def _violations(case: Case, findings: Sequence[Finding]) -> list[Finding]:
 
 def _measured(case: Case, measures: Mapping[str, Measure], name: str) -> list[Evidence]:
     """What a check or rule finds. A user's file may name one that this version has not."""
+    if measures is RULES and not case.with_rules:
+        return []
     measure = measures.get(name)
     return case.measured(measure) if measure is not None else []
 
