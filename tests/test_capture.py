@@ -17,7 +17,7 @@ import stat
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,8 @@ from wire_witness import (
     wait_until,
 )
 from wsproxy.capture.embed import Running, Settings, background
+from wsproxy.catalog import load
+from wsproxy.diagnose import diagnose
 from wsproxy.errors import UsageError
 from wsproxy.session import Session
 from wsproxy.trace import SUFFIX
@@ -316,7 +318,58 @@ def test_an_upstream_that_does_not_speak_http(recorded: Recorded, answer: bytes)
         peer.close()
         session = recorded.next()
     assert (session.ending, session.closed_by) == ("failed", "server")
+    assert first_finding(session) == "rfc6455.failed.answer"
     assert recorded.sessions.empty()
+
+
+def test_a_proxy_on_the_way_that_refuses(confdir: Path, tmp_path: Path) -> None:
+    def no(peer: Peer) -> None:
+        peer.read_head()
+        peer.send_head(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
+
+    with (
+        serving(no) as proxy,
+        recorder(confdir, tmp_path / "traces", f"upstream:http://127.0.0.1:{proxy}") as recorded,
+    ):
+        peer = through_connect(recorded.port, 443, tls=True, host="speech.example")
+        assert b"502" in ask(peer, "/chat", "speech.example")
+        peer.close()
+        session = recorded.next()
+    check_failed(session, "proxy", "server")
+    assert session.failure is not None
+    assert "403 Forbidden" in session.failure.message
+
+
+@pytest.mark.parametrize(
+    "name, leave",
+    [
+        ("rfc6455.end.client-eof", lambda peer: peer.eof()),
+        ("rfc6455.end.client-reset", lambda peer: peer.reset()),
+        ("rfc6455.close.1001-client", lambda peer: peer.send(close(1001, mask=MASK))),
+        (
+            "rfc6455.client.ping-timeout",
+            lambda peer: peer.send(close(1011, b"keepalive ping timeout", mask=MASK)),
+        ),
+    ],
+)
+def test_what_the_client_ends_is_explained_as_its_doing(
+    recorded: Recorded, name: str, leave: Callable[[Peer], None]
+) -> None:
+    def listen(peer: Peer) -> None:
+        peer.read_head()
+        peer.send_head(accepted())
+        with contextlib.suppress(OSError):
+            peer.until_end()
+
+    with serving(listen) as upstream:
+        peer = through_connect(recorded.port, upstream, tls=False)
+        # At no API that is known, which would have its own word for it.
+        assert ask(peer, "/chat").startswith(b"HTTP/1.1 101")
+        peer.send(HELLO)
+        leave(peer)
+        peer.close()
+        session = recorded.next()
+    assert first_finding(session) == name
 
 
 def test_a_client_that_leaves_before_the_answer(recorded: Recorded) -> None:
@@ -337,6 +390,12 @@ def check_failed(session: Session, where: str, by: str) -> None:
     assert (session.ending, session.failure.where, session.closed_by) == ("failed", where, by)
     assert session.failure.message
     assert session.complete
+    name = "answer" if where in ("http", "handshake") else where
+    assert first_finding(session) == f"rfc6455.failed.{name}"
+
+
+def first_finding(session: Session) -> str:
+    return diagnose(session, load())[0].id
 
 
 # -- which sessions, and how they are numbered

@@ -350,7 +350,14 @@ _WHERE = (
         False,
     ),
     (re.compile(r"TLS|certificate|OpenSSL", re.IGNORECASE), "tls-server", False),
-    (re.compile(r"connect|refused|unreachable|timed out|Errno", re.IGNORECASE), "connect", False),
+    (re.compile(r"upstream proxy", re.IGNORECASE), "proxy", False),
+    # Who leaves had been there.
+    (re.compile(r"server (closed|disconnected)", re.IGNORECASE), "http", False),
+    (
+        re.compile(r"\bconnect|refused|unreachable|timed out|Errno", re.IGNORECASE),
+        "connect",
+        False,
+    ),
 )
 
 
