@@ -20,6 +20,7 @@ from .case import Case, Measure
 from .evidence import Evidence, named, plural, quoted, seconds
 
 WINDOW = 5.0  # seconds over which the worst pace is looked for
+RATED = 10.0  # seconds from which on characters are given by the minute
 
 
 def silence_before_close(case: Case) -> list[Evidence]:
@@ -280,8 +281,10 @@ def text_sent(case: Case) -> list[Evidence]:
     total = sum(length for length, _ in spoken)
     longest, said = max(spoken, key=lambda pair: pair[0])
     wall = seconds(case.ended_ns - spoken[0][1].t_ns)
+    # Under some seconds, a rate says nothing.
+    rate = f" ({total / wall * 60:.0f} a minute)" if wall > RATED else ""
     text = (
-        f"{total} characters to speak in {plural(len(spoken), 'message')} over {wall:.1f} s, "
+        f"{total} characters to speak in {plural(len(spoken), 'message')} over {wall:.1f} s{rate}, "
         f"at most {longest} in one (frame {said.frame})"
     )
     return [Evidence(text, (said.frame,), said.t_ns, float(total), "characters")]
