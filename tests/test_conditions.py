@@ -93,17 +93,7 @@ ASKED = {
 # Not at the provider's own host.
 ELSEWHERE = {"deepgram.upgrade.self-hosted-url": "deepgram.example"}
 
-COMMANDED = [
-    condition
-    for condition in CATALOG.conditions
-    if condition.simulate is not None
-    and (
-        condition.simulate.close
-        or condition.simulate.refuse
-        or condition.simulate.end
-        or condition.simulate.message
-    )
-]
+COMMANDED = [condition for condition in CATALOG.conditions if condition.simulated]
 
 
 @dataclass(frozen=True)

@@ -191,6 +191,18 @@ class Catalog:
             The provider and the API; (provider, None) where only the host is known;
             (None, None) where nothing is.
         """
+        provider, api = self.at_host(host, path)
+        if provider is not None:
+            return provider, api
+        path = path.partition("?")[0]
+        for provider in self.providers:
+            for api in provider.apis:
+                if api.self_hosted and any(pattern.search(path) for pattern in api.paths):
+                    return provider, api
+        return None, None
+
+    def at_host(self, host: str, path: str) -> tuple[Provider | None, Api | None]:
+        """As `recognise`, by the provider's own hosts alone."""
         host = re.sub(r":\d+$", "", host).lower().rstrip(".")
         path = path.partition("?")[0]
         only_host: Provider | None = None
@@ -199,13 +211,7 @@ class Catalog:
                 if (api := _api_at(provider, host, path)) is not None:
                     return provider, api
                 only_host = only_host or provider
-        if only_host is not None:
-            return only_host, None
-        for provider in self.providers:
-            for api in provider.apis:
-                if api.self_hosted and any(pattern.search(path) for pattern in api.paths):
-                    return provider, api
-        return None, None
+        return only_host, None
 
     @functools.cached_property
     def key_shapes(self) -> tuple[tuple[str, Pattern], ...]:

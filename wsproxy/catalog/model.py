@@ -400,6 +400,14 @@ class Condition:
     general: bool = False
     order: int = 0
 
+    @property
+    def simulated(self) -> bool:
+        """Whether a simulated server can produce it."""
+        script = self.simulate
+        return script is not None and bool(
+            script.close or script.refuse or script.end or script.message
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Provider:

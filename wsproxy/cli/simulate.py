@@ -108,7 +108,7 @@ def command(
     catalog = load()
     if listing:
         for entry in catalog.conditions:
-            if entry.simulate is not None:
+            if entry.simulated:
                 click.echo(f"{entry.id:<44} {entry.title}")
         return
     if plan_file is not None and conditions:

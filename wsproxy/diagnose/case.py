@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from wsproxy.catalog import Api, Catalog, Provider, Vocabulary, json_messages
+from wsproxy.catalog import Api, ApiLimits, Catalog, Provider, Vocabulary, json_messages
 from wsproxy.envelope import Json
 from wsproxy.envelope import field as field_of
 from wsproxy.session import Session, Track
@@ -66,6 +66,10 @@ class Case:
     @property
     def vocabulary(self) -> Vocabulary:
         return self.api.vocabulary if self.api else Vocabulary()
+
+    @property
+    def limits(self) -> ApiLimits:
+        return self.api.limits if self.api else ApiLimits()
 
     # -- when
 

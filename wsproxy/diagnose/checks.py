@@ -153,8 +153,7 @@ def chunk_durations(case: Case) -> list[Evidence]:
     out = [Evidence(text, (), audio.times_ns[0], round(middle, 1), "ms")]
     odd = outside_limits(case, form)
     if odd:
-        limits = case.api.limits if case.api else None
-        assert limits is not None
+        limits = case.limits
         many = plural(len(odd), "message is", "messages are")
         span = f"{limits.shortest_chunk * 1000:.0f} to {limits.longest_chunk * 1000:.0f} ms"
         text = f"{many} outside {span}: {named(odd.numbers)}"
@@ -166,8 +165,8 @@ def chunk_durations(case: Case) -> list[Evidence]:
 
 def outside_limits(case: Case, form: Format) -> Track:
     """Audio messages that are shorter or longer than the API allows."""
-    limits = case.api.limits if case.api else None
-    if limits is None or not limits.longest_chunk:
+    limits = case.limits
+    if not limits.longest_chunk:
         return case.audio.where(())
     rate = form.bytes_per_second
     low, high = limits.shortest_chunk * rate, limits.longest_chunk * rate

@@ -35,16 +35,8 @@ def as_json(condition: Condition) -> dict[str, Any]:
         "confidence": condition.confidence,
         "disagreement": condition.disagreement,
         "matches": [described(match) for match in condition.matches],
-        "simulated": is_simulated(condition),
+        "simulated": condition.simulated,
     }
-
-
-def is_simulated(condition: Condition) -> bool:
-    """Whether `wsproxy simulate` can produce it."""
-    script = condition.simulate
-    return script is not None and bool(
-        script.close or script.refuse or script.end or script.message
-    )
 
 
 def listed(conditions: Sequence[Condition]) -> Iterator[Text]:
@@ -86,7 +78,7 @@ def _lines(condition: Condition) -> Iterator[_LINE]:
     yield "source", "", Text(safe(str(condition.source)))
     if condition.source.url:
         yield "source", "", Text(safe(condition.source.url))
-    if is_simulated(condition):
+    if condition.simulated:
         yield "try", "", Text(f"wsproxy simulate {safe(condition.id)}")
 
 

@@ -36,7 +36,7 @@ class Step:
     api: str = ""
 
     def __post_init__(self) -> None:
-        if self.condition is not None and not _can(self.condition):
+        if self.condition is not None and not self.condition.simulated:
             raise UsageError(f"{self.condition.id} is not something that a server brings about")
 
     def applies(self, provider: str, api: str, *, plain: bool) -> bool:
@@ -53,13 +53,6 @@ class Step:
             return True
         at_home = not self.condition.apis or api in self.condition.apis
         return provider == self.condition.provider and at_home
-
-
-def _can(condition: Condition) -> bool:
-    script = condition.simulate
-    return script is not None and bool(
-        script.close or script.refuse or script.end or script.message
-    )
 
 
 @dataclass

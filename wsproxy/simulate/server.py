@@ -196,8 +196,8 @@ class Simulator:
         Where several APIs have that path, it is the one that the plan has something for.
         """
         host = request.headers.get("host", "")
-        provider, api = self._catalog.recognise(host, request.path)
-        if provider is not None and any(pattern.search(host) for pattern in provider.hosts):
+        provider, api = self._catalog.at_host(host, request.path)
+        if provider is not None:
             return provider.id, api
         found = [
             (name, known)

@@ -87,9 +87,8 @@ def container_and_encoding(case: Case) -> list[Evidence]:
 
 def small_chunks(case: Case) -> list[Evidence]:
     """Most audio messages are shorter than the API allows."""
-    limits = case.api.limits if case.api else None
-    form, audio = case.format, case.audio
-    if limits is None or form is None or not form.bytes_per_second or len(audio) < 2:
+    limits, form, audio = case.limits, case.format, case.audio
+    if form is None or not form.bytes_per_second or len(audio) < 2:
         return []
     middle = form.duration(int(median(audio.lengths)))
     if not middle < limits.shortest_chunk:
@@ -100,9 +99,8 @@ def small_chunks(case: Case) -> list[Evidence]:
 
 def large_chunks(case: Case) -> list[Evidence]:
     """There are audio messages longer than the API allows."""
-    limits = case.api.limits if case.api else None
-    form, audio = case.format, case.audio
-    if limits is None or form is None or not form.bytes_per_second or not audio:
+    limits, form, audio = case.limits, case.format, case.audio
+    if form is None or not form.bytes_per_second or not audio:
         return []
     longest = max(audio.lengths)
     if not limits.longest_chunk or form.duration(longest) <= limits.longest_chunk:
@@ -115,9 +113,8 @@ def large_chunks(case: Case) -> list[Evidence]:
 
 def short_rest(case: Case) -> list[Evidence]:
     """Only the last audio message is shorter than the API allows."""
-    limits = case.api.limits if case.api else None
-    form, audio = case.format, case.audio
-    if limits is None or form is None or not form.bytes_per_second or len(audio) < 2:
+    limits, form, audio = case.limits, case.format, case.audio
+    if form is None or not form.bytes_per_second or len(audio) < 2:
         return []
     least = limits.shortest_chunk * form.bytes_per_second
     if audio.lengths[-1] >= least or any(length < least for length in audio.lengths[:-1]):

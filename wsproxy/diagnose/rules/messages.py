@@ -105,7 +105,7 @@ def text_as_audio(case: Case) -> list[Evidence]:
 
 def message_too_big(case: Case) -> list[Evidence]:
     """A message that is larger than the API takes."""
-    limit = case.api.limits.message if case.api else 0
+    limit = case.limits.message
     if not limit:
         return []
     big = case.sent.where(length > limit for length in case.sent.lengths)
@@ -119,7 +119,7 @@ def message_too_big(case: Case) -> list[Evidence]:
 
 def too_many_characters(case: Case) -> list[Evidence]:
     """More text to speak in one message than the API takes."""
-    limit = case.api.limits.characters if case.api else 0
+    limit = case.limits.characters
     long = [(length, said) for length, said in case.spoken if length > limit]
     if not limit or not long:
         return []
@@ -132,7 +132,7 @@ def too_many_characters(case: Case) -> list[Evidence]:
 
 def flush_too_often(case: Case) -> list[Evidence]:
     """More flushes in a minute than the API takes."""
-    limit, kinds = case.api.limits.flushes if case.api else 0, case.vocabulary.flush
+    limit, kinds = case.limits.flushes, case.vocabulary.flush
     flushes = [said for said in case.client_json if said.kind in kinds]
     if not limit or len(flushes) <= limit:
         return []
@@ -212,11 +212,10 @@ def pings_unanswered(case: Case) -> list[Evidence]:
     out = []
     for from_client in (True, False):
         pings = case.session.track(from_client=from_client, opcodes=(Opcode.PING,))
+        pings = pings.until(case.ended_ns)
         pongs = case.session.track(from_client=not from_client, opcodes=(Opcode.PONG,))
         last_pong = pongs.times_ns[-1] if pongs else 0
-        open_ones = pings.until(case.ended_ns).where(
-            t_ns > last_pong for t_ns in pings.until(case.ended_ns).times_ns
-        )
+        open_ones = pings.where(t_ns > last_pong for t_ns in pings.times_ns)
         if len(open_ones) < 2:
             continue
         side, other = ("app", "server") if from_client else ("server", "app")

@@ -7,7 +7,6 @@ from itertools import accumulate
 from statistics import median
 from typing import TypeGuard
 
-from wsproxy.catalog import ApiLimits
 from wsproxy.diagnose.case import Case, Measure
 from wsproxy.diagnose.checks import (
     WINDOW,
@@ -27,13 +26,9 @@ _ENOUGH = 5  # results that say something
 _SHORT = 5.0  # seconds of session in which a pace says nothing
 
 
-def _limits(case: Case) -> ApiLimits:
-    return case.api.limits if case.api else ApiLimits()
-
-
 def chunk_duration(case: Case) -> list[Evidence]:
     """Audio messages that are shorter or longer than the API allows."""
-    form, limits = case.format, _limits(case)
+    form, limits = case.format, case.limits
     if form is None or not form.bytes_per_second or not limits.longest_chunk:
         return []
     odd = _without_last(outside_limits(case, form), case.audio)
@@ -65,7 +60,7 @@ def _at(track: Track, text: str, value: float, unit: str) -> Evidence:
 
 def first_audio_late(case: Case) -> list[Evidence]:
     """The first audio came later after the upgrade than the API waits."""
-    limit = _limits(case).first_audio
+    limit = case.limits.first_audio
     form = case.format
     if not limit or form is None or not form.from_client or not case.session.accepted:
         return []
@@ -83,7 +78,7 @@ def first_audio_late(case: Case) -> list[Evidence]:
 
 def silent_too_long(case: Case) -> list[Evidence]:
     """A gap in what the app sends that is longer than the API allows."""
-    limit = _limits(case).silence
+    limit = case.limits.silence
     if not limit or not case.session.accepted or not case.sent:
         return []
     gap, t_ns, before = longest_gap(case.sent, case.opened_ns, case.ended_ns)
@@ -96,7 +91,7 @@ def silent_too_long(case: Case) -> list[Evidence]:
 
 def session_too_long(case: Case) -> list[Evidence]:
     """The session lasted as long as the API lets any last."""
-    limit = _limits(case).session
+    limit = case.limits.session
     lasted = seconds(case.ended_ns - case.opened_ns)
     if not limit or not case.session.accepted or lasted < limit:
         return []
@@ -106,7 +101,7 @@ def session_too_long(case: Case) -> list[Evidence]:
 
 def audio_too_fast(case: Case) -> list[Evidence]:
     """Audio was sent faster than the API takes it."""
-    form, limit = case.format, _limits(case).pace
+    form, limit = case.format, case.limits.pace
     if form is None or not limit or not form.from_client or not form.bytes_per_second:
         return []
     if len(case.audio) < 2:
