@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import gc
 import json
-import sys
 import unicodedata
 import weakref
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -27,6 +25,7 @@ from wsproxy import __version__
 from wsproxy.catalog import load
 from wsproxy.cli.main import cli
 from wsproxy.diagnose import Evidence, Finding, diagnose
+from wsproxy.diagnose.many import Span
 from wsproxy.report import markdown, screen
 from wsproxy.report.explanation import explain
 from wsproxy.report.overview import Overview
@@ -665,13 +664,13 @@ def test_sessions_are_not_kept(make: Make):
 def test_what_sessions_show_only_together(
     folder: Path, monkeypatch: pytest.MonkeyPatch, storm: bool
 ):
-    seen: list[list[Session]] = []
+    seen: list[list[Span]] = []
 
-    def across(sessions: list[Session]) -> list[Finding]:
-        seen.append(sessions)
+    def across(spans: Iterable[Span]) -> list[Finding]:
+        seen.append(list(spans))
         return [Finding("traffic.many.storm", "warning", "A storm", "M")] if storm else []
 
-    monkeypatch.setitem(sys.modules, "wsproxy.diagnose.many", SimpleNamespace(across=across))
+    monkeypatch.setattr("wsproxy.cli.explain.across", across)
     monkeypatch.setattr("wsproxy.cli.explain.KEPT", 5)
     shown = words(run("explain", folder).stdout)
     assert ("warning: A storm traffic.many.storm" in shown) is storm

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from wsproxy.catalog import load
-from wsproxy.diagnose.many import across
+from wsproxy.diagnose import Finding
+from wsproxy.diagnose.many import Span, across
 from wsproxy.redact import Redactor
 from wsproxy.session import Session
 from wsproxy.trace import End, FrameRecord, Request, Response, Start
@@ -32,8 +33,12 @@ def session(
     return found
 
 
+def together(sessions: list[Session]) -> list[Finding]:
+    return across(span for session in sessions if (span := Span.of(session)) is not None)
+
+
 def ids(sessions: list[Session]) -> list[str]:
-    return [finding.id for finding in across(sessions)]
+    return [finding.id for finding in together(sessions)]
 
 
 def storm(gap: float, code: int = 1011, host: str = "api.deepgram.com") -> list[Session]:
@@ -41,7 +46,7 @@ def storm(gap: float, code: int = 1011, host: str = "api.deepgram.com") -> list[
 
 
 def test_a_reconnect_storm() -> None:
-    (finding,) = across(storm(0.2)[::-1])
+    (finding,) = together(storm(0.2)[::-1])
     assert finding.id == "traffic.sessions.reconnect-storm"
     (evidence,) = finding.evidence
     assert evidence.value == 5
@@ -59,7 +64,7 @@ def test_no_storm() -> None:
 
 def test_the_same_key_at_once() -> None:
     open_ones = [session(0, 100), session(1, 100)]
-    (finding,) = across([*open_ones, session(50, 0.1, status=429)])
+    (finding,) = together([*open_ones, session(50, 0.1, status=429)])
     assert finding.id == "traffic.sessions.same-key-at-once"
     assert finding.evidence[0].value == 2
 

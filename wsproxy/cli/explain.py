@@ -14,6 +14,7 @@ from rich.console import Console
 
 from wsproxy.catalog import Catalog, load
 from wsproxy.diagnose import Finding, diagnose, summary
+from wsproxy.diagnose.many import Span, across
 from wsproxy.errors import TraceError, UsageError
 from wsproxy.report import jsonform, markdown, screen
 from wsproxy.report.explanation import explain, retry_after
@@ -101,7 +102,7 @@ class _Reading:
         self._paths = paths
         self._catalog = catalog
         self.unreadable = 0
-        self._last: deque[Session] = deque(maxlen=KEPT)
+        self._last: deque[Span] = deque(maxlen=KEPT)
 
     def __iter__(self) -> Iterator[tuple[Path, Session, list[Finding]]]:
         for path in self._traces():
@@ -111,14 +112,13 @@ class _Reading:
                 self.unreadable += 1
                 print(f"error: {safe(str(error))}", file=sys.stderr)  # noqa: T201
                 continue
-            self._last.append(session)
+            if (span := Span.of(session)) is not None:
+                self._last.append(span)
             yield path, session, diagnose(session, self._catalog)
 
     def across(self) -> list[Finding]:
         """What the last of the sessions show together."""
-        from wsproxy.diagnose.many import across  # noqa: PLC0415  # one trace does without it
-
-        return across(list(self._last))
+        return across(self._last)
 
     def _traces(self) -> Iterator[Path]:
         for path in self._paths:

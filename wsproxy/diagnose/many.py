@@ -20,46 +20,63 @@ _WORDS = ("concurren", "too many", "too_many", "rate limit", "rate_limit", "quot
 
 
 @dataclass(frozen=True, slots=True)
-class _Span:
-    """When a session was, Unix time in ns."""
+class Span:
+    """What of a session matters beside others; a folder may hold many large ones.
 
-    session: Session
+    Attributes:
+        endpoint: host and path.
+        begin, end: Unix time, ns.
+        too_many: whether it was refused or closed for too many at once.
+        keys: fingerprints of its credentials.
+    """
+
+    id: str
+    endpoint: tuple[str, str]
     begin: int
     end: int
+    failed: bool
+    accepted: bool
+    too_many: bool
+    keys: frozenset[str]
+
+    @classmethod
+    def of(cls, session: Session) -> Span | None:
+        """None where the beginning of the session is not known."""
+        start, request = session.start, session.request
+        if start is None or request is None:
+            return None
+        return cls(
+            session.id,
+            (request.host, request.path.partition("?")[0]),
+            start.started_at_ns,
+            start.started_at_ns + session.duration_ns,
+            session.failed,
+            session.accepted,
+            _is_too_many(session),
+            _fingerprints(session),
+        )
 
 
-def across(sessions: Sequence[Session]) -> list[Finding]:
+def across(spans: Iterable[Span]) -> list[Finding]:
     """What sessions show together: reconnect storms, one key in too many of them at once.
 
     Args:
-        sessions: in any order.
+        spans: in any order.
     """
-    spans = sorted(
-        (
-            _Span(session, start.started_at_ns, start.started_at_ns + session.duration_ns)
-            for session in sessions
-            if (start := session.start) is not None and session.request is not None
-        ),
-        key=lambda span: span.begin,
-    )
-    return [*_storms(spans), *_at_once(spans)]
+    ordered = sorted(spans, key=lambda span: span.begin)
+    return [*_storms(ordered), *_at_once(ordered)]
 
 
-def _storms(spans: Iterable[_Span]) -> list[Finding]:
+def _storms(spans: Iterable[Span]) -> list[Finding]:
     """Attempt after attempt at one endpoint, each soon after the failure before."""
-    rows: dict[tuple[str, str], list[list[_Span]]] = defaultdict(list)
+    rows: dict[tuple[str, str], list[list[Span]]] = defaultdict(list)
     for span in spans:
-        request = span.session.request
-        assert request is not None
-        endpoint = (request.host, request.path.partition("?")[0])
-        before = rows[endpoint][-1][-1] if rows[endpoint] else None
-        follows = (
-            before is not None and before.session.failed and 0 <= span.begin - before.end <= _SOON
-        )
-        if follows:
-            rows[endpoint][-1].append(span)
+        found = rows[span.endpoint]
+        before = found[-1][-1] if found else None
+        if before is not None and before.failed and 0 <= span.begin - before.end <= _SOON:
+            found[-1].append(span)
         else:
-            rows[endpoint].append([span])
+            found.append([span])
     storms = [(e, row) for e, found in rows.items() for row in found if len(row) >= STORM]
     if not storms:
         return []
@@ -83,7 +100,7 @@ def _storms(spans: Iterable[_Span]) -> list[Finding]:
     ]
 
 
-def _storm(endpoint: tuple[str, str], row: Sequence[_Span]) -> Evidence:
+def _storm(endpoint: tuple[str, str], row: Sequence[Span]) -> Evidence:
     gaps = [seconds(b.begin - a.end) for a, b in pairwise(row)]
     where = quoted("".join(endpoint), 100)
     text = (
@@ -94,12 +111,10 @@ def _storm(endpoint: tuple[str, str], row: Sequence[_Span]) -> Evidence:
     return Evidence(text, (), None, float(len(row)), "sessions")
 
 
-def _at_once(spans: Sequence[_Span]) -> list[Finding]:
+def _at_once(spans: Sequence[Span]) -> list[Finding]:
     """One credential in several open sessions, and one that was refused for it."""
     evidence = [
-        found
-        for span in spans
-        if _is_too_many(span.session) and (found := _others(span, spans)) is not None
+        found for span in spans if span.too_many and (found := _others(span, spans)) is not None
     ]
     if not evidence:
         return []
@@ -135,28 +150,27 @@ def _is_too_many(session: Session) -> bool:
     return any(word in text.lower() for text in texts for word in _WORDS)
 
 
-def _others(refused: _Span, spans: Iterable[_Span]) -> Evidence | None:
+def _others(refused: Span, spans: Iterable[Span]) -> Evidence | None:
     """How many sessions with the key of this one were open when it was refused."""
-    keys = _fingerprints(refused.session)
     open_ones = [
         span
         for span in spans
         if span is not refused
-        and span.session.accepted
+        and span.accepted
         and span.begin <= refused.end
         and span.end >= refused.begin
-        and keys & _fingerprints(span.session)
+        and refused.keys & span.keys
     ]
     if not open_ones:
         return None
     text = (
         f"{plural(len(open_ones), 'session')} with the same key "
         f"{'was' if len(open_ones) == 1 else 'were'} open when session "
-        f"{quoted(refused.session.id)} was refused"
+        f"{quoted(refused.id)} was refused"
     )
     return Evidence(text, (), None, float(len(open_ones)), "sessions")
 
 
-def _fingerprints(session: Session) -> set[str]:
+def _fingerprints(session: Session) -> frozenset[str]:
     taken = session.request.redacted if session.request else []
-    return {f for t in taken if isinstance(f := t.get("fingerprint"), str) and f}
+    return frozenset(f for t in taken if isinstance(f := t.get("fingerprint"), str) and f)
