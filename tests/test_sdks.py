@@ -388,7 +388,8 @@ def check_good(client, seen, session, served):
     assert session.response.status == 101
     # After the last message both sides close; the one or the other Close frame is first.
     assert session.ending == "close"
-    assert session.close.code == 1000
+    # Node's `ws`, asked to close without a code, sends none.
+    assert session.close.code in ((1000, None) if client.api == "streaming" else (1000,))
     assert count(session, from_client=True) == there.binaries + there.texts
     assert count(session, from_client=False) == there.sent
 
