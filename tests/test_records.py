@@ -115,6 +115,7 @@ def test_wrong_types_are_rejected(kind, name, wrong):
         ("response", {"redacted": ["x"]}),
         ("finding", {"evidence": [1]}),
         ("end", {"findings": [None]}),
+        ("start", {"changes": ["--drop 5", 5]}),
         ("sync", {"block": -1}),
     ],
 )

@@ -70,6 +70,7 @@ KINDS: dict[str, st.SearchStrategy[Record]] = {
     "start": st.builds(
         Start, _ints, st.just(1), _text, _ints, _text, _maybe_text, _maybe_text, _maybe_text,
         _ints, _maybe_text, _maybe_text, _maybe_text, _maybe_text, st.booleans(),
+        st.none() | st.lists(_text, max_size=3),
     ),
     "request": st.builds(
         Request, _ints, _text, _text, _text, _ints, _text, _text, _headers,

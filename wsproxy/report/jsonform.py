@@ -101,6 +101,7 @@ def record(item: Record, number: int | None = None) -> dict[str, Any]:
         case Start():
             out |= _fields(item, "version", "session", "capture", "client", "provider", "api")
             out |= _fields(item, "attempt", "wsproxy", "mitmproxy", "mode", "origin", "made_up")
+            out |= _fields(item, "changes")
             out["started_at"] = _iso(item.started_at_ns)
         case Eof():
             out |= _fields(item, "from_client", "how")

@@ -46,8 +46,9 @@ class Start:
         provider, api: the catalog's names, None if not recognised.
         attempt: 1, or 2 and up where attempts before it at the same endpoint failed.
         wsproxy, mitmproxy: versions that recorded it; mitmproxy None for a replay's own.
-        mode: mitmproxy's proxy mode, "replay-client" or "replay-server".
-        origin: session id of the trace that this session replays.
+        mode: mitmproxy's proxy mode, "replay-client", "replay-server" or "mutate".
+        origin: session id of the trace that this session replays, or was made from.
+        changes: what was done to that one, a line each; None for what was not made so.
         made_up: there was no HTTP exchange to record; request and failure were
             put together from connection events.
     """
@@ -67,6 +68,7 @@ class Start:
     mode: str | None = None
     origin: str | None = None
     made_up: bool = False
+    changes: list[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -343,7 +345,7 @@ def _check(record: AnyRecord) -> None:
             for entry in record.redacted:
                 if type(entry) is not dict:
                     raise BadRecord(f"{record.kind}.redacted is not a list of maps")
-        case Finding(evidence=texts) | End(findings=texts):
+        case Finding(evidence=texts) | End(findings=texts) | Start(changes=list(texts)):
             if any(type(text) is not str for text in texts):
                 raise BadRecord(f"{record.kind} has a list with something else than text")
 
