@@ -14,7 +14,7 @@ PACKAGE = ROOT / "wsproxy"
 
 # What each room may import besides itself, from the lowest up.
 ORDER = (
-    "errors wire trace session envelope catalog redact recording diagnose "
+    "errors wire trace session envelope catalog redact recording diagnose compare "
     "simulate replay+report+mutate capture cli"
 )
 BELOW: dict[str, set[str]] = {}
@@ -72,7 +72,16 @@ def test_the_catalog_model_knows_nothing_of_traces(low):
 def test_reading_explaining_and_replaying_work_without_mitmproxy():
     rooms = [
         f"wsproxy.{name}"
-        for name in ("session", "catalog", "diagnose", "replay", "simulate", "report", "recording")
+        for name in (
+            "session",
+            "catalog",
+            "diagnose",
+            "compare",
+            "replay",
+            "simulate",
+            "report",
+            "recording",
+        )
         if (PACKAGE / name / "__init__.py").exists() or (PACKAGE / f"{name}.py").exists()
     ]
     code = f"import sys, {', '.join(rooms)}; print([m for m in sys.modules if 'mitmproxy' in m])"

@@ -1,0 +1,71 @@
+"""The audio of two apps, as two streams of bytes however they are cut.
+
+Read only where sums say that something differs: both traces are read once more, side by
+side, a frame of each at a time.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from wsproxy.catalog import Api
+from wsproxy.trace import FrameRecord, TraceReader
+from wsproxy.wire import Opcode
+
+from .messages import Messages
+
+
+@dataclass(frozen=True, slots=True)
+class AudioDifference:
+    """Where the app's audio first differs: offset in it, and the frames there."""
+
+    offset: int
+    recorded_frame: int
+    replayed_frame: int
+
+
+def first_audio_difference(
+    recorded: str | os.PathLike[str],
+    replayed: str | os.PathLike[str],
+    recorded_api: Api | None,
+    replayed_api: Api | None,
+) -> AudioDifference | None:
+    """Compare what two apps sent as audio.
+
+    Returns:
+        The first byte that differs; None if one stream is the other's beginning.
+
+    Raises:
+        TraceError: one of the traces cannot be read.
+    """
+    left, right = _audio(recorded, recorded_api), _audio(replayed, replayed_api)
+    a, b = next(left, None), next(right, None)
+    offset = 0
+    while a is not None and b is not None:
+        size = min(len(a[1]), len(b[1]))
+        if a[1][:size] != b[1][:size]:
+            at = next(i for i, (x, y) in enumerate(zip(a[1], b[1], strict=False)) if x != y)
+            return AudioDifference(offset + at, a[0], b[0])
+        offset += size
+        a = (a[0], a[1][size:]) if size < len(a[1]) else next(left, None)
+        b = (b[0], b[1][size:]) if size < len(b[1]) else next(right, None)
+    return None
+
+
+def _audio(path: str | os.PathLike[str], api: Api | None) -> Iterator[tuple[int, memoryview]]:
+    """(frame number, bytes) of the app's messages with audio, none of them empty."""
+    messages = Messages(api)
+    with TraceReader(path) as reader:
+        number = 0
+        for record in reader:
+            if not isinstance(record, FrameRecord):
+                continue
+            number += 1
+            if record.from_client and record.opcode <= Opcode.BINARY:
+                part = messages.take(number, record)
+                if part is not None and part.audio:
+                    # A fragment is named by its own number; a message by its first frame's.
+                    own = number if part.kind == "binary" else part.frame
+                    yield own, memoryview(part.audio)

@@ -1,0 +1,114 @@
+"""Two sessions frame by frame: what --strict compares.
+
+Of each direction its frames in order: opcode, FIN and payload. Masks, reserved bits (a
+message may have been compressed), times, and how the directions interleave are not.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import zip_longest
+
+from wsproxy.trace import Bytes, FrameRecord, TraceReader
+from wsproxy.wire import Opcode
+
+from .text import around_difference
+
+_SHOWN = 4000  # bytes of a payload that are looked at for showing
+_PIECE = 4096  # bytes; how they were split into records is the network's
+
+
+@dataclass(frozen=True, slots=True)
+class _Numbered:
+    """A frame with its number, 0 for bytes that are no frame."""
+
+    number: int
+    opcode: int
+    fin: bool
+    payload: bytes
+    cut: int
+
+    def is_like(self, other: _Numbered) -> bool:
+        return (self.opcode, self.fin, self.cut, self.payload) == (
+            other.opcode,
+            other.fin,
+            other.cut,
+            other.payload,
+        )
+
+    @property
+    def name(self) -> str:
+        kind = "no frame" if self.opcode < 0 else str(Opcode(self.opcode))
+        more = "" if self.fin else ", more follows"
+        return f"{kind}{more}, {len(self.payload) + self.cut} bytes"
+
+
+@dataclass(frozen=True, slots=True)
+class FrameDifference:
+    """The first frame of a direction that differs; a side that has none is None."""
+
+    recorded: str | None
+    replayed: str | None
+    recorded_frame: int | None
+    replayed_frame: int | None
+
+
+def first_frame_difference(
+    recorded: str | os.PathLike[str], replayed: str | os.PathLike[str], *, from_client: bool
+) -> FrameDifference | None:
+    """Compare one direction of two traces, frame by frame.
+
+    Raises:
+        TraceError: one of the traces cannot be read.
+    """
+    pairs = zip_longest(_frames(recorded, from_client), _frames(replayed, from_client))
+    for a, b in pairs:
+        if a is None or b is None or not a.is_like(b):
+            left, right = _shown(a, b)
+            return FrameDifference(
+                left,
+                right,
+                a.number or None if a else None,
+                b.number or None if b else None,
+            )
+    return None
+
+
+def _shown(a: _Numbered | None, b: _Numbered | None) -> tuple[str | None, str | None]:
+    left, right = (_content(frame) if frame else "" for frame in (a, b))
+    left, right = around_difference(left, right)
+    return (
+        f"{a.name}: {left}".rstrip(": ") if a else None,
+        f"{b.name}: {right}".rstrip(": ") if b else None,
+    )
+
+
+def _content(frame: _Numbered) -> str:
+    data = frame.payload[:_SHOWN]
+    return data.decode("utf-8", "replace") if frame.opcode == Opcode.TEXT else data.hex()
+
+
+def _frames(path: str | os.PathLike[str], from_client: bool) -> Iterator[_Numbered]:
+    """The frames of a direction; bytes that are no frame in pieces of _PIECE."""
+    number = 0
+    rest = bytearray()
+    with TraceReader(path) as reader:
+        for record in reader:
+            number += isinstance(record, FrameRecord)
+            match record:
+                case FrameRecord() if record.from_client is from_client:
+                    yield from _pieces(rest, 1)
+                    yield _Numbered(number, record.opcode, record.fin, record.payload, record.cut)
+                case Bytes() if record.from_client is from_client:
+                    rest += record.data
+                    yield from _pieces(rest, _PIECE)
+        yield from _pieces(rest, 1)
+
+
+def _pieces(rest: bytearray, least: int) -> Iterator[_Numbered]:
+    """Take pieces off, as long as at least so many bytes are there."""
+    while len(rest) >= least:
+        yield _Numbered(0, -1, True, bytes(rest[:_PIECE]), 0)
+        del rest[:_PIECE]

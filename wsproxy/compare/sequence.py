@@ -1,0 +1,116 @@
+"""One direction's messages in their order, as far as the order says something."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+MAX_ITEMS = 20_000  # that are told apart; of the rest only whether they are equal
+MAX_PASSING = 1000  # kinds
+
+# So often a kind that is a matter of the moment has to come before its absence is one.
+ENOUGH = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A message, or a run of them.
+
+    Attributes:
+        kind: for people.
+        content: what else has to be equal, as a digest; b"" where nothing has to.
+        frame, t_ns: of the first message.
+        run: how many there are is not told.
+    """
+
+    kind: str
+    content: bytes
+    frame: int
+    t_ns: int
+    run: bool = False
+
+    def is_like(self, other: Item) -> bool:
+        return (self.kind, self.content) == (other.kind, other.content)
+
+
+@dataclass(slots=True)
+class Passing:
+    """A kind that is a matter of the moment: how often, and where first."""
+
+    kind: str
+    frame: int
+    t_ns: int
+    count: int = 1
+
+
+Due = Callable[[Item], bool]
+
+
+@dataclass(slots=True)
+class Sequence:
+    """What one side said.
+
+    Attributes:
+        items: answers one by one; of a run of others each kind once.
+        passing: by kind and content.
+        beyond: how many more items there are; `beyond_sum` is their digest.
+    """
+
+    items: list[Item] = field(default_factory=list)
+    passing: dict[tuple[str, bytes], Passing] = field(default_factory=dict)
+    beyond: int = 0
+    beyond_sum: bytes = b""
+    _run: set[tuple[str, bytes]] = field(default_factory=set)
+
+    def add(self, item: Item, *, over: bool = False) -> None:
+        """Take the next message.
+
+        Args:
+            over: a run that is told once in the whole session, not once in each place.
+        """
+        key = (item.kind, item.content)
+        if item.run:
+            if key in self._run:
+                return
+            if len(self._run) < MAX_PASSING:
+                self._run.add(key)
+        elif not over:
+            self._run.clear()
+        if len(self.items) < MAX_ITEMS:
+            self.items.append(item)
+            return
+        self.beyond += 1
+        told = item.kind.encode("utf-8", "replace") + item.content
+        self.beyond_sum = hashlib.blake2b(self.beyond_sum + told, digest_size=16).digest()
+
+    def passes(self, item: Item) -> None:
+        """Take a message that is a matter of the moment."""
+        key = (item.kind, item.content)
+        if key in self.passing:
+            self.passing[key].count += 1
+        elif len(self.passing) < MAX_PASSING:
+            self.passing[key] = Passing(item.kind, item.frame, item.t_ns)
+
+    @property
+    def kinds(self) -> list[str]:
+        return [item.kind for item in self.items]
+
+
+def first_difference(left: Sequence, right: Sequence, due: Due, firm: Due) -> int | None:
+    """Index of the first item that differs, None where none does.
+
+    Args:
+        due: whether an item of the left has to be there on the right.
+        firm: whether an item of the right may not be there without one on the left.
+    """
+    for index, (a, b) in enumerate(zip(left.items, right.items, strict=False)):
+        if not a.is_like(b):
+            return index if due(a) or firm(b) else None
+    common = min(len(left.items), len(right.items))
+    missing, added = left.items[common:], right.items[common:]
+    if (missing and due(missing[0])) or (added and firm(added[0])):
+        return common
+    if not missing and not added and left.beyond_sum != right.beyond_sum:
+        return common
+    return None
