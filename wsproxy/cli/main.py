@@ -19,6 +19,8 @@ _COMMANDS = {
     "show": ("wsproxy.cli.show", "Show the frames of a trace."),
     "explain": ("wsproxy.cli.explain", "Say why a session failed, with evidence, and what to do."),
     "replay": ("wsproxy.cli.replay", "Replay a trace, as the client or as the server."),
+    "mutate": ("wsproxy.cli.mutate", "Make a new trace of another one, with changes."),
+    "diff": ("wsproxy.cli.diff", "Compare two traces: the same session, or where they differ."),
     "simulate": ("wsproxy.cli.simulate", "Serve simulated speech APIs, failing on demand."),
     "catalog": ("wsproxy.cli.catalog", "Look up what is known about failures, and add to it."),
 }

@@ -1,0 +1,48 @@
+"""Makes a new trace of another one, with changes: a session that never was, for replay.
+
+draft      the session at hand: its records, what changes have in common, reading and writing
+places     times and frames as people write them
+change     what all changes are
+timeline   cut, stall
+frames     drop, corrupt, replace
+audio      re-cut the audio
+keepalive  drop or add KeepAlive messages
+ending     the Close frame, the end of the connection
+handshake  query, headers, another answer to the upgrade
+condition  fail with a condition of the catalog
+make       one trace in, changes, one trace out
+
+Frame numbers are those of the trace that is read, whatever was changed before; times are
+those of the session as the changes before have left it.
+"""
+
+from .audio import Chunk
+from .change import Change
+from .condition import Condition
+from .draft import Draft
+from .ending import SetClose, SetEnd
+from .frames import Corrupt, Drop, Replace
+from .handshake import Header, Query, Status
+from .keepalive import KeepAlive
+from .make import Made, mutate
+from .timeline import Cut, Stall
+
+__all__ = [
+    "Change",
+    "Chunk",
+    "Condition",
+    "Corrupt",
+    "Cut",
+    "Draft",
+    "Drop",
+    "Header",
+    "KeepAlive",
+    "Made",
+    "Query",
+    "Replace",
+    "SetClose",
+    "SetEnd",
+    "Stall",
+    "Status",
+    "mutate",
+]

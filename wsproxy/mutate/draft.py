@@ -1,0 +1,440 @@
+"""A session that is being changed: records in memory, read from a trace, written as another."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+
+from wsproxy import __version__
+from wsproxy.catalog import Api, Catalog
+from wsproxy.diagnose import annotate
+from wsproxy.errors import LimitExceeded, TraceError, UsageError
+from wsproxy.recording import Recording
+from wsproxy.session import Session
+from wsproxy.trace import (
+    VERSION,
+    Bytes,
+    End,
+    Eof,
+    Finding,
+    FrameRecord,
+    Gap,
+    Record,
+    Request,
+    Response,
+    Start,
+    TraceReader,
+)
+from wsproxy.wire import RSV1, Deflate, Frame, Opcode, RuleChecker, header, is_upgrade
+
+MAX_CONTENT = 1 << 30  # bytes of a trace that are held in memory
+_RECORD = 300  # bytes that a record takes beside its payload, about
+_DATA = (Opcode.CONTINUATION, Opcode.TEXT, Opcode.BINARY)
+_TOO_MUCH = "the trace holds more than is kept in memory to change it (1 GiB)"
+
+
+@dataclass(slots=True, eq=False)
+class Item:
+    """A record of the session, in its place.
+
+    Attributes:
+        number: the frame's number in the trace that was read; 0 for what is new, or no frame.
+    """
+
+    record: Record
+    number: int = 0
+
+    @property
+    def t_ns(self) -> int:
+        return self.record.t_ns
+
+    @property
+    def frame(self) -> FrameRecord | None:
+        return self.record if isinstance(self.record, FrameRecord) else None
+
+    @property
+    def from_client(self) -> bool | None:
+        """Whose traffic it is; None for what is not traffic."""
+        if isinstance(self.record, FrameRecord | Bytes | Eof):
+            return self.record.from_client
+        return None
+
+    @property
+    def is_close(self) -> bool:
+        return isinstance(self.record, FrameRecord) and self.record.opcode == Opcode.CLOSE
+
+    @property
+    def is_end(self) -> bool:
+        """Whether it begins the end of the session: a Close frame, or an end of a direction."""
+        return self.is_close or isinstance(self.record, Eof)
+
+    def at(self, t_ns: int) -> None:
+        """Give it another time."""
+        self.record = replace(self.record, t_ns=t_ns)
+
+
+@dataclass(slots=True)
+class Message:
+    """A message and the frames that it is in; the first or the last ones may be missing."""
+
+    items: list[Item]
+    from_client: bool
+    is_text: bool
+    begun: bool = True
+    finished: bool = False
+
+    @property
+    def frames(self) -> list[FrameRecord]:
+        return [item.record for item in self.items if isinstance(item.record, FrameRecord)]
+
+    @property
+    def whole(self) -> bool:
+        """Whether all of its content is known."""
+        return self.finished and not any(frame.cut or frame.deflated for frame in self.frames)
+
+    @property
+    def content(self) -> bytes:
+        return b"".join(frame.payload for frame in self.frames)
+
+
+def messages(items: Iterable[Item], *, from_client: bool) -> Iterator[Message]:
+    """The messages of one side, in the order of their first frames.
+
+    A frame that continues nothing is a message of its own, unfinished.
+    """
+    current: Message | None = None
+    for item in items:
+        frame = item.frame
+        if frame is None or frame.from_client is not from_client or frame.opcode not in _DATA:
+            continue
+        continues = frame.opcode == Opcode.CONTINUATION
+        if continues and current is not None:
+            current.items.append(item)
+        else:
+            if current is not None:
+                yield current
+            current = Message([item], from_client, frame.opcode == Opcode.TEXT, begun=not continues)
+        if frame.fin:
+            current.finished = current.begun
+            yield current
+            current = None
+    if current is not None:
+        yield current
+
+
+def open_message(items: Iterable[Item], *, from_client: bool) -> Message | None:
+    """The message of one side that has begun, and of which more is to come."""
+    last = None
+    for message in messages(items, from_client=from_client):
+        last = message
+    return last if last is not None and last.begun and not last.finished else None
+
+
+@dataclass(slots=True)
+class Draft:
+    """The session as the changes so far have left it.
+
+    Attributes:
+        start: of the trace that was read.
+        items: all records in their order but for start, findings and end; their times never
+            run backwards.
+        end_ns: when the session ended, ns since its start.
+        left_open: what its ending is called where nothing ends it.
+        frames: how many the trace that was read has.
+    """
+
+    start: Start
+    catalog: Catalog
+    items: list[Item] = field(default_factory=list)
+    end_ns: int = 0
+    left_open: str = "stopped"
+    frames: int = 0
+
+    # -- reading
+
+    @classmethod
+    def read(cls, path: str | os.PathLike[str], catalog: Catalog) -> Draft:
+        """Read a whole trace.
+
+        What of it cannot be read becomes a gap.
+
+        Raises:
+            TraceError: it cannot be read, or has no beginning.
+            LimitExceeded: it holds more than MAX_CONTENT bytes.
+        """
+        draft: Draft | None = None
+        size = told = 0
+        with TraceReader(path) as reader:
+            for record in reader:
+                if isinstance(record, Start):
+                    draft = draft or cls(record, catalog)
+                    continue
+                if draft is None:
+                    break
+                if len(reader.losses) > told:
+                    draft._lose(str(reader.losses[told]), record.t_ns)
+                    told = len(reader.losses)
+                size += _size(record)
+                if size > MAX_CONTENT:
+                    raise LimitExceeded(_TOO_MUCH)
+                draft._take(record)
+            if draft is None:
+                raise TraceError(f"{path}: the beginning of the session is not in the trace")
+            if len(reader.losses) > told or not reader.ended:
+                reason = str(reader.losses[told]) if len(reader.losses) > told else "cut"
+                draft._lose(f"the end of the trace is missing: {reason}", draft.end_ns)
+        return draft
+
+    def _take(self, record: Record) -> None:
+        t_ns = max(record.t_ns, self.end_ns)
+        self.end_ns = t_ns
+        match record:
+            case End():
+                self.left_open = "unfinished" if record.ending == "unfinished" else "stopped"
+            case Finding():
+                pass  # found anew when the draft is written
+            case _:
+                self.frames += isinstance(record, FrameRecord)
+                number = self.frames if isinstance(record, FrameRecord) else 0
+                self.items.append(Item(replace(record, t_ns=t_ns), number))
+
+    def _lose(self, reason: str, until_ns: int) -> None:
+        self.left_open = "unfinished"
+        gap = Gap(self.end_ns, max(self.end_ns, until_ns), reason)
+        self.items.append(Item(gap))
+
+    # -- what it is
+
+    @property
+    def session(self) -> Session:
+        """The session folded, as far as it goes."""
+        session = Session()
+        session.add(self.start)
+        for item in self.items:
+            session.add(item.record)
+        return session
+
+    @property
+    def request(self) -> Request | None:
+        return next((i.record for i in self.items if isinstance(i.record, Request)), None)
+
+    @property
+    def response(self) -> Response | None:
+        return next((i.record for i in self.items if isinstance(i.record, Response)), None)
+
+    @property
+    def api(self) -> Api | None:
+        return self.catalog.api(self.start.provider, self.start.api)
+
+    @property
+    def whose(self) -> str:
+        """Provider and API, for messages: what a trace says that the catalog knows."""
+        provider, api = self.catalog.provider(self.start.provider or ""), self.api
+        if provider is None:
+            return "an API that the catalog does not know"
+        return f"{provider.id} {api.name}" if api is not None else provider.id
+
+    @property
+    def plain(self) -> bool:
+        """Whether it is a plain HTTP exchange."""
+        request = self.request
+        return request is not None and not is_upgrade((h[0], h[1]) for h in request.headers)
+
+    def opened_ns(self, option: object) -> int:
+        """When the upgrade was accepted, ns.
+
+        Args:
+            option: who asks, for the message.
+
+        Raises:
+            UsageError: it was not.
+        """
+        response = self.response
+        if response is None or response.status != 101:
+            raise UsageError(f"{option}: the upgrade of this session was not accepted")
+        return response.t_ns
+
+    def check_time(self, t_ns: int, option: object) -> None:
+        """See that a time is in the session.
+
+        Raises:
+            UsageError: the session ended before.
+        """
+        if t_ns > self.end_ns:
+            raise UsageError(f"{option}: the session ends at {self.end_ns / 1e9:.3f} s")
+
+    def find(self, number: int, option: object) -> Item:
+        """The frame that had this number in the trace that was read.
+
+        Raises:
+            UsageError: there was none, or it is gone by another change.
+        """
+        found = next((item for item in self.items if item.number == number and number), None)
+        if found is not None:
+            return found
+        if number > self.frames:
+            raise UsageError(f"{option}: there is no frame {number}; the last one is {self.frames}")
+        raise UsageError(f"{option}: frame {number} is gone by a change before this one")
+
+    def first_end(self) -> int:
+        """Index of the item that begins the end; one past the last where nothing does."""
+        return next((n for n, item in enumerate(self.items) if item.is_end), len(self.items))
+
+    # -- changing it
+
+    def replace_head(self, record: Request | Response) -> None:
+        """Put another request or response in the place of the one that is there."""
+        for item in self.items:
+            if type(item.record) is type(record):
+                item.record = record
+                return
+
+    def remove(self, gone: Iterable[Item]) -> None:
+        """Take items out."""
+        ids = {id(item) for item in gone}
+        self.items = [item for item in self.items if id(item) not in ids]
+
+    def sort(self) -> None:
+        """Bring the items into the order of their times; those of one time stay as they are."""
+        self.items.sort(key=lambda item: item.t_ns)
+
+    def new_frame(self, t_ns: int, from_client: bool, opcode: Opcode, payload: bytes) -> Item:
+        """A frame as the side would send it; a masked one has a fresh key."""
+        mask = os.urandom(4) if from_client and self._on_the_wire else None
+        length = self._wire_length(len(payload), masked=mask is not None)
+        return Item(
+            FrameRecord(t_ns, from_client, int(opcode), payload, mask=mask, wire_length=length)
+        )
+
+    def set_payload(self, item: Item, payload: bytes) -> None:
+        """Give a frame another payload. A message that was compressed is so no more."""
+        for part in self._fragments(item):
+            self._inflate(part)
+        frame = item.frame
+        assert frame is not None
+        same = len(payload) == len(frame.payload) and not frame.cut
+        length = self._wire_length(len(payload), masked=frame.mask is not None)
+        item.record = replace(
+            frame, payload=payload, cut=0, wire_length=frame.wire_length if same else length
+        )
+
+    def _fragments(self, item: Item) -> Sequence[Item]:
+        """The frames of the message that a frame is part of; itself, for a control frame."""
+        frame = item.frame
+        if frame is None or frame.opcode not in _DATA:
+            return [item]
+        for message in messages(self.items, from_client=frame.from_client):
+            if any(each is item for each in message.items):
+                return message.items
+        return [item]
+
+    def _inflate(self, item: Item) -> None:
+        """Make a frame of a compressed message what it would be without compression."""
+        frame = item.frame
+        assert frame is not None
+        if frame.deflated or not self._deflate:
+            return  # still deflated: it stays the bytes that it is
+        length = self._wire_length(len(frame.payload) + frame.cut, masked=frame.mask is not None)
+        item.record = replace(frame, rsv=frame.rsv & ~RSV1, wire_length=length)
+
+    @property
+    def _on_the_wire(self) -> bool:
+        return self.start.capture != "messages"
+
+    @property
+    def _deflate(self) -> bool:
+        response = self.response
+        pairs = ((h[0], h[1]) for h in response.headers) if response is not None else ()
+        return Deflate.parse(header(pairs, "sec-websocket-extensions")) is not None
+
+    def _wire_length(self, length: int, *, masked: bool) -> int:
+        """Bytes of a frame on the wire (RFC 6455, section 5.2)."""
+        if not self._on_the_wire:
+            return length
+        extended = 0 if length < 126 else 2 if length < 1 << 16 else 8
+        return 2 + extended + (4 if masked else 0) + length
+
+    # -- writing
+
+    def write(self, path: Path, session_id: str, changes: Sequence[str]) -> Recording:
+        """Write it as a new session, with an end record and findings of its own.
+
+        Args:
+            path: the trace to create, mode 0600. It must not exist.
+            session_id: of the new session, random.
+            changes: what was done, a line each.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        start = replace(
+            self.start,
+            version=VERSION,
+            session=session_id,
+            wsproxy=__version__,
+            mitmproxy=None,
+            mode="mutate",
+            origin=self.start.session,
+            changes=list(changes),
+        )
+        recording = Recording(path, start, diagnose=partial(annotate, catalog=self.catalog))
+        last_ns = 0
+        for record in self._checked():
+            last_ns = max(last_ns, record.t_ns)
+            recording.add(record)
+        recording.end(max(last_ns, self.end_ns), self.left_open)
+        if recording.error is not None:
+            raise recording.error
+        return recording
+
+    def _checked(self) -> Iterator[Record]:
+        """The records, frames with the rules of RFC 6455 that they break now."""
+        if not self._on_the_wire:
+            yield from (item.record for item in self.items)
+            return
+        checkers = {side: _Checker(side, deflate=self._deflate) for side in (True, False)}
+        for item in self.items:
+            frame = item.frame
+            if frame is None:
+                yield item.record
+                continue
+            rule = checkers[frame.from_client].check(frame)
+            yield frame if rule == frame.broken_rule else replace(frame, broken_rule=rule)
+
+
+class _Checker:
+    """The rules of one direction, asked of frames whose payloads are inflated."""
+
+    def __init__(self, from_client: bool, *, deflate: bool) -> None:
+        self._rules = RuleChecker(from_client=from_client, deflate=deflate)
+        self._compressed = False
+
+    def check(self, frame: FrameRecord) -> str | None:
+        if frame.opcode in (Opcode.TEXT, Opcode.BINARY):
+            self._compressed = bool(frame.rsv & RSV1)
+        # Of what was compressed, the length on the wire says nothing about the payload.
+        inflated = self._compressed and frame.opcode in _DATA
+        return self._rules.check(
+            Frame(
+                Opcode(frame.opcode),
+                frame.payload,
+                frame.fin,
+                frame.rsv,
+                frame.mask,
+                0 if inflated else frame.wire_length,
+                frame.cut,
+            )
+        )
+
+
+def _size(record: Record) -> int:
+    """Bytes that a record takes in memory, about."""
+    match record:
+        case FrameRecord():
+            return _RECORD + len(record.payload)
+        case Bytes():
+            return _RECORD + len(record.data)
+    return _RECORD
