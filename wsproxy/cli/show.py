@@ -15,7 +15,7 @@ from rich.text import Text
 
 from wsproxy.errors import UsageError
 from wsproxy.report import jsonform
-from wsproxy.report.text import content, safe, size, when
+from wsproxy.report.text import content, made_from, safe, size, when
 from wsproxy.trace import (
     Bytes,
     End,
@@ -186,6 +186,8 @@ def _record_lines(record: Record, number: int, limit: int | None) -> Iterator[st
                 f"session {safe(record.session)}, {when(record.started_at_ns)} UTC, capture level "
                 f"{safe(record.capture)}, attempt {record.attempt}{made_up}"
             )
+            if made := made_from(record, 10_000 if limit is None else 500):
+                yield made
         case Request():
             yield f"{'':>7}  {at}  → {safe(record.method)} {safe(record.scheme)}://{safe(record.host)}:{record.port}{safe(record.path)}"
             yield from _headers(record.headers)

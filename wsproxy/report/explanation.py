@@ -21,7 +21,7 @@ from wsproxy.envelope import field
 from wsproxy.session import FrameInfo, Session
 from wsproxy.wire import Opcode
 
-from .text import api, compact, lasting, safe, short, size, when
+from .text import api, compact, lasting, made_from, safe, short, size, when
 
 _ROWS = 6  # of the moment
 _SCANNED = 1000  # frames that the moment looks back
@@ -76,6 +76,7 @@ class Explanation:
         request_ids: the provider's names for the session, (where, value).
         ended_at: when it ended, UTC.
         versions: of the programs, (name, version).
+        made_from: the session it was made from, and how; empty for one that happened.
     """
 
     path: str
@@ -90,6 +91,7 @@ class Explanation:
     request_ids: Sequence[tuple[str, str]]
     ended_at: str
     versions: Sequence[tuple[str, str]]
+    made_from: str = ""
 
     @property
     def main(self) -> Finding | None:
@@ -143,6 +145,7 @@ def explain(
         [(name, short(value, 100)) for name, value in request_ids(session, catalog)],
         _ended_at(session),
         _versions(session),
+        made_from(session.start, _LINE) if session.start else "",
     )
 
 

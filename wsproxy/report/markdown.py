@@ -62,6 +62,8 @@ def _session(explained: Explanation, level: int, *, everything: bool) -> Iterato
     yield f"- session: {code(explained.head)}"
     yield f"- request: {code(explained.request)}"
     yield f"- trace: {code(Path(explained.path).name)}"
+    if explained.made_from:
+        yield f"- {code(explained.made_from)}"
     main = explained.main
     if main is not None:
         yield from ["", *_finding(main, level, explained.retry)]

@@ -36,6 +36,7 @@ def session(explained: Explanation, *, everything: bool) -> RenderableType:
         everything: leave nothing out.
     """
     parts: list[RenderableType] = [Text(explained.verdict, style="bold"), Text(explained.head)]
+    parts += [Text(explained.made_from)] if explained.made_from else []
     if explained.moment and explained.state != "good":
         parts += [Text(), _moment(explained.moment)]
     further = () if everything else explained.further

@@ -6,7 +6,7 @@ import json
 from datetime import UTC, datetime
 
 from wsproxy.session import Session
-from wsproxy.trace import FrameRecord
+from wsproxy.trace import FrameRecord, Start
 from wsproxy.wire import Opcode
 
 
@@ -45,6 +45,15 @@ def when(unix_ns: int) -> str:
         return datetime.fromtimestamp(unix_ns / 1e9, UTC).strftime("%Y-%m-%d %H:%M:%S")
     except (ValueError, OverflowError, OSError):
         return "?"
+
+
+def made_from(start: Start, limit: int) -> str:
+    """From which session one was made and how, for one that was; else empty."""
+    if start.changes is None:
+        return ""
+    # No more of a long list than can be shown is put together.
+    changes = ", ".join(start.changes[:limit])
+    return short(f"made from session {start.origin or '?'}: {changes}", limit)
 
 
 def ending(session: Session) -> str:
