@@ -14,7 +14,7 @@ from websockets.extensions.permessage_deflate import PerMessageDeflate as Websoc
 from wsproto.extensions import PerMessageDeflate as WsprotoDeflate
 from wsproto.frame_protocol import FrameProtocol
 
-from wsproxy.wire import RSV1, Deflate, Frame, FrameParser, Inflater, Opcode
+from wsproxy.wire import RSV1, Deflate, Deflater, Frame, FrameParser, Inflater, Opcode
 
 MESSAGES = [
     b"",
@@ -181,3 +181,38 @@ def test_arbitrary_frames_raise_nothing(frames, takeover):
     for frame in frames:
         payload = inflater.inflate(frame)
         assert payload is None or isinstance(payload, bytes)
+
+
+@given(
+    messages=st.lists(st.lists(st.binary(max_size=300), min_size=1, max_size=3), max_size=6),
+    bits=st.integers(8, 15),
+    takeover=st.booleans(),
+    from_client=st.booleans(),
+)
+def test_deflated_and_inflated_again(messages, bits, takeover, from_client):
+    """By our own reader and by that of websockets; fragments keep their borders."""
+    deflate = agreed(from_client, takeover, bits)
+    deflater = Deflater(deflate, from_client=from_client)
+    inflater = Inflater(deflate, from_client=from_client)
+    theirs = WebsocketsDeflate(not takeover, False, max(bits, 9), 15)
+    for fragments in messages:
+        for index, payload in enumerate(fragments):
+            opcode = Opcode.CONTINUATION if index else Opcode.BINARY
+            plain = Frame(opcode, payload, fin=index == len(fragments) - 1)
+            sent = deflater.deflate(plain)
+            assert sent.rsv == (0 if index else RSV1)
+            assert inflater.inflate(sent) == payload
+            read = theirs.decode(
+                websockets_frames.Frame(
+                    websockets_frames.Opcode(int(opcode)), sent.payload, sent.fin, rsv1=not index
+                )
+            )
+            assert read.data == payload
+
+
+def test_a_window_of_8_holds_what_it_says():
+    """What is repeated at a distance of over 256 bytes is not a reference."""
+    deflater = Deflater(Deflate(client_max_window_bits=8), from_client=True)
+    block = random.Random(2).randbytes(300)
+    sent = deflater.deflate(Frame(Opcode.BINARY, block + block))
+    assert len(sent.payload) > 600

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wsproxy.recording import Clock, Recording, new_start
-from wsproxy.replay.schedule import Ending, Item, Progress, Schedule, Script, Step
+from wsproxy.replay.endpoint import Endpoint
+from wsproxy.replay.pace import Pace
+from wsproxy.replay.progress import Ending, Item, Progress
+from wsproxy.replay.schedule import Schedule
+from wsproxy.replay.script import Script, Step
 from wsproxy.trace import Eof, Request, Response
 from wsproxy.wire import Close, Frame, FrameParser, Garbage, Opcode
 
@@ -46,13 +51,15 @@ def write(path: Path, events: list[tuple[int, bool, Item]], ending: str | None =
 @pytest.fixture
 def script(tmp_path: Path) -> Callable[..., Script]:
     def read(side: str, *events: tuple[int, bool, Item], ending: str | None = None) -> Script:
-        return Script.read(write(tmp_path / "t.wstrace", list(events), ending), side)
+        path = tmp_path / "t.wstrace"
+        path.unlink(missing_ok=True)
+        return Script.read(write(path, list(events), ending), side)
 
     return read
 
 
 def schedule(script: Script, *, pace: str = "recorded", timeout_ms: int = 10_000) -> Schedule:
-    out = Schedule(script, pace=pace, timeout_ns=timeout_ms * MS)
+    out = Schedule(replace(script, pace=Pace.parse(pace)), timeout_ns=timeout_ms * MS)
     out.open(0)
     return out
 
@@ -334,9 +341,15 @@ def test_a_recording_that_was_stopped_is_sat_out(script: Callable[..., Script]) 
     assert plan.over(8_000 * MS)
 
 
-def test_masked_frames_get_a_fresh_key(script: Callable[..., Script]) -> None:
+@pytest.fixture
+def endpoint(script: Callable[..., Script], tmp_path: Path) -> Endpoint:
+    recording = Recording(tmp_path / "replay.wstrace", new_start(Clock(0, 0)))
+    return Endpoint(schedule(script("client")), recording)
+
+
+def test_masked_frames_get_a_fresh_key(script: Callable[..., Script], endpoint: Endpoint) -> None:
     (step,) = script("client", (0, True, AUDIO)).steps
-    first, second = step.serialize(), step.serialize()
+    first, second = endpoint.wire(step), endpoint.wire(step)
     assert first != second
     for data in (first, second):
         (frame,) = FrameParser().feed(data)
@@ -344,10 +357,12 @@ def test_masked_frames_get_a_fresh_key(script: Callable[..., Script]) -> None:
         assert frame.payload == AUDIO.payload
 
 
-def test_an_unmasked_client_frame_stays_unmasked(script: Callable[..., Script]) -> None:
+def test_an_unmasked_client_frame_stays_unmasked(
+    script: Callable[..., Script], endpoint: Endpoint
+) -> None:
     bare = Frame(Opcode.TEXT, b"x")
     (step,) = script("client", (0, True, bare)).steps
-    assert step.serialize() == bare.serialize()
+    assert endpoint.wire(step) == bare.serialize()
 
 
 def test_steps_name_their_causes_and_frames(script: Callable[..., Script]) -> None:

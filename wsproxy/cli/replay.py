@@ -21,8 +21,8 @@ from wsproxy.diagnose import annotate
 from wsproxy.errors import UsageError
 from wsproxy.redact import Redactor, fingerprint_key
 from wsproxy.replay import (
-    PACES,
     ClientOptions,
+    Pace,
     ReplayServer,
     ServerOptions,
     Verdict,
@@ -64,11 +64,12 @@ def _shared(function: F) -> F:
     options = [
         click.option(
             "--pace",
-            type=click.Choice(PACES),
             default="recorded",
             show_default=True,
-            help="recorded: each step at its recorded time. fast: as soon as what preceded it "
-            "from the other side is there.",
+            metavar="PACE",
+            help="recorded: each step at its recorded time. x2, x0.5: twice as fast, half as "
+            "fast. causal: the recorded time after what preceded it from the other side. fast: "
+            "as soon as that is there.",
         ),
         click.option(
             "--out",
@@ -156,13 +157,13 @@ def client(
     """
     options = ClientOptions(
         to,
-        pace,
+        Pace.parse(pace),
         [_split(text, ":", "--header", "'NAME: VALUE'") for text in headers],
         [_split(text, "=", "--query", "NAME=VALUE") for text in query],
         subprotocol,
-        insecure,
-        ca,
-        timeout,
+        insecure=insecure,
+        ca=ca,
+        timeout=timeout,
     )
     screen = _Screen(as_json)
     screen.say(f"replaying {trace} as the client against {to} (pace: {pace})")
@@ -214,7 +215,7 @@ def server(
       DEEPGRAM_BASE_URL=ws://127.0.0.1:9000 python app.py      (in another terminal)
     """
     host, port = parse_address(listen)
-    options = ServerOptions(host, port, pace, sessions, timeout)
+    options = ServerOptions(host, port, Pace.parse(pace), sessions, timeout)
     screen = _Screen(as_json)
     verdicts: list[Verdict] = []
 

@@ -1,34 +1,46 @@
 """Replays a trace from either side, over real sockets, and says whether it happened again.
 
+    pace         how fast
+    progress     how far a side has come, in what does not depend on the moment
+    script       one side of a recording as steps
     schedule     what one side does when (sans-I/O)
+    fresh        what of a message is made anew: ids, times, credentials
+    endpoint     one end of a session: schedule, frames, recording (sans-I/O)
     handshake    the opening handshake's bytes, fresh where it must be
-    connection   one TCP or TLS connection, ended as recorded
+    answer       reads the answer to a request (sans-I/O)
     credentials  the user's own, where the recording's were taken out
-    player       plays a schedule over a connection and records what happens
+    target       the server's URL, the way there, what is trusted
+    call         a trace made ready to be replayed as the client (sans-I/O)
+    library      the traces that are served, and which answers a request
+    connection   one TCP or TLS connection, ended as recorded
+    player       plays an endpoint over a connection
     recorded     the recording of the replay itself
     client       as the client, against a server
     server       as the server, for an app
-    story        what of a session is compared
     verdict      whether it was the same
 
 Nothing here imports mitmproxy.
 """
 
-from .client import ClientOptions, replay_client
-from .schedule import PACES, Schedule, Script
+from .call import Call, ClientOptions
+from .client import play_call, replay_client
+from .pace import RECORDED, Pace
+from .progress import AMOUNTS
 from .server import ReplayServer, ServerOptions
 from .verdict import Difference, Lateness, Verdict, judge
 
 __all__ = [
-    "PACES",
+    "AMOUNTS",
+    "RECORDED",
+    "Call",
     "ClientOptions",
     "Difference",
     "Lateness",
+    "Pace",
     "ReplayServer",
-    "Schedule",
-    "Script",
     "ServerOptions",
     "Verdict",
     "judge",
+    "play_call",
     "replay_client",
 ]

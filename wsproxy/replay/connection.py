@@ -136,11 +136,17 @@ class Connection(asyncio.Protocol):
             if size is not None:
                 out = bytes(self._waiting[:size])
                 del self._waiting[:size]
+                if self._end is None and not self._transport.is_closing():
+                    self._transport.resume_reading()
                 return out
             if self._end is not None:
                 return None
             self._changed.clear()
             await self._changed.wait()
+
+    def put_back(self, data: bytes) -> None:
+        """Let what was read too far come again."""
+        self._waiting[:0] = data
 
     @property
     def end(self) -> str | None:

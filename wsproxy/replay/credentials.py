@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
@@ -54,12 +54,31 @@ class Credentials:
         missing: list[str] = []
         filled = self._headers(headers, missing)
         path = self._path(path, missing)
-        if missing:
-            asked = " and ".join(missing)
-            if self.variables:
-                asked += f", or set {' or '.join(self.variables)}"
-            raise UsageError(f"the recording's credentials were taken out; give {asked}")
+        self._ask(missing)
         return filled, path
+
+    def for_fields(self, names: Iterable[str], given: Mapping[str, str]) -> dict[str, str]:
+        """Values for JSON fields of messages whose credentials were taken out.
+
+        Args:
+            names: of the fields.
+            given: what the user gives for them.
+
+        Raises:
+            UsageError: one is missing.
+        """
+        secret = self._secret()
+        values = {name: given.get(name, secret) for name in names}
+        self._ask([f"--field '{printable(n)}=...'" for n, value in values.items() if not value])
+        return {name: value for name, value in values.items() if value}
+
+    def _ask(self, missing: list[str]) -> None:
+        if not missing:
+            return
+        asked = " and ".join(missing)
+        if self.variables:
+            asked += f", or set {' or '.join(self.variables)}"
+        raise UsageError(f"the recording's credentials were taken out; give {asked}")
 
     def _secret(self) -> str | None:
         for name in self.variables:

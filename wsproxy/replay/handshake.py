@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import base64
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import unquote_plus
 
 from wsproxy.errors import TraceError
 from wsproxy.redact import PLACEHOLDER
 from wsproxy.trace import Request, Response
-from wsproxy.wire import accept_key, header
+from wsproxy.wire import Deflate, accept_key, header
 
 MAX_HEAD = 256 << 10  # bytes of a head that are read
 MAX_BODY = 64 << 10  # bytes of a body that are kept
@@ -30,11 +31,20 @@ _HOP = frozenset(
         "trailer",
         "transfer-encoding",
         "content-length",
-        "sec-websocket-extensions",
     }
 )
 # What a server makes anew for each answer.
-_FRESH_ANSWER = _HOP | {"connection", "upgrade", "date", "sec-websocket-accept", "set-cookie"}
+_FRESH_ANSWER = _HOP | {
+    "connection",
+    "upgrade",
+    "date",
+    "sec-websocket-accept",
+    "sec-websocket-extensions",
+    "set-cookie",
+}
+
+
+_WINDOWS = frozenset(str(bits) for bits in range(8, 16))
 
 
 class BadHead(Exception):
@@ -119,10 +129,11 @@ def request_bytes(request: Request) -> bytes:
 
 
 def fresh_request_headers(recorded: Pairs, host: str) -> Pairs:
-    """The recorded headers for another connection: its host, a new key, no extensions.
+    """The recorded headers for another connection: its host, a new key.
 
-    Headers that were not there are not added: a handshake that was refused for what it
-    lacked is refused again.
+    Of extensions permessage-deflate is offered if it was, and nothing else. Headers that
+    were not there are not added: a handshake that was refused for what it lacked is
+    refused again.
     """
     out: Pairs = []
     for name, value in recorded:
@@ -131,11 +142,19 @@ def fresh_request_headers(recorded: Pairs, host: str) -> Pairs:
                 continue
             case "host":
                 out.append([name, host])
+            case "sec-websocket-extensions":
+                offered = [part.strip() for part in value.split(",") if _is_deflate(part)]
+                if offered:
+                    out.append([name, ", ".join(offered)])
             case "sec-websocket-key":
                 out.append([name, base64.b64encode(os.urandom(16)).decode()])
             case _:
                 out.append([name, value])
     return out
+
+
+def _is_deflate(extension: str) -> bool:
+    return extension.partition(";")[0].strip().lower() == "permessage-deflate"
 
 
 def answer_bytes(response: Response) -> bytes:
@@ -153,6 +172,9 @@ def accept(recorded: Response, asked: Head) -> Pairs:
     """
     out: Pairs = [["Upgrade", "websocket"], ["Connection", "Upgrade"]]
     out.append(["Sec-WebSocket-Accept", accept_key(asked.get("sec-websocket-key") or "")])
+    agreed = agree(recorded, asked.get("sec-websocket-extensions"))
+    if agreed is not None:
+        out.append(["Sec-WebSocket-Extensions", agreed])
     offered = [p.strip() for p in (asked.get("sec-websocket-protocol") or "").split(",")]
     for name, value in recorded.headers:
         lower = name.lower()
@@ -162,6 +184,45 @@ def accept(recorded: Response, asked: Head) -> Pairs:
             continue  # an app must fail a connection with a subprotocol that it did not ask for
         out.append([name, value])
     return out
+
+
+def agree(recorded: Response, offers: str | None) -> str | None:
+    """The Sec-WebSocket-Extensions of the answer: compression as recorded, if it is offered.
+
+    Args:
+        offers: the app's header, None without.
+
+    Returns:
+        None where there is no compression: it was not used, or this app offers none that
+        the recorded parameters can go with (RFC 7692, section 7.1).
+    """
+    used = header(((h[0], h[1]) for h in recorded.headers), "sec-websocket-extensions")
+    offer = next((part for part in (offers or "").split(",") if _is_deflate(part)), None)
+    if Deflate.parse(used) is None or offer is None:
+        return None
+    wanted = dict(_parameters(offer))
+    agreed = dict(_parameters(used or ""))
+    if "client_max_window_bits" not in wanted:
+        agreed.pop("client_max_window_bits", None)  # only who offers it can be asked for it
+    if "server_no_context_takeover" in wanted:
+        agreed["server_no_context_takeover"] = ""
+    if limit := wanted.get("server_max_window_bits"):
+        agreed["server_max_window_bits"] = min(
+            limit, agreed.get("server_max_window_bits", limit), key=int
+        )
+    parameters = [f"{name}={value}" if value else name for name, value in agreed.items()]
+    return "; ".join(["permessage-deflate", *parameters])
+
+
+def _parameters(extension: str) -> Iterator[tuple[str, str]]:
+    """(name, value) of the first extension's parameters, window sizes only if they are ones."""
+    for part in extension.partition(",")[0].split(";")[1:]:
+        name, _, value = part.partition("=")
+        name, value = name.strip().lower(), value.strip().strip('"')
+        if name.endswith("_no_context_takeover"):
+            yield name, ""
+        elif name.endswith("_max_window_bits"):
+            yield name, value if value in _WINDOWS else ""
 
 
 def refuse(recorded: Response) -> Pairs:
@@ -186,7 +247,15 @@ class Body:
         length = head.get("content-length") or ""
         self._left = int(length) if length.isdecimal() and not self._chunked else None
         self._buffer = bytearray()
-        self.done = self._left == 0 or head.status in (204, 304)
+        bodiless = head.start[1] in ("204", "304")
+        self.done = self._left == 0 or (head.start[0].startswith("HTTP/") and bodiless)
+
+    @classmethod
+    def of_request(cls, head: Head) -> Body:
+        """The body of a request: there is none unless the head says so (section 6.3)."""
+        body = cls(head)
+        body.done = body.done or not (body._chunked or body._left)
+        return body
 
     def feed(self, data: bytes) -> None:
         """Take the next bytes; `done` once the body is complete."""

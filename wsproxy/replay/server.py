@@ -1,33 +1,39 @@
-"""Replays a trace as the server, for any app that can be pointed at a URL."""
+"""Replays traces as the server, for any app that can be pointed at a URL."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
+from wsproxy.catalog import load
+from wsproxy.compare import STANDARD, Rules
+from wsproxy.diagnose.audio import declared
 from wsproxy.errors import UsageError
 from wsproxy.recording import Clock, Recording
+from wsproxy.session import Session
 from wsproxy.trace import Eof, Failure, Request, Response
-from wsproxy.wire import is_upgrade
+from wsproxy.wire import Deflate, header, is_upgrade
 
 from .connection import Connection
-from .handshake import BadHead, Head, accept, answer_bytes, head_size, parse_head, printable, refuse
+from .endpoint import Endpoint
+from .fresh import Fresh
+from .handshake import BadHead, Body, Head, accept, answer_bytes, head_size, parse_head, refuse
+from .library import Library
+from .pace import RECORDED, Pace
 from .player import Player
+from .progress import AMOUNTS, Gate
 from .recorded import Records
-from .schedule import Schedule, Script
+from .schedule import Schedule
+from .script import Script
 from .verdict import Verdict, judge
 
-_UPGRADE_REQUIRED = Response(
-    0,
-    426,
-    "Upgrade Required",
-    headers=[["Upgrade", "websocket"], ["Connection", "close"], ["Content-Length", "0"]],
-)
-_ALL_SERVED = Response(
-    0, 503, "All Sessions Served", headers=[["Connection", "close"], ["Content-Length", "0"]]
-)
 _MAX_AT_ONCE = 64  # connections served at the same time; more wait in the listen queue
+_SCRIPTS = 8  # of a folder's traces so many are kept in memory
+_SLOW_ANSWER_NS = 50_000_000  # an answer sooner than that was no wait
+_CLOSING = [["Connection", "close"]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,47 +42,75 @@ class ServerOptions:
 
     Attributes:
         host, port: where to listen; port 0 takes a free one.
-        pace: one of PACES.
+        pace: how fast.
         sessions: how many to serve; 0: until stopped.
         timeout: seconds that the app may take longer than in the recording.
+        match: what of a request has to be as recorded: names of library.FACETS.
+        audio: what the server's steps wait for of the app's audio: one of progress.AMOUNTS.
+        keep_ids: send ids in messages as recorded.
+        rules: how what the app did is compared with the recording.
+        proxied: apps come through a proxy that leaves the API's name in the Host header.
     """
 
     host: str = "127.0.0.1"
     port: int = 0
-    pace: str = "recorded"
+    pace: Pace = RECORDED
     sessions: int = 1
     timeout: float = 10.0
+    match: tuple[str, ...] = ()
+    audio: str = "bytes"
+    keep_ids: bool = False
+    rules: Rules = STANDARD
+    proxied: bool = False
 
 
 class ReplayServer:
-    """Serves one trace.
+    """Serves a trace, or a folder of them.
 
-    Use it as an async context manager; iterate over `verdicts()`.
+    Use it as an async context manager; wait for `verdict()`s.
 
     Args:
-        trace: what to serve.
+        traces: what to serve.
         records: how the new sessions are recorded.
+        on_refused: called with one line for each request that no trace answers.
 
     Raises:
         TraceError: the trace cannot be read.
         UsageError: it holds nothing to serve; on entering: the port is in use.
     """
 
-    def __init__(self, trace: Path, options: ServerOptions, records: Records) -> None:
-        self.trace = trace
-        self.script = Script.read(trace, "server")
+    def __init__(
+        self,
+        traces: Path,
+        options: ServerOptions,
+        records: Records,
+        *,
+        on_refused: Callable[[str], None] = lambda line: None,
+    ) -> None:
+        if options.audio not in AMOUNTS:
+            raise UsageError(f"audio {options.audio!r}: give {', '.join(AMOUNTS)}")
+        self.library = Library.open(traces, options.match)
         self._options = options
         self._records = records
+        self._on_refused = on_refused
         self._tasks: set[asyncio.Task[None]] = set()
         self._verdicts: asyncio.Queue[Verdict | Exception] = asyncio.Queue()
         self._begun = 0
         self._room = asyncio.Semaphore(_MAX_AT_ONCE)
+        self._script = lru_cache(_SCRIPTS)(self._read)
         self._server: asyncio.Server
-        session = self.script.session
-        if session.request is None or (session.start and session.start.made_up):
-            how = session.failure
-            why = f": it failed before ({printable(how.where)})" if how else ""
-            raise UsageError(f"there is no handshake in this trace to replay as the server{why}")
+        if len(self.library.volumes) == 1:
+            self._script(self.library.volumes[0].trace)  # what is wrong with it is said now
+
+    def _read(self, trace: Path) -> Script:
+        audio = "frames" if self._options.audio == "frames" else "bytes"
+        script = Script.read(trace, "server", self._options.pace, audio=audio)
+        if self._options.audio == "seconds" and not _bytes_per_second(script.session, script):
+            raise UsageError(
+                f"{trace.name}: its encoding does not tell how many seconds its audio lasts; "
+                "count bytes or frames"
+            )
+        return script
 
     async def __aenter__(self) -> ReplayServer:
         self._records.check()
@@ -97,9 +131,15 @@ class ReplayServer:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     @property
-    def url(self) -> str:
+    def address(self) -> tuple[str, int]:
         """Where it listens."""
         host, port = self._server.sockets[0].getsockname()[:2]
+        return str(host), int(port)
+
+    @property
+    def url(self) -> str:
+        """Where it listens, as a URL without a path."""
+        host, port = self.address
         return f"ws://[{host}]:{port}" if ":" in host else f"ws://{host}:{port}"
 
     async def verdict(self) -> Verdict:
@@ -122,64 +162,145 @@ class ReplayServer:
         async with self._room:
             clock = Clock.start()
             try:
-                head = await self._asked(connection)
-                if head is None:
+                asked = await self._asked(connection)
+                if asked is None:
                     return
-                other = self._other_answer(head)
-                if other is not None:
-                    connection.send(answer_bytes(other))
+                chosen = await self._choose(asked)
+                if isinstance(chosen, Response):
+                    connection.send(answer_bytes(chosen))
                     return
-                self._begun += 1
-                self._verdicts.put_nowait(await self._session(connection, clock, head))
+                trace, script = chosen
+                session = _Session(self._options, self._records, trace, script, connection, clock)
+                self._verdicts.put_nowait(await session.play(asked))
             except Exception as error:  # a task's own would reach nobody
                 self._verdicts.put_nowait(error)
             finally:
                 await connection.close()
 
-    async def _asked(self, connection: Connection) -> Head | None:
+    async def _asked(self, connection: Connection) -> _Asked | None:
         """The request; None for a connection that asks for nothing, such as a port probe."""
         try:
             async with asyncio.timeout(self._options.timeout):
                 raw = await connection.head(head_size)
+                parsed = parse_head(raw) if raw is not None else None
+                if parsed is None:
+                    return None
+                body = Body.of_request(parsed[0])
+                while not body.done:
+                    data = await connection.head(lambda waiting: len(waiting) or None)
+                    if data is None:
+                        break
+                    body.feed(data)
+                return _Asked(parsed[0], bytes(body.data))
         except (TimeoutError, BadHead):
             return None
-        parsed = parse_head(raw) if raw is not None else None
-        return parsed[0] if parsed else None
 
-    def _other_answer(self, head: Head) -> Response | None:
-        """The answer to a request that begins no session, such as a health check."""
-        sessions = self._options.sessions
-        recorded = self.script.session.request
-        assert recorded is not None
-        wanted = is_upgrade((h[0], h[1]) for h in recorded.headers)
-        if wanted and not is_upgrade((h[0], h[1]) for h in head.headers):
-            return _UPGRADE_REQUIRED
-        return _ALL_SERVED if sessions and self._begun >= sessions else None
+    async def _choose(self, asked: _Asked) -> tuple[Path, Script] | Response:
+        """The trace that answers a request, or the answer if none does."""
+        if self._options.sessions and self._begun >= self._options.sessions:
+            return _plain(503, "All Sessions Served")
+        volume = self.library.pick(asked.path, asked.head.headers, asked.host)
+        if isinstance(volume, str):
+            if self.library.wants_upgrades and not asked.upgrade:
+                return _UPGRADE_REQUIRED  # such as a health check
+            self._on_refused(f"no trace answers {asked.head.start[0]} {asked.path}: {volume}")
+            return _plain(404, "Not Recorded", f"no recorded session answers this: {volume}\n")
+        self._begun += 1
+        return volume.trace, await asyncio.to_thread(self._script, volume.trace)
 
-    async def _session(self, connection: Connection, clock: Clock, head: Head) -> Verdict:
-        options = self._options
-        recording = self._records.begin(
-            self.script.session, clock, "replay-server", connection.peer
-        )
-        schedule = Schedule(self.script, pace=options.pace, timeout_ns=int(options.timeout * 1e9))
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A request that came, with the beginning of its body."""
+
+    head: Head
+    body: bytes
+
+    @property
+    def path(self) -> str:
+        return self.head.start[1]
+
+    @property
+    def host(self) -> str:
+        """Of the Host header, without the port."""
+        host = (self.head.get("host") or "").strip()
+        name = host.rpartition(":")[0] if host.rpartition(":")[2].isdecimal() else host
+        return name.strip("[]").lower()
+
+    @property
+    def upgrade(self) -> bool:
+        return is_upgrade((h[0], h[1]) for h in self.head.headers)
+
+
+@dataclass(slots=True)
+class _Session:
+    """One session with an app."""
+
+    options: ServerOptions
+    records: Records
+    trace: Path
+    script: Script
+    connection: Connection
+    clock: Clock
+
+    async def play(self, asked: _Asked) -> Verdict:
+        """Answer, play, and judge."""
+        connection, clock, script = self.connection, self.clock, self.script
+        recording = self.records.begin(script.session, clock, "replay-server", connection.peer)
         try:
-            host, port = connection.local
-            method, path, _ = head.start
-            request = Request(0, method, "ws", host, port, path, headers=head.headers)
-            recording.add(self._records.request(request))
-            response = self._answer(head)
+            request = self._request(asked)
+            recording.add(self.records.request(request))
+            schedule = Schedule(
+                script,
+                timeout_ns=int(self.options.timeout * 1e9),
+                gate=self._gate(recording.session),
+            )
+            response = self._answer(asked.head)
             if response is None:
-                await self._no_answer(connection, recording, clock)
+                await self._no_answer(recording)
             else:
+                await self._answered_later()
                 connection.send(answer_bytes(response))
                 response = replace(response, t_ns=clock.now())
-                recording.response(self._records.response(response, request))
+                recording.response(self.records.response(response, request))
             if response is not None and response.status == 101:
-                await Player(schedule, connection, recording, clock).play()
+                endpoint = self._endpoint(response, recording, schedule)
+                await Player(endpoint, connection, clock).play()
         finally:
             recording.end(clock.now(), "stopped")
         # In a thread: other sessions keep their pace meanwhile.
-        return await asyncio.to_thread(judge, self.trace, recording.path, schedule)
+        return await asyncio.to_thread(
+            judge, self.trace, recording.path, schedule, rules=self.options.rules
+        )
+
+    def _request(self, asked: _Asked) -> Request:
+        method, path, _ = asked.head.start
+        host, port = self.connection.local
+        scheme = "ws" if asked.upgrade else "http"
+        recorded = self.script.session.request
+        if self.options.proxied and recorded is not None:
+            host, port, scheme = asked.host or host, recorded.port, recorded.scheme
+        body = None if asked.upgrade else asked.body
+        return Request(0, method, scheme, host, port, path, headers=asked.head.headers, body=body)
+
+    def _gate(self, session: Session) -> Gate:
+        """What counts of the app's messages, where its audio is another than the recorded."""
+        gate = self.script.gate
+        if self.options.audio != "seconds":
+            return gate
+        recorded = _bytes_per_second(self.script.session, self.script)
+        now = _bytes_per_second(session, self.script)
+        return replace(gate, scale=recorded / now) if now else gate
+
+    async def _answered_later(self) -> None:
+        """Wait as long as the recorded server did, if it was slow."""
+        session = self.script.session
+        if self.options.pace.fast or session.request is None or session.response is None:
+            return
+        took = max(0, session.response.t_ns - session.request.t_ns)
+        due = self.options.pace.scaled(took) - self.clock.now()
+        if due > _SLOW_ANSWER_NS:
+            await asyncio.sleep(due / 1e9)
 
     def _answer(self, head: Head) -> Response | None:
         """The recorded answer, made for this request; None where there was none."""
@@ -189,13 +310,37 @@ class ReplayServer:
         headers = accept(recorded, head) if recorded.status == 101 else refuse(recorded)
         return replace(recorded, headers=headers, redacted=[])
 
-    async def _no_answer(self, connection: Connection, recording: Recording, clock: Clock) -> None:
+    def _endpoint(self, response: Response, recording: Recording, schedule: Schedule) -> Endpoint:
+        extensions = header(((h[0], h[1]) for h in response.headers), "sec-websocket-extensions")
+        fresh = Fresh(False, self.script.given, ids=not self.options.keep_ids)
+        return Endpoint(schedule, recording, fresh=fresh, deflate=Deflate.parse(extensions))
+
+    async def _no_answer(self, recording: Recording) -> None:
         """End the connection without an answer, as the recorded server did."""
         session = self.script.session
         reset = session.received.ended is not None and session.received.ended.how == "reset"
         if reset:
-            await connection.reset()
+            await self.connection.reset()
         failure = session.failure
         where, message = (failure.where, failure.message) if failure else ("handshake", "no answer")
-        recording.add(Failure(clock.now(), where, False, message))
-        recording.add(Eof(clock.now(), False, "reset" if reset else "eof"))
+        recording.add(Failure(self.clock.now(), where, False, message))
+        recording.add(Eof(self.clock.now(), False, "reset" if reset else "eof"))
+
+
+def _bytes_per_second(session: Session, script: Script) -> int:
+    """Of a session's audio, 0 where that is not known."""
+    recorded = script.session
+    form = declared(session, load().api(recorded.provider, recorded.api))
+    return form.bytes_per_second if form else 0
+
+
+def _plain(status: int, reason: str, body: str = "") -> Response:
+    data = body.encode()
+    headers = [*_CLOSING, ["Content-Length", str(len(data))]]
+    return Response(0, status, reason, headers=headers, body=data)
+
+
+_UPGRADE_REQUIRED = replace(
+    _plain(426, "Upgrade Required"),
+    headers=[["Upgrade", "websocket"], *_CLOSING, ["Content-Length", "0"]],
+)

@@ -3,7 +3,7 @@
 Pure: no sockets, no files, no clocks.
 """
 
-from .deflate import Inflater
+from .deflate import Deflater, Inflater
 from .frames import RSV1, RSV2, RSV3, Close, Frame, Garbage, Opcode
 from .handshake import Deflate, accept_key, header, is_upgrade
 from .parser import FrameParser, RuleChecker
@@ -14,6 +14,7 @@ __all__ = [
     "RSV3",
     "Close",
     "Deflate",
+    "Deflater",
     "Frame",
     "FrameParser",
     "Garbage",

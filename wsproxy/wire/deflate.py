@@ -1,8 +1,9 @@
-"""permessage-deflate, read side: frames as sent in, inflated payloads out (RFC 7692)."""
+"""permessage-deflate: frames as sent in, inflated payloads out, and back (RFC 7692)."""
 
 from __future__ import annotations
 
 import zlib
+from dataclasses import replace
 
 from .frames import RSV1, Frame, Opcode
 from .handshake import Deflate
@@ -87,3 +88,43 @@ class Inflater:
             data = self._stream.unused_data
             self._stream = zlib.decompressobj(self._wbits)
         return None
+
+
+class Deflater:
+    """Deflates the messages of one direction, frame by frame, in their order.
+
+    Args:
+        deflate: what the handshake agreed on.
+        from_client: which side's frames these are.
+    """
+
+    def __init__(self, deflate: Deflate, *, from_client: bool) -> None:
+        self._keep_window = not (
+            deflate.client_no_context_takeover
+            if from_client
+            else deflate.server_no_context_takeover
+        )
+        bits = deflate.client_max_window_bits if from_client else deflate.server_max_window_bits
+        # zlib makes no raw stream of window 8, and what it makes with 9 may look back too far.
+        self._stored = bits == 8
+        self._wbits = -max(bits, 9)
+        self._stream = self._new_stream()
+
+    def deflate(self, frame: Frame) -> Frame:
+        """A data frame as it goes over the wire, RSV1 set if it begins a message.
+
+        Fragments of one message are all given to it, and nothing else: messages that are
+        sent as they are leave the window alone (section 7.2.1).
+        """
+        data = self._stream.compress(frame.payload) + self._stream.flush(zlib.Z_SYNC_FLUSH)
+        if frame.fin:
+            # Nothing new since the last flush is an empty block all the same (section 7.2.3.6).
+            data = data.removesuffix(_TAIL) or b"\0"
+            if not self._keep_window:
+                self._stream = self._new_stream()
+        first = frame.opcode is not Opcode.CONTINUATION
+        return replace(frame, payload=data, rsv=frame.rsv | RSV1 if first else frame.rsv)
+
+    def _new_stream(self) -> zlib._Compress:
+        level = 0 if self._stored else zlib.Z_DEFAULT_COMPRESSION
+        return zlib.compressobj(level, zlib.DEFLATED, self._wbits)

@@ -1,0 +1,75 @@
+"""Reads the answer to a request, from its bytes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from wsproxy.trace import Response
+
+from .handshake import BadHead, Body, parse_head
+
+
+class AnswerReader:
+    """Takes bytes until the answer is complete: a 101's head, or a refusal with its body.
+
+    Attributes:
+        response: the answer once its head is there; its body grows. `t_ns` is 0.
+        error: what is wrong with it, None if nothing is.
+        done: nothing more is to come.
+        rest: bytes behind the head of a 101; the first of the session.
+    """
+
+    def __init__(self) -> None:
+        self.response: Response | None = None
+        self.error: str | None = None
+        self.done = False
+        self.rest = b""
+        self._head = bytearray()
+        self._body: Body | None = None
+
+    def feed(self, data: bytes) -> None:
+        """Take the next bytes."""
+        if self._body is not None:
+            self._feed_body(data)
+            return
+        self._head += data
+        try:
+            parsed = parse_head(self._head)
+            if parsed is None:
+                return
+            head, size = parsed
+            status = head.status
+        except BadHead as error:
+            self.error, self.done = str(error), True
+            return
+        rest = bytes(self._head[size:])
+        if 100 <= status < 200 and status != 101:  # an interim answer (RFC 9110, section 15.2)
+            self._head.clear()
+            self.feed(rest)
+            return
+        self.response = Response(0, status, head.start[2], head.start[0], head.headers)
+        if status == 101:
+            self.rest, self.done = rest, True
+            return
+        self._body = Body(head)
+        self._feed_body(rest)
+
+    def end(self) -> None:
+        """The connection ended."""
+        self.done = True
+        if self.response is None and self.error is None:
+            self.error = "the connection ended before an answer"
+
+    def late(self, seconds: float) -> None:
+        """It took too long; what came of a body stays."""
+        self.done = True
+        if self.response is None:
+            self.error = f"no answer to the request in {seconds:g} s"
+
+    def _feed_body(self, data: bytes) -> None:
+        body, response = self._body, self.response
+        assert body is not None and response is not None
+        if data:
+            body.feed(data)
+        self.response = replace(response, body=bytes(body.data), body_length=body.length)
+        self.done = body.done

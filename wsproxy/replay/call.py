@@ -1,0 +1,223 @@
+"""A trace made ready to be replayed as the client, any number of times; without sockets.
+
+What is needed for it is asked for here, before anything is sent.
+"""
+
+from __future__ import annotations
+
+import os
+import ssl
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from wsproxy.catalog import Provider, load
+from wsproxy.compare import STANDARD, Rules
+from wsproxy.errors import UsageError
+from wsproxy.recording import Clock, Recording
+from wsproxy.trace import Eof, Failure, Request, Response
+from wsproxy.wire import Deflate, Frame, Opcode, header, is_upgrade
+
+from .credentials import Credentials, is_loopback
+from .endpoint import Endpoint
+from .fresh import Fresh, lacking, moved_since
+from .handshake import MAX_BODY, fresh_request_headers, printable, request_bytes
+from .pace import RECORDED, Pace
+from .recorded import Records
+from .schedule import Schedule
+from .script import Script
+from .target import Target, proxy_for, trust
+
+
+@dataclass(frozen=True, slots=True)
+class ClientOptions:
+    """What the user asks of a replay as the client.
+
+    Attributes:
+        to: ws or wss URL; its path and query, if it has any, replace the recorded ones.
+        pace: how fast.
+        headers, query, subprotocol: replace or add; credentials that were taken out, first.
+        fields: JSON fields of messages whose credentials were taken out: (name, value).
+        proxy: URL of an HTTP or SOCKS proxy; "" for none, None for the environment's.
+        insecure: do not check the server's certificate.
+        ca: file with certificates to trust.
+        timeout: seconds that the server may take longer than in the recording.
+        keep_ids: send ids and times in messages as recorded.
+        rules: how what came is compared with the recording.
+    """
+
+    to: str
+    pace: Pace = RECORDED
+    headers: Sequence[tuple[str, str]] = ()
+    query: Sequence[tuple[str, str]] = ()
+    subprotocol: str | None = None
+    fields: Sequence[tuple[str, str]] = field(default=(), repr=False)
+    proxy: str | None = None
+    insecure: bool = False
+    ca: Path | None = None
+    timeout: float = 10.0
+    keep_ids: bool = False
+    rules: Rules = STANDARD
+
+
+class Call:
+    """A trace to be replayed as the client.
+
+    Args:
+        trace: what to replay.
+        script: its client's side, if it is at hand.
+
+    Attributes:
+        patience: how long the answer to the request may take, seconds.
+
+    Raises:
+        TraceError: the trace cannot be read.
+        UsageError: it holds nothing to replay, a credential is missing, a bad URL.
+    """
+
+    def __init__(self, trace: Path, options: ClientOptions, script: Script | None = None) -> None:
+        self.trace = trace
+        self.options = options
+        self.script = script or Script.read(trace, "client", options.pace)
+        self.target = Target.parse(options.to)
+        self.proxy = proxy_for(self.target, options.proxy)
+        self.context: ssl.SSLContext | None = None
+        if self.target.tls:
+            self.context = trust(options.ca, insecure=options.insecure)
+        self._provider = load().provider(self.script.session.provider or "")
+        self._recorded = self._recorded_request()
+        self._credentials = self._made_credentials()
+        self.wire(self.request())  # what is missing or damaged is said now
+        self._secrets = self._message_secrets()
+        self.patience = options.timeout + self._answered_after()
+
+    def request(self) -> Request:
+        """The request to send, with a fresh key and the user's credentials in it."""
+        recorded = self._recorded
+        headers = fresh_request_headers(recorded.headers, self.target.authority)
+        body = recorded.body if not self.upgrade else None
+        if body:
+            headers.append(["Content-Length", str(len(body))])
+        path = self.target.path_of(recorded.path)
+        headers, path = self._credentials.fill(headers, path)
+        to = self.target
+        return Request(
+            0, recorded.method, to.scheme, to.host, to.port, path, headers=headers, body=body
+        )
+
+    def wire(self, request: Request) -> bytes:
+        """The request's bytes, its body included."""
+        return request_bytes(request) + (request.body or b"")
+
+    @property
+    def upgrade(self) -> bool:
+        """Whether an upgrade is asked for; else it is a plain HTTP exchange."""
+        return is_upgrade((h[0], h[1]) for h in self._recorded.headers)
+
+    @property
+    def timeout_ns(self) -> int:
+        return int(self.options.timeout * 1e9)
+
+    def schedule(self) -> Schedule:
+        """The schedule of one replay."""
+        return Schedule(self.script, timeout_ns=self.timeout_ns)
+
+    def begin(self, records: Records, clock: Clock, request: Request) -> Recording:
+        """The recording of one replay, its request in it.
+
+        Raises:
+            UsageError: the file cannot be created.
+        """
+        recording = records.begin(self.script.session, clock, "replay-client", None)
+        recording.add(records.request(request))
+        return recording
+
+    def endpoint(self, response: Response, recording: Recording, schedule: Schedule) -> Endpoint:
+        """The client's end of an accepted session."""
+        extensions = header(((h[0], h[1]) for h in response.headers), "sec-websocket-extensions")
+        return Endpoint(schedule, recording, fresh=self._fresh(), deflate=Deflate.parse(extensions))
+
+    def accepted(self, response: Response | None) -> bool:
+        """Whether the session goes on as the recorded one did."""
+        return response is not None and response.status == 101 and self.script.session.accepted
+
+    # -- what is needed
+
+    def _recorded_request(self) -> Request:
+        session = self.script.session
+        recorded = session.request
+        if recorded is None or not recorded.headers or (session.start and session.start.made_up):
+            how = session.failure
+            why = f": it failed before ({printable(how.where)})" if how else ""
+            raise UsageError(f"there is no handshake in this trace to replay as the client{why}")
+        headers = [(h[0], h[1]) for h in recorded.headers]
+        length = header(headers, "content-length") or "0"
+        kept = len(recorded.body or b"")
+        whole = int(length) == kept if length.isdecimal() and int(length) else kept < MAX_BODY
+        if not is_upgrade(headers) and not whole:
+            raise UsageError(
+                f"of the request's body of {printable(length)} bytes {kept} were kept: it cannot "
+                "be replayed"
+            )
+        return recorded
+
+    def _made_credentials(self) -> Credentials:
+        options, provider = self.options, self._provider
+        return Credentials(
+            options.headers,
+            options.query,
+            options.subprotocol,
+            provider.credentials.environment if provider else (),
+            os.environ,
+            made_up=is_loopback(self.target.host),
+        )
+
+    def _message_secrets(self) -> dict[str, str]:
+        """Credentials of messages by their JSON fields."""
+        names = message_fields(self._provider)
+        given = dict(self.options.fields)
+        payloads = (
+            step.item.payload
+            for step in self.script.steps
+            if isinstance(step.item, Frame) and step.item.opcode is Opcode.TEXT
+        )
+        needed = dict.fromkeys(
+            name for payload in payloads for name in lacking(payload, (*names, *given))
+        )
+        return self._credentials.for_fields(needed, given)
+
+    def _fresh(self) -> Fresh:
+        start = self.script.session.start
+        api = load().api(self.script.session.provider, self.script.session.api)
+        return Fresh(
+            True,
+            self.script.given,
+            moved_since(start.started_at_ns if start else 0, time.time_ns()),
+            self._secrets,
+            ids=not self.options.keep_ids,
+            azure=api is not None and api.envelope == "azure",
+        )
+
+    def _answered_after(self) -> float:
+        """How long the recorded server took to answer the request, seconds."""
+        session = self.script.session
+        if session.request is None or session.response is None:
+            return 0.0
+        return max(0, session.response.t_ns - session.request.t_ns) / 1e9
+
+
+def message_fields(provider: Provider | None) -> tuple[str, ...]:
+    """The JSON fields that carry a provider's credentials."""
+    return provider.credentials.message_fields if provider else ()
+
+
+def no_answer(recording: Recording, now_ns: int, message: str, end: str | None) -> None:
+    """Record that the request was not answered.
+
+    Args:
+        end: how the server ended the connection, None if it did not.
+    """
+    recording.add(Failure(now_ns, "handshake", False, message))
+    if end is not None:
+        recording.add(Eof(now_ns, False, end))

@@ -1,0 +1,232 @@
+"""One side of a recording as steps: what it did, when, and what had come before."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field, replace
+
+from wsproxy.catalog import load
+from wsproxy.errors import LimitExceeded
+from wsproxy.session import Session
+from wsproxy.trace import Bytes, Eof, FrameRecord, Record, TraceReader
+from wsproxy.wire import RSV1, Deflate, Frame, Garbage, Opcode, header
+
+from .fresh import Given
+from .pace import RECORDED, Pace
+from .progress import BY_BYTES, NOTHING, Counter, Ending, Gate, Item, Progress
+
+MAX_CONTENT = 1 << 30  # bytes of one side's frames that a replay holds
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One thing that a side does.
+
+    Attributes:
+        t_ns: when, from the upgrade's completion.
+        item: a frame, bytes that are none, or the end of the direction.
+        cause: what of the other side had come before.
+        cause_ns: when the last of that had come; 0 where nothing had.
+        number: the frame's number in the recording, 0 for what is no frame.
+        deflate: the frame was compressed on the wire; `item` is not.
+    """
+
+    t_ns: int
+    item: Item
+    cause: Progress = NOTHING
+    cause_ns: int = 0
+    number: int = 0
+    deflate: bool = False
+
+    @property
+    def is_close(self) -> bool:
+        return is_close(self.item)
+
+
+@dataclass(slots=True)
+class Script:
+    """One side of a recording.
+
+    Attributes:
+        from_client: which side.
+        pace: at which it is to be played.
+        gate: what of the other side's messages counts.
+        session: the whole recording, folded.
+        steps: what the side did, in order, without the Pongs in `answers`.
+        answers: delays of the Pongs by the number (from 0) of the Ping they answer, ns.
+        answers_all: every Ping was answered, so those beyond the recording are as well.
+        other: the other side's progress at the end.
+        given: the ids in the other side's messages.
+        end_ns: when the session ended, from the upgrade's completion.
+    """
+
+    from_client: bool
+    pace: Pace = RECORDED
+    gate: Gate = BY_BYTES
+    session: Session = field(default_factory=Session)
+    steps: list[Step] = field(default_factory=list)
+    answers: dict[int, int] = field(default_factory=dict)
+    answers_all: bool = True
+    other: Progress = NOTHING
+    given: Given = field(default_factory=Given)
+    end_ns: int = 0
+
+    @property
+    def deflate(self) -> Deflate | None:
+        """What the recorded handshakes agreed on."""
+        response = self.session.response
+        headers = ((h[0], h[1]) for h in response.headers) if response else ()
+        return Deflate.parse(header(headers, "sec-websocket-extensions"))
+
+    @classmethod
+    def read(
+        cls,
+        path: str | os.PathLike[str],
+        side: str,
+        pace: Pace = RECORDED,
+        *,
+        audio: str = "bytes",
+    ) -> Script:
+        """Read one side ("client" or "server") of a trace.
+
+        Args:
+            pace: at which it is to be played; it decides what counts as progress.
+            audio: what counts of the app's audio: one of progress.AMOUNTS.
+
+        Raises:
+            TraceError: it cannot be read.
+            LimitExceeded: the side sent more than MAX_CONTENT bytes.
+        """
+        from_client = side == "client"
+        # How much speech comes back is the server's affair; how much is sent decides.
+        counted = "once" if pace.causal and from_client else audio
+        script = cls(from_client, pace, Gate(counted, pace.causal))
+        builder = _Builder(script)
+        with TraceReader(path) as reader:
+            for record in reader:
+                builder.add(record)
+            script.session.losses = reader.losses
+        builder.finish()
+        return script
+
+
+class _Builder:
+    """Folds records into a script."""
+
+    def __init__(self, script: Script) -> None:
+        self._script = script
+        self._counter = Counter(script.gate)
+        self._cause = NOTHING  # the other side's progress, as far as it gates steps
+        self._cause_ns = 0  # when that last changed
+        self._closed = False  # the side has sent its Close
+        self._ended = False  # the side itself
+        self._deflated = False  # its message at hand was compressed
+        self._unanswered: list[tuple[int, int, bytes]] = []  # Pings: number, time, payload
+        self._pings = 0
+        self._size = 0
+
+    def add(self, record: Record) -> None:
+        script = self._script
+        script.session.add(record)
+        opened = script.session.opened_ns
+        if opened is None or not isinstance(record, FrameRecord | Bytes | Eof):
+            self._learn_api()
+            return
+        t_ns = max(0, record.t_ns - opened)
+        item = self._item(record)
+        if item is None:
+            return
+        if record.from_client is not script.from_client:
+            self._other(t_ns, item)
+        elif not self._answer(t_ns, item):
+            self._own(t_ns, item, record)
+
+    def finish(self) -> None:
+        script = self._script
+        script.other = self._counter.progress
+        script.answers_all = bool(script.answers) and not self._unanswered
+        opened = script.session.opened_ns or 0
+        script.end_ns = max(0, script.session.duration_ns - opened)
+
+    def _learn_api(self) -> None:
+        """Look it up once it is known whose session this is."""
+        script, start = self._script, self._script.session.start
+        if script.gate.by_kind and script.gate.api is None and start is not None:
+            api = load().api(start.provider, start.api)
+            script.gate = replace(script.gate, api=api)
+            self._counter = Counter(script.gate)
+
+    def _item(self, record: FrameRecord | Bytes | Eof) -> Item | None:
+        match record:
+            case FrameRecord():
+                rsv = record.rsv & ~RSV1 if self._begins_deflated(record) else record.rsv
+                frame = replace(record.frame, cut=record.cut, rsv=rsv)
+                # The stock layer's messages come without keys; a client masks all the same.
+                start = self._script.session.start
+                if record.from_client and start is not None and start.capture == "messages":
+                    frame = replace(frame, mask=bytes(4))
+                return frame
+            case Bytes():
+                return Garbage(record.data, record.broken_rule)
+            case Eof(how="close-notify"):
+                return None  # TLS's end; the FIN that follows it has a record of its own
+            case Eof():
+                return Ending("reset" if record.how == "reset" else "eof")
+
+    def _other(self, t_ns: int, item: Item) -> None:
+        if isinstance(item, Frame) and item.opcode is Opcode.PING:
+            self._unanswered.append((self._pings, t_ns, item.payload))
+            self._pings += 1
+        if isinstance(item, Frame):
+            self._script.given.take(item)
+        if not self._counter.take(item):
+            return
+        progress = self._counter.progress
+        if self._closed:
+            # What was on its way when this side closed need not come again.
+            progress = replace(self._cause, closes=progress.closes, ended=progress.ended)
+        if progress != self._cause:
+            self._cause, self._cause_ns = progress, t_ns
+
+    def _answer(self, t_ns: int, item: Item) -> bool:
+        if not isinstance(item, Frame) or item.opcode is not Opcode.PONG:
+            return False
+        for index, (number, pinged_ns, payload) in enumerate(self._unanswered):
+            if payload == item.payload:
+                self._script.answers[number] = t_ns - pinged_ns
+                # Older ones stay unanswered: a Pong answers the latest (section 5.5.3).
+                del self._unanswered[index]
+                return True
+        return False
+
+    def _own(self, t_ns: int, item: Item, record: FrameRecord | Bytes | Eof) -> None:
+        script = self._script
+        if isinstance(item, Frame | Garbage):
+            self._size += len(item.payload if isinstance(item, Frame) else item.data)
+            if self._size > MAX_CONTENT:
+                raise LimitExceeded("the trace holds more than a replay keeps in memory (1 GiB)")
+        if self._ended and item != Ending("reset"):
+            return  # nothing can be sent after a FIN
+        self._ended = self._ended or isinstance(item, Ending)
+        number = script.session.frame_count if isinstance(record, FrameRecord) else 0
+        deflate = isinstance(record, FrameRecord) and self._was_deflated(record)
+        script.steps.append(Step(t_ns, item, self._cause, self._cause_ns, number, deflate))
+        self._closed = self._closed or is_close(item)
+
+    def _was_deflated(self, record: FrameRecord) -> bool:
+        """Whether a frame belongs to a compressed message, and was inflated for the trace."""
+        if record.opcode > Opcode.BINARY:
+            return False
+        if record.opcode != Opcode.CONTINUATION:
+            self._deflated = self._begins_deflated(record)
+        return self._deflated and not record.deflated
+
+    def _begins_deflated(self, record: FrameRecord) -> bool:
+        """Whether a frame's RSV1 means that it was compressed, and no rule is broken by it."""
+        first = record.opcode in (Opcode.TEXT, Opcode.BINARY)
+        deflated = first and bool(record.rsv & RSV1) and not record.deflated
+        return deflated and self._script.deflate is not None
+
+
+def is_close(item: Item) -> bool:
+    return isinstance(item, Frame) and item.opcode is Opcode.CLOSE
