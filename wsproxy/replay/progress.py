@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from wsproxy.compare import MAX_TEXT, kind_of
+from wsproxy.catalog import Api
+from wsproxy.compare.kinds import MAX_TEXT, is_interim, keeps_alive, kind_of
 from wsproxy.wire import Frame, Garbage, Opcode
 
 AMOUNTS = ("bytes", "frames", "seconds")
