@@ -190,8 +190,8 @@ def _print(made: Made) -> None:
 def _warn(made: Made, changes: list[Change]) -> None:
     """Where a session was to have a condition and is explained as something else."""
     wanted = [change.id.lower() for change in changes if isinstance(change, Condition)]
-    found = next((finding.id.lower() for finding in made.session.findings), "")
-    if wanted and not f".{found}".endswith(f".{wanted[-1]}"):
+    found = next((finding.id for finding in made.session.findings), "")
+    if wanted and not f".{found.lower()}".endswith(f".{wanted[-1]}"):
         text = f"note: what else is in the session makes it read as {found or 'a good one'} first"
         print(safe(text), file=sys.stderr)  # noqa: T201
 
