@@ -16,5 +16,6 @@ text         long values, shortened to where they differ
 """
 
 from .comparison import STANDARD, Comparison, Difference, Rules, compare
+from .kinds import MAX_TEXT, kind_of
 
-__all__ = ["STANDARD", "Comparison", "Difference", "Rules", "compare"]
+__all__ = ["MAX_TEXT", "STANDARD", "Comparison", "Difference", "Rules", "compare", "kind_of"]

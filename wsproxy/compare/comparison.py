@@ -29,6 +29,11 @@ from .volatile import stable_value
 SAME_AUDIO = 0.1  # part of the server's audio that may be missing, or too much
 _KINDS_SHOWN = 12  # on either side of the first one that differs
 
+# What is always compared, besides how it was asked for and ended.
+_RECEIVED = ("messages", "passing", "violations", "audio_received")
+_SENT = ("messages_sent", "violations_sent", "audio_sent")
+_FRAMES = {"frame_sent": True, "frame_received": False}
+
 
 @dataclass(frozen=True, slots=True)
 class Rules:
@@ -79,6 +84,7 @@ class Comparison:
             "different messages"; "" where they are not compared.
         wer: word errors for each word of the recorded transcript; None without any words.
         latency: by name, "recorded", "replayed" and "delta" in ms.
+        compared: names of all fields that were compared.
         notes: what qualifies the verdict.
     """
 
@@ -89,11 +95,18 @@ class Comparison:
     sent: str = ""
     wer: float | None = None
     latency: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    compared: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     @property
     def same(self) -> bool:
         return self.verdict == "reproduced"
+
+    @property
+    def equal(self) -> list[str]:
+        """Names of the fields that were compared, and are the same."""
+        other = {difference.field for difference in self.differences}
+        return [name for name in self.compared if name not in other]
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -104,6 +117,7 @@ class Comparison:
             "sent": self.sent,
             "wer": self.wer,
             "latency": {name: dict(values) for name, values in self.latency.items()},
+            "compared": self.compared,
             "notes": self.notes,
         }
 
@@ -143,6 +157,7 @@ def compare(
         sent,
         round(heard.rate, 4) if heard else None,
         latency(pair.left.story, pair.right.story),
+        pair.compared(client_sent=client_sent),
         pair.notes(),
     )
 
@@ -184,8 +199,11 @@ class _Pair:
 
     # -- how it was asked for, and how it ended
 
+    def _asked(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        return asked(self.left.session, self._catalog), asked(self.right.session, self._catalog)
+
     def requests(self) -> list[Difference]:
-        a, b = (asked(outcome.session, self._catalog) for outcome in (self.left, self.right))
+        a, b = self._asked()
         return [Difference(n, a.get(n), b.get(n)) for n in _names(a, b) if a.get(n) != b.get(n)]
 
     def endings(self) -> list[Difference]:
@@ -262,8 +280,8 @@ class _Pair:
         return [
             Difference(
                 "transcript",
-                heard.recorded,
-                heard.replayed,
+                heard.recorded or None,
+                heard.replayed or None,
                 heard.recorded_frame,
                 heard.replayed_frame,
             )
@@ -365,7 +383,7 @@ class _Pair:
 
     def frames(self) -> list[Difference]:
         out = []
-        for name, from_client in (("frame_sent", True), ("frame_received", False)):
+        for name, from_client in _FRAMES.items():
             found = first_frame_difference(*self._paths, from_client=from_client)
             if found is not None:
                 out.append(
@@ -378,6 +396,22 @@ class _Pair:
                     )
                 )
         return out
+
+    def compared(self, *, client_sent: bool) -> list[str]:
+        """Names of what is compared; of what neither session has, nothing is."""
+        left, right = self._stories
+        names = [
+            *(_names(*self._asked()) if client_sent else []),
+            *_names(self.left.fields(), self.right.fields()),
+            *_RECEIVED,
+        ]
+        if left.errors or right.errors:
+            names.append("error")
+        if self.heard is not None:
+            names.append("transcript")
+        if client_sent:
+            names += _SENT
+        return names + (list(_FRAMES) if self._rules.strict else [])
 
     def notes(self) -> list[str]:
         notes = []

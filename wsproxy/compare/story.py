@@ -245,7 +245,9 @@ class Story:
             if result.anything and self.moments.transcript is None:
                 self.moments.transcript = part.t_ns
             if result.final:
-                self.transcript.add(part.frame, result)
+                # What came after the app had left was on its way, or was not.
+                if self.sent.ended_ns is None:
+                    self.transcript.add(part.frame, result)
                 self.moments.final = part.t_ns if result.anything else self.moments.final
             else:
                 kind, role = f"{kind} (interim)", Role.PASSING

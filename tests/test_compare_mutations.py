@@ -1,0 +1,495 @@
+"""Each compared field turns the verdict, and is named; what is volatile does not."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sessions import (
+    APP,
+    FAILED,
+    LISTEN,
+    MS,
+    REFUSED,
+    RESET,
+    SERVER,
+    SPEAK,
+    STALLED,
+    Records,
+    audio,
+    closed,
+    result,
+    said,
+    write,
+)
+from wsproxy.compare import STANDARD, Comparison, Rules, compare
+from wsproxy.trace import Eof, Failure, FrameRecord, Record, Request, Response
+from wsproxy.wire import Opcode
+
+Change = Callable[[Records], Records]
+
+_API = {id(SPEAK): "speak"}
+
+
+@pytest.fixture
+def turned(tmp_path: Path) -> Callable[..., Comparison]:
+    """Compare a session with the same after a change."""
+    numbers = itertools.count()
+
+    def compared(
+        base: Records, change: Change, rules: Rules = STANDARD, **options: Any
+    ) -> Comparison:
+        api = _API.get(id(base), "listen")
+        number = next(numbers)
+        left = write(tmp_path / f"{number}a.wstrace", base, api=api)
+        right = write(tmp_path / f"{number}b.wstrace", change(list(base)), api=api)
+        return compare(left, right, rules=rules, **options)
+
+    return compared
+
+
+# -- changes
+
+
+def same(records: Records) -> Records:
+    return records
+
+
+def each(kind: type, **values: Any) -> Change:
+    """Other values in every record of a kind."""
+    return lambda records: [replace(r, **values) if isinstance(r, kind) else r for r in records]
+
+
+def is_text(record: Record, words: str) -> bool:
+    return (
+        isinstance(record, FrameRecord)
+        and record.opcode == Opcode.TEXT
+        and words.encode() in record.payload
+    )
+
+
+def reworded(old: str, new: str) -> Change:
+    """Another text in every text message that holds it."""
+
+    def change(records: Records) -> Records:
+        assert any(is_text(r, old) for r in records), f"nobody says {old}"
+        return [
+            replace(r, payload=r.payload.replace(old.encode(), new.encode()))
+            if isinstance(r, FrameRecord) and is_text(r, old)
+            else r
+            for r in records
+        ]
+
+    return change
+
+
+def without(words: str, *, times: int = 1000) -> Change:
+    """The first messages that hold a text are missing."""
+
+    def change(records: Records) -> Records:
+        hits = [r for r in records if is_text(r, words)][:times]
+        assert hits
+        return [r for r in records if not any(r is hit for hit in hits)]
+
+    return change
+
+
+def plus(*added: Record) -> Change:
+    return lambda records: [*records, *added]
+
+
+def asked(path: str) -> Change:
+    return each(Request, path=path)
+
+
+def of_audio(change: Callable[[list[bytes]], list[bytes]], from_client: bool = APP) -> Change:
+    """Other audio, spread over the same time."""
+
+    def changed(records: Records) -> Records:
+        old = [
+            r
+            for r in records
+            if isinstance(r, FrameRecord) and r.opcode == 2 and r.from_client is from_client
+        ]
+        new = change([r.payload for r in old])
+        first, last = old[0].t_ns / MS, old[-1].t_ns / MS
+        step = (last - first) / max(1, len(new) - 1)
+        rest = [r for r in records if not any(r is o for o in old)]
+        return rest + [audio(first + n * step, from_client, data) for n, data in enumerate(new)]
+
+    return changed
+
+
+def cut_to(size: int) -> Callable[[list[bytes]], list[bytes]]:
+    def change(chunks: list[bytes]) -> list[bytes]:
+        data = b"".join(chunks)
+        return [data[i : i + size] for i in range(0, len(data), size)]
+
+    return change
+
+
+def corrupt(chunks: list[bytes]) -> list[bytes]:
+    return [*chunks[:7], chunks[7][:10] + b"!" + chunks[7][11:], *chunks[8:]]
+
+
+def later(ms: int) -> Change:
+    """All that comes after the upgrade comes later."""
+    return lambda records: [
+        r if isinstance(r, Request | Response) else replace(r, t_ns=r.t_ns + ms * MS)
+        for r in records
+    ]
+
+
+def closing(**values: Any) -> Change:
+    """Both Close frames with another code or reason."""
+
+    def change(records: Records) -> Records:
+        out: Records = []
+        for r in records:
+            if isinstance(r, FrameRecord) and r.close is not None:
+                code = values.get("code", r.close.code)
+                r = closed(r.t_ns / MS, r.from_client, code, values.get("reason", r.close.reason))
+            out.append(r)
+        return out
+
+    return change
+
+
+def closed_by_app(records: Records) -> Records:
+    return [
+        replace(r, from_client=not r.from_client)
+        if isinstance(r, FrameRecord) and r.close is not None
+        else r
+        for r in records
+    ]
+
+
+def broken(from_client: bool) -> Change:
+    frame = FrameRecord(160 * MS, from_client, 9, b"x", broken_rule="a control frame in parts")
+    return plus(frame)
+
+
+def answered(**values: Any) -> Change:
+    return each(Response, **values)
+
+
+def body(**values: Any) -> Change:
+    def change(records: Records) -> Records:
+        (response,) = (r for r in records if isinstance(r, Response))
+        data = json.loads(response.body or b"{}") | values
+        return answered(body=json.dumps(data).encode())(records)
+
+    return change
+
+
+# -- what has to turn the verdict: the base, the change, and exactly these fields
+
+TURNS: dict[str, tuple[Records, Change, set[str]]] = {
+    "method": (LISTEN, each(Request, method="POST"), {"method"}),
+    "path": (LISTEN, asked("/v1/other?model=nova-3&keyterm=one&keyterm=two"), {"path"}),
+    "parameter": (
+        LISTEN,
+        asked("/v1/listen?model=nova-2&keyterm=one&keyterm=two"),
+        {"query.model"},
+    ),
+    "one of several": (LISTEN, asked("/v1/listen?model=nova-3&keyterm=one"), {"query.keyterm"}),
+    "new parameter": (
+        LISTEN,
+        asked("/v1/listen?model=nova-3&keyterm=one&keyterm=two&punctuate=true"),
+        {"query.punctuate"},
+    ),
+    "model id": (
+        SPEAK,
+        asked("/v1/speak?model=aura-2-thalia-en&encoding=linear16&sample_rate=24000&voice_id=x"),
+        {"query.voice_id"},
+    ),
+    "subprotocol": (
+        LISTEN,
+        each(
+            Request, headers=[["Upgrade", "websocket"], ["Sec-WebSocket-Protocol", "v2, REDACTED"]]
+        ),
+        {"subprotocol"},
+    ),
+    "close code": (STALLED, closing(code=1008), {"close_code"}),
+    "close reason": (STALLED, closing(reason="NET-0001 and more"), {"close_reason"}),
+    "condition": (STALLED, closing(reason="NET-0000"), {"close_reason", "condition"}),
+    "closed by": (STALLED, closed_by_app, {"closed_by"}),
+    "warning": (LISTEN, reworded("audio is late", "audio is early"), {"error"}),
+    "warning's code": (LISTEN, reworded("SLOW", "FAST"), {"error"}),
+    "warning lost": (LISTEN, without("Warning"), {"messages"}),
+    "warning twice": (
+        LISTEN,
+        plus(
+            said(1071, SERVER, {"type": "Warning", "code": "SLOW", "description": "audio is late"})
+        ),
+        {"messages"},
+    ),
+    "answer lost": (LISTEN, without("Metadata"), {"messages"}),
+    "answer twice": (LISTEN, plus(said(2110.5, SERVER, {"type": "Metadata"})), {"messages"}),
+    "answer's kind": (LISTEN, reworded("Metadata", "Farewell"), {"messages"}),
+    "flushed lost": (SPEAK, without("Flushed", times=1), {"messages"}),
+    "flushed twice": (SPEAK, plus(said(801, SERVER, {"type": "Flushed"})), {"messages"}),
+    "answer before audio": (
+        SPEAK,
+        lambda rs: [replace(r, t_ns=95 * MS) if is_text(r, '"sequence_id": 0') else r for r in rs],
+        {"messages"},
+    ),
+    "no interim results": (LISTEN, without('"is_final": false'), {"passing"}),
+    "voice activity": (
+        LISTEN,
+        plus(*(said(140 + 200 * n, SERVER, {"type": "SpeechStarted"}) for n in range(5))),
+        {"passing"},
+    ),
+    "transcript": (
+        LISTEN,
+        reworded("Over the lazy dog", "Under a crazy frog"),
+        {"transcript"},
+    ),
+    "result lost": (LISTEN, without("The quick brown fox"), {"transcript", "messages"}),
+    "half the speech": (SPEAK, of_audio(lambda c: c[:15] + c[20:], SERVER), {"audio_received"}),
+    "longer speech": (SPEAK, of_audio(lambda c: [*c, bytes(4800)], SERVER), {"audio_received"}),
+    "no speech": (SPEAK, of_audio(lambda c: [], SERVER), {"audio_received", "messages"}),
+    "violation": (LISTEN, broken(SERVER), {"violations"}),
+    "violation sent": (LISTEN, broken(APP), {"violations_sent"}),
+    "byte of audio": (LISTEN, of_audio(corrupt), {"audio_sent"}),
+    "less audio": (LISTEN, of_audio(lambda c: c[:-1]), {"audio_sent"}),
+    "more audio": (LISTEN, of_audio(lambda c: [*c, b"more"]), {"audio_sent"}),
+    "less audio before a failure": (STALLED, of_audio(lambda c: c[:-1]), {"audio_sent"}),
+    "no stall": (
+        STALLED,
+        plus(*(audio(600 + 100 * n, APP, b"z" * 320) for n in range(90))),
+        {"audio_sent"},
+    ),
+    "field of a message": (
+        LISTEN,
+        reworded('"numerals": true', '"numerals": false'),
+        {"messages_sent"},
+    ),
+    "figure in a text": (SPEAK, reworded("5 seconds", "6 seconds"), {"messages_sent"}),
+    "text to speak": (SPEAK, reworded("Go.", "Stay."), {"messages_sent"}),
+    "message lost": (LISTEN, without("CloseStream"), {"messages_sent"}),
+    "message before a failure lost": (
+        [*STALLED, said(10_495, APP, {"type": "Finalize"})],
+        without("Finalize"),
+        {"messages_sent"},
+    ),
+    "message twice": (SPEAK, plus(said(432, APP, {"type": "Flush"})), {"messages_sent"}),
+    "message in another place": (
+        LISTEN,
+        lambda rs: [replace(r, t_ns=1000 * MS) if is_text(r, "CloseStream") else r for r in rs],
+        {"messages_sent"},
+    ),
+    "no keepalive": (LISTEN, without("KeepAlive"), {"messages_sent"}),
+    "another keepalive": (
+        LISTEN,
+        reworded('"KeepAlive"', '"KeepAlive", "n": 1'),
+        {"messages_sent"},
+    ),
+    "status": (REFUSED, answered(status=402), {"status"}),
+    "error header": (
+        REFUSED,
+        answered(headers=[["dg-error", "Other"], ["date", "today"]]),
+        {"error_headers"},
+    ),
+    "body": (REFUSED, body(err_msg="no rate"), {"body"}),
+    "body that is no JSON": (REFUSED, answered(body=b"<html>"), {"body"}),
+    "reset": (RESET, each(Eof, how="eof"), {"ending"}),
+    "reset by the app": (RESET, each(Eof, from_client=APP), {"closed_by"}),
+    "where it failed": (FAILED, each(Failure, where="dns"), {"failed_where"}),
+}
+
+# Some fields follow from others: with another close code there is another condition.
+FOLLOW = {"condition", "close_code", "close_reason"}
+
+
+@pytest.mark.parametrize("name", TURNS)
+def test_a_change_of_one_thing_turns_the_verdict_and_is_named(
+    name: str, turned: Callable[..., Comparison]
+) -> None:
+    base, change, fields = TURNS[name]
+    found = turned(base, change)
+    named = {difference.field for difference in found.differences}
+    assert not found.same
+    assert named >= fields
+    assert named - fields <= FOLLOW
+
+
+def test_every_field_that_can_differ_is_among_them(turned: Callable[..., Comparison]) -> None:
+    """A field that is added to the comparison gets its mutation."""
+    named = set().union(*(fields for _, _, fields in TURNS.values()))
+    compared = set()
+    for base in (LISTEN, SPEAK, STALLED, REFUSED, RESET, FAILED):
+        compared |= set(turned(base, same).compared)
+    asked_for = {name for name in compared if name.startswith("query.")}
+    assert compared - asked_for - named == {"api"}  # see below
+    assert named & asked_for
+
+
+@pytest.mark.parametrize("base", [LISTEN, SPEAK, STALLED, REFUSED, RESET, FAILED])
+def test_a_session_is_like_itself(base: Records, turned: Callable[..., Comparison]) -> None:
+    for rules in (Rules(), Rules(strict=True), Rules(max_wer=0.0)):
+        found = turned(base, same, rules)
+        assert found.verdict == "reproduced"
+        assert found.differences == []
+        assert found.sent == "equal"
+
+
+def test_two_good_sessions_of_different_apis_are_different(tmp_path: Path) -> None:
+    left = write(tmp_path / "a.wstrace", LISTEN)
+    for api in ("speak", "listen-v2"):
+        right = write(tmp_path / f"{api}.wstrace", LISTEN, api=api)
+        assert "api" in [d.field for d in compare(left, right).differences]
+    speak = write(tmp_path / "b.wstrace", SPEAK, api="speak")
+    assert compare(left, speak).verdict == "different"
+
+
+# -- what must not
+
+ID = "00000000-1111-4000-8000-00000000000"
+
+
+def counted_otherwise(records: Records) -> Records:
+    """Interim results come more often, and not between the same answers."""
+    kept = [r for r in records if not is_text(r, '"is_final": false')]
+    return kept + [result(130 + 50 * n, "the", final=False) for n in range(15)]
+
+
+def segmented_otherwise(records: Records) -> Records:
+    kept = [r for r in records if not is_text(r, '"is_final": true')]
+    texts = ["the quick", "Brown fox jumps", "over the", "lazy dog it was"]
+    return kept + [
+        result(t, text, final=True) for t, text in zip((900, 1050, 2090, 2100), texts, strict=True)
+    ]
+
+
+KEEPS: dict[str, tuple[Records, Change]] = {
+    "times": (LISTEN, later(700)),
+    "ids of messages": (LISTEN, reworded('"r1"', '"r2"')),
+    "ids of an answer": (REFUSED, body(request_id="r2")),
+    "header that is no error": (
+        REFUSED,
+        answered(headers=[["dg-error", "Bad Request"], ["date", "tomorrow"], ["x", "y"]]),
+    ),
+    "id in a reason": (
+        [*STALLED[:-2], closed(10_500, SERVER, 1011, f"NET-0001 {ID}1 after 10 s")],
+        closing(reason=f"NET-0001 {ID}2 after 11.5 s"),
+    ),
+    "time in a warning": (
+        [*LISTEN, said(1075, SERVER, {"type": "Warning", "description": "2026-01-02T03:04:05Z"})],
+        reworded("2026-01-02T03:04:05Z", "2027-01-02T03:04:06Z"),
+    ),
+    "credential": (
+        LISTEN,
+        asked("/v1/listen?model=nova-3&keyterm=one&keyterm=two&token=other&request_id=7"),
+    ),
+    "order of parameters": (
+        LISTEN,
+        asked("/v1/listen?keyterm=one&token=REDACTED&model=nova%2D3&keyterm=two"),
+    ),
+    "message's credential": (
+        [*LISTEN, said(22, APP, {"type": "Configure", "xi_api_key": "one"})],
+        reworded('"one"', '"another"'),
+    ),
+    "order of fields": (
+        LISTEN,
+        reworded(
+            '{"type": "Configure", "features": {"numerals": true}}',
+            '{"features":{"numerals":true},"type":"Configure"}',
+        ),
+    ),
+    "interim results": (LISTEN, counted_otherwise),
+    "segments": (LISTEN, segmented_otherwise),
+    "case and punctuation": (LISTEN, reworded("Over the lazy dog, it", "over the LAZY dog it")),
+    "a keepalive more": (LISTEN, plus(said(1900, APP, {"type": "KeepAlive"}))),
+    "smaller chunks": (LISTEN, of_audio(cut_to(77))),
+    "larger chunks": (LISTEN, of_audio(cut_to(3000))),
+    "slightly longer speech": (SPEAK, of_audio(lambda c: [*c, bytes(960)], SERVER)),
+    "speech in other chunks": (
+        SPEAK,
+        of_audio(lambda c: c[:19] + [bytes(480)] * 2 + c[20:], SERVER),
+    ),
+    "audio on its way at a failure": (
+        [*STALLED, audio(10_490, APP, b"x" * 320)],
+        plus(audio(10_499, APP, b"y" * 320)),
+    ),
+    "message on its way at a failure": (STALLED, plus(said(10_480, APP, {"type": "Finalize"}))),
+    "result on its way when the app left": (
+        [*LISTEN[:-4], closed(2090, APP, 1000)],
+        without("it was"),
+    ),
+    "pings": (LISTEN, plus(FrameRecord(500 * MS, SERVER, int(Opcode.PING), b"p"))),
+    "mask and length on the wire": (LISTEN, each(FrameRecord, mask=b"abcd", wire_length=99)),
+}
+
+
+@pytest.mark.parametrize("name", KEEPS)
+def test_what_is_volatile_does_not(name: str, turned: Callable[..., Comparison]) -> None:
+    base, change = KEEPS[name]
+    assert turned(base, change).differences == []
+
+
+# -- of one side only, and strictly
+
+
+def test_what_a_client_of_ours_sends_is_not_compared(turned: Callable[..., Comparison]) -> None:
+    for name in ("parameter", "subprotocol", "byte of audio", "message lost", "no keepalive"):
+        base, change, _ = TURNS[name]
+        found = turned(base, change, client_sent=False)
+        assert found.same, name
+        assert found.sent == ""
+        assert "audio_sent" not in found.compared
+
+
+STRICT: dict[str, tuple[Change, str]] = {
+    "payload": (reworded('"r1"', '"r2"'), "frame_received"),
+    "chunks": (of_audio(cut_to(77)), "frame_sent"),
+    "fin": (
+        lambda rs: [
+            part
+            for r in rs
+            for part in (
+                [replace(r, fin=False), FrameRecord(r.t_ns + 1, APP, 0, b"")]
+                if is_text(r, "Configure")
+                else [r]
+            )
+        ],
+        "frame_sent",
+    ),
+    "control frame": (plus(FrameRecord(500 * MS, SERVER, 9, b"p")), "frame_received"),
+    "last frame": (without("Metadata"), "frame_received"),
+    "order": (
+        lambda rs: (
+            [replace(r, t_ns=1 + 950 * MS) if is_text(r, "quick brown fox") else r for r in rs]
+            + [result(940, "", final=False)]
+        ),
+        "frame_received",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", STRICT)
+def test_strict_means_every_frame(name: str, turned: Callable[..., Comparison]) -> None:
+    change, field = STRICT[name]
+    found = turned(LISTEN, change, Rules(strict=True))
+    (difference,) = (d for d in found.differences if d.field.startswith("frame_"))
+    assert difference.field == field
+    assert difference.recorded_frame and difference.replayed_frame
+    assert difference.recorded != difference.replayed
+
+
+@pytest.mark.parametrize("name", ["times", "mask and length on the wire"])
+def test_strict_is_not_about_times_and_masks(name: str, turned: Callable[..., Comparison]) -> None:
+    base, change = KEEPS[name]
+    assert turned(base, change, Rules(strict=True)).same
+
+
+def test_strict_knows_no_volatile_values(turned: Callable[..., Comparison]) -> None:
+    base, change = KEEPS["ids of an answer"]
+    found = turned(base, change, Rules(strict=True))
+    assert [difference.field for difference in found.differences] == ["body"]

@@ -1,0 +1,119 @@
+"""`wsproxy diff`: exit status, what people read, what programs read."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from sessions import LISTEN, SPEAK, STALLED, closed, result, write
+from wsproxy.cli import main
+from wsproxy.cli.diff import command
+
+
+def diff(*arguments: object) -> Result:
+    return CliRunner().invoke(command, [str(argument) for argument in arguments])
+
+
+@pytest.fixture
+def listen(tmp_path: Path) -> Path:
+    return write(tmp_path / "listen.wstrace", LISTEN)
+
+
+@pytest.fixture
+def other(tmp_path: Path) -> Path:
+    """As `listen`, but for its last words and its close code."""
+    records = [*LISTEN[:-5], result(2100, "Nobody heard this.", final=True), *LISTEN[-4:-3]]
+    records += [closed(2111, False, 1011, "NET-0001")]
+    return write(tmp_path / "other.wstrace", records)
+
+
+def test_the_same(listen: Path) -> None:
+    done = diff(listen, listen)
+    assert done.exit_code == 0
+    assert done.output.startswith("same  Close 1000 by the server")
+    assert "the same: method, path, subprotocol, query.model" in done.output
+    assert "sent: equal; transcripts: equal" in done.output
+    assert "upgrade answered" in done.output
+
+
+def test_different_is_one_screen_with_frames(listen: Path, other: Path) -> None:
+    done = diff(listen, other)
+    assert done.exit_code == 1
+    first, *lines = done.output.splitlines()
+    assert first.startswith("different  A: Close 1000 by the server")
+    assert "B: Close 1011 NET-0001 by the server (deepgram.listen.NET-0001)" in first
+    (code,) = (line for line in lines if line.strip().startswith("close_code"))
+    assert code.split()[1:] == ["1000", "[frame", "36]", "1011", "[frame", "36]"]
+    assert "of the words differ" in done.output
+    assert len(lines) < 40
+
+
+def test_json(listen: Path, other: Path) -> None:
+    same = json.loads(diff(listen, listen, "--json").output)
+    assert same["verdict"] == "same"
+    assert same["differences"] == []
+    found = json.loads(diff(listen, other, "--json").output)
+    assert found["verdict"] == "different"
+    fields = {difference["field"]: difference for difference in found["differences"]}
+    assert fields["close_code"]["frames"] == {"recorded": 36, "replayed": 36}
+    assert fields["transcript"]["replayed"].endswith("Nobody heard this")
+    assert found["wer"] > 0.1
+
+
+def test_how_far_transcripts_may_be_apart(tmp_path: Path, listen: Path) -> None:
+    records = [*LISTEN[:-5], result(2100, "Over the lazy cat, it was.", final=True), *LISTEN[-4:]]
+    near = write(tmp_path / "near.wstrace", records)
+    assert diff(listen, near).exit_code == 0
+    assert diff(listen, near, "--max-wer", "0.01").exit_code == 1
+    assert diff(listen, near, "--strict").exit_code == 1
+
+
+def test_text_of_a_trace_does_not_reach_the_terminal_as_it_is(tmp_path: Path) -> None:
+    evil = [*STALLED[:-2], closed(10_500, False, 1011, "\x1b[31mred")]
+    left = write(tmp_path / "a.wstrace", STALLED)
+    done = diff(left, write(tmp_path / "b.wstrace", evil))
+    assert done.exit_code == 1
+    assert "\x1b" not in done.output
+    assert "\\x1b[31mred" in done.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "says"),
+    [
+        (["{listen}", "nowhere.wstrace"], 3, "nowhere.wstrace"),
+        (["{listen}", "{folder}"], 2, "folder"),
+        (["{listen}", "{listen}", "--max-wer", "nan"], 2, "nan"),
+        (["{listen}", "{listen}", "--max-wer", "-1"], 2, "max-wer"),
+        (["{listen}"], 2, "Missing argument"),
+        (["{listen}", "{text}"], 3, "not a trace"),
+    ],
+)
+def test_bad_input_is_one_line_and_a_status(
+    arguments: list[str],
+    status: int,
+    says: str,
+    listen: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    text = tmp_path / "text.txt"
+    text.write_text("hello")
+    given = [a.format(listen=listen, folder=tmp_path, text=text) for a in arguments]
+    monkeypatch.setattr("sys.argv", ["wsproxy", "diff", *given])
+    with pytest.raises(SystemExit) as ended:
+        main.main()
+    assert ended.value.code == status
+    out, error = capsys.readouterr()
+    assert out == ""
+    assert says in error
+    assert "Traceback" not in error
+
+
+def test_traces_of_different_apis(tmp_path: Path, listen: Path) -> None:
+    done = diff(listen, write(tmp_path / "speak.wstrace", SPEAK, api="speak"))
+    assert done.exit_code == 1
+    assert "deepgram speak" in done.output

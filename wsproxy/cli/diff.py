@@ -1,0 +1,88 @@
+"""`wsproxy diff`: whether two traces show the same session."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.text import Text
+
+from wsproxy.compare import Comparison, Rules, compare
+from wsproxy.errors import UsageError
+from wsproxy.report import differences as report
+
+from .catalog_option import catalog_option
+
+
+@click.command(name="diff")
+@catalog_option
+@click.argument("first", metavar="A", type=click.Path(path_type=Path))
+@click.argument("second", metavar="B", type=click.Path(path_type=Path))
+@click.option(
+    "--strict",
+    is_flag=True,
+    help="Every frame has to be equal, byte for byte, and no value is left out.",
+)
+@click.option(
+    "--max-wer",
+    type=click.FloatRange(min=0),
+    default=Rules().max_wer,
+    show_default=True,
+    metavar="X",
+    help="Word errors a word up to which two transcripts are the same.",
+)
+@click.option("--json", "as_json", is_flag=True, help="JSON for programs.")
+def command(first: Path, second: Path, strict: bool, max_wer: float, as_json: bool) -> None:
+    """Say whether the traces A and B show the same session, and where they first differ.
+
+    Compared are the request, how it was answered, what the app sent, the order of the
+    server's messages, the words of the final results, and how it ended. Interim results,
+    ids, times, and how audio is cut into messages are not. Frames are named by the numbers
+    that `wsproxy show` gives them.
+
+    \b
+      wsproxy diff good.wstrace bad.wstrace
+      wsproxy diff yesterday.wstrace today.wstrace --max-wer 0.02
+      wsproxy diff a.wstrace b.wstrace --strict --json | jq '.differences[].field'
+
+    \b
+    Exit status:
+      0  the same        2  bad option
+      1  different       3  a trace cannot be read
+    """
+    if math.isnan(max_wer):
+        raise UsageError("--max-wer nan: give a number")
+    for path in (first, second):
+        if path.is_dir():
+            raise UsageError(f"{path} is a folder: give two traces")
+    found = compare(first, second, rules=Rules(strict, max_wer))
+    if as_json:
+        click.echo(json.dumps({**found.as_json(), "verdict": _verdict(found)}, indent=2))
+    else:
+        _show(found)
+    sys.exit(0 if found.same else 1)
+
+
+def _verdict(found: Comparison) -> str:
+    return "same" if found.same else "different"
+
+
+def _show(found: Comparison) -> None:
+    console = Console(highlight=False, soft_wrap=True)
+    style = "bold green" if found.same else "bold red"
+    recorded, replayed = report.what(found.recorded), report.what(found.replayed)
+    ended = recorded if recorded == replayed else f"A: {recorded}; B: {replayed}"
+    console.print(Text.assemble((_verdict(found), style), f"  {ended}"))
+    console.print(Text(f"the same: {', '.join(found.equal) or 'nothing'}"))
+    if found.differences:
+        console.print(report.differences(found.differences, "A", "B"))
+    if line := report.words(found.sent, found.wer):
+        console.print(Text(line))
+    if found.latency:
+        console.print(report.latency(found.latency, "A", "B"))
+    for note in found.notes:
+        console.print(Text(f"note: {note}"))

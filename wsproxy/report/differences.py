@@ -1,0 +1,98 @@
+"""What two sessions have in common and where they differ, for people."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from wsproxy.compare import Difference
+
+from .text import safe, short
+
+_WIDEST = 160  # characters of a value in a table
+_EVEN_MS = 1.0  # less is shown as no difference
+
+_LATENCY = {
+    "upgrade": "upgrade answered",
+    "first_message": "first message",
+    "first_transcript": "first transcript",
+    "final_transcript": "last final transcript after the audio",
+    "close": "Close after what came before",
+}
+
+
+def what(outcome: Mapping[str, Any]) -> str:
+    """How a session ended, on one line.
+
+    Args:
+        outcome: `recorded` or `replayed` of a comparison.
+    """
+    by = f" by the {outcome['closed_by']}" if outcome["closed_by"] else ""
+    match outcome["ending"]:
+        case "close":
+            code = outcome["close_code"] or "without a code"
+            text = f"Close {code} {outcome['close_reason'] or ''}".rstrip() + by
+        case "refused" | "http":
+            text = f"answered with status {outcome['status']}"
+        case "open":
+            text = "left open"
+        case other:
+            text = f"{other}{by}"
+    condition = f" ({outcome['condition']})" if outcome["condition"] else ""
+    return safe(f"{text}{condition}")
+
+
+def differences(
+    found: Iterable[Difference], recorded: str = "recorded", replayed: str = "replayed"
+) -> Table:
+    """A table of what differs, with frame numbers.
+
+    Args:
+        recorded, replayed: what the two sessions are called.
+    """
+    table = Table("field", recorded, replayed, box=None, padding=(0, 2, 0, 2))
+    for difference in found:
+        table.add_row(
+            Text(short(difference.field, 80)),
+            _cell(difference.recorded, difference.recorded_frame),
+            _cell(difference.replayed, difference.replayed_frame),
+        )
+    return table
+
+
+def _cell(value: Any, frame: int | None) -> Text:
+    text = value if isinstance(value, str) else "-" if value is None else json.dumps(value)
+    return Text(short(text, _WIDEST) + (f"  [frame {frame}]" if frame else ""))
+
+
+def words(sent: str, wer: float | None) -> str:
+    """How the apps' messages and the transcripts compare, on one line; "" where neither does."""
+    parts = [f"sent: {sent}"] if sent else []
+    if wer is not None:
+        parts.append(
+            f"transcripts: {100 * wer:.3g} % of the words differ" if wer else "transcripts: equal"
+        )
+    return "; ".join(parts)
+
+
+def latency(
+    found: Mapping[str, Mapping[str, float]], recorded: str = "recorded", replayed: str = "replayed"
+) -> Table:
+    """A table of how long what took, ms."""
+    table = Table(box=None, padding=(0, 2, 0, 2))
+    table.add_column("latency (ms)")
+    for name in (recorded, replayed, "delta"):
+        table.add_column(name, justify="right")
+    for name, values in found.items():
+        delta = values["delta"]
+        table.add_row(
+            _LATENCY.get(name, name),
+            f"{values['recorded']:.1f}",
+            f"{values['replayed']:.1f}",
+            f"{delta:+.1f}" if abs(delta) >= _EVEN_MS else "-",
+        )
+    return table
