@@ -9,7 +9,7 @@ import os
 import ssl
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from wsproxy.catalog import Provider, load
@@ -61,6 +61,9 @@ class ClientOptions:
     rules: Rules = STANDARD
 
 
+_LONGEST_BODY = 64 << 20  # bytes of a plain request's body that are sent
+
+
 class Call:
     """A trace to be replayed as the client.
 
@@ -96,14 +99,21 @@ class Call:
         """The request to send, with a fresh key and the user's credentials in it."""
         recorded = self._recorded
         headers = fresh_request_headers(recorded.headers, self.target.authority)
-        body = recorded.body if not self.upgrade else None
+        body = self._body()
         if body:
             headers.append(["Content-Length", str(len(body))])
         path = self.target.path_of(recorded.path)
         headers, path = self._credentials.fill(headers, path)
         to = self.target
         return Request(
-            0, recorded.method, to.scheme, to.host, to.port, path, headers=headers, body=body
+            0,
+            recorded.method,
+            to.scheme,
+            to.host,
+            to.port,
+            path,
+            headers=headers,
+            body=body or None,
         )
 
     def wire(self, request: Request) -> bytes:
@@ -130,6 +140,8 @@ class Call:
             UsageError: the file cannot be created.
         """
         recording = records.begin(self.script.session, clock, "replay-client", None)
+        if request.body is not None:
+            request = replace(request, body=request.body[:MAX_BODY])
         recording.add(records.request(request))
         return recording
 
@@ -151,16 +163,21 @@ class Call:
             how = session.failure
             why = f": it failed before ({printable(how.where)})" if how else ""
             raise UsageError(f"there is no handshake in this trace to replay as the client{why}")
-        headers = [(h[0], h[1]) for h in recorded.headers]
-        length = header(headers, "content-length") or "0"
-        kept = len(recorded.body or b"")
-        whole = int(length) == kept if length.isdecimal() and int(length) else kept < MAX_BODY
-        if not is_upgrade(headers) and not whole:
-            raise UsageError(
-                f"of the request's body of {printable(length)} bytes {kept} were kept: it cannot "
-                "be replayed"
-            )
         return recorded
+
+    def _body(self) -> bytes:
+        """The body of a plain request, as long as it was.
+
+        Recorders keep the beginning; the rest is filled up with its last byte, which does
+        where it is the size that fails.
+        """
+        recorded = self._recorded
+        body = recorded.body or b""
+        length = header(((h[0], h[1]) for h in recorded.headers), "content-length") or ""
+        if self.upgrade or not body or not length.isdecimal():
+            return b"" if self.upgrade else body
+        missing = min(int(length), _LONGEST_BODY) - len(body)
+        return body + body[-1:] * missing
 
     def _made_credentials(self) -> Credentials:
         options, provider = self.options, self._provider
