@@ -13,7 +13,6 @@ from typing import Any, TypeVar
 
 import click
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from wsproxy.catalog import load
@@ -29,6 +28,7 @@ from wsproxy.replay import (
     replay_client,
 )
 from wsproxy.replay.recorded import Records
+from wsproxy.report.differences import differences, what
 from wsproxy.report.text import safe
 
 from .address import parse_address
@@ -37,7 +37,6 @@ from .catalog_option import catalog_option
 F = TypeVar("F", bound=Callable[..., Any])
 
 _INTERRUPTED = 130  # what a shell makes of Ctrl-C; `git bisect run` stops on it
-_WIDEST = 160  # characters of a value in the table of differences
 
 
 @click.group(name="replay")
@@ -303,47 +302,13 @@ class _Screen:
             print(json.dumps(verdict.as_json()), flush=True)  # noqa: T201
             return
         style = "bold green" if verdict.reproduced else "bold red"
-        self._out.print(Text.assemble((verdict.verdict, style), f"  {_what(verdict.recorded)}"))
+        recorded = f"  recorded: {what(verdict.recorded)}"
+        self._out.print(Text.assemble((verdict.verdict, style), recorded))
         if verdict.differences:
-            self._out.print(_differences(verdict))
+            self._out.print(differences(verdict.differences))
         for note in verdict.notes:
             self._out.print(Text(f"note: {note}"))
         late = verdict.lateness_ms
         pace = f"half {late.p50:g} ms, 1 in 100 {late.p99:g} ms, most {late.max:g} ms"
         self._out.print(Text(f"steps late by: {pace}"))
         self._out.print(Text(f"recorded as {verdict.trace}"))
-
-
-def _what(outcome: dict[str, Any]) -> str:
-    """How a session ended, on one line."""
-    by = f" by the {outcome['closed_by']}" if outcome["closed_by"] else ""
-    match outcome["ending"]:
-        case "close":
-            code = outcome["close_code"] or "without a code"
-            text = f"Close {code} {outcome['close_reason'] or ''}".rstrip() + by
-        case "refused" | "http":
-            text = f"answered with status {outcome['status']}"
-        case "open":
-            text = "left open"
-        case other:
-            text = f"{other}{by}"
-    condition = f" ({outcome['condition']})" if outcome["condition"] else ""
-    return safe(f"recorded: {text}{condition}")
-
-
-def _differences(verdict: Verdict) -> Table:
-    table = Table("field", "recorded", "replayed", box=None, padding=(0, 2, 0, 2))
-    for difference in verdict.differences:
-        table.add_row(
-            Text(difference.field),
-            _cell(difference.recorded, difference.recorded_frame),
-            _cell(difference.replayed, difference.replayed_frame),
-        )
-    return table
-
-
-def _cell(value: Any, frame: int | None) -> Text:
-    text = value if isinstance(value, str) else "-" if value is None else json.dumps(value)
-    if len(text) > _WIDEST:
-        text = text[: _WIDEST - 1] + "…"
-    return Text(safe(text) + (f"  [frame {frame}]" if frame else ""))
