@@ -22,6 +22,7 @@ from wsproxy.errors import UsageError
 from wsproxy.recording import Recording
 
 from .addon import Record
+from .stand_in import StandIn
 
 DISCONNECT_PATIENCE = 2.0  # seconds that open connections get to end when the recorder stops
 
@@ -104,9 +105,18 @@ async def recorder(
     Raises:
         UsageError: it cannot start: a bad option, a port in use, an unwritable folder.
     """
+    async with proxy(settings, Record(on_begin, on_end)) as up:
+        yield up
+
+
+@contextlib.asynccontextmanager
+async def proxy(
+    settings: Settings, addon: Record | StandIn
+) -> AsyncIterator[tuple[Running, asyncio.Task[None]]]:
+    """Run mitmproxy with an addon of ours for the body of a `with`; as `recorder`."""
     watch = _Watch()
     with _ErrorLog() as errors:
-        master = _master(settings, Record(on_begin, on_end), watch)
+        master = _master(settings, addon, watch)
         task = asyncio.create_task(master.run())
         waiting = asyncio.create_task(watch.ready.wait())
         await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)
@@ -129,8 +139,12 @@ async def recorder(
 
 
 @contextlib.contextmanager
-def background(settings: Settings, **callbacks: Callable[[Recording], None]) -> Iterator[Running]:
-    """Run a recorder on a thread of its own for the body of a `with`.
+def background(
+    settings: Settings,
+    addon: Record | StandIn | None = None,
+    **callbacks: Callable[[Recording], None],
+) -> Iterator[Running]:
+    """Run a recorder, or mitmproxy with an addon, on a thread of its own, for the body of a `with`.
 
     Raises:
         UsageError: as `recorder`.
@@ -140,7 +154,7 @@ def background(settings: Settings, **callbacks: Callable[[Recording], None]) -> 
     ready = threading.Event()
 
     async def main() -> None:
-        async with recorder(settings, **callbacks) as (running, task):
+        async with proxy(settings, addon or Record(**callbacks)) as (running, task):
             started.append(running)
             ready.set()
             await asyncio.wait({task})
@@ -175,7 +189,7 @@ def stop_on_signals(running: Running) -> None:
             loop.add_signal_handler(number, running.stop)
 
 
-def _master(settings: Settings, addon: Record, watch: _Watch) -> DumpMaster:
+def _master(settings: Settings, addon: Record | StandIn, watch: _Watch) -> DumpMaster:
     options = Options(listen_host=settings.host, listen_port=settings.port)
     if settings.confdir is not None:
         options.confdir = str(settings.confdir)
@@ -184,7 +198,8 @@ def _master(settings: Settings, addon: Record, watch: _Watch) -> DumpMaster:
     master.addons.remove(master.addons.get("errorcheck"))
     try:
         master.addons.add(addon, watch)
-        options.update(wsproxy_out=str(settings.out), wsproxy_host=list(settings.hosts))
+        if isinstance(addon, Record):
+            options.update(wsproxy_out=str(settings.out), wsproxy_host=list(settings.hosts))
         options.set(*settings.options)
         options.update(mode=[settings.mitmproxy_mode])
     except (exceptions.OptionsError, ValueError) as error:

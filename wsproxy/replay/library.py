@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import parse_qsl
 
+from wsproxy.catalog import load
 from wsproxy.errors import TraceError, UsageError
 from wsproxy.redact import PLACEHOLDER
 from wsproxy.session import Session
@@ -56,7 +57,7 @@ class Volume:
     trace: Path
     started_at_ns: int
     asked: Asked
-    scheme: str
+    provider: str | None
 
     @classmethod
     def read(cls, trace: Path) -> Volume | None:
@@ -77,7 +78,7 @@ class Volume:
                     asked = Asked.of(
                         record.path, record.headers, host=record.host, attempt=start.attempt
                     )
-                    return cls(trace, start.started_at_ns, asked, record.scheme)
+                    return cls(trace, start.started_at_ns, asked, start.provider)
         return None
 
 
@@ -225,6 +226,15 @@ class Library:
         """Whether all of it are WebSocket sessions."""
         return all(volume.asked.upgrade for volume in self.volumes)
 
-    def knows(self, host: str) -> bool:
-        """Whether any trace is of a session with this host."""
-        return any(volume.asked.host == host.lower() for volume in self.volumes)
+    def answers_for(self, host: str, target: str) -> bool:
+        """Whether any trace is of a session with this host, or with the same provider.
+
+        Args:
+            target: path and query that are asked for.
+        """
+        provider, _ = load().recognise(host, target.partition("?")[0])
+        name = provider.id if provider else None
+        return any(
+            volume.asked.host == host.lower() or (name is not None and volume.provider == name)
+            for volume in self.volumes
+        )

@@ -1,0 +1,146 @@
+"""The mitmproxy addon that answers for the APIs with recorded sessions.
+
+An app whose proxy is mitmproxy meets the recording at the API's real host name, with a
+certificate for it; no connection to the API is made. Loadable by itself
+(`addons/replay.py`) and by `embed`. To record what is replayed, load `record` before it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from functools import partial
+from pathlib import Path
+
+from mitmproxy import ctx, exceptions, http
+from mitmproxy.addonmanager import Loader
+
+from wsproxy import catalog
+from wsproxy.diagnose import annotate
+from wsproxy.errors import WsproxyError
+from wsproxy.redact import Redactor, fingerprint_key
+from wsproxy.replay import Pace, ReplayServer, ServerOptions
+from wsproxy.replay.recorded import Records
+
+from . import layer
+
+logger = logging.getLogger(__name__)
+
+_OTHERS = ("pass", "refuse")
+
+
+class StandIn:
+    """Leads apps to a replay server in the place of the APIs that it has recordings of.
+
+    Args:
+        server: what answers; None: one is made from the options `wsproxy_replay*`.
+        others: what becomes of requests for other hosts: "pass" or "refuse".
+    """
+
+    def __init__(self, server: ReplayServer | None = None, *, others: str = "pass") -> None:
+        self._server = server
+        self._given = server is not None
+        self._others = others
+        self._telling: asyncio.Task[None] | None = None
+
+    # -- mitmproxy's life cycle
+
+    def load(self, loader: Loader) -> None:
+        if self._given:
+            return
+        loader.add_option("wsproxy_replay", str, "", "Trace, or folder of traces, to serve.")
+        loader.add_option(
+            "wsproxy_replay_out", str, "recordings", "Folder for the traces of the replays."
+        )
+        loader.add_option(
+            "wsproxy_replay_pace", str, "recorded", "recorded, x2, x0.5, causal or fast."
+        )
+        loader.add_option(
+            "wsproxy_replay_others",
+            str,
+            "pass",
+            "Requests for hosts that no trace is of: pass them on, or refuse them.",
+            choices=_OTHERS,
+        )
+
+    def configure(self, updated: set[str]) -> None:
+        if self._given or "wsproxy_replay" not in updated:
+            return
+        options = ctx.options
+        if not options.wsproxy_replay:
+            raise exceptions.OptionsError("wsproxy_replay: name a trace, or a folder of traces")
+        try:
+            self._server = _server(
+                Path(options.wsproxy_replay),
+                Path(options.wsproxy_replay_out),
+                Pace.parse(options.wsproxy_replay_pace),
+            )
+        except WsproxyError as error:
+            raise exceptions.OptionsError(f"wsproxy_replay: {error}") from error
+
+    async def running(self) -> None:
+        if self._server is None:
+            return
+        if not self._given:
+            self._others = ctx.options.wsproxy_replay_others
+        # A certificate is made from the name that the app asks for: nobody else is asked.
+        ctx.options.update(connection_strategy="lazy", upstream_cert=False)
+        if ctx.master.addons.get("record") is None:
+            layer.install(lambda flow: layer.Unrecorded())
+        await self._server.__aenter__()
+        if not self._given:
+            self._telling = asyncio.create_task(self._tell(self._server))
+
+    async def done(self) -> None:
+        if self._telling is not None:
+            self._telling.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._telling
+        if self._server is not None:
+            await self._server.__aexit__()
+        if ctx.master.addons.get("record") is None:
+            layer.uninstall()
+
+    # -- requests
+
+    def requestheaders(self, flow: http.HTTPFlow) -> None:
+        """Lead a request to the replay server; the app's name for the API stays in it."""
+        request = flow.request
+        if self._server is None:
+            return
+        if not self._server.library.answers_for(request.pretty_host, request.path):
+            if self._others == "refuse":
+                text = f"wsproxy: no recorded session is of {request.pretty_host}\n"
+                flow.response = http.Response.make(502, text, {"Connection": "close"})
+            return
+        named = request.host_header or request.pretty_host
+        request.scheme = "http"
+        request.host, request.port = self._server.address
+        request.host_header = named
+
+    async def _tell(self, server: ReplayServer) -> None:
+        while True:
+            try:
+                verdict = await server.verdict()
+            except WsproxyError as error:
+                logger.error("wsproxy: %s", error)
+                continue
+            level = logging.INFO if verdict.reproduced else logging.WARNING
+            about = "; ".join(
+                f"{each.field}: recorded {each.recorded!r}, now {each.replayed!r}"
+                for each in verdict.differences[:3]
+            )
+            logger.log(level, "wsproxy: %s %s (%s)", verdict.verdict, about, verdict.trace)
+
+
+def _server(traces: Path, out: Path, pace: Pace) -> ReplayServer:
+    known = catalog.load()
+    redact = Redactor(known.credentials, fingerprint_key(), known.key_shapes)
+    records = Records(out, redact, partial(annotate, catalog=known))
+    options = ServerOptions(sessions=0, pace=pace, proxied=True)
+
+    def refused(line: str) -> None:
+        logger.warning("wsproxy: %s", line)
+
+    return ReplayServer(traces, options, records, on_refused=refused)
