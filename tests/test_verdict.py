@@ -218,6 +218,7 @@ def test_the_json_has_the_agreed_names(compare: Callable[..., Verdict]) -> None:
         "sent",
         "wer",
         "latency",
+        "compared",
         "lateness_ms",
         "notes",
         "trace",

@@ -55,7 +55,7 @@ class Verdict:
         recorded, replayed: what each session came to, for JSON.
         notes: what qualifies the verdict: a pace not kept, a recording with gaps.
         trace: where the new session is recorded.
-        sent, wer, latency: see `wsproxy.compare.Comparison`.
+        sent, wer, latency, compared: see `wsproxy.compare.Comparison`.
     """
 
     verdict: str
@@ -68,6 +68,7 @@ class Verdict:
     sent: str = ""
     wer: float | None = None
     latency: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    compared: list[str] = field(default_factory=list)
 
     @property
     def reproduced(self) -> bool:
@@ -83,6 +84,7 @@ class Verdict:
             "sent": self.sent,
             "wer": self.wer,
             "latency": {name: dict(values) for name, values in self.latency.items()},
+            "compared": self.compared,
             "lateness_ms": {"p50": late.p50, "p99": late.p99, "max": late.max},
             "notes": self.notes,
             "trace": str(self.trace),
@@ -114,6 +116,7 @@ def judge(
         found.sent,
         found.wer,
         found.latency,
+        found.compared,
     )
 
 
