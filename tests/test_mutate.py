@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import dataclasses
 import json
 import stat
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +17,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from conditions import ANYWHERE, good, home, is_plain
-from traces import make_trace, read_trace
+from traces import RECORDS, make_trace, read_trace
 from wsproxy.catalog import Condition as Known
 from wsproxy.catalog import load
 from wsproxy.catalog.model import Api
-from wsproxy.diagnose import diagnose
-from wsproxy.errors import LimitExceeded, TraceError, UnknownCondition, UsageError
+from wsproxy.diagnose import annotate, diagnose
+from wsproxy.errors import LimitExceeded, TraceError, UnknownCondition, UsageError, WsproxyError
 from wsproxy.mutate import (
     Change,
     Chunk,
@@ -41,6 +43,8 @@ from wsproxy.mutate import (
     mutate,
 )
 from wsproxy.redact import Redactor
+from wsproxy.replay import ClientOptions, ReplayServer, ServerOptions, Verdict, replay_client
+from wsproxy.replay.recorded import Records
 from wsproxy.session import Session
 from wsproxy.trace import (
     Bytes,
@@ -48,6 +52,7 @@ from wsproxy.trace import (
     Eof,
     Finding,
     FrameRecord,
+    Gap,
     Record,
     Request,
     Response,
@@ -961,6 +966,22 @@ def test_what_is_no_trace_is_not_read(tmp_path: Path, good_trace: Path) -> None:
             mutate(path, None, [Drop.parse("1")])
 
 
+@pytest.mark.parametrize(
+    "strange",
+    [
+        Eof(1 << 62, False),
+        Gap(0, 1 << 62, "x"),
+        FrameRecord(0, False, 2, b"", wire_length=1 << 62),
+        FrameRecord(0, False, 2, b"", cut=1 << 62),
+    ],
+    ids=repr,
+)
+def test_figures_without_sense_are_refused(tmp_path: Path, strange: Record) -> None:
+    path = make_trace(tmp_path / "t.wstrace", [*head(), strange, End(1 * S, "eof")])
+    with pytest.raises(TraceError, match=f"a {strange.kind} record with figures without sense"):
+        mutate(path, None, [Stall.parse("1s+60000m")])
+
+
 def test_what_the_old_trace_lacks_the_new_one_lacks(tmp_path: Path) -> None:
     whole = make_trace(tmp_path / "whole.wstrace", good_records())
     data = whole.read_bytes()
@@ -992,3 +1013,98 @@ def test_a_trace_of_a_trace_says_what_it_came_from(good_trace: Path) -> None:
 def test_every_api_with_keepalives_can_have_them_added() -> None:
     apis: list[Api] = [api for p in CATALOG.providers for api in p.apis if api.vocabulary.keepalive]
     assert {api.name for api in apis} >= {"listen", "streaming", "agent"}
+
+
+def tame(record: Record) -> Record:
+    """With figures that have some sense."""
+    names = {"t_ns", "until_ns", "wire_length", "cut"} & {
+        field.name for field in dataclasses.fields(record)
+    }
+    return dataclasses.replace(record, **{name: getattr(record, name) % (12 * S) for name in names})
+
+
+# What a stranger's trace may hold: all kinds of records in any order.
+STRANGE = st.lists(
+    st.one_of(
+        RECORDS.map(tame),
+        st.sampled_from(good_records()),
+        st.builds(
+            FrameRecord,
+            st.integers(0, 12 * S),
+            st.booleans(),
+            st.sampled_from([0, 1, 2, 8, 9, 10]),
+            st.binary(max_size=20),
+            st.booleans(),
+        ),
+    ),
+    max_size=30,
+)
+
+
+@given(STRANGE, st.lists(st.sampled_from(SOME), min_size=1, max_size=3))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150)
+def test_a_strange_trace_makes_a_trace_that_reads_or_none(
+    tmp_path: Path, records: list[Record], changes: list[Change]
+) -> None:
+    path = make_trace(tmp_path / "strange.wstrace", [*head(), *records])
+    out = tmp_path / "out.wstrace"
+    try:
+        mutate(path, out, changes, force=True)
+    except WsproxyError as error:
+        assert "\n" not in str(error)
+        return
+    made, reader = read_trace(out)
+    assert reader.losses == []
+    assert [r.t_ns for r in made] == sorted(r.t_ns for r in made)
+
+
+# -- replayed
+
+
+@pytest.fixture
+def short_trace(tmp_path: Path) -> Path:
+    """The same in half a second."""
+    records = good_records()
+    opened = 100 * MS
+    quick = [dataclasses.replace(r, t_ns=min(r.t_ns, opened) + r.t_ns // 25) for r in records]
+    return make_trace(tmp_path / "short.wstrace", quick)
+
+
+REPLAYED = [
+    Cut.parse("0.3s.."),
+    Chunk.parse("640"),
+    Corrupt.parse("22:0"),
+    SetClose.parse("4000:made"),
+    Status.parse('429:{"err_code": "TOO_MANY_REQUESTS"}'),
+    Condition.parse("deepgram.listen.DATA-0000", "0.1s"),
+    Condition.parse("deepgram.listen.no-audio-decoded"),
+]
+
+
+def replayed(as_server: Path, as_client: Path) -> list[Verdict]:
+    """Both ends' verdicts."""
+    redact = Redactor(CATALOG.credentials, b"key")
+    records = Records(as_server.parent / "replays", redact, partial(annotate, catalog=CATALOG))
+
+    async def replay() -> list[Verdict]:
+        async with ReplayServer(as_server, ServerOptions(timeout=5), records) as server:
+            client = asyncio.create_task(
+                replay_client(as_client, ClientOptions(server.url, timeout=5), records)
+            )
+            return [await server.verdict(), await client]
+
+    return asyncio.run(replay())
+
+
+@pytest.mark.parametrize("change", REPLAYED, ids=str)
+def test_both_ends_of_a_new_trace_replay_it(change: Change, short_trace: Path) -> None:
+    made = mutate(short_trace, None, [change])
+    for verdict in replayed(made.path, made.path):
+        assert (verdict.verdict, verdict.differences) == ("reproduced", [])
+
+
+def test_a_changed_ending_is_not_what_was_recorded(short_trace: Path) -> None:
+    made = mutate(short_trace, None, [SetClose.parse("1011:NET-0001")])
+    _, verdict = replayed(made.path, short_trace)
+    assert verdict.verdict != "reproduced"
+    assert "close_code" in [difference.field for difference in verdict.differences]

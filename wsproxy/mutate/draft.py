@@ -31,6 +31,8 @@ from wsproxy.trace import (
 from wsproxy.wire import RSV1, Deflate, Frame, Opcode, RuleChecker, header, is_upgrade
 
 MAX_CONTENT = 1 << 30  # bytes of a trace that are held in memory
+MAX_LENGTH = 10 * 365 * 24 * 3600 * 10**9  # ns that a session lasts
+MAX_FRAME = 1 << 40  # bytes that a frame says that it has
 _RECORD = 300  # bytes that a record takes beside its payload, about
 _DATA = (Opcode.CONTINUATION, Opcode.TEXT, Opcode.BINARY)
 _TOO_MUCH = "the trace holds more than is kept in memory to change it (1 GiB)"
@@ -177,6 +179,8 @@ class Draft:
                 if len(reader.losses) > told:
                     draft._lose(str(reader.losses[told]), record.t_ns)
                     told = len(reader.losses)
+                if not _sensible(record):
+                    raise TraceError(f"{path}: a {record.kind} record with figures without sense")
                 size += _size(record)
                 if size > MAX_CONTENT:
                     raise LimitExceeded(_TOO_MUCH)
@@ -428,6 +432,18 @@ class _Checker:
                 frame.cut,
             )
         )
+
+
+def _sensible(record: Record) -> bool:
+    """Whether times and lengths are such that changes cannot make them too large for a trace."""
+    match record:
+        case FrameRecord():
+            fits = record.wire_length <= MAX_FRAME and record.cut <= MAX_FRAME
+        case Gap():
+            fits = record.until_ns <= MAX_LENGTH
+        case _:
+            fits = True
+    return fits and record.t_ns <= MAX_LENGTH
 
 
 def _size(record: Record) -> int:
