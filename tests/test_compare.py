@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import random
+import tracemalloc
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -552,3 +553,30 @@ def test_a_query_without_end(tmp_path: Path) -> None:
     left = write(tmp_path / "a", opened("/?" + "a=1&" * 5000))
     right = write(tmp_path / "b", opened("/?" + "a=1&" * 5001))
     assert [d.field for d in compare(left, right).differences] == ["query"]
+
+
+# -- how much is looked at
+
+
+def test_audio_that_was_on_its_way_does_not_count_as_cut_otherwise(tmp_path: Path) -> None:
+    left = write(tmp_path / "a", STALLED)
+    right = write(tmp_path / "b", [*STALLED, audio(10_499, APP, b"late")])
+    assert compare(left, right).sent == "equal"
+
+
+def test_traces_stream_by(tmp_path: Path) -> None:
+    def trace(name: str, size: int) -> Path:
+        count = (16 << 20) // size
+        sent = [audio(100 + n, APP, bytes([1]) * size) for n in range(count)]
+        return write(tmp_path / name, [*opened("/v1/listen"), *sent, closed(9000, APP, 1000)])
+
+    left, right = trace("a", 64 << 10), trace("b", 32 << 10)
+    tracemalloc.start()
+    try:
+        found = compare(left, right, rules=Rules(strict=True))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert found.sent == "re-chunked"
+    assert [difference.field for difference in found.differences] == ["frame_sent"]
+    assert peak < 8 << 20

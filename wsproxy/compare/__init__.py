@@ -15,7 +15,8 @@ volatile     ids, times and figures, which are not compared
 text         long values, shortened to where they differ
 """
 
-from .comparison import STANDARD, Comparison, Difference, Rules, compare
+from .comparison import Comparison, compare
+from .difference import STANDARD, Difference, Rules
 from .kinds import MAX_TEXT, kind_of
 
 __all__ = ["MAX_TEXT", "STANDARD", "Comparison", "Difference", "Rules", "compare", "kind_of"]

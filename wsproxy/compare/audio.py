@@ -26,16 +26,26 @@ class AudioDifference:
     replayed_frame: int
 
 
-def first_audio_difference(
+@dataclass(frozen=True, slots=True)
+class AudioComparison:
+    """Two apps' audio, as far as both go.
+
+    Attributes:
+        first: where it differs; None if one stream is the other's beginning.
+        same_cuts: whether it is cut into messages in the same places.
+    """
+
+    first: AudioDifference | None
+    same_cuts: bool
+
+
+def compare_audio(
     recorded: str | os.PathLike[str],
     replayed: str | os.PathLike[str],
     recorded_api: Api | None,
     replayed_api: Api | None,
-) -> AudioDifference | None:
+) -> AudioComparison:
     """Compare what two apps sent as audio.
-
-    Returns:
-        The first byte that differs; None if one stream is the other's beginning.
 
     Raises:
         TraceError: one of the traces cannot be read.
@@ -43,15 +53,17 @@ def first_audio_difference(
     left, right = _audio(recorded, recorded_api), _audio(replayed, replayed_api)
     a, b = next(left, None), next(right, None)
     offset = 0
+    same_cuts = True
     while a is not None and b is not None:
         size = min(len(a[1]), len(b[1]))
+        same_cuts = same_cuts and len(a[1]) == len(b[1])
         if a[1][:size] != b[1][:size]:
             at = next(i for i, (x, y) in enumerate(zip(a[1], b[1], strict=False)) if x != y)
-            return AudioDifference(offset + at, a[0], b[0])
+            return AudioComparison(AudioDifference(offset + at, a[0], b[0]), same_cuts)
         offset += size
         a = (a[0], a[1][size:]) if size < len(a[1]) else next(left, None)
         b = (b[0], b[1][size:]) if size < len(b[1]) else next(right, None)
-    return None
+    return AudioComparison(None, same_cuts)
 
 
 def _audio(path: str | os.PathLike[str], api: Api | None) -> Iterator[tuple[int, memoryview]]:

@@ -1,0 +1,77 @@
+"""How strictly two sessions are compared, and what a difference is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .sequence import Passing, Sequence
+
+_KINDS_SHOWN = 12  # on either side of the first one that differs
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """How strictly two sessions are compared.
+
+    Attributes:
+        strict: every frame has to be equal, and no value is volatile.
+        max_wer: word errors for each word of the recorded transcript up to which two
+            transcripts are the same.
+    """
+
+    strict: bool = False
+    max_wer: float = 0.1
+
+
+STANDARD = Rules()
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A compared field with another value.
+
+    Attributes:
+        recorded_frame, replayed_frame: numbers of the frames that it is about, if any.
+    """
+
+    field: str
+    recorded: Any
+    replayed: Any
+    recorded_frame: int | None = None
+    replayed_frame: int | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        out = {"field": self.field, "recorded": self.recorded, "replayed": self.replayed}
+        if self.recorded_frame is not None or self.replayed_frame is not None:
+            out["frames"] = {"recorded": self.recorded_frame, "replayed": self.replayed_frame}
+        return out
+
+
+def names(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
+    """The keys of both, in their order."""
+    return list(dict.fromkeys([*a, *b]))
+
+
+def amount(count: int) -> str:
+    """Bytes, as a difference shows them."""
+    return f"{count} bytes"
+
+
+def counted(a: Passing | None, b: Passing | None, name: str = "passing") -> Difference:
+    left, right = (f"{p.count} x {p.kind}" if p else None for p in (a, b))
+    return Difference(name, left, right, a.frame if a else None, b.frame if b else None)
+
+
+def at_place(name: str, a: Sequence, b: Sequence, at: int) -> Difference:
+    """Two orders of messages, each shown around the first kind that differs."""
+    frames = [seq.items[at].frame if at < len(seq.items) else None for seq in (a, b)]
+    return Difference(name, _kinds(a, at), _kinds(b, at), *frames)
+
+
+def _kinds(told: Sequence, at: int) -> list[str]:
+    first = at - _KINDS_SHOWN if at > _KINDS_SHOWN + 1 else 0
+    last = at + _KINDS_SHOWN
+    kinds = [item.kind for item in told.items[first:last]]
+    return [*(["…"] if first else []), *kinds, *(["…"] if last < len(told.items) else [])]

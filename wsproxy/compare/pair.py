@@ -1,0 +1,41 @@
+"""The two sessions of a comparison."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from wsproxy.catalog import Catalog
+
+from .difference import Rules
+from .outcome import Outcome
+from .story import Story
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two sessions that have been read.
+
+    Attributes:
+        paths: of the recorded and the replayed trace, to be read again where needed.
+    """
+
+    left: Outcome
+    right: Outcome
+    paths: tuple[Path, Path]
+    rules: Rules
+    catalog: Catalog
+
+    @classmethod
+    def read(cls, recorded: Path, replayed: Path, rules: Rules, catalog: Catalog) -> Pair:
+        """Read both traces, one after the other.
+
+        Raises:
+            TraceError: one of them cannot be read.
+        """
+        left, right = (Outcome.read(path, catalog) for path in (recorded, replayed))
+        return cls(left, right, (recorded, replayed), rules, catalog)
+
+    @property
+    def stories(self) -> tuple[Story, Story]:
+        return self.left.story, self.right.story

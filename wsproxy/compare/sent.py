@@ -1,0 +1,152 @@
+"""What differs in what two apps sent."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from wsproxy.diagnose.audio import declared
+from wsproxy.trace import FrameRecord, TraceReader
+from wsproxy.wire import Opcode
+
+from . import sequence
+from .audio import compare_audio
+from .difference import Difference, amount, at_place, counted
+from .messages import Messages
+from .pair import Pair
+from .received import violations
+from .story import ON_ITS_WAY_NS, Story
+from .text import around_difference
+
+# What is always compared.
+FIELDS = ("messages_sent", "violations_sent", "audio_sent")
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """How what two apps sent compares.
+
+    Attributes:
+        word: "equal", "re-chunked", "different audio" or "different messages".
+    """
+
+    word: str
+    differences: list[Difference]
+
+
+def compare_sent(pair: Pair) -> Sent:
+    """Compare what two apps sent.
+
+    Raises:
+        TraceError: a trace cannot be read again.
+    """
+    left, right = pair.stories
+    messages = [
+        *_messages(pair),
+        *_keepalives(pair),
+        *violations("violations_sent", left.sent, right.sent),
+    ]
+    audio = _audio(pair)
+    if messages:
+        return Sent("different messages", messages + audio.differences)
+    return audio
+
+
+def _messages(pair: Pair) -> list[Difference]:
+    left, right = pair.stories
+    a, b = left.sent.sequence, right.sent.sequence
+    due, firm = _ended_ns(left), _firm_ns(pair)
+    at = sequence.first_difference(
+        a,
+        b,
+        lambda item: due is None or item.t_ns < due,
+        lambda item: firm is None or item.t_ns < firm,
+    )
+    if at is None:
+        return []
+    x, y = (told.items[at] if at < len(told.items) else None for told in (a, b))
+    if x is None or y is None or x.kind != y.kind:
+        return [at_place("messages_sent", a, b, at)]
+    return [_content(pair, x.frame, y.frame)]
+
+
+def _keepalives(pair: Pair) -> list[Difference]:
+    """An app that keeps the session open, and one that does not or says something else."""
+    left, right = pair.stories
+    a, b = left.sent.sequence.passing, right.sent.sequence.passing
+    lost = next((p for k, p in a.items() if k not in b and _in_time(left, p.t_ns)), None)
+    new = next((p for k, p in b.items() if k not in a and _in_time(right, p.t_ns)), None)
+    if lost is None and new is None:
+        return []
+    if lost is not None and new is not None:
+        return [_content(pair, lost.frame, new.frame)]
+    return [counted(lost, new, "messages_sent")]
+
+
+def _ended_ns(story: Story) -> int | None:
+    """When the server ended the session, if what the app sent then was on its way."""
+    return story.received.ended_ns if story.cut_short else None
+
+
+def _in_time(story: Story, t_ns: int) -> bool:
+    ended = _ended_ns(story)
+    return ended is None or t_ns < ended - ON_ITS_WAY_NS
+
+
+def _firm_ns(pair: Pair) -> int | None:
+    """Until when the second app sent what the first would have had time for as well."""
+    ended = _ended_ns(pair.right.story)
+    if ended is None:
+        return None
+    return ended - ON_ITS_WAY_NS - max(story.sent.sound.step_ns for story in pair.stories)
+
+
+def _content(pair: Pair, left: int, right: int) -> Difference:
+    """Two messages of one kind: what they say is read again, now that it is needed."""
+    a, b = (
+        _said(path, frame, story)
+        for path, frame, story in zip(pair.paths, (left, right), pair.stories, strict=True)
+    )
+    return Difference("messages_sent", *around_difference(a, b), left, right)
+
+
+def _said(path: str | os.PathLike[str], wanted: int, story: Story) -> str:
+    """What the app's message that began with a frame says."""
+    messages = Messages(story.api)
+    with TraceReader(path) as reader:
+        frames = (record for record in reader if isinstance(record, FrameRecord))
+        for number, frame in enumerate(frames, 1):
+            if frame.from_client and frame.opcode <= Opcode.BINARY:
+                part = messages.take(number, frame)
+                if part is not None and part.frame == wanted and part.done:
+                    return story.said(part)
+    return ""
+
+
+def _audio(pair: Pair) -> Sent:
+    left, right = pair.stories
+    a, b = left.sent.sound, right.sent.sound
+    if a.size == b.size and a.content == b.content:
+        return Sent("equal" if a.cuts == b.cuts else "re-chunked", [])
+    found = compare_audio(*pair.paths, left.api, right.api)
+    if found.first is not None:
+        where = found.first
+        there = f"others from byte {where.offset}{_second(left, where.offset)} on"
+        frames = (where.recorded_frame, where.replayed_frame)
+        told = Difference("audio_sent", amount(a.size), f"{amount(b.size)}, {there}", *frames)
+        return Sent("different audio", [told])
+    due = a.due if left.cut_short else a.size
+    until = _firm_ns(pair)
+    firm = b.size if until is None else b.until(until)
+    if a.size == b.size or b.size < due or firm > a.size:
+        expected = due if b.size < due else a.size
+        return Sent("different audio", [Difference("audio_sent", amount(expected), amount(b.size))])
+    return Sent("equal" if found.same_cuts else "re-chunked", [])
+
+
+def _second(story: Story, offset: int) -> str:
+    """Where in the audio a byte is, where its format tells."""
+    form = declared(story.session, story.api)
+    if form is None or not form.from_client or not form.bytes_per_second:
+        return ""
+    return f" ({form.duration(offset):.3f} s)"
