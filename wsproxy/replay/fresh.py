@@ -24,13 +24,16 @@ from wsproxy.compare import MAX_TEXT, kind_of
 from wsproxy.redact import PLACEHOLDER
 from wsproxy.wire import Frame, Opcode
 
+# Each begins with the end of the field's name: what precedes it costs nothing.
 _ID = re.compile(
-    rb"([A-Za-z_.-]{0,40}(?:id|uuid))\"?\s{0,4}:\s{0,4}\"?"
+    rb"id\"?\s{0,4}:\s{0,4}\"?"
     rb"([0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}|[0-9a-f]{32})(?![0-9a-z-])",
     re.IGNORECASE,
 )
+_NAME = re.compile(rb"[A-Za-z0-9_.-]*$")
+_LONGEST_NAME = 40  # bytes of a field's name that are told apart
 _TIME = re.compile(
-    rb"([A-Za-z_.-]{0,40}(?:time|timestamp|date|_at))\"?\s{0,4}:\s{0,4}\"?"
+    rb"(?:time|stamp|date|_at)\"?\s{0,4}:\s{0,4}\"?"
     rb"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d{1,9})?(Z|[+-]\d\d:\d\d)",
     re.IGNORECASE,
 )
@@ -62,9 +65,9 @@ class Given:
         kind = kind_of(frame.payload)
         number = self._seen[kind] = self._seen.get(kind, 0) + 1
         for found in _ID.finditer(frame.payload):
-            place = (kind, number, found[1].decode().lower())
-            self.places.setdefault(found[2].lower(), place)
-            self.values.setdefault(place, found[2])
+            place = (kind, number, _name(found))
+            self.places.setdefault(found[1].lower(), place)
+            self.values.setdefault(place, found[1])
 
 
 @dataclass(slots=True)
@@ -105,25 +108,32 @@ class Fresh:
         return frame if fresh == head else replace(frame, payload=fresh + frame.payload[size:])
 
     def _id(self, found: re.Match[bytes]) -> bytes:
-        recorded = found[2].lower()
+        recorded = found[1].lower()
         place = self.recorded.places.get(recorded)
         given = self.live.values.get(place) if place is not None else None
         if given is not None and len(given) == len(recorded):
             value = given
         elif place is None and self.from_client:
-            value = self._made.setdefault(recorded, _new_id(found[2]))
+            value = self._made.setdefault(recorded, _new_id(found[1]))
         else:
-            value = found[2]
-        return found[0][: found.start(2) - found.start()] + value
+            value = found[1]
+        return found[0][: found.start(1) - found.start()] + value
 
     def _time(self, found: re.Match[bytes]) -> bytes:
         try:
-            moment = datetime.fromisoformat(found[2].decode()) + self.moved
+            moment = datetime.fromisoformat(found[1].decode()) + self.moved
         except (ValueError, OverflowError):
             return found[0]
         new = moment.isoformat(timespec="seconds").encode()
-        start, end = found.start(2) - found.start(), found.end(2) - found.start()
+        start, end = found.start(1) - found.start(), found.end(1) - found.start()
         return found[0][:start] + new + found[0][end:]
+
+
+def _name(found: re.Match[bytes]) -> str:
+    """The name of the field that an id is in, lower case."""
+    end = found.start() + len(b"id")
+    name = _NAME.search(found.string[max(0, end - _LONGEST_NAME) : end])
+    return name[0].decode().lower() if name else ""
 
 
 def _new_id(like: bytes) -> bytes:
