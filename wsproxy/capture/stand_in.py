@@ -77,7 +77,7 @@ class StandIn:
                 Pace.parse(options.wsproxy_replay_pace),
             )
         except WsproxyError as error:
-            raise exceptions.OptionsError(f"wsproxy_replay: {error}") from error
+            raise exceptions.OptionsError(f"wsproxy_replay: {error}") from None
 
     async def running(self) -> None:
         if self._server is None:

@@ -55,9 +55,14 @@ class Pace:
         """Whether what comes of it depends on the time that steps take."""
         return not self.fast
 
+    @property
+    def as_recorded(self) -> bool:
+        """Whether spans of time are the recorded ones."""
+        return not self.fast and math.isclose(self.speed, 1.0)
+
     def scaled(self, ns: int) -> int:
         """A recorded span of time at this speed, ns."""
-        return ns if math.isclose(self.speed, 1.0) else round(ns / self.speed)
+        return round(ns / self.speed)
 
     def __str__(self) -> str:
         return self.kind if math.isclose(self.speed, 1.0) else f"x{self.speed:g}"

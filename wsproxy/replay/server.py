@@ -96,6 +96,7 @@ class ReplayServer:
         self._tasks: set[asyncio.Task[None]] = set()
         self._verdicts: asyncio.Queue[Verdict | Exception] = asyncio.Queue()
         self._begun = 0
+        self._limit = options.sessions
         self._room = asyncio.Semaphore(_MAX_AT_ONCE)
         self._script = lru_cache(_SCRIPTS)(self._read)
         self._server: asyncio.Server
@@ -153,6 +154,20 @@ class ReplayServer:
             raise verdict
         return verdict
 
+    def limit(self, sessions: int) -> None:
+        """Serve so many sessions in all; 0: until stopped."""
+        self._limit = sessions
+
+    async def idle(self) -> None:
+        """Wait until no connection is open any more."""
+        while self._tasks:
+            await asyncio.wait(set(self._tasks))
+
+    @property
+    def waiting(self) -> int:
+        """How many verdicts are there to be fetched."""
+        return self._verdicts.qsize()
+
     def _begin(self, connection: Connection) -> None:
         task = asyncio.create_task(self._serve(connection))
         self._tasks.add(task)
@@ -197,7 +212,7 @@ class ReplayServer:
 
     async def _choose(self, asked: _Asked) -> tuple[Path, Script] | Response:
         """The trace that answers a request, or the answer if none does."""
-        if self._options.sessions and self._begun >= self._options.sessions:
+        if self._limit and self._begun >= self._limit:
             return _plain(503, "All Sessions Served")
         volume = self.library.pick(asked.path, asked.head.headers, asked.host)
         if isinstance(volume, str):

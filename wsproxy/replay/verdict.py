@@ -2,7 +2,8 @@
 
 `reproduced`: every compared field is equal. `not-reproduced`: the recorded failure did
 not come: the session went well, or was still open when the replay gave up. `different`:
-it came to another end, or to another content on the way there.
+it came to another end, or to another content on the way there. `unproven`: that could
+come of the time that the steps took, which was not the recorded one.
 
 `wsproxy.compare` compares; here is what only the replay itself knows: whether it kept its
 pace, and whether it could send all of it. As the client, what was asked for and sent is our
@@ -16,14 +17,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from wsproxy.catalog import load
 from wsproxy.compare import STANDARD, Difference, Rules, compare
 
+from .pace import Pace
 from .schedule import Schedule
 
 __all__ = ["LATE_NS", "Difference", "Lateness", "Verdict", "judge"]
 
 # Reproduction may be a matter of time; beyond this a replay has not kept its pace, ns.
 LATE_NS = 250_000_000
+
+# Checks of conditions that come of when messages come, or do not.
+_TIMED = frozenset(
+    {"silence_before_close", "audio_pace", "first_audio_delay", "keepalives", "ping_pong"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +53,18 @@ class Lateness:
 
         return cls(at(0.5), at(0.99), at(1.0))
 
+    @property
+    def late(self) -> bool:
+        """Whether the pace was not kept."""
+        return self.p99 * 1e6 > LATE_NS
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """What a replay came to.
 
     Attributes:
-        verdict: "reproduced", "different" or "not-reproduced".
+        verdict: "reproduced", "different", "not-reproduced" or "unproven".
         recorded, replayed: what each session came to, for JSON.
         notes: what qualifies the verdict: a pace not kept, a recording with gaps.
         trace: where the new session is recorded.
@@ -73,6 +86,11 @@ class Verdict:
     @property
     def reproduced(self) -> bool:
         return self.verdict == "reproduced"
+
+    @property
+    def exit_status(self) -> int:
+        """0 reproduced, 1 different or not reproduced, 125 (`git bisect`: skip) unproven."""
+        return {"reproduced": 0, "unproven": 125}.get(self.verdict, 1)
 
     def as_json(self) -> dict[str, Any]:
         late = self.lateness_ms
@@ -105,14 +123,16 @@ def judge(
     """
     found = compare(recorded, replayed, rules=rules, client_sent=not schedule.script.from_client)
     lateness = Lateness.of(schedule)
+    condition = found.recorded["condition"]
+    timed = isinstance(condition, str) and depends_on_time(condition)
     return Verdict(
-        found.verdict,
+        _proven(found.verdict, schedule.pace, lateness, timed=timed),
         found.recorded,
         found.replayed,
         found.differences,
         lateness,
         replayed,
-        [*_notes(schedule, lateness), *found.notes],
+        [*_notes(schedule, lateness, timed=timed), *found.notes],
         found.sent,
         found.wer,
         found.latency,
@@ -120,13 +140,31 @@ def judge(
     )
 
 
-def _notes(schedule: Schedule, lateness: Lateness) -> list[str]:
+def depends_on_time(condition: str) -> bool:
+    """Whether a condition of the catalog is a matter of when messages come.
+
+    Args:
+        condition: its id.
+    """
+    return not _TIMED.isdisjoint(load().condition(condition).checks)
+
+
+def _proven(verdict: str, pace: Pace, lateness: Lateness, *, timed: bool) -> str:
+    """The verdict, or "unproven" where the replay's own time may have brought it about."""
+    if pace.by_clock and lateness.late:
+        return verdict if verdict == "reproduced" and not timed else "unproven"
+    return "unproven" if verdict != "reproduced" and timed and not pace.as_recorded else verdict
+
+
+def _notes(schedule: Schedule, lateness: Lateness, *, timed: bool) -> list[str]:
     notes = []
-    if lateness.p99 * 1e6 > LATE_NS:
+    if schedule.pace.by_clock and lateness.late:
         notes.append(
             f"the replay could not keep its pace: 1 step in 100 was {lateness.p99:.0f} ms late or "
             "more; what depends on time is not proven"
         )
+    elif timed and not schedule.pace.as_recorded:
+        notes.append(f"the recorded failure is a matter of time, and the pace was {schedule.pace}")
     if schedule.given_up:
         notes.append("the other side sent less than in the recording; the replay went on without")
     if schedule.script.session.accepted and schedule.dropped:

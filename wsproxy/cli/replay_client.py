@@ -1,0 +1,123 @@
+"""`wsproxy replay client`: replay a trace as the client, against a server."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from wsproxy.errors import WsproxyError
+from wsproxy.replay import Call, ClientOptions, Pace, Verdict, play_call
+
+from .catalog_option import catalog_option
+from .replay_options import (
+    headers_of,
+    pairs_of,
+    records_in,
+    replay_options,
+    rules_of,
+    target_options,
+)
+from .replay_screen import INTERRUPTED, Interrupted, Screen, counted, leave
+
+_UNTIL = 100  # sessions at most, where nothing else is said
+
+
+@click.command(name="client")
+@catalog_option
+@click.argument("trace", type=click.Path(path_type=Path, dir_okay=False))
+@target_options
+@click.option(
+    "--repeat",
+    type=click.IntRange(min=1, max=1_000_000),
+    metavar="N",
+    help=f"Replay it so many times, one after another (with --until: at most, {_UNTIL} if not "
+    "said).",
+)
+@replay_options
+def command(
+    *,
+    trace: Path,
+    to: str,
+    headers: tuple[str, ...],
+    query: tuple[str, ...],
+    subprotocol: str | None,
+    fields: tuple[str, ...],
+    proxy: str | None,
+    insecure: bool,
+    ca: Path | None,
+    repeat: int | None,
+    pace: str,
+    timeout: float,
+    strict: bool,
+    max_wer: float,
+    until: str | None,
+    keep_ids: bool,
+    out: Path,
+    as_json: bool,
+) -> None:
+    """Replay TRACE as the client, against the server at a URL.
+
+    The handshake, every frame with its fragments, and the way the connection ended are
+    sent as the recorded client sent them; then the server is given its time to end the
+    session as it did. Refused upgrades and failed HTTP requests replay as well.
+
+    Credentials were taken out of the trace when it was recorded. Your own are taken from
+    --header, --query, --subprotocol or --field, or from the environment variable of the
+    provider (such as DEEPGRAM_API_KEY), and go to the server that you name and nowhere
+    else. For a server on this machine a missing one is made up.
+
+    \b
+      wsproxy replay client call.wstrace --to wss://api.deepgram.com
+      wsproxy replay client call.wstrace --to ws://127.0.0.1:9000 --pace fast
+      wsproxy replay client call.wstrace --to wss://staging.example.com/v1/listen \\
+          --header 'Authorization: Token ...' --query model=nova-3 --json
+    \b
+    A failure that does not come every time; and since when it does:
+      wsproxy replay client call.wstrace --to ws://127.0.0.1:9000 --until reproduced --repeat 20
+      git bisect run wsproxy replay client call.wstrace --to ws://127.0.0.1:9000
+    """
+    options = ClientOptions(
+        to,
+        Pace.parse(pace),
+        headers_of(headers),
+        pairs_of(query, "--query"),
+        subprotocol,
+        pairs_of(fields, "--field"),
+        proxy,
+        insecure,
+        ca,
+        timeout,
+        keep_ids or strict,
+        rules_of(strict=strict, max_wer=max_wer),
+    )
+    screen = Screen(as_json=as_json)
+    screen.say(f"replaying {trace} as the client against {to} (pace: {pace})")
+    many = repeat or (_UNTIL if until else 1)
+    verdicts: list[Verdict] = []
+    records = records_in(out)
+
+    async def play() -> None:
+        call = Call(trace, options)
+        for number in range(many):
+            try:
+                verdicts.append(await play_call(call, records))
+            except WsproxyError as error:
+                if not verdicts:
+                    raise
+                screen.warn(f"stopped at session {number + 1} of {many}: {error}")
+                return
+            screen.verdict(verdicts[-1])
+            if verdicts[-1].verdict == until:
+                return
+
+    def known() -> str:
+        return counted(verdicts, many) if verdicts else "no verdict; what came is in the trace"
+
+    try:
+        screen.run(play, known)
+    except Interrupted:
+        sys.exit(INTERRUPTED)
+    screen.counts(verdicts)
+    leave(verdicts, until)

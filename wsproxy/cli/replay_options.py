@@ -1,0 +1,168 @@
+"""Options that the commands which replay share."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from wsproxy.catalog import load
+from wsproxy.compare import STANDARD, Rules
+from wsproxy.diagnose import annotate
+from wsproxy.errors import UsageError
+from wsproxy.redact import Redactor, fingerprint_key
+from wsproxy.replay.recorded import Records
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+VERDICTS = ("reproduced", "different", "not-reproduced")
+
+
+def _add(function: F, options: list[Callable[[F], F]]) -> F:
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+def replay_options(function: F) -> F:
+    """Add what both sides take: how fast, how it is judged, where it is recorded."""
+    return _add(
+        function,
+        [
+            click.option(
+                "--pace",
+                default="recorded",
+                show_default=True,
+                metavar="PACE",
+                help="recorded: each step at its recorded time. x2, x0.5: twice, half as fast. "
+                "causal: the recorded time after what preceded it from the other side. fast: as "
+                "soon as that is there.",
+            ),
+            click.option(
+                "--timeout",
+                type=click.FloatRange(min=0, min_open=True, max=86400),
+                default=10.0,
+                show_default=True,
+                metavar="SECONDS",
+                help="How much longer than in the recording the other side may take.",
+            ),
+            click.option(
+                "--strict",
+                is_flag=True,
+                help="Every frame has to be equal, byte for byte; ids are sent as recorded.",
+            ),
+            click.option(
+                "--max-wer",
+                type=click.FloatRange(min=0),
+                default=STANDARD.max_wer,
+                show_default=True,
+                metavar="X",
+                help="Word errors a word up to which two transcripts are the same.",
+            ),
+            click.option(
+                "--until",
+                type=click.Choice(VERDICTS),
+                help="Go on until a session comes to this verdict; exit status 0 if one did.",
+            ),
+            click.option(
+                "--keep-ids",
+                is_flag=True,
+                help="Send ids and times in messages as recorded; they are made anew otherwise.",
+            ),
+            click.option(
+                "--out",
+                type=click.Path(path_type=Path),
+                default=Path("recordings"),
+                show_default=True,
+                help="Folder for the trace of the replay.",
+            ),
+            click.option("--json", "as_json", is_flag=True, help="Verdicts as JSON, a line each."),
+        ],
+    )
+
+
+def target_options(function: F) -> F:
+    """Add what says how the server is reached, and with which credentials."""
+    return _add(
+        function,
+        [
+            click.option(
+                "--to",
+                required=True,
+                metavar="URL",
+                help="ws:// or wss:// URL of the server. A path or query in it takes the "
+                "recorded one's place.",
+            ),
+            click.option(
+                "--header",
+                "headers",
+                multiple=True,
+                metavar="'NAME: VALUE'",
+                help="Send this header, in the place of the recorded one (repeatable).",
+            ),
+            click.option(
+                "--query",
+                multiple=True,
+                metavar="NAME=VALUE",
+                help="Send this query parameter, in the place of the recorded one (repeatable).",
+            ),
+            click.option(
+                "--subprotocol", metavar="LIST", help="Offer this in Sec-WebSocket-Protocol."
+            ),
+            click.option(
+                "--field",
+                "fields",
+                multiple=True,
+                metavar="NAME=VALUE",
+                help="The credential for this JSON field of messages (repeatable).",
+            ),
+            click.option(
+                "--proxy",
+                metavar="URL",
+                help="Go through this proxy, http://HOST:PORT or socks5://HOST:PORT; by default "
+                "the one that HTTPS_PROXY names; '' for none.",
+            ),
+            click.option("--insecure", is_flag=True, help="Do not check the server's certificate."),
+            click.option(
+                "--ca",
+                type=click.Path(path_type=Path, dir_okay=False),
+                metavar="FILE",
+                help="Trust the certificates in this file (PEM).",
+            ),
+        ],
+    )
+
+
+def headers_of(texts: tuple[str, ...]) -> list[tuple[str, str]]:
+    """What `--header` gives."""
+    return [_split(text, ":", "--header", "'NAME: VALUE'") for text in texts]
+
+
+def pairs_of(texts: tuple[str, ...], option: str) -> list[tuple[str, str]]:
+    """What an option of the form NAME=VALUE gives."""
+    return [_split(text, "=", option, "NAME=VALUE") for text in texts]
+
+
+def _split(text: str, mark: str, option: str, form: str) -> tuple[str, str]:
+    name, found, value = text.partition(mark)
+    if not found or not name.strip() or any(char in text for char in "\r\n\0"):
+        raise UsageError(f"{option} {text!r}: give {form}")
+    return name.strip(), value.strip()
+
+
+def rules_of(*, strict: bool, max_wer: float) -> Rules:
+    """What `--strict` and `--max-wer` give."""
+    if math.isnan(max_wer):
+        raise UsageError("--max-wer nan: give a number")
+    return Rules(strict, max_wer)
+
+
+def records_in(out: Path) -> Records:
+    """How replays are recorded, into a folder."""
+    catalog = load()
+    redact = Redactor(catalog.credentials, fingerprint_key(), catalog.key_shapes)
+    return Records(out, redact, partial(annotate, catalog=catalog))

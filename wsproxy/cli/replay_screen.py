@@ -1,0 +1,122 @@
+"""What the commands that replay print, and how Ctrl-C ends them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import sys
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from typing import NoReturn, TypeVar
+
+from rich.console import Console
+from rich.text import Text
+
+from wsproxy.replay import Verdict
+from wsproxy.report import differences as report
+from wsproxy.report.text import safe
+
+from .replay_options import VERDICTS
+
+T = TypeVar("T")
+
+INTERRUPTED = 130  # what a shell makes of Ctrl-C; `git bisect run` stops on it
+
+_STYLES = {"reproduced": "bold green", "unproven": "bold yellow"}
+
+
+class Screen:
+    """What people see; with --json, only verdicts, and those as JSON."""
+
+    def __init__(self, *, as_json: bool) -> None:
+        self._json = as_json
+        self._out = Console(highlight=False, soft_wrap=True)
+
+    def announce(self, line: str) -> None:
+        """A line that scripts wait for."""
+        print(line, file=sys.stderr if self._json else sys.stdout, flush=True)
+
+    def say(self, line: str) -> None:
+        """A line for people."""
+        if not self._json:
+            self._out.print(Text(safe(line)))
+
+    def warn(self, line: str) -> None:
+        """A line on stderr, whoever reads."""
+        print(safe(line), file=sys.stderr, flush=True)  # noqa: T201
+
+    def run(self, what: Callable[[], Awaitable[T]], known: Callable[[], str]) -> T:
+        """Run a coroutine.
+
+        Args:
+            known: what is known so far, for the line that Ctrl-C ends with.
+
+        Raises:
+            Interrupted: Ctrl-C, or SIGTERM; the line is printed.
+        """
+
+        async def body() -> T:
+            # SIGTERM ends it as Ctrl-C does: the trace gets its end record.
+            signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))
+            return await what()
+
+        # A shell starts background jobs with SIGINT ignored, and asyncio leaves that so.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            return asyncio.run(body())
+        except KeyboardInterrupt:
+            self.warn(f"stopped: {known()}")
+            raise Interrupted from None
+
+    def verdict(self, verdict: Verdict) -> None:
+        """What one session came to."""
+        if self._json:
+            print(json.dumps(verdict.as_json()), flush=True)  # noqa: T201
+            return
+        style = _STYLES.get(verdict.verdict, "bold red")
+        recorded = f"  recorded: {report.what(verdict.recorded)}"
+        self._out.print(Text.assemble((verdict.verdict, style), recorded))
+        if verdict.differences:
+            self._out.print(report.differences(verdict.differences))
+        if line := report.words(verdict.sent, verdict.wer):
+            self._out.print(Text(line))
+        for note in verdict.notes:
+            self._out.print(Text(f"note: {note}"))
+        late = verdict.lateness_ms
+        pace = f"half {late.p50:g} ms, 1 in 100 {late.p99:g} ms, most {late.max:g} ms"
+        self._out.print(Text(f"steps late by: {pace}"))
+        self._out.print(Text(f"recorded as {verdict.trace}"))
+
+    def counts(self, verdicts: list[Verdict]) -> None:
+        """How many came to which verdict, where there are several."""
+        if len(verdicts) > 1:
+            self.say(counted(verdicts))
+
+
+class Interrupted(Exception):
+    """Ctrl-C ended it."""
+
+
+def counted(verdicts: list[Verdict], of: int = 0) -> str:
+    """How many came to which verdict, on one line.
+
+    Args:
+        of: how many there were to be; 0: it was open.
+    """
+    many = Counter(verdict.verdict for verdict in verdicts)
+    parts = [f"{many[name]} {name}" for name in (*VERDICTS, "unproven") if many[name]]
+    sessions = f"{len(verdicts)}{f' of {of}' if of else ''} sessions"
+    return f"{sessions}: {', '.join(parts)}" if parts else sessions
+
+
+def leave(verdicts: list[Verdict], until: str | None) -> NoReturn:
+    """Exit with the status that the verdicts come to.
+
+    Args:
+        until: the verdict that was waited for, if one was.
+    """
+    if until is not None:
+        sys.exit(0 if any(verdict.verdict == until for verdict in verdicts) else 1)
+    statuses = {verdict.exit_status for verdict in verdicts}
+    sys.exit(1 if 1 in statuses or not statuses else max(statuses))

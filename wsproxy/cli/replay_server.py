@@ -1,0 +1,247 @@
+"""`wsproxy replay server`: replay traces as the server, for an app."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import click
+
+from wsproxy.errors import UsageError
+from wsproxy.replay import AMOUNTS, Pace, ReplayServer, ServerOptions, Verdict
+
+from .address import parse_address
+from .catalog_option import catalog_option
+from .replay_options import records_in, replay_options, rules_of
+from .replay_screen import INTERRUPTED, Interrupted, Screen, counted, leave
+
+_LINGER = 2.0  # seconds that the last session may take once the command has ended
+
+
+@click.command(name="server")
+@catalog_option
+@click.argument("trace", type=click.Path(path_type=Path))
+@click.option(
+    "--listen",
+    default="127.0.0.1:0",
+    show_default=True,
+    metavar="HOST:PORT",
+    help="Where to listen; port 0 takes a free one.",
+)
+@click.option(
+    "--proxy",
+    is_flag=True,
+    help="Listen as a proxy: an app that goes through it meets the recording at the API's own "
+    "host name, and no connection to the API is made.",
+)
+@click.option(
+    "--others",
+    type=click.Choice(["pass", "refuse"]),
+    default="pass",
+    show_default=True,
+    help="With --proxy: what becomes of requests for other hosts.",
+)
+@click.option(
+    "--confdir",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="With --proxy: folder of its CA; by default mitmproxy's own, ~/.mitmproxy.",
+)
+@click.option(
+    "--match",
+    multiple=True,
+    metavar="WHAT",
+    help="Of a request, this has to be as recorded: host, path, query, query.NAME, subprotocol "
+    "or attempt (repeatable; by default the path, and of a single trace nothing).",
+)
+@click.option(
+    "--gate",
+    type=click.Choice(AMOUNTS),
+    default="bytes",
+    show_default=True,
+    help="What of the app's audio the recorded steps wait for: its bytes, the number of its "
+    "messages, or its seconds (for an app that sends another encoding or rate).",
+)
+@click.option(
+    "--sessions",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="How many sessions to serve; 0: until Ctrl-C. By default one, of a folder one for each "
+    "trace, and with a command until it ends.",
+)
+@replay_options
+@click.argument("cmd", nargs=-1, metavar="[-- CMD...]")
+def command(
+    *,
+    trace: Path,
+    listen: str,
+    proxy: bool,
+    others: str,
+    confdir: Path | None,
+    match: tuple[str, ...],
+    gate: str,
+    sessions: int | None,
+    pace: str,
+    timeout: float,
+    strict: bool,
+    max_wer: float,
+    until: str | None,
+    keep_ids: bool,
+    out: Path,
+    as_json: bool,
+    cmd: tuple[str, ...],
+) -> None:
+    """Replay TRACE as the server, for an app that connects to the printed URL.
+
+    The upgrade is answered or refused as recorded. Frames are sent once the app has sent
+    as much as had come before them in the recording, however it cuts its audio, and after
+    the recorded delay. The session ends as it did: with a Close frame, an EOF, a reset,
+    or silence. What the app sent is compared with what was recorded.
+
+    TRACE may be a folder: each request is answered by the next trace that matches it.
+
+    The first line on stdout is `listening on URL` (with --json, on stderr).
+
+    \b
+    For an app that takes a base URL:
+      wsproxy replay server call.wstrace --listen 127.0.0.1:9000
+      DEEPGRAM_BASE_URL=ws://127.0.0.1:9000 python app.py      (in another terminal)
+    \b
+    For any app, unchanged, at the API's real host name:
+      wsproxy replay server call.wstrace -- python app.py
+      wsproxy replay server call.wstrace --proxy --listen 127.0.0.1:8080
+    """
+    host, port = parse_address(listen)
+    through = proxy or bool(cmd)
+    options = ServerOptions(
+        *(("127.0.0.1", 0) if through else (host, port)),
+        Pace.parse(pace),
+        0,
+        timeout,
+        match,
+        gate,
+        keep_ids or strict,
+        rules_of(strict=strict, max_wer=max_wer),
+        through,
+    )
+    screen = Screen(as_json=as_json)
+    server = ReplayServer(trace, options, records_in(out), on_refused=screen.warn)
+    for line in server.library.skipped:
+        screen.warn(f"left out: {line}")
+    many = sessions
+    if many is None:
+        many = 0 if cmd or until else len(server.library.volumes)
+    server.limit(many)
+    run = _Run(server, screen, many, until)
+    try:
+        if through:
+            where = _Proxy(host, port, others, confdir)
+            screen.run(lambda: run.through_proxy(trace, where, cmd), run.known)
+        else:
+            screen.run(lambda: run.listening(trace), run.known)
+    except Interrupted:
+        if many or cmd:
+            sys.exit(INTERRUPTED)
+    screen.counts(run.verdicts)
+    if cmd and run.status:
+        screen.say(f"the command ended with exit status {run.status}")
+    if cmd and not run.verdicts:
+        screen.warn("the command opened no session that is recorded")
+    leave(run.verdicts, until)
+
+
+class _Proxy:
+    """Where the proxy listens and what it does with other hosts."""
+
+    def __init__(self, host: str, port: int, others: str, confdir: Path | None) -> None:
+        self.host, self.port, self.others, self.confdir = host, port, others, confdir
+
+
+class _Run:
+    """Serves sessions and collects their verdicts.
+
+    Args:
+        many: sessions to serve; 0: until stopped.
+        until: the verdict to stop at.
+    """
+
+    def __init__(self, server: ReplayServer, screen: Screen, many: int, until: str | None) -> None:
+        self._server = server
+        self._screen = screen
+        self._many = many
+        self._until = until
+        self.verdicts: list[Verdict] = []
+        self.status = 0  # of the command
+
+    def known(self) -> str:
+        """What is known so far, on one line."""
+        return counted(self.verdicts, self._many)
+
+    async def listening(self, trace: Path) -> None:
+        """Serve apps that connect to the server itself."""
+        async with self._server as running:
+            self._screen.announce(f"listening on {running.url}")
+            self._serving(trace)
+            await self._serve()
+
+    async def through_proxy(self, trace: Path, where: _Proxy, cmd: tuple[str, ...]) -> None:
+        """Serve apps that go through a proxy, or a command that is sent through it."""
+        from wsproxy.capture import embed, environment  # noqa: PLC0415  # mitmproxy is slow to load
+        from wsproxy.capture.stand_in import StandIn  # noqa: PLC0415
+
+        settings = embed.Settings(where.host, where.port, confdir=where.confdir)
+        addon = StandIn(self._server, others=where.others)
+        async with embed.proxy(settings, addon) as (running, _):
+            assert running.address is not None
+            self._screen.announce(f"listening on http://{running.address[0]}:{running.address[1]}")
+            self._screen.say(f"  CA to trust: SSL_CERT_FILE={running.ca}")
+            self._serving(trace)
+            if not cmd:
+                await self._serve()
+                return
+            with tempfile.TemporaryDirectory(prefix="wsproxy-") as folder:
+                env = environment.for_command(running, "regular", Path(folder))
+                async with _command(cmd, env) as process:
+                    serving = asyncio.create_task(self._serve())
+                    self.status = await process.wait()
+                    # Its last session ends with it, a moment later.
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(self._server.idle(), _LINGER)
+                    serving.cancel()
+                    while self._server.waiting:
+                        await self._next()
+
+    def _serving(self, trace: Path) -> None:
+        self._screen.say(f"replaying {trace} as the server; waiting for the app")
+
+    async def _serve(self) -> None:
+        while not self._many or len(self.verdicts) < self._many:
+            await self._next()
+            if self.verdicts[-1].verdict == self._until:
+                return
+
+    async def _next(self) -> None:
+        self.verdicts.append(await self._server.verdict())
+        self._screen.verdict(self.verdicts[-1])
+
+
+@asynccontextmanager
+async def _command(
+    cmd: tuple[str, ...], env: dict[str, str]
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Run a command; it is ended if the body of the `with` is left before it."""
+    try:
+        # Its output is its own; ours goes to stdout as well, a line at a time.
+        process = await asyncio.create_subprocess_exec(*cmd, env=env, stdin=subprocess.DEVNULL)
+    except OSError as error:
+        raise UsageError(f"cannot run {cmd[0]}: {error.strerror}") from None
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.terminate()
+            await process.wait()
