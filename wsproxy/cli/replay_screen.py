@@ -27,15 +27,20 @@ _STYLES = {"reproduced": "bold green", "unproven": "bold yellow"}
 
 
 class Screen:
-    """What people see; with --json, only verdicts, and those as JSON."""
+    """What people see; with --json, only verdicts, and those as JSON.
 
-    def __init__(self, *, as_json: bool) -> None:
+    Args:
+        aside: all of it goes to stderr, as a command's output has stdout for its own.
+    """
+
+    def __init__(self, *, as_json: bool, aside: bool = False) -> None:
         self._json = as_json
-        self._out = Console(highlight=False, soft_wrap=True)
+        self._file = sys.stderr if aside else sys.stdout
+        self._out = Console(highlight=False, soft_wrap=True, file=self._file)
 
     def announce(self, line: str) -> None:
         """A line that scripts wait for."""
-        print(line, file=sys.stderr if self._json else sys.stdout, flush=True)
+        print(line, file=sys.stderr if self._json else self._file, flush=True)
 
     def say(self, line: str) -> None:
         """A line for people."""
@@ -72,7 +77,7 @@ class Screen:
     def verdict(self, verdict: Verdict) -> None:
         """What one session came to."""
         if self._json:
-            print(json.dumps(verdict.as_json()), flush=True)  # noqa: T201
+            print(json.dumps(verdict.as_json()), file=self._file, flush=True)
             return
         style = _STYLES.get(verdict.verdict, "bold red")
         recorded = f"  recorded: {report.what(verdict.recorded)}"

@@ -104,7 +104,8 @@ def command(
 
     TRACE may be a folder: each request is answered by the next trace that matches it.
 
-    The first line on stdout is `listening on URL` (with --json, on stderr).
+    The first line on stdout is `listening on URL` (with --json, on stderr). With a command,
+    all that is said here goes to stderr.
 
     \b
     For an app that takes a base URL:
@@ -128,7 +129,7 @@ def command(
         rules_of(strict=strict, max_wer=max_wer),
         through,
     )
-    screen = Screen(as_json=as_json)
+    screen = Screen(as_json=as_json, aside=bool(cmd))
     server = ReplayServer(trace, options, records_in(out), on_refused=screen.warn)
     for line in server.library.skipped:
         screen.warn(f"left out: {line}")
@@ -235,7 +236,6 @@ async def _command(
 ) -> AsyncIterator[asyncio.subprocess.Process]:
     """Run a command; it is ended if the body of the `with` is left before it."""
     try:
-        # Its output is its own; ours goes to stdout as well, a line at a time.
         process = await asyncio.create_subprocess_exec(*cmd, env=env, stdin=subprocess.DEVNULL)
     except OSError as error:
         raise UsageError(f"cannot run {cmd[0]}: {error.strerror}") from None

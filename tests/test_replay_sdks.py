@@ -1,0 +1,142 @@
+"""The real SDKs against `wsproxy replay server`: they meet the recorded failure again.
+
+Each is recorded while it fails, then it runs twice against the recording: by base URL, and
+unchanged through the proxy at the API's real host name over TLS, where no API is.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from test_sdks import (  # noqa: F401 (fixtures)
+    CLIENTS,
+    EACH,
+    audio,
+    authority,
+    node_packages,
+    python_packages,
+    record,
+    run,
+    serve,
+)
+from wsproxy.catalog import load
+from wsproxy.diagnose import diagnose
+from wsproxy.session import Session
+
+# As in test_sdks.py.
+pytestmark = [
+    pytest.mark.sdk,
+    pytest.mark.timeout(300),
+    pytest.mark.flaky(reruns=1, only_rerun="Hung"),
+]
+
+HOSTS = {
+    "listen": "api.deepgram.com",
+    "speak": "api.deepgram.com",
+    "streaming": "streaming.assemblyai.com",
+}
+REPLAY = [sys.executable, "-m", "wsproxy", "replay", "server"]
+# What a client does, under which condition of the API.
+FAILURES = {
+    "stalled": (("stall",), ""),
+    "refused": ((), "refused"),
+    "reset": ((), "rfc6455.end.server-reset"),
+}
+
+
+def condition_of(client, failure):
+    _, condition = FAILURES[failure]
+    if condition != "refused":
+        return condition
+    return "rfc6455.upgrade.401" if client.api == "streaming" else "deepgram.upgrade.INVALID_AUTH"
+
+
+@pytest.fixture(params=FAILURES)
+def failed(request, client, serve, record, tmp_path):  # noqa: F811
+    """A client that failed: (how, its arguments, what it saw, its trace)."""
+    args, _ = FAILURES[request.param]
+    condition = condition_of(client, request.param)
+    with serve(client, condition or None, tls=True) as served:
+        seen, _ = record(client, served.url.replace("127.0.0.1", "localhost"), *args)
+    (trace,) = (tmp_path / "out").glob("*.wstrace")
+    return args, seen, trace
+
+
+def behaved(seen):
+    """What a client saw, without its texts: those name hosts, ports and ids."""
+    return (
+        [error["code"] for error in seen["errors"]],
+        seen["transcript"],
+        seen["audio"],
+        seen["messages"],
+    )
+
+
+def verdict_of(line):
+    said = json.loads(line)
+    return said["verdict"], said["differences"]
+
+
+def same_failure(trace, out):
+    """The recording and the replay have the same first finding."""
+    (replayed,) = out.glob("*.wstrace")
+    told = [[finding.id for finding in diagnose(Session.read(path), load())] for path in (trace, replayed)]
+    return told[0][:1] == told[1][:1]
+
+
+@pytest.mark.parametrize("client", EACH)
+def test_by_base_url(client, failed, run, tmp_path):  # noqa: F811
+    args, seen, trace = failed
+    if client.wss_only:
+        pytest.skip("its SDK takes no ws:// address; through the proxy it is tested below")
+    out = tmp_path / "replayed"
+    with subprocess.Popen(
+        [*REPLAY, str(trace), "--json", "--out", str(out), "--timeout", "5"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as server:
+        assert server.stderr is not None and server.stdout is not None
+        url = server.stderr.readline().removeprefix("listening on ").strip()
+        again = run(client, url, *args)
+        assert verdict_of(server.stdout.readline()) == ("reproduced", [])
+        assert server.wait(30) == 0
+    assert behaved(again) == behaved(seen)
+    assert same_failure(trace, out)
+
+
+@pytest.mark.parametrize("client", EACH)
+def test_through_the_proxy_at_the_real_host(client, failed, run, tmp_path):  # noqa: F811
+    args, seen, trace = failed
+    out = tmp_path / "replayed"
+    prefix = [*REPLAY, str(trace), "--out", str(out), "--confdir", str(tmp_path / "ca")]
+    # `run` wants exit status 0: reproduced.
+    again = run(
+        client,
+        f"wss://{HOSTS[client.api]}",
+        *args,
+        prefix=[*prefix, "--timeout", "5", "--others", "refuse", "--"],
+    )
+    assert behaved(again) == behaved(seen)
+    assert same_failure(trace, out)
+
+
+def test_chunks_of_another_size_meet_it(serve, record, run, tmp_path):  # noqa: F811
+    client = CLIENTS[0]
+    with serve(client, None, tls=True) as served:
+        seen, _ = record(client, served.url.replace("127.0.0.1", "localhost"), "stall")
+    (trace,) = (tmp_path / "out").glob("*.wstrace")
+    out = tmp_path / "replayed"
+    again = run(
+        client,
+        "wss://api.deepgram.com",
+        "stall",
+        prefix=[*REPLAY, str(trace), "--out", str(out), "--timeout", "5", "--"],
+        CHUNK="640",
+    )
+    assert behaved(again)[0] == behaved(seen)[0]
+    assert same_failure(trace, out)
