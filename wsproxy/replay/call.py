@@ -25,7 +25,7 @@ from .fresh import Fresh, lacking, moved_since
 from .handshake import MAX_BODY, fresh_request_headers, printable, request_bytes
 from .pace import RECORDED, Pace
 from .recorded import Records
-from .schedule import Schedule
+from .schedule import Schedule, gated
 from .script import Script
 from .target import Target, proxy_for, trust
 
@@ -94,6 +94,7 @@ class Call:
         self.wire(self.request())  # what is missing or damaged is said now
         self._secrets = self._message_secrets()
         self.patience = options.timeout + self._answered_after()
+        self._steps = gated(self.script)
 
     def request(self) -> Request:
         """The request to send, with a fresh key and the user's credentials in it."""
@@ -131,7 +132,7 @@ class Call:
 
     def schedule(self) -> Schedule:
         """The schedule of one replay."""
-        return Schedule(self.script, timeout_ns=self.timeout_ns)
+        return Schedule(self.script, timeout_ns=self.timeout_ns, steps=self._steps)
 
     def begin(self, records: Records, clock: Clock, request: Request) -> Recording:
         """The recording of one replay, its request in it.

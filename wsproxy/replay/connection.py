@@ -167,9 +167,12 @@ class Connection(asyncio.Protocol):
     async def changed(self, seconds: float) -> None:
         """Wait until something came or ended, for so long at most."""
         self._changed.clear()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._changed.wait()
+        # Every step of every session waits here; asyncio.timeout() costs several times this.
+        timer = asyncio.get_running_loop().call_later(seconds, self._changed.set)
+        try:
+            await self._changed.wait()
+        finally:
+            timer.cancel()
 
     # -- what is sent
 

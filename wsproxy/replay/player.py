@@ -77,4 +77,5 @@ class Player:
                 data = self.endpoint.wire(step)
                 self.connection.send(data)
                 self.endpoint.sent(now, data)
-                await asyncio.sleep(0)  # a burst must not keep what comes from being read
+                if self.endpoint.schedule.wake_ns() <= self.clock.now():
+                    await asyncio.sleep(0)  # a burst must not keep what comes from being read

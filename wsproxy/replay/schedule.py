@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from array import array
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import replace
 
 from wsproxy.wire import Frame, Opcode
@@ -35,6 +36,20 @@ _OPEN = ("stopped", "unfinished")  # endings of recordings, not of sessions
 _MAX_ANSWERS = 1000  # Pings that wait for their Pong; of a flood the latest are answered
 
 
+def gated(script: Script) -> list[Step]:
+    """The steps with the gates and at the times that the pace asks for."""
+    pace = script.pace
+    by_progress = pace.fast or pace.causal or not script.from_client
+    out = []
+    for step in script.steps:
+        cause, cause_ns = step.cause, pace.scaled(step.cause_ns)
+        if not (by_progress or isinstance(step.item, Ending) or step.is_close):
+            cause = Progress(closes=cause.closes, ended=cause.ended)
+            cause_ns = cause_ns if cause != NOTHING else 0
+        out.append(replace(step, t_ns=pace.scaled(step.t_ns), cause=cause, cause_ns=cause_ns))
+    return out
+
+
 class Schedule:
     """Tells what one side has to do now.
 
@@ -47,6 +62,7 @@ class Schedule:
         timeout_ns: how much longer than in the recording the other side may take.
         gate: what counts of what comes; the script's own if the other side sends the
             same kind of audio as in the recording.
+        steps: of `gated(script)`, where many replays share them.
 
     Attributes:
         lateness: of each step taken, how long after its due time, ns.
@@ -54,7 +70,14 @@ class Schedule:
         dropped: steps passed over because the other side ended earlier than recorded.
     """
 
-    def __init__(self, script: Script, *, timeout_ns: int, gate: Gate | None = None) -> None:
+    def __init__(
+        self,
+        script: Script,
+        *,
+        timeout_ns: int,
+        gate: Gate | None = None,
+        steps: Sequence[Step] | None = None,
+    ) -> None:
         self.script = script
         self.pace = pace = script.pace
         self.lateness = array("q")
@@ -62,12 +85,11 @@ class Schedule:
         self.dropped = 0
         self.taken = 0
         self._fast = pace.fast
-        self._gated = pace.fast or pace.causal or not script.from_client
         self.timeout_ns = timeout_ns
         # An app at its own pace is given all the time; a server answers in a moment.
         short = self._fast or (script.from_client and not pace.causal)
         self._patience_ns = min(timeout_ns, _SHORT_PATIENCE_NS) if short else timeout_ns
-        self._steps = deque(self._gate(step) for step in script.steps)
+        self._steps = deque(gated(script) if steps is None else steps)
         self._counter = Counter(gate or script.gate)
         self._end_ns = pace.scaled(script.end_ns)
         self._forgiven = NOTHING
@@ -83,14 +105,6 @@ class Schedule:
         self._sent_close = False
         self._finished = False  # own direction is ended
         self._reset = False
-
-    def _gate(self, step: Step) -> Step:
-        """The step with the gate and at the time that the pace asks for."""
-        cause, cause_ns = step.cause, self.pace.scaled(step.cause_ns)
-        if not (self._gated or isinstance(step.item, Ending) or step.is_close):
-            cause = Progress(closes=cause.closes, ended=cause.ended)
-            cause_ns = cause_ns if cause != NOTHING else 0
-        return replace(step, t_ns=self.pace.scaled(step.t_ns), cause=cause, cause_ns=cause_ns)
 
     # -- what happens
 
