@@ -10,16 +10,18 @@ from pathlib import Path
 from python_socks import ProxyError
 from python_socks.async_.asyncio import Proxy
 
+from wsproxy.errors import UsageError
 from wsproxy.recording import Clock, Recording
 from wsproxy.trace import Response
 
 from .answer import AnswerReader
 from .call import Call, ClientOptions, no_answer
 from .connection import Connection
-from .player import Player
+from .player import play
 from .recorded import Records
+from .schedule import Schedule
 from .target import connect_failed
-from .verdict import Verdict, judge
+from .verdict import Played, Verdict, judge_played
 
 _BODY_TIMEOUT = 5.0  # seconds for the body of a refusal
 
@@ -44,11 +46,28 @@ async def play_call(call: Call, records: Records) -> Verdict:
         UsageError: the trace of the replay cannot be written.
     """
     records.check()
+    return await asyncio.to_thread(judge_played, await play_once(call, records), call.options.rules)
+
+
+async def play_once(call: Call, records: Records, schedule: Schedule | None = None) -> Played:
+    """The same without a verdict; records are taken as checked.
+
+    Args:
+        schedule: of the call, for whom it interests how it goes.
+
+    Raises:
+        ConnectFailed: the server cannot be reached.
+        UsageError: the trace of the replay cannot be written.
+    """
+    schedule = schedule or call.schedule()
     request = call.request()
     clock = Clock.start()
     connection = await _connect(call)
-    recording = call.begin(records, clock, request)
-    schedule = call.schedule()
+    try:
+        recording = call.begin(records, clock, request)
+    except UsageError:
+        await connection.close()
+        raise
     try:
         connection.send(call.wire(request))
         response = await _answer(call, connection, recording, clock)
@@ -56,13 +75,11 @@ async def play_call(call: Call, records: Records) -> Verdict:
             recording.response(records.response(response, request))
             if call.accepted(response):
                 endpoint = call.endpoint(response, recording, schedule)
-                await Player(endpoint, connection, clock).play()
+                await play(endpoint, connection, clock)
         await connection.close()
     finally:
         recording.end(clock.now(), "stopped")
-    return await asyncio.to_thread(
-        judge, call.trace, recording.path, schedule, rules=call.options.rules
-    )
+    return Played.of(call.trace, recording.path, schedule)
 
 
 async def _connect(call: Call) -> Connection:

@@ -11,8 +11,8 @@ import sys
 from collections.abc import Callable
 from typing import Protocol
 
-_SEND_TIMEOUT = 10.0  # seconds that data before a reset may take to be delivered
-_CLOSE_TIMEOUT = 2.0  # seconds that a connection may take to close in good order
+SEND_TIMEOUT = 10.0  # seconds that data before a reset may take to be delivered
+CLOSE_TIMEOUT = 2.0  # seconds that a connection may take to close in good order
 _MAX_WAITING = 1 << 20  # bytes that wait for a receiver
 
 
@@ -42,8 +42,7 @@ class Connection(asyncio.Protocol):
         self._closing = False
         self._lost = asyncio.Event()
         self._changed = asyncio.Event()
-        self.writable = asyncio.Event()
-        self.writable.set()
+        self.writable = True
         self.tls = False
 
     # -- asyncio.Protocol
@@ -75,14 +74,14 @@ class Connection(asyncio.Protocol):
         elif not self._closing:
             self._ended("eof")
         self._lost.set()
-        self.writable.set()
+        self.writable = True
         self._changed.set()
 
     def pause_writing(self) -> None:
-        self.writable.clear()
+        self.writable = False
 
     def resume_writing(self) -> None:
-        self.writable.set()
+        self.writable = True
         self._changed.set()
 
     def _read_rest(self) -> None:
@@ -193,10 +192,10 @@ class Connection(asyncio.Protocol):
     async def reset(self) -> None:
         """Reset the connection (RST) once what was sent before is delivered."""
         sock = self._transport.get_extra_info("socket")
-        deadline = asyncio.get_running_loop().time() + _SEND_TIMEOUT
+        deadline = asyncio.get_running_loop().time() + SEND_TIMEOUT
         while (  # noqa: ASYNC110  # the kernel has no event for it
             not self._transport.is_closing()
-            and (self._transport.get_write_buffer_size() or _undelivered(sock))
+            and (self._transport.get_write_buffer_size() or undelivered(sock))
             and asyncio.get_running_loop().time() < deadline
         ):
             await asyncio.sleep(0.001)
@@ -211,13 +210,13 @@ class Connection(asyncio.Protocol):
         self._closing = True
         self._transport.close()
         try:
-            async with asyncio.timeout(_CLOSE_TIMEOUT):
+            async with asyncio.timeout(CLOSE_TIMEOUT):
                 await self._lost.wait()
         except TimeoutError:
             self._transport.abort()
 
 
-def _undelivered(sock: socket.socket) -> int:
+def undelivered(sock: socket.socket) -> int:
     """Bytes that the peer's kernel has not acknowledged; 0 where that cannot be asked."""
     if sys.platform != "linux":
         return 0

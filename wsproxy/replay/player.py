@@ -1,18 +1,41 @@
-"""Plays one end of a session over an asyncio connection."""
+"""Plays one end of a session over a connection: the same moves under asyncio and without it."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 from wsproxy.recording import Clock
 
-from .connection import Connection
+from .connection import Connection, Receiver
 from .endpoint import Endpoint
 from .progress import Ending
 from .script import Step
 
 _FLUSH_EVERY = 0.2  # seconds
+
+
+class Line(Protocol):
+    """What a player needs of a connection; nothing of it waits."""
+
+    @property
+    def writable(self) -> bool:
+        """Whether what was sent is under way, so that more may follow."""
+
+    @property
+    def end(self) -> str | None:
+        """How the peer ended its direction; None while it has not."""
+
+    def receive_with(self, receiver: Receiver) -> None:
+        """Hand what waits, and what comes from now on, to a receiver."""
+
+    def send(self, data: bytes) -> None:
+        """Send, behind what was sent before."""
+
+    def finish(self) -> None:
+        """End this direction behind what was sent."""
 
 
 @dataclass(slots=True)
@@ -21,12 +44,12 @@ class Player:
 
     Args:
         endpoint: what is played.
-        connection: where the upgrade is done.
+        line: where the upgrade is done.
         clock: the recording's.
     """
 
     endpoint: Endpoint
-    connection: Connection
+    line: Line
     clock: Clock
 
     # -- connection.Receiver
@@ -41,41 +64,61 @@ class Player:
 
     # -- playing
 
-    async def play(self) -> None:
-        """Play until the schedule is over; the connection is closed and all is recorded."""
-        endpoint, schedule = self.endpoint, self.endpoint.schedule
+    def moves(self) -> Iterator[float | None]:
+        """Play until the schedule is over and all is recorded; the caller closes then.
+
+        Yields:
+            For how many seconds at most to wait for something to come, or for the line to be
+            writable again; None: reset the connection once what was sent is delivered.
+        """
+        endpoint, schedule, line = self.endpoint, self.endpoint.schedule, self.line
         endpoint.open(self.clock.now())
-        self.connection.receive_with(self)
+        line.receive_with(self)
         stalled_ns: int | None = None  # since when the other side does not read
         while not endpoint.over(now := self.clock.now()):
-            if not self.connection.writable.is_set():
+            if not line.writable:
                 stalled_ns = now if stalled_ns is None else stalled_ns
                 if now - stalled_ns > schedule.timeout_ns:
                     break
-                await self.connection.changed(_FLUSH_EVERY)
+                yield _FLUSH_EVERY
                 continue
             stalled_ns = None
             step = endpoint.take(now)
             if step is not None:
-                await self._do(step)
+                yield from self._do(step)
                 continue
             wait = (schedule.wake_ns() - self.clock.now()) / 1e9
-            await self.connection.changed(min(max(wait, 0.0), _FLUSH_EVERY))
-        endpoint.closing(self.clock.now(), was_reset=self.connection.end == "reset")
-        await self.connection.close()
+            yield min(max(wait, 0.0), _FLUSH_EVERY)
+        endpoint.closing(self.clock.now(), was_reset=line.end == "reset")
 
-    async def _do(self, step: Step) -> None:
+    def _do(self, step: Step) -> Iterator[float | None]:
         now = self.clock.now()
         match step.item:
             case Ending(how="reset"):
-                await self.connection.reset()
+                yield None
                 self.endpoint.sent(now, step.item)
             case Ending():
-                self.connection.finish()
+                self.line.finish()
                 self.endpoint.sent(now, step.item)
             case _:
                 data = self.endpoint.wire(step)
-                self.connection.send(data)
+                self.line.send(data)
                 self.endpoint.sent(now, data)
                 if self.endpoint.schedule.wake_ns() <= self.clock.now():
-                    await asyncio.sleep(0)  # a burst must not keep what comes from being read
+                    yield 0.0  # a burst must not keep what comes from being read
+
+
+async def play(endpoint: Endpoint, connection: Connection, clock: Clock) -> None:
+    """Play over an asyncio connection; it is closed then.
+
+    Args:
+        clock: the recording's.
+    """
+    for seconds in Player(endpoint, connection, clock).moves():
+        if seconds is None:
+            await connection.reset()
+        elif seconds > 0:
+            await connection.changed(seconds)
+        else:
+            await asyncio.sleep(0)
+    await connection.close()

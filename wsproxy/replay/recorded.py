@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from wsproxy.errors import UsageError
 from wsproxy.recording import Clock, Recording, new_start, trace_path
@@ -35,9 +36,8 @@ class Records:
         """
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            probe = self.folder / ".wsproxy-probe"
-            probe.touch(mode=0o600)
-            probe.unlink()
+            with TemporaryFile(dir=self.folder, prefix=".wsproxy-probe-"):
+                pass
         except OSError as error:
             raise UsageError(f"cannot write into {self.folder}: {error.strerror}") from None
 

@@ -23,14 +23,14 @@ from .fresh import Fresh
 from .handshake import BadHead, Body, Head, accept, answer_bytes, head_size, parse_head, refuse
 from .library import Library
 from .pace import RECORDED, Pace
-from .player import Player
+from .player import play
 from .progress import AMOUNTS, Gate
 from .recorded import Records
 from .schedule import Schedule
 from .script import Script
 from .verdict import Verdict, judge
 
-_MAX_AT_ONCE = 64  # connections served at the same time; more wait in the listen queue
+_MAX_AT_ONCE = 1000  # connections served at the same time; more wait in the listen queue
 _SCRIPTS = 8  # of a folder's traces so many are kept in memory
 _SLOW_ANSWER_NS = 50_000_000  # an answer sooner than that was no wait
 _CLOSING = [["Connection", "close"]]
@@ -280,7 +280,7 @@ class _Session:
                 recording.response(self.records.response(response, request))
             if response is not None and response.status == 101:
                 endpoint = self._endpoint(response, recording, schedule)
-                await Player(endpoint, connection, clock).play()
+                await play(endpoint, connection, clock)
         finally:
             recording.end(clock.now(), "stopped")
         # In a thread: other sessions keep their pace meanwhile.

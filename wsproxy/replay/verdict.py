@@ -23,7 +23,7 @@ from wsproxy.compare import STANDARD, Difference, Rules, compare
 from .pace import Pace
 from .schedule import Schedule
 
-__all__ = ["LATE_NS", "Difference", "Lateness", "Verdict", "judge"]
+__all__ = ["LATE_NS", "Difference", "Lateness", "Played", "Verdict", "judge", "judge_played"]
 
 # Reproduction may be a matter of time; beyond this a replay has not kept its pace, ns.
 LATE_NS = 250_000_000
@@ -109,6 +109,41 @@ class Verdict:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Played:
+    """What a verdict rests on besides the rules; small enough to judge in another process.
+
+    Attributes:
+        recorded, replayed: the two traces.
+        accepted: the recorded upgrade was.
+        given_up, dropped: see `Schedule`.
+    """
+
+    recorded: Path
+    replayed: Path
+    pace: Pace
+    from_client: bool
+    accepted: bool
+    lateness: Lateness
+    given_up: int
+    dropped: int
+
+    @classmethod
+    def of(cls, recorded: Path, replayed: Path, schedule: Schedule) -> Played:
+        """What a schedule came to that was played."""
+        script = schedule.script
+        return cls(
+            recorded,
+            replayed,
+            schedule.pace,
+            script.from_client,
+            script.session.accepted,
+            Lateness.of(schedule),
+            schedule.given_up,
+            schedule.dropped,
+        )
+
+
 def judge(
     recorded: Path,
     replayed: Path,
@@ -121,18 +156,27 @@ def judge(
     Raises:
         TraceError: one of them cannot be read.
     """
-    found = compare(recorded, replayed, rules=rules, client_sent=not schedule.script.from_client)
-    lateness = Lateness.of(schedule)
+    return judge_played(Played.of(recorded, replayed, schedule), rules)
+
+
+def judge_played(played: Played, rules: Rules = STANDARD) -> Verdict:
+    """The same, of a replay that was played before, or elsewhere.
+
+    Raises:
+        TraceError: one of the traces cannot be read.
+    """
+    recorded, replayed, lateness = played.recorded, played.replayed, played.lateness
+    found = compare(recorded, replayed, rules=rules, client_sent=not played.from_client)
     condition = found.recorded["condition"]
     timed = isinstance(condition, str) and depends_on_time(condition)
     return Verdict(
-        _proven(found.verdict, schedule.pace, lateness, timed=timed),
+        _proven(found.verdict, played.pace, lateness, timed=timed),
         found.recorded,
         found.replayed,
         found.differences,
         lateness,
         replayed,
-        [*_notes(schedule, lateness, timed=timed), *found.notes],
+        [*_notes(played, timed=timed), *found.notes],
         found.sent,
         found.wer,
         found.latency,
@@ -156,19 +200,19 @@ def _proven(verdict: str, pace: Pace, lateness: Lateness, *, timed: bool) -> str
     return "unproven" if verdict != "reproduced" and timed and not pace.as_recorded else verdict
 
 
-def _notes(schedule: Schedule, lateness: Lateness, *, timed: bool) -> list[str]:
-    notes = []
-    if schedule.pace.by_clock and lateness.late:
+def _notes(played: Played, *, timed: bool) -> list[str]:
+    notes, lateness = [], played.lateness
+    if played.pace.by_clock and lateness.late:
         notes.append(
             f"the replay could not keep its pace: 1 step in 100 was {lateness.p99:.0f} ms late or "
             "more; what depends on time is not proven"
         )
-    elif timed and not schedule.pace.as_recorded:
-        notes.append(f"the recorded failure is a matter of time, and the pace was {schedule.pace}")
-    if schedule.given_up:
+    elif timed and not played.pace.as_recorded:
+        notes.append(f"the recorded failure is a matter of time, and the pace was {played.pace}")
+    if played.given_up:
         notes.append("the other side sent less than in the recording; the replay went on without")
-    if schedule.script.session.accepted and schedule.dropped:
+    if played.accepted and played.dropped:
         notes.append(
-            f"{schedule.dropped} recorded steps were not sent: the other side ended before them"
+            f"{played.dropped} recorded steps were not sent: the other side ended before them"
         )
     return notes
