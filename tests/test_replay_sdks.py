@@ -76,24 +76,31 @@ def behaved(seen):
     )
 
 
-def verdict_of(line):
-    said = json.loads(line)
-    return said["verdict"], said["differences"]
+# AssemblyAI's SDKs may close on the Error message, before the server's Close comes; so it is a
+# matter of the moment who closes first, then as now.
+WHO_CLOSED = {"closed_by", "close_code", "close_reason", "ending", "messages_sent"}
+
+
+def may_differ(client, args):
+    return WHO_CLOSED if client.api == "streaming" and "stall" in args else set()
 
 
 def same_failure(trace, out):
     """The recording and the replay have the same first finding."""
     (replayed,) = out.glob("*.wstrace")
-    told = [[finding.id for finding in diagnose(Session.read(path), load())] for path in (trace, replayed)]
-    return told[0][:1] == told[1][:1]
+    first, second = (diagnose(Session.read(path), load())[0].id for path in (trace, replayed))
+    return first == second
 
 
 @pytest.mark.parametrize("client", EACH)
-def test_by_base_url(client, failed, run, tmp_path):  # noqa: F811
+def test_meets_its_failure_again(client, failed, run, tmp_path):  # noqa: F811
     args, seen, trace = failed
-    if client.wss_only:
-        pytest.skip("its SDK takes no ws:// address; through the proxy it is tested below")
-    out = tmp_path / "replayed"
+    if not client.wss_only:
+        by_base_url(client, args, seen, trace, run, tmp_path / "by-base-url")
+    through_proxy(client, args, seen, trace, run, tmp_path)
+
+
+def by_base_url(client, args, seen, trace, run, out):  # noqa: F811
     with subprocess.Popen(
         [*REPLAY, str(trace), "--json", "--out", str(out), "--timeout", "5"],
         stdout=subprocess.PIPE,
@@ -103,23 +110,25 @@ def test_by_base_url(client, failed, run, tmp_path):  # noqa: F811
         assert server.stderr is not None and server.stdout is not None
         url = server.stderr.readline().removeprefix("listening on ").strip()
         again = run(client, url, *args)
-        assert verdict_of(server.stdout.readline()) == ("reproduced", [])
-        assert server.wait(30) == 0
+        verdict = json.loads(server.stdout.readline())
+    different = {difference["field"] for difference in verdict["differences"]}
+    assert different <= may_differ(client, args), verdict
+    assert verdict["verdict"] == ("different" if different else "reproduced")
+    assert verdict["sent"] == "equal"
     assert behaved(again) == behaved(seen)
     assert same_failure(trace, out)
 
 
-@pytest.mark.parametrize("client", EACH)
-def test_through_the_proxy_at_the_real_host(client, failed, run, tmp_path):  # noqa: F811
-    args, seen, trace = failed
-    out = tmp_path / "replayed"
-    prefix = [*REPLAY, str(trace), "--out", str(out), "--confdir", str(tmp_path / "ca")]
-    # `run` wants exit status 0: reproduced.
+def through_proxy(client, args, seen, trace, run, folder):  # noqa: F811
+    """Unchanged, at the real host name over TLS: no API is there."""
+    out = folder / "through-proxy"
+    prefix = [*REPLAY, str(trace), "--out", str(out), "--confdir", str(folder / "conf")]
     again = run(
         client,
         f"wss://{HOSTS[client.api]}",
         *args,
         prefix=[*prefix, "--timeout", "5", "--others", "refuse", "--"],
+        statuses=(0, 1) if may_differ(client, args) else (0,),  # 0: reproduced
     )
     assert behaved(again) == behaved(seen)
     assert same_failure(trace, out)

@@ -236,8 +236,8 @@ class Hung(Exception):
     """A program did not end; the message has the stacks of its Python processes."""
 
 
-def finished(command, env):
-    """What a command prints, which has to end well and in time."""
+def finished(command, env, statuses=(0,)):
+    """What a command prints, which has to end with one of these, and in time."""
     process = subprocess.Popen(
         command,
         env=env | {"PYTHONFAULTHANDLER": "1"},
@@ -251,7 +251,7 @@ def finished(command, env):
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGABRT)
         raise Hung(process.communicate()[1]) from None
-    assert process.returncode == 0, err
+    assert process.returncode in statuses, err
     return out
 
 
@@ -259,7 +259,7 @@ def finished(command, env):
 def run(request, audio, authority):
     """Run a client program; returns what it saw. Extra environment wins."""
 
-    def run(client, base_url, *args, prefix=(), **environment):
+    def run(client, base_url, *args, prefix=(), statuses=(0,), **environment):
         env = {
             name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")
         }
@@ -271,7 +271,7 @@ def run(request, audio, authority):
             command = [request.getfixturevalue("python_packages")]
         command += [str(HERE / client.program), base_url, str(audio)]
         command += [client.mode] if client.mode else []
-        out = finished([*prefix, *command, *args], env | environment)
+        out = finished([*prefix, *command, *args], env | environment, statuses)
         return json.loads(out.strip().splitlines()[-1])
 
     return run

@@ -5,8 +5,8 @@ Usage of each: python CLIENT.py BASE_URL AUDIO MODE [stall]
 BASE_URL: ws://host:port or wss://host:port; without the address it is that of the recorder
 in whose reverse mode the program runs (WSPROXY_URL). AUDIO: a file of 16-bit samples, 16 kHz, one
 channel. MODE: sync or async. `stall`: after the audio neither send nor end, and wait.
-The key comes from the environment, as do proxies, trust and the size of a CHUNK (bytes). The last line on stdout is
-a JSON object: what the program saw through its SDK.
+The key comes from the environment, as do proxies, trust and the size of a CHUNK (bytes).
+The last line on stdout is a JSON object: what the program saw through its SDK.
 """
 
 import json

@@ -134,8 +134,6 @@ class _Builder:
             return
         t_ns = max(0, record.t_ns - opened)
         item = self._item(record)
-        if item is None:
-            return
         if record.from_client is not script.from_client:
             self._other(t_ns, item)
         elif not self._answer(t_ns, item):
@@ -156,7 +154,7 @@ class _Builder:
             script.gate = replace(script.gate, api=api)
             self._counter = Counter(script.gate)
 
-    def _item(self, record: FrameRecord | Bytes | Eof) -> Item | None:
+    def _item(self, record: FrameRecord | Bytes | Eof) -> Item:
         match record:
             case FrameRecord():
                 rsv = record.rsv & ~RSV1 if self._begins_deflated(record) else record.rsv
@@ -168,9 +166,8 @@ class _Builder:
                 return frame
             case Bytes():
                 return Garbage(record.data, record.broken_rule)
-            case Eof(how="close-notify"):
-                return None  # TLS's end; the FIN that follows it has a record of its own
             case Eof():
+                # TLS's own end is where a side said that it is done; its FIN comes behind that.
                 return Ending("reset" if record.how == "reset" else "eof")
 
     def _other(self, t_ns: int, item: Item) -> None:
