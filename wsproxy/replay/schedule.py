@@ -12,8 +12,8 @@ Rules:
   sent as much of binary messages, text messages and invalid bytes as had come before it in
   the recording; chunks may be cut differently. The recorded delay follows, but for "fast".
 - At the pace "causal" text messages count by their kinds (a step waits for the Begin, the
-  Flushed, the Turn that it had followed), and the time between two steps is never shorter
-  than recorded: audio keeps its pace when answers come sooner.
+  Flushed, the Turn that it had followed), and the time between two steps of the client is
+  never shorter than recorded: audio keeps its pace when answers come sooner.
 - A Pong that answered a Ping answers the Ping of the same place, whenever that comes.
 """
 
@@ -219,8 +219,9 @@ class Schedule:
             due_ns = self._opened_ns + step.t_ns
         else:
             due_ns = met_ns + step.t_ns - step.cause_ns
-        # Steps keep their order, and at the causal pace the time between them.
-        gap = step.t_ns - self._last_t_ns if self.pace.causal else 0
+        # Steps keep their order, and a causal client's the time between them.
+        paced = self.pace.causal and self.script.from_client
+        gap = step.t_ns - self._last_t_ns if paced else 0
         return max(due_ns, self._last_due_ns + max(0, gap))
 
     def _lose_patience(self, now_ns: int) -> None:

@@ -1,0 +1,227 @@
+"""Paces: how they are written, and when they make a step due."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from test_schedule import ANSWER, AUDIO, FAILURE, KEEPALIVE, KEY, MS, RESULTS, taken, times, write
+from wsproxy.errors import UsageError
+from wsproxy.recording import Clock, Recording, new_start
+from wsproxy.replay.pace import Pace
+from wsproxy.replay.progress import Ending, Item
+from wsproxy.replay.schedule import Schedule
+from wsproxy.replay.script import Script
+from wsproxy.trace import Eof, Request, Response
+from wsproxy.wire import Frame, Opcode
+
+
+def text(content: str, *, masked: bool = False) -> Frame:
+    return Frame(Opcode.TEXT, content.encode(), mask=KEY if masked else None)
+
+
+BEGIN = text('{"type":"Begin"}')
+TURN = text('{"type":"Turn"}')
+FLUSHED = text('{"type":"Flushed"}')
+METADATA = text('{"type":"Metadata"}')
+FLUSH = text('{"type":"Flush"}', masked=True)
+
+
+def scheduled(
+    folder: Path, side: str, pace: str, *events: tuple[int, bool, Item], **options: str
+) -> Schedule:
+    path = write(folder / "t.wstrace", list(events))
+    script = Script.read(path, side, Pace.parse(pace), **options)
+    out = Schedule(script, timeout_ns=10_000 * MS)
+    out.open(0)
+    return out
+
+
+@pytest.mark.parametrize(
+    ("written", "pace"),
+    [
+        ("recorded", Pace()),
+        ("fast", Pace("fast")),
+        ("causal", Pace("causal")),
+        ("x2", Pace("recorded", 2.0)),
+        ("x0.5", Pace("recorded", 0.5)),
+        ("x.25", Pace("recorded", 0.25)),
+    ],
+)
+def test_paces_are_read(written: str, pace: Pace) -> None:
+    assert Pace.parse(written) == pace
+    assert Pace.parse(str(pace)) == pace
+
+
+@pytest.mark.parametrize("written", ["", "slow", "x", "x0", "x-1", "xnan", "xinf", "x1e9", "2x"])
+def test_what_is_no_pace_is_said(written: str) -> None:
+    with pytest.raises(UsageError, match="pace"):
+        Pace.parse(written)
+
+
+STALL = [(0, True, AUDIO), (20, True, AUDIO), (12_020, False, FAILURE), (12_021, True, ANSWER)]
+
+
+@pytest.mark.parametrize(("pace", "at"), [("x2", [0, 10]), ("x0.5", [0, 40])])
+def test_a_client_at_another_speed(pace: str, at: list[int], tmp_path: Path) -> None:
+    plan = scheduled(tmp_path, "client", pace, *STALL)
+    assert times(taken(plan, at[0])) == [at[0]]
+    assert taken(plan, at[1] - 1) == []
+    assert times(taken(plan, at[1])) == [at[1]]
+
+
+def test_a_server_at_another_speed_keeps_its_gate(tmp_path: Path) -> None:
+    plan = scheduled(tmp_path, "server", "x4", *STALL)
+    assert taken(plan, 9_000) == []
+    plan.receive(9_000 * MS, Frame(Opcode.BINARY, bytes(200)))
+    assert plan.wake_ns() == 12_000 * MS  # 12 s after the audio, four times as fast
+
+
+def test_a_causal_client_waits_for_the_kind_that_came_before(tmp_path: Path) -> None:
+    plan = scheduled(
+        tmp_path, "client", "causal", (50, False, BEGIN), (60, True, AUDIO), (80, True, AUDIO)
+    )
+    plan.receive(100 * MS, TURN)
+    assert taken(plan, 2_000) == []
+    plan.receive(2_000 * MS, BEGIN)
+    assert times(taken(plan, 2_009)) == []
+    assert times(taken(plan, 2_010)) == [60]
+    assert times(taken(plan, 2_030)) == [80]
+
+
+def test_a_causal_client_keeps_the_pace_of_its_audio(tmp_path: Path) -> None:
+    """Answers that come sooner do not make it send faster than it did."""
+    plan = scheduled(
+        tmp_path,
+        "client",
+        "causal",
+        (0, True, AUDIO),
+        (90, False, METADATA),
+        (100, True, AUDIO),
+        (200, True, AUDIO),
+    )
+    taken(plan, 0)
+    plan.receive(1 * MS, METADATA)
+    assert taken(plan, 99) == []
+    assert times(taken(plan, 100)) == [100]
+    assert times(taken(plan, 200)) == [200]
+
+
+def test_a_causal_client_counts_what_answers(tmp_path: Path) -> None:
+    """The second Flush had waited for the first Flushed, and not for other messages."""
+    plan = scheduled(
+        tmp_path,
+        "client",
+        "causal",
+        (0, True, FLUSH),
+        (10, False, FLUSHED),
+        (20, True, FLUSH),
+        (30, False, FLUSHED),
+        (40, True, FLUSH),
+    )
+    taken(plan, 0)
+    plan.receive(5 * MS, METADATA)
+    plan.receive(6 * MS, METADATA)
+    assert taken(plan, 100) == []
+    plan.receive(100 * MS, FLUSHED)
+    assert times(taken(plan, 1_000)) == [20]
+    plan.receive(1_000 * MS, FLUSHED)
+    assert times(taken(plan, 1_010)) == [40]
+
+
+def api_trace(path: Path, events: list[tuple[int, bool, Frame]]) -> Path:
+    """A session with Deepgram listen, whose results are known to the catalog."""
+    recording = Recording(path, new_start(Clock(0, 0), provider="deepgram", api="listen"))
+    recording.add(
+        Request(
+            0,
+            "GET",
+            "wss",
+            "api.deepgram.com",
+            443,
+            "/v1/listen?encoding=linear16&sample_rate=16000",
+            headers=[["Upgrade", "websocket"]],
+        )
+    )
+    recording.response(Response(0, 101))
+    for ms, from_client, frame in events:
+        recording.data(ms * MS, from_client, frame.serialize())
+    recording.eof(Eof(events[-1][0] * MS, False))
+    recording.end(events[-1][0] * MS)
+    return path
+
+
+def test_how_often_results_come_does_not_hold_a_causal_client(tmp_path: Path) -> None:
+    path = api_trace(
+        tmp_path / "t.wstrace",
+        [(0, True, AUDIO), *[(10 + i, False, RESULTS) for i in range(9)], (30, True, AUDIO)],
+    )
+    plan = Schedule(Script.read(path, "client", Pace("causal")), timeout_ns=10_000 * MS)
+    plan.open(0)
+    taken(plan, 0)
+    plan.receive(12 * MS, RESULTS)  # one, where there had been nine
+    assert times(taken(plan, 3_000)) == [30]
+
+
+def test_keepalives_do_not_hold_a_causal_server(tmp_path: Path) -> None:
+    path = api_trace(
+        tmp_path / "t.wstrace",
+        [*[(10 * i, True, KEEPALIVE) for i in range(9)], (100, True, AUDIO), (110, False, RESULTS)],
+    )
+    plan = Schedule(Script.read(path, "server", Pace("causal")), timeout_ns=10_000 * MS)
+    plan.open(0)
+    plan.receive(5 * MS, KEEPALIVE)
+    assert taken(plan, 50) == []
+    plan.receive(50 * MS, AUDIO)
+    assert times(taken(plan, 60)) == [110, 110]  # the end came with it
+
+
+def test_a_server_can_count_messages(tmp_path: Path) -> None:
+    plan = scheduled(tmp_path, "server", "fast", *STALL, audio="frames")
+    plan.receive(0, Frame(Opcode.BINARY, bytes(5_000)))
+    assert taken(plan, 0) == []
+    plan.receive(1, Frame(Opcode.BINARY, b"x", fin=False))
+    assert taken(plan, 1) == []
+    plan.receive(2, Frame(Opcode.CONTINUATION, b""))
+    assert times(taken(plan, 2)) == [12_020]
+
+
+def test_a_step_behind_a_late_one_is_not_late_for_it(tmp_path: Path) -> None:
+    """Both gates are met at once; the first step's delay holds the second up."""
+    plan = scheduled(
+        tmp_path,
+        "server",
+        "recorded",
+        (0, True, AUDIO),
+        (500, False, RESULTS),
+        (510, True, AUDIO),
+        (520, False, RESULTS),
+    )
+    plan.receive(0, Frame(Opcode.BINARY, bytes(200)))
+    assert taken(plan, 499) == []
+    assert times(taken(plan, 500)) == [500, 520]
+    assert list(plan.lateness) == [0, 0]
+
+
+def test_tls_ends_are_ends(tmp_path: Path) -> None:
+    """The server said that it was done in TLS, before the client's FIN; so it does not wait."""
+    path = tmp_path / "t.wstrace"
+    recording = Recording(path, new_start(Clock(0, 0)))
+    recording.add(Request(0, "GET", "wss", "h", 443, "/", headers=[["Upgrade", "websocket"]]))
+    recording.response(Response(0, 101))
+    recording.data(MS, False, FAILURE.serialize())
+    recording.data(2 * MS, True, ANSWER.serialize())
+    for at, from_client, how in (
+        (3, False, "close-notify"),
+        (4, True, "close-notify"),
+        (5, True, "eof"),
+        (6, False, "eof"),
+    ):
+        recording.eof(Eof(at * MS, from_client, how))
+    recording.end(7 * MS)
+    server = Script.read(path, "server")
+    assert [step.is_close for step in server.steps] == [True, False]
+    assert server.steps[1].item == Ending("eof")
+    assert server.steps[1].cause.ended == 0
+    assert [step.item for step in Script.read(path, "client").steps][1:] == [Ending("eof")]
