@@ -22,7 +22,7 @@ from wsproxy.errors import UsageError
 from wsproxy.recording import Recording
 
 from .addon import Record
-from .stand_in import StandIn
+from .lead import Lead
 
 DISCONNECT_PATIENCE = 2.0  # seconds that open connections get to end when the recorder stops
 
@@ -111,7 +111,7 @@ async def recorder(
 
 @contextlib.asynccontextmanager
 async def proxy(
-    settings: Settings, addon: Record | StandIn
+    settings: Settings, addon: Record | Lead
 ) -> AsyncIterator[tuple[Running, asyncio.Task[None]]]:
     """Run mitmproxy with an addon of ours for the body of a `with`; as `recorder`."""
     watch = _Watch()
@@ -141,7 +141,7 @@ async def proxy(
 @contextlib.contextmanager
 def background(
     settings: Settings,
-    addon: Record | StandIn | None = None,
+    addon: Record | Lead | None = None,
     **callbacks: Callable[[Recording], None],
 ) -> Iterator[Running]:
     """Run a recorder, or mitmproxy with an addon, on a thread of its own, for the body of a `with`.
@@ -189,7 +189,7 @@ def stop_on_signals(running: Running) -> None:
             loop.add_signal_handler(number, running.stop)
 
 
-def _master(settings: Settings, addon: Record | StandIn, watch: _Watch) -> DumpMaster:
+def _master(settings: Settings, addon: Record | Lead, watch: _Watch) -> DumpMaster:
     options = Options(listen_host=settings.host, listen_port=settings.port)
     if settings.confdir is not None:
         options.confdir = str(settings.confdir)

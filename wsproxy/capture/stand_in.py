@@ -13,7 +13,7 @@ import logging
 from functools import partial
 from pathlib import Path
 
-from mitmproxy import ctx, exceptions, http
+from mitmproxy import ctx, exceptions
 from mitmproxy.addonmanager import Loader
 
 from wsproxy import catalog
@@ -23,25 +23,23 @@ from wsproxy.redact import Redactor, fingerprint_key
 from wsproxy.replay import Pace, ReplayServer, ServerOptions
 from wsproxy.replay.recorded import Records
 
-from . import layer
+from .lead import OTHERS, Lead
 
 logger = logging.getLogger(__name__)
 
-_OTHERS = ("pass", "refuse")
 
-
-class StandIn:
+class StandIn(Lead):
     """Leads apps to a replay server in the place of the APIs that it has recordings of.
 
     Args:
         server: what answers; None: one is made from the options `wsproxy_replay*`.
-        others: what becomes of requests for other hosts: "pass" or "refuse".
+        others: what becomes of requests for other hosts: one of `lead.OTHERS`.
     """
 
     def __init__(self, server: ReplayServer | None = None, *, others: str = "pass") -> None:
+        super().__init__(self._where, others=others)
         self._server = server
         self._given = server is not None
-        self._others = others
         self._telling: asyncio.Task[None] | None = None
 
     # -- mitmproxy's life cycle
@@ -61,7 +59,7 @@ class StandIn:
             str,
             "pass",
             "Requests for hosts that no trace is of: pass them on, or refuse them.",
-            choices=_OTHERS,
+            choices=OTHERS,
         )
 
     def configure(self, updated: set[str]) -> None:
@@ -84,10 +82,7 @@ class StandIn:
             return
         if not self._given:
             self._others = ctx.options.wsproxy_replay_others
-        # A certificate is made from the name that the app asks for: nobody else is asked.
-        ctx.options.update(connection_strategy="lazy", upstream_cert=False)
-        if ctx.master.addons.get("record") is None:
-            layer.install(lambda flow: layer.Unrecorded())
+        await super().running()
         await self._server.__aenter__()
         if not self._given:
             self._telling = asyncio.create_task(self._tell(self._server))
@@ -99,25 +94,13 @@ class StandIn:
                 await self._telling
         if self._server is not None:
             await self._server.__aexit__()
-        if ctx.master.addons.get("record") is None:
-            layer.uninstall()
+        await super().done()
 
-    # -- requests
-
-    def requestheaders(self, flow: http.HTTPFlow) -> None:
-        """Lead a request to the replay server; the app's name for the API stays in it."""
-        request = flow.request
-        if self._server is None:
-            return
-        if not self._server.library.answers_for(request.pretty_host, request.path):
-            if self._others == "refuse":
-                text = f"wsproxy: no recorded session is of {request.pretty_host}\n"
-                flow.response = http.Response.make(502, text, {"Connection": "close"})
-            return
-        named = request.host_header or request.pretty_host
-        request.scheme = "http"
-        request.host, request.port = self._server.address
-        request.host_header = named
+    def _where(self, host: str, target: str) -> tuple[str, int] | None:
+        server = self._server
+        if server is None or not server.library.answers_for(host, target):
+            return None
+        return server.address
 
     async def _tell(self, server: ReplayServer) -> None:
         while True:
