@@ -16,6 +16,7 @@
     player       plays an endpoint over a connection
     recorded     the recording of the replay itself
     client       as the client, against a server
+    blocking     the same with blocking sockets, for threads and for gevent
     server       as the server, for an app
     verdict      whether it was the same
 

@@ -23,7 +23,7 @@ from .schedule import Schedule
 from .target import connect_failed
 from .verdict import Played, Verdict, judge_played
 
-_BODY_TIMEOUT = 5.0  # seconds for the body of a refusal
+BODY_TIMEOUT = 5.0  # seconds for the body of a refusal
 
 
 async def replay_client(trace: Path, options: ClientOptions, records: Records) -> Verdict:
@@ -124,7 +124,7 @@ async def _answer(
                 else:
                     reader.feed(data)
                 if reader.response is not None and not body_until:
-                    body_until = asyncio.get_running_loop().time() + _BODY_TIMEOUT
+                    body_until = asyncio.get_running_loop().time() + BODY_TIMEOUT
                     limit.reschedule(body_until)
     except TimeoutError:
         reader.late(call.patience)
