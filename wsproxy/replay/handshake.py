@@ -159,7 +159,8 @@ def _is_deflate(extension: str) -> bool:
 
 def answer_bytes(response: Response) -> bytes:
     """The answer to an upgrade on the wire, with its body."""
-    start = f"HTTP/1.1 {response.status} {response.reason}".rstrip()
+    # The space stays where there is no reason (RFC 9112, section 4).
+    start = f"HTTP/1.1 {response.status} {response.reason}"
     return _head_bytes(start, response.headers) + (response.body or b"")
 
 

@@ -1,0 +1,273 @@
+"""A replay as the client: through proxies, with credentials, and what the server's gates count."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import websockets
+
+from test_replay import Maker, both_eof, close, records, text
+from wsproxy.capture.embed import Settings, background
+from wsproxy.errors import ConnectFailed, UsageError
+from wsproxy.recording import Clock, Recording, new_start
+from wsproxy.replay import ClientOptions, ReplayServer, ServerOptions, Verdict, replay_client
+from wsproxy.replay.target import Target, proxy_for
+from wsproxy.trace import Eof, Request, Response
+from wsproxy.wire import Close, Frame, Opcode
+
+MS = 1_000_000
+UPGRADE = [["Upgrade", "websocket"], ["Sec-WebSocket-Key", "x"], ["Sec-WebSocket-Version", "13"]]
+
+
+def session(folder: Path, *said: str, provider: str = "deepgram", api: str = "listen") -> Path:
+    """A client that says these texts and is closed for it."""
+    maker = Maker(folder / "t.wstrace", provider=provider, api=api)
+    for each in said:
+        maker.client(Frame(Opcode.TEXT, each.encode()))
+    return both_eof(maker.server(close(1008, "no")).client(close(1008)))
+
+
+# ---- the way there
+
+
+@pytest.mark.parametrize("mode", ["regular", "socks5"])
+def test_through_a_proxy(mode: str, tmp_path: Path) -> None:
+    trace = session(tmp_path, '{"type":"KeepAlive"}')
+    settings = Settings(port=0, mode=mode, out=tmp_path / "proxy", confdir=tmp_path / "conf")
+    with background(settings) as running:
+        assert running.address is not None
+        kind = "http" if mode == "regular" else "socks5"
+        proxy = f"{kind}://127.0.0.1:{running.address[1]}"
+
+        async def play() -> Verdict:
+            out = records(tmp_path / "out")
+            async with ReplayServer(trace, ServerOptions(timeout=2), out) as server:
+                return await replay_client(
+                    trace, ClientOptions(server.url, proxy=proxy, timeout=2), out
+                )
+
+        assert asyncio.run(play()).verdict == "reproduced"
+        assert running.connections == 1
+    assert len(list((tmp_path / "proxy").glob("*.wstrace"))) == 1
+
+
+@pytest.mark.parametrize("kind", ["http", "socks5"])
+def test_a_proxy_that_is_not_there_is_named(kind: str, tmp_path: Path) -> None:
+    trace = session(tmp_path)
+    options = ClientOptions("ws://127.0.0.1:9", proxy=f"{kind}://me:secret@127.0.0.1:1")
+    with pytest.raises(ConnectFailed, match=r"proxy 127\.0\.0\.1:1") as caught:
+        asyncio.run(replay_client(trace, options, records(tmp_path / "out")))
+    assert "secret" not in str(caught.value)
+
+
+@contextlib.asynccontextmanager
+async def refusing() -> AsyncIterator[int]:
+    """An HTTP proxy that lets nobody through."""
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(refuse, "127.0.0.1", 0) as server:
+        yield server.sockets[0].getsockname()[1]
+
+
+def test_a_proxy_that_refuses_is_told(tmp_path: Path) -> None:
+    async def play() -> None:
+        async with refusing() as port:
+            options = ClientOptions("ws://127.0.0.1:9", proxy=f"http://127.0.0.1:{port}")
+            await replay_client(session(tmp_path), options, records(tmp_path / "out"))
+
+    with pytest.raises(ConnectFailed, match="407"):
+        asyncio.run(play())
+
+
+@pytest.mark.parametrize("proxy", ["ftp://h:1", "http://h", "h:1", "http://h:x", "socks9://h:1"])
+def test_a_proxy_that_is_none_is_said(proxy: str) -> None:
+    with pytest.raises(UsageError, match="proxy"):
+        proxy_for(Target.parse("wss://api.example"), proxy)
+
+
+def test_the_environments_proxy_is_taken_but_not_for_this_machine(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.setenv("https_proxy", "http://proxy.example:3128")
+    monkeypatch.setenv("no_proxy", "internal.example")
+    assert proxy_for(Target.parse("wss://api.example"), None) == "http://proxy.example:3128"
+    assert proxy_for(Target.parse("ws://api.example"), None) is None
+    assert proxy_for(Target.parse("wss://internal.example"), None) is None
+    assert proxy_for(Target.parse("wss://127.0.0.1:1"), None) is None
+    assert proxy_for(Target.parse("wss://api.example"), "") is None
+    socks = "socks5h://p.example:1080"
+    assert proxy_for(Target.parse("ws://127.0.0.1:1"), socks) == "socks5://p.example:1080"
+
+
+# ---- credentials and ids in messages
+
+SONIOX = '{"api_key": "REDACTED", "model": "stt-rt-v3"}'
+
+
+async def heard_by_a_server(trace: Path, folder: Path, **options: object) -> list[str]:
+    """What a replay says to a server that closes after the first message."""
+    heard: list[str] = []
+
+    async def listen(ws: websockets.ServerConnection) -> None:
+        heard.append(str(await ws.recv()))
+        await ws.close(1008, "no")
+
+    async with websockets.serve(listen, "127.0.0.1", 0) as server:
+        port = next(iter(server.sockets)).getsockname()[1]
+        to = ClientOptions(f"ws://127.0.0.1:{port}", timeout=1, **options)  # type: ignore[arg-type]
+        await replay_client(trace, to, records(folder / "out"))
+    return heard
+
+
+def test_a_credential_goes_back_into_the_message(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SONIOX_API_KEY", "the-key")
+    trace = session(tmp_path, SONIOX, provider="soniox", api="transcribe")
+    (heard,) = asyncio.run(heard_by_a_server(trace, tmp_path))
+    assert json.loads(heard) == {"api_key": "the-key", "model": "stt-rt-v3"}
+
+
+def test_the_users_own_comes_before_the_environments(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SONIOX_API_KEY", "the-key")
+    trace = session(tmp_path, SONIOX, provider="soniox", api="transcribe")
+    fields = [("api_key", "mine")]
+    (heard,) = asyncio.run(heard_by_a_server(trace, tmp_path, fields=fields))
+    assert json.loads(heard)["api_key"] == "mine"
+
+
+def test_a_missing_one_is_asked_for_by_name_before_anything_is_sent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SONIOX_API_KEY", raising=False)
+    recording = Recording(
+        tmp_path / "t.wstrace", new_start(Clock(0, 0), provider="soniox", api="transcribe")
+    )
+    recording.add(Request(0, "GET", "wss", "h", 443, "/", headers=UPGRADE))
+    recording.response(Response(1, 101))
+    recording.data(2, True, Frame(Opcode.TEXT, SONIOX.encode(), mask=b"abcd").serialize())
+    recording.end(3)
+    options = ClientOptions("wss://api.example.invalid")
+    with pytest.raises(UsageError, match=r"--field 'api_key=\.\.\.'.*SONIOX_API_KEY"):
+        asyncio.run(replay_client(recording.path, options, records(tmp_path / "out")))
+
+
+CONTEXT = "0f0e0d0c-1111-4222-8333-444455556666"
+
+
+@pytest.mark.parametrize("keep_ids", [False, True])
+def test_ids_are_made_anew_unless_they_are_kept(keep_ids: bool, tmp_path: Path) -> None:
+    trace = session(tmp_path, json.dumps({"type": "Speak", "context_id": CONTEXT}))
+    (heard,) = asyncio.run(heard_by_a_server(trace, tmp_path, keep_ids=keep_ids))
+    assert (json.loads(heard)["context_id"] == CONTEXT) is keep_ids
+
+
+# ---- what a server's steps wait for
+
+
+def stalled(path: Path) -> Path:
+    """A second of audio at 16 kHz in 10 messages; then nothing, and a Close."""
+    start = new_start(Clock(0, 0), provider="deepgram", api="listen")
+    recording = Recording(path, start)
+    asked = "/v1/listen?encoding=linear16&sample_rate=16000"
+    recording.add(Request(0, "GET", "wss", "api.deepgram.com", 443, asked, headers=UPGRADE))
+    recording.response(Response(0, 101))
+    for number in range(10):
+        audio = Frame(Opcode.BINARY, bytes(3200), mask=b"abcd")
+        recording.data(number * MS, True, audio.serialize())
+    end = Frame(Opcode.CLOSE, Close(1011, "NET-0001").serialize())
+    recording.data(12 * MS, False, end.serialize())
+    recording.eof(Eof(13 * MS, False))
+    recording.end(14 * MS)
+    return path
+
+
+async def sent_when_closed(
+    trace: Path, folder: Path, audio: str, chunk: bytes, asked: str
+) -> tuple[int, int]:
+    """How many messages an app had sent when it was closed, and the code.
+
+    It sends one, and the next when the server has had the time to close after it.
+    """
+    options = ServerOptions(audio=audio, timeout=5)
+    async with (
+        ReplayServer(trace, options, records(folder / "out")) as server,
+        websockets.connect(server.url + asked) as ws,
+    ):
+        sent = 0
+        while True:
+            await ws.send(chunk)
+            sent += 1
+            try:
+                async with asyncio.timeout(0.1):
+                    await ws.recv()
+            except TimeoutError:
+                continue
+            except websockets.ConnectionClosed:
+                return sent, ws.close_code or 0
+
+
+@pytest.mark.parametrize(
+    ("audio", "size", "rate", "closes_after"),
+    [
+        ("bytes", 3200, 16000, 10),
+        ("bytes", 6400, 16000, 5),
+        ("frames", 6400, 16000, 10),
+        ("frames", 100, 16000, 10),
+        ("seconds", 3200, 8000, 5),  # 0.2 s each
+        ("seconds", 3200, 16000, 10),
+    ],
+)
+def test_an_app_meets_the_failure_at_the_same_point(
+    audio: str, size: int, rate: int, closes_after: int, tmp_path: Path
+) -> None:
+    asked = f"/v1/listen?encoding=linear16&sample_rate={rate}"
+    trace = stalled(tmp_path / "t.wstrace")
+    seen = asyncio.run(sent_when_closed(trace, tmp_path, audio, bytes(size), asked))
+    assert seen == (closes_after, 1011)
+
+
+def test_seconds_need_an_encoding_that_tells_them(tmp_path: Path) -> None:
+    trace = both_eof(Maker(tmp_path / "t.wstrace").server(text("{}"), close(1000)))
+    with pytest.raises(UsageError, match="seconds"):
+        ReplayServer(trace, ServerOptions(audio="seconds"), records(tmp_path / "out"))
+
+
+# ---- what a server takes that is not the recorded request
+
+
+def test_a_request_that_no_trace_answers_is_told(tmp_path: Path) -> None:
+    folder = tmp_path / "traces"
+    folder.mkdir()
+    stalled(folder / "one.wstrace")
+    refused: list[str] = []
+
+    async def ask() -> int:
+        out = records(tmp_path / "out")
+        async with ReplayServer(
+            folder, ServerOptions(timeout=1), out, on_refused=refused.append
+        ) as server:
+            with pytest.raises(websockets.InvalidStatus) as caught:
+                await websockets.connect(server.url + "/v1/speak?model=x")
+            assert b"nearest: one.wstrace" in caught.value.response.body
+            return caught.value.response.status_code
+
+    assert asyncio.run(ask()) == 404
+    assert refused == [
+        "no trace answers GET /v1/speak?model=x: "
+        "path '/v1/speak', not '/v1/listen' (nearest: one.wstrace)"
+    ]

@@ -1,0 +1,116 @@
+"""Every sample trace against a server that does something else: no verdict says reproduced.
+
+The server replays another condition of the same provider, or a session that went well.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+
+from test_both_ends import TRACES, records, side_by_side
+from wsproxy.catalog import candidates, load
+from wsproxy.replay import ClientOptions, ReplayServer, ServerOptions, Verdict, replay_client
+from wsproxy.session import Session
+
+pytestmark = pytest.mark.xdist_group("unlike_ends")
+
+SESSIONS = {name: Session.read(path) for name, path in TRACES.items()}
+GOOD = {
+    "listen": "wire/accepted-listen.wstrace",
+    "listen-v2": "wire/accepted-flux.wstrace",
+    "speak": "wire/accepted-speak.wstrace",
+    "streaming": "wire/accepted-assemblyai.wstrace",
+}
+
+
+def condition_of(session: Session) -> str | None:
+    found = candidates(session, load())
+    return found[0].condition.id if found else None
+
+
+def is_plain(name: str) -> bool:
+    return SESSIONS[name].ending == "http"
+
+
+CONDITIONS = [name for name in TRACES if not name.startswith("wire/")]
+
+
+def another(name: str) -> str:
+    """The next sample of another condition of the same provider, and of the same protocol."""
+    like = [
+        each
+        for each in CONDITIONS
+        if is_plain(each) is is_plain(name) and SESSIONS[each].provider == SESSIONS[name].provider
+    ]
+    at = like.index(name)
+    own = condition_of(SESSIONS[name])
+    return next(each for each in like[at + 1 :] + like[:at] if condition_of(SESSIONS[each]) != own)
+
+
+UNLIKE = [(name, another(name)) for name in CONDITIONS]
+# What is a failure at all, against a session that went well.
+BEHAVING = [
+    (name, GOOD[SESSIONS[name].api or ""])
+    for name in CONDITIONS
+    if SESSIONS[name].api in GOOD
+    and not is_plain(name)
+    and condition_of(SESSIONS[name]) != condition_of(SESSIONS[GOOD[SESSIONS[name].api or ""]])
+]
+
+
+@pytest.fixture(scope="module")
+def verdicts(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], Verdict]:
+    out = records(tmp_path_factory.mktemp("unlike"))
+
+    async def one(name: str, other: str) -> Verdict:
+        options = ServerOptions(timeout=1)
+        async with ReplayServer(TRACES[other], options, out) as server:
+            url = server.url.replace("ws:", "http:") if is_plain(name) else server.url
+            client = ClientOptions(url, timeout=1)
+            return await replay_client(TRACES[name], client, out)
+
+    async def all_of_them() -> list[Verdict]:
+        return await side_by_side([lambda pair=pair: one(*pair) for pair in UNLIKE + BEHAVING])
+
+    return dict(zip(UNLIKE + BEHAVING, asyncio.run(all_of_them()), strict=True))
+
+
+def values(verdict: Verdict) -> dict[str, tuple[object, object]]:
+    return {each.field: (each.recorded, each.replayed) for each in verdict.differences}
+
+
+@pytest.mark.parametrize(("name", "other"), UNLIKE)
+def test_another_condition_is_told(
+    name: str, other: str, verdicts: dict[tuple[str, str], Verdict]
+) -> None:
+    verdict = verdicts[name, other]
+    told = json.dumps(verdict.as_json(), indent=1)
+    assert verdict.verdict in ("different", "not-reproduced"), told
+    found = values(verdict)
+    assert found["condition"][0] == condition_of(SESSIONS[name]), told
+    assert found["condition"][1] != found["condition"][0], told
+    was, now = SESSIONS[name], SESSIONS[other]
+    if was.response and now.response and was.response.status != now.response.status:
+        assert found["status"] == (was.response.status, now.response.status), told
+    elif was.close and now.close and was.close.code != now.close.code:
+        assert found["close_code"][0] == was.close.code, told
+
+
+@pytest.mark.parametrize(("name", "other"), BEHAVING)
+def test_a_session_that_goes_well_is_not_the_failure(
+    name: str, other: str, verdicts: dict[tuple[str, str], Verdict]
+) -> None:
+    verdict = verdicts[name, other]
+    told = json.dumps(verdict.as_json(), indent=1)
+    assert verdict.verdict in ("different", "not-reproduced"), told
+    assert values(verdict)["condition"][0] == condition_of(SESSIONS[name]), told
+
+
+def test_there_are_many() -> None:
+    assert len(UNLIKE) > 150
+    assert len(BEHAVING) > 50
+    assert all(Path(TRACES[name]).exists() for name in GOOD.values())
