@@ -20,6 +20,7 @@ _COMMANDS = {
     "explain": ("wsproxy.cli.explain", "Say why a session failed, with evidence, and what to do."),
     "replay": ("wsproxy.cli.replay", "Replay a trace, as the client or as the server."),
     "mutate": ("wsproxy.cli.mutate", "Make a new trace of another one, with changes."),
+    "distill": ("wsproxy.cli.distill", "Make the shortest trace that still fails in the same way."),
     "diff": ("wsproxy.cli.diff", "Compare two traces: the same session, or where they differ."),
     "simulate": ("wsproxy.cli.simulate", "Serve simulated speech APIs, failing on demand."),
     "catalog": ("wsproxy.cli.catalog", "Look up what is known about failures, and add to it."),

@@ -18,5 +18,15 @@ text         long values, shortened to where they differ
 from .comparison import Comparison, compare
 from .difference import STANDARD, Difference, Rules
 from .kinds import MAX_TEXT, kind_of
+from .outcome import of_failure
 
-__all__ = ["MAX_TEXT", "STANDARD", "Comparison", "Difference", "Rules", "compare", "kind_of"]
+__all__ = [
+    "MAX_TEXT",
+    "STANDARD",
+    "Comparison",
+    "Difference",
+    "Rules",
+    "compare",
+    "kind_of",
+    "of_failure",
+]

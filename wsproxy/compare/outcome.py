@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,25 @@ from typing import Any
 from wsproxy.catalog import Catalog, candidates
 from wsproxy.session import Session
 
+from .difference import Difference
 from .story import Story
 
+# Every field that `Outcome.fields` has.
+OUTCOME = frozenset(
+    {"api", "status", "ending", "closed_by", "close_code", "close_reason", "failed_where"}
+    | {"error_headers", "body", "condition"}
+)
 _COMPARED_HEADERS = re.compile(r"error|^www-authenticate$", re.IGNORECASE)
 _MAX_KINDS = 1000  # in the JSON
+
+
+def of_failure(differences: Iterable[Difference]) -> list[Difference]:
+    """Those that make it another failure, or none: how a session was answered, and how it ended.
+
+    Where there are none it failed in the same way, whatever was said before that: a session
+    that is made shorter has fewer results.
+    """
+    return [difference for difference in differences if difference.field in OUTCOME]
 
 
 @dataclass(frozen=True, slots=True)

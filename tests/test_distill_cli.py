@@ -1,0 +1,241 @@
+"""The command: what it prints, and with what it exits."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.server import ServerConnection, serve
+
+from test_distill import Tape, a_minute, sent
+from wsproxy.cli.distill import command
+from wsproxy.session import Session
+from wsproxy.simulate import Limits, serve_in_thread
+
+DOCUMENT = Path(__file__).parent.parent / "docs" / "distill.md"
+
+
+@pytest.fixture
+def trace(tmp_path: Path) -> Path:
+    """A session that a message "bad" ends, and one with an escape sequence in its reason."""
+    tape = Tape(tmp_path / "call.wstrace").accept()
+    for n in range(6):
+        tape.client(n, "bad" if n == 3 else "good")
+    return tape.closed(10, 1008, "no\x1b[31m")
+
+
+def arguments(*given: object) -> list[str]:
+    return [sys.executable, "-m", "wsproxy", "distill", *map(str, given)]
+
+
+def run(*given: object, timeout: float = 0.5) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*arguments(*given), "--timeout", str(timeout)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=90,
+        env={**os.environ, "DEEPGRAM_API_KEY": ""},
+    )
+
+
+@contextmanager
+def serving(handler: Callable[[ServerConnection], None]) -> Iterator[str]:
+    def until_it_ends(connection: ServerConnection) -> None:
+        with suppress(ConnectionClosed):
+            handler(connection)
+
+    with serve(until_it_ends, "127.0.0.1", 0, ping_interval=None, close_timeout=0.2) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield f"ws://127.0.0.1:{server.socket.getsockname()[1]}"
+
+
+def fails_at_bad(connection: ServerConnection) -> None:
+    for message in connection:
+        if message == "bad":
+            connection.close(1008, "no\x1b[31m")
+
+
+def behaves(connection: ServerConnection) -> None:
+    for _ in connection:
+        pass
+
+
+def test_a_minute_becomes_a_moment(tmp_path: Path) -> None:
+    trace = a_minute(tmp_path / "call.wstrace", 2995)
+    with serve_in_thread(limits=Limits(chunk=(0.01, 1), ahead=1000)) as served:
+        done = run(trace, "--to", served.url)
+        new = tmp_path / "call-distilled.wstrace"
+        assert (done.returncode, done.stderr) == (0, "")
+        client = [sys.executable, "-m", "wsproxy", "replay", "client", new, "--to", served.url]
+        again = subprocess.run(
+            [*client, "--out", tmp_path / "again"],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+    assert again.returncode == 0, again.stdout
+    lines = done.stdout.splitlines()
+    assert lines[0] == f"distilling {trace} against {served.url}: 3,000 messages"
+    assert lines[1].startswith("attempt 1 of 100: the recording, 3,000 messages (pace: fast): rep")
+    assert lines[-4].startswith("distilled  2 of 3,001 frames, ")
+    assert lines[-3].startswith("AssemblyAI closed the session ")
+    assert lines[-2:] == [
+        f"written to {new} (pace: fast)",
+        "checked: replayed once more, it fails in the same way",
+    ]
+    assert sent(new) == [b"{oops"]
+
+
+def test_json(trace: Path, tmp_path: Path) -> None:
+    out = tmp_path / "small.wstrace"
+    with serving(fails_at_bad) as url:
+        done = run(trace, "--to", url, "--json", "--out", out)
+    assert (done.returncode, done.stderr) == (0, "")
+    said = json.loads(done.stdout)
+    assert (said["trace"], said["origin"]) == (str(out), Session.read(trace).id)
+    assert said["messages"] == {"recorded": 6, "distilled": 1}
+    document = DOCUMENT.read_text(encoding="utf-8")
+    for name in said:
+        assert f"`{name}`" in document
+
+
+def test_nothing_of_a_trace_reaches_the_terminal_as_it_is(trace: Path) -> None:
+    with serving(fails_at_bad) as url:
+        done = run(trace, "--to", url)
+    assert done.returncode == 0
+    assert "\x1b[31m" not in done.stdout + done.stderr
+
+
+def test_what_does_not_fail_again(trace: Path) -> None:
+    with serving(behaves) as url:
+        done = run(trace, "--to", url)
+        said = run(trace, "--to", url, "--json")
+    assert (done.returncode, said.returncode) == (1, 1)
+    assert "not reproduced  in " in done.stdout
+    line = next(line for line in done.stdout.splitlines() if line.split()[:1] == ["close_code"])
+    assert line.split() == ["close_code", "1008", "[frame", "7]", "-"]
+    assert json.loads(said.stdout)["reproduced"] is False
+    assert sorted(trace.parent.iterdir()) == [trace]
+
+
+def test_limits_end_it_with_the_best_so_far(trace: Path) -> None:
+    with serving(fails_at_bad) as url:
+        done = run(trace, "--to", url, "--attempts", 1)
+        again = run(trace, "--to", url, "--attempts", 1)
+        forced = run(trace, "--to", url, "--attempts", 1, "--force")
+    assert (done.returncode, again.returncode, forced.returncode) == (0, 2, 0)
+    assert "note: the limit on attempts is reached" in done.stdout
+    assert "is there already" in again.stderr
+    assert len(sent(trace.with_name("call-distilled.wstrace"))) == 6
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_it_writes_the_best_so_far(stop: signal.Signals, trace: Path) -> None:
+    second = threading.Event()
+    over = threading.Event()
+    sessions = iter(range(1000))
+
+    def fails_once(connection: ServerConnection) -> None:
+        if next(sessions) == 0:
+            fails_at_bad(connection)
+        else:
+            second.set()
+            over.wait(60)
+
+    with serving(fails_once) as url:
+        process = subprocess.Popen(
+            arguments(trace, "--to", url, "--timeout", 600),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert second.wait(60)
+        process.send_signal(stop)
+        out, err = process.communicate(timeout=60)
+        over.set()
+    assert process.returncode == 130
+    assert err.splitlines() == ["stopped: the best so far is written"]
+    assert "note: it may not be the smallest" in out
+    assert len(sent(trace.with_name("call-distilled.wstrace"))) == 6
+
+
+def test_a_server_that_dies_is_one_line(trace: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    second = threading.Event()
+    sessions = iter(range(1000))
+
+    def fails(connection: ServerConnection) -> None:
+        if next(sessions) == 1:
+            second.set()
+        with suppress(ConnectionClosed):
+            fails_at_bad(connection)
+
+    with serve(fails, "127.0.0.1", port, ping_interval=None) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        process = subprocess.Popen(
+            arguments(trace, "--to", f"ws://127.0.0.1:{port}", "--timeout", 2),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert second.wait(60)
+        server.shutdown()
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert err.splitlines() == [
+        f"error: cannot reach 127.0.0.1:{port}: Connect call failed ('127.0.0.1', {port})"
+    ]
+    assert "written to" in out
+    assert b"bad" in sent(trace.with_name("call-distilled.wstrace"))
+
+
+@pytest.mark.parametrize(
+    ("given", "status", "said"),
+    [
+        (["{trace}", "--to", "ws://127.0.0.1:1"], 2, "cannot reach 127.0.0.1:1"),
+        (["{trace}", "--to", "nonsense"], 2, "not a ws:// or wss:// URL"),
+        (["{trace}", "--to", "wss://api.example.com"], 2, "give --header"),
+        (["{trace}", "--to", "ws://127.0.0.1:1", "--header", "x"], 2, "NAME: VALUE"),
+        (["{trace}", "--to", "ws://127.0.0.1:1", "--attempts", "0"], 2, "--attempts"),
+        (["{trace}", "--to", "ws://127.0.0.1:1", "--time", "nan"], 2, "--time"),
+        (["{trace}", "--to", "ws://127.0.0.1:1", "--tries", "x"], 2, "--tries"),
+        (["{trace}", "--to", "ws://127.0.0.1:1", "--out", "x.txt"], 2, "ends in .wstrace"),
+        (["{trace}", "--to", "ws://127.0.0.1:1", "--out", "/no/x.wstrace"], 2, "cannot write"),
+        (["{trace}", "--to", "ws://127.0.0.1:1", "--out", "{trace}", "--force"], 2, "never over"),
+        (["{trace}"], 2, "--to"),
+        (["/nowhere.wstrace", "--to", "ws://127.0.0.1:1"], 3, "/nowhere"),
+        ([__file__, "--to", "ws://127.0.0.1:1"], 3, "not a trace"),
+    ],
+)
+def test_bad_input_is_one_clear_line(given: list[str], status: int, said: str, trace: Path) -> None:
+    done = run(*(argument.format(trace=trace) for argument in given))
+    assert done.returncode == status, done.stderr
+    assert said in done.stderr
+    assert done.stderr.splitlines()[-1].startswith(("error: ", "Error: "))
+    assert "Traceback" not in done.stderr
+    assert sorted(trace.parent.iterdir()) == [trace]
+
+
+def test_help_and_the_document_name_every_option() -> None:
+    text = CliRunner().invoke(command, ["--help"]).output
+    assert "wsproxy distill call.wstrace --to" in text
+    document = DOCUMENT.read_text(encoding="utf-8")
+    for name in ("--to", "--attempts", "--time", "--tries", "--timeout", "--out", "--force"):
+        assert name in text
+        assert f"`{name}" in document

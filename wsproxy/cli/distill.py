@@ -1,0 +1,226 @@
+"""`wsproxy distill`: the shortest trace that still fails in the same way."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.status import Status
+from rich.text import Text
+
+from wsproxy.catalog import load
+from wsproxy.diagnose import summary
+from wsproxy.distill import Attempt, Distillation, Limits, Report, distilled_name
+from wsproxy.errors import UsageError
+from wsproxy.replay import ClientOptions
+from wsproxy.report.differences import differences
+from wsproxy.report.text import safe
+from wsproxy.trace import SUFFIX
+
+from .catalog_option import catalog_option
+from .replay_options import headers_of, pairs_of, target_options
+from .replay_screen import INTERRUPTED, Interrupted, Screen
+
+_STOPPED = {
+    "attempts": "the limit on attempts is reached; it may not be the smallest (--attempts)",
+    "time": "the time is over; it may not be the smallest (--time)",
+    "interrupted": "it may not be the smallest",
+}
+
+
+@click.command(name="distill")
+@catalog_option
+@click.argument("trace", type=click.Path(path_type=Path, dir_okay=False))
+@target_options
+@click.option(
+    "--attempts",
+    type=click.IntRange(min=1, max=1_000_000),
+    default=100,
+    show_default=True,
+    metavar="N",
+    help="Sessions with the server, at most.",
+)
+@click.option(
+    "--time",
+    "seconds",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="How long it may take in all.",
+)
+@click.option(
+    "--tries",
+    type=click.IntRange(min=1, max=1000),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Try whatever does not reproduce so many times: for a server that does not always fail.",
+)
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True, max=86400),
+    default=3.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How much longer than in the recording the server may take. Most attempts that do not "
+    "reproduce end by waiting for so long; a slow server needs more.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="The new trace.  [default: TRACE with -distilled in its name]",
+)
+@click.option("--force", is_flag=True, help="Replace FILE if it is there.")
+@click.option("--json", "as_json", is_flag=True, help="What was found as JSON on stdout.")
+def command(
+    *,
+    trace: Path,
+    to: str,
+    headers: tuple[str, ...],
+    query: tuple[str, ...],
+    subprotocol: str | None,
+    fields: tuple[str, ...],
+    proxy: str | None,
+    insecure: bool,
+    ca: Path | None,
+    attempts: int,
+    seconds: float | None,
+    tries: int,
+    timeout: float,
+    out: Path | None,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Make the shortest trace that still fails as TRACE does, by trying against a server.
+
+    The session is replayed as the client with less and less of its messages: the end alone,
+    the shortest beginning, then without whatever can be left out. The failure is the same if
+    the session is answered and ends in the same way, with the same condition; what comes on
+    the way there may differ. The smallest session that failed so is the new trace. It is
+    replayed once more, and says what it came from.
+
+    Every attempt is a session at the server, with your credentials, which are taken as
+    `wsproxy replay client` takes them.
+
+    \b
+      wsproxy distill call.wstrace --to ws://127.0.0.1:9000
+      wsproxy distill call.wstrace --to wss://api.deepgram.com --attempts 30 --out small.wstrace
+      wsproxy distill call.wstrace --to ws://127.0.0.1:9000 --tries 5 --time 600
+    \b
+    Exit status:
+      0  distilled, or as short as it can be    2  not done: bad option, server not reached
+      1  the failure did not come again         3  the trace cannot be read
+    """
+    place = out or distilled_name(trace)
+    if place.suffix != SUFFIX:
+        raise UsageError(f"{place}: the name of a trace ends in {SUFFIX}")
+    if math.isnan(timeout) or (seconds is not None and math.isnan(seconds)):
+        raise UsageError("--timeout and --time: give a number of seconds")
+    options = ClientOptions(
+        to,
+        headers=headers_of(headers),
+        query=pairs_of(query, "--query"),
+        subprotocol=subprotocol,
+        fields=pairs_of(fields, "--field"),
+        proxy=proxy,
+        insecure=insecure,
+        ca=ca,
+        timeout=timeout,
+    )
+    progress = _Progress(attempts, as_json=as_json)
+    limits = Limits(attempts, seconds, tries)
+    work = Distillation(trace, place, options, limits=limits, force=force, tell=progress.tell)
+    screen = Screen(as_json=as_json)
+    screen.say(f"distilling {trace} against {to}: {work.of_parts:,} messages")
+    try:
+        with progress:
+            screen.run(work.run, lambda: _known(work))
+    except Interrupted:
+        _show(work.report, as_json=as_json)
+        sys.exit(INTERRUPTED)
+    assert work.report is not None
+    _show(work.report, as_json=as_json)
+    if work.report.failed:
+        screen.warn(f"error: {work.report.stopped}")
+    sys.exit(work.report.exit_status)
+
+
+def _known(work: Distillation) -> str:
+    found = work.report is not None and work.report.trace is not None
+    return "the best so far is written" if found else "nothing is known yet to reproduce"
+
+
+class _Progress:
+    """A line that moves on a terminal, and a line that stays for each improvement.
+
+    Args:
+        limit: attempts at most.
+    """
+
+    def __init__(self, limit: int, *, as_json: bool) -> None:
+        self._console = Console(highlight=False, soft_wrap=True, quiet=as_json)
+        self._status: Status | None = None
+        self._limit = limit
+        if self._console.is_terminal:
+            self._status = self._console.status("")
+
+    def __enter__(self) -> None:
+        if self._status is not None:
+            self._status.start()
+
+    def __exit__(self, *_: object) -> None:
+        if self._status is not None:
+            self._status.stop()
+
+    def tell(self, attempt: Attempt) -> None:
+        """Show an attempt, when it begins and when it is over."""
+        what = f"attempt {attempt.number} of {self._limit}: {attempt.doing}, "
+        what += f"{attempt.parts:,} messages (pace: {attempt.pace})"
+        if attempt.reproduced is None:
+            if self._status is not None:
+                self._status.update(Text(what))
+        elif attempt.reproduced:
+            frames = f"{attempt.frames:,} frames, {attempt.seconds:.1f} s"
+            self._console.print(Text(f"{what}: reproduced, {frames}"))
+        elif self._status is not None:
+            self._status.update(Text(f"{what}: not reproduced"))
+
+
+def _show(report: Report | None, *, as_json: bool) -> None:
+    """What came of it."""
+    if report is None:
+        return
+    if as_json:
+        print(json.dumps(report.as_json()), flush=True)  # noqa: T201
+        return
+    console = Console(highlight=False, soft_wrap=True)
+    if report.trace is None:
+        console.print(Text.assemble(("not reproduced", "bold red"), f"  {_tried(report)}"))
+    else:
+        _show_distilled(console, report)
+    if report.differences:
+        console.print(differences(report.differences))
+    if report.stopped in _STOPPED:
+        console.print(Text(f"note: {_STOPPED[report.stopped]}"))
+
+
+def _show_distilled(console: Console, report: Report) -> None:
+    assert report.session is not None
+    head = ("distilled", "bold green") if report.checked else ("distilled", "bold yellow")
+    size = f"{report.frames:,} of {report.of_frames:,} frames"
+    length = f"{report.seconds:.1f} of {report.of_seconds:.1f} s"
+    console.print(Text.assemble(head, f"  {size}, {length}, {_tried(report)}"))
+    console.print(Text(safe(summary(report.session, load()))))
+    console.print(Text(f"written to {safe(str(report.trace))} (pace: {report.pace})"))
+    if report.checked:
+        console.print(Text("checked: replayed once more, it fails in the same way"))
+    elif report.checked is False:
+        console.print(Text("but replayed once more it did not fail in the same way; try --tries"))
+
+
+def _tried(report: Report) -> str:
+    return f"in {report.attempts} attempt{'s' if report.attempts != 1 else ''}"

@@ -1,0 +1,108 @@
+"""The recording of an attempt, as a trace of its own that says what it came from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from wsproxy.catalog import Catalog
+from wsproxy.diagnose import annotate
+from wsproxy.errors import UsageError
+from wsproxy.recording import Recording
+from wsproxy.redact import hide_bytes
+from wsproxy.session import Session
+from wsproxy.trace import End, Finding, FrameRecord, Record, Start, TraceReader
+from wsproxy.wire import Opcode
+
+
+def check_place(out: Path, trace: Path, *, force: bool) -> None:
+    """See that a trace can be written there, before anything is done for it.
+
+    Raises:
+        UsageError: it cannot, or there is a file already.
+    """
+    if out.is_dir():
+        raise UsageError(f"{out} is a folder; give the name of a file")
+    if out.exists() and trace.exists() and out.samefile(trace):
+        raise UsageError(f"{out} is the trace that is read; it is never overwritten")
+    if out.exists() and not force:
+        raise UsageError(f"{out} is there already; --force replaces it")
+    probe = out.with_name(f".{out.name[:100]}.probe")
+    try:
+        probe.touch(mode=0o600)
+        probe.unlink()
+    except OSError as error:
+        raise UsageError(f"cannot write {out}: {error.strerror or error}") from None
+
+
+def write(
+    recorded: Path,
+    out: Path,
+    *,
+    origin: str,
+    changes: Sequence[str],
+    catalog: Catalog,
+    secrets: tuple[str, ...] = (),
+) -> Session:
+    """Copy the recording of an attempt. The file has its name once it is complete.
+
+    Args:
+        origin: id of the session that it was distilled from.
+        changes: what was done to that one, a line each.
+        catalog: by whose conditions it is explained.
+        secrets: credentials that were put into messages, to be taken out again.
+
+    Raises:
+        UsageError: it cannot be written.
+        TraceError: the recording cannot be read.
+    """
+    unnamed = out.with_name(f".{out.name[:100]}.{recorded.stem[-8:]}")
+    try:
+        unnamed.unlink(missing_ok=True)
+        recording = _copy(recorded, unnamed, origin, changes, catalog, secrets)
+        if recording.error is not None:
+            raise recording.error
+        unnamed.rename(out)
+    except OSError as error:
+        raise UsageError(f"cannot write {out}: {error.strerror or error}") from None
+    finally:
+        unnamed.unlink(missing_ok=True)
+    return recording.session
+
+
+def _copy(
+    recorded: Path,
+    path: Path,
+    origin: str,
+    changes: Sequence[str],
+    catalog: Catalog,
+    secrets: tuple[str, ...],
+) -> Recording:
+    with TraceReader(recorded) as reader:
+        records = iter(reader)
+        start = next(records)
+        assert isinstance(start, Start)  # a replay wrote it
+        start = replace(start, origin=origin, changes=list(changes))
+        recording = Recording(path, start, diagnose=partial(annotate, catalog=catalog))
+        for record in records:
+            match record:
+                case End():
+                    recording.end(record.t_ns, record.ending)
+                case Finding():
+                    pass  # they are found anew
+                case _:
+                    recording.add(_hidden(record, secrets))
+    recording.end(recording.session.last_ns)
+    return recording
+
+
+def _hidden(record: Record, secrets: tuple[str, ...]) -> Record:
+    if not isinstance(record, FrameRecord) or record.opcode != Opcode.TEXT or not secrets:
+        return record
+    payload = hide_bytes(record.payload, secrets)
+    if payload == record.payload:
+        return record
+    hidden = replace(record, payload=payload, rsv=record.rsv & 3)
+    return replace(hidden, wire_length=len(hidden.frame.serialize()))
