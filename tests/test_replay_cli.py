@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -183,3 +184,85 @@ def test_help_has_examples() -> None:
         done = run(side, "--help")
         assert done.returncode == 0
         assert f"wsproxy replay {side} call.wstrace" in done.stdout
+
+
+# ---- several times
+
+
+def test_repeated_and_counted(trace: Path, tmp_path: Path) -> None:
+    with serving_for_ever(trace, tmp_path) as url:
+        done = run("client", trace, "--to", url, "--out", tmp_path / "o", "--repeat", 3)
+    assert done.stdout.splitlines()[-1] == "3 sessions: 3 reproduced"
+    assert done.returncode == 0
+
+
+def test_until_it_is_reproduced(trace: Path, tmp_path: Path) -> None:
+    with serving_for_ever(trace, tmp_path) as url:
+        done = run(
+            "client", trace, "--to", url, "--out", tmp_path / "o", "--until", "reproduced", "--json"
+        )
+    assert [json.loads(line)["verdict"] for line in done.stdout.splitlines()] == ["reproduced"]
+    assert done.returncode == 0
+
+
+def test_until_what_does_not_come(trace: Path, tmp_path: Path) -> None:
+    options = ["--until", "not-reproduced", "--repeat", 2]
+    with serving_for_ever(trace, tmp_path) as url:
+        done = run("client", trace, "--to", url, "--out", tmp_path / "o", *options)
+    assert done.stdout.splitlines()[-1] == "2 sessions: 2 reproduced"
+    assert done.returncode == 1
+
+
+@contextlib.contextmanager
+def serving_for_ever(trace: Path, folder: Path, sessions: int = 0) -> Iterator[str]:
+    options = ["--json", "--out", folder / "served", "--sessions", sessions]
+    process = subprocess.Popen(
+        command("server", trace, *options),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    try:
+        yield process.stderr.readline().strip().removeprefix("listening on ")
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_a_folder_is_served_once_each(trace: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "traces"
+    folder.mkdir()
+    for name in ("a", "b"):
+        (folder / f"{name}.wstrace").write_bytes(trace.read_bytes())
+    process = subprocess.Popen(
+        command("server", folder, "--out", tmp_path / "served"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    url = process.stdout.readline().strip().removeprefix("listening on ")
+    done = run("client", trace, "--to", url, "--out", tmp_path / "o", "--repeat", 2)
+    assert done.returncode == 0
+    out, _ = process.communicate(timeout=30)
+    assert out.splitlines()[-1] == "2 sessions: 2 reproduced"
+    assert process.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--pace", "x0"], "pace 'x0'"),
+        (["--pace", "quick"], "give recorded, fast, causal, or a speed such as x2"),
+        (["--match", "colour"], "cannot match on 'colour'"),
+        (["--max-wer", "nan"], "give a number"),
+    ],
+)
+def test_a_bad_option_of_the_server_is_one_line(
+    options: list[str], says: str, trace: Path, tmp_path: Path
+) -> None:
+    done = run("server", trace, "--out", tmp_path / "o", *options)
+    assert says in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert done.returncode == 2

@@ -1,0 +1,194 @@
+"""Recorded sessions in the place of the API, for an app that goes through the proxy."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import ssl
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import connect
+
+from test_capture import listens, unused_port, wait_until
+from wsproxy.compare import Rules, compare
+from wsproxy.session import Session
+from wsproxy.trace import FrameRecord, TraceReader
+
+CHECKOUT = Path(__file__).parent.parent
+SAMPLES = CHECKOUT / "recordings" / "samples"
+STALL = SAMPLES / "deepgram" / "deepgram.listen.NET-0001.wstrace"
+REFUSED = SAMPLES / "deepgram" / "deepgram.upgrade.INVALID_AUTH.wstrace"
+LISTEN = "wss://api.deepgram.com/v1/listen?model=nova-3&encoding=linear16&sample_rate=16000"
+
+
+@contextlib.contextmanager
+def mitmdump(
+    folder: Path, *options: str, recorder: bool = False
+) -> Iterator[tuple[subprocess.Popen[str], int, Path]]:
+    """mitmdump with the addon; yields its process, its port and its log."""
+    port, log = unused_port(), folder / "mitmdump.log"
+    record = ["-s", str(CHECKOUT / "addons" / "record.py"), "--set", f"wsproxy_out={folder}/proxy"]
+    arguments = record if recorder else []
+    arguments += ["-s", str(CHECKOUT / "addons" / "replay.py")]
+    arguments += ["--listen-host", "127.0.0.1", "--listen-port", str(port)]
+    arguments += ["--set", f"confdir={folder}/conf", "--set", f"wsproxy_replay_out={folder}/out"]
+    for option in options:
+        arguments += ["--set", option]
+    with log.open("w") as file:
+        process = subprocess.Popen(
+            [str(Path(sys.executable).parent / "mitmdump"), *arguments],
+            cwd=folder,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        try:
+            wait_until(lambda: process.poll() is not None or listens(port))
+            yield process, port, log
+        finally:
+            process.kill()
+            process.wait()
+
+
+def app(port: int, folder: Path, url: str = LISTEN) -> object:
+    """What an app meets through the proxy: the Close, or the status of a refusal."""
+    trusting = ssl.create_default_context(cafile=folder / "conf" / "mitmproxy-ca-cert.pem")
+    try:
+        with connect(
+            url,
+            proxy=f"http://127.0.0.1:{port}",
+            ssl=trusting if url.startswith("wss") else None,
+            additional_headers={"Authorization": "Token s3cret"},
+        ) as ws:
+            for audio in recorded_audio():
+                ws.send(audio)
+            while True:
+                ws.recv()
+    except ConnectionClosed as closed:
+        return closed.rcvd and (closed.rcvd.code, closed.rcvd.reason)
+    except InvalidStatus as refused:
+        return refused.response.status_code
+
+
+def recorded_audio() -> list[bytes]:
+    with TraceReader(STALL) as reader:
+        frames = [record for record in reader if isinstance(record, FrameRecord)]
+    return [frame.payload for frame in frames if frame.from_client and frame.opcode == 2]
+
+
+def test_an_app_meets_the_recording_at_the_real_host(tmp_path: Path) -> None:
+    with mitmdump(tmp_path, f"wsproxy_replay={STALL}") as (process, port, log):
+        assert app(port, tmp_path) == (1011, "NET-0001")
+        assert app(port, tmp_path) == (1011, "NET-0001")  # and again
+        wait_until(lambda: log.read_text().count("wsproxy: reproduced") == 2)
+        process.send_signal(signal.SIGTERM)
+        process.wait(20)
+    traces = list((tmp_path / "out").glob("*.wstrace"))
+    assert len(traces) == 2
+    session = Session.read(traces[0])
+    assert session.request is not None
+    assert session.request.host == "api.deepgram.com"
+    assert "s3cret" not in session.request_header("Authorization")
+
+
+def test_it_is_recorded_as_what_it_was(tmp_path: Path) -> None:
+    """With the recorder before it: the recording of the replay is the recording."""
+    with mitmdump(tmp_path, f"wsproxy_replay={STALL}", recorder=True) as (_, port, log):
+        assert app(port, tmp_path) == (1011, "NET-0001")
+        wait_until(lambda: "wsproxy: reproduced" in log.read_text())
+        wait_until(lambda: [s for s in map(Session.read, proxied(tmp_path)) if s.end])
+    (trace,) = proxied(tmp_path)
+    session = Session.read(trace)
+    assert session.start is not None
+    assert session.start.capture == "wire"
+    assert compare(STALL, trace, rules=Rules()).differences == []
+
+
+def proxied(folder: Path) -> list[Path]:
+    return list((folder / "proxy").glob("*.wstrace"))
+
+
+def test_a_folder_answers_in_order(tmp_path: Path) -> None:
+    traces = tmp_path / "traces"
+    traces.mkdir()
+    for trace in sorted([REFUSED, STALL], key=lambda path: Session.read(path).start.started_at_ns):
+        (traces / trace.name).write_bytes(trace.read_bytes())
+    with mitmdump(tmp_path, f"wsproxy_replay={traces}") as (_, port, _log):
+        first, second = app(port, tmp_path), app(port, tmp_path)
+    assert {first, second} == {401, (1011, "NET-0001")}
+
+
+def test_other_hosts_are_refused_if_that_is_asked_for(tmp_path: Path) -> None:
+    options = (f"wsproxy_replay={REFUSED}", "wsproxy_replay_others=refuse")
+    with mitmdump(tmp_path, *options) as (_, port, _log):
+        assert app(port, tmp_path, "wss://example.invalid/socket") == 502
+        assert app(port, tmp_path, "wss://api.eu.deepgram.com/v1/listen?model=nova-3") == 401
+
+
+@pytest.mark.parametrize(
+    ("option", "says"),
+    [
+        ("wsproxy_replay=missing.wstrace", "cannot read missing.wstrace"),
+        ("wsproxy_replay_pace=slow", "wsproxy_replay: name a trace"),
+    ],
+)
+def test_a_bad_option_ends_it_with_a_line(option: str, says: str, tmp_path: Path) -> None:
+    with mitmdump(tmp_path, option) as (process, _, log):
+        assert process.wait(20) == 1
+    assert says in log.read_text()
+
+
+# ---- `wsproxy replay server` with a command
+
+
+APP = f"""
+import sys, websockets.sync.client
+try:
+    with websockets.sync.client.connect({LISTEN!r}) as ws:
+        print(ws.recv())
+except Exception as error:
+    print(error)
+    sys.exit(7)
+"""
+
+
+def replay(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "wsproxy", "replay", "server", *map(str, arguments)]
+    return subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        env={**os.environ, **environment},
+    )
+
+
+def test_a_command_meets_it_and_its_output_is_its_own(tmp_path: Path) -> None:
+    where = ["--out", tmp_path / "out", "--confdir", tmp_path / "conf"]
+    done = replay(REFUSED, *where, "--", sys.executable, "-c", APP)
+    assert done.stdout == "server rejected WebSocket connection: HTTP 401\n"
+    assert "reproduced  recorded: answered with status 401" in done.stderr
+    assert "the command ended with exit status 7" in done.stderr
+    assert done.returncode == 0  # it was reproduced, whatever the app made of it
+
+
+def test_a_command_that_opens_no_session(tmp_path: Path) -> None:
+    where = ["--out", tmp_path / "out", "--confdir", tmp_path / "conf"]
+    done = replay(REFUSED, *where, "--", sys.executable, "-c", "print('hello')")
+    assert done.stdout == "hello\n"
+    assert "opened no session" in done.stderr
+    assert done.returncode == 1
+
+
+def test_a_command_that_is_not_there(tmp_path: Path) -> None:
+    where = ["--out", tmp_path / "out", "--confdir", tmp_path / "conf"]
+    done = replay(REFUSED, *where, "--", "no-such-command")
+    assert "error: cannot run no-such-command: No such file" in done.stderr.splitlines()[-1]
+    assert done.returncode == 2
