@@ -12,6 +12,7 @@ import pytest
 
 from wsproxy.compare import Rules
 from wsproxy.recording import Clock, Recording, new_start
+from wsproxy.replay.pace import Pace
 from wsproxy.replay.schedule import Schedule
 from wsproxy.replay.script import Script
 from wsproxy.replay.verdict import Verdict, judge
@@ -267,3 +268,40 @@ def test_a_recording_with_gaps_is_told(tmp_path: Path) -> None:
     cut.write_bytes(left.read_bytes()[:-60])
     schedule = Schedule(Script.read(cut, "client"), timeout_ns=MS)
     assert any("not complete" in note for note in judge(cut, left, schedule).notes)
+
+
+NO_AUDIO = replace(FAILED, close=Close(1008, "DATA-0000"))  # no matter of time
+ANOTHER = replace(FAILED, close=Close(4999, "another"))
+
+
+@pytest.mark.parametrize(
+    ("pace", "late_ms", "recorded", "replayed", "verdict"),
+    [
+        # A silence that the replay's own lateness may have made.
+        ("recorded", 5_000, FAILED, FAILED, "unproven"),
+        ("recorded", 0, FAILED, FAILED, "reproduced"),
+        # What is no matter of time was reproduced however late; what was not, may come of it.
+        ("recorded", 5_000, NO_AUDIO, NO_AUDIO, "reproduced"),
+        ("recorded", 5_000, NO_AUDIO, ANOTHER, "unproven"),
+        ("recorded", 0, NO_AUDIO, ANOTHER, "different"),
+        # At another pace a timeout need not come.
+        ("x2", 0, FAILED, FAILED, "reproduced"),
+        ("x2", 0, FAILED, ANOTHER, "unproven"),
+        ("fast", 0, FAILED, ANOTHER, "unproven"),
+        ("fast", 0, NO_AUDIO, ANOTHER, "different"),
+        ("causal", 0, FAILED, ANOTHER, "different"),
+        # Without a clock nothing is late.
+        ("fast", 5_000, NO_AUDIO, ANOTHER, "different"),
+    ],
+)
+def test_what_the_replays_own_time_may_have_brought_about_is_unproven(
+    pace: str, late_ms: int, recorded: Case, replayed: Case, verdict: str, tmp_path: Path
+) -> None:
+    left = recorded.write(tmp_path / "left.wstrace")
+    right = replayed.write(tmp_path / "right.wstrace")
+    schedule = Schedule(Script.read(left, "client", Pace.parse(pace)), timeout_ns=MS)
+    schedule.open(0)
+    schedule.take(late_ms * MS + 2 * MS)
+    judged = judge(left, right, schedule)
+    assert judged.verdict == verdict
+    assert judged.exit_status == {"reproduced": 0, "unproven": 125}.get(verdict, 1)
