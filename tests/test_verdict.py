@@ -270,7 +270,7 @@ def test_a_recording_with_gaps_is_told(tmp_path: Path) -> None:
     assert any("not complete" in note for note in judge(cut, left, schedule).notes)
 
 
-NO_AUDIO = replace(FAILED, close=Close(1008, "DATA-0000"))  # no matter of time
+BROKEN = replace(FAILED, close=Close(1002, "protocol error"))  # no matter of time
 ANOTHER = replace(FAILED, close=Close(4999, "another"))
 
 
@@ -281,17 +281,17 @@ ANOTHER = replace(FAILED, close=Close(4999, "another"))
         ("recorded", 5_000, FAILED, FAILED, "unproven"),
         ("recorded", 0, FAILED, FAILED, "reproduced"),
         # What is no matter of time was reproduced however late; what was not, may come of it.
-        ("recorded", 5_000, NO_AUDIO, NO_AUDIO, "reproduced"),
-        ("recorded", 5_000, NO_AUDIO, ANOTHER, "unproven"),
-        ("recorded", 0, NO_AUDIO, ANOTHER, "different"),
+        ("recorded", 5_000, BROKEN, BROKEN, "reproduced"),
+        ("recorded", 5_000, BROKEN, ANOTHER, "unproven"),
+        ("recorded", 0, BROKEN, ANOTHER, "different"),
         # At another pace a timeout need not come.
         ("x2", 0, FAILED, FAILED, "reproduced"),
         ("x2", 0, FAILED, ANOTHER, "unproven"),
         ("fast", 0, FAILED, ANOTHER, "unproven"),
-        ("fast", 0, NO_AUDIO, ANOTHER, "different"),
+        ("fast", 0, BROKEN, ANOTHER, "different"),
         ("causal", 0, FAILED, ANOTHER, "different"),
         # Without a clock nothing is late.
-        ("fast", 5_000, NO_AUDIO, ANOTHER, "different"),
+        ("fast", 5_000, BROKEN, ANOTHER, "different"),
     ],
 )
 def test_what_the_replays_own_time_may_have_brought_about_is_unproven(
