@@ -15,7 +15,7 @@ PACKAGE = ROOT / "wsproxy"
 # What each room may import besides itself, from the lowest up.
 ORDER = (
     "errors wire trace session envelope catalog redact recording diagnose compare "
-    "simulate replay+report+mutate distill capture cli"
+    "simulate replay+report+mutate distill capture api cli+pytest_plugin"
 )
 BELOW: dict[str, set[str]] = {}
 for rooms in ORDER.split():

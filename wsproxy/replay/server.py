@@ -18,6 +18,7 @@ from wsproxy.trace import Eof, Failure, Request, Response
 from wsproxy.wire import Deflate, header, is_upgrade
 
 from .connection import Connection
+from .credentials import is_loopback
 from .endpoint import Endpoint
 from .fresh import Fresh
 from .handshake import BadHead, Body, Head, accept, answer_bytes, head_size, parse_head, refuse
@@ -293,7 +294,7 @@ class _Session:
         host, port = self.connection.local
         scheme = "ws" if asked.upgrade else "http"
         recorded = self.script.session.request
-        if self.options.proxied and recorded is not None:
+        if self.options.proxied and recorded is not None and not is_loopback(asked.host):
             host, port, scheme = asked.host or host, recorded.port, recorded.scheme
         body = None if asked.upgrade else asked.body
         return Request(0, method, scheme, host, port, path, headers=asked.head.headers, body=body)

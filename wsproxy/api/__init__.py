@@ -1,0 +1,24 @@
+"""wsproxy in scripts and tests: `wsproxy.serve`, `open`, `replay` and `record`.
+
+trace     a recorded session, to be read
+served    what is served to the code under test, and how that gets there
+live      the API itself in its place, to record it
+serving   starts it
+playing   a replay server on a thread of its own
+recorder  records what the code under test does
+proxy     mitmproxy on a thread, one at a time
+records   how replays are recorded
+again     a trace replayed as the client
+mismatch  what a test says when the app did not do what is recorded
+
+All of it works from synchronous and from asynchronous code.
+"""
+
+from .again import replay
+from .mismatch import unlike
+from .recorder import Recorder, record
+from .served import Served
+from .serving import serve
+from .trace import Message, Trace, open  # noqa: A004  # wsproxy.open, as gzip.open
+
+__all__ = ["Message", "Recorder", "Served", "Trace", "open", "record", "replay", "serve", "unlike"]

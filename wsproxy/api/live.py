@@ -1,0 +1,53 @@
+"""An API in the place of what was recorded of it, to record it anew."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+
+from .proxy import Proxy
+from .recorder import Recorder, record
+from .served import Served
+
+
+class ServedLive(Served):
+    """The API itself, behind a recorder that is started when it is needed.
+
+    Args:
+        out: folder for the traces.
+        to: the API's base URL, which `url` stands for; None: it can be met through the
+            proxy alone.
+    """
+
+    def __init__(self, out: Path, to: str | None, stack: ExitStack, confdir: Path | None) -> None:
+        super().__init__("", stack, confdir)
+        self._out = out
+        self._to = to
+        self._recorder: Recorder | None = None
+
+    @property
+    def url(self) -> str:
+        """Base URL that stands for the API's.
+
+        Raises:
+            UsageError: it is not known which API that is, or the proxy is in use already.
+        """
+        return self._begun(self._to).url
+
+    @property
+    def traces(self) -> list[Path]:
+        return self._recorder.traces if self._recorder is not None else []
+
+    def wait(self, count: int = 1, timeout: float = 30.0) -> None:
+        if self._recorder is None:
+            raise TimeoutError("nobody has asked for the recorder's URL or proxy yet")
+        self._recorder.wait(count, timeout)
+
+    def _begun(self, to: str | None) -> Recorder:
+        if self._recorder is None:
+            recording = record(self._out, to=to, confdir=self._confdir)
+            self._recorder = self._stack.enter_context(recording)
+        return self._recorder
+
+    def _open(self) -> Proxy:
+        return self._begun(None).way

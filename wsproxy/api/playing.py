@@ -1,0 +1,114 @@
+"""A replay server on a thread of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from wsproxy.replay import ReplayServer, Verdict
+
+
+class Playing:
+    """A `ReplayServer` that runs; its verdicts are collected as they come.
+
+    Attributes:
+        server: it.
+        came: verdicts so far, and errors that took the place of one.
+    """
+
+    def __init__(self, server: ReplayServer) -> None:
+        self.server = server
+        self.came: list[Verdict | Exception] = []
+        self._news = threading.Condition()
+        self._ready = threading.Event()
+        self._failed: BaseException | None = None
+        self._loop: asyncio.AbstractEventLoop
+        self._stop: asyncio.Event
+
+    def wait(self, count: int, timeout: float) -> None:
+        """Wait until so many sessions are over.
+
+        Raises:
+            TimeoutError: they were not within `timeout` seconds.
+        """
+        with self._news:
+            if not self._news.wait_for(lambda: len(self.came) >= count, timeout):
+                raise TimeoutError(f"{len(self.came)} of {count} sessions ended in {timeout:g} s")
+
+    def settle(self, timeout: float) -> bool:
+        """Wait until no session is open any more; whether that came about in so many seconds."""
+        future = asyncio.run_coroutine_threadsafe(self._settled(timeout), self._loop)
+        return future.result()
+
+    async def _settled(self, timeout: float) -> bool:  # noqa: ASYNC109  # told, not raised
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self.server.idle(), timeout)
+            # The verdicts of the last ones are there, and collected at the loop's next turn.
+            while self.server.waiting:  # noqa: ASYNC110
+                await asyncio.sleep(0)
+            return True
+        return False
+
+    # -- the thread
+
+    def run(self) -> None:
+        """The thread's body."""
+        try:
+            asyncio.run(self._serve())
+        except BaseException as error:
+            self._failed = error
+        finally:
+            self._ready.set()
+
+    async def _serve(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._stop = asyncio.Event()
+        async with self.server:
+            collecting = asyncio.create_task(self._collect())
+            self._ready.set()
+            await self._stop.wait()
+            collecting.cancel()
+
+    async def _collect(self) -> None:
+        while True:
+            came: Verdict | Exception
+            try:
+                came = await self.server.verdict()
+            except Exception as error:  # raised where somebody asks for the verdict
+                came = error
+            with self._news:
+                self.came.append(came)
+                self._news.notify_all()
+
+    def started(self) -> None:
+        """Wait until it listens, or raise why it cannot."""
+        self._ready.wait()
+        if self._failed is not None:
+            raise self._failed
+
+    def stop(self) -> None:
+        self._loop.call_soon_threadsafe(self._stop.set)
+
+
+@contextmanager
+def playing(server: ReplayServer) -> Iterator[Playing]:
+    """Run a server on a thread for the body of a `with`; nothing of it is left afterwards.
+
+    Raises:
+        UsageError: it cannot listen, or its traces cannot be written.
+    """
+    running = Playing(server)
+    thread = threading.Thread(target=running.run, name="wsproxy-server", daemon=True)
+    thread.start()
+    try:
+        running.started()
+    except BaseException:
+        thread.join()
+        raise
+    try:
+        yield running
+    finally:
+        running.stop()
+        thread.join()

@@ -1,0 +1,180 @@
+"""What is served to the code under test, and how that gets there."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from contextlib import ExitStack
+from functools import cached_property
+from pathlib import Path
+
+from wsproxy.catalog import load
+from wsproxy.errors import UsageError
+from wsproxy.replay import Verdict
+from wsproxy.simulate import Seen
+from wsproxy.simulate import Served as Simulated
+
+from .playing import Playing
+from .proxy import Answer, Proxy, lead
+
+
+class Served(ABC):
+    """A server for the code under test, on a thread of its own.
+
+    Attributes:
+        url: where it listens, without a path: the base URL for the code under test.
+        refused: requests that nothing answered, a line each.
+    """
+
+    def __init__(self, url: str, stack: ExitStack, confdir: Path | None) -> None:
+        self.refused: list[str] = []
+        self._url = url
+        self._stack = stack
+        self._confdir = confdir
+
+    @property
+    def url(self) -> str:
+        return self._url
+
+    @property
+    def proxy(self) -> str:
+        """URL of a proxy through which the server is met at the API's real host name.
+
+        It is started when this, `ca` or `env` is asked for first. Through it no other
+        machine is reached.
+
+        Raises:
+            UsageError: another proxy of wsproxy is running in this process.
+        """
+        return self._way.url
+
+    @property
+    def ca(self) -> Path:
+        """The certificate authority to trust behind the proxy, PEM."""
+        return self._way.ca
+
+    @property
+    def env(self) -> dict[str, str]:
+        """The environment of this process, with all that sends a command through the proxy.
+
+        For a command in any language: proxy variables, and those that make Python, Node,
+        curl and others trust its certificates.
+        """
+        return dict(self._way.env)
+
+    @property
+    def verdicts(self) -> list[Verdict]:
+        """Where a trace is served: what each session that is over came to."""
+        return []
+
+    @property
+    def traces(self) -> list[Path]:
+        """Where a trace is served: what the code under test did, recorded."""
+        return [verdict.trace for verdict in self.verdicts]
+
+    @property
+    def sessions(self) -> list[Seen]:
+        """Where a condition or a plan is served: what came in each session."""
+        return []
+
+    def verdict(self, timeout: float = 30.0) -> Verdict:
+        """Wait for the next session to end, and for what it came to.
+
+        Args:
+            timeout: seconds.
+
+        Raises:
+            TimeoutError: none ended in that time.
+            UsageError: no trace is served, or what was sent cannot be recorded.
+        """
+        raise UsageError("there are verdicts only where a trace is served")
+
+    @abstractmethod
+    def wait(self, count: int = 1, timeout: float = 30.0) -> None:
+        """Wait until so many sessions are over.
+
+        Raises:
+            TimeoutError: they were not within `timeout` seconds.
+        """
+
+    def settle(self, timeout: float) -> bool:
+        """Wait until no session is open any more, seconds; whether that came about."""
+        return True
+
+    @cached_property
+    def _way(self) -> Proxy:
+        return self._open()
+
+    @abstractmethod
+    def _open(self) -> Proxy:
+        """Start the proxy; the stack ends it."""
+
+    def _lead(self, answer: Answer) -> Proxy:
+        return self._stack.enter_context(lead(answer, self._refuse, self._confdir))
+
+    def _refuse(self, host: str) -> None:
+        self.refused.append(f"nothing here answers for {host}")
+
+
+class ServedTrace(Served):
+    """A trace, or a folder of them."""
+
+    def __init__(
+        self, playing: Playing, refused: list[str], stack: ExitStack, confdir: Path | None
+    ) -> None:
+        super().__init__(playing.server.url, stack, confdir)
+        self.refused = refused
+        self._playing = playing
+        self._given = 0
+
+    @property
+    def verdicts(self) -> list[Verdict]:
+        return [each for each in self._playing.came if isinstance(each, Verdict)]
+
+    @property
+    def errors(self) -> list[Exception]:
+        """What took the place of verdicts."""
+        return [each for each in self._playing.came if isinstance(each, Exception)]
+
+    def verdict(self, timeout: float = 30.0) -> Verdict:
+        self._playing.wait(self._given + 1, timeout)
+        came = self._playing.came[self._given]
+        self._given += 1
+        if isinstance(came, Exception):
+            raise came
+        return came
+
+    def wait(self, count: int = 1, timeout: float = 30.0) -> None:
+        self._playing.wait(count, timeout)
+
+    def settle(self, timeout: float) -> bool:
+        return self._playing.settle(timeout)
+
+    def _open(self) -> Proxy:
+        server = self._playing.server
+
+        def answer(host: str, target: str) -> tuple[str, int] | None:
+            return server.address if server.library.answers_for(host, target) else None
+
+        return self._lead(answer)
+
+
+class ServedPlan(Served):
+    """Simulated APIs that fail as planned."""
+
+    def __init__(self, simulated: Simulated, stack: ExitStack, confdir: Path | None) -> None:
+        super().__init__(simulated.url, stack, confdir)
+        self._simulated = simulated
+
+    @property
+    def sessions(self) -> list[Seen]:
+        return list(self._simulated.sessions)
+
+    def wait(self, count: int = 1, timeout: float = 30.0) -> None:
+        self._simulated.ended(count, timeout)
+
+    def _open(self) -> Proxy:
+        def answer(host: str, target: str) -> tuple[str, int] | None:
+            provider, _ = load().recognise(host, target.partition("?")[0])
+            return ("127.0.0.1", self._simulated.port) if provider is not None else None
+
+        return self._lead(answer)

@@ -1,0 +1,110 @@
+"""Serves a recorded session, a condition or a plan to the code under test."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from wsproxy.catalog import load
+from wsproxy.compare import Rules
+from wsproxy.errors import UsageError
+from wsproxy.replay import Pace, ReplayServer, ServerOptions
+from wsproxy.simulate import Limits, Moment, Plan, Step, serve_in_thread
+
+from .playing import playing
+from .records import records_in
+from .served import Served, ServedPlan, ServedTrace
+
+
+@contextmanager
+def serve(
+    what: str | os.PathLike[str] | None = None,
+    *,
+    condition: str | None = None,
+    after: str | None = None,
+    plan: str | os.PathLike[str] | None = None,
+    silence: float | None = None,
+    pace: str = "recorded",
+    match: Sequence[str] = (),
+    strict: bool = False,
+    timeout: float = 10.0,
+    out: str | os.PathLike[str] | None = None,
+    proxy: bool = False,
+    confdir: Path | None = None,
+) -> Iterator[Served]:
+    """Serve a trace, a condition or a plan on a free port of this machine.
+
+    It runs on a thread of its own for the body of the `with`, and nothing of it is left
+    afterwards.
+
+    Args:
+        what: a trace, or a folder of them; each request gets the next one that matches.
+        condition: id of a condition of the catalog: each session of its API fails with it.
+        after: when it fails: "open", "audio", "silence", "5s", "20frames" or "3audio".
+        plan: what sessions meet one after another: a TOML file, or its text
+            (docs/simulate.md).
+        silence: seconds that a client of a condition or a plan may be silent.
+        pace: of a trace: "recorded", "x2", "x0.5", "causal" or "fast".
+        match: what of a request has to be as recorded: "host", "path", "query",
+            "query.NAME", "subprotocol", "attempt".
+        strict: every frame that the code under test sends has to be as recorded.
+        timeout: seconds that it may take longer than in the recording.
+        out: folder for the traces of what it did; None: one that is deleted at the end.
+        proxy: start the proxy now, rather than when it is asked for.
+        confdir: folder of the proxy's certificate authority; None: ~/.mitmproxy.
+
+    Raises:
+        TraceError: the trace cannot be read.
+        UsageError: what is asked for cannot be served.
+    """
+    if sum(each is not None for each in (what, condition, plan)) != 1:
+        raise UsageError("serve one thing: a trace, condition=... or plan=...")
+    if after is not None and condition is None:
+        raise UsageError("after= says when a condition comes: give condition=... with it")
+    with ExitStack() as stack:
+        served: Served
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="wsproxy-"))
+        if what is not None:
+            options = ServerOptions(
+                pace=Pace.parse(pace),
+                sessions=0,
+                timeout=timeout,
+                match=tuple(match),
+                keep_ids=strict,
+                rules=Rules(strict),
+                proxied=True,
+            )
+            records = records_in(Path(folder if out is None else out))
+            refused: list[str] = []
+            server = ReplayServer(Path(what), options, records, on_refused=refused.append)
+            running = stack.enter_context(playing(server))
+            served = ServedTrace(running, refused, stack, confdir)
+        else:
+            planned = _plan(condition, after, plan, Path(folder))
+            limits = Limits()
+            if silence is not None:
+                limits = replace(limits, silence=silence, speak_silence=silence)
+            simulated = stack.enter_context(serve_in_thread(planned, limits=limits))
+            served = ServedPlan(simulated, stack, confdir)
+        if proxy:
+            _ = served.proxy
+        yield served
+
+
+def _plan(
+    condition: str | None, after: str | None, plan: str | os.PathLike[str] | None, folder: Path
+) -> Plan:
+    catalog = load()
+    if condition is not None:
+        moment = Moment.parse(after) if after is not None else None
+        return Plan([Step(catalog.condition(condition), moment=moment)])
+    assert plan is not None
+    if isinstance(plan, str) and "[[" in plan:
+        file = folder / "plan.toml"
+        file.write_text(plan, encoding="utf-8")
+        plan = file
+    return Plan.read(Path(plan), catalog.condition)

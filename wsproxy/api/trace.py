@@ -1,0 +1,122 @@
+"""A recorded session, opened to be read."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from wsproxy.catalog import load
+from wsproxy.diagnose import Finding, diagnose
+from wsproxy.session import Session
+from wsproxy.trace import FrameRecord, Loss, Record, TraceReader
+from wsproxy.wire import Opcode
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A whole message of the session, its fragments put together.
+
+    Attributes:
+        frame: number of the frame that began it, from 1, as `wsproxy show` counts.
+        t_ns: when its last byte came, ns since the session's start.
+        from_client: whether the app sent it.
+        is_text: text, or binary.
+        data: its payload.
+        cut: bytes that were over the recorder's limit and are missing in `data`.
+    """
+
+    frame: int
+    t_ns: int
+    from_client: bool
+    is_text: bool
+    data: bytes = field(repr=False)
+    cut: int = 0
+
+    @property
+    def text(self) -> str:
+        """The payload as text; what is not UTF-8 is replaced."""
+        return self.data.decode("utf-8", "replace")
+
+    def json(self) -> Any:
+        """The payload's JSON value.
+
+        Raises:
+            ValueError: it is none.
+        """
+        return json.loads(self.data)
+
+
+class Trace:
+    """A trace file. Iterate over it for its records.
+
+    Frames and messages are read from the file each time, never kept.
+
+    Attributes:
+        path: the file.
+        session: the facts: `provider`, `api`, `request`, `response`, `ending`, `closed_by`,
+            `close` (code and reason), `duration_ns` and what else `wsproxy.session.Session` has.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        self.session = Session.read(self.path)
+
+    def __repr__(self) -> str:
+        return f"Trace({str(self.path)!r})"
+
+    def __iter__(self) -> Iterator[Record]:
+        with TraceReader(self.path) as reader:
+            yield from reader
+
+    def frames(self) -> Iterator[FrameRecord]:
+        """All frames of both directions in their order."""
+        return (record for record in self if isinstance(record, FrameRecord))
+
+    def messages(self, *, from_client: bool | None = None) -> Iterator[Message]:
+        """The whole messages of both directions, or of one, in the order in which they ended."""
+        begun: dict[bool, Message] = {}
+        for number, frame in enumerate(self.frames(), 1):
+            if frame.opcode > Opcode.BINARY or from_client not in (None, frame.from_client):
+                continue
+            before = begun.pop(frame.from_client, None)
+            if frame.opcode != Opcode.CONTINUATION:
+                before = Message(number, 0, frame.from_client, frame.opcode == Opcode.TEXT, b"")
+            if before is None:
+                continue  # the rest of a message whose beginning is lost
+            whole = Message(
+                before.frame,
+                frame.t_ns,
+                before.from_client,
+                before.is_text,
+                before.data + frame.payload,
+                before.cut + frame.cut,
+            )
+            if frame.fin:
+                yield whole
+            else:
+                begun[frame.from_client] = whole
+
+    @cached_property
+    def findings(self) -> list[Finding]:
+        """What `wsproxy explain` says of it, what to fix first coming first."""
+        return diagnose(self.session, load())
+
+    @property
+    def losses(self) -> list[Loss]:
+        """What of the file could not be read."""
+        return self.session.losses
+
+
+def open(path: str | os.PathLike[str]) -> Trace:  # noqa: A001  # wsproxy.open, as gzip.open
+    """Open a trace to be read.
+
+    Raises:
+        TraceError: it cannot be read.
+        NotATrace: it is none.
+    """
+    return Trace(path)
