@@ -217,7 +217,8 @@ class _Run:
                         await self._next()
 
     def _serving(self, trace: Path) -> None:
-        self._screen.say(f"replaying {trace} as the server; waiting for the app")
+        pace = self._server.options.pace
+        self._screen.say(f"replaying {trace} as the server (pace: {pace}); waiting for the app")
 
     async def _serve(self) -> None:
         while not self._many or len(self.verdicts) < self._many:

@@ -91,7 +91,7 @@ class ReplayServer:
         if options.audio not in AMOUNTS:
             raise UsageError(f"audio {options.audio!r}: give {', '.join(AMOUNTS)}")
         self.library = Library.open(traces, options.match)
-        self._options = options
+        self.options = options
         self._records = records
         self._on_refused = on_refused
         self._tasks: set[asyncio.Task[None]] = set()
@@ -105,9 +105,9 @@ class ReplayServer:
             self._script(self.library.volumes[0].trace)  # what is wrong with it is said now
 
     def _read(self, trace: Path) -> Script:
-        audio = "frames" if self._options.audio == "frames" else "bytes"
-        script = Script.read(trace, "server", self._options.pace, audio=audio)
-        if self._options.audio == "seconds" and not _bytes_per_second(script.session, script):
+        audio = "frames" if self.options.audio == "frames" else "bytes"
+        script = Script.read(trace, "server", self.options.pace, audio=audio)
+        if self.options.audio == "seconds" and not _bytes_per_second(script.session, script):
             raise UsageError(
                 f"{trace.name}: its encoding does not tell how many seconds its audio lasts; "
                 "count bytes or frames"
@@ -116,7 +116,7 @@ class ReplayServer:
 
     async def __aenter__(self) -> ReplayServer:
         self._records.check()
-        options = self._options
+        options = self.options
         try:
             self._server = await asyncio.get_running_loop().create_server(
                 lambda: Connection(self._begin), options.host, options.port
@@ -186,7 +186,7 @@ class ReplayServer:
                     connection.send(answer_bytes(chosen))
                     return
                 trace, script = chosen
-                session = _Session(self._options, self._records, trace, script, connection, clock)
+                session = _Session(self.options, self._records, trace, script, connection, clock)
                 self._verdicts.put_nowait(await session.play(asked))
             except Exception as error:  # a task's own would reach nobody
                 self._verdicts.put_nowait(error)
@@ -196,7 +196,7 @@ class ReplayServer:
     async def _asked(self, connection: Connection) -> _Asked | None:
         """The request; None for a connection that asks for nothing, such as a port probe."""
         try:
-            async with asyncio.timeout(self._options.timeout):
+            async with asyncio.timeout(self.options.timeout):
                 raw = await connection.head(head_size)
                 parsed = parse_head(raw) if raw is not None else None
                 if parsed is None:
