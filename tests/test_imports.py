@@ -15,7 +15,7 @@ PACKAGE = ROOT / "wsproxy"
 # What each room may import besides itself, from the lowest up.
 ORDER = (
     "errors wire trace session envelope catalog redact recording diagnose compare "
-    "simulate replay+report+mutate distill capture api cli+pytest_plugin"
+    "simulate replay+report+mutate distill+load capture api cli+pytest_plugin"
 )
 BELOW: dict[str, set[str]] = {}
 for rooms in ORDER.split():
@@ -81,6 +81,7 @@ def test_reading_explaining_and_replaying_work_without_mitmproxy():
             "simulate",
             "report",
             "recording",
+            "load",
         )
         if (PACKAGE / name / "__init__.py").exists() or (PACKAGE / f"{name}.py").exists()
     ]

@@ -24,11 +24,11 @@ Nothing here imports mitmproxy.
 """
 
 from .call import Call, ClientOptions
-from .client import play_call, replay_client
+from .client import play_call, play_once, replay_client
 from .pace import RECORDED, Pace
 from .progress import AMOUNTS
 from .server import ReplayServer, ServerOptions
-from .verdict import Difference, Lateness, Verdict, judge
+from .verdict import Difference, Lateness, Played, Verdict, judge, judge_played
 
 __all__ = [
     "AMOUNTS",
@@ -38,10 +38,13 @@ __all__ = [
     "Difference",
     "Lateness",
     "Pace",
+    "Played",
     "ReplayServer",
     "ServerOptions",
     "Verdict",
     "judge",
+    "judge_played",
     "play_call",
+    "play_once",
     "replay_client",
 ]

@@ -16,7 +16,7 @@ from .text import safe, short
 _WIDEST = 160  # characters of a value in a table
 _EVEN_MS = 1.0  # less is shown as no difference
 
-_LATENCY = {
+LATENCY = {
     "upgrade": "upgrade answered",
     "first_message": "first message",
     "first_transcript": "first transcript",
@@ -90,7 +90,7 @@ def latency(
     for name, values in found.items():
         delta = values["delta"]
         table.add_row(
-            _LATENCY.get(name, name),
+            LATENCY.get(name, name),
             f"{values['recorded']:.1f}",
             f"{values['replayed']:.1f}",
             f"{delta:+.1f}" if abs(delta) >= _EVEN_MS else "-",

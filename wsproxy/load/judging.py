@@ -1,0 +1,47 @@
+"""Judges sessions in a process of its own, which leaves the processors to those that play."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+
+from wsproxy.catalog import load
+from wsproxy.compare import Rules
+from wsproxy.errors import WsproxyError
+from wsproxy.replay import Played, judge_played
+
+from .tally import Result
+
+KEEP = ("failed", "all", "none")
+_NICENESS = 10
+
+
+def prepare() -> None:
+    """Make this process one that judges."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # who started it stops it
+    if hasattr(os, "nice"):
+        os.nice(_NICENESS)
+
+
+def ready() -> None:
+    """Load what is needed, before the first session waits for it."""
+    load()
+
+
+def judge(session: int, played: Played, rules: Rules, keep: str) -> Result:
+    """The verdict of a session; its trace is removed if it is not to be kept.
+
+    Args:
+        session: its number.
+        keep: which traces stay: one of KEEP.
+    """
+    try:
+        verdict = judge_played(played, rules)
+    except WsproxyError as error:
+        return Result(session, trace=played.replayed, error=f"not judged: {error}")
+    kept = keep == "all" or (keep == "failed" and not verdict.reproduced)
+    if not kept:
+        with contextlib.suppress(OSError):
+            played.replayed.unlink()
+    return Result.of(session, verdict, kept=kept)

@@ -1,0 +1,108 @@
+"""A load for people: what is known so far, as a table and on one line.
+
+All of these take a load's JSON object (docs/json.md).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from .differences import LATENCY
+from .text import safe, short
+
+_STYLES = {"reproduced": "bold green", "unproven": "bold yellow"}
+_ROWS = 8  # of what differs, and of errors
+_WIDEST = 100  # characters of a value
+
+
+def line(load: Mapping[str, Any]) -> str:
+    """What is known so far, on one line."""
+    late = load["lateness_ms"]
+    parts = [
+        f"{load['seconds']:.0f} s",
+        f"{load['begun']} of {load['sessions']} begun",
+        f"{load['open']} open",
+        *(f"{count} {name}" for name, count in load["verdicts"].items() if count),
+    ]
+    if load["failed"]:
+        parts.append(f"{load['failed']} failed")
+    if load["to_judge"]:
+        parts.append(f"{load['to_judge']} to judge")
+    return ", ".join(parts) + f"; late by {late['p50']:.1f} ms, 1 in 100 {late['p99']:.1f} ms"
+
+
+def screen(load: Mapping[str, Any]) -> Group:
+    """All that is known so far."""
+    parts: list[Table | Text] = [_counts(load), _times(load)]
+    if load["why"]:
+        parts.append(_why(load["why"]))
+    if load["errors"]:
+        parts.append(_errors(load["errors"]))
+    parts += [Text(f"note: {safe(note)}") for note in load["notes"]]
+    return Group(*parts)
+
+
+def _counts(load: Mapping[str, Any]) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    values = [
+        ("begun", f"{load['begun']}/{load['sessions']}", ""),
+        ("open", load["open"], ""),
+        *((name, count, _style(name, count)) for name, count in load["verdicts"].items()),
+        ("failed", load["failed"], _style("failed", load["failed"])),
+        ("to judge", load["to_judge"], ""),
+        ("seconds", f"{load['seconds']:.1f}", ""),
+    ]
+    for name, _, _ in values:
+        table.add_column(name, justify="right")
+    table.add_row(*(Text(str(value), style) for _, value, style in values))
+    return table
+
+
+def _style(name: str, count: int) -> str:
+    return _STYLES.get(name, "bold red") if count else ""
+
+
+def _times(load: Mapping[str, Any]) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    table.add_column("ms")
+    for name in ("p50", "p90", "p99", "max", "recorded"):
+        table.add_column(name, justify="right")
+    table.add_row("steps late by", *_row(load["lateness_ms"]))
+    for name, values in load["latency_ms"].items():
+        table.add_row(LATENCY.get(name, name), *_row(values))
+    return table
+
+
+def _row(values: Mapping[str, float]) -> list[str]:
+    shown = [f"{values[name]:.1f}" for name in ("p50", "p90", "p99", "max")]
+    return [*shown, f"{values['recorded']:.1f}" if "recorded" in values else ""]
+
+
+def _why(found: list[Mapping[str, Any]]) -> Table:
+    table = Table("first difference", box=None, padding=(0, 2, 0, 0))
+    table.add_column("sessions", justify="right")
+    for name in ("recorded", "replayed, for example"):
+        table.add_column(name)
+    for why in found[:_ROWS]:
+        cells = (_value(why[name]) for name in ("recorded", "replayed"))
+        table.add_row(short(why["field"], 80), str(why["sessions"]), *cells)
+    return table
+
+
+def _value(value: Any) -> Text:
+    text = value if isinstance(value, str) else "-" if value is None else json.dumps(value)
+    return Text(short(text, _WIDEST))
+
+
+def _errors(found: list[Mapping[str, Any]]) -> Table:
+    table = Table("failed", box=None, padding=(0, 2, 0, 0))
+    table.add_column("sessions", justify="right")
+    for error in found[:_ROWS]:
+        table.add_row(Text(short(error["error"], 200)), str(error["sessions"]))
+    return table
