@@ -11,6 +11,7 @@ from wsproxy.errors import WsproxyError
 from wsproxy.replay import Call, ClientOptions, Pace, Verdict, play_call
 
 from .catalog_option import catalog_option
+from .replay_load import load_of, load_options, replay_load
 from .replay_options import (
     headers_of,
     pairs_of,
@@ -35,6 +36,7 @@ _UNTIL = 100  # sessions at most, where nothing else is said
     help=f"Replay it so many times, one after another (with --until: at most, {_UNTIL} if not "
     "said).",
 )
+@load_options
 @replay_options
 def command(
     *,
@@ -48,6 +50,10 @@ def command(
     insecure: bool,
     ca: Path | None,
     repeat: int | None,
+    sessions: int | None,
+    ramp: float | None,
+    workers: int | None,
+    keep: str | None,
     pace: str,
     timeout: float,
     strict: bool,
@@ -77,6 +83,9 @@ def command(
     A failure that does not come every time; and since when it does:
       wsproxy replay client call.wstrace --to ws://127.0.0.1:9000 --until reproduced --repeat 20
       git bisect run wsproxy replay client call.wstrace --to ws://127.0.0.1:9000
+    \b
+    A failure that comes with load: 200 sessions, begun over 20 seconds:
+      wsproxy replay client call.wstrace --to ws://127.0.0.1:9000 --sessions 200 --ramp 20
     """
     options = ClientOptions(
         to,
@@ -93,7 +102,10 @@ def command(
         rules_of(strict=strict, max_wer=max_wer),
     )
     screen = Screen(as_json=as_json)
+    load = load_of(sessions, ramp, workers, keep, alone=bool(repeat or until))
     screen.say(f"replaying {trace} as the client against {to} (pace: {pace})")
+    if load is not None:
+        replay_load(trace, options, load, out, as_json=as_json)
     many = repeat or (_UNTIL if until else 1)
     verdicts: list[Verdict] = []
     records = records_in(out)

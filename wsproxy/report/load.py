@@ -24,22 +24,17 @@ _WIDEST = 100  # characters of a value
 def line(load: Mapping[str, Any]) -> str:
     """What is known so far, on one line."""
     late = load["lateness_ms"]
-    parts = [
-        f"{load['seconds']:.0f} s",
-        f"{load['begun']} of {load['sessions']} begun",
-        f"{load['open']} open",
-        *(f"{count} {name}" for name, count in load["verdicts"].items() if count),
-    ]
+    counts = [f"{count} {name}" for name, count in load["verdicts"].items() if count]
     if load["failed"]:
-        parts.append(f"{load['failed']} failed")
-    if load["to_judge"]:
-        parts.append(f"{load['to_judge']} to judge")
-    return ", ".join(parts) + f"; late by {late['p50']:.1f} ms, 1 in 100 {late['p99']:.1f} ms"
+        counts.append(f"{load['failed']} failed")
+    parts = [_going(load), *([", ".join(counts)] if counts else [])]
+    parts.append(f"late by {late['p50']:.1f} ms, 1 in 100 {late['p99']:.1f} ms")
+    return "; ".join(parts)
 
 
 def screen(load: Mapping[str, Any]) -> Group:
     """All that is known so far."""
-    parts: list[Table | Text] = [_counts(load), _times(load)]
+    parts: list[Table | Text] = [Text(_going(load)), _counts(load), _times(load)]
     if load["why"]:
         parts.append(_why(load["why"]))
     if load["errors"]:
@@ -48,24 +43,24 @@ def screen(load: Mapping[str, Any]) -> Group:
     return Group(*parts)
 
 
+def _going(load: Mapping[str, Any]) -> str:
+    parts = [
+        f"{load['begun']} of {load['sessions']} sessions begun in {load['seconds']:.1f} s",
+        f"{load['open']} open",
+    ]
+    if load["to_judge"]:
+        parts.append(f"{load['to_judge']} to be judged")
+    return ", ".join(parts)
+
+
 def _counts(load: Mapping[str, Any]) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0))
-    values = [
-        ("begun", f"{load['begun']}/{load['sessions']}", ""),
-        ("open", load["open"], ""),
-        *((name, count, _style(name, count)) for name, count in load["verdicts"].items()),
-        ("failed", load["failed"], _style("failed", load["failed"])),
-        ("to judge", load["to_judge"], ""),
-        ("seconds", f"{load['seconds']:.1f}", ""),
-    ]
-    for name, _, _ in values:
+    counts = {**load["verdicts"], "failed": load["failed"]}
+    for name in counts:
         table.add_column(name, justify="right")
-    table.add_row(*(Text(str(value), style) for _, value, style in values))
+    styles = (_STYLES.get(name, "bold red") if count else "" for name, count in counts.items())
+    table.add_row(*(Text(str(n), style) for n, style in zip(counts.values(), styles, strict=True)))
     return table
-
-
-def _style(name: str, count: int) -> str:
-    return _STYLES.get(name, "bold red") if count else ""
 
 
 def _times(load: Mapping[str, Any]) -> Table:
