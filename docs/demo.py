@@ -40,17 +40,11 @@ def start(*args: str) -> tuple[subprocess.Popen[str], str]:
     sys.exit("demo: the server did not start")
 
 
-def client(url: str, *, recorded_in: str | None = None) -> None:
-    """Run the app, recorded or by itself."""
+def client(url: str, *args: str) -> None:
+    """Run the app with a wsproxy command before it."""
+    print(f"\n$ {shown(list(args))} -- python docs/demo_client.py {url}", flush=True)
     app = [sys.executable, str(HERE / "demo_client.py"), url]
-    if recorded_in is not None:
-        print(
-            f"\n$ wsproxy run --out {recorded_in} -- python docs/demo_client.py {url}", flush=True
-        )
-        app = [*WSPROXY, "run", "--out", recorded_in, "--", *app]
-    else:
-        print(f"\n$ python docs/demo_client.py {url}", flush=True)
-    subprocess.run(app, check=True)
+    subprocess.run([*WSPROXY, *args, "--", *app], check=True)
 
 
 def main() -> None:
@@ -60,7 +54,7 @@ def main() -> None:
     print("# 1. A simulated speech API, and an app that stalls, recorded")
     api, url = start(*SIMULATE)
     try:
-        client(url, recorded_in=folder)
+        client(url, "run", "--out", folder)
         trace = str(next(Path(folder).glob("*.wstrace")))
 
         print("\n# 2. What was recorded, and why it failed")
@@ -73,15 +67,8 @@ def main() -> None:
         api.terminate()
         api.wait()
 
-    print("\n# 4. Replayed as the server: does the app meet the failure again?")
-    server, url = start("replay", "server", trace, "--out", f"{folder}/replayed")
-    try:
-        client(url)
-        assert server.stdout is not None
-        print(server.stdout.read(), end="")
-    finally:
-        server.terminate()
-        server.wait()
+    print("\n# 4. Replayed as the server, with no API there: does the app meet the failure again?")
+    client(url, "replay", "server", trace, "--out", f"{folder}/replayed")
     print(f"\n# The traces are in {folder}; look around: wsproxy show {trace}")
 
 

@@ -198,12 +198,15 @@ class _Run:
         addon = StandIn(self._server, others=where.others)
         async with embed.proxy(settings, addon) as (running, _):
             assert running.address is not None
-            self._screen.announce(f"listening on http://{running.address[0]}:{running.address[1]}")
-            self._screen.say(f"  CA to trust: SSL_CERT_FILE={running.ca}")
-            self._serving(trace)
             if not cmd:
+                url = f"http://{running.address[0]}:{running.address[1]}"
+                self._screen.announce(f"listening on {url}")
+                self._screen.say(f"  for the app: HTTPS_PROXY={url} HTTP_PROXY={url}")
+                self._screen.say(f"  CA to trust: SSL_CERT_FILE={running.ca}")
+                self._serving(trace)
                 await self._serve()
                 return
+            self._serving(trace)
             with tempfile.TemporaryDirectory(prefix="wsproxy-") as folder:
                 env = environment.for_command(running, "regular", Path(folder))
                 async with _command(cmd, env) as process:
