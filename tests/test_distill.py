@@ -220,7 +220,7 @@ def test_a_minute_with_one_bad_chunk_becomes_a_moment(tmp_path: Path, bad: int) 
         f"in {report.attempts} attempts"
     ]
     assert [found.id for found in report.session.findings] == ["assemblyai.streaming.3006-json"]
-    assert not of_failure(compare(trace, report.trace or trace).differences)
+    assert not of_failure(compare(trace, report.trace or trace))
 
 
 def test_a_server_that_takes_no_audio_at_once_is_tried_with_the_end_first(tmp_path: Path) -> None:
@@ -354,6 +354,46 @@ def test_fragments_go_and_stay_together(tmp_path: Path) -> None:
     trace = tape.closed(50, 1008, "no")
     report, _ = against(fails_at_hello, trace)
     assert sent(report.trace) == [b"he", b"llo"]
+
+
+def test_where_the_client_ended_it_the_server_s_error_is_the_failure(tmp_path: Path) -> None:
+    async def complains(connection: ServerConnection) -> None:
+        async for message in connection:
+            if message == "bad":
+                await connection.send('{"type": "Error", "description": "bad message"}')
+
+    tape = Tape(tmp_path / "call.wstrace").accept()
+    for n in range(9):
+        tape.client(n, "bad" if n == 4 else "good")
+    tape.server(9, {"type": "Error", "description": "bad message"})
+    report, _ = against(complains, tape.closed(10, 4000, "gave up", by_client=True))
+    assert (sent(report.trace), report.checked) == ([b"bad"], True)
+
+
+def test_where_the_client_ended_it_a_rule_that_the_server_broke_is(tmp_path: Path) -> None:
+    async def breaks_a_rule(connection: ServerConnection) -> None:
+        async for message in connection:
+            if message == "bad":
+                connection.transport.write(b"\xf3\x00")
+
+    tape = Tape(tmp_path / "call.wstrace").accept()
+    for n in range(9):
+        tape.client(n, "bad" if n == 4 else "good")
+    tape.recording.data(tape.at(9), False, b"\xf3\x00")
+    tape.frame(10, True, Close(1002).serialize(), opcode=Opcode.CLOSE)
+    tape.recording.eof(Eof(tape.at(11), True))
+    tape.recording.eof(Eof(tape.at(11), False))
+    trace = tape.done(12)
+    assert Session.read(trace).closed_by == "client"
+    report, _ = against(breaks_a_rule, trace)
+    assert (sent(report.trace), report.checked) == ([b"bad"], True)
+
+
+def test_what_only_the_client_did_comes_again_anywhere_and_is_refused(tmp_path: Path) -> None:
+    tape = Tape(tmp_path / "call.wstrace").accept().client(1, "hello").server(2, {"type": "Hi"})
+    trace = tape.closed(10, 4000, "gave up", by_client=True)
+    with pytest.raises(UsageError, match="no error of the server led to that"):
+        Distillation(trace, tmp_path / "new.wstrace", ClientOptions("ws://127.0.0.1:1"))
 
 
 # -- when it ends
@@ -703,8 +743,8 @@ def test_the_same_failure_is_not_the_same_session(tmp_path: Path) -> None:
         paths.append(tape.closed(10, 1008, reason))
     fewer, other = compare(paths[0], paths[1]), compare(paths[0], paths[2])
     assert fewer.differences
-    assert of_failure(fewer.differences) == []
-    assert [found.field for found in of_failure(other.differences)] == ["close_reason"]
+    assert of_failure(fewer) == []
+    assert [found.field for found in of_failure(other)] == ["close_reason"]
 
 
 def test_exit_statuses() -> None:

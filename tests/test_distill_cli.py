@@ -138,7 +138,7 @@ def test_limits_end_it_with_the_best_so_far(trace: Path) -> None:
         again = run(trace, "--to", url, "--attempts", 1)
         forced = run(trace, "--to", url, "--attempts", 1, "--force")
     assert (done.returncode, again.returncode, forced.returncode) == (0, 2, 0)
-    assert "note: the limit on attempts is reached" in done.stdout
+    assert "note: the limit on attempts is reached (--attempts); it may not be" in done.stdout
     assert "is there already" in again.stderr
     assert len(sent(trace.with_name("call-distilled.wstrace"))) == 6
 
@@ -169,8 +169,27 @@ def test_interrupted_it_writes_the_best_so_far(stop: signal.Signals, trace: Path
         over.set()
     assert process.returncode == 130
     assert err.splitlines() == ["stopped: the best so far is written"]
-    assert "note: it may not be the smallest" in out
+    assert "note: it was stopped; it may not be the smallest" in out
     assert len(sent(trace.with_name("call-distilled.wstrace"))) == 6
+
+
+def test_interrupted_before_anything_is_known(trace: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"ws://127.0.0.1:{silent.getsockname()[1]}"
+        process = subprocess.Popen(
+            arguments(trace, "--to", url, "--json", "--timeout", 600),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        connection, _ = silent.accept()
+        with connection:
+            connection.recv(1)
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (130, "")
+    assert err.splitlines() == ["stopped: nothing is known yet to reproduce"]
+    assert sorted(trace.parent.iterdir()) == [trace]
 
 
 def test_a_server_that_dies_is_one_line(trace: Path) -> None:

@@ -26,9 +26,9 @@ from .replay_options import headers_of, pairs_of, target_options
 from .replay_screen import INTERRUPTED, Interrupted, Screen
 
 _STOPPED = {
-    "attempts": "the limit on attempts is reached; it may not be the smallest (--attempts)",
-    "time": "the time is over; it may not be the smallest (--time)",
-    "interrupted": "it may not be the smallest",
+    "attempts": "the limit on attempts is reached (--attempts)",
+    "time": "the time is over (--time)",
+    "interrupted": "it was stopped",
 }
 
 
@@ -135,7 +135,7 @@ def command(
     limits = Limits(attempts, seconds, tries)
     work = Distillation(trace, place, options, limits=limits, force=force, tell=progress.tell)
     screen = Screen(as_json=as_json)
-    screen.say(f"distilling {trace} against {to}: {work.of_parts:,} messages")
+    screen.say(f"distilling {trace} against {to}: {_counted(work.of_parts, 'message')}")
     try:
         with progress:
             screen.run(work.run, lambda: _known(work))
@@ -179,12 +179,12 @@ class _Progress:
     def tell(self, attempt: Attempt) -> None:
         """Show an attempt, when it begins and when it is over."""
         what = f"attempt {attempt.number} of {self._limit}: {attempt.doing}, "
-        what += f"{attempt.parts:,} messages (pace: {attempt.pace})"
+        what += f"{_counted(attempt.parts, 'message')} (pace: {attempt.pace})"
         if attempt.reproduced is None:
             if self._status is not None:
                 self._status.update(Text(what))
         elif attempt.reproduced:
-            frames = f"{attempt.frames:,} frames, {attempt.seconds:.1f} s"
+            frames = f"{_counted(attempt.frames, 'frame')}, {attempt.seconds:.1f} s"
             self._console.print(Text(f"{what}: reproduced, {frames}"))
         elif self._status is not None:
             self._status.update(Text(f"{what}: not reproduced"))
@@ -192,8 +192,8 @@ class _Progress:
 
 def _show(report: Report | None, *, as_json: bool) -> None:
     """What came of it."""
-    if report is None:
-        return
+    if report is None or (report.trace is None and report.stopped == "interrupted"):
+        return  # nothing came of it
     if as_json:
         print(json.dumps(report.as_json()), flush=True)  # noqa: T201
         return
@@ -205,7 +205,8 @@ def _show(report: Report | None, *, as_json: bool) -> None:
     if report.differences:
         console.print(differences(report.differences))
     if report.stopped in _STOPPED:
-        console.print(Text(f"note: {_STOPPED[report.stopped]}"))
+        small = "; it may not be the smallest" if report.trace is not None else ""
+        console.print(Text(f"note: {_STOPPED[report.stopped]}{small}"))
 
 
 def _show_distilled(console: Console, report: Report) -> None:
@@ -223,4 +224,8 @@ def _show_distilled(console: Console, report: Report) -> None:
 
 
 def _tried(report: Report) -> str:
-    return f"in {report.attempts} attempt{'s' if report.attempts != 1 else ''}"
+    return f"in {_counted(report.attempts, 'attempt')}"
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from wsproxy.catalog import Catalog, candidates
 from wsproxy.session import Session
 
 from .difference import Difference
+from .kinds import is_error
 from .story import Story
 
 # Every field that `Outcome.fields` has.
@@ -24,13 +25,40 @@ _COMPARED_HEADERS = re.compile(r"error|^www-authenticate$", re.IGNORECASE)
 _MAX_KINDS = 1000  # in the JSON
 
 
-def of_failure(differences: Iterable[Difference]) -> list[Difference]:
-    """Those that make it another failure, or none: how a session was answered, and how it ended.
+class Compared(Protocol):
+    """Two sessions that were compared: a Comparison, or a Verdict."""
 
-    Where there are none it failed in the same way, whatever was said before that: a session
-    that is made shorter has fewer results.
+    @property
+    def recorded(self) -> dict[str, Any]: ...
+
+    @property
+    def replayed(self) -> dict[str, Any]: ...
+
+    @property
+    def differences(self) -> list[Difference]: ...
+
+
+def of_failure(found: Compared) -> list[Difference]:
+    """The differences that make it another failure, or none.
+
+    Where there are none, the session was answered in the same way and ended in the same
+    way, whatever was said before that: one that is made shorter has fewer results. Where it
+    was the client that ended it, what drove it to that has to have come as well: errors of
+    the server, and rules of RFC 6455 that it broke.
     """
-    return [difference for difference in differences if difference.field in OUTCOME]
+    fields = OUTCOME
+    missing: list[Difference] = []
+    if found.recorded["closed_by"] == "client":
+        fields = fields | {"violations"}
+        recorded, replayed = _errors(found.recorded), _errors(found.replayed)
+        if not set(recorded) <= set(replayed):
+            missing.append(Difference("messages", recorded, replayed))
+    return [d for d in found.differences if d.field in fields] + missing
+
+
+def _errors(outcome: Mapping[str, Any]) -> list[str]:
+    """The kinds of errors among a server's messages."""
+    return list(dict.fromkeys(kind for kind in outcome["messages"] if is_error(kind)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +80,11 @@ class Outcome:
         Raises:
             TraceError: it cannot be read.
         """
-        story = Story.read(path, catalog)
+        return cls.of(Story.read(path, catalog), catalog)
+
+    @classmethod
+    def of(cls, story: Story, catalog: Catalog) -> Outcome:
+        """What a session came to."""
         hits = candidates(story.session, catalog)
         condition = hits[0].condition if hits else None
         return cls(

@@ -142,7 +142,7 @@ class Attempts:
                 verdict = await self.play(compared, script)
         except TimeoutError:
             raise Enough("time") from None
-        reproduced = not of_failure(verdict.differences)
+        reproduced = not of_failure(verdict)
         frames, seconds = verdict.replayed["frames_sent"], verdict.replayed["duration_s"]
         if reproduced:
             self._keep(Best(candidate, pace, verdict.trace, frames, seconds))

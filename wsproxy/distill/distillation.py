@@ -13,13 +13,14 @@ from typing import Any
 from wsproxy.catalog import Catalog, load
 from wsproxy.compare import Difference, of_failure
 from wsproxy.compare.outcome import Outcome
+from wsproxy.compare.story import Story
 from wsproxy.errors import ConnectFailed, UsageError, WsproxyError
 from wsproxy.redact import MIN_HIDDEN, Redactor, fingerprint_key
 from wsproxy.replay import RECORDED, ClientOptions, Pace
 from wsproxy.replay.recorded import Records
 from wsproxy.replay.script import Script
 from wsproxy.session import Session
-from wsproxy.trace import SUFFIX
+from wsproxy.trace import SUFFIX, Bytes, End, Eof, FrameRecord, TraceReader
 
 from .attempts import Attempt, Attempts, Best, Enough, Limits
 from .parts import Candidate, Parts
@@ -262,7 +263,7 @@ class Distillation:
         best = attempts.best
         if best is None:
             last = attempts.last
-            different = tuple(of_failure(last.differences)) if last is not None else ()
+            different = tuple(of_failure(last)) if last is not None else ()
             return replace(report, differences=different)
         report = replace(
             report,
@@ -300,7 +301,7 @@ class Distillation:
                 verdict = await attempts.play(self._out, script)
             except ConnectFailed as error:
                 return replace(report, stopped=str(error), failed=error.exit_status)
-            different = tuple(of_failure(verdict.differences))
+            different = tuple(of_failure(verdict))
             if not different:
                 return replace(report, checked=True)
         return replace(report, checked=False, differences=different)
@@ -312,9 +313,37 @@ def _best(attempts: Attempts) -> Best:
 
 
 def _check_failed(trace: Path, catalog: Catalog) -> None:
+    """See that there is a failure, and that the server has a part in it.
+
+    Raises:
+        UsageError: there is none, or it comes again whatever a server does.
+    """
     outcome = Outcome.read(trace, catalog)
     if not outcome.failed and outcome.severity in (None, "info"):
         raise UsageError(f"{trace}: this session did not fail; there is nothing to reproduce")
+    story = outcome.story
+    if not story.session.accepted or story.errors or story.received.violations:
+        return
+    if Outcome.of(_without_server(trace, catalog), catalog).fields() == outcome.fields():
+        raise UsageError(
+            f"{trace}: the client ended this session, and no error of the server led to that; a "
+            "replay ends it in the same way at any server"
+        )
+
+
+def _without_server(trace: Path, catalog: Catalog) -> Story:
+    """The session as if the server had accepted it and then been silent."""
+    story = Story(catalog)
+    with TraceReader(trace) as reader:
+        for record in reader:
+            match record:
+                case FrameRecord() | Bytes() | Eof() if not record.from_client:
+                    pass
+                case End():
+                    pass  # it would tell of them
+                case _:
+                    story.add(record)
+    return story
 
 
 def _line(report: Report) -> str:

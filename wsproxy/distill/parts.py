@@ -137,8 +137,8 @@ class Parts:
     def _causes(self, chosen: list[int]) -> Mapping[int, Progress]:
         """What each step waits for: what of the server's still comes.
 
-        What came after a step that is left out is taken for an answer to it, but for errors,
-        which are what is looked for.
+        What came after a step that is left out is taken for an answer to it, but for errors
+        and for bytes that are no frame, which are what is looked for.
         """
         there = set(chosen)
         news = iter(self._news)
@@ -147,7 +147,7 @@ class Parts:
         causes = {}
         for number in chosen:
             while at <= number:
-                have = have.plus(new if at == 0 or at - 1 in there else _errors(new))
+                have = have.plus(new if at == 0 or at - 1 in there else _faults(new))
                 at, new = next(news, (len(self.script.steps), NOTHING))
             cause = self.script.steps[number].cause
             causes[number] = replace(have, closes=cause.closes, ended=cause.ended)
@@ -198,8 +198,9 @@ def _news(steps: list[Step]) -> list[tuple[int, Progress]]:
     return out
 
 
-def _errors(news: Progress) -> Progress:
-    return Progress(texts={kind: n for kind, n in news.texts.items() if is_error(kind)})
+def _faults(news: Progress) -> Progress:
+    errors = {kind: count for kind, count in news.texts.items() if is_error(kind)}
+    return Progress(texts=errors, garbage=news.garbage)
 
 
 def _moved(step: Step, t_ns: int, cause: Progress) -> Step:
