@@ -16,9 +16,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from wsproxy import Recorder, Served
+    from wsproxy.api import Recorder, Served
 
 _TRACE = ".wstrace"  # else it is a folder of traces
+_FIXTURES = {"wsproxy_server", "wsproxy_recorder"}
+# mitmproxy and what it needs use much that is deprecated, which is no news about the test.
+_QUIET = "ignore::DeprecationWarning:(ldap3|mitmproxy|passlib|pyparsing)"
+_GRACE = 0.5  # seconds that a session's end may take behind the test's
 _OPTIONS = ("condition", "after", "plan", "silence", "pace", "match", "strict", "timeout")
 
 _MARKER = (
@@ -44,6 +48,11 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", _MARKER)
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    if not _FIXTURES.isdisjoint(getattr(item, "fixturenames", ())):
+        item.add_marker(pytest.mark.filterwarnings(_QUIET))
+
+
 @pytest.fixture
 def wsproxy_server(
     request: pytest.FixtureRequest, _wsproxy_confdir: Path, tmp_path_factory: pytest.TempPathFactory
@@ -53,16 +62,13 @@ def wsproxy_server(
 
     asked = _Asked.of(request.node)
     folder = tmp_path_factory.mktemp("wsproxy")
-    failed: str | None = None
     try:
         if asked.is_to_be_recorded(request.config.getoption("wsproxy_record")):
             yield from _record(asked, folder, _wsproxy_confdir)
         else:
-            failed = yield from _serve(asked, folder, _wsproxy_confdir)
+            yield from _serve(asked, folder, _wsproxy_confdir, request.node)
     except WsproxyError as error:
-        failed = f"wsproxy: {error}"
-    if failed is not None:
-        pytest.fail(failed, pytrace=False)
+        pytest.fail(f"wsproxy: {error}", pytrace=False)
 
 
 @pytest.fixture
@@ -73,7 +79,7 @@ def wsproxy_recorder(
 
     It connects to other machines with --wsproxy-record only.
     """
-    from wsproxy import record  # noqa: PLC0415
+    from wsproxy.api import record  # noqa: PLC0415
 
     network = request.config.getoption("wsproxy_record") is not None
     out = tmp_path_factory.mktemp("wsproxy")
@@ -141,16 +147,50 @@ class _Asked:
         return option == "all" or not self.trace.exists()
 
 
-def _serve(asked: _Asked, folder: Path, confdir: Path) -> Generator[Served, None, str | None]:
-    """Serve it; returns what the app did otherwise, None if nothing."""
-    from wsproxy import serve  # noqa: PLC0415
-    from wsproxy.api import unlike  # noqa: PLC0415
+class _Check:
+    """Fails a test, once, if the app did not do what is recorded."""
+
+    def __init__(self, asked: _Asked, served: Served) -> None:
+        self._asked = asked
+        self._served = served
+        self._done = not asked.check
+
+    def after_call(self) -> None:
+        """The test's function is over, but perhaps not a session that a fixture ends."""
+        if not self._done and self._served.settle(_GRACE):
+            self.at_last()
+
+    def at_last(self) -> None:
+        """Nothing of the test is left."""
+        from wsproxy.api import unlike  # noqa: PLC0415
+
+        if self._done:
+            return
+        self._done = True
+        failed = unlike(self._asked.trace, self._served, self._asked.options.get("timeout", 10.0))
+        if failed is not None:
+            pytest.fail(failed, pytrace=False)
+
+
+_CHECK = pytest.StashKey[_Check]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
+    """Fail a test where it is one that passes otherwise; at its teardown it would be an error."""
+    yield
+    if _CHECK in item.stash:
+        item.stash[_CHECK].after_call()
+
+
+def _serve(asked: _Asked, folder: Path, confdir: Path, item: pytest.Item) -> Iterator[Served]:
+    """Serve it, and check what the app does."""
+    from wsproxy.api import serve  # noqa: PLC0415
 
     with serve(asked.trace, out=folder, confdir=confdir, **asked.options) as served:
+        check = item.stash[_CHECK] = _Check(asked, served)
         yield served
-        if not asked.check:
-            return None
-        return unlike(asked.trace, served, asked.options.get("timeout", 10.0))
+        check.at_last()
 
 
 def _record(asked: _Asked, folder: Path, confdir: Path) -> Iterator[Served]:

@@ -208,11 +208,13 @@ def _master(settings: Settings, addon: Record | Lead, watch: _Watch) -> DumpMast
 
 
 async def _disconnect(master: DumpMaster) -> None:
-    """End the connections that are still open; their sessions are recorded as stopped.
+    """Stop listening, which mitmproxy leaves to the process's end, and end open connections.
 
-    Left to the end of the event loop, each would log a traceback on Python 3.11.
+    Their sessions are recorded as stopped. Left to the end of the event loop, each would log
+    a traceback on Python 3.11.
     """
     proxyserver = _proxyserver(master)
+    await proxyserver.servers.update([])
     for handler in list(proxyserver.connections.values()):
         io = handler.transports.get(handler.client)
         if io is not None and io.handler is not None:
