@@ -506,6 +506,17 @@ def test_a_difference_behind_the_last_frame_of_the_app() -> None:
     assert "app →" in told.partition("nearest recorded frame")[2].splitlines()[0]
 
 
+def test_a_session_that_is_left_open() -> None:
+    with (
+        wsproxy.serve(ENDED, timeout=30) as served,
+        connect(served.url + LISTEN, additional_headers=KEY, proxy=None) as session,
+    ):
+        session.send(bytes(320))
+        assert (
+            unlike(ENDED, served, 0.01) == "wsproxy: a session was still open 0.01 s after the test"
+        )
+
+
 def test_nothing_is_said_where_all_is_as_recorded() -> None:
     with wsproxy.serve(ENDED) as served:
         assert unlike(ENDED, served, 10) == "wsproxy: no session came to what the test serves"

@@ -62,13 +62,16 @@ def wsproxy_server(
 
     asked = _Asked.of(request.node)
     folder = tmp_path_factory.mktemp("wsproxy")
+    failed = None
     try:
         if asked.is_to_be_recorded(request.config.getoption("wsproxy_record")):
             yield from _record(asked, folder, _wsproxy_confdir)
         else:
             yield from _serve(asked, folder, _wsproxy_confdir, request.node)
     except WsproxyError as error:
-        pytest.fail(f"wsproxy: {error}", pytrace=False)
+        failed = f"wsproxy: {error}"
+    if failed is not None:  # not in the handler: pytest would show the first error as well
+        pytest.fail(failed, pytrace=False)
 
 
 @pytest.fixture
