@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import multiprocessing
 import os
 import signal
+import threading
 
 from wsproxy.catalog import load
 from wsproxy.compare import Rules
@@ -22,6 +24,15 @@ def prepare() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # who started it stops it
     if hasattr(os, "nice"):
         os.nice(_NICENESS)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """A pool of the standard library waits for work for ever when its owner is killed."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def ready() -> None:

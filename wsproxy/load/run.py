@@ -154,7 +154,7 @@ class _Run:
                     self._judges.submit(judging.ready)
             yield
         finally:
-            self._judges.shutdown(wait=False, cancel_futures=True)
+            self._judges.shutdown(cancel_futures=True)
             for each in self._workers:
                 each.process.join(0 if not each.done else _STOPPING)
                 if each.process.is_alive():

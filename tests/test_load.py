@@ -1,0 +1,424 @@
+"""Many sessions at once: figures, verdicts, and how it ends when something dies."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import multiprocessing
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from test_replay import Maker, audio, build, close, close_1011, close_utf8, good, records
+from wsproxy.errors import UsageError
+from wsproxy.load import Load, Result, Spread, Tally, run
+from wsproxy.replay import ClientOptions, ReplayServer, ServerOptions, Verdict
+from wsproxy.replay.recorded import Records
+from wsproxy.report import load as report
+from wsproxy.session import Session
+
+ROOT = Path(__file__).parent.parent
+
+# -- figures
+
+
+@given(st.lists(st.integers(0, 10**12), min_size=1), st.sampled_from([0.0, 0.5, 0.9, 0.99, 1.0]))
+def test_percentiles_are_right_to_one_in_512(values: list[int], part: float) -> None:
+    spread = Spread()
+    spread.add(values)
+    exact = sorted(values)[min(len(values) - 1, int(len(values) * part))] // 1000 / 1000
+    (found,) = spread.at(part)
+    assert found <= exact
+    assert exact - found <= exact / 512
+    assert spread.most == max(values) // 1000
+    assert spread.count == len(values)
+
+
+@given(st.lists(st.integers(0, 10**12)), st.lists(st.integers(0, 10**12)))
+def test_merged_is_as_if_counted_together(some: list[int], others: list[int]) -> None:
+    merged, second, together = Spread(), Spread(), Spread()
+    merged.add(some)
+    second.add(others)
+    merged.merge(second)
+    together.add(some + others)
+    assert merged == together
+
+
+def test_a_spread_of_nothing() -> None:
+    assert Spread().as_json() == {"p50": 0, "p90": 0, "p99": 0, "max": 0, "count": 0}
+
+
+def test_many_values_take_little_memory() -> None:
+    spread = Spread()
+    spread.add(range(0, 10**10, 10**5))
+    assert len(spread.counts) < 6_000
+
+
+def test_a_tally_counts_by_the_first_difference() -> None:
+    tally = Tally(4, 0, 1)
+    tally.add(Result(1, "reproduced", latency_ms=(("upgrade", 5.0, 7.0),)))
+    tally.add(Result(2, "different", ("close_code", "x"), (1011, 1000)))
+    tally.add(Result(3, "different", ("close_code",), (1011, 1001)))
+    tally.add(Result(4, error="cannot reach it"))
+    out = tally.as_json()
+    verdicts = {"reproduced": 1, "different": 2, "not-reproduced": 0, "unproven": 0}
+    assert out["verdicts"] == verdicts
+    assert out["why"] == [
+        {"field": "close_code", "sessions": 2, "recorded": 1011, "replayed": 1000}
+    ]
+    assert out["errors"] == [{"error": "cannot reach it", "sessions": 1}]
+    assert (out["latency_ms"]["upgrade"]["recorded"], out["failed"]) == (5.0, 1)
+    assert not tally.reproduced
+
+
+def test_a_tally_keeps_no_more_than_a_few_messages() -> None:
+    tally = Tally(1000, 0, 1)
+    for number in range(1000):
+        tally.add(Result(number, error=f"error {number}"))
+    assert len(tally.errors) <= 51
+    assert tally.failed == 1000
+
+
+@pytest.mark.parametrize(
+    "load", [Load(0), Load(10_001), Load(1, ramp=-1), Load(1, keep="some"), Load(1, workers=-1)]
+)
+def test_a_load_without_sense(load: Load, tmp_path: Path) -> None:
+    with pytest.raises(UsageError):
+        run(
+            build(good, tmp_path),
+            ClientOptions("ws://127.0.0.1:1"),
+            load,
+            partial(records, tmp_path),
+        )
+
+
+# -- sessions
+
+
+class Serving:
+    """A replay server in a thread.
+
+    Attributes:
+        verdicts: of the sessions that it served.
+    """
+
+    def __init__(self, trace: Path, folder: Path) -> None:
+        self.verdicts: list[Verdict] = []
+        self.url = ""
+        self._arguments = trace, ServerOptions(sessions=0, timeout=20), records(folder)
+        self._listening = threading.Event()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._run)
+
+    def __enter__(self) -> Serving:
+        self._thread.start()
+        assert self._listening.wait(20)
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._loop.call_soon_threadsafe(self._task.cancel)
+        self._thread.join()
+
+    def _run(self) -> None:
+        self._task = self._loop.create_task(self._serve())
+        with pytest.raises(asyncio.CancelledError):
+            self._loop.run_until_complete(self._task)
+
+    async def _serve(self) -> None:
+        async with ReplayServer(*self._arguments) as server:
+            self.url = server.url
+            self._listening.set()
+            while True:
+                self.verdicts.append(await server.verdict())
+
+
+def lasting(folder: Path, ms: int) -> Path:
+    """A session in which the server closes after a while."""
+    maker = Maker(folder / f"lasting-{ms}.wstrace", provider="deepgram", api="listen")
+    maker.client(audio()).wait(ms).server(close(1011, "NET-0001")).client(close(1011))
+    return maker.eof(False).eof(True).done()
+
+
+def load(
+    trace: Path,
+    url: str,
+    out: Path,
+    sessions: int,
+    *,
+    show: Callable[[Tally], None] = lambda tally: None,
+    **options: object,
+) -> Tally:
+    wanted = Load(sessions, workers=2, **options)  # type: ignore[arg-type]
+    return run(trace, ClientOptions(url, timeout=20), wanted, partial(records, out), show)
+
+
+def test_every_session_has_its_verdict(tmp_path: Path) -> None:
+    trace = build(close_1011, tmp_path)
+    seen: list[int] = []
+    with Serving(trace, tmp_path / "server") as serving:
+        tally = load(
+            trace, serving.url, tmp_path / "out", 40, ramp=0.5, show=lambda t: seen.append(t.begun)
+        )
+    assert tally.reproduced, tally.as_json()
+    assert sorted(result.session for result in tally.results) == list(range(1, 41))
+    assert [verdict.verdict for verdict in serving.verdicts] == ["reproduced"] * 40
+    assert (tally.begun, tally.played, tally.open) == (40, 40, 0)
+    assert tally.lateness.count == 40 * 4  # two messages, a Close and the end of each
+    assert {name: spread.count for name, spread in tally.latency.items()} == {
+        "upgrade": 40,
+        "close": 40,
+    }
+    assert seen[-1] == 40
+    assert list((tmp_path / "out").iterdir()) == []
+    assert multiprocessing.active_children() == []
+
+
+@pytest.mark.parametrize(("keep", "kept"), [("failed", 6), ("all", 6), ("none", 0)])
+def test_traces_of_what_is_different_stay(keep: str, kept: int, tmp_path: Path) -> None:
+    trace = build(close_1011, tmp_path)
+    with Serving(build(close_utf8, tmp_path), tmp_path / "server") as serving:
+        tally = load(trace, serving.url, tmp_path / "out", 6, keep=keep)
+    assert tally.verdicts == {"different": 6}
+    assert (tally.why["close_code"].recorded, tally.why["close_code"].replayed) == (1011, 4000)
+    traces = {result.trace for result in tally.results if result.trace}
+    assert traces == set((tmp_path / "out").glob("*.wstrace"))
+    assert len(traces) == kept
+
+
+def test_a_server_that_is_not_there(tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        url = f"ws://127.0.0.1:{free.getsockname()[1]}"
+    tally = load(build(good, tmp_path), url, tmp_path / "out", 5)
+    assert tally.failed == 5
+    (message,) = tally.errors
+    assert "cannot reach" in message
+    assert tally.open == 0
+
+
+def test_a_missing_credential_is_asked_for_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DEEPGRAM_API_KEY", raising=False)
+    with pytest.raises(UsageError, match="DEEPGRAM_API_KEY"):
+        load(build(good, tmp_path), "wss://api.example.invalid", tmp_path / "out", 5)
+
+
+def fails_elsewhere(folder: Path, pid: int) -> Records:
+    """Records here, an error in every other process."""
+    if os.getpid() != pid:
+        raise UsageError("no room here")
+    return records(folder)
+
+
+def test_a_worker_that_cannot_begin(tmp_path: Path) -> None:
+    make = partial(fails_elsewhere, tmp_path / "out", os.getpid())
+    options = ClientOptions("ws://127.0.0.1:1")
+    tally = run(build(good, tmp_path), options, Load(4, workers=2), make)
+    assert sorted(tally.notes) == [
+        f"worker {number} could not begin: no room here" for number in (1, 2)
+    ]
+    assert not tally.reproduced
+
+
+# -- what dies
+
+
+def started() -> list[int]:
+    """Process ids of this process's children, in the order in which they were started."""
+    children = multiprocessing.active_children()
+    by_number = sorted(children, key=lambda child: int(child.name.rpartition("-")[2]))
+    return [child.pid for child in by_number if child.pid is not None]
+
+
+@contextmanager
+def killer(when: Callable[[Tally], bool], which: slice) -> Iterator[Callable[[Tally], None]]:
+    """Something to show tallies to that kills some children once."""
+    killed: list[int] = []
+
+    def show(tally: Tally) -> None:
+        if not killed and when(tally):
+            killed.extend(started()[which])
+            for pid in killed:
+                os.kill(pid, signal.SIGKILL)
+
+    yield show
+    assert killed
+
+
+def test_a_worker_that_dies_is_told_and_not_waited_for(tmp_path: Path) -> None:
+    trace = lasting(tmp_path, 1500)
+    with (
+        Serving(trace, tmp_path / "server") as serving,
+        killer(lambda tally: tally.begun == 6, slice(0, 1)) as show,
+    ):
+        tally = load(trace, serving.url, tmp_path / "out", 6, show=show)
+    assert tally.notes == ["worker 1 died (exit status -9): 3 sessions have no verdict"]
+    assert tally.verdicts == {"reproduced": 3}
+    assert sorted(result.session for result in tally.results) == [2, 4, 6]
+    assert tally.open == 0
+
+
+def test_judges_that_die_are_told_and_not_waited_for(tmp_path: Path) -> None:
+    trace = lasting(tmp_path, 1500)
+    with (
+        Serving(trace, tmp_path / "server") as serving,
+        killer(lambda tally: tally.begun == 4, slice(2, 4)) as show,
+    ):
+        tally = load(trace, serving.url, tmp_path / "out", 4, show=show)
+    assert tally.errors == {"not judged: a process that judges died": 4}
+    # What was not judged can be looked at.
+    assert {result.trace for result in tally.results} == set((tmp_path / "out").glob("*.wstrace"))
+
+
+# -- the command
+
+
+def command(*arguments: object) -> list[str]:
+    return [sys.executable, "-m", "wsproxy", "replay", "client", *map(str, arguments)]
+
+
+def test_the_command(tmp_path: Path) -> None:
+    trace, out = build(close_1011, tmp_path), tmp_path / "out"
+    with Serving(trace, tmp_path / "server") as serving:
+        arguments = (trace, "--to", serving.url, "--sessions", 4, "--out", out)
+        as_text, as_json = (
+            subprocess.run(
+                command(*arguments, *more), capture_output=True, text=True, check=False, cwd=ROOT
+            )
+            for more in ((), ("--json", "--keep", "all", "--workers", "1"))
+        )
+    assert (as_text.returncode, as_text.stderr) == (0, "")
+    assert "4 of 4 sessions begun" in as_text.stdout
+    found = json.loads(as_json.stdout)
+    assert (found["verdicts"]["reproduced"], found["workers"]) == (4, 1)
+    assert [result["session"] for result in found["results"]] == [1, 2, 3, 4]
+    assert {Path(result["trace"]) for result in found["results"]} == set(out.glob("*.wstrace"))
+
+
+def test_the_command_fails_where_one_is_not_reproduced(tmp_path: Path) -> None:
+    trace = build(close_1011, tmp_path)
+    with Serving(build(close_utf8, tmp_path), tmp_path / "server") as serving:
+        ran = subprocess.run(
+            command(trace, "--to", serving.url, "--sessions", 2, "--out", tmp_path / "out"),
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=ROOT,
+        )
+    assert ran.returncode == 1
+    assert "close_code" in ran.stdout
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--ramp", 1),
+        ("--workers", 1),
+        ("--keep", "all"),
+        ("--sessions", 2, "--repeat", 2),
+        ("--sessions", 2, "--until", "reproduced"),
+        ("--sessions", 10_001),
+    ],
+)
+def test_options_that_exclude_each_other(options: tuple[object, ...], tmp_path: Path) -> None:
+    ran = subprocess.run(
+        command(build(good, tmp_path), "--to", "ws://127.0.0.1:1", *options),
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+    )
+    assert ran.returncode == 2
+    assert "--" in ran.stderr
+    assert "Traceback" not in ran.stderr
+
+
+def wait_for_nobody(group: int) -> None:
+    """Wait until no process of a group is left."""
+    with pytest.raises(ProcessLookupError):
+        while True:
+            os.killpg(group, 0)
+            time.sleep(0.05)
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_ends_it_with_what_is_known(how: signal.Signals, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    trace = lasting(tmp_path, 60_000)
+    with Serving(trace, tmp_path / "server") as serving:
+        process = subprocess.Popen(
+            command(trace, "--to", serving.url, "--sessions", 6, "--out", out, "--json"),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+            start_new_session=True,
+        )
+        while len(list(out.glob("*.wstrace"))) < 6:
+            assert process.poll() is None
+            time.sleep(0.05)
+        os.killpg(process.pid, how) if how == signal.SIGINT else process.send_signal(how)
+        said, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    found = json.loads(said)
+    assert (found["stopped"], found["begun"], found["open"]) == (True, 6, 6)
+    assert errors.startswith("stopped: 6 of 6 sessions begun")
+    assert "Traceback" not in errors
+    assert {Session.read(path).ending for path in out.glob("*.wstrace")} == {"stopped"}
+    wait_for_nobody(process.pid)
+
+
+def test_nobody_is_left_when_it_is_killed(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    trace = lasting(tmp_path, 60_000)
+    with Serving(trace, tmp_path / "server") as serving:
+        process = subprocess.Popen(
+            command(trace, "--to", serving.url, "--sessions", 2, "--out", out),
+            stdout=subprocess.DEVNULL,
+            cwd=ROOT,
+            start_new_session=True,
+        )
+        while len(list(out.glob("*.wstrace"))) < 2:
+            assert process.poll() is None
+            time.sleep(0.05)
+        process.kill()
+        process.wait()
+        wait_for_nobody(process.pid)
+
+
+# -- for people
+
+
+def shown(**values: object) -> str:
+    tally = Tally(10, 1.0, 2, **values)  # type: ignore[arg-type]
+    return report.line(tally.as_json(results=False))
+
+
+def test_a_line_says_what_there_is() -> None:
+    line = shown(begun=4, played=1, seconds=2.0)
+    assert line.startswith("4 of 10 sessions begun in 2.0 s, 3 open, 1 to be judged; late by")
+
+
+def test_a_hostile_server_cannot_speak_to_the_terminal() -> None:
+    from rich.console import Console
+
+    tally = Tally(1, 0, 1, notes=["\x1b[31m"])
+    tally.add(Result(1, "different", ("close\x1b[2J",), ("\x1b]0;x", "\x9b1m")))
+    tally.add(Result(2, error="\x1b[1m"))
+    console = Console(width=200, no_color=True, force_terminal=False)
+    with console.capture() as capture:
+        console.print(report.screen(tally.as_json()))
+    assert all(char.isprintable() or char == "\n" for char in capture.get())
