@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -77,14 +78,15 @@ class Parts:
     # -- candidates
 
     def without(
-        self, candidate: Candidate, gone: Collection[int], *, hold: bool = False
+        self, candidate: Candidate, gone: Iterable[int], *, hold: bool = False
     ) -> Candidate:
         """A candidate without some of its parts.
 
         Args:
             hold: the time that they took stays, as a pause; else it goes with them.
         """
-        kept = tuple(number for number in candidate.kept if number not in gone)
+        out = frozenset(gone)
+        kept = tuple(number for number in candidate.kept if number not in out)
         left = {number for part in kept for number in self.parts[part]}
         free = {number for part in candidate.kept for number in self.parts[part]} - left
         gaps = {number: ns for number, ns in candidate.gaps if number not in free}
@@ -92,7 +94,7 @@ class Parts:
             given = dict(candidate.gaps)
             stays = [*sorted(left | set(self._fixed)), len(self.script.steps)]
             for number in free:
-                after = next(other for other in stays if other > number)
+                after = stays[bisect_right(stays, number)]
                 ns = given.get(number, self._gaps[number])
                 gaps[after] = gaps.get(after, self._gaps[after]) + ns
         return Candidate(kept, tuple(sorted(gaps.items())))

@@ -45,7 +45,7 @@ async def shortest_prefix(parts: Parts, best: Candidate, test: Test) -> Candidat
     """
 
     def prefix(length: int) -> Candidate:
-        return parts.without(best, set(best.kept[length:]))
+        return parts.without(best, best.kept[length:])
 
     fails = len(best.kept) - 1
     if fails < 1 or not await test(prefix(fails)):
