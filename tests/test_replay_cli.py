@@ -43,6 +43,10 @@ def trace(tmp_path: Path) -> Path:
     return path
 
 
+# Without a clock: on a machine that is busy a verdict could be unproven otherwise.
+FAST = ("--pace", "fast")
+
+
 def command(*arguments: object) -> list[str]:
     return [sys.executable, "-m", "wsproxy", "replay", *map(str, arguments)]
 
@@ -62,7 +66,7 @@ def run(*arguments: object, **environment: str) -> subprocess.CompletedProcess[s
 def server(trace: Path, tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """`replay server --json`, and its URL."""
     process = subprocess.Popen(
-        command("server", trace, "--json", "--out", tmp_path / "out", "--timeout", "5"),
+        command("server", trace, "--json", "--out", tmp_path / "out", "--timeout", "5", *FAST),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -79,7 +83,7 @@ def test_both_ends_reproduce(
     server: tuple[subprocess.Popen[str], str], trace: Path, tmp_path: Path
 ) -> None:
     process, url = server
-    client = run("client", trace, "--to", url, "--out", tmp_path / "out")
+    client = run("client", trace, "--to", url, "--out", tmp_path / "out", *FAST)
     assert client.returncode == 0, client.stderr
     assert "reproduced" in client.stdout
     assert "Close 1011 NET-0001" in client.stdout
@@ -191,7 +195,7 @@ def test_help_has_examples() -> None:
 
 def test_repeated_and_counted(trace: Path, tmp_path: Path) -> None:
     with serving_for_ever(trace, tmp_path) as url:
-        done = run("client", trace, "--to", url, "--out", tmp_path / "o", "--repeat", 3)
+        done = run("client", trace, "--to", url, "--out", tmp_path / "o", "--repeat", 3, *FAST)
     assert done.stdout.splitlines()[-1] == "3 sessions: 3 reproduced"
     assert done.returncode == 0
 
@@ -199,14 +203,23 @@ def test_repeated_and_counted(trace: Path, tmp_path: Path) -> None:
 def test_until_it_is_reproduced(trace: Path, tmp_path: Path) -> None:
     with serving_for_ever(trace, tmp_path) as url:
         done = run(
-            "client", trace, "--to", url, "--out", tmp_path / "o", "--until", "reproduced", "--json"
+            "client",
+            trace,
+            "--to",
+            url,
+            "--out",
+            tmp_path / "o",
+            "--until",
+            "reproduced",
+            *FAST,
+            "--json",
         )
     assert [json.loads(line)["verdict"] for line in done.stdout.splitlines()] == ["reproduced"]
     assert done.returncode == 0
 
 
 def test_until_what_does_not_come(trace: Path, tmp_path: Path) -> None:
-    options = ["--until", "not-reproduced", "--repeat", 2]
+    options = ["--until", "not-reproduced", "--repeat", 2, *FAST]
     with serving_for_ever(trace, tmp_path) as url:
         done = run("client", trace, "--to", url, "--out", tmp_path / "o", *options)
     assert done.stdout.splitlines()[-1] == "2 sessions: 2 reproduced"
@@ -215,7 +228,7 @@ def test_until_what_does_not_come(trace: Path, tmp_path: Path) -> None:
 
 @contextlib.contextmanager
 def serving_for_ever(trace: Path, folder: Path, sessions: int = 0) -> Iterator[str]:
-    options = ["--json", "--out", folder / "served", "--sessions", sessions]
+    options = ["--json", "--out", folder / "served", "--sessions", sessions, *FAST]
     process = subprocess.Popen(
         command("server", trace, *options),
         stdout=subprocess.PIPE,
@@ -236,14 +249,14 @@ def test_a_folder_is_served_once_each(trace: Path, tmp_path: Path) -> None:
     for name in ("a", "b"):
         (folder / f"{name}.wstrace").write_bytes(trace.read_bytes())
     process = subprocess.Popen(
-        command("server", folder, "--out", tmp_path / "served"),
+        command("server", folder, "--out", tmp_path / "served", *FAST),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
     assert process.stdout is not None
     url = process.stdout.readline().strip().removeprefix("listening on ")
-    done = run("client", trace, "--to", url, "--out", tmp_path / "o", "--repeat", 2)
+    done = run("client", trace, "--to", url, "--out", tmp_path / "o", "--repeat", 2, *FAST)
     assert done.returncode == 0
     out, _ = process.communicate(timeout=30)
     assert out.splitlines()[-1] == "2 sessions: 2 reproduced"

@@ -113,7 +113,7 @@ def by_base_url(client, args, seen, trace, run, out):  # noqa: F811
         verdict = json.loads(server.stdout.readline())
     different = {difference["field"] for difference in verdict["differences"]}
     assert different <= may_differ(client, args), verdict
-    assert verdict["verdict"] == ("different" if different else "reproduced")
+    assert verdict["verdict"] in ("different" if different else "reproduced", "unproven")
     assert verdict["sent"] == "equal"
     assert behaved(again) == behaved(seen)
     assert same_failure(trace, out)
@@ -128,7 +128,8 @@ def through_proxy(client, args, seen, trace, run, folder):  # noqa: F811
         f"wss://{HOSTS[client.api]}",
         *args,
         prefix=[*prefix, "--timeout", "5", "--others", "refuse", "--"],
-        statuses=(0, 1) if may_differ(client, args) else (0,),  # 0: reproduced
+        # 0: reproduced; 125: the same on a machine too busy to keep the pace.
+        statuses=(0, 1, 125) if may_differ(client, args) else (0, 125),
     )
     assert behaved(again) == behaved(seen)
     assert same_failure(trace, out)

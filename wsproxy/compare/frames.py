@@ -1,7 +1,8 @@
 """Two sessions frame by frame: what --strict compares.
 
-Of each direction its frames in order: opcode, FIN and payload. Masks, reserved bits (a
-message may have been compressed), times, and how the directions interleave are not.
+Of each direction its frames in order: opcode, FIN and payload; Pongs apart from the others,
+as each answers a Ping whenever that comes. Masks, reserved bits (a message may have been
+compressed), times, and how the directions interleave are not compared.
 """
 
 from __future__ import annotations
@@ -63,8 +64,19 @@ def first_frame_difference(
     Raises:
         TraceError: one of the traces cannot be read.
     """
-    pairs = zip_longest(_frames(recorded, from_client), _frames(replayed, from_client))
-    for a, b in pairs:
+    for pongs in (False, True):
+        found = _first_difference(
+            _frames(recorded, from_client, pongs=pongs), _frames(replayed, from_client, pongs=pongs)
+        )
+        if found is not None:
+            return found
+    return None
+
+
+def _first_difference(
+    recorded: Iterator[_Numbered], replayed: Iterator[_Numbered]
+) -> FrameDifference | None:
+    for a, b in zip_longest(recorded, replayed):
         if a is None or b is None or not a.is_like(b):
             left, right = _shown(a, b)
             return FrameDifference(
@@ -90,18 +102,20 @@ def _content(frame: _Numbered) -> str:
     return data.decode("utf-8", "replace") if frame.opcode == Opcode.TEXT else data.hex()
 
 
-def _frames(path: str | os.PathLike[str], from_client: bool) -> Iterator[_Numbered]:
-    """The frames of a direction; bytes that are no frame in pieces of _PIECE."""
+def _frames(path: str | os.PathLike[str], from_client: bool, *, pongs: bool) -> Iterator[_Numbered]:
+    """The Pongs of a direction, or its other frames and bytes that are none, in _PIECEs."""
     number = 0
     rest = bytearray()
     with TraceReader(path) as reader:
         for record in reader:
             number += isinstance(record, FrameRecord)
             match record:
-                case FrameRecord() if record.from_client is from_client:
+                case FrameRecord(opcode=opcode) if record.from_client is from_client:
+                    if (opcode == Opcode.PONG) is not pongs:
+                        continue
                     yield from _pieces(rest, 1)
                     yield _Numbered(number, record.opcode, record.fin, record.payload, record.cut)
-                case Bytes() if record.from_client is from_client:
+                case Bytes() if record.from_client is from_client and not pongs:
                     rest += record.data
                     yield from _pieces(rest, _PIECE)
         yield from _pieces(rest, 1)
