@@ -92,8 +92,11 @@ def test_azure_names_ids_in_header_lines() -> None:
 
 def test_without_ids_nothing_is_made_anew_but_credentials() -> None:
     fresh = Fresh(True, Given(), timedelta(1), {"api_key": 'k"ey'}, ids=False)
-    out = sent(fresh, api_key="REDACTED", id=CONTEXT, time="2024-01-31T23:30:00Z")
-    assert out == {"api_key": 'k"ey', "id": CONTEXT, "time": "2024-01-31T23:30:00Z"}
+    content = {"api_key": "REDACTED", "id": CONTEXT, "time": "2024-01-31T23:30:00Z"}
+    frame = fresh.frame(message(**content))
+    assert json.loads(frame.payload) == content
+    assert json.loads(fresh.with_secrets(frame).payload) == {**content, "api_key": 'k"ey'}
+    assert fresh.with_secrets(message(text="hello")).payload == message(text="hello").payload
 
 
 def test_credentials_go_back_to_their_place_only() -> None:

@@ -17,7 +17,7 @@ from wsproxy.errors import ConnectFailed, UsageError
 from wsproxy.recording import Clock, Recording, new_start
 from wsproxy.replay import ClientOptions, ReplayServer, ServerOptions, Verdict, replay_client
 from wsproxy.replay.target import Target, proxy_for
-from wsproxy.trace import Eof, Request, Response
+from wsproxy.trace import Eof, Request, Response, TraceReader
 from wsproxy.wire import Close, Frame, Opcode
 
 MS = 1_000_000
@@ -127,7 +127,9 @@ async def heard_by_a_server(trace: Path, folder: Path, **options: object) -> lis
     async with websockets.serve(listen, "127.0.0.1", 0) as server:
         port = next(iter(server.sockets)).getsockname()[1]
         to = ClientOptions(f"ws://127.0.0.1:{port}", timeout=1, **options)  # type: ignore[arg-type]
-        await replay_client(trace, to, records(folder / "out"))
+        verdict = await replay_client(trace, to, records(folder / "out"))
+    with TraceReader(verdict.trace) as reader:
+        assert not any(key in repr(record) for record in reader for key in ("the-key", "mine"))
     return heard
 
 

@@ -78,6 +78,7 @@ async def play_once(call: Call, records: Records, schedule: Schedule | None = No
                 await play(endpoint, connection, clock)
         await connection.close()
     finally:
+        connection.abort()  # where it was not closed: this was cancelled
         recording.end(clock.now(), "stopped")
     return Played.of(call.trace, recording.path, schedule)
 

@@ -205,6 +205,11 @@ class Connection(asyncio.Protocol):
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._transport.abort()
 
+    def abort(self) -> None:
+        """Give the connection up, if it is not closed."""
+        self._closing = True
+        self._transport.abort()
+
     async def close(self) -> None:
         """Close the connection, by force if it takes too long."""
         self._closing = True

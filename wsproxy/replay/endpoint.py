@@ -85,17 +85,27 @@ class Endpoint:
         """The next step, if one is due."""
         return self.schedule.take(now_ns)
 
-    def wire(self, step: Step) -> bytes:
-        """A step's bytes; a masked frame gets a fresh key (RFC 6455, section 5.3)."""
+    def wire(self, step: Step) -> tuple[bytes, bytes]:
+        """A step's bytes: to be sent, and to be recorded, which hold no credential.
+
+        A masked frame gets a fresh key (RFC 6455, section 5.3).
+        """
         item = step.item
         if isinstance(item, Garbage):
-            return item.data
+            return item.data, item.data
         assert isinstance(item, Frame)
+        if item.mask is not None:
+            item = replace(item, mask=os.urandom(4))
         if self._fresh is not None:
             item = self._fresh.frame(item)
+            filled = self._fresh.with_secrets(item)
+            if filled is not item:
+                # Compressed, the recorded one would not be what the window holds.
+                return filled.serialize(), item.serialize()
         if step.deflate and self._deflater is not None:
             item = self._deflater.deflate(item)
-        return (item if item.mask is None else replace(item, mask=os.urandom(4))).serialize()
+        data = item.serialize()
+        return data, data
 
     def sent(self, now_ns: int, what: bytes | Ending) -> None:
         """Record what this side did."""

@@ -93,7 +93,7 @@ class Fresh:
     _made: dict[bytes, bytes] = field(default_factory=dict)
 
     def frame(self, frame: Frame) -> Frame:
-        """The frame to send for a recorded one."""
+        """The frame to send for a recorded one, still without credentials."""
         if not frame.fin or frame.opcode not in (Opcode.TEXT, Opcode.BINARY):
             return frame
         size = len(frame.payload)
@@ -103,9 +103,14 @@ class Fresh:
         fresh = _ID.sub(self._id, head) if self.ids else head
         if self.ids and self.from_client:
             fresh = _TIME.sub(self._time, fresh)
-        if frame.opcode is Opcode.TEXT:
-            fresh = fill_secrets(fresh, self.secrets)
         return frame if fresh == head else replace(frame, payload=fresh + frame.payload[size:])
+
+    def with_secrets(self, frame: Frame) -> Frame:
+        """The frame with credentials in their places; the same one if none is missing."""
+        if frame.opcode is not Opcode.TEXT or not frame.fin or not self.secrets:
+            return frame
+        filled = fill_secrets(frame.payload, self.secrets)
+        return frame if filled == frame.payload else replace(frame, payload=filled)
 
     def _id(self, found: re.Match[bytes]) -> bytes:
         recorded = found[1].lower()

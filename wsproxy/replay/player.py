@@ -101,9 +101,9 @@ class Player:
                 self.line.finish()
                 self.endpoint.sent(now, step.item)
             case _:
-                data = self.endpoint.wire(step)
+                data, recorded = self.endpoint.wire(step)
                 self.line.send(data)
-                self.endpoint.sent(now, data)
+                self.endpoint.sent(now, recorded)
                 if self.endpoint.schedule.wake_ns() <= self.clock.now():
                     yield 0.0  # a burst must not keep what comes from being read
 

@@ -27,9 +27,9 @@ from .pace import RECORDED, Pace
 from .player import play
 from .progress import AMOUNTS, Gate
 from .recorded import Records
-from .schedule import Schedule
-from .script import Script
-from .verdict import Verdict, judge
+from .schedule import Schedule, gated
+from .script import Script, Step
+from .verdict import Played, Verdict, judge_played
 
 _MAX_AT_ONCE = 1000  # connections served at the same time; more wait in the listen queue
 _SCRIPTS = 8  # of a folder's traces so many are kept in memory
@@ -99,12 +99,13 @@ class ReplayServer:
         self._begun = 0
         self._limit = options.sessions
         self._room = asyncio.Semaphore(_MAX_AT_ONCE)
-        self._script = lru_cache(_SCRIPTS)(self._read)
+        self._judging = asyncio.Lock()
+        self._part = lru_cache(_SCRIPTS)(self._read)
         self._server: asyncio.Server
         if len(self.library.volumes) == 1:
-            self._script(self.library.volumes[0].trace)  # what is wrong with it is said now
+            self._part(self.library.volumes[0].trace)  # what is wrong with it is said now
 
-    def _read(self, trace: Path) -> Script:
+    def _read(self, trace: Path) -> _Part:
         audio = "frames" if self.options.audio == "frames" else "bytes"
         script = Script.read(trace, "server", self.options.pace, audio=audio)
         if self.options.audio == "seconds" and not _bytes_per_second(script.session, script):
@@ -112,7 +113,9 @@ class ReplayServer:
                 f"{trace.name}: its encoding does not tell how many seconds its audio lasts; "
                 "count bytes or frames"
             )
-        return script
+        if self._records.diagnose is not None:
+            self._records.diagnose(script.session)  # the first time takes a while
+        return _Part(trace, script, gated(script))
 
     async def __aenter__(self) -> ReplayServer:
         self._records.check()
@@ -185,13 +188,18 @@ class ReplayServer:
                 if isinstance(chosen, Response):
                     connection.send(answer_bytes(chosen))
                     return
-                trace, script = chosen
-                session = _Session(self.options, self._records, trace, script, connection, clock)
-                self._verdicts.put_nowait(await session.play(asked))
+                session = _Session(self.options, self._records, chosen, connection, clock)
+                played = await session.play(asked)
+                self._verdicts.put_nowait(await self._judge(played))
             except Exception as error:  # a task's own would reach nobody
                 self._verdicts.put_nowait(error)
             finally:
                 await connection.close()
+
+    async def _judge(self, played: Played) -> Verdict:
+        """Judge in a thread, one session at a time: the others have to keep their pace."""
+        async with self._judging:
+            return await asyncio.to_thread(judge_played, played, self.options.rules)
 
     async def _asked(self, connection: Connection) -> _Asked | None:
         """The request; None for a connection that asks for nothing, such as a port probe."""
@@ -211,7 +219,7 @@ class ReplayServer:
         except (TimeoutError, BadHead):
             return None
 
-    async def _choose(self, asked: _Asked) -> tuple[Path, Script] | Response:
+    async def _choose(self, asked: _Asked) -> _Part | Response:
         """The trace that answers a request, or the answer if none does."""
         if self._limit and self._begun >= self._limit:
             return _plain(503, "All Sessions Served")
@@ -222,7 +230,16 @@ class ReplayServer:
             self._on_refused(f"no trace answers {asked.head.start[0]} {asked.path}: {volume}")
             return _plain(404, "Not Recorded", f"no recorded session answers this: {volume}\n")
         self._begun += 1
-        return volume.trace, await asyncio.to_thread(self._script, volume.trace)
+        return await asyncio.to_thread(self._part, volume.trace)
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """The server's part of a trace, as all sessions of it share it."""
+
+    trace: Path
+    script: Script
+    steps: list[Step]
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,13 +271,16 @@ class _Session:
 
     options: ServerOptions
     records: Records
-    trace: Path
-    script: Script
+    part: _Part
     connection: Connection
     clock: Clock
 
-    async def play(self, asked: _Asked) -> Verdict:
-        """Answer, play, and judge."""
+    @property
+    def script(self) -> Script:
+        return self.part.script
+
+    async def play(self, asked: _Asked) -> Played:
+        """Answer, and play."""
         connection, clock, script = self.connection, self.clock, self.script
         recording = self.records.begin(script.session, clock, "replay-server", connection.peer)
         try:
@@ -270,6 +290,7 @@ class _Session:
                 script,
                 timeout_ns=int(self.options.timeout * 1e9),
                 gate=self._gate(recording.session),
+                steps=self.part.steps,
             )
             response = self._answer(asked.head)
             if response is None:
@@ -284,10 +305,7 @@ class _Session:
                 await play(endpoint, connection, clock)
         finally:
             recording.end(clock.now(), "stopped")
-        # In a thread: other sessions keep their pace meanwhile.
-        return await asyncio.to_thread(
-            judge, self.trace, recording.path, schedule, rules=self.options.rules
-        )
+        return Played.of(self.part.trace, recording.path, schedule)
 
     def _request(self, asked: _Asked) -> Request:
         method, path, _ = asked.head.start
