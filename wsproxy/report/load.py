@@ -1,6 +1,6 @@
 """A load for people: what is known so far, as a table and on one line.
 
-All of these take a load's JSON object (docs/json.md).
+All of these take the JSON object of a load (docs/load.md).
 """
 
 from __future__ import annotations
