@@ -249,6 +249,22 @@ def test_pongs_keep_the_order_of_their_pings(script: Callable[..., Script]) -> N
     assert [item.payload for item in items if isinstance(item, Frame)] == [b"a", b"b"]
 
 
+@pytest.mark.parametrize("how", ["eof", "reset"])
+def test_nothing_follows_the_end_of_a_direction(how: str, script: Callable[..., Script]) -> None:
+    plan = schedule(
+        script(
+            "client",
+            (10, False, Frame(Opcode.PING, b"x")),
+            (210, True, Frame(Opcode.PONG, b"x", mask=KEY)),
+            (260, True, Ending(how)),
+            (400, False, Ending("eof")),
+        )
+    )
+    plan.receive(150 * MS, Frame(Opcode.PING, b"x"))  # to be answered at 350
+    assert [step.item for step in taken(plan, 260)] == [Ending(how)]
+    assert taken(plan, 400) == []
+
+
 def test_pings_do_not_prolong_the_wait(script: Callable[..., Script]) -> None:
     plan = schedule(
         script(

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from wsproxy.trace import Response
 
-from .handshake import BadHead, Body, parse_head
+from .handshake import BadHead, Body, Head, parse_head
 
 
 class AnswerReader:
@@ -34,21 +34,15 @@ class AnswerReader:
             return
         self._head += data
         try:
-            parsed = parse_head(self._head)
-            if parsed is None:
-                return
-            head, size = parsed
-            status = head.status
+            head = self._final_head()
         except BadHead as error:
             self.error, self.done = str(error), True
             return
-        rest = bytes(self._head[size:])
-        if 100 <= status < 200 and status != 101:  # an interim answer (RFC 9110, section 15.2)
-            self._head.clear()
-            self.feed(rest)
+        if head is None:
             return
-        self.response = Response(0, status, head.start[2], head.start[0], head.headers)
-        if status == 101:
+        self.response = Response(0, head.status, head.start[2], head.start[0], head.headers)
+        rest = bytes(self._head)
+        if head.status == 101:
             self.rest, self.done = rest, True
             return
         self._body = Body(head)
@@ -65,6 +59,19 @@ class AnswerReader:
         self.done = True
         if self.response is None:
             self.error = f"no answer to the request in {seconds:g} s"
+
+    def _final_head(self) -> Head | None:
+        """Take heads off, as far as the one that is no interim answer (RFC 9110, section 15.2).
+
+        Raises:
+            BadHead: what came is none.
+        """
+        while (parsed := parse_head(self._head)) is not None:
+            head, size = parsed
+            del self._head[:size]
+            if head.status == 101 or not 100 <= head.status < 200:
+                return head
+        return None
 
     def _feed_body(self, data: bytes) -> None:
         body, response = self._body, self.response

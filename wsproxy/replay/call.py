@@ -22,7 +22,13 @@ from wsproxy.wire import Deflate, Frame, Opcode, header, is_upgrade
 from .credentials import Credentials, is_loopback
 from .endpoint import Endpoint
 from .fresh import Fresh, lacking, moved_since
-from .handshake import MAX_BODY, fresh_request_headers, printable, request_bytes
+from .handshake import (
+    MAX_BODY,
+    content_length,
+    fresh_request_headers,
+    printable,
+    request_bytes,
+)
 from .pace import RECORDED, Pace
 from .recorded import Records
 from .schedule import Schedule, gated
@@ -174,10 +180,10 @@ class Call:
         """
         recorded = self._recorded
         body = recorded.body or b""
-        length = header(((h[0], h[1]) for h in recorded.headers), "content-length") or ""
-        if self.upgrade or not body or not length.isdecimal():
+        length = content_length(recorded.headers)
+        if self.upgrade or not body or length is None:
             return b"" if self.upgrade else body
-        missing = min(int(length), _LONGEST_BODY) - len(body)
+        missing = min(length, _LONGEST_BODY) - len(body)
         return body + body[-1:] * missing
 
     def _made_credentials(self) -> Credentials:

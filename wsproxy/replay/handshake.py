@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import unquote_plus
@@ -44,6 +45,10 @@ _FRESH_ANSWER = _HOP | {
 }
 
 
+_STATUS = re.compile(r"[0-9]{3}")
+_LENGTH = re.compile(r"[0-9]{1,18}")
+# int() takes signs, spaces and underscores as well; a size below 0 would never be taken off.
+_CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,16})[ \t]*(?:;.*)?")
 _WINDOWS = frozenset(str(bits) for bits in range(8, 16))
 
 
@@ -68,7 +73,7 @@ class Head:
         Raises:
             BadHead: it is no response.
         """
-        if not self.start[0].startswith("HTTP/") or not self.start[1].isdecimal():
+        if not self.start[0].startswith("HTTP/") or not _STATUS.fullmatch(self.start[1]):
             raise BadHead("the answer is not HTTP")
         return int(self.start[1])
 
@@ -107,6 +112,12 @@ def head_size(data: bytes | bytearray) -> int | None:
     """Length of the head at the beginning, None where it is not complete; see `parse_head`."""
     parsed = parse_head(data)
     return parsed[1] if parsed else None
+
+
+def content_length(headers: Pairs) -> int | None:
+    """The body's length in bytes, None where no number says it."""
+    length = header(((h[0], h[1]) for h in headers), "content-length") or ""
+    return int(length) if _LENGTH.fullmatch(length) else None
 
 
 def _head_bytes(start: str, headers: Pairs) -> bytes:
@@ -245,8 +256,7 @@ class Body:
         self.data = bytearray()
         self.length = 0
         self._chunked = "chunked" in (head.get("transfer-encoding") or "").lower()
-        length = head.get("content-length") or ""
-        self._left = int(length) if length.isdecimal() and not self._chunked else None
+        self._left = None if self._chunked else content_length(head.headers)
         self._buffer = bytearray()
         bodiless = head.start[1] in ("204", "304")
         self.done = self._left == 0 or (head.start[0].startswith("HTTP/") and bodiless)
@@ -283,11 +293,8 @@ class Body:
         if end < 0:
             self.done = len(self._buffer) > MAX_HEAD
             return False
-        try:
-            size = int(self._buffer[:end].split(b";")[0], 16)
-        except ValueError:
-            self.done = True
-            return False
+        found = _CHUNK_SIZE.fullmatch(self._buffer, 0, end)
+        size = int(found[1], 16) if found else 0
         if size == 0:
             self.done = True
             return False

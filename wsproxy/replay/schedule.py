@@ -204,6 +204,7 @@ class Schedule:
         self._last_t_ns = max(step.t_ns, self._last_t_ns)
         if isinstance(step.item, Ending):
             self._finished = True
+            self._answers.clear()  # nothing can be sent any more
             self._reset = step.item.how == "reset"
         elif step.is_close:
             self._sent_close = True
