@@ -9,7 +9,7 @@ import ipaddress
 import secrets
 import socket
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -509,6 +509,46 @@ def test_a_credential_from_the_environment(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setenv("DEEPGRAM_API_KEY", "from-the-environment")
     asyncio.run(against(build(close_1011, tmp_path), tmp_path, server))
     assert "Authorization: Token from-the-environment\r\n" in heads[0]
+
+
+@pytest.mark.parametrize("given", [True, False])
+def test_a_credential_is_hidden_where_the_catalog_knows_of_none(
+    given: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recording = Recording(tmp_path / "t.wstrace", new_start(Clock(0, 0), provider="deepgram"))
+    recording.add(
+        Request(0, "GET", "wss", "h", 443, "/x?door=REDACTED", headers=[["X-Door", "Key REDACTED"]])
+    )
+    recording.add(Response(MS, 401, "No", body=b"no"))
+    recording.end(2 * MS)
+
+    async def server(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        assert b"X-Door: Key open/sesame\r\n" in head
+        writer.write(b"HTTP/1.1 401 No\r\nX-Why: open/sesame\r\n\r\nopen/sesame")
+        writer.close()
+
+    if not given:
+        monkeypatch.setenv("DEEPGRAM_API_KEY", "open/sesame")
+    mine: dict[str, Sequence[tuple[str, str]]] = {
+        "headers": [("x-door", "Key open/sesame")] if given else [],
+        "query": [("door", "open/sesame")] if given else [],
+    }
+    verdict = asyncio.run(against(recording.path, tmp_path, server, **mine))
+    session = Session.read(verdict.trace)
+    assert session.request is not None
+    assert session.request.path == "/x?door=REDACTED"
+    assert session.request.headers == [["X-Door", "Key REDACTED"]]
+    assert session.response is not None
+    assert session.response.body == b"REDACTED"
+    assert "sesame" not in repr(session.response.headers)
+
+
+def test_a_key_with_a_line_break_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DEEPGRAM_API_KEY", "from-a-file\n")
+    to = ClientOptions("wss://api.deepgram.invalid")
+    with pytest.raises(UsageError, match="DEEPGRAM_API_KEY holds a line break"):
+        asyncio.run(replay_client(build(close_1011, tmp_path), to, records(tmp_path / "out")))
 
 
 def test_a_hostile_trace_prints_nothing_of_its_own(

@@ -16,6 +16,7 @@ from wsproxy.catalog import Provider, load
 from wsproxy.compare import STANDARD, Rules
 from wsproxy.errors import UsageError
 from wsproxy.recording import Clock, Recording
+from wsproxy.redact import MIN_HIDDEN
 from wsproxy.trace import Eof, Failure, Request, Response
 from wsproxy.wire import Deflate, Frame, Opcode, header, is_upgrade
 
@@ -55,9 +56,9 @@ class ClientOptions:
 
     to: str
     pace: Pace = RECORDED
-    headers: Sequence[tuple[str, str]] = ()
-    query: Sequence[tuple[str, str]] = ()
-    subprotocol: str | None = None
+    headers: Sequence[tuple[str, str]] = field(default=(), repr=False)
+    query: Sequence[tuple[str, str]] = field(default=(), repr=False)
+    subprotocol: str | None = field(default=None, repr=False)
     fields: Sequence[tuple[str, str]] = field(default=(), repr=False)
     proxy: str | None = None
     insecure: bool = False
@@ -99,6 +100,11 @@ class Call:
         self._credentials = self._made_credentials()
         self.wire(self.request())  # what is missing or damaged is said now
         self._secrets = self._message_secrets()
+        used = self._credentials.used(self._recorded.headers, self._recorded.path)
+        self._hidden = (
+            *used,
+            *(each for each in self._secrets.values() if len(each) >= MIN_HIDDEN),
+        )
         self.patience = options.timeout + self._answered_after()
         self._steps = gated(self.script)
 
@@ -149,8 +155,12 @@ class Call:
         recording = records.begin(self.script.session, clock, "replay-client", None)
         if request.body is not None:
             request = replace(request, body=request.body[:MAX_BODY])
-        recording.add(records.request(request))
+        recording.add(records.request(request, self._hidden))
         return recording
+
+    def answer(self, response: Response, request: Request, records: Records) -> Response:
+        """The answer to the request as it may be written."""
+        return records.response(response, request, self._hidden)
 
     def endpoint(self, response: Response, recording: Recording, schedule: Schedule) -> Endpoint:
         """The client's end of an accepted session."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from urllib.parse import quote
 
 from wsproxy.errors import UsageError
-from wsproxy.redact import PLACEHOLDER
+from wsproxy.redact import MIN_HIDDEN, PLACEHOLDER
 
 from .handshake import Pairs, printable, query_pairs
 
@@ -38,9 +38,9 @@ class Credentials:
         made_up: fill what is missing with something made up: the server is on this machine.
     """
 
-    headers: Sequence[tuple[str, str]] = ()
-    query: Sequence[tuple[str, str]] = ()
-    subprotocol: str | None = None
+    headers: Sequence[tuple[str, str]] = field(default=(), repr=False)
+    query: Sequence[tuple[str, str]] = field(default=(), repr=False)
+    subprotocol: str | None = field(default=None, repr=False)
     variables: Sequence[str] = ()
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     made_up: bool = False
@@ -72,6 +72,29 @@ class Credentials:
         self._ask([f"--field '{printable(n)}=...'" for n, value in values.items() if not value])
         return {name: value for name, value in values.items() if value}
 
+    def used(self, headers: Pairs, path: str) -> tuple[str, ...]:
+        """What `fill` puts where a credential was taken out, to be hidden in a new trace.
+
+        The catalog may not know the place: whoever recorded may have had another one.
+
+        Returns:
+            The longest first, as one may hold another.
+        """
+        given = {name.lower(): value for name, value in self.headers}
+        if self.subprotocol is not None:
+            given["sec-websocket-protocol"] = self.subprotocol
+        secrets = {self._secret() or ""}
+        for name, recorded in headers:
+            before, found, after = recorded.partition(PLACEHOLDER)
+            if found and name.lower() in given:
+                secrets.add(given[name.lower()].removeprefix(before).removesuffix(after))
+        asked = dict(self.query)
+        taken = {name for name, part in query_pairs(path) if _is_taken(part)}
+        secrets.update(asked[name] for name in taken & asked.keys())
+        secrets |= {quote(secret) for secret in secrets}
+        kept = (secret for secret in secrets if len(secret) >= MIN_HIDDEN)
+        return tuple(sorted(kept, key=len, reverse=True))
+
     def _ask(self, missing: list[str]) -> None:
         if not missing:
             return
@@ -83,6 +106,8 @@ class Credentials:
     def _secret(self) -> str | None:
         for name in self.variables:
             if value := self.environment.get(name):
+                if not value.isprintable():
+                    raise UsageError(f"{name} holds a line break or another control character")
                 return value
         return _MADE_UP if self.made_up else None
 
@@ -114,7 +139,7 @@ class Credentials:
         for name, part in query_pairs(path):
             if name in given:
                 parts.append(given.pop(name))
-            elif part.partition("=")[2] == PLACEHOLDER:
+            elif _is_taken(part):
                 secret = self._secret()
                 if secret is None:
                     missing.append(f"--query '{printable(name)}=...'")
@@ -125,6 +150,11 @@ class Credentials:
         parts += given.values()
         before = path.partition("?")[0]
         return before + ("?" + "&".join(parts) if parts else "")
+
+
+def _is_taken(part: str) -> bool:
+    """Whether a parameter's value was taken out."""
+    return part.partition("=")[2] == PLACEHOLDER
 
 
 def _how(name: str, recorded: str) -> str:

@@ -64,14 +64,27 @@ class Records:
         except OSError as error:
             raise UsageError(f"cannot write into {self.folder}: {error.strerror}") from None
 
-    def request(self, request: Request) -> Request:
-        """The request as it may be written."""
-        clean = self.redact([(h[0], h[1]) for h in request.headers], request.path)
-        return replace(request, headers=clean.headers, path=clean.path, redacted=clean.taken)
+    def request(self, request: Request, known: tuple[str, ...] = ()) -> Request:
+        """The request as it may be written.
 
-    def response(self, response: Response, request: Request) -> Response:
-        """The response as it may be written, also without credentials that it repeats."""
-        secrets = self.redact([(h[0], h[1]) for h in request.headers], request.path).secrets
+        Args:
+            known: credentials that are hidden wherever they are.
+        """
+        clean = self.redact([(h[0], h[1]) for h in request.headers], request.path)
+        headers = [[name, hide(value, known)] for name, value in clean.headers]
+        path = hide(clean.path, known)
+        return replace(request, headers=headers, path=path, redacted=clean.taken)
+
+    def response(
+        self, response: Response, request: Request, known: tuple[str, ...] = ()
+    ) -> Response:
+        """The response as it may be written, also without credentials that it repeats.
+
+        Args:
+            known: see `request`.
+        """
+        found = self.redact([(h[0], h[1]) for h in request.headers], request.path).secrets
+        secrets = (*found, *known)
         clean = self.redact([(h[0], h[1]) for h in response.headers])
         headers = [[name, hide(value, secrets)] for name, value in clean.headers]
         body = hide_bytes(response.body, secrets) if response.body is not None else None
