@@ -14,6 +14,7 @@ from typing import Any, NoReturn, TypeVar
 import click
 from rich.console import Console
 from rich.live import Live
+from rich.text import Text
 
 from wsproxy.errors import UsageError
 from wsproxy.load import MAX_SESSIONS, Load, Tally, run
@@ -124,7 +125,7 @@ class _Lines:
     def __call__(self, tally: Tally) -> None:
         if monotonic() >= self._next:
             self._next = monotonic() + _LINE_EVERY
-            self._console.print(_line(tally), soft_wrap=True)
+            self._console.print(Text(_line(tally)), soft_wrap=True)
 
 
 def _screen(tally: Tally) -> Any:

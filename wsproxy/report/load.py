@@ -86,7 +86,7 @@ def _why(found: list[Mapping[str, Any]]) -> Table:
         table.add_column(name)
     for why in found[:_ROWS]:
         cells = (_value(why[name]) for name in ("recorded", "replayed"))
-        table.add_row(short(why["field"], 80), str(why["sessions"]), *cells)
+        table.add_row(Text(short(why["field"], 80)), str(why["sessions"]), *cells)
     return table
 
 
