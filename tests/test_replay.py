@@ -331,6 +331,51 @@ def test_a_server_that_did_not_answer_replays(tmp_path: Path) -> None:
     assert (client.verdict, server.verdict) == ("reproduced", "reproduced")
 
 
+def unanswered(path: Path, *failure: object) -> Path:
+    maker = Maker(path, status=0)
+    maker.recording.add(Failure(maker.tick(100), *failure))  # type: ignore[arg-type]
+    return maker.done()
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [("handshake", True, "Client disconnected."), ("http", False, "server closed connection")],
+)
+def test_silence_before_an_answer_lasts_as_long_as_it_did(
+    failure: tuple[object, ...], tmp_path: Path
+) -> None:
+    trace = unanswered(tmp_path / "t.wstrace", *failure)
+    client, server = asyncio.run(both_ends(trace, trace, tmp_path))
+    assert (client.verdict, server.verdict) == ("reproduced", "reproduced")
+    for verdict in (client, server):
+        session = Session.read(verdict.trace)
+        assert session.failure is not None
+        assert session.failure.from_client is failure[1]
+        assert session.failure.t_ns >= 100 * MS
+
+
+def test_an_answer_after_all_is_no_silence(tmp_path: Path) -> None:
+    trace = unanswered(tmp_path / "t.wstrace", "handshake", True, "Client disconnected.")
+    server = build(good, tmp_path)
+    client, _ = asyncio.run(both_ends(trace, server, tmp_path))
+    assert (client.verdict, client.recorded["status"]) == ("not-reproduced", None)
+    assert client.replayed["status"] == 101
+
+
+def test_an_app_that_waits_longer_than_the_recorded_one(tmp_path: Path) -> None:
+    gave_up = unanswered(tmp_path / "t.wstrace", "handshake", True, "Client disconnected.")
+    waits = unanswered(tmp_path / "u.wstrace", "http", False, "server closed connection")
+
+    async def play() -> Verdict:
+        out = records(tmp_path / "out")
+        async with ReplayServer(gave_up, ServerOptions(timeout=0.1), out) as server:
+            await replay_client(waits, ClientOptions(server.url), out)
+            return await server.verdict()
+
+    verdict = asyncio.run(play())
+    assert (verdict.verdict, verdict.replayed["ending"]) == ("not-reproduced", "open")
+
+
 @pytest.mark.parametrize(
     ("left", "right", "verdict", "field"),
     [

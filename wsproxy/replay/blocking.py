@@ -22,7 +22,7 @@ from wsproxy.recording import Clock, Recording
 from wsproxy.trace import Response
 
 from .answer import AnswerReader
-from .call import Call, no_answer
+from .call import Call
 from .client import BODY_TIMEOUT
 from .connection import CLOSE_TIMEOUT, SEND_TIMEOUT, Receiver, undelivered
 from .player import Player
@@ -124,7 +124,7 @@ def _answer(call: Call, line: BlockingLine, recording: Recording, clock: Clock) 
     What is none is recorded as a failure.
     """
     reader = AnswerReader()
-    deadline = time.monotonic() + call.patience
+    deadline = time.monotonic() + call.waits
     in_body = False
     while not reader.done:
         data = line.take()
@@ -135,12 +135,12 @@ def _answer(call: Call, line: BlockingLine, recording: Recording, clock: Clock) 
         elif (left := deadline - time.monotonic()) > 0:
             line.turn(left)
         else:
-            reader.late(call.patience)
+            reader.late(call.waits)
         if reader.response is not None and not in_body:
             in_body, deadline = True, time.monotonic() + BODY_TIMEOUT
     response = reader.response
     if response is None:
-        no_answer(recording, clock.now(), reader.error or "no answer", line.end)
+        call.no_answer(recording, clock.now(), reader.error or "no answer", line.end)
         return None
     line.put_back(reader.rest)
     return replace(response, t_ns=clock.now())

@@ -33,7 +33,7 @@ from .handshake import (
 from .pace import RECORDED, Pace
 from .recorded import Records
 from .schedule import Schedule, gated
-from .script import Script
+from .script import Script, unanswered_ns
 from .target import Target, proxy_for, trust
 
 
@@ -79,7 +79,8 @@ class Call:
         script: its client's side, if it is at hand.
 
     Attributes:
-        patience: how long the answer to the request may take, seconds.
+        patience: how long the server may take to be reached, seconds.
+        waits: how long the answer to the request may take, seconds.
 
     Raises:
         TraceError: the trace cannot be read.
@@ -106,6 +107,11 @@ class Call:
             *(each for each in self._secrets.values() if len(each) >= MIN_HIDDEN),
         )
         self.patience = options.timeout + self._answered_after()
+        session = self.script.session
+        unanswered = session.failure if session.response is None else None
+        # A client that gave up does so again, at no pace sooner: that nothing came is the point.
+        self._gives_up = unanswered is not None and unanswered.from_client
+        self.waits = self._answered_after() if self._gives_up else self.patience
         self._steps = gated(self.script)
 
     def request(self) -> Request:
@@ -171,6 +177,19 @@ class Call:
         """Whether the session goes on as the recorded one did."""
         return response is not None and response.status == 101 and self.script.session.accepted
 
+    def no_answer(self, recording: Recording, now_ns: int, message: str, end: str | None) -> None:
+        """Record that the request was not answered.
+
+        Args:
+            end: how the server ended the connection, None if it did not.
+        """
+        failure = self.script.session.failure
+        # Recorders behind mitmproxy say "http" of the same.
+        where = "http" if failure is not None and failure.where == "http" else "handshake"
+        recording.add(Failure(now_ns, where, self._gives_up and end is None, message))
+        if end is not None:
+            recording.add(Eof(now_ns, False, end))
+
     # -- what is needed
 
     def _recorded_request(self) -> Request:
@@ -234,24 +253,15 @@ class Call:
         )
 
     def _answered_after(self) -> float:
-        """How long the recorded server took to answer the request, seconds."""
+        """How long the recorded server took to answer the request, or did not, seconds."""
         session = self.script.session
-        if session.request is None or session.response is None:
+        if session.request is None:
             return 0.0
+        if session.response is None:
+            return unanswered_ns(session) / 1e9
         return max(0, session.response.t_ns - session.request.t_ns) / 1e9
 
 
 def message_fields(provider: Provider | None) -> tuple[str, ...]:
     """The JSON fields that carry a provider's credentials."""
     return provider.credentials.message_fields if provider else ()
-
-
-def no_answer(recording: Recording, now_ns: int, message: str, end: str | None) -> None:
-    """Record that the request was not answered.
-
-    Args:
-        end: how the server ended the connection, None if it did not.
-    """
-    recording.add(Failure(now_ns, "handshake", False, message))
-    if end is not None:
-        recording.add(Eof(now_ns, False, end))

@@ -15,7 +15,7 @@ from wsproxy.recording import Clock, Recording
 from wsproxy.trace import Response
 
 from .answer import AnswerReader
-from .call import Call, ClientOptions, no_answer
+from .call import Call, ClientOptions
 from .connection import Connection
 from .player import play
 from .recorded import Records
@@ -117,7 +117,7 @@ async def _answer(
     reader = AnswerReader()
     body_until = 0.0
     try:
-        async with asyncio.timeout(call.patience) as limit:
+        async with asyncio.timeout(call.waits) as limit:
             while not reader.done:
                 data = await connection.head(lambda waiting: len(waiting) or None)
                 if data is None:
@@ -128,10 +128,10 @@ async def _answer(
                     body_until = asyncio.get_running_loop().time() + BODY_TIMEOUT
                     limit.reschedule(body_until)
     except TimeoutError:
-        reader.late(call.patience)
+        reader.late(call.waits)
     response = reader.response
     if response is None:
-        no_answer(recording, clock.now(), reader.error or "no answer", connection.end)
+        call.no_answer(recording, clock.now(), reader.error or "no answer", connection.end)
         return None
     connection.put_back(reader.rest)
     return replace(response, t_ns=clock.now())

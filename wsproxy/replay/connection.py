@@ -173,6 +173,13 @@ class Connection(asyncio.Protocol):
         finally:
             timer.cancel()
 
+    async def until_end(self, seconds: float) -> None:
+        """Wait until the peer ended its direction, for so long at most."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + seconds
+        while self._end is None and (left := until - loop.time()) > 0:
+            await self.changed(left)
+
     # -- what is sent
 
     def send(self, data: bytes) -> None:

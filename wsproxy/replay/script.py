@@ -227,3 +227,11 @@ class _Builder:
 
 def is_close(item: Item) -> bool:
     return isinstance(item, Frame) and item.opcode is Opcode.CLOSE
+
+
+def unanswered_ns(session: Session) -> int:
+    """How long a request had waited when the session ended without any answer; 0 otherwise."""
+    if session.request is None or session.response is not None:
+        return 0
+    ended = session.failure.t_ns if session.failure is not None else session.duration_ns
+    return max(0, ended - session.request.t_ns)

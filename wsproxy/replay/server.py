@@ -28,7 +28,7 @@ from .player import play
 from .progress import AMOUNTS, Gate
 from .recorded import Records
 from .schedule import Schedule, gated
-from .script import Script, Step
+from .script import Script, Step, unanswered_ns
 from .verdict import Played, Verdict, judge_played
 
 _MAX_AT_ONCE = 1000  # connections served at the same time; more wait in the listen queue
@@ -350,14 +350,21 @@ class _Session:
         return Endpoint(schedule, recording, fresh=fresh, deflate=Deflate.parse(extensions))
 
     async def _no_answer(self, recording: Recording) -> None:
-        """End the connection without an answer, as the recorded server did."""
-        session = self.script.session
+        """Be silent for as long as the recorded server was, and end as it did."""
+        session, connection, pace = self.script.session, self.connection, self.options.pace
+        failure = session.failure
+        given_up = failure is not None and failure.from_client  # the app had not waited longer
+        seconds = 0.0 if pace.fast and not given_up else pace.scaled(unanswered_ns(session)) / 1e9
+        await connection.until_end(seconds + self.options.timeout * given_up)
+        if connection.end is not None:
+            recording.add(Failure(self.clock.now(), "handshake", True, "the app left unanswered"))
+            return
+        if failure is None or given_up:
+            return  # nothing ended it
         reset = session.received.ended is not None and session.received.ended.how == "reset"
         if reset:
-            await self.connection.reset()
-        failure = session.failure
-        where, message = (failure.where, failure.message) if failure else ("handshake", "no answer")
-        recording.add(Failure(self.clock.now(), where, False, message))
+            await connection.reset()
+        recording.add(Failure(self.clock.now(), failure.where, False, failure.message))
         recording.add(Eof(self.clock.now(), False, "reset" if reset else "eof"))
 
 
