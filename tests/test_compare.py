@@ -25,6 +25,7 @@ from sessions import (
     audio,
     closed,
     opened,
+    result,
     said,
     write,
 )
@@ -356,6 +357,23 @@ def test_of_more_messages_than_are_told_apart_the_rest_is_compared_as_well(
     left = write(tmp_path / "a", [*opened("/"), *flushes], api="speak")
     right = write(tmp_path / "b", [*opened("/"), *flushes[:-1]], api="speak")
     assert [d.field for d in compare(left, right).differences] == ["messages"]
+
+
+def test_what_follows_a_result_on_its_way_has_to_be_there(tmp_path: Path) -> None:
+    """The app leaves on an error: results of the last moment need not come, the error must."""
+    begun: Records = [*opened("/v1/listen?model=nova-3"), audio(100, APP, b"a" * 320)]
+    error = said(1980, SERVER, {"type": "Error", "description": "too slow"})
+    left = closed(2000, APP, 1000)
+    last = result(1960, "", final=True)
+    whole = write(tmp_path / "a", [*begun, last, error, left])
+    sooner = write(tmp_path / "b", [*begun, error, left])
+    without = write(tmp_path / "c", [*begun, left])
+    assert compare(whole, sooner).same
+    assert compare(sooner, whole).same
+    (difference,) = compare(whole, without).differences
+    assert (difference.field, difference.recorded_frame) == ("messages", 3)
+    (difference,) = compare(without, whole).differences
+    assert (difference.field, difference.replayed_frame) == ("messages", 3)
 
 
 # -- volatile values

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .sequence import Passing, Sequence
+from .sequence import Passing, Place, Sequence
 
 _KINDS_SHOWN = 12  # on either side of the first one that differs
 
@@ -64,10 +64,15 @@ def counted(a: Passing | None, b: Passing | None, name: str = "passing") -> Diff
     return Difference(name, left, right, a.frame if a else None, b.frame if b else None)
 
 
-def at_place(name: str, a: Sequence, b: Sequence, at: int) -> Difference:
+def at_place(name: str, a: Sequence, b: Sequence, at: Place) -> Difference:
     """Two orders of messages, each shown around the first kind that differs."""
-    frames = [seq.items[at].frame if at < len(seq.items) else None for seq in (a, b)]
-    return Difference(name, _kinds(a, at), _kinds(b, at), *frames)
+    i, j = at
+    frames = (_frame(a, i), _frame(b, j))
+    return Difference(name, _kinds(a, i), _kinds(b, j), *frames)
+
+
+def _frame(told: Sequence, at: int) -> int | None:
+    return told.items[at].frame if at < len(told.items) else None
 
 
 def _kinds(told: Sequence, at: int) -> list[str]:

@@ -64,7 +64,9 @@ def _messages(pair: Pair) -> list[Difference]:
     )
     if at is None:
         return []
-    x, y = (told.items[at] if at < len(told.items) else None for told in (a, b))
+    x, y = (
+        told.items[i] if i < len(told.items) else None for told, i in zip((a, b), at, strict=True)
+    )
     if x is None or y is None or x.kind != y.kind:
         return [at_place("messages_sent", a, b, at)]
     return [_content(pair, x.frame, y.frame)]

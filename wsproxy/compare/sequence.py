@@ -45,6 +45,7 @@ class Passing:
 
 
 Due = Callable[[Item], bool]
+Place = tuple[int, int]  # index of an item of the left, and of the right
 
 
 @dataclass(slots=True)
@@ -97,20 +98,29 @@ class Sequence:
         return [item.kind for item in self.items]
 
 
-def first_difference(left: Sequence, right: Sequence, due: Due, firm: Due) -> int | None:
-    """Index of the first item that differs, None where none does.
+def first_difference(left: Sequence, right: Sequence, due: Due, firm: Due) -> Place | None:
+    """Where two orders first differ, None where they do not.
+
+    A run that was on its way is passed over: what follows it may have to be there all the same.
 
     Args:
         due: whether an item of the left has to be there on the right.
         firm: whether an item of the right may not be there without one on the left.
     """
-    for index, (a, b) in enumerate(zip(left.items, right.items, strict=False)):
-        if not a.is_like(b):
-            return index if due(a) or firm(b) else None
-    common = min(len(left.items), len(right.items))
-    missing, added = left.items[common:], right.items[common:]
-    if (missing and due(missing[0])) or (added and firm(added[0])):
-        return common
-    if not missing and not added and left.beyond_sum != right.beyond_sum:
-        return common
-    return None
+    i = j = 0
+    while i < len(left.items) and j < len(right.items):
+        a, b = left.items[i], right.items[j]
+        if a.is_like(b):
+            i, j = i + 1, j + 1
+        elif a.run and not due(a):
+            i += 1
+        elif b.run and not firm(b):
+            j += 1
+        else:
+            return (i, j) if due(a) or firm(b) else None
+    missing = next((k for k, item in enumerate(left.items[i:], i) if due(item)), None)
+    added = next((k for k, item in enumerate(right.items[j:], j) if firm(item)), None)
+    if missing is not None or added is not None:
+        return (i if missing is None else missing, j if added is None else added)
+    ended = i == len(left.items) and j == len(right.items)
+    return (i, j) if ended and left.beyond_sum != right.beyond_sum else None
