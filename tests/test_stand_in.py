@@ -191,6 +191,16 @@ def test_a_command_that_opens_no_session(tmp_path: Path) -> None:
     assert done.returncode == 1
 
 
+def test_a_session_that_cannot_be_recorded_is_told(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    gone = f"import os; os.rmdir({str(out)!r})\n{APP}"
+    where = ["--out", out, "--confdir", tmp_path / "conf"]
+    done = replay(REFUSED, *where, "--", sys.executable, "-c", gone)
+    assert f"error: cannot write into {out}: No such file" in done.stderr
+    assert "opened no session" not in done.stderr
+    assert done.returncode == 2
+
+
 def test_a_command_that_is_not_there(tmp_path: Path) -> None:
     where = ["--out", tmp_path / "out", "--confdir", tmp_path / "conf"]
     done = replay(REFUSED, *where, "--", "no-such-command")

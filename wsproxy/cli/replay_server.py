@@ -216,6 +216,9 @@ class _Run:
                     with suppress(TimeoutError):
                         await asyncio.wait_for(self._server.idle(), _LINGER)
                     serving.cancel()
+                    await asyncio.wait([serving])
+                    if not serving.cancelled():
+                        serving.result()  # such as a folder that cannot be written any more
                     while self._server.waiting:
                         await self._next()
 
