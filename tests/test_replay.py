@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime
+import errno
 import ipaddress
+import os
 import secrets
 import socket
 import ssl
@@ -26,7 +28,7 @@ from wsproxy.redact import Redactor
 from wsproxy.replay import ClientOptions, Pace, ReplayServer, ServerOptions, Verdict, replay_client
 from wsproxy.replay.recorded import Records
 from wsproxy.session import Session
-from wsproxy.trace import Eof, Failure, FrameRecord, Request, Response, TraceReader
+from wsproxy.trace import Eof, Failure, FrameRecord, Request, Response, TraceReader, TraceWriter
 from wsproxy.wire import Close, Frame, Opcode, accept_key
 
 MS = 1_000_000
@@ -665,6 +667,37 @@ def test_an_unwritable_folder(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cannot write"):
         trace = build(good, tmp_path)
         asyncio.run(both_ends(trace, trace, tmp_path))
+
+
+def full_after_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the disk be full once a trace has begun."""
+    flush = TraceWriter.flush
+    begun: set[TraceWriter] = set()
+
+    def flush_once(writer: TraceWriter) -> None:
+        if writer in begun:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        begun.add(writer)
+        flush(writer)
+
+    monkeypatch.setattr(TraceWriter, "flush", flush_once)
+
+
+def test_a_session_that_could_not_be_written_has_no_verdict(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trace = build(good, tmp_path)
+    full_after_the_start(monkeypatch)
+
+    async def play() -> None:
+        out = records(tmp_path / "out")
+        async with ReplayServer(trace, ServerOptions(timeout=2), out) as server:
+            with pytest.raises(UsageError, match="No space left"):
+                await replay_client(trace, ClientOptions(server.url, timeout=2), out)
+            with pytest.raises(UsageError, match="No space left"):
+                await server.verdict()
+
+    asyncio.run(play())
 
 
 def test_a_trace_without_a_handshake(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ from .call import Call
 from .client import BODY_TIMEOUT
 from .connection import CLOSE_TIMEOUT, SEND_TIMEOUT, Receiver, undelivered
 from .player import Player
-from .recorded import Records
+from .recorded import Records, written
 from .schedule import Schedule
 from .target import connect_failed
 from .verdict import Played, Verdict, judge_played
@@ -84,7 +84,7 @@ def play_once_blocking(call: Call, records: Records, schedule: Schedule | None =
     finally:
         line.close()
         recording.end(clock.now(), "stopped")
-    return Played.of(call.trace, recording.path, schedule)
+    return Played.of(call.trace, written(recording), schedule)
 
 
 def _connect(call: Call) -> socket.socket:

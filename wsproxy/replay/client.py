@@ -18,7 +18,7 @@ from .answer import AnswerReader
 from .call import Call, ClientOptions
 from .connection import Connection
 from .player import play
-from .recorded import Records
+from .recorded import Records, written
 from .schedule import Schedule
 from .target import connect_failed
 from .verdict import Played, Verdict, judge_played
@@ -80,7 +80,7 @@ async def play_once(call: Call, records: Records, schedule: Schedule | None = No
     finally:
         connection.abort()  # where it was not closed: this was cancelled
         recording.end(clock.now(), "stopped")
-    return Played.of(call.trace, recording.path, schedule)
+    return Played.of(call.trace, written(recording), schedule)
 
 
 async def _connect(call: Call) -> Connection:

@@ -89,3 +89,15 @@ class Records:
         headers = [[name, hide(value, secrets)] for name, value in clean.headers]
         body = hide_bytes(response.body, secrets) if response.body is not None else None
         return replace(response, headers=headers, body=body, redacted=clean.taken)
+
+
+def written(recording: Recording) -> Path:
+    """The trace of a session that is over.
+
+    Raises:
+        UsageError: a part of it could not be written, so that nothing can be said of the session.
+    """
+    if recording.error is not None:
+        error = recording.error.strerror or recording.error
+        raise UsageError(f"cannot write {recording.path}: {error}")
+    return recording.path

@@ -26,7 +26,7 @@ from .library import Library
 from .pace import RECORDED, Pace
 from .player import play
 from .progress import AMOUNTS, Gate
-from .recorded import Records
+from .recorded import Records, written
 from .schedule import Schedule, gated
 from .script import Script, Step, unanswered_ns
 from .verdict import Played, Verdict, judge_played
@@ -305,7 +305,7 @@ class _Session:
                 await play(endpoint, connection, clock)
         finally:
             recording.end(clock.now(), "stopped")
-        return Played.of(self.part.trace, recording.path, schedule)
+        return Played.of(self.part.trace, written(recording), schedule)
 
     def _request(self, asked: _Asked) -> Request:
         method, path, _ = asked.head.start
