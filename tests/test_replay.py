@@ -613,6 +613,17 @@ def test_a_hostile_trace_prints_nothing_of_its_own(
     assert str(caught.value).isprintable()
 
 
+@pytest.mark.parametrize("name", ["../../evil", "a\0b", "x" * 300, "\x1b[31mred", "..", ""])
+def test_a_hostile_trace_names_no_file(name: str, tmp_path: Path) -> None:
+    start = new_start(Clock(0, 0), provider=name, api=name)
+    recorded = Session()
+    recorded.add(start)
+    made = records(tmp_path).begin(recorded, Clock.start(), "replay-client", None)
+    made.end(0)
+    assert made.path.parent == tmp_path
+    assert made.path.name.endswith(f"Z-websocket-{made.session.id[:8]}.wstrace")
+
+
 @pytest.mark.parametrize("part", ["header", "path", "method"])
 def test_a_hostile_trace_smuggles_no_second_request(part: str, tmp_path: Path) -> None:
     evil = "/ HTTP/1.1\r\nHost: other\r\n\r\nGET /"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import secrets
 import time
 from collections.abc import Callable
@@ -43,6 +44,8 @@ from wsproxy.wire import (
 )
 
 FLUSH_AFTER_NS = 90_000_000  # a block is written once its first record is this old
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")  # of providers and APIs in the catalog
 
 Diagnose = Callable[[Session], list[Finding]]
 
@@ -81,10 +84,13 @@ def new_start(clock: Clock, **values: object) -> Start:
 
 
 def trace_path(folder: Path, start: Start) -> Path:
-    """Where a session's trace goes; nothing in the name comes from the traffic."""
+    """Where a session's trace goes; nothing in the name comes from the traffic.
+
+    Nor from another trace that this one replays, which may say anything to be its provider.
+    """
     when = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(start.started_at_ns / 1e9))
-    name = "-".join([start.provider or "websocket", *([start.api] if start.api else [])])
-    return folder / f"{when}-{name}-{start.session[:8]}{SUFFIX}"
+    names = [name for name in (start.provider, start.api) if name and _NAME.fullmatch(name)]
+    return folder / "-".join([when, *(names or ["websocket"]), f"{start.session[:8]}{SUFFIX}"])
 
 
 class Recording:
