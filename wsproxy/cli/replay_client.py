@@ -80,7 +80,7 @@ def command(
       wsproxy replay client call.wstrace --to wss://staging.example.com/v1/listen \\
           --header 'Authorization: Token ...' --query model=nova-3 --json
     \b
-    A failure that does not come every time; and since when it does:
+    A failure that does not come every time; and since when it does not come any more:
       wsproxy replay client call.wstrace --to ws://127.0.0.1:9000 --until reproduced --repeat 20
       git bisect run wsproxy replay client call.wstrace --to ws://127.0.0.1:9000
     \b
