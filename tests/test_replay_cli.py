@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -198,6 +199,27 @@ def test_repeated_and_counted(trace: Path, tmp_path: Path) -> None:
         done = run("client", trace, "--to", url, "--out", tmp_path / "o", "--repeat", 3, *FAST)
     assert done.stdout.splitlines()[-1] == "3 sessions: 3 reproduced"
     assert done.returncode == 0
+
+
+def test_a_server_that_is_gone_later_is_an_error(trace: Path, tmp_path: Path) -> None:
+    listening = socket.create_server(("127.0.0.1", 0))
+    port = listening.getsockname()[1]
+
+    def answer_once() -> None:
+        connection, _ = listening.accept()
+        listening.close()  # before the first session can end
+        with connection:
+            connection.recv(1 << 16)
+            connection.sendall(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n")
+
+    serving = threading.Thread(target=answer_once)
+    serving.start()
+    to = ("--to", f"ws://127.0.0.1:{port}", "--out", tmp_path / "o")
+    done = run("client", trace, *to, "--repeat", 3, "--json", *FAST)
+    serving.join()
+    assert len(done.stdout.splitlines()) == 1
+    assert "stopped at session 2 of 3: cannot reach" in done.stderr
+    assert done.returncode == 2
 
 
 def test_until_it_is_reproduced(trace: Path, tmp_path: Path) -> None:

@@ -110,7 +110,8 @@ def command(
     verdicts: list[Verdict] = []
     records = records_in(out)
 
-    async def play() -> None:
+    async def play() -> int:
+        """The status of the error that ended it; 0 without one."""
         call = Call(trace, options)
         for number in range(many):
             try:
@@ -119,17 +120,20 @@ def command(
                 if not verdicts:
                     raise
                 screen.warn(f"stopped at session {number + 1} of {many}: {error}")
-                return
+                return error.exit_status
             screen.verdict(verdicts[-1])
             if verdicts[-1].verdict == until:
-                return
+                break
+        return 0
 
     def known() -> str:
         return counted(verdicts, many) if verdicts else "no verdict; what came is in the trace"
 
     try:
-        screen.run(play, known)
+        failed = screen.run(play, known)
     except Interrupted:
         sys.exit(INTERRUPTED)
     screen.counts(verdicts)
+    if failed:
+        sys.exit(failed)  # what was asked for is not done, whatever came before
     leave(verdicts, until)
