@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import re
@@ -13,10 +14,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from mitmproxy.addons.proxyserver import Proxyserver
+from mitmproxy.exceptions import OptionsError
+from mitmproxy.test import taddons, tflow, tutils
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
 from test_capture import listens, unused_port, wait_until
+from wsproxy.capture.stand_in import StandIn
 from wsproxy.compare import Rules, compare
 from wsproxy.session import Session
 from wsproxy.trace import FrameRecord, TraceReader
@@ -146,6 +151,25 @@ def test_a_bad_option_ends_it_with_a_line(option: str, says: str, tmp_path: Path
     with mitmdump(tmp_path, option) as (process, _, log):
         assert process.wait(20) == 1
     assert says in log.read_text()
+
+
+def test_what_is_served_stays_while_it_runs(tmp_path: Path) -> None:
+    async def change() -> None:
+        addon = StandIn()
+        with taddons.context(Proxyserver(), addon) as context:
+            context.configure(addon, wsproxy_replay=str(STALL), wsproxy_replay_out=str(tmp_path))
+            await addon.running()
+            try:
+                for option in ("wsproxy_replay", "wsproxy_replay_pace"):
+                    with pytest.raises(OptionsError, match="while it runs"):
+                        context.configure(addon, **{option: str(REFUSED)})
+                request = tflow.tflow(req=tutils.treq(host="api.deepgram.com", path=b"/v1/listen"))
+                addon.requestheaders(request)
+                assert request.request.host == "127.0.0.1"
+            finally:
+                await addon.done()
+
+    asyncio.run(change())
 
 
 # ---- `wsproxy replay server` with a command

@@ -25,6 +25,10 @@ from wsproxy.replay.recorded import Records
 
 from .lead import OTHERS, Lead
 
+_OPTIONS = frozenset(
+    {"wsproxy_replay", "wsproxy_replay_out", "wsproxy_replay_pace", "wsproxy_replay_others"}
+)
+
 logger = logging.getLogger(__name__)
 
 
@@ -63,8 +67,11 @@ class StandIn(Lead):
         )
 
     def configure(self, updated: set[str]) -> None:
-        if self._given or "wsproxy_replay" not in updated:
+        if self._given or updated.isdisjoint(_OPTIONS):
             return
+        if self._telling is not None:
+            # A server that is not up answers nothing, and requests would go to the API itself.
+            raise exceptions.OptionsError("wsproxy_replay: not to be changed while it runs")
         options = ctx.options
         if not options.wsproxy_replay:
             raise exceptions.OptionsError("wsproxy_replay: name a trace, or a folder of traces")
