@@ -824,6 +824,27 @@ def test_an_app_is_refused_as_recorded(tmp_path: Path) -> None:
     assert b"INVALID_AUTH" in response.body
 
 
+def test_a_connection_that_waits_for_its_turn_is_closed_at_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wsproxy.replay.server._MAX_AT_ONCE", 1)
+
+    async def play() -> list[bytes]:
+        options = ServerOptions(timeout=60)
+        async with ReplayServer(build(refused, tmp_path), options, records(tmp_path)) as server:
+            first = await asyncio.open_connection(*server.address)
+            second = await asyncio.open_connection(*server.address)
+            while len(asyncio.all_tasks()) < 3:  # until both are served
+                await asyncio.sleep(0)
+        async with asyncio.timeout(10):
+            ends = [await reader.read() for reader, _ in (first, second)]
+        for _, writer in (first, second):
+            writer.close()
+        return ends
+
+    assert asyncio.run(play()) == [b"", b""]
+
+
 def test_a_health_check_is_no_session(tmp_path: Path) -> None:
     async def check(url: str) -> object:
         host, port = url.removeprefix("ws://").split(":")

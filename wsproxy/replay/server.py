@@ -31,7 +31,7 @@ from .schedule import Schedule, gated
 from .script import Script, Step, unanswered_ns
 from .verdict import Played, Verdict, judge_played
 
-_MAX_AT_ONCE = 1000  # connections served at the same time; more wait in the listen queue
+_MAX_AT_ONCE = 1000  # connections served at the same time; more wait, with 1 MiB each at most
 _SCRIPTS = 8  # of a folder's traces so many are kept in memory
 _SLOW_ANSWER_NS = 50_000_000  # an answer sooner than that was no wait
 _CLOSING = [["Connection", "close"]]
@@ -178,23 +178,26 @@ class ReplayServer:
         task.add_done_callback(self._tasks.discard)
 
     async def _serve(self, connection: Connection) -> None:
-        async with self._room:
-            clock = Clock.start()
-            try:
-                asked = await self._asked(connection)
-                if asked is None:
-                    return
-                chosen = await self._choose(asked)
-                if isinstance(chosen, Response):
-                    connection.send(answer_bytes(chosen))
-                    return
-                session = _Session(self.options, self._records, chosen, connection, clock)
-                played = await session.play(asked)
-                self._verdicts.put_nowait(await self._judge(played))
-            except Exception as error:  # a task's own would reach nobody
-                self._verdicts.put_nowait(error)
-            finally:
-                await connection.close()
+        try:
+            async with self._room:
+                await self._session(connection)
+        except Exception as error:  # a task's own would reach nobody
+            self._verdicts.put_nowait(error)
+        finally:
+            await connection.close()
+
+    async def _session(self, connection: Connection) -> None:
+        clock = Clock.start()
+        asked = await self._asked(connection)
+        if asked is None:
+            return
+        chosen = await self._choose(asked)
+        if isinstance(chosen, Response):
+            connection.send(answer_bytes(chosen))
+            return
+        session = _Session(self.options, self._records, chosen, connection, clock)
+        played = await session.play(asked)
+        self._verdicts.put_nowait(await self._judge(played))
 
     async def _judge(self, played: Played) -> Verdict:
         """Judge in a thread, one session at a time: the others have to keep their pace."""
