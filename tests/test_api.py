@@ -28,16 +28,19 @@ GOOD = SAMPLES / "wire" / "accepted-listen.wstrace"
 LISTEN = "/v1/listen?model=nova-3&encoding=linear16&sample_rate=16000"
 KEY = {"Authorization": "Token 0123456789"}
 TWICE = '[[step]]\ncondition = "deepgram.listen.NET-0000"\ntimes = 2\n[[step]]\n'
-# An app of its own, which has nothing but its environment.
+# An app of its own, which has nothing but its environment. Not the threaded client: one that
+# reads and writes TLS in two threads hangs now and then on Pythons that do not lock SSL objects.
 APP = f"""
-import sys
-from websockets.sync.client import connect
-with connect("wss://api.deepgram.com{LISTEN}", additional_headers={KEY!r}) as session:
-    session.send(bytes(3200))
-    try:
-        session.recv()
-    except Exception as error:
-        print(error.rcvd.reason)
+import asyncio
+from websockets.asyncio.client import connect
+async def main():
+    async with connect("wss://api.deepgram.com{LISTEN}", additional_headers={KEY!r}) as session:
+        await session.send(bytes(3200))
+        try:
+            await session.recv()
+        except Exception as error:
+            print(error.rcvd.reason)
+asyncio.run(main())
 """
 
 
@@ -48,9 +51,10 @@ def confdir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def nothing_is_left() -> Iterator[None]:
-    before = set(threading.enumerate())
     yield
-    assert set(threading.enumerate()) <= before
+    # The client that the tests use has threads as well, and leaves them to end by themselves.
+    names = [thread.name for thread in threading.enumerate()]
+    assert not [name for name in names if name.startswith(("wsproxy", "simulator", "asyncio"))]
 
 
 def app(url: str, audio: bytes = bytes(3200), path: str = LISTEN) -> str:
