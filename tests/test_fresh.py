@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wsproxy.replay.fresh import Fresh, Given, fill_secrets, lacking, moved_since
+from wsproxy.replay.progress import MAX_KINDS, Counter, Gate
 from wsproxy.wire import Frame, Opcode
 
 SESSION = "3d8f6779-46de-4d06-87ce-7ac2ad2dd098"
@@ -121,3 +122,13 @@ def test_any_message_keeps_its_length(payload: bytes, opcode: Opcode, fin: bool)
 @pytest.mark.parametrize("start", [0, 1_700_000_000_123_456_789, (1 << 63) - 1])
 def test_any_start_is_a_time(start: int) -> None:
     assert moved_since(start, start + 5_000_000_000).total_seconds() in (5, 0)
+
+
+def test_a_flood_of_kinds_is_not_kept() -> None:
+    flood = [message(type=f"kind {n}", session_id=SESSION) for n in range(2 * MAX_KINDS)]
+    counter = Counter(Gate("once", by_kind=True))
+    for each in flood:
+        counter.take(each)
+    assert len(counter.progress.texts) == MAX_KINDS
+    assert len(given_by(*flood).values) == MAX_KINDS
+    assert counter.take(flood[0])  # what is known still counts

@@ -24,6 +24,8 @@ from wsproxy.compare import MAX_TEXT, kind_of
 from wsproxy.redact import PLACEHOLDER
 from wsproxy.wire import Frame, Opcode
 
+from .progress import MAX_KINDS
+
 # Each begins with the end of the field's name: what precedes it costs nothing.
 _ID = re.compile(
     rb"id\"?\s{0,4}:\s{0,4}\"?"
@@ -63,6 +65,8 @@ class Given:
         if len(frame.payload) > MAX_TEXT:
             return
         kind = kind_of(frame.payload)
+        if kind not in self._seen and len(self._seen) >= MAX_KINDS:
+            return
         number = self._seen[kind] = self._seen.get(kind, 0) + 1
         for found in _ID.finditer(frame.payload):
             place = (kind, number, _name(found))

@@ -9,6 +9,8 @@ from wsproxy.catalog import Api
 from wsproxy.compare.kinds import MAX_TEXT, is_interim, keeps_alive, kind_of
 from wsproxy.wire import Frame, Garbage, Opcode
 
+MAX_KINDS = 1000  # of messages that are told apart; no API has so many, but a flood may
+
 AMOUNTS = ("bytes", "frames", "seconds")
 
 
@@ -159,5 +161,7 @@ class Counter:
         texts = self.progress.texts
         count = texts.get(kind, 0)
         if count and self._gate.by_kind and self._gate.passing(kind):
+            return
+        if not count and len(texts) >= MAX_KINDS:
             return
         self.progress = replace(self.progress, texts={**texts, kind: count + 1})
