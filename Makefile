@@ -27,9 +27,10 @@ tests-newer: $(READY)
 	if [ -z "$$newer" ]; then echo "no Python newer than $(BIN)/python found: tested on that one only"; \
 	else $(MAKE) --no-print-directory tests PYTHON="$$newer" VENV=.venv-newer; fi
 
-bench: $(READY)  ## side by side with bare mitmproxy and a plain relay; reading a long trace
+bench: $(READY)  ## side by side with bare mitmproxy and a plain relay; reading a long trace; how late replay is
 	$(BIN)/python -m benchmarks
 	$(BIN)/python -m benchmarks.explain
+	$(BIN)/python -m benchmarks.replay
 
 soak: $(READY)  ## the slow end of the tests
 	$(BIN)/python -m pytest -m soak -o timeout=0
