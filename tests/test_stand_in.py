@@ -15,12 +15,15 @@ from pathlib import Path
 
 import pytest
 from mitmproxy.addons.proxyserver import Proxyserver
+from mitmproxy.connection import Server
 from mitmproxy.exceptions import OptionsError
+from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 from mitmproxy.test import taddons, tflow, tutils
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
 from test_capture import listens, unused_port, wait_until
+from wsproxy.capture.lead import Lead
 from wsproxy.capture.stand_in import StandIn
 from wsproxy.compare import Rules, compare
 from wsproxy.session import Session
@@ -151,6 +154,24 @@ def test_a_bad_option_ends_it_with_a_line(option: str, says: str, tmp_path: Path
     with mitmdump(tmp_path, option) as (process, _, log):
         assert process.wait(20) == 1
     assert says in log.read_text()
+
+
+@pytest.mark.parametrize(
+    ("host", "others", "refused"),
+    [
+        ("api.deepgram.com", "pass", True),
+        ("example.com", "pass", False),
+        ("example.com", "refuse", True),
+        ("127.0.0.1", "refuse", False),
+    ],
+)
+def test_what_is_no_request_does_not_reach_the_api(host: str, others: str, refused: bool) -> None:
+    """Such as a tunnel with something else than HTTP in it."""
+    served = {"api.deepgram.com"}
+    lead = Lead(lambda host, _: ("127.0.0.1", 1) if host in served else None, others=others)
+    server = Server(address=(host, 443))
+    lead.server_connect(ServerConnectionHookData(server, tflow.tclient_conn()))
+    assert (server.error is not None) is refused
 
 
 def test_what_is_served_stays_while_it_runs(tmp_path: Path) -> None:

@@ -75,7 +75,8 @@ class Lead:
 
     def server_connect(self, data: ServerConnectionHookData) -> None:
         """Not all that goes through a proxy is a request."""
-        if self._others != "pass":
+        host = data.server.address[0] if data.server.address else ""
+        if self._others != "pass" or self._answer(host, "/") is not None:
             keep_here(data)
 
 
