@@ -230,7 +230,7 @@ def as_client(setting: Setting, port: int, folder: Path) -> Figures:
     """In one process, without verdicts."""
 
     async def body() -> Figures:
-        options = ClientOptions(f"ws://127.0.0.1:{port}", Pace.parse(setting.pace))
+        options = ClientOptions(f"ws://127.0.0.1:{port}", pace=Pace.parse(setting.pace))
         call, recorded = Call(setting.trace, options), records(folder)
         annotate(call.script.session, catalog=load_catalog())
         schedules = [call.schedule() for _ in range(setting.sessions)]
@@ -252,7 +252,7 @@ def as_clients(setting: Setting, port: int, folder: Path) -> Figures:
     """As `replay client --sessions` does it: in several processes, with verdicts."""
     tally = run_load(
         setting.trace,
-        ClientOptions(f"ws://127.0.0.1:{port}", Pace.parse(setting.pace)),
+        ClientOptions(f"ws://127.0.0.1:{port}", pace=Pace.parse(setting.pace)),
         Load(setting.sessions, setting.ramp, keep="none"),
         partial(records, folder),
     )

@@ -90,12 +90,13 @@ def test_the_public_names() -> None:
     [
         (
             wsproxy.serve,
-            "what condition after plan silence pace match strict timeout out proxy confdir",
+            "what condition after plan silence pace match gate strict timeout out proxy confdir",
         ),
         (wsproxy.open, "path"),
         (
             wsproxy.api.replay,
-            "trace to pace headers query subprotocol fields proxy insecure ca timeout strict out",
+            "trace to pace headers query subprotocol fields proxy insecure ca timeout strict "
+            "max_wer keep_ids out",
         ),
         (wsproxy.record, "out hosts to network confdir"),
     ],

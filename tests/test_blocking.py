@@ -62,7 +62,7 @@ async def both_ends(
     serving = ServerOptions(pace=Pace.parse(pace), timeout=3)
     async with ReplayServer(server, serving, records(folder / "server")) as running:
         to = f"{scheme}://127.0.0.1:{running.address[1]}"
-        call = Call(client, ClientOptions(to, Pace.parse(pace), timeout=3))
+        call = Call(client, ClientOptions(to, pace=Pace.parse(pace), timeout=3))
         played = await in_a_thread(call, folder / "client")
         async with asyncio.timeout(20):
             return played, await running.verdict()

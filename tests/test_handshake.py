@@ -19,6 +19,10 @@ def test_accept_key_as_websockets_has_it(key):
     assert accept_key(key.hex()) == websockets_accept_key(key.hex())
 
 
+def test_a_key_of_any_bytes_has_one():
+    assert accept_key(b"\xff\xfe".decode("utf-8", "surrogateescape"))
+
+
 def test_headers_are_found_in_any_case_and_joined():
     headers = [("Upgrade", "websocket"), ("X-A", "1"), ("x-a", "2")]
     assert header(headers, "x-A") == "1, 2"

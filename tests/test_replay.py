@@ -255,7 +255,7 @@ async def both_ends(
     out = records(folder / "out")
     options = ServerOptions(pace=Pace.parse(pace), timeout=2)
     async with ReplayServer(server_trace, options, out) as server:
-        to = ClientOptions(server.url, Pace.parse(pace), timeout=2)
+        to = ClientOptions(server.url, pace=Pace.parse(pace), timeout=2)
         client = await replay_client(client_trace, to, out)
         return client, await server.verdict()
 
@@ -468,6 +468,28 @@ def test_a_server_that_speaks_something_else(answer: bytes, tmp_path: Path) -> N
     assert verdict.replayed["ending"] == "failed"
 
 
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        ("Upgrade: websocket\r\nSec-WebSocket-Accept: AAAA", "not that of the key"),
+        ("Upgrade: websocket", "not that of the key"),
+        ("Connection: close", "no Upgrade: websocket"),
+        ("X: y\r\n" * 2000, "over 2000 headers"),
+    ],
+)
+def test_a_handshake_that_a_client_fails(answer: str, says: str, tmp_path: Path) -> None:
+    async def other(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(f"HTTP/1.1 101 Switching\r\n{answer}\r\n\r\n".encode())
+        writer.close()
+
+    verdict = asyncio.run(against(build(close_1011, tmp_path), tmp_path, other))
+    assert verdict.replayed["ending"] == "failed"
+    failures = [r for r in TraceReader(verdict.trace) if isinstance(r, Failure)]
+    assert len(failures) == 1
+    assert says in failures[0].message
+
+
 def test_a_server_that_floods_is_left_in_time(tmp_path: Path) -> None:
     async def flood(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await upgrade(reader, writer)
@@ -641,7 +663,8 @@ def test_a_hostile_trace_smuggles_no_second_request(part: str, tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    "url", ["ws://h/a b", "127.0.0.1:1", "ftp://h/", "ws://", "ws://h:port/", "ws://[::1"]
+    "url",
+    ["ws://h/a b", "127.0.0.1:1", "ftp://h/", "ws://", "ws://h:port/", "ws://[::1", "ws://a:b@h/"],
 )
 def test_a_bad_url(url: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError):
@@ -843,6 +866,38 @@ def test_a_connection_that_waits_for_its_turn_is_closed_at_the_end(
         return ends
 
     assert asyncio.run(play()) == [b"", b""]
+
+
+def test_a_key_that_is_none_is_answered(tmp_path: Path) -> None:
+    async def ask(url: str) -> object:
+        host, port = url.removeprefix("ws://").split(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        head = b"GET /v1/listen HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n"
+        writer.write(head + b"Sec-WebSocket-Key: \xff\xfe\r\n\r\n")
+        answer = await reader.readuntil(b"\r\n\r\n")
+        writer.close()
+        return answer
+
+    _, answer = asyncio.run(served(build(close_1011, tmp_path), tmp_path, ask))
+    assert bytes(answer).startswith(b"HTTP/1.1 101 ")  # type: ignore[call-overload]
+
+
+def test_what_asks_for_nothing_is_told(tmp_path: Path) -> None:
+    told: list[str] = []
+
+    async def body() -> None:
+        trace, out = build(close_1011, tmp_path), records(tmp_path / "out")
+        options = ServerOptions(timeout=1)
+        async with ReplayServer(trace, options, out, on_refused=told.append) as server:
+            host, port = server.url.removeprefix("ws://").split(":")
+            reader, writer = await asyncio.open_connection(host, int(port))
+            writer.write(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03")
+            assert await reader.read() == b""
+            writer.close()
+
+    asyncio.run(body())
+    assert len(told) == 1
+    assert "TLS" in told[0]
 
 
 def test_a_health_check_is_no_session(tmp_path: Path) -> None:

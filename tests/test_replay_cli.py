@@ -27,7 +27,11 @@ UPGRADE = [["Upgrade", "websocket"], ["Connection", "Upgrade"]]
 @pytest.fixture
 def trace(tmp_path: Path) -> Path:
     """A client that stalls and is closed with NET-0001."""
-    path = tmp_path / "call.wstrace"
+    return recorded(tmp_path / "call.wstrace", Close(1011, "NET-0001\x1b[31m"))
+
+
+def recorded(path: Path, close: Close) -> Path:
+    """A session that the server ends like this."""
     recording = Recording(path, new_start(Clock(0, 0), provider="deepgram", api="listen"))
     headers = [["Host", "api.deepgram.com"], *UPGRADE, ["Sec-WebSocket-Key", KEY]]
     headers += [["Sec-WebSocket-Version", "13"], ["Authorization", "Token REDACTED"]]
@@ -35,9 +39,9 @@ def trace(tmp_path: Path) -> Path:
     accept = [*UPGRADE, ["Sec-WebSocket-Accept", accept_key(KEY)]]
     recording.response(Response(MS, 101, headers=accept))
     recording.data(2 * MS, True, Frame(Opcode.BINARY, b"a" * 640, mask=b"abcd").serialize())
-    close = Close(1011, "NET-0001\x1b[31m").serialize()
-    recording.data(90 * MS, False, Frame(Opcode.CLOSE, close).serialize())
-    recording.data(91 * MS, True, Frame(Opcode.CLOSE, close[:2], mask=b"abcd").serialize())
+    payload = close.serialize()
+    recording.data(90 * MS, False, Frame(Opcode.CLOSE, payload).serialize())
+    recording.data(91 * MS, True, Frame(Opcode.CLOSE, payload[:2], mask=b"abcd").serialize())
     recording.eof(Eof(92 * MS, False))
     recording.eof(Eof(93 * MS, True))
     recording.end(94 * MS)
@@ -163,6 +167,8 @@ def test_a_verdict_with_differences(trace: Path, tmp_path: Path) -> None:
         (["client", "{trace}", "--to", "nonsense"], 2, "not a ws:// or wss:// URL"),
         (["client", "{trace}", "--to", "wss://api.example.com"], 2, "DEEPGRAM_API_KEY"),
         (["client", "{trace}", "--to", "ws://127.0.0.1:1", "--header", "x"], 2, "NAME: VALUE"),
+        (["client", "{trace}", "--to", "ws://me:word@127.0.0.1:1"], 2, "give them with --header"),
+        (["client", "{trace}", "--to", "ws://127.0.0.1:1", "--timeout", "nan"], 2, "not a number"),
         (["client", "{trace}", "--to", "wss://127.0.0.1:1", "--ca", "/nowhere"], 2, "certificates"),
         (["client", "/nowhere", "--to", "ws://127.0.0.1:1"], 3, "/nowhere"),
         (["client", __file__, "--to", "ws://127.0.0.1:1"], 3, "not a trace"),
@@ -248,6 +254,36 @@ def test_until_what_does_not_come(trace: Path, tmp_path: Path) -> None:
     assert done.returncode == 1
 
 
+def test_bisect_takes_a_failure_that_comes_for_bad(trace: Path, tmp_path: Path) -> None:
+    with serving_for_ever(trace, tmp_path) as url:
+        done = run("client", trace, "--to", url, "--out", tmp_path / "o", "--bisect", *FAST)
+    assert "reproduced" in done.stdout
+    assert done.returncode == 1
+
+
+def test_bisect_takes_a_session_without_it_for_good(tmp_path: Path) -> None:
+    trace = recorded(tmp_path / "bad.wstrace", Close(1002, "protocol error"))
+    good = recorded(tmp_path / "good.wstrace", Close(1000))
+    with serving_for_ever(good, tmp_path) as url:
+        done = run("client", trace, "--to", url, "--out", tmp_path / "o", "--bisect", *FAST)
+    assert "not-reproduced" in done.stdout, done.stdout
+    assert done.returncode == 0
+
+
+def test_bisect_skips_where_there_is_no_server(trace: Path, tmp_path: Path) -> None:
+    to = f"ws://127.0.0.1:{free_port()}"
+    done = run("client", trace, "--to", to, "--out", tmp_path / "o", "--bisect", *FAST)
+    assert "cannot reach 127.0.0.1" in done.stderr
+    assert done.returncode == 125
+
+
+@pytest.mark.parametrize("secret", ["--header=Token 5e1f", "--query=5e1f", "--field=5e1f"])
+def test_what_is_given_is_not_repeated(secret: str, trace: Path, tmp_path: Path) -> None:
+    done = run("client", trace, "--to", "ws://127.0.0.1:1/?key=5e1f", "--out", tmp_path, secret)
+    assert done.returncode == 2
+    assert "5e1f" not in done.stdout + done.stderr
+
+
 @contextlib.contextmanager
 def serving_for_ever(trace: Path, folder: Path, sessions: int = 0) -> Iterator[str]:
     options = ["--json", "--out", folder / "served", "--sessions", sessions, *FAST]
@@ -291,7 +327,6 @@ def test_a_folder_is_served_once_each(trace: Path, tmp_path: Path) -> None:
         (["--pace", "x0"], "pace 'x0'"),
         (["--pace", "quick"], "give recorded, fast, causal, or a speed such as x2"),
         (["--match", "colour"], "cannot match on 'colour'"),
-        (["--max-wer", "nan"], "give a number"),
     ],
 )
 def test_a_bad_option_of_the_server_is_one_line(

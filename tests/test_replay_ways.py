@@ -205,7 +205,7 @@ async def sent_when_closed(
 
     It sends one, and the next when the server has had the time to close after it.
     """
-    options = ServerOptions(audio=audio, timeout=5)
+    options = ServerOptions(gate=audio, timeout=5)
     async with (
         ReplayServer(trace, options, records(folder / "out")) as server,
         websockets.connect(server.url + asked) as ws,
@@ -246,7 +246,7 @@ def test_an_app_meets_the_failure_at_the_same_point(
 def test_seconds_need_an_encoding_that_tells_them(tmp_path: Path) -> None:
     trace = both_eof(Maker(tmp_path / "t.wstrace").server(text("{}"), close(1000)))
     with pytest.raises(UsageError, match="seconds"):
-        ReplayServer(trace, ServerOptions(audio="seconds"), records(tmp_path / "out"))
+        ReplayServer(trace, ServerOptions(gate="seconds"), records(tmp_path / "out"))
 
 
 # ---- what a server takes that is not the recorded request

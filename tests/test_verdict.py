@@ -15,7 +15,7 @@ from wsproxy.recording import Clock, Recording, new_start
 from wsproxy.replay.pace import Pace
 from wsproxy.replay.schedule import Schedule
 from wsproxy.replay.script import Script
-from wsproxy.replay.verdict import Verdict, judge
+from wsproxy.replay.verdict import Played, Verdict, judge, judge_played
 from wsproxy.trace import Eof, Failure, Request, Response
 from wsproxy.wire import Close, Frame, Opcode
 
@@ -272,6 +272,16 @@ def test_a_recording_with_gaps_is_told(tmp_path: Path) -> None:
 
 BROKEN = replace(FAILED, close=Close(1002, "protocol error"))  # no matter of time
 ANOTHER = replace(FAILED, close=Close(4999, "another"))
+
+
+def test_a_timeout_that_came_at_another_point_is_unproven(tmp_path: Path) -> None:
+    recorded = replace(FAILED, sent=tuple(bytes([n]) * 100 for n in range(10)))
+    left = recorded.write(tmp_path / "left.wstrace")
+    right = FAILED.write(tmp_path / "right.wstrace")
+    schedule = Schedule(Script.read(left, "client"), timeout_ns=MS)
+    played = replace(Played.of(left, right, schedule), dropped=9)
+    assert judge_played(played).verdict == "unproven"
+    assert judge_played(replace(played, dropped=2)).verdict == "reproduced"
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,9 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from wsproxy.compare import Rules
+from wsproxy.compare import STANDARD, Rules
 from wsproxy.replay import ClientOptions, Pace, Verdict, replay_client
-
-from .records import records_in
+from wsproxy.replay.recorded import Records
 
 
 def replay(
@@ -28,6 +27,8 @@ def replay(
     ca: str | os.PathLike[str] | None = None,
     timeout: float = 10.0,
     strict: bool = False,
+    max_wer: float = STANDARD.max_wer,
+    keep_ids: bool = False,
     out: str | os.PathLike[str] = "recordings",
 ) -> Verdict:
     """Replay a trace as the client, as `wsproxy replay client` does, and wait for the verdict.
@@ -47,6 +48,8 @@ def replay(
         ca: file with certificates to trust, PEM.
         timeout: seconds that the server may take longer than in the recording.
         strict: every frame has to be equal; ids are sent as recorded.
+        max_wer: word errors a word up to which two transcripts are the same.
+        keep_ids: send ids and times in messages as recorded.
         out: folder for the trace of the replay.
 
     Raises:
@@ -56,21 +59,21 @@ def replay(
     """
     options = ClientOptions(
         to,
-        Pace.parse(pace),
-        list((headers or {}).items()),
-        list((query or {}).items()),
-        subprotocol,
-        list((fields or {}).items()),
-        proxy,
-        insecure,
-        Path(ca) if ca is not None else None,
-        timeout,
-        strict,
-        Rules(strict),
+        pace=Pace.parse(pace),
+        headers=list((headers or {}).items()),
+        query=list((query or {}).items()),
+        subprotocol=subprotocol,
+        fields=list((fields or {}).items()),
+        proxy=proxy,
+        insecure=insecure,
+        ca=Path(ca) if ca is not None else None,
+        timeout=timeout,
+        keep_ids=keep_ids or strict,
+        rules=Rules(strict, max_wer),
     )
 
     def run() -> Verdict:
-        return asyncio.run(replay_client(Path(trace), options, records_in(Path(out))))
+        return asyncio.run(replay_client(Path(trace), options, Records.into(Path(out))))
 
     try:
         asyncio.get_running_loop()

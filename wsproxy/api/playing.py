@@ -44,7 +44,7 @@ class Playing:
 
     async def _settled(self, timeout: float) -> bool:  # noqa: ASYNC109  # told, not raised
         with suppress(TimeoutError):
-            await asyncio.wait_for(self.server.idle(), timeout)
+            await asyncio.wait_for(self.server.idle(timeout), timeout)
             # The verdicts of the last ones are there, and collected at the loop's next turn.
             while self.server.waiting:  # noqa: ASYNC110
                 await asyncio.sleep(0)

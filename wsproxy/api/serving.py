@@ -13,10 +13,10 @@ from wsproxy.catalog import load
 from wsproxy.compare import Rules
 from wsproxy.errors import UsageError
 from wsproxy.replay import Pace, ReplayServer, ServerOptions
+from wsproxy.replay.recorded import Records
 from wsproxy.simulate import Limits, Moment, Plan, Step, serve_in_thread
 
 from .playing import playing
-from .records import records_in
 from .served import Served, ServedPlan, ServedTrace
 
 
@@ -30,6 +30,7 @@ def serve(
     silence: float | None = None,
     pace: str = "recorded",
     match: Sequence[str] = (),
+    gate: str = "bytes",
     strict: bool = False,
     timeout: float = 10.0,
     out: str | os.PathLike[str] | None = None,
@@ -51,6 +52,7 @@ def serve(
         pace: of a trace: "recorded", "x2", "x0.5", "causal" or "fast".
         match: what of a request has to be as recorded: "host", "path", "query",
             "query.NAME", "subprotocol", "attempt".
+        gate: what of the app's audio the recorded steps wait for: "bytes", "frames" or "seconds".
         strict: every frame that the code under test sends has to be as recorded.
         timeout: seconds that it may take longer than in the recording.
         out: folder for the traces of what it did; None: one that is deleted at the end.
@@ -74,11 +76,12 @@ def serve(
                 sessions=0,
                 timeout=timeout,
                 match=tuple(match),
+                gate=gate,
                 keep_ids=strict,
                 rules=Rules(strict),
                 proxied=True,
             )
-            records = records_in(Path(folder if out is None else out))
+            records = Records.into(Path(folder if out is None else out))
             refused: list[str] = []
             server = ReplayServer(Path(what), options, records, on_refused=refused.append)
             running = stack.enter_context(playing(server))

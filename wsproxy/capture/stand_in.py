@@ -10,16 +10,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from functools import partial
 from pathlib import Path
 
 from mitmproxy import ctx, exceptions
 from mitmproxy.addonmanager import Loader
 
-from wsproxy import catalog
-from wsproxy.diagnose import annotate
 from wsproxy.errors import WsproxyError
-from wsproxy.redact import Redactor, fingerprint_key
 from wsproxy.replay import Pace, ReplayServer, ServerOptions
 from wsproxy.replay.recorded import Records
 
@@ -30,6 +26,9 @@ _OPTIONS = frozenset(
 )
 
 logger = logging.getLogger(__name__)
+
+
+_NOWHERE = ("127.0.0.1", 0)  # connecting to it fails
 
 
 class StandIn(Lead):
@@ -44,6 +43,7 @@ class StandIn(Lead):
         super().__init__(self._where, others=others)
         self._server = server
         self._given = server is not None
+        self._up = False
         self._telling: asyncio.Task[None] | None = None
 
     # -- mitmproxy's life cycle
@@ -91,6 +91,7 @@ class StandIn(Lead):
             self._others = ctx.options.wsproxy_replay_others
         await super().running()
         await self._server.__aenter__()
+        self._up = True
         if not self._given:
             self._telling = asyncio.create_task(self._tell(self._server))
 
@@ -99,7 +100,8 @@ class StandIn(Lead):
             self._telling.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._telling
-        if self._server is not None:
+        if self._server is not None and self._up:
+            self._up = False
             await self._server.__aexit__()
         await super().done()
 
@@ -107,13 +109,14 @@ class StandIn(Lead):
         server = self._server
         if server is None or not server.library.answers_for(host, target):
             return None
-        return server.address
+        # mitmproxy may listen a moment sooner, and longer: nothing goes to the API then.
+        return server.address if self._up else _NOWHERE
 
     async def _tell(self, server: ReplayServer) -> None:
         while True:
             try:
                 verdict = await server.verdict()
-            except WsproxyError as error:
+            except Exception as error:  # of one session; those after it are told all the same
                 logger.error("wsproxy: %s", error)
                 continue
             level = logging.INFO if verdict.reproduced else logging.WARNING
@@ -125,12 +128,9 @@ class StandIn(Lead):
 
 
 def _server(traces: Path, out: Path, pace: Pace) -> ReplayServer:
-    known = catalog.load()
-    redact = Redactor(known.credentials, fingerprint_key(), known.key_shapes)
-    records = Records(out, redact, partial(annotate, catalog=known))
     options = ServerOptions(sessions=0, pace=pace, proxied=True)
 
     def refused(line: str) -> None:
         logger.warning("wsproxy: %s", line)
 
-    return ReplayServer(traces, options, records, on_refused=refused)
+    return ReplayServer(traces, options, Records.into(out), on_refused=refused)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import sys
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from wsproxy.errors import UsageError
 from wsproxy.report import differences as report
 
 from .catalog_option import catalog_option
+from .number import Number
 
 
 @click.command(name="diff")
@@ -29,7 +29,7 @@ from .catalog_option import catalog_option
 )
 @click.option(
     "--max-wer",
-    type=click.FloatRange(min=0),
+    type=Number(min=0),
     default=Rules().max_wer,
     show_default=True,
     metavar="X",
@@ -54,8 +54,6 @@ def command(first: Path, second: Path, strict: bool, max_wer: float, as_json: bo
       0  the same        2  bad option
       1  different       3  a trace cannot be read
     """
-    if math.isnan(max_wer):
-        raise UsageError("--max-wer nan: give a number")
     for path in (first, second):
         if path.is_dir():
             raise UsageError(f"{path} is a folder: give two traces")

@@ -22,6 +22,7 @@ from wsproxy.report.text import safe
 from wsproxy.trace import SUFFIX
 
 from .catalog_option import catalog_option
+from .number import Number
 from .replay_options import headers_of, pairs_of, target_options
 from .replay_screen import INTERRUPTED, Interrupted, Screen
 
@@ -47,7 +48,7 @@ _STOPPED = {
 @click.option(
     "--time",
     "seconds",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Number(min=0, min_open=True),
     metavar="SECONDS",
     help="How long it may take in all.",
 )
@@ -61,7 +62,7 @@ _STOPPED = {
 )
 @click.option(
     "--timeout",
-    type=click.FloatRange(min=0, min_open=True, max=86400),
+    type=Number(min=0, min_open=True, max=86400),
     default=3.0,
     show_default=True,
     metavar="SECONDS",

@@ -8,19 +8,27 @@ from pathlib import Path
 import click
 
 from wsproxy.errors import WsproxyError
-from wsproxy.replay import Call, ClientOptions, Pace, Verdict, play_call
+from wsproxy.replay import Call, ClientOptions, Pace, Verdict, judge_played, play_once
+from wsproxy.replay.recorded import Records
 
 from .catalog_option import catalog_option
 from .replay_load import load_of, load_options, replay_load
 from .replay_options import (
     headers_of,
     pairs_of,
-    records_in,
     replay_options,
     rules_of,
+    shown,
     target_options,
 )
-from .replay_screen import INTERRUPTED, Interrupted, Screen, counted, leave
+from .replay_screen import (
+    INTERRUPTED,
+    Interrupted,
+    Screen,
+    counted,
+    leave,
+    leave_bisecting,
+)
 
 _UNTIL = 100  # sessions at most, where nothing else is said
 
@@ -36,6 +44,12 @@ _UNTIL = 100  # sessions at most, where nothing else is said
     help=f"Replay it so many times, one after another (with --until: at most, {_UNTIL} if not "
     "said).",
 )
+@click.option(
+    "--bisect",
+    is_flag=True,
+    help="Exit as `git bisect run` takes it to find the commit that brought the failure: 1 where "
+    "it is reproduced, 0 where it is not, 125 (skip) where neither is known.",
+)
 @load_options
 @replay_options
 def command(
@@ -50,6 +64,7 @@ def command(
     insecure: bool,
     ca: Path | None,
     repeat: int | None,
+    bisect: bool,
     sessions: int | None,
     ramp: float | None,
     workers: int | None,
@@ -80,60 +95,60 @@ def command(
       wsproxy replay client call.wstrace --to wss://staging.example.com/v1/listen \\
           --header 'Authorization: Token ...' --query model=nova-3 --json
     \b
-    A failure that does not come every time; and since when it does not come any more:
+    A failure that does not come every time; and the commit since which it comes:
       wsproxy replay client call.wstrace --to ws://127.0.0.1:9000 --until reproduced --repeat 20
-      git bisect run wsproxy replay client call.wstrace --to ws://127.0.0.1:9000
+      git bisect run wsproxy replay client call.wstrace --to ws://127.0.0.1:9000 --bisect
     \b
     A failure that comes with load: 200 sessions, begun over 20 seconds:
       wsproxy replay client call.wstrace --to ws://127.0.0.1:9000 --sessions 200 --ramp 20
     """
     options = ClientOptions(
         to,
-        Pace.parse(pace),
-        headers_of(headers),
-        pairs_of(query, "--query"),
-        subprotocol,
-        pairs_of(fields, "--field"),
-        proxy,
-        insecure,
-        ca,
-        timeout,
-        keep_ids or strict,
-        rules_of(strict=strict, max_wer=max_wer),
+        pace=Pace.parse(pace),
+        headers=headers_of(headers),
+        query=pairs_of(query, "--query"),
+        subprotocol=subprotocol,
+        fields=pairs_of(fields, "--field"),
+        proxy=proxy,
+        insecure=insecure,
+        ca=ca,
+        timeout=timeout,
+        keep_ids=keep_ids or strict,
+        rules=rules_of(strict=strict, max_wer=max_wer),
     )
     screen = Screen(as_json=as_json)
-    load = load_of(sessions, ramp, workers, keep, alone=bool(repeat or until))
-    screen.say(f"replaying {trace} as the client against {to} (pace: {pace})")
+    load = load_of(sessions, ramp, workers, keep, alone=bool(repeat or until or bisect))
+    screen.say(f"replaying {trace} as the client against {shown(to)} (pace: {pace})")
     if load is not None:
         replay_load(trace, options, load, out, as_json=as_json)
     many = repeat or (_UNTIL if until else 1)
     verdicts: list[Verdict] = []
-    records = records_in(out)
-
-    async def play() -> int:
-        """The status of the error that ended it; 0 without one."""
-        call = Call(trace, options)
-        for number in range(many):
-            try:
-                verdicts.append(await play_call(call, records))
-            except WsproxyError as error:
-                if not verdicts:
-                    raise
-                screen.warn(f"stopped at session {number + 1} of {many}: {error}")
-                return error.exit_status
-            screen.verdict(verdicts[-1])
-            if verdicts[-1].verdict == until:
-                break
-        return 0
+    records = Records.into(out)
 
     def known() -> str:
         return counted(verdicts, many) if verdicts else "no verdict; what came is in the trace"
 
+    failed = 0
     try:
-        failed = screen.run(play, known)
+        with screen.interruptible(known):
+            call = Call(trace, options)
+            records.check()
+            for _ in range(many):
+                played = screen.run(lambda: play_once(call, records), known)
+                verdicts.append(judge_played(played, options.rules))
+                screen.verdict(verdicts[-1])
+                if verdicts[-1].verdict == until:
+                    break
     except Interrupted:
         sys.exit(INTERRUPTED)
+    except WsproxyError as error:
+        if not verdicts and not bisect:
+            raise
+        screen.warn(f"stopped at session {len(verdicts) + 1} of {many}: {error}")
+        failed = error.exit_status
     screen.counts(verdicts)
+    if bisect:
+        leave_bisecting(verdicts, whole=not failed)
     if failed:
         sys.exit(failed)  # what was asked for is not done, whatever came before
     leave(verdicts, until)

@@ -19,10 +19,11 @@ from rich.text import Text
 from wsproxy.errors import UsageError
 from wsproxy.load import MAX_SESSIONS, Load, Tally, run
 from wsproxy.replay import ClientOptions
+from wsproxy.replay.recorded import Records
 from wsproxy.report import load as report
 from wsproxy.report.text import safe
 
-from .replay_options import records_in
+from .number import Number
 from .replay_screen import INTERRUPTED
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -41,7 +42,7 @@ def load_options(function: F) -> F:
         ),
         click.option(
             "--ramp",
-            type=click.FloatRange(min=0, max=86_400),
+            type=Number(min=0, max=86_400),
             metavar="SECONDS",
             help="Begin the sessions evenly over this time; all at once by default.",
         ),
@@ -97,7 +98,7 @@ def replay_load(
     # A shell starts background jobs with SIGINT ignored; SIGTERM ends it as Ctrl-C does.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    records = partial(records_in, out)
+    records = partial(Records.into, out)
     console = Console(highlight=False)
     if as_json:
         tally = run(trace, options, load, records)

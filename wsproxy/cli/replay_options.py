@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-from wsproxy.catalog import load
 from wsproxy.compare import STANDARD, Rules
-from wsproxy.diagnose import annotate
 from wsproxy.errors import UsageError
-from wsproxy.redact import Redactor, fingerprint_key
-from wsproxy.replay.recorded import Records
+
+from .number import Number
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -44,7 +40,7 @@ def replay_options(function: F) -> F:
             ),
             click.option(
                 "--timeout",
-                type=click.FloatRange(min=0, min_open=True, max=86400),
+                type=Number(min=0, min_open=True, max=86400),
                 default=10.0,
                 show_default=True,
                 metavar="SECONDS",
@@ -57,7 +53,7 @@ def replay_options(function: F) -> F:
             ),
             click.option(
                 "--max-wer",
-                type=click.FloatRange(min=0),
+                type=Number(min=0),
                 default=STANDARD.max_wer,
                 show_default=True,
                 metavar="X",
@@ -137,6 +133,12 @@ def target_options(function: F) -> F:
     )
 
 
+def shown(url: str) -> str:
+    """A URL as it may be shown: without a query, a name or a password, which may be secret."""
+    scheme, mark, rest = url.partition("?")[0].partition("://")
+    return scheme + mark + rest.rpartition("@")[2]
+
+
 def headers_of(texts: tuple[str, ...]) -> list[tuple[str, str]]:
     """What `--header` gives."""
     return [_split(text, ":", "--header", "'NAME: VALUE'") for text in texts]
@@ -150,19 +152,11 @@ def pairs_of(texts: tuple[str, ...], option: str) -> list[tuple[str, str]]:
 def _split(text: str, mark: str, option: str, form: str) -> tuple[str, str]:
     name, found, value = text.partition(mark)
     if not found or not name.strip() or any(char in text for char in "\r\n\0"):
-        raise UsageError(f"{option} {text!r}: give {form}")
+        # What is given may be a key: it is not repeated.
+        raise UsageError(f"{option}: give {form}")
     return name.strip(), value.strip()
 
 
 def rules_of(*, strict: bool, max_wer: float) -> Rules:
     """What `--strict` and `--max-wer` give."""
-    if math.isnan(max_wer):
-        raise UsageError("--max-wer nan: give a number")
     return Rules(strict, max_wer)
-
-
-def records_in(out: Path) -> Records:
-    """How replays are recorded, into a folder."""
-    catalog = load()
-    redact = Redactor(catalog.credentials, fingerprint_key(), catalog.key_shapes)
-    return Records(out, redact, partial(annotate, catalog=catalog))

@@ -7,7 +7,8 @@ import json
 import signal
 import sys
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import NoReturn, TypeVar
 
 from rich.console import Console
@@ -22,6 +23,7 @@ from .replay_options import VERDICTS
 T = TypeVar("T")
 
 INTERRUPTED = 130  # what a shell makes of Ctrl-C; `git bisect run` stops on it
+UNPROVEN = 125  # `git bisect run` skips the commit
 
 _STYLES = {"reproduced": "bold green", "unproven": "bold yellow"}
 
@@ -51,28 +53,42 @@ class Screen:
         """A line on stderr, whoever reads."""
         print(safe(line), file=sys.stderr, flush=True)  # noqa: T201
 
-    def run(self, what: Callable[[], Awaitable[T]], known: Callable[[], str]) -> T:
-        """Run a coroutine.
+    @contextmanager
+    def interruptible(self, known: Callable[[], str]) -> Iterator[None]:
+        """A body that Ctrl-C and SIGTERM end alike, so that its trace gets its end record.
 
         Args:
-            known: what is known so far, for the line that Ctrl-C ends with.
+            known: what is known so far, for the line that they end it with.
 
         Raises:
-            Interrupted: Ctrl-C, or SIGTERM; the line is printed.
+            Interrupted: one of them did; the line is printed.
         """
-
-        async def body() -> T:
-            # SIGTERM ends it as Ctrl-C does: the trace gets its end record.
-            signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))
-            return await what()
-
-        # A shell starts background jobs with SIGINT ignored, and asyncio leaves that so.
+        # A shell starts background jobs with SIGINT ignored, and Python leaves that so.
         signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
         try:
-            return asyncio.run(body())
+            yield
         except KeyboardInterrupt:
             self.warn(f"stopped: {known()}")
             raise Interrupted from None
+
+    def run(self, what: Callable[[], Awaitable[T]], known: Callable[[], str]) -> T:
+        """Run a coroutine, interruptible.
+
+        Raises:
+            Interrupted: see there.
+        """
+
+        async def body() -> T:
+            # asyncio.run() has taken SIGINT over, to cancel what runs.
+            signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))
+            try:
+                return await what()
+            finally:
+                signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+        with self.interruptible(known):
+            return asyncio.run(body())
 
     def verdict(self, verdict: Verdict) -> None:
         """What one session came to."""
@@ -87,11 +103,11 @@ class Screen:
         if line := report.words(verdict.sent, verdict.wer):
             self._out.print(Text(line))
         for note in verdict.notes:
-            self._out.print(Text(f"note: {note}"))
+            self._out.print(Text(safe(f"note: {note}")))
         late = verdict.lateness_ms
         pace = f"half {late.p50:g} ms, 1 in 100 {late.p99:g} ms, most {late.max:g} ms"
         self._out.print(Text(f"steps late by: {pace}"))
-        self._out.print(Text(f"recorded as {verdict.trace}"))
+        self._out.print(Text(safe(f"recorded as {verdict.trace}")))
 
     def counts(self, verdicts: list[Verdict]) -> None:
         """How many came to which verdict, where there are several."""
@@ -121,7 +137,23 @@ def leave(verdicts: list[Verdict], until: str | None) -> NoReturn:
     Args:
         until: the verdict that was waited for, if one was.
     """
-    if until is not None:
-        sys.exit(0 if any(verdict.verdict == until for verdict in verdicts) else 1)
     statuses = {verdict.exit_status for verdict in verdicts}
+    if until is not None and any(verdict.verdict == until for verdict in verdicts):
+        sys.exit(0)
+    if until is not None and statuses != {UNPROVEN}:
+        sys.exit(1)
     sys.exit(1 if 1 in statuses or not statuses else max(statuses))
+
+
+def leave_bisecting(verdicts: list[Verdict], *, whole: bool) -> NoReturn:
+    """Exit as `git bisect run` takes it where a failure is the bad: 1 it came, 0 it did not.
+
+    125, a commit to skip, where neither is known: another failure came, or no verdict.
+
+    Args:
+        whole: all sessions that were asked for were played.
+    """
+    found = {verdict.verdict for verdict in verdicts}
+    if "reproduced" in found:
+        sys.exit(1)
+    sys.exit(0 if whole and found == {"not-reproduced"} else UNPROVEN)

@@ -14,10 +14,11 @@ import click
 
 from wsproxy.errors import UsageError
 from wsproxy.replay import AMOUNTS, Pace, ReplayServer, ServerOptions, Verdict
+from wsproxy.replay.recorded import Records
 
 from .address import parse_address
 from .catalog_option import catalog_option
-from .replay_options import records_in, replay_options, rules_of
+from .replay_options import replay_options, rules_of
 from .replay_screen import INTERRUPTED, Interrupted, Screen, counted, leave
 
 _LINGER = 2.0  # seconds that the last session may take once the command has ended
@@ -119,18 +120,18 @@ def command(
     host, port = parse_address(listen)
     through = proxy or bool(cmd)
     options = ServerOptions(
-        *(("127.0.0.1", 0) if through else (host, port)),
-        Pace.parse(pace),
-        0,
-        timeout,
-        match,
-        gate,
-        keep_ids or strict,
-        rules_of(strict=strict, max_wer=max_wer),
-        through,
+        host="127.0.0.1" if through else host,
+        port=0 if through else port,
+        pace=Pace.parse(pace),
+        timeout=timeout,
+        match=match,
+        gate=gate,
+        keep_ids=keep_ids or strict,
+        rules=rules_of(strict=strict, max_wer=max_wer),
+        proxied=through,
     )
     screen = Screen(as_json=as_json, aside=bool(cmd))
-    server = ReplayServer(trace, options, records_in(out), on_refused=screen.warn)
+    server = ReplayServer(trace, options, Records.into(out), on_refused=screen.warn)
     for line in server.library.skipped:
         screen.warn(f"left out: {line}")
     many = sessions
@@ -213,8 +214,7 @@ class _Run:
                     serving = asyncio.create_task(self._serve())
                     self.status = await process.wait()
                     # Its last session ends with it, a moment later.
-                    with suppress(TimeoutError):
-                        await asyncio.wait_for(self._server.idle(), _LINGER)
+                    await self._server.idle(_LINGER)
                     serving.cancel()
                     await asyncio.wait([serving])
                     if not serving.cancelled():
@@ -251,4 +251,8 @@ async def _command(
     finally:
         if process.returncode is None:
             process.terminate()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(process.wait(), _LINGER)
+        if process.returncode is None:
+            process.kill()
             await process.wait()

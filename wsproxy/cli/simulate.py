@@ -20,6 +20,7 @@ from wsproxy.simulate import Limits, Moment, Plan, Seen, Simulator, Step, simula
 
 from .address import parse_address
 from .catalog_option import catalog_option
+from .number import Number
 
 
 @click.command(name="simulate")
@@ -41,7 +42,7 @@ from .catalog_option import catalog_option
 )
 @click.option(
     "--probability",
-    type=click.FloatRange(0, 1),
+    type=Number(0, 1),
     default=1.0,
     metavar="P",
     help="How likely it is that a session fails; the others are good.",
@@ -56,7 +57,7 @@ from .catalog_option import catalog_option
 )
 @click.option(
     "--silence",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Number(min=0, min_open=True),
     metavar="SECONDS",
     help="How long a client may be silent. Documented are 10 s for Deepgram listen.",
 )

@@ -177,7 +177,9 @@ class Story:
                 self._frame(record)
                 self._last_ns = record.t_ns
             case Bytes():
-                self._told(record.from_client).breaks(record.broken_rule, 0)
+                # Without a rule it is a frame that was cut off, by whoever ended the session.
+                if record.broken_rule:
+                    self._told(record.from_client).breaks(record.broken_rule, 0)
                 self._last_ns = record.t_ns
             case Eof():
                 self._end(record.from_client, record.t_ns)

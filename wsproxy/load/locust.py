@@ -16,7 +16,7 @@ import contextlib
 from argparse import ArgumentParser
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -25,10 +25,7 @@ import locust
 from locust.env import Environment
 from locust.runners import WorkerRunner
 
-from wsproxy.catalog import load
-from wsproxy.diagnose import annotate
 from wsproxy.errors import UsageError, WsproxyError
-from wsproxy.redact import Redactor, fingerprint_key
 from wsproxy.replay import Call, ClientOptions, Pace, Verdict, judge_played
 from wsproxy.replay.blocking import play_once_blocking
 from wsproxy.replay.recorded import Records
@@ -75,13 +72,11 @@ def _prepare(user: type[TraceUser], host: str | None) -> _Prepared:
         raise UsageError(f"{user.__name__} needs a trace and a host")
     if user.keep not in KEEP:
         raise UsageError(f"keep {user.keep!r}: give {', '.join(KEEP)}")
-    catalog = load()
-    redact = Redactor(catalog.credentials, fingerprint_key(), catalog.key_shapes)
-    diagnose = partial(annotate, catalog=catalog)
-    records = Records(Path(user.out), redact, diagnose)
+    records = Records.into(Path(user.out))
     records.check()
     call = Call(Path(user.trace), user.client_options())
-    diagnose(call.script.session)  # the first time takes a while
+    if records.diagnose is not None:
+        records.diagnose(call.script.session)  # the first time takes a while
     return _Prepared(call, records)
 
 
@@ -120,7 +115,7 @@ class TraceUser(locust.User):
         Raises:
             UsageError: something of it makes no sense.
         """
-        return ClientOptions(cls.host or "", Pace.parse(cls.pace), timeout=cls.timeout)
+        return ClientOptions(cls.host or "", pace=Pace.parse(cls.pace), timeout=cls.timeout)
 
     @locust.task
     def replay(self) -> None:

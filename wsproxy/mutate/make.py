@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -123,5 +124,6 @@ def _write(
     except OSError as error:
         raise UsageError(f"cannot write {path}: {error.strerror or error}") from None
     finally:
-        unnamed.unlink(missing_ok=True)
+        with suppress(OSError):  # it is not there, or its folder is none
+            unnamed.unlink()
     return session

@@ -19,7 +19,7 @@ from python_socks.sync import Proxy
 
 from wsproxy.errors import UsageError
 from wsproxy.recording import Clock, Recording
-from wsproxy.trace import Response
+from wsproxy.trace import Request, Response
 
 from .answer import AnswerReader
 from .call import Call
@@ -71,7 +71,7 @@ def play_once_blocking(call: Call, records: Records, schedule: Schedule | None =
         raise
     try:
         line.send(call.wire(request))
-        response = _answer(call, line, recording, clock)
+        response = _answer(call, line, recording, clock, request)
         if response is not None:
             recording.response(call.answer(response, request, records))
             if call.accepted(response):
@@ -118,7 +118,9 @@ def _secure(call: Call, sock: socket.socket) -> socket.socket:
         raise
 
 
-def _answer(call: Call, line: BlockingLine, recording: Recording, clock: Clock) -> Response | None:
+def _answer(
+    call: Call, line: BlockingLine, recording: Recording, clock: Clock, request: Request
+) -> Response | None:
     """The answer to the request, with its body where it is a refusal; None without one.
 
     What is none is recorded as a failure.
@@ -139,8 +141,9 @@ def _answer(call: Call, line: BlockingLine, recording: Recording, clock: Clock) 
         if reader.response is not None and not in_body:
             in_body, deadline = True, time.monotonic() + BODY_TIMEOUT
     response = reader.response
-    if response is None:
-        call.no_answer(recording, clock.now(), reader.error or "no answer", line.end)
+    error = reader.error if response is None else call.unfit(response, request)
+    if response is None or error is not None:
+        call.no_answer(recording, clock.now(), error or "no answer", line.end)
         return None
     line.put_back(reader.rest)
     return replace(response, t_ns=clock.now())

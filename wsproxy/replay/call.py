@@ -9,7 +9,7 @@ import os
 import ssl
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import KW_ONLY, dataclass, field, replace
 from pathlib import Path
 
 from wsproxy.catalog import Provider, load
@@ -18,7 +18,7 @@ from wsproxy.errors import UsageError
 from wsproxy.recording import Clock, Recording
 from wsproxy.redact import MIN_HIDDEN
 from wsproxy.trace import Eof, Failure, Request, Response
-from wsproxy.wire import Deflate, Frame, Opcode, header, is_upgrade
+from wsproxy.wire import Deflate, Frame, Opcode, accept_key, header, is_upgrade
 
 from .credentials import Credentials, is_loopback
 from .endpoint import Endpoint
@@ -55,6 +55,7 @@ class ClientOptions:
     """
 
     to: str
+    _: KW_ONLY
     pace: Pace = RECORDED
     headers: Sequence[tuple[str, str]] = field(default=(), repr=False)
     query: Sequence[tuple[str, str]] = field(default=(), repr=False)
@@ -177,6 +178,16 @@ class Call:
         """Whether the session goes on as the recorded one did."""
         return response is not None and response.status == 101 and self.script.session.accepted
 
+    def unfit(self, response: Response, request: Request) -> str | None:
+        """Why a client fails the handshake for an answer (RFC 6455, section 4.1), None if not.
+
+        A server that answered so in the recording may do so again.
+        """
+        recorded = self.script.session.response
+        if response.status != 101 or recorded is None:
+            return None
+        return None if _fault(recorded, self._recorded) else _fault(response, request)
+
     def no_answer(self, recording: Recording, now_ns: int, message: str, end: str | None) -> None:
         """Record that the request was not answered.
 
@@ -260,6 +271,16 @@ class Call:
         if session.response is None:
             return unanswered_ns(session) / 1e9
         return max(0, session.response.t_ns - session.request.t_ns) / 1e9
+
+
+def _fault(response: Response, request: Request) -> str | None:
+    asked, said = ([(h[0], h[1]) for h in each.headers] for each in (request, response))
+    if not is_upgrade(said):
+        return "the answer has status 101 and no Upgrade: websocket"
+    expected = accept_key(header(asked, "sec-websocket-key") or "")
+    if header(said, "sec-websocket-accept") != expected:
+        return "the answer's Sec-WebSocket-Accept is not that of the key"
+    return None
 
 
 def message_fields(provider: Provider | None) -> tuple[str, ...]:

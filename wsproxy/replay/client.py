@@ -12,7 +12,7 @@ from python_socks.async_.asyncio import Proxy
 
 from wsproxy.errors import UsageError
 from wsproxy.recording import Clock, Recording
-from wsproxy.trace import Response
+from wsproxy.trace import Request, Response
 
 from .answer import AnswerReader
 from .call import Call, ClientOptions
@@ -70,7 +70,7 @@ async def play_once(call: Call, records: Records, schedule: Schedule | None = No
         raise
     try:
         connection.send(call.wire(request))
-        response = await _answer(call, connection, recording, clock)
+        response = await _answer(call, connection, recording, clock, request)
         if response is not None:
             recording.response(call.answer(response, request, records))
             if call.accepted(response):
@@ -108,7 +108,7 @@ async def _connect(call: Call) -> Connection:
 
 
 async def _answer(
-    call: Call, connection: Connection, recording: Recording, clock: Clock
+    call: Call, connection: Connection, recording: Recording, clock: Clock, request: Request
 ) -> Response | None:
     """The answer to the request, with its body where it is a refusal; None without one.
 
@@ -130,8 +130,9 @@ async def _answer(
     except TimeoutError:
         reader.late(call.waits)
     response = reader.response
-    if response is None:
-        call.no_answer(recording, clock.now(), reader.error or "no answer", connection.end)
+    error = reader.error if response is None else call.unfit(response, request)
+    if response is None or error is not None:
+        call.no_answer(recording, clock.now(), error or "no answer", connection.end)
         return None
     connection.put_back(reader.rest)
     return replace(response, t_ns=clock.now())

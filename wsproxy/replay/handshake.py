@@ -18,6 +18,7 @@ from wsproxy.trace import Request, Response
 from wsproxy.wire import Deflate, accept_key, header
 
 MAX_HEAD = 256 << 10  # bytes of a head that are read
+MAX_HEADERS = 2000
 MAX_BODY = 64 << 10  # bytes of a body that are kept
 
 Pairs = list[list[str]]
@@ -92,6 +93,8 @@ def parse_head(data: bytes | bytearray) -> tuple[Head, int] | None:
         if len(data) > MAX_HEAD:
             raise BadHead("the head does not end")
         # Whatever else speaks first on this port is told early.
+        if data[:2] == b"\x16\x03":
+            raise BadHead("what came is TLS, and this port takes ws:// and http:// only")
         if data and not data[:1].isalpha():
             raise BadHead("what came is not HTTP")
         return None
@@ -99,6 +102,8 @@ def parse_head(data: bytes | bytearray) -> tuple[Head, int] | None:
     start = lines[0].split(" ", 2)
     if len(start) < 2 or not (lines[0].startswith("HTTP/") or lines[0].endswith("HTTP/1.1")):
         raise BadHead("what came is not HTTP/1.1")
+    if len(lines) > MAX_HEADERS:
+        raise BadHead(f"a head with over {MAX_HEADERS} headers")
     headers = []
     for line in lines[1:]:
         name, colon, value = line.partition(":")

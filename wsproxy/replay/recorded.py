@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryFile
 
+from wsproxy.catalog import Catalog, load
+from wsproxy.diagnose import annotate
 from wsproxy.errors import UsageError
 from wsproxy.recording import Clock, Recording, new_start, trace_path
-from wsproxy.redact import Redactor, hide, hide_bytes
+from wsproxy.redact import Redactor, fingerprint_key, hide, hide_bytes
 from wsproxy.session import Session
 from wsproxy.trace import Finding, Request, Response
 
@@ -27,6 +30,17 @@ class Records:
     folder: Path
     redact: Redactor
     diagnose: Callable[[Session], list[Finding]] | None = None
+
+    @classmethod
+    def into(cls, folder: Path, catalog: Catalog | None = None) -> Records:
+        """Into a folder, without credentials, with findings.
+
+        Args:
+            catalog: what is known; None: as `catalog.load` gives it.
+        """
+        known = catalog or load()
+        redact = Redactor(known.credentials, fingerprint_key(), known.key_shapes)
+        return cls(folder, redact, partial(annotate, catalog=known))
 
     def check(self) -> None:
         """Make the folder.

@@ -11,7 +11,7 @@ from pathlib import Path
 from wsproxy.catalog import load
 from wsproxy.compare import STANDARD, Rules
 from wsproxy.diagnose.audio import declared
-from wsproxy.errors import UsageError
+from wsproxy.errors import UsageError, WsproxyError
 from wsproxy.recording import Clock, Recording
 from wsproxy.session import Session
 from wsproxy.trace import Eof, Failure, Request, Response
@@ -37,7 +37,7 @@ _SLOW_ANSWER_NS = 50_000_000  # an answer sooner than that was no wait
 _CLOSING = [["Connection", "close"]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ServerOptions:
     """What the user asks of a replay as the server.
 
@@ -47,7 +47,7 @@ class ServerOptions:
         sessions: how many to serve; 0: until stopped.
         timeout: seconds that the app may take longer than in the recording.
         match: what of a request has to be as recorded: names of library.FACETS.
-        audio: what the server's steps wait for of the app's audio: one of progress.AMOUNTS.
+        gate: what the server's steps wait for of the app's audio: one of progress.AMOUNTS.
         keep_ids: send ids in messages as recorded.
         rules: how what the app did is compared with the recording.
         proxied: apps come through a proxy that leaves the API's name in the Host header.
@@ -59,7 +59,7 @@ class ServerOptions:
     sessions: int = 1
     timeout: float = 10.0
     match: tuple[str, ...] = ()
-    audio: str = "bytes"
+    gate: str = "bytes"
     keep_ids: bool = False
     rules: Rules = STANDARD
     proxied: bool = False
@@ -88,13 +88,14 @@ class ReplayServer:
         *,
         on_refused: Callable[[str], None] = lambda line: None,
     ) -> None:
-        if options.audio not in AMOUNTS:
-            raise UsageError(f"audio {options.audio!r}: give {', '.join(AMOUNTS)}")
+        if options.gate not in AMOUNTS:
+            raise UsageError(f"gate {options.gate!r}: give {', '.join(AMOUNTS)}")
         self.library = Library.open(traces, options.match)
         self.options = options
         self._records = records
         self._on_refused = on_refused
         self._tasks: set[asyncio.Task[None]] = set()
+        self._played: set[asyncio.Task[None]] = set()  # those of them that only judge
         self._verdicts: asyncio.Queue[Verdict | Exception] = asyncio.Queue()
         self._begun = 0
         self._limit = options.sessions
@@ -106,9 +107,9 @@ class ReplayServer:
             self._part(self.library.volumes[0].trace)  # what is wrong with it is said now
 
     def _read(self, trace: Path) -> _Part:
-        audio = "frames" if self.options.audio == "frames" else "bytes"
+        audio = "frames" if self.options.gate == "frames" else "bytes"
         script = Script.read(trace, "server", self.options.pace, audio=audio)
-        if self.options.audio == "seconds" and not _bytes_per_second(script.session, script):
+        if self.options.gate == "seconds" and not _bytes_per_second(script.session, script):
             raise UsageError(
                 f"{trace.name}: its encoding does not tell how many seconds its audio lasts; "
                 "count bytes or frames"
@@ -162,10 +163,12 @@ class ReplayServer:
         """Serve so many sessions in all; 0: until stopped."""
         self._limit = sessions
 
-    async def idle(self) -> None:
-        """Wait until no connection is open any more."""
-        while self._tasks:
-            await asyncio.wait(set(self._tasks))
+    async def idle(self, seconds: float) -> None:
+        """Wait until no session is open, for so long at most, and until what ended is judged."""
+        if playing := self._tasks - self._played:
+            await asyncio.wait(playing, timeout=seconds)
+        while judged := self._tasks & self._played:
+            await asyncio.wait(judged)
 
     @property
     def waiting(self) -> int:
@@ -176,13 +179,16 @@ class ReplayServer:
         task = asyncio.create_task(self._serve(connection))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._played.discard)
 
     async def _serve(self, connection: Connection) -> None:
         try:
             async with self._room:
                 await self._session(connection)
-        except Exception as error:  # a task's own would reach nobody
+        except WsproxyError as error:  # a task's own would reach nobody
             self._verdicts.put_nowait(error)
+        except Exception as error:  # a fault of ours ends this session, and not the others
+            self._on_refused(f"a session broke off: {type(error).__name__}: {error}")
         finally:
             await connection.close()
 
@@ -197,6 +203,9 @@ class ReplayServer:
             return
         session = _Session(self.options, self._records, chosen, connection, clock)
         played = await session.play(asked)
+        task = asyncio.current_task()
+        assert task is not None
+        self._played.add(task)
         self._verdicts.put_nowait(await self._judge(played))
 
     async def _judge(self, played: Played) -> Verdict:
@@ -219,7 +228,10 @@ class ReplayServer:
                         break
                     body.feed(data)
                 return _Asked(parsed[0], bytes(body.data))
-        except (TimeoutError, BadHead):
+        except TimeoutError:
+            return None
+        except BadHead as error:
+            self._on_refused(f"a connection from {connection.peer} asks for no session: {error}")
             return None
 
     async def _choose(self, asked: _Asked) -> _Part | Response:
@@ -323,7 +335,7 @@ class _Session:
     def _gate(self, session: Session) -> Gate:
         """What counts of the app's messages, where its audio is another than the recorded."""
         gate = self.script.gate
-        if self.options.audio != "seconds":
+        if self.options.gate != "seconds":
             return gate
         recorded = _bytes_per_second(self.script.session, self.script)
         now = _bytes_per_second(session, self.script)
@@ -335,7 +347,7 @@ class _Session:
         if self.options.pace.fast or session.request is None or session.response is None:
             return
         took = max(0, session.response.t_ns - session.request.t_ns)
-        due = self.options.pace.scaled(took) - self.clock.now()
+        due = self.options.pace.scaled(took)
         if due > _SLOW_ANSWER_NS:
             await asyncio.sleep(due / 1e9)
 

@@ -43,6 +43,8 @@ class Target:
             raise UsageError(f"{url!r} is not a URL: {error}") from None
         if parts.scheme not in _PORTS or not parts.hostname or any(map(str.isspace, url)):
             raise UsageError(f"{url!r} is not a ws:// or wss:// URL")
+        if parts.username or parts.password:
+            raise UsageError("a URL with a name or password in it: give them with --header")
         path = parts.path if parts.path not in ("", "/") else ""
         query = f"?{parts.query}" if parts.query else ""
         return cls(parts.scheme, parts.hostname, port or _PORTS[parts.scheme], path + query)

@@ -28,6 +28,8 @@ __all__ = ["LATE_NS", "Difference", "Lateness", "Played", "Verdict", "judge", "j
 # Reproduction may be a matter of time; beyond this a replay has not kept its pace, ns.
 LATE_NS = 250_000_000
 
+_DROPPED = 0.1  # of the steps; more is no matter of the moment
+
 # Checks of conditions that come of when messages come, or do not.
 _TIMED = frozenset(
     {"silence_before_close", "audio_pace", "first_audio_delay", "keepalives", "ping_pong"}
@@ -117,6 +119,7 @@ class Played:
         recorded, replayed: the two traces.
         accepted: the recorded upgrade was.
         given_up, dropped: see `Schedule`.
+        steps: how many there were to be.
     """
 
     recorded: Path
@@ -127,6 +130,12 @@ class Played:
     lateness: Lateness
     given_up: int
     dropped: int
+    steps: int
+
+    @property
+    def much_dropped(self) -> bool:
+        """Whether the other side ended before a good part of the recorded steps."""
+        return self.dropped > max(2, self.steps * _DROPPED)
 
     @classmethod
     def of(cls, recorded: Path, replayed: Path, schedule: Schedule) -> Played:
@@ -141,6 +150,7 @@ class Played:
             Lateness.of(schedule),
             schedule.given_up,
             schedule.dropped,
+            len(script.steps),
         )
 
 
@@ -170,7 +180,7 @@ def judge_played(played: Played, rules: Rules = STANDARD) -> Verdict:
     condition = found.recorded["condition"]
     timed = isinstance(condition, str) and depends_on_time(condition)
     return Verdict(
-        _proven(found.verdict, played.pace, lateness, timed=timed),
+        _proven(found.verdict, played, timed=timed),
         found.recorded,
         found.replayed,
         found.differences,
@@ -193,11 +203,17 @@ def depends_on_time(condition: str) -> bool:
     return not _TIMED.isdisjoint(load().condition(condition).checks)
 
 
-def _proven(verdict: str, pace: Pace, lateness: Lateness, *, timed: bool) -> str:
-    """The verdict, or "unproven" where the replay's own time may have brought it about."""
-    if pace.by_clock and lateness.late:
+def _proven(verdict: str, played: Played, *, timed: bool) -> str:
+    """The verdict, or "unproven" where the replay's own time may have brought it about.
+
+    Or where a failure that is a matter of time came at quite another time.
+    """
+    pace = played.pace
+    if pace.by_clock and played.lateness.late:
         return verdict if verdict == "reproduced" and not timed else "unproven"
-    return "unproven" if verdict != "reproduced" and timed and not pace.as_recorded else verdict
+    if verdict != "reproduced" or not timed:
+        return "unproven" if timed and not pace.as_recorded else verdict
+    return "unproven" if played.much_dropped else verdict
 
 
 def _notes(played: Played, *, timed: bool) -> list[str]:
