@@ -13,6 +13,7 @@ import socket
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import websockets
@@ -26,7 +27,9 @@ from wsproxy.errors import ConnectFailed, TraceError, UsageError
 from wsproxy.recording import Clock, Recording, new_start
 from wsproxy.redact import Redactor
 from wsproxy.replay import ClientOptions, Pace, ReplayServer, ServerOptions, Verdict, replay_client
+from wsproxy.replay import server as replay_server
 from wsproxy.replay.recorded import Records
+from wsproxy.replay.verdict import judge_played
 from wsproxy.session import Session
 from wsproxy.trace import Eof, Failure, FrameRecord, Request, Response, TraceReader, TraceWriter
 from wsproxy.wire import Close, Frame, Opcode, accept_key
@@ -898,6 +901,39 @@ def test_what_asks_for_nothing_is_told(tmp_path: Path) -> None:
     asyncio.run(body())
     assert len(told) == 1
     assert "TLS" in told[0]
+
+
+@pytest.mark.parametrize(("patience", "playing"), [(60.0, [0, 0]), (0.0, [1, 0])])
+def test_a_verdict_waits_while_others_play_but_not_for_ever(
+    patience: float, playing: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[int] = []
+
+    def judge(*arguments: Any) -> Verdict:
+        seen.append(server._playing)
+        return judge_played(*arguments)
+
+    monkeypatch.setattr(replay_server, "_CALM_PATIENCE", patience)
+    monkeypatch.setattr(replay_server, "judge_played", judge)
+    options = ServerOptions(timeout=60, sessions=2)
+    trace, out = build(close_1011, tmp_path), records(tmp_path / "out")
+    server = ReplayServer(trace, options, out)
+
+    async def body() -> None:
+        async with server:
+            async with websockets.connect(f"{server.url}{ASKED}") as stays:
+                await plain(server.url, [b"\x01" * 1280])
+                if not patience:
+                    await server.verdict()
+                await stays.send(b"\x01" * 1280)
+                with contextlib.suppress(websockets.ConnectionClosed):
+                    while True:
+                        await stays.recv()
+            for _ in range(1 if not patience else 2):
+                await server.verdict()
+
+    asyncio.run(body())
+    assert seen == playing
 
 
 def test_a_health_check_is_no_session(tmp_path: Path) -> None:

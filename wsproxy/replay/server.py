@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -32,6 +33,7 @@ from .script import Script, Step, unanswered_ns
 from .verdict import Played, Verdict, judge_played
 
 _MAX_AT_ONCE = 1000  # connections served at the same time; more wait, with 1 MiB each at most
+_CALM_PATIENCE = 10.0  # seconds that a verdict waits while other sessions play
 _SCRIPTS = 8  # of a folder's traces so many are kept in memory
 _SLOW_ANSWER_NS = 50_000_000  # an answer sooner than that was no wait
 _CLOSING = [["Connection", "close"]]
@@ -101,6 +103,9 @@ class ReplayServer:
         self._limit = options.sessions
         self._room = asyncio.Semaphore(_MAX_AT_ONCE)
         self._judging = asyncio.Lock()
+        self._playing = 0
+        self._calm = asyncio.Event()  # nobody plays
+        self._calm.set()
         self._part = lru_cache(_SCRIPTS)(self._read)
         self._server: asyncio.Server
         if len(self.library.volumes) == 1:
@@ -167,6 +172,7 @@ class ReplayServer:
         """Wait until no session is open, for so long at most, and until what ended is judged."""
         if playing := self._tasks - self._played:
             await asyncio.wait(playing, timeout=seconds)
+        self._calm.set()  # what still plays is waited for no more
         while judged := self._tasks & self._played:
             await asyncio.wait(judged)
 
@@ -202,14 +208,29 @@ class ReplayServer:
             connection.send(answer_bytes(chosen))
             return
         session = _Session(self.options, self._records, chosen, connection, clock)
-        played = await session.play(asked)
+        played = await self._play(session, asked)
         task = asyncio.current_task()
         assert task is not None
         self._played.add(task)
         self._verdicts.put_nowait(await self._judge(played))
 
+    async def _play(self, session: _Session, asked: _Asked) -> Played:
+        self._playing += 1
+        self._calm.clear()
+        try:
+            return await session.play(asked)
+        finally:
+            self._playing -= 1
+            if not self._playing:
+                self._calm.set()
+
     async def _judge(self, played: Played) -> Verdict:
-        """Judge in a thread, one session at a time: the others have to keep their pace."""
+        """Judge in a thread, one session at a time, and while nobody plays if that comes.
+
+        The thread would have the interpreter's lock when a step of another session is due.
+        """
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._calm.wait(), _CALM_PATIENCE)
         async with self._judging:
             return await asyncio.to_thread(judge_played, played, self.options.rules)
 
