@@ -34,7 +34,7 @@ logger = logging.getLogger(__name__)
 
 MAX_BODY = 64 << 10  # bytes kept of the body of a refusal or of a plain HTTP exchange
 
-_ENDINGS_THAT_FAILED = frozenset({"eof", "reset", "refused", "failed", "http"})
+_REFUSED_HERE = "wsproxy_refused_here"  # in a flow's metadata
 
 
 class Record:
@@ -126,11 +126,15 @@ class Record:
 
         The hook after this one does not come for a client that leaves at once.
         """
-        if is_upgrade(_pairs(flow.request.headers)) and self._wanted(flow.request.pretty_host):
+        if flow.response is not None:
+            flow.metadata[_REFUSED_HERE] = True  # mitmproxy itself asks for a password
+        elif is_upgrade(_pairs(flow.request.headers)) and self._wanted(flow.request.pretty_host):
             self._begin(flow)
 
     def response(self, flow: http.HTTPFlow) -> None:
         assert flow.response is not None
+        if _REFUSED_HERE in flow.metadata:
+            return
         session = self._live.get(flow.id)
         if session is None:
             if flow.response.status_code < 400 or not self._is_known_api(flow):

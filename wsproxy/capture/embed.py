@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 import threading
 import time
@@ -20,6 +21,7 @@ from mitmproxy.tools.dump import DumpMaster
 
 from wsproxy.errors import UsageError
 from wsproxy.recording import Recording
+from wsproxy.replay.credentials import is_loopback
 
 from .addon import Record
 from .lead import Lead
@@ -38,6 +40,7 @@ class Settings:
         hosts: record only hosts that match one of these regular expressions.
         confdir: folder of the CA; None is mitmproxy's own, ~/.mitmproxy.
         options: further mitmproxy options, as "name=value".
+        auth: what apps have to give for name and password, "user:password".
     """
 
     host: str = "127.0.0.1"
@@ -47,6 +50,7 @@ class Settings:
     hosts: tuple[str, ...] = ()
     confdir: Path | None = None
     options: tuple[str, ...] = ()
+    auth: str | None = field(default=None, repr=False)
 
     @property
     def mitmproxy_mode(self) -> str:
@@ -67,13 +71,28 @@ class Running:
     Attributes:
         address: (host, port) that it listens on; None in modes without a port.
         ca: the CA certificate that apps have to trust, PEM.
+        open_to_all: it listens on more than this machine, and asks for no password.
         connections: connections from apps so far.
     """
 
     address: tuple[str, int] | None
     ca: Path
+    open_to_all: bool
     _watch: _Watch = field(repr=False)
     _stop: Callable[[], None] = field(repr=False)
+
+    @property
+    def ca_key(self) -> Path:
+        """The CA's key and certificate, PEM."""
+        return self.ca.with_name("mitmproxy-ca.pem")
+
+    @property
+    def ca_key_is_readable(self) -> bool:
+        """Whether other users of this machine may read the key."""
+        try:
+            return os.name == "posix" and bool(self.ca_key.stat().st_mode & 0o077)
+        except OSError:
+            return False
 
     @property
     def connections(self) -> int:
@@ -131,7 +150,7 @@ async def proxy(
         loop.call_soon_threadsafe(master.shutdown)
 
     try:
-        yield Running(_address(master), _ca(master), watch, stop), task
+        yield Running(_address(master), _ca(master), _open_to_all(master), watch, stop), task
     finally:
         master.shutdown()
         await task
@@ -200,6 +219,7 @@ def _master(settings: Settings, addon: Record | Lead, watch: _Watch) -> DumpMast
         master.addons.add(addon, watch)
         if isinstance(addon, Record):
             options.update(wsproxy_out=str(settings.out), wsproxy_host=list(settings.hosts))
+        options.update(proxyauth=settings.auth)
         options.set(*settings.options)
         options.update(mode=[settings.mitmproxy_mode])
     except (exceptions.OptionsError, ValueError) as error:
@@ -284,6 +304,11 @@ def _address(master: DumpMaster) -> tuple[str, int] | None:
     for address in _proxyserver(master).listen_addrs():
         return str(address[0]), int(address[1])
     return None
+
+
+def _open_to_all(master: DumpMaster) -> bool:
+    options = master.options
+    return not options.proxyauth and not is_loopback(options.listen_host or "0.0.0.0")
 
 
 def _ca(master: DumpMaster) -> Path:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 from threading import Lock
+from typing import Any
 
 import click
 from rich.console import Console, Group
@@ -14,9 +14,14 @@ from rich.text import Text
 from wsproxy.capture import embed
 from wsproxy.recording import Recording
 
-from .address import parse_address
 from .catalog_option import catalog_option
-from .recording_options import ended_lines, recording_options, session_line
+from .recording_options import (
+    ended_lines,
+    recording_options,
+    session_line,
+    settings_of,
+    warnings,
+)
 
 
 @click.command(name="record")
@@ -29,14 +34,14 @@ from .recording_options import ended_lines, recording_options, session_line
     help="Where to listen; port 0 takes a free one and prints it.",
 )
 @recording_options
-def command(
-    listen: str,
-    mode: str,
-    out: Path,
-    hosts: tuple[str, ...],
-    confdir: Path | None,
-    options: tuple[str, ...],
-) -> None:
+@click.option(
+    "--auth",
+    envvar="WSPROXY_AUTH",
+    metavar="USER:PASSWORD",
+    help="Ask apps for this name and password; given as WSPROXY_AUTH in the environment, it is in "
+    "no list of processes.",
+)
+def command(listen: str, **options: Any) -> None:
     """Record the sessions of apps that are pointed at this proxy, until Ctrl-C.
 
     \b
@@ -52,8 +57,7 @@ def command(
 
     `wsproxy run -- CMD` does all of it for one command.
     """
-    host, port = parse_address(listen)
-    settings = embed.Settings(host, port, mode, out, hosts, confdir, options)
+    settings = settings_of(listen, **options)
     asyncio.run(_record(settings))
 
 
@@ -64,6 +68,8 @@ async def _record(settings: embed.Settings) -> None:
         embed.stop_on_signals(running)
         for line in _greeting(settings, running):
             console.print(Text(line))
+        for line in warnings(settings, running):
+            click.echo(f"warning: {line}", err=True)
         if console.is_terminal:
             with Live(board, console=console, refresh_per_second=2, transient=True):
                 await asyncio.wait({task})

@@ -8,8 +8,12 @@ from typing import Any, TypeVar
 
 import click
 
+from wsproxy.capture import embed
+from wsproxy.errors import UsageError
 from wsproxy.recording import Recording
 from wsproxy.report.text import api, ending, safe, size
+
+from .address import parse_address
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -56,6 +60,43 @@ def recording_options(function: F) -> F:
     for option in reversed(options):
         function = option(function)
     return function
+
+
+def settings_of(
+    listen: str,
+    *,
+    mode: str,
+    out: Path,
+    hosts: tuple[str, ...],
+    confdir: Path | None,
+    options: tuple[str, ...],
+    auth: str | None = None,
+) -> embed.Settings:
+    """What `--listen` and the options above ask for.
+
+    Raises:
+        UsageError: an address or a password that is none.
+    """
+    host, port = parse_address(listen)
+    if auth is not None and not all(auth.partition(":")):
+        raise UsageError("--auth: give USER:PASSWORD")  # not repeated: it may be a password
+    return embed.Settings(host, port, mode, out, hosts, confdir, options, auth)
+
+
+def warnings(settings: embed.Settings, running: embed.Running) -> list[str]:
+    """What is unsafe in how it is set up, a line each."""
+    found = []
+    if running.open_to_all:
+        found.append(
+            f"listening on {settings.host} lets everybody on the network use this proxy: ask for "
+            "a password with --auth USER:PASSWORD, or listen on 127.0.0.1"
+        )
+    if running.ca_key_is_readable:
+        found.append(
+            f"other users of this machine can read {running.ca_key}, and with it the traffic of "
+            f"all who trust this CA: chmod 600 {running.ca_key}"
+        )
+    return found
 
 
 def session_line(recording: Recording) -> str:

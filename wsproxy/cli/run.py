@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import click
 
@@ -18,9 +19,8 @@ from wsproxy.capture import embed, environment
 from wsproxy.errors import UsageError
 from wsproxy.recording import Recording
 
-from .address import parse_address
 from .catalog_option import catalog_option
-from .recording_options import ended_lines, recording_options
+from .recording_options import ended_lines, recording_options, settings_of, warnings
 
 _LINGER = 2.0  # seconds that connections may stay open after the command's end
 
@@ -36,15 +36,7 @@ _LINGER = 2.0  # seconds that connections may stay open after the command's end
 )
 @recording_options
 @click.argument("cmd", nargs=-1, required=True, metavar="-- CMD...")
-def command(
-    listen: str,
-    mode: str,
-    out: Path,
-    hosts: tuple[str, ...],
-    confdir: Path | None,
-    options: tuple[str, ...],
-    cmd: tuple[str, ...],
-) -> None:
+def command(listen: str, cmd: tuple[str, ...], **options: Any) -> None:
     """Run CMD with its sessions recorded, and exit as it does.
 
     CMD gets an environment that sends it through the recorder and makes it trust the
@@ -59,17 +51,18 @@ def command(
     if shutil.which(cmd[0]) is None:
         print(f"error: {cmd[0]}: command not found", file=sys.stderr)  # noqa: T201
         sys.exit(127)
-    host, port = parse_address(listen)
-    settings = embed.Settings(host, port, mode, out, hosts, confdir, options)
+    settings = settings_of(listen, **options)
     recorded: list[Recording] = []
     with (
         tempfile.TemporaryDirectory(prefix="wsproxy-") as folder,
         embed.background(settings, on_end=recorded.append) as running,
     ):
-        status = _run(cmd, environment.for_command(running, mode, Path(folder)))
+        for line in warnings(settings, running):
+            click.echo(f"wsproxy: warning: {line}", err=True)
+        status = _run(cmd, environment.for_command(running, settings.mode, Path(folder)))
         # The command's last sessions end with it, a moment later.
         running.drain(_LINGER)
-    _report(recorded, running, out)
+    _report(recorded, running, settings.out)
     sys.exit(status)
 
 

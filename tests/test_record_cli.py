@@ -1,0 +1,140 @@
+"""What `wsproxy record` says about how safely it is set up, and the password that it asks for."""
+
+from __future__ import annotations
+
+import base64
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from queue import Queue
+from threading import Thread
+
+import pytest
+
+from wire_witness import Peer, accepted, close, serving, upgrade
+from wsproxy.trace import find_traces
+
+
+@dataclass
+class Recorder:
+    """A recorder in a process of its own.
+
+    Attributes:
+        port: where it listens.
+        warned: what it printed on stderr before it was up, and what comes later.
+    """
+
+    port: int
+    warned: Queue[str]
+
+
+@contextmanager
+def recording(tmp_path: Path, *options: str, **environment: str) -> Iterator[Recorder]:
+    command = [sys.executable, "-m", "wsproxy", "record", "--out", str(tmp_path / "out")]
+    command += ["--confdir", str(tmp_path / "conf"), *options]
+    env = {name: value for name, value in os.environ.items() if name != "WSPROXY_AUTH"}
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**env, **environment},
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    warned: Queue[str] = Queue()
+    reading = Thread(target=lambda: [warned.put(line) for line in process.stderr])  # type: ignore[union-attr]
+    reading.start()
+    try:
+        port = int(process.stdout.readline().rpartition(":")[2])
+        yield Recorder(port, warned)
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.stdout.read()
+        process.wait(30)
+        reading.join()
+
+
+def lines(recorder: Recorder) -> list[str]:
+    """All that was printed on stderr, of a recorder that has ended."""
+    return [recorder.warned.get_nowait() for _ in range(recorder.warned.qsize())]
+
+
+def test_on_this_machine_alone_nothing_is_warned_of(tmp_path: Path) -> None:
+    with recording(tmp_path, "--listen", "127.0.0.1:0") as recorder:
+        pass
+    assert lines(recorder) == []
+
+
+def test_a_wide_address_without_a_password_is_warned_of(tmp_path: Path) -> None:
+    with recording(tmp_path, "--listen", "0.0.0.0:0") as recorder:
+        line = recorder.warned.get(timeout=30)
+    assert "everybody on the network" in line
+    assert "--auth USER:PASSWORD" in line
+    assert lines(recorder) == []
+
+
+def test_a_wide_address_with_a_password_is_not(tmp_path: Path) -> None:
+    options = ("--listen", "0.0.0.0:0", "--auth", "me:pass word")
+    with recording(tmp_path, *options) as recorder:
+        pass
+    assert lines(recorder) == []
+
+
+def test_a_key_of_the_ca_that_others_can_read_is_warned_of(tmp_path: Path) -> None:
+    with recording(tmp_path, "--listen", "127.0.0.1:0"):
+        pass
+    key = tmp_path / "conf" / "mitmproxy-ca.pem"
+    assert key.stat().st_mode & 0o077 == 0
+    key.chmod(0o640)
+    with recording(tmp_path, "--listen", "127.0.0.1:0") as recorder:
+        line = recorder.warned.get(timeout=30)
+    assert f"chmod 600 {key}" in line
+
+
+@pytest.mark.parametrize("auth", ["name", ":password", "name:", ""])
+def test_a_password_that_is_none_is_refused_and_not_repeated(auth: str, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "wsproxy", "record", "--out", str(tmp_path), "--auth", auth],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 2
+    assert done.stderr == "error: --auth: give USER:PASSWORD\n"
+
+
+def asked(port: int, upstream: int, credentials: str | None) -> bytes:
+    """What a client is answered that asks the proxy for an upgrade at an upstream."""
+    request = upgrade(f"http://127.0.0.1:{upstream}/v1/listen", f"127.0.0.1:{upstream}")
+    if credentials is not None:
+        encoded = base64.b64encode(credentials.encode())
+        request = request[:-2] + b"Proxy-Authorization: Basic " + encoded + b"\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", port)) as sock:
+        sock.settimeout(30)
+        sock.sendall(request)
+        return sock.recv(1 << 16)
+
+
+def test_who_gives_no_password_is_refused_and_leaves_no_trace(tmp_path: Path) -> None:
+    def serve(peer: Peer) -> None:
+        peer.read_head()
+        peer.send_head(accepted(), close(1000))
+
+    with (
+        serving(serve) as upstream,
+        recording(tmp_path, "--listen", "127.0.0.1:0", WSPROXY_AUTH="me:word") as recorder,
+    ):
+        assert asked(recorder.port, upstream, None).startswith(b"HTTP/1.1 407 ")
+        assert asked(recorder.port, upstream, "me:wrong").startswith(b"HTTP/1.1 407 ")
+        assert find_traces([str(tmp_path / "out")]) == []
+        assert asked(recorder.port, upstream, "me:word").startswith(b"HTTP/1.1 101 ")
+    (trace,) = find_traces([str(tmp_path / "out")])
+    assert b"me:word" not in trace.read_bytes()
