@@ -111,6 +111,32 @@ def test_the_environments_proxy_is_taken_but_not_for_this_machine(
     assert proxy_for(Target.parse("ws://127.0.0.1:1"), socks) == "socks5://p.example:1080"
 
 
+@pytest.mark.parametrize("status", [301, 307])
+def test_a_redirect_is_not_followed(status: int, tmp_path: Path) -> None:
+    """The credentials are for the host that the user named."""
+    elsewhere: list[object] = []
+
+    async def play() -> Verdict:
+        other = await asyncio.start_server(lambda *ends: elsewhere.append(ends), "127.0.0.1", 0)
+        there = f"http://127.0.0.1:{other.sockets[0].getsockname()[1]}/v1/listen"
+
+        async def send_away(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"\r\n\r\n")
+            head = f"HTTP/1.1 {status} Moved\r\nLocation: {there}\r\nContent-Length: 0\r\n\r\n"
+            writer.write(head.encode())
+            writer.close()
+
+        server = await asyncio.start_server(send_away, "127.0.0.1", 0)
+        url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        async with other, server:
+            trace = session(tmp_path, "hello")
+            return await replay_client(trace, ClientOptions(url), records(tmp_path / "out"))
+
+    verdict = asyncio.run(play())
+    assert verdict.replayed["status"] == status
+    assert elsewhere == []
+
+
 # ---- credentials and ids in messages
 
 SONIOX = '{"api_key": "REDACTED", "model": "stt-rt-v3"}'
