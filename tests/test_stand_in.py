@@ -19,8 +19,8 @@ from mitmproxy.connection import Server
 from mitmproxy.exceptions import OptionsError
 from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 from mitmproxy.test import taddons, tflow, tutils
+from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
-from websockets.sync.client import connect
 
 from test_capture import listens, unused_port, wait_until
 from wsproxy.capture.lead import Lead
@@ -70,18 +70,22 @@ def mitmdump(
 
 def app(port: int, folder: Path, url: str = LISTEN) -> object:
     """What an app meets through the proxy: the Close, or the status of a refusal."""
+    return asyncio.run(_app(port, folder, url))
+
+
+async def _app(port: int, folder: Path, url: str) -> object:
     trusting = ssl.create_default_context(cafile=folder / "conf" / "mitmproxy-ca-cert.pem")
     try:
-        with connect(
+        async with connect(
             url,
             proxy=f"http://127.0.0.1:{port}",
             ssl=trusting if url.startswith("wss") else None,
             additional_headers={"Authorization": "Token s3cret"},
         ) as ws:
             for audio in recorded_audio():
-                ws.send(audio)
+                await ws.send(audio)
             while True:
-                ws.recv()
+                await ws.recv()
     except ConnectionClosed as closed:
         return closed.rcvd and (closed.rcvd.code, closed.rcvd.reason)
     except InvalidStatus as refused:

@@ -215,12 +215,14 @@ class Connection(asyncio.Protocol):
     def abort(self) -> None:
         """Give the connection up, if it is not closed."""
         self._closing = True
-        self._transport.abort()
+        if not self._lost.is_set():
+            self._transport.abort()
 
     async def close(self) -> None:
         """Close the connection, by force if it takes too long."""
         self._closing = True
-        self._transport.close()
+        if not self._transport.is_closing():  # closed twice, one of TLS fails in abort()
+            self._transport.close()
         try:
             async with asyncio.timeout(CLOSE_TIMEOUT):
                 await self._lost.wait()
