@@ -32,6 +32,7 @@ from wsproxy.trace import (
     Start,
     TraceWriter,
 )
+from wsproxy.trace.lock import hold
 from wsproxy.wire import (
     Deflate,
     Frame,
@@ -126,6 +127,7 @@ class Recording:
         unnamed = path.with_name(f".{path.name}.new")
         fd = os.open(unnamed, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         self._file = open(fd, "wb", buffering=0)  # noqa: SIM115  # closed by end()
+        hold(fd)  # nobody recovers what is still being written
         self._writer = TraceWriter(self._file, start.session)
         self._diagnose = diagnose
         self._parsers = {side: FrameParser(max_payload=max_payload) for side in (True, False)}

@@ -22,6 +22,8 @@ from wsproxy.session import Session
 from wsproxy.trace import Eof, Failure, Gap, Record, Response, Start
 from wsproxy.wire import Opcode
 
+from .compactor import Compactor
+
 logger = logging.getLogger(__name__)
 
 INTERVAL = 0.03  # seconds between looks at the queue; what is urgent wakes the thread
@@ -171,6 +173,7 @@ class Recorder:
         self._held: set[Held] = set()
         self._patience: asyncio.TimerHandle | None = None  # until held ones are released
         self._warned = False
+        self._compactor = Compactor(folder)
         self._thread = threading.Thread(target=self._run, name="wsproxy-recorder", daemon=True)
         self._thread.start()
 
@@ -209,6 +212,7 @@ class Recorder:
         self._stopping = True
         self._wake.set()
         self._thread.join()
+        self._compactor.close()
 
     def _give_up_waiting(self) -> None:
         self.overrun = self.backlog > HIGH
@@ -318,6 +322,7 @@ class Recorder:
         recording.end(t_ns, ending)
         if recording.error is not None:
             self._warn(recording.path, recording.error)
+        self._compactor.add(recording.path)
         if self._on_end is not None:
             self._on_end(recording)
         self._tell(session, recording.session)

@@ -41,10 +41,14 @@ class BadBlock(Exception):
 
 
 class Compressor:
-    """Packs a block into one zstd frame with content size and content checksum."""
+    """Packs a block into one zstd frame with content size and content checksum.
 
-    def __init__(self) -> None:
-        self._zstd = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True)
+    Args:
+        level: zstd's; 3 costs a live session least.
+    """
+
+    def __init__(self, level: int = _LEVEL) -> None:
+        self._zstd = zstandard.ZstdCompressor(level=level, write_checksum=True)
 
     def compress(self, data: bytes | bytearray) -> bytes:
         return self._zstd.compress(data)
