@@ -127,6 +127,8 @@ def _in_examples(path: Path, text: str) -> Iterator[CatalogError]:
         provider = catalog.provider(own.provider_id)
         assert provider is not None
         conditions = own.conditions(provider)
+        # What it says of a provider may not fit the conditions that others have of it.
+        catalog.conditions_of(provider.id)
     except CatalogError as error:
         yield error
         return

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ from wsproxy.catalog.mistakes import mistakes
 from wsproxy.diagnose import CHECKS, RULES
 from wsproxy.errors import CatalogError, UsageError
 from wsproxy.report import catalog as report
+from wsproxy.report.jsontext import dumps
 from wsproxy.report.text import safe
 
 from .catalog_option import catalog_option
@@ -60,7 +60,7 @@ def show_command(name: str, as_json: bool) -> None:
     """
     condition = load().condition(name)
     if as_json:
-        click.echo(json.dumps(report.as_json(condition), indent=2, ensure_ascii=False))
+        click.echo(dumps(report.as_json(condition), indent=2))
     else:
         Console(highlight=False).print(report.shown(condition))
 
@@ -88,7 +88,7 @@ def search_command(words: tuple[str, ...], as_json: bool) -> None:
 def _print(conditions: Sequence[Condition], as_json: bool) -> None:
     if as_json:
         found = [report.as_json(condition) for condition in conditions]
-        click.echo(json.dumps(found, indent=2, ensure_ascii=False))
+        click.echo(dumps(found, indent=2))
         return
     console = Console(highlight=False, soft_wrap=True)
     for line in report.listed(conditions):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from rich.text import Text
 from wsproxy.compare import Comparison, Rules, compare
 from wsproxy.errors import UsageError
 from wsproxy.report import differences as report
+from wsproxy.report.jsontext import dumps
 
 from .catalog_option import catalog_option
 from .number import Number
@@ -59,7 +59,7 @@ def command(first: Path, second: Path, strict: bool, max_wer: float, as_json: bo
             raise UsageError(f"{path} is a folder: give two traces")
     found = compare(first, second, rules=Rules(strict, max_wer))
     if as_json:
-        click.echo(json.dumps({**found.as_json(), "verdict": _verdict(found)}, indent=2))
+        click.echo(dumps({**found.as_json(), "verdict": _verdict(found)}, indent=2))
     else:
         _show(found)
     sys.exit(0 if found.same else 1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import sys
 from pathlib import Path
@@ -18,6 +17,7 @@ from wsproxy.distill import Attempt, Distillation, Limits, Report, distilled_nam
 from wsproxy.errors import UsageError
 from wsproxy.replay import ClientOptions
 from wsproxy.report.differences import differences
+from wsproxy.report.jsontext import dumps
 from wsproxy.report.text import safe
 from wsproxy.trace import SUFFIX
 
@@ -196,7 +196,7 @@ def _show(report: Report | None, *, as_json: bool) -> None:
     if report is None or (report.trace is None and report.stopped == "interrupted"):
         return  # nothing came of it
     if as_json:
-        print(json.dumps(report.as_json()), flush=True)  # noqa: T201
+        print(dumps(report.as_json()), flush=True)  # noqa: T201
         return
     console = Console(highlight=False, soft_wrap=True)
     if report.trace is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -18,6 +17,7 @@ from wsproxy.diagnose.many import Span, across
 from wsproxy.errors import TraceError, UsageError
 from wsproxy.report import jsonform, markdown, screen
 from wsproxy.report.explanation import explain, retry_after
+from wsproxy.report.jsontext import dumps
 from wsproxy.report.overview import Overview
 from wsproxy.report.text import safe
 from wsproxy.session import Session
@@ -63,7 +63,7 @@ def command(traces: tuple[Path, ...], everything: bool, as_markdown: bool, as_js
         path, session = traces[0], Session.read(traces[0])
         findings = diagnose(session, catalog)
         if as_json:
-            click.echo(_json(_explanation(path, session, findings, catalog)))
+            click.echo(dumps(_explanation(path, session, findings, catalog), indent=2))
             return
         explained = explain(path, session, findings, catalog)
         if as_markdown:
@@ -142,14 +142,10 @@ def _explanations(reading: _Reading, catalog: Catalog) -> Iterator[dict[str, Any
         yield jsonform.together(found)
 
 
-def _json(value: object) -> str:
-    return json.dumps(value, indent=2, ensure_ascii=False)
-
-
 def _print_array(items: Iterable[dict[str, Any]]) -> None:
     """A JSON array, each item as soon as it is there: there may be more than fit into memory."""
     before = "[\n  "
     for item in items:
-        click.echo(before + _json(item).replace("\n", "\n  "), nl=False)
+        click.echo(before + dumps(item, indent=2).replace("\n", "\n  "), nl=False)
         before = ",\n  "
     click.echo("[]" if before.startswith("[") else "\n]")

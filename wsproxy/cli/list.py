@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from rich.text import Text
 
 from wsproxy.errors import TraceError
 from wsproxy.report import jsonform
+from wsproxy.report.jsontext import dumps
 from wsproxy.report.text import api as api_name
 from wsproxy.report.text import closed, ending, safe, size, when
 from wsproxy.session import Session
@@ -40,11 +40,11 @@ def command(paths: tuple[str, ...], as_json: bool) -> None:
             sessions.append((path, Session.glance(path)))
         except TraceError as error:
             unreadable += 1
-            print(f"error: {error}", file=sys.stderr)  # noqa: T201
+            print(f"error: {safe(str(error))}", file=sys.stderr)  # noqa: T201
     sessions.sort(key=lambda pair: pair[1].start.started_at_ns if pair[1].start else 0)
     if as_json:
         entries: list[dict[str, Any]] = [jsonform.entry(*pair) for pair in sessions]
-        click.echo(json.dumps(entries, indent=2, ensure_ascii=False))
+        click.echo(dumps(entries, indent=2))
     elif sessions:
         console = Console(highlight=False, soft_wrap=True)
         for pair in sessions:

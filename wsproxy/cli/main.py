@@ -21,6 +21,7 @@ _COMMANDS = {
     "replay": ("wsproxy.cli.replay", "Replay a trace, as the client or as the server."),
     "mutate": ("wsproxy.cli.mutate", "Make a new trace of another one, with changes."),
     "distill": ("wsproxy.cli.distill", "Make the shortest trace that still fails in the same way."),
+    "recover": ("wsproxy.cli.recover", "Make clean traces of those that a crash has left."),
     "diff": ("wsproxy.cli.diff", "Compare two traces: the same session, or where they differ."),
     "simulate": ("wsproxy.cli.simulate", "Serve simulated speech APIs, failing on demand."),
     "catalog": ("wsproxy.cli.catalog", "Look up what is known about failures, and add to it."),
@@ -69,7 +70,10 @@ def main() -> None:
     except click.Abort:
         sys.exit(130)
     except WsproxyError as error:
-        print(f"error: {error}", file=sys.stderr)  # noqa: T201  # stderr of a command
+        from wsproxy.report.text import safe  # noqa: PLC0415  # nothing else needs it here
+
+        # It may name a file, whose name is a stranger's.
+        print(f"error: {safe(str(error))}", file=sys.stderr)  # noqa: T201  # stderr of a command
         sys.exit(error.exit_status)
     except BrokenPipeError:
         # `wsproxy show ... | head`: nobody reads on. Python would complain at its exit.

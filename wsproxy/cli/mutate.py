@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -33,6 +32,7 @@ from wsproxy.mutate import (
     Status,
     mutate,
 )
+from wsproxy.report.jsontext import dumps
 from wsproxy.report.text import safe
 
 from .catalog_option import catalog_option
@@ -157,7 +157,7 @@ def command(
         raise UsageError("nothing to change; see `wsproxy mutate --help`")
     made = mutate(trace, out, changes, force=force)
     if as_json:
-        click.echo(json.dumps(_json(made), indent=2, ensure_ascii=False))
+        click.echo(dumps(_json(made), indent=2))
         return
     _print(made)
     _warn(made, changes)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import sys
 from collections.abc import Callable
@@ -21,6 +20,7 @@ from wsproxy.load import MAX_SESSIONS, Load, Tally, run
 from wsproxy.replay import ClientOptions
 from wsproxy.replay.recorded import Records
 from wsproxy.report import load as report
+from wsproxy.report.jsontext import dumps
 from wsproxy.report.text import safe
 
 from .number import Number
@@ -102,7 +102,7 @@ def replay_load(
     console = Console(highlight=False)
     if as_json:
         tally = run(trace, options, load, records)
-        print(json.dumps(tally.as_json()))  # noqa: T201
+        print(dumps(tally.as_json()))  # noqa: T201
     elif console.is_terminal:
         with Live(console=console, refresh_per_second=4) as live:
             tally = run(trace, options, load, records, lambda known: live.update(_screen(known)))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import signal
 import sys
 from collections import Counter
@@ -16,6 +15,7 @@ from rich.text import Text
 
 from wsproxy.replay import Verdict
 from wsproxy.report import differences as report
+from wsproxy.report.jsontext import dumps
 from wsproxy.report.text import safe
 
 from .replay_options import VERDICTS
@@ -93,7 +93,7 @@ class Screen:
     def verdict(self, verdict: Verdict) -> None:
         """What one session came to."""
         if self._json:
-            print(json.dumps(verdict.as_json()), file=self._file, flush=True)
+            print(dumps(verdict.as_json()), file=self._file, flush=True)
             return
         style = _STYLES.get(verdict.verdict, "bold red")
         recorded = f"  recorded: {report.what(verdict.recorded)}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import sys
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from rich.text import Text
 
 from wsproxy.errors import UsageError
 from wsproxy.report import jsonform
+from wsproxy.report.jsontext import dumps
 from wsproxy.report.text import content, made_from, safe, size, when
 from wsproxy.trace import (
     Bytes,
@@ -85,7 +85,7 @@ def _searched(record: Record) -> str:
     if isinstance(record, FrameRecord):
         close = record.close
         return str(close) if close else record.payload.decode("utf-8", "replace")
-    return json.dumps(jsonform.record(record), ensure_ascii=False)
+    return dumps(jsonform.record(record))
 
 
 @click.command(name="show")
@@ -137,7 +137,7 @@ def command(
             if limit is not None and count >= limit:
                 return
         for loss in reader.losses:
-            print(f"warning: {loss}", file=sys.stderr)  # noqa: T201
+            print(f"warning: {safe(str(loss))}", file=sys.stderr)  # noqa: T201
         if not reader.ended:
             text = "the trace has no end record: it is still being written, or was cut"
             print(f"warning: {text}", file=sys.stderr)  # noqa: T201
@@ -154,7 +154,7 @@ def _numbered(reader: TraceReader, choice: _Choice) -> Iterator[tuple[Record, in
 
 def _json_lines(reader: TraceReader, choice: _Choice) -> Iterator[str]:
     for record, number in _numbered(reader, choice):
-        yield json.dumps(jsonform.record(record, number), ensure_ascii=False)
+        yield dumps(jsonform.record(record, number))
 
 
 def _lines(reader: TraceReader, choice: _Choice, full: bool) -> Iterator[str]:

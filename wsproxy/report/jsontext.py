@@ -1,0 +1,37 @@
+"""JSON as the commands print it: strict, and safe to see on a terminal."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+
+def dumps(value: object, *, indent: int | None = None) -> str:
+    """JSON in which all that a terminal might obey is escaped, in strings too.
+
+    Numbers that JSON has no way to write (messages of the traffic may hold NaN, which
+    Python reads) become strings.
+
+    Args:
+        value: what `json.dumps` takes.
+    """
+    try:
+        text = json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False)
+    except ValueError:
+        text = json.dumps(_finite(value), indent=indent, ensure_ascii=False)
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text)
+
+
+def _finite(value: Any) -> Any:
+    match value:
+        case dict():
+            return {_finite(key): _finite(each) for key, each in value.items()}
+        case list() | tuple():
+            return [_finite(each) for each in value]
+        case float() if not math.isfinite(value):
+            return str(value)
+        case _:
+            return value
