@@ -51,6 +51,8 @@ class Start:
         changes: what was done to that one, a line each; None for what was not made so.
         made_up: there was no HTTP exchange to record; request and failure were
             put together from connection events.
+        part: 2 and up at the head of a later part of the trace, where start, request
+            and response are repeated; None in the first one.
     """
 
     kind: ClassVar[str] = "start"
@@ -69,6 +71,7 @@ class Start:
     origin: str | None = None
     made_up: bool = False
     changes: list[str] | None = None
+    part: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +116,10 @@ class Response:
     redacted: list[dict[str, Any]] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
+# Not frozen, which would make each cost eight times as much: there is one for every frame.
+@dataclass(slots=True, unsafe_hash=True)
 class FrameRecord:
-    """One frame (RFC 6455, section 5.2).
+    """One frame (RFC 6455, section 5.2). Never changed once it is made.
 
     Attributes:
         t_ns: when its last byte came.
@@ -126,6 +130,8 @@ class FrameRecord:
         payload: unmasked and inflated.
         deflated: `payload` is still deflated: it could not be inflated.
         cut: bytes of the payload that were over the recorder's limit; they followed `payload`.
+        digest: of such a frame, SHA-256 of the whole payload as it was on the wire,
+            unmasked, hexadecimal; None where the end of it never came.
         broken_rule: the rule of RFC 6455 that the frame breaks.
     """
 
@@ -141,6 +147,7 @@ class FrameRecord:
     deflated: bool = False
     cut: int = 0
     broken_rule: str | None = None
+    digest: str | None = None
 
     @property
     def close(self) -> Close | None:
@@ -235,6 +242,7 @@ class End:
         ending: one of ENDINGS.
         closed_by: "client" or "server", or None.
         complete: no gap.
+        parts: how many files the trace is in; None for one.
     """
 
     kind: ClassVar[str] = "end"
@@ -249,6 +257,7 @@ class End:
     bytes_received: int = 0
     complete: bool = True
     findings: list[str] = field(default_factory=list)
+    parts: int | None = None
 
 
 Record = Start | Request | Response | FrameRecord | Bytes | Eof | Failure | Gap | Finding | End
@@ -283,6 +292,8 @@ def to_map(record: AnyRecord) -> dict[str, Any]:
             out["cut"] = record.cut
         if record.broken_rule is not None:
             out["broken_rule"] = record.broken_rule
+        if record.digest is not None:
+            out["digest"] = record.digest
         return out
     out = {"kind": record.kind}
     for name, _, _ in _FIELDS[record.kind]:

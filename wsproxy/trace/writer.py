@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import BinaryIO
 
 import msgpack
@@ -10,6 +11,7 @@ from .blocks import Compressor, seek_table, seek_table_entry
 from .records import VERSION, AnyRecord, Record, Sync, to_map
 
 BLOCK_SIZE = 256 << 10  # bytes of packed records after which a block is closed
+_SEEK_TABLE = len(seek_table(b""))  # bytes of one without entries
 
 
 class TraceWriter:
@@ -36,19 +38,29 @@ class TraceWriter:
         self._blocks = 0
         self._entries = bytearray()  # of the seek table
         self._offset = 0
+        self._torn = False  # whether there may be something behind the last whole block
 
     @property
     def pending(self) -> int:
         """Records that are in no block yet and that a crash would lose."""
         return self._records
 
+    @property
+    def size(self) -> int:
+        """Bytes of the part at hand with its seek table; what is pending is not among them."""
+        return self._offset + len(self._entries) + _SEEK_TABLE
+
+    def add(self, record: Record) -> bool:
+        """Add a record; returns whether the block is full, and due."""
+        if not self._block:
+            self._block += self._sync()
+        self._block += self._packed(record)
+        self._records += 1
+        return len(self._block) >= BLOCK_SIZE
+
     def write(self, record: Record) -> None:
         """Add a record; closes the block when it is full."""
-        if not self._block:
-            self._add(Sync(VERSION, self._session, self._blocks))
-        self._add(record)
-        self._records += 1
-        if len(self._block) >= BLOCK_SIZE:
+        if self.add(record):
             self.flush()
 
     def flush(self) -> None:
@@ -61,27 +73,63 @@ class TraceWriter:
         self._blocks += 1
         self._entries += seek_table_entry(len(data), len(block))
 
+    def drop(self) -> int:
+        """Give the block at hand up; returns how many records were in it."""
+        records, self._block, self._records = self._records, bytearray(), 0
+        return records
+
+    def hand_over(self, other: TraceWriter) -> None:
+        """Close this part of the trace; what is pending goes into another writer's.
+
+        The file stays open. What it raises is ignored: it can be read without its seek table.
+
+        Args:
+            other: of the next part, with nothing pending.
+        """
+        if self._block:
+            other._block = bytearray(other._sync())
+            other._block += memoryview(self._block)[len(self._sync()) :]
+        other._records = self.drop()
+        with contextlib.suppress(OSError):
+            self._write(seek_table(self._entries))
+
     def finish(self) -> None:
         """Write what is pending and the seek table. The file stays open."""
         self.flush()
         self._write(seek_table(self._entries))
 
-    def _add(self, record: AnyRecord) -> None:
+    def _sync(self) -> bytes:
+        return self._packed(Sync(VERSION, self._session, self._blocks))
+
+    def _packed(self, record: AnyRecord) -> bytes:
         try:
-            self._block += self._pack(to_map(record))
+            return self._pack(to_map(record))
         except UnicodeEncodeError:
             # Header bytes that are not UTF-8 come as lone surrogates (PEP 383). In the
             # file all text is UTF-8, so they are spelt out.
             escaping = msgpack.Packer(unicode_errors="backslashreplace")
-            self._block += escaping.pack(to_map(record))
+            return escaping.pack(to_map(record))
 
     def _write(self, data: bytes) -> None:
+        if self._torn:
+            self._take_back()
         try:
+            self._torn = True
             written = self._file.write(data)
-            if written != len(data):
-                raise OSError("short write")
+            while written < len(data):
+                # Only a second try tells what is wrong: ENOSPC, EFBIG, EDQUOT ...
+                more = self._file.write(data[written:])
+                if not more:
+                    raise OSError("short write")
+                written += more
         except OSError:
-            self._file.truncate(self._offset)
-            self._file.seek(self._offset)
+            with contextlib.suppress(OSError):  # then it is taken back before the next block
+                self._take_back()
             raise
+        self._torn = False
         self._offset += len(data)
+
+    def _take_back(self) -> None:
+        self._file.truncate(self._offset)
+        self._file.seek(self._offset)
+        self._torn = False

@@ -29,9 +29,10 @@ CONTROL = frozenset({Opcode.CLOSE, Opcode.PING, Opcode.PONG})
 RSV1, RSV2, RSV3 = 4, 2, 1
 
 
-@dataclass(frozen=True, slots=True)
+# Not frozen, which would make each cost five times as much: there is one for every frame.
+@dataclass(slots=True, unsafe_hash=True)
 class Frame:
-    """One frame, unmasked.
+    """One frame, unmasked. Never changed once it is made.
 
     Attributes:
         opcode: what the frame is.
@@ -42,6 +43,8 @@ class Frame:
         wire_length: bytes that the frame took on the wire, header included.
         cut: bytes of payload that were not kept because the frame is over the
             parser's limit; they follow `payload`.
+        digest: of such a frame that came whole, SHA-256 of all of its payload as it is
+            unmasked, hexadecimal.
     """
 
     opcode: Opcode
@@ -51,6 +54,7 @@ class Frame:
     mask: bytes | None = None
     wire_length: int = 0
     cut: int = 0
+    digest: str | None = None
 
     @property
     def control(self) -> bool:

@@ -8,6 +8,7 @@ are handed out as `Garbage`, as they were.
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 
 from websockets.speedups import apply_mask
@@ -24,8 +25,8 @@ class FrameParser:
 
     Args:
         max_payload: bytes of a frame's payload that are kept, at most MAX_PAYLOAD. Of a
-            longer frame the beginning is kept and the rest counted in `Frame.cut`, so
-            that a hostile length costs no memory.
+            longer frame the beginning is kept, the rest counted in `Frame.cut`, and
+            `Frame.digest` is of all of it, so that a hostile length costs no memory.
     """
 
     def __init__(self, *, max_payload: int = MAX_PAYLOAD) -> None:
@@ -35,6 +36,7 @@ class FrameParser:
         # A frame over the limit: it, and its payload bytes that are still to come.
         self._oversized: Frame | None = None
         self._to_skip = 0
+        self._digest = hashlib.sha256()
         # Bytes that the buffer must hold before another look is worth it: a large
         # frame that comes in small pieces is then not parsed again at each of them.
         self._need = 2
@@ -45,13 +47,19 @@ class FrameParser:
             return [Garbage(bytes(data), self._lost)] if data else []
         out: list[Frame | Garbage] = []
         if self._oversized is not None:
-            data = self._skip(data, out)
-        self._buffer += data
-        while len(self._buffer) >= self._need:
-            frame = self._next()
-            if frame is None:
-                break
-            out.append(frame)
+            data = data[self._skip(data, out) :]
+        buffer = self._buffer
+        if not buffer:
+            # Nearly every read is whole frames, which need no copy to be split.
+            done = self._split(data, out)
+            if done < len(data):
+                buffer += data[done:]
+            return out
+        buffer += data
+        if len(buffer) >= self._need:
+            with memoryview(buffer) as view:
+                done = self._split(view, out)
+            del buffer[:done]
         return out
 
     def end(self) -> list[Frame | Garbage]:
@@ -69,78 +77,86 @@ class FrameParser:
         self._need = 2
         return [Garbage(rest, "")] if rest else []
 
-    def _next(self) -> Frame | Garbage | None:
-        buffer = self._buffer
-        first, second = buffer[0], buffer[1]
-        masked = second & 0x80
-        length = second & 0x7F
-        start = 2
-        if length == 126:
-            start = 4
-        elif length == 127:
-            start = 10
-        header = start + (4 if masked else 0)
-        if len(buffer) < header:
-            self._need = header
-            return None
-        if start > 2:
-            length = int.from_bytes(buffer[2:start], "big")
-            if length >> 63:
-                return self._lose("payload length with its highest bit set (section 5.2)")
-        opcode = _OPCODES.get(first & 0x0F)
-        kept = min(length, self._max_payload)
-        if opcode is None and kept < length:
-            return self._lose(f"reserved opcode {first & 0x0F:#x} (section 5.2)")
-        if len(buffer) < header + kept:
-            self._need = header + kept
-            return None
-        self._need = 2
-        if opcode is None:
-            # Its bounds are known all the same, so the frames after it are not lost.
-            data = bytes(buffer[: header + kept])
-            del buffer[: header + kept]
-            return Garbage(data, f"reserved opcode {first & 0x0F:#x} (section 5.2)")
-        mask = bytes(buffer[start:header]) if masked else None
-        with memoryview(buffer) as view:
-            payload = (
-                apply_mask(view[header : header + kept], mask)
-                if mask is not None
-                else bytes(view[header : header + kept])
+    def _split(self, data: bytes | memoryview, out: list[Frame | Garbage]) -> int:
+        """Hand out the frames that data begins with; returns how many bytes they take."""
+        at, size = 0, len(data)
+        while size - at >= 2:
+            first, second = data[at], data[at + 1]
+            length = second & 0x7F
+            start = at + (2 if length < 126 else 4 if length == 126 else 10)
+            content = start + 4 if second & 0x80 else start  # where the payload begins
+            if size < content:
+                self._need = content - at
+                return at
+            if length >= 126:
+                length = int.from_bytes(data[at + 2 : start], "big")
+                if length >> 63:
+                    rule = "payload length with its highest bit set (section 5.2)"
+                    return self._lose(data[at:], rule, out) + at
+            opcode = _OPCODES.get(first & 0x0F)
+            kept = length if length <= self._max_payload else self._max_payload
+            if opcode is None and kept < length:
+                rule = f"reserved opcode {first & 0x0F:#x} (section 5.2)"
+                return self._lose(data[at:], rule, out) + at
+            end = content + kept
+            if size < end:
+                self._need = end - at
+                return at
+            if opcode is None:
+                # Its bounds are known all the same, so the frames after it are not lost.
+                rule = f"reserved opcode {first & 0x0F:#x} (section 5.2)"
+                out.append(Garbage(bytes(data[at:end]), rule))
+                at = end
+                continue
+            mask = bytes(data[start:content]) if second & 0x80 else None
+            frame = Frame(
+                opcode,
+                bytes(data[content:end]) if mask is None else apply_mask(data[content:end], mask),
+                first >= 0x80,
+                first >> 4 & 7,
+                mask,
+                content - at + length,
+                length - kept,
             )
-        del buffer[: header + kept]
-        frame = Frame(
-            opcode,
-            payload,
-            bool(first & 0x80),
-            first >> 4 & 7,
-            mask,
-            header + length,
-            length - kept,
-        )
-        if not frame.cut:
-            return frame
-        self._oversized, self._to_skip = frame, frame.cut
-        out: list[Frame | Garbage] = []
-        rest = self._skip(bytes(buffer), out)
-        buffer[:] = rest
+            at = end
+            if kept == length:
+                out.append(frame)
+                continue
+            self._oversized, self._to_skip = frame, length - kept
+            self._digest = hashlib.sha256(frame.payload)
+            at += self._skip(data[at:], out)
         self._need = 2
-        return out[0] if out else None
+        return at
 
-    def _skip(self, data: bytes, out: list[Frame | Garbage]) -> bytes:
-        """Pass over the payload of an oversized frame; hand it out once it is complete."""
+    def _skip(self, data: bytes | memoryview, out: list[Frame | Garbage]) -> int:
+        """Pass over payload of an oversized frame; hand it out once it is complete.
+
+        Args:
+            data: what has come.
+
+        Returns:
+            How many bytes of it are the frame's.
+        """
+        frame = self._oversized
+        assert frame is not None
         skipped = min(self._to_skip, len(data))
+        rest = data[:skipped]
+        if frame.mask is not None:
+            # The key goes on where it stands in the payload (RFC 6455, section 5.3).
+            turn = (len(frame.payload) + frame.cut - self._to_skip) % 4
+            rest = apply_mask(rest, frame.mask[turn:] + frame.mask[:turn])
+        self._digest.update(rest)
         self._to_skip -= skipped
-        if self._to_skip == 0 and self._oversized is not None:
-            out.append(self._oversized)
+        if self._to_skip == 0:
+            out.append(replace(frame, digest=self._digest.hexdigest()))
             self._oversized = None
-        return data[skipped:]
+        return skipped
 
-    def _lose(self, rule: str) -> Garbage:
-        """The bounds of frames are unknown from here on."""
+    def _lose(self, rest: bytes | memoryview, rule: str, out: list[Frame | Garbage]) -> int:
+        """The bounds of frames are unknown from here on; returns the bytes handed out."""
         self._lost = rule
-        data = bytes(self._buffer)
-        self._buffer.clear()
-        return Garbage(data, rule)
+        out.append(Garbage(bytes(rest), rule))
+        return len(rest)
 
 
 class RuleChecker:
@@ -158,6 +174,15 @@ class RuleChecker:
 
     def check(self, frame: Frame) -> str | None:
         """The rule broken by the next frame of this direction, or None."""
+        if (
+            frame.fin
+            and not frame.rsv
+            and not self._in_message
+            and (frame.opcode is Opcode.BINARY or frame.opcode is Opcode.TEXT)
+            and (frame.mask is not None) is self._from_client
+            and _check_length(frame) is None
+        ):
+            return None  # nearly every frame
         rule = self._check_bits(frame) or _check_length(frame)
         if frame.opcode in CONTROL:
             return rule or _check_control(frame)

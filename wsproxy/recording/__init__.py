@@ -1,0 +1,17 @@
+"""Turns one session, as it happens, into a trace.
+
+Used by the capture addon's writer thread and by replay, so that a replayed session is
+recorded by the very code that recorded the first one.
+"""
+
+from .clock import Clock, new_start
+from .path import trace_path
+from .recording import Diagnose, Recording
+
+__all__ = [
+    "Clock",
+    "Diagnose",
+    "Recording",
+    "new_start",
+    "trace_path",
+]
