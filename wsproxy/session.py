@@ -11,10 +11,10 @@ import os
 from array import array
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import compress
-from typing import Generic, TypeVar
+from itertools import chain, compress
+from typing import TypeVar
 
 from wsproxy.trace import (
     Bytes,
@@ -35,6 +35,7 @@ from wsproxy.wire import Close, Opcode, header, is_upgrade
 
 _T = TypeVar("_T")
 _ALL = frozenset(Opcode)
+_BINARY = int(Opcode.BINARY)  # data frames have this opcode or a lower one
 
 KEPT_MESSAGES = 64  # text messages kept from the beginning, and as many from the end
 KEPT_TEXT = 64 << 10  # bytes kept of a text message
@@ -99,34 +100,62 @@ class CloseInfo:
 
 
 # What a server says about a failure that does not end the session, and may be in its middle.
-_NOTABLE = ("error", "warn", "fail", "goaway", "refused", "exceeded", "throttled", "timeout")
+_NOTABLE = (
+    b"error",
+    b"warn",
+    b"fail",
+    b"goaway",
+    b"refused",
+    b"exceeded",
+    b"throttled",
+    b"timeout",
+)
+
+# A message in short: the frame that began it, its t_ns, from_client, the beginning of its
+# content, the length of all of it in bytes.
+_Kept = tuple[int, int, bool, bytes, int]
 
 
-class _Ends(Generic[_T]):
-    """The first and the last of many, and up to `notable` between them that are marked."""
+class _Ends:
+    """The first and the last of many messages, and some between them that are notable.
 
-    def __init__(self, first: int, notable: int) -> None:
-        self._size = first
-        self._first: list[_T] = []
-        self._between: list[_T] = []
-        self._notable = notable
-        self._last: deque[tuple[_T, bool]] = deque()
+    There is one for nearly every frame, so they are kept as they come, and looked at when
+    they leave the last ones or are asked for.
 
-    def add(self, item: _T, notable: bool) -> None:
+    Args:
+        size: how many are kept from the beginning, and how many from the end.
+        is_notable: tells which of those between are kept, KEPT_NOTABLE at the most.
+    """
+
+    def __init__(self, size: int, is_notable: Callable[[_Kept], bool]) -> None:
+        self._size = size
+        self._first: list[_Kept] = []
+        self._between: list[_Kept] = []
+        self._is_notable = is_notable
+        self._last: deque[_Kept] = deque()
+
+    def add(self, message: _Kept) -> None:
         if len(self._first) < self._size:
-            self._first.append(item)
+            self._first.append(message)
             return
-        self._last.append((item, notable))
+        self._last.append(message)
         if len(self._last) > self._size:
-            old, marked = self._last.popleft()
-            if marked and len(self._between) < self._notable:
+            old = self._last.popleft()
+            if len(self._between) < KEPT_NOTABLE and self._is_notable(old):
                 self._between.append(old)
 
-    def __iter__(self) -> Iterator[_T]:
-        yield from self._first
-        yield from self._between
-        for item, _ in self._last:
-            yield item
+    def __iter__(self) -> Iterator[_Kept]:
+        return chain(self._first, self._between, self._last)
+
+
+def _reports_failure(message: _Kept) -> bool:
+    return any(map(message[3].lower().__contains__, _NOTABLE))
+
+
+def _is_like_json(message: _Kept) -> bool:
+    """JSON that was sent as binary is told from audio by both of its ends."""
+    _, _, _, content, length = message
+    return length <= KEPT_BINARY and content[:1] == b"{" and content[-1:] == b"}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,8 +254,8 @@ class Session:
         self._lengths = array("Q")
         self._wire_lengths = array("Q")
         self._bits = array("B")
-        self._messages = tuple(_Ends[Message](KEPT_MESSAGES, KEPT_NOTABLE) for _ in range(2))
-        self._binaries = tuple(_Ends[Binary](KEPT_BINARIES, KEPT_NOTABLE) for _ in range(2))
+        self._messages = tuple(_Ends(KEPT_MESSAGES, _reports_failure) for _ in range(2))
+        self._binaries = tuple(_Ends(KEPT_BINARIES, _is_like_json) for _ in range(2))
         # The message at hand of each direction.
         self._open: list[_Open | None] = [None, None]
 
@@ -270,9 +299,10 @@ class Session:
     def add(self, record: Record) -> None:
         """Take the next record."""
         self.last_ns = max(self.last_ns, record.t_ns)
+        if isinstance(record, FrameRecord):
+            self._add_frame(record)
+            return
         match record:
-            case FrameRecord():
-                self._add_frame(record)
             case Bytes():
                 direction = self.sent if record.from_client else self.received
                 direction.size += len(record.data)
@@ -295,67 +325,55 @@ class Session:
                 self.end = record
 
     def _add_frame(self, frame: FrameRecord) -> None:
-        opcode = Opcode(frame.opcode)
+        # Plain numbers for opcodes: every frame of every session comes through here.
+        opcode, payload, from_client = frame.opcode, frame.payload, frame.from_client
+        length = len(payload) + frame.cut
         self._times.append(frame.t_ns)
-        self._lengths.append(len(frame.payload) + frame.cut)
+        self._lengths.append(length)
         self._wire_lengths.append(frame.wire_length)
-        self._bits.append(opcode | frame.fin << 4 | frame.from_client << 5)
+        self._bits.append(opcode | frame.fin << 4 | from_client << 5)
         number = len(self._times)
-        direction = self.sent if frame.from_client else self.received
+        direction = self.sent if from_client else self.received
         direction.frames += 1
         direction.size += frame.wire_length
         if frame.broken_rule and len(self.broken) < KEPT_BROKEN:
             self.broken.append((number, frame.broken_rule[:KEPT_RULE]))
-        if opcode is Opcode.CLOSE:
-            close = Close.parse(frame.payload[:KEPT_TEXT])
-            info = CloseInfo(number, frame.t_ns, frame.from_client, close.code, close.reason)
+        if opcode <= _BINARY:
+            if opcode != _BINARY or len(direction.head) < KEPT_AUDIO or not frame.fin:
+                self._add_data(frame, number, direction)
+                return
+            # Nearly all frames of most sessions: audio, a message each.
+            self._open[from_client] = None
+            self._binaries[from_client].add(
+                (number, frame.t_ns, from_client, payload[:KEPT_BINARY], length)
+            )
+        elif opcode == Opcode.CLOSE:
+            close = Close.parse(payload[:KEPT_TEXT])
+            info = CloseInfo(number, frame.t_ns, from_client, close.code, close.reason)
             _keep(self.closes, info)
-        elif opcode in (Opcode.TEXT, Opcode.BINARY, Opcode.CONTINUATION):
-            self._add_data(frame, opcode, number, direction)
 
-    def _add_data(
-        self, frame: FrameRecord, opcode: Opcode, number: int, direction: Direction
-    ) -> None:
-        side = int(frame.from_client)
-        current = self._open[side]
-        if opcode is not Opcode.CONTINUATION:
-            current = None
-        is_text = current.is_text if current is not None else opcode is Opcode.TEXT
+    def _add_data(self, frame: FrameRecord, number: int, direction: Direction) -> None:
+        side = frame.from_client
+        current = self._open[side] if frame.opcode == Opcode.CONTINUATION else None
+        is_text = current.is_text if current is not None else frame.opcode == Opcode.TEXT
         if not is_text and len(direction.head) < KEPT_AUDIO:
             direction.head += frame.payload[: KEPT_AUDIO - len(direction.head)]
+        kept = KEPT_TEXT if is_text else KEPT_BINARY
+        length = len(frame.payload) + frame.cut
+        ends = self._messages[side] if is_text else self._binaries[side]
         if current is None and frame.fin:
             # Nearly all messages are one frame: nothing is copied together for them.
             self._open[side] = None
-            length = len(frame.payload) + frame.cut
-            self._keep(number, frame.t_ns, frame.from_client, is_text, frame.payload, length)
+            ends.add((number, frame.t_ns, side, frame.payload[:kept], length))
             return
         if current is None:
             current = _Open(number, frame.t_ns, is_text)
-        kept = KEPT_TEXT if current.is_text else KEPT_BINARY
         if len(current.content) < kept:
             current.content += frame.payload[: kept - len(current.content)]
-        current.length += len(frame.payload) + frame.cut
+        current.length += length
         self._open[side] = None if frame.fin else current
         if frame.fin:
-            content, length = bytes(current.content), current.length
-            self._keep(
-                current.frame, current.t_ns, frame.from_client, current.is_text, content, length
-            )
-
-    def _keep(
-        self, frame: int, t_ns: int, from_client: bool, is_text: bool, content: bytes, length: int
-    ) -> None:
-        """Keep a whole message; `length` bytes, of which `content` may be the beginning."""
-        if is_text:
-            text = content[:KEPT_TEXT].decode("utf-8", "replace")
-            lower = text.lower()
-            notable = any(word in lower for word in _NOTABLE)
-            self._messages[from_client].add(Message(frame, t_ns, from_client, text), notable)
-            return
-        # JSON that was sent as binary is told from audio by both of its ends.
-        like_json = length <= KEPT_BINARY and content[:1] == b"{" and content[-1:] == b"}"
-        binary = Binary(frame, t_ns, from_client, content[:KEPT_BINARY], length)
-        self._binaries[from_client].add(binary, like_json)
+            ends.add((current.frame, current.t_ns, side, bytes(current.content), current.length))
 
     def _add_eof(self, eof: Eof) -> None:
         direction = self.sent if eof.from_client else self.received
@@ -431,14 +449,17 @@ class Session:
 
         The first ones, the last ones, and of those between some that look like failures.
         """
-        return list(self._messages[from_client])
+        return [
+            Message(frame, t_ns, side, content.decode("utf-8", "replace"))
+            for frame, t_ns, side, content, _ in self._messages[from_client]
+        ]
 
     def binaries(self, *, from_client: bool) -> list[Binary]:
         """The binary messages kept of a direction: the first ones and the last ones.
 
         And of those between some that look like JSON.
         """
-        return list(self._binaries[from_client])
+        return [Binary(*kept) for kept in self._binaries[from_client]]
 
     def track(self, *, from_client: bool, opcodes: Container[int] = _ALL) -> Track:
         """All frames of a direction with one of these opcodes, as columns."""

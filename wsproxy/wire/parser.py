@@ -94,7 +94,7 @@ class FrameParser:
                     rule = "payload length with its highest bit set (section 5.2)"
                     return self._lose(data[at:], rule, out) + at
             opcode = _OPCODES.get(first & 0x0F)
-            kept = length if length <= self._max_payload else self._max_payload
+            kept = min(length, self._max_payload)
             if opcode is None and kept < length:
                 rule = f"reserved opcode {first & 0x0F:#x} (section 5.2)"
                 return self._lose(data[at:], rule, out) + at
