@@ -108,7 +108,6 @@ def test_reading_is_not_held_for_ever(
         while session.data(True, frame()):
             pass
         await asyncio.wait_for(relay.released.wait(), 20)  # though the thread stands still
-        assert recorder.overrun
         assert session.data(True, frame())  # traffic goes on
         gate.open.set()
         session.end()

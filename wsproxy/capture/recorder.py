@@ -1,9 +1,11 @@
 """Queue and thread between the proxy's event loop and the traces.
 
 The event loop only stamps and queues; parsing, inflating, packing, compressing and
-writing happen here, on one thread for all sessions. The queue is bounded in bytes:
-over the high mark a session's reading is held for a bounded time; when the thread
-stays behind even so, bytes are counted instead of kept, and the trace says so.
+writing happen here, on one thread for all sessions. The queue is bounded in bytes.
+When the thread gets behind, reading is held for a bounded time: of those who fill the
+queue, so that a flood does not delay the other sessions, and of all when it is about to
+be full. When the thread stays behind even so, bytes are counted instead of kept, and the
+trace says so.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
@@ -27,7 +30,10 @@ from .compactor import Compactor
 logger = logging.getLogger(__name__)
 
 INTERVAL = 0.03  # seconds between looks at the queue; what is urgent wakes the thread
-HIGH = 4 << 20  # queued bytes over which reading is held
+HIGH = 4 << 20  # queued bytes over which the thread is behind
+LAG = 0.1  # seconds that data has waited for the thread when that is behind
+SHARE = 128 << 10  # queued bytes of one session over which it is held while the thread is
+BRIM = 32 << 20  # queued bytes over which all sessions are held
 HARD = 64 << 20  # queued bytes over which data is counted and not kept
 PATIENCE = 2.0  # seconds that reading is held at the most
 # The thread takes so many items, then lets the event loop have the interpreter's lock: the
@@ -66,6 +72,8 @@ class LiveSession:
         self._relay: Held | None = None
         self._on_ended: Callable[[Session], None] | None = None
         self._dropped: dict[bool, Gap] = {}
+        self._put = 0  # bytes of data queued ever: written by the event loop only
+        self.taken = 0  # bytes of data taken ever: written by the thread only
 
     def now(self) -> int:
         """Nanoseconds since the session's start."""
@@ -75,6 +83,7 @@ class LiveSession:
         """A relay carries the session's bytes from now on."""
         self._relay = relay
         self._on_ended = on_ended
+        self._recorder.relays.add(relay)
 
     @property
     def attached(self) -> bool:
@@ -86,10 +95,12 @@ class LiveSession:
         if from_client in self._dropped or recorder.backlog > HARD:
             self._drop(from_client, len(data))
             return True
-        recorder.put((self, self.now(), from_client, data), len(data))
-        if recorder.backlog > HIGH and self._relay is not None:
-            return recorder.overrun or recorder.wait_for_room(self._relay)
-        return True
+        size = len(data)
+        recorder.put((self, self.now(), from_client, data), size)
+        self._put += size
+        if self._put - self.taken <= SHARE and recorder.backlog <= BRIM:
+            return True
+        return self._relay is None or recorder.has_room(self._relay)
 
     def eof(self, from_client: bool, how: str) -> None:
         """One direction has ended."""
@@ -105,7 +116,13 @@ class LiveSession:
         self._recorder.put((self, 0, None, record), 0, urgent=True)
 
     def message(self, from_client: bool, opcode: Opcode, payload: bytes) -> None:
-        """Queue a message that mitmproxy's own layer relayed."""
+        """Queue a message that mitmproxy's own layer relayed; nothing can hold that."""
+        if self._recorder.backlog > HARD:
+            self._drop(from_client, len(payload), records=1)
+            return
+        gap = self._dropped.pop(from_client, None)
+        if gap is not None:  # a message can be read without those before it
+            self.add(gap)
         self._recorder.put((self, self.now(), from_client, (opcode, payload)), len(payload))
 
     def end(self) -> None:
@@ -113,6 +130,8 @@ class LiveSession:
         if self.ended:
             return
         self.ended = True
+        if self._relay is not None:
+            self._recorder.relays.discard(self._relay)
         for gap in self._dropped.values():
             self.add(gap)
         self._recorder.put((self, self.now(), None, None), 0, urgent=True)
@@ -122,13 +141,14 @@ class LiveSession:
         if self._on_ended is not None:
             self._on_ended(session)
 
-    def _drop(self, from_client: bool, size: int) -> None:
+    def _drop(self, from_client: bool, size: int, records: int = 0) -> None:
         now = self.now()
-        gap = self._dropped.get(from_client)
-        since, before = (gap.t_ns, gap.size) if gap else (now, 0)
         side = "client" if from_client else "server"
         reason = f"the recorder could not keep up; bytes from the {side} are missing"
-        self._dropped[from_client] = Gap(since, now, reason, size=before + size)
+        gap = self._dropped.get(from_client) or Gap(now, now, reason)
+        self._dropped[from_client] = replace(
+            gap, until_ns=now, records=gap.records + records, size=gap.size + size
+        )
 
 
 # Bytes of a direction, a message of the stock layer, a record, or None: the end.
@@ -157,7 +177,7 @@ class Recorder:
         on_begin: Callable[[Recording], None] | None = None,
         on_end: Callable[[Recording], None] | None = None,
     ) -> None:
-        self.overrun = False
+        self.relays: set[Held] = set()  # of sessions that go on
         self._folder = folder
         self._loop = loop
         self._diagnose = diagnose
@@ -171,6 +191,8 @@ class Recorder:
         self._stopping = False
         self._open: dict[LiveSession, Recording] = {}
         self._held: set[Held] = set()
+        self._overrun = False  # patience is at its end; nobody is held until it has caught up
+        self._kept = 0.0  # when `_keep_up` was last called: on the thread only
         self._patience: asyncio.TimerHandle | None = None  # until held ones are released
         self._warned = False
         self._compactor = Compactor(folder)
@@ -197,12 +219,16 @@ class Recorder:
         if urgent:
             self._wake.set()
 
-    def wait_for_room(self, relay: Held) -> bool:
-        """Have a relay released when there is room again. Returns whether there is already."""
-        if self.backlog <= HIGH:
+    def has_room(self, relay: Held) -> bool:
+        """Whether a relay may read on; if not, it is released when there is room again."""
+        if self._overrun or not self._is_behind(1.0):
             return True
         if not self._held:
             self._patience = self._loop.call_later(PATIENCE, self._give_up_waiting)
+        if self.backlog > BRIM:
+            for each in self.relays - self._held:
+                each.hold()
+            self._held |= self.relays
         self._held.add(relay)
         self._wake.set()
         return False
@@ -214,8 +240,20 @@ class Recorder:
         self._thread.join()
         self._compactor.close()
 
+    def _is_behind(self, part: float) -> bool:
+        """Whether the thread is, measured by a part of what is allowed."""
+        return self.backlog > HIGH * part or self._lag() > LAG * part
+
+    def _lag(self) -> float:
+        """Seconds that the next data has waited in the queue."""
+        try:
+            session, t_ns, *_ = self._queue[0]
+        except IndexError:
+            return 0.0
+        return (session.now() - t_ns) / 1e9 if t_ns else 0.0
+
     def _give_up_waiting(self) -> None:
-        self.overrun = self.backlog > HIGH
+        self._overrun = self._is_behind(1.0)
         self._release()
 
     def _release(self) -> None:
@@ -235,15 +273,19 @@ class Recorder:
             self._take_all()
             if stopping:
                 break
-            for session, recording in self._open.items():
-                if recording.due(session.now()):
-                    recording.flush()
-            if self._held and self.backlog < HIGH // 2:
-                self._loop.call_soon_threadsafe(self._release)
-            if self.overrun and self.backlog < HIGH // 2:
-                self.overrun = False
+            self._keep_up()
         for session, recording in list(self._open.items()):
             self._end(session, recording, session.now(), "stopped")
+
+    def _keep_up(self) -> None:
+        """Write what is old enough, and let go on whoever is held if there is room."""
+        self._kept = time.monotonic()
+        for session, recording in self._open.items():
+            if recording.due(session.now()):
+                recording.flush()
+        if (self._held or self._overrun) and not self._is_behind(0.5):
+            self._overrun = False
+            self._loop.call_soon_threadsafe(self._release)
 
     def _take_all(self) -> None:
         queue = self._queue
@@ -261,6 +303,9 @@ class Recorder:
                 logger.exception("wsproxy: recording of session %s failed", session.start.session)
                 self._open.pop(session, None)
             self._done += size
+            session.taken += size - _OVERHEAD
+            if time.monotonic() - self._kept > INTERVAL:  # while a flood never lets it end
+                self._keep_up()
 
     def _take(
         self, session: LiveSession, t_ns: int, from_client: bool | None, content: _Content

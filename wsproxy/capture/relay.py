@@ -26,13 +26,16 @@ from OpenSSL import SSL
 # How long the data that a peer sent before its reset may take to be delivered, seconds.
 RESET_PATIENCE = 10.0
 _RESET_POLL = 0.002  # seconds
+# Bytes read at once. Of tiny frames that is work for the recorder for a tenth of a second
+# already, and with hundreds of sessions each may read as much before any can be held.
+READ_SIZE = 64 << 10
 
 
 class Sink(Protocol):
     """What the relay reports to. Times are the sink's own business."""
 
     def data(self, from_client: bool, data: bytes) -> bool:
-        """Take bytes of one direction; False asks for the relay to be held for a while."""
+        """Take bytes of one direction; False asks for it to be held until `Relay.release`."""
 
     def eof(self, from_client: bool, how: str) -> None:
         """One direction has ended: "eof", "close-notify" or "reset"."""
@@ -93,7 +96,7 @@ class Relay:
             leg.hold("recorder")
 
     def release(self) -> None:
-        """Read on after `hold`."""
+        """Read on where reading was stopped for the recorder's sake."""
         for leg in self._legs:
             leg.release("recorder")
 
@@ -101,7 +104,7 @@ class Relay:
         """Copy what a leg read: to the other side first, then to the sink."""
         leg.other.send(data)
         if not self._sink.data(leg.from_client, data):
-            self.hold()
+            leg.hold("recorder")
 
     def eof(self, leg: Leg, how: str) -> None:
         """A leg's peer has ended its direction."""
@@ -181,6 +184,7 @@ class Leg(asyncio.Protocol):
         if self._stock is None:
             return  # lost already; the stream reader knows how
         self._transport.set_protocol(self)
+        self._transport.max_size = READ_SIZE  # type: ignore[attr-defined]  # asyncio's own name
         # There is no public way to see what a StreamReader has read ahead, or to keep it
         # from resuming the transport when it has been read from.
         self._reader._paused = False  # type: ignore[attr-defined]

@@ -1,0 +1,89 @@
+"""The recorder in a process of its own, so that figures of memory are the recorder's."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from wire_witness import listens, unused_port, wait_until
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True)
+class RecorderProcess:
+    """A running mitmdump with addons/record.py, or without it.
+
+    Attributes:
+        out: the folder of the traces.
+    """
+
+    pid: int
+    port: int
+    out: Path
+    _inside: int
+
+    def memory(self) -> float:
+        """Resident memory now, MiB."""
+        return self._status("VmRSS") / 1024
+
+    def peak(self) -> float:
+        """The most resident memory since `forget_peak`, MiB."""
+        return self._status("VmHWM") / 1024
+
+    def forget_peak(self) -> None:
+        Path(f"/proc/{self.pid}/clear_refs").write_text("5")  # proc(5): resets VmHWM
+
+    def left(self) -> dict[str, int]:
+        """What is there once mitmproxy has let go of all connections: files, tasks, objects."""
+        found = self._ask(b"all\n")
+        found["files"] = len(list(Path(f"/proc/{self.pid}/fd").iterdir()))
+        return found
+
+    def _ask(self, what: bytes) -> dict[str, int]:
+        with socket.create_connection(("127.0.0.1", self._inside), 20) as sock:
+            sock.sendall(what)
+            with sock.makefile("rb") as answer:
+                found: dict[str, int] = json.loads(answer.read())
+                return found
+
+    def _status(self, key: str) -> int:
+        for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
+            if line.startswith(key + ":"):
+                return int(line.split()[1])
+        raise AssertionError(f"no {key} of process {self.pid}")
+
+
+@contextlib.contextmanager
+def recorder_process(folder: Path, *options: str, record: bool = True) -> Iterator[RecorderProcess]:
+    """Run a recorder for the body of a `with`; its traces go to `folder`/traces.
+
+    Args:
+        options: further options of mitmproxy, as "name=value".
+        record: False for bare mitmdump.
+    """
+    out = folder / "traces"
+    port, inside = unused_port(), unused_port()
+    settings = [f"confdir={folder / 'conf'}", f"inside_port={inside}", "ssl_insecure=true"]
+    command = [str(Path(sys.executable).parent / "mitmdump"), "-q"]
+    command += ["-s", str(Path(__file__).with_name("inside.py"))]
+    if record:
+        command += ["-s", str(CHECKOUT / "addons" / "record.py")]
+        settings.append(f"wsproxy_out={out}")
+    command += ["--listen-host", "127.0.0.1", "--listen-port", str(port)]
+    for each in [*settings, *options]:
+        command += ["--set", each]
+    process = subprocess.Popen(command, cwd=folder)
+    try:
+        wait_until(lambda: process.poll() is not None or listens(port) and listens(inside))
+        assert process.poll() is None
+        yield RecorderProcess(process.pid, port, out, inside)
+    finally:
+        process.terminate()
+        process.wait()
