@@ -22,10 +22,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-_KEY = "AAAAAAAAAAAAAAAAAAAAAA=="
+KEY = "AAAAAAAAAAAAAAAAAAAAAA=="
 _GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-_ACCEPT = base64.b64encode(hashlib.sha1((_KEY + _GUID).encode()).digest()).decode()
-_ANSWER = (
+_ACCEPT = base64.b64encode(hashlib.sha1((KEY + _GUID).encode()).digest()).decode()
+ANSWER = (
     "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     f"Sec-WebSocket-Accept: {_ACCEPT}\r\n\r\n"
 ).encode()
@@ -117,7 +117,7 @@ class Upstream(Peer):
     masked = True
 
     def head(self, head: bytes) -> None:
-        self.transport.write(_ANSWER)
+        self.transport.write(ANSWER)
         self.open.set_result(None)
 
 
@@ -197,7 +197,7 @@ class Sessions:
             client.transport = transport
         client.transport.write(
             f"GET /v1/listen HTTP/1.1\r\nHost: 127.0.0.1:{self._port}\r\nUpgrade: websocket\r\n"
-            f"Connection: Upgrade\r\nSec-WebSocket-Key: {_KEY}\r\n"
+            f"Connection: Upgrade\r\nSec-WebSocket-Key: {KEY}\r\n"
             "Sec-WebSocket-Version: 13\r\n\r\n".encode()
         )
         return client

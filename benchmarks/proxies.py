@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,21 +50,26 @@ class Proxy:
 
 
 @contextlib.contextmanager
-def running(name: str) -> Iterator[Proxy]:
-    """Run a contestant ("direct" is none) for the body of a `with`."""
+def running(name: str, *more: str) -> Iterator[Proxy]:
+    """Run a contestant ("direct" is none) for the body of a `with`.
+
+    Args:
+        more: arguments of its command.
+    """
     with tempfile.TemporaryDirectory(prefix="wsproxy-bench-") as folder:
         if name == "direct":
             yield Proxy(name, None, None, Path(folder))
             return
-        port = _free_port()
+        port = free_port()
         process = subprocess.Popen(
-            _command(name, port, Path(folder)),
+            [*_command(name, port, Path(folder)), *more],
             cwd=ROOT,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
+            start_new_session=True,  # Ctrl-C is for who runs it
         )
         try:
-            _wait_for(port, process)
+            wait_for(port, lambda: process.poll() is None)
             yield Proxy(name, port, process.pid, Path(folder))
         finally:
             process.terminate()
@@ -84,16 +89,17 @@ def _command(name: str, port: int, folder: Path) -> list[str]:
     return mitmdump
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         return int(sock.getsockname()[1])
 
 
-def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
+def wait_for(port: int, runs: Callable[[], bool] = lambda: True) -> None:
+    """Wait until somebody listens on a port."""
     deadline = time.monotonic() + 30
-    while time.monotonic() < deadline and process.poll() is None:
+    while time.monotonic() < deadline and runs():
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
             return
         time.sleep(0.05)
-    raise SystemExit(f"{process.args} did not start")
+    raise SystemExit(f"nothing listens on port {port}")
