@@ -367,7 +367,8 @@ class Recorder:
         recording.end(t_ns, ending)
         if recording.error is not None:
             self._warn(recording.path, recording.error)
-        self._compactor.add(recording.path)
+        for path in recording.paths:
+            self._compactor.add(path)
         if self._on_end is not None:
             self._on_end(recording)
         self._tell(session, recording.session)

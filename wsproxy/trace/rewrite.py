@@ -18,7 +18,8 @@ import msgpack
 
 from .blocks import READ_AHEAD, BadBlock, Compressor, read_block, seek_table, seek_table_entry
 from .lock import hold
-from .reader import MAX_SYNC, SUFFIX
+from .parts import SUFFIX
+from .reader import MAX_SYNC
 from .records import BadRecord, Sync, from_map, to_map
 from .writer import BLOCK_SIZE
 

@@ -1,0 +1,147 @@
+"""`wsproxy recover`: a clean trace of what a crash has left."""
+
+from __future__ import annotations
+
+import json
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.text import Text
+
+from wsproxy.catalog import Catalog, load
+from wsproxy.diagnose import annotate
+from wsproxy.errors import UsageError, WsproxyError
+from wsproxy.recover import Recovered, recover
+from wsproxy.report.text import ending, safe
+from wsproxy.trace import SUFFIX, find_traces
+
+from .catalog_option import catalog_option
+
+_LOSSES = 5  # told on the screen
+
+
+@click.command(name="recover")
+@catalog_option
+@click.argument("traces", nargs=-1, required=True, metavar="TRACE|FOLDER...")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="FILE|FOLDER",
+    help="Where the clean trace goes.  [default: beside TRACE, as NAME-recovered.wstrace]",
+)
+@click.option(
+    "--in-place", is_flag=True, help="Replace TRACE, once the clean trace is on the disk."
+)
+@click.option("--json", "as_json", is_flag=True, help="A JSON array for programs.")
+def command(traces: tuple[str, ...], out: Path | None, in_place: bool, as_json: bool) -> None:
+    """Make clean traces of those that a crash, a power cut or a bad disk has left.
+
+    All commands read such traces as they are. A clean one has an end record and findings
+    as well, and says itself what is missing. Of a trace that is whole, another one is
+    written only where --out says. One that is still being written is left alone.
+
+    Exit status: 0: all were whole; 1: some of a session is lost; 2: a trace could not be
+    written; 3: nothing in a TRACE can be read. A trace in parts becomes one file.
+
+    \b
+      wsproxy recover recordings/20261121T004012Z-deepgram-listen-1f9a0c42.wstrace
+      wsproxy recover recordings --in-place
+      wsproxy recover damaged.wstrace --out clean.wstrace
+    """
+    if in_place and out is not None:
+        raise UsageError("--out and --in-place exclude each other")
+    found = find_traces(list(traces))
+    if out is not None and len(found) > 1 and not out.is_dir():
+        raise UsageError(f"{out}: for several traces --out is a folder that is there")
+    catalog = load()
+    console = Console(highlight=False, soft_wrap=True)
+    done: list[Recovered] = []
+    status = 0
+    for path in found:
+        try:
+            recovered = _recover(path, out, catalog, in_place=in_place)
+        except WsproxyError as error:
+            status = max(status, error.exit_status)
+            print(f"error: {safe(str(error))}", file=sys.stderr)  # noqa: T201
+            continue
+        status = max(status, 0 if recovered.whole else 1)
+        done.append(recovered)
+        if not as_json:
+            console.print(Text("\n".join(_lines(recovered))))
+    if as_json:
+        click.echo(json.dumps([_json(each) for each in done], indent=2, ensure_ascii=False))
+    sys.exit(status)
+
+
+def _recover(path: Path, out: Path | None, catalog: Catalog, *, in_place: bool) -> Recovered:
+    def recognise(host: str, target: str) -> tuple[str | None, str | None]:
+        provider, api = catalog.recognise(host, target)
+        return provider.id if provider else None, api.name if api else None
+
+    go = partial(recover, path, diagnose=partial(annotate, catalog=catalog), recognise=recognise)
+    if out is None:
+        looked = go(None)
+        if looked.whole and (looked.clean or not in_place):
+            return looked
+    place = path if in_place else _place(path, out)
+    return go(place)
+
+
+def _place(path: Path, out: Path | None) -> Path:
+    """Where the clean trace goes; nothing is there yet."""
+    if out is None:
+        place = path.with_name(f"{path.name.removesuffix(SUFFIX)}-recovered{SUFFIX}")
+    else:
+        place = out / path.name if out.is_dir() else out
+    if place.suffix != SUFFIX:
+        raise UsageError(f"{place}: the name of a trace ends in {SUFFIX}")
+    if place.exists():
+        raise UsageError(f"{place} is there already; it is not overwritten")
+    return place
+
+
+def _lines(recovered: Recovered) -> list[str]:
+    session = recovered.session
+    name = safe(str(recovered.source))
+    if recovered.whole and recovered.path is None:
+        return [f"{name}: whole, nothing to recover"]
+    state = "whole" if recovered.whole else "recovered with loss"
+    lines = [
+        f"{name}: {state}, {session.sent.frames} frames sent, "
+        f"{session.received.frames} received, {session.duration_ns / 1e9:.1f} s, {ending(session)}"
+    ]
+    if recovered.frames_missing:
+        lines.append(f"    {recovered.frames_missing} frames are missing")
+    lines += [f"    {loss}" for loss in recovered.losses[:_LOSSES]]
+    if len(recovered.losses) > _LOSSES:
+        lines.append(f"    and {len(recovered.losses) - _LOSSES} more losses")
+    if not recovered.ended:
+        lines.append("    it had no end record: what came last, 250 ms at most, may be missing")
+    if recovered.later and recovered.path == recovered.source:
+        names = ", ".join(safe(path.name) for path in recovered.later[:_LOSSES])
+        lines.append(f"    all of it is in that file; of no use any more: {names}")
+    return [*lines, f"    written to {safe(str(recovered.path))}"]
+
+
+def _json(recovered: Recovered) -> dict[str, Any]:
+    session = recovered.session
+    return {
+        "trace": str(recovered.source),
+        "out": str(recovered.path) if recovered.path is not None else None,
+        "session": session.id,
+        "whole": recovered.whole,
+        "ended": recovered.ended,
+        "ending": session.ending,
+        "frames_sent": session.sent.frames,
+        "frames_received": session.received.frames,
+        "frames_missing": recovered.frames_missing,
+        "losses": [
+            {"offset": loss.offset, "size": loss.size, "reason": loss.reason}
+            for loss in recovered.losses
+        ],
+        "findings": [finding.id for finding in session.findings],
+    }

@@ -1,0 +1,218 @@
+"""Makes a clean trace of one that a crash, a power cut or a bad disk has left behind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from wsproxy.errors import TraceError, UsageError
+from wsproxy.recording import Diagnose
+from wsproxy.recording.ending import end_record
+from wsproxy.session import Session
+from wsproxy.trace import VERSION, End, Finding, Gap, Loss, Record, Start, TraceReader, TraceWriter
+from wsproxy.trace.lock import is_held
+from wsproxy.trace.parts import later_parts, part_of, part_path
+from wsproxy.trace.rewrite import Replacement
+
+Recognise = Callable[[str, str], tuple[str | None, str | None]]
+
+_NO_END = "the recording breaks off here: the recorder, or its machine, stopped without warning"
+_NO_START = "the beginning of the recording is lost, and when the session began is an estimate"
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """What became of a trace.
+
+    Attributes:
+        source: the trace that was read.
+        later: files of its later parts; nobody needs them once `source` is replaced by a
+            trace that has all.
+        path: the clean trace; None: none is needed, or wanted.
+        session: what is in it.
+        losses: parts of the source that could not be read and that held records, or may have.
+        ended: whether the source had its end record.
+        clean: whether there is nothing in the source that does not belong to it, and all
+            that does.
+        frames_missing: so many fewer frames than the source's end record has counted; 0
+            without one.
+    """
+
+    source: Path
+    later: list[Path]
+    path: Path | None
+    session: Session
+    losses: list[Loss]
+    ended: bool
+    clean: bool
+    frames_missing: int
+
+    @property
+    def whole(self) -> bool:
+        """Whether nothing that was recorded is missing."""
+        return self.ended and not self.losses
+
+
+def recover(
+    source: Path,
+    out: Path | None,
+    *,
+    diagnose: Diagnose,
+    recognise: Recognise,
+) -> Recovered:
+    """Write what can be read of a trace as a clean one.
+
+    It has an end record and findings, and a gap record wherever something is missing. All
+    other records are as they were. It has its name once it is whole and on the disk.
+
+    Args:
+        out: the new trace, or `source` itself, which is then replaced; None writes none.
+        diagnose: names the findings.
+        recognise: provider and API of a host and a path, should the start record be lost.
+
+    Raises:
+        TraceError: nothing in it can be read.
+        UsageError: it is a later part of a trace, or still being written, or the new trace
+            cannot be written.
+    """
+    later = _check_free(source)
+    facts, losses, clean = _read(source)
+    old = facts.end
+    missing = 0
+    if old is not None:
+        counted = old.frames_sent + old.frames_received
+        missing = max(0, counted - facts.sent.frames - facts.received.frames)
+    whole = old is not None and not losses
+    session = facts
+    if out is not None:
+        try:
+            with Replacement(out) as new, TraceReader(source) as reader:
+                start = facts.start or _start(source, facts, reader, recognise)
+                writer = TraceWriter(new.file, start.session)
+                session = Session()
+                for record in _records(reader, start, facts, diagnose, session, whole=whole):
+                    writer.write(record)
+                writer.finish()
+                new.commit()
+        except OSError as error:
+            raise UsageError(f"cannot write {out}: {error.strerror or error}") from None
+    return Recovered(source, later, out, session, losses, old is not None, clean, missing)
+
+
+def _check_free(source: Path) -> list[Path]:
+    """Make sure that nobody writes a trace; returns the files of its later parts."""
+    first, number = part_of(source)
+    if number > 1 and first.exists():
+        raise UsageError(f"{source} is a part of a trace; name the first one, {first.name}")
+    later = [part_path(first, each) for each in later_parts(first, number)]
+    for path in (source, *later):
+        try:
+            held = is_held(path)
+        except OSError as error:
+            raise TraceError(f"cannot read {path}: {error.strerror or error}") from None
+        if held:
+            raise UsageError(f"{path} is still being written; end its recorder first")
+    return later
+
+
+def _read(source: Path) -> tuple[Session, list[Loss], bool]:
+    """The facts of a trace, the losses among its records, and whether it is clean.
+
+    What is not readable behind its end is no loss.
+    """
+    session = Session()
+    after_end = 0
+    with TraceReader(source) as reader:
+        for record in reader:
+            session.add(record)
+            if isinstance(record, End):
+                after_end = len(reader.losses)
+        losses = reader.losses
+        clean = not losses and reader.last() is not None
+    if session.end is not None and all(loss.at_end for loss in losses[after_end:]):
+        losses = losses[:after_end]
+    return session, losses, clean
+
+
+def _start(source: Path, facts: Session, reader: TraceReader, recognise: Recognise) -> Start:
+    """In place of one that is lost: what the file and the request say."""
+    session = next((reader.session for _ in reader), None) or "unknown"
+    provider, api = None, None
+    if facts.request is not None:
+        provider, api = recognise(facts.request.host, facts.request.path)
+    # The file was last changed when the last block was written.
+    began = max(0, source.stat().st_mtime_ns - facts.last_ns)
+    return Start(0, VERSION, session, began, provider=provider, api=api)
+
+
+def _records(
+    reader: TraceReader,
+    start: Start,
+    facts: Session,
+    diagnose: Diagnose,
+    session: Session,
+    *,
+    whole: bool,
+) -> Iterator[Record]:
+    """The records of the clean trace, in their order; folds them into `session`."""
+    for record in _body(reader, start, facts, whole=whole):
+        session.add(record)
+        yield record
+    # All parts become one file.
+    old = replace(facts.end, parts=None) if facts.end is not None else None
+    if old is None:
+        end = end_record(session, session.last_ns, session.derived_ending or "unfinished")
+    elif whole:
+        session.end = old
+        yield old
+        return
+    else:
+        # How it ended is known, even if what showed it is lost.
+        counted = end_record(session, old.t_ns, old.ending)
+        end = replace(
+            counted,
+            closed_by=old.closed_by,
+            close_code=old.close_code,
+            close_reason=old.close_reason,
+        )
+    session.end = replace(end, complete=False)
+    findings = diagnose(session)
+    for finding in findings:
+        session.add(finding)
+        yield finding
+    session.end = replace(session.end, findings=[finding.id for finding in findings])
+    yield session.end
+
+
+def _body(reader: TraceReader, start: Start, facts: Session, *, whole: bool) -> Iterator[Record]:
+    """All records that were read, gaps where some are missing; findings if all is."""
+    yield start
+    if facts.start is None:
+        yield Gap(0, 0, _NO_START)
+    told: tuple[int, Loss | None] = (0, None)
+    now_ns = 0
+    for record in reader:
+        if (losses := _count(reader)) != told:
+            yield Gap(now_ns, max(now_ns, record.t_ns), _reason(reader.losses[told[0] :]))
+            told = losses
+        now_ns = max(now_ns, record.t_ns)
+        if isinstance(record, Start | End) or (isinstance(record, Finding) and not whole):
+            continue
+        yield record
+    if facts.end is None:
+        lost = reader.losses[told[0] :]
+        yield Gap(now_ns, now_ns, f"{_NO_END}; {_reason(lost)}" if lost else _NO_END)
+
+
+def _count(reader: TraceReader) -> tuple[int, Loss | None]:
+    """Tells whether there are more losses: from some number on the last one grows instead."""
+    return len(reader.losses), reader.losses[-1] if reader.losses else None
+
+
+def _reason(losses: list[Loss]) -> str:
+    if not losses:
+        return "more of the file is not readable"
+    first, *others = losses
+    more = f", and {len(others)} more losses" if others else ""
+    return f"of the recorder's file, {first}{more}"
