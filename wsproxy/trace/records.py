@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -32,6 +32,19 @@ class Sync:
     version: int
     session: str
     block: int
+
+
+@dataclass(frozen=True, slots=True)
+class More:
+    """The last record of a part that is not the last one: the session goes on in another file.
+
+    Attributes:
+        part: the number of the part that follows, from 2.
+    """
+
+    kind: ClassVar[str] = "more"
+    t_ns: int
+    part: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +146,7 @@ class FrameRecord:
         digest: of such a frame, SHA-256 of the whole payload as it was on the wire,
             unmasked, hexadecimal; None where the end of it never came.
         broken_rule: the rule of RFC 6455 that the frame breaks.
+        redacted: what was taken out of `payload`, as in `Request`; None: nothing.
     """
 
     kind: ClassVar[str] = "frame"
@@ -148,6 +162,7 @@ class FrameRecord:
     cut: int = 0
     broken_rule: str | None = None
     digest: str | None = None
+    redacted: list[dict[str, Any]] | None = field(default=None, hash=False)
 
     @property
     def close(self) -> Close | None:
@@ -261,7 +276,7 @@ class End:
 
 
 Record = Start | Request | Response | FrameRecord | Bytes | Eof | Failure | Gap | Finding | End
-AnyRecord = Sync | Record
+AnyRecord = Sync | More | Record
 
 
 class BadRecord(ValueError):
@@ -294,6 +309,8 @@ def to_map(record: AnyRecord) -> dict[str, Any]:
             out["broken_rule"] = record.broken_rule
         if record.digest is not None:
             out["digest"] = record.digest
+        if record.redacted:
+            out["redacted"] = record.redacted
         return out
     out = {"kind": record.kind}
     for name, _, _ in _FIELDS[record.kind]:
@@ -344,6 +361,7 @@ def _check(record: AnyRecord) -> None:
                 raise BadRecord("frame with values outside of RFC 6455")
             if record.mask is not None and len(record.mask) != 4:
                 raise BadRecord("frame.mask is not 4 bytes")
+            _check_maps("frame.redacted", record.redacted or ())
         case Request() | Response():
             for pair in record.headers:
                 if (
@@ -353,12 +371,15 @@ def _check(record: AnyRecord) -> None:
                     or type(pair[1]) is not str
                 ):
                     raise BadRecord(f"{record.kind}.headers is not a list of pairs of text")
-            for entry in record.redacted:
-                if type(entry) is not dict:
-                    raise BadRecord(f"{record.kind}.redacted is not a list of maps")
+            _check_maps(f"{record.kind}.redacted", record.redacted)
         case Finding(evidence=texts) | End(findings=texts) | Start(changes=list(texts)):
             if any(type(text) is not str for text in texts):
                 raise BadRecord(f"{record.kind} has a list with something else than text")
+
+
+def _check_maps(name: str, entries: Sequence[object]) -> None:
+    if any(type(entry) is not dict for entry in entries):
+        raise BadRecord(f"{name} is not a list of maps")
 
 
 _OPCODES = frozenset(int(opcode) for opcode in Opcode)

@@ -1,0 +1,87 @@
+"""What a trace says of a credential that was taken out of it, and the key behind that.
+
+What stays is that there was one, its length, and a keyed fingerprint: two traces of one
+machine can be told to use the same credential, and nobody else can test a guess.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import re
+import secrets
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import click
+
+PLACEHOLDER = "REDACTED"
+MIN_HIDDEN = 6  # characters of a credential that is looked for elsewhere as well
+
+Entry = dict[str, Any]  # of a record's `redacted`
+
+
+def fingerprint_key(folder: Path | None = None) -> bytes:
+    """The key of this installation's fingerprints, made on first use.
+
+    Args:
+        folder: where it is kept; None: with the user's settings. If it cannot be
+            written, the key lives as long as the process.
+    """
+    folder = folder or Path(click.get_app_dir("wsproxy"))
+    path = folder / "fingerprint.key"
+    try:
+        return path.read_bytes()
+    except OSError:
+        key = secrets.token_bytes(32)
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except OSError:
+        return key
+    with open(fd, "wb") as file:
+        file.write(key)
+    return key
+
+
+class Describer:
+    """Says of a credential what a trace may say.
+
+    Args:
+        key: see `fingerprint_key`.
+        shapes: what the keys of a provider look like, as (id, pattern).
+    """
+
+    def __init__(self, key: bytes, shapes: Iterable[tuple[str, re.Pattern[str]]] = ()) -> None:
+        self._key = key
+        self._shapes = tuple(shapes)
+
+    def __call__(self, where: str, name: str, secret: str, why: str = "") -> Entry:
+        """The map for a record's `redacted`.
+
+        Args:
+            where: "header", "query", "subprotocol", "path", "body", "message" or "close".
+            name: of the header, parameter or field.
+            why: "name", "shape" or "entropy" if a rule found it, "repeated" if it had been
+                taken out elsewhere before; empty: the catalog names the place.
+        """
+        digest = hmac.new(self._key, secret.encode("utf-8", "surrogateescape"), hashlib.sha256)
+        return {
+            "where": where,
+            "name": name,
+            "fingerprint": digest.hexdigest()[:12],
+            "length": len(secret),
+            **self._look(secret),
+            **({"why": why} if why else {}),
+        }
+
+    def _look(self, secret: str) -> Entry:
+        """What is wrong with a key by the look of it, and nothing of the key."""
+        bare = secret.strip().strip("\"'").strip()
+        around = ["white space"] if secret != secret.strip() else []
+        around += ["quotation marks"] if bare != secret.strip() else []
+        like = [name for name, shape in self._shapes if shape.search(bare)]
+        found: Entry = {"around": " and ".join(around)} if around else {}
+        return found | ({"like": like} if like else {})

@@ -1,0 +1,156 @@
+"""Takes credentials out of a message that comes in fragments.
+
+A fragment is written when it comes, so what is cut by its border is taken out of both sides.
+Of a value whose end is not there yet everything is taken out, and what stood before the border
+is remembered for what follows it. What only the next fragment shows to be a credential (a key
+by its shape, the repetition of another) leaves up to three of its characters in the first.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from .find import value_end
+from .fingerprint import Entry
+from .glance import Glance
+from .messages import REPLACED, Cleaned, Cleaner, Place, secret_of
+from .repeats import Repeats
+
+_BEFORE = 512  # bytes of a message that are remembered before a fragment
+_MAX_SECRET = 1 << 16  # bytes of one credential that are put together from fragments
+_HEX_AT_END = re.compile(rb'"[0-9a-fA-F]{8,}\Z')
+
+
+@dataclass(slots=True)
+class _Open:
+    """A value that has begun and not ended.
+
+    Attributes:
+        written: the word in its place has been written.
+    """
+
+    name: str
+    why: str
+    delimiter: str
+    value: bytearray = field(repr=False)
+    written: bool = False
+
+    def end_in(self, data: bytes) -> int:
+        """Where it ends in the next fragment, -1 if it does not."""
+        tail = b""
+        if self.delimiter == '"':
+            slashes = len(self.value) - len(self.value.rstrip(b"\\"))
+            tail = b"\\" * (slashes % 2)
+        elif self.delimiter != " ":
+            tail = bytes(self.value[1 - len(self.delimiter) :])
+        end = value_end((tail + data).decode("latin-1"), 0, self.delimiter)
+        return -1 if end < 0 else max(0, end - len(tail))
+
+
+class Fragments:
+    """One message, fragment by fragment.
+
+    Args:
+        clean: for the session.
+        glance: says whether something is worth reading.
+        repeats: what was taken out before.
+        text: whether it is JSON or text; else only repetitions are looked for. None: its
+            first bytes will say.
+    """
+
+    def __init__(
+        self, clean: Cleaner, glance: Glance, repeats: Repeats, *, text: bool | None
+    ) -> None:
+        self._clean = clean
+        self._glance = glance
+        self._repeats = repeats
+        self._text = text
+        self._before = b""
+        self._open: _Open | None = None
+
+    def __call__(self, data: bytes, *, fin: bool) -> Cleaned:
+        """The next fragment without credentials.
+
+        Args:
+            fin: it is the last one.
+        """
+        if self._text is None and data:
+            self._text = is_json(data)
+        cleaned, at = self._rest_of_value(data, fin=fin)
+        head, taken = cleaned.data, cleaned.taken
+        rest, offset = data[at:], len(self._before) + at
+        whole = self._before + data
+        places = [p for p in self._places(whole, fin=fin) if p.end > offset]
+        out = self._clean.without(rest, [])
+        if rest and places:
+            out = self._without(rest, offset, places, fin=fin)
+        self._before = whole[-_BEFORE:]
+        return Cleaned(head + out.data, [*taken, *out.taken])
+
+    def _rest_of_value(self, data: bytes, *, fin: bool) -> tuple[Cleaned, int]:
+        """What belongs to the value at hand: what is written for it, and where it ends."""
+        value = self._open
+        if value is None:
+            return Cleaned(b""), 0
+        end = value.end_in(data)
+        part = data if end < 0 else data[:end]
+        value.value += part[: _MAX_SECRET - len(value.value)]
+        shown = b"" if value.written or not part else REPLACED
+        value.written = value.written or bool(part)
+        if end < 0 and not fin:
+            return Cleaned(shown, [self._part(value.name, len(part))] if part else []), len(part)
+        self._open = None
+        secret = secret_of(value.value.decode("latin-1"))
+        if not secret:
+            return Cleaned(b""), len(part)
+        self._repeats.learn(secret)
+        place = Place(0, len(part), value.name, secret, value.why)
+        return Cleaned(shown, [self._clean.describe(place)]), len(part)
+
+    def _places(self, whole: bytes, *, fin: bool) -> list[Place]:
+        if self._text and (self._glance(whole) or (not fin and _HEX_AT_END.search(whole[-600:]))):
+            return self._clean.places(whole, cut=not fin)
+        return self._clean.repeated(whole, cut=not fin)
+
+    def _without(self, rest: bytes, offset: int, places: list[Place], *, fin: bool) -> Cleaned:
+        """The fragment from `offset` on without what is at places of the whole."""
+        out, taken, at = [], [], 0
+        for place in sorted(places, key=lambda p: (p.start, -p.end)):
+            start, end = max(0, place.start - offset), place.end - offset
+            if end <= at and not (place.delimiter and start == len(rest)):
+                continue
+            if start >= at:
+                out.append(rest[at:start])
+                begun = place.why == "repeated" and place.start <= offset - 4
+                out.append(b"" if begun or start == end else REPLACED)
+            taken.append(self._taken(place, end - max(start, at), fin=fin, offset=offset))
+            at = max(at, end)
+        return Cleaned(b"".join([*out, rest[at:]]), [entry for entry in taken if entry])
+
+    def _taken(self, place: Place, length: int, *, fin: bool, offset: int) -> Entry:
+        if not place.delimiter or fin:
+            return self._clean.describe(place)
+        value = bytearray(place.secret.encode("utf-8", "surrogateescape"))
+        self._open = _Open(place.name, place.why, place.delimiter, value, written=bool(length))
+        return self._part(place.name, length) if length else {}
+
+    def _part(self, name: str, length: int) -> Entry:
+        """What is said of a part; the fragment in which the value ends says the whole."""
+        return {"where": "message", "name": name, "length": length, "part": True}
+
+    def blank(self, data: bytes) -> bytes:
+        """The beginning of a fragment whose end never came, its length kept."""
+        if self._open is not None:
+            return bytes(len(data))
+        out = bytearray(data)
+        offset = len(self._before)
+        for place in self._places(self._before + data, fin=False):
+            start = max(0, place.start - offset)
+            out[start : max(start, place.end - offset)] = b"*" * max(0, place.end - offset - start)
+        return bytes(out)
+
+
+def is_json(data: bytes) -> bool:
+    """Whether a binary message is JSON by its beginning."""
+    return data[:1] in (b"{", b"[") or data[:64].lstrip()[:1] in (b"{", b"[")

@@ -1,0 +1,183 @@
+"""What looks like a credential where the catalog knows of none: by name, shape or entropy.
+
+- A *name* that speaks of a secret by itself ("api_secret", "X-Access-Token") is enough. One
+  that often means something else ("key", "session", "token") counts with a value that looks
+  random.
+- A *shape* that is used for keys only counts in any text: a JWT, AWS's key ids, "sk_...",
+  a private key, a password in a URL. 32 and more hexadecimal digits are one as a whole value,
+  unless the name says that it is an id or a checksum.
+- *Entropy*: a long word of digits, small and capital letters without any pattern, in the
+  head of a request or the body of a POST, under a name that does not say that it is an id.
+
+Request ids, UUIDs, audio in base64 and transcripts must pass all of them.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import re
+from collections import Counter
+
+from .fingerprint import PLACEHOLDER
+
+# Names, with case, dashes and underscores taken off. These are enough by themselves.
+_STRONG = re.compile(
+    r"apikey|api_?secret|secret|passw|passphrase|privatekey|accesskey|signingkey|encryptionkey"
+    r"|accountkey|subscriptionkey|authkey|masterkey|licensekey"
+    r"|(access|auth|api|refresh|id|session|bearer|client|csrf|xsrf|security|user|temp)token"
+    r"|credential|authorization|signature|jwt|cookie|gladiakey|goog.*key"
+)
+# The words of these say something only together with a value that looks random.
+_WEAK = frozenset(
+    "key keys token auth authentication authenticate sig session pass pwd pin sas hmac ticket "
+    "bearer otp".split()
+)
+# A name that ends with one of these is that of something else.
+_NO_SECRET = frozenset(
+    "count counts type name names expiry expires expire ttl at in seconds ms limit max min "
+    "length version algorithm alg term terms event status state mode kind format headers url "
+    "uri scheme method required enabled usage index path error message phrase".split()
+)
+_HARMLESS = frozenset(
+    "secwebsocketkey secwebsocketaccept secwebsocketprotocol secwebsocketextensions "
+    "secwebsocketversion idempotencykey cachekey xcachekey surrogatekey partitionkey routingkey "
+    "publickey primarykey sortkey foreignkey timesignature keysignature wwwauthenticate "
+    "proxyauthenticate xamzsignedheaders xamzalgorithm clearsitedata "
+    "accesscontrolallowcredentials".split()
+)
+# Names of ids and checksums: random by nature, and no secret.
+_ID = re.compile(
+    r"(id|ids|uuid|guid|hash|sha|sha1|sha256|sha512|md5|crc32c?|etag|digest|checksum|trace|"
+    r"traceparent|tracestate|tracecontext|context|span|ray|nonce|match|fingerprint|revision|"
+    r"commit|build|version|accept|secwebsocketkey|idempotencykey|b3|baggage|xamzid2|"
+    r"date|agent|boundary|model|voice|handle)$"
+)
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+
+_UUID = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
+_TOKEN = re.compile(r"[A-Za-z0-9._~+/=:-]{16,4096}")
+_HEX = re.compile(r"[0-9a-fA-F]{32,512}")
+_NUMBERS = re.compile(r"[\d.,:TZ+-]*")  # a date, a version, a number
+
+# Shapes that are used for keys only. The boundaries keep them out of base64.
+_SHAPES = "|".join(
+    [
+        r"eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)?",
+        r"(?:AKIA|ASIA)[0-9A-Z]{16}",
+        r"AIza[0-9A-Za-z_-]{35}",
+        r"ya29\.[0-9A-Za-z_-]{20,}",
+        r"(?:sk|ek|rk|rt|xi|pat|whsec)[-_](?=[A-Za-z_-]{0,60}\d)[A-Za-z0-9_-]{16,}",
+        r"gh[pousr]_[A-Za-z0-9]{30,}",
+        r"xox[abeoprs]-[A-Za-z0-9-]{10,}",
+        r"auth_tokens/[A-Za-z0-9_-]{8,}",
+        r"temp:[A-Za-z0-9_-]{16,}",
+    ]
+)
+KEY = rf"(?<![A-Za-z0-9_+/.-])(?:{_SHAPES})(?![A-Za-z0-9+/=_-])"
+# A word before it says that it is one.
+NAMED = r"(?i:\b(?:bearer|token|basic|key))[ =:]{1,3}(?=[^\d\s]{0,80}\d)([A-Za-z0-9._~+/=-]{20,})"
+PRIVATE = r"-----BEGIN [A-Z ]{0,20}PRIVATE KEY-----[^-]*(?:-----END [A-Z ]{0,20}PRIVATE KEY-----)?"
+# RFC 3986, section 3.2.1; the user alone may be the secret.
+USER = r"[a-zA-Z][a-zA-Z0-9+.-]{1,20}://([^\s/?#\"'<>@\\]{1,512})@"
+PARAMETER = r"[?&;#]([A-Za-z0-9_.%~\[\]-]{1,64})=([^&#\"'\s<>\\]{1,8192})"
+
+_IN_TEXT = re.compile(f"{KEY}|{NAMED}|{PRIVATE}")
+
+
+@functools.lru_cache(maxsize=4096)
+def squashed(name: str) -> str:
+    """A name without what spellings differ in."""
+    return re.sub(r"[^a-z0-9]", "", name.lower())
+
+
+@functools.lru_cache(maxsize=4096)
+def strength(name: str) -> int:
+    """How much a name speaks of a secret: 2 by itself, 1 with a random value, 0 not at all."""
+    flat = squashed(name)
+    words = [word.lower() for word in _WORD.findall(name)]
+    if not words or flat in _HARMLESS or words[-1] in _NO_SECRET:
+        return 0
+    if _STRONG.search(flat):
+        return 0 if words[-1] in ("id", "ids") else 2
+    return 1 if _WEAK.intersection(words) and words[-1] not in ("id", "ids") else 0
+
+
+@functools.lru_cache(maxsize=4096)
+def is_id(name: str) -> bool:
+    """Whether a name is that of an id or a checksum."""
+    return _ID.search(squashed(name)) is not None
+
+
+def entropy(value: str) -> float:
+    """Bits a character, by how often each is there."""
+    counts = Counter(value).values()
+    return -sum(n / len(value) * math.log2(n / len(value)) for n in counts)
+
+
+def looks_random(value: str) -> bool:
+    """Whether a value is one long word with letters and digits in no order, and no UUID."""
+    return (
+        _TOKEN.fullmatch(value) is not None
+        and any(c.isdigit() for c in value)
+        and any(c.isalpha() for c in value)
+        and _UUID.fullmatch(value) is None
+        and _NUMBERS.fullmatch(value) is None
+        and "://" not in value
+        and entropy(value) >= 3.0
+    )
+
+
+def by_name(name: str, value: str) -> bool:
+    """Whether a name, with this value, is that of a credential."""
+    strong = strength(name)
+    if not strong or PLACEHOLDER in value:
+        return False
+    if strong == 1:
+        return looks_random(value)
+    return len(value) >= 4 and not (" " in value.strip() and "passw" not in squashed(name))
+
+
+def by_shape(name: str, value: str) -> bool:
+    """Whether a whole value has the shape of a key."""
+    if PLACEHOLDER in value:
+        return False
+    if _HEX.fullmatch(value):
+        return not is_id(name)
+    return _IN_TEXT.fullmatch(value) is not None
+
+
+def by_entropy(name: str, value: str) -> bool:
+    """Whether a value is too random for anything but a key; see the module's text."""
+    return (
+        24 <= len(value) <= 512
+        and not is_id(name)
+        and looks_random(value)
+        and any(c.isupper() for c in value)
+        and any(c.islower() for c in value)
+        and not any(len(part) > 3 and part.isalpha() for part in re.split(r"[._~+/=:-]", value))
+        and entropy(value) >= 3.8
+    )
+
+
+def why(name: str, value: str, *, random: bool = False) -> str:
+    """The rule by which a value is taken for a credential, empty if by none.
+
+    Args:
+        random: whether entropy counts.
+    """
+    if by_name(name, value):
+        return "name"
+    if by_shape(name, value):
+        return "shape"
+    return "entropy" if random and by_entropy(name, value) else ""
+
+
+def keys_in(text: str) -> list[tuple[int, int]]:
+    """Where keys stand in a text, by their shape, as (start, end)."""
+    found = []
+    for match in _IN_TEXT.finditer(text):
+        group = match.lastindex or 0
+        if PLACEHOLDER not in match[group]:
+            found.append(match.span(group))
+    return found
