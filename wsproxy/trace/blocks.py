@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import struct
+import threading
 from collections.abc import Iterator
 from typing import BinaryIO
 
@@ -48,10 +49,28 @@ class Compressor:
     """
 
     def __init__(self, level: int = _LEVEL) -> None:
-        self._zstd = zstandard.ZstdCompressor(level=level, write_checksum=True)
+        self._level = level
 
     def compress(self, data: bytes | bytearray) -> bytes:
-        return self._zstd.compress(data)
+        zstd = _contexts.by_level.get(self._level)
+        if zstd is None:
+            zstd = zstandard.ZstdCompressor(level=self._level, write_checksum=True)
+            _contexts.by_level[self._level] = zstd
+        return zstd.compress(data)
+
+
+class _Contexts(threading.local):
+    """zstd's contexts of a thread, by level.
+
+    One for all sessions: its tables stay in the processor's caches, where those of a
+    context of each session's own would have to be fetched for every block.
+    """
+
+    def __init__(self) -> None:
+        self.by_level: dict[int, zstandard.ZstdCompressor] = {}
+
+
+_contexts = _Contexts()
 
 
 def seek_table_entry(compressed: int, decompressed: int) -> bytes:
