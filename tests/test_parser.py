@@ -25,7 +25,7 @@ payloads = st.binary(max_size=300) | st.sampled_from(
 masks = st.none() | st.binary(min_size=4, max_size=4)
 frames = st.builds(
     Frame, st.sampled_from(Opcode), payloads, st.booleans(), st.integers(0, 7), masks
-)
+).filter(lambda frame: frame.fin or not frame.rsv or not frame.control)
 cuts = st.lists(st.integers(0, 1 << 20), max_size=12)
 
 
@@ -344,3 +344,45 @@ def test_any_frames_can_be_checked(items, from_client, deflate):
     for item in items:
         rule = checker.check(item)
         assert rule is None or "section" in rule
+
+
+@pytest.mark.parametrize(
+    "text", [b"HTTP/1.1 503 Service Unavailable\r\n\r\n", b"<html>", b'{"error": 1}', b"\xf3hm"]
+)
+def test_text_in_place_of_a_frame_is_kept_as_it_is(text):
+    """`H` reads as a fragment of a Close frame with a reserved bit: there was no Close."""
+    whole = Frame(Opcode.TEXT, b"before").serialize()
+    for pieces in ([whole + text * 20], [whole + text[:2], text[2:] + text * 19]):
+        frame, *rest = joined(parse(pieces))
+        assert isinstance(frame, Frame)
+        assert [item.data for item in rest if isinstance(item, Garbage)] == [text * 20]
+    assert rest[0].broken_rule.endswith("in place of a frame (section 5.2)")
+    assert rest[0].broken_rule.startswith("an HTTP answer") is text.startswith(b"HTTP")
+
+
+NOT_UTF8 = "text message is not UTF-8 (section 8.1)"
+
+
+def texts(*frames: tuple[Opcode, bytes, bool]) -> list[str | None]:
+    checker = RuleChecker(from_client=False)
+    return [checker.check_text(Frame(o, data, fin), data) for o, data, fin in frames]
+
+
+def test_text_that_is_not_utf8_is_told_at_the_frame_that_shows_it():
+    text, binary, more, ping = Opcode.TEXT, Opcode.BINARY, Opcode.CONTINUATION, Opcode.PING
+    assert texts((text, b"\xc3\xb6", True), (binary, b"\xff", True)) == [None, None]
+    assert texts((text, b"\xff", True), (text, b"ok", True)) == [NOT_UTF8, None]
+    assert texts((text, b"\xc3", True)) == [NOT_UTF8]  # it ends within a character
+    assert texts((text, b"\xc3", False), (ping, b"\xff", True), (more, b"\xb6", True)) == [None] * 3
+    assert texts((text, b"\xc3", False), (more, b"x", False), (more, b"\xff", True)) == [
+        None,
+        NOT_UTF8,
+        None,
+    ]
+
+
+def test_text_whose_content_is_not_known_is_not_judged():
+    checker = RuleChecker(from_client=False, deflate=True)
+    first, last = Frame(Opcode.TEXT, b"\xff", False), Frame(Opcode.CONTINUATION, b"\xff", True)
+    assert checker.check_text(first, None) is None
+    assert checker.check_text(last, b"\xff") is None

@@ -9,14 +9,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from wsproxy.redact import Guard
 from wsproxy.session import Session
 from wsproxy.trace import (
     Bytes,
-    End,
     Eof,
     Finding,
     FrameRecord,
-    Gap,
     Record,
     Response,
     Start,
@@ -52,6 +51,7 @@ class Recording:
         path: the trace to create, mode 0600. It must not exist.
         start: the first record.
         diagnose: names the findings when the session ends.
+        guard: takes credentials out of every record; None: the records come from a trace.
         max_payload: bytes of one frame that are kept.
         max_size: bytes after which the trace goes on in another file, see `trace.parts`;
             None: never.
@@ -73,6 +73,7 @@ class Recording:
         start: Start,
         *,
         diagnose: Diagnose | None = None,
+        guard: Guard | None = None,
         max_payload: int = MAX_PAYLOAD,
         max_size: int | None = None,
         syncer: Syncer | None = None,
@@ -84,12 +85,14 @@ class Recording:
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
         self._output = Output(path, start, max_size=max_size, syncer=syncer, told=self.session.add)
         self._diagnose = diagnose
+        self._guard = guard
         self._max_payload = max_payload
         # What a Close says is kept whatever the limit.
         limit = max(max_payload, MAX_CONTROL)
         self._parsers = {side: FrameParser(max_payload=limit) for side in (True, False)}
         self._inflaters: dict[bool, Inflater] = {}
         self._checkers = {side: RuleChecker(from_client=side) for side in (True, False)}
+        self._begun_ns = {True: 0, False: 0}  # when the frame began that is not whole yet
         self.ended = False
         self.add(start)
         if insist and self.fault is not None:
@@ -124,6 +127,8 @@ class Recording:
 
     def add(self, record: Record) -> None:
         """Take a record that needs no reading of bytes: start, request, failure, gap."""
+        if self._guard is not None:
+            record = self._guard(record)
         self.session.add(record)
         self._output.write(record)
 
@@ -144,14 +149,18 @@ class Recording:
             Whether a Close frame was among them, so that the caller can flush at once.
         """
         close = False
-        for item in self._parsers[from_client].feed(data):
+        parser = self._parsers[from_client]
+        waits = parser.waits
+        items = parser.feed(data)
+        if items or not waits:
+            self._begun_ns[from_client] = t_ns
+        for item in items:
             close |= self._take(t_ns, from_client, item)
         return close
 
     def eof(self, eof: Eof) -> None:
         """One direction has ended; what is left of a frame is kept as bytes."""
-        for item in self._parsers[eof.from_client].end():
-            self._take(eof.t_ns, eof.from_client, item)
+        self._take_rest(eof.t_ns, eof.from_client)
         self.add(eof)
 
     def message(self, t_ns: int, from_client: bool, opcode: Opcode, payload: bytes) -> None:
@@ -182,8 +191,7 @@ class Recording:
             return
         self.ended = True
         for side in (True, False):
-            for item in self._parsers[side].end():
-                self._take(t_ns, side, item)
+            self._take_rest(t_ns, side)
         end = end_record(self.session, t_ns, self.session.derived_ending or ending or "unfinished")
         findings = self._diagnose(self.session) if self._diagnose else []
         for finding in findings:
@@ -212,6 +220,12 @@ class Recording:
 
     # -- bytes to records
 
+    def _take_rest(self, t_ns: int, from_client: bool) -> None:
+        """Take what came of a frame whose end will not come, with the time when it began."""
+        for item in self._parsers[from_client].end():
+            begun_ns = self._begun_ns[from_client] if isinstance(item, Garbage) else t_ns
+            self._take(begun_ns, from_client, item)
+
     def _take(self, t_ns: int, from_client: bool, item: Frame | Garbage) -> bool:
         if isinstance(item, Garbage):
             self.add(Bytes(t_ns, from_client, item.data, item.broken_rule))
@@ -220,6 +234,7 @@ class Recording:
         rule = self._checkers[from_client].check(item)
         if self._inflaters:
             payload = self._inflaters[from_client].inflate(item)
+        rule = self._checkers[from_client].check_text(item, payload) or rule
         kept, cut, digest = self._limited(item, item.payload if payload is None else payload)
         self.add(
             FrameRecord(

@@ -8,6 +8,7 @@ are handed out as `Garbage`, as they were.
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 from dataclasses import replace
 
@@ -16,6 +17,8 @@ from websockets.speedups import apply_mask
 from .frames import CONTROL, RSV1, RSV2, RSV3, Close, Frame, Garbage, Opcode
 
 MAX_PAYLOAD = 64 << 20  # bytes of one frame that are kept; the rest is counted
+
+_utf8 = codecs.getincrementaldecoder("utf-8")
 
 _OPCODES = {int(opcode): opcode for opcode in Opcode}
 
@@ -62,6 +65,11 @@ class FrameParser:
             del buffer[:done]
         return out
 
+    @property
+    def waits(self) -> bool:
+        """Whether a part of a frame is in hand whose rest has not come."""
+        return bool(self._buffer) or self._oversized is not None
+
     def end(self) -> list[Frame | Garbage]:
         """The stream has ended: return the beginning of a frame that was never completed.
 
@@ -82,6 +90,8 @@ class FrameParser:
         at, size = 0, len(data)
         while size - at >= 2:
             first, second = data[at], data[at + 1]
+            if first & 0x70 and _is_no_frame(first):
+                return self._lose(data[at:], _in_place_of_a_frame(data[at:]), out) + at
             length = second & 0x7F
             start = at + (2 if length < 126 else 4 if length == 126 else 10)
             content = start + 4 if second & 0x80 else start  # where the payload begins
@@ -159,6 +169,23 @@ class FrameParser:
         return len(rest)
 
 
+def _is_no_frame(first: int) -> bool:
+    """Whether a first byte with reserved bits breaks a second rule of section 5.2 or 5.4.
+
+    An extension may use one of these bits on a frame. Nobody sends a reserved opcode with
+    them, or a control frame in parts: what begins so is text or noise, and the length that
+    it seems to have is none. Nearly every letter of ASCII is such a byte.
+    """
+    opcode = first & 0x0F
+    return opcode not in _OPCODES or (opcode >= 8 and first < 0x80)
+
+
+def _in_place_of_a_frame(data: bytes | memoryview) -> str:
+    # Two bytes, as more of them may not have come yet.
+    what = "an HTTP answer" if bytes(data[:2]) == b"HT" else "something else"
+    return f"{what} in place of a frame (section 5.2)"
+
+
 class RuleChecker:
     """Names the rule that a frame of one direction breaks, if it breaks one.
 
@@ -171,6 +198,7 @@ class RuleChecker:
         self._from_client = from_client
         self._deflate = deflate
         self._in_message = False
+        self._text: codecs.IncrementalDecoder | None = None  # of the message that is open
 
     def check(self, frame: Frame) -> str | None:
         """The rule broken by the next frame of this direction, or None."""
@@ -192,6 +220,32 @@ class RuleChecker:
         elif self._in_message:
             rule = rule or f"{frame.opcode} frame inside a fragmented message (section 5.4)"
         self._in_message = not frame.fin
+        return rule
+
+    def check_text(self, frame: Frame, content: bytes | None) -> str | None:
+        """The rule broken if a text message is not UTF-8, told at the frame that shows it.
+
+        Args:
+            frame: the next of this direction.
+            content: its payload as the application reads it; None if that is not known.
+        """
+        if frame.opcode is Opcode.TEXT:
+            if frame.fin and content is not None and content.isascii():
+                return None  # nearly every message
+            self._text = _utf8()
+        elif frame.opcode is not Opcode.CONTINUATION or self._text is None:
+            return None
+        if content is None or frame.cut:
+            self._text = None
+            return None
+        rule = None
+        try:
+            assert self._text is not None
+            self._text.decode(content, frame.fin)
+        except UnicodeDecodeError:
+            rule = "text message is not UTF-8 (section 8.1)"
+        if rule is not None or frame.fin:
+            self._text = None
         return rule
 
     def _check_bits(self, frame: Frame) -> str | None:
