@@ -7,12 +7,15 @@
     ├── TraceError          3  the trace cannot be read
     │   ├── NotATrace       3  nothing in the file is a trace
     │   └── LimitExceeded   3  the trace holds more than is kept in memory
+    ├── NotPublic           1  something of people would be in a public trace
     └── ConnectFailed       2  the other end could not be reached
 
 Everything else that escapes is a bug of ours and keeps its traceback.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 
 class WsproxyError(Exception):
@@ -61,6 +64,18 @@ class NotATrace(TraceError):
 
 class LimitExceeded(TraceError):
     """The trace holds more than what reads it keeps in memory."""
+
+
+class NotPublic(WsproxyError):
+    """A trace cannot be made public: something of people would be in it.
+
+    Attributes:
+        found: where and why, one line each; no values.
+    """
+
+    def __init__(self, found: Iterable[object]) -> None:
+        self.found = tuple(map(str, found))
+        super().__init__("nothing was written: " + "; ".join(self.found))
 
 
 class ConnectFailed(WsproxyError):

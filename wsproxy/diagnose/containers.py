@@ -114,7 +114,7 @@ def _wav_inside(head: bytes) -> str | None:
 
 
 def _coded(head: bytes) -> str | None:
-    for name, length in (("MP3", _mp3_length), ("AAC (ADTS)", _adts_length)):
+    for name, length in (("MP3", mp3_length), ("AAC (ADTS)", adts_length)):
         if _two_frames(head, length):
             return name
     return f"FLAC{CUT}" if _is_flac_frame(head) else None
@@ -135,7 +135,7 @@ _BITRATES = {  # kbit/s of MPEG-1 and of MPEG-2 layer III
 _MP3_RATES = (44_100, 48_000, 32_000)
 
 
-def _mp3_length(header: bytes) -> int:
+def mp3_length(header: bytes) -> int:
     """Bytes of the MP3 frame with this header; 0 if it is none."""
     if len(header) < 4 or header[0] != 0xFF or header[1] & 0xE6 != 0xE2:
         return 0
@@ -148,7 +148,7 @@ def _mp3_length(header: bytes) -> int:
     return samples // 8 * kbits * 1000 // (_MP3_RATES[rate] >> halved) + (header[2] >> 1 & 1)
 
 
-def _adts_length(header: bytes) -> int:
+def adts_length(header: bytes) -> int:
     """Bytes of the ADTS frame with this header; 0 if it is none."""
     if len(header) < 7 or header[0] != 0xFF or header[1] & 0xF6 != 0xF0:
         return 0

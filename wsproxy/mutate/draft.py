@@ -363,13 +363,16 @@ class Draft:
 
     # -- writing
 
-    def write(self, path: Path, session_id: str, changes: Sequence[str]) -> Recording:
+    def write(
+        self, path: Path, session_id: str, changes: Sequence[str], *, mode: str = "mutate"
+    ) -> Recording:
         """Write it as a new session, with an end record and findings of its own.
 
         Args:
             path: the trace to create, mode 0600. It must not exist.
             session_id: of the new session, random.
             changes: what was done, a line each.
+            mode: what made it.
 
         Raises:
             OSError: it cannot be written.
@@ -380,7 +383,7 @@ class Draft:
             session=session_id,
             wsproxy=__version__,
             mitmproxy=None,
-            mode="mutate",
+            mode=mode,
             origin=self.start.session,
             changes=list(changes),
         )

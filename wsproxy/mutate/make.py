@@ -69,7 +69,7 @@ def mutate(
     redact = redact or Redactor(catalog.credentials, fingerprint_key(), catalog.key_shapes)
     draft = Draft.read(path_in, catalog)
     session_id = secrets.token_hex(8)
-    path = _place(path_in, path_out, replace(draft.start, session=session_id), catalog, force=force)
+    path = place(path_in, path_out, replace(draft.start, session=session_id), catalog, force=force)
     lines = []
     for change in changes:
         clean = change.clean(redact)
@@ -84,10 +84,18 @@ def _line(change: Change) -> str:
     return text if len(text) <= _LINE else text[: _LINE - 1] + "…"
 
 
-def _place(
+def place(
     path_in: Path, path_out: Path | None, start: Start, catalog: Catalog, *, force: bool
 ) -> Path:
-    """Where it goes."""
+    """Where a trace that is made of another one goes.
+
+    Args:
+        path_out: the file, or a folder for it; None: the folder of `path_in`.
+        start: its first record.
+
+    Raises:
+        UsageError: it cannot go there.
+    """
     path = path_out or path_in.parent
     if path.is_dir():
         # A trace may say anything, and what the catalog does not know goes into no path.
@@ -103,11 +111,16 @@ def _place(
         raise UsageError(f"{path}: the name of a trace ends in {SUFFIX}")
     if path.exists() and path.samefile(path_in):
         raise UsageError(f"{path} is the trace that is read; it is never overwritten")
-    _check_free(path, force=force)
+    check_free(path, force=force)
     return path
 
 
-def _check_free(path: Path, *, force: bool) -> None:
+def check_free(path: Path, *, force: bool) -> None:
+    """See that no file is in its place, or that it may be replaced.
+
+    Raises:
+        UsageError: one is.
+    """
     if path.exists() and not force:
         raise UsageError(f"{path} is there already; --force replaces it")
 
@@ -119,7 +132,7 @@ def _write(
     unnamed = path.with_name(f".{path.name[:100]}.{session_id}")
     try:
         session = draft.write(unnamed, session_id, lines).session
-        _check_free(path, force=force)
+        check_free(path, force=force)
         unnamed.rename(path)
     except OSError as error:
         raise UsageError(f"cannot write {path}: {error.strerror or error}") from None

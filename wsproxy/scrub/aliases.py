@@ -1,0 +1,184 @@
+"""Made-up words and ids in the place of real ones: of the same shape, and always the same ones.
+
+A letter becomes a letter of the same case, script and length in UTF-8, a digit a digit; what is
+between words stays. Which, depends on a key that is forgotten when the trace is written.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import re
+import secrets
+import sys
+import unicodedata
+from collections.abc import Collection, Iterator
+from functools import lru_cache
+from itertools import groupby
+
+from wsproxy.redact import PLACEHOLDER
+
+_TRIES = 50
+
+_HEX = r"[0-9a-fA-F]"
+UUID = re.compile(rf"(?<![0-9a-fA-F]){_HEX}{{8}}(?:-{_HEX}{{4}}){{3}}-{_HEX}{{12}}(?!{_HEX})")
+EMAIL = re.compile(r"[\w.+%-]{1,80}@[\w-]{1,80}(?:\.[\w-]{1,40})+")
+HEXADECIMAL = re.compile(rf"(?<![^\W_]){_HEX}{{12,}}(?![^\W_])")
+TIME = re.compile(
+    r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:[.,]\d{1,9})?)?(?:Z|[+-]\d\d:?\d\d)?)?(?![\w-])"
+)
+PHONE = re.compile(r"(?<![\w.])\+?\d(?:[ ()/.-]{0,2}\d){6,}(?![\w])")
+# A name that no word is: letters and digits mixed, as ids and keys have them.
+MIXED = re.compile(r"(?<![^\W_])(?=[A-Za-z_-]*\d)(?=[\d_-]*[A-Za-z])[A-Za-z0-9_-]{20,}(?![^\W_])")
+
+
+def words(text: str) -> Iterator[str]:
+    """The words of a text: runs of letters, marks and digits."""
+    for wordy, run in groupby(text, _wordy):
+        if wordy:
+            yield "".join(run)
+
+
+@lru_cache(maxsize=4096)
+def _wordy(char: str) -> bool:
+    category = unicodedata.category(char)
+    return category[0] in "LMN" or category == "So"
+
+
+class Aliases:
+    """The made-up names of one trace.
+
+    Args:
+        key: decides them; traces that are scrubbed with the same one get the same names.
+        avoided: words (casefolded) that no made-up one may be.
+    """
+
+    def __init__(self, key: bytes | None = None, avoided: Collection[str] = ()) -> None:
+        self._key = key or secrets.token_bytes(16)
+        self._avoided = frozenset(avoided)
+        self._names: dict[str, str] = {}
+        self._ids: dict[str, str] = {}
+        self._made_ids: set[str] = set()
+        self._attempts: dict[str, int] = {}
+        self._taken: set[str] = set()
+        self._texts: set[str] = set()
+
+    def neutral(self, text: str) -> str:
+        """A text with a placeholder for what was made up here."""
+        if text in self._texts:
+            return PLACEHOLDER
+        made = self._made_ids
+        return _IDS.sub(lambda found: PLACEHOLDER if found[0] in made else found[0], text)
+
+    def text(self, text: str) -> str:
+        """A text with all ids and words made up."""
+        out, at = [], 0
+        for found in _IDS.finditer(text):
+            out += [self._words(text[at : found.start()]), self.id(found[0])]
+            at = found.end()
+        made = "".join([*out, self._words(text[at:])])
+        self._texts.add(made)
+        return made
+
+    def _words(self, text: str) -> str:
+        return "".join(
+            self.word("".join(run)) if wordy else "".join(run)
+            for wordy, run in groupby(text, _wordy)
+        )
+
+    def word(self, word: str) -> str:
+        """A word of the same length, bytes in UTF-8, and pattern of cases and digits."""
+        if word == PLACEHOLDER:
+            return word
+        if word not in self._names:
+            plain = word.casefold()
+            if plain not in self._attempts:
+                self._attempts[plain] = self._settle(plain, word)
+            self._names[word] = self._made_up(plain, word, self._attempts[plain])
+        return self._names[word]
+
+    def _settle(self, plain: str, word: str) -> int:
+        """Which of the possible names it gets: one that is nobody's, where there is one."""
+        for attempt in range(_TRIES):
+            made = self._made_up(plain, word, attempt).casefold()
+            if made != plain and made not in self._avoided and made not in self._taken:
+                self._taken.add(made)
+                return attempt
+        return 0
+
+    def _made_up(self, plain: str, word: str, attempt: int) -> str:
+        chance = self._chance(f"{attempt} {plain}")
+        return "".join(_another(char, chance) for char in word)
+
+    def id(self, name: str) -> str:
+        """An id of the same shape: a UUID for a UUID, hexadecimal for hexadecimal."""
+        if name not in self._ids:
+            chance = self._chance(f"id {name.lower()}")
+            pick = _hex_digit if _is_hex(name) else _another
+            made = "".join(pick(char, chance) for char in name)
+            if UUID.fullmatch(name):  # version and variant are no part of its name (RFC 9562)
+                made = f"{made[:14]}{name[14]}{made[15:19]}{name[19]}{made[20:]}"
+            self._ids[name] = made
+            self._made_ids.add(made)
+        return self._ids[name]
+
+    def data(self, data: bytes) -> bytes:
+        """Bytes of the same length, the same ones for the same ones."""
+        return self._chance(f"data {data.hex()}").randbytes(len(data))
+
+    def _chance(self, name: str) -> random.Random:
+        content = name.encode("utf-8", "surrogatepass")
+        digest = hashlib.blake2b(content, key=self._key, digest_size=32).digest()
+        return random.Random(digest)
+
+
+_IDS = re.compile("|".join(p.pattern for p in (UUID, EMAIL, HEXADECIMAL, MIXED)))
+
+
+def _is_hex(name: str) -> bool:
+    return bool(UUID.fullmatch(name) or (HEXADECIMAL.fullmatch(name) and not name.isdecimal()))
+
+
+def _hex_digit(char: str, chance: random.Random) -> str:
+    if char == "-":
+        return char
+    digit = chance.choice("0123456789abcdef")
+    return digit.upper() if char.isupper() else digit
+
+
+def _another(char: str, chance: random.Random) -> str:
+    """Another character of the same kind; what is no part of a word stays."""
+    if not _wordy(char):
+        return char
+    small = char.lower()
+    if small != char and _cased(small) and small.upper() == char:
+        return chance.choice(_alike(small)).upper()
+    return chance.choice(_alike(char))
+
+
+def _cased(char: str) -> bool:
+    upper = char.upper()
+    return len(char) == len(upper) == 1 and upper != char and upper.lower() == char
+
+
+@lru_cache(maxsize=4096)
+def _alike(char: str) -> str:
+    """Characters of the same category, case and length in UTF-8 near this one."""
+    if char.isascii():
+        return "0123456789" if char.isdigit() else "abcdefghijklmnopqrstuvwxyz"
+    category, size, cased = unicodedata.category(char), len(char.encode()), _cased(char)
+    found = char
+    for width in (6, 8, 12):
+        first = ord(char) >> width << width
+        near = map(chr, range(max(first, 0x80), min(first + (1 << width), sys.maxunicode + 1)))
+        found = "".join(
+            c
+            for c in near
+            if unicodedata.category(c) == category
+            and len(c.encode()) == size
+            and _cased(c) == cased
+            and (not cased or len(c.upper().encode()) == len(char.upper().encode()))
+        )
+        if len(found) > 1:
+            break
+    return found

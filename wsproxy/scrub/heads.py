@@ -1,0 +1,194 @@
+"""The request and its answer, made public."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Any
+from urllib.parse import quote, unquote_plus
+
+from wsproxy.redact import PLACEHOLDER
+from wsproxy.trace import Request, Response
+
+from .aliases import words
+from .texts import Texts
+
+_SCHEMES = ("ws", "wss", "http", "https")
+_METHOD = re.compile(r"[A-Z]{1,16}")
+_HTTP = re.compile(r"HTTP/\d(\.\d)?")
+_VERSION = re.compile(r"v?\d[\w.+-]{0,30}")
+# Headers of the protocol, whose values name nobody.
+_KEPT = frozenset(
+    "upgrade connection sec-websocket-key sec-websocket-accept sec-websocket-version "
+    "sec-websocket-extensions date content-length content-type content-encoding transfer-encoding "
+    "accept accept-encoding accept-language cache-control pragma vary age expires retry-after "
+    "keep-alive te trailer allow strict-transport-security x-content-type-options "
+    "x-frame-options sec-fetch-mode sec-fetch-dest sec-fetch-site priority".split()
+)
+_TELL = frozenset(
+    {"server", "via", "www-authenticate", "dg-error", "x-error", "x-cache", "warning"}
+)
+_SECRET = re.compile(r"(?i)(basic|bearer|digest|token)?\s*REDACTED")
+_ENUM = re.compile(r"[\w*/+.,;:=\"%() -]{0,200}")
+
+
+class Heads:
+    """Makes requests and answers public.
+
+    Args:
+        hosts: whether the names of hosts are replaced as well.
+    """
+
+    def __init__(self, texts: Texts, *, hosts: bool) -> None:
+        self._texts = texts
+        self._hosts = hosts
+
+    def request(self, request: Request) -> Request:
+        """A request; where it went stays, unless hosts go."""
+        return replace(
+            request,
+            method=request.method if _METHOD.fullmatch(request.method) else "GET",
+            scheme=request.scheme if request.scheme in _SCHEMES else "ws",
+            host=self._host(request.host),
+            path=self._path(request.path),
+            http_version=_http(request.http_version),
+            headers=[[self._name(h[0]), self._header(h[0], h[1])] for h in request.headers],
+            body=self._body(request.body, from_client=True),
+            redacted=[self.redacted(entry) for entry in request.redacted],
+        )
+
+    def response(self, response: Response) -> Response:
+        """An answer; its error stays."""
+        return replace(
+            response,
+            reason=self._texts.failure(response.reason),
+            http_version=_http(response.http_version),
+            headers=[[self._name(h[0]), self._header(h[0], h[1])] for h in response.headers],
+            body=self._body(response.body, from_client=False),
+            redacted=[self.redacted(entry) for entry in response.redacted],
+        )
+
+    def _host(self, host: str) -> str:
+        if not self._hosts:
+            return host if self._is_api(host) else self._other_host(host)
+        return self._other_host(host)
+
+    def _is_api(self, host: str) -> bool:
+        """Whether a host is the provider's, or this machine; others are somebody's own."""
+        name = host.partition(":")[0].lower()
+        provider = self._texts.known.provider
+        local = name in ("localhost", "127.0.0.1", "::1", "")
+        return local or (provider is not None and any(p.search(name) for p in provider.hosts))
+
+    def _other_host(self, host: str) -> str:
+        """Another name for a host; its last part, and a port, stay."""
+        if not self._hosts and self._is_api(host):
+            return host
+        name, colon, port = host.partition(":")
+        before, dot, last = name.rpartition(".")
+        if last.isdecimal() or not dot:
+            return self._texts.free(name) + colon + port if not last.isdecimal() else "192.0.2.1"
+        return f"{self._texts.free(before)}.test{colon}{port}"
+
+    def _name(self, name: str) -> str:
+        return name if self._texts.known.keeps_name(name) else self._texts.free(name)
+
+    def _header(self, name: str, value: str) -> str:
+        plain, texts = name.lower(), self._texts
+        if _SECRET.fullmatch(value) or not value.strip():
+            return value
+        if plain in _KEPT and _ENUM.fullmatch(value):
+            return value
+        match plain:
+            case "host":
+                return self._host(value)
+            case "origin" | "referer":
+                return self._url(value)
+            case "location":
+                return self._url(value)
+            case "sec-websocket-protocol":
+                return ", ".join(map(self._subprotocol, value.split(",")))
+            case "user-agent" | "sec-ch-ua":
+                return self._agent(value)
+        if plain in _TELL:
+            return texts.failure(value)
+        return texts.value(name, value)
+
+    def _url(self, value: str) -> str:
+        scheme, mark, rest = value.partition("://")
+        if not mark:
+            return self._path(value)
+        host, slash, path = rest.partition("/")
+        return f"{scheme}{mark}{self._other_host(host)}{self._path(slash + path) if slash else ''}"
+
+    def _subprotocol(self, item: str) -> str:
+        name = item.strip()
+        known = name.lower() in self._texts.known.words or PLACEHOLDER in name
+        return name if known or not name else self._texts.free(name)
+
+    def _agent(self, value: str) -> str:
+        """Libraries and systems with their versions stay, names of apps do not."""
+        out = []
+        for part in re.split(r"([\s/();,]+)", value):
+            known = all(
+                w.casefold() in self._texts.known.words or w.isdecimal() for w in words(part)
+            )
+            out.append(part if known or _VERSION.fullmatch(part) else self._texts.free(part))
+        return "".join(out)
+
+    def _path(self, path: str) -> str:
+        before, mark, query = path.partition("?")
+        parts = [self._segment(part) for part in before.split("/")]
+        return "/".join(parts) + mark + "&".join(map(self._parameter, query.split("&")))
+
+    def _segment(self, part: str) -> str:
+        segments = self._texts.known.segments
+        known = all(word in segments for word in words(unquote_plus(part)))
+        return part if known else self._texts.free(part)
+
+    def _parameter(self, part: str) -> str:
+        name, equals, value = part.partition("=")
+        plain = unquote_plus(value)
+        if PLACEHOLDER not in plain:
+            made = self._texts.value(unquote_plus(name), plain)
+            value = value if made == plain else quote(made)
+        return self._name(name) + equals + value
+
+    def _body(self, body: bytes | None, *, from_client: bool) -> bytes | None:
+        if body is None:
+            return None
+        try:
+            text = body.decode()
+        except UnicodeDecodeError:
+            return self._texts.aliases.data(body)
+        if text.lstrip().startswith(("{", "[")):
+            return self._texts.message(
+                text, self._texts.aliases.data, from_client=from_client, fails=not from_client
+            ).encode()
+        return (self._texts.free(text) if from_client else self._texts.failure(text)).encode()
+
+    def redacted(self, entry: dict[str, Any]) -> dict[str, Any]:
+        """What was taken out, with another fingerprint: nobody can compare it with his own."""
+        kept = {name: entry[name] for name in ("where", "length", "why") if name in entry}
+        if isinstance(entry.get("name"), str):
+            kept["name"] = self._name(entry["name"])
+        if isinstance(entry.get("fingerprint"), str):
+            kept["fingerprint"] = self._texts.aliases.id(entry["fingerprint"])
+        if isinstance(entry.get("around"), str):
+            kept["around"] = self._texts.failure(entry["around"])
+        providers = entry.get("like")
+        if isinstance(providers, list):
+            kept["like"] = [
+                p for p in providers if isinstance(p, str) and p.islower() and len(p) < 40
+            ]
+        return kept
+
+
+def parameters(query: str) -> list[tuple[str, str]]:
+    """The parameters of a query, in their order, decoded."""
+    pairs = (part.partition("=") for part in query.split("&") if part)
+    return [(unquote_plus(name), unquote_plus(value)) for name, _, value in pairs]
+
+
+def _http(version: str) -> str:
+    return version if _HTTP.fullmatch(version) else "HTTP/1.1"

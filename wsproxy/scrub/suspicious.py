@@ -1,0 +1,86 @@
+"""Looks for what may be a credential in a trace that is to be made public.
+
+A name that was made up looks as random as what it stands for; it is passed over.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from urllib.parse import quote
+
+from wsproxy.mutate.draft import Draft, messages
+from wsproxy.redact import suspects
+from wsproxy.trace import Bytes, FrameRecord, Record, Request, Response
+from wsproxy.wire import Opcode
+
+from .aliases import Aliases
+from .check import Left, fields
+from .heads import parameters
+
+
+def suspicious(made: Draft, aliases: Aliases) -> list[Left]:
+    """What of it looks like a credential and was not made up.
+
+    Args:
+        aliases: with which it was made.
+    """
+    found: dict[str, Left] = {}
+    for place, record in _records(made, aliases):
+        for suspect in suspects(record):
+            where = f"{place}, {suspect.where} {suspect.name[:40]!r}"
+            each = Left(where, f"looks like a credential (by its {suspect.why})")
+            found.setdefault(str(each), each)
+    return list(found.values())
+
+
+def _records(made: Draft, aliases: Aliases) -> Iterator[tuple[str, Record]]:
+    yield "start", made.start
+    for item in made.items:
+        match item.record:
+            case Request() as request:
+                path, mark, query = request.path.partition("?")
+                names = "&".join(_parameter(*pair, aliases) for pair in parameters(query))
+                head = _headers(request.headers, aliases)
+                body = _content(request.body, aliases) if request.body else None
+                yield "request", replace(request, path=path + mark + names, headers=head, body=body)
+            case Response() as response:
+                head = _headers(response.headers, aliases)
+                body = _content(response.body, aliases) if response.body else None
+                yield "response", replace(response, headers=head, body=body)
+            case FrameRecord() as frame if frame.opcode < Opcode.CLOSE:
+                pass  # as messages, below
+            case Bytes() as garbage:
+                yield "bytes that are no frame", garbage
+            case record:
+                yield f"frame {item.number}" if item.number else record.kind, record
+    for side in (True, False):
+        for message in messages(made.items, from_client=side):
+            first = message.frames[0]
+            if b'"' in message.content or b"=" in message.content or message.is_text:
+                content = _content(message.content, aliases)
+                opcode = Opcode.TEXT if message.is_text else Opcode.BINARY
+                whole = FrameRecord(first.t_ns, side, int(opcode), content)
+                yield f"frame {message.items[0].number}", whole
+
+
+def _parameter(name: str, value: str, aliases: Aliases) -> str:
+    return f"{name}={quote(aliases.neutral(value))}"
+
+
+def _headers(headers: list[list[str]], aliases: Aliases) -> list[list[str]]:
+    return [[h[0], aliases.neutral(h[1])] for h in headers]
+
+
+def _content(content: bytes, aliases: Aliases) -> bytes:
+    """The texts of a message, each under the name that it has there."""
+    lines = []
+    for names, text in fields(content.decode("utf-8", "replace")):
+        neutral = aliases.neutral(text)
+        if not names:
+            lines.append(neutral)
+        elif text:
+            holder = names[-2:-1] if names[-1] == "value" and len(names) > 1 else names[-1:]
+            lines.append(json.dumps({holder[0]: neutral}, ensure_ascii=False))
+    return "\n".join(lines).encode("utf-8", "replace")
