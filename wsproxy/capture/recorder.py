@@ -2,10 +2,10 @@
 
 The event loop only stamps and queues; parsing, inflating, packing, compressing and
 writing happen here, on one thread for all sessions. The queue is bounded in bytes.
-When the thread gets behind, reading is held for a bounded time: of those who fill the
-queue, so that a flood does not delay the other sessions, and of all when it is about to
-be full. When the thread stays behind even so, bytes are counted instead of kept, and the
-trace says so.
+When the thread gets behind, reading is held: of those who fill the queue, so that a flood
+does not delay the other sessions, and of all when it is about to be full. That is for a
+bounded time, and a shorter one if the thread does not move at all. When it stays behind
+even so, bytes are counted instead of kept, and the trace says so.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Protocol
 
 from wsproxy.recording import Clock, Diagnose, Recording, trace_path
+from wsproxy.redact import Guard, Redactor
 from wsproxy.session import Session
 from wsproxy.trace import Eof, Failure, Gap, Record, Response, Start
 from wsproxy.wire import Opcode
@@ -29,13 +30,19 @@ from .compactor import Compactor
 
 logger = logging.getLogger(__name__)
 
-INTERVAL = 0.03  # seconds between looks at the queue; what is urgent wakes the thread
+# Seconds after which all that is pending is written. The thread sleeps that long, unless
+# something is urgent or much is queued: to wake up costs as much as some dozens of frames,
+# and so does a block.
+INTERVAL = 0.12
+MUCH = 1 << 20  # queued bytes that wake the thread
 HIGH = 4 << 20  # queued bytes over which the thread is behind
-LAG = 0.1  # seconds that data has waited for the thread when that is behind
+LAG = 0.2  # seconds that data has waited for the thread when that is behind
 SHARE = 128 << 10  # queued bytes of one session over which it is held while the thread is
 BRIM = 32 << 20  # queued bytes over which all sessions are held
 HARD = 64 << 20  # queued bytes over which data is counted and not kept
-PATIENCE = 2.0  # seconds that reading is held at the most
+STEP = 1 << 20  # bytes that the thread gets through while patience lasts, if it moves at all
+PATIENCE = 2.0  # seconds that reading is held for a thread that does not move
+TURNS = 5  # times that patience is renewed for one that does, and does not catch up
 # The thread takes so many items, then lets the event loop have the interpreter's lock: the
 # loop gives it up at every system call, and would wait for it long each time.
 TURN = 16
@@ -44,7 +51,7 @@ _OVERHEAD = 200  # bytes that a queued item costs besides its data
 
 
 class Held(Protocol):
-    """What can be held and released: a relay."""
+    """A relay, as far as the recorder knows it: reading can be stopped and resumed."""
 
     def hold(self) -> None: ...
 
@@ -58,15 +65,11 @@ class LiveSession:
 
     Args:
         start: the first record; its time is `clock`'s start.
-
-    Attributes:
-        secrets: the request's credentials, to be hidden where the answer repeats them.
     """
 
     def __init__(self, recorder: Recorder, clock: Clock, start: Start) -> None:
         self.start = start
         self.ended = False
-        self.secrets: tuple[str, ...] = ()
         self._recorder = recorder
         self._origin_ns = clock.origin_ns
         self._relay: Held | None = None
@@ -83,7 +86,7 @@ class LiveSession:
         """A relay carries the session's bytes from now on."""
         self._relay = relay
         self._on_ended = on_ended
-        self._recorder.relays.add(relay)
+        self._recorder.attached.add(self)
 
     @property
     def attached(self) -> bool:
@@ -100,7 +103,22 @@ class LiveSession:
         self._put += size
         if self._put - self.taken <= SHARE and recorder.backlog <= BRIM:
             return True
-        return self._relay is None or recorder.has_room(self._relay)
+        return self._relay is None or recorder.has_room(self)
+
+    @property
+    def share(self) -> int:
+        """Bytes of its data that are queued."""
+        return self._put - self.taken
+
+    def hold(self) -> None:
+        """Stop reading, both directions."""
+        if self._relay is not None:
+            self._relay.hold()
+
+    def release(self) -> None:
+        """Read on."""
+        if self._relay is not None:
+            self._relay.release()
 
     def eof(self, from_client: bool, how: str) -> None:
         """One direction has ended."""
@@ -130,8 +148,7 @@ class LiveSession:
         if self.ended:
             return
         self.ended = True
-        if self._relay is not None:
-            self._recorder.relays.discard(self._relay)
+        self._recorder.forget(self)
         for gap in self._dropped.values():
             self.add(gap)
         self._recorder.put((self, self.now(), None, None), 0, urgent=True)
@@ -163,6 +180,7 @@ class Recorder:
         folder: where traces go.
         loop: the event loop that sessions live on.
         diagnose: names the findings of a session that ends.
+        redact: takes credentials out of what is recorded.
         max_payload: bytes of one frame that are kept.
         on_begin, on_end: called on the thread when a trace was begun or completed.
     """
@@ -173,14 +191,16 @@ class Recorder:
         loop: asyncio.AbstractEventLoop,
         *,
         diagnose: Diagnose | None = None,
+        redact: Redactor | None = None,
         max_payload: int = 64 << 20,
         on_begin: Callable[[Recording], None] | None = None,
         on_end: Callable[[Recording], None] | None = None,
     ) -> None:
-        self.relays: set[Held] = set()  # of sessions that go on
+        self.attached: set[LiveSession] = set()  # that can be held
         self._folder = folder
         self._loop = loop
         self._diagnose = diagnose
+        self._redact = redact
         self._max_payload = max_payload
         self._on_begin = on_begin
         self._on_end = on_end
@@ -190,10 +210,10 @@ class Recorder:
         self._wake = threading.Event()
         self._stopping = False
         self._open: dict[LiveSession, Recording] = {}
-        self._held: set[Held] = set()
+        self._held: set[LiveSession] = set()
         self._overrun = False  # patience is at its end; nobody is held until it has caught up
         self._kept = 0.0  # when `_keep_up` was last called: on the thread only
-        self._patience: asyncio.TimerHandle | None = None  # until held ones are released
+        self._patience: asyncio.TimerHandle | None = None  # while the thread is behind
         self._warned = False
         self._compactor = Compactor(folder)
         self._thread = threading.Thread(target=self._run, name="wsproxy-recorder", daemon=True)
@@ -216,22 +236,27 @@ class Recorder:
         """Queue an item of so many bytes; an urgent one is written at once."""
         self._put += size + _OVERHEAD
         self._queue.append(item)
-        if urgent:
+        if urgent or self._put - self._done > MUCH:
             self._wake.set()
 
-    def has_room(self, relay: Held) -> bool:
-        """Whether a relay may read on; if not, it is released when there is room again."""
+    def has_room(self, session: LiveSession) -> bool:
+        """Whether a session may read on; if not, it is released when there is room again."""
         if self._overrun or not self._is_behind(1.0):
             return True
-        if not self._held:
-            self._patience = self._loop.call_later(PATIENCE, self._give_up_waiting)
+        if self._patience is None:
+            self._wait(TURNS)
         if self.backlog > BRIM:
-            for each in self.relays - self._held:
+            for each in self.attached - self._held:
                 each.hold()
-            self._held |= self.relays
-        self._held.add(relay)
+            self._held |= self.attached
+        self._held.add(session)
         self._wake.set()
         return False
+
+    def forget(self, session: LiveSession) -> None:
+        """The session is over, and not to be held any more."""
+        self.attached.discard(session)
+        self._held.discard(session)
 
     def close(self) -> None:
         """Write what is queued, end the open sessions as stopped, end the thread."""
@@ -252,48 +277,76 @@ class Recorder:
             return 0.0
         return (session.now() - t_ns) / 1e9 if t_ns else 0.0
 
-    def _give_up_waiting(self) -> None:
-        self._overrun = self._is_behind(1.0)
-        self._release()
+    def _wait(self, turns: int) -> None:
+        self._patience = self._loop.call_later(PATIENCE, self._lose_patience, turns, self._done)
 
-    def _release(self) -> None:
+    def _lose_patience(self, turns: int, done_before: int) -> None:
+        if turns > 1 and self._done - done_before > STEP:
+            self._wait(turns - 1)
+        else:
+            self._overrun = self._is_behind(1.0)
+            self._end_wait()
+
+    def _end_wait(self) -> None:
+        """The thread has caught up, or it is not waited for any longer."""
         if self._patience is not None:
             self._patience.cancel()
-        held, self._held = self._held, set()
-        for relay in held:
-            relay.release()
+            self._patience = None
+        self._release(self._held)
+
+    def _release(self, sessions: set[LiveSession]) -> None:
+        self._held = self._held - sessions
+        for session in sessions:
+            session.release()
 
     # -- on the thread
 
     def _run(self) -> None:
         while True:
-            self._wake.wait(INTERVAL if self._open else None)
+            due = self._kept + INTERVAL - time.monotonic()
+            self._wake.wait(max(due, 0.0) if self._open else None)
             self._wake.clear()
             stopping = self._stopping  # what was queued before it was set is taken below
             self._take_all()
             if stopping:
                 break
             self._keep_up()
+            self._let_go_on()
         for session, recording in list(self._open.items()):
             self._end(session, recording, session.now(), "stopped")
 
     def _keep_up(self) -> None:
-        """Write what is old enough, and let go on whoever is held if there is room."""
-        self._kept = time.monotonic()
-        for session, recording in self._open.items():
-            if recording.due(session.now()):
-                recording.flush()
-        if (self._held or self._overrun) and not self._is_behind(0.5):
+        """Write what is pending, once in an INTERVAL."""
+        now = time.monotonic()
+        if now - self._kept < INTERVAL:
+            return
+        self._kept = now
+        for recording in self._open.values():
+            recording.flush()
+
+    def _let_go_on(self) -> None:
+        """Let go on whoever is held if there is room for it."""
+        if self._patience is None and not self._overrun:
+            return
+        if not self._is_behind(0.5):
             self._overrun = False
-            self._loop.call_soon_threadsafe(self._release)
+            self._loop.call_soon_threadsafe(self._end_wait)
+        elif self.backlog < BRIM - STEP:
+            free = {each for each in list(self._held) if each.share < SHARE // 2}
+            if free:
+                self._loop.call_soon_threadsafe(self._release, free)
 
     def _take_all(self) -> None:
         queue = self._queue
         turn = 0
         while queue:
             turn += 1
-            if turn % TURN == 0 and self.backlog < HIGH // 4:
-                time.sleep(BREATH)
+            if turn >= TURN:
+                turn = 0
+                self._keep_up()  # a flood may never let this end
+                self._let_go_on()
+                if self.backlog < HIGH // 4:
+                    time.sleep(BREATH)
             session, t_ns, from_client, content = queue.popleft()
             size = _OVERHEAD
             try:
@@ -304,23 +357,21 @@ class Recorder:
                 self._open.pop(session, None)
             self._done += size
             session.taken += size - _OVERHEAD
-            if time.monotonic() - self._kept > INTERVAL:  # while a flood never lets it end
-                self._keep_up()
+            turn += size >> 12  # it may have been a thousand tiny frames
 
     def _take(
         self, session: LiveSession, t_ns: int, from_client: bool | None, content: _Content
     ) -> int:
         """Handle one item; returns the bytes of data in it."""
-        if isinstance(content, Start):
-            self._begin(session, content)
-            return 0
         recording = self._open.get(session)
+        if type(content) is bytes:  # nearly always
+            if recording is not None and recording.data(t_ns, bool(from_client), content):
+                recording.flush()
+            return len(content)
         size = 0
         match content:
-            case bytes():
-                size = len(content)
-                if recording is not None and recording.data(t_ns, bool(from_client), content):
-                    recording.flush()
+            case Start():
+                self._begin(session, content)
             case (opcode, payload):
                 size = len(payload)
                 if recording is not None:
@@ -350,7 +401,11 @@ class Recorder:
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             recording = Recording(
-                path, start, diagnose=self._diagnose, max_payload=self._max_payload
+                path,
+                start,
+                diagnose=self._diagnose,
+                guard=Guard(self._redact) if self._redact is not None else None,
+                max_payload=self._max_payload,
             )
         except OSError as error:
             self._warn(path, error)
