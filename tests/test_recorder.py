@@ -6,12 +6,13 @@ import asyncio
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from wsproxy.capture import recorder as module
 from wsproxy.capture.recorder import Recorder
-from wsproxy.recording import Clock, Recording, new_start
+from wsproxy.recording import Clock, Recording, new_start, trace_path
 from wsproxy.session import Session
 from wsproxy.trace import Request, Response
 from wsproxy.wire import Close, Frame, Opcode
@@ -57,7 +58,13 @@ def frame() -> bytes:
 
 
 def run(body: Callable[[Recorder, Relay], object], folder: Path) -> Session:
-    """Run the body on an event loop with a session that was accepted; returns its trace."""
+    """Run the body on an event loop; returns the trace of its only session."""
+    (session,) = run_many(body, folder)
+    return session
+
+
+def run_many(body: Callable[[Recorder, Relay], object], folder: Path) -> list[Session]:
+    """Run the body on an event loop; returns the traces of its sessions."""
 
     async def main() -> None:
         recorder = Recorder(folder, asyncio.get_running_loop())
@@ -67,8 +74,7 @@ def run(body: Callable[[Recorder, Relay], object], folder: Path) -> Session:
         recorder.close()
 
     asyncio.run(main())
-    (trace,) = folder.glob("*.wstrace")
-    return Session.read(trace)
+    return [Session.read(trace) for trace in folder.glob("*.wstrace")]
 
 
 def begin(recorder: Recorder, relay: Relay) -> module.LiveSession:
@@ -175,3 +181,133 @@ def test_a_session_that_had_ended_is_not_called_stopped(tmp_path: Path) -> None:
 
     session = run(body, tmp_path)
     assert (session.ending, session.closed_by) == ("close", "client")
+
+
+def test_a_flood_is_held_and_a_session_beside_it_is_not(gate: Gate, tmp_path: Path) -> None:
+    async def body(recorder: Recorder, flooded: Relay) -> None:
+        flood, beside = begin(recorder, flooded), begin(recorder, quiet := Relay())
+        while flood.data(True, frame()):
+            pass
+        assert recorder.backlog > module.HIGH
+        assert beside.data(True, Frame(Opcode.BINARY, b"audio", mask=b"abcd").serialize())
+        gate.open.set()
+        await asyncio.wait_for(flooded.released.wait(), 20)
+        assert (quiet.held, quiet.released.is_set()) == (0, False)
+        for each in (flood, beside):
+            each.end()
+
+    assert all(session.complete for session in run_many(body, tmp_path))
+
+
+def test_all_are_held_before_the_queue_is_full(
+    gate: Gate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "BRIM", 8 * CHUNK)
+    monkeypatch.setattr(module, "PATIENCE", 20.0)
+
+    async def body(recorder: Recorder, quiet: Relay) -> None:
+        beside = begin(recorder, quiet)
+        relays = [Relay() for _ in range(9)]
+        for relay in relays:  # each of them brings what it had read before it is held
+            begin(recorder, relay).data(True, frame())
+        assert [each.held for each in (quiet, relays[0])] == [1, 1]
+        gate.open.set()
+        for each in (quiet, *relays):
+            await asyncio.wait_for(each.released.wait(), 20)
+        beside.end()
+
+    assert all(session.complete for session in run_many(body, tmp_path))
+
+
+def test_a_thread_that_moves_is_waited_for_longer_but_not_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it gets through is what the recorder is told; the thread itself stands still."""
+    monkeypatch.setattr(module, "PATIENCE", 0.05)
+    held = Gate(monkeypatch)
+
+    async def body(recorder: Recorder, relay: Relay) -> None:
+        session = begin(recorder, relay)
+        lost: list[int] = []
+        lose = recorder._lose_patience
+
+        def moves(turns: int, done_before: int) -> None:
+            lost.append(turns)
+            lose(turns, done_before - 2 * module.STEP)
+
+        monkeypatch.setattr(recorder, "_lose_patience", moves)
+        while session.data(True, frame()):
+            pass
+        await asyncio.wait_for(relay.released.wait(), 20)
+        assert lost == list(range(module.TURNS, 0, -1))
+        assert session.data(True, frame())
+        held.open.set()
+        session.end()
+
+    assert run(body, tmp_path).complete
+
+
+def test_messages_that_were_not_kept_are_told_and_later_ones_are_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What mitmproxy's own layer relays cannot be held, and stays in bounds all the same."""
+    monkeypatch.setattr(module, "HARD", 4 * CHUNK)
+    waits = threading.Event()
+    message = Recording.message
+
+    def wait(recording: Recording, *values: Any) -> None:
+        waits.wait(20)
+        message(recording, *values)
+
+    monkeypatch.setattr(Recording, "message", wait)
+
+    async def body(recorder: Recorder, _: Relay) -> None:
+        session = recorder.begin(clock := Clock.start(), new_start(clock))
+        session.add(Request(1, "GET", "ws", "h", 80, "/", headers=[["Upgrade", "websocket"]]))
+        session.add(Response(2, 101))
+        for _ in range(12):
+            session.message(True, Opcode.BINARY, bytes(CHUNK))
+        assert recorder.backlog < 7 * CHUNK
+        waits.set()
+        while recorder.backlog:
+            await asyncio.sleep(0)
+        session.message(True, Opcode.TEXT, b"later")
+        session.end()
+
+    session = run(body, tmp_path)
+    (gap,) = session.gaps
+    assert gap.records is not None
+    assert session.sent.frames + gap.records == 13
+    assert gap.size == gap.records * CHUNK
+    assert not session.complete
+
+
+def test_what_is_pending_is_written_though_a_flood_never_ends(tmp_path: Path) -> None:
+    """The thread does not come to an end of its queue, and looks after the others all the same."""
+
+    async def body(recorder: Recorder, relay: Relay) -> None:
+        beside, flood = begin(recorder, Relay()), begin(recorder, relay)
+        beside.data(True, Frame(Opcode.TEXT, b"hi", mask=b"abcd").serialize())
+        stop = threading.Event()
+
+        def feed() -> None:
+            tiny = Frame(Opcode.TEXT, b"x", mask=b"abcd").serialize() * 2000
+            while not stop.is_set():
+                if recorder.backlog < 3 * CHUNK:
+                    flood.data(True, tiny)
+
+        feeding = threading.Thread(target=feed)
+        feeding.start()
+        path = tmp_path / f"{trace_path(tmp_path, beside.start).name}"
+        try:
+            async with asyncio.timeout(20):
+                while not Session.read(path).sent.frames:
+                    await asyncio.sleep(0.01)
+            assert recorder.backlog
+        finally:
+            stop.set()
+            feeding.join()
+        for each in (beside, flood):
+            each.end()
+
+    assert all(session.complete for session in run_many(body, tmp_path))
