@@ -201,6 +201,10 @@ class Replays:
     as_server: Verdict
     against_good: Verdict | None
 
+    @property
+    def reproduced(self) -> bool:
+        return self.as_client.reproduced and self.as_server.reproduced
+
 
 @pytest.fixture(scope="module")
 def replays(
@@ -231,10 +235,13 @@ def replays(
             await as_client(case, case.api, 3), await as_server(traces[case], case), good_one
         )
 
-    results = asyncio.run(
-        side_by_side([lambda case=case: all_of(case) for case in REPLAYED if case in traces])
-    )
-    return dict(zip([case for case in REPLAYED if case in traces], results, strict=True))
+    cases = [case for case in REPLAYED if case in traces]
+    results = asyncio.run(side_by_side([lambda case=case: all_of(case) for case in cases]))
+    return {
+        # What is a matter of time may be missed on a busy machine: once more, by itself.
+        case: result if result.reproduced else asyncio.run(all_of(case))
+        for case, result in zip(cases, results, strict=True)
+    }
 
 
 def summary(verdict: Verdict) -> list[str]:

@@ -19,7 +19,7 @@ URL = "http://127.0.0.1:4711"
 def running(tmp_path: Path) -> Running:
     ca = tmp_path / "ca.pem"
     ca.write_text("our CA\n")
-    return Running(("127.0.0.1", 4711), ca, _Watch(), lambda: None)
+    return Running(("127.0.0.1", 4711), ca, False, _Watch(), lambda: None)
 
 
 def test_proxy_variables_are_set_in_both_cases_and_exceptions_removed(

@@ -72,7 +72,8 @@ def behaved(seen):
         [error["code"] for error in seen["errors"]],
         seen["transcript"],
         seen["audio"],
-        seen["messages"],
+        # The sync SDKs tell of the end from a thread that may not come to it.
+        [message for message in seen["messages"] if message != "closed"],
     )
 
 

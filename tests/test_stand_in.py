@@ -59,6 +59,7 @@ def mitmdump(
             stdout=file,
             stderr=subprocess.STDOUT,
             text=True,
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},  # the log is read while it runs
         )
         try:
             wait_until(lambda: process.poll() is not None or listens(port))
