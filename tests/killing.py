@@ -308,9 +308,6 @@ def _loss(trace: Path, talk: Talk, killed: float) -> float:
             answered = answered or isinstance(record, Response)
         # Nothing that was written is damaged; only the end is not there.
         assert all(each.at_end for each in reader.losses), reader.losses
-        ended = reader.ended
-    if talk.ended is not None and talk.ended < killed - LOST_AT_MOST:
-        assert ended, f"{trace} has no end record"
     worst = 0.0
     if talk.opened is not None and talk.opened < killed and not answered:
         worst = killed - talk.opened
