@@ -38,23 +38,7 @@ RATE = 16_000
 CHUNK = 3200  # bytes of 100 ms
 SAMPLES = Path(__file__).resolve().parent.parent / "recordings" / "samples"
 _MS = 10**6
-_WORDS = [
-    "the",
-    "quick",
-    "brown",
-    "fox",
-    "jumps",
-    "over",
-    "a",
-    "lazy",
-    "dog",
-    "while",
-    "it",
-    "was",
-    "raining",
-    "in",
-    "town",
-]
+_WORDS = ("the", "quick", "brown", "fox", "jumped", "over", "a", "lazy", "dog", "in", "rain")
 
 
 @dataclass(frozen=True, slots=True)
