@@ -231,11 +231,15 @@ class Recording:
             self.add(Bytes(t_ns, from_client, item.data, item.broken_rule))
             return False
         payload: bytes | None = item.payload
-        rule = self._checkers[from_client].check(item)
+        checker = self._checkers[from_client]
+        rule = checker.check(item)
         if self._inflaters:
             payload = self._inflaters[from_client].inflate(item)
-        rule = self._checkers[from_client].check_text(item, payload) or rule
-        kept, cut, digest = self._limited(item, item.payload if payload is None else payload)
+        if item.opcode is not Opcode.BINARY:
+            rule = checker.check_text(item, payload) or rule
+        kept, cut, digest = item.payload if payload is None else payload, item.cut, item.digest
+        if len(kept) > self._max_payload:
+            kept, cut, digest = self._limited(item, kept)
         self.add(
             FrameRecord(
                 t_ns,
