@@ -22,6 +22,8 @@ _COMMANDS = {
     "mutate": ("wsproxy.cli.mutate", "Make a new trace of another one, with changes."),
     "distill": ("wsproxy.cli.distill", "Make the shortest trace that still fails in the same way."),
     "recover": ("wsproxy.cli.recover", "Make clean traces of those that a crash has left."),
+    "scrub": ("wsproxy.cli.scrub", "Make a trace public: the failure stays, words and voices go."),
+    "bundle": ("wsproxy.cli.bundle", "Pack scrubbed traces for a bug report."),
     "diff": ("wsproxy.cli.diff", "Compare two traces: the same session, or where they differ."),
     "simulate": ("wsproxy.cli.simulate", "Serve simulated speech APIs, failing on demand."),
     "catalog": ("wsproxy.cli.catalog", "Look up what is known about failures, and add to it."),

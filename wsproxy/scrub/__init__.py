@@ -14,6 +14,7 @@ make        one trace in, a public one out, or none
 prove       whether the failure survived
 """
 
-from .make import Scrubbed, scrub
+from .make import Scrubbed, is_scrubbed, scrub
+from .prove import Proof, prove
 
-__all__ = ["Scrubbed", "scrub"]
+__all__ = ["Proof", "Scrubbed", "is_scrubbed", "prove", "scrub"]

@@ -13,18 +13,20 @@ from wsproxy.trace import Request, Response
 from .aliases import words
 from .texts import Texts
 
+_PLACES = ("header", "query", "subprotocol", "path", "body", "message", "close", "text")
 _SCHEMES = ("ws", "wss", "http", "https")
 _METHOD = re.compile(r"[A-Z]{1,16}")
 _HTTP = re.compile(r"HTTP/\d(\.\d)?")
 _VERSION = re.compile(r"v?\d[\w.+-]{0,30}")
 # Headers of the protocol, whose values name nobody.
-_KEPT = frozenset(
+_NAMES = (
     "upgrade connection sec-websocket-key sec-websocket-accept sec-websocket-version "
     "sec-websocket-extensions date content-length content-type content-encoding transfer-encoding "
     "accept accept-encoding accept-language cache-control pragma vary age expires retry-after "
     "keep-alive te trailer allow strict-transport-security x-content-type-options "
-    "x-frame-options sec-fetch-mode sec-fetch-dest sec-fetch-site priority".split()
+    "x-frame-options sec-fetch-mode sec-fetch-dest sec-fetch-site priority"
 )
+_KEPT = frozenset(_NAMES.split())
 _TELL = frozenset(
     {"server", "via", "www-authenticate", "dg-error", "x-error", "x-cache", "warning"}
 )
@@ -169,7 +171,13 @@ class Heads:
 
     def redacted(self, entry: dict[str, Any]) -> dict[str, Any]:
         """What was taken out, with another fingerprint: nobody can compare it with his own."""
-        kept = {name: entry[name] for name in ("where", "length", "why") if name in entry}
+        kept: dict[str, Any] = {}
+        if entry.get("where") in _PLACES:
+            kept["where"] = entry["where"]
+        if isinstance(entry.get("length"), int):
+            kept["length"] = entry["length"]
+        if entry.get("why") in ("name", "shape", "entropy"):
+            kept["why"] = entry["why"]
         if isinstance(entry.get("name"), str):
             kept["name"] = self._name(entry["name"])
         if isinstance(entry.get("fingerprint"), str):

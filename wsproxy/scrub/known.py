@@ -20,18 +20,23 @@ from .aliases import EMAIL, HEXADECIMAL, MIXED, PHONE, TIME, UUID, words
 
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
+
+def _listed(names: str) -> frozenset[str]:
+    return frozenset(names.split())
+
+
 # Fields whose text is, or may be, what somebody said, or is to say.
-_SAID = frozenset(
+_SAID = _listed(
     "transcript transcripts transcription text texts utterance word words punctuated_word content "
     "contents prompt instructions keyterm keyterms keyterms_prompt keyword keywords word_boost "
     "boost phrases phrase custom_vocabulary additional_vocab vocabulary context greeting say "
     "speech sentence sentences paragraph paragraphs summary translation translations "
     "translated_text display_text display lexical itn masked_itn nbest alternatives delta input "
     "query ssml replace search find user_transcript agent_response transcript_text normalized "
-    "agent_context first_message system_prompt output".split()
+    "agent_context first_message system_prompt output"
 )
 # Fields of configuration and protocol; their values are words of a document.
-_CONFIG = frozenset(
+_CONFIG = _listed(
     "type message_type event event_type kind action status state role code err_code error_code "
     "error_type warning_code category level severity object modality modalities encoding format "
     "container codec audio_format output_format sample_rate samplerate rate bit_rate bitrate "
@@ -44,16 +49,16 @@ _CONFIG = frozenset(
     "path recognition_status message_event exception_type finish_reason reason_code provider "
     "turn_detection end_of_turn interim final_transcript_only commit_strategy speed mip_opt_out "
     "x_amz_algorithm x_amz_expires from to scheme where sentiment intent_type transaction_key "
-    "speaker_labels media_sample_rate_hertz".split()
+    "speaker_labels media_sample_rate_hertz"
 )
-_ERROR = frozenset(
+_ERROR = _listed(
     "err_msg message details error error_message description reason detail title warning "
-    "warning_message warn_msg err_code err error_description msg".split()
+    "warning_message warn_msg err_code err error_description msg"
 )
 # Maps whose very names are the user's own.
-_OWN = frozenset(
+_OWN = _listed(
     "metadata extra tag tags custom custom_data variables dynamic_variables user user_data "
-    "callback headers env attributes labels arguments args".split()
+    "callback headers env attributes labels arguments args"
 )
 _NUMBERS = re.compile(
     r"(?:^|_)(?:at|time|timestamp|created|expires|start|end|duration|offset|ms|ns|seconds|bytes|"
@@ -66,7 +71,7 @@ _IDENTIFIER = re.compile(r"[A-Za-z_:$@][A-Za-z0-9_.:$@-]{0,63}")
 _LITERALS = frozenset({"", "true", "false", "null", "none", "auto", "default", "deprecated"})
 
 # Of libraries, operating systems and gateways: what failures and user agents say.
-_MACHINES = frozenset(
+_MACHINES = _listed(
     """
     python websockets aiohttp httpx requests urllib urllib3 node ws undici axios okhttp java go
     gorilla golang rust tungstenite tokio dotnet mozilla applewebkit khtml gecko chrome safari
@@ -86,8 +91,8 @@ _MACHINES = frozenset(
     incorrect keepalive ping pong going away normal closure overloaded silence answer answered
     mode regular reverse socks upstream bad gateway gateway html head title body center doctype
     br hr p h1 div span lang en charset meta request response status forbidden found
-    """.split()
-) | {word for status in HTTPStatus for word in status.phrase.casefold().replace("'", " ").split()}
+    """
+).union(word for status in HTTPStatus for word in words(status.phrase.casefold()))
 
 
 def plain_name(name: str) -> str:

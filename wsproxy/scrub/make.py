@@ -35,6 +35,7 @@ from .suspicious import suspicious
 from .texts import Texts
 from .traffic import Traffic
 
+_MODE = "scrub"  # of a trace that was made here
 _HOWS = ("eof", "close-notify", "reset")
 _WHERES = ("dns", "connect", "proxy", "tls-server", "tls-client", "http", "handshake")
 
@@ -103,6 +104,11 @@ def scrub(
 
     session = _write(draft, path, session_id, changes, check, force=force)
     return Scrubbed(path, session, was, tuple(notes))
+
+
+def is_scrubbed(draft: Draft) -> bool:
+    """Whether a trace was made by `scrub`, and nothing in it looks like a credential."""
+    return draft.start.mode == _MODE and not suspicious(draft, Aliases())
 
 
 def _make_public(
@@ -186,7 +192,7 @@ def _write(
     """Write it under another name first; it gets its own once nothing was found in it."""
     unnamed = path.with_name(f".{path.name[:100]}.{session_id}")
     try:
-        session = draft.write(unnamed, session_id, changes, mode="scrub").session
+        session = draft.write(unnamed, session_id, changes, mode=_MODE).session
         found = check(Draft.read(unnamed, draft.catalog))
         if found:
             raise NotPublic(found)

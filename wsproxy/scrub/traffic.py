@@ -50,7 +50,11 @@ class Traffic:
 
             self._messages(from_client, collect, write=False)
             noise = deque(self._noise(pieces, from_client=from_client))
-            self._messages(from_client, lambda data, noise=noise: noise.popleft(), write=True)
+
+            def given(data: bytes, noise: deque[bytes] = noise) -> bytes:
+                return noise.popleft()
+
+            self._messages(from_client, given, write=True)
         begun: set[bool] = set()
         for item in self._draft.items:
             match item.record:

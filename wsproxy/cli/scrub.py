@@ -1,0 +1,205 @@
+"""`wsproxy scrub`: a trace that may be shown to anybody."""
+
+from __future__ import annotations
+
+import secrets
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.text import Text
+
+from wsproxy.catalog import load
+from wsproxy.diagnose import summary
+from wsproxy.errors import NotPublic, TraceError, UsageError
+from wsproxy.replay import Pace
+from wsproxy.report.jsontext import dumps
+from wsproxy.report.text import safe
+from wsproxy.scrub import Proof, Scrubbed, prove, scrub
+from wsproxy.trace import SUFFIX, find_traces
+
+from .catalog_option import catalog_option
+from .number import Number
+
+
+@click.command(name="scrub")
+@catalog_option
+@click.argument(
+    "traces", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="TRACE|FOLDER..."
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="FILE|FOLDER",
+    help="Where the new trace goes; for several, a folder.  [default: beside each TRACE]",
+)
+@click.option("--force", is_flag=True, help="Replace FILE if it is there.")
+@click.option("--hosts", is_flag=True, help="Replace the names of hosts as well.")
+@click.option(
+    "--prove",
+    "to_prove",
+    is_flag=True,
+    help="Replay what was made from both sides, and against the simulated condition: exit "
+    "status 0 only if the failure is still there.",
+)
+@click.option(
+    "--pace",
+    default="recorded",
+    show_default=True,
+    metavar="PACE",
+    help="With --prove: how fast, as for `wsproxy replay`.",
+)
+@click.option(
+    "--timeout",
+    type=Number(min=0, min_open=True, max=86400),
+    default=10.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="With --prove: how much longer than in the recording a side may take.",
+)
+@click.option("--json", "as_json", is_flag=True, help="JSON for programs, an array.")
+def command(
+    *,
+    traces: tuple[Path, ...],
+    out: Path | None,
+    force: bool,
+    hosts: bool,
+    to_prove: bool,
+    pace: str,
+    timeout: float,
+    as_json: bool,
+) -> None:
+    """Make a trace public: the failure stays, nobody's words, voice or ids do.
+
+    What was said or is to be spoken becomes made-up words of the same length, audio becomes
+    noise of the same size, loudness and encoding, ids become others of the same shape. Times,
+    sizes, frames, close codes and the words of errors stay. What is not known to be harmless
+    is replaced.
+
+    The new trace is checked before it has its name. If anything of the original is found in
+    it, or anything that looks like a credential, nothing is written. Look at it all the same
+    (`wsproxy show`) before you post it.
+
+    \b
+      wsproxy scrub call.wstrace
+      wsproxy scrub call.wstrace --prove
+      wsproxy scrub recordings --out public --hosts
+    \b
+    Exit status:
+      0  made, and with --prove proven        2  not done: bad option, cannot be written
+      1  something was left, or not proven    3  a trace cannot be read
+    """
+    speed = Pace.parse(pace)
+    paths = list(_paths(traces))
+    _check_out(out, paths)
+    run = _Run(hosts=hosts, force=force)
+    for path in paths:
+        run.scrub(path, out)
+    proofs: Sequence[Proof | None] = [None] * len(run.made)
+    if to_prove:
+        made = [(each.path, each.was) for _, each in run.made]
+        proofs = prove(made, pace=speed, timeout=timeout)
+    if as_json:
+        click.echo(dumps(list(run.as_json(proofs)), indent=2))
+    else:
+        _print(run, proofs)
+    if run.unreadable:
+        sys.exit(TraceError.exit_status)
+    if run.refused or any(proof is not None and not proof.survived for proof in proofs):
+        sys.exit(1)
+
+
+class _Run:
+    """Scrubs traces, with the same made-up names in all of them."""
+
+    def __init__(self, *, hosts: bool, force: bool) -> None:
+        self._hosts = hosts
+        self._force = force
+        self._key = secrets.token_bytes(16)
+        self.made: list[tuple[Path, Scrubbed]] = []
+        self.refused: list[tuple[Path, NotPublic]] = []
+        self.unreadable = 0
+
+    def scrub(self, path: Path, out: Path | None) -> None:
+        try:
+            made = scrub(path, out, hosts=self._hosts, force=self._force, key=self._key)
+            self.made.append((path, made))
+        except NotPublic as error:
+            self.refused.append((path, error))
+            for line in error.found:
+                _tell(f"error: {path}: {line}")
+            _tell(f"error: {path}: nothing was written")
+        except TraceError as error:
+            self.unreadable += 1
+            _tell(f"error: {error}")
+
+    def as_json(self, proofs: Sequence[Proof | None]) -> Iterator[dict[str, Any]]:
+        for (path, made), proof in zip(self.made, proofs, strict=True):
+            start = made.session.start
+            yield {
+                "trace": str(path),
+                "made": str(made.path),
+                "session": made.session.id,
+                "origin": start.origin if start else None,
+                "changes": start.changes if start else None,
+                "explained_before": made.was or None,
+                "explained_now": made.now or None,
+                "notes": list(made.notes),
+                **({"proof": proof.as_json()} if proof else {}),
+            }
+        for path, error in self.refused:
+            yield {"trace": str(path), "made": None, "left": list(error.found)}
+
+
+def _paths(traces: Sequence[Path]) -> Iterator[Path]:
+    for path in traces:
+        if path.is_dir():
+            yield from find_traces([str(path)])
+        else:
+            yield path
+
+
+def _check_out(out: Path | None, paths: Sequence[Path]) -> None:
+    if not paths:
+        raise UsageError("there is no trace in there")
+    if out is None or out.is_dir():
+        return
+    if out.suffix == SUFFIX and len(paths) == 1:
+        return
+    if out.suffix == SUFFIX:
+        raise UsageError("several traces go into a folder: --out FOLDER")
+    try:
+        out.mkdir(parents=True)
+    except OSError as error:
+        raise UsageError(f"cannot make {out}: {error.strerror or error}") from None
+
+
+def _print(run: _Run, proofs: Sequence[Proof | None]) -> None:
+    console = Console(highlight=False, soft_wrap=True)
+    catalog = load()
+    for (path, made), proof in zip(run.made, proofs, strict=True):
+        console.print(Text(safe(f"made {made.path} from {path}")))
+        console.print(Text(safe(f"  {summary(made.session, catalog)}")))
+        for line in made.notes:
+            console.print(Text(safe(f"  note: {line}")))
+        if made.was != made.now:
+            was, now = made.was or "a good session", made.now or "a good session"
+            _tell(f"warning: {made.path} is explained as {now}; {path} as {was}")
+        if proof is not None:
+            console.print(Text(safe(f"  {_told(proof)}")))
+
+
+def _told(proof: Proof) -> str:
+    if proof.problem:
+        return f"not proven: {proof.problem}"
+    parts = [f"replay client {proof.as_client}", f"replay server {proof.as_server}"]
+    parts += [f"simulated condition {proof.simulated}"] if proof.simulated else []
+    word = "proven" if proof.survived else "not proven"
+    return f"{word}: {', '.join(parts)}; explained as {proof.now or 'a good session'}"
+
+
+def _tell(line: str) -> None:
+    print(safe(line), file=sys.stderr)  # noqa: T201
