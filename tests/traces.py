@@ -70,7 +70,7 @@ KINDS: dict[str, st.SearchStrategy[Record]] = {
     "start": st.builds(
         Start, _ints, st.just(1), _text, _ints, _text, _maybe_text, _maybe_text, _maybe_text,
         _ints, _maybe_text, _maybe_text, _maybe_text, _maybe_text, st.booleans(),
-        st.none() | st.lists(_text, max_size=3),
+        st.none() | st.lists(_text, max_size=3), st.none() | _ints,
     ),
     "request": st.builds(
         Request, _ints, _text, _text, _text, _ints, _text, _text, _headers,
@@ -82,7 +82,7 @@ KINDS: dict[str, st.SearchStrategy[Record]] = {
     "frame": st.builds(
         FrameRecord, _ints, st.booleans(), st.sampled_from([0, 1, 2, 8, 9, 10]), _bytes,
         st.booleans(), st.integers(0, 7), st.none() | st.binary(min_size=4, max_size=4), _ints,
-        st.booleans(), _ints, _maybe_text,
+        st.booleans(), _ints, _maybe_text, _maybe_text,
     ),
     "bytes": st.builds(Bytes, _ints, st.booleans(), _bytes, _text),
     "eof": st.builds(Eof, _ints, st.booleans(), _text),
@@ -91,7 +91,7 @@ KINDS: dict[str, st.SearchStrategy[Record]] = {
     "finding": st.builds(Finding, _ints, _text, _text, _text, st.lists(_text, max_size=3)),
     "end": st.builds(
         End, _ints, _text, _maybe_text, st.none() | _ints, _maybe_text, _ints, _ints, _ints,
-        _ints, st.booleans(), st.lists(_text, max_size=3),
+        _ints, st.booleans(), st.lists(_text, max_size=3), st.none() | _ints,
     ),
 }  # fmt: skip
 RECORDS = st.one_of(*KINDS.values())

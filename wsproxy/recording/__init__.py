@@ -5,13 +5,18 @@ recorded by the very code that recorded the first one.
 """
 
 from .clock import Clock, new_start
-from .path import trace_path
+from .path import session_in, trace_path
 from .recording import Diagnose, Recording
+from .syncer import POLICIES, Policy, Syncer
 
 __all__ = [
+    "POLICIES",
     "Clock",
     "Diagnose",
+    "Policy",
     "Recording",
+    "Syncer",
     "new_start",
+    "session_in",
     "trace_path",
 ]

@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
-from wsproxy.trace import Gap, Record, Request, Response, Start, TraceWriter
+from wsproxy.trace import Gap, More, Record, Request, Response, Start, TraceWriter
 from wsproxy.trace.lock import hold
 from wsproxy.trace.parts import MAX_PARTS, part_path
 from wsproxy.trace.writer import BLOCK_SIZE
@@ -26,6 +26,8 @@ FLUSH_AFTER_NS = 90_000_000  # a block is written once its first record is this 
 # not asked at every frame.
 RETRY_NS = 250_000_000
 _CHECK_NS = 1_000_000_000  # how often it is looked whether the file is still there, ns
+
+_HEAD = (Start, Request, Response)  # what every part begins with; a tuple is asked faster
 
 REMOVED = "the file was removed while it was written; what had been written is lost"
 
@@ -92,8 +94,9 @@ class Output:
 
     def write(self, record: Record) -> None:
         """Take the next record."""
-        self._now = max(self._now, record.t_ns)
-        if isinstance(record, Start | Request | Response):
+        if record.t_ns > self._now:  # noqa: PLR1730  # `max` costs more, and this is for each frame
+            self._now = record.t_ns
+        if isinstance(record, _HEAD):
             self._head = [r for r in self._head if type(r) is not type(record)] + [record]
             self._owed.append(record)
             if self._is_out():
@@ -129,21 +132,21 @@ class Output:
         return self._pending_since is not None and now_ns - self._pending_since >= FLUSH_AFTER_NS
 
     def settle(self) -> None:
-        """Write what can be written: the session is about to end.
+        """See whether the file is there and can be written: the session is about to end.
 
         After that, `incomplete` says whether the disk is still out, and `parts` how many
         there will be.
         """
         self._retry_at = self._check_at = 0
-        self.flush()
         self._max_size = None  # the end record tells how many parts there are
         if self._is_out():
             self._recover()
         else:
+            pending = self._writer.pending if self._writer is not None else 0
             try:
                 self._change_part()
             except OSError as error:
-                self._failed(error, 0)
+                self._failed(error, pending)
 
     def finish(self) -> None:
         """Write the rest and the seek table, and close the file."""
@@ -195,19 +198,26 @@ class Output:
     def _put_gap(self) -> None:
         """Write the gap record, and before it what is owed, in a block of its own."""
         assert self._writer is not None
-        if self._lost is None and not self._owed:
+        if self._gap() is None and not self._owed:
+            self._lost = None
             return
         for record in self._owed:
             self._writer.add(record)
-        if self._lost is not None:
-            self._writer.add(replace(self._lost, until_ns=self._now))
+        if gap := self._gap():
+            self._writer.add(gap)
         self._put()
         self._gap_is_told()
 
+    def _gap(self) -> Gap | None:
+        """What is missing up to now; None where nothing is after all."""
+        if self._lost is None or not self._lost.records:
+            return None
+        return replace(self._lost, until_ns=self._now)
+
     def _gap_is_told(self) -> None:
-        lost, self._lost = self._lost, None
-        if lost is not None:
-            self._told(replace(lost, until_ns=self._now))
+        gap, self._lost = self._gap(), None
+        if gap is not None:
+            self._told(gap)
 
     # -- to the file
 
@@ -260,6 +270,7 @@ class Output:
         self._check_at = 0  # until there is another file
         if not self._in_part:
             return
+        self.failures += 1
         self.error = FileNotFoundError(errno.ENOENT, REMOVED)
         before = self._lost.records if self._lost is not None else 0
         records = before + self._in_part
@@ -295,17 +306,18 @@ class Output:
         for record in self._head:
             if pending and any(record is owed for owed in self._owed):
                 continue  # it comes with what is pending
-            later = isinstance(record, Start) and part > 1
-            writer.add(replace(record, part=part) if later else record)
-        if self._lost is not None:
-            writer.add(replace(self._lost, until_ns=self._now))
+            if isinstance(record, Start) and part > 1:
+                record = replace(record, part=part)
+            writer.add(record)
+        if gap := self._gap():
+            writer.add(gap)
         writer.flush()
         return writer
 
     def _go_on_in(self, file: BinaryIO, writer: TraceWriter, path: Path) -> None:
         """Close the part at hand, if there is one, and have the next one in its place."""
         if self._writer is not None and self._file is not None:
-            self._writer.hand_over(writer)
+            self._writer.hand_over(writer, More(self._now, self.parts + 1))
             before = self.paths[-1]
             self.paths = [path for path in self.paths if path.exists()]
             if before in self.paths:

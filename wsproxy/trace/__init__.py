@@ -3,7 +3,8 @@
 `docs/trace-format.md` is the specification.
 """
 
-from .reader import SUFFIX, Loss, TraceReader, find_traces
+from .parts import SUFFIX
+from .reader import Loss, TraceReader, find_traces
 from .records import (
     ENDINGS,
     VERSION,
@@ -14,6 +15,7 @@ from .records import (
     Finding,
     FrameRecord,
     Gap,
+    More,
     Record,
     Request,
     Response,
@@ -33,6 +35,7 @@ __all__ = [
     "FrameRecord",
     "Gap",
     "Loss",
+    "More",
     "Record",
     "Request",
     "Response",

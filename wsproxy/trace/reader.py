@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -24,6 +25,7 @@ from .blocks import (
     peek,
     read_block,
 )
+from .parts import SUFFIX, later_parts, one_a_session, part_of, part_path
 from .records import (
     MAX_RECORD,
     VERSION,
@@ -32,17 +34,22 @@ from .records import (
     Bytes,
     End,
     FrameRecord,
+    More,
     Record,
+    Request,
+    Response,
+    Start,
     Sync,
     from_map,
 )
-
-SUFFIX = ".wstrace"
 
 MAX_LIST = 10_000  # items of one list, or keys of one map
 MAX_ITEMS = 50_000  # items of all lists and maps of one record
 MAX_SYNC = 512  # bytes of a sync record
 MAX_LOSSES = 1000  # that are told one by one
+
+# Names that recorders give end in the beginning of the session's id.
+_ID_IN_NAME = re.compile(r"-([0-9a-f]{8})(?:-recovered)?(?:\.part[0-9]+)?" + re.escape(SUFFIX))
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,27 +61,32 @@ class Loss:
             this place is not in the file.
         reason: what is wrong with it.
         at_end: nothing readable follows: the file was cut, or is still being written.
+        part: of which part of the trace, from 1.
     """
 
     offset: int
     size: int
     reason: str
     at_end: bool = False
+    part: int = 1
 
     def __str__(self) -> str:
+        part = f"part {self.part}, " if self.part > 1 else ""
         if not self.size:
-            return f"at offset {self.offset}: {self.reason}"
-        return f"{self.size} bytes at offset {self.offset} not readable: {self.reason}"
+            return f"{part or 'at '}offset {self.offset}: {self.reason}"
+        return f"{part}{self.size} bytes at offset {self.offset} not readable: {self.reason}"
 
 
 class TraceReader:
     """Iterates over the records of a trace; holds one block at a time.
 
+    A trace in parts is read as one, from the part that is named on.
+
     Use it as a context manager. After the iteration `losses` tells what could not be
     read and `ended` whether the end record was there.
 
     Args:
-        path: the trace.
+        path: the trace, or a part of it.
 
     Raises:
         TraceError: the file cannot be opened or read; it has a later format.
@@ -86,10 +98,18 @@ class TraceReader:
         self.losses: list[Loss] = []
         self.ended = False
         self._session: str | None = None
+        # Where the first blocks are lost, what stands in their place can be another trace's:
+        # the name tells, until it is found to be wrong.
+        in_name = _ID_IN_NAME.search(self.path.name)
+        self._id_begin = in_name[1] if in_name else ""
         self._next_block = 0
         self._budget = 0
+        self._first, self._from = part_of(self.path)
+        self._part = self._from
+        self._more = False  # whether the part at hand says that another one follows
+        self._seen: set[type[Record]] = set()  # of what the head of each part repeats
         try:
-            self._file: BinaryIO = open(self.path, "rb", READ_AHEAD)  # noqa: SIM115  # see close()
+            self._file = _open(self.path)
         except OSError as error:
             raise self._unreadable(error) from error
 
@@ -107,29 +127,29 @@ class TraceReader:
     def close(self) -> None:
         self._file.close()
 
+    @property
+    def session(self) -> str | None:
+        """The id in the blocks that were read so far; None before the first."""
+        return self._session
+
     def __iter__(self) -> Iterator[Record]:
-        self.losses, self.ended = [], False
-        self._session, self._next_block = None, 0
-        # What looking for the next block after damage may cost, bytes unpacked. A file
-        # made of false blocks is given up, instead of being unpacked over and over.
-        self._budget = (1 << 31) + 16 * self._size()
+        self.losses, self.ended, self._session = [], False, None
+        self._seen.clear()
+        self._budget = 1 << 31
+        self._enter(self._from)
+        if self._from > 1:
+            self._lose(Loss(0, 0, f"the parts before it are not read with it: {self._first.name}"))
         found = False
-        offset: int | None = 0
-        while offset is not None:
-            try:
-                block, end = read_block(self._file, offset)
-            except EOFError:
-                break
-            except BadBlock as error:
-                offset = self._resume(offset, error)
-                continue
-            except OSError as error:
-                raise self._unreadable(error) from error
-            for record in self._records(block, offset, end):
-                found = True
-                yield record
-            offset = end
-        if not found:
+        for record in self._parts():
+            found = True
+            yield record
+        if not found and self._id_begin:
+            named, self._id_begin = self._id_begin, ""
+            yield from self
+            self._lose(
+                Loss(0, 0, f"nothing is of session {named}..., which the file is named after")
+            )
+        elif not found:
             raise NotATrace(f"{self.path} is not a trace: no record in it can be read")
 
     def last(self) -> End | None:
@@ -138,17 +158,81 @@ class TraceReader:
         Raises:
             TraceError: the file cannot be read.
         """
-        record: AnyRecord | None = None
         try:
-            offset = last_block(self._file, self._size())
-            if offset is not None:
-                block, _ = read_block(self._file, offset)
-                record = deque(_Records(block), maxlen=1).pop()
-        except (BadBlock, EOFError, IndexError):
-            return None
+            self._enter(self._from)
+            record = _last_record(self._file, self._size())
+            while isinstance(record, More) and part_path(self._first, self._part + 1).is_file():
+                self._enter(self._part + 1)
+                record = _last_record(self._file, self._size())
         except OSError as error:
             raise self._unreadable(error) from error
         return record if isinstance(record, End) else None
+
+    # -- parts
+
+    def _parts(self) -> Iterator[Record]:
+        """The records of all parts, those left out that a part repeats in its head."""
+        while True:
+            in_head = True
+            for record in self._part_records():
+                in_head = in_head and isinstance(record, Start | Request | Response)
+                if in_head and self._part > self._from and type(record) in self._seen:
+                    continue
+                if in_head:
+                    self._seen.add(type(record))
+                yield record
+            if self.ended or not self._next_part():
+                return
+
+    def _next_part(self) -> bool:
+        """Go to the next part that is there, and tell which are missing; False without one."""
+        number = self._part + 1
+        if not part_path(self._first, number).is_file():
+            if not self._more:
+                return False
+            later = later_parts(self._first, self._part)
+            number = later[0] if later else 0
+            names = [part_path(self._first, n).name for n in (self._part + 1, number - 1)]
+            missing = names[0] if not later or len(set(names)) == 1 else " to ".join(names)
+            self._lose(Loss(self._size(), 0, f"{missing} is missing", at_end=not later))
+            if not later:
+                return False
+        try:
+            self._enter(number)
+        except OSError as error:
+            reason = f"part {number} cannot be read: {error.strerror or error}"
+            self._lose(Loss(self._size(), 0, reason, at_end=True))
+            return False
+        return True
+
+    def _enter(self, number: int) -> None:
+        """Have a part's file open."""
+        if number != self._part:
+            file = _open(part_path(self._first, number))
+            self._file.close()
+            self._file, self._part = file, number
+
+    def _part_records(self) -> Iterator[Record]:
+        """The records of the part at hand."""
+        self._next_block, self._more = 0, False
+        # What looking for the next block after damage may cost, bytes unpacked. A file
+        # made of false blocks is given up, instead of being unpacked over and over.
+        self._budget += 16 * self._size()
+        offset: int | None = 0
+        while offset is not None:
+            try:
+                block, end = read_block(self._file, offset)
+            except EOFError:
+                return
+            except BadBlock as error:
+                offset = self._resume(offset, error)
+                continue
+            except OSError as error:
+                raise self._unreadable(error) from error
+            yield from self._records(block, offset, end)
+            offset = end
+
+    # -- blocks
 
     def _records(self, block: bytes, offset: int, end: int) -> Iterator[Record]:
         """The records of a block; those of a block that has no place here are left out."""
@@ -159,7 +243,9 @@ class TraceReader:
         if not self._check_sync(next(iterator, None), offset, end):
             return
         for record in iterator:
-            if not isinstance(record, Sync):
+            if isinstance(record, More):
+                self._more = True
+            elif not isinstance(record, Sync):
                 self.ended = self.ended or isinstance(record, End)
                 yield record
         if records.bad:
@@ -188,7 +274,9 @@ class TraceReader:
         return True
 
     def _is_ours(self, sync: Sync) -> bool:
-        return self._session is None or sync.session == self._session
+        if self._session is None:
+            return sync.session.startswith(self._id_begin)
+        return sync.session == self._session
 
     def _resume(self, offset: int, error: BadBlock) -> int | None:
         """Offset at which reading goes on after a bad block, or None.
@@ -212,6 +300,8 @@ class TraceReader:
         return end
 
     def _lose(self, loss: Loss) -> None:
+        if self._part > 1:
+            loss = replace(loss, part=self._part)
         if len(self.losses) < MAX_LOSSES:
             self.losses.append(loss)
         else:
@@ -225,6 +315,22 @@ class TraceReader:
 
     def _unreadable(self, error: OSError) -> TraceError:
         return TraceError(f"cannot read {self.path}: {error.strerror or error}")
+
+
+def _open(path: Path) -> BinaryIO:
+    return open(path, "rb", READ_AHEAD)
+
+
+def _last_record(file: BinaryIO, size: int) -> AnyRecord | None:
+    """The last record by the seek table, or None."""
+    offset = last_block(file, size)
+    if offset is None:
+        return None
+    try:
+        block, _ = read_block(file, offset)
+        return deque(_Records(block), maxlen=1).pop()
+    except (BadBlock, EOFError, IndexError):
+        return None
 
 
 class _Records:
@@ -306,6 +412,8 @@ class _ItemLimit:
 def find_traces(paths: list[str]) -> list[Path]:
     """The trace files among paths; of a folder, all below it, oldest first.
 
+    Of a trace in parts, the first that is among them.
+
     Raises:
         TraceError: a path does not exist.
     """
@@ -318,4 +426,4 @@ def find_traces(paths: list[str]) -> list[Path]:
             found.append(path)
         else:
             raise TraceError(f"{path}: no such file or folder")
-    return found
+    return one_a_session(found)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from typing import BinaryIO
 
 import msgpack
 
 from .blocks import Compressor, seek_table, seek_table_entry
-from .records import VERSION, AnyRecord, Record, Sync, to_map
+from .records import VERSION, AnyRecord, More, Record, Sync, to_map
 
 BLOCK_SIZE = 256 << 10  # bytes of packed records after which a block is closed
 _SEEK_TABLE = len(seek_table(b""))  # bytes of one without entries
@@ -31,13 +32,14 @@ class TraceWriter:
     def __init__(self, file: BinaryIO, session: str) -> None:
         self._file = file
         self._session = session
-        self._pack = msgpack.Packer().pack
+        self._pack: Callable[[object], bytes] = msgpack.Packer().pack
         self._zstd = Compressor()
         self._block = bytearray()
         self._records = 0
         self._blocks = 0
         self._entries = bytearray()  # of the seek table
         self._offset = 0
+        self._sealed = False  # whether the seek table is written
         self._torn = False  # whether there may be something behind the last whole block
 
     @property
@@ -48,9 +50,9 @@ class TraceWriter:
     @property
     def size(self) -> int:
         """Bytes of the part at hand with its seek table; what is pending is not among them."""
-        return self._offset + len(self._entries) + _SEEK_TABLE
+        return self._offset + (0 if self._sealed else len(self._entries) + _SEEK_TABLE)
 
-    def add(self, record: Record) -> bool:
+    def add(self, record: AnyRecord) -> bool:
         """Add a record; returns whether the block is full, and due."""
         if not self._block:
             self._block += self._sync()
@@ -78,25 +80,31 @@ class TraceWriter:
         records, self._block, self._records = self._records, bytearray(), 0
         return records
 
-    def hand_over(self, other: TraceWriter) -> None:
+    def hand_over(self, other: TraceWriter, more: More) -> None:
         """Close this part of the trace; what is pending goes into another writer's.
 
-        The file stays open. What it raises is ignored: it can be read without its seek table.
+        The file stays open. What it raises is ignored: it can be read without its end.
 
         Args:
             other: of the next part, with nothing pending.
+            more: the last record of this part.
         """
         if self._block:
             other._block = bytearray(other._sync())
             other._block += memoryview(self._block)[len(self._sync()) :]
         other._records = self.drop()
         with contextlib.suppress(OSError):
-            self._write(seek_table(self._entries))
+            self.add(more)
+            self.finish()
 
     def finish(self) -> None:
         """Write what is pending and the seek table. The file stays open."""
         self.flush()
+        self._seal()
+
+    def _seal(self) -> None:
         self._write(seek_table(self._entries))
+        self._sealed = True
 
     def _sync(self) -> bytes:
         return self._packed(Sync(VERSION, self._session, self._blocks))
@@ -107,8 +115,8 @@ class TraceWriter:
         except UnicodeEncodeError:
             # Header bytes that are not UTF-8 come as lone surrogates (PEP 383). In the
             # file all text is UTF-8, so they are spelt out.
-            escaping = msgpack.Packer(unicode_errors="backslashreplace")
-            return escaping.pack(to_map(record))
+            escaping: bytes = msgpack.Packer(unicode_errors="backslashreplace").pack(to_map(record))
+            return escaping
 
     def _write(self, data: bytes) -> None:
         if self._torn:
