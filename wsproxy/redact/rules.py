@@ -29,22 +29,23 @@ _STRONG = re.compile(
     r"|credential|authorization|signature|jwt|cookie|gladiakey|goog.*key"
 )
 # The words of these say something only together with a value that looks random.
-_WEAK = frozenset(
-    "key keys token auth authentication authenticate sig session pass pwd pin sas hmac ticket "
-    "bearer otp".split()
+_WEAK = re.compile(
+    r"key|keys|token|auth|authentication|authenticate|sig|session|pass|pwd|pin|sas|hmac|"
+    r"ticket|bearer|otp"
 )
 # A name that ends with one of these is that of something else.
-_NO_SECRET = frozenset(
-    "count counts type name names expiry expires expire ttl at in seconds ms limit max min "
-    "length version algorithm alg term terms event status state mode kind format headers url "
-    "uri scheme method required enabled usage index path error message phrase".split()
+_NO_SECRET = re.compile(
+    r"count|counts|type|name|names|expiry|expires|expire|ttl|at|in|seconds|ms|limit|max|"
+    r"min|length|version|algorithm|alg|term|terms|event|status|state|mode|kind|format|"
+    r"headers|url|uri|scheme|method|required|enabled|usage|index|path|error|message|"
+    r"phrase"
 )
-_HARMLESS = frozenset(
-    "secwebsocketkey secwebsocketaccept secwebsocketprotocol secwebsocketextensions "
-    "secwebsocketversion idempotencykey cachekey xcachekey surrogatekey partitionkey routingkey "
-    "publickey primarykey sortkey foreignkey timesignature keysignature wwwauthenticate "
-    "proxyauthenticate xamzsignedheaders xamzalgorithm clearsitedata "
-    "accesscontrolallowcredentials".split()
+_HARMLESS = re.compile(
+    r"secwebsocketkey|secwebsocketaccept|secwebsocketprotocol|secwebsocketextensions|"
+    r"secwebsocketversion|idempotencykey|cachekey|xcachekey|surrogatekey|partitionkey|"
+    r"routingkey|publickey|primarykey|sortkey|foreignkey|timesignature|keysignature|"
+    r"wwwauthenticate|proxyauthenticate|xamzsignedheaders|xamzalgorithm|clearsitedata|"
+    r"accesscontrolallowcredentials"
 )
 # Names of ids and checksums: random by nature, and no secret.
 _ID = re.compile(
@@ -96,11 +97,11 @@ def strength(name: str) -> int:
     """How much a name speaks of a secret: 2 by itself, 1 with a random value, 0 not at all."""
     flat = squashed(name)
     words = [word.lower() for word in _WORD.findall(name)]
-    if not words or flat in _HARMLESS or words[-1] in _NO_SECRET:
+    if not words or _HARMLESS.fullmatch(flat) or _NO_SECRET.fullmatch(words[-1]):
         return 0
     if _STRONG.search(flat):
         return 0 if words[-1] in ("id", "ids") else 2
-    return 1 if _WEAK.intersection(words) and words[-1] not in ("id", "ids") else 0
+    return 1 if any(map(_WEAK.fullmatch, words)) and words[-1] not in ("id", "ids") else 0
 
 
 @functools.lru_cache(maxsize=4096)

@@ -73,7 +73,7 @@ def play_once_blocking(call: Call, records: Records, schedule: Schedule | None =
         line.send(call.wire(request))
         response = _answer(call, line, recording, clock, request)
         if response is not None:
-            recording.response(call.answer(response, request, records))
+            recording.response(response)
             if call.accepted(response):
                 player = Player(call.endpoint(response, recording, schedule), line, clock)
                 for seconds in player.moves():

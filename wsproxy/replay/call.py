@@ -18,11 +18,11 @@ from wsproxy.errors import UsageError
 from wsproxy.recording import Clock, Recording
 from wsproxy.redact import MIN_HIDDEN
 from wsproxy.trace import Eof, Failure, Request, Response
-from wsproxy.wire import Deflate, Frame, Opcode, accept_key, header, is_upgrade
+from wsproxy.wire import Deflate, Frame, accept_key, header, is_upgrade
 
 from .credentials import Credentials, is_loopback
 from .endpoint import Endpoint
-from .fresh import Fresh, lacking, moved_since
+from .fresh import DATA, Fresh, lacking, moved_since
 from .handshake import (
     MAX_BODY,
     content_length,
@@ -69,6 +69,7 @@ class ClientOptions:
     rules: Rules = STANDARD
 
 
+_CONNECT_PATIENCE = 5.0  # seconds that a server may take to be reached, at the least
 _LONGEST_BODY = 64 << 20  # bytes of a plain request's body that are sent
 
 
@@ -107,12 +108,13 @@ class Call:
             *used,
             *(each for each in self._secrets.values() if len(each) >= MIN_HIDDEN),
         )
-        self.patience = options.timeout + self._answered_after()
+        self.patience = max(options.timeout, _CONNECT_PATIENCE)
+        answered = options.timeout + self._answered_after()
         session = self.script.session
         unanswered = session.failure if session.response is None else None
         # A client that gave up does so again, at no pace sooner: that nothing came is the point.
         self._gives_up = unanswered is not None and unanswered.from_client
-        self.waits = self._answered_after() if self._gives_up else self.patience
+        self.waits = self._answered_after() if self._gives_up else answered
         self._steps = gated(self.script)
 
     def request(self) -> Request:
@@ -159,15 +161,11 @@ class Call:
         Raises:
             UsageError: the file cannot be created.
         """
-        recording = records.begin(self.script.session, clock, "replay-client", None)
+        recording = records.begin(self.script.session, clock, "replay-client", None, self._hidden)
         if request.body is not None:
             request = replace(request, body=request.body[:MAX_BODY])
-        recording.add(records.request(request, self._hidden))
+        recording.add(request)
         return recording
-
-    def answer(self, response: Response, request: Request, records: Records) -> Response:
-        """The answer to the request as it may be written."""
-        return records.response(response, request, self._hidden)
 
     def endpoint(self, response: Response, recording: Recording, schedule: Schedule) -> Endpoint:
         """The client's end of an accepted session."""
@@ -239,17 +237,18 @@ class Call:
 
     def _message_secrets(self) -> dict[str, str]:
         """Credentials of messages by their JSON fields."""
-        names = message_fields(self._provider)
+        own = message_fields(self._provider)
+        names = dict.fromkeys((*own, *self.script.taken))
         given = dict(self.options.fields)
         payloads = (
             step.item.payload
             for step in self.script.steps
-            if isinstance(step.item, Frame) and step.item.opcode is Opcode.TEXT
+            if isinstance(step.item, Frame) and step.item.opcode in DATA
         )
         needed = dict.fromkeys(
             name for payload in payloads for name in lacking(payload, (*names, *given))
         )
-        return self._credentials.for_fields(needed, given)
+        return self._credentials.for_fields(needed, given, own)
 
     def _fresh(self) -> Fresh:
         start = self.script.session.start

@@ -72,7 +72,7 @@ async def play_once(call: Call, records: Records, schedule: Schedule | None = No
         connection.send(call.wire(request))
         response = await _answer(call, connection, recording, clock, request)
         if response is not None:
-            recording.response(call.answer(response, request, records))
+            recording.response(response)
             if call.accepted(response):
                 endpoint = call.endpoint(response, recording, schedule)
                 await play(endpoint, connection, clock)

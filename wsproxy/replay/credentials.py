@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
@@ -57,18 +57,23 @@ class Credentials:
         self._ask(missing)
         return filled, path
 
-    def for_fields(self, names: Iterable[str], given: Mapping[str, str]) -> dict[str, str]:
+    def for_fields(
+        self, names: Iterable[str], given: Mapping[str, str], own: Collection[str]
+    ) -> dict[str, str]:
         """Values for JSON fields of messages whose credentials were taken out.
 
         Args:
             names: of the fields.
             given: what the user gives for them.
+            own: the fields that are known to hold the provider's key. No other gets it: it
+                may be a key for somebody else.
 
         Raises:
             UsageError: one is missing.
         """
         secret = self._secret()
-        values = {name: given.get(name, secret) for name in names}
+        other = _MADE_UP if self.made_up else None
+        values = {name: given.get(name, secret if name in own else other) for name in names}
         self._ask([f"--field '{printable(n)}=...'" for n, value in values.items() if not value])
         return {name: value for name, value in values.items() if value}
 

@@ -42,6 +42,8 @@ _TIME = re.compile(
 _MAX_IDS = 10_000  # of one session that are kept apart
 _AZURE_HEADER = 1024  # bytes at the beginning of a binary message that may hold one
 
+DATA = (Opcode.TEXT, Opcode.BINARY, Opcode.CONTINUATION)
+
 Place = tuple[str, int, str]  # of an id: kind of the message, its number of that kind, field
 
 
@@ -111,7 +113,7 @@ class Fresh:
 
     def with_secrets(self, frame: Frame) -> Frame:
         """The frame with credentials in their places; the same one if none is missing."""
-        if frame.opcode is not Opcode.TEXT or not frame.fin or not self.secrets:
+        if frame.opcode not in DATA or not self.secrets:
             return frame
         filled = fill_secrets(frame.payload, self.secrets)
         return frame if filled == frame.payload else replace(frame, payload=filled)

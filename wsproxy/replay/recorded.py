@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -12,9 +12,9 @@ from wsproxy.catalog import Catalog, load
 from wsproxy.diagnose import annotate
 from wsproxy.errors import UsageError
 from wsproxy.recording import Clock, Recording, new_start, trace_path
-from wsproxy.redact import Redactor, fingerprint_key, hide, hide_bytes
+from wsproxy.redact import Guard, Redactor, fingerprint_key
 from wsproxy.session import Session
-from wsproxy.trace import Finding, Request, Response
+from wsproxy.trace import Finding
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Records:
 
     Attributes:
         folder: where the traces go; created if it is not there.
-        redact: takes credentials out of requests and responses.
+        redact: takes credentials out of what is recorded.
         diagnose: names the findings of the new session.
     """
 
@@ -55,12 +55,20 @@ class Records:
         except OSError as error:
             raise UsageError(f"cannot write into {self.folder}: {error.strerror}") from None
 
-    def begin(self, original: Session, clock: Clock, mode: str, client: str | None) -> Recording:
+    def begin(
+        self,
+        original: Session,
+        clock: Clock,
+        mode: str,
+        client: str | None,
+        known: tuple[str, ...] = (),
+    ) -> Recording:
         """A recording whose first record says what is replayed.
 
         Args:
             mode: "replay-client" or "replay-server".
             client: the app's address, "host:port".
+            known: credentials that are hidden wherever they are.
 
         Raises:
             UsageError: the file cannot be created.
@@ -74,35 +82,11 @@ class Records:
             client=client,
         )
         try:
-            return Recording(trace_path(self.folder, start), start, diagnose=self.diagnose)
+            guard = Guard(self.redact, known)
+            path = trace_path(self.folder, start)
+            return Recording(path, start, diagnose=self.diagnose, guard=guard)
         except OSError as error:
             raise UsageError(f"cannot write into {self.folder}: {error.strerror}") from None
-
-    def request(self, request: Request, known: tuple[str, ...] = ()) -> Request:
-        """The request as it may be written.
-
-        Args:
-            known: credentials that are hidden wherever they are.
-        """
-        clean = self.redact([(h[0], h[1]) for h in request.headers], request.path)
-        headers = [[name, hide(value, known)] for name, value in clean.headers]
-        path = hide(clean.path, known)
-        return replace(request, headers=headers, path=path, redacted=clean.taken)
-
-    def response(
-        self, response: Response, request: Request, known: tuple[str, ...] = ()
-    ) -> Response:
-        """The response as it may be written, also without credentials that it repeats.
-
-        Args:
-            known: see `request`.
-        """
-        found = self.redact([(h[0], h[1]) for h in request.headers], request.path).secrets
-        secrets = (*found, *known)
-        clean = self.redact([(h[0], h[1]) for h in response.headers])
-        headers = [[name, hide(value, secrets)] for name, value in clean.headers]
-        body = hide_bytes(response.body, secrets) if response.body is not None else None
-        return replace(response, headers=headers, body=body, redacted=clean.taken)
 
 
 def written(recording: Recording) -> Path:

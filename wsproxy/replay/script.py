@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from wsproxy.catalog import load
 from wsproxy.errors import LimitExceeded
-from wsproxy.session import Session
+from wsproxy.session import Session, bounded
 from wsproxy.trace import Bytes, Eof, FrameRecord, Record, TraceReader
 from wsproxy.wire import RSV1, Deflate, Frame, Garbage, Opcode, header
 
@@ -16,6 +16,7 @@ from .pace import RECORDED, Pace
 from .progress import BY_BYTES, NOTHING, Counter, Ending, Gate, Item, Progress
 
 MAX_CONTENT = 1 << 30  # bytes of one side's frames that a replay holds
+_STEP = 500  # bytes that a step takes beside its payload, about
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,7 @@ class Script:
         answers_all: every Ping was answered, so those beyond the recording are as well.
         other: the other side's progress at the end.
         given: the ids in the other side's messages.
+        taken: names of the JSON fields of its messages that credentials were taken out of.
         end_ns: when the session ended, from the upgrade's completion.
     """
 
@@ -69,6 +71,7 @@ class Script:
     answers_all: bool = True
     other: Progress = NOTHING
     given: Given = field(default_factory=Given)
+    taken: set[str] = field(default_factory=set)
     end_ns: int = 0
 
     @property
@@ -103,7 +106,7 @@ class Script:
         script = cls(from_client, pace, Gate(counted, pace.causal))
         builder = _Builder(script)
         with TraceReader(path) as reader:
-            for record in reader:
+            for record in bounded(reader):
                 builder.add(record)
             script.session.losses = reader.losses
         builder.finish()
@@ -199,12 +202,14 @@ class _Builder:
     def _own(self, t_ns: int, item: Item, record: FrameRecord | Bytes | Eof) -> None:
         script = self._script
         if isinstance(item, Frame | Garbage):
-            self._size += len(item.payload if isinstance(item, Frame) else item.data)
+            self._size += _STEP + len(item.payload if isinstance(item, Frame) else item.data)
             if self._size > MAX_CONTENT:
                 raise LimitExceeded("the trace holds more than a replay keeps in memory (1 GiB)")
         if self._ended and item != Ending("reset"):
             return  # nothing can be sent after a FIN
         self._ended = self._ended or isinstance(item, Ending)
+        if isinstance(record, FrameRecord) and record.redacted:
+            script.taken |= {str(entry["name"]) for entry in record.redacted if entry.get("name")}
         number = script.session.frame_count if isinstance(record, FrameRecord) else 0
         deflate = isinstance(record, FrameRecord) and self._was_deflated(record)
         script.steps.append(Step(t_ns, item, self._cause, self._cause_ns, number, deflate))

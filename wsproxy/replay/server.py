@@ -321,7 +321,7 @@ class _Session:
         recording = self.records.begin(script.session, clock, "replay-server", connection.peer)
         try:
             request = self._request(asked)
-            recording.add(self.records.request(request))
+            recording.add(request)
             schedule = Schedule(
                 script,
                 timeout_ns=int(self.options.timeout * 1e9),
@@ -335,7 +335,7 @@ class _Session:
                 await self._answered_later()
                 connection.send(answer_bytes(response))
                 response = replace(response, t_ns=clock.now())
-                recording.response(self.records.response(response, request))
+                recording.response(response)
             if response is not None and response.status == 101:
                 endpoint = self._endpoint(response, recording, schedule)
                 await play(endpoint, connection, clock)
