@@ -205,7 +205,7 @@ def test_the_provider_is_known_by_the_request_if_the_first_record_is_lost(tmp_pa
 
 def test_a_whole_one_needs_no_other(tmp_path: Path) -> None:
     path = write(tmp_path / "a.wstrace", STALLED)
-    assert recover(path) == (0, f"{path}: whole, nothing to recover\n")
+    assert recover(path) == (0, f"{path}: nothing to recover, the file is whole\n")
     before = path.read_bytes()
     assert recover(path, "--in-place")[0] == 0
     assert path.read_bytes() == before

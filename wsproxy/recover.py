@@ -214,5 +214,5 @@ def _reason(losses: list[Loss]) -> str:
     if not losses:
         return "more of the file is not readable"
     first, *others = losses
-    more = f", and {len(others)} more losses" if others else ""
+    more = f" (and {len(others)} more)" if others else ""
     return f"of the recorder's file, {first}{more}"

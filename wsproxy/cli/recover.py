@@ -108,7 +108,7 @@ def _lines(recovered: Recovered) -> list[str]:
     session = recovered.session
     name = safe(str(recovered.source))
     if recovered.whole and recovered.path is None:
-        return [f"{name}: whole, nothing to recover"]
+        return [f"{name}: nothing to recover, the file is whole"]
     state = "whole" if recovered.whole else "recovered with loss"
     lines = [
         f"{name}: {state}, {session.sent.frames} frames sent, "
@@ -118,9 +118,9 @@ def _lines(recovered: Recovered) -> list[str]:
         lines.append(f"    {recovered.frames_missing} frames are missing")
     lines += [f"    {loss}" for loss in recovered.losses[:_LOSSES]]
     if len(recovered.losses) > _LOSSES:
-        lines.append(f"    and {len(recovered.losses) - _LOSSES} more losses")
+        lines.append(f"    and {len(recovered.losses) - _LOSSES} more")
     if not recovered.ended:
-        lines.append("    it had no end record: what came last, 250 ms at most, may be missing")
+        lines.append("    it had no end record: what came last may be missing")
     if recovered.later and recovered.path == recovered.source:
         names = ", ".join(safe(path.name) for path in recovered.later[:_LOSSES])
         lines.append(f"    all of it is in that file; of no use any more: {names}")
