@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from typing import TypeAlias
 from urllib.parse import parse_qsl
 
+from wsproxy.envelope import read
 from wsproxy.mutate.draft import Draft, Message, messages
 from wsproxy.redact import PLACEHOLDER
 from wsproxy.trace import Bytes, Failure, FrameRecord, Gap, Request, Response
@@ -23,6 +26,9 @@ from .binary import is_text
 from .jsontext import Value, rewrite
 from .known import Known
 from .texts import Said, is_looked_for, runs
+
+# Texts, with the names of the fields that they are in, outermost first.
+Fields: TypeAlias = tuple[tuple[tuple[str, ...], str], ...]
 
 _WINDOW = 32  # bytes of audio that are looked for
 _PLAIN = 8  # different values that a window has at least; what has fewer is silence, or a header
@@ -98,7 +104,7 @@ class Place:
     """
 
     name: str
-    fields: tuple[tuple[tuple[str, ...], str], ...] = ()
+    fields: Fields = ()
     loose: bool = False
     audio: tuple[bytes, ...] = ()
 
@@ -124,10 +130,11 @@ def places(draft: Draft) -> Iterator[Place]:
                 name = f"frame {item.number}"
                 reason = frame.payload[2 * (frame.opcode == Opcode.CLOSE) :]
                 yield _text_place(name, reason.decode("utf-8", "replace"))
+    envelope = draft.api.envelope if draft.api else ""
     for side in (True, False):
         start = 0
         for message in messages(draft.items, from_client=side):
-            yield _message_place(message, first=start < _HEADER)
+            yield _message_place(message, envelope, first=start < _HEADER)
             start += len(message.content)
 
 
@@ -160,15 +167,28 @@ def _headers(side: str, headers: Iterable[list[str]]) -> Iterator[Place]:
             yield Place(f"{side} header {name[:40]!r}", (((name,), value),))
 
 
-def _message_place(message: Message, *, first: bool) -> Place:
+def _message_place(message: Message, envelope: str, *, first: bool) -> Place:
     name = f"frame {message.items[0].number}"
     content = message.content
+    if envelope:
+        found, audio = opened(envelope, content, is_text=message.is_text)
+        return Place(name, found, audio=audio)
     if message.is_text or is_text(content):
         return _content_place(name, content)
-    # JSON and lines of headers in an envelope are found in the middle of other bytes.
-    text = content.decode("utf-8", "replace") if b'"' in content or b": " in content else ""
-    found = fields(text[text.find("{") :]) if "{" in text and "\ufffd" not in text else ()
-    return Place(name, found, audio=() if first and _is_header(content) else (content,))
+    return Place(name, audio=() if first and _is_header(content) else (content,))
+
+
+def opened(envelope: str, content: bytes, *, is_text: bool) -> tuple[Fields, tuple[bytes, ...]]:
+    """The texts and the audio of a message in its envelope."""
+    text = content.decode("utf-8", "replace")
+    message, audio = read(envelope, text if is_text else content)
+    if message is None:
+        return (((), text),) if is_text else (), () if is_text else (content,)
+    found = fields(json.dumps(message, ensure_ascii=False))
+    _, _, body = text.partition("\r\n\r\n")
+    if is_text and not body.lstrip().startswith("{"):
+        found = (*found, ((), body))  # SSML
+    return found, (audio,)
 
 
 def _is_header(content: bytes) -> bool:
@@ -195,7 +215,7 @@ def _decoded(text: str) -> bytes:
         return b""
 
 
-def fields(text: str) -> tuple[tuple[tuple[str, ...], str], ...]:
+def fields(text: str) -> Fields:
     """Texts of a message with the names that they stand under; of what is no JSON, the whole."""
     if not text.lstrip().startswith(("{", "[", '"')):
         return (((), text),)

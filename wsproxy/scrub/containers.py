@@ -259,4 +259,4 @@ def _flac(data: bytes, noise: Fill) -> bytes:
         else:
             out += data[at : at + 4] + content[:18] + bytes(len(content[18:]))  # no MD5
         at += 4 + len(content)
-    return bytes(out) + noise(len(data) - at)
+    return bytes(out) + noise(max(0, len(data) - at))

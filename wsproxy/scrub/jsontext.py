@@ -103,7 +103,7 @@ def _text(raw: str, stack: list[str], path: list[str], visit: Visit) -> str:
 
 
 def _resolved(unit: str) -> str:
-    if unit.startswith("\\u"):
+    if unit.startswith("\\u") and len(unit) > 2:
         code = int(unit[2:6], 16)
         if len(unit) > 6:
             code = 0x10000 + ((code & 0x3FF) << 10) + (int(unit[8:12], 16) & 0x3FF)
@@ -115,7 +115,7 @@ def _escaped(char: str, like: str) -> str:
     """A character in the form in which the other one stands."""
     if not like.startswith("\\"):
         return char
-    if not like.startswith("\\u"):
+    if not like.startswith("\\u") or len(like) == 2:
         return like  # a quotation mark, a line's end: no part of any word
     digits = "04X" if any(c.isupper() for c in like[2:6]) else "04x"
     if len(like) == 6:

@@ -16,7 +16,8 @@ from wsproxy.trace import Bytes, FrameRecord, Record, Request, Response
 from wsproxy.wire import Opcode
 
 from .aliases import Aliases
-from .check import Left, fields
+from .binary import is_text
+from .check import Fields, Left, fields, opened
 from .heads import parameters
 
 
@@ -55,14 +56,18 @@ def _records(made: Draft, aliases: Aliases) -> Iterator[tuple[str, Record]]:
                 yield "bytes that are no frame", garbage
             case record:
                 yield f"frame {item.number}" if item.number else record.kind, record
+    envelope = made.api.envelope if made.api else ""
     for side in (True, False):
         for message in messages(made.items, from_client=side):
-            first = message.frames[0]
-            if b'"' in message.content or b"=" in message.content or message.is_text:
-                content = _content(message.content, aliases)
-                opcode = Opcode.TEXT if message.is_text else Opcode.BINARY
-                whole = FrameRecord(first.t_ns, side, int(opcode), content)
-                yield f"frame {message.items[0].number}", whole
+            content = message.content
+            if envelope:
+                found, _ = opened(envelope, content, is_text=message.is_text)
+            elif message.is_text or is_text(content):
+                found = fields(content.decode("utf-8", "replace"))
+            else:
+                continue  # audio, of which nothing is left
+            text = FrameRecord(0, side, int(Opcode.TEXT), _lines(found, aliases))
+            yield f"frame {message.items[0].number}", text
 
 
 def _parameter(name: str, value: str, aliases: Aliases) -> str:
@@ -74,9 +79,13 @@ def _headers(headers: list[list[str]], aliases: Aliases) -> list[list[str]]:
 
 
 def _content(content: bytes, aliases: Aliases) -> bytes:
-    """The texts of a message, each under the name that it has there."""
+    return _lines(fields(content.decode("utf-8", "replace")), aliases)
+
+
+def _lines(found: Fields, aliases: Aliases) -> bytes:
+    """Texts, each under the name that it has."""
     lines = []
-    for names, text in fields(content.decode("utf-8", "replace")):
+    for names, text in found:
         neutral = aliases.neutral(text)
         if not names:
             lines.append(neutral)

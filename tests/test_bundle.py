@@ -1,0 +1,148 @@
+"""The file for a bug report: everything that is needed, and nothing of people."""
+
+from __future__ import annotations
+
+import json
+import stat
+import zipfile
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from sessions import write
+from test_scrub import CHUNKS, CUSTOMER, PLANTED, found, session, unpacked
+from wsproxy import __version__
+from wsproxy.bundle import bundle
+from wsproxy.cli.bundle import command
+from wsproxy.errors import NotPublic, UsageError
+from wsproxy.scrub import scrub
+from wsproxy.session import Session
+
+ENVIRONMENT = {
+    "HTTPS_PROXY": "http://user:pass@proxy.corp:3128",
+    "HOME": "/home/ada",
+    "no_proxy": "",
+}
+
+
+@pytest.fixture(scope="module")
+def trace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write(tmp_path_factory.mktemp("bundle") / f"{CUSTOMER} call.wstrace", session())
+
+
+@pytest.fixture(scope="module")
+def packed(trace: Path) -> Path:
+    out = trace.with_name("report.zip")
+    bundle([trace], out, note="It closes after 10 s.", environment=ENVIRONMENT)
+    return out
+
+
+def files(path: Path) -> dict[str, bytes]:
+    with zipfile.ZipFile(path) as opened:
+        return {name: opened.read(name) for name in opened.namelist()}
+
+
+def test_what_is_in_it(packed: Path) -> None:
+    content = files(packed)
+    kinds = sorted(name.partition("/")[0] for name in content)
+    assert kinds == ["README.md", "environment.json", "explanations", "traces"]
+    assert list(content) == sorted(content)
+    readme = content["README.md"].decode()
+    assert "It closes after 10 s." in readme
+    assert "wsproxy replay server traces/NAME.wstrace" in readme
+    (explanation,) = (content[name] for name in content if name.startswith("explanations/"))
+    assert b"deepgram.listen.NET-0001" in explanation
+
+
+@pytest.mark.parametrize("planted", PLANTED)
+def test_nothing_planted_is_in_any_file(planted: str, packed: Path, tmp_path: Path) -> None:
+    for name, data in files(packed).items():
+        assert not found(planted, name.encode())
+        if name.endswith(".wstrace"):
+            (tmp_path / "t.wstrace").write_bytes(data)
+            data = unpacked(tmp_path / "t.wstrace")
+            assert not any(chunk[64:96] in data for chunk in CHUNKS[1:])
+        assert not found(planted, data)
+
+
+def test_facts_without_values(packed: Path) -> None:
+    content = files(packed)
+    facts = json.loads(content["environment.json"])
+    assert facts["wsproxy"] == __version__
+    assert facts["proxy_variables_set"] == ["HTTPS_PROXY"]
+    assert {"mitmproxy", "websockets", "msgpack", "zstandard"} <= facts["packages"].keys()
+    assert facts["openssl"].startswith("OpenSSL")
+    assert any(agent.startswith("Python/3.13 websockets/17.4") for agent in facts["user_agents"])
+    everything = b"".join(content.values())
+    assert b"proxy.corp" not in everything
+    assert b"/home/ada" not in everything
+
+
+def test_the_trace_in_it_can_be_read(packed: Path, tmp_path: Path) -> None:
+    (name,) = (name for name in files(packed) if name.startswith("traces/"))
+    (tmp_path / "t.wstrace").write_bytes(files(packed)[name])
+    assert Session.read(tmp_path / "t.wstrace").findings[0].id == "deepgram.listen.NET-0001"
+
+
+def test_a_scrubbed_one_goes_in_as_it_is_and_the_file_is_the_same_twice(
+    trace: Path, tmp_path: Path
+) -> None:
+    made = scrub(trace, tmp_path / "public.wstrace").path
+    for name in ("one.zip", "two.zip"):
+        bundle([made], tmp_path / name, environment=ENVIRONMENT)
+    one, two = ((tmp_path / name).read_bytes() for name in ("one.zip", "two.zip"))
+    assert one == two
+    assert made.read_bytes() in files(tmp_path / "one.zip").values()
+
+
+def test_mode_and_nothing_overwritten(trace: Path, tmp_path: Path) -> None:
+    out = tmp_path / "r.zip"
+    bundle([trace], out)
+    assert stat.S_IMODE(out.stat().st_mode) == 0o600
+    before = out.read_bytes()
+    with pytest.raises(UsageError, match="is there already"):
+        bundle([trace], out)
+    assert out.read_bytes() == before
+    bundle([trace], out, force=True)
+    assert out.read_bytes() != before
+
+
+def test_it_fails_closed(trace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wsproxy.scrub.traffic.Noise.like", lambda _self, data: data)
+    with pytest.raises(NotPublic, match="audio of the original"):
+        bundle([trace], tmp_path / "r.zip")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_key_in_the_note_is_not_packed(trace: Path, tmp_path: Path) -> None:
+    with pytest.raises(NotPublic, match="the note"):
+        bundle([trace], tmp_path / "r.zip", note="my key is sk_a1b2c3d4e5f6a7b8c9d0e1f2")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_trace_that_only_says_that_it_is_scrubbed(tmp_path: Path) -> None:
+    """What still looks like a credential in it makes it one that is scrubbed anew."""
+    from dataclasses import replace
+
+    from sessions import APP, opened, said
+    from traces import make_trace, read_trace
+
+    secret = "sk_" + "a1B2c3D4" * 5
+    records = [*opened("/v1/listen"), said(50, APP, {"type": "Auth", "note": secret})]
+    written, _ = read_trace(write(tmp_path / "a.wstrace", records))
+    claims = make_trace(tmp_path / "b.wstrace", [replace(written[0], mode="scrub"), *written[1:]])
+    bundle([claims], tmp_path / "r.zip")
+    for name, data in files(tmp_path / "r.zip").items():
+        if name.endswith(".wstrace"):
+            (tmp_path / "t.wstrace").write_bytes(data)
+            data = unpacked(tmp_path / "t.wstrace")
+        assert secret.encode() not in data
+
+
+def test_the_command(trace: Path, tmp_path: Path) -> None:
+    out = tmp_path / "r.zip"
+    done = CliRunner().invoke(command, [str(trace), "--out", str(out)], catch_exceptions=False)
+    assert done.exit_code == 0
+    assert done.stdout.splitlines()[0] == f"packed {out}"
+    assert "1011 NET-0001" in done.stdout
