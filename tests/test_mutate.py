@@ -944,7 +944,7 @@ def test_a_disk_that_fills_up_leaves_nothing(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("wsproxy.recording.TraceWriter.finish", full)
+    monkeypatch.setattr("wsproxy.trace.TraceWriter.finish", full)
     with pytest.raises(UsageError, match="No space left"):
         mutate(good_trace, None, [Drop.parse("1")])
     assert [p.name for p in good_trace.parent.iterdir()] == ["good.wstrace"]

@@ -7,32 +7,43 @@ Hooks run at the beginning and the end of a session only; its bytes pass through
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import re
+import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from mitmproxy import ctx, exceptions, http, tls
 from mitmproxy.addonmanager import Loader
-from mitmproxy.connection import Client
+from mitmproxy.connection import Client, ConnectionState
 from mitmproxy.proxy import server_hooks
 from mitmproxy.version import VERSION as MITMPROXY_VERSION
 
 from wsproxy import catalog
 from wsproxy.diagnose import annotate
-from wsproxy.recording import Clock, Recording, new_start
-from wsproxy.redact import Redactor, fingerprint_key, hide, hide_bytes
+from wsproxy.errors import CatalogError
+from wsproxy.recording import POLICIES, Clock, Recording, new_start
+from wsproxy.redact import Redactor, fingerprint_key
 from wsproxy.session import Session
 from wsproxy.trace import Failure, Finding, Request, Response
 from wsproxy.wire import Close, Opcode, is_upgrade
 
-from . import layer
+from . import failure, layer
+from .keeping import BadLimit, Keeping
 from .recorder import LiveSession, Recorder
 
 logger = logging.getLogger(__name__)
 
+MAX_ENDPOINTS = 10_000  # whose failed attempts in a row are counted
 MAX_BODY = 64 << 10  # bytes kept of the body of a refusal or of a plain HTTP exchange
+
+REFUSAL = (
+    "wsproxy cannot write a trace of this session and was told to let none pass unrecorded "
+    "(--strict). Make room on its disk, or run it without --strict.\n"
+)
 
 _REFUSED_HERE = "wsproxy_refused_here"  # in a flow's metadata
 
@@ -86,9 +97,38 @@ class Record:
         )
         loader.add_option(
             "wsproxy_max_payload",
-            int,
-            64 << 20,
-            "Bytes of one frame that are kept; of a longer frame the rest is only counted.",
+            str,
+            "64MiB",
+            "How much is kept of the payload of one frame, 64MiB at the most; of a longer one its "
+            "beginning is kept, its length, and the SHA-256 of all of it.",
+        )
+        loader.add_option(
+            "wsproxy_max_size",
+            str,
+            "",
+            "Size after which a trace goes on in another file, such as 100MB; they are read as "
+            "one. Empty: never.",
+        )
+        loader.add_option(
+            "wsproxy_max_folder",
+            str,
+            "",
+            "Size of all traces in the folder over which the oldest finished ones are removed, "
+            "such as 10GB. Empty: never.",
+        )
+        loader.add_option(
+            "wsproxy_fsync",
+            str,
+            "end",
+            "When traces are brought to the disk itself, so that they survive a power cut: never "
+            "(when the system does it), end (once a trace is complete), block (all the time).",
+            choices=POLICIES,
+        )
+        loader.add_option(
+            "wsproxy_strict",
+            bool,
+            False,
+            "Refuse new sessions while traces cannot be written, with status 503.",
         )
 
     def configure(self, updated: set[str]) -> None:
@@ -99,15 +139,23 @@ class Record:
                 raise exceptions.OptionsError(
                     f"wsproxy_host is not a regular expression: {error}"
                 ) from error
+        if updated & {"wsproxy_max_payload", "wsproxy_max_size", "wsproxy_max_folder"}:
+            _keeping()
         if "wsproxy_out" in updated:
             _check_folder(Path(ctx.options.wsproxy_out))
 
     def running(self) -> None:
+        # They are read when they are first asked for, which takes a tenth of a second a
+        # provider. When a session ends, the others have no such time.
+        for provider in self._catalog.providers:
+            with contextlib.suppress(CatalogError):
+                self._catalog.conditions_of(provider.id)
         self._recorder = Recorder(
             Path(ctx.options.wsproxy_out),
             asyncio.get_running_loop(),
             diagnose=self._diagnose,
-            max_payload=ctx.options.wsproxy_max_payload,
+            redact=self._redact,
+            keeping=_keeping(),
             on_begin=self._on_begin,
             on_end=self._ended,
         )
@@ -121,7 +169,7 @@ class Record:
 
     # -- a session with an HTTP exchange
 
-    def requestheaders(self, flow: http.HTTPFlow) -> None:
+    async def requestheaders(self, flow: http.HTTPFlow) -> None:
         """An upgrade is asked for: the session begins before anything can go wrong.
 
         The hook after this one does not come for a client that leaves at once.
@@ -129,7 +177,14 @@ class Record:
         if flow.response is not None:
             flow.metadata[_REFUSED_HERE] = True  # mitmproxy itself asks for a password
         elif is_upgrade(_pairs(flow.request.headers)) and self._wanted(flow.request.pretty_host):
-            self._begin(flow)
+            if self._recorder is not None and self._recorder.refuses:
+                _refuse(flow)
+                return
+            session = self._begin(flow)
+            if session is not None and not await session.may_begin():
+                self._forget(flow)
+                session.refuse()
+                _refuse(flow)
 
     def response(self, flow: http.HTTPFlow) -> None:
         assert flow.response is not None
@@ -144,13 +199,17 @@ class Record:
                 return
         session.add(self._response(session, flow.response))
         if flow.websocket is None:
+            if flow.response.status_code == 101:
+                message = "the answer is 101, but switches to no WebSocket"
+                session.add(Failure(session.now(), "handshake", False, message))
             self._end(flow)
 
     def error(self, flow: http.HTTPFlow) -> None:
         """The exchange broke: no response, or not a whole one."""
         session = self._live.get(flow.id)
         if session is not None and flow.error is not None and not session.attached:
-            session.add(_failure(session.now(), flow.error.msg))
+            cause = failure.of_exchange(flow, session.now())
+            session.add(cause.at(session.now()))
             self._end(flow)
 
     # -- relayed by mitmproxy's own layer (capture level "messages")
@@ -178,23 +237,22 @@ class Record:
         host = data.conn.sni or (server.address[0] if server.address else None)
         if host is not None:
             port = server.address[1] if server.address else 443
-            self._made_up(
-                data.context.client, host, port, "tls-client", True, data.conn.error or ""
-            )
+            cause = failure.of_client_tls(data.conn, server)
+            self._made_up(data.context.client, host, port, cause)
+
+    def tls_start_server(self, data: tls.TlsData) -> None:
+        """A server that has sent its FIN already will not answer; mitmproxy would wait for it."""
+        if not data.conn.state & ConnectionState.CAN_READ:
+            layer.repeat_end(data.context.client, data.conn)
 
     def http_connect_error(self, flow: http.HTTPFlow) -> None:
         """The upstream of a CONNECT could not be reached, or the upstream proxy refused."""
         text = flow.response.get_text(strict=False) if flow.response else None
-        failure = _failure(0, text or (flow.error.msg if flow.error else ""))
-        where = "proxy" if flow.client_conn.proxy_mode.type_name == "upstream" else failure.where
-        self._made_up(
-            flow.client_conn,
-            flow.request.host,
-            flow.request.port,
-            where,
-            failure.from_client,
-            failure.message,
-        )
+        text = text or (flow.error.msg if flow.error else "")
+        cause = failure.of_connect(text, flow.request.timestamp_start)
+        if flow.client_conn.proxy_mode.type_name == "upstream":
+            cause = replace(cause, where="proxy")
+        self._made_up(flow.client_conn, flow.request.host, flow.request.port, cause)
 
     def server_connect_error(self, data: server_hooks.ServerConnectionHookData) -> None:
         """In modes without a proxy request, this is all that there is of a failed connect."""
@@ -203,8 +261,18 @@ class Record:
         if self._busy.get(data.client.id) or data.server.address is None:
             return
         host, port = data.server.address[0], data.server.address[1]
-        failure = _failure(0, data.server.error or "")
-        self._made_up(data.client, host, port, failure.where, False, failure.message)
+        since = data.server.timestamp_start or time.time()
+        self._made_up(data.client, host, port, failure.of_connect(data.server.error or "", since))
+
+    def client_disconnected(self, client: Client) -> None:
+        """No hook tells of a request that has not come whole."""
+        layer.close_leftovers(client)
+        unfinished = layer.unfinished_request(client)
+        if unfinished is not None:
+            (host, port), size = unfinished
+            message = f"the client left after {size} bytes of an HTTP request"
+            cause = failure.Cause("handshake", True, message)
+            self._made_up(client, host, port, cause, "wss" if client.tls else "ws")
 
     # -- putting records together
 
@@ -226,8 +294,6 @@ class Record:
             scheme = "wss" if scheme == "https" else "ws"
         path = request.path.partition("?")[0]
         session = self._new_session(flow.client_conn, request.pretty_host, path, made_up=False)
-        redacted = self._redact(_pairs(request.headers), request.path)
-        session.secrets = redacted.secrets
         body = None if upgrade else (request.raw_content or b"")[:MAX_BODY]
         session.add(
             Request(
@@ -236,11 +302,10 @@ class Record:
                 scheme,
                 request.pretty_host,
                 request.port,
-                redacted.path,
+                request.path,
                 request.http_version,
-                redacted.headers,
+                _lists(request.headers),
                 body,
-                redacted.taken,
             )
         )
         self._live[flow.id] = session
@@ -264,39 +329,37 @@ class Record:
         return self._recorder.begin(clock, start)
 
     def _made_up(
-        self, client: Client, host: str, port: int, where: str, from_client: bool, message: str
+        self, client: Client, host: str, port: int, cause: failure.Cause, scheme: str = "wss"
     ) -> None:
         """A session put together from a connection event."""
         if self._recorder is None or not self._wanted(host):
             return
         session = self._new_session(client, host, "/", made_up=True)
-        session.add(Request(session.now(), "GET", "wss", host, port, "/"))
-        session.add(Failure(session.now(), where, from_client, message))
+        session.add(Request(session.now(), "GET", scheme, host, port, "/"))
+        session.add(cause.at(session.now()))
         session.end()
 
     def _response(self, session: LiveSession, response: http.Response) -> Response:
-        redacted = self._redact(_pairs(response.headers))
-        headers = [[name, hide(value, session.secrets)] for name, value in redacted.headers]
-        body = None
-        if response.status_code != 101:
-            body = hide_bytes(response.get_content(strict=False) or b"", session.secrets)
+        body = _content(response) if response.status_code != 101 else None
         return Response(
             session.now(),
             response.status_code,
             response.reason,
             response.http_version,
-            headers,
+            _lists(response.headers),
             body[:MAX_BODY] if body is not None else None,
             len(body or b""),
-            redacted.taken,
         )
 
     def _end(self, flow: http.HTTPFlow) -> None:
-        self._live.pop(flow.id).end()
+        self._forget(flow).end()
+
+    def _forget(self, flow: http.HTTPFlow) -> LiveSession:
         client = flow.client_conn.id
         self._busy[client] -= 1
         if not self._busy[client]:
             del self._busy[client]
+        return self._live.pop(flow.id)
 
     # -- what the layer and the recorder ask for
 
@@ -320,16 +383,56 @@ class Record:
         if session.request is not None:
             path = session.request.path.partition("?")[0]
             endpoint = (session.request.host, path)
+            before = self._attempts.pop(endpoint, 0)
             if session.failed:
-                self._attempts[endpoint] = self._attempts.get(endpoint, 0) + 1
-            else:
-                self._attempts.pop(endpoint, None)
+                self._attempts[endpoint] = before + 1
+            if len(self._attempts) > MAX_ENDPOINTS:
+                del self._attempts[next(iter(self._attempts))]  # the one that failed longest ago
         if self._on_end is not None:
             self._on_end(recording)
 
 
 def _pairs(headers: http.Headers) -> list[tuple[str, str]]:
     return list(headers.items(multi=True))
+
+
+def _lists(headers: http.Headers) -> list[list[str]]:
+    return [[name, value] for name, value in headers.items(multi=True)]
+
+
+def _content(response: http.Response) -> bytes:
+    """The body of an answer, empty where it cannot be read: it may hold a credential."""
+    try:
+        return response.get_content(strict=True) or b""
+    except ValueError:
+        return b""
+
+
+def _refuse(flow: http.HTTPFlow) -> None:
+    """Answer an upgrade in the place of the API."""
+    flow.metadata[_REFUSED_HERE] = True
+    flow.response = http.Response.make(
+        503, REFUSAL, {"Content-Type": "text/plain", "Connection": "close"}
+    )
+
+
+def _keeping() -> Keeping:
+    """What the options ask for.
+
+    Raises:
+        OptionsError: it cannot be.
+    """
+    options = ctx.options
+    try:
+        return Keeping.parse(
+            options.wsproxy_max_payload,
+            options.wsproxy_max_size,
+            options.wsproxy_max_folder,
+            options.wsproxy_fsync,
+            strict=options.wsproxy_strict,
+        )
+    except BadLimit as error:
+        raise exceptions.OptionsError(f"wsproxy_{error}") from error
 
 
 def _check_folder(folder: Path) -> None:
@@ -343,33 +446,6 @@ def _check_folder(folder: Path) -> None:
         raise exceptions.OptionsError(
             f"wsproxy_out: cannot write to {folder}: {error.strerror}"
         ) from error
-
-
-# What mitmproxy's texts say, and what that means; the first that matches.
-_WHERE = (
-    (re.compile(r"client disconnected|client closed", re.IGNORECASE), "handshake", True),
-    (
-        re.compile(r"name or service|getaddrinfo|name resolution|nodename", re.IGNORECASE),
-        "dns",
-        False,
-    ),
-    (re.compile(r"TLS|certificate|OpenSSL", re.IGNORECASE), "tls-server", False),
-    (re.compile(r"upstream proxy", re.IGNORECASE), "proxy", False),
-    # Who leaves had been there.
-    (re.compile(r"server (closed|disconnected)", re.IGNORECASE), "http", False),
-    (
-        re.compile(r"\bconnect|refused|unreachable|timed out|Errno", re.IGNORECASE),
-        "connect",
-        False,
-    ),
-)
-
-
-def _failure(t_ns: int, message: str) -> Failure:
-    for pattern, where, from_client in _WHERE:
-        if pattern.search(message):
-            return Failure(t_ns, where, from_client, message)
-    return Failure(t_ns, "http", False, message)
 
 
 def _stock_end(session: LiveSession, flow: http.HTTPFlow) -> None:

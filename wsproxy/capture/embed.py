@@ -24,6 +24,7 @@ from wsproxy.recording import Recording
 from wsproxy.replay.credentials import is_loopback
 
 from .addon import Record
+from .keeping import Keeping
 from .lead import Lead
 
 DISCONNECT_PATIENCE = 2.0  # seconds that open connections get to end when the recorder stops
@@ -41,6 +42,7 @@ class Settings:
         confdir: folder of the CA; None is mitmproxy's own, ~/.mitmproxy.
         options: further mitmproxy options, as "name=value".
         auth: what apps have to give for name and password, "user:password".
+        keeping: how much is kept of the sessions, and how safely.
     """
 
     host: str = "127.0.0.1"
@@ -51,6 +53,7 @@ class Settings:
     confdir: Path | None = None
     options: tuple[str, ...] = ()
     auth: str | None = field(default=None, repr=False)
+    keeping: Keeping = field(default_factory=Keeping)
 
     @property
     def mitmproxy_mode(self) -> str:
@@ -218,7 +221,11 @@ def _master(settings: Settings, addon: Record | Lead, watch: _Watch) -> DumpMast
     try:
         master.addons.add(addon, watch)
         if isinstance(addon, Record):
-            options.update(wsproxy_out=str(settings.out), wsproxy_host=list(settings.hosts))
+            options.update(
+                wsproxy_out=str(settings.out),
+                wsproxy_host=list(settings.hosts),
+                **settings.keeping.options(),
+            )
         options.update(proxyauth=settings.auth)
         options.set(*settings.options)
         options.update(mode=[settings.mitmproxy_mode])

@@ -22,7 +22,10 @@ SLOW_AGAIN = 60.0  # seconds in which it is said once that the recorder cannot k
 
 
 class Faults:
-    """Watches recordings. Called on the recorder's thread but for `behind`.
+    """Watches recordings.
+
+    Called on the recorder's thread, but for `behind` (on the event loop) and `failed` (on
+    the syncer's as well).
 
     Args:
         folder: where traces go.
@@ -52,11 +55,16 @@ class Faults:
             self.failed(recording.path, error)
             self._lacking.add(recording)
 
+    def refused(self, recording: Recording) -> None:
+        """A session did not take place because its trace could not be begun."""
+        self._failures.pop(recording, None)
+        self._lacking.discard(recording)
+
     def ended(self, recording: Recording) -> None:
         """A session is over, and what was not written of it never will be."""
         self.look(recording)
         self._failures.pop(recording, None)
-        if not recording.paths:
+        if recording in self._lacking and not recording.paths:
             self._lacking.discard(recording)
             self._unwritten += 1
 

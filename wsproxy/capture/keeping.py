@@ -14,6 +14,20 @@ _SIZE = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([kmgt]?)(i?)(b?)\s*", re.IGNORE
 _UNITS = ("", "k", "m", "g", "t")
 
 
+class BadLimit(ValueError):
+    """A limit that cannot be.
+
+    Attributes:
+        name: of the limit, as in Keeping.
+        problem: what is wrong with it.
+    """
+
+    def __init__(self, name: str, problem: str) -> None:
+        super().__init__(f"{name}: {problem}")
+        self.name = name
+        self.problem = problem
+
+
 @dataclass(frozen=True, slots=True)
 class Keeping:
     """What the recorder keeps.
@@ -40,7 +54,7 @@ class Keeping:
         """From the words of options; of the last two sizes an empty one is no limit.
 
         Raises:
-            ValueError: one of them cannot be; the message says which, by its name here.
+            BadLimit: one of them cannot be.
         """
         return cls(
             _limit("max_payload", max_payload, 0, MAX_PAYLOAD),
@@ -49,6 +63,16 @@ class Keeping:
             fsync,
             strict,
         )
+
+    def options(self) -> dict[str, str | bool]:
+        """The mitmproxy options of the recording addon that say the same."""
+        return {
+            "wsproxy_max_payload": str(self.max_payload),
+            "wsproxy_max_size": str(self.max_size or ""),
+            "wsproxy_max_folder": str(self.max_folder or ""),
+            "wsproxy_fsync": self.fsync,
+            "wsproxy_strict": self.strict,
+        }
 
 
 def parse_size(text: str) -> int:
@@ -67,11 +91,11 @@ def _limit(name: str, text: str, least: int, most: int | None = None) -> int:
     try:
         size = parse_size(text)
     except ValueError as error:
-        raise ValueError(f"{name}: {error}") from None
+        raise BadLimit(name, str(error)) from None
     if size < least:
-        raise ValueError(f"{name}: {text} is less than {_spelt(least)}")
+        raise BadLimit(name, f"{text} is less than {_spelt(least)}")
     if most is not None and size > most:
-        raise ValueError(f"{name}: {text} is more than {_spelt(most)}, which is all that is kept")
+        raise BadLimit(name, f"{text} is more than {_spelt(most)}, the most that a trace can hold")
     return size
 
 

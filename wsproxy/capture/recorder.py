@@ -20,13 +20,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
-from wsproxy.recording import Clock, Diagnose, Recording, trace_path
+from wsproxy.recording import Clock, Diagnose, Recording, Syncer, trace_path
 from wsproxy.redact import Guard, Redactor
 from wsproxy.session import Session
 from wsproxy.trace import Eof, Failure, Gap, Record, Response, Start
 from wsproxy.wire import Opcode
 
 from .compactor import Compactor
+from .faults import Faults
+from .folder import FolderLimit
+from .keeping import Keeping
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +42,7 @@ HIGH = 4 << 20  # queued bytes over which the thread is behind
 LAG = 0.2  # seconds that data has waited for the thread when that is behind
 SHARE = 128 << 10  # queued bytes of one session over which it is held while the thread is
 BRIM = 32 << 20  # queued bytes over which all sessions are held
+OPENED_WITHIN = 5.0  # seconds in which a trace has to be begun where sessions depend on it
 HARD = 64 << 20  # queued bytes over which data is counted and not kept
 STEP = 1 << 20  # bytes that the thread gets through while patience lasts, if it moves at all
 PATIENCE = 2.0  # seconds that reading is held for a thread that does not move
@@ -70,6 +74,9 @@ class LiveSession:
     def __init__(self, recorder: Recorder, clock: Clock, start: Start) -> None:
         self.start = start
         self.ended = False
+        self.refused = False
+        # Whether the trace could be begun, where sessions depend on that.
+        self.opened: asyncio.Future[bool] | None = None
         self._recorder = recorder
         self._origin_ns = clock.origin_ns
         self._relay: Held | None = None
@@ -153,6 +160,26 @@ class LiveSession:
             self.add(gap)
         self._recorder.put((self, self.now(), None, None), 0, urgent=True)
 
+    async def may_begin(self) -> bool:
+        """Whether the session may go on; nobody waits for that unless it has to be recorded."""
+        if self.opened is None:
+            return True
+        try:
+            async with asyncio.timeout(OPENED_WITHIN):
+                return await self.opened
+        except TimeoutError:
+            return False
+
+    def tell_opened(self, opened: bool) -> None:
+        """Whether the trace could be begun."""
+        if self.opened is not None and not self.opened.done():
+            self.opened.set_result(opened)
+
+    def refuse(self) -> None:
+        """The session does not take place, and leaves no trace."""
+        self.refused = True
+        self.end()
+
     def told(self, session: Session) -> None:
         """The trace is complete."""
         if self._on_ended is not None:
@@ -181,7 +208,7 @@ class Recorder:
         loop: the event loop that sessions live on.
         diagnose: names the findings of a session that ends.
         redact: takes credentials out of what is recorded.
-        max_payload: bytes of one frame that are kept.
+        keeping: how much is kept, and how safely.
         on_begin, on_end: called on the thread when a trace was begun or completed.
     """
 
@@ -192,7 +219,7 @@ class Recorder:
         *,
         diagnose: Diagnose | None = None,
         redact: Redactor | None = None,
-        max_payload: int = 64 << 20,
+        keeping: Keeping | None = None,
         on_begin: Callable[[Recording], None] | None = None,
         on_end: Callable[[Recording], None] | None = None,
     ) -> None:
@@ -201,7 +228,7 @@ class Recorder:
         self._loop = loop
         self._diagnose = diagnose
         self._redact = redact
-        self._max_payload = max_payload
+        self._keeping = keeping or Keeping()
         self._on_begin = on_begin
         self._on_end = on_end
         self._queue: deque[_Item] = deque()
@@ -214,7 +241,10 @@ class Recorder:
         self._overrun = False  # patience is at its end; nobody is held until it has caught up
         self._kept = 0.0  # when `_keep_up` was last called: on the thread only
         self._patience: asyncio.TimerHandle | None = None  # while the thread is behind
-        self._warned = False
+        self._begun: set[Recording] = set()  # that `on_begin` was told of
+        self._faults = Faults(folder)
+        self._limit = FolderLimit(folder, self._keeping.max_folder)
+        self._syncer = Syncer(self._keeping.fsync, self._faults.failed)
         self._compactor = Compactor(folder)
         self._thread = threading.Thread(target=self._run, name="wsproxy-recorder", daemon=True)
         self._thread.start()
@@ -229,8 +259,15 @@ class Recorder:
     def begin(self, clock: Clock, start: Start) -> LiveSession:
         """Begin the trace of a new session."""
         session = LiveSession(self, clock, start)
+        if self._keeping.strict:
+            session.opened = self._loop.create_future()
         self.put((session, 0, None, start), 0, urgent=True)
         return session
+
+    @property
+    def refuses(self) -> bool:
+        """Whether no session is to begin now: it could not be recorded, and has to be."""
+        return self._keeping.strict and (self._faults.active or self._overrun)
 
     def put(self, item: _Item, size: int, *, urgent: bool = False) -> None:
         """Queue an item of so many bytes; an urgent one is written at once."""
@@ -263,7 +300,9 @@ class Recorder:
         self._stopping = True
         self._wake.set()
         self._thread.join()
+        self._syncer.close()
         self._compactor.close()
+        self._faults.close()
 
     def _is_behind(self, part: float) -> bool:
         """Whether the thread is, measured by a part of what is allowed."""
@@ -285,6 +324,8 @@ class Recorder:
             self._wait(turns - 1)
         else:
             self._overrun = self._is_behind(1.0)
+            if self._overrun:
+                self._faults.behind()
             self._end_wait()
 
     def _end_wait(self) -> None:
@@ -304,7 +345,7 @@ class Recorder:
     def _run(self) -> None:
         while True:
             due = self._kept + INTERVAL - time.monotonic()
-            self._wake.wait(max(due, 0.0) if self._open else None)
+            self._wake.wait(max(due, 0.0) if self._open or self._faults.active else None)
             self._wake.clear()
             stopping = self._stopping  # what was queued before it was set is taken below
             self._take_all()
@@ -323,6 +364,9 @@ class Recorder:
         self._kept = now
         for recording in self._open.values():
             recording.flush()
+            self._faults.look(recording)
+        self._faults.retry()
+        self._limit.check(self._open.values())
 
     def _let_go_on(self) -> None:
         """Let go on whoever is held if there is room for it."""
@@ -330,6 +374,7 @@ class Recorder:
             return
         if not self._is_behind(0.5):
             self._overrun = False
+            self._faults.caught_up()
             self._loop.call_soon_threadsafe(self._end_wait)
         elif self.backlog < BRIM - STEP:
             free = {each for each in list(self._held) if each.share < SHARE // 2}
@@ -393,51 +438,53 @@ class Recorder:
         else:
             recording.add(record)
         recording.flush()
-        if recording.error is not None:
-            self._warn(recording.path, recording.error)
+        self._faults.look(recording)
 
     def _begin(self, session: LiveSession, start: Start) -> None:
-        path = trace_path(self._folder, start)
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            recording = Recording(
-                path,
-                start,
-                diagnose=self._diagnose,
-                guard=Guard(self._redact) if self._redact is not None else None,
-                max_payload=self._max_payload,
-            )
-        except OSError as error:
-            self._warn(path, error)
-            return
+        recording = Recording(
+            trace_path(self._folder, start),
+            start,
+            diagnose=self._diagnose,
+            guard=Guard(self._redact) if self._redact is not None else None,
+            max_payload=self._keeping.max_payload,
+            max_size=self._keeping.max_size,
+            syncer=self._syncer,
+            insist=False,
+        )
+        self._faults.look(recording)
+        if session.opened is not None:
+            opened = recording.fault is None
+            self._loop.call_soon_threadsafe(session.tell_opened, opened)
+            if not opened:
+                self._faults.refused(recording)
+                return
         self._open[session] = recording
-        recording.flush()
-        if self._on_begin is not None:
-            self._on_begin(recording)
+        self._tell_begun(recording)
+
+    def _tell_begun(self, recording: Recording) -> None:
+        if recording.paths and recording not in self._begun:
+            self._begun.add(recording)
+            if self._on_begin is not None:
+                self._on_begin(recording)
 
     def _end(
         self, session: LiveSession, recording: Recording, t_ns: int, ending: str | None = None
     ) -> None:
         del self._open[session]
         recording.end(t_ns, ending)
-        if recording.error is not None:
-            self._warn(recording.path, recording.error)
+        if session.refused:
+            recording.remove()
+        self._faults.ended(recording)
+        self._limit.ended(recording, self._open.values())
         for path in recording.paths:
             self._compactor.add(path)
-        if self._on_end is not None:
-            self._on_end(recording)
+        if recording.paths:
+            self._tell_begun(recording)  # the file may have been opened late
+            if self._on_end is not None:
+                self._on_end(recording)
+        self._begun.discard(recording)
         self._tell(session, recording.session)
 
     def _tell(self, session: LiveSession, facts: Session) -> None:
         if not self._stopping:
             self._loop.call_soon_threadsafe(session.told, facts)
-
-    def _warn(self, path: Path, error: OSError) -> None:
-        """Say once that traces are not written; traffic goes on."""
-        if not self._warned:
-            self._warned = True
-            logger.error(
-                "wsproxy: cannot write %s: %s. Traffic goes on; traces lack what is not written.",
-                path,
-                error.strerror or error,
-            )

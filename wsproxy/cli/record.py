@@ -17,6 +17,7 @@ from wsproxy.recording import Recording
 from .catalog_option import catalog_option
 from .recording_options import (
     ended_lines,
+    log_on_stderr,
     recording_options,
     session_line,
     settings_of,
@@ -58,7 +59,8 @@ def command(listen: str, **options: Any) -> None:
     `wsproxy run -- CMD` does all of it for one command.
     """
     settings = settings_of(listen, **options)
-    asyncio.run(_record(settings))
+    with log_on_stderr():
+        asyncio.run(_record(settings))
 
 
 async def _record(settings: embed.Settings) -> None:

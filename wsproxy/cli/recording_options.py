@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+import logging
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
 from wsproxy.capture import embed
+from wsproxy.capture.keeping import BadLimit, Keeping
 from wsproxy.errors import UsageError
-from wsproxy.recording import Recording
+from wsproxy.recording import POLICIES, Policy, Recording
 from wsproxy.report.text import api, ending, safe, size
 
 from .address import parse_address
@@ -50,6 +53,42 @@ def recording_options(function: F) -> F:
             help="Folder of the proxy's CA; by default mitmproxy's own, ~/.mitmproxy.",
         ),
         click.option(
+            "--max-payload",
+            default="64MiB",
+            show_default=True,
+            metavar="SIZE",
+            help="How much is kept of the payload of one frame; of a longer one its beginning, its "
+            "length and its SHA-256.",
+        ),
+        click.option(
+            "--max-size",
+            default="",
+            metavar="SIZE",
+            help="Size after which a trace goes on in another file, such as 100MB; they are read "
+            "as one.",
+        ),
+        click.option(
+            "--max-folder",
+            default="",
+            metavar="SIZE",
+            help="Size of all traces in the folder over which the oldest finished ones are "
+            "removed, such as 10GB.",
+        ),
+        click.option(
+            "--fsync",
+            type=click.Choice(POLICIES),
+            default="end",
+            show_default=True,
+            help="When traces are brought to the disk itself, so that they survive a power cut: "
+            "never (when the system does it), end (once a trace is complete), block (all the "
+            "time).",
+        ),
+        click.option(
+            "--strict",
+            is_flag=True,
+            help="Refuse new sessions, with status 503, while traces cannot be written.",
+        ),
+        click.option(
             "--set",
             "options",
             multiple=True,
@@ -70,17 +109,44 @@ def settings_of(
     hosts: tuple[str, ...],
     confdir: Path | None,
     options: tuple[str, ...],
+    max_payload: str,
+    max_size: str,
+    max_folder: str,
+    fsync: Policy,
+    strict: bool,
     auth: str | None = None,
 ) -> embed.Settings:
     """What `--listen` and the options above ask for.
 
     Raises:
-        UsageError: an address or a password that is none.
+        UsageError: an address, a size or a password that is none.
     """
     host, port = parse_address(listen)
     if auth is not None and not all(auth.partition(":")):
         raise UsageError("--auth: give USER:PASSWORD")  # not repeated: it may be a password
-    return embed.Settings(host, port, mode, out, hosts, confdir, options, auth)
+    try:
+        keeping = Keeping.parse(max_payload, max_size, max_folder, fsync, strict=strict)
+    except BadLimit as error:
+        raise UsageError(f"--{error.name.replace('_', '-')}: {error.problem}") from None
+    return embed.Settings(host, port, mode, out, hosts, confdir, options, auth, keeping)
+
+
+@contextlib.contextmanager
+def log_on_stderr() -> Iterator[None]:
+    """Show what the recorder has to say meanwhile, such as that its disk is full."""
+    handler = _OnStderr(logging.INFO)
+    log = logging.getLogger("wsproxy")
+    log.addHandler(handler)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+
+
+class _OnStderr(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        for line in self.format(record).splitlines():
+            click.echo(safe(line), err=True)
 
 
 def warnings(settings: embed.Settings, running: embed.Running) -> list[str]:
@@ -114,5 +180,5 @@ def ended_lines(recording: Recording) -> list[str]:
     session = recording.session
     lines = [f"{session_line(recording)}  {ending(session)}"]
     lines += [f"    {f.severity}: {f.id}  {safe(f.title)}" for f in session.findings]
-    lines.append(f"    {recording.path}")
+    lines += [f"    {path}" for path in recording.paths]
     return lines

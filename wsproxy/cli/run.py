@@ -20,7 +20,7 @@ from wsproxy.errors import UsageError
 from wsproxy.recording import Recording
 
 from .catalog_option import catalog_option
-from .recording_options import ended_lines, recording_options, settings_of, warnings
+from .recording_options import ended_lines, log_on_stderr, recording_options, settings_of, warnings
 
 _LINGER = 2.0  # seconds that connections may stay open after the command's end
 
@@ -55,6 +55,7 @@ def command(listen: str, cmd: tuple[str, ...], **options: Any) -> None:
     recorded: list[Recording] = []
     with (
         tempfile.TemporaryDirectory(prefix="wsproxy-") as folder,
+        log_on_stderr(),
         embed.background(settings, on_end=recorded.append) as running,
     ):
         for line in warnings(settings, running):

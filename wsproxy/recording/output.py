@@ -40,6 +40,7 @@ class Output:
         start: the session's first record; given to `write` as well.
         max_size: bytes that a part may have, but for a frame larger than that; None: any.
         syncer: has what was written brought to the disk itself; None: nobody does.
+        make_folder: make the folder if it is not there.
         told: called with each gap record that was written.
 
     Attributes:
@@ -57,6 +58,7 @@ class Output:
         *,
         max_size: int | None,
         syncer: Syncer | None,
+        make_folder: bool,
         told: Callable[[Gap], None],
     ) -> None:
         self.paths: list[Path] = []
@@ -68,6 +70,7 @@ class Output:
         self._start = start
         self._max_size = max_size
         self._syncer = syncer
+        self._make_folder = make_folder
         self._told = told
         self._file: BinaryIO | None = None
         self._writer: TraceWriter | None = None
@@ -280,7 +283,8 @@ class Output:
     def _open(self) -> None:
         """Begin the next part. It gets its name once it can be read: none is ever empty."""
         path = part_path(self._path, self.parts + 1)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        if self._make_folder or self.parts:
+            path.parent.mkdir(parents=True, exist_ok=True)
         if path.exists():
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
         unnamed = path.with_name(f".{path.name}.new")
@@ -306,9 +310,10 @@ class Output:
         for record in self._head:
             if pending and any(record is owed for owed in self._owed):
                 continue  # it comes with what is pending
-            if isinstance(record, Start) and part > 1:
-                record = replace(record, part=part)
-            writer.add(record)
+            if part > 1 and isinstance(record, Start):
+                writer.add(replace(record, part=part))
+            else:
+                writer.add(record)
         if gap := self._gap():
             writer.add(gap)
         writer.flush()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import os
@@ -56,8 +57,8 @@ class Recording:
         max_size: bytes after which the trace goes on in another file, see `trace.parts`;
             None: never.
         syncer: brings what was written to the disk itself; None: left to the system.
-        insist: raise if the file cannot be created; else that is a fault like any other,
-            and it is tried again.
+        insist: raise if the file cannot be created; else its folder is made, and what is
+            in the way is a fault like any other, and tried again.
 
     Attributes:
         path: of the first part.
@@ -83,7 +84,14 @@ class Recording:
         self.session = Session()
         if insist and path.exists():
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
-        self._output = Output(path, start, max_size=max_size, syncer=syncer, told=self.session.add)
+        self._output = Output(
+            path,
+            start,
+            max_size=max_size,
+            syncer=syncer,
+            make_folder=not insist,
+            told=self.session.add,
+        )
         self._diagnose = diagnose
         self._guard = guard
         self._max_payload = max_payload
@@ -205,6 +213,13 @@ class Recording:
         )
         self.add(end)
         self._output.finish()
+
+    def remove(self) -> None:
+        """Remove what was written; the session has ended."""
+        while self.paths:
+            with contextlib.suppress(OSError):
+                self.paths[-1].unlink()
+            self.paths.pop()
 
     def flush(self) -> None:
         """Write what is pending."""

@@ -1,0 +1,159 @@
+"""Keeps a folder of traces under a size: the oldest finished ones are removed.
+
+The sizes are kept in a running account. The folder is listed once at the beginning, and
+again only when the account says that there is too much.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from wsproxy.errors import TraceError
+from wsproxy.recording import Recording, session_in
+from wsproxy.trace import End, Start, TraceReader
+from wsproxy.trace.lock import is_held
+from wsproxy.trace.parts import part_of, part_path
+
+logger = logging.getLogger(__name__)
+
+EVERY = 1.0  # seconds between looks at the account
+# A batch goes so far below the limit, so that the folder is not listed for every session.
+DOWN_TO = 0.9
+
+
+@dataclass(slots=True)
+class _Trace:
+    """A trace in the folder: the numbers of its parts, and the bytes of all."""
+
+    parts: list[int] = field(default_factory=list)
+    size: int = 0
+
+
+class FolderLimit:
+    """Keeps the account. Called on the recorder's thread.
+
+    Args:
+        folder: it and not what is below it; only names that a recorder gives count.
+        most: bytes that the traces in it may take, together; None: any.
+    """
+
+    def __init__(self, folder: Path, most: int | None) -> None:
+        self._folder = folder
+        self._most = most
+        self._closed: int | None = None  # bytes of traces that nobody here writes
+        self._look_at = 0.0  # monotonic, seconds
+        self._helpless = False  # it is over the limit, and nothing can be removed: said once
+
+    def ended(self, recording: Recording, open_ones: Iterable[Recording]) -> None:
+        """A trace is complete."""
+        if self._closed is not None:
+            self._closed += recording.size
+        self._look_at = 0.0
+        self.check(open_ones)
+
+    def check(self, open_ones: Iterable[Recording]) -> None:
+        """Remove what is too much, if it is time to look.
+
+        Args:
+            open_ones: what is being written.
+        """
+        now = time.monotonic()
+        if self._most is None or now < self._look_at:
+            return
+        self._look_at = now + EVERY
+        writing = list(open_ones)
+        written = sum(recording.size for recording in writing)
+        if self._closed is not None and self._closed + written <= self._most:
+            return
+        try:
+            self._bring_down({part_of(recording.path)[0].name for recording in writing}, written)
+        except OSError as error:
+            logger.warning("wsproxy: cannot list %s: %s", self._folder, error.strerror or error)
+
+    def _bring_down(self, writing: set[str], written: int) -> None:
+        assert self._most is not None
+        traces = {name: each for name, each in self._listed().items() if name not in writing}
+        self._closed = sum(each.size for each in traces.values())
+        if self._closed + written <= self._most:
+            self._helpless = False
+            return
+        wanted = int(self._most * DOWN_TO)
+        removed, freed = 0, 0
+        for name in sorted(traces):  # they begin with the time
+            if self._closed + written <= wanted:
+                break
+            size = self._remove(self._folder / name, traces[name])
+            removed += size > 0
+            freed += size
+            self._closed -= size
+        if removed:
+            logger.info(
+                "wsproxy: removed the %d oldest finished traces in %s, %.1f MB, to stay under "
+                "%.1f MB",
+                removed,
+                self._folder,
+                freed / 1e6,
+                self._most / 1e6,
+            )
+        if self._closed + written <= self._most:
+            self._helpless = False
+        elif not self._helpless:
+            self._helpless = True
+            logger.warning(
+                "wsproxy: the traces in %s take %.1f MB, over the limit of %.1f MB, and none "
+                "that is left is finished",
+                self._folder,
+                (self._closed + written) / 1e6,
+                self._most / 1e6,
+            )
+
+    def _listed(self) -> dict[str, _Trace]:
+        """The traces in the folder, by the name of the first part.
+
+        Raises:
+            OSError: it cannot be listed.
+        """
+        traces: dict[str, _Trace] = {}
+        with os.scandir(self._folder) as entries:
+            for entry in entries:
+                if session_in(entry.name) is None or not entry.is_file(follow_symlinks=False):
+                    continue
+                first, number = part_of(Path(entry.name))
+                trace = traces.setdefault(first.name, _Trace())
+                trace.parts.append(number)
+                trace.size += entry.stat(follow_symlinks=False).st_size
+        return traces
+
+    def _remove(self, first: Path, trace: _Trace) -> int:
+        """Remove all parts of a trace if it is finished and was recorded; returns its bytes."""
+        paths = [part_path(first, number) for number in sorted(trace.parts)]
+        if not _is_finished_recording(paths):
+            return 0
+        try:
+            for path in paths:
+                path.unlink(missing_ok=True)
+        except OSError as error:
+            logger.warning("wsproxy: cannot remove %s: %s", path, error.strerror or error)
+            return 0
+        return trace.size
+
+
+def _is_finished_recording(paths: list[Path]) -> bool:
+    """Whether these parts are of a session that a recorder has recorded to its end."""
+    first, last = paths[0], paths[-1]
+    try:
+        with TraceReader(last) as reader:
+            if not isinstance(reader.last(), End) or is_held(last):
+                return False
+        with TraceReader(first) as reader:
+            start = next(iter(reader), None)
+    except (OSError, TraceError):
+        return False
+    if not isinstance(start, Start) or start.mitmproxy is None:
+        return False  # replays and what was made from traces are somebody's work
+    return start.session.startswith(session_in(first.name) or "?")
