@@ -1014,6 +1014,11 @@ def test_an_answer_that_repeats_the_credential_is_recorded_without_it(tmp_path: 
         0, "GET", "ws", "h", 80, "/v1/listen", headers=[["Authorization", "Token sesame-4711"]]
     )
     response = Response(1, 401, headers=[["X-Why", "bad sesame-4711"]], body=b"no sesame-4711")
-    written = records.response(response, request)
+    recording = records.begin(Session(), Clock.start(), "replay-client", None)
+    recording.add(request)
+    recording.response(response)
+    recording.end(2)
+    written = recording.session.response
+    assert written is not None
     assert written.headers == [["X-Why", "bad REDACTED"]]
     assert written.body == b"no REDACTED"

@@ -16,6 +16,19 @@ _MIN_WORD = 8  # bytes of a word that is looked for without its mask
 _BEFORE = 256  # bytes that are remembered
 
 
+def _bounds(data: bytes) -> tuple[int, int, int]:
+    """Of a frame: where its masking key and its payload begin, and where it ends."""
+    length = data[1] & 0x7F
+    start = 2 + {126: 2, 127: 8}.get(length, 0)
+    head = start + (4 if data[1] & 0x80 else 0)
+    return start, head, head + (int.from_bytes(data[2:start], "big") if start > 2 else length)
+
+
+def is_frame(data: bytes) -> bool:
+    """Whether bytes are one frame by their length, whatever is wrong with it."""
+    return len(data) >= 2 and _bounds(data)[2] == len(data)
+
+
 def in_frame(data: bytes, blank: Callable[[bytes], bytes]) -> bytes:
     """A frame (RFC 6455, section 5.2), or its beginning, with its payload blanked.
 
@@ -24,9 +37,8 @@ def in_frame(data: bytes, blank: Callable[[bytes], bytes]) -> bytes:
     """
     if len(data) < 2:
         return data
-    masked, length = data[1] & 0x80, data[1] & 0x7F
-    start = 2 + {126: 2, 127: 8}.get(length, 0)
-    head = start + (4 if masked else 0)
+    masked = data[1] & 0x80
+    start, head, _ = _bounds(data)
     payload = data[head:]
     if not payload:
         return data

@@ -178,13 +178,14 @@ class Guard:
 
     def _bytes(self, record: Bytes) -> bytes:
         side = record.from_client
-        if not record.broken_rule or record.broken_rule.startswith("reserved opcode"):
+        if not record.broken_rule or garbage.is_frame(record.data):
             fragments = self._fragments[side] or self._new(text=True)
             compressed = bool(record.data[:1] and record.data[0] & 0x40)
             if compressed and self._in_messages:
                 return garbage.in_frame(record.data, lambda payload: bytes(len(payload)))
             return garbage.in_frame(record.data, fragments.blank)
-        return self._streams[side](record.data, self._repeats.forms, self._redact.quoted_fields)
+        data = self._new(text=True).blank(record.data)  # an HTTP answer, or another text
+        return self._streams[side](data, self._repeats.forms, self._redact.quoted_fields)
 
 
 def _in_pieces(fragments: Fragments, payload: bytes, *, fin: bool) -> Cleaned:
