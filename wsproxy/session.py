@@ -13,9 +13,10 @@ from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import chain, compress
+from itertools import chain, compress, islice
 from typing import TypeVar
 
+from wsproxy.errors import LimitExceeded
 from wsproxy.trace import (
     Bytes,
     End,
@@ -46,6 +47,7 @@ KEPT_AUDIO = 64 << 10  # bytes kept from the beginning of each direction's binar
 KEPT_RECORDS = 100  # kept of each kind that is rare: closes, failures, gaps, findings
 KEPT_BROKEN = 1000  # frames kept that broke a rule
 KEPT_RULE = 200  # characters kept of such a rule
+MAX_RECORDS = 20_000_000  # of a trace that is read: two days of 100 frames a second
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,10 +267,11 @@ class Session:
 
         Raises:
             TraceError: it cannot be read.
+            LimitExceeded: it has over MAX_RECORDS records.
         """
         session = cls()
         with TraceReader(path) as reader:
-            for record in reader:
+            for record in bounded(reader):
                 session.add(record)
             session.losses = reader.losses
         return session
@@ -545,6 +548,20 @@ class Session:
         if self.request is None:
             return None
         return header(((h[0], h[1]) for h in self.request.headers), name)
+
+
+def bounded(records: Iterable[Record]) -> Iterator[Record]:
+    """Records for a fold that keeps a few bytes of each.
+
+    A small file can hold any number of them: they compress a thousandfold and more.
+
+    Raises:
+        LimitExceeded: there are over MAX_RECORDS.
+    """
+    iterator = iter(records)
+    yield from islice(iterator, MAX_RECORDS)
+    if next(iterator, None) is not None:
+        raise LimitExceeded(f"the trace has over {MAX_RECORDS:,} records; `wsproxy show` reads on")
 
 
 def _keep(kept: list[_T], item: _T) -> None:

@@ -53,6 +53,7 @@ class Attack:
             f"-max_total_time={seconds}",
             f"-max_len={_LARGEST.get(self.target, _LARGE)}",
             "-len_control=0",
+            "-report_slow_units=1000000",  # by the clock; `attacked` goes by the CPU
             f"-rss_limit_mb={_MEMORY}",
             f"-timeout={_HANG}",
             f"-artifact_prefix={self.folder}/found/",

@@ -31,7 +31,7 @@ def _one(data: bytes) -> None:
     began = time.process_time()
     try:
         _TARGET.one(data)
-    except Exception as error:  # noqa: BLE001  # whatever it is, it is what is looked for
+    except Exception as error:  # whatever it is, it is what is looked for
         _keep(_place(error), data, traceback.format_exc())
         return
     if (cpu := time.process_time() - began) > MAX_CPU and len(_seen) < _MAX_SLOW:

@@ -29,12 +29,17 @@ Map = dict[str, Any]
 NASTY = (
     "", "\0", "\x1b[2J\x1b]0;x\x07", "\x1b]8;;https://evil.example\x1b\\x\x1b]8;;\x1b\\", "\x9b31m",
     "\u202eabc\u2066", "\u2028\x85\x0b", "<script>alert(1)</script>", "<img src=x onerror=x>",
-    "](javascript:x) [x](https://evil.example)", "![x](https://evil.example/x.png)", "`", "```\n# x",
-    "| x | y |", "@someone #1 https://evil.example", "[bold red]x[/]", "[link=https://evil.example]x",
-    "../../../../etc/passwd", "/dev/stdin", "con\r\nX: y", "%00%0d%0a", "\ud800", "\ufeff", "𝕏" * 50,
-    "x" * 5000, "9" * 400, "-1", "NaN", "1e999", "deepgram", "assemblyai", "listen", "1011 NET-0001",
+    "](javascript:x) [x](https://evil.example)", "![x](https://evil.example/x.png)", "`",
+    "```\n# x",
+    "| x | y |", "@someone #1 https://evil.example", "[bold red]x[/]",
+    "[link=https://evil.example]x",
+    "../../../../etc/passwd", "/dev/stdin", "con\r\nX: y", "%00%0d%0a", "\ud800", "\ufeff",
+    "𝕏" * 50,
+    "x" * 5000, "9" * 400, "-1", "NaN", "1e999", "deepgram", "assemblyai", "listen",
+    "1011 NET-0001",
     "permessage-deflate", "websocket", "Wed, 31 Dec 9999 23:59:59 -9959", "99999999999", "REDACTED",
-    "?a=%ff&a&=&token=x", "http://[::1", "xn--", "[::1]:99999", ":0", "HTTP/9.9", "audio/L16;rate=0",
+    "?a=%ff&a&=&token=x", "http://[::1", "xn--", "[::1]:99999", ":0", "HTTP/9.9",
+    "audio/L16;rate=0",
 )  # fmt: skip
 NUMBERS = (
     0, 1, -1, 2, 7, 10, 100, 101, 125, 126, 200, 304, 404, 429, 503, 999, 1000, 1005, 1011, 4000,
@@ -50,12 +55,15 @@ OTHERS = (
 )  # fmt: skip
 _TEXTS = (
     b"null", b"[]", b"{}", b"-1", b"NaN", b'{"type":1}', b'{"type":null}', b'{"type":["Results"]}',
-    b'{"type":"\\ud800"}', b'{"a":1e999,"b":-Infinity}', b'{"transcript":"\\u001b[31m"}', b"[" * 2000,
+    b'{"type":"\\ud800"}', b'{"a":1e999,"b":-Infinity}', b'{"transcript":"\\u001b[31m"}',
+    b"[" * 2000,
     b'{"type":"Error","err_code":"\\u009b<b>","description":"`](x)"}', b'{"a":' * 500, b"\xff\xfe",
-    b'{"type":"Results","channel":null,"is_final":"yes"}', b'{"type":"Turn","words":{}}', b"1" * 5000,
+    b'{"type":"Results","channel":null,"is_final":"yes"}', b'{"type":"Turn","words":{}}',
+    b"1" * 5000,
     b'{"type":"Results","channel":{"alternatives":[]},"is_final":true,"duration":1e308}',
     b'{"type":"Results","start":"NaN","duration":[],"channel":{"alternatives":[{"transcript":7}]}}',
-    b'{"realtimeInput":{"audio":{"data":"!!!","mimeType":"audio/pcm;rate=0"}}}', b'{"audio":"===="}',
+    b'{"realtimeInput":{"audio":{"data":"!!!","mimeType":"audio/pcm;rate=0"}}}',
+    b'{"audio":"===="}',
 )  # fmt: skip
 
 # What one input runs: it is to be quick, so a few at a time.
@@ -183,8 +191,8 @@ def _add(choices: Choices, out: list[Map]) -> None:
 
 def _header(choices: Choices, out: list[Map]) -> None:
     """Another value for a header that is there."""
-    pairs = [pair for record in out for pair in record.get("headers", ())]
-    pairs = [pair for pair in pairs if isinstance(pair, list) and len(pair) == 2]
+    lists = [each["headers"] for each in out if isinstance(each.get("headers"), list)]
+    pairs = [pair for each in lists for pair in each if isinstance(pair, list) and len(pair) == 2]
     if pairs:
         choices.one_of(pairs)[choices.byte() & 1] = _text(choices)
 

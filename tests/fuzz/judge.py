@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import json
 import os
@@ -15,6 +16,7 @@ from typing import Any, NoReturn
 
 from markdown_it import MarkdownIt
 
+from wsproxy.catalog import load
 from wsproxy.cli.main import main
 
 MAX_CPU = 2.0  # seconds that one input may cost
@@ -37,7 +39,7 @@ class Output:
 @contextlib.contextmanager
 def scratch() -> Iterator[Path]:
     """A folder for one input; in memory where there is such a file system."""
-    where = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108
+    where = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
     with tempfile.TemporaryDirectory(prefix="wsproxy-fuzz-", dir=where) as folder:
         yield Path(folder)
 
@@ -114,8 +116,14 @@ def check_markdown(text: str) -> None:
     for token in _tokens(_MARKDOWN.parse(text)):
         if token.type in ("html_block", "html_inline", "image"):
             raise Wrong(f"{token.type}: {token.content!r}")
-        if token.type == "link_open" and not str(token.attrs["href"]).startswith("https://"):
+        if token.type == "link_open" and token.attrs["href"] not in _sources():
             raise Wrong(f"a link to {token.attrs['href']!r}")
+
+
+@functools.cache
+def _sources() -> frozenset[str]:
+    """The documents that the catalog names, as they are in a link."""
+    return frozenset(map(_MARKDOWN.normalizeLink, (c.source.url for c in load().conditions)))
 
 
 def _tokens(tokens: Sequence[Any]) -> Iterator[Any]:

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import msgpack
-from fuzz.samples import recorded
 
 from fuzz.judge import scratch
+from fuzz.samples import recorded
 from wsproxy.catalog import load
 from wsproxy.diagnose import diagnose, summary
 from wsproxy.errors import TraceError

@@ -6,12 +6,14 @@ import functools
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import patch
 
 import wsproxy.catalog
 from fuzz.judge import run, scratch
 from wsproxy.catalog import loader, mistakes
 from wsproxy.catalog.loader import Catalog, CatalogFile, read_file
-from wsproxy.diagnose import CHECKS, RULES, diagnose, summary
+from wsproxy.catalog.model import Condition, Provider
+from wsproxy.diagnose import diagnose, summary
 from wsproxy.errors import CatalogError
 from wsproxy.session import Session
 from wsproxy.trace import End, Eof, Failure, FrameRecord, Record, Request, Response, Start
@@ -20,27 +22,39 @@ from wsproxy.wire import Close, Opcode
 _SHIPPED = Path(wsproxy.catalog.__file__).parent
 _MAX_SEED = 4000  # characters
 
-# They are read for each file that is checked, which an input need not wait for.
-_shipped = functools.cache(loader.shipped_files)
-mistakes.shipped_files = _shipped
+
+class _Shipped(CatalogFile):
+    """A file that comes with wsproxy, whose conditions are read once and not for each input."""
+
+    def __init__(self, file: CatalogFile) -> None:
+        vars(self).update(vars(file))
+
+    def conditions(self, provider: Provider) -> tuple[Condition, ...]:
+        return self._own if provider is self.provider else super().conditions(provider)
+
+    @functools.cached_property
+    def _own(self) -> tuple[Condition, ...]:
+        assert self.provider is not None
+        return super().conditions(self.provider)
+
+
+@functools.cache
+def _shipped() -> list[CatalogFile]:
+    return [_Shipped(file) for file in loader.shipped_files()]
 
 
 def one(data: bytes) -> None:
     with scratch() as folder:
         path = folder / "own.toml"
         path.write_bytes(data)
-        checked = run(["catalog", "check", str(path)])
-        try:
-            found, _ = mistakes.mistakes(path, CHECKS, RULES)
-        except CatalogError:
-            found = None
-        assert checked.status == (0 if found == [] else CatalogError.exit_status)
+        with patch.object(mistakes, "shipped_files", _shipped):
+            sound = run(["catalog", "check", str(path)]).status == 0
         try:
             own = read_file(path)
             catalog = Catalog([*_shipped(), own])
             conditions = catalog.conditions_of(own.provider_id)
         except CatalogError:
-            assert found != [], "a file without mistakes cannot be loaded"
+            assert not sound, "a file without mistakes cannot be loaded"
             return
         catalog.recognise("api.example.com:443", "/v1/listen?x=1")
         assert catalog.credentials is not None

@@ -10,7 +10,6 @@ from __future__ import annotations
 import functools
 import os
 import re
-import tomllib
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +19,7 @@ import click
 
 from wsproxy.catalog.model import GENERIC, Api, Condition, Credentials, Pattern, Provider
 from wsproxy.catalog.parse import read_condition, read_head
-from wsproxy.catalog.table import Table
+from wsproxy.catalog.table import Table, read_toml
 from wsproxy.errors import CatalogError, UnknownCondition
 
 VARIABLE = "WSPROXY_CATALOG"  # names files of the user's own, for this process and its children
@@ -55,8 +54,8 @@ class CatalogFile:
 
     def _parse(self, text: str) -> dict[str, Any]:
         try:
-            return tomllib.loads(text)
-        except tomllib.TOMLDecodeError as error:
+            return read_toml(text)
+        except ValueError as error:
             raise CatalogError(f"{self.name}: {error}") from None
 
     def conditions(self, provider: Provider) -> tuple[Condition, ...]:
@@ -233,6 +232,7 @@ class Catalog:
             subprotocols=union("subprotocols"),
             subprotocol_prefixes=union("subprotocol_prefixes"),
             message_fields=union("message_fields"),
+            body_fields=union("body_fields"),
             environment=union("environment"),
         )
 

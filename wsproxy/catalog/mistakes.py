@@ -7,7 +7,6 @@ wrong, so that one mistake does not hide another.
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,7 @@ from wsproxy.catalog.examples import failing
 from wsproxy.catalog.loader import Catalog, CatalogFile, shipped_files
 from wsproxy.catalog.model import Condition, Provider
 from wsproxy.catalog.parse import read_condition, read_head
-from wsproxy.catalog.table import Table
+from wsproxy.catalog.table import Table, read_toml
 from wsproxy.errors import CatalogError
 
 _MOST = 100  # mistakes that are named
@@ -54,8 +53,8 @@ def mistakes(
     except (OSError, UnicodeDecodeError) as error:
         raise CatalogError(f"{path}: {error}") from None
     try:
-        root = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        root = read_toml(text)
+    except ValueError as error:
         line = re.search(r"at line (\d+)", str(error))
         return [Mistake(int(line[1]) if line else 1, "", str(error))], 0
     lines = _Lines(text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
@@ -10,6 +11,23 @@ from wsproxy.catalog.model import Advice, Pattern, Ranges
 from wsproxy.errors import CatalogError
 
 T = TypeVar("T")
+
+
+def read_toml(text: str) -> dict[str, Any]:
+    """What a TOML file says.
+
+    Raises:
+        ValueError: it is no TOML (`tomllib.TOMLDecodeError`, which names the line), or no
+            program's: nested too deeply, with a number of thousands of digits.
+    """
+    try:
+        return tomllib.loads(text)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    except tomllib.TOMLDecodeError:
+        raise
+    except ValueError:
+        raise ValueError("a number has too many digits") from None
 
 
 class Table:
@@ -139,7 +157,7 @@ class Table:
     def _compile(self, key: str, text: str, flags: int) -> Pattern:
         try:
             return re.compile(text, flags)
-        except re.error as error:
+        except (re.error, OverflowError, RecursionError) as error:
             self.mistake(key, f"{text!r} is no regular expression: {error}")
             return re.compile("")
 
@@ -203,7 +221,7 @@ def _span(item: object) -> tuple[int, int] | None:
         return item, item
     if not isinstance(item, str):
         return None
-    if found := re.fullmatch(r"(\d+)-(\d+)", item):
+    if found := re.fullmatch(r"([0-9]{1,9})-([0-9]{1,9})", item):
         return int(found[1]), int(found[2])
     if found := re.fullmatch(r"([1-5])xx", item):
         return int(found[1]) * 100, int(found[1]) * 100 + 99

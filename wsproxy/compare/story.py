@@ -11,7 +11,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from wsproxy.catalog import Api, Catalog
-from wsproxy.session import Session
+from wsproxy.session import Session, bounded
 from wsproxy.trace import Bytes, Eof, FrameRecord, Record, Start, TraceReader
 from wsproxy.wire import Opcode
 
@@ -160,7 +160,7 @@ class Story:
         """
         story = cls(catalog)
         with TraceReader(path) as reader:
-            for record in reader:
+            for record in bounded(reader):
                 story.add(record)
             story.session.losses = reader.losses
         return story

@@ -22,7 +22,9 @@ def dumps(value: object, *, indent: int | None = None) -> str:
         text = json.dumps(_finite(value), indent=indent, ensure_ascii=False)
     if text.isprintable():
         return text
-    return "".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text)
+    # There may be much of it, with few kinds of characters.
+    escaped = {ord(c): json.dumps(c)[1:-1] for c in set(text) if not c.isprintable() and c != "\n"}
+    return text.translate(escaped)
 
 
 def _finite(value: Any) -> Any:

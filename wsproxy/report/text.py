@@ -12,7 +12,10 @@ from wsproxy.wire import Opcode
 
 def safe(text: str) -> str:
     """Text in which nothing is left that a terminal obeys; line ends and tabs are escaped too."""
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+    if text.isprintable():
+        return text
+    # There may be much of it, with few kinds of characters.
+    return text.translate({ord(c): repr(c)[1:-1] for c in set(text) if not c.isprintable()})
 
 
 def short(text: str, limit: int) -> str:
