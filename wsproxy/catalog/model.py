@@ -199,6 +199,8 @@ class Credentials:
         subprotocols: in Sec-WebSocket-Protocol, the item after one of these is a secret.
         subprotocol_prefixes: an item that begins with one of these holds a secret after it.
         message_fields: names of JSON fields, at any depth of a text message.
+        body_fields: names of JSON fields in bodies of HTTP, besides those: what endpoints that
+            hand out tokens answer with.
         environment: variables from which a replay takes the user's own key.
     """
 
@@ -210,6 +212,7 @@ class Credentials:
     subprotocols: tuple[str, ...] = ()
     subprotocol_prefixes: tuple[str, ...] = ()
     message_fields: tuple[str, ...] = ()
+    body_fields: tuple[str, ...] = ()
     environment: tuple[str, ...] = ()
 
 

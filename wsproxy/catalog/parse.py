@@ -166,6 +166,7 @@ def _credentials(table: Table | None) -> Credentials:
         subprotocols=table.names("subprotocols"),
         subprotocol_prefixes=table.names("subprotocol_prefixes"),
         message_fields=table.names("message_fields"),
+        body_fields=table.names("body_fields"),
         environment=table.strings("environment"),
     )
     table.done()

@@ -41,7 +41,7 @@ def _parts(body: bytes, redact: Redactor, repeats: Repeats) -> tuple[bytes, list
     text, taken, at, out = body.decode("latin-1"), [], 0, []
     for match in _PART.finditer(text):
         name, value = match[1], match[2]
-        why = redact.find.rule(name, value)
+        why = redact.find_in_body.rule(name, value)
         if why is None:
             continue
         out += [text[at : match.start(2)], PLACEHOLDER]

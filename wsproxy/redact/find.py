@@ -64,10 +64,11 @@ class Finder:
 
     Args:
         credentials: the places, of all providers together.
+        fields: names of JSON fields that hold credentials.
     """
 
-    def __init__(self, credentials: Credentials) -> None:
-        self._fields = frozenset(rules.squashed(name) for name in credentials.message_fields)
+    def __init__(self, credentials: Credentials, fields: Iterable[str]) -> None:
+        self._fields = frozenset(rules.squashed(name) for name in fields)
         self._query = frozenset(rules.squashed(name) for name in credentials.query)
 
     def knows(self, name: str) -> bool:

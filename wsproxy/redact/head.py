@@ -68,7 +68,10 @@ class Redactor:
         shapes: Iterable[tuple[str, re.Pattern[str]]] = (),
     ) -> None:
         self.describe = Describer(key, shapes)
-        self.find = Finder(credentials)
+        self.find = Finder(credentials, credentials.message_fields)
+        self.find_in_body = Finder(
+            credentials, (*credentials.message_fields, *credentials.body_fields)
+        )
         self.glance = Glance(self.find)
         self.quoted_fields = [f'"{name}"'.encode() for name in credentials.message_fields]
         self._headers = _ALWAYS | {name.lower() for name in credentials.headers}

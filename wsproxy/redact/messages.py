@@ -48,6 +48,7 @@ class Cleaner:
         self._redact = redact
         self._repeats = repeats
         self._where = where
+        self._find = redact.find_in_body if where == "body" else redact.find
 
     def whole(self, data: bytes, *, cut: bool = False) -> Cleaned:
         """A payload without credentials.
@@ -61,7 +62,7 @@ class Cleaner:
         """Where credentials are in a payload; see `whole`."""
         text = data.decode("latin-1")
         places = []
-        for found in self._redact.find(text, cut=cut):
+        for found in self._find(text, cut=cut):
             secret = secret_of(text[found.start : found.end])
             self._repeats.learn(secret)
             open_ended = found.delimiter
