@@ -22,15 +22,15 @@ def report(killed: Killed, processes: int, seconds: float) -> str:
         f"{processes} recorders killed in {seconds:.0f} s; sessions at that moment: {stages}; "
         f"loss: median {losses[len(losses) // 2] * 1000:.0f} ms, "
         f"p99 {losses[int(len(losses) * 0.99)] * 1000:.0f} ms, "
-        f"worst {losses[-1] * 1000:.0f} ms; {killed.files} files read, {killed.left} hidden "
-        "files of unfinished work left and swept"
+        f"worst {losses[-1] * 1000:.0f} ms; {killed.files} files read, "
+        f"{killed.parts} of them later parts; {killed.left} hidden files of unfinished work left"
     )
 
 
 def kill_all(folder: Path, seeds: Iterable[int]) -> tuple[Killed, int]:
     total, count = Killed(), 0
     for seed in seeds:
-        total.add(kill_one(folder, seed))
+        total.add(kill_one(folder, seed, "wsproxy_max_size=1MiB"))
         count += 1
         if count >= PROCESSES and live(total) >= PAIRS:
             break
