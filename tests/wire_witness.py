@@ -181,6 +181,7 @@ class Peer:
         saw: how the other side's direction ended, as this end saw it: "close-notify"
             (TLS), then "eof" or "reset"; "tls" if TLS broke.
         did: what this end did to end its own direction.
+        tls_error: how OpenSSL calls what broke TLS.
     """
 
     def __init__(self, sock: socket.socket) -> None:
@@ -192,6 +193,7 @@ class Peer:
         self.sent = bytearray()
         self.saw: list[str] = []
         self.did: list[str] = []
+        self.tls_error: str | None = None
         self._tls: ssl.SSLObject | None = None
         self._tls_lock = threading.Lock()
         self._send_lock = threading.Lock()
@@ -236,8 +238,11 @@ class Peer:
                     except ssl.SSLZeroReturnError:
                         self.saw.append("close-notify")
                         continue
-                    except ssl.SSLError:
+                    except ssl.SSLError as error:
                         self.saw.append("tls")
+                        self.tls_error = error.reason
+                        with contextlib.suppress(OSError):
+                            self.sock.sendall(self._out.read())  # the alert that tells of it
                         return b""
                     else:
                         if data:

@@ -237,7 +237,7 @@ class Record:
         host = data.conn.sni or (server.address[0] if server.address else None)
         if host is not None:
             port = server.address[1] if server.address else 443
-            cause = failure.of_client_tls(data.conn, server)
+            cause = failure.of_client_tls(data.context.client, server)
             self._made_up(data.context.client, host, port, cause)
 
     def tls_start_server(self, data: tls.TlsData) -> None:

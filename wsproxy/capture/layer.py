@@ -1,7 +1,7 @@
 """The layer that takes the place of mitmproxy's WebSocket layer.
 
-It fires the same start and end hooks and relays through `relay`. One attribute of
-mitmproxy is replaced, by `install`; everything that reaches into mitmproxy's
+It fires the same start and end hooks and relays through `relay`. Two attributes of
+mitmproxy are replaced, by `install`; everything that reaches into mitmproxy's
 internals is in this file and in `relay`.
 """
 
@@ -16,14 +16,16 @@ from typing import Protocol
 
 from mitmproxy import ctx, http
 from mitmproxy.addons.proxyserver import Proxyserver
-from mitmproxy.connection import Connection
+from mitmproxy.connection import Client, Connection
 from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers import tls as tls_layers
 from mitmproxy.proxy.layers import websocket
 from mitmproxy.proxy.layers.http import HttpLayer
+from mitmproxy.proxy.layers.http._http1 import Http1Server
 from mitmproxy.proxy.server import ConnectionHandler
 from mitmproxy.proxy.tunnel import TunnelLayer
+from OpenSSL import SSL
 
 from wsproxy.session import Session
 
@@ -163,11 +165,82 @@ def install(sink_for: Callable[[http.HTTPFlow], RelaySink | None]) -> None:
 
     # A factory is all that mitmproxy uses this attribute as.
     websocket.WebsocketLayer = make  # type: ignore[assignment,misc]
+    tls_layers.TLSLayer.receive_close = _receive_close  # type: ignore[assignment,method-assign]
 
 
 def uninstall() -> None:
     """Give mitmproxy its own WebSocket layer back."""
     websocket.WebsocketLayer = _Stock  # type: ignore[misc]
+    tls_layers.TLSLayer.receive_close = _stock_receive_close  # type: ignore[method-assign]
+
+
+_stock_receive_close = tls_layers.TLSLayer.receive_close
+
+
+def _receive_close(tls_layer: tls_layers.TLSLayer) -> layer.CommandGenerator[None]:
+    """Tell of the end of a connection whose TLS was broken.
+
+    mitmproxy takes a fatal alert for a close-notify, of which it has told: the other side
+    would wait until mitmproxy's own timeout, ten minutes.
+    """
+    try:
+        tls_layer.tls.recv(1)  # nothing is left to be read; it says how TLS stands
+    except SSL.WantReadError:
+        pass
+    except SSL.ZeroReturnError:
+        yield from _stock_receive_close(tls_layer)
+        return
+    except SSL.Error:
+        tls_layer.conn.error = "TLS was broken, or ended by an alert"
+    yield from TunnelLayer.receive_close(tls_layer)
+
+
+def repeat_end(client: Client, connection: Connection) -> None:
+    """Tell mitmproxy once more that a connection's peer has sent its FIN.
+
+    It passes over that if nothing uses the connection yet.
+    """
+    handler = _proxyserver().connections.get(client.id)
+    if isinstance(handler, ConnectionHandler):
+        task = asyncio.create_task(handler.server_event(events.ConnectionClosed(connection)))
+        _tasks.add(task)
+        task.add_done_callback(_tasks.discard)
+
+
+_tasks: set[asyncio.Task[None]] = set()  # the event loop keeps no strong references
+
+
+def close_leftovers(client: Client) -> None:
+    """Close what mitmproxy leaves open when it gives a client up.
+
+    A connection's task that is cancelled while it waits for the event lock ends without
+    closing its socket.
+    """
+    handler = _proxyserver().connections.get(client.id)
+    if isinstance(handler, ConnectionHandler):
+        for io in handler.transports.values():
+            if io.handler is not None and io.handler.done() and io.writer is not None:
+                io.writer.close()
+
+
+def unfinished_request(client: Client) -> tuple[tuple[str, int], int] | None:
+    """Where a request was going whose head has not come whole, and how many bytes of it came."""
+    handler = _proxyserver().connections.get(client.id)
+    if not isinstance(handler, ConnectionHandler):
+        return None
+    seen: list[HttpLayer] = []
+    contexts = [handler.layer.context]
+    while contexts:
+        for each in contexts.pop().layers:
+            if not isinstance(each, HttpLayer) or each in seen:
+                continue  # a stream's context names the layers above it as well
+            seen.append(each)
+            reader = each.connections.get(client)
+            address = each.context.server.address
+            if isinstance(reader, Http1Server) and reader.buf and address is not None:
+                return (address[0], address[1]), len(reader.buf)
+            contexts += [stream.context for stream in each.streams.values()]
+    return None
 
 
 def _proxyserver() -> Proxyserver:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import select
 import socket
 import struct
 import termios
@@ -171,6 +172,7 @@ class Leg(asyncio.Protocol):
         self._lost_early = False
         self._resetting = False
         self._error: Exception | None = None
+        self._watch: select.epoll | None = None
 
     def join(self, relay: Relay, other: Leg) -> None:
         self._relay = relay
@@ -242,10 +244,12 @@ class Leg(asyncio.Protocol):
     def eof_received(self) -> bool:
         if not self.peer_ended:
             self.peer_ended = True
+            self._watch_for_reset()
             self._relay.eof(self, "eof")
         return True  # the other direction stays open
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._unwatch()
         if self.is_lost:
             return
         self._error = exc
@@ -259,6 +263,35 @@ class Leg(asyncio.Protocol):
             self._relay.eof(self, "reset")
         self.is_lost = True
         self._relay.lost(self)
+
+    def _watch_for_reset(self) -> None:
+        """Notice a reset that comes after the peer's FIN; asyncio listens to it no more.
+
+        The kernel ends a process's connection so: a FIN, and a RST to what is sent to it
+        after that. Without this its other end would be told at the next write, or never.
+        """
+        if not hasattr(select, "epoll"):
+            return  # no Linux
+        with contextlib.suppress(OSError, ValueError):  # closed already
+            fd = self._transport.get_extra_info("socket").fileno()
+            watch = select.epoll()
+            self._watch = watch
+            watch.register(fd, 0)  # errors are told without being asked for
+            asyncio.get_running_loop().add_reader(watch.fileno(), self._peer_is_gone)
+
+    def _peer_is_gone(self) -> None:
+        self._unwatch()
+        sock = self._transport.get_extra_info("socket")
+        error = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if error:  # else both directions have ended in order
+            self.connection_lost(OSError(error, os.strerror(error)))
+            self._transport.abort()
+
+    def _unwatch(self) -> None:
+        if self._watch is not None:
+            asyncio.get_running_loop().remove_reader(self._watch.fileno())
+            self._watch.close()
+            self._watch = None
 
     def _read_rest(self) -> None:
         """Read what came before a reset that a failed write was the first to notice.

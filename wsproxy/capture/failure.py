@@ -1,0 +1,106 @@
+"""Where something failed and on whose side, read out of what mitmproxy says about it.
+
+mitmproxy gives a text and a connection, in words that are its own: here is what they mean
+in the words of a trace's `failure` record.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import dataclass
+
+from mitmproxy.connection import Client, Server
+from mitmproxy.http import HTTPFlow
+
+from wsproxy.trace import Failure
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """A failure whose time is not known yet; as in `Failure`."""
+
+    where: str
+    from_client: bool
+    message: str
+
+    def at(self, t_ns: int) -> Failure:
+        """The record of it; ns since the session's start."""
+        return Failure(t_ns, self.where, self.from_client, self.message)
+
+
+# What mitmproxy's texts say, and what that means; the first that matches.
+_MEANINGS = (
+    (re.compile(r"client disconnected|client closed", re.IGNORECASE), "handshake", True),
+    (
+        re.compile(r"name or service|getaddrinfo|name resolution|nodename", re.IGNORECASE),
+        "dns",
+        False,
+    ),
+    (re.compile(r"TLS|certificate|OpenSSL", re.IGNORECASE), "tls-server", False),
+    (re.compile(r"upstream proxy", re.IGNORECASE), "proxy", False),
+    # What it says of a connection that ends in the TLS handshake; not to be taken for one
+    # that was never made.
+    (re.compile(r"^connection closed$"), "tls-server", False),
+    # Who leaves had been there.
+    (re.compile(r"server (closed|disconnected)", re.IGNORECASE), "http", False),
+    (
+        re.compile(r"\bconnect|refused|unreachable|timed out|Errno", re.IGNORECASE),
+        "connect",
+        False,
+    ),
+)
+
+
+def of_text(message: str) -> Cause:
+    """What a text alone tells."""
+    for pattern, where, from_client in _MEANINGS:
+        if pattern.search(message):
+            return Cause(where, from_client, message)
+    return Cause("http", False, message)
+
+
+def of_exchange(flow: HTTPFlow, waited_ns: int) -> Cause:
+    """An exchange that broke.
+
+    Args:
+        waited_ns: since the request.
+    """
+    cause = of_text(flow.error.msg if flow.error else "")
+    connection = flow.client_conn if cause.from_client else flow.server_conn
+    if connection.error and connection.timestamp_tls_setup is not None:
+        where = "tls-client" if cause.from_client else "tls-server"
+        return Cause(where, cause.from_client, connection.error)
+    if not cause.from_client:
+        return cause
+    waited = waited_ns / 1e9
+    return Cause(
+        cause.where, True, f"the client left {waited:.1f} s after its request, before an answer"
+    )
+
+
+def of_connect(message: str, since: float) -> Cause:
+    """A connection that was not made.
+
+    Args:
+        since: Unix time when it was asked for, seconds.
+    """
+    cause = of_text(message)
+    if not cause.from_client and "cancelled" not in message:
+        return cause
+    waited = time.time() - since
+    return Cause("connect", False, f"no connection after {waited:.1f} s; the client left then")
+
+
+def of_client_tls(client: Client, server: Server) -> Cause:
+    """A TLS handshake with the client that failed: most often it does not trust the CA.
+
+    mitmproxy shakes hands with the server first. A client that leaves meanwhile has seen
+    nothing of TLS: then it is the server that did not answer.
+    """
+    begun = server.timestamp_tcp_setup
+    if client.error == "connection closed early" and begun and server.timestamp_tls_setup is None:
+        waited = time.time() - begun
+        message = f"no TLS handshake after {waited:.1f} s; the client left then"
+        return Cause("tls-server", False, message)
+    return Cause("tls-client", True, client.error or "")
