@@ -389,7 +389,7 @@ def test_azure_lines_stay(tmp_path: Path) -> None:
         *opened("/speech/recognition/conversation/cognitiveservices/v1"),
         said(50, SERVER, text),
     ]
-    trace = write(tmp_path / "a.wstrace", records, provider="azure_speech", api="recognition")
+    trace = write(tmp_path / "a.wstrace", records, provider="azure_speech", api="stt")
     made = scrub(trace, tmp_path / "b.wstrace").path
     lines = frames(made)[0].payload.decode().split("\r\n")
     assert lines[0] == "Path: speech.phrase"
@@ -440,7 +440,11 @@ def test_cases_are_those_of_the_word(word: str) -> None:
 
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=9),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=9),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner),
     max_leaves=12,
 )

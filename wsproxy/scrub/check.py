@@ -25,7 +25,7 @@ from .aliases import EMAIL, HEXADECIMAL, MIXED, PHONE, TIME, UUID, words
 from .binary import is_text
 from .jsontext import Value, rewrite
 from .known import Known
-from .texts import Said, is_looked_for, runs
+from .texts import Said, is_json_like, is_looked_for, runs
 
 # Texts, with the names of the fields that they are in, outermost first.
 Fields: TypeAlias = tuple[tuple[tuple[str, ...], str], ...]
@@ -217,7 +217,7 @@ def _decoded(text: str) -> bytes:
 
 def fields(text: str) -> Fields:
     """Texts of a message with the names that they stand under; of what is no JSON, the whole."""
-    if not text.lstrip().startswith(("{", "[", '"')):
+    if not is_json_like(text):
         return (((), text),)
     found: list[tuple[tuple[str, ...], str]] = []
 

@@ -47,18 +47,15 @@ class Scrubbed:
     Attributes:
         session: what it holds now, findings included.
         was: id of the first finding of the trace that it was made of, "" where there is none.
+        now: id of its own first one.
         notes: what could not be kept as it was.
     """
 
     path: Path
     session: Session
     was: str
+    now: str
     notes: tuple[str, ...]
-
-    @property
-    def now(self) -> str:
-        """Id of its own first finding, "" where there is none."""
-        return self.session.findings[0].id if self.session.findings else ""
 
 
 def scrub(
@@ -90,7 +87,7 @@ def scrub(
     """
     catalog = catalog or load()
     draft = Draft.read(path_in, catalog)
-    was = next((finding.id for finding in diagnose(Session.read(path_in), catalog)), "")
+    was = first_finding(Session.read(path_in), catalog)
     known = known_of(catalog, draft.start.provider, draft.start.api)
     private = private_in(draft, known)
     session_id = secrets.token_hex(8)
@@ -103,7 +100,12 @@ def scrub(
         return [*suspicious(made, aliases), *left(made, private, known)]
 
     session = _write(draft, path, session_id, changes, check, force=force)
-    return Scrubbed(path, session, was, tuple(notes))
+    return Scrubbed(path, session, was, first_finding(session, catalog), tuple(notes))
+
+
+def first_finding(session: Session, catalog: Catalog) -> str:
+    """Id of what a session is explained as, "" where nothing is found in it."""
+    return next((finding.id for finding in diagnose(session, catalog)), "")
 
 
 def is_scrubbed(draft: Draft) -> bool:

@@ -17,7 +17,7 @@ from itertools import groupby
 from wsproxy.diagnose.samples import ALAW, COMPANDED, FLOAT32, MULAW, PCM16, PCM16_BE
 
 _MEAN = 4096  # of the samples' absolute values, in the store of noise
-_STORED = 1 << 13  # samples of it
+_STORED = 1 << 12  # samples of it
 _LEAST = 160  # samples over which loudness is taken
 _RUN = 16  # silent samples that are a pause
 _LOUDEST = 32_000  # of noise; what is above counts as clipped

@@ -29,6 +29,8 @@ from wsproxy.session import Session
 from wsproxy.simulate import Limits, Moment, Plan, Simulator, Step
 from wsproxy.wire import is_upgrade
 
+from .make import first_finding
+
 _AT_ONCE = 16
 # It waits no longer than a second for a failure that comes "in silence".
 _PATIENT = Limits(silence=1.0)
@@ -110,7 +112,7 @@ class _Stage:
 
     async def _one(self, trace: Path, was: str) -> Proof:
         session = Session.read(trace)
-        now = session.findings[0].id if session.findings else ""
+        now = first_finding(session, self.catalog)
         try:
             as_client, as_server = await self._both_ends(trace, session)
             simulated = await self._simulated(trace, session, now)

@@ -24,7 +24,7 @@ _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{64,}={0,2}")
 _KEPT_AS_IS = re.compile(
     "|".join(p.pattern for p in (UUID, EMAIL, HEXADECIMAL, MIXED, TIME, PHONE))
 )
-_FIGURE = re.compile(r"\d{1,6}")
+_FIGURE = re.compile(r"\d{1,6}|0x[0-9a-fA-F]{1,2}")
 _SURROGATE = re.compile("[\udc80-\udcff]")
 _QUOTED = 3  # words one after another that are somebody's, if somebody said them so
 
@@ -132,6 +132,8 @@ class Texts:
         """
         if text.strip() in self.known.kinds:
             return text
+        if not is_json_like(text):
+            return self.free(text)
         fails = fails or (not from_client and _tells_of_failure(text))
         return rewrite(text, lambda value: self._visit(value, sound, fails=fails))
 
@@ -149,7 +151,7 @@ class Texts:
                 kept = self.known.keeps_number(value.name, content)
                 return content if kept else self._figure(content)
             case "bare":
-                return self.failure(content) if fails and not value.path else self.free(content)
+                return self.free(content)
         if self._is_audio(value):
             return _audio(content, sound)
         if self.known.keeps(value.name, content) and not self._is_private(value):
@@ -181,6 +183,11 @@ class Texts:
             # Where one name is that of texts and of audio, a short text stays a text.
             return path != "delta" or _BASE64.fullmatch(value.content) is not None
         return _BASE64.fullmatch(value.content) is not None and _is_base64(value.content)
+
+
+def is_json_like(text: str) -> bool:
+    """Whether a text begins as JSON does, however it goes on."""
+    return text.lstrip().startswith(("{", "[", '"'))
 
 
 def _tells_of_failure(text: str) -> bool:
