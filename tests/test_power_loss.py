@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from sessions import APP, SERVER, audio, closed, opened, result
 from wsproxy.cli.main import cli
 from wsproxy.errors import NotATrace, UsageError, WsproxyError
+from wsproxy.recording import Recording
 from wsproxy.replay import ClientOptions
 from wsproxy.replay.call import Call
 from wsproxy.replay.library import Library
@@ -254,6 +255,47 @@ def test_what_is_recovered_is_clean_and_true(damages: Damages) -> None:
     assert is_subsequence([r for r in intact if not isinstance(r, made)], kept)
     assert bool(gaps) == bool(status)
     assert status == (0 if is_subsequence(trace.records, records) else 1)
+
+
+def in_parts() -> dict[str, bytes]:
+    """The files of a long session."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, NAME.format(OURS[:8]))
+        recording = Recording(path, TRACES["live"].records[0], max_size=400_000)
+        for record in Written.of(live(OURS, 1, 20.0)).records[1:-1]:
+            recording.add(record)
+            if recording.due(record.t_ns):
+                recording.flush()
+        recording.end(10**11)
+        return {part.name: part.read_bytes() for part in recording.paths}
+
+
+PARTS = in_parts()
+
+
+@given(st.sampled_from(sorted(PARTS)), DAMAGES)
+@example("20261121T004012Z-deepgram-listen-01234567.part2.wstrace", [Cut(0.0)])
+@settings(max_examples=25)
+def test_damage_to_one_part_spares_the_others(name: str, damages: Damages) -> None:
+    assert len(PARTS) >= 3
+    part = Written.of(PARTS[name])
+    data, intact = damaged(part, damages)
+    with tempfile.TemporaryDirectory() as folder:
+        for each, content in PARTS.items():
+            Path(folder, each).write_bytes(content)
+        path, out = Path(folder, min(PARTS, key=len)), Path(folder, "out.wstrace")
+        whole = read(path)[0]
+        Path(folder, name).write_bytes(data)
+        records, reader = read(path)
+        assert run("recover", str(path), "--out", str(out))[0] in (0, 1)
+        recovered = read(out)[0]
+    hit = {r.t_ns for r in part.records} - {r.t_ns for r in intact}
+    spared = {r.t_ns for r in whole if isinstance(r, FrameRecord)} - hit
+    for found in (records, recovered):
+        frames = [record for record in found if isinstance(record, FrameRecord)]
+        false, unread = is_subsequence(frames, whole), spared - {r.t_ns for r in frames}
+        assert (false, unread) == (True, set())
+    assert len(records) == len(whole) or reader.losses
 
 
 def kept_of_another(records: list[Record]) -> bool:

@@ -197,6 +197,8 @@ class TraceReader:
             self._lose(Loss(self._size(), 0, f"{missing} is missing", at_end=not later))
             if not later:
                 return False
+        elif not self._more:
+            self._lose(Loss(self._size(), 0, "the end of this part is missing"))
         try:
             self._enter(number)
         except OSError as error:
@@ -380,10 +382,11 @@ class _Records:
                 return
             if record is None:
                 continue
-            size = self._unpacker.tell() - start
-            if size > MAX_RECORD and not isinstance(record, FrameRecord | Bytes):
-                self._reject(f"a {record.kind} record of {size} bytes")
-                continue
+            if type(record) is not FrameRecord and type(record) is not Bytes:
+                size = self._unpacker.tell() - start
+                if size > MAX_RECORD:
+                    self._reject(f"a {record.kind} record of {size} bytes")
+                    continue
             yield record
 
     def _reject(self, reason: str) -> None:
