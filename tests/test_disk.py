@@ -1,0 +1,593 @@
+"""A disk that fails costs records and never traffic, and what it costs is told."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import logging
+import os
+import resource
+import shutil
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from calls import Call, Lab, counted, lab
+from wire_witness import PATIENCE, wait_until
+from wsproxy.capture import faults
+from wsproxy.capture import recorder as recorder_module
+from wsproxy.capture.keeping import Keeping
+from wsproxy.capture.recorder import Recorder
+from wsproxy.recording import Clock, Recording, Syncer, new_start
+from wsproxy.trace import SUFFIX, FrameRecord, Request, Response, TraceWriter
+from wsproxy.wire import Frame, Opcode
+
+NO_ROOM = os.strerror(errno.ENOSPC)
+
+
+@pytest.fixture(scope="module")
+def confdir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("conf")
+
+
+@pytest.fixture(autouse=True)
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Do not wait long before it is tried whether a fault has passed."""
+    monkeypatch.setattr(faults, "QUIET", 0.3)
+
+
+def mount(*args: str) -> None:
+    done = subprocess.run(["mount", *args], capture_output=True, check=False)
+    if done.returncode:
+        pytest.skip("file systems can be mounted by root only")
+
+
+@dataclass
+class Disk:
+    """A file system of 2 MB."""
+
+    folder: Path
+
+    def fill(self) -> None:
+        """Leave no byte free."""
+        with contextlib.suppress(OSError), (self.folder / "filler").open("ab", buffering=0) as file:
+            while True:
+                file.write(bytes(4096))
+
+    def free(self) -> None:
+        (self.folder / "filler").unlink()
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Disk]:
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount("-t", "tmpfs", "-o", "size=2m", "wsproxy-test", str(folder))
+    try:
+        yield Disk(folder)
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+@dataclass
+class Said:
+    """What was logged by the recorder."""
+
+    log: pytest.LogCaptureFixture
+
+    def lines(self, *words: str) -> list[str]:
+        found = [r.getMessage() for r in self.log.records if r.name.startswith("wsproxy")]
+        return [line for line in found if all(word in line for word in words)]
+
+    def has(self, *words: str) -> Callable[[], list[str]]:
+        return lambda: self.lines(*words)
+
+
+@pytest.fixture
+def said(caplog: pytest.LogCaptureFixture) -> Said:
+    caplog.set_level(logging.INFO, "wsproxy")
+    return Said(caplog)
+
+
+def traces(folder: Path) -> list[Path]:
+    return sorted(folder.glob(f"*{SUFFIX}"))
+
+
+def ended(at: Lab, call: Call) -> Recording:
+    call.hang_up()
+    return at.next()
+
+
+# -- full
+
+
+@pytest.fixture
+def over(monkeypatch: pytest.MonkeyPatch) -> list[Recording]:
+    """All sessions that are over, those without a trace too."""
+    ends: list[Recording] = []
+    ended = faults.Faults.ended
+
+    def note(watch: faults.Faults, recording: Recording) -> None:
+        ended(watch, recording)
+        ends.append(recording)
+
+    monkeypatch.setattr(faults.Faults, "ended", note)
+    return ends
+
+
+def test_a_full_disk_costs_records_and_says_so_once(
+    disk: Disk, confdir: Path, said: Said, over: list[Recording]
+) -> None:
+    with lab(disk.folder, confdir) as at:
+        before = at.call()
+        before.talk(times=5)
+        wait_until(lambda: len(traces(disk.folder)) == 1)
+        disk.fill()
+        before.talk_until(said.has("cannot write", NO_ROOM))
+        lost, late = at.call(), at.call()
+        for call in (lost, late, before):
+            call.talk(times=20)
+        lost.hang_up()
+        wait_until(lambda: len(over) == 1)
+        assert len(traces(disk.folder)) == 1
+        disk.free()
+        for call in (before, late):
+            call.talk_until(said.has("can be written again"))
+            call.talk(times=5)
+        recorded = [ended(at, before), ended(at, late)]
+        assert at.ended.empty()  # `lost` has no trace
+    assert len(said.lines("cannot write")) == 1
+    [again] = said.lines("again")
+    assert "2 sessions with a gap, 1 session without a trace" in again
+    assert len(traces(disk.folder)) == 2
+    for recording, call in zip(recorded, (before, late), strict=True):
+        frames, missing, session = counted(recording.path)
+        assert frames + missing == call.frames
+        assert missing > 0
+        assert all(NO_ROOM in gap.reason for gap in session.gaps)
+        assert session.request is not None
+        assert session.response is not None
+        assert session.end is not None
+        assert not session.complete
+        assert not session.losses  # what is in the file is sound
+
+
+def test_a_disk_that_stays_full_leaves_a_sound_trace_and_a_last_word(
+    disk: Disk, confdir: Path, said: Said
+) -> None:
+    with lab(disk.folder, confdir) as at:
+        call = at.call()
+        call.talk(times=5)
+        wait_until(lambda: traces(disk.folder) and counted(traces(disk.folder)[0])[0] == 10)
+        disk.fill()
+        call.talk_until(said.has("cannot write"))
+        call.hang_up()
+        path = at.next().path
+    frames, _, session = counted(path)
+    assert 0 < frames < call.frames
+    # Gap and end may have found room in the last page of the file; no frame has.
+    assert session.gaps or session.end is None
+    assert not session.complete
+    assert not session.losses
+    assert said.lines("could not be written to the end", "1 session with a gap")
+
+
+# -- strict
+
+
+def test_strict_refuses_new_sessions_while_traces_cannot_be_written(
+    disk: Disk, confdir: Path, said: Said
+) -> None:
+    with lab(disk.folder, confdir, Keeping(strict=True)) as at:
+        running = at.call()
+        running.talk(times=5)
+        disk.fill()
+        running.talk_until(said.has("cannot write"))
+        refused = at.ask()
+        assert refused.app.head.startswith(b"HTTP/1.1 503 ")
+        refused.app.until_end()
+        assert b"--strict" in refused.app.received
+        assert refused.path not in at.peers  # it has not reached the API
+        running.talk(times=5)
+        disk.free()
+        running.talk_until(said.has("again"))
+        after = at.call()
+        after.talk(times=5)
+        assert counted(ended(at, after).path)[0] == after.frames
+        frames, missing, _ = counted(ended(at, running).path)
+    assert frames + missing == running.frames
+    assert len(traces(disk.folder)) == 2
+
+
+def test_strict_lets_no_session_pass_before_its_trace_is_begun(disk: Disk, confdir: Path) -> None:
+    """Nobody knows yet that the disk is full."""
+    with lab(disk.folder, confdir, Keeping(strict=True)) as at:
+        disk.fill()
+        assert at.ask().app.head.startswith(b"HTTP/1.1 503 ")
+        assert traces(disk.folder) == []
+    assert at.peers == {}
+
+
+def test_strict_does_not_wait_for_a_disk_that_hangs(
+    tmp_path: Path, confdir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recorder_module, "OPENED_WITHIN", 0.1)
+    gate = hang(monkeypatch)
+    with lab(tmp_path / "out", confdir, Keeping(strict=True)) as at:
+        assert at.ask().app.head.startswith(b"HTTP/1.1 503 ")
+        gate.set()
+        call = at.call()  # the recorder's thread has done the other one before
+        call.hang_up()
+        assert at.next().session.sent.frames == 1
+    assert len(traces(tmp_path / "out")) == 1
+
+
+# -- read-only, gone
+
+
+@contextlib.contextmanager
+def read_only(folder: Path) -> Iterator[None]:
+    if os.geteuid():
+        folder.chmod(0o555)
+        yield
+        folder.chmod(0o755)
+        return
+    mount("--bind", str(folder), str(folder))
+    mount("-o", "remount,bind,ro", str(folder))
+    yield
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def test_a_folder_that_becomes_read_only(
+    tmp_path: Path, confdir: Path, said: Said, over: list[Recording]
+) -> None:
+    out = tmp_path / "out"
+    with lab(out, confdir) as at:
+        before = at.call()
+        before.talk(times=3)
+        with read_only(out):
+            late, lost = at.call(), at.call()
+            for call in (late, lost, before):
+                call.talk(times=3)
+            late.talk_until(said.has("cannot write"))
+            lost.hang_up()
+            wait_until(lambda: len(over) == 1)
+        late.talk_until(said.has("again"))
+        late.talk(times=3)
+        frames, missing, session = counted(ended(at, late).path)
+        assert frames + missing == late.frames
+        assert missing > 0
+        assert session.request is not None
+        assert counted(ended(at, before).path)[:2] == (before.frames, 0)  # its file was open
+    assert len(said.lines("cannot write")) == 1
+    assert said.lines("again", "1 session without a trace")
+
+
+def test_a_folder_that_is_removed_is_made_again(tmp_path: Path, confdir: Path, said: Said) -> None:
+    out = tmp_path / "a" / "out"
+    with lab(out, confdir) as at:
+        call = at.call()
+        call.talk(times=5)
+        wait_until(lambda: counted(traces(out)[0])[0] == call.frames)
+        shutil.rmtree(out.parent)
+        call.talk_until(said.has("was removed"))
+        after = at.call()
+        after.talk(times=5)
+        assert counted(ended(at, after).path)[:2] == (after.frames, 0)
+        recording = ended(at, call)
+    [path] = recording.paths
+    assert path.name.endswith(f".part2{SUFFIX}")
+    frames, missing, session = counted(path)
+    assert frames + missing == call.frames
+    assert missing >= 10
+    assert ["removed" in gap.reason for gap in session.gaps] == [True]
+    assert session.start is not None
+    assert session.request is not None
+    assert session.response is not None
+    assert [str(loss) for loss in session.losses] == [
+        f"part 2, offset 0: the parts before it are not read with it: {recording.path.name}"
+    ]
+    assert len(said.lines("cannot write")) == 1
+
+
+def test_a_file_that_is_removed_as_its_session_ends(tmp_path: Path, confdir: Path) -> None:
+    with lab(tmp_path, confdir) as at:
+        call = at.call()
+        call.talk(times=3)
+        wait_until(lambda: counted(traces(tmp_path)[0])[0] == call.frames)
+        traces(tmp_path)[0].unlink()
+        [path] = ended(at, call).paths
+    frames, missing, session = counted(path)
+    assert frames + missing == call.frames + 2  # and how both connections ended
+    assert session.end is not None
+    assert session.end.frames_sent == call.frames / 2
+    assert not session.end.complete
+
+
+# -- slow
+
+
+def hang(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """Have every write wait until the event is set."""
+    gate = threading.Event()
+    flush = TraceWriter.flush
+
+    def wait(writer: TraceWriter) -> None:
+        assert gate.wait(PATIENCE)
+        flush(writer)
+
+    monkeypatch.setattr(TraceWriter, "flush", wait)
+    return gate
+
+
+def test_a_disk_that_hangs_holds_no_traffic_for_long(
+    tmp_path: Path, confdir: Path, said: Said, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recorder_module, "PATIENCE", 0.1)
+    monkeypatch.setattr(recorder_module, "HARD", 3 << 20)
+    monkeypatch.setattr(recorder_module, "BRIM", 1 << 20)
+    monkeypatch.setattr(recorder_module, "HIGH", 1 << 19)
+    most = 0
+    backlog = Recorder.backlog.fget
+    assert backlog is not None
+
+    def noted(recorder: Recorder) -> int:
+        nonlocal most
+        now = backlog(recorder)
+        most = max(most, now)
+        return now
+
+    monkeypatch.setattr(Recorder, "backlog", property(noted))
+    with lab(tmp_path, confdir) as at:
+        call = at.call()
+        call.talk(times=5)
+        gate = hang(monkeypatch)
+        call.talk(size=200_000, times=30)  # 12 MB both ways, and the disk takes nothing
+        gate.set()
+        wait_until(said.has("keep up with the traffic again"))
+        recording = ended(at, call)
+    session = counted(recording.path)[2]
+    assert most <= (3 << 20) + (1 << 19)
+    assert len(said.lines("too slow")) == 1
+    assert session.gaps
+    wire = len(call.app.sent) + len(call.app.received)
+    told = sum(gap.size for gap in session.gaps)
+    assert session.sent.size + session.received.size + told == wire
+
+
+# -- too many open files
+
+
+@contextlib.contextmanager
+def no_more_files() -> Iterator[None]:
+    """No file can be opened in this process."""
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    taken: list[int] = []
+    try:
+        highest = max(int(fd.name) for fd in Path("/proc/self/fd").iterdir())
+        resource.setrlimit(resource.RLIMIT_NOFILE, (highest + 2, limits[1]))
+        with contextlib.suppress(OSError):
+            while True:
+                taken.append(os.open(os.devnull, os.O_RDONLY))
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+        for fd in taken:
+            os.close(fd)
+
+
+def test_a_session_is_recorded_once_files_can_be_opened_again(tmp_path: Path, said: Said) -> None:
+    data = Frame(Opcode.BINARY, b"x" * 100, mask=b"abcd").serialize()
+
+    async def main() -> None:
+        recorder = Recorder(tmp_path, asyncio.get_running_loop())
+        with no_more_files():
+            sessions = [recorder.begin(clock := Clock.start(), new_start(clock)) for _ in range(2)]
+            for session in sessions:
+                session.add(Request(1, "GET", "ws", "h", 80, "/"))
+                session.add(Response(2, 101))
+                session.data(True, data)
+            sessions[1].end()
+            await until(lambda: recorder.backlog == 0)
+        sessions[0].data(True, data)
+        while not traces(tmp_path):
+            sessions[0].data(True, data)
+            await asyncio.sleep(0.02)
+        sessions[0].end()
+        await until(said.has("again"))
+        recorder.close()
+
+    asyncio.run(asyncio.wait_for(main(), PATIENCE))
+    [path] = traces(tmp_path)
+    frames, missing, session = counted(path)
+    assert frames >= 1
+    assert missing >= 1
+    assert session.request is not None
+    assert session.accepted
+    assert all(os.strerror(errno.EMFILE) in gap.reason for gap in session.gaps)
+    assert len(said.lines("cannot write", os.strerror(errno.EMFILE))) == 1
+    assert said.lines("again", "1 session without a trace")
+
+
+async def until(condition: Callable[[], object]) -> None:
+    while not condition():
+        await asyncio.sleep(0.01)
+
+
+# -- one recording, fault by fault
+
+
+def recording_in(folder: Path, **options: object) -> Recording:
+    start = new_start(Clock(0, 0))
+    return Recording(folder / f"x{SUFFIX}", start, insist=False, **options)  # type: ignore[arg-type]
+
+
+def talk(recording: Recording, t_ms: int) -> None:
+    recording.data(
+        t_ms * 1_000_000, True, Frame(Opcode.TEXT, b"%d" % t_ms, mask=b"abcd").serialize()
+    )
+    recording.flush()
+
+
+def test_it_is_not_tried_at_every_frame(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recording = recording_in(tmp_path)
+    talk(recording, 1)
+    tried = 0
+
+    def full(writer: TraceWriter) -> None:
+        nonlocal tried
+        tried += 1
+        raise OSError(errno.ENOSPC, NO_ROOM)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(TraceWriter, "flush", full)
+        for t_ms in range(2, 1002):
+            talk(recording, t_ms)
+    assert 3 <= tried <= 5  # every 250 ms
+    recording.end(1_002_000_000)
+    frames, missing, session = counted(recording.path)
+    assert (frames, missing) == (1, 1000)
+    assert len(session.gaps) == 1
+
+
+def test_request_and_response_are_written_after_the_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recording = recording_in(tmp_path)
+
+    def full(writer: TraceWriter) -> None:
+        raise OSError(errno.ENOSPC, NO_ROOM)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(TraceWriter, "flush", full)
+        recording.add(Request(1, "GET", "ws", "h", 80, "/"))
+        recording.response(Response(2, 101))
+    talk(recording, 300)
+    recording.end(301_000_000)
+    frames, missing, session = counted(recording.path)
+    assert (frames, missing) == (1, 0)
+    assert session.request is not None
+    assert session.accepted
+    assert session.complete
+
+
+def test_what_a_failed_write_left_is_taken_back_later(tmp_path: Path) -> None:
+    """Not even the file can be cut to its sound blocks at first."""
+
+    class Torn:
+        def __init__(self, path: Path) -> None:
+            self.file = path.open("wb", buffering=0)
+            self.broken = False
+
+        def write(self, data: bytes) -> int | None:
+            if self.broken:
+                self.file.write(data[: len(data) // 2])
+                raise OSError(errno.EIO, "I/O error")
+            return self.file.write(data)
+
+        def truncate(self, size: int) -> int:
+            if self.broken:
+                raise OSError(errno.EIO, "I/O error")
+            return self.file.truncate(size)
+
+        def seek(self, offset: int) -> int:
+            return self.file.seek(offset)
+
+    path = tmp_path / f"x{SUFFIX}"
+    file = Torn(path)
+    writer = TraceWriter(file, "s")  # type: ignore[arg-type]  # what it needs of a file
+    writer.write(FrameRecord(1, True, 1, b"one"))
+    writer.flush()
+    file.broken = True
+    writer.write(FrameRecord(2, True, 1, b"two"))
+    with pytest.raises(OSError, match="I/O"):
+        writer.flush()
+    file.broken = False
+    writer.write(FrameRecord(3, True, 1, b"three"))
+    writer.finish()
+    frames, _, session = counted(path)
+    assert frames == 2
+    assert not session.losses
+
+
+# -- fsync
+
+
+@dataclass
+class Fsyncs:
+    """What was synced: file names, and the threads that did it."""
+
+    names: list[str]
+    threads: set[str]
+
+
+@pytest.fixture
+def fsyncs(monkeypatch: pytest.MonkeyPatch) -> Fsyncs:
+    noted = Fsyncs([], set())
+
+    def fsync(fd: int) -> None:
+        noted.names.append(Path(f"/proc/self/fd/{fd}").readlink().name)
+        noted.threads.add(threading.current_thread().name)
+
+    monkeypatch.setattr("wsproxy.recording.syncer.os.fsync", fsync)
+    return noted
+
+
+@pytest.mark.parametrize("policy", ["never", "end", "block"])
+def test_when_it_is_synced(policy: str, tmp_path: Path, fsyncs: Fsyncs) -> None:
+    out = tmp_path / "out"
+    synced = Syncer(policy, lambda *_: None)  # type: ignore[arg-type]  # parametrized
+    recording = recording_in(out, syncer=synced)
+    if policy == "block":
+        wait_until(lambda: "out" in fsyncs.names)
+    for t_ms in range(5):
+        talk(recording, t_ms)
+        if policy == "block":
+            wait_until(lambda n=t_ms + 2: fsyncs.names.count(recording.path.name) >= n)
+    before_the_end = len(fsyncs.names)
+    recording.end(10_000_000)
+    synced.close()
+    own = [name for name in fsyncs.names if name == recording.path.name]
+    folder = [name for name in fsyncs.names if name == "out"]
+    if policy == "never":
+        assert fsyncs.names == []
+    elif policy == "end":
+        assert before_the_end == 0
+        assert (len(own), len(folder)) == (1, 1)
+    else:
+        assert len(own) == 7  # the start, 5 blocks, and the complete file
+        assert len(folder) == 1
+    assert fsyncs.threads <= {"wsproxy-syncer"}
+
+
+def test_an_fsync_that_hangs_keeps_nobody_waiting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = threading.Event()
+    monkeypatch.setattr("wsproxy.recording.syncer.os.fsync", lambda fd: gate.wait(PATIENCE))
+    synced = Syncer("block", lambda *_: None)
+    for number in range(3):
+        recording = recording_in(tmp_path / str(number), syncer=synced)
+        talk(recording, 1)
+        recording.end(2_000_000)
+        assert counted(recording.path)[0] == 1
+    gate.set()
+    synced.close()
+
+
+def test_a_failed_fsync_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(fd: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr("wsproxy.recording.syncer.os.fsync", broken)
+    told: list[tuple[Path, OSError]] = []
+    synced = Syncer("end", lambda path, error: told.append((path, error)))
+    recording = recording_in(tmp_path, syncer=synced)
+    recording.end(1)
+    synced.close()
+    assert [(path, error.errno) for path, error in told] == [(recording.path, errno.EIO)]
