@@ -13,7 +13,7 @@ from urllib.parse import quote, quote_plus, unquote_plus
 
 from .fingerprint import MIN_HIDDEN, PLACEHOLDER
 
-MAX_FORMS = 256  # spellings of a session's credentials that are looked for
+MAX_SECRETS = 256  # of a session that are looked for: the first ones, the request's among them
 _PART = 4  # characters of a credential that are taken out at the end of a fragment
 
 
@@ -41,15 +41,19 @@ class Repeats:
     def __init__(self) -> None:
         self.forms: tuple[bytes, ...] = ()
         self._origin: dict[bytes, str] = {}
+        self._learnt: set[str] = set()
 
     def learn(self, secret: str) -> None:
         """Look for a credential from now on. Shorter ones would hide what is no repetition."""
         secret = secret.strip()
-        if len(secret) < MIN_HIDDEN or PLACEHOLDER in secret:
+        if len(secret) < MIN_HIDDEN or PLACEHOLDER in secret or secret in self._learnt:
             return
+        if len(self._learnt) >= MAX_SECRETS:
+            return
+        self._learnt.add(secret)
         for spelt in _spellings(secret):
             form = spelt.encode("utf-8", "surrogateescape")
-            if len(form) >= MIN_HIDDEN and len(self._origin) < MAX_FORMS:
+            if len(form) >= MIN_HIDDEN:
                 self._origin.setdefault(form, secret)
         self.forms = tuple(sorted(self._origin, key=len, reverse=True))
 
@@ -118,6 +122,8 @@ def _basic(secret: str) -> list[str]:
 
 def _begun(data: bytes, form: bytes) -> int:
     """How many bytes at the end are the beginning of a form, 0 if fewer than _PART."""
+    if data.find(form[:_PART], max(0, len(data) - len(form))) < 0:
+        return 0
     for size in range(min(len(form) - 1, len(data)), _PART - 1, -1):
         if data.endswith(form[:size]):
             return size

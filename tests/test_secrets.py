@@ -1,0 +1,272 @@
+"""Credentials are planted in every place of every provider, and none is found anywhere after.
+
+Through the real proxy: ws and wss, accepted and refused, whole, fragmented, compressed, in
+frames that never end, repeated by the server. Looked for in the traces (decompressed), in what
+is logged, and in what the commands print.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import json
+import queue
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+import zstandard
+from click.testing import CliRunner
+
+from wire_witness import (
+    BINARY,
+    CONT,
+    MASK,
+    PATIENCE,
+    TEXT,
+    Certificate,
+    Deflater,
+    Peer,
+    accepted,
+    close,
+    frame,
+    serving,
+    through_connect,
+    upgrade,
+)
+from wsproxy import catalog
+from wsproxy.capture import recorder as capture_recorder
+from wsproxy.capture.embed import Running, Settings, background
+from wsproxy.catalog import Provider
+from wsproxy.redact import PLACEHOLDER
+from wsproxy.session import Session
+from wsproxy.trace import Bytes, FrameRecord, TraceReader
+from wsproxy.wire import Close
+
+KNOWN = catalog.load()
+PROVIDERS = [each for each in KNOWN.providers if each.id != "traffic"]
+HOSTS = {"deepgram": "/v1/listen", "soniox": "/transcribe-websocket"}
+PRINTED = {"deepgram", "soniox", "elevenlabs"}
+COMMANDS = [
+    ["list"],
+    ["list", "--json"],
+    ["show", "--full"],
+    ["show", "--json"],
+    ["explain", "--all"],
+    ["explain", "--json"],
+    ["explain", "--markdown"],
+]
+
+
+@dataclass
+class Planted:
+    """Unique values, and what they are planted in."""
+
+    values: list[str] = field(default_factory=list)
+
+    def new(self, where: str) -> str:
+        value = f"s3cr3t+{where[:12]}/{len(self.values):04}=Zq9"
+        self.values.append(value)
+        return value
+
+    def headers(self, provider: Provider) -> list[str]:
+        credentials = provider.credentials
+        lines = [f"{name}: {self.new(name)}" for name in credentials.headers]
+        lines += [f"{n.title()}: Bearer {self.new(n)}" for n in credentials.headers]
+        lines += [f"Cookie: a=b; session={self.new('cookie')}"]
+        lines += [f"Proxy-Authorization: Basic {self.new('proxy')}"]
+        lines += [f"X-Acme-Secret: {self.new('rule')}", f"X-Thing: sk_{self.new('shape')[:6]}"]
+        self.values[-1] = "sk_live4Y2kF9s8Zq7Xw6Vu5Tt4"
+        lines[-1] = f"X-Thing: {self.values[-1]}"
+        lines += [f"Referer: https://u:{quote(self.new('referer'), safe='')}@host/x"]
+        items = [i for name in credentials.subprotocols for i in (name, self.new("item"))]
+        items += [f"{p}{self.new('prefix')}" for p in credentials.subprotocol_prefixes]
+        return lines + ([f"Sec-WebSocket-Protocol: {', '.join(items)}"] if items else [])
+
+    def query(self, provider: Provider) -> str:
+        names = (*provider.credentials.query, "x-amz-signature", "callback_secret")
+        pairs = [f"{name}={quote(self.new(name), safe='')}" for name in names]
+        user, token = quote(self.new("user"), safe=""), quote(self.new("nested"), safe="")
+        callback = f"https://{user}@h.example/done?a=1&token={token}"
+        return "&".join([*pairs, f"callback={quote(callback, safe='')}", "model=nova"])
+
+    def messages(self, provider: Provider) -> list[bytes]:
+        names = (*provider.credentials.message_fields, "api_key", "xi_api_key", "acme_secret")
+        said = [json.dumps({name: self.new(name), "model": "nova"}).encode() for name in names]
+        deep = {"a": [{"authorization": f"Bearer {self.new('deep')}"}]}
+        said.append(json.dumps(deep).encode())
+        said.append(json.dumps({"config": json.dumps({"api_key": self.new("string")})}).encode())
+        url = f"wss://api.example/live?token={quote(self.new('url'), safe='')}"
+        said.append(
+            json.dumps({"url": url, "signed": f"https://{self.new('open')[:6]}@x"}).encode()
+        )
+        return said
+
+    def found_in(self, text: bytes) -> list[str]:
+        """The planted values that are in a text, in any spelling."""
+        forms = {value: (value, quote(value), quote(value, safe="")) for value in self.values}
+        return [v for v, spelt in forms.items() if any(f.encode() in text for f in spelt)]
+
+
+@dataclass
+class Proxy:
+    running: Running
+    done: queue.Queue[Path] = field(default_factory=queue.Queue)
+
+    def connect(self, upstream: int, *, tls: bool) -> Peer:
+        assert self.running.address is not None
+        return through_connect(self.running.address[1], upstream, tls=tls)
+
+    def trace(self) -> Path:
+        return self.done.get(timeout=PATIENCE)
+
+
+@contextlib.contextmanager
+def recording(folder: Path) -> Iterator[Proxy]:
+    done: queue.Queue[Path] = queue.Queue()
+    settings = Settings(
+        port=0, out=folder / "traces", confdir=folder / "conf", options=("ssl_insecure=true",)
+    )
+    with background(settings, on_end=lambda ended: done.put(ended.path)) as running:
+        yield Proxy(running, done)
+
+
+@pytest.fixture(scope="module")
+def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
+    with recording(tmp_path_factory.mktemp("secrets")) as it:
+        yield it
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    return Certificate.make(tmp_path_factory.mktemp("server") / "server.pem")
+
+
+def decompressed(path: Path) -> bytes:
+    with path.open("rb") as file:
+        reader = zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True)
+        return b"".join(iter(lambda: reader.read(1 << 16), b""))
+
+
+def printed(path: Path) -> bytes:
+    """What the commands that read say of a trace."""
+    said = []
+    for name, *options in COMMANDS:
+        command = importlib.import_module(f"wsproxy.cli.{name}").command
+        done = CliRunner().invoke(command, [str(path), *options], catch_exceptions=False)
+        said.append(done.output)
+    diff = importlib.import_module("wsproxy.cli.diff").command
+    said.append(CliRunner().invoke(diff, [str(path), str(path)], catch_exceptions=False).output)
+    return "\n".join(said).encode()
+
+
+def pieces(message: bytes, size: int, opcode: int = TEXT, mask: bytes | None = MASK) -> bytes:
+    """A message in fragments of so many bytes."""
+    parts = [message[at : at + size] for at in range(0, len(message), size)]
+    last = len(parts) - 1
+    return b"".join(
+        frame(CONT if n else opcode, part, fin=n == last, mask=mask) for n, part in enumerate(parts)
+    )
+
+
+def talk(proxy: Proxy, planted: Planted, provider: Provider, server: int, *, tls: bool) -> bytes:
+    """One session with everything planted; returns the head of the answer."""
+    path = f"{HOSTS.get(provider.id, '/v1/x')}?{planted.query(provider)}"
+    head = upgrade(path, "127.0.0.1", *planted.headers(provider))
+    peer = proxy.connect(server, tls=tls)
+    peer.send_head(head)
+    answer = peer.read_head()
+    if b" 101 " in answer:
+        for n, message in enumerate(planted.messages(provider)):
+            opcode = BINARY if n % 3 == 1 else TEXT
+            peer.send(frame(opcode, message, mask=MASK))
+        for message in planted.messages(provider):
+            peer.send(pieces(message, 7), pieces(message, 30))
+        peer.send(pieces(planted.messages(provider)[0], 1))
+        reason = f"bad key {planted.values[0]}".encode()
+        peer.send(close(1008, reason, mask=MASK))
+        peer.until_end()
+    peer.close()
+    return answer
+
+
+def echo(answer: int) -> Callable[[Peer], None]:
+    """Repeats the request in its answer, and each message as an error, in a ping, in fragments."""
+
+    def serve(peer: Peer) -> None:
+        lines = peer.read_head().decode().split("\r\n")
+        said = [line for line in lines[1:] if "s3cr3t" in line]
+        said.append(f"Location: http://elsewhere{lines[0].split(' ')[1]}")
+        said.append("Set-Cookie: sid=s3cr3t-of-the-server-1234")
+        if answer != 101:
+            body = json.dumps({"error": "\n".join(said), "token": "s3cr3t-granted-99"}).encode()
+            extra = [*said, f"Content-Length: {len(body)}", "", ""]
+            peer.send_head("\r\n".join([f"HTTP/1.1 {answer} No", *extra]).encode() + body)
+            peer.until_end()
+            return
+        peer.send_head(accepted(*said))
+        seen = 0
+        while True:
+            frames, _ = split_frames(bytes(peer.received))
+            for opcode, payload in frames[seen:]:
+                if opcode == 8:
+                    peer.send(close(1008, payload[2:]))
+                    peer.eof()
+                    return
+                text = b'{"type":"Error","message":' + json.dumps(payload.decode()).encode() + b"}"
+                peer.send(frame(TEXT, text), pieces(text, 40, mask=None))
+            seen = len(frames)
+            peer.until(len(peer.received) + 1)
+
+    return serve
+
+
+def split_frames(data: bytes) -> tuple[list[tuple[int, bytes]], bytes]:
+    """Whole messages of a client, fragments put together."""
+    from wsproxy.wire import FrameParser, Opcode  # noqa: PLC0415
+
+    out: list[tuple[int, bytes]] = []
+    opcode, content = 0, b""
+    for each in FrameParser().feed(data):
+        if each.opcode == Opcode.CLOSE:
+            out.append((8, each.payload))
+            continue
+        opcode = int(each.opcode) or opcode
+        content += each.payload
+        if each.fin:
+            out.append((opcode, content))
+            content = b""
+    return out, b""
+
+
+@pytest.mark.parametrize("answer", [101, 401])
+@pytest.mark.parametrize("tls", [False, True], ids=["ws", "wss"])
+def test_no_planted_credential_is_found(
+    tls: bool,
+    answer: int,
+    proxy: Proxy,
+    certificate: Certificate,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("DEBUG")
+    with serving(echo(answer), certificate if tls else None) as server:
+        for provider in PROVIDERS[:: 3 if tls else 1]:
+            planted = Planted()
+            assert str(answer).encode() in talk(proxy, planted, provider, server, tls=tls)
+            path = proxy.trace()
+            content = decompressed(path)
+            assert b"model=nova" in content
+            # What is printed of a session is printed in the same way for all.
+            shown = printed(path) if provider.id in PRINTED else b""
+            for text in (content, shown):
+                assert planted.found_in(text) == [], provider.id
+                assert b"s3cr3t" not in text, around(text, b"s3cr3t")
+            assert content.count(PLACEHOLDER.encode()) >= len(planted.values)
+            assert planted.found_in(caplog.text.encode()) == []
+
+
+def around(text: bytes, word: bytes) -> bytes:
+    at = text.find(word)
+    return text[max(0, at - 60) : at + 60]
