@@ -16,6 +16,13 @@ from wire_witness import listens, unused_port, wait_until
 CHECKOUT = Path(__file__).resolve().parent.parent
 
 
+@dataclass
+class Growth:
+    """Attributes: most: MiB; known after the `with`."""
+
+    most: float = 0.0
+
+
 @dataclass(frozen=True)
 class RecorderProcess:
     """A running mitmdump with addons/record.py, or without it.
@@ -33,12 +40,21 @@ class RecorderProcess:
         """Resident memory now, MiB."""
         return self._status("VmRSS") / 1024
 
-    def peak(self) -> float:
-        """The most resident memory since `forget_peak`, MiB."""
-        return self._status("VmHWM") / 1024
+    @contextlib.contextmanager
+    def growth(self) -> Iterator[Growth]:
+        """By how much resident memory grows at the most in the body of a `with`."""
+        Path(f"/proc/{self.pid}/clear_refs").write_text("5")  # proc(5): forgets VmHWM
+        before, growth = self.memory(), Growth()
+        yield growth
+        growth.most = self._status("VmHWM") / 1024 - before
 
-    def forget_peak(self) -> None:
-        Path(f"/proc/{self.pid}/clear_refs").write_text("5")  # proc(5): resets VmHWM
+    def has_open(self, folder: Path) -> bool:
+        """Whether it has a file of a folder open."""
+        for each in Path(f"/proc/{self.pid}/fd").iterdir():
+            with contextlib.suppress(FileNotFoundError):
+                if each.readlink().is_relative_to(folder):
+                    return True
+        return False
 
     def left(self) -> dict[str, int]:
         """What is there once mitmproxy has let go of all connections: files, tasks, objects."""
@@ -81,7 +97,7 @@ def recorder_process(folder: Path, *options: str, record: bool = True) -> Iterat
         command += ["--set", each]
     process = subprocess.Popen(command, cwd=folder)
     try:
-        wait_until(lambda: process.poll() is not None or listens(port) and listens(inside))
+        wait_until(lambda: process.poll() is not None or (listens(port) and listens(inside)))
         assert process.poll() is None
         yield RecorderProcess(process.pid, port, out, inside)
     finally:
