@@ -51,6 +51,9 @@ TURNS = 5  # times that patience is renewed for one that does, and does not catc
 # loop gives it up at every system call, and would wait for it long each time.
 TURN = 16
 BREATH = 0.0001  # seconds
+# Seconds that data has waited from which on it does not: on a busy machine a breath lasts as
+# long as the others' turns, and a crash now would cost all that waits.
+LATE = 0.15
 _OVERHEAD = 200  # bytes that a queued item costs besides its data
 
 
@@ -390,7 +393,7 @@ class Recorder:
                 turn = 0
                 self._keep_up()  # a flood may never let this end
                 self._let_go_on()
-                if self.backlog < HIGH // 4:
+                if self.backlog < HIGH // 4 and self._lag() < LATE:
                     time.sleep(BREATH)
             session, t_ns, from_client, content = queue.popleft()
             size = _OVERHEAD
