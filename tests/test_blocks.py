@@ -154,3 +154,11 @@ def test_heads_are_found_wherever_they_lie(monkeypatch):
 def test_peek_sees_the_beginning_and_raises_nothing(content, size):
     assert peek(io.BytesIO(compress(content) + b"rest"), 0, size) == content[:size]
     assert isinstance(peek(io.BytesIO(b"\x28\xb5\x2f\xfd\x24" + content), 0, size), bytes)
+
+
+def test_a_block_that_says_it_is_empty_is_damaged():
+    block = bytearray(compress(b"12345"))
+    assert block[5] == 5  # the content size
+    block[5] = 0
+    with pytest.raises(BadBlock, match="not as empty"):
+        read_block(io.BytesIO(bytes(block)), 0)

@@ -19,6 +19,8 @@ _MAGIC = b"\x28\xb5\x2f\xfd"
 # is, a dictionary is not. All blocks have that, so damage in this byte is noticed as well.
 _DESCRIPTORS = bytes(d for d in range(256) if d & 0x1F == 0x04 and d & 0xE0)
 _HEADER = re.compile(re.escape(_MAGIC) + b"[" + re.escape(_DESCRIPTORS) + b"]")
+# What follows the header of a frame without content: its one block, and the checksum.
+_NOTHING = b"\x01\x00\x00\x99\xe9\xd8\x51"
 _SKIPPABLE = range(0x184D2A50, 0x184D2A60)
 _SEEK_TABLE_MAGIC = 0x184D2A5E
 _SEEK_FOOTER_MAGIC = 0x8F92EAB1
@@ -141,6 +143,9 @@ def read_block(file: BinaryIO, offset: int) -> tuple[bytes, int]:
     data = file.read(end - offset)
     if len(data) < end - offset:
         raise BadBlock("the file ends inside of it", cost=content_size)
+    if not content_size and data[header_size:] != _NOTHING:
+        # The library would not look at what follows the header.
+        raise BadBlock("it is damaged: it is not as empty as it says")
     try:
         # The checksum is known to be right before a byte is used.
         return zstandard.ZstdDecompressor().decompress(data), end
