@@ -120,6 +120,11 @@ def check_markdown(text: str) -> None:
             raise Wrong(f"a link to {token.attrs['href']!r}")
 
 
+def markdown_text(text: str) -> str:
+    """What of Markdown is neither code nor a link's address, which is what GitHub looks through."""
+    return "\n".join(t.content for t in _tokens(_MARKDOWN.parse(text)) if t.type == "text")
+
+
 @functools.cache
 def _sources() -> frozenset[str]:
     """The documents that the catalog names, as they are in a link."""

@@ -166,5 +166,7 @@ class _Lines:
     def of(self, where: str) -> int:
         """The line of a key, or of the nearest thing around it that is in the file."""
         while where and where not in self._lines:
-            where = _STEP.sub("", where)
+            shorter = _STEP.sub("", where)
+            # A key in quotes may have anything in it, such as brackets that do not match.
+            where = shorter if shorter != where else ""
         return self._lines[where]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import types
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -258,6 +258,8 @@ class End:
         closed_by: "client" or "server", or None.
         complete: no gap.
         parts: how many files the trace is in; None for one.
+        by_rule: the places of credentials that no catalog names and a rule found, a text
+            each; None for none.
     """
 
     kind: ClassVar[str] = "end"
@@ -273,6 +275,7 @@ class End:
     complete: bool = True
     findings: list[str] = field(default_factory=list)
     parts: int | None = None
+    by_rule: list[str] | None = None
 
 
 Record = Start | Request | Response | FrameRecord | Bytes | Eof | Failure | Gap | Finding | End
@@ -329,8 +332,10 @@ def from_map(data: object) -> AnyRecord | None:
     Raises:
         BadRecord: a key is missing or has the wrong type.
     """
-    if not isinstance(data, Mapping):
+    if not isinstance(data, dict):
         raise BadRecord("a record is not a map")
+    if (frame := _usual_frame(data)) is not None:
+        return frame
     kind = data.get("kind")
     cls = _BY_KIND.get(kind) if isinstance(kind, str) else None
     if cls is None:
@@ -353,6 +358,35 @@ def from_map(data: object) -> AnyRecord | None:
     return record
 
 
+# Keys and types of nearly every record of a trace: a frame as `to_map` writes it when there is
+# nothing special about it, from the server and, with a mask, from the client.
+_FRAME = {
+    "kind": str,
+    "t_ns": int,
+    "from_client": bool,
+    "opcode": int,
+    "fin": bool,
+    "rsv": int,
+    "wire_length": int,
+    "payload": bytes,
+}
+_USUAL = {tuple(each): tuple(each.values()) for each in (_FRAME, _FRAME | {"mask": bytes})}
+
+
+def _usual_frame(data: dict[Any, Any]) -> FrameRecord | None:
+    """The hot path, spelt out; None for any other record, whether good or bad."""
+    types = _USUAL.get(tuple(data))
+    if types is None or tuple(map(type, data.values())) != types or data["kind"] != "frame":
+        return None
+    _, t_ns, from_client, opcode, fin, rsv, wire_length, payload, *rest = data.values()
+    mask = rest[0] if rest else None
+    if opcode not in _OPCODES or not 0 <= rsv <= 7 or (mask is not None and len(mask) != 4):
+        return None
+    if not (0 <= t_ns <= MAX_INT and 0 <= wire_length <= MAX_INT):
+        return None
+    return FrameRecord(t_ns, from_client, opcode, payload, fin, rsv, mask, wire_length)
+
+
 def _check(record: AnyRecord) -> None:
     """What a type alone does not say."""
     match record:
@@ -372,14 +406,25 @@ def _check(record: AnyRecord) -> None:
                 ):
                     raise BadRecord(f"{record.kind}.headers is not a list of pairs of text")
             _check_maps(f"{record.kind}.redacted", record.redacted)
-        case Finding(evidence=texts) | End(findings=texts) | Start(changes=list(texts)):
+        case End(findings=texts, by_rule=places):
+            if any(type(text) is not str for text in (*texts, *(places or ()))):
+                raise BadRecord("end has a list with something else than text")
+        case Finding(evidence=texts) | Start(changes=list(texts)):
             if any(type(text) is not str for text in texts):
                 raise BadRecord(f"{record.kind} has a list with something else than text")
 
 
-def _check_maps(name: str, entries: Sequence[object]) -> None:
-    if any(type(entry) is not dict for entry in entries):
-        raise BadRecord(f"{name} is not a list of maps")
+def _check_maps(where: str, maps: Iterable[Any]) -> None:
+    for entry in maps:
+        if type(entry) is not dict or not all(map(_is_plain, entry.values())):
+            raise BadRecord(f"{where} is not a list of maps of text and numbers")
+
+
+def _is_plain(value: object) -> bool:
+    """Text, a whole number, or a list of text: what a program can do with unseen."""
+    if type(value) is list:
+        return all(type(each) is str for each in value)
+    return type(value) in (str, int, bool)
 
 
 _OPCODES = frozenset(int(opcode) for opcode in Opcode)

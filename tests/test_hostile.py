@@ -1,0 +1,440 @@
+"""A stranger's trace, or catalog file, through every command that reads them."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import json
+import os
+import pty
+import re
+import struct
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import msgpack
+import pytest
+
+from fuzz.exporters import NASTY
+from fuzz.judge import markdown_text, run
+from test_trace import block
+from traces import KINDS, make_trace, read_trace
+from wsproxy import session as session_module
+from wsproxy.errors import LimitExceeded
+from wsproxy.recording import Clock, new_start, trace_path
+from wsproxy.report.jsontext import dumps
+from wsproxy.session import Session
+from wsproxy.trace import (
+    Bytes,
+    End,
+    Eof,
+    Failure,
+    Finding,
+    FrameRecord,
+    Gap,
+    Record,
+    Request,
+    Response,
+    Start,
+)
+from wsproxy.trace.records import MAX_INT, to_map
+from wsproxy.wire import Close
+
+# Every command that reads one trace, T; those with --out are told to write into O.
+COMMANDS = (
+    "show T", "show T --full --control", "show T --json", "show T --grep .",
+    "explain T", "explain T --all", "explain T --markdown --all", "explain T --json",
+    "explain T T", "explain T T --markdown", "explain T T --json",
+    "list T", "list T --json", "diff T T", "diff T T --strict", "diff T T --json",
+    "mutate T --end reset --out O", "mutate T --chunk 20ms --out O --json",
+)  # fmt: skip
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "in" / "t.wstrace"
+
+
+def every_command(path: Path, commands: Iterable[str] = COMMANDS) -> dict[str, str]:
+    """What each command prints of a trace, which `judge` has looked through.
+
+    Nothing but what --out names is written.
+    """
+    out = path.parent.parent / "out"
+    out.mkdir(exist_ok=True)
+    before = path.read_bytes()
+    said = {}
+    for command in commands:
+        places = {"T": str(path), "O": str(out)}
+        done = run([places.get(part, part) for part in command.split()])
+        assert done.status in (0, 1, 2, 3), command
+        said[command] = done.out + done.err
+    assert path.read_bytes() == before
+    assert {each.parent for each in path.parent.parent.rglob("*.*")} <= {path.parent, out}
+    return said
+
+
+def write(path: Path, records: Iterable[Record]) -> Path:
+    path.parent.mkdir(exist_ok=True)
+    return make_trace(path, records)
+
+
+# -- texts that a terminal, Markdown or a path would obey
+
+
+def laced(text: str) -> list[Record]:
+    """A session that has a text wherever one can be."""
+    data = text.encode("utf-8", "replace")
+    message = json.dumps({"type": text, "err_code": text, "description": text, text: text})
+    close = Close(1011, "").serialize() + data[:120]
+    pairs = [["Upgrade", "websocket"], [text, text], ["dg-request-id", text]]
+    taken = [{"where": "header", "name": text, "fingerprint": text, "length": 3, "around": text}]
+    return [
+        Start(0, 1, text, 0, text, text, text, text, 1, text, text, text, text, changes=[text]),
+        Request(1, text, text, text, 443, text, text, pairs, data, taken),
+        Response(2, 101, text, text, pairs, data, 0, taken),
+        FrameRecord(3, False, 1, message.encode(), broken_rule=text),
+        FrameRecord(4, True, 1, data),
+        FrameRecord(5, True, 2, data * 3, rsv=4, deflated=True),
+        FrameRecord(6, False, 8, close),
+        Bytes(7, True, data, text),
+        Failure(8, text, False, text),
+        Gap(9, 10, text),
+        Eof(11, False, text),
+        Finding(12, text, text, text, [text]),
+        End(13, text, text, 1011, text, findings=[text]),
+    ]
+
+
+@pytest.mark.parametrize("text", NASTY)
+def test_no_text_of_a_trace_is_obeyed(path, text):
+    every_command(write(path, laced(text.encode("utf-8", "replace").decode())))
+
+
+@pytest.mark.parametrize("provider", ["deepgram", "assemblyai"])
+@pytest.mark.parametrize("status", [101, 401, 503])
+def test_no_text_is_obeyed_in_a_session_that_is_recognised(path, provider, status):
+    """The words of a catalog's conditions, its request ids and retries come in."""
+    text = "`](x)<img src=x onerror=y>\x1b]8;;https://evil.example\x07 @evil https://evil.example"
+    start, request, response, *rest = laced(text)
+    api = {"deepgram": "listen", "assemblyai": "streaming"}[provider]
+    said = every_command(
+        write(
+            path,
+            [
+                dataclasses.replace(start, provider=provider, api=api),
+                dataclasses.replace(request, path="/v1/listen?encoding=" + text),
+                dataclasses.replace(response, status=status, headers=[["Retry-After", text]]),
+                *rest,
+            ],
+        )
+    )
+    for command in ("explain T --markdown --all", "explain T T --markdown"):
+        assert "evil" in said[command]
+        assert "evil" not in markdown_text(said[command])
+
+
+def test_files_with_names_that_would_be_obeyed(tmp_path):
+    """A folder that somebody else has packed."""
+    for number, name in enumerate(["\x1b[2J", "<img src=x>", "`x`|@evil", "a\nb", "\u202ex"]):
+        make_trace(tmp_path / f"{name}.wstrace", laced(str(number)))
+    (tmp_path / "\x1b]0;x\x07.wstrace").write_bytes(b"no trace")
+    for command in ("list", "list --json", "explain", "explain --json", "explain --markdown"):
+        name, *options = command.split()
+        done = run([name, str(tmp_path), *options])
+        assert done.status == 3
+        assert "]0;x" in done.err
+    done = run(["show", str(tmp_path / "\x1b]0;x\x07.wstrace")])
+    assert done.err.startswith("error: ") and done.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", ["../../x", "/etc/x", "a\0b", "x" * 300, ".", "\x1b[31m", "A"])
+def test_no_name_of_a_trace_becomes_part_of_a_path(tmp_path, name):
+    start = new_start(Clock(0, 0), provider=name, api=name)
+    assert re.fullmatch(
+        r"19700101T000000Z-websocket-[0-9a-f]{8}\.wstrace", trace_path(tmp_path, start).name
+    )
+
+
+def test_on_a_terminal_only_colours_are_obeyed(path):
+    """With a terminal rich writes escapes of its own: colours, and nothing else."""
+    write(
+        path, laced("\x1b]8;;https://evil.example\x1b\\x\x9b2J[link=https://evil.example]y[/]\x07")
+    )
+    for command in (
+        ["show", path],
+        ["explain", path, "--all"],
+        ["list", path],
+        ["diff", path, path],
+    ):
+        text = on_a_terminal([sys.executable, "-m", "wsproxy", *map(str, command)])
+        assert "evil.example" in text or command[0] in ("list", "diff")
+        plain = re.sub(r"\x1b\[[0-9;]*m", "", text).replace("\r\n", "\n")
+        assert plain.isprintable() or {c for c in plain if not c.isprintable()} == {"\n"}
+
+
+def on_a_terminal(command: list[str]) -> str:
+    main, side = pty.openpty()
+    process = subprocess.Popen(command, stdin=side, stdout=side, stderr=side)
+    os.close(side)
+    out = bytearray()
+    while True:
+        try:
+            out += os.read(main, 1 << 16)
+        except OSError:  # Linux: the other side is closed
+            break
+    os.close(main)
+    process.wait()
+    return out.decode()
+
+
+def test_json_is_strict_whatever_is_in_it():
+    value = {
+        "a": [float("nan"), float("inf"), 1.5],
+        "\x9b": "\u202e\ud800\x7f\U000e0001",
+        1: (None,),
+    }
+    text = dumps(value, indent=2)
+    assert text.replace("\n", "").isprintable()
+    back = json.loads(text, parse_constant=lambda name: pytest.fail(name))
+    assert back["a"] == ["nan", "inf", 1.5]
+    assert back["\x9b"] == "\u202e\ud800\x7f\U000e0001"
+    assert dumps("ü𝕏") == '"ü𝕏"'
+
+
+# -- records that are not what they say
+
+WRONG: tuple[Any, ...] = (
+    None, True, 0, -1, MAX_INT + 1, 1.0, float("nan"), float("inf"), -float("inf"), "", b"", [], {},
+    [[]], [[1, 2]], [["a", b"b"]], [["a"]], {"a": 1}, [1], [None], [b""], [{}],
+)  # fmt: skip
+GOOD: dict[str, Record] = {
+    record.kind: record for record in reversed(laced("x")) if isinstance(record, Record)
+}
+
+
+def wrong_maps(record: Record) -> Iterable[dict[str, Any]]:
+    """The record with each field in turn missing, or of another type or out of range."""
+    fields = {field.name: field for field in dataclasses.fields(record)}
+    good = to_map(record)
+    for name, value in itertools.product(fields, WRONG):
+        if type(value) is not type(good.get(name, 0)) or value in ([[]], [[1, 2]], [["a"]], -1):
+            yield {**good, name: value}
+    for name in fields:
+        yield {key: value for key, value in good.items() if key != name}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_wrong_types_in_every_field_cost_a_record_each(path, kind):
+    maps = list(wrong_maps(GOOD[kind]))
+    path.parent.mkdir()
+    path.write_bytes(block(to_map(GOOD["start"]), *maps, to_map(GOOD["frame"])))
+    records, reader = read_trace(path)
+    assert records[-1] == GOOD["frame"]
+    for record in records:
+        for field in dataclasses.fields(record):
+            assert not isinstance(getattr(record, field.name), float), field.name
+    bad = len(maps) + 2 - len(records)
+    assert bad > len(dataclasses.fields(GOOD[kind])) * 8
+    assert f"{bad} bad records" in reader.losses[0].reason
+    every_command(path, ("show T", "show T --json", "explain T --json", "list T --json"))
+
+
+ODD_MAPS = ({"where": b""}, {"length": 1.5}, {"name": None}, {"like": [b"x"]}, {"x": {"y": []}})
+
+
+@pytest.mark.parametrize("odd", ODD_MAPS)
+@pytest.mark.parametrize("kind", ["request", "response", "frame"])
+def test_maps_of_what_was_taken_out_hold_what_json_can_say(path, kind, odd):
+    """`redacted` is the one place with values of no declared type."""
+    good = [{"where": "query", "length": 3, "like": ["x"], "later": True}]
+    records = {**GOOD, kind: dataclasses.replace(GOOD[kind], redacted=[*good, odd])}
+    every_command(write(path, records.values()), ("show T --json", "explain T --json"))
+    assert kind not in {record.kind for record in read_trace(path)[0]}
+    write(path, [dataclasses.replace(GOOD[kind], redacted=good)])
+    assert read_trace(path)[0][0].redacted == good
+
+
+# -- records in no order
+
+
+@pytest.mark.parametrize("t_ns", [0, MAX_INT])
+def test_times_that_go_backwards_and_over_the_edge(path, t_ns):
+    last = itertools.count()
+    records = [
+        dataclasses.replace(record, t_ns=MAX_INT - t_ns if next(last) % 2 else t_ns)
+        for record in laced("x")
+    ]
+    figures = dataclasses.replace(records[0], started_at_ns=MAX_INT, attempt=MAX_INT)
+    end = dataclasses.replace(
+        records[-1], frames_sent=MAX_INT, bytes_sent=MAX_INT, close_code=MAX_INT
+    )
+    every_command(write(path, [figures, *records[1:-1], end]))
+
+
+ORDERS = {
+    "two starts": [0, 0, 1, 2, 3, 0, 12],
+    "ends only": [12, 12, 12],
+    "records after the end": [0, 1, 2, 12, 3, 4, 6, 7, 10, 12],
+    "backwards": list(range(12, -1, -1)),
+    "no start": [1, 2, 3, 6, 12],
+    "no handshake": [0, 3, 4, 6, 12],
+    "two answers": [0, 1, 2, 2, 1, 2, 3, 12],
+    "frames before the upgrade": [0, 3, 4, 6, 1, 2, 12],
+    "closes and ends": [0, 1, 2, 6, 6, 10, 6, 10, 8, 9, 12],
+    "a start alone": [0],
+    "a finding alone": [11],
+}
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_records_in_an_order_that_cannot_be(path, order):
+    records = laced("x")
+    every_command(write(path, [records[number] for number in ORDERS[order]]))
+
+
+# -- bombs: all commands on one get 1 GiB of memory and 30 s of CPU
+
+LIMITED = """
+import resource, shlex, sys
+resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))
+resource.setrlimit(resource.RLIMIT_CPU, (30, 30))
+from wsproxy.cli.main import main
+for command in sys.argv[1:]:
+    sys.argv = ["wsproxy", *shlex.split(command)]
+    try:
+        main()
+    except SystemExit as status:
+        assert status.code in (0, 1, 2, 3), (command, status)
+"""
+ZEROS = b"\x02\x00\x10\0"  # a zstd block (RFC 8878, section 3.1.1.2): 128 KiB of one byte
+TEN_GB = ZEROS * (10 << 13) + b"\x03\x00\x10\0" + bytes(4)
+
+
+def zstd_frame(claimed: int) -> bytes:
+    """A frame of 10 GB with a checksum and a window of 8 MiB, whatever it claims."""
+    return b"\x28\xb5\x2f\xfd\xc4\x68" + struct.pack("<Q", claimed) + TEN_GB
+
+
+def repeated(record: Record, each: int, blocks: int) -> bytes:
+    """A session with a record so many times."""
+    packed = msgpack.packb(to_map(record))
+    assert isinstance(packed, bytes)
+    return block(*map(to_map, laced("x")[:3])) + b"".join(
+        block(packed * each, number=number) for number in range(1, blocks + 1)
+    )
+
+
+ZERO_AUDIO = FrameRecord(1, True, 2, bytes(60 << 20))
+DEFLATED = dataclasses.replace(ZERO_AUDIO, rsv=4, deflated=True)
+EMPTY = FrameRecord(1, True, 2, b"")
+BOMBS = {
+    "10 GB of zeros, as claimed": lambda: zstd_frame(10 << 30),
+    "10 GB of zeros, 1 kB claimed": lambda: zstd_frame(1000),
+    "10 GB of zeros, 80 MB claimed": lambda: zstd_frame(80 << 20),
+    "a bomb behind a start": lambda: block(to_map(GOOD["start"])) + zstd_frame(1 << 40),
+    "360 MB of audio": lambda: repeated(ZERO_AUDIO, 1, 6),
+    "deflate in zstd": lambda: repeated(DEFLATED, 1, 2),
+    "60,000 frames": lambda: repeated(EMPTY, 20_000, 3),
+    "a table of 2**32 blocks": lambda: (
+        block(to_map(GOOD["start"])) + struct.pack("<IBI", (1 << 32) - 1, 0, 0x8F92EAB1)
+    ),
+}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits a process's memory")
+@pytest.mark.parametrize("name", BOMBS)
+def test_bombs_cost_bounded_memory_and_time(path, name):
+    path.parent.mkdir()
+    path.write_bytes(BOMBS[name]())
+    commands = (
+        "list T",
+        "show T --limit 9",
+        "explain T",
+        "diff T T",
+        "mutate T --end reset --out T.wstrace",
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", LIMITED, *(each.replace("T", str(path)) for each in commands)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
+def test_more_records_than_can_be_kept_are_refused_in_one_line(path, monkeypatch):
+    path.parent.mkdir()
+    path.write_bytes(repeated(EMPTY, 200, 2))
+    monkeypatch.setattr(session_module, "MAX_RECORDS", 403)
+    assert Session.read(path).frame_count == 400
+    monkeypatch.setattr(session_module, "MAX_RECORDS", 402)
+    with pytest.raises(LimitExceeded, match="over 402 records"):
+        Session.read(path)
+    for command, said in every_command(path, ("explain T", "diff T T", "list T")).items():
+        assert said.startswith("error: the trace has over 402 records"), command
+    assert "binary" in every_command(path, ("show T",))["show T"]
+
+
+# -- catalog files
+
+HEAD = 'schema = 1\nprovider = "deepgram"\n'
+CONDITION = """[[condition]]
+id = "deepgram.listen.OWN"
+apis = ["listen"]
+severity = "error"
+title = "t"
+meaning = "m"
+causes = ["c"]
+remedies = ["r"]
+retry = "never"
+[condition.source]
+document = "d"
+[[condition.match]]
+kind = "close"
+KEY = VALUE
+"""
+
+
+def condition(key: str, value: str) -> str:
+    return HEAD + CONDITION.replace("KEY", key).replace("VALUE", value)
+
+
+FILES = {
+    "nested arrays": HEAD + "x = " + "[" * 5000,
+    "nested tables": HEAD + "x = " + "{a = " * 5000,
+    "a number of 5000 digits": HEAD + "x = " + "9" * 5000,
+    "a code of 4000 digits": condition("code", "9" * 4000),
+    "a range of 5000 digits": condition("code", f'"{"9" * 5000}-{"9" * 5000}"'),
+    "other digits": condition("code", '"١-٢"'),
+    "not a number": condition("code", "nan"),
+    "a date": condition("code", "1979-05-27"),
+    "a repetition without end": condition("reason", '"a{99999999999999}"'),
+    "nested groups": condition("reason", f'"{"(" * 3000}{")" * 3000}"'),
+    "an unbounded look back": condition("reason", '"(?<=a+)"'),
+    "control characters": HEAD + '"\\u001b[31m" = "\\u009b"',
+    "not UTF-8": b"\xff\xfe\x00",
+    "NUL": b"\0" * 100,
+    "many mistakes": HEAD + "".join(f"k{n} = 1\n" for n in range(20_000)),
+    "conditions of another kind": HEAD + "condition = [1, 2]",
+    "apis that others name": HEAD + 'name = "x"\n[[api]]\nname = "other"\ntitle = "t"\n',
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_catalog_file_with_anything_in_it_is_checked_and_refused_in_lines(
+    tmp_path, monkeypatch, name
+):
+    text = FILES[name]
+    file = tmp_path / "own.toml"
+    file.write_bytes(text if isinstance(text, bytes) else text.encode())
+    checked = run(["catalog", "check", str(file)])
+    assert checked.status == 2
+    assert str(file) in checked.out + checked.err
+    monkeypatch.setenv("WSPROXY_CATALOG", "")  # --catalog adds to it
+    used = run(["catalog", "list", "--provider", "deepgram", "--catalog", str(file)])
+    assert used.status == 2
+    assert used.err.count("\n") == 1
