@@ -22,7 +22,7 @@ _TRIES = 50
 
 _HEX = r"[0-9a-fA-F]"
 UUID = re.compile(rf"(?<![0-9a-fA-F]){_HEX}{{8}}(?:-{_HEX}{{4}}){{3}}-{_HEX}{{12}}(?!{_HEX})")
-EMAIL = re.compile(r"[\w.+%-]{1,80}@[\w-]{1,80}(?:\.[\w-]{1,40})+")
+EMAIL = re.compile(r"(?<![\w.+%-])[\w.+%-]{1,80}@[\w-]{1,80}(?:\.[\w-]{1,40})+")
 HEXADECIMAL = re.compile(rf"(?<![^\W_]){_HEX}{{12,}}(?![^\W_])")
 TIME = re.compile(
     r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:[.,]\d{1,9})?)?(?:Z|[+-]\d\d:?\d\d)?)?(?![\w-])"
@@ -108,14 +108,16 @@ class Aliases:
 
     def _made_up(self, plain: str, word: str, attempt: int) -> str:
         chance = self._chance(f"{attempt} {plain}")
-        return "".join(_another(char, chance) for char in word)
+        return _like(word, chance)
 
     def id(self, name: str) -> str:
         """An id of the same shape: a UUID for a UUID, hexadecimal for hexadecimal."""
         if name not in self._ids:
             chance = self._chance(f"id {name.lower()}")
-            pick = _hex_digit if _is_hex(name) else _another
-            made = "".join(pick(char, chance) for char in name)
+            if _is_hex(name):
+                made = "".join(_hex_digit(char, chance) for char in name)
+            else:
+                made = _like(name, chance)
             if UUID.fullmatch(name):  # version and variant are no part of its name (RFC 9562)
                 made = f"{made[:14]}{name[14]}{made[15:19]}{name[19]}{made[20:]}"
             self._ids[name] = made
@@ -146,14 +148,32 @@ def _hex_digit(char: str, chance: random.Random) -> str:
     return digit.upper() if char.isupper() else digit
 
 
-def _another(char: str, chance: random.Random) -> str:
-    """Another character of the same kind; what is no part of a word stays."""
+def _like(text: str, chance: random.Random) -> str:
+    """Other characters of the same kinds; what is no part of a word stays."""
+    out: list[str] = []
+    for pool, run in groupby(text, _pool):
+        chars = list(run)
+        if not pool:
+            out += chars
+            continue
+        made = chance.choices(pool, k=len(chars))
+        out += [new.upper() if _raised(old) else new for old, new in zip(chars, made, strict=True)]
+    return "".join(out)
+
+
+@lru_cache(maxsize=4096)
+def _pool(char: str) -> str:
+    """What may take the place of a character; of a capital, before it is one."""
     if not _wordy(char):
-        return char
+        return ""
+    return _alike(char.lower() if _raised(char) else char)
+
+
+@lru_cache(maxsize=4096)
+def _raised(char: str) -> bool:
+    """Whether it is the capital of another letter."""
     small = char.lower()
-    if small != char and _cased(small) and small.upper() == char:
-        return chance.choice(_alike(small)).upper()
-    return chance.choice(_alike(char))
+    return small != char and _cased(small) and small.upper() == char
 
 
 def _cased(char: str) -> bool:
@@ -161,7 +181,6 @@ def _cased(char: str) -> bool:
     return len(char) == len(upper) == 1 and upper != char and upper.lower() == char
 
 
-@lru_cache(maxsize=4096)
 def _alike(char: str) -> str:
     """Characters of the same category, case and length in UTF-8 near this one."""
     if char.isascii():

@@ -90,13 +90,15 @@ def _step(mark: str, stack: list[str], path: list[str]) -> None:
 
 
 def _text(raw: str, stack: list[str], path: list[str], visit: Visit) -> str:
-    units = _UNIT.findall(raw)
-    content = "".join(map(_resolved, units))
+    units = _UNIT.findall(raw) if "\\" in raw else raw
+    content = raw if units is raw else "".join(map(_resolved, units))
     if stack and stack[-1] == "{" and path[-1] == _AWAITED:
         path[-1] = content
         made = visit(Value("name", tuple(path[:-1]), content))
     else:
         made = visit(Value("text", tuple(path), content))
+    if units is raw:
+        return made
     if made == content:
         return raw
     return "".join(_escaped(char, unit) for char, unit in zip(made, units, strict=True))
