@@ -3,10 +3,11 @@
 
 PYTHON ?= python3
 VENV ?= .venv
+FUZZ_MINUTES ?= 30
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test lint tests tests-newer bench soak clean
+.PHONY: demo test lint tests tests-newer bench soak fuzz clean
 
 demo: $(READY)  ## record a failing session against the simulated API, explain it, replay it
 	@$(BIN)/python docs/demo.py
@@ -32,11 +33,18 @@ bench: $(READY)  ## side by side with bare mitmproxy and a plain relay; reading 
 	$(BIN)/python -m benchmarks.explain
 	$(BIN)/python -m benchmarks.replay
 
-soak: $(READY)  ## the slow end of the tests
+soak: $(READY)  ## the slow end of the tests; then fuzzing
 	$(BIN)/python -m pytest -m soak -o timeout=0
+	@$(MAKE) --no-print-directory fuzz
+
+# Atheris has wheels for some versions of Python; on others this says that nothing was fuzzed.
+fuzz: $(READY)  ## four targets for FUZZ_MINUTES each, two at a time; what is found goes to .fuzz
+	-@$(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary atheris \
+	  --editable '.[fuzz]'
+	PYTHONPATH=tests $(BIN)/python -m fuzz --minutes $(FUZZ_MINUTES) --out .fuzz
 
 clean:
-	rm -rf .venv .venv-newer .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-newer .fuzz .mypy_cache .ruff_cache .hypothesis
 
 $(READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
