@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from sessions import LISTEN, STALLED, write
-from traces import read_trace
+from traces import RECORDS, pack_trace, read_trace
 from wsproxy.cli.main import cli
 from wsproxy.errors import TraceError, UsageError, WsproxyError
 from wsproxy.recording import Clock, Recording, new_start
@@ -360,3 +363,23 @@ def test_parts_become_one(tmp_path: Path) -> None:
     assert isinstance(records[-1], End)
     assert records[-1].parts is None
     assert recover(path)[0] == 0
+
+
+@given(st.lists(st.lists(RECORDS, min_size=1, max_size=4), min_size=1, max_size=4), st.booleans())
+@settings(max_examples=60)
+def test_whatever_a_trace_says_is_kept(blocks: list[list[Record]], finish: bool) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path, out = Path(folder, "a.wstrace"), Path(folder, "out.wstrace")
+        path.write_bytes(pack_trace(blocks, finish=finish))
+        before = read_trace(path)[0]
+        assert recover(path, "--out", out)[0] in (0, 1)
+        after = records_of(out)
+        assert recover(out)[0] == 0
+    made = (Start, Finding, Gap, End)
+    assert [r for r in after if not isinstance(r, made)] == [
+        r for r in before if not isinstance(r, made)
+    ]
+    assert isinstance(after[0], Start)
+    assert isinstance(after[-1], End)
+    gaps = [r for r in before if isinstance(r, Gap)]
+    assert [r for r in after if r in gaps] == gaps
