@@ -560,7 +560,8 @@ def test_when_it_is_synced(policy: str, tmp_path: Path, fsyncs: Fsyncs) -> None:
         assert before_the_end == 0
         assert (len(own), len(folder)) == (1, 1)
     else:
-        assert len(own) == 7  # the start, 5 blocks, and the complete file
+        # The start, 5 blocks, and the complete file; its last block at times by itself.
+        assert 7 <= len(own) <= 8
         assert len(folder) == 1
     assert fsyncs.threads <= {"wsproxy-syncer"}
 

@@ -21,7 +21,7 @@ from wsproxy.report.jsontext import dumps
 from wsproxy.report.overview import Overview
 from wsproxy.report.text import safe
 from wsproxy.session import Session
-from wsproxy.trace import find_traces
+from wsproxy.trace import find_traces, one_a_session
 
 from .catalog_option import catalog_option
 
@@ -57,6 +57,7 @@ def command(traces: tuple[Path, ...], everything: bool, as_markdown: bool, as_js
     """
     if as_json and as_markdown:
         raise UsageError("--json and --markdown exclude each other")
+    traces = tuple(one_a_session(traces))
     catalog = load()
     console = Console(highlight=False)
     if len(traces) == 1 and not traces[0].is_dir():

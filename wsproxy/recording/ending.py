@@ -26,5 +26,6 @@ def end_record(session: Session, t_ns: int, ending: str) -> End:
         frames_received=session.received.frames,
         bytes_sent=session.sent.size,
         bytes_received=session.received.size,
+        by_rule=session.by_rule or None,
     )
     return session.end

@@ -52,6 +52,7 @@ def entry(path: Path, session: Session) -> dict[str, Any]:
         "ending": session.ending,
         "complete": end is not None and end.complete and not session.losses,
         "findings": counts.findings,
+        "taken_by_rule": session.by_rule,
     }
 
 
@@ -102,6 +103,8 @@ def record(item: Record, number: int | None = None) -> dict[str, Any]:
             out |= _fields(item, "version", "session", "capture", "client", "provider", "api")
             out |= _fields(item, "attempt", "wsproxy", "mitmproxy", "mode", "origin", "made_up")
             out |= _fields(item, "changes")
+            if item.part:
+                out |= _fields(item, "part")
             out["started_at"] = _iso(item.started_at_ns)
         case Eof():
             out |= _fields(item, "from_client", "how")
@@ -115,6 +118,10 @@ def record(item: Record, number: int | None = None) -> dict[str, Any]:
             out |= _fields(item, "ending", "closed_by", "close_code", "close_reason")
             out |= _fields(item, "frames_sent", "frames_received", "bytes_sent", "bytes_received")
             out |= _fields(item, "complete", "findings")
+            if item.by_rule:
+                out |= _fields(item, "by_rule")
+            if item.parts:
+                out |= _fields(item, "parts")
     return out
 
 
@@ -136,7 +143,7 @@ def _frame(frame: FrameRecord) -> dict[str, Any]:
     close = frame.close
     if close is not None:
         out |= {"code": close.code, "reason": close.reason}
-    for name in ("deflated", "cut", "broken_rule"):
+    for name in ("deflated", "cut", "digest", "broken_rule", "redacted"):
         if value := getattr(frame, name):
             out[name] = value
     return out
@@ -160,6 +167,7 @@ def explanation(
         "path": str(path),
         "outcome": outcome,
         "ending": session.ending,
+        "taken_by_rule": session.by_rule,
         "retry_after_s": retry_after_s,
         "findings": [_finding(finding) for finding in findings],
     }
@@ -172,6 +180,7 @@ def together(findings: Sequence[Finding]) -> dict[str, Any]:
         "path": None,
         "outcome": None,
         "ending": None,
+        "taken_by_rule": None,
         "retry_after_s": None,
         "findings": [_finding(finding) for finding in findings],
     }

@@ -1,0 +1,605 @@
+"""Limits: how much of a frame, of a trace and of a folder is kept; parts that read as one."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import logging
+import os
+import shutil
+import zlib
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from calls import counted, lab
+from wsproxy.capture import folder as folder_module
+from wsproxy.capture.folder import FolderLimit
+from wsproxy.capture.keeping import BadLimit, Keeping, parse_size
+from wsproxy.cli.main import cli
+from wsproxy.errors import NotATrace, UsageError
+from wsproxy.recording import Clock, Recording, new_start, session_in, trace_path
+from wsproxy.session import Session
+from wsproxy.trace import (
+    SUFFIX,
+    End,
+    FrameRecord,
+    Gap,
+    Record,
+    Request,
+    Response,
+    Start,
+    TraceReader,
+    find_traces,
+)
+from wsproxy.trace import parts as parts_module
+from wsproxy.trace.lock import hold
+from wsproxy.trace.rewrite import compact
+from wsproxy.wire import Close, Frame, FrameParser, Opcode
+
+MB = 1 << 20
+HEADERS = [["Upgrade", "websocket"]]
+
+
+# -- sizes
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("0", 0),
+        ("1500", 1500),
+        ("1500B", 1500),
+        ("64kB", 64_000),
+        ("64KiB", 65_536),
+        ("100MB", 100_000_000),
+        ("100m", 100_000_000),
+        ("1.5 GiB", 3 << 29),
+        (" 2TB ", 2 * 10**12),
+    ],
+)
+def test_sizes(text: str, size: int) -> None:
+    assert parse_size(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "-1", "big", "1PB", "1iB", "1e6", "MB", "1 000", "0x10", "١"])
+def test_what_is_no_size(text: str) -> None:
+    with pytest.raises(ValueError, match="is no size"):
+        parse_size(text)
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "says"),
+    [
+        ("--max-payload", "65MiB", "65MiB is more than 64 MiB"),
+        ("--max-payload", "lots", "'lots' is no size"),
+        ("--max-size", "1kB", "1kB is less than 1 MiB"),
+        ("--max-folder", "-3", "'-3' is no size"),
+    ],
+)
+@pytest.mark.parametrize("command", [["record"], ["run", "--", "true"]])
+def test_a_limit_that_cannot_be_is_one_line(
+    command: list[str], option: str, value: str, says: str
+) -> None:
+    done = CliRunner().invoke(cli, [command[0], option, value, *command[1:]])
+    assert isinstance(done.exception, UsageError | SystemExit)
+    said = str(done.exception) if isinstance(done.exception, UsageError) else done.output
+    assert f"{option}: " in said
+    assert says in said
+    assert "Traceback" not in said
+
+
+def test_options_say_what_was_asked_for() -> None:
+    keeping = Keeping(1000, 2 * MB, 3 * MB, "block", True)
+    words = keeping.options()
+    assert keeping == Keeping.parse(
+        *(str(words[f"wsproxy_{name}"]) for name in ("max_payload", "max_size", "max_folder")),
+        "block",
+        strict=True,
+    )
+    with pytest.raises(BadLimit, match="max_size"):
+        Keeping.parse("1", "x", "", "end", strict=False)
+
+
+# -- of one frame
+
+
+@given(
+    st.binary(max_size=300),
+    st.none() | st.binary(min_size=4, max_size=4),
+    st.integers(0, 40),
+    st.lists(st.integers(0, 400), max_size=6),
+)
+def test_the_digest_is_of_the_whole_payload(
+    payload: bytes, mask: bytes | None, limit: int, cuts: list[int]
+) -> None:
+    wire = Frame(Opcode.BINARY, payload, mask=mask).serialize()
+    parser = FrameParser(max_payload=limit)
+    at = [0, *sorted(min(cut, len(wire)) for cut in cuts), len(wire)]
+    items = [item for a, b in itertools.pairwise(at) for item in parser.feed(wire[a:b])]
+    [frame] = items
+    assert isinstance(frame, Frame)
+    whole = hashlib.sha256(payload).hexdigest()
+    assert frame.digest == (whole if len(payload) > limit else None)
+
+
+def test_a_frame_that_never_came_whole_has_no_digest() -> None:
+    parser = FrameParser(max_payload=10)
+    parser.feed(Frame(Opcode.BINARY, bytes(100)).serialize()[:50])
+    [frame] = parser.end()
+    assert isinstance(frame, Frame)
+    assert (frame.cut, frame.digest) == (38, None)
+
+
+def recorded(path: Path, **options: object) -> Recording:
+    start = new_start(Clock(0, 0), provider="deepgram", api="listen", mitmproxy="12")
+    recording = Recording(path, start, **options)  # type: ignore[arg-type]
+    url = "/v1/listen"
+    recording.add(Request(1, "GET", "wss", "api.deepgram.com", 443, url, headers=HEADERS))
+    return recording
+
+
+def frames_of(path: Path) -> list[FrameRecord]:
+    with TraceReader(path) as reader:
+        return [record for record in reader if isinstance(record, FrameRecord)]
+
+
+def test_of_a_long_frame_beginning_length_and_digest_stay(tmp_path: Path) -> None:
+    payload = os.urandom(100_000)
+    recording = recorded(tmp_path / f"x{SUFFIX}", max_payload=50)
+    recording.response(Response(2, 101))
+    recording.data(3, True, Frame(Opcode.BINARY, payload, mask=b"abcd").serialize())
+    recording.data(4, True, Frame(Opcode.BINARY, payload[:50], mask=b"abcd").serialize())
+    recording.data(5, False, Frame(Opcode.CLOSE, Close(1011, "x" * 100).serialize()).serialize())
+    recording.end(6)
+    long, short, close = frames_of(recording.path)
+    assert long.payload == payload[:50]
+    assert long.cut == 99_950
+    assert long.digest == hashlib.sha256(payload).hexdigest()
+    assert (short.payload, short.cut, short.digest) == (payload[:50], 0, None)
+    assert len(close.payload) == 102  # what a Close says is kept whatever the limit
+    session = Session.read(recording.path)
+    assert session.close is not None
+    assert session.close.code == 1011
+    assert session.frame(1).length == 100_000
+    assert recording.path.stat().st_size < 2000
+
+
+def test_what_inflates_to_more_than_the_limit_is_cut(tmp_path: Path) -> None:
+    deflated = zlib.compressobj(wbits=-15)
+    wire = (deflated.compress(b"a" * 5000) + deflated.flush(zlib.Z_SYNC_FLUSH))[:-4]
+    recording = recorded(tmp_path / f"x{SUFFIX}", max_payload=100)
+    extension = [["Sec-WebSocket-Extensions", "permessage-deflate"]]
+    recording.response(Response(2, 101, headers=extension))
+    recording.data(3, False, Frame(Opcode.TEXT, wire, rsv=4).serialize())
+    recording.end(4)
+    [frame] = frames_of(recording.path)
+    assert (frame.payload, frame.cut, frame.deflated) == (b"a" * 100, 4900, False)
+    assert frame.digest == hashlib.sha256(wire).hexdigest()
+
+
+def test_messages_of_the_stock_layer_are_cut_too(tmp_path: Path) -> None:
+    recording = recorded(tmp_path / f"x{SUFFIX}", max_payload=3)
+    recording.message(2, True, Opcode.TEXT, b"hello")
+    recording.end(3)
+    [frame] = frames_of(recording.path)
+    assert (frame.payload, frame.cut, frame.wire_length) == (b"hel", 2, 5)
+    assert frame.digest == hashlib.sha256(b"hello").hexdigest()
+
+
+def test_show_json_gives_the_digest(tmp_path: Path) -> None:
+    recording = recorded(tmp_path / f"x{SUFFIX}", max_payload=3)
+    recording.message(2, True, Opcode.TEXT, b"hello")
+    recording.end(3)
+    done = CliRunner().invoke(cli, ["show", str(recording.path), "--json"])
+    [frame] = [r for r in map(json.loads, done.stdout.splitlines()) if r["kind"] == "frame"]
+    assert frame["digest"] == hashlib.sha256(b"hello").hexdigest()
+
+
+# -- of a trace: parts
+
+
+def in_parts(folder: Path, count: int = 60) -> tuple[Recording, list[bytes]]:
+    """A session of 50 kB frames in parts of 1 MiB."""
+    recording = recorded(folder / f"x{SUFFIX}", max_size=MB)
+    recording.response(Response(2, 101))
+    payloads = [os.urandom(50_000) for _ in range(count)]
+    for number, payload in enumerate(payloads):
+        recording.data(number + 3, True, Frame(Opcode.BINARY, payload, mask=b"abcd").serialize())
+    close = Frame(Opcode.CLOSE, Close(1000).serialize())
+    recording.data(count + 3, True, replace(close, mask=b"abcd").serialize())
+    recording.data(count + 4, False, close.serialize())
+    recording.end(count + 5)
+    return recording, payloads
+
+
+def test_parts_read_as_one(tmp_path: Path) -> None:
+    recording, payloads = in_parts(tmp_path)
+    assert [path.name for path in recording.paths] == [
+        f"x{SUFFIX}",
+        *(f"x.part{n}{SUFFIX}" for n in range(2, len(recording.paths) + 1)),
+    ]
+    assert len(recording.paths) >= 4
+    assert all(path.stat().st_size <= MB for path in recording.paths)
+    assert all(path.stat().st_mode & 0o777 == 0o600 for path in recording.paths)
+    assert recording.size == sum(path.stat().st_size for path in recording.paths)
+    with TraceReader(recording.path) as reader:
+        records = list(reader)
+        assert reader.losses == []
+        assert reader.ended
+        assert list(reader) == records  # it can be read again
+        assert reader.last() == records[-1]
+    assert [r.payload for r in records if isinstance(r, FrameRecord)][: len(payloads)] == payloads
+    for kind in (Start, Request, Response, End):
+        assert sum(isinstance(record, kind) for record in records) == 1
+    end = records[-1]
+    assert isinstance(end, End)
+    assert end.parts == len(recording.paths)
+    assert end.complete
+    assert Session.read(recording.path).complete
+    assert Session.glance(recording.path).end == end
+
+
+def test_packed_parts_read_the_same(tmp_path: Path) -> None:
+    recording, _ = in_parts(tmp_path)
+    before = list(TraceReader(recording.path))
+    done = [compact(path) for path in recording.paths]
+    with TraceReader(recording.path) as reader:
+        assert list(reader) == before
+        assert reader.losses == []
+    assert len(done) == len(recording.paths)
+
+
+def test_a_later_part_alone_is_read_and_says_so(tmp_path: Path) -> None:
+    recording, payloads = in_parts(tmp_path)
+    alone = tmp_path / "alone"
+    alone.mkdir()
+    last = Path(shutil.copy(recording.paths[-1], alone))
+    session = Session.read(last)
+    assert session.request is not None
+    assert session.response is not None
+    assert session.id == recording.session.id
+    assert 0 < session.frame_count < len(payloads)
+    [loss] = session.losses
+    assert f"the parts before it are not read with it: x{SUFFIX}" in str(loss)
+    assert not session.complete
+    with TraceReader(last) as reader:
+        start = next(iter(reader))
+    assert isinstance(start, Start)
+    assert start.part == len(recording.paths)
+
+
+@pytest.mark.parametrize("gone", [2, 3])
+def test_a_missing_part_in_the_middle_is_a_loss(gone: int, tmp_path: Path) -> None:
+    recording, payloads = in_parts(tmp_path)
+    lost = len(frames_of_one(recording.paths[gone - 1], tmp_path))
+    recording.paths[gone - 1].unlink()
+    session = Session.read(recording.path)
+    assert [loss.reason for loss in session.losses] == [f"x.part{gone}{SUFFIX} is missing"]
+    assert session.frame_count == len(payloads) + 2 - lost
+    assert session.end is not None
+    assert not session.complete
+
+
+def frames_of_one(part: Path, folder: Path) -> list[FrameRecord]:
+    """The frames in a part and in no other."""
+    alone = folder / "one"
+    alone.mkdir()
+    return frames_of(Path(shutil.copy(part, alone)))
+
+
+def test_the_missing_end_is_a_loss(tmp_path: Path) -> None:
+    recording, _ = in_parts(tmp_path)
+    for path in recording.paths[2:]:
+        path.unlink()
+    with TraceReader(recording.path) as reader:
+        assert len(list(reader)) > 20
+        assert [(loss.reason, loss.part, loss.at_end) for loss in reader.losses] == [
+            (f"x.part3{SUFFIX} is missing", 2, True)
+        ]
+        assert not reader.ended
+        assert reader.last() is None
+
+
+def test_a_part_of_another_session_is_not_taken_for_one(tmp_path: Path) -> None:
+    recording, _ = in_parts(tmp_path)
+    other = tmp_path / "other"
+    other.mkdir()
+    wrong, _ = in_parts(other)
+    shutil.copy(wrong.paths[1], recording.paths[1])
+    of_wrong = {frame.payload for frame in frames_of(wrong.path)} - {Close(1000).serialize()}
+    session = Session.read(recording.path)
+    assert any("another session" in loss.reason for loss in session.losses)
+    assert not of_wrong & {frame.payload for frame in frames_of(recording.path)}
+
+
+def test_damage_is_told_with_its_part(tmp_path: Path) -> None:
+    recording, payloads = in_parts(tmp_path)
+    data = bytearray(recording.paths[1].read_bytes())
+    data[len(data) // 2] ^= 1
+    recording.paths[1].write_bytes(data)
+    session = Session.read(recording.path)
+    assert session.losses
+    assert all(str(loss).startswith("part 2, ") for loss in session.losses)
+    assert len(payloads) - 10 < session.frame_count < len(payloads) + 2
+
+
+def test_a_crash_between_two_parts_loses_nothing(tmp_path: Path) -> None:
+    """The next part is there, and the one before was not closed yet."""
+    recording, payloads = in_parts(tmp_path)
+    data = recording.path.read_bytes()
+    recording.path.write_bytes(data[: _seek_table_of(data)])
+    session = Session.read(recording.path)
+    assert session.frame_count == len(payloads) + 2
+    assert session.losses == []
+
+
+def _seek_table_of(data: bytes) -> int:
+    return data.rindex(b"\x5e\x2a\x4d\x18")
+
+
+@settings(max_examples=20)
+@given(st.lists(st.integers(0, 60_000), max_size=60), st.randoms(use_true_random=False))
+def test_rotated_or_not_the_records_are_the_same(
+    tmp_path_factory: pytest.TempPathFactory, sizes: list[int], rnd: object
+) -> None:
+    folder = tmp_path_factory.mktemp("rotated")
+    start = new_start(Clock(0, 0))
+    read: list[list[Record]] = []
+    payloads = [os.urandom(size) for size in sizes]
+    for name, limit in (("one", None), ("many", 300_000)):
+        recording = Recording(folder / f"{name}{SUFFIX}", start, max_size=limit)
+        for number, payload in enumerate(payloads):
+            recording.data(number, True, Frame(Opcode.BINARY, payload, mask=b"abcd").serialize())
+            if number % 7 == 0:
+                recording.flush()
+        recording.end(len(sizes))
+        with TraceReader(recording.path) as reader:
+            read.append(list(reader))
+            assert reader.losses == []
+    one, many = read
+    assert many[:-1] == one[:-1]
+    assert replace(many[-1], parts=None) == one[-1]  # type: ignore[type-var]
+
+
+def test_commands_show_one_session(tmp_path: Path) -> None:
+    recording, payloads = in_parts(tmp_path)
+    assert find_traces([str(tmp_path)]) == [recording.path]
+    assert find_traces([str(path) for path in recording.paths]) == [recording.path]
+    for paths in ([tmp_path], recording.paths):
+        done = CliRunner().invoke(cli, ["list", *map(str, paths), "--json"])
+        [entry] = json.loads(done.stdout)
+        assert entry["frames_sent"] == len(payloads) + 1
+        assert entry["complete"]
+        done = CliRunner().invoke(cli, ["explain", *map(str, paths), "--json"])
+        assert done.exit_code == 0, done.output
+        found = json.loads(done.stdout)
+        assert found["session"] if isinstance(found, dict) else len(found) == 1
+    done = CliRunner().invoke(cli, ["show", str(recording.path), "--json"])
+    shown = [json.loads(line) for line in done.stdout.splitlines()]
+    kinds = [record["kind"] for record in shown]
+    assert shown[-1]["parts"] == len(recording.paths)
+    assert kinds.count("frame") == len(payloads) + 2
+    assert kinds.count("start") == 1
+    recording.path.unlink()
+    assert find_traces([str(tmp_path)]) == [recording.paths[1]]
+
+
+def test_a_name_that_only_looks_like_a_part(tmp_path: Path) -> None:
+    path = tmp_path / f"x.part1{SUFFIX}"
+    recorded(path).end(2)
+    assert Session.read(path).losses == []
+    (tmp_path / f"y{SUFFIX}").write_bytes(b"no trace")
+    shutil.copy(path, tmp_path / f"y.part2{SUFFIX}")
+    with TraceReader(tmp_path / f"y{SUFFIX}") as reader:
+        assert list(reader)  # nothing of the first part can be read, the second is whole
+        assert {loss.part for loss in reader.losses} == {1}
+    (tmp_path / f"y.part2{SUFFIX}").unlink()
+    with TraceReader(tmp_path / f"y{SUFFIX}") as reader, pytest.raises(NotATrace):
+        list(reader)
+
+
+def test_where_no_part_can_be_begun_the_file_is_used_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recording = recorded(tmp_path / f"x{SUFFIX}", max_size=MB)
+    monkeypatch.setattr("wsproxy.recording.output.part_path", lambda *_: tmp_path / ("x" * 300))
+    for number in range(60):
+        data = Frame(Opcode.BINARY, os.urandom(50_000), mask=b"abcd").serialize()
+        recording.data(number, True, data)
+    assert recording.fault is not None
+    recording.end(100)
+    assert recording.paths == [recording.path]
+    frames, missing, session = counted(recording.path)
+    assert (frames, missing) == (60, 0)
+    assert session.complete
+
+
+def test_a_long_session_is_recorded_in_parts(tmp_path: Path) -> None:
+    with lab(tmp_path / "out", tmp_path / "conf", Keeping(max_size=MB)) as at:
+        call = at.call()
+        call.talk(size=40_000, times=50)
+        call.hang_up()
+        recording = at.next()
+    assert len(recording.paths) >= 3
+    frames, missing, session = counted(recording.path)
+    assert (frames, missing) == (call.frames, 0)
+    assert session.complete
+    assert session.sent.size == len(call.app.sent)
+    assert session.received.size == len(call.app.received)
+    sent = [f.frame.serialize() for f in frames_of(recording.path) if f.from_client]
+    assert b"".join(sent) == bytes(call.app.sent)
+
+
+# -- of a folder
+
+
+def finished(folder: Path, number: int, size: int, **start: object) -> Path:
+    """A recorded trace of about so many bytes; the higher the number, the younger."""
+    begun = new_start(Clock(number * 10**9, 0), **{"mitmproxy": "12", **start})
+    recording = Recording(trace_path(folder, begun), begun, max_size=MB)
+    while recording.size < size:
+        recording.message(1, True, Opcode.BINARY, os.urandom(20_000))
+        recording.flush()
+    recording.end(2)
+    return recording.path
+
+
+@pytest.fixture
+def said(caplog: pytest.LogCaptureFixture) -> Callable[[], list[str]]:
+    caplog.set_level(logging.INFO, "wsproxy")
+    return lambda: [record.getMessage() for record in caplog.records]
+
+
+def test_the_oldest_finished_traces_go(tmp_path: Path, said: Callable[[], list[str]]) -> None:
+    paths = [finished(tmp_path, number, 100_000) for number in range(10)]
+    limit = FolderLimit(tmp_path, 650_000)
+    limit.check([])
+    assert [path.exists() for path in paths] == [False] * 5 + [True] * 5
+    [line] = said()
+    assert "removed the 5 oldest finished traces" in line
+
+
+def test_all_parts_of_a_trace_go(tmp_path: Path) -> None:
+    old, young = finished(tmp_path, 1, 2_500_000), finished(tmp_path, 2, 100_000)
+    assert len(list(tmp_path.iterdir())) > 3
+    FolderLimit(tmp_path, 1_000_000).check([])
+    assert list(tmp_path.iterdir()) == [young]
+    assert not old.exists()
+
+
+def test_nothing_goes_that_is_open_unfinished_or_not_a_recorders(
+    tmp_path: Path, said: Callable[[], list[str]]
+) -> None:
+    live_start = new_start(Clock(1, 0), mitmproxy="12")
+    live = Recording(trace_path(tmp_path, live_start), live_start)
+    live.message(1, True, Opcode.BINARY, os.urandom(100_000))
+    live.flush()
+    cut = finished(tmp_path, 2, 100_000)
+    cut.write_bytes(cut.read_bytes()[:-50])
+    replayed = finished(tmp_path, 3, 100_000, mitmproxy=None, mode="replay-client")
+    named = finished(tmp_path, 4, 100_000).rename(tmp_path / f"my-favourite{SUFFIX}")
+    wrong = finished(tmp_path, 5, 100_000)
+    wrong = wrong.rename(tmp_path / wrong.name.replace(session_in(wrong.name) or "", "0" * 8))
+    notes = tmp_path / "notes.txt"
+    notes.write_bytes(bytes(100_000))
+    below = tmp_path / "below"
+    below.mkdir()
+    deep = finished(below, 6, 100_000)
+    link = tmp_path / finished(below, 7, 100_000).name
+    link.symlink_to(below / link.name)
+    last = finished(tmp_path, 8, 100_000)
+    limit = FolderLimit(tmp_path, 300_000)
+    limit.check([live])
+    kept = [live.path, cut, replayed, named, wrong, notes, deep, link]
+    assert all(path.exists() for path in kept)
+    assert not last.exists()
+    limit.ended(live, [])
+    assert [line for line in said() if "none that is left is finished" in line]
+    assert live.path.exists()
+    live.end(2)
+    limit.ended(live, [])
+    assert not live.path.exists()
+
+
+def test_an_open_trace_of_another_recorder_stays(tmp_path: Path) -> None:
+    """Its file is held; it may even look finished for a moment."""
+    path = finished(tmp_path, 1, 500_000)
+    with path.open("rb") as file:
+        assert hold(file.fileno())
+        FolderLimit(tmp_path, 100_000).check([])
+        assert path.exists()
+    FolderLimit(tmp_path, 100_000).check([])
+    assert not path.exists()
+
+
+def test_the_folder_is_not_listed_for_every_session(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed = 0
+    real = os.scandir
+
+    def scandir(path: Path) -> object:
+        nonlocal listed
+        listed += 1
+        return real(path)
+
+    monkeypatch.setattr(folder_module.os, "scandir", scandir)
+    limit = FolderLimit(tmp_path, 2_000_000)
+    limit.check([])
+    for number in range(100):
+        start = new_start(Clock(number * 10**9, 0), mitmproxy="12")
+        recording = Recording(trace_path(tmp_path, start), start)
+        recording.message(1, True, Opcode.BINARY, os.urandom(40_000))
+        recording.end(2)
+        limit.ended(recording, [])
+        names = os.listdir(tmp_path)  # noqa: PTH208  # pathlib asks os.scandir
+        assert sum((tmp_path / name).stat().st_size for name in names) <= 2_000_000
+    # 4 MB have come; each batch makes room for 200 kB, which is 5 sessions.
+    assert 1 < listed <= 15
+
+
+def test_a_folder_that_somebody_else_empties(tmp_path: Path) -> None:
+    """The account says that there is too much, and the folder says that there is not."""
+    limit = FolderLimit(tmp_path, 1_000_000)
+    limit.check([])
+    for number in range(4):
+        start = new_start(Clock(number * 10**9, 0), mitmproxy="12")
+        recording = Recording(trace_path(tmp_path, start), start)
+        recording.message(1, True, Opcode.BINARY, os.urandom(300_000))
+        recording.end(2)
+        if number < 3:
+            limit.ended(recording, [])
+            recording.path.unlink()
+    limit.ended(recording, [])
+    assert recording.path.exists()
+
+
+def test_a_folder_that_is_gone_is_no_error(tmp_path: Path, said: Callable[[], list[str]]) -> None:
+    FolderLimit(tmp_path / "none", 1_000_000).check([])
+    assert "cannot list" in said()[0]
+
+
+def test_a_recorder_keeps_its_folder_under_the_limit(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with lab(out, tmp_path / "conf", Keeping(max_folder=MB)) as at:
+        running = at.call()
+        running.talk(size=20_000)
+        for _ in range(8):
+            call = at.call()
+            call.talk(size=40_000, times=3)  # 240 kB
+            call.hang_up()
+            at.next()
+        running.hang_up()
+        path = at.next().path
+    assert counted(path)[:2] == (running.frames, 0)  # the oldest, and open all the time
+    left = [each for each in out.iterdir() if each.suffix == SUFFIX]
+    assert sum(each.stat().st_size for each in left) <= MB
+    assert len(left) > 2
+
+
+def test_part_names() -> None:
+    first = Path("a/x.wstrace")
+    assert parts_module.part_path(first, 1) == first
+    assert parts_module.part_path(first, 12) == Path("a/x.part12.wstrace")
+    for number in (2, 99, 99_999):
+        assert parts_module.part_of(parts_module.part_path(first, number)) == (first, number)
+    for name in ("x", "x.part1", "x.part0", "x.part02", "x.part1000000", "x.part-2", ".part2"):
+        path = Path(f"{name}.wstrace")
+        assert parts_module.part_of(path) == (path, 1)
+
+
+def test_gaps_survive_a_rotation(tmp_path: Path) -> None:
+    recording = recorded(tmp_path / f"x{SUFFIX}", max_size=MB)
+    for number in range(60):
+        recording.message(number, True, Opcode.BINARY, os.urandom(50_000))
+        if number % 20 == 0:
+            recording.add(Gap(number, number, "a test", 1))
+    recording.end(100)
+    assert len(Session.read(recording.path).gaps) == 3
