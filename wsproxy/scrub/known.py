@@ -126,6 +126,11 @@ class Known:
         paths = (*api.transcripts, api.vocabulary.text) if api else ()
         return frozenset(plain_name(path.rpartition(".")[2]) for path in paths if path)
 
+    @cached_property
+    def _secrets(self) -> frozenset[str]:
+        credentials = self._catalog.credentials
+        return frozenset(map(plain_name, (*credentials.message_fields, *credentials.query)))
+
     def is_said(self, name: str) -> bool:
         """Whether what a field of this name holds may be somebody's words."""
         plain = plain_name(name)
@@ -145,7 +150,7 @@ class Known:
 
     def keeps(self, name: str, value: str) -> bool:
         """Whether a field's text may stay: it is a word of the API, a figure, or a time."""
-        if self.is_said(name):
+        if self.is_said(name) or plain_name(name) in self._secrets:
             return not value.strip()
         if value.lower() in _LITERALS or _FIGURE.fullmatch(value) or TIME.fullmatch(value):
             return True
