@@ -31,6 +31,7 @@ tests-newer: $(READY)
 bench: $(READY)  ## side by side with bare mitmproxy and a plain relay; reading a long trace; how late replay is
 	$(BIN)/python -m benchmarks
 	$(BIN)/python -m benchmarks.explain
+	$(BIN)/python -m benchmarks.size
 	$(BIN)/python -m benchmarks.replay
 
 soak: $(READY)  ## the slow end of the tests; then fuzzing

@@ -429,7 +429,7 @@ class Recorder:
                     self._end(session, recording, t_ns)
                 else:
                     self._tell(session, Session())
-            case _ if recording is not None:
+            case _ if recording is not None and not isinstance(content, bytes):
                 self._add(recording, content)
         return size
 
