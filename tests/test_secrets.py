@@ -43,7 +43,7 @@ from wsproxy.catalog import Provider
 from wsproxy.redact import PLACEHOLDER
 from wsproxy.session import Session
 from wsproxy.trace import Bytes, FrameRecord, TraceReader
-from wsproxy.wire import Close
+from wsproxy.wire import Close, FrameParser, Garbage, Opcode
 
 KNOWN = catalog.load()
 PROVIDERS = [each for each in KNOWN.providers if each.id != "traffic"]
@@ -225,11 +225,11 @@ def echo(answer: int) -> Callable[[Peer], None]:
 
 def split_frames(data: bytes) -> tuple[list[tuple[int, bytes]], bytes]:
     """Whole messages of a client, fragments put together."""
-    from wsproxy.wire import FrameParser, Opcode  # noqa: PLC0415
-
     out: list[tuple[int, bytes]] = []
     opcode, content = 0, b""
     for each in FrameParser().feed(data):
+        if isinstance(each, Garbage):
+            continue
         if each.opcode == Opcode.CLOSE:
             out.append((8, each.payload))
             continue
@@ -270,3 +270,144 @@ def test_no_planted_credential_is_found(
 def around(text: bytes, word: bytes) -> bytes:
     at = text.find(word)
     return text[max(0, at - 60) : at + 60]
+
+
+def one_session(
+    proxy: Proxy, server: Callable[[Peer], None], *frames: bytes, head: str = ""
+) -> Path:
+    """The trace of a session in which a client sends frames until the server has enough."""
+    with serving(server) as port:
+        peer = proxy.connect(port, tls=False)
+        peer.send_head(upgrade("/transcribe-websocket", "127.0.0.1", *([head] if head else [])))
+        peer.read_head()
+        peer.send(*frames)
+        peer.eof()
+        peer.until_end()
+        peer.close()
+    return proxy.trace()
+
+
+def taker(*extensions: str) -> Callable[[Peer], None]:
+    """Accepts, and takes whatever comes."""
+
+    def serve(peer: Peer) -> None:
+        peer.read_head()
+        peer.send_head(accepted(*extensions))
+        peer.until_end()
+        peer.eof()
+
+    return serve
+
+
+KEY = b'{"api_key": "s3cr3t-in-a-message-01", "model": "nova"}'
+DEFLATE = "Sec-WebSocket-Extensions: permessage-deflate"
+
+
+def test_it_is_found_when_nothing_is_taken_out(
+    proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(capture_recorder, "Guard", lambda redact: lambda record: record)
+    planted = Planted()
+    with serving(echo(101)) as server:
+        talk(proxy, planted, PROVIDERS[0], server, tls=False)
+        path = proxy.trace()
+    assert len(planted.found_in(decompressed(path))) > 20
+    assert len(planted.found_in(printed(path))) > 20
+
+
+def test_a_compressed_message(proxy: Proxy) -> None:
+    deflated = Deflater().message(KEY)
+    sent = frame(TEXT, deflated, rsv=4, mask=MASK)
+    path = one_session(proxy, taker(DEFLATE), sent, head=DEFLATE)
+    content = decompressed(path)
+    assert b"s3cr3t" not in content
+    [record] = [each for each in TraceReader(path) if isinstance(each, FrameRecord)]
+    assert record.payload == b'{"api_key": "REDACTED", "model": "nova"}'
+    assert record.wire_length == len(sent)
+    assert record.redacted is not None
+    assert record.redacted[0]["length"] == len("s3cr3t-in-a-message-01")
+
+
+def test_a_compressed_message_that_cannot_be_read_is_its_length(proxy: Proxy) -> None:
+    damaged = Deflater().message(KEY)[:-9] + b"\xff" * 9
+    path = one_session(proxy, taker(DEFLATE), frame(TEXT, damaged, rsv=4, mask=MASK), head=DEFLATE)
+    [record] = [each for each in TraceReader(path) if isinstance(each, FrameRecord)]
+    assert record.deflated
+    assert (record.payload, record.cut) == (b"", len(damaged))
+    assert record.redacted == [
+        {"where": "message", "name": "", "length": len(damaged), "why": "unreadable"}
+    ]
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        frame(TEXT, KEY, mask=MASK)[:-3],
+        frame(TEXT, KEY, mask=MASK)[:-25],
+        frame(0x3, KEY, mask=MASK),
+        b"\x81\xff\xff" + b"\x00" * 7 + frame(TEXT, KEY, mask=MASK),
+        b"HTTP/1.1 400 Bad Request\r\n\r\n" + KEY,
+    ],
+    ids=["unfinished", "begun", "reserved", "lost", "text"],
+)
+def test_bytes_that_are_no_frame(proxy: Proxy, sent: bytes) -> None:
+    path = one_session(proxy, taker(), sent)
+    kept = b"".join(each.data for each in TraceReader(path) if isinstance(each, Bytes))
+    assert len(kept) == len(sent)
+    # By the mask that was used, and under the other three turns of it.
+    for turn in range(4):
+        key = (MASK[turn:] + MASK[:turn]) * (len(kept) // 4 + 1)
+        clear = bytes(a ^ b for a, b in zip(kept, key, strict=False))
+        assert b"s3cr" not in clear
+    assert b"s3cr" not in kept
+
+
+def test_the_key_of_a_replay_is_not_in_its_trace(
+    proxy: Proxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither where the server repeats it: in a header, in a message, in a close reason."""
+    recorded = one_session(proxy, echo(101), frame(TEXT, KEY, mask=MASK), close(1000, mask=MASK))
+    key = "s3cr3t-of-the-user-77"
+    command = importlib.import_module("wsproxy.cli.replay").command
+    monkeypatch.setenv("SONIOX_API_KEY", key)
+    said: list[str] = []
+
+    def serve(peer: Peer) -> None:
+        said.append(peer.read_head().decode())
+        peer.send_head(accepted(f"X-Seen: {key}"))
+        while not (frames := split_frames(bytes(peer.received))[0]):
+            peer.until(len(peer.received) + 1)
+        said.append(frames[0][1].decode())
+        peer.send(frame(TEXT, frames[0][1]), close(1008, b"bad " + key.encode()))
+        peer.until_end()
+        peer.eof()
+
+    with serving(serve) as port:
+        arguments = ["client", str(recorded), "--to", f"ws://127.0.0.1:{port}"]
+        arguments += ["--out", str(tmp_path / "new"), "--field", f"api_key={key}"]
+        done = CliRunner().invoke(command, arguments)
+    assert key in said[1], done.output
+    [path] = (tmp_path / "new").glob("*.wstrace")
+    assert key.encode() not in decompressed(path)
+    assert key not in done.output
+    session = Session.read(path)
+    assert session.response_header("X-Seen") == PLACEHOLDER
+    assert session.close is not None
+    assert str(Close(session.close.code, session.close.reason)) == f"1008 bad {PLACEHOLDER}"
+
+
+def test_what_a_rule_found_is_told(proxy: Proxy) -> None:
+    path = one_session(
+        proxy,
+        taker(),
+        frame(TEXT, b'{"acme_secret": "abc-123"}', mask=MASK),
+        head="X-Acme-Key: a1B2c3D4e5F6g7H8",
+    )
+    expected = [
+        "header X-Acme-Key (its name says so)",
+        "message acme_secret (its name says so)",
+    ]
+    assert Session.read(path).by_rule == expected
+    command = importlib.import_module("wsproxy.cli.list").command
+    [entry] = json.loads(CliRunner().invoke(command, [str(path), "--json"]).output)
+    assert entry["taken_by_rule"] == expected

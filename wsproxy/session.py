@@ -11,10 +11,10 @@ import os
 from array import array
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import chain, compress, islice
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from wsproxy.errors import LimitExceeded
 from wsproxy.trace import (
@@ -44,6 +44,12 @@ KEPT_NOTABLE = 64  # messages kept between those, of each direction, if they loo
 KEPT_BINARIES = 8  # binary messages kept from the beginning of a direction, and from its end
 KEPT_BINARY = 4 << 10  # bytes kept of a binary message
 KEPT_AUDIO = 64 << 10  # bytes kept from the beginning of each direction's binary messages
+# By which rule a credential was found that no catalog names the place of.
+_BY_RULE = {
+    "name": "its name says so",
+    "shape": "looks like a key",
+    "entropy": "looks random",
+}
 KEPT_RECORDS = 100  # kept of each kind that is rare: closes, failures, gaps, findings
 KEPT_BROKEN = 1000  # frames kept that broke a rule
 KEPT_RULE = 200  # characters kept of such a rule
@@ -259,6 +265,7 @@ class Session:
         self._messages = tuple(_Ends(KEPT_MESSAGES, _reports_failure) for _ in range(2))
         self._binaries = tuple(_Ends(KEPT_BINARIES, _is_like_json) for _ in range(2))
         # The message at hand of each direction.
+        self._by_rule: dict[str, None] = {}
         self._open: list[_Open | None] = [None, None]
 
     @classmethod
@@ -314,8 +321,10 @@ class Session:
                 self.start = record
             case Request():
                 self.request = record
+                self._add_taken(record.redacted)
             case Response():
                 self.response = record
+                self._add_taken(record.redacted)
             case Eof():
                 self._add_eof(record)
             case Failure():
@@ -327,9 +336,18 @@ class Session:
             case End():
                 self.end = record
 
+    def _add_taken(self, entries: Iterable[Mapping[str, Any]]) -> None:
+        for entry in entries:
+            why = _BY_RULE.get(str(entry.get("why")))
+            if why is not None and len(self._by_rule) < KEPT_RECORDS:
+                name = f"{entry.get('where')} {entry.get('name')}"[:KEPT_RULE].strip()
+                self._by_rule[f"{name} ({why})"] = None
+
     def _add_frame(self, frame: FrameRecord) -> None:
         # Plain numbers for opcodes: every frame of every session comes through here.
         opcode, payload, from_client = frame.opcode, frame.payload, frame.from_client
+        if frame.redacted is not None:
+            self._add_taken(frame.redacted)
         length = len(payload) + frame.cut
         self._times.append(frame.t_ns)
         self._lengths.append(length)
@@ -416,6 +434,13 @@ class Session:
     def complete(self) -> bool:
         """Whether everything that happened is in the trace."""
         return self.end is not None and self.end.complete and not self.gaps and not self.losses
+
+    @property
+    def by_rule(self) -> list[str]:
+        """Where credentials were that no catalog names the place of, and what gave them away."""
+        if self.end is not None and self.end.by_rule is not None:
+            return self.end.by_rule
+        return list(self._by_rule)
 
     @property
     def frame_count(self) -> int:

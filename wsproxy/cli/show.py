@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.text import Text
 
 from wsproxy.errors import UsageError
 from wsproxy.report import jsonform
@@ -128,12 +126,9 @@ def command(
     )
     with TraceReader(trace) as reader:
         lines = _json_lines(reader, choice) if as_json else _lines(reader, choice, full)
-        console = Console(highlight=False, soft_wrap=True)
         for count, line in enumerate(lines, 1):
-            if as_json:
-                click.echo(line)
-            else:
-                console.print(Text(line))
+            # Without styles or wrapping there is nothing for rich to do, which takes its time.
+            click.echo(line)
             if limit is not None and count >= limit:
                 return
         for loss in reader.losses:
@@ -210,6 +205,9 @@ def _frame(frame: FrameRecord, limit: int | None) -> str:
     marks = "" if frame.fin else " (more follows)"
     if frame.broken_rule:
         marks += f" (breaks a rule: {safe(frame.broken_rule)})"
+    if frame.redacted:
+        taken = dict.fromkeys(str(entry.get("name") or "a key") for entry in frame.redacted)
+        marks += f" (taken out: {safe(', '.join(taken))})"
     if frame.cut:
         marks += f" ({size(frame.cut)} more not kept)"
     length = len(frame.payload) + frame.cut
