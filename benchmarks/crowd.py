@@ -57,6 +57,11 @@ class Settings:
     longest: float
     ramp: float
 
+    @property
+    def ramp_seconds(self) -> float:
+        """Until all sessions are up."""
+        return self.sessions / self.ramp
+
 
 class Histogram:
     """Counts of durations in steps of 2^15 ns (33 µs), so that taking one costs next to nothing."""

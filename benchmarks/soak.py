@@ -116,6 +116,7 @@ class Soak:
         self._report = report
         self._found = Found()
         self._samples: list[Sample] = []
+        self._warm = 0  # samples before the sessions were as old as they get
         self._stop = threading.Event()
         self._why = "time"
         self._started = time.monotonic()
@@ -136,13 +137,15 @@ class Soak:
         self._listen(tally)
         self._watch(crowd, tally)
         print("ending the sessions", flush=True)
-        assert crowd.stdin and tally.stdin
-        crowd.stdin.close()
-        crowd.wait(3 * SETTLING)
-        self._listeners[0].join()
-        tally.stdin.close()
-        tally.wait(3 * SETTLING)
-        self._listeners[1].join()
+        for process, listener in zip((crowd, tally), self._listeners, strict=True):
+            assert process.stdin
+            process.stdin.close()
+            try:
+                process.wait(3 * SETTLING)
+            except subprocess.TimeoutExpired:
+                self._why += f", and {process.args[5]} did not end"  # type: ignore[index]
+                process.kill()
+            listener.join()
         self._settle()
         self._write()
         return self.good
@@ -186,10 +189,15 @@ class Soak:
         self._listeners[-1].start()
 
     def _watch(self, *processes: subprocess.Popen[str]) -> None:
-        ramp = self._settings.sessions / self._settings.ramp
-        until = time.monotonic() + ramp + self._seconds
-        self._stop.wait(ramp)
+        """Sample until the time is over; what counts begins after the warm-up."""
+        warm_at = time.monotonic() + self._settings.ramp_seconds + self._settings.longest
+        until = warm_at + self._seconds
+        self._stop.wait(self._settings.ramp_seconds)
         while not self._stop.is_set() and time.monotonic() < until:
+            if not self._warm and time.monotonic() >= warm_at:
+                self._warm = len(self._samples)
+                for each in (self._found.proxied, self._found.direct, self._found.late):
+                    each.clear()
             self._samples.append(self._sample())
             if any(process.poll() is not None for process in processes):
                 self.stop("a process of the benchmark has ended")
@@ -198,7 +206,8 @@ class Soak:
             if len(self._samples) % round(60 / SAMPLE_EVERY) == 1:
                 self._say()
                 self._write()
-            self._stop.wait(min(SAMPLE_EVERY, max(0.0, until - time.monotonic())))
+            next_at = warm_at if not self._warm and time.monotonic() < warm_at else until
+            self._stop.wait(min(SAMPLE_EVERY, max(0.0, next_at - time.monotonic())))
         self._samples.append(self._sample())
 
     def _settle(self) -> None:
@@ -252,6 +261,7 @@ class Soak:
         text = report(
             self._settings,
             self._samples,
+            self._warm,
             self._found,
             self._before,
             self._after,
@@ -282,6 +292,7 @@ def percentile(counts: Counter[int], part: float) -> float:
 def report(
     settings: Settings,
     samples: list[Sample],
+    warm: int,
     found: Found,
     before: Sample | None,
     after: Sample | None,
@@ -289,11 +300,12 @@ def report(
 ) -> str:
     if not samples or before is None:
         return "# Soak\n\nIt was stopped before all sessions were up.\n"
-    third = max(1, len(samples) // 3)
-    first = mean(s.rss for s in samples[:third])
-    last = mean(s.rss for s in samples[-third:])
-    minutes = (samples[-1].at - samples[0].at) / 60
-    cpu = samples[-1].cpu - samples[0].cpu
+    counted = samples[warm:]
+    third = max(1, len(counted) // 3)
+    first = mean(s.rss for s in counted[:third])
+    last = mean(s.rss for s in counted[-third:])
+    minutes = (counted[-1].at - counted[0].at) / 60
+    cpu = counted[-1].cpu - counted[0].cpu
     late = {
         name: [percentile(getattr(found, name), part) for part in (0.5, 0.99, 0.999)]
         for name in ("direct", "proxied", "late")
@@ -304,7 +316,8 @@ def report(
         f"{settings.sessions} sessions at a time of {settings.shortest:g} to "
         f"{settings.longest:g} s, "
         f"{settings.size} bytes every {settings.every * 1000:g} ms up and a result a second down, "
-        f"ws, for {minutes:.1f} minutes after all were up; ended by: {why}."
+        f"ws, for {minutes:.1f} minutes "
+        f"{'after' if warm else 'of'} a warm-up as long as the longest session; ended by: {why}."
     )
     lines = [
         "# Soak",
