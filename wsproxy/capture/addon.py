@@ -18,7 +18,7 @@ from pathlib import Path
 
 from mitmproxy import ctx, exceptions, http, tls
 from mitmproxy.addonmanager import Loader
-from mitmproxy.connection import Client, ConnectionState
+from mitmproxy.connection import Client, ConnectionState, Server
 from mitmproxy.proxy import server_hooks
 from mitmproxy.version import VERSION as MITMPROXY_VERSION
 
@@ -31,14 +31,13 @@ from wsproxy.session import Session
 from wsproxy.trace import Failure, Finding, Request, Response
 from wsproxy.wire import Close, Opcode, is_upgrade
 
-from . import failure, layer
+from . import body, failure, layer
 from .keeping import BadLimit, Keeping
 from .recorder import LiveSession, Recorder
 
 logger = logging.getLogger(__name__)
 
 MAX_ENDPOINTS = 10_000  # whose failed attempts in a row are counted
-MAX_BODY = 64 << 10  # bytes kept of the body of a refusal or of a plain HTTP exchange
 
 REFUSAL = (
     "wsproxy cannot write a trace of this session and was told to let none pass unrecorded "
@@ -65,7 +64,7 @@ class Record:
         self._on_end = on_end
         self._recorder: Recorder | None = None
         self._live: dict[str, LiveSession] = {}  # by flow id
-        self._busy: dict[str, int] = {}  # sessions by client connection id
+        self._busy: dict[str, set[str]] = {}  # flow ids by client connection id
         self._attempts: dict[tuple[str, str], int] = {}  # failed ones in a row, by endpoint
         self._hosts: list[re.Pattern[str]] = []
         self._catalog = catalog.load()
@@ -182,9 +181,16 @@ class Record:
                 return
             session = self._begin(flow)
             if session is not None and not await session.may_begin():
-                self._forget(flow)
+                self._forget(flow.id, flow.client_conn)
                 session.refuse()
                 _refuse(flow)
+        elif self._wire:
+            body.let_through(flow.request)
+
+    def responseheaders(self, flow: http.HTTPFlow) -> None:
+        assert flow.response is not None
+        if self._wire and flow.response.status_code != 101 and _REFUSED_HERE not in flow.metadata:
+            body.let_through(flow.response)
 
     def response(self, flow: http.HTTPFlow) -> None:
         assert flow.response is not None
@@ -264,6 +270,21 @@ class Record:
         since = data.server.timestamp_start or time.time()
         self._made_up(data.client, host, port, failure.of_connect(data.server.error or "", since))
 
+    def server_connect(self, data: server_hooks.ServerConnectionHookData) -> None:
+        layer.on_crash(lambda: self._reset_at_once(data.client, data.server))
+
+    def _reset_at_once(self, client: Client, server: Server) -> None:
+        message = "the server reset the connection as soon as it was made"
+        cause = failure.Cause("connect", False, message)
+        waiting = [i for i in self._busy.get(client.id, ()) if not self._live[i].attached]
+        for flow_id in waiting:
+            session = self._forget(flow_id, client)
+            session.add(cause.at(session.now()))
+            session.end()
+        if not waiting and server.address is not None:
+            self._made_up(client, server.address[0], server.address[1], cause)
+        layer.disconnect(client)
+
     def client_disconnected(self, client: Client) -> None:
         """No hook tells of a request that has not come whole."""
         layer.close_leftovers(client)
@@ -294,7 +315,6 @@ class Record:
             scheme = "wss" if scheme == "https" else "ws"
         path = request.path.partition("?")[0]
         session = self._new_session(flow.client_conn, request.pretty_host, path, made_up=False)
-        body = None if upgrade else (request.raw_content or b"")[:MAX_BODY]
         session.add(
             Request(
                 session.now(),
@@ -305,11 +325,11 @@ class Record:
                 request.path,
                 request.http_version,
                 _lists(request.headers),
-                body,
+                None if upgrade else body.beginning(request)[0],
             )
         )
         self._live[flow.id] = session
-        self._busy[flow.client_conn.id] = self._busy.get(flow.client_conn.id, 0) + 1
+        self._busy.setdefault(flow.client_conn.id, set()).add(flow.id)
         return session
 
     def _new_session(self, client: Client, host: str, path: str, *, made_up: bool) -> LiveSession:
@@ -340,26 +360,25 @@ class Record:
         session.end()
 
     def _response(self, session: LiveSession, response: http.Response) -> Response:
-        body = _content(response) if response.status_code != 101 else None
+        content, size = body.beginning(response) if response.status_code != 101 else (None, 0)
         return Response(
             session.now(),
             response.status_code,
             response.reason,
             response.http_version,
             _lists(response.headers),
-            body[:MAX_BODY] if body is not None else None,
-            len(body or b""),
+            content,
+            size,
         )
 
     def _end(self, flow: http.HTTPFlow) -> None:
-        self._forget(flow).end()
+        self._forget(flow.id, flow.client_conn).end()
 
-    def _forget(self, flow: http.HTTPFlow) -> LiveSession:
-        client = flow.client_conn.id
-        self._busy[client] -= 1
-        if not self._busy[client]:
-            del self._busy[client]
-        return self._live.pop(flow.id)
+    def _forget(self, flow_id: str, client: Client) -> LiveSession:
+        self._busy[client.id].discard(flow_id)
+        if not self._busy[client.id]:
+            del self._busy[client.id]
+        return self._live.pop(flow_id)
 
     # -- what the layer and the recorder ask for
 
@@ -398,14 +417,6 @@ def _pairs(headers: http.Headers) -> list[tuple[str, str]]:
 
 def _lists(headers: http.Headers) -> list[list[str]]:
     return [[name, value] for name, value in headers.items(multi=True)]
-
-
-def _content(response: http.Response) -> bytes:
-    """The body of an answer, empty where it cannot be read: it may hold a credential."""
-    try:
-        return response.get_content(strict=True) or b""
-    except ValueError:
-        return b""
 
 
 def _refuse(flow: http.HTTPFlow) -> None:

@@ -1,0 +1,90 @@
+"""The beginning of HTTP bodies that stream by: kept as it is, decoded within a limit."""
+
+from __future__ import annotations
+
+import gzip
+import tracemalloc
+import zlib
+
+import brotli
+import pytest
+import zstandard
+from mitmproxy.http import Response
+
+from wsproxy.capture.body import MAX_BODY, beginning, let_through
+
+TEXT = b'{"err_code":"INVALID_AUTH"}'
+MIB = 1 << 20
+
+
+def raw_deflate(data: bytes) -> bytes:
+    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
+    return packer.compress(data) + packer.flush()
+
+
+ENCODED = {
+    "": bytes,
+    "gzip": gzip.compress,
+    "deflate": zlib.compress,
+    "br": brotli.compress,
+    "zstd": zstandard.compress,
+}
+
+
+def passed(data: bytes, encoding: str, pieces: int = 3) -> Response:
+    """An answer whose body has streamed by."""
+    response = Response.make(401)
+    if encoding:
+        response.headers["content-encoding"] = encoding
+    let_through(response)
+    assert callable(response.stream)
+    size = len(data) // pieces + 1
+    for at in range(0, len(data), size):
+        piece = data[at : at + size]
+        assert response.stream(piece) == piece
+    assert response.stream(b"") == b""
+    return response
+
+
+@pytest.mark.parametrize("encoding", ENCODED)
+def test_a_short_body_is_kept_decoded(encoding: str) -> None:
+    assert beginning(passed(ENCODED[encoding](TEXT), encoding)) == (TEXT, len(TEXT))
+
+
+def test_deflate_without_its_header_is_read() -> None:
+    assert beginning(passed(raw_deflate(TEXT), "deflate")) == (TEXT, len(TEXT))
+
+
+def test_of_a_long_body_the_beginning_is_kept_and_the_length() -> None:
+    data = bytes(range(256)) * 1000
+    assert beginning(passed(data, "")) == (data[:MAX_BODY], len(data))
+
+
+@pytest.mark.parametrize("encoding", [e for e in ENCODED if e])
+def test_a_bomb_costs_little(encoding: str) -> None:
+    """64 MiB of zeros, in a few kilobytes or less."""
+    bomb = ENCODED[encoding](bytes(64 * MIB))
+    response = passed(bomb, encoding)
+    tracemalloc.start()
+    body, size = beginning(response)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert body == bytes(MAX_BODY)
+    assert size == len(bomb)
+    assert most < 32 * MIB
+
+
+@pytest.mark.parametrize("encoding", [*(e for e in ENCODED if e), "unheard-of"])
+def test_what_cannot_be_decoded_is_left_out(encoding: str) -> None:
+    assert beginning(passed(b"\xff" + TEXT, encoding)) == (b"", len(TEXT) + 1)
+
+
+def test_a_body_that_was_cut_is_decoded_as_far_as_it_goes() -> None:
+    body, size = beginning(passed(gzip.compress(TEXT * 100)[:60], "gzip"))
+    assert (TEXT * 100).startswith(body)
+    assert body
+    assert size == len(body)
+
+
+def test_an_answer_of_the_proxys_own_did_not_stream() -> None:
+    assert beginning(Response.make(503, TEXT)) == (TEXT, len(TEXT))

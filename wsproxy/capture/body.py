@@ -1,0 +1,107 @@
+"""Bodies of HTTP exchanges: they stream by as they come, and their beginning is kept.
+
+Left to itself mitmproxy holds a body back until it is whole: an app that streams speech
+over HTTP would hear nothing until the end, and an upload would be in memory at once.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable
+
+import brotli  # type: ignore[import-untyped]  # mitmproxy's own
+import zstandard
+from mitmproxy import http
+
+MAX_BODY = 64 << 10  # bytes that are kept of a body
+
+_MAX_WINDOW = 8 << 20  # bytes, of a zstd stream (RFC 8878, section 3.1.1.1.2)
+_STEP = 16  # bytes of a Brotli stream (RFC 7932, section 9.2: a meta-block has 16 MiB at most)
+
+
+class Passing:
+    """Lets a body through unchanged; mitmproxy calls it with each piece, and at the end.
+
+    Attributes:
+        kept: its first MAX_BODY bytes, as they are on the wire.
+        size: bytes that have come.
+    """
+
+    def __init__(self) -> None:
+        self.kept = bytearray()
+        self.size = 0
+
+    def __call__(self, data: bytes) -> bytes:
+        self.size += len(data)
+        if len(self.kept) < MAX_BODY:
+            self.kept += data[: MAX_BODY - len(self.kept)]
+        return data
+
+
+def let_through(message: http.Message) -> None:
+    """Have a message's body stream by."""
+    message.stream = Passing()
+
+
+def beginning(message: http.Message) -> tuple[bytes, int]:
+    """The first MAX_BODY bytes of a body, decoded, and how long it is, bytes.
+
+    The length is that of the decoded body where all of it was kept, else what came on the
+    wire. What cannot be decoded is left out: it may hold a credential that is not found
+    in it.
+    """
+    passing = message.stream
+    if isinstance(passing, Passing):
+        raw, size = bytes(passing.kept), passing.size
+    else:  # mitmproxy's own answer, or kept for its UI
+        raw = message.raw_content or b""
+        size = len(raw)
+    content = _decoded(raw, message.headers.get("content-encoding", ""))
+    whole = size == len(raw) and len(content) <= MAX_BODY
+    return content[:MAX_BODY], len(content) if whole and content else size
+
+
+def _decoded(data: bytes, name: str) -> bytes:
+    """The beginning of what was encoded, at most a little over MAX_BODY bytes of it."""
+    decode = _DECODERS.get(name.strip().lower())
+    if decode is None:
+        return b""
+    try:
+        return decode(data)
+    except (zlib.error, zstandard.ZstdError, brotli.error):
+        return b""
+
+
+def _inflated(data: bytes, *windows: int) -> bytes:
+    for bits in windows[:-1]:
+        try:
+            return zlib.decompressobj(bits).decompress(data, MAX_BODY + 1)
+        except zlib.error:
+            continue
+    return zlib.decompressobj(windows[-1]).decompress(data, MAX_BODY + 1)
+
+
+def _zstd(data: bytes) -> bytes:
+    with zstandard.ZstdDecompressor(max_window_size=_MAX_WINDOW).stream_reader(data) as reader:
+        return reader.read(MAX_BODY + 1)
+
+
+def _brotli(data: bytes) -> bytes:
+    """In small steps: the decoder takes no limit, and a step cannot give over 16 MiB."""
+    decoder, out = brotli.Decompressor(), bytearray()
+    for at in range(0, len(data), _STEP):
+        out += decoder.process(data[at : at + _STEP])
+        if len(out) > MAX_BODY:
+            break
+    return bytes(out)
+
+
+_DECODERS: dict[str, Callable[[bytes], bytes]] = {
+    "": bytes,
+    "identity": bytes,
+    "gzip": lambda data: _inflated(data, 31),
+    "x-gzip": lambda data: _inflated(data, 31),
+    "br": _brotli,
+    "deflate": lambda data: _inflated(data, 15, -15),
+    "zstd": _zstd,
+}
