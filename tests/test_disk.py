@@ -434,6 +434,21 @@ def talk(recording: Recording, t_ms: int) -> None:
     recording.flush()
 
 
+def test_an_idle_session_gets_its_trace_as_soon_as_that_can_be_written(
+    disk: Disk, confdir: Path, said: Said
+) -> None:
+    with lab(disk.folder, confdir) as at:
+        disk.fill()
+        idle = at.call()
+        wait_until(said.has("cannot write"))
+        assert traces(disk.folder) == []
+        disk.free()
+        wait_until(said.has("again", "0 sessions with a gap, 0 sessions without a trace"))
+        [path] = traces(disk.folder)
+        assert counted(path)[2].accepted
+        assert counted(ended(at, idle).path)[2].complete
+
+
 def test_it_is_not_tried_at_every_frame(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     recording = recording_in(tmp_path)
     talk(recording, 1)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import os
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -84,8 +85,12 @@ class Faults:
                 why,
             )
 
-    def retry(self) -> None:
-        """While a fault is there, see now and then whether it has passed."""
+    def retry(self, open_ones: Iterable[Recording]) -> None:
+        """While a fault is there, see now and then whether it has passed.
+
+        Args:
+            open_ones: what is being written.
+        """
         if not self.active or time.monotonic() - self._latest < QUIET:
             return
         try:
@@ -93,6 +98,8 @@ class Faults:
         except OSError:
             self._latest = time.monotonic()
             return
+        for recording in open_ones:
+            recording.try_again()
         seconds = time.monotonic() - self._since
         logger.warning(
             "wsproxy: traces can be written again, after %.0f s: %s", seconds, self._cost()
@@ -123,7 +130,8 @@ class Faults:
             logger.warning("wsproxy: traces keep up with the traffic again, after %.0f s", seconds)
 
     def _cost(self) -> str:
-        lacking, unwritten = len(self._lacking), self._unwritten
+        lacking = sum(recording.incomplete for recording in self._lacking)
+        unwritten = self._unwritten
         return f"{_sessions(lacking)} with a gap, {_sessions(unwritten)} without a trace"
 
     def _forget(self) -> None:

@@ -368,7 +368,7 @@ class Recorder:
         for recording in self._open.values():
             recording.flush()
             self._faults.look(recording)
-        self._faults.retry()
+        self._faults.retry(self._open.values())
         self._limit.check(self._open.values())
 
     def _let_go_on(self) -> None:

@@ -88,7 +88,7 @@ class Output:
     @property
     def incomplete(self) -> bool:
         """Whether records are missing that no gap record tells of yet."""
-        return self._lost is not None
+        return self._gap() is not None
 
     @property
     def size(self) -> int:
@@ -133,6 +133,12 @@ class Output:
             now_ns: on the session's clock.
         """
         return self._pending_since is not None and now_ns - self._pending_since >= FLUSH_AFTER_NS
+
+    def try_again(self) -> None:
+        """Something can be written again, it seems: do not wait for the next record."""
+        if self._is_out():
+            self._retry_at = 0
+            self._recover()
 
     def settle(self) -> None:
         """See whether the file is there and can be written: the session is about to end.

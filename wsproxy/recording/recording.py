@@ -122,6 +122,11 @@ class Recording:
         return self._output.fault
 
     @property
+    def incomplete(self) -> bool:
+        """Whether records are missing, as far as the trace tells or would tell."""
+        return bool(self.session.gaps) or self._output.incomplete
+
+    @property
     def failures(self) -> int:
         """How often writing has failed."""
         return self._output.failures
@@ -207,12 +212,16 @@ class Recording:
         self._output.settle()
         end = replace(
             end,
-            complete=not self.session.gaps and not self._output.incomplete,
+            complete=not self.incomplete,
             findings=[finding.id for finding in findings],
             parts=self._output.parts if self._output.parts > 1 else None,
         )
         self.add(end)
         self._output.finish()
+
+    def try_again(self) -> None:
+        """Something can be written again, it seems: do not wait for the next record."""
+        self._output.try_again()
 
     def remove(self) -> None:
         """Remove what was written; the session has ended."""
