@@ -28,8 +28,10 @@ tests-newer: $(READY)
 	if [ -z "$$newer" ]; then echo "no Python newer than $(BIN)/python found: tested on that one only"; \
 	else $(MAKE) --no-print-directory tests PYTHON="$$newer" VENV=.venv-newer; fi
 
-bench: $(READY)  ## side by side with bare mitmproxy and a plain relay; reading a long trace; how late replay is
+bench: $(READY)  ## side by side with bare mitmproxy and a plain relay; reading, listing, sizes; how late replay is
 	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks.reading
+	$(BIN)/python -m benchmarks.size
 	$(BIN)/python -m benchmarks.explain
 	$(BIN)/python -m benchmarks.size
 	$(BIN)/python -m benchmarks.replay

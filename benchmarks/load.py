@@ -177,10 +177,11 @@ class Sessions:
         self._server = await loop.create_server(accept, "127.0.0.1", 0, ssl=server_tls)
         self._port = self._server.sockets[0].getsockname()[1]
         for _ in range(count):
-            self.clients.append(await self._connect())
+            self.clients.append(await self.connect())
         await asyncio.gather(*(c.open for c in self.clients), *(u.open for u in self.upstreams))
 
-    async def _connect(self) -> Client:
+    async def connect(self) -> Client:
+        """Begin one more session; its `open` tells when it is answered."""
         loop = asyncio.get_running_loop()
         client = self.sizes.client()
         port = self._proxy_port or self._port

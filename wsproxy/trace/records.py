@@ -11,6 +11,7 @@ import types
 import typing
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any, ClassVar
 
 from wsproxy.wire import Close, Frame, Opcode
@@ -358,33 +359,35 @@ def from_map(data: object) -> AnyRecord | None:
     return record
 
 
-# Keys and types of nearly every record of a trace: a frame as `to_map` writes it when there is
-# nothing special about it, from the server and, with a mask, from the client.
-_FRAME = {
-    "kind": str,
-    "t_ns": int,
-    "from_client": bool,
-    "opcode": int,
-    "fin": bool,
-    "rsv": int,
-    "wire_length": int,
-    "payload": bytes,
-}
-_USUAL = {tuple(each): tuple(each.values()) for each in (_FRAME, _FRAME | {"mask": bytes})}
+# What nearly every record of a trace has and nothing else: a frame from the server as `to_map`
+# writes it when there is nothing special about it, and with a mask one from the client.
+_UNMASKED = itemgetter(
+    "kind", "t_ns", "from_client", "opcode", "fin", "rsv", "wire_length", "payload"
+)
 
 
 def _usual_frame(data: dict[Any, Any]) -> FrameRecord | None:
     """The hot path, spelt out; None for any other record, whether good or bad."""
-    types = _USUAL.get(tuple(data))
-    if types is None or tuple(map(type, data.values())) != types or data["kind"] != "frame":
+    mask = data.get("mask")
+    if len(data) != (8 if mask is None else 9):
         return None
-    _, t_ns, from_client, opcode, fin, rsv, wire_length, payload, *rest = data.values()
-    mask = rest[0] if rest else None
-    if opcode not in _OPCODES or not 0 <= rsv <= 7 or (mask is not None and len(mask) != 4):
+    try:
+        kind, t_ns, from_client, opcode, fin, rsv, wire_length, payload = _UNMASKED(data)
+    except KeyError:
         return None
-    if not (0 <= t_ns <= MAX_INT and 0 <= wire_length <= MAX_INT):
-        return None
-    return FrameRecord(t_ns, from_client, opcode, payload, fin, rsv, mask, wire_length)
+    if (
+        kind == "frame"
+        and type(t_ns) is type(opcode) is type(rsv) is type(wire_length) is int
+        and type(from_client) is type(fin) is bool
+        and type(payload) is bytes
+        and (mask is None or (type(mask) is bytes and len(mask) == 4))
+        and opcode in _OPCODES
+        and 0 <= rsv <= 7
+        and 0 <= t_ns <= MAX_INT
+        and 0 <= wire_length <= MAX_INT
+    ):
+        return FrameRecord(t_ns, from_client, opcode, payload, fin, rsv, mask, wire_length)
+    return None
 
 
 def _check(record: AnyRecord) -> None:
