@@ -66,6 +66,10 @@ _TEXTS = (
     b'{"audio":"===="}',
 )  # fmt: skip
 
+WRITERS: tuple[tuple[str, ...], ...] = (
+    ("scrub",), ("recover", "--json"), ("scrub", "--hosts", "--json"), ("recover",), ("bundle",),
+)  # fmt: skip
+
 # What one input runs: it is to be quick, so a few at a time.
 READERS: tuple[tuple[tuple[str, ...], ...], ...] = (
     (("show",), ("show", "--json")),
@@ -126,6 +130,17 @@ def _mutate(which: int, path: Path, _: list[Map]) -> None:
         assert run(["explain", str(made), "--json"]).status == 0
 
 
+def _write(which: int, path: Path, _: list[Map]) -> None:
+    """Commands that make a file of a trace; what they make can be read."""
+    out = path.with_name("out")
+    out.mkdir()
+    name, *options = WRITERS[which % len(WRITERS)]
+    place = out / ("made.zip" if name == "bundle" else "made.wstrace")
+    run([name, str(path), "--out", str(place), *options])
+    if name != "bundle" and place.exists():
+        assert run(["explain", str(place), "--json"]).status == 0
+
+
 def _replay(which: int, path: Path, _: list[Map]) -> None:
     pace = Pace.parse(("recorded", "causal", "fast", "x2")[which % 4])
     with contextlib.suppress(WsproxyError):
@@ -145,7 +160,7 @@ def _replay(which: int, path: Path, _: list[Map]) -> None:
 
 # The commands that read are the most.
 _WAYS: tuple[Callable[[int, Path, list[Map]], None], ...] = (
-    _read, _pair, _read, _mutate, _read, _replay, _read, _pair,
+    _read, _pair, _read, _mutate, _write, _replay, _read, _write,
 )  # fmt: skip
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from functools import partial
 from pathlib import Path
@@ -16,6 +15,7 @@ from wsproxy.catalog import Catalog, load
 from wsproxy.diagnose import annotate
 from wsproxy.errors import UsageError, WsproxyError
 from wsproxy.recover import Recovered, recover
+from wsproxy.report.jsontext import dumps
 from wsproxy.report.text import ending, safe
 from wsproxy.trace import SUFFIX, find_traces
 
@@ -73,7 +73,7 @@ def command(traces: tuple[str, ...], out: Path | None, in_place: bool, as_json: 
         if not as_json:
             console.print(Text("\n".join(_lines(recovered))))
     if as_json:
-        click.echo(json.dumps([_json(each) for each in done], indent=2, ensure_ascii=False))
+        click.echo(dumps([_json(each) for each in done], indent=2))
     sys.exit(status)
 
 
