@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import wsproxy.scrub.check
@@ -24,18 +24,19 @@ import wsproxy.scrub.heads
 import wsproxy.scrub.texts
 import wsproxy.scrub.traffic
 from sessions import APP, MS, SERVER, audio, closed, opened, result, said, write
-from traces import read_trace
+from traces import KINDS as RECORD_KINDS
+from traces import RECORDS, make_trace, read_trace
 from wsproxy.catalog import load
 from wsproxy.diagnose.audio import sniff
 from wsproxy.diagnose.containers import read_header
-from wsproxy.errors import NotPublic
+from wsproxy.errors import NotPublic, WsproxyError
 from wsproxy.scrub import scrub
 from wsproxy.scrub.aliases import Aliases
 from wsproxy.scrub.containers import fill
 from wsproxy.scrub.jsontext import rewrite
 from wsproxy.scrub.noise import Noise
 from wsproxy.session import Session
-from wsproxy.trace import Bytes, Failure, FrameRecord, Request, Response, Start
+from wsproxy.trace import Bytes, Failure, FrameRecord, Record, Request, Response, Start
 from wsproxy.wire import Opcode
 
 CHANCE = random.Random(7)
@@ -582,3 +583,40 @@ def test_the_catalog_is_not_asked_for_what_people_say() -> None:
     assert known.keeps("type", "Results")
     for name, value in [("model", MAIL), ("transcript", "Results"), ("name", "Ada"), ("x", "y z")]:
         assert not known.keeps(name, value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("digits", "4111"), ("birthday", "1987-03-04"), ("x_pin", "1234"), ("to", "Ada")],
+)
+def test_short_values_that_may_be_somebodys_go(name: str, value: str, tmp_path: Path) -> None:
+    records = [
+        *opened("/v1/listen?model=nova-3"),
+        said(50, APP, {"type": "Configure", name: value}),
+    ]
+    made = scrub(write(tmp_path / "a.wstrace", records), tmp_path / "b.wstrace").path
+    message = json.loads(frames(made)[0].payload)
+    assert message["type"] == "Configure"
+    assert message[name] != value
+
+
+def test_a_name_that_was_forgotten_is_found(monkeypatch: pytest.MonkeyPatch, trace: Path) -> None:
+    texts = wsproxy.scrub.texts.Texts
+    error = leaks(monkeypatch, trace, texts, "_keeps_name", lambda _self, _value: True)
+    assert any("a word of what was said" in line for line in error.found)
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(RECORD_KINDS["start"], st.lists(RECORDS, max_size=10))
+def test_any_trace_is_made_public_or_refused_in_our_own_words(
+    tmp_path: Path, start: Record, records: list[Record]
+) -> None:
+    path = make_trace(tmp_path / "wild.wstrace", [start, *records])
+    out = tmp_path / "public.wstrace"
+    out.unlink(missing_ok=True)
+    try:
+        scrub(path, out)
+    except WsproxyError:
+        assert not out.exists()
+    else:
+        Session.read(out)

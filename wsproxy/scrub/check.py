@@ -24,7 +24,7 @@ from wsproxy.wire import Opcode
 from .aliases import EMAIL, HEXADECIMAL, MIXED, PHONE, TIME, UUID, words
 from .binary import is_text
 from .jsontext import Value, rewrite
-from .known import Known
+from .known import Known, is_own
 from .texts import Said, is_json_like, is_looked_for, runs
 
 # Texts, with the names of the fields that they are in, outermost first.
@@ -222,11 +222,10 @@ def fields(text: str) -> Fields:
     found: list[tuple[tuple[str, ...], str]] = []
 
     def take(value: Value) -> str:
-        if value.kind == "name":
-            # A name alone tells little, but for those that people choose.
-            found.append(((*value.path, value.content), ""))
-        else:
-            found.append((tuple(name for name in value.path if name != "*"), value.content))
+        names = tuple(name for name in value.path if name != "*")
+        # A name tells little, but for those that people choose.
+        if value.kind != "name" or any(map(is_own, names)):
+            found.append((names, value.content))
         return value.content
 
     rewrite(text, take)
@@ -251,7 +250,7 @@ def _is_said(known: Known, names: tuple[str, ...], text: str, place: Place) -> b
         return not place.loose and text.strip() not in known.kinds
     if known.keeps(names[-1], text) and not known.is_said(names[-1]):
         return False
-    return any(known.is_said(name) or known.is_own(name) for name in names)
+    return any(known.is_said(name) or is_own(name) for name in names)
 
 
 def _reasons(place: Place, private: Private, known: Known) -> Iterator[str]:

@@ -48,7 +48,7 @@ _CONFIG = _listed(
     "utterance_end_ms no_delay filler_words redact format_turns inactivity_timeout encoding_type "
     "path recognition_status message_event exception_type finish_reason reason_code provider "
     "turn_detection end_of_turn interim final_transcript_only commit_strategy speed mip_opt_out "
-    "x_amz_algorithm x_amz_expires from to scheme where sentiment intent_type transaction_key "
+    "x_amz_algorithm x_amz_expires scheme sentiment intent_type transaction_key "
     "speaker_labels media_sample_rate_hertz"
 )
 _ERROR = _listed(
@@ -63,8 +63,13 @@ _OWN = _listed(
 _NUMBERS = re.compile(
     r"(?:^|_)(?:at|time|timestamp|created|expires|start|end|duration|offset|ms|ns|seconds|bytes|"
     r"size|length|rate|bitrate|seq|sequence|index|order|count|total|limit|begin|until|window|"
-    r"confidence|score|characters|tokens|samples)(?:_|$)"
+    r"confidence|score|characters|tokens|samples|max|min|threshold|timeout|silence|speed|started|"
+    r"ended|date)(?:_|$)"
 )
+# Numbers that are somebody's, however short.
+_DIGITS = _listed("pin otp digits dtmf ssn dob age zip zipcode postal_code account phone card cvv")
+_LANGUAGE_NAMES = _listed("from to source target")
+_LANGUAGE = re.compile(r"[a-z]{2}(-[A-Z]{2})?")
 _ENUM = re.compile(r"[A-Za-z0-9][A-Za-z0-9_./:;=+*,-]{0,63}(?: [A-Za-z0-9_./:;=+*-]{1,32}){0,3}")
 _FIGURE = re.compile(r"[+-]?\d{1,6}(?:\.\d{1,9})?")
 _IDENTIFIER = re.compile(r"[A-Za-z_:$@][A-Za-z0-9_.:$@-]{0,63}")
@@ -98,6 +103,11 @@ _MACHINES = _listed(
 def plain_name(name: str) -> str:
     """A field's name as the lists here have it: snake case, lower."""
     return _HUMP.sub("_", name).replace("-", "_").lower()
+
+
+def is_own(name: str) -> bool:
+    """Whether the names below a field of this name are the user's own."""
+    return plain_name(name) in _OWN
 
 
 @lru_cache(maxsize=32)
@@ -140,10 +150,6 @@ class Known:
         """Whether a field of this name tells what went wrong, in a message that does."""
         return plain_name(name) in _ERROR
 
-    def is_own(self, name: str) -> bool:
-        """Whether the names below a field of this name are the user's own."""
-        return plain_name(name) in _OWN
-
     def keeps_name(self, name: str) -> bool:
         """Whether the name of a field may stay."""
         return _IDENTIFIER.fullmatch(name) is not None and not _personal(name)
@@ -152,18 +158,19 @@ class Known:
         """Whether a field's text may stay: it is a word of the API, a figure, or a time."""
         if self.is_said(name) or plain_name(name) in self._secrets:
             return not value.strip()
-        if value.lower() in _LITERALS or _FIGURE.fullmatch(value) or TIME.fullmatch(value):
+        plain = plain_name(name)
+        if value.lower() in _LITERALS or (plain, value) in self.values:
             return True
-        if (plain_name(name), value) in self.values:
+        if _FIGURE.fullmatch(value) or TIME.fullmatch(value):
+            return plain in _CONFIG or _NUMBERS.search(plain) is not None
+        if plain in _LANGUAGE_NAMES and _LANGUAGE.fullmatch(value):
             return True
-        return (
-            plain_name(name) in _CONFIG
-            and _ENUM.fullmatch(value) is not None
-            and not _personal(value)
-        )
+        return plain in _CONFIG and _ENUM.fullmatch(value) is not None and not _personal(value)
 
     def keeps_number(self, name: str, digits: str) -> bool:
         """Whether a number may stay; long ones may be somebody's."""
+        if not _DIGITS.isdisjoint(plain_name(name).split("_")):
+            return False
         whole = digits.lstrip("-").partition(".")[0]
         if len(whole) < 7 and len(digits) < 20:
             return True

@@ -11,7 +11,7 @@ from wsproxy.compare.kinds import is_error, kind_of
 
 from .aliases import EMAIL, HEXADECIMAL, MIXED, PHONE, TIME, UUID, Aliases, words
 from .jsontext import Value, rewrite
-from .known import Known, plain_name
+from .known import Known, is_own, plain_name
 
 Sound = Callable[[bytes], bytes]  # audio, to noise of the same length
 
@@ -117,9 +117,9 @@ class Texts:
 
     def value(self, name: str, text: str) -> str:
         """The value of a header, of a query parameter, or of a field."""
-        if not self.known.is_id(name) and self.known.keeps(name, text):
+        if self.known.keeps(name, text):
             return text
-        return text if TIME.fullmatch(text) else self.free(text)
+        return self.free(text)
 
     # -- messages
 
@@ -161,13 +161,13 @@ class Texts:
         return self.free(content)
 
     def _is_private(self, value: Value) -> bool:
-        return any(map(self.known.is_own, value.path))
+        return any(map(is_own, value.path))
 
     def _keeps_name(self, value: Value) -> bool:
         name = value.content
         if not self.known.keeps_name(name):
             return False
-        if not any(self.known.is_own(each) for each in value.path):
+        if not any(map(is_own, value.path)):
             return True
         return all(part in self.known.words for part in plain_name(name).split("_") if part)
 
