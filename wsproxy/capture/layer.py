@@ -16,7 +16,7 @@ from typing import Protocol
 
 from mitmproxy import ctx, http
 from mitmproxy.addons.proxyserver import Proxyserver
-from mitmproxy.connection import Client, Connection
+from mitmproxy.connection import Client, Connection, ConnectionState
 from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers import tls as tls_layers
@@ -165,34 +165,32 @@ def install(sink_for: Callable[[http.HTTPFlow], RelaySink | None]) -> None:
 
     # A factory is all that mitmproxy uses this attribute as.
     websocket.WebsocketLayer = make  # type: ignore[assignment,misc]
-    tls_layers.TLSLayer.receive_close = _receive_close  # type: ignore[assignment,method-assign]
+    tls_layers.TLSLayer.receive_data = _receive_data  # type: ignore[assignment,method-assign]
 
 
 def uninstall() -> None:
     """Give mitmproxy its own WebSocket layer back."""
     websocket.WebsocketLayer = _Stock  # type: ignore[misc]
-    tls_layers.TLSLayer.receive_close = _stock_receive_close  # type: ignore[method-assign]
+    tls_layers.TLSLayer.receive_data = _stock_receive_data  # type: ignore[method-assign]
 
 
-_stock_receive_close = tls_layers.TLSLayer.receive_close
+_stock_receive_data = tls_layers.TLSLayer.receive_data
 
 
-def _receive_close(tls_layer: tls_layers.TLSLayer) -> layer.CommandGenerator[None]:
-    """Tell of the end of a connection whose TLS was broken.
+def _receive_data(tls_layer: tls_layers.TLSLayer, data: bytes) -> layer.CommandGenerator[None]:
+    """Tell at once that TLS was broken.
 
-    mitmproxy takes a fatal alert for a close-notify, of which it has told: the other side
-    would wait until mitmproxy's own timeout, ten minutes.
+    mitmproxy logs it and waits. A fatal alert it takes for a close-notify besides, of which
+    it thinks it has told: the other side would wait for mitmproxy's own timeout, ten minutes.
     """
-    try:
-        tls_layer.tls.recv(1)  # nothing is left to be read; it says how TLS stands
-    except SSL.WantReadError:
-        pass
-    except SSL.ZeroReturnError:
-        yield from _stock_receive_close(tls_layer)
-        return
-    except SSL.Error:
-        tls_layer.conn.error = "TLS was broken, or ended by an alert"
-    yield from TunnelLayer.receive_close(tls_layer)
+    yield from _stock_receive_data(tls_layer, data)
+    tls, conn = tls_layer.tls, tls_layer.conn
+    if tls.get_state_string() == b"error" and conn.error is None:
+        conn.error = "TLS was broken, or ended by an alert"
+        yield from tls_layer.tls_interact()  # our own alert
+        conn.state &= ~ConnectionState.CAN_READ
+        tls.set_shutdown(SSL.RECEIVED_SHUTDOWN)  # the end of TCP is not to be told as well
+        yield from tls_layer.event_to_child(events.ConnectionClosed(conn))
 
 
 def repeat_end(client: Client, connection: Connection) -> None:
@@ -208,6 +206,30 @@ def repeat_end(client: Client, connection: Connection) -> None:
 
 
 _tasks: set[asyncio.Task[None]] = set()  # the event loop keeps no strong references
+
+
+def on_crash(then: Callable[[], None]) -> None:
+    """Have `then` called if mitmproxy's task that this is called on fails.
+
+    The one that connects does where the server resets the connection as soon as it is made.
+    Nobody hears of it: the app would wait for mitmproxy's own timeout.
+    """
+
+    def ended(task: asyncio.Task[object]) -> None:
+        if not task.cancelled() and task.exception() is not None:
+            then()
+
+    task = asyncio.current_task()
+    assert task is not None
+    task.add_done_callback(ended)
+
+
+def disconnect(client: Client) -> None:
+    """Close the connection to a client, and what was opened for it."""
+    handler = _proxyserver().connections.get(client.id)
+    io = handler.transports.get(client) if isinstance(handler, ConnectionHandler) else None
+    if io is not None and io.handler is not None:
+        io.handler.cancel("its server is gone")
 
 
 def close_leftovers(client: Client) -> None:

@@ -1,0 +1,367 @@
+"""Plays a fault with both ends, direct or through a recorder, and says what was seen."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import os
+import socket
+import termios
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from fcntl import ioctl
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import mitmproxy.proxy.server
+import pytest
+from mitmproxy import ctx
+
+from wire_witness import Peer, unused_port, wait_until
+from wsproxy.capture.embed import Running, Settings, background
+from wsproxy.recording import Recording
+from wsproxy.session import Session
+
+from .certificates import HOST, Certificates, client_context
+from .ends import QUIET, End
+from .table import Fault
+
+# What bounds the waiting of a recorder whose upstream has stalled, and a connect that nobody
+# answers: 10 minutes and 2 if left alone.
+IDLE_TIMEOUT = 1  # seconds; mitmproxy's tcp_timeout
+CONNECT_TIMEOUT = 0.3  # seconds; the kernel's
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What both ends saw of a fault, and what the trace says if there was a recorder."""
+
+    client: str
+    server: str
+    trace: str = ""
+
+
+Connect = Callable[[Fault, int, bool], socket.socket]
+
+
+def play(fault: Fault, tls: bool, certificates: Certificates, way: Way) -> Seen:
+    """Play a fault once."""
+    acted, ready = threading.Event(), threading.Event()
+    with contextlib.ExitStack() as stack:
+        server = stack.enter_context(_server(fault, tls, certificates, acted, ready))
+        context = client_context(way.authority if fault.trusts else None) if tls else None
+        sock, problem = way.connect(fault, server.port)
+        if sock is None:
+            client = problem
+        else:
+            seen = partial(way.until_seen, fault, server)
+            end = End(sock, context, acted, ready, is_client=True, until_seen=seen)
+            end.play(fault.client)
+            client = end.summary
+        if fault.server is not None:
+            wait_until(lambda: server.ends)
+        way.wait_released()
+        server.join()
+        return Seen(client, server.summary)
+
+
+# -- the server
+
+
+@dataclass
+class Server:
+    port: int
+    ends: list[End] = field(default_factory=list)
+    threads: list[threading.Thread] = field(default_factory=list)
+
+    def join(self) -> None:
+        for thread in self.threads:
+            thread.join()
+
+    @property
+    def summary(self) -> str:
+        return " / then: ".join(end.summary for end in self.ends) or "nobody"
+
+
+@contextlib.contextmanager
+def _server(
+    fault: Fault,
+    tls: bool,
+    certificates: Certificates,
+    acted: threading.Event,
+    ready: threading.Event,
+) -> Iterator[Server]:
+    script = fault.server
+    if fault.blackhole:
+        with _blackhole(fault) as port:
+            yield Server(port)
+        return
+    if script is None:
+        yield Server(unused_port())
+        return
+    context = certificates.server_context(fault.certificate) if tls else None
+    listener = socket.create_server((HOST, 0))
+    server = Server(listener.getsockname()[1])
+
+    def accept() -> None:
+        while True:
+            try:
+                sock, _ = listener.accept()
+            except OSError:
+                return
+            again = bool(server.ends)
+            end = End(sock, context, acted, ready, is_client=False, is_again=again)
+            thread = threading.Thread(target=end.play, args=(script,), daemon=True)
+            server.threads.append(thread)
+            thread.start()
+            server.ends.append(end)
+
+    accepting = threading.Thread(target=accept, daemon=True)
+    accepting.start()
+    try:
+        yield server
+    finally:
+        listener.shutdown(socket.SHUT_RDWR)
+        accepting.join()
+        listener.close()
+
+
+@contextlib.contextmanager
+def _blackhole(fault: Fault) -> Iterator[int]:
+    """A port where a SYN gets no answer: its queue of connections is full."""
+    with socket.create_server((HOST, 0), backlog=0) as listener, contextlib.ExitStack() as stack:
+        for _ in range(4):
+            filler = stack.enter_context(socket.socket())
+            filler.setblocking(False)
+            with contextlib.suppress(BlockingIOError):
+                filler.connect(listener.getsockname())
+        port = listener.getsockname()[1]
+        if not fault.gives_up:
+            BLACKHOLES.add(port)
+        try:
+            yield port
+        finally:
+            BLACKHOLES.discard(port)
+
+
+BLACKHOLES: set[int] = set()
+
+
+# -- ways to the server
+
+
+class Way:
+    """Without a proxy.
+
+    Args:
+        authority: whom the client trusts.
+    """
+
+    def __init__(self, authority: Path) -> None:
+        self.authority = authority
+
+    def connect(self, fault: Fault, port: int) -> tuple[socket.socket | None, str]:
+        """A connection, or what the client sees instead."""
+        sock = None
+        try:
+            address = socket.getaddrinfo(fault.host, port, socket.AF_INET)[0][4]
+            sock = socket.socket()
+            sock.settimeout(CONNECT_TIMEOUT)
+            sock.connect(address)
+        except socket.gaierror:
+            return None, "name does not resolve"
+        except ConnectionRefusedError:
+            problem = "connection refused"
+        except ConnectionResetError:
+            problem = "RST"
+        except TimeoutError:
+            problem = "waits in vain" if fault.gives_up else "connect times out"
+        else:
+            return sock, ""
+        sock.close()
+        return None, problem
+
+    def until_seen(self, fault: Fault, server: Server) -> None:
+        """Wait until the other end of the client's connection has read what was sent.
+
+        A reset takes away what has not been read; that is left to chance otherwise.
+        """
+        if fault.stage == "request in part":
+            wait_until(lambda: server.ends and server.ends[0].has_read)
+
+    def wait_released(self) -> None:
+        """Wait until whoever is on the way has let go of everything."""
+
+
+class Recorder(Way):
+    """Through a recorder in regular mode, as apps with HTTPS_PROXY come."""
+
+    def __init__(self, running: Running) -> None:
+        super().__init__(running.ca)
+        assert running.address is not None
+        self.address = running.address
+        self._begun = 0
+        self._ended: list[Path] = []
+        self._told = 0
+        self._tasks_before = self._tasks()
+
+    def connect(self, fault: Fault, port: int) -> tuple[socket.socket | None, str]:
+        sock = socket.create_connection(self.address)
+        peer = Peer(sock)
+        host = f"{fault.host}:{port}"
+        peer.send_head(f"CONNECT {host} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+        if fault.gives_up:
+            sock.settimeout(QUIET)
+        try:
+            head = peer.read_head()
+        except TimeoutError:
+            sock.close()
+            return None, "waits in vain"
+        if head.startswith(b"HTTP/1.1 200"):
+            return sock, ""
+        sock.close()
+        return None, f"CONNECT: {head[9:12].decode()}"
+
+    def begun(self, recording: Recording) -> None:
+        self._begun += 1
+
+    def ended(self, recording: Recording) -> None:
+        self._ended.append(recording.path)
+
+    def wait_released(self) -> None:
+        """Wait until mitmproxy has let go of all connections, and the traces are complete."""
+        wait_until(self._is_quiet)
+        wait_until(lambda: not _addon()._recorder.backlog and self._begun == len(self._ended))
+
+    def until_seen(self, fault: Fault, server: Server) -> None:
+        wait_until(self._has_read)
+
+    def _has_read(self) -> bool:
+        for handler in list(ctx.master.addons.get("proxyserver").connections.values()):
+            io = handler.transports.get(handler.client)
+            if io is None or io.reader._buffer or _unread(io.writer.get_extra_info("socket")):
+                return False
+        return True
+
+    def _is_quiet(self) -> bool:
+        """Whether only the tasks are left that were there when it began."""
+        connections = ctx.master.addons.get("proxyserver").connections
+        return not connections and self._tasks() <= self._tasks_before
+
+    def _tasks(self) -> int:
+        return len(asyncio.all_tasks(_addon()._recorder._loop))
+
+    @property
+    def shared(self) -> Way:
+        """The same for many at a time: then nobody can wait for all to be released."""
+        return _Shared(self)
+
+    def traces(self) -> list[Path]:
+        """Those completed since the last call."""
+        told, self._told = self._told, len(self._ended)
+        return self._ended[told:]
+
+    def held(self) -> dict[str, int]:
+        """What is held at rest: read until it does not change for a while."""
+        lately: deque[dict[str, int]] = deque(maxlen=20)
+
+        def is_settled() -> bool:
+            lately.append(self._held())
+            return len(lately) == 20 and all(each == lately[0] for each in lately)
+
+        wait_until(is_settled)
+        return lately[0]
+
+    def more_than(self, before: dict[str, int]) -> dict[str, int]:
+        """What more is held of than before."""
+        now = self._held()
+        return {what: number for what, number in now.items() if number > before[what]}
+
+    def _held(self) -> dict[str, int]:
+        addon = _addon()
+        return {
+            "files": len(os.listdir("/proc/self/fd")),  # noqa: PTH208
+            "threads": threading.active_count(),
+            "tasks": self._tasks(),
+            "live": len(addon._live),
+            "busy": len(addon._busy),
+        }
+
+
+def _unread(sock: Any) -> bool:
+    """Whether something lies in a socket that was not read."""
+    waiting = bytearray(4)
+    ioctl(sock.fileno(), termios.FIONREAD, waiting)
+    return any(waiting)
+
+
+class _Shared(Way):
+    def __init__(self, recorder: Recorder) -> None:
+        super().__init__(recorder.authority)
+        self.connect = recorder.connect  # type: ignore[method-assign]
+
+    def until_seen(self, fault: Fault, server: Server) -> None:
+        pass  # nobody looks at what comes of it
+
+
+def _addon() -> Any:
+    return ctx.master.addons.get("record")
+
+
+@contextlib.contextmanager
+def recorder(certificates: Certificates, folder: Path) -> Iterator[Recorder]:
+    """A recorder that verifies servers' certificates by the authority of the tests."""
+    ways: list[Recorder] = []
+    options = [f"ssl_verify_upstream_trusted_ca={certificates.authority}"]
+    with pytest.MonkeyPatch.context() as patch:
+        if hasattr(mitmproxy.proxy.server, "TCP_TIMEOUT"):  # mitmproxy 11
+            patch.setattr(mitmproxy.proxy.server, "TCP_TIMEOUT", IDLE_TIMEOUT)
+        else:
+            options.append(f"tcp_timeout={IDLE_TIMEOUT}")
+        _connect_impatiently(patch)
+        settings = Settings(
+            port=0, out=folder / "traces", confdir=folder / "ca", options=tuple(options)
+        )
+        with background(
+            settings,
+            on_begin=lambda recording: ways[0].begun(recording),
+            on_end=lambda recording: ways[0].ended(recording),
+        ) as running:
+            ways.append(Recorder(running))
+            yield ways[0]
+
+
+def _connect_impatiently(patch: pytest.MonkeyPatch) -> None:
+    kind: Any = asyncio.SelectorEventLoop
+    stock = kind.sock_connect
+
+    async def sock_connect(self: Any, sock: socket.socket, address: Any) -> None:
+        if address[1] not in BLACKHOLES:
+            return await stock(self, sock, address)
+        try:
+            return await asyncio.wait_for(stock(self, sock, address), CONNECT_TIMEOUT)
+        except TimeoutError:
+            # As asyncio passes the kernel's on.
+            raise TimeoutError(errno.ETIMEDOUT, f"Connect call failed {address}") from None
+
+    patch.setattr(kind, "sock_connect", sock_connect)
+
+
+def told(paths: list[Path]) -> str:
+    """What the traces of one fault say."""
+    return " / then: ".join(_told(Session.read(path)) for path in paths) or "no trace"
+
+
+def _told(session: Session) -> str:
+    words = f"{session.ending} by {session.closed_by or 'nobody'}"
+    if session.failure is not None:
+        side = "client" if session.failure.from_client else "server"
+        words += f", {session.failure.where} on the {side}'s side"
+    if not session.complete:
+        words += ", not complete"
+    finding = session.end.findings[0] if session.end and session.end.findings else "no finding"
+    return f"{words} (`{finding}`)"

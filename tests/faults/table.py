@@ -1,0 +1,482 @@
+"""The faults: who is at fault, what it does, and at which stage of a session."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from wire_witness import BINARY, MASK, TEXT, accepted, close, frame, upgrade
+
+from .certificates import HOST
+from .ends import LIMIT, End, Over
+
+Script = Callable[[End], None]
+
+HELLO = frame(TEXT, b'{"type":"hello"}', mask=MASK)
+AUDIO = frame(BINARY, bytes(range(200)), mask=MASK)
+FRAGMENT = frame(TEXT, b'{"type":', fin=False, mask=MASK)
+BYE = close(1000, mask=MASK)
+BROKEN = close(1002, mask=MASK)
+
+RESULT = frame(TEXT, b'{"type":"Results"}')
+SPEECH = frame(BINARY, bytes(range(200)))
+PIECE = frame(TEXT, b'{"type":', fin=False)
+END = close(1000)
+REFUSED = close(1002)
+LAST = frame(TEXT, b'{"type":"last"}')
+
+REQUEST = upgrade("/chat", "speech-api.test")
+ACCEPTED = accepted()
+GARBAGE = b"\xf3what is this?\r\n\r\n" * 20
+PAGE = b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain\r\n\r\nno backend\r\n"
+PLAIN = b"This is no TLS record.\r\n\r\n"
+
+PRELUDES = ("idle", "mid-frame", "mid-message", "closing")
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One fault at one stage.
+
+    Attributes:
+        by: "upstream" or "client".
+        what, stage: in the words of the table.
+        server, client: what the ends do from the first byte on; server None: there is none.
+        tls: ws (False), wss (True), or both.
+        certificate: of the server.
+        trusts: whether the client trusts who signs what it gets.
+        host: to connect to.
+        blackhole: whether nobody answers a connection attempt.
+        gives_up: whether the client does not wait for the end of that.
+    """
+
+    by: str
+    what: str
+    stage: str
+    server: Script | None
+    client: Script
+    tls: tuple[bool, ...] = (False, True)
+    certificate: str = "good"
+    trusts: bool = True
+    host: str = HOST
+    blackhole: bool = False
+    gives_up: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.by} {self.what}, {self.stage}"
+
+
+# -- the end that is not at fault
+
+
+def good_server(end: End) -> None:
+    """Up to the first result."""
+    end.begin()
+    end.note_request()
+    end.send_head(ACCEPTED)
+    end.need(len(HELLO))
+    end.send(RESULT)
+
+
+def good_client(end: End) -> None:
+    """Up to the first result."""
+    end.begin()
+    end.send_head(REQUEST)
+    end.note_answer()
+    end.send(HELLO)
+    end.need(len(RESULT))
+
+
+def expects_answer(end: End) -> None:
+    end.begin()
+    end.send_head(REQUEST)
+    end.note_answer()
+
+
+# -- what an end that is at fault does
+
+
+@dataclass(frozen=True)
+class Act:
+    """What one end does, and how the other one takes it after the upgrade.
+
+    Attributes:
+        tls: as in Fault.
+    """
+
+    what: str
+    do: Script
+    take: Script
+    tls: tuple[bool, ...] = (False, True)
+
+
+def _reset(end: End) -> None:
+    end.reset()
+    end.acted.set()
+
+
+def _half_close(end: End) -> None:
+    end.close_notify()
+    end.eof()
+    end.acted.set()
+    end.until_end()
+
+
+def _cut_off(end: End) -> None:
+    end.eof()
+    end.acted.set()
+    end.until_end()
+
+
+def _vanish(end: End) -> None:
+    end.vanish()
+    end.acted.set()
+
+
+def _speak_garbage(end: End) -> None:
+    end.send(GARBAGE)
+    end.acted.set()
+    end.until_end()
+
+
+def _speak_plainly(end: End) -> None:
+    end.send_raw(PLAIN)
+    end.acted.set()
+    end.until_end()
+
+
+def _send_page(end: End) -> None:
+    end.send(PAGE)
+    _half_close(end)
+
+
+def _alert(end: End) -> None:
+    end.alert()
+    end.eof()
+    end.acted.set()
+    end.until_end()
+
+
+def _watch(end: End) -> None:
+    end.watch()
+
+
+def _say_last(word: bytes) -> Script:
+    """Go on for a moment with an end that does not send any more."""
+
+    def take(end: End) -> None:
+        end.until_end()
+        if end.saw[-1:] == ["eof"]:
+            end.send(word)
+            end.close_notify()
+            end.eof()
+
+    return take
+
+
+def _refuse_garbage(end: End) -> None:
+    """Fail the connection, as a library does for what is no frame."""
+    while not end.received.endswith(GARBAGE):
+        end.need(len(end.received) + 1)
+    end.send(BROKEN if end.is_client else REFUSED)
+    end.close_notify()
+    end.eof()
+    end.until_end()
+
+
+RESETS = Act("resets", _reset, _watch)
+STALLS = Act("stalls for ever", End.fall_silent, End.wait_in_vain)
+GARBLES = Act("sends garbage", _speak_garbage, _refuse_garbage)
+PLAINLY = Act("sends plain bytes into TLS", _speak_plainly, _watch, (True,))
+ALERTS = Act("sends a fatal TLS alert", _alert, _watch, (True,))
+
+
+def _half_closes(word: bytes) -> tuple[Act, Act]:
+    return (
+        Act("half-closes", _half_close, _say_last(word)),
+        Act("half-closes without close-notify", _cut_off, _say_last(word), (True,)),
+    )
+
+
+SERVER_ACTS = (
+    RESETS,
+    *_half_closes(HELLO),
+    STALLS,
+    GARBLES,
+    Act("sends an HTTP page", _send_page, _watch),
+    PLAINLY,
+    ALERTS,
+)
+CLIENT_ACTS = (
+    Act("vanishes", _vanish, lambda end: end.poke(LAST)),
+    RESETS,
+    *_half_closes(LAST),
+    GARBLES,
+    PLAINLY,
+    ALERTS,
+)
+
+
+# -- after the upgrade
+
+
+def _after_upgrade() -> Iterator[Fault]:
+    for stage in PRELUDES:
+        for act in SERVER_ACTS:
+            server = _then(good_server, *_said_by_server(stage), act.do)
+            client = _then(good_client, *_said_to_server(stage), act.take)
+            yield Fault("upstream", act.what, stage, server, client, act.tls)
+    for stage in PRELUDES:
+        for act in CLIENT_ACTS:
+            server = _then(good_server, *_said_to_client(stage), act.take)
+            client = _then(good_client, *_said_by_client(stage), act.do)
+            yield Fault("client", act.what, stage, server, client, act.tls)
+
+
+def _said_by_server(stage: str) -> tuple[Script, ...]:
+    match stage:
+        case "mid-frame":
+            return (lambda end: end.send(SPEECH[:40]),)
+        case "mid-message":
+            return (lambda end: end.send(PIECE),)
+        case "closing":
+            return (lambda end: end.need(len(HELLO + BYE)),)
+    return ()
+
+
+def _said_to_server(stage: str) -> tuple[Script, ...]:
+    match stage:
+        case "mid-frame":
+            return (lambda end: end.need(len(RESULT) + 40),)
+        case "mid-message":
+            return (lambda end: end.need(len(RESULT + PIECE)),)
+        case "closing":
+            return (lambda end: end.send(BYE),)
+    return ()
+
+
+def _said_by_client(stage: str) -> tuple[Script, ...]:
+    match stage:
+        case "mid-frame":
+            return (lambda end: end.send(AUDIO[:40]),)
+        case "mid-message":
+            return (lambda end: end.send(FRAGMENT),)
+        case "closing":
+            return (lambda end: end.need(len(RESULT + END)),)
+    return ()
+
+
+def _said_to_client(stage: str) -> tuple[Script, ...]:
+    match stage:
+        case "mid-frame":
+            return (lambda end: end.need(len(HELLO) + 40),)
+        case "mid-message":
+            return (lambda end: end.need(len(HELLO + FRAGMENT)),)
+        case "closing":
+            return (lambda end: end.send(END),)
+    return ()
+
+
+def _then(*scripts: Script) -> Script:
+    def script(end: End) -> None:
+        for each in scripts:
+            each(end)
+
+    return script
+
+
+# -- connecting, and TLS
+
+
+def _end_at_once(end: End) -> None:
+    end.eof()
+    end.until_end()
+    end.received.clear()  # a ClientHello, of a size that says nothing
+
+
+def _after_hello(act: Script) -> Script:
+    """Something else than an answer to the ClientHello."""
+
+    def script(end: End) -> None:
+        if not end.sock.recv(1 << 16):
+            end.saw.append("eof")
+            raise Over
+        act(end)
+
+    return script
+
+
+def _hello_in_part(act: Script) -> Script:
+    """The beginning of a ClientHello."""
+
+    def script(end: End) -> None:
+        end.send_raw(b"\x16\x03\x01\x02\x00\x01\x00")
+        end.until_seen()
+        act(end)
+
+    return script
+
+
+def _tls_server(end: End) -> None:
+    end.begin()
+    end.note_request()
+
+
+def _gives_up(end: End) -> None:
+    end.wait_in_vain()
+
+
+def _before() -> Iterator[Fault]:
+    yield Fault("upstream", "refuses the connection", "connect", None, expects_answer)
+    yield Fault("upstream", "connect times out", "connect", None, expects_answer, blackhole=True)
+    yield Fault(
+        "upstream",
+        "stalls for ever",
+        "connect",
+        None,
+        expects_answer,
+        blackhole=True,
+        gives_up=True,
+    )
+    yield Fault(
+        "upstream",
+        "name does not resolve",
+        "connect",
+        None,
+        expects_answer,
+        host="speech-api.invalid",
+    )
+    only = (True,)
+    for certificate in ("self-signed", "expired", "wrong-name"):
+        yield Fault(
+            "upstream",
+            f"certificate: {certificate}",
+            "TLS",
+            _tls_server,
+            expects_answer,
+            only,
+            certificate,
+        )
+    for what, act in (
+        ("resets", _reset),
+        ("half-closes", _end_at_once),
+        ("speaks no TLS", lambda end: (end.sock.sendall(PLAIN), end.until_end())),
+    ):
+        yield Fault("upstream", what, "TLS", _after_hello(act), expects_answer, only)
+    yield Fault("upstream", "half-closes at once", "TLS", _end_at_once, expects_answer, only)
+    yield Fault(
+        "upstream", "stalls for ever", "TLS", _after_hello(End.fall_silent), _hello_in_vain, only
+    )
+    yield Fault(
+        "client", "does not trust the CA", "TLS", _tls_server, expects_answer, only, trusts=False
+    )
+    yield Fault("client", "speaks no TLS", "TLS", _tls_server, _speak_no_tls, only)
+    for what, act in (("vanishes", _vanish), ("resets", _reset), ("half-closes", _end_at_once)):
+        yield Fault("client", what, "TLS", _tls_server, _hello_in_part(act), only)
+
+
+def _hello_in_vain(end: End) -> None:
+    """A TLS handshake that gets no answer."""
+    end.send_raw(end.client_hello())
+    end.wait_in_vain()
+
+
+def _speak_no_tls(end: End) -> None:
+    end.send_raw(REQUEST)
+    end.note_answer()
+
+
+# -- during the upgrade
+
+HALF = len(REQUEST) // 2
+
+
+def _upgrade() -> Iterator[Fault]:
+    for act in SERVER_ACTS:
+        if act.what == "sends an HTTP page":
+            continue
+        client: Script = expects_answer
+        if act is STALLS:
+            client = _then(End.begin, lambda end: end.send_head(REQUEST), _gives_up)
+        for stage, said in (("no answer yet", b""), ("answer in part", ACCEPTED[:20])):
+            server = _then(End.begin, End.note_request, _say(said), act.do)
+            yield Fault("upstream", act.what, stage, server, client, act.tls)
+    for act in SERVER_ACTS:
+        if act in (STALLS, GARBLES, RESETS) or act.what.startswith("half-closes"):
+            client = _then(End.begin, _say(REQUEST[:HALF]), _is_ready, End.await_fault)
+            client = _then(
+                client,
+                *((_gives_up,) if act is STALLS else (_say(REQUEST[HALF:]), End.note_answer)),
+            )
+            # A close-notify would be one too many for what comes after it.
+            tls = (False,) if act.what == "half-closes" else act.tls
+            server = _then(End.begin, _await_ready, act.do)
+            yield Fault("upstream", act.what, "request in part", server, client, tls)
+    for act in CLIENT_ACTS:
+        if act is GARBLES:
+            yield Fault(
+                "client",
+                "sends garbage",
+                "instead of a request",
+                _tls_server,
+                _then(End.begin, act.do),
+            )
+            continue
+        yield Fault(
+            "client",
+            act.what,
+            "request in part",
+            _tls_server,
+            _then(End.begin, _say(REQUEST[:HALF]), lambda end: end.until_seen(), act.do),
+            act.tls,
+        )
+        for stage, said in (("no answer yet", b""), ("answer in part", ACCEPTED[:20])):
+            server = _then(End.begin, End.note_request, _say(said), _mark, End.until_end)
+            client = _then(End.begin, lambda end: end.send_head(REQUEST), End.await_fault, act.do)
+            if act.what.startswith("half-closes"):
+                server = _then(server, _answer_late(said))
+                client = _then(
+                    End.begin,
+                    lambda end: end.send_head(REQUEST),
+                    End.await_fault,
+                    *((End.close_notify,) if act.what == "half-closes" else ()),
+                    End.eof,
+                    End.note_answer,
+                    End.until_end,
+                )
+            yield Fault("client", act.what, stage, server, client, act.tls)
+
+
+def _say(data: bytes) -> Script:
+    return lambda end: end.send_head(data)
+
+
+def _is_ready(end: End) -> None:
+    end.ready.set()
+
+
+def _await_ready(end: End) -> None:
+    end.ready.wait(LIMIT)
+    if end.is_again:
+        end.note_request()  # else it is left to chance whether connecting fails already
+
+
+def _mark(end: End) -> None:
+    """It is the other one's turn to be at fault."""
+    end.acted.set()
+
+
+def _answer_late(said: bytes) -> Script:
+    """Answer only after the client has ended its direction."""
+
+    def script(end: End) -> None:
+        with contextlib.suppress(OSError):  # it may be nobody's any more
+            end.send_head(ACCEPTED[len(said) :])
+            end.close_notify()
+            end.eof()
+
+    return script
+
+
+FAULTS = (*_before(), *_upgrade(), *_after_upgrade())

@@ -1,0 +1,157 @@
+"""Every fault at every stage: both ends see what docs/faults.md says, and nothing is kept."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from faults.certificates import HOST, Certificates
+from faults.document import CASES, Case, Outcome, directly, document, recorded
+from faults.play import Recorder, play, recorder, told
+from faults.reasons import REASONS, reasons
+from wire_witness import BINARY, PATIENCE, TEXT, frame, upgrade, wait_until
+from wsproxy.capture import addon as addon_module
+from wsproxy.capture.addon import Record
+from wsproxy.recording import Clock, Recording, new_start
+from wsproxy.trace import Bytes, Eof, Failure, Request, TraceReader
+
+DOCUMENT = Path(__file__).parent.parent / "docs" / "faults.md"
+# A look-up of a name leaves a thread of the event loop's own pool; it has a fixed size.
+WARM_UP = [case for case in CASES if case[0].host.endswith(".invalid")]
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    return Certificates.make(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture
+def rig(certificates: Certificates, tmp_path: Path) -> Iterator[Recorder]:
+    with recorder(certificates, tmp_path) as way:
+        yield way
+
+
+def test_every_fault_is_as_documented_and_leaves_nothing_behind(
+    certificates: Certificates, rig: Recorder
+) -> None:
+    direct = directly(CASES, certificates)
+    for case in WARM_UP:
+        recorded(case, certificates, rig)
+    before = rig.held()
+    outcomes = []
+    for case, seen in zip(CASES, direct, strict=True):
+        outcomes.append(Outcome(case, seen, recorded(case, certificates, rig)))
+        check_released(rig, before, case)
+    unexplained = [
+        f"{each.case[0]}: {each}"
+        for each in outcomes
+        if each.differs != bool(reasons(each.case[0]))
+    ]
+    assert not unexplained
+    assert document(outcomes).splitlines() == DOCUMENT.read_text().splitlines()
+
+
+def test_every_reason_is_used() -> None:
+    assert {name for fault, _ in CASES for name in reasons(fault)} == set(REASONS)
+
+
+def test_faults_side_by_side_leave_nothing_behind(
+    certificates: Certificates, rig: Recorder
+) -> None:
+    play_all(2, certificates, rig)
+
+
+@pytest.mark.soak
+def test_all_faults_twenty_times_leave_nothing_behind(
+    certificates: Certificates, rig: Recorder
+) -> None:
+    play_all(20, certificates, rig)
+
+
+def check_released(rig: Recorder, before: dict[str, int], what: object) -> None:
+    """Fail unless as much is held again as before."""
+    try:
+        wait_until(lambda: not rig.more_than(before))
+    except AssertionError:
+        raise AssertionError(f"{what}: {before}, more now: {rig.more_than(before)}") from None
+
+
+def play_all(rounds: int, certificates: Certificates, rig: Recorder) -> None:
+    """Play all faults, each over ws or wss by turns, many at a time."""
+    chosen = [c for c in CASES if len(c[0].tls) == 1 or c[1]]
+    rounds_of: list[list[Case]] = [chosen, [c for c in CASES if len(c[0].tls) == 1 or not c[1]]]
+    for case in WARM_UP:
+        play(*case, certificates, rig)
+    rig.wait_released()
+    before = rig.held()
+    with ThreadPoolExecutor(8) as pool:
+        for number in range(rounds):
+            cases = rounds_of[number % 2]
+            list(pool.map(lambda case: play(*case, certificates, rig.shared), cases))
+    rig.wait_released()
+    check_released(rig, before, "all")
+
+
+# -- what the recorder makes of them
+
+
+@pytest.mark.parametrize("asks_first", [True, False])
+def test_a_reset_that_mitmproxy_stumbles_over(
+    rig: Recorder, monkeypatch: pytest.MonkeyPatch, asks_first: bool
+) -> None:
+    """A connection reset as soon as it was made has no peer, which mitmproxy does not expect."""
+    stock = asyncio.StreamWriter.get_extra_info
+    with socket.create_server((HOST, 0)) as listener:
+        server = listener.getsockname()
+
+        def get_extra_info(writer: Any, name: str, default: Any = None) -> Any:
+            found = stock(writer, name, default)
+            return None if name == "peername" and found == server else found
+
+        monkeypatch.setattr(asyncio.StreamWriter, "get_extra_info", get_extra_info)
+        before = rig.held()
+        target = f"{server[0]}:{server[1]}"
+        with socket.create_connection(rig.address) as client:
+            client.settimeout(PATIENCE)
+            if asks_first:
+                head = upgrade(f"http://{target}/chat", target)
+            else:
+                head = f"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n\r\n".encode()
+            client.sendall(head)
+            assert client.recv(1000) == b""
+        rig.wait_released()
+        assert "failed by server, connect" in told(rig.traces())
+    check_released(rig, before, "reset")
+
+
+def test_the_beginning_of_a_frame_has_the_time_when_it_came(tmp_path: Path) -> None:
+    recording = Recording(tmp_path / "x.wstrace", new_start(Clock.start()))
+    speech = frame(BINARY, bytes(200))
+    recording.data(10, False, speech + speech[:40])
+    recording.data(20, False, speech[40:60])
+    recording.data(30, True, frame(TEXT, b"meanwhile", mask=bytes(4)))
+    recording.eof(Eof(40, False))
+    recording.end(50)
+    with TraceReader(recording.path) as reader:
+        [rest] = [record for record in reader if isinstance(record, Bytes)]
+    assert (rest.t_ns, rest.data) == (10, speech[:60])
+
+
+def test_failed_attempts_are_counted_of_a_bounded_number_of_endpoints(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(addon_module, "MAX_ENDPOINTS", 3)
+    record = Record()
+    for number, host in enumerate(["a", "b", "c", "a", "d"]):
+        recording = Recording(tmp_path / f"{number}.wstrace", new_start(Clock.start()))
+        recording.add(Request(1, "GET", "wss", host, 443, "/listen"))
+        recording.add(Failure(2, "connect", False, "refused"))
+        recording.end(3)
+        record._ended(recording)
+    assert record._attempts == {("c", "/listen"): 1, ("a", "/listen"): 2, ("d", "/listen"): 1}
