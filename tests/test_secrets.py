@@ -11,6 +11,7 @@ import contextlib
 import importlib
 import json
 import queue
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -43,7 +44,7 @@ from wsproxy.catalog import Provider
 from wsproxy.redact import PLACEHOLDER
 from wsproxy.session import Session
 from wsproxy.trace import Bytes, FrameRecord, TraceReader
-from wsproxy.wire import Close, FrameParser, Garbage, Opcode
+from wsproxy.wire import Close, FrameParser, Garbage, Opcode, accept_key
 
 KNOWN = catalog.load()
 PROVIDERS = [each for each in KNOWN.providers if each.id != "traffic"]
@@ -374,7 +375,10 @@ def test_the_key_of_a_replay_is_not_in_its_trace(
 
     def serve(peer: Peer) -> None:
         said.append(peer.read_head().decode())
-        peer.send_head(accepted(f"X-Seen: {key}"))
+        [nonce] = re.findall(r"(?i)sec-websocket-key: (.*)\r", said[0])
+        head = accepted(f"X-Seen: {key}").decode()
+        made = re.sub("(?i)(sec-websocket-accept: ).*?\r", rf"\g<1>{accept_key(nonce)}\r", head)
+        peer.send_head(made.encode())
         while not (frames := split_frames(bytes(peer.received))[0]):
             peer.until(len(peer.received) + 1)
         said.append(frames[0][1].decode())
@@ -392,8 +396,8 @@ def test_the_key_of_a_replay_is_not_in_its_trace(
     assert key not in done.output
     session = Session.read(path)
     assert session.response_header("X-Seen") == PLACEHOLDER
-    assert session.close is not None
-    assert str(Close(session.close.code, session.close.reason)) == f"1008 bad {PLACEHOLDER}"
+    [closed] = [each for each in session.closes if not each.from_client]
+    assert str(Close(closed.code, closed.reason)) == f"1008 bad {PLACEHOLDER}"
 
 
 def test_what_a_rule_found_is_told(proxy: Proxy) -> None:

@@ -28,10 +28,12 @@ _VALUE = re.compile(r'[^"\\]*+(?:\\.[^"\\]*+)*+', re.DOTALL)
 _ITEM = re.compile(r'"((?:[^"\\]|\\.)*+)"\s*+(?![\s:])', re.DOTALL)
 _SCHEME = re.compile(r"(?i:basic|bearer|digest|token) +")
 _USER = re.compile(rules.USER)
+# A password whose end is not there yet; digits alone are a port.
+_USER_BEGUN = re.compile(r"://[^\s/?#\"'<>@\\:]{0,512}:([^\s/?#\"'<>@\\]*[^\s/?#\"'<>@\\\d])\Z")
 _PARAMETER = re.compile(rules.PARAMETER)
 # What a key by its shape begins with, at the end of a fragment.
 _BEGUN = re.compile(
-    r"(?<![A-Za-z0-9_+/.-])(?:eyJ|AKIA|ASIA|AIza|ya29\.|(?:sk|ek|rk|rt|xi|pat|whsec)[-_]|gh[pousr]_"
+    r"(?<![A-Za-z0-9_+/.-])(?:eyJ|AKIA|ASIA|AIza|ya29\.|(?:sk|ek|rk|whsec)[-_](?=[A-Za-z0-9]{4})|gh[pousr]_"
     r"|xox[abeoprs]-|auth_tokens/|temp:)[A-Za-z0-9._~+/=-]*\Z"
 )
 TOKEN_END = re.compile(r"[^A-Za-z0-9._~+/=-]")
@@ -88,13 +90,14 @@ class Finder:
         text = _BLOB.sub(_blank, text)
         spans: list[tuple[int, int, str]] = []  # values and their names
         found = list(self._in_fields(text, spans, cut=cut))
-        loose = [Found(*span, "", "shape") for span in rules.keys_in(text)]
+        loose = self._parameters(text, cut=cut) if "=" in text else []
+        loose += [Found(*span, "", "shape") for span in rules.keys_in(text)]
         if "://" in text:
             loose += [Found(*m.span(1), "", "shape") for m in _USER.finditer(text) if _open(m[1])]
-        if "=" in text:
-            loose += self._parameters(text, cut=cut)
         if cut and (begun := _BEGUN.search(text)):
             loose.append(Found(begun.start(), len(text), "", "shape", " "))
+        if cut and (begun := _USER_BEGUN.search(text)):
+            loose.append(Found(begun.start(1), len(text), "", "shape", " "))
         found += (_named(each, spans) for each in loose)
         return _apart(found)
 
@@ -136,15 +139,19 @@ class Finder:
         """Why a named value is a credential, empty for the catalog, None for none."""
         return self._why(name, value, open_ended=False)
 
-    def _parameters(self, text: str, *, cut: bool) -> Iterator[Found]:
+    def _parameters(self, text: str, *, cut: bool) -> list[Found]:
+        out = []
         for match in _PARAMETER.finditer(text):
             name, value = unquote_plus(match[1]), unquote_plus(match[2])
-            known = rules.squashed(name) in self._query and value != PLACEHOLDER
+            if value == PLACEHOLDER:
+                continue
+            known = rules.squashed(name) in self._query
             open_ended = cut and match.end() == len(text) and rules.strength(name) > 0
             why = "" if known else rules.why(name, value) or ("name" if open_ended else None)
             if why is not None:
                 ended = not (cut and match.end() == len(text))
-                yield Found(*match.span(2), name, why, "" if ended else " ")
+                out.append(Found(*match.span(2), name, why, "" if ended else " "))
+        return out
 
 
 def _blank(blob: re.Match[str]) -> str:

@@ -68,6 +68,7 @@ class Fragments:
         self._text = text
         self._before = b""
         self._open: _Open | None = None
+        self._at_border = False  # what was taken out of the last fragment reached its end
 
     def __call__(self, data: bytes, *, fin: bool) -> Cleaned:
         """The next fragment without credentials.
@@ -85,6 +86,7 @@ class Fragments:
         out = self._clean.without(rest, [])
         if rest and places:
             out = self._without(rest, offset, places, fin=fin)
+        self._at_border = any(place.end == len(whole) for place in places)
         self._before = whole[-_BEFORE:]
         return Cleaned(head + out.data, [*taken, *out.taken])
 
@@ -122,7 +124,7 @@ class Fragments:
                 continue
             if start >= at:
                 out.append(rest[at:start])
-                begun = place.why == "repeated" and place.start <= offset - 4
+                begun = self._at_border and place.start < offset
                 out.append(b"" if begun or start == end else REPLACED)
             taken.append(self._taken(place, end - max(start, at), fin=fin, offset=offset))
             at = max(at, end)

@@ -94,4 +94,4 @@ class Cleaner:
 
 def secret_of(text: str) -> str:
     """What a place in a Latin-1 text says."""
-    return plain(text).encode("latin-1", "ignore").decode("utf-8", "surrogateescape")
+    return plain(text.encode("latin-1").decode("utf-8", "surrogateescape"))

@@ -100,10 +100,9 @@ def _spellings(secret: str) -> Iterable[str]:
     """As it is, in a URL, in JSON; of a Basic credential what it says, and its password."""
     for each in (secret, unquote_plus(secret), *_basic(secret)):
         yield each
-        yield quote(each)
-        yield quote(each, safe="")
-        yield quote_plus(each)
-        yield quote(each, safe="").replace("~", "%7E")
+        yield quote(each, errors="surrogateescape")
+        yield quote(each, safe="", errors="surrogateescape")
+        yield quote_plus(each, errors="surrogateescape")
         escaped = json.dumps(each)[1:-1]
         yield escaped
         yield escaped.replace("/", "\\/")

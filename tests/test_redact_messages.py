@@ -1,0 +1,248 @@
+"""Messages, whole and in fragments; what a rule finds, and what none may find."""
+
+from __future__ import annotations
+
+import base64
+import json
+import random
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wsproxy.catalog import load
+from wsproxy.redact import Guard, Redactor, Suspect, suspects
+from wsproxy.redact.rules import by_entropy, by_name, by_shape
+from wsproxy.trace import FrameRecord, Request, Response, TraceReader, find_traces
+
+CATALOG = load()
+SAMPLES = Path(__file__).parent.parent / "recordings" / "samples"
+SECRET = "s3cr3t-0123456789-Abcdef"
+UUID = "ff836b96-b1b7-4c3a-b5f9-3ff2f567584e"
+
+
+def guard() -> Guard:
+    return Guard(Redactor(CATALOG.credentials, b"key", CATALOG.key_shapes))
+
+
+def text(payload: bytes, *, fin: bool = True, opcode: int = 1, side: bool = True) -> FrameRecord:
+    return FrameRecord(0, side, opcode, payload, fin=fin)
+
+
+def payload_of(record: object) -> bytes:
+    assert isinstance(record, FrameRecord)
+    return record.payload
+
+
+def cleaned(payload: bytes) -> bytes:
+    return payload_of(guard()(text(payload)))
+
+
+def in_fragments(clean: Guard, parts: list[bytes]) -> list[bytes]:
+    last = len(parts) - 1
+    return [
+        payload_of(clean(text(part, fin=n == last, opcode=0 if n else 1)))
+        for n, part in enumerate(parts)
+    ]
+
+
+MESSAGES = {
+    "field": json.dumps({"api_key": SECRET, "model": "nova"}),
+    "scheme": json.dumps({"a": {"authorization": f"Bearer {SECRET}"}}),
+    "escapes": json.dumps({"xi-api-key": SECRET + '"\\é', "x": "\\"}),
+    "string": json.dumps({"config": json.dumps({"api_key": SECRET})}),
+    "shape": json.dumps({"say": "it is sk_" + SECRET.replace("-", "") + " now"}),
+    "url": json.dumps({"url": f"wss://h/p?a=b&token={SECRET}&c=d"}),
+    "user": json.dumps({"url": f"https://me:{SECRET}@h/p"}),
+}
+
+
+@pytest.mark.parametrize("name", MESSAGES)
+def test_a_message_without_its_credential(name: str) -> None:
+    out = cleaned(MESSAGES[name].encode())
+    assert b"REDACTED" in out
+    assert SECRET.encode() not in out
+    json.loads(out)
+
+
+@pytest.mark.parametrize("name", ["field", "escapes"])
+def test_a_border_of_fragments_anywhere(name: str) -> None:
+    """The message put together again is the one without fragments, wherever it is cut."""
+    message = MESSAGES[name].encode()
+    whole = cleaned(message)
+    for cut in range(1, len(message)):
+        parts = in_fragments(guard(), [message[:cut], message[cut:]])
+        assert b"".join(parts) == whole, cut
+
+
+@given(st.lists(st.integers(0, 60), max_size=20))
+def test_any_fragments(cuts: list[int]) -> None:
+    message = MESSAGES["field"].encode()
+    at = [0, *sorted(min(cut, len(message)) for cut in cuts), len(message)]
+    parts = [message[a:b] for a, b in zip(at, at[1:], strict=False)]
+    assert b"".join(in_fragments(guard(), parts)) == cleaned(message)
+
+
+@pytest.mark.parametrize("name", ["scheme", "string", "shape", "url", "user"])
+def test_a_border_elsewhere(name: str) -> None:
+    message = MESSAGES[name].encode()
+    for cut in range(1, len(message)):
+        parts = in_fragments(guard(), [message[:cut], message[cut:]])
+        assert SECRET[9:].encode() not in b"".join(parts), cut
+
+
+def test_a_repetition_cut_by_a_border() -> None:
+    message = b'{"error": "no such key: ' + SECRET.encode() + b'", "x": 1}'
+    for cut in range(1, len(message)):
+        clean = guard()
+        clean(text(MESSAGES["field"].encode()))
+        parts = in_fragments(clean, [message[:cut], message[cut:]])
+        kept = b"".join(parts).replace(b'{"error": "no such key: ', b"")
+        assert SECRET[3:].encode() not in kept
+        assert len(kept) <= len(b'REDACTED", "x": 1}') + 3
+
+
+def test_control_frames_between_fragments_belong_to_no_message() -> None:
+    clean = guard()
+    first = payload_of(clean(text(b'{"api_key": "abc', fin=False)))
+    ping = payload_of(clean(text(b"ping", opcode=9)))
+    rest = payload_of(clean(text(b'def"}', opcode=0)))
+    assert (first, ping, rest) == (b'{"api_key": "REDACTED', b"ping", b'"}')
+
+
+def test_a_long_message_in_one_frame() -> None:
+    audio = base64.b64encode(random.Random(1).randbytes(1 << 19)).decode()
+    message = json.dumps({"audio": audio, "api_key": SECRET, "more": audio}).encode()
+    assert cleaned(message) == message.replace(SECRET.encode(), b"REDACTED")
+
+
+# -- rules
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("X-Acme-Secret", "abcd"),
+        ("api-token", "hunter22"),
+        ("X-Custom-Key", "a1B2c3D4e5F6g7H8"),
+        ("session", "9f8a7b6c5d4e3f2a1b0c"),
+        ("password", "correct horse battery"),
+        ("x-foo", "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.dozjgNryP4J3jVmN"),
+        ("x-foo", "AKIAIOSFODNN7EXAMPLE"),
+        ("x-foo", "sk_live_4eC39HqLyjWDarjtT1zdp7dc"),
+        ("x-foo", "0123456789abcdef0123456789abcdef01234567"),
+        ("x-foo", "a9f8A7s6d5F4g3H2j1k0L9z8X7c6"),
+    ],
+)
+def test_what_a_rule_finds(name: str, value: str) -> None:
+    assert by_name(name, value) or by_shape(name, value) or by_entropy(name, value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
+        ("keyterm", "Deepgram2Nova3Keyterm99"),
+        ("keywords", "abc123def456ghi789jkl012"),
+        ("max_tokens", "1234567890123456"),
+        ("token", " Hello"),
+        ("token", "international"),
+        ("transaction_key", "deprecated"),
+        ("idempotency-key", "0123456789abcdef0123456789abcdef"),
+        ("x-request-id", "0123456789abcdef0123456789abcdef"),
+        ("session_id", UUID),
+        ("session", UUID),
+        ("sha256", "ab" * 32),
+        ("x-stainless-runtime-version", "v22.11.0"),
+        ("user-agent", "Python/3.13.0 websockets/14.1"),
+        ("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
+        ("x-amz-date", "20261121T104005Z"),
+        ("x-amz-signedheaders", "host;x-amz-date"),
+        ("model", "nova-3-general-2026-11-01.12345"),
+        ("token_type", "Bearer"),
+    ],
+)
+def test_what_no_rule_finds(name: str, value: str) -> None:
+    assert not (by_name(name, value) or by_shape(name, value) or by_entropy(name, value))
+
+
+def test_nothing_is_taken_out_of_the_samples() -> None:
+    """All of them were recorded with their credentials taken out."""
+    records = 0
+    for path in find_traces([str(SAMPLES)]):
+        clean = guard()
+        with TraceReader(path) as reader:
+            for record in reader:
+                records += 1
+                assert clean(record) == record, path
+                assert suspects(record) == [], path
+    assert records > 1000
+
+
+def test_nothing_is_taken_out_of_audio_and_transcripts() -> None:
+    chance = random.Random(7)
+    words = (SAMPLES.parent / "README.md").read_text()
+    clean = guard()
+    for n in range(300):
+        audio = base64.b64encode(chance.randbytes(chance.randrange(1, 3000))).decode()
+        said = words[n * 10 : n * 10 + 200]
+        for message in (
+            {"audio": audio, "id": UUID},
+            {"transcript": said, "event_id": "event_B1x"},
+        ):
+            payload = json.dumps(message).encode()
+            assert payload_of(clean(text(payload))) == payload
+        raw = chance.randbytes(640)
+        assert payload_of(clean(text(raw, opcode=2))) == raw
+
+
+# -- bodies, and what is told
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        json.dumps({"token": SECRET}),
+        json.dumps({"client_secret": {"value": SECRET, "expires_at": 1}}),
+        json.dumps({"id": UUID, "url": f"wss://api.gladia.io/v2/live?token={SECRET}"}),
+        f"grant_type=client&client_secret={SECRET}",
+        f'--x\r\nContent-Disposition: form-data; name="api_key"\r\n\r\n{SECRET}\r\n--x--',
+        f"Invalid credentials: Token {SECRET}",
+        json.dumps({"token": SECRET})[:-6],
+    ],
+)
+def test_a_body(body: str) -> None:
+    for record in (
+        Response(0, 201, body=body.encode(), body_length=len(body) + 6),
+        Request(0, "POST", "https", "h", 443, "/v2/live", body=body.encode()),
+    ):
+        out = guard()(record)
+        assert isinstance(out, Request | Response)
+        assert SECRET[:-6].encode() not in (out.body or b"")
+        assert len(out.redacted) == 1
+
+
+def test_a_compressed_body_of_a_request_is_not_kept() -> None:
+    request = Request(
+        0, "POST", "https", "h", 443, "/", headers=[["Content-Encoding", "gzip"]], body=b"\x1f\x8b"
+    )
+    out = guard()(request)
+    assert isinstance(out, Request)
+    assert out.body == b""
+    assert out.redacted == [{"where": "body", "name": "", "length": 2, "why": "unreadable"}]
+
+
+def test_suspects_of_a_record_and_of_a_text() -> None:
+    request = Request(
+        0, "GET", "wss", "h", 443, f"/p?token={SECRET}", headers=[["X-Secret", "abcd"]]
+    )
+    assert suspects(request) == [
+        Suspect("header", "X-Secret", "name"),
+        Suspect("query", "token", "place"),
+    ]
+    assert suspects(f"see https://h/?token={SECRET}") == [Suspect("text", "token", "place")]
+    assert suspects("nothing to see") == []
+    assert suspects(text(b'{"acme": "a9f8A7s6d5F4g3H2j1k0L9z8X7c6"}')) == [
+        Suspect("message", "acme", "entropy")
+    ]
