@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import os
 import re
@@ -159,9 +160,14 @@ class Record:
             on_end=self._ended,
         )
         layer.install(self._sink_for)
+        # What mitmproxy and the catalog are made of stays as it is: a full collection that
+        # went through all of that would stop the traffic for tens of milliseconds.
+        gc.collect()
+        gc.freeze()
 
     def done(self) -> None:
         layer.uninstall()
+        gc.unfreeze()  # the process may go on without a recorder
         if self._recorder is not None:
             self._recorder.close()
             self._recorder = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Callable
 from typing import BinaryIO
 
@@ -12,7 +13,22 @@ from .blocks import Compressor, seek_table, seek_table_entry
 from .records import VERSION, AnyRecord, More, Record, Sync, to_map
 
 BLOCK_SIZE = 256 << 10  # bytes of packed records after which a block is closed
+_LARGE = 1 << 20  # bytes of a packed record
 _SEEK_TABLE = len(seek_table(b""))  # bytes of one without entries
+
+
+class _Packers(threading.local):
+    """The packer of a thread: one of each session's own would cost a buffer of 1 MiB each."""
+
+    def __init__(self) -> None:
+        self.renew()
+
+    def renew(self) -> None:
+        """Give up the buffer, which is as large as the largest record so far."""
+        self.pack: Callable[[object], bytes] = msgpack.Packer().pack
+
+
+_packers = _Packers()
 
 
 class TraceWriter:
@@ -32,7 +48,6 @@ class TraceWriter:
     def __init__(self, file: BinaryIO, session: str) -> None:
         self._file = file
         self._session = session
-        self._pack: Callable[[object], bytes] = msgpack.Packer().pack
         self._zstd = Compressor()
         self._block = bytearray()
         self._records = 0
@@ -111,12 +126,15 @@ class TraceWriter:
 
     def _packed(self, record: AnyRecord) -> bytes:
         try:
-            return self._pack(to_map(record))
+            packed = _packers.pack(to_map(record))
         except UnicodeEncodeError:
             # Header bytes that are not UTF-8 come as lone surrogates (PEP 383). In the
             # file all text is UTF-8, so they are spelt out.
             escaping: bytes = msgpack.Packer(unicode_errors="backslashreplace").pack(to_map(record))
             return escaping
+        if len(packed) > _LARGE:
+            _packers.renew()
+        return packed
 
     def _write(self, data: bytes) -> None:
         if self._torn:
