@@ -18,6 +18,9 @@ logger = logging.getLogger(__name__)
 
 WAITING = 1000  # traces that may wait; over that, the oldest of them stay as they are
 _REST = 0.1  # seconds slept at once, at the most
+# Seconds between two traces: while one is brought to the disk, a file system may let nobody
+# else write.
+PAUSE = 0.25
 PATIENCE = 5.0  # seconds that are left to those that wait when the recorder stops
 
 
@@ -37,6 +40,7 @@ class Compactor:
         self._waiting: deque[Path] = deque(maxlen=WAITING)
         self._wake = threading.Event()
         self._deadline: float | None = None  # monotonic, s; set when the recorder stops
+        self._stopping = threading.Event()
         self._worked_since = 0.0
         self._thread = threading.Thread(target=self._run, name="wsproxy-compactor", daemon=True)
         self._thread.start()
@@ -49,6 +53,7 @@ class Compactor:
     def close(self) -> None:
         """Pack what waits, for PATIENCE at the most, and end the thread."""
         self._deadline = time.monotonic() + PATIENCE
+        self._stopping.set()
         self._wake.set()
         self._thread.join(PATIENCE + 1.0)  # a disk that hangs leaves a hidden file, no more
 
@@ -57,10 +62,11 @@ class Compactor:
         while True:
             self._wake.wait()
             self._wake.clear()
-            stopping = self._deadline is not None  # what was added before is packed below
+            stopping = self._stopping.is_set()  # what was added before is packed below
             try:
                 while self._waiting:
                     self._compact(self._waiting.popleft())
+                    self._stopping.wait(PAUSE)
             except _OutOfTime:
                 return
             if stopping:
