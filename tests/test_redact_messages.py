@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import itertools
 import json
 import random
 from pathlib import Path
@@ -80,7 +81,7 @@ def test_a_border_of_fragments_anywhere(name: str) -> None:
 def test_any_fragments(cuts: list[int]) -> None:
     message = MESSAGES["field"].encode()
     at = [0, *sorted(min(cut, len(message)) for cut in cuts), len(message)]
-    parts = [message[a:b] for a, b in zip(at, at[1:], strict=False)]
+    parts = [message[a:b] for a, b in itertools.pairwise(at)]
     assert b"".join(in_fragments(guard(), parts)) == cleaned(message)
 
 
