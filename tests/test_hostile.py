@@ -7,6 +7,7 @@ import itertools
 import json
 import os
 import pty
+import random
 import re
 import struct
 import subprocess
@@ -26,6 +27,7 @@ from wsproxy import session as session_module
 from wsproxy.errors import LimitExceeded
 from wsproxy.recording import Clock, new_start, trace_path
 from wsproxy.report.jsontext import dumps
+from wsproxy.scrub import noise
 from wsproxy.session import Session
 from wsproxy.trace import (
     Bytes,
@@ -439,3 +441,17 @@ def test_a_catalog_file_with_anything_in_it_is_checked_and_refused_in_lines(
     used = run(["catalog", "list", "--provider", "deepgram", "--catalog", str(file)])
     assert used.status == 2
     assert used.err.count("\n") == 1
+
+
+# -- what `scrub` makes of it
+
+
+def test_noise_for_a_large_message_is_made_in_parts(monkeypatch):
+    """One of 60 MB took over 1 GiB, most of it for single samples."""
+    monkeypatch.setattr(noise, "_PART", 1000)
+    made = noise.Noise(noise.PCM16, random.Random(1))
+    sizes = []
+    whole = made._pcm16
+    made._make = lambda data: sizes.append(len(data)) or whole(data)
+    assert len(made.like(bytes(range(256)) * 40 + b"x")) == 10_241
+    assert max(sizes) == 1000

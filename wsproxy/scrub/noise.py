@@ -6,7 +6,9 @@ samples at full scale as there were, since both are evidence.
 
 from __future__ import annotations
 
+import math
 import random
+import re
 import sys
 from array import array
 from bisect import bisect_left
@@ -18,7 +20,10 @@ from wsproxy.diagnose.samples import ALAW, COMPANDED, FLOAT32, MULAW, PCM16, PCM
 
 _MEAN = 4096  # of the samples' absolute values, in the store of noise
 _STORED = 1 << 12  # samples of it
+_PART = 1 << 20  # bytes, whole samples, that are made at a time
 _LEAST = 160  # samples over which loudness is taken
+_STEPS = 8  # of loudness, from one to its double
+_SILENCE = re.compile(rb"[\0\xff\x7f\x80\xd5\x55]{16,}")  # of any encoding
 _RUN = 16  # silent samples that are a pause
 _LOUDEST = 32_000  # of noise; what is above counts as clipped
 
@@ -43,6 +48,7 @@ class Noise:
     def __init__(self, kind: str, chance: random.Random) -> None:
         self._chance = chance
         self._level = 0.0
+        self._scaled: dict[int, array[int]] = {}
         self._make: Callable[[bytes], bytes] = {
             PCM16: self._pcm16,
             PCM16_BE: lambda data: _swapped(self._pcm16(_swapped(data))),
@@ -53,7 +59,8 @@ class Noise:
 
     def like(self, data: bytes) -> bytes:
         """Noise like one piece, as long as it."""
-        return self._make(data) if data else b""
+        # In parts, because a sample takes twenty times as much while it is made.
+        return b"".join(self._make(data[at : at + _PART]) for at in range(0, len(data), _PART))
 
     @cached_property
     def _stored(self) -> array[int]:
@@ -67,7 +74,7 @@ class Noise:
         samples = array("h", data[: len(data) // 2 * 2])
         if sys.byteorder == "big":
             samples.byteswap()
-        made = array("h", self._samples(samples, quiet=0, full=32767))
+        made = self._samples(samples, quiet=0, full=32767)
         if sys.byteorder == "big":
             made.byteswap()
         return made.tobytes() + self._chance.randbytes(len(data) % 2)
@@ -90,41 +97,43 @@ class Noise:
 
     def _data(self, data: bytes) -> bytes:
         made = bytearray(self._chance.randbytes(len(data)))
-        for value, start, end in _runs(data, lambda byte: byte in b"\0\xff\x7f\x80\xd5\x55"):
-            if value:
-                made[start:end] = data[start:end]
+        for silence in _SILENCE.finditer(data):
+            made[silence.start() : silence.end()] = silence[0]
         return bytes(made)
 
-    def _samples(self, samples: Sequence[int], *, quiet: int, full: int) -> list[int]:
+    def _samples(self, samples: array[int], *, quiet: int, full: int) -> array[int]:
         count = len(samples)
         if not count:
-            return []
-        loud = [x for x in samples if abs(x) > quiet]
-        clipped = [x for x in loud if abs(x) >= full]
+            return samples
+        silent = samples.count(quiet) + (samples.count(-quiet) if quiet else 0)
+        loud = count - silent
         if loud:
-            weight = min(1.0, len(loud) / _LEAST)
-            mean = sum(map(abs, loud)) / len(loud)
+            weight = min(1.0, loud / _LEAST)
+            mean = (sum(map(abs, samples)) - silent * quiet) / loud
             self._level = weight * mean + (1 - weight) * (self._level or mean)
         made = self._noise(count)
-        if len(clipped) > 2:
+        if max(samples) >= full or min(samples) <= -full:
             self._clip(made, samples, full)
-        if count - len(loud) >= _RUN:
-            for silent, start, end in _runs(samples, lambda x: abs(x) <= quiet):
-                if silent:
-                    made[start:end] = [0] * (end - start)
+        if silent >= _RUN:
+            for is_silent, start, end in _runs(samples, lambda x: abs(x) <= quiet):
+                if is_silent:
+                    made[start:end] = array("h", bytes(2 * (end - start)))
         return made
 
-    def _noise(self, count: int) -> list[int]:
-        scale = self._level / _MEAN
-        out: list[int] = []
+    def _noise(self, count: int) -> array[int]:
+        # In steps of a twelfth of the loudness, so that few are made.
+        step = round(_STEPS * math.log2(max(self._level, 0.5)))
+        if step not in self._scaled:
+            scale = 2 ** (step / _STEPS) / _MEAN
+            made = (round(x * scale) for x in self._stored)
+            self._scaled[step] = array("h", (max(-_LOUDEST, min(_LOUDEST, x)) for x in made))
+        stored, out = self._scaled[step], array("h")
         while len(out) < count:
             at = self._chance.randrange(_STORED)
-            out += [round(x * scale) for x in self._stored[at : at + count - len(out)]]
-        if scale * _LOUDEST > _LOUDEST:
-            return [max(-_LOUDEST, min(_LOUDEST, x)) for x in out]
+            out += stored[at : at + count - len(out)]
         return out
 
-    def _clip(self, made: list[int], samples: Sequence[int], full: int) -> None:
+    def _clip(self, made: array[int], samples: Sequence[int], full: int) -> None:
         """As many runs at full scale, as long ones, in other places."""
         found = _all_runs(samples, lambda x: abs(x) >= full)
         runs = [end - start for loud, start, end in found if loud]
@@ -135,7 +144,7 @@ class Noise:
         for length, cut in zip(runs, cuts, strict=True):
             at += cut - before
             before = cut
-            made[at : at + length] = [full if self._chance.random() < 0.5 else -full] * length
+            made[at : at + length] = array("h", [self._chance.choice((full, -full))]) * length
             at += length
 
 
