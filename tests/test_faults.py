@@ -19,7 +19,8 @@ from wire_witness import BINARY, PATIENCE, TEXT, frame, upgrade, wait_until
 from wsproxy.capture import addon as addon_module
 from wsproxy.capture.addon import Record
 from wsproxy.recording import Clock, Recording, new_start
-from wsproxy.trace import Bytes, Eof, Failure, Request, TraceReader
+from wsproxy.replay.script import Script
+from wsproxy.trace import Bytes, Eof, Failure, Request, Response, TraceReader
 
 DOCUMENT = Path(__file__).parent.parent / "docs" / "faults.md"
 # A look-up of a name leaves a thread of the event loop's own pool; it has a fixed size.
@@ -68,6 +69,7 @@ def test_faults_side_by_side_leave_nothing_behind(
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(900)
 def test_all_faults_twenty_times_leave_nothing_behind(
     certificates: Certificates, rig: Recorder
 ) -> None:
@@ -141,6 +143,21 @@ def test_the_beginning_of_a_frame_has_the_time_when_it_came(tmp_path: Path) -> N
     with TraceReader(recording.path) as reader:
         [rest] = [record for record in reader if isinstance(record, Bytes)]
     assert (rest.t_ns, rest.data) == (10, speech[:60])
+
+
+def test_a_replay_does_not_wait_in_mid_frame_for_what_came_later(tmp_path: Path) -> None:
+    recording = Recording(tmp_path / "x.wstrace", new_start(Clock.start()))
+    recording.add(Request(1, "GET", "ws", HOST, 80, "/"))
+    recording.response(Response(2, 101))
+    first, later = (frame(TEXT, text, mask=bytes(4)) for text in (b"first", b"later"))
+    recording.data(10, True, first)
+    recording.data(20, False, frame(BINARY, bytes(200))[:40])
+    recording.data(30, True, later)
+    recording.eof(Eof(40, False))
+    recording.end(50)
+    cut_off, end = Script.read(recording.path, "server").steps
+    assert (cut_off.t_ns, cut_off.cause_ns) == (18, 8)
+    assert (end.t_ns, end.cause_ns) == (38, 28)
 
 
 def test_failed_attempts_are_counted_of_a_bounded_number_of_endpoints(

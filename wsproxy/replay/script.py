@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import deque
 from dataclasses import dataclass, field, replace
 
 from wsproxy.catalog import load
@@ -16,6 +17,7 @@ from .pace import RECORDED, Pace
 from .progress import BY_BYTES, NOTHING, Counter, Ending, Gate, Item, Progress
 
 MAX_CONTENT = 1 << 30  # bytes of one side's frames that a replay holds
+_REMEMBERED = 4096  # changes of the other side's progress
 _STEP = 500  # bytes that a step takes beside its payload, about
 
 
@@ -121,6 +123,7 @@ class _Builder:
         self._counter = Counter(script.gate)
         self._cause = NOTHING  # the other side's progress, as far as it gates steps
         self._cause_ns = 0  # when that last changed
+        self._before: deque[tuple[int, Progress]] = deque(maxlen=_REMEMBERED)  # the same, earlier
         self._closed = False  # the side has sent its Close
         self._ended = False  # the side itself
         self._deflated = False  # its message at hand was compressed
@@ -186,7 +189,20 @@ class _Builder:
             # What was on its way when this side closed need not come again.
             progress = replace(self._cause, closes=progress.closes, ended=progress.ended)
         if progress != self._cause:
+            self._before.append((self._cause_ns, self._cause))
             self._cause, self._cause_ns = progress, t_ns
+
+    def _cause_at(self, t_ns: int, item: Item) -> tuple[Progress, int]:
+        """What had come of the other side.
+
+        The beginning of a frame whose end never came is recorded when that is known, and is
+        older: it did not wait for what came meanwhile.
+        """
+        if isinstance(item, Garbage) and not item.broken_rule and t_ns < self._cause_ns:
+            for since_ns, cause in reversed(self._before):
+                if since_ns <= t_ns:
+                    return cause, since_ns
+        return self._cause, self._cause_ns
 
     def _answer(self, t_ns: int, item: Item) -> bool:
         if not isinstance(item, Frame) or item.opcode is not Opcode.PONG:
@@ -212,7 +228,8 @@ class _Builder:
             script.taken |= {str(entry["name"]) for entry in record.redacted if entry.get("name")}
         number = script.session.frame_count if isinstance(record, FrameRecord) else 0
         deflate = isinstance(record, FrameRecord) and self._was_deflated(record)
-        script.steps.append(Step(t_ns, item, self._cause, self._cause_ns, number, deflate))
+        cause, cause_ns = self._cause_at(t_ns, item)
+        script.steps.append(Step(t_ns, item, cause, cause_ns, number, deflate))
         self._closed = self._closed or is_close(item)
 
     def _was_deflated(self, record: FrameRecord) -> bool:
