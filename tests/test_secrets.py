@@ -41,6 +41,8 @@ from wsproxy import catalog
 from wsproxy.capture import recorder as capture_recorder
 from wsproxy.capture.embed import Running, Settings, background
 from wsproxy.catalog import Provider
+from wsproxy.cli.recording_options import ended_lines
+from wsproxy.recording import Recording
 from wsproxy.redact import PLACEHOLDER
 from wsproxy.session import Session
 from wsproxy.trace import Bytes, FrameRecord, TraceReader
@@ -115,6 +117,7 @@ class Planted:
 class Proxy:
     running: Running
     done: queue.Queue[Path] = field(default_factory=queue.Queue)
+    told: list[str] = field(default_factory=list)  # what `run` and `record` print
 
     def connect(self, upstream: int, *, tls: bool) -> Peer:
         assert self.running.address is not None
@@ -127,11 +130,17 @@ class Proxy:
 @contextlib.contextmanager
 def recording(folder: Path) -> Iterator[Proxy]:
     done: queue.Queue[Path] = queue.Queue()
+    told: list[str] = []
+
+    def ended(recording: Recording) -> None:
+        told.extend(ended_lines(recording))
+        done.put(recording.path)
+
     settings = Settings(
         port=0, out=folder / "traces", confdir=folder / "conf", options=("ssl_insecure=true",)
     )
-    with background(settings, on_end=lambda ended: done.put(ended.path)) as running:
-        yield Proxy(running, done)
+    with background(settings, on_end=ended) as running:
+        yield Proxy(running, done, told)
 
 
 @pytest.fixture(scope="module")
@@ -265,7 +274,9 @@ def test_no_planted_credential_is_found(
                 assert planted.found_in(text) == [], provider.id
                 assert b"s3cr3t" not in text, around(text, b"s3cr3t")
             assert content.count(PLACEHOLDER.encode()) >= len(planted.values)
-            assert planted.found_in(caplog.text.encode()) == []
+            said = caplog.text + "\n".join(proxy.told)
+            assert planted.found_in(said.encode()) == []
+            assert "taken out by rule: header X-Acme-Secret" in said
 
 
 def around(text: bytes, word: bytes) -> bytes:
