@@ -236,7 +236,8 @@ def test_text_of_an_index_is_escaped(folder):
         for at, accepts in enumerate(index._ROW):
             if at and str in accepts:
                 row[at] = evil
-        row[-1] = [evil, evil]
+            if list in accepts:
+                row[at] = [evil, evil]
     (folder / NAME).write_bytes(
         pack(index._HEAD, *[x for n, row in rows.items() for x in (n, msgpack.packb(row))])
     )
@@ -288,3 +289,8 @@ def test_listed_is_what_the_trace_says(folder):
         assert isinstance(each, Listed)
         assert each.entry["frames_sent"] == session.sent.frames == 20
         assert each.entry["session"] == session.id
+
+
+def test_all_that_list_tells_is_in_a_row(folder):
+    path = next(folder.glob("*.wstrace"))
+    assert set(index._ENTRY) == set(Listed.read(path).entry)

@@ -43,6 +43,7 @@ _HEAD = f"wsproxy index 1, {__version__}".encode()  # another version may tell o
 
 _TEXT, _NUMBER = frozenset({str}), frozenset({int})
 _NONE = frozenset({type(None)})
+_LIST = frozenset({list})  # of text
 # The keys of `jsonform.entry` but for the path, and what they may be.
 _ENTRY: dict[str, frozenset[type]] = {
     "session": _TEXT,
@@ -62,7 +63,8 @@ _ENTRY: dict[str, frozenset[type]] = {
     "closed_by": _TEXT | _NONE,
     "ending": _TEXT,
     "complete": frozenset({bool}),
-    "findings": frozenset({list}),
+    "findings": _LIST,
+    "taken_by_rule": _LIST,
 }
 _ROW = (_TEXT, _NUMBER, _NUMBER, _NUMBER, _NUMBER | _NONE, _TEXT, _TEXT, *_ENTRY.values())
 
@@ -250,7 +252,8 @@ def _listed(row: bytes, name: str, state: _State | None) -> Listed | None:
     if values[0] != name or state != _State(*values[1:4]):
         return None
     entry = dict(zip(_ENTRY, values[7:], strict=True))
-    if any(type(each) is not str for each in entry["findings"]):
+    texts = [each for value in values if type(value) is list for each in value]
+    if any(type(each) is not str for each in texts):
         return None
     return Listed(values[4], values[5], values[6], entry)
 
