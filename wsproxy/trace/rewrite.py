@@ -1,6 +1,6 @@
 """Puts a whole new file in the place of another, and packs finished traces into full blocks.
 
-A live trace closes a block every 90 ms, so that a crash loses little; blocks that small
+A live trace closes a block every 120 ms, so that a crash loses little; blocks that small
 compress badly. Once a session has ended its records are packed again.
 """
 
