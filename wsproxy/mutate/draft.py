@@ -424,17 +424,17 @@ class _Checker:
             self._compressed = bool(frame.rsv & RSV1)
         # Of what was compressed, the length on the wire says nothing about the payload.
         inflated = self._compressed and frame.opcode in _DATA
-        return self._rules.check(
-            Frame(
-                Opcode(frame.opcode),
-                frame.payload,
-                frame.fin,
-                frame.rsv,
-                frame.mask,
-                0 if inflated else frame.wire_length,
-                frame.cut,
-            )
+        sent = Frame(
+            Opcode(frame.opcode),
+            frame.payload,
+            frame.fin,
+            frame.rsv,
+            frame.mask,
+            0 if inflated else frame.wire_length,
+            frame.cut,
         )
+        rule = self._rules.check(sent)
+        return self._rules.check_text(sent, None if frame.deflated else frame.payload) or rule
 
 
 def _sensible(record: Record) -> bool:
