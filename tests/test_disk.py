@@ -19,8 +19,7 @@ import pytest
 
 from calls import Call, Lab, counted, lab
 from wire_witness import PATIENCE, wait_until
-from wsproxy.capture import faults
-from wsproxy.capture import recorder as recorder_module
+from wsproxy.capture import backlog, faults, live
 from wsproxy.capture.keeping import Keeping
 from wsproxy.capture.recorder import Recorder
 from wsproxy.recording import Clock, Recording, new_start
@@ -216,7 +215,7 @@ def test_strict_lets_no_session_pass_before_its_trace_is_begun(disk: Disk, confd
 def test_strict_does_not_wait_for_a_disk_that_hangs(
     tmp_path: Path, confdir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(recorder_module, "OPENED_WITHIN", 0.1)
+    monkeypatch.setattr(live, "OPENED_WITHIN", 0.1)
     gate = hang(monkeypatch)
     with lab(tmp_path / "out", confdir, Keeping(strict=True)) as at:
         assert at.ask().app.head.startswith(b"HTTP/1.1 503 ")
@@ -328,21 +327,21 @@ def hang(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
 def test_a_disk_that_hangs_holds_no_traffic_for_long(
     tmp_path: Path, confdir: Path, said: Said, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(recorder_module, "PATIENCE", 0.1)
-    monkeypatch.setattr(recorder_module, "HARD", 3 << 20)
-    monkeypatch.setattr(recorder_module, "BRIM", 1 << 20)
-    monkeypatch.setattr(recorder_module, "HIGH", 1 << 19)
+    monkeypatch.setattr(backlog, "PATIENCE", 0.1)
+    monkeypatch.setattr(backlog, "HARD", 3 << 20)
+    monkeypatch.setattr(backlog, "BRIM", 1 << 20)
+    monkeypatch.setattr(backlog, "HIGH", 1 << 19)
     most = 0
-    backlog = Recorder.backlog.fget
-    assert backlog is not None
+    size = backlog.Backlog.size.fget
+    assert size is not None
 
-    def noted(recorder: Recorder) -> int:
+    def noted(queue: backlog.Backlog) -> int:
         nonlocal most
-        now = backlog(recorder)
+        now = int(size(queue))
         most = max(most, now)
         return now
 
-    monkeypatch.setattr(Recorder, "backlog", property(noted))
+    monkeypatch.setattr(backlog.Backlog, "size", property(noted))
     with lab(tmp_path, confdir) as at:
         call = at.call()
         call.talk(times=5)
@@ -393,7 +392,7 @@ def test_a_session_is_recorded_once_files_can_be_opened_again(tmp_path: Path, sa
                 session.add(Response(2, 101))
                 session.data(True, data)
             sessions[1].end()
-            await until(lambda: recorder.backlog == 0)
+            await until(lambda: recorder._backlog.size == 0)
         sessions[0].data(True, data)
         while not traces(tmp_path):
             sessions[0].data(True, data)

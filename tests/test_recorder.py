@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from wsproxy.capture import recorder as module
+from wsproxy.capture import backlog as module
+from wsproxy.capture.live import LiveSession
 from wsproxy.capture.recorder import Recorder
 from wsproxy.recording import Clock, Recording, new_start, trace_path
 from wsproxy.session import Session
@@ -77,7 +78,7 @@ def run_many(body: Callable[[Recorder, Relay], object], folder: Path) -> list[Se
     return [Session.read(trace) for trace in folder.glob("*.wstrace")]
 
 
-def begin(recorder: Recorder, relay: Relay) -> module.LiveSession:
+def begin(recorder: Recorder, relay: Relay) -> LiveSession:
     session = recorder.begin(clock := Clock.start(), new_start(clock))
     session.add(Request(1, "GET", "ws", "h", 80, "/", headers=[["Upgrade", "websocket"]]))
     session.add(Response(2, 101))
@@ -96,7 +97,7 @@ def test_reading_is_held_over_the_high_mark_and_released_when_there_is_room(
             assert count * CHUNK <= module.HIGH + CHUNK
         gate.open.set()
         await asyncio.wait_for(relay.released.wait(), 20)
-        assert recorder.backlog <= module.HIGH
+        assert recorder._backlog.size <= module.HIGH
         session.end()
 
     session = run(body, tmp_path)
@@ -188,7 +189,7 @@ def test_a_flood_is_held_and_a_session_beside_it_is_not(gate: Gate, tmp_path: Pa
         flood, beside = begin(recorder, flooded), begin(recorder, quiet := Relay())
         while flood.data(True, frame()):
             pass
-        assert recorder.backlog > module.HIGH
+        assert recorder._backlog.size > module.HIGH
         assert beside.data(True, Frame(Opcode.BINARY, b"audio", mask=b"abcd").serialize())
         gate.open.set()
         await asyncio.wait_for(flooded.released.wait(), 20)
@@ -229,13 +230,13 @@ def test_a_thread_that_moves_is_waited_for_longer_but_not_for_ever(
     async def body(recorder: Recorder, relay: Relay) -> None:
         session = begin(recorder, relay)
         lost: list[int] = []
-        lose = recorder._lose_patience
+        lose = recorder._backlog._lose_patience
 
         def moves(turns: int, done_before: int) -> None:
             lost.append(turns)
             lose(turns, done_before - 2 * module.STEP)
 
-        monkeypatch.setattr(recorder, "_lose_patience", moves)
+        monkeypatch.setattr(recorder._backlog, "_lose_patience", moves)
         while session.data(True, frame()):
             pass
         await asyncio.wait_for(relay.released.wait(), 20)
@@ -267,9 +268,9 @@ def test_messages_that_were_not_kept_are_told_and_later_ones_are_kept(
         session.add(Response(2, 101))
         for _ in range(12):
             session.message(True, Opcode.BINARY, bytes(CHUNK))
-        assert recorder.backlog < 7 * CHUNK
+        assert recorder._backlog.size < 7 * CHUNK
         waits.set()
-        while recorder.backlog:
+        while recorder._backlog.size:
             await asyncio.sleep(0)
         session.message(True, Opcode.TEXT, b"later")
         session.end()
@@ -293,7 +294,7 @@ def test_what_is_pending_is_written_though_a_flood_never_ends(tmp_path: Path) ->
         def feed() -> None:
             tiny = Frame(Opcode.TEXT, b"x", mask=b"abcd").serialize() * 2000
             while not stop.is_set():
-                if recorder.backlog < 3 * CHUNK:
+                if recorder._backlog.size < 3 * CHUNK:
                     flood.data(True, tiny)
 
         feeding = threading.Thread(target=feed)
@@ -303,7 +304,7 @@ def test_what_is_pending_is_written_though_a_flood_never_ends(tmp_path: Path) ->
             async with asyncio.timeout(20):
                 while not (path.exists() and Session.read(path).sent.frames):
                     await asyncio.sleep(0.01)
-            assert recorder.backlog
+            assert recorder._backlog.size
         finally:
             stop.set()
             feeding.join()

@@ -41,7 +41,7 @@ from wire_witness import (
     wait_until,
 )
 from wsproxy.capture.embed import Running, Settings, background
-from wsproxy.capture.recorder import LiveSession
+from wsproxy.capture.live import LiveSession
 from wsproxy.capture.relay import Leg
 from wsproxy.recording import Recording
 from wsproxy.session import Session

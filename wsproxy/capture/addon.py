@@ -34,7 +34,8 @@ from wsproxy.wire import Close, Opcode, is_upgrade
 
 from . import body, failure, layer
 from .keeping import BadLimit, Keeping
-from .recorder import LiveSession, Recorder
+from .live import LiveSession
+from .recorder import Recorder
 
 logger = logging.getLogger(__name__)
 
