@@ -146,8 +146,10 @@ def lab(out: Path, confdir: Path, keeping: Keeping | None = None) -> Iterator[La
 
 def counted(path: Path) -> tuple[int, int, Session]:
     """Frames in a trace, records that its gaps tell of, and all of it."""
+    frames, session = 0, Session()
     with TraceReader(path) as reader:
-        frames = sum(isinstance(record, FrameRecord) for record in reader)
-    session = Session.read(path)
+        for record in reader:
+            frames += isinstance(record, FrameRecord)
+            session.add(record)
     assert session.frame_count == frames
     return frames, sum(gap.records for gap in session.gaps), session
