@@ -235,7 +235,7 @@ class Recorder(Way):
     def wait_released(self) -> None:
         """Wait until mitmproxy has let go of all connections, and the traces are complete."""
         wait_until(self._is_quiet)
-        wait_until(lambda: not _addon()._recorder.backlog and self._begun == len(self._ended))
+        wait_until(lambda: not _addon()._recorder._backlog.size and self._begun == len(self._ended))
 
     def until_seen(self, fault: Fault, server: Server) -> None:
         wait_until(self._has_read)
