@@ -19,8 +19,9 @@ lint: $(READY)
 	$(BIN)/ruff format --check wsproxy addons benchmarks
 	$(BIN)/mypy
 
+# They wait most of the time: more workers than processors.
 tests: $(READY)
-	$(BIN)/python -m pytest -n auto --dist loadgroup
+	$(BIN)/python -m pytest -n 4 --dist loadgroup
 
 # Python 3.12 and later get mitmproxy 12, 3.11 gets mitmproxy 11: both are tested.
 tests-newer: $(READY)
