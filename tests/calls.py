@@ -151,5 +151,6 @@ def counted(path: Path) -> tuple[int, int, Session]:
         for record in reader:
             frames += isinstance(record, FrameRecord)
             session.add(record)
+        session.losses = list(reader.losses)
     assert session.frame_count == frames
     return frames, sum(gap.records for gap in session.gaps), session
