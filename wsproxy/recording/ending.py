@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from wsproxy.session import Session
 from wsproxy.trace import End
+from wsproxy.trace.records import MAX_INT
 
 
 def end_record(session: Session, t_ns: int, ending: str) -> End:
@@ -24,8 +25,9 @@ def end_record(session: Session, t_ns: int, ending: str) -> End:
         close_reason=close.reason if close else None,
         frames_sent=session.sent.frames,
         frames_received=session.received.frames,
-        bytes_sent=session.sent.size,
-        bytes_received=session.received.size,
+        # Lengths that a trace from elsewhere only claims may add up to anything.
+        bytes_sent=min(session.sent.size, MAX_INT),
+        bytes_received=min(session.received.size, MAX_INT),
         by_rule=session.by_rule or None,
     )
     return session.end
