@@ -258,3 +258,9 @@ def test_help_and_the_document_name_every_option() -> None:
     for name in ("--to", "--attempts", "--time", "--tries", "--timeout", "--out", "--force"):
         assert name in text
         assert f"`{name}" in document
+
+
+def test_a_key_in_the_url_is_not_shown(trace: Path) -> None:
+    done = run(trace, "--to", "ws://127.0.0.1:1/v1/listen?key=5e1f")
+    assert "against ws://127.0.0.1:1/v1/listen:" in done.stdout + done.stderr
+    assert "5e1f" not in done.stdout + done.stderr

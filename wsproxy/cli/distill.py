@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import math
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import Console
@@ -15,7 +16,6 @@ from wsproxy.catalog import load
 from wsproxy.diagnose import summary
 from wsproxy.distill import Attempt, Distillation, Limits, Report, distilled_name
 from wsproxy.errors import UsageError
-from wsproxy.replay import ClientOptions
 from wsproxy.report.differences import differences
 from wsproxy.report.jsontext import dumps
 from wsproxy.report.text import safe
@@ -23,7 +23,7 @@ from wsproxy.trace import SUFFIX
 
 from .catalog_option import catalog_option
 from .number import Number
-from .replay_options import headers_of, pairs_of, target_options
+from .replay_options import shown, target_of, target_options
 from .replay_screen import INTERRUPTED, Interrupted, Screen
 
 _STOPPED = {
@@ -80,14 +80,6 @@ _STOPPED = {
 def command(
     *,
     trace: Path,
-    to: str,
-    headers: tuple[str, ...],
-    query: tuple[str, ...],
-    subprotocol: str | None,
-    fields: tuple[str, ...],
-    proxy: str | None,
-    insecure: bool,
-    ca: Path | None,
     attempts: int,
     seconds: float | None,
     tries: int,
@@ -95,6 +87,7 @@ def command(
     out: Path | None,
     force: bool,
     as_json: bool,
+    **target: Any,
 ) -> None:
     """Make the shortest trace that still fails as TRACE does, by trying against a server.
 
@@ -119,24 +112,14 @@ def command(
     place = out or distilled_name(trace)
     if place.suffix != SUFFIX:
         raise UsageError(f"{place}: the name of a trace ends in {SUFFIX}")
-    if math.isnan(timeout) or (seconds is not None and math.isnan(seconds)):
-        raise UsageError("--timeout and --time: give a number of seconds")
-    options = ClientOptions(
-        to,
-        headers=headers_of(headers),
-        query=pairs_of(query, "--query"),
-        subprotocol=subprotocol,
-        fields=pairs_of(fields, "--field"),
-        proxy=proxy,
-        insecure=insecure,
-        ca=ca,
-        timeout=timeout,
-    )
+    options = replace(target_of(**target), timeout=timeout)
     progress = _Progress(attempts, as_json=as_json)
     limits = Limits(attempts, seconds, tries)
     work = Distillation(trace, place, options, limits=limits, force=force, tell=progress.tell)
     screen = Screen(as_json=as_json)
-    screen.say(f"distilling {trace} against {to}: {_counted(work.of_parts, 'message')}")
+    screen.say(
+        f"distilling {trace} against {shown(options.to)}: {_counted(work.of_parts, 'message')}"
+    )
     try:
         with progress:
             screen.run(work.run, lambda: _known(work))

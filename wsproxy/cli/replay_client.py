@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import click
 
 from wsproxy.errors import WsproxyError
-from wsproxy.replay import Call, ClientOptions, Pace, Verdict, judge_played, play_once
+from wsproxy.replay import Call, Pace, Verdict, judge_played, play_once
 from wsproxy.replay.recorded import Records
 
 from .catalog_option import catalog_option
 from .replay_load import load_of, load_options, replay_load
 from .replay_options import (
-    headers_of,
-    pairs_of,
     replay_options,
     rules_of,
     shown,
+    target_of,
     target_options,
 )
 from .replay_screen import (
@@ -55,14 +56,6 @@ _UNTIL = 100  # sessions at most, where nothing else is said
 def command(
     *,
     trace: Path,
-    to: str,
-    headers: tuple[str, ...],
-    query: tuple[str, ...],
-    subprotocol: str | None,
-    fields: tuple[str, ...],
-    proxy: str | None,
-    insecure: bool,
-    ca: Path | None,
     repeat: int | None,
     bisect: bool,
     sessions: int | None,
@@ -77,6 +70,7 @@ def command(
     keep_ids: bool,
     out: Path,
     as_json: bool,
+    **target: Any,
 ) -> None:
     """Replay TRACE as the client, against the server at a URL.
 
@@ -102,23 +96,16 @@ def command(
     A failure that comes with load: 200 sessions, begun over 20 seconds:
       wsproxy replay client call.wstrace --to ws://127.0.0.1:9000 --sessions 200 --ramp 20
     """
-    options = ClientOptions(
-        to,
+    options = replace(
+        target_of(**target),
         pace=Pace.parse(pace),
-        headers=headers_of(headers),
-        query=pairs_of(query, "--query"),
-        subprotocol=subprotocol,
-        fields=pairs_of(fields, "--field"),
-        proxy=proxy,
-        insecure=insecure,
-        ca=ca,
         timeout=timeout,
         keep_ids=keep_ids or strict,
         rules=rules_of(strict=strict, max_wer=max_wer),
     )
     screen = Screen(as_json=as_json)
     load = load_of(sessions, ramp, workers, keep, alone=bool(repeat or until or bisect))
-    screen.say(f"replaying {trace} as the client against {shown(to)} (pace: {pace})")
+    screen.say(f"replaying {trace} as the client against {shown(options.to)} (pace: {pace})")
     if load is not None:
         replay_load(trace, options, load, out, as_json=as_json)
     many = repeat or (_UNTIL if until else 1)

@@ -10,6 +10,7 @@ import click
 
 from wsproxy.compare import STANDARD, Rules
 from wsproxy.errors import UsageError
+from wsproxy.replay import ClientOptions
 
 from .number import Number
 
@@ -130,6 +131,34 @@ def target_options(function: F) -> F:
                 help="Trust the certificates in this file (PEM).",
             ),
         ],
+    )
+
+
+def target_of(
+    *,
+    to: str,
+    headers: tuple[str, ...],
+    query: tuple[str, ...],
+    subprotocol: str | None,
+    fields: tuple[str, ...],
+    proxy: str | None,
+    insecure: bool,
+    ca: Path | None,
+) -> ClientOptions:
+    """What `target_options` give; the rest is as by default.
+
+    Raises:
+        UsageError: one of them is not of its form.
+    """
+    return ClientOptions(
+        to,
+        headers=headers_of(headers),
+        query=pairs_of(query, "--query"),
+        subprotocol=subprotocol,
+        fields=pairs_of(fields, "--field"),
+        proxy=proxy,
+        insecure=insecure,
+        ca=ca,
     )
 
 

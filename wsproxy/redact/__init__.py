@@ -17,7 +17,7 @@ suspects     what would be taken out of a record, without doing it
 from .fingerprint import MIN_HIDDEN, PLACEHOLDER, fingerprint_key
 from .guard import Guard
 from .head import Redacted, Redactor
-from .repeats import hide, hide_bytes
+from .repeats import hide_bytes
 from .suspects import Suspect, suspects
 
 __all__ = [
@@ -28,7 +28,6 @@ __all__ = [
     "Redactor",
     "Suspect",
     "fingerprint_key",
-    "hide",
     "hide_bytes",
     "suspects",
 ]

@@ -17,15 +17,8 @@ MAX_SECRETS = 256  # of a session that are looked for: the first ones, the reque
 _PART = 4  # characters of a credential that are taken out at the end of a fragment
 
 
-def hide(text: str, secrets: Iterable[str]) -> str:
-    """A text without these credentials."""
-    for secret in secrets:
-        text = text.replace(secret, PLACEHOLDER)
-    return text
-
-
 def hide_bytes(data: bytes, secrets: Iterable[str]) -> bytes:
-    """As `hide`, for a body."""
+    """A body, or a message, without these credentials."""
     for secret in secrets:
         data = data.replace(secret.encode("utf-8", "surrogateescape"), PLACEHOLDER.encode())
     return data

@@ -19,7 +19,6 @@ _FAILS = re.compile(
     r'"(?:err_msg|err_code|error|error_code|error_message|error_type|warning|warning_code)"'
     r'\s*:\s*["{\d]'
 )
-_LONG = 64  # characters from which on base64 is taken for audio
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{64,}={0,2}")
 _KEPT_AS_IS = re.compile(
     "|".join(p.pattern for p in (UUID, EMAIL, HEXADECIMAL, MIXED, TIME, PHONE))
