@@ -129,9 +129,11 @@ def ask(peer: Peer, path: str = "/v1/listen", host: str = "127.0.0.1") -> bytes:
     return peer.read_head()
 
 
-def good_session(port: int, upstream: int, path: str = "/v1/listen") -> None:
-    peer = through_connect(port, upstream, tls=False)
-    assert ask(peer, path).startswith(b"HTTP/1.1 101")
+def good_session(
+    port: int, upstream: int, path: str = "/v1/listen", host: str = "127.0.0.1"
+) -> None:
+    peer = through_connect(port, upstream, tls=False, host=host)
+    assert ask(peer, path, f"{host}:{upstream}").startswith(b"HTTP/1.1 101")
     peer.send(HELLO)
     peer.until(len(RESULT + close(1000)))
     peer.send(close(1000, mask=MASK))
@@ -449,10 +451,7 @@ def test_only_hosts_asked_for_are_recorded(confdir: Path, tmp_path: Path) -> Non
         serving(patient_server) as upstream,
     ):
         good_session(recorded.port, upstream)
-        peer = through_connect(recorded.port, upstream, tls=False, host="localhost")
-        ask(peer, host=f"localhost:{upstream}")
-        peer.send(close(1000, mask=MASK))
-        peer.close()
+        good_session(recorded.port, upstream, host="localhost")
         session = recorded.next()
         assert session.request is not None
         assert session.request.host == "localhost"

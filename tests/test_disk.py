@@ -97,6 +97,13 @@ def traces(folder: Path) -> list[Path]:
     return sorted(folder.glob(f"*{SUFFIX}"))
 
 
+def wait_for_trace(folder: Path, frames: int) -> Path:
+    """The only trace in a folder, as soon as it is there and has that many frames."""
+    wait_until(lambda: [counted(path)[0] for path in traces(folder)] == [frames])
+    [path] = traces(folder)
+    return path
+
+
 def ended(at: Lab, call: Call) -> Recording:
     call.hang_up()
     return at.next()
@@ -272,7 +279,7 @@ def test_a_folder_that_is_removed_is_made_again(tmp_path: Path, confdir: Path, s
     with lab(out, confdir) as at:
         call = at.call()
         call.talk(times=5)
-        wait_until(lambda: counted(traces(out)[0])[0] == call.frames)
+        wait_for_trace(out, call.frames)
         shutil.rmtree(out.parent)
         call.talk_until(said.has("was removed"))
         after = at.call()
@@ -298,8 +305,7 @@ def test_a_file_that_is_removed_as_its_session_ends(tmp_path: Path, confdir: Pat
     with lab(tmp_path, confdir) as at:
         call = at.call()
         call.talk(times=3)
-        wait_until(lambda: counted(traces(tmp_path)[0])[0] == call.frames)
-        traces(tmp_path)[0].unlink()
+        wait_for_trace(tmp_path, call.frames).unlink()
         [path] = ended(at, call).paths
     frames, missing, session = counted(path)
     assert frames + missing == call.frames + 2  # and how both connections ended

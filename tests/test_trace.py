@@ -37,6 +37,7 @@ from wsproxy.trace import (
     TraceWriter,
     find_traces,
     reader,
+    unpacker,
     writer,
 )
 from wsproxy.trace.blocks import MAX_BLOCK, Compressor
@@ -493,14 +494,14 @@ def test_hostile_files_cost_bounded_memory_and_time(path, name):
     path.unlink()
 
 
-ITEMS = [list(range(100))] * (reader.MAX_ITEMS // 100)
+ITEMS = [list(range(100))] * (unpacker.MAX_ITEMS // 100)
 
 
 @pytest.mark.parametrize(
     ("record", "reason"),
     [
-        ({"kind": "later", "x": [0] * (reader.MAX_LIST + 1)}, "max_array_len"),
-        ({"kind": "later", "x": {str(n): 0 for n in range(reader.MAX_LIST + 1)}}, "max_map_len"),
+        ({"kind": "later", "x": [0] * (unpacker.MAX_LIST + 1)}, "max_array_len"),
+        ({"kind": "later", "x": {str(n): 0 for n in range(unpacker.MAX_LIST + 1)}}, "max_map_len"),
         ({"kind": "later", "x": ITEMS}, "over 50000 items in one record"),
         (to_map(Failure(0, "dns", True, "x" * (1 << 20))), "a failure record of 10486"),
     ],
@@ -513,7 +514,7 @@ def test_a_record_over_a_limit_is_a_loss(path, record, reason):
 
 
 def test_a_record_within_the_limits_is_none(path):
-    within = {"kind": "later", "x": [0] * reader.MAX_LIST, "y": ITEMS[:300]}
+    within = {"kind": "later", "x": [0] * unpacker.MAX_LIST, "y": ITEMS[:300]}
     path.write_bytes(block(FRAME, within, within, FRAME))
     records, source = read_trace(path)
     assert len(records) == 2
@@ -669,8 +670,8 @@ def test_the_specification_has_each_kind_ending_and_limit():
         f"{MAX_BLOCK >> 20} MiB",
         f"{MAX_PAYLOAD >> 20} MiB",
         f"{MAX_RECORD >> 20} MiB",
-        f"{reader.MAX_LIST:,}",
-        f"{reader.MAX_ITEMS:,}",
+        f"{unpacker.MAX_LIST:,}",
+        f"{unpacker.MAX_ITEMS:,}",
         f"{reader.MAX_SYNC} bytes",
         f"{writer.BLOCK_SIZE >> 10} KiB",
         f"version {VERSION}",

@@ -9,29 +9,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO
-
-import msgpack
+from typing import BinaryIO
 
 from wsproxy.errors import NotATrace, TraceError
 
-from .blocks import (
-    MAX_BLOCK,
-    PEEK,
-    READ_AHEAD,
-    BadBlock,
-    find_blocks,
-    last_block,
-    peek,
-    read_block,
-)
+from .blocks import PEEK, READ_AHEAD, BadBlock, find_blocks, last_block, peek, read_block
 from .parts import SUFFIX, later_parts, one_a_session, part_of, part_path
 from .records import (
-    MAX_RECORD,
     VERSION,
     AnyRecord,
-    BadRecord,
-    Bytes,
     End,
     FrameRecord,
     More,
@@ -40,11 +26,9 @@ from .records import (
     Response,
     Start,
     Sync,
-    from_map,
 )
+from .unpacker import Unpacker
 
-MAX_LIST = 10_000  # items of one list, or keys of one map
-MAX_ITEMS = 50_000  # items of all lists and maps of one record
 MAX_SYNC = 512  # bytes of a sync record
 MAX_LOSSES = 1000  # that are told one by one
 
@@ -240,12 +224,14 @@ class TraceReader:
         """The records of a block; those of a block that has no place here are left out."""
         if not block:
             return
-        records = _Records(block)
+        records = Unpacker(block)
         iterator = iter(records)
         if not self._check_sync(next(iterator, None), offset, end):
             return
         for record in iterator:
-            if isinstance(record, More):
+            if type(record) is FrameRecord:
+                yield record
+            elif isinstance(record, More):
                 self._more = True
             elif not isinstance(record, Sync):
                 self.ended = self.ended or isinstance(record, End)
@@ -293,7 +279,7 @@ class TraceReader:
             if self._budget < 0:
                 break
             self._budget -= PEEK
-            sync = next(iter(_Records(peek(self._file, candidate, MAX_SYNC))), None)
+            sync = next(iter(Unpacker(peek(self._file, candidate, MAX_SYNC))), None)
             if isinstance(sync, Sync) and self._is_ours(sync):
                 end = candidate
                 break
@@ -330,86 +316,9 @@ def _last_record(file: BinaryIO, size: int) -> AnyRecord | None:
         return None
     try:
         block, _ = read_block(file, offset)
-        return deque(_Records(block), maxlen=1).pop()
+        return deque(Unpacker(block), maxlen=1).pop()
     except (BadBlock, EOFError, IndexError):
         return None
-
-
-class _Records:
-    """The records of one block, one by one; those of unknown kinds are passed over.
-
-    Attributes:
-        bad: how many records could not be taken; the checksum was right, so whoever
-            wrote the block wrote it so.
-        reason: what was wrong with the first of them.
-    """
-
-    def __init__(self, block: bytes) -> None:
-        self.bad = 0
-        self.reason = ""
-        self._size = len(block)
-        # Not a method of this object: a cycle would keep every block until the garbage
-        # collector comes by.
-        self._limit = _ItemLimit()
-        # The hooks see every list and map once it is complete; the lengths are limited
-        # before, because memory is taken by them.
-        self._unpacker = msgpack.Unpacker(
-            max_buffer_size=MAX_BLOCK,
-            max_array_len=MAX_LIST,
-            max_map_len=MAX_LIST,
-            max_ext_len=0,
-            strict_map_key=True,
-            unicode_errors="replace",
-            list_hook=self._limit.count,
-            object_hook=self._limit.count,
-        )
-        self._unpacker.feed(block)
-
-    def __iter__(self) -> Iterator[AnyRecord]:
-        while True:
-            self._limit.items, start = 0, self._unpacker.tell()
-            try:
-                record = from_map(self._unpacker.unpack())
-            except msgpack.OutOfData:
-                if start < self._size:
-                    self._reject("cut inside a record")
-                return
-            except BadRecord as error:
-                self._reject(str(error))
-                continue
-            except (ValueError, TypeError, MemoryError, msgpack.UnpackException) as error:
-                self._reject(f"not msgpack: {error}")
-                return
-            if record is None:
-                continue
-            if type(record) is not FrameRecord and type(record) is not Bytes:
-                size = self._unpacker.tell() - start
-                if size > MAX_RECORD:
-                    self._reject(f"a {record.kind} record of {size} bytes")
-                    continue
-            yield record
-
-    def _reject(self, reason: str) -> None:
-        self.bad += 1
-        self.reason = self.reason or reason
-
-
-class _ItemLimit:
-    """Counts the items of one record's lists and maps."""
-
-    def __init__(self) -> None:
-        self.items = 0
-
-    def count(self, items: Any) -> Any:
-        """Take a list or map that is complete, and hand it back.
-
-        Raises:
-            ValueError: with it there are over MAX_ITEMS.
-        """
-        self.items += 1 + len(items)
-        if self.items > MAX_ITEMS:
-            raise ValueError(f"over {MAX_ITEMS} items in one record")
-        return items
 
 
 def find_traces(paths: list[str]) -> list[Path]:

@@ -11,7 +11,6 @@ import types
 import typing
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from operator import itemgetter
 from typing import Any, ClassVar
 
 from wsproxy.wire import Close, Frame, Opcode
@@ -335,8 +334,6 @@ def from_map(data: object) -> AnyRecord | None:
     """
     if not isinstance(data, dict):
         raise BadRecord("a record is not a map")
-    if (frame := _usual_frame(data)) is not None:
-        return frame
     kind = data.get("kind")
     cls = _BY_KIND.get(kind) if isinstance(kind, str) else None
     if cls is None:
@@ -357,37 +354,6 @@ def from_map(data: object) -> AnyRecord | None:
     record = cls(**values)
     _check(record)
     return record
-
-
-# What nearly every record of a trace has and nothing else: a frame from the server as `to_map`
-# writes it when there is nothing special about it, and with a mask one from the client.
-_UNMASKED = itemgetter(
-    "kind", "t_ns", "from_client", "opcode", "fin", "rsv", "wire_length", "payload"
-)
-
-
-def _usual_frame(data: dict[Any, Any]) -> FrameRecord | None:
-    """The hot path, spelt out; None for any other record, whether good or bad."""
-    mask = data.get("mask")
-    if len(data) != (8 if mask is None else 9):
-        return None
-    try:
-        kind, t_ns, from_client, opcode, fin, rsv, wire_length, payload = _UNMASKED(data)
-    except KeyError:
-        return None
-    if (
-        kind == "frame"
-        and type(t_ns) is type(opcode) is type(rsv) is type(wire_length) is int
-        and type(from_client) is type(fin) is bool
-        and type(payload) is bytes
-        and (mask is None or (type(mask) is bytes and len(mask) == 4))
-        and opcode in _OPCODES
-        and 0 <= rsv <= 7
-        and 0 <= t_ns <= MAX_INT
-        and 0 <= wire_length <= MAX_INT
-    ):
-        return FrameRecord(t_ns, from_client, opcode, payload, fin, rsv, mask, wire_length)
-    return None
 
 
 def _check(record: AnyRecord) -> None:

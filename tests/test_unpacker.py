@@ -1,0 +1,120 @@
+"""Records of a block: what is read without msgpack is what msgpack would have said."""
+
+from __future__ import annotations
+
+import msgpack
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from traces import KINDS, RECORDS
+from wsproxy.trace import FrameRecord, Record, unpacker
+from wsproxy.trace.packed_frame import unpack_frame
+from wsproxy.trace.records import MAX_INT, to_map
+from wsproxy.trace.unpacker import Unpacker
+from wsproxy.wire import Opcode
+
+LATER = 10**10  # ns: where sessions spend their time
+
+
+def packed(*records: Record) -> bytes:
+    return b"".join(msgpack.packb(to_map(record)) for record in records)
+
+
+def unpacked(block: bytes) -> tuple[list[object], int, str]:
+    records = Unpacker(block)
+    return list(records), records.bad, records.reason
+
+
+@pytest.fixture
+def by_msgpack(monkeypatch: pytest.MonkeyPatch):
+    """What `unpacked` says if every record is left to msgpack."""
+
+    def read(block: bytes) -> tuple[list[object], int, str]:
+        with monkeypatch.context() as patch:
+            patch.setattr(unpacker, "unpack_frame", lambda block, offset: None)
+            return unpacked(block)
+
+    return read
+
+
+# -- what is read quickly
+
+
+@pytest.mark.parametrize("from_client", [False, True])
+@pytest.mark.parametrize("opcode", Opcode)
+@pytest.mark.parametrize("t_ns", [1 << 16, LATER, MAX_INT])
+@pytest.mark.parametrize("size", [0, 5, 100, 200, 640, 60_000, 70_000])
+def test_usual_frames_are_read_without_msgpack(from_client, opcode, t_ns, size):
+    mask = b"mask" if from_client else None
+    wire_length = size + (4 if size < 100 else 8)
+    record = FrameRecord(
+        t_ns, from_client, int(opcode), b"x" * size, mask=mask, wire_length=wire_length
+    )
+    block = packed(record)
+    assert unpack_frame(b"before" + block + b"behind", 6) == (record, 6 + len(block))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"deflated": True}, {"cut": 1}, {"broken_rule": "r"}, {"digest": "d"}, {"redacted": [{}]}],
+)
+def test_what_is_special_about_a_frame_is_left_to_msgpack(changes):
+    record = FrameRecord(LATER, False, 1, b"x" * 100, wire_length=102, **changes)
+    assert unpack_frame(packed(record), 0) is None
+    assert unpacked(packed(record)) == ([record], 0, "")
+
+
+# -- the same as by msgpack
+
+
+FRAMES = [
+    FrameRecord(LATER, True, 2, b"0123456789", mask=b"abcd", wire_length=16),
+    FrameRecord(LATER, False, 1, b"x" * 140, wire_length=144),
+    FrameRecord(1 << 20, True, 2, b"y" * 300, fin=False, rsv=4, mask=b"abcd", wire_length=308),
+]
+
+
+@pytest.mark.parametrize("frame", FRAMES)
+def test_a_frame_with_any_byte_changed_is_read_as_by_msgpack(frame, by_msgpack):
+    block = packed(frame)
+    payload = block.index(frame.payload) + 2  # two bytes of it stand for all
+    behind = payload + len(frame.payload) - 2
+    for place in (*range(payload), *range(behind, len(block))):
+        for value in range(256):
+            changed = block[:place] + bytes([value]) + block[place + 1 :] + packed(FRAMES[1])
+            assert unpacked(changed) == by_msgpack(changed), (place, value)
+
+
+@pytest.mark.parametrize("frame", FRAMES)
+def test_a_frame_with_any_byte_cut_out_is_read_as_by_msgpack(frame, by_msgpack):
+    block = packed(frame)
+    for place in range(len(block)):
+        for changed in (
+            block[:place],
+            block[:place] + block[place + 1 :] + packed(FRAMES[0]),
+            block[:place] + b"\xc0" + block[place:],
+        ):
+            assert unpacked(changed) == by_msgpack(changed), place
+
+
+def test_any_records_are_read_as_by_msgpack(by_msgpack):
+    frames = KINDS["frame"]
+
+    @given(st.lists(RECORDS | frames, max_size=6), st.binary(max_size=8))
+    def check(records: list[Record], rest: bytes) -> None:
+        block = packed(*records)
+        assert unpacked(block) == (records, 0, "")
+        assert unpacked(block + rest) == by_msgpack(block + rest)
+
+    check()
+
+
+def test_a_number_that_is_too_large_is_refused(by_msgpack):
+    block = packed(FRAMES[0]).replace(LATER.to_bytes(8, "big"), (MAX_INT + 1).to_bytes(8, "big"))
+    assert unpacked(block) == by_msgpack(block) == ([], 1, "frame.t_ns is out of range")
+
+
+def test_turns_between_the_two_lose_nothing():
+    records = [FRAMES[0], FrameRecord(LATER, False, 9, b"", broken_rule="r")] * 20_000
+    assert unpacked(packed(*records)) == (records, 0, "")
