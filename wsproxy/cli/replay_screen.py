@@ -105,7 +105,7 @@ class Screen:
         for note in verdict.notes:
             self._out.print(Text(safe(f"note: {note}")))
         late = verdict.lateness_ms
-        pace = f"half {late.p50:g} ms, 1 in 100 {late.p99:g} ms, most {late.max:g} ms"
+        pace = f"half {late.p50:.1f} ms, 1 in 100 {late.p99:.1f} ms, most {late.max:.1f} ms"
         self._out.print(Text(f"steps late by: {pace}"))
         self._out.print(Text(safe(f"recorded as {verdict.trace}")))
 

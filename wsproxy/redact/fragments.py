@@ -3,7 +3,8 @@
 A fragment is written when it comes, so what is cut by its border is taken out of both sides.
 Of a value whose end is not there yet everything is taken out, and what stood before the border
 is remembered for what follows it. What only the next fragment shows to be a credential (a key
-by its shape, the repetition of another) leaves up to three of its characters in the first.
+by its shape, the repetition of another) leaves up to three of its characters in the first, and
+of a hexadecimal one, which any short number begins like, up to seven.
 """
 
 from __future__ import annotations
