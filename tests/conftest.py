@@ -2,7 +2,9 @@
 
 import os
 import tempfile
+from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 # Machines that run tests are busy: how long one example took says nothing.
@@ -19,3 +21,12 @@ os.environ["XDG_CONFIG_HOME"] = _config.name
 from wsproxy.replay import verdict  # noqa: E402
 
 verdict.LATE_NS = 30_000_000_000
+
+from mutations import good_records  # noqa: E402
+from traces import make_trace  # noqa: E402
+
+
+@pytest.fixture
+def good_trace(tmp_path: Path) -> Path:
+    """A session in which nothing went wrong (`mutations.good_records`)."""
+    return make_trace(tmp_path / "good.wstrace", good_records())

@@ -18,7 +18,7 @@ from click.testing import CliRunner
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import ServerConnection, serve
 
-from test_distill import Tape, a_minute, sent
+from tapes import Tape, a_minute, sent
 from wsproxy.cli.distill import command
 from wsproxy.session import Session
 from wsproxy.simulate import Limits, serve_in_thread

@@ -10,7 +10,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from test_replay import build, close_1011, close_utf8, records
+from made_sessions import build, close_1011, close_utf8, records
 from wsproxy.replay import ReplayServer, ServerOptions, Verdict
 
 LOCUSTFILE = """

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from test_mutate import good_records
+from mutations import good_records
 from traces import make_trace, read_trace
 from wsproxy.cli.mutate import _CHANGES, command
 from wsproxy.session import Session

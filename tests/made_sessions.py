@@ -1,0 +1,177 @@
+"""Sessions of each kind as if they had been recorded, and both ends of a replay."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+
+from wsproxy.catalog import load
+from wsproxy.recording import Clock, Recording, new_start
+from wsproxy.redact import Redactor
+from wsproxy.replay import ClientOptions, Pace, ReplayServer, ServerOptions, Verdict, replay_client
+from wsproxy.replay.recorded import Records
+from wsproxy.trace import Eof, FrameRecord, Request, Response, TraceReader
+from wsproxy.wire import Close, Frame, Opcode, accept_key
+
+MS = 1_000_000
+KEY = "dGhlIHNhbXBsZSBub25jZQ=="
+
+
+class Maker:
+    """Writes a trace as if it had been recorded: a millisecond a thing that happens."""
+
+    def __init__(self, path: Path, *, status: int = 101, **start: object) -> None:
+        clock = Clock(1_700_000_000_000_000_000, 0)
+        self.path = path
+        self.recording = Recording(path, new_start(clock, **start))
+        self.t_ns = 0
+        self.recording.add(
+            Request(
+                0,
+                "GET",
+                "wss",
+                "api.deepgram.com",
+                443,
+                "/v1/listen?encoding=linear16&sample_rate=16000",
+                headers=[
+                    ["Host", "api.deepgram.com"],
+                    ["Upgrade", "websocket"],
+                    ["Connection", "Upgrade"],
+                    ["Sec-WebSocket-Key", KEY],
+                    ["Sec-WebSocket-Version", "13"],
+                    ["Sec-WebSocket-Extensions", "permessage-deflate"],
+                    ["Authorization", "Token REDACTED"],
+                ],
+                redacted=[{"where": "header", "name": "Authorization"}],
+            )
+        )
+        if status == 101:
+            accept = [["Upgrade", "websocket"], ["Connection", "Upgrade"]]
+            accept.append(["Sec-WebSocket-Accept", accept_key(KEY)])
+            accept.append(["dg-request-id", "9a8b7c6d-0000-4000-8000-000000000001"])
+            self.recording.response(
+                Response(self.tick(), 101, "Switching Protocols", headers=accept)
+            )
+
+    def tick(self, ms: int = 1) -> int:
+        self.t_ns += ms * MS
+        return self.t_ns
+
+    def wait(self, ms: int) -> Maker:
+        self.tick(ms)
+        return self
+
+    def client(self, *frames: Frame) -> Maker:
+        for frame in frames:
+            masked = Frame(
+                frame.opcode, frame.payload, frame.fin, frame.rsv, secrets.token_bytes(4)
+            )
+            self.recording.data(self.tick(), True, masked.serialize())
+        return self
+
+    def server(self, *frames: Frame) -> Maker:
+        for frame in frames:
+            self.recording.data(self.tick(), False, frame.serialize())
+        return self
+
+    def raw(self, from_client: bool, data: bytes) -> Maker:
+        self.recording.data(self.tick(), from_client, data)
+        return self
+
+    def eof(self, from_client: bool, how: str = "eof") -> Maker:
+        self.recording.eof(Eof(self.tick(), from_client, how))
+        return self
+
+    def refused(self, status: int, headers: list[list[str]], body: bytes) -> Maker:
+        self.recording.response(
+            Response(self.tick(), status, "No", headers=headers, body=body, body_length=len(body))
+        )
+        return self
+
+    def done(self, ending: str | None = None) -> Path:
+        self.recording.end(self.tick(), ending)
+        return self.path
+
+
+def text(content: str) -> Frame:
+    return Frame(Opcode.TEXT, content.encode())
+
+
+def audio(size: int = 640, fill: int = 1) -> Frame:
+    return Frame(Opcode.BINARY, bytes([fill]) * size)
+
+
+def close(code: int | None = 1000, reason: str = "") -> Frame:
+    return Frame(Opcode.CLOSE, Close(code, reason).serialize())
+
+
+RESULTS = '{"type":"Results","is_final":true}'
+METADATA = '{"type":"Metadata","request_id":"9a8b7c6d-0000-4000-8000-000000000001"}'
+
+
+def both_eof(maker: Maker) -> Path:
+    return maker.eof(False).eof(True).done()
+
+
+def good(m: Maker) -> Path:
+    m.client(audio(), audio(), audio()).server(text(RESULTS))
+    m.client(text('{"type":"CloseStream"}')).server(text(METADATA), close(1000)).client(close(1000))
+    return both_eof(m)
+
+
+def close_1011(m: Maker) -> Path:
+    m.client(audio(), audio()).wait(100).server(close(1011, "NET-0001")).client(close(1011))
+    return both_eof(m)
+
+
+def close_utf8(m: Maker) -> Path:
+    return both_eof(m.client(audio()).server(close(4000, "é" * 61)).client(close(4000)))
+
+
+def refused(m: Maker) -> Path:
+    headers = [["Content-Type", "application/json"], ["dg-error", "Invalid credentials."]]
+    body = b'{"err_code":"INVALID_AUTH","err_msg":"Invalid credentials.","request_id":"1"}'
+    return m.refused(401, headers, body).done()
+
+
+def build(kind: Callable[[Maker], Path], folder: Path) -> Path:
+    folder.mkdir(exist_ok=True, parents=True)
+    status = 401 if kind is refused else 101
+    path = folder / f"{kind.__name__}.wstrace"
+    return kind(Maker(path, status=status, provider="deepgram", api="listen"))
+
+
+def records(folder: Path) -> Records:
+    return Records(folder, Redactor(load().credentials, b"key"))
+
+
+async def both_ends(
+    client_trace: Path, server_trace: Path, folder: Path, *, pace: str = "recorded"
+) -> tuple[Verdict, Verdict]:
+    """Replay one trace as the client against another as the server."""
+    out = records(folder / "out")
+    options = ServerOptions(pace=Pace.parse(pace), timeout=2)
+    async with ReplayServer(server_trace, options, out) as server:
+        to = ClientOptions(server.url, pace=Pace.parse(pace), timeout=2)
+        client = await replay_client(client_trace, to, out)
+        return client, await server.verdict()
+
+
+def told(path: Path, from_client: bool) -> list[tuple[object, ...]]:
+    """What a direction carried, without times and keys, Pongs last: a Pong answers a Ping
+    that comes when it comes.
+    """
+    out: list[tuple[object, ...]] = []
+    with TraceReader(path) as reader:
+        for record in reader:
+            if getattr(record, "from_client", None) is not from_client:
+                continue
+            if isinstance(record, FrameRecord):
+                masked = record.mask is not None
+                out.append((record.opcode, record.fin, record.rsv, masked, record.payload))
+            elif isinstance(record, Eof):
+                out.append(("eof", record.how))
+            else:
+                out.append(("bytes", getattr(record, "data", b"")))
+    return sorted(out, key=lambda item: item[0] == Opcode.PONG)

@@ -1,0 +1,144 @@
+"""What audio is by its first bytes, and what a session declares it to be."""
+
+from __future__ import annotations
+
+import struct
+from array import array
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from audio_samples import (
+    CATALOG,
+    FLAC,
+    FLAC_FRAME,
+    KINDS,
+    OGG_FLAC,
+    OPUS,
+    PCM,
+    PCM8K,
+    SPEEX,
+    VORBIS,
+    WEBM,
+    case,
+    listen,
+    mulaw,
+    noise,
+    opus_pages,
+    page,
+    scaled,
+    swapped,
+    wav,
+    wide,
+)
+from wsproxy.diagnose.audio import Format, declared, query_of, sniff
+from wsproxy.diagnose.containers import Header, container, read_header
+
+
+@pytest.mark.parametrize(
+    ("kind", "head"), KINDS, ids=[f"{n}-{k}" for n, (k, _) in enumerate(KINDS)]
+)
+def test_sniff(kind: str, head: bytes) -> None:
+    assert sniff(head) == kind
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        wide(3),
+        wide(4),
+        bytes((s >> 8) + 128 for s in array("h", PCM)),  # 8-bit samples without a sign
+        scaled(PCM, 0, 20_000),  # noise, half of it clipped
+        bytes(b for code in mulaw(PCM8K) for b in (code, 0xFF)),  # a silent channel beside mu-law
+        bytes(b for code in mulaw(PCM8K) for b in (0xFF, code)),
+    ],
+)
+def test_what_is_not_known_is_not_guessed(head: bytes) -> None:
+    assert sniff(head) == "data of no known kind"
+
+
+def test_sniff_looks_at_the_beginning_only() -> None:
+    assert sniff(PCM[: 32 << 10] + swapped(PCM)) == "16-bit PCM"
+    assert sniff(noise(32 << 10) + opus_pages()) == "data of no known kind"
+
+
+@given(
+    st.binary(max_size=300), st.sampled_from([k[1][:200] for k in KINDS]), st.binary(max_size=80)
+)
+def test_sniff_and_the_headers_never_raise(before: bytes, middle: bytes, after: bytes) -> None:
+    for data in (before, middle + after, before + middle, middle[: len(before)]):
+        assert sniff(data)
+        read_header(data)
+
+
+@given(st.binary(min_size=4, max_size=4), st.integers(1000, 20_000))
+def test_sniff_never_raises_on_repeated_bytes(unit: bytes, count: int) -> None:
+    assert sniff(unit * count)
+
+
+def test_a_flac_frame_needs_its_crc() -> None:
+    assert container(FLAC_FRAME) == "FLAC without its beginning"
+    for bit in range(8):
+        assert (
+            container(FLAC_FRAME[:5] + bytes([FLAC_FRAME[5] ^ 1 << bit]) + FLAC_FRAME[6:]) is None
+        )
+
+
+EXTENSIBLE = struct.pack("<HHIH14s", 22, 24, 3, 1, b"\0\0\0\0\x10\0\x80\0\0\xaa\0\x38\x9b\x71")
+HEADERS = [
+    (wav(b""), Header("WAV", "linear16", 16_000, 1, 16)),
+    (wav(b"", 8000, 2, 8, tag=7), Header("WAV", "mulaw", 8000, 2, 8)),
+    (wav(b"", 8000, 1, 8, tag=6), Header("WAV", "alaw", 8000, 1, 8)),
+    (wav(b"", 48_000, 2, 32, tag=3), Header("WAV", "float32", 48_000, 2, 32)),
+    (wav(b"", 8000, 1, 8), Header("WAV", "8-bit PCM", 8000, 1, 8)),
+    (wav(b"", 8000, 1, 4, tag=2), Header("WAV", "", 8000, 1, 4)),
+    (wav(b"", 44_100, 2, 24, 0xFFFE, EXTENSIBLE), Header("WAV", "24-bit PCM", 44_100, 2, 24)),
+    (OPUS, Header("Ogg/Opus", "", 16_000, 1)),
+    (VORBIS, Header("Ogg/Vorbis", "", 44_100, 2)),
+    (SPEEX, Header("Ogg/Speex", "", 16_000, 1)),
+    (OGG_FLAC, Header("Ogg/FLAC", "", 44_100, 2)),
+    (FLAC, Header("FLAC", "", 44_100, 2)),
+    (wav(b"")[:30], None),
+    (page(b"OpusHead", 2), None),
+    (FLAC[:20], None),
+    (WEBM, None),
+    (PCM, None),
+]
+
+
+@pytest.mark.parametrize(("head", "header"), HEADERS)
+def test_headers(head: bytes, header: Header | None) -> None:
+    assert read_header(head) == header
+
+
+# -- what is declared
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("", Format(True, "", 0, 1)),
+        ("encoding=Linear16", Format(True, "linear16", 0, 1, frozenset({"encoding"}))),
+        ("sample_rate=8000", Format(True, "", 8000, 1, frozenset({"rate"}))),
+        ("channels=2&channels=x", Format(True, "", 0, 1)),
+        ("channels=2", Format(True, "", 0, 2, frozenset({"channels"}))),
+        ("sample_rate=" + "9" * 5000, Format(True, "", 0, 1)),
+        ("sample_rate=-8000&channels=0", Format(True, "", 0, 1)),
+    ],
+)
+def test_declared(query: str, expected: Format) -> None:
+    session = case(listen(query), []).session
+    assert declared(session, CATALOG.api("deepgram", "listen")) == expected
+
+
+def test_the_default_is_not_given() -> None:
+    session = case(("assemblyai", "streaming", "/v3/ws"), []).session
+    assert declared(session, CATALOG.api("assemblyai", "streaming")) == Format(
+        True, "pcm_s16le", 16_000, 1
+    )
+
+
+def test_a_query_of_too_many_fields_is_none() -> None:
+    assert query_of(case(listen("a=1&" * 199 + "b=2"), []).session) == {"a": "1", "b": "2"}
+    assert query_of(case(listen("a=1&" * 200 + "b=2"), []).session) == {}

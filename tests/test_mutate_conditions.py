@@ -1,0 +1,171 @@
+"""A good session that is made to fail with a condition of the catalog."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from conditions import ANYWHERE, good, home, is_plain
+from mutations import (
+    BINARY,
+    CATALOG,
+    CLOSE,
+    MS,
+    ORIGINAL,
+    TEXT,
+    S,
+    changed,
+    closes,
+    end_of,
+    frame,
+    frames,
+    head,
+    simple,
+)
+from traces import make_trace
+from wsproxy.catalog import Condition as Known
+from wsproxy.diagnose import diagnose
+from wsproxy.mutate import (
+    Condition,
+    Stall,
+)
+from wsproxy.session import Session
+from wsproxy.trace import (
+    End,
+    Eof,
+    Request,
+    Response,
+)
+from wsproxy.wire import Close, Opcode
+
+
+def good_session(condition: Known, folder: Path) -> Path:
+    """A session in which a well-behaved client of the condition's API says what it says."""
+    place = home(condition)
+    if condition.id == "deepgram.upgrade.self-hosted-url":
+        host = "deepgram.example"
+    else:
+        host = place.host if place else ANYWHERE
+    records = head(
+        place.provider.id if place else None,
+        place.api.name if place else None,
+        host=host,
+        path=place.path if place else "/",
+    )
+    if is_plain(condition):
+        request = records[1]
+        assert isinstance(request, Request)
+        answer = Response(100 * MS, 200, "OK", body=b"{}", body_length=2)
+        records[1:] = [
+            dataclasses.replace(request, headers=[["Host", host]], method="POST"),
+            answer,
+        ]
+        return make_trace(folder / "t.wstrace", [*records, End(200 * MS, "http")])
+    behaviour = good(place)
+    for n, said in enumerate([*behaviour.said, *behaviour.ends]):
+        opcode = TEXT if isinstance(said, str) else BINARY
+        records.append(frame((200 + 100 * n) * MS, True, opcode, said))
+    if place is None:
+        return make_trace(folder / "t.wstrace", [*records, End(2 * S, "stopped")])
+    close = Close(1000).serialize()
+    records += [frame(2 * S, False, CLOSE, close), frame(2001 * MS, True, CLOSE, close)]
+    records += [Eof(2002 * MS, False), Eof(2003 * MS, True)]
+    return make_trace(folder / "t.wstrace", [*records, End(2003 * MS, "close")])
+
+
+# A user has to have asked for this, or been elsewhere, for the answer to mean it.
+ASKED_FOR = {"aws_transcribe.upgrade.presigned-expiry"}
+SIMULATED = [c for c in CATALOG.conditions if c.simulated and c.id not in ASKED_FOR]
+
+
+@pytest.mark.parametrize("condition", SIMULATED, ids=lambda c: c.id)
+def test_a_good_session_fails_with_the_condition(condition: Known, tmp_path: Path) -> None:
+    path = good_session(condition, tmp_path)
+    assert condition.id not in [f.id for f in diagnose(Session.read(path), CATALOG)]
+    records = changed(path, Condition.parse(condition.id))
+    assert end_of(records).findings[0] == condition.id
+    made = next(p for p in tmp_path.glob("*.wstrace") if p != path)
+    assert diagnose(Session.read(made), CATALOG)[0].id == condition.id
+
+
+def test_what_came_after_the_condition_goes(good_trace: Path) -> None:
+    records = changed(good_trace, Condition.parse("deepgram.listen.NET-0000", "1s"))
+    kept = [f for f in ORIGINAL if f[0] <= 1100 * MS]  # the upgrade is done at 100 ms
+    assert simple(records)[: len(kept)] == kept
+    assert closes(records) == [(False, 1011, "NET-0000"), (True, 1011, "")]
+    tail = records[3 + len(kept) :]
+    assert [(r.kind, r.t_ns) for r in tail[:4]] == [
+        ("frame", 1100 * MS), ("frame", 1101 * MS), ("eof", 1102 * MS), ("eof", 1102 * MS),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("after", "client_frames"), [("open", 0), ("audio", 1), ("7frames", 7), ("1audio", 10)]
+)
+def test_the_condition_comes_at_its_moment(
+    good_trace: Path, after: str, client_frames: int
+) -> None:
+    records = changed(good_trace, Condition.parse("deepgram.listen.DATA-0000", after))
+    sent = [f for f in frames(records, from_client=True) if f.opcode == BINARY]
+    assert len(sent) == client_frames
+    if sent:
+        assert closes(records)[0] == (False, 1008, "DATA-0000")
+        assert frames(records)[client_frames].t_ns == sent[-1].t_ns
+
+
+def test_silence_is_waited_for_and_the_client_does_not_say_that_it_is_done(
+    good_trace: Path,
+) -> None:
+    records = changed(good_trace, Condition.parse("deepgram.listen.NET-0001"))
+    assert not any(b"CloseStream" in f.payload for f in frames(records))
+    last = [f for f in frames(records, from_client=True) if f.opcode == BINARY][-1]
+    close = next(f for f in frames(records) if f.opcode == CLOSE)
+    assert close.t_ns - last.t_ns == 10 * S
+
+
+def test_silence_in_the_middle_is_enough(good_trace: Path) -> None:
+    records = changed(
+        good_trace, Stall.parse("5s+15s"), Condition.parse("deepgram.listen.NET-0001")
+    )
+    close = next(f for f in frames(records) if f.opcode == CLOSE)
+    assert close.t_ns == 15 * S
+    assert len(frames(records)) == 22 + 2
+
+
+def test_a_condition_that_is_a_message_leaves_the_session_as_it_was(good_trace: Path) -> None:
+    records = changed(good_trace, Condition.parse("deepgram.listen.no-audio-decoded", "1s"))
+    new = [f for f in simple(records) if f not in ORIGINAL]
+    assert len(simple(records)) == len(ORIGINAL) + 1
+    assert [(t, from_client, opcode) for t, from_client, opcode, _ in new] == [
+        (1100 * MS, False, TEXT)
+    ]
+
+
+def test_no_message_comes_into_the_middle_of_another(tmp_path: Path) -> None:
+    script = [
+        frame(1 * S, False, TEXT, "{", fin=False),
+        frame(2 * S, True, BINARY, bytes(100)),
+        frame(3 * S, False, Opcode.CONTINUATION, "}"),
+        frame(4 * S, True, BINARY, bytes(100)),
+    ]
+    path = make_trace(tmp_path / "t.wstrace", [*head(), *script, End(5 * S, "stopped")])
+    said = frames(changed(path, Condition.parse("listen.no-audio-decoded")), from_client=False)
+    assert [f.t_ns // S for f in said] == [1, 3, 3]
+    ended = frames(changed(path, Condition.parse("listen.NET-0000")), from_client=False)
+    assert [f.opcode for f in ended] == [CLOSE]
+    assert not any(f.broken_rule for f in [*said, *ended])
+
+
+def test_the_request_id_is_the_sessions_own(good_trace: Path, tmp_path: Path) -> None:
+    records = changed(good_trace, Condition.parse("deepgram.upgrade.INVALID_AUTH"))
+    response = records[2]
+    assert isinstance(response, Response)
+    assert ["dg-request-id", "r-1"] in response.headers
+    assert b"00000000-0000" not in (response.body or b"")
+
+
+def test_an_id_that_several_have_is_the_one_of_the_sessions_api(good_trace: Path) -> None:
+    records = changed(good_trace, Condition.parse("net-0001"))
+    assert end_of(records).findings[0] == "deepgram.listen.NET-0001"

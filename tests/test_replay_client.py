@@ -1,0 +1,398 @@
+"""The client of a replay against servers of any kind, and what it refuses."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import os
+import socket
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from made_sessions import (
+    KEY,
+    MS,
+    RESULTS,
+    Maker,
+    audio,
+    both_ends,
+    both_eof,
+    build,
+    close,
+    close_1011,
+    good,
+    records,
+    text,
+)
+from wsproxy.catalog import load
+from wsproxy.errors import ConnectFailed, TraceError, UsageError
+from wsproxy.recording import Clock, Recording, new_start
+from wsproxy.redact import Redactor
+from wsproxy.replay import ClientOptions, ReplayServer, ServerOptions, Verdict, replay_client
+from wsproxy.replay.recorded import Records
+from wsproxy.session import Session
+from wsproxy.trace import Failure, Request, Response, TraceReader, TraceWriter
+from wsproxy.wire import accept_key
+
+
+async def against(
+    trace: Path,
+    folder: Path,
+    handler: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
+    **options: object,
+) -> Verdict:
+    """Replay as the client against a server that is written out in a test."""
+    async with await asyncio.start_server(handler, "127.0.0.1", 0) as listening:
+        port = listening.sockets[0].getsockname()[1]
+        values = {"timeout": 0.3, **options}
+        return await replay_client(
+            trace,
+            ClientOptions(f"ws://127.0.0.1:{port}", **values),  # type: ignore[arg-type]
+            records(folder / "out"),
+        )
+
+
+async def upgrade(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> str:
+    head = (await reader.readuntil(b"\r\n\r\n")).decode()
+    key = next(line for line in head.split("\r\n") if line.lower().startswith("sec-websocket-key"))
+    writer.write(
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Accept: " + accept_key(key.split(": ")[1]).encode() + b"\r\n\r\n"
+    )
+    return head
+
+
+async def drain(reader: asyncio.StreamReader) -> None:
+    while await reader.read(1 << 16):
+        pass
+
+
+def test_a_server_that_stays_silent_does_not_reproduce_and_does_not_hang(tmp_path: Path) -> None:
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await upgrade(reader, writer)
+        await drain(reader)
+        writer.close()
+
+    verdict = asyncio.run(against(build(close_1011, tmp_path), tmp_path, silent))
+    assert verdict.verdict == "not-reproduced"
+    assert verdict.replayed["ending"] == "open"
+    assert Session.read(verdict.trace).ending == "stopped"
+
+
+def test_a_server_that_never_answers_the_upgrade(tmp_path: Path) -> None:
+    async def mute(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await drain(reader)
+        writer.close()
+
+    verdict = asyncio.run(against(build(close_1011, tmp_path), tmp_path, mute))
+    assert verdict.verdict == "different"
+    assert verdict.replayed["ending"] == "failed"
+    assert verdict.replayed["status"] is None
+
+
+@pytest.mark.parametrize("answer", [b"SSH-2.0-OpenSSH\r\n\r\n", b"", b"HTTP/1.1 abc\r\n\r\n"])
+def test_a_server_that_speaks_something_else(answer: bytes, tmp_path: Path) -> None:
+    async def other(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer)
+        writer.close()
+
+    verdict = asyncio.run(against(build(close_1011, tmp_path), tmp_path, other))
+    assert verdict.replayed["ending"] == "failed"
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        ("Upgrade: websocket\r\nSec-WebSocket-Accept: AAAA", "not that of the key"),
+        ("Upgrade: websocket", "not that of the key"),
+        ("Connection: close", "no Upgrade: websocket"),
+        ("X: y\r\n" * 2000, "over 2000 headers"),
+    ],
+)
+def test_a_handshake_that_a_client_fails(answer: str, says: str, tmp_path: Path) -> None:
+    async def other(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(f"HTTP/1.1 101 Switching\r\n{answer}\r\n\r\n".encode())
+        writer.close()
+
+    verdict = asyncio.run(against(build(close_1011, tmp_path), tmp_path, other))
+    assert verdict.replayed["ending"] == "failed"
+    failures = [r for r in TraceReader(verdict.trace) if isinstance(r, Failure)]
+    assert len(failures) == 1
+    assert says in failures[0].message
+
+
+def test_a_server_that_floods_is_left_in_time(tmp_path: Path) -> None:
+    async def flood(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await upgrade(reader, writer)
+        with contextlib.suppress(ConnectionError):
+            while True:
+                writer.write(text(RESULTS).serialize() * 100)
+                await writer.drain()
+
+    verdict = asyncio.run(against(build(close_1011, tmp_path), tmp_path, flood))
+    assert verdict.verdict == "not-reproduced"
+
+
+def test_volatile_parts_of_a_reason_are_no_difference(tmp_path: Path) -> None:
+    def inactive(seconds: int) -> Callable[[Maker], Path]:
+        reason = f"Session terminated: No messages received for {seconds} seconds"
+        return lambda m: both_eof(m.client(audio()).server(close(3006, reason)).client(close(3006)))
+
+    (tmp_path / "a").mkdir()
+    recorded = inactive(5)(Maker(tmp_path / "a" / "1.wstrace"))
+    other = inactive(7)(Maker(tmp_path / "a" / "2.wstrace"))
+    client, _ = asyncio.run(both_ends(recorded, other, tmp_path))
+    assert client.verdict == "reproduced"
+
+
+def test_the_handshake_is_fresh_where_it_must_be(tmp_path: Path) -> None:
+    heads: list[str] = []
+
+    async def server(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heads.append(await upgrade(reader, writer))
+        writer.close()
+
+    asyncio.run(against(build(close_1011, tmp_path), tmp_path, server))
+    (head,) = heads
+    assert head.startswith("GET /v1/listen?encoding=linear16&sample_rate=16000 HTTP/1.1")
+    assert KEY not in head
+    assert "host: 127.0.0.1:" in head.lower()
+    assert "sec-websocket-extensions: permessage-deflate\r\n" in head.lower()
+    assert "authorization: token " in head.lower()
+    assert "REDACTED" not in head
+
+
+def test_given_values_replace_recorded_ones_and_are_not_written(tmp_path: Path) -> None:
+    heads: list[str] = []
+
+    async def server(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heads.append(await upgrade(reader, writer))
+        writer.close()
+
+    verdict = asyncio.run(
+        against(
+            build(close_1011, tmp_path),
+            tmp_path,
+            server,
+            headers=[("authorization", "Token s3cret-value")],
+            query=[("model", "nova-3"), ("sample_rate", "8000")],
+        )
+    )
+    assert "Authorization: Token s3cret-value" in heads[0]
+    assert "encoding=linear16&sample_rate=8000&model=nova-3 " in heads[0]
+    session = Session.read(verdict.trace)
+    assert session.request is not None
+    assert session.request_header("authorization") == "Token REDACTED"
+    with TraceReader(verdict.trace) as reader:
+        assert not any("s3cret" in repr(record) for record in reader)
+
+
+def test_a_missing_credential_is_asked_for_before_anything_is_sent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DEEPGRAM_API_KEY", raising=False)
+    trace = build(close_1011, tmp_path)
+    to = ClientOptions("wss://api.deepgram.invalid")
+    with pytest.raises(UsageError, match=r"Authorization: Token .*DEEPGRAM_API_KEY") as caught:
+        asyncio.run(replay_client(trace, to, records(tmp_path / "out")))
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_credential_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    heads: list[str] = []
+
+    async def server(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heads.append(await upgrade(reader, writer))
+        writer.close()
+
+    monkeypatch.setenv("DEEPGRAM_API_KEY", "from-the-environment")
+    asyncio.run(against(build(close_1011, tmp_path), tmp_path, server))
+    assert "Authorization: Token from-the-environment\r\n" in heads[0]
+
+
+@pytest.mark.parametrize("given", [True, False])
+def test_a_credential_is_hidden_where_the_catalog_knows_of_none(
+    given: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recording = Recording(tmp_path / "t.wstrace", new_start(Clock(0, 0), provider="deepgram"))
+    recording.add(
+        Request(0, "GET", "wss", "h", 443, "/x?door=REDACTED", headers=[["X-Door", "Key REDACTED"]])
+    )
+    recording.add(Response(MS, 401, "No", body=b"no"))
+    recording.end(2 * MS)
+
+    async def server(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        assert b"X-Door: Key open/sesame\r\n" in head
+        writer.write(b"HTTP/1.1 401 No\r\nX-Why: open/sesame\r\n\r\nopen/sesame")
+        writer.close()
+
+    if not given:
+        monkeypatch.setenv("DEEPGRAM_API_KEY", "open/sesame")
+    mine: dict[str, Sequence[tuple[str, str]]] = {
+        "headers": [("x-door", "Key open/sesame")] if given else [],
+        "query": [("door", "open/sesame")] if given else [],
+    }
+    verdict = asyncio.run(against(recording.path, tmp_path, server, **mine))
+    session = Session.read(verdict.trace)
+    assert session.request is not None
+    assert session.request.path == "/x?door=REDACTED"
+    assert session.request.headers == [["X-Door", "Key REDACTED"]]
+    assert session.response is not None
+    assert session.response.body == b"REDACTED"
+    assert "sesame" not in repr(session.response.headers)
+
+
+def test_a_key_with_a_line_break_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DEEPGRAM_API_KEY", "from-a-file\n")
+    to = ClientOptions("wss://api.deepgram.invalid")
+    with pytest.raises(UsageError, match="DEEPGRAM_API_KEY holds a line break"):
+        asyncio.run(replay_client(build(close_1011, tmp_path), to, records(tmp_path / "out")))
+
+
+def test_a_hostile_trace_prints_nothing_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DEEPGRAM_API_KEY", raising=False)
+    recording = Recording(tmp_path / "t.wstrace", new_start(Clock(0, 0)))
+    headers = [["Upgrade", "websocket"], ["X-\x1b[31m", "\x9b31m REDACTED"]]
+    recording.add(Request(0, "GET", "wss", "h", 443, "/?\x1b]0;=REDACTED", headers=headers))
+    recording.response(Response(MS, 101))
+    recording.end(2 * MS)
+    to = ClientOptions("wss://api.example.invalid")
+    with pytest.raises(UsageError) as caught:
+        asyncio.run(replay_client(recording.path, to, records(tmp_path)))
+    assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize("name", ["../../evil", "a\0b", "x" * 300, "\x1b[31mred", "..", ""])
+def test_a_hostile_trace_names_no_file(name: str, tmp_path: Path) -> None:
+    start = new_start(Clock(0, 0), provider=name, api=name)
+    recorded = Session()
+    recorded.add(start)
+    made = records(tmp_path).begin(recorded, Clock.start(), "replay-client", None)
+    made.end(0)
+    assert made.path.parent == tmp_path
+    assert made.path.name.endswith(f"Z-websocket-{made.session.id[:8]}.wstrace")
+
+
+@pytest.mark.parametrize("part", ["header", "path", "method"])
+def test_a_hostile_trace_smuggles_no_second_request(part: str, tmp_path: Path) -> None:
+    evil = "/ HTTP/1.1\r\nHost: other\r\n\r\nGET /"
+    recording = Recording(tmp_path / "t.wstrace", new_start(Clock(0, 0)))
+    headers = [["Upgrade", "websocket"], ["X", evil if part == "header" else "x"]]
+    path = evil if part == "path" else "/"
+    method = evil if part == "method" else "GET"
+    recording.add(Request(0, method, "ws", "h", 80, path, headers=headers))
+    recording.response(Response(MS, 101))
+    recording.end(2 * MS)
+    with pytest.raises(TraceError):
+        asyncio.run(
+            replay_client(recording.path, ClientOptions("ws://127.0.0.1:1"), records(tmp_path))
+        )
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["ws://h/a b", "127.0.0.1:1", "ftp://h/", "ws://", "ws://h:port/", "ws://[::1", "ws://a:b@h/"],
+)
+def test_a_bad_url(url: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError):
+        asyncio.run(
+            replay_client(build(good, tmp_path), ClientOptions(url), records(tmp_path / "out"))
+        )
+
+
+def test_an_unreachable_server(tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        url = f"ws://127.0.0.1:{free.getsockname()[1]}"
+    with pytest.raises(ConnectFailed, match="cannot reach"):
+        asyncio.run(
+            replay_client(build(good, tmp_path), ClientOptions(url), records(tmp_path / "out"))
+        )
+
+
+def test_a_port_in_use(tmp_path: Path) -> None:
+    async def body() -> None:
+        out = records(tmp_path / "out")
+        trace = build(good, tmp_path)
+        async with ReplayServer(trace, ServerOptions(), out) as first:
+            port = int(first.url.rpartition(":")[2])
+            async with ReplayServer(trace, ServerOptions(port=port), out):
+                pass
+
+    with pytest.raises(UsageError, match="cannot listen"):
+        asyncio.run(body())
+
+
+def test_an_unwritable_folder(tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("a file")
+    with pytest.raises(UsageError, match="cannot write"):
+        trace = build(good, tmp_path)
+        asyncio.run(both_ends(trace, trace, tmp_path))
+
+
+def full_after_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the disk be full once a trace has begun."""
+    flush = TraceWriter.flush
+    begun: set[TraceWriter] = set()
+
+    def flush_once(writer: TraceWriter) -> None:
+        if writer in begun:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        begun.add(writer)
+        flush(writer)
+
+    monkeypatch.setattr(TraceWriter, "flush", flush_once)
+
+
+def test_a_session_that_could_not_be_written_has_no_verdict(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trace = build(good, tmp_path)
+    full_after_the_start(monkeypatch)
+
+    async def play() -> None:
+        out = records(tmp_path / "out")
+        async with ReplayServer(trace, ServerOptions(timeout=2), out) as server:
+            with pytest.raises(UsageError, match="No space left"):
+                await replay_client(trace, ClientOptions(server.url, timeout=2), out)
+            with pytest.raises(UsageError, match="No space left"):
+                await server.verdict()
+
+    asyncio.run(play())
+
+
+def test_a_trace_without_a_handshake(tmp_path: Path) -> None:
+    recording = Recording(tmp_path / "t.wstrace", new_start(Clock(0, 0), made_up=True))
+    recording.add(Failure(5, "dns", False, "no such host"))
+    recording.end(6)
+    with pytest.raises(UsageError, match="dns"):
+        asyncio.run(
+            replay_client(recording.path, ClientOptions("ws://127.0.0.1:1"), records(tmp_path))
+        )
+    with pytest.raises(UsageError, match="dns"):
+        ReplayServer(recording.path, ServerOptions(), records(tmp_path))
+
+
+def test_an_answer_that_repeats_the_credential_is_recorded_without_it(tmp_path: Path) -> None:
+    records = Records(tmp_path, Redactor(load().credentials, b"key"))
+    request = Request(
+        0, "GET", "ws", "h", 80, "/v1/listen", headers=[["Authorization", "Token sesame-4711"]]
+    )
+    response = Response(1, 401, headers=[["X-Why", "bad sesame-4711"]], body=b"no sesame-4711")
+    recording = records.begin(Session(), Clock.start(), "replay-client", None)
+    recording.add(request)
+    recording.response(response)
+    recording.end(2)
+    written = recording.session.response
+    assert written is not None
+    assert written.headers == [["X-Why", "bad REDACTED"]]
+    assert written.body == b"no REDACTED"

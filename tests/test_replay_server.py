@@ -1,0 +1,286 @@
+"""The server of a replay, met by a plain client of another library."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime
+import ipaddress
+import ssl
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import websockets
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from made_sessions import (
+    build,
+    close_1011,
+    records,
+    refused,
+)
+from wsproxy.errors import ConnectFailed
+from wsproxy.replay import ClientOptions, ReplayServer, ServerOptions, Verdict, replay_client
+from wsproxy.replay import server as replay_server
+from wsproxy.replay.verdict import judge_played
+from wsproxy.trace import TraceReader
+
+ASKED = "/v1/listen?encoding=linear16&sample_rate=16000"  # as in the recordings
+
+
+async def plain(url: str, chunks: list[bytes], *, texts: tuple[str, ...] = ()) -> tuple[int, str]:
+    """Stream, then wait for the server to close; returns what the library says of it."""
+    async with websockets.connect(
+        url + ASKED, additional_headers={"Authorization": "Token s3cret-of-the-app"}
+    ) as ws:
+        try:
+            for chunk in chunks:
+                await ws.send(chunk)
+            for message in texts:
+                await ws.send(message)
+            while True:
+                await ws.recv()
+        except websockets.ConnectionClosed:
+            return ws.close_code or 0, ws.close_reason or ""
+
+
+async def served(
+    trace: Path, folder: Path, app: Callable[[str], Awaitable[object]]
+) -> tuple[Verdict, object]:
+    async with ReplayServer(trace, ServerOptions(timeout=0.5), records(folder / "out")) as server:
+        seen = await app(server.url)
+        return await server.verdict(), seen
+
+
+@pytest.mark.parametrize("size", [100, 640, 1280])
+def test_an_app_meets_the_failure_however_it_cuts_its_audio(size: int, tmp_path: Path) -> None:
+    content = b"\x01" * 1280
+    chunks = [content[i : i + size] for i in range(0, len(content), size)]
+    verdict, seen = asyncio.run(
+        served(build(close_1011, tmp_path), tmp_path, lambda url: plain(url, chunks))
+    )
+    assert seen == (1011, "NET-0001")
+    assert verdict.verdict == "reproduced", verdict.as_json()
+    with TraceReader(verdict.trace) as reader:
+        assert not any("s3cret" in repr(record) for record in reader)
+
+
+def test_an_app_that_sends_other_audio(tmp_path: Path) -> None:
+    chunks = [b"\x01" * 700 + b"\x02" * 580]
+    verdict, seen = asyncio.run(
+        served(build(close_1011, tmp_path), tmp_path, lambda url: plain(url, chunks))
+    )
+    assert seen == (1011, "NET-0001")
+    (difference,) = verdict.differences
+    assert difference.field == "audio_sent"
+    assert "byte 700" in difference.replayed
+    assert difference.recorded_frame == 2
+
+
+def test_an_app_that_sends_too_little_meets_it_after_all(tmp_path: Path) -> None:
+    verdict, seen = asyncio.run(
+        served(build(close_1011, tmp_path), tmp_path, lambda url: plain(url, [b"\x01" * 640]))
+    )
+    assert seen == (1011, "NET-0001")
+    assert [difference.field for difference in verdict.differences] == ["audio_sent"]
+    assert verdict.notes
+
+
+def test_an_app_that_does_not_stall_any_more(tmp_path: Path) -> None:
+    alive = ('{"type":"KeepAlive"}',)
+    verdict, _ = asyncio.run(
+        served(
+            build(close_1011, tmp_path),
+            tmp_path,
+            lambda url: plain(url, [b"\x01" * 1280], texts=alive),
+        )
+    )
+    assert verdict.verdict == "different"
+    assert [difference.field for difference in verdict.differences] == ["messages_sent"]
+
+
+def test_an_app_that_leaves_early(tmp_path: Path) -> None:
+    async def leave(url: str) -> None:
+        async with websockets.connect(url, close_timeout=0.5) as ws:
+            await ws.send(b"\x01" * 640)
+
+    verdict, _ = asyncio.run(served(build(close_1011, tmp_path), tmp_path, leave))
+    assert verdict.verdict == "not-reproduced"
+    assert verdict.replayed["closed_by"] == "client"
+
+
+def test_an_app_is_refused_as_recorded(tmp_path: Path) -> None:
+    async def refuse(url: str) -> object:
+        with pytest.raises(websockets.InvalidStatus) as caught:
+            await websockets.connect(url + ASKED)
+        return caught.value.response
+
+    verdict, response = asyncio.run(served(build(refused, tmp_path), tmp_path, refuse))
+    assert verdict.verdict == "reproduced"
+    assert isinstance(response, websockets.Response)
+    assert response.status_code == 401
+    assert response.headers["dg-error"] == "Invalid credentials."
+    assert b"INVALID_AUTH" in response.body
+
+
+def test_a_connection_that_waits_for_its_turn_is_closed_at_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wsproxy.replay.server._MAX_AT_ONCE", 1)
+
+    async def play() -> list[bytes]:
+        options = ServerOptions(timeout=60)
+        async with ReplayServer(build(refused, tmp_path), options, records(tmp_path)) as server:
+            first = await asyncio.open_connection(*server.address)
+            second = await asyncio.open_connection(*server.address)
+            while len(asyncio.all_tasks()) < 3:  # until both are served
+                await asyncio.sleep(0)
+        async with asyncio.timeout(10):
+            ends = [await reader.read() for reader, _ in (first, second)]
+        for _, writer in (first, second):
+            writer.close()
+        return ends
+
+    assert asyncio.run(play()) == [b"", b""]
+
+
+def test_a_key_that_is_none_is_answered(tmp_path: Path) -> None:
+    async def ask(url: str) -> object:
+        host, port = url.removeprefix("ws://").split(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        head = b"GET /v1/listen HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n"
+        writer.write(head + b"Sec-WebSocket-Key: \xff\xfe\r\n\r\n")
+        answer = await reader.readuntil(b"\r\n\r\n")
+        writer.close()
+        return answer
+
+    _, answer = asyncio.run(served(build(close_1011, tmp_path), tmp_path, ask))
+    assert bytes(answer).startswith(b"HTTP/1.1 101 ")  # type: ignore[call-overload]
+
+
+def test_what_asks_for_nothing_is_told(tmp_path: Path) -> None:
+    told: list[str] = []
+
+    async def body() -> None:
+        trace, out = build(close_1011, tmp_path), records(tmp_path / "out")
+        options = ServerOptions(timeout=1)
+        async with ReplayServer(trace, options, out, on_refused=told.append) as server:
+            host, port = server.url.removeprefix("ws://").split(":")
+            reader, writer = await asyncio.open_connection(host, int(port))
+            writer.write(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03")
+            assert await reader.read() == b""
+            writer.close()
+
+    asyncio.run(body())
+    assert len(told) == 1
+    assert "TLS" in told[0]
+
+
+@pytest.mark.parametrize(("patience", "playing"), [(60.0, [0, 0]), (0.0, [1, 0])])
+def test_a_verdict_waits_while_others_play_but_not_for_ever(
+    patience: float, playing: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[int] = []
+
+    def judge(*arguments: Any) -> Verdict:
+        seen.append(server._playing)
+        return judge_played(*arguments)
+
+    monkeypatch.setattr(replay_server, "_CALM_PATIENCE", patience)
+    monkeypatch.setattr(replay_server, "judge_played", judge)
+    options = ServerOptions(timeout=60, sessions=2)
+    trace, out = build(close_1011, tmp_path), records(tmp_path / "out")
+    server = ReplayServer(trace, options, out)
+
+    async def body() -> None:
+        async with server:
+            async with websockets.connect(f"{server.url}{ASKED}") as stays:
+                await plain(server.url, [b"\x01" * 1280])
+                if not patience:
+                    await server.verdict()
+                await stays.send(b"\x01" * 1280)
+                with contextlib.suppress(websockets.ConnectionClosed):
+                    while True:
+                        await stays.recv()
+            for _ in range(1 if not patience else 2):
+                await server.verdict()
+
+    asyncio.run(body())
+    assert seen == playing
+
+
+def test_a_health_check_is_no_session(tmp_path: Path) -> None:
+    async def check(url: str) -> object:
+        host, port = url.removeprefix("ws://").split(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+        answer = await reader.read()
+        writer.close()
+        await plain(url, [b"\x01" * 1280])
+        return answer
+
+    verdict, answer = asyncio.run(served(build(close_1011, tmp_path), tmp_path, check))
+    assert bytes(answer).startswith(b"HTTP/1.1 426 ")  # type: ignore[call-overload]
+    assert verdict.verdict == "reproduced"
+
+
+def test_wss(tmp_path: Path) -> None:
+    certificate = self_signed(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+
+    async def fail(ws: websockets.ServerConnection) -> None:
+        await ws.recv()
+        await ws.recv()
+        await ws.close(1011, "NET-0001")
+
+    async def body(**options: object) -> Verdict:
+        async with websockets.serve(fail, "127.0.0.1", 0, ssl=context) as listening:
+            port = listening.sockets[0].getsockname()[1]
+            to = ClientOptions(f"wss://127.0.0.1:{port}", timeout=2, **options)  # type: ignore[arg-type]
+            return await replay_client(build_once(), to, records(tmp_path / "out"))
+
+    trace = build(close_1011, tmp_path / "trace")
+
+    def build_once() -> Path:
+        return trace
+
+    assert asyncio.run(body(insecure=True)).verdict == "reproduced"
+    assert asyncio.run(body(ca=certificate)).verdict == "reproduced"
+    with pytest.raises(ConnectFailed, match="not trusted"):
+        asyncio.run(body())
+
+
+def self_signed(folder: Path) -> Path:
+    """A certificate and key for 127.0.0.1 in one file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "replay test")])
+    now = datetime.datetime.now(datetime.UTC)
+    address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([address]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    path = folder / "certificate.pem"
+    path.write_bytes(
+        certificate.public_bytes(serialization.Encoding.PEM)
+        + key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+    return path
