@@ -14,9 +14,7 @@ from wsproxy.capture import folder as folder_module
 from wsproxy.capture.folder import FolderLimit
 from wsproxy.capture.keeping import Keeping
 from wsproxy.recording import Clock, Recording, new_start, session_in, trace_path
-from wsproxy.trace import (
-    SUFFIX,
-)
+from wsproxy.trace import SUFFIX, TraceReader
 from wsproxy.trace.lock import hold
 from wsproxy.wire import Opcode
 
@@ -165,3 +163,51 @@ def test_a_recorder_keeps_its_folder_under_the_limit(tmp_path: Path) -> None:
     left = [each for each in out.iterdir() if each.suffix == SUFFIX]
     assert sum(each.stat().st_size for each in left) <= MB
     assert len(left) > 2
+
+
+def test_what_is_not_to_be_removed_is_read_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Replays by the thousand, which are somebody's work, and a recorder that goes on."""
+    read: list[Path] = []
+
+    class Counting(TraceReader):
+        def __init__(self, path: Path) -> None:
+            read.append(path)
+            super().__init__(path)
+
+    monkeypatch.setattr(folder_module, "TraceReader", Counting)
+    replays = [finished(tmp_path, number, 100_000, mitmproxy=None) for number in range(5)]
+    limit = FolderLimit(tmp_path, 650_000)
+    for number in range(10, 14):
+        young = finished(tmp_path, number, 200_000)
+        limit._look_at, limit._closed = 0.0, None  # a trace that it has not heard of
+        limit.check([])
+        assert not young.exists()
+    assert all(path.exists() for path in replays)
+    assert {read.count(path) for path in replays} == {2}  # its end, and its beginning
+
+
+def test_a_folder_that_cannot_be_brought_down_is_listed_seldom(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: Callable[[], list[str]]
+) -> None:
+    now = 1000.0
+    monkeypatch.setattr(folder_module.time, "monotonic", lambda: now)
+    for number in range(5):
+        finished(tmp_path, number, 100_000, mitmproxy=None)
+    limit = FolderLimit(tmp_path, 200_000)
+    listed = 0
+    real = limit._listed
+
+    def counting() -> dict[str, folder_module._Trace]:
+        nonlocal listed
+        listed += 1
+        return real()
+
+    monkeypatch.setattr(limit, "_listed", counting)
+    for _ in range(100):
+        limit.check([])
+        now += 1.5
+    assert 4 <= listed <= 6
+    [line] = said()
+    assert "none that is left is finished" in line

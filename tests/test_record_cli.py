@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import errno
+import logging
 import os
 import signal
 import socket
@@ -18,6 +20,7 @@ from threading import Thread
 import pytest
 
 from wire_witness import Peer, accepted, close, serving, upgrade
+from wsproxy.cli.recording_options import log_on_stderr
 from wsproxy.trace import find_traces
 
 
@@ -138,3 +141,14 @@ def test_who_gives_no_password_is_refused_and_leaves_no_trace(tmp_path: Path) ->
         assert asked(recorder.port, upstream, "me:word").startswith(b"HTTP/1.1 101 ")
     (trace,) = find_traces([str(tmp_path / "out")])
     assert b"me:word" not in trace.read_bytes()
+
+
+def test_a_log_that_cannot_be_printed_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Standard error is a file on the disk that is full."""
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("wsproxy.cli.recording_options.click.echo", full)
+    with log_on_stderr():
+        logging.getLogger("wsproxy").error("cannot write")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -11,11 +12,13 @@ from typing import Any
 import pytest
 
 from wsproxy.capture import backlog as module
+from wsproxy.capture import faults
 from wsproxy.capture.live import LiveSession
 from wsproxy.capture.recorder import Recorder
 from wsproxy.recording import Clock, Recording, new_start, trace_path
 from wsproxy.session import Session
-from wsproxy.trace import Request, Response
+from wsproxy.trace import Finding, Request, Response
+from wsproxy.trace.lock import is_held
 from wsproxy.wire import Close, Frame, Opcode
 
 CHUNK = 1 << 20
@@ -139,9 +142,54 @@ def test_what_is_dropped_over_the_hard_mark_is_told(
 
     session = run(body, tmp_path)
     assert not session.complete
-    (gap,) = session.gaps
-    assert session.sent.size + gap.size == sent * len(frame())
+    assert session.sent.size + sum(gap.size for gap in session.gaps) == sent * len(frame())
     assert 4 <= session.sent.frames < sent
+
+
+def test_what_was_dropped_is_told_where_only_the_recorder_ends(
+    gate: Gate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "HARD", 4 * CHUNK)
+    sent = 12
+
+    def body(recorder: Recorder, relay: Relay) -> None:
+        session = begin(recorder, relay)
+        for _ in range(sent):
+            session.data(True, frame())
+        gate.open.set()
+
+    session = run(body, tmp_path)
+    assert session.ending == "stopped"
+    assert not session.complete
+    assert session.sent.size + sum(gap.size for gap in session.gaps) == sent * len(frame())
+
+
+def test_that_bytes_are_dropped_is_on_disk_at_once(
+    gate: Gate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever becomes of the recorder: the app was not silent."""
+    monkeypatch.setattr(module, "HARD", 4 * CHUNK)
+
+    async def body(recorder: Recorder, relay: Relay) -> None:
+        session = begin(recorder, relay)
+        for _ in range(12):
+            session.data(True, frame())
+        gate.open.set()
+        [path] = await traces(tmp_path, lambda live: live.gaps)
+        assert "bytes from the client are missing" in Session.read(path).gaps[0].reason
+        session.end()
+
+    run(body, tmp_path)
+
+
+async def traces(folder: Path, has: Callable[[Session], object]) -> list[Path]:
+    """The traces in a folder, once all of them have what is waited for."""
+    async with asyncio.timeout(20):
+        while True:
+            paths = list(folder.glob("*.wstrace"))
+            if paths and all(has(Session.read(path)) for path in paths):
+                return paths
+            await asyncio.sleep(0.01)
 
 
 def test_an_open_session_is_stopped_with_the_recorder(tmp_path: Path) -> None:
@@ -276,10 +324,9 @@ def test_messages_that_were_not_kept_are_told_and_later_ones_are_kept(
         session.end()
 
     session = run(body, tmp_path)
-    (gap,) = session.gaps
-    assert gap.records is not None
-    assert session.sent.frames + gap.records == 13
-    assert gap.size == gap.records * CHUNK
+    records = sum(gap.records for gap in session.gaps)
+    assert session.sent.frames + records == 13
+    assert sum(gap.size for gap in session.gaps) == records * CHUNK
     assert not session.complete
 
 
@@ -312,3 +359,133 @@ def test_what_is_pending_is_written_though_a_flood_never_ends(tmp_path: Path) ->
             each.end()
 
     assert all(session.complete for session in run_many(body, tmp_path))
+
+
+# -- faults of our own
+
+
+def broken(record: Recording, *_: object) -> bool:
+    raise ZeroDivisionError("a fault of ours")
+
+
+def test_a_fault_in_recording_costs_its_session_the_rest_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    ended: list[Path] = []
+    told: list[Session] = []
+
+    async def main() -> None:
+        recorder = Recorder(
+            tmp_path, asyncio.get_running_loop(), on_end=lambda each: ended.append(each.path)
+        )
+        bad, good = begin(recorder, Relay()), begin(recorder, Relay())
+        bad.attach(Relay(), told.append)
+        monkeypatch.setattr(Recording, "data", broken)
+        bad.data(True, frame())
+        await traces(tmp_path, lambda live: len(ended) == 1)
+        monkeypatch.undo()
+        assert not told  # the connection is still there
+        for session in (bad, good):
+            session.data(True, frame())
+            session.end()
+        await traces(tmp_path, lambda live: len(ended) == 2 and told)
+        await traces(tmp_path, lambda live: recorder._backlog.size == 0)
+        for path in ended:
+            assert not is_held(path)
+        recorder.close()
+
+    asyncio.run(main())
+    first, second = (Session.read(path) for path in ended)
+    assert not first.complete
+    assert first.end is not None
+    assert [gap.reason for gap in first.gaps] == ["the recorder failed; its log says why"]
+    assert second.complete
+    assert second.sent.frames == 1
+    assert len(told) == 1
+    assert "a fault of ours" in caplog.text
+
+
+def test_a_fault_at_the_end_still_leaves_an_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def body(recorder: Recorder, relay: Relay) -> None:
+        session = begin(recorder, relay)
+        monkeypatch.setattr(Recording, "_take_rest", broken)
+        session.end()
+
+    session = run(body, tmp_path)
+    assert session.end is not None
+    assert not session.complete
+
+
+def test_a_fault_in_a_rule_costs_the_findings_alone(tmp_path: Path) -> None:
+    def diagnose(session: Session) -> list[Finding]:
+        raise ZeroDivisionError
+
+    async def main() -> None:
+        recorder = Recorder(tmp_path, asyncio.get_running_loop(), diagnose=diagnose)
+        begin(recorder, Relay()).end()
+        recorder.close()
+
+    asyncio.run(main())
+    [session] = [Session.read(path) for path in tmp_path.glob("*.wstrace")]
+    assert session.end is not None
+    assert session.complete
+
+
+@pytest.mark.parametrize("error", [SystemExit(1), BrokenPipeError()])
+def test_recording_goes_on_where_nobody_can_be_told(error: BaseException, tmp_path: Path) -> None:
+    def tell(recording: Recording) -> None:
+        raise error
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        recorder = Recorder(tmp_path, loop, on_begin=tell, on_end=tell)
+        for _ in range(3):
+            session = begin(recorder, Relay())
+            session.data(True, frame())
+            session.end()
+        recorder.close()
+
+    asyncio.run(main())
+    sessions = [Session.read(path) for path in tmp_path.glob("*.wstrace")]
+    assert [session.sent.frames for session in sessions] == [1, 1, 1]
+
+
+@pytest.mark.parametrize("error", [SystemExit(1), OSError(28, "No space left on device")])
+def test_recording_goes_on_where_nothing_can_be_logged(
+    error: BaseException, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The log is on the disk that is full. mitmproxy's handler exits then."""
+
+    class Full(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            raise error
+
+    handler = Full()
+    out = tmp_path / "out"
+    out.touch()
+    monkeypatch.setattr(faults, "QUIET", 0.0)
+
+    async def main() -> None:
+        recorder = Recorder(out, asyncio.get_running_loop())
+        session = begin(recorder, Relay())
+        session.data(True, frame())
+        async with asyncio.timeout(20):
+            while not recorder._faults.active:
+                await asyncio.sleep(0.01)
+            out.unlink()
+            while not list(out.glob("*.wstrace")):
+                session.data(True, frame())
+                await asyncio.sleep(0.01)
+        session.end()
+        recorder.close()
+
+    logging.getLogger().addHandler(handler)
+    try:
+        asyncio.run(main())
+    finally:
+        logging.getLogger().removeHandler(handler)
+    [session] = [Session.read(path) for path in out.glob("*.wstrace")]
+    assert session.end is not None
+    assert "Not a directory" in session.gaps[0].reason or "File exists" in session.gaps[0].reason

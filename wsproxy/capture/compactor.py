@@ -6,15 +6,17 @@ disk do their part without the interpreter's lock.
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections import deque
 from pathlib import Path
 
-from wsproxy.trace.rewrite import compact, sweep
+from wsproxy.trace.replacement import sweep
+from wsproxy.trace.rewrite import compact
 
-logger = logging.getLogger(__name__)
+from .thread_log import ThreadLog
+
+logger = ThreadLog(__name__)
 
 WAITING = 1000  # traces that may wait; over that, the oldest of them stay as they are
 _REST = 0.1  # seconds slept at once, at the most

@@ -5,7 +5,6 @@ Not once a session: there may be hundreds, and each of their traces tells what i
 
 from __future__ import annotations
 
-import logging
 import os
 import time
 from collections.abc import Iterable
@@ -15,7 +14,9 @@ from pathlib import Path
 from wsproxy.recording import Recording
 from wsproxy.trace import SUFFIX
 
-logger = logging.getLogger(__name__)
+from .thread_log import ThreadLog
+
+logger = ThreadLog(__name__)
 
 QUIET = 2.0  # seconds without a failure after which it is tried whether the fault has passed
 PROBE = 256 << 10  # bytes that must fit then: a disk that is nearly full takes a few at times

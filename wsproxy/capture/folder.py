@@ -6,7 +6,6 @@ again only when the account says that there is too much.
 
 from __future__ import annotations
 
-import logging
 import os
 import time
 from collections.abc import Iterable
@@ -19,19 +18,23 @@ from wsproxy.trace import End, Start, TraceReader
 from wsproxy.trace.lock import is_held
 from wsproxy.trace.parts import part_of, part_path
 
-logger = logging.getLogger(__name__)
+from .thread_log import ThreadLog
+
+logger = ThreadLog(__name__)
 
 EVERY = 1.0  # seconds between looks at the account
+SELDOM = 30.0  # the same while there is too much and nothing can be removed: each lists the folder
 # A batch goes so far below the limit, so that the folder is not listed for every session.
 DOWN_TO = 0.9
 
 
 @dataclass(slots=True)
 class _Trace:
-    """A trace in the folder: the numbers of its parts, and the bytes of all."""
+    """A trace in the folder: the numbers of its parts, the bytes of all, the latest change."""
 
     parts: list[int] = field(default_factory=list)
     size: int = 0
+    changed_ns: int = 0
 
 
 class FolderLimit:
@@ -48,6 +51,8 @@ class FolderLimit:
         self._closed: int | None = None  # bytes of traces that nobody here writes
         self._look_at = 0.0  # monotonic, seconds
         self._helpless = False  # it is over the limit, and nothing can be removed: said once
+        # Traces, as they were, that are not to be removed: to find that out takes reading them.
+        self._stays: dict[str, _Trace] = {}
 
     def ended(self, recording: Recording, open_ones: Iterable[Recording]) -> None:
         """A trace is complete."""
@@ -65,7 +70,7 @@ class FolderLimit:
         now = time.monotonic()
         if self._most is None or now < self._look_at:
             return
-        self._look_at = now + EVERY
+        self._look_at = now + (SELDOM if self._helpless else EVERY)
         writing = list(open_ones)
         written = sum(recording.size for recording in writing)
         if self._closed is not None and self._closed + written <= self._most:
@@ -82,11 +87,14 @@ class FolderLimit:
         if self._closed + written <= self._most:
             self._helpless = False
             return
+        self._stays = {name: it for name, it in self._stays.items() if traces.get(name) == it}
         wanted = int(self._most * DOWN_TO)
         removed, freed = 0, 0
         for name in sorted(traces):  # they begin with the time
             if self._closed + written <= wanted:
                 break
+            if name in self._stays:
+                continue
             size = self._remove(self._folder / name, traces[name])
             removed += size > 0
             freed += size
@@ -104,6 +112,7 @@ class FolderLimit:
             self._helpless = False
         elif not self._helpless:
             self._helpless = True
+            self._look_at = time.monotonic() + SELDOM
             logger.warning(
                 "wsproxy: the traces in %s take %.1f MB, over the limit of %.1f MB, and none "
                 "that is left is finished",
@@ -125,14 +134,18 @@ class FolderLimit:
                     continue
                 first, number = part_of(Path(entry.name))
                 trace = traces.setdefault(first.name, _Trace())
+                status = entry.stat(follow_symlinks=False)
                 trace.parts.append(number)
-                trace.size += entry.stat(follow_symlinks=False).st_size
+                trace.size += status.st_size
+                trace.changed_ns = max(trace.changed_ns, status.st_mtime_ns)
         return traces
 
     def _remove(self, first: Path, trace: _Trace) -> int:
         """Remove all parts of a trace if it is finished and was recorded; returns its bytes."""
         paths = [part_path(first, number) for number in sorted(trace.parts)]
-        if not _is_finished_recording(paths):
+        if not (removable := _is_finished_recording(paths)):
+            if removable is not None:
+                self._stays[first.name] = trace
             return 0
         try:
             for path in paths:
@@ -143,16 +156,23 @@ class FolderLimit:
         return trace.size
 
 
-def _is_finished_recording(paths: list[Path]) -> bool:
-    """Whether these parts are of a session that a recorder has recorded to its end."""
+def _is_finished_recording(paths: list[Path]) -> bool | None:
+    """Whether these parts are of a session that a recorder has recorded to its end.
+
+    None if that cannot be said now: somebody writes it, or it cannot be read.
+    """
     first, last = paths[0], paths[-1]
     try:
+        if is_held(last):
+            return None
         with TraceReader(last) as reader:
-            if not isinstance(reader.last(), End) or is_held(last):
+            if not isinstance(reader.last(), End):
                 return False
         with TraceReader(first) as reader:
             start = next(iter(reader), None)
-    except (OSError, TraceError):
+    except OSError:
+        return None
+    except TraceError:
         return False
     if not isinstance(start, Start) or start.mitmproxy is None:
         return False  # replays and what was made from traces are somebody's work

@@ -110,9 +110,9 @@ class LiveSession:
         if self._backlog.size > limits.HARD:
             self._drop(from_client, len(payload), records=1)
             return
-        gap = self._dropped.pop(from_client, None)
-        if gap is not None:  # a message can be read without those before it
-            self.add(gap)
+        if from_client in self._dropped:  # a message can be read without those before it
+            for gap in self.missing(from_client):
+                self.add(gap)
         self._backlog.put((self, self.now(), from_client, (opcode, payload)), len(payload))
 
     def end(self) -> None:
@@ -121,9 +121,14 @@ class LiveSession:
             return
         self.ended = True
         self._backlog.forget(self)
-        for gap in self._dropped.values():
+        for gap in self.missing():
             self.add(gap)
         self._backlog.put((self, self.now(), None, None), 0, urgent=True)
+
+    def missing(self, *sides: bool) -> list[Gap]:
+        """What was dropped of some directions, or of both, and is in no gap record yet."""
+        gaps = [self._dropped.pop(side, None) for side in sides or (True, False)]
+        return [gap for gap in gaps if gap is not None and gap.size]
 
     async def may_begin(self) -> bool:
         """Whether the session may go on; nobody waits for that unless it has to be recorded."""
@@ -151,10 +156,15 @@ class LiveSession:
             self._on_ended(session)
 
     def _drop(self, from_client: bool, size: int, records: int = 0) -> None:
+        """Count what is not kept. The first is told at once: this may end without an end."""
         now = self.now()
-        side = "client" if from_client else "server"
-        reason = f"the recorder could not keep up; bytes from the {side} are missing"
-        gap = self._dropped.get(from_client) or Gap(now, now, reason)
+        gap = self._dropped.get(from_client)
+        if gap is None:
+            side = "client" if from_client else "server"
+            reason = f"the recorder could not keep up; bytes from the {side} are missing"
+            self._dropped[from_client] = Gap(now, now, reason)
+            self.add(Gap(now, now, reason, records, size))
+            return
         self._dropped[from_client] = replace(
             gap, until_ns=now, records=gap.records + records, size=gap.size + size
         )

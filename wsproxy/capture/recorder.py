@@ -7,7 +7,7 @@ writing happen here, on one thread for all sessions.
 from __future__ import annotations
 
 import asyncio
-import logging
+import contextlib
 import threading
 import time
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from pathlib import Path
 from wsproxy.recording import Clock, Diagnose, Recording, Syncer, trace_path
 from wsproxy.redact import Guard, Redactor
 from wsproxy.session import Session
-from wsproxy.trace import Eof, Record, Response, Start
+from wsproxy.trace import Eof, Finding, Record, Response, Start
 
 from .backlog import MUCH, Backlog, Content
 from .compactor import Compactor
@@ -24,8 +24,9 @@ from .faults import Faults
 from .folder import FolderLimit
 from .keeping import Keeping
 from .live import LiveSession
+from .thread_log import ThreadLog
 
-logger = logging.getLogger(__name__)
+logger = ThreadLog(__name__)
 
 # Seconds after which all that is pending is written. The thread sleeps that long, unless
 # something is urgent or much is queued: to wake up costs as much as some dozens of frames,
@@ -122,6 +123,9 @@ class Recorder:
             self._keep_up()
             self._backlog.let_go_on()
         for session, recording in list(self._open.items()):
+            # The event loop waits for this thread meanwhile.
+            for gap in session.missing():
+                recording.add(gap)
             self._end(session, recording, session.now(), "stopped")
 
     def _keep_up(self) -> None:
@@ -130,13 +134,19 @@ class Recorder:
         if now - self._kept < INTERVAL:
             return
         self._kept = now
-        for number, recording in enumerate(self._open.values(), 1):
-            recording.flush()
-            self._faults.look(recording)
+        for number, (session, recording) in enumerate(list(self._open.items()), 1):
+            try:
+                recording.flush()
+                self._faults.look(recording)
+            except Exception:
+                self._give_up(session)
             if number % BLOCKS == 0:
                 self._breathe()
-        self._faults.retry(self._open.values())
-        self._limit.check(self._open.values())
+        try:
+            self._faults.retry(self._open.values())
+            self._limit.check(self._open.values())
+        except Exception:
+            logger.exception("wsproxy: looking after the folder failed")
 
     def _breathe(self) -> None:
         """Let the event loop have its turn, unless much waits, or has waited for long."""
@@ -153,41 +163,34 @@ class Recorder:
                 backlog.let_go_on()
                 self._breathe()
             session, t_ns, from_client, content = backlog.items.popleft()
-            size = 0
             try:
-                size = self._take(session, t_ns, from_client, content)
+                self._take(session, t_ns, from_client, content)
             except Exception:
-                # A fault of ours must not end the recording of the other sessions.
-                logger.exception("wsproxy: recording of session %s failed", session.start.session)
-                self._open.pop(session, None)
+                self._give_up(session)
+            size = _size(content)
             backlog.taken(session, size)
             turn += size >> 12  # it may have been a thousand tiny frames
 
     def _take(
         self, session: LiveSession, t_ns: int, from_client: bool | None, content: Content
-    ) -> int:
-        """Handle one item; returns the bytes of data in it."""
+    ) -> None:
         recording = self._open.get(session)
         if type(content) is bytes:  # nearly always
             if recording is not None and recording.data(t_ns, bool(from_client), content):
                 recording.flush()
-            return len(content)
-        size = 0
+            return
         match content:
             case Start():
                 self._begin(session, content)
             case (opcode, payload):
-                size = len(payload)
                 if recording is not None:
                     recording.message(t_ns, bool(from_client), opcode, payload)
             case None:
                 if recording is not None:
                     self._end(session, recording, t_ns)
-                else:
-                    self._tell(session, Session())
+                self._tell(session, recording.session if recording is not None else Session())
             case _ if recording is not None and not isinstance(content, bytes):
                 self._add(recording, content)
-        return size
 
     def _add(self, recording: Recording, record: Record) -> None:
         if isinstance(record, Response):
@@ -203,7 +206,7 @@ class Recorder:
         recording = Recording(
             trace_path(self._folder, start),
             start,
-            diagnose=self._diagnose,
+            diagnose=self._findings,
             guard=Guard(self._redact) if self._redact is not None else None,
             max_payload=self._keeping.max_payload,
             max_size=self._keeping.max_size,
@@ -220,30 +223,72 @@ class Recorder:
         self._open[session] = recording
         self._tell_begun(recording)
 
+    def _findings(self, session: Session) -> list[Finding]:
+        """What the session shows. A fault in a rule must not cost the trace its end."""
+        try:
+            return self._diagnose(session) if self._diagnose is not None else []
+        except Exception:
+            logger.exception("wsproxy: session %s cannot be diagnosed", session.id)
+            return []
+
     def _tell_begun(self, recording: Recording) -> None:
         if recording.paths and recording not in self._begun:
             self._begun.add(recording)
-            if self._on_begin is not None:
-                self._on_begin(recording)
+            self._call(self._on_begin, recording)
 
     def _end(
         self, session: LiveSession, recording: Recording, t_ns: int, ending: str | None = None
     ) -> None:
+        try:
+            recording.end(t_ns, ending)
+        except Exception:
+            self._give_up(session)
+        else:
+            self._ended(session, recording)
+
+    def _give_up(self, session: LiveSession) -> None:
+        """A fault of ours, at hand, must not end the recording of the other sessions."""
+        logger.exception("wsproxy: recording of session %s failed", session.start.session)
+        recording = self._open.get(session)
+        if recording is None:
+            return
+        with contextlib.suppress(Exception):  # what there is to say has been said
+            recording.abandon(session.now(), "the recorder failed; its log says why")
+        self._ended(session, recording)
+
+    def _ended(self, session: LiveSession, recording: Recording) -> None:
+        """No more is recorded of a session."""
         del self._open[session]
-        recording.end(t_ns, ending)
-        if session.refused:
-            recording.remove()
-        self._faults.ended(recording)
-        self._limit.ended(recording, self._open.values())
+        try:
+            if session.refused:
+                recording.remove()
+            self._faults.ended(recording)
+            self._limit.ended(recording, self._open.values())
+        except Exception:
+            logger.exception("wsproxy: looking after the folder failed")
         for path in recording.paths:
             self._compactor.add(path)
         if recording.paths:
             self._tell_begun(recording)  # the file may have been opened late
-            if self._on_end is not None:
-                self._on_end(recording)
+            self._call(self._on_end, recording)
         self._begun.discard(recording)
-        self._tell(session, recording.session)
+
+    def _call(self, tell: Callable[[Recording], None] | None, recording: Recording) -> None:
+        """Tell whoever runs the recorder; what goes wrong there is not the recorder's matter."""
+        if tell is None:
+            return
+        try:
+            tell(recording)
+        except (Exception, SystemExit):  # rich exits when what it prints to has gone
+            logger.exception("wsproxy: telling of session %s failed", recording.session.id)
 
     def _tell(self, session: LiveSession, facts: Session) -> None:
         if not self._stopping:
             self._loop.call_soon_threadsafe(session.told, facts)
+
+
+def _size(content: Content) -> int:
+    """Bytes of data in a queued item."""
+    if type(content) is bytes:
+        return len(content)
+    return len(content[1]) if type(content) is tuple else 0

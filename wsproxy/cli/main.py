@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import sys
@@ -10,6 +11,8 @@ import click
 
 from wsproxy import __version__
 from wsproxy.errors import WsproxyError
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 # name: (module, one line for the list of commands)
 _COMMANDS = {
@@ -78,6 +81,18 @@ def main() -> None:
         print(f"error: {safe(str(error))}", file=sys.stderr)  # noqa: T201  # stderr of a command
         sys.exit(error.exit_status)
     except BrokenPipeError:
-        # `wsproxy show ... | head`: nobody reads on. Python would complain at its exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # `wsproxy show ... | head`: nobody reads on.
+        _drop_output()
         sys.exit(0)
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        # Only the output: what commands write elsewhere says itself what is wrong with it.
+        print(f"error: cannot write the output: {error.strerror}", file=sys.stderr)  # noqa: T201
+        _drop_output()
+        sys.exit(1)
+
+
+def _drop_output() -> None:
+    """What is still in the buffer goes nowhere: Python would complain at its exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

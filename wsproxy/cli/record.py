@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from threading import Lock
 from typing import Any
 
@@ -118,7 +119,9 @@ class _Board:
         with self._lock:
             self._open.remove(recording)
             self._ended += 1
-        self._console.print(Text("\n".join(ended_lines(recording))))
+        # Recording goes on where nobody reads this any more, or its disk is full.
+        with contextlib.suppress(OSError, SystemExit):  # rich exits for a closed pipe
+            self._console.print(Text("\n".join(ended_lines(recording))))
 
     def total(self) -> str:
         return f"{self._ended} session{'' if self._ended == 1 else 's'} recorded"

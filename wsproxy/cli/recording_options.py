@@ -145,8 +145,11 @@ def log_on_stderr() -> Iterator[None]:
 
 class _OnStderr(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
-        for line in self.format(record).splitlines():
-            click.echo(safe(line), err=True)
+        try:
+            for line in self.format(record).splitlines():
+                click.echo(safe(line), err=True)
+        except OSError:  # a log on the disk that is full, or a terminal that has gone
+            self.handleError(record)
 
 
 def warnings(settings: embed.Settings, running: embed.Running) -> list[str]:

@@ -17,6 +17,7 @@ from wsproxy.trace import (
     Eof,
     Finding,
     FrameRecord,
+    Gap,
     Record,
     Response,
     Start,
@@ -202,7 +203,6 @@ class Recording:
         """
         if self.ended:
             return
-        self.ended = True
         for side in (True, False):
             self._take_rest(t_ns, side)
         end = end_record(self.session, t_ns, self.session.derived_ending or ending or "unfinished")
@@ -216,7 +216,25 @@ class Recording:
             findings=[finding.id for finding in findings],
             parts=self._output.parts if self._output.parts > 1 else None,
         )
+        self.ended = True
         self.add(end)
+        self._output.finish()
+
+    def abandon(self, t_ns: int, reason: str) -> None:
+        """Take no more of the session, for a fault of ours: the trace says so, and is closed.
+
+        Args:
+            t_ns: when.
+            reason: of the gap record.
+        """
+        if not self.ended:
+            self.ended = True
+            gap = Gap(t_ns, t_ns, reason)
+            self.session.add(gap)
+            self._output.write(gap)
+            end = end_record(self.session, t_ns, self.session.derived_ending or "unfinished")
+            self.session.add(end := replace(end, complete=False))
+            self._output.write(end)
         self._output.finish()
 
     def try_again(self) -> None:
