@@ -29,7 +29,7 @@ from wsproxy.errors import CatalogError
 from wsproxy.recording import POLICIES, Clock, Recording, new_start
 from wsproxy.redact import Redactor, fingerprint_key
 from wsproxy.session import Session
-from wsproxy.trace import Failure, Finding, Request, Response
+from wsproxy.trace import Failure, Finding, Gap, Request, Response
 from wsproxy.wire import Close, Opcode, is_upgrade
 
 from . import body, failure, layer
@@ -93,7 +93,8 @@ class Record:
             "auto",
             "wire: relay verbatim and record every frame as it was sent. messages: relay through "
             "mitmproxy's own WebSocket layer, so that its UI and other addons see the messages, "
-            "and record those. auto: messages where mitmproxy has a UI, else wire.",
+            "and record those. auto: messages where mitmproxy has a UI, else wire. What cannot be "
+            "relayed verbatim is recorded as messages, with a warning.",
             choices=("auto", "wire", "messages"),
         )
         loader.add_option(
@@ -160,7 +161,7 @@ class Record:
             on_begin=self._on_begin,
             on_end=self._ended,
         )
-        layer.install(self._sink_for)
+        layer.install(self._sink_for, self._fall_back)
         # What mitmproxy and the catalog are made of stays as it is: a full collection that
         # went through all of that would stop the traffic for tens of milliseconds.
         gc.collect()
@@ -186,7 +187,7 @@ class Record:
             if self._recorder is not None and self._recorder.refuses:
                 _refuse(flow)
                 return
-            session = self._begin(flow)
+            session = self._begin(flow, self._captured_as(flow))
             if session is not None and not await session.may_begin():
                 self._forget(flow.id, flow.client_conn)
                 session.refuse()
@@ -228,11 +229,14 @@ class Record:
     # -- relayed by mitmproxy's own layer (capture level "messages")
 
     def websocket_message(self, flow: http.HTTPFlow) -> None:
-        session = self._live.get(flow.id)
-        if session is None or session.attached or flow.websocket is None:
-            return
+        assert flow.websocket is not None
         message = flow.websocket.messages[-1]
-        session.message(message.from_client, Opcode(message.type), message.content)
+        if not _messages_are_kept():
+            # The session may be a long one. Addons after this one want the last message.
+            del flow.websocket.messages[:-1]
+        session = self._live.get(flow.id)
+        if session is not None:
+            session.message(message.from_client, Opcode(message.type), message.content)
 
     def websocket_end(self, flow: http.HTTPFlow) -> None:
         session = self._live.get(flow.id)
@@ -312,7 +316,17 @@ class Record:
         provider, _ = self._catalog.recognise(host, flow.request.path.partition("?")[0])
         return provider is not None and self._wanted(host)
 
-    def _begin(self, flow: http.HTTPFlow) -> LiveSession | None:
+    def _captured_as(self, flow: http.HTTPFlow) -> str:
+        """What the frames of a session will be that is asked for: see `Start.capture`."""
+        if not self._wire:
+            return "messages"
+        why = layer.obstacle(flow)
+        if why is None:
+            return "wire"
+        layer.tell_fallback(flow, why)
+        return "messages"
+
+    def _begin(self, flow: http.HTTPFlow, capture: str = "wire") -> LiveSession | None:
         if self._recorder is None:
             return None
         request = flow.request
@@ -321,7 +335,7 @@ class Record:
         if upgrade:
             scheme = "wss" if scheme == "https" else "ws"
         path = request.path.partition("?")[0]
-        session = self._new_session(flow.client_conn, request.pretty_host, path, made_up=False)
+        session = self._new_session(flow.client_conn, request.pretty_host, path, capture)
         session.add(
             Request(
                 session.now(),
@@ -339,12 +353,14 @@ class Record:
         self._busy.setdefault(flow.client_conn.id, set()).add(flow.id)
         return session
 
-    def _new_session(self, client: Client, host: str, path: str, *, made_up: bool) -> LiveSession:
+    def _new_session(
+        self, client: Client, host: str, path: str, capture: str = "wire", *, made_up: bool = False
+    ) -> LiveSession:
         assert self._recorder is not None
         provider, api = self._catalog.recognise(host, path)
         start = new_start(
             clock := Clock.start(),
-            capture="wire" if self._wire else "messages",
+            capture=capture,
             client=f"{client.peername[0]}:{client.peername[1]}" if client.peername else None,
             provider=provider.id if provider else None,
             api=api.name if api else None,
@@ -396,9 +412,28 @@ class Record:
         return bool(ctx.options.wsproxy_capture == "wire")
 
     def _sink_for(self, flow: http.HTTPFlow) -> layer.RelaySink | None:
-        if not self._wire:
-            return None
-        return self._live.get(flow.id) or layer.Unrecorded()
+        session = self._live.get(flow.id)
+        if session is None:
+            return layer.Unrecorded() if self._wire else None
+        return session if session.start.capture == "wire" else None
+
+    def _fall_back(self, flow: http.HTTPFlow, why: str) -> None:
+        """A session cannot be relayed, which its request did not tell; its trace says "wire".
+
+        So the trace ends, and the session goes on in another one.
+        """
+        layer.tell_fallback(flow, why)
+        first = self._live.get(flow.id)
+        if first is None or flow.response is None:
+            return
+        self._forget(flow.id, flow.client_conn)
+        second = self._begin(flow, "messages")
+        if second is not None:
+            second.add(self._response(second, flow.response))
+            now = first.now()
+            told = f"the session goes on in the trace of {second.start.session}: {why}"
+            first.add(Gap(now, now, told))
+        first.end()
 
     def _diagnose(self, session: Session) -> list[Finding]:
         return annotate(session, self._catalog)
@@ -464,6 +499,15 @@ def _check_folder(folder: Path) -> None:
         raise exceptions.OptionsError(
             f"wsproxy_out: cannot write to {folder}: {error.strerror}"
         ) from error
+
+
+def _messages_are_kept() -> bool:
+    """Whether anything of mitmproxy wants the messages of a session once it is over."""
+    return (
+        ctx.master.addons.get("view") is not None  # a UI
+        or getattr(ctx.options, "save_stream_file", None) is not None
+        or bool(getattr(ctx.options, "hardump", ""))
+    )
 
 
 def _stock_end(session: LiveSession, flow: http.HTTPFlow) -> None:

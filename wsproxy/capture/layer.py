@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, suppress
 from typing import Protocol
 
@@ -34,6 +34,8 @@ from .relay import Leg, Relay, Sink
 logger = logging.getLogger(__name__)
 
 _Stock = websocket.WebsocketLayer
+
+_THROUGH_TLS = "the upstream proxy is reached through TLS"
 
 
 class RelaySink(Sink, Protocol):
@@ -138,13 +140,27 @@ class RelayLayer(layer.Layer):
             _proxyserver().inject_event(RelayEnded(self._flow, None))
 
 
-def install(sink_for: Callable[[http.HTTPFlow], RelaySink | None]) -> None:
+def tell_fallback(flow: http.HTTPFlow, why: str) -> None:
+    """Log that a session is not relayed verbatim."""
+    logger.warning(
+        "wsproxy: %s goes through mitmproxy's own WebSocket layer, which does not "
+        "relay verbatim: %s",
+        flow.request.pretty_host,
+        why,
+    )
+
+
+def install(
+    sink_for: Callable[[http.HTTPFlow], RelaySink | None],
+    on_fallback: Callable[[http.HTTPFlow, str], None] = tell_fallback,
+) -> None:
     """Relay WebSocket flows with RelayLayer from now on.
 
     Args:
         sink_for: called for each accepted upgrade; returns what to report to, or None
-            to use mitmproxy's own layer. A sink whose flow cannot be relayed is never
-            attached.
+            to use mitmproxy's own layer.
+        on_fallback: called if a flow with a sink cannot be relayed, and why. It goes through
+            mitmproxy's own layer; its sink is never attached.
     """
 
     def make(context: Context, flow: http.HTTPFlow) -> layer.Layer:
@@ -154,12 +170,7 @@ def install(sink_for: Callable[[http.HTTPFlow], RelaySink | None]) -> None:
         try:
             handler, legs = _legs(context, flow)
         except NotRelayable as error:
-            logger.warning(
-                "wsproxy: %s goes through mitmproxy's own WebSocket layer, which does not "
-                "relay verbatim: %s",
-                flow.request.pretty_host,
-                error,
-            )
+            on_fallback(flow, str(error))
             return _Stock(context, flow)
         return RelayLayer(context, flow, handler, legs, sink)
 
@@ -250,18 +261,12 @@ def unfinished_request(client: Client) -> tuple[tuple[str, int], int] | None:
     handler = _proxyserver().connections.get(client.id)
     if not isinstance(handler, ConnectionHandler):
         return None
-    seen: list[HttpLayer] = []
-    contexts = [handler.layer.context]
-    while contexts:
-        for each in contexts.pop().layers:
-            if not isinstance(each, HttpLayer) or each in seen:
-                continue  # a stream's context names the layers above it as well
-            seen.append(each)
+    for each in _all_layers(handler):
+        if isinstance(each, HttpLayer):
             reader = each.connections.get(client)
             address = each.context.server.address
             if isinstance(reader, Http1Server) and reader.buf and address is not None:
                 return (address[0], address[1]), len(reader.buf)
-            contexts += [stream.context for stream in each.streams.values()]
     return None
 
 
@@ -272,14 +277,55 @@ def _proxyserver() -> Proxyserver:
     return addon
 
 
-def _legs(context: Context, flow: http.HTTPFlow) -> tuple[ConnectionHandler, tuple[Leg, Leg]]:
+def obstacle(flow: http.HTTPFlow) -> str | None:
+    """Why a flow cannot be relayed, as far as its request tells.
+
+    What is left is met once its server is connected, if ever.
+    """
+    try:
+        handler = _handler(flow)
+        _streams(handler, flow.client_conn)
+        _tls_of(flow.client_conn, _all_layers(handler))
+        if flow.server_conn.via is not None and flow.server_conn.via[0] == "https":
+            return _THROUGH_TLS
+    except NotRelayable as error:
+        return str(error)
+    return None
+
+
+def _handler(flow: http.HTTPFlow) -> ConnectionHandler:
     handler = _proxyserver().connections.get(flow.client_conn.id)
     if not isinstance(handler, ConnectionHandler):
         raise NotRelayable("mitmproxy has no handler for the connection")
     if not isinstance(getattr(handler, "_server_event_lock", None), asyncio.Lock):
         raise NotRelayable("mitmproxy handles events in another way than is known")
-    if context.client.alpn == b"h2":
+    if flow.client_conn.alpn == b"h2":
         raise NotRelayable("the client speaks HTTP/2")
+    return handler
+
+
+def _streams(
+    handler: ConnectionHandler, conn: Connection
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    io = handler.transports.get(conn)
+    if io is None or not isinstance(io.reader, asyncio.StreamReader):
+        raise NotRelayable("it is not an asyncio connection")
+    if not isinstance(io.writer, asyncio.StreamWriter):
+        raise NotRelayable("it is not an asyncio connection")
+    return io.reader, io.writer
+
+
+def _tls_of(conn: Connection, layers: Iterable[layer.Layer]) -> SSL.Connection | None:
+    tls = [x.tls for x in layers if isinstance(x, tls_layers.TLSLayer) and x.conn == conn]
+    if len(tls) > 1:
+        raise NotRelayable("the app reaches the proxy through TLS, and speaks TLS in that")
+    if bool(conn.tls) != bool(tls):
+        raise NotRelayable("its TLS layer was not found")
+    return tls[0] if tls else None
+
+
+def _legs(context: Context, flow: http.HTTPFlow) -> tuple[ConnectionHandler, tuple[Leg, Leg]]:
+    handler = _handler(flow)
     layers = list(_layers(context, flow))
     client = _leg(True, flow.client_conn, handler, layers)
     server = _leg(False, flow.server_conn, handler, layers)
@@ -295,22 +341,29 @@ def _is_waited_for(lock: asyncio.Lock) -> bool:
 def _leg(
     from_client: bool, conn: Connection, handler: ConnectionHandler, layers: list[layer.Layer]
 ) -> Leg:
-    tls = [x.tls for x in layers if isinstance(x, tls_layers.TLSLayer) and x.conn == conn]
-    if bool(conn.tls) != (len(tls) == 1):
-        raise NotRelayable("its TLS layer was not found")
+    tls = _tls_of(conn, layers)
     # Through an upstream proxy the connection is a tunnel in another one.
     outer = conn
     for each in layers:
         if isinstance(each, TunnelLayer) and each.conn == outer:
             outer = each.tunnel_connection
     if outer != conn and outer.tls:
-        raise NotRelayable("the upstream proxy is reached through TLS")
-    io = handler.transports.get(outer)
-    if io is None or not isinstance(io.reader, asyncio.StreamReader):
-        raise NotRelayable("it is not an asyncio connection")
-    if not isinstance(io.writer, asyncio.StreamWriter):
-        raise NotRelayable("it is not an asyncio connection")
-    return Leg(from_client, io.reader, io.writer, tls[0] if tls else None)
+        raise NotRelayable(_THROUGH_TLS)
+    return Leg(from_client, *_streams(handler, outer), tls)
+
+
+def _all_layers(handler: ConnectionHandler) -> Iterator[layer.Layer]:
+    """All layers of a client's connection, each once."""
+    seen: list[layer.Layer] = []
+    contexts = [handler.layer.context]
+    while contexts:
+        for each in contexts.pop().layers:
+            if each in seen:
+                continue  # a stream's context names the layers above it as well
+            seen.append(each)
+            yield each
+            if isinstance(each, HttpLayer):
+                contexts += [stream.context for stream in each.streams.values()]
 
 
 def _layers(context: Context, flow: http.HTTPFlow) -> Iterator[layer.Layer]:
