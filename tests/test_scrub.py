@@ -64,6 +64,7 @@ def session() -> list[Any]:
     """A session with something of people at every place."""
     query = f"model=nova-3&encoding=linear16&sample_rate=16000&keyterm={WORDS[1]}&tag={CUSTOMER}"
     query += f"&extra=account:{ACCOUNT}&callback=https%3A%2F%2Fada.example%2Fhook"
+    query += f"%3Ftoken%3DREDACTED&webhook=https://{CUSTOMER}.example/p%3Ftoken=REDACTED"
     start = opened(
         f"/v1/listen?{query}",
         **{

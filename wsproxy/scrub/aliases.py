@@ -112,6 +112,8 @@ class Aliases:
 
     def id(self, name: str) -> str:
         """An id of the same shape: a UUID for a UUID, hexadecimal for hexadecimal."""
+        if name == PLACEHOLDER:
+            return name
         if name not in self._ids:
             chance = self._chance(f"id {name.lower()}")
             if _is_hex(name):
@@ -134,7 +136,8 @@ class Aliases:
         return random.Random(digest)
 
 
-_IDS = re.compile("|".join(p.pattern for p in (UUID, EMAIL, HEXADECIMAL, MIXED)))
+# The placeholder first, so that it is no part of an address: of a URL, it may be the user.
+_IDS = re.compile("|".join((PLACEHOLDER, *(p.pattern for p in (UUID, EMAIL, HEXADECIMAL, MIXED)))))
 
 
 def _is_hex(name: str) -> bool:

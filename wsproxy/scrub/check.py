@@ -34,7 +34,9 @@ _WINDOW = 32  # bytes of audio that are looked for
 _PLAIN = 8  # different values that a window has at least; what has fewer is silence, or a header
 _HEADER = 4096  # bytes at the beginning of a stream in which a container's header may be
 _BASE64 = re.compile(r"[A-Za-z0-9+/]{64,}={0,2}")
-_IDS = re.compile("|".join(p.pattern for p in (UUID, EMAIL, HEXADECIMAL, MIXED, PHONE)))
+_IDS = re.compile(
+    "|".join((PLACEHOLDER, *(p.pattern for p in (UUID, EMAIL, HEXADECIMAL, MIXED, PHONE))))
+)
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?")
 _NONCES = frozenset({"sec-websocket-key", "sec-websocket-accept"})
 _MAX_TOLD = 100
@@ -99,6 +101,7 @@ class Place:
 
     Attributes:
         fields: texts, with the names of the fields that they are in, outermost first.
+        kind: "path" or "parameter" of the request, or "header".
         loose: whether the texts are what a person may have written, and no message.
         audio: bytes that may be audio.
     """
@@ -107,6 +110,7 @@ class Place:
     fields: Fields = ()
     loose: bool = False
     audio: tuple[bytes, ...] = ()
+    kind: str = ""
 
 
 def places(draft: Draft) -> Iterator[Place]:
@@ -145,10 +149,10 @@ def _text_place(name: str, text: str) -> Place:
 def _request(request: Request) -> Iterator[Place]:
     yield _text_place("request method", request.method)
     path, _, query = request.path.partition("?")
-    yield _text_place("request path", path)
+    yield replace(_text_place("request path", path), kind="path")
     yield Place("request host", ((("host",), request.host),))
     for name, value in parse_qsl(query, keep_blank_values=True, errors="replace"):
-        yield Place(f"request parameter {name[:40]!r}", (((name,), value),))
+        yield Place(f"request parameter {name[:40]!r}", (((name,), value),), kind="parameter")
     yield from _headers("request", request.headers)
     if request.body:
         yield _content_place("request body", request.body)
@@ -164,7 +168,7 @@ def _response(response: Response) -> Iterator[Place]:
 def _headers(side: str, headers: Iterable[list[str]]) -> Iterator[Place]:
     for name, value in headers:
         if name.lower() not in _NONCES:
-            yield Place(f"{side} header {name[:40]!r}", (((name,), value),))
+            yield Place(f"{side} header {name[:40]!r}", (((name,), value),), kind="header")
 
 
 def _message_place(message: Message, envelope: str, *, first: bool) -> Place:
@@ -242,7 +246,7 @@ def _ids(known: Known, names: tuple[str, ...], text: str) -> set[str]:
         return set()
     if name and known.keeps(name, text):
         return set()
-    return {each[0] for each in _IDS.finditer(TIME.sub(" ", text))}
+    return {each[0] for each in _IDS.finditer(TIME.sub(" ", text))} - {PLACEHOLDER}
 
 
 def _is_said(known: Known, names: tuple[str, ...], text: str, place: Place) -> bool:
@@ -250,6 +254,8 @@ def _is_said(known: Known, names: tuple[str, ...], text: str, place: Place) -> b
         return not place.loose and text.strip() not in known.kinds
     if known.keeps(names[-1], text) and not known.is_said(names[-1]):
         return False
+    if place.kind == "parameter" and text != PLACEHOLDER:
+        return True  # no document has it
     return any(known.is_said(name) or is_own(name) for name in names)
 
 
@@ -260,10 +266,10 @@ def _reasons(place: Place, private: Private, known: Known) -> Iterator[str]:
         found = [word.casefold() for word in words(text) if word != PLACEHOLDER]
         if names and known.is_said(names[-1]):
             harmless: frozenset[str] = frozenset()
-        elif names and known.keeps(names[-1], text):
+        elif _stays(place, names, text, known):
             continue
         else:
-            harmless = known.words
+            harmless = known.path_words if place.kind == "path" else known.words
         if any(is_looked_for(w) and w in private.said.words and w not in harmless for w in found):
             yield "a word of what was said"
         if any(run in private.said.runs for run in runs(found)):
@@ -273,6 +279,16 @@ def _reasons(place: Place, private: Private, known: Known) -> Iterator[str]:
         same = sum(window in private.audio for window in windows)
         if same and 4 * same >= len(windows):
             yield "audio of the original"
+
+
+def _stays(place: Place, names: tuple[str, ...], text: str, known: Known) -> bool:
+    """Whether the words of a field are those of a document, whoever else said them."""
+    if not names:
+        return False
+    if place.kind == "header" and known.keeps_header(names[-1], text):
+        return True
+    host = names[-1].lower() == "host" and known.keeps_host(text.rpartition(":")[0] or text)
+    return host or known.keeps(names[-1], text)
 
 
 def _windows(data: bytes) -> list[bytes]:

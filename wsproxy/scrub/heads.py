@@ -17,21 +17,14 @@ _PLACES = ("header", "query", "subprotocol", "path", "body", "message", "close",
 _SCHEMES = ("ws", "wss", "http", "https")
 _METHOD = re.compile(r"[A-Z]{1,16}")
 _HTTP = re.compile(r"HTTP/\d(\.\d)?")
-_VERSION = re.compile(r"v?\d[\w.+-]{0,30}")
-# Headers of the protocol, whose values name nobody.
-_NAMES = (
-    "upgrade connection sec-websocket-key sec-websocket-accept sec-websocket-version "
-    "sec-websocket-extensions date content-length content-type content-encoding transfer-encoding "
-    "accept accept-encoding accept-language cache-control pragma vary age expires retry-after "
-    "keep-alive te trailer allow strict-transport-security x-content-type-options "
-    "x-frame-options sec-fetch-mode sec-fetch-dest sec-fetch-site priority"
-)
-_KEPT = frozenset(_NAMES.split())
+_VERSION = re.compile(r"v?\d(?!.*[a-z]{6})[\w.+-]{0,30}", re.IGNORECASE)
+_AUTHORITY = re.compile(r"[^/?#]*")
+_HOST = re.compile(r"(?P<name>\[[^\]]*\]|[^:]*)(?P<port>:\d{1,5})?")
+_IPV6 = re.compile(r"[0-9a-fA-F.]*:[0-9a-fA-F:.]*(?:%.*)?", re.DOTALL)
 _TELL = frozenset(
     {"server", "via", "www-authenticate", "dg-error", "x-error", "x-cache", "warning"}
 )
 _SECRET = re.compile(r"(?i)(basic|bearer|digest|token)?\s*REDACTED")
-_ENUM = re.compile(r"[\w*/+.,;:=\"%() -]{0,200}")
 
 
 class Heads:
@@ -70,27 +63,24 @@ class Heads:
             redacted=[self.redacted(entry) for entry in response.redacted],
         )
 
-    def _host(self, host: str) -> str:
-        if not self._hosts:
-            return host if self._is_api(host) else self._other_host(host)
-        return self._other_host(host)
+    def _host(self, authority: str) -> str:
+        """The host of a URL or a request; a port stays, and that there was a user."""
+        _, at, host = authority.rpartition("@")
+        found = _HOST.fullmatch(host)
+        name, port = (found["name"], found["port"] or "") if found else (host, "")
+        if self._hosts or not self._texts.known.keeps_host(name):
+            name = self._other_host(name)
+        return f"{PLACEHOLDER if at else ''}{at}{name}{port}"
 
-    def _is_api(self, host: str) -> bool:
-        """Whether a host is the provider's, or this machine; others are somebody's own."""
-        name = host.partition(":")[0].lower()
-        provider = self._texts.known.provider
-        local = name in ("localhost", "127.0.0.1", "::1", "")
-        return local or (provider is not None and any(p.search(name) for p in provider.hosts))
-
-    def _other_host(self, host: str) -> str:
-        """Another name for a host; its last part, and a port, stay."""
-        if not self._hosts and self._is_api(host):
-            return host
-        name, colon, port = host.partition(":")
+    def _other_host(self, name: str) -> str:
+        """Another name, of as many parts; for an address one that is nobody's."""
+        bare = name.strip("[]")
+        if _IPV6.fullmatch(bare):
+            return name.replace(bare, "2001:db8::1")  # RFC 3849
         before, dot, last = name.rpartition(".")
-        if last.isdecimal() or not dot:
-            return self._texts.free(name) + colon + port if not last.isdecimal() else "192.0.2.1"
-        return f"{self._texts.free(before)}.test{colon}{port}"
+        if last.isdecimal():
+            return "192.0.2.1"  # RFC 5737
+        return f"{self._texts.free(before)}.test" if dot else self._texts.free(name)
 
     def _name(self, name: str) -> str:
         return name if self._texts.known.keeps_name(name) else self._texts.free(name)
@@ -99,17 +89,15 @@ class Heads:
         plain, texts = name.lower(), self._texts
         if _SECRET.fullmatch(value) or not value.strip():
             return value
-        if plain in _KEPT and _ENUM.fullmatch(value):
+        if texts.known.keeps_header(name, value):
             return value
         match plain:
             case "host":
                 return self._host(value)
-            case "origin" | "referer":
-                return self._url(value)
-            case "location":
+            case "origin" | "referer" | "location":
                 return self._url(value)
             case "sec-websocket-protocol":
-                return ", ".join(map(self._subprotocol, value.split(",")))
+                return ", ".join(self._subprotocol(item.strip()) for item in value.split(","))
             case "user-agent" | "sec-ch-ua":
                 return self._agent(value)
         if plain in _TELL:
@@ -120,13 +108,14 @@ class Heads:
         scheme, mark, rest = value.partition("://")
         if not mark:
             return self._path(value)
-        host, slash, path = rest.partition("/")
-        return f"{scheme}{mark}{self._other_host(host)}{self._path(slash + path) if slash else ''}"
+        scheme = scheme if scheme.lower() in _SCHEMES else self._texts.free(scheme)
+        authority = _AUTHORITY.match(rest)
+        assert authority is not None  # it matches the empty text
+        path = rest[authority.end() :]
+        return f"{scheme}{mark}{self._host(authority[0])}{self._path(path) if path else ''}"
 
     def _subprotocol(self, item: str) -> str:
-        name = item.strip()
-        known = name.lower() in self._texts.known.words or PLACEHOLDER in name
-        return name if known or not name else self._texts.free(name)
+        return item if self._texts.known.keeps_subprotocol(item) else self._texts.free(item)
 
     def _agent(self, value: str) -> str:
         """Libraries and systems with their versions stay, names of apps do not."""
@@ -150,11 +139,12 @@ class Heads:
 
     def _parameter(self, part: str) -> str:
         name, equals, value = part.partition("=")
+        if not equals:
+            known = all(w.casefold() in self._texts.known.words for w in words(unquote_plus(part)))
+            return part if known else self._texts.free(part)
         plain = unquote_plus(value)
-        if PLACEHOLDER not in plain:
-            made = self._texts.value(unquote_plus(name), plain)
-            value = value if made == plain else quote(made)
-        return self._name(name) + equals + value
+        made = self._texts.value(unquote_plus(name), plain)
+        return self._name(name) + equals + (value if made == plain else quote(made))
 
     def _body(self, body: bytes | None, *, from_client: bool) -> bytes | None:
         if body is None:
@@ -187,7 +177,7 @@ class Heads:
         providers = entry.get("like")
         if isinstance(providers, list):
             kept["like"] = [
-                p for p in providers if isinstance(p, str) and p.islower() and len(p) < 40
+                p for p in providers if isinstance(p, str) and self._texts.known.is_provider(p)
             ]
         return kept
 

@@ -15,6 +15,7 @@ from http import HTTPStatus
 from wsproxy.catalog import GENERIC, TRAFFIC, Api, Catalog, Condition, Provider
 from wsproxy.compare.volatile import is_volatile
 from wsproxy.envelope import json_object
+from wsproxy.redact import PLACEHOLDER
 
 from .aliases import EMAIL, HEXADECIMAL, MIXED, PHONE, TIME, UUID, words
 
@@ -70,10 +71,25 @@ _NUMBERS = re.compile(
 _DIGITS = _listed("pin otp digits dtmf ssn dob age zip zipcode postal_code account phone card cvv")
 _LANGUAGE_NAMES = _listed("from to source target")
 _LANGUAGE = re.compile(r"[a-z]{2}(-[A-Z]{2})?")
-_ENUM = re.compile(r"[A-Za-z0-9][A-Za-z0-9_./:;=+*,-]{0,63}(?: [A-Za-z0-9_./:;=+*-]{1,32}){0,3}")
+# A URL is none, and what a credential was taken out of is none either.
+_ENUM = re.compile(
+    r"(?!.*(?:://|REDACTED))[A-Za-z0-9][A-Za-z0-9_./:;=+*,-]{0,63}"
+    r"(?: [A-Za-z0-9_./:;=+*-]{1,32}){0,3}"
+)
 _FIGURE = re.compile(r"[+-]?\d{1,6}(?:\.\d{1,9})?")
 _IDENTIFIER = re.compile(r"[A-Za-z_:$@][A-Za-z0-9_.:$@-]{0,63}")
 _LITERALS = frozenset({"", "true", "false", "null", "none", "auto", "default", "deprecated"})
+
+# Headers of the protocol, whose values name nobody.
+_PROTOCOL = _listed(
+    "upgrade connection sec-websocket-key sec-websocket-accept sec-websocket-version "
+    "sec-websocket-extensions date content-length content-type content-encoding transfer-encoding "
+    "accept accept-encoding accept-language cache-control pragma vary age expires retry-after "
+    "keep-alive te trailer allow strict-transport-security x-content-type-options "
+    "x-frame-options sec-fetch-mode sec-fetch-dest sec-fetch-site priority"
+)
+_HEADER = re.compile(r"(?!.*REDACTED)[\w*/+.,;:=\"%() -]{0,200}")
+_HERE = ("localhost", "127.0.0.1", "::1", "[::1]", "")
 
 # Of libraries, operating systems and gateways: what failures and user agents say.
 _MACHINES = _listed(
@@ -92,6 +108,7 @@ _MACHINES = _listed(
     left space on device read only file system too many open files input output many losses
     block missing damaged checksum match bytes offset readable ends inside of it cut end trace
     reserved opcode section frame frames fragment fragmented control masked masking mask bits
+    localhost http https wss bearer basic digest token
     continuation without message begun invalid start byte position text utf payload length over
     incorrect keepalive ping pong going away normal closure overloaded silence answer answered
     mode regular reverse socks upstream bad gateway gateway html head title body center doctype
@@ -176,6 +193,25 @@ class Known:
             return True
         return _NUMBERS.search(plain_name(name)) is not None and len(whole) <= 19
 
+    def keeps_header(self, name: str, value: str) -> bool:
+        """Whether a header is one of the protocol, and its value one as the protocol has them."""
+        return name.lower() in _PROTOCOL and _HEADER.fullmatch(value) is not None
+
+    def keeps_host(self, host: str) -> bool:
+        """Whether a host, without a port, is the provider's, or this machine."""
+        name = host.lower()
+        hosts = self.provider.hosts if self.provider else ()
+        return name in _HERE or any(pattern.search(name) for pattern in hosts)
+
+    def keeps_subprotocol(self, item: str) -> bool:
+        """Whether a subprotocol is a word of the API, or names the place of a credential."""
+        prefixes = ("", *self._catalog.credentials.subprotocol_prefixes)
+        return item.lower() in self.words or item in {f"{each}{PLACEHOLDER}" for each in prefixes}
+
+    def is_provider(self, name: str) -> bool:
+        """Whether the catalog knows a provider of this name."""
+        return self._catalog.provider(name) is not None
+
     def is_id(self, name: str) -> bool:
         """Whether a field's name says that it is an id."""
         return is_volatile(name)
@@ -194,6 +230,11 @@ class Known:
         found = {each.casefold() for text in _texts(self.conditions) for each in words(text)}
         found |= {each.casefold() for text in _texts(self.api) for each in words(text)}
         return frozenset(found) | _MACHINES
+
+    @cached_property
+    def path_words(self) -> frozenset[str]:
+        """The same, and those of the paths at which the APIs are."""
+        return self.words.union(map(str.casefold, self.segments))
 
     @cached_property
     def values(self) -> frozenset[tuple[str, str]]:

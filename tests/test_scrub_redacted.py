@@ -1,0 +1,171 @@
+"""Where a credential was taken out of a longer text, the rest of it is still somebody's."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, quote
+
+import pytest
+
+from sessions import APP, MS, SERVER, audio, closed, opened, said, write
+from test_scrub import found, unpacked
+from traces import read_trace
+from wsproxy.errors import NotPublic
+from wsproxy.scrub import scrub
+from wsproxy.scrub.heads import Heads
+from wsproxy.trace import Bytes, Failure, FrameRecord, Gap, Record, Request, Response
+from wsproxy.wire import Opcode
+
+PLANTED = ["acmeclinic", "quokka", "zanzibar", "c0ffee"]
+HOST = "hooks.acmeclinic.quokka"
+TEXTS = [
+    f"https://{HOST}/zanzibar?token=REDACTED",
+    f"https://REDACTED@{HOST}/zanzibar",
+    f"https://{HOST}:8443?token=REDACTED&then=zanzibar",
+    "https://[2409:c0ffee::1]:443/x?token=REDACTED",
+    "https://localhost:80zanzibar/REDACTED",
+    "acmeclinic://REDACTED",
+    "zanzibar https://acmeclinic.quokka/REDACTED",
+    "acmeclinic-REDACTED",
+    "acmeclinic.REDACTED",
+    "acmeclinic_REDACTED",
+    "REDACTED.acmeclinic",
+    "12REDACTED-acmeclinic-zanzibar",
+    "1.REDACTED-acmeclinic",
+    "Bearer REDACTED zanzibar",
+    "acmeclinic=REDACTED; zanzibar=1",
+]
+# What the catalog knows of two, and an API that it does not know.
+APIS = [("deepgram", "listen"), ("openai", "realtime"), (None, None)]
+NAMES = ["webhook", "callback", "x", "model", "language", "token", "metadata"]
+HEADERS = [
+    *("Sec-WebSocket-Protocol", "Referer", "Origin", "Location", "Cookie", "User-Agent", "Via"),
+    *("X-Forwarded-For", "X-Hook", "Authorization", "Server", "Content-Type", "X-Model"),
+]
+
+
+def everywhere(text: str) -> list[list[Any]]:
+    """Sessions with a text at every place that may hold a part of a credential."""
+    given = "&".join(f"{name}={quote(text, '')}" for name in NAMES)
+    request, answer = opened(f"/v1/listen/{quote(text, '')}?{given}&y={text}&{quote(text, '')}")
+    assert isinstance(request, Request)
+    assert isinstance(answer, Response)
+    headers = [[name, text] for name in HEADERS]
+    frames: list[Record] = []
+    for at, side in ((100, APP), (200, SERVER)):
+        message = {"type": "Configure", "url": text, "token": text, "model": text}
+        frames += [
+            said(at, side, {**message, "headers": {text: text}}),
+            said(at + 1, side, text),
+            said(at + 2, side, {"type": "Error", "description": text, "message": text}),
+            said(at + 3, side, json.dumps({"a": text})[:-3]),
+            audio(at + 4, side, json.dumps({"a": text}).encode()),
+            FrameRecord((at + 5) * MS, side, int(Opcode.PING), text.encode()),
+        ]
+    body = json.dumps({"error": text, "message": text}).encode()
+    plain = replace(request, headers=[], method="POST", body=text.encode())
+    return [
+        [
+            replace(request, headers=[*request.headers, *headers]),
+            replace(answer, headers=headers, reason=text),
+            *frames,
+            Gap(250 * MS, 260 * MS, text),
+            Bytes(300 * MS, SERVER, text.encode(), text),
+            closed(400, SERVER, 1011, text),
+        ],
+        [plain, replace(answer, status=403, body=body, body_length=len(body))],
+        [request, Failure(50 * MS, "connect", False, text)],
+    ]
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_the_rest_of_a_text_is_replaced_at_every_place(text: str, tmp_path: Path) -> None:
+    for provider, api in APIS:
+        for number, records in enumerate(everywhere(text)):
+            trace = tmp_path / f"{provider}{number}.wstrace"
+            write(trace, records, provider=provider, api=api)
+            made = unpacked(scrub(trace, tmp_path / f"{provider}{number}-public.wstrace").path)
+            assert found("REDACTED", made)
+            assert [each for each in PLANTED if found(each, made)] == []
+
+
+def request_of(tmp_path: Path, path: str = "/v1/listen", **headers: str) -> Request:
+    """The request of a session, made public."""
+    trace = write(tmp_path / "a.wstrace", opened(path, **headers))
+    records, _ = read_trace(scrub(trace, tmp_path / "b.wstrace").path)
+    return next(record for record in records if isinstance(record, Request))
+
+
+def test_that_there_was_a_credential_stays(tmp_path: Path) -> None:
+    url = f"https://REDACTED@{HOST}:8443/zanzibar?token=REDACTED"
+    protocols = "token, REDACTED, openai-insecure-api-key.REDACTED, rt_REDACTED"
+    request = request_of(
+        tmp_path,
+        f"/v1/listen?callback={quote(url, '')}&token=REDACTED",
+        **{"Sec-WebSocket-Protocol": protocols, "Referer": url, "Authorization": "Token REDACTED"},
+    )
+    given = dict(parse_qsl(request.path.partition("?")[2]))
+    assert given["token"] == "REDACTED"
+    assert given["callback"].count("REDACTED") == 2
+    headers = dict(map(tuple, request.headers))
+    assert headers["Sec-WebSocket-Protocol"] == protocols
+    assert headers["Authorization"] == "Token REDACTED"
+    assert headers["Referer"].startswith("https://REDACTED@")
+    assert ".test:8443/" in headers["Referer"]
+    assert headers["Referer"].endswith("=REDACTED")
+
+
+@pytest.mark.parametrize(
+    ("host", "made"),
+    [
+        ("2409:c0ffee::1", "2001:db8::1"),
+        ("[2409:c0ffee::1]:443", "[2001:db8::1]:443"),
+        ("::ffff:203.0.113.7", "2001:db8::1"),
+        ("198.51.100.7:8080", "192.0.2.1:8080"),
+        ("localhost:8080", "localhost:8080"),
+        ("[::1]:8080", "[::1]:8080"),
+        ("api.deepgram.com:443", "api.deepgram.com:443"),
+    ],
+)
+def test_addresses_are_nobodys(host: str, made: str, tmp_path: Path) -> None:
+    request = request_of(tmp_path, Host=host, Origin=f"http://{host}")
+    headers = dict(map(tuple, request.headers))
+    assert (headers["Host"], headers["Origin"]) == (made, f"http://{made}")
+
+
+def test_a_parameter_that_was_forgotten_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The check knows by itself that what no document names is somebody's."""
+    path = f"/v1/listen?webhook={quote(TEXTS[0], '')}"
+    trace = write(tmp_path / "a.wstrace", opened(path))
+    monkeypatch.setattr(Heads, "_parameter", lambda _self, part: part)
+    with pytest.raises(NotPublic, match="request parameter 'webhook'"):
+        scrub(trace, tmp_path / "b.wstrace")
+
+
+BROWSER = {
+    "Sec-WebSocket-Extensions": "permessage-deflate; client_max_window_bits",
+    "Sec-Fetch-Site": "cross-site",
+    "Cache-Control": "no-cache",
+    "Origin": "http://localhost:3000",
+    "Host": "agents.assemblyai.com",
+}
+
+
+@pytest.mark.parametrize(
+    "heard", ["open the window", "a cross and a cache", "on localhost", "our agents transcribe it"]
+)
+def test_words_of_the_protocol_may_be_said(heard: str, tmp_path: Path) -> None:
+    """A header that every browser sends is no reason to refuse what somebody said."""
+    records = [*opened("/v1/transcribe?x=http://localhost/agents", **BROWSER)]
+    message = said(50, SERVER, {"type": "Turn", "transcript": heard})
+    trace = write(
+        tmp_path / "a.wstrace", [*records, message], provider="assemblyai", api="streaming"
+    )
+    made = unpacked(scrub(trace, tmp_path / "b.wstrace").path)
+    assert heard.encode() not in made
+    assert b"client_max_window_bits" in made
