@@ -10,12 +10,10 @@ import asyncio
 import contextlib
 import gc
 import logging
-import os
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 from mitmproxy import ctx, exceptions, http, tls
 from mitmproxy.addonmanager import Loader
@@ -26,14 +24,13 @@ from mitmproxy.version import VERSION as MITMPROXY_VERSION
 from wsproxy import catalog
 from wsproxy.diagnose import annotate
 from wsproxy.errors import CatalogError
-from wsproxy.recording import POLICIES, Clock, Recording, new_start
+from wsproxy.recording import Clock, Recording, new_start
 from wsproxy.redact import Redactor, fingerprint_key
 from wsproxy.session import Session
 from wsproxy.trace import Failure, Finding, Gap, Request, Response
 from wsproxy.wire import Close, Opcode, is_upgrade
 
-from . import body, failure, layer
-from .keeping import BadLimit, Keeping
+from . import body, failure, layer, options
 from .live import LiveSession
 from .recorder import Recorder
 
@@ -65,6 +62,7 @@ class Record:
         self._on_begin = on_begin
         self._on_end = on_end
         self._recorder: Recorder | None = None
+        self._fixed: options.Fixed | None = None  # what the recorder was begun with
         self._live: dict[str, LiveSession] = {}  # by flow id
         self._busy: dict[str, set[str]] = {}  # flow ids by client connection id
         self._attempts: dict[tuple[str, str], int] = {}  # failed ones in a row, by endpoint
@@ -77,61 +75,7 @@ class Record:
     # -- mitmproxy's life cycle
 
     def load(self, loader: Loader) -> None:
-        loader.add_option(
-            "wsproxy_out", str, "recordings", "Folder for the traces; made if it is not there."
-        )
-        loader.add_option(
-            "wsproxy_host",
-            Sequence[str],
-            [],
-            "Record only sessions with hosts that match one of these regular expressions. "
-            "Empty: all.",
-        )
-        loader.add_option(
-            "wsproxy_capture",
-            str,
-            "auto",
-            "wire: relay verbatim and record every frame as it was sent. messages: relay through "
-            "mitmproxy's own WebSocket layer, so that its UI and other addons see the messages, "
-            "and record those. auto: messages where mitmproxy has a UI, else wire. What cannot be "
-            "relayed verbatim is recorded as messages, with a warning.",
-            choices=("auto", "wire", "messages"),
-        )
-        loader.add_option(
-            "wsproxy_max_payload",
-            str,
-            "64MiB",
-            "How much is kept of the payload of one frame, 64MiB at the most; of a longer one its "
-            "beginning is kept, its length, and the SHA-256 of all of it.",
-        )
-        loader.add_option(
-            "wsproxy_max_size",
-            str,
-            "",
-            "Size after which a trace goes on in another file, such as 100MB; they are read as "
-            "one. Empty: never.",
-        )
-        loader.add_option(
-            "wsproxy_max_folder",
-            str,
-            "",
-            "Size of all traces in the folder over which the oldest finished ones are removed, "
-            "such as 10GB. Empty: never.",
-        )
-        loader.add_option(
-            "wsproxy_fsync",
-            str,
-            "end",
-            "When traces are brought to the disk itself, so that they survive a power cut: never "
-            "(when the system does it), end (once a trace is complete), block (all the time).",
-            choices=POLICIES,
-        )
-        loader.add_option(
-            "wsproxy_strict",
-            bool,
-            False,
-            "Refuse new sessions while traces cannot be written, with status 503.",
-        )
+        options.declare(loader)
 
     def configure(self, updated: set[str]) -> None:
         if "wsproxy_host" in updated:
@@ -141,10 +85,14 @@ class Record:
                 raise exceptions.OptionsError(
                     f"wsproxy_host is not a regular expression: {error}"
                 ) from error
-        if updated & {"wsproxy_max_payload", "wsproxy_max_size", "wsproxy_max_folder"}:
-            _keeping()
-        if "wsproxy_out" in updated:
-            _check_folder(Path(ctx.options.wsproxy_out))
+        if updated & options.FIXED:
+            asked = options.fixed()
+            if self._recorder is not None and asked != self._fixed:
+                # The recorder would go on with what it was begun with.
+                names = ", ".join(sorted(updated & options.FIXED))
+                raise exceptions.OptionsError(f"{names}: not to be changed while it records")
+            if self._recorder is None and "wsproxy_out" in updated:
+                options.check_folder(asked.out)
 
     def running(self) -> None:
         # They are read when they are first asked for, which takes a tenth of a second a
@@ -152,12 +100,13 @@ class Record:
         for provider in self._catalog.providers:
             with contextlib.suppress(CatalogError):
                 self._catalog.conditions_of(provider.id)
+        self._fixed = options.fixed()
         self._recorder = Recorder(
-            Path(ctx.options.wsproxy_out),
+            self._fixed.out,
             asyncio.get_running_loop(),
             diagnose=self._diagnose,
             redact=self._redact,
-            keeping=_keeping(),
+            keeping=self._fixed.keeping,
             on_begin=self._on_begin,
             on_end=self._ended,
         )
@@ -467,38 +416,6 @@ def _refuse(flow: http.HTTPFlow) -> None:
     flow.response = http.Response.make(
         503, REFUSAL, {"Content-Type": "text/plain", "Connection": "close"}
     )
-
-
-def _keeping() -> Keeping:
-    """What the options ask for.
-
-    Raises:
-        OptionsError: it cannot be.
-    """
-    options = ctx.options
-    try:
-        return Keeping.parse(
-            options.wsproxy_max_payload,
-            options.wsproxy_max_size,
-            options.wsproxy_max_folder,
-            options.wsproxy_fsync,
-            strict=options.wsproxy_strict,
-        )
-    except BadLimit as error:
-        raise exceptions.OptionsError(f"wsproxy_{error}") from error
-
-
-def _check_folder(folder: Path) -> None:
-    """Raise an OptionsError unless traces can be written to a folder."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / f".wsproxy-{os.getpid()}"
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        raise exceptions.OptionsError(
-            f"wsproxy_out: cannot write to {folder}: {error.strerror}"
-        ) from error
 
 
 def _messages_are_kept() -> bool:
