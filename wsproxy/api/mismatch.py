@@ -78,7 +78,7 @@ def _recorded(what: Path | None, verdict: Verdict) -> Path | None:
     """Which trace of what is served a verdict is about."""
     if what is None or not what.is_dir():
         return what
-    for path in find_traces([str(what)]):
+    for path in find_traces([what]):
         try:
             if Session.glance(path).id == verdict.recorded["session"]:
                 return path

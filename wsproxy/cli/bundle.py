@@ -21,8 +21,8 @@ from .catalog_option import catalog_option
     "traces",
     nargs=-1,
     required=True,
-    type=click.Path(path_type=Path, dir_okay=False),
-    metavar="TRACE...",
+    type=click.Path(path_type=Path),
+    metavar="TRACE|FOLDER...",
 )
 @click.option(
     "--out",
@@ -38,14 +38,15 @@ def command(
 ) -> None:
     """Pack traces for a bug report: scrubbed, explained, with versions.
 
-    Each TRACE is scrubbed (`wsproxy scrub`); one that is scrubbed already goes in as it is.
+    Each TRACE, and each in and below a FOLDER, is scrubbed (`wsproxy scrub`); one that is
+    scrubbed already goes in as it is.
     With them go their explanations, the versions of what ran here, and the names of the
     variables that lead apps through a proxy. If anything of people is found in what would go
     in, nothing is written.
 
     \b
       wsproxy bundle call.wstrace
-      wsproxy bundle recordings/*.wstrace --out report.zip --note "closed after 10 s, every time"
+      wsproxy bundle recordings --out report.zip --note "closed after 10 s, every time"
     \b
     Exit status:
       0  packed                               2  not done: bad option, cannot be written

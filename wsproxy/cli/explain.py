@@ -21,7 +21,7 @@ from wsproxy.report.jsontext import dumps
 from wsproxy.report.overview import Overview
 from wsproxy.report.text import safe
 from wsproxy.session import Session
-from wsproxy.trace import find_traces, one_a_session
+from wsproxy.trace import find_traces
 
 from .catalog_option import catalog_option
 
@@ -57,11 +57,11 @@ def command(traces: tuple[Path, ...], everything: bool, as_markdown: bool, as_js
     """
     if as_json and as_markdown:
         raise UsageError("--json and --markdown exclude each other")
-    traces = tuple(one_a_session(traces))
+    paths = find_traces(traces)
     catalog = load()
     console = Console(highlight=False)
-    if len(traces) == 1 and not traces[0].is_dir():
-        path, session = traces[0], Session.read(traces[0])
+    if len(paths) == 1 and paths[0] in traces:
+        path, session = paths[0], Session.read(paths[0])
         findings = diagnose(session, catalog)
         if as_json:
             click.echo(dumps(_explanation(path, session, findings, catalog), indent=2))
@@ -72,7 +72,7 @@ def command(traces: tuple[Path, ...], everything: bool, as_markdown: bool, as_js
         else:
             console.print(screen.session(explained, everything=everything))
         return
-    reading = _Reading(traces, catalog)
+    reading = _Reading(paths, catalog)
     if as_json:
         _print_array(_explanations(reading, catalog))
     else:
@@ -93,10 +93,7 @@ class _Reading:
     """Reads traces one after another, and tells on stderr which of them cannot be read.
 
     Args:
-        paths: traces and folders.
-
-    Raises:
-        TraceError: while iterating: a folder cannot be read.
+        paths: of the traces.
     """
 
     def __init__(self, paths: Iterable[Path], catalog: Catalog) -> None:
@@ -106,7 +103,7 @@ class _Reading:
         self._last: deque[Span] = deque(maxlen=KEPT)
 
     def __iter__(self) -> Iterator[tuple[Path, Session, list[Finding]]]:
-        for path in self._traces():
+        for path in self._paths:
             try:
                 session = Session.read(path)
             except TraceError as error:
@@ -120,13 +117,6 @@ class _Reading:
     def across(self) -> list[Finding]:
         """What the last of the sessions show together."""
         return across(self._last)
-
-    def _traces(self) -> Iterator[Path]:
-        for path in self._paths:
-            if path.is_dir():
-                yield from find_traces([str(path)])
-            else:
-                yield path
 
 
 def _explanation(

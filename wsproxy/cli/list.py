@@ -34,7 +34,7 @@ def command(paths: tuple[str, ...], as_json: bool) -> None:
     """
     sessions: list[tuple[Path, Listed]] = []
     unreadable = 0
-    for path, found in listed(find_traces(list(paths) or ["recordings"])):
+    for path, found in listed(find_traces(paths or ["recordings"])):
         if isinstance(found, Listed):
             sessions.append((path, found))
         else:

@@ -93,7 +93,7 @@ def command(
       1  something was left, or not proven    3  a trace cannot be read
     """
     speed = Pace.parse(pace)
-    paths = list(_paths(traces))
+    paths = find_traces(traces)
     _check_out(out, paths)
     run = _Run(hosts=hosts, force=force)
     for path in paths:
@@ -152,14 +152,6 @@ class _Run:
             }
         for path, error in self.refused:
             yield {"trace": str(path), "made": None, "left": list(error.found)}
-
-
-def _paths(traces: Sequence[Path]) -> Iterator[Path]:
-    for path in traces:
-        if path.is_dir():
-            yield from find_traces([str(path)])
-        else:
-            yield path
 
 
 def _check_out(out: Path | None, paths: Sequence[Path]) -> None:

@@ -11,7 +11,7 @@ from wsproxy.catalog import load
 from wsproxy.errors import TraceError, UsageError
 from wsproxy.redact import PLACEHOLDER
 from wsproxy.session import Session
-from wsproxy.trace import SUFFIX, Request, Start, TraceReader
+from wsproxy.trace import Request, Start, TraceReader, find_traces
 from wsproxy.wire import header, is_upgrade
 
 from .handshake import Pairs, printable
@@ -183,8 +183,7 @@ class Library:
                 )
             return cls([volume], matcher if facets else Matcher(()))
         library = cls([], matcher)
-        traces = sorted(path.rglob(f"*{SUFFIX}"))
-        for trace in traces:
+        for trace in find_traces([path]):
             library._add(trace)
         if not library.volumes:
             why = f": {library.skipped[0]}" if library.skipped else ""

@@ -3,7 +3,7 @@
 `docs/trace-format.md` is the specification.
 """
 
-from .parts import SUFFIX, one_a_session
+from .parts import SUFFIX
 from .reader import Loss, TraceReader, find_traces
 from .records import (
     ENDINGS,
@@ -43,5 +43,4 @@ __all__ = [
     "TraceReader",
     "TraceWriter",
     "find_traces",
-    "one_a_session",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -321,21 +321,13 @@ def _last_record(file: BinaryIO, size: int) -> AnyRecord | None:
         return None
 
 
-def find_traces(paths: list[str]) -> list[Path]:
-    """The trace files among paths; of a folder, all below it, oldest first.
+def find_traces(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
+    """The traces that paths stand for: of a folder all below it, oldest first.
 
-    Of a trace in parts, the first that is among them.
-
-    Raises:
-        TraceError: a path does not exist.
+    Of a trace in parts, the first that is among them. What does not exist is among them too:
+    reading it tells so.
     """
     found: list[Path] = []
-    for name in paths:
-        path = Path(name)
-        if path.is_dir():
-            found += sorted(path.rglob(f"*{SUFFIX}"))
-        elif path.exists():
-            found.append(path)
-        else:
-            raise TraceError(f"{path}: no such file or folder")
+    for path in map(Path, paths):
+        found += sorted(path.rglob(f"*{SUFFIX}")) if path.is_dir() else [path]
     return one_a_session(found)
