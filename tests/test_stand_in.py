@@ -175,7 +175,11 @@ def test_what_is_no_request_does_not_reach_the_api(host: str, others: str, refus
     served = {"api.deepgram.com"}
     lead = Lead(lambda host, _: ("127.0.0.1", 1) if host in served else None, others=others)
     server = Server(address=(host, 443))
-    lead.server_connect(ServerConnectionHookData(server, tflow.tclient_conn()))
+
+    async def connect() -> None:
+        lead.server_connect(ServerConnectionHookData(server, tflow.tclient_conn()))
+
+    asyncio.run(connect())
     assert (server.error is not None) is refused
 
 

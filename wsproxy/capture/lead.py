@@ -75,6 +75,7 @@ class Lead:
 
     def server_connect(self, data: ServerConnectionHookData) -> None:
         """Not all that goes through a proxy is a request."""
+        layer.on_crash(lambda: layer.disconnect(data.client))
         host = data.server.address[0] if data.server.address else ""
         if self._others != "pass" or self._answer(host, "/") is not None:
             keep_here(data)
@@ -86,6 +87,7 @@ class RecordHere(Record):
     name = "record"  # as mitmproxy's other addons know it
 
     def server_connect(self, data: ServerConnectionHookData) -> None:
+        super().server_connect(data)
         keep_here(data)
 
 
