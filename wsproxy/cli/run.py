@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -52,11 +53,11 @@ def command(listen: str, cmd: tuple[str, ...], **options: Any) -> None:
         print(f"error: {cmd[0]}: command not found", file=sys.stderr)  # noqa: T201
         sys.exit(127)
     settings = settings_of(listen, **options)
-    recorded: list[Recording] = []
+    recorded = Recorded()
     with (
         tempfile.TemporaryDirectory(prefix="wsproxy-") as folder,
         log_on_stderr(),
-        embed.background(settings, on_end=recorded.append) as running,
+        embed.background(settings, on_end=recorded.add) as running,
     ):
         for line in warnings(settings, running):
             click.echo(f"wsproxy: warning: {line}", err=True)
@@ -96,19 +97,38 @@ def _signals_to(process: subprocess.Popen[bytes]) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _report(recorded: list[Recording], running: embed.Running, out: Path) -> None:
+@dataclass(slots=True)
+class Recorded:
+    """What is printed of the sessions in the end; a command may open any number of them.
+
+    Attributes:
+        lines: all of them, as they ended.
+        failed: the trace of the first one that failed.
+    """
+
+    count: int = 0
+    lines: list[str] = field(default_factory=list)
+    failed: Path | None = None
+
+    def add(self, recording: Recording) -> None:
+        """Take a session that has ended; nothing is kept of what was in it."""
+        self.count += 1
+        self.lines += ended_lines(recording)
+        if self.failed is None and recording.session.failed:
+            self.failed = recording.path
+
+
+def _report(recorded: Recorded, running: embed.Running, out: Path) -> None:
     def say(text: str) -> None:
         click.echo(f"wsproxy: {text}" if text else "", err=True)
 
-    if recorded:
-        many = "" if len(recorded) == 1 else "s"
-        say(f"{len(recorded)} session{many} recorded in {out}")
-        for recording in recorded:
-            for line in ended_lines(recording):
-                click.echo(f"  {line}", err=True)
-        if any(r.session.failed for r in recorded):
-            failed = next(r for r in recorded if r.session.failed)
-            say(f"why: wsproxy explain {failed.path}")
+    if recorded.count:
+        many = "" if recorded.count == 1 else "s"
+        say(f"{recorded.count} session{many} recorded in {out}")
+        for line in recorded.lines:
+            click.echo(f"  {line}", err=True)
+        if recorded.failed is not None:
+            say(f"why: wsproxy explain {recorded.failed}")
     elif running.connections:
         say(
             f"nothing recorded: the command opened {running.connections} connections through "

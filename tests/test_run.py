@@ -1,0 +1,55 @@
+"""What `wsproxy run` keeps of the sessions that it records, and prints in the end."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+from pathlib import Path
+
+import pytest
+
+from sessions import APP, MS, SERVER, audio, closed, opened
+from wsproxy.capture.embed import Running
+from wsproxy.cli.run import Recorded, _report
+from wsproxy.recording import Clock, Recording, new_start
+from wsproxy.trace import Response
+
+
+def recording(path: Path, code: int) -> Recording:
+    """A session that has ended."""
+    made = Recording(path, new_start(Clock(0, 0), provider="deepgram", api="listen"))
+    records = [*opened("/v1/listen"), audio(50, APP, bytes(100)), closed(99, SERVER, code, "bye")]
+    for record in records:
+        if isinstance(record, Response):
+            made.response(record)
+        else:
+            made.add(record)
+    made.end(100 * MS)
+    return made
+
+
+def test_nothing_of_a_session_is_kept_but_its_lines(tmp_path: Path) -> None:
+    """A server that is run so may have any number of them."""
+    recorded = Recorded()
+    made = recording(tmp_path / "a.wstrace", 1011)
+    gone = [weakref.ref(each) for each in (made, made.session)]
+    recorded.add(made)
+    del made
+    gc.collect()
+    assert [each() for each in gone] == [None, None]
+    assert recorded.count == 1
+
+
+def test_what_is_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    recorded = Recorded()
+    paths = [tmp_path / f"{n}.wstrace" for n in range(3)]
+    for path, code in zip(paths, (1000, 1011, 1008), strict=True):
+        recorded.add(recording(path, code))
+    _report(recorded, Running.__new__(Running), tmp_path)
+    out, err = capsys.readouterr()
+    assert out == ""
+    lines = err.splitlines()
+    assert lines[0] == f"wsproxy: 3 sessions recorded in {tmp_path}"
+    assert lines[-1] == f"wsproxy: why: wsproxy explain {paths[1]}"
+    assert [line.strip() for line in lines if line.startswith("      ")] == list(map(str, paths))
+    assert len([line for line in lines if line.startswith("  deepgram")]) == 3
