@@ -11,7 +11,7 @@ import pytest
 import zstandard
 from mitmproxy.http import Response
 
-from wsproxy.capture.body import MAX_BODY, beginning, let_through
+from wsproxy.capture.body import MAX_BODY, Body, beginning, let_through
 
 TEXT = b'{"err_code":"INVALID_AUTH"}'
 MIB = 1 << 20
@@ -48,16 +48,17 @@ def passed(data: bytes, encoding: str, pieces: int = 3) -> Response:
 
 @pytest.mark.parametrize("encoding", ENCODED)
 def test_a_short_body_is_kept_decoded(encoding: str) -> None:
-    assert beginning(passed(ENCODED[encoding](TEXT), encoding)) == (TEXT, len(TEXT))
+    body = beginning(passed(ENCODED[encoding](TEXT), encoding))
+    assert (body, body.left_out) == (Body(TEXT, len(TEXT)), [])
 
 
 def test_deflate_without_its_header_is_read() -> None:
-    assert beginning(passed(raw_deflate(TEXT), "deflate")) == (TEXT, len(TEXT))
+    assert beginning(passed(raw_deflate(TEXT), "deflate")) == Body(TEXT, len(TEXT))
 
 
 def test_of_a_long_body_the_beginning_is_kept_and_the_length() -> None:
     data = bytes(range(256)) * 1000
-    assert beginning(passed(data, "")) == (data[:MAX_BODY], len(data))
+    assert beginning(passed(data, "")) == Body(data[:MAX_BODY], len(data))
 
 
 @pytest.mark.parametrize("encoding", [e for e in ENCODED if e])
@@ -66,25 +67,28 @@ def test_a_bomb_costs_little(encoding: str) -> None:
     bomb = ENCODED[encoding](bytes(64 * MIB))
     response = passed(bomb, encoding)
     tracemalloc.start()
-    body, size = beginning(response)
+    body = beginning(response)
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert body == bytes(MAX_BODY)
-    assert size == len(bomb)
+    assert body == Body(bytes(MAX_BODY), len(bomb))
     assert most < 32 * MIB
 
 
 @pytest.mark.parametrize("encoding", [*(e for e in ENCODED if e), "unheard-of"])
 def test_what_cannot_be_decoded_is_left_out(encoding: str) -> None:
-    assert beginning(passed(b"\xff" + TEXT, encoding)) == (b"", len(TEXT) + 1)
+    body = beginning(passed(b"\xff" + TEXT, encoding))
+    assert body == Body(b"", len(TEXT) + 1)
+    assert [(entry["why"], entry["length"]) for entry in body.left_out] == [
+        ("unreadable", len(TEXT) + 1)
+    ]
 
 
 def test_a_body_that_was_cut_is_decoded_as_far_as_it_goes() -> None:
-    body, size = beginning(passed(gzip.compress(TEXT * 100)[:60], "gzip"))
-    assert (TEXT * 100).startswith(body)
-    assert body
-    assert size == len(body)
+    body = beginning(passed(gzip.compress(TEXT * 100)[:60], "gzip"))
+    assert (TEXT * 100).startswith(body.kept)
+    assert body.kept
+    assert body.size == len(body.kept)
 
 
 def test_an_answer_of_the_proxys_own_did_not_stream() -> None:
-    assert beginning(Response.make(503, TEXT)) == (TEXT, len(TEXT))
+    assert beginning(Response.make(503, TEXT)) == Body(TEXT, len(TEXT))

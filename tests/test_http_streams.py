@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -77,6 +78,30 @@ def test_an_upload_arrives_before_it_is_whole(proxy: int) -> None:
         assert arrived.wait(PATIENCE)
         app.sendall(b"last")
         assert until(app, b"ok").startswith(b"HTTP/1.1 200 ")
+
+
+def test_a_compressed_request_that_fails_is_readable(tmp_path: Path) -> None:
+    sent = gzip.compress(b'{"text": "Hello.", "api_key": "s3cr3t-0123456789"}')
+
+    def refuse(peer: Peer) -> None:
+        peer.read_head()
+        peer.until(len(sent))
+        peer.send_head(b"HTTP/1.1 402 No\r\nContent-Length: 7\r\n\r\nno cash")
+        peer.until_end()
+        assert peer.received == sent
+
+    settings = Settings(port=0, out=tmp_path / "out", confdir=tmp_path / "conf")
+    with serving(refuse) as upstream, background(settings) as running:
+        assert running.address is not None
+        asked = (f"Content-Length: {len(sent)}", "Content-Encoding: gzip")
+        with connect(running.address[1], upstream, *asked, method="POST") as app:
+            app.sendall(sent)
+            assert until(app, b"no cash").startswith(b"HTTP/1.1 402 ")
+    (trace,) = find_traces([str(tmp_path / "out")])
+    request = Session.read(trace).request
+    assert request is not None
+    assert request.body == b'{"text": "Hello.", "api_key": "REDACTED"}'
+    assert [(entry["where"], entry["name"]) for entry in request.redacted] == [("body", "api_key")]
 
 
 def test_of_one_that_fails_the_beginning_of_both_bodies_is_recorded(tmp_path: Path) -> None:

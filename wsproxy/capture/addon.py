@@ -284,6 +284,7 @@ class Record:
         if upgrade:
             scheme = "wss" if scheme == "https" else "ws"
         path = request.path.partition("?")[0]
+        said = None if upgrade else body.beginning(request)
         session = self._new_session(flow.client_conn, request.pretty_host, path, capture)
         session.add(
             Request(
@@ -295,7 +296,8 @@ class Record:
                 request.path,
                 request.http_version,
                 _lists(request.headers),
-                None if upgrade else body.beginning(request)[0],
+                said.kept if said is not None else None,
+                said.left_out if said is not None else [],
             )
         )
         self._live[flow.id] = session
@@ -332,15 +334,16 @@ class Record:
         session.end()
 
     def _response(self, session: LiveSession, response: http.Response) -> Response:
-        content, size = body.beginning(response) if response.status_code != 101 else (None, 0)
+        said = body.beginning(response) if response.status_code != 101 else None
         return Response(
             session.now(),
             response.status_code,
             response.reason,
             response.http_version,
             _lists(response.headers),
-            content,
-            size,
+            said.kept if said is not None else None,
+            said.size if said is not None else 0,
+            said.left_out if said is not None else [],
         )
 
     def _end(self, flow: http.HTTPFlow) -> None:

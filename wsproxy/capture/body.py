@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import brotli  # type: ignore[import-untyped]  # mitmproxy's own
 import zstandard
 from mitmproxy import http
+
+from wsproxy.redact import Entry, unreadable
 
 MAX_BODY = 64 << 10  # bytes that are kept of a body
 
@@ -43,13 +46,28 @@ def let_through(message: http.Message) -> None:
     message.stream = Passing()
 
 
-def beginning(message: http.Message) -> tuple[bytes, int]:
-    """The first MAX_BODY bytes of a body, decoded, and how long it is, bytes.
+@dataclass(frozen=True, slots=True)
+class Body:
+    """What is kept of a body.
 
-    The length is that of the decoded body where all of it was kept, else what came on the
-    wire. What cannot be decoded is left out: it may hold a credential that is not found
-    in it.
+    Attributes:
+        kept: its first MAX_BODY bytes, decoded. What cannot be decoded is left out: it may
+            hold a credential that is not found in it.
+        size: how long it is, bytes: decoded where all of it was kept, else as it came on
+            the wire.
     """
+
+    kept: bytes
+    size: int
+
+    @property
+    def left_out(self) -> list[Entry]:
+        """What a record's `redacted` says of a body that could not be decoded."""
+        return [unreadable("body", self.size)] if self.size and not self.kept else []
+
+
+def beginning(message: http.Message) -> Body:
+    """What is kept of a message's body."""
     passing = message.stream
     if isinstance(passing, Passing):
         raw, size = bytes(passing.kept), passing.size
@@ -58,7 +76,7 @@ def beginning(message: http.Message) -> tuple[bytes, int]:
         size = len(raw)
     content = _decoded(raw, message.headers.get("content-encoding", ""))
     whole = size == len(raw) and len(content) <= MAX_BODY
-    return content[:MAX_BODY], len(content) if whole and content else size
+    return Body(content[:MAX_BODY], len(content) if whole and content else size)
 
 
 def _decoded(data: bytes, name: str) -> bytes:

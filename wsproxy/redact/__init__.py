@@ -14,7 +14,7 @@ guard        the records of one session, one after another
 suspects     what would be taken out of a record, without doing it
 """
 
-from .fingerprint import MIN_HIDDEN, PLACEHOLDER, fingerprint_key
+from .fingerprint import MIN_HIDDEN, PLACEHOLDER, Entry, fingerprint_key, unreadable
 from .guard import Guard
 from .head import Redacted, Redactor
 from .repeats import hide_bytes
@@ -23,6 +23,7 @@ from .suspects import Suspect, suspects
 __all__ = [
     "MIN_HIDDEN",
     "PLACEHOLDER",
+    "Entry",
     "Guard",
     "Redacted",
     "Redactor",
@@ -30,4 +31,5 @@ __all__ = [
     "fingerprint_key",
     "hide_bytes",
     "suspects",
+    "unreadable",
 ]

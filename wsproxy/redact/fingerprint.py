@@ -23,6 +23,11 @@ MIN_HIDDEN = 6  # characters of a credential that is looked for elsewhere as wel
 Entry = dict[str, Any]  # of a record's `redacted`
 
 
+def unreadable(where: str, size: int) -> Entry:
+    """What is said of so many bytes that were left out as nobody could look into them."""
+    return {"where": where, "name": "", "length": size, "why": "unreadable"}
+
+
 def fingerprint_key(folder: Path | None = None) -> bytes:
     """The key of this installation's fingerprints, made on first use.
 

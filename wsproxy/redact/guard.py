@@ -10,10 +10,10 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from wsproxy.trace import Bytes, Failure, FrameRecord, Record, Request, Response
-from wsproxy.wire import Opcode, header
+from wsproxy.wire import Opcode
 
 from . import body, garbage
-from .fingerprint import Entry
+from .fingerprint import Entry, unreadable
 from .fragments import Fragments, is_json
 from .head import Redactor
 from .messages import Cleaned, Cleaner
@@ -21,7 +21,6 @@ from .repeats import Repeats
 
 _MAX_REASON = 123  # bytes of a close reason (RFC 6455, section 5.5)
 _PIECE = 1 << 17  # bytes of a long message that are read at once: other threads wait meanwhile
-_MAX_BODY = 64 << 10  # bytes of a request's body that recorders keep
 
 
 class Guard:
@@ -66,7 +65,8 @@ class Guard:
         self._in_messages = not (clean.taken or request.redacted)
         headers, repeated = self._headers(clean.headers)
         taken = [*request.redacted, *clean.taken, *repeated]
-        said = self._body(request.body, request.headers, cut=_is_long(request.body))
+        # It may have been longer, or the answer came before the rest of it.
+        said = self._body(request.body, cut=True)
         return replace(
             request,
             headers=headers,
@@ -80,7 +80,7 @@ class Guard:
         self._learn(clean.secrets)
         headers, repeated = self._headers(clean.headers)
         cut = response.body is not None and response.body_length > len(response.body)
-        said = self._body(response.body, (), cut=cut)
+        said = self._body(response.body, cut=cut)
         return replace(
             response,
             reason=self._text(response.reason),
@@ -110,15 +110,10 @@ class Guard:
             out.append([name, self._repeats.hide_text(value) if spans else value])
         return out, taken
 
-    def _body(
-        self, data: bytes | None, headers: Iterable[list[str]], *, cut: bool
-    ) -> Cleaned | None:
-        """A body; one of a request that is compressed is not kept, as it cannot be read."""
+    def _body(self, data: bytes | None, *, cut: bool) -> Cleaned | None:
+        """A body, which whoever recorded it has decoded."""
         if not data:
             return None if data is None else Cleaned(data)
-        coding = header(((h[0], h[1]) for h in headers), "content-encoding") or "identity"
-        if coding.strip().lower() != "identity":
-            return Cleaned(b"", [_unreadable("body", len(data))])
         return body.clean(data, self._redact, self._repeats, cut=cut)
 
     def _text(self, text: str) -> str:
@@ -173,7 +168,7 @@ class Guard:
         if not self._in_messages or not frame.payload:
             return frame
         size = len(frame.payload)
-        entry = _unreadable("message", size)
+        entry = unreadable("message", size)
         return replace(frame, payload=b"", cut=frame.cut + size, redacted=[entry])
 
     def _bytes(self, record: Bytes) -> bytes:
@@ -203,11 +198,3 @@ def _with(frame: FrameRecord, cleaned: Cleaned) -> FrameRecord:
     if not cleaned.taken:
         return frame
     return replace(frame, payload=cleaned.data, redacted=cleaned.taken)
-
-
-def _unreadable(where: str, size: int) -> Entry:
-    return {"where": where, "name": "", "length": size, "why": "unreadable"}
-
-
-def _is_long(data: bytes | None) -> bool:
-    return data is not None and len(data) >= _MAX_BODY

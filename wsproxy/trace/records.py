@@ -59,7 +59,7 @@ class Start:
         provider, api: the catalog's names, None if not recognised.
         attempt: 1, or 2 and up where attempts before it at the same endpoint failed.
         wsproxy, mitmproxy: versions that recorded it; mitmproxy None for a replay's own.
-        mode: mitmproxy's proxy mode, "replay-client", "replay-server" or "mutate".
+        mode: mitmproxy's proxy mode, "replay-client", "replay-server", "mutate" or "scrub".
         origin: session id of the trace that this session replays, or was made from.
         changes: what was done to that one, a line each; None for what was not made so.
         made_up: there was no HTTP exchange to record; request and failure were
@@ -95,10 +95,11 @@ class Request:
         scheme: "ws", "wss", "http" or "https".
         path: path and query; credentials in it read REDACTED.
         headers: [name, value] pairs in their order.
-        body: the first bytes of a plain request's body, None for an upgrade.
-        redacted: what was taken out: maps with `where` ("header", "query",
-            "subprotocol"), `name`, `fingerprint` (keyed, hexadecimal), `length`
-            (characters), and `around` and `like` where they apply.
+        body: the first bytes of a plain request's body, decoded; None for an upgrade.
+        redacted: what was taken out: maps with `where` ("header", "query", "subprotocol",
+            "path", "body"; in other records "message" or "close"), `name`, `length`
+            (characters), and `fingerprint` (keyed, hexadecimal), `around`, `like`, `why`
+            and `part` where they apply.
     """
 
     kind: ClassVar[str] = "request"
