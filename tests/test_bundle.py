@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
+import tracemalloc
 import zipfile
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
-from sessions import write
+from sessions import APP, audio, opened, write
 from test_scrub import CHUNKS, CUSTOMER, PLANTED, found, session, unpacked
 from wsproxy import __version__
 from wsproxy.bundle import bundle
@@ -113,6 +115,25 @@ def test_it_fails_closed(trace: Path, tmp_path: Path, monkeypatch: pytest.Monkey
     with pytest.raises(NotPublic, match="audio of the original"):
         bundle([trace], tmp_path / "r.zip")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_of_many_traces_one_is_in_memory(tmp_path: Path) -> None:
+    def peak(count: int) -> int:
+        tracemalloc.start()
+        try:
+            bundle(made[:count], tmp_path / f"{count}.zip", force=True)
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    noise = [audio(100 * n, APP, os.urandom(100_000)) for n in range(1, 21)]
+    made = []
+    for number in range(6):
+        trace = write(tmp_path / f"{number}.wstrace", [*opened("/v1/listen"), *noise])
+        made.append(scrub(trace, tmp_path / f"{number}-public.wstrace").path)
+    peak(1)  # what is kept of the catalog
+    assert peak(6) < 2 * peak(1)
+    assert (tmp_path / "6.zip").stat().st_size > 6 * 2_000_000
 
 
 def test_a_key_in_the_note_is_not_packed(trace: Path, tmp_path: Path) -> None:

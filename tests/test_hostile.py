@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import itertools
 import json
 import os
@@ -26,6 +27,7 @@ from traces import KINDS, make_trace, read_trace
 from wsproxy import session as session_module
 from wsproxy.errors import LimitExceeded
 from wsproxy.recording import Clock, new_start, trace_path
+from wsproxy.recover import recover
 from wsproxy.report.jsontext import dumps
 from wsproxy.scrub import noise
 from wsproxy.session import Session
@@ -359,7 +361,12 @@ def test_bombs_cost_bounded_memory_and_time(path, name):
         "explain T",
         "diff T T",
         "mutate T --end reset --out T.wstrace",
+        "recover T --out T.recovered.wstrace",
     )
+    limited(path, *commands)
+
+
+def limited(path: Path, *commands: str) -> None:
     done = subprocess.run(
         [sys.executable, "-c", LIMITED, *(each.replace("T", str(path)) for each in commands)],
         capture_output=True,
@@ -367,6 +374,42 @@ def test_bombs_cost_bounded_memory_and_time(path, name):
         check=False,
     )
     assert done.returncode == 0, done.stderr[-2000:]
+
+
+# 15 s each: noise is made in the place of all that audio.
+LARGE = ("180 MB of audio", "deflate in zstd")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits a process's memory")
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.soak] * (name in LARGE)) for name in BOMBS]
+)
+def test_bombs_are_scrubbed_and_bundled_in_bounded_memory_and_time(path, name):
+    path.parent.mkdir()
+    path.write_bytes(BOMBS[name]())
+    for command in ("scrub T --out T.scrubbed.wstrace", "bundle T --out T.zip"):
+        limited(path, command)
+
+
+@pytest.mark.parametrize("in_place", [True, False])
+def test_recover_holds_one_fold_of_a_session_at_a_time(path, in_place):
+    """Each takes 25 bytes a frame, and a frame of a hostile file takes less than one."""
+    write(path, [*laced("x")[:3], *[EMPTY] * 10])
+    held = []
+
+    def look(_: object) -> Any:
+        held.append(sum(type(each) is Session for each in gc.get_objects()))
+        return []
+
+    gc.collect()
+    recover(
+        path,
+        path if in_place else path.with_name("out.wstrace"),
+        always=True,
+        diagnose=look,
+        recognise=lambda *_: (None, None),
+    )
+    assert held == [1]
 
 
 def test_more_records_than_can_be_kept_are_refused_in_one_line(path, monkeypatch):
@@ -377,7 +420,8 @@ def test_more_records_than_can_be_kept_are_refused_in_one_line(path, monkeypatch
     monkeypatch.setattr(session_module, "MAX_RECORDS", 402)
     with pytest.raises(LimitExceeded, match="over 402 records"):
         Session.read(path)
-    for command, said in every_command(path, ("explain T", "diff T T", "list T")).items():
+    refusing = ("explain T", "diff T T", "list T", "recover T --out O", "recover T --in-place")
+    for command, said in every_command(path, refusing).items():
         assert said.startswith("error: the trace has over 402 records"), command
     assert "binary" in every_command(path, ("show T",))["show T"]
 

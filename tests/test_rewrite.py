@@ -6,7 +6,6 @@ import asyncio
 import os
 import shutil
 import threading
-import time
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
@@ -24,9 +23,8 @@ from wsproxy.recording import Clock, Recording, new_start
 from wsproxy.session import Session
 from wsproxy.trace import End, FrameRecord, Start, TraceReader, rewrite
 from wsproxy.trace.blocks import Compressor, read_block, seek_table, seek_table_entry
-from wsproxy.trace.lock import hold
 from wsproxy.trace.records import Sync, to_map
-from wsproxy.trace.rewrite import Replacement, compact, sweep
+from wsproxy.trace.rewrite import compact
 
 GOLDEN = Path(__file__).parent / "golden" / "v1"
 START = Start(0, 1, SESSION, 10**18)
@@ -206,41 +204,6 @@ def test_it_holds_little_memory(tmp_path: Path) -> None:
     finally:
         tracemalloc.stop()
     assert peak < 6 << 20  # of 30 MB
-
-
-# -- hidden files
-
-
-def test_one_file_is_replaced_by_one_at_a_time(tmp_path: Path) -> None:
-    path = tmp_path / "a.wstrace"
-    with Replacement(path) as first:
-        with pytest.raises(BlockingIOError):
-            Replacement(path)
-        first.file.write(b"first")
-        first.commit()
-    with Replacement(path) as second:
-        second.file.write(b"second")
-    assert path.read_bytes() == b"first"
-    assert names(tmp_path) == ["a.wstrace"]
-
-
-def test_a_long_name_has_room_for_a_hidden_one(tmp_path: Path) -> None:
-    path = tmp_path / ("ä" * 120 + ".wstrace")
-    with Replacement(path) as new:
-        new.commit()
-    assert names(tmp_path) == [path.name]
-
-
-def test_only_what_crashes_have_left_is_swept(tmp_path: Path) -> None:
-    old = time.time() - 100
-    for name in (".a.wstrace.rewrite", ".b.wstrace.new", ".c.wstrace.new", ".d.rewrite", "e"):
-        (tmp_path / name).touch()
-    os.utime(tmp_path / ".b.wstrace.new", (old, old))
-    with (tmp_path / ".held.wstrace.rewrite").open("wb") as held:
-        hold(held.fileno())
-        assert sweep(tmp_path) == 2
-        assert names(tmp_path) == [".c.wstrace.new", ".d.rewrite", ".held.wstrace.rewrite", "e"]
-    assert sweep(tmp_path) == 1
 
 
 # -- the thread

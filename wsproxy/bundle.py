@@ -5,26 +5,25 @@ A zip file with the same content is the same file: times are fixed, names are so
 
 from __future__ import annotations
 
-import io
 import os
 import platform
 import re
 import secrets
+import shutil
 import ssl
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, BinaryIO
 
 from wsproxy import __version__
 from wsproxy.catalog import Catalog, load
 from wsproxy.diagnose import diagnose, summary
 from wsproxy.errors import NotPublic, UsageError
-from wsproxy.mutate import Draft
 from wsproxy.recording import trace_path
 from wsproxy.redact import suspects
 from wsproxy.report import markdown
@@ -32,9 +31,10 @@ from wsproxy.report.explanation import explain
 from wsproxy.report.jsontext import dumps
 from wsproxy.scrub import is_scrubbed, scrub
 from wsproxy.session import Session
-from wsproxy.trace import Start
+from wsproxy.trace import SUFFIX, find_traces
+from wsproxy.trace.replacement import new_file
 
-SUFFIX = ".zip"
+ZIP = ".zip"
 MAX_TRACES = 1000
 _WHEN = (1980, 1, 1, 0, 0, 0)  # the first moment that a zip file knows
 _PACKAGES = ("mitmproxy", "websockets", "msgpack", "zstandard", "wsproto", "h11", "cryptography")
@@ -57,8 +57,6 @@ class Bundled:
     """
 
     name: str
-    data: bytes
-    explanation: str
     summary: str
     agent: str
     recorded: Mapping[str, str]
@@ -77,6 +75,7 @@ def bundle(
     """Pack traces for a bug report. Those that are not scrubbed are, in the bundle only.
 
     Args:
+        traces: traces, and folders of them.
         out: the zip file, mode 0600.
         note: the user's own words, for its README.
         hosts: replace the names of hosts too, in traces that are scrubbed here.
@@ -88,52 +87,81 @@ def bundle(
         NotPublic: something of people would be in it; nothing is written.
         UsageError: it cannot be written.
     """
-    if not 0 < len(traces) <= MAX_TRACES:
+    found = find_traces(traces)
+    if not 0 < len(found) <= MAX_TRACES:
         raise UsageError(f"give from 1 to {MAX_TRACES} traces")
     if out.exists() and not force:
         raise UsageError(f"{out} is there already; --force replaces it")
     if suspects(note):
         raise NotPublic(["the note: there is something in it that looks like a credential"])
-    known = catalog or load()
-    with TemporaryDirectory(prefix="wsproxy-bundle-") as folder:
-        key = secrets.token_bytes(16)
-        items = [_bundled(path, Path(folder), key, known, hosts=hosts) for path in traces]
-    facts = _facts(items, os.environ if environment is None else environment)
-    files = {
-        "README.md": _readme(items, note).encode(),
-        "environment.json": (dumps(facts, indent=2) + "\n").encode(),
-    }
-    for item in items:
-        files[f"traces/{item.name}.wstrace"] = item.data
-        files[f"explanations/{item.name}.md"] = item.explanation.encode()
-    _write(out, _zipped(files), force=force)
+    known, key = catalog or load(), secrets.token_bytes(16)
+    try:
+        with TemporaryDirectory(prefix="wsproxy-bundle-") as folder:
+            content = _Content(Path(folder))
+            items = [_bundled(path, content, key, known, hosts=hosts) for path in found]
+            facts = _facts(items, os.environ if environment is None else environment)
+            content.put("README.md", _readme(items, note))
+            content.put("environment.json", dumps(facts, indent=2) + "\n")
+            with new_file(out, force=force) as new:
+                content.zip(new.file)
+    except OSError as error:  # of the folder, which may be on another disk
+        raise UsageError(f"cannot write {out}: {error.strerror or error}") from None
     return items
 
 
-def _bundled(trace: Path, folder: Path, key: bytes, catalog: Catalog, *, hosts: bool) -> Bundled:
-    """A trace as it goes in: itself, or what is made of it."""
-    draft, path = Draft.read(trace, catalog), trace
-    if not is_scrubbed(draft):
-        place = folder / f"{secrets.token_hex(8)}.wstrace"
-        path = scrub(trace, place, hosts=hosts, catalog=catalog, key=key).path
+@dataclass(frozen=True, slots=True)
+class _Content:
+    """What is to be in the zip file, one file each in a folder: it may not fit into memory.
+
+    Attributes:
+        files: where each is, by its name in the zip file.
+    """
+
+    folder: Path
+    files: dict[str, Path] = field(default_factory=dict)
+
+    def put(self, name: str, text: str) -> None:
+        path = self.folder / secrets.token_hex(8)
+        path.write_bytes(text.encode())
+        self.files[name] = path
+
+    def zip(self, out: BinaryIO) -> None:
+        with zipfile.ZipFile(out, "w") as packed:
+            for name, path in sorted(self.files.items()):
+                info = zipfile.ZipInfo(name, _WHEN)
+                info.create_system = 3  # of the mode below, on every system
+                info.external_attr = 0o600 << 16
+                packs = not name.endswith(SUFFIX)  # a trace is packed already
+                info.compress_type = zipfile.ZIP_DEFLATED if packs else zipfile.ZIP_STORED
+                info.file_size = path.stat().st_size  # which says whether it needs ZIP64
+                with path.open("rb") as source, packed.open(info, "w") as target:
+                    shutil.copyfileobj(source, target)
+
+
+def _bundled(
+    trace: Path, content: _Content, key: bytes, catalog: Catalog, *, hosts: bool
+) -> Bundled:
+    """A trace goes in: itself, or what is made of it."""
+    path = content.folder / f"{secrets.token_hex(8)}{SUFFIX}"
+    if is_scrubbed(trace, catalog):
+        shutil.copyfile(trace, path)
+    else:
+        scrub(trace, path, hosts=hosts, catalog=catalog, key=key)
     session = Session.read(path)
     start = session.start
-    assert start is not None  # it was read as a draft before
+    assert start is not None  # it was read before
     name = trace_path(Path(), start).stem
     findings = diagnose(session, catalog)
-    shown = explain(Path("traces", f"{name}.wstrace"), session, findings, catalog)
-    return Bundled(
-        name,
-        path.read_bytes(),
-        markdown.session(shown, everything=True),
-        summary(session, catalog),
-        session.request_header("user-agent") or "",
-        _recorded(draft.start),
-    )
+    shown = explain(Path("traces", f"{name}{SUFFIX}"), session, findings, catalog)
+    content.files[f"traces/{name}{SUFFIX}"] = path
+    content.put(f"explanations/{name}.md", markdown.session(shown, everything=True))
+    agent = session.request_header("user-agent") or ""
+    return Bundled(name, summary(session, catalog), agent, _recorded(trace))
 
 
-def _recorded(start: Start) -> dict[str, str]:
-    said = {"wsproxy": start.wsproxy, "mitmproxy": start.mitmproxy}
+def _recorded(trace: Path) -> dict[str, str]:
+    start = Session.glance(trace).start
+    said = {"wsproxy": start.wsproxy, "mitmproxy": start.mitmproxy} if start is not None else {}
     return {name: text for name, text in said.items() if text and _VERSION.fullmatch(text)}
 
 
@@ -185,33 +213,3 @@ With wsproxy (`pip install wsproxy`), in this folder:
     wsproxy explain traces/NAME.wstrace         # what went wrong
     wsproxy replay server traces/NAME.wstrace   # fails for an app as the API did
     wsproxy replay client traces/NAME.wstrace --to ws://127.0.0.1:9000"""
-
-
-def _zipped(files: Mapping[str, bytes]) -> bytes:
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w") as packed:
-        for name, data in sorted(files.items()):
-            info = zipfile.ZipInfo(name, _WHEN)
-            info.create_system = 3  # of the mode below, on every system
-            info.external_attr = 0o600 << 16
-            packs = not name.endswith(".wstrace")  # a trace is packed already
-            info.compress_type = zipfile.ZIP_DEFLATED if packs else zipfile.ZIP_STORED
-            packed.writestr(info, data)
-    return out.getvalue()
-
-
-def _write(out: Path, data: bytes, *, force: bool) -> None:
-    """Write it under another name first."""
-    unnamed = out.with_name(f".{out.name[:100]}.{secrets.token_hex(8)}")
-    try:
-        fd = os.open(unnamed, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with open(fd, "wb") as file:
-            file.write(data)
-        if out.exists() and not force:
-            raise UsageError(f"{out} is there already; --force replaces it")
-        unnamed.rename(out)
-    except OSError as error:
-        raise UsageError(f"cannot write {out}: {error.strerror or error}") from None
-    finally:
-        with suppress(OSError):  # it is not there, or its folder is none
-            unnamed.unlink()

@@ -27,7 +27,7 @@ from wsproxy.report.text import api, closed, ending
 from wsproxy.session import Session
 from wsproxy.trace.blocks import BadBlock, Compressor, read_block
 from wsproxy.trace.parts import SUFFIX, part_of
-from wsproxy.trace.rewrite import Replacement
+from wsproxy.trace.replacement import Replacement
 
 NAME = ".wsproxy-index"
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from wsproxy.errors import TraceError, UsageError
-from wsproxy.recording import Diagnose
+from wsproxy.recording import Diagnose, WholeTrace
 from wsproxy.recording.ending import end_record
-from wsproxy.session import Session
-from wsproxy.trace import VERSION, End, Finding, Gap, Loss, Record, Start, TraceReader, TraceWriter
+from wsproxy.session import Session, bounded
+from wsproxy.trace import VERSION, End, Finding, Gap, Loss, Record, Start, TraceReader
 from wsproxy.trace.lock import is_held
 from wsproxy.trace.parts import later_parts, part_of, part_path
-from wsproxy.trace.rewrite import Replacement
+from wsproxy.trace.replacement import Replacement, sweep
 
 Recognise = Callable[[str, str], tuple[str | None, str | None]]
 
@@ -29,7 +29,7 @@ class Recovered:
         source: the trace that was read.
         later: files of its later parts; nobody needs them once `source` is replaced by a
             trace that has all.
-        path: the clean trace; None: none is needed, or wanted.
+        path: the clean trace; None: none is needed.
         session: what is in it.
         losses: parts of the source that could not be read and that held records, or may have.
         ended: whether the source had its end record.
@@ -54,50 +54,95 @@ class Recovered:
         return self.ended and not self.losses
 
 
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """What the clean trace needs of the whole session, so that only one fold of it is held.
+
+    Attributes:
+        host, path: of the request; None and empty without one.
+        whole, frames_missing: as in `Recovered`.
+    """
+
+    start: Start | None
+    end: End | None
+    host: str | None
+    path: str
+    last_ns: int
+    whole: bool
+    frames_missing: int
+
+
 def recover(
     source: Path,
-    out: Path | None,
+    out: Path,
     *,
+    always: bool,
     diagnose: Diagnose,
     recognise: Recognise,
 ) -> Recovered:
-    """Write what can be read of a trace as a clean one.
+    """Write what can be read of a trace as a clean one, if it needs that.
 
     It has an end record and findings, and a gap record wherever something is missing. All
     other records are as they were. It has its name once it is whole and on the disk.
 
     Args:
-        out: the new trace, or `source` itself, which is then replaced; None writes none.
+        out: the new trace, which is not there yet; or `source` itself, which is then replaced.
+        always: also if nothing is missing in the source. Without that, one that is whole is
+            written anew only in its own place, to rid it of what does not belong to it.
         diagnose: names the findings.
         recognise: provider and API of a host and a path, should the start record be lost.
 
     Raises:
         TraceError: nothing in it can be read.
+        LimitExceeded: it has over MAX_RECORDS records, see `session`.
         UsageError: it is a later part of a trace, or still being written, or the new trace
             cannot be written.
     """
     later = _check_free(source)
-    facts, losses, clean = _read(source)
-    old = facts.end
-    missing = 0
-    if old is not None:
-        counted = old.frames_sent + old.frames_received
-        missing = max(0, counted - facts.sent.frames - facts.received.frames)
-    whole = old is not None and not losses
-    session = facts
-    if out is not None:
-        try:
-            with Replacement(out) as new, TraceReader(source) as reader:
-                start = facts.start or _start(source, facts, reader, recognise)
-                writer = TraceWriter(new.file, start.session)
-                session = Session()
-                for record in _records(reader, start, facts, diagnose, session, whole=whole):
-                    writer.write(record)
-                writer.finish()
-                new.commit()
-        except OSError as error:
-            raise UsageError(f"cannot write {out}: {error.strerror or error}") from None
-    return Recovered(source, later, out, session, losses, old is not None, clean, missing)
+    session, losses, clean = _read(source)
+    facts = _facts(session, losses)
+    path = None
+    if always or not facts.whole or (out == source and not clean):
+        # One fold of a trace from a stranger may hold half a gigabyte: never two at once.
+        del session
+        path, session = out, _write(source, out, facts, diagnose, recognise)
+    return Recovered(
+        source, later, path, session, losses, facts.end is not None, clean, facts.frames_missing
+    )
+
+
+def _facts(session: Session, losses: list[Loss]) -> _Facts:
+    request, end = session.request, session.end
+    host, path = (request.host, request.path) if request is not None else (None, "")
+    counted = end.frames_sent + end.frames_received if end is not None else 0
+    return _Facts(
+        session.start,
+        end,
+        host,
+        path,
+        session.last_ns,
+        whole=end is not None and not losses,
+        frames_missing=max(0, counted - session.sent.frames - session.received.frames),
+    )
+
+
+def _write(
+    source: Path, out: Path, facts: _Facts, diagnose: Diagnose, recognise: Recognise
+) -> Session:
+    """Write the clean trace; what is in it now."""
+    in_place = out == source
+    if not in_place and out.exists():
+        raise UsageError(f"{out} is there already; it is not overwritten")
+    sweep(out.parent)
+    try:
+        with Replacement(out, replace=in_place) as new, TraceReader(source) as reader:
+            start = facts.start or _start(source, facts, reader, recognise)
+            trace = WholeTrace(new.file, start, diagnose)
+            _copy(bounded(reader), reader, trace, facts)
+            new.commit()
+    except OSError as error:
+        raise UsageError(f"cannot write {out}: {error.strerror or error}") from None
+    return trace.session
 
 
 def _check_free(source: Path) -> list[Path]:
@@ -124,7 +169,7 @@ def _read(source: Path) -> tuple[Session, list[Loss], bool]:
     session = Session()
     after_end = 0
     with TraceReader(source) as reader:
-        for record in reader:
+        for record in bounded(reader):
             session.add(record)
             if isinstance(record, End):
                 after_end = len(reader.losses)
@@ -135,69 +180,54 @@ def _read(source: Path) -> tuple[Session, list[Loss], bool]:
     return session, losses, clean
 
 
-def _start(source: Path, facts: Session, reader: TraceReader, recognise: Recognise) -> Start:
+def _start(source: Path, facts: _Facts, reader: TraceReader, recognise: Recognise) -> Start:
     """In place of one that is lost: what the file and the request say."""
     session = next((reader.session for _ in reader), None) or "unknown"
     provider, api = None, None
-    if facts.request is not None:
-        provider, api = recognise(facts.request.host, facts.request.path)
+    if facts.host is not None:
+        provider, api = recognise(facts.host, facts.path)
     # The file was last changed when the last block was written.
     began = max(0, source.stat().st_mtime_ns - facts.last_ns)
     return Start(0, VERSION, session, began, provider=provider, api=api)
 
 
-def _records(
-    reader: TraceReader,
-    start: Start,
-    facts: Session,
-    diagnose: Diagnose,
-    session: Session,
-    *,
-    whole: bool,
-) -> Iterator[Record]:
-    """The records of the clean trace, in their order; folds them into `session`."""
-    for record in _body(reader, start, facts, whole=whole):
-        session.add(record)
-        yield record
+def _copy(records: Iterator[Record], reader: TraceReader, trace: WholeTrace, facts: _Facts) -> None:
+    """Write the records of the clean trace, in their order."""
+    for record in _body(records, reader, facts):
+        trace.add(record)
     # All parts become one file.
     old = replace(facts.end, parts=None) if facts.end is not None else None
     if old is None:
-        end = end_record(session, session.last_ns, session.derived_ending or "unfinished")
-    elif whole:
-        session.end = old
-        yield old
-        return
+        trace.end(trace.session.last_ns, "unfinished")
+    elif facts.whole:
+        trace.add(old)
+        trace.finish()
     else:
         # How it ended is known, even if what showed it is lost.
-        counted = end_record(session, old.t_ns, old.ending)
-        end = replace(
-            counted,
-            closed_by=old.closed_by,
-            close_code=old.close_code,
-            close_reason=old.close_reason,
+        counted = end_record(trace.session, old.t_ns, old.ending)
+        trace.end_as(
+            replace(
+                counted,
+                closed_by=old.closed_by,
+                close_code=old.close_code,
+                close_reason=old.close_reason,
+                complete=False,
+            )
         )
-    session.end = replace(end, complete=False)
-    findings = diagnose(session)
-    for finding in findings:
-        session.add(finding)
-        yield finding
-    session.end = replace(session.end, findings=[finding.id for finding in findings])
-    yield session.end
 
 
-def _body(reader: TraceReader, start: Start, facts: Session, *, whole: bool) -> Iterator[Record]:
-    """All records that were read, gaps where some are missing; findings if all is."""
-    yield start
+def _body(records: Iterator[Record], reader: TraceReader, facts: _Facts) -> Iterator[Record]:
+    """All records behind the first, gaps where some are missing; findings if all is there."""
     if facts.start is None:
         yield Gap(0, 0, _NO_START)
     told: tuple[int, Loss | None] = (0, None)
     now_ns = 0
-    for record in reader:
+    for record in records:
         if (losses := _count(reader)) != told:
             yield Gap(now_ns, max(now_ns, record.t_ns), _reason(reader.losses[told[0] :]))
             told = losses
         now_ns = max(now_ns, record.t_ns)
-        if isinstance(record, Start | End) or (isinstance(record, Finding) and not whole):
+        if isinstance(record, Start | End) or (isinstance(record, Finding) and not facts.whole):
             continue
         yield record
     if facts.end is None:

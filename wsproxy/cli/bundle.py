@@ -8,7 +8,7 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from wsproxy.bundle import SUFFIX, bundle
+from wsproxy.bundle import ZIP, bundle
 from wsproxy.errors import UsageError
 from wsproxy.report.text import safe
 
@@ -52,9 +52,9 @@ def command(
       0  packed                               2  not done: bad option, cannot be written
       1  something was left; nothing packed   3  a trace cannot be read
     """
-    place = out or Path(f"wsproxy-bundle{SUFFIX}")
-    if place.suffix != SUFFIX:
-        raise UsageError(f"{place}: the name of a bundle ends in {SUFFIX}")
+    place = out or Path(f"wsproxy-bundle{ZIP}")
+    if place.suffix != ZIP:
+        raise UsageError(f"{place}: the name of a bundle ends in {ZIP}")
     items = bundle(traces, place, note=note, hosts=hosts, force=force)
     console = Console(highlight=False, soft_wrap=True)
     console.print(Text(safe(f"packed {place}")))

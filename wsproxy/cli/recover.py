@@ -59,7 +59,7 @@ def command(traces: tuple[str, ...], out: Path | None, in_place: bool, as_json: 
         raise UsageError(f"{out}: for several traces --out is a folder that is there")
     catalog = load()
     console = Console(highlight=False, soft_wrap=True)
-    done: list[Recovered] = []
+    done: list[dict[str, Any]] = []  # for --json
     status = 0
     for path in found:
         try:
@@ -69,11 +69,13 @@ def command(traces: tuple[str, ...], out: Path | None, in_place: bool, as_json: 
             print(f"error: {safe(str(error))}", file=sys.stderr)  # noqa: T201
             continue
         status = max(status, 0 if recovered.whole else 1)
-        done.append(recovered)
-        if not as_json:
+        if as_json:
+            done.append(_json(recovered))
+        else:
             console.print(Text("\n".join(_lines(recovered))))
+        del recovered  # a few bytes of each of its frames
     if as_json:
-        click.echo(dumps([_json(each) for each in done], indent=2))
+        click.echo(dumps(done, indent=2))
     sys.exit(status)
 
 
@@ -82,25 +84,25 @@ def _recover(path: Path, out: Path | None, catalog: Catalog, *, in_place: bool) 
         provider, api = catalog.recognise(host, target)
         return provider.id if provider else None, api.name if api else None
 
-    go = partial(recover, path, diagnose=partial(annotate, catalog=catalog), recognise=recognise)
-    if out is None:
-        looked = go(None)
-        if looked.whole and (looked.clean or not in_place):
-            return looked
-    place = path if in_place else _place(path, out)
-    return go(place)
+    return recover(
+        path,
+        path if in_place else _place(path, out),
+        always=out is not None,
+        diagnose=partial(annotate, catalog=catalog),
+        recognise=recognise,
+    )
 
 
 def _place(path: Path, out: Path | None) -> Path:
-    """Where the clean trace goes; nothing is there yet."""
+    """Where the clean trace goes."""
     if out is None:
         place = path.with_name(f"{path.name.removesuffix(SUFFIX)}-recovered{SUFFIX}")
     else:
         place = out / path.name if out.is_dir() else out
     if place.suffix != SUFFIX:
         raise UsageError(f"{place}: the name of a trace ends in {SUFFIX}")
-    if place.exists():
-        raise UsageError(f"{place} is there already; it is not overwritten")
+    if place.exists() and place.samefile(path):
+        raise UsageError(f"{place} is there already; --in-place replaces it")
     return place
 
 

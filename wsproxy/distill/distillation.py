@@ -145,6 +145,7 @@ class Distillation:
         )
         _check_failed(trace, self._catalog)
         check_place(out, trace, force=force)
+        self._force = force
         self._parts = Parts(Script.read(trace, "client", Pace.parse("causal")))
         self._minimal = False
         self.report: Report | None = None
@@ -281,6 +282,7 @@ class Distillation:
             changes=[_line(report)],
             catalog=self._catalog,
             secrets=self._secrets(),
+            force=self._force,
         )
         return replace(report, session=made)
 

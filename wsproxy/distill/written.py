@@ -10,10 +10,11 @@ from pathlib import Path
 from wsproxy.catalog import Catalog
 from wsproxy.diagnose import annotate
 from wsproxy.errors import UsageError
-from wsproxy.recording import Recording
+from wsproxy.recording import WholeTrace
 from wsproxy.redact import hide_bytes
 from wsproxy.session import Session
 from wsproxy.trace import End, Finding, FrameRecord, Record, Start, TraceReader
+from wsproxy.trace.replacement import Replacement, new_file
 from wsproxy.wire import Opcode
 
 
@@ -29,10 +30,9 @@ def check_place(out: Path, trace: Path, *, force: bool) -> None:
         raise UsageError(f"{out} is the trace that is read; it is never overwritten")
     if out.exists() and not force:
         raise UsageError(f"{out} is there already; --force replaces it")
-    probe = out.with_name(f".{out.name[:100]}.probe")
     try:
-        probe.touch(mode=0o600)
-        probe.unlink()
+        with Replacement(out):
+            pass  # it is taken away again
     except OSError as error:
         raise UsageError(f"cannot write {out}: {error.strerror or error}") from None
 
@@ -45,6 +45,7 @@ def write(
     changes: Sequence[str],
     catalog: Catalog,
     secrets: tuple[str, ...] = (),
+    force: bool = False,
 ) -> Session:
     """Copy the recording of an attempt. The file has its name once it is complete.
 
@@ -53,49 +54,32 @@ def write(
         changes: what was done to that one, a line each.
         catalog: by whose conditions it is explained.
         secrets: credentials that were put into messages, to be taken out again.
+        force: replace what is there.
 
     Raises:
         UsageError: it cannot be written.
         TraceError: the recording cannot be read.
     """
-    unnamed = out.with_name(f".{out.name[:100]}.{recorded.stem[-8:]}")
-    try:
-        unnamed.unlink(missing_ok=True)
-        recording = _copy(recorded, unnamed, origin, changes, catalog, secrets)
-        if recording.error is not None:
-            raise recording.error
-        unnamed.rename(out)
-    except OSError as error:
-        raise UsageError(f"cannot write {out}: {error.strerror or error}") from None
-    finally:
-        unnamed.unlink(missing_ok=True)
-    return recording.session
-
-
-def _copy(
-    recorded: Path,
-    path: Path,
-    origin: str,
-    changes: Sequence[str],
-    catalog: Catalog,
-    secrets: tuple[str, ...],
-) -> Recording:
-    with TraceReader(recorded) as reader:
+    with new_file(out, force=force) as new, TraceReader(recorded) as reader:
         records = iter(reader)
         start = next(records)
         assert isinstance(start, Start)  # a replay wrote it
         start = replace(start, origin=origin, changes=list(changes))
-        recording = Recording(path, start, diagnose=partial(annotate, catalog=catalog))
+        trace = WholeTrace(new.file, start, partial(annotate, catalog=catalog))
+        end = None
         for record in records:
             match record:
                 case End():
-                    recording.end(record.t_ns, record.ending)
+                    end = record
                 case Finding():
                     pass  # they are found anew
                 case _:
-                    recording.add(_hidden(record, secrets))
-    recording.end(recording.session.last_ns)
-    return recording
+                    trace.add(_hidden(record, secrets))
+        if end is not None:
+            trace.end(end.t_ns, end.ending)
+        else:
+            trace.end(trace.session.last_ns, "unfinished")
+    return trace.session
 
 
 def _hidden(record: Record, secrets: tuple[str, ...]) -> Record:

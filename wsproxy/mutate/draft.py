@@ -6,13 +6,13 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from pathlib import Path
+from typing import BinaryIO
 
 from wsproxy import __version__
 from wsproxy.catalog import Api, Catalog
 from wsproxy.diagnose import annotate
 from wsproxy.errors import LimitExceeded, TraceError, UsageError
-from wsproxy.recording import Recording
+from wsproxy.recording import WholeTrace
 from wsproxy.session import Session
 from wsproxy.trace import (
     VERSION,
@@ -364,15 +364,18 @@ class Draft:
     # -- writing
 
     def write(
-        self, path: Path, session_id: str, changes: Sequence[str], *, mode: str = "mutate"
-    ) -> Recording:
+        self, file: BinaryIO, session_id: str, changes: Sequence[str], *, mode: str = "mutate"
+    ) -> Session:
         """Write it as a new session, with an end record and findings of its own.
 
         Args:
-            path: the trace to create, mode 0600. It must not exist.
+            file: unbuffered, at its beginning.
             session_id: of the new session, random.
             changes: what was done, a line each.
             mode: what made it.
+
+        Returns:
+            What is in it now.
 
         Raises:
             OSError: it cannot be written.
@@ -386,16 +389,15 @@ class Draft:
             mode=mode,
             origin=self.start.session,
             changes=list(changes),
+            part=None,
         )
-        recording = Recording(path, start, diagnose=partial(annotate, catalog=self.catalog))
+        trace = WholeTrace(file, start, partial(annotate, catalog=self.catalog))
         last_ns = 0
         for record in self._checked():
             last_ns = max(last_ns, record.t_ns)
-            recording.add(record)
-        recording.end(max(last_ns, self.end_ns), self.left_open)
-        if recording.error is not None:
-            raise recording.error
-        return recording
+            trace.add(record)
+        trace.end(max(last_ns, self.end_ns), self.left_open)
+        return trace.session
 
     def _checked(self) -> Iterator[Record]:
         """The records, frames with the rules of RFC 6455 that they break now."""

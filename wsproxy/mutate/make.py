@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from wsproxy.recording import trace_path
 from wsproxy.redact import Redactor, fingerprint_key
 from wsproxy.session import Session
 from wsproxy.trace import SUFFIX, Start
+from wsproxy.trace.replacement import new_file
 
 from .change import Change
 from .draft import Draft
@@ -75,7 +75,8 @@ def mutate(
         clean = change.clean(redact)
         clean.apply(draft)
         lines.append(_line(clean))
-    session = _write(draft, path, session_id, lines, force=force)
+    with new_file(path, force=force) as new:
+        session = draft.write(new.file, session_id, lines)
     return Made(path, session, tuple(lines))
 
 
@@ -123,20 +124,3 @@ def check_free(path: Path, *, force: bool) -> None:
     """
     if path.exists() and not force:
         raise UsageError(f"{path} is there already; --force replaces it")
-
-
-def _write(
-    draft: Draft, path: Path, session_id: str, lines: Sequence[str], *, force: bool
-) -> Session:
-    """Write it under another name first."""
-    unnamed = path.with_name(f".{path.name[:100]}.{session_id}")
-    try:
-        session = draft.write(unnamed, session_id, lines).session
-        check_free(path, force=force)
-        unnamed.rename(path)
-    except OSError as error:
-        raise UsageError(f"cannot write {path}: {error.strerror or error}") from None
-    finally:
-        with suppress(OSError):  # it is not there, or its folder is none
-            unnamed.unlink()
-    return session

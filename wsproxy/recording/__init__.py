@@ -8,6 +8,7 @@ from .clock import Clock, new_start
 from .path import session_in, trace_path
 from .recording import Diagnose, Recording
 from .syncer import POLICIES, Policy, Syncer
+from .whole import WholeTrace
 
 __all__ = [
     "POLICIES",
@@ -16,6 +17,7 @@ __all__ = [
     "Policy",
     "Recording",
     "Syncer",
+    "WholeTrace",
     "new_start",
     "session_in",
     "trace_path",

@@ -13,6 +13,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, Literal, get_args
 
+from wsproxy.trace.replacement import sync_folder
+
 Policy = Literal["never", "end", "block"]
 POLICIES: tuple[Policy, ...] = get_args(Policy)
 
@@ -92,12 +94,4 @@ class Syncer:
         if file not in self._named:
             self._named.add(file)
             with suppress(FileNotFoundError):  # the folder was removed; the recorder says so
-                _sync_folder(path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    fd = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
+                sync_folder(path.parent)

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import random
 import secrets
-from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from wsproxy.catalog import Catalog, load
 from wsproxy.diagnose import diagnose
-from wsproxy.errors import NotPublic, UsageError
+from wsproxy.errors import NotPublic
 from wsproxy.mutate.draft import Draft, Item
-from wsproxy.mutate.make import check_free, place
+from wsproxy.mutate.make import place
 from wsproxy.session import Session
 from wsproxy.trace import (
     Bytes,
@@ -26,9 +24,10 @@ from wsproxy.trace import (
     Response,
     Start,
 )
+from wsproxy.trace.replacement import new_file
 
 from .aliases import Aliases, words
-from .check import Left, Private, left, private_in
+from .check import Private, left, private_in
 from .heads import Heads
 from .known import Known, known_of
 from .suspicious import suspicious
@@ -95,11 +94,11 @@ def scrub(
     aliases = Aliases(key, private.said.words)
     notes = _make_public(draft, known, aliases, private, hosts=hosts)
     changes = ["scrub --hosts" if hosts else "scrub"]
-
-    def check(made: Draft) -> list[Left]:
-        return [*suspicious(made, aliases), *left(made, private, known)]
-
-    session = _write(draft, path, session_id, changes, check, force=force)
+    with new_file(path, force=force) as new:
+        session = draft.write(new.file, session_id, changes, mode=_MODE)
+        made = Draft.read(new.hidden, catalog)
+        if found := [*suspicious(made, aliases), *left(made, private, known)]:
+            raise NotPublic(found)
     return Scrubbed(path, session, was, first_finding(session, catalog), tuple(notes))
 
 
@@ -108,9 +107,17 @@ def first_finding(session: Session, catalog: Catalog) -> str:
     return next((finding.id for finding in diagnose(session, catalog)), "")
 
 
-def is_scrubbed(draft: Draft) -> bool:
-    """Whether a trace was made by `scrub`, and nothing in it looks like a credential."""
-    return draft.start.mode == _MODE and not suspicious(draft, Aliases())
+def is_scrubbed(path: Path, catalog: Catalog) -> bool:
+    """Whether a trace was made by `scrub`, and nothing in it looks like a credential.
+
+    Raises:
+        TraceError: it cannot be read.
+        LimitExceeded: it holds more than fits in memory.
+    """
+    start = Session.glance(path).start
+    if start is None or start.mode != _MODE:
+        return False
+    return not suspicious(Draft.read(path, catalog), Aliases())
 
 
 def _make_public(
@@ -177,32 +184,3 @@ def _other(record: Record, heads: Heads, texts: Texts) -> Record | None:
         case Eof():
             return replace(record, how=record.how if record.how in _HOWS else "eof")
     return None
-
-
-# -- writing it, if it may be
-
-
-def _write(
-    draft: Draft,
-    path: Path,
-    session_id: str,
-    changes: Sequence[str],
-    check: Callable[[Draft], list[Left]],
-    *,
-    force: bool,
-) -> Session:
-    """Write it under another name first; it gets its own once nothing was found in it."""
-    unnamed = path.with_name(f".{path.name[:100]}.{session_id}")
-    try:
-        session = draft.write(unnamed, session_id, changes, mode=_MODE).session
-        found = check(Draft.read(unnamed, draft.catalog))
-        if found:
-            raise NotPublic(found)
-        check_free(path, force=force)
-        unnamed.rename(path)
-    except OSError as error:
-        raise UsageError(f"cannot write {path}: {error.strerror or error}") from None
-    finally:
-        with suppress(OSError):  # it is not there, or its folder is none
-            unnamed.unlink()
-    return session

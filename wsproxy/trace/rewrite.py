@@ -1,4 +1,4 @@
-"""Puts a whole new file in the place of another, and packs finished traces into full blocks.
+"""Packs finished traces into full blocks.
 
 A live trace closes a block every 120 ms, so that a crash loses little; blocks that small
 compress badly. Once a session has ended its records are packed again.
@@ -6,101 +6,23 @@ compress badly. Once a session has ended its records are packed again.
 
 from __future__ import annotations
 
-import contextlib
 import os
-import time
 from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
 from typing import BinaryIO
 
 import msgpack
 
 from .blocks import READ_AHEAD, BadBlock, Compressor, read_block, seek_table, seek_table_entry
-from .lock import hold
-from .parts import SUFFIX
 from .reader import MAX_SYNC
 from .records import BadRecord, Sync, from_map, to_map
+from .replacement import Replacement
 from .writer import BLOCK_SIZE
 
 # Measured on 10 minutes of live transcription, against one run of zstd -3 over its records:
 # level 3 gives 1.010, level 6 gives 0.996 and level 9 gives 0.995.
 LEVEL = 6
 ROOM = 4  # times a trace's size: what has to be free on the disk before it is packed again
-_REWRITE = f"{SUFFIX}.rewrite"
-_NEW = f"{SUFFIX}.new"  # a trace that has no record yet, see `recording`
-_OLD = 60.0  # seconds after which such a file is taken for a crash's
-
-
-class Replacement:
-    """A new file that takes the place of another once it is whole.
-
-    It has mode 0600 and a hidden name beside the other until `commit`; without one it is
-    removed. Use it as a context manager.
-
-    Args:
-        path: what to replace, or to create.
-
-    Attributes:
-        file: to write to, unbuffered.
-
-    Raises:
-        OSError: it cannot be created, or somebody else is about to replace the same file.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        # The name keeps its suffix, by which `sweep` knows it, and stays within 255 bytes.
-        name = path.name.removesuffix(SUFFIX).encode()[:150].decode(errors="ignore")
-        self._unnamed = path.with_name(f".{name}{_REWRITE}")
-        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0)
-        fd = os.open(self._unnamed, flags, 0o600)
-        self.file: BinaryIO = open(fd, "r+b", buffering=0)  # noqa: SIM115  # see __exit__
-        self._committed = False
-        # One that a crash has left is held by nobody, and is taken over.
-        if not hold(fd) or not _is_at(self._unnamed, os.fstat(fd)):
-            self.file.close()
-            raise BlockingIOError(f"{self._unnamed} is being written by another process")
-        self.file.truncate(0)
-
-    def __enter__(self) -> Replacement:
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if not self._committed:
-            with contextlib.suppress(OSError):
-                self._unnamed.unlink()
-        self.file.close()
-
-    def commit(self, *, sync_name: bool = True) -> None:
-        """Give it its name. What it replaces is there until all of this is on the disk.
-
-        Args:
-            sync_name: see to it that the name is on the disk as well; if not, a power cut
-                may bring back what was there before, whole.
-
-        Raises:
-            OSError: it cannot be; what was there is still there.
-        """
-        os.fsync(self.file.fileno())
-        self._unnamed.rename(self._path)
-        self._committed = True
-        if sync_name:
-            _sync_folder(self._path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    with contextlib.suppress(OSError):  # not every platform can
-        fd = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            os.fsync(fd)
-        finally:
-            os.close(fd)
 
 
 def compact(path: Path, pace: Callable[[], None] | None = None) -> bool:
@@ -185,7 +107,7 @@ class _Packer:
     """Collects the packed records of small blocks into full ones.
 
     Args:
-        out: where blocks go, unbuffered.
+        out: where blocks go; a write takes all of them.
         first: the sync record of the first block; those of the new ones count on from it.
     """
 
@@ -230,8 +152,7 @@ class _Packer:
         self._block = bytearray()
 
     def _write(self, data: bytes) -> None:
-        if self._out.write(data) != len(data):
-            raise OSError("short write")
+        self._out.write(data)
         self._size += len(data)
 
 
@@ -253,29 +174,3 @@ def _is_at(path: Path, file: os.stat_result) -> bool:
         getattr(now, name) == getattr(file, name)
         for name in ("st_dev", "st_ino", "st_size", "st_mtime_ns")
     )
-
-
-def sweep(folder: Path) -> int:
-    """Remove the hidden files that crashes have left in a folder; returns how many."""
-    return sum(
-        _remove_if_left(path, old)
-        for suffix, old in ((_REWRITE, 0.0), (_NEW, _OLD))
-        for path in folder.glob(f".*{suffix}")
-    )
-
-
-def _remove_if_left(path: Path, old: float) -> bool:
-    """Remove a file that nobody writes and that was last changed so many seconds ago."""
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0))
-    except OSError:
-        return False
-    try:
-        if time.time() - os.fstat(fd).st_mtime < old or not hold(fd):
-            return False
-        path.unlink()
-    except OSError:
-        return False
-    finally:
-        os.close(fd)
-    return True

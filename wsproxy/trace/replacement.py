@@ -1,0 +1,208 @@
+"""Files that are there whole or not at all: written under a hidden name, then given their own."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import io
+import os
+import secrets
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, BinaryIO
+
+from wsproxy.errors import UsageError
+
+from .lock import hold
+from .parts import SUFFIX
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
+_REWRITE = f"{SUFFIX}.rewrite"
+_NEW = f"{SUFFIX}.new"  # a trace that has no record yet, see `recording`
+_OLD = 60.0  # seconds after which such a file is taken for a crash's
+_FLAGS = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+
+
+class Replacement:
+    """A new file, or one that takes the place of another, once it is whole.
+
+    It has mode 0600 and a hidden name of its own beside the other until `commit`; without
+    one it is removed. What a kill leaves of it is known by its name, see `sweep`. Use it as
+    a context manager.
+
+    Args:
+        path: what to create or to replace, of any kind.
+        replace: whether what is there already may be replaced.
+
+    Attributes:
+        file: to write to, unbuffered; a write takes all that it is given, or raises.
+        hidden: where it is until `commit`.
+
+    Raises:
+        OSError: it cannot be created.
+    """
+
+    def __init__(self, path: Path, *, replace: bool = True) -> None:
+        self._path = path
+        self._replace = replace
+        self.hidden, fd = _create(path)
+        self.file: BinaryIO = _File(fd, "w")
+        self._committed = False
+
+    def __enter__(self) -> Replacement:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if not self._committed:
+            with contextlib.suppress(OSError):
+                self.hidden.unlink()
+        self.file.close()
+
+    def commit(self, *, sync_name: bool = True) -> None:
+        """Give it its name. What it replaces is there until all of this is on the disk.
+
+        Args:
+            sync_name: see to it that the name is on the disk as well; if not, a power cut
+                may bring back what was there before, whole.
+
+        Raises:
+            FileExistsError: there is one already, and it may not be replaced.
+            OSError: it cannot be; what was there is still there.
+        """
+        os.fsync(self.file.fileno())
+        if self._replace:
+            self.hidden.rename(self._path)
+        else:
+            self._link()
+        self._committed = True
+        if sync_name:
+            with contextlib.suppress(OSError):  # not every platform can
+                sync_folder(self._path.parent)
+
+    def _link(self) -> None:
+        """Give it a name that nobody has, whoever else is about to take that."""
+        try:
+            os.link(self.hidden, self._path)
+        except FileExistsError:
+            raise
+        except OSError:
+            # A file system without links: the moment between the two lines is what it costs.
+            if os.path.lexists(self._path):
+                raise FileExistsError(
+                    errno.EEXIST, os.strerror(errno.EEXIST), str(self._path)
+                ) from None
+            self.hidden.rename(self._path)
+        else:
+            with contextlib.suppress(OSError):
+                self.hidden.unlink()
+
+
+class _File(io.FileIO):
+    """A file whose `write` does not leave the rest to whoever looks at what it returns."""
+
+    def write(self, data: ReadableBuffer, /) -> int:
+        rest = memoryview(data).cast("B")
+        size = len(rest)
+        while rest:
+            # Only a second try tells what is wrong: ENOSPC, EFBIG, EDQUOT ...
+            written = super().write(rest)
+            if not written:
+                raise OSError("short write")
+            rest = rest[written:]
+        return size
+
+
+def _create(path: Path) -> tuple[Path, int]:
+    """A file that nobody had before, held, under a hidden name; within 255 bytes."""
+    name = path.name.removesuffix(SUFFIX).encode()[:150].decode(errors="ignore")
+    while True:
+        hidden = path.with_name(f".{name}.{secrets.token_hex(4)}{_REWRITE}")
+        fd = os.open(hidden, _FLAGS, 0o600)
+        try:
+            os.fchmod(fd, 0o600)  # whatever the umask
+            if hold(fd) and hidden.exists():
+                return hidden, fd
+        except BaseException:
+            os.close(fd)
+            hidden.unlink(missing_ok=True)
+            raise
+        os.close(fd)  # swept in the moment before it was held
+
+
+@contextmanager
+def new_file(path: Path, *, force: bool) -> Iterator[Replacement]:
+    """A file for the user; it has its name once the body is through.
+
+    What kills have left in its folder is removed first: it may be of a session that nobody
+    has taken the credentials, or the voices, out of.
+
+    Args:
+        force: replace what is there.
+
+    Raises:
+        UsageError: it cannot be written, or there is one already.
+    """
+    sweep(path.parent)
+    try:
+        with Replacement(path, replace=force) as new:
+            yield new
+            new.commit()
+    except FileExistsError:
+        raise UsageError(f"{path} is there already; --force replaces it") from None
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {error.strerror or error}") from None
+
+
+def sync_folder(folder: Path) -> None:
+    """Have the names in a folder brought to the disk.
+
+    Raises:
+        OSError: they cannot be, or the platform cannot.
+    """
+    fd = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def sweep(folder: Path) -> int:
+    """Remove the hidden files that crashes have left in a folder; returns how many."""
+    try:
+        with os.scandir(folder) as entries:
+            names = [entry.name for entry in entries if entry.name.startswith(".")]
+    except OSError:
+        return 0
+    return sum(
+        _remove_if_left(folder / name, old)
+        for suffix, old in ((_REWRITE, 0.0), (_NEW, _OLD))
+        for name in names
+        if name.endswith(suffix)
+    )
+
+
+def _remove_if_left(path: Path, old: float) -> bool:
+    """Remove a file that nobody writes and that was last changed so many seconds ago."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0))
+    except OSError:
+        return False
+    try:
+        if time.time() - os.fstat(fd).st_mtime < old or not hold(fd):
+            return False
+        path.unlink()
+    except OSError:
+        return False
+    finally:
+        os.close(fd)
+    return True
