@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import queue
+import subprocess
+import sys
 from pathlib import Path
 from urllib.parse import quote
 
@@ -14,6 +18,7 @@ from wsproxy import catalog
 from wsproxy.capture.embed import Settings, background
 from wsproxy.catalog import Credentials
 from wsproxy.redact import PLACEHOLDER, Redactor, fingerprint_key
+from wsproxy.trace import replacement
 
 PROVIDERS = catalog.load().providers
 
@@ -133,3 +138,80 @@ def test_the_key_is_kept_and_is_private(tmp_path: Path) -> None:
     assert fingerprint_key(folder) == key
     assert len(key) == 32
     assert ((folder / "fingerprint.key").stat().st_mode & 0o777) == 0o600
+
+
+FIRST = """
+import sys
+from pathlib import Path
+from wsproxy.redact import fingerprint_key
+print(fingerprint_key(Path(sys.argv[1])).hex())
+"""
+
+
+def test_processes_that_start_at_once_have_one_key(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", FIRST, str(tmp_path / "settings")]
+    started = [subprocess.Popen(command, stdout=subprocess.PIPE) for _ in range(6)]
+    said = {process.communicate()[0] for process in started}
+    assert said == {(tmp_path / "settings" / "fingerprint.key").read_bytes().hex().encode() + b"\n"}
+
+
+def test_who_comes_second_has_the_key_of_the_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It had looked before the first one was there."""
+    theirs = bytes(range(32))
+    sync = os.fsync
+
+    def meanwhile(fd: int) -> None:
+        sync(fd)
+        (tmp_path / "fingerprint.key").write_bytes(theirs)
+
+    monkeypatch.setattr(replacement.os, "fsync", meanwhile)
+    assert fingerprint_key(tmp_path) == theirs
+    assert (tmp_path / "fingerprint.key").read_bytes() == theirs
+
+
+@pytest.mark.parametrize("left", [b"", b"x" * 31, b"x" * 33])
+def test_what_is_no_key_is_replaced_and_that_is_told(
+    tmp_path: Path, left: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As a crash left it, or a full disk: under an empty key anybody could test guesses."""
+    path = tmp_path / "fingerprint.key"
+    path.write_bytes(left)
+    key = fingerprint_key(tmp_path)
+    assert len(key) == 32
+    assert not key.startswith(b"xx")
+    assert path.read_bytes() == key
+    assert path.stat().st_mode & 0o777 == 0o600
+    (told,) = caplog.messages
+    assert "is damaged" in told
+    assert fingerprint_key(tmp_path) == key
+    assert len(caplog.messages) == 1
+
+
+@pytest.mark.parametrize("fails", ["write", "fsync"])
+def test_a_key_that_cannot_be_kept_is_told_and_nothing_is_left_of_it(
+    tmp_path: Path,
+    fails: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    if fails == "write":
+        monkeypatch.setattr(replacement._File, "write", full)
+    else:
+        monkeypatch.setattr(replacement.os, "fsync", full)
+    assert len(fingerprint_key(tmp_path)) == 32
+    assert list(tmp_path.iterdir()) == []
+    (told,) = caplog.messages
+    assert f"cannot be kept in {tmp_path}: No space left on device" in told
+
+
+def test_a_key_that_cannot_be_read_is_left_alone(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "fingerprint.key").mkdir()
+    assert len(fingerprint_key(tmp_path)) == 32
+    assert "Is a directory" in caplog.messages[0]

@@ -8,15 +8,21 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import os
+import logging
 import re
 import secrets
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import click
 
+from wsproxy.trace.replacement import Replacement
+
+logger = logging.getLogger(__name__)
+
+KEY_SIZE = 32  # bytes
 PLACEHOLDER = "REDACTED"
 MIN_HIDDEN = 6  # characters of a credential that is looked for elsewhere as well
 
@@ -29,26 +35,56 @@ def unreadable(where: str, size: int) -> Entry:
 
 
 def fingerprint_key(folder: Path | None = None) -> bytes:
-    """The key of this installation's fingerprints, made on first use.
+    """The key of this installation's fingerprints, KEY_SIZE random bytes, made on first use.
+
+    A file of another size is no key: anybody can test guesses of a credential against a
+    fingerprint under an empty one. It is replaced, and that is told; nothing is lost but
+    that older fingerprints compare with new ones.
 
     Args:
-        folder: where it is kept; None: with the user's settings. If it cannot be
-            written, the key lives as long as the process.
+        folder: where it is kept; None: with the user's settings. If it cannot be kept there,
+            which is told, the key lives as long as the process.
     """
     folder = folder or Path(click.get_app_dir("wsproxy"))
     path = folder / "fingerprint.key"
+    made = secrets.token_bytes(KEY_SIZE)
     try:
-        return path.read_bytes()
-    except OSError:
-        key = secrets.token_bytes(32)
-    try:
+        kept = _read(path)
+        if kept is not None and len(kept) == KEY_SIZE:
+            return kept
+        if kept is not None:
+            logger.warning(
+                "wsproxy: %s is damaged (%d bytes, not %d) and is replaced: fingerprints from now "
+                "on compare with no earlier ones",
+                path,
+                len(kept),
+                KEY_SIZE,
+            )
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except OSError:
-        return key
-    with open(fd, "wb") as file:
-        file.write(key)
-    return key
+        # If another process was first, its key is everybody's.
+        replaced = Replacement(path, replace=kept is not None)
+        with suppress(FileExistsError), replaced as new:
+            new.file.write(made)
+            new.commit()
+        kept = _read(path)
+        return kept if kept is not None and len(kept) == KEY_SIZE else made
+    except OSError as error:
+        logger.warning(
+            "wsproxy: the key of fingerprints cannot be kept in %s: %s; they compare within this "
+            "run only",
+            folder,
+            error.strerror or error,
+        )
+        return made
+
+
+def _read(path: Path) -> bytes | None:
+    """What is in a file, None if there is none."""
+    try:
+        with path.open("rb") as file:
+            return file.read(KEY_SIZE + 1)
+    except FileNotFoundError:
+        return None
 
 
 class Describer:
