@@ -499,6 +499,23 @@ def test_noise_is_as_loud_and_of_the_same_kind(loud: int) -> None:
     assert sniff(made) == sniff(voice) == "16-bit PCM"
 
 
+def test_silence_costs_no_noise(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There may be hours of it."""
+    monkeypatch.setattr(Noise, "_noise", None)
+    for kind, data in [("16-bit PCM", b"\0\0"), ("mu-law", b"\xff"), ("A-law", b"\xd5")]:
+        assert Noise(kind, random.Random(1)).like(data * 3200) == data * 3200
+
+
+@given(st.lists(st.tuples(st.integers(-400, 400), st.integers(1, 40)), max_size=12))
+def test_pauses_stay_where_they_are(runs: list[tuple[int, int]]) -> None:
+    samples = array("h", [value for value, count in runs for _ in range(count)])
+    made = array("h", Noise("16-bit PCM", random.Random(1)).like(samples.tobytes()))
+    assert len(made) == len(samples)
+    for at in range(len(samples) - 15):
+        if not any(samples[at : at + 16]):
+            assert not any(made[at : at + 16])
+
+
 def test_silence_stays_silence_and_clipping_clipping() -> None:
     silence = bytes(3200)
     loud = array("h", [32767] * 90 + [100, -100] * 800).tobytes()

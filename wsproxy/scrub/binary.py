@@ -15,12 +15,12 @@ _SHORT = 32  # bytes under which what is printable may be samples by chance
 
 def is_text(content: bytes) -> bool:
     """Whether a binary message is a text: JSON in the wrong kind of frame, a page of HTML."""
+    if len(set(content[:1024])) < 4:
+        return False  # silence of 8-bit samples
     try:
         text = content.decode()
     except UnicodeDecodeError:
         return False
-    if len(set(content[:1024])) < 4:
-        return False  # silence of 8-bit samples
     if not all(c.isprintable() or c in "\ufeff\r\n\t" for c in text[:1024]):
         return False
     ends = text.lstrip()[:1] + text.rstrip()[-1:]

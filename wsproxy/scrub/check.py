@@ -76,7 +76,7 @@ def private_in(draft: Draft, known: Known) -> Private:
             if _is_said(known, names, text, place):
                 found.said.add(text)
         for data in place.audio:
-            found.audio.update(_windows(data))
+            found.audio.update(filter(_is_sound, _windows(data)))
     return found
 
 
@@ -275,9 +275,7 @@ def _reasons(place: Place, private: Private, known: Known) -> Iterator[str]:
         if any(run in private.said.runs for run in runs(found)):
             yield "words of what was said"
     for data in place.audio:
-        windows = _windows(data)
-        same = sum(window in private.audio for window in windows)
-        if same and 4 * same >= len(windows):
+        if _is_of(private.audio, data):
             yield "audio of the original"
 
 
@@ -291,8 +289,20 @@ def _stays(place: Place, names: tuple[str, ...], text: str, known: Known) -> boo
     return host or known.keeps(names[-1], text)
 
 
+def _is_of(audio: set[bytes], data: bytes) -> bool:
+    """Whether a good part of some audio is in a collection of pieces."""
+    windows = _windows(data)
+    same = sum(window in audio for window in windows)
+    return same > 0 and 4 * same >= sum(map(_is_sound, windows))
+
+
 def _windows(data: bytes) -> list[bytes]:
-    """Pieces of audio that are looked for: those that are no silence."""
+    """Audio in pieces; none of what is one value all over, of which there may be hours."""
+    if not data.strip(data[:1]):
+        return []
     starts = range(0, len(data) - _WINDOW + 1, _WINDOW)
-    pieces = (data[at : at + _WINDOW] for at in starts)
-    return [piece for piece in pieces if len(set(piece)) >= _PLAIN]
+    return [data[at : at + _WINDOW] for at in starts]
+
+
+def _is_sound(window: bytes) -> bool:
+    return len(set(window)) >= _PLAIN

@@ -25,6 +25,7 @@ _LEAST = 160  # samples over which loudness is taken
 _STEPS = 8  # of loudness, from one to its double
 _SILENCE = re.compile(rb"[\0\xff\x7f\x80\xd5\x55]{16,}")  # of any encoding
 _RUN = 16  # silent samples that are a pause
+_ZEROS = re.compile(rb"\0{%d,}" % (2 * _RUN))  # of 16 bits
 _LOUDEST = 32_000  # of noise; what is above counts as clipped
 
 _BY_NAME = {
@@ -107,6 +108,8 @@ class Noise:
             return samples
         silent = samples.count(quiet) + (samples.count(-quiet) if quiet else 0)
         loud = count - silent
+        if not loud and count >= _RUN:
+            return samples
         if loud:
             weight = min(1.0, loud / _LEAST)
             mean = (sum(map(abs, samples)) - silent * quiet) / loud
@@ -115,9 +118,8 @@ class Noise:
         if max(samples) >= full or min(samples) <= -full:
             self._clip(made, samples, full)
         if silent >= _RUN:
-            for is_silent, start, end in _runs(samples, lambda x: abs(x) <= quiet):
-                if is_silent:
-                    made[start:end] = array("h", bytes(2 * (end - start)))
+            for start, end in _pauses(samples, quiet):
+                made[start:end] = array("h", bytes(2 * (end - start)))
         return made
 
     def _noise(self, count: int) -> array[int]:
@@ -135,8 +137,8 @@ class Noise:
 
     def _clip(self, made: array[int], samples: Sequence[int], full: int) -> None:
         """As many runs at full scale, as long ones, in other places."""
-        found = _all_runs(samples, lambda x: abs(x) >= full)
-        runs = [end - start for loud, start, end in found if loud]
+        marked = groupby(samples, lambda x: abs(x) >= full)
+        runs = [sum(1 for _ in run) for loud, run in marked if loud]
         self._chance.shuffle(runs)
         free = len(made) - sum(runs)
         cuts = sorted(self._chance.randint(0, free) for _ in runs)
@@ -163,19 +165,13 @@ def kind_of_noise(sniffed: str, encoding: str) -> str:
     return "" if sniffed == "data of no known kind" else kind_named(encoding)
 
 
-def _all_runs(
-    values: Sequence[int], is_one: Callable[[int], bool]
-) -> Iterator[tuple[bool, int, int]]:
-    at = 0
-    for marked, run in groupby(values, is_one):
-        length = sum(1 for _ in run)
-        yield marked, at, at + length
-        at += length
-
-
-def _runs(values: Sequence[int], is_one: Callable[[int], bool]) -> Iterator[tuple[bool, int, int]]:
-    """Runs of a length that matters: (whether they are marked, begin, end)."""
-    return (run for run in _all_runs(values, is_one) if run[2] - run[1] >= _RUN)
+def _pauses(samples: array[int], quiet: int) -> Iterator[tuple[int, int]]:
+    """Runs of silent samples that are long enough: (begin, end)."""
+    silent = array("h", (x if abs(x) > quiet else 0 for x in samples)) if quiet else samples
+    for found in _ZEROS.finditer(silent.tobytes()):
+        start, end = -(-found.start() // 2), found.end() // 2
+        if end - start >= _RUN:
+            yield start, end
 
 
 def _swapped(data: bytes) -> bytes:
