@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from wsproxy.address import authority
 from wsproxy.errors import UsageError
 from wsproxy.recording import Recording
 
@@ -45,7 +46,7 @@ class Proxy:
 
     @property
     def url(self) -> str:
-        return f"http://{self.address[0]}:{self.address[1]}"
+        return f"http://{authority(*self.address)}"
 
 
 @contextmanager

@@ -22,6 +22,7 @@ from mitmproxy.proxy import server_hooks
 from mitmproxy.version import VERSION as MITMPROXY_VERSION
 
 from wsproxy import catalog
+from wsproxy.address import authority
 from wsproxy.diagnose import annotate
 from wsproxy.errors import CatalogError
 from wsproxy.recording import Clock, Recording, new_start
@@ -312,7 +313,7 @@ class Record:
         start = new_start(
             clock := Clock.start(),
             capture=capture,
-            client=f"{client.peername[0]}:{client.peername[1]}" if client.peername else None,
+            client=authority(*client.peername[:2]) if client.peername else None,
             provider=provider.id if provider else None,
             api=api.name if api else None,
             attempt=self._attempts.get((host, path), 0) + 1,

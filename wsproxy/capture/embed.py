@@ -19,9 +19,9 @@ from mitmproxy.connection import Client
 from mitmproxy.options import Options
 from mitmproxy.tools.dump import DumpMaster
 
+from wsproxy.address import authority, is_loopback
 from wsproxy.errors import UsageError
 from wsproxy.recording import Recording
-from wsproxy.replay.credentials import is_loopback
 
 from .addon import Record
 from .keeping import Keeping
@@ -296,7 +296,7 @@ def _explained(message: str, settings: Settings) -> str:
         return message
     why = "the port is in use" if "in use" in message else message.rpartition(":")[2].strip()
     return (
-        f"cannot listen on {settings.host}:{settings.port}: {why}. "
+        f"cannot listen on {authority(settings.host, settings.port)}: {why}. "
         "Choose another address with --listen HOST:PORT; port 0 takes a free one."
     )
 

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import certifi
 
+from wsproxy.address import authority
+
 from .embed import Running
 
 _PRELOAD = Path(__file__).parent / "preload"
@@ -58,8 +60,8 @@ def for_command(
     env = dict(os.environ if base is None else base)
     if running.address is None:
         return env
-    host, port = running.address
-    url = f"http://{host}:{port}"
+    where = authority(*running.address)
+    url = f"http://{where}"
     env["WSPROXY_URL"] = url
     bundle = _bundle(running.ca, folder, env.get("SSL_CERT_FILE"))
     for name in _BUNDLE_VARIABLES:
@@ -67,7 +69,7 @@ def for_command(
     env["NODE_EXTRA_CA_CERTS"] = env["DENO_CERT"] = str(running.ca)
     kind = mode.partition(":")[0]
     if kind in _PROXY_MODES:
-        _use_proxy(env, f"{_PROXY_MODES[kind]}://{host}:{port}")
+        _use_proxy(env, f"{_PROXY_MODES[kind]}://{where}")
     if kind in ("regular", "upstream"):
         _use_preloads(env)
     return env

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from mitmproxy import ctx, http
 from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 
-from wsproxy.replay.credentials import is_loopback
+from wsproxy.address import is_loopback
 
 from . import layer
 from .addon import Record

@@ -12,6 +12,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
+from wsproxy.address import authority
 from wsproxy.capture import embed
 from wsproxy.recording import Recording
 
@@ -84,14 +85,14 @@ async def _record(settings: embed.Settings) -> None:
 def _greeting(settings: embed.Settings, running: embed.Running) -> list[str]:
     if running.address is None:
         return [f"recording in mode {settings.mode} into {settings.out}"]
-    host, port = running.address
-    url = f"http://{host}:{port}"
+    where = authority(*running.address)
+    url = f"http://{where}"
     # Scripts read the first line.
     lines = [f"listening on {url}"]
     if settings.mode.startswith("reverse:"):
-        lines += [f"  base URL for the app: {url} (or ws://{host}:{port}), no proxy setting needed"]
+        lines += [f"  base URL for the app: {url} (or ws://{where}), no proxy setting needed"]
     elif settings.mode == "socks5":
-        lines += [f"  for the app: ALL_PROXY=socks5h://{host}:{port}"]
+        lines += [f"  for the app: ALL_PROXY=socks5h://{where}"]
     else:
         lines += [f"  for the app: HTTPS_PROXY={url} HTTP_PROXY={url}"]
     lines += [

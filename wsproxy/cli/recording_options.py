@@ -10,13 +10,12 @@ from typing import Any, TypeVar
 
 import click
 
+from wsproxy.address import parse_address
 from wsproxy.capture import embed
 from wsproxy.capture.keeping import BadLimit, Keeping
 from wsproxy.errors import UsageError
 from wsproxy.recording import POLICIES, Policy, Recording
 from wsproxy.report.text import api, ending, safe, size
-
-from .address import parse_address
 
 F = TypeVar("F", bound=Callable[..., Any])
 

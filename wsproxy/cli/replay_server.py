@@ -12,11 +12,11 @@ from pathlib import Path
 
 import click
 
+from wsproxy.address import authority, parse_address
 from wsproxy.errors import UsageError
 from wsproxy.replay import AMOUNTS, Pace, ReplayServer, ServerOptions, Verdict
 from wsproxy.replay.recorded import Records
 
-from .address import parse_address
 from .catalog_option import catalog_option
 from .replay_options import replay_options, rules_of
 from .replay_screen import INTERRUPTED, Interrupted, Screen, counted, leave
@@ -200,7 +200,7 @@ class _Run:
         async with embed.proxy(settings, addon) as (running, _):
             assert running.address is not None
             if not cmd:
-                url = f"http://{running.address[0]}:{running.address[1]}"
+                url = f"http://{authority(*running.address)}"
                 self._screen.announce(f"listening on {url}")
                 self._screen.say(f"  for the app: HTTPS_PROXY={url} HTTP_PROXY={url}")
                 self._screen.say(f"  CA to trust: SSL_CERT_FILE={running.ca}")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from wsproxy.address import authority
 from wsproxy.errors import UsageError
 from wsproxy.report import jsonform
 from wsproxy.report.jsontext import dumps
@@ -184,7 +185,9 @@ def _record_lines(record: Record, number: int, limit: int | None) -> Iterator[st
             if made := made_from(record, 10_000 if limit is None else 500):
                 yield made
         case Request():
-            yield f"{'':>7}  {at}  → {safe(record.method)} {safe(record.scheme)}://{safe(record.host)}:{record.port}{safe(record.path)}"
+            where = authority(record.host, record.port)
+            url = safe(f"{record.scheme}://{where}{record.path}")
+            yield f"{'':>7}  {at}  → {safe(record.method)} {url}"
             yield from _headers(record.headers)
         case Response():
             yield f"{'':>7}  {at}  ← HTTP {record.status} {safe(record.reason)}"
@@ -200,13 +203,18 @@ def _headers(headers: list[list[str]]) -> Iterator[str]:
         yield f"{'':>20}  {safe(name)}: {safe(value)}"
 
 
+def _taken(entry: dict[str, Any]) -> str:
+    more = entry.get("more")
+    return f"{more:,} more" if type(more) is int else str(entry.get("name") or "a key")
+
+
 def _frame(frame: FrameRecord, limit: int | None) -> str:
     arrow = "→" if frame.from_client else "←"
     marks = "" if frame.fin else " (more follows)"
     if frame.broken_rule:
         marks += f" (breaks a rule: {safe(frame.broken_rule)})"
     if frame.redacted:
-        taken = dict.fromkeys(str(entry.get("name") or "a key") for entry in frame.redacted)
+        taken = dict.fromkeys(map(_taken, frame.redacted))
         marks += f" (taken out: {safe(', '.join(taken))})"
     if frame.cut:
         marks += f" ({size(frame.cut)} more not kept)"

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import click
 
+from wsproxy.address import parse_address
 from wsproxy.catalog import Catalog, load
 from wsproxy.errors import UsageError
 from wsproxy.report.text import safe
 from wsproxy.simulate import Limits, Moment, Plan, Seen, Simulator, Step, simulated_apis
 
-from .address import parse_address
 from .catalog_option import catalog_option
 from .number import Number
 

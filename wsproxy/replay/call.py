@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass, field, replace
 from pathlib import Path
 
+from wsproxy.address import is_loopback
 from wsproxy.catalog import Provider, load
 from wsproxy.compare import STANDARD, Rules
 from wsproxy.errors import UsageError
@@ -20,7 +21,7 @@ from wsproxy.redact import MIN_HIDDEN
 from wsproxy.trace import Eof, Failure, Request, Response
 from wsproxy.wire import Deflate, Frame, accept_key, header, is_upgrade
 
-from .credentials import Credentials, is_loopback
+from .credentials import Credentials
 from .endpoint import Endpoint
 from .fresh import DATA, Fresh, lacking, moved_since
 from .handshake import (

@@ -11,6 +11,8 @@ import sys
 from collections.abc import Callable
 from typing import Protocol
 
+from wsproxy.address import authority
+
 SEND_TIMEOUT = 10.0  # seconds that data before a reset may take to be delivered
 CLOSE_TIMEOUT = 2.0  # seconds that a connection may take to close in good order
 _MAX_WAITING = 1 << 20  # bytes that wait for a receiver
@@ -111,7 +113,7 @@ class Connection(asyncio.Protocol):
     def peer(self) -> str:
         """The peer's address, "host:port"."""
         host, port = self._transport.get_extra_info("peername")[:2]
-        return f"{host}:{port}"
+        return authority(host, port)
 
     @property
     def local(self) -> tuple[str, int]:

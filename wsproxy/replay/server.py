@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
+from wsproxy.address import authority, is_loopback
 from wsproxy.catalog import load
 from wsproxy.compare import STANDARD, Rules
 from wsproxy.diagnose.audio import declared
@@ -19,7 +20,6 @@ from wsproxy.trace import Eof, Failure, Request, Response
 from wsproxy.wire import Deflate, header, is_upgrade
 
 from .connection import Connection
-from .credentials import is_loopback
 from .endpoint import Endpoint
 from .fresh import Fresh
 from .handshake import BadHead, Body, Head, accept, answer_bytes, head_size, parse_head, refuse
@@ -131,7 +131,7 @@ class ReplayServer:
                 lambda: Connection(self._begin), options.host, options.port
             )
         except OSError as error:
-            where = f"{options.host}:{options.port}"
+            where = authority(options.host, options.port)
             raise UsageError(f"cannot listen on {where}: {error.strerror or error}") from None
         return self
 
@@ -150,8 +150,7 @@ class ReplayServer:
     @property
     def url(self) -> str:
         """Where it listens, as a URL without a path."""
-        host, port = self.address
-        return f"ws://[{host}]:{port}" if ":" in host else f"ws://{host}:{port}"
+        return f"ws://{authority(*self.address)}"
 
     async def verdict(self) -> Verdict:
         """Wait for the next session to end.

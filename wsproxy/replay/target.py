@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from wsproxy.address import authority, is_loopback
 from wsproxy.errors import ConnectFailed, UsageError
-
-from .credentials import is_loopback
 
 _PORTS = {"ws": 80, "http": 80, "wss": 443, "https": 443}
 _PROXIES = ("http", "socks4", "socks5", "socks5h")
@@ -56,8 +55,8 @@ class Target:
     @property
     def authority(self) -> str:
         """For the Host header (RFC 9110, section 7.2)."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return host if self.port == _PORTS[self.scheme] else f"{host}:{self.port}"
+        port = None if self.port == _PORTS[self.scheme] else self.port
+        return authority(self.host, port)
 
     def path_of(self, recorded: str) -> str:
         """Path and query to ask for."""
@@ -66,7 +65,7 @@ class Target:
         return (own_path or path) + (own_mark + own_query if own_mark else mark + query)
 
     def __str__(self) -> str:
-        return f"{self.host}:{self.port}"
+        return authority(self.host, self.port)
 
 
 def trust(ca: Path | None, *, insecure: bool) -> ssl.SSLContext:

@@ -14,6 +14,7 @@ from email.utils import parsedate_to_datetime
 from pathlib import Path
 
 from wsproxy import __version__
+from wsproxy.address import authority
 from wsproxy.catalog import Catalog, json_messages
 from wsproxy.diagnose import Case, Finding, summary
 from wsproxy.diagnose.evidence import plural
@@ -197,7 +198,7 @@ def _request(session: Session) -> str:
     if request is None:
         return "?"
     answer = f"HTTP {response.status}" if response else "no answer"
-    address = f"{request.scheme}://{request.host}:{request.port}{request.path}"
+    address = f"{request.scheme}://{authority(request.host, request.port)}{request.path}"
     return f"{short(f'{request.method} {address}', _LINE)} → {answer}"
 
 

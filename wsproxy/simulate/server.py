@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Self
 
+from wsproxy.address import authority
 from wsproxy.catalog import Catalog, Condition, load
 from wsproxy.catalog.model import Api as Known
 from wsproxy.catalog.model import Refusal
@@ -110,8 +111,7 @@ class Simulator:
 
     @property
     def url(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{'wss' if self._tls else 'ws'}://{host}:{self.port}"
+        return f"{'wss' if self._tls else 'ws'}://{authority(self.host, self.port)}"
 
     async def __aenter__(self) -> Self:
         try:
@@ -122,7 +122,8 @@ class Simulator:
             number = getattr(error, "errno", None)
             # asyncio's own text repeats the address; a name that is not known has no such number.
             reason = os.strerror(number) if number and number > 0 else error
-            raise UsageError(f"cannot listen on {self.host}:{self.port}: {reason}") from None
+            where = authority(self.host, self.port)
+            raise UsageError(f"cannot listen on {where}: {reason}") from None
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 

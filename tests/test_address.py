@@ -1,0 +1,84 @@
+"""Addresses as users give them, and the URLs that are told to them."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from wsproxy.address import authority, is_loopback, parse_address
+from wsproxy.api.proxy import Proxy
+from wsproxy.capture.embed import Running, Settings, _Watch, background
+from wsproxy.capture.environment import for_command
+from wsproxy.cli.record import _greeting
+from wsproxy.errors import UsageError
+
+
+@pytest.mark.parametrize(
+    ("text", "address", "spelt"),
+    [
+        ("127.0.0.1:8080", ("127.0.0.1", 8080), "127.0.0.1:8080"),
+        (":8080", ("127.0.0.1", 8080), "127.0.0.1:8080"),
+        ("0", ("127.0.0.1", 0), "127.0.0.1:0"),
+        ("[::1]:8080", ("::1", 8080), "[::1]:8080"),
+        ("::1:8080", ("::1", 8080), "[::1]:8080"),
+        ("localhost:1", ("localhost", 1), "localhost:1"),
+    ],
+)
+def test_an_address(text: str, address: tuple[str, int], spelt: str) -> None:
+    assert parse_address(text) == address
+    assert authority(*address) == spelt
+    assert parse_address(spelt) == address
+
+
+@pytest.mark.parametrize("text", ["", "localhost", "localhost:", "x:65536", "x:-1", "x:1a"])
+def test_what_is_no_address(text: str) -> None:
+    with pytest.raises(UsageError, match="HOST:PORT"):
+        parse_address(text)
+
+
+def test_without_a_port() -> None:
+    assert [authority(host) for host in ("::1", "[::1]", "h")] == ["[::1]", "[::1]", "h"]
+
+
+def test_this_machine() -> None:
+    assert all(map(is_loopback, ("localhost", "LocalHost.", "127.0.0.2", "::1")))
+    assert not any(map(is_loopback, ("", "0.0.0.0", "localhost.example.com", "192.0.2.1", "::")))
+
+
+def check_urls(text: str, port: int) -> None:
+    """All URLs in a text lead to the port of ::1."""
+    urls = [word.strip("(),") for word in text.replace("=", " ").split() if "://" in word]
+    assert urls
+    for url in urls:
+        assert (urlsplit(url).hostname, urlsplit(url).port) == ("::1", port), url
+
+
+@pytest.mark.parametrize("mode", ["regular", "socks5", "reverse:wss://api.deepgram.com"])
+def test_urls_of_an_ipv6_address(mode: str, tmp_path: Path) -> None:
+    ca = tmp_path / "ca.pem"
+    ca.write_text("our CA\n")
+    running = Running(("::1", 4711), ca, False, _Watch(), lambda: None)
+    check_urls("\n".join(_greeting(Settings(mode=mode), running)), 4711)
+    env = for_command(running, mode, tmp_path, {})
+    check_urls(" ".join(value for value in env.values() if "://" in value), 4711)
+    check_urls(Proxy(("::1", 4711), ca, {}).url, 4711)
+
+
+def test_a_port_of_an_ipv6_address_in_use(tmp_path: Path) -> None:
+    if not socket.has_ipv6:
+        pytest.skip("no IPv6 here")
+    try:
+        taken = socket.create_server(("::1", 0), family=socket.AF_INET6)
+    except OSError:
+        pytest.skip("no IPv6 here")
+    with taken:
+        port = taken.getsockname()[1]
+        settings = Settings("::1", port, out=tmp_path / "out", confdir=tmp_path / "ca")
+        with (
+            pytest.raises(UsageError, match=rf"cannot listen on \[::1\]:{port}"),
+            background(settings),
+        ):
+            pass
