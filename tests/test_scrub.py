@@ -506,7 +506,7 @@ def test_silence_costs_no_noise(monkeypatch: pytest.MonkeyPatch) -> None:
         assert Noise(kind, random.Random(1)).like(data * 3200) == data * 3200
 
 
-@given(st.lists(st.tuples(st.integers(-400, 400), st.integers(1, 40)), max_size=12))
+@given(st.lists(st.tuples(st.sampled_from([0, 300, -20_000]), st.integers(1, 40)), max_size=12))
 def test_pauses_stay_where_they_are(runs: list[tuple[int, int]]) -> None:
     samples = array("h", [value for value, count in runs for _ in range(count)])
     made = array("h", Noise("16-bit PCM", random.Random(1)).like(samples.tobytes()))
