@@ -10,13 +10,28 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
+from traces import SESSION, make_trace, read_trace
 from wsproxy.catalog import load
+from wsproxy.cli.main import cli
 from wsproxy.redact import Guard, Redactor, Suspect, suspects
+from wsproxy.redact.messages import told
 from wsproxy.redact.rules import by_entropy, by_name, by_shape
-from wsproxy.trace import FrameRecord, Request, Response, TraceReader, find_traces
+from wsproxy.scrub import scrub
+from wsproxy.trace import (
+    End,
+    FrameRecord,
+    Record,
+    Request,
+    Response,
+    Start,
+    TraceReader,
+    TraceWriter,
+    find_traces,
+)
 
 CATALOG = load()
 SAMPLES = Path(__file__).parent.parent / "recordings" / "samples"
@@ -250,3 +265,73 @@ def test_suspects_of_a_record_and_of_a_text() -> None:
     assert suspects(text(b'{"acme": "a9f8A7s6d5F4g3H2j1k0L9z8X7c6"}')) == [
         Suspect("message", "acme", "entropy")
     ]
+
+
+# -- more than a record may tell
+
+
+@pytest.mark.parametrize("pieces", [1, 3])
+def test_a_message_with_20_000_keys_is_read_with_all_that_follows(
+    tmp_path: Path, pieces: int
+) -> None:
+    """Its record had more maps than any reader takes, and took the rest of the block with it."""
+    message = json.dumps([{"api_key": f"key-{n}-abc"} for n in range(20_000)]).encode()
+    size = len(message) // pieces + 1
+    parts = [message[at : at + size] for at in range(0, len(message), size)]
+    clean = guard()
+    records: list[Record] = [Start(0, 1, SESSION, 0)]
+    for n, part in enumerate(parts):
+        records.append(clean(text(part, fin=n == pieces - 1, opcode=0 if n else 1)))
+    records += [clean(text(b"after")), End(5, "stopped")]
+    with (tmp_path / "t.wstrace").open("wb", buffering=0) as file:
+        writer = TraceWriter(file, SESSION)
+        for record in records:
+            writer.write(record)
+        writer.finish()
+    read, reader = read_trace(tmp_path / "t.wstrace")
+    assert reader.losses == []
+    assert read == records
+    payload = b"".join(payload_of(record) for record in read[1 : 1 + pieces])
+    assert b"key-" not in payload
+    assert payload.count(b"REDACTED") == 20_000
+    first = read[1]
+    assert isinstance(first, FrameRecord)
+    assert first.redacted is not None
+    *each, last = first.redacted
+    assert len(each) == 999
+    assert {entry["name"] for entry in each} == {"api_key"}
+    assert last == {"where": "message", "name": "", "more": last["more"]}
+    assert last["more"] >= 20_000 // pieces - 999
+    done = CliRunner().invoke(cli, ["show", str(tmp_path / "t.wstrace")])
+    assert f"(taken out: api_key, {last['more']:,} more)" in done.output
+
+
+def test_a_head_with_too_many_keys_is_told_in_short() -> None:
+    headers = [["X-Secret", f"a1b2c3d4-{n}"] for n in range(3000)]
+    body = b'{"api_key": "abc-1234"}'
+    for record in (
+        Request(0, "GET", "wss", "h", 443, "/", headers=headers, body=body),
+        Response(0, 401, headers=headers, body=body),
+    ):
+        clean = guard()(record)
+        assert isinstance(clean, Request | Response)
+        assert len(clean.redacted) == 1000
+        assert clean.redacted[-1]["more"] >= 2002
+
+
+@pytest.mark.parametrize("count", [999, 1000, 1001])
+def test_none_is_left_out_where_all_have_room(count: int) -> None:
+    taken = [{"where": "body", "name": str(n)} for n in range(count)]
+    said = told(taken)
+    assert len(said) == min(count, 1000)
+    assert said[:999] == taken[:999]
+    assert (said == taken) == (count <= 1000)
+    assert sum(entry.get("more", 1) for entry in said) == count
+
+
+def test_how_many_more_stays_when_it_is_scrubbed(tmp_path: Path) -> None:
+    more = {"where": "message", "name": "", "more": 5}
+    frame = replace(text(b'{"api_key": "REDACTED"}'), redacted=[more])
+    trace = make_trace(tmp_path / "t.wstrace", [Start(0, 1, SESSION, 0), frame, End(5, "stopped")])
+    read, _ = read_trace(scrub(trace, tmp_path / "public.wstrace").path)
+    assert [record.redacted for record in read if isinstance(record, FrameRecord)] == [[more]]

@@ -16,7 +16,7 @@ from . import body, garbage
 from .fingerprint import Entry, unreadable
 from .fragments import Fragments, is_json
 from .head import Redactor
-from .messages import Cleaned, Cleaner
+from .messages import Cleaned, Cleaner, told
 from .repeats import Repeats
 
 _MAX_REASON = 123  # bytes of a close reason (RFC 6455, section 5.5)
@@ -72,7 +72,7 @@ class Guard:
             headers=headers,
             path=self._repeats.hide_text(clean.path),
             body=None if said is None else said.data,
-            redacted=[*taken, *(said.taken if said is not None else [])],
+            redacted=told([*taken, *(said.taken if said is not None else [])]),
         )
 
     def _response(self, response: Response) -> Response:
@@ -86,12 +86,14 @@ class Guard:
             reason=self._text(response.reason),
             headers=headers,
             body=None if said is None else said.data,
-            redacted=[
-                *response.redacted,
-                *clean.taken,
-                *repeated,
-                *(said.taken if said is not None else []),
-            ],
+            redacted=told(
+                [
+                    *response.redacted,
+                    *clean.taken,
+                    *repeated,
+                    *(said.taken if said is not None else []),
+                ]
+            ),
         )
 
     def _learn(self, secrets: Iterable[str]) -> None:
@@ -197,4 +199,4 @@ def _in_pieces(fragments: Fragments, payload: bytes, *, fin: bool) -> Cleaned:
 def _with(frame: FrameRecord, cleaned: Cleaned) -> FrameRecord:
     if not cleaned.taken:
         return frame
-    return replace(frame, payload=cleaned.data, redacted=cleaned.taken)
+    return replace(frame, payload=cleaned.data, redacted=told(cleaned.taken))

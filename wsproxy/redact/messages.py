@@ -13,6 +13,7 @@ from .head import Redactor
 from .repeats import Repeats
 
 REPLACED = PLACEHOLDER.encode()
+MAX_TOLD = 1000  # maps in one record; each is up to 40 of the 50,000 items that a record may have
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,17 @@ class Cleaned:
 
     data: bytes
     taken: list[Entry] = field(default_factory=list)
+
+
+def told(taken: list[Entry]) -> list[Entry]:
+    """What a record tells of what was taken out of it: each, up to MAX_TOLD, then how many more.
+
+    A reader gives up a record that is over the format's limits, and what follows it.
+    """
+    if len(taken) <= MAX_TOLD:
+        return taken
+    more = taken[MAX_TOLD - 1 :]
+    return [*taken[: MAX_TOLD - 1], {"where": more[0]["where"], "name": "", "more": len(more)}]
 
 
 @dataclass(frozen=True, slots=True)

@@ -166,6 +166,8 @@ class Heads:
             kept["where"] = entry["where"]
         if isinstance(entry.get("length"), int):
             kept["length"] = entry["length"]
+        if isinstance(entry.get("more"), int):
+            kept["more"] = entry["more"]
         if entry.get("why") in ("name", "shape", "entropy"):
             kept["why"] = entry["why"]
         if isinstance(entry.get("name"), str):
