@@ -34,7 +34,6 @@ bench: $(READY)  ## side by side with bare mitmproxy and a plain relay; reading,
 	$(BIN)/python -m benchmarks.reading
 	$(BIN)/python -m benchmarks.size
 	$(BIN)/python -m benchmarks.explain
-	$(BIN)/python -m benchmarks.size
 	$(BIN)/python -m benchmarks.replay
 
 soak: $(READY)  ## the slow end of the tests; then fuzzing

@@ -323,17 +323,20 @@ def test_the_command_fails_where_one_is_not_reproduced(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "options",
+    ("options", "says"),
     [
-        ("--ramp", 1),
-        ("--workers", 1),
-        ("--keep", "all"),
-        ("--sessions", 2, "--repeat", 2),
-        ("--sessions", 2, "--until", "reproduced"),
-        ("--sessions", 10_001),
+        (("--ramp", 1), "--ramp goes with --sessions"),
+        (("--workers", 1), "--workers goes with --sessions"),
+        (("--keep", "all"), "--keep goes with --sessions"),
+        (("--sessions", 2, "--repeat", 2), "--sessions excludes --repeat"),
+        (("--sessions", 2, "--until", "reproduced"), "--sessions excludes --until"),
+        (("--sessions", 2, "--bisect"), "--sessions excludes --bisect"),
+        (("--sessions", 10_001), "'--sessions'"),
     ],
 )
-def test_options_that_exclude_each_other(options: tuple[object, ...], tmp_path: Path) -> None:
+def test_options_that_exclude_each_other(
+    options: tuple[object, ...], says: str, tmp_path: Path
+) -> None:
     ran = subprocess.run(
         command(build(good, tmp_path), "--to", "ws://127.0.0.1:1", *options),
         capture_output=True,
@@ -342,7 +345,7 @@ def test_options_that_exclude_each_other(options: tuple[object, ...], tmp_path: 
         cwd=ROOT,
     )
     assert ran.returncode == 2
-    assert "--" in ran.stderr
+    assert says in ran.stderr
     assert "Traceback" not in ran.stderr
 
 

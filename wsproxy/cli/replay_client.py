@@ -104,7 +104,8 @@ def command(
         rules=rules_of(strict=strict, max_wer=max_wer),
     )
     screen = Screen(as_json=as_json)
-    load = load_of(sessions, ramp, workers, keep, alone=bool(repeat or until or bisect))
+    alone = {"--repeat": repeat, "--until": until, "--bisect": bisect}
+    load = load_of(sessions, ramp, workers, keep, alone=alone)
     screen.say(f"replaying {trace} as the client against {shown(options.to)} (pace: {pace})")
     if load is not None:
         replay_load(trace, options, load, out, as_json=as_json)

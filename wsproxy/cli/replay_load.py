@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from time import monotonic
@@ -70,12 +70,12 @@ def load_of(
     workers: int | None,
     keep: str | None,
     *,
-    alone: bool,
+    alone: Mapping[str, object],
 ) -> Load | None:
     """What the options ask for; None if it is no load.
 
     Args:
-        alone: another option asks for sessions one after another.
+        alone: the options, by their names, that ask for sessions one after another.
 
     Raises:
         UsageError: options that exclude each other.
@@ -86,8 +86,9 @@ def load_of(
             if value is not None:
                 raise UsageError(f"{option} goes with --sessions")
         return None
-    if alone:
-        raise UsageError("--sessions excludes --repeat and --until")
+    for option, value in alone.items():
+        if value:
+            raise UsageError(f"--sessions excludes {option}")
     return Load(sessions, ramp or 0.0, workers or 0, keep or "failed")
 
 
