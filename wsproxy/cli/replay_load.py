@@ -86,9 +86,9 @@ def load_of(
             if value is not None:
                 raise UsageError(f"{option} goes with --sessions")
         return None
-    for option, value in alone.items():
-        if value:
-            raise UsageError(f"--sessions excludes {option}")
+    for other, asked in alone.items():
+        if asked:
+            raise UsageError(f"--sessions excludes {other}")
     return Load(sessions, ramp or 0.0, workers or 0, keep or "failed")
 
 
