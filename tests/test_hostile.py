@@ -164,6 +164,22 @@ def test_no_name_of_a_trace_becomes_part_of_a_path(tmp_path, name):
     )
 
 
+@pytest.mark.parametrize("count", [15, 16])
+def test_commands_for_folders_write_one_index_and_only_list_does(tmp_path, count):
+    for number in range(count):
+        made = make_trace(tmp_path / f"{number}.wstrace", laced("x"))
+        os.utime(made, (1, 1))  # one that may still change is not in the index
+    before = set(tmp_path.iterdir())
+    for command in ("explain", "explain --json"):
+        name, *options = command.split()
+        run([name, str(tmp_path), *options])
+    assert set(tmp_path.iterdir()) == before
+    run(["list", str(tmp_path)])
+    index = {tmp_path / ".wsproxy-index"} if count == 16 else set()
+    assert set(tmp_path.iterdir()) == before | index
+    assert [path.stat().st_mode & 0o777 for path in index] == [0o600] * len(index)
+
+
 def test_on_a_terminal_only_colours_are_obeyed(path):
     """With a terminal rich writes escapes of its own: colours, and nothing else."""
     write(

@@ -26,7 +26,8 @@ def command(paths: tuple[str, ...], as_json: bool) -> None:
     """List recorded sessions, oldest first: of traces, of folders and all below them.
 
     Without a PATH, those in ./recordings. Traces that are still being written are listed
-    as unfinished.
+    as unfinished. A folder with 16 traces or more gets a hidden file, .wsproxy-index, so
+    that the next time only those are opened that have changed.
 
     \b
       wsproxy list
