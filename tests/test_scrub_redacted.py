@@ -136,6 +136,34 @@ def test_addresses_are_nobodys(host: str, made: str, tmp_path: Path) -> None:
     assert (headers["Host"], headers["Origin"]) == (made, f"http://{made}")
 
 
+def test_addresses_in_a_failure_are_nobodys(tmp_path: Path) -> None:
+    told = "Connect call failed ('10.1.2.3', 443), fe80::c0:ffee, 2409:0:1:2:3:4:5:6; not 127.0.0.1"
+    request = opened("/v1/listen")[0]
+    trace = write(tmp_path / "a.wstrace", [request, Failure(9, "connect", False, told)])
+    records, _ = read_trace(scrub(trace, tmp_path / "b.wstrace").path)
+    (failure,) = (record for record in records if isinstance(record, Failure))
+    assert len(failure.message) == len(told)
+    assert failure.message.startswith("Connect call failed ('")
+    assert failure.message.endswith(" 127.0.0.1")
+    for part in ("10.1.2.3", "fe80", "ffee", "2409:0:1"):
+        assert part not in failure.message
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("model", "projects/acmeclinic/locations/us-central1/publishers/google/models/gemini-2.0"),
+        ("path", "home/acmeclinic/call.wav"),
+        ("model", "https://acmeclinic.example/model"),
+    ],
+)
+def test_a_setting_that_names_somebody_goes(name: str, value: str, tmp_path: Path) -> None:
+    message = said(50, APP, {"type": "Configure", name: value})
+    path = f"/v1/listen?{name}={quote(value, '')}"
+    trace = write(tmp_path / "a.wstrace", [*opened(path), message])
+    assert not found("acmeclinic", unpacked(scrub(trace, tmp_path / "b.wstrace").path))
+
+
 def test_a_parameter_that_was_forgotten_is_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -27,6 +27,12 @@ HEXADECIMAL = re.compile(rf"(?<![^\W_]){_HEX}{{12,}}(?![^\W_])")
 TIME = re.compile(
     r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:[.,]\d{1,9})?)?(?:Z|[+-]\d\d:?\d\d)?)?(?![\w-])"
 )
+# Of networks, but for this machine's own; versions may look like one.
+ADDRESS = re.compile(
+    r"(?<![\w.:])(?!127\.0\.0\.1\b|0\.0\.0\.0\b)\d{1,3}(?:\.\d{1,3}){3}(?![\w.]*\w)"
+    rf"|(?<![\w.:])(?={_HEX}{{0,4}}(?::{_HEX}{{1,4}})*::|(?:{_HEX}{{1,4}}:){{4}})"
+    r"[0-9a-fA-F:]{4,39}(?:\.\d{1,3}){0,3}(?!\w)"
+)
 PHONE = re.compile(r"(?<![\w.])\+?\d(?:[ ()/.-]{0,2}\d){6,}(?![\w])")
 # A name that no word is: letters and digits mixed, as ids and keys have them.
 MIXED = re.compile(r"(?<![^\W_])(?=[A-Za-z_-]*\d)(?=[\d_-]*[A-Za-z])[A-Za-z0-9_-]{20,}(?![^\W_])")

@@ -71,9 +71,9 @@ _NUMBERS = re.compile(
 _DIGITS = _listed("pin otp digits dtmf ssn dob age zip zipcode postal_code account phone card cvv")
 _LANGUAGE_NAMES = _listed("from to source target")
 _LANGUAGE = re.compile(r"[a-z]{2}(-[A-Z]{2})?")
-# A URL is none, and what a credential was taken out of is none either.
+# A URL is none, nor is what a credential was taken out of, or what names somebody's project.
 _ENUM = re.compile(
-    r"(?!.*(?:://|REDACTED))[A-Za-z0-9][A-Za-z0-9_./:;=+*,-]{0,63}"
+    r"(?!.*(?:://|REDACTED|projects/))[A-Za-z0-9][A-Za-z0-9_./:;=+*,-]{0,63}"
     r"(?: [A-Za-z0-9_./:;=+*-]{1,32}){0,3}"
 )
 _FIGURE = re.compile(r"[+-]?\d{1,6}(?:\.\d{1,9})?")
@@ -182,6 +182,8 @@ class Known:
             return plain in _CONFIG or _NUMBERS.search(plain) is not None
         if plain in _LANGUAGE_NAMES and _LANGUAGE.fullmatch(value):
             return True
+        if plain == "path" and "/" in value:
+            return False  # a file's
         return plain in _CONFIG and _ENUM.fullmatch(value) is not None and not _personal(value)
 
     def keeps_number(self, name: str, digits: str) -> bool:

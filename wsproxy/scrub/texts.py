@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from wsproxy.compare.kinds import is_error, kind_of
 from wsproxy.redact import PLACEHOLDER
 
-from .aliases import EMAIL, HEXADECIMAL, MIXED, PHONE, TIME, UUID, Aliases, words
+from .aliases import ADDRESS, EMAIL, HEXADECIMAL, MIXED, PHONE, TIME, UUID, Aliases, words
 from .jsontext import Value, rewrite
 from .known import Known, is_own, plain_name
 
@@ -22,7 +22,9 @@ _FAILS = re.compile(
 )
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{64,}={0,2}")
 _KEPT_AS_IS = re.compile(
-    "|".join((PLACEHOLDER, *(p.pattern for p in (UUID, EMAIL, HEXADECIMAL, MIXED, TIME, PHONE))))
+    "|".join(
+        (PLACEHOLDER, *(p.pattern for p in (UUID, EMAIL, HEXADECIMAL, MIXED, TIME, ADDRESS, PHONE)))
+    )
 )
 _FIGURE = re.compile(r"\d{1,6}|0x[0-9a-fA-F]{1,2}")
 _SURROGATE = re.compile("[\udc80-\udcff]")
