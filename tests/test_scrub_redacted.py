@@ -16,6 +16,7 @@ from traces import read_trace
 from wsproxy.errors import NotPublic
 from wsproxy.scrub import scrub
 from wsproxy.scrub.heads import Heads
+from wsproxy.scrub.texts import Texts
 from wsproxy.trace import Bytes, Failure, FrameRecord, Gap, Record, Request, Response
 from wsproxy.wire import Opcode
 
@@ -134,6 +135,28 @@ def test_addresses_are_nobodys(host: str, made: str, tmp_path: Path) -> None:
     request = request_of(tmp_path, Host=host, Origin=f"http://{host}")
     headers = dict(map(tuple, request.headers))
     assert (headers["Host"], headers["Origin"]) == (made, f"http://{made}")
+
+
+def taken(*names: str) -> list[dict[str, Any]]:
+    return [{"where": "message", "name": name, "fingerprint": "00", "length": 9} for name in names]
+
+
+def test_a_name_that_goes_from_a_message_goes_from_what_was_taken_out_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = {"AcmeClinicToken": "REDACTED", "url": "https://a.b/?quokkatoken=REDACTED"}
+    frame = said(50, APP, {"type": "Configure", "api_key": "REDACTED", "metadata": own})
+    frame = replace(frame, redacted=taken("api_key", "AcmeClinicToken", "quokkatoken"))
+    trace = write(tmp_path / "a.wstrace", [*opened("/v1/listen"), frame])
+    made = scrub(trace, tmp_path / "b.wstrace").path
+    assert [each for each in PLANTED if found(each, unpacked(made))] == []
+    (frame,) = (r for r in read_trace(made)[0] if isinstance(r, FrameRecord))
+    names = [entry["name"] for entry in frame.redacted or ()]
+    assert names[0] == "api_key"
+    assert names[1] in json.loads(frame.payload)["metadata"]
+    monkeypatch.setattr(Texts, "place", lambda _self, name: name)
+    with pytest.raises(NotPublic, match="what was taken out: a word of what was said"):
+        scrub(trace, tmp_path / "c.wstrace")
 
 
 def test_addresses_in_a_failure_are_nobodys(tmp_path: Path) -> None:

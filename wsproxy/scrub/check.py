@@ -119,6 +119,9 @@ def places(draft: Draft) -> Iterator[Place]:
     for line in draft.start.changes or ():
         yield _text_place("changes", line)
     for item in draft.items:
+        for entry in getattr(item.record, "redacted", None) or ():
+            text = f"{entry.get('name', '')} {entry.get('around', '')}"
+            yield _text_place("what was taken out", text)
         match item.record:
             case Request():
                 yield from _request(item.record)

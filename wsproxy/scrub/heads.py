@@ -171,7 +171,7 @@ class Heads:
         if entry.get("why") in ("name", "shape", "entropy"):
             kept["why"] = entry["why"]
         if isinstance(entry.get("name"), str):
-            kept["name"] = self._name(entry["name"])
+            kept["name"] = self._texts.place(entry["name"])
         if isinstance(entry.get("fingerprint"), str):
             kept["fingerprint"] = self._texts.aliases.id(entry["fingerprint"])
         if isinstance(entry.get("around"), str):

@@ -123,6 +123,12 @@ class Texts:
             return text
         return self.free(text)
 
+    def place(self, name: str) -> str:
+        """The name of the field, or the parameter, that a credential was in."""
+        found = [word.casefold() for word in words(name)]
+        own = any(word in self._said.words and word not in self.known.words for word in found)
+        return name if self.known.keeps_name(name) and not own else self.free(name)
+
     # -- messages
 
     def message(self, text: str, sound: Sound, *, from_client: bool, fails: bool = False) -> str:
