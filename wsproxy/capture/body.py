@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import brotli  # type: ignore[import-untyped]  # mitmproxy's own
 import zstandard
@@ -55,15 +55,12 @@ class Body:
             hold a credential that is not found in it.
         size: how long it is, bytes: decoded where all of it was kept, else as it came on
             the wire.
+        left_out: what a record's `redacted` says of one that could not be decoded.
     """
 
     kept: bytes
     size: int
-
-    @property
-    def left_out(self) -> list[Entry]:
-        """What a record's `redacted` says of a body that could not be decoded."""
-        return [unreadable("body", self.size)] if self.size and not self.kept else []
+    left_out: list[Entry] = field(default_factory=list)
 
 
 def beginning(message: http.Message) -> Body:
@@ -74,20 +71,22 @@ def beginning(message: http.Message) -> Body:
     else:  # mitmproxy's own answer, or kept for its UI
         raw = message.raw_content or b""
         size = len(raw)
-    content = _decoded(raw, message.headers.get("content-encoding", ""))
+    content = _decoded(raw, message.headers.get("content-encoding", "")) if raw else b""
+    if content is None:
+        return Body(b"", size, [unreadable("body", size)])
     whole = size == len(raw) and len(content) <= MAX_BODY
-    return Body(content[:MAX_BODY], len(content) if whole and content else size)
+    return Body(content[:MAX_BODY], len(content) if whole else size)
 
 
-def _decoded(data: bytes, name: str) -> bytes:
-    """The beginning of what was encoded, at most a little over MAX_BODY bytes of it."""
+def _decoded(data: bytes, name: str) -> bytes | None:
+    """The beginning of what was encoded, a little over MAX_BODY bytes of it at most, or None."""
     decode = _DECODERS.get(name.strip().lower())
     if decode is None:
-        return b""
+        return None
     try:
         return decode(data)
     except (zlib.error, zstandard.ZstdError, brotli.error):
-        return b""
+        return None
 
 
 def _inflated(data: bytes, *windows: int) -> bytes:
