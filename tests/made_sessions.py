@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import Callable
 from pathlib import Path
@@ -175,3 +176,103 @@ def told(path: Path, from_client: bool) -> list[tuple[object, ...]]:
             else:
                 out.append(("bytes", getattr(record, "data", b"")))
     return sorted(out, key=lambda item: item[0] == Opcode.PONG)
+
+
+def close_bare(m: Maker) -> Path:
+    return both_eof(m.client(audio()).server(close(None)).client(close(None)))
+
+
+def close_by_client(m: Maker) -> Path:
+    return both_eof(m.client(audio(), close(3000, "bye")).server(close(3000)))
+
+
+def server_reset(m: Maker) -> Path:
+    return m.client(audio()).server(text(RESULTS)).eof(False, "reset").done()
+
+
+def server_eof(m: Maker) -> Path:
+    return both_eof(m.client(audio()).server(text(RESULTS)))
+
+
+def client_reset(m: Maker) -> Path:
+    return m.client(audio()).server(text(RESULTS)).client(audio()).eof(True, "reset").done()
+
+
+def client_vanishes(m: Maker) -> Path:
+    m.client(audio()).server(text(RESULTS)).raw(True, b"\x82\xfe\x02\x80abcdhalf")
+    return m.eof(True).eof(False).done()
+
+
+def fragments(m: Maker) -> Path:
+    m.client(
+        Frame(Opcode.BINARY, b"a" * 100, fin=False),
+        Frame(Opcode.PING, b"between"),
+        Frame(Opcode.CONTINUATION, b"b" * 200, fin=False),
+    )
+    m.server(Frame(Opcode.PONG, b"between"), Frame(Opcode.PING, b"you?"))
+    m.client(Frame(Opcode.PONG, b"you?"), Frame(Opcode.CONTINUATION, b"c" * 5))
+    m.server(
+        Frame(Opcode.TEXT, b'{"type":', fin=False),
+        Frame(Opcode.PING, b"two"),
+        Frame(Opcode.CONTINUATION, b'"Results"}'),
+    )
+    m.client(Frame(Opcode.PONG, b"two"), close(1000))
+    return both_eof(m.server(close(1000)))
+
+
+def invalid_opcode(m: Maker) -> Path:
+    m.client(audio()).raw(True, b"\x8b\x80abcd").server(close(1002, "invalid opcode"))
+    return both_eof(m.client(close(1002)))
+
+
+def bad_bits(m: Maker) -> Path:
+    m.client(audio(), Frame(Opcode.BINARY, b"x", rsv=2)).server(close(1002))
+    return m.eof(False, "reset").done()
+
+
+def after_the_close(m: Maker) -> Path:
+    m.client(audio()).server(close(1011, "first"), text(RESULTS), close(1000, "second"))
+    return both_eof(m.client(close(1011)))
+
+
+def masked_by_server(m: Maker) -> Path:
+    m.client(audio()).server(Frame(Opcode.TEXT, RESULTS.encode(), mask=b"abcd"))
+    return both_eof(m.client(close(1002)).server(close(1002)))
+
+
+def left_open(m: Maker) -> Path:
+    return m.client(audio()).server(text(RESULTS)).wait(50).done("stopped")
+
+
+ACCEPTED: list[Callable[[Maker], Path]] = [
+    good,
+    close_1011,
+    close_bare,
+    close_utf8,
+    close_by_client,
+    server_reset,
+    server_eof,
+    client_reset,
+    client_vanishes,
+    fragments,
+    invalid_opcode,
+    bad_bits,
+    after_the_close,
+    masked_by_server,
+    left_open,
+]
+
+
+async def upgrade(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> str:
+    head = (await reader.readuntil(b"\r\n\r\n")).decode()
+    key = next(line for line in head.split("\r\n") if line.lower().startswith("sec-websocket-key"))
+    writer.write(
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Accept: " + accept_key(key.split(": ")[1]).encode() + b"\r\n\r\n"
+    )
+    return head
+
+
+async def drain(reader: asyncio.StreamReader) -> None:
+    while await reader.read(1 << 16):
+        pass

@@ -12,8 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from test_both_ends import TRACES, carried, records, side_by_side
-from test_replay import (
+from made_sessions import (
     ACCEPTED,
     Maker,
     audio,
@@ -25,11 +24,12 @@ from test_replay import (
     good,
     left_open,
     refused,
-    self_signed,
     server_eof,
     server_reset,
     upgrade,
 )
+from test_both_ends import TRACES, carried, records, side_by_side
+from wire_witness import Certificate
 from wsproxy.errors import ConnectFailed
 from wsproxy.replay import Call, ClientOptions, Pace, ReplayServer, ServerOptions, Verdict
 from wsproxy.replay.blocking import play_blocking
@@ -278,9 +278,8 @@ async def closes_with_1011(reader: asyncio.StreamReader, writer: asyncio.StreamW
 
 
 def test_wss(tmp_path: Path) -> None:
-    certificate = self_signed(tmp_path)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
+    certificate = Certificate.make(tmp_path / "certificate.pem")
+    context = certificate.server_context()
     trace = build(close_1011, tmp_path / "trace")
 
     def run(**options: object) -> Verdict:

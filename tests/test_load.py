@@ -21,7 +21,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from test_replay import Maker, audio, build, close, close_1011, close_utf8, good, records
+from made_sessions import Maker, audio, build, close, close_1011, close_utf8, good, records
 from wsproxy.errors import UsageError
 from wsproxy.load import Load, Result, Spread, Tally, run
 from wsproxy.replay import ClientOptions, ReplayServer, ServerOptions, Verdict

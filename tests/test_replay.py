@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from made_sessions import (
+    ACCEPTED,
     MS,
     RESULTS,
     Maker,
@@ -20,8 +21,11 @@ from made_sessions import (
     close_1011,
     close_utf8,
     good,
+    left_open,
     records,
     refused,
+    server_eof,
+    server_reset,
     text,
     told,
 )
@@ -29,92 +33,6 @@ from wsproxy.recording import Clock, Recording, new_start
 from wsproxy.replay import ClientOptions, ReplayServer, ServerOptions, Verdict, replay_client
 from wsproxy.session import Session
 from wsproxy.trace import Failure, Request, Response
-from wsproxy.wire import Frame, Opcode
-
-
-def close_bare(m: Maker) -> Path:
-    return both_eof(m.client(audio()).server(close(None)).client(close(None)))
-
-
-def close_by_client(m: Maker) -> Path:
-    return both_eof(m.client(audio(), close(3000, "bye")).server(close(3000)))
-
-
-def server_reset(m: Maker) -> Path:
-    return m.client(audio()).server(text(RESULTS)).eof(False, "reset").done()
-
-
-def server_eof(m: Maker) -> Path:
-    return both_eof(m.client(audio()).server(text(RESULTS)))
-
-
-def client_reset(m: Maker) -> Path:
-    return m.client(audio()).server(text(RESULTS)).client(audio()).eof(True, "reset").done()
-
-
-def client_vanishes(m: Maker) -> Path:
-    m.client(audio()).server(text(RESULTS)).raw(True, b"\x82\xfe\x02\x80abcdhalf")
-    return m.eof(True).eof(False).done()
-
-
-def fragments(m: Maker) -> Path:
-    m.client(
-        Frame(Opcode.BINARY, b"a" * 100, fin=False),
-        Frame(Opcode.PING, b"between"),
-        Frame(Opcode.CONTINUATION, b"b" * 200, fin=False),
-    )
-    m.server(Frame(Opcode.PONG, b"between"), Frame(Opcode.PING, b"you?"))
-    m.client(Frame(Opcode.PONG, b"you?"), Frame(Opcode.CONTINUATION, b"c" * 5))
-    m.server(
-        Frame(Opcode.TEXT, b'{"type":', fin=False),
-        Frame(Opcode.PING, b"two"),
-        Frame(Opcode.CONTINUATION, b'"Results"}'),
-    )
-    m.client(Frame(Opcode.PONG, b"two"), close(1000))
-    return both_eof(m.server(close(1000)))
-
-
-def invalid_opcode(m: Maker) -> Path:
-    m.client(audio()).raw(True, b"\x8b\x80abcd").server(close(1002, "invalid opcode"))
-    return both_eof(m.client(close(1002)))
-
-
-def bad_bits(m: Maker) -> Path:
-    m.client(audio(), Frame(Opcode.BINARY, b"x", rsv=2)).server(close(1002))
-    return m.eof(False, "reset").done()
-
-
-def after_the_close(m: Maker) -> Path:
-    m.client(audio()).server(close(1011, "first"), text(RESULTS), close(1000, "second"))
-    return both_eof(m.client(close(1011)))
-
-
-def masked_by_server(m: Maker) -> Path:
-    m.client(audio()).server(Frame(Opcode.TEXT, RESULTS.encode(), mask=b"abcd"))
-    return both_eof(m.client(close(1002)).server(close(1002)))
-
-
-def left_open(m: Maker) -> Path:
-    return m.client(audio()).server(text(RESULTS)).wait(50).done("stopped")
-
-
-ACCEPTED: list[Callable[[Maker], Path]] = [
-    good,
-    close_1011,
-    close_bare,
-    close_utf8,
-    close_by_client,
-    server_reset,
-    server_eof,
-    client_reset,
-    client_vanishes,
-    fragments,
-    invalid_opcode,
-    bad_bits,
-    after_the_close,
-    masked_by_server,
-    left_open,
-]
 
 
 @pytest.mark.parametrize("pace", ["recorded", "fast"])

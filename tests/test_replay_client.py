@@ -23,9 +23,11 @@ from made_sessions import (
     build,
     close,
     close_1011,
+    drain,
     good,
     records,
     text,
+    upgrade,
 )
 from wsproxy.catalog import load
 from wsproxy.errors import ConnectFailed, TraceError, UsageError
@@ -35,7 +37,6 @@ from wsproxy.replay import ClientOptions, ReplayServer, ServerOptions, Verdict, 
 from wsproxy.replay.recorded import Records
 from wsproxy.session import Session
 from wsproxy.trace import Failure, Request, Response, TraceReader, TraceWriter
-from wsproxy.wire import accept_key
 
 
 async def against(
@@ -53,21 +54,6 @@ async def against(
             ClientOptions(f"ws://127.0.0.1:{port}", **values),  # type: ignore[arg-type]
             records(folder / "out"),
         )
-
-
-async def upgrade(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> str:
-    head = (await reader.readuntil(b"\r\n\r\n")).decode()
-    key = next(line for line in head.split("\r\n") if line.lower().startswith("sec-websocket-key"))
-    writer.write(
-        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        b"Sec-WebSocket-Accept: " + accept_key(key.split(": ")[1]).encode() + b"\r\n\r\n"
-    )
-    return head
-
-
-async def drain(reader: asyncio.StreamReader) -> None:
-    while await reader.read(1 << 16):
-        pass
 
 
 def test_a_server_that_stays_silent_does_not_reproduce_and_does_not_hang(tmp_path: Path) -> None:

@@ -4,19 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import datetime
-import ipaddress
-import ssl
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import websockets
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from made_sessions import (
     build,
@@ -24,6 +17,7 @@ from made_sessions import (
     records,
     refused,
 )
+from wire_witness import Certificate
 from wsproxy.errors import ConnectFailed
 from wsproxy.replay import ClientOptions, ReplayServer, ServerOptions, Verdict, replay_client
 from wsproxy.replay import server as replay_server
@@ -230,9 +224,8 @@ def test_a_health_check_is_no_session(tmp_path: Path) -> None:
 
 
 def test_wss(tmp_path: Path) -> None:
-    certificate = self_signed(tmp_path)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
+    certificate = Certificate.make(tmp_path / "certificate.pem")
+    context = certificate.server_context()
 
     async def fail(ws: websockets.ServerConnection) -> None:
         await ws.recv()
@@ -251,36 +244,6 @@ def test_wss(tmp_path: Path) -> None:
         return trace
 
     assert asyncio.run(body(insecure=True)).verdict == "reproduced"
-    assert asyncio.run(body(ca=certificate)).verdict == "reproduced"
+    assert asyncio.run(body(ca=certificate.path)).verdict == "reproduced"
     with pytest.raises(ConnectFailed, match="not trusted"):
         asyncio.run(body())
-
-
-def self_signed(folder: Path) -> Path:
-    """A certificate and key for 127.0.0.1 in one file."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "replay test")])
-    now = datetime.datetime.now(datetime.UTC)
-    address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([address]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    path = folder / "certificate.pem"
-    path.write_bytes(
-        certificate.public_bytes(serialization.Encoding.PEM)
-        + key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
-    return path

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import websockets
 
-from test_replay import Maker, both_eof, close, records, text
+from made_sessions import Maker, both_eof, close, records, text
 from wsproxy.capture.embed import Settings, background
 from wsproxy.errors import ConnectFailed, UsageError
 from wsproxy.recording import Clock, Recording, new_start
