@@ -137,6 +137,24 @@ def test_addresses_are_nobodys(host: str, made: str, tmp_path: Path) -> None:
     assert (headers["Host"], headers["Origin"]) == (made, f"http://{made}")
 
 
+@pytest.mark.parametrize(
+    "versions",
+    [
+        "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/131.0.6778.86 Safari/537.36",
+        "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:133.0) Gecko/20100101 Firefox/133.0",
+        "node/22.12.0 linux/6.8.0-1020-aws",
+        "Python/3.14.0rc1 websockets/17.4.post1 darwin/24.1.0",
+    ],
+)
+def test_versions_are_no_telephone_numbers(versions: str, tmp_path: Path) -> None:
+    agent = f"{versions} acmeclinic/1.a1B2c3D4e5F6g7H8i9J0k1 zanzibar 5551234567"
+    headers = dict(map(tuple, request_of(tmp_path, **{"User-Agent": agent}).headers))
+    numbers = [part for part in versions.replace("/", " ").split() if part[0].isdecimal()]
+    assert all(number in headers["User-Agent"] for number in numbers)
+    for own in ("acmeclinic", "a1B2c3D4", "zanzibar", "5551234567"):
+        assert own not in headers["User-Agent"]
+
+
 def taken(*names: str) -> list[dict[str, Any]]:
     return [{"where": "message", "name": name, "fingerprint": "00", "length": 9} for name in names]
 

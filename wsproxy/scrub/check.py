@@ -24,7 +24,7 @@ from wsproxy.wire import Opcode
 from .aliases import EMAIL, HEXADECIMAL, MIXED, PHONE, TIME, UUID, words
 from .binary import is_text
 from .jsontext import Value, rewrite
-from .known import Known, is_own
+from .known import AGENT_PARTS, AGENTS, Known, is_own, is_version
 from .texts import Said, is_json_like, is_looked_for, runs
 
 # Texts, with the names of the fields that they are in, outermost first.
@@ -170,6 +170,9 @@ def _response(response: Response) -> Iterator[Place]:
 
 def _headers(side: str, headers: Iterable[list[str]]) -> Iterator[Place]:
     for name, value in headers:
+        if name.lower() in AGENTS:
+            # Versions stay; some look like a telephone number.
+            value = " ".join(p for p in AGENT_PARTS.split(value) if not is_version(p))  # noqa: PLW2901
         if name.lower() not in _NONCES:
             yield Place(f"{side} header {name[:40]!r}", (((name,), value),), kind="header")
 

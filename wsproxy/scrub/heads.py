@@ -11,13 +11,13 @@ from wsproxy.redact import PLACEHOLDER
 from wsproxy.trace import Request, Response
 
 from .aliases import words
+from .known import AGENT_PARTS, AGENTS, is_version
 from .texts import Texts
 
 _PLACES = ("header", "query", "subprotocol", "path", "body", "message", "close", "text")
 _SCHEMES = ("ws", "wss", "http", "https")
 _METHOD = re.compile(r"[A-Z]{1,16}")
 _HTTP = re.compile(r"HTTP/\d(\.\d)?")
-_VERSION = re.compile(r"v?\d(?!.*[a-z]{6})[\w.+-]{0,30}", re.IGNORECASE)
 _AUTHORITY = re.compile(r"[^/?#]*")
 _HOST = re.compile(r"(?P<name>\[[^\]]*\]|[^:]*)(?P<port>:\d{1,5})?")
 _IPV6 = re.compile(r"[0-9a-fA-F.]*:[0-9a-fA-F:.]*(?:%.*)?", re.DOTALL)
@@ -98,8 +98,8 @@ class Heads:
                 return self._url(value)
             case "sec-websocket-protocol":
                 return ", ".join(self._subprotocol(item.strip()) for item in value.split(","))
-            case "user-agent" | "sec-ch-ua":
-                return self._agent(value)
+        if plain in AGENTS:
+            return self._agent(value)
         if plain in _TELL:
             return texts.failure(value)
         return texts.value(name, value)
@@ -120,11 +120,11 @@ class Heads:
     def _agent(self, value: str) -> str:
         """Libraries and systems with their versions stay, names of apps do not."""
         out = []
-        for part in re.split(r"([\s/();,]+)", value):
+        for part in AGENT_PARTS.split(value):
             known = all(
-                w.casefold() in self._texts.known.words or w.isdecimal() for w in words(part)
+                w.casefold() in self._texts.known.words or is_version(w) for w in words(part)
             )
-            out.append(part if known or _VERSION.fullmatch(part) else self._texts.free(part))
+            out.append(part if known or is_version(part) else self._texts.free(part))
         return "".join(out)
 
     def _path(self, path: str) -> str:

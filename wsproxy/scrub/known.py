@@ -89,6 +89,14 @@ _PROTOCOL = _listed(
     "x-frame-options sec-fetch-mode sec-fetch-dest sec-fetch-site priority"
 )
 _HEADER = re.compile(r"(?!.*REDACTED)[\w*/+.,;:=\"%() -]{0,200}")
+AGENTS = frozenset({"user-agent", "sec-ch-ua"})
+AGENT_PARTS = re.compile(r"([\s/();,]+)")
+# Numbers and short tags: a day may be one of the numbers, a key is none.
+_NUMBER = r"(?:(?:19|20)\d{6}|\d{1,6})(?!\d)"
+_TAG = r"[a-z]{1,5}(?![a-z])\d{0,3}(?!\d)"
+_VERSION = re.compile(
+    rf"v?{_NUMBER}(?:{_TAG})?(?:[._+-](?:{_NUMBER}(?:{_TAG})?|{_TAG})){{0,8}}", re.IGNORECASE
+)
 _HERE = ("localhost", "127.0.0.1", "::1", "[::1]", "")
 
 # Of libraries, operating systems and gateways: what failures and user agents say.
@@ -120,6 +128,11 @@ _MACHINES = _listed(
 def plain_name(name: str) -> str:
     """A field's name as the lists here have it: snake case, lower."""
     return _HUMP.sub("_", name).replace("-", "_").lower()
+
+
+def is_version(text: str) -> bool:
+    """Whether a part of a user agent is a version, such as 131.0.6778.86 or 3.13.0rc1."""
+    return _VERSION.fullmatch(text) is not None
 
 
 def is_own(name: str) -> bool:
