@@ -285,7 +285,7 @@ def test_wss(tmp_path: Path) -> None:
     def run(**options: object) -> Verdict:
         return asyncio.run(against(trace, tmp_path, closes_with_1011, tls=context, **options))
 
-    assert run(ca=certificate, timeout=2).verdict == "reproduced"
+    assert run(ca=certificate.path, timeout=2).verdict == "reproduced"
     with pytest.raises(ConnectFailed, match="not trusted"):
         run()
 
