@@ -225,16 +225,25 @@ BROWSER = {
 }
 
 
+ANSWER = [
+    ["Strict-Transport-Security", "max-age=31536000; includeSubDomains; preload"],
+    ["Content-Length", "10485760"],
+    ["Vary", "Origin, Access-Control-Request-Method"],
+    ["Date", "Sat, 21 Nov 2026 13:00:00 GMT"],
+]
+
+
 @pytest.mark.parametrize(
     "heard", ["open the window", "a cross and a cache", "on localhost", "our agents transcribe it"]
 )
 def test_words_of_the_protocol_may_be_said(heard: str, tmp_path: Path) -> None:
     """A header that every browser sends is no reason to refuse what somebody said."""
-    records = [*opened("/v1/transcribe?x=http://localhost/agents", **BROWSER)]
+    request, answer = opened("/v1/transcribe?x=http://localhost/agents", **BROWSER)
+    records = [request, replace(answer, headers=ANSWER)]
     message = said(50, SERVER, {"type": "Turn", "transcript": heard})
     trace = write(
         tmp_path / "a.wstrace", [*records, message], provider="assemblyai", api="streaming"
     )
     made = unpacked(scrub(trace, tmp_path / "b.wstrace").path)
     assert heard.encode() not in made
-    assert b"client_max_window_bits" in made
+    assert all(each in made for each in (b"client_max_window_bits", b"31536000", b"10485760"))

@@ -24,7 +24,7 @@ from wsproxy.wire import Opcode
 from .aliases import EMAIL, HEXADECIMAL, MIXED, PHONE, TIME, UUID, words
 from .binary import is_text
 from .jsontext import Value, rewrite
-from .known import AGENT_PARTS, AGENTS, Known, is_own, is_version
+from .known import AGENT_PARTS, AGENTS, Known, is_own, is_protocol, is_version
 from .texts import Said, is_json_like, is_looked_for, runs
 
 # Texts, with the names of the fields that they are in, outermost first.
@@ -38,6 +38,7 @@ _IDS = re.compile(
     "|".join((PLACEHOLDER, *(p.pattern for p in (UUID, EMAIL, HEXADECIMAL, MIXED, PHONE))))
 )
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?")
+_FIGURES = re.compile(r"(?<![\w.-])\d+(?![\w.-])")
 _NONCES = frozenset({"sec-websocket-key", "sec-websocket-accept"})
 _MAX_TOLD = 100
 
@@ -170,11 +171,16 @@ def _response(response: Response) -> Iterator[Place]:
 
 def _headers(side: str, headers: Iterable[list[str]]) -> Iterator[Place]:
     for name, value in headers:
-        if name.lower() in AGENTS:
-            # Versions stay; some look like a telephone number.
-            value = " ".join(p for p in AGENT_PARTS.split(value) if not is_version(p))  # noqa: PLW2901
         if name.lower() not in _NONCES:
-            yield Place(f"{side} header {name[:40]!r}", (((name,), value),), kind="header")
+            text = _without_figures(name, value)
+            yield Place(f"{side} header {name[:40]!r}", (((name,), text),), kind="header")
+
+
+def _without_figures(name: str, value: str) -> str:
+    """A header without versions and figures that stay: some look like a telephone number."""
+    if name.lower() in AGENTS:
+        return " ".join(part for part in AGENT_PARTS.split(value) if not is_version(part))
+    return _FIGURES.sub(" ", value) if is_protocol(name, value) else value
 
 
 def _message_place(message: Message, envelope: str, *, first: bool) -> Place:
@@ -289,7 +295,7 @@ def _stays(place: Place, names: tuple[str, ...], text: str, known: Known) -> boo
     """Whether the words of a field are those of a document, whoever else said them."""
     if not names:
         return False
-    if place.kind == "header" and known.keeps_header(names[-1], text):
+    if place.kind == "header" and is_protocol(names[-1], text):
         return True
     host = names[-1].lower() == "host" and known.keeps_host(text.rpartition(":")[0] or text)
     return host or known.keeps(names[-1], text)

@@ -11,7 +11,7 @@ from wsproxy.redact import PLACEHOLDER
 from wsproxy.trace import Request, Response
 
 from .aliases import words
-from .known import AGENT_PARTS, AGENTS, is_version
+from .known import AGENT_PARTS, AGENTS, is_protocol, is_version
 from .texts import Texts
 
 _PLACES = ("header", "query", "subprotocol", "path", "body", "message", "close", "text")
@@ -89,7 +89,7 @@ class Heads:
         plain, texts = name.lower(), self._texts
         if _SECRET.fullmatch(value) or not value.strip():
             return value
-        if texts.known.keeps_header(name, value):
+        if is_protocol(name, value):
             return value
         match plain:
             case "host":

@@ -130,6 +130,11 @@ def plain_name(name: str) -> str:
     return _HUMP.sub("_", name).replace("-", "_").lower()
 
 
+def is_protocol(name: str, value: str) -> bool:
+    """Whether a header is one of the protocol, and its value one as the protocol has them."""
+    return name.lower() in _PROTOCOL and _HEADER.fullmatch(value) is not None
+
+
 def is_version(text: str) -> bool:
     """Whether a part of a user agent is a version, such as 131.0.6778.86 or 3.13.0rc1."""
     return _VERSION.fullmatch(text) is not None
@@ -207,10 +212,6 @@ class Known:
         if len(whole) < 7 and len(digits) < 20:
             return True
         return _NUMBERS.search(plain_name(name)) is not None and len(whole) <= 19
-
-    def keeps_header(self, name: str, value: str) -> bool:
-        """Whether a header is one of the protocol, and its value one as the protocol has them."""
-        return name.lower() in _PROTOCOL and _HEADER.fullmatch(value) is not None
 
     def keeps_host(self, host: str) -> bool:
         """Whether a host, without a port, is the provider's, or this machine."""
