@@ -30,6 +30,7 @@ from .crowd import Histogram, Settings
 from .proxies import ROOT, Proxy, free_port, running, wait_for
 
 SAMPLE_EVERY = 10.0  # seconds
+WARM = 2  # times the longest session: until then what was freed is not all used again
 RAMP = 10.0  # sessions begun a second at the start
 SETTLING = 90.0  # seconds at the most for sessions to end, and for what is left to be let go
 SPARE_DISK = 10 << 30  # bytes; it stops when there is less
@@ -190,7 +191,8 @@ class Soak:
 
     def _watch(self, *processes: subprocess.Popen[str]) -> None:
         """Sample until the time is over; what counts begins after the warm-up."""
-        warm_at = time.monotonic() + self._settings.ramp_seconds + self._settings.longest
+        warm_up = self._settings.ramp_seconds + WARM * self._settings.longest
+        warm_at = time.monotonic() + warm_up
         until = warm_at + self._seconds
         self._stop.wait(self._settings.ramp_seconds)
         while not self._stop.is_set() and time.monotonic() < until:
@@ -317,7 +319,7 @@ def report(
         f"{settings.longest:g} s, "
         f"{settings.size} bytes every {settings.every * 1000:g} ms up and a result a second down, "
         f"ws, for {minutes:.1f} minutes "
-        f"{'after' if warm else 'of'} a warm-up as long as the longest session; ended by: {why}."
+        f"{'after' if warm else 'of'} a warm-up {WARM} times as long as the longest session; ended by: {why}."
     )
     lines = [
         "# Soak",
