@@ -319,7 +319,8 @@ def report(
         f"{settings.longest:g} s, "
         f"{settings.size} bytes every {settings.every * 1000:g} ms up and a result a second down, "
         f"ws, for {minutes:.1f} minutes "
-        f"{'after' if warm else 'of'} a warm-up {WARM} times as long as the longest session; ended by: {why}."
+        f"{'after' if warm else 'of'} a warm-up {WARM} times as long as the longest "
+        f"session; ended by: {why}."
     )
     lines = [
         "# Soak",
