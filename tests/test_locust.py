@@ -15,6 +15,9 @@ from wsproxy.replay import ReplayServer, ServerOptions, Verdict
 
 LOCUSTFILE = """
 from wsproxy.load.locust import TraceUser
+from wsproxy.replay import verdict
+
+verdict.LATE_NS = 30_000_000_000  # as for all tests, see conftest.py
 
 class Caller(TraceUser):
     trace = {trace!r}
