@@ -217,7 +217,7 @@ def test_an_upstream_faster_than_the_client_costs_no_memory(
 
     def client(peer: Peer) -> None:
         pause = threading.Event()
-        left = len(flood)
+        left = len(flood) - len(peer.received)  # some came with the 101
         while left:
             target = max(0, left - (512 << 10))
             while left > target:
