@@ -11,7 +11,8 @@ import pytest
 import zstandard
 from mitmproxy.http import Response
 
-from wsproxy.capture.body import MAX_BODY, Body, beginning, let_through
+from wsproxy.capture.body import beginning, let_through
+from wsproxy.recording import MAX_BODY, KeptBody
 
 TEXT = b'{"err_code":"INVALID_AUTH"}'
 MIB = 1 << 20
@@ -48,22 +49,22 @@ def passed(data: bytes, encoding: str, pieces: int = 3) -> Response:
 
 @pytest.mark.parametrize("encoding", ENCODED)
 def test_a_short_body_is_kept_decoded(encoding: str) -> None:
-    assert beginning(passed(ENCODED[encoding](TEXT), encoding)) == Body(TEXT, len(TEXT))
+    assert beginning(passed(ENCODED[encoding](TEXT), encoding)) == KeptBody(TEXT, len(TEXT))
 
 
 @pytest.mark.parametrize("encoding", ENCODED)
 def test_of_nothing_nothing_is_left_out(encoding: str) -> None:
-    assert beginning(passed(ENCODED[encoding](b""), encoding)) == Body(b"", 0)
-    assert beginning(passed(b"", encoding)) == Body(b"", 0)
+    assert beginning(passed(ENCODED[encoding](b""), encoding)) == KeptBody(b"", 0)
+    assert beginning(passed(b"", encoding)) == KeptBody(b"", 0)
 
 
 def test_deflate_without_its_header_is_read() -> None:
-    assert beginning(passed(raw_deflate(TEXT), "deflate")) == Body(TEXT, len(TEXT))
+    assert beginning(passed(raw_deflate(TEXT), "deflate")) == KeptBody(TEXT, len(TEXT))
 
 
 def test_of_a_long_body_the_beginning_is_kept_and_the_length() -> None:
     data = bytes(range(256)) * 1000
-    assert beginning(passed(data, "")) == Body(data[:MAX_BODY], len(data))
+    assert beginning(passed(data, "")) == KeptBody(data[:MAX_BODY], len(data))
 
 
 @pytest.mark.parametrize("encoding", [e for e in ENCODED if e])
@@ -75,7 +76,7 @@ def test_a_bomb_costs_little(encoding: str) -> None:
     body = beginning(response)
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert body == Body(bytes(MAX_BODY), len(bomb))
+    assert body == KeptBody(bytes(MAX_BODY), len(bomb))
     assert most < 32 * MIB
 
 
@@ -95,4 +96,4 @@ def test_a_body_that_was_cut_is_decoded_as_far_as_it_goes() -> None:
 
 
 def test_an_answer_of_the_proxys_own_did_not_stream() -> None:
-    assert beginning(Response.make(503, TEXT)) == Body(TEXT, len(TEXT))
+    assert beginning(Response.make(503, TEXT)) == KeptBody(TEXT, len(TEXT))

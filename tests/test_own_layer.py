@@ -205,8 +205,17 @@ def test_an_app_that_reaches_the_recorder_through_tls(
 
 
 def test_what_mitmproxy_saves_at_the_end_is_kept(tmp_path: Path, kept: list[int]) -> None:
+    certificate = Certificate.make(tmp_path / "proxy.pem")
     saved = f"save_stream_file={tmp_path / 'flows'}"
-    check_messages(Session.read(recorded(tmp_path, "regular", "wsproxy_capture=messages", saved)))
+    with listening(proxy, certificate.server_context()) as upstream:
+        trace = recorded(tmp_path, f"upstream:https://127.0.0.1:{upstream}", saved)
+    check_messages(Session.read(trace))
+    assert kept == [2 * TIMES]
+
+
+def test_messages_that_were_asked_for_are_kept(tmp_path: Path, kept: list[int]) -> None:
+    """Another addon may want all of them at the end."""
+    check_messages(Session.read(recorded(tmp_path, "regular", "wsproxy_capture=messages")))
     assert kept == [2 * TIMES]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -403,6 +404,34 @@ def test_a_fault_in_recording_costs_its_session_the_rest_and_nothing_else(
     assert second.sent.frames == 1
     assert len(told) == 1
     assert "a fault of ours" in caplog.text
+
+
+def test_a_session_that_was_given_up_tells_how_many_parts_it_has(tmp_path: Path) -> None:
+    recording = Recording(
+        tmp_path / "t.wstrace", new_start(Clock(0, 0)), max_size=1 << 20, insist=False
+    )
+    for number in range(60):
+        recording.message(number, True, Opcode.BINARY, os.urandom(50_000))
+        recording.flush()
+    recording.abandon(100, "a fault of ours")
+    session = Session.read(recording.path)
+    assert session.end is not None
+    assert session.end.parts == len(recording.paths) > 1
+    assert not session.complete
+
+
+def test_dropped_messages_of_nothing_are_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def body(recorder: Recorder, relay: Relay) -> None:
+        session = recorder.begin(clock := Clock.start(), new_start(clock))
+        monkeypatch.setattr(module, "HARD", -1)
+        for _ in range(3):
+            session.message(True, Opcode.TEXT, b"")
+        session.end()
+
+    session = run(body, tmp_path)
+    assert sum(gap.records for gap in session.gaps) == 3
 
 
 def test_a_fault_at_the_end_still_leaves_an_end(

@@ -335,3 +335,24 @@ def test_how_many_more_stays_when_it_is_scrubbed(tmp_path: Path) -> None:
     trace = make_trace(tmp_path / "t.wstrace", [Start(0, 1, SESSION, 0), frame, End(5, "stopped")])
     read, _ = read_trace(scrub(trace, tmp_path / "public.wstrace").path)
     assert [record.redacted for record in read if isinstance(record, FrameRecord)] == [[more]]
+
+
+@pytest.mark.parametrize(
+    ("length", "kept"), [(25, b"model=nova-3&session=demo"), (40, b"model=nova-3&session=REDACTED")]
+)
+def test_the_last_field_of_a_form_is_taken_for_cut_only_where_it_may_be(
+    length: int, kept: bytes
+) -> None:
+    request = Request(
+        0,
+        "POST",
+        "https",
+        "h",
+        443,
+        "/v1/x",
+        headers=[["Content-Length", str(length)]],
+        body=b"model=nova-3&session=demo",
+    )
+    written = guard()(request)
+    assert isinstance(written, Request)
+    assert written.body == kept

@@ -142,6 +142,15 @@ def test_only_what_crashes_have_left_is_swept(tmp_path: Path) -> None:
     assert sweep(tmp_path / "none") == 0
 
 
+def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
+    """In a stranger's folder."""
+    os.mkfifo(tmp_path / ".a.wstrace.rewrite")
+    (tmp_path / "e").touch()
+    (tmp_path / ".b.wstrace.rewrite").symlink_to("e")
+    assert sweep(tmp_path) == 0
+    assert names(tmp_path) == [".a.wstrace.rewrite", ".b.wstrace.rewrite", "e"]
+
+
 def test_what_is_being_written_is_not_swept(tmp_path: Path) -> None:
     with Replacement(tmp_path / "a.zip") as new:
         assert sweep(tmp_path) == 0

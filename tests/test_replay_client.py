@@ -382,3 +382,28 @@ def test_an_answer_that_repeats_the_credential_is_recorded_without_it(tmp_path: 
     assert written is not None
     assert written.headers == [["X-Why", "bad REDACTED"]]
     assert written.body == b"no REDACTED"
+
+
+def test_a_body_that_was_compressed_is_sent_as_it_is_recorded(tmp_path: Path) -> None:
+    """What is recorded is what it meant; so nothing may say that it is compressed."""
+    recording = Recording(tmp_path / "t.wstrace", new_start(Clock(0, 0)))
+    body = b'{"url": "https://example.com/a.wav"}'
+    headers = [["Host", "h"], ["Content-Encoding", "gzip"], ["Content-Length", "500"]]
+    recording.add(Request(0, "POST", "https", "h", 443, "/v1/x", headers=headers, body=body))
+    recording.response(Response(MS, 400, "No", body=b"{}", body_length=2))
+    recording.end(2 * MS)
+    came = bytearray()
+
+    async def refuses(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        came.extend(await reader.readuntil(b"\r\n\r\n"))
+        came.extend(await reader.readexactly(len(body)))
+        writer.write(b"HTTP/1.1 400 No\r\nContent-Length: 2\r\n\r\n{}")
+        came.extend(await reader.read())
+        writer.close()
+
+    verdict = asyncio.run(against(recording.path, tmp_path, refuses))
+    assert verdict.verdict == "reproduced"
+    head, _, sent = bytes(came).partition(b"\r\n\r\n")
+    assert sent == body
+    assert b"content-encoding" not in head.lower()
+    assert f"content-length: {len(body)}".encode() in head.lower()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gzip
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 import websockets
 
 from made_sessions import (
+    MS,
     build,
     close_1011,
     records,
@@ -19,10 +21,12 @@ from made_sessions import (
 )
 from wire_witness import Certificate
 from wsproxy.errors import ConnectFailed
+from wsproxy.recording import Clock, Recording, new_start
 from wsproxy.replay import ClientOptions, ReplayServer, ServerOptions, Verdict, replay_client
 from wsproxy.replay import server as replay_server
 from wsproxy.replay.verdict import judge_played
-from wsproxy.trace import TraceReader
+from wsproxy.session import Session
+from wsproxy.trace import Request, Response, TraceReader
 
 ASKED = "/v1/listen?encoding=linear16&sample_rate=16000"  # as in the recordings
 
@@ -247,3 +251,31 @@ def test_wss(tmp_path: Path) -> None:
     assert asyncio.run(body(ca=certificate.path)).verdict == "reproduced"
     with pytest.raises(ConnectFailed, match="not trusted"):
         asyncio.run(body())
+
+
+@pytest.mark.parametrize("coding", ["gzip", "unknown"])
+def test_a_compressed_body_is_recorded_without_its_credential(coding: str, tmp_path: Path) -> None:
+    recording = Recording(tmp_path / "t.wstrace", new_start(Clock(0, 0)))
+    headers = [["Host", "h"], ["Content-Length", "2"]]
+    recording.add(Request(0, "POST", "https", "h", 443, "/v1/x", headers=headers, body=b"{}"))
+    recording.response(Response(MS, 400, "No", body=b"{}", body_length=2))
+    recording.end(2 * MS)
+    body = gzip.compress(b'{"api_key": "sesame-4711-4711", "url": "x"}')
+
+    async def ask(url: str) -> object:
+        host, port = url.removeprefix("ws://").split(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        head = f"POST /v1/x HTTP/1.1\r\nHost: x\r\nContent-Encoding: {coding}\r\n"
+        writer.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+        answer = await reader.read()
+        writer.close()
+        return answer
+
+    verdict, _ = asyncio.run(served(recording.path, tmp_path, ask))
+    written = Session.read(verdict.trace).request
+    assert written is not None
+    if coding == "gzip":
+        assert written.body == b'{"api_key": "REDACTED", "url": "x"}'
+    else:
+        assert written.body == b""
+        assert [entry["why"] for entry in written.redacted] == ["unreadable"]

@@ -114,3 +114,13 @@ def test_what_does_not_exist_is_told_and_stops_nothing(command: str, tmp_path: P
     assert str(trace) in out.replace("\n", "") or "1 session in 1 group" in out
     (told,) = (line for line in err.splitlines() if line.startswith("error:"))
     assert "none.wstrace: No such file" in told
+
+
+def test_recover_goes_on_where_a_trace_is_gone_that_it_has_recovered(tmp_path: Path) -> None:
+    trace = write(tmp_path / "a.wstrace", LISTEN)
+    write(tmp_path / "none-recovered.wstrace", LISTEN)
+    status, out, err = run("recover", tmp_path / "none.wstrace", trace)
+    assert status == 3
+    assert str(trace) in out.replace("\n", "")
+    (told,) = (line for line in err.splitlines() if line.startswith("error:"))
+    assert "none.wstrace" in told

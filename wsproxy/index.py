@@ -162,7 +162,7 @@ def _in_folder(folder: Path, traces: list[Path]) -> Iterator[tuple[Path, Listed 
             new[path.name] = _row(path.name, state, found)
     if any(rows.get(name) != row for name, row in new.items()):
         rows = {name: row for name, row in rows.items() if _first(name) in states}
-        with suppress(OSError):  # the folder cannot be written to, or another `list` writes
+        with suppress(OSError):  # the folder cannot be written to
             _write(folder / NAME, rows | new)
 
 

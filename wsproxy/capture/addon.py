@@ -181,12 +181,14 @@ class Record:
     def websocket_message(self, flow: http.HTTPFlow) -> None:
         assert flow.websocket is not None
         message = flow.websocket.messages[-1]
-        if not _messages_are_kept():
-            # The session may be a long one. Addons after this one want the last message.
-            del flow.websocket.messages[:-1]
         session = self._live.get(flow.id)
-        if session is not None:
-            session.message(message.from_client, Opcode(message.type), message.content)
+        if session is None:
+            return
+        session.message(message.from_client, Opcode(message.type), message.content)
+        if self._wire and not _messages_are_kept():
+            # Nobody has asked for messages, and the session may be a long one. Addons after
+            # this one want the last of them.
+            del flow.websocket.messages[:-1]
 
     def websocket_end(self, flow: http.HTTPFlow) -> None:
         session = self._live.get(flow.id)

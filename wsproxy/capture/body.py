@@ -6,20 +6,9 @@ over HTTP would hear nothing until the end, and an upload would be in memory at 
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Callable
-from dataclasses import dataclass, field
-
-import brotli  # type: ignore[import-untyped]  # mitmproxy's own
-import zstandard
 from mitmproxy import http
 
-from wsproxy.redact import Entry, unreadable
-
-MAX_BODY = 64 << 10  # bytes that are kept of a body
-
-_MAX_WINDOW = 8 << 20  # bytes, of a zstd stream (RFC 8878, section 3.1.1.1.2)
-_STEP = 16  # bytes of a Brotli stream (RFC 7932, section 9.2: a meta-block has 16 MiB at most)
+from wsproxy.recording import MAX_BODY, KeptBody, kept_body
 
 
 class Passing:
@@ -46,24 +35,7 @@ def let_through(message: http.Message) -> None:
     message.stream = Passing()
 
 
-@dataclass(frozen=True, slots=True)
-class Body:
-    """What is kept of a body.
-
-    Attributes:
-        kept: its first MAX_BODY bytes, decoded. What cannot be decoded is left out: it may
-            hold a credential that is not found in it.
-        size: how long it is, bytes: decoded where all of it was kept, else as it came on
-            the wire.
-        left_out: what a record's `redacted` says of one that could not be decoded.
-    """
-
-    kept: bytes
-    size: int
-    left_out: list[Entry] = field(default_factory=list)
-
-
-def beginning(message: http.Message) -> Body:
+def beginning(message: http.Message) -> KeptBody:
     """What is kept of a message's body."""
     passing = message.stream
     if isinstance(passing, Passing):
@@ -71,54 +43,4 @@ def beginning(message: http.Message) -> Body:
     else:  # mitmproxy's own answer, or kept for its UI
         raw = message.raw_content or b""
         size = len(raw)
-    content = _decoded(raw, message.headers.get("content-encoding", "")) if raw else b""
-    if content is None:
-        return Body(b"", size, [unreadable("body", size)])
-    whole = size == len(raw) and len(content) <= MAX_BODY
-    return Body(content[:MAX_BODY], len(content) if whole else size)
-
-
-def _decoded(data: bytes, name: str) -> bytes | None:
-    """The beginning of what was encoded, a little over MAX_BODY bytes of it at most, or None."""
-    decode = _DECODERS.get(name.strip().lower())
-    if decode is None:
-        return None
-    try:
-        return decode(data)
-    except (zlib.error, zstandard.ZstdError, brotli.error):
-        return None
-
-
-def _inflated(data: bytes, *windows: int) -> bytes:
-    for bits in windows[:-1]:
-        try:
-            return zlib.decompressobj(bits).decompress(data, MAX_BODY + 1)
-        except zlib.error:
-            continue
-    return zlib.decompressobj(windows[-1]).decompress(data, MAX_BODY + 1)
-
-
-def _zstd(data: bytes) -> bytes:
-    with zstandard.ZstdDecompressor(max_window_size=_MAX_WINDOW).stream_reader(data) as reader:
-        return reader.read(MAX_BODY + 1)
-
-
-def _brotli(data: bytes) -> bytes:
-    """In small steps: the decoder takes no limit, and a step cannot give over 16 MiB."""
-    decoder, out = brotli.Decompressor(), bytearray()
-    for at in range(0, len(data), _STEP):
-        out += decoder.process(data[at : at + _STEP])
-        if len(out) > MAX_BODY:
-            break
-    return bytes(out)
-
-
-_DECODERS: dict[str, Callable[[bytes], bytes]] = {
-    "": bytes,
-    "identity": bytes,
-    "gzip": lambda data: _inflated(data, 31),
-    "x-gzip": lambda data: _inflated(data, 31),
-    "br": _brotli,
-    "deflate": lambda data: _inflated(data, 15, -15),
-    "zstd": _zstd,
-}
+    return kept_body(raw, size, message.headers.get("content-encoding"))

@@ -128,7 +128,7 @@ class LiveSession:
     def missing(self, *sides: bool) -> list[Gap]:
         """What was dropped of some directions, or of both, and is in no gap record yet."""
         gaps = [self._dropped.pop(side, None) for side in sides or (True, False)]
-        return [gap for gap in gaps if gap is not None and gap.size]
+        return [gap for gap in gaps if gap is not None and (gap.records or gap.size)]
 
     async def may_begin(self) -> bool:
         """Whether the session may go on; nobody waits for that unless it has to be recorded."""

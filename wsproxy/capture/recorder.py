@@ -123,10 +123,7 @@ class Recorder:
             self._keep_up()
             self._backlog.let_go_on()
         for session, recording in list(self._open.items()):
-            # The event loop waits for this thread meanwhile.
-            for gap in session.missing():
-                recording.add(gap)
-            self._end(session, recording, session.now(), "stopped")
+            self._stop(session, recording)
 
     def _keep_up(self) -> None:
         """Write what is pending, once in an INTERVAL."""
@@ -245,6 +242,16 @@ class Recorder:
             self._give_up(session)
         else:
             self._ended(session, recording)
+
+    def _stop(self, session: LiveSession, recording: Recording) -> None:
+        """The recorder stops, and the session goes on; the event loop waits meanwhile."""
+        try:
+            for gap in session.missing():
+                recording.add(gap)
+        except Exception:
+            self._give_up(session)
+        else:
+            self._end(session, recording, session.now(), "stopped")
 
     def _give_up(self, session: LiveSession) -> None:
         """A fault of ours, at hand, must not end the recording of the other sessions."""

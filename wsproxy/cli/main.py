@@ -87,8 +87,8 @@ def main() -> None:
     except OSError as error:
         if error.errno not in _FULL:
             raise
-        # Only the output: what commands write elsewhere says itself what is wrong with it.
-        print(f"error: cannot write the output: {error.strerror}", file=sys.stderr)  # noqa: T201
+        where = error.filename or "the output"
+        print(f"error: cannot write {where}: {error.strerror}", file=sys.stderr)  # noqa: T201
         _drop_output()
         sys.exit(1)
 

@@ -101,7 +101,7 @@ def _place(path: Path, out: Path | None) -> Path:
         place = out / path.name if out.is_dir() else out
     if place.suffix != SUFFIX:
         raise UsageError(f"{place}: the name of a trace ends in {SUFFIX}")
-    if place.exists() and place.samefile(path):
+    if place.exists() and path.exists() and place.samefile(path):
         raise UsageError(f"{place} is there already; --in-place replaces it")
     return place
 

@@ -11,6 +11,7 @@ from urllib.parse import quote, unquote_plus
 
 from wsproxy.catalog.model import Refusal
 from wsproxy.errors import UsageError
+from wsproxy.recording import MAX_BODY
 from wsproxy.redact import Redactor
 from wsproxy.trace import Request, Response
 
@@ -19,7 +20,6 @@ from .draft import Draft, Item
 from .places import parse_number
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
-_MAX_BODY = 64 << 10  # bytes that a trace keeps of a body
 _MAX_GIVEN = 64 << 10  # characters of a name with its value
 # What says that the upgrade is accepted, or describes another body.
 _OF_THE_OLD = ("upgrade", "connection", "content-length", "content-type", "transfer-encoding")
@@ -185,8 +185,8 @@ class Status(Change):
         number = parse_number(code, whole, form, 599)
         if number < 200:
             raise UsageError(f"{whole}: give {form}")
-        if len(body.encode("utf-8", "replace")) > _MAX_BODY:
-            raise UsageError(f"{whole}: the body is longer than {_MAX_BODY} bytes")
+        if len(body.encode("utf-8", "replace")) > MAX_BODY:
+            raise UsageError(f"{whole}: the body is longer than {MAX_BODY} bytes")
         return cls(number, body)
 
     def __str__(self) -> str:
@@ -222,7 +222,7 @@ def refuse(draft: Draft, refusal: Refusal, option: object) -> None:
         refusal.status,
         phrase(refusal.status),
         headers=[*kept, *new],
-        body=body[:_MAX_BODY],
+        body=body[:MAX_BODY],
         body_length=len(body),
         redacted=old.redacted if old is not None else [],
     )

@@ -4,6 +4,7 @@ Used by the capture addon's writer thread and by replay, so that a replayed sess
 recorded by the very code that recorded the first one.
 """
 
+from .body import MAX_BODY, KeptBody, kept_body
 from .clock import Clock, new_start
 from .path import session_in, trace_path
 from .recording import Diagnose, Recording
@@ -11,13 +12,16 @@ from .syncer import POLICIES, Policy, Syncer
 from .whole import WholeTrace
 
 __all__ = [
+    "MAX_BODY",
     "POLICIES",
     "Clock",
     "Diagnose",
+    "KeptBody",
     "Policy",
     "Recording",
     "Syncer",
     "WholeTrace",
+    "kept_body",
     "new_start",
     "session_in",
     "trace_path",

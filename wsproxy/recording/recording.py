@@ -14,6 +14,7 @@ from wsproxy.redact import Guard
 from wsproxy.session import Session
 from wsproxy.trace import (
     Bytes,
+    End,
     Eof,
     Finding,
     FrameRecord,
@@ -53,7 +54,7 @@ class Recording:
         path: the trace to create, mode 0600. It must not exist.
         start: the first record.
         diagnose: names the findings when the session ends.
-        guard: takes credentials out of every record; None: the records come from a trace.
+        guard: takes credentials out of every record; None: nothing is taken out.
         max_payload: bytes of one frame that are kept.
         max_size: bytes after which the trace goes on in another file, see `trace.parts`;
             None: never.
@@ -209,16 +210,7 @@ class Recording:
         findings = self._diagnose(self.session) if self._diagnose else []
         for finding in findings:
             self.add(finding)
-        self._output.settle()
-        end = replace(
-            end,
-            complete=not self.incomplete,
-            findings=[finding.id for finding in findings],
-            parts=self._output.parts if self._output.parts > 1 else None,
-        )
-        self.ended = True
-        self.add(end)
-        self._output.finish()
+        self._close(replace(end, findings=[finding.id for finding in findings]))
 
     def abandon(self, t_ns: int, reason: str) -> None:
         """Take no more of the session, for a fault of ours: the trace says so, and is closed.
@@ -228,13 +220,20 @@ class Recording:
             reason: of the gap record.
         """
         if not self.ended:
-            self.ended = True
             gap = Gap(t_ns, t_ns, reason)
             self.session.add(gap)
             self._output.write(gap)
-            end = end_record(self.session, t_ns, self.session.derived_ending or "unfinished")
-            self.session.add(end := replace(end, complete=False))
-            self._output.write(end)
+            ending = self.session.derived_ending or "unfinished"
+            self._close(end_record(self.session, t_ns, ending))
+
+    def _close(self, end: End) -> None:
+        """Write the end record, with what only the file can tell, and close the file."""
+        self.ended = True
+        self._output.settle()
+        parts = self._output.parts if self._output.parts > 1 else None
+        end = replace(end, complete=not self.incomplete, parts=parts)
+        self.session.add(end)
+        self._output.write(end)
         self._output.finish()
 
     def try_again(self) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from wsproxy.trace import Bytes, Failure, FrameRecord, Record, Request, Response
-from wsproxy.wire import Opcode
+from wsproxy.wire import Opcode, header
 
 from . import body, garbage
 from .fingerprint import Entry, unreadable
@@ -19,6 +19,7 @@ from .head import Redactor
 from .messages import Cleaned, Cleaner, told
 from .repeats import Repeats
 
+_BODY_HEADERS = ("content-length", "content-encoding")
 _MAX_REASON = 123  # bytes of a close reason (RFC 6455, section 5.5)
 _PIECE = 1 << 17  # bytes of a long message that are read at once: other threads wait meanwhile
 
@@ -65,8 +66,7 @@ class Guard:
         self._in_messages = not (clean.taken or request.redacted)
         headers, repeated = self._headers(clean.headers)
         taken = [*request.redacted, *clean.taken, *repeated]
-        # It may have been longer, or the answer came before the rest of it.
-        said = self._body(request.body, cut=True)
+        said = self._body(request.body, cut=not _is_whole(request))
         return replace(
             request,
             headers=headers,
@@ -200,3 +200,11 @@ def _with(frame: FrameRecord, cleaned: Cleaned) -> FrameRecord:
     if not cleaned.taken:
         return frame
     return replace(frame, payload=cleaned.data, redacted=told(cleaned.taken))
+
+
+def _is_whole(request: Request) -> bool:
+    """Whether its body is all that it was to be: recorders keep the beginning, or what came."""
+    if request.body is None:
+        return True
+    said = {name: header(((h[0], h[1]) for h in request.headers), name) for name in _BODY_HEADERS}
+    return said == {"content-length": str(len(request.body)), "content-encoding": None}

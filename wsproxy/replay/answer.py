@@ -78,5 +78,8 @@ class AnswerReader:
         assert body is not None and response is not None
         if data:
             body.feed(data)
-        self.response = replace(response, body=bytes(body.data), body_length=body.length)
+        said = body.kept()
+        self.response = replace(
+            response, body=said.kept, body_length=said.size, redacted=said.left_out
+        )
         self.done = body.done

@@ -16,7 +16,7 @@ from wsproxy.address import is_loopback
 from wsproxy.catalog import Provider, load
 from wsproxy.compare import STANDARD, Rules
 from wsproxy.errors import UsageError
-from wsproxy.recording import Clock, Recording
+from wsproxy.recording import MAX_BODY, Clock, Recording
 from wsproxy.redact import MIN_HIDDEN
 from wsproxy.trace import Eof, Failure, Request, Response
 from wsproxy.wire import Deflate, Frame, accept_key, header, is_upgrade
@@ -25,7 +25,6 @@ from .credentials import Credentials
 from .endpoint import Endpoint
 from .fresh import DATA, Fresh, lacking, moved_since
 from .handshake import (
-    MAX_BODY,
     content_length,
     fresh_request_headers,
     printable,
@@ -212,7 +211,7 @@ class Call:
         return recorded
 
     def _body(self) -> bytes:
-        """The body of a plain request, as long as it was.
+        """The body of a plain request, as long as it was; one that was coded as what it meant.
 
         Recorders keep the beginning; the rest is filled up with its last byte, which does
         where it is the size that fails.
@@ -220,7 +219,8 @@ class Call:
         recorded = self._recorded
         body = recorded.body or b""
         length = content_length(recorded.headers)
-        if self.upgrade or not body or length is None:
+        coded = header(((h[0], h[1]) for h in recorded.headers), "content-encoding")
+        if self.upgrade or not body or length is None or coded:
             return b"" if self.upgrade else body
         missing = min(length, _LONGEST_BODY) - len(body)
         return body + body[-1:] * missing

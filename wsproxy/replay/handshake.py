@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from urllib.parse import unquote_plus
 
 from wsproxy.errors import TraceError
+from wsproxy.recording import MAX_BODY, KeptBody, kept_body
 from wsproxy.redact import PLACEHOLDER
 from wsproxy.trace import Request, Response
 from wsproxy.wire import Deflate, accept_key, header
 
 MAX_HEAD = 256 << 10  # bytes of a head that are read
 MAX_HEADERS = 2000
-MAX_BODY = 64 << 10  # bytes of a body that are kept
 
 Pairs = list[list[str]]
 
@@ -33,6 +33,7 @@ _HOP = frozenset(
         "trailer",
         "transfer-encoding",
         "content-length",
+        "content-encoding",  # bodies are recorded decoded
     }
 )
 # What a server makes anew for each answer.
@@ -251,7 +252,7 @@ def refuse(recorded: Response) -> Pairs:
 
 
 class Body:
-    """Reads the body of an answer (RFC 9112, section 6), as far as MAX_BODY bytes.
+    """Reads the body of a message (RFC 9112, section 6), as far as MAX_BODY bytes.
 
     Args:
         head: of the response.
@@ -262,6 +263,7 @@ class Body:
         self.length = 0
         self._chunked = "chunked" in (head.get("transfer-encoding") or "").lower()
         self._left = None if self._chunked else content_length(head.headers)
+        self._coding = head.get("content-encoding")
         self._buffer = bytearray()
         bodiless = head.start[1] in ("204", "304")
         self.done = self._left == 0 or (head.start[0].startswith("HTTP/") and bodiless)
@@ -272,6 +274,10 @@ class Body:
         body = cls(head)
         body.done = body.done or not (body._chunked or body._left)
         return body
+
+    def kept(self) -> KeptBody:
+        """What is recorded of it."""
+        return kept_body(bytes(self.data), self.length, self._coding)
 
     def feed(self, data: bytes) -> None:
         """Take the next bytes; `done` once the body is complete."""

@@ -14,7 +14,7 @@ from wsproxy.catalog import load
 from wsproxy.compare import STANDARD, Rules
 from wsproxy.diagnose.audio import declared
 from wsproxy.errors import UsageError, WsproxyError
-from wsproxy.recording import Clock, Recording
+from wsproxy.recording import Clock, KeptBody, Recording
 from wsproxy.session import Session
 from wsproxy.trace import Eof, Failure, Request, Response
 from wsproxy.wire import Deflate, header, is_upgrade
@@ -247,7 +247,7 @@ class ReplayServer:
                     if data is None:
                         break
                     body.feed(data)
-                return _Asked(parsed[0], bytes(body.data))
+                return _Asked(parsed[0], body.kept())
         except TimeoutError:
             return None
         except BadHead as error:
@@ -282,7 +282,7 @@ class _Asked:
     """A request that came, with the beginning of its body."""
 
     head: Head
-    body: bytes
+    body: KeptBody
 
     @property
     def path(self) -> str:
@@ -349,8 +349,18 @@ class _Session:
         recorded = self.script.session.request
         if self.options.proxied and recorded is not None and not is_loopback(asked.host):
             host, port, scheme = asked.host or host, recorded.port, recorded.scheme
-        body = None if asked.upgrade else asked.body
-        return Request(0, method, scheme, host, port, path, headers=asked.head.headers, body=body)
+        body = asked.body
+        return Request(
+            0,
+            method,
+            scheme,
+            host,
+            port,
+            path,
+            headers=asked.head.headers,
+            body=None if asked.upgrade else body.kept,
+            redacted=[] if asked.upgrade else body.left_out,
+        )
 
     def _gate(self, session: Session) -> Gate:
         """What counts of the app's messages, where its audio is another than the recorded."""

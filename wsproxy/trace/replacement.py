@@ -7,6 +7,7 @@ import errno
 import io
 import os
 import secrets
+import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 _REWRITE = f"{SUFFIX}.rewrite"
 _NEW = f"{SUFFIX}.new"  # a trace that has no record yet, see `recording`
 _OLD = 60.0  # seconds after which such a file is taken for a crash's
+# Nothing that another user has put there is followed or waited for.
+_FOUND = os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK | getattr(os, "O_NOFOLLOW", 0)
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 
 
@@ -194,11 +197,14 @@ def sweep(folder: Path) -> int:
 def _remove_if_left(path: Path, old: float) -> bool:
     """Remove a file that nobody writes and that was last changed so many seconds ago."""
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0))
+        fd = os.open(path, _FOUND)  # for writing: some file systems lock no other
     except OSError:
         return False
     try:
-        if time.time() - os.fstat(fd).st_mtime < old or not hold(fd):
+        status = os.fstat(fd)
+        if not stat.S_ISREG(status.st_mode) or time.time() - status.st_mtime < old:
+            return False
+        if not hold(fd):
             return False
         path.unlink()
     except OSError:
