@@ -124,9 +124,11 @@ class TraceReader:
         if self._from > 1:
             self._lose(Loss(0, 0, f"the parts before it are not read with it: {self._first.name}"))
         found = False
-        for record in self._parts():
+        records = self._parts()
+        for first in records:
             found = True
-            yield record
+            yield first
+            yield from records
         if not found and self._id_begin:
             named, self._id_begin = self._id_begin, ""
             yield from self
@@ -157,14 +159,14 @@ class TraceReader:
     def _parts(self) -> Iterator[Record]:
         """The records of all parts, those left out that a part repeats in its head."""
         while True:
-            in_head = True
-            for record in self._part_records():
-                in_head = in_head and isinstance(record, Start | Request | Response)
-                if in_head and self._part > self._from and type(record) in self._seen:
-                    continue
-                if in_head:
+            records = self._part_records()
+            for record in records:
+                if not isinstance(record, Start | Request | Response):  # the head is over
+                    yield record
+                    yield from records
+                elif self._part == self._from or type(record) not in self._seen:
                     self._seen.add(type(record))
-                yield record
+                    yield record
             if self.ended or not self._next_part():
                 return
 
