@@ -32,7 +32,7 @@ from wsproxy.report.jsontext import dumps
 from wsproxy.scrub import is_scrubbed, scrub
 from wsproxy.session import Session
 from wsproxy.trace import SUFFIX, find_traces
-from wsproxy.trace.replacement import new_file
+from wsproxy.trace.replacement import check_free, new_file
 
 ZIP = ".zip"
 MAX_TRACES = 1000
@@ -90,8 +90,7 @@ def bundle(
     found = find_traces(traces)
     if not 0 < len(found) <= MAX_TRACES:
         raise UsageError(f"give from 1 to {MAX_TRACES} traces")
-    if out.exists() and not force:
-        raise UsageError(f"{out} is there already; --force replaces it")
+    check_free(out, force=force)
     if suspects(note):
         raise NotPublic(["the note: there is something in it that looks like a credential"])
     known, key = catalog or load(), secrets.token_bytes(16)

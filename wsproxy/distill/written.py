@@ -14,7 +14,7 @@ from wsproxy.recording import WholeTrace
 from wsproxy.redact import hide_bytes
 from wsproxy.session import Session
 from wsproxy.trace import End, Finding, FrameRecord, Record, Start, TraceReader
-from wsproxy.trace.replacement import Replacement, new_file
+from wsproxy.trace.replacement import Replacement, check_free, new_file
 from wsproxy.wire import Opcode
 
 
@@ -26,10 +26,7 @@ def check_place(out: Path, trace: Path, *, force: bool) -> None:
     """
     if out.is_dir():
         raise UsageError(f"{out} is a folder; give the name of a file")
-    if out.exists() and trace.exists() and out.samefile(trace):
-        raise UsageError(f"{out} is the trace that is read; it is never overwritten")
-    if out.exists() and not force:
-        raise UsageError(f"{out} is there already; --force replaces it")
+    check_free(out, force=force, source=trace)
     try:
         with Replacement(out):
             pass  # it is taken away again

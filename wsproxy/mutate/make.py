@@ -13,7 +13,7 @@ from wsproxy.recording import trace_path
 from wsproxy.redact import Redactor, fingerprint_key
 from wsproxy.session import Session
 from wsproxy.trace import SUFFIX, Start
-from wsproxy.trace.replacement import new_file
+from wsproxy.trace.replacement import check_free, new_file
 
 from .change import Change
 from .draft import Draft
@@ -110,17 +110,5 @@ def place(
         )
     if path.suffix != SUFFIX:
         raise UsageError(f"{path}: the name of a trace ends in {SUFFIX}")
-    if path.exists() and path.samefile(path_in):
-        raise UsageError(f"{path} is the trace that is read; it is never overwritten")
-    check_free(path, force=force)
+    check_free(path, force=force, source=path_in)
     return path
-
-
-def check_free(path: Path, *, force: bool) -> None:
-    """See that no file is in its place, or that it may be replaced.
-
-    Raises:
-        UsageError: one is.
-    """
-    if path.exists() and not force:
-        raise UsageError(f"{path} is there already; --force replaces it")

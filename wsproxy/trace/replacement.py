@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _REWRITE = f"{SUFFIX}.rewrite"
 _NEW = f"{SUFFIX}.new"  # a trace that has no record yet, see `recording`
+_THERE = "{} is there already; --force replaces it"
 _OLD = 60.0  # seconds after which such a file is taken for a crash's
 # Nothing that another user has put there is followed or waited for.
 _FOUND = os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK | getattr(os, "O_NOFOLLOW", 0)
@@ -142,6 +143,22 @@ def _create(path: Path) -> tuple[Path, int]:
         os.close(fd)  # swept in the moment before it was held
 
 
+def check_free(path: Path, *, force: bool, source: Path | None = None) -> None:
+    """See, before anything is done for it, that a new file may have this name.
+
+    Args:
+        force: replace what is there.
+        source: the trace that it is made of, which it never replaces.
+
+    Raises:
+        UsageError: it may not.
+    """
+    if source is not None and path.exists() and source.exists() and path.samefile(source):
+        raise UsageError(f"{path} is the trace that is read; it is never overwritten")
+    if path.exists() and not force:
+        raise UsageError(_THERE.format(path))
+
+
 @contextmanager
 def new_file(path: Path, *, force: bool) -> Iterator[Replacement]:
     """A file for the user; it has its name once the body is through.
@@ -161,7 +178,7 @@ def new_file(path: Path, *, force: bool) -> Iterator[Replacement]:
             yield new
             new.commit()
     except FileExistsError:
-        raise UsageError(f"{path} is there already; --force replaces it") from None
+        raise UsageError(_THERE.format(path)) from None
     except OSError as error:
         raise UsageError(f"cannot write {path}: {error.strerror or error}") from None
 
