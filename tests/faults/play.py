@@ -345,9 +345,13 @@ class Through(Way):
         if fault.gives_up:
             sock.settimeout(QUIET)
         try:
-            problem = "" if self._is_reverse else _connect(sock, f"{fault.host}:{port}")
-            if fault.gives_up:
-                sock.recv(1)
+            if not self._is_reverse:
+                problem = _connect(sock, f"{fault.host}:{port}")
+            elif fault.stage == "connect":
+                # A request meanwhile would turn the FIN into a RST, or not.
+                problem = "an answer" if sock.recv(1) else "FIN"
+            else:
+                problem = ""
         except TimeoutError:
             problem = "waits in vain"
         if problem:
