@@ -24,6 +24,7 @@ import pytest
 from mitmproxy import ctx
 from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 
+from modes import listen
 from wire_witness import Peer, unused_port, wait_until
 from wsproxy.capture.embed import Running, Settings, background
 from wsproxy.recording import Recording
@@ -235,22 +236,17 @@ class Recorder:
 
     def _listen(self) -> None:
         """Listen in reverse mode as well, for upstreams without and with TLS."""
-        self.reverse = {tls: ("127.0.0.1", unused_port()) for tls in (False, True)}
-        modes = ["regular"]
-        for tls, (host, port) in self.reverse.items():
-            # Where the server is, `redirect` says.
-            modes.append(f"reverse:{'https' if tls else 'http'}://{HOST}:1@{host}:{port}")
-        proxyserver = ctx.master.addons.get("proxyserver")
+        loop = _addon()._recorder._loop
 
-        def begin() -> None:
+        def prepare() -> None:
             # Of threads that look up names there is one, however many do at once.
             loop.set_default_executor(ThreadPoolExecutor(1))
             ctx.master.addons.add(self.redirect)
-            ctx.options.update(mode=modes)
 
-        loop = _addon()._recorder._loop
-        loop.call_soon_threadsafe(begin)
-        wait_until(lambda: len(set(proxyserver.listen_addrs())) == len(modes))
+        loop.call_soon_threadsafe(prepare)
+        # Where the server is, `redirect` says.
+        plain, tls = listen(loop, f"reverse:http://{HOST}:1", f"reverse:https://{HOST}:1")
+        self.reverse = {False: plain, True: tls}
 
     def way(self, case: Case) -> Through:
         """The way of one case, which nobody else uses."""
