@@ -27,7 +27,7 @@ from wire_witness import (
 from wsproxy.capture.embed import Settings, background
 
 MORE = 0.05  # seconds that the recorder may add
-TRIES = 20  # of which one has to keep to it: the machine may be busy
+TRIES = 8  # of which one has to keep to it: the machine may be busy
 
 RESULT = frame(BINARY, bytes(200)) + close(1000)
 Connect = Callable[[], Peer]

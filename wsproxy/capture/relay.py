@@ -17,6 +17,7 @@ import os
 import select
 import socket
 import struct
+import sys
 import termios
 from collections.abc import Callable
 from fcntl import ioctl
@@ -29,6 +30,7 @@ from .tls_stream import TlsStream
 # How long the data that a peer sent before its reset may take to be delivered, seconds.
 RESET_PATIENCE = 10.0
 _RESET_POLL = 0.002  # seconds
+_SIOCOUTQNSD = 0x894B  # linux/sockios.h; Python has no name for it
 # How long a server is listened to after its client has reset the connection, seconds: the
 # answer to the client's last words is on its way.
 LAST_ANSWER = 0.01
@@ -420,7 +422,7 @@ class Leg(asyncio.Protocol):
         unsent = (
             self._transport.get_write_buffer_size()
             or (self._tls is not None and self._tls.waits)
-            or _unacknowledged(sock)
+            or _unsent(sock)
         )
         if unsent and loop.time() < deadline:
             loop.call_later(_RESET_POLL, self._reset_when_sent, loop, deadline)
@@ -440,11 +442,16 @@ class Leg(asyncio.Protocol):
         self._transport.abort()
 
 
-def _unacknowledged(sock: socket.socket) -> int:
-    """Bytes sent that the peer's kernel has not acknowledged; 0 where that cannot be asked."""
+def _unsent(sock: socket.socket) -> int:
+    """Bytes that the kernel has not sent yet; 0 where that cannot be asked.
+
+    What was sent and not acknowledged does not count: the peer has it before the reset, and
+    may take 40 ms and more to acknowledge it.
+    """
     out = bytearray(4)
+    request = _SIOCOUTQNSD if sys.platform == "linux" else termios.TIOCOUTQ
     try:
-        ioctl(sock.fileno(), termios.TIOCOUTQ, out)
+        ioctl(sock.fileno(), request, out)
     except OSError:
         return 0
-    return int.from_bytes(out, "little")
+    return int.from_bytes(out, sys.byteorder)
