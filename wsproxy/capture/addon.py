@@ -19,6 +19,7 @@ from mitmproxy import ctx, exceptions, http, tls
 from mitmproxy.addonmanager import Loader
 from mitmproxy.connection import Client, ConnectionState, Server
 from mitmproxy.proxy import server_hooks
+from mitmproxy.proxy.layer import NextLayer
 from mitmproxy.version import VERSION as MITMPROXY_VERSION
 
 from wsproxy import catalog
@@ -31,7 +32,7 @@ from wsproxy.session import Session
 from wsproxy.trace import Failure, Finding, Gap, Request, Response
 from wsproxy.wire import Close, Opcode, is_upgrade
 
-from . import body, failure, layer, options
+from . import body, failure, http1, layer, options
 from .live import LiveSession
 from .recorder import Recorder
 
@@ -45,6 +46,7 @@ REFUSAL = (
 )
 
 _REFUSED_HERE = "wsproxy_refused_here"  # in a flow's metadata
+_NOT_PASSED_ON = "wsproxy_not_passed_on"  # likewise
 
 
 class Record:
@@ -126,11 +128,16 @@ class Record:
 
     # -- a session with an HTTP exchange
 
+    def next_layer(self, nextlayer: NextLayer) -> None:
+        http1.choose_layer(nextlayer)
+
     async def requestheaders(self, flow: http.HTTPFlow) -> None:
         """An upgrade is asked for: the session begins before anything can go wrong.
 
         The hook after this one does not come for a client that leaves at once.
         """
+        if flow.error is not None:
+            flow.metadata[_NOT_PASSED_ON] = True  # mitmproxy refuses it before any hook
         if flow.response is not None:
             flow.metadata[_REFUSED_HERE] = True  # mitmproxy itself asks for a password
         elif is_upgrade(_pairs(flow.request.headers)) and self._wanted(flow.request.pretty_host):
@@ -172,7 +179,10 @@ class Record:
         """The exchange broke: no response, or not a whole one."""
         session = self._live.get(flow.id)
         if session is not None and flow.error is not None and not session.attached:
-            cause = failure.of_exchange(flow, session.now())
+            if _NOT_PASSED_ON in flow.metadata:
+                cause = failure.of_request(flow.error.msg)
+            else:
+                cause = failure.of_exchange(flow, session.now())
             session.add(cause.at(session.now()))
             self._end(flow)
 
