@@ -31,9 +31,11 @@ from .tls_stream import TlsStream
 RESET_PATIENCE = 10.0
 _RESET_POLL = 0.002  # seconds
 _SIOCOUTQNSD = 0x894B  # linux/sockios.h; Python has no name for it
-# How long a server is listened to after its client has reset the connection, seconds: the
-# answer to the client's last words is on its way.
+_MIN_RTT = 148  # where tcpi_min_rtt is in linux/tcp.h's tcp_info
+# How long a server may take, besides the way to it and back, to answer the last words of a
+# client that has reset the connection, seconds.
 LAST_ANSWER = 0.01
+_LONGEST_WAY = 1.0  # seconds to the server and back that are waited for, at most
 # Reads of at most READ_SIZE from a connection that is about to be closed: its peer may never
 # stop sending.
 _LAST_READS = 64
@@ -429,7 +431,8 @@ class Leg(asyncio.Protocol):
         elif self.from_client or self.peer_ended:
             self._reset_now()
         else:
-            loop.call_later(LAST_ANSWER, self._reset_now)
+            # The answer to the client's last words is on its way, and belongs in the trace.
+            loop.call_later(LAST_ANSWER + _round_trip(sock), self._reset_now)
 
     def _reset_now(self) -> None:
         if self.is_lost:
@@ -455,3 +458,15 @@ def _unsent(sock: socket.socket) -> int:
     except OSError:
         return 0
     return int.from_bytes(out, sys.byteorder)
+
+
+def _round_trip(sock: socket.socket) -> float:
+    """Seconds to the peer and back, at best; 0.0 where the kernel does not say."""
+    if sys.platform != "linux":
+        return 0.0
+    with contextlib.suppress(OSError):
+        info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _MIN_RTT + 4)
+        if len(info) == _MIN_RTT + 4:
+            [microseconds] = struct.unpack_from("=I", info, _MIN_RTT)
+            return min(float(microseconds) / 1e6, _LONGEST_WAY)
+    return 0.0
