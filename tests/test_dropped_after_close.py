@@ -6,6 +6,7 @@ import gc
 import select
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -24,8 +25,11 @@ from wire_witness import (
 )
 from wsproxy.capture import relay
 from wsproxy.capture.relay import Leg
+from wsproxy.catalog import load
+from wsproxy.diagnose.explain import summary
+from wsproxy.recording import Clock, Recording, new_start
 from wsproxy.session import Session
-from wsproxy.trace import Eof, FrameRecord, TraceReader
+from wsproxy.trace import Eof, FrameRecord, Request, Response, TraceReader
 
 RESULT = frame(BINARY, bytes(300))
 BYE, ANSWER = close(1000, b"done", mask=MASK), close(1000, b"done")
@@ -93,3 +97,17 @@ def test_record_answer_to_the_close_of_an_app_that_is_gone_is_in_the_trace(
     assert closes == [True, False]
     ends = [x.how for x in records if isinstance(x, Eof) and x.from_client]
     assert ends[-1] == "reset"
+    assert summary(session, load()).endswith("with 1000 done and reset the connection.")
+
+
+def test_summary_of_a_close_that_was_not_answered_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "x.wstrace"
+    recording = Recording(path, new_start(Clock.start()))
+    recording.add(Request(1, "GET", "ws", "localhost", 80, "/"))
+    recording.response(Response(2, 101))
+    recording.data(3, True, BYE)
+    recording.eof(Eof(4, True, "reset"))
+    recording.end(5)
+    assert summary(Session.read(path), load()).endswith(
+        "with 1000 done and reset the connection before it was answered."
+    )
