@@ -30,7 +30,10 @@ _COMMANDS = {
     "diff": ("wsproxy.cli.diff", "Compare two traces: the same session, or where they differ."),
     "simulate": ("wsproxy.cli.simulate", "Serve simulated speech APIs, failing on demand."),
     "catalog": ("wsproxy.cli.catalog", "Look up what is known about failures, and add to it."),
+    "addon": ("wsproxy.cli.addon", "Say where the addons for a mitmproxy of your own are."),
 }
+# Not for people: what other processes of wsproxy start.
+_HIDDEN = {"proxy-process": "wsproxy.cli.proxy_process"}
 
 
 class _LazyGroup(click.Group):
@@ -40,9 +43,10 @@ class _LazyGroup(click.Group):
         return list(_COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in _COMMANDS:
+        module = _HIDDEN.get(cmd_name) or _COMMANDS.get(cmd_name, ("",))[0]
+        if not module:
             return None
-        command = importlib.import_module(_COMMANDS[cmd_name][0]).command
+        command = importlib.import_module(module).command
         assert isinstance(command, click.Command)
         return command
 
