@@ -12,6 +12,7 @@ import fnmatch
 import os
 import sys
 from importlib.machinery import PathFinder, SourceFileLoader
+from pathlib import Path
 from types import ModuleType
 
 LEG = os.environ.get("WSPROXY_TEST_PLATFORM", "")
@@ -57,11 +58,11 @@ _HAS = {
 _MISSING = {"windows": {"fcntl", "termios", "resource", "pwd", "grp", "pty", "tty", "syslog"}}
 
 # What mitmproxy alone brings: neither wsproxy's own dependencies nor the tests' have them.
-_OF_MITMPROXY = (
-    "OpenSSL aioquic argon2 bcrypt cryptography h2 hpack hyperframe kaitaistruct ldap3 mitmproxy "
-    "mitmproxy_linux mitmproxy_rs passlib publicsuffix2 pylsqpack pyperclip ruamel "
-    "service_identity tornado urwid"
-).split()
+_OF_MITMPROXY = """
+    OpenSSL aioquic argon2 bcrypt cryptography h2 hpack hyperframe kaitaistruct ldap3 mitmproxy
+    mitmproxy_linux mitmproxy_rs passlib publicsuffix2 pylsqpack pyperclip ruamel
+    service_identity tornado urwid
+"""
 
 
 class _View(ModuleType):
@@ -122,17 +123,16 @@ def _hide(leg):
         real = __import__(name, fromlist=["x"])
         values = {key: value for (module, key), value in has.items() if module == name}
         if name == "importlib.util":
-            values["find_spec"] = lambda wanted, package=None: (
-                None if wanted in missing else real_find_spec(wanted, package)
+            values["find_spec"] = lambda wanted, package=None, find=real.find_spec: (
+                None if wanted in missing else find(wanted, package)
             )
-            real_find_spec = real.find_spec
         views[name] = _View(real, lacks.get(name, "").split(), values)
     sys.meta_path.insert(0, _Finder(missing, views))
 
 
 def _without_epoll():
     """The event loop as on macOS, as far as this machine has it: neither epoll nor /proc."""
-    import selectors  # noqa: PLC0415
+    import selectors
 
     selectors.DefaultSelector = selectors.PollSelector
 
@@ -145,7 +145,7 @@ def _without_epoll():
 
 def _like_windows():
     """Files that are open keep their names there, and a name that is taken is not taken over."""
-    import asyncio  # noqa: PLC0415
+    import asyncio
 
     def no_handler(*args):
         raise NotImplementedError
@@ -170,8 +170,8 @@ def _like_windows():
 def _is_open(path):
     """Whether this process has a file of this name open."""
     try:
-        wanted = os.stat(path, follow_symlinks=False)
-        descriptors = os.listdir("/proc/self/fd")
+        wanted = Path(path).lstat()
+        descriptors = [each.name for each in Path("/proc/self/fd").iterdir()]
     except OSError:
         return False
     for each in descriptors:
@@ -190,4 +190,4 @@ if LEG:
     elif LEG == "windows":
         _like_windows()
     else:
-        sys.modules.update(dict.fromkeys(_OF_MITMPROXY))
+        sys.modules.update(dict.fromkeys(_OF_MITMPROXY.split()))

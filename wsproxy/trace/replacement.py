@@ -223,13 +223,15 @@ def sweep(folder: Path) -> int:
 def _remove_if_left(path: Path, old: float) -> bool:
     """Remove a file that nobody writes and that was last changed so many seconds ago."""
     try:
+        if not stat.S_ISREG(path.lstat().st_mode):
+            return False
         fd = os.open(path, _FOUND)  # for writing: some file systems lock no other
     except OSError:
         return False
     try:
         status = os.fstat(fd)
         if not stat.S_ISREG(status.st_mode) or time.time() - status.st_mtime < old:
-            return False
+            return False  # it may be another one by now
         if not hold(fd):
             return False
         if OPEN_FILES_MOVE:
