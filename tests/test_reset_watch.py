@@ -6,11 +6,13 @@ import asyncio
 import socket
 import struct
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
-from wire_witness import PATIENCE
+from wire_witness import PATIENCE, accepted, upgrade, wait_until
 from wsproxy.capture import reset_watch
+from wsproxy.capture.embed import Settings, background
 
 
 @pytest.fixture(params=["epoll", "polling"])
@@ -91,3 +93,27 @@ def test_watch_that_is_closed_reports_nothing(
         ours.close()
 
     asyncio.run(main())
+
+
+def test_relay_server_resets_after_its_fin_resets_the_app(
+    watch_for_reset: Callable[..., reset_watch.ResetWatch], tmp_path: Path
+) -> None:
+    """As a process does that closes, and gets something after that."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        target = f"127.0.0.1:{listener.getsockname()[1]}"
+        settings = Settings(port=0, out=tmp_path / "out", confdir=tmp_path / "ca")
+        with background(settings) as running:
+            assert running.address is not None
+            with socket.create_connection(running.address, PATIENCE) as app:
+                app.sendall(upgrade(f"http://{target}/v1/listen", target))
+                server, _ = listener.accept()
+                server.settimeout(PATIENCE)
+                head = b""
+                while b"\r\n\r\n" not in head:
+                    head += server.recv(4096)
+                server.sendall(accepted())
+                server.shutdown(socket.SHUT_WR)
+                while app.recv(4096):
+                    pass
+                reset(server)
+                wait_until(lambda: app.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) != 0)
