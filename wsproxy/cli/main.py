@@ -12,6 +12,8 @@ import click
 from wsproxy import __version__
 from wsproxy.errors import WsproxyError
 
+from .streams import make_printable
+
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 # name: (module, one line for the list of commands)
@@ -69,6 +71,7 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command; an error of ours is one line and an exit status."""
+    make_printable()
     try:
         cli.main(prog_name="wsproxy", standalone_mode=False)
     except click.exceptions.Exit as error:
