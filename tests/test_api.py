@@ -373,15 +373,12 @@ def test_this_machine_is_reached(confdir: Path) -> None:
     assert len(other.sessions) == 1
 
 
-def test_one_proxy_at_a_time(confdir: Path) -> None:
+def test_serve_two_at_once_each_has_a_proxy(confdir: Path) -> None:
     with (
-        wsproxy.serve(ENDED, proxy=True, confdir=confdir),
-        wsproxy.serve(ENDED) as second,
-        pytest.raises(UsageError, match="running in this process already"),
+        wsproxy.serve(ENDED, confdir=confdir) as one,
+        wsproxy.serve(condition="deepgram.listen.DATA-0000", confdir=confdir) as other,
     ):
-        _ = second.proxy
-    with wsproxy.serve(ENDED, proxy=True, confdir=confdir) as third:
-        assert third.proxy
+        assert [command(each.env) for each in (one, other)] == ["NET-0000\n", "DATA-0000\n"]
 
 
 # -- record

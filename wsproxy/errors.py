@@ -3,6 +3,7 @@
     WsproxyError            one clear line for the user; `exit_status` for the command line
     ├── UsageError          2  what the user asked for cannot be done
     │   ├── CatalogError    2  a catalog file has a mistake
+    │   ├── RecorderMissing 2  there is no recorder, mitmproxy is missing
     │   └── UnknownCondition 2 no such catalog condition
     ├── TraceError          3  the trace cannot be read
     │   ├── NotATrace       3  nothing in the file is a trace
@@ -46,6 +47,10 @@ class CatalogError(UsageError):
         super().__init__(message)
         self.where = where
         self.problem = problem or message
+
+
+class RecorderMissing(UsageError):
+    """Recording is asked for where it cannot be done; the message says what is missing."""
 
 
 class UnknownCondition(UsageError):

@@ -28,6 +28,7 @@ from wsproxy.session import Session
 from wsproxy.trace.blocks import BadBlock, Compressor, read_block
 from wsproxy.trace.parts import SUFFIX, part_of
 from wsproxy.trace.replacement import Replacement
+from wsproxy.trace.system import CAREFUL, PLAIN, is_own
 
 NAME = ".wsproxy-index"
 
@@ -191,11 +192,11 @@ def _states(folder: Path) -> dict[str, _State]:
 def _read(path: Path) -> dict[str, bytes]:
     """The rows of an index, by name; none of one that is not ours or not sound."""
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
+        fd = os.open(path, os.O_RDONLY | PLAIN | CAREFUL)
         with open(fd, "rb") as file:
             info = os.fstat(fd)
-            ours = stat.S_ISREG(info.st_mode) and info.st_uid == os.geteuid()
-            if not ours or info.st_mode & 0o022 or info.st_size > MAX_FILE:
+            ours = stat.S_ISREG(info.st_mode) and is_own(info)
+            if not ours or info.st_size > MAX_FILE:
                 return {}
             data = file.read(MAX_FILE)
         return _rows(read_block(io.BytesIO(data), 0)[0])

@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from wsproxy.api import Recorder, Served
 
 _TRACE = ".wstrace"  # else it is a folder of traces
-_FIXTURES = {"wsproxy_server", "wsproxy_recorder"}
-# mitmproxy and what it needs use much that is deprecated, which is no news about the test.
-_QUIET = "ignore::DeprecationWarning:(ldap3|mitmproxy|passlib|pyparsing)"
 _GRACE = 0.5  # seconds that a session's end may take behind the test's
 _OPTIONS = ("condition", "after", "plan", "silence", "pace", "match", "strict", "timeout")
 
@@ -46,11 +43,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", _MARKER)
-
-
-def pytest_itemcollected(item: pytest.Item) -> None:
-    if not _FIXTURES.isdisjoint(getattr(item, "fixturenames", ())):
-        item.add_marker(pytest.mark.filterwarnings(_QUIET))
 
 
 @pytest.fixture

@@ -6,7 +6,8 @@ live      the API itself in its place, to record it
 serving   starts it
 playing   a replay server on a thread of its own
 recorder  records what the code under test does
-proxy     mitmproxy on a thread, one at a time
+proxy     what leads code under test to a recorder, or to what is served
+process   mitmproxy in a process of its own
 records   how replays are recorded
 again     a trace replayed as the client
 mismatch  what a test says when the app did not do what is recorded

@@ -30,7 +30,7 @@ class ServedLive(Served):
         """Base URL that stands for the API's.
 
         Raises:
-            UsageError: it is not known which API that is, or the proxy is in use already.
+            UsageError: it is not known which API that is, or there is no recorder.
         """
         return self._begun(self._to).url
 

@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from wsproxy.errors import UsageError
-from wsproxy.recording import Recording
 
 from .proxy import Proxy, recording
 
@@ -88,9 +87,9 @@ class Recorder:
                 raise TimeoutError(f"{len(self._ended)} of {count} sessions ended in {timeout:g} s")
             return list(self._ended)
 
-    def _add(self, ended: Recording) -> None:
+    def _add(self, ended: Path) -> None:
         with self._news:
-            self._ended.append(ended.path)
+            self._ended.append(ended)
             self._news.notify_all()
 
 
@@ -116,14 +115,15 @@ def record(
         confdir: folder of the proxy's certificate authority; None: ~/.mitmproxy.
 
     Raises:
-        UsageError: the folder cannot be written to, or another proxy of wsproxy is running
-            in this process.
+        RecorderMissing: there is no mitmproxy here, and no wsproxy with it in PATH or
+            WSPROXY_RECORDER.
+        UsageError: the folder cannot be written to.
     """
     if to is not None and not _API.fullmatch(to):
         raise UsageError(f"to={to!r}: give the API's base URL, such as wss://api.deepgram.com")
     recorder = Recorder(Path(out), to)
     mode = "regular" if to is None else f"reverse:{to}"
-    add = recorder._add  # the recorder's thread calls it
+    add = recorder._add  # a thread calls it
     running = recording(mode, recorder.out, tuple(hosts), add, confdir, network=network)
     with running as recorder._proxy:
         yield recorder

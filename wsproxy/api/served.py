@@ -43,7 +43,8 @@ class Served(ABC):
         machine is reached.
 
         Raises:
-            UsageError: another proxy of wsproxy is running in this process.
+            RecorderMissing: there is no mitmproxy here, and no wsproxy with it in PATH or
+                WSPROXY_RECORDER.
         """
         return self._way.url
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Protocol
 
 import certifi
 
 from wsproxy.address import authority
-
-from .embed import Running
 
 _PRELOAD = Path(__file__).parent / "preload"
 
@@ -45,8 +44,22 @@ HINTS = (
 )
 
 
+class Listening(Protocol):
+    """A recorder, in this process or in another one.
+
+    Attributes:
+        address: (host, port) that it listens on; None in modes without a port.
+        ca: the CA certificate that apps have to trust, PEM.
+    """
+
+    @property
+    def address(self) -> tuple[str, int] | None: ...
+    @property
+    def ca(self) -> Path: ...
+
+
 def for_command(
-    running: Running, mode: str, folder: Path, base: Mapping[str, str] | None = None
+    running: Listening, mode: str, folder: Path, base: Mapping[str, str] | None = None
 ) -> dict[str, str]:
     """The environment of a command whose sessions are to be recorded.
 

@@ -14,15 +14,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import select
 import socket
 import struct
-import termios
 from collections.abc import Callable
-from fcntl import ioctl
 from typing import Protocol
 
 from OpenSSL import SSL
+
+from wsproxy.sockets import unacknowledged
+
+from .reset_watch import ResetWatch, watch_for_reset
 
 # How long the data that a peer sent before its reset may take to be delivered, seconds.
 RESET_PATIENCE = 10.0
@@ -172,7 +173,7 @@ class Leg(asyncio.Protocol):
         self._lost_early = False
         self._resetting = False
         self._error: Exception | None = None
-        self._watch: select.epoll | None = None
+        self._watch: ResetWatch | None = None
 
     def join(self, relay: Relay, other: Leg) -> None:
         self._relay = relay
@@ -265,31 +266,16 @@ class Leg(asyncio.Protocol):
         self._relay.lost(self)
 
     def _watch_for_reset(self) -> None:
-        """Notice a reset that comes after the peer's FIN; asyncio listens to it no more.
-
-        The kernel ends a process's connection so: a FIN, and a RST to what is sent to it
-        after that. Without this its other end would be told at the next write, or never.
-        """
-        if not hasattr(select, "epoll"):
-            return  # no Linux
         with contextlib.suppress(OSError, ValueError):  # closed already
-            fd = self._transport.get_extra_info("socket").fileno()
-            watch = select.epoll()
-            self._watch = watch
-            watch.register(fd, 0)  # errors are told without being asked for
-            asyncio.get_running_loop().add_reader(watch.fileno(), self._peer_is_gone)
+            sock = self._transport.get_extra_info("socket")
+            self._watch = watch_for_reset(sock, self._peer_is_gone)
 
-    def _peer_is_gone(self) -> None:
-        self._unwatch()
-        sock = self._transport.get_extra_info("socket")
-        error = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-        if error:  # else both directions have ended in order
-            self.connection_lost(OSError(error, os.strerror(error)))
-            self._transport.abort()
+    def _peer_is_gone(self, error: OSError) -> None:
+        self.connection_lost(error)
+        self._transport.abort()
 
     def _unwatch(self) -> None:
         if self._watch is not None:
-            asyncio.get_running_loop().remove_reader(self._watch.fileno())
             self._watch.close()
             self._watch = None
 
@@ -365,7 +351,7 @@ class Leg(asyncio.Protocol):
         if self.is_lost:
             return
         sock = self._transport.get_extra_info("socket")
-        unsent = self._transport.get_write_buffer_size() or _unacknowledged(sock)
+        unsent = self._transport.get_write_buffer_size() or unacknowledged(sock)
         if unsent and loop.time() < deadline:
             loop.call_later(_RESET_POLL, self._reset_when_sent, loop, deadline)
             return
@@ -400,13 +386,3 @@ def _decrypt(tls: SSL.Connection) -> tuple[bytes, bool, SSL.Error | None]:
             error = exc
             break
     return (chunks[0] if len(chunks) == 1 else b"".join(chunks)), closed, error
-
-
-def _unacknowledged(sock: socket.socket) -> int:
-    """Bytes sent that the peer's kernel has not acknowledged; 0 where that cannot be asked."""
-    out = bytearray(4)
-    try:
-        ioctl(sock.fileno(), termios.TIOCOUTQ, out)
-    except OSError:
-        return 0
-    return int.from_bytes(out, "little")

@@ -254,8 +254,11 @@ def read_file(path: Path) -> CatalogFile:
     """
     try:
         return CatalogFile(str(path), path.read_text(encoding="utf-8"), path)
-    except (OSError, UnicodeDecodeError) as error:
-        raise CatalogError(f"{path}: {error}") from None
+    except OSError as error:
+        why = f"{error.strerror}{_named(path)}"
+        raise CatalogError(f"cannot read the catalog file {path}: {why}") from None
+    except UnicodeDecodeError:
+        raise CatalogError(f"{path} is no catalog file: it is not UTF-8 text") from None
 
 
 def shipped_files() -> list[CatalogFile]:
@@ -281,6 +284,12 @@ def user_files() -> tuple[Path, ...]:
         found += sorted(place.glob("*.toml")) if place.is_dir() else [place]
     # A config folder that is not there is no mistake; a file that was named is.
     return tuple(path for path in found if path != places[0])
+
+
+def _named(path: Path) -> str:
+    """How a file came to be read, for a message that it cannot be."""
+    named = os.environ.get(VARIABLE, "").split(os.pathsep)
+    return f" ({VARIABLE} or --catalog names it)" if str(path) in named else ""
 
 
 def load(*extra: Path) -> Catalog:

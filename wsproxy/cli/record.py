@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from threading import Lock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console, Group
@@ -13,7 +13,6 @@ from rich.live import Live
 from rich.text import Text
 
 from wsproxy.address import authority
-from wsproxy.capture import embed
 from wsproxy.recording import Recording
 
 from .catalog_option import catalog_option
@@ -25,6 +24,9 @@ from .recording_options import (
     settings_of,
     warnings,
 )
+
+if TYPE_CHECKING:
+    from wsproxy.capture import embed
 
 
 @click.command(name="record")
@@ -66,6 +68,8 @@ def command(listen: str, **options: Any) -> None:
 
 
 async def _record(settings: embed.Settings) -> None:
+    from wsproxy.capture import embed  # noqa: PLC0415  # it imports mitmproxy
+
     console = Console(highlight=False, soft_wrap=True)
     board = _Board(console)
     async with embed.recorder(settings, on_begin=board.begin, on_end=board.end) as (running, task):

@@ -6,16 +6,19 @@ import contextlib
 import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from wsproxy.address import parse_address
-from wsproxy.capture import embed
+from wsproxy.capture import needs
 from wsproxy.capture.keeping import BadLimit, Keeping
 from wsproxy.errors import UsageError
 from wsproxy.recording import POLICIES, Policy, Recording
 from wsproxy.report.text import api, ending, safe, size
+
+if TYPE_CHECKING:
+    from wsproxy.capture import embed
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -118,8 +121,12 @@ def settings_of(
     """What `--listen` and the options above ask for.
 
     Raises:
+        RecorderMissing: nothing can be recorded here.
         UsageError: an address, a size or a password that is none.
     """
+    needs.check()
+    from wsproxy.capture import embed  # noqa: PLC0415  # it imports mitmproxy
+
     host, port = parse_address(listen)
     if auth is not None and not all(auth.partition(":")):
         raise UsageError("--auth: give USER:PASSWORD")  # not repeated: it may be a password

@@ -12,16 +12,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from wsproxy.capture import embed, environment
+from wsproxy.capture import environment
 from wsproxy.errors import UsageError
 from wsproxy.recording import Recording
 
 from .catalog_option import catalog_option
 from .recording_options import ended_lines, log_on_stderr, recording_options, settings_of, warnings
+
+if TYPE_CHECKING:
+    from wsproxy.capture import embed
 
 _LINGER = 2.0  # seconds that connections may stay open after the command's end
 
@@ -53,6 +56,8 @@ def command(listen: str, cmd: tuple[str, ...], **options: Any) -> None:
         print(f"error: {cmd[0]}: command not found", file=sys.stderr)  # noqa: T201
         sys.exit(127)
     settings = settings_of(listen, **options)
+    from wsproxy.capture import embed  # noqa: PLC0415  # it imports mitmproxy
+
     recorded = Recorded()
     with (
         tempfile.TemporaryDirectory(prefix="wsproxy-") as folder,

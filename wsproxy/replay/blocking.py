@@ -19,12 +19,13 @@ from python_socks.sync import Proxy
 
 from wsproxy.errors import UsageError
 from wsproxy.recording import Clock, Recording
+from wsproxy.sockets import unacknowledged
 from wsproxy.trace import Request, Response
 
 from .answer import AnswerReader
 from .call import Call
 from .client import BODY_TIMEOUT
-from .connection import CLOSE_TIMEOUT, SEND_TIMEOUT, Receiver, undelivered
+from .connection import CLOSE_TIMEOUT, SEND_TIMEOUT, Receiver
 from .player import Player
 from .recorded import Records, written
 from .schedule import Schedule
@@ -312,7 +313,7 @@ class BlockingLine:
         while (
             not self._shut
             and self._end != "reset"
-            and (self._out or undelivered(self._sock))
+            and (self._out or unacknowledged(self._sock))
             and time.monotonic() < deadline
         ):
             self.turn(0.001)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 
+from .system import PLAIN
+
 
 def hold(fd: int) -> bool:
     """Hold a file until it is closed.
@@ -25,7 +27,7 @@ def is_held(path: str | os.PathLike[str]) -> bool:
     Raises:
         OSError: the file cannot be opened.
     """
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    fd = os.open(path, os.O_RDONLY | PLAIN)
     try:
         return not _lock(fd, exclusive=False)
     finally:

@@ -19,6 +19,7 @@ from wsproxy.errors import UsageError
 
 from .lock import hold
 from .parts import SUFFIX
+from .system import CAREFUL, OPEN_FILES_MOVE, PLAIN
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -27,9 +28,8 @@ _REWRITE = f"{SUFFIX}.rewrite"
 _NEW = f"{SUFFIX}.new"  # a trace that has no record yet, see `recording`
 _THERE = "{} is there already; --force replaces it"
 _OLD = 60.0  # seconds after which such a file is taken for a crash's
-# Nothing that another user has put there is followed or waited for.
-_FOUND = os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK | getattr(os, "O_NOFOLLOW", 0)
-_FLAGS = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+_FOUND = os.O_RDWR | PLAIN | CAREFUL
+_FLAGS = os.O_RDWR | os.O_CREAT | os.O_EXCL | PLAIN
 
 
 class Replacement:
@@ -67,6 +67,8 @@ class Replacement:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        if not OPEN_FILES_MOVE:
+            self.file.close()
         if not self._committed:
             with contextlib.suppress(OSError):
                 self.hidden.unlink()
@@ -74,6 +76,8 @@ class Replacement:
 
     def commit(self, *, sync_name: bool = True) -> None:
         """Give it its name. What it replaces is there until all of this is on the disk.
+
+        Nothing can be written to it any more.
 
         Args:
             sync_name: see to it that the name is on the disk as well; if not, a power cut
@@ -84,8 +88,10 @@ class Replacement:
             OSError: it cannot be; what was there is still there.
         """
         os.fsync(self.file.fileno())
+        if not OPEN_FILES_MOVE:
+            self.file.close()
         if self._replace:
-            self.hidden.rename(self._path)
+            self.hidden.replace(self._path)
         else:
             self._link()
         self._committed = True
@@ -133,7 +139,8 @@ def _create(path: Path) -> tuple[Path, int]:
         hidden = path.with_name(f".{name}.{secrets.token_hex(4)}{_REWRITE}")
         fd = os.open(hidden, _FLAGS, 0o600)
         try:
-            os.fchmod(fd, 0o600)  # whatever the umask
+            if hasattr(os, "fchmod"):
+                os.fchmod(fd, 0o600)  # whatever the umask
             if hold(fd) and hidden.exists():
                 return hidden, fd
         except BaseException:
@@ -184,12 +191,14 @@ def new_file(path: Path, *, force: bool) -> Iterator[Replacement]:
 
 
 def sync_folder(folder: Path) -> None:
-    """Have the names in a folder brought to the disk.
+    """Have the names in a folder brought to the disk; Windows has no way to ask for it.
 
     Raises:
-        OSError: they cannot be, or the platform cannot.
+        OSError: they cannot be.
     """
-    fd = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    if os.name == "nt":
+        return
+    fd = os.open(folder, os.O_RDONLY | PLAIN)
     try:
         os.fsync(fd)
     finally:
@@ -214,18 +223,24 @@ def sweep(folder: Path) -> int:
 def _remove_if_left(path: Path, old: float) -> bool:
     """Remove a file that nobody writes and that was last changed so many seconds ago."""
     try:
+        if not stat.S_ISREG(path.lstat().st_mode):
+            return False
         fd = os.open(path, _FOUND)  # for writing: some file systems lock no other
     except OSError:
         return False
     try:
         status = os.fstat(fd)
         if not stat.S_ISREG(status.st_mode) or time.time() - status.st_mtime < old:
-            return False
+            return False  # it may be another one by now
         if not hold(fd):
             return False
-        path.unlink()
+        if OPEN_FILES_MOVE:
+            path.unlink()  # while it is held
     except OSError:
         return False
     finally:
         os.close(fd)
-    return True
+    if not OPEN_FILES_MOVE:
+        with contextlib.suppress(OSError):  # there, that somebody writes it keeps it from this
+            path.unlink()
+    return not path.exists()
