@@ -12,19 +12,18 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
 from faults.certificates import Certificates
-from faults.document import CASES, Outcome, directly, document, recorded
+from faults.document import document, outcomes
 from faults.play import recorder
+from faults.table import CASES
 
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         certificates = Certificates.make(folder)
-        direct = directly(CASES, certificates)
         with recorder(certificates, folder) as way:
-            seen = [recorded(case, certificates, way) for case in CASES]
-    outcomes = [Outcome(*each) for each in zip(CASES, direct, seen, strict=True)]
-    print(document(outcomes), end="")
+            text = document(outcomes(CASES, certificates, way))
+    print(text, end="")
 
 
 if __name__ == "__main__":

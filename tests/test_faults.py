@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from faults.certificates import HOST, Certificates
-from faults.document import CASES, Case, Outcome, directly, document, recorded
+from faults.document import AT_ONCE, document, outcomes
 from faults.play import Recorder, play, recorder, told
 from faults.reasons import REASONS, reasons
+from faults.table import CASES
 from wire_witness import BINARY, PATIENCE, TEXT, frame, upgrade, wait_until
 from wsproxy.capture import addon as addon_module
 from wsproxy.capture.addon import Record
@@ -24,7 +25,7 @@ from wsproxy.trace import Bytes, Eof, Failure, Request, Response, TraceReader
 
 DOCUMENT = Path(__file__).parent.parent / "docs" / "faults.md"
 # A look-up of a name leaves a thread of the event loop's own pool; it has a fixed size.
-WARM_UP = [case for case in CASES if case[0].host.endswith(".invalid")]
+WARM_UP = [case for case in CASES if case.fault.host.endswith(".invalid")]
 
 
 @pytest.fixture(scope="module")
@@ -41,31 +42,19 @@ def rig(certificates: Certificates, tmp_path: Path) -> Iterator[Recorder]:
 def test_every_fault_is_as_documented_and_leaves_nothing_behind(
     certificates: Certificates, rig: Recorder
 ) -> None:
-    direct = directly(CASES, certificates)
-    for case in WARM_UP:
-        recorded(case, certificates, rig)
+    warm_up(certificates, rig)
     before = rig.held()
-    outcomes = []
-    for case, seen in zip(CASES, direct, strict=True):
-        outcomes.append(Outcome(case, seen, recorded(case, certificates, rig)))
-        check_released(rig, before, case)
+    seen = outcomes(CASES, certificates, rig)
+    check_released(rig, before, "all")
     unexplained = [
-        f"{each.case[0]}: {each}"
-        for each in outcomes
-        if each.differs != bool(reasons(each.case[0]))
+        f"{each.case}: {each}" for each in seen if each.differs != bool(reasons(each.case))
     ]
     assert not unexplained
-    assert document(outcomes).splitlines() == DOCUMENT.read_text().splitlines()
+    assert document(seen).splitlines() == DOCUMENT.read_text().splitlines()
 
 
 def test_every_reason_is_used() -> None:
-    assert {name for fault, _ in CASES for name in reasons(fault)} == set(REASONS)
-
-
-def test_faults_side_by_side_leave_nothing_behind(
-    certificates: Certificates, rig: Recorder
-) -> None:
-    play_all(2, certificates, rig)
+    assert {name for case in CASES for name in reasons(case)} == set(REASONS)
 
 
 @pytest.mark.soak
@@ -85,19 +74,22 @@ def check_released(rig: Recorder, before: dict[str, int], what: object) -> None:
 
 
 def play_all(rounds: int, certificates: Certificates, rig: Recorder) -> None:
-    """Play all faults, each over ws or wss by turns, many at a time."""
-    chosen = [c for c in CASES if len(c[0].tls) == 1 or c[1]]
-    rounds_of: list[list[Case]] = [chosen, [c for c in CASES if len(c[0].tls) == 1 or not c[1]]]
-    for case in WARM_UP:
-        play(*case, certificates, rig)
-    rig.wait_released()
+    """Play all faults, each over two schemes by turns, many at a time."""
+    kinds = [[c for c in CASES if c.is_mixed is mixed] for mixed in (False, True)]
+    warm_up(certificates, rig)
     before = rig.held()
-    with ThreadPoolExecutor(8) as pool:
+    with ThreadPoolExecutor(AT_ONCE) as pool:
         for number in range(rounds):
-            cases = rounds_of[number % 2]
-            list(pool.map(lambda case: play(*case, certificates, rig.shared), cases))
-    rig.wait_released()
+            cases = kinds[number % 2]
+            list(pool.map(lambda case: play(case, certificates, rig.way(case)), cases))
+    rig.wait_quiet()
     check_released(rig, before, "all")
+
+
+def warm_up(certificates: Certificates, rig: Recorder) -> None:
+    for case in WARM_UP:
+        play(case, certificates, rig.way(case))
+    rig.wait_quiet()
 
 
 # -- what the recorder makes of them
@@ -126,9 +118,10 @@ def test_a_reset_that_mitmproxy_stumbles_over(
             else:
                 head = f"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n\r\n".encode()
             client.sendall(head)
+            port = client.getsockname()[1]
             assert client.recv(1000) == b""
-        rig.wait_released()
-        assert "failed by server, connect" in told(rig.traces())
+        rig.wait_quiet()
+        assert "failed by server, connect" in told(rig.traces(port))
     check_released(rig, before, "reset")
 
 

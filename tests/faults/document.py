@@ -10,17 +10,20 @@ from itertools import groupby
 from .certificates import Certificates
 from .play import Recorder, Seen, Way, play, told
 from .reasons import REASONS, reasons
-from .table import FAULTS, PRELUDES, Fault
+from .table import CASES, PRELUDES, Case
 
-Case = tuple[Fault, bool]
-CASES: tuple[Case, ...] = tuple((fault, tls) for fault in FAULTS for tls in fault.tls)
+AT_ONCE = 8  # cases that are played side by side
 
 _INTRODUCTION = """\
 # Faults
 
 Made by `python docs/faults.py`, which plays every fault at every stage of a session twice, with
-two raw sockets: directly, and through a recorder (regular mode, by CONNECT, as apps with
-`HTTPS_PROXY` do). `tests/test_faults.py` plays them again and fails where anything has changed.
+two raw sockets: directly, and through a recorder. `tests/test_faults.py` plays them again and
+fails where anything has changed.
+
+- ws, wss: regular mode, by CONNECT, as apps with `HTTPS_PROXY` do. "ws to wss": reverse mode, where
+  the app has no TLS and the upstream has (`--mode reverse:wss://HOST`); "wss to ws": the other way
+  round. There each end is compared with what it sees directly of an end that speaks its scheme.
 
 - `a ⇒ b`: an end saw a directly and b through the recorder. One value: the same both ways.
 - FIN, RST: how TCP ended. close-notify: how TLS ended. `20 B`: bytes after the upgrade. 101,
@@ -53,17 +56,53 @@ class Outcome:
         )
 
 
-def directly(cases: Iterable[Case], certificates: Certificates) -> list[Seen]:
-    """Play faults without a recorder, side by side."""
+def outcomes(
+    cases: Iterable[Case], certificates: Certificates, recorder: Recorder
+) -> list[Outcome]:
+    """Play cases both ways, many side by side."""
+    cases = list(cases)
+    direct = _directly(certificates)
+    ways = [recorder.way(case) for case in cases]
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        seen = list(pool.map(lambda case, way: play(case, certificates, way), cases, ways))
+    recorder.wait_quiet()
+    return [
+        Outcome(
+            case,
+            _expected(case, direct),
+            Seen(each.client, each.server, told(recorder.traces(way.port))),
+        )
+        for case, way, each in zip(cases, ways, seen, strict=True)
+    ]
+
+
+def _directly(certificates: Certificates) -> dict[tuple[str, bool], Seen]:
+    """What is seen of each fault without a recorder, by its name and whether it has TLS."""
     way = Way(certificates.authority)
-    with ThreadPoolExecutor(8) as pool:
-        return list(pool.map(lambda case: play(*case, certificates, way), cases))
+    cases = [case for case in CASES if not case.is_mixed]
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        seen = pool.map(lambda case: play(case, certificates, way), cases)
+        return {
+            (str(case.fault), case.client_tls): each for case, each in zip(cases, seen, strict=True)
+        }
 
 
-def recorded(case: Case, certificates: Certificates, recorder: Recorder) -> Seen:
-    """Play a fault through a recorder that nobody else uses, and read the trace."""
-    seen = play(*case, certificates, recorder)
-    return Seen(seen.client, seen.server, told(recorder.traces()))
+def _expected(case: Case, direct: Mapping[tuple[str, bool], Seen]) -> Seen:
+    """What each end would see of the fault if the other one spoke its scheme."""
+
+    def like(tls: bool) -> Seen:
+        return direct[str(case.fault), tls if tls in case.fault.tls else not tls]
+
+    client, server = like(case.client_tls).client, like(case.server_tls).server
+    return Seen(
+        client if case.client_tls else _without_tls(client),
+        server if case.server_tls else _without_tls(server),
+    )
+
+
+def _without_tls(seen: str) -> str:
+    """What an end without TLS sees, where one with TLS sees this."""
+    return seen.replace("close-notify, ", "")
 
 
 def document(outcomes: Iterable[Outcome]) -> str:
@@ -97,18 +136,17 @@ def _sections(outcomes: list[Outcome]) -> Mapping[str, list[Outcome]]:
             sections[f"The {by}, {when}"] = [
                 each
                 for each in outcomes
-                if each.case[0].by == by and (each.case[0].stage in PRELUDES) is after
+                if each.case.fault.by == by and (each.case.fault.stage in PRELUDES) is after
             ]
     return sections
 
 
 def _row(outcome: Outcome) -> tuple[str, str]:
-    fault, _ = outcome.case
-    return fault.stage, fault.what
+    return outcome.case.fault.stage, outcome.case.fault.what
 
 
 def _rows(stage: str, what: str, outcomes: list[Outcome]) -> Iterator[str]:
-    """One row for ws and wss where they are alike."""
+    """One row for all schemes that are alike."""
     over: dict[str, list[str]] = {}
     for each in outcomes:
         cells = " | ".join(
@@ -116,10 +154,10 @@ def _rows(stage: str, what: str, outcomes: list[Outcome]) -> Iterator[str]:
                 _cell(each.direct.client, each.recorded.client),
                 _cell(each.direct.server, each.recorded.server),
                 each.recorded.trace,
-                ", ".join(reasons(each.case[0])),
+                ", ".join(reasons(each.case)),
             ]
         )
-        over.setdefault(cells, []).append("wss" if each.case[1] else "ws")
+        over.setdefault(cells, []).append(each.case.scheme)
     for cells, schemes in over.items():
         yield f"| {stage} | {what} | {', '.join(schemes)} | {cells} |"
 

@@ -6,11 +6,13 @@ import asyncio
 import contextlib
 import errno
 import os
+import select
 import socket
 import termios
 import threading
-from collections import deque
-from collections.abc import Callable, Iterator
+from collections import defaultdict, deque
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from fcntl import ioctl
 from functools import partial
@@ -20,7 +22,9 @@ from typing import Any
 import mitmproxy.proxy.server
 import pytest
 from mitmproxy import ctx
+from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 
+from modes import listen
 from wire_witness import Peer, unused_port, wait_until
 from wsproxy.capture.embed import Running, Settings, background
 from wsproxy.recording import Recording
@@ -28,7 +32,7 @@ from wsproxy.session import Session
 
 from .certificates import HOST, Certificates, client_context
 from .ends import QUIET, End
-from .table import Fault
+from .table import Case, Fault
 
 # What bounds the waiting of a recorder whose upstream has stalled, and a connect that nobody
 # answers: 10 minutes and 2 if left alone.
@@ -45,15 +49,15 @@ class Seen:
     trace: str = ""
 
 
-Connect = Callable[[Fault, int, bool], socket.socket]
-
-
-def play(fault: Fault, tls: bool, certificates: Certificates, way: Way) -> Seen:
+def play(case: Case, certificates: Certificates, way: Way) -> Seen:
     """Play a fault once."""
+    fault = case.fault
     acted, ready = threading.Event(), threading.Event()
     with contextlib.ExitStack() as stack:
-        server = stack.enter_context(_server(fault, tls, certificates, acted, ready))
-        context = client_context(way.authority if fault.trusts else None) if tls else None
+        server = stack.enter_context(_server(case, certificates, acted, ready))
+        context = None
+        if case.client_tls:
+            context = client_context(way.authority if fault.trusts else None)
         sock, problem = way.connect(fault, server.port)
         if sock is None:
             client = problem
@@ -75,12 +79,19 @@ def play(fault: Fault, tls: bool, certificates: Certificates, way: Way) -> Seen:
 @dataclass
 class Server:
     port: int
+    listener: socket.socket | None = None
     ends: list[End] = field(default_factory=list)
     threads: list[threading.Thread] = field(default_factory=list)
 
     def join(self) -> None:
+        wait_until(lambda: not self._has_a_visitor)
         for thread in self.threads:
             thread.join()
+
+    @property
+    def _has_a_visitor(self) -> bool:
+        """Whether somebody has connected who has not been let in yet."""
+        return self.listener is not None and bool(select.select([self.listener], [], [], 0)[0])
 
     @property
     def summary(self) -> str:
@@ -89,12 +100,9 @@ class Server:
 
 @contextlib.contextmanager
 def _server(
-    fault: Fault,
-    tls: bool,
-    certificates: Certificates,
-    acted: threading.Event,
-    ready: threading.Event,
+    case: Case, certificates: Certificates, acted: threading.Event, ready: threading.Event
 ) -> Iterator[Server]:
+    fault = case.fault
     script = fault.server
     if fault.blackhole:
         with _blackhole(fault) as port:
@@ -103,9 +111,9 @@ def _server(
     if script is None:
         yield Server(unused_port())
         return
-    context = certificates.server_context(fault.certificate) if tls else None
+    context = certificates.server_context(fault.certificate) if case.server_tls else None
     listener = socket.create_server((HOST, 0))
-    server = Server(listener.getsockname()[1])
+    server = Server(listener.getsockname()[1], listener)
 
     def accept() -> None:
         while True:
@@ -197,55 +205,73 @@ class Way:
         """Wait until whoever is on the way has let go of everything."""
 
 
-class Recorder(Way):
-    """Through a recorder in regular mode, as apps with HTTPS_PROXY come."""
+class Redirect:
+    """The mitmproxy addon that leads the connections of reverse mode to their servers.
+
+    Attributes:
+        targets: the address of the server, by the port of the client.
+    """
+
+    def __init__(self) -> None:
+        self.targets: dict[int, tuple[str, int]] = {}
+
+    def server_connect(self, data: ServerConnectionHookData) -> None:
+        assert data.client.peername is not None
+        data.server.address = self.targets.get(data.client.peername[1], data.server.address)
+
+
+class Recorder:
+    """A recorder in regular mode, as apps with HTTPS_PROXY use it, and in reverse mode."""
 
     def __init__(self, running: Running) -> None:
-        super().__init__(running.ca)
+        self.authority = running.ca
         assert running.address is not None
         self.address = running.address
+        self.redirect = Redirect()
+        self.ports: set[int] = set()  # of clients: each once
         self._begun = 0
-        self._ended: list[Path] = []
-        self._told = 0
+        self._ended: dict[str | None, list[Path]] = defaultdict(list)  # by client
+        self._listen()
         self._tasks_before = self._tasks()
 
-    def connect(self, fault: Fault, port: int) -> tuple[socket.socket | None, str]:
-        sock = socket.create_connection(self.address)
-        peer = Peer(sock)
-        host = f"{fault.host}:{port}"
-        peer.send_head(f"CONNECT {host} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
-        if fault.gives_up:
-            sock.settimeout(QUIET)
-        try:
-            head = peer.read_head()
-        except TimeoutError:
-            sock.close()
-            return None, "waits in vain"
-        if head.startswith(b"HTTP/1.1 200"):
-            return sock, ""
-        sock.close()
-        return None, f"CONNECT: {head[9:12].decode()}"
+    def _listen(self) -> None:
+        """Listen in reverse mode as well, for upstreams without and with TLS."""
+        loop = _addon()._recorder._loop
+
+        def prepare() -> None:
+            # Of threads that look up names there is one, however many do at once.
+            loop.set_default_executor(ThreadPoolExecutor(1))
+            ctx.master.addons.add(self.redirect)
+
+        loop.call_soon_threadsafe(prepare)
+        # Where the server is, `redirect` says.
+        plain, tls = listen(loop, f"reverse:http://{HOST}:1", f"reverse:https://{HOST}:1")
+        self.reverse = {False: plain, True: tls}
+
+    def way(self, case: Case) -> Through:
+        """The way of one case, which nobody else uses."""
+        if case.is_mixed:
+            return Through(self, self.reverse[case.server_tls], is_reverse=True)
+        return Through(self, self.address, is_reverse=False)
 
     def begun(self, recording: Recording) -> None:
         self._begun += 1
 
     def ended(self, recording: Recording) -> None:
-        self._ended.append(recording.path)
+        self._ended[recording.session.start.client].append(recording.path)
 
-    def wait_released(self) -> None:
+    def wait_quiet(self) -> None:
         """Wait until mitmproxy has let go of all connections, and the traces are complete."""
         wait_until(self._is_quiet)
-        wait_until(lambda: not _addon()._recorder._backlog.size and self._begun == len(self._ended))
+        wait_until(lambda: not _addon()._recorder._backlog.size and self._begun == self._count())
 
-    def until_seen(self, fault: Fault, server: Server) -> None:
-        wait_until(self._has_read)
+    def _count(self) -> int:
+        return sum(map(len, self._ended.values()))
 
-    def _has_read(self) -> bool:
-        for handler in list(ctx.master.addons.get("proxyserver").connections.values()):
-            io = handler.transports.get(handler.client)
-            if io is None or io.reader._buffer or _unread(io.writer.get_extra_info("socket")):
-                return False
-        return True
+    def handlers(self, port: int) -> list[Any]:
+        """mitmproxy's handlers of the connection of a client."""
+        connections = ctx.master.addons.get("proxyserver").connections
+        return [each for each in list(connections.values()) if each.client.peername[1] == port]
 
     def _is_quiet(self) -> bool:
         """Whether only the tasks are left that were there when it began."""
@@ -255,15 +281,9 @@ class Recorder(Way):
     def _tasks(self) -> int:
         return len(asyncio.all_tasks(_addon()._recorder._loop))
 
-    @property
-    def shared(self) -> Way:
-        """The same for many at a time: then nobody can wait for all to be released."""
-        return _Shared(self)
-
-    def traces(self) -> list[Path]:
-        """Those completed since the last call."""
-        told, self._told = self._told, len(self._ended)
-        return self._ended[told:]
+    def traces(self, port: int) -> list[Path]:
+        """The traces of a client's connection."""
+        return self._ended[f"127.0.0.1:{port}"]
 
     def held(self) -> dict[str, int]:
         """What is held at rest: read until it does not change for a while."""
@@ -299,13 +319,74 @@ def _unread(sock: Any) -> bool:
     return any(waiting)
 
 
-class _Shared(Way):
-    def __init__(self, recorder: Recorder) -> None:
+class Through(Way):
+    """A connection through a recorder.
+
+    Attributes:
+        port: of the client.
+    """
+
+    def __init__(self, recorder: Recorder, address: tuple[str, int], *, is_reverse: bool) -> None:
         super().__init__(recorder.authority)
-        self.connect = recorder.connect  # type: ignore[method-assign]
+        self._recorder = recorder
+        self._address = address
+        self._is_reverse = is_reverse
+        self.port = 0
+
+    def connect(self, fault: Fault, port: int) -> tuple[socket.socket | None, str]:
+        sock = self._socket()
+        if self._is_reverse:
+            self._recorder.redirect.targets[self.port] = (fault.host, port)
+        sock.connect(self._address)
+        if fault.gives_up:
+            sock.settimeout(QUIET)
+        try:
+            if not self._is_reverse:
+                problem = _connect(sock, f"{fault.host}:{port}")
+            elif fault.stage == "connect":
+                # A request meanwhile would turn the FIN into a RST, or not.
+                problem = "an answer" if sock.recv(1) else "FIN"
+            else:
+                problem = ""
+        except TimeoutError:
+            problem = "waits in vain"
+        if problem:
+            sock.close()
+            return None, problem
+        return sock, ""
+
+    def _socket(self) -> socket.socket:
+        while True:
+            sock = socket.socket()
+            sock.bind(("127.0.0.1", 0))
+            self.port = sock.getsockname()[1]
+            if self.port not in self._recorder.ports:
+                self._recorder.ports.add(self.port)
+                return sock
+            sock.close()
 
     def until_seen(self, fault: Fault, server: Server) -> None:
-        pass  # nobody looks at what comes of it
+        wait_until(self._has_read)
+
+    def _has_read(self) -> bool:
+        for handler in self._recorder.handlers(self.port):
+            io = handler.transports.get(handler.client)
+            if io is None or io.reader._buffer or _unread(io.writer.get_extra_info("socket")):
+                return False
+        return True
+
+    def wait_released(self) -> None:
+        wait_until(lambda: not self._recorder.handlers(self.port))
+
+
+def _connect(sock: socket.socket, target: str) -> str:
+    """Ask a proxy for a connection; returns what goes wrong, if anything."""
+    timeout = sock.gettimeout()
+    peer = Peer(sock)
+    sock.settimeout(timeout)
+    peer.send_head(f"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n\r\n".encode())
+    head = peer.read_head()
+    return "" if head.startswith(b"HTTP/1.1 200") else f"CONNECT: {head[9:12].decode()}"
 
 
 def _addon() -> Any:

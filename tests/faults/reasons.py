@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .table import PRELUDES, Fault
+from .table import PRELUDES, Case, Fault
 
 ANSWERS = "502"
 HEADS = "whole heads"
@@ -10,6 +10,10 @@ SESSIONS = "two TLS sessions"
 ENDS = "ends before the 101"
 AHEAD = "connects ahead"
 SILENT = "no alert"
+CLOSES = "closes"
+EITHER = "TLS or not"
+HTTP = "HTTP only"
+BOTH = "FIN is close-notify"
 
 REASONS = {
     ANSWERS: "Up to the 101 the app speaks HTTP with mitmproxy, which has accepted its connection "
@@ -27,13 +31,48 @@ REASONS = {
     "that connection has ended.",
     SILENT: "mitmproxy closes the connection to a server whose certificate it refuses, without the "
     "alert that most libraries send.",
+    CLOSES: "In reverse mode mitmproxy connects to the upstream as soon as the app connects. If "
+    "that fails it closes the app's connection, and the trace has the cause.",
+    EITHER: "The port of reverse mode takes connections with TLS and without: what an app sends "
+    "without TLS by mistake is answered.",
+    HTTP: "In reverse mode mitmproxy expects HTTP, and answers 400 to what is none.",
+    BOTH: "Without TLS there is one way to end a direction, FIN. With TLS there are two, and the "
+    "proper one is a close-notify before the FIN: a peer that waits for it would wait in vain. So "
+    "a FIN from the end without TLS reaches the end with TLS as both.",
 }
 
 _TLS_ACTS = ("sends plain bytes into TLS", "sends a fatal TLS alert")
 
 
-def reasons(fault: Fault) -> tuple[str, ...]:
-    """The reasons for a fault to look different; none: it has to look the same."""
+def reasons(case: Case) -> tuple[str, ...]:
+    """The reasons for a case to look different; none: it has to look the same."""
+    mixed = _mixed(case) if case.is_mixed else None
+    return _alike(case.fault) if mixed is None else mixed
+
+
+def _mixed(case: Case) -> tuple[str, ...] | None:
+    """The reasons that only mixed schemes have, and reverse mode; None: those of the others."""
+    match case.fault.stage, case.fault.what:
+        case "connect", _ if not case.fault.gives_up:
+            return (CLOSES,)
+        case "TLS", "speaks no TLS" if case.fault.by == "client":
+            return (ANSWERS, EITHER)
+        case "instead of a request", _:
+            return (HTTP,)
+        case stage, what if stage in PRELUDES and what in _bare_fin(case):
+            return (BOTH,)
+    return None
+
+
+def _bare_fin(case: Case) -> tuple[str, ...]:
+    """The faults after which the end without TLS sends a FIN that has no close-notify directly."""
+    if case.fault.by == "client":
+        return ("vanishes", "sends garbage") if case.server_tls else ()
+    return ("stalls for ever", "sends an HTTP page") if case.server_tls else ("sends garbage",)
+
+
+def _alike(fault: Fault) -> tuple[str, ...]:
+    """The reasons where both ends have TLS, or neither."""
     if fault.stage in PRELUDES:
         return (SESSIONS,) if fault.what in _TLS_ACTS else ()
     if fault.by == "upstream":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from wire_witness import BINARY, MASK, TEXT, accepted, close, frame, upgrade
 
@@ -26,7 +27,7 @@ END = close(1000)
 REFUSED = close(1002)
 LAST = frame(TEXT, b'{"type":"last"}')
 
-REQUEST = upgrade("/chat", "speech-api.test")
+REQUEST = upgrade("/chat", "localhost")
 ACCEPTED = accepted()
 GARBAGE = b"\xf3what is this?\r\n\r\n" * 20
 PAGE = b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain\r\n\r\nno backend\r\n"
@@ -65,6 +66,27 @@ class Fault:
 
     def __str__(self) -> str:
         return f"{self.by} {self.what}, {self.stage}"
+
+
+class Case(NamedTuple):
+    """A fault, and which of the two connections has TLS."""
+
+    fault: Fault
+    client_tls: bool
+    server_tls: bool
+
+    @property
+    def is_mixed(self) -> bool:
+        """Whether only one of them has."""
+        return self.client_tls != self.server_tls
+
+    @property
+    def scheme(self) -> str:
+        client, server = ("wss" if tls else "ws" for tls in self[1:])
+        return f"{client} to {server}" if self.is_mixed else client
+
+    def __str__(self) -> str:
+        return f"{self.fault}, {self.scheme}"
 
 
 # -- the end that is not at fault
@@ -378,7 +400,7 @@ def _before() -> Iterator[Fault]:
 
 def _hello_in_vain(end: End) -> None:
     """A TLS handshake that gets no answer."""
-    end.send_raw(end.client_hello())
+    end.send_raw(REQUEST if end.context is None else end.client_hello())
     end.wait_in_vain()
 
 
@@ -480,3 +502,16 @@ def _answer_late(said: bytes) -> Script:
 
 
 FAULTS = (*_before(), *_upgrade(), *_after_upgrade())
+
+
+def _cases() -> Iterator[Case]:
+    for fault in FAULTS:
+        for tls in fault.tls:
+            yield Case(fault, tls, tls)
+        for client_tls in (False, True):
+            # The end that is at fault has to be able to do it.
+            if (client_tls if fault.by == "client" else not client_tls) in fault.tls:
+                yield Case(fault, client_tls, not client_tls)
+
+
+CASES = tuple(_cases())

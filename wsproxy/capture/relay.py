@@ -21,13 +21,20 @@ from typing import Protocol
 
 from OpenSSL import SSL
 
-from wsproxy.sockets import unacknowledged
+from wsproxy.sockets import unsent
 
 from .reset_watch import ResetWatch, watch_for_reset
+from .tls_stream import TlsStream
 
 # How long the data that a peer sent before its reset may take to be delivered, seconds.
 RESET_PATIENCE = 10.0
 _RESET_POLL = 0.002  # seconds
+# How long a server is listened to after its client has reset the connection, seconds: the
+# answer to the client's last words is on its way.
+LAST_ANSWER = 0.01
+# Reads of at most READ_SIZE from a connection that is about to be closed: its peer may never
+# stop sending.
+_LAST_READS = 64
 # Bytes read at once. Of tiny frames that is work for the recorder for a tenth of a second
 # already, and with hundreds of sessions each may read as much before any can be held.
 READ_SIZE = 64 << 10
@@ -109,14 +116,23 @@ class Relay:
             leg.hold("recorder")
 
     def eof(self, leg: Leg, how: str) -> None:
-        """A leg's peer has ended its direction."""
+        """A leg's peer has ended its direction: end the other leg's direction likewise.
+
+        TLS can end while TCP goes on. Where only one leg has TLS, the end of TLS and the end
+        of TCP are the same thing said in two ways: a server that has sent its close_notify
+        waits for an answer, for up to 30 s, and a client without TLS sees a FIN only.
+        """
         self._sink.eof(leg.from_client, how)
         match how:
             case "reset":
                 leg.other.reset()
-            case "close-notify":
+            case "close-notify" if leg.other.has_tls:
                 leg.other.send_close_notify()
+            case "close-notify":
+                leg.other.send_eof()
             case _:
+                if not leg.has_tls:
+                    leg.other.send_close_notify()
                 leg.other.send_eof()
                 if leg.other.peer_ended:
                     for each in self._legs:
@@ -166,8 +182,10 @@ class Leg(asyncio.Protocol):
         self._transport: asyncio.Transport = writer.transport  # type: ignore[assignment]
         # Typed as WriteTransport by typeshed; a TCP connection's can be read as well.
         self._stock: asyncio.BaseProtocol | None = None
-        self._tls = tls
+        self._tls = TlsStream(tls) if tls is not None else None
         self._tls_ended = False
+        self._eof_asked = False
+        self._close_asked = False
         self._holds: set[str] = set()
         self._begun = False
         self._lost_early = False
@@ -228,17 +246,15 @@ class Leg(asyncio.Protocol):
         elif data:
             self._relay.data(self, data)
 
-    def _tls_received(self, tls: SSL.Connection, data: bytes) -> None:
-        if data:
-            tls.bio_write(data)
+    def _tls_received(self, tls: TlsStream, data: bytes) -> None:
         # Even without data: mitmproxy may have read a close-notify before the take-over.
-        plaintext, closed, error = _decrypt(tls)
-        self._flush_tls(tls)  # answers that TLS itself gives, such as a key update
+        plaintext, has_ended, error = tls.receive(data)
+        self._flush_tls(tls)  # answers that TLS itself gives, and what waited for the peer
         if plaintext:
             self._relay.data(self, plaintext)
         if error is not None:
             self._relay.failed(self, f"TLS: {error}")
-        elif closed and not self._tls_ended:
+        elif has_ended and not self._tls_ended:
             self._tls_ended = True
             self._relay.eof(self, "close-notify")
 
@@ -280,14 +296,19 @@ class Leg(asyncio.Protocol):
             self._watch = None
 
     def _read_rest(self) -> None:
-        """Read what came before a reset that a failed write was the first to notice.
+        """Read what the kernel has of a connection that is about to be closed.
 
-        The kernel keeps it readable until the socket is closed, which asyncio does
-        only after connection_lost.
+        Before a reset that a failed write was the first to notice, it keeps that readable
+        until the socket is closed, which asyncio does only after connection_lost.
         """
-        with contextlib.suppress(OSError, ValueError):
+        with contextlib.suppress(OSError, ValueError):  # no more, or closed already
             fd = self._transport.get_extra_info("socket").fileno()
-            while data := os.read(fd, 1 << 16):
+            for _ in range(_LAST_READS):
+                data = os.read(fd, READ_SIZE)
+                if not data:
+                    if self._resetting:
+                        self.eof_received()
+                    return
                 self.data_received(data)
 
     # -- flow control, each direction by itself
@@ -314,31 +335,61 @@ class Leg(asyncio.Protocol):
 
     # -- what is done to the peer
 
+    @property
+    def has_tls(self) -> bool:
+        return self._tls is not None
+
     def send(self, data: bytes) -> None:
         if self._transport.is_closing():
             return
         if self._tls is None:
             self._transport.write(data)
-        else:
-            with contextlib.suppress(SSL.Error):  # its peer has ended TLS, or broken it
-                self._tls.sendall(data)
-            self._flush_tls(self._tls)
+            return
+        self._tls_sent(self._tls, self._tls.send(data))
 
     def send_close_notify(self) -> None:
-        if self._tls is not None:
-            with contextlib.suppress(SSL.Error):
-                self._tls.shutdown()
-            self._flush_tls(self._tls)
+        if self._tls is not None and not self._transport.is_closing():
+            self._tls_sent(self._tls, self._tls.end())
 
     def send_eof(self) -> None:
-        if not self._transport.is_closing():
-            with contextlib.suppress(OSError):  # not connected any more
-                self._transport.write_eof()
+        self._eof_asked = True
+        self._end_when_sent()
 
     def close(self) -> None:
         """Close once what was sent is written out; a reset that waits for that stays one."""
-        if not self._resetting:
+        if self._resetting or self.is_lost:
+            return
+        self._close_asked = True
+        self._end_when_sent()
+        if not self._transport.is_closing():
+            loop = asyncio.get_running_loop()
+            loop.call_later(RESET_PATIENCE, self._transport.close)
+
+    def _end_when_sent(self) -> None:
+        """End the direction, or the connection, if that is asked for and nothing waits."""
+        if self._transport.is_closing() or (self._tls is not None and self._tls.waits):
+            return
+        if self._eof_asked:
+            with contextlib.suppress(OSError):  # not connected any more
+                self._transport.write_eof()
+        if self._close_asked and not self._resetting:
             self._transport.close()
+
+    def _tls_sent(self, tls: TlsStream, error: SSL.Error | None) -> None:
+        """Write what TLS made of what is to be sent; where it has to wait, so has its sender."""
+        self._flush_tls(tls)
+        if error is not None:
+            self._relay.failed(self, f"TLS: {error}")
+        elif tls.waits:
+            self.other.hold("tls")
+
+    def _flush_tls(self, tls: TlsStream) -> None:
+        ciphertext = tls.take()
+        if ciphertext and not self._transport.is_closing():
+            self._transport.write(ciphertext)
+        if "tls" in self.other._holds and not tls.waits:
+            self.other.release("tls")
+            self._end_when_sent()
 
     def reset(self) -> None:
         """Reset the connection (RST) once the peer has what was sent before."""
@@ -351,38 +402,24 @@ class Leg(asyncio.Protocol):
         if self.is_lost:
             return
         sock = self._transport.get_extra_info("socket")
-        unsent = self._transport.get_write_buffer_size() or unacknowledged(sock)
-        if unsent and loop.time() < deadline:
+        waiting = (
+            self._transport.get_write_buffer_size()
+            or (self._tls is not None and self._tls.waits)
+            or unsent(sock)
+        )
+        if waiting and loop.time() < deadline:
             loop.call_later(_RESET_POLL, self._reset_when_sent, loop, deadline)
+        elif self.from_client or self.peer_ended:
+            self._reset_now()
+        else:
+            loop.call_later(LAST_ANSWER, self._reset_now)
+
+    def _reset_now(self) -> None:
+        if self.is_lost:
             return
+        if not self.peer_ended:
+            self._read_rest()
+        sock = self._transport.get_extra_info("socket")
         with contextlib.suppress(OSError):
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._transport.abort()
-
-    def _flush_tls(self, tls: SSL.Connection) -> None:
-        while True:
-            try:
-                data = tls.bio_read(1 << 16)
-            except SSL.Error:
-                return
-            if not self._transport.is_closing():
-                self._transport.write(data)
-
-
-def _decrypt(tls: SSL.Connection) -> tuple[bytes, bool, SSL.Error | None]:
-    """All plaintext that TLS has, whether the peer ended TLS, and what broke it."""
-    chunks: list[bytes] = []
-    closed = False
-    error = None
-    while True:
-        try:
-            chunks.append(tls.recv(1 << 16))
-        except SSL.WantReadError:
-            break
-        except SSL.ZeroReturnError:
-            closed = True
-            break
-        except SSL.Error as exc:
-            error = exc
-            break
-    return (chunks[0] if len(chunks) == 1 else b"".join(chunks)), closed, error
