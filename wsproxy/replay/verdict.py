@@ -1,6 +1,6 @@
 """Whether a replayed session ended as the recorded one did, and what differs.
 
-`reproduced`: every compared field is equal. `not-reproduced`: the recorded failure did
+`reproduced`: every compared field is equal, or within a tolerance that was asked for. `not-reproduced`: the recorded failure did
 not come: the session went well, or was still open when the replay gave up. `different`:
 it came to another end, or to another content on the way there. `unproven`: that could
 come of the time that the steps took, which was not the recorded one.
@@ -69,8 +69,9 @@ class Verdict:
         verdict: "reproduced", "different", "not-reproduced" or "unproven".
         recorded, replayed: what each session came to, for JSON.
         notes: what qualifies the verdict: a pace not kept, a recording with gaps.
-        trace: where the new session is recorded.
-        sent, wer, latency, compared: see `wsproxy.compare.Comparison`.
+        trace: where the new session is recorded; None: it is not kept.
+        sent, wer, latency, compared, not_compared, tolerance: see
+            `wsproxy.compare.Comparison`.
     """
 
     verdict: str
@@ -78,12 +79,14 @@ class Verdict:
     replayed: dict[str, Any]
     differences: list[Difference]
     lateness_ms: Lateness
-    trace: Path
+    trace: Path | None
     notes: list[str] = field(default_factory=list)
     sent: str = ""
     wer: float | None = None
     latency: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     compared: list[str] = field(default_factory=list)
+    not_compared: list[str] = field(default_factory=list)
+    tolerance: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def reproduced(self) -> bool:
@@ -105,9 +108,11 @@ class Verdict:
             "wer": self.wer,
             "latency": {name: dict(values) for name, values in self.latency.items()},
             "compared": self.compared,
+            "not_compared": self.not_compared,
+            "tolerance": dict(self.tolerance),
             "lateness_ms": {"p50": late.p50, "p99": late.p99, "max": late.max},
             "notes": self.notes,
-            "trace": str(self.trace),
+            "trace": str(self.trace) if self.trace is not None else None,
         }
 
 
@@ -191,6 +196,8 @@ def judge_played(played: Played, rules: Rules = STANDARD) -> Verdict:
         found.wer,
         found.latency,
         found.compared,
+        found.not_compared,
+        found.tolerance,
     )
 
 
