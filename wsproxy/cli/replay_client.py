@@ -17,7 +17,6 @@ from .catalog_option import catalog_option
 from .replay_load import load_of, load_options, replay_load
 from .replay_options import (
     replay_options,
-    rules_of,
     shown,
     target_of,
     target_options,
@@ -30,6 +29,7 @@ from .replay_screen import (
     leave,
     leave_bisecting,
 )
+from .tolerance_options import rules_of
 
 _UNTIL = 100  # sessions at most, where nothing else is said
 
@@ -65,7 +65,9 @@ def command(
     pace: str,
     timeout: float,
     strict: bool,
-    max_wer: float,
+    max_wer: float | None,
+    audio_tolerance: float | None,
+    same_as: tuple[Path, ...],
     until: str | None,
     keep_ids: bool,
     out: Path,
@@ -101,7 +103,13 @@ def command(
         pace=Pace.parse(pace),
         timeout=timeout,
         keep_ids=keep_ids or strict,
-        rules=rules_of(strict=strict, max_wer=max_wer),
+        rules=rules_of(
+            trace,
+            strict=strict,
+            max_wer=max_wer,
+            audio_tolerance=audio_tolerance,
+            same_as=same_as,
+        ),
     )
     screen = Screen(as_json=as_json)
     alone = {"--repeat": repeat, "--until": until, "--bisect": bisect}

@@ -8,11 +8,11 @@ from typing import Any, TypeVar
 
 import click
 
-from wsproxy.compare import STANDARD, Rules
 from wsproxy.errors import UsageError
 from wsproxy.replay import ClientOptions
 
 from .number import Number
+from .tolerance_options import tolerance_options
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -52,14 +52,7 @@ def replay_options(function: F) -> F:
                 is_flag=True,
                 help="Every frame has to be equal, byte for byte; ids are sent as recorded.",
             ),
-            click.option(
-                "--max-wer",
-                type=Number(min=0),
-                default=STANDARD.max_wer,
-                show_default=True,
-                metavar="X",
-                help="Word errors a word up to which two transcripts are the same.",
-            ),
+            tolerance_options,
             click.option(
                 "--until",
                 type=click.Choice(VERDICTS),
@@ -184,8 +177,3 @@ def _split(text: str, mark: str, option: str, form: str) -> tuple[str, str]:
         # What is given may be a key: it is not repeated.
         raise UsageError(f"{option}: give {form}")
     return name.strip(), value.strip()
-
-
-def rules_of(*, strict: bool, max_wer: float) -> Rules:
-    """What `--strict` and `--max-wer` give."""
-    return Rules(strict, max_wer)

@@ -18,8 +18,9 @@ from wsproxy.replay import AMOUNTS, Pace, ReplayServer, ServerOptions, Verdict
 from wsproxy.replay.recorded import Records
 
 from .catalog_option import catalog_option
-from .replay_options import replay_options, rules_of
+from .replay_options import replay_options
 from .replay_screen import INTERRUPTED, Interrupted, Screen, counted, leave
+from .tolerance_options import rules_of
 
 _LINGER = 2.0  # seconds that the last session may take once the command has ended
 
@@ -89,7 +90,9 @@ def command(
     pace: str,
     timeout: float,
     strict: bool,
-    max_wer: float,
+    max_wer: float | None,
+    audio_tolerance: float | None,
+    same_as: tuple[Path, ...],
     until: str | None,
     keep_ids: bool,
     out: Path,
@@ -127,7 +130,13 @@ def command(
         match=match,
         gate=gate,
         keep_ids=keep_ids or strict,
-        rules=rules_of(strict=strict, max_wer=max_wer),
+        rules=rules_of(
+            trace,
+            strict=strict,
+            max_wer=max_wer,
+            audio_tolerance=audio_tolerance,
+            same_as=same_as,
+        ),
         proxied=through,
     )
     screen = Screen(as_json=as_json, aside=bool(cmd))

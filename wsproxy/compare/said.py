@@ -14,7 +14,7 @@ from .messages import Messages
 from .pair import Pair
 from .story import Story
 from .text import around_difference
-from .volatile import first_difference
+from .volatile import ABSENT, first_difference
 
 _LONGEST_PATH = 200  # characters that are shown
 
@@ -40,12 +40,25 @@ def content_difference(
         shown = around_difference(_text(a), _text(b))
         return Difference(name, *shown, left, right)
     path, x, y = place
-    return Difference(name, *around_difference(_text(x), _text(y)), left, right, _short(path))
+    show = _text if isinstance(x, str) and isinstance(y, str) else _json
+    p, q = around_difference(show(x), show(y))
+    return Difference(
+        name,
+        None if x is ABSENT else p,
+        None if y is ABSENT else q,
+        left,
+        right,
+        _short(path),
+    )
 
 
 def _text(value: Any) -> str:
-    if isinstance(value, str):
-        return value
+    return value if isinstance(value, str) else _json(value)
+
+
+def _json(value: Any) -> str:
+    if value is ABSENT:
+        return ""
     try:
         return json.dumps(value, sort_keys=True, ensure_ascii=False)
     except (RecursionError, ValueError):

@@ -52,6 +52,8 @@ _DEPTH = 50  # of JSON that is normalized; what lies deeper is compared as it is
 _LONGEST_ID = 200  # characters
 MAX_LEFT_OUT = 100  # places that are listed
 
+ABSENT = object()  # there is no such value
+
 
 def stable(text: str, *, figures: bool = True) -> str:
     """The text with marks in the place of its volatile parts.
@@ -187,12 +189,12 @@ def stable_value(value: Any, *, figures: bool = True) -> Any:
 def first_difference(left: Any, right: Any, path: str = "") -> tuple[str, Any, Any] | None:
     """The first place in which two JSON values differ: (path, left, right); None where equal.
 
-    A field or item that one side lacks is None there.
+    A field or item that one side lacks is ABSENT there.
     """
     if isinstance(left, Mapping) and isinstance(right, Mapping):
         for key in sorted({*left, *right}):
             if key not in left or key not in right:
-                return below(path, key), left.get(key), right.get(key)
+                return below(path, key), left.get(key, ABSENT), right.get(key, ABSENT)
             if found := first_difference(left[key], right[key], below(path, key)):
                 return found
         return None
@@ -203,8 +205,8 @@ def first_difference(left: Any, right: Any, path: str = "") -> tuple[str, Any, A
         if len(left) == len(right):
             return None
         index = min(len(left), len(right))
-        longer = [each[index] if index < len(each) else None for each in (left, right)]
-        return below(path, str(index)), longer[0], longer[1]
+        x, y = (each[index] if index < len(each) else ABSENT for each in (left, right))
+        return below(path, str(index)), x, y
     # NaN is not equal to itself, and True is equal to 1.
     same = repr(left) == repr(right)
     return None if same else (path, left, right)
