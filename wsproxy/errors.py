@@ -3,7 +3,8 @@
     WsproxyError            one clear line for the user; `exit_status` for the command line
     ├── UsageError          2  what the user asked for cannot be done
     │   ├── CatalogError    2  a catalog file has a mistake
-    │   └── UnknownCondition 2 no such catalog condition
+    │   ├── UnknownCondition 2 no such catalog condition
+    │   └── BlockingCall    2  a call that waits, from inside of an event loop
     ├── TraceError          3  the trace cannot be read
     │   ├── NotATrace       3  nothing in the file is a trace
     │   └── LimitExceeded   3  the trace holds more than is kept in memory
@@ -50,6 +51,10 @@ class CatalogError(UsageError):
 
 class UnknownCondition(UsageError):
     """No condition of the catalog has this id; the message names near ones."""
+
+
+class BlockingCall(UsageError, RuntimeError):
+    """A call that waits, from inside of a running event loop: the message names its twin."""
 
 
 class TraceError(WsproxyError):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -10,9 +11,12 @@ import click
 
 from wsproxy.errors import UsageError
 from wsproxy.replay import ClientOptions
+from wsproxy.replay.recorded import Records
 
 from .number import Number
 from .tolerance_options import tolerance_options
+
+_OUT = Path("recordings")
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -66,9 +70,13 @@ def replay_options(function: F) -> F:
             click.option(
                 "--out",
                 type=click.Path(path_type=Path),
-                default=Path("recordings"),
-                show_default=True,
-                help="Folder for the trace of the replay.",
+                metavar="FOLDER",
+                help="Folder for the trace of the replay.  [default: recordings]",
+            ),
+            click.option(
+                "--no-record",
+                is_flag=True,
+                help="Keep no trace of the replay, and write nothing into the working folder.",
             ),
             click.option("--json", "as_json", is_flag=True, help="Verdicts as JSON, a line each."),
         ],
@@ -125,6 +133,37 @@ def target_options(function: F) -> F:
             ),
         ],
     )
+
+
+@contextmanager
+def records_of(
+    out: Path | None, *, no_record: bool, warn: Callable[[str], None]
+) -> Iterator[Records]:
+    """How the replays are recorded, for the body of a `with`.
+
+    Where the default folder cannot be written to, the replay goes on without a trace.
+
+    Args:
+        warn: called with a line for people.
+
+    Raises:
+        UsageError: options that exclude each other, or nothing can be written to `out`.
+    """
+    if no_record and out is not None:
+        raise UsageError("--no-record excludes --out")
+    if not no_record:
+        records = Records.into(out or _OUT)
+        try:
+            records.check(create=False)
+        except UsageError as error:
+            if out is not None:
+                raise UsageError(f"{error}; --no-record keeps no trace of the replay") from None
+            warn(f"warning: {error}; no trace of the replay is kept (--out FOLDER for another)")
+        else:
+            yield records
+            return
+    with Records.discarded() as records:
+        yield records
 
 
 def target_of(

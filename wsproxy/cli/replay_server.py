@@ -9,16 +9,16 @@ import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from typing import NoReturn
 
 import click
 
 from wsproxy.address import authority, parse_address
 from wsproxy.errors import UsageError
 from wsproxy.replay import AMOUNTS, Pace, ReplayServer, ServerOptions, Verdict
-from wsproxy.replay.recorded import Records
 
 from .catalog_option import catalog_option
-from .replay_options import replay_options
+from .replay_options import records_of, replay_options
 from .replay_screen import INTERRUPTED, Interrupted, Screen, counted, leave
 from .tolerance_options import rules_of
 
@@ -95,7 +95,8 @@ def command(
     same_as: tuple[Path, ...],
     until: str | None,
     keep_ids: bool,
-    out: Path,
+    out: Path | None,
+    no_record: bool,
     as_json: bool,
     cmd: tuple[str, ...],
 ) -> None:
@@ -140,7 +141,30 @@ def command(
         proxied=through,
     )
     screen = Screen(as_json=as_json, aside=bool(cmd))
-    server = ReplayServer(trace, options, Records.into(out), on_refused=screen.warn)
+    with records_of(out, no_record=no_record, warn=screen.warn) as records:
+        server = ReplayServer(trace, options, records, on_refused=screen.warn)
+        proxied = _Proxy(host, port, others, confdir) if through else None
+        _serve(server, trace, screen, sessions=sessions, until=until, proxied=proxied, cmd=cmd)
+
+
+class _Proxy:
+    """Where the proxy listens and what it does with other hosts."""
+
+    def __init__(self, host: str, port: int, others: str, confdir: Path | None) -> None:
+        self.host, self.port, self.others, self.confdir = host, port, others, confdir
+
+
+def _serve(
+    server: ReplayServer,
+    trace: Path,
+    screen: Screen,
+    *,
+    sessions: int | None,
+    until: str | None,
+    proxied: _Proxy | None,
+    cmd: tuple[str, ...],
+) -> NoReturn:
+    """Serve sessions, and exit with the status that they come to."""
     for line in server.library.skipped:
         screen.warn(f"left out: {line}")
     many = sessions
@@ -149,9 +173,8 @@ def command(
     server.limit(many)
     run = _Run(server, screen, many, until)
     try:
-        if through:
-            where = _Proxy(host, port, others, confdir)
-            screen.run(lambda: run.through_proxy(trace, where, cmd), run.known)
+        if proxied is not None:
+            screen.run(lambda: run.through_proxy(trace, proxied, cmd), run.known)
         else:
             screen.run(lambda: run.listening(trace), run.known)
     except Interrupted:
@@ -163,13 +186,6 @@ def command(
     if cmd and not run.verdicts:
         screen.warn("the command opened no session that is recorded")
     leave(run.verdicts, until)
-
-
-class _Proxy:
-    """Where the proxy listens and what it does with other hosts."""
-
-    def __init__(self, host: str, port: int, others: str, confdir: Path | None) -> None:
-        self.host, self.port, self.others, self.confdir = host, port, others, confdir
 
 
 class _Run:

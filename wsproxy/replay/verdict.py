@@ -12,6 +12,7 @@ own and not compared.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -125,6 +126,7 @@ class Played:
         accepted: the recorded upgrade was.
         given_up, dropped: see `Schedule`.
         steps: how many there were to be.
+        kept: whether the replayed trace stays once it has been judged.
     """
 
     recorded: Path
@@ -136,6 +138,7 @@ class Played:
     given_up: int
     dropped: int
     steps: int
+    kept: bool = True
 
     @property
     def much_dropped(self) -> bool:
@@ -143,7 +146,9 @@ class Played:
         return self.dropped > max(2, self.steps * _DROPPED)
 
     @classmethod
-    def of(cls, recorded: Path, replayed: Path, schedule: Schedule) -> Played:
+    def of(
+        cls, recorded: Path, replayed: Path, schedule: Schedule, *, kept: bool = True
+    ) -> Played:
         """What a schedule came to that was played."""
         script = schedule.script
         return cls(
@@ -156,6 +161,7 @@ class Played:
             schedule.given_up,
             schedule.dropped,
             len(script.steps),
+            kept,
         )
 
 
@@ -177,11 +183,18 @@ def judge(
 def judge_played(played: Played, rules: Rules = STANDARD) -> Verdict:
     """The same, of a replay that was played before, or elsewhere.
 
+    The trace of a replay that is not to be kept is removed.
+
     Raises:
         TraceError: one of the traces cannot be read.
     """
     recorded, replayed, lateness = played.recorded, played.replayed, played.lateness
-    found = compare(recorded, replayed, rules=rules, client_sent=not played.from_client)
+    try:
+        found = compare(recorded, replayed, rules=rules, client_sent=not played.from_client)
+    finally:
+        if not played.kept:
+            with contextlib.suppress(OSError):
+                replayed.unlink()
     condition = found.recorded["condition"]
     timed = isinstance(condition, str) and depends_on_time(condition)
     return Verdict(
@@ -190,7 +203,7 @@ def judge_played(played: Played, rules: Rules = STANDARD) -> Verdict:
         found.replayed,
         found.differences,
         lateness,
-        replayed,
+        replayed if played.kept else None,
         [*_notes(played, timed=timed), *found.notes],
         found.sent,
         found.wer,
