@@ -15,15 +15,22 @@ from contextlib import ExitStack, nullcontext
 from pathlib import Path
 
 import pytest
-from websockets.exceptions import ConnectionClosedError, InvalidProxyStatus, InvalidStatus
 from websockets.asyncio.client import connect as connect_async
 from websockets.asyncio.server import ServerConnection
 from websockets.asyncio.server import serve as serve_app
+from websockets.exceptions import ConnectionClosedError, InvalidProxyStatus, InvalidStatus
 from websockets.sync.client import connect
 
 import wsproxy
 from wsproxy.api import unlike
-from wsproxy.errors import BlockingCall, ConnectFailed, NotATrace, TraceError, UnknownCondition, UsageError
+from wsproxy.errors import (
+    BlockingCall,
+    ConnectFailed,
+    NotATrace,
+    TraceError,
+    UnknownCondition,
+    UsageError,
+)
 from wsproxy.trace import FrameRecord, Start
 
 SAMPLES = Path(__file__).parent.parent / "recordings" / "samples"
@@ -388,9 +395,7 @@ def test_wait_of_a_plan_in_a_running_loop_is_refused_and_its_twin_waits() -> Non
                 served.wait()
             with pytest.raises(TimeoutError):
                 await served.wait_async(timeout=0.01)
-            session = await connect_async(
-                served.url + LISTEN, additional_headers=KEY, proxy=None
-            )
+            session = await connect_async(served.url + LISTEN, additional_headers=KEY, proxy=None)
             async with session:
                 await session.send(bytes(3200))
                 with pytest.raises(ConnectionClosedError):
@@ -414,9 +419,11 @@ def test_verdict_async_asked_by_two_tasks_gives_each_another() -> None:
 
 def test_verdict_async_without_a_session_times_out() -> None:
     async def main() -> None:
-        with wsproxy.serve(ENDED) as served:
-            with pytest.raises(TimeoutError, match="0 of 1 sessions"):
-                await served.verdict_async(timeout=0.01)
+        with (
+            wsproxy.serve(ENDED) as served,
+            pytest.raises(TimeoutError, match="0 of 1 sessions"),
+        ):
+            await served.verdict_async(timeout=0.01)
 
     asyncio.run(main())
 

@@ -79,9 +79,7 @@ async def replay_async(
         ca=Path(ca) if ca is not None else None,
         timeout=timeout,
         keep_ids=keep_ids or strict,
-        rules=Rules(
-            strict, max_wer, audio_tolerance, await asyncio.to_thread(learn, path, others)
-        ),
+        rules=Rules(strict, max_wer, audio_tolerance, await asyncio.to_thread(learn, path, others)),
     )
     if out is not None:
         return await replay_client(path, options, Records.into(Path(out)))

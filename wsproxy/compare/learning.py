@@ -33,9 +33,7 @@ _MAX_ORDER = 50  # kinds that are found to be out of order
 Said = tuple[bool, str, Any]  # from the client, kind, content
 
 
-def learn(
-    recorded: Path, others: Iterable[Path], *, catalog: Catalog | None = None
-) -> Varying:
+def learn(recorded: Path, others: Iterable[Path], *, catalog: Catalog | None = None) -> Varying:
     """What varies between a session's recording and other recordings of the same session.
 
     Values are learned by the kind of message and the path in it; kinds of messages, where

@@ -54,11 +54,11 @@ def _parameters(query: str, hidden: Collection[str], normalizer: Normalizer) -> 
     except ValueError:  # more than anybody's API takes
         return {"query": query}
     found: dict[str, Any] = {}
-    for name, value in pairs:
-        if name.lower() in hidden or value == PLACEHOLDER:
+    for name, given in pairs:
+        if name.lower() in hidden or given == PLACEHOLDER:
             continue
         key = f"query.{name}"
-        value = normalizer.value(value, key, name)
+        value = normalizer.value(given, key, name)
         if value in MARKS:
             continue
         if key not in found:

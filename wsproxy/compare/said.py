@@ -69,9 +69,7 @@ def _short(path: str) -> str:
     return path if len(path) <= _LONGEST_PATH else path[: _LONGEST_PATH - 1] + "…"
 
 
-def _content(
-    path: str | os.PathLike[str], wanted: int, story: Story, *, from_client: bool
-) -> Any:
+def _content(path: str | os.PathLike[str], wanted: int, story: Story, *, from_client: bool) -> Any:
     """What the message that began with a frame says."""
     messages = Messages(story.api)
     with TraceReader(path) as reader:

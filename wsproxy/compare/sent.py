@@ -75,9 +75,7 @@ def _keepalives(pair: Pair) -> list[Difference]:
     if lost is None and new is None:
         return []
     if lost is not None and new is not None:
-        return [
-            content_difference(pair, lost.frame, new.frame, "messages_sent", from_client=True)
-        ]
+        return [content_difference(pair, lost.frame, new.frame, "messages_sent", from_client=True)]
     return [counted(lost, new, "messages_sent")]
 
 

@@ -35,6 +35,10 @@ _FIGURES = [
 ]
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{20,}")  # see _is_random
 _ID_NAME = re.compile(r"(?:^|_)(?:id|ids|uuid|guid|sha256|nonce|seq|seq_no|sequence)$")
+_REQUEST_NAME = re.compile(
+    r"(?:^|_)(?:(?:request|session|trace|event|message|connection|correlation|response)_?ids?"
+    r"|uuid|guid|nonce)$"
+)
 _TIME_NAME = re.compile(r"(?:^|_)(?:time|timestamp|created|expires|expires_at|date|at)$")
 _FIGURE_NAME = re.compile(
     r"(?:^|_)(?:duration|latency|elapsed|ttfb|rtt|uptime|took)"
@@ -151,7 +155,7 @@ class Normalizer:
             return _CREDENTIAL
         snake = _snake(name)
         if _is_id(snake):
-            return _ID if _looks_like_id(value) else ""
+            return _ID if _looks_like_id(snake, value) else ""
         if _TIME_NAME.search(snake):
             digits = isinstance(value, str) and any(map(str.isdigit, value))
             return _TIME if digits or isinstance(value, int | float) else ""
@@ -159,12 +163,13 @@ class Normalizer:
         return _FIGURE if measured and isinstance(value, int | float) else ""
 
 
-def _looks_like_id(value: object) -> bool:
+def _looks_like_id(snake: str, value: object) -> bool:
+    """Whether a value is an id where its name says so: of a plain "id", one with a digit."""
     if isinstance(value, int):
         return True
     if not isinstance(value, str) or len(value) > _LONGEST_ID or any(map(str.isspace, value)):
         return False
-    return any(map(str.isdigit, value))
+    return any(map(str.isdigit, value)) or (bool(value) and _REQUEST_NAME.search(snake) is not None)
 
 
 def _deep(value: Any) -> str:

@@ -82,7 +82,9 @@ class Records:
             if create:
                 folder.mkdir(parents=True, exist_ok=True)
             else:
-                folder = next(each for each in (folder, *folder.absolute().parents) if each.exists())
+                folder = next(
+                    each for each in (folder, *folder.absolute().parents) if each.exists()
+                )
             with tempfile.TemporaryFile(dir=folder, prefix=".wsproxy-probe-"):
                 pass
         except OSError as error:

@@ -1,9 +1,9 @@
 """Whether a replayed session ended as the recorded one did, and what differs.
 
-`reproduced`: every compared field is equal, or within a tolerance that was asked for. `not-reproduced`: the recorded failure did
-not come: the session went well, or was still open when the replay gave up. `different`:
-it came to another end, or to another content on the way there. `unproven`: that could
-come of the time that the steps took, which was not the recorded one.
+`reproduced`: every compared field is equal, or within a tolerance that was asked for.
+`not-reproduced`: the recorded failure did not come: the session went well, or was still open
+when the replay gave up. `different`: it came to another end, or to another content on the way
+there. `unproven`: that could come of the time that the steps took, which was not the recorded one.
 
 `wsproxy.compare` compares; here is what only the replay itself knows: whether it kept its
 pace, and whether it could send all of it. As the client, what was asked for and sent is our
@@ -146,9 +146,7 @@ class Played:
         return self.dropped > max(2, self.steps * _DROPPED)
 
     @classmethod
-    def of(
-        cls, recorded: Path, replayed: Path, schedule: Schedule, *, kept: bool = True
-    ) -> Played:
+    def of(cls, recorded: Path, replayed: Path, schedule: Schedule, *, kept: bool = True) -> Played:
         """What a schedule came to that was played."""
         script = schedule.script
         return cls(
