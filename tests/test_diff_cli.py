@@ -59,14 +59,20 @@ def test_json(listen: Path, other: Path) -> None:
     assert found["verdict"] == "different"
     fields = {difference["field"]: difference for difference in found["differences"]}
     assert fields["close_code"]["frames"] == {"recorded": 36, "replayed": 36}
-    assert fields["transcript"]["replayed"].endswith("Nobody heard this")
+    assert fields["transcript"]["replayed"].endswith("Nobody heard this.")
     assert found["wer"] > 0.1
 
 
 def test_how_far_transcripts_may_be_apart(tmp_path: Path, listen: Path) -> None:
     records = [*LISTEN[:-5], result(2100, "Over the lazy cat, it was.", final=True), *LISTEN[-4:]]
     near = write(tmp_path / "near.wstrace", records)
-    assert diff(listen, near).exit_code == 0
+    assert diff(listen, near).exit_code == 1
+    within = diff(listen, near, "--max-wer", "0.1")
+    assert within.exit_code == 0
+    assert within.output.startswith("same (equivalent within WER 0.1)  Close 1000")
+    assert json.loads(diff(listen, near, "--max-wer", "0.1", "--json").output)["tolerance"] == {
+        "wer": 0.1
+    }
     assert diff(listen, near, "--max-wer", "0.01").exit_code == 1
     assert diff(listen, near, "--strict").exit_code == 1
 

@@ -31,7 +31,7 @@ from wsproxy.report.explanation import explain
 from wsproxy.report.jsontext import dumps
 from wsproxy.scrub import is_scrubbed, scrub
 from wsproxy.session import Session
-from wsproxy.trace import SUFFIX, find_traces
+from wsproxy.trace import SUFFIX, find_recordings
 from wsproxy.trace.replacement import check_free, new_file
 
 ZIP = ".zip"
@@ -75,7 +75,7 @@ def bundle(
     """Pack traces for a bug report. Those that are not scrubbed are, in the bundle only.
 
     Args:
-        traces: traces, and folders of them.
+        traces: traces, and folders, of which the recordings are taken.
         out: the zip file, mode 0600.
         note: the user's own words, for its README.
         hosts: replace the names of hosts too, in traces that are scrubbed here.
@@ -87,7 +87,7 @@ def bundle(
         NotPublic: something of people would be in it; nothing is written.
         UsageError: it cannot be written.
     """
-    found = find_traces(traces)
+    found, _ = find_recordings(traces)
     if not 0 < len(found) <= MAX_TRACES:
         raise UsageError(f"give from 1 to {MAX_TRACES} traces")
     check_free(out, force=force)

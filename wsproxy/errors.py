@@ -4,7 +4,8 @@
     ├── UsageError          2  what the user asked for cannot be done
     │   ├── CatalogError    2  a catalog file has a mistake
     │   ├── RecorderMissing 2  there is no recorder, mitmproxy is missing
-    │   └── UnknownCondition 2 no such catalog condition
+    │   ├── UnknownCondition 2 no such catalog condition
+    │   └── BlockingCall    2  a call that waits, from inside of an event loop
     ├── TraceError          3  the trace cannot be read
     │   ├── NotATrace       3  nothing in the file is a trace
     │   └── LimitExceeded   3  the trace holds more than is kept in memory
@@ -55,6 +56,10 @@ class RecorderMissing(UsageError):
 
 class UnknownCondition(UsageError):
     """No condition of the catalog has this id; the message names near ones."""
+
+
+class BlockingCall(UsageError, RuntimeError):
+    """A call that waits, from inside of a running event loop: the message names its twin."""
 
 
 class TraceError(WsproxyError):

@@ -40,7 +40,7 @@ MAX_ROWS = 200_000  # of one index
 # time telling, ns: clocks of file systems have steps.
 _SETTLED = 2_000_000_000
 
-_HEAD = f"wsproxy index 1, {__version__}".encode()  # another version may tell other things
+_HEAD = f"wsproxy index 2, {__version__}".encode()  # another version may tell other things
 
 _TEXT, _NUMBER = frozenset({str}), frozenset({int})
 _NONE = frozenset({type(None)})
@@ -48,6 +48,8 @@ _LIST = frozenset({list})  # of text
 # The keys of `jsonform.entry` but for the path, and what they may be.
 _ENTRY: dict[str, frozenset[type]] = {
     "session": _TEXT,
+    "origin": _TEXT | _NONE,
+    "origin_session": _TEXT | _NONE,
     "started_at": _TEXT | _NONE,
     "provider": _TEXT | _NONE,
     "api": _TEXT | _NONE,

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 _TRACE = ".wstrace"  # else it is a folder of traces
 _GRACE = 0.5  # seconds that a session's end may take behind the test's
-_OPTIONS = ("condition", "after", "plan", "silence", "pace", "match", "strict", "timeout")
+_OPTIONS = (
+    *("condition", "after", "plan", "silence", "pace", "match", "strict", "timeout"),
+    *("max_wer", "audio_tolerance", "same_as"),
+)
 
 _MARKER = (
     "wsproxy(trace, *, check=True, to=None, ...): what the fixture wsproxy_server serves: a trace "
@@ -122,6 +125,10 @@ class _Asked:
         plan = options.get("plan")
         if plan is not None and "[[" not in str(plan):
             options["plan"] = here / plan
+        if "same_as" in options:
+            others = options["same_as"]
+            others = [others] if isinstance(others, str | Path) else others
+            options["same_as"] = [here / each for each in others]
         trace = here / marker.args[0] if marker.args else None
         return cls(trace, marker.kwargs.get("check", True), marker.kwargs.get("to"), options)
 

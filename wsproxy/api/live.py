@@ -43,6 +43,11 @@ class ServedLive(Served):
             raise TimeoutError("nobody has asked for the recorder's URL or proxy yet")
         self._recorder.wait(count, timeout)
 
+    async def wait_async(self, count: int = 1, timeout: float = 30.0) -> None:  # noqa: ASYNC109
+        if self._recorder is None:
+            raise TimeoutError("nobody has asked for the recorder's URL or proxy yet")
+        await self._recorder.wait_async(count, timeout)
+
     def _begun(self, to: str | None) -> Recorder:
         if self._recorder is None:
             recording = record(self._out, to=to, confdir=self._confdir)

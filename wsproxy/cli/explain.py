@@ -21,7 +21,7 @@ from wsproxy.report.jsontext import dumps
 from wsproxy.report.overview import Overview
 from wsproxy.report.text import safe
 from wsproxy.session import Session
-from wsproxy.trace import find_traces
+from wsproxy.trace import find_recordings
 
 from .catalog_option import catalog_option
 
@@ -45,9 +45,9 @@ def command(traces: tuple[Path, ...], everything: bool, as_markdown: bool, as_js
     does not know is said to be unknown, with everything seen. Credentials are in no trace,
     text and audio are.
 
-    Of several traces, or a FOLDER and all below it, the sessions with the same first finding
-    are one group, and the first of each group is explained. What sessions show only together,
-    such as a storm of reconnects, is looked for in the last 1000 of them.
+    Of several traces, or the recordings in a FOLDER and all below it, the sessions with the
+    same first finding are one group, and the first of each group is explained. What sessions
+    show only together, such as a storm of reconnects, is looked for in the last 1000 of them.
 
     \b
       wsproxy explain recordings/20261121T004012Z-deepgram-listen-1f9a0c42.wstrace
@@ -57,7 +57,7 @@ def command(traces: tuple[Path, ...], everything: bool, as_markdown: bool, as_js
     """
     if as_json and as_markdown:
         raise UsageError("--json and --markdown exclude each other")
-    paths = find_traces(traces)
+    paths, others = find_recordings(traces)
     catalog = load()
     console = Console(highlight=False)
     if len(paths) == 1 and paths[0] in traces:
@@ -72,6 +72,9 @@ def command(traces: tuple[Path, ...], everything: bool, as_markdown: bool, as_js
         else:
             console.print(screen.session(explained, everything=everything))
         return
+    if others:
+        text = f"note: {len(others)} replays and traces made from others are left out; name them"
+        print(f"{text} to have them explained", file=sys.stderr)  # noqa: T201
     reading = _Reading(paths, catalog)
     if as_json:
         _print_array(_explanations(reading, catalog))

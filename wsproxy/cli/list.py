@@ -62,6 +62,8 @@ def _lines(path: Path, session: Listed) -> Iterator[tuple[str, str]]:
     entry = session.entry
     started = when(session.started_at_ns) if session.started_at_ns is not None else "?"
     again = f", attempt {entry['attempt']}" if (entry["attempt"] or 1) > 1 else ""
+    made = {"replay": ", a replay", "derived": ", made from another trace"}
+    again += made.get(entry["origin"] or "", "")
     found = "".join(f" → {safe(name)}" for name in entry["findings"][:2])
     yield (
         f"{started}  {safe(session.what)}{again}, {entry['duration_s']:.1f} s, "

@@ -8,7 +8,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import AbstractContextManager, asynccontextmanager, suppress
 from pathlib import Path
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 import click
 
@@ -16,11 +16,11 @@ from wsproxy.address import parse_address
 from wsproxy.api.proxy import Proxy, lead
 from wsproxy.errors import UsageError
 from wsproxy.replay import AMOUNTS, Pace, ReplayServer, ServerOptions, Verdict
-from wsproxy.replay.recorded import Records
 
 from .catalog_option import catalog_option
-from .replay_options import replay_options, rules_of
+from .replay_options import records_of, replay_options
 from .replay_screen import INTERRUPTED, Interrupted, Screen, counted, leave
+from .tolerance_options import rules_of
 
 T = TypeVar("T")
 
@@ -92,10 +92,13 @@ def command(
     pace: str,
     timeout: float,
     strict: bool,
-    max_wer: float,
+    max_wer: float | None,
+    audio_tolerance: float | None,
+    same_as: tuple[Path, ...],
     until: str | None,
     keep_ids: bool,
-    out: Path,
+    out: Path | None,
+    no_record: bool,
     as_json: bool,
     cmd: tuple[str, ...],
 ) -> None:
@@ -130,11 +133,40 @@ def command(
         match=match,
         gate=gate,
         keep_ids=keep_ids or strict,
-        rules=rules_of(strict=strict, max_wer=max_wer),
+        rules=rules_of(
+            trace,
+            strict=strict,
+            max_wer=max_wer,
+            audio_tolerance=audio_tolerance,
+            same_as=same_as,
+        ),
         proxied=through,
     )
     screen = Screen(as_json=as_json, aside=bool(cmd))
-    server = ReplayServer(trace, options, Records.into(out), on_refused=screen.warn)
+    with records_of(out, no_record=no_record, warn=screen.warn) as records:
+        server = ReplayServer(trace, options, records, on_refused=screen.warn)
+        proxied = _Proxy(host, port, others, confdir) if through else None
+        _serve(server, trace, screen, sessions=sessions, until=until, proxied=proxied, cmd=cmd)
+
+
+class _Proxy:
+    """Where the proxy listens and what it does with other hosts."""
+
+    def __init__(self, host: str, port: int, others: str, confdir: Path | None) -> None:
+        self.host, self.port, self.others, self.confdir = host, port, others, confdir
+
+
+def _serve(
+    server: ReplayServer,
+    trace: Path,
+    screen: Screen,
+    *,
+    sessions: int | None,
+    until: str | None,
+    proxied: _Proxy | None,
+    cmd: tuple[str, ...],
+) -> NoReturn:
+    """Serve sessions, and exit with the status that they come to."""
     for line in server.library.skipped:
         screen.warn(f"left out: {line}")
     many = sessions
@@ -143,9 +175,8 @@ def command(
     server.limit(many)
     run = _Run(server, screen, many, until)
     try:
-        if through:
-            where = _Proxy(host, port, others, confdir)
-            screen.run(lambda: run.through_proxy(trace, where, cmd), run.known)
+        if proxied is not None:
+            screen.run(lambda: run.through_proxy(trace, proxied, cmd), run.known)
         else:
             screen.run(lambda: run.listening(trace), run.known)
     except Interrupted:
@@ -157,13 +188,6 @@ def command(
     if cmd and not run.verdicts:
         screen.warn("the command opened no session that is recorded")
     leave(run.verdicts, until)
-
-
-class _Proxy:
-    """Where the proxy listens and what it does with other hosts."""
-
-    def __init__(self, host: str, port: int, others: str, confdir: Path | None) -> None:
-        self.host, self.port, self.others, self.confdir = host, port, others, confdir
 
 
 class _Run:

@@ -19,7 +19,7 @@ from wsproxy.replay import Pace
 from wsproxy.report.jsontext import dumps
 from wsproxy.report.text import safe
 from wsproxy.scrub import Proof, Scrubbed, prove, scrub
-from wsproxy.trace import SUFFIX, find_traces
+from wsproxy.trace import SUFFIX, find_recordings
 
 from .catalog_option import catalog_option
 from .number import Number
@@ -93,7 +93,7 @@ def command(
       1  something was left, or not proven    3  a trace cannot be read
     """
     speed = Pace.parse(pace)
-    paths = find_traces(traces)
+    paths, _ = find_recordings(traces)
     _check_out(out, paths)
     run = _Run(hosts=hosts, force=force)
     for path in paths:

@@ -85,7 +85,7 @@ def play_once_blocking(call: Call, records: Records, schedule: Schedule | None =
     finally:
         line.close()
         recording.end(clock.now(), "stopped")
-    return Played.of(call.trace, written(recording), schedule)
+    return Played.of(call.trace, written(recording), schedule, kept=records.kept)
 
 
 def _connect(call: Call) -> socket.socket:

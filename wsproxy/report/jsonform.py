@@ -35,6 +35,8 @@ def entry(path: Path, session: Session) -> dict[str, Any]:
     return {
         "path": str(path),
         "session": session.id,
+        "origin": start.source if start else None,
+        "origin_session": start.origin if start else None,
         "started_at": _iso(start.started_at_ns) if start else None,
         "provider": session.provider,
         "api": session.api,

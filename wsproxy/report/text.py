@@ -51,12 +51,16 @@ def when(unix_ns: int) -> str:
 
 
 def made_from(start: Start, limit: int) -> str:
-    """From which session one was made and how, for one that was; else empty."""
-    if start.changes is None:
-        return ""
+    """Of which session one is a replay, or made from and how; empty for a recording."""
+    origin = start.origin or "?"
+    match start.source:
+        case "recorded":
+            return ""
+        case "replay":
+            return short(f"replay of session {origin}", limit)
     # No more of a long list than can be shown is put together.
-    changes = ", ".join(start.changes[:limit])
-    return short(f"made from session {start.origin or '?'}: {changes}", limit)
+    changes = ", ".join((start.changes or [])[:limit])
+    return short(f"made from session {origin}: {changes}".removesuffix(": "), limit)
 
 
 def ending(session: Session) -> str:

@@ -90,7 +90,8 @@ def scrub(
     known = known_of(catalog, draft.start.provider, draft.start.api)
     private = private_in(draft, known)
     session_id = secrets.token_hex(8)
-    path = place(path_in, path_out, replace(draft.start, session=session_id), catalog, force=force)
+    start = replace(draft.start, session=session_id, mode=_MODE)
+    path = place(path_in, path_out, start, catalog, force=force)
     aliases = Aliases(key, private.said.words)
     notes = _make_public(draft, known, aliases, private, hosts=hosts)
     changes = ["scrub --hosts" if hosts else "scrub"]
