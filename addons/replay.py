@@ -6,6 +6,7 @@ from pathlib import Path
 # A checkout that is not installed works as well.
 sys.path.append(str(Path(__file__).resolve().parent.parent))
 
+from wsproxy.capture.access import Access
 from wsproxy.capture.stand_in import StandIn
 
-addons = [StandIn()]
+addons = [Access(), StandIn()]

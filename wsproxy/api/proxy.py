@@ -115,9 +115,9 @@ def _running(settings: Settings, addon: Record | Lead) -> Iterator[Proxy]:
             tempfile.TemporaryDirectory(prefix="wsproxy-") as folder,
             embed.background(settings, addon) as running,
         ):
-            assert running.address is not None
+            assert running.reachable is not None
             env = environment.for_command(running, settings.mode, Path(folder), os.environ)
-            yield Proxy(running.address, running.ca, env)
+            yield Proxy(running.reachable, running.ca, env)
             running.drain(LINGER)
     finally:
         _ONE.release()

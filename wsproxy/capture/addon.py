@@ -32,6 +32,7 @@ from wsproxy.trace import Failure, Finding, Gap, Request, Response
 from wsproxy.wire import Close, Opcode, is_upgrade
 
 from . import body, failure, layer, options
+from .access import ITSELF, REFUSED_HERE
 from .live import LiveSession
 from .recorder import Recorder
 
@@ -43,8 +44,6 @@ REFUSAL = (
     "wsproxy cannot write a trace of this session and was told to let none pass unrecorded "
     "(--strict). Make room on its disk, or run it without --strict.\n"
 )
-
-_REFUSED_HERE = "wsproxy_refused_here"  # in a flow's metadata
 
 
 class Record:
@@ -132,7 +131,7 @@ class Record:
         The hook after this one does not come for a client that leaves at once.
         """
         if flow.response is not None:
-            flow.metadata[_REFUSED_HERE] = True  # mitmproxy itself asks for a password
+            flow.metadata[REFUSED_HERE] = True  # mitmproxy itself asks for a password
         elif is_upgrade(_pairs(flow.request.headers)) and self._wanted(flow.request.pretty_host):
             if self._recorder is not None and self._recorder.refuses:
                 _refuse(flow)
@@ -147,12 +146,12 @@ class Record:
 
     def responseheaders(self, flow: http.HTTPFlow) -> None:
         assert flow.response is not None
-        if self._wire and flow.response.status_code != 101 and _REFUSED_HERE not in flow.metadata:
+        if self._wire and flow.response.status_code != 101 and REFUSED_HERE not in flow.metadata:
             body.let_through(flow.response)
 
     def response(self, flow: http.HTTPFlow) -> None:
         assert flow.response is not None
-        if _REFUSED_HERE in flow.metadata:
+        if REFUSED_HERE in flow.metadata:
             return
         session = self._live.get(flow.id)
         if session is None:
@@ -214,10 +213,16 @@ class Record:
         if not data.conn.state & ConnectionState.CAN_READ:
             layer.repeat_end(data.context.client, data.conn)
 
+    def http_connect(self, flow: http.HTTPFlow) -> None:
+        if flow.response is not None:
+            flow.metadata[REFUSED_HERE] = True
+
     def http_connect_error(self, flow: http.HTTPFlow) -> None:
         """The upstream of a CONNECT could not be reached, or the upstream proxy refused."""
         text = flow.response.get_text(strict=False) if flow.response else None
         text = text or (flow.error.msg if flow.error else "")
+        if REFUSED_HERE in flow.metadata or ITSELF in text:
+            return
         cause = failure.of_connect(text, flow.request.timestamp_start)
         if flow.client_conn.proxy_mode.type_name == "upstream":
             cause = replace(cause, where="proxy")
@@ -228,6 +233,8 @@ class Record:
         if data.client.proxy_mode.type_name in ("regular", "upstream"):
             return  # a flow, or http_connect_error, tells of it
         if self._busy.get(data.client.id) or data.server.address is None:
+            return
+        if data.server.error == ITSELF:
             return
         host, port = data.server.address[0], data.server.address[1]
         since = data.server.timestamp_start or time.time()
@@ -418,7 +425,7 @@ def _lists(headers: http.Headers) -> list[list[str]]:
 
 def _refuse(flow: http.HTTPFlow) -> None:
     """Answer an upgrade in the place of the API."""
-    flow.metadata[_REFUSED_HERE] = True
+    flow.metadata[REFUSED_HERE] = True
     flow.response = http.Response.make(
         503, REFUSAL, {"Content-Type": "text/plain", "Connection": "close"}
     )

@@ -17,12 +17,14 @@ from mitmproxy import exceptions
 from mitmproxy.addons.proxyserver import Proxyserver
 from mitmproxy.connection import Client
 from mitmproxy.options import Options
+from mitmproxy.proxy.mode_specs import ProxyMode, ReverseMode
 from mitmproxy.tools.dump import DumpMaster
 
 from wsproxy.address import authority, is_loopback
 from wsproxy.errors import UsageError
 from wsproxy.recording import Recording
 
+from .access import Access
 from .addon import Record
 from .keeping import Keeping
 from .lead import Lead
@@ -43,6 +45,7 @@ class Settings:
         options: further mitmproxy options, as "name=value".
         auth: what apps have to give for name and password, "user:password".
         keeping: how much is kept of the sessions, and how safely.
+        allow_hosts: further names by which apps may call it in reverse mode; "*": any.
     """
 
     host: str = "127.0.0.1"
@@ -54,6 +57,12 @@ class Settings:
     options: tuple[str, ...] = ()
     auth: str | None = field(default=None, repr=False)
     keeping: Keeping = field(default_factory=Keeping)
+    allow_hosts: tuple[str, ...] = ()
+
+    @property
+    def kind(self) -> str:
+        """The mode without what it names: "regular", "reverse", "socks5" ..."""
+        return kind_of(self.mode)
 
     @property
     def mitmproxy_mode(self) -> str:
@@ -65,6 +74,11 @@ class Settings:
             if self.mode.startswith(ours):
                 return theirs + self.mode[len(ours) :]
         return self.mode
+
+
+def kind_of(mode: str) -> str:
+    """The first word of a proxy mode: of "reverse:URL", "socks5@8080" ..."""
+    return mode.partition(":")[0].partition("@")[0]
 
 
 @dataclass(slots=True)
@@ -83,6 +97,14 @@ class Running:
     open_to_all: bool
     _watch: _Watch = field(repr=False)
     _stop: Callable[[], None] = field(repr=False)
+
+    @property
+    def reachable(self) -> tuple[str, int] | None:
+        """The address for apps on this machine: of a socket for all addresses, loopback."""
+        if self.address is None:
+            return None
+        host, port = self.address
+        return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host), port
 
     @property
     def ca_key(self) -> Path:
@@ -219,19 +241,32 @@ def _master(settings: Settings, addon: Record | Lead, watch: _Watch) -> DumpMast
     # It prints a line of its own and exits; `recorder` raises what was logged instead.
     master.addons.remove(master.addons.get("errorcheck"))
     try:
-        master.addons.add(addon, watch)
+        master.addons.add(Access(), addon, watch)  # what is refused is not recorded
         if isinstance(addon, Record):
             options.update(
                 wsproxy_out=str(settings.out),
                 wsproxy_host=list(settings.hosts),
                 **settings.keeping.options(),
             )
-        options.update(proxyauth=settings.auth)
+        options.update(proxyauth=settings.auth, wsproxy_allow_host=list(settings.allow_hosts))
         options.set(*settings.options)
         options.update(mode=[settings.mitmproxy_mode])
+        for spec in options.mode:
+            _listen_without_http3(spec)
     except (exceptions.OptionsError, ValueError) as error:
         raise UsageError(str(error)) from error
     return master
+
+
+def _listen_without_http3(spec: str) -> None:
+    """Have a reverse proxy for https:// listen on TCP alone.
+
+    mitmproxy adds a listener for HTTP/3, which carries no WebSocket here. Its runtime can
+    outlive the interpreter, and then crashes the process.
+    """
+    mode = ProxyMode.parse(spec)  # the same object whenever mitmproxy asks for it
+    if isinstance(mode, ReverseMode) and mode.scheme == "https":
+        mode.transport_protocol = "tcp"
 
 
 async def _disconnect(master: DumpMaster) -> None:
@@ -314,8 +349,10 @@ def _address(master: DumpMaster) -> tuple[str, int] | None:
 
 
 def _open_to_all(master: DumpMaster) -> bool:
-    options = master.options
-    return not options.proxyauth and not is_loopback(options.listen_host or "0.0.0.0")
+    """By its sockets: options and modes both name addresses. WireGuard asks for a key."""
+    servers = [s for s in _proxyserver(master).servers if s.mode.transport_protocol != "udp"]
+    addresses = [str(address[0]) for server in servers for address in server.listen_addrs]
+    return not master.options.proxyauth and not all(map(is_loopback, addresses))
 
 
 def _ca(master: DumpMaster) -> Path:

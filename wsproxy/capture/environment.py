@@ -10,7 +10,7 @@ import certifi
 
 from wsproxy.address import authority
 
-from .embed import Running
+from .embed import Running, kind_of
 
 _PRELOAD = Path(__file__).parent / "preload"
 
@@ -58,16 +58,16 @@ def for_command(
         base: the environment to begin with; None is this process's.
     """
     env = dict(os.environ if base is None else base)
-    if running.address is None:
+    if running.reachable is None:
         return env
-    where = authority(*running.address)
+    where = authority(*running.reachable)
     url = f"http://{where}"
     env["WSPROXY_URL"] = url
     bundle = _bundle(running.ca, folder, env.get("SSL_CERT_FILE"))
     for name in _BUNDLE_VARIABLES:
         env[name] = str(bundle)
     env["NODE_EXTRA_CA_CERTS"] = env["DENO_CERT"] = str(running.ca)
-    kind = mode.partition(":")[0]
+    kind = kind_of(mode)
     if kind in _PROXY_MODES:
         _use_proxy(env, f"{_PROXY_MODES[kind]}://{where}")
     if kind in ("regular", "upstream"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from threading import Lock
 from typing import Any
 
@@ -85,16 +86,20 @@ async def _record(settings: embed.Settings) -> None:
 def _greeting(settings: embed.Settings, running: embed.Running) -> list[str]:
     if running.address is None:
         return [f"recording in mode {settings.mode} into {settings.out}"]
-    where = authority(*running.address)
-    url = f"http://{where}"
     # Scripts read the first line.
-    lines = [f"listening on {url}"]
-    if settings.mode.startswith("reverse:"):
+    lines = [f"listening on http://{authority(*running.address)}"]
+    assert running.reachable is not None
+    where = authority(*running.reachable)
+    url = f"http://{where}"
+    if settings.kind == "reverse":
         lines += [f"  base URL for the app: {url} (or ws://{where}), no proxy setting needed"]
-    elif settings.mode == "socks5":
+    elif settings.kind == "socks5":
         lines += [f"  for the app: ALL_PROXY=socks5h://{where}"]
     else:
         lines += [f"  for the app: HTTPS_PROXY={url} HTTP_PROXY={url}"]
+    if running.reachable != running.address:
+        port = running.address[1]
+        lines.append(f"  on other machines: the same with {socket.gethostname()}:{port}, or its IP")
     lines += [
         f"  CA to trust: SSL_CERT_FILE={running.ca} (Python, curl: CURL_CA_BUNDLE)",
         f"               NODE_EXTRA_CA_CERTS={running.ca} (Node)",

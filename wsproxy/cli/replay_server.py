@@ -198,9 +198,9 @@ class _Run:
         settings = embed.Settings(where.host, where.port, confdir=where.confdir)
         addon = StandIn(self._server, others=where.others)
         async with embed.proxy(settings, addon) as (running, _):
-            assert running.address is not None
+            assert running.reachable is not None
             if not cmd:
-                url = f"http://{authority(*running.address)}"
+                url = f"http://{authority(*running.reachable)}"
                 self._screen.announce(f"listening on {url}")
                 self._screen.say(f"  for the app: HTTPS_PROXY={url} HTTP_PROXY={url}")
                 self._screen.say(f"  CA to trust: SSL_CERT_FILE={running.ca}")
