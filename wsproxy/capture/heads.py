@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 # allow 8 to 64 KiB. mitmproxy needs some 40 bytes of memory for each.
 MAX_HEAD = 256 << 10
 
-_TOO_LARGE = f"the head is longer than {MAX_HEAD >> 10} KiB, which is as much as wsproxy takes"
+_TOO_LARGE = f"the head is longer than {MAX_HEAD >> 10} KiB, the most that wsproxy takes"
 
 _Commands = layer.CommandGenerator[None]
 
@@ -111,9 +111,11 @@ def _take_http1(connection: _http1.Http1Connection, event: events.Event) -> _Com
     # What waits here has been looked at: it is part of a head, of trailers or of a chunk's
     # header. Not so while another request is answered; then it may be anything.
     reading = connection.state in (connection.read_headers, connection.read_body)
-    if reading and isinstance(event, events.DataReceived) and len(connection.buf) > MAX_HEAD:
+    if not isinstance(event, events.DataReceived):
+        yield from _stock_take_http1(connection, event)
+    elif reading and len(connection.buf) > MAX_HEAD:
         yield from _give_up(connection)
-    else:
+    elif connection.state != connection.done:  # then it is being closed, and nothing is kept
         yield from _stock_take_http1(connection, event)
 
 
