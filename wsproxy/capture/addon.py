@@ -11,6 +11,7 @@ import contextlib
 import gc
 import logging
 import re
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -40,6 +41,8 @@ logger = logging.getLogger(__name__)
 
 MAX_ENDPOINTS = 10_000  # whose failed attempts in a row are counted
 
+CLOSED_AT_ONCE = 0.5  # seconds in which a recorder has written everything, nearly always
+
 REFUSAL = (
     "wsproxy cannot write a trace of this session and was told to let none pass unrecorded "
     "(--strict). Make room on its disk, or run it without --strict.\n"
@@ -52,6 +55,9 @@ class Record:
     Args:
         on_begin, on_end: called on the recorder's thread when a trace was begun or
             completed.
+
+    Attributes:
+        stopped_in_order: False once it has stopped without having written everything.
     """
 
     def __init__(
@@ -59,6 +65,7 @@ class Record:
         on_begin: Callable[[Recording], None] | None = None,
         on_end: Callable[[Recording], None] | None = None,
     ) -> None:
+        self.stopped_in_order = True
         self._on_begin = on_begin
         self._on_end = on_end
         self._recorder: Recorder | None = None
@@ -116,12 +123,29 @@ class Record:
         gc.collect()
         gc.freeze()
 
-    def done(self) -> None:
+    async def done(self) -> None:
         layer.uninstall()
         gc.unfreeze()  # the process may go on without a recorder
         if self._recorder is not None:
-            self._recorder.close()
+            await self._close(self._recorder)
             self._recorder = None
+
+    def hurry(self) -> None:
+        """Have `done` wait for nothing any longer; called on any thread."""
+        if self._recorder is not None:
+            self._recorder.hurry()
+
+    async def _close(self, recorder: Recorder) -> None:
+        """Close the recorder, and hear of signals while its disk holds that up."""
+
+        def close() -> None:
+            self.stopped_in_order = recorder.close()
+
+        closing = threading.Thread(target=close, name="wsproxy-closing", daemon=True)
+        closing.start()
+        closing.join(CLOSED_AT_ONCE)  # nothing is sent meanwhile that could not be recorded
+        while closing.is_alive():  # noqa: ASYNC110  # a thread has no event for it
+            await asyncio.sleep(0.02)
 
     # -- a session with an HTTP exchange
 

@@ -96,7 +96,7 @@ class Running:
     ca: Path
     open_to_all: bool
     _watch: _Watch = field(repr=False)
-    _stop: Callable[[], None] = field(repr=False)
+    _stop: _Stop = field(repr=False)
 
     @property
     def reachable(self) -> tuple[str, int] | None:
@@ -130,8 +130,13 @@ class Running:
             time.sleep(0.01)
 
     def stop(self) -> None:
-        """Ask it to stop; from any thread."""
+        """Ask it to stop; from any thread. Asked again, it waits for no disk any longer."""
         self._stop()
+
+    @property
+    def stopped_in_order(self) -> bool:
+        """False once it has stopped without having written everything; its log says what."""
+        return self._stop.in_order
 
 
 @contextlib.asynccontextmanager
@@ -169,11 +174,7 @@ async def proxy(
         master.shutdown()
         await task
         raise UsageError(_explained(errors.first, settings))
-    loop = asyncio.get_running_loop()
-
-    def stop() -> None:
-        loop.call_soon_threadsafe(master.shutdown)
-
+    stop = _Stop(master, addon)
     try:
         yield Running(_address(master), _ca(master), _open_to_all(master), watch, stop), task
     finally:
@@ -220,17 +221,30 @@ def background(
         yield started[0]
     finally:
         started[0].stop()
-        thread.join()
+        try:
+            thread.join()
+        except KeyboardInterrupt:
+            started[0].stop()
+            thread.join()
         if failed:
             raise failed[0]
 
 
 def stop_on_signals(running: Running) -> None:
-    """End the recorder properly on SIGINT and SIGTERM."""
+    """End the recorder properly on SIGINT and SIGTERM, and when its terminal goes."""
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in stopping_signals():
         with contextlib.suppress(NotImplementedError):  # not on Windows
             loop.add_signal_handler(number, running.stop)
+
+
+def stopping_signals() -> list[signal.Signals]:
+    """The signals that end a recorder: not SIGHUP where nohup has it ignored."""
+    found = [signal.SIGINT, signal.SIGTERM]
+    hangup = getattr(signal, "SIGHUP", None)  # not on Windows
+    if hangup is not None and signal.getsignal(hangup) != signal.SIG_IGN:
+        found.append(hangup)
+    return found
 
 
 def _master(settings: Settings, addon: Record | Lead, watch: _Watch) -> DumpMaster:
@@ -286,6 +300,31 @@ async def _disconnect(master: DumpMaster) -> None:
     # mitmproxy has no event for it.
     while proxyserver.connections and loop.time() < deadline:  # noqa: ASYNC110
         await asyncio.sleep(0.005)
+
+
+class _Stop:
+    """Stops mitmproxy; called again, it has the addon not wait for its disk any longer.
+
+    Created on the event loop, and called on any thread.
+    """
+
+    def __init__(self, master: DumpMaster, addon: Record | Lead) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._master = master
+        self.addon = addon
+        self._asked = False
+
+    def __call__(self) -> None:
+        if self._asked and isinstance(self.addon, Record):
+            self.addon.hurry()
+        self._asked = True
+        with contextlib.suppress(RuntimeError):  # the loop has ended
+            self._loop.call_soon_threadsafe(self._master.shutdown)
+
+    @property
+    def in_order(self) -> bool:
+        """Whether everything was written by the end."""
+        return not isinstance(self.addon, Record) or self.addon.stopped_in_order
 
 
 class _Watch:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import sys
 from threading import Lock
 from typing import Any
 
@@ -80,7 +81,10 @@ async def _record(settings: embed.Settings) -> None:
                 await asyncio.wait({task})
         else:
             await asyncio.wait({task})
-    console.print(Text(board.total()))
+    with contextlib.suppress(OSError, SystemExit):  # the terminal has gone, and ended it
+        console.print(Text(board.total()))
+    if not running.stopped_in_order:
+        sys.exit(1)
 
 
 def _greeting(settings: embed.Settings, running: embed.Running) -> list[str]:
