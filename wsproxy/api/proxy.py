@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from wsproxy.address import authority
+from wsproxy.address import authority, reachable
 
 from .process import Handlers, running
 
@@ -22,7 +22,7 @@ class Proxy:
     """A running proxy.
 
     Attributes:
-        address: (host, port).
+        address: (host, port), for apps on this machine.
         ca: the certificate authority that makes its certificates, PEM.
         env: the environment of a command that is to go through it.
     """
@@ -108,4 +108,4 @@ def _proxy(
         running({**where, **asked}, handlers) as started,
     ):
         env = environment.for_command(started, mode, Path(temporary), os.environ)
-        yield Proxy(started.address, started.ca, env)
+        yield Proxy(reachable(started.address), started.ca, env)

@@ -11,6 +11,7 @@ import contextlib
 import gc
 import logging
 import re
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -32,6 +33,7 @@ from wsproxy.trace import Failure, Finding, Gap, Request, Response
 from wsproxy.wire import Close, Opcode, is_upgrade
 
 from . import body, failure, layer, options
+from .access import ITSELF, REFUSED_HERE
 from .live import LiveSession
 from .recorder import Recorder
 
@@ -39,12 +41,12 @@ logger = logging.getLogger(__name__)
 
 MAX_ENDPOINTS = 10_000  # whose failed attempts in a row are counted
 
+CLOSED_AT_ONCE = 0.5  # seconds in which a recorder has written everything, nearly always
+
 REFUSAL = (
     "wsproxy cannot write a trace of this session and was told to let none pass unrecorded "
     "(--strict). Make room on its disk, or run it without --strict.\n"
 )
-
-_REFUSED_HERE = "wsproxy_refused_here"  # in a flow's metadata
 
 
 class Record:
@@ -53,6 +55,9 @@ class Record:
     Args:
         on_begin, on_end: called on the recorder's thread when a trace was begun or
             completed.
+
+    Attributes:
+        stopped_in_order: False once it has stopped without having written everything.
     """
 
     def __init__(
@@ -60,6 +65,7 @@ class Record:
         on_begin: Callable[[Recording], None] | None = None,
         on_end: Callable[[Recording], None] | None = None,
     ) -> None:
+        self.stopped_in_order = True
         self._on_begin = on_begin
         self._on_end = on_end
         self._recorder: Recorder | None = None
@@ -117,12 +123,29 @@ class Record:
         gc.collect()
         gc.freeze()
 
-    def done(self) -> None:
+    async def done(self) -> None:
         layer.uninstall()
         gc.unfreeze()  # the process may go on without a recorder
         if self._recorder is not None:
-            self._recorder.close()
+            await self._close(self._recorder)
             self._recorder = None
+
+    def hurry(self) -> None:
+        """Have `done` wait for nothing any longer; called on any thread."""
+        if self._recorder is not None:
+            self._recorder.hurry()
+
+    async def _close(self, recorder: Recorder) -> None:
+        """Close the recorder, and hear of signals while its disk holds that up."""
+
+        def close() -> None:
+            self.stopped_in_order = recorder.close()
+
+        closing = threading.Thread(target=close, name="wsproxy-closing", daemon=True)
+        closing.start()
+        closing.join(CLOSED_AT_ONCE)  # nothing is sent meanwhile that could not be recorded
+        while closing.is_alive():  # noqa: ASYNC110  # a thread has no event for it
+            await asyncio.sleep(0.02)
 
     # -- a session with an HTTP exchange
 
@@ -132,7 +155,7 @@ class Record:
         The hook after this one does not come for a client that leaves at once.
         """
         if flow.response is not None:
-            flow.metadata[_REFUSED_HERE] = True  # mitmproxy itself asks for a password
+            flow.metadata[REFUSED_HERE] = True  # mitmproxy itself asks for a password
         elif is_upgrade(_pairs(flow.request.headers)) and self._wanted(flow.request.pretty_host):
             if self._recorder is not None and self._recorder.refuses:
                 _refuse(flow)
@@ -147,12 +170,12 @@ class Record:
 
     def responseheaders(self, flow: http.HTTPFlow) -> None:
         assert flow.response is not None
-        if self._wire and flow.response.status_code != 101 and _REFUSED_HERE not in flow.metadata:
+        if self._wire and flow.response.status_code != 101 and REFUSED_HERE not in flow.metadata:
             body.let_through(flow.response)
 
     def response(self, flow: http.HTTPFlow) -> None:
         assert flow.response is not None
-        if _REFUSED_HERE in flow.metadata:
+        if REFUSED_HERE in flow.metadata:
             return
         session = self._live.get(flow.id)
         if session is None:
@@ -214,10 +237,16 @@ class Record:
         if not data.conn.state & ConnectionState.CAN_READ:
             layer.repeat_end(data.context.client, data.conn)
 
+    def http_connect(self, flow: http.HTTPFlow) -> None:
+        if flow.response is not None:
+            flow.metadata[REFUSED_HERE] = True
+
     def http_connect_error(self, flow: http.HTTPFlow) -> None:
         """The upstream of a CONNECT could not be reached, or the upstream proxy refused."""
         text = flow.response.get_text(strict=False) if flow.response else None
         text = text or (flow.error.msg if flow.error else "")
+        if REFUSED_HERE in flow.metadata or ITSELF in text:
+            return
         cause = failure.of_connect(text, flow.request.timestamp_start)
         if flow.client_conn.proxy_mode.type_name == "upstream":
             cause = replace(cause, where="proxy")
@@ -228,6 +257,8 @@ class Record:
         if data.client.proxy_mode.type_name in ("regular", "upstream"):
             return  # a flow, or http_connect_error, tells of it
         if self._busy.get(data.client.id) or data.server.address is None:
+            return
+        if data.server.error == ITSELF:
             return
         host, port = data.server.address[0], data.server.address[1]
         since = data.server.timestamp_start or time.time()
@@ -418,7 +449,7 @@ def _lists(headers: http.Headers) -> list[list[str]]:
 
 def _refuse(flow: http.HTTPFlow) -> None:
     """Answer an upgrade in the place of the API."""
-    flow.metadata[_REFUSED_HERE] = True
+    flow.metadata[REFUSED_HERE] = True
     flow.response = http.Response.make(
         503, REFUSAL, {"Content-Type": "text/plain", "Connection": "close"}
     )

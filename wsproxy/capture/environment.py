@@ -9,7 +9,7 @@ from typing import Protocol
 
 import certifi
 
-from wsproxy.address import authority
+from wsproxy.address import authority, reachable
 
 _PRELOAD = Path(__file__).parent / "preload"
 
@@ -58,6 +58,11 @@ class Listening(Protocol):
     def ca(self) -> Path: ...
 
 
+def mode_kind(mode: str) -> str:
+    """The first word of a proxy mode: of "reverse:URL", "socks5@8080" ..."""
+    return mode.partition(":")[0].partition("@")[0]
+
+
 def for_command(
     running: Listening, mode: str, folder: Path, base: Mapping[str, str] | None = None
 ) -> dict[str, str]:
@@ -73,14 +78,14 @@ def for_command(
     env = dict(os.environ if base is None else base)
     if running.address is None:
         return env
-    where = authority(*running.address)
+    where = authority(*reachable(running.address))
     url = f"http://{where}"
     env["WSPROXY_URL"] = url
     bundle = _bundle(running.ca, folder, env.get("SSL_CERT_FILE"))
     for name in _BUNDLE_VARIABLES:
         env[name] = str(bundle)
     env["NODE_EXTRA_CA_CERTS"] = env["DENO_CERT"] = str(running.ca)
-    kind = mode.partition(":")[0]
+    kind = mode_kind(mode)
     if kind in _PROXY_MODES:
         _use_proxy(env, f"{_PROXY_MODES[kind]}://{where}")
     if kind in ("regular", "upstream"):

@@ -16,7 +16,7 @@ from typing import Protocol
 
 from mitmproxy import ctx, http
 from mitmproxy.addons.proxyserver import Proxyserver
-from mitmproxy.connection import Client, Connection, ConnectionState
+from mitmproxy.connection import Client, Connection, ConnectionState, Server
 from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers import tls as tls_layers
@@ -241,6 +241,14 @@ def disconnect(client: Client) -> None:
     io = handler.transports.get(client) if isinstance(handler, ConnectionHandler) else None
     if io is not None and io.handler is not None:
         io.handler.cancel("its server is gone")
+
+
+def abort(client: Client, server: Server) -> None:
+    """Reset a connection to a server; nothing more is sent to it."""
+    handler = _proxyserver().connections.get(client.id)
+    io = handler.transports.get(server) if isinstance(handler, ConnectionHandler) else None
+    if io is not None and isinstance(io.writer, asyncio.StreamWriter):
+        io.writer.transport.abort()
 
 
 def close_leftovers(client: Client) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
+import sys
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +14,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from wsproxy.address import authority
+from wsproxy.address import authority, reachable
 from wsproxy.recording import Recording
 
 from .catalog_option import catalog_option
@@ -83,22 +85,28 @@ async def _record(settings: embed.Settings) -> None:
                 await asyncio.wait({task})
         else:
             await asyncio.wait({task})
-    console.print(Text(board.total()))
+    with contextlib.suppress(OSError, SystemExit):  # the terminal has gone, and ended it
+        console.print(Text(board.total()))
+    if not running.stopped_in_order:
+        sys.exit(1)
 
 
 def _greeting(settings: embed.Settings, running: embed.Running) -> list[str]:
     if running.address is None:
         return [f"recording in mode {settings.mode} into {settings.out}"]
-    where = authority(*running.address)
-    url = f"http://{where}"
     # Scripts read the first line.
-    lines = [f"listening on {url}"]
-    if settings.mode.startswith("reverse:"):
+    lines = [f"listening on http://{authority(*running.address)}"]
+    where = authority(*reachable(running.address))
+    url = f"http://{where}"
+    if settings.kind == "reverse":
         lines += [f"  base URL for the app: {url} (or ws://{where}), no proxy setting needed"]
-    elif settings.mode == "socks5":
+    elif settings.kind == "socks5":
         lines += [f"  for the app: ALL_PROXY=socks5h://{where}"]
     else:
         lines += [f"  for the app: HTTPS_PROXY={url} HTTP_PROXY={url}"]
+    if reachable(running.address) != running.address:
+        port = running.address[1]
+        lines.append(f"  on other machines: the same with {socket.gethostname()}:{port}, or its IP")
     lines += [
         f"  CA to trust: SSL_CERT_FILE={running.ca} (Python, curl: CURL_CA_BUNDLE)",
         f"               NODE_EXTRA_CA_CERTS={running.ca} (Node)",

@@ -91,6 +91,14 @@ def recording_options(function: F) -> F:
             help="Refuse new sessions, with status 503, while traces cannot be written.",
         ),
         click.option(
+            "--allow-host",
+            "allow_hosts",
+            multiple=True,
+            metavar="NAME",
+            help="A further name by which apps call the recorder in reverse mode (repeatable). By "
+            "default the API's, loopback names and what --listen names; * is any name.",
+        ),
+        click.option(
             "--set",
             "options",
             multiple=True,
@@ -110,6 +118,7 @@ def settings_of(
     out: Path,
     hosts: tuple[str, ...],
     confdir: Path | None,
+    allow_hosts: tuple[str, ...],
     options: tuple[str, ...],
     max_payload: str,
     max_size: str,
@@ -134,7 +143,9 @@ def settings_of(
         keeping = Keeping.parse(max_payload, max_size, max_folder, fsync, strict=strict)
     except BadLimit as error:
         raise UsageError(f"--{error.name.replace('_', '-')}: {error.problem}") from None
-    return embed.Settings(host, port, mode, out, hosts, confdir, options, auth, keeping)
+    return embed.Settings(
+        host, port, mode, out, hosts, confdir, options, auth, keeping, allow_hosts
+    )
 
 
 @contextlib.contextmanager
@@ -162,8 +173,9 @@ def warnings(settings: embed.Settings, running: embed.Running) -> list[str]:
     """What is unsafe in how it is set up, a line each."""
     found = []
     if running.open_to_all:
+        host = running.address[0] if running.address is not None else settings.host
         found.append(
-            f"listening on {settings.host} lets everybody on the network use this proxy: ask for "
+            f"listening on {host} lets everybody on the network use this proxy: ask for "
             "a password with --auth USER:PASSWORD, or listen on 127.0.0.1"
         )
     if running.ca_key_is_readable:

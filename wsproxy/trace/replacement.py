@@ -9,7 +9,7 @@ import os
 import secrets
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -74,7 +74,9 @@ class Replacement:
                 self.hidden.unlink()
         self.file.close()
 
-    def commit(self, *, sync_name: bool = True) -> None:
+    def commit(
+        self, *, sync_name: bool = True, still_wanted: Callable[[], bool] = lambda: True
+    ) -> bool:
         """Give it its name. What it replaces is there until all of this is on the disk.
 
         Nothing can be written to it any more.
@@ -82,6 +84,10 @@ class Replacement:
         Args:
             sync_name: see to it that the name is on the disk as well; if not, a power cut
                 may bring back what was there before, whole.
+            still_wanted: asked last of all, when nothing is left to do that takes time.
+
+        Returns:
+            Whether it has its name: not if it is not wanted any more.
 
         Raises:
             FileExistsError: there is one already, and it may not be replaced.
@@ -90,6 +96,8 @@ class Replacement:
         os.fsync(self.file.fileno())
         if not OPEN_FILES_MOVE:
             self.file.close()
+        if not still_wanted():
+            return False
         if self._replace:
             self.hidden.replace(self._path)
         else:
@@ -98,6 +106,7 @@ class Replacement:
         if sync_name:
             with contextlib.suppress(OSError):  # not every platform can
                 sync_folder(self._path.parent)
+        return True
 
     def _link(self) -> None:
         """Give it a name that nobody has, whoever else is about to take that."""
