@@ -69,6 +69,8 @@ def named(text: str) -> Iterator[tuple[str, int, int]]:
     """A name and where its value stands, in a message that is no text."""
     before: re.Match[str] | None = None
     for run in _RUN.finditer(text):
+        if (length := _length_in(run[0])) > 0:
+            yield run[0][: length - 1], run.start() + length, run.end()
         if (
             before is not None
             and run.start() - before.end() <= _MAX_BETWEEN
@@ -77,3 +79,11 @@ def named(text: str) -> Iterator[tuple[str, int, int]]:
         ):
             yield before[0], run.start(), run.end()
         before = run
+
+
+def _length_in(run: str) -> int:
+    """Where a value begins in a run in which its length is a printable character; else 0."""
+    for at in range(min(_MAX_NAME, len(run) - _MIN_VALUE)):
+        if ord(run[at]) == len(run) - at - 1:
+            return at + 1
+    return 0

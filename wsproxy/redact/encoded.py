@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 
 _WORD = re.compile(r"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{16,}+={0,2}+")
+_PREFIX = re.compile(r"[A-Za-z0-9]{1,32}[_-](?=.{16})")  # of what is encoded
 _HEX = re.compile(r"[0-9a-fA-F]{16,}+")
 _BLOB = re.compile(r"(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{1024,}+")
 _HEAD = 64  # characters that say whether a long word is text
@@ -18,8 +19,12 @@ _TEXT = bytes(range(32, 127)) + b"\t\r\n"
 def words(text: str) -> Iterator[tuple[int, int, str]]:
     """Words that stand for another text, as (start, end, that text in Latin-1)."""
     for match in _WORD.finditer(text):
-        for said in decoded(match[0]):
-            yield match.start(), match.end(), said
+        said = decoded(match[0])
+        start = match.start()
+        if not said and (prefix := _PREFIX.match(match[0])) is not None:
+            said, start = decoded(match[0][prefix.end() :]), start + prefix.end()
+        if said:
+            yield start, match.end(), said[0]
 
 
 def decoded(word: str) -> list[str]:

@@ -177,6 +177,7 @@ class Finder:
     ) -> list[Found]:
         found = [Found(*span, "", "shape") for span in shapes.keys(text)]
         found += [Found(*span, "", "shape") for span in pairs.users(text)]
+        found += [Found(*span, "", "shape") for span in rules.alone_in_hex(text)]
         if control:
             found += [Found(*span, "", "shape") for span in shapes.hexadecimal(text)]
             found += [Found(*span, "", "entropy") for span in rules.alone(text)]

@@ -114,7 +114,7 @@ class Glance:
 
     def _is_worth(self, word: bytes) -> bool:
         size = len(word)
-        if size < _MIN_NAME or word.replace(b".", b"").isdigit():
+        if size < _MIN_NAME or (size < _MIN_KEY and word.replace(b".", b"").isdigit()):
             return False
         if word.lower() in _SIGNS or self._find.speaks(word[-128:].decode("latin-1")):
             return True

@@ -18,6 +18,7 @@ from .pairs import SCHEME
 # Credentials whatever the provider: for the proxy, or a session of something else.
 _ALWAYS = frozenset({"authorization", "cookie", "set-cookie", "proxy-authorization"})
 
+_SCHEMES = frozenset({"basic", "bearer", "digest", "token"})
 _PIECES = re.compile(r"[\s/;,()=\"']+")  # between the parts of a header's value
 # In an item of a subprotocol list, what says that a credential follows it.
 _SAYS_SO = re.compile(
@@ -27,6 +28,7 @@ _SAYS_SO = re.compile(
 _MIN_AFTER = 8  # characters of a credential after such a word
 _K8S = "base64url.bearer.authorization.k8s.io."
 _SEPARATOR = re.compile(r"[-_.:=/ ]")
+_BETWEEN_PARAMETERS = re.compile(r"(&|;(?=[A-Za-z0-9_.%\[\]-]++=))")
 _PATH = re.compile(r"([^?#]*+)(\?[^#]*+)?+(#.*+)?+", re.DOTALL)
 _MIN_COOKIE = 8  # characters of a cookie's value that is looked for elsewhere
 _MIN_HEX_SEGMENT = 40  # 32 digits of a path are an id
@@ -118,6 +120,8 @@ class Redactor:
         if lower == "sec-websocket-protocol":
             return self._subprotocols(name, value, taken)
         if not value.strip() or value == PLACEHOLDER:
+            return value
+        if value.strip().lower() in _SCHEMES:  # and nothing after it
             return value
         found = SCHEME.match(value)
         scheme = found[0] if found else ""
@@ -225,7 +229,9 @@ class Redactor:
         return segment if kept == plain else quote(kept)
 
     def _parameters(self, query: str, taken: _Taken) -> str:
-        return "&".join(self._parameter(part, taken, "query") for part in query.split("&"))
+        parts = _BETWEEN_PARAMETERS.split(query)
+        parts[::2] = [self._parameter(part, taken, "query") for part in parts[::2]]
+        return "".join(parts)
 
     def _parameter(self, part: str, taken: _Taken, where: str) -> str:
         name_as_sent, equals, value = part.partition("=")

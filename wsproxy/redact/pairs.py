@@ -16,12 +16,18 @@ _NAME = re.compile(
 )
 # Words that stay before a credential, so that a wrong one can be seen.
 SCHEME = re.compile(
-    r"(?:(?i:basic|bearer|digest|token|apikey|api-key|key)(?:[ \t]++|[;:]))++(?=[^\s\"'<>\\])"
+    r"(?:(?i:basic|bearer|digest|token|apikey|api-key|key)(?:[ \t]++|[;:]))++(?=\S)"
 )
 _QUOTED = re.compile(r"\\*+([\"'])([^\"'\\<>]*+)")
 _PARAMETER = re.compile(r"[^&#\"'\s<>\\=]*+=*+")
 _PARAMETER_REST = re.compile(r"[^&#\"'\s<>\\]*+")
-_MATRIX_REST = re.compile(r"[^&#\"'\s<>\\;/,]*+")
+_REST = {
+    "?": _PARAMETER_REST,
+    "&": _PARAMETER_REST,
+    "#": _PARAMETER_REST,
+    ";": re.compile(r"[^&#\"'\s<>\\;/,]*+"),  # RFC 3986, section 3.3
+    "; ": re.compile(r"[^\"'\s<>\\;,]*+"),  # of a header
+}
 _WORD = re.compile(r"[^\s\"'<>\\,;&)}\]=]*+=*+")
 _WORD_REST = re.compile(r"[^\s\"'<>\\,;&)}\]]*+")
 # Two strings of a list, or a name and a value in fields of these names.
@@ -52,8 +58,7 @@ def read(text: str, judge: Judge) -> list[Pair]:
     while match is not None:
         at = match.end()
         start, end, rest = _value(text, match)
-        before = text[match.start() - 1 : match.start()]
-        sure = before in ("?", "&", ";", "#") and match.start() > 0 and "=" in match[0]
+        sure = _before(text, match.start()) != "" and "=" in match[0]
         why = judge(match[1], text[start:end], sure) if end > start else None
         if why is not None:
             end = max(end, rest(start))
@@ -66,19 +71,27 @@ def read(text: str, judge: Judge) -> list[Pair]:
 def _value(text: str, match: re.Match[str]) -> tuple[int, int, Callable[[int], int]]:
     """Where the value of a pair begins and ends at first, and where it ends at the last."""
     at = match.end()
+    before = _before(text, match.start())
+    if before and "=" in match[0] and text[at : at + 1] not in ("'", '"'):
+        rest = _REST[before]
+        end = _end(_PARAMETER, text, at)
+        return at, min(end, _end(rest, text, at)), lambda start: _end(rest, text, start)
+    scheme = SCHEME.match(text, at)
+    at = scheme.end() if scheme else at
     quoted = _QUOTED.match(text, at)
     if quoted is not None:
         start, end = quoted.span(2)
         scheme = SCHEME.match(text, start, end)
         return scheme.end() if scheme else start, end, lambda _: end
-    before = text[match.start() - 1 : match.start()] if match.start() else ""
-    if before and before in "?&;#" and "=" in match[0]:
-        rest = _MATRIX_REST if before == ";" else _PARAMETER_REST
-        end = _end(_PARAMETER, text, at)
-        return at, min(end, _end(rest, text, at)), lambda start: _end(rest, text, start)
-    scheme = SCHEME.match(text, at)
-    at = scheme.end() if scheme else at
     return at, _end(_WORD, text, at), lambda start: _end(_WORD_REST, text, start)
+
+
+def _before(text: str, at: int) -> str:
+    """What stands before the name of a parameter; "; " in a header, empty before other words."""
+    before = text[at - 1] if at else ""
+    if before == " " and at > 1 and text[at - 2] == ";":
+        return "; "
+    return before if before and before in "?&;#" else ""
 
 
 def _end(pattern: re.Pattern[str], text: str, at: int) -> int:

@@ -187,7 +187,7 @@ def like_a_key(value: str) -> bool:
 
 def alone(text: str) -> list[tuple[int, int]]:
     """Where a text is that is one random word and nothing else."""
-    word = text.strip()
+    word = text.strip().strip("\"'")
     if not 16 <= len(word) <= 4096 or not looks_random(word) or is_words(word):
         return []
     start = text.index(word)
@@ -197,3 +197,12 @@ def alone(text: str) -> list[tuple[int, int]]:
 def is_words(value: str) -> bool:
     """Whether a value has words in it, with separators between them."""
     return any(len(part) > 3 and part.isalpha() for part in _PARTS.split(value))
+
+
+def alone_in_hex(text: str) -> list[tuple[int, int]]:
+    """Where a text is that is 32 to 128 hexadecimal digits and nothing else."""
+    word = text.strip().strip("\"'")
+    if not 32 <= len(word) <= 128 or _HEX.fullmatch(word) is None:
+        return []
+    start = text.index(word)
+    return [(start, start + len(word))]
