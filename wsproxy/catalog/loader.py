@@ -234,7 +234,19 @@ class Catalog:
             message_fields=union("message_fields"),
             body_fields=union("body_fields"),
             environment=union("environment"),
+            content_fields=tuple(sorted(self._content_fields())),
         )
+
+    def _content_fields(self) -> set[str]:
+        """Names of the JSON fields that hold text, transcripts or audio of any API."""
+        paths = {
+            path
+            for provider in self.providers
+            for api in provider.apis
+            for path in (*api.transcripts, api.vocabulary.text, *api.audio.fields)
+        }
+        # "value" alone says nothing: it is as well that of a header.
+        return {path.rpartition(".")[2] for path in paths} - {"", "value"}
 
 
 def _api_at(provider: Provider, host: str, path: str) -> Api | None:
