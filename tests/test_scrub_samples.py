@@ -131,7 +131,7 @@ def test_several_go_into_a_folder(tmp_path: Path) -> None:
 def test_what_cannot_be_made_public_is_told_in_one_line_each(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("wsproxy.scrub.texts.Texts.free", lambda _self, text: text)
+    monkeypatch.setattr("wsproxy.scrub.texts.Texts.free", lambda _self, text, *_: text)
     sample = TRACES["deepgram/deepgram.listen.TOO_MANY_REQUESTS.wstrace"]
     code, out, err = run(sample, "--out", tmp_path / "p.wstrace")
     assert code == 1

@@ -16,9 +16,10 @@ from wsproxy.trace import Bytes, FrameRecord, Record, Request, Response
 from wsproxy.wire import Opcode
 
 from .aliases import Aliases
-from .binary import is_text
-from .check import Fields, Left, fields, opened
+from .check import Left
 from .heads import parameters
+from .places import Fields, fields, opened
+from .texts import is_text
 
 
 def suspicious(made: Draft, aliases: Aliases) -> list[Left]:

@@ -15,8 +15,9 @@ from wsproxy.trace import Bytes, FrameRecord
 from wsproxy.wire import Close, Opcode
 
 from . import binary, containers
+from .encoded import Sound
 from .noise import Noise, kind_of_noise
-from .texts import Sound, Texts
+from .texts import Texts, is_text
 
 _UNKNOWN = frozenset({"nothing", "silence", "too little to tell", "data of no known kind"})
 
@@ -142,7 +143,7 @@ class Traffic:
     def _garbage(self, record: Bytes, *, first: bool) -> Bytes:
         """The head of the frame that was none stays, since it is what is wrong."""
         aliases = self._texts.aliases
-        if binary.is_text(record.data):
+        if is_text(record.data):
             made = binary.markup_or_message(
                 record.data, self._texts, aliases.data, from_client=record.from_client
             )
