@@ -137,7 +137,9 @@ def test_what_cannot_be_made_public_is_told_in_one_line_each(
     assert code == 1
     assert out == ""
     assert "response header 'dg-request-id': an id" in err
-    assert err.splitlines()[-1].endswith("nothing was written")
+    last = err.splitlines()[-1]
+    assert "nothing was written; " in last
+    assert "`wsproxy mutate --drop FRAME`" in last, "what to do"
     assert list(tmp_path.iterdir()) == []
 
 

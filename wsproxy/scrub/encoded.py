@@ -24,17 +24,20 @@ RUN = re.compile(
 )
 _BREAK = re.compile(r"(\s+)")
 _HEX = re.compile(r"(?:[0-9a-f]{2}){64,}|(?:[0-9A-F]{2}){64,}")
+_DIGITS = 8  # different ones that hexadecimal has at least; silence in base64 is one letter
 _NUMBERS = re.compile(r"[\s\d,;.eE+-]+")
 _WEB = str.maketrans("+/", "-_")
 _STANDARD = str.maketrans("-_", "+/")
 _FULL = 32767
+_QUIET = 1 / 256  # of floats that are samples of another scale, or no samples at all
 
 
 def recoded(code: str, change: Sound) -> str:
     """A run of base64 or hexadecimal with the bytes in it changed, in its own form."""
     pieces = _BREAK.split(code.rstrip("="))
     bare = "".join(pieces[::2])
-    new = iter(_hexadecimal(bare, change) if _HEX.fullmatch(bare) else _base64(bare, change))
+    is_hex = _HEX.fullmatch(bare) and len(set(bare)) >= _DIGITS
+    new = iter(_hexadecimal(bare, change) if is_hex else _base64(bare, change))
     made = [piece if n % 2 else "".join(next(new) for _ in piece) for n, piece in enumerate(pieces)]
     return "".join(made) + code[len(code.rstrip("=")) :]
 
@@ -86,7 +89,9 @@ def _like(figures: Sequence[str], change: Sound) -> list[str]:
     if whole and all(0 <= value <= 255 for value in values):
         return list(map(str, change(bytes(map(int, values)))))
     most = max(map(abs, values), default=0.0)
-    scale = 1.0 if whole and most <= _FULL + 1 else (max(1.0, most) if not whole else most) / _FULL
+    if not whole and most > _QUIET:
+        most = max(1.0, most)  # floats are from -1 to 1
+    scale = 1.0 if whole and most <= _FULL + 1 else max(most, 1e-300) / _FULL
     data = array("h", (max(-_FULL, min(_FULL, round(value / scale))) for value in values))
     noise = array("h", change(data.tobytes()))
     return [_written(value * scale, each) for value, each in zip(noise, figures, strict=True)]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from base64 import b64decode, b64encode
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime, parsedate_to_datetime
 
 from wsproxy.redact import PLACEHOLDER
+from wsproxy.wire import accept_key
 
 from .aliases import words
 from .documented import documented, listed
@@ -54,6 +56,7 @@ class Values:
         self._texts = texts
         self._known = texts.known
         self._documented = documented()
+        self._accepts: dict[str, str] = {}  # to the keys of before, and of now
         self._started = datetime.fromtimestamp(max(0, min(started_at_ns, 1 << 62)) / 1e9, UTC)
 
     def of(self, name: str, value: str) -> str:
@@ -62,7 +65,7 @@ class Values:
         if _SECRET.fullmatch(value):
             return value
         if plain in _NONCES and _NONCE.fullmatch(value):
-            return value
+            return self._nonce(plain, value)
         if plain == "sec-websocket-protocol":
             return ", ".join(self._subprotocol(item.strip()) for item in value.split(","))
         if plain in _TOKENS:
@@ -84,6 +87,15 @@ class Values:
         if self._documented.is_model(value) and plain.endswith("model-name"):
             return value
         return texts.free(value)
+
+    def _nonce(self, name: str, value: str) -> str:
+        """Another key, since an app may put anything there; the right answer stays right."""
+        if name == "sec-websocket-key":
+            made = b64encode(self._texts.aliases.data(b64decode(value))).decode()
+            self._accepts[accept_key(value)] = accept_key(made)
+            return made
+        other = b64encode(self._texts.aliases.data(b64decode(value))).decode()
+        return self._accepts.get(value, other)
 
     def _subprotocol(self, item: str) -> str:
         if self._known.keeps_subprotocol(item):

@@ -17,8 +17,8 @@ from wsproxy.mutate.draft import Draft, Message, messages
 from wsproxy.trace import Bytes, Failure, FrameRecord, Gap, Request, Response
 from wsproxy.wire import Opcode
 
-from .documented import documented
-from .jsontext import Value, rewrite
+from .documented import documented, plain_name
+from .jsontext import Value, many_numbers, rewrite
 from .known import AGENT_PARTS, AGENTS, Known, is_version
 from .texts import is_json_like, is_text
 
@@ -33,11 +33,14 @@ _URLS = frozenset({"host", "origin", "referer", "location"})
 _PORT = re.compile(r":\d{1,5}(?=[/?#]|$)")
 _CODED = re.compile(r"[A-Za-z0-9+/_=\s-]{48,}")
 _FIGURE = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?")
+_ROW = re.compile(r"[\s\d,;.eE+-]+")
+_DATA = re.compile(r"data:([\w.+/-]{1,80}(?:;[\w=.+-]{1,80}){0,4}?);base64,")
 _FIGURES = re.compile(r"(?<![\w.-])\d+(?![\w.-])")
 # Private use areas have words of fonts.
 _TOKEN = re.compile(r"[^\W_]{4,}|[\ue000-\uf8ff\U000f0000-\U0010ffff]+")
 _RUN = re.compile(r"[\w./:@+-]*\w")
 _MEASURE = re.compile(r"\d+(?:[.,]\d+)?\s?([a-zA-Z]{1,12})")
+_NESTED = 3  # lists in lists, of channels and frames
 _SAMPLES = 16  # numbers in a list that are a wave
 
 
@@ -72,6 +75,7 @@ class Place:
 def plain(text: str, known: Known) -> str:
     """A text without what is nobody's: base64, names of models, figures with a unit."""
     terms = documented()
+    text = _DATA.sub(lambda each: " " if terms.is_media_type(each[1]) else each[0], text)
     text = _CODED.sub(_without_code, text)
     text = _RUN.sub(lambda each: " " if _is_term(each[0], known) else each[0], text)
     return _MEASURE.sub(lambda each: " " if each[1].lower() in terms.units else each[0], text)
@@ -231,18 +235,14 @@ def _content_place(name: str, content: bytes) -> Place:
 def _with_audio(place: Place) -> Place:
     """A place with the audio that its texts hold."""
     found = list(place.audio)
-    waves: dict[tuple[str, ...], list[float]] = {}
-    for names, text in place.fields:
-        if _FIGURE.fullmatch(text) and len(text) < 40:
-            waves.setdefault(names, []).append(float(text))
-        found += map(_bytes_of, _CODED.findall(text))
     kept = documented().figures
-    found += [
-        _wave(values)
-        for names, values in waves.items()
-        if len(values) >= _SAMPLES and not (names and names[-1].lower() in kept)
-    ]
-    return replace(place, audio=tuple(_samples(data) for data in found if data))
+    for names, text in place.fields:
+        if not isinstance(text, Wave):
+            found += map(_bytes_of, _CODED.findall(text))
+        elif not (names and plain_name(names[-1]) in kept):
+            found.append(text.samples)
+    texts = tuple(each for each in place.fields if not isinstance(each[1], Wave))
+    return replace(place, fields=texts, audio=tuple(_samples(data) for data in found if data))
 
 
 def _bytes_of(text: str) -> bytes:
@@ -257,15 +257,28 @@ def _bytes_of(text: str) -> bytes:
     return b"" if is_text(data) else data
 
 
-def _wave(values: list[float]) -> bytes:
-    """Numbers as samples of 16 bits."""
-    most = max(1.0, *map(abs, values)) if any(value % 1 for value in values) else 32767.0
-    scale = 32767 / most
-    return array("h", (max(-32767, min(32767, round(x * scale))) for x in values)).tobytes()
+class Wave(str):
+    """Many numbers in a row, which are a wave, or may be one."""
+
+    __slots__ = ()
+
+    @property
+    def samples(self) -> bytes:
+        """They as samples of 16 bits, or as the bytes that they are."""
+        values = [float(each) for each in self.split()]
+        if all(0 <= value <= 255 and not value % 1 for value in values):
+            return bytes(map(int, values))
+        most = max(map(abs, values))
+        if all(not value % 1 for value in values) and most < 1 << 15:
+            most = 32767.0
+        scale = 32767 / max(most, 1e-300)
+        return array("h", (round(value * scale) for value in values)).tobytes()
 
 
 def fields(text: str) -> Fields:
     """Texts of a message with the names that they stand under; of what is no JSON, the whole."""
+    if _ROW.fullmatch(text) and len(found := _FIGURE.findall(text)) >= _SAMPLES:
+        return (((), Wave(" ".join(found))),)
     if not is_json_like(text):
         return (((), text),)
     try:
@@ -289,7 +302,9 @@ class _Figure(str):
 
 
 def _walk(value: object, names: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str]]:
-    if isinstance(value, _Pairs):
+    if (numbers := _numbers(value)) is not None and len(numbers) >= _SAMPLES:
+        yield names, Wave(" ".join(numbers))
+    elif isinstance(value, _Pairs):
         for name, item in value:
             yield NAME, name
             yield from _walk(item, (*names, name))
@@ -301,7 +316,24 @@ def _walk(value: object, names: tuple[str, ...]) -> Iterator[tuple[tuple[str, ..
             for inner, text in fields(value):
                 yield (inner if inner == NAME else (*names, *inner)), text
         else:
-            yield names, str(value)
+            yield names, value
+
+
+def _numbers(value: object, depth: int = 0) -> list[str] | None:
+    """The numbers of a list, of lists of numbers, or of a typed array; None for all else."""
+    if isinstance(value, _Figure):
+        return [value]
+    if isinstance(value, _Pairs):
+        named = all(isinstance(item, _Figure) and name.isdecimal() for name, item in value)
+        return [str(item) for _, item in value] if named else None
+    if not isinstance(value, list) or depth > _NESTED:
+        return None
+    found: list[str] = []
+    for item in value:
+        if isinstance(item, _Pairs) or (inside := _numbers(item, depth + 1)) is None:
+            return None
+        found += inside
+    return found
 
 
 def _as_far_as_it_goes(text: str) -> Fields:
@@ -311,7 +343,8 @@ def _as_far_as_it_goes(text: str) -> Fields:
     def take(value: Value) -> str:
         names = tuple(name for name in value.path if name != "*")
         if value.kind == "numbers":
-            found.extend((names, each) for each in _FIGURE.findall(value.content))
+            numbers = [each[0] for each in many_numbers(value.content)]
+            found.append((names, Wave(" ".join(numbers))))
         else:
             found.append((NAME if value.kind == "name" else names, value.content))
         return value.content

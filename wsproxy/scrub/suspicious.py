@@ -76,7 +76,7 @@ def _parameter(name: str, value: str, aliases: Aliases) -> str:
 
 
 def _headers(headers: list[list[str]], aliases: Aliases) -> list[list[str]]:
-    return [[h[0], aliases.neutral(h[1])] for h in headers]
+    return [[h[0], ", ".join(map(aliases.neutral, h[1].split(", ")))] for h in headers]
 
 
 def _content(content: bytes, aliases: Aliases) -> bytes:

@@ -6,6 +6,7 @@ import random
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 from wsproxy.diagnose.audio import LOOKED_AT, TEXTS, declared, sniff
 from wsproxy.diagnose.containers import CUT
@@ -93,7 +94,14 @@ class Traffic:
     # -- audio
 
     def _noise(self, pieces: Sequence[bytes], *, from_client: bool) -> list[bytes]:
-        """Noise for each piece of the audio of one side."""
+        """Noise for each piece of the audio of one side; each WAV stream is one of its own."""
+        starts = [n for n, piece in enumerate(pieces) if n and piece.startswith(b"RIFF")]
+        out: list[bytes] = []
+        for start, end in pairwise([0, *starts, len(pieces)]):
+            out += self._stream(pieces[start:end], from_client=from_client)
+        return out
+
+    def _stream(self, pieces: Sequence[bytes], *, from_client: bool) -> list[bytes]:
         head = bytearray()
         for piece in pieces:
             head += piece
