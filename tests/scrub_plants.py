@@ -170,46 +170,12 @@ OWN: list[tuple[str, tuple[str, str] | None, str, Wrap]] = [
         lambda own: {"message": "Info", "type": "x", "metadata": own},
     ),
 ]
-FIELDS = [
-    "state",
-    "provider",
-    "status",
-    "role",
-    "model",
-    "unit",
-    "code",
-    "action",
-    "type",
-    "sentiment",
-    "method",
-    "object",
-    "features",
-    "language",
-    "intent_type",
-    "speed",
-    "format",
-    "scheme",
-    "finish_reason",
-    "category",
-    "level",
-    "severity",
-    "region",
-    "tier",
-    "mode",
-    "voice",
-    "encoding",
-    "container",
-    "event",
-    "path",
-    "kind",
-    "reason",
-    "version",
-    "name",
-    "title",
-    "label",
-    "key",
-    "value",
-]
+_FIELDS = """
+    state provider status role model unit code action type sentiment method object features
+    language intent_type speed format scheme finish_reason category level severity region tier
+    mode voice encoding container event path kind reason version name title label key value
+"""
+FIELDS = _FIELDS.split()
 SENTENCES = ["{}", "Dr {}", "call {}", "{}-clone", "{}.pdf", "{} hates cats", "ft:gpt-4o:{}::a1"]
 
 for number, field in enumerate(FIELDS * 2):

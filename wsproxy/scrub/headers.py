@@ -33,9 +33,7 @@ _NAMES = listed("""
 """)
 _MEDIA = frozenset({"content-type", "accept"})
 _DATES = frozenset({"date", "expires", "last-modified", "retry-after", "if-modified-since"})
-_TELL = frozenset(
-    {"server", "via", "www-authenticate", "proxy-authenticate", "dg-error", "x-error", "warning"}
-)
+_TELL = frozenset({"www-authenticate", "proxy-authenticate", "dg-error", "x-error", "warning"})
 _SEPARATORS = re.compile(r'([\s,;="]+)')
 _NUMBER = re.compile(r"\d{1,9}(?:\.\d{1,3})?")
 _WHOLE = re.compile(r"\d{1,10}(?:\.\d{1,6})?(?:ms|s|m|h)?")
@@ -78,7 +76,7 @@ class Values:
             return value
         if plain in _DATES:
             return self._date(value)
-        if plain in AGENTS:
+        if plain in AGENTS or plain in ("server", "via"):
             return self._agent(value)
         if plain in _TELL:
             return texts.failure(value)

@@ -38,7 +38,7 @@ _DATA = re.compile(r"data:([\w.+/-]{1,80}(?:;[\w=.+-]{1,80}){0,4}?);base64,")
 _FIGURES = re.compile(r"(?<![\w.-])\d+(?![\w.-])")
 # Private use areas have words of fonts.
 _TOKEN = re.compile(r"[^\W_]{4,}|[\ue000-\uf8ff\U000f0000-\U0010ffff]+")
-_RUN = re.compile(r"[\w./:@+-]*\w")
+_RUN = re.compile(r"\w++(?:[./:@+-]++\w++)*+")
 _MEASURE = re.compile(r"\d+(?:[.,]\d+)?\s?([a-zA-Z]{1,12})")
 _NESTED = 3  # lists in lists, of channels and frames
 _SAMPLES = 16  # numbers in a list that are a wave
@@ -167,7 +167,7 @@ def _headers(side: str, headers: Iterable[list[str]], known: Known | None) -> It
 
 def _without_figures(name: str, value: str) -> str:
     """A header without versions, dates and figures that stay."""
-    if name in AGENTS:
+    if name in AGENTS or name in ("server", "via"):
         return " ".join(part for part in AGENT_PARTS.split(value) if not is_version(part))
     if name in _DATED:
         return ""
