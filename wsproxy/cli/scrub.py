@@ -24,6 +24,11 @@ from wsproxy.trace import SUFFIX, find_recordings
 from .catalog_option import catalog_option
 from .number import Number
 
+_NOT_WRITTEN = (
+    "nothing was written; see these places with `wsproxy show`, and leave a frame out with "
+    "`wsproxy mutate --drop FRAME` before you scrub"
+)
+
 
 @click.command(name="scrub")
 @catalog_option
@@ -131,7 +136,7 @@ class _Run:
             self.refused.append((path, error))
             for line in error.found:
                 _tell(f"error: {path}: {line}")
-            _tell(f"error: {path}: nothing was written")
+            _tell(f"error: {path}: {_NOT_WRITTEN}")
         except TraceError as error:
             self.unreadable += 1
             _tell(f"error: {error}")

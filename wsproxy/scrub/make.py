@@ -92,7 +92,7 @@ def scrub(
     session_id = secrets.token_hex(8)
     start = replace(draft.start, session=session_id, mode=_MODE)
     path = place(path_in, path_out, start, catalog, force=force)
-    aliases = Aliases(key, private.said.words)
+    aliases = Aliases(key, private.avoided)
     notes = _make_public(draft, known, aliases, private, hosts=hosts)
     changes = ["scrub --hosts" if hosts else "scrub"]
     with new_file(path, force=force) as new:
@@ -130,7 +130,7 @@ def _make_public(
         frozenset(w.casefold() for w in words(request.host)) if hosts and request else frozenset()
     )
     texts = Texts(known, aliases, private.said, hidden)
-    heads = Heads(texts, hosts=hosts)
+    heads = Heads(texts, hosts=hosts, started_at_ns=draft.start.started_at_ns)
     traffic = Traffic(draft, texts, random.Random(secrets.token_bytes(16)))
     traffic.scrub()
     draft.start = _start(draft.start, known)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from wsproxy.errors import UsageError
 
 from .lock import hold
-from .parts import SUFFIX
+from .parts import SUFFIX, later_parts, part_of, part_path
 from .system import CAREFUL, OPEN_FILES_MOVE, PLAIN
 
 if TYPE_CHECKING:
@@ -164,15 +164,47 @@ def check_free(path: Path, *, force: bool, source: Path | None = None) -> None:
 
     Args:
         force: replace what is there.
-        source: the trace that it is made of, which it never replaces.
+        source: the trace that it is made of, of which it never replaces a part.
 
     Raises:
         UsageError: it may not.
     """
-    if source is not None and path.exists() and source.exists() and path.samefile(source):
+    if source is not None and any(_is_same(path, part) for part in _parts(source)):
         raise UsageError(f"{path} is the trace that is read; it is never overwritten")
     if path.exists() and not force:
         raise UsageError(_THERE.format(path))
+    if path.suffix == SUFFIX:
+        _check_no_part(path)
+
+
+def _parts(trace: Path) -> list[Path]:
+    """All files that are read as one trace, there or not."""
+    first, _ = part_of(trace)
+    return [trace, first, *(part_path(first, number) for number in later_parts(first, 1))]
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    """Whether two paths are one file, by whatever links; or will be."""
+    try:
+        return one.samefile(other)
+    except OSError:
+        return one.resolve() == other.resolve()
+
+
+def _check_no_part(path: Path) -> None:
+    """See that nothing that is there is read as a part of a new trace, nor this as one of it.
+
+    Raises:
+        UsageError: it would be; neither of both would be whole.
+    """
+    first, number = part_of(path)
+    if number > 1:
+        raise UsageError(f"{path}: a name that ends in .part{number} is one part of a long trace")
+    if later := later_parts(first, 1):
+        other = part_path(first, later[0])
+        raise UsageError(
+            f"{other} is there and would be read as a part of {path}; take another name"
+        )
 
 
 @contextmanager
