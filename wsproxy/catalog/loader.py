@@ -21,6 +21,7 @@ from wsproxy.catalog.model import GENERIC, Api, Condition, Credentials, Pattern,
 from wsproxy.catalog.parse import read_condition, read_head
 from wsproxy.catalog.table import Table, read_toml
 from wsproxy.errors import CatalogError, UnknownCondition
+from wsproxy.regular_file import read_text, reason
 
 VARIABLE = "WSPROXY_CATALOG"  # names files of the user's own, for this process and its children
 _CONDITIONS = re.compile(r"^\[\[condition\]\]", re.MULTILINE)
@@ -253,9 +254,9 @@ def read_file(path: Path) -> CatalogFile:
         CatalogError: it cannot be read, or what stands before its conditions has a mistake.
     """
     try:
-        return CatalogFile(str(path), path.read_text(encoding="utf-8"), path)
+        return CatalogFile(str(path), read_text(path), path)
     except (OSError, UnicodeDecodeError) as error:
-        raise CatalogError(f"{path}: {error}") from None
+        raise CatalogError(f"{path}: {reason(error)}") from None
 
 
 def shipped_files() -> list[CatalogFile]:

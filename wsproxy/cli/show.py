@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from wsproxy.address import authority
-from wsproxy.errors import UsageError
+from wsproxy.errors import LimitExceeded, UsageError
 from wsproxy.report import jsonform
 from wsproxy.report.jsontext import dumps
 from wsproxy.report.text import content, made_from, safe, size, when
@@ -128,11 +128,15 @@ def command(
     )
     with TraceReader(trace) as reader:
         lines = _json_lines(reader, choice) if as_json else _lines(reader, choice, full)
-        for count, line in enumerate(lines, 1):
-            # Without styles or wrapping there is nothing for rich to do, which takes its time.
-            click.echo(line)
-            if limit is not None and count >= limit:
-                return
+        try:
+            for count, line in enumerate(lines, 1):
+                # Without styles or wrapping there is nothing for rich to do.
+                click.echo(line)
+                if limit is not None and count >= limit:
+                    return
+        except LimitExceeded as error:
+            print(f"warning: {safe(str(error))}", file=sys.stderr)  # noqa: T201
+            return
         for loss in reader.losses:
             print(f"warning: {safe(str(loss))}", file=sys.stderr)  # noqa: T201
         if not reader.ended:
