@@ -42,6 +42,7 @@ _BINARY = int(Opcode.BINARY)  # data frames have this opcode or a lower one
 
 KEPT_MESSAGES = 64  # text messages kept from the beginning, and as many from the end
 KEPT_TEXT = 64 << 10  # bytes kept of a text message
+KEPT_SIZE = 2 << 20  # bytes of messages kept from the beginning, from the end, and between
 KEPT_NOTABLE = 64  # messages kept between those, of each direction, if they look like failures
 KEPT_BINARIES = 8  # binary messages kept from the beginning of a direction, and from its end
 KEPT_BINARY = 4 << 10  # bytes kept of a binary message
@@ -133,26 +134,39 @@ class _Ends:
     they leave the last ones or are asked for.
 
     Args:
-        size: how many are kept from the beginning, and how many from the end.
+        size: how many are kept from the beginning, and how many from the end. Of long ones
+            fewer are kept, KEPT_SIZE bytes of each group.
         is_notable: tells which of those between are kept, KEPT_NOTABLE at the most.
     """
 
     def __init__(self, size: int, is_notable: Callable[[_Kept], bool]) -> None:
         self._size = size
+        self._room_first = self._room_between = self._room_last = KEPT_SIZE
         self._first: list[_Kept] = []
         self._between: list[_Kept] = []
         self._is_notable = is_notable
         self._last: deque[_Kept] = deque()
 
     def add(self, message: _Kept) -> None:
-        if len(self._first) < self._size:
+        length = len(message[3])
+        if len(self._first) < self._size and self._room_first > 0:
             self._first.append(message)
+            self._room_first -= length
             return
         self._last.append(message)
-        if len(self._last) > self._size:
-            old = self._last.popleft()
-            if len(self._between) < KEPT_NOTABLE and self._is_notable(old):
-                self._between.append(old)
+        self._room_last -= length
+        while len(self._last) > self._size or self._room_last < 0:
+            self._leaves(self._last.popleft())
+
+    def _leaves(self, old: _Kept) -> None:
+        """Take a message that is none of the last ones any more."""
+        length = len(old[3])
+        self._room_last += length
+        if len(self._between) >= KEPT_NOTABLE or self._room_between <= 0:
+            return
+        if self._is_notable(old):
+            self._between.append(old)
+            self._room_between -= length
 
     def __iter__(self) -> Iterator[_Kept]:
         return chain(self._first, self._between, self._last)
@@ -281,6 +295,7 @@ class Session:
 
         Raises:
             TraceError: it cannot be read.
+            LimitExceeded: nothing of it can be read within the limits.
         """
         session = cls()
         with TraceReader(path, allowance) as reader:
@@ -288,6 +303,8 @@ class Session:
                 for record in bounded(reader):
                     session.add(record)
             except LimitExceeded as error:
+                if reader.session is None:
+                    raise  # nothing was found in it so far
                 session.unread = str(error)
             session.losses = reader.losses
         return session

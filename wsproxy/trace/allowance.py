@@ -49,6 +49,9 @@ class Allowance:
             Whether it may be read.
         """
         self.records += packed // BYTES_A_RECORD
-        self.size += packed * RATIO - unpacked
         self.held += packed * HELD_RATIO
-        return self.size >= 0
+        left = self.size + packed * RATIO - unpacked
+        if left < 0:
+            return False  # and nothing is taken: the next trace may be a real one
+        self.size = left
+        return True
