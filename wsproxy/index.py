@@ -25,6 +25,7 @@ from wsproxy.errors import TraceError
 from wsproxy.report import jsonform
 from wsproxy.report.text import api, closed, ending
 from wsproxy.session import Session
+from wsproxy.trace.allowance import Allowance
 from wsproxy.trace.blocks import BadBlock, Compressor, read_block
 from wsproxy.trace.parts import SUFFIX, part_of
 from wsproxy.trace.replacement import Replacement
@@ -81,21 +82,26 @@ class Listed:
         what: provider and API, or the host.
         how: how it ended, in a few words.
         entry: its line of `list --json`, without the path.
+        unread: why the rest of the trace was not read, a sentence; else "".
     """
 
     started_at_ns: int | None
     what: str
     how: str
     entry: dict[str, Any]
+    unread: str = ""
 
     @classmethod
-    def read(cls, path: Path) -> Listed:
+    def read(cls, path: Path, allowance: Allowance | None = None) -> Listed:
         """Look into a trace.
+
+        Args:
+            allowance: as for a `TraceReader`.
 
         Raises:
             TraceError: it cannot be read.
         """
-        session = Session.glance(path)
+        session = Session.glance(path, allowance)
         entry = jsonform.entry(path, session)
         del entry["path"]
         how = ending(session)
@@ -103,7 +109,7 @@ class Listed:
             # As `ending` says it, from the end record: the frames were not read.
             how = closed(entry["closed_by"], entry["close_code"], entry["close_reason"])
         started_at_ns = session.start.started_at_ns if session.start else None
-        return cls(started_at_ns, api(session), how, entry)
+        return cls(started_at_ns, api(session), how, entry, session.unread)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,25 +135,28 @@ def listed(paths: Iterable[Path]) -> Iterator[tuple[Path, Listed | TraceError]]:
     Returns:
         For each path what `list` tells of it, or why it cannot be read.
     """
+    allowance = Allowance()  # one for all: a folder may hold thousands of traces
     folders: dict[Path, list[Path]] = {}
     for path in paths:
         folders.setdefault(path.parent, []).append(path)
     for folder, traces in folders.items():
         if len(traces) < FEW:
             for path in traces:
-                yield path, _look(path)
+                yield path, _look(path, allowance)
         else:
-            yield from _in_folder(folder, traces)
+            yield from _in_folder(folder, traces, allowance)
 
 
-def _look(path: Path) -> Listed | TraceError:
+def _look(path: Path, allowance: Allowance) -> Listed | TraceError:
     try:
-        return Listed.read(path)
+        return Listed.read(path, allowance)
     except TraceError as error:
         return error
 
 
-def _in_folder(folder: Path, traces: list[Path]) -> Iterator[tuple[Path, Listed | TraceError]]:
+def _in_folder(
+    folder: Path, traces: list[Path], allowance: Allowance
+) -> Iterator[tuple[Path, Listed | TraceError]]:
     now = time.time_ns()
     states = _states(folder)
     rows = _read(folder / NAME)
@@ -159,9 +168,11 @@ def _in_folder(folder: Path, traces: list[Path]) -> Iterator[tuple[Path, Listed 
         if known is not None:
             yield path, known
             continue
-        found = _look(path)
+        found = _look(path, allowance)
         yield path, found
-        if isinstance(found, Listed) and state is not None and now - state.mtime_ns > _SETTLED:
+        if not isinstance(found, Listed) or found.unread:
+            continue
+        if state is not None and now - state.mtime_ns > _SETTLED:
             new[path.name] = _row(path.name, state, found)
     if any(rows.get(name) != row for name, row in new.items()):
         rows = {name: row for name, row in rows.items() if _first(name) in states}

@@ -94,7 +94,7 @@ def recover(
 
     Raises:
         TraceError: nothing in it can be read.
-        LimitExceeded: it has over MAX_RECORDS records, see `session`.
+        LimitExceeded: it holds more than may be read.
         UsageError: it is a later part of a trace, or still being written, or the new trace
             cannot be written.
     """

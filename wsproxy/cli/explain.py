@@ -22,6 +22,7 @@ from wsproxy.report.overview import Overview
 from wsproxy.report.text import safe
 from wsproxy.session import Session
 from wsproxy.trace import find_recordings
+from wsproxy.trace.allowance import Allowance
 
 from .catalog_option import catalog_option
 
@@ -61,7 +62,7 @@ def command(traces: tuple[Path, ...], everything: bool, as_markdown: bool, as_js
     catalog = load()
     console = Console(highlight=False)
     if len(paths) == 1 and paths[0] in traces:
-        path, session = paths[0], Session.read(paths[0])
+        path, session = paths[0], _read(paths[0])
         findings = diagnose(session, catalog)
         if as_json:
             click.echo(dumps(_explanation(path, session, findings, catalog), indent=2))
@@ -92,6 +93,14 @@ def command(traces: tuple[Path, ...], everything: bool, as_markdown: bool, as_js
         sys.exit(TraceError.exit_status)
 
 
+def _read(path: Path, allowance: Allowance | None = None) -> Session:
+    """Read a trace, and say on stderr if it holds more than is read."""
+    session = Session.read(path, allowance)
+    if session.unread:
+        print(f"warning: {safe(session.unread)}", file=sys.stderr)  # noqa: T201
+    return session
+
+
 class _Reading:
     """Reads traces one after another, and tells on stderr which of them cannot be read.
 
@@ -104,11 +113,12 @@ class _Reading:
         self._catalog = catalog
         self.unreadable = 0
         self._last: deque[Span] = deque(maxlen=KEPT)
+        self._allowance = Allowance()  # one for all: a folder may hold thousands of traces
 
     def __iter__(self) -> Iterator[tuple[Path, Session, list[Finding]]]:
         for path in self._paths:
             try:
-                session = Session.read(path)
+                session = _read(path, self._allowance)
             except TraceError as error:
                 self.unreadable += 1
                 print(f"error: {safe(str(error))}", file=sys.stderr)  # noqa: T201

@@ -38,6 +38,8 @@ def command(paths: tuple[str, ...], as_json: bool) -> None:
     for path, found in listed(find_traces(paths or ["recordings"])):
         if isinstance(found, Listed):
             sessions.append((path, found))
+            if found.unread:
+                print(f"warning: {safe(found.unread)}", file=sys.stderr)  # noqa: T201
         else:
             unreadable += 1
             print(f"error: {safe(str(found))}", file=sys.stderr)  # noqa: T201

@@ -7,6 +7,7 @@ start, on a monotonic clock. Readers skip kinds and keys that they do not know.
 from __future__ import annotations
 
 import dataclasses
+import sys
 import types
 import typing
 from collections.abc import Iterable
@@ -19,6 +20,7 @@ VERSION = 1
 
 MAX_INT = (1 << 63) - 1  # of all numbers; none is negative
 MAX_RECORD = 1 << 20  # bytes of a record other than frame and bytes, packed
+MAX_NOTE = 64 << 10  # bytes of one of those kinds of which a session has many, packed
 
 # `Start.mode` of what was not recorded from the traffic of an app, and what names of such
 # traces say.
@@ -297,6 +299,16 @@ class End:
 
 Record = Start | Request | Response | FrameRecord | Bytes | Eof | Failure | Gap | Finding | End
 AnyRecord = Sync | More | Record
+
+
+_NOTES = (Eof, Failure, Gap, Finding, More, Sync)
+
+
+def max_size(record: AnyRecord) -> int:
+    """Bytes that a record may take, packed; the block's own limit for those with a payload."""
+    if isinstance(record, FrameRecord | Bytes):
+        return sys.maxsize
+    return MAX_NOTE if isinstance(record, _NOTES) else MAX_RECORD
 
 
 class BadRecord(ValueError):
