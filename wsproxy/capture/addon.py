@@ -20,6 +20,7 @@ from mitmproxy import ctx, exceptions, http, tls
 from mitmproxy.addonmanager import Loader
 from mitmproxy.connection import Client, ConnectionState, Server
 from mitmproxy.proxy import server_hooks
+from mitmproxy.proxy.layer import NextLayer
 from mitmproxy.version import VERSION as MITMPROXY_VERSION
 
 from wsproxy import catalog
@@ -32,7 +33,7 @@ from wsproxy.session import Session
 from wsproxy.trace import Failure, Finding, Gap, Request, Response
 from wsproxy.wire import Close, Opcode, is_upgrade
 
-from . import body, failure, layer, options
+from . import body, failure, http1, layer, options
 from .access import ITSELF, REFUSED_HERE
 from .live import LiveSession
 from .recorder import Recorder
@@ -47,6 +48,8 @@ REFUSAL = (
     "wsproxy cannot write a trace of this session and was told to let none pass unrecorded "
     "(--strict). Make room on its disk, or run it without --strict.\n"
 )
+
+_NOT_PASSED_ON = "wsproxy_not_passed_on"  # in a flow's metadata
 
 
 class Record:
@@ -149,11 +152,16 @@ class Record:
 
     # -- a session with an HTTP exchange
 
+    def next_layer(self, nextlayer: NextLayer) -> None:
+        http1.choose_layer(nextlayer)
+
     async def requestheaders(self, flow: http.HTTPFlow) -> None:
         """An upgrade is asked for: the session begins before anything can go wrong.
 
         The hook after this one does not come for a client that leaves at once.
         """
+        if flow.error is not None:
+            flow.metadata[_NOT_PASSED_ON] = True  # mitmproxy refuses it before any hook
         if flow.response is not None:
             flow.metadata[REFUSED_HERE] = True  # mitmproxy itself asks for a password
         elif is_upgrade(_pairs(flow.request.headers)) and self._wanted(flow.request.pretty_host):
@@ -195,7 +203,10 @@ class Record:
         """The exchange broke: no response, or not a whole one."""
         session = self._live.get(flow.id)
         if session is not None and flow.error is not None and not session.attached:
-            cause = failure.of_exchange(flow, session.now())
+            if _NOT_PASSED_ON in flow.metadata:
+                cause = failure.of_request(flow.error.msg)
+            else:
+                cause = failure.of_exchange(flow, session.now())
             session.add(cause.at(session.now()))
             self._end(flow)
 

@@ -79,6 +79,11 @@ def of_exchange(flow: HTTPFlow, waited_ns: int) -> Cause:
     )
 
 
+def of_request(message: str) -> Cause:
+    """A request that was not passed on: no server has seen it."""
+    return Cause("request", True, f"wsproxy answered 400 and asked no server: {message}")
+
+
 def of_connect(message: str, since: float) -> Cause:
     """A connection that was not made.
 

@@ -1,8 +1,8 @@
 """The layer that takes the place of mitmproxy's WebSocket layer.
 
-It fires the same start and end hooks and relays through `relay`. Two attributes of
-mitmproxy are replaced, by `install`; everything that reaches into mitmproxy's
-internals is in this file and in `relay`.
+It fires the same start and end hooks and relays through `relay`. Attributes of mitmproxy are
+replaced by `install`, here and in `http1`; everything that reaches into mitmproxy's
+internals is in these two files and in `relay`.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from OpenSSL import SSL
 
 from wsproxy.session import Session
 
+from . import http1
 from .relay import Leg, Relay, Sink
 
 logger = logging.getLogger(__name__)
@@ -177,12 +178,14 @@ def install(
     # A factory is all that mitmproxy uses this attribute as.
     websocket.WebsocketLayer = make  # type: ignore[assignment,misc]
     tls_layers.TLSLayer.receive_data = _receive_data  # type: ignore[assignment,method-assign]
+    http1.install()
 
 
 def uninstall() -> None:
     """Give mitmproxy its own WebSocket layer back."""
     websocket.WebsocketLayer = _Stock  # type: ignore[misc]
     tls_layers.TLSLayer.receive_data = _stock_receive_data  # type: ignore[method-assign]
+    http1.uninstall()
 
 
 _stock_receive_data = tls_layers.TLSLayer.receive_data

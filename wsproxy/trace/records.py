@@ -227,7 +227,7 @@ class Failure:
 
     Attributes:
         where: "dns", "connect", "proxy" (CONNECT refused), "tls-server", "tls-client",
-            "http" or "handshake".
+            "http", "handshake" or "request" (wsproxy could not pass the request on).
         from_client: whose side it happened on.
     """
 

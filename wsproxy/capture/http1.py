@@ -1,0 +1,232 @@
+"""HTTP/1 as mitmproxy speaks it, changed in two ways for the opening handshake.
+
+- mitmproxy answers 400 to requests that its parser does not like, and writes a new head for
+  the others. An upgrade request is passed on as the client sent it; only what an addon
+  changed is written anew.
+- mitmproxy takes an interim answer (RFC 9110, section 15.2: 100, 102, 103) for the final one,
+  and the answer after it for an error. Interim answers are passed on, and the final one is
+  waited for.
+
+Four attributes of mitmproxy are replaced, by `install`.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import Any
+
+from mitmproxy import ctx, http
+from mitmproxy.net.http import http1, url
+from mitmproxy.proxy import commands, events, layer
+from mitmproxy.proxy.layers import http as http_layers
+from mitmproxy.proxy.layers.http import _http1
+from mitmproxy.proxy.layers.http._base import ReceiveHttp
+from mitmproxy.proxy.layers.http._events import HttpEvent, RequestEndOfMessage, RequestHeaders
+from mitmproxy.proxy.layers.http._http1 import Http1Client, Http1Server
+from mitmproxy.proxy.layers.tcp import TCPLayer
+
+from .request_head import RequestHead
+
+MAX_HEAD = 1 << 20  # bytes; what is longer is left to mitmproxy
+
+_GET = b"GET "
+_END = re.compile(rb"\n\r?\n")
+_INTERIM = re.compile(rb"HTTP/\d\.\d[ \t]+1(?!01)\d\d(?!\d)")
+_SCHEMES = {b"ws": b"http", b"wss": b"https"}
+
+
+class UpgradeRequest(http.Request):
+    """An upgrade request, and its head as the client sent it.
+
+    Attributes:
+        head: None for a copy, which is no client's.
+        problem: why it cannot be passed on; None if it can.
+        is_framed: whether it says in a way that is understood how long its body is.
+    """
+
+    head: RequestHead | None = None
+    problem: str | None = None
+    is_framed: bool = True
+
+    @classmethod
+    def parse(cls, raw: bytes) -> UpgradeRequest | None:
+        """The request of a complete head, or None if it asks for no WebSocket."""
+        head = RequestHead.parse(raw)
+        if not head.is_upgrade:
+            return None
+        fields = tuple((field.name, field.value) for field in head.fields)
+        problem = None
+        try:
+            host, port, scheme, authority, path = _destination(head.target)
+        except ValueError:
+            problem = "its target names no server that can be reached"
+            host, port, scheme, authority, path = "", 0, b"", b"", head.target
+        request = cls(
+            host, port, head.method, scheme, authority, path, head.version, http.Headers(fields),
+            None, None, time.time(), None,
+        )  # fmt: skip
+        request.head, request.problem = head, problem
+        try:
+            http1.expected_http_body_size(request)
+        except ValueError:
+            request.is_framed = False
+        return request
+
+    def serialize(self) -> bytes:
+        """The head to be sent on."""
+        assert self.head is not None
+        data = self.data
+        line = None
+        origin = data.scheme + b"://" + data.authority if data.authority else b""
+        target = origin + data.path
+        if (data.method, target, data.http_version) != (
+            self.head.method,
+            self.head.target,
+            self.head.version,
+        ):
+            line = b" ".join(filter(None, (data.method, target, data.http_version)))
+        return self.head.serialize(line, data.headers.fields)
+
+
+def _destination(target: bytes) -> tuple[str, int, bytes, bytes, bytes]:
+    """Host, port, scheme, authority and path of a request target.
+
+    A target in origin form has a path only; anything that is no URL is taken for that.
+
+    Raises:
+        ValueError: a URL that names no server.
+    """
+    scheme, is_url, rest = target.partition(b"://")
+    if not is_url or not scheme.isalnum():
+        return "", 0, b"", b"", target
+    scheme = _SCHEMES.get(scheme.lower(), scheme.lower())
+    authority = re.split(rb"[/?#]", rest, maxsplit=1)[0]
+    path = rest[len(authority) :]
+    host, port = url.parse_authority(authority.rpartition(b"@")[2], check=True)
+    port = port or url.default_port(scheme)
+    if not port:
+        raise ValueError(f"{scheme!r} has no default port")
+    return host, port, scheme, authority, path if path.startswith(b"/") else b"/" + path
+
+
+def choose_layer(choice: layer.NextLayer) -> None:
+    """Have HTTP spoken where mitmproxy takes a request for something that is none.
+
+    It does so by the first bytes that come: by an empty line, or by less than a word.
+    """
+    chosen = choice.layer
+    if not isinstance(chosen, TCPLayer) or chosen.flow is None or ctx.options.tcp_hosts:
+        return
+    data = choice.data_client().lstrip(b"\r\n")
+    if choice.data_server():
+        return
+    if data.startswith(_GET):
+        choice.layer = http_layers.HttpLayer(choice.context, http_layers.HTTPMode.transparent)
+    elif _GET.startswith(data):
+        choice.layer = None  # mitmproxy asks again when more has come
+
+
+# -- in place of mitmproxy's own
+
+
+def _read_request(
+    server: Http1Server, event: events.ConnectionEvent
+) -> layer.CommandGenerator[None]:
+    request = _upgrade(server.buf) if isinstance(event, events.DataReceived) else None
+    if request is None:
+        yield from _stock_read_request(server, event)
+        return
+    server.request = request
+    size = http1.expected_http_body_size(request) if request.is_framed else 0
+    yield ReceiveHttp(RequestHeaders(server.stream_id, request, size == 0))
+    server.body_reader = _http1.make_body_reader(size)
+    server.state = server.read_body
+    yield from server.state(event)
+
+
+def _upgrade(buffer: Any) -> UpgradeRequest | None:
+    """Take an upgrade request out of a buffer, if it begins with one."""
+    if len(buffer) > MAX_HEAD:
+        return None
+    data = bytes(buffer)
+    end = _END.search(data, len(data) - len(data.lstrip(b"\r\n")))
+    request = UpgradeRequest.parse(data[: end.end()]) if end is not None else None
+    if request is not None and end is not None:
+        buffer.maybe_extract_at_most(end.end())
+    return request
+
+
+def _send_request(client: Http1Client, event: HttpEvent) -> layer.CommandGenerator[None]:
+    request = client.request or getattr(event, "request", None)
+    if not isinstance(request, UpgradeRequest) or request.head is None:
+        yield from _stock_send_request(client, event)
+    elif isinstance(event, RequestHeaders):
+        for command in _stock_send_request(client, event):
+            if isinstance(command, commands.SendData):
+                command = commands.SendData(command.connection, request.serialize())  # noqa: PLW2901
+            yield command
+    elif isinstance(event, RequestEndOfMessage) and not request.is_framed:
+        yield from client.mark_done(request=True)
+    else:
+        yield from _stock_send_request(client, event)
+
+
+def _read_response(
+    client: Http1Client, event: events.ConnectionEvent
+) -> layer.CommandGenerator[None]:
+    asker = client.context.client
+    if isinstance(event, events.DataReceived) and client.request and asker.alpn != b"h2":
+        while (end := _interim_end(client.buf)) is not None:
+            yield commands.SendData(asker, bytes(client.buf.maybe_extract_at_most(end) or b""))
+    yield from _stock_read_response(client, event)
+
+
+def _interim_end(buffer: Any) -> int | None:
+    """The size of the complete interim answer that a buffer begins with, if it does."""
+    if len(buffer) > MAX_HEAD or not _INTERIM.match(data := bytes(buffer)):
+        return None
+    end = _END.search(data)
+    return end.end() if end is not None else None
+
+
+def _validate_request(
+    mode: http_layers.HTTPMode, request: http.Request, validate_inbound_headers: bool
+) -> str | None:
+    """Why a request is refused, or None; a server may have its own view of header fields."""
+    if isinstance(request, UpgradeRequest):
+        if request.problem is not None:
+            return request.problem
+        if mode is http_layers.HTTPMode.regular and not _names_server(request):
+            return "it names no server, neither in its target nor in its Host header"
+        validate_inbound_headers = False
+    return _stock_validate_request(mode, request, validate_inbound_headers)
+
+
+def _names_server(request: http.Request) -> bool:
+    try:
+        return bool(request.host or url.parse_authority(request.host_header or "", check=True))
+    except ValueError:
+        return False
+
+
+_stock_read_request = Http1Server.read_headers
+_stock_send_request = Http1Client.send
+_stock_read_response = Http1Client.read_headers
+_stock_validate_request = http_layers.validate_request
+
+
+def install() -> None:
+    """Pass upgrade requests and interim answers on from now on."""
+    Http1Server.read_headers = _read_request  # type: ignore[assignment,method-assign]
+    Http1Client.send = _send_request  # type: ignore[assignment,method-assign]
+    Http1Client.read_headers = _read_response  # type: ignore[assignment,method-assign]
+    http_layers.validate_request = _validate_request
+
+
+def uninstall() -> None:
+    """Give mitmproxy its own methods back."""
+    Http1Server.read_headers = _stock_read_request  # type: ignore[method-assign]
+    Http1Client.send = _stock_send_request  # type: ignore[method-assign]
+    Http1Client.read_headers = _stock_read_response  # type: ignore[method-assign]
+    http_layers.validate_request = _stock_validate_request
