@@ -9,6 +9,7 @@ from pathlib import Path
 import certifi
 
 from wsproxy.address import authority
+from wsproxy.isolation import app_environment
 
 from .embed import Running, kind_of
 
@@ -55,9 +56,9 @@ def for_command(
         mode: its mode. Only where the recorder is a proxy are proxy variables set;
             WSPROXY_URL always tells the command where it is.
         folder: where the certificate bundle is written.
-        base: the environment to begin with; None is this process's.
+        base: the environment to begin with; None is the one that wsproxy was started with.
     """
-    env = dict(os.environ if base is None else base)
+    env = app_environment() if base is None else dict(base)
     if running.reachable is None:
         return env
     where = authority(*running.reachable)
