@@ -15,7 +15,7 @@ from rich.live import Live
 from rich.text import Text
 
 from wsproxy.address import authority
-from wsproxy.capture import embed
+from wsproxy.capture import descriptors, embed
 from wsproxy.recording import Recording
 
 from .catalog_option import catalog_option
@@ -63,6 +63,7 @@ def command(listen: str, **options: Any) -> None:
     `wsproxy run -- CMD` does all of it for one command.
     """
     settings = settings_of(listen, **options)
+    descriptors.raise_limit()
     with log_on_stderr():
         asyncio.run(_record(settings))
 

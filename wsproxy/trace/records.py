@@ -209,7 +209,7 @@ class Failure:
 
     Attributes:
         where: "dns", "connect", "proxy" (CONNECT refused), "tls-server", "tls-client",
-            "http" or "handshake".
+            "http", "handshake" or "recorder" (its own limits; nobody else is at fault).
         from_client: whose side it happened on.
     """
 
