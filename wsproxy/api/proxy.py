@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -107,5 +106,5 @@ def _proxy(
         tempfile.TemporaryDirectory(prefix="wsproxy-") as temporary,
         running({**where, **asked}, handlers) as started,
     ):
-        env = environment.for_command(started, mode, Path(temporary), os.environ)
+        env = environment.for_command(started, mode, Path(temporary))
         yield Proxy(reachable(started.address), started.ca, env)

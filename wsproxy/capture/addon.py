@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 from mitmproxy import ctx, exceptions, http, tls
 from mitmproxy.addonmanager import Loader
@@ -33,7 +34,7 @@ from wsproxy.session import Session
 from wsproxy.trace import Failure, Finding, Gap, Request, Response
 from wsproxy.wire import Close, Opcode, is_upgrade
 
-from . import body, failure, http1, layer, options
+from . import body, descriptors, failure, http1, layer, options
 from .access import ITSELF, REFUSED_HERE
 from .live import LiveSession
 from .recorder import Recorder
@@ -42,6 +43,7 @@ logger = logging.getLogger(__name__)
 
 MAX_ENDPOINTS = 10_000  # whose failed attempts in a row are counted
 
+EXHAUSTED_AGAIN = 60.0  # seconds in which it is said once that no file can be opened
 CLOSED_AT_ONCE = 0.5  # seconds in which a recorder has written everything, nearly always
 
 REFUSAL = (
@@ -69,6 +71,7 @@ class Record:
         on_end: Callable[[Recording], None] | None = None,
     ) -> None:
         self.stopped_in_order = True
+        self._exhausted_at = float("-inf")  # monotonic, s; when it was said
         self._on_begin = on_begin
         self._on_end = on_end
         self._recorder: Recorder | None = None
@@ -121,10 +124,25 @@ class Record:
             on_end=self._ended,
         )
         layer.install(self._sink_for, self._fall_back)
+        self._watch_for_exhaustion(asyncio.get_running_loop())
         # What mitmproxy and the catalog are made of stays as it is: a full collection that
         # went through all of that would stop the traffic for tens of milliseconds.
         gc.collect()
         gc.freeze()
+
+    def _watch_for_exhaustion(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Say that connections cannot be accepted; asyncio tells the loop's handler alone."""
+        before = loop.get_exception_handler()
+
+        def handle(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+            now = time.monotonic()
+            if not descriptors.is_exhaustion(context.get("exception")):
+                (before or type(loop).default_exception_handler)(loop, context)
+            elif now - self._exhausted_at > EXHAUSTED_AGAIN:
+                self._exhausted_at = now
+                logger.error("wsproxy: %s", failure.out_of_descriptors())
+
+        loop.set_exception_handler(handle)
 
     async def done(self) -> None:
         layer.uninstall()

@@ -10,6 +10,7 @@ from typing import Protocol
 import certifi
 
 from wsproxy.address import authority, reachable
+from wsproxy.isolation import app_environment
 
 _PRELOAD = Path(__file__).parent / "preload"
 
@@ -73,9 +74,9 @@ def for_command(
         mode: its mode. Only where the recorder is a proxy are proxy variables set;
             WSPROXY_URL always tells the command where it is.
         folder: where the certificate bundle is written.
-        base: the environment to begin with; None is this process's.
+        base: the environment to begin with; None is the one that wsproxy was started with.
     """
-    env = dict(os.environ if base is None else base)
+    env = app_environment() if base is None else dict(base)
     if running.address is None:
         return env
     where = authority(*reachable(running.address))

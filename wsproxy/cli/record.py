@@ -15,6 +15,7 @@ from rich.live import Live
 from rich.text import Text
 
 from wsproxy.address import authority, reachable
+from wsproxy.capture import descriptors
 from wsproxy.recording import Recording
 
 from .catalog_option import catalog_option
@@ -65,6 +66,7 @@ def command(listen: str, **options: Any) -> None:
     `wsproxy run -- CMD` does all of it for one command.
     """
     settings = settings_of(listen, **options)
+    descriptors.raise_limit()
     with log_on_stderr():
         asyncio.run(_record(settings))
 

@@ -131,6 +131,7 @@ _WHERE = {
     "tls-client": "TLS with the app failed",
     "handshake": "the opening handshake broke off",
     "http": "the HTTP exchange broke off",
+    "recorder": "the recorder itself could not go on",
 }
 
 

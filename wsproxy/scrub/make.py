@@ -36,7 +36,16 @@ from .traffic import Traffic
 
 _MODE = "scrub"  # of a trace that was made here
 _HOWS = ("eof", "close-notify", "reset")
-_WHERES = ("dns", "connect", "proxy", "tls-server", "tls-client", "http", "handshake")
+_WHERES = (
+    "dns",
+    "connect",
+    "proxy",
+    "tls-server",
+    "tls-client",
+    "http",
+    "handshake",
+    "recorder",
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -227,7 +227,8 @@ class Failure:
 
     Attributes:
         where: "dns", "connect", "proxy" (CONNECT refused), "tls-server", "tls-client",
-            "http", "handshake" or "request" (wsproxy could not pass the request on).
+            "http", "handshake", "request" (wsproxy could not pass the request on), or
+            "recorder" (its own limits; nobody else is at fault).
         from_client: whose side it happened on.
     """
 
