@@ -444,3 +444,39 @@ for what, text in [
     ("Braille", "⠎⠍⠊⠞⠓⠎⠕⠝"),
 ]:
     plant(what, SONIOX, "app", {"type": "Configure", "name": text}, text)
+
+# -- what only looks as if a document had it
+
+for what, api, place, content, planted in [
+    ("a sample rate that is none", LISTEN, "app", {"type": "x", "sample_rate": 19731}, "19731"),
+    ("channels that are a PIN", LISTEN, "query", "channels=6173", "6173"),
+    ("a start that is a birthday", AAI, "app", {"type": "x", "start": 19630517}, "19630517"),
+    (
+        "telephone numbers as names",
+        LISTEN,
+        "app",
+        {str(491705550000 + n): n for n in range(20)},
+        "491705550007",
+    ),
+    ("a voice's name alone", LISTEN, "app", {"type": "x", "model": "pandora"}, "pandora"),
+    ("max-age's neighbour", AAI, "request", ("Cache-Control", "private=771239"), "771239"),
+    ("Sec-WebSocket-Version", GEMINI, "request", ("Sec-WebSocket-Version", "771241"), "771241"),
+    (
+        "Sec-WebSocket-Key",
+        SM,
+        "request",
+        ("Sec-WebSocket-Key", "U21pdGhzb24gSm9obiBELg=="),
+        "U21pdGhzb24",
+    ),
+    ("a code of nobody's", SONIOX, "app", {"type": "x", "code": 4717}, "4717"),
+    ("a list of PINs", SM, "app", {"message": "x", "codes": [4811, 4813]}, "4811"),
+    ("digits in an id", CARTESIA, "app", {"context_id": "order-5512381"}, "5512381"),
+    (
+        "figures with a word",
+        OPENAI,
+        "server",
+        {"type": "error", "error": {"message": "ward 6613b"}},
+        "6613b",
+    ),
+]:
+    plant(what, api, place, content, planted)

@@ -30,7 +30,7 @@ from traces import RECORDS, make_trace, read_trace
 from wsproxy.catalog import load
 from wsproxy.diagnose.audio import sniff
 from wsproxy.diagnose.containers import read_header
-from wsproxy.errors import NotPublic, WsproxyError
+from wsproxy.errors import NotPublic, UsageError, WsproxyError
 from wsproxy.scrub import scrub
 from wsproxy.scrub.aliases import Aliases
 from wsproxy.scrub.containers import fill
@@ -399,6 +399,43 @@ def test_azure_lines_stay(tmp_path: Path) -> None:
     assert lines[1].startswith("X-RequestId: ")
     assert "0123456789abcdef" not in lines[1]
     assert WORDS[0].encode() not in unpacked(made)
+
+
+# -- where it goes
+
+
+@pytest.mark.parametrize("kind", ["itself", "symbolic link", "hard link", "part 2", "of a link"])
+def test_scrub_to_its_own_input_is_refused_in_one_line(kind: str, tmp_path: Path) -> None:
+    source = write(tmp_path / "a.wstrace", session())
+    before = source.read_bytes()
+    out = tmp_path / "other.wstrace"
+    match kind:
+        case "itself":
+            out = tmp_path / "." / "a.wstrace"
+        case "symbolic link":
+            out.symlink_to(source)
+        case "hard link":
+            out.hardlink_to(source)
+        case "part 2":
+            out = tmp_path / "a.part2.wstrace"
+        case "of a link":
+            out, source = source, out
+            source.symlink_to(out)
+    with pytest.raises(UsageError) as caught:
+        scrub(source, out, force=True)
+    assert "\n" not in str(caught.value)
+    assert (tmp_path / "a.wstrace").read_bytes() == before
+    assert not Session.read(tmp_path / "a.wstrace").losses
+
+
+def test_scrub_beside_parts_of_another_trace_is_refused(tmp_path: Path, trace: Path) -> None:
+    """They would be read as parts of the new trace, which would be taken for a broken one."""
+    write(tmp_path / "new.part2.wstrace", session())
+    with pytest.raises(
+        UsageError, match=r"new\.part2\.wstrace is there and would be read as a part"
+    ):
+        scrub(trace, tmp_path / "new.wstrace", force=True)
+    assert not (tmp_path / "new.wstrace").exists()
 
 
 # -- words

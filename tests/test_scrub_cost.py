@@ -19,55 +19,12 @@ KNOWN = Known(load(), "deepgram", "listen")
 SIZE = 8_000  # characters
 RATIO = 2.5  # of the cost of twice as many
 ENOUGH = 0.03  # seconds under which a figure says nothing
-PIECES = [
-    "a-",
-    "a",
-    "A1-",
-    "1",
-    "1.",
-    "1:",
-    "a:",
-    "'a",
-    '"',
-    "[",
-    "{",
-    '{"a":',
-    "[1,",
-    "[1],",
-    '{"1":1,',
-    '"0":1,',
-    "\\u00e9",
-    "a@",
-    "a@b.",
-    "+1",
-    "data:a/b;",
-    "data:a/b;base64,",
-    ";a=",
-    "=",
-    "é-",
-    "-",
-    "_",
-    "1-",
-    "a.",
-    "/",
-    "?a=",
-    "REDACTED",
-    "ab-1_",
-    "\ue000",
-    "::",
-    "https://a/",
-    "ab12",
-    "1e5,",
-    "<a>",
-    "“a”",
-    "%41",
-    "&a=b",
-    "1,",
-    "-1,",
-    "deadbeef-",
-    "a1b2c3d4e5f6g7h8",
-]
-PIECES += [" 'a", '"a" ', "1 ms ", "0x1 ", "+1 ", " ", "\n", "2024-01-01 "]
+_PIECES = """
+a- a A1- 1 1. 1: a: 'a " [ { {"a": [1, [1], {"1":1, "0":1, \\u00e9 a@ a@b. +1 data:a/b;
+data:a/b;base64, ;a= = é- - _ 1- a. / ?a= REDACTED ab-1_ \ue000 :: https://a/ ab12 1e5,
+<a> “a” %41 &a=b 1, -1, deadbeef- a1b2c3d4e5f6g7h8
+"""
+PIECES = [*_PIECES.split(), " 'a", '"a" ', "1 ms ", "0x1 ", "+1 ", " ", "\n", "2024-01-01 "]
 
 
 def noise(data: bytes) -> bytes:

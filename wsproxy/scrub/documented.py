@@ -22,6 +22,7 @@ _FORMAT = re.compile(
     r"|-truesilk|-mulaw|-alaw|-mp3|-siren|-silk){1,6}"
 )
 _LANGUAGE = re.compile(r"([a-zA-Z]{2,6})(?:[-_]([A-Za-z0-9]{2,5})){0,2}")
+_RATES = ("0", "1", "100", "11025", "22050", "44100", "88200")
 _VERSION = re.compile(r"v?\d{1,2}[a-z]?")
 # The day of a release, e.g. gpt-4o-realtime-preview-2024-12-17.
 _DAY = re.compile(
@@ -41,10 +42,15 @@ class Documented:
     Attributes:
         names: of JSON fields and query parameters, as `plain_name` gives them.
         figures: those whose numbers are no one's: times, sizes, counts, settings.
+        small: those of them that are below a thousand.
+        rates: those of them that are samples a second.
+        lists: those of them that are long lists of such numbers.
         own: those below which everything is the user's.
         structured: "own name.name" where the API itself fills what is the user's elsewhere.
         values: per field, what it may be.
         fields: per kind ("model", "language", ...), the fields of that kind.
+        models, voices: words of which names of models are made; a voice's alone is none.
+        encodings, media_types, languages, language_names, regions: what they say.
         sentences: words of sentences about failures, casefolded.
         units: words behind a number that is a figure.
         before: words before one.
@@ -57,11 +63,15 @@ class Documented:
 
     names: frozenset[str]
     figures: frozenset[str]
+    small: frozenset[str]
+    rates: frozenset[str]
+    lists: frozenset[str]
     own: frozenset[str]
     structured: frozenset[str]
     values: Mapping[str, frozenset[str]]
     fields: Mapping[str, frozenset[str]]
     models: frozenset[str]
+    voices: frozenset[str]
     encodings: frozenset[str]
     media_types: frozenset[str]
     languages: frozenset[str]
@@ -89,15 +99,29 @@ class Documented:
             for kind, fields in self.fields.items()
         )
 
+    def keeps_number(self, name: str, digits: str, most: int) -> bool:
+        """Whether a number in a field of this (plain) name is a figure.
+
+        Args:
+            most: digits before the point that a time has.
+        """
+        whole, point, _ = digits.lstrip("+-").partition(".")
+        if name in self.small:
+            return len(whole) <= 3
+        if name in self.rates:
+            return not point and len(whole) <= 6 and (whole.endswith("000") or whole in _RATES)
+        return name in self.figures and len(whole) <= most
+
     def is_model(self, text: str) -> bool:
         """Whether it is the name of a provider's model or voice, not of a customer's."""
         plain = _DAY.sub("", text)
         parts = [part for part in _SPLIT.split(plain) if part]
         named = any(part in self.models for part in parts)
+        words = self.models | self.voices
         return (
             named
             and ":" not in text
-            and all(part in self.models or _VERSION.fullmatch(part) for part in parts)
+            and all(part in words or _VERSION.fullmatch(part) for part in parts)
         )
 
     def is_encoding(self, text: str) -> bool:
@@ -157,13 +181,19 @@ def documented() -> Documented:
         kind: frozenset(map(plain_name, names.split())) for kind, names in data["fields"].items()
     }
     return Documented(
-        names=_union(data, "names", "figures", "own").union(values, *kinds.values()),
-        figures=_union(data, "figures"),
+        names=_union(data, "names", "figures", "small", "rates", "lists", "own").union(
+            values, *kinds.values()
+        ),
+        figures=_union(data, "figures", "small", "rates", "lists"),
+        small=_union(data, "small"),
+        rates=_union(data, "rates"),
+        lists=_union(data, "lists"),
         own=_union(data, "own"),
         structured=listed(data["structured"]["paths"]),
         values={name: frozenset(words) for name, words in values.items()},
         fields=kinds,
         models=listed(data["models"]["words"]),
+        voices=listed(data["models"]["voices"]),
         encodings=listed(data["encodings"]["words"]),
         media_types=listed(data["media_types"]["words"]),
         languages=listed(data["languages"]["codes"]),

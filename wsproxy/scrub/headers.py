@@ -31,6 +31,10 @@ _NAMES = listed("""
     vary trailer access-control-allow-headers access-control-expose-headers
     access-control-request-headers
 """)
+_FIGURED = listed("""
+    max-age s-maxage timeout max q ma client_max_window_bits server_max_window_bits rate channels
+    stale-while-revalidate stale-if-error
+""")
 _MEDIA = frozenset({"content-type", "accept"})
 _DATES = frozenset({"date", "expires", "last-modified", "retry-after", "if-modified-since"})
 _TELL = frozenset({"www-authenticate", "proxy-authenticate", "dg-error", "x-error", "warning"})
@@ -104,15 +108,20 @@ class Values:
         return self._texts.free(item)
 
     def _tokens(self, value: str) -> str:
-        return "".join(
-            part if n % 2 or self._is_token(part) else self._texts.free(part)
-            for n, part in enumerate(_SEPARATORS.split(value))
-        )
+        out: list[str] = []
+        before = ""  # the word that a number would belong to
+        for n, part in enumerate(_SEPARATORS.split(value)):
+            if not n % 2:
+                figure = before in _FIGURED or len(part) <= 2
+                kept = self._is_token(part) or (figure and _NUMBER.fullmatch(part))
+                before = part.lower()
+                out.append(part if kept else self._texts.free(part))
+            else:
+                out.append(part)
+        return "".join(out)
 
     def _is_token(self, text: str) -> bool:
-        return (
-            text == "*" or text.lower() in self._documented.tokens or bool(_NUMBER.fullmatch(text))
-        )
+        return text in ("", "*") or text.lower() in self._documented.tokens
 
     def _each(self, value: str, kept: object) -> str:
         assert callable(kept)

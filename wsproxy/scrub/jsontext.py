@@ -25,6 +25,7 @@ _FIGURE = r"-?\d++(?:\.\d++)?(?:[eE][+-]?\d++)?"
 # Lists of numbers, and lists of lists of them; what JavaScript makes of its typed arrays.
 _LIST = re.compile(r"\[[\s\d,.eE+\[\]-]*+")
 _INDEXED = re.compile(rf'\{{\s*+(?:"\d++"\s*+:\s*+{_FIGURE}\s*+,?\s*+)*+')
+_INDEX = re.compile(r'"(\d++)"')
 _FIGURES = re.compile(rf'(?<![\d".]){_FIGURE}(?!["\d])')
 _DEEPEST = 64  # fields of which a value's path has the names
 _DEEP = "\0deep"  # in the place of the others
@@ -108,7 +109,14 @@ def _names(path: Sequence[str]) -> Path:
 def _block(text: str, at: int) -> str:
     """What of a list, or an object with numbers for names, is nothing but numbers."""
     found = (_LIST if text[at] == "[" else _INDEXED).match(text, at)
-    return found[0] if found else ""
+    if found is None or (text[at] == "{" and not _counts(found[0])):
+        return ""
+    return found[0]
+
+
+def _counts(block: str) -> bool:
+    """Whether the names are 0, 1, 2 ..., and no telephone numbers."""
+    return all(name == str(n) for n, name in enumerate(_INDEX.findall(block)))
 
 
 _AWAITED = "\0"  # in the place of a name that is still to come

@@ -171,10 +171,13 @@ class Known:
     def keeps_number(self, name: str, digits: str) -> bool:
         """Whether a field's number may stay: a document says that it is nobody's."""
         plain = plain_name(name)
-        whole = digits.lstrip("+-").partition(".")[0]
-        if plain in self._documented.figures:
-            return len(whole) <= self._longest_figure
-        return plain in _CODES and whole == digits and self.is_code(digits)
+        if self._documented.keeps_number(plain, digits, self._longest_figure):
+            return True
+        return plain in _CODES and digits.isdecimal() and self.is_code(digits)
+
+    def keeps_numbers(self, name: str) -> bool:
+        """Whether a field's long list of numbers may stay."""
+        return plain_name(name) in self._documented.lists
 
     @property
     def _longest_figure(self) -> int:

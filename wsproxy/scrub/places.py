@@ -235,7 +235,7 @@ def _content_place(name: str, content: bytes) -> Place:
 def _with_audio(place: Place) -> Place:
     """A place with the audio that its texts hold."""
     found = list(place.audio)
-    kept = documented().figures
+    kept = documented().lists
     for names, text in place.fields:
         if not isinstance(text, Wave):
             found += map(_bytes_of, _CODED.findall(text))
@@ -324,7 +324,9 @@ def _numbers(value: object, depth: int = 0) -> list[str] | None:
     if isinstance(value, _Figure):
         return [value]
     if isinstance(value, _Pairs):
-        named = all(isinstance(item, _Figure) and name.isdecimal() for name, item in value)
+        named = all(
+            isinstance(item, _Figure) and name == str(n) for n, (name, item) in enumerate(value)
+        )
         return [str(item) for _, item in value] if named else None
     if not isinstance(value, list) or depth > _NESTED:
         return None

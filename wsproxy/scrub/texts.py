@@ -285,7 +285,7 @@ class _Visit:
                 kept = not own and known.keeps_number(value.name, content)
                 return content if kept else texts.figure(value)
             case "numbers":
-                kept = not own and known.keeps_number(value.name, "0")
+                kept = not own and known.keeps_numbers(value.name)
                 return content if kept else renumbered(content, self._sound, self._chance)
             case "bare":
                 return texts.free(content)
