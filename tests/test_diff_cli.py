@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from sessions import LISTEN, SPEAK, STALLED, closed, result, write
+from sessions import LISTEN, SPEAK, STALLED, closed, opened, result, said, write
 from wsproxy.cli import main
 from wsproxy.cli.diff import command
 
@@ -77,6 +77,33 @@ def test_how_far_transcripts_may_be_apart(tmp_path: Path, listen: Path) -> None:
     assert diff(listen, near, "--strict").exit_code == 1
 
 
+def test_diff_lists_what_is_not_compared(listen: Path) -> None:
+    done = diff(listen, listen)
+    (line,) = (line for line in done.output.splitlines() if line.startswith("not compared: "))
+    assert "Metadata: request_id: by rule" in line
+    assert "Results (interim): timing-dependent" in line
+    assert "KeepAlive: how often it is sent" in line
+    listed = json.loads(diff(listen, listen, "--json").output)["not_compared"]
+    assert "Metadata: duration: by rule" in listed
+
+
+def test_diff_same_as_another_recording_leaves_out_what_varies(tmp_path: Path) -> None:
+    def trace(name: str, score: int, answer: str = "yes") -> Path:
+        said_there = [said(100, False, {"type": "x", "score": score, "answer": answer})]
+        records = [*opened("/x"), *said_there, closed(900, False, 1000)]
+        return write(tmp_path / name, records, provider=None, api=None)
+
+    call, again = trace("a.wstrace", 1), trace("c.wstrace", 2)
+    today = trace("b.wstrace", 3)
+    assert diff(call, today).exit_code == 1
+    done = diff(call, today, "--same-as", again)
+    assert done.exit_code == 0
+    assert "x: score: varies" in done.output
+    done = diff(call, trace("d.wstrace", 3, "no"), "--same-as", again)
+    assert done.exit_code == 1
+    assert "messages: answer" in done.output
+
+
 def test_text_of_a_trace_does_not_reach_the_terminal_as_it_is(tmp_path: Path) -> None:
     evil = [*STALLED[:-2], closed(10_500, False, 1011, "\x1b[31mred")]
     left = write(tmp_path / "a.wstrace", STALLED)
@@ -93,6 +120,9 @@ def test_text_of_a_trace_does_not_reach_the_terminal_as_it_is(tmp_path: Path) ->
         (["{listen}", "{folder}"], 2, "folder"),
         (["{listen}", "{listen}", "--max-wer", "nan"], 2, "nan"),
         (["{listen}", "{listen}", "--max-wer", "-1"], 2, "max-wer"),
+        (["{listen}", "{listen}", "--audio-tolerance", "2"], 2, "audio-tolerance"),
+        (["{listen}", "{listen}", "--strict", "--same-as", "{listen}"], 2, "--strict excludes"),
+        (["{listen}", "{listen}", "--same-as", "nowhere.wstrace"], 3, "nowhere.wstrace"),
         (["{listen}"], 2, "Missing argument"),
         (["{listen}", "{text}"], 3, "not a trace"),
     ],

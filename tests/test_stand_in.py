@@ -10,6 +10,7 @@ import signal
 import ssl
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -263,3 +264,20 @@ def test_a_command_that_is_not_there(tmp_path: Path) -> None:
     done = replay(REFUSED, *where, "--", "no-such-command")
     assert "error: cannot run no-such-command: No such file" in done.stderr.splitlines()[-1]
     assert done.returncode == 2
+
+
+def test_stand_in_without_a_folder_for_traces_keeps_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+
+    async def serve() -> None:
+        addon = StandIn()
+        with taddons.context(Proxyserver(), addon) as context:
+            context.configure(addon, wsproxy_replay=str(STALL), wsproxy_replay_out="")
+            await addon.running()
+            assert len(list(tmp_path.glob("wsproxy-replay-*"))) == 1
+            await addon.done()
+
+    asyncio.run(serve())
+    assert list(tmp_path.iterdir()) == []

@@ -38,6 +38,7 @@ class StandIn(Lead):
         super().__init__(self._where)
         self._server: ReplayServer | None = None
         self._up = False
+        self._temporary = contextlib.ExitStack()  # the folder of traces that are not kept
         self._telling: asyncio.Task[None] | None = None
 
     # -- mitmproxy's life cycle
@@ -45,7 +46,10 @@ class StandIn(Lead):
     def load(self, loader: Loader) -> None:
         loader.add_option("wsproxy_replay", str, "", "Trace, or folder of traces, to serve.")
         loader.add_option(
-            "wsproxy_replay_out", str, "recordings", "Folder for the traces of the replays."
+            "wsproxy_replay_out",
+            str,
+            "recordings",
+            "Folder for the traces of the replays; empty: none is kept.",
         )
         loader.add_option(
             "wsproxy_replay_pace", str, "recorded", "recorded, x2, x0.5, causal or fast."
@@ -68,11 +72,13 @@ class StandIn(Lead):
         if not options.wsproxy_replay:
             raise exceptions.OptionsError("wsproxy_replay: name a trace, or a folder of traces")
         try:
-            self._server = _server(
-                Path(options.wsproxy_replay),
-                Path(options.wsproxy_replay_out),
-                Pace.parse(options.wsproxy_replay_pace),
-            )
+            pace = Pace.parse(options.wsproxy_replay_pace)
+            self._temporary.close()
+            if options.wsproxy_replay_out:
+                records = Records.into(Path(options.wsproxy_replay_out))
+            else:
+                records = self._temporary.enter_context(Records.discarded())
+            self._server = _server(Path(options.wsproxy_replay), records, pace)
         except WsproxyError as error:
             raise exceptions.OptionsError(f"wsproxy_replay: {error}") from None
 
@@ -93,6 +99,7 @@ class StandIn(Lead):
         if self._server is not None and self._up:
             self._up = False
             await self._server.__aexit__()
+        self._temporary.close()
         await super().done()
 
     async def _where(self, host: str, target: str) -> tuple[str, int] | None:
@@ -114,13 +121,14 @@ class StandIn(Lead):
                 f"{each.field}: recorded {each.recorded!r}, now {each.replayed!r}"
                 for each in verdict.differences[:3]
             )
-            logger.log(level, "wsproxy: %s %s (%s)", verdict.verdict, about, verdict.trace)
+            trace = verdict.trace or "not kept"
+            logger.log(level, "wsproxy: %s %s (%s)", verdict.verdict, about, trace)
 
 
-def _server(traces: Path, out: Path, pace: Pace) -> ReplayServer:
+def _server(traces: Path, records: Records, pace: Pace) -> ReplayServer:
     options = ServerOptions(sessions=0, pace=pace, proxied=True)
 
     def refused(line: str) -> None:
         logger.warning("wsproxy: %s", line)
 
-    return ReplayServer(traces, options, Records.into(out), on_refused=refused)
+    return ReplayServer(traces, options, records, on_refused=refused)

@@ -287,6 +287,7 @@ class Story:
         item = Item(part.kind, content, part.frame, part.t_ns, part.has_audio)
         if keeps_alive(part.kind, self.api):
             self.sent.sequence.passes(item)
+            self._left(part.kind, "how often it is sent")
         else:
             self.sent.sequence.add(item)
 
@@ -320,8 +321,10 @@ class Story:
             self.errors.append((part.frame, said))
         elif role is Role.ANSWER or part.text:
             content = self._told_content(part, from_client=False)
+        elif role is Role.PASSING:
+            self._left(kind, "timing-dependent")
         elif result is None and not part.has_audio:
-            self._left(kind, "what an agent says" if role is Role.RUN else "timing-dependent")
+            self._left(kind, "what an agent says")
         item = Item(kind, content, part.frame, part.t_ns, role is Role.RUN)
         if role is Role.PASSING:
             self.received.sequence.passes(item)

@@ -20,7 +20,7 @@ from wsproxy.envelope import Json
 from .kinds import is_interim
 
 MAX_WORDS = 200_000  # of a session that are kept; of more only whether they are equal
-MAX_COUNTED = 10_000  # words that differ among which word errors are counted
+MAX_COUNTED = 20_000  # words that differ among which word errors are counted
 _MAX_WORD = 200  # characters of a word; of a longer one the rest is a digest
 _MAX_SHOWN = 200_000  # characters of a session's transcript that are shown
 _MAX_TRACKS = 16
