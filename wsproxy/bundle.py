@@ -206,7 +206,7 @@ Times, sizes, frames, close codes and the words of errors are those of the sessi
 | `explanations/NAME.md` | what went wrong in it, with evidence |
 | `environment.json` | versions, and which proxy variables were set (no values) |
 
-With wsproxy (`pip install wsproxy`), in this folder:
+With wsproxy (`pip install .` in a checkout of the project), in this folder:
 
     wsproxy show traces/NAME.wstrace            # every frame
     wsproxy explain traces/NAME.wstrace         # what went wrong

@@ -36,6 +36,9 @@ logger = logging.getLogger(__name__)
 
 _Stock = websocket.WebsocketLayer
 
+# What `relay` reads of asyncio's StreamReader, which promises it to nobody.
+OF_STREAM_READER = ("_buffer", "_paused", "_waiter")
+
 _THROUGH_TLS = "the upstream proxy is reached through TLS"
 
 
@@ -323,6 +326,8 @@ def _streams(
         raise NotRelayable("it is not an asyncio connection")
     if not isinstance(io.writer, asyncio.StreamWriter):
         raise NotRelayable("it is not an asyncio connection")
+    if not all(hasattr(io.reader, name) for name in OF_STREAM_READER):
+        raise NotRelayable("this version of Python has other streams than those that are known")
     return io.reader, io.writer
 
 
