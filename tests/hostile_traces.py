@@ -164,32 +164,37 @@ def forty_frames_of_60_mb(path: Path) -> None:
 
 @maker
 def a_text_of_60_mb(path: Path) -> None:
-    write(path, text(b'{"type":"Results","x":"' + b"a" * (60 * MB) + b'"}'))
+    write(path, text(b"a" * (60 * MB)))
 
 
 @maker
-def a_text_of_60_mb_in_wide_characters(path: Path) -> None:
-    write(path, text("\N{GRINNING FACE}".encode() + b"\x1b" * (60 * MB)))
+def a_text_of_15_mb(path: Path) -> None:
+    write(path, text(b'{"type":"Results","x":"' + b"a" * (15 * MB) + b'"}'))
 
 
 @maker
-def a_text_of_60_mb_of_lists(path: Path) -> None:
-    write(path, text(b"[" + b"[]," * (20 * MB) + b"[]]"))
+def a_text_of_15_mb_in_wide_characters(path: Path) -> None:
+    write(path, text("\N{GRINNING FACE}".encode() + b"\x1b" * (15 * MB)))
 
 
 @maker
-def a_close_reason_of_60_mb(path: Path) -> None:
-    write(path, pack(FrameRecord(10**9, False, 8, b"\x03\xf3" + b"a" * (60 * MB))))
+def a_text_of_15_mb_of_lists(path: Path) -> None:
+    write(path, text(b"[" + b"[]," * (5 * MB) + b"[]]"))
 
 
 @maker
-def garbage_of_60_mb(path: Path) -> None:
-    write(path, pack(Bytes(10**9, False, bytes(60 * MB), "reserved opcode")))
+def a_close_reason_of_15_mb(path: Path) -> None:
+    write(path, pack(FrameRecord(10**9, False, 8, b"\x03\xf3" + b"a" * (15 * MB))))
 
 
 @maker
-def a_broken_rule_of_60_mb(path: Path) -> None:
-    frame = {**to_map(EMPTY), "broken_rule": "\N{GRINNING FACE}" + "x" * (60 * MB)}
+def garbage_of_15_mb(path: Path) -> None:
+    write(path, pack(Bytes(10**9, False, bytes(15 * MB), "reserved opcode")))
+
+
+@maker
+def a_broken_rule_of_15_mb(path: Path) -> None:
+    frame = {**to_map(EMPTY), "broken_rule": "\N{GRINNING FACE}" + "x" * (15 * MB)}
     write(path, msgpack.packb(frame), pack(CLOSE))
 
 

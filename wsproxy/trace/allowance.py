@@ -14,6 +14,9 @@ BYTES_A_RECORD = 4  # of the file; a frame of a real session takes 5.9 and more
 RATIO = 256  # bytes of content for a byte of the file
 RECORDS = 200_000  # beyond that
 SIZE = 512 << 20  # bytes beyond that
+# A block that is larger than most is one frame: a file sent in one message, and no silence.
+LARGE = 16 << 20  # bytes unpacked
+LARGE_RATIO = 32  # bytes of its content for a byte of the file
 
 # What is kept in memory, by commands that need all of a trace at once.
 HELD = 96 << 20  # bytes of any trace
@@ -48,6 +51,8 @@ class Allowance:
         Returns:
             Whether it may be read.
         """
+        if unpacked > max(LARGE, packed * LARGE_RATIO) and self.size < _NO_LIMIT // 2:
+            return False
         self.records += packed // BYTES_A_RECORD
         self.held += packed * HELD_RATIO
         left = self.size + packed * RATIO - unpacked

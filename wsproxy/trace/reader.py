@@ -14,7 +14,7 @@ from typing import BinaryIO, NoReturn
 from wsproxy.errors import LimitExceeded, NotATrace, TraceError
 from wsproxy.regular_file import open_regular
 
-from .allowance import BYTES_A_RECORD, RATIO, VARIABLE, Allowance
+from .allowance import BYTES_A_RECORD, VARIABLE, Allowance
 from .blocks import PEEK, READ_AHEAD, BadBlock, find_blocks, last_block, peek, read_block
 from .parts import SUFFIX, later_parts, one_a_session, part_of, part_path
 from .records import (
@@ -235,7 +235,8 @@ class TraceReader:
             except OSError as error:
                 raise self._unreadable(error) from error
             if not self._allowance.take(end - offset, len(block)):
-                self.stop(f"it unpacks to over {RATIO} times its size", offset)
+                times = len(block) // (end - offset)
+                self.stop(f"it unpacks to {times:,} times its size", offset)
             yield from self._records(block, offset, end)
             del block  # the next one may be as large
             offset = end
