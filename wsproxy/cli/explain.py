@@ -24,6 +24,7 @@ from wsproxy.session import Session
 from wsproxy.trace import find_traces
 
 from .catalog_option import catalog_option
+from .progress import Progress
 
 KEPT = 1000  # sessions that are looked at together
 
@@ -72,13 +73,15 @@ def command(traces: tuple[Path, ...], everything: bool, as_markdown: bool, as_js
         else:
             console.print(screen.session(explained, everything=everything))
         return
-    reading = _Reading(paths, catalog)
-    if as_json:
-        _print_array(_explanations(reading, catalog))
-    else:
-        overview = Overview(catalog)
-        for each in reading:
-            overview.add(*each)
+    overview = Overview(catalog)
+    with Progress("explaining") as progress:
+        reading = _Reading(progress.each(paths), catalog)
+        if as_json:
+            _print_array(_explanations(reading, catalog))
+        else:
+            for each in reading:
+                overview.add(*each)
+    if not as_json:
         overview.unreadable = reading.unreadable
         overview.tell(reading.across())
         if as_markdown:

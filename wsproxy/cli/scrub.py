@@ -23,6 +23,7 @@ from wsproxy.trace import SUFFIX, find_traces
 
 from .catalog_option import catalog_option
 from .number import Number
+from .progress import Progress
 
 
 @click.command(name="scrub")
@@ -96,8 +97,9 @@ def command(
     paths = find_traces(traces)
     _check_out(out, paths)
     run = _Run(hosts=hosts, force=force)
-    for path in paths:
-        run.scrub(path, out)
+    with Progress("scrubbing") as progress:
+        for path in progress.each(paths):
+            run.scrub(path, out)
     proofs: Sequence[Proof | None] = [None] * len(run.made)
     if to_prove:
         made = [(each.path, each.was) for _, each in run.made]
