@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+import commands
 from traces import make_trace
 from wsproxy.catalog import load
 from wsproxy.catalog.mistakes import mistakes
@@ -47,14 +46,7 @@ close = { code = 1011, reason = "NET-0000" }
 
 
 def wsproxy(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "wsproxy", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-        env={**os.environ, "COLUMNS": "100", **environment},
-    )
+    return commands.wsproxy(*arguments, **{"COLUMNS": "100", **environment})
 
 
 @pytest.fixture

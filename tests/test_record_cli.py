@@ -19,6 +19,7 @@ from threading import Thread
 
 import pytest
 
+from commands import wsproxy
 from wire_witness import Peer, accepted, close, direct, serving, unused_port, upgrade
 from wsproxy.address import authority
 from wsproxy.capture.embed import Running, Settings, _Watch, background
@@ -114,13 +115,7 @@ def test_a_key_of_the_ca_that_others_can_read_is_warned_of(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("auth", ["name", ":password", "name:", ""])
 def test_a_password_that_is_none_is_refused_and_not_repeated(auth: str, tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "wsproxy", "record", "--out", str(tmp_path), "--auth", auth],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    done = wsproxy("record", "--out", tmp_path, "--auth", auth)
     assert done.returncode == 2
     assert done.stderr == "error: --auth: give USER:PASSWORD\n"
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import signal
 import socket
 import subprocess
@@ -15,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from commands import wsproxy
 from wsproxy.recording import Clock, Recording, new_start
 from wsproxy.trace import Eof, Request, Response
 from wsproxy.wire import Close, Frame, Opcode, accept_key
@@ -59,15 +59,7 @@ def command(*arguments: object) -> list[str]:
 def run(
     *arguments: object, cwd: Path | None = None, **environment: str
 ) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command(*arguments),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-        cwd=cwd,
-        env={**os.environ, "DEEPGRAM_API_KEY": "", **environment},
-    )
+    return wsproxy("replay", *arguments, cwd=cwd, **{"DEEPGRAM_API_KEY": "", **environment})
 
 
 @pytest.fixture

@@ -17,13 +17,14 @@ from test_sdks import (  # noqa: F401 (fixtures)
     EACH,
     audio,
     authority,
+    confdir,
     node_packages,
     python_packages,
     record,
+    record_here,
     run,
     serve,
 )
-from wsproxy.capture import embed, environment
 from wsproxy.catalog import load
 from wsproxy.diagnose import diagnose
 from wsproxy.session import Session
@@ -56,28 +57,14 @@ def condition_of(client, failure):
     return "rfc6455.upgrade.401" if client.api == "streaming" else "deepgram.upgrade.INVALID_AUTH"
 
 
-@pytest.fixture(scope="session")
-def confdir(tmp_path_factory):
-    """The CA of all proxies here."""
-    return tmp_path_factory.mktemp("ca")
-
-
 @pytest.fixture(params=FAILURES)
-def failed(request, client, serve, run, authority, confdir, tmp_path):  # noqa: F811
+def failed(request, client, serve, record_here):  # noqa: F811
     """A client that failed: (its arguments, what it saw, its trace)."""
     args, _ = FAILURES[request.param]
     condition = condition_of(client, request.param)
-    trusted = f"ssl_verify_upstream_trusted_ca={authority[0]}"
-    out = tmp_path / "out"
-    settings = embed.Settings(port=0, out=out, confdir=confdir, options=(trusted,))
     with serve(client, condition or None, tls=True) as served:
         url = served.url.replace("127.0.0.1", "localhost")
-        with embed.background(settings) as recorder:
-            env = environment.for_command(recorder, settings.mode, tmp_path)
-            seen = run(client, url, *args, **env)
-            recorder.drain(2.0)
-    (trace,) = out.glob("*.wstrace")
-    return args, seen, trace
+        return args, *record_here(client, url, *args)
 
 
 def behaved(seen):

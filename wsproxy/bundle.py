@@ -12,7 +12,7 @@ import secrets
 import shutil
 import ssl
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
@@ -71,6 +71,7 @@ def bundle(
     force: bool = False,
     catalog: Catalog | None = None,
     environment: Mapping[str, str] | None = None,
+    each: Callable[[Sequence[Path]], Iterable[Path]] = iter,
 ) -> list[Bundled]:
     """Pack traces for a bug report. Those that are not scrubbed are, in the bundle only.
 
@@ -81,6 +82,7 @@ def bundle(
         hosts: replace the names of hosts too, in traces that are scrubbed here.
         force: replace `out`.
         environment: whose variables are named; None: the process's own.
+        each: called with all traces, yields them one after another; for showing progress.
 
     Raises:
         TraceError: a trace cannot be read.
@@ -97,7 +99,7 @@ def bundle(
     try:
         with TemporaryDirectory(prefix="wsproxy-bundle-") as folder:
             content = _Content(Path(folder))
-            items = [_bundled(path, content, key, known, hosts=hosts) for path in found]
+            items = [_bundled(path, content, key, known, hosts=hosts) for path in each(found)]
             facts = _facts(items, os.environ if environment is None else environment)
             content.put("README.md", _readme(items, note))
             content.put("environment.json", dumps(facts, indent=2) + "\n")

@@ -25,6 +25,7 @@ from wsproxy.trace import find_recordings
 from wsproxy.trace.allowance import Allowance
 
 from .catalog_option import catalog_option
+from .progress import Progress
 
 KEPT = 1000  # sessions that are looked at together
 
@@ -76,13 +77,15 @@ def command(traces: tuple[Path, ...], everything: bool, as_markdown: bool, as_js
     if others:
         text = f"note: {len(others)} replays and traces made from others are left out; name them"
         print(f"{text} to have them explained", file=sys.stderr)  # noqa: T201
-    reading = _Reading(paths, catalog)
-    if as_json:
-        _print_array(_explanations(reading, catalog))
-    else:
-        overview = Overview(catalog)
-        for each in reading:
-            overview.add(*each)
+    overview = Overview(catalog)
+    with Progress("explaining") as progress:
+        reading = _Reading(progress.each(paths), catalog)
+        if as_json:
+            _print_array(_explanations(reading, catalog))
+        else:
+            for each in reading:
+                overview.add(*each)
+    if not as_json:
         overview.unreadable = reading.unreadable
         overview.tell(reading.across())
         if as_markdown:

@@ -23,6 +23,7 @@ from wsproxy.trace import SUFFIX, find_recordings
 
 from .catalog_option import catalog_option
 from .number import Number
+from .progress import Progress
 
 _NOT_WRITTEN = (
     "nothing was written; see these places with `wsproxy show`, and leave a frame out with "
@@ -101,8 +102,9 @@ def command(
     paths, _ = find_recordings(traces)
     _check_out(out, paths)
     run = _Run(hosts=hosts, force=force)
-    for path in paths:
-        run.scrub(path, out)
+    with Progress("scrubbing") as progress:
+        for path in progress.each(paths):
+            run.scrub(path, out)
     proofs: Sequence[Proof | None] = [None] * len(run.made)
     if to_prove:
         made = [(each.path, each.was) for _, each in run.made]
