@@ -3,31 +3,62 @@
 
 PYTHON ?= python3
 VENV ?= .venv
+NEWER_VENV ?= .venv-newer
+# Tests wait most of the time: more workers than processors.
+WORKERS ?= 5
 FUZZ_MINUTES ?= 30
 BIN := $(VENV)/bin
+# What a user installs, and that with what the tests need.
+INSTALLED := $(VENV)/.installed
 READY := $(VENV)/.ready
+MAKE_HERE := $(MAKE) --no-print-directory
 
-.PHONY: demo test lint tests tests-newer bench soak fuzz clean
+# The tests start hundreds of processes; without bytecode each compiles all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
 
-demo: $(READY)  ## record a failing session against the simulated API, explain it, replay it
+.PHONY: demo test check environments lint tests fast-tests tests-newer legs bench soak fuzz clean
+
+demo: $(INSTALLED)  ## record a failing session against the simulated API, explain it, replay it
 	@$(BIN)/python docs/demo.py
 
-test: lint tests tests-newer  ## lint, types and the test suite, on a newer Python as well if there is one
+# The environments are made side by side, and lint runs beside the first tests.
+test:  ## lint, types and the test suite, on a newer Python as well if there is one
+	@$(MAKE_HERE) -j 2 environments
+	@$(MAKE_HERE) -j 2 lint tests
+	@$(MAKE_HERE) tests-newer
+	@$(MAKE_HERE) legs
+
+check:  ## lint, types and the tests that need no process and no connection: within a minute
+	@$(MAKE_HERE) $(READY)
+	@$(MAKE_HERE) -j 2 lint fast-tests
 
 lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check wsproxy addons benchmarks
 	$(BIN)/mypy
 
-# They wait most of the time: more workers than processors.
 tests: $(READY)
-	$(BIN)/python -m pytest -n 4 --dist loadgroup
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
+
+fast-tests: $(READY)
+	$(BIN)/python -m pytest -n 2 -m fast
 
 # Python 3.12 and later get mitmproxy 12, 3.11 gets mitmproxy 11: both are tested.
 tests-newer: $(READY)
-	@newer=$$($(BIN)/python .ci/newer_python.py); \
-	if [ -z "$$newer" ]; then echo "no Python newer than $(BIN)/python found: tested on that one only"; \
-	else $(MAKE) --no-print-directory tests PYTHON="$$newer" VENV=.venv-newer; fi
+	@newer=$$($(PYTHON) .ci/newer_python.py); \
+	if [ -z "$$newer" ]; then echo "no Python newer than $(PYTHON) found: tested on that one only"; \
+	else $(MAKE_HERE) tests PYTHON="$$newer" VENV=$(NEWER_VENV); fi
+
+# Runs of a part of the tests on a platform that is not there. None yet; each is a line
+#	WSPROXY_TEST_PLATFORM=macos $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup tests/test_X.py
+legs: $(READY)
+
+environments: $(READY) environment-newer
+
+.PHONY: environment-newer
+environment-newer:
+	@newer=$$($(PYTHON) .ci/newer_python.py); \
+	if [ -n "$$newer" ]; then $(MAKE_HERE) $(NEWER_VENV)/.ready PYTHON="$$newer" VENV=$(NEWER_VENV); fi
 
 bench: $(READY)  ## side by side with bare mitmproxy and a plain relay; reading, listing, sizes; how late replay is
 	$(BIN)/python -m benchmarks
@@ -38,7 +69,7 @@ bench: $(READY)  ## side by side with bare mitmproxy and a plain relay; reading,
 
 soak: $(READY)  ## the slow end of the tests; then fuzzing
 	$(BIN)/python -m pytest -m soak -o timeout=0
-	@$(MAKE) --no-print-directory fuzz
+	@$(MAKE_HERE) fuzz
 
 # Atheris has wheels for some versions of Python; on others this says that nothing was fuzzed.
 fuzz: $(READY)  ## four targets for FUZZ_MINUTES each, two at a time; what is found goes to .fuzz
@@ -49,10 +80,10 @@ fuzz: $(READY)  ## four targets for FUZZ_MINUTES each, two at a time; what is fo
 clean:
 	rm -rf .venv .venv-newer .fuzz .mypy_cache .ruff_cache .hypothesis
 
-$(READY): pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-	  { echo "wsproxy needs Python 3.11 or later: make PYTHON=/path/to/python3"; exit 1; }
-	@echo "setting up $(VENV) ..."
-	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+$(INSTALLED): pyproject.toml .ci/set_up.py
+	@$(PYTHON) .ci/set_up.py $(VENV) .
 	@touch $@
+
+$(READY): pyproject.toml .ci/set_up.py
+	@$(PYTHON) .ci/set_up.py $(VENV) '.[test]'
+	@touch $(INSTALLED) $@

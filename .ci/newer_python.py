@@ -29,10 +29,7 @@ def version(python):
     return tuple(map(int, out.stdout.split())) if out.returncode == 0 else None
 
 
-newer = [
-    (found, python)
-    for python in candidates()
-    if (found := version(python)) is not None and found > sys.version_info[:2]
-]
+versions = [(version(python), python) for python in candidates()]
+newer = [(found, python) for found, python in versions if found and found > sys.version_info[:2]]
 if newer:
     print(max(newer)[1])

@@ -6,6 +6,6 @@ from pathlib import Path
 # A checkout that is not installed works as well.
 sys.path.append(str(Path(__file__).resolve().parent.parent))
 
-from wsproxy.capture.addon import Record
+from wsproxy.addons.record import addons
 
-addons = [Record()]
+__all__ = ["addons"]

@@ -6,6 +6,6 @@ from pathlib import Path
 # A checkout that is not installed works as well.
 sys.path.append(str(Path(__file__).resolve().parent.parent))
 
-from wsproxy.capture.stand_in import StandIn
+from wsproxy.addons.replay import addons
 
-addons = [StandIn()]
+__all__ = ["addons"]

@@ -11,13 +11,23 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent
 WSPROXY = [sys.executable, "-m", "wsproxy"]
 # The documented rule is 10 s without audio; a demo need not wait that long.
 SIMULATE = ["simulate", "--listen", "127.0.0.1:0", "--silence", "3"]
 
 
+def program(name: str) -> str:
+    """A program of this environment, as it can be typed in the project's folder."""
+    path = Path(sys.executable).with_name(name)
+    on_path = shutil.which(name)
+    if on_path is not None and Path(on_path) == path:
+        return name
+    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
+
+
 def shown(args: list[str]) -> str:
-    return shlex.join(["wsproxy", *args])
+    return shlex.join([program("wsproxy"), *args])
 
 
 def run(*args: str, expect: int | None = 0) -> None:
@@ -42,13 +52,13 @@ def start(*args: str) -> tuple[subprocess.Popen[str], str]:
 
 def client(url: str, *args: str) -> None:
     """Run the app with a wsproxy command before it."""
-    print(f"\n$ {shown(list(args))} -- python docs/demo_client.py {url}", flush=True)
+    print(f"\n$ {shown(list(args))} -- {program('python')} docs/demo_client.py {url}", flush=True)
     app = [sys.executable, str(HERE / "demo_client.py"), url]
     subprocess.run([*WSPROXY, *args, "--", *app], check=True)
 
 
 def main() -> None:
-    os.chdir(HERE.parent)
+    os.chdir(ROOT)
     folder = "recordings/demo"
     shutil.rmtree(folder, ignore_errors=True)
     print("# 1. A simulated speech API, and an app that stalls, recorded")
@@ -69,7 +79,7 @@ def main() -> None:
 
     print("\n# 4. Replayed as the server, with no API there: does the app meet the failure again?")
     client(url, "replay", "server", trace, "--out", f"{folder}/replayed")
-    print(f"\n# The traces are in {folder}; look around: wsproxy show {trace}")
+    print(f"\n# The traces are in {folder}; look around: {shown(['show', trace])}")
 
 
 if __name__ == "__main__":

@@ -22,8 +22,15 @@ from wsproxy.replay import verdict  # noqa: E402
 
 verdict.LATE_NS = 30_000_000_000
 
+from fast_tests import is_fast  # noqa: E402
 from mutations import good_records  # noqa: E402
 from traces import make_trace  # noqa: E402
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if is_fast(item.path):
+            item.add_marker("fast")
 
 
 @pytest.fixture

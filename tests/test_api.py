@@ -8,18 +8,29 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, nullcontext
 from pathlib import Path
 
 import pytest
+from websockets.asyncio.client import connect as connect_async
+from websockets.asyncio.server import ServerConnection
+from websockets.asyncio.server import serve as serve_app
 from websockets.exceptions import ConnectionClosedError, InvalidProxyStatus, InvalidStatus
 from websockets.sync.client import connect
 
 import wsproxy
 from wsproxy.api import unlike
-from wsproxy.errors import ConnectFailed, NotATrace, TraceError, UnknownCondition, UsageError
+from wsproxy.errors import (
+    BlockingCall,
+    ConnectFailed,
+    NotATrace,
+    TraceError,
+    UnknownCondition,
+    UsageError,
+)
 from wsproxy.trace import FrameRecord, Start
 
 SAMPLES = Path(__file__).parent.parent / "recordings" / "samples"
@@ -78,7 +89,7 @@ def command(env: dict[str, str], code: str = APP) -> str:
 
 
 def test_the_public_names() -> None:
-    names = "Message Recorder Served Trace __version__ open record replay serve"
+    names = "Message Recorder Served Trace __version__ open record replay replay_async serve"
     assert wsproxy.__all__ == names.split()
     assert set(wsproxy.__all__) <= set(dir(wsproxy))
     with pytest.raises(AttributeError, match="no attribute 'server'"):
@@ -90,17 +101,23 @@ def test_the_public_names() -> None:
     [
         (
             wsproxy.serve,
-            "what condition after plan silence pace match gate strict timeout out proxy confdir",
+            "what condition after plan silence pace match gate strict max_wer audio_tolerance "
+            "same_as timeout out proxy confdir",
         ),
         (wsproxy.open, "path"),
         (
             wsproxy.api.replay,
             "trace to pace headers query subprotocol fields proxy insecure ca timeout strict "
-            "max_wer keep_ids out",
+            "max_wer audio_tolerance same_as keep_ids out",
+        ),
+        (
+            wsproxy.api.replay_async,
+            "trace to pace headers query subprotocol fields proxy insecure ca timeout strict "
+            "max_wer audio_tolerance same_as keep_ids out",
         ),
         (wsproxy.record, "out hosts to network confdir"),
     ],
-    ids=["serve", "open", "replay", "record"],
+    ids=["serve", "open", "replay", "replay_async", "record"],
 )
 def test_the_parameters(function: object, parameters: str) -> None:
     assert list(inspect.signature(function).parameters) == parameters.split()
@@ -319,14 +336,123 @@ def test_an_open_session_is_ended(tmp_path: Path) -> None:
     assert wsproxy.open(trace).session.end is not None
 
 
-def test_in_a_running_loop(tmp_path: Path) -> None:
+# -- from asynchronous code
+
+
+def test_replay_async_and_verdict_async_in_a_running_loop_are_reproduced(tmp_path: Path) -> None:
     async def main() -> tuple[str, str]:
         with wsproxy.serve(ENDED) as served:
-            as_client = wsproxy.replay(ENDED, served.url, pace="fast", out=tmp_path)
-            as_server = await asyncio.to_thread(served.verdict)
+            as_client = await wsproxy.replay_async(ENDED, served.url, pace="fast", out=tmp_path)
+            as_server = await served.verdict_async()
             return as_client.verdict, as_server.verdict
 
     assert asyncio.run(main()) == ("reproduced", "reproduced")
+
+
+def test_replay_async_against_a_server_on_the_same_loop_is_reproduced() -> None:
+    """A call that blocks the loop lets the server answer nothing."""
+
+    async def main() -> str:
+        async def fail(session: ServerConnection) -> None:
+            await session.recv()
+            await session.close(1011, "NET-0000")
+
+        async with serve_app(fail, "127.0.0.1", 0, ping_interval=None) as server:
+            port = next(iter(server.sockets)).getsockname()[1]
+            url = f"ws://127.0.0.1:{port}"
+            verdict = await wsproxy.replay_async(ENDED, url, pace="fast", timeout=2, out=None)
+        assert verdict.trace is None
+        return str(verdict.replayed["close_reason"])
+
+    assert asyncio.run(main()) == "NET-0000"
+
+
+@pytest.mark.parametrize(
+    ("call", "twin"),
+    [
+        (lambda served: wsproxy.replay(ENDED, served.url), "wsproxy.replay_async"),
+        (lambda served: served.verdict(timeout=0.1), "verdict_async"),
+        (lambda served: served.wait(timeout=0.1), "wait_async"),
+    ],
+    ids=["replay", "verdict", "wait"],
+)
+def test_blocking_call_in_a_running_loop_is_refused_and_names_its_twin(
+    call: Callable[[wsproxy.Served], object], twin: str
+) -> None:
+    async def main() -> None:
+        with wsproxy.serve(ENDED) as served:
+            with pytest.raises(BlockingCall, match=twin) as raised:
+                call(served)
+            assert isinstance(raised.value, RuntimeError)
+
+    asyncio.run(main())
+
+
+def test_wait_of_a_plan_in_a_running_loop_is_refused_and_its_twin_waits() -> None:
+    async def main() -> int:
+        with wsproxy.serve(condition="deepgram.listen.NET-0000") as served:
+            with pytest.raises(BlockingCall, match="wait_async"):
+                served.wait()
+            with pytest.raises(TimeoutError):
+                await served.wait_async(timeout=0.01)
+            session = await connect_async(served.url + LISTEN, additional_headers=KEY, proxy=None)
+            async with session:
+                await session.send(bytes(3200))
+                with pytest.raises(ConnectionClosedError):
+                    await session.recv()
+            await served.wait_async()
+            return len(served.sessions)
+
+    assert asyncio.run(main()) == 1
+
+
+def test_verdict_async_asked_by_two_tasks_gives_each_another() -> None:
+    async def main() -> set[int]:
+        with wsproxy.serve(ENDED) as served:
+            asking = [asyncio.create_task(served.verdict_async()) for _ in range(2)]
+            for _ in range(2):
+                await wsproxy.replay_async(ENDED, served.url, pace="fast", out=None)
+            return {id(await each) for each in asking}
+
+    assert len(asyncio.run(main())) == 2
+
+
+def test_verdict_async_without_a_session_times_out() -> None:
+    async def main() -> None:
+        with (
+            wsproxy.serve(ENDED) as served,
+            pytest.raises(TimeoutError, match="0 of 1 sessions"),
+        ):
+            await served.verdict_async(timeout=0.01)
+
+    asyncio.run(main())
+
+
+def test_wait_of_a_recorder_in_a_running_loop_is_refused_and_its_twin_waits(
+    tmp_path: Path, confdir: Path
+) -> None:
+    async def main() -> list[Path]:
+        with wsproxy.record(tmp_path, network=False, confdir=confdir) as recorder:
+            with pytest.raises(BlockingCall, match="wait_async"):
+                recorder.wait()
+            with wsproxy.serve(ENDED) as served:
+                await wsproxy.replay_async(
+                    ENDED, served.url, pace="fast", proxy=recorder.proxy, out=None
+                )
+            return await recorder.wait_async()
+
+    assert len(asyncio.run(main())) == 1
+
+
+def test_replay_without_a_record_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with wsproxy.serve(ENDED) as served:
+        verdict = wsproxy.replay(ENDED, served.url, pace="fast", out=None)
+        assert verdict.verdict == "reproduced"
+        assert verdict.trace is None
+        assert not list(tmp_path.glob("wsproxy-replay-*"))
 
 
 # -- through the proxy
@@ -373,15 +499,12 @@ def test_this_machine_is_reached(confdir: Path) -> None:
     assert len(other.sessions) == 1
 
 
-def test_one_proxy_at_a_time(confdir: Path) -> None:
+def test_serve_two_at_once_each_has_a_proxy(confdir: Path) -> None:
     with (
-        wsproxy.serve(ENDED, proxy=True, confdir=confdir),
-        wsproxy.serve(ENDED) as second,
-        pytest.raises(UsageError, match="running in this process already"),
+        wsproxy.serve(ENDED, confdir=confdir) as one,
+        wsproxy.serve(condition="deepgram.listen.DATA-0000", confdir=confdir) as other,
     ):
-        _ = second.proxy
-    with wsproxy.serve(ENDED, proxy=True, confdir=confdir) as third:
-        assert third.proxy
+        assert [command(each.env) for each in (one, other)] == ["NET-0000\n", "DATA-0000\n"]
 
 
 # -- record

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+import commands
 from traces import make_trace
 from wsproxy.catalog import load
 from wsproxy.catalog.mistakes import mistakes
@@ -47,14 +46,7 @@ close = { code = 1011, reason = "NET-0000" }
 
 
 def wsproxy(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "wsproxy", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-        env={**os.environ, "COLUMNS": "100", **environment},
-    )
+    return commands.wsproxy(*arguments, **{"COLUMNS": "100", **environment})
 
 
 @pytest.fixture
@@ -312,3 +304,17 @@ def test_a_file_that_is_not_there(trace: Path) -> None:
     assert done.returncode == 2
     assert "absent.toml" in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("command", [["explain"], ["catalog", "list"], ["simulate"]])
+def test_catalog_variable_that_names_no_file_is_one_line(
+    command: list[str], trace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    missing = tmp_path / "missing.toml"
+    monkeypatch.setenv("WSPROXY_CATALOG", str(missing))
+    done = wsproxy(*command, *([trace] if command == ["explain"] else []))
+    assert done.stderr == (
+        f"error: cannot read the catalog file {missing}: No such file or directory "
+        "(WSPROXY_CATALOG or --catalog names it)\n"
+    )
+    assert (done.returncode, done.stdout) == (2, "")

@@ -34,7 +34,7 @@ from wsproxy.compare import Comparison, Rules, compare, kind_of
 from wsproxy.compare.kinds import Role, role_of
 from wsproxy.compare.story import Story
 from wsproxy.compare.text import around_difference
-from wsproxy.compare.transcript import MAX_WORDS, word_errors
+from wsproxy.compare.transcript import word_errors
 from wsproxy.compare.volatile import is_volatile, stable, stable_value
 from wsproxy.envelope import wrap
 from wsproxy.trace import FrameRecord, TraceReader
@@ -63,7 +63,7 @@ def test_word_errors_are_the_levenshtein_distance(a: list[str], b: list[str]) ->
 
 def test_long_texts_are_compared() -> None:
     choose = random.Random(1)
-    words = [str(choose.randint(0, 500)) for _ in range(MAX_WORDS)]
+    words = [str(choose.randint(0, 500)) for _ in range(20_000)]
     assert word_errors(words, words) == 0
     assert word_errors(words, ["other", *words[1:-1]]) == 2
 
@@ -226,7 +226,7 @@ def test_final_results_are_told_from_interim_ones(
     provider: str, api: str, messages: list[dict[str, Any]], words: str, told: Any
 ) -> None:
     story = told([said(100 + n, SERVER, m) for n, m in enumerate(messages)], provider, api)
-    assert " ".join(story.transcript.joined()[0]) == words
+    assert " ".join(story.transcript.words()) == words.casefold()
 
 
 @pytest.mark.parametrize(("partial", "words"), [(False, "so"), (True, "")])
@@ -234,25 +234,31 @@ def test_results_in_an_envelope(partial: bool, words: str, told: Any) -> None:
     data = wrap("event-stream", json.dumps(amazon("so", partial)))
     assert isinstance(data, bytes)
     story = told([audio(100, SERVER, data)], "aws_transcribe", "stream")
-    assert " ".join(story.transcript.joined()[0]) == words
+    assert " ".join(story.transcript.words()) == words
 
 
 def test_scripts_without_spaces_count_by_characters(told: Any) -> None:
     message = {"type": "Turn", "transcript": "音声を認識", "end_of_turn": True}
-    assert (
-        len(told([said(100, SERVER, message)], "assemblyai", "streaming").transcript.joined()[0])
-        == 5
-    )
+    story = told([said(100, SERVER, message)], "assemblyai", "streaming")
+    assert len(story.transcript.words()) == 5
 
 
-def test_more_words_than_are_compared_are_told(tmp_path: Path) -> None:
-    many = [said(n, SERVER, turn(n, "word " * 1000, end=True)) for n in range(30, 55)]
-    trace = write(
-        tmp_path / "t.wstrace", [*opened("/"), *many], provider="assemblyai", api="streaming"
-    )
-    found = compare(trace, trace)
+def test_compare_more_words_than_are_kept_compares_the_rest_as_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wsproxy.compare.transcript.MAX_WORDS", 20)
+
+    def trace(name: str, last: str) -> Path:
+        many = [said(n, SERVER, turn(n, "word " * 10, end=True)) for n in range(30, 34)]
+        records = [*opened("/"), *many, said(40, SERVER, turn(40, last, end=True))]
+        return write(tmp_path / name, records, provider="assemblyai", api="streaming")
+
+    left = trace("a", "two hundred")
+    found = compare(left, left)
     assert found.wer == 0.0
-    assert any(str(MAX_WORDS) in note for note in found.notes)
+    assert found.same
+    assert any("transcript" in note for note in found.notes)
+    assert not compare(left, trace("b", "nine hundred")).same
 
 
 # -- kinds and messages
@@ -481,6 +487,8 @@ def test_the_json_has_the_agreed_names(tmp_path: Path) -> None:
         "wer",
         "latency",
         "compared",
+        "not_compared",
+        "tolerance",
         "notes",
     ]
     assert out["recorded"]["transcript"] == "The quick brown fox jumps. Over the lazy dog, it was."
@@ -498,7 +506,8 @@ def test_the_word_error_rate_has_its_limit(tmp_path: Path) -> None:
     ]
     left, right = write(tmp_path / "a", LISTEN), write(tmp_path / "b", changed)
     assert compare(left, right).wer == pytest.approx(1 / 11, abs=1e-4)
-    assert compare(left, right).same
+    assert compare(left, right, rules=Rules(max_wer=0.1)).same
+    assert not compare(left, right).same
     (difference,) = compare(left, right, rules=Rules(max_wer=0.05)).differences
     assert difference.field == "transcript"
     assert "lazy" in difference.recorded

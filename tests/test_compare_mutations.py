@@ -251,6 +251,26 @@ TURNS: dict[str, tuple[Records, Change, set[str]]] = {
         reworded("Over the lazy dog", "Under a crazy frog"),
         {"transcript"},
     ),
+    "one word of eleven": (LISTEN, reworded("lazy", "busy"), {"transcript"}),
+    "case": (LISTEN, reworded("Over the lazy", "over the LAZY"), {"transcript"}),
+    "punctuation": (LISTEN, reworded("dog, it was.", "dog it was?"), {"transcript"}),
+    "channel of a result": (
+        LISTEN,
+        reworded('"channel_index": [0, 1]', '"channel_index": [0, 2]'),
+        {"results"},
+    ),
+    "field of an answer": (
+        [*LISTEN, said(2110.2, SERVER, {"type": "Metadata", "channels": 1})],
+        reworded('"channels": 1', '"channels": 2'),
+        {"messages"},
+    ),
+    "id that is missing": (LISTEN, reworded('"request_id": "r1", ', ""), {"messages"}),
+    "slightly longer speech": (
+        SPEAK,
+        of_audio(lambda c: [*c, bytes(960)], SERVER),
+        {"audio_received"},
+    ),
+    "byte of speech": (SPEAK, of_audio(corrupt, SERVER), {"audio_received"}),
     "result lost": (LISTEN, without("The quick brown fox"), {"transcript", "messages"}),
     "half the speech": (SPEAK, of_audio(lambda c: c[:15] + c[20:], SERVER), {"audio_received"}),
     "longer speech": (SPEAK, of_audio(lambda c: [*c, bytes(4800)], SERVER), {"audio_received"}),
@@ -362,7 +382,7 @@ def counted_otherwise(records: Records) -> Records:
 
 def segmented_otherwise(records: Records) -> Records:
     kept = [r for r in records if not is_text(r, '"is_final": true')]
-    texts = ["the quick", "Brown fox jumps", "over the", "lazy dog it was"]
+    texts = ["The quick", "brown fox jumps.", "Over the", "lazy dog, it was."]
     return kept + [
         result(t, text, final=True) for t, text in zip((900, 1050, 2090, 2100), texts, strict=True)
     ]
@@ -405,11 +425,9 @@ KEEPS: dict[str, tuple[Records, Change]] = {
     ),
     "interim results": (LISTEN, counted_otherwise),
     "segments": (LISTEN, segmented_otherwise),
-    "case and punctuation": (LISTEN, reworded("Over the lazy dog, it", "over the LAZY dog it")),
     "a keepalive more": (LISTEN, plus(said(1900, APP, {"type": "KeepAlive"}))),
     "smaller chunks": (LISTEN, of_audio(cut_to(77))),
     "larger chunks": (LISTEN, of_audio(cut_to(3000))),
-    "slightly longer speech": (SPEAK, of_audio(lambda c: [*c, bytes(960)], SERVER)),
     "speech in other chunks": (
         SPEAK,
         of_audio(lambda c: c[:19] + [bytes(480)] * 2 + c[20:], SERVER),
@@ -493,3 +511,63 @@ def test_strict_knows_no_volatile_values(turned: Callable[..., Comparison]) -> N
     base, change = KEEPS["ids of an answer"]
     found = turned(base, change, Rules(strict=True))
     assert [difference.field for difference in found.differences] == ["body"]
+
+
+# -- tolerances: asked for, in both directions
+
+WITHIN: dict[str, tuple[Records, Change, Rules]] = {
+    "one word of eleven": (LISTEN, reworded("lazy", "busy"), Rules(max_wer=0.1)),
+    "case and punctuation": (
+        LISTEN,
+        reworded("Over the lazy dog, it", "over the LAZY dog it"),
+        Rules(max_wer=0.0),
+    ),
+    "longer speech": (
+        SPEAK,
+        of_audio(lambda c: [*c, bytes(960)], SERVER),
+        Rules(audio_tolerance=0.1),
+    ),
+    "other speech": (SPEAK, of_audio(corrupt, SERVER), Rules(audio_tolerance=0.0)),
+}
+
+
+@pytest.mark.parametrize("name", WITHIN)
+def test_compare_within_a_given_tolerance_is_reproduced_and_names_it(
+    name: str, turned: Callable[..., Comparison]
+) -> None:
+    base, change, rules = WITHIN[name]
+    found = turned(base, change, rules)
+    assert found.same
+    assert found.tolerance == rules.tolerance != {}
+    exact = turned(base, change)
+    assert exact.verdict == "different"
+    assert exact.tolerance == {}
+
+
+@pytest.mark.parametrize(
+    ("base", "change", "rules"),
+    [
+        (LISTEN, reworded("lazy dog", "busy cat"), Rules(max_wer=0.1)),
+        (LISTEN, reworded("lazy", "busy"), Rules(audio_tolerance=0.5)),
+        (SPEAK, of_audio(lambda c: [*c, bytes(9600)], SERVER), Rules(audio_tolerance=0.1)),
+        (SPEAK, of_audio(corrupt, SERVER), Rules(max_wer=0.5)),
+    ],
+)
+def test_compare_beyond_a_given_tolerance_is_different(
+    base: Records, change: Change, rules: Rules, turned: Callable[..., Comparison]
+) -> None:
+    assert turned(base, change, rules).verdict == "different"
+
+
+def test_compare_two_hundred_against_nine_hundred_is_different(tmp_path: Path) -> None:
+    def trace(name: str, amount: str) -> Path:
+        text = f"Please transfer {amount} hundred dollars from my savings to my checking account."
+        records = [*LISTEN[:-5], result(2100, text, final=True), *LISTEN[-4:]]
+        return write(tmp_path / name, records)
+
+    left = trace("a.wstrace", "two")
+    (difference,) = compare(left, trace("b.wstrace", "nine")).differences
+    assert difference.field == "transcript"
+    assert "two hundred" in difference.recorded
+    assert "nine hundred" in difference.replayed
+    assert compare(left, trace("c.wstrace", "two")).same

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from sessions import LISTEN, SPEAK, STALLED, closed, result, write
+from sessions import LISTEN, SPEAK, STALLED, closed, opened, result, said, write
 from wsproxy.cli import main
 from wsproxy.cli.diff import command
 
@@ -59,16 +59,49 @@ def test_json(listen: Path, other: Path) -> None:
     assert found["verdict"] == "different"
     fields = {difference["field"]: difference for difference in found["differences"]}
     assert fields["close_code"]["frames"] == {"recorded": 36, "replayed": 36}
-    assert fields["transcript"]["replayed"].endswith("Nobody heard this")
+    assert fields["transcript"]["replayed"].endswith("Nobody heard this.")
     assert found["wer"] > 0.1
 
 
 def test_how_far_transcripts_may_be_apart(tmp_path: Path, listen: Path) -> None:
     records = [*LISTEN[:-5], result(2100, "Over the lazy cat, it was.", final=True), *LISTEN[-4:]]
     near = write(tmp_path / "near.wstrace", records)
-    assert diff(listen, near).exit_code == 0
+    assert diff(listen, near).exit_code == 1
+    within = diff(listen, near, "--max-wer", "0.1")
+    assert within.exit_code == 0
+    assert within.output.startswith("same (equivalent within WER 0.1)  Close 1000")
+    assert json.loads(diff(listen, near, "--max-wer", "0.1", "--json").output)["tolerance"] == {
+        "wer": 0.1
+    }
     assert diff(listen, near, "--max-wer", "0.01").exit_code == 1
     assert diff(listen, near, "--strict").exit_code == 1
+
+
+def test_diff_lists_what_is_not_compared(listen: Path) -> None:
+    done = diff(listen, listen)
+    (line,) = (line for line in done.output.splitlines() if line.startswith("not compared: "))
+    assert "Metadata: request_id: by rule" in line
+    assert "Results (interim): timing-dependent" in line
+    assert "KeepAlive: how often it is sent" in line
+    listed = json.loads(diff(listen, listen, "--json").output)["not_compared"]
+    assert "Metadata: duration: by rule" in listed
+
+
+def test_diff_same_as_another_recording_leaves_out_what_varies(tmp_path: Path) -> None:
+    def trace(name: str, score: int, answer: str = "yes") -> Path:
+        said_there = [said(100, False, {"type": "x", "score": score, "answer": answer})]
+        records = [*opened("/x"), *said_there, closed(900, False, 1000)]
+        return write(tmp_path / name, records, provider=None, api=None)
+
+    call, again = trace("a.wstrace", 1), trace("c.wstrace", 2)
+    today = trace("b.wstrace", 3)
+    assert diff(call, today).exit_code == 1
+    done = diff(call, today, "--same-as", again)
+    assert done.exit_code == 0
+    assert "x: score: varies" in done.output
+    done = diff(call, trace("d.wstrace", 3, "no"), "--same-as", again)
+    assert done.exit_code == 1
+    assert "messages: answer" in done.output
 
 
 def test_text_of_a_trace_does_not_reach_the_terminal_as_it_is(tmp_path: Path) -> None:
@@ -87,6 +120,9 @@ def test_text_of_a_trace_does_not_reach_the_terminal_as_it_is(tmp_path: Path) ->
         (["{listen}", "{folder}"], 2, "folder"),
         (["{listen}", "{listen}", "--max-wer", "nan"], 2, "nan"),
         (["{listen}", "{listen}", "--max-wer", "-1"], 2, "max-wer"),
+        (["{listen}", "{listen}", "--audio-tolerance", "2"], 2, "audio-tolerance"),
+        (["{listen}", "{listen}", "--strict", "--same-as", "{listen}"], 2, "--strict excludes"),
+        (["{listen}", "{listen}", "--same-as", "nowhere.wstrace"], 3, "nowhere.wstrace"),
         (["{listen}"], 2, "Missing argument"),
         (["{listen}", "{text}"], 3, "not a trace"),
     ],

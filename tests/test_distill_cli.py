@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import socket
 import subprocess
@@ -18,6 +17,7 @@ from click.testing import CliRunner
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import ServerConnection, serve
 
+from commands import wsproxy
 from tapes import Tape, a_minute, sent
 from wsproxy.cli.distill import command
 from wsproxy.session import Session
@@ -40,14 +40,7 @@ def arguments(*given: object) -> list[str]:
 
 
 def run(*given: object, timeout: float = 0.5) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*arguments(*given), "--timeout", str(timeout)],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=90,
-        env={**os.environ, "DEEPGRAM_API_KEY": ""},
-    )
+    return wsproxy("distill", *given, "--timeout", timeout, DEEPGRAM_API_KEY="")
 
 
 @contextmanager
@@ -79,14 +72,7 @@ def test_a_minute_becomes_a_moment(tmp_path: Path) -> None:
         done = run(trace, "--to", served.url)
         new = tmp_path / "call-distilled.wstrace"
         assert (done.returncode, done.stderr) == (0, "")
-        client = [sys.executable, "-m", "wsproxy", "replay", "client", new, "--to", served.url]
-        again = subprocess.run(
-            [*client, "--out", tmp_path / "again"],
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
-        )
+        again = wsproxy("replay", "client", new, "--to", served.url, "--out", tmp_path / "again")
     assert again.returncode == 0, again.stdout
     lines = done.stdout.splitlines()
     assert lines[0] == f"distilling {trace} against {served.url}: 3,000 messages"

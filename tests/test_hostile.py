@@ -25,7 +25,6 @@ from fuzz.judge import markdown_text, run
 from test_trace import block
 from traces import KINDS, make_trace, read_trace
 from wsproxy import session as session_module
-from wsproxy.errors import LimitExceeded
 from wsproxy.recording import Clock, new_start, trace_path
 from wsproxy.recover import recover
 from wsproxy.report.jsontext import dumps
@@ -432,17 +431,24 @@ def test_recover_holds_one_fold_of_a_session_at_a_time(path, in_place):
     assert held == [1]
 
 
-def test_more_records_than_can_be_kept_are_refused_in_one_line(path, monkeypatch):
+def test_more_records_than_can_be_kept_are_not_read_and_that_is_one_line(path, monkeypatch):
     path.parent.mkdir()
     path.write_bytes(repeated(EMPTY, 200, 2))
     monkeypatch.setattr(session_module, "MAX_RECORDS", 403)
     assert Session.read(path).frame_count == 400
     monkeypatch.setattr(session_module, "MAX_RECORDS", 402)
-    with pytest.raises(LimitExceeded, match="over 402 records"):
-        Session.read(path)
-    refusing = ("explain T", "diff T T", "list T", "recover T --out O", "recover T --in-place")
+    session = Session.read(path)
+    assert session.frame_count == 399
+    assert "over 402 records" in session.unread
+    assert session.losses[-1].at_end and not session.complete
+    line = f"{path} is not read to its end: it has over 402 records"
+    for command in ("explain T", "explain T T", "list T"):
+        said = every_command(path, (command,))[command]
+        assert f"warning: {line}" in said
+    # What would be made, or judged, of a part is refused.
+    refusing = ("diff T T", "recover T --out O", "recover T --in-place")
     for command, said in every_command(path, refusing).items():
-        assert said.startswith("error: the trace has over 402 records"), command
+        assert said.startswith(f"error: {line}"), command
     assert "binary" in every_command(path, ("show T",))["show T"]
 
 

@@ -14,8 +14,9 @@ PACKAGE = ROOT / "wsproxy"
 
 # What each room may import besides itself, from the lowest up.
 ORDER = (
-    "errors address wire trace session envelope catalog redact recording diagnose recover compare "
-    "simulate replay+report+mutate distill+load+scrub+index bundle capture api cli+pytest_plugin"
+    "errors address sockets isolation regular_file wire trace session envelope catalog redact "
+    "recording diagnose recover compare simulate replay+report+mutate distill+load+scrub+index "
+    "bundle capture addons+api cli+pytest_plugin entry"
 )
 BELOW: dict[str, set[str]] = {}
 for rooms in ORDER.split():

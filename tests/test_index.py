@@ -21,6 +21,7 @@ from wsproxy.index import NAME, Listed, listed
 from wsproxy.recording import Clock, Recording, new_start, trace_path
 from wsproxy.session import Session
 from wsproxy.trace import Request, Response
+from wsproxy.trace.allowance import Allowance
 from wsproxy.trace.blocks import Compressor
 from wsproxy.trace.parts import part_of, part_path
 
@@ -77,9 +78,9 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     paths: list[Path] = []
     read = Listed.read
 
-    def note(path: Path) -> Listed:
+    def note(path: Path, allowance: Allowance) -> Listed:
         paths.append(path)
-        return read(path)
+        return read(path, allowance)
 
     monkeypatch.setattr(Listed, "read", note)
     return paths

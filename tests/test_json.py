@@ -6,14 +6,13 @@ import base64
 import hashlib
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
+from commands import wsproxy as run
 from wsproxy.catalog import load
 from wsproxy.cli.main import cli
 from wsproxy.diagnose import annotate
@@ -153,15 +152,6 @@ def test_show_chooses(trace: Path, options: list[str], numbers: list[int]) -> No
 def test_show_for_people_folds_control_frames(trace: Path) -> None:
     assert "1 ping and pong frame" in out_of("show", trace)
     assert " ping " in out_of("show", trace, "--control")
-
-
-def run(*args: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "wsproxy", *map(str, args)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
 
 
 @pytest.mark.parametrize(

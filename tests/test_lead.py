@@ -31,11 +31,12 @@ def test_the_app_does_not_wait(
             found = stock(writer, name, default)
             return None if name == "peername" and found == server else found
 
+        async def answer(host: str, target: str) -> tuple[str, int]:
+            return server
+
         monkeypatch.setattr(asyncio.StreamWriter, "get_extra_info", get_extra_info)
         addon = (
-            RecordHere(on_end=ended.put)
-            if kind == "record"
-            else Lead(lambda host, target: server, others="here")
+            RecordHere(on_end=ended.put) if kind == "record" else Lead(answer, others="here")
         )
         settings = Settings(port=0, out=tmp_path / "out", confdir=tmp_path / "ca")
         with background(settings, addon) as running:

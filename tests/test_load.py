@@ -21,6 +21,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from commands import wsproxy
 from made_sessions import Maker, audio, build, close, close_1011, close_utf8, good, records
 from wsproxy.errors import UsageError
 from wsproxy.load import Load, Result, Spread, Tally, run
@@ -337,13 +338,8 @@ def test_the_command_fails_where_one_is_not_reproduced(tmp_path: Path) -> None:
 def test_options_that_exclude_each_other(
     options: tuple[object, ...], says: str, tmp_path: Path
 ) -> None:
-    ran = subprocess.run(
-        command(build(good, tmp_path), "--to", "ws://127.0.0.1:1", *options),
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=ROOT,
-    )
+    trace = build(good, tmp_path)
+    ran = wsproxy("replay", "client", trace, "--to", "ws://127.0.0.1:1", *options)
     assert ran.returncode == 2
     assert says in ran.stderr
     assert "Traceback" not in ran.stderr

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
+from commands import wsproxy as run
 from mutations import good_records
 from traces import make_trace, read_trace
 from wsproxy.cli.mutate import _CHANGES, command
@@ -22,16 +21,6 @@ ROOT = Path(__file__).parent.parent
 @pytest.fixture
 def trace(tmp_path: Path) -> Path:
     return make_trace(tmp_path / "good.wstrace", good_records())
-
-
-def run(*arguments: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "wsproxy", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
 
 
 def made(trace: Path) -> Path:

@@ -235,3 +235,11 @@ def test_where_it_was_not_foreseen_the_session_goes_on_in_another_trace(
     assert first.gaps[0].reason.endswith(f"the trace of {second.id}: its TLS layer was not found")
     assert second.response is not None
     check_messages(second)
+
+
+def test_streams_of_another_python_go_through_mitmproxys_own_layer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the relay reads of a StreamReader is promised to nobody."""
+    monkeypatch.setattr(layer, "OF_STREAM_READER", ("_of_a_python_to_come",))
+    check_messages(Session.read(recorded(tmp_path, "regular")))

@@ -384,3 +384,59 @@ def test_it_is_announced(project: pytest.Pytester) -> None:
 def test_the_example_in_the_documents(project: pytest.Pytester) -> None:
     shutil.copytree(ROOT / "docs" / "example", project.path, dirs_exist_ok=True)
     run_there(project, "test_captions.py").assert_outcomes(passed=4)
+
+
+# -- asynchronous tests
+
+ASYNC = """
+async def session(url):
+    async with aconnect(url + LISTEN, additional_headers=KEY, proxy=None) as session:
+        await session.send(AUDIO)
+        with pytest.raises(ConnectionClosedError):
+            await session.recv()
+
+@{mark}
+@pytest.mark.wsproxy("call.wstrace")
+async def test_verdict(wsproxy_server):
+    await session(wsproxy_server.url)
+    await wsproxy_server.wait_async()
+    assert (await wsproxy_server.verdict_async()).reproduced
+
+@{mark}
+@pytest.mark.wsproxy("call.wstrace")
+async def test_checked_afterwards(wsproxy_server):
+    await session(wsproxy_server.url)
+
+@{mark}
+@pytest.mark.wsproxy("call.wstrace")
+async def test_refused(wsproxy_server):
+    with pytest.raises(RuntimeError, match="verdict_async"):
+        wsproxy_server.verdict()
+    await session(wsproxy_server.url)
+
+@{mark}
+@pytest.mark.wsproxy("call.wstrace")
+async def test_another_audio(wsproxy_server):
+    global AUDIO
+    AUDIO = AUDIO[:-1] + b"x"
+    await session(wsproxy_server.url)
+"""
+
+
+@pytest.mark.parametrize(
+    ("module", "plugin", "mark"),
+    [
+        ("pytest_asyncio", "pytest_asyncio.plugin", "pytest.mark.asyncio"),
+        ("anyio", "anyio.pytest_plugin", "pytest.mark.anyio"),
+    ],
+)
+def test_plugin_in_asynchronous_tests_checks_what_the_app_did(
+    module: str, plugin: str, mark: str, project: pytest.Pytester
+) -> None:
+    pytest.importorskip(module)
+    body = ASYNC.format(mark=mark)
+    if module == "anyio":
+        body += '\n@pytest.fixture\ndef anyio_backend():\n    return "asyncio"\n'
+    found = run(project, body, "-p", plugin, "-W", "ignore::pytest.PytestDeprecationWarning")
+    found.assert_outcomes(passed=3, failed=1)
+    found.stdout.fnmatch_lines(["*first difference: audio_sent*"])

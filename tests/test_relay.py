@@ -7,7 +7,7 @@ import gc
 import threading
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -114,23 +114,56 @@ def recorder(
         yield rigs[0]
 
 
+class Rigs:
+    """A recorder, kept while tests of the same mode follow each other.
+
+    Not a fixture with parameters, which pytest makes anew for each test; and one at a time, as
+    mitmproxy's state is global.
+    """
+
+    def __init__(self, upstreams: dict[bool, Upstream], confdir: Path, out: Path) -> None:
+        self._upstreams, self._confdir, self._out = upstreams, confdir, out
+        self._stack = ExitStack()
+        self._rig: Rig | None = None
+        self._mode = ""
+
+    def of(self, mode: str) -> Rig:
+        """The recorder of a mode, which is the only one then."""
+        if self._rig is None or self._mode != mode:
+            self.close()
+            self._rig = self._stack.enter_context(self._running(mode))
+            self._mode = mode
+        return self._rig
+
+    def close(self) -> None:
+        self._rig = None
+        self._stack.close()
+
+    @contextmanager
+    def _running(self, mode: str) -> Iterator[Rig]:
+        with connect_proxy() as proxy:
+            full = {
+                "reverse-http": f"reverse:ws://127.0.0.1:{self._upstreams[False].port}",
+                "reverse-https": f"reverse:wss://127.0.0.1:{self._upstreams[True].port}",
+                "upstream": f"upstream:http://127.0.0.1:{proxy}",
+            }.get(mode, mode)
+            with recorder(full, self._upstreams, self._confdir, self._out / mode) as running:
+                yield running
+
+
 @pytest.fixture(scope="module")
-def rig(
-    request: pytest.FixtureRequest,
-    upstreams: dict[bool, Upstream],
-    confdir: Path,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Rig]:
-    out = tmp_path_factory.mktemp("traces")
-    mode = str(request.param)
-    with connect_proxy() as proxy:
-        full = {
-            "reverse-http": f"reverse:ws://127.0.0.1:{upstreams[False].port}",
-            "reverse-https": f"reverse:wss://127.0.0.1:{upstreams[True].port}",
-            "upstream": f"upstream:http://127.0.0.1:{proxy}",
-        }.get(mode, mode)
-        with recorder(full, upstreams, confdir, out) as running:
-            yield running
+def rigs(
+    upstreams: dict[bool, Upstream], confdir: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Rigs]:
+    rigs = Rigs(upstreams, confdir, tmp_path_factory.mktemp("traces"))
+    yield rigs
+    rigs.close()
+
+
+@pytest.fixture
+def alone(rigs: Rigs) -> None:
+    """For a test with a recorder of its own."""
+    rigs.close()
 
 
 CASES = [
@@ -151,10 +184,11 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(("rig", "client_tls", "server_tls", "scenario"), CASES, indirect=["rig"])
+@pytest.mark.parametrize(("mode", "client_tls", "server_tls", "scenario"), CASES)
 def test_not_touched_and_all_there(
-    rig: Rig, client_tls: bool, server_tls: bool, scenario: Scenario
+    rigs: Rigs, mode: str, client_tls: bool, server_tls: bool, scenario: Scenario
 ) -> None:
+    rig = rigs.of(mode)
     upstream = rig.upstream[server_tls]
     expected = upstream.play(scenario, lambda: direct(upstream.port, tls=server_tls))
     seen, trace = rig.play(scenario, client_tls=client_tls, server_tls=server_tls)
@@ -276,6 +310,7 @@ def check_inflated(peer: Peer, records: list[FrameRecord | Bytes]) -> None:
         assert said == expected
 
 
+@pytest.mark.usefixtures("alone")
 def test_an_idle_session_outlives_mitmproxys_timeout(
     upstreams: dict[bool, Upstream],
     confdir: Path,
@@ -312,6 +347,7 @@ def test_an_idle_session_outlives_mitmproxys_timeout(
         check_all_there(scenario, *rig.play(scenario, client_tls=False, server_tls=False))
 
 
+@pytest.mark.usefixtures("alone")
 def test_a_session_that_is_not_recorded_is_not_touched_either(
     upstreams: dict[bool, Upstream], confdir: Path, tmp_path: Path
 ) -> None:
@@ -325,6 +361,7 @@ def test_a_session_that_is_not_recorded_is_not_touched_either(
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.usefixtures("alone")
 def test_nothing_is_left_over(
     upstreams: dict[bool, Upstream], confdir: Path, tmp_path: Path
 ) -> None:

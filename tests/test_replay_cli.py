@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import signal
 import socket
 import subprocess
@@ -15,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from commands import wsproxy
 from wsproxy.recording import Clock, Recording, new_start
 from wsproxy.trace import Eof, Request, Response
 from wsproxy.wire import Close, Frame, Opcode, accept_key
@@ -56,15 +56,10 @@ def command(*arguments: object) -> list[str]:
     return [sys.executable, "-m", "wsproxy", "replay", *map(str, arguments)]
 
 
-def run(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command(*arguments),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-        env={**os.environ, "DEEPGRAM_API_KEY": "", **environment},
-    )
+def run(
+    *arguments: object, cwd: Path | None = None, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    return wsproxy("replay", *arguments, cwd=cwd, **{"DEEPGRAM_API_KEY": "", **environment})
 
 
 @pytest.fixture
@@ -98,6 +93,55 @@ def test_both_ends_reproduce(
     verdict = json.loads(out)
     assert verdict["verdict"] == "reproduced"
     assert Path(verdict["trace"]).exists()
+
+
+def test_replay_client_no_record_writes_nothing(
+    server: tuple[subprocess.Popen[str], str], trace: Path, tmp_path: Path
+) -> None:
+    _, url = server
+    work, temporary = tmp_path / "work", tmp_path / "temporary"
+    work.mkdir()
+    temporary.mkdir()
+    done = run(
+        *("client", trace, "--to", url, "--no-record", "--json", *FAST),
+        cwd=work,
+        TMPDIR=str(temporary),
+    )
+    assert done.returncode == 0, done.stderr
+    verdict = json.loads(done.stdout)
+    assert (verdict["verdict"], verdict["trace"]) == ("reproduced", None)
+    assert list(work.iterdir()) == list(temporary.iterdir()) == []
+
+
+@pytest.mark.parametrize("option", [[], ["--no-record"]])
+def test_replay_in_a_folder_that_cannot_be_written_goes_on(
+    option: list[str], trace: Path, tmp_path: Path
+) -> None:
+    """A file in the place of the folder: a mode would not keep root out."""
+    work = tmp_path / "work"
+    work.mkdir()
+    (work / "recordings").write_text("")
+    served = subprocess.Popen(
+        command("server", trace, "--json", "--timeout", "5", *FAST, *option),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=work,
+    )
+    assert served.stderr is not None
+    line = served.stderr.readline()
+    if not option:
+        assert line.startswith("warning: cannot write into recordings: ")
+        assert "no trace of the replay is kept" in line
+        line = served.stderr.readline()
+    url = line.removeprefix("listening on ").strip()
+    done = run("client", trace, "--to", url, *option, *FAST, cwd=work)
+    assert done.returncode == 0, done.stderr
+    assert "recorded as" not in done.stdout
+    assert done.stderr.count("no trace of the replay is kept") == (not option)
+    out, _ = served.communicate(timeout=30)
+    assert json.loads(out)["trace"] is None
+    assert [path.name for path in work.iterdir()] == ["recordings"]
 
 
 def test_an_interrupted_server_says_what_it_knows(
@@ -176,6 +220,13 @@ def test_a_verdict_with_differences(trace: Path, tmp_path: Path) -> None:
         (["server", "{trace}", "--listen", "192.0.2.1:1"], 2, "cannot listen"),
         (["server", "{trace}", "--listen", "x"], 2, "address"),
         (["server", "{trace}", "--out", __file__], 2, "cannot write"),
+        (["server", "{trace}", "--out", __file__], 2, "--no-record keeps no trace"),
+        (["server", "{trace}", "--out", "x", "--no-record"], 2, "--no-record excludes --out"),
+        (
+            ["client", "{trace}", "--to", "ws://127.0.0.1:1", "--strict", "--max-wer", "0.1"],
+            2,
+            "--strict excludes --max-wer",
+        ),
     ],
 )
 def test_bad_input_is_one_clear_line(

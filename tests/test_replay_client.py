@@ -265,7 +265,7 @@ def test_a_hostile_trace_names_no_file(name: str, tmp_path: Path) -> None:
     made = records(tmp_path).begin(recorded, Clock.start(), "replay-client", None)
     made.end(0)
     assert made.path.parent == tmp_path
-    assert made.path.name.endswith(f"Z-websocket-{made.session.id[:8]}.wstrace")
+    assert made.path.name.endswith(f"Z-websocket-{made.session.id[:8]}-replay.wstrace")
 
 
 @pytest.mark.parametrize("part", ["header", "path", "method"])
@@ -407,3 +407,54 @@ def test_a_body_that_was_compressed_is_sent_as_it_is_recorded(tmp_path: Path) ->
     assert sent == body
     assert b"content-encoding" not in head.lower()
     assert f"content-length: {len(body)}".encode() in head.lower()
+
+
+# -- a target that names a host
+
+
+def asking(target: str, folder: Path, method: str = "GET") -> Path:
+    """A trace whose request has this target."""
+    path = folder / "target.wstrace"
+    recording = Recording(path, new_start(Clock(0, 0)))
+    headers = [["Host", "evil.example"], ["Upgrade", "websocket"], ["Sec-WebSocket-Key", KEY]]
+    recording.add(Request(0, method, "ws", "evil.example", 80, target, headers=headers))
+    recording.response(Response(MS, 403, body=b"no"))
+    recording.end(2 * MS, "refused")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("target", "sent"),
+    [
+        ("/v1/x?a=b", "/v1/x?a=b"),
+        ("http://evil.example/v1/x?a=b", "/v1/x?a=b"),
+        ("WSS://user:key@evil.example:8443/v1/x", "/v1/x"),
+        ("gopher+x://evil.example", "/"),
+        ("ws://evil.example?a=b", "/?a=b"),
+    ],
+)
+def test_replay_client_target_that_names_a_host_is_reduced_to_its_path(
+    target: str, sent: str, tmp_path: Path
+) -> None:
+    asked: list[str] = []
+
+    async def refusing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        asked.append(head)
+        writer.write(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno")
+        writer.close()
+
+    verdict = asyncio.run(against(asking(target, tmp_path), tmp_path, refusing))
+    (head,) = asked
+    assert head.startswith(f"GET {sent} HTTP/1.1\r\n")
+    assert "evil" not in head
+    assert verdict.verdict == "reproduced"
+
+
+@pytest.mark.parametrize("target", ["evil.example:443", "evil.example", "*", "", "http:/x", "x/y"])
+def test_replay_client_target_that_is_no_path_is_refused(target: str, tmp_path: Path) -> None:
+    async def never(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        raise AssertionError("it was asked")
+
+    with pytest.raises(TraceError, match="no path"):
+        asyncio.run(against(asking(target, tmp_path, "CONNECT"), tmp_path, never))

@@ -1,25 +1,27 @@
-"""The real SDKs against `wsproxy replay server`: they meet the recorded failure again.
+"""The real SDKs against a replay of their session: they meet the recorded failure again.
 
 Each is recorded while it fails, then it runs twice against the recording: by base URL, and
-unchanged through the proxy at the API's real host name over TLS, where no API is.
+unchanged through the proxy at the API's real host name over TLS, where no API is. All of that
+is in this process but the SDKs; the last test does the same with the commands.
 """
 
 from __future__ import annotations
 
-import json
-import subprocess
 import sys
 
 import pytest
 
+import wsproxy
 from test_sdks import (  # noqa: F401 (fixtures)
     CLIENTS,
     EACH,
     audio,
     authority,
+    confdir,
     node_packages,
     python_packages,
     record,
+    record_here,
     run,
     serve,
 )
@@ -56,14 +58,13 @@ def condition_of(client, failure):
 
 
 @pytest.fixture(params=FAILURES)
-def failed(request, client, serve, record, tmp_path):  # noqa: F811
-    """A client that failed: (how, its arguments, what it saw, its trace)."""
+def failed(request, client, serve, record_here):  # noqa: F811
+    """A client that failed: (its arguments, what it saw, its trace)."""
     args, _ = FAILURES[request.param]
     condition = condition_of(client, request.param)
     with serve(client, condition or None, tls=True) as served:
-        seen, _ = record(client, served.url.replace("127.0.0.1", "localhost"), *args)
-    (trace,) = (tmp_path / "out").glob("*.wstrace")
-    return args, seen, trace
+        url = served.url.replace("127.0.0.1", "localhost")
+        return args, *record_here(client, url, *args)
 
 
 def behaved(seen):
@@ -98,54 +99,31 @@ def may_differ(client, args):
     return WHO_CLOSED if client.api == "streaming" and "stall" in args else set()
 
 
-def same_failure(trace, out):
+def same_failure(trace, replayed):
     """The recording and the replay have the same first finding."""
-    (replayed,) = out.glob("*.wstrace")
     first, second = (diagnose(Session.read(path), load())[0].id for path in (trace, replayed))
     return first == second
 
 
 @pytest.mark.parametrize("client", EACH)
-def test_meets_its_failure_again(client, failed, run, tmp_path):  # noqa: F811
+def test_meets_its_failure_again(client, failed, run, confdir, tmp_path):  # noqa: F811
     args, seen, trace = failed
-    if not client.wss_only:
-        by_base_url(client, args, seen, trace, run, tmp_path / "by-base-url")
-    through_proxy(client, args, seen, trace, run, tmp_path)
 
+    def check(again):
+        verdict = served.verdict()
+        different = {difference.field for difference in verdict.differences}
+        assert different <= may_differ(client, args), verdict
+        # "unproven": the same on a machine too busy to keep the pace.
+        assert verdict.verdict in ("different" if different else "reproduced", "unproven")
+        assert verdict.sent == "equal"
+        assert behaves_alike(again, seen, trace), (again, seen)
+        assert same_failure(trace, verdict.trace)
 
-def by_base_url(client, args, seen, trace, run, out):  # noqa: F811
-    with subprocess.Popen(
-        [*REPLAY, str(trace), "--json", "--out", str(out), "--timeout", "5"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as server:
-        assert server.stderr is not None and server.stdout is not None
-        url = server.stderr.readline().removeprefix("listening on ").strip()
-        again = run(client, url, *args)
-        verdict = json.loads(server.stdout.readline())
-    different = {difference["field"] for difference in verdict["differences"]}
-    assert different <= may_differ(client, args), verdict
-    assert verdict["verdict"] in ("different" if different else "reproduced", "unproven")
-    assert verdict["sent"] == "equal"
-    assert behaves_alike(again, seen, trace), (again, seen)
-    assert same_failure(trace, out)
-
-
-def through_proxy(client, args, seen, trace, run, folder):  # noqa: F811
-    """Unchanged, at the real host name over TLS: no API is there."""
-    out = folder / "through-proxy"
-    prefix = [*REPLAY, str(trace), "--out", str(out), "--confdir", str(folder / "conf")]
-    again = run(
-        client,
-        f"wss://{HOSTS[client.api]}",
-        *args,
-        prefix=[*prefix, "--timeout", "5", "--others", "refuse", "--"],
-        # 0: reproduced; 125: the same on a machine too busy to keep the pace.
-        statuses=(0, 1, 125) if may_differ(client, args) else (0, 125),
-    )
-    assert behaves_alike(again, seen, trace), (again, seen)
-    assert same_failure(trace, out)
+    with wsproxy.serve(trace, timeout=5, out=tmp_path / "again", confdir=confdir) as served:
+        if not client.wss_only:
+            check(run(client, served.url, *args))
+        # Unchanged, at the real host name over TLS: no API is there.
+        check(run(client, f"wss://{HOSTS[client.api]}", *args, **served.env))
 
 
 def test_chunks_of_another_size_meet_it(serve, record, run, tmp_path):  # noqa: F811
@@ -162,4 +140,5 @@ def test_chunks_of_another_size_meet_it(serve, record, run, tmp_path):  # noqa: 
         CHUNK="640",
     )
     assert behaved(again)[0] == behaved(seen)[0]
-    assert same_failure(trace, out)
+    (replayed,) = out.glob("*.wstrace")
+    assert same_failure(trace, replayed)

@@ -161,6 +161,35 @@ def test_one_that_goes_away_meanwhile_does_not_come_back(tmp_path: Path) -> None
     assert names(tmp_path) == []
 
 
+def test_compact_trace_removed_during_fsync_does_not_come_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = small_blocks(tmp_path / "a.wstrace")
+    fsync = os.fsync
+
+    def remove(fd: int) -> None:
+        path.unlink(missing_ok=True)
+        fsync(fd)
+
+    monkeypatch.setattr(os, "fsync", remove)
+    assert not compact(path)
+    assert names(tmp_path) == []
+
+
+def test_compact_trace_replaced_during_fsync_is_not_overwritten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = small_blocks(tmp_path / "a.wstrace")
+
+    def replace(fd: int) -> None:
+        (tmp_path / "b").write_bytes(b"other")
+        (tmp_path / "b").rename(path)
+
+    monkeypatch.setattr(os, "fsync", replace)
+    assert not compact(path)
+    assert path.read_bytes() == b"other"
+
+
 def test_one_that_another_takes_the_place_of_is_not_overwritten(tmp_path: Path) -> None:
     path, other = small_blocks(tmp_path / "a.wstrace"), tmp_path / "b"
 

@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 
 import wsproxy.scrub.check
 import wsproxy.scrub.heads
+import wsproxy.scrub.known
 import wsproxy.scrub.texts
 import wsproxy.scrub.traffic
 from sessions import APP, MS, SERVER, audio, closed, opened, result, said, write
@@ -29,7 +30,7 @@ from traces import RECORDS, make_trace, read_trace
 from wsproxy.catalog import load
 from wsproxy.diagnose.audio import sniff
 from wsproxy.diagnose.containers import read_header
-from wsproxy.errors import NotPublic, WsproxyError
+from wsproxy.errors import NotPublic, UsageError, WsproxyError
 from wsproxy.scrub import scrub
 from wsproxy.scrub.aliases import Aliases
 from wsproxy.scrub.containers import fill
@@ -400,6 +401,43 @@ def test_azure_lines_stay(tmp_path: Path) -> None:
     assert WORDS[0].encode() not in unpacked(made)
 
 
+# -- where it goes
+
+
+@pytest.mark.parametrize("kind", ["itself", "symbolic link", "hard link", "part 2", "of a link"])
+def test_scrub_to_its_own_input_is_refused_in_one_line(kind: str, tmp_path: Path) -> None:
+    source = write(tmp_path / "a.wstrace", session())
+    before = source.read_bytes()
+    out = tmp_path / "other.wstrace"
+    match kind:
+        case "itself":
+            out = tmp_path / "." / "a.wstrace"
+        case "symbolic link":
+            out.symlink_to(source)
+        case "hard link":
+            out.hardlink_to(source)
+        case "part 2":
+            out = tmp_path / "a.part2.wstrace"
+        case "of a link":
+            out, source = source, out
+            source.symlink_to(out)
+    with pytest.raises(UsageError) as caught:
+        scrub(source, out, force=True)
+    assert "\n" not in str(caught.value)
+    assert (tmp_path / "a.wstrace").read_bytes() == before
+    assert not Session.read(tmp_path / "a.wstrace").losses
+
+
+def test_scrub_beside_parts_of_another_trace_is_refused(tmp_path: Path, trace: Path) -> None:
+    """They would be read as parts of the new trace, which would be taken for a broken one."""
+    write(tmp_path / "new.part2.wstrace", session())
+    with pytest.raises(
+        UsageError, match=r"new\.part2\.wstrace is there and would be read as a part"
+    ):
+        scrub(trace, tmp_path / "new.wstrace", force=True)
+    assert not (tmp_path / "new.wstrace").exists()
+
+
 # -- words
 
 
@@ -614,14 +652,16 @@ def test_short_values_that_may_be_somebodys_go(name: str, value: str, tmp_path: 
     ]
     made = scrub(write(tmp_path / "a.wstrace", records), tmp_path / "b.wstrace").path
     message = json.loads(frames(made)[0].payload)
-    assert message["type"] == "Configure"
-    assert message[name] != value
+    assert message.pop("type") == "Configure"
+    assert len(message) == 1
+    assert value not in message.values()
+    assert (name in message) == (name == "to"), "a name that no document has goes as well"
 
 
 def test_a_name_that_was_forgotten_is_found(monkeypatch: pytest.MonkeyPatch, trace: Path) -> None:
-    texts = wsproxy.scrub.texts.Texts
-    error = leaks(monkeypatch, trace, texts, "_keeps_name", lambda _self, _value: True)
-    assert any("a word of what was said" in line for line in error.found)
+    known = wsproxy.scrub.known.Known
+    error = leaks(monkeypatch, trace, known, "keeps_name_at", lambda *_: True)
+    assert any("a word or a number that no document lists" in line for line in error.found)
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -131,13 +131,15 @@ def test_several_go_into_a_folder(tmp_path: Path) -> None:
 def test_what_cannot_be_made_public_is_told_in_one_line_each(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("wsproxy.scrub.texts.Texts.free", lambda _self, text: text)
+    monkeypatch.setattr("wsproxy.scrub.texts.Texts.free", lambda _self, text, *_: text)
     sample = TRACES["deepgram/deepgram.listen.TOO_MANY_REQUESTS.wstrace"]
     code, out, err = run(sample, "--out", tmp_path / "p.wstrace")
     assert code == 1
     assert out == ""
     assert "response header 'dg-request-id': an id" in err
-    assert err.splitlines()[-1].endswith("nothing was written")
+    last = err.splitlines()[-1]
+    assert "nothing was written; " in last
+    assert "`wsproxy mutate --drop FRAME`" in last, "what to do"
     assert list(tmp_path.iterdir()) == []
 
 

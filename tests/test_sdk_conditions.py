@@ -60,10 +60,7 @@ CLIENTS = [
     Client("conditions_assemblyai.py", "async", "streaming"),
     Client("conditions_assemblyai.cjs", "", "streaming"),
 ]
-EACH = [
-    pytest.param(client, id=str(client), marks=pytest.mark.xdist_group(f"sdk-{client.node}"))
-    for client in CLIENTS
-]
+EACH = [pytest.param(client, id=str(client)) for client in CLIENTS]
 TITLES = {
     "listen": "Deepgram listen",
     "speak": "Deepgram speak",

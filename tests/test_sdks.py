@@ -25,6 +25,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from wsproxy.capture import embed, environment
 from wsproxy.catalog import candidates, load
 from wsproxy.session import Session
 from wsproxy.simulate import Limits, serve_in_thread
@@ -79,11 +80,7 @@ CLIENTS = [
     Client("assemblyai_streaming.cjs", "", "streaming", wss_only=True),
     Client("ws_listen.cjs", "", "listen"),
 ]
-# One worker installs, and the others do not wait for it.
-EACH = [
-    pytest.param(client, id=str(client), marks=pytest.mark.xdist_group(f"sdk-{client.node}"))
-    for client in CLIENTS
-]
+EACH = [pytest.param(client, id=str(client)) for client in CLIENTS]
 
 
 # ---- installing
@@ -171,6 +168,13 @@ def node_packages():
     quiet = ["--no-audit", "--no-fund", "--loglevel=error"]
     folder = install("node", HERE / "package.json", [npm, "install", *quiet])
     return folder / "node_modules"
+
+
+# xdist begins with groups: one worker installs before the others come to tests that need it.
+@pytest.mark.xdist_group("sdk-install")
+@pytest.mark.parametrize("packages", ["python_packages", "node_packages"])
+def test_the_sdks_can_be_installed(packages, request):
+    assert Path(request.getfixturevalue(packages)).exists()
 
 
 # ---- running
@@ -350,6 +354,30 @@ def test_reset_is_no_good_end(client, serve, run):
 # ---- recorded
 
 
+@pytest.fixture(scope="session")
+def confdir(tmp_path_factory):
+    """The CA of all proxies in this process."""
+    return tmp_path_factory.mktemp("ca")
+
+
+@pytest.fixture
+def record_here(run, authority, confdir, tmp_path):
+    """Run a client program, recorded by this process; returns what it saw and the trace."""
+
+    def record_here(client, base_url, *args):
+        out = tmp_path / "recorded"
+        trusted = f"ssl_verify_upstream_trusted_ca={authority[0]}"
+        settings = embed.Settings(port=0, out=out, confdir=confdir, options=(trusted,))
+        with embed.background(settings) as recorder:
+            env = environment.for_command(recorder, settings.mode, tmp_path)
+            seen = run(client, base_url, *args, **env)
+            recorder.drain(2.0)
+        (trace,) = out.glob("*.wstrace")
+        return seen, trace
+
+    return record_here
+
+
 @pytest.fixture
 def record(run, authority, tmp_path):
     """Run a client program under `wsproxy run`; returns what it saw and the session."""
@@ -415,10 +443,10 @@ def test_recorded_through_the_proxy(client, serve, record):
 
 
 @pytest.mark.parametrize("client", EACH)
-def test_stall_recorded_through_the_proxy(client, serve, record):
+def test_stall_recorded_through_the_proxy(client, serve, record_here):
     with serve(client, tls=True) as served:
-        seen, session = record(client, served.url, "stall")
-    check_stalled(client, seen, session)
+        seen, trace = record_here(client, served.url, "stall")
+    check_stalled(client, seen, Session.read(trace))
 
 
 # Reverse mode is for those that ignore proxy variables: one of each such library.

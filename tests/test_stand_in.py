@@ -10,6 +10,7 @@ import signal
 import ssl
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -172,12 +173,15 @@ def test_a_bad_option_ends_it_with_a_line(option: str, says: str, tmp_path: Path
 )
 def test_what_is_no_request_does_not_reach_the_api(host: str, others: str, refused: bool) -> None:
     """Such as a tunnel with something else than HTTP in it."""
-    served = {"api.deepgram.com"}
-    lead = Lead(lambda host, _: ("127.0.0.1", 1) if host in served else None, others=others)
+
+    async def answer(host: str, target: str) -> tuple[str, int] | None:
+        return ("127.0.0.1", 1) if host == "api.deepgram.com" else None
+
+    lead = Lead(answer, others=others)
     server = Server(address=(host, 443))
 
     async def connect() -> None:
-        lead.server_connect(ServerConnectionHookData(server, tflow.tclient_conn()))
+        await lead.server_connect(ServerConnectionHookData(server, tflow.tclient_conn()))
 
     asyncio.run(connect())
     assert (server.error is not None) is refused
@@ -194,7 +198,7 @@ def test_what_is_served_stays_while_it_runs(tmp_path: Path) -> None:
                     with pytest.raises(OptionsError, match="while it runs"):
                         context.configure(addon, **{option: str(REFUSED)})
                 request = tflow.tflow(req=tutils.treq(host="api.deepgram.com", path=b"/v1/listen"))
-                addon.requestheaders(request)
+                await addon.requestheaders(request)
                 assert request.request.host == "127.0.0.1"
             finally:
                 await addon.done()
@@ -260,3 +264,20 @@ def test_a_command_that_is_not_there(tmp_path: Path) -> None:
     done = replay(REFUSED, *where, "--", "no-such-command")
     assert "error: cannot run no-such-command: No such file" in done.stderr.splitlines()[-1]
     assert done.returncode == 2
+
+
+def test_stand_in_without_a_folder_for_traces_keeps_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+
+    async def serve() -> None:
+        addon = StandIn()
+        with taddons.context(Proxyserver(), addon) as context:
+            context.configure(addon, wsproxy_replay=str(STALL), wsproxy_replay_out="")
+            await addon.running()
+            assert len(list(tmp_path.glob("wsproxy-replay-*"))) == 1
+            await addon.done()
+
+    asyncio.run(serve())
+    assert list(tmp_path.iterdir()) == []

@@ -220,6 +220,8 @@ def test_the_json_has_the_agreed_names(compare: Callable[..., Verdict]) -> None:
         "wer",
         "latency",
         "compared",
+        "not_compared",
+        "tolerance",
         "lateness_ms",
         "notes",
         "trace",

@@ -4,7 +4,7 @@ In scripts and tests, also without the pytest plugin (docs/testing.md):
 
     serve    a recorded session, a condition or a plan, served to the code under test
     open     a trace, to be read
-    replay   a trace, replayed as the client against a server
+    replay   a trace, replayed as the client against a server (replay_async: for async code)
     record   what the code under test does, recorded
 
 They are loaded when they are first used: importing wsproxy itself costs nothing.
@@ -17,7 +17,17 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from wsproxy.api import Message, Recorder, Served, Trace, open, record, replay, serve  # noqa: A004
+    from wsproxy.api import (
+        Message,
+        Recorder,
+        Served,
+        Trace,
+        open,  # noqa: A004
+        record,
+        replay,
+        replay_async,
+        serve,
+    )
 
 __version__ = "0.1.0"
 
@@ -30,6 +40,7 @@ __all__ = [
     "open",
     "record",
     "replay",
+    "replay_async",
     "serve",
 ]
 

@@ -1,6 +1,6 @@
 """`python -m wsproxy` is the `wsproxy` command."""
 
-from wsproxy.cli.main import main
+from wsproxy.entry import main
 
 if __name__ == "__main__":
     main()

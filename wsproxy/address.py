@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import socket
 
 from .errors import UsageError
 
@@ -30,6 +31,12 @@ def authority(host: str, port: int | None = None) -> str:
     return host if port is None else f"{host}:{port}"
 
 
+def reachable(address: tuple[str, int]) -> tuple[str, int]:
+    """Where apps on this machine reach a socket: of one for all addresses, by loopback."""
+    host, port = address
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host), port
+
+
 def is_loopback(host: str) -> bool:
     """Whether a host name or address is this machine's own."""
     if host.lower().rstrip(".") == "localhost":
@@ -38,3 +45,39 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+def parse_ip(text: str) -> IPAddress | None:
+    """An address without its zone, as IPv4 where IPv6 only wraps that; None for a name."""
+    try:
+        ip = ipaddress.ip_address(text.partition("%")[0])
+    except ValueError:
+        return None
+    return getattr(ip, "ipv4_mapped", None) or ip
+
+
+def reaches(target: IPAddress, listener: IPAddress) -> bool:
+    """Whether a connection to an address may arrive at a socket that listens on another.
+
+    Both as `parse_ip` returns them. Loopback addresses are taken for one: which of them a
+    connection arrives at differs between systems.
+    """
+    if target == listener:
+        return True
+    if listener.is_unspecified:
+        return target.is_unspecified or target.is_loopback or is_assigned_here(target)
+    return listener.is_loopback and (target.is_loopback or target.is_unspecified)
+
+
+def is_assigned_here(ip: IPAddress) -> bool:
+    """Whether an interface of this machine has an address."""
+    family = socket.AF_INET if ip.version == 4 else socket.AF_INET6
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.bind((str(ip), 0))  # the one question that every system answers
+    except OSError:
+        return False
+    return True

@@ -12,7 +12,7 @@ import secrets
 import shutil
 import ssl
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
@@ -31,7 +31,7 @@ from wsproxy.report.explanation import explain
 from wsproxy.report.jsontext import dumps
 from wsproxy.scrub import is_scrubbed, scrub
 from wsproxy.session import Session
-from wsproxy.trace import SUFFIX, find_traces
+from wsproxy.trace import SUFFIX, find_recordings
 from wsproxy.trace.replacement import check_free, new_file
 
 ZIP = ".zip"
@@ -71,23 +71,25 @@ def bundle(
     force: bool = False,
     catalog: Catalog | None = None,
     environment: Mapping[str, str] | None = None,
+    each: Callable[[Sequence[Path]], Iterable[Path]] = iter,
 ) -> list[Bundled]:
     """Pack traces for a bug report. Those that are not scrubbed are, in the bundle only.
 
     Args:
-        traces: traces, and folders of them.
+        traces: traces, and folders, of which the recordings are taken.
         out: the zip file, mode 0600.
         note: the user's own words, for its README.
         hosts: replace the names of hosts too, in traces that are scrubbed here.
         force: replace `out`.
         environment: whose variables are named; None: the process's own.
+        each: called with all traces, yields them one after another; for showing progress.
 
     Raises:
         TraceError: a trace cannot be read.
         NotPublic: something of people would be in it; nothing is written.
         UsageError: it cannot be written.
     """
-    found = find_traces(traces)
+    found, _ = find_recordings(traces)
     if not 0 < len(found) <= MAX_TRACES:
         raise UsageError(f"give from 1 to {MAX_TRACES} traces")
     check_free(out, force=force)
@@ -97,7 +99,7 @@ def bundle(
     try:
         with TemporaryDirectory(prefix="wsproxy-bundle-") as folder:
             content = _Content(Path(folder))
-            items = [_bundled(path, content, key, known, hosts=hosts) for path in found]
+            items = [_bundled(path, content, key, known, hosts=hosts) for path in each(found)]
             facts = _facts(items, os.environ if environment is None else environment)
             content.put("README.md", _readme(items, note))
             content.put("environment.json", dumps(facts, indent=2) + "\n")
@@ -206,7 +208,7 @@ Times, sizes, frames, close codes and the words of errors are those of the sessi
 | `explanations/NAME.md` | what went wrong in it, with evidence |
 | `environment.json` | versions, and which proxy variables were set (no values) |
 
-With wsproxy (`pip install wsproxy`), in this folder:
+With wsproxy (`pip install .` in a checkout of the project), in this folder:
 
     wsproxy show traces/NAME.wstrace            # every frame
     wsproxy explain traces/NAME.wstrace         # what went wrong

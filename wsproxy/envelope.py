@@ -14,14 +14,18 @@ A message is read as one JSON object: the body's fields, and the headers under t
 from __future__ import annotations
 
 import json
+import re
 import struct
 import zlib
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias
 
+MAX_DEPTH = 100  # of lists and objects in one another
 ENVELOPES = ("json", "azure", "event-stream")
 Json: TypeAlias = dict[str, Any]
 
+# Brackets, and what may have some in it that are none: possessive, so that it never goes back.
+_NESTING = re.compile(r'"(?:[^"\\]|\\.)*+"?|[\[\]{}]', re.DOTALL)
 _PRELUDE = struct.Struct(">III")  # total length, length of the headers, CRC of these two
 _AZURE_HEADERS = ("Path", "X-RequestId", "X-StreamId", "X-Timestamp", "Content-Type")
 _STRING = 7  # type of an event-stream header
@@ -69,14 +73,29 @@ def wrap(envelope: str, message: str, audio: bytes = b"") -> str | bytes:
 
 
 def json_object(text: str) -> Json | None:
-    """A JSON object, or None where the text is something else."""
-    if not text.lstrip().startswith("{"):
+    """A JSON object, or None where the text is something else, or nested over MAX_DEPTH."""
+    if not text.lstrip().startswith("{") or is_nested_deeply(text):
         return None
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
+
+
+def is_nested_deeply(text: str) -> bool:
+    """Whether JSON is nested over MAX_DEPTH: whatever walks it would have to be on its guard."""
+    if text.count("{") + text.count("[") <= MAX_DEPTH:
+        return False
+    depth = 0
+    for found in _NESTING.finditer(text):
+        if (mark := found[0]) in "{[":
+            depth += 1
+            if depth > MAX_DEPTH:
+                return True
+        elif mark in "}]":
+            depth -= 1
+    return False
 
 
 def field(message: Mapping[str, Any], path: str) -> object:

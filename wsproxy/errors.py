@@ -3,7 +3,9 @@
     WsproxyError            one clear line for the user; `exit_status` for the command line
     ├── UsageError          2  what the user asked for cannot be done
     │   ├── CatalogError    2  a catalog file has a mistake
-    │   └── UnknownCondition 2 no such catalog condition
+    │   ├── RecorderMissing 2  there is no recorder, mitmproxy is missing
+    │   ├── UnknownCondition 2 no such catalog condition
+    │   └── BlockingCall    2  a call that waits, from inside of an event loop
     ├── TraceError          3  the trace cannot be read
     │   ├── NotATrace       3  nothing in the file is a trace
     │   └── LimitExceeded   3  the trace holds more than is kept in memory
@@ -48,8 +50,16 @@ class CatalogError(UsageError):
         self.problem = problem or message
 
 
+class RecorderMissing(UsageError):
+    """Recording is asked for where it cannot be done; the message says what is missing."""
+
+
 class UnknownCondition(UsageError):
     """No condition of the catalog has this id; the message names near ones."""
+
+
+class BlockingCall(UsageError, RuntimeError):
+    """A call that waits, from inside of a running event loop: the message names its twin."""
 
 
 class TraceError(WsproxyError):

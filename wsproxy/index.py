@@ -25,9 +25,11 @@ from wsproxy.errors import TraceError
 from wsproxy.report import jsonform
 from wsproxy.report.text import api, closed, ending
 from wsproxy.session import Session
+from wsproxy.trace.allowance import Allowance
 from wsproxy.trace.blocks import BadBlock, Compressor, read_block
 from wsproxy.trace.parts import SUFFIX, part_of
 from wsproxy.trace.replacement import Replacement
+from wsproxy.trace.system import CAREFUL, PLAIN, is_own
 
 NAME = ".wsproxy-index"
 
@@ -39,7 +41,7 @@ MAX_ROWS = 200_000  # of one index
 # time telling, ns: clocks of file systems have steps.
 _SETTLED = 2_000_000_000
 
-_HEAD = f"wsproxy index 1, {__version__}".encode()  # another version may tell other things
+_HEAD = f"wsproxy index 2, {__version__}".encode()  # another version may tell other things
 
 _TEXT, _NUMBER = frozenset({str}), frozenset({int})
 _NONE = frozenset({type(None)})
@@ -47,6 +49,8 @@ _LIST = frozenset({list})  # of text
 # The keys of `jsonform.entry` but for the path, and what they may be.
 _ENTRY: dict[str, frozenset[type]] = {
     "session": _TEXT,
+    "origin": _TEXT | _NONE,
+    "origin_session": _TEXT | _NONE,
     "started_at": _TEXT | _NONE,
     "provider": _TEXT | _NONE,
     "api": _TEXT | _NONE,
@@ -78,21 +82,26 @@ class Listed:
         what: provider and API, or the host.
         how: how it ended, in a few words.
         entry: its line of `list --json`, without the path.
+        unread: why the rest of the trace was not read, a sentence; else "".
     """
 
     started_at_ns: int | None
     what: str
     how: str
     entry: dict[str, Any]
+    unread: str = ""
 
     @classmethod
-    def read(cls, path: Path) -> Listed:
+    def read(cls, path: Path, allowance: Allowance | None = None) -> Listed:
         """Look into a trace.
+
+        Args:
+            allowance: as for a `TraceReader`.
 
         Raises:
             TraceError: it cannot be read.
         """
-        session = Session.glance(path)
+        session = Session.glance(path, allowance)
         entry = jsonform.entry(path, session)
         del entry["path"]
         how = ending(session)
@@ -100,7 +109,7 @@ class Listed:
             # As `ending` says it, from the end record: the frames were not read.
             how = closed(entry["closed_by"], entry["close_code"], entry["close_reason"])
         started_at_ns = session.start.started_at_ns if session.start else None
-        return cls(started_at_ns, api(session), how, entry)
+        return cls(started_at_ns, api(session), how, entry, session.unread)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,25 +135,28 @@ def listed(paths: Iterable[Path]) -> Iterator[tuple[Path, Listed | TraceError]]:
     Returns:
         For each path what `list` tells of it, or why it cannot be read.
     """
+    allowance = Allowance()  # one for all: a folder may hold thousands of traces
     folders: dict[Path, list[Path]] = {}
     for path in paths:
         folders.setdefault(path.parent, []).append(path)
     for folder, traces in folders.items():
         if len(traces) < FEW:
             for path in traces:
-                yield path, _look(path)
+                yield path, _look(path, allowance)
         else:
-            yield from _in_folder(folder, traces)
+            yield from _in_folder(folder, traces, allowance)
 
 
-def _look(path: Path) -> Listed | TraceError:
+def _look(path: Path, allowance: Allowance) -> Listed | TraceError:
     try:
-        return Listed.read(path)
+        return Listed.read(path, allowance)
     except TraceError as error:
         return error
 
 
-def _in_folder(folder: Path, traces: list[Path]) -> Iterator[tuple[Path, Listed | TraceError]]:
+def _in_folder(
+    folder: Path, traces: list[Path], allowance: Allowance
+) -> Iterator[tuple[Path, Listed | TraceError]]:
     now = time.time_ns()
     states = _states(folder)
     rows = _read(folder / NAME)
@@ -156,9 +168,11 @@ def _in_folder(folder: Path, traces: list[Path]) -> Iterator[tuple[Path, Listed 
         if known is not None:
             yield path, known
             continue
-        found = _look(path)
+        found = _look(path, allowance)
         yield path, found
-        if isinstance(found, Listed) and state is not None and now - state.mtime_ns > _SETTLED:
+        if not isinstance(found, Listed) or found.unread:
+            continue
+        if state is not None and now - state.mtime_ns > _SETTLED:
             new[path.name] = _row(path.name, state, found)
     if any(rows.get(name) != row for name, row in new.items()):
         rows = {name: row for name, row in rows.items() if _first(name) in states}
@@ -191,11 +205,11 @@ def _states(folder: Path) -> dict[str, _State]:
 def _read(path: Path) -> dict[str, bytes]:
     """The rows of an index, by name; none of one that is not ours or not sound."""
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
+        fd = os.open(path, os.O_RDONLY | PLAIN | CAREFUL)
         with open(fd, "rb") as file:
             info = os.fstat(fd)
-            ours = stat.S_ISREG(info.st_mode) and info.st_uid == os.geteuid()
-            if not ours or info.st_mode & 0o022 or info.st_size > MAX_FILE:
+            ours = stat.S_ISREG(info.st_mode) and is_own(info)
+            if not ours or info.st_size > MAX_FILE:
                 return {}
             data = file.read(MAX_FILE)
         return _rows(read_block(io.BytesIO(data), 0)[0])

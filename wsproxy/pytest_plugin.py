@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from wsproxy.api import Recorder, Served
 
 _TRACE = ".wstrace"  # else it is a folder of traces
-_FIXTURES = {"wsproxy_server", "wsproxy_recorder"}
-# mitmproxy and what it needs use much that is deprecated, which is no news about the test.
-_QUIET = "ignore::DeprecationWarning:(ldap3|mitmproxy|passlib|pyparsing)"
 _GRACE = 0.5  # seconds that a session's end may take behind the test's
-_OPTIONS = ("condition", "after", "plan", "silence", "pace", "match", "strict", "timeout")
+_OPTIONS = (
+    *("condition", "after", "plan", "silence", "pace", "match", "strict", "timeout"),
+    *("max_wer", "audio_tolerance", "same_as"),
+)
 
 _MARKER = (
     "wsproxy(trace, *, check=True, to=None, ...): what the fixture wsproxy_server serves: a trace "
@@ -46,11 +46,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", _MARKER)
-
-
-def pytest_itemcollected(item: pytest.Item) -> None:
-    if not _FIXTURES.isdisjoint(getattr(item, "fixturenames", ())):
-        item.add_marker(pytest.mark.filterwarnings(_QUIET))
 
 
 @pytest.fixture
@@ -130,6 +125,10 @@ class _Asked:
         plan = options.get("plan")
         if plan is not None and "[[" not in str(plan):
             options["plan"] = here / plan
+        if "same_as" in options:
+            others = options["same_as"]
+            others = [others] if isinstance(others, str | Path) else others
+            options["same_as"] = [here / each for each in others]
         trace = here / marker.args[0] if marker.args else None
         return cls(trace, marker.kwargs.get("check", True), marker.kwargs.get("to"), options)
 

@@ -94,7 +94,7 @@ def recover(
 
     Raises:
         TraceError: nothing in it can be read.
-        LimitExceeded: it has over MAX_RECORDS records, see `session`.
+        LimitExceeded: it holds more than may be read.
         UsageError: it is a later part of a trace, or still being written, or the new trace
             cannot be written.
     """
@@ -135,10 +135,11 @@ def _write(
         raise UsageError(f"{out} is there already; it is not overwritten")
     sweep(out.parent)
     try:
-        with Replacement(out, replace=in_place) as new, TraceReader(source) as reader:
-            start = facts.start or _start(source, facts, reader, recognise)
-            trace = WholeTrace(new.file, start, diagnose)
-            _copy(bounded(reader), reader, trace, facts)
+        with Replacement(out, replace=in_place) as new:
+            with TraceReader(source) as reader:
+                start = facts.start or _start(source, facts, reader, recognise)
+                trace = WholeTrace(new.file, start, diagnose)
+                _copy(bounded(reader), reader, trace, facts)
             new.commit()
     except OSError as error:
         raise UsageError(f"cannot write {out}: {error.strerror or error}") from None

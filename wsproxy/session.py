@@ -12,6 +12,7 @@ from array import array
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import chain, compress, islice
 from typing import Any, TypeVar
@@ -32,6 +33,7 @@ from wsproxy.trace import (
     Start,
     TraceReader,
 )
+from wsproxy.trace.allowance import Allowance
 from wsproxy.wire import Close, Opcode, header, is_upgrade
 
 _T = TypeVar("_T")
@@ -40,6 +42,7 @@ _BINARY = int(Opcode.BINARY)  # data frames have this opcode or a lower one
 
 KEPT_MESSAGES = 64  # text messages kept from the beginning, and as many from the end
 KEPT_TEXT = 64 << 10  # bytes kept of a text message
+KEPT_SIZE = 2 << 20  # bytes of messages kept from the beginning, from the end, and between
 KEPT_NOTABLE = 64  # messages kept between those, of each direction, if they look like failures
 KEPT_BINARIES = 8  # binary messages kept from the beginning of a direction, and from its end
 KEPT_BINARY = 4 << 10  # bytes kept of a binary message
@@ -131,26 +134,39 @@ class _Ends:
     they leave the last ones or are asked for.
 
     Args:
-        size: how many are kept from the beginning, and how many from the end.
+        size: how many are kept from the beginning, and how many from the end. Of long ones
+            fewer are kept, KEPT_SIZE bytes of each group.
         is_notable: tells which of those between are kept, KEPT_NOTABLE at the most.
     """
 
     def __init__(self, size: int, is_notable: Callable[[_Kept], bool]) -> None:
         self._size = size
+        self._room_first = self._room_between = self._room_last = KEPT_SIZE
         self._first: list[_Kept] = []
         self._between: list[_Kept] = []
         self._is_notable = is_notable
         self._last: deque[_Kept] = deque()
 
     def add(self, message: _Kept) -> None:
-        if len(self._first) < self._size:
+        length = len(message[3])
+        if len(self._first) < self._size and self._room_first > 0:
             self._first.append(message)
+            self._room_first -= length
             return
         self._last.append(message)
-        if len(self._last) > self._size:
-            old = self._last.popleft()
-            if len(self._between) < KEPT_NOTABLE and self._is_notable(old):
-                self._between.append(old)
+        self._room_last -= length
+        while len(self._last) > self._size or self._room_last < 0:
+            self._leaves(self._last.popleft())
+
+    def _leaves(self, old: _Kept) -> None:
+        """Take a message that is none of the last ones any more."""
+        length = len(old[3])
+        self._room_last += length
+        if len(self._between) >= KEPT_NOTABLE or self._room_between <= 0:
+            return
+        if self._is_notable(old):
+            self._between.append(old)
+            self._room_between -= length
 
     def __iter__(self) -> Iterator[_Kept]:
         return chain(self._first, self._between, self._last)
@@ -239,6 +255,7 @@ class Session:
         close: the first Close frame; `closes` has the first KEPT_RECORDS.
         failures, gaps, findings: in their order, the first KEPT_RECORDS of each.
         losses: what of the trace could not be read.
+        unread: why the rest was not read, a sentence, where it holds more than may be; else "".
         sent, received: traffic from the app, and from the server.
         broken: the first KEPT_BROKEN frames that broke a rule of RFC 6455, as (number, rule).
     """
@@ -253,6 +270,7 @@ class Session:
         self.gaps: list[Gap] = []
         self.findings: list[Finding] = []
         self.losses: list[Loss] = []
+        self.unread = ""
         self.broken: list[tuple[int, str]] = []
         self.sent = Direction()
         self.received = Direction()
@@ -269,40 +287,52 @@ class Session:
         self._open: list[_Open | None] = [None, None]
 
     @classmethod
-    def read(cls, path: str | os.PathLike[str]) -> Session:
-        """Read a whole trace.
+    def read(cls, path: str | os.PathLike[str], allowance: Allowance | None = None) -> Session:
+        """Read a trace: all of it, or as much as may be read, see `unread`.
+
+        Args:
+            allowance: as for a `TraceReader`.
 
         Raises:
             TraceError: it cannot be read.
-            LimitExceeded: it has over MAX_RECORDS records.
+            LimitExceeded: nothing of it can be read within the limits.
         """
         session = cls()
-        with TraceReader(path) as reader:
-            for record in bounded(reader):
-                session.add(record)
+        with TraceReader(path, allowance) as reader:
+            try:
+                for record in bounded(reader):
+                    session.add(record)
+            except LimitExceeded as error:
+                if reader.session is None:
+                    raise  # nothing was found in it so far
+                session.unread = str(error)
             session.losses = reader.losses
         return session
 
     @classmethod
-    def glance(cls, path: str | os.PathLike[str]) -> Session:
+    def glance(cls, path: str | os.PathLike[str], allowance: Allowance | None = None) -> Session:
         """What the beginning of a trace and its end record tell, without its frames.
 
         Quick for large traces; where there is no end record, the whole is read.
+
+        Args:
+            allowance: as for a `TraceReader`.
 
         Raises:
             TraceError: it cannot be read.
         """
         session = cls()
-        with TraceReader(path) as reader:
+        with TraceReader(path, allowance) as reader:
             end = reader.last()
             if end is None:
-                return cls.read(path)
-            for record in reader:
-                if isinstance(record, FrameRecord | Bytes | Eof | End):
-                    break
-                session.add(record)
-        session.add(end)
-        return session if session.start is not None else cls.read(path)
+                return cls.read(path, allowance)
+            with suppress(LimitExceeded):  # before the first frame: `read` says so
+                for record in reader:
+                    if isinstance(record, FrameRecord | Bytes | Eof | End):
+                        session.add(end)
+                        break
+                    session.add(record)
+        return session if session.start and session.end else cls.read(path, allowance)
 
     # -- the fold
 
@@ -575,18 +605,16 @@ class Session:
         return header(((h[0], h[1]) for h in self.request.headers), name)
 
 
-def bounded(records: Iterable[Record]) -> Iterator[Record]:
-    """Records for a fold that keeps a few bytes of each.
-
-    A small file can hold any number of them: they compress a thousandfold and more.
+def bounded(reader: TraceReader) -> Iterator[Record]:
+    """The records of a trace for a fold that keeps a few bytes of each.
 
     Raises:
-        LimitExceeded: there are over MAX_RECORDS.
+        LimitExceeded: there are over MAX_RECORDS, or more than the reader may read.
     """
-    iterator = iter(records)
+    iterator = iter(reader)
     yield from islice(iterator, MAX_RECORDS)
     if next(iterator, None) is not None:
-        raise LimitExceeded(f"the trace has over {MAX_RECORDS:,} records; `wsproxy show` reads on")
+        reader.stop(f"it has over {MAX_RECORDS:,} records")
 
 
 def _keep(kept: list[_T], item: _T) -> None:

@@ -6,19 +6,33 @@ live      the API itself in its place, to record it
 serving   starts it
 playing   a replay server on a thread of its own
 recorder  records what the code under test does
-proxy     mitmproxy on a thread, one at a time
+proxy     what leads code under test to a recorder, or to what is served
+process   mitmproxy in a process of its own
 records   how replays are recorded
 again     a trace replayed as the client
+waiting   for what happens on another thread
 mismatch  what a test says when the app did not do what is recorded
 
-All of it works from synchronous and from asynchronous code.
+What waits has a twin for asynchronous code, whose name ends with `_async`; called inside of
+a running event loop, it raises BlockingCall.
 """
 
-from .again import replay
+from .again import replay, replay_async
 from .mismatch import unlike
 from .recorder import Recorder, record
 from .served import Served
 from .serving import serve
 from .trace import Message, Trace, open  # noqa: A004  # wsproxy.open, as gzip.open
 
-__all__ = ["Message", "Recorder", "Served", "Trace", "open", "record", "replay", "serve", "unlike"]
+__all__ = [
+    "Message",
+    "Recorder",
+    "Served",
+    "Trace",
+    "open",
+    "record",
+    "replay",
+    "replay_async",
+    "serve",
+    "unlike",
+]

@@ -30,7 +30,7 @@ class ServedLive(Served):
         """Base URL that stands for the API's.
 
         Raises:
-            UsageError: it is not known which API that is, or the proxy is in use already.
+            UsageError: it is not known which API that is, or there is no recorder.
         """
         return self._begun(self._to).url
 
@@ -42,6 +42,11 @@ class ServedLive(Served):
         if self._recorder is None:
             raise TimeoutError("nobody has asked for the recorder's URL or proxy yet")
         self._recorder.wait(count, timeout)
+
+    async def wait_async(self, count: int = 1, timeout: float = 30.0) -> None:  # noqa: ASYNC109
+        if self._recorder is None:
+            raise TimeoutError("nobody has asked for the recorder's URL or proxy yet")
+        await self._recorder.wait_async(count, timeout)
 
     def _begun(self, to: str | None) -> Recorder:
         if self._recorder is None:

@@ -64,6 +64,8 @@ def _unlike(recorded: Path | None, verdict: Verdict) -> Iterable[str]:
         yield f"  also different: {short(others, _WIDEST)}"
     for note in verdict.notes:
         yield f"  note: {note}"
+    if verdict.trace is None:
+        return
     yield f"  what it did: {verdict.trace}"
     if recorded is not None:
         yield f"  all of it: wsproxy diff {recorded} {verdict.trace}"

@@ -9,33 +9,24 @@ from contextlib import contextmanager, suppress
 
 from wsproxy.replay import ReplayServer, Verdict
 
+from .waiting import Arrivals
+
 
 class Playing:
     """A `ReplayServer` that runs; its verdicts are collected as they come.
 
     Attributes:
         server: it.
-        came: verdicts so far, and errors that took the place of one.
+        came: verdicts, and errors that took the place of one.
     """
 
     def __init__(self, server: ReplayServer) -> None:
         self.server = server
-        self.came: list[Verdict | Exception] = []
-        self._news = threading.Condition()
+        self.came: Arrivals[Verdict | Exception] = Arrivals("sessions ended")
         self._ready = threading.Event()
         self._failed: BaseException | None = None
         self._loop: asyncio.AbstractEventLoop
         self._stop: asyncio.Event
-
-    def wait(self, count: int, timeout: float) -> None:
-        """Wait until so many sessions are over.
-
-        Raises:
-            TimeoutError: they were not within `timeout` seconds.
-        """
-        with self._news:
-            if not self._news.wait_for(lambda: len(self.came) >= count, timeout):
-                raise TimeoutError(f"{len(self.came)} of {count} sessions ended in {timeout:g} s")
 
     def settle(self, timeout: float) -> bool:
         """Wait until no session is open any more; whether that came about in so many seconds."""
@@ -78,9 +69,7 @@ class Playing:
                 came = await self.server.verdict()
             except Exception as error:  # raised where somebody asks for the verdict
                 came = error
-            with self._news:
-                self.came.append(came)
-                self._news.notify_all()
+            self.came.add(came)
 
     def started(self) -> None:
         """Wait until it listens, or raise why it cannot."""

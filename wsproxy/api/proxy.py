@@ -1,33 +1,19 @@
-"""mitmproxy on a thread of its own, and what sends code under test through it."""
+"""A proxy for code under test, in a process of its own."""
 
 from __future__ import annotations
 
-import os
 import tempfile
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from wsproxy.address import authority
-from wsproxy.errors import UsageError
-from wsproxy.recording import Recording
+from wsproxy.address import authority, reachable
 
-if TYPE_CHECKING:
-    from wsproxy.capture.addon import Record
-    from wsproxy.capture.embed import Settings
-    from wsproxy.capture.lead import Lead
+from .process import Handlers, running
 
 # The address of what answers for a host and a target (path and query), None if nothing does.
 Answer = Callable[[str, str], tuple[str, int] | None]
-
-LINGER = 2.0  # seconds that sessions which are still open get to end
-
-# mitmproxy keeps its options and its WebSocket layer in modules: two would get into each
-# other's way.
-_ONE = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +21,7 @@ class Proxy:
     """A running proxy.
 
     Attributes:
-        address: (host, port).
+        address: (host, port), for apps on this machine.
         ca: the certificate authority that makes its certificates, PEM.
         env: the environment of a command that is to go through it.
     """
@@ -54,21 +40,27 @@ def lead(
     answer: Answer,
     on_refused: Callable[[str], None],
     confdir: Path | None,
+    *,
+    listen: tuple[str, int] = ("127.0.0.1", 0),
+    others: str = "here",
 ) -> Iterator[Proxy]:
-    """A proxy that leads requests to servers on this machine, and connects to no other one.
+    """A proxy that leads requests to servers on this machine.
 
     Args:
-        answer: which server answers; called on the proxy's thread.
+        answer: which server answers; called on a thread of the proxy's.
         on_refused: called with the name of each host that nothing answers for.
+        confdir: folder of the proxy's certificate authority; None: ~/.mitmproxy.
+        listen: where to listen; port 0 takes a free one.
+        others: what becomes of all other requests: "pass", "refuse", or "here": pass those
+            for this machine alone.
 
     Raises:
-        UsageError: a proxy is running in this process already.
+        RecorderMissing: there is no mitmproxy here, and no wsproxy elsewhere.
+        UsageError: it cannot start.
     """
-    from wsproxy.capture.embed import Settings  # noqa: PLC0415  # mitmproxy is slow to load
-    from wsproxy.capture.lead import Lead  # noqa: PLC0415
-
-    addon = Lead(answer, others="here", on_refused=on_refused)
-    with _running(Settings(port=0, confdir=confdir), addon) as proxy:
+    asked = {"lead": {"others": others}}
+    handlers = Handlers(answer=answer, refused=on_refused)
+    with _proxy("regular", listen, confdir, asked, handlers) as proxy:
         yield proxy
 
 
@@ -77,7 +69,7 @@ def recording(
     mode: str,
     out: Path,
     hosts: tuple[str, ...],
-    on_end: Callable[[Recording], None],
+    on_end: Callable[[Path], None],
     confdir: Path | None,
     *,
     network: bool,
@@ -86,38 +78,33 @@ def recording(
 
     Args:
         mode: mitmproxy's proxy mode.
+        on_end: called with the path of each trace that is complete.
         network: whether other machines may be connected to.
 
     Raises:
-        UsageError: a proxy is running in this process already, or it cannot start.
+        RecorderMissing: there is no mitmproxy here, and no wsproxy elsewhere.
+        UsageError: it cannot start.
     """
-    from wsproxy.capture.addon import Record  # noqa: PLC0415
-    from wsproxy.capture.embed import Settings  # noqa: PLC0415
-    from wsproxy.capture.lead import RecordHere  # noqa: PLC0415
-
-    addon = (Record if network else RecordHere)(on_end=on_end)
-    settings = Settings(port=0, mode=mode, out=out, hosts=hosts, confdir=confdir)
-    with _running(settings, addon) as proxy:
+    asked = {"record": {"out": str(out), "hosts": hosts, "network": network}}
+    with _proxy(mode, ("127.0.0.1", 0), confdir, asked, Handlers(ended=on_end)) as proxy:
         yield proxy
 
 
 @contextmanager
-def _running(settings: Settings, addon: Record | Lead) -> Iterator[Proxy]:
-    from wsproxy.capture import embed, environment  # noqa: PLC0415
+def _proxy(
+    mode: str,
+    listen: tuple[str, int],
+    confdir: Path | None,
+    asked: Mapping[str, object],
+    handlers: Handlers,
+) -> Iterator[Proxy]:
+    from wsproxy.capture import environment  # noqa: PLC0415  # it is slow to load
 
-    if not _ONE.acquire(blocking=False):
-        raise UsageError(
-            "a proxy of wsproxy is running in this process already, and it can only be one: "
-            "use the URL of the server, or the environment of one of them"
-        )
-    try:
-        with (
-            tempfile.TemporaryDirectory(prefix="wsproxy-") as folder,
-            embed.background(settings, addon) as running,
-        ):
-            assert running.address is not None
-            env = environment.for_command(running, settings.mode, Path(folder), os.environ)
-            yield Proxy(running.address, running.ca, env)
-            running.drain(LINGER)
-    finally:
-        _ONE.release()
+    folder = None if confdir is None else str(confdir)
+    where = {"host": listen[0], "port": listen[1], "mode": mode, "confdir": folder}
+    with (
+        tempfile.TemporaryDirectory(prefix="wsproxy-") as temporary,
+        running({**where, **asked}, handlers) as started,
+    ):
+        env = environment.for_command(started, mode, Path(temporary))
+        yield Proxy(reachable(started.address), started.ca, env)

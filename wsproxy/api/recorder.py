@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from wsproxy.errors import UsageError
-from wsproxy.recording import Recording
 
 from .proxy import Proxy, recording
+from .waiting import Arrivals, refuse_in_event_loop
 
 _API = re.compile(r"(?:ws|http)s?://[^\s/]+/?")
 
@@ -30,8 +29,7 @@ class Recorder:
     def __init__(self, out: Path, to: str | None) -> None:
         self.out = out
         self._to = to
-        self._ended: list[Path] = []
-        self._news = threading.Condition()
+        self._ended: Arrivals[Path] = Arrivals("sessions ended")
         self._proxy: Proxy
 
     @property
@@ -74,24 +72,28 @@ class Recorder:
     @property
     def traces(self) -> list[Path]:
         """The traces of the sessions that are over, in the order of their ends."""
-        with self._news:
-            return list(self._ended)
+        return self._ended.items()
 
     def wait(self, count: int = 1, timeout: float = 30.0) -> list[Path]:
         """Wait until so many sessions are over, and return all their traces.
 
         Raises:
             TimeoutError: they were not within `timeout` seconds.
+            BlockingCall: an event loop is running on this thread.
         """
-        with self._news:
-            if not self._news.wait_for(lambda: len(self._ended) >= count, timeout):
-                raise TimeoutError(f"{len(self._ended)} of {count} sessions ended in {timeout:g} s")
-            return list(self._ended)
+        refuse_in_event_loop("wait()", "await wait_async()")
+        return self._ended.wait(count, timeout)
 
-    def _add(self, ended: Recording) -> None:
-        with self._news:
-            self._ended.append(ended.path)
-            self._news.notify_all()
+    async def wait_async(self, count: int = 1, timeout: float = 30.0) -> list[Path]:  # noqa: ASYNC109
+        """The same for asynchronous code.
+
+        Raises:
+            TimeoutError: they were not within `timeout` seconds.
+        """
+        return await self._ended.wait_async(count, timeout)
+
+    def _add(self, ended: Path) -> None:
+        self._ended.add(ended)
 
 
 @contextmanager
@@ -116,14 +118,15 @@ def record(
         confdir: folder of the proxy's certificate authority; None: ~/.mitmproxy.
 
     Raises:
-        UsageError: the folder cannot be written to, or another proxy of wsproxy is running
-            in this process.
+        RecorderMissing: there is no mitmproxy here, and no wsproxy with it in PATH or
+            WSPROXY_RECORDER.
+        UsageError: the folder cannot be written to.
     """
     if to is not None and not _API.fullmatch(to):
         raise UsageError(f"to={to!r}: give the API's base URL, such as wss://api.deepgram.com")
     recorder = Recorder(Path(out), to)
     mode = "regular" if to is None else f"reverse:{to}"
-    add = recorder._add  # the recorder's thread calls it
+    add = recorder._add  # a thread calls it
     running = recording(mode, recorder.out, tuple(hosts), add, confdir, network=network)
     with running as recorder._proxy:
         yield recorder

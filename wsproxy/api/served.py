@@ -15,6 +15,9 @@ from wsproxy.simulate import Served as Simulated
 
 from .playing import Playing
 from .proxy import Answer, Proxy, lead
+from .waiting import refuse_in_event_loop
+
+_NO_VERDICTS = "there are verdicts only where a trace is served"
 
 
 class Served(ABC):
@@ -43,7 +46,8 @@ class Served(ABC):
         machine is reached.
 
         Raises:
-            UsageError: another proxy of wsproxy is running in this process.
+            RecorderMissing: there is no mitmproxy here, and no wsproxy with it in PATH or
+                WSPROXY_RECORDER.
         """
         return self._way.url
 
@@ -69,7 +73,7 @@ class Served(ABC):
     @property
     def traces(self) -> list[Path]:
         """Where a trace is served: what the code under test did, recorded."""
-        return [verdict.trace for verdict in self.verdicts]
+        return [verdict.trace for verdict in self.verdicts if verdict.trace is not None]
 
     @property
     def sessions(self) -> list[Seen]:
@@ -84,13 +88,32 @@ class Served(ABC):
 
         Raises:
             TimeoutError: none ended in that time.
+            BlockingCall: an event loop is running on this thread.
             UsageError: no trace is served, or what was sent cannot be recorded.
         """
-        raise UsageError("there are verdicts only where a trace is served")
+        raise UsageError(_NO_VERDICTS)
+
+    async def verdict_async(self, timeout: float = 30.0) -> Verdict:  # noqa: ASYNC109
+        """The same for asynchronous code.
+
+        Raises:
+            TimeoutError: none ended in that time.
+            UsageError: no trace is served, or what was sent cannot be recorded.
+        """
+        raise UsageError(_NO_VERDICTS)
 
     @abstractmethod
     def wait(self, count: int = 1, timeout: float = 30.0) -> None:
-        """Wait until so many sessions are over.
+        """Wait until `count` sessions are over.
+
+        Raises:
+            TimeoutError: they were not within `timeout` seconds.
+            BlockingCall: an event loop is running on this thread.
+        """
+
+    @abstractmethod
+    async def wait_async(self, count: int = 1, timeout: float = 30.0) -> None:  # noqa: ASYNC109
+        """The same for asynchronous code.
 
         Raises:
             TimeoutError: they were not within `timeout` seconds.
@@ -128,23 +151,37 @@ class ServedTrace(Served):
 
     @property
     def verdicts(self) -> list[Verdict]:
-        return [each for each in self._playing.came if isinstance(each, Verdict)]
+        return [each for each in self._playing.came.items() if isinstance(each, Verdict)]
 
     @property
     def errors(self) -> list[Exception]:
         """What took the place of verdicts."""
-        return [each for each in self._playing.came if isinstance(each, Exception)]
+        return [each for each in self._playing.came.items() if isinstance(each, Exception)]
 
     def verdict(self, timeout: float = 30.0) -> Verdict:
-        self._playing.wait(self._given + 1, timeout)
-        came = self._playing.came[self._given]
+        refuse_in_event_loop("verdict()", "await verdict_async()")
+        return self._next(self._playing.came.wait(self._given + 1, timeout))
+
+    async def verdict_async(self, timeout: float = 30.0) -> Verdict:  # noqa: ASYNC109
+        while True:
+            given = self._given
+            came = await self._playing.came.wait_async(given + 1, timeout)
+            if given == self._given:  # no other task has taken it meanwhile
+                return self._next(came)
+
+    def _next(self, came: list[Verdict | Exception]) -> Verdict:
+        verdict = came[self._given]
         self._given += 1
-        if isinstance(came, Exception):
-            raise came
-        return came
+        if isinstance(verdict, Exception):
+            raise verdict
+        return verdict
 
     def wait(self, count: int = 1, timeout: float = 30.0) -> None:
-        self._playing.wait(count, timeout)
+        refuse_in_event_loop("wait()", "await wait_async()")
+        self._playing.came.wait(count, timeout)
+
+    async def wait_async(self, count: int = 1, timeout: float = 30.0) -> None:  # noqa: ASYNC109
+        await self._playing.came.wait_async(count, timeout)
 
     def settle(self, timeout: float) -> bool:
         return self._playing.settle(timeout)
@@ -170,7 +207,11 @@ class ServedPlan(Served):
         return list(self._simulated.sessions)
 
     def wait(self, count: int = 1, timeout: float = 30.0) -> None:
+        refuse_in_event_loop("wait()", "await wait_async()")
         self._simulated.ended(count, timeout)
+
+    async def wait_async(self, count: int = 1, timeout: float = 30.0) -> None:  # noqa: ASYNC109
+        await self._simulated.ended_async(count, timeout)
 
     def _open(self) -> Proxy:
         def answer(host: str, target: str) -> tuple[str, int] | None:

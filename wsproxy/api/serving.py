@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from wsproxy.catalog import load
-from wsproxy.compare import Rules
+from wsproxy.compare import Rules, Varying, learn
 from wsproxy.errors import UsageError
 from wsproxy.replay import Pace, ReplayServer, ServerOptions
 from wsproxy.replay.recorded import Records
@@ -32,6 +32,9 @@ def serve(
     match: Sequence[str] = (),
     gate: str = "bytes",
     strict: bool = False,
+    max_wer: float | None = None,
+    audio_tolerance: float | None = None,
+    same_as: Sequence[str | os.PathLike[str]] = (),
     timeout: float = 10.0,
     out: str | os.PathLike[str] | None = None,
     proxy: bool = False,
@@ -54,6 +57,10 @@ def serve(
             "query.NAME", "subprotocol", "attempt".
         gate: what of the app's audio the recorded steps wait for: "bytes", "frames" or "seconds".
         strict: every frame that the code under test sends has to be as recorded.
+        max_wer: tolerance: word errors per word of the transcript; None: it has to be equal.
+        audio_tolerance: tolerance: part of the received audio; None: it has to be equal.
+        same_as: other recordings of the session in the one trace: what differs between them
+            varies, and is not compared.
         timeout: seconds that it may take longer than in the recording.
         out: folder for the traces of what it did; None: one that is deleted at the end.
         proxy: start the proxy now, rather than when it is asked for.
@@ -78,7 +85,7 @@ def serve(
                 match=tuple(match),
                 gate=gate,
                 keep_ids=strict,
-                rules=Rules(strict),
+                rules=Rules(strict, max_wer, audio_tolerance, _varying(Path(what), same_as)),
                 proxied=True,
             )
             records = Records.into(Path(folder if out is None else out))
@@ -96,6 +103,12 @@ def serve(
         if proxy:
             _ = served.proxy
         yield served
+
+
+def _varying(trace: Path, same_as: Sequence[str | os.PathLike[str]]) -> Varying:
+    if same_as and trace.is_dir():
+        raise UsageError(f"same_as goes with one trace; {trace} is a folder")
+    return learn(trace, [Path(each) for each in same_as])
 
 
 def _plan(

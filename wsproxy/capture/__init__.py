@@ -16,4 +16,7 @@ lead         leads requests to a server on this machine
 stand_in     answers for the APIs with recorded sessions
 environment  what sends a command through the recorder
 embed        runs mitmproxy with the addon for the command line
+process      the same for another process, which may be one without mitmproxy
+protocol     what that process and the other one say
+needs        whether mitmproxy and what else it takes is there
 """

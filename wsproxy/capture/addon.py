@@ -11,9 +11,11 @@ import contextlib
 import gc
 import logging
 import re
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 from mitmproxy import ctx, exceptions, http, tls
 from mitmproxy.addonmanager import Loader
@@ -32,7 +34,8 @@ from wsproxy.session import Session
 from wsproxy.trace import Failure, Finding, Gap, Request, Response
 from wsproxy.wire import Close, Opcode, is_upgrade
 
-from . import body, failure, http1, layer, options
+from . import body, descriptors, failure, http1, layer, options
+from .access import ITSELF, REFUSED_HERE
 from .live import LiveSession
 from .recorder import Recorder
 
@@ -40,13 +43,15 @@ logger = logging.getLogger(__name__)
 
 MAX_ENDPOINTS = 10_000  # whose failed attempts in a row are counted
 
+EXHAUSTED_AGAIN = 60.0  # seconds in which it is said once that no file can be opened
+CLOSED_AT_ONCE = 0.5  # seconds in which a recorder has written everything, nearly always
+
 REFUSAL = (
     "wsproxy cannot write a trace of this session and was told to let none pass unrecorded "
     "(--strict). Make room on its disk, or run it without --strict.\n"
 )
 
-_REFUSED_HERE = "wsproxy_refused_here"  # in a flow's metadata
-_NOT_PASSED_ON = "wsproxy_not_passed_on"  # likewise
+_NOT_PASSED_ON = "wsproxy_not_passed_on"  # in a flow's metadata
 
 
 class Record:
@@ -55,6 +60,9 @@ class Record:
     Args:
         on_begin, on_end: called on the recorder's thread when a trace was begun or
             completed.
+
+    Attributes:
+        stopped_in_order: False once it has stopped without having written everything.
     """
 
     def __init__(
@@ -62,6 +70,8 @@ class Record:
         on_begin: Callable[[Recording], None] | None = None,
         on_end: Callable[[Recording], None] | None = None,
     ) -> None:
+        self.stopped_in_order = True
+        self._exhausted_at = float("-inf")  # monotonic, s; when it was said
         self._on_begin = on_begin
         self._on_end = on_end
         self._recorder: Recorder | None = None
@@ -114,17 +124,49 @@ class Record:
             on_end=self._ended,
         )
         layer.install(self._sink_for, self._fall_back)
+        self._watch_for_exhaustion(asyncio.get_running_loop())
         # What mitmproxy and the catalog are made of stays as it is: a full collection that
         # went through all of that would stop the traffic for tens of milliseconds.
         gc.collect()
         gc.freeze()
 
-    def done(self) -> None:
+    def _watch_for_exhaustion(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Say that connections cannot be accepted; asyncio tells the loop's handler alone."""
+        before = loop.get_exception_handler()
+
+        def handle(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+            now = time.monotonic()
+            if not descriptors.is_exhaustion(context.get("exception")):
+                (before or type(loop).default_exception_handler)(loop, context)
+            elif now - self._exhausted_at > EXHAUSTED_AGAIN:
+                self._exhausted_at = now
+                logger.error("wsproxy: %s", failure.out_of_descriptors())
+
+        loop.set_exception_handler(handle)
+
+    async def done(self) -> None:
         layer.uninstall()
         gc.unfreeze()  # the process may go on without a recorder
         if self._recorder is not None:
-            self._recorder.close()
+            await self._close(self._recorder)
             self._recorder = None
+
+    def hurry(self) -> None:
+        """Have `done` wait for nothing any longer; called on any thread."""
+        if self._recorder is not None:
+            self._recorder.hurry()
+
+    async def _close(self, recorder: Recorder) -> None:
+        """Close the recorder, and hear of signals while its disk holds that up."""
+
+        def close() -> None:
+            self.stopped_in_order = recorder.close()
+
+        closing = threading.Thread(target=close, name="wsproxy-closing", daemon=True)
+        closing.start()
+        closing.join(CLOSED_AT_ONCE)  # nothing is sent meanwhile that could not be recorded
+        while closing.is_alive():  # noqa: ASYNC110  # a thread has no event for it
+            await asyncio.sleep(0.02)
 
     # -- a session with an HTTP exchange
 
@@ -139,7 +181,7 @@ class Record:
         if flow.error is not None:
             flow.metadata[_NOT_PASSED_ON] = True  # mitmproxy refuses it before any hook
         if flow.response is not None:
-            flow.metadata[_REFUSED_HERE] = True  # mitmproxy itself asks for a password
+            flow.metadata[REFUSED_HERE] = True  # mitmproxy itself asks for a password
         elif is_upgrade(_pairs(flow.request.headers)) and self._wanted(flow.request.pretty_host):
             if self._recorder is not None and self._recorder.refuses:
                 _refuse(flow)
@@ -154,12 +196,12 @@ class Record:
 
     def responseheaders(self, flow: http.HTTPFlow) -> None:
         assert flow.response is not None
-        if self._wire and flow.response.status_code != 101 and _REFUSED_HERE not in flow.metadata:
+        if self._wire and flow.response.status_code != 101 and REFUSED_HERE not in flow.metadata:
             body.let_through(flow.response)
 
     def response(self, flow: http.HTTPFlow) -> None:
         assert flow.response is not None
-        if _REFUSED_HERE in flow.metadata:
+        if REFUSED_HERE in flow.metadata:
             return
         session = self._live.get(flow.id)
         if session is None:
@@ -224,10 +266,16 @@ class Record:
         if not data.conn.state & ConnectionState.CAN_READ:
             layer.repeat_end(data.context.client, data.conn)
 
+    def http_connect(self, flow: http.HTTPFlow) -> None:
+        if flow.response is not None:
+            flow.metadata[REFUSED_HERE] = True
+
     def http_connect_error(self, flow: http.HTTPFlow) -> None:
         """The upstream of a CONNECT could not be reached, or the upstream proxy refused."""
         text = flow.response.get_text(strict=False) if flow.response else None
         text = text or (flow.error.msg if flow.error else "")
+        if REFUSED_HERE in flow.metadata or ITSELF in text:
+            return
         cause = failure.of_connect(text, flow.request.timestamp_start)
         if flow.client_conn.proxy_mode.type_name == "upstream":
             cause = replace(cause, where="proxy")
@@ -238,6 +286,8 @@ class Record:
         if data.client.proxy_mode.type_name in ("regular", "upstream"):
             return  # a flow, or http_connect_error, tells of it
         if self._busy.get(data.client.id) or data.server.address is None:
+            return
+        if data.server.error == ITSELF:
             return
         host, port = data.server.address[0], data.server.address[1]
         since = data.server.timestamp_start or time.time()
@@ -428,7 +478,7 @@ def _lists(headers: http.Headers) -> list[list[str]]:
 
 def _refuse(flow: http.HTTPFlow) -> None:
     """Answer an upgrade in the place of the API."""
-    flow.metadata[_REFUSED_HERE] = True
+    flow.metadata[REFUSED_HERE] = True
     flow.response = http.Response.make(
         503, REFUSAL, {"Content-Type": "text/plain", "Connection": "close"}
     )

@@ -13,7 +13,7 @@ import threading
 from collections import deque
 from typing import TYPE_CHECKING
 
-from wsproxy.trace import Record
+from wsproxy.trace import Record, Start
 from wsproxy.wire import Opcode
 
 from .faults import Faults
@@ -67,6 +67,11 @@ class Backlog:
     def size(self) -> int:
         """Bytes queued and not yet taken."""
         return self._put - self._done
+
+    @property
+    def unbegun(self) -> int:
+        """Sessions whose first record is queued and not yet taken."""
+        return sum(isinstance(content, Start) for *_, content in list(self.items))
 
     @property
     def lag(self) -> float:

@@ -11,6 +11,7 @@ import time
 from collections import deque
 from pathlib import Path
 
+from wsproxy.recording import Deadline
 from wsproxy.trace.replacement import sweep
 from wsproxy.trace.rewrite import compact
 
@@ -52,12 +53,17 @@ class Compactor:
         self._waiting.append(path)
         self._wake.set()
 
-    def close(self) -> None:
-        """Pack what waits, for PATIENCE at the most, and end the thread."""
+    def stop(self) -> None:
+        """Have the thread end, once it has packed what waits, or PATIENCE is over."""
         self._deadline = time.monotonic() + PATIENCE
         self._stopping.set()
         self._wake.set()
-        self._thread.join(PATIENCE + 1.0)  # a disk that hangs leaves a hidden file, no more
+
+    def close(self, deadline: Deadline | None = None) -> None:
+        """Pack what waits, for PATIENCE at the most, and end the thread."""
+        self.stop()
+        # A disk that hangs leaves a hidden file, no more.
+        (deadline or Deadline()).join(self._thread, lambda: len(self._waiting))
 
     def _run(self) -> None:
         sweep(self._folder)

@@ -17,13 +17,16 @@ from mitmproxy import exceptions
 from mitmproxy.addons.proxyserver import Proxyserver
 from mitmproxy.connection import Client
 from mitmproxy.options import Options
+from mitmproxy.proxy.mode_specs import ProxyMode, ReverseMode
 from mitmproxy.tools.dump import DumpMaster
 
 from wsproxy.address import authority, is_loopback
 from wsproxy.errors import UsageError
 from wsproxy.recording import Recording
 
+from .access import Access
 from .addon import Record
+from .environment import mode_kind
 from .keeping import Keeping
 from .lead import Lead
 
@@ -43,6 +46,7 @@ class Settings:
         options: further mitmproxy options, as "name=value".
         auth: what apps have to give for name and password, "user:password".
         keeping: how much is kept of the sessions, and how safely.
+        allow_hosts: further names by which apps may call it in reverse mode; "*": any.
     """
 
     host: str = "127.0.0.1"
@@ -54,6 +58,12 @@ class Settings:
     options: tuple[str, ...] = ()
     auth: str | None = field(default=None, repr=False)
     keeping: Keeping = field(default_factory=Keeping)
+    allow_hosts: tuple[str, ...] = ()
+
+    @property
+    def kind(self) -> str:
+        """The mode without what it names: "regular", "reverse", "socks5" ..."""
+        return mode_kind(self.mode)
 
     @property
     def mitmproxy_mode(self) -> str:
@@ -82,7 +92,7 @@ class Running:
     ca: Path
     open_to_all: bool
     _watch: _Watch = field(repr=False)
-    _stop: Callable[[], None] = field(repr=False)
+    _stop: _Stop = field(repr=False)
 
     @property
     def ca_key(self) -> Path:
@@ -108,8 +118,13 @@ class Running:
             time.sleep(0.01)
 
     def stop(self) -> None:
-        """Ask it to stop; from any thread."""
+        """Ask it to stop; from any thread. Asked again, it waits for no disk any longer."""
         self._stop()
+
+    @property
+    def stopped_in_order(self) -> bool:
+        """False once it has stopped without having written everything; its log says what."""
+        return self._stop.in_order
 
 
 @contextlib.asynccontextmanager
@@ -147,11 +162,7 @@ async def proxy(
         master.shutdown()
         await task
         raise UsageError(_explained(errors.first, settings))
-    loop = asyncio.get_running_loop()
-
-    def stop() -> None:
-        loop.call_soon_threadsafe(master.shutdown)
-
+    stop = _Stop(master, addon)
     try:
         yield Running(_address(master), _ca(master), _open_to_all(master), watch, stop), task
     finally:
@@ -198,17 +209,30 @@ def background(
         yield started[0]
     finally:
         started[0].stop()
-        thread.join()
+        try:
+            thread.join()
+        except KeyboardInterrupt:
+            started[0].stop()
+            thread.join()
         if failed:
             raise failed[0]
 
 
 def stop_on_signals(running: Running) -> None:
-    """End the recorder properly on SIGINT and SIGTERM."""
+    """End the recorder properly on SIGINT and SIGTERM, and when its terminal goes."""
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in stopping_signals():
         with contextlib.suppress(NotImplementedError):  # not on Windows
             loop.add_signal_handler(number, running.stop)
+
+
+def stopping_signals() -> list[signal.Signals]:
+    """The signals that end a recorder: not SIGHUP where nohup has it ignored."""
+    found = [signal.SIGINT, signal.SIGTERM]
+    hangup = getattr(signal, "SIGHUP", None)  # not on Windows
+    if hangup is not None and signal.getsignal(hangup) != signal.SIG_IGN:
+        found.append(hangup)
+    return found
 
 
 def _master(settings: Settings, addon: Record | Lead, watch: _Watch) -> DumpMaster:
@@ -219,19 +243,32 @@ def _master(settings: Settings, addon: Record | Lead, watch: _Watch) -> DumpMast
     # It prints a line of its own and exits; `recorder` raises what was logged instead.
     master.addons.remove(master.addons.get("errorcheck"))
     try:
-        master.addons.add(addon, watch)
+        master.addons.add(Access(), addon, watch)  # what is refused is not recorded
         if isinstance(addon, Record):
             options.update(
                 wsproxy_out=str(settings.out),
                 wsproxy_host=list(settings.hosts),
                 **settings.keeping.options(),
             )
-        options.update(proxyauth=settings.auth)
+        options.update(proxyauth=settings.auth, wsproxy_allow_host=list(settings.allow_hosts))
         options.set(*settings.options)
         options.update(mode=[settings.mitmproxy_mode])
+        for spec in options.mode:
+            _listen_without_http3(spec)
     except (exceptions.OptionsError, ValueError) as error:
         raise UsageError(str(error)) from error
     return master
+
+
+def _listen_without_http3(spec: str) -> None:
+    """Have a reverse proxy for https:// listen on TCP alone.
+
+    mitmproxy adds a listener for HTTP/3, which carries no WebSocket here. Its runtime can
+    outlive the interpreter, and then crashes the process.
+    """
+    mode = ProxyMode.parse(spec)  # the same object whenever mitmproxy asks for it
+    if isinstance(mode, ReverseMode) and mode.scheme == "https":
+        mode.transport_protocol = "tcp"
 
 
 async def _disconnect(master: DumpMaster) -> None:
@@ -251,6 +288,31 @@ async def _disconnect(master: DumpMaster) -> None:
     # mitmproxy has no event for it.
     while proxyserver.connections and loop.time() < deadline:  # noqa: ASYNC110
         await asyncio.sleep(0.005)
+
+
+class _Stop:
+    """Stops mitmproxy; called again, it has the addon not wait for its disk any longer.
+
+    Created on the event loop, and called on any thread.
+    """
+
+    def __init__(self, master: DumpMaster, addon: Record | Lead) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._master = master
+        self.addon = addon
+        self._asked = False
+
+    def __call__(self) -> None:
+        if self._asked and isinstance(self.addon, Record):
+            self.addon.hurry()
+        self._asked = True
+        with contextlib.suppress(RuntimeError):  # the loop has ended
+            self._loop.call_soon_threadsafe(self._master.shutdown)
+
+    @property
+    def in_order(self) -> bool:
+        """Whether everything was written by the end."""
+        return not isinstance(self.addon, Record) or self.addon.stopped_in_order
 
 
 class _Watch:
@@ -314,8 +376,10 @@ def _address(master: DumpMaster) -> tuple[str, int] | None:
 
 
 def _open_to_all(master: DumpMaster) -> bool:
-    options = master.options
-    return not options.proxyauth and not is_loopback(options.listen_host or "0.0.0.0")
+    """By its sockets: options and modes both name addresses. WireGuard asks for a key."""
+    servers = [s for s in _proxyserver(master).servers if s.mode.transport_protocol != "udp"]
+    addresses = [str(address[0]) for server in servers for address in server.listen_addrs]
+    return not master.options.proxyauth and not all(map(is_loopback, addresses))
 
 
 def _ca(master: DumpMaster) -> Path:

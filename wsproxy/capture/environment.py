@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Protocol
 
 import certifi
 
-from wsproxy.address import authority
-
-from .embed import Running
+from wsproxy.address import authority, reachable
+from wsproxy.isolation import app_environment
 
 _PRELOAD = Path(__file__).parent / "preload"
 
@@ -45,8 +45,27 @@ HINTS = (
 )
 
 
+class Listening(Protocol):
+    """A recorder, in this process or in another one.
+
+    Attributes:
+        address: (host, port) that it listens on; None in modes without a port.
+        ca: the CA certificate that apps have to trust, PEM.
+    """
+
+    @property
+    def address(self) -> tuple[str, int] | None: ...
+    @property
+    def ca(self) -> Path: ...
+
+
+def mode_kind(mode: str) -> str:
+    """The first word of a proxy mode: of "reverse:URL", "socks5@8080" ..."""
+    return mode.partition(":")[0].partition("@")[0]
+
+
 def for_command(
-    running: Running, mode: str, folder: Path, base: Mapping[str, str] | None = None
+    running: Listening, mode: str, folder: Path, base: Mapping[str, str] | None = None
 ) -> dict[str, str]:
     """The environment of a command whose sessions are to be recorded.
 
@@ -55,19 +74,19 @@ def for_command(
         mode: its mode. Only where the recorder is a proxy are proxy variables set;
             WSPROXY_URL always tells the command where it is.
         folder: where the certificate bundle is written.
-        base: the environment to begin with; None is this process's.
+        base: the environment to begin with; None is the one that wsproxy was started with.
     """
-    env = dict(os.environ if base is None else base)
+    env = app_environment() if base is None else dict(base)
     if running.address is None:
         return env
-    where = authority(*running.address)
+    where = authority(*reachable(running.address))
     url = f"http://{where}"
     env["WSPROXY_URL"] = url
     bundle = _bundle(running.ca, folder, env.get("SSL_CERT_FILE"))
     for name in _BUNDLE_VARIABLES:
         env[name] = str(bundle)
     env["NODE_EXTRA_CA_CERTS"] = env["DENO_CERT"] = str(running.ca)
-    kind = mode.partition(":")[0]
+    kind = mode_kind(mode)
     if kind in _PROXY_MODES:
         _use_proxy(env, f"{_PROXY_MODES[kind]}://{where}")
     if kind in ("regular", "upstream"):

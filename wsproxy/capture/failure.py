@@ -6,6 +6,8 @@ in the words of a trace's `failure` record.
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 import time
 from dataclasses import dataclass
@@ -14,6 +16,8 @@ from mitmproxy.connection import Client, Server
 from mitmproxy.http import HTTPFlow
 
 from wsproxy.trace import Failure
+
+from . import descriptors
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +32,8 @@ class Cause:
         """The record of it; ns since the session's start."""
         return Failure(t_ns, self.where, self.from_client, self.message)
 
+
+_TOO_MANY_FILES = os.strerror(errno.EMFILE)
 
 # What mitmproxy's texts say, and what that means; the first that matches.
 _MEANINGS = (
@@ -54,10 +60,24 @@ _MEANINGS = (
 
 def of_text(message: str) -> Cause:
     """What a text alone tells."""
+    found = Cause("http", False, message)
     for pattern, where, from_client in _MEANINGS:
         if pattern.search(message):
-            return Cause(where, from_client, message)
-    return Cause("http", False, message)
+            found = Cause(where, from_client, message)
+            break
+    # A name cannot be resolved, and no certificate read, where no file can be opened.
+    hidden = found.where in ("dns", "tls-server") and descriptors.are_exhausted()
+    if hidden or _TOO_MANY_FILES in message:
+        return Cause("recorder", False, f"{out_of_descriptors()}: {message}")
+    return found
+
+
+def out_of_descriptors() -> str:
+    """That the recorder has too many files open, and what to do."""
+    return (
+        f"the recorder can open no more files and connections than {descriptors.limit()}; raise "
+        "its limit with ulimit -n"
+    )
 
 
 def of_exchange(flow: HTTPFlow, waited_ns: int) -> Cause:

@@ -133,7 +133,7 @@ class Faults:
     def _cost(self) -> str:
         lacking = sum(recording.incomplete for recording in self._lacking)
         unwritten = self._unwritten
-        return f"{_sessions(lacking)} with a gap, {_sessions(unwritten)} without a trace"
+        return f"{sessions(lacking)} with a gap, {sessions(unwritten)} without a trace"
 
     def _forget(self) -> None:
         self._told.clear()
@@ -141,7 +141,8 @@ class Faults:
         self._unwritten = 0
 
 
-def _sessions(count: int) -> str:
+def sessions(count: int) -> str:
+    """How many, with the word."""
     return f"{count} session{'' if count == 1 else 's'}"
 
 

@@ -16,7 +16,7 @@ from typing import Protocol
 
 from mitmproxy import ctx, http
 from mitmproxy.addons.proxyserver import Proxyserver
-from mitmproxy.connection import Client, Connection, ConnectionState
+from mitmproxy.connection import Client, Connection, ConnectionState, Server
 from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers import tls as tls_layers
@@ -35,6 +35,9 @@ from .relay import Leg, Relay, Sink
 logger = logging.getLogger(__name__)
 
 _Stock = websocket.WebsocketLayer
+
+# What `relay` reads of asyncio's StreamReader, which promises it to nobody.
+OF_STREAM_READER = ("_buffer", "_paused", "_waiter")
 
 _THROUGH_TLS = "the upstream proxy is reached through TLS"
 
@@ -246,6 +249,14 @@ def disconnect(client: Client) -> None:
         io.handler.cancel("its server is gone")
 
 
+def abort(client: Client, server: Server) -> None:
+    """Reset a connection to a server; nothing more is sent to it."""
+    handler = _proxyserver().connections.get(client.id)
+    io = handler.transports.get(server) if isinstance(handler, ConnectionHandler) else None
+    if io is not None and isinstance(io.writer, asyncio.StreamWriter):
+        io.writer.transport.abort()
+
+
 def close_leftovers(client: Client) -> None:
     """Close what mitmproxy leaves open when it gives a client up.
 
@@ -315,6 +326,8 @@ def _streams(
         raise NotRelayable("it is not an asyncio connection")
     if not isinstance(io.writer, asyncio.StreamWriter):
         raise NotRelayable("it is not an asyncio connection")
+    if not all(hasattr(io.reader, name) for name in OF_STREAM_READER):
+        raise NotRelayable("this version of Python has other streams than those that are known")
     return io.reader, io.writer
 
 

@@ -6,7 +6,7 @@ certificate for it; no connection to the API is made.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from mitmproxy import ctx, http
 from mitmproxy.proxy.server_hooks import ServerConnectionHookData
@@ -17,7 +17,7 @@ from . import layer
 from .addon import Record
 
 # The address of the server that answers for a host and a target (path and query), or None.
-Answer = Callable[[str, str], tuple[str, int] | None]
+Answer = Callable[[str, str], Awaitable[tuple[str, int] | None]]
 
 OTHERS = ("pass", "refuse", "here")
 
@@ -53,10 +53,10 @@ class Lead:
         if ctx.master.addons.get("record") is None:
             layer.uninstall()
 
-    def requestheaders(self, flow: http.HTTPFlow) -> None:
+    async def requestheaders(self, flow: http.HTTPFlow) -> None:
         """Lead a request to its answer; the app's name for the API stays in it."""
         request = flow.request
-        address = self._answer(request.pretty_host, request.path)
+        address = await self._answer(request.pretty_host, request.path)
         if address is None:
             self._refuse(flow)
             return
@@ -73,11 +73,11 @@ class Lead:
         text = f"wsproxy: nothing here answers for {host}\n"
         flow.response = http.Response.make(502, text, {"Connection": "close"})
 
-    def server_connect(self, data: ServerConnectionHookData) -> None:
+    async def server_connect(self, data: ServerConnectionHookData) -> None:
         """Not all that goes through a proxy is a request."""
         layer.on_crash(lambda: layer.disconnect(data.client))
         host = data.server.address[0] if data.server.address else ""
-        if self._others != "pass" or self._answer(host, "/") is not None:
+        if self._others != "pass" or await self._answer(host, "/") is not None:
             keep_here(data)
 
 

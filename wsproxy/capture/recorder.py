@@ -13,14 +13,14 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from wsproxy.recording import Clock, Diagnose, Recording, Syncer, trace_path
+from wsproxy.recording import Clock, Deadline, Diagnose, Recording, Syncer, trace_path
 from wsproxy.redact import Guard, Redactor
 from wsproxy.session import Session
 from wsproxy.trace import Eof, Finding, Record, Response, Start
 
 from .backlog import MUCH, Backlog, Content
 from .compactor import Compactor
-from .faults import Faults
+from .faults import Faults, sessions
 from .folder import FolderLimit
 from .keeping import Keeping
 from .live import LiveSession
@@ -41,6 +41,8 @@ BREATH = 0.0005  # seconds
 # Seconds that data has waited from which on it does not: on a busy machine a breath lasts as
 # long as the others' turns, and a crash now would cost all that waits.
 LATE = 0.15
+MARKED_WITHIN = 1.0  # seconds that marking traces as incomplete may take when a disk hangs
+NAMED = 20  # traces that a message names
 
 
 class Recorder:
@@ -74,6 +76,11 @@ class Recorder:
         self._on_begin = on_begin
         self._on_end = on_end
         self._stopping = False
+        self._given_up = False  # the thread hangs: once it goes on, it is to touch nothing
+        self._steps = 0  # of the thread: while it hangs they are no more
+        self._at_hand: set[LiveSession] = set()  # whose recording the thread is busy with
+        self._beginning = False  # the thread creates the file of a session
+        self._deadline = Deadline()
         self._open: dict[LiveSession, Recording] = {}
         self._kept = 0.0  # when `_keep_up` was last called: on the thread only
         self._begun: set[Recording] = set()  # that `on_begin` was told of
@@ -100,14 +107,61 @@ class Recorder:
         """Whether no session is to begin now: it could not be recorded, and has to be."""
         return self._keeping.strict and (self._faults.active or self._backlog.overrun)
 
-    def close(self) -> None:
-        """Write what is queued, end the open sessions as stopped, end the thread."""
+    def close(self) -> bool:
+        """Write what is queued, end the open sessions as stopped, end the thread.
+
+        A disk that hangs is not waited for any longer than `Deadline` allows. The log says
+        then which traces may lack something.
+
+        Returns:
+            Whether all of it could be done.
+        """
         self._stopping = True
         self._backlog.wake.set()
-        self._thread.join()
-        self._syncer.close()
-        self._compactor.close()
+        if not self._deadline.join(self._thread, lambda: self._steps):
+            self._give_up_disk()
+            return False
+        unsynced = self._syncer.close(self._deadline)
+        if unsynced:
+            self._compactor.stop()  # it would wait for the same disk
+            logger.error(
+                "wsproxy: the disk does not answer, and is not waited for any longer. %s complete, "
+                "but may be lost in a power cut: %s",
+                *_listed(unsynced),
+            )
+            return False
+        self._compactor.close(self._deadline)
         self._faults.close()
+        return True
+
+    def hurry(self) -> None:
+        """Have `close` wait for nothing any longer; called on any thread."""
+        self._deadline.expire()
+
+    def _give_up_disk(self) -> None:
+        """The thread hangs. Mark the traces that can still be written to; name all."""
+        self._given_up = True
+        self._syncer.stop()
+        self._compactor.stop()
+        recordings = list(self._open.values())
+        unsynced = self._syncer.unsynced()
+        marking = threading.Thread(target=self._mark_incomplete, daemon=True)
+        marking.start()
+        marking.join(MARKED_WITHIN)
+        paths = [recording.paths[-1] for recording in recordings if recording.paths]
+        logger.error(
+            "wsproxy: the disk does not answer, and is not waited for any longer. %s incomplete: "
+            "%s. Without a trace: %s",
+            *_listed(list(dict.fromkeys(paths + unsynced))),
+            sessions(len(recordings) - len(paths) + self._beginning + self._backlog.unbegun),
+        )
+
+    def _mark_incomplete(self) -> None:
+        """Give an end to the traces that the thread is not busy with, if the disk takes that."""
+        for session, recording in list(self._open.items()):
+            if session not in self._at_hand:
+                with contextlib.suppress(Exception):
+                    recording.abandon(session.now(), "the disk did not answer; the rest is missing")
 
     # -- on the thread
 
@@ -123,7 +177,15 @@ class Recorder:
             self._keep_up()
             self._backlog.let_go_on()
         for session, recording in list(self._open.items()):
+            if not self._begin_step({session}):
+                return
             self._stop(session, recording)
+
+    def _begin_step(self, at_hand: set[LiveSession]) -> bool:
+        """The thread is about to write to the recordings of some sessions; False: it may not."""
+        self._at_hand = at_hand
+        self._steps += 1
+        return not self._given_up
 
     def _keep_up(self) -> None:
         """Write what is pending, once in an INTERVAL."""
@@ -132,6 +194,8 @@ class Recorder:
             return
         self._kept = now
         for number, (session, recording) in enumerate(list(self._open.items()), 1):
+            if not self._begin_step({session}):
+                return
             try:
                 recording.flush()
                 self._faults.look(recording)
@@ -139,6 +203,8 @@ class Recorder:
                 self._give_up(session)
             if number % BLOCKS == 0:
                 self._breathe()
+        if not self._begin_step(set(self._open)):
+            return
         try:
             self._faults.retry(self._open.values())
             self._limit.check(self._open.values())
@@ -160,6 +226,8 @@ class Recorder:
                 backlog.let_go_on()
                 self._breathe()
             session, t_ns, from_client, content = backlog.items.popleft()
+            if not self._begin_step({session}):
+                return
             try:
                 self._take(session, t_ns, from_client, content)
             except Exception:
@@ -200,6 +268,7 @@ class Recorder:
         self._faults.look(recording)
 
     def _begin(self, session: LiveSession, start: Start) -> None:
+        self._beginning = True
         recording = Recording(
             trace_path(self._folder, start),
             start,
@@ -210,6 +279,7 @@ class Recorder:
             syncer=self._syncer,
             insist=False,
         )
+        self._beginning = False
         self._faults.look(recording)
         if session.opened is not None:
             opened = recording.fault is None
@@ -299,3 +369,10 @@ def _size(content: Content) -> int:
     if type(content) is bytes:
         return len(content)
     return len(content[1]) if type(content) is tuple else 0
+
+
+def _listed(paths: list[Path]) -> tuple[str, str]:
+    """How many traces, as the subject of a sentence, and which."""
+    more = f" and {len(paths) - NAMED} more" if len(paths) > NAMED else ""
+    count = f"{len(paths)} trace{' is' if len(paths) == 1 else 's are'}"
+    return count, ", ".join(map(str, paths[:NAMED])) + more

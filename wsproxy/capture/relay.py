@@ -14,24 +14,21 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import select
 import socket
 import struct
-import sys
-import termios
 from collections.abc import Callable
-from fcntl import ioctl
 from typing import Protocol
 
 from OpenSSL import SSL
 
+from wsproxy.sockets import round_trip, unsent
+
+from .reset_watch import ResetWatch, watch_for_reset
 from .tls_stream import TlsStream
 
 # How long the data that a peer sent before its reset may take to be delivered, seconds.
 RESET_PATIENCE = 10.0
 _RESET_POLL = 0.002  # seconds
-_SIOCOUTQNSD = 0x894B  # linux/sockios.h; Python has no name for it
-_MIN_RTT = 148  # where tcpi_min_rtt is in linux/tcp.h's tcp_info
 # How long a server may take, besides the way to it and back, to answer the last words of a
 # client that has reset the connection, seconds.
 LAST_ANSWER = 0.01
@@ -195,7 +192,7 @@ class Leg(asyncio.Protocol):
         self._lost_early = False
         self._resetting = False
         self._error: Exception | None = None
-        self._watch: select.epoll | None = None
+        self._watch: ResetWatch | None = None
 
     def join(self, relay: Relay, other: Leg) -> None:
         self._relay = relay
@@ -286,31 +283,16 @@ class Leg(asyncio.Protocol):
         self._relay.lost(self)
 
     def _watch_for_reset(self) -> None:
-        """Notice a reset that comes after the peer's FIN; asyncio listens to it no more.
-
-        The kernel ends a process's connection so: a FIN, and a RST to what is sent to it
-        after that. Without this its other end would be told at the next write, or never.
-        """
-        if not hasattr(select, "epoll"):
-            return  # no Linux
         with contextlib.suppress(OSError, ValueError):  # closed already
-            fd = self._transport.get_extra_info("socket").fileno()
-            watch = select.epoll()
-            self._watch = watch
-            watch.register(fd, 0)  # errors are told without being asked for
-            asyncio.get_running_loop().add_reader(watch.fileno(), self._peer_is_gone)
+            sock = self._transport.get_extra_info("socket")
+            self._watch = watch_for_reset(sock, self._peer_is_gone)
 
-    def _peer_is_gone(self) -> None:
-        self._unwatch()
-        sock = self._transport.get_extra_info("socket")
-        error = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-        if error:  # else both directions have ended in order
-            self.connection_lost(OSError(error, os.strerror(error)))
-            self._transport.abort()
+    def _peer_is_gone(self, error: OSError) -> None:
+        self.connection_lost(error)
+        self._transport.abort()
 
     def _unwatch(self) -> None:
         if self._watch is not None:
-            asyncio.get_running_loop().remove_reader(self._watch.fileno())
             self._watch.close()
             self._watch = None
 
@@ -421,18 +403,18 @@ class Leg(asyncio.Protocol):
         if self.is_lost:
             return
         sock = self._transport.get_extra_info("socket")
-        unsent = (
+        waiting = (
             self._transport.get_write_buffer_size()
             or (self._tls is not None and self._tls.waits)
-            or _unsent(sock)
+            or unsent(sock)
         )
-        if unsent and loop.time() < deadline:
+        if waiting and loop.time() < deadline:
             loop.call_later(_RESET_POLL, self._reset_when_sent, loop, deadline)
         elif self.from_client or self.peer_ended:
             self._reset_now()
         else:
             # The answer to the client's last words is on its way, and belongs in the trace.
-            loop.call_later(LAST_ANSWER + _round_trip(sock), self._reset_now)
+            loop.call_later(LAST_ANSWER + min(round_trip(sock), _LONGEST_WAY), self._reset_now)
 
     def _reset_now(self) -> None:
         if self.is_lost:
@@ -443,30 +425,3 @@ class Leg(asyncio.Protocol):
         with contextlib.suppress(OSError):
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._transport.abort()
-
-
-def _unsent(sock: socket.socket) -> int:
-    """Bytes that the kernel has not sent yet; 0 where that cannot be asked.
-
-    What was sent and not acknowledged does not count: the peer has it before the reset, and
-    may take 40 ms and more to acknowledge it.
-    """
-    out = bytearray(4)
-    request = _SIOCOUTQNSD if sys.platform == "linux" else termios.TIOCOUTQ
-    try:
-        ioctl(sock.fileno(), request, out)
-    except OSError:
-        return 0
-    return int.from_bytes(out, sys.byteorder)
-
-
-def _round_trip(sock: socket.socket) -> float:
-    """Seconds to the peer and back, at best; 0.0 where the kernel does not say."""
-    if sys.platform != "linux":
-        return 0.0
-    with contextlib.suppress(OSError):
-        info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _MIN_RTT + 4)
-        if len(info) == _MIN_RTT + 4:
-            [microseconds] = struct.unpack_from("=I", info, _MIN_RTT)
-            return min(float(microseconds) / 1e6, _LONGEST_WAY)
-    return 0.0

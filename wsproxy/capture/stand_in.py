@@ -1,8 +1,8 @@
 """The mitmproxy addon that answers for the APIs with recorded sessions.
 
 An app whose proxy is mitmproxy meets the recording at the API's real host name, with a
-certificate for it; no connection to the API is made. Loadable by itself
-(`addons/replay.py`) and by `embed`. To record what is replayed, load `record` before it.
+certificate for it; no connection to the API is made. Loaded by `addons/replay.py`. To
+record what is replayed, load `record` before it.
 """
 
 from __future__ import annotations
@@ -32,28 +32,24 @@ _NOWHERE = ("127.0.0.1", 0)  # connecting to it fails
 
 
 class StandIn(Lead):
-    """Leads apps to a replay server in the place of the APIs that it has recordings of.
+    """Leads apps to a replay server in the place of the APIs that it has recordings of."""
 
-    Args:
-        server: what answers; None: one is made from the options `wsproxy_replay*`.
-        others: what becomes of requests for other hosts: one of `lead.OTHERS`.
-    """
-
-    def __init__(self, server: ReplayServer | None = None, *, others: str = "pass") -> None:
-        super().__init__(self._where, others=others)
-        self._server = server
-        self._given = server is not None
+    def __init__(self) -> None:
+        super().__init__(self._where)
+        self._server: ReplayServer | None = None
         self._up = False
+        self._temporary = contextlib.ExitStack()  # the folder of traces that are not kept
         self._telling: asyncio.Task[None] | None = None
 
     # -- mitmproxy's life cycle
 
     def load(self, loader: Loader) -> None:
-        if self._given:
-            return
         loader.add_option("wsproxy_replay", str, "", "Trace, or folder of traces, to serve.")
         loader.add_option(
-            "wsproxy_replay_out", str, "recordings", "Folder for the traces of the replays."
+            "wsproxy_replay_out",
+            str,
+            "recordings",
+            "Folder for the traces of the replays; empty: none is kept.",
         )
         loader.add_option(
             "wsproxy_replay_pace", str, "recorded", "recorded, x2, x0.5, causal or fast."
@@ -67,7 +63,7 @@ class StandIn(Lead):
         )
 
     def configure(self, updated: set[str]) -> None:
-        if self._given or updated.isdisjoint(_OPTIONS):
+        if updated.isdisjoint(_OPTIONS):
             return
         if self._telling is not None:
             # A server that is not up answers nothing, and requests would go to the API itself.
@@ -76,24 +72,24 @@ class StandIn(Lead):
         if not options.wsproxy_replay:
             raise exceptions.OptionsError("wsproxy_replay: name a trace, or a folder of traces")
         try:
-            self._server = _server(
-                Path(options.wsproxy_replay),
-                Path(options.wsproxy_replay_out),
-                Pace.parse(options.wsproxy_replay_pace),
-            )
+            pace = Pace.parse(options.wsproxy_replay_pace)
+            self._temporary.close()
+            if options.wsproxy_replay_out:
+                records = Records.into(Path(options.wsproxy_replay_out))
+            else:
+                records = self._temporary.enter_context(Records.discarded())
+            self._server = _server(Path(options.wsproxy_replay), records, pace)
         except WsproxyError as error:
             raise exceptions.OptionsError(f"wsproxy_replay: {error}") from None
 
     async def running(self) -> None:
         if self._server is None:
             return
-        if not self._given:
-            self._others = ctx.options.wsproxy_replay_others
+        self._others = ctx.options.wsproxy_replay_others
         await super().running()
         await self._server.__aenter__()
         self._up = True
-        if not self._given:
-            self._telling = asyncio.create_task(self._tell(self._server))
+        self._telling = asyncio.create_task(self._tell(self._server))
 
     async def done(self) -> None:
         if self._telling is not None:
@@ -103,9 +99,10 @@ class StandIn(Lead):
         if self._server is not None and self._up:
             self._up = False
             await self._server.__aexit__()
+        self._temporary.close()
         await super().done()
 
-    def _where(self, host: str, target: str) -> tuple[str, int] | None:
+    async def _where(self, host: str, target: str) -> tuple[str, int] | None:
         server = self._server
         if server is None or not server.library.answers_for(host, target):
             return None
@@ -124,13 +121,14 @@ class StandIn(Lead):
                 f"{each.field}: recorded {each.recorded!r}, now {each.replayed!r}"
                 for each in verdict.differences[:3]
             )
-            logger.log(level, "wsproxy: %s %s (%s)", verdict.verdict, about, verdict.trace)
+            trace = verdict.trace or "not kept"
+            logger.log(level, "wsproxy: %s %s (%s)", verdict.verdict, about, trace)
 
 
-def _server(traces: Path, out: Path, pace: Pace) -> ReplayServer:
+def _server(traces: Path, records: Records, pace: Pace) -> ReplayServer:
     options = ServerOptions(sessions=0, pace=pace, proxied=True)
 
     def refused(line: str) -> None:
         logger.warning("wsproxy: %s", line)
 
-    return ReplayServer(traces, options, Records.into(out), on_refused=refused)
+    return ReplayServer(traces, options, records, on_refused=refused)

@@ -19,8 +19,10 @@ import click
 
 from wsproxy.catalog.model import GENERIC, Api, Condition, Credentials, Pattern, Provider
 from wsproxy.catalog.parse import read_condition, read_head
+from wsproxy.catalog.pattern_cost import LENGTH
 from wsproxy.catalog.table import Table, read_toml
 from wsproxy.errors import CatalogError, UnknownCondition
+from wsproxy.regular_file import read_text, reason
 
 VARIABLE = "WSPROXY_CATALOG"  # names files of the user's own, for this process and its children
 _CONDITIONS = re.compile(r"^\[\[condition\]\]", re.MULTILINE)
@@ -35,6 +37,7 @@ class CatalogFile:
         name: for messages.
         text: what is in it.
         path: where it is, None if not in the file system.
+        own: whether it is one of the user's own.
 
     Attributes:
         provider_id: whose conditions these are.
@@ -44,13 +47,15 @@ class CatalogFile:
         CatalogError: what stands before the conditions has a mistake.
     """
 
-    def __init__(self, name: str, text: str, path: Path | None = None) -> None:
+    def __init__(self, name: str, text: str, path: Path | None = None, *, own: bool = True) -> None:
         self.name = name
+        self._own = own
         found = _CONDITIONS.search(text)
         self._tail = text[found.start() :] if found else ""
         head = text[: found.start()] if found else text
         self._skipped_lines = head.count("\n")
-        self.provider_id, self.provider = read_head(Table(name, "", self._parse(head)), path)
+        root = Table(name, "", self._parse(head), own=own)
+        self.provider_id, self.provider = read_head(root, path)
 
     def _parse(self, text: str) -> dict[str, Any]:
         try:
@@ -65,7 +70,8 @@ class CatalogFile:
             CatalogError: they have a mistake.
         """
         # Empty lines in front, so that a syntax error names the right line.
-        root = Table(self.name, "", self._parse("\n" * self._skipped_lines + self._tail))
+        tables = self._parse("\n" * self._skipped_lines + self._tail)
+        root = Table(self.name, "", tables, own=self._own)
         found = tuple(read_condition(table, provider) for table in root.tables("condition"))
         root.done()
         seen: set[str] = set()
@@ -193,7 +199,7 @@ class Catalog:
         provider, api = self.at_host(host, path)
         if provider is not None:
             return provider, api
-        path = path.partition("?")[0]
+        path = path.partition("?")[0][:LENGTH]
         for provider in self.providers:
             for api in provider.apis:
                 if api.self_hosted and any(pattern.search(path) for pattern in api.paths):
@@ -202,8 +208,8 @@ class Catalog:
 
     def at_host(self, host: str, path: str) -> tuple[Provider | None, Api | None]:
         """As `recognise`, by the provider's own hosts alone."""
-        host = re.sub(r":\d+$", "", host).lower().rstrip(".")
-        path = path.partition("?")[0]
+        host = re.sub(r":\d+$", "", host[:LENGTH]).lower().rstrip(".")
+        path = path.partition("?")[0][:LENGTH]
         only_host: Provider | None = None
         for provider in self.providers:
             if any(pattern.search(host) for pattern in provider.hosts):
@@ -234,7 +240,19 @@ class Catalog:
             message_fields=union("message_fields"),
             body_fields=union("body_fields"),
             environment=union("environment"),
+            content_fields=tuple(sorted(self._content_fields())),
         )
+
+    def _content_fields(self) -> set[str]:
+        """Names of the JSON fields that hold text, transcripts or audio of any API."""
+        paths = {
+            path
+            for provider in self.providers
+            for api in provider.apis
+            for path in (*api.transcripts, api.vocabulary.text, *api.audio.fields)
+        }
+        # "value" alone says nothing: it is as well that of a header.
+        return {path.rpartition(".")[2] for path in paths} - {"", "value"}
 
 
 def _api_at(provider: Provider, host: str, path: str) -> Api | None:
@@ -253,9 +271,12 @@ def read_file(path: Path) -> CatalogFile:
         CatalogError: it cannot be read, or what stands before its conditions has a mistake.
     """
     try:
-        return CatalogFile(str(path), path.read_text(encoding="utf-8"), path)
-    except (OSError, UnicodeDecodeError) as error:
-        raise CatalogError(f"{path}: {error}") from None
+        return CatalogFile(str(path), read_text(path), path)
+    except OSError as error:
+        why = f"{reason(error)}{_named(path)}"
+        raise CatalogError(f"cannot read the catalog file {path}: {why}") from None
+    except UnicodeDecodeError:
+        raise CatalogError(f"{path} is no catalog file: it is not UTF-8 text") from None
 
 
 def shipped_files() -> list[CatalogFile]:
@@ -265,7 +286,9 @@ def shipped_files() -> list[CatalogFile]:
     found = sorted(Path(__file__).parent.glob("*.toml"))
     # What stands in for all others comes last, so that recognition asks it last.
     found.sort(key=lambda path: path.stem == GENERIC)
-    return [CatalogFile(path.name, path.read_text(encoding="utf-8"), path) for path in found]
+    return [
+        CatalogFile(path.name, path.read_text(encoding="utf-8"), path, own=False) for path in found
+    ]
 
 
 def user_files() -> tuple[Path, ...]:
@@ -281,6 +304,12 @@ def user_files() -> tuple[Path, ...]:
         found += sorted(place.glob("*.toml")) if place.is_dir() else [place]
     # A config folder that is not there is no mistake; a file that was named is.
     return tuple(path for path in found if path != places[0])
+
+
+def _named(path: Path) -> str:
+    """How a file came to be read, for a message that it cannot be."""
+    named = os.environ.get(VARIABLE, "").split(os.pathsep)
+    return f" ({VARIABLE} or --catalog names it)" if str(path) in named else ""
 
 
 def load(*extra: Path) -> Catalog:

@@ -15,6 +15,7 @@ from typing import Protocol
 
 from wsproxy.catalog.loader import Catalog
 from wsproxy.catalog.model import GENERIC, Condition, Match, Pattern
+from wsproxy.catalog.pattern_cost import LENGTH
 from wsproxy.envelope import Json, json_object, read
 from wsproxy.envelope import field as field_of
 
@@ -37,6 +38,13 @@ _SPELLINGS: Mapping[str, tuple[str, ...]] = {
         "Message",
     ),
 }
+# Characters of a text that a pattern is tried on: an error's words come first in it, and a
+# pattern of a user's own may cost the square of that.
+MAX_MATCHED = LENGTH
+MAX_BODY = 16 << 10  # the same, of the body of an answer
+# Values in all messages of a direction that are read as JSON: each takes some 60 bytes.
+MAX_VALUES = 300_000
+
 _POINTER = re.compile(r"(?i)^\s*see error message for details\.?\s*$")
 
 # How well a match tells one condition from another: the earlier, the better.
@@ -231,6 +239,7 @@ class _Facts:
         self.session = session
         api = catalog.api(session.provider, session.api)
         self._envelope = api.envelope if api else ""
+        self._response_headers: dict[str, list[str]] | None = None
         self._server_json: list[tuple[int, Json]] | None = None
         self._client_json: list[tuple[int, Json]] | None = None
         self._body: Json | None = None
@@ -283,7 +292,7 @@ class _Facts:
 
     def _pointer(self, found: _Found) -> int | None:
         close = self.session.close
-        if close is None or not _POINTER.match(close.reason):
+        if close is None or not _POINTER.match(close.reason[:MAX_MATCHED]):
             return None
         found.facts.append(MatchedFact("close reason", close.reason, close.frame))
         return close.frame
@@ -333,20 +342,29 @@ class _Facts:
             request is None or not found.search("host", match.host, request.host.lower())
         ):
             return False
-        if any(header[0].lower() in match.without for header in response.headers):
+        headers = self._named(response)
+        if any(name in headers for name in match.without):
             return False
         return (
-            self._headers(match, response, found)
+            self._headers(match, headers, found)
             and self._json_body(match, response, found)
             and (
                 match.body_text is None
-                or found.search("body", match.body_text, _text(response.body))
+                or found.search("body", match.body_text, _text(response.body), MAX_BODY)
             )
         )
 
-    def _headers(self, match: Match, response: ResponseLike, found: _Found) -> bool:
+    def _named(self, response: ResponseLike) -> Mapping[str, Sequence[str]]:
+        """The response's headers by their names in lower case, taken apart once."""
+        if self._response_headers is None:
+            self._response_headers = {}
+            for header in response.headers:
+                self._response_headers.setdefault(header[0].lower(), []).append(header[1])
+        return self._response_headers
+
+    def _headers(self, match: Match, headers: Mapping[str, Sequence[str]], found: _Found) -> bool:
         for name, pattern in match.headers:
-            values = [header[1] for header in response.headers if header[0].lower() == name.lower()]
+            values = headers.get(name.lower(), ())
             if not any(found.search(f"header {name}", pattern, value) for value in values):
                 return False
         return True
@@ -387,8 +405,8 @@ class _Found:
         self.facts: list[MatchedFact] = []
         self.values: dict[str, str] = {}
 
-    def search(self, name: str, pattern: Pattern, value: str) -> bool:
-        result = pattern.search(value)
+    def search(self, name: str, pattern: Pattern, value: str, limit: int = MAX_MATCHED) -> bool:
+        result = pattern.search(value[:limit])
         if result is None:
             return False
         self.facts.append(MatchedFact(name, value, self.frame))
@@ -430,7 +448,7 @@ def _field(name: str, pattern: Pattern, message: Json, found: _Found, where: str
         value = field_of(message, spelling)
         if value is None or isinstance(value, (dict, list)):
             continue
-        text = str(value).lower() if isinstance(value, bool) else str(value)
+        text = str(value).lower() if isinstance(value, bool) else str(value)[:MAX_MATCHED]
         # "Too Many Requests" and "TOO_MANY_REQUESTS" are the same code.
         compared = re.sub(r"[\s-]+", "_", text) if name == "err_code" else text
         if result := pattern.search(compared):
@@ -446,7 +464,8 @@ def json_messages(
     """The messages kept of a direction that are JSON objects, taken out of their envelopes.
 
     Returns:
-        (frame, object), in the order of the frames.
+        (frame, object), in the order of the frames. Where all of them have over MAX_VALUES,
+        the first ones are left out.
     """
     contents: list[tuple[int, str | bytes]] = [
         (message.frame, message.text) for message in session.messages(from_client=from_client)
@@ -454,8 +473,23 @@ def json_messages(
     if envelope:
         kept = session.binaries(from_client=from_client)
         contents = sorted([*contents, *((b.frame, b.data) for b in kept)], key=lambda c: c[0])
-    opened = ((frame, read(envelope, content)[0]) for frame, content in contents)
-    return [(frame, message) for frame, message in opened if message is not None]
+    found: list[tuple[int, Json]] = []
+    room = MAX_VALUES
+    for frame, content in reversed(contents):
+        room -= _values(content)
+        if room < 0:
+            break
+        if (message := read(envelope, content)[0]) is not None:
+            found.append((frame, message))
+    found.reverse()
+    return found
+
+
+def _values(content: str | bytes) -> int:
+    """How many values there are in JSON, at the most."""
+    if isinstance(content, bytes):
+        return content.count(b",") + content.count(b"[") + content.count(b"{")
+    return content.count(",") + content.count("[") + content.count("{")
 
 
 def _text(body: bytes | None) -> str:

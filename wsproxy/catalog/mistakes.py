@@ -18,6 +18,7 @@ from wsproxy.catalog.model import Condition, Provider
 from wsproxy.catalog.parse import read_condition, read_head
 from wsproxy.catalog.table import Table, read_toml
 from wsproxy.errors import CatalogError
+from wsproxy.regular_file import read_text, reason
 
 _MOST = 100  # mistakes that are named
 _HEADER = re.compile(r"^\s*\[(?P<many>\[)?\s*(?P<name>[\w.-]+)\s*\]")
@@ -49,9 +50,9 @@ def mistakes(
         CatalogError: it cannot be read as a file.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path)
     except (OSError, UnicodeDecodeError) as error:
-        raise CatalogError(f"{path}: {error}") from None
+        raise CatalogError(f"{path}: {reason(error)}") from None
     try:
         root = read_toml(text)
     except ValueError as error:

@@ -202,6 +202,8 @@ class Credentials:
         body_fields: names of JSON fields in bodies of HTTP, besides those: what endpoints that
             hand out tokens answer with.
         environment: variables from which a replay takes the user's own key.
+        content_fields: names of JSON fields with text, transcripts or audio; of the catalog's
+            APIs, not of a file.
     """
 
     headers: tuple[str, ...] = ()
@@ -214,6 +216,7 @@ class Credentials:
     message_fields: tuple[str, ...] = ()
     body_fields: tuple[str, ...] = ()
     environment: tuple[str, ...] = ()
+    content_fields: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
 from wsproxy.catalog.model import Advice, Pattern, Ranges
+from wsproxy.catalog.pattern_cost import too_costly
 from wsproxy.errors import CatalogError
 
 T = TypeVar("T")
@@ -39,15 +40,24 @@ class Table:
         value: what is there.
         mistakes: takes what is wrong, and reading goes on with something that is not; None:
             the first mistake is raised.
+        own: of a file of the user's own, whose patterns may be costly; the tests look at those
+            of the files that come with wsproxy.
 
     Attributes:
         sound: whether nothing was wrong in it so far.
     """
 
     def __init__(
-        self, file: str, path: str, value: object, mistakes: list[CatalogError] | None = None
+        self,
+        file: str,
+        path: str,
+        value: object,
+        mistakes: list[CatalogError] | None = None,
+        *,
+        own: bool = True,
     ) -> None:
         self.file = file
+        self._own = own
         self.path = path
         self.sound = True
         self._mistakes = mistakes
@@ -156,10 +166,14 @@ class Table:
 
     def _compile(self, key: str, text: str, flags: int) -> Pattern:
         try:
-            return re.compile(text, flags)
+            pattern = re.compile(text, flags)
+            problem = too_costly(pattern) if self._own else ""
         except (re.error, OverflowError, RecursionError) as error:
             self.mistake(key, f"{text!r} is no regular expression: {error}")
             return re.compile("")
+        if problem:
+            self.mistake(key, f"{text!r} {problem}")
+        return pattern
 
     def ranges(self, key: str) -> Ranges | None:
         """Codes: 1011, "3000-3999", "4xx", "none", or a list of such."""
@@ -186,7 +200,7 @@ class Table:
         return [self._inner(f"{self._sub(key)}[{i}]", v) for i, v in enumerate(items, 1)]
 
     def _inner(self, path: str, value: object) -> Table:
-        return Table(self.file, path, value, self._mistakes)
+        return Table(self.file, path, value, self._mistakes, own=self._own)
 
     def _sub(self, key: str) -> str:
         return f"{self.path}.{key}" if self.path else key

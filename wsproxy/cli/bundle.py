@@ -13,6 +13,7 @@ from wsproxy.errors import UsageError
 from wsproxy.report.text import safe
 
 from .catalog_option import catalog_option
+from .progress import Progress
 
 
 @click.command(name="bundle")
@@ -55,7 +56,8 @@ def command(
     place = out or Path(f"wsproxy-bundle{ZIP}")
     if place.suffix != ZIP:
         raise UsageError(f"{place}: the name of a bundle ends in {ZIP}")
-    items = bundle(traces, place, note=note, hosts=hosts, force=force)
+    with Progress("packing") as progress:
+        items = bundle(traces, place, note=note, hosts=hosts, force=force, each=progress.each)
     console = Console(highlight=False, soft_wrap=True)
     console.print(Text(safe(f"packed {place}")))
     for item in items:

@@ -9,13 +9,13 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from wsproxy.compare import Comparison, Rules, compare
+from wsproxy.compare import Comparison, compare
 from wsproxy.errors import UsageError
 from wsproxy.report import differences as report
 from wsproxy.report.jsontext import dumps
 
 from .catalog_option import catalog_option
-from .number import Number
+from .tolerance_options import rules_of, tolerance_options
 
 
 @click.command(name="diff")
@@ -27,26 +27,29 @@ from .number import Number
     is_flag=True,
     help="Every frame has to be equal, byte for byte, and no value is left out.",
 )
-@click.option(
-    "--max-wer",
-    type=Number(min=0),
-    default=Rules().max_wer,
-    show_default=True,
-    metavar="X",
-    help="Word errors a word up to which two transcripts are the same.",
-)
+@tolerance_options
 @click.option("--json", "as_json", is_flag=True, help="JSON for programs.")
-def command(first: Path, second: Path, strict: bool, max_wer: float, as_json: bool) -> None:
+def command(
+    first: Path,
+    second: Path,
+    strict: bool,
+    max_wer: float | None,
+    audio_tolerance: float | None,
+    same_as: tuple[Path, ...],
+    as_json: bool,
+) -> None:
     """Say whether the traces A and B show the same session, and where they first differ.
 
-    Compared are the request, how it was answered, what the app sent, the order of the
-    server's messages, the words of the final results, and how it ended. Interim results,
-    ids, times, and how audio is cut into messages are not. Frames are named by the numbers
-    that `wsproxy show` gives them.
+    Compared are the request, how it was answered, what the app sent, the server's messages
+    in their order, the words of the final results, the audio, and how it ended. All of it has
+    to be equal, unless a tolerance is given. Interim results, ids, times, and how audio is cut
+    into messages are not compared; what was left out is listed. Frames are named by the
+    numbers that `wsproxy show` gives them.
 
     \b
       wsproxy diff good.wstrace bad.wstrace
       wsproxy diff yesterday.wstrace today.wstrace --max-wer 0.02
+      wsproxy diff a.wstrace b.wstrace --same-as a-recorded-again.wstrace
       wsproxy diff a.wstrace b.wstrace --strict --json | jq '.differences[].field'
 
     \b
@@ -57,7 +60,10 @@ def command(first: Path, second: Path, strict: bool, max_wer: float, as_json: bo
     for path in (first, second):
         if path.is_dir():
             raise UsageError(f"{path} is a folder: give two traces")
-    found = compare(first, second, rules=Rules(strict, max_wer))
+    rules = rules_of(
+        first, strict=strict, max_wer=max_wer, audio_tolerance=audio_tolerance, same_as=same_as
+    )
+    found = compare(first, second, rules=rules)
     if as_json:
         click.echo(dumps({**found.as_json(), "verdict": _verdict(found)}, indent=2))
     else:
@@ -74,7 +80,8 @@ def _show(found: Comparison) -> None:
     style = "bold green" if found.same else "bold red"
     recorded, replayed = report.what(found.recorded), report.what(found.replayed)
     ended = recorded if recorded == replayed else f"A: {recorded}; B: {replayed}"
-    console.print(Text.assemble((_verdict(found), style), f"  {ended}"))
+    within = report.within(found.tolerance) if found.same else ""
+    console.print(Text.assemble((_verdict(found), style), f"{within}  {ended}"))
     console.print(Text(f"the same: {', '.join(found.equal) or 'nothing'}"))
     if found.differences:
         console.print(report.differences(found.differences, "A", "B"))
@@ -82,5 +89,5 @@ def _show(found: Comparison) -> None:
         console.print(Text(line))
     if found.latency:
         console.print(report.latency(found.latency, "A", "B"))
-    for note in found.notes:
-        console.print(Text(f"note: {note}"))
+    for line in report.qualified(found.not_compared, found.notes):
+        console.print(Text(line))

@@ -9,7 +9,6 @@ from typing import Any
 
 import click
 from rich.console import Console
-from rich.status import Status
 from rich.text import Text
 
 from wsproxy.catalog import load
@@ -23,6 +22,7 @@ from wsproxy.trace import SUFFIX
 
 from .catalog_option import catalog_option
 from .number import Number
+from .progress import Progress
 from .replay_options import shown, target_of, target_options
 from .replay_screen import INTERRUPTED, Interrupted, Screen
 
@@ -113,9 +113,10 @@ def command(
     if place.suffix != SUFFIX:
         raise UsageError(f"{place}: the name of a trace ends in {SUFFIX}")
     options = replace(target_of(**target), timeout=timeout)
-    progress = _Progress(attempts, as_json=as_json)
+    progress = Progress("distilling")
+    shown_attempts = _Attempts(attempts, progress, as_json=as_json)
     limits = Limits(attempts, seconds, tries)
-    work = Distillation(trace, place, options, limits=limits, force=force, tell=progress.tell)
+    work = Distillation(trace, place, options, limits=limits, force=force, tell=shown_attempts.tell)
     screen = Screen(as_json=as_json)
     screen.say(
         f"distilling {trace} against {shown(options.to)}: {_counted(work.of_parts, 'message')}"
@@ -138,40 +139,30 @@ def _known(work: Distillation) -> str:
     return "the best so far is written" if found else "nothing is known yet to reproduce"
 
 
-class _Progress:
-    """A line that moves on a terminal, and a line that stays for each improvement.
+class _Attempts:
+    """The attempt that is being made, and a line that stays for each improvement.
 
     Args:
         limit: attempts at most.
+        progress: shows the one that is being made.
     """
 
-    def __init__(self, limit: int, *, as_json: bool) -> None:
+    def __init__(self, limit: int, progress: Progress, *, as_json: bool) -> None:
         self._console = Console(highlight=False, soft_wrap=True, quiet=as_json)
-        self._status: Status | None = None
+        self._progress = progress
         self._limit = limit
-        if self._console.is_terminal:
-            self._status = self._console.status("")
-
-    def __enter__(self) -> None:
-        if self._status is not None:
-            self._status.start()
-
-    def __exit__(self, *_: object) -> None:
-        if self._status is not None:
-            self._status.stop()
 
     def tell(self, attempt: Attempt) -> None:
         """Show an attempt, when it begins and when it is over."""
         what = f"attempt {attempt.number} of {self._limit}: {attempt.doing}, "
         what += f"{_counted(attempt.parts, 'message')} (pace: {attempt.pace})"
         if attempt.reproduced is None:
-            if self._status is not None:
-                self._status.update(Text(what))
+            self._progress.step(what)
         elif attempt.reproduced:
             frames = f"{_counted(attempt.frames, 'frame')}, {attempt.seconds:.1f} s"
             self._console.print(Text(f"{what}: reproduced, {frames}"))
-        elif self._status is not None:
-            self._status.update(Text(f"{what}: not reproduced"))
+        else:
+            self._progress.step(f"{what}: not reproduced")
 
 
 def _show(report: Report | None, *, as_json: bool) -> None:

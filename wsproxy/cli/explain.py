@@ -21,9 +21,11 @@ from wsproxy.report.jsontext import dumps
 from wsproxy.report.overview import Overview
 from wsproxy.report.text import safe
 from wsproxy.session import Session
-from wsproxy.trace import find_traces
+from wsproxy.trace import find_recordings
+from wsproxy.trace.allowance import Allowance
 
 from .catalog_option import catalog_option
+from .progress import Progress
 
 KEPT = 1000  # sessions that are looked at together
 
@@ -45,9 +47,9 @@ def command(traces: tuple[Path, ...], everything: bool, as_markdown: bool, as_js
     does not know is said to be unknown, with everything seen. Credentials are in no trace,
     text and audio are.
 
-    Of several traces, or a FOLDER and all below it, the sessions with the same first finding
-    are one group, and the first of each group is explained. What sessions show only together,
-    such as a storm of reconnects, is looked for in the last 1000 of them.
+    Of several traces, or the recordings in a FOLDER and all below it, the sessions with the
+    same first finding are one group, and the first of each group is explained. What sessions
+    show only together, such as a storm of reconnects, is looked for in the last 1000 of them.
 
     \b
       wsproxy explain recordings/20261121T004012Z-deepgram-listen-1f9a0c42.wstrace
@@ -57,11 +59,11 @@ def command(traces: tuple[Path, ...], everything: bool, as_markdown: bool, as_js
     """
     if as_json and as_markdown:
         raise UsageError("--json and --markdown exclude each other")
-    paths = find_traces(traces)
+    paths, others = find_recordings(traces)
     catalog = load()
     console = Console(highlight=False)
     if len(paths) == 1 and paths[0] in traces:
-        path, session = paths[0], Session.read(paths[0])
+        path, session = paths[0], _read(paths[0])
         findings = diagnose(session, catalog)
         if as_json:
             click.echo(dumps(_explanation(path, session, findings, catalog), indent=2))
@@ -72,13 +74,18 @@ def command(traces: tuple[Path, ...], everything: bool, as_markdown: bool, as_js
         else:
             console.print(screen.session(explained, everything=everything))
         return
-    reading = _Reading(paths, catalog)
-    if as_json:
-        _print_array(_explanations(reading, catalog))
-    else:
-        overview = Overview(catalog)
-        for each in reading:
-            overview.add(*each)
+    if others:
+        text = f"note: {len(others)} replays and traces made from others are left out; name them"
+        print(f"{text} to have them explained", file=sys.stderr)  # noqa: T201
+    overview = Overview(catalog)
+    with Progress("explaining") as progress:
+        reading = _Reading(progress.each(paths), catalog)
+        if as_json:
+            _print_array(_explanations(reading, catalog))
+        else:
+            for each in reading:
+                overview.add(*each)
+    if not as_json:
         overview.unreadable = reading.unreadable
         overview.tell(reading.across())
         if as_markdown:
@@ -87,6 +94,14 @@ def command(traces: tuple[Path, ...], everything: bool, as_markdown: bool, as_js
             console.print(screen.overview(overview, everything=everything))
     if reading.unreadable:
         sys.exit(TraceError.exit_status)
+
+
+def _read(path: Path, allowance: Allowance | None = None) -> Session:
+    """Read a trace, and say on stderr if it holds more than is read."""
+    session = Session.read(path, allowance)
+    if session.unread:
+        print(f"warning: {safe(session.unread)}", file=sys.stderr)  # noqa: T201
+    return session
 
 
 class _Reading:
@@ -101,11 +116,12 @@ class _Reading:
         self._catalog = catalog
         self.unreadable = 0
         self._last: deque[Span] = deque(maxlen=KEPT)
+        self._allowance = Allowance()  # one for all: a folder may hold thousands of traces
 
     def __iter__(self) -> Iterator[tuple[Path, Session, list[Finding]]]:
         for path in self._paths:
             try:
-                session = Session.read(path)
+                session = _read(path, self._allowance)
             except TraceError as error:
                 self.unreadable += 1
                 print(f"error: {safe(str(error))}", file=sys.stderr)  # noqa: T201

@@ -38,6 +38,8 @@ def command(paths: tuple[str, ...], as_json: bool) -> None:
     for path, found in listed(find_traces(paths or ["recordings"])):
         if isinstance(found, Listed):
             sessions.append((path, found))
+            if found.unread:
+                print(f"warning: {safe(found.unread)}", file=sys.stderr)  # noqa: T201
         else:
             unreadable += 1
             print(f"error: {safe(str(found))}", file=sys.stderr)  # noqa: T201
@@ -62,6 +64,8 @@ def _lines(path: Path, session: Listed) -> Iterator[tuple[str, str]]:
     entry = session.entry
     started = when(session.started_at_ns) if session.started_at_ns is not None else "?"
     again = f", attempt {entry['attempt']}" if (entry["attempt"] or 1) > 1 else ""
+    made = {"replay": ", a replay", "derived": ", made from another trace"}
+    again += made.get(entry["origin"] or "", "")
     found = "".join(f" → {safe(name)}" for name in entry["findings"][:2])
     yield (
         f"{started}  {safe(session.what)}{again}, {entry['duration_s']:.1f} s, "

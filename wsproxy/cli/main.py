@@ -12,6 +12,8 @@ import click
 from wsproxy import __version__
 from wsproxy.errors import WsproxyError
 
+from .streams import make_printable
+
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 # name: (module, one line for the list of commands)
@@ -30,7 +32,10 @@ _COMMANDS = {
     "diff": ("wsproxy.cli.diff", "Compare two traces: the same session, or where they differ."),
     "simulate": ("wsproxy.cli.simulate", "Serve simulated speech APIs, failing on demand."),
     "catalog": ("wsproxy.cli.catalog", "Look up what is known about failures, and add to it."),
+    "addon": ("wsproxy.cli.addon", "Say where the addons for a mitmproxy of your own are."),
 }
+# Not for people: what other processes of wsproxy start.
+_HIDDEN = {"proxy-process": "wsproxy.cli.proxy_process"}
 
 
 class _LazyGroup(click.Group):
@@ -40,9 +45,10 @@ class _LazyGroup(click.Group):
         return list(_COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in _COMMANDS:
+        module = _HIDDEN.get(cmd_name) or _COMMANDS.get(cmd_name, ("",))[0]
+        if not module:
             return None
-        command = importlib.import_module(_COMMANDS[cmd_name][0]).command
+        command = importlib.import_module(module).command
         assert isinstance(command, click.Command)
         return command
 
@@ -65,6 +71,7 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command; an error of ours is one line and an exit status."""
+    make_printable()
     try:
         cli.main(prog_name="wsproxy", standalone_mode=False)
     except click.exceptions.Exit as error:

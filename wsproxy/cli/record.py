@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
+import sys
 from threading import Lock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from wsproxy.address import authority
-from wsproxy.capture import embed
+from wsproxy.address import authority, reachable
+from wsproxy.capture import descriptors
 from wsproxy.recording import Recording
 
 from .catalog_option import catalog_option
@@ -25,6 +27,9 @@ from .recording_options import (
     settings_of,
     warnings,
 )
+
+if TYPE_CHECKING:
+    from wsproxy.capture import embed
 
 
 @click.command(name="record")
@@ -61,11 +66,14 @@ def command(listen: str, **options: Any) -> None:
     `wsproxy run -- CMD` does all of it for one command.
     """
     settings = settings_of(listen, **options)
+    descriptors.raise_limit()
     with log_on_stderr():
         asyncio.run(_record(settings))
 
 
 async def _record(settings: embed.Settings) -> None:
+    from wsproxy.capture import embed  # noqa: PLC0415  # it imports mitmproxy
+
     console = Console(highlight=False, soft_wrap=True)
     board = _Board(console)
     async with embed.recorder(settings, on_begin=board.begin, on_end=board.end) as (running, task):
@@ -79,22 +87,28 @@ async def _record(settings: embed.Settings) -> None:
                 await asyncio.wait({task})
         else:
             await asyncio.wait({task})
-    console.print(Text(board.total()))
+    with contextlib.suppress(OSError, SystemExit):  # the terminal has gone, and ended it
+        console.print(Text(board.total()))
+    if not running.stopped_in_order:
+        sys.exit(1)
 
 
 def _greeting(settings: embed.Settings, running: embed.Running) -> list[str]:
     if running.address is None:
         return [f"recording in mode {settings.mode} into {settings.out}"]
-    where = authority(*running.address)
-    url = f"http://{where}"
     # Scripts read the first line.
-    lines = [f"listening on {url}"]
-    if settings.mode.startswith("reverse:"):
+    lines = [f"listening on http://{authority(*running.address)}"]
+    where = authority(*reachable(running.address))
+    url = f"http://{where}"
+    if settings.kind == "reverse":
         lines += [f"  base URL for the app: {url} (or ws://{where}), no proxy setting needed"]
-    elif settings.mode == "socks5":
+    elif settings.kind == "socks5":
         lines += [f"  for the app: ALL_PROXY=socks5h://{where}"]
     else:
         lines += [f"  for the app: HTTPS_PROXY={url} HTTP_PROXY={url}"]
+    if reachable(running.address) != running.address:
+        port = running.address[1]
+        lines.append(f"  on other machines: the same with {socket.gethostname()}:{port}, or its IP")
     lines += [
         f"  CA to trust: SSL_CERT_FILE={running.ca} (Python, curl: CURL_CA_BUNDLE)",
         f"               NODE_EXTRA_CA_CERTS={running.ca} (Node)",

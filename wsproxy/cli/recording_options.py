@@ -6,16 +6,19 @@ import contextlib
 import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from wsproxy.address import parse_address
-from wsproxy.capture import embed
+from wsproxy.capture import needs
 from wsproxy.capture.keeping import BadLimit, Keeping
 from wsproxy.errors import UsageError
 from wsproxy.recording import POLICIES, Policy, Recording
 from wsproxy.report.text import api, ending, safe, size
+
+if TYPE_CHECKING:
+    from wsproxy.capture import embed
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -88,6 +91,14 @@ def recording_options(function: F) -> F:
             help="Refuse new sessions, with status 503, while traces cannot be written.",
         ),
         click.option(
+            "--allow-host",
+            "allow_hosts",
+            multiple=True,
+            metavar="NAME",
+            help="A further name by which apps call the recorder in reverse mode (repeatable). By "
+            "default the API's, loopback names and what --listen names; * is any name.",
+        ),
+        click.option(
             "--set",
             "options",
             multiple=True,
@@ -107,6 +118,7 @@ def settings_of(
     out: Path,
     hosts: tuple[str, ...],
     confdir: Path | None,
+    allow_hosts: tuple[str, ...],
     options: tuple[str, ...],
     max_payload: str,
     max_size: str,
@@ -118,8 +130,12 @@ def settings_of(
     """What `--listen` and the options above ask for.
 
     Raises:
+        RecorderMissing: nothing can be recorded here.
         UsageError: an address, a size or a password that is none.
     """
+    needs.check()
+    from wsproxy.capture import embed  # noqa: PLC0415  # it imports mitmproxy
+
     host, port = parse_address(listen)
     if auth is not None and not all(auth.partition(":")):
         raise UsageError("--auth: give USER:PASSWORD")  # not repeated: it may be a password
@@ -127,7 +143,9 @@ def settings_of(
         keeping = Keeping.parse(max_payload, max_size, max_folder, fsync, strict=strict)
     except BadLimit as error:
         raise UsageError(f"--{error.name.replace('_', '-')}: {error.problem}") from None
-    return embed.Settings(host, port, mode, out, hosts, confdir, options, auth, keeping)
+    return embed.Settings(
+        host, port, mode, out, hosts, confdir, options, auth, keeping, allow_hosts
+    )
 
 
 @contextlib.contextmanager
@@ -155,8 +173,9 @@ def warnings(settings: embed.Settings, running: embed.Running) -> list[str]:
     """What is unsafe in how it is set up, a line each."""
     found = []
     if running.open_to_all:
+        host = running.address[0] if running.address is not None else settings.host
         found.append(
-            f"listening on {settings.host} lets everybody on the network use this proxy: ask for "
+            f"listening on {host} lets everybody on the network use this proxy: ask for "
             "a password with --auth USER:PASSWORD, or listen on 127.0.0.1"
         )
     if running.ca_key_is_readable:

@@ -20,6 +20,7 @@ from wsproxy.report.text import ending, safe
 from wsproxy.trace import SUFFIX, find_traces
 
 from .catalog_option import catalog_option
+from .progress import Progress
 
 _LOSSES = 5  # told on the screen
 
@@ -61,19 +62,20 @@ def command(traces: tuple[str, ...], out: Path | None, in_place: bool, as_json: 
     console = Console(highlight=False, soft_wrap=True)
     done: list[dict[str, Any]] = []  # for --json
     status = 0
-    for path in found:
-        try:
-            recovered = _recover(path, out, catalog, in_place=in_place)
-        except WsproxyError as error:
-            status = max(status, error.exit_status)
-            print(f"error: {safe(str(error))}", file=sys.stderr)  # noqa: T201
-            continue
-        status = max(status, 0 if recovered.whole else 1)
-        if as_json:
-            done.append(_json(recovered))
-        else:
-            console.print(Text("\n".join(_lines(recovered))))
-        del recovered  # a few bytes of each of its frames
+    with Progress("recovering") as progress:
+        for path in progress.each(found):
+            try:
+                recovered = _recover(path, out, catalog, in_place=in_place)
+            except WsproxyError as error:
+                status = max(status, error.exit_status)
+                print(f"error: {safe(str(error))}", file=sys.stderr)  # noqa: T201
+                continue
+            status = max(status, 0 if recovered.whole else 1)
+            if as_json:
+                done.append(_json(recovered))
+            else:
+                console.print(Text("\n".join(_lines(recovered))))
+            del recovered  # a few bytes of each of its frames
     if as_json:
         click.echo(dumps(done, indent=2))
     sys.exit(status)

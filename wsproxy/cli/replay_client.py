@@ -5,19 +5,19 @@ from __future__ import annotations
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
-from wsproxy.errors import WsproxyError
-from wsproxy.replay import Call, Pace, Verdict, judge_played, play_once
+from wsproxy.errors import UsageError, WsproxyError
+from wsproxy.replay import Call, ClientOptions, Pace, Verdict, judge_played, play_once
 from wsproxy.replay.recorded import Records
 
 from .catalog_option import catalog_option
 from .replay_load import load_of, load_options, replay_load
 from .replay_options import (
+    records_of,
     replay_options,
-    rules_of,
     shown,
     target_of,
     target_options,
@@ -30,6 +30,7 @@ from .replay_screen import (
     leave,
     leave_bisecting,
 )
+from .tolerance_options import rules_of
 
 _UNTIL = 100  # sessions at most, where nothing else is said
 
@@ -65,10 +66,13 @@ def command(
     pace: str,
     timeout: float,
     strict: bool,
-    max_wer: float,
+    max_wer: float | None,
+    audio_tolerance: float | None,
+    same_as: tuple[Path, ...],
     until: str | None,
     keep_ids: bool,
-    out: Path,
+    out: Path | None,
+    no_record: bool,
     as_json: bool,
     **target: Any,
 ) -> None:
@@ -101,17 +105,39 @@ def command(
         pace=Pace.parse(pace),
         timeout=timeout,
         keep_ids=keep_ids or strict,
-        rules=rules_of(strict=strict, max_wer=max_wer),
+        rules=rules_of(
+            trace,
+            strict=strict,
+            max_wer=max_wer,
+            audio_tolerance=audio_tolerance,
+            same_as=same_as,
+        ),
     )
     screen = Screen(as_json=as_json)
     alone = {"--repeat": repeat, "--until": until, "--bisect": bisect}
     load = load_of(sessions, ramp, workers, keep, alone=alone)
     screen.say(f"replaying {trace} as the client against {shown(options.to)} (pace: {pace})")
-    if load is not None:
-        replay_load(trace, options, load, out, as_json=as_json)
+    if no_record and keep is not None:
+        raise UsageError("--no-record excludes --keep")
+    with records_of(out, no_record=no_record, warn=screen.warn) as records:
+        if load is not None:
+            replay_load(trace, options, load, records, as_json=as_json)
+        _one_by_one(trace, options, records, screen, repeat=repeat, until=until, bisect=bisect)
+
+
+def _one_by_one(
+    trace: Path,
+    options: ClientOptions,
+    records: Records,
+    screen: Screen,
+    *,
+    repeat: int | None,
+    until: str | None,
+    bisect: bool,
+) -> NoReturn:
+    """Replay one session after another, and exit with the status that they come to."""
     many = repeat or (_UNTIL if until else 1)
     verdicts: list[Verdict] = []
-    records = Records.into(out)
 
     def known() -> str:
         return counted(verdicts, many) if verdicts else "no verdict; what came is in the trace"

@@ -93,13 +93,13 @@ def load_of(
 
 
 def replay_load(
-    trace: Path, options: ClientOptions, load: Load, out: Path, *, as_json: bool
+    trace: Path, options: ClientOptions, load: Load, into: Records, *, as_json: bool
 ) -> NoReturn:
     """Replay, show how it goes, and exit: 0 if every session was reproduced, else 1."""
     # A shell starts background jobs with SIGINT ignored; SIGTERM ends it as Ctrl-C does.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    records = partial(Records.into, out)
+    records = partial(Records.into, into.folder, kept=into.kept)
     console = Console(highlight=False)
     if as_json:
         tally = run(trace, options, load, records)

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-from wsproxy.compare import STANDARD, Rules
 from wsproxy.errors import UsageError
 from wsproxy.replay import ClientOptions
+from wsproxy.replay.recorded import Records
 
 from .number import Number
+from .tolerance_options import tolerance_options
+
+_OUT = Path("recordings")
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -52,14 +56,7 @@ def replay_options(function: F) -> F:
                 is_flag=True,
                 help="Every frame has to be equal, byte for byte; ids are sent as recorded.",
             ),
-            click.option(
-                "--max-wer",
-                type=Number(min=0),
-                default=STANDARD.max_wer,
-                show_default=True,
-                metavar="X",
-                help="Word errors a word up to which two transcripts are the same.",
-            ),
+            tolerance_options,
             click.option(
                 "--until",
                 type=click.Choice(VERDICTS),
@@ -73,9 +70,13 @@ def replay_options(function: F) -> F:
             click.option(
                 "--out",
                 type=click.Path(path_type=Path),
-                default=Path("recordings"),
-                show_default=True,
-                help="Folder for the trace of the replay.",
+                metavar="FOLDER",
+                help="Folder for the trace of the replay.  [default: recordings]",
+            ),
+            click.option(
+                "--no-record",
+                is_flag=True,
+                help="Keep no trace of the replay, and write nothing into the working folder.",
             ),
             click.option("--json", "as_json", is_flag=True, help="Verdicts as JSON, a line each."),
         ],
@@ -134,6 +135,37 @@ def target_options(function: F) -> F:
     )
 
 
+@contextmanager
+def records_of(
+    out: Path | None, *, no_record: bool, warn: Callable[[str], None]
+) -> Iterator[Records]:
+    """How the replays are recorded, for the body of a `with`.
+
+    Where the default folder cannot be written to, the replay goes on without a trace.
+
+    Args:
+        warn: called with a line for people.
+
+    Raises:
+        UsageError: options that exclude each other, or nothing can be written to `out`.
+    """
+    if no_record and out is not None:
+        raise UsageError("--no-record excludes --out")
+    if not no_record:
+        records = Records.into(out or _OUT)
+        try:
+            records.check(create=False)
+        except UsageError as error:
+            if out is not None:
+                raise UsageError(f"{error}; --no-record keeps no trace of the replay") from None
+            warn(f"warning: {error}; no trace of the replay is kept (--out FOLDER for another)")
+        else:
+            yield records
+            return
+    with Records.discarded() as records:
+        yield records
+
+
 def target_of(
     *,
     to: str,
@@ -184,8 +216,3 @@ def _split(text: str, mark: str, option: str, form: str) -> tuple[str, str]:
         # What is given may be a key: it is not repeated.
         raise UsageError(f"{option}: give {form}")
     return name.strip(), value.strip()
-
-
-def rules_of(*, strict: bool, max_wer: float) -> Rules:
-    """What `--strict` and `--max-wer` give."""
-    return Rules(strict, max_wer)

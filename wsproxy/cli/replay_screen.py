@@ -97,17 +97,19 @@ class Screen:
             return
         style = _STYLES.get(verdict.verdict, "bold red")
         recorded = f"  recorded: {report.what(verdict.recorded)}"
-        self._out.print(Text.assemble((verdict.verdict, style), recorded))
+        within = report.within(verdict.tolerance) if verdict.reproduced else ""
+        self._out.print(Text.assemble((verdict.verdict, style), within, recorded))
         if verdict.differences:
             self._out.print(report.differences(verdict.differences))
         if line := report.words(verdict.sent, verdict.wer):
             self._out.print(Text(line))
-        for note in verdict.notes:
-            self._out.print(Text(safe(f"note: {note}")))
+        for line in report.qualified(verdict.not_compared, verdict.notes):
+            self._out.print(Text(line))
         late = verdict.lateness_ms
         pace = f"half {late.p50:.1f} ms, 1 in 100 {late.p99:.1f} ms, most {late.max:.1f} ms"
         self._out.print(Text(f"steps late by: {pace}"))
-        self._out.print(Text(safe(f"recorded as {verdict.trace}")))
+        if verdict.trace is not None:
+            self._out.print(Text(safe(f"recorded as {verdict.trace}")))
 
     def counts(self, verdicts: list[Verdict]) -> None:
         """How many came to which verdict, where there are several."""

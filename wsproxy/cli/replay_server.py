@@ -5,21 +5,24 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
-import tempfile
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractContextManager, asynccontextmanager, suppress
 from pathlib import Path
+from typing import NoReturn, TypeVar
 
 import click
 
-from wsproxy.address import authority, parse_address
+from wsproxy.address import parse_address
+from wsproxy.api.proxy import Proxy, lead
 from wsproxy.errors import UsageError
 from wsproxy.replay import AMOUNTS, Pace, ReplayServer, ServerOptions, Verdict
-from wsproxy.replay.recorded import Records
 
 from .catalog_option import catalog_option
-from .replay_options import replay_options, rules_of
+from .replay_options import records_of, replay_options
 from .replay_screen import INTERRUPTED, Interrupted, Screen, counted, leave
+from .tolerance_options import rules_of
+
+T = TypeVar("T")
 
 _LINGER = 2.0  # seconds that the last session may take once the command has ended
 
@@ -89,10 +92,13 @@ def command(
     pace: str,
     timeout: float,
     strict: bool,
-    max_wer: float,
+    max_wer: float | None,
+    audio_tolerance: float | None,
+    same_as: tuple[Path, ...],
     until: str | None,
     keep_ids: bool,
-    out: Path,
+    out: Path | None,
+    no_record: bool,
     as_json: bool,
     cmd: tuple[str, ...],
 ) -> None:
@@ -127,11 +133,40 @@ def command(
         match=match,
         gate=gate,
         keep_ids=keep_ids or strict,
-        rules=rules_of(strict=strict, max_wer=max_wer),
+        rules=rules_of(
+            trace,
+            strict=strict,
+            max_wer=max_wer,
+            audio_tolerance=audio_tolerance,
+            same_as=same_as,
+        ),
         proxied=through,
     )
     screen = Screen(as_json=as_json, aside=bool(cmd))
-    server = ReplayServer(trace, options, Records.into(out), on_refused=screen.warn)
+    with records_of(out, no_record=no_record, warn=screen.warn) as records:
+        server = ReplayServer(trace, options, records, on_refused=screen.warn)
+        proxied = _Proxy(host, port, others, confdir) if through else None
+        _serve(server, trace, screen, sessions=sessions, until=until, proxied=proxied, cmd=cmd)
+
+
+class _Proxy:
+    """Where the proxy listens and what it does with other hosts."""
+
+    def __init__(self, host: str, port: int, others: str, confdir: Path | None) -> None:
+        self.host, self.port, self.others, self.confdir = host, port, others, confdir
+
+
+def _serve(
+    server: ReplayServer,
+    trace: Path,
+    screen: Screen,
+    *,
+    sessions: int | None,
+    until: str | None,
+    proxied: _Proxy | None,
+    cmd: tuple[str, ...],
+) -> NoReturn:
+    """Serve sessions, and exit with the status that they come to."""
     for line in server.library.skipped:
         screen.warn(f"left out: {line}")
     many = sessions
@@ -140,9 +175,8 @@ def command(
     server.limit(many)
     run = _Run(server, screen, many, until)
     try:
-        if through:
-            where = _Proxy(host, port, others, confdir)
-            screen.run(lambda: run.through_proxy(trace, where, cmd), run.known)
+        if proxied is not None:
+            screen.run(lambda: run.through_proxy(trace, proxied, cmd), run.known)
         else:
             screen.run(lambda: run.listening(trace), run.known)
     except Interrupted:
@@ -154,13 +188,6 @@ def command(
     if cmd and not run.verdicts:
         screen.warn("the command opened no session that is recorded")
     leave(run.verdicts, until)
-
-
-class _Proxy:
-    """Where the proxy listens and what it does with other hosts."""
-
-    def __init__(self, host: str, port: int, others: str, confdir: Path | None) -> None:
-        self.host, self.port, self.others, self.confdir = host, port, others, confdir
 
 
 class _Run:
@@ -192,35 +219,37 @@ class _Run:
 
     async def through_proxy(self, trace: Path, where: _Proxy, cmd: tuple[str, ...]) -> None:
         """Serve apps that go through a proxy, or a command that is sent through it."""
-        from wsproxy.capture import embed, environment  # noqa: PLC0415  # mitmproxy is slow to load
-        from wsproxy.capture.stand_in import StandIn  # noqa: PLC0415
-
-        settings = embed.Settings(where.host, where.port, confdir=where.confdir)
-        addon = StandIn(self._server, others=where.others)
-        async with embed.proxy(settings, addon) as (running, _):
-            assert running.address is not None
+        async with self._server as server, _aside(self._lead(server, where)) as proxy:
             if not cmd:
-                url = f"http://{authority(*running.address)}"
-                self._screen.announce(f"listening on {url}")
-                self._screen.say(f"  for the app: HTTPS_PROXY={url} HTTP_PROXY={url}")
-                self._screen.say(f"  CA to trust: SSL_CERT_FILE={running.ca}")
+                self._screen.announce(f"listening on {proxy.url}")
+                self._screen.say(f"  for the app: HTTPS_PROXY={proxy.url} HTTP_PROXY={proxy.url}")
+                self._screen.say(f"  CA to trust: SSL_CERT_FILE={proxy.ca}")
                 self._serving(trace)
                 await self._serve()
                 return
             self._serving(trace)
-            with tempfile.TemporaryDirectory(prefix="wsproxy-") as folder:
-                env = environment.for_command(running, "regular", Path(folder))
-                async with _command(cmd, env) as process:
-                    serving = asyncio.create_task(self._serve())
-                    self.status = await process.wait()
-                    # Its last session ends with it, a moment later.
-                    await self._server.idle(_LINGER)
-                    serving.cancel()
-                    await asyncio.wait([serving])
-                    if not serving.cancelled():
-                        serving.result()  # such as a folder that cannot be written any more
-                    while self._server.waiting:
-                        await self._next()
+            async with _command(cmd, proxy.env) as process:
+                serving = asyncio.create_task(self._serve())
+                self.status = await process.wait()
+                # Its last session ends with it, a moment later.
+                await server.idle(_LINGER)
+                serving.cancel()
+                await asyncio.wait([serving])
+                if not serving.cancelled():
+                    serving.result()  # such as a folder that cannot be written any more
+                while server.waiting:
+                    await self._next()
+
+    @staticmethod
+    def _lead(server: ReplayServer, where: _Proxy) -> AbstractContextManager[Proxy]:
+        def answer(host: str, target: str) -> tuple[str, int] | None:
+            return server.address if server.library.answers_for(host, target) else None
+
+        def refused(host: str) -> None:
+            """The app gets a 502 for it, and may want it so: --others refuse."""
+
+        listen = (where.host, where.port)
+        return lead(answer, refused, where.confdir, listen=listen, others=where.others)
 
     def _serving(self, trace: Path) -> None:
         pace = self._server.options.pace
@@ -235,6 +264,16 @@ class _Run:
     async def _next(self) -> None:
         self.verdicts.append(await self._server.verdict())
         self._screen.verdict(self.verdicts[-1])
+
+
+@asynccontextmanager
+async def _aside(manager: AbstractContextManager[T]) -> AsyncIterator[T]:
+    """Enter and leave a `with` that waits, on a thread: the event loop serves meanwhile."""
+    entered = await asyncio.to_thread(manager.__enter__)
+    try:
+        yield entered
+    finally:
+        await asyncio.to_thread(manager.__exit__, None, None, None)
 
 
 @asynccontextmanager

@@ -12,16 +12,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from wsproxy.capture import embed, environment
+from wsproxy.capture import descriptors, environment
 from wsproxy.errors import UsageError
 from wsproxy.recording import Recording
 
 from .catalog_option import catalog_option
 from .recording_options import ended_lines, log_on_stderr, recording_options, settings_of, warnings
+
+if TYPE_CHECKING:
+    from wsproxy.capture import embed
 
 _LINGER = 2.0  # seconds that connections may stay open after the command's end
 
@@ -49,29 +52,58 @@ def command(listen: str, cmd: tuple[str, ...], **options: Any) -> None:
       wsproxy run -- python app.py
       wsproxy run --host deepgram -- npm start
     """
-    if shutil.which(cmd[0]) is None:
-        print(f"error: {cmd[0]}: command not found", file=sys.stderr)  # noqa: T201
+    if (problem := _missing(cmd[0])) is not None:
+        print(f"error: {problem}", file=sys.stderr)  # noqa: T201
         sys.exit(127)
     settings = settings_of(listen, **options)
+    from wsproxy.capture import embed  # noqa: PLC0415  # it imports mitmproxy
+
+    descriptors.raise_limit()
     recorded = Recorded()
-    with (
-        tempfile.TemporaryDirectory(prefix="wsproxy-") as folder,
-        log_on_stderr(),
-        embed.background(settings, on_end=recorded.add) as running,
-    ):
-        for line in warnings(settings, running):
-            click.echo(f"wsproxy: warning: {line}", err=True)
-        status = _run(cmd, environment.for_command(running, settings.mode, Path(folder)))
-        # The command's last sessions end with it, a moment later.
-        running.drain(_LINGER)
-    _report(recorded, running, settings.out)
+    status: int | None = None
+    try:
+        with (
+            tempfile.TemporaryDirectory(prefix="wsproxy-") as folder,
+            log_on_stderr(),
+            embed.background(settings, on_end=recorded.add) as running,
+        ):
+            for line in warnings(settings, running):
+                click.echo(f"wsproxy: warning: {line}", err=True)
+            status = _run(cmd, environment.for_command(running, settings.mode, Path(folder)))
+            with contextlib.suppress(KeyboardInterrupt):  # somebody does not want to wait
+                # The command's last sessions end with it, a moment later.
+                running.drain(_LINGER)
+        _report(recorded, running, settings.out)
+    except Exception as error:
+        if status is None:
+            raise
+        # Whatever went wrong here, the command has ended as it has.
+        with contextlib.suppress(OSError):  # such as that nobody reads this any more
+            click.echo(f"wsproxy: error: {error}", err=True)
     sys.exit(status)
+
+
+def _missing(program: str) -> str | None:
+    """Why a program cannot be run, as far as its name tells; None if it can."""
+    if shutil.which(program) is not None:
+        return None
+    path = Path(program)
+    if path.name == program:
+        return (
+            f"{program}: command not found; give the command as in `wsproxy run -- python app.py`"
+        )
+    if path.is_dir():
+        return f"{program}: is a folder, not a program"
+    if path.exists():
+        return f"{program}: is not executable; chmod +x {program}, or name what runs it"
+    return f"{program}: no such file"
 
 
 def _run(cmd: tuple[str, ...], env: dict[str, str]) -> int:
     """Run the command to its end; its exit status, or 128 and the signal that ended it."""
     try:
-        process = subprocess.Popen(cmd, env=env)
+        # The limit is part of what the command was started with.
+        process = subprocess.Popen(cmd, env=env, preexec_fn=descriptors.as_at_start())  # noqa: PLW1509
     except OSError as error:
         raise UsageError(f"cannot run {cmd[0]}: {error.strerror}") from error
     with _signals_to(process):
@@ -81,14 +113,14 @@ def _run(cmd: tuple[str, ...], env: dict[str, str]) -> int:
 
 @contextlib.contextmanager
 def _signals_to(process: subprocess.Popen[bytes]) -> Iterator[None]:
-    """Leave Ctrl-C to the command, which gets it from the terminal as well; pass SIGTERM on."""
+    """Leave Ctrl-C to the command, which gets it from the terminal as well; pass others on."""
 
     def forward(number: int, frame: FrameType | None) -> None:
         process.send_signal(number)
 
     before = {
-        signal.SIGINT: signal.signal(signal.SIGINT, signal.SIG_IGN),
-        signal.SIGTERM: signal.signal(signal.SIGTERM, forward),
+        number: signal.signal(number, signal.SIG_IGN if number == signal.SIGINT else forward)
+        for number in embed.stopping_signals()
     }
     try:
         yield
@@ -130,8 +162,9 @@ def _report(recorded: Recorded, running: embed.Running, out: Path) -> None:
         if recorded.failed is not None:
             say(f"why: wsproxy explain {recorded.failed}")
     elif running.connections:
+        many = "" if running.connections == 1 else "s"
         say(
-            f"nothing recorded: the command opened {running.connections} connections through "
+            f"nothing recorded: the command opened {running.connections} connection{many} through "
             "the recorder, but none was a WebSocket or a failed call of a known speech API"
         )
     else:

@@ -19,10 +19,16 @@ from wsproxy.replay import Pace
 from wsproxy.report.jsontext import dumps
 from wsproxy.report.text import safe
 from wsproxy.scrub import Proof, Scrubbed, prove, scrub
-from wsproxy.trace import SUFFIX, find_traces
+from wsproxy.trace import SUFFIX, find_recordings
 
 from .catalog_option import catalog_option
 from .number import Number
+from .progress import Progress
+
+_NOT_WRITTEN = (
+    "nothing was written; see these places with `wsproxy show`, and leave a frame out with "
+    "`wsproxy mutate --drop FRAME` before you scrub"
+)
 
 
 @click.command(name="scrub")
@@ -93,11 +99,12 @@ def command(
       1  something was left, or not proven    3  a trace cannot be read
     """
     speed = Pace.parse(pace)
-    paths = find_traces(traces)
+    paths, _ = find_recordings(traces)
     _check_out(out, paths)
     run = _Run(hosts=hosts, force=force)
-    for path in paths:
-        run.scrub(path, out)
+    with Progress("scrubbing") as progress:
+        for path in progress.each(paths):
+            run.scrub(path, out)
     proofs: Sequence[Proof | None] = [None] * len(run.made)
     if to_prove:
         made = [(each.path, each.was) for _, each in run.made]
@@ -131,7 +138,7 @@ class _Run:
             self.refused.append((path, error))
             for line in error.found:
                 _tell(f"error: {path}: {line}")
-            _tell(f"error: {path}: nothing was written")
+            _tell(f"error: {path}: {_NOT_WRITTEN}")
         except TraceError as error:
             self.unreadable += 1
             _tell(f"error: {error}")

@@ -12,10 +12,10 @@ from typing import Any
 import click
 
 from wsproxy.address import authority
-from wsproxy.errors import UsageError
+from wsproxy.errors import LimitExceeded, UsageError
 from wsproxy.report import jsonform
 from wsproxy.report.jsontext import dumps
-from wsproxy.report.text import content, made_from, safe, size, when
+from wsproxy.report.text import content, made_from, safe, short, size, when
 from wsproxy.trace import (
     Bytes,
     End,
@@ -33,6 +33,7 @@ from wsproxy.trace import (
 from wsproxy.wire import Opcode
 
 _CONTROL = (Opcode.PING, Opcode.PONG)
+_PAYLOAD = 4 << 20  # bytes of a payload that --json shows without --full
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,9 @@ def _searched(record: Record) -> str:
 @click.option("--grep", metavar="REGEX", help="Only what matches this regular expression.")
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="At most N lines.")
 @click.option("--control", is_flag=True, help="Show pings and pongs too; they are counted else.")
-@click.option("--full", is_flag=True, help="Do not shorten text.")
+@click.option(
+    "--full", is_flag=True, help="Do not shorten text; with --json payloads over 4 MiB are whole."
+)
 def command(
     trace: Path,
     as_json: bool,
@@ -127,12 +130,16 @@ def command(
         control or as_json,
     )
     with TraceReader(trace) as reader:
-        lines = _json_lines(reader, choice) if as_json else _lines(reader, choice, full)
-        for count, line in enumerate(lines, 1):
-            # Without styles or wrapping there is nothing for rich to do, which takes its time.
-            click.echo(line)
-            if limit is not None and count >= limit:
-                return
+        lines = (_json_lines if as_json else _lines)(reader, choice, full)
+        try:
+            for count, line in enumerate(lines, 1):
+                # Without styles or wrapping there is nothing for rich to do.
+                click.echo(line)
+                if limit is not None and count >= limit:
+                    return
+        except LimitExceeded as error:
+            print(f"warning: {safe(str(error))}", file=sys.stderr)  # noqa: T201
+            return
         for loss in reader.losses:
             print(f"warning: {safe(str(loss))}", file=sys.stderr)  # noqa: T201
         if not reader.ended:
@@ -149,9 +156,9 @@ def _numbered(reader: TraceReader, choice: _Choice) -> Iterator[tuple[Record, in
             yield record, number
 
 
-def _json_lines(reader: TraceReader, choice: _Choice) -> Iterator[str]:
+def _json_lines(reader: TraceReader, choice: _Choice, full: bool) -> Iterator[str]:
     for record, number in _numbered(reader, choice):
-        yield dumps(jsonform.record(record, number))
+        yield dumps(jsonform.record(record, number, None if full else _PAYLOAD))
 
 
 def _lines(reader: TraceReader, choice: _Choice, full: bool) -> Iterator[str]:
@@ -213,7 +220,8 @@ def _frame(frame: FrameRecord, limit: int | None) -> str:
     arrow = "→" if frame.from_client else "←"
     marks = "" if frame.fin else " (more follows)"
     if frame.broken_rule:
-        marks += f" (breaks a rule: {safe(frame.broken_rule)})"
+        rule = frame.broken_rule
+        marks += f" (breaks a rule: {safe(rule) if limit is None else short(rule, 200)})"
     if frame.redacted:
         taken = dict.fromkeys(map(_taken, frame.redacted))
         marks += f" (taken out: {safe(', '.join(taken))})"

@@ -9,24 +9,32 @@ kinds        what kind of message one is, and whether it is counted
 sequence     messages in their order
 transcript   final results as words, and word errors
 audio        two apps' audio, byte by byte
+said         two messages, and where they differ
 frames       two sessions, frame by frame
 latency      how long what took
 volatile     ids, times and figures, which are not compared
+varying      what other recordings of a session show to vary
+learning     finds that out
 text         long values, shortened to where they differ
 """
 
 from .comparison import Comparison, compare
 from .difference import STANDARD, Difference, Rules
 from .kinds import MAX_TEXT, kind_of
+from .learning import learn
 from .outcome import of_failure
+from .varying import NOTHING, Varying
 
 __all__ = [
     "MAX_TEXT",
+    "NOTHING",
     "STANDARD",
     "Comparison",
     "Difference",
     "Rules",
+    "Varying",
     "compare",
     "kind_of",
+    "learn",
     "of_failure",
 ]

@@ -1,4 +1,4 @@
-"""The audio of two apps, as two streams of bytes however they are cut.
+"""The audio of one direction of two sessions, as two streams of bytes however they are cut.
 
 Read only where sums say that something differs: both traces are read once more, side by
 side, a frame of each at a time.
@@ -19,7 +19,7 @@ from .messages import Messages
 
 @dataclass(frozen=True, slots=True)
 class AudioDifference:
-    """Where the app's audio first differs: offset in it, and the frames there."""
+    """Where the audio first differs: offset in it, and the frames there."""
 
     offset: int
     recorded_frame: int
@@ -28,7 +28,7 @@ class AudioDifference:
 
 @dataclass(frozen=True, slots=True)
 class AudioComparison:
-    """Two apps' audio, as far as both go.
+    """The audio of two sides, as far as both go.
 
     Attributes:
         first: where it differs; None if one stream is the other's beginning.
@@ -44,13 +44,16 @@ def compare_audio(
     replayed: str | os.PathLike[str],
     recorded_api: Api | None,
     replayed_api: Api | None,
+    *,
+    from_client: bool,
 ) -> AudioComparison:
-    """Compare what two apps sent as audio.
+    """Compare what two apps, or two servers, sent as audio.
 
     Raises:
         TraceError: one of the traces cannot be read.
     """
-    left, right = _audio(recorded, recorded_api), _audio(replayed, replayed_api)
+    left = _audio(recorded, recorded_api, from_client=from_client)
+    right = _audio(replayed, replayed_api, from_client=from_client)
     a, b = next(left, None), next(right, None)
     offset = 0
     same_cuts = True
@@ -58,7 +61,7 @@ def compare_audio(
         size = min(len(a[1]), len(b[1]))
         same_cuts = same_cuts and len(a[1]) == len(b[1])
         if a[1][:size] != b[1][:size]:
-            at = next(i for i, (x, y) in enumerate(zip(a[1], b[1], strict=False)) if x != y)
+            at = _first_unlike(a[1][:size], b[1][:size])
             return AudioComparison(AudioDifference(offset + at, a[0], b[0]), same_cuts)
         offset += size
         a = (a[0], a[1][size:]) if size < len(a[1]) else next(left, None)
@@ -66,8 +69,22 @@ def compare_audio(
     return AudioComparison(None, same_cuts)
 
 
-def _audio(path: str | os.PathLike[str], api: Api | None) -> Iterator[tuple[int, memoryview]]:
-    """(frame number, bytes) of the app's messages with audio, none of them empty."""
+def _first_unlike(a: memoryview, b: memoryview) -> int:
+    """Where two views of the same size first differ, which they do; halves are compared whole."""
+    at = 0
+    while len(a) > 1:
+        half = len(a) // 2
+        if a[:half] == b[:half]:
+            at, a, b = at + half, a[half:], b[half:]
+        else:
+            a, b = a[:half], b[:half]
+    return at
+
+
+def _audio(
+    path: str | os.PathLike[str], api: Api | None, *, from_client: bool
+) -> Iterator[tuple[int, memoryview]]:
+    """(frame number, bytes) of one side's messages with audio, none of them empty."""
     messages = Messages(api)
     with TraceReader(path) as reader:
         number = 0
@@ -75,7 +92,7 @@ def _audio(path: str | os.PathLike[str], api: Api | None) -> Iterator[tuple[int,
             if not isinstance(record, FrameRecord):
                 continue
             number += 1
-            if record.from_client and record.opcode <= Opcode.BINARY:
+            if record.from_client is from_client and record.opcode <= Opcode.BINARY:
                 part = messages.take(number, record)
                 if part is not None and part.audio:
                     # A fragment is named by its own number; a message by its first frame's.

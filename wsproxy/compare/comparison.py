@@ -15,11 +15,11 @@ from .frames import first_frame_difference
 from .latency import latency
 from .outcome import Outcome
 from .pair import Pair
-from .received import compare_received
+from .received import compare_received, same_cuts
 from .request import asked
 from .sent import compare_sent
-from .transcript import MAX_WORDS, Distance, distance
-from .volatile import stable_value
+from .transcript import MAX_COUNTED, MAX_WORDS, Distance, distance
+from .volatile import Normalizer, first_difference, stable_value
 
 _FRAMES = {"frame_sent": True, "frame_received": False}
 
@@ -36,6 +36,8 @@ class Comparison:
         wer: word errors for each word of the recorded transcript; None without any words.
         latency: by name, "recorded", "replayed" and "delta" in ms.
         compared: names of all fields that were compared.
+        not_compared: what is in the sessions and was not, a text each.
+        tolerance: the tolerances that were given, by name: "wer", "audio".
         notes: what qualifies the verdict.
     """
 
@@ -47,6 +49,8 @@ class Comparison:
     wer: float | None = None
     latency: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     compared: list[str] = field(default_factory=list)
+    not_compared: list[str] = field(default_factory=list)
+    tolerance: Mapping[str, float] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -69,6 +73,8 @@ class Comparison:
             "wer": self.wer,
             "latency": {name: dict(values) for name, values in self.latency.items()},
             "compared": self.compared,
+            "not_compared": self.not_compared,
+            "tolerance": dict(self.tolerance),
             "notes": self.notes,
         }
 
@@ -101,6 +107,9 @@ def compare(
         differences = _requests(pair) + differences + found.differences
     if rules.strict:
         differences += _frames(pair)
+    varies = rules.varying.fields
+    differences = [each for each in differences if each.field not in varies]
+    compared = _compared(pair, heard, client_sent=client_sent)
     return Comparison(
         _verdict(pair.left, pair.right, differences),
         pair.left.as_json(),
@@ -109,8 +118,10 @@ def compare(
         word,
         round(heard.rate, 4) if heard else None,
         latency(left, right),
-        _compared(pair, heard, client_sent=client_sent),
-        _notes(pair),
+        [name for name in compared if name not in varies],
+        [] if rules.strict else _not_compared(pair, heard, client_sent=client_sent),
+        rules.tolerance,
+        _notes(pair, heard),
     )
 
 
@@ -136,15 +147,22 @@ def _requests(pair: Pair) -> list[Difference]:
 def _endings(pair: Pair) -> list[Difference]:
     recorded, replayed = pair.left.fields(), pair.right.fields()
     closes = [outcome.session.close for outcome in (pair.left, pair.right)]
-    frames = tuple(close.frame if close else None for close in closes)
+    first, other = (close.frame if close else None for close in closes)
     out = []
     for name in names(recorded, replayed):
         a, b = recorded.get(name), replayed.get(name)
         same = a == b if pair.rules.strict else stable_value(a) == stable_value(b)
         if not same:
             of_close = name in ("close_code", "close_reason")
-            out.append(Difference(name, a, b, *(frames if of_close else ())))
+            frames = (first, other) if of_close else (None, None)
+            out.append(Difference(name, a, b, *frames, _place(a, b)))
     return out
+
+
+def _place(a: Any, b: Any) -> str | None:
+    """Where two JSON values differ."""
+    found = first_difference(stable_value(a), stable_value(b))
+    return (found[0] or None) if found is not None else None
 
 
 def _frames(pair: Pair) -> list[Difference]:
@@ -162,6 +180,8 @@ def _compared(pair: Pair, heard: Distance | None, *, client_sent: bool) -> list[
     compared = names(*_asked(pair)) if client_sent else []
     compared += names(pair.left.fields(), pair.right.fields())
     compared += received.FIELDS
+    if heard is not None and heard.equal and same_cuts(*pair.stories):
+        compared.append("results")
     if any(story.errors for story in pair.stories):
         compared.append("error")
     if heard is not None:
@@ -173,11 +193,50 @@ def _compared(pair: Pair, heard: Distance | None, *, client_sent: bool) -> list[
     return compared
 
 
-def _notes(pair: Pair) -> list[str]:
+def _not_compared(pair: Pair, heard: Distance | None, *, client_sent: bool) -> list[str]:
+    """What is in these two sessions, and does not turn the verdict."""
+    left, right = pair.stories
+    found = ["times, and how long what took"]
+    found += pair.rules.varying.listed()
+    recorded, replayed = pair.left.fields(), pair.right.fields()
+    found += [
+        f"{name}: ids, times and figures in it"
+        for name in names(recorded, replayed)
+        if recorded.get(name) != replayed.get(name)
+        and stable_value(recorded.get(name)) == stable_value(replayed.get(name))
+    ]
+    if heard is not None and not same_cuts(left, right):
+        found.append("results: how they are cut, and what is in them besides the words")
+    if pair.rules.audio_tolerance is not None and (left.received.sound.size or 0):
+        found.append("audio_received: what is in it")
+    if not client_sent:
+        found.append("what was sent: it is the replay's own")
+    else:
+        asking = Normalizer()
+        for outcome in (pair.left, pair.right):
+            asked(outcome.session, pair.catalog, asking)
+        found += [f"{path}: {why}" for path, why in asking.left_out.items()]
+    places = {**left.left_out, **right.left_out}
+    return [*found, *(f"{place}: {why}" for place, why in places.items())]
+
+
+def _notes(pair: Pair, heard: Distance | None) -> list[str]:
     notes = []
     for name, outcome in (("recorded", pair.left), ("replayed", pair.right)):
         if not outcome.session.complete:
             notes.append(f"the {name} session is not complete: only what is there is compared")
         if outcome.story.transcript.cut:
-            notes.append(f"the {name} transcript is compared up to word {MAX_WORDS}")
+            notes.append(
+                f"of the {name} transcript, what follows word {MAX_WORDS} is compared as one"
+            )
+        if outcome.story.cut:
+            notes.append(
+                f"{outcome.story.cut} bytes of the {name} session's messages are not in its trace, "
+                "and not compared"
+            )
+    if heard is not None and heard.bounded:
+        notes.append(
+            f"over {MAX_COUNTED} words may differ: those that were not counted are taken to be "
+            "wrong, and the word error rate is at most what is given"
+        )
     return notes

@@ -7,22 +7,34 @@ from dataclasses import dataclass
 from typing import Any
 
 from .sequence import Passing, Place, Sequence
+from .varying import NOTHING, Varying
 
 _KINDS_SHOWN = 12  # on either side of the first one that differs
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """How strictly two sessions are compared.
+    """How strictly two sessions are compared. By default every compared field has to be equal.
 
     Attributes:
         strict: every frame has to be equal, and no value is volatile.
-        max_wer: word errors for each word of the recorded transcript up to which two
-            transcripts are the same.
+        max_wer: tolerance: word errors for each word of the recorded transcript; case and
+            punctuation do not count then. None: the texts have to be equal.
+        audio_tolerance: tolerance: the part of the received audio's bytes that may be missing
+            or too much; what is in the audio does not count then. None: it has to be equal.
+        varying: what other recordings of the recorded session show to vary.
     """
 
     strict: bool = False
-    max_wer: float = 0.1
+    max_wer: float | None = None
+    audio_tolerance: float | None = None
+    varying: Varying = NOTHING
+
+    @property
+    def tolerance(self) -> dict[str, float]:
+        """The tolerances that were asked for: "wer", "audio"."""
+        given = {"wer": self.max_wer, "audio": self.audio_tolerance}
+        return {name: value for name, value in given.items() if value is not None}
 
 
 STANDARD = Rules()
@@ -34,6 +46,7 @@ class Difference:
 
     Attributes:
         recorded_frame, replayed_frame: numbers of the frames that it is about, if any.
+        path: of a message's content, the dotted path of the JSON value that differs.
     """
 
     field: str
@@ -41,9 +54,12 @@ class Difference:
     replayed: Any
     recorded_frame: int | None = None
     replayed_frame: int | None = None
+    path: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         out = {"field": self.field, "recorded": self.recorded, "replayed": self.replayed}
+        if self.path is not None:
+            out["path"] = self.path
         if self.recorded_frame is not None or self.replayed_frame is not None:
             out["frames"] = {"recorded": self.recorded_frame, "replayed": self.replayed_frame}
         return out

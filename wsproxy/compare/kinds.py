@@ -78,20 +78,16 @@ def is_interim(kind: str) -> bool:
 
 def role_of(kind: str, api: Api | None) -> Role:
     """The role of a server's message that is no result and no audio."""
-    if is_error(kind):
-        return Role.ANSWER
+    if api is None or is_error(kind):
+        return Role.ANSWER  # nothing is known that could excuse a difference
     if is_interim(kind) or _PASSING.search(kind):
         return Role.PASSING
     return Role.ANSWER if answers(api) else Role.RUN
 
 
 def answers(api: Api | None) -> bool:
-    """Whether the messages of an API's server can be counted.
-
-    What an agent says is new at every session, and of what is not known nothing is
-    concluded.
-    """
-    return api is not None and api.audio.origin in ("client", "server")
+    """Whether the messages of an API's server can be counted: not what an agent says."""
+    return api is None or api.audio.origin in ("client", "server")
 
 
 def keeps_alive(kind: str, api: Api | None) -> bool:

@@ -15,6 +15,7 @@ from wsproxy.session import Session
 from .difference import Difference
 from .kinds import is_error
 from .story import Story
+from .varying import NOTHING, Varying
 
 # Every field that `Outcome.fields` has.
 OUTCOME = frozenset(
@@ -74,13 +75,16 @@ class Outcome:
     severity: str | None
 
     @classmethod
-    def read(cls, path: Path, catalog: Catalog) -> Outcome:
+    def read(cls, path: Path, catalog: Catalog, varying: Varying = NOTHING) -> Outcome:
         """Read a trace.
+
+        Args:
+            varying: what of it is not compared.
 
         Raises:
             TraceError: it cannot be read.
         """
-        return cls.of(Story.read(path, catalog), catalog)
+        return cls.of(Story.read(path, catalog, varying), catalog)
 
     @classmethod
     def of(cls, story: Story, catalog: Catalog) -> Outcome:

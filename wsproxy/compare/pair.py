@@ -33,7 +33,7 @@ class Pair:
         Raises:
             TraceError: one of them cannot be read.
         """
-        left, right = (Outcome.read(path, catalog) for path in (recorded, replayed))
+        left, right = (Outcome.read(path, catalog, rules.varying) for path in (recorded, replayed))
         return cls(left, right, (recorded, replayed), rules, catalog)
 
     @property

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from wsproxy.diagnose.audio import declared
+
 from . import sequence
+from .audio import AudioDifference, compare_audio
 from .difference import Difference, amount, at_place, counted
 from .pair import Pair
+from .said import content_difference
 from .sequence import ENOUGH, Item
 from .story import ON_ITS_WAY_NS, Story, Told
-from .text import around_difference
 from .transcript import Distance
 
 # What is always compared.
 FIELDS = ("messages", "passing", "violations", "audio_received")
-
-_SAME_AUDIO = 0.1  # part of the audio that may be missing, or too much
 
 
 def compare_received(pair: Pair, heard: Distance | None) -> list[Difference]:
@@ -26,19 +27,28 @@ def compare_received(pair: Pair, heard: Distance | None) -> list[Difference]:
     """
     left, right = pair.stories
     return [
-        *_messages(left, right),
+        *_messages(pair),
         *_passing(left, right),
-        *_errors(left, right),
+        *_errors(pair),
+        *_results(pair, heard),
         *violations("violations", left.received, right.received),
         *_audio(pair),
         *_transcripts(heard, pair.rules.max_wer),
     ]
 
 
-def _messages(left: Story, right: Story) -> list[Difference]:
+def _messages(pair: Pair) -> list[Difference]:
+    left, right = pair.stories
     a, b = left.received.sequence, right.received.sequence
     at = sequence.first_difference(a, b, _due(left), _due(right))
-    return [] if at is None else [at_place("messages", a, b, at)]
+    if at is None:
+        return []
+    x, y = (
+        told.items[i] if i < len(told.items) else None for told, i in zip((a, b), at, strict=True)
+    )
+    if x is None or y is None or x.kind != y.kind:
+        return [at_place("messages", a, b, at)]
+    return [content_difference(pair, x.frame, y.frame, "messages", from_client=False)]
 
 
 def _due(story: Story) -> Callable[[Item], bool]:
@@ -61,11 +71,37 @@ def _passing(left: Story, right: Story) -> list[Difference]:
     return lost + new
 
 
-def _errors(left: Story, right: Story) -> list[Difference]:
+def _errors(pair: Pair) -> list[Difference]:
     """What errors and warnings say; how many there are is told by `messages`."""
+    left, right = pair.stories
     for a, b in zip(left.errors, right.errors, strict=False):
         if a[1] != b[1]:
-            return [Difference("error", *around_difference(a[1], b[1]), a[0], b[0])]
+            return [content_difference(pair, a[0], b[0], "error", from_client=False)]
+    return []
+
+
+def same_cuts(left: Story, right: Story) -> bool:
+    """Whether the words of two sessions come in the same final results, as far as both go."""
+    pairs = zip(left.results, right.results, strict=False)
+    return _count_fits(left, right) and all(a.words == b.words for a, b in pairs)
+
+
+def _count_fits(left: Story, right: Story) -> bool:
+    """Whether neither has a result too many, but for those that were on their way."""
+    a, b = left.results, right.results
+    extra = [*a[len(b) :], *b[len(a) :]]
+    firm = left.firm_ns if len(a) > len(b) else right.firm_ns
+    return all(firm is not None and result.t_ns >= firm for result in extra)
+
+
+def _results(pair: Pair, heard: Distance | None) -> list[Difference]:
+    """What final results say beside their words, where they are cut alike."""
+    left, right = pair.stories
+    if heard is None or not heard.equal or not same_cuts(left, right):
+        return []
+    for a, b in zip(left.results, right.results, strict=False):
+        if a.content != b.content:
+            return [content_difference(pair, a.frame, b.frame, "results", from_client=False)]
     return []
 
 
@@ -74,21 +110,62 @@ def violations(field: str, left: Told, right: Told) -> list[Difference]:
     a, b = left.violations, right.violations
     if list(a) == list(b):
         return []
-    first = [next((frame for frame in v.values() if frame), None) for v in (a, b)]
-    return [Difference(field, list(a), list(b), *first)]
+    first, other = (next((frame for frame in v.values() if frame), None) for v in (a, b))
+    return [Difference(field, list(a), list(b), first, other)]
 
 
 def _audio(pair: Pair) -> list[Difference]:
-    a, b = (
-        story.received.sound.due if story.left else story.received.sound.size
-        for story in pair.stories
+    """The server's audio, byte for byte; with a tolerance, how much it is."""
+    left, right = pair.stories
+    a, b = left.received.sound, right.received.sound
+    allowed = pair.rules.audio_tolerance
+    if allowed is not None and not pair.rules.strict:
+        x, y = (s.received.sound.due if s.left else s.received.sound.size for s in pair.stories)
+        near = abs(x - y) <= allowed * max(x, y)
+        return [] if near else [Difference("audio_received", amount(x), amount(y))]
+    if a.size == b.size and a.content == b.content:
+        return []
+    found = compare_audio(*pair.paths, left.api, right.api, from_client=False)
+    if found.first is not None:
+        return [audio_difference("audio_received", pair, found.first, from_client=False)]
+    if a.size != b.size and b.size >= _firm_audio(left) and a.size >= _firm_audio(right):
+        return []
+    return [Difference("audio_received", amount(a.size), amount(b.size))]
+
+
+def _firm_audio(story: Story) -> int:
+    """Bytes of the server's audio that had to come, whenever the app left."""
+    sound, firm = story.received.sound, story.firm_ns
+    return sound.size if firm is None else sound.until(firm - sound.step_ns)
+
+
+def audio_difference(
+    name: str, pair: Pair, where: AudioDifference, *, from_client: bool
+) -> Difference:
+    """Two streams of audio that differ from a byte on."""
+    story, other = pair.stories
+    side, other_side = (s.sent if from_client else s.received for s in (story, other))
+    second = _second(story, where.offset, from_client=from_client)
+    there = f"others from byte {where.offset}{second} on"
+    return Difference(
+        name,
+        amount(side.sound.size),
+        f"{amount(other_side.sound.size)}, {there}",
+        where.recorded_frame,
+        where.replayed_frame,
     )
-    allowed = 0.0 if pair.rules.strict else _SAME_AUDIO * max(a, b)
-    return [] if abs(a - b) <= allowed else [Difference("audio_received", amount(a), amount(b))]
 
 
-def _transcripts(heard: Distance | None, max_wer: float) -> list[Difference]:
-    if heard is None or heard.rate <= max_wer:
+def _second(story: Story, offset: int, *, from_client: bool) -> str:
+    """Where in the audio a byte is, where its format tells."""
+    form = declared(story.session, story.api)
+    if form is None or form.from_client is not from_client or not form.bytes_per_second:
+        return ""
+    return f" ({form.duration(offset):.3f} s)"
+
+
+def _transcripts(heard: Distance | None, max_wer: float | None) -> list[Difference]:
+    if heard is None or heard.equal or (max_wer is not None and heard.rate <= max_wer):
         return []
     return [
         Difference(

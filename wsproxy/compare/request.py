@@ -10,13 +10,18 @@ from wsproxy.catalog import Catalog
 from wsproxy.redact import PLACEHOLDER
 from wsproxy.session import Session
 
-from .volatile import is_volatile
+from .volatile import MARKS, Normalizer
 
 _MAX_PARAMETERS = 500
 
 
-def asked(session: Session, catalog: Catalog) -> dict[str, Any]:
+def asked(
+    session: Session, catalog: Catalog, normalizer: Normalizer | None = None
+) -> dict[str, Any]:
     """The request's fields, without credentials, ids and times.
+
+    Args:
+        normalizer: collects what was left out; None: another one.
 
     Returns:
         "method", "path", "subprotocol", and "query.NAME" of each parameter: its value, or a
@@ -31,7 +36,7 @@ def asked(session: Session, catalog: Catalog) -> dict[str, Any]:
         "method": request.method,
         "path": path,
         "subprotocol": _subprotocols(session.request_header("sec-websocket-protocol")),
-        **_parameters(query, hidden),
+        **_parameters(query, hidden, normalizer or Normalizer()),
     }
 
 
@@ -41,7 +46,7 @@ def _subprotocols(offered: str | None) -> str | None:
     return ", ".join(item for item in items if item and PLACEHOLDER not in item) or None
 
 
-def _parameters(query: str, hidden: Collection[str]) -> dict[str, Any]:
+def _parameters(query: str, hidden: Collection[str], normalizer: Normalizer) -> dict[str, Any]:
     try:
         pairs = parse_qsl(
             query, keep_blank_values=True, errors="replace", max_num_fields=_MAX_PARAMETERS
@@ -49,10 +54,13 @@ def _parameters(query: str, hidden: Collection[str]) -> dict[str, Any]:
     except ValueError:  # more than anybody's API takes
         return {"query": query}
     found: dict[str, Any] = {}
-    for name, value in pairs:
-        if name.lower() in hidden or is_volatile(name) or value == PLACEHOLDER:
+    for name, given in pairs:
+        if name.lower() in hidden or given == PLACEHOLDER:
             continue
         key = f"query.{name}"
+        value = normalizer.value(given, key, name)
+        if value in MARKS:
+            continue
         if key not in found:
             found[key] = value
         elif isinstance(found[key], list):

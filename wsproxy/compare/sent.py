@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
-
-from wsproxy.diagnose.audio import declared
-from wsproxy.trace import FrameRecord, TraceReader
-from wsproxy.wire import Opcode
 
 from . import sequence
 from .audio import compare_audio
 from .difference import Difference, amount, at_place, counted
-from .messages import Messages
 from .pair import Pair
-from .received import violations
+from .received import audio_difference, violations
+from .said import content_difference
 from .story import ON_ITS_WAY_NS, Story
-from .text import around_difference
 
 # What is always compared.
 FIELDS = ("messages_sent", "violations_sent", "audio_sent")
@@ -69,7 +63,7 @@ def _messages(pair: Pair) -> list[Difference]:
     )
     if x is None or y is None or x.kind != y.kind:
         return [at_place("messages_sent", a, b, at)]
-    return [_content(pair, x.frame, y.frame)]
+    return [content_difference(pair, x.frame, y.frame, "messages_sent", from_client=True)]
 
 
 def _keepalives(pair: Pair) -> list[Difference]:
@@ -81,7 +75,7 @@ def _keepalives(pair: Pair) -> list[Difference]:
     if lost is None and new is None:
         return []
     if lost is not None and new is not None:
-        return [_content(pair, lost.frame, new.frame)]
+        return [content_difference(pair, lost.frame, new.frame, "messages_sent", from_client=True)]
     return [counted(lost, new, "messages_sent")]
 
 
@@ -103,39 +97,14 @@ def _firm_ns(pair: Pair) -> int | None:
     return ended - ON_ITS_WAY_NS - max(story.sent.sound.step_ns for story in pair.stories)
 
 
-def _content(pair: Pair, left: int, right: int) -> Difference:
-    """Two messages of one kind: what they say is read again, now that it is needed."""
-    a, b = (
-        _said(path, frame, story)
-        for path, frame, story in zip(pair.paths, (left, right), pair.stories, strict=True)
-    )
-    return Difference("messages_sent", *around_difference(a, b), left, right)
-
-
-def _said(path: str | os.PathLike[str], wanted: int, story: Story) -> str:
-    """What the app's message that began with a frame says."""
-    messages = Messages(story.api)
-    with TraceReader(path) as reader:
-        frames = (record for record in reader if isinstance(record, FrameRecord))
-        for number, frame in enumerate(frames, 1):
-            if frame.from_client and frame.opcode <= Opcode.BINARY:
-                part = messages.take(number, frame)
-                if part is not None and part.frame == wanted and part.done:
-                    return story.said(part)
-    return ""
-
-
 def _audio(pair: Pair) -> Sent:
     left, right = pair.stories
     a, b = left.sent.sound, right.sent.sound
     if a.size == b.size and a.content == b.content:
         return Sent("equal" if a.cuts == b.cuts else "re-chunked", [])
-    found = compare_audio(*pair.paths, left.api, right.api)
+    found = compare_audio(*pair.paths, left.api, right.api, from_client=True)
     if found.first is not None:
-        where = found.first
-        there = f"others from byte {where.offset}{_second(left, where.offset)} on"
-        frames = (where.recorded_frame, where.replayed_frame)
-        told = Difference("audio_sent", amount(a.size), f"{amount(b.size)}, {there}", *frames)
+        told = audio_difference("audio_sent", pair, found.first, from_client=True)
         return Sent("different audio", [told])
     due = a.due if left.cut_short else a.size
     until = _firm_ns(pair)
@@ -144,11 +113,3 @@ def _audio(pair: Pair) -> Sent:
         expected = due if b.size < due else a.size
         return Sent("different audio", [Difference("audio_sent", amount(expected), amount(b.size))])
     return Sent("equal" if found.same_cuts else "re-chunked", [])
-
-
-def _second(story: Story, offset: int) -> str:
-    """Where in the audio a byte is, where its format tells."""
-    form = declared(story.session, story.api)
-    if form is None or not form.from_client or not form.bytes_per_second:
-        return ""
-    return f" ({form.duration(offset):.3f} s)"

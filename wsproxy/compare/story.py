@@ -6,9 +6,11 @@ Streams: holds the order of messages, words, and sums; never the audio.
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from collections import deque
 from dataclasses import dataclass, field
+from typing import Any
 
 from wsproxy.catalog import Api, Catalog
 from wsproxy.session import Session, bounded
@@ -17,14 +19,15 @@ from wsproxy.wire import Opcode
 
 from .kinds import Role, answers, is_error, keeps_alive, role_of
 from .messages import Messages, Part, canonical
-from .sequence import Item, Sequence
-from .transcript import Transcript, heard
-from .volatile import stable, stable_value
+from .sequence import MAX_ITEMS, Item, Sequence
+from .transcript import Heard, Transcript, heard
+from .varying import NOTHING, Varying
+from .volatile import MAX_LEFT_OUT, Normalizer, stable
 
 ON_ITS_WAY_NS = 50_000_000  # between an app and a server
 LONGEST_STEP_NS = 1_000_000_000  # between two chunks of a stream
 _MAX_ERRORS = 64
-_MAX_ERROR = 4000  # characters of one
+_MAX_ERROR = 4000  # characters of one; of more a digest
 _MAX_RULES = 64
 _BINARY = "binary"
 
@@ -124,45 +127,72 @@ class Moments:
     before_close: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A final result.
+
+    Attributes:
+        words: a digest of its text.
+        content: a digest of all of it, without what is volatile or measured.
+    """
+
+    frame: int
+    t_ns: int
+    words: bytes
+    content: bytes
+
+
 class Story:
     """A session as it is compared.
 
     Args:
         catalog: to read its messages with.
+        varying: what of it is known to vary, and not compared.
 
     Attributes:
         api: whose messages these are, None if not known.
         errors: what the server said to be wrong, without volatile parts: (frame, text), the
-            first _MAX_ERRORS.
+            first _MAX_ERRORS; of more the content is among the messages.
+        results: the final results, where each has a message of its own: what they say besides
+            the words.
         transcript: what the final results say.
+        left_out: what of its messages is not compared, and why.
+        cut: bytes of its frames that are not in the trace.
     """
 
-    def __init__(self, catalog: Catalog) -> None:
+    def __init__(self, catalog: Catalog, varying: Varying = NOTHING) -> None:
         self.session = Session()
         self.api: Api | None = None
         self.sent = Told()
         self.received = Told()
         self.errors: list[tuple[int, str]] = []
+        self.results: list[Result] = []
         self.transcript = Transcript()
         self.moments = Moments()
+        self.left_out: dict[str, str] = {}
         self._catalog = catalog
+        self._varying = varying
         self._hidden = frozenset(n.lower() for n in catalog.credentials.message_fields)
         self._messages = {side: Messages(None) for side in (True, False)}
+        self.cut = 0
         self._number = 0
         self._last_ns = 0
 
     @classmethod
-    def read(cls, path: str | os.PathLike[str], catalog: Catalog) -> Story:
+    def read(
+        cls, path: str | os.PathLike[str], catalog: Catalog, varying: Varying = NOTHING
+    ) -> Story:
         """Read a trace.
 
         Raises:
             TraceError: it cannot be read.
         """
-        story = cls(catalog)
+        story = cls(catalog, varying)
         with TraceReader(path) as reader:
             for record in bounded(reader):
                 story.add(record)
             story.session.losses = reader.losses
+        story.transcript.firm_ns = story.firm_ns
         return story
 
     def add(self, record: Record) -> None:
@@ -194,6 +224,7 @@ class Story:
 
     def _frame(self, frame: FrameRecord) -> None:
         told = self._told(frame.from_client)
+        self.cut += frame.cut
         if frame.broken_rule:
             told.breaks(frame.broken_rule, self._number)
         if frame.opcode == Opcode.CLOSE:
@@ -214,56 +245,106 @@ class Story:
         if other.ended_ns is None:
             told.sound.due = told.sound.size
 
+    # -- what a message says
+
+    def content(self, part: Part, *, from_client: bool) -> Any:
+        """What a message says, as a JSON value that is equal where the messages are."""
+        errors = not from_client and is_error(part.kind)
+        normalizer = Normalizer(
+            figures=errors,
+            results=not from_client and self.api is not None and self._result(part) is not None,
+            credentials=self._hidden,
+            varies=lambda path: (from_client, part.kind, path) in self._varying.paths,
+        )
+        value: Any = part.content
+        if value is None:
+            value = _json_list(part.text) if self.api is None else None
+        content = normalizer.value(part.text if value is None else value)
+        for path, why in normalizer.left_out.items():
+            if len(self.left_out) < MAX_LEFT_OUT:
+                self.left_out.setdefault(f"{part.kind[:80]}: {path or 'text'}"[:200], why)
+        return content
+
+    def said(self, part: Part, *, from_client: bool) -> str:
+        """The same as text."""
+        content = self.content(part, from_client=from_client)
+        return content if isinstance(content, str) else canonical(content)
+
+    def _told_content(self, part: Part, *, from_client: bool) -> bytes:
+        said = self.said(part, from_client=from_client)
+        return _digest(said.encode("utf-8", "surrogatepass")).digest()
+
     # -- the app's messages
 
     def _take_sent(self, part: Part) -> None:
-        plain = part.kind == _BINARY and not part.text
-        content = b"" if plain else _digest(self.said(part).encode()).digest()
-        item = Item(part.kind, content, part.frame, part.t_ns, part.has_audio)
-        if keeps_alive(part.kind, self.api):
-            self.sent.sequence.passes(item)
-            return
         end = self.api.vocabulary.end if self.api else ()
         if part.kind in end or (part.kind == "text" and part.text.strip() in end):
             self.sent.said_end = True
-        self.sent.sequence.add(item)
-
-    def said(self, part: Part) -> str:
-        """What an app's message says, as text that is equal where the messages are."""
-        if part.content is None:
-            return stable(part.text, figures=False)
-        return canonical(stable_value(part.content, figures=False, without=self._hidden))
+        if (True, part.kind) in self._varying.kinds:
+            return
+        plain = part.kind == _BINARY and not part.text
+        content = b"" if plain else self._told_content(part, from_client=True)
+        item = Item(part.kind, content, part.frame, part.t_ns, part.has_audio)
+        if keeps_alive(part.kind, self.api):
+            self.sent.sequence.passes(item)
+            self._left(part.kind, "how often it is sent")
+        else:
+            self.sent.sequence.add(item)
 
     # -- the server's messages
+
+    def _result(self, part: Part) -> Heard | None:
+        if self.api is None or part.content is None or is_error(part.kind):
+            return None
+        return heard(self.api, part.kind, part.content)
 
     def _take_received(self, part: Part) -> None:
         if self.moments.message is None:
             self.moments.message = part.t_ns
-        kind, role = part.kind, Role.RUN
-        result = None
-        if self.api is not None and part.content is not None and not is_error(kind):
-            result = heard(self.api, kind, part.content)
+        kind, role, content = part.kind, Role.RUN, b""
+        result = self._result(part)
         if result is not None:
             if result.anything and self.moments.transcript is None:
                 self.moments.transcript = part.t_ns
             if result.final:
-                # What came after the app had left was on its way, or was not.
-                if self.sent.ended_ns is None:
-                    self.transcript.add(part.frame, result)
-                self.moments.final = part.t_ns if result.anything else self.moments.final
+                self._take_result(part, result)
             else:
                 kind, role = f"{kind} (interim)", Role.PASSING
         elif not part.has_audio:
             role = role_of(kind, self.api)
+        if (False, part.kind) in self._varying.kinds:
+            return
         if is_error(kind) and len(self.errors) < _MAX_ERRORS:
-            said = canonical(stable_value(part.content)) if part.content else stable(part.text)
-            self.errors.append((part.frame, said[:_MAX_ERROR]))
-        item = Item(kind, b"", part.frame, part.t_ns, role is Role.RUN)
+            said = self.said(part, from_client=False)
+            if len(said) > _MAX_ERROR:
+                said = said[:_MAX_ERROR] + _digest(said.encode("utf-8", "replace")).hexdigest()
+            self.errors.append((part.frame, said))
+        elif role is Role.ANSWER or part.text:
+            content = self._told_content(part, from_client=False)
+        elif role is Role.PASSING:
+            self._left(kind, "timing-dependent")
+        elif result is None and not part.has_audio:
+            self._left(kind, "what an agent says")
+        item = Item(kind, content, part.frame, part.t_ns, role is Role.RUN)
         if role is Role.PASSING:
             self.received.sequence.passes(item)
         else:
             # Where answers are not counted, only the first of each kind has a place.
             self.received.sequence.add(item, over=not answers(self.api))
+
+    def _take_result(self, part: Part, result: Heard) -> None:
+        self.transcript.add(part.frame, result, part.t_ns)
+        self.moments.final = part.t_ns if result.anything else self.moments.final
+        if not result.in_parts and len(self.results) < MAX_ITEMS:
+            content = self._told_content(part, from_client=False)
+            words = _digest(result.text.encode("utf-8", "surrogatepass")).digest()
+            self.results.append(Result(part.frame, part.t_ns, words, content))
+        else:
+            self._left(part.kind, "compared by its words alone")
+
+    def _left(self, kind: str, why: str) -> None:
+        if len(self.left_out) < MAX_LEFT_OUT:
+            self.left_out.setdefault(f"{kind[:80]}", why)
 
     # -- who ended it
 
@@ -280,3 +361,24 @@ class Story:
     def left(self) -> bool:
         """Whether the app ended the session."""
         return self.session.closed_by == "client"
+
+    @property
+    def firm_ns(self) -> int | None:
+        """Until when what the server streams had to come; None: it all had to.
+
+        Results and audio that came in the last moment before the app left may have been on
+        their way.
+        """
+        ended = self.sent.ended_ns
+        return ended - ON_ITS_WAY_NS if self.left and ended is not None else None
+
+
+def _json_list(text: str) -> list[Any] | None:
+    """A JSON list; None where the text is something else."""
+    if not text.lstrip().startswith("["):
+        return None
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, list) else None

@@ -6,6 +6,7 @@ itself, which is new at every session.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from array import array
 from bisect import bisect_right
@@ -18,18 +19,17 @@ from wsproxy.envelope import Json
 
 from .kinds import is_interim
 
-MAX_WORDS = 20_000  # of a session that are compared
-_MAX_WORD = 200  # characters of a word
+MAX_WORDS = 200_000  # of a session that are kept; of more only whether they are equal
+MAX_COUNTED = 20_000  # words that differ among which word errors are counted
+_MAX_WORD = 200  # characters of a word; of a longer one the rest is a digest
 _MAX_SHOWN = 200_000  # characters of a session's transcript that are shown
 _MAX_TRACKS = 16
 _AROUND = 6  # words before and after the first difference that are shown
 
 # Scripts without spaces count a character as a word, as is usual for their error rates.
-_WORD = re.compile(
-    r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]"
-    r"|[^\W_\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]+"
-    r"(?:['\u2019][^\W_]+)*"
-)
+_CJK = r"\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+_WRITTEN = re.compile(rf"[{_CJK}]|[^\s{_CJK}]+")  # a word as it is written, punctuation included
+_WORD = re.compile(rf"[{_CJK}]|[^\W_{_CJK}]+(?:['\u2019][^\W_]+)*")
 # Texts of these are parts of words, with their own spaces.
 _IN_PARTS = frozenset({"tokens.*.text", "serverContent.inputTranscription.text"})
 _AGENT = re.compile(r"agent|assistant|^response\.|outputTranscription", re.IGNORECASE)
@@ -154,37 +154,63 @@ class _Track:
     """The words of one channel.
 
     Attributes:
-        starts, frames: index of each result's first word, and its frame.
+        words: as they are written.
+        starts, frames, times: index of each result's first word, its frame, and when it came.
         tail: of texts that come in parts, the last word, of which more may come.
     """
 
     words: list[str] = field(default_factory=list)
     starts: array[int] = field(default_factory=lambda: array("Q"))
     frames: array[int] = field(default_factory=lambda: array("Q"))
+    times: array[int] = field(default_factory=lambda: array("Q"))
     shown: list[str] = field(default_factory=list)
     turn: int | None = None
     tail: str = ""
     tail_frame: int = 0
     in_parts: bool = False
 
+    def ended(self) -> _Track:
+        """The same with the last word of a text that came in parts."""
+        if tail := _WRITTEN.findall(self.tail):
+            self.starts.append(len(self.words))
+            self.frames.append(self.tail_frame)
+            self.times.append(self.times[-1] if self.times else 0)
+            self.words += map(_short, tail)
+            self.tail = ""
+        return self
+
+    def until(self, t_ns: int | None) -> int:
+        """How many words came before a time; None: all."""
+        if t_ns is None:
+            return len(self.words)
+        return next(
+            (start for start, came in zip(self.starts, self.times, strict=True) if came >= t_ns),
+            len(self.words),
+        )
+
 
 class Transcript:
     """The final results of a session, joined.
 
     Attributes:
-        cut: whether there were more words than are compared.
+        firm_ns: what came from then on may have been on its way when the app left; None:
+            everything has to be there.
+        cut: whether there were more words than are kept.
+        beyond: a digest of those.
     """
 
     def __init__(self) -> None:
         self._tracks: dict[str, _Track] = {}
         self._room = _MAX_SHOWN
         self._count = 0
+        self.firm_ns: int | None = None
         self.cut = False
+        self.beyond = b""
 
-    def add(self, frame: int, result: Heard) -> None:
+    def add(self, frame: int, result: Heard, t_ns: int = 0) -> None:
         """Take the next final result; `frame` is its number."""
         if len(self._tracks) >= _MAX_TRACKS and result.track not in self._tracks:
-            self.cut = True
+            self._beyond([result.track, result.text])
             return
         track = self._tracks.setdefault(result.track, _Track())
         if result.turn is not None and result.turn == track.turn and track.starts:
@@ -197,13 +223,14 @@ class Transcript:
         if result.in_parts:
             track.in_parts = True
             text, frame = self._whole_words(track, text, frame)
-        if self._append(track, _WORD.findall(text), frame):
+        if self._append(track, _WRITTEN.findall(text), frame, t_ns):
             track.turn = result.turn
 
     def _take_back(self, track: _Track) -> None:
         """A formatted turn takes the place of the same one before."""
         start = track.starts.pop()
         track.frames.pop()
+        track.times.pop()
         self._count -= len(track.words) - start
         del track.words[start:]
         if track.shown:
@@ -213,41 +240,42 @@ class Transcript:
         first = track.tail_frame if track.tail else frame
         text = track.tail + text
         end = len(text)
-        while end and text[end - 1].isalnum() and len(text) - end < _MAX_WORD:
+        while end and not text[end - 1].isspace() and len(text) - end < _MAX_WORD:
             end -= 1
         track.tail = text[end:]
         track.tail_frame = frame if end else first
         return text[:end], first
 
-    def _append(self, track: _Track, found: list[str], frame: int) -> bool:
+    def _append(self, track: _Track, found: list[str], frame: int, t_ns: int) -> bool:
         room = MAX_WORDS - self._count
-        self.cut = self.cut or len(found) > room
-        words = [word[:_MAX_WORD] for word in found[:room]]
+        if len(found) > room:
+            self._beyond(found[room:])
+        words = [_short(word) for word in found[:room]]
         if words:
             track.starts.append(len(track.words))
             track.frames.append(frame)
+            track.times.append(t_ns)
             track.words += words
             self._count += len(words)
         return bool(words)
+
+    def _beyond(self, words: Sequence[str]) -> None:
+        self.cut = True
+        told = " ".join(words).encode("utf-8", "replace")
+        self.beyond = hashlib.blake2b(self.beyond + told, digest_size=16).digest()
 
     def _show(self, track: _Track, text: str) -> None:
         # One for each result, so that one that is taken back is found.
         track.shown.append(text[: max(0, self._room)])
         self._room -= len(track.shown[-1])
 
-    def joined(self) -> tuple[list[str], list[tuple[int, int]]]:
-        """(words, (index of the first word, frame) of each result)."""
-        words: list[str] = []
-        results: list[tuple[int, int]] = []
-        for _, track in sorted(self._tracks.items()):
-            own = list(track.words)
-            pairs = list(zip(track.starts, track.frames, strict=True))
-            if tail := _WORD.findall(track.tail):
-                pairs.append((len(own), track.tail_frame))
-                own += tail
-            results += [(start + len(words), frame) for start, frame in pairs]
-            words += own
-        return words, results
+    def tracks(self) -> dict[str, _Track]:
+        """The channels by their names."""
+        return {name: track.ended() for name, track in sorted(self._tracks.items())}
+
+    def words(self) -> list[str]:
+        """All words, channel by channel, without case and punctuation."""
+        return [word for track in self.tracks().values() for word in plain(track.words)]
 
     def __str__(self) -> str:
         texts = (
@@ -255,6 +283,20 @@ class Transcript:
             for _, track in sorted(self._tracks.items())
         )
         return " / ".join(text.strip() for text in texts if text.strip())
+
+
+def _short(word: str) -> str:
+    if len(word) <= _MAX_WORD:
+        return word
+    rest = hashlib.blake2b(word[_MAX_WORD:].encode("utf-8", "replace"), digest_size=8)
+    return word[:_MAX_WORD] + rest.hexdigest()
+
+
+def plain(words: Sequence[str]) -> list[str]:
+    """The words of a text without case and punctuation, as word errors count them."""
+    return [
+        found.replace("\u2019", "'").casefold() for word in words for found in _WORD.findall(word)
+    ]
 
 
 # -- two of them
@@ -265,12 +307,17 @@ class Distance:
     """How far two transcripts are apart.
 
     Attributes:
+        equal: whether the texts are, but for white space and how they are cut into results.
         rate: word errors for each word of the recorded one.
+        bounded: whether there were too many words to count errors among all of them: those
+            that were not counted are taken to be wrong.
         recorded, replayed: the words around the first difference.
         recorded_frame, replayed_frame: of the first result that differs.
     """
 
-    rate: float
+    equal: bool
+    rate: float = 0.0
+    bounded: bool = False
     recorded: str = ""
     replayed: str = ""
     recorded_frame: int | None = None
@@ -278,33 +325,76 @@ class Distance:
 
 
 def distance(recorded: Transcript, replayed: Transcript) -> Distance | None:
-    """Compare two transcripts without regard to case, punctuation and space.
+    """Compare two transcripts; of results on their way when the app left, as far as both go.
 
     Returns:
         None where neither has a word.
     """
-    left, left_results = recorded.joined()
-    right, right_results = replayed.joined()
-    if not left and not right:
+    left, right = recorded.tracks(), replayed.tracks()
+    names = sorted({*left, *right})
+    pairs = [_due(left.get(n), right.get(n), recorded.firm_ns, replayed.firm_ns) for n in names]
+    if not any(a or b for a, b in pairs) and not (recorded.cut or replayed.cut):
         return None
-    a, b = _plain(left), _plain(right)
-    errors = word_errors(a, b)
-    if not errors:
-        return Distance(0.0)
-    at = next(
-        (i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b))
-    )
+    different = next((k for k, (a, b) in enumerate(pairs) if a != b), None)
+    if different is None:
+        equal = recorded.beyond == replayed.beyond
+        return Distance(equal, 0.0 if equal else 1.0, bounded=not equal)
+    a, b = ([word for pair in pairs for word in plain(pair[side])] for side in (0, 1))
+    errors, bounded = _errors(a, b)
+    if recorded.beyond != replayed.beyond:
+        errors, bounded = max(errors, len(a)), True
     return Distance(
-        errors / len(a) if a else 1.0,
-        _around(left, at),
-        _around(right, at),
-        _frame(left_results, at, len(left)),
-        _frame(right_results, at, len(right)),
+        False,
+        errors / len(a) if a else float(bool(errors)),
+        bounded,
+        *_first(names[different], pairs[different], left, right),
     )
 
 
-def _plain(words: list[str]) -> list[str]:
-    return [word.replace("\u2019", "'").casefold() for word in words]
+def _due(
+    left: _Track | None, right: _Track | None, left_ns: int | None, right_ns: int | None
+) -> tuple[list[str], list[str]]:
+    """The words of a channel that are compared: all that had to come, and what both have."""
+    a, b = left or _Track(), right or _Track()
+    count = max(min(len(a.words), len(b.words)), a.until(left_ns), b.until(right_ns))
+    return a.words[:count], b.words[:count]
+
+
+def _first(
+    name: str,
+    pair: tuple[list[str], list[str]],
+    left: dict[str, _Track],
+    right: dict[str, _Track],
+) -> tuple[str, str, int | None, int | None]:
+    """The words around the first difference of a channel, and the frames of the results there."""
+    a, b = pair
+    at = common(a, b)
+    return (
+        _around(a, at),
+        _around(b, at),
+        _frame(left.get(name), at, len(a)),
+        _frame(right.get(name), at, len(b)),
+    )
+
+
+def common(a: Sequence[str], b: Sequence[str]) -> int:
+    """How many words two lists begin with alike."""
+    unlike = (i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y)
+    return next(unlike, min(len(a), len(b)))
+
+
+def _errors(a: list[str], b: list[str]) -> tuple[int, bool]:
+    """Word errors, and whether they are a bound from above rather than counted.
+
+    Counting takes time with the product of both lengths: what both begin and end with is left
+    out, and of the rest MAX_COUNTED words are counted.
+    """
+    first = common(a, b)
+    a, b = a[first:], b[first:]
+    last = common(a[::-1], b[::-1])
+    a, b = a[: len(a) - last], b[: len(b) - last]
+    rest = max(len(a[MAX_COUNTED:]), len(b[MAX_COUNTED:]))
+    return word_errors(a[:MAX_COUNTED], b[:MAX_COUNTED]) + rest, rest > 0
 
 
 def _around(words: Sequence[str], at: int) -> str:
@@ -313,12 +403,11 @@ def _around(words: Sequence[str], at: int) -> str:
     return f"{'… ' if first else ''}{text}{' …' if last < len(words) else ''}"
 
 
-def _frame(results: Sequence[tuple[int, int]], at: int, count: int) -> int | None:
+def _frame(track: _Track | None, at: int, count: int) -> int | None:
     """The frame of the result that has a word; None where there is no such word."""
-    if at >= count:
+    if track is None or at >= count:
         return None
-    index = bisect_right(results, at, key=lambda result: result[0]) - 1
-    return results[index][1]
+    return track.frames[bisect_right(track.starts, at) - 1]
 
 
 def word_errors(a: Sequence[str], b: Sequence[str]) -> int:

@@ -8,7 +8,8 @@ is wrong is for `rules` to say.
 from __future__ import annotations
 
 import json
-from operator import sub
+from itertools import chain
+from operator import itemgetter, sub
 from statistics import median
 from urllib.parse import urlsplit
 
@@ -61,11 +62,10 @@ def longest_gap(track: Track, start_ns: int, end_ns: int) -> tuple[int, int, int
     Returns:
         Its length and its begin, ns, and the number of the frame before it, 0 if none.
     """
-    times = [start_ns, *track.times_ns, end_ns]
-    gaps = list(map(sub, times[1:], times))
-    gap = max(gaps)
-    at = gaps.index(gap)
-    return gap, times[at], track.numbers[at - 1] if at else 0
+    # Not as a list of numbers: there may be millions of frames.
+    gaps = map(sub, chain(track.times_ns, (end_ns,)), chain((start_ns,), track.times_ns))
+    at, gap = max(enumerate(gaps), key=itemgetter(1))
+    return gap, track.times_ns[at - 1] if at else start_ns, track.numbers[at - 1] if at else 0
 
 
 def first_audio_delay(case: Case) -> list[Evidence]:

@@ -21,6 +21,7 @@ _SEVERITIES = ("error", "warning", "info")
 _NAMED = 20  # frame numbers that a finding names
 _NEAR = 8  # conditions that are named as near
 _NAME = 60  # characters that a name has at the most
+_WORDS = 40  # that are looked at for the name of a condition
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +142,7 @@ _WHERE = {
     "handshake": "the opening handshake broke off",
     "http": "the HTTP exchange broke off",
     "request": "wsproxy could not pass the request on",
+    "recorder": "the recorder itself could not go on",
 }
 
 
@@ -334,7 +336,7 @@ def _words(case: Case) -> list[str]:
     for content in contents:
         values = [v for value in content.values() for v in _values(value)]
         words += [value for value in values if isinstance(value, str)]
-    return [word for word in words if 0 < len(word) <= _NAME]
+    return [word for word in words if 0 < len(word) <= _NAME][:_WORDS]
 
 
 def _values(value: object) -> Iterable[object]:

@@ -41,9 +41,9 @@ class Span:
 
     @classmethod
     def of(cls, session: Session) -> Span | None:
-        """None where the beginning of the session is not known."""
+        """None where its beginning is not known, and of a replay or what was made from it."""
         start, request = session.start, session.request
-        if start is None or request is None:
+        if start is None or request is None or start.source != "recorded":
             return None
         return cls(
             session.id,

@@ -144,6 +144,7 @@ class Attempts:
             raise Enough("time") from None
         reproduced = not of_failure(verdict)
         frames, seconds = verdict.replayed["frames_sent"], verdict.replayed["duration_s"]
+        assert verdict.trace is not None  # they are kept, as `records` says
         if reproduced:
             self._keep(Best(candidate, pace, verdict.trace, frames, seconds))
         else:

@@ -61,7 +61,7 @@ def write(
         records = iter(reader)
         start = next(records)
         assert isinstance(start, Start)  # a replay wrote it
-        start = replace(start, origin=origin, changes=list(changes))
+        start = replace(start, mode="distill", origin=origin, changes=list(changes))
         trace = WholeTrace(new.file, start, partial(annotate, catalog=catalog))
         end = None
         for record in records:

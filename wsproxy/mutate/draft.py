@@ -28,6 +28,7 @@ from wsproxy.trace import (
     Start,
     TraceReader,
 )
+from wsproxy.trace.allowance import VARIABLE
 from wsproxy.wire import RSV1, Deflate, Frame, Opcode, RuleChecker, header, is_upgrade
 
 MAX_CONTENT = 1 << 30  # bytes of a trace that are held in memory
@@ -35,7 +36,10 @@ MAX_LENGTH = 10 * 365 * 24 * 3600 * 10**9  # ns that a session lasts
 MAX_FRAME = 1 << 40  # bytes that a frame says that it has
 _RECORD = 300  # bytes that a record takes beside its payload, about
 _DATA = (Opcode.CONTINUATION, Opcode.TEXT, Opcode.BINARY)
-_TOO_MUCH = "the trace holds more than is kept in memory to change it (1 GiB)"
+_TOO_MUCH = (
+    "the trace holds more than is kept in memory to change it: 1 GiB, or less for a file that "
+    f"is small for what is in it ({VARIABLE}=1 in the environment: 1 GiB)"
+)
 
 
 @dataclass(slots=True, eq=False)
@@ -165,7 +169,7 @@ class Draft:
 
         Raises:
             TraceError: it cannot be read, or has no beginning.
-            LimitExceeded: it holds more than MAX_CONTENT bytes.
+            LimitExceeded: it holds more than may be held, MAX_CONTENT bytes at the most.
         """
         draft: Draft | None = None
         size = told = 0
@@ -182,8 +186,8 @@ class Draft:
                 if not _sensible(record):
                     raise TraceError(f"{path}: a {record.kind} record with figures without sense")
                 size += _size(record)
-                if size > MAX_CONTENT:
-                    raise LimitExceeded(_TOO_MUCH)
+                if size > min(MAX_CONTENT, reader.allowance.held):
+                    raise LimitExceeded(f"{path}: {_TOO_MUCH}")
                 draft._take(record)
             if draft is None:
                 raise TraceError(f"{path}: the beginning of the session is not in the trace")

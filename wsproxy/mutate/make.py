@@ -69,7 +69,8 @@ def mutate(
     redact = redact or Redactor(catalog.credentials, fingerprint_key(), catalog.key_shapes)
     draft = Draft.read(path_in, catalog)
     session_id = secrets.token_hex(8)
-    path = place(path_in, path_out, replace(draft.start, session=session_id), catalog, force=force)
+    start = replace(draft.start, session=session_id, mode="mutate")
+    path = place(path_in, path_out, start, catalog, force=force)
     lines = []
     for change in changes:
         clean = change.clean(redact)

@@ -6,6 +6,7 @@ recorded by the very code that recorded the first one.
 
 from .body import MAX_BODY, KeptBody, kept_body
 from .clock import Clock, new_start
+from .deadline import Deadline
 from .path import session_in, trace_path
 from .recording import Diagnose, Recording
 from .syncer import POLICIES, Policy, Syncer
@@ -15,6 +16,7 @@ __all__ = [
     "MAX_BODY",
     "POLICIES",
     "Clock",
+    "Deadline",
     "Diagnose",
     "KeptBody",
     "Policy",

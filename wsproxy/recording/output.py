@@ -17,6 +17,7 @@ from typing import BinaryIO
 from wsproxy.trace import Gap, More, Record, Request, Response, Start, TraceWriter
 from wsproxy.trace.lock import hold
 from wsproxy.trace.parts import MAX_PARTS, part_path
+from wsproxy.trace.system import OPEN_FILES_MOVE, PLAIN
 from wsproxy.trace.writer import BLOCK_SIZE
 
 from .syncer import Syncer
@@ -293,14 +294,15 @@ class Output:
             path.parent.mkdir(parents=True, exist_ok=True)
         if path.exists():
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
-        unnamed = path.with_name(f".{path.name}.new")
+        unnamed = path.with_name(f".{path.name}.new") if OPEN_FILES_MOVE else path
         unnamed.unlink(missing_ok=True)  # of an attempt that failed
-        fd = os.open(unnamed, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        fd = os.open(unnamed, os.O_WRONLY | os.O_CREAT | os.O_EXCL | PLAIN, 0o600)
         file: BinaryIO = open(fd, "wb", buffering=0)  # noqa: SIM115  # see _close
         hold(fd)  # nobody recovers what is still being written
         try:
             writer = self._begun(file)
-            unnamed.rename(path)
+            if unnamed != path:
+                unnamed.rename(path)
         except OSError:
             for undo in (file.close, unnamed.unlink):
                 with contextlib.suppress(OSError):

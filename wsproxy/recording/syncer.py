@@ -15,6 +15,8 @@ from typing import BinaryIO, Literal, get_args
 
 from wsproxy.trace.replacement import sync_folder
 
+from .deadline import Deadline
+
 Policy = Literal["never", "end", "block"]
 POLICIES: tuple[Policy, ...] = get_args(Policy)
 
@@ -39,6 +41,8 @@ class Syncer:
         self._waiting: OrderedDict[BinaryIO, tuple[Path, bool]] = OrderedDict()
         self._changed = threading.Condition()
         self._stopping = False
+        self._synced = 0  # files, one as often as it was
+        self._at_hand: list[tuple[Path, bool]] = []
         self._thread: threading.Thread | None = None
         if policy != "never":
             self._thread = threading.Thread(target=self._run, name="wsproxy-syncer", daemon=True)
@@ -57,13 +61,34 @@ class Syncer:
         else:
             self._put(file, path, complete=True)
 
-    def close(self) -> None:
-        """Do what waits, and end the thread."""
+    def stop(self) -> None:
+        """Have the thread end once it has done what waits."""
         with self._changed:
             self._stopping = True
             self._changed.notify_all()
-        if self._thread is not None:
+
+    def close(self, deadline: Deadline | None = None) -> list[Path]:
+        """Do what waits, and end the thread.
+
+        Args:
+            deadline: for that; None: it takes as long as fsync does.
+
+        Returns:
+            The complete files that have not been brought to the disk.
+        """
+        self.stop()
+        if self._thread is None:
+            return []
+        if deadline is None:
             self._thread.join()
+        elif not deadline.join(self._thread, lambda: self._synced):
+            return self.unsynced()
+        return []
+
+    def unsynced(self) -> list[Path]:
+        """The complete files that have not been brought to the disk."""
+        waiting = [*list(self._waiting.values()), *self._at_hand]
+        return [path for path, complete in waiting if complete]
 
     def _put(self, file: BinaryIO, path: Path, *, complete: bool) -> None:
         with self._changed:
@@ -79,6 +104,7 @@ class Syncer:
                 if not self._waiting:
                     return
                 file, (path, complete) = self._waiting.popitem(last=False)
+                self._at_hand = [(path, complete)]
                 self._changed.notify_all()
             try:
                 self._sync(file, path)
@@ -88,6 +114,8 @@ class Syncer:
                 self._named.discard(file)
                 with suppress(OSError):
                     file.close()
+            self._at_hand = []
+            self._synced += 1
 
     def _sync(self, file: BinaryIO, path: Path) -> None:
         os.fsync(file.fileno())

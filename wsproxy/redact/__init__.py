@@ -1,10 +1,18 @@
 """Takes credentials out of records before anything of them is written or logged.
 
 fingerprint  what a trace says of a credential that was taken out
-rules        what looks like one where the catalog knows none: names, shapes, entropy
-find         where they stand in a text
-repeats      what was taken out once, wherever it comes back
-head         headers, query and subprotocols
+rules        what looks like one where the catalog knows none: names, values, entropy
+shapes       keys that are recognized by their shape alone
+fields       named strings of JSON, at any depth
+pairs        names and values of URLs, forms, headers and prose
+markup       names and values of HTML and XML
+escapes      a text without its escapes
+encoded      text in base64 and hexadecimal digits
+binary       text in binary messages
+find         where credentials stand in a text, by all of these
+known        credentials of the session, wherever they come back
+budget       how much work one record may be
+head         headers, path, query and subprotocols
 body         bodies of HTTP
 glance       which messages are worth reading
 messages     WebSocket messages
@@ -17,7 +25,7 @@ suspects     what would be taken out of a record, without doing it
 from .fingerprint import MIN_HIDDEN, PLACEHOLDER, Entry, fingerprint_key, unreadable
 from .guard import Guard
 from .head import Redacted, Redactor
-from .repeats import hide_bytes
+from .known import hide_bytes
 from .suspects import Suspect, suspects
 
 __all__ = [

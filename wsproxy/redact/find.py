@@ -1,45 +1,28 @@
-"""Where credentials stand in a text: JSON fields, parameters of URLs, and keys by their shape.
+"""Where credentials stand in a text: under names, in URLs, and keys by their shape.
 
 A message is looked at as bytes with one character each (Latin-1), so that places in the text
 are places in the message. What is no JSON is text all the same: an error's body, the reason
 of a Close frame.
+
+A text is looked through as it is, then without its escapes, and what is encoded in it (base64,
+hexadecimal) is decoded and looked through as well. What is found there is taken with all that
+encodes it. Each of these takes time linear in the text.
 """
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from urllib.parse import unquote_plus
 
 from wsproxy.catalog import Credentials
 
-from . import rules
+from . import encoded, escapes, fields, markup, pairs, rules, shapes
+from .budget import Budget
 from .fingerprint import PLACEHOLDER
 
-# A field with a string, in JSON or in JSON that is itself a string (then with backslashes
-# before its quotes), or the beginning of an object or a list. It begins with a literal, which
-# is found at the speed of memchr, and is possessive: base64 costs a look at 64 bytes.
-_NAME = r'"([^"]{1,64}+)"\s{0,8}+:\s{0,8}+'
-FIELDS = re.compile((_NAME + r'(?:\\{0,7}+"|[{\[])').encode())
-_FIELDS = re.compile(_NAME + r'(\\{0,7}+"|[{\[])')
-_VALUE = re.compile(r'[^"\\]*+(?:\\.[^"\\]*+)*+', re.DOTALL)
-_ITEM = re.compile(r'"((?:[^"\\]|\\.)*+)"\s*+(?![\s:])', re.DOTALL)
-_SCHEME = re.compile(r"(?i:basic|bearer|digest|token) +")
-_USER = re.compile(rules.USER)
-# A password whose end is not there yet; digits alone are a port.
-_USER_BEGUN = re.compile(r"://[^\s/?#\"'<>@\\:]{0,512}:([^\s/?#\"'<>@\\]*[^\s/?#\"'<>@\\\d])\Z")
-_PARAMETER = re.compile(rules.PARAMETER)
-# What a key by its shape begins with, at the end of a fragment.
-_BEGUN = re.compile(
-    r"(?<![A-Za-z0-9_+/.-])(?:eyJ|AKIA|ASIA|AIza|ya29\.|(?:sk|ek|rk|whsec)[-_](?=[A-Za-z0-9]{4})|gh[pousr]_"
-    r"|xox[abeoprs]-|auth_tokens/|temp:)[A-Za-z0-9._~+/=-]*\Z"
-)
-TOKEN_END = re.compile(r"[^A-Za-z0-9._~+/=-]")
-_HEX_BEGUN = re.compile(r"[0-9a-fA-F]{8,}")
-# Audio in base64: longer than any key, and slow to look through for all of their shapes.
-_BLOB = re.compile(r"[A-Za-z0-9+/]{2048,}+")
+_MAX_DEPTH = 3  # encodings inside each other
+_MIN_INHERITED = 4  # characters of an item of an object that stands for a credential
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +35,7 @@ class Found:
         why: the rule that found it, empty if the catalog names the place.
         delimiter: what would end it, where the text ends before; empty: it is whole. A
             space: the end of a word.
+        bare: it is a number in JSON, which has no quotation marks.
     """
 
     start: int
@@ -59,6 +43,7 @@ class Found:
     name: str
     why: str = ""
     delimiter: str = ""
+    bare: bool = False
 
 
 class Finder:
@@ -66,60 +51,94 @@ class Finder:
 
     Args:
         credentials: the places, of all providers together.
-        fields: names of JSON fields that hold credentials.
+        names: of JSON fields that hold credentials.
     """
 
-    def __init__(self, credentials: Credentials, fields: Iterable[str]) -> None:
-        self._fields = frozenset(rules.squashed(name) for name in fields)
-        self._query = frozenset(rules.squashed(name) for name in credentials.query)
+    def __init__(self, credentials: Credentials, names: Iterable[str]) -> None:
+        self._fields = frozenset(map(rules.squashed, names))
+        self._query = frozenset(map(rules.squashed, credentials.query))
+        self._loose = (
+            self._query | self._fields | frozenset(map(rules.squashed, credentials.headers))
+        )
+        self._content = frozenset(map(rules.squashed, credentials.content_fields))
 
     def knows(self, name: str) -> bool:
         """Whether the catalog names a JSON field."""
         return rules.squashed(name) in self._fields
 
     def speaks(self, name: str) -> bool:
-        """Whether a field's name is worth a look at its value."""
-        return self.knows(name) or rules.strength(name) > 0
+        """Whether a name is worth a look at its value."""
+        return rules.squashed(name) in self._loose or rules.strength(name) > 0
 
-    def __call__(self, text: str, *, cut: bool = False) -> list[Found]:
+    def is_content(self, name: str) -> bool:
+        """Whether the catalog names a field as one of text, transcripts or audio."""
+        return rules.squashed(name) in self._content
+
+    def __call__(
+        self,
+        text: str,
+        *,
+        cut: bool = False,
+        control: bool = False,
+        budget: Budget | None = None,
+    ) -> list[Found]:
         """All credentials in a text, in their order, none inside another.
 
         Args:
             cut: the text goes on where it ends.
+            control: it is no message of the session but what stands around them: a head, a
+                body, a reason. More is taken out of it.
+            budget: of the record that it belongs to.
+
+        Raises:
+            OverBudget: it is too much work.
         """
-        text = _BLOB.sub(_blank, text)
-        spans: list[tuple[int, int, str]] = []  # values and their names
-        found = list(self._in_fields(text, spans, cut=cut))
-        loose = self._parameters(text, cut=cut) if "=" in text else []
-        loose += [Found(*span, "", "shape") for span in rules.keys_in(text)]
-        if "://" in text:
-            loose += [Found(*m.span(1), "", "shape") for m in _USER.finditer(text) if _open(m[1])]
-        if cut and (begun := _BEGUN.search(text)):
-            loose.append(Found(begun.start(), len(text), "", "shape", " "))
-        if cut and (begun := _USER_BEGUN.search(text)):
-            loose.append(Found(begun.start(1), len(text), "", "shape", " "))
-        found += (_named(each, spans) for each in loose)
+        return self._all(text, cut, control, budget or Budget(), _MAX_DEPTH)
+
+    def _all(self, text: str, cut: bool, control: bool, budget: Budget, depth: int) -> list[Found]:
+        budget.spend(len(text))
+        text = encoded.without_blobs(text)
+        in_fields = fields.read(text, self._inherits)
+        found = self._in_fields(text, in_fields, cut=cut)
+        text = self._without_content(text, in_fields)
+        if text.strip("\0"):
+            found += self._loosely(text, in_fields, cut, control)
+            found += self._encoded(text, control, budget, depth)
+            if (view := escapes.unescaped(text)) is not None:
+                budget.spend(len(view.text))
+                while view is not None:
+                    found += self._in_view(view, control)
+                    view = view.again()
+        budget.found(len(found))
         return _apart(found)
 
-    def _in_fields(
-        self, text: str, spans: list[tuple[int, int, str]], *, cut: bool
-    ) -> Iterator[Found]:
-        for match in _FIELDS.finditer(text):
-            name, delimiter, start = _unescaped(match[1]), match[2], match.end()
-            if delimiter in "{[":
-                if self.knows(name) or rules.strength(name) == 2:
-                    yield from _in_container(text, start, name, delimiter)
-                continue
-            end = value_end(text, start, delimiter)
-            whole = end >= 0
-            end = end if whole else len(text)
-            spans.append((start, end, name))
-            scheme = _SCHEME.match(text, start, end)
-            after = scheme.end() if scheme else start
-            value = text[after:end]
-            why = self._why(name, value, open_ended=cut and not whole)
+    # -- names
+
+    def _inherits(self, name: str) -> bool:
+        """Whether all strings in an object or a list of this name are credentials."""
+        return self.knows(name) or rules.strength(name) == 2
+
+    def _in_fields(self, text: str, read: list[fields.Field], *, cut: bool) -> list[Found]:
+        found = []
+        for each in read:
+            scheme = pairs.SCHEME.match(text, each.start, each.end)
+            start = scheme.end() if scheme else each.start
+            open_ended = cut and not each.whole
+            why = self._why_field(each, text[start : each.end], open_ended=open_ended)
             if why is not None:
-                yield Found(after, end, name, why, "" if whole or not cut else delimiter)
+                name, ends = each.inherited or each.name, each.delimiter if open_ended else ""
+                found.append(Found(start, each.end, name, why, ends, each.bare))
+        return found
+
+    def _why_field(self, field: fields.Field, value: str, *, open_ended: bool) -> str | None:
+        if field.bare and not (self._inherits(field.name) or rules.by_name(field.name, value)):
+            return None
+        if not field.inherited:
+            return self._why(field.name, value, open_ended=open_ended)
+        known = field.name != field.inherited and rules.says_no_secret(field.name)
+        if known or value == PLACEHOLDER or len(value) < _MIN_INHERITED:
+            return None
+        return "" if self.knows(field.inherited) else "name"
 
     def _why(self, name: str, value: str, *, open_ended: bool) -> str | None:
         """The rule, empty for the catalog, None for no credential."""
@@ -127,101 +146,124 @@ class Finder:
             return None
         if self.knows(name):
             return ""
+        if self.is_content(name):
+            return None
         if open_ended:
             # It cannot be judged yet: what may be one is taken for one.
             if rules.strength(name) and " " not in value:
                 return "name"
-            hexadecimal = _HEX_BEGUN.fullmatch(value) and not rules.is_id(name)
-            return "shape" if hexadecimal else None
+            return "shape" if rules.begins_hex(value) and not rules.is_id(name) else None
         return rules.why(name, value) or None
 
     def rule(self, name: str, value: str) -> str | None:
         """Why a named value is a credential, empty for the catalog, None for none."""
         return self._why(name, value, open_ended=False)
 
-    def _parameters(self, text: str, *, cut: bool) -> list[Found]:
-        out = []
-        for match in _PARAMETER.finditer(text):
-            name, value = unquote_plus(match[1]), unquote_plus(match[2])
-            if value == PLACEHOLDER:
+    def _without_content(self, text: str, read: list[fields.Field]) -> str:
+        """The text without what the catalog names as speech, transcripts or audio."""
+        out, at = [], 0
+        for each in read:
+            if each.start < at or each.inherited or not self.is_content(each.name):
                 continue
-            known = rules.squashed(name) in self._query
-            open_ended = cut and match.end() == len(text) and rules.strength(name) > 0
-            why = "" if known else rules.why(name, value) or ("name" if open_ended else None)
-            if why is not None:
-                ended = not (cut and match.end() == len(text))
-                out.append(Found(*match.span(2), name, why, "" if ended else " "))
-        return out
+            if text[each.start : each.start + 64].lstrip()[:1] not in ("{", "["):
+                out += [text[at : each.start], "\0" * (each.end - each.start)]
+                at = each.end
+        return "".join([*out, text[at:]]) if out else text
 
+    # -- anywhere
 
-def _blank(blob: re.Match[str]) -> str:
-    return "\0" * len(blob[0])
+    def _loosely(
+        self, text: str, read: list[fields.Field], cut: bool, control: bool
+    ) -> list[Found]:
+        found = [Found(*span, "", "shape") for span in shapes.keys(text)]
+        found += [Found(*span, "", "shape") for span in pairs.users(text)]
+        found += [Found(*span, "", "shape") for span in rules.alone_in_hex(text)]
+        if control:
+            found += [Found(*span, "", "shape") for span in shapes.hexadecimal(text)]
+            found += [Found(*span, "", "entropy") for span in rules.alone(text)]
+        found += self._in_pairs(text, cut)
+        if "<" in text:
+            for tag in markup.read(text):
+                why = self._why_loose(tag.name, tag.value, sure=True)
+                if why is None and tag.hidden and rules.looks_random(tag.value):
+                    why = "entropy"
+                if why is not None:
+                    found.append(Found(tag.start, tag.end, tag.name, why))
+        if cut and (at := shapes.begun(text)) >= 0:
+            found.append(Found(at, len(text), "", "shape", " "))
+        if cut and (at := pairs.user_begun(text)) >= 0:
+            found.append(Found(at, len(text), "", "shape", " "))
+        return _named(found, read)
 
+    def _in_pairs(self, text: str, cut: bool) -> list[Found]:
+        def judge(name: str, value: str, sure: bool) -> str | None:
+            why = self._why_loose(name, value, sure=sure)
+            if why is None and cut and sure and value != PLACEHOLDER and text.endswith(value):
+                return "name" if rules.strength(name) else None
+            return why
 
-def value_end(text: str, start: int, delimiter: str) -> int:
-    """Where a value ends that begins at `start`, -1 if the text ends before."""
-    if delimiter == '"':
-        match = _VALUE.match(text, start)
-        assert match is not None  # it matches the empty text
-        return match.end() if text[match.end() : match.end() + 1] == '"' else -1
-    if delimiter == " ":
-        end = TOKEN_END.search(text, start)
-        return end.start() if end else -1
-    return text.find(delimiter, start)
+        return [
+            Found(p.start, p.end, p.name, p.why, " " if cut and p.end == len(text) else "")
+            for p in pairs.read(text, judge)
+        ]
 
+    def _why_loose(self, name: str, value: str, *, sure: bool) -> str | None:
+        """Why a value is one that stands after a name outside of JSON.
 
-def plain(value: str) -> str:
-    """A JSON string's content, without escapes."""
-    if "\\" not in value:
-        return value
-    try:
-        return str(json.loads(f'"{value}"', strict=False))
-    except ValueError:
-        return value
+        Args:
+            sure: the name is that of a parameter or a header; else it may be a word of prose,
+                and the value has to look like a credential.
+        """
+        if not value or PLACEHOLDER in value[:16] or not (sure or rules.like_a_key(value)):
+            return None
+        name, value = unquote_plus(name), unquote_plus(value)
+        if rules.squashed(name) in self._loose:
+            # A word of prose ("key", "token") says less than a parameter of that name.
+            weak = not sure and rules.strength(name) == 1
+            return None if weak and not rules.by_name(name, value) else ""
+        return rules.why(name, value) or None
 
+    # -- behind an encoding
 
-def readable(name: bytes) -> str:
-    """A field's name in a message, without escapes."""
-    return _unescaped(name.decode("latin-1"))
+    def _in_view(self, view: escapes.View, control: bool) -> list[Found]:
+        """What only shows without escapes, with its place in the text."""
+        read = fields.read(view.text, self._inherits)
+        found = self._in_fields(view.text, read, cut=False)
+        text = self._without_content(view.text, read)
+        found += self._loosely(text, read, cut=False, control=control)
+        return [
+            replace(each, start=view.raw_start(each.start), end=view.raw_end(each.end))
+            for each in found
+        ]
 
-
-def _unescaped(name: str) -> str:
-    return plain(name.rstrip("\\"))
-
-
-def _open(user: str) -> bool:
-    return user != PLACEHOLDER
-
-
-def _in_container(text: str, start: int, name: str, opening: str) -> Iterator[Found]:
-    """Strings of a list, and `value` of an object, that stand for the field itself."""
-    end = text.find("}" if opening == "{" else "]", start)
-    end = end if end >= 0 else len(text)
-    if opening == "[":
-        for match in _ITEM.finditer(text, start, end):
-            if len(match[1]) >= 4 and match[1] != PLACEHOLDER:
-                yield Found(*match.span(1), name, "name")
-        return
-    for match in _FIELDS.finditer(text, start, end):
-        if match[1].rstrip("\\") == "value" and match[2] not in "{[":
-            stop = value_end(text, match.end(), match[2])
-            stop = stop if stop >= 0 else len(text)
-            if text[match.end() : stop] not in ("", PLACEHOLDER):
-                yield Found(match.end(), stop, name, "name")
-
-
-def _named(found: Found, spans: list[tuple[int, int, str]]) -> Found:
-    """With the name of the field that it stands in."""
-    if found.name:
+    def _encoded(self, text: str, control: bool, budget: Budget, depth: int) -> list[Found]:
+        """Words that say something else when they are decoded, and hold a credential then."""
+        found = []
+        for start, end, said in encoded.words(text):
+            # Where nobody looks any deeper it may be one.
+            inside = self._all(said, False, control, budget, depth - 1) if depth else None
+            if inside is None or inside:
+                name, why = (inside[0].name, inside[0].why) if inside else ("", "shape")
+                found.append(Found(start, end, name, why or "name"))
         return found
-    name = next((n for start, end, n in spans if start <= found.start and found.end <= end), "")
-    return Found(found.start, found.end, name, found.why, found.delimiter)
+
+
+def _named(found: list[Found], read: list[fields.Field]) -> list[Found]:
+    """With the names of the fields that they stand in; both are sorted by their places."""
+    out, at = [], 0
+    for each in sorted(found, key=lambda f: f.start):
+        while at < len(read) and read[at].end < each.end:
+            at += 1
+        inside = at < len(read) and read[at].start <= each.start and each.end <= read[at].end
+        named = each.name or not inside
+        out.append(each if named else replace(each, name=read[at].name))
+    return out
 
 
 def _apart(found: Iterable[Found]) -> list[Found]:
     """In their order; of two that overlap the one that begins first, or the longer one."""
     out: list[Found] = []
-    for each in sorted(found, key=lambda f: (f.start, -f.end)):
+    for each in sorted(found, key=lambda f: (f.start, -f.end, not f.name)):
         if not out or each.start >= out[-1].end:
             out.append(each)
         elif each.end > out[-1].end:

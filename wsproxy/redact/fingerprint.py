@@ -34,6 +34,11 @@ def unreadable(where: str, size: int) -> Entry:
     return {"where": where, "name": "", "length": size, "why": "unreadable"}
 
 
+def over_budget(where: str, size: int) -> Entry:
+    """What is said of so many bytes that were left out as they were too much work."""
+    return {"where": where, "name": "", "length": size, "why": "budget"}
+
+
 def fingerprint_key(folder: Path | None = None) -> bytes:
     """The key of this installation's fingerprints, KEY_SIZE random bytes, made on first use.
 

@@ -12,15 +12,19 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from .find import value_end
+from . import pairs, shapes
+from .fields import value_end
 from .fingerprint import Entry
 from .glance import Glance
+from .known import Known
 from .messages import REPLACED, Cleaned, Cleaner, Place, secret_of
-from .repeats import Repeats
 
 _BEFORE = 512  # bytes of a message that are remembered before a fragment
 _MAX_SECRET = 1 << 16  # bytes of one credential that are put together from fragments
-_HEX_AT_END = re.compile(rb'"[0-9a-fA-F]{8,}\Z')
+_HEX = b"0123456789abcdefABCDEF"
+_MIN_HEX = 8
+_WORD_END = re.compile(r"[^A-Za-z0-9._~+/=-]")
+_MAX_TAIL = 1 << 13  # bytes at the end of a fragment that are looked at for a beginning
 
 
 @dataclass(slots=True)
@@ -39,12 +43,11 @@ class _Open:
 
     def end_in(self, data: bytes) -> int:
         """Where it ends in the next fragment, -1 if it does not."""
-        tail = b""
-        if self.delimiter == '"':
-            slashes = len(self.value) - len(self.value.rstrip(b"\\"))
-            tail = b"\\" * (slashes % 2)
-        elif self.delimiter != " ":
-            tail = bytes(self.value[1 - len(self.delimiter) :])
+        if self.delimiter == " ":
+            match = _WORD_END.search(data.decode("latin-1"))
+            return match.start() if match else -1
+        # What a quotation mark is depends on the backslashes before it.
+        tail = self.value[len(self.value.rstrip(b"\\")) :]
         end = value_end((tail + data).decode("latin-1"), 0, self.delimiter)
         return -1 if end < 0 else max(0, end - len(tail))
 
@@ -55,17 +58,14 @@ class Fragments:
     Args:
         clean: for the session.
         glance: says whether something is worth reading.
-        repeats: what was taken out before.
-        text: whether it is JSON or text; else only repetitions are looked for. None: its
-            first bytes will say.
+        known: what was taken out before.
+        text: whether it is a text message.
     """
 
-    def __init__(
-        self, clean: Cleaner, glance: Glance, repeats: Repeats, *, text: bool | None
-    ) -> None:
+    def __init__(self, clean: Cleaner, glance: Glance, known: Known, *, text: bool) -> None:
         self._clean = clean
         self._glance = glance
-        self._repeats = repeats
+        self._known = known
         self._text = text
         self._before = b""
         self._open: _Open | None = None
@@ -77,8 +77,6 @@ class Fragments:
         Args:
             fin: it is the last one.
         """
-        if self._text is None and data:
-            self._text = is_json(data)
         cleaned, at = self._rest_of_value(data, fin=fin)
         head, taken = cleaned.data, cleaned.taken
         rest, offset = data[at:], len(self._before) + at
@@ -107,14 +105,15 @@ class Fragments:
         secret = secret_of(value.value.decode("latin-1"))
         if not secret:
             return Cleaned(b""), len(part)
-        self._repeats.learn(secret)
+        self._known.learn(secret)
         place = Place(0, len(part), value.name, secret, value.why)
         return Cleaned(shown, [self._clean.describe(place)]), len(part)
 
     def _places(self, whole: bytes, *, fin: bool) -> list[Place]:
-        if self._text and (self._glance(whole) or (not fin and _HEX_AT_END.search(whole[-600:]))):
+        look = self._glance.text if self._text else self._glance.binary
+        if look(whole) or (not fin and _has_begun(whole)):
             return self._clean.places(whole, cut=not fin)
-        return self._clean.repeated(whole, cut=not fin)
+        return self._clean.repeated(whole, cut=True) if not fin else []
 
     def _without(self, rest: bytes, offset: int, places: list[Place], *, fin: bool) -> Cleaned:
         """The fragment from `offset` on without what is at places of the whole."""
@@ -126,7 +125,7 @@ class Fragments:
             if start >= at:
                 out.append(rest[at:start])
                 begun = self._at_border and place.start < offset
-                out.append(b"" if begun or start == end else REPLACED)
+                out.append(b"" if begun or start == end else place.word)
             taken.append(self._taken(place, end - max(start, at), fin=fin, offset=offset))
             at = max(at, end)
         return Cleaned(b"".join([*out, rest[at:]]), [entry for entry in taken if entry])
@@ -154,6 +153,9 @@ class Fragments:
         return bytes(out)
 
 
-def is_json(data: bytes) -> bool:
-    """Whether a binary message is JSON by its beginning."""
-    return data[:1] in (b"{", b"[") or data[:64].lstrip()[:1] in (b"{", b"[")
+def _has_begun(data: bytes) -> bool:
+    """Whether a credential may begin at the end of a fragment."""
+    tail = data[-_MAX_TAIL:].decode("latin-1")
+    word = data[-_MAX_TAIL:].rstrip(_HEX)
+    quoted = word.endswith(b'"') and len(tail) - len(word) >= _MIN_HEX
+    return quoted or shapes.begun(tail) >= 0 or pairs.user_begun(tail) >= 0

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from websockets.speedups import apply_mask
+from wsproxy.wire.mask import apply_mask
 
 _MIN_WORD = 8  # bytes of a word that is looked for without its mask
 _BEFORE = 256  # bytes that are remembered

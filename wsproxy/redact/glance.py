@@ -1,52 +1,153 @@
 """Says whether a message is worth reading for credentials.
 
-Nearly all messages hold none, and for them a look is all that there is: regular expressions
-for the names of fields, and for what keys begin with.
+Nearly all messages hold none, and for them a look is all that there is: their words are looked
+up among those that are known to be harmless. Whatever `find` or `known` would find in a
+message makes this say yes (a test holds it to that); yes to a message without a credential
+costs time and nothing else.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 
-from .find import FIELDS, Finder, readable
+from . import encoded, shapes
+from .find import Finder
+from .known import Known
 
-# What a value that needs reading begins with, after a quote or a space. Each expression begins
-# with one literal, which is found at the speed of memchr; one for both would take ten times as
-# long over audio in base64.
-_BEGINS = (
-    rb"(?:eyJ|A[KS]IA|AIza|ya29\.|[serpx][kati][-_t]|whsec|gh[pousr]_|xox|auth_t|temp:|-----BEGIN"
-    rb"|[Bb]earer|[Bb]asic|[Tt]oken[ :=]|[Kk]ey[ :=])"
-)
-_QUOTED = re.compile(b'"(?:' + _BEGINS + rb"|[0-9a-fA-F]{32})")
-_SPACED = re.compile(b" " + _BEGINS)
-_URL = re.compile(b":(?=//)")
-_MAX_NAMES = 8192  # names of fields that are known to be harmless
+# Characters of words; all others are between them. Those of known credentials are added.
+_WORD = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-.~+/%")
+_MAX_WORDS = 2048  # that are known to be harmless
+_MAX_WORDS = 2048  # that are known to be harmless
+_MIN_NAME = 3  # characters
+_MIN_KNOWN = 6  # characters of a known credential
+_MIN_KEY = 16  # characters of what is a key by its shape, or stands for a text
+_LONG = 1024  # characters of a word that may be audio in base64
+_PROBE = 512  # such a word is found by looking for its end from every so many characters
+_NOT_BASE64 = (b".", b"~", b"%")
+# What stands for another character: in JSON for one in ASCII, in HTML, in a URL.
+_ESCAPED = re.compile(rb"\\u00[2-7]|\\x|&[#A-Za-z]|\\[/'\\]")
+_PERCENT = re.compile(rb"%[0-9A-Fa-f]{2}")
+# Words beside names after which a value may be a key, and with which one begins.
+_SIGNS = frozenset({b"temp", b"basic", b"hidden", b"-----begin"})
+_TEXT = frozenset(b"{[<")  # what a binary message of text begins with, or has as its second byte
+_PACKED = (b"\x1f\x8b", b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda", b"\x28\xb5")
+_BOMS = (b"\xef\xbb", b"\xff\xfe", b"\xfe\xff")
+# Bytes with which a message begins that is text, packed, or has a byte order mark.
+_FIRST = frozenset(each[0] for each in (*_PACKED, *_BOMS, b"{", b"[", b"<"))
+_EDGE = 32  # characters at both ends of a long word that are looked at
+_GZIP = 0x1F
+_AFTER_HEAD = 4  # bytes before what is packed, in protocols with a header
 
 
 class Glance:
-    """Says whether a payload is worth reading; nearly all are not.
+    """Looks at the messages of one session.
 
     Args:
         find: knows the names.
+        known: the session's credentials.
     """
 
-    def __init__(self, find: Finder) -> None:
+    def __init__(self, find: Finder, known: Known) -> None:
         self._find = find
+        self._known = known
+        self._version = -1
         self._harmless: set[bytes] = set()
+        self._words = self._kinds = b""
 
-    def __call__(self, data: bytes) -> bool:
-        names = FIELDS.findall(data)
-        if not self._harmless.issuperset(names) and self._speaking(names):
-            return True
-        if _QUOTED.search(data) or _SPACED.search(data) or _URL.search(data):
-            return True
-        return b"=" in data and (b"?" in data or b"&" in data)
+    def _prepare(self) -> None:
+        """Begin anew with what has become known."""
+        self._version = self._known.version
+        self._harmless = set()
+        characters = _WORD | self._known.characters
+        self._words = bytes(c if c in characters else 32 for c in range(256))
+        kinds = {0: 110} | dict.fromkeys(characters, 120)
+        self._kinds = bytes(kinds.get(c, 46) for c in range(256))
 
-    def _speaking(self, names: Sequence[bytes]) -> bool:
-        if len(self._harmless) > _MAX_NAMES:
-            self._harmless.clear()
-        new = {name for name in names if name not in self._harmless}
-        speaking = {name for name in new if self._find.speaks(readable(name))}
-        self._harmless |= new - speaking
-        return bool(speaking)
+    def text(self, data: bytes) -> bool:
+        """Whether a text message is worth reading."""
+        if self._version != self._known.version:
+            self._prepare()
+        if (b"\\" in data or b"&" in data) and _ESCAPED.search(data):
+            return True
+        if b"\0" in data:
+            return True
+        if self._known.spaced and self._known.inside(data):
+            return True
+        words = data.translate(self._words)
+        if len(data) >= _LONG:
+            short = self._without_audio(words)
+            if short is None:
+                return True
+            words = short
+        if b" //" in words:  # what is left of a URL
+            return True
+        new = set(words.split()).difference(self._harmless)
+        if not new:
+            return False
+        for word in new:
+            if self._is_worth(word):
+                return True
+        if len(self._harmless) > _MAX_WORDS:
+            self._harmless = set()
+        self._harmless |= new
+        return False
+
+    def binary(self, data: bytes) -> bool:
+        """Whether a binary message is worth reading: it has text in it, or is packed text."""
+        if self._version != self._known.version:
+            self._prepare()
+        if len(data) <= _AFTER_HEAD:
+            return self.text(data)
+        first = data[0] in _FIRST or data[1] in _TEXT or data[_AFTER_HEAD] == _GZIP
+        if first and self._begins_as_text(data):
+            return True
+        kinds = data.translate(self._kinds)
+        if b"xxxxxxxx" in kinds:
+            return any(map(self._is_worth, set(data.translate(self._words).split())))
+        return kinds.count(b"n") > len(kinds) >> 5 and b"xnxnxnxn" in kinds
+
+    def _begins_as_text(self, data: bytes) -> bool:
+        start = data[:2]
+        if start in _PACKED or start in _BOMS or _PACKED[0] in data[:16]:
+            return True
+        return not _TEXT.isdisjoint(start) and self.text(data)
+
+    def _is_worth(self, word: bytes) -> bool:
+        size = len(word)
+        if size < _MIN_NAME or (size < _MIN_KEY and word.replace(b".", b"").isdigit()):
+            return False
+        if word.lower() in _SIGNS or self._find.speaks(word[-128:].decode("latin-1")):
+            return True
+        if b"%" in word and _PERCENT.search(word):
+            return True
+        if size >= _MIN_KNOWN and self._known.inside(word):
+            return True
+        if size < _MIN_KEY:
+            return False
+        name = word.decode("latin-1")
+        return shapes.may_be_key(name) or bool(encoded.decoded(name))
+
+    def _without_audio(self, words: bytes) -> bytes | None:
+        """The words without long ones in base64; None: there is one that stands for text."""
+        out, at, probe, size = [], 0, _PROBE, len(words)
+        while probe < size:
+            if words.find(b" ", probe, probe + _PROBE) >= 0:
+                probe += _PROBE
+                continue
+            start, end = words.rfind(b" ", at, probe) + 1 or at, words.find(b" ", probe)
+            end = size if end < 0 else end
+            if end - start >= _LONG:
+                if not self._is_audio(words, start, end):
+                    return None
+                out.append(words[at:start])
+                at = end
+            probe = end + _PROBE
+        return b" ".join([*out, words[at:]])
+
+    def _is_audio(self, words: bytes, start: int, end: int) -> bool:
+        if any(words.find(other, start, end) >= 0 for other in _NOT_BASE64):
+            return False
+        head, tail = words[start : start + _EDGE], words[end - _EDGE : end]
+        if self._known.inside(head + b" " + tail):
+            return False
+        return not encoded.is_text(encoded.from_base64(head.decode("ascii")) or b"\0")

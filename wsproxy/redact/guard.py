@@ -6,21 +6,24 @@ session and one thread.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from wsproxy.trace import Bytes, Failure, FrameRecord, Record, Request, Response
 from wsproxy.wire import Opcode, header
 
 from . import body, garbage
-from .fingerprint import Entry, unreadable
-from .fragments import Fragments, is_json
+from .budget import Budget, OverBudget
+from .fingerprint import Entry, over_budget, unreadable
+from .fragments import Fragments
+from .glance import Glance
 from .head import Redactor
+from .known import Known
 from .messages import Cleaned, Cleaner, told
-from .repeats import Repeats
 
 _BODY_HEADERS = ("content-length", "content-encoding")
 _MAX_REASON = 123  # bytes of a close reason (RFC 6455, section 5.5)
+_CONTINUATION, _TEXT, _BINARY, _CONTROL = 0, 1, 2, 8  # opcodes: plain numbers are faster
 _PIECE = 1 << 17  # bytes of a long message that are read at once: other threads wait meanwhile
 
 
@@ -34,10 +37,11 @@ class Guard:
 
     def __init__(self, redact: Redactor, known: Iterable[str] = ()) -> None:
         self._redact = redact
-        self._repeats = Repeats()
+        self._known = Known()
         for secret in known:
-            self._repeats.learn(secret)
-        self._clean = Cleaner(redact, self._repeats, "message")
+            self._known.learn(secret)
+        self._clean = Cleaner(redact, self._known, "message")
+        self._glance = Glance(redact.find, self._known)
         self._fragments: dict[bool, Fragments | None] = {True: None, False: None}
         self._streams = {True: garbage.Stream(), False: garbage.Stream()}
         # A credential that was in the head need not be in messages.
@@ -45,9 +49,9 @@ class Guard:
 
     def __call__(self, record: Record) -> Record:
         """The record as it may be written."""
+        if isinstance(record, FrameRecord):  # first: nearly all are
+            return self._frame(record)
         match record:
-            case FrameRecord():
-                return self._frame(record)
             case Request():
                 return self._request(record)
             case Response():
@@ -70,7 +74,7 @@ class Guard:
         return replace(
             request,
             headers=headers,
-            path=self._repeats.hide_text(clean.path),
+            path=self._known.hide_text(clean.path),
             body=None if said is None else said.data,
             redacted=told([*taken, *(said.taken if said is not None else [])]),
         )
@@ -98,69 +102,87 @@ class Guard:
 
     def _learn(self, secrets: Iterable[str]) -> None:
         for secret in secrets:
-            self._repeats.learn(secret)
+            self._known.learn(secret)
 
     def _headers(self, headers: list[list[str]]) -> tuple[list[list[str]], list[Entry]]:
         """Headers without what is known from elsewhere."""
         out, taken = [], []
         for name, value in headers:
             data = value.encode("utf-8", "surrogateescape")
-            spans = self._repeats.spans(data)
+            spans = self._known.spans(data)
             if spans:
-                secret = self._repeats.origin(spans[0][2])
+                secret = spans[0].origin
                 taken.append(self._redact.describe("header", name, secret, "repeated"))
-            out.append([name, self._repeats.hide_text(value) if spans else value])
+            out.append([name, self._known.hide_text(value) if spans else value])
         return out, taken
 
     def _body(self, data: bytes | None, *, cut: bool) -> Cleaned | None:
         """A body, which whoever recorded it has decoded."""
         if not data:
             return None if data is None else Cleaned(data)
-        return body.clean(data, self._redact, self._repeats, cut=cut)
+        try:
+            return body.clean(data, self._redact, self._known, cut=cut)
+        except OverBudget:
+            return Cleaned(b"", [over_budget("body", len(data))])
 
     def _text(self, text: str) -> str:
         """A text of no other kind: a failure's message, a status line's."""
+        if not text:
+            return text
         data = text.encode("utf-8", "surrogateescape")
-        if self._repeats.inside(data) or self._redact.glance(data):
-            return self._clean.whole(data).data.decode("utf-8", "surrogateescape")
-        return text
+        cleaner = Cleaner(self._redact, self._known, "message", control=True)
+        try:
+            return cleaner.whole(data).data.decode("utf-8", "surrogateescape")
+        except OverBudget:
+            return ""
 
     # -- after the upgrade
 
     def _frame(self, frame: FrameRecord) -> FrameRecord:
-        if frame.opcode >= Opcode.CLOSE:
+        opcode, payload = frame.opcode, frame.payload
+        if opcode >= _CONTROL:
             return self._control(frame)
         if frame.deflated:
             return self._deflated(frame)
-        payload = frame.payload
-        fragments = self._fragments[frame.from_client]
-        if frame.opcode != Opcode.CONTINUATION:
-            fragments = None
-        elif fragments is None:
-            fragments = self._new(text=True)
-        if fragments is None and frame.fin and not frame.cut and len(payload) <= _PIECE:
+        if opcode and frame.fin and not frame.cut and len(payload) <= _PIECE:
             self._fragments[frame.from_client] = None
-            text = frame.opcode == Opcode.TEXT or is_json(payload)
-            if text and self._redact.glance(payload):
-                return _with(frame, self._clean.whole(payload))
-            if self._repeats.inside(payload):
-                places = self._clean.repeated(payload)
-                return _with(frame, self._clean.without(payload, places))
-            return frame
-        fragments = fragments or self._new(text=True if frame.opcode == Opcode.TEXT else None)
-        self._fragments[frame.from_client] = None if frame.fin else fragments
-        return _with(frame, _in_pieces(fragments, payload, fin=frame.fin and not frame.cut))
+            look = self._glance.text if opcode == _TEXT else self._glance.binary
+            return self._within_budget(frame, self._whole) if look(payload) else frame
+        return self._within_budget(frame, self._fragment)
 
-    def _new(self, *, text: bool | None) -> Fragments:
-        return Fragments(self._clean, self._redact.glance, self._repeats, text=text)
+    def _within_budget(
+        self, frame: FrameRecord, clean: Callable[[FrameRecord], FrameRecord]
+    ) -> FrameRecord:
+        """A frame without credentials, or as its length if that is too much work."""
+        self._clean.budget = Budget()
+        try:
+            return clean(frame)
+        except OverBudget:
+            self._fragments[frame.from_client] = None if frame.fin else self._new(text=True)
+            size = len(frame.payload)
+            entry = over_budget("message", size)
+            return replace(frame, payload=b"", cut=frame.cut + size, redacted=[entry])
+
+    def _whole(self, frame: FrameRecord) -> FrameRecord:
+        return _with(frame, self._clean.whole(frame.payload))
+
+    def _fragment(self, frame: FrameRecord) -> FrameRecord:
+        side = frame.from_client
+        fragments = self._fragments[side] if frame.opcode == _CONTINUATION else None
+        fragments = fragments or self._new(text=frame.opcode != _BINARY)
+        self._fragments[side] = None if frame.fin else fragments
+        return _with(frame, _in_pieces(fragments, frame.payload, fin=frame.fin and not frame.cut))
+
+    def _new(self, *, text: bool) -> Fragments:
+        return Fragments(self._clean, self._glance, self._known, text=text)
 
     def _control(self, frame: FrameRecord) -> FrameRecord:
         code = frame.payload[:2] if frame.opcode == Opcode.CLOSE else b""
         text = frame.payload[len(code) :]
-        if not text or not (self._repeats.inside(text) or self._redact.glance(text)):
+        if not text:
             return frame
-        where = "close" if code else "message"
-        cleaned = Cleaner(self._redact, self._repeats, where).whole(text)
+        cleaner = Cleaner(self._redact, self._known, "close" if code else "message", control=True)
+        cleaned = cleaner.whole(text)
         kept = cleaned.data if frame.cut else cleaned.data[:_MAX_REASON].decode("utf-8", "ignore")
         data = kept if isinstance(kept, bytes) else kept.encode()
         return _with(frame, Cleaned(code + data, cleaned.taken)) if cleaned.taken else frame
@@ -182,7 +204,7 @@ class Guard:
                 return garbage.in_frame(record.data, lambda payload: bytes(len(payload)))
             return garbage.in_frame(record.data, fragments.blank)
         data = self._new(text=True).blank(record.data)  # an HTTP answer, or another text
-        return self._streams[side](data, self._repeats.forms, self._redact.quoted_fields)
+        return self._streams[side](data, self._known.spellings, self._redact.quoted_fields)
 
 
 def _in_pieces(fragments: Fragments, payload: bytes, *, fin: bool) -> Cleaned:

@@ -13,13 +13,25 @@ from wsproxy.catalog import Credentials
 from . import rules
 from .find import Finder
 from .fingerprint import MIN_HIDDEN, PLACEHOLDER, Describer, Entry
-from .glance import Glance
+from .pairs import SCHEME
 
 # Credentials whatever the provider: for the proxy, or a session of something else.
 _ALWAYS = frozenset({"authorization", "cookie", "set-cookie", "proxy-authorization"})
 
-# Schemes that stay before the credential, so that a wrong one can be seen.
 _SCHEMES = frozenset({"basic", "bearer", "digest", "token"})
+_PIECES = re.compile(r"[\s/;,()=\"']+")  # between the parts of a header's value
+# In an item of a subprotocol list, what says that a credential follows it.
+_SAYS_SO = re.compile(
+    r"(?i)(?:api[-_.]?key|subscription[-_.]?key|key|token|secret|bearer|authorization|auth|jwt"
+    r"|password|ticket|credential)[-_.=:/ ]{1,4}+"
+)
+_MIN_AFTER = 8  # characters of a credential after such a word
+_K8S = "base64url.bearer.authorization.k8s.io."
+_SEPARATOR = re.compile(r"[-_.:=/ ]")
+_BETWEEN_PARAMETERS = re.compile(r"(&|;(?=[A-Za-z0-9_.%\[\]-]++=))")
+_PATH = re.compile(r"([^?#]*+)(\?[^#]*+)?+(#.*+)?+", re.DOTALL)
+_MIN_COOKIE = 8  # characters of a cookie's value that is looked for elsewhere
+_MIN_HEX_SEGMENT = 40  # 32 digits of a path are an id
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +84,11 @@ class Redactor:
         self.find_in_body = Finder(
             credentials, (*credentials.message_fields, *credentials.body_fields)
         )
-        self.glance = Glance(self.find)
         self.quoted_fields = [f'"{name}"'.encode() for name in credentials.message_fields]
         self._headers = _ALWAYS | {name.lower() for name in credentials.headers}
-        self._query = {name.lower() for name in credentials.query}
+        self._query = {rules.squashed(name) for name in credentials.query}
         self._markers = {name.lower() for name in credentials.subprotocols}
-        self._prefixes = tuple(credentials.subprotocol_prefixes)
+        self._prefixes = tuple(map(_normal, (*credentials.subprotocol_prefixes, _K8S)))
 
     def __call__(self, headers: list[tuple[str, str]], path: str = "") -> Redacted:
         """Redact one head.
@@ -93,10 +104,11 @@ class Redactor:
         secrets = {each for each in taken.secrets if len(each) >= MIN_HIDDEN}
         return Redacted(kept, path, taken.records, tuple(sorted(secrets, key=len, reverse=True)))
 
-    def query(self, query: str, where: str = "query") -> tuple[str, list[Entry], list[str]]:
-        """A query, or the body of a form, without credentials; what was taken; the credentials."""
+    def form(self, body: str) -> tuple[str, list[Entry], list[str]]:
+        """The body of a form without credentials; what was taken; the credentials."""
         taken = _Taken(request=True)
-        return self._parameters(query, taken, where), taken.records, taken.secrets
+        parts = [self._parameter(part, taken, "body") for part in body.split("&")]
+        return "&".join(parts), taken.records, taken.secrets
 
     def _take(self, where: str, name: str, secret: str, taken: _Taken, why: str = "") -> str:
         taken.secrets.append(secret)
@@ -107,22 +119,35 @@ class Redactor:
         lower = name.lower()
         if lower == "sec-websocket-protocol":
             return self._subprotocols(name, value, taken)
-        why = ""
         if not value.strip() or value == PLACEHOLDER:
             return value
-        scheme, space, secret = value.partition(" ")
-        scheme = scheme if space and scheme.lower() in _SCHEMES else ""
-        secret = secret if scheme else value
+        if value.strip().lower() in _SCHEMES:  # and nothing after it
+            return value
+        found = SCHEME.match(value)
+        scheme = found[0] if found else ""
+        secret = value[len(scheme) :]
+        why = ""
         if lower not in self._headers:
             why = rules.why(name, secret.strip(), random=taken.request)
             if not why:
-                return self._loose("header", name, value, taken)
+                return self._pieces(name, value, taken)
         elif lower in ("cookie", "set-cookie"):
-            taken.secrets += _cookies(value)
+            taken.secrets += _cookies(value, only_first=lower == "set-cookie")
         if secret in ("", PLACEHOLDER):
             return value
-        out = self._take("header", name, secret, taken, why)
-        return f"{scheme} {out}" if scheme else out
+        return scheme + self._take("header", name, secret, taken, why)
+
+    def _pieces(self, name: str, value: str, taken: _Taken) -> str:
+        """What is inside a longer value; a part of it that is a key by its shape, or random."""
+        value = self._loose("header", name, value, taken)
+        if rules.is_id(name) and name.lower() != "user-agent":
+            return value
+        for piece in set(_PIECES.split(value)):
+            random = taken.request and rules.by_entropy("", piece)
+            if random or rules.by_shape("", piece):
+                why = "entropy" if random else "shape"
+                value = value.replace(piece, self._take("header", name, piece, taken, why))
+        return value
 
     def _loose(self, where: str, name: str, text: str, taken: _Taken) -> str:
         """What is inside a longer value: a URL with a password or a token, a key in a text."""
@@ -140,55 +165,102 @@ class Redactor:
         out: list[str] = []
         for item in value.split(","):
             item = item.strip()  # noqa: PLW2901
-            prefix = next((p for p in self._prefixes if item.startswith(p)), None)
-            secret = item[len(prefix or "") :]
+            begins, why = self._credential_in(item, taken)
+            secret = item[begins:]
             if secret in ("", PLACEHOLDER):
                 out.append(item)
-            elif prefix is not None:
-                out.append(prefix + self._take("subprotocol", name, secret, taken))
-            elif taken.subprotocol.lower() in self._markers:
-                out.append(self._take("subprotocol", name, item, taken))
-            elif why := rules.why(name, item, random=taken.request):
-                out.append(self._take("subprotocol", name, item, taken, why))
+            elif why is not None:
+                out.append(item[:begins] + self._take("subprotocol", name, secret, taken, why))
             else:
                 out.append(self._loose("subprotocol", name, item, taken))
             taken.subprotocol = item
         return ", ".join(out)
 
+    def _credential_in(self, item: str, taken: _Taken) -> tuple[int, str | None]:
+        """Where a credential begins in an item, and why it is one; None: it has none."""
+        normal = _normal(item)
+        prefix = next((p for p in self._prefixes if normal.startswith(p)), None)
+        if prefix is not None:
+            return len(prefix), ""
+        before = taken.subprotocol.lower()
+        if before in self._markers or (before in self._headers and rules.like_a_key(item)):
+            return 0, ""
+        if why := rules.why("", item, random=taken.request):
+            return 0, why
+        for says_so in _SAYS_SO.finditer(item):
+            rest = item[says_so.end() :]
+            if len(rest) >= _MIN_AFTER and rules.like_a_key(rest):
+                return says_so.end(), "name"
+        return 0, None
+
     def _path(self, path: str, taken: _Taken) -> str:
-        before, mark, query = path.partition("?")
-        parts = [self._segment(part, taken) for part in before.split("/")]
-        return "/".join(parts) + mark + (self._parameters(query, taken, "query") if mark else "")
-
-    def _segment(self, segment: str, taken: _Taken) -> str:
-        """A part of the path; random ones are ids more often than keys."""
-        plain = unquote_plus(segment)
-        if plain and rules.by_shape("id", plain):
-            taken.secrets.append(segment)
-            return quote(self._take("path", "", plain, taken, "shape"))
-        return segment
-
-    def _parameters(self, query: str, taken: _Taken, where: str) -> str:
+        parts = _PATH.fullmatch(path)
+        assert parts is not None  # it matches any text
+        before = ""
         out = []
-        for part in query.split("&"):
-            name, equals, value = part.partition("=")
-            name, secret = unquote_plus(name), unquote_plus(value)
-            known = name.lower() in self._query
-            why = "" if known else rules.why(name, secret, random=taken.request)
-            if secret in ("", PLACEHOLDER):
-                out.append(part)
-            elif known or why:
-                taken.secrets.append(value)  # as it may be repeated in a URL
-                kept = quote(self._take(where, name, secret, taken, why))
-                out.append(f"{part.partition('=')[0]}{equals}{kept}")
-            else:
-                kept = self._loose(where, name, secret, taken)
-                same = kept == secret
-                out.append(part if same else f"{part.partition('=')[0]}{equals}{quote(kept, '')}")
-        return "&".join(out)
+        for segment in parts[1].split("/"):
+            # RFC 3986, section 3.3: parameters of a segment.
+            first, *more = segment.split(";")
+            kept = [self._segment(first, before, taken)]
+            kept += [self._parameter(part, taken, "query") for part in more]
+            out.append(";".join(kept))
+            before = first
+        kept_path = "/".join(out)
+        for group in (2, 3):
+            if parts[group]:
+                kept_path += parts[group][0] + self._parameters(parts[group][1:], taken)
+        return kept_path
+
+    def _segment(self, segment: str, before: str, taken: _Taken) -> str:
+        """A part of the path; random ones are ids more often than keys.
+
+        Args:
+            before: the segment before it.
+        """
+        plain = unquote_plus(segment)
+        if plain in ("", PLACEHOLDER):
+            return segment
+        long_hex = len(plain) >= _MIN_HEX_SEGMENT and rules.by_shape("", plain)
+        named = rules.like_a_key(plain) and rules.by_name(before, plain)
+        if long_hex or named or rules.by_shape("id", plain):
+            taken.secrets.append(segment)
+            return self._take("path", "", plain, taken, "name" if named else "shape")
+        kept = self._loose("path", "", plain, taken)
+        return segment if kept == plain else quote(kept)
+
+    def _parameters(self, query: str, taken: _Taken) -> str:
+        parts = _BETWEEN_PARAMETERS.split(query)
+        parts[::2] = [self._parameter(part, taken, "query") for part in parts[::2]]
+        return "".join(parts)
+
+    def _parameter(self, part: str, taken: _Taken, where: str) -> str:
+        name_as_sent, equals, value = part.partition("=")
+        if not equals:
+            name_as_sent, value = "", part
+        name, secret = unquote_plus(name_as_sent), unquote_plus(value)
+        if secret in ("", PLACEHOLDER):
+            return part
+        # Of "token[]" and "auth[token]" the words count.
+        known = rules.squashed(name) in self._query
+        why = "" if known else rules.why(name, secret, random=taken.request)
+        if known or why:
+            taken.secrets.append(value)  # as it may be repeated in a URL
+            return name_as_sent + equals + quote(self._take(where, name, secret, taken, why))
+        kept = self._loose(where, name, secret, taken)
+        return part if kept == secret else name_as_sent + equals + quote(kept, "")
 
 
-def _cookies(value: str) -> list[str]:
-    """The values of cookies that may be repeated by themselves."""
-    pairs = (each.partition("=")[2].strip() for each in value.split(";"))
-    return [each for each in pairs if rules.looks_random(each)]
+def _normal(text: str) -> str:
+    """A subprotocol's text in one case and with one separator; its length stays."""
+    return _SEPARATOR.sub(".", text.lower())
+
+
+def _cookies(value: str, *, only_first: bool) -> list[str]:
+    """The values of cookies that may be repeated by themselves.
+
+    Args:
+        only_first: what follows the first pair are its attributes (RFC 6265, section 4.1).
+    """
+    pairs = value.split(";")[: 1 if only_first else None]
+    values = (pair.partition("=")[2].strip() for pair in pairs)
+    return [each for each in values if len(each) >= _MIN_COOKIE and rules.like_a_key(each)]

@@ -5,14 +5,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from .find import plain
+from . import binary, encoded
+from .budget import Budget
+from .fields import plain
 from .fingerprint import PLACEHOLDER, Entry
 from .head import Redactor
-from .repeats import Repeats
+from .known import Known
 
 REPLACED = PLACEHOLDER.encode()
+_QUOTED = b'"' + REPLACED + b'"'
 MAX_TOLD = 1000  # maps in one record; each is up to 40 of the 50,000 items that a record may have
 
 
@@ -37,7 +41,11 @@ def told(taken: list[Entry]) -> list[Entry]:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A credential in a payload: from `start` to before `end`; see `Found` for the others."""
+    """A credential in a payload: from `start` to before `end`; see `Found` for the others.
+
+    Attributes:
+        word: what stands there instead.
+    """
 
     start: int
     end: int
@@ -45,6 +53,7 @@ class Place:
     secret: str = field(repr=False)
     why: str
     delimiter: str = ""
+    word: bytes = REPLACED
 
 
 class Cleaner:
@@ -52,14 +61,22 @@ class Cleaner:
 
     Args:
         redact: knows the places.
-        repeats: what was taken out before.
+        known: what was taken out before.
         where: "message", "body" or "close".
+        control: what is cleaned is no message of the session, so that more is taken out.
+
+    Attributes:
+        budget: of the record at hand.
     """
 
-    def __init__(self, redact: Redactor, repeats: Repeats, where: str) -> None:
+    def __init__(
+        self, redact: Redactor, known: Known, where: str, *, control: bool = False
+    ) -> None:
+        self.budget = Budget()
         self._redact = redact
-        self._repeats = repeats
+        self._known = known
         self._where = where
+        self._control = control
         self._find = redact.find_in_body if where == "body" else redact.find
 
     def whole(self, data: bytes, *, cut: bool = False) -> Cleaned:
@@ -67,25 +84,60 @@ class Cleaner:
 
         Args:
             cut: it goes on where it ends, and the rest is not kept.
+
+        Raises:
+            OverBudget: it is too much work.
         """
         return self.without(data, self.places(data, cut=cut))
 
     def places(self, data: bytes, *, cut: bool = False) -> list[Place]:
         """Where credentials are in a payload; see `whole`."""
         text = data.decode("latin-1")
-        places = []
-        for found in self._find(text, cut=cut):
-            secret = secret_of(text[found.start : found.end])
-            self._repeats.learn(secret)
-            open_ended = found.delimiter
-            places.append(Place(found.start, found.end, found.name, secret, found.why, open_ended))
+        places = [*self._in_text(text, cut=cut), *self._in_wide(text)]
+        if not encoded.is_text(data[:256]):
+            places += self._in_binary(data, text)
         return places + self.repeated(data, cut=cut)
+
+    def _in_text(self, text: str, *, cut: bool) -> Iterator[Place]:
+        for found in self._find(text, cut=cut, control=self._control, budget=self.budget):
+            secret = secret_of(text[found.start : found.end])
+            self._known.learn(secret)
+            word = _QUOTED if found.bare else REPLACED
+            yield Place(
+                found.start, found.end, found.name, secret, found.why, found.delimiter, word
+            )
+
+    def _in_wide(self, text: str) -> Iterator[Place]:
+        for wide in binary.wide(text):
+            word = PLACEHOLDER.encode(wide.codec)
+            places = [*self._in_text(wide.text, cut=False)]
+            for place in places + self.repeated(wide.text.encode("latin-1")):
+                start, end = wide.start + 2 * place.start, wide.start + 2 * place.end
+                yield Place(start, end, place.name, place.secret, place.why, word=word)
+
+    def _in_binary(self, data: bytes, text: str) -> Iterator[Place]:
+        said = binary.unpacked(data)
+        if said is not None:
+            content, whole = said
+            inside = [*self._in_text(content.decode("latin-1"), cut=False)]
+            inside += self.repeated(content)
+            if inside or not whole:
+                name, why = (inside[0].name, inside[0].why) if inside else ("", "shape")
+                secret = inside[0].secret if inside else ""
+                yield Place(0, len(data), name, secret, why or "name")
+            return
+        for name, start, end in binary.named(text):
+            rule = self._find.rule(name, text[start:end])
+            if rule is not None:
+                secret = secret_of(text[start:end])
+                self._known.learn(secret)
+                yield Place(start, end, name, secret, rule)
 
     def repeated(self, data: bytes, *, cut: bool = False) -> list[Place]:
         """Where credentials are that were taken out before."""
         return [
-            Place(start, end, "", self._repeats.origin(form), "repeated")
-            for start, end, form in self._repeats.spans(data, cut=cut)
+            Place(start, end, "", origin, "repeated")
+            for start, end, origin in self._known.spans(data, cut=cut)
         ]
 
     def describe(self, place: Place) -> Entry:
@@ -98,7 +150,7 @@ class Cleaner:
             if place.end <= at:
                 continue
             if place.start >= at:
-                out += [data[at : place.start], REPLACED]
+                out += [data[at : place.start], place.word]
                 taken.append(self.describe(place))
             at = place.end
         return Cleaned(b"".join([*out, data[at:]]), taken)

@@ -19,20 +19,26 @@ import math
 import re
 from collections import Counter
 
+from . import shapes
 from .fingerprint import PLACEHOLDER
 
 # Names, with case, dashes and underscores taken off. These are enough by themselves.
 _STRONG = re.compile(
-    r"apikey|api_?secret|secret|passw|passphrase|privatekey|accesskey|signingkey|encryptionkey"
-    r"|accountkey|subscriptionkey|authkey|masterkey|licensekey"
-    r"|(access|auth|api|refresh|id|session|bearer|client|csrf|xsrf|security|user|temp)token"
-    r"|credential|authorization|signature|jwt|cookie|gladiakey|goog.*key"
+    r"apikey|secret|passw|passphrase|passcode|privatekey|accesskey|signingkey|encryptionkey"
+    r"|accountkey|subscriptionkey|authkey|masterkey|licensekey|tokenkey|keytoken|sharedkey"
+    r"|(access|auth|api|refresh|session|bearer|client|csrf|xsrf|security|websocket|stream)token"
+    r"|^(id|user|temp|ws|xi|bot|app|service|secret|login|device|push)token"
+    r"|credential|authorization|signature|jwt|cookie|gladiakey|^(x)?goog[a-z]*key|^pwd$|userpwd"
 )
 # The words of these say something only together with a value that looks random.
 _WEAK = re.compile(
     r"key|keys|token|auth|authentication|authenticate|sig|session|pass|pwd|pin|sas|hmac|"
-    r"ticket|bearer|otp"
+    r"ticket|bearer|otp|totp|mfa|nonce|sid|grant|assertion"
 )
+# Of these a UUID is a secret as well, and of the last ones a short number.
+_TICKET = re.compile(r"token|auth|ticket|bearer|sig|sas|hmac|pass|pwd|otp|grant|assertion")
+_PIN = re.compile(r"pin|otp|totp|mfa|pass|pwd")
+_SHORT_NUMBER = re.compile(r"\d{4,12}")
 # A name that ends with one of these is that of something else.
 _NO_SECRET = re.compile(
     r"count|counts|type|name|names|expiry|expires|expire|ttl|at|in|seconds|ms|limit|max|"
@@ -59,31 +65,10 @@ _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _UUID = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/=:-]{16,4096}")
 _HEX = re.compile(r"[0-9a-fA-F]{32,512}")
+_PARTS = re.compile(r"[._~+/=:-]")
+_HEX_BEGUN = re.compile(r"[0-9a-fA-F]{8,}")
+_MIXED = re.compile(r"[a-z][A-Z]|[!$%*@^|~]")
 _NUMBERS = re.compile(r"[\d.,:TZ+-]*")  # a date, a version, a number
-
-# Shapes that are used for keys only. The boundaries keep them out of base64.
-_SHAPES = "|".join(
-    [
-        r"eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)?",
-        r"(?:AKIA|ASIA)[0-9A-Z]{16}",
-        r"AIza[0-9A-Za-z_-]{35}",
-        r"ya29\.[0-9A-Za-z_-]{20,}",
-        r"(?:sk|ek|rk|rt|xi|pat|whsec)[-_](?=[A-Za-z_-]{0,60}\d)[A-Za-z0-9_-]{16,}",
-        r"gh[pousr]_[A-Za-z0-9]{30,}",
-        r"xox[abeoprs]-[A-Za-z0-9-]{10,}",
-        r"auth_tokens/[A-Za-z0-9_-]{8,}",
-        r"temp:[A-Za-z0-9_-]{16,}",
-    ]
-)
-KEY = rf"(?<![A-Za-z0-9_+/.-])(?:{_SHAPES})(?![A-Za-z0-9+/=_-])"
-# A word before it says that it is one.
-NAMED = r"(?i:\b(?:bearer|token|basic|key))[ =:]{1,3}(?=[^\d\s]{0,80}\d)([A-Za-z0-9._~+/=-]{20,})"
-PRIVATE = r"-----BEGIN [A-Z ]{0,20}PRIVATE KEY-----[^-]*(?:-----END [A-Z ]{0,20}PRIVATE KEY-----)?"
-# RFC 3986, section 3.2.1; the user alone may be the secret.
-USER = r"[a-zA-Z][a-zA-Z0-9+.-]{1,20}://([^\s/?#\"'<>@\\]{1,512})@"
-PARAMETER = r"[?&;#]([A-Za-z0-9_.%~\[\]-]{1,64})=([^&#\"'\s<>\\]{1,8192})"
-
-_IN_TEXT = re.compile(f"{KEY}|{NAMED}|{PRIVATE}")
 
 
 @functools.lru_cache(maxsize=4096)
@@ -135,8 +120,16 @@ def by_name(name: str, value: str) -> bool:
     if not strong or PLACEHOLDER in value:
         return False
     if strong == 1:
-        return looks_random(value)
+        return looks_random(value) or _is_ticket(name, value)
     return len(value) >= 4 and not (" " in value.strip() and "passw" not in squashed(name))
+
+
+def _is_ticket(name: str, value: str) -> bool:
+    """Whether a UUID or a short number is a secret under this name."""
+    words = [word.lower() for word in _WORD.findall(name)]
+    if _UUID.fullmatch(value):
+        return any(map(_TICKET.fullmatch, words))
+    return _SHORT_NUMBER.fullmatch(value) is not None and any(map(_PIN.fullmatch, words))
 
 
 def by_shape(name: str, value: str) -> bool:
@@ -145,7 +138,7 @@ def by_shape(name: str, value: str) -> bool:
         return False
     if _HEX.fullmatch(value):
         return not is_id(name)
-    return _IN_TEXT.fullmatch(value) is not None
+    return shapes.is_key(value)
 
 
 def by_entropy(name: str, value: str) -> bool:
@@ -156,7 +149,7 @@ def by_entropy(name: str, value: str) -> bool:
         and looks_random(value)
         and any(c.isupper() for c in value)
         and any(c.islower() for c in value)
-        and not any(len(part) > 3 and part.isalpha() for part in re.split(r"[._~+/=:-]", value))
+        and not is_words(value)
         and entropy(value) >= 3.8
     )
 
@@ -174,11 +167,42 @@ def why(name: str, value: str, *, random: bool = False) -> str:
     return "entropy" if random and by_entropy(name, value) else ""
 
 
-def keys_in(text: str) -> list[tuple[int, int]]:
-    """Where keys stand in a text, by their shape, as (start, end)."""
-    found = []
-    for match in _IN_TEXT.finditer(text):
-        group = match.lastindex or 0
-        if PLACEHOLDER not in match[group]:
-            found.append(match.span(group))
-    return found
+def says_no_secret(name: str) -> bool:
+    """Whether a name says that its value is something else: a type, a time, an id."""
+    words = [word.lower() for word in _WORD.findall(name)]
+    return bool(words) and (_NO_SECRET.fullmatch(words[-1]) is not None or is_id(name))
+
+
+def begins_hex(value: str) -> bool:
+    """Whether a value that goes on may be a key of hexadecimal digits."""
+    return _HEX_BEGUN.fullmatch(value) is not None
+
+
+def like_a_key(value: str) -> bool:
+    """Whether a value that a text has after a name is no word of the text."""
+    return len(value) >= 4 and (
+        len(value) >= 24 or any(c.isdigit() for c in value) or _MIXED.search(value) is not None
+    )
+
+
+def alone(text: str) -> list[tuple[int, int]]:
+    """Where a text is that is one random word and nothing else."""
+    word = text.strip().strip("\"'")
+    if not 16 <= len(word) <= 4096 or not looks_random(word) or is_words(word):
+        return []
+    start = text.index(word)
+    return [(start, start + len(word))] if sum(c.isdigit() for c in word) > 1 else []
+
+
+def is_words(value: str) -> bool:
+    """Whether a value has words in it, with separators between them."""
+    return any(len(part) > 3 and part.isalpha() for part in _PARTS.split(value))
+
+
+def alone_in_hex(text: str) -> list[tuple[int, int]]:
+    """Where a text is that is 32 to 128 hexadecimal digits and nothing else."""
+    word = text.strip().strip("\"'")
+    if not 32 <= len(word) <= 128 or _HEX.fullmatch(word) is None:
+        return []
+    start = text.index(word)
+    return [(start, start + len(word))]

@@ -19,12 +19,13 @@ from python_socks.sync import Proxy
 
 from wsproxy.errors import UsageError
 from wsproxy.recording import Clock, Recording
+from wsproxy.sockets import unacknowledged
 from wsproxy.trace import Request, Response
 
 from .answer import AnswerReader
 from .call import Call
 from .client import BODY_TIMEOUT
-from .connection import CLOSE_TIMEOUT, SEND_TIMEOUT, Receiver, undelivered
+from .connection import CLOSE_TIMEOUT, SEND_TIMEOUT, Receiver
 from .player import Player
 from .recorded import Records, written
 from .schedule import Schedule
@@ -84,7 +85,7 @@ def play_once_blocking(call: Call, records: Records, schedule: Schedule | None =
     finally:
         line.close()
         recording.end(clock.now(), "stopped")
-    return Played.of(call.trace, written(recording), schedule)
+    return Played.of(call.trace, written(recording), schedule, kept=records.kept)
 
 
 def _connect(call: Call) -> socket.socket:
@@ -312,7 +313,7 @@ class BlockingLine:
         while (
             not self._shut
             and self._end != "reset"
-            and (self._out or undelivered(self._sock))
+            and (self._out or unacknowledged(self._sock))
             and time.monotonic() < deadline
         ):
             self.turn(0.001)

@@ -27,6 +27,7 @@ from .fresh import DATA, Fresh, lacking, moved_since
 from .handshake import (
     content_length,
     fresh_request_headers,
+    origin_form,
     printable,
     request_bytes,
 )
@@ -208,7 +209,7 @@ class Call:
             how = session.failure
             why = f": it failed before ({printable(how.where)})" if how else ""
             raise UsageError(f"there is no handshake in this trace to replay as the client{why}")
-        return recorded
+        return replace(recorded, path=origin_form(recorded.path))
 
     def _body(self) -> bytes:
         """The body of a plain request, as long as it was; one that was coded as what it meant.

@@ -80,7 +80,7 @@ async def play_once(call: Call, records: Records, schedule: Schedule | None = No
     finally:
         connection.abort()  # where it was not closed: this was cancelled
         recording.end(clock.now(), "stopped")
-    return Played.of(call.trace, written(recording), schedule)
+    return Played.of(call.trace, written(recording), schedule, kept=records.kept)
 
 
 async def _connect(call: Call) -> Connection:

@@ -7,11 +7,11 @@ import contextlib
 import os
 import socket
 import struct
-import sys
 from collections.abc import Callable
 from typing import Protocol
 
 from wsproxy.address import authority
+from wsproxy.sockets import unacknowledged
 
 SEND_TIMEOUT = 10.0  # seconds that data before a reset may take to be delivered
 CLOSE_TIMEOUT = 2.0  # seconds that a connection may take to close in good order
@@ -204,7 +204,7 @@ class Connection(asyncio.Protocol):
         deadline = asyncio.get_running_loop().time() + SEND_TIMEOUT
         while (  # noqa: ASYNC110  # the kernel has no event for it
             not self._transport.is_closing()
-            and (self._transport.get_write_buffer_size() or undelivered(sock))
+            and (self._transport.get_write_buffer_size() or unacknowledged(sock))
             and asyncio.get_running_loop().time() < deadline
         ):
             await asyncio.sleep(0.001)
@@ -230,18 +230,3 @@ class Connection(asyncio.Protocol):
                 await self._lost.wait()
         except TimeoutError:
             self._transport.abort()
-
-
-def undelivered(sock: socket.socket) -> int:
-    """Bytes that the peer's kernel has not acknowledged; 0 where that cannot be asked."""
-    if sys.platform != "linux":
-        return 0
-    import fcntl  # noqa: PLC0415  # not on every platform
-    import termios  # noqa: PLC0415
-
-    try:
-        answer = fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, struct.pack("i", 0))
-    except OSError:
-        return 0
-    (count,) = struct.unpack("i", answer)
-    return int(count)

@@ -47,6 +47,7 @@ _FRESH_ANSWER = _HOP | {
 }
 
 
+_ABSOLUTE_FORM = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,30}://[^/?#]*")
 _STATUS = re.compile(r"[0-9]{3}")
 _LENGTH = re.compile(r"[0-9]{1,18}")
 # int() takes signs, spaces and underscores as well; a size below 0 would never be taken off.
@@ -143,6 +144,28 @@ def request_bytes(request: Request) -> bytes:
     if any(char.isspace() for char in request.method + request.path):
         raise TraceError("the recorded request line is damaged")
     return _head_bytes(f"{request.method} {request.path} HTTP/1.1", request.headers)
+
+
+def _without_host(target: str) -> str:
+    found = _ABSOLUTE_FORM.match(target)
+    return target[found.end() :] if found else target
+
+
+def origin_form(target: str) -> str:
+    """The path and query of a recorded request's target (RFC 9112, section 3.2).
+
+    A trace may hold anything. What names a host, as a proxy is asked, would have the server
+    that the user names reach another one: of a URL its path is left.
+
+    Raises:
+        TraceError: it is neither a path nor a URL.
+    """
+    path = _without_host(target)
+    if path != target and not path.startswith("/"):
+        path = f"/{path}"
+    if not path.startswith("/"):
+        raise TraceError(f"the recorded request asks for {printable(target)!r}, which is no path")
+    return path
 
 
 def fresh_request_headers(recorded: Pairs, host: str) -> Pairs:

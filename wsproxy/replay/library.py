@@ -11,12 +11,13 @@ from wsproxy.catalog import load
 from wsproxy.errors import TraceError, UsageError
 from wsproxy.redact import PLACEHOLDER
 from wsproxy.session import Session
-from wsproxy.trace import Request, Start, TraceReader, find_traces
+from wsproxy.trace import Request, Start, TraceReader, find_recordings
 from wsproxy.wire import header, is_upgrade
 
 from .handshake import Pairs, printable
 
 FACETS = ("host", "path", "query", "subprotocol", "attempt")
+_NO_RECORDING = {"replay": "a replay", "derived": "made from another trace"}
 _LOOKED_AT = 50  # records at the beginning of a trace that hold its request
 
 
@@ -163,7 +164,7 @@ class Library:
 
     @classmethod
     def open(cls, path: Path, facets: Sequence[str] = ()) -> Library:
-        """A trace, or all traces of a folder.
+        """A trace, or the recordings of a folder; where it holds none, all traces in it.
 
         Args:
             facets: what has to match; without any, the path, and of a single trace nothing.
@@ -183,8 +184,10 @@ class Library:
                 )
             return cls([volume], matcher if facets else Matcher(()))
         library = cls([], matcher)
-        for trace in find_traces([path]):
+        recordings, others = find_recordings([path])
+        for trace in recordings:
             library._add(trace)
+        library.skipped += [f"{trace.name}: {_NO_RECORDING[source]}" for trace, source in others]
         if not library.volumes:
             why = f": {library.skipped[0]}" if library.skipped else ""
             raise UsageError(f"no trace in {path} can be served{why}")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+import tempfile
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryFile
 
 from wsproxy.catalog import Catalog, load
 from wsproxy.diagnose import annotate
@@ -25,32 +26,66 @@ class Records:
         folder: where the traces go; created if it is not there.
         redact: takes credentials out of what is recorded.
         diagnose: names the findings of the new session.
+        kept: whether a trace stays once its session has been judged.
     """
 
     folder: Path
     redact: Redactor
     diagnose: Callable[[Session], list[Finding]] | None = None
+    kept: bool = True
 
     @classmethod
-    def into(cls, folder: Path, catalog: Catalog | None = None) -> Records:
+    def into(cls, folder: Path, catalog: Catalog | None = None, *, kept: bool = True) -> Records:
         """Into a folder, without credentials, with findings.
 
         Args:
             catalog: what is known; None: as `catalog.load` gives it.
+            kept: whether a trace stays once its session has been judged.
         """
         known = catalog or load()
         redact = Redactor(known.credentials, fingerprint_key(), known.key_shapes)
-        return cls(folder, redact, partial(annotate, catalog=known))
+        return cls(folder, redact, partial(annotate, catalog=known), kept)
 
-    def check(self) -> None:
-        """Make the folder.
+    @classmethod
+    @contextlib.contextmanager
+    def discarded(cls) -> Iterator[Records]:
+        """Into a temporary folder, which is removed at the end of the `with`.
+
+        Each trace is removed as soon as its session has been judged.
+
+        Raises:
+            UsageError: there is no folder for temporary files.
+        """
+        try:
+            folder = tempfile.TemporaryDirectory(
+                prefix="wsproxy-replay-", ignore_cleanup_errors=True
+            )
+        except OSError as error:
+            raise UsageError(
+                f"cannot create a temporary folder: {error.strerror or error}; set TMPDIR to a "
+                "folder that can be written to"
+            ) from None
+        with folder as name:
+            yield cls.into(Path(name), kept=False)
+
+    def check(self, *, create: bool = True) -> None:
+        """See that traces can be written.
+
+        Args:
+            create: create the folder; else it is looked whether it could be.
 
         Raises:
             UsageError: traces cannot be written there.
         """
+        folder = self.folder
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            with TemporaryFile(dir=self.folder, prefix=".wsproxy-probe-"):
+            if create:
+                folder.mkdir(parents=True, exist_ok=True)
+            else:
+                folder = next(
+                    each for each in (folder, *folder.absolute().parents) if each.exists()
+                )
+            with tempfile.TemporaryFile(dir=folder, prefix=".wsproxy-probe-"):
                 pass
         except OSError as error:
             raise UsageError(f"cannot write into {self.folder}: {error.strerror}") from None

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections import deque
+from collections import defaultdict, deque
 from dataclasses import dataclass, field, replace
 
 from wsproxy.catalog import load
 from wsproxy.errors import LimitExceeded
 from wsproxy.session import Session, bounded
 from wsproxy.trace import Bytes, Eof, FrameRecord, Record, TraceReader
+from wsproxy.trace.allowance import VARIABLE
 from wsproxy.wire import RSV1, Deflate, Frame, Garbage, Opcode, header
 
 from .fresh import Given
@@ -100,14 +101,14 @@ class Script:
 
         Raises:
             TraceError: it cannot be read.
-            LimitExceeded: the side sent more than MAX_CONTENT bytes.
+            LimitExceeded: the side sent more than may be held, MAX_CONTENT bytes at the most.
         """
         from_client = side == "client"
         # How much speech comes back is the server's affair; how much is sent decides.
         counted = "once" if pace.causal and from_client else audio
         script = cls(from_client, pace, Gate(counted, pace.causal))
-        builder = _Builder(script)
         with TraceReader(path) as reader:
+            builder = _Builder(script, reader)
             for record in bounded(reader):
                 builder.add(record)
             script.session.losses = reader.losses
@@ -118,8 +119,9 @@ class Script:
 class _Builder:
     """Folds records into a script."""
 
-    def __init__(self, script: Script) -> None:
+    def __init__(self, script: Script, reader: TraceReader) -> None:
         self._script = script
+        self._reader = reader
         self._counter = Counter(script.gate)
         self._cause = NOTHING  # the other side's progress, as far as it gates steps
         self._cause_ns = 0  # when that last changed
@@ -127,7 +129,8 @@ class _Builder:
         self._closed = False  # the side has sent its Close
         self._ended = False  # the side itself
         self._deflated = False  # its message at hand was compressed
-        self._unanswered: list[tuple[int, int, bytes]] = []  # Pings: number, time, payload
+        # Pings by their payload, oldest first: number and time.
+        self._unanswered: defaultdict[bytes, deque[tuple[int, int]]] = defaultdict(deque)
         self._pings = 0
         self._size = 0
 
@@ -148,7 +151,7 @@ class _Builder:
     def finish(self) -> None:
         script = self._script
         script.other = self._counter.progress
-        script.answers_all = bool(script.answers) and not self._unanswered
+        script.answers_all = bool(script.answers) and not any(self._unanswered.values())
         opened = script.session.opened_ns or 0
         script.end_ns = max(0, script.session.duration_ns - opened)
 
@@ -178,7 +181,7 @@ class _Builder:
 
     def _other(self, t_ns: int, item: Item) -> None:
         if isinstance(item, Frame) and item.opcode is Opcode.PING:
-            self._unanswered.append((self._pings, t_ns, item.payload))
+            self._unanswered[item.payload].append((self._pings, t_ns))
             self._pings += 1
         if isinstance(item, Frame):
             self._script.given.take(item)
@@ -207,20 +210,23 @@ class _Builder:
     def _answer(self, t_ns: int, item: Item) -> bool:
         if not isinstance(item, Frame) or item.opcode is not Opcode.PONG:
             return False
-        for index, (number, pinged_ns, payload) in enumerate(self._unanswered):
-            if payload == item.payload:
-                self._script.answers[number] = t_ns - pinged_ns
-                # Older ones stay unanswered: a Pong answers the latest (section 5.5.3).
-                del self._unanswered[index]
-                return True
-        return False
+        pings = self._unanswered.get(item.payload)
+        if not pings:
+            return False
+        # Older ones of other payloads stay unanswered: a Pong answers the latest (section 5.5.3).
+        number, pinged_ns = pings.popleft()
+        self._script.answers[number] = t_ns - pinged_ns
+        return True
 
     def _own(self, t_ns: int, item: Item, record: FrameRecord | Bytes | Eof) -> None:
         script = self._script
         if isinstance(item, Frame | Garbage):
             self._size += _STEP + len(item.payload if isinstance(item, Frame) else item.data)
-            if self._size > MAX_CONTENT:
-                raise LimitExceeded("the trace holds more than a replay keeps in memory (1 GiB)")
+            if self._size > min(MAX_CONTENT, self._reader.allowance.held):
+                raise LimitExceeded(
+                    "the trace holds more than a replay keeps in memory: 1 GiB, or less for a "
+                    f"file that is small for what is in it ({VARIABLE}=1 in the environment: 1 GiB)"
+                )
         if self._ended and item != Ending("reset"):
             return  # nothing can be sent after a FIN
         self._ended = self._ended or isinstance(item, Ending)

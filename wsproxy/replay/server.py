@@ -340,7 +340,8 @@ class _Session:
                 await play(endpoint, connection, clock)
         finally:
             recording.end(clock.now(), "stopped")
-        return Played.of(self.part.trace, written(recording), schedule)
+        kept = self.records.kept
+        return Played.of(self.part.trace, written(recording), schedule, kept=kept)
 
     def _request(self, asked: _Asked) -> Request:
         method, path, _ = asked.head.start

@@ -1,9 +1,9 @@
 """Whether a replayed session ended as the recorded one did, and what differs.
 
-`reproduced`: every compared field is equal. `not-reproduced`: the recorded failure did
-not come: the session went well, or was still open when the replay gave up. `different`:
-it came to another end, or to another content on the way there. `unproven`: that could
-come of the time that the steps took, which was not the recorded one.
+`reproduced`: every compared field is equal, or within a tolerance that was asked for.
+`not-reproduced`: the recorded failure did not come: the session went well, or was still open
+when the replay gave up. `different`: it came to another end, or to another content on the way
+there. `unproven`: that could come of the time that the steps took, which was not the recorded one.
 
 `wsproxy.compare` compares; here is what only the replay itself knows: whether it kept its
 pace, and whether it could send all of it. As the client, what was asked for and sent is our
@@ -12,6 +12,7 @@ own and not compared.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -69,8 +70,9 @@ class Verdict:
         verdict: "reproduced", "different", "not-reproduced" or "unproven".
         recorded, replayed: what each session came to, for JSON.
         notes: what qualifies the verdict: a pace not kept, a recording with gaps.
-        trace: where the new session is recorded.
-        sent, wer, latency, compared: see `wsproxy.compare.Comparison`.
+        trace: where the new session is recorded; None: it is not kept.
+        sent, wer, latency, compared, not_compared, tolerance: see
+            `wsproxy.compare.Comparison`.
     """
 
     verdict: str
@@ -78,12 +80,14 @@ class Verdict:
     replayed: dict[str, Any]
     differences: list[Difference]
     lateness_ms: Lateness
-    trace: Path
+    trace: Path | None
     notes: list[str] = field(default_factory=list)
     sent: str = ""
     wer: float | None = None
     latency: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     compared: list[str] = field(default_factory=list)
+    not_compared: list[str] = field(default_factory=list)
+    tolerance: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def reproduced(self) -> bool:
@@ -105,9 +109,11 @@ class Verdict:
             "wer": self.wer,
             "latency": {name: dict(values) for name, values in self.latency.items()},
             "compared": self.compared,
+            "not_compared": self.not_compared,
+            "tolerance": dict(self.tolerance),
             "lateness_ms": {"p50": late.p50, "p99": late.p99, "max": late.max},
             "notes": self.notes,
-            "trace": str(self.trace),
+            "trace": str(self.trace) if self.trace is not None else None,
         }
 
 
@@ -120,6 +126,7 @@ class Played:
         accepted: the recorded upgrade was.
         given_up, dropped: see `Schedule`.
         steps: how many there were to be.
+        kept: whether the replayed trace stays once it has been judged.
     """
 
     recorded: Path
@@ -131,6 +138,7 @@ class Played:
     given_up: int
     dropped: int
     steps: int
+    kept: bool = True
 
     @property
     def much_dropped(self) -> bool:
@@ -138,7 +146,7 @@ class Played:
         return self.dropped > max(2, self.steps * _DROPPED)
 
     @classmethod
-    def of(cls, recorded: Path, replayed: Path, schedule: Schedule) -> Played:
+    def of(cls, recorded: Path, replayed: Path, schedule: Schedule, *, kept: bool = True) -> Played:
         """What a schedule came to that was played."""
         script = schedule.script
         return cls(
@@ -151,6 +159,7 @@ class Played:
             schedule.given_up,
             schedule.dropped,
             len(script.steps),
+            kept,
         )
 
 
@@ -172,11 +181,18 @@ def judge(
 def judge_played(played: Played, rules: Rules = STANDARD) -> Verdict:
     """The same, of a replay that was played before, or elsewhere.
 
+    The trace of a replay that is not to be kept is removed.
+
     Raises:
         TraceError: one of the traces cannot be read.
     """
     recorded, replayed, lateness = played.recorded, played.replayed, played.lateness
-    found = compare(recorded, replayed, rules=rules, client_sent=not played.from_client)
+    try:
+        found = compare(recorded, replayed, rules=rules, client_sent=not played.from_client)
+    finally:
+        if not played.kept:
+            with contextlib.suppress(OSError):
+                replayed.unlink()
     condition = found.recorded["condition"]
     timed = isinstance(condition, str) and depends_on_time(condition)
     return Verdict(
@@ -185,12 +201,14 @@ def judge_played(played: Played, rules: Rules = STANDARD) -> Verdict:
         found.replayed,
         found.differences,
         lateness,
-        replayed,
+        replayed if played.kept else None,
         [*_notes(played, timed=timed), *found.notes],
         found.sent,
         found.wer,
         found.latency,
         found.compared,
+        found.not_compared,
+        found.tolerance,
     )
 
 

@@ -14,6 +14,7 @@ from wsproxy.compare import Difference
 from .text import safe, short
 
 _WIDEST = 160  # characters of a value in a table
+_MAX_LEFT_OUT = 8  # places that were not compared and are shown
 _EVEN_MS = 1.0  # less is shown as no difference
 
 LATENCY = {
@@ -57,16 +58,37 @@ def differences(
     table = Table("field", recorded, replayed, box=None, padding=(0, 2, 0, 2))
     for difference in found:
         table.add_row(
-            Text(short(difference.field, 80)),
+            Text(short(_name(difference), 80)),
             _cell(difference.recorded, difference.recorded_frame),
             _cell(difference.replayed, difference.replayed_frame),
         )
     return table
 
 
+def _name(difference: Difference) -> str:
+    return f"{difference.field}: {difference.path}" if difference.path else difference.field
+
+
 def _cell(value: Any, frame: int | None) -> Text:
     text = value if isinstance(value, str) else "-" if value is None else json.dumps(value)
     return Text(short(text, _WIDEST) + (f"  [frame {frame}]" if frame else ""))
+
+
+def within(tolerance: Mapping[str, float]) -> str:
+    """The tolerances that a verdict rests on, to follow it; "" where there are none."""
+    names = {"wer": "WER", "audio": "audio"}
+    given = [f"{names.get(name, name)} {value:g}" for name, value in tolerance.items()]
+    return f" (equivalent within {', '.join(given)})" if given else ""
+
+
+def qualified(not_compared: Iterable[str], notes: Iterable[str]) -> list[str]:
+    """What was not compared, on one line, and the notes, a line each."""
+    left_out = list(not_compared)
+    shown = left_out[:_MAX_LEFT_OUT]
+    if more := len(left_out) - len(shown):
+        shown.append(f"{more} more (--json lists them)")
+    lines = [f"not compared: {'; '.join(shown)}"] if shown else []
+    return [safe(line) for line in (*lines, *(f"note: {note}" for note in notes))]
 
 
 def words(sent: str, wer: float | None) -> str:

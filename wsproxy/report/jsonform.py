@@ -24,7 +24,7 @@ from wsproxy.trace import (
     Start,
 )
 from wsproxy.trace import Finding as FindingRecord
-from wsproxy.wire import Opcode
+from wsproxy.wire import Close, Opcode
 
 
 def entry(path: Path, session: Session) -> dict[str, Any]:
@@ -35,6 +35,8 @@ def entry(path: Path, session: Session) -> dict[str, Any]:
     return {
         "path": str(path),
         "session": session.id,
+        "origin": start.source if start else None,
+        "origin_session": start.origin if start else None,
         "started_at": _iso(start.started_at_ns) if start else None,
         "provider": session.provider,
         "api": session.api,
@@ -74,23 +76,25 @@ def _counts(session: Session) -> End:
     )
 
 
-def record(item: Record, number: int | None = None) -> dict[str, Any]:
+def record(item: Record, number: int | None = None, limit: int | None = None) -> dict[str, Any]:
     """A line of `show --json`: one record.
 
     Args:
         number: of a frame, from 1.
+        limit: bytes of a payload that are shown; "not_shown" says how many are not.
     """
     out: dict[str, Any] = {"kind": item.kind, "t_ns": item.t_ns}
     match item:
         case FrameRecord():
-            out |= {"number": number, **_frame(item)}
+            out |= {"number": number, **_frame(item, limit)}
         case Bytes():
             out |= {
                 "from_client": item.from_client,
                 "length": len(item.data),
-                "base64": _base64(item.data),
+                "base64": _base64(item.data[:limit]),
                 "broken_rule": item.broken_rule or None,
             }
+            out |= _not_shown(item.data, limit)
         case Request():
             out |= _fields(item, "method", "scheme", "host", "port", "path", "http_version")
             out |= _fields(item, "headers", "redacted")
@@ -125,7 +129,12 @@ def record(item: Record, number: int | None = None) -> dict[str, Any]:
     return out
 
 
-def _frame(frame: FrameRecord) -> dict[str, Any]:
+def _not_shown(data: bytes, limit: int | None) -> dict[str, Any]:
+    return {"not_shown": len(data) - limit} if limit is not None and len(data) > limit else {}
+
+
+def _frame(frame: FrameRecord, limit: int | None) -> dict[str, Any]:
+    payload = frame.payload[:limit]
     out: dict[str, Any] = {
         "from_client": frame.from_client,
         "opcode": str(Opcode(frame.opcode)),
@@ -136,13 +145,14 @@ def _frame(frame: FrameRecord) -> dict[str, Any]:
         "length": len(frame.payload) + frame.cut,
         "sha256": hashlib.sha256(frame.payload).hexdigest(),
     }
-    if frame.opcode == Opcode.TEXT and (text := _utf8(frame.payload)) is not None:
+    if frame.opcode == Opcode.TEXT and (text := _utf8(payload)) is not None:
         out["text"] = text
     else:
-        out["base64"] = _base64(frame.payload)
-    close = frame.close
-    if close is not None:
+        out["base64"] = _base64(payload)
+    if frame.opcode == Opcode.CLOSE:
+        close = Close.parse(payload)
         out |= {"code": close.code, "reason": close.reason}
+    out |= _not_shown(frame.payload, limit)
     for name in ("deflated", "cut", "digest", "broken_rule", "redacted"):
         if value := getattr(frame, name):
             out[name] = value

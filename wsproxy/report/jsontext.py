@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from typing import Any
 
 
@@ -13,13 +14,16 @@ def dumps(value: object, *, indent: int | None = None) -> str:
     Numbers that JSON has no way to write (messages of the traffic may hold NaN, which
     Python reads) become strings.
 
+    Where stdout is not UTF-8, all beyond ASCII is escaped: no value is changed on its way.
+
     Args:
         value: what `json.dumps` takes.
     """
+    ascii_only = not (getattr(sys.stdout, "encoding", None) or "utf-8").lower().startswith("utf")
     try:
-        text = json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False)
+        text = json.dumps(value, indent=indent, ensure_ascii=ascii_only, allow_nan=False)
     except ValueError:
-        text = json.dumps(_finite(value), indent=indent, ensure_ascii=False)
+        text = json.dumps(_finite(value), indent=indent, ensure_ascii=ascii_only)
     if text.isprintable():
         return text
     # There may be much of it, with few kinds of characters.

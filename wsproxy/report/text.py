@@ -7,7 +7,10 @@ from datetime import UTC, datetime
 
 from wsproxy.session import Session
 from wsproxy.trace import FrameRecord, Start
-from wsproxy.wire import Opcode
+from wsproxy.wire import Close, Opcode
+
+_READ = 64 << 10  # bytes of a frame that are read for a line of it
+_COMPACTED = 1 << 20  # bytes of JSON that is read to print it more shortly
 
 
 def safe(text: str) -> str:
@@ -51,12 +54,16 @@ def when(unix_ns: int) -> str:
 
 
 def made_from(start: Start, limit: int) -> str:
-    """From which session one was made and how, for one that was; else empty."""
-    if start.changes is None:
-        return ""
+    """Of which session one is a replay, or made from and how; empty for a recording."""
+    origin = start.origin or "?"
+    match start.source:
+        case "recorded":
+            return ""
+        case "replay":
+            return short(f"replay of session {origin}", limit)
     # No more of a long list than can be shown is put together.
-    changes = ", ".join(start.changes[:limit])
-    return short(f"made from session {start.origin or '?'}: {changes}", limit)
+    changes = ", ".join((start.changes or [])[:limit])
+    return short(f"made from session {origin}: {changes}".removesuffix(": "), limit)
 
 
 def ending(session: Session) -> str:
@@ -97,11 +104,15 @@ def content(record: FrameRecord, limit: int | None) -> str:
     Args:
         limit: characters; None for all of it.
     """
-    close = record.close
-    if close is not None:
-        return safe(str(close))
+    # A frame may have 64 MiB, and each character of it take four bytes.
+    payload = record.payload if limit is None else record.payload[:_READ]
+    if record.opcode == Opcode.CLOSE:
+        text = str(Close.parse(payload))
+        return safe(text) if limit is None else short(text, limit)
     if record.opcode == Opcode.TEXT:
-        text = compact(record.payload.decode("utf-8", "replace"))
+        text = payload.decode("utf-8", "replace")
+        if len(payload) == len(record.payload) <= _COMPACTED:
+            text = compact(text)
         return safe(text) if limit is None else short(text, limit)
     shown = record.payload[:16].hex(" ")
     return f"{shown}{' …' if len(record.payload) > 16 else ''}"

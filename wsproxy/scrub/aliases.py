@@ -25,7 +25,8 @@ UUID = re.compile(rf"(?<![0-9a-fA-F]){_HEX}{{8}}(?:-{_HEX}{{4}}){{3}}-{_HEX}{{12
 EMAIL = re.compile(r"(?<![\w.+%-])[\w.+%-]{1,80}@[\w-]{1,80}(?:\.[\w-]{1,40})+")
 HEXADECIMAL = re.compile(rf"(?<![^\W_]){_HEX}{{12,}}(?![^\W_])")
 TIME = re.compile(
-    r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:[.,]\d{1,9})?)?(?:Z|[+-]\d\d:?\d\d)?)?(?![\w-])"
+    r"(?<![\w-])\d{4}-\d\d-\d\d"
+    r"(?:[T ]\d\d:\d\d(?::\d\d(?:[.,]\d{1,9})?)?(?:Z|[+-]\d\d:?\d\d)?)?(?![\w-])"
 )
 # Of networks, but for this machine's own; versions may look like one.
 ADDRESS = re.compile(
@@ -35,11 +36,12 @@ ADDRESS = re.compile(
 )
 PHONE = re.compile(r"(?<![\w.])\+?\d(?:[ ()/.-]{0,2}\d){6,}(?![\w])")
 # A name that no word is: letters and digits mixed, as ids and keys have them.
-MIXED = re.compile(r"(?<![^\W_])(?=[A-Za-z_-]*\d)(?=[\d_-]*[A-Za-z])[A-Za-z0-9_-]{20,}(?![^\W_])")
+# It begins where its run does, so that each run is looked through once.
+MIXED = re.compile(r"(?<![\w-])(?=[A-Za-z_-]*\d)(?=[\d_-]*[A-Za-z])[A-Za-z0-9_-]{20,}(?![^\W_])")
 
 
 def words(text: str) -> Iterator[str]:
-    """The words of a text: runs of letters, marks and digits."""
+    """The words of a text: runs of all that is neither punctuation nor a space."""
     for wordy, run in groupby(text, _wordy):
         if wordy:
             yield "".join(run)
@@ -48,7 +50,11 @@ def words(text: str) -> Iterator[str]:
 @lru_cache(maxsize=4096)
 def _wordy(char: str) -> bool:
     category = unicodedata.category(char)
-    return category[0] in "LMN" or category == "So"
+    if category in ("So", "Co", "Cn", "Sk"):  # emoji, private use, what is not assigned yet
+        return not char.isascii()
+    if category == "Cf":  # tags spell words that are not seen; joiners and marks do not
+        return ord(char) > 0xFFFF
+    return category[0] in "LMN"
 
 
 class Aliases:
@@ -105,32 +111,48 @@ class Aliases:
 
     def _settle(self, plain: str, word: str) -> int:
         """Which of the possible names it gets: one that is nobody's, where there is one."""
+        last = 0
         for attempt in range(_TRIES):
             made = self._made_up(plain, word, attempt).casefold()
-            if made != plain and made not in self._avoided and made not in self._taken:
+            if made == plain:
+                continue
+            if made not in self._avoided and made not in self._taken:
                 self._taken.add(made)
                 return attempt
-        return 0
+            last = attempt
+        return last
 
     def _made_up(self, plain: str, word: str, attempt: int) -> str:
         chance = self._chance(f"{attempt} {plain}")
-        return _like(word, chance)
+        made = _like(word, chance)
+        if made[0] == "0" != word[0] and word.isdecimal():  # no number of JSON begins with one
+            return chance.choice("123456789") + made[1:]
+        return made
 
     def id(self, name: str) -> str:
         """An id of the same shape: a UUID for a UUID, hexadecimal for hexadecimal."""
         if name == PLACEHOLDER:
             return name
         if name not in self._ids:
-            chance = self._chance(f"id {name.lower()}")
-            if _is_hex(name):
-                made = "".join(_hex_digit(char, chance) for char in name)
-            else:
-                made = _like(name, chance)
-            if UUID.fullmatch(name):  # version and variant are no part of its name (RFC 9562)
-                made = f"{made[:14]}{name[14]}{made[15:19]}{name[19]}{made[20:]}"
+            made = ""
+            for attempt in range(_TRIES):
+                made = self._made_up_id(name, attempt)
+                if made != name and self._avoided.isdisjoint(words(made.casefold())):
+                    break
             self._ids[name] = made
             self._made_ids.add(made)
         return self._ids[name]
+
+    def _made_up_id(self, name: str, attempt: int) -> str:
+        chance = self._chance(f"id {attempt} {name.lower()}")
+        if TIME.fullmatch(name):
+            return _moment(name, chance)
+        if not _is_hex(name):
+            return _like(name, chance)
+        made = "".join(_hex_digit(char, chance) for char in name)
+        if UUID.fullmatch(name):  # version and variant are no part of its name (RFC 9562)
+            return f"{made[:14]}{name[14]}{made[15:19]}{name[19]}{made[20:]}"
+        return made
 
     def data(self, data: bytes) -> bytes:
         """Bytes of the same length, the same ones for the same ones."""
@@ -142,8 +164,20 @@ class Aliases:
         return random.Random(digest)
 
 
+def _moment(text: str, chance: random.Random) -> str:
+    """Another time in the same form."""
+    limits = iter((12, 28, 23, 59, 59))
+    clock, zone = text[4:19], text[19:]
+    made = re.sub(r"\d\d", lambda _: f"{chance.randint(1, next(limits)):02}", clock)
+    fraction, *offset = re.split(r"(?=[Z+-])", zone, maxsplit=1)
+    digits = "".join(chance.choice("0123456789") if c.isdecimal() else c for c in fraction)
+    return f"{chance.randint(1970, 2069)}{made}{digits}{''.join(offset)}"
+
+
 # The placeholder first, so that it is no part of an address: of a URL, it may be the user.
-_IDS = re.compile("|".join((PLACEHOLDER, *(p.pattern for p in (UUID, EMAIL, HEXADECIMAL, MIXED)))))
+_IDS = re.compile(
+    "|".join((PLACEHOLDER, *(p.pattern for p in (UUID, EMAIL, TIME, HEXADECIMAL, MIXED))))
+)
 
 
 def _is_hex(name: str) -> bool:

@@ -6,25 +6,11 @@ import struct
 import zlib
 from collections.abc import Callable
 
-from .texts import Sound, Texts
+from .encoded import Sound
+from .texts import Texts, is_text
 
 _PRELUDE = struct.Struct(">III")
 _STRING = 7  # type of an event-stream header
-_SHORT = 32  # bytes under which what is printable may be samples by chance
-
-
-def is_text(content: bytes) -> bool:
-    """Whether a binary message is a text: JSON in the wrong kind of frame, a page of HTML."""
-    if len(set(content[:1024])) < 4:
-        return False  # silence of 8-bit samples
-    try:
-        text = content.decode()
-    except UnicodeDecodeError:
-        return False
-    if not all(c.isprintable() or c in "\ufeff\r\n\t" for c in text[:1024]):
-        return False
-    ends = text.lstrip()[:1] + text.rstrip()[-1:]
-    return ends == "{}" or len(text) >= _SHORT
 
 
 def scrubbed(
@@ -67,9 +53,9 @@ def _lines(head: str, texts: Texts) -> str:
     out = []
     for line in head.split("\r\n"):
         name, colon, value = line.partition(":")
-        known = texts.known.keeps_name(name.strip())
         bare = value.strip()
         made = value.replace(bare, texts.value(name.strip(), bare)) if bare else value
+        known = texts.known.keeps_name(name.strip())
         out.append((name if known else texts.free(name)) + colon + made)
     return "\r\n".join(out)
 
@@ -117,8 +103,8 @@ def _event_headers(data: bytes, texts: Texts) -> bytes | None:
             return None
         name = data[at + 1 : value - 1].decode("utf-8", "replace")
         text = data[value + 2 : end].decode("utf-8", "surrogateescape")
-        kept = name in (":message-type", ":event-type", ":content-type", ":exception-type")
-        out += data[at : value + 2]
-        out += (text if kept else texts.free(text)).encode("utf-8", "surrogateescape")
+        out += data[at : at + 1] + texts.name(name).encode("utf-8", "replace")[: data[at]]
+        out += data[value - 1 : value + 2]
+        out += texts.value(name, text).encode("utf-8", "surrogateescape")
         at = end
     return bytes(out)

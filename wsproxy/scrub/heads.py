@@ -10,21 +10,19 @@ from urllib.parse import quote, unquote_plus
 from wsproxy.redact import PLACEHOLDER
 from wsproxy.trace import Request, Response
 
-from .aliases import words
-from .known import AGENT_PARTS, AGENTS, is_protocol, is_version
+from .documented import documented
+from .headers import Values
+from .known import Known
 from .texts import Texts
 
 _PLACES = ("header", "query", "subprotocol", "path", "body", "message", "close", "text")
 _SCHEMES = ("ws", "wss", "http", "https")
-_METHOD = re.compile(r"[A-Z]{1,16}")
-_HTTP = re.compile(r"HTTP/\d(\.\d)?")
+_METHOD = re.compile(r"GET|POST|PUT|PATCH|DELETE|HEAD|OPTIONS|CONNECT|TRACE")
+_HTTP = re.compile(r"HTTP/[0-3](\.[019])?")
 _AUTHORITY = re.compile(r"[^/?#]*")
 _HOST = re.compile(r"(?P<name>\[[^\]]*\]|[^:]*)(?P<port>:\d{1,5})?")
 _IPV6 = re.compile(r"[0-9a-fA-F.]*:[0-9a-fA-F:.]*(?:%.*)?", re.DOTALL)
-_TELL = frozenset(
-    {"server", "via", "www-authenticate", "dg-error", "x-error", "x-cache", "warning"}
-)
-_SECRET = re.compile(r"(?i)(basic|bearer|digest|token)?\s*REDACTED")
+_SEGMENT = re.compile(r"([/;#=,]+)")
 
 
 class Heads:
@@ -32,11 +30,17 @@ class Heads:
 
     Args:
         hosts: whether the names of hosts are replaced as well.
+        started_at_ns: Unix time of the session's beginning, ns.
     """
 
-    def __init__(self, texts: Texts, *, hosts: bool) -> None:
+    def __init__(self, texts: Texts, *, hosts: bool, started_at_ns: int = 0) -> None:
         self._texts = texts
         self._hosts = hosts
+        self._values = Values(texts, started_at_ns)
+
+    @property
+    def _known(self) -> Known:
+        return self._texts.known
 
     def request(self, request: Request) -> Request:
         """A request; where it went stays, unless hosts go."""
@@ -63,18 +67,30 @@ class Heads:
             redacted=[self.redacted(entry) for entry in response.redacted],
         )
 
+    # -- hosts
+
     def _host(self, authority: str) -> str:
         """The host of a URL or a request; a port stays, and that there was a user."""
         _, at, host = authority.rpartition("@")
         found = _HOST.fullmatch(host)
         name, port = (found["name"], found["port"] or "") if found else (host, "")
-        if self._hosts or not self._texts.known.keeps_host(name):
-            name = self._other_host(name)
-        return f"{PLACEHOLDER if at else ''}{at}{name}{port}"
+        return f"{PLACEHOLDER if at else ''}{at}{self._host_name(name)}{port}"
+
+    def _host_name(self, name: str) -> str:
+        known = self._known
+        if not self._hosts and known.keeps_host(name):
+            return name
+        if not self._hosts and known.is_providers(name):
+            own = known.own_labels(name)
+            labels = name.split(".")
+            return ".".join(self._texts.free(x) if x.lower() in own else x for x in labels)
+        return self._other_host(name)
 
     def _other_host(self, name: str) -> str:
         """Another name, of as many parts; for an address one that is nobody's."""
         bare = name.strip("[]")
+        if self._known.is_here(name) and not self._hosts:
+            return name
         if _IPV6.fullmatch(bare):
             return name.replace(bare, "2001:db8::1")  # RFC 3849
         before, dot, last = name.rpartition(".")
@@ -82,27 +98,20 @@ class Heads:
             return "192.0.2.1"  # RFC 5737
         return f"{self._texts.free(before)}.test" if dot else self._texts.free(name)
 
+    # -- headers
+
     def _name(self, name: str) -> str:
-        return name if self._texts.known.keeps_name(name) else self._texts.free(name)
+        return name if self._known.keeps_header(name) else self._texts.free(name)
 
     def _header(self, name: str, value: str) -> str:
-        plain, texts = name.lower(), self._texts
-        if _SECRET.fullmatch(value) or not value.strip():
+        if not value.strip():
             return value
-        if is_protocol(name, value):
-            return value
-        match plain:
+        match name.lower():
             case "host":
                 return self._host(value)
             case "origin" | "referer" | "location":
                 return self._url(value)
-            case "sec-websocket-protocol":
-                return ", ".join(self._subprotocol(item.strip()) for item in value.split(","))
-        if plain in AGENTS:
-            return self._agent(value)
-        if plain in _TELL:
-            return texts.failure(value)
-        return texts.value(name, value)
+        return self._values.of(name, value)
 
     def _url(self, value: str) -> str:
         scheme, mark, rest = value.partition("://")
@@ -114,37 +123,30 @@ class Heads:
         path = rest[authority.end() :]
         return f"{scheme}{mark}{self._host(authority[0])}{self._path(path) if path else ''}"
 
-    def _subprotocol(self, item: str) -> str:
-        return item if self._texts.known.keeps_subprotocol(item) else self._texts.free(item)
-
-    def _agent(self, value: str) -> str:
-        """Libraries and systems with their versions stay, names of apps do not."""
-        out = []
-        for part in AGENT_PARTS.split(value):
-            known = all(
-                w.casefold() in self._texts.known.words or is_version(w) for w in words(part)
-            )
-            out.append(part if known or is_version(part) else self._texts.free(part))
-        return "".join(out)
+    # -- path and query
 
     def _path(self, path: str) -> str:
         before, mark, query = path.partition("?")
-        parts = [self._segment(part) for part in before.split("/")]
-        return "/".join(parts) + mark + "&".join(map(self._parameter, query.split("&")))
+        parts = [self._segment(part) for part in _SEGMENT.split(before)]
+        return "".join(parts) + mark + "&".join(map(self._parameter, query.split("&")))
 
     def _segment(self, part: str) -> str:
-        segments = self._texts.known.segments
-        known = all(word in segments for word in words(unquote_plus(part)))
-        return part if known else self._texts.free(part)
+        return part if self._known.keeps_segment(unquote_plus(part)) else self._texts.free(part)
 
     def _parameter(self, part: str) -> str:
         name, equals, value = part.partition("=")
         if not equals:
-            known = all(w.casefold() in self._texts.known.words for w in words(unquote_plus(part)))
-            return part if known else self._texts.free(part)
+            kept = part == PLACEHOLDER or self._known.keeps_name(unquote_plus(part))
+            return part if kept else self._texts.free(part)
         plain = unquote_plus(value)
         made = self._texts.value(unquote_plus(name), plain)
-        return self._name(name) + equals + (value if made == plain else quote(made))
+        return self._parameter_name(name) + equals + (value if made == plain else quote(made))
+
+    def _parameter_name(self, name: str) -> str:
+        plain = unquote_plus(name)
+        return name if self._known.keeps_name(plain) else quote(self._texts.free(plain))
+
+    # -- bodies
 
     def _body(self, body: bytes | None, *, from_client: bool) -> bytes | None:
         if body is None:
@@ -158,6 +160,8 @@ class Heads:
                 text, self._texts.aliases.data, from_client=from_client, fails=not from_client
             ).encode()
         return (self._texts.free(text) if from_client else self._texts.failure(text)).encode()
+
+    # -- what was taken out
 
     def redacted(self, entry: dict[str, Any]) -> dict[str, Any]:
         """What was taken out, with another fingerprint: nobody can compare it with his own."""
@@ -175,13 +179,19 @@ class Heads:
         if isinstance(entry.get("fingerprint"), str):
             kept["fingerprint"] = self._texts.aliases.id(entry["fingerprint"])
         if isinstance(entry.get("around"), str):
-            kept["around"] = self._texts.failure(entry["around"])
+            kept["around"] = self._around(entry["around"])
         providers = entry.get("like")
         if isinstance(providers, list):
             kept["like"] = [
-                p for p in providers if isinstance(p, str) and self._texts.known.is_provider(p)
+                p for p in providers if isinstance(p, str) and self._known.is_provider(p)
             ]
         return kept
+
+    def _around(self, text: str) -> str:
+        scheme, blank, rest = text.partition(" ")
+        if scheme.lower() in documented().subprotocols:
+            return scheme + blank + self._texts.failure(rest)
+        return self._texts.failure(text)
 
 
 def parameters(query: str) -> list[tuple[str, str]]:

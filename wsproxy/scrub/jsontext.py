@@ -7,7 +7,7 @@ has to stay wrong in the same way. Lengths in bytes stay, escapes stay escapes.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -21,6 +21,15 @@ _UNIT = re.compile(
     r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}|\\.|.", re.DOTALL
 )
 _LITERALS = frozenset({"true", "false", "null"})
+_FIGURE = r"-?\d++(?:\.\d++)?(?:[eE][+-]?\d++)?"
+# Lists of numbers, and lists of lists of them; what JavaScript makes of its typed arrays.
+_LIST = re.compile(r"\[[\s\d,.eE+\[\]-]*+")
+_INDEXED = re.compile(rf'\{{\s*+(?:"\d++"\s*+:\s*+{_FIGURE}\s*+,?\s*+)*+')
+_INDEX = re.compile(r'"(\d++)"')
+_FIGURES = re.compile(rf'(?<![\d".]){_FIGURE}(?!["\d])')
+_DEEPEST = 64  # fields of which a value's path has the names
+_DEEP = "\0deep"  # in the place of the others
+MANY = 16  # numbers in a list that are audio, or data, rather than settings
 _SHORT = {"\\n": "\n", "\\t": "\t", "\\r": "\r", "\\b": "\b", "\\f": "\f"}
 
 Path: TypeAlias = tuple[str, ...]
@@ -31,7 +40,8 @@ class Value:
     """A value, or a name, of a JSON text.
 
     Attributes:
-        kind: "text", "number", "name" (of a field) or "bare" (no JSON).
+        kind: "text", "number", "name" (of a field), "numbers" (a list of many, as it is
+            written) or "bare" (no JSON).
         path: names of the fields it is in, "*" for each list; of a name, without itself.
         content: what it says, escapes resolved.
     """
@@ -49,26 +59,64 @@ class Value:
 Visit: TypeAlias = Callable[[Value], str]
 
 
-def rewrite(text: str, visit: Visit) -> str:
-    """The text with each value as `visit` gives it: as many characters, as long in UTF-8."""
-    return "".join(_rewritten(text, visit))
+def rewrite(text: str, visit: Visit, inside: Path = ()) -> str:
+    """The text with each value as `visit` gives it: as many characters, as long in UTF-8.
+
+    Args:
+        inside: names of the fields that the text itself is in.
+    """
+    return "".join(_rewritten(text, visit, inside))
 
 
-def _rewritten(text: str, visit: Visit) -> Iterator[str]:
+def many_numbers(text: str) -> list[re.Match[str]]:
+    """The numbers of a list of them, without the places that JavaScript writes before them."""
+    return list(_FIGURES.finditer(text))
+
+
+def _rewritten(text: str, visit: Visit, inside: Path) -> Iterator[str]:
     stack: list[str] = []  # what is open
-    path: list[str] = []
-    for token in _TOKEN.finditer(text):
+    path: list[str] = list(inside)
+    at = few = 0  # `few`: up to where it is known that there are no lists of many numbers
+    while token := _TOKEN.match(text, at):
         mark = token["mark"]
+        if mark in ("[", "{") and at >= few:
+            block = _block(text, at)
+            few = at + len(block)
+            if len(block) > 2 * MANY and len(many_numbers(block)) >= MANY:
+                yield visit(Value("numbers", _names([*path[: _DEEPEST + 1], "*"]), block))
+                for each in re.findall(r"[][{,]", block):
+                    _step(each, stack, path)
+                at = few
+                continue
+        at = token.end()
         if mark:
             _step(mark, stack, path)
         if token["text"] is not None:
             yield '"' + _text(token["text"], stack, path, visit) + token["closed"]
         elif token["number"] is not None:
-            yield visit(Value("number", tuple(path), token[0]))
+            yield visit(Value("number", _names(path), token[0]))
         elif token["bare"] is not None and token["bare"] not in _LITERALS:
-            yield visit(Value("bare", tuple(path), token[0]))
+            yield visit(Value("bare", _names(path), token[0]))
         else:
             yield token[0]
+
+
+def _names(path: Sequence[str]) -> Path:
+    """A path of which more than is ever asked for is left out, so that nothing costs its depth."""
+    return tuple(path) if len(path) <= _DEEPEST else (*path[:_DEEPEST], _DEEP)
+
+
+def _block(text: str, at: int) -> str:
+    """What of a list, or an object with numbers for names, is nothing but numbers."""
+    found = (_LIST if text[at] == "[" else _INDEXED).match(text, at)
+    if found is None or (text[at] == "{" and not _counts(found[0])):
+        return ""
+    return found[0]
+
+
+def _counts(block: str) -> bool:
+    """Whether the names are 0, 1, 2 ..., and no telephone numbers."""
+    return all(name == str(n) for n, name in enumerate(_INDEX.findall(block)))
 
 
 _AWAITED = "\0"  # in the place of a name that is still to come
@@ -94,9 +142,9 @@ def _text(raw: str, stack: list[str], path: list[str], visit: Visit) -> str:
     content = raw if units is raw else "".join(map(_resolved, units))
     if stack and stack[-1] == "{" and path[-1] == _AWAITED:
         path[-1] = content
-        made = visit(Value("name", tuple(path[:-1]), content))
+        made = visit(Value("name", _names(path[:-1] if len(path) <= _DEEPEST else path), content))
     else:
-        made = visit(Value("text", tuple(path), content))
+        made = visit(Value("text", _names(path), content))
     if units is raw:
         return made
     if made == content:

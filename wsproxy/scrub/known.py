@@ -8,26 +8,22 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property, lru_cache
 from http import HTTPStatus
+from itertools import pairwise
+from urllib.parse import parse_qsl
 
 from wsproxy.catalog import GENERIC, TRAFFIC, Api, Catalog, Condition, Provider
 from wsproxy.compare.volatile import is_volatile
 from wsproxy.envelope import json_object
 from wsproxy.redact import PLACEHOLDER
 
-from .aliases import EMAIL, HEXADECIMAL, MIXED, PHONE, TIME, UUID, words
-
-_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
-
-
-def _listed(names: str) -> frozenset[str]:
-    return frozenset(names.split())
-
+from .aliases import words
+from .documented import documented, listed, plain_name
 
 # Fields whose text is, or may be, what somebody said, or is to say.
-_SAID = _listed(
+_SAID = listed(
     "transcript transcripts transcription text texts utterance word words punctuated_word content "
     "contents prompt instructions keyterm keyterms keyterms_prompt keyword keywords word_boost "
     "boost phrases phrase custom_vocabulary additional_vocab vocabulary context greeting say "
@@ -36,59 +32,17 @@ _SAID = _listed(
     "query ssml replace search find user_transcript agent_response transcript_text normalized "
     "agent_context first_message system_prompt output"
 )
-# Fields of configuration and protocol; their values are words of a document.
-_CONFIG = _listed(
-    "type message_type event event_type kind action status state role code err_code error_code "
-    "error_type warning_code category level severity object modality modalities encoding format "
-    "container codec audio_format output_format sample_rate samplerate rate bit_rate bitrate "
-    "channels num_channels model models model_id speech_model speech_models language languages "
-    "language_code language_codes detected_language source_language target_language version tier "
-    "mime mime_type mimetype media_type media_encoding content_type mode method region unit "
-    "variant voice arch features endpointing eager_eot_threshold eot_threshold interim_results "
-    "punctuate smart_format diarize multichannel numerals profanity_filter vad_events "
-    "utterance_end_ms no_delay filler_words redact format_turns inactivity_timeout encoding_type "
-    "path recognition_status message_event exception_type finish_reason reason_code provider "
-    "turn_detection end_of_turn interim final_transcript_only commit_strategy speed mip_opt_out "
-    "x_amz_algorithm x_amz_expires scheme sentiment intent_type transaction_key "
-    "speaker_labels media_sample_rate_hertz"
-)
-_ERROR = _listed(
+_ERROR = listed(
     "err_msg message details error error_message description reason detail title warning "
     "warning_message warn_msg err_code err error_description msg"
 )
-# Maps whose very names are the user's own.
-_OWN = _listed(
-    "metadata extra tag tags custom custom_data variables dynamic_variables user user_data "
-    "callback headers env attributes labels arguments args"
+_FIGURE = re.compile(r"[+-]?\d{1,9}(?:\.\d{1,9})?")
+_ALPHANUMERIC = re.compile(r"[^\W_]+")
+_CODES = listed(
+    "code error_code err_code warning_code status status_code statuscode http_status error"
 )
-_NUMBERS = re.compile(
-    r"(?:^|_)(?:at|time|timestamp|created|expires|start|end|duration|offset|ms|ns|seconds|bytes|"
-    r"size|length|rate|bitrate|seq|sequence|index|order|count|total|limit|begin|until|window|"
-    r"confidence|score|characters|tokens|samples|max|min|threshold|timeout|silence|speed|started|"
-    r"ended|date)(?:_|$)"
-)
-# Numbers that are somebody's, however short.
-_DIGITS = _listed("pin otp digits dtmf ssn dob age zip zipcode postal_code account phone card cvv")
-_LANGUAGE_NAMES = _listed("from to source target")
-_LANGUAGE = re.compile(r"[a-z]{2}(-[A-Z]{2})?")
-# A URL is none, nor is what a credential was taken out of, or what names somebody's project.
-_ENUM = re.compile(
-    r"(?!.*(?:://|REDACTED|projects/))[A-Za-z0-9][A-Za-z0-9_./:;=+*,-]{0,63}"
-    r"(?: [A-Za-z0-9_./:;=+*-]{1,32}){0,3}"
-)
-_FIGURE = re.compile(r"[+-]?\d{1,6}(?:\.\d{1,9})?")
-_IDENTIFIER = re.compile(r"[A-Za-z_:$@][A-Za-z0-9_.:$@-]{0,63}")
-_LITERALS = frozenset({"", "true", "false", "null", "none", "auto", "default", "deprecated"})
+_LITERALS = frozenset({"", "true", "false", "null", "none", "auto", "default", "*"})
 
-# Headers of the protocol, whose values name nobody.
-_PROTOCOL = _listed(
-    "upgrade connection sec-websocket-key sec-websocket-accept sec-websocket-version "
-    "sec-websocket-extensions date content-length content-type content-encoding transfer-encoding "
-    "accept accept-encoding accept-language cache-control pragma vary age expires retry-after "
-    "keep-alive te trailer allow strict-transport-security x-content-type-options "
-    "x-frame-options sec-fetch-mode sec-fetch-dest sec-fetch-site priority"
-)
-_HEADER = re.compile(r"(?!.*REDACTED)[\w*/+.,;:=\"%() -]{0,200}")
 AGENTS = frozenset({"user-agent", "sec-ch-ua"})
 AGENT_PARTS = re.compile(r"([\s/();,]+)")
 # Numbers and short tags: a day may be one of the numbers, a key is none.
@@ -100,7 +54,7 @@ _VERSION = re.compile(
 _HERE = ("localhost", "127.0.0.1", "::1", "[::1]", "")
 
 # Of libraries, operating systems and gateways: what failures and user agents say.
-_MACHINES = _listed(
+_MACHINES = listed(
     """
     python websockets aiohttp httpx requests urllib urllib3 node ws undici axios okhttp java go
     gorilla golang rust tungstenite tokio dotnet mozilla applewebkit khtml gecko chrome safari
@@ -117,6 +71,7 @@ _MACHINES = _listed(
     block missing damaged checksum match bytes offset readable ends inside of it cut end trace
     reserved opcode section frame frames fragment fragmented control masked masking mask bits
     localhost http https wss bearer basic digest token
+    scrub hosts
     continuation without message begun invalid start byte position text utf payload length over
     incorrect keepalive ping pong going away normal closure overloaded silence answer answered
     mode regular reverse socks upstream bad gateway gateway html head title body center doctype
@@ -125,24 +80,9 @@ _MACHINES = _listed(
 ).union(word for status in HTTPStatus for word in words(status.phrase.casefold()))
 
 
-def plain_name(name: str) -> str:
-    """A field's name as the lists here have it: snake case, lower."""
-    return _HUMP.sub("_", name).replace("-", "_").lower()
-
-
-def is_protocol(name: str, value: str) -> bool:
-    """Whether a header is one of the protocol, and its value one as the protocol has them."""
-    return name.lower() in _PROTOCOL and _HEADER.fullmatch(value) is not None
-
-
 def is_version(text: str) -> bool:
     """Whether a part of a user agent is a version, such as 131.0.6778.86 or 3.13.0rc1."""
     return _VERSION.fullmatch(text) is not None
-
-
-def is_own(name: str) -> bool:
-    """Whether the names below a field of this name are the user's own."""
-    return plain_name(name) in _OWN
 
 
 @lru_cache(maxsize=32)
@@ -162,6 +102,7 @@ class Known:
         self._catalog = catalog
         self.provider: Provider | None = catalog.provider(provider or "")
         self.api: Api | None = catalog.api(provider, api)
+        self._documented = documented()
 
     # -- fields
 
@@ -186,43 +127,111 @@ class Known:
         return plain_name(name) in _ERROR
 
     def keeps_name(self, name: str) -> bool:
-        """Whether the name of a field may stay."""
-        return _IDENTIFIER.fullmatch(name) is not None and not _personal(name)
+        """Whether the name of a field or a parameter may stay: a document has it."""
+        return plain_name(name) in self.names
+
+    def keeps_name_at(self, path: Sequence[str], name: str) -> bool:
+        """Whether the name of a field may stay below others."""
+        if not self.keeps_name(name):
+            return False
+        plain = plain_name(name)
+        if plain in self._documented.own:
+            return not self.is_own(path)
+        return not self.is_own((*path, name))
+
+    def is_own(self, path: Sequence[str]) -> bool:
+        """Whether what is at a path is the user's own: no document says what it may be.
+
+        Args:
+            path: names of fields, outermost first, "*" for a list.
+        """
+        names = [name for name in path if name != "*"]
+        for name, below in pairwise([*names, None]):
+            assert name is not None
+            plain = plain_name(name)
+            if plain not in self.names:
+                return True
+            if plain in self._documented.own and (
+                below is None or f"{plain}.{plain_name(below)}" not in self._documented.structured
+            ):
+                return True
+        return False
 
     def keeps(self, name: str, value: str) -> bool:
-        """Whether a field's text may stay: it is a word of the API, a figure, or a time."""
-        if self.is_said(name) or plain_name(name) in self._secrets:
-            return not value.strip()
+        """Whether a field's text may stay: a document lists it for this field."""
         plain = plain_name(name)
+        if self.is_said(name) or plain in self._secrets:
+            return not value.strip()
         if value.lower() in _LITERALS or (plain, value) in self.values:
             return True
-        if _FIGURE.fullmatch(value) or TIME.fullmatch(value):
-            return plain in _CONFIG or _NUMBERS.search(plain) is not None
-        if plain in _LANGUAGE_NAMES and _LANGUAGE.fullmatch(value):
-            return True
-        if plain == "path" and "/" in value:
-            return False  # a file's
-        return plain in _CONFIG and _ENUM.fullmatch(value) is not None and not _personal(value)
+        if _FIGURE.fullmatch(value):
+            return self.keeps_number(name, value)
+        return self._documented.keeps(plain, value)
 
     def keeps_number(self, name: str, digits: str) -> bool:
-        """Whether a number may stay; long ones may be somebody's."""
-        if not _DIGITS.isdisjoint(plain_name(name).split("_")):
-            return False
-        whole = digits.lstrip("-").partition(".")[0]
-        if len(whole) < 7 and len(digits) < 20:
+        """Whether a field's number may stay: a document says that it is nobody's."""
+        plain = plain_name(name)
+        if self._documented.keeps_number(plain, digits, self._longest_figure):
             return True
-        return _NUMBERS.search(plain_name(name)) is not None and len(whole) <= 19
+        return plain in _CODES and digits.isdecimal() and self.is_code(digits)
+
+    def keeps_numbers(self, name: str) -> bool:
+        """Whether a field's long list of numbers may stay."""
+        return plain_name(name) in self._documented.lists
+
+    @property
+    def _longest_figure(self) -> int:
+        """Digits of a figure that says nothing of anybody; Azure counts in 100 ns."""
+        ticks = self.api is not None and self.api.envelope == "azure"
+        return 12 if ticks else 7
+
+    def is_code(self, digits: str) -> bool:
+        """Whether a number is a status of HTTP, a close code, or a code of the provider."""
+        if digits in self.words:
+            return True
+        return (
+            digits.isdecimal()
+            and len(digits) <= 4
+            and (100 <= int(digits) <= 599 or 1000 <= int(digits) <= 1015)
+        )
 
     def keeps_host(self, host: str) -> bool:
         """Whether a host, without a port, is the provider's, or this machine."""
-        name = host.lower()
+        return self.is_here(host) or (self.is_providers(host) and not self.own_labels(host))
+
+    def is_here(self, host: str) -> bool:
+        """Whether a host is this machine."""
+        return host.lower() in _HERE
+
+    def is_providers(self, host: str) -> bool:
+        """Whether a host is one of the provider's, if one of a customer's own there."""
         hosts = self.provider.hosts if self.provider else ()
-        return name in _HERE or any(pattern.search(name) for pattern in hosts)
+        return any(pattern.search(host.lower()) for pattern in hosts)
+
+    def own_labels(self, host: str) -> list[str]:
+        """The parts of a provider's host that are somebody's: a resource's name, e.g."""
+        return [each for each in host.lower().split(".") if each not in self._documented.hosts]
+
+    def keeps_segment(self, text: str) -> bool:
+        """Whether a part of a path is one of the API's, or a language."""
+        segments = self.segments
+        return self._documented.is_language(text) or all(word in segments for word in words(text))
 
     def keeps_subprotocol(self, item: str) -> bool:
-        """Whether a subprotocol is a word of the API, or names the place of a credential."""
-        prefixes = ("", *self._catalog.credentials.subprotocol_prefixes)
-        return item.lower() in self.words or item in {f"{each}{PLACEHOLDER}" for each in prefixes}
+        """Whether a subprotocol is one of an API, or names the place of a credential."""
+        credentials = self._catalog.credentials
+        prefixes = ("", *credentials.subprotocol_prefixes)
+        return (
+            item.lower() in self._documented.subprotocols
+            or item.lower() in credentials.subprotocols
+            or item in {f"{each}{PLACEHOLDER}" for each in prefixes}
+        )
+
+    def keeps_header(self, name: str) -> bool:
+        """Whether the name of a header is a standard's or a provider's."""
+        plain = name.lower()
+        known = self._documented.headers | self._documented.numeric
+        return plain in known or plain in self._catalog_headers
 
     def is_provider(self, name: str) -> bool:
         """Whether the catalog knows a provider of this name."""
@@ -235,6 +244,34 @@ class Known:
     # -- words
 
     @cached_property
+    def names(self) -> frozenset[str]:
+        """Names of fields and parameters that documents have, as `plain_name` gives them."""
+        found = {plain_name(name) for message in self._messages for name in _names(message)}
+        paths = [path for api in self._apis for path in (*api.audio.fields, *api.transcripts)]
+        found |= {plain_name(name) for path in paths for name in path.split(".")}
+        secrets = self._catalog.credentials
+        found |= set(map(plain_name, (*secrets.message_fields, *secrets.query)))
+        queries = {api.url.partition("?")[2] for api in self._apis}
+        found |= {plain_name(name) for query in queries for name, _ in parse_qsl(query)}
+        return frozenset(found) | self._documented.names | _SAID | _ERROR
+
+    @cached_property
+    def _apis(self) -> tuple[Api, ...]:
+        return self.provider.apis if self.provider else ()
+
+    @cached_property
+    def _messages(self) -> tuple[Mapping[str, object], ...]:
+        texts = (*_texts(self.conditions), *_texts(self._apis))
+        return tuple(each for text in texts if (each := json_object(text)) is not None)
+
+    @cached_property
+    def _catalog_headers(self) -> frozenset[str]:
+        credentials = self._catalog.credentials.headers
+        return frozenset(
+            (*credentials, *(h for p in self._catalog.providers for h in p.request_ids.headers))
+        )
+
+    @cached_property
     def conditions(self) -> tuple[Condition, ...]:
         """Those that may match this session."""
         own = self._catalog.conditions_of(self.provider.id) if self.provider else ()
@@ -245,7 +282,7 @@ class Known:
         """All words that the catalog has of this provider, and machines of themselves."""
         found = {each.casefold() for text in _texts(self.conditions) for each in words(text)}
         found |= {each.casefold() for text in _texts(self.api) for each in words(text)}
-        return frozenset(found) | _MACHINES
+        return frozenset(found) | _MACHINES | self._documented.sentences
 
     @cached_property
     def path_words(self) -> frozenset[str]:
@@ -255,16 +292,40 @@ class Known:
     @cached_property
     def values(self) -> frozenset[tuple[str, str]]:
         """(field, text) of the messages in the catalog, but for what somebody says in them."""
-        found: set[tuple[str, str]] = set()
-        for text in (*_texts(self.conditions), *_texts(self.api)):
-            message = json_object(text)
-            if message is not None:
-                found |= {
-                    (plain_name(name), value)
-                    for name, value in _fields(message)
-                    if not self.is_said(name) and not self.is_id(name)
-                }
+        found = {
+            (plain_name(name), value)
+            for message in self._messages
+            for name, value in _fields(message)
+            if not self.is_said(name) and not self.is_id(name)
+        }
+        for api in self._apis:
+            kind = plain_name((api.vocabulary.kind or "type").rpartition(".")[2])
+            spoken = api.vocabulary
+            found |= {(kind, each) for each in (*spoken.client, *spoken.ready, *spoken.results)}
+            found |= {(kind, each) for each in (*spoken.end, *spoken.keepalive, *spoken.flush)}
+            query = parse_qsl(api.url.partition("?")[2])
+            found |= {(plain_name(name), value) for name, value in query}
         return frozenset(found)
+
+    @cached_property
+    def listed(self) -> frozenset[str]:
+        """Words that documents list for a field, whichever it is."""
+        found = {value for _, value in self.values if " " not in value}
+        return frozenset(found.union(*self._documented.values.values()))
+
+    @cached_property
+    def vocabulary(self) -> frozenset[str]:
+        """All words of four characters and more that may stand in a public trace, casefolded."""
+        known = self._documented
+        lists = (self.names, self.listed, known.models, known.encodings, known.media_types)
+        more = (known.hosts, known.headers, known.numeric, known.tokens, known.subprotocols)
+        found = {
+            part.casefold()
+            for each in (*lists, *more, known.language_names, self._catalog_headers)
+            for text in each
+            for part in _ALPHANUMERIC.findall(text)
+        }
+        return frozenset(found) | self.path_words
 
     @cached_property
     def kinds(self) -> frozenset[str]:
@@ -279,14 +340,22 @@ class Known:
         """Parts of the paths at which the provider's APIs are."""
         apis = self.provider.apis if self.provider else ()
         found = {
-            each for api in apis for text in _texts((api.url, api.paths)) for each in words(text)
+            each
+            for api in apis
+            for text in _texts((api.url.partition("?")[0], api.paths))
+            for each in words(text)
         }
         return frozenset(found | {"v1", "v2", "v3", "ws", "websocket"})
 
 
-def _personal(text: str) -> bool:
-    """Whether there is an id, an address or a telephone number in a text."""
-    return any(p.search(text) for p in (UUID, EMAIL, HEXADECIMAL, MIXED, PHONE))
+def _names(value: object) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        for name, item in value.items():
+            yield name
+            yield from _names(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _names(item)
 
 
 def _fields(value: object, name: str = "") -> Iterator[tuple[str, str]]:

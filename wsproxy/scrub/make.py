@@ -36,7 +36,16 @@ from .traffic import Traffic
 
 _MODE = "scrub"  # of a trace that was made here
 _HOWS = ("eof", "close-notify", "reset")
-_WHERES = ("dns", "connect", "proxy", "tls-server", "tls-client", "http", "handshake")
+_WHERES = (
+    "dns",
+    "connect",
+    "proxy",
+    "tls-server",
+    "tls-client",
+    "http",
+    "handshake",
+    "recorder",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +99,9 @@ def scrub(
     known = known_of(catalog, draft.start.provider, draft.start.api)
     private = private_in(draft, known)
     session_id = secrets.token_hex(8)
-    path = place(path_in, path_out, replace(draft.start, session=session_id), catalog, force=force)
-    aliases = Aliases(key, private.said.words)
+    start = replace(draft.start, session=session_id, mode=_MODE)
+    path = place(path_in, path_out, start, catalog, force=force)
+    aliases = Aliases(key, private.avoided)
     notes = _make_public(draft, known, aliases, private, hosts=hosts)
     changes = ["scrub --hosts" if hosts else "scrub"]
     with new_file(path, force=force) as new:
@@ -129,7 +139,7 @@ def _make_public(
         frozenset(w.casefold() for w in words(request.host)) if hosts and request else frozenset()
     )
     texts = Texts(known, aliases, private.said, hidden)
-    heads = Heads(texts, hosts=hosts)
+    heads = Heads(texts, hosts=hosts, started_at_ns=draft.start.started_at_ns)
     traffic = Traffic(draft, texts, random.Random(secrets.token_bytes(16)))
     traffic.scrub()
     draft.start = _start(draft.start, known)

@@ -16,9 +16,10 @@ from wsproxy.trace import Bytes, FrameRecord, Record, Request, Response
 from wsproxy.wire import Opcode
 
 from .aliases import Aliases
-from .binary import is_text
-from .check import Fields, Left, fields, opened
+from .check import Left
 from .heads import parameters
+from .places import Fields, fields, opened
+from .texts import is_text
 
 
 def suspicious(made: Draft, aliases: Aliases) -> list[Left]:
@@ -75,7 +76,7 @@ def _parameter(name: str, value: str, aliases: Aliases) -> str:
 
 
 def _headers(headers: list[list[str]], aliases: Aliases) -> list[list[str]]:
-    return [[h[0], aliases.neutral(h[1])] for h in headers]
+    return [[h[0], ", ".join(map(aliases.neutral, h[1].split(", ")))] for h in headers]
 
 
 def _content(content: bytes, aliases: Aliases) -> bytes:

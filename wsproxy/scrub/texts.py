@@ -1,34 +1,47 @@
-"""Texts of a session: what people said is replaced, what a document says stays."""
+"""Texts of a session: what documents enumerate stays, everything else is replaced."""
 
 from __future__ import annotations
 
-import base64
-import binascii
+import random
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 
 from wsproxy.compare.kinds import is_error, kind_of
 from wsproxy.redact import PLACEHOLDER
 
 from .aliases import ADDRESS, EMAIL, HEXADECIMAL, MIXED, PHONE, TIME, UUID, Aliases, words
-from .jsontext import Value, rewrite
-from .known import Known, is_own, plain_name
-
-Sound = Callable[[bytes], bytes]  # audio, to noise of the same length
+from .documented import documented
+from .encoded import RUN, Sound, decoded, is_numbers, recoded, renumbered
+from .jsontext import Path, Value, rewrite
+from .known import Known
 
 _FAILS = re.compile(
     r'"(?:err_msg|err_code|error|error_code|error_message|error_type|warning|warning_code)"'
     r'\s*:\s*["{\d]'
 )
-_BASE64 = re.compile(r"[A-Za-z0-9+/_-]{64,}={0,2}")
-_KEPT_AS_IS = re.compile(
-    "|".join(
-        (PLACEHOLDER, *(p.pattern for p in (UUID, EMAIL, HEXADECIMAL, MIXED, TIME, ADDRESS, PHONE)))
-    )
+_HERE = r"(?<![\w.])(?:127\.0\.0\.1|0\.0\.0\.0)(?![\w.]*\w)"
+_MADE_OF = (UUID, EMAIL, HEXADECIMAL, TIME, MIXED, ADDRESS, PHONE)
+# What is no sentence of anybody's: ids, addresses, times.
+_NO_WORDS = re.compile("|".join((PLACEHOLDER, _HERE, *(p.pattern for p in _MADE_OF))))
+# In a sentence of a service, what somebody gave it is between these.
+_MARKS = (
+    ("'", "'"),
+    ('"', '"'),
+    ("`", "`"),
+    ("\u201c", "\u201d"),
+    ("\u2018", "\u2019"),
+    ("\xab", "\xbb"),
 )
-_FIGURE = re.compile(r"\d{1,6}|0x[0-9a-fA-F]{1,2}")
+_QUOTES = re.compile(
+    "|".join(rf"(?<!\w){left}[^\n{left}{right}]{{1,200}}{right}(?!\w)" for left, right in _MARKS)
+)
+_WITH_UNIT = re.compile(r"(\d{1,6})([a-z]{1,5})", re.IGNORECASE)
+_OCTET = re.compile(r"0x[0-9a-f]{1,2}")
 _SURROGATE = re.compile("[\udc80-\udcff]")
 _QUOTED = 3  # words one after another that are somebody's, if somebody said them so
+_JSON = re.compile(r'\s*+(?:\{\s*+["}]|\[\s*+["{\[\]\d-])')
+_DEEPEST = 32  # names above JSON that is in a text of JSON, and so on
+_SHORT = 32  # bytes under which what is printable may be samples by chance
 
 
 class Said:
@@ -52,7 +65,7 @@ class Said:
 
 def is_looked_for(word: str) -> bool:
     """Whether a word says enough to be looked for in what is made public."""
-    return sum(map(str.isalpha, word)) >= 4
+    return len(word) >= 4
 
 
 def runs(found: list[str]) -> Iterator[tuple[str, ...]]:
@@ -61,13 +74,13 @@ def runs(found: list[str]) -> Iterator[tuple[str, ...]]:
 
 
 class Texts:
-    """Replaces what is not known to be harmless.
+    """Replaces what no document enumerates.
 
     Args:
         known: what the catalog knows of the API.
         aliases: what takes its place.
         said: what somebody said, which no error message may repeat.
-        hosts: whether the names of hosts are replaced in error messages as well.
+        hidden: words of hosts that are replaced in error messages as well.
     """
 
     def __init__(
@@ -77,23 +90,78 @@ class Texts:
         self.aliases = aliases
         self._said = said
         self._hidden = hidden
+        self._documented = documented()
+        self._chance = random.Random(aliases.data(bytes(16)))
 
     # -- texts
 
-    def free(self, text: str) -> str:
-        """A text that may be anybody's: all of it is replaced."""
-        return self.aliases.text(text)
+    def free(self, text: str, sound: Sound | None = None) -> str:
+        """A text that may be anybody's: all of it is replaced.
+
+        Args:
+            sound: makes noise of the audio in it; None: nobody would write audio there.
+        """
+        change = sound or self.aliases.data
+        if sound is not None and is_numbers(text):
+            return renumbered(text, change, self._chance)
+        out, at = [], 0
+        for found in RUN.finditer(text):
+            out += [self.aliases.text(text[at : found.start()]), self._run(found, change)]
+            at = found.end()
+        return "".join([*out, self.aliases.text(text[at:])])
+
+    def _run(self, found: re.Match[str], change: Sound) -> str:
+        head = found["head"] or ""
+        media = head.removeprefix("data:").removesuffix(";base64,")
+        kept = head if self._documented.is_media_type(media) else self.aliases.text(head)
+        return kept + recoded(found["code"], lambda data: self._inside(data, change))
+
+    def _inside(self, data: bytes, change: Sound) -> bytes:
+        """What was in base64: a text, if it is one, or else audio."""
+        if not is_text(data):
+            return change(data)
+        text = data.decode()
+        made = rewrite(text, self._hide) if is_json_like(text) else self.aliases.text(text)
+        return made.encode()
+
+    def _hide(self, value: Value) -> str:
+        """A value of which nothing is known."""
+        return self.figure(value) if value.kind == "number" else self.aliases.text(value.content)
 
     def failure(self, text: str) -> str:
-        """What tells of a failure: words that the catalog has of failures stay."""
+        """What tells of a failure: the service's own words stay, what it quotes does not."""
+        if text.lstrip()[:1] == "<":
+            return self._sentence(text)  # a page: what is quoted there is its own
         out, at = [], 0
-        for found in _KEPT_AS_IS.finditer(text):
+        for found in _QUOTES.finditer(text):
+            out += [self._sentence(text[at : found.start()]), self._quoted(found[0])]
+            at = found.end()
+        return "".join([*out, self._sentence(text[at:])])
+
+    def _quoted(self, text: str) -> str:
+        return text if self._is_listed(text[1:-1]) else self.aliases.text(text)
+
+    def _is_listed(self, text: str) -> bool:
+        """Whether a text is a name or a value that a document has."""
+        known = self.known
+        return (
+            known.keeps_name(text)
+            or text in known.listed
+            or self._documented.is_model(text)
+            or self._documented.is_encoding(text)
+            or self._documented.is_media_type(text)
+        )
+
+    def _sentence(self, text: str) -> str:
+        out, at = [], 0
+        for found in _NO_WORDS.finditer(text):
             out += [self._known_words(text[at : found.start()]), self._special(found[0])]
             at = found.end()
         return "".join([*out, self._known_words(text[at:])])
 
     def _special(self, text: str) -> str:
-        if TIME.fullmatch(text):
+        listed = self._documented.is_model(text) or text in self.known.listed
+        if listed or self.known.is_here(text) or text == "0.0.0.0":
             return text
         return self.aliases.word(text) if PHONE.fullmatch(text) else self.aliases.id(text)
 
@@ -106,91 +174,142 @@ class Texts:
         out, place = [], 0
         for index, word in enumerate(found):
             start = text.index(word, place)
-            kept = index not in quoted and self._is_known(word)
+            kept = index not in quoted and self._is_known(found, index)
             out += [text[place:start], word if kept else self.aliases.word(word)]
             place = start + len(word)
         return "".join([*out, text[place:]])
 
-    def _is_known(self, word: str) -> bool:
-        plain = word.casefold()
+    def _is_known(self, found: Sequence[str], index: int) -> bool:
+        """Whether a word of a sentence is the service's: a known one, or a known figure."""
+        plain = found[index].casefold()
         if plain in self._hidden:
             return False
-        return plain in self.known.words or _FIGURE.fullmatch(word) is not None
+        if plain in self.known.words or (self._documented.is_language(found[index]) and index):
+            return True
+        if _OCTET.fullmatch(plain):
+            return True
+        if with_unit := _WITH_UNIT.fullmatch(plain):
+            return with_unit[2] in self._documented.units
+        if not plain.isdecimal() or len(plain) > 6:
+            return False
+        before = found[index - 1].casefold() if index else ""
+        # Of "10.5 seconds" and "10 500 ms", the unit is behind the last one.
+        behind = next((w.casefold() for w in found[index + 1 : index + 4] if not w.isdecimal()), "")
+        unit = behind if not (glued := _WITH_UNIT.fullmatch(behind)) else glued[2]
+        return unit in self._documented.units or (
+            len(plain) <= 3 and before in self._documented.before
+        )
 
     def value(self, name: str, text: str) -> str:
-        """The value of a header, of a query parameter, or of a field."""
-        if self.known.keeps(name, text):
+        """The value of a query parameter, of an envelope's header, or of a field."""
+        if self.known.keeps_name(name) and self.known.keeps(name, text):
             return text
         return self.free(text)
+
+    def name(self, name: str) -> str:
+        """The name of a field or a parameter."""
+        return name if self.known.keeps_name(name) else self.free(name)
 
     def place(self, name: str) -> str:
         """The name of the field, or the parameter, that a credential was in."""
         found = [word.casefold() for word in words(name)]
         own = any(word in self._said.words and word not in self.known.words for word in found)
-        return name if self.known.keeps_name(name) and not own else self.free(name)
+        kept = self.known.keeps_name(name) or self.known.keeps_header(name)
+        return name if kept and not own else self.free(name)
 
     # -- messages
 
-    def message(self, text: str, sound: Sound, *, from_client: bool, fails: bool = False) -> str:
+    def message(
+        self,
+        text: str,
+        sound: Sound,
+        *,
+        from_client: bool,
+        fails: bool = False,
+        inside: Path = (),
+    ) -> str:
         """A text message, JSON or not, whole or not.
 
         Args:
             sound: makes noise of the audio in it.
             fails: it tells of a failure, whatever it looks like.
+            inside: names of the fields that it is in, where it is JSON in JSON.
         """
         if text.strip() in self.known.kinds:
             return text
         if not is_json_like(text):
-            return self.free(text)
+            return self.free(text, sound)
         fails = fails or (not from_client and _tells_of_failure(text))
-        return rewrite(text, lambda value: self._visit(value, sound, fails=fails))
+        visit = _Visit(self, sound, fails=fails, from_client=from_client, chance=self._chance)
+        return rewrite(text, visit, inside)
 
     def bytes(self, data: bytes, sound: Sound, *, from_client: bool) -> bytes:
         """The same in UTF-8; bytes that are none become others that are none."""
         text = self.message(data.decode("utf-8", "surrogateescape"), sound, from_client=from_client)
         return _SURROGATE.sub("\udcff", text).encode("utf-8", "surrogateescape")
 
-    def _visit(self, value: Value, sound: Sound, *, fails: bool) -> str:
+    def figure(self, value: Value) -> str:
+        """Another number of the same shape: the same one for the same digits."""
+        digits, mark, power = re.split("([eE]|$)", value.content, maxsplit=1)
+        return self.aliases.text(digits) + mark + power
+
+    def is_audio(self, value: Value) -> bool:
+        """Whether the catalog has audio in a field; a short text may be a word all the same."""
+        api = self.known.api
+        if api is None or ".".join(value.path) not in api.audio.fields:
+            return False
         content = value.content
+        return value.path != ("delta",) and len(content) >= 4 and _is_base64(content)
+
+
+class _Visit:
+    """Replaces the values of one message."""
+
+    def __init__(
+        self, texts: Texts, sound: Sound, *, fails: bool, from_client: bool, chance: random.Random
+    ) -> None:
+        self._texts = texts
+        self._sound = sound
+        self._fails = fails
+        self._from_client = from_client
+        self._chance = chance
+
+    def __call__(self, value: Value) -> str:
+        texts, known, content = self._texts, self._texts.known, value.content
+        own = known.is_own(value.path)
         match value.kind:
             case "name":
-                return content if self._keeps_name(value) else self.free(content)
+                kept = known.keeps_name_at(value.path, content)
+                return content if kept else texts.free(content)
             case "number":
-                kept = self.known.keeps_number(value.name, content)
-                return content if kept else self._figure(content)
+                kept = not own and known.keeps_number(value.name, content)
+                return content if kept else texts.figure(value)
+            case "numbers":
+                kept = not own and known.keeps_numbers(value.name)
+                return content if kept else renumbered(content, self._sound, self._chance)
             case "bare":
-                return self.free(content)
-        if self._is_audio(value):
-            return _audio(content, sound)
-        if self.known.keeps(value.name, content) and not self._is_private(value):
+                return texts.free(content)
+        return self._text(value, own=own)
+
+    def _text(self, value: Value, *, own: bool) -> str:
+        texts, content = self._texts, value.content
+        if content.lower() in ("", "true", "false", "null"):
             return content
-        if fails and self.known.is_error(value.name) and not self._is_private(value):
-            return self.failure(content)
-        return self.free(content)
-
-    def _is_private(self, value: Value) -> bool:
-        return any(map(is_own, value.path))
-
-    def _keeps_name(self, value: Value) -> bool:
-        name = value.content
-        if not self.known.keeps_name(name):
-            return False
-        if not any(map(is_own, value.path)):
-            return True
-        return all(part in self.known.words for part in plain_name(name).split("_") if part)
-
-    def _figure(self, digits: str) -> str:
-        # The first digit stays: a number of JSON does not begin with a zero.
-        first = 1 + digits.startswith("-")
-        return digits[:first] + self.aliases.word(digits[first:])
-
-    def _is_audio(self, value: Value) -> bool:
-        api = self.known.api
-        path = ".".join(value.path)
-        if api is not None and path in api.audio.fields and _is_base64(value.content):
-            # Where one name is that of texts and of audio, a short text stays a text.
-            return path != "delta" or _BASE64.fullmatch(value.content) is not None
-        return _BASE64.fullmatch(value.content) is not None and _is_base64(value.content)
+        if texts.is_audio(value):
+            return recoded(content, self._sound)
+        if not own and texts.known.keeps(value.name, content):
+            return content
+        if _JSON.match(content) and len(value.path) < _DEEPEST:
+            return texts.message(
+                content,
+                self._sound,
+                from_client=self._from_client,
+                fails=self._fails,
+                inside=(*value.path, "*"),
+            )
+        if self._fails and not own and texts.known.is_error(value.name):
+            return texts.failure(content)
+        return texts.free(content, self._sound)
 
 
 def is_json_like(text: str) -> bool:
@@ -198,21 +317,23 @@ def is_json_like(text: str) -> bool:
     return text.lstrip().startswith(("{", "[", '"'))
 
 
+def is_text(content: bytes) -> bool:
+    """Whether bytes are a text: JSON in the wrong kind of frame, a page of HTML."""
+    if len(set(content[:1024])) < 4:
+        return False  # silence of 8-bit samples
+    try:
+        text = content.decode()
+    except UnicodeDecodeError:
+        return False
+    if not all(c.isprintable() or c in "\ufeff\r\n\t" for c in text[:1024]):
+        return False
+    ends = text.lstrip()[:1] + text.rstrip()[-1:]
+    return ends == "{}" or len(text) >= _SHORT
+
+
 def _tells_of_failure(text: str) -> bool:
     return bool(_FAILS.search(text)) or is_error(kind_of(text.encode("utf-8", "replace")))
 
 
 def _is_base64(text: str) -> bool:
-    return _decoded(text) is not None
-
-
-def _decoded(text: str) -> bytes | None:
-    try:
-        return base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        return None
-
-
-def _audio(text: str, sound: Sound) -> str:
-    data = _decoded(text) or b""
-    return base64.b64encode(sound(data)).decode()
+    return re.fullmatch(r"[A-Za-z0-9+/_\s-]+={0,2}", text) is not None and bool(decoded(text))

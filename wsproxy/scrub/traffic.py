@@ -6,6 +6,7 @@ import random
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 from wsproxy.diagnose.audio import LOOKED_AT, TEXTS, declared, sniff
 from wsproxy.diagnose.containers import CUT
@@ -15,8 +16,9 @@ from wsproxy.trace import Bytes, FrameRecord
 from wsproxy.wire import Close, Opcode
 
 from . import binary, containers
+from .encoded import Sound
 from .noise import Noise, kind_of_noise
-from .texts import Sound, Texts
+from .texts import Texts, is_text
 
 _UNKNOWN = frozenset({"nothing", "silence", "too little to tell", "data of no known kind"})
 
@@ -92,7 +94,14 @@ class Traffic:
     # -- audio
 
     def _noise(self, pieces: Sequence[bytes], *, from_client: bool) -> list[bytes]:
-        """Noise for each piece of the audio of one side."""
+        """Noise for each piece of the audio of one side; each WAV stream is one of its own."""
+        starts = [n for n, piece in enumerate(pieces) if n and piece.startswith(b"RIFF")]
+        out: list[bytes] = []
+        for start, end in pairwise([0, *starts, len(pieces)]):
+            out += self._stream(pieces[start:end], from_client=from_client)
+        return out
+
+    def _stream(self, pieces: Sequence[bytes], *, from_client: bool) -> list[bytes]:
         head = bytearray()
         for piece in pieces:
             head += piece
@@ -142,7 +151,7 @@ class Traffic:
     def _garbage(self, record: Bytes, *, first: bool) -> Bytes:
         """The head of the frame that was none stays, since it is what is wrong."""
         aliases = self._texts.aliases
-        if binary.is_text(record.data):
+        if is_text(record.data):
             made = binary.markup_or_message(
                 record.data, self._texts, aliases.data, from_client=record.from_client
             )

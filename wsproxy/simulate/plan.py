@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import tomllib
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -11,8 +10,9 @@ from pathlib import Path
 
 from wsproxy.catalog import Condition
 from wsproxy.catalog.model import GENERIC
-from wsproxy.catalog.table import Table
+from wsproxy.catalog.table import Table, read_toml
 from wsproxy.errors import CatalogError, UsageError
+from wsproxy.regular_file import read_text, reason
 
 from .moment import Moment
 
@@ -97,12 +97,12 @@ class Plan:
             UnknownCondition: it names a condition that is not in the catalog.
         """
         try:
-            root = Table(str(path), "", tomllib.loads(path.read_text(encoding="utf-8")))
+            root = Table(str(path), "", read_toml(read_text(path)))
             repeat = root.take("repeat", bool, False)
             steps = [_step(table, condition) for table in root.tables("step")]
             root.done()
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-            raise UsageError(f"{path}: {error}") from None
+        except (OSError, UnicodeDecodeError, ValueError) as error:
+            raise UsageError(f"{path}: {reason(error)}") from None
         except CatalogError as error:
             raise UsageError(str(error)) from None
         if not steps:

@@ -266,6 +266,16 @@ class Served:
         future = asyncio.run_coroutine_threadsafe(self.simulator.ended(count), self._loop)
         return future.result(timeout)
 
+    async def ended_async(self, count: int, timeout: float = 30.0) -> list[Seen]:  # noqa: ASYNC109
+        """The same for asynchronous code.
+
+        Raises:
+            TimeoutError: they are not within `timeout` seconds.
+        """
+        future = asyncio.run_coroutine_threadsafe(self.simulator.ended(count), self._loop)
+        async with asyncio.timeout(timeout):
+            return await asyncio.wrap_future(future)
+
 
 @contextlib.contextmanager
 def serve_in_thread(

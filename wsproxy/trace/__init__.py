@@ -5,8 +5,11 @@
 
 from .parts import SUFFIX
 from .reader import Loss, TraceReader, find_traces
+from .recordings import find_recordings
 from .records import (
+    DERIVED,
     ENDINGS,
+    REPLAYS,
     VERSION,
     Bytes,
     End,
@@ -24,7 +27,9 @@ from .records import (
 from .writer import TraceWriter
 
 __all__ = [
+    "DERIVED",
     "ENDINGS",
+    "REPLAYS",
     "SUFFIX",
     "VERSION",
     "Bytes",
@@ -42,5 +47,6 @@ __all__ = [
     "Start",
     "TraceReader",
     "TraceWriter",
+    "find_recordings",
     "find_traces",
 ]

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 
+from wsproxy.regular_file import open_regular
+
 
 def hold(fd: int) -> bool:
     """Hold a file until it is closed.
@@ -23,13 +25,10 @@ def is_held(path: str | os.PathLike[str]) -> bool:
     """Whether somebody writes a file at the moment, as far as that can be told.
 
     Raises:
-        OSError: the file cannot be opened.
+        OSError: the file cannot be opened, or is no regular file.
     """
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        return not _lock(fd, exclusive=False)
-    finally:
-        os.close(fd)
+    with open_regular(path) as file:
+        return not _lock(file.fileno(), exclusive=False)
 
 
 def _lock(fd: int, *, exclusive: bool) -> bool:

@@ -9,10 +9,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO
+from typing import BinaryIO, NoReturn
 
-from wsproxy.errors import NotATrace, TraceError
+from wsproxy.errors import LimitExceeded, NotATrace, TraceError
+from wsproxy.regular_file import open_regular
 
+from .allowance import BYTES_A_RECORD, VARIABLE, Allowance
 from .blocks import PEEK, READ_AHEAD, BadBlock, find_blocks, last_block, peek, read_block
 from .parts import SUFFIX, later_parts, one_a_session, part_of, part_path
 from .records import (
@@ -31,6 +33,7 @@ from .unpacker import Unpacker
 
 MAX_SYNC = 512  # bytes of a sync record
 MAX_LOSSES = 1000  # that are told one by one
+MAX_LAST = 50_000  # records of the last block; one that is written has some thousands
 
 # Names that recorders give end in the beginning of the session's id.
 _ID_IN_NAME = re.compile(r"-([0-9a-f]{8})(?:-recovered)?(?:\.part[0-9]+)?" + re.escape(SUFFIX))
@@ -71,14 +74,18 @@ class TraceReader:
 
     Args:
         path: the trace, or a part of it.
+        allowance: how much may be read; one of its own where none is given.
 
     Raises:
         TraceError: the file cannot be opened or read; it has a later format.
         NotATrace: while iterating: nothing in the file is a trace.
+        LimitExceeded: while iterating: there is more than may be read; `losses` has the rest.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], allowance: Allowance | None = None) -> None:
         self.path = Path(path)
+        self._shared = allowance
+        self._allowance = allowance or Allowance()
         self.losses: list[Loss] = []
         self.ended = False
         self._session: str | None = None
@@ -91,6 +98,7 @@ class TraceReader:
         self._first, self._from = part_of(self.path)
         self._part = self._from
         self._more = False  # whether the part at hand says that another one follows
+        self._later: list[int] | None = None  # numbers of the parts in the folder, once asked for
         self._seen: set[type[Record]] = set()  # of what the head of each part repeats
         try:
             self._file = _open(self.path)
@@ -116,10 +124,17 @@ class TraceReader:
         """The id in the blocks that were read so far; None before the first."""
         return self._session
 
+    @property
+    def allowance(self) -> Allowance:
+        """What may still be read and held, by what was read so far."""
+        return self._allowance
+
     def __iter__(self) -> Iterator[Record]:
         self.losses, self.ended, self._session = [], False, None
         self._seen.clear()
         self._budget = 1 << 31
+        self._allowance = self._shared or Allowance()
+        self._later = None
         self._enter(self._from)
         if self._from > 1:
             self._lose(Loss(0, 0, f"the parts before it are not read with it: {self._first.name}"))
@@ -176,7 +191,9 @@ class TraceReader:
         if not part_path(self._first, number).is_file():
             if not self._more:
                 return False
-            later = later_parts(self._first, self._part)
+            if self._later is None:
+                self._later = later_parts(self._first, self._part)
+            later = [each for each in self._later if each > self._part][:1]
             number = later[0] if later else 0
             names = [part_path(self._first, n).name for n in (self._part + 1, number - 1)]
             missing = names[0] if not later or len(set(names)) == 1 else " to ".join(names)
@@ -217,8 +234,29 @@ class TraceReader:
                 continue
             except OSError as error:
                 raise self._unreadable(error) from error
+            if not self._allowance.take(end - offset, len(block)):
+                times = len(block) // (end - offset)
+                self.stop(f"it unpacks to {times:,} times its size", offset)
             yield from self._records(block, offset, end)
+            del block  # the next one may be as large
             offset = end
+
+    def stop(self, reason: str, offset: int | None = None) -> NoReturn:
+        """Read no more of the trace: what follows is a loss.
+
+        Args:
+            reason: which limit is reached, "it ...".
+            offset: where the rest begins; the end of what was read where that is not known.
+
+        Raises:
+            LimitExceeded: always.
+        """
+        at = self._size() if offset is None else offset
+        self._lose(Loss(at, self._size() - at, f"not read: {reason}", at_end=True))
+        raise LimitExceeded(
+            f"{self.path} is not read to its end: {reason}, more than a recording has; "
+            f"with {VARIABLE}=1 in the environment all of it is read"
+        )
 
     # -- blocks
 
@@ -226,7 +264,7 @@ class TraceReader:
         """The records of a block; those of a block that has no place here are left out."""
         if not block:
             return
-        records = Unpacker(block)
+        records = Unpacker(block, self._allowance.records)
         iterator = iter(records)
         if not self._check_sync(next(iterator, None), offset, end):
             return
@@ -238,8 +276,11 @@ class TraceReader:
             elif not isinstance(record, Sync):
                 self.ended = self.ended or isinstance(record, End)
                 yield record
+        self._allowance.records -= records.count
         if records.bad:
             self._lose(Loss(offset, end - offset, f"{records.bad} bad records: {records.reason}"))
+        if records.over:
+            self.stop(f"it has records of less than {BYTES_A_RECORD} bytes in the mean", end)
 
     def _check_sync(self, sync: AnyRecord | None, offset: int, end: int) -> bool:
         if not isinstance(sync, Sync):
@@ -308,7 +349,7 @@ class TraceReader:
 
 
 def _open(path: Path) -> BinaryIO:
-    return open(path, "rb", READ_AHEAD)
+    return open_regular(path, READ_AHEAD)
 
 
 def _last_record(file: BinaryIO, size: int) -> AnyRecord | None:
@@ -318,9 +359,11 @@ def _last_record(file: BinaryIO, size: int) -> AnyRecord | None:
         return None
     try:
         block, _ = read_block(file, offset)
-        return deque(Unpacker(block), maxlen=1).pop()
+        records = Unpacker(block, MAX_LAST)
+        last = deque(records, maxlen=1).pop()
     except (BadBlock, EOFError, IndexError):
         return None
+    return None if records.over else last
 
 
 def find_traces(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:

@@ -7,6 +7,7 @@ start, on a monotonic clock. Readers skip kinds and keys that they do not know.
 from __future__ import annotations
 
 import dataclasses
+import sys
 import types
 import typing
 from collections.abc import Iterable
@@ -19,6 +20,12 @@ VERSION = 1
 
 MAX_INT = (1 << 63) - 1  # of all numbers; none is negative
 MAX_RECORD = 1 << 20  # bytes of a record other than frame and bytes, packed
+MAX_NOTE = 64 << 10  # bytes of one of those kinds of which a session has many, packed
+
+# `Start.mode` of what was not recorded from the traffic of an app, and what names of such
+# traces say.
+REPLAYS = {"replay-client": "replay", "replay-server": "replay"}
+DERIVED = {"mutate": "mutated", "scrub": "scrubbed", "distill": "distilled"}
 
 # What ended a session; `list --json` and the end record use these words.
 ENDINGS = ("close", "eof", "reset", "refused", "failed", "http", "stopped", "unfinished")
@@ -59,7 +66,8 @@ class Start:
         provider, api: the catalog's names, None if not recognised.
         attempt: 1, or 2 and up where attempts before it at the same endpoint failed.
         wsproxy, mitmproxy: versions that recorded it; mitmproxy None for a replay's own.
-        mode: mitmproxy's proxy mode, "replay-client", "replay-server", "mutate" or "scrub".
+        mode: mitmproxy's proxy mode; of what was not recorded from traffic of an app, a word of
+            REPLAYS or DERIVED.
         origin: session id of the trace that this session replays, or was made from.
         changes: what was done to that one, a line each; None for what was not made so.
         made_up: there was no HTTP exchange to record; request and failure were
@@ -85,6 +93,16 @@ class Start:
     made_up: bool = False
     changes: list[str] | None = None
     part: int | None = None
+
+    @property
+    def source(self) -> str:
+        """Where the session comes from.
+
+        "recorded" from an app's traffic; "replay" of the session `origin`; "derived" from it.
+        """
+        if self.changes is not None or self.mode in DERIVED:
+            return "derived"
+        return "replay" if self.mode in REPLAYS else "recorded"
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +227,8 @@ class Failure:
 
     Attributes:
         where: "dns", "connect", "proxy" (CONNECT refused), "tls-server", "tls-client",
-            "http", "handshake" or "request" (wsproxy could not pass the request on).
+            "http", "handshake", "request" (wsproxy could not pass the request on), or
+            "recorder" (its own limits; nobody else is at fault).
         from_client: whose side it happened on.
     """
 
@@ -281,6 +300,16 @@ class End:
 
 Record = Start | Request | Response | FrameRecord | Bytes | Eof | Failure | Gap | Finding | End
 AnyRecord = Sync | More | Record
+
+
+_NOTES = (Eof, Failure, Gap, Finding, More, Sync)
+
+
+def max_size(record: AnyRecord) -> int:
+    """Bytes that a record may take, packed; the block's own limit for those with a payload."""
+    if isinstance(record, FrameRecord | Bytes):
+        return sys.maxsize
+    return MAX_NOTE if isinstance(record, _NOTES) else MAX_RECORD
 
 
 class BadRecord(ValueError):

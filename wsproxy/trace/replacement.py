@@ -9,7 +9,7 @@ import os
 import secrets
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, BinaryIO
 from wsproxy.errors import UsageError
 
 from .lock import hold
-from .parts import SUFFIX
+from .parts import SUFFIX, later_parts, part_of, part_path
+from .system import CAREFUL, OPEN_FILES_MOVE, PLAIN
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -27,9 +28,8 @@ _REWRITE = f"{SUFFIX}.rewrite"
 _NEW = f"{SUFFIX}.new"  # a trace that has no record yet, see `recording`
 _THERE = "{} is there already; --force replaces it"
 _OLD = 60.0  # seconds after which such a file is taken for a crash's
-# Nothing that another user has put there is followed or waited for.
-_FOUND = os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK | getattr(os, "O_NOFOLLOW", 0)
-_FLAGS = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+_FOUND = os.O_RDWR | PLAIN | CAREFUL
+_FLAGS = os.O_RDWR | os.O_CREAT | os.O_EXCL | PLAIN
 
 
 class Replacement:
@@ -67,31 +67,46 @@ class Replacement:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        if not OPEN_FILES_MOVE:
+            self.file.close()
         if not self._committed:
             with contextlib.suppress(OSError):
                 self.hidden.unlink()
         self.file.close()
 
-    def commit(self, *, sync_name: bool = True) -> None:
+    def commit(
+        self, *, sync_name: bool = True, still_wanted: Callable[[], bool] = lambda: True
+    ) -> bool:
         """Give it its name. What it replaces is there until all of this is on the disk.
+
+        Nothing can be written to it any more.
 
         Args:
             sync_name: see to it that the name is on the disk as well; if not, a power cut
                 may bring back what was there before, whole.
+            still_wanted: asked last of all, when nothing is left to do that takes time.
+
+        Returns:
+            Whether it has its name: not if it is not wanted any more.
 
         Raises:
             FileExistsError: there is one already, and it may not be replaced.
             OSError: it cannot be; what was there is still there.
         """
         os.fsync(self.file.fileno())
+        if not OPEN_FILES_MOVE:
+            self.file.close()
+        if not still_wanted():
+            return False
         if self._replace:
-            self.hidden.rename(self._path)
+            self.hidden.replace(self._path)
         else:
             self._link()
         self._committed = True
         if sync_name:
             with contextlib.suppress(OSError):  # not every platform can
                 sync_folder(self._path.parent)
+        return True
 
     def _link(self) -> None:
         """Give it a name that nobody has, whoever else is about to take that."""
@@ -133,7 +148,8 @@ def _create(path: Path) -> tuple[Path, int]:
         hidden = path.with_name(f".{name}.{secrets.token_hex(4)}{_REWRITE}")
         fd = os.open(hidden, _FLAGS, 0o600)
         try:
-            os.fchmod(fd, 0o600)  # whatever the umask
+            if hasattr(os, "fchmod"):
+                os.fchmod(fd, 0o600)  # whatever the umask
             if hold(fd) and hidden.exists():
                 return hidden, fd
         except BaseException:
@@ -148,15 +164,47 @@ def check_free(path: Path, *, force: bool, source: Path | None = None) -> None:
 
     Args:
         force: replace what is there.
-        source: the trace that it is made of, which it never replaces.
+        source: the trace that it is made of, of which it never replaces a part.
 
     Raises:
         UsageError: it may not.
     """
-    if source is not None and path.exists() and source.exists() and path.samefile(source):
+    if source is not None and any(_is_same(path, part) for part in _parts(source)):
         raise UsageError(f"{path} is the trace that is read; it is never overwritten")
     if path.exists() and not force:
         raise UsageError(_THERE.format(path))
+    if path.suffix == SUFFIX:
+        _check_no_part(path)
+
+
+def _parts(trace: Path) -> list[Path]:
+    """All files that are read as one trace, there or not."""
+    first, _ = part_of(trace)
+    return [trace, first, *(part_path(first, number) for number in later_parts(first, 1))]
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    """Whether two paths are one file, by whatever links; or will be."""
+    try:
+        return one.samefile(other)
+    except OSError:
+        return one.resolve() == other.resolve()
+
+
+def _check_no_part(path: Path) -> None:
+    """See that nothing that is there is read as a part of a new trace, nor this as one of it.
+
+    Raises:
+        UsageError: it would be; neither of both would be whole.
+    """
+    first, number = part_of(path)
+    if number > 1:
+        raise UsageError(f"{path}: a name that ends in .part{number} is one part of a long trace")
+    if later := later_parts(first, 1):
+        other = part_path(first, later[0])
+        raise UsageError(
+            f"{other} is there and would be read as a part of {path}; take another name"
+        )
 
 
 @contextmanager
@@ -184,12 +232,14 @@ def new_file(path: Path, *, force: bool) -> Iterator[Replacement]:
 
 
 def sync_folder(folder: Path) -> None:
-    """Have the names in a folder brought to the disk.
+    """Have the names in a folder brought to the disk; Windows has no way to ask for it.
 
     Raises:
-        OSError: they cannot be, or the platform cannot.
+        OSError: they cannot be.
     """
-    fd = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    if os.name == "nt":
+        return
+    fd = os.open(folder, os.O_RDONLY | PLAIN)
     try:
         os.fsync(fd)
     finally:
@@ -214,18 +264,24 @@ def sweep(folder: Path) -> int:
 def _remove_if_left(path: Path, old: float) -> bool:
     """Remove a file that nobody writes and that was last changed so many seconds ago."""
     try:
+        if not stat.S_ISREG(path.lstat().st_mode):
+            return False
         fd = os.open(path, _FOUND)  # for writing: some file systems lock no other
     except OSError:
         return False
     try:
         status = os.fstat(fd)
         if not stat.S_ISREG(status.st_mode) or time.time() - status.st_mtime < old:
-            return False
+            return False  # it may be another one by now
         if not hold(fd):
             return False
-        path.unlink()
+        if OPEN_FILES_MOVE:
+            path.unlink()  # while it is held
     except OSError:
         return False
     finally:
         os.close(fd)
-    return True
+    if not OPEN_FILES_MOVE:
+        with contextlib.suppress(OSError):  # there, that somebody writes it keeps it from this
+            path.unlink()
+    return not path.exists()

@@ -51,11 +51,9 @@ def compact(path: Path, pace: Callable[[], None] | None = None) -> bool:
             if size is None or size >= before.st_size:
                 return False
             os.utime(new.file.fileno(), ns=(before.st_atime_ns, before.st_mtime_ns))
-            if not _is_at(path, before):
-                return False
-            # Each wait for the disk can hold up those who record; two are not needed.
-            new.commit(sync_name=False)
-    return True
+            # Each wait for the disk can hold up those who record; two are not needed. That
+            # wait may be a long one: whether the trace is still there is asked after it.
+            return new.commit(sync_name=False, still_wanted=lambda: _is_at(path, before))
 
 
 def _no_pace() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,57 +10,87 @@ import msgpack
 
 from .blocks import MAX_BLOCK
 from .packed_frame import unpack_frame
-from .records import MAX_RECORD, AnyRecord, BadRecord, Bytes, FrameRecord, from_map
+from .records import MAX_RECORD, AnyRecord, BadRecord, from_map, max_size
 
 MAX_LIST = 10_000  # items of one list, or keys of one map
 MAX_ITEMS = 50_000  # items of all lists and maps of one record
+_PIECE = 64 << 10  # bytes of a block that msgpack gets at once, at the least
 
 
 class Unpacker:
     """Iterates over the records of a block; those of unknown kinds are passed over.
 
+    Args:
+        limit: records at most, those of unknown kinds and bad ones among them.
+
     Attributes:
         bad: how many records could not be taken; the checksum was right, so whoever
             wrote the block wrote it so.
         reason: what was wrong with the first of them.
+        count: how many records were read; known once the iteration has ended.
+        over: whether there were more than `limit`.
     """
 
-    def __init__(self, block: bytes) -> None:
+    def __init__(self, block: bytes, limit: int = sys.maxsize) -> None:
         self.bad = 0
         self.reason = ""
+        self.count = 0
+        self.over = False
         self._block = block
+        self._limit = limit
         # Not a method of this object: a cycle would keep every block until the garbage
         # collector comes by.
-        self._limit = _ItemLimit()
+        self._items = _ItemLimit()
+        self._open(0)
+
+    def _open(self, offset: int) -> None:
+        """Have msgpack read from an offset on."""
+        self._start = self._fed = offset
         # The hooks see every list and map once it is complete; the lengths are limited
         # before, because memory is taken by them.
         self._msgpack = msgpack.Unpacker(
             max_buffer_size=MAX_BLOCK,
+            max_str_len=MAX_RECORD,
             max_array_len=MAX_LIST,
             max_map_len=MAX_LIST,
             max_ext_len=0,
             strict_map_key=True,
             unicode_errors="replace",
-            list_hook=self._limit.count,
-            object_hook=self._limit.count,
+            list_hook=self._items.count,
+            object_hook=self._items.count,
         )
-        self._msgpack.feed(block)
+
+    def _feed(self) -> bool:
+        """Give msgpack more of the block, which it copies; False at the block's end."""
+        if self._fed >= len(self._block):
+            return False
+        more = memoryview(self._block)[self._fed : self._fed + max(_PIECE, self._fed - self._start)]
+        self._msgpack.feed(more)
+        self._fed += len(more)
+        return True
 
     def __iter__(self) -> Iterator[AnyRecord]:
-        block, size, offset = self._block, len(self._block), 0
+        block, size, offset, left = self._block, len(self._block), 0, self._limit
         while offset < size:
+            if not left:
+                self.over = True
+                break
+            left -= 1
             record, offset = unpack_frame(block, offset) or self._unpack(offset)
             if record is not None:
                 yield record
+        self.count = self._limit - left
 
     def _unpack(self, offset: int) -> tuple[AnyRecord | None, int]:
         """The record at an offset, and the offset behind it; the block's end if that is unknown."""
-        while (behind := offset - self._msgpack.tell()) > 0:
+        if offset > self._fed:
+            self._open(offset)
+        while (behind := offset - self._start - self._msgpack.tell()) > 0:
             self._msgpack.read_bytes(min(behind, MAX_RECORD))  # which copies them
-        self._limit.items = 0
+        self._items.items = 0
         record = None
         try:
-            record = from_map(self._msgpack.unpack())
+            record = from_map(self._next())
         except BadRecord as error:
             self._reject(str(error))
         except msgpack.OutOfData:
@@ -68,11 +99,19 @@ class Unpacker:
         except (ValueError, TypeError, MemoryError, msgpack.UnpackException) as error:
             self._reject(f"not msgpack: {error}")
             return None, len(self._block)
-        end = self._msgpack.tell()
-        if not isinstance(record, FrameRecord | Bytes | None) and end - offset > MAX_RECORD:
+        end = self._start + self._msgpack.tell()
+        if record is not None and end - offset > max_size(record):
             self._reject(f"a {record.kind} record of {end - offset} bytes")
             record = None
         return record, end
+
+    def _next(self) -> object:
+        while True:
+            try:
+                return self._msgpack.unpack()
+            except msgpack.OutOfData:
+                if not self._feed():
+                    raise
 
     def _reject(self, reason: str) -> None:
         self.bad += 1

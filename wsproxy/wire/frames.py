@@ -6,7 +6,7 @@ import enum
 import struct
 from dataclasses import dataclass
 
-from websockets.speedups import apply_mask
+from .mask import apply_mask
 
 
 class Opcode(enum.IntEnum):

@@ -12,9 +12,8 @@ import codecs
 import hashlib
 from dataclasses import replace
 
-from websockets.speedups import apply_mask
-
 from .frames import CONTROL, RSV1, RSV2, RSV3, Close, Frame, Garbage, Opcode
+from .mask import apply_mask
 
 MAX_PAYLOAD = 64 << 20  # bytes of one frame that are kept; the rest is counted
 

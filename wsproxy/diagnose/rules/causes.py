@@ -6,6 +6,7 @@ come first where the session shows them.
 
 from __future__ import annotations
 
+from array import array
 from itertools import pairwise
 from statistics import median
 
@@ -42,7 +43,7 @@ def audio_stopped(case: Case) -> list[Evidence]:
     form, audio = case.format, case.audio.until(case.ended_ns)
     if form is None or not form.from_client or len(audio) < 3:
         return []
-    gaps = [b - a for a, b in pairwise(audio.times_ns)]
+    gaps = array("q", (b - a for a, b in pairwise(audio.times_ns)))
     usual, since = median(gaps), case.ended_ns - audio.times_ns[-1]
     if seconds(since) < _STOPPED or since < _TIMES * usual:
         return []

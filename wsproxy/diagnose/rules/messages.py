@@ -14,6 +14,7 @@ from wsproxy.wire import Opcode
 
 _GRACE = 2.0  # seconds after the last audio in which a result may still come
 _MINUTE = 60 * 10**9  # ns
+_KIND = 60  # characters of a message's kind that are compared
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{200,}={0,2}\s*")
 
 # Who answers in place of an API, by what they say of themselves.
@@ -72,7 +73,9 @@ def unknown_kind(case: Case) -> list[Evidence]:
     if not odd:
         return []
     first = odd[0]
-    near = get_close_matches(first.kind.lower(), [k.lower() for k in kinds], n=1, cutoff=0.6)
+    near = get_close_matches(
+        first.kind[:_KIND].lower(), [k.lower() for k in kinds], n=1, cutoff=0.6
+    )
     meant = next((k for k in kinds if near and k.lower() == near[0]), "")
     numbers = tuple(said.frame for said in odd)
     text = f"the API has no message {quoted(first.kind, 40)} ({named(numbers)})"
@@ -92,7 +95,7 @@ def text_as_audio(case: Case) -> list[Evidence]:
     found = [
         message
         for message in case.session.messages(from_client=True)
-        if _BASE64.fullmatch(message.text.strip().strip('"'))
+        if _BASE64.fullmatch(message.text.strip(' \t\r\n"'))
     ]
     if not found:
         return []

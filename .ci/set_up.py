@@ -1,0 +1,93 @@
+"""Make a virtual environment with the project in it, and say what is being done.
+
+Usage: set_up.py FOLDER EXTRAS, where EXTRAS is `.` or `.[test]`. FOLDER may be there already:
+then what is missing is added to it. Runs in the Python that the environment is made of.
+"""
+
+import re
+import subprocess
+import sys
+import threading
+import time
+import venv
+from pathlib import Path
+
+# An older Python has to come as far as to say that it is too old.
+OLDEST = (3, 11)
+SILENCE = 5.0  # seconds without a line, at most
+# What pip says of a step, and the part of it that is shown.
+STEPS = re.compile(r" *((?:Collecting|Building) [^ <>=!~;(]+)")
+
+
+class Steps:
+    """One line for each step, with the seconds that have passed; a long step is repeated."""
+
+    def __init__(self, name):
+        self._name = name
+        self._started = time.monotonic()
+        self._step = ""
+        self._shown = 0.0
+        self._ended = threading.Event()
+        threading.Thread(target=self._repeat, daemon=True).start()
+
+    def begin(self, step, *, quickly=False):
+        """Begin a step; of steps that are over quickly only some are shown."""
+        self._step = step
+        if not quickly or time.monotonic() - self._shown > SILENCE / 2:
+            self._show(step)
+
+    def end(self, step):
+        self._ended.set()
+        self._show(step)
+
+    def _show(self, text):
+        self._shown = time.monotonic()
+        passed = self._shown - self._started
+        print(f"{self._name}: {passed:3.0f} s  {text}", flush=True)
+
+    def _repeat(self):
+        while not self._ended.wait(SILENCE / 5):
+            if time.monotonic() - self._shown > SILENCE:
+                self._show(f"still {self._step[0].lower()}{self._step[1:]}")
+
+
+def install(python, what, steps):
+    """Run pip; returns its exit status, and prints what it said if it failed."""
+    command = [python, "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
+    said = []
+    with subprocess.Popen(
+        [*command, "--editable", what],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    ) as pip:
+        assert pip.stdout is not None
+        for line in pip.stdout:
+            said.append(line)
+            step = STEPS.match(line)
+            if step:
+                steps.begin(step.group(1), quickly=True)
+            elif line.startswith("Installing collected packages"):
+                steps.begin(f"Installing {line.count(',') + 1} packages")
+    if pip.returncode != 0:
+        print("".join(said), end="", file=sys.stderr)
+    return pip.returncode
+
+
+def main(folder, what):
+    if sys.version_info < OLDEST:
+        sys.exit("wsproxy needs Python 3.11 or later: make PYTHON=/path/to/python3")
+    steps = Steps(folder)
+    python = Path(folder) / ("Scripts" if sys.platform == "win32" else "bin") / "python"
+    if not python.exists():
+        steps.begin(f"Making a virtual environment of Python {sys.version.split()[0]}")
+        venv.create(folder, with_pip=True)
+    steps.begin("Looking for what is to be installed")
+    status = install(str(python), what, steps)
+    steps.end("ready" if status == 0 else "not installed")
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

@@ -1,0 +1,136 @@
+"""What a comparison of hostile texts costs: time with their length, and no more."""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from sessions import SERVER, audio, opened, said, write
+from wsproxy.compare import compare
+from wsproxy.compare.transcript import MAX_COUNTED, Heard, Transcript, distance, word_errors
+from wsproxy.compare.volatile import Normalizer, first_difference, stable
+
+# Each is what some pattern of `volatile` may be made to look for again and again.
+PIECES = [
+    "a-",
+    "a_",
+    "0a",
+    "1.",
+    "1 ",
+    "1" + " " * 50,
+    "12 m",
+    "2026-01-02T",
+    "9a8b7c6d-1111-",
+    "aA1",
+    "requestId",
+    "0123456789abcdeg ",
+    "\u97f3",
+    "<id>",
+]
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """CPU time, the least of some."""
+    gc.collect()
+    spent = []
+    for _ in range(3):
+        began = time.process_time()
+        work()
+        spent.append(time.process_time() - began)
+    return min(spent)
+
+
+@pytest.mark.parametrize("piece", PIECES)
+def test_stable_takes_time_with_the_length(piece: str) -> None:
+    def cost(size: int) -> float:
+        text = (piece * size)[:size]
+        value = {"a": text, "x_id": text, text[:300]: [text]}
+        return seconds(lambda: (stable(text), Normalizer(figures=True).value(value)))
+
+    one, two = cost(1 << 15), cost(1 << 16)
+    assert two < 3 * one + 0.02
+
+
+def transcript(words: list[str]) -> Transcript:
+    made = Transcript()
+    for start in range(0, len(words), 1000):
+        text = " ".join(words[start : start + 1000])
+        made.add(start + 1, Heard(text, anything=True, final=True))
+    return made
+
+
+@pytest.mark.parametrize("distinct", [2, 1_000_000])
+def test_distance_of_long_transcripts_takes_time_with_their_length(
+    distinct: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wsproxy.compare.transcript.MAX_COUNTED", 2000)
+
+    def cost(size: int) -> float:
+        left = transcript([f"a{n * 7919 % distinct}" for n in range(size)])
+        right = transcript([f"b{n * 104729 % distinct}" for n in range(size)])
+        return seconds(lambda: distance(left, right))
+
+    one, two = cost(30_000), cost(60_000)
+    assert two < 2.5 * one + 0.05
+
+
+def test_distance_beyond_what_is_counted_is_a_bound_from_above() -> None:
+    left = [f"a{n}" for n in range(MAX_COUNTED + 500)]
+    right = ["b", *left[1:-1], "c"]
+    found = distance(transcript(left), transcript(right))
+    assert found is not None
+    assert found.bounded
+    assert word_errors(["b", *left[1:50], "c"], left[:51]) == 2
+    assert 2 / len(left) <= found.rate <= 502 / len(left)
+
+
+def test_compare_of_two_transcripts_of_a_megabyte_says_what_is_not_counted(tmp_path: Path) -> None:
+    def trace(name: str, letter: str) -> Path:
+        results = [
+            said(
+                100 + n,
+                SERVER,
+                {
+                    "type": "Turn",
+                    "turn_order": n,
+                    "end_of_turn": True,
+                    "transcript": " ".join(f"{letter}{n}{m}" for m in range(5000)),
+                },
+            )
+            for n in range(20)
+        ]
+        records = [*opened("/"), *results]
+        return write(tmp_path / name, records, provider="assemblyai", api="streaming")
+
+    left, right = trace("a", "a"), trace("b", "b")
+    began = time.process_time()
+    found = compare(left, right)
+    assert time.process_time() - began < 20  # quadratic, it takes minutes
+    assert found.verdict == "different"
+    assert found.wer == 1.0
+    assert any("at most" in note for note in found.notes)
+
+
+def test_first_difference_at_the_end_of_a_large_frame_is_found_quickly(tmp_path: Path) -> None:
+    size = 16 << 20
+    data = bytes(size)
+    left = write(tmp_path / "a", [*opened("/"), audio(100, SERVER, data)], provider=None, api=None)
+    other = audio(100, SERVER, data[:-1] + b"x")
+    right = write(tmp_path / "b", [*opened("/"), other], provider=None, api=None)
+    began = time.process_time()
+    (difference,) = compare(left, right).differences
+    assert time.process_time() - began < 5
+    assert f"byte {size - 1}" in difference.replayed
+
+
+def test_first_difference_of_many_fields_takes_time_with_their_number() -> None:
+    def cost(size: int) -> float:
+        a = {f"n{n}": [n] for n in range(size)}
+        b = {**a, "z": 1}
+        return seconds(lambda: first_difference(a, b))
+
+    assert cost(40_000) < 3 * cost(20_000) + 0.02

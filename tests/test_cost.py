@@ -1,0 +1,226 @@
+"""Time is linear: of every regular expression, and of what reads texts of a trace.
+
+Processor time, the least of several tries; what is quick at the largest size is not asked for
+its growth, since a machine that does other things would spoil the answer.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Sequence
+
+import pytest
+
+from regexes import Regex, of_catalog, of_modules, texts
+from wsproxy import envelope
+from wsproxy.catalog import load
+from wsproxy.catalog.pattern_cost import too_costly
+from wsproxy.compare import text as compare_text
+from wsproxy.compare import transcript, volatile
+from wsproxy.diagnose import audio, checks, containers, evidence
+from wsproxy.report import jsontext, markdown
+from wsproxy.report import text as report_text
+
+GROWTH = 2.5  # times the time for twice the text
+SMALL = 16 << 10  # characters on which everything is tried
+QUICK = 0.004  # seconds for SMALL; what is no quicker is looked at for its growth
+MEGABYTE = 1 << 20
+ENOUGH = 0.1  # seconds under which any size is quick
+
+# Their expressions are of other rooms.
+REWRITTEN = ("wsproxy.redact", "wsproxy.scrub")
+# Where an expression is put together at run time, and what keeps it cheap.
+TOLD = {
+    "wsproxy.capture.addon": "the user's own option",
+    "wsproxy.catalog.table": "checked by `too_costly`",
+    "wsproxy.cli.show": "the user's own option",
+    "wsproxy.replay.fresh": "bounded repetitions around names of the catalog",
+}
+
+
+def seconds(work: Callable[[], object], tries: int = 3) -> float:
+    """Processor time that something takes, the least of some tries."""
+    least = float("inf")
+    for _ in range(tries):
+        began = time.process_time()
+        work()
+        least = min(least, time.process_time() - began)
+    return least
+
+
+def grows(work: Callable[[str], object], make: Callable[[int], str], sizes: Sequence[int]) -> str:
+    """Empty where the time is linear in the size; else what was measured."""
+    small, before = 0, float("inf")
+    for large in sizes:
+        text = make(large)
+        after = seconds(lambda text=text: work(text))
+        if after > ENOUGH and after > GROWTH * before:
+            return f"{small} characters {before:.3f} s, {large} characters {after:.3f} s"
+        small, before = large, after
+    return ""
+
+
+def doubled(low: int, high: int) -> list[int]:
+    return [low << n for n in range(20) if low << n <= high]
+
+
+# -- regular expressions
+
+
+def slow_on(regex: Regex) -> str:
+    """The text on which an expression is not linear; empty where it is on all of them."""
+    run = regex.run
+    for text in texts(regex.pattern, SMALL):
+        for size in (SMALL // 64, SMALL // 16, SMALL // 4):  # where it would not end
+            if (took := seconds(lambda text=text[:size]: run(text), 1)) > ENOUGH:
+                return f"{size} characters {took:.3f} s: {text[:60]!r}..."
+        if seconds(lambda text=text: run(text), 1) > QUICK:
+            # Nearly always the machine did something else.
+            again = seconds(lambda text=text: run(text))
+            if again > QUICK and (why := grows(run, lambda n, t=text: longer(t, n), SIZES)):
+                return f"{why}: {text[:60]!r}..."
+    return ""
+
+
+SIZES = doubled(SMALL, 8 * SMALL)
+
+
+def longer(text: str, size: int) -> str:
+    return (text * (size // len(text) + 1))[:size]
+
+
+def in_rooms(regexes: list[Regex]) -> dict[str, list[Regex]]:
+    rooms: dict[str, list[Regex]] = {}
+    for regex in regexes:
+        rooms.setdefault(".".join(regex.where.split(":")[0].split(".")[:2]), []).append(regex)
+    return rooms
+
+
+MODULES, UNTOLD = of_modules()
+ROOMS = in_rooms(MODULES)
+
+
+@pytest.mark.parametrize(
+    "room",
+    [
+        pytest.param(room, marks=[pytest.mark.xfail(strict=False)] * (room in REWRITTEN))
+        for room in ROOMS
+    ],
+)
+def test_every_regular_expression_of_the_code_is_linear(room):
+    slow = {f"{r.where}: {r.pattern.pattern!r}": why for r in ROOMS[room] if (why := slow_on(r))}
+    assert not slow
+
+
+def test_every_regular_expression_of_the_catalog_is_linear():
+    found = of_catalog()
+    assert len(found) > 300
+    assert not {r.where: why for r in found if (why := slow_on(r))}
+
+
+def test_collected_regexes_cover_the_source():
+    """There are as many as a search of the source gives, at the least; others are told."""
+    assert len(MODULES) > 100
+    assert {each.split(":")[0] for each in UNTOLD} == set(TOLD)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("room", ROOMS)
+def test_every_regular_expression_of_the_code_takes_a_megabyte(room):
+    for regex in ROOMS[room]:
+        for text in texts(regex.pattern, MEGABYTE // 4):
+            why = grows(regex.run, lambda n, t=text: longer(t, n), doubled(MEGABYTE // 4, MEGABYTE))
+            assert not why, (regex, text[:60])
+
+
+@pytest.mark.parametrize("pattern", ["a+b", "(?:a|b)*c", "error.*timeout", r"\s+$"])
+def test_slow_on_quadratic_expression_finds_it(pattern):
+    """The measure itself can fail."""
+    assert slow_on(Regex("here", re.compile(pattern)))
+
+
+# -- patterns of a user's own catalog file
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "(a+)+b", "(a|aa)+b", "(a?){50}b", ".*a.*b", r"(\w+\s?)*$", "(x+x+)+y", "(a*)*",
+        "(?=(a+)+b)c", "(.*)(.*)(.*)", "(?>(a+)+b)", "(?:(?:a{0,9}){0,9}){0,9}b", "(?s)(.+)+x",
+        r"(?i)([a-z]+|\d+)*!", "(a+)++b", "((a+)+)?b",
+    ],
+)  # fmt: skip
+def test_too_costly_nested_repetition_is_refused(pattern):
+    assert "may take too long" in too_costly(re.compile(pattern))
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "", "error", "error.*timeout", r"^\s*foo\s*$", "(?:ab|cd)+x", r"(\d+) of (\d+)$",
+        r"(?i)limit of (?P<limit>[\d.]+) s", "[^`]+`x`", "(?:a|b|c)", ".{0,80}x.{0,80}y",
+    ],
+)  # fmt: skip
+def test_too_costly_plain_pattern_is_taken(pattern):
+    assert too_costly(re.compile(pattern)) == ""
+
+
+def test_too_costly_takes_every_pattern_of_the_catalog():
+    assert not [r for r in of_catalog() if too_costly(r.pattern)]
+
+
+# -- texts
+
+
+def _transcript(text: str) -> None:
+    out = transcript.Transcript()
+    out.add(1, transcript.Heard(text, True, True, in_parts=True))
+    out.add(2, transcript.Heard(text, True, True))
+    str(out), out.joined()
+
+
+def _distance(text: str) -> None:
+    left, right = transcript.Transcript(), transcript.Transcript()
+    left.add(1, transcript.Heard(text, True, True))
+    right.add(1, transcript.Heard(text[::-1], True, True))
+    transcript.distance(left, right)
+
+
+PATHS: dict[str, Callable[[str], object]] = {
+    "safe": report_text.safe,
+    "short": lambda text: report_text.short(text, 200),
+    "compact": report_text.compact,
+    "dumps": lambda text: jsontext.dumps({"text": text, text: [text]}),
+    "quoted": lambda text: evidence.quoted(text, 200),
+    "markdown code": lambda text: markdown.code(text),
+    "json_object": envelope.json_object,
+    "azure text": lambda text: envelope.read("azure", text),
+    "azure binary": lambda text: envelope.read("azure", b"\xff\xff" + text.encode()),
+    "event-stream": lambda text: envelope.read("event-stream", text.encode()),
+    "sniff": lambda text: audio.sniff.__wrapped__(text.encode()),
+    "container": lambda text: containers.container(text.encode()),
+    "read_header": lambda text: containers.read_header(b"RIFF1234WAVE" + text.encode()),
+    "is_json": checks.is_json,
+    "stable": volatile.stable,
+    "is_volatile": volatile.is_volatile,
+    "around_difference": lambda text: compare_text.around_difference(text, text + "x"),
+    "transcript": _transcript,
+    "distance": _distance,
+    "recognise": lambda text: load().recognise(text, f"/{text}?{text}"),
+}
+PIECES = (
+    "a", "a-", "a.b@", "1", "1 ", "1.", "-", " ", "\n", "\x1b", "\u202e", "\N{GRINNING FACE}", '"',
+    "\\", '\\"', '{"a":', '{"a":1},', "[", "[],", "<", "`", "``a", "*_", "error ", "Path: x\r\n",
+    "01234567-89ab-cdef-0123-456789abcdef", "2026-01-01T00:00:00Z", "don't ", "fmt ", "OggS\0",
+    "x=1&", "%61", "/v1/listen", "\u4e00",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_every_text_path_is_linear(path):
+    work = PATHS[path]
+    for piece in PIECES:
+        if seconds(lambda p=piece: work(longer(p, SMALL)), 1) > QUICK:
+            why = grows(work, lambda n, p=piece: longer(p, n), doubled(2 * SMALL, 8 * SMALL))
+            assert not why, piece

@@ -1,0 +1,142 @@
+"""Credentials in the places of `credential_places`: none is in what is written or printed."""
+
+from __future__ import annotations
+
+import base64
+import html
+import importlib
+import io
+import re
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+import zstandard
+from click.testing import CliRunner
+
+from credential_places import PLACES, Place
+from traces import SESSION, make_trace, pack_trace
+from wsproxy.catalog import load
+from wsproxy.redact import Guard, Redactor
+from wsproxy.trace import End, FrameRecord, Record, Request, Response, Start
+
+CATALOG = load()
+RUN = 8  # characters of a credential that must not be found
+CASES = [
+    pytest.param(place, key, id=f"{place.name}-{n}")
+    for place in PLACES
+    for n, key in enumerate(place.keys)
+]
+
+# What stays is in docs/secrets.md, each with its reason.
+LIMITS: dict[str, str] = {}
+
+
+def cleaned(records: list[Record]) -> list[Record]:
+    guard = Guard(Redactor(CATALOG.credentials, b"key" * 11, CATALOG.key_shapes))
+    return [guard(record) for record in records]
+
+
+def views(content: bytes) -> Iterator[bytes]:
+    """What somebody would read who knows how it is encoded."""
+    yield content
+    text = content.decode("latin-1")
+    for _ in range(3):
+        text = html.unescape(unquote(text, "latin-1"))
+        text = re.sub(r"\\+u00([0-9a-fA-F]{2})", lambda m: chr(int(m[1], 16)), text)
+        yield text.replace("\\", "").encode("latin-1", "replace")
+    yield content.replace(b"\0", b"")
+    for word in re.findall(rb"[A-Za-z0-9+/_-]{16,}", content):
+        for shift in range(4):
+            part = word[shift:].translate(bytes.maketrans(b"-_", b"+/"))
+            said = base64.b64decode(part[: len(part) // 4 * 4])
+            yield said
+            if re.fullmatch(rb"[A-Za-z0-9+/=\s]{16,}", said):
+                yield base64.b64decode(said[: len(said) // 4 * 4])
+    for word in re.findall(rb"(?:[0-9a-fA-F]{2}){8,}", content):
+        yield bytes.fromhex(word.decode())
+    for magic, bits in ((b"\x1f\x8b\x08", 31), (b"\x78\x9c", 15)):
+        if (at := content.find(magic)) >= 0:
+            yield zlib.decompressobj(bits).decompress(content[at:])
+    if (at := content.find(b"\x28\xb5\x2f\xfd")) >= 0:
+        yield zstandard.ZstdDecompressor().decompressobj().decompress(content[at:])
+
+
+def found(content: bytes, key: str) -> str:
+    """A part of a credential that is in some bytes, empty if none is."""
+    low = key.lower()
+    size = min(RUN, len(key))
+    runs = {low[at : at + size].encode() for at in range(len(low) - size + 1)}
+    for view in views(content):
+        view = view.lower()
+        for run in runs:
+            if run in view:
+                at = view.index(run)
+                return view[max(0, at - 30) : at + 40].decode("latin-1")
+    return ""
+
+
+def written(records: list[Record]) -> bytes:
+    """What of these records is in a trace that was decompressed."""
+    trace = io.BytesIO(pack_trace([records]))
+    reader = zstandard.ZstdDecompressor().stream_reader(trace, read_across_frames=True)
+    return reader.read()
+
+
+@pytest.mark.parametrize(("place", "key"), CASES)
+def test_guard_credential_in_place_is_not_written(place: Place, key: str) -> None:
+    records = place.records(key)
+    assert found(written(records), key), "it is not planted"
+    left = found(written(cleaned(records)), key)
+    assert (left != "") == (place.name in LIMITS), left
+
+
+def test_places_are_many_and_not_taken_from_the_catalog() -> None:
+    assert len({place.name for place in PLACES}) == len(PLACES) >= 200
+    assert len(LIMITS) <= 10
+
+
+COMMANDS = (
+    ["list"],
+    ["list", "--json"],
+    ["show", "--full"],
+    ["show", "--json"],
+    ["explain", "--all"],
+    ["explain", "--json"],
+    ["explain", "--markdown"],
+)
+
+
+@pytest.mark.parametrize("kind", ["refused", "accepted"])
+def test_commands_print_no_credential_of_any_place(tmp_path: Path, kind: str) -> None:
+    """One trace with what is left of all places; what is printed of one is printed of all."""
+    records: list[Record] = [Start(0, 1, SESSION, 0)]
+    keys = set()
+    head: list[list[str]] = []
+    for place in PLACES:
+        if place.name in LIMITS:
+            continue
+        for key in place.keys:
+            for record in cleaned(place.records(key)):
+                keys.add(key)
+                if isinstance(record, FrameRecord):
+                    records.append(record)
+                elif isinstance(record, Request | Response):
+                    head += record.headers
+    request = Request(1, "GET", "wss", "api.deepgram.com", 443, "/v1/listen", headers=head)
+    records[1:1] = [request, Response(1, 401 if kind == "refused" else 101, headers=head)]
+    trace = make_trace(tmp_path / "x.wstrace", [*records, End(9, "closed")])
+    printed = ""
+    for name, *options in COMMANDS:
+        command = importlib.import_module(f"wsproxy.cli.{name}").command
+        done = CliRunner().invoke(command, [str(trace), *options], catch_exceptions=False)
+        printed += done.output
+    content = printed.encode() + b"".join(
+        path.read_bytes() for path in tmp_path.iterdir() if path != trace
+    )
+    low = content.lower()
+    for key in keys:
+        for at in range(len(key) - RUN + 1):
+            assert key[at : at + RUN].lower().encode() not in low, key

@@ -1,0 +1,124 @@
+"""How often a regular expression may have to try again, at the worst.
+
+Python's `re` goes back and tries every other way in which the parts of an expression could
+share a text. A repetition inside a repetition has so many ways that a text of forty
+characters can take hours. A file of a user's own may come from a stranger, so what may be
+that costly is refused when the file is read.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from itertools import zip_longest
+from typing import Any
+
+LENGTH = 2048  # characters of a text that patterns are tried on, see `match`
+MAX_WAYS = 50_000  # in which an expression may fit a text from one of its characters on
+
+_parse: Any = re._parser.parse  # type: ignore[attr-defined]  # the parser that `re` itself uses
+_Item = tuple[Any, Any]
+
+
+def too_costly(pattern: re.Pattern[str]) -> str:
+    """Why a pattern may take too long; empty for one that does not.
+
+    An upper bound: a pattern that is refused may be quick on all texts that there are.
+    """
+    *items, last = [*_parse(pattern.pattern, pattern.flags)] or [None]
+    # Behind the last part nothing can fail, so that nobody goes back into it.
+    if last is None or _ways(items) * (_costly_or(1, [last])) <= MAX_WAYS:
+        return ""
+    return (
+        "may take too long on some texts: repeat nothing that repeats itself, and give the "
+        "repetitions bounds, as in .{0,80}"
+    )
+
+
+def _ways(items: Iterable[_Item]) -> int:
+    """In how many ways a sequence may fit a text, MAX_WAYS + 1 for all that are more."""
+    ways = 1
+    items = list(items)
+    for item, after in zip_longest(items, items[1:]):
+        if after is None or not _ends_before(item, after):
+            ways = min(ways * _ways_of(item), MAX_WAYS + 1)
+    return ways
+
+
+def _ends_before(item: _Item, after: _Item) -> bool:
+    """Whether a repeated character can end in one place only: what follows is no such one."""
+    while str(item[0]) == "SUBPATTERN" and len(item[1][3]) == 1:
+        item = item[1][3][0]
+    if str(item[0]) not in ("MAX_REPEAT", "MIN_REPEAT") or len(item[1][2]) != 1:
+        return False
+    char = item[1][2][0]
+    if str(char[0]) not in ("LITERAL", "NOT_LITERAL", "IN"):
+        return False
+    match str(after[0]), after[1]:
+        case "LITERAL", int(code):
+            return not any(_fits(char, each) for each in {chr(code).lower(), chr(code).upper()})
+        case "AT", where:
+            return "END" in str(where) and not _fits(char, "\n")
+    return False
+
+
+def _fits(item: _Item, char: str) -> bool:
+    """Whether a character, or one of a class, is this one; yes where it is not plain."""
+    match str(item[0]), item[1]:
+        case "LITERAL", int(code):
+            return ord(char) == code
+        case "NOT_LITERAL", int(code):
+            return ord(char) != code
+        case "RANGE", (low, high):
+            return bool(low <= ord(char) <= high)
+        case "CATEGORY", category:
+            tests = {"DIGIT": str.isdigit, "SPACE": str.isspace, "WORD": _is_word}
+            *_, negated, name = ("", *str(category).split("_"))
+            return name not in tests or tests[name](char) is not (negated == "NOT")
+        case "IN", [(first, _), *members] if str(first) == "NEGATE":
+            return not any(_fits(member, char) for member in members)
+        case "IN", members:
+            return any(_fits(member, char) for member in members)
+    return True
+
+
+def _is_word(char: str) -> bool:
+    return char.isalnum() or char == "_"
+
+
+def _ways_of(item: _Item) -> int:
+    match str(item[0]), item[1]:
+        case "MAX_REPEAT" | "MIN_REPEAT", (low, high, part):
+            return _repeated(part, int(low), min(int(high), LENGTH))
+        case "POSSESSIVE_REPEAT" | "ATOMIC_GROUP" | "ASSERT" | "ASSERT_NOT", value:
+            # Never gone back into, but costly inside all the same.
+            return _costly_or(1, value[-1] if isinstance(value, tuple) else value)
+        case "SUBPATTERN", (_, _, _, part):
+            return _ways(part)
+        case "BRANCH", (_, parts):
+            each = [_ways(part) for part in parts]
+            return max(each) if _begin_differently(parts) else sum(each)
+        case "GROUPREF_EXISTS", (_, yes, no):
+            return _ways(yes) + (_ways(no) if no else 1)
+    return 1
+
+
+def _repeated(part: Sequence[_Item], low: int, high: int) -> int:
+    ways = _ways(part)
+    if high <= 1:
+        return ways + (not low)
+    if ways == 1:
+        return high - low + 1
+    return MAX_WAYS + 1 if high > 16 else int(min(ways**high, MAX_WAYS + 1))
+
+
+def _costly_or(otherwise: int, part: Sequence[_Item]) -> int:
+    ways = _ways(part)
+    return ways if ways > MAX_WAYS else otherwise
+
+
+def _begin_differently(parts: Sequence[Sequence[_Item]]) -> bool:
+    """Whether no two of the alternatives fit a text that begins with the same character."""
+    first = [part[0] if len(part) else None for part in parts]
+    codes = [item[1] for item in first if item is not None and str(item[0]) == "LITERAL"]
+    return len(codes) == len(parts) == len(set(codes))

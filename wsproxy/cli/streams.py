@@ -1,0 +1,76 @@
+"""Output on a terminal, or into a file, that cannot show every character."""
+
+from __future__ import annotations
+
+import codecs
+import io
+import sys
+
+_ERRORS = "wsproxy-replace"
+_ASCII = "wsproxy-ascii"
+
+# What wsproxy itself prints beyond ASCII, mostly.
+_INSTEAD = str.maketrans(
+    {
+        "→": "->",
+        "←": "<-",
+        "↑": "^",
+        "↓": "v",
+        "…": "...",
+        "─": "-",
+        "━": "-",
+        "│": "|",
+        "├": "+",
+        "└": "+",
+        "●": "*",
+        "×": "x",
+        "μ": "u",
+        "µ": "u",
+        "–": "-",
+        "—": "-",
+        "‘": "'",
+        "’": "'",
+        "“": '"',
+        "”": '"',
+    }
+)
+
+
+def make_printable() -> None:
+    """Have stdout and stderr replace what they cannot encode, where they would fail."""
+    codecs.register_error(_ERRORS, _replaced)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding=_encoding(stream.encoding), errors=_ERRORS)
+
+
+def _encoding(name: str) -> str | None:
+    """What to change an encoding to, None to keep it.
+
+    click takes ASCII for a mistake and prints UTF-8, unless ASCII has another name.
+    """
+    if codecs.lookup(name).name != "ascii":
+        return None
+    codecs.register(_find)
+    return _ASCII
+
+
+def _find(name: str) -> codecs.CodecInfo | None:
+    if name.replace("_", "-") != _ASCII:
+        return None
+    known = codecs.lookup("ascii")
+    return codecs.CodecInfo(
+        known.encode,
+        known.decode,
+        known.streamreader,
+        known.streamwriter,
+        known.incrementalencoder,
+        known.incrementaldecoder,
+        name=_ASCII,
+    )
+
+
+def _replaced(error: UnicodeError) -> tuple[str, int]:
+    assert isinstance(error, UnicodeEncodeError)
+    text = error.object[error.start : error.end].translate(_INSTEAD)
+    return "".join(char if char.isascii() else "?" for char in text), error.end

@@ -1,0 +1,107 @@
+"""Keys that are recognized by their shape alone, wherever they stand in a text.
+
+Every expression here takes time linear in the text: it begins at the beginning of a word,
+repetitions are possessive, and what may fail after a repetition looks at most 64 characters
+ahead.
+"""
+
+from __future__ import annotations
+
+import re
+import string
+
+from .fingerprint import PLACEHOLDER
+
+# What begins the keys of one provider or kind. What follows is taken to the end of the word.
+_PREFIXED = "|".join(
+    [
+        r"(?:AKIA|ASIA)[0-9A-Z]{16}",
+        r"AIza[0-9A-Za-z_-]{30,}+",
+        r"ya29\.[0-9A-Za-z_-]{16,}+",
+        r"(?:sk|ek|rk|rt|xi|pat|whsec|gsk|hf|xai|pplx|nvapi|glpat|npm|r8|tok)[-_]"
+        r"(?=[A-Za-z_-]{0,60}\d)[A-Za-z0-9_-]{16,}+",
+        r"gh[pousr]_[A-Za-z0-9]{30,}+",
+        r"github_pat_[A-Za-z0-9_]{20,}+",
+        r"xox[abeoprs]-[A-Za-z0-9-]{10,}+",
+        r"auth_tokens/[A-Za-z0-9_-]{8,}+",
+        r"temp:[A-Za-z0-9_-]{16,}+",
+    ]
+)
+_KEY = re.compile(rf"(?<![A-Za-z0-9_+-])(?:{_PREFIXED})[A-Za-z0-9_-]*+")
+# A word before it says that it is one.
+_ANNOUNCED = re.compile(
+    r"(?i:\b(?:bearer|token|basic|(?:api[-_ ]?)?key))[ \t=:;]{1,4}+[\"']?+(?=[^\d\s]{0,80}\d)"
+    r"([A-Za-z0-9._~+/=-]{20,}+)"
+)
+_PRIVATE = re.compile(
+    r"-----BEGIN [A-Z ]{0,20}PRIVATE KEY-----[^-]*+(?:-----END [A-Z ]{0,20}PRIVATE KEY-----)?"
+)
+# RFC 7519 and 7516: three or five parts in base64url with dots; the first is a JSON object.
+_WORD_WITH_DOTS = re.compile(r"[A-Za-z0-9_-]++(?:\.[A-Za-z0-9_-]*+)++")
+_JWT_BEGINS = re.compile(r"(?<![A-Za-z0-9])eyJ")
+_MIN_PART = 8  # characters of the first two parts
+_MAX_PARTS = 5
+
+# What a key by its shape begins with, at the end of a fragment.
+_BEGUN = re.compile(
+    r"(?<![A-Za-z0-9_+-])(?:eyJ|AKIA|ASIA|AIza|ya29\.|(?:sk|ek|rk|whsec)[-_](?=[A-Za-z0-9]{4})"
+    r"|gh[pousr]_|xox[abeoprs]-|auth_tokens/|temp:)[A-Za-z0-9._~+/=-]*\Z"
+)
+_WORD = string.ascii_letters + string.digits + "._~+/=:-"
+_MAX_WORD = 1 << 13  # characters at the end of a fragment that are looked at
+_HEX = re.compile(r"(?<![A-Za-z0-9_%-])[0-9a-fA-F]{32,512}+(?![A-Za-z0-9_-])")
+
+_MAY_BE = re.compile(
+    rf"eyJ|{_PREFIXED}|gh[pousr]_|auth_tokens|^[0-9a-fA-F]{{32}}|BEGIN|[0-9a-fA-F]{{32}}"
+)
+
+Span = tuple[int, int]
+
+
+def keys(text: str) -> list[Span]:
+    """Where keys stand, as (start, end)."""
+    found = [match.span() for match in _KEY.finditer(text)]
+    found += [m.span(1) for m in _ANNOUNCED.finditer(text) if PLACEHOLDER not in m[1]]
+    if "-----BEGIN " in text:
+        found += [match.span() for match in _PRIVATE.finditer(text)]
+    return found + (jwts(text) if "eyJ" in text else [])
+
+
+def is_key(value: str) -> bool:
+    """Whether a value is a key from its beginning to its end."""
+    return any(start == 0 and end == len(value) for start, end in keys(value))
+
+
+def jwts(text: str) -> list[Span]:
+    """Where JSON Web Tokens stand, of any length."""
+    found = []
+    for word in _WORD_WITH_DOTS.finditer(text):
+        at, parts = word.start(), word[0].split(".")
+        taken_to = 0
+        for n, part in enumerate(parts[:-1]):
+            begins = _JWT_BEGINS.search(part) if at >= taken_to else None
+            if begins is not None:
+                whole = min(len(part) - begins.start() - 3, len(parts[n + 1])) >= _MIN_PART
+                if whole:
+                    more = parts[n : n + _MAX_PARTS]
+                    taken_to = at + sum(map(len, more)) + len(more) - 1
+                    found.append((at + begins.start(), taken_to))
+            at += len(part) + 1
+    return found
+
+
+def hexadecimal(text: str) -> list[Span]:
+    """Where 32 and more hexadecimal digits stand as a word of their own."""
+    return [match.span() for match in _HEX.finditer(text)]
+
+
+def begun(text: str) -> int:
+    """Where a key begins that goes on after the text, -1 if none does."""
+    tail = text[-_MAX_WORD:]
+    match = _BEGUN.search(tail, len(tail.rstrip(_WORD)))
+    return len(text) - len(tail) + match.start() if match else -1
+
+
+def may_be_key(word: str) -> bool:
+    """Whether a word without any blanks may be a key, or the part of one up to a colon."""
+    return _MAY_BE.search(word) is not None

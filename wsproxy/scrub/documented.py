@@ -1,0 +1,224 @@
+"""What the documents of the APIs enumerate, as sets for quick questions.
+
+The facts are in documented.toml; what is in none of its lists is taken for somebody's own.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Any
+
+_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+_SPLIT = re.compile(r"[-_./: ]")
+# Sampling rates and bit rates in names of formats: pcm_16000, mp3_44100_128.
+_FORMAT = re.compile(
+    r"(?:pcm|ulaw|mulaw|alaw|mp3|opus|wav|flac|aac)(?:_(?:8|11025|16|22050|24|32|44100|48|\d{1,2}000|\d{2,3})){1,2}"
+    r"|(?:raw|riff|audio|ogg|webm|amr)(?:-\d{1,3}(?:khz|kbitrate|kbps|bit)|-mono|-stereo|-pcm|-mp3|-opus|-wb"
+    r"|-truesilk|-mulaw|-alaw|-mp3|-siren|-silk){1,6}"
+)
+_LANGUAGE = re.compile(r"([a-zA-Z]{2,6})(?:[-_]([A-Za-z0-9]{2,5})){0,2}")
+_RATES = ("0", "1", "100", "11025", "22050", "44100", "88200")
+_VERSION = re.compile(r"v?\d{1,2}[a-z]?")
+# The day of a release, e.g. gpt-4o-realtime-preview-2024-12-17.
+_DAY = re.compile(
+    r"[-@](?:202\d-[01]\d-[0-3]\d|(?:0[1-9]|1[0-2])-202\d|202\d[01]\d[0-3]\d|00[1-9])$"
+)
+
+
+def plain_name(name: str) -> str:
+    """A field's name as the lists have it: snake case, lower."""
+    return _HUMP.sub("_", name).replace("-", "_").replace(" ", "_").lower()
+
+
+@dataclass(frozen=True, slots=True)
+class Documented:
+    """What documents enumerate.
+
+    Attributes:
+        names: of JSON fields and query parameters, as `plain_name` gives them.
+        figures: those whose numbers are no one's: times, sizes, counts, settings.
+        small: those of them that are below a thousand.
+        rates: those of them that are samples a second.
+        lists: those of them that are long lists of such numbers.
+        own: those below which everything is the user's.
+        structured: "own name.name" where the API itself fills what is the user's elsewhere.
+        values: per field, what it may be.
+        fields: per kind ("model", "language", ...), the fields of that kind.
+        models, voices: words of which names of models are made; a voice's alone is none.
+        encodings, media_types, languages, language_names, regions: what they say.
+        sentences: words of sentences about failures, casefolded.
+        units: words behind a number that is a figure.
+        before: words before one.
+        hosts: labels of host names.
+        headers: names of HTTP headers, lower case.
+        numeric: those whose value is a number.
+        tokens: words in the values of headers, lower case.
+        subprotocols: lower case.
+    """
+
+    names: frozenset[str]
+    figures: frozenset[str]
+    small: frozenset[str]
+    rates: frozenset[str]
+    lists: frozenset[str]
+    own: frozenset[str]
+    structured: frozenset[str]
+    values: Mapping[str, frozenset[str]]
+    fields: Mapping[str, frozenset[str]]
+    models: frozenset[str]
+    voices: frozenset[str]
+    encodings: frozenset[str]
+    media_types: frozenset[str]
+    languages: frozenset[str]
+    language_names: frozenset[str]
+    regions: frozenset[str]
+    sentences: frozenset[str]
+    units: frozenset[str]
+    before: frozenset[str]
+    hosts: frozenset[str]
+    headers: frozenset[str]
+    numeric: frozenset[str]
+    tokens: frozenset[str]
+    subprotocols: frozenset[str]
+
+    def is_own(self, name: str) -> bool:
+        """Whether what stands below a field of this name is the user's."""
+        return plain_name(name) in self.own
+
+    def keeps(self, name: str, value: str) -> bool:
+        """Whether a document lists this text for a field of this (plain) name."""
+        if value in self.values.get(name, ()):
+            return True
+        return any(
+            name in fields and all(_is_a(self, kind, part) for part in value.split(","))
+            for kind, fields in self.fields.items()
+        )
+
+    def keeps_number(self, name: str, digits: str, most: int) -> bool:
+        """Whether a number in a field of this (plain) name is a figure.
+
+        Args:
+            most: digits before the point that a time has.
+        """
+        whole, point, _ = digits.lstrip("+-").partition(".")
+        if name in self.small:
+            return len(whole) <= 3
+        if name in self.rates:
+            return not point and len(whole) <= 6 and (whole.endswith("000") or whole in _RATES)
+        return name in self.figures and len(whole) <= most
+
+    def is_model(self, text: str) -> bool:
+        """Whether it is the name of a provider's model or voice, not of a customer's."""
+        plain = _DAY.sub("", text)
+        parts = [part for part in _SPLIT.split(plain) if part]
+        named = any(part in self.models for part in parts)
+        words = self.models | self.voices
+        return (
+            named
+            and ":" not in text
+            and all(part in words or _VERSION.fullmatch(part) for part in parts)
+        )
+
+    def is_encoding(self, text: str) -> bool:
+        """Whether it is the name of an encoding or a container."""
+        return text in self.encodings or _FORMAT.fullmatch(text) is not None
+
+    def is_media_type(self, text: str) -> bool:
+        """Whether it is a media type, with parameters that say no more than rates and codecs."""
+        kind, *parameters = (part.strip() for part in text.split(";"))
+        return (kind.lower() in self.media_types or kind in self.media_types) and all(
+            self._is_parameter(each) for each in parameters
+        )
+
+    def _is_parameter(self, text: str) -> bool:
+        name, _, value = text.partition("=")
+        value = value.strip('"')
+        return name.lower() in self.tokens and (
+            value.lower() in self.tokens
+            or self.is_encoding(value)
+            or (value.isascii() and value.replace(".", "", 1).isdecimal() and len(value) <= 6)
+        )
+
+    def is_language(self, text: str) -> bool:
+        """Whether it is a language's tag or English name."""
+        if text.lower() in self.language_names:
+            return True
+        if not _LANGUAGE.fullmatch(text):
+            return False
+        code, *regions = re.split("[-_]", text)
+        return (code.lower() in self.languages or text in self.languages) and all(
+            region in self.regions or region.upper() in self.regions for region in regions
+        )
+
+
+def _is_a(known: Documented, kind: str, text: str) -> bool:
+    match kind:
+        case "model":
+            return known.is_model(text)
+        case "encoding":
+            return known.is_encoding(text)
+        case "media_type":
+            return known.is_media_type(text)
+        case "language":
+            return known.is_language(text.strip())
+    return False
+
+
+@cache
+def documented() -> Documented:
+    """All that is in documented.toml, read once."""
+    data = tomllib.loads(resources.files(__package__).joinpath("documented.toml").read_text())
+    values: dict[str, set[str]] = {}
+    for table in data.values():
+        for name, words in table.get("values", {}).items():
+            values.setdefault(plain_name(name), set()).update(words.split())
+    kinds = {
+        kind: frozenset(map(plain_name, names.split())) for kind, names in data["fields"].items()
+    }
+    return Documented(
+        names=_union(data, "names", "figures", "small", "rates", "lists", "own").union(
+            values, *kinds.values()
+        ),
+        figures=_union(data, "figures", "small", "rates", "lists"),
+        small=_union(data, "small"),
+        rates=_union(data, "rates"),
+        lists=_union(data, "lists"),
+        own=_union(data, "own"),
+        structured=listed(data["structured"]["paths"]),
+        values={name: frozenset(words) for name, words in values.items()},
+        fields=kinds,
+        models=listed(data["models"]["words"]),
+        voices=listed(data["models"]["voices"]),
+        encodings=listed(data["encodings"]["words"]),
+        media_types=listed(data["media_types"]["words"]),
+        languages=listed(data["languages"]["codes"]),
+        language_names=listed(data["languages"]["words"]),
+        regions=listed(data["languages"]["regions"]),
+        sentences=listed(data["sentences"]["words"]),
+        units=listed(data["sentences"]["units"]),
+        before=listed(data["sentences"]["before"]),
+        hosts=listed(data["hosts"]["labels"]),
+        **{
+            each: listed(data["http"][each])
+            for each in ("headers", "numeric", "tokens", "subprotocols")
+        },
+    )
+
+
+def listed(text: str) -> frozenset[str]:
+    """The words of a list that is separated by blanks."""
+    return frozenset(text.split())
+
+
+def _union(data: Mapping[str, Mapping[str, Any]], *keys: str) -> frozenset[str]:
+    return frozenset(
+        plain_name(word)
+        for table in data.values()
+        for key in keys
+        for word in str(table.get(key, "")).split()
+    )

@@ -1,0 +1,62 @@
+"""How much a trace may hold for its size.
+
+A few kilobytes of zstd can unpack to gigabytes, or to millions of records. What was recorded
+never does: the times alone of real frames take over 5 bytes each, and digital silence packs
+a few hundred times. What a file has beyond that is read as well, up to a fixed amount, which
+holds an hour of anything real.
+"""
+
+from __future__ import annotations
+
+import os
+
+BYTES_A_RECORD = 4  # of the file; a frame of a real session takes 5.9 and more
+RATIO = 256  # bytes of content for a byte of the file
+RECORDS = 200_000  # beyond that
+SIZE = 512 << 20  # bytes beyond that
+# A block that is larger than most is one frame: a file sent in one message, and no silence.
+LARGE = 16 << 20  # bytes unpacked
+LARGE_RATIO = 32  # bytes of its content for a byte of the file
+
+# What is kept in memory, by commands that need all of a trace at once.
+HELD = 96 << 20  # bytes of any trace
+HELD_RATIO = 64  # bytes more for a byte of the file
+
+VARIABLE = "WSPROXY_NO_LIMITS"  # of the environment; 1 reads whatever there is
+_NO_LIMIT = 1 << 62
+
+
+class Allowance:
+    """What may still be read. Traces that are read by one command can share one.
+
+    Attributes:
+        held: bytes that may be held in memory at once.
+        records: records that may still be read.
+        size: bytes of content that may still be unpacked.
+    """
+
+    def __init__(self) -> None:
+        unlimited = os.environ.get(VARIABLE, "") not in ("", "0")
+        self.records = _NO_LIMIT if unlimited else RECORDS
+        self.size = _NO_LIMIT if unlimited else SIZE
+        self.held = _NO_LIMIT if unlimited else HELD
+
+    def take(self, packed: int, unpacked: int) -> bool:
+        """Count a block.
+
+        Args:
+            packed: its bytes in the file.
+            unpacked: bytes of its content.
+
+        Returns:
+            Whether it may be read.
+        """
+        if unpacked > max(LARGE, packed * LARGE_RATIO) and self.size < _NO_LIMIT // 2:
+            return False
+        self.records += packed // BYTES_A_RECORD
+        self.held += packed * HELD_RATIO
+        left = self.size + packed * RATIO - unpacked
+        if left < 0:
+            return False  # and nothing is taken: the next trace may be a real one
+        self.size = left
+        return True

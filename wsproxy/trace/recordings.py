@@ -1,0 +1,49 @@
+"""Which traces of a folder are recordings, and not replays or made from others."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from wsproxy.errors import TraceError
+
+from .reader import TraceReader, find_traces
+from .records import Start
+
+
+def find_recordings(
+    paths: Iterable[str | os.PathLike[str]],
+) -> tuple[list[Path], list[tuple[Path, str]]]:
+    """The traces that paths stand for where recordings are wanted.
+
+    A trace that is named is taken, whatever it is. Of a folder its recordings are, with those
+    that cannot be read; where it holds none, all of its traces.
+
+    Returns:
+        The traces, and those that are left out, each with its `Start.source`.
+    """
+    found: list[Path] = []
+    left_out: list[tuple[Path, str]] = []
+    for path in map(Path, paths):
+        if not path.is_dir():
+            found += find_traces([path])
+            continue
+        sources = {trace: source_of(trace) for trace in find_traces([path])}
+        others = [(trace, source) for trace, source in sources.items() if source != "recorded"]
+        if len(others) == len(sources):
+            found += sources
+            continue
+        found += [trace for trace, source in sources.items() if source == "recorded"]
+        left_out += others
+    return find_traces(found), left_out
+
+
+def source_of(trace: Path) -> str:
+    """The `Start.source` of a trace; "recorded" where its beginning cannot be read."""
+    try:
+        with TraceReader(trace) as reader:
+            first = next(iter(reader), None)
+    except TraceError:
+        return "recorded"
+    return first.source if isinstance(first, Start) else "recorded"
