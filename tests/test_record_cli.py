@@ -137,6 +137,13 @@ def asked(port: int, upstream: int, credentials: str | None) -> bytes:
         return sock.recv(1 << 16)
 
 
+def connected(port: int, upstream: int) -> bytes:
+    """What comes back for a CONNECT without a password."""
+    with socket.create_connection(("127.0.0.1", port), 30) as sock:
+        sock.sendall(b"CONNECT 127.0.0.1:%d HTTP/1.1\r\n\r\n" % upstream)
+        return sock.recv(1 << 16)
+
+
 def test_who_gives_no_password_is_refused_and_leaves_no_trace(tmp_path: Path) -> None:
     def serve(peer: Peer) -> None:
         peer.read_head()
@@ -148,6 +155,7 @@ def test_who_gives_no_password_is_refused_and_leaves_no_trace(tmp_path: Path) ->
     ):
         assert asked(recorder.port, upstream, None).startswith(b"HTTP/1.1 407 ")
         assert asked(recorder.port, upstream, "me:wrong").startswith(b"HTTP/1.1 407 ")
+        assert connected(recorder.port, upstream).startswith(b"HTTP/1.1 407 ")
         assert find_traces([str(tmp_path / "out")]) == []
         assert asked(recorder.port, upstream, "me:word").startswith(b"HTTP/1.1 101 ")
     (trace,) = find_traces([str(tmp_path / "out")])
