@@ -96,8 +96,8 @@ class Finder:
         return self._all(text, cut, control, budget or Budget(), _MAX_DEPTH)
 
     def _all(self, text: str, cut: bool, control: bool, budget: Budget, depth: int) -> list[Found]:
-        budget.spend(len(text))
         text = encoded.without_blobs(text)
+        budget.spend(len(text) - text.count("\0"))
         in_fields = fields.read(text, self._inherits)
         found = self._in_fields(text, in_fields, cut=cut)
         text = self._without_content(text, in_fields)
