@@ -164,6 +164,8 @@ def _deep(thing: object) -> Iterator[re.Pattern[str]]:
 
 # -- texts that make an expression work
 
+END = "\x7f"  # of each text: what is in nearly no expression
+
 GENERIC = (
     "a", "1", " ", "\n", "-", "a-", "a.", "a@", '"', '\\"', "=", "name=x ", '{"a":', "<", "ab",
     "A", "a ", "\t ", "/", ":", "é",
@@ -182,7 +184,7 @@ def texts(pattern: re.Pattern[str] | re.Pattern[bytes], size: int) -> list[str]:
         for piece in pieces
         if len(piece) < 200 and (last := piece[-1:])
     ]
-    return [text[:size] for text in dict.fromkeys(repeated + begun)]
+    return [text[: size - 1] + END for text in dict.fromkeys(repeated + begun)]
 
 
 def _pieces(tree: Iterable[tuple[object, object]]) -> Iterator[str]:
