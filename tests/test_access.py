@@ -48,13 +48,13 @@ class Recorder:
                     received += data
             return received.decode("latin-1")
 
-    def assert_refuses(self, request: str, *, traces: int = 0) -> None:
+    def assert_refuses(self, request: str) -> None:
         before = self.running.connections
         answer = self.answer(request)
         assert re.match(r"HTTP/1\.1 4\d\d ", answer), answer
         assert "wsproxy: refused" in answer
         assert self.running.connections == before + 1
-        assert len(find_traces([str(self.out)])) == traces
+        assert find_traces([str(self.out)]) == []
 
 
 @contextlib.contextmanager
@@ -266,10 +266,10 @@ def test_reverse_listening_on_all_addresses_is_called_by_each_of_them(
     with serving(echo) as port:
         mode = f"reverse:ws://127.0.0.1:{port}"
         with recorder(tmp_path, confdir, mode, host="0.0.0.0") as made:
+            made.assert_refuses("GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n")
             for host in ("0.0.0.0:PORT", "127.0.0.5", socket.gethostname()):
                 request = f"GET / HTTP/1.1\r\nHost: {host}\r\n{UPGRADE}\r\n"
                 assert made.answer(request).startswith("HTTP/1.1 101 ")
-            made.assert_refuses("GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n", traces=3)
 
 
 @pytest.mark.parametrize(

@@ -186,3 +186,9 @@ def test_any_records_can_be_asked_anything(records):
     assert len(list(session.frames())) == session.frame_count
     for from_client in (True, False):
         session.messages(from_client=from_client)
+
+
+def test_session_failed_for_the_recorder_is_closed_by_nobody() -> None:
+    session = Session()
+    session.add(Failure(1, "recorder", False, "too many open files"))
+    assert (session.ending, session.closed_by) == ("failed", None)

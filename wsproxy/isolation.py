@@ -52,7 +52,6 @@ def _start_again(path: str) -> None:
     if os.name != "posix" or not sys.executable:
         return
     env = {name: value for name, value in os.environ.items() if name != _PATH}
-    sys.stdout.flush()
     os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], {**env, _KEPT: path})
 
 

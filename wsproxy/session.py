@@ -570,6 +570,8 @@ class Session:
         if ending in ("refused", "http"):
             return "server"
         if ending == "failed" and self.failures:
+            if self.failures[0].where == "recorder":
+                return None
             return _side(self.failures[0].from_client)
         # What showed it may be in a part of the trace that is lost.
         return self.end.closed_by if self.end is not None else None

@@ -36,7 +36,7 @@ from .options import folder_problem
 CA_KEY = "mitmproxy-ca.pem"  # and its certificate
 
 # What mitmproxy says.
-_NO_KEY = "Could not deserialize key data"
+_NO_KEY = re.compile(r"Could not deserialize key data|Unable to load PEM file")
 _NO_LISTENER = re.compile(r"failed to listen on (\S+):(\d+) with (.*)")
 
 DISCONNECT_PATIENCE = 2.0  # seconds that open connections get to end when the recorder stops
@@ -401,7 +401,7 @@ class _ErrorLog(logging.Handler):
 
 def _explained(message: str, settings: Settings) -> str:
     """What mitmproxy logged, in the words of our options where they matter."""
-    if _NO_KEY in message:
+    if _NO_KEY.search(message):
         confdir = settings.confdir or CONF_DIR
         return (
             f"cannot read the CA in {confdir}: {CA_KEY} holds no key; remove it, and a new CA is "
