@@ -41,7 +41,11 @@ def _b64url(data: object) -> str:
 
 def jwt(size: int = 40) -> str:
     """A JSON Web Token of about this many bytes of claims."""
-    claims = {"sub": "u-82731", "scope": "x" * size, "jti": "Q7w8E9r1T2y3"}
+    claims = {
+        "sub": "u-82731",
+        "scope": ("read:speech write:files " * size)[:size],
+        "jti": "Q7w8E9r1T2y3",
+    }
     signature = "dBjftJeZ4CVP3mB92K27uhbUJU1p1r7wW1gFWFOEjXk"
     return f"{_b64url({'alg': 'HS256', 'typ': 'JWT'})}.{_b64url(claims)}.{signature}"
 
