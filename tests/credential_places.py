@@ -309,6 +309,45 @@ for name, pattern in {
 }.items():
     place(f"message, {name}", message(pattern), OPAQUE, HEX40, PREFIXED)
 
+# -- the same kinds, laid out in other ways
+
+for pattern in (
+    '{"auth":{"type":"bearer","token":"{}"}}',
+    '{"auth":["bearer","{}"]}',
+    '{"type":"connection_init","payload":{"Authorization":"Bearer {}"}}',
+    '{"token":{"value":"{}"}}',
+    '{"key":{"value":"{}"}}',
+    '{"params":["api_key","{}"]}',
+    '{"api key":"{}"}',
+    '{"query":"?token={}"}',
+    '{"connection":"postgres://u:{}@h/db"}',
+    '{"c":"Endpoint=https://x;AccountKey={};E=1"}',
+    '{"sas":"sv=1&sig={}"}',
+    '{"headers":{"Cookie":"sid={}"}}',
+    '{"AppKey":"{}"}',
+    '{"a":1}\n{"api_key":"{}"}',
+    'data: {"api_key":"{}"}',
+    '{"args":["--api-key={}"]}',
+    '{"args":["--api-key","{}"]}',
+    '{"env":["API_KEY={}"]}',
+    '{"curl":"curl -H \'Authorization: Token {}\' x"}',
+    '{"a":"token is {}"}',
+    '{"a":"Incorrect API key provided: {}."}',
+    "AUTH {}",
+    '{"data":"{\\"token\\":\\"{}\\"}"}',
+):
+    place(f"message {pattern!r}", message(pattern), *BARE)
+for pattern in ("/v1/{}", "/v1/key={}", "/v1?a&{}", "/v1?opts%5Btoken%5D={}", "/v1?sig={}"):
+    place(f"path, {pattern}", query(pattern), *BARE)
+for name, before in (
+    ("Authorization", "Negotiate "),
+    ("Forwarded", "secret="),
+    ("Link", "<https://h/?token="),
+    ("X-Debug", "token="),
+    ("Accept", "app/"),
+):
+    place(f"header {name}: {before}", header(name, before), *BARE)
+
 
 def nested(depth: int) -> Callable[[str], Records]:
     def records(key: str) -> Records:
