@@ -41,7 +41,11 @@ def _b64url(data: object) -> str:
 
 def jwt(size: int = 40) -> str:
     """A JSON Web Token of about this many bytes of claims."""
-    claims = {"sub": "u-82731", "scope": "x" * size, "jti": "Q7w8E9r1T2y3"}
+    claims = {
+        "sub": "u-82731",
+        "scope": ("read:speech write:files " * size)[:size],
+        "jti": "Q7w8E9r1T2y3",
+    }
     signature = "dBjftJeZ4CVP3mB92K27uhbUJU1p1r7wW1gFWFOEjXk"
     return f"{_b64url({'alg': 'HS256', 'typ': 'JWT'})}.{_b64url(claims)}.{signature}"
 
@@ -304,6 +308,45 @@ for name, pattern in {
     "deep list": "[" * 3000 + '{"api_key":"{}"}' + "]" * 3000,
 }.items():
     place(f"message, {name}", message(pattern), OPAQUE, HEX40, PREFIXED)
+
+# -- the same kinds, laid out in other ways
+
+for pattern in (
+    '{"auth":{"type":"bearer","token":"{}"}}',
+    '{"auth":["bearer","{}"]}',
+    '{"type":"connection_init","payload":{"Authorization":"Bearer {}"}}',
+    '{"token":{"value":"{}"}}',
+    '{"key":{"value":"{}"}}',
+    '{"params":["api_key","{}"]}',
+    '{"api key":"{}"}',
+    '{"query":"?token={}"}',
+    '{"connection":"postgres://u:{}@h/db"}',
+    '{"c":"Endpoint=https://x;AccountKey={};E=1"}',
+    '{"sas":"sv=1&sig={}"}',
+    '{"headers":{"Cookie":"sid={}"}}',
+    '{"AppKey":"{}"}',
+    '{"a":1}\n{"api_key":"{}"}',
+    'data: {"api_key":"{}"}',
+    '{"args":["--api-key={}"]}',
+    '{"args":["--api-key","{}"]}',
+    '{"env":["API_KEY={}"]}',
+    '{"curl":"curl -H \'Authorization: Token {}\' x"}',
+    '{"a":"token is {}"}',
+    '{"a":"Incorrect API key provided: {}."}',
+    "AUTH {}",
+    '{"data":"{\\"token\\":\\"{}\\"}"}',
+):
+    place(f"message {pattern!r}", message(pattern), *BARE)
+for pattern in ("/v1/{}", "/v1/key={}", "/v1?a&{}", "/v1?opts%5Btoken%5D={}", "/v1?sig={}"):
+    place(f"path, {pattern}", query(pattern), *BARE)
+for name, before in (
+    ("Authorization", "Negotiate "),
+    ("Forwarded", "secret="),
+    ("Link", "<https://h/?token="),
+    ("X-Debug", "token="),
+    ("Accept", "app/"),
+):
+    place(f"header {name}: {before}", header(name, before), *BARE)
 
 
 def nested(depth: int) -> Callable[[str], Records]:

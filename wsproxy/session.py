@@ -52,6 +52,7 @@ _BY_RULE = {
     "name": "its name says so",
     "shape": "looks like a key",
     "entropy": "looks random",
+    "budget": "too much work to look through",
 }
 KEPT_RECORDS = 100  # kept of each kind that is rare: closes, failures, gaps, findings
 KEPT_BROKEN = 1000  # frames kept that broke a rule

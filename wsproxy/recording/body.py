@@ -51,7 +51,10 @@ def kept_body(raw: bytes, size: int, coding: str | None) -> KeptBody:
 
 def _decoded(data: bytes, name: str) -> bytes | None:
     """The beginning of what was encoded, a little over MAX_BODY bytes of it at most, or None."""
-    decode = _DECODERS.get(name.strip().lower())
+    name = name.strip().lower()
+    if name in ("", "identity"):
+        name = next((coding for magic, coding in _MAGIC if data.startswith(magic)), "")
+    decode = _DECODERS.get(name)
     if decode is None:
         return None
     try:
@@ -83,6 +86,9 @@ def _brotli(data: bytes) -> bytes:
             break
     return bytes(out)
 
+
+# Of bodies that are compressed and do not say so (RFC 1952, RFC 8878).
+_MAGIC = ((b"\x1f\x8b\x08", "gzip"), (b"\x28\xb5\x2f\xfd", "zstd"))
 
 _DECODERS: dict[str, Callable[[bytes], bytes]] = {
     "": bytes,

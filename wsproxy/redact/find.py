@@ -114,7 +114,11 @@ class Finder:
     # -- names
 
     def _inherits(self, name: str) -> bool:
-        """Whether all strings in an object or a list of this name are credentials."""
+        """Whether strings in an object or a list of this name may be credentials of that name."""
+        return self.knows(name) or rules.strength(name) == 2 or rules.holds_keys(name)
+
+    def _is_sure(self, name: str) -> bool:
+        """Whether a name says by itself that its value is a credential."""
         return self.knows(name) or rules.strength(name) == 2
 
     def _in_fields(self, text: str, read: list[fields.Field], *, cut: bool) -> list[Found]:
@@ -130,10 +134,14 @@ class Finder:
         return found
 
     def _why_field(self, field: fields.Field, value: str, *, open_ended: bool) -> str | None:
-        if field.bare and not (self._inherits(field.name) or rules.by_name(field.name, value)):
+        if field.bare and not (self._is_sure(field.name) or rules.by_name(field.name, value)):
             return None
         if not field.inherited:
             return self._why(field.name, value, open_ended=open_ended)
+        if not self._is_sure(field.inherited):
+            why = self._why(field.name, value, open_ended=open_ended)
+            by_name = not self.is_content(field.name) and rules.by_name(field.inherited, value)
+            return "name" if why is None and by_name else why
         known = field.name != field.inherited and rules.says_no_secret(field.name)
         if known or value == PLACEHOLDER or len(value) < _MIN_INHERITED:
             return None

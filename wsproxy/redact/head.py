@@ -24,10 +24,11 @@ _PIECES = re.compile(r"[\s/;,()=\"']+")  # between the parts of a header's value
 # In an item of a subprotocol list, what says that a credential follows it.
 _SAYS_SO = re.compile(
     r"(?i)(?:api[-_.]?key|subscription[-_.]?key|key|token|secret|bearer|authorization|auth|jwt"
-    r"|password|ticket|credential)[-_.=:/ ]{1,4}+"
+    r"|password|ticket|credential)[-_.=:/|~+ ]{1,4}+"
 )
 _MIN_AFTER = 8  # characters of a credential after such a word
 _K8S = "base64url.bearer.authorization.k8s.io."
+_SEGMENT_PIECES = re.compile(r"[:~,@!]")
 _SEPARATOR = re.compile(r"[-_.:=/ ]")
 _BETWEEN_PARAMETERS = re.compile(r"(&|;(?=[A-Za-z0-9_.%\[\]-]++=))")
 _PATH = re.compile(r"([^?#]*+)(\?[^#]*+)?+(#.*+)?+", re.DOTALL)
@@ -157,7 +158,7 @@ class Redactor:
     def _pieces(self, name: str, value: str, taken: _Taken) -> str:
         """What is inside a longer value; a part of it that is a key by its shape, or random."""
         value = self._loose("header", name, value, taken)
-        if rules.is_id(name) and name.lower() != "user-agent":
+        if rules.is_id(name) and not name.lower().startswith(("user-agent", "accept")):
             return value
         for piece in set(_PIECES.split(value)):
             random = taken.request and rules.by_entropy("", piece)
@@ -239,9 +240,11 @@ class Redactor:
             return segment
         long_hex = len(plain) >= _MIN_HEX_SEGMENT and rules.by_shape("", plain)
         named = rules.like_a_key(plain) and rules.by_name(before, plain)
-        if long_hex or named or rules.by_shape("id", plain):
+        random = any(rules.by_entropy("", piece) for piece in _SEGMENT_PIECES.split(plain))
+        if long_hex or named or random or rules.by_shape("id", plain):
             taken.secrets.append(segment)
-            return self._take("path", "", plain, taken, "name" if named else "shape")
+            why = "name" if named else "entropy" if random else "shape"
+            return self._take("path", "", plain, taken, why)
         kept = self._loose("path", "", plain, taken)
         return segment if kept == plain else quote(kept)
 

@@ -28,7 +28,7 @@ _STRONG = re.compile(
     r"|accountkey|subscriptionkey|authkey|masterkey|licensekey|tokenkey|keytoken|sharedkey"
     r"|(access|auth|api|refresh|session|bearer|client|csrf|xsrf|security|websocket|stream)token"
     r"|^(id|user|temp|ws|xi|bot|app|service|secret|login|device|push)token"
-    r"|credential|authorization|signature|jwt|cookie|gladiakey|^(x)?goog[a-z]*key|^pwd$|userpwd"
+    r"|credential|authorization|signature|jwt|cookie|gladiakey|^(x)?goog[a-z]*key|^pwd$|userpwd|^pass$|^creds?$"
 )
 # The words of these say something only together with a value that looks random.
 _WEAK = re.compile(
@@ -206,3 +206,8 @@ def alone_in_hex(text: str) -> list[tuple[int, int]]:
         return []
     start = text.index(word)
     return [(start, start + len(word))]
+
+
+def holds_keys(name: str) -> bool:
+    """Whether an object or a list of this name may hold a key: "token", "auth", "key"."""
+    return squashed(name) in ("token", "key", "keys", "auth", "authentication", "bearer", "ticket")

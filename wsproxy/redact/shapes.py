@@ -30,7 +30,9 @@ _PREFIXED = "|".join(
 _KEY = re.compile(rf"(?<![A-Za-z0-9_+-])(?:{_PREFIXED})[A-Za-z0-9_-]*+")
 # A word before it says that it is one.
 _ANNOUNCED = re.compile(
-    r"(?i:\b(?:bearer|token|basic|(?:api[-_ ]?)?key))[ \t=:;]{1,4}+[\"']?+(?=[^\d\s]{0,80}\d)"
+    r"(?i:\b(?:bearer|token|basic|auth|secret|password|(?:api[-_ ]?)?key)"
+    r"(?:[ \t]++(?:is|was|provided|given|value)\b){0,2}+)"
+    r"[ \t=:;]{1,4}+[\"']?+(?=[^\d\s]{0,80}\d)"
     r"([A-Za-z0-9._~+/=-]{20,}+)"
 )
 _PRIVATE = re.compile(
