@@ -134,7 +134,7 @@ class Values:
         return self._documented.is_media_type(item)
 
     def _date(self, value: str) -> str:
-        if value.strip().isdecimal() and len(value.strip()) <= 9:
+        if value.strip().isdecimal() and len(value.strip()) <= 6:
             return value  # seconds
         try:
             moment = parsedate_to_datetime(value)

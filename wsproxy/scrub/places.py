@@ -39,7 +39,7 @@ _FIGURES = re.compile(r"(?<![\w.-])\d+(?![\w.-])")
 # Private use areas have words of fonts.
 _TOKEN = re.compile(r"[^\W_]{4,}|[\ue000-\uf8ff\U000f0000-\U0010ffff]+")
 _RUN = re.compile(r"\w++(?:[./:@+-]++\w++)*+")
-_MEASURE = re.compile(r"\d+(?:[.,]\d+)?\s?([a-zA-Z]{1,12})")
+_MEASURE = re.compile(r"\b\d{1,6}(?:[.,]\d{1,6})?\s?([a-zA-Z]{1,12})(?![a-zA-Z])")
 _NESTED = 3  # lists in lists, of channels and frames
 _SAMPLES = 16  # numbers in a list that are a wave
 
