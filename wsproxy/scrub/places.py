@@ -265,7 +265,7 @@ class Wave(str):
     @property
     def samples(self) -> bytes:
         """They as samples of 16 bits, or as the bytes that they are."""
-        values = [float(each) for each in self.split()]
+        values = [max(-1e300, min(1e300, float(each))) for each in self.split()]
         if all(0 <= value <= 255 and not value % 1 for value in values):
             return bytes(map(int, values))
         most = max(map(abs, values))
