@@ -480,3 +480,18 @@ for what, api, place, content, planted in [
     ),
 ]:
     plant(what, api, place, content, planted)
+
+# -- the limits of docs/scrub.md
+
+for what, api, place, content, planted in [
+    ("limit: a figure's field", AAI, "app", {"type": "x", "start": 551731}, "551731"),
+    ("limit: a documented model", OPENAI, "app", {"type": "x", "model": "aura-2-luna-en"}, "luna"),
+    (
+        "limit: a word of error sentences",
+        SONIOX,
+        "server",
+        {"error": "x", "message": "deployment migrate is unknown"},
+        "migrate",
+    ),
+]:
+    plant(what, api, place, content, planted)

@@ -243,3 +243,12 @@ def test_renumbered_any_list_keeps_its_length_and_stays_json(block: str) -> None
         assert len(made.split(",")) == len(block.split(","))
         if block.endswith("]") and not block.endswith(",]"):
             json.loads(made)
+
+
+@pytest.mark.parametrize("figure", ["1e999", "9" * 400, "-1e-999", "-0", "1.5E300", "-32768"])
+def test_scrub_list_of_any_numbers_is_made_public(figure: str, tmp_path: Path) -> None:
+    text = '{"type": "audio", "data": [' + ", ".join([figure] * 20) + "]}"
+    trace = write(tmp_path / "a.wstrace", [*opened("/v1/listen"), said(50, APP, text)])
+    (made,) = texts(scrub(trace, tmp_path / "b.wstrace").path)
+    assert len(made) == len(text)
+    json.loads(made)

@@ -129,6 +129,10 @@ class Aliases:
             return chance.choice("123456789") + made[1:]
         return made
 
+    def letter(self, char: str) -> str:
+        """Another one each time: letters that stay the same are a cipher that is soon read."""
+        return _like(char, random.Random(secrets.randbits(64)))
+
     def id(self, name: str) -> str:
         """An id of the same shape: a UUID for a UUID, hexadecimal for hexadecimal."""
         if name == PLACEHOLDER:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64decode, b64encode
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime, parsedate_to_datetime
 
@@ -75,7 +76,7 @@ class Values:
         if plain in _NAMES:
             return self._each(value, lambda item: item == "*" or self._known.keeps_header(item))
         if plain in _MEDIA:
-            return self._each(value, self._is_media)
+            return self._each(value, self._documented.is_media_type)
         if plain in self._documented.numeric and _WHOLE.fullmatch(value.strip()):
             return value
         if plain in _DATES:
@@ -123,18 +124,14 @@ class Values:
     def _is_token(self, text: str) -> bool:
         return text in ("", "*") or text.lower() in self._documented.tokens
 
-    def _each(self, value: str, kept: object) -> str:
-        assert callable(kept)
+    def _each(self, value: str, kept: Callable[[str], bool]) -> str:
         return ",".join(
             item if not item.strip() or kept(item.strip()) else self._texts.free(item)
             for item in value.split(",")
         )
 
-    def _is_media(self, item: str) -> bool:
-        return self._documented.is_media_type(item)
-
     def _date(self, value: str) -> str:
-        if value.strip().isdecimal() and len(value.strip()) <= 9:
+        if value.strip().isdecimal() and len(value.strip()) <= 6:
             return value  # seconds
         try:
             moment = parsedate_to_datetime(value)

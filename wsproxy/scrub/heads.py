@@ -140,11 +140,19 @@ class Heads:
             return part if kept else self._texts.free(part)
         plain = unquote_plus(value)
         made = self._texts.value(unquote_plus(name), plain)
-        return self._parameter_name(name) + equals + (value if made == plain else quote(made))
+        return (
+            self._parameter_name(name)
+            + equals
+            + (value if made == plain else quote(made, errors="replace"))
+        )
 
     def _parameter_name(self, name: str) -> str:
         plain = unquote_plus(name)
-        return name if self._known.keeps_name(plain) else quote(self._texts.free(plain))
+        return (
+            name
+            if self._known.keeps_name(plain)
+            else quote(self._texts.free(plain), errors="replace")
+        )
 
     # -- bodies
 

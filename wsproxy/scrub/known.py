@@ -36,7 +36,7 @@ _ERROR = listed(
     "err_msg message details error error_message description reason detail title warning "
     "warning_message warn_msg err_code err error_description msg"
 )
-_FIGURE = re.compile(r"[+-]?\d{1,9}(?:\.\d{1,9})?")
+_FIGURE = re.compile(r"[+-]?\d{1,12}(?:\.\d{1,20})?(?:[eE][+-]?\d{1,3})?")
 _ALPHANUMERIC = re.compile(r"[^\W_]+")
 _CODES = listed(
     "code error_code err_code warning_code status status_code statuscode http_status error"
@@ -171,6 +171,8 @@ class Known:
     def keeps_number(self, name: str, digits: str) -> bool:
         """Whether a field's number may stay: a document says that it is nobody's."""
         plain = plain_name(name)
+        if not _FIGURE.fullmatch(digits):
+            return False
         if self._documented.keeps_number(plain, digits, self._longest_figure):
             return True
         return plain in _CODES and digits.isdecimal() and self.is_code(digits)

@@ -39,7 +39,7 @@ _FIGURES = re.compile(r"(?<![\w.-])\d+(?![\w.-])")
 # Private use areas have words of fonts.
 _TOKEN = re.compile(r"[^\W_]{4,}|[\ue000-\uf8ff\U000f0000-\U0010ffff]+")
 _RUN = re.compile(r"\w++(?:[./:@+-]++\w++)*+")
-_MEASURE = re.compile(r"\d+(?:[.,]\d+)?\s?([a-zA-Z]{1,12})")
+_MEASURE = re.compile(r"\b\d{1,6}(?:[.,]\d{1,6})?\s?([a-zA-Z]{1,12})(?![a-zA-Z])")
 _NESTED = 3  # lists in lists, of channels and frames
 _SAMPLES = 16  # numbers in a list that are a wave
 
@@ -265,7 +265,7 @@ class Wave(str):
     @property
     def samples(self) -> bytes:
         """They as samples of 16 bits, or as the bytes that they are."""
-        values = [float(each) for each in self.split()]
+        values = [max(-1e300, min(1e300, float(each))) for each in self.split()]
         if all(0 <= value <= 255 and not value % 1 for value in values):
             return bytes(map(int, values))
         most = max(map(abs, values))

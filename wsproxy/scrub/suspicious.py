@@ -72,7 +72,7 @@ def _records(made: Draft, aliases: Aliases) -> Iterator[tuple[str, Record]]:
 
 
 def _parameter(name: str, value: str, aliases: Aliases) -> str:
-    return f"{name}={quote(aliases.neutral(value))}"
+    return name + "=" + quote(aliases.neutral(value), errors="replace")
 
 
 def _headers(headers: list[list[str]], aliases: Aliases) -> list[list[str]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from wsproxy.compare.kinds import is_error, kind_of
 from wsproxy.redact import PLACEHOLDER
@@ -35,7 +35,8 @@ _MARKS = (
 _QUOTES = re.compile(
     "|".join(rf"(?<!\w){left}[^\n{left}{right}]{{1,200}}{right}(?!\w)" for left, right in _MARKS)
 )
-_WITH_UNIT = re.compile(r"(\d{1,6})([a-z]{1,5})", re.IGNORECASE)
+# A figure with its unit, as one word or two.
+_MEASURE = re.compile(r"(?<![\w.])(\d{1,6})(?:[.,](\d{1,6}))?\s?(?P<unit>[A-Za-z]{1,12})(?![^\W_])")
 _OCTET = re.compile(r"0x[0-9a-f]{1,2}")
 _SURROGATE = re.compile("[\udc80-\udcff]")
 _QUOTED = 3  # words one after another that are somebody's, if somebody said them so
@@ -171,34 +172,33 @@ class Texts:
         for at, run in enumerate(runs([word.casefold() for word in found])):
             if run in self._said.runs:
                 quoted.update(range(at, at + _QUOTED))
-        out, place = [], 0
+        measured = {
+            each.start(group)
+            for each in _MEASURE.finditer(text)
+            if each["unit"].lower() in self._documented.units
+            for group in (1, 2)
+        }
+        out, place, before = [], 0, ""
         for index, word in enumerate(found):
             start = text.index(word, place)
-            kept = index not in quoted and self._is_known(found, index)
-            out += [text[place:start], word if kept else self.aliases.word(word)]
-            place = start + len(word)
+            kept = start in measured or self._is_known(word, before)
+            out += [
+                text[place:start],
+                word if kept and index not in quoted else self.aliases.word(word),
+            ]
+            place, before = start + len(word), word.casefold()
         return "".join([*out, text[place:]])
 
-    def _is_known(self, found: Sequence[str], index: int) -> bool:
+    def _is_known(self, word: str, before: str) -> bool:
         """Whether a word of a sentence is the service's: a known one, or a known figure."""
-        plain = found[index].casefold()
+        plain = word.casefold()
         if plain in self._hidden:
             return False
-        if plain in self.known.words or (self._documented.is_language(found[index]) and index):
+        if plain in self.known.words or _OCTET.fullmatch(plain):
             return True
-        if _OCTET.fullmatch(plain):
-            return True
-        if with_unit := _WITH_UNIT.fullmatch(plain):
-            return with_unit[2] in self._documented.units
-        if not plain.isdecimal() or len(plain) > 6:
-            return False
-        before = found[index - 1].casefold() if index else ""
-        # Of "10.5 seconds" and "10 500 ms", the unit is behind the last one.
-        behind = next((w.casefold() for w in found[index + 1 : index + 4] if not w.isdecimal()), "")
-        unit = behind if not (glued := _WITH_UNIT.fullmatch(behind)) else glued[2]
-        return unit in self._documented.units or (
-            len(plain) <= 3 and before in self._documented.before
-        )
+        if plain.isdecimal():
+            return len(plain) <= 3 and before in self._documented.before
+        return bool(before) and self._documented.is_language(word)
 
     def value(self, name: str, text: str) -> str:
         """The value of a query parameter, of an envelope's header, or of a field."""
@@ -299,6 +299,8 @@ class _Visit:
             return recoded(content, self._sound)
         if not own and texts.known.keeps(value.name, content):
             return content
+        if len(content) == 1 and value.path[-1:] == ("*",):
+            return texts.aliases.letter(content)  # of a text that is spelt out
         if _JSON.match(content) and len(value.path) < _DEEPEST:
             return texts.message(
                 content,
