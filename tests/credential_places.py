@@ -32,7 +32,11 @@ PASSCODE = "Blau4711Kraut"
 
 
 def _b64url(data: object) -> str:
-    return base64.urlsafe_b64encode(json.dumps(data).encode()).decode().rstrip("=")
+    return (
+        base64.urlsafe_b64encode(json.dumps(data, separators=(",", ":")).encode())
+        .decode()
+        .rstrip("=")
+    )
 
 
 def jwt(size: int = 40) -> str:

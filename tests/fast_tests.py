@@ -22,6 +22,10 @@ SLOW = {
     "websockets.asyncio",
     "websockets.sync",
     "wsproxy.capture",
+    "wsproxy.replay.ReplayServer",
+    "wsproxy.scrub.prove",
+    "wsproxy.simulate.Simulator",
+    "wsproxy.simulate.serve_in_thread",
 }
 
 

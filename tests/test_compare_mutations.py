@@ -24,6 +24,7 @@ from sessions import (
     Records,
     audio,
     closed,
+    opened,
     result,
     said,
     write,
@@ -571,3 +572,40 @@ def test_compare_two_hundred_against_nine_hundred_is_different(tmp_path: Path) -
     assert "two hundred" in difference.recorded
     assert "nine hundred" in difference.replayed
     assert compare(left, trace("c.wstrace", "two")).same
+
+
+AGENT: Records = [
+    *opened("/v1/agent/converse"),
+    said(30, SERVER, {"type": "Welcome", "request_id": "r1"}),
+    said(40, APP, {"type": "Settings", "agent": {"language": "en"}}),
+    said(50, SERVER, {"type": "SettingsApplied", "agent": {"language": "en"}}),
+    said(60, SERVER, {"type": "ConversationText", "role": "user", "content": "hello"}),
+    said(70, SERVER, {"type": "ConversationText", "role": "assistant", "content": "hi"}),
+    said(80, SERVER, {"type": "AgentAudioDone", "n": 1}),
+    closed(90, SERVER, 1000),
+    closed(91, APP, 1000),
+]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "field"),
+    [
+        (
+            'Applied", "agent": {"language": "en"',
+            'Applied", "agent": {"language": "de"',
+            "messages",
+        ),
+        ('"hello"', '"hallo"', "transcript"),
+        ('"hi"', '"good morning"', None),
+        ('"n": 1', '"n": 2', None),
+        ('"r1"', '"r2"', None),
+    ],
+)
+def test_compare_agent_turns_on_its_setup_and_not_on_what_it_says(
+    old: str, new: str, field: str | None, tmp_path: Path
+) -> None:
+    left = write(tmp_path / "a.wstrace", AGENT, api="agent")
+    right = write(tmp_path / "b.wstrace", reworded(old, new)(list(AGENT)), api="agent")
+    found = compare(left, right)
+    assert [difference.field for difference in found.differences] == ([field] if field else [])
+    assert "AgentAudioDone: what an agent says" in found.not_compared

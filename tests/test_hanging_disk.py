@@ -37,6 +37,7 @@ def gate() -> Iterator[threading.Event]:
     made = threading.Event()
     yield made
     made.set()
+    wait_until(lambda: not any(t.name.startswith("wsproxy") for t in threading.enumerate()))
 
 
 def hang_writes(

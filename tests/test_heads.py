@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from wire_witness import Peer, direct, serving, upgrade
+from wire_witness import PATIENCE, Peer, accepted, direct, serving, upgrade, wait_until
 from wsproxy.capture import heads
 from wsproxy.capture.embed import Settings, background
 from wsproxy.recording import Recording
@@ -156,3 +156,33 @@ def test_answer_of_an_upstream_proxy_without_an_end_ends_the_connection(
     failure = ended[0].session.failure
     assert failure is not None
     assert (failure.where, failure.from_client) == ("proxy", False)
+
+
+def test_data_before_the_answer_waits_in_the_network_and_arrives(
+    tmp_path: Path, confdir: Path
+) -> None:
+    answer, peers = threading.Event(), []
+
+    def serve(peer: Peer) -> None:
+        if peer.read_head():
+            peers.append(peer)
+            assert answer.wait(PATIENCE)
+            peer.send_head(accepted())
+            peer.until_end()
+
+    with (
+        serving(serve) as upstream,
+        recorder(tmp_path, confdir, f"reverse:ws://127.0.0.1:{upstream}") as port,
+        socket.create_connection(("127.0.0.1", port), 1.0) as sock,
+    ):
+        sock.sendall(upgrade("/", "localhost"))
+        sent = 0
+        with contextlib.suppress(TimeoutError):
+            while sent < 50_000_000:
+                sent += sock.send(bytes(100_000))
+        assert sent < 20_000_000  # what the kernels buffer, and no more
+        answer.set()
+        sock.settimeout(PATIENCE)
+        assert sock.recv(1000).startswith(b"HTTP/1.1 101 ")
+        sock.shutdown(socket.SHUT_WR)
+        wait_until(lambda: len(peers[0].received) == sent)

@@ -68,7 +68,7 @@ def test_many_values_take_little_memory() -> None:
 
 
 def test_a_tally_counts_by_the_first_difference() -> None:
-    tally = Tally(4, 0, 1)
+    tally = Tally(4, 0, 1, tolerance={"wer": 0.1})
     tally.add(Result(1, "reproduced", latency_ms=(("upgrade", 5.0, 7.0),)))
     tally.add(Result(2, "different", ("close_code", "x"), (1011, 1000)))
     tally.add(Result(3, "different", ("close_code",), (1011, 1001)))
@@ -81,6 +81,7 @@ def test_a_tally_counts_by_the_first_difference() -> None:
     ]
     assert out["errors"] == [{"error": "cannot reach it", "sessions": 1}]
     assert (out["latency_ms"]["upgrade"]["recorded"], out["failed"]) == (5.0, 1)
+    assert out["tolerance"] == {"wer": 0.1}
     assert not tally.reproduced
 
 
@@ -299,14 +300,34 @@ def test_the_command(tmp_path: Path) -> None:
             subprocess.run(
                 command(*arguments, *more), capture_output=True, text=True, check=False, cwd=ROOT
             )
-            for more in ((), ("--json", "--keep", "all", "--workers", "1"))
+            for more in ((), ("--json", "--keep", "all", "--workers", "1", "--max-wer", "0.1"))
         )
     assert (as_text.returncode, as_text.stderr) == (0, "")
     assert "4 of 4 sessions begun" in as_text.stdout
     found = json.loads(as_json.stdout)
     assert (found["verdicts"]["reproduced"], found["workers"]) == (4, 1)
+    assert found["tolerance"] == {"wer": 0.1}
     assert [result["session"] for result in found["results"]] == [1, 2, 3, 4]
     assert {Path(result["trace"]) for result in found["results"]} == set(out.glob("*.wstrace"))
+
+
+def test_load_no_record_writes_nothing(tmp_path: Path) -> None:
+    trace, work = build(close_1011, tmp_path), tmp_path / "work"
+    work.mkdir()
+    with Serving(trace, tmp_path / "server") as serving:
+        done = subprocess.run(
+            command(trace, "--to", serving.url, "--sessions", 2, "--no-record", "--json"),
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=work,
+            env={**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(work)},
+        )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["verdicts"]["reproduced"] == 2
+    assert [result["trace"] for result in found["results"]] == [None, None]
+    assert list(work.iterdir()) == []
 
 
 def test_the_command_fails_where_one_is_not_reproduced(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import itertools
 import json
 import random
@@ -356,3 +357,27 @@ def test_the_last_field_of_a_form_is_taken_for_cut_only_where_it_may_be(
     written = guard()(request)
     assert isinstance(written, Request)
     assert written.body == kept
+
+
+# -- digests of what was cut
+
+
+def test_guard_digest_of_a_cut_message_is_keyed() -> None:
+    """Under no key, a guessed password can be tested against the digest."""
+    plain = hashlib.sha256(b'{"password": "hunter22"}').hexdigest()
+    frame = FrameRecord(0, True, 1, b"", cut=24, digest=plain)
+    digests = []
+    for key in (b"a" * 32, b"a" * 32, b"b" * 32):
+        clean = Guard(Redactor(CATALOG.credentials, key))(frame)
+        assert isinstance(clean, FrameRecord)
+        digests.append(clean.digest)
+    first, same, other = digests
+    assert first == same != other
+    assert first is not None
+    assert first.startswith("hmac-sha256:")
+    assert plain not in first
+
+
+def test_guard_digest_that_is_keyed_stays() -> None:
+    frame = FrameRecord(0, True, 1, b"", cut=24, digest="hmac-sha256:" + "ab" * 32)
+    assert guard()(frame) == frame

@@ -13,9 +13,8 @@ import logging
 import re
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from typing import Any
 
 from mitmproxy import ctx, exceptions, http, tls
 from mitmproxy.addonmanager import Loader
@@ -43,7 +42,6 @@ logger = logging.getLogger(__name__)
 
 MAX_ENDPOINTS = 10_000  # whose failed attempts in a row are counted
 
-EXHAUSTED_AGAIN = 60.0  # seconds in which it is said once that no file can be opened
 CLOSED_AT_ONCE = 0.5  # seconds in which a recorder has written everything, nearly always
 
 REFUSAL = (
@@ -71,7 +69,6 @@ class Record:
         on_end: Callable[[Recording], None] | None = None,
     ) -> None:
         self.stopped_in_order = True
-        self._exhausted_at = float("-inf")  # monotonic, s; when it was said
         self._on_begin = on_begin
         self._on_end = on_end
         self._recorder: Recorder | None = None
@@ -105,7 +102,9 @@ class Record:
                 names = ", ".join(sorted(updated & options.FIXED))
                 raise exceptions.OptionsError(f"{names}: not to be changed while it records")
             if self._recorder is None and "wsproxy_out" in updated:
-                options.check_folder(asked.out)
+                problem = options.folder_problem(asked.out)
+                if problem is not None:
+                    raise exceptions.OptionsError(f"{problem}; set wsproxy_out to another folder")
 
     def running(self) -> None:
         # They are read when they are first asked for, which takes a tenth of a second a
@@ -124,49 +123,32 @@ class Record:
             on_end=self._ended,
         )
         layer.install(self._sink_for, self._fall_back)
-        self._watch_for_exhaustion(asyncio.get_running_loop())
+        descriptors.log_exhaustion(asyncio.get_running_loop())
         # What mitmproxy and the catalog are made of stays as it is: a full collection that
         # went through all of that would stop the traffic for tens of milliseconds.
         gc.collect()
         gc.freeze()
 
-    def _watch_for_exhaustion(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Say that connections cannot be accepted; asyncio tells the loop's handler alone."""
-        before = loop.get_exception_handler()
-
-        def handle(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-            now = time.monotonic()
-            if not descriptors.is_exhaustion(context.get("exception")):
-                (before or type(loop).default_exception_handler)(loop, context)
-            elif now - self._exhausted_at > EXHAUSTED_AGAIN:
-                self._exhausted_at = now
-                logger.error("wsproxy: %s", failure.out_of_descriptors())
-
-        loop.set_exception_handler(handle)
-
-    async def done(self) -> None:
+    def done(self) -> Awaitable[None] | None:
+        """Close the recorder; if its disk holds that up, the event loop goes on meanwhile."""
         layer.uninstall()
         gc.unfreeze()  # the process may go on without a recorder
-        if self._recorder is not None:
-            await self._close(self._recorder)
-            self._recorder = None
+        if self._recorder is None:
+            return None
+        closing = threading.Thread(target=self._close, name="wsproxy-closing", daemon=True)
+        closing.start()
+        closing.join(CLOSED_AT_ONCE)  # nothing is sent meanwhile that could not be recorded
+        return _ended(closing) if closing.is_alive() else None
 
     def hurry(self) -> None:
         """Have `done` wait for nothing any longer; called on any thread."""
         if self._recorder is not None:
             self._recorder.hurry()
 
-    async def _close(self, recorder: Recorder) -> None:
-        """Close the recorder, and hear of signals while its disk holds that up."""
-
-        def close() -> None:
-            self.stopped_in_order = recorder.close()
-
-        closing = threading.Thread(target=close, name="wsproxy-closing", daemon=True)
-        closing.start()
-        closing.join(CLOSED_AT_ONCE)  # nothing is sent meanwhile that could not be recorded
-        while closing.is_alive():  # noqa: ASYNC110  # a thread has no event for it
-            await asyncio.sleep(0.02)
+    def _close(self) -> None:
+        assert self._recorder is not None
+        self.stopped_in_order = self._recorder.close()
+        self._recorder = None
 
     # -- a session with an HTTP exchange
 
@@ -466,6 +448,11 @@ class Record:
                 del self._attempts[next(iter(self._attempts))]  # the one that failed longest ago
         if self._on_end is not None:
             self._on_end(recording)
+
+
+async def _ended(thread: threading.Thread) -> None:
+    while thread.is_alive():  # noqa: ASYNC110  # a thread has no event for it
+        await asyncio.sleep(0.02)
 
 
 def _pairs(headers: http.Headers) -> list[tuple[str, str]]:

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
+import logging
 import os
+import time
 from collections.abc import Callable
+from typing import Any
 
+logger = logging.getLogger(__name__)
+
+QUIET = 60.0  # seconds in which it is logged once that no connection can be accepted
 # For systems whose limit is "unlimited" and which refuse that all the same (macOS).
 _HIGH = (65536, 10240)
 
@@ -41,13 +48,37 @@ def as_at_start() -> Callable[[], None] | None:
     return lambda: set_limit(which, limit)
 
 
-def limit() -> int:
-    """How many files this process may have open."""
+def explanation() -> str:
+    """What running out of descriptors is, and what to do."""
+    return (
+        f"the recorder can open no more files and connections than {_limit()}; raise its limit "
+        "with ulimit -n"
+    )
+
+
+def _limit() -> str:
     try:
         import resource  # noqa: PLC0415  # not on Windows
     except ImportError:
-        return 0
-    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        return "it has"
+    return str(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+
+
+def log_exhaustion(loop: asyncio.AbstractEventLoop) -> None:
+    """Say when connections cannot be accepted: asyncio tells the loop's handler alone."""
+    before = loop.get_exception_handler()
+    logged_at = float("-inf")  # monotonic, seconds
+
+    def handle(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        nonlocal logged_at
+        now = time.monotonic()
+        if not is_exhaustion(context.get("exception")):
+            (before or type(loop).default_exception_handler)(loop, context)
+        elif now - logged_at > QUIET:
+            logged_at = now
+            logger.error("wsproxy: %s", explanation())
+
+    loop.set_exception_handler(handle)
 
 
 def are_exhausted() -> bool:

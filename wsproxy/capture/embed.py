@@ -6,7 +6,9 @@ import asyncio
 import contextlib
 import logging
 import os
+import re
 import signal
+import tempfile
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -16,8 +18,8 @@ from pathlib import Path
 from mitmproxy import exceptions
 from mitmproxy.addons.proxyserver import Proxyserver
 from mitmproxy.connection import Client
-from mitmproxy.options import Options
-from mitmproxy.proxy.mode_specs import ProxyMode, ReverseMode
+from mitmproxy.options import CONF_DIR, Options
+from mitmproxy.proxy.mode_specs import ProxyMode, ReverseMode, UpstreamMode
 from mitmproxy.tools.dump import DumpMaster
 
 from wsproxy.address import authority, is_loopback
@@ -29,6 +31,13 @@ from .addon import Record
 from .environment import mode_kind
 from .keeping import Keeping
 from .lead import Lead
+from .options import folder_problem
+
+CA_KEY = "mitmproxy-ca.pem"  # and its certificate
+
+# What mitmproxy says.
+_NO_KEY = "Could not deserialize key data"
+_NO_LISTENER = re.compile(r"failed to listen on (\S+):(\d+) with (.*)")
 
 DISCONNECT_PATIENCE = 2.0  # seconds that open connections get to end when the recorder stops
 
@@ -97,7 +106,7 @@ class Running:
     @property
     def ca_key(self) -> Path:
         """The CA's key and certificate, PEM."""
-        return self.ca.with_name("mitmproxy-ca.pem")
+        return self.ca.with_name(CA_KEY)
 
     @property
     def ca_key_is_readable(self) -> bool:
@@ -151,9 +160,9 @@ async def proxy(
     settings: Settings, addon: Record | Lead
 ) -> AsyncIterator[tuple[Running, asyncio.Task[None]]]:
     """Run mitmproxy with an addon of ours for the body of a `with`; as `recorder`."""
-    watch = _Watch()
+    access, watch = Access(), _Watch()
     with _ErrorLog() as errors:
-        master = _master(settings, addon, watch)
+        master = _master(settings, addon, access, watch)
         task = asyncio.create_task(master.run())
         waiting = asyncio.create_task(watch.ready.wait())
         await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)
@@ -164,6 +173,7 @@ async def proxy(
         raise UsageError(_explained(errors.first, settings))
     stop = _Stop(master, addon)
     try:
+        await _check_upstreams(master, access)
         yield Running(_address(master), _ca(master), _open_to_all(master), watch, stop), task
     finally:
         master.shutdown()
@@ -235,7 +245,8 @@ def stopping_signals() -> list[signal.Signals]:
     return found
 
 
-def _master(settings: Settings, addon: Record | Lead, watch: _Watch) -> DumpMaster:
+def _master(settings: Settings, addon: Record | Lead, access: Access, watch: _Watch) -> DumpMaster:
+    _check_folders(settings, isinstance(addon, Record))
     options = Options(listen_host=settings.host, listen_port=settings.port)
     if settings.confdir is not None:
         options.confdir = str(settings.confdir)
@@ -243,7 +254,7 @@ def _master(settings: Settings, addon: Record | Lead, watch: _Watch) -> DumpMast
     # It prints a line of its own and exits; `recorder` raises what was logged instead.
     master.addons.remove(master.addons.get("errorcheck"))
     try:
-        master.addons.add(Access(), addon, watch)  # what is refused is not recorded
+        master.addons.add(access, addon, watch)  # what is refused is not recorded
         if isinstance(addon, Record):
             options.update(
                 wsproxy_out=str(settings.out),
@@ -258,6 +269,42 @@ def _master(settings: Settings, addon: Record | Lead, watch: _Watch) -> DumpMast
     except (exceptions.OptionsError, ValueError) as error:
         raise UsageError(str(error)) from error
     return master
+
+
+def _check_folders(settings: Settings, records: bool) -> None:
+    """See that there is room for traces and the CA: mitmproxy's words for it help nobody.
+
+    Raises:
+        UsageError: it cannot be written where it has to be.
+    """
+    if records and (problem := folder_problem(settings.out)) is not None:
+        raise UsageError(f"{problem}; use --out DIR")
+    named = [o.partition("=")[2] for o in settings.options if o.startswith("confdir=")]
+    confdir = Path(named[-1] if named else settings.confdir or CONF_DIR).expanduser()
+    try:
+        if (key := confdir / CA_KEY).exists():
+            key.read_bytes()
+        else:
+            confdir.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=confdir):
+                pass
+    except OSError as error:
+        what = "read" if key.exists() else "create"
+        why = error.strerror or error
+        raise UsageError(f"cannot {what} the CA in {confdir}: {why}; use --confdir DIR") from None
+
+
+async def _check_upstreams(master: DumpMaster, access: Access) -> None:
+    """See that no mode leads to this recorder itself.
+
+    Raises:
+        UsageError: one does.
+    """
+    for spec in master.options.mode:
+        mode = ProxyMode.parse(spec)
+        if isinstance(mode, ReverseMode | UpstreamMode) and await access.leads_here(mode.address):
+            where = authority(*mode.address)
+            raise UsageError(f"--mode {spec}: the recorder itself listens on {where}")
 
 
 def _listen_without_http3(spec: str) -> None:
@@ -354,11 +401,22 @@ class _ErrorLog(logging.Handler):
 
 def _explained(message: str, settings: Settings) -> str:
     """What mitmproxy logged, in the words of our options where they matter."""
-    if "failed to listen" not in message:
+    if _NO_KEY in message:
+        confdir = settings.confdir or CONF_DIR
+        return (
+            f"cannot read the CA in {confdir}: {CA_KEY} holds no key; remove it, and a new CA is "
+            "created, or use --confdir DIR"
+        )
+    failed = _NO_LISTENER.search(message)
+    if failed is None:
         return message
-    why = "the port is in use" if "in use" in message else message.rpartition(":")[2].strip()
+    why = (
+        "the port is in use"
+        if "in use" in message
+        else failed[3].rpartition("] ")[2].rpartition("): ")[2]
+    )
     return (
-        f"cannot listen on {authority(settings.host, settings.port)}: {why}. "
+        f"cannot listen on {authority(failed[1], int(failed[2]))}: {why}. "
         "Choose another address with --listen HOST:PORT; port 0 takes a free one."
     )
 

@@ -68,16 +68,8 @@ def of_text(message: str) -> Cause:
     # A name cannot be resolved, and no certificate read, where no file can be opened.
     hidden = found.where in ("dns", "tls-server") and descriptors.are_exhausted()
     if hidden or _TOO_MANY_FILES in message:
-        return Cause("recorder", False, f"{out_of_descriptors()}: {message}")
+        return Cause("recorder", False, f"{descriptors.explanation()}: {message}")
     return found
-
-
-def out_of_descriptors() -> str:
-    """That the recorder has too many files open, and what to do."""
-    return (
-        f"the recorder can open no more files and connections than {descriptors.limit()}; raise "
-        "its limit with ulimit -n"
-    )
 
 
 def of_exchange(flow: HTTPFlow, waited_ns: int) -> Cause:

@@ -12,17 +12,20 @@ import logging
 from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
 from h11._receivebuffer import ReceiveBuffer
 from mitmproxy import http
-from mitmproxy.proxy import commands, events, layer
+from mitmproxy.proxy import commands, events
+from mitmproxy.proxy.layer import CommandGenerator
 from mitmproxy.proxy.layers.http import HTTPMode, HttpStream, _http1
 from mitmproxy.proxy.layers.http._base import ReceiveHttp
 from mitmproxy.proxy.layers.http._events import RequestData, RequestHeaders
 from mitmproxy.proxy.layers.http._upstream_proxy import HttpUpstreamProxy as _UpstreamProxy
 
 from wsproxy.address import authority
+
+from . import layer
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +35,7 @@ MAX_HEAD = 256 << 10
 
 _TOO_LARGE = f"the head is longer than {MAX_HEAD >> 10} KiB, the most that wsproxy takes"
 
-_Commands = layer.CommandGenerator[None]
+_Commands = CommandGenerator[None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,7 @@ class Asked:
     hosts: tuple[str, ...]
 
 
+_held: WeakSet[_http1.Http1Server] = WeakSet()  # whose client is not read from
 _asked: WeakKeyDictionary[http.HTTPFlow, Asked] = WeakKeyDictionary()
 
 
@@ -117,6 +121,19 @@ def _take_http1(connection: _http1.Http1Connection, event: events.Event) -> _Com
         yield from _give_up(connection)
     elif connection.state != connection.done:  # then it is being closed, and nothing is kept
         yield from _stock_take_http1(connection, event)
+    if isinstance(connection, _http1.Http1Server):
+        _hold_while_waiting(connection)
+
+
+def _hold_while_waiting(connection: _http1.Http1Server) -> None:
+    """Read no more from a client that sends on and on before its request is answered."""
+    hold = connection.state == connection.wait and len(connection.buf) > MAX_HEAD
+    if hold:
+        _held.add(connection)
+        layer.hold_reading(connection.context.client, True)
+    elif connection in _held:
+        _held.discard(connection)
+        layer.hold_reading(connection.context.client, False)
 
 
 def _give_up(connection: _http1.Http1Connection) -> _Commands:
@@ -141,9 +158,7 @@ def _answer_431() -> bytes:
     return head.encode() + body
 
 
-def _take_answer(
-    proxy: _UpstreamProxy, data: bytes
-) -> layer.CommandGenerator[tuple[bool, str | None]]:
+def _take_answer(proxy: _UpstreamProxy, data: bytes) -> CommandGenerator[tuple[bool, str | None]]:
     """End the wait for an upstream proxy that answers a CONNECT without an end."""
     if proxy.send_connect and len(proxy.buf) > MAX_HEAD:
         return False, f"upstream proxy: {_TOO_LARGE}"

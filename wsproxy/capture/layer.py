@@ -257,6 +257,19 @@ def abort(client: Client, server: Server) -> None:
         io.writer.transport.abort()
 
 
+def hold_reading(client: Client, hold: bool) -> None:
+    """Stop to read from a client, or read on."""
+    handler = _proxyserver().connections.get(client.id)
+    io = handler.transports.get(client) if isinstance(handler, ConnectionHandler) else None
+    if io is not None and isinstance(io.writer, asyncio.StreamWriter):
+        transport = io.writer.transport
+        assert isinstance(transport, asyncio.Transport)
+        if hold:
+            transport.pause_reading()
+        else:
+            transport.resume_reading()
+
+
 def close_leftovers(client: Client) -> None:
     """Close what mitmproxy leaves open when it gives a client up.
 

@@ -118,18 +118,13 @@ def fixed() -> Fixed:
     return Fixed(Path(options.wsproxy_out), keeping)
 
 
-def check_folder(folder: Path) -> None:
-    """Make the folder if it is not there.
-
-    Raises:
-        OptionsError: traces cannot be written to it.
-    """
+def folder_problem(folder: Path) -> str | None:
+    """Make the folder if it is not there; why traces cannot be written to it, None if they can."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         probe = folder / f".wsproxy-{os.getpid()}"
         probe.touch()
         probe.unlink()
     except OSError as error:
-        raise exceptions.OptionsError(
-            f"wsproxy_out: cannot write to {folder}: {error.strerror}"
-        ) from error
+        return f"cannot write traces to {folder}: {error.strerror or error}"
+    return None

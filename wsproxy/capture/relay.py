@@ -21,7 +21,7 @@ from typing import Protocol
 
 from OpenSSL import SSL
 
-from wsproxy.sockets import unsent
+from wsproxy.sockets import round_trip, unsent
 
 from .reset_watch import ResetWatch, watch_for_reset
 from .tls_stream import TlsStream
@@ -29,9 +29,10 @@ from .tls_stream import TlsStream
 # How long the data that a peer sent before its reset may take to be delivered, seconds.
 RESET_PATIENCE = 10.0
 _RESET_POLL = 0.002  # seconds
-# How long a server is listened to after its client has reset the connection, seconds: the
-# answer to the client's last words is on its way.
+# How long a server may take, besides the way to it and back, to answer the last words of a
+# client that has reset the connection, seconds.
 LAST_ANSWER = 0.01
+_LONGEST_WAY = 1.0  # seconds to the server and back that are waited for, at most
 # Reads of at most READ_SIZE from a connection that is about to be closed: its peer may never
 # stop sending.
 _LAST_READS = 64
@@ -412,7 +413,8 @@ class Leg(asyncio.Protocol):
         elif self.from_client or self.peer_ended:
             self._reset_now()
         else:
-            loop.call_later(LAST_ANSWER, self._reset_now)
+            # The answer to the client's last words is on its way, and belongs in the trace.
+            loop.call_later(LAST_ANSWER + min(round_trip(sock), _LONGEST_WAY), self._reset_now)
 
     def _reset_now(self) -> None:
         if self.is_lost:

@@ -52,15 +52,16 @@ def command(listen: str, cmd: tuple[str, ...], **options: Any) -> None:
       wsproxy run -- python app.py
       wsproxy run --host deepgram -- npm start
     """
-    if (problem := _missing(cmd[0])) is not None:
-        print(f"error: {problem}", file=sys.stderr)  # noqa: T201
-        sys.exit(127)
+    if shutil.which(cmd[0]) is None:
+        problem, status = _problem_of(cmd[0])
+        print(f"error: {cmd[0]}: {problem}", file=sys.stderr)  # noqa: T201
+        sys.exit(status)
     settings = settings_of(listen, **options)
     from wsproxy.capture import embed  # noqa: PLC0415  # it imports mitmproxy
 
     descriptors.raise_limit()
     recorded = Recorded()
-    status: int | None = None
+    ended: int | None = None
     try:
         with (
             tempfile.TemporaryDirectory(prefix="wsproxy-") as folder,
@@ -69,34 +70,30 @@ def command(listen: str, cmd: tuple[str, ...], **options: Any) -> None:
         ):
             for line in warnings(settings, running):
                 click.echo(f"wsproxy: warning: {line}", err=True)
-            status = _run(cmd, environment.for_command(running, settings.mode, Path(folder)))
+            ended = _run(cmd, environment.for_command(running, settings.mode, Path(folder)))
             with contextlib.suppress(KeyboardInterrupt):  # somebody does not want to wait
                 # The command's last sessions end with it, a moment later.
                 running.drain(_LINGER)
         _report(recorded, running, settings.out)
     except Exception as error:
-        if status is None:
+        if ended is None:
             raise
         # Whatever went wrong here, the command has ended as it has.
         with contextlib.suppress(OSError):  # such as that nobody reads this any more
             click.echo(f"wsproxy: error: {error}", err=True)
-    sys.exit(status)
+    sys.exit(ended)
 
 
-def _missing(program: str) -> str | None:
-    """Why a program cannot be run, as far as its name tells; None if it can."""
-    if shutil.which(program) is not None:
-        return None
+def _problem_of(program: str) -> tuple[str, int]:
+    """Why a program cannot be run, and the exit status that a shell has for that."""
     path = Path(program)
     if path.name == program:
-        return (
-            f"{program}: command not found; give the command as in `wsproxy run -- python app.py`"
-        )
+        return "command not found; give the command as in `wsproxy run -- python app.py`", 127
     if path.is_dir():
-        return f"{program}: is a folder, not a program"
+        return "is a folder, not a program", 126
     if path.exists():
-        return f"{program}: is not executable; chmod +x {program}, or name what runs it"
-    return f"{program}: no such file"
+        return f"is not executable; chmod +x {program}, or name the program that runs it", 126
+    return "no such file", 127
 
 
 def _run(cmd: tuple[str, ...], env: dict[str, str]) -> int:

@@ -27,6 +27,7 @@ _ERROR = re.compile(r"error|warn|fail|exception|goaway|refused|exceeded|throttle
 _INTERIM = re.compile(
     r"partial|interim|hypothesis|fragment|tentative|(?:^|[._])delta$", re.IGNORECASE
 )
+_PING = re.compile(r"keep_?alive|heartbeat|^ping$|^pong$", re.IGNORECASE)
 _PASSING = re.compile(
     r"audio_?added|(?:speech|audio|voice)[._]?(?:start|stop|end)|(?:started|stopped)_?speaking"
     r"|utterance_?end|end_?of_?utterance|start_?of_?turn|^vad|progress"
@@ -69,6 +70,11 @@ def kind_of_json(message: Mapping[str, Any], path: str = "") -> str:
 def is_error(kind: str) -> bool:
     """Whether messages of a kind tell that something is wrong, by its name."""
     return _ERROR.search(kind) is not None
+
+
+def is_ping(kind: str) -> bool:
+    """Whether messages of a kind only keep the session open, by its name."""
+    return _PING.search(kind) is not None
 
 
 def is_interim(kind: str) -> bool:

@@ -17,10 +17,10 @@ from wsproxy.session import Session, bounded
 from wsproxy.trace import Bytes, Eof, FrameRecord, Record, Start, TraceReader
 from wsproxy.wire import Opcode
 
-from .kinds import Role, answers, is_error, keeps_alive, role_of
+from .kinds import Role, answers, is_error, is_ping, keeps_alive, role_of
 from .messages import Messages, Part, canonical
 from .sequence import MAX_ITEMS, Item, Sequence
-from .transcript import Heard, Transcript, heard
+from .transcript import Heard, Transcript, heard, said_by_agent
 from .varying import NOTHING, Varying
 from .volatile import MAX_LEFT_OUT, Normalizer, stable
 
@@ -175,6 +175,7 @@ class Story:
         self._hidden = frozenset(n.lower() for n in catalog.credentials.message_fields)
         self._messages = {side: Messages(None) for side in (True, False)}
         self.cut = 0
+        self._spoke = False  # somebody has, as far as the server's messages show
         self._number = 0
         self._last_ns = 0
 
@@ -312,6 +313,8 @@ class Story:
                 kind, role = f"{kind} (interim)", Role.PASSING
         elif not part.has_audio:
             role = role_of(kind, self.api)
+        if self._sets_up(part, role, result) and role is Role.RUN:
+            role = Role.ANSWER
         if (False, part.kind) in self._varying.kinds:
             return
         if is_error(kind) and len(self.errors) < _MAX_ERRORS:
@@ -330,7 +333,19 @@ class Story:
             self.received.sequence.passes(item)
         else:
             # Where answers are not counted, only the first of each kind has a place.
-            self.received.sequence.add(item, over=not answers(self.api))
+            self.received.sequence.add(item, over=role is Role.RUN and not answers(self.api))
+
+    def _sets_up(self, part: Part, role: Role, result: Heard | None) -> bool:
+        """Whether a message belongs to the beginning, before anybody has spoken to an agent.
+
+        What it says then is an answer to the app's configuration, and not new at every session.
+        """
+        if answers(self.api) or self._spoke:
+            return False
+        passing = role is Role.PASSING and not is_ping(part.kind)
+        agents = part.content is not None and said_by_agent(part.kind, part.content)
+        self._spoke = part.has_audio or result is not None or passing or agents
+        return not self._spoke
 
     def _take_result(self, part: Part, result: Heard) -> None:
         self.transcript.add(part.frame, result, part.t_ns)

@@ -65,7 +65,7 @@ def heard(api: Api, kind: str, content: Json) -> Heard | None:
     Args:
         kind: of the message.
     """
-    if _said_by_agent(kind, content):
+    if said_by_agent(kind, content):
         return None
     for path in api.transcripts:
         if _AGENT.search(path):
@@ -94,7 +94,8 @@ def _result(kind: str, content: Json, path: str, pieces: list[tuple[str, bool | 
     )
 
 
-def _said_by_agent(kind: str, content: Json) -> bool:
+def said_by_agent(kind: str, content: Json) -> bool:
+    """Whether a message is what an agent says, or of its making."""
     inner = content.get("message")
     roles = (content.get("role"), inner.get("role") if isinstance(inner, dict) else None)
     return _AGENT.search(kind) is not None or any(

@@ -104,7 +104,7 @@ def summary(session: Session, catalog: Catalog) -> str:
             how = (
                 "without a code" if code is None else f"with {code} {quoted(session.close.reason)}"
             )
-            return f"{who} closed the session{after} {how.rstrip()}."
+            return f"{who} closed the session{after} {how.rstrip()}{_dropped(session)}."
         case "refused" | "http" if session.response is not None:
             what = "the upgrade" if session.ending == "refused" else "the request"
             return f"{server} refused {what} with HTTP {session.response.status}."
@@ -123,6 +123,16 @@ def summary(session: Session, catalog: Catalog) -> str:
             )
 
 
+def _dropped(session: Session) -> str:
+    """Whether the side that closed the session also reset the connection."""
+    by_client = session.closes[0].from_client
+    ended = (session.sent if by_client else session.received).ended
+    if ended is None or ended.how != "reset":
+        return ""
+    answered = any(close.from_client is not by_client for close in session.closes)
+    return " and reset the connection" + ("" if answered else " before it was answered")
+
+
 _WHERE = {
     "dns": "the host's name could not be resolved",
     "connect": "no connection to the server",
@@ -131,6 +141,7 @@ _WHERE = {
     "tls-client": "TLS with the app failed",
     "handshake": "the opening handshake broke off",
     "http": "the HTTP exchange broke off",
+    "request": "wsproxy could not pass the request on",
     "recorder": "the recorder itself could not go on",
 }
 

@@ -91,7 +91,7 @@ def run(
     load.check()
     Call(trace, options)  # what is wrong with it is said once, and now
     records().check()
-    tally = Tally(load.sessions, load.ramp, load.processes)
+    tally = Tally(load.sessions, load.ramp, load.processes, tolerance=options.rules.tolerance)
     running = _Run(trace, options, load, records, tally)
     with running.started():
         try:

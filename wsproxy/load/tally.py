@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -87,6 +88,7 @@ class Tally:
         errors: why sessions have no verdict, by message.
         notes: what else has to be said, such as a process that died.
         stopped: somebody stopped it.
+        tolerance: the tolerances that the verdicts rest on, see `wsproxy.compare.Rules`.
     """
 
     sessions: int
@@ -103,6 +105,7 @@ class Tally:
     errors: Counter[str] = field(default_factory=Counter)
     notes: list[str] = field(default_factory=list)
     stopped: bool = False
+    tolerance: Mapping[str, float] = field(default_factory=dict)
     verdicts: Counter[str] = field(default_factory=Counter)
 
     def add(self, result: Result) -> None:
@@ -154,6 +157,7 @@ class Tally:
             "begun": self.begun,
             "open": self.open,
             "verdicts": {name: self.verdicts[name] for name in VERDICTS},
+            "tolerance": dict(self.tolerance),
             "failed": self.failed,
             "to_judge": self.played - len(self.results),
             "lateness_ms": dict(self.lateness.as_json()),

@@ -6,7 +6,7 @@ record that needs more than this is kept as its length.
 
 from __future__ import annotations
 
-MAX_EXAMINED = 4 << 20  # characters, each decoded view counted by itself
+MAX_EXAMINED = 1 << 20  # characters, each decoded view counted by itself
 MAX_FOUND = 50_000
 
 

@@ -96,11 +96,10 @@ class Finder:
         return self._all(text, cut, control, budget or Budget(), _MAX_DEPTH)
 
     def _all(self, text: str, cut: bool, control: bool, budget: Budget, depth: int) -> list[Found]:
-        budget.spend(len(text))
         text = encoded.without_blobs(text)
-        in_fields = fields.read(text, self._inherits)
+        budget.spend(len(text) - text.count("\0"))
+        text, in_fields = self._fields_outside_content(text)
         found = self._in_fields(text, in_fields, cut=cut)
-        text = self._without_content(text, in_fields)
         if text.strip("\0"):
             found += self._loosely(text, in_fields, cut, control)
             found += self._encoded(text, control, budget, depth)
@@ -159,16 +158,22 @@ class Finder:
         """Why a named value is a credential, empty for the catalog, None for none."""
         return self._why(name, value, open_ended=False)
 
-    def _without_content(self, text: str, read: list[fields.Field]) -> str:
-        """The text without what the catalog names as speech, transcripts or audio."""
-        out, at = [], 0
-        for each in read:
-            if each.start < at or each.inherited or not self.is_content(each.name):
+    def _fields_outside_content(self, text: str) -> tuple[str, list[fields.Field]]:
+        """The text without what the catalog names as speech, transcripts or audio; its fields.
+
+        JSON in such a field is none of these.
+        """
+        kept, out, at = [], [], 0
+        for each in fields.read(text, self._inherits):
+            if each.start < at:
+                continue
+            kept.append(each)
+            if each.inherited or not self.is_content(each.name):
                 continue
             if text[each.start : each.start + 64].lstrip()[:1] not in ("{", "["):
-                out += [text[at : each.start], "\0" * (each.end - each.start)]
+                out.append((each.start, each.end))
                 at = each.end
-        return "".join([*out, text[at:]]) if out else text
+        return _blanked(text, out), kept
 
     # -- anywhere
 
@@ -227,9 +232,8 @@ class Finder:
 
     def _in_view(self, view: escapes.View, control: bool) -> list[Found]:
         """What only shows without escapes, with its place in the text."""
-        read = fields.read(view.text, self._inherits)
-        found = self._in_fields(view.text, read, cut=False)
-        text = self._without_content(view.text, read)
+        text, read = self._fields_outside_content(view.text)
+        found = self._in_fields(text, read, cut=False)
         found += self._loosely(text, read, cut=False, control=control)
         return [
             replace(each, start=view.raw_start(each.start), end=view.raw_end(each.end))
@@ -246,6 +250,14 @@ class Finder:
                 name, why = (inside[0].name, inside[0].why) if inside else ("", "shape")
                 found.append(Found(start, end, name, why or "name"))
         return found
+
+
+def _blanked(text: str, spans: list[tuple[int, int]]) -> str:
+    out, at = [], 0
+    for start, end in spans:
+        out += [text[at:start], "\0" * (end - start)]
+        at = end
+    return "".join([*out, text[at:]]) if out else text
 
 
 def _named(found: list[Found], read: list[fields.Field]) -> list[Found]:

@@ -26,6 +26,8 @@ KEY_SIZE = 32  # bytes
 PLACEHOLDER = "REDACTED"
 MIN_HIDDEN = 6  # characters of a credential that is looked for elsewhere as well
 
+KEYED_DIGEST = "hmac-sha256:"  # before the digest of a payload that was made under the key
+
 Entry = dict[str, Any]  # of a record's `redacted`
 
 
@@ -122,6 +124,16 @@ class Describer:
             **self._look(secret),
             **({"why": why} if why else {}),
         }
+
+    def keyed(self, digest: str) -> str:
+        """The digest of a payload under the key: a guess of what it holds cannot be tested.
+
+        Args:
+            digest: SHA-256, hexadecimal; one that is keyed already stays.
+        """
+        if digest.startswith(KEYED_DIGEST):
+            return digest
+        return KEYED_DIGEST + hmac.new(self._key, digest.encode(), hashlib.sha256).hexdigest()
 
     def _look(self, secret: str) -> Entry:
         """What is wrong with a key by the look of it, and nothing of the key."""

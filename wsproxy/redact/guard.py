@@ -50,6 +50,8 @@ class Guard:
     def __call__(self, record: Record) -> Record:
         """The record as it may be written."""
         if isinstance(record, FrameRecord):  # first: nearly all are
+            if record.cut and record.digest is not None:
+                record = replace(record, digest=self._redact.describe.keyed(record.digest))
             return self._frame(record)
         match record:
             case Request():

@@ -11,8 +11,9 @@ from urllib.parse import quote, unquote_plus
 from wsproxy.catalog import Credentials
 
 from . import rules
+from .budget import Budget, OverBudget
 from .find import Finder
-from .fingerprint import MIN_HIDDEN, PLACEHOLDER, Describer, Entry
+from .fingerprint import MIN_HIDDEN, PLACEHOLDER, Describer, Entry, over_budget
 from .pairs import SCHEME
 
 # Credentials whatever the provider: for the proxy, or a session of something else.
@@ -56,9 +57,11 @@ class _Taken:
     Attributes:
         subprotocol: the last one seen: a list of them may go over several lines.
         request: whether it is a request's head.
+        budget: of the head.
     """
 
     request: bool
+    budget: Budget = field(default_factory=Budget)
     records: list[Entry] = field(default_factory=list)
     secrets: list[str] = field(default_factory=list)
     subprotocol: str = ""
@@ -98,8 +101,18 @@ class Redactor:
             path: of a request, with its query; empty for a response.
         """
         taken = _Taken(request=bool(path))
-        kept = [[name, self._header(name, value, taken)] for name, value in headers]
-        path = self._path(path, taken)
+        kept = []
+        for name, value in headers:
+            try:
+                taken.budget.spend(len(value))
+                kept.append([name, self._header(name, value, taken)])
+            except OverBudget:
+                kept.append([name, self._too_much("header", name, value, taken)])
+        try:
+            taken.budget.spend(len(path))
+            path = self._path(path, taken)
+        except OverBudget:
+            path = "/" + self._too_much("path", "", path, taken)
         # Shorter ones would hide what is no repetition; longest first, as one may hold another.
         secrets = {each for each in taken.secrets if len(each) >= MIN_HIDDEN}
         return Redacted(kept, path, taken.records, tuple(sorted(secrets, key=len, reverse=True)))
@@ -109,6 +122,10 @@ class Redactor:
         taken = _Taken(request=True)
         parts = [self._parameter(part, taken, "body") for part in body.split("&")]
         return "&".join(parts), taken.records, taken.secrets
+
+    def _too_much(self, where: str, name: str, value: str, taken: _Taken) -> str:
+        taken.records.append(over_budget(where, len(value)) | {"name": name})
+        return PLACEHOLDER
 
     def _take(self, where: str, name: str, secret: str, taken: _Taken, why: str = "") -> str:
         taken.secrets.append(secret)
@@ -152,7 +169,7 @@ class Redactor:
     def _loose(self, where: str, name: str, text: str, taken: _Taken) -> str:
         """What is inside a longer value: a URL with a password or a token, a key in a text."""
         out, at = [], 0
-        for found in self.find(text):
+        for found in self.find(text, budget=taken.budget):
             secret = text[found.start : found.end]
             out += [text[at : found.start], self._take(where, name, secret, taken, found.why)]
             if unquote_plus(secret) != secret:

@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import base64
 import binascii
-import itertools
+import functools
 import json
 import re
+import string
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 from urllib.parse import quote, quote_plus, unquote_plus
@@ -25,6 +26,7 @@ from .fingerprint import MIN_HIDDEN, PLACEHOLDER
 MAX_SECRETS = 256  # of a session that are looked for: the first ones, the request's among them
 _MAX_SHORT = 16  # credentials of 6 and 7 characters
 _MAX_INDEXED = 1 << 18  # characters of all their forms
+_MAX_PLAIN = 4096  # characters of a credential by which it is found
 _MAX_ENCODED = 512  # characters of a credential that are looked for in base64
 _RUN = 8  # characters of a credential that give it away
 _MAX_DEPTH = 2  # of base64 and hexadecimal digits
@@ -35,7 +37,19 @@ _PART = 4  # characters of a credential that are taken out at the end of a fragm
 # RFC 9110, section 11.4: what is around the credential in a header.
 _SEPARATORS = re.compile(r"[\s,;\"'<>(){}\[\]]+|(?<=[A-Za-z0-9])=(?=[\"'A-Za-z0-9])")
 _SPACE = frozenset(b" \t\r\n\"'\\")
-_TIME = re.compile(r"[\dTZ:.,+ -]*")
+# Kinds of characters: digits, small letters, capitals, those of times, blanks, others.
+_KINDS = bytearray(b"." * 256)
+for _characters, _kind in (
+    (string.ascii_lowercase, b"a"),
+    (string.ascii_uppercase, b"A"),
+    (string.digits, b"0"),
+    ("TZ", b"T"),
+    (":,+-.", b":"),
+    (" ", b" "),
+):
+    for _character in _characters:
+        _KINDS[ord(_character)] = _kind[0]
+_MIN_DIFFERENT = 4  # characters of a run
 _PLAIN_WORD = re.compile(r"[A-Za-z]+|[a-z]+(?:[-_][a-z]+)+")
 
 
@@ -111,7 +125,7 @@ class Known:
         self._learnt.add(secret)
         self.version += 1
         plain = secret.encode("utf-8", "surrogateescape")
-        self._index(_Form(plain.lower(), secret, not _is_telling(secret)), plain)
+        self._index(_Form(plain.lower(), secret, not _is_telling(secret)), plain[:_MAX_PLAIN])
         for form in _in_base64(plain[:_MAX_ENCODED]):
             self._index(_Form(form.lower(), secret, whole=False), form)
         self.characters |= frozenset(plain) - _SPACE
@@ -120,18 +134,18 @@ class Known:
         self.spellings = tuple(sorted({*self.spellings, *spelt}, key=len, reverse=True))
 
     def _index(self, form: _Form, exact: bytes) -> None:
-        """Put a form into the index; `exact` is it in its own case."""
+        """Put a form into the index; `exact` is its beginning in its own case."""
         text = form.text
         if len(text) < _RUN:
             if len(text) >= MIN_HIDDEN and len(self._short) < _MAX_SHORT:
                 self._short = (*self._short, form)
             return
-        if self._indexed + len(text) > _MAX_INDEXED:
+        if self._indexed + len(exact) > _MAX_INDEXED:
             return
-        self._indexed += len(text)
+        self._indexed += len(exact)
         for size in range(_PART, _RUN):
             self._begins.setdefault(text[:size], form)
-        starts = range(1 if form.whole else len(text) - _RUN + 1)
+        starts = range(1 if form.whole else len(exact) - _RUN + 1)
         for at in starts:
             if form.whole or _tells(exact[at : at + _RUN]):
                 gram = text[at : at + _RUN]
@@ -260,15 +274,19 @@ def _is_telling(secret: str) -> bool:
 
 def _tells(gram: bytes) -> bool:
     """Whether 8 characters occur in no ordinary text: no words, numbers, dates, regions."""
-    digits = sum(48 <= c <= 57 for c in gram)
-    small = sum(97 <= c <= 122 for c in gram)
-    capitals = sum(65 <= c <= 90 for c in gram)
-    if len(set(gram)) < 4 or 32 in gram or _TIME.fullmatch(gram.decode("latin-1")):
+    return _is_unlike_words(gram.translate(_KINDS)) and len(set(gram)) >= _MIN_DIFFERENT
+
+
+@functools.lru_cache(maxsize=1 << 14)
+def _is_unlike_words(kinds: bytes) -> bool:
+    """What `_tells` says by the kinds of the characters alone."""
+    if b" " in kinds or not kinds.strip(b"0T:"):
         return False
+    digits, small, capitals = (kinds.count(kind) for kind in (b"0", b"a", b"A"))
+    capitals += kinds.count(b"T")
     if digits:
         return small + capitals > 0 and (digits > 1 or (small > 0 and capitals > 0))
-    pairs = itertools.pairwise(gram)
-    rises = sum(97 <= a <= 122 and 65 <= b <= 90 for a, b in pairs)
+    rises = kinds.count(b"aA") + kinds.count(b"aT")
     return rises >= 2 or (capitals >= 2 and small >= 2 and rises >= 1)
 
 

@@ -16,7 +16,7 @@ _NAME = re.compile(
 )
 # Words that stay before a credential, so that a wrong one can be seen.
 SCHEME = re.compile(
-    r"(?:(?i:basic|bearer|digest|token|apikey|api-key|key)(?:[ \t]++|[;:]))++(?=\S)"
+    r"(?:(?i:basic|bearer|digest|token|apikey|api-key|key)(?:[ \t]++|[;:])){1,3}+(?=\S)"
 )
 _QUOTED = re.compile(r"\\*+([\"'])([^\"'\\<>]*+)")
 _PARAMETER = re.compile(r"[^&#\"'\s<>\\=]*+=*+")
@@ -28,7 +28,9 @@ _REST = {
     ";": re.compile(r"[^&#\"'\s<>\\;/,]*+"),  # RFC 3986, section 3.3
     "; ": re.compile(r"[^\"'\s<>\\;,]*+"),  # of a header
 }
-_WORD = re.compile(r"[^\s\"'<>\\,;&)}\]=]*+=*+")
+# Two parts at most: in "a:a:a:" each of them begins a pair of its own.
+_PART = r"[^\s\"'<>\\,;&)}\]=:]*+"
+_WORD = re.compile(rf"{_PART}(?:[=:]++{_PART})?+")
 _WORD_REST = re.compile(r"[^\s\"'<>\\,;&)}\]]*+")
 # Two strings of a list, or a name and a value in fields of these names.
 _LISTED = re.compile(r'"\s*+,\s*+(?:\\*+"(?:value|val|v)\\*+"\s*+:\s*+)?+\\*+"')

@@ -37,7 +37,7 @@ _PRIVATE = re.compile(
     r"-----BEGIN [A-Z ]{0,20}PRIVATE KEY-----[^-]*+(?:-----END [A-Z ]{0,20}PRIVATE KEY-----)?"
 )
 # RFC 7519 and 7516: three or five parts in base64url with dots; the first is a JSON object.
-_WORD_WITH_DOTS = re.compile(r"[A-Za-z0-9_-]++(?:\.[A-Za-z0-9_-]*+)++")
+_WORD_WITH_DOTS = re.compile(r"(?<![A-Za-z0-9_-])[A-Za-z0-9_-]++(?:\.[A-Za-z0-9_-]*+)++")
 _JWT_BEGINS = re.compile(r"(?<![A-Za-z0-9])eyJ")
 _MIN_PART = 8  # characters of the first two parts
 _MAX_PARTS = 5

@@ -32,8 +32,8 @@ _ID = re.compile(
     rb"([0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}|[0-9a-f]{32})(?![0-9a-z-])",
     re.IGNORECASE,
 )
-_NAME = re.compile(rb"[A-Za-z0-9_.-]*$")
 _LONGEST_NAME = 40  # bytes of a field's name that are told apart
+_NAME = re.compile(rb"[A-Za-z0-9_.-]{0,%d}$" % _LONGEST_NAME)
 _TIME = re.compile(
     rb"(?:time|stamp|date|_at)\"?\s{0,4}:\s{0,4}\"?"
     rb"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d{1,9})?(Z|[+-]\d\d:\d\d)",

@@ -13,7 +13,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from .differences import LATENCY
+from .differences import LATENCY, within
 from .text import safe, short
 
 _STYLES = {"reproduced": "bold green", "unproven": "bold yellow"}
@@ -35,6 +35,8 @@ def line(load: Mapping[str, Any]) -> str:
 def screen(load: Mapping[str, Any]) -> Group:
     """All that is known so far."""
     parts: list[Table | Text] = [Text(_going(load)), _counts(load), _times(load)]
+    if given := within(load["tolerance"]):
+        parts.insert(2, Text(f"reproduced{given}"))
     if load["why"]:
         parts.append(_why(load["why"]))
     if load["errors"]:

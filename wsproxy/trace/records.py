@@ -162,7 +162,7 @@ class FrameRecord:
         payload: unmasked and inflated.
         deflated: `payload` is still deflated: it could not be inflated.
         cut: bytes of the payload that were over the recorder's limit; they followed `payload`.
-        digest: of such a frame, SHA-256 of the whole payload as it was on the wire,
+        digest: of such a frame, a digest of the whole payload as it was on the wire,
             unmasked, hexadecimal; None where the end of it never came.
         broken_rule: the rule of RFC 6455 that the frame breaks.
         redacted: what was taken out of `payload`, as in `Request`; None: nothing.

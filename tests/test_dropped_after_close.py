@@ -1,0 +1,113 @@
+"""An app that drops its connection right after its own Close."""
+
+from __future__ import annotations
+
+import gc
+import select
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from test_relay import Rig, recorder
+from wire_witness import (
+    BINARY,
+    CLOSE,
+    MASK,
+    Certificate,
+    Peer,
+    Scenario,
+    Upstream,
+    close,
+    frame,
+    wait_until,
+)
+from wsproxy.capture import relay
+from wsproxy.capture.relay import Leg
+from wsproxy.catalog import load
+from wsproxy.diagnose.explain import summary
+from wsproxy.recording import Clock, Recording, new_start
+from wsproxy.session import Session
+from wsproxy.trace import Eof, FrameRecord, Request, Response, TraceReader
+
+RESULT = frame(BINARY, bytes(300))
+BYE, ANSWER = close(1000, b"done", mask=MASK), close(1000, b"done")
+
+
+def close_socket(peer: Peer) -> None:
+    """As a process does that has read everything."""
+    peer.sock.close()
+
+
+def reset(peer: Peer) -> None:
+    peer.reset()
+
+
+def close_unread(peer: Peer) -> None:
+    """As a process does that has not read everything: the kernel resets the connection."""
+    select.select([peer.sock], [], [])
+    peer.sock.close()
+
+
+def server(peer: Peer) -> None:
+    """Answers the Close, after the recorder has seen how the app left."""
+    peer.send(RESULT)
+    peer.until(len(BYE))
+    wait_until(lambda: any(leg.peer_ended for leg in gc.get_objects() if isinstance(leg, Leg)))
+    peer.send(RESULT)
+    time.sleep(0.02)  # in which a reset that is passed on at once would be here
+    peer.send(ANSWER)
+    peer.until_end()
+
+
+def client(drop: Callable[[Peer], None]) -> Callable[[Peer], None]:
+    def script(peer: Peer) -> None:
+        if drop is not close_unread:
+            peer.until(len(RESULT))
+        peer.send(BYE)
+        drop(peer)
+
+    return script
+
+
+@pytest.fixture(scope="module")
+def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
+    folder = tmp_path_factory.mktemp("dropped")
+    certificate = Certificate.make(folder / "server.pem")
+    with Upstream() as plain, Upstream(certificate) as encrypted:
+        upstreams = {False: plain, True: encrypted}
+        with recorder("regular", upstreams, folder / "ca", folder / "traces") as running:
+            yield running
+
+
+@pytest.mark.parametrize("tls", [False, True], ids=["ws", "wss"])
+@pytest.mark.parametrize("drop", [close_socket, close_unread, reset])
+def test_record_answer_to_the_close_of_an_app_that_is_gone_is_in_the_trace(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, drop: Callable[[Peer], None], tls: bool
+) -> None:
+    monkeypatch.setattr(relay, "LAST_ANSWER", 0.2)  # as far as the machine is busy
+    scenario = Scenario("dropped", server, client(drop), "close", "client", exact=False)
+    _, path = rig.play(scenario, client_tls=tls, server_tls=tls)
+    session = Session.read(path)
+    assert (session.ending, session.closed_by, session.complete) == ("close", "client", True)
+    with TraceReader(path) as reader:
+        records = list(reader)
+    closes = [x.from_client for x in records if isinstance(x, FrameRecord) and x.opcode == CLOSE]
+    assert closes == [True, False]
+    ends = [x.how for x in records if isinstance(x, Eof) and x.from_client]
+    assert ends[-1] == "reset"
+    assert summary(session, load()).endswith("with 1000 done and reset the connection.")
+
+
+def test_summary_of_a_close_that_was_not_answered_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "x.wstrace"
+    recording = Recording(path, new_start(Clock.start()))
+    recording.add(Request(1, "GET", "ws", "localhost", 80, "/"))
+    recording.response(Response(2, 101))
+    recording.data(3, True, BYE)
+    recording.eof(Eof(4, True, "reset"))
+    recording.end(5)
+    assert summary(Session.read(path), load()).endswith(
+        "with 1000 done and reset the connection before it was answered."
+    )
