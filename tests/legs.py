@@ -20,9 +20,9 @@ LEGS = {
         "test_platforms.py",
         "test_reset_watch.py",
         "test_relay.py",
-        "-k=test_platforms or test_reset_watch or reset or test_half",
+        "-k=test_platforms or test_reset_watch or reset or half",
     ],
-    "windows": ["test_platforms.py", "test_blocks.py", "test_library.py", "test_replacement.py"],
+    "windows": ["test_platforms.py", "test_blocks.py", "test_library.py"],
     "no-mitmproxy": ["test_platforms.py"],
 }
 

@@ -74,3 +74,9 @@ def test_apps_can_hold_what_is_declared() -> None:
     assert not [each for each in PROJECT["dependencies"] if "<" in each or "==" in each]
     assert "mitmproxy" not in BASE
     assert "wsproxy" in EXTRA["test"]  # [record]: the suite records
+
+
+def test_no_text_names_a_package_that_is_not_published() -> None:
+    texts = [ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *PACKAGE.rglob("*.py")]
+    named = re.compile(r"\bpip install (?:-\S+ )*[\"']?wsproxy\b")
+    assert not [path.name for path in texts if named.search(path.read_text())]
