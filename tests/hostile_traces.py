@@ -91,17 +91,21 @@ def text(message: object, *, from_client: bool = False, t_ns: int = 10**9) -> by
 
 @maker
 def millions_of_frames(path: Path) -> None:
-    write(path, *[pack(EMPTY) * 1_000_000] * 3, pack(CLOSE))
+    write(path, *[pack(EMPTY) * 150_000] * 20, pack(CLOSE))
 
 
 @maker
 def millions_of_frames_of_the_slow_kind(path: Path) -> None:
-    write(path, *[pack(SLOW) * 600_000] * 3, pack(CLOSE))
+    write(path, *[pack(SLOW) * 150_000] * 20, pack(CLOSE))
 
 
 @maker
 def millions_of_fragments(path: Path) -> None:
-    write(path, pack(FrameRecord(10**9, False, 1, b"", fin=False)) * 600_000)
+    write(
+        path,
+        pack(FrameRecord(10**9, False, 1, b"", fin=False)) * 150_000,
+        *[pack(FrameRecord(10**9, False, 0, b"", fin=False)) * 150_000] * 5,
+    )
 
 
 @maker
@@ -113,7 +117,7 @@ def millions_of_pings(path: Path) -> None:
 
 @maker
 def millions_of_unknown_records(path: Path) -> None:
-    write(path, *[msgpack.packb({"kind": "later"}) * 2_000_000] * 2)
+    write(path, *[msgpack.packb({"kind": "later"}) * 1_000_000] * 4)
 
 
 @maker

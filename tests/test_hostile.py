@@ -478,6 +478,9 @@ def condition(key: str, value: str) -> str:
 
 FILES = {
     "nested arrays": HEAD + "x = " + "[" * 5000,
+    "a key of a hundred thousand parts": HEAD + "a." * 100_000 + "b = 1",
+    "such a key in a table": HEAD + "x = {" + "a." * 100_000 + "b = 1}",
+    "a pattern that repeats what repeats": condition("reason", '"(a+)+b"'),
     "nested tables": HEAD + "x = " + "{a = " * 5000,
     "a number of 5000 digits": HEAD + "x = " + "9" * 5000,
     "a code of 4000 digits": condition("code", "9" * 4000),

@@ -14,6 +14,13 @@ from wsproxy.errors import CatalogError
 T = TypeVar("T")
 
 
+_MAX_DOTS = 200  # between two signs of equality of a line, which may be in a key
+
+
+def _dots(text: str) -> int:
+    return text.count(".")
+
+
 def read_toml(text: str) -> dict[str, Any]:
     """What a TOML file says.
 
@@ -21,6 +28,10 @@ def read_toml(text: str) -> dict[str, Any]:
         ValueError: it is no TOML (`tomllib.TOMLDecodeError`, which names the line), or no
             program's: nested too deeply, with a number of thousands of digits.
     """
+    # The library's time for a key grows with the square of its parts.
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.count(".") > _MAX_DOTS and max(map(_dots, line.split("="))) > _MAX_DOTS:
+            raise ValueError(f"a key has too many parts (at line {number})")
     try:
         return tomllib.loads(text)
     except RecursionError:

@@ -16,7 +16,7 @@ RECORDS = 200_000  # beyond that
 SIZE = 512 << 20  # bytes beyond that
 # A block that is larger than most is one frame: a file sent in one message, and no silence.
 LARGE = 16 << 20  # bytes unpacked
-LARGE_RATIO = 32  # bytes of its content for a byte of the file
+LARGE_RATIO = 64  # bytes of its content for a byte of the file
 
 # What is kept in memory, by commands that need all of a trace at once.
 HELD = 96 << 20  # bytes of any trace

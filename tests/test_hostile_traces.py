@@ -1,0 +1,219 @@
+"""What a stranger could send, through every command: 10 s and 300 MiB at the most, no traceback."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+import hostile_traces
+from fuzz.judge import run
+from measured import Cost, measure
+from wsproxy.session import KEPT_MESSAGES, KEPT_SIZE, KEPT_TEXT, Session
+from wsproxy.trace import FrameRecord, TraceReader, allowance
+from wsproxy.trace.allowance import Allowance
+from wsproxy.trace.reader import MAX_LAST
+from wsproxy.trace.unpacker import Unpacker
+
+MAX_CPU = 10.0  # seconds
+MAX_RSS = 300 << 20  # bytes
+FIGURES = os.environ.get("HOSTILE_FIGURES")  # a file that gets what each command took
+
+QUICK = ("list T", "explain --json T T")
+ALL = (
+    *QUICK, "recover T --out O", "show T", "show --json T", "show --full --control T",
+    "list --json T", "explain T", "explain --markdown --all T", "diff T T", "diff --strict T T",
+    "mutate T --end reset --out O", "mutate T --chunk 20ms --out O", "recover T --out O --json",
+    "scrub T --out O", "bundle T --out O/t.zip",
+)  # fmt: skip
+GROUPS = 4  # of traces: what a process imports costs more than most commands
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    (tmp_path / "in").mkdir()
+    return tmp_path / "in" / "t.wstrace"
+
+
+def commands(folder: Path, name: str, wanted: tuple[str, ...]) -> list[list[str]]:
+    """Make a trace, and name the commands on it."""
+    trace, out = folder / name / "t.wstrace", folder / name / "out"
+    out.mkdir(parents=True)
+    hostile_traces.MAKERS[name](trace)
+    places = {"T": str(trace), "O": str(out), "O/t.zip": str(out / "t.zip")}
+    return [[places.get(part, part) for part in command.split()] for command in wanted]
+
+
+def check(cost: Cost) -> None:
+    what = f"{' '.join(cost.command)}: {cost.cpu} s, {cost.rss >> 20} MiB, status {cost.status}"
+    if FIGURES:
+        with Path(FIGURES).open("a") as file:
+            file.write(f"{what}\n")
+    assert cost.status in (0, 1, 2, 3), (what, cost.err[-2000:])
+    assert "Traceback" not in cost.err, (what, cost.err[-2000:])
+    assert cost.cpu <= MAX_CPU, what
+    assert cost.rss <= MAX_RSS, what
+    assert all(line.startswith(("error: ", "warning: ")) for line in cost.err.splitlines()), what
+    if cost.status == 3:
+        assert "error: " in cost.err
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
+@pytest.mark.parametrize("group", range(GROUPS))
+def test_hostile_trace_is_read_in_bounded_time_and_memory(tmp_path, group):
+    names = list(hostile_traces.MAKERS)[group::GROUPS]
+    for cost in measure([each for name in names for each in commands(tmp_path, name, QUICK)]):
+        check(cost)
+
+
+@pytest.mark.soak
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
+@pytest.mark.parametrize("name", hostile_traces.MAKERS)
+def test_hostile_trace_costs_every_command_bounded_time_and_memory(tmp_path, name):
+    for cost in measure(commands(tmp_path, name, ALL)):
+        check(cost)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no FIFOs")
+@pytest.mark.parametrize("name", hostile_traces.NO_FILES)
+def test_what_is_no_file_is_one_line_in_every_command(path, name):
+    hostile_traces.MAKERS[name](path)
+    out = str(path.parent / "out.wstrace")
+    for command in (
+        ["list", "T"], ["show", "T"], ["explain", "T"], ["explain", "T", "T"], ["diff", "T", "T"],
+        ["mutate", "T", "--end", "reset", "--out", out], ["recover", "T", "--out", out],
+        ["recover", "T", "--in-place"], ["scrub", "T", "--out", out], ["bundle", "T"],
+        ["distill", "T", "--to", "ws://127.0.0.1:9", "--out", out], ["replay", "server", "T"],
+        ["replay", "client", "T", "--to", "ws://127.0.0.1:9"],
+    ):  # fmt: skip
+        done = run([str(path) if part == "T" else part for part in command])
+        assert done.status in (2, 3), (command, done)
+        lines = done.err.splitlines()
+        assert len(lines) == (2 if command[1:] == ["T", "T"] and command[0] == "explain" else 1)
+        assert lines[0].startswith("error: "), (command, lines)
+        if name == "a_fifo" and command[0] in ("list", "show", "explain", "diff"):
+            assert f"cannot read {path}: a FIFO, not a regular file" in lines[0]
+    assert not (path.parent / "out.wstrace").exists()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no FIFOs")
+def test_what_is_no_file_in_a_folder_is_a_line_and_the_others_are_read(tmp_path):
+    hostile_traces.write(tmp_path / "good.wstrace", hostile_traces.pack(hostile_traces.CLOSE))
+    for number, name in enumerate(hostile_traces.NO_FILES):
+        hostile_traces.MAKERS[name](tmp_path / f"{number}.wstrace")
+    (tmp_path / "folder.wstrace").mkdir()
+    for command in ("list", "explain"):
+        done = run([command, str(tmp_path)])
+        assert done.status == 3
+        lines = done.err.splitlines()
+        assert len(lines) == 5 and all(line.startswith("error: cannot read ") for line in lines)
+        assert "deepgram" in done.out.lower()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no FIFOs")
+def test_a_fifo_as_catalog_or_plan_is_one_line(tmp_path, monkeypatch):
+    monkeypatch.setenv("WSPROXY_CATALOG", "")  # --catalog adds to it
+    fifo = tmp_path / "x.toml"
+    os.mkfifo(fifo)
+    for command in (
+        ["catalog", "check", str(fifo)],
+        ["catalog", "list", "--catalog", str(fifo)],
+        ["simulate", "--plan", str(fifo)],
+    ):
+        done = run(command)
+        assert done.status == 2
+        assert done.err == f"error: {fifo}: a FIFO, not a regular file\n"
+
+
+def test_a_catalog_of_gigabytes_is_one_line(tmp_path):
+    large = tmp_path / "x.toml"
+    with large.open("wb") as file:
+        file.truncate(8 << 30)
+    done = run(["catalog", "check", str(large)])
+    assert (done.status, done.err) == (2, f"error: {large}: larger than 1,048,576 bytes\n")
+
+
+# -- what the limits are
+
+
+def test_reader_over_the_record_limit_keeps_what_came_before(path, monkeypatch):
+    monkeypatch.setattr(allowance, "RECORDS", 1000)
+    frames = hostile_traces.pack(hostile_traces.EMPTY) * 5000
+    hostile_traces.write(path, frames)
+    session = Session.read(path)
+    assert 900 < session.frame_count < 1200
+    assert "records of less than 4 bytes" in session.unread
+    assert session.losses[-1].reason.startswith("not read: ") and session.losses[-1].at_end
+    monkeypatch.setenv(allowance.VARIABLE, "1")
+    session = Session.read(path)
+    assert (session.frame_count, session.unread, session.losses) == (5000, "", [])
+
+
+def test_reader_takes_what_a_real_session_has_at_any_length(path, monkeypatch):
+    """Silence in 20 ms messages, with the times of a real clock: nothing is denser."""
+    monkeypatch.setattr(allowance, "RECORDS", 100)
+    monkeypatch.setattr(allowance, "SIZE", 1 << 20)
+    import random
+
+    chance = random.Random(1)
+    frames = [
+        FrameRecord(n * 20_000_000 + chance.randrange(10**6), True, 2, bytes(640), wire_length=648)
+        for n in range(20_000)
+    ]
+    parts = [hostile_traces.pack(*frames[n : n + 400]) for n in range(0, len(frames), 400)]
+    hostile_traces.write(path, *parts)
+    session = Session.read(path)
+    assert (session.frame_count, session.unread) == (20_000, "")
+
+
+def test_allowance_of_a_folder_is_not_used_up_by_one_trace(tmp_path):
+    """A real trace is read whatever was before it in the folder."""
+    shared = Allowance()
+    hostile_traces.MAKERS["millions_of_frames_of_the_slow_kind"](tmp_path / "a.wstrace")
+    hostile_traces.MAKERS["zeros_that_are_no_trace"](tmp_path / "b.wstrace")
+    hostile_traces.write(
+        tmp_path / "c.wstrace", hostile_traces.text({"type": "Results"}) * 3, b"", b""
+    )
+    assert Session.read(tmp_path / "a.wstrace", shared).unread
+    assert shared.records < 10
+    session = Session.read(tmp_path / "c.wstrace", shared)
+    assert (session.frame_count, session.unread) == (3, "")
+
+
+def test_reader_counts_records_of_unknown_kinds(path, monkeypatch):
+    monkeypatch.setattr(allowance, "RECORDS", 10)
+    hostile_traces.MAKERS["millions_of_unknown_records"](path)
+    with TraceReader(path) as reader, pytest.raises(Exception, match="is not read to its end"):
+        list(reader)
+
+
+def test_last_record_of_a_block_of_millions_is_not_looked_for(path):
+    hostile_traces.MAKERS["a_last_block_of_millions_of_records"](path)
+    with TraceReader(path) as reader:
+        assert reader.last() is None
+    assert MAX_LAST < 700_000
+
+
+def test_unpacker_holds_no_second_copy_of_a_large_frame():
+    """What the short way reads is not given to msgpack, which copies it."""
+    large = FrameRecord(10**9, True, 2, bytes(8 << 20), wire_length=(8 << 20) + 14)
+    block = hostile_traces.pack_any(large) + hostile_traces.pack(hostile_traces.HEAD[0])
+    unpacker = Unpacker(block)
+    assert len(list(unpacker)) == 2
+    assert unpacker._fed - unpacker._start < 1 << 20
+
+
+def test_session_keeps_a_bounded_number_of_bytes_of_messages(path):
+    message = hostile_traces.text(b"error " * (KEPT_TEXT // 6))
+    hostile_traces.write(path, *[message * 60] * 6)
+    session = Session.read(path)
+    kept = session.messages(from_client=False)
+    assert len(kept) < 3 * KEPT_MESSAGES
+    assert sum(len(each.text) for each in kept) <= 3 * (KEPT_SIZE + KEPT_TEXT)
+    assert kept[-1].frame == session.frame_count  # what came last is always there
+
+
+if sys.platform == "win32":
+    pytest.skip("a FIFO, and forks", allow_module_level=True)
