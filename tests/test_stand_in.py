@@ -24,6 +24,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from test_capture import listens, unused_port, wait_until
+from wire_witness import PATIENCE
 from wsproxy.capture.lead import Lead
 from wsproxy.capture.stand_in import StandIn
 from wsproxy.compare import Rules, compare
@@ -106,7 +107,7 @@ def test_an_app_meets_the_recording_at_the_real_host(tmp_path: Path) -> None:
         assert app(port, tmp_path) == (1011, "NET-0001")  # and again
         wait_until(lambda: len(VERDICT.findall(log.read_text())) == 2)
         process.send_signal(signal.SIGTERM)
-        process.wait(20)
+        process.wait(PATIENCE)
     traces = list((tmp_path / "out").glob("*.wstrace"))
     assert len(traces) == 2
     session = Session.read(traces[0])
@@ -158,7 +159,7 @@ def test_other_hosts_are_refused_if_that_is_asked_for(tmp_path: Path) -> None:
 )
 def test_a_bad_option_ends_it_with_a_line(option: str, says: str, tmp_path: Path) -> None:
     with mitmdump(tmp_path, option) as (process, _, log):
-        assert process.wait(20) == 1
+        assert process.wait(PATIENCE) == 1
     assert says in log.read_text()
 
 
