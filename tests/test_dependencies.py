@@ -62,9 +62,7 @@ def test_what_is_declared_is_imported(extra: str) -> None:
 
 def test_what_is_patched_has_an_upper_bound() -> None:
     (mitmproxy,) = (
-        each
-        for each in PROJECT["optional-dependencies"]["record"]
-        if each.startswith("mitmproxy")
+        each for each in PROJECT["optional-dependencies"]["record"] if each.startswith("mitmproxy")
     )
     assert re.fullmatch(r"mitmproxy>=[\d.]+,<[\d.]+", mitmproxy)
 
