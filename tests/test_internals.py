@@ -48,7 +48,6 @@ INTERNALS: dict[str, tuple[str, list[str] | None]] = {
         "access options stand_in",
         ["name", "typespec", "default", "help", "choices"],
     ),
-    "mitmproxy.options.CONF_DIR": ("embed", None),
     "mitmproxy.options.Options.update": ("embed", None),
     "mitmproxy.options.Options.set": ("embed", ["specs", "defer"]),
     "mitmproxy.tools.dump.DumpMaster": (
