@@ -154,7 +154,8 @@ class Values:
                 kept = known or not part.isdecimal() or len(part) <= 2
             else:
                 known = kept = all(
-                    w.casefold() in self._known.words or (is_version(w) and len(w) <= 6)
+                    w.casefold() in self._known.words
+                    or (is_version(w) and len(w) <= 6 and not (w.isdecimal() and len(w) > 3))
                     for w in words(part)
                 )
             out.append(part if kept else self._texts.free(part))
