@@ -14,7 +14,7 @@ PACKAGE = ROOT / "wsproxy"
 
 # What each room may import besides itself, from the lowest up.
 ORDER = (
-    "errors address wire trace session envelope catalog redact recording diagnose recover compare "
+    "errors address regular_file wire trace session envelope catalog redact recording diagnose recover compare "
     "simulate replay+report+mutate distill+load+scrub+index bundle capture api cli+pytest_plugin"
 )
 BELOW: dict[str, set[str]] = {}
