@@ -15,7 +15,8 @@ PACKAGE = ROOT / "wsproxy"
 # What each room may import besides itself, from the lowest up.
 ORDER = (
     "errors address regular_file wire trace session envelope catalog redact recording diagnose "
-    "recover compare simulate replay+report+mutate distill+load+scrub+index bundle capture api cli+pytest_plugin"
+    "recover compare simulate replay+report+mutate distill+load+scrub+index bundle capture "
+    "api cli+pytest_plugin"
 )
 BELOW: dict[str, set[str]] = {}
 for rooms in ORDER.split():
