@@ -16,7 +16,7 @@ MAKE_HERE := $(MAKE) --no-print-directory
 # The tests start hundreds of processes; without bytecode each compiles all that it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test check environments lint tests fast-tests tests-newer legs bench soak fuzz clean
+.PHONY: demo test check environments lint tests fast-tests tests-newer legs contract bench soak fuzz clean
 
 demo: $(INSTALLED)  ## record a failing session against the simulated API, explain it, replay it
 	@$(BIN)/python docs/demo.py
@@ -49,9 +49,15 @@ tests-newer: $(READY)
 	if [ -z "$$newer" ]; then echo "no Python newer than $(PYTHON) found: tested on that one only"; \
 	else $(MAKE_HERE) tests PYTHON="$$newer" VENV=$(NEWER_VENV); fi
 
-# Runs of a part of the tests on a platform that is not there. None yet; each is a line
-#	WSPROXY_TEST_PLATFORM=macos $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup tests/test_X.py
+# What macOS and Windows lack, and mitmproxy, are hidden from the tests that this concerns.
 legs: $(READY)
+	$(BIN)/python tests/legs.py -- -n 2
+
+contract:  ## what is used of mitmproxy's internals, on the version in between (PYTHON: 3.12 or later)
+	$(PYTHON) -m venv .venv-contract
+	.venv-contract/bin/python -m pip install --quiet --disable-pip-version-check \
+	  --editable '.[test]' 'mitmproxy>=12.0,<12.1'
+	.venv-contract/bin/python -m pytest tests/test_internals.py
 
 environments: $(READY) environment-newer
 
@@ -78,10 +84,10 @@ fuzz: $(READY)  ## four targets for FUZZ_MINUTES each, two at a time; what is fo
 	PYTHONPATH=tests $(BIN)/python -m fuzz --minutes $(FUZZ_MINUTES) --out .fuzz
 
 clean:
-	rm -rf .venv .venv-newer .fuzz .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-newer .venv-contract .fuzz .mypy_cache .ruff_cache .hypothesis
 
 $(INSTALLED): pyproject.toml .ci/set_up.py
-	@$(PYTHON) .ci/set_up.py $(VENV) .
+	@$(PYTHON) .ci/set_up.py $(VENV) '.[record]'
 	@touch $@
 
 $(READY): pyproject.toml .ci/set_up.py

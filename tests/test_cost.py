@@ -29,8 +29,6 @@ QUICK = 0.004  # seconds for SMALL; what is no quicker is looked at for its grow
 MEGABYTE = 1 << 20
 ENOUGH = 0.1  # seconds under which any size is quick
 
-# Their expressions are of other rooms.
-REWRITTEN = ("wsproxy.redact", "wsproxy.scrub")
 # Where an expression is put together at run time, and what keeps it cheap.
 TOLD = {
     "wsproxy.capture.addon": "the user's own option",
@@ -108,13 +106,7 @@ MODULES, UNTOLD = of_modules()
 ROOMS = in_rooms(MODULES)
 
 
-@pytest.mark.parametrize(
-    "room",
-    [
-        pytest.param(room, marks=[pytest.mark.xfail(strict=False)] * (room in REWRITTEN))
-        for room in ROOMS
-    ],
-)
+@pytest.mark.parametrize("room", ROOMS)
 def test_every_regular_expression_of_the_code_is_linear(room):
     slow = ((f"{r.where}: {r.pattern.pattern!r}", slow_on(r)) for r in ROOMS[room])
     assert not list(itertools.islice((each for each in slow if each[1]), 3))  # the first few
