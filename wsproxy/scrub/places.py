@@ -35,6 +35,11 @@ _CODED = re.compile(r"[A-Za-z0-9+/_=\s-]{48,}")
 _FIGURE = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?")
 _ROW = re.compile(r"[\s\d,;.eE+-]+")
 _DATA = re.compile(r"data:([\w.+/-]{1,80}(?:;[\w=.+-]{1,80}){0,4}?);base64,")
+# Numbers that directives of HTTP have (RFC 9110, RFC 9111, RFC 7692).
+_DIRECTIVE = re.compile(
+    r"(?i)(?<![\w-])(?:(?:s-)?max-?age|timeout|max|q|ma|(?:client|server)_max_window_bits|rate"
+    r"|channels|stale-while-revalidate|stale-if-error)[\s,;=\"]{1,4}\d{1,9}(?![\w.])"
+)
 _FIGURES = re.compile(r"(?<![\w.-])\d+(?![\w.-])")
 # Private use areas have words of fonts.
 _TOKEN = re.compile(r"[^\W_]{4,}|[\ue000-\uf8ff\U000f0000-\U0010ffff]+")
@@ -176,7 +181,7 @@ def _without_figures(name: str, value: str) -> str:
     terms = documented()
     if name in terms.numeric or terms.tokens.issuperset(_words_of(value)):
         return _FIGURES.sub(" ", value)
-    return value
+    return _DIRECTIVE.sub(" ", value)
 
 
 def _words_of(value: str) -> set[str]:
