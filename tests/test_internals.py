@@ -67,7 +67,6 @@ INTERNALS: dict[str, tuple[str, list[str] | None]] = {
     "mitmproxy.options.CONF_DIR": ("embed", None),
     "mitmproxy.proxy.mode_specs.ProxyMode.parse": ("embed", ["spec"]),
     "mitmproxy.proxy.mode_specs.ReverseMode.transport_protocol": ("embed", None),
-    "mitmproxy.proxy.mode_specs.UpstreamMode": ("embed", None),
     "mitmproxy.proxy.server_hooks.ServerConnectionHookData": ("access addon lead", None),
     "mitmproxy.tls.TlsData": ("addon", None),
     # mitmproxy: its HTTP/1, parts of which are replaced

@@ -274,7 +274,7 @@ def test_nothing_is_overwritten_but_in_place(tmp_path: Path) -> None:
     assert records_of(path) == records_of(tmp_path / "a-recovered.wstrace")
 
 
-@pytest.mark.parametrize("when", ["fsync", "rename"])
+@pytest.mark.parametrize("when", ["fsync", "replace"])
 def test_one_that_fails_in_the_middle_loses_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, when: str
 ) -> None:
@@ -287,7 +287,7 @@ def test_one_that_fails_in_the_middle_loses_nothing(
     if when == "fsync":
         monkeypatch.setattr(rewrite.os, "fsync", full)
     else:
-        monkeypatch.setattr(Path, "rename", full)
+        monkeypatch.setattr(Path, "replace", full)
     status, said = recover(path, "--in-place")
     assert status == 2
     assert said.strip().endswith("No space left on device")

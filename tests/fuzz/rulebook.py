@@ -30,10 +30,10 @@ class _Shipped(CatalogFile):
         vars(self).update(vars(file))
 
     def conditions(self, provider: Provider) -> tuple[Condition, ...]:
-        return self._own if provider is self.provider else super().conditions(provider)
+        return self._read_once if provider is self.provider else super().conditions(provider)
 
     @functools.cached_property
-    def _own(self) -> tuple[Condition, ...]:
+    def _read_once(self) -> tuple[Condition, ...]:
         assert self.provider is not None
         return super().conditions(self.provider)
 

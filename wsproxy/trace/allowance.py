@@ -14,9 +14,11 @@ BYTES_A_RECORD = 4  # of the file; a frame of a real session takes 5.9 and more
 RATIO = 256  # bytes of content for a byte of the file
 RECORDS = 200_000  # beyond that
 SIZE = 512 << 20  # bytes beyond that
-# A block that is larger than most is one frame: a file sent in one message, and no silence.
+# A block that is larger than most is one frame: a file sent in one message. Of those that pack
+# as silence does, a trace has few.
 LARGE = 16 << 20  # bytes unpacked
-LARGE_RATIO = 64  # bytes of its content for a byte of the file
+LARGE_RATIO = 64  # bytes of its content for a byte of the file, from which it is dense
+DENSE = 80 << 20  # bytes unpacked of all dense blocks of a trace: one frame of any size
 
 # What is kept in memory, by commands that need all of a trace at once.
 HELD = 96 << 20  # bytes of any trace
@@ -40,6 +42,11 @@ class Allowance:
         self.records = _NO_LIMIT if unlimited else RECORDS
         self.size = _NO_LIMIT if unlimited else SIZE
         self.held = _NO_LIMIT if unlimited else HELD
+        self._dense = 0
+
+    def begin_trace(self) -> None:
+        """Another trace is read with it."""
+        self._dense = DENSE
 
     def take(self, packed: int, unpacked: int) -> bool:
         """Count a block.
@@ -52,7 +59,9 @@ class Allowance:
             Whether it may be read.
         """
         if unpacked > max(LARGE, packed * LARGE_RATIO) and self.size < _NO_LIMIT // 2:
-            return False
+            if unpacked > self._dense:
+                return False
+            self._dense -= unpacked
         self.records += packed // BYTES_A_RECORD
         self.held += packed * HELD_RATIO
         left = self.size + packed * RATIO - unpacked

@@ -134,6 +134,7 @@ class TraceReader:
         self._seen.clear()
         self._budget = 1 << 31
         self._allowance = self._shared or Allowance()
+        self._allowance.begin_trace()
         self._later = None
         self._enter(self._from)
         if self._from > 1:
