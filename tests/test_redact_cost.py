@@ -9,10 +9,10 @@ from collections.abc import Callable
 import pytest
 
 from wsproxy.catalog import load
-from wsproxy.redact import Guard, Redactor, budget
+from wsproxy.redact import Guard, Redactor, Suspect, budget, suspects
 from wsproxy.redact.glance import Glance
 from wsproxy.redact.known import Known
-from wsproxy.trace import FrameRecord, Record, Request, Response
+from wsproxy.trace import Bytes, FrameRecord, Record, Request, Response
 
 CATALOG = load()
 REDACT = Redactor(CATALOG.credentials, b"key" * 11, CATALOG.key_shapes)
@@ -114,6 +114,17 @@ def test_guard_record_over_the_budget_is_kept_as_its_length(small_budget: int) -
     after = guard(FrameRecord(0, True, 1, b'{"api_key":"abcdefgh1234"}'))
     assert isinstance(after, FrameRecord)
     assert after.payload == b'{"api_key":"REDACTED"}'
+
+
+def test_guard_bytes_over_the_budget_are_zeros(small_budget: int) -> None:
+    data = b'{"api_key":"abcdefgh1234"}' * (2 * small_budget // 26)
+    record = Guard(REDACT)(Bytes(0, True, data, "reserved opcode"))
+    assert isinstance(record, Bytes)
+    assert record.data == bytes(len(data))
+
+
+def test_suspects_text_over_the_budget_is_one(small_budget: int) -> None:
+    assert suspects("a b " * small_budget) == [Suspect("text", "", "budget")]
 
 
 def test_guard_head_over_the_budget_is_left_out_and_reported(small_budget: int) -> None:

@@ -61,7 +61,11 @@ class Guard:
             case Failure():
                 return replace(record, message=self._text(record.message))
             case Bytes():
-                return replace(record, data=self._bytes(record))
+                self._clean.budget = Budget()
+                try:
+                    return replace(record, data=self._bytes(record))
+                except OverBudget:
+                    return replace(record, data=bytes(len(record.data)))
         return record
 
     # -- HTTP

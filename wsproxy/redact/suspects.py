@@ -13,6 +13,7 @@ from wsproxy import catalog
 from wsproxy.trace import Bytes, End, Failure, Finding, FrameRecord, Gap, Record, Start
 
 from . import rules
+from .budget import OverBudget
 from .find import Finder
 from .fingerprint import PLACEHOLDER
 from .guard import Guard
@@ -30,7 +31,8 @@ class Suspect:
     Attributes:
         where: "header", "query", "subprotocol", "path", "body", "message", "close" or "text".
         name: of the header, parameter or field, empty if it stands alone.
-        why: "name", "shape" or "entropy"; "place" where the catalog names the place.
+        why: "name", "shape" or "entropy"; "place" where the catalog names the place; "budget"
+            where it is too much to look through.
     """
 
     where: str
@@ -75,7 +77,10 @@ def suspects(item: Record | str | bytes) -> list[Suspect]:
 
 
 def _in_text(text: str, find: Finder) -> list[Suspect]:
-    return [Suspect("text", each.name, each.why or "place") for each in find(text)]
+    try:
+        return [Suspect("text", each.name, each.why or "place") for each in find(text)]
+    except OverBudget:
+        return [Suspect("text", "", "budget")]
 
 
 def _random_fields(text: str) -> list[Suspect]:
