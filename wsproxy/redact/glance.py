@@ -104,7 +104,8 @@ class Glance:
         kinds = data.translate(self._kinds)
         if b"xxxxxxxx" in kinds:
             return any(map(self._is_worth, set(data.translate(self._words).split())))
-        return kinds.count(b"n") > len(kinds) >> 5 and b"xnxnxnxn" in kinds
+        many = kinds.count(b"n") > len(kinds) >> 5  # zeros of UTF-16; few audio has as many
+        return many and b"x" in kinds and b"xnxnxnxn" in kinds
 
     def _begins_as_text(self, data: bytes) -> bool:
         start = data[:2]

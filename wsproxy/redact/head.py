@@ -240,7 +240,8 @@ class Redactor:
             return segment
         long_hex = len(plain) >= _MIN_HEX_SEGMENT and rules.by_shape("", plain)
         named = rules.like_a_key(plain) and rules.by_name(before, plain)
-        random = any(rules.by_entropy("", piece) for piece in _SEGMENT_PIECES.split(plain))
+        pieces = () if PLACEHOLDER in plain else _SEGMENT_PIECES.split(plain)
+        random = any(piece.isalnum() and rules.by_entropy("", piece) for piece in pieces)
         if long_hex or named or random or rules.by_shape("id", plain):
             taken.secrets.append(segment)
             why = "name" if named else "entropy" if random else "shape"
