@@ -26,12 +26,9 @@ from mitmproxy.proxy.layers.http._upstream_proxy import HttpUpstreamProxy as _Up
 from wsproxy.address import authority
 
 from . import layer
+from .request_head import MAX_HEAD
 
 logger = logging.getLogger(__name__)
-
-# Bytes of a head, of trailers, or of a chunk's header that may wait for their end. Servers
-# allow 8 to 64 KiB. mitmproxy needs some 40 bytes of memory for each.
-MAX_HEAD = 256 << 10
 
 _TOO_LARGE = f"the head is longer than {MAX_HEAD >> 10} KiB, the most that wsproxy takes"
 

@@ -26,9 +26,7 @@ from mitmproxy.proxy.layers.http._events import HttpEvent, RequestEndOfMessage, 
 from mitmproxy.proxy.layers.http._http1 import Http1Client, Http1Server
 from mitmproxy.proxy.layers.tcp import TCPLayer
 
-from .request_head import RequestHead
-
-MAX_HEAD = 1 << 20  # bytes; what is longer is left to mitmproxy
+from .request_head import MAX_HEAD, RequestHead
 
 _GET = b"GET "
 _END = re.compile(rb"\n\r?\n")

@@ -10,6 +10,10 @@ from collections import defaultdict, deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+# Bytes of a head, of trailers, or of a chunk's header that may wait for their end. Servers
+# allow 8 to 64 KiB. mitmproxy needs some 40 bytes of memory for each.
+MAX_HEAD = 256 << 10
+
 _BLANKS = b" \t"
 
 
