@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -70,7 +70,8 @@ def command(listen: str, cmd: tuple[str, ...], **options: Any) -> None:
         ):
             for line in warnings(settings, running):
                 click.echo(f"wsproxy: warning: {line}", err=True)
-            ended = _run(cmd, environment.for_command(running, settings.mode, Path(folder)))
+            env = environment.for_command(running, settings.mode, Path(folder))
+            ended = _run(cmd, env, embed.stopping_signals())
             with contextlib.suppress(KeyboardInterrupt):  # somebody does not want to wait
                 # The command's last sessions end with it, a moment later.
                 running.drain(_LINGER)
@@ -96,20 +97,22 @@ def _problem_of(program: str) -> tuple[str, int]:
     return "no such file", 127
 
 
-def _run(cmd: tuple[str, ...], env: dict[str, str]) -> int:
+def _run(cmd: tuple[str, ...], env: dict[str, str], stopping: Sequence[signal.Signals]) -> int:
     """Run the command to its end; its exit status, or 128 and the signal that ended it."""
     try:
         # The limit is part of what the command was started with.
         process = subprocess.Popen(cmd, env=env, preexec_fn=descriptors.as_at_start())  # noqa: PLW1509
     except OSError as error:
         raise UsageError(f"cannot run {cmd[0]}: {error.strerror}") from error
-    with _signals_to(process):
+    with _signals_to(process, stopping):
         status = process.wait()
     return 128 - status if status < 0 else status
 
 
 @contextlib.contextmanager
-def _signals_to(process: subprocess.Popen[bytes]) -> Iterator[None]:
+def _signals_to(
+    process: subprocess.Popen[bytes], stopping: Sequence[signal.Signals]
+) -> Iterator[None]:
     """Leave Ctrl-C to the command, which gets it from the terminal as well; pass others on."""
 
     def forward(number: int, frame: FrameType | None) -> None:
@@ -117,7 +120,7 @@ def _signals_to(process: subprocess.Popen[bytes]) -> Iterator[None]:
 
     before = {
         number: signal.signal(number, signal.SIG_IGN if number == signal.SIGINT else forward)
-        for number in embed.stopping_signals()
+        for number in stopping
     }
     try:
         yield
