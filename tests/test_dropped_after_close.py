@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import gc
 import select
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,10 +21,9 @@ from wire_witness import (
     Upstream,
     close,
     frame,
-    wait_until,
 )
 from wsproxy.capture import relay
-from wsproxy.capture.relay import Leg
+from wsproxy.capture.relay import Leg, Relay
 from wsproxy.catalog import load
 from wsproxy.diagnose.explain import summary
 from wsproxy.recording import Clock, Recording, new_start
@@ -50,22 +49,26 @@ def close_unread(peer: Peer) -> None:
     peer.sock.close()
 
 
-def server(peer: Peer) -> None:
+def server(app_left: threading.Event) -> Callable[[Peer], None]:
     """Answers the Close, after the recorder has seen how the app left."""
-    peer.send(RESULT)
-    peer.until(len(BYE))
-    wait_until(lambda: any(leg.peer_ended for leg in gc.get_objects() if isinstance(leg, Leg)))
-    peer.send(RESULT)
-    time.sleep(0.02)  # in which a reset that is passed on at once would be here
-    peer.send(ANSWER)
-    peer.until_end()
+
+    def script(peer: Peer) -> None:
+        peer.until(len(BYE))
+        peer.send(RESULT)  # not before: the app could have read it along with the 101
+        assert app_left.wait(20)
+        peer.send(RESULT)
+        time.sleep(0.02)  # in which a reset that is passed on at once would be here
+        peer.send(ANSWER)
+        peer.until_end()
+
+    return script
 
 
 def client(drop: Callable[[Peer], None]) -> Callable[[Peer], None]:
     def script(peer: Peer) -> None:
+        peer.send(BYE)
         if drop is not close_unread:
             peer.until(len(RESULT))
-        peer.send(BYE)
         drop(peer)
 
     return script
@@ -86,8 +89,16 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
 def test_record_answer_to_the_close_of_an_app_that_is_gone_is_in_the_trace(
     rig: Rig, monkeypatch: pytest.MonkeyPatch, drop: Callable[[Peer], None], tls: bool
 ) -> None:
-    monkeypatch.setattr(relay, "LAST_ANSWER", 0.2)  # as far as the machine is busy
-    scenario = Scenario("dropped", server, client(drop), "close", "client", exact=False)
+    monkeypatch.setattr(relay, "LAST_ANSWER", 0.5)  # as far as the machine is busy
+    app_left, passed_on = threading.Event(), Relay.eof
+
+    def seen(self: Relay, leg: Leg, how: str) -> None:
+        if leg.from_client:
+            app_left.set()
+        passed_on(self, leg, how)
+
+    monkeypatch.setattr(Relay, "eof", seen)
+    scenario = Scenario("dropped", server(app_left), client(drop), "close", "client", exact=False)
     _, path = rig.play(scenario, client_tls=tls, server_tls=tls)
     session = Session.read(path)
     assert (session.ending, session.closed_by, session.complete) == ("close", "client", True)
