@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from wsproxy.mutate.draft import Draft, messages
 from wsproxy.redact import suspects
-from wsproxy.trace import Bytes, FrameRecord, Record, Request, Response
+from wsproxy.trace import Bytes, End, FrameRecord, Record, Request, Response
 from wsproxy.wire import Opcode
 
 from .aliases import Aliases
@@ -53,10 +53,14 @@ def _records(made: Draft, aliases: Aliases) -> Iterator[tuple[str, Record]]:
                 yield "response", replace(response, headers=head, body=body)
             case FrameRecord() as frame if frame.opcode < Opcode.CLOSE:
                 pass  # as messages, below
+            case FrameRecord() as control:
+                yield f"frame {item.number}", _control(control, aliases)
+            case End(close_reason=reason) as end:
+                yield "end", replace(end, close_reason=reason and aliases.neutral(reason))
             case Bytes() as garbage:
                 yield "bytes that are no frame", garbage
             case record:
-                yield f"frame {item.number}" if item.number else record.kind, record
+                yield record.kind, record
     envelope = made.api.envelope if made.api else ""
     for side in (True, False):
         for message in messages(made.items, from_client=side):
@@ -69,6 +73,12 @@ def _records(made: Draft, aliases: Aliases) -> Iterator[tuple[str, Record]]:
                 continue  # audio, of which nothing is left
             text = FrameRecord(0, side, int(Opcode.TEXT), _lines(found, aliases))
             yield f"frame {message.items[0].number}", text
+
+
+def _control(frame: FrameRecord, aliases: Aliases) -> FrameRecord:
+    code = frame.payload[:2] if frame.opcode == Opcode.CLOSE else b""
+    text = frame.payload[len(code) :].decode("utf-8", "surrogateescape")
+    return replace(frame, payload=code + aliases.neutral(text).encode("utf-8", "surrogateescape"))
 
 
 def _parameter(name: str, value: str, aliases: Aliases) -> str:
