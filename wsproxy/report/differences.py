@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -15,6 +16,7 @@ from .text import safe, short
 
 _WIDEST = 160  # characters of a value in a table
 _MAX_LEFT_OUT = 8  # places that were not compared and are shown
+_BY_RULE = ": by rule"
 _EVEN_MS = 1.0  # less is shown as no difference
 
 LATENCY = {
@@ -83,10 +85,19 @@ def within(tolerance: Mapping[str, float]) -> str:
 
 def qualified(not_compared: Iterable[str], notes: Iterable[str]) -> list[str]:
     """What was not compared, on one line, and the notes, a line each."""
-    left_out = list(not_compared)
-    shown = left_out[:_MAX_LEFT_OUT]
-    if more := len(left_out) - len(shown):
-        shown.append(f"{more} more (--json lists them)")
+    shown: list[str] = []
+    by_rule: dict[str, None] = {}  # in order
+    for each in not_compared:
+        if each.endswith(_BY_RULE):
+            by_rule[re.split(r"[.:*\s]+", each.removesuffix(_BY_RULE))[-1]] = None
+        else:
+            shown.append(each)
+    if by_rule:
+        names = list(by_rule)
+        more = "" if len(names) <= _MAX_LEFT_OUT else f" and {len(names) - _MAX_LEFT_OUT} more"
+        shown.insert(1, f"ids, times and figures ({', '.join(names[:_MAX_LEFT_OUT])}{more})")
+    if (more_places := len(shown) - _MAX_LEFT_OUT) > 0:
+        shown[_MAX_LEFT_OUT:] = [f"{more_places} more (--json lists them)"]
     lines = [f"not compared: {'; '.join(shown)}"] if shown else []
     return [safe(line) for line in (*lines, *(f"note: {note}" for note in notes))]
 
