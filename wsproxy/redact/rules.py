@@ -64,7 +64,7 @@ _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 
 _UUID = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/=:-]{16,4096}")
-_HEX = re.compile(r"[0-9a-fA-F]{32,512}")
+_MAX_HEX_ALONE = 128  # digits
 _PARTS = re.compile(r"[._~+/=:-]")
 _HEX_BEGUN = re.compile(r"[0-9a-fA-F]{8,}")
 _MIXED = re.compile(r"[a-z][A-Z]|[!$%*@^|~]")
@@ -136,7 +136,7 @@ def by_shape(name: str, value: str) -> bool:
     """Whether a whole value has the shape of a key."""
     if PLACEHOLDER in value:
         return False
-    if _HEX.fullmatch(value):
+    if shapes.is_hexadecimal(value):
         return not is_id(name)
     return shapes.is_key(value)
 
@@ -202,7 +202,7 @@ def is_words(value: str) -> bool:
 def alone_in_hex(text: str) -> list[tuple[int, int]]:
     """Where a text is that is 32 to 128 hexadecimal digits and nothing else."""
     word = text.strip().strip("\"'")
-    if not 32 <= len(word) <= 128 or _HEX.fullmatch(word) is None:
+    if len(word) > _MAX_HEX_ALONE or not shapes.is_hexadecimal(word):
         return []
     start = text.index(word)
     return [(start, start + len(word))]
