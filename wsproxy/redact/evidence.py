@@ -26,6 +26,11 @@ _AROUND = 64  # bytes around a run that belong to it: a name, and lengths
 _ENDS = (24, 48, 128, 256)  # bytes at both ends
 _COMMON = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789 \":,{}[]_-./"
 _MAX_UNCOMMON = 0.15  # of the printable ones
+_JUMPS = bytes(
+    48 if 48 <= c < 58 else 65 if 65 <= c < 91 else 97 if 97 <= c < 123 else 46 for c in range(256)
+)
+# Each name of a credential has one of these, and each key by its shape without digits.
+_STEMS = (b"pass", b"key", b"tok", b"auth", b"secr", b"cred", b"sign", b"cook", b"begin")
 _MIN_UTF8 = 20  # bytes
 _NO_CONTROLS = bytes(range(32, 127)) + b"\t\r\n" + bytes(range(128, 256))
 _BOM = b"\xef\xbb\xbf"
@@ -57,7 +62,9 @@ def regions(data: bytes) -> list[tuple[int, int]]:
     while at >= 0:
         end = kinds.find(b".", at)
         end = size if end < 0 else end
-        _add(found, max(0, at - _AROUND), min(size, end + _AROUND))
+        start, stop = max(0, at - _AROUND), min(size, end + _AROUND)
+        if is_spoken(data[start:stop]):
+            _add(found, start, stop)
         at = kinds.find(_RUN, end)
     tail = max((n for n in _ENDS if _is_likely(kinds[-n:])), default=0)
     if tail:
@@ -65,17 +72,33 @@ def regions(data: bytes) -> list[tuple[int, int]]:
     return found
 
 
+def is_spoken(data: bytes) -> bool:
+    """Whether printable bytes may be names or keys, and are no wave.
+
+    In 8 bits, companded or not, a wave has letters in a row as well, but it does not jump from
+    letters to digits and back, over all that stands between them.
+    """
+    kinds = data.translate(_JUMPS)
+    if b"a0" in kinds or b"0a" in kinds or b"A0A" in kinds or b"0A0" in kinds:
+        return True
+    low = data.lower()
+    for stem in _STEMS:
+        if stem in low:
+            return True
+    return False
+
+
 def is_evident(name: str, why: str, secret: str) -> bool:
     """Whether what was found in such a part is a credential even so.
 
     Args:
         name: of it, empty if it stands alone.
-        why: the rule that found it.
+        why: the rule that found it, empty if the catalog names the place.
     """
     if why == "shape":
         return len(secret) >= _MIN_SHAPE
-    named = len(rules.squashed(name)) >= _MIN_NAME
-    return named and len(secret) >= _MIN_VALUE and secret.isprintable()
+    clear = len(rules.squashed(name)) if why == "" else rules.clearness(name)
+    return clear >= _MIN_NAME and len(secret) >= _MIN_VALUE and secret.isprintable()
 
 
 def _add(found: list[tuple[int, int]], start: int, end: int) -> None:
@@ -100,7 +123,9 @@ def _is_likely(kinds: bytes) -> bool:
 
 def _is_utf8(data: bytes) -> bool:
     """Whether bytes are UTF-8 without control characters; the last character may be cut."""
-    if len(data) < _MIN_UTF8 or data.translate(None, _NO_CONTROLS):
+    if len(data) < _MIN_UTF8 or data[:_MIN_UTF8].translate(None, _NO_CONTROLS):
+        return False
+    if data.translate(None, _NO_CONTROLS):
         return False
     if data.isascii():
         return _is_common(data, len(data))

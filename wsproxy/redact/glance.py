@@ -20,6 +20,7 @@ _MAX_WORDS = 2048  # that are known to be harmless
 _MIN_NAME = 3  # characters
 _MIN_KNOWN = 6  # characters of a known credential
 _MIN_KEY = 16  # characters of what is a key by its shape, or stands for a text
+_NO_NAME = 192  # characters of a word that is no name
 _LONG = 1024  # characters of a word that may be audio in base64
 _PROBE = 512  # such a word is found by looking for its end from every so many characters
 _NOT_BASE64 = (b".", b"~", b"%")
@@ -122,6 +123,8 @@ class Glance:
         return zeros and _WIDE in kinds and self._has_wide(data)
 
     def _has_text(self, data: bytes) -> bool:
+        if not evidence.is_spoken(data):
+            return False
         if evidence.is_text(data):
             return self.text(data)
         parts = (data[start:end] for start, end in evidence.regions(data))
@@ -141,7 +144,10 @@ class Glance:
         size = len(word)
         if size < _MIN_NAME or (size < _MIN_KEY and word.replace(b".", b"").isdigit()):
             return False
-        if word.lower() in _SIGNS or self._find.speaks(word[-128:].decode("latin-1")):
+        if size < _NO_NAME and word.lower() in _SIGNS:
+            return True
+        named = size < _NO_NAME or b"_" in word or b"-" in word or b"." in word
+        if named and self._find.speaks(word[-128:].decode("latin-1")):
             return True
         if b"%" in word and _PERCENT.search(word):
             return True

@@ -24,7 +24,7 @@ from .fingerprint import PLACEHOLDER
 
 # Names, with case, dashes and underscores taken off. These are enough by themselves.
 _STRONG = re.compile(
-    r"apikey|secret|passw|passphrase|passcode|privatekey|accesskey|signingkey|encryptionkey"
+    r"apikey|secret|passw(?:or)?d?|passphrase|passcode|privatekey|accesskey|signingkey|encryptionkey"
     r"|accountkey|subscriptionkey|authkey|masterkey|licensekey|tokenkey|keytoken|sharedkey"
     r"|(access|auth|api|refresh|session|bearer|client|csrf|xsrf|security|websocket|stream)token"
     r"|^(id|user|temp|ws|xi|bot|app|service|secret|login|device|push)token"
@@ -87,6 +87,12 @@ def strength(name: str) -> int:
     if _STRONG.search(flat):
         return 0 if words[-1] in ("id", "ids") else 2
     return 1 if any(map(_WEAK.fullmatch, words)) and words[-1] not in ("id", "ids") else 0
+
+
+def clearness(name: str) -> int:
+    """Characters of a name that speak of a secret by themselves."""
+    found = _STRONG.search(squashed(name)) if strength(name) == 2 else None
+    return len(found[0]) if found is not None else 0
 
 
 @functools.lru_cache(maxsize=4096)
