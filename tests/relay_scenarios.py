@@ -305,8 +305,7 @@ def stalled(by: str) -> Scenario:
     # More than all socket buffers on the way hold, so that the sender has to wait.
     flood = [frame(BINARY, BIG[:65536], mask=MASK if by == "server" else None)] * 384
     said = [
-        frame(TEXT, b"word %d, " % i * 20, mask=MASK if by == "client" else None)
-        for i in range(500)
+        frame(TEXT, b"%06d" % i * 20, mask=MASK if by == "client" else None) for i in range(500)
     ]
     free = threading.Event()
 

@@ -9,6 +9,7 @@ markup       names and values of HTML and XML
 escapes      a text without its escapes
 encoded      text in base64 and hexadecimal digits
 binary       text in binary messages
+evidence     which parts of them are text, and what counts there
 find         where credentials stand in a text, by all of these
 known        credentials of the session, wherever they come back
 budget       how much work one record may be

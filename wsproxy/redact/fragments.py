@@ -10,9 +10,10 @@ of a hexadecimal one, which any short number begins like, up to seven.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from . import pairs, shapes
+from . import evidence, pairs, shapes
+from .budget import OverBudget
 from .fields import value_end
 from .fingerprint import Entry
 from .glance import Glance
@@ -110,10 +111,28 @@ class Fragments:
         return Cleaned(shown, [self._clean.describe(place)]), len(part)
 
     def _places(self, whole: bytes, *, fin: bool) -> list[Place]:
-        look = self._glance.text if self._text else self._glance.binary
-        if look(whole) or (not fin and _has_begun(whole)):
+        if not self._text:
+            return self._in_binary(whole, fin=fin)
+        if self._glance.text(whole) or (not fin and _has_begun(whole)):
             return self._clean.places(whole, cut=not fin)
-        return self._clean.repeated(whole, cut=True) if not fin else []
+        return self._at_end(whole) if not fin else []
+
+    def _in_binary(self, whole: bytes, *, fin: bool) -> list[Place]:
+        begun = not fin and evidence.is_text(whole[-_BEFORE:])
+        if not begun and not self._glance.binary(whole):
+            return []
+        try:
+            return self._clean.binary(whole, cut=not fin)
+        except OverBudget:
+            if evidence.is_text(whole):
+                raise
+            return self._clean.repeated(whole)
+
+    def _at_end(self, whole: bytes) -> list[Place]:
+        """The beginning of a known credential at the end of what holds none."""
+        at = max(0, len(whole) - _BEFORE)
+        places = self._clean.repeated(whole[at:], cut=True)
+        return [replace(p, start=at + p.start, end=at + p.end) for p in places]
 
     def _without(self, rest: bytes, offset: int, places: list[Place], *, fin: bool) -> Cleaned:
         """The fragment from `offset` on without what is at places of the whole."""

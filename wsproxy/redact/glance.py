@@ -10,17 +10,17 @@ from __future__ import annotations
 
 import re
 
-from . import encoded, shapes
+from . import binary, encoded, evidence, shapes
 from .find import Finder
 from .known import Known
 
 # Characters of words; all others are between them. Those of known credentials are added.
 _WORD = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-.~+/%")
 _MAX_WORDS = 2048  # that are known to be harmless
-_MAX_WORDS = 2048  # that are known to be harmless
 _MIN_NAME = 3  # characters
 _MIN_KNOWN = 6  # characters of a known credential
 _MIN_KEY = 16  # characters of what is a key by its shape, or stands for a text
+_NO_NAME = 192  # characters of a word that is no name
 _LONG = 1024  # characters of a word that may be audio in base64
 _PROBE = 512  # such a word is found by looking for its end from every so many characters
 _NOT_BASE64 = (b".", b"~", b"%")
@@ -34,6 +34,10 @@ _PACKED = (b"\x1f\x8b", b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda", b"\x
 _BOMS = (b"\xef\xbb", b"\xff\xfe", b"\xfe\xff")
 # Bytes with which a message begins that is text, packed, or has a byte order mark.
 _FIRST = frozenset(each[0] for each in (*_PACKED, *_BOMS, b"{", b"[", b"<"))
+_SHORT = 1024  # bytes of a binary message that is looked at byte by byte
+_END = 256  # bytes at both ends of a longer one that are
+_EIGHT, _SEVEN, _WIDE = b"x" * 8, b"x" * 7, b"xn" * 4
+_ZEROS = 3  # of UTF-16, in the first or the last 32 bytes
 _EDGE = 32  # characters at both ends of a long word that are looked at
 _GZIP = 0x1F
 _AFTER_HEAD = 4  # bytes before what is packed, in protocols with a header
@@ -60,7 +64,7 @@ class Glance:
         self._harmless = set()
         characters = _WORD | self._known.characters
         self._words = bytes(c if c in characters else 32 for c in range(256))
-        kinds = {0: 110} | dict.fromkeys(characters, 120)
+        kinds = {0: 110} | dict.fromkeys([*characters, *b" ="], 120)
         self._kinds = bytes(kinds.get(c, 46) for c in range(256))
 
     def text(self, data: bytes) -> bool:
@@ -93,19 +97,42 @@ class Glance:
         return False
 
     def binary(self, data: bytes) -> bool:
-        """Whether a binary message is worth reading: it has text in it, or is packed text."""
+        """Whether a binary message is worth reading: it has text in it, or is packed text.
+
+        A long message is looked at in steps of 3 bytes, so that 21 characters in a row are
+        seen, and 8 at its ends.
+        """
         if self._version != self._known.version:
             self._prepare()
-        if len(data) <= _AFTER_HEAD:
-            return self.text(data)
+        size = len(data)
+        if size <= _AFTER_HEAD:
+            return False
         first = data[0] in _FIRST or data[1] in _TEXT or data[_AFTER_HEAD] == _GZIP
         if first and self._begins_as_text(data):
             return True
-        kinds = data.translate(self._kinds)
-        if b"xxxxxxxx" in kinds:
-            return any(map(self._is_worth, set(data.translate(self._words).split())))
-        many = kinds.count(b"n") > len(kinds) >> 5  # zeros of UTF-16; few audio has as many
-        return many and b"x" in kinds and b"xnxnxnxn" in kinds
+        if size <= _SHORT:
+            kinds = data.translate(self._kinds)
+            seen = _EIGHT in kinds
+        else:
+            kinds = data[::3].translate(self._kinds)
+            ends = (data[:_END] + b"\xff" + data[-_END:]).translate(self._kinds)
+            seen = _SEVEN in kinds or _EIGHT in ends
+        if seen and self._has_text(data):
+            return True
+        zeros = kinds[:_EDGE].count(b"n") > _ZEROS or kinds[-_EDGE:].count(b"n") > _ZEROS
+        return zeros and _WIDE in kinds and self._has_wide(data)
+
+    def _has_text(self, data: bytes) -> bool:
+        if not evidence.is_spoken(data):
+            return False
+        if evidence.is_text(data):
+            return self.text(data)
+        parts = (data[start:end] for start, end in evidence.regions(data))
+        return any(self.text(part.replace(b"\0", b"\1")) for part in parts)
+
+    def _has_wide(self, data: bytes) -> bool:
+        texts = binary.wide(data.decode("latin-1"))
+        return any(self.text(wide.text.encode("latin-1")) for wide in texts)
 
     def _begins_as_text(self, data: bytes) -> bool:
         start = data[:2]
@@ -117,7 +144,10 @@ class Glance:
         size = len(word)
         if size < _MIN_NAME or (size < _MIN_KEY and word.replace(b".", b"").isdigit()):
             return False
-        if word.lower() in _SIGNS or self._find.speaks(word[-128:].decode("latin-1")):
+        if size < _NO_NAME and word.lower() in _SIGNS:
+            return True
+        named = size < _NO_NAME or b"_" in word or b"-" in word or b"." in word
+        if named and self._find.speaks(word[-128:].decode("latin-1")):
             return True
         if b"%" in word and _PERCENT.search(word):
             return True

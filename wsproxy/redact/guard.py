@@ -152,8 +152,11 @@ class Guard:
             return self._deflated(frame)
         if opcode and frame.fin and not frame.cut and len(payload) <= _PIECE:
             self._fragments[frame.from_client] = None
-            look = self._glance.text if opcode == _TEXT else self._glance.binary
-            return self._within_budget(frame, self._whole) if look(payload) else frame
+            if opcode == _TEXT:
+                look, clean = self._glance.text, self._whole
+            else:
+                look, clean = self._glance.binary, self._binary
+            return self._within_budget(frame, clean) if look(payload) else frame
         return self._within_budget(frame, self._fragment)
 
     def _within_budget(
@@ -171,6 +174,10 @@ class Guard:
 
     def _whole(self, frame: FrameRecord) -> FrameRecord:
         return _with(frame, self._clean.whole(frame.payload))
+
+    def _binary(self, frame: FrameRecord) -> FrameRecord:
+        payload = frame.payload
+        return _with(frame, self._clean.without(payload, self._clean.binary(payload)))
 
     def _fragment(self, frame: FrameRecord) -> FrameRecord:
         side = frame.from_client

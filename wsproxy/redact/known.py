@@ -5,7 +5,7 @@ under another scheme, in base64, escaped, cut to the beginning. So any 8 charact
 credential are one, whatever stands around them, if they are not an ordinary word.
 
 The texts are looked through in steps: a run of 8 characters holds 4 characters that begin at a
-multiple of 5. The cost is that of the text, however many credentials are known.
+multiple of 4. The cost is that of the text, however many credentials are known.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import functools
 import json
 import re
 import string
+import sys
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 from urllib.parse import quote, quote_plus, unquote_plus
@@ -30,8 +31,9 @@ _MAX_PLAIN = 4096  # characters of a credential by which it is found
 _MAX_ENCODED = 512  # characters of a credential that are looked for in base64
 _RUN = 8  # characters of a credential that give it away
 _MAX_DEPTH = 2  # of base64 and hexadecimal digits
-_STEP = 5  # a run holds a piece that begins at a multiple of this ...
-_PIECE = 4  # ... of this length
+_PIECE = 4  # a run holds a piece of this length that begins at a multiple of it ...
+_STEP = 5  # ... in one of so many places
+_MAX_SOUGHT = 8  # pieces of a text that are looked for one after another
 _PART = 4  # characters of a credential that are taken out at the end of a fragment
 
 # RFC 9110, section 11.4: what is around the credential in a header.
@@ -94,7 +96,7 @@ class Known:
         self._learnt: set[str] = set()
         self._indexed = 0
         self._grams: dict[bytes, tuple[_Form, int]] = {}
-        self._pieces: set[bytes] = set()
+        self._pieces: set[int] = set()  # as numbers: these are looked up faster
         self._begins: dict[bytes, _Form] = {}  # the first 4 to 7 characters of a form
         self._short: tuple[_Form, ...] = ()  # forms that are too short for the index
 
@@ -129,7 +131,9 @@ class Known:
         for form in _in_base64(plain[:_MAX_ENCODED]):
             self._index(_Form(form.lower(), secret, whole=False), form)
         self.characters |= frozenset(plain) - _SPACE
-        self.spaced = self.spaced or not _SPACE.isdisjoint(plain)
+        # No run of a credential that counts in parts has a space in it.
+        blanks = _SPACE if not _is_telling(secret) else _SPACE - {32}
+        self.spaced = self.spaced or not blanks.isdisjoint(plain)
         spelt = {each.encode("utf-8", "surrogateescape") for each in _spellings(secret)}
         self.spellings = tuple(sorted({*self.spellings, *spelt}, key=len, reverse=True))
 
@@ -150,17 +154,17 @@ class Known:
             if form.whole or _tells(exact[at : at + _RUN]):
                 gram = text[at : at + _RUN]
                 self._grams.setdefault(gram, (form, at))
-                self._pieces.update(gram[n : n + _PIECE] for n in range(_STEP))
+                self._pieces.update(
+                    int.from_bytes(gram[n : n + _PIECE], sys.byteorder) for n in range(_STEP)
+                )
 
     def inside(self, data: bytes) -> bool:
         """Whether any of them, or a part of one, is in a text as it stands."""
         return bool(self._learnt) and next(self._found(data.lower()), None) is not None
 
     def _found(self, low: bytes) -> Iterator[Span]:
-        pieces, grams, reached = self._pieces, self._grams, 0
-        for at in range(0, len(low) - _PIECE + 1, _STEP):
-            if low[at : at + _PIECE] not in pieces:
-                continue
+        grams, reached = self._grams, 0
+        for at in self._places(low):
             for start in range(max(reached, at - _STEP + 1), at + 1):
                 hit = grams.get(low[start : start + _RUN])
                 span = _extended(low, start, reached, *hit) if hit else None
@@ -168,6 +172,19 @@ class Known:
                     reached = span.end
                     yield span
                     break
+        yield from self._found_short(low)
+
+    def _places(self, low: bytes) -> Iterable[int]:
+        """Where a piece of one is that begins at a multiple of its length."""
+        words = memoryview(low[: len(low) // _PIECE * _PIECE]).cast("I")
+        seen = self._pieces.intersection(words)
+        if not seen:
+            return ()
+        if len(seen) > _MAX_SOUGHT:
+            return (n * _PIECE for n, word in enumerate(words) if word in seen)
+        return sorted(at for word in seen for at in _all(low, word.to_bytes(_PIECE, sys.byteorder)))
+
+    def _found_short(self, low: bytes) -> Iterator[Span]:
         for form in self._short:
             start = low.find(form.text)
             while start >= 0:
@@ -226,6 +243,13 @@ class Known:
     def hide_text(self, text: str) -> str:
         """A text without them."""
         return self.hide(text.encode("utf-8", "surrogateescape")).decode("utf-8", "surrogateescape")
+
+
+def _all(low: bytes, piece: bytes) -> Iterator[int]:
+    at = low.find(piece)
+    while at >= 0:
+        yield at
+        at = low.find(piece, at + 1)
 
 
 def _extended(low: bytes, start: int, reached: int, form: _Form, at: int) -> Span | None:

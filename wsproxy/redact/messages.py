@@ -6,9 +6,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from . import binary, encoded
+from . import binary, encoded, evidence
 from .budget import Budget
 from .fields import plain
 from .fingerprint import PLACEHOLDER, Entry
@@ -17,6 +17,7 @@ from .known import Known
 
 REPLACED = PLACEHOLDER.encode()
 _QUOTED = b'"' + REPLACED + b'"'
+_END = 256  # bytes that say whether a message that goes on is text where it ends
 MAX_TOLD = 1000  # maps in one record; each is up to 40 of the 50,000 items that a record may have
 
 
@@ -91,47 +92,88 @@ class Cleaner:
         return self.without(data, self.places(data, cut=cut))
 
     def places(self, data: bytes, *, cut: bool = False) -> list[Place]:
-        """Where credentials are in a payload; see `whole`."""
+        """Where credentials are in a text; see `whole`."""
         text = data.decode("latin-1")
-        places = [*self._in_text(text, cut=cut), *self._in_wide(text)]
+        places = [*self._in_text(text, cut=cut), *self._in_wide(text, evident=False)]
         if not encoded.is_text(data[:256]):
-            places += self._in_binary(data, text)
+            places += self._in_packed(data) or self._under_names(text, evident=False)
         return places + self.repeated(data, cut=cut)
 
-    def _in_text(self, text: str, *, cut: bool) -> Iterator[Place]:
+    def binary(self, data: bytes, *, cut: bool = False) -> list[Place]:
+        """Where credentials are in a binary message; see `whole`.
+
+        What is no text is content: names and shapes do not count in it.
+        """
+        packed = self._in_packed(data)
+        if packed is not None:
+            return packed
+        if evidence.is_text(data):
+            return self.places(data, cut=cut)
+        places = self._in_wide(data.decode("latin-1"), evident=True)
+        for start, end in evidence.regions(data):
+            part = data[start:end]
+            ends = cut and end == len(data) and evidence.is_text(part[-_END:])
+            for place in self._in_region(part, cut=ends):
+                places.append(replace(place, start=start + place.start, end=start + place.end))
+        return places
+
+    def _in_region(self, part: bytes, *, cut: bool) -> list[Place]:
+        text = part.decode("latin-1")
+        places = [*self._in_text(text, cut=cut, evident=True)]
+        places += self._under_names(text, evident=True)
+        return places + self.repeated(part, cut=cut)
+
+    def _in_text(self, text: str, *, cut: bool, evident: bool = False) -> Iterator[Place]:
         for found in self._find(text, cut=cut, control=self._control, budget=self.budget):
             secret = secret_of(text[found.start : found.end])
+            if evident and not evidence.is_evident(found.name, found.why, secret):
+                continue
             self._known.learn(secret)
             word = _QUOTED if found.bare else REPLACED
             yield Place(
                 found.start, found.end, found.name, secret, found.why, found.delimiter, word
             )
 
-    def _in_wide(self, text: str) -> Iterator[Place]:
+    def _in_wide(self, text: str, *, evident: bool) -> list[Place]:
+        places = []
         for wide in binary.wide(text):
             word = PLACEHOLDER.encode(wide.codec)
-            places = [*self._in_text(wide.text, cut=False)]
-            for place in places + self.repeated(wide.text.encode("latin-1")):
+            inside = [*self._in_text(wide.text, cut=False, evident=evident)]
+            for place in inside + self.repeated(wide.text.encode("latin-1")):
                 start, end = wide.start + 2 * place.start, wide.start + 2 * place.end
-                yield Place(start, end, place.name, place.secret, place.why, word=word)
+                places.append(Place(start, end, place.name, place.secret, place.why, word=word))
+        return places
 
-    def _in_binary(self, data: bytes, text: str) -> Iterator[Place]:
+    def _in_packed(self, data: bytes) -> list[Place] | None:
+        """All of a packed message if a credential is in it; None: it is not packed."""
         said = binary.unpacked(data)
-        if said is not None:
-            content, whole = said
-            inside = [*self._in_text(content.decode("latin-1"), cut=False)]
-            inside += self.repeated(content)
-            if inside or not whole:
-                name, why = (inside[0].name, inside[0].why) if inside else ("", "shape")
-                secret = inside[0].secret if inside else ""
-                yield Place(0, len(data), name, secret, why or "name")
-            return
+        if said is None:
+            return None
+        content, whole = said
+        inside = self._in_content(content)
+        if not inside and (whole or not evidence.is_text(content[:256])):
+            return []
+        name, why = (inside[0].name, inside[0].why) if inside else ("", "shape")
+        secret = inside[0].secret if inside else ""
+        return [Place(0, len(data), name, secret, why or "name")]
+
+    def _in_content(self, content: bytes) -> list[Place]:
+        if evidence.is_text(content):
+            text = content.decode("latin-1")
+            return [*self._in_text(text, cut=False), *self.repeated(content)]
+        parts = [content[start:end] for start, end in evidence.regions(content)]
+        return [place for part in parts for place in self._in_region(part, cut=False)]
+
+    def _under_names(self, text: str, *, evident: bool) -> list[Place]:
+        places = []
         for name, start, end in binary.named(text):
             rule = self._find.rule(name, text[start:end])
-            if rule is not None:
-                secret = secret_of(text[start:end])
-                self._known.learn(secret)
-                yield Place(start, end, name, secret, rule)
+            secret = secret_of(text[start:end])
+            if rule is None or (evident and not evidence.is_evident(name, rule, secret)):
+                continue
+            self._known.learn(secret)
+            places.append(Place(start, end, name, secret, rule))
+        return places
 
     def repeated(self, data: bytes, *, cut: bool = False) -> list[Place]:
         """Where credentials are that were taken out before."""

@@ -24,7 +24,7 @@ from .fingerprint import PLACEHOLDER
 
 # Names, with case, dashes and underscores taken off. These are enough by themselves.
 _STRONG = re.compile(
-    r"apikey|secret|passw|passphrase|passcode|privatekey|accesskey|signingkey|encryptionkey"
+    r"apikey|secret|passw(?:or)?d?|passphrase|passcode|privatekey|accesskey|signingkey|encryptionkey"
     r"|accountkey|subscriptionkey|authkey|masterkey|licensekey|tokenkey|keytoken|sharedkey"
     r"|(access|auth|api|refresh|session|bearer|client|csrf|xsrf|security|websocket|stream)token"
     r"|^(id|user|temp|ws|xi|bot|app|service|secret|login|device|push)token"
@@ -64,7 +64,7 @@ _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 
 _UUID = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/=:-]{16,4096}")
-_HEX = re.compile(r"[0-9a-fA-F]{32,512}")
+_MAX_HEX_ALONE = 128  # digits
 _PARTS = re.compile(r"[._~+/=:-]")
 _HEX_BEGUN = re.compile(r"[0-9a-fA-F]{8,}")
 _MIXED = re.compile(r"[a-z][A-Z]|[!$%*@^|~]")
@@ -87,6 +87,12 @@ def strength(name: str) -> int:
     if _STRONG.search(flat):
         return 0 if words[-1] in ("id", "ids") else 2
     return 1 if any(map(_WEAK.fullmatch, words)) and words[-1] not in ("id", "ids") else 0
+
+
+def clearness(name: str) -> int:
+    """Characters of a name that speak of a secret by themselves."""
+    found = _STRONG.search(squashed(name)) if strength(name) == 2 else None
+    return len(found[0]) if found is not None else 0
 
 
 @functools.lru_cache(maxsize=4096)
@@ -136,7 +142,7 @@ def by_shape(name: str, value: str) -> bool:
     """Whether a whole value has the shape of a key."""
     if PLACEHOLDER in value:
         return False
-    if _HEX.fullmatch(value):
+    if shapes.is_hexadecimal(value):
         return not is_id(name)
     return shapes.is_key(value)
 
@@ -202,7 +208,7 @@ def is_words(value: str) -> bool:
 def alone_in_hex(text: str) -> list[tuple[int, int]]:
     """Where a text is that is 32 to 128 hexadecimal digits and nothing else."""
     word = text.strip().strip("\"'")
-    if not 32 <= len(word) <= 128 or _HEX.fullmatch(word) is None:
+    if len(word) > _MAX_HEX_ALONE or not shapes.is_hexadecimal(word):
         return []
     start = text.index(word)
     return [(start, start + len(word))]

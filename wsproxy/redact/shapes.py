@@ -16,7 +16,7 @@ from .fingerprint import PLACEHOLDER
 _PREFIXED = "|".join(
     [
         r"(?:AKIA|ASIA)[0-9A-Z]{16}",
-        r"AIza[0-9A-Za-z_-]{30,}+",
+        r"AIza[0-9A-Za-z_-]{30,}+(?![+/=])",  # else it is a part of base64
         r"ya29\.[0-9A-Za-z_-]{16,}+",
         r"(?:sk|ek|rk|rt|xi|pat|whsec|gsk|hf|xai|pplx|nvapi|glpat|npm|r8|tok)[-_]"
         r"(?=[A-Za-z_-]{0,60}\d)[A-Za-z0-9_-]{16,}+",
@@ -52,6 +52,11 @@ _BEGUN = re.compile(
 _WORD = string.ascii_letters + string.digits + "._~+/=:-"
 _MAX_WORD = 1 << 13  # characters at the end of a fragment that are looked at
 _HEX = re.compile(r"(?<![A-Za-z0-9_%-])[0-9a-fA-F]{32,512}+(?![A-Za-z0-9_-])")
+
+# What most keys have is not in a long word of base64, which is looked at quickly.
+_LONG_WORD = 64
+_HEX_BEGINS = re.compile(r"(?<![A-Za-z0-9])[0-9a-fA-F]{32}")
+_MIN_DIGITS = 6  # different ones in a key
 
 _MAY_BE = re.compile(
     rf"eyJ|{_PREFIXED}|gh[pousr]_|auth_tokens|^[0-9a-fA-F]{{32}}|BEGIN|[0-9a-fA-F]{{32}}"
@@ -93,8 +98,22 @@ def jwts(text: str) -> list[Span]:
 
 
 def hexadecimal(text: str) -> list[Span]:
-    """Where 32 and more hexadecimal digits stand as a word of their own."""
-    return [match.span() for match in _HEX.finditer(text)]
+    """Where keys of 32 and more hexadecimal digits stand as words of their own."""
+    return [match.span() for match in _HEX.finditer(text) if is_hexadecimal(match[0])]
+
+
+def is_hexadecimal(word: str) -> bool:
+    """Whether a word is a key of 32 to 512 hexadecimal digits.
+
+    A number, or silence in some encoding, has digits only, or the same few again and again. Of
+    random keys of 32 digits one in three millions has no letter.
+    """
+    return (
+        _HEX.fullmatch(word) is not None
+        and len(set(word)) >= _MIN_DIGITS
+        and any(map(str.isdigit, word))
+        and any(map(str.isalpha, word))
+    )
 
 
 def begun(text: str) -> int:
@@ -106,4 +125,7 @@ def begun(text: str) -> int:
 
 def may_be_key(word: str) -> bool:
     """Whether a word without any blanks may be a key, or the part of one up to a colon."""
+    if len(word) >= _LONG_WORD and not ("-" in word or "_" in word or "." in word):
+        amazon = "AKIA" in word or "ASIA" in word
+        return amazon or "AIza" in word or _HEX_BEGINS.search(word) is not None
     return _MAY_BE.search(word) is not None
