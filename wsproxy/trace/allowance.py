@@ -30,6 +30,10 @@ NOTE_RATIO = 16  # bytes more for a byte of the file
 # What is kept in memory, by commands that need all of a trace at once.
 HELD = 96 << 20  # bytes of any trace
 HELD_RATIO = 64  # bytes more for a byte of the file
+# Words and values that are replaced, where that is asked for; JSON that comes again and again,
+# as interim results do, packs to less than a byte for each.
+WORDS = 200_000  # of any trace
+WORDS_A_BYTE = 4  # more, of the file
 
 VARIABLE = "WSPROXY_NO_LIMITS"  # of the environment; 1 reads whatever there is
 _NO_LIMIT = 1 << 62
@@ -40,6 +44,7 @@ class Allowance:
 
     Attributes:
         held: bytes that may be held in memory at once.
+        words: words of what was read that may be replaced.
         records: records that may still be read.
         size: bytes of content that may still be unpacked.
         notes: records of the trace, other than frames and bytes, that may still be read.
@@ -51,6 +56,7 @@ class Allowance:
         self.records = _NO_LIMIT if unlimited else RECORDS
         self.size = _NO_LIMIT if unlimited else SIZE
         self.held = _NO_LIMIT if unlimited else HELD
+        self.words = _NO_LIMIT if unlimited else WORDS
         self._unlimited = unlimited
         self.begin_trace()
 
@@ -76,6 +82,7 @@ class Allowance:
             self._dense -= unpacked
         self.records += packed // BYTES_A_RECORD
         self.held += packed * HELD_RATIO
+        self.words += packed * WORDS_A_BYTE
         self.notes += packed // BYTES_A_NOTE
         self.note_size += packed * NOTE_RATIO
         left = self.size + packed * RATIO - unpacked
