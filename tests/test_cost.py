@@ -176,7 +176,7 @@ def _transcript(text: str) -> None:
     out = transcript.Transcript()
     out.add(1, transcript.Heard(text, True, True, in_parts=True))
     out.add(2, transcript.Heard(text, True, True))
-    str(out), out.joined()
+    str(out), out.tracks(), out.words()
 
 
 def _distance(text: str) -> None:

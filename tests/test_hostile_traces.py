@@ -12,7 +12,7 @@ import hostile_traces
 from fuzz.judge import run
 from measured import Cost, measure
 from wsproxy.session import KEPT_MESSAGES, KEPT_SIZE, KEPT_TEXT, Session
-from wsproxy.trace import FrameRecord, TraceReader, allowance
+from wsproxy.trace import Failure, FrameRecord, TraceReader, allowance
 from wsproxy.trace.allowance import Allowance
 from wsproxy.trace.reader import MAX_LAST
 from wsproxy.trace.unpacker import Unpacker
@@ -124,7 +124,8 @@ def test_a_fifo_as_catalog_or_plan_is_one_line(tmp_path, monkeypatch):
     ):
         done = run(command)
         assert done.status == 2
-        assert done.err == f"error: {fifo}: a FIFO, not a regular file\n"
+        assert f"{fifo}: a FIFO, not a regular file" in done.err
+        assert done.err.startswith("error: ") and done.err.count("\n") == 1
 
 
 def test_a_catalog_of_gigabytes_is_one_line(tmp_path):
@@ -187,6 +188,27 @@ def test_reader_counts_records_of_unknown_kinds(path, monkeypatch):
     hostile_traces.MAKERS["millions_of_unknown_records"](path)
     with TraceReader(path) as reader, pytest.raises(Exception, match="is not read to its end"):
         list(reader)
+
+
+@pytest.mark.parametrize(
+    ("limit", "value"), [("NOTES", 50), ("NOTE_SIZE", 50 << 10)]
+)  # of records, of their bytes
+def test_reader_failures_over_the_limit_are_not_read(path, monkeypatch, limit, value):
+    monkeypatch.setattr(allowance, limit, value)
+    failures = hostile_traces.pack(Failure(5, "connect", False, "x" * 1000)) * 1000
+    hostile_traces.write(path, hostile_traces.pack(hostile_traces.EMPTY) * 500, failures)
+    session = Session.read(path)
+    assert (session.frame_count, len(session.failures)) == (500, pytest.approx(50, abs=12))
+    assert "too many records other than frames" in session.unread
+    monkeypatch.setenv(allowance.VARIABLE, "1")
+    assert Session.read(path).unread == ""
+
+
+def test_allowance_of_a_folder_has_room_for_the_head_of_each_trace(path, monkeypatch):
+    monkeypatch.setattr(allowance, "NOTES", 4)
+    hostile_traces.write(path, hostile_traces.pack(hostile_traces.CLOSE))
+    shared = Allowance()
+    assert not any(Session.read(path, shared).unread for _ in range(10))
 
 
 def test_last_record_of_a_block_of_millions_is_not_looked_for(path):

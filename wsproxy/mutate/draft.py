@@ -150,6 +150,7 @@ class Draft:
         end_ns: when the session ended, ns since its start.
         left_open: what its ending is called where nothing ends it.
         frames: how many the trace that was read has.
+        words: how many words a trace of its size may have, see `Allowance.words`.
     """
 
     start: Start
@@ -158,6 +159,7 @@ class Draft:
     end_ns: int = 0
     left_open: str = "stopped"
     frames: int = 0
+    words: int = 0
 
     # -- reading
 
@@ -194,6 +196,7 @@ class Draft:
             if len(reader.losses) > told or not reader.ended:
                 reason = str(reader.losses[told]) if len(reader.losses) > told else "cut"
                 draft._lose(f"the end of the trace is missing: {reason}", draft.end_ns)
+            draft.words = reader.allowance.words
         return draft
 
     def _take(self, record: Record) -> None:

@@ -44,12 +44,13 @@ _JWT_BEGINS = re.compile(r"(?<![A-Za-z0-9])eyJ")
 _MIN_PART = 8  # characters of the first two parts
 _MAX_PARTS = 5
 
-# What a key by its shape begins with, at the end of a fragment.
+# What a key by its shape begins with.
 _BEGUN = re.compile(
     r"(?<![A-Za-z0-9_+-])(?:eyJ|AKIA|ASIA|AIza|ya29\.|(?:sk|ek|rk|whsec)[-_](?=[A-Za-z0-9]{4})"
-    r"|gh[pousr]_|xox[abeoprs]-|auth_tokens/|temp:)[A-Za-z0-9._~+/=-]*\Z"
+    r"|gh[pousr]_|xox[abeoprs]-|auth_tokens/|temp:)"
 )
-_WORD = string.ascii_letters + string.digits + "._~+/=:-"
+_LONGEST = len("auth_tokens/")
+_WORD = string.ascii_letters + string.digits + "._~+/=-"
 _MAX_WORD = 1 << 13  # characters at the end of a fragment that are looked at
 _HEX = re.compile(r"(?<![A-Za-z0-9_%-])[0-9a-fA-F]{32,512}+(?![A-Za-z0-9_-])")
 
@@ -119,8 +120,11 @@ def is_hexadecimal(word: str) -> bool:
 def begun(text: str) -> int:
     """Where a key begins that goes on after the text, -1 if none does."""
     tail = text[-_MAX_WORD:]
-    match = _BEGUN.search(tail, len(tail.rstrip(_WORD)))
-    return len(text) - len(tail) + match.start() if match else -1
+    word = len(tail.rstrip(_WORD))  # from here on, all may be a key's
+    for match in _BEGUN.finditer(tail, max(0, word - _LONGEST)):
+        if match.end() >= word:
+            return len(text) - len(tail) + match.start()
+    return -1
 
 
 def may_be_key(word: str) -> bool:

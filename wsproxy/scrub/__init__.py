@@ -14,6 +14,7 @@ containers  containers filled with noise
 traffic     all frames of a session
 places      the parts of a trace, as the checker reads them
 waves       whether two pieces of audio are one
+work        what it costs, before it is begun
 check       what of the original is left
 make        one trace in, a public one out, or none
 prove       whether the failure survived

@@ -33,6 +33,7 @@ from .known import Known, known_of
 from .suspicious import suspicious
 from .texts import Texts
 from .traffic import Traffic
+from .work import check_work
 
 _MODE = "scrub"  # of a trace that was made here
 _HOWS = ("eof", "close-notify", "reset")
@@ -89,12 +90,14 @@ def scrub(
 
     Raises:
         TraceError: `path_in` cannot be read.
-        LimitExceeded: it holds more than fits in memory.
+        LimitExceeded: it holds more than fits in memory, or more text than a recording of its
+            size has.
         UsageError: the file cannot be written.
         NotPublic: something of people would be in it; nothing is written.
     """
     catalog = catalog or load()
     draft = Draft.read(path_in, catalog)
+    check_work(draft)
     was = first_finding(Session.read(path_in), catalog)
     known = known_of(catalog, draft.start.provider, draft.start.api)
     private = private_in(draft, known)
@@ -122,12 +125,15 @@ def is_scrubbed(path: Path, catalog: Catalog) -> bool:
 
     Raises:
         TraceError: it cannot be read.
-        LimitExceeded: it holds more than fits in memory.
+        LimitExceeded: it holds more than fits in memory, or more text than a recording of its
+            size has.
     """
     start = Session.glance(path).start
     if start is None or start.mode != _MODE:
         return False
-    return not suspicious(Draft.read(path, catalog), Aliases())
+    draft = Draft.read(path, catalog)
+    check_work(draft)
+    return not suspicious(draft, Aliases())
 
 
 def _make_public(

@@ -20,9 +20,20 @@ LARGE = 16 << 20  # bytes unpacked
 LARGE_RATIO = 64  # bytes of its content for a byte of the file, from which it is dense
 DENSE = 80 << 20  # bytes unpacked of all dense blocks of a trace: one frame of any size
 
+# Records that are neither frames nor bytes. A session has a handful, and a gap for each time
+# that the recorder fell behind.
+NOTES = 1000  # of any trace
+BYTES_A_NOTE = 64  # of the file, for each one more
+NOTE_SIZE = 8 << 20  # bytes of them all, unpacked: several requests of the largest size
+NOTE_RATIO = 16  # bytes more for a byte of the file
+
 # What is kept in memory, by commands that need all of a trace at once.
 HELD = 96 << 20  # bytes of any trace
 HELD_RATIO = 64  # bytes more for a byte of the file
+# Words and values that are replaced, where that is asked for; JSON that comes again and again,
+# as interim results do, packs to less than a byte for each.
+WORDS = 200_000  # of any trace
+WORDS_A_BYTE = 4  # more, of the file
 
 VARIABLE = "WSPROXY_NO_LIMITS"  # of the environment; 1 reads whatever there is
 _NO_LIMIT = 1 << 62
@@ -33,8 +44,11 @@ class Allowance:
 
     Attributes:
         held: bytes that may be held in memory at once.
+        words: words of what was read that may be replaced.
         records: records that may still be read.
         size: bytes of content that may still be unpacked.
+        notes: records of the trace, other than frames and bytes, that may still be read.
+        note_size: bytes that those may still have, unpacked.
     """
 
     def __init__(self) -> None:
@@ -42,11 +56,15 @@ class Allowance:
         self.records = _NO_LIMIT if unlimited else RECORDS
         self.size = _NO_LIMIT if unlimited else SIZE
         self.held = _NO_LIMIT if unlimited else HELD
-        self._dense = 0
+        self.words = _NO_LIMIT if unlimited else WORDS
+        self._unlimited = unlimited
+        self.begin_trace()
 
     def begin_trace(self) -> None:
         """Another trace is read with it."""
         self._dense = DENSE
+        self.notes = _NO_LIMIT if self._unlimited else NOTES
+        self.note_size = _NO_LIMIT if self._unlimited else NOTE_SIZE
 
     def take(self, packed: int, unpacked: int) -> bool:
         """Count a block.
@@ -58,14 +76,30 @@ class Allowance:
         Returns:
             Whether it may be read.
         """
-        if unpacked > max(LARGE, packed * LARGE_RATIO) and self.size < _NO_LIMIT // 2:
+        if unpacked > max(LARGE, packed * LARGE_RATIO) and not self._unlimited:
             if unpacked > self._dense:
                 return False
             self._dense -= unpacked
         self.records += packed // BYTES_A_RECORD
         self.held += packed * HELD_RATIO
+        self.words += packed * WORDS_A_BYTE
+        self.notes += packed // BYTES_A_NOTE
+        self.note_size += packed * NOTE_RATIO
         left = self.size + packed * RATIO - unpacked
         if left < 0:
             return False  # and nothing is taken: the next trace may be a real one
         self.size = left
         return True
+
+    def take_note(self, size: int) -> bool:
+        """Count a record that is neither a frame nor bytes.
+
+        Args:
+            size: its bytes, unpacked.
+
+        Returns:
+            Whether it may be read.
+        """
+        self.notes -= 1
+        self.note_size -= size
+        return self.notes >= 0 and self.note_size >= 0

@@ -20,6 +20,7 @@ from .parts import SUFFIX, later_parts, one_a_session, part_of, part_path
 from .records import (
     VERSION,
     AnyRecord,
+    Bytes,
     End,
     FrameRecord,
     More,
@@ -270,9 +271,14 @@ class TraceReader:
         if not self._check_sync(next(iterator, None), offset, end):
             return
         for record in iterator:
-            if type(record) is FrameRecord:
+            if type(record) is FrameRecord or type(record) is Bytes:
                 yield record
-            elif isinstance(record, More):
+                continue
+            if not self._allowance.take_note(records.size):
+                iterator.close()
+                self._allowance.records -= records.count
+                self.stop("it has too many records other than frames, or too long ones", offset)
+            if isinstance(record, More):
                 self._more = True
             elif not isinstance(record, Sync):
                 self.ended = self.ended or isinstance(record, End)

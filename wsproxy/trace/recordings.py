@@ -8,6 +8,7 @@ from pathlib import Path
 
 from wsproxy.errors import TraceError
 
+from .parts import one_a_session
 from .reader import TraceReader, find_traces
 from .records import Start
 
@@ -36,7 +37,7 @@ def find_recordings(
             continue
         found += [trace for trace, source in sources.items() if source == "recorded"]
         left_out += others
-    return find_traces(found), left_out
+    return one_a_session(found), left_out
 
 
 def source_of(trace: Path) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Any
 
 import msgpack
@@ -27,8 +27,9 @@ class Unpacker:
         bad: how many records could not be taken; the checksum was right, so whoever
             wrote the block wrote it so.
         reason: what was wrong with the first of them.
-        count: how many records were read; known once the iteration has ended.
+        count: how many records were read; known once the iteration has ended or is closed.
         over: whether there were more than `limit`.
+        size: bytes of the record at hand, where it is neither a frame nor bytes.
     """
 
     def __init__(self, block: bytes, limit: int = sys.maxsize) -> None:
@@ -36,6 +37,7 @@ class Unpacker:
         self.reason = ""
         self.count = 0
         self.over = False
+        self.size = 0
         self._block = block
         self._limit = limit
         # Not a method of this object: a cycle would keep every block until the garbage
@@ -69,17 +71,19 @@ class Unpacker:
         self._fed += len(more)
         return True
 
-    def __iter__(self) -> Iterator[AnyRecord]:
+    def __iter__(self) -> Generator[AnyRecord, None, None]:
         block, size, offset, left = self._block, len(self._block), 0, self._limit
-        while offset < size:
-            if not left:
-                self.over = True
-                break
-            left -= 1
-            record, offset = unpack_frame(block, offset) or self._unpack(offset)
-            if record is not None:
-                yield record
-        self.count = self._limit - left
+        try:
+            while offset < size:
+                if not left:
+                    self.over = True
+                    break
+                left -= 1
+                record, offset = unpack_frame(block, offset) or self._unpack(offset)
+                if record is not None:
+                    yield record
+        finally:
+            self.count = self._limit - left
 
     def _unpack(self, offset: int) -> tuple[AnyRecord | None, int]:
         """The record at an offset, and the offset behind it; the block's end if that is unknown."""
@@ -100,8 +104,9 @@ class Unpacker:
             self._reject(f"not msgpack: {error}")
             return None, len(self._block)
         end = self._start + self._msgpack.tell()
-        if record is not None and end - offset > max_size(record):
-            self._reject(f"a {record.kind} record of {end - offset} bytes")
+        self.size = end - offset
+        if record is not None and self.size > max_size(record):
+            self._reject(f"a {record.kind} record of {self.size} bytes")
             record = None
         return record, end
 
