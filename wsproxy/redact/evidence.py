@@ -24,7 +24,7 @@ _SURE, _LIKELY = 16.0, 9.0
 _RUN = b"x" * 16
 _AROUND = 64  # bytes around a run that belong to it: a name, and lengths
 _ENDS = (24, 48, 128, 256)  # bytes at both ends
-_COMMON = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789 \":,{}[]_-./"
+_COMMON = b'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789 ":,{}[]_-./'
 _MAX_UNCOMMON = 0.15  # of the printable ones
 _JUMPS = bytes(
     48 if 48 <= c < 58 else 65 if 65 <= c < 91 else 97 if 97 <= c < 123 else 46 for c in range(256)
