@@ -58,11 +58,12 @@ CODE = 'token = abc123def456; api_key = "q7Q8w9E1r2"; https://u:pass1word@h/ sk_
 
 @pytest.mark.parametrize("field", ["text", "transcript", "delta"])
 def test_guard_text_with_code_stays_wherever_its_message_is_cut(field: str) -> None:
-    payload = json.dumps({"type": "x", field: CODE + 'he said "x"', "n": 1}).encode()
-    for cut in range(1, len(payload)):
+    said = "so my fellow americans " * 30 + CODE + 'he said "x" '
+    payload = json.dumps({"type": "x", field: said, "n": 1}).encode()
+    for cut in range(1, len(payload), 3):
         clean = guard()
-        for n, part in enumerate((payload[:cut], payload[cut:])):
-            frame = FrameRecord(0, False, 0 if n else 1, part, fin=n == 1)
+        for n, part in enumerate((payload[:20], payload[20:cut], payload[max(20, cut) :])):
+            frame = FrameRecord(0, False, 0 if n else 1, part, fin=n == 2)
             assert clean(frame) == frame, cut
 
 
@@ -166,6 +167,15 @@ def test_guard_binary_audio_stays_in_fragments(kind: str) -> None:
         for n, part in enumerate(parts):
             frame = binary(part, 0 if n else 2, fin=n == len(parts) - 1)
             assert clean(frame) is frame
+
+
+@pytest.mark.parametrize("seen", [b"\x9cjwT\x05pKar\xfe", b"\xf1JwTKar: x7", b"\0PWd=qz4q\x90"])
+def test_guard_short_names_in_audio_by_chance_stay(seen: bytes) -> None:
+    for kind in ("random", "linear16 0.2", "mu-law 0.2", "8 bit 0.9"):
+        audio = AUDIO[kind]
+        for size in (160, 640, 3000):
+            frame = binary(audio[:size] + seen + audio[size : 2 * size])
+            assert guard()(frame) is frame, kind
 
 
 CARRIERS = {
