@@ -97,8 +97,8 @@ class Finder:
 
     def _all(self, text: str, cut: bool, control: bool, budget: Budget, depth: int) -> list[Found]:
         text = encoded.without_blobs(text)
-        budget.spend(len(text) - text.count("\0"))
         text, in_fields = self._fields_outside_content(text)
+        budget.spend(len(text) - text.count("\0"))
         found = self._in_fields(text, in_fields, cut=cut)
         if text.strip("\0"):
             found += self._loosely(text, in_fields, cut, control)
@@ -229,7 +229,10 @@ class Finder:
         """
         if not value or PLACEHOLDER in value[:16] or not (sure or rules.like_a_key(value)):
             return None
-        name, value = unquote_plus(name), unquote_plus(value)
+        if "%" in name or "+" in name:
+            name = unquote_plus(name)
+        if "%" in value or "+" in value:
+            value = unquote_plus(value)
         if rules.squashed(name) in self._loose:
             # A word of prose ("key", "token") says less than a parameter of that name.
             weak = not sure and rules.strength(name) == 1

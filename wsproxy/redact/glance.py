@@ -20,12 +20,13 @@ _MAX_WORDS = 2048  # that are known to be harmless
 _MIN_NAME = 3  # characters
 _MIN_KNOWN = 6  # characters of a known credential
 _MIN_KEY = 16  # characters of what is a key by its shape, or stands for a text
+_MAX_NUMBER = 24  # characters of a number
 _NO_NAME = 192  # characters of a word that is no name
 _LONG = 1024  # characters of a word that may be audio in base64
 _PROBE = 512  # such a word is found by looking for its end from every so many characters
 _NOT_BASE64 = (b".", b"~", b"%")
 # What stands for another character: in JSON for one in ASCII, in HTML, in a URL.
-_ESCAPED = re.compile(rb"\\u00[2-7]|\\x|&[#A-Za-z]|\\[/'\\]")
+_ESCAPED = re.compile(rb"\\u00[2-7]|\\x|&(?:#|[A-Za-z]{2,8};)|\\[/'\\]")
 _PERCENT = re.compile(rb"%[0-9A-Fa-f]{2}")
 # Words beside names after which a value may be a key, and with which one begins.
 _SIGNS = frozenset({b"temp", b"basic", b"hidden", b"-----begin"})
@@ -35,9 +36,8 @@ _BOMS = (b"\xef\xbb", b"\xff\xfe", b"\xfe\xff")
 # Bytes with which a message begins that is text, packed, or has a byte order mark.
 _FIRST = frozenset(each[0] for each in (*_PACKED, *_BOMS, b"{", b"[", b"<"))
 _SHORT = 1024  # bytes of a binary message that is looked at byte by byte
-_END = 256  # bytes at both ends of a longer one that are
-_EIGHT, _SEVEN, _WIDE = b"x" * 8, b"x" * 7, b"xn" * 4
-_ZEROS = 3  # of UTF-16, in the first or the last 32 bytes
+_END = 128  # bytes at both ends of a longer one that are
+_EIGHT, _WIDE = b"x" * 8, b"xn" * 7
 _EDGE = 32  # characters at both ends of a long word that are looked at
 _GZIP = 0x1F
 _AFTER_HEAD = 4  # bytes before what is packed, in protocols with a header
@@ -83,7 +83,7 @@ class Glance:
             if short is None:
                 return True
             words = short
-        if b" //" in words:  # what is left of a URL
+        if b"@" in data and b" //" in words:  # what is left of a URL with a user
             return True
         new = set(words.split()).difference(self._harmless)
         if not new:
@@ -99,7 +99,7 @@ class Glance:
     def binary(self, data: bytes) -> bool:
         """Whether a binary message is worth reading: it has text in it, or is packed text.
 
-        A long message is looked at in steps of 3 bytes, so that 21 characters in a row are
+        A long message is looked at in steps of 3 bytes, so that 24 characters in a row are
         seen, and 8 at its ends.
         """
         if self._version != self._known.version:
@@ -116,11 +116,12 @@ class Glance:
         else:
             kinds = data[::3].translate(self._kinds)
             ends = (data[:_END] + b"\xff" + data[-_END:]).translate(self._kinds)
-            seen = _SEVEN in kinds or _EIGHT in ends
+            seen = _EIGHT in kinds or _EIGHT in ends
         if seen and self._has_text(data):
             return True
-        zeros = kinds[:_EDGE].count(b"n") > _ZEROS or kinds[-_EDGE:].count(b"n") > _ZEROS
-        return zeros and _WIDE in kinds and self._has_wide(data)
+        if data[-1] and data[-2] and data[0] and data[1]:  # at no end it is UTF-16
+            return False
+        return _WIDE in kinds and self._has_wide(data)
 
     def _has_text(self, data: bytes) -> bool:
         if not evidence.is_spoken(data):
@@ -142,7 +143,9 @@ class Glance:
 
     def _is_worth(self, word: bytes) -> bool:
         size = len(word)
-        if size < _MIN_NAME or (size < _MIN_KEY and word.replace(b".", b"").isdigit()):
+        if size < _MIN_NAME:
+            return False
+        if size <= _MAX_NUMBER and word.replace(b".", b"").replace(b"-", b"").isdigit():
             return False
         if size < _NO_NAME and word.lower() in _SIGNS:
             return True
