@@ -237,5 +237,28 @@ def test_session_keeps_a_bounded_number_of_bytes_of_messages(path):
     assert kept[-1].frame == session.frame_count  # what came last is always there
 
 
+def test_show_full_of_a_long_text_is_what_a_short_way_gives(path, monkeypatch):
+    """It is printed a part at a time, which a character may be on the edge of."""
+    message = ("x\x1b\u4e2d" * 1000).encode() + b"\xff"
+    hostile_traces.write(path, hostile_traces.text(message))
+    expected = run(["show", "--full", str(path)]).out
+    monkeypatch.setattr("wsproxy.cli.show.LONG", 100)
+    monkeypatch.setattr("wsproxy.report.text.LONG", 100)
+    assert run(["show", "--full", str(path)]).out == expected
+    assert expected.endswith("x\\x1b\u4e2d\N{REPLACEMENT CHARACTER}\n")
+
+
+def test_scrub_over_the_limit_of_words_is_refused(path, monkeypatch):
+    monkeypatch.setattr(allowance, "WORDS", 1000)
+    message = hostile_traces.text({"type": "Results", "transcript": "a word " * 20})
+    hostile_traces.write(path, message * 400)
+    out = path.parent / "out.wstrace"
+    done = run(["scrub", str(path), "--out", str(out)])
+    assert done.status == 3 and "more text than a recording of its size has" in done.err
+    assert not out.exists()
+    monkeypatch.setenv(allowance.VARIABLE, "1")
+    assert run(["scrub", str(path), "--out", str(out)]).status == 0
+
+
 if sys.platform == "win32":
     pytest.skip("a FIFO, and forks", allow_module_level=True)

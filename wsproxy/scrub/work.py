@@ -17,7 +17,8 @@ from wsproxy.wire import Opcode
 
 from .texts import is_text
 
-# What costs as much as a word.
+# What a record costs, and how much of other things costs as much as a word.
+_RECORD = 2  # words, for each record
 _MARKS = 8  # brackets and commas
 _TEXT = 128  # bytes of text, such as base64
 _BINARY = 512  # bytes of audio
@@ -54,7 +55,7 @@ def _work(draft: Draft) -> Iterator[int]:
             else:
                 yield len(content) // _BINARY
     for item in draft.items:
-        yield 1 + sum(map(_text, _texts(item.record))) + 4 * len(_redacted(item.record))
+        yield _RECORD + sum(map(_text, _texts(item.record))) + 4 * len(_redacted(item.record))
 
 
 def _texts(record: object) -> Iterable[bytes]:
