@@ -8,6 +8,7 @@ file is bounded; what a trace has beyond that is refused.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 from wsproxy.errors import LimitExceeded
 from wsproxy.mutate.draft import Draft, messages
@@ -31,15 +32,18 @@ _WORDY = bytes(
 )
 
 
-def check_work(draft: Draft) -> None:
+def check_work(draft: Draft, path: Path) -> None:
     """Refuse a trace that would cost more than one of its size may.
+
+    Args:
+        path: which it is, for the message.
 
     Raises:
         LimitExceeded: it has too many words, values or records for its size.
     """
     if sum(_work(draft)) > draft.words:
         raise LimitExceeded(
-            f"the trace has more text than a recording of its size has; "
+            f"{path}: it has more text than a recording of its size; "
             f"with {VARIABLE}=1 in the environment it is scrubbed all the same"
         )
 
