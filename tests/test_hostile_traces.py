@@ -21,9 +21,10 @@ MAX_CPU = 10.0  # seconds
 MAX_RSS = 300 << 20  # bytes
 FIGURES = os.environ.get("HOSTILE_FIGURES")  # a file that gets what each command took
 
-QUICK = ("list T", "explain --json T T")
+QUICK = ("explain --json T",)
 ALL = (
-    *QUICK, "recover T --out O", "show T", "show --json T", "show --full --control T",
+    *QUICK, "list T", "explain --json T T", "recover T --out O", "show T",
+    "show --json T", "show --full --control T",
     "list --json T", "explain T", "explain --markdown --all T", "diff T T", "diff --strict T T",
     "mutate T --end reset --out O", "mutate T --chunk 20ms --out O", "recover T --out O --json",
     "scrub T --out O", "bundle T --out O/t.zip",
