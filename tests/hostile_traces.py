@@ -34,6 +34,7 @@ from wsproxy.wire import Close
 
 SESSION = "0123456789abcdef"
 MB = 1 << 20
+WORDS = b"the quick brown Alice met Bob at 12 Baker street +49 151 1234567 "
 Make = Callable[[Path], None]
 MAKERS: dict[str, Make] = {}
 
@@ -141,6 +142,11 @@ def a_hundred_thousand_ends_of_streams(path: Path) -> None:
 
 
 @maker
+def a_hundred_thousand_bytes_of_no_frame(path: Path) -> None:
+    write(path, pack(Bytes(10**9, False, WORDS, "reserved opcode")) * 100_000)
+
+
+@maker
 def many_failures_gaps_and_findings_of_much_text(path: Path) -> None:
     """Only the first hundred are kept of each: of any size, they were."""
     words = "\N{GRINNING FACE}" + "x" * 1_000_000
@@ -161,9 +167,9 @@ def many_failures_gaps_and_findings_that_are_kept(path: Path) -> None:
 
 
 @maker
-def forty_frames_of_60_mb(path: Path) -> None:
+def six_frames_of_60_mb(path: Path) -> None:
     zeros = pack(FrameRecord(10**9, True, 2, bytes(60 * MB), wire_length=60 * MB + 14))
-    write(path, *[zeros] * 40)
+    write(path, *[zeros] * 6)
 
 
 @maker
@@ -184,6 +190,51 @@ def a_text_of_15_mb_in_wide_characters(path: Path) -> None:
 @maker
 def a_text_of_15_mb_of_lists(path: Path) -> None:
     write(path, text(b"[" + b"[]," * (5 * MB) + b"[]]"))
+
+
+@maker
+def a_text_of_30_mb_of_words(path: Path) -> None:
+    write(path, text(b'{"type":"Results","transcript":"' + WORDS * (MB // 2) + b'"}'))
+
+
+@maker
+def a_text_of_15_mb_of_values(path: Path) -> None:
+    write(path, text(b'{"words":[' + b'{"w":"alice","s":1.25},' * (MB * 2 // 3) + b"1]}"))
+
+
+@maker
+def a_text_of_15_mb_of_base64(path: Path) -> None:
+    message = b'{"type":"input_audio_buffer.append","audio":"' + b"AAEA/f8C" * (2 * MB) + b'"}'
+    write(path, text(message, from_client=True))
+
+
+@maker
+def words_that_are_all_different(path: Path) -> None:
+    write(path, text(" ".join(f"{n * 2654435761 % (1 << 32):08x}" for n in range(150_000))))
+
+
+@maker
+def thousands_of_texts_of_words(path: Path) -> None:
+    message = text(
+        {"type": "Results", "channel": {"alternatives": [{"transcript": "a word " * 60}]}}
+    )
+    write(path, message * 20_000)
+
+
+@maker
+def thousands_of_binary_texts(path: Path) -> None:
+    write(path, pack(FrameRecord(10**9, True, 2, WORDS * 10)) * 20_000)
+
+
+@maker
+def a_hundred_thousand_container_headers(path: Path) -> None:
+    """Each says that it is longer than it is."""
+    page = b"OggS\0\2" + bytes(8) + b"\1\0\0\0" + bytes(8) + b"\xff" * 256
+    form = struct.pack("<IHHIIHH", 16, 1, 1, 16000, 32000, 2, 16)
+    wave = b"RIFF" + b"\xff" * 4 + b"WAVEfmt " + form + b"data" + b"\xff" * 4
+    webm = b"\x1aE\xdf\xa3\x01" + b"\xff" * 7 + b"\x18S\x80g\x01" + b"\xff" * 7
+    frames = [FrameRecord(10**9, True, 2, head) for head in (page, wave, webm)]
+    write(path, pack(*frames) * 33_000)
 
 
 @maker

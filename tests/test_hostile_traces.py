@@ -21,9 +21,10 @@ MAX_CPU = 10.0  # seconds
 MAX_RSS = 300 << 20  # bytes
 FIGURES = os.environ.get("HOSTILE_FIGURES")  # a file that gets what each command took
 
-QUICK = ("list T", "explain --json T T")
+QUICK = ("explain --json T",)
 ALL = (
-    *QUICK, "recover T --out O", "show T", "show --json T", "show --full --control T",
+    *QUICK, "list T", "explain --json T T", "recover T --out O", "show T",
+    "show --json T", "show --full --control T",
     "list --json T", "explain T", "explain --markdown --all T", "diff T T", "diff --strict T T",
     "mutate T --end reset --out O", "mutate T --chunk 20ms --out O", "recover T --out O --json",
     "scrub T --out O", "bundle T --out O/t.zip",
@@ -235,6 +236,29 @@ def test_session_keeps_a_bounded_number_of_bytes_of_messages(path):
     assert len(kept) < 3 * KEPT_MESSAGES
     assert sum(len(each.text) for each in kept) <= 3 * (KEPT_SIZE + KEPT_TEXT)
     assert kept[-1].frame == session.frame_count  # what came last is always there
+
+
+def test_show_full_of_a_long_text_is_what_a_short_way_gives(path, monkeypatch):
+    """It is printed a part at a time, which a character may be on the edge of."""
+    message = ("x\x1b\u4e2d" * 1000).encode() + b"\xff"
+    hostile_traces.write(path, hostile_traces.text(message))
+    expected = run(["show", "--full", str(path)]).out
+    monkeypatch.setattr("wsproxy.cli.show.LONG", 100)
+    monkeypatch.setattr("wsproxy.report.text.LONG", 100)
+    assert run(["show", "--full", str(path)]).out == expected
+    assert expected.endswith("x\\x1b\u4e2d\N{REPLACEMENT CHARACTER}\n")
+
+
+def test_scrub_over_the_limit_of_words_is_refused(path, monkeypatch):
+    monkeypatch.setattr(allowance, "WORDS", 1000)
+    message = hostile_traces.text({"type": "Results", "transcript": "a word " * 20})
+    hostile_traces.write(path, message * 400)
+    out = path.parent / "out.wstrace"
+    done = run(["scrub", str(path), "--out", str(out)])
+    assert done.status == 3 and "more text than a recording of its size" in done.err
+    assert not out.exists()
+    monkeypatch.setenv(allowance.VARIABLE, "1")
+    assert run(["scrub", str(path), "--out", str(out)]).status == 0
 
 
 if sys.platform == "win32":

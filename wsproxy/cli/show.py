@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from wsproxy.address import authority
 from wsproxy.errors import LimitExceeded, UsageError
 from wsproxy.report import jsonform
 from wsproxy.report.jsontext import dumps
-from wsproxy.report.text import content, made_from, safe, short, size, when
+from wsproxy.report.text import LONG, content, made_from, pieces, safe, short, size, when
 from wsproxy.trace import (
     Bytes,
     End,
@@ -134,7 +135,7 @@ def command(
         try:
             for count, line in enumerate(lines, 1):
                 # Without styles or wrapping there is nothing for rich to do.
-                click.echo(line)
+                _echo(line)
                 if limit is not None and count >= limit:
                     return
         except LimitExceeded as error:
@@ -147,6 +148,16 @@ def command(
             print(f"warning: {text}", file=sys.stderr)  # noqa: T201
 
 
+def _echo(line: str | Iterator[str]) -> None:
+    """Print a line, or one that comes in parts."""
+    if isinstance(line, str):
+        click.echo(line)
+        return
+    for part in line:
+        click.echo(part, nl=False)
+    click.echo()
+
+
 def _numbered(reader: TraceReader, choice: _Choice) -> Iterator[tuple[Record, int]]:
     """The chosen records, each with the number of the last frame so far."""
     number = 0
@@ -156,12 +167,12 @@ def _numbered(reader: TraceReader, choice: _Choice) -> Iterator[tuple[Record, in
             yield record, number
 
 
-def _json_lines(reader: TraceReader, choice: _Choice, full: bool) -> Iterator[str]:
+def _json_lines(reader: TraceReader, choice: _Choice, full: bool) -> Iterator[str | Iterator[str]]:
     for record, number in _numbered(reader, choice):
         yield dumps(jsonform.record(record, number, None if full else _PAYLOAD))
 
 
-def _lines(reader: TraceReader, choice: _Choice, full: bool) -> Iterator[str]:
+def _lines(reader: TraceReader, choice: _Choice, full: bool) -> Iterator[str | Iterator[str]]:
     folded = 0
     for record, number in _numbered(reader, choice):
         if choice.folds(record):
@@ -179,11 +190,15 @@ def _folded(count: int) -> str:
     return f"{'':>18}   … {count} ping and pong frame{'' if count == 1 else 's'} (--control shows)"
 
 
-def _record_lines(record: Record, number: int, limit: int | None) -> Iterator[str]:
+def _record_lines(record: Record, number: int, limit: int | None) -> Iterator[str | Iterator[str]]:
     at = f"{record.t_ns / 1e9:>9.3f}"
     match record:
         case FrameRecord():
-            yield f"{number:>7}  {at}  {_frame(record, limit)}"
+            begin, marks = f"{number:>7}  {at}  {_what(record)}", _marks(record, limit)
+            if limit is None and record.opcode == Opcode.TEXT and len(record.payload) > LONG:
+                yield chain([begin], pieces(record.payload), [marks])
+            else:
+                yield f"{begin}{content(record, limit)}{marks}"
         case Start():
             made_up = ", put together from connection events" if record.made_up else ""
             yield (
@@ -216,8 +231,13 @@ def _taken(entry: dict[str, Any]) -> str:
     return f"{more:,} more" if type(more) is int else str(entry.get("name") or "a key")
 
 
-def _frame(frame: FrameRecord, limit: int | None) -> str:
+def _what(frame: FrameRecord) -> str:
     arrow = "→" if frame.from_client else "←"
+    length = len(frame.payload) + frame.cut
+    return f"{arrow} {Opcode(frame.opcode)!s:<12} {length:>8} B  "
+
+
+def _marks(frame: FrameRecord, limit: int | None) -> str:
     marks = "" if frame.fin else " (more follows)"
     if frame.broken_rule:
         rule = frame.broken_rule
@@ -227,9 +247,7 @@ def _frame(frame: FrameRecord, limit: int | None) -> str:
         marks += f" (taken out: {safe(', '.join(taken))})"
     if frame.cut:
         marks += f" ({size(frame.cut)} more not kept)"
-    length = len(frame.payload) + frame.cut
-    opcode = str(Opcode(frame.opcode))
-    return f"{arrow} {opcode:<12} {length:>8} B  {content(frame, limit)}{marks}"
+    return marks
 
 
 def _other(record: Record) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
 import json
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from wsproxy.session import Session
@@ -10,7 +12,7 @@ from wsproxy.trace import FrameRecord, Start
 from wsproxy.wire import Close, Opcode
 
 _READ = 64 << 10  # bytes of a frame that are read for a line of it
-_COMPACTED = 1 << 20  # bytes of JSON that is read to print it more shortly
+LONG = 1 << 20  # bytes of a text that is not read as JSON, and is printed a part at a time
 
 
 def safe(text: str) -> str:
@@ -111,11 +113,19 @@ def content(record: FrameRecord, limit: int | None) -> str:
         return safe(text) if limit is None else short(text, limit)
     if record.opcode == Opcode.TEXT:
         text = payload.decode("utf-8", "replace")
-        if len(payload) == len(record.payload) <= _COMPACTED:
+        if len(payload) == len(record.payload) <= LONG:
             text = compact(text)
         return safe(text) if limit is None else short(text, limit)
     shown = record.payload[:16].hex(" ")
     return f"{shown}{' …' if len(record.payload) > 16 else ''}"
+
+
+def pieces(payload: bytes) -> Iterator[str]:
+    """All of a long text as `safe` has it, a part at a time: escaped it may be very long."""
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    for at in range(0, len(payload), LONG):
+        yield safe(decoder.decode(payload[at : at + LONG]))
+    yield safe(decoder.decode(b"", final=True))
 
 
 def compact(text: str) -> str:

@@ -97,7 +97,7 @@ def scrub(
     """
     catalog = catalog or load()
     draft = Draft.read(path_in, catalog)
-    check_work(draft)
+    check_work(draft, path_in)
     was = first_finding(Session.read(path_in), catalog)
     known = known_of(catalog, draft.start.provider, draft.start.api)
     private = private_in(draft, known)
@@ -132,7 +132,7 @@ def is_scrubbed(path: Path, catalog: Catalog) -> bool:
     if start is None or start.mode != _MODE:
         return False
     draft = Draft.read(path, catalog)
-    check_work(draft)
+    check_work(draft, path)
     return not suspicious(draft, Aliases())
 
 

@@ -8,6 +8,7 @@ file is bounded; what a trace has beyond that is refused.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 from wsproxy.errors import LimitExceeded
 from wsproxy.mutate.draft import Draft, messages
@@ -17,7 +18,8 @@ from wsproxy.wire import Opcode
 
 from .texts import is_text
 
-# What costs as much as a word.
+# What a record costs, and how much of other things costs as much as a word.
+_RECORD = 2  # words, for each record
 _MARKS = 8  # brackets and commas
 _TEXT = 128  # bytes of text, such as base64
 _BINARY = 512  # bytes of audio
@@ -30,15 +32,18 @@ _WORDY = bytes(
 )
 
 
-def check_work(draft: Draft) -> None:
+def check_work(draft: Draft, path: Path) -> None:
     """Refuse a trace that would cost more than one of its size may.
+
+    Args:
+        path: which it is, for the message.
 
     Raises:
         LimitExceeded: it has too many words, values or records for its size.
     """
     if sum(_work(draft)) > draft.words:
         raise LimitExceeded(
-            f"the trace has more text than a recording of its size has; "
+            f"{path}: it has more text than a recording of its size; "
             f"with {VARIABLE}=1 in the environment it is scrubbed all the same"
         )
 
@@ -54,7 +59,7 @@ def _work(draft: Draft) -> Iterator[int]:
             else:
                 yield len(content) // _BINARY
     for item in draft.items:
-        yield 1 + sum(map(_text, _texts(item.record))) + 4 * len(_redacted(item.record))
+        yield _RECORD + sum(map(_text, _texts(item.record))) + 4 * len(_redacted(item.record))
 
 
 def _texts(record: object) -> Iterable[bytes]:
