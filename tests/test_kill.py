@@ -27,12 +27,13 @@ def report(killed: Killed, processes: int, seconds: float) -> str:
     )
 
 
-def kill_all(folder: Path, seeds: Iterable[int]) -> tuple[Killed, int]:
+def kill_all(folder: Path, seeds: Iterable[int], processes: int, pairs: int) -> tuple[Killed, int]:
+    """Kill recorders until there were as many, and as many sessions under way."""
     total, count = Killed(), 0
     for seed in seeds:
         total.add(kill_one(folder, seed, "wsproxy_max_size=1MiB"))
         count += 1
-        if count >= PROCESSES and live(total) >= PAIRS:
+        if count >= processes and live(total) >= pairs and total.losses:
             break
     return total, count
 
@@ -44,7 +45,7 @@ def live(killed: Killed) -> int:
 
 def test_recorders_killed_at_any_moment_leave_true_traces(tmp_path: Path) -> None:
     began = time.monotonic()
-    total, count = kill_all(tmp_path, range(2))
+    total, count = kill_all(tmp_path, range(8), processes=2, pairs=1)
     print(report(total, count, time.monotonic() - began))
     assert live(total) > 0
 
@@ -52,6 +53,6 @@ def test_recorders_killed_at_any_moment_leave_true_traces(tmp_path: Path) -> Non
 @pytest.mark.soak
 def test_a_thousand_kills(tmp_path: Path) -> None:
     began = time.monotonic()
-    total, count = kill_all(tmp_path, range(10 * PROCESSES))
+    total, count = kill_all(tmp_path, range(10 * PROCESSES), PROCESSES, PAIRS)
     print(report(total, count, time.monotonic() - began))
     assert live(total) >= PAIRS

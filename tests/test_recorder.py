@@ -331,8 +331,12 @@ def test_messages_that_were_not_kept_are_told_and_later_ones_are_kept(
     assert not session.complete
 
 
-def test_what_is_pending_is_written_though_a_flood_never_ends(tmp_path: Path) -> None:
+def test_what_is_pending_is_written_though_a_flood_never_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The thread does not come to an end of its queue, and looks after the others all the same."""
+    # Thousands of equal frames in one read are denser than any session.
+    monkeypatch.setenv("WSPROXY_NO_LIMITS", "1")
 
     async def body(recorder: Recorder, relay: Relay) -> None:
         beside, flood = begin(recorder, Relay()), begin(recorder, relay)

@@ -61,6 +61,8 @@ def outcomes(
 ) -> list[Outcome]:
     """Play cases both ways, many side by side."""
     cases = list(cases)
+    if not cases:
+        return []
     direct = _directly(certificates)
     ways = [recorder.way(case) for case in cases]
     with ThreadPoolExecutor(AT_ONCE) as pool:
