@@ -57,8 +57,8 @@ def grows(work: Callable[[str], object], make: Callable[[int], str], sizes: Sequ
         if after > ENOUGH and after > GROWTH * before:
             # Nearly always the machine did something else; then the second look is quick.
             last = make(small) if small else ""
-            before = seconds(lambda last=last: work(last), 2) if small else before
-            after = min(after, seconds(lambda text=text: work(text), 2))
+            before = seconds(lambda last=last: work(last), 4) if small else before
+            after = min(after, seconds(lambda text=text: work(text), 4))
         if after > ENOUGH and after > GROWTH * before:
             return f"{small} characters {before:.3f} s, {large} characters {after:.3f} s"
         small, before = large, after

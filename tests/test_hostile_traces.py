@@ -29,7 +29,7 @@ ALL = (
     "mutate T --end reset --out O", "mutate T --chunk 20ms --out O", "recover T --out O --json",
     "scrub T --out O", "bundle T --out O/t.zip",
 )  # fmt: skip
-GROUPS = 4  # of traces: what a process imports costs more than most commands
+GROUPS = 2  # of traces: what a process imports costs more than most commands
 
 
 @pytest.fixture
