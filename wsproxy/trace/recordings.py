@@ -8,6 +8,7 @@ from pathlib import Path
 
 from wsproxy.errors import TraceError
 
+from .allowance import Allowance
 from .parts import one_a_session
 from .reader import TraceReader, find_traces
 from .records import Start
@@ -26,11 +27,12 @@ def find_recordings(
     """
     found: list[Path] = []
     left_out: list[tuple[Path, str]] = []
+    allowance = Allowance()  # one for all: a folder may hold thousands of traces
     for path in map(Path, paths):
         if not path.is_dir():
             found += find_traces([path])
             continue
-        sources = {trace: source_of(trace) for trace in find_traces([path])}
+        sources = {trace: source_of(trace, allowance) for trace in find_traces([path])}
         others = [(trace, source) for trace, source in sources.items() if source != "recorded"]
         if len(others) == len(sources):
             found += sources
@@ -40,10 +42,10 @@ def find_recordings(
     return one_a_session(found), left_out
 
 
-def source_of(trace: Path) -> str:
+def source_of(trace: Path, allowance: Allowance | None = None) -> str:
     """The `Start.source` of a trace; "recorded" where its beginning cannot be read."""
     try:
-        with TraceReader(trace) as reader:
+        with TraceReader(trace, allowance) as reader:
             first = next(iter(reader), None)
     except TraceError:
         return "recorded"
