@@ -66,10 +66,11 @@ environment-newer:
 	@newer=$$($(PYTHON) .ci/newer_python.py); \
 	if [ -n "$$newer" ]; then $(MAKE_HERE) $(NEWER_VENV)/.ready PYTHON="$$newer" VENV=$(NEWER_VENV); fi
 
-bench: $(READY)  ## side by side with bare mitmproxy and a plain relay; reading, listing, sizes; how late replay is
+bench: $(READY)  ## side by side with bare mitmproxy and a plain relay; reading, listing, sizes, redaction; how late replay is
 	$(BIN)/python -m benchmarks
 	$(BIN)/python -m benchmarks.reading
 	$(BIN)/python -m benchmarks.size
+	$(BIN)/python -m benchmarks.redaction
 	$(BIN)/python -m benchmarks.explain
 	$(BIN)/python -m benchmarks.replay
 

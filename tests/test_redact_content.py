@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import base64
+import json
+import math
+import random
+import struct
+from collections.abc import Callable
+
 import pytest
 
 from wsproxy.catalog import load
-from wsproxy.redact import Guard, Redactor
+from wsproxy.redact import Guard, Redactor, budget
 from wsproxy.trace import FrameRecord, Record, Request
 
 CATALOG = load()
@@ -37,8 +44,210 @@ def payload_of(record: Record) -> bytes:
     return record.payload
 
 
-@pytest.mark.parametrize("digits", ["%06d" % 7 * 20, "0123456789" * 4, "a" * 64, "0a" * 20])
+@pytest.mark.parametrize("digits", ["000007" * 20, "0123456789" * 4, "a" * 64, "0a" * 20])
 def test_guard_text_of_digits_without_variety_stays(digits: str) -> None:
     for message in (digits, f'{{"x":"{digits}"}}'):
         frame = FrameRecord(0, True, 1, message.encode())
         assert guard()(frame) == frame
+
+
+# -- content that goes on in the next fragment, and over the budget
+
+CODE = 'token = abc123def456; api_key = "q7Q8w9E1r2"; https://u:pass1word@h/ sk_live_4eC39HqLyjWDa '
+
+
+@pytest.mark.parametrize("field", ["text", "transcript", "delta"])
+def test_guard_text_with_code_stays_wherever_its_message_is_cut(field: str) -> None:
+    said = "so my fellow americans " * 30 + CODE + 'he said "x" '
+    payload = json.dumps({"type": "x", field: said, "n": 1}).encode()
+    for cut in range(1, len(payload), 3):
+        clean = guard()
+        for n, part in enumerate((payload[:20], payload[20:cut], payload[max(20, cut) :])):
+            frame = FrameRecord(0, False, 0 if n else 1, part, fin=n == 2)
+            assert clean(frame) == frame, cut
+
+
+def test_guard_long_text_with_code_stays_without_known_credentials() -> None:
+    said = (CODE + "and so my fellow americans ") * 20_000
+    payload = json.dumps({"text": f"{said} {KEY} {said}", "api_key": "abcdefgh1234"}).encode()
+    kept = payload_of(guard()(FrameRecord(0, True, 1, payload)))
+    expected = payload.replace(KEY.encode(), b"REDACTED").replace(b"abcdefgh1234", b"REDACTED")
+    assert kept == expected
+
+
+def test_guard_message_over_the_budget_is_kept_to_where_it_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(budget, "MAX_EXAMINED", 1 << 18)
+    audio = json.dumps({"audio": "QUJD/0Zz" * (1 << 16)}).encode()
+    control = b'{"api_key":"abcdefgh1234"}' * (1 << 15)
+    record = guard()(FrameRecord(0, True, 1, audio + control))
+    assert isinstance(record, FrameRecord)
+    assert record.payload.startswith(audio)
+    assert b"abcdefgh" not in record.payload
+    assert record.redacted is not None
+    assert record.redacted[0]["why"] == "budget"
+    assert record.cut == record.redacted[0]["length"] > 1 << 17
+
+
+# -- audio
+
+_chance = random.Random(11)
+
+
+def _wave(rate: int, size: int, loud: float) -> list[float]:
+    """A voice: a tone and its harmonics, louder and quieter, with noise."""
+    return [
+        loud
+        * math.sin(n / 3000) ** 2
+        * (0.6 * math.sin(n * 780 / rate) + 0.3 * math.sin(n * 2400 / rate))
+        + _chance.gauss(0, 0.004)
+        for n in range(size)
+    ]
+
+
+def _mulaw(sample: float) -> int:
+    code = min(127, int(math.log1p(255 * abs(sample)) / math.log1p(255) * 127))
+    return ~(code | (0x80 if sample < 0 else 0)) & 0xFF
+
+
+def _alaw(sample: float) -> int:
+    size = abs(sample) * 87.6
+    share = size / 5.473 if size < 1 else (1 + math.log(size)) / 5.473
+    return (min(127, int(share * 127)) | (0x80 if sample >= 0 else 0)) ^ 0x55
+
+
+LOUD = (0.02, 0.2, 0.9)
+SOUND = {loud: _wave(8000, 12_000, loud) for loud in LOUD}
+CODECS: dict[str, Callable[[float], bytes]] = {
+    "linear16": lambda s: struct.pack("<h", int(32000 * s)),
+    "big-endian": lambda s: struct.pack(">h", int(32000 * s)),
+    "float32": lambda s: struct.pack("<f", s),
+    "8 bit": lambda s: bytes([int(128 + 127 * s)]),
+    "mu-law": lambda s: bytes([_mulaw(s)]),
+    "A-law": lambda s: bytes([_alaw(s)]),
+}
+AUDIO = {
+    **{f"{n} {v}": b"".join(map(c, w)) for n, c in CODECS.items() for v, w in SOUND.items()},
+    "random": _chance.randbytes(100_000),
+    "Ogg": b"OggS\0\2" + bytes(8) + b"\1\x13OpusHead\1\1\x38\1\x80\xbb\0\0\0\0\0OggS\0\0OpusTags"
+    b"\x0d\0\0\0libopus 1.3.1\1\0\0\0\x1f\0\0\0encoder=Lavc60.31.102 libopus"
+    + _chance.randbytes(20_000),
+    "MP3": b"ID3\4\0\0\0\0\0#TSSE\0\0\0\x0f\0\0\3Lavf60.16.100\0\0\0\xff\xfb\x50\0Xing\0\0LAME3.100"
+    + b"U" * 60 + _chance.randbytes(20_000),
+    "AAC": b"".join(b"\xff\xf1\x50\x80\x17\x7f\xfc" + _chance.randbytes(180) for _ in range(60)),
+    "FLAC": b"fLaC\0\0\0\x22\x10\0\x10\0" + _chance.randbytes(28)
+    + b"\4\0\0\x28\x20\0\0\0reference libFLAC 1.4.3 20230623\1\0\0\0" + _chance.randbytes(20_000),
+    "WebM": b"\x1a\x45\xdf\xa3\x9f\x42\x86\x81\1\x42\x82\x84webm\x4d\x80\x86Chrome\x57\x41"
+    b"\x86Chrome\x86\x86A_OPUS\x63\xa2OpusHead\1\1\0\0\x80\xbb" + _chance.randbytes(20_000),
+    "WAV": b"RIFF\xff\xff\xff\xffWAVEfmt \x10\0\0\0\1\0\1\0\x40\x1f\0\0data" + bytes(20_000),
+    "ramp": bytes(range(251)) * 100,
+    "ramp of 256": bytes(range(256)) * 100,
+}  # fmt: skip
+
+
+def binary(chunk: bytes, opcode: int = 2, *, fin: bool = True) -> FrameRecord:
+    return FrameRecord(0, True, opcode, chunk, fin=fin)
+
+
+@pytest.mark.parametrize("kind", AUDIO)
+def test_guard_binary_audio_stays_in_messages_of_any_size(kind: str) -> None:
+    audio, clean = AUDIO[kind], guard()
+    for size in (20, 33, 160, 640, 1600, 8192, 100_000):
+        for at in range(0, min(len(audio), size * 60), size):
+            frame = binary(audio[at : at + size])
+            assert clean(frame) is frame
+
+
+@pytest.mark.parametrize("kind", AUDIO)
+def test_guard_binary_audio_stays_in_fragments(kind: str) -> None:
+    audio, clean = AUDIO[kind][:20_000], guard()
+    for size in (20, 500, 3000):
+        parts = [audio[at : at + size] for at in range(0, len(audio), size)]
+        for n, part in enumerate(parts):
+            frame = binary(part, 0 if n else 2, fin=n == len(parts) - 1)
+            assert clean(frame) is frame
+
+
+@pytest.mark.parametrize("seen", [b"\x9cjwT\x05pKar\xfe", b"\xf1JwTKar: x7", b"\0PWd=qz4q\x90"])
+def test_guard_short_names_in_audio_by_chance_stay(seen: bytes) -> None:
+    for kind in ("random", "linear16 0.2", "mu-law 0.2", "8 bit 0.9"):
+        audio = AUDIO[kind]
+        for size in (160, 640, 3000):
+            frame = binary(audio[:size] + seen + audio[size : 2 * size])
+            assert guard()(frame) is frame, kind
+
+
+CARRIERS = {
+    "OpenAI": '{"type":"input_audio_buffer.append","audio":"%s"}',
+    "Gemini": '{"realtimeInput":{"audio":{"data":"%s","mimeType":"audio/pcm;rate=16000"}}}',
+    "Twilio": '{"event":"media","media":{"track":"inbound","payload":"%s"},"streamSid":"MZ18"}',
+    "ElevenLabs": '{"user_audio_chunk":"%s"}',
+    "AssemblyAI": '{"audio_data":"%s"}',
+    "a field of no catalog": '{"x":"%s","seq":4711}',
+    "data URL": '{"url":"data:audio/webm;codecs=opus;base64,%s"}',
+    "a list": '["%s"]',
+    "alone": "%s",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("carrier", CARRIERS)
+def test_guard_audio_in_base64_stays(carrier: str) -> None:
+    clean = guard()
+    for audio in AUDIO.values():
+        for size in (20, 160, 640, 3200, 20_000):
+            chunk = audio[size : 2 * size]
+            for spelt in (base64.b64encode(chunk), base64.urlsafe_b64encode(chunk)):
+                payload = CARRIERS[carrier].replace("%s", spelt.decode()).encode()
+                frame = FrameRecord(0, True, 1, payload)
+                assert clean(frame) is frame
+
+
+@pytest.mark.parametrize("message", ["%s", '{"audio":"%s"}', '{"data":{"audio":"%s","status":1}}'])
+def test_guard_audio_in_hexadecimal_digits_stays(message: str) -> None:
+    clean = guard()
+    for audio in AUDIO.values():
+        for size in (160, 640, 3200):
+            frame = FrameRecord(0, True, 1, message.replace("%s", audio[:size].hex()).encode())
+            assert clean(frame) is frame
+
+
+@pytest.mark.parametrize("value", range(256))
+def test_guard_constant_bytes_stay(value: int) -> None:
+    for size in (20, 64, 640, 4000):
+        frame = binary(bytes([value]) * size)
+        assert guard()(frame) is frame
+
+
+@pytest.mark.parametrize("size", [1 << 20, 16 << 20])
+def test_guard_large_audio_stays(size: int) -> None:
+    clean, audio = guard(), random.Random(size).randbytes(size)
+    said = json.dumps({"audio": base64.b64encode(audio).decode()}).encode()
+    ramp = (bytes(range(251)) * (size // 251 + 1))[:size]
+    for frame in (binary(audio), binary(ramp), FrameRecord(0, True, 1, said)):
+        assert clean(frame) is frame
+
+
+def test_guard_known_credentials_are_taken_out_of_audio() -> None:
+    for kind in ("random", "linear16 0.2", "mu-law 0.2", "Ogg"):
+        for key in (KEY, TOKEN):
+            for at in (0, 300, 5000):
+                audio = AUDIO[kind][:12_000]
+                payload = audio[:at] + b"\xd9\x28" + key.encode() + b"\xa5" + audio[at:]
+                kept = payload_of(guard()(binary(payload)))
+                assert kept == payload.replace(key.encode(), b"REDACTED"), (kind, at)
+
+
+NAMED = b"\xa7api_key\xb8q7Q8w9E1r2T3y4U5i6O7p8A9"
+SHAPED = b"\xc4\x01sk_7c9e6679b7425f40de944be07fc1f90ae7"
+
+
+@pytest.mark.parametrize("planted", [NAMED, SHAPED])
+def test_guard_named_and_shaped_credentials_are_taken_out_beside_raw_audio(planted: bytes) -> None:
+    key = planted.replace(b"api_key", b"").strip(bytes(range(128, 256)) + b"\x01")
+    for kind in ("random", "linear16 0.2", "mu-law 0.2"):
+        audio = AUDIO[kind][:6000]
+        after = b"\x93" + audio
+        for payload in (planted + after, audio + planted, audio + planted + after):
+            kept = payload_of(guard()(binary(payload)))
+            assert kept == payload.replace(key, b"REDACTED"), kind

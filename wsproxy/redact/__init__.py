@@ -18,6 +18,7 @@ body         bodies of HTTP
 glance       which messages are worth reading
 messages     WebSocket messages
 fragments    those in fragments
+content      strings of content that go on in the next fragment
 garbage      bytes that are no frames, masked or not
 guard        the records of one session, one after another
 suspects     what would be taken out of a record, without doing it

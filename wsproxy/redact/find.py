@@ -97,8 +97,8 @@ class Finder:
 
     def _all(self, text: str, cut: bool, control: bool, budget: Budget, depth: int) -> list[Found]:
         text = encoded.without_blobs(text)
-        budget.spend(len(text) - text.count("\0"))
         text, in_fields = self._fields_outside_content(text)
+        budget.spend(len(text) - text.count("\0"))
         found = self._in_fields(text, in_fields, cut=cut)
         if text.strip("\0"):
             found += self._loosely(text, in_fields, cut, control)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field, replace
 
-from . import evidence, pairs, shapes
+from . import content, evidence, pairs, shapes
 from .budget import OverBudget
 from .fields import value_end
 from .fingerprint import Entry
@@ -71,6 +71,7 @@ class Fragments:
         self._before = b""
         self._open: _Open | None = None
         self._at_border = False  # what was taken out of the last fragment reached its end
+        self._in_content = False  # a string of content goes on after it
 
     def __call__(self, data: bytes, *, fin: bool) -> Cleaned:
         """The next fragment without credentials.
@@ -82,7 +83,7 @@ class Fragments:
         head, taken = cleaned.data, cleaned.taken
         rest, offset = data[at:], len(self._before) + at
         whole = self._before + data
-        places = [p for p in self._places(whole, fin=fin) if p.end > offset]
+        places = [p for p in self._places_in(whole, data, fin=fin) if p.end > offset]
         out = self._clean.without(rest, [])
         if rest and places:
             out = self._without(rest, offset, places, fin=fin)
@@ -109,6 +110,22 @@ class Fragments:
         self._known.learn(secret)
         place = Place(0, len(part), value.name, secret, value.why)
         return Cleaned(shown, [self._clean.describe(place)]), len(part)
+
+    def _places_in(self, whole: bytes, data: bytes, *, fin: bool) -> list[Place]:
+        """Where credentials are; in content, which may go on from before, only known ones."""
+        if not self._text:
+            return self._places(whole, fin=fin)
+        if not self._in_content:
+            self._in_content = not fin and content.is_open(whole, self._clean.is_content)
+            return self._places(whole, fin=fin)
+        end = content.end(self._before, data)
+        known = self._clean.repeated(whole, cut=not fin) if self._glance.text(whole) else []
+        if end == len(data):
+            return known or ([] if fin else self._at_end(whole))
+        rest = len(self._before) + end
+        others = b" " * rest + whole[rest:]
+        self._in_content = not fin and content.is_open(others, self._clean.is_content)
+        return known + self._places(others, fin=fin)
 
     def _places(self, whole: bytes, *, fin: bool) -> list[Place]:
         if not self._text:

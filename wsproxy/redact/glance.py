@@ -35,9 +35,8 @@ _BOMS = (b"\xef\xbb", b"\xff\xfe", b"\xfe\xff")
 # Bytes with which a message begins that is text, packed, or has a byte order mark.
 _FIRST = frozenset(each[0] for each in (*_PACKED, *_BOMS, b"{", b"[", b"<"))
 _SHORT = 1024  # bytes of a binary message that is looked at byte by byte
-_END = 256  # bytes at both ends of a longer one that are
-_EIGHT, _SEVEN, _WIDE = b"x" * 8, b"x" * 7, b"xn" * 4
-_ZEROS = 3  # of UTF-16, in the first or the last 32 bytes
+_END = 128  # bytes at both ends of a longer one that are
+_EIGHT, _WIDE = b"x" * 8, b"xn" * 7
 _EDGE = 32  # characters at both ends of a long word that are looked at
 _GZIP = 0x1F
 _AFTER_HEAD = 4  # bytes before what is packed, in protocols with a header
@@ -99,7 +98,7 @@ class Glance:
     def binary(self, data: bytes) -> bool:
         """Whether a binary message is worth reading: it has text in it, or is packed text.
 
-        A long message is looked at in steps of 3 bytes, so that 21 characters in a row are
+        A long message is looked at in steps of 3 bytes, so that 24 characters in a row are
         seen, and 8 at its ends.
         """
         if self._version != self._known.version:
@@ -116,11 +115,12 @@ class Glance:
         else:
             kinds = data[::3].translate(self._kinds)
             ends = (data[:_END] + b"\xff" + data[-_END:]).translate(self._kinds)
-            seen = _SEVEN in kinds or _EIGHT in ends
+            seen = _EIGHT in kinds or _EIGHT in ends
         if seen and self._has_text(data):
             return True
-        zeros = kinds[:_EDGE].count(b"n") > _ZEROS or kinds[-_EDGE:].count(b"n") > _ZEROS
-        return zeros and _WIDE in kinds and self._has_wide(data)
+        if data[-1] and data[-2] and data[0] and data[1]:  # at no end it is UTF-16
+            return False
+        return _WIDE in kinds and self._has_wide(data)
 
     def _has_text(self, data: bytes) -> bool:
         if not evidence.is_spoken(data):

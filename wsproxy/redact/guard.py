@@ -184,7 +184,13 @@ class Guard:
         fragments = self._fragments[side] if frame.opcode == _CONTINUATION else None
         fragments = fragments or self._new(text=frame.opcode != _BINARY)
         self._fragments[side] = None if frame.fin else fragments
-        return _with(frame, _in_pieces(fragments, frame.payload, fin=frame.fin and not frame.cut))
+        fin = frame.fin and not frame.cut
+        cleaned, left = _in_pieces(fragments, frame.payload, fin=fin)
+        if not left:
+            return _with(frame, cleaned)
+        self._fragments[side] = None if frame.fin else self._new(text=True)
+        taken = told([over_budget("message", left), *cleaned.taken])  # it has to be told
+        return replace(frame, payload=cleaned.data, cut=frame.cut + left, redacted=taken)
 
     def _new(self, *, text: bool) -> Fragments:
         return Fragments(self._clean, self._glance, self._known, text=text)
@@ -220,15 +226,25 @@ class Guard:
         return self._streams[side](data, self._known.spellings, self._redact.quoted_fields)
 
 
-def _in_pieces(fragments: Fragments, payload: bytes, *, fin: bool) -> Cleaned:
-    """A fragment, piece by piece if it is long."""
-    out, taken = [], []
+def _in_pieces(fragments: Fragments, payload: bytes, *, fin: bool) -> tuple[Cleaned, int]:
+    """A fragment, piece by piece if it is long; how many bytes of it are too much work.
+
+    Raises:
+        OverBudget: its first piece is.
+    """
+    out: list[bytes] = []
+    taken: list[Entry] = []
     for start in range(0, max(1, len(payload)), _PIECE):
         last = start + _PIECE >= len(payload)
-        cleaned = fragments(payload[start : start + _PIECE], fin=fin and last)
+        try:
+            cleaned = fragments(payload[start : start + _PIECE], fin=fin and last)
+        except OverBudget:
+            if not start:
+                raise
+            return Cleaned(b"".join(out), taken), len(payload) - start
         out.append(cleaned.data)
         taken += cleaned.taken
-    return Cleaned(b"".join(out), taken)
+    return Cleaned(b"".join(out), taken), 0
 
 
 def _with(frame: FrameRecord, cleaned: Cleaned) -> FrameRecord:

@@ -182,6 +182,10 @@ class Cleaner:
             for start, end, origin in self._known.spans(data, cut=cut)
         ]
 
+    def is_content(self, name: str) -> bool:
+        """Whether a field of this name holds text, transcripts or audio."""
+        return self._find.is_content(name) and not self._find.knows(name)
+
     def describe(self, place: Place) -> Entry:
         return self._redact.describe(self._where, place.name, place.secret, place.why)
 
