@@ -22,6 +22,7 @@ from .budget import Budget
 from .fingerprint import PLACEHOLDER
 
 _MAX_DEPTH = 3  # encodings inside each other
+_MAX_BEFORE = 48  # characters before a word in which its name is
 _MIN_INHERITED = 4  # characters of an item of an object that stands for a credential
 
 
@@ -192,7 +193,9 @@ class Finder:
         found += [Found(*span, "", "shape") for span in pairs.users(text)]
         found += [Found(*span, "", "shape") for span in rules.alone_in_hex(text)]
         if control:
-            found += [Found(*span, "", "shape") for span in shapes.hexadecimal(text)]
+            for start, end in shapes.hexadecimal(text):
+                if not rules.names_id(text[max(0, start - _MAX_BEFORE) : start]):
+                    found.append(Found(start, end, "", "shape"))
             found += [Found(*span, "", "entropy") for span in rules.alone(text)]
         found += self._in_pairs(text, cut)
         if "<" in text:

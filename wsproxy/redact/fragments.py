@@ -25,6 +25,7 @@ _MAX_SECRET = 1 << 16  # bytes of one credential that are put together from frag
 _HEX = b"0123456789abcdefABCDEF"
 _MIN_HEX = 8
 _WORD_END = re.compile(r"[^A-Za-z0-9._~+/=-]")
+_BLANKS = re.compile(rb"[ \t\r\n]{2,}+")
 _MAX_TAIL = 1 << 13  # bytes at the end of a fragment that are looked at for a beginning
 
 
@@ -88,7 +89,8 @@ class Fragments:
         if rest and places:
             out = self._without(rest, offset, places, fin=fin)
         self._at_border = any(place.end == len(whole) for place in places)
-        self._before = whole[-_BEFORE:]
+        # However much white space stands between a name and its value.
+        self._before = (_BLANKS.sub(b" ", whole) if self._text else whole)[-_BEFORE:]
         return Cleaned(head + out.data, [*taken, *out.taken])
 
     def _rest_of_value(self, data: bytes, *, fin: bool) -> tuple[Cleaned, int]:

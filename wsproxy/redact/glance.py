@@ -39,8 +39,8 @@ _SHORT = 1024  # bytes of a binary message that is looked at byte by byte
 _END = 128  # bytes at both ends of a longer one that are
 _EIGHT, _WIDE = b"x" * 8, b"xn" * 7
 _EDGE = 32  # characters at both ends of a long word that are looked at
-_GZIP = 0x1F
-_AFTER_HEAD = 4  # bytes before what is packed, in protocols with a header
+_HEAD = 18  # bytes in which packed text begins, in protocols with a header
+_MIN_BINARY = 5  # bytes
 
 
 class Glance:
@@ -105,9 +105,9 @@ class Glance:
         if self._version != self._known.version:
             self._prepare()
         size = len(data)
-        if size <= _AFTER_HEAD:
+        if size < _MIN_BINARY:
             return False
-        first = data[0] in _FIRST or data[1] in _TEXT or data[_AFTER_HEAD] == _GZIP
+        first = data[0] in _FIRST or data[1] in _TEXT or _PACKED[0] in data[:_HEAD]
         if first and self._begins_as_text(data):
             return True
         if size <= _SHORT:
@@ -137,7 +137,7 @@ class Glance:
 
     def _begins_as_text(self, data: bytes) -> bool:
         start = data[:2]
-        if start in _PACKED or start in _BOMS or _PACKED[0] in data[:16]:
+        if start in _PACKED or start in _BOMS or _PACKED[0] in data[:_HEAD]:
             return True
         return not _TEXT.isdisjoint(start) and self.text(data)
 

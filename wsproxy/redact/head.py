@@ -10,7 +10,7 @@ from urllib.parse import quote, unquote_plus
 
 from wsproxy.catalog import Credentials
 
-from . import rules
+from . import rules, shapes
 from .budget import Budget, OverBudget
 from .find import Finder
 from .fingerprint import MIN_HIDDEN, PLACEHOLDER, Describer, Entry, over_budget
@@ -32,6 +32,7 @@ _SEGMENT_PIECES = re.compile(r"[:~,@!]")
 _SEPARATOR = re.compile(r"[-_.:=/ ]")
 _BETWEEN_PARAMETERS = re.compile(r"(&|;(?=[A-Za-z0-9_.%\[\]-]++=))")
 _PATH = re.compile(r"([^?#]*+)(\?[^#]*+)?+(#.*+)?+", re.DOTALL)
+_OF_SERVERS = frozenset({"server", "via"})  # in these, hexadecimal digits are a revision
 _MIN_COOKIE = 8  # characters of a cookie's value that is looked for elsewhere
 _MIN_HEX_SEGMENT = 40  # 32 digits of a path are an id
 
@@ -158,6 +159,8 @@ class Redactor:
     def _pieces(self, name: str, value: str, taken: _Taken) -> str:
         """What is inside a longer value; a part of it that is a key by its shape, or random."""
         value = self._loose("header", name, value, taken)
+        if not taken.request and name.lower() in _OF_SERVERS:
+            return value
         if rules.is_id(name) and not name.lower().startswith(("user-agent", "accept")):
             return value
         for piece in set(_PIECES.split(value)):
@@ -172,6 +175,8 @@ class Redactor:
         out, at = [], 0
         for found in self.find(text, budget=taken.budget):
             secret = text[found.start : found.end]
+            if rules.is_id(name) and shapes.is_hexadecimal(secret):
+                continue
             out += [text[at : found.start], self._take(where, name, secret, taken, found.why)]
             if unquote_plus(secret) != secret:
                 taken.secrets.append(unquote_plus(secret))

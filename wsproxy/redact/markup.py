@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-_TAG = re.compile(r"<([A-Za-z][\w:.-]*+)([^<>]*+)>([^<>]*+)")
+_TAG = re.compile(r"<([A-Za-z][\w:.-]*+)([^<>]*+)>(?:<!\[CDATA\[)?+([^<>]*+)")
 _ATTRIBUTE = re.compile(
     r"(?<![\w:.-])([A-Za-z_:][\w:.-]*+)\s*+=\s*+(?:\"([^\"]*+)\"|'([^']*+)'|([^\s\"'>]++))"
 )

@@ -29,10 +29,12 @@ _STRONG = re.compile(
     r"|(access|auth|api|refresh|session|bearer|client|csrf|xsrf|security|websocket|stream)token"
     r"|^(id|user|temp|ws|xi|bot|app|service|secret|login|device|push)token"
     r"|credential|authorization|signature|jwt|cookie|gladiakey|^(x)?goog[a-z]*key|^pwd$|userpwd|^pass$|^creds?$"
+    r"|sessid|sessionid$|connectsid|connectionstring|^dsn$|(access|auth|authorization|security|recovery)code$"
+    r"|passwort|kennwort|motdepasse|contrasena|wachtwoord"
 )
 # The words of these say something only together with a value that looks random.
 _WEAK = re.compile(
-    r"key|keys|token|auth|authentication|authenticate|sig|session|pass|pwd|pin|sas|hmac|"
+    r"key|keys|token|tokens|auth|authentication|authenticate|sig|session|pass|pwd|pin|sas|hmac|"
     r"ticket|bearer|otp|totp|mfa|nonce|sid|grant|assertion"
 )
 # Of these a UUID is a secret as well, and of the last ones a short number.
@@ -68,6 +70,8 @@ _MAX_HEX_ALONE = 128  # digits
 _PARTS = re.compile(r"[._~+/=:-]")
 _HEX_BEGUN = re.compile(r"[0-9a-fA-F]{8,}")
 _MIXED = re.compile(r"[a-z][A-Z]|[!$%*@^|~]")
+_IDENTIFIER = re.compile(r"[a-z]{2,}+\d{0,2}+(?:[_.-](?:[a-z]{2,}+\d{0,2}+|v?\d{1,5}+))++")
+_LAST_NAME = re.compile(r"([A-Za-z][A-Za-z0-9_-]{0,39}+)[\s\"'\\:=#]{0,6}$")
 _NUMBERS = re.compile(r"[\d.,:TZ+-]*")  # a date, a version, a number
 
 
@@ -107,6 +111,15 @@ def entropy(value: str) -> float:
     return -sum(n / len(value) * math.log2(n / len(value)) for n in counts)
 
 
+def names_id(before: str) -> bool:
+    """Whether what stands before a value ends with the name of an id: "Request ID: "."""
+    name = _LAST_NAME.search(before)
+    if name is None:
+        return False
+    words = _WORD.findall(name[1])
+    return any(_ID.fullmatch(word.lower()) for word in (name[1], *words[-1:]))
+
+
 def looks_random(value: str) -> bool:
     """Whether a value is one long word with letters and digits in no order, and no UUID."""
     return (
@@ -126,7 +139,9 @@ def by_name(name: str, value: str) -> bool:
     if not strong or PLACEHOLDER in value:
         return False
     if strong == 1:
-        return looks_random(value) or _is_ticket(name, value)
+        # "Unknown key: sample_rate_hertz_16000" names a parameter.
+        named = squashed(name) in ("key", "keys") and _IDENTIFIER.fullmatch(value) is not None
+        return (looks_random(value) and not named) or _is_ticket(name, value)
     return len(value) >= 4 and not (" " in value.strip() and "passw" not in squashed(name))
 
 
@@ -193,10 +208,12 @@ def like_a_key(value: str) -> bool:
 
 def alone(text: str) -> list[tuple[int, int]]:
     """Where a text is that is one random word and nothing else."""
-    word = text.strip().strip("\"'")
-    if not 16 <= len(word) <= 4096 or not looks_random(word) or is_words(word):
+    whole = text.strip().strip("\"'")
+    value = whole.partition("=")[2]
+    word = value if value.strip("=") else whole  # else it is the padding of base64
+    if not 16 <= len(word) <= 4096 or not looks_random(word) or is_words(whole):
         return []
-    start = text.index(word)
+    start = text.rindex(word)
     return [(start, start + len(word))] if sum(c.isdigit() for c in word) > 1 else []
 
 
@@ -216,4 +233,13 @@ def alone_in_hex(text: str) -> list[tuple[int, int]]:
 
 def holds_keys(name: str) -> bool:
     """Whether an object or a list of this name may hold a key: "token", "auth", "key"."""
-    return squashed(name) in ("token", "key", "keys", "auth", "authentication", "bearer", "ticket")
+    return squashed(name) in (
+        "token",
+        "tokens",
+        "key",
+        "keys",
+        "auth",
+        "authentication",
+        "bearer",
+        "ticket",
+    )

@@ -25,6 +25,10 @@ _PREFIXED = "|".join(
         r"xox[abeoprs]-[A-Za-z0-9-]{10,}+",
         r"auth_tokens/[A-Za-z0-9_-]{8,}+",
         r"temp:[A-Za-z0-9_-]{16,}+",
+        r"SG\.[A-Za-z0-9_-]{16,}+\.[A-Za-z0-9_-]{16,}+",
+        r"SK[0-9a-f]{32}(?![0-9A-Za-z])",
+        r"do[op]_v1_[0-9a-f]{32,}+",
+        r"v[1-4]\.(?:local|public)\.[A-Za-z0-9_-]{32,}+",
     ]
 )
 _KEY = re.compile(rf"(?<![A-Za-z0-9_+-])(?:{_PREFIXED})[A-Za-z0-9_-]*+")
