@@ -236,7 +236,15 @@ NAMES_OF_OTHERS = [
     "GET / HTTP/1.1\r\nHost: 127.0.0.1:PORT\r\nHost: evil.example",
     "GET http://evil.example/ HTTP/1.1\r\nHost: 127.0.0.1:PORT",
 ]
-OWN_NAMES = ["127.0.0.1:PORT", "localhost", "LocalHost.:PORT", "[::1]:PORT", "app.localhost:PORT"]
+OWN_NAMES = [
+    "127.0.0.1:PORT",
+    "localhost",
+    "LocalHost.:PORT",
+    "[::1]:PORT",
+    "[::ffff:127.0.0.1]:PORT",
+    "app.localhost:PORT",
+    "",
+]
 
 
 def test_reverse_name_of_somebody_else_is_refused(reverse: Recorder) -> None:

@@ -44,7 +44,9 @@ def test_without_a_port() -> None:
 
 
 def test_this_machine() -> None:
-    assert all(map(is_loopback, ("localhost", "LocalHost.", "127.0.0.2", "::1")))
+    assert all(
+        map(is_loopback, ("localhost", "LocalHost.", "127.0.0.2", "::1", "::ffff:127.0.0.1"))
+    )
     assert not any(map(is_loopback, ("", "0.0.0.0", "localhost.example.com", "192.0.2.1", "::")))
 
 

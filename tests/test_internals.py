@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from h11._receivebuffer import ReceiveBuffer
 from mitmproxy import ctx
 from mitmproxy.addons.proxyserver import Proxyserver
 from mitmproxy.connection import Client, Server
@@ -299,6 +300,16 @@ def test_mitmproxy_connections_say_what_is_read_of_them() -> None:
         "live",
     ]:
         assert hasattr(flow, name)
+
+
+def test_h11_buffer_says_how_far_it_has_been_searched() -> None:
+    buffer = ReceiveBuffer()
+    buffer += b"GET / HTTP/1.1\r\nHost"
+    assert buffer.maybe_extract_lines() is None
+    assert buffer._data == b"GET / HTTP/1.1\r\nHost"
+    assert buffer._multiple_lines_search == len(buffer) - 2
+    buffer.maybe_extract_at_most(3)
+    assert buffer._multiple_lines_search == 0
 
 
 # -- asyncio

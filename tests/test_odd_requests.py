@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from h11._receivebuffer import ReceiveBuffer
 from mitmproxy import ctx
 
 from modes import listen
@@ -25,6 +26,7 @@ from wire_witness import (
     through_connect,
     wait_until,
 )
+from wsproxy.capture import http1
 from wsproxy.capture.embed import Settings, background
 from wsproxy.capture.request_head import RequestHead
 from wsproxy.recording import Recording
@@ -252,6 +254,34 @@ def test_request_head_serialize_writes_changed_fields_only() -> None:
     head = RequestHead.parse(LINE + b"Host:a\r\nX-One:1\r\nX-Two:2\r\nX-Two:2\r\n\r\n")
     fields = [(b"Host", b"b"), (b"X-Two", b"2"), (b"X-Two", b"2")]
     assert head.serialize(fields=fields) == LINE + b"Host: b\r\nX-Two:2\r\nX-Two:2\r\n\r\n"
+
+
+def test_request_head_serialize_of_a_changed_line_keeps_its_line_end() -> None:
+    head = RequestHead.parse((LINE + HOST).replace(b"\r\n", b"\n") + b"\n")
+    assert head.serialize(b"GET / HTTP/1.1") == b"GET / HTTP/1.1\nHost: localhost\n\n"
+
+
+class CountingBuffer(ReceiveBuffer):
+    """Counts how often all of it is copied."""
+
+    copies = 0
+
+    def __bytes__(self) -> bytes:
+        self.copies += 1
+        return super().__bytes__()
+
+
+def test_upgrade_request_byte_by_byte_is_copied_once() -> None:
+    buffer, head, found = CountingBuffer(), b"\r\n" + LINE + HOST + REST + b"\r\n", []
+    for byte in head:
+        buffer += bytes([byte])
+        found.append(http1._upgrade(buffer))
+        if found[-1] is None and len(found) > 2:
+            buffer.maybe_extract_lines()  # as mitmproxy does then
+    assert found[:-1] == [None] * (len(head) - 1)
+    assert found[-1] is not None
+    assert not buffer
+    assert buffer.copies == 1
 
 
 def test_request_head_without_a_colon_is_recorded_under_its_first_word() -> None:

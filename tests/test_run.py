@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import weakref
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 
 from sessions import APP, MS, SERVER, audio, closed, opened
 from wsproxy.capture.embed import Running
-from wsproxy.cli.run import Recorded, _report
+from wsproxy.cli.run import Recorded, _report, _run
 from wsproxy.recording import Clock, Recording, new_start
 from wsproxy.trace import Response
 
@@ -53,3 +54,24 @@ def test_what_is_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert lines[-1] == f"wsproxy: why: wsproxy explain {paths[1]}"
     assert [line.strip() for line in lines if line.startswith("      ")] == list(map(str, paths))
     assert len([line for line in lines if line.startswith("  deepgram")]) == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "status", "problem"),
+    [
+        ("#!/no/such/interpreter\n", 127, "interpreter that its first line names does not exist"),
+        ("no program\n", 126, "cannot be run: "),
+    ],
+)
+def test_run_program_that_the_system_refuses_exits_as_a_shell_would(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, status: int, problem: str
+) -> None:
+    program = tmp_path / "program"
+    program.write_text(text)
+    program.chmod(0o755)
+    with pytest.raises(SystemExit) as ended:
+        _run((str(program),), dict(os.environ), [])
+    assert ended.value.code == status
+    line = capsys.readouterr().err
+    assert line.startswith(f"error: {program}: ")
+    assert problem in line

@@ -41,10 +41,8 @@ def is_loopback(host: str) -> bool:
     """Whether a host name or address is this machine's own."""
     if host.lower().rstrip(".") == "localhost":
         return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+    ip = parse_ip(host)
+    return ip is not None and ip.is_loopback
 
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address

@@ -77,7 +77,8 @@ class Access:
             self._refuse(flow, 403, "web page", why)
         elif isinstance(mode, mode_specs.ReverseMode):
             named = sent.hosts if sent is not None else ()
-            unexpected = [host for host in named if not _is_name_of(mode, host)]
+            # An empty Host header names nothing, as none would; no browser sends one.
+            unexpected = [host for host in named if host and not _is_name_of(mode, host)]
             if unexpected:
                 why = (
                     f"this reverse proxy for {mode.address[0]} does not go by the name of "

@@ -30,6 +30,7 @@ from .request_head import MAX_HEAD, RequestHead
 
 _GET = b"GET "
 _END = re.compile(rb"\n\r?\n")
+_EMPTY_LINES = re.compile(rb"[\r\n]*")
 _INTERIM = re.compile(rb"HTTP/\d\.\d[ \t]+1(?!01)\d\d(?!\d)")
 _SCHEMES = {b"ws": b"http", b"wss": b"https"}
 
@@ -145,13 +146,10 @@ def _read_request(
 
 def _upgrade(buffer: Any) -> UpgradeRequest | None:
     """Take an upgrade request out of a buffer, if it begins with one."""
-    if len(buffer) > MAX_HEAD:
-        return None
-    data = bytes(buffer)
-    end = _END.search(data, len(data) - len(data.lstrip(b"\r\n")))
-    request = UpgradeRequest.parse(data[: end.end()]) if end is not None else None
-    if request is not None and end is not None:
-        buffer.maybe_extract_at_most(end.end())
+    end = _head_end(buffer)
+    request = UpgradeRequest.parse(bytes(buffer)[:end]) if end is not None else None
+    if request is not None:
+        buffer.maybe_extract_at_most(end)
     return request
 
 
@@ -182,9 +180,20 @@ def _read_response(
 
 def _interim_end(buffer: Any) -> int | None:
     """The size of the complete interim answer that a buffer begins with, if it does."""
-    if len(buffer) > MAX_HEAD or not _INTERIM.match(data := bytes(buffer)):
+    return _head_end(buffer) if _INTERIM.match(buffer._data) else None
+
+
+def _head_end(buffer: Any) -> int | None:
+    """The size of the head that a buffer begins with, or None if it is not complete.
+
+    A head may come byte by byte: what the buffer itself has searched is not searched again.
+    """
+    if len(buffer) > MAX_HEAD:
         return None
-    end = _END.search(data)
+    data: bytearray = buffer._data
+    start = _EMPTY_LINES.match(data)
+    assert start is not None
+    end = _END.search(data, max(start.end(), buffer._multiple_lines_search))
     return end.end() if end is not None else None
 
 

@@ -84,7 +84,8 @@ class RequestHead:
             unused[field.name, field.value].append(field.raw)
         if fields is None:
             fields = [(field.name, field.value) for field in self.fields]
-        parts = [self.line if line is None else line + b"\r\n"]
+        line_end = self.line[len(self.line.rstrip(b"\r\n")) :]
+        parts = [self.line if line is None else line + line_end]
         for name, value in fields:
             raw = unused[name, value]
             parts.append(raw.popleft() if raw else name + b": " + value + b"\r\n")

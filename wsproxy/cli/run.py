@@ -12,12 +12,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from wsproxy.capture import descriptors, environment
-from wsproxy.errors import UsageError
 from wsproxy.recording import Recording
 
 from .catalog_option import catalog_option
@@ -53,9 +52,7 @@ def command(listen: str, cmd: tuple[str, ...], **options: Any) -> None:
       wsproxy run --host deepgram -- npm start
     """
     if shutil.which(cmd[0]) is None:
-        problem, status = _problem_of(cmd[0])
-        print(f"error: {cmd[0]}: {problem}", file=sys.stderr)  # noqa: T201
-        sys.exit(status)
+        _cannot_run(cmd[0], *_problem_of(cmd[0]))
     settings = settings_of(listen, **options)
     from wsproxy.capture import embed  # noqa: PLC0415  # it imports mitmproxy
 
@@ -97,13 +94,20 @@ def _problem_of(program: str) -> tuple[str, int]:
     return "no such file", 127
 
 
+def _cannot_run(program: str, problem: str, status: int) -> NoReturn:
+    click.echo(f"error: {program}: {problem}", err=True)
+    sys.exit(status)
+
+
 def _run(cmd: tuple[str, ...], env: dict[str, str], stopping: Sequence[signal.Signals]) -> int:
     """Run the command to its end; its exit status, or 128 and the signal that ended it."""
     try:
         # The limit is part of what the command was started with.
         process = subprocess.Popen(cmd, env=env, preexec_fn=descriptors.as_at_start())  # noqa: PLW1509
+    except FileNotFoundError:  # the program itself was found
+        _cannot_run(cmd[0], "the interpreter that its first line names does not exist", 127)
     except OSError as error:
-        raise UsageError(f"cannot run {cmd[0]}: {error.strerror}") from error
+        _cannot_run(cmd[0], f"cannot be run: {error.strerror}", 126)
     with _signals_to(process, stopping):
         status = process.wait()
     return 128 - status if status < 0 else status
