@@ -23,6 +23,7 @@ _PRINTABLE = bytes(120 if 32 <= c < 127 else 46 for c in range(256))
 _SEEN, _NOT_SEEN = 0.83, -1.43  # log(0.85 / 0.37), log(0.15 / 0.63)
 _SURE = 16.0
 _RUN = b"x" * 16
+_FEW = 8  # parts that are judged one by one
 _AROUND = 64  # bytes around a run that belong to it: a name, and lengths
 _END = 512  # bytes at both ends
 _COMMON = b'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789 ":,{}[]_-./'
@@ -70,18 +71,30 @@ def is_text(data: bytes) -> bool:
 
 def regions(data: bytes) -> list[tuple[int, int]]:
     """Parts of a binary message that are likely to be text, as (start, end), in their order."""
-    size, found = len(data), [(0, 0)]
-    jumps, low = data.translate(_JUMPS), data.lower()
-    stems = [stem for stem in _STEMS if stem in low]
-    for start, end in _likely(data):
-        start, end = max(0, start - _AROUND), min(size, end + _AROUND)  # noqa: PLW2901
-        if not _jump(jumps, start, end) and not any(low.find(s, start, end) >= 0 for s in stems):
-            continue
+    size = len(data)
+    parts = [(max(0, s - _AROUND), min(size, e + _AROUND)) for s, e in _likely(data)]
+    if len(parts) <= _FEW:
+        spoken = [part for part in parts if is_spoken(data[slice(*part)])]
+    else:
+        spoken = _spoken(data, parts)
+    found = [(0, 0)]
+    for start, end in spoken:
         if start <= found[-1][1]:
             found[-1] = (found[-1][0], max(end, found[-1][1]))
         else:
             found.append((start, end))
     return [each for each in found if each[1]]
+
+
+def _spoken(data: bytes, parts: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Of many parts those that `is_spoken` says yes to, with one translation for all."""
+    jumps, low = data.translate(_JUMPS), data.lower()
+    stems = [stem for stem in _STEMS if stem in low]
+    return [
+        (start, end)
+        for start, end in parts
+        if _jump(jumps, start, end) or any(low.find(s, start, end) >= 0 for s in stems)
+    ]
 
 
 def _likely(data: bytes) -> list[tuple[int, int]]:
