@@ -77,6 +77,11 @@ def regions(data: bytes) -> list[tuple[int, int]]:
         spoken = [part for part in parts if is_spoken(data[slice(*part)])]
     else:
         spoken = _spoken(data, parts)
+    # Without a run there is no key that speaks for itself, only what has a name.
+    if _has_stem(data[:_END]):
+        spoken.insert(0, (0, min(size, _END + _AROUND)))
+    if _has_stem(data[-_END:]):
+        spoken.append((max(0, size - _END - _AROUND), size))
     found = [(0, 0)]
     for start, end in spoken:
         if start <= found[-1][1]:
@@ -98,16 +103,15 @@ def _spoken(data: bytes, parts: list[tuple[int, int]]) -> list[tuple[int, int]]:
 
 
 def _likely(data: bytes) -> list[tuple[int, int]]:
-    """Both ends, and printable characters in a row between them."""
+    """Printable characters in a row."""
     kinds, size = data.translate(_PRINTABLE), len(data)
-    found = [(0, min(size, _END))]
+    found = []
     at = kinds.find(_RUN)
     while at >= 0:
         end = kinds.find(b".", at)
         end = size if end < 0 else end
         found.append((at, end))
         at = kinds.find(_RUN, end)
-    found.append((max(0, size - _END), size))
     return found
 
 
@@ -117,8 +121,10 @@ def is_spoken(data: bytes) -> bool:
     In 8 bits, companded or not, a wave has letters in a row as well, but it does not jump from
     letters to digits and back, over all that stands between them.
     """
-    if _jump(data.translate(_JUMPS), 0, len(data)):
-        return True
+    return _jump(data.translate(_JUMPS), 0, len(data)) or _has_stem(data)
+
+
+def _has_stem(data: bytes) -> bool:
     low = data.lower()
     for stem in _STEMS:  # noqa: SIM110 - `any` takes twice as long
         if stem in low:
