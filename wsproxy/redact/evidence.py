@@ -69,6 +69,11 @@ def is_text(data: bytes) -> bool:
     return _sum(printable, len(data)) >= _SURE and _is_common(data, printable)
 
 
+def has_no_controls(data: bytes) -> bool:
+    """Whether bytes have none of the control characters that no JSON and no HTML has."""
+    return not data.translate(None, _NO_CONTROLS)
+
+
 def regions(data: bytes) -> list[tuple[int, int]]:
     """Parts of a binary message that are likely to be text, as (start, end), in their order."""
     size = len(data)
@@ -181,9 +186,9 @@ def _is_common(data: bytes, printable: int) -> bool:
 
 def _is_utf8(data: bytes) -> bool:
     """Whether bytes are UTF-8 without control characters; the last character may be cut."""
-    if len(data) < _MIN_UTF8 or data[:_MIN_UTF8].translate(None, _NO_CONTROLS):
+    if len(data) < _MIN_UTF8 or not has_no_controls(data[:_MIN_UTF8]):
         return False
-    if data.translate(None, _NO_CONTROLS):
+    if not has_no_controls(data):
         return False
     if data.isascii():
         return _is_common(data, len(data))

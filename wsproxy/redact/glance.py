@@ -41,6 +41,7 @@ _EIGHT, _WIDE = b"x" * 8, b"xn" * 7
 _EDGE = 32  # characters at both ends of a long word that are looked at
 _HEAD = 18  # bytes in which packed text begins, in protocols with a header
 _MIN_BINARY = 5  # bytes
+_TELLING = 33  # bytes at the beginning of text that tell it from audio
 
 
 class Glance:
@@ -139,7 +140,9 @@ class Glance:
         start = data[:2]
         if start in _PACKED or start in _BOMS or _PACKED[0] in data[:_HEAD]:
             return True
-        return not _TEXT.isdisjoint(start) and self.text(data)
+        if _TEXT.isdisjoint(start) or not evidence.has_no_controls(data[1:_TELLING]):
+            return False  # one of 40 audio messages begins so by chance
+        return self.text(data)
 
     def _is_worth(self, word: bytes) -> bool:
         size = len(word)
