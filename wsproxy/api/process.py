@@ -212,5 +212,6 @@ def _of_its_own() -> dict[str, str]:
 def _last_line(errors: IO[bytes], program: str) -> str:
     errors.seek(0)
     lines = errors.read().decode(errors="replace").strip().splitlines()
-    said = lines[-1].removeprefix("error: ").removeprefix("Error: ") if lines else "it is no wsproxy"
+    last = lines[-1] if lines else "it is no wsproxy"
+    said = last.removeprefix("error: ").removeprefix("Error: ")
     return f"the recorder {program} cannot be used: {said}"
