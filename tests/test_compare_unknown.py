@@ -14,6 +14,7 @@ from wsproxy.compare import Comparison, Rules, compare, learn
 from wsproxy.compare.volatile import Normalizer, first_difference
 from wsproxy.errors import UsageError
 from wsproxy.trace import FrameRecord
+from wsproxy.wire import Opcode
 
 Message = dict[str, Any] | str | bytes
 Recorded = Callable[..., Path]
@@ -58,6 +59,10 @@ UNLIKE: dict[str, tuple[list[Message], list[Message], str | None]] = {
     "id by name that is a word": ([{"id": "approved"}], [{"id": "denied"}], "id"),
     "id that is missing": ([{"n": 1, "id": "x1"}], [{"n": 1, "id": None}], "id"),
     "time by name that is a word": ([{"at": "home"}], [{"at": "work"}], "at"),
+    "white space at the end": (["hello"], ["hello "], None),
+    "white space around a value": ([{"a": "x"}], [{"a": " x\n"}], "a"),
+    "Unicode normal form": ([{"a": "\u00e9"}], [{"a": "e\u0301"}], "a"),
+    "integer or not": (['{"a": 1}'], ['{"a": 1.0}'], "a"),
     "confidence": ([{"confidence": 0.9}], [{"confidence": 0.1}], "confidence"),
     "what lies very deep": (
         ['{"a":' * 80 + "1" + "}" * 80],
@@ -81,6 +86,20 @@ def test_compare_unknown_api_with_another_content_is_different(
     assert difference.path == path
     assert difference.recorded != difference.replayed
     assert compare(left, recorded(*one, side=side)).verdict == "reproduced"
+
+
+def test_compare_lists_headers_and_pings_as_not_compared(tmp_path: Path) -> None:
+    ping = FrameRecord(50, SERVER, int(Opcode.PING), b"x")
+    records = [
+        [*opened("/x", **{"X-Model": model}), *pings, closed(900, SERVER, 1000)]
+        for model, pings in (("a", [ping]), ("b", []))
+    ]
+    one, other = (write(tmp_path / f"{n}.wstrace", each) for n, each in enumerate(records))
+    found = compare(one, other)
+    assert found.same
+    assert any("headers" in line for line in found.not_compared)
+    assert "pings and pongs" in found.not_compared
+    assert compare(one, other, rules=Rules(strict=True)).not_compared == []
 
 
 def test_compare_unknown_api_with_another_error_is_different(recorded: Recorded) -> None:

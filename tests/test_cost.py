@@ -147,7 +147,8 @@ def test_slow_on_quadratic_expression_finds_it(pattern):
     [
         "(a+)+b", "(a|aa)+b", "(a?){50}b", ".*a.*b", r"(\w+\s?)*$", "(x+x+)+y", "(a*)*",
         "(?=(a+)+b)c", "(.*)(.*)(.*)", "(?>(a+)+b)", "(?:(?:a{0,9}){0,9}){0,9}b", "(?s)(.+)+x",
-        r"(?i)([a-z]+|\d+)*!", "((a+)+)?b",
+        r"(?i)([a-z]+|\d+)*!", "((a+)+)?b", "(?i)(?:ab|AB)*c", "(?i)(?:sb|\u017fb)*c",
+        "(?i)(?:s*\u017f)*c",
     ],
 )  # fmt: skip
 def test_too_costly_nested_repetition_is_refused(pattern):

@@ -112,6 +112,23 @@ def test_recorder_close_write_hangs_ends_and_marks_the_other_traces(
     asyncio.run(asyncio.wait_for(main(), PATIENCE))
 
 
+def test_recorder_close_in_a_hurry_loses_nothing_on_a_disk_that_works(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def main() -> None:
+        recorder = Recorder(tmp_path, asyncio.get_running_loop())
+        for _ in range(20):
+            begin(recorder)
+        recorder.hurry()
+        assert recorder.close()
+
+    asyncio.run(asyncio.wait_for(main(), PATIENCE))
+    assert errors(caplog) == []
+    ends = [counted(path)[2].end for path in traces(tmp_path)]
+    assert len(ends) == 20
+    assert all(end is not None and end.complete for end in ends)
+
+
 def test_recorder_close_no_file_can_be_created_counts_the_sessions(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,

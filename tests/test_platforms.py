@@ -217,6 +217,21 @@ def test_recorder_of_another_version_is_one_line(
         pass
 
 
+@pytest.mark.parametrize("says", ["proxy-process", "[]", "1"])
+def test_recorder_that_is_another_program_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, says: str
+) -> None:
+    program = tmp_path / "other"
+    program.write_text(f"#!/bin/sh\nwhile echo '{says}'; do :; done\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("WSPROXY_RECORDER", str(program))
+    with (
+        pytest.raises(wsproxy.errors.UsageError, match="cannot be used: it is no wsproxy"),
+        wsproxy.record(tmp_path),
+    ):
+        pass
+
+
 def test_wsproxy_version_costs_little() -> None:
     """No command loads what another one needs."""
     code = "import sys, wsproxy.cli.main; print(*sys.modules)"

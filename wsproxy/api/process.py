@@ -110,7 +110,10 @@ class _Child:
         """
         assert self.process.stdout is not None
         for line in self.process.stdout:
-            event = json.loads(line)
+            event = protocol.parse(line)
+            if event is None:
+                self.process.kill()
+                break
             if "failed" in event:
                 raise UsageError(event["failed"])
             if "listening" in event:
@@ -209,5 +212,6 @@ def _of_its_own() -> dict[str, str]:
 def _last_line(errors: IO[bytes], program: str) -> str:
     errors.seek(0)
     lines = errors.read().decode(errors="replace").strip().splitlines()
-    said = lines[-1].removeprefix("error: ").removeprefix("Error: ") if lines else "it has ended"
+    last = lines[-1] if lines else "it is no wsproxy"
+    said = last.removeprefix("error: ").removeprefix("Error: ")
     return f"the recorder {program} cannot be used: {said}"

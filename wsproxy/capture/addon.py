@@ -141,7 +141,7 @@ class Record:
         return _ended(closing) if closing.is_alive() else None
 
     def hurry(self) -> None:
-        """Have `done` wait for nothing any longer; called on any thread."""
+        """Have `done` wait no longer than a disk that works needs; called on any thread."""
         if self._recorder is not None:
             self._recorder.hurry()
 

@@ -338,7 +338,7 @@ async def _disconnect(master: DumpMaster) -> None:
 
 
 class _Stop:
-    """Stops mitmproxy; called again, it has the addon not wait for its disk any longer.
+    """Stops mitmproxy; called again, it has the addon give up a disk that hangs sooner.
 
     Created on the event loop, and called on any thread.
     """

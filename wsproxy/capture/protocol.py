@@ -19,5 +19,17 @@ The process answers, and reports what happens, until its stdin is closed:
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 # Both may be of different installations: it changes when one would not understand the other.
 VERSION = 1
+
+
+def parse(line: bytes) -> dict[str, Any] | None:
+    """What a line says; None for one that is not of this protocol."""
+    try:
+        said = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return said if isinstance(said, dict) else None

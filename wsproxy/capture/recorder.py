@@ -135,8 +135,8 @@ class Recorder:
         return True
 
     def hurry(self) -> None:
-        """Have `close` wait for nothing any longer; called on any thread."""
-        self._deadline.expire()
+        """Have `close` wait no longer than a disk that works needs; called on any thread."""
+        self._deadline.hurry()
 
     def _give_up_disk(self) -> None:
         """The thread hangs. Mark the traces that can still be written to; name all."""

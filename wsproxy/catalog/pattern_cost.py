@@ -56,7 +56,8 @@ def _ends_before(item: _Item, after: _Item) -> bool:
         return False
     match str(after[0]), after[1]:
         case "LITERAL", int(code):
-            return not any(_fits(char, each) for each in {chr(code).lower(), chr(code).upper()})
+            same = {chr(code).lower(), chr(code).upper(), _folded(code)}
+            return not any(_fits(char, each) for each in same)
         case "AT", where:
             return "END" in str(where) and not _fits(char, "\n")
     return False
@@ -66,7 +67,7 @@ def _fits(item: _Item, char: str) -> bool:
     """Whether a character, or one of a class, is this one; yes where it is not plain."""
     match str(item[0]), item[1]:
         case "LITERAL", int(code):
-            return ord(char) == code
+            return _folded(ord(char)) == _folded(code)
         case "NOT_LITERAL", int(code):
             return ord(char) != code
         case "RANGE", (low, high):
@@ -80,6 +81,11 @@ def _fits(item: _Item, char: str) -> bool:
         case "IN", members:
             return any(_fits(member, char) for member in members)
     return True
+
+
+def _folded(code: int) -> str:
+    """The same for all characters that an expression may take for one, whatever their case."""
+    return chr(code).upper().lower()
 
 
 def _is_word(char: str) -> bool:
@@ -120,5 +126,5 @@ def _costly_or(otherwise: int, part: Sequence[_Item]) -> int:
 def _begin_differently(parts: Sequence[Sequence[_Item]]) -> bool:
     """Whether no two of the alternatives fit a text that begins with the same character."""
     first = [part[0] if len(part) else None for part in parts]
-    codes = [item[1] for item in first if item is not None and str(item[0]) == "LITERAL"]
-    return len(codes) == len(parts) == len(set(codes))
+    chars = [_folded(item[1]) for item in first if item is not None and str(item[0]) == "LITERAL"]
+    return len(chars) == len(parts) == len(set(chars))

@@ -21,6 +21,11 @@ from .sent import compare_sent
 from .transcript import MAX_COUNTED, MAX_WORDS, Distance, distance
 from .volatile import Normalizer, first_difference, stable_value
 
+_NEVER_COMPARED = (
+    "headers of the request and of its answer, but for those that are named",
+    "pings and pongs",
+    "times, and how long what took",
+)
 _FRAMES = {"frame_sent": True, "frame_received": False}
 
 
@@ -196,7 +201,7 @@ def _compared(pair: Pair, heard: Distance | None, *, client_sent: bool) -> list[
 def _not_compared(pair: Pair, heard: Distance | None, *, client_sent: bool) -> list[str]:
     """What is in these two sessions, and does not turn the verdict."""
     left, right = pair.stories
-    found = ["times, and how long what took"]
+    found = list(_NEVER_COMPARED)
     found += pair.rules.varying.listed()
     recorded, replayed = pair.left.fields(), pair.right.fields()
     found += [

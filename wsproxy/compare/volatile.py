@@ -67,7 +67,7 @@ def stable(text: str, *, figures: bool = True) -> str:
     """
     for pattern, mark in [*_IDS_AND_TIMES, *(_FIGURES if figures else [])]:
         text = pattern.sub(mark, text)
-    return _TOKEN.sub(lambda found: _ID if _is_random(found[0]) else found[0], text).strip()
+    return _TOKEN.sub(lambda found: _ID if _is_random(found[0]) else found[0], text)
 
 
 def _is_random(token: str) -> bool:
@@ -128,7 +128,7 @@ class Normalizer:
             return self._replaced(path, mark, "by rule")
         if isinstance(value, str):
             text = stable(value, figures=self.figures)
-            if text != value.strip():
+            if text != value:
                 self._replaced(path, "", "in part, by rule")
             return text
         if not isinstance(value, Mapping | list):

@@ -8,6 +8,10 @@ from collections.abc import Callable
 
 STALL = 5.0  # seconds without progress after which a disk is taken to hang
 TOTAL = 60.0  # seconds for all threads, whatever their progress
+# The same once somebody does not want to wait. Not 0: `timeout`, `npm` and the like pass Ctrl-C
+# on as two, and a disk that works is to lose nothing by that.
+HURRIED_STALL = 0.5
+HURRIED_TOTAL = 5.0
 _POLL = 0.02  # seconds
 
 
@@ -23,11 +27,11 @@ class Deadline:
         self._stall = STALL if stall is None else stall
         self._total = TOTAL if total is None else total
         self._deadline: float | None = None  # monotonic, seconds
-        self._over = threading.Event()
+        self._hurried = threading.Event()
 
-    def expire(self) -> None:
-        """Wait for nothing any longer; called on any thread."""
-        self._over.set()
+    def hurry(self) -> None:
+        """Wait for a disk that works only, and not for long; called on any thread."""
+        self._hurried.set()
 
     def join(self, thread: threading.Thread, progress: Callable[[], object]) -> bool:
         """Wait for a thread to end.
@@ -41,12 +45,16 @@ class Deadline:
         now = time.monotonic()
         self._deadline = self._deadline or now + self._total
         seen, since = progress(), now
-        while thread.is_alive() and not self._over.is_set():
+        stall = self._stall
+        while thread.is_alive():
+            if self._hurried.is_set() and stall > HURRIED_STALL:
+                stall = HURRIED_STALL
+                self._deadline = min(self._deadline, now + HURRIED_TOTAL)
             thread.join(_POLL)
             now = time.monotonic()
             if (current := progress()) != seen:
                 seen, since = current, now
-            elif now - since > self._stall:
+            elif now - since > stall:
                 break
             if now > self._deadline:
                 break
