@@ -38,6 +38,7 @@ _FIRST = frozenset(each[0] for each in (*_PACKED, *_BOMS, b"{", b"[", b"<"))
 _SHORT = 1024  # bytes of a binary message that is looked at byte by byte
 _END = 128  # bytes at both ends of a longer one that are
 _EIGHT, _WIDE = b"x" * 8, b"xn" * 7
+_NAME_WIDE = b"xnxnx"  # of the shortest name in UTF-16
 _EDGE = 32  # characters at both ends of a long word that are looked at
 _HEAD = 18  # bytes in which packed text begins, in protocols with a header
 _MIN_BINARY = 5  # bytes
@@ -74,7 +75,7 @@ class Glance:
             self._prepare()
         if (b"\\" in data or b"&" in data) and _ESCAPED.search(data):
             return True
-        if b"\0" in data:
+        if b"\0" in data and _NAME_WIDE in data.translate(self._kinds) and self._has_wide(data):
             return True
         if self._known.spaced and self._known.inside(data):
             return True
