@@ -9,6 +9,7 @@ import random
 import struct
 from collections.abc import Callable
 
+import msgpack
 import pytest
 
 from wsproxy.catalog import load
@@ -251,3 +252,14 @@ def test_guard_named_and_shaped_credentials_are_taken_out_beside_raw_audio(plant
         for payload in (planted + after, audio + planted, audio + planted + after):
             kept = payload_of(guard()(binary(payload)))
             assert kept == payload.replace(key, b"REDACTED"), kind
+
+
+@pytest.mark.parametrize("name", ["pwd", "pass", "password", "api_key", "jwt", "secret"])
+@pytest.mark.parametrize("more", [{}, {"type": "start"}, {"audio": AUDIO["random"][:2000]}])
+def test_guard_short_password_in_a_packed_message_is_taken_out(
+    name: str, more: dict[str, object]
+) -> None:
+    for fields in ({name: "hunter22", **more}, {**more, name: "hunter22"}):
+        kept = payload_of(guard()(binary(msgpack.packb(fields))))
+        assert b"hunter" not in kept
+        assert b"REDACTED" in kept

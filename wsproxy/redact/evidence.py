@@ -7,11 +7,12 @@ exp(-S).
 
 - A whole message is text with a sum of 16 (1e-7) and few unusual characters, or as UTF-8
   without control characters. Everything counts in it that counts in a text message.
-- Its beginning or its end is with a sum of 9 (1e-4), and so is what stands around 16 printable
-  characters in a row (8e-5 in a KiB). There, only names of 6 characters and more count, with
-  values of 8 and more (1e-7 in a KiB), and keys by a shape of 20 characters and more.
+- At both ends, and around 16 printable characters in a row, only names of 6 characters and more
+  count, with values of 8 and more (each place of random bytes has a chance of 1e-14 to begin
+  such a pair), shorter names where both have their lengths before them (1e-12), and keys by a
+  shape of 20 characters and more.
 
-So the chance that anything is taken out of random bytes is below 1e-11 in a KiB.
+So the chance that anything is taken out of random bytes is below 1e-9 in a KiB.
 """
 
 from __future__ import annotations
@@ -20,18 +21,30 @@ from . import rules
 
 _PRINTABLE = bytes(120 if 32 <= c < 127 else 46 for c in range(256))
 _SEEN, _NOT_SEEN = 0.83, -1.43  # log(0.85 / 0.37), log(0.15 / 0.63)
-_SURE, _LIKELY = 16.0, 9.0
+_SURE = 16.0
 _RUN = b"x" * 16
 _AROUND = 64  # bytes around a run that belong to it: a name, and lengths
-_ENDS = (24, 48, 128, 256)  # bytes at both ends
+_END = 512  # bytes at both ends
 _COMMON = b'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789 ":,{}[]_-./'
 _MAX_UNCOMMON = 0.15  # of the printable ones
 _JUMPS = bytes(
     48 if 48 <= c < 58 else 65 if 65 <= c < 91 else 97 if 97 <= c < 123 else 46 for c in range(256)
 )
 # Each name of a credential has one of these, and each key by its shape without digits.
-_STEMS = (b"pass", b"key", b"token", b"auth", b"secret", b"creden", b"signat", b"cookie", b"-begin")
-_MIN_UTF8 = 20  # bytes
+_STEMS = (
+    b"pass",
+    b"pwd",
+    b"jwt",
+    b"key",
+    b"token",
+    b"auth",
+    b"secret",
+    b"creden",
+    b"signat",
+    b"cookie",
+    b"-begin",
+)
+_MIN_UTF8 = 16  # bytes
 _NO_CONTROLS = bytes(range(32, 127)) + b"\t\r\n" + bytes(range(128, 256))
 _BOM = b"\xef\xbb\xbf"
 _MAX_HEAD = 16  # bytes before text, in protocols with a header
@@ -39,6 +52,7 @@ _HEAD = 1024  # bytes that are no text if the message is none
 _MIN_NAME = 6
 _MIN_VALUE = 8
 _MIN_SHAPE = 20
+_MAX_BETWEEN = 3  # bytes between a name and its value, both with their lengths
 
 
 def is_text(data: bytes) -> bool:
@@ -56,13 +70,10 @@ def is_text(data: bytes) -> bool:
 
 def regions(data: bytes) -> list[tuple[int, int]]:
     """Parts of a binary message that are likely to be text, as (start, end), in their order."""
-    likely = _likely(data)
-    if not likely:
-        return []
     size, found = len(data), [(0, 0)]
     jumps, low = data.translate(_JUMPS), data.lower()
     stems = [stem for stem in _STEMS if stem in low]
-    for start, end in likely:
+    for start, end in _likely(data):
         start, end = max(0, start - _AROUND), min(size, end + _AROUND)  # noqa: PLW2901
         if not _jump(jumps, start, end) and not any(low.find(s, start, end) >= 0 for s in stems):
             continue
@@ -74,18 +85,16 @@ def regions(data: bytes) -> list[tuple[int, int]]:
 
 
 def _likely(data: bytes) -> list[tuple[int, int]]:
-    """Printable characters in a row, and at both ends what has enough of them."""
-    kinds, size, found = data.translate(_PRINTABLE), len(data), []
-    if head := max((n for n in _ENDS if _is_likely(kinds[:n])), default=0):
-        found.append((0, head))
+    """Both ends, and printable characters in a row between them."""
+    kinds, size = data.translate(_PRINTABLE), len(data)
+    found = [(0, min(size, _END))]
     at = kinds.find(_RUN)
     while at >= 0:
         end = kinds.find(b".", at)
         end = size if end < 0 else end
         found.append((at, end))
         at = kinds.find(_RUN, end)
-    if tail := max((n for n in _ENDS if _is_likely(kinds[-n:])), default=0):
-        found.append((size - tail, size))
+    found.append((max(0, size - _END), size))
     return found
 
 
@@ -113,17 +122,33 @@ def _jump(kinds: bytes, start: int, end: int) -> bool:
     )
 
 
-def is_evident(name: str, why: str, secret: str) -> bool:
+def is_framed(text: str, name: str, start: int, end: int) -> bool:
+    """Whether a name and its value have their lengths before them, as packed formats do.
+
+    Args:
+        start, end: of the value.
+    """
+    begin = text.rfind(name, max(0, start - _MAX_BETWEEN - len(name)), start)
+    return begin > 0 and _says(text[begin - 1], len(name)) and _says(text[start - 1], end - start)
+
+
+def _says(char: str, length: int) -> bool:
+    """Whether a byte is a length in Protocol Buffers, MessagePack or CBOR."""
+    return ord(char) in (length, 0xA0 | length, 0x60 | length) and (length < 32 or ord(char) < 128)
+
+
+def is_evident(name: str, why: str, secret: str, *, framed: bool = False) -> bool:
     """Whether what was found in such a part is a credential even so.
 
     Args:
         name: of it, empty if it stands alone.
         why: the rule that found it, empty if the catalog names the place.
+        framed: see `is_framed`.
     """
     if why == "shape":
         return len(secret) >= _MIN_SHAPE
     clear = len(rules.squashed(name)) if why == "" else rules.clearness(name)
-    return clear >= _MIN_NAME and len(secret) >= _MIN_VALUE and secret.isprintable()
+    return (framed or clear >= _MIN_NAME) and len(secret) >= _MIN_VALUE and secret.isprintable()
 
 
 def _sum(printable: int, size: int) -> float:
@@ -133,10 +158,6 @@ def _sum(printable: int, size: int) -> float:
 def _is_common(data: bytes, printable: int) -> bool:
     uncommon = printable - (len(data) - len(data.translate(None, _COMMON)))
     return uncommon <= _MAX_UNCOMMON * printable
-
-
-def _is_likely(kinds: bytes) -> bool:
-    return _sum(kinds.count(b"x"), len(kinds)) >= _LIKELY
 
 
 def _is_utf8(data: bytes) -> bool:

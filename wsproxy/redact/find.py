@@ -232,7 +232,10 @@ class Finder:
         """
         if not value or PLACEHOLDER in value[:16] or not (sure or rules.like_a_key(value)):
             return None
-        name, value = unquote_plus(name), unquote_plus(value)
+        if "%" in name or "+" in name:
+            name = unquote_plus(name)
+        if "%" in value or "+" in value:
+            value = unquote_plus(value)
         if rules.squashed(name) in self._loose:
             # A word of prose ("key", "token") says less than a parameter of that name.
             weak = not sure and rules.strength(name) == 1

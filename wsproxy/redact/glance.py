@@ -20,12 +20,13 @@ _MAX_WORDS = 2048  # that are known to be harmless
 _MIN_NAME = 3  # characters
 _MIN_KNOWN = 6  # characters of a known credential
 _MIN_KEY = 16  # characters of what is a key by its shape, or stands for a text
+_MAX_NUMBER = 24  # characters of a number
 _NO_NAME = 192  # characters of a word that is no name
 _LONG = 1024  # characters of a word that may be audio in base64
 _PROBE = 512  # such a word is found by looking for its end from every so many characters
 _NOT_BASE64 = (b".", b"~", b"%")
 # What stands for another character: in JSON for one in ASCII, in HTML, in a URL.
-_ESCAPED = re.compile(rb"\\u00[2-7]|\\x|&[#A-Za-z]|\\[/'\\]")
+_ESCAPED = re.compile(rb"\\u00[2-7]|\\x|&(?:#|[A-Za-z]{2,8};)|\\[/'\\]")
 _PERCENT = re.compile(rb"%[0-9A-Fa-f]{2}")
 # Words beside names after which a value may be a key, and with which one begins.
 _SIGNS = frozenset({b"temp", b"basic", b"hidden", b"-----begin"})
@@ -82,7 +83,7 @@ class Glance:
             if short is None:
                 return True
             words = short
-        if b" //" in words:  # what is left of a URL
+        if b"@" in data and b" //" in words:  # what is left of a URL with a user
             return True
         new = set(words.split()).difference(self._harmless)
         if not new:
@@ -142,7 +143,9 @@ class Glance:
 
     def _is_worth(self, word: bytes) -> bool:
         size = len(word)
-        if size < _MIN_NAME or (size < _MIN_KEY and word.replace(b".", b"").isdigit()):
+        if size < _MIN_NAME:
+            return False
+        if size <= _MAX_NUMBER and word.replace(b".", b"").replace(b"-", b"").isdigit():
             return False
         if size < _NO_NAME and word.lower() in _SIGNS:
             return True

@@ -169,7 +169,10 @@ class Cleaner:
         for name, start, end in binary.named(text):
             rule = self._find.rule(name, text[start:end])
             secret = secret_of(text[start:end])
-            if rule is None or (evident and not evidence.is_evident(name, rule, secret)):
+            if rule is None:
+                continue
+            framed = evident and evidence.is_framed(text, name, start, end)
+            if evident and not evidence.is_evident(name, rule, secret, framed=framed):
                 continue
             self._known.learn(secret)
             places.append(Place(start, end, name, secret, rule))

@@ -61,6 +61,7 @@ _HEX = re.compile(r"(?<![A-Za-z0-9_%-])[0-9a-fA-F]{32,512}+(?![A-Za-z0-9_-])")
 # What most keys have is not in a long word of base64, which is looked at quickly.
 _LONG_WORD = 64
 _HEX_BEGINS = re.compile(r"(?<![A-Za-z0-9])[0-9a-fA-F]{32}")
+_SHORTEST = 15  # characters of a key: xoxb- and 10 more
 _MIN_DIGITS = 6  # different ones in a key
 
 _MAY_BE = re.compile(
@@ -81,6 +82,8 @@ def keys(text: str) -> list[Span]:
 
 def is_key(value: str) -> bool:
     """Whether a value is a key from its beginning to its end."""
+    if len(value) < _SHORTEST:
+        return False
     return any(start == 0 and end == len(value) for start, end in keys(value))
 
 
