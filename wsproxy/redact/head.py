@@ -268,6 +268,8 @@ class Redactor:
         if not equals:
             name_as_sent, value = "", part
         name, secret = unquote_plus(name_as_sent), unquote_plus(value)
+        if shapes.is_key(name):
+            return self._take(where, "", name, taken, "shape") + equals + value
         if secret in ("", PLACEHOLDER):
             return part
         # Of "token[]" and "auth[token]" the words count.

@@ -27,6 +27,7 @@ _PREFIXED = "|".join(
         r"temp:[A-Za-z0-9_-]{16,}+",
         r"SG\.[A-Za-z0-9_-]{16,}+\.[A-Za-z0-9_-]{16,}+",
         r"SK[0-9a-f]{32}(?![0-9A-Za-z])",
+        r"inline:[A-Za-z0-9+/]{38,}+=*+",  # RFC 4568, section 6.1
         r"do[op]_v1_[0-9a-f]{32,}+",
         r"v[1-4]\.(?:local|public)\.[A-Za-z0-9_-]{32,}+",
     ]
