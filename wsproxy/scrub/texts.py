@@ -249,8 +249,13 @@ class Texts:
         return _SURROGATE.sub("\udcff", text).encode("utf-8", "surrogateescape")
 
     def figure(self, value: Value) -> str:
-        """Another number of the same shape: the same one for the same digits."""
+        """Another number, as long: the same one for the same digits.
+
+        Its sign is another one for half of all numbers: many of them may be samples.
+        """
         digits, mark, power = re.split("([eE]|$)", value.content, maxsplit=1)
+        if self.aliases.data(b"sign of " + digits.encode())[0] % 2:
+            digits = _other_sign(digits)
         return self.aliases.text(digits) + mark + power
 
     def is_audio(self, value: Value) -> bool:
@@ -312,6 +317,14 @@ class _Visit:
         if self._fails and not own and texts.known.is_error(value.name):
             return texts.failure(content)
         return texts.free(content, self._sound)
+
+
+def _other_sign(digits: str) -> str:
+    """A number with the other sign, as long, if there is one."""
+    if digits.startswith("-"):
+        return digits[1:] + "1"
+    shorter = digits[:-1]
+    return "-" + shorter if shorter[-1:].isdecimal() else digits
 
 
 def is_json_like(text: str) -> bool:
