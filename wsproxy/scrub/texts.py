@@ -122,12 +122,20 @@ class Texts:
         if not is_text(data):
             return change(data)
         text = data.decode()
-        made = rewrite(text, self._hide) if is_json_like(text) else self.aliases.text(text)
-        return made.encode()
+        if not is_json_like(text):
+            return self.free(text, change).encode()
+        return rewrite(text, lambda value: self._hide(value, change)).encode()
 
-    def _hide(self, value: Value) -> str:
+    def _hide(self, value: Value, change: Sound) -> str:
         """A value of which nothing is known."""
-        return self.figure(value) if value.kind == "number" else self.aliases.text(value.content)
+        match value.kind:
+            case "number":
+                return self.figure(value)
+            case "numbers":
+                return renumbered(value.content, change, self._chance)
+            case "text":
+                return self.free(value.content, change)
+        return self.aliases.text(value.content)
 
     def failure(self, text: str) -> str:
         """What tells of a failure: the service's own words stay, what it quotes does not."""
