@@ -126,7 +126,8 @@ CARRIERS = {
 
 
 # If these were forgotten, the check would find them as words and numbers, not as audio.
-TWICE = {
+INDIRECT = {
+    "hexadecimal, spaced": in_json(lambda c: pcm(c).hex(" "), lambda v: samples(bytes.fromhex(v))),
     "base64 of base64": in_json(
         lambda c: base64.b64encode(code(c).encode()).decode(),
         lambda v: unpacked(base64.b64decode(v).decode()),
@@ -162,9 +163,9 @@ def session(carrier: Carrier, path: Path, *, provider: str | None = None) -> Pat
     return write(path, [*opened("/v1/listen"), *messages], provider=provider, api=api)
 
 
-@pytest.mark.parametrize("name", [*CARRIERS, *TWICE])
+@pytest.mark.parametrize("name", [*CARRIERS, *INDIRECT])
 def test_scrub_audio_in_a_text_becomes_noise_in_the_same_form(name: str, tmp_path: Path) -> None:
-    carrier = (CARRIERS | TWICE)[name]
+    carrier = (CARRIERS | INDIRECT)[name]
     trace = session(carrier, tmp_path / "a.wstrace")
     made = texts(scrub(trace, tmp_path / "b.wstrace").path)
     was = texts(trace)

@@ -11,7 +11,16 @@ from wsproxy.redact import PLACEHOLDER
 
 from .aliases import ADDRESS, EMAIL, HEXADECIMAL, MIXED, PHONE, TIME, UUID, Aliases, words
 from .documented import documented
-from .encoded import RUN, Sound, decoded, is_numbers, recoded, renumbered
+from .encoded import (
+    RUN,
+    Sound,
+    decoded,
+    is_numbers,
+    is_spaced,
+    recoded,
+    renumbered,
+    respaced,
+)
 from .jsontext import Path, Value, rewrite
 from .known import Known
 
@@ -105,6 +114,8 @@ class Texts:
         change = sound or self.aliases.data
         if sound is not None and is_numbers(text):
             return renumbered(text, change, self._chance)
+        if is_spaced(text):
+            return respaced(text, change)
         out, at = [], 0
         for found in RUN.finditer(text):
             out += [self.aliases.text(text[at : found.start()]), self._run(found, change)]
