@@ -14,7 +14,7 @@ import pytest
 
 from wsproxy.catalog import load
 from wsproxy.redact import Guard, Redactor, budget
-from wsproxy.trace import FrameRecord, Record, Request
+from wsproxy.trace import FrameRecord, Record, Request, Response
 
 CATALOG = load()
 REDACT = Redactor(CATALOG.credentials, b"key" * 11, CATALOG.key_shapes)
@@ -263,3 +263,49 @@ def test_guard_short_password_in_a_packed_message_is_taken_out(
         kept = payload_of(guard()(binary(msgpack.packb(fields))))
         assert b"hunter" not in kept
         assert b"REDACTED" in kept
+
+
+# -- what a diagnosis needs
+
+IDS = (
+    "max-age=31536000",
+    "Kub-Ney=84610253",
+    "seq=00000000000000000042",
+    "commit b1946ac92492d2347c6235b4d2611184",
+    "X-Request-Id: 9f1d2c3b4a5e6f708192a3b4c5d6e7f8",
+    '{"detail":{"request_id":"8f14e45fceea167a5a36dedd4bea2543"}}',
+    "trace=00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+    "Unknown key: interim_results2",
+    '{"keys":["encoding_type_v2"],"key":"sample_rate_hertz_16000"}',
+    "session sess_001K8b2c3d4e5f6g7h8i9j0k1l2 expired",
+    "model=gpt-4o-realtime-preview-2024-12-17",
+    "RequestId=4d3c2b1a-0f9e-8d7c-6b5a-493827161504;Host=eastus",
+    "worker ws-worker-7f9c6d5b8-x2x9p terminated",
+    "projects/my-project-123456/locations/us-central1/recognizers/_",
+    "<b>Password</b><p>must have 12 characters</p>",
+    "<b>Error</b><i>1020</i> Ray ID: <strong>8e9f1d2c3b4a5e6f</strong>",
+)
+
+
+@pytest.mark.parametrize("said", IDS)
+def test_guard_ids_and_parameters_in_reasons_and_bodies_stay(said: str) -> None:
+    reason = FrameRecord(0, False, 8, b"\x03\xf0" + said.encode())
+    assert Guard(REDACT)(reason) == reason
+    body = Response(0, 401, body=said.encode(), body_length=len(said))
+    assert Guard(REDACT)(body) == body
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        ("Server", "gws/8f14e45fceea167a5a36dedd4bea2543"),
+        ("Via", "1.1 8f14e45fceea167a5a36dedd4bea2543.cloudfront.net (CloudFront)"),
+        ("ETag", '"33a64df551425fcc55e4d42a148795d9f25f89d4"'),
+        ("X-ConnectionId", "4D3C2B1A0F9E8D7C6B5A493827161504"),
+        ("x-ms-requestid", "4d3c2b1a0f9e8d7c6b5a493827161504"),
+        ("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"),
+        ("CF-Ray", "8e9f1d2c3b4a5e6f-FRA"),
+    ],
+)
+def test_redactor_ids_and_revisions_in_an_answers_head_stay(line: tuple[str, str]) -> None:
+    assert REDACT([line]).headers == [list(line)]

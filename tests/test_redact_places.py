@@ -16,8 +16,8 @@ import pytest
 import zstandard
 from click.testing import CliRunner
 
-from credential_echoes import PLACES
 from credential_places import Place
+from credential_unusual import PLACES
 from traces import SESSION, make_trace, pack_trace
 from wsproxy.catalog import load
 from wsproxy.redact import Guard, Redactor

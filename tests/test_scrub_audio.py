@@ -125,6 +125,20 @@ CARRIERS = {
 }
 
 
+# If these were forgotten, the check would find them as words and numbers, not as audio.
+INDIRECT = {
+    "hexadecimal, spaced": in_json(lambda c: pcm(c).hex(" "), lambda v: samples(bytes.fromhex(v))),
+    "base64 of base64": in_json(
+        lambda c: base64.b64encode(code(c).encode()).decode(),
+        lambda v: unpacked(base64.b64decode(v).decode()),
+    ),
+    "base64 of a list": in_json(
+        lambda c: base64.b64encode(json.dumps(c).encode()).decode(),
+        lambda v: json.loads(base64.b64decode(v)),
+    ),
+}
+
+
 def correlation(one: list[int], two: list[int]) -> float:
     power = math.sqrt(sum(x * x for x in one) * sum(x * x for x in two))
     return sum(x * y for x, y in zip(one, two, strict=True)) / power
@@ -149,9 +163,9 @@ def session(carrier: Carrier, path: Path, *, provider: str | None = None) -> Pat
     return write(path, [*opened("/v1/listen"), *messages], provider=provider, api=api)
 
 
-@pytest.mark.parametrize("name", CARRIERS)
+@pytest.mark.parametrize("name", [*CARRIERS, *INDIRECT])
 def test_scrub_audio_in_a_text_becomes_noise_in_the_same_form(name: str, tmp_path: Path) -> None:
-    carrier = CARRIERS[name]
+    carrier = (CARRIERS | INDIRECT)[name]
     trace = session(carrier, tmp_path / "a.wstrace")
     made = texts(scrub(trace, tmp_path / "b.wstrace").path)
     was = texts(trace)
@@ -163,6 +177,24 @@ def test_scrub_audio_in_a_text_becomes_noise_in_the_same_form(name: str, tmp_pat
     assert 0.6 < level(after) / level(before) < 1.6
     loud = [[level(x[at : at + CHUNK]) for at in range(0, len(x), CHUNK)] for x in (before, after)]
     assert correlation(*[[int(x) for x in each] for each in loud]) > 0.9, "the envelope stays"
+
+
+def test_scrub_binary_string_of_javascript_is_refused(tmp_path: Path) -> None:
+    carrier = in_json(lambda c: pcm(c).decode("latin-1"), lambda v: samples(v.encode("latin-1")))
+    trace = session(carrier, tmp_path / "a.wstrace")
+    with pytest.raises(NotPublic, match="wave"):
+        scrub(trace, tmp_path / "b.wstrace")
+
+
+def test_scrub_samples_in_fields_of_their_own_lose_their_signs(tmp_path: Path) -> None:
+    carrier = in_json(
+        lambda c: [{"v": x} for x in c], lambda v: [int(x) for each in v for x in each.values()]
+    )
+    trace = session(carrier, tmp_path / "a.wstrace")
+    made = texts(scrub(trace, tmp_path / "b.wstrace").path)
+    before = [x for text in texts(trace) for x in carrier.take(text)]
+    after = [x for text in made for x in carrier.take(_renamed(text, ""))]
+    assert 0.45 < agreement(before, after) < 0.55
 
 
 def _renamed(text: str, name: str) -> str:

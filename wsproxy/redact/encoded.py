@@ -29,15 +29,21 @@ def words(text: str) -> Iterator[tuple[int, int, str]]:
 
 def decoded(word: str) -> list[str]:
     """The text that a word stands for, if any: one, or none."""
-    if _HEX.fullmatch(word):
-        said = bytes.fromhex(word[: len(word) // 2 * 2])
+    digits = word.removeprefix("0x")
+    if _HEX.fullmatch(digits):
+        said = _narrow(bytes.fromhex(digits[: len(digits) // 2 * 2]))
         if is_text(said):
             return [said.decode("latin-1")]
     head = from_base64(word[:_HEAD])
-    if head is None or not is_text(head):
+    if head is None or not is_text(_narrow(head)):
         return []
-    whole = from_base64(word)
-    return [whole.decode("latin-1")] if whole is not None and is_text(whole) else []
+    whole = _narrow(from_base64(word) or b"\0")
+    return [whole.decode("latin-1")] if is_text(whole) else []
+
+
+def _narrow(data: bytes) -> bytes:
+    """ASCII in UTF-16, as .NET encodes it, in one byte for each character."""
+    return data[::2] if len(data) > 1 and not data[1::2].strip(b"\0") else data
 
 
 def is_text(data: bytes) -> bool:

@@ -240,7 +240,8 @@ class Finder:
             # A word of prose ("key", "token") says less than a parameter of that name.
             weak = not sure and rules.strength(name) == 1
             return None if weak and not rules.by_name(name, value) else ""
-        return rules.why(name, value) or None
+        in_url = sure and name == "code"  # of Azure Functions, and of OAuth
+        return rules.why(name, value, random=in_url) or None
 
     # -- behind an encoding
 

@@ -25,7 +25,7 @@ _MAX_SECRET = 1 << 16  # bytes of one credential that are put together from frag
 _HEX = b"0123456789abcdefABCDEF"
 _MIN_HEX = 8
 _WORD_END = re.compile(r"[^A-Za-z0-9._~+/=-]")
-_BLANKS = re.compile(rb"[ \t\r\n]{2,}+")
+_BLANKS = re.compile(rb"(?:[ \t\r\n]|(?<!\\)\\++[nrt]){2,}+")
 _MAX_TAIL = 1 << 13  # bytes at the end of a fragment that are looked at for a beginning
 
 

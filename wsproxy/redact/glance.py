@@ -29,7 +29,7 @@ _NOT_BASE64 = (b".", b"~", b"%")
 _ESCAPED = re.compile(rb"\\u00[2-7]|\\x|&(?:#|[A-Za-z]{2,8};)|\\[/'\\]")
 _PERCENT = re.compile(rb"%[0-9A-Fa-f]{2}")
 # Words beside names after which a value may be a key, and with which one begins.
-_SIGNS = frozenset({b"temp", b"basic", b"hidden", b"-----begin"})
+_SIGNS = frozenset({b"temp", b"inline", b"basic", b"hidden", b"-----begin"})
 _TEXT = frozenset(b"{[<")  # what a binary message of text begins with, or has as its second byte
 _PACKED = (b"\x1f\x8b", b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda", b"\x28\xb5")
 _BOMS = (b"\xef\xbb", b"\xff\xfe", b"\xfe\xff")
@@ -86,6 +86,8 @@ class Glance:
                 return True
             words = short
         if b"@" in data and b" //" in words:  # what is left of a URL with a user
+            return True
+        if b"code=" in data:  # in a URL
             return True
         new = set(words.split()).difference(self._harmless)
         if not new:

@@ -107,7 +107,7 @@ class Redactor:
         for name, value in headers:
             try:
                 taken.budget.spend(len(value))
-                kept.append([name, self._header(name, value, taken)])
+                kept.append([self._name(name, taken), self._header(name, value, taken)])
             except OverBudget:
                 kept.append([name, self._too_much("header", name, value, taken)])
         try:
@@ -133,6 +133,10 @@ class Redactor:
         taken.secrets.append(secret)
         taken.records.append(self.describe(where, name, secret, why))
         return PLACEHOLDER
+
+    def _name(self, name: str, taken: _Taken) -> str:
+        """A name, which is a key if somebody wrote it into the wrong place."""
+        return self._take("header", "", name, taken, "shape") if shapes.is_key(name) else name
 
     def _header(self, name: str, value: str, taken: _Taken) -> str:
         lower = name.lower()
@@ -264,6 +268,8 @@ class Redactor:
         if not equals:
             name_as_sent, value = "", part
         name, secret = unquote_plus(name_as_sent), unquote_plus(value)
+        if shapes.is_key(name):
+            return self._take(where, "", name, taken, "shape") + equals + value
         if secret in ("", PLACEHOLDER):
             return part
         # Of "token[]" and "auth[token]" the words count.

@@ -11,6 +11,8 @@ _ATTRIBUTE = re.compile(
     r"(?<![\w:.-])([A-Za-z_:][\w:.-]*+)\s*+=\s*+(?:\"([^\"]*+)\"|'([^']*+)'|([^\s\"'>]++))"
 )
 _NAMING = frozenset({"name", "id", "property", "itemprop", "http-equiv", "key"})
+_BLANK = re.compile(r"\s")
+_MAX_NAME = 64  # characters
 _MAX_NAMES = 4  # of one tag
 _VALUES = frozenset({"value", "content"})
 
@@ -33,6 +35,7 @@ class Tagged:
 
 def read(text: str) -> Iterator[Tagged]:
     """All named values of a text."""
+    before = ""  # the text of the last element: <td>X-Api-Key</td><td>...
     for tag in _TAG.finditer(text):
         attributes = []
         for match in _ATTRIBUTE.finditer(text, *tag.span(2)):
@@ -51,5 +54,7 @@ def read(text: str) -> Iterator[Tagged]:
         inner = tag[3].strip()
         if inner:
             start = tag.start(3) + tag[3].index(inner)
-            for name in (tag[1], *names):
+            beside = (before,) if before and not _BLANK.search(inner) else ()
+            for name in (tag[1], *names, *beside):
                 yield Tagged(name, inner, start, start + len(inner))
+            before = inner if len(inner) <= _MAX_NAME else ""

@@ -35,7 +35,7 @@ _STRONG = re.compile(
 # The words of these say something only together with a value that looks random.
 _WEAK = re.compile(
     r"key|keys|token|tokens|auth|authentication|authenticate|sig|session|pass|pwd|pin|sas|hmac|"
-    r"ticket|bearer|otp|totp|mfa|nonce|sid|grant|assertion"
+    r"ticket|bearer|otp|totp|mfa|nonce|sid|grant|assertion|psk|csrf|xsrf|salt|verifier|byok"
 )
 # Of these a UUID is a secret as well, and of the last ones a short number.
 _TICKET = re.compile(r"token|auth|ticket|bearer|sig|sas|hmac|pass|pwd|otp|grant|assertion")

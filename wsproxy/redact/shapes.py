@@ -27,6 +27,7 @@ _PREFIXED = "|".join(
         r"temp:[A-Za-z0-9_-]{16,}+",
         r"SG\.[A-Za-z0-9_-]{16,}+\.[A-Za-z0-9_-]{16,}+",
         r"SK[0-9a-f]{32}(?![0-9A-Za-z])",
+        r"inline:[A-Za-z0-9+/]{38,}+=*+",  # RFC 4568, section 6.1
         r"do[op]_v1_[0-9a-f]{32,}+",
         r"v[1-4]\.(?:local|public)\.[A-Za-z0-9_-]{32,}+",
     ]
@@ -38,6 +39,10 @@ _ANNOUNCED = re.compile(
     r"(?:[ \t]++(?:is|was|provided|given|value)\b){0,2}+)"
     r"[ \t=:;]{1,4}+[\"']?+(?=[^\d\s]{0,80}\d)"
     r"([A-Za-z0-9._~+/=-]{20,}+)"
+)
+_PASSWORD = re.compile(
+    r"(?i:\b(?:password|passphrase|passcode|secret)[ \t]++(?:is|was|provided|given|value)\b)"
+    r"[ \t=:;]{1,4}+[\"']?+(?=[^\d\s]{0,80}\d)([^\s\"'<>,;]{8,}+)"
 )
 _PRIVATE = re.compile(
     r"-----BEGIN [A-Z ]{0,20}PRIVATE KEY-----[^-]*+(?:-----END [A-Z ]{0,20}PRIVATE KEY-----)?"
@@ -74,7 +79,8 @@ Span = tuple[int, int]
 def keys(text: str) -> list[Span]:
     """Where keys stand, as (start, end)."""
     found = [match.span() for match in _KEY.finditer(text)]
-    found += [m.span(1) for m in _ANNOUNCED.finditer(text) if PLACEHOLDER not in m[1]]
+    for announced in (_ANNOUNCED, _PASSWORD):
+        found += [m.span(1) for m in announced.finditer(text) if PLACEHOLDER not in m[1]]
     if "-----BEGIN " in text:
         found += [match.span() for match in _PRIVATE.finditer(text)]
     return found + (jwts(text) if "eyJ" in text else [])

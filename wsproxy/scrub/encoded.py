@@ -24,6 +24,10 @@ RUN = re.compile(
 )
 _BREAK = re.compile(r"(\s+)")
 _HEX = re.compile(r"(?:[0-9a-f]{2}){64,}|(?:[0-9A-F]{2}){64,}")
+_SPACED = re.compile(
+    r"[0-9a-f]{2}(?:[ ,:;-]{1,2}[0-9a-f]{2}){63,}+|[0-9A-F]{2}(?:[ ,:;-]{1,2}[0-9A-F]{2}){63,}+"
+)
+_BETWEEN = re.compile(r"([ ,:;-]+)")
 _DIGITS = 8  # different ones that hexadecimal has at least; silence in base64 is one letter
 _NUMBERS = re.compile(r"[\s\d,;.eE+-]+")
 _WEB = str.maketrans("+/", "-_")
@@ -59,6 +63,20 @@ def _base64(bare: str, change: Sound) -> str:
     if "-" in bare or "_" in bare:
         made = made.translate(_WEB)
     return made + "A" * (len(bare) - len(made))  # a character that is left over says nothing
+
+
+def is_spaced(text: str) -> bool:
+    """Whether a text is nothing but bytes in hexadecimal digits with something between them."""
+    return _SPACED.fullmatch(text) is not None
+
+
+def respaced(text: str, change: Sound) -> str:
+    """Bytes in hexadecimal digits with something between them, changed."""
+    pieces = _BETWEEN.split(text)
+    bare = "".join(pieces[::2])
+    made = _hexadecimal(bare, change)
+    pieces[::2] = [made[at : at + 2] for at in range(0, len(made), 2)]
+    return "".join(pieces)
 
 
 # -- lists of numbers

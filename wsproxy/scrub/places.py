@@ -132,6 +132,11 @@ def places(draft: Draft, known: Known) -> Iterator[Place]:
             start += len(message.content)
 
 
+_BINARY = 64  # bytes of a binary string, of which one in so many is a control character:
+_BINARY_PART = 16
+_CONTROLS = bytes([*range(9), *range(14, 32), *range(127, 160)])
+
+
 def _text_place(name: str, text: str) -> Place:
     return Place(name, (((), text),), loose=True)
 
@@ -244,6 +249,7 @@ def _with_audio(place: Place) -> Place:
     for names, text in place.fields:
         if not isinstance(text, Wave):
             found += map(_bytes_of, _CODED.findall(text))
+            found.append(_bytes_in(text))
         elif not (names and plain_name(names[-1]) in kept):
             found.append(text.samples)
     texts = tuple(each for each in place.fields if not isinstance(each[1], Wave))
@@ -260,6 +266,15 @@ def _bytes_of(text: str) -> bytes:
     except (binascii.Error, ValueError):
         return b""
     return b"" if is_text(data) else data
+
+
+def _bytes_in(text: str) -> bytes:
+    """What a binary string of JavaScript holds, a character for each byte; nothing for others."""
+    if len(text) < _BINARY:
+        return b""
+    data = text.encode("latin-1", "replace")
+    controls = len(data) - len(data.translate(None, _CONTROLS))
+    return data if controls * _BINARY_PART > len(data) else b""
 
 
 class Wave(str):

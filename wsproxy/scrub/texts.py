@@ -11,7 +11,16 @@ from wsproxy.redact import PLACEHOLDER
 
 from .aliases import ADDRESS, EMAIL, HEXADECIMAL, MIXED, PHONE, TIME, UUID, Aliases, words
 from .documented import documented
-from .encoded import RUN, Sound, decoded, is_numbers, recoded, renumbered
+from .encoded import (
+    RUN,
+    Sound,
+    decoded,
+    is_numbers,
+    is_spaced,
+    recoded,
+    renumbered,
+    respaced,
+)
 from .jsontext import Path, Value, rewrite
 from .known import Known
 
@@ -105,6 +114,8 @@ class Texts:
         change = sound or self.aliases.data
         if sound is not None and is_numbers(text):
             return renumbered(text, change, self._chance)
+        if is_spaced(text):
+            return respaced(text, change)
         out, at = [], 0
         for found in RUN.finditer(text):
             out += [self.aliases.text(text[at : found.start()]), self._run(found, change)]
@@ -122,12 +133,20 @@ class Texts:
         if not is_text(data):
             return change(data)
         text = data.decode()
-        made = rewrite(text, self._hide) if is_json_like(text) else self.aliases.text(text)
-        return made.encode()
+        if not is_json_like(text):
+            return self.free(text, change).encode()
+        return rewrite(text, lambda value: self._hide(value, change)).encode()
 
-    def _hide(self, value: Value) -> str:
+    def _hide(self, value: Value, change: Sound) -> str:
         """A value of which nothing is known."""
-        return self.figure(value) if value.kind == "number" else self.aliases.text(value.content)
+        match value.kind:
+            case "number":
+                return self.figure(value)
+            case "numbers":
+                return renumbered(value.content, change, self._chance)
+            case "text":
+                return self.free(value.content, change)
+        return self.aliases.text(value.content)
 
     def failure(self, text: str) -> str:
         """What tells of a failure: the service's own words stay, what it quotes does not."""
@@ -249,8 +268,13 @@ class Texts:
         return _SURROGATE.sub("\udcff", text).encode("utf-8", "surrogateescape")
 
     def figure(self, value: Value) -> str:
-        """Another number of the same shape: the same one for the same digits."""
+        """Another number, as long: the same one for the same digits.
+
+        Its sign is another one for half of all numbers: many of them may be samples.
+        """
         digits, mark, power = re.split("([eE]|$)", value.content, maxsplit=1)
+        if self.aliases.data(b"sign of " + digits.encode())[0] % 2:
+            digits = _other_sign(digits)
         return self.aliases.text(digits) + mark + power
 
     def is_audio(self, value: Value) -> bool:
@@ -312,6 +336,14 @@ class _Visit:
         if self._fails and not own and texts.known.is_error(value.name):
             return texts.failure(content)
         return texts.free(content, self._sound)
+
+
+def _other_sign(digits: str) -> str:
+    """A number with the other sign, as long, if there is one."""
+    if digits.startswith("-"):
+        return digits[1:] + "1"
+    shorter = digits[:-1]
+    return "-" + shorter if shorter[-1:].isdecimal() else digits
 
 
 def is_json_like(text: str) -> bool:
