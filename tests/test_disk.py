@@ -399,6 +399,9 @@ def test_a_session_is_recorded_once_files_can_be_opened_again(tmp_path: Path, sa
                 session.data(True, data)
             sessions[1].end()
             await until(lambda: recorder._backlog.size == 0)
+            # What is taken is not written yet: a step for each record, and some beyond that.
+            taken = recorder._steps
+            await until(lambda: recorder._steps > taken + 12)
         sessions[0].data(True, data)
         while not traces(tmp_path):
             sessions[0].data(True, data)
