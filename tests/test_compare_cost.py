@@ -14,6 +14,8 @@ from wsproxy.compare import compare
 from wsproxy.compare.transcript import MAX_COUNTED, Heard, Transcript, distance, word_errors
 from wsproxy.compare.volatile import Normalizer, first_difference, stable
 
+pytestmark = pytest.mark.cost
+
 # Each is what some pattern of `volatile` may be made to look for again and again.
 PIECES = [
     "a-",

@@ -23,6 +23,8 @@ from wsproxy.diagnose import audio, checks, containers, evidence
 from wsproxy.report import jsontext, markdown
 from wsproxy.report import text as report_text
 
+pytestmark = pytest.mark.cost
+
 GROWTH = 2.5  # times the time for twice the text
 SMALL = 16 << 10  # characters on which everything is tried
 QUICK = 0.004  # seconds for SMALL; what is no quicker is looked at for its growth

@@ -14,6 +14,8 @@ from wsproxy.redact.glance import Glance
 from wsproxy.redact.known import Known
 from wsproxy.trace import Bytes, FrameRecord, Record, Request, Response
 
+pytestmark = pytest.mark.cost
+
 CATALOG = load()
 REDACT = Redactor(CATALOG.credentials, b"key" * 11, CATALOG.key_shapes)
 SIZE = 4 << 10  # characters of the shorter text

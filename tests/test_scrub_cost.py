@@ -15,6 +15,8 @@ from wsproxy.scrub.known import Known
 from wsproxy.scrub.places import fields, plain, tokens
 from wsproxy.scrub.texts import Said, Texts
 
+pytestmark = pytest.mark.cost
+
 KNOWN = Known(load(), "deepgram", "listen")
 SIZE = 8_000  # characters
 RATIO = 2.5  # of the cost of twice as many
