@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV ?= .venv
 NEWER_VENV ?= .venv-newer
 # Tests wait most of the time: more workers than processors.
-WORKERS ?= 6
+WORKERS ?= 4
 FUZZ_MINUTES ?= 30
 BIN := $(VENV)/bin
 # What a user installs, and that with what the tests need.

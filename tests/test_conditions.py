@@ -237,7 +237,7 @@ def replays(
         )
 
     async def again(case: Case) -> Replays:
-        for _ in range(2):
+        for _ in range(5):
             if (result := await all_of(case)).as_expected:
                 return result
         return await all_of(case)

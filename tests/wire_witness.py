@@ -101,9 +101,9 @@ def split(data: bytes) -> tuple[list[Split], bytes]:
     return out, data[at:]
 
 
-def wait_until(condition: Callable[[], object]) -> None:
+def wait_until(condition: Callable[[], object], patience: float = PATIENCE) -> None:
     """Wait for a condition that nobody tells of."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + patience
     while not condition():
         assert time.monotonic() < deadline, "it does not come to that"
         threading.Event().wait(0.01)

@@ -67,7 +67,9 @@ def play(case: Case, certificates: Certificates, way: Way) -> Seen:
             end.play(fault.client)
             client = end.summary
         if fault.server is not None:
-            wait_until(lambda: server.ends)
+            # A busy machine can give a connect up: then it is seen that nobody has come.
+            with contextlib.suppress(AssertionError):
+                wait_until(lambda: server.ends, patience=5)
         way.wait_released()
         server.join()
         return Seen(client, server.summary)
