@@ -456,7 +456,7 @@ def a_link_to_dev_zero(path: Path) -> None:
 @maker
 def a_socket(path: Path) -> None:
     here = Path.cwd()
-    os.chdir(path.parent)  # the name of a socket has 107 bytes at the most
+    os.chdir(path.parent)  # the name of a socket has at most 107 bytes
     try:
         with socket.socket(socket.AF_UNIX) as listening:
             listening.bind(path.name)

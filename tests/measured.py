@@ -28,7 +28,7 @@ class Cost:
     Attributes:
         status: exit status; negative: the signal that ended it.
         cpu: seconds of processor time.
-        rss: bytes of memory at the most.
+        rss: peak memory, bytes.
         out, err: the beginning of what it printed.
     """
 

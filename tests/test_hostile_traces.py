@@ -1,4 +1,4 @@
-"""What a stranger could send, through every command: 10 s and 300 MiB at the most, no traceback."""
+"""What a stranger could send, through every command: at most 10 s and 300 MiB, no traceback."""
 
 from __future__ import annotations
 

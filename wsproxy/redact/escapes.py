@@ -18,7 +18,6 @@ _ESCAPE = re.compile(
 )
 _SINGLE = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 _MAX_ROUNDS = 3  # escapes of escapes of another kind
-BEGINS = "\\%&"  # what escapes begin with
 
 
 @dataclass(slots=True)
