@@ -6,6 +6,8 @@ import contextlib
 import logging
 import re
 import socket
+import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,12 +87,8 @@ def echo(peer: Peer) -> None:
 ITSELF = [
     "0.0.0.0",
     "127.0.0.1",
-    "127.0.0.2",
-    "127.255.1.2",
     "localhost",
     "LOCALHOST",
-    "[::]",
-    "[::1]",
     "[::ffff:127.0.0.1]",
     "[::ffff:0.0.0.0]",
     "[0:0:0:0:0:ffff:7f00:1]",
@@ -109,6 +107,31 @@ def test_regular_target_is_the_recorder_is_refused(regular: Recorder, target: st
     for host in ITSELF:
         request = f"{target} HTTP/1.1\r\nHost: HOST:PORT\r\n{upgrade}\r\n"
         regular.assert_refuses(request.replace("HOST", host))
+
+
+@pytest.mark.parametrize("host", ["127.0.0.2", "127.255.1.2", "[::]", "[::1]"])
+def test_regular_other_loopback_address_is_not_the_recorder(regular: Recorder, host: str) -> None:
+    """Nothing listens there, as a direct connection would find; the recorder is not asked again."""
+    before = regular.running.connections
+    answer = regular.answer(
+        f"GET http://{host}:PORT/ HTTP/1.1\r\nHost: {host}:PORT\r\n{UPGRADE}\r\n"
+    )
+    assert answer.startswith("HTTP/1.1 502 ")
+    assert regular.running.connections == before + 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has 127.0.0.2 by default")
+def test_regular_server_with_the_port_of_the_recorder_is_reached(regular: Recorder) -> None:
+    with socket.create_server(("127.0.0.2", regular.port)) as listener:
+        threading.Thread(target=_refuse_one, args=(listener,), daemon=True).start()
+        request = f"GET http://127.0.0.2:PORT/ HTTP/1.1\r\nHost: 127.0.0.2\r\n{UPGRADE}\r\n"
+        assert regular.answer(request).startswith("HTTP/1.1 403 ")
+
+
+def _refuse_one(listener: socket.socket) -> None:
+    with listener.accept()[0] as sock:
+        sock.recv(1 << 16)
+        sock.sendall(b"HTTP/1.1 403 Forbidden\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
 
 
 def test_regular_name_that_resolves_to_the_recorder_is_refused(
@@ -285,7 +308,14 @@ def test_reverse_listening_on_all_addresses_is_called_by_each_of_them(
     [
         ("127.0.0.1", "127.0.0.1", True),
         ("0.0.0.0", "127.0.0.1", True),
-        ("::1", "127.0.0.1", True),
+        ("::1", "127.0.0.1", False),
+        ("127.0.0.2", "127.0.0.1", False),
+        ("::", "::1", True),
+        ("::", "127.0.0.1", False),
+        ("0.0.0.0", "127.0.0.2", False),
+        ("127.0.0.2", "0.0.0.0", True),
+        ("::1", "0.0.0.0", False),
+        ("::1", "::", True),
         ("192.0.2.7", "192.0.2.7", True),
         ("127.0.0.1", "0.0.0.0", True),
         ("::ffff:127.0.0.1", "::", True),

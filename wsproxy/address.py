@@ -46,6 +46,9 @@ def is_loopback(host: str) -> bool:
 
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
+ANY_IPV6 = ipaddress.IPv6Address("::")
+LOCALHOST = ipaddress.IPv4Address("127.0.0.1")
+LOCALHOST_IPV6 = ipaddress.IPv6Address("::1")
 
 
 def parse_ip(text: str) -> IPAddress | None:
@@ -60,14 +63,17 @@ def parse_ip(text: str) -> IPAddress | None:
 def reaches(target: IPAddress, listener: IPAddress) -> bool:
     """Whether a connection to an address may arrive at a socket that listens on another.
 
-    Both as `parse_ip` returns them. Loopback addresses are taken for one: which of them a
-    connection arrives at differs between systems.
+    Both as `parse_ip` returns them. A connection to the unspecified address arrives at the
+    loopback address of that family. A socket that listens on all addresses of IPv6 may be one
+    for IPv4 too.
     """
-    if target == listener:
-        return True
+    if target.version != listener.version and listener != ANY_IPV6:
+        return False
+    if target.is_unspecified:
+        return listener.is_unspecified or listener in (LOCALHOST, LOCALHOST_IPV6)
     if listener.is_unspecified:
-        return target.is_unspecified or target.is_loopback or is_assigned_here(target)
-    return listener.is_loopback and (target.is_loopback or target.is_unspecified)
+        return target.is_loopback or is_assigned_here(target)
+    return target == listener
 
 
 def is_assigned_here(ip: IPAddress) -> bool:

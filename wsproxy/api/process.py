@@ -155,12 +155,15 @@ class _Child:
                     self.send({"answer": number, "address": address})
                 case {"ended": path}:
                     self.handlers.ended(Path(path))
-                case {"refused": host}:
+                case {"ask": number, "refused": host}:
                     self.handlers.refused(host)
+                    self.send({"answer": number, "address": None})
                 case {"log": level, "message": message}:
                     logger.log(level, "%s", message)
         except Exception:  # of a handler; what is reported next has to be read all the same
             logger.exception("a report of the proxy could not be handled: %s", event)
+            if "ask" in event:  # somebody waits for it
+                self.send({"answer": event["ask"], "address": None})
 
 
 def _command() -> tuple[list[str], dict[str, str] | None]:

@@ -22,6 +22,10 @@ Answer = Callable[[str, str], Awaitable[tuple[str, int] | None]]
 OTHERS = ("pass", "refuse", "here")
 
 
+async def _ignore(host: str) -> None:
+    pass
+
+
 class Lead:
     """Leads requests to where they are answered.
 
@@ -29,7 +33,8 @@ class Lead:
         answer: where that is.
         others: what becomes of all other requests: "pass", "refuse", or "here": pass those
             for this machine alone.
-        on_refused: called with the name of each other host that is refused.
+        on_refused: called with the name of each other host that is refused; the request is
+            answered when that returns.
     """
 
     def __init__(
@@ -37,7 +42,7 @@ class Lead:
         answer: Answer,
         *,
         others: str = "pass",
-        on_refused: Callable[[str], None] = lambda host: None,
+        on_refused: Callable[[str], Awaitable[None]] = _ignore,
     ) -> None:
         self._answer = answer
         self._others = others
@@ -58,18 +63,18 @@ class Lead:
         request = flow.request
         address = await self._answer(request.pretty_host, request.path)
         if address is None:
-            self._refuse(flow)
+            await self._refuse(flow)
             return
         named = request.host_header or request.pretty_host
         request.scheme = "http"
         request.host, request.port = address
         request.host_header = named
 
-    def _refuse(self, flow: http.HTTPFlow) -> None:
+    async def _refuse(self, flow: http.HTTPFlow) -> None:
         host = flow.request.pretty_host
         if self._others == "pass" or (self._others == "here" and is_loopback(flow.request.host)):
             return
-        self._on_refused(host)
+        await self._on_refused(host)
         text = f"wsproxy: nothing here answers for {host}\n"
         flow.response = http.Response.make(502, text, {"Connection": "close"})
 

@@ -72,7 +72,7 @@ def _asked_for(asked: dict[str, Any], parent: _Parent) -> tuple[embed.Settings, 
     record = asked.get("record")
     if record is None:
         others = asked["lead"]["others"]
-        addon = Lead(parent.ask, others=others, on_refused=lambda host: parent.tell(refused=host))
+        addon = Lead(parent.ask, others=others, on_refused=parent.report_refused)
         return embed.Settings(**where, confdir=confdir), addon
 
     def ended(recording: Recording) -> None:
@@ -106,10 +106,17 @@ class _Parent:
 
     async def ask(self, host: str, target: str) -> _Address:
         """Which server answers for a host and a target (path and query), if any."""
+        return await self._answer_to(host=host, target=target)
+
+    async def report_refused(self, host: str) -> None:
+        """Report a host that nothing answers for; return when the parent knows."""
+        await self._answer_to(refused=host)
+
+    async def _answer_to(self, **event: object) -> _Address:
         number = next(self._numbers)
         answer: asyncio.Future[_Address] = asyncio.get_running_loop().create_future()
         self._asked[number] = answer
-        self.tell(ask=number, host=host, target=target)
+        self.tell(ask=number, **event)
         try:
             return await answer
         finally:

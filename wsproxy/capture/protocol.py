@@ -2,7 +2,7 @@
 
 Both write JSON, an object a line. What is asked for comes first:
 
-    {"protocol": 1, "host": "127.0.0.1", "port": 0, "mode": "regular", "confdir": null,
+    {"protocol": 2, "host": "127.0.0.1", "port": 0, "mode": "regular", "confdir": null,
      "record": {"out": "recordings", "hosts": [], "network": true}}   records, or
      "lead": {"others": "here"}}                                      leads requests elsewhere
 
@@ -12,7 +12,8 @@ The process answers, and reports what happens, until its stdin is closed:
     {"failed": "why it cannot start"}
     {"ask": 1, "host": "api.deepgram.com", "target": "/v1/listen"}    answered by
                                          {"answer": 1, "address": ["127.0.0.1", 40124] or null}
-    {"refused": "example.com"}           a host that nothing answers for
+    {"ask": 2, "refused": "example.com"}    a host that nothing answers for; answered by
+                                         {"answer": 2, "address": null}
     {"ended": "recordings/x.wstrace"}    a trace is complete
     {"log": 30, "message": "..."}        of Python's logging, with its level
 """
@@ -23,7 +24,7 @@ import json
 from typing import Any
 
 # Both may be of different installations: it changes when one would not understand the other.
-VERSION = 1
+VERSION = 2
 
 
 def parse(line: bytes) -> dict[str, Any] | None:
