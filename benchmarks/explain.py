@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 from statistics import median
 
-from wsproxy.simulate.speech import speech
+from wsproxy.audio.synthetic_speech import speech
 from wsproxy.trace import End, Eof, FrameRecord, Request, Response, Start, TraceWriter
 
 HOURS = 3

@@ -25,8 +25,8 @@ from statistics import median
 from mitmproxy.http import HTTPFlow
 from mitmproxy.io import FlowReader, FlowWriter
 
-from wsproxy.index import NAME
-from wsproxy.recording import Clock, new_start, trace_path
+from wsproxy.recorder import Clock, new_start, trace_path
+from wsproxy.report.list_index import NAME
 from wsproxy.trace import (
     End,
     FrameRecord,

@@ -20,7 +20,7 @@ from collections.abc import Callable
 from statistics import median
 
 from wsproxy.catalog import load
-from wsproxy.redact import Guard, Redactor
+from wsproxy.redact import HeadRedactor, SessionRedactor
 from wsproxy.trace import FrameRecord, Request
 
 SIZES = (20, 640, 8192, 1 << 16, 1 << 20, 16 << 20)  # bytes of audio, or of a text
@@ -99,10 +99,10 @@ KINDS: dict[str, tuple[int, Callable[[int], bytes], int]] = {
 }
 
 
-def guard() -> Guard:
+def guard() -> SessionRedactor:
     """Of a session that has sent credentials."""
     catalog = load()
-    made = Guard(Redactor(catalog.credentials, b"key" * 11, catalog.key_shapes))
+    made = SessionRedactor(HeadRedactor(catalog.credentials, b"key" * 11, catalog.key_shapes))
     headers = [
         ["Authorization", "Token 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b"],
         ["Cookie", "a=abcdefgh12345678; sid=Zz9$kq81mmA0"],

@@ -23,16 +23,23 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from statistics import median
 
-import wsproxy.replay.server
+import wsproxy.replayer.server
 from wsproxy.catalog import load as load_catalog
 from wsproxy.diagnose import annotate
-from wsproxy.load import Load, Spread
+from wsproxy.load import Histogram, LoadPlan
 from wsproxy.load import run as run_load
-from wsproxy.recording import Clock, Recording, new_start
-from wsproxy.redact import Redactor
-from wsproxy.replay import Call, ClientOptions, Pace, ReplayServer, ServerOptions, play_once
-from wsproxy.replay.recorded import Records
-from wsproxy.replay.schedule import Schedule
+from wsproxy.recorder import Clock, SessionWriter, new_start
+from wsproxy.redact import HeadRedactor
+from wsproxy.replayer import (
+    ClientOptions,
+    ClientReplay,
+    Pace,
+    ReplayServer,
+    ServerOptions,
+    play_once,
+)
+from wsproxy.replayer.recording import ReplayRecording
+from wsproxy.replayer.schedule import Schedule
 from wsproxy.trace import Eof, Request, Response
 from wsproxy.wire import Frame, Opcode, accept_key
 
@@ -60,7 +67,7 @@ def audio(number: int) -> Frame:
 def make(path: Path, seconds: float) -> Path:
     """The trace that is replayed."""
     key = "AAAAAAAAAAAAAAAAAAAAAA=="
-    recording = Recording(path, new_start(Clock(0, 0), provider="deepgram", api="listen"))
+    recording = SessionWriter(path, new_start(Clock(0, 0), provider="deepgram", api="listen"))
     headers = [["Host", "api.deepgram.com"], *_UPGRADE, ["Sec-WebSocket-Key", key]]
     headers.append(["Sec-WebSocket-Version", "13"])
     recording.add(Request(0, "GET", "wss", "api.deepgram.com", 443, _TARGET, headers=headers))
@@ -188,7 +195,7 @@ class Figures:
     steps: int
 
     @classmethod
-    def of(cls, lateness: Spread, cpu: float) -> Figures:
+    def of(cls, lateness: Histogram, cpu: float) -> Figures:
         p50, p99 = lateness.at(0.5, 0.99)
         steps = lateness.count
         return cls(p50, p99, lateness.most / 1000, cpu / steps * 1e6 if steps else 0.0, steps)
@@ -220,10 +227,10 @@ class Setting:
         return RAMP if self.sessions > 1 else 0.0
 
 
-def records(folder: Path) -> Records:
+def records(folder: Path) -> ReplayRecording:
     catalog = load_catalog()
-    redact = Redactor(catalog.credentials, b"benchmark", catalog.key_shapes)
-    return Records(folder, redact, partial(annotate, catalog=catalog))
+    redact = HeadRedactor(catalog.credentials, b"benchmark", catalog.key_shapes)
+    return ReplayRecording(folder, redact, partial(annotate, catalog=catalog))
 
 
 def as_client(setting: Setting, port: int, folder: Path) -> Figures:
@@ -231,7 +238,7 @@ def as_client(setting: Setting, port: int, folder: Path) -> Figures:
 
     async def body() -> Figures:
         options = ClientOptions(f"ws://127.0.0.1:{port}", pace=Pace.parse(setting.pace))
-        call, recorded = Call(setting.trace, options), records(folder)
+        call, recorded = ClientReplay(setting.trace, options), records(folder)
         annotate(call.script.session, catalog=load_catalog())
         schedules = [call.schedule() for _ in range(setting.sessions)]
         gc.collect()
@@ -253,7 +260,7 @@ def as_clients(setting: Setting, port: int, folder: Path) -> Figures:
     tally = run_load(
         setting.trace,
         ClientOptions(f"ws://127.0.0.1:{port}", pace=Pace.parse(setting.pace)),
-        Load(setting.sessions, setting.ramp, keep="none"),
+        LoadPlan(setting.sessions, setting.ramp, keep="none"),
         partial(records, folder),
     )
     assert tally.played == setting.sessions and not tally.failed, tally.as_json()
@@ -287,8 +294,8 @@ def as_server(setting: Setting, folder: Path) -> Figures:
     return asyncio.run(body())
 
 
-def together(schedules: list[Schedule]) -> Spread:
-    spread = Spread()
+def together(schedules: list[Schedule]) -> Histogram:
+    spread = Histogram()
     for schedule in schedules:
         spread.add(schedule.lateness)
     return spread

@@ -27,8 +27,8 @@ from mitmproxy.io import FlowWriter
 from mitmproxy.websocket import WebSocketData, WebSocketMessage
 from wsproto.frame_protocol import Opcode
 
-from wsproxy.recording import Clock, Recording, new_start
-from wsproxy.simulate.speech import speech
+from wsproxy.audio.synthetic_speech import speech
+from wsproxy.recorder import Clock, SessionWriter, new_start
 from wsproxy.trace import FrameRecord, Record, Request, Response, TraceReader
 from wsproxy.trace.records import to_map
 from wsproxy.trace.rewrite import compact
@@ -119,7 +119,7 @@ def _result(chance: random.Random, number: int) -> dict[str, object]:
 
 def record(path: Path, records: Iterator[Record]) -> None:
     """Write a trace as a recorder does: what is 90 ms old is written, heads at once."""
-    recording = Recording(path, new_start(Clock.start(), provider="deepgram", api="listen"))
+    recording = SessionWriter(path, new_start(Clock.start(), provider="deepgram", api="listen"))
     last = 0
     for each in records:
         if recording.due(each.t_ns):

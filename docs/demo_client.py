@@ -10,7 +10,7 @@ import time
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-from wsproxy.simulate.speech import speech
+from wsproxy.audio.synthetic_speech import speech
 
 CHUNK = 0.1  # seconds of audio in a message
 RATE = 16_000  # samples a second, of 2 bytes

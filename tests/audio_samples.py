@@ -12,10 +12,10 @@ from bisect import bisect
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 
+from wsproxy.audio.synthetic_speech import speech
 from wsproxy.catalog import load
-from wsproxy.diagnose.case import Case
+from wsproxy.diagnose.session_facts import SessionFacts
 from wsproxy.session import Session
-from wsproxy.simulate.speech import speech
 from wsproxy.trace import FrameRecord, Request, Response, Start
 
 CATALOG = load()
@@ -27,7 +27,9 @@ def listen(query: str) -> Api:
     return ("deepgram", "listen", f"/v1/listen?{query}")
 
 
-def case(api: Api, said: Sequence[Said], answers: Sequence[str] = (), **frame: object) -> Case:
+def case(
+    api: Api, said: Sequence[Said], answers: Sequence[str] = (), **frame: object
+) -> SessionFacts:
     """A session in which the app says this, a message every 0.1 s, and is answered that."""
     session = Session()
     session.add(Start(0, 1, "0123456789abcdef", 0, provider=api[0], api=api[1]))
@@ -37,7 +39,7 @@ def case(api: Api, said: Sequence[Said], answers: Sequence[str] = (), **frame: o
         session.add(_frame(number * 100_000_000, True, message, **frame))
     for message in answers:
         session.add(_frame(len(said) * 100_000_000, False, message))
-    return Case(session, CATALOG)
+    return SessionFacts(session, CATALOG)
 
 
 def _frame(t_ns: int, from_client: bool, message: Said, **values: object) -> FrameRecord:

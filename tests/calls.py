@@ -24,9 +24,9 @@ from wire_witness import (
     split,
     upgrade,
 )
-from wsproxy.capture.embed import Running, Settings, background
-from wsproxy.capture.keeping import Keeping
-from wsproxy.recording import Recording
+from wsproxy.proxy.embedding import ProxySettings, RunningProxy, background
+from wsproxy.recorder import SessionWriter
+from wsproxy.recorder.limits import RecorderLimits
 from wsproxy.session import Session
 from wsproxy.trace import FrameRecord, TraceReader
 
@@ -43,9 +43,9 @@ class Lab:
     """
 
     out: Path
-    running: Running
+    running: RunningProxy
     peers: dict[bytes, Peer]
-    ended: queue.Queue[Recording] = field(default_factory=queue.Queue)
+    ended: queue.Queue[SessionWriter] = field(default_factory=queue.Queue)
 
     def call(self) -> Call:
         """A session that was accepted."""
@@ -62,7 +62,7 @@ class Lab:
         app.read_head()
         return Call(app, path.encode(), self.peers)
 
-    def next(self) -> Recording:
+    def next(self) -> SessionWriter:
         """The next session that is over and has a trace."""
         return self.ended.get(timeout=PATIENCE)
 
@@ -128,16 +128,16 @@ def _echo(peers: dict[bytes, Peer]) -> Callable[[Peer], None]:
 
 
 @contextlib.contextmanager
-def lab(out: Path, confdir: Path, keeping: Keeping | None = None) -> Iterator[Lab]:
+def lab(out: Path, confdir: Path, keeping: RecorderLimits | None = None) -> Iterator[Lab]:
     peers: dict[bytes, Peer] = {}
     labs: list[Lab] = []
     with serving(_echo(peers)) as port:
-        settings = Settings(
+        settings = ProxySettings(
             port=0,
             mode=f"reverse:ws://127.0.0.1:{port}",
             out=out,
             confdir=confdir,
-            keeping=keeping or Keeping(),
+            keeping=keeping or RecorderLimits(),
         )
         with background(settings, on_end=lambda recording: labs[0].ended.put(recording)) as up:
             labs.append(Lab(out, up, peers))

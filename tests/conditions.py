@@ -12,14 +12,14 @@ from urllib.parse import urlsplit
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 
+from wsproxy.audio.synthetic_speech import speech
 from wsproxy.catalog import Api, Condition, Provider, load
-from wsproxy.simulate import Limits
-from wsproxy.simulate.played import spoken
-from wsproxy.simulate.speech import speech
+from wsproxy.simulate import ApiQuotas
+from wsproxy.simulate.dialogue_api import spoken
 
 RATE = 16_000
 # Short, so that silence is soon long enough; the rules are the same.
-LIMITS = Limits(
+LIMITS = ApiQuotas(
     silence=0.6, speak_silence=0.6, session=20.0, ahead=0.5, characters=3000, linger=0.5
 )
 CHUNK = 0.1  # seconds of audio in a message
@@ -47,7 +47,7 @@ class Behaviour:
     ends: list[bytes | str] = field(default_factory=list)
     headers: dict[str, str] | None = None
     path: str | None = None
-    limits: Limits = LIMITS
+    limits: ApiQuotas = LIMITS
     body: bytes | None = None
     content_type: str = "application/json"
 

@@ -18,7 +18,7 @@ os.environ["XDG_CONFIG_HOME"] = _config.name
 
 # Nor does how late a replay was: here that is a matter of the machine. A test of it gives
 # lateness by the minute.
-from wsproxy.replay import verdict  # noqa: E402
+from wsproxy.replayer import verdict  # noqa: E402
 
 verdict.LATE_NS = 30_000_000_000
 

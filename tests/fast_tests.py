@@ -21,9 +21,9 @@ SLOW = {
     "subprocess",
     "websockets.asyncio",
     "websockets.sync",
-    "wsproxy.capture",
-    "wsproxy.replay.ReplayServer",
-    "wsproxy.scrub.prove",
+    "wsproxy.proxy",
+    "wsproxy.replayer.ReplayServer",
+    "wsproxy.scrub.proof",
     "wsproxy.simulate.Simulator",
     "wsproxy.simulate.serve_in_thread",
 }

@@ -35,7 +35,7 @@ from wire_witness import (
 )
 from wsproxy.session import Session
 from wsproxy.trace import FrameRecord, Response, TraceReader, find_traces
-from wsproxy.trace.replacement import sweep
+from wsproxy.trace.atomic_file import sweep
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 EVERY = 0.02  # seconds between two frames of one direction

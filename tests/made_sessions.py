@@ -8,10 +8,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 from wsproxy.catalog import load
-from wsproxy.recording import Clock, Recording, new_start
-from wsproxy.redact import Redactor
-from wsproxy.replay import ClientOptions, Pace, ReplayServer, ServerOptions, Verdict, replay_client
-from wsproxy.replay.recorded import Records
+from wsproxy.recorder import Clock, SessionWriter, new_start
+from wsproxy.redact import HeadRedactor
+from wsproxy.replayer import (
+    ClientOptions,
+    Pace,
+    ReplayServer,
+    ServerOptions,
+    Verdict,
+    replay_client,
+)
+from wsproxy.replayer.recording import ReplayRecording
 from wsproxy.trace import Eof, FrameRecord, Request, Response, TraceReader
 from wsproxy.wire import Close, Frame, Opcode, accept_key
 
@@ -25,7 +32,7 @@ class Maker:
     def __init__(self, path: Path, *, status: int = 101, **start: object) -> None:
         clock = Clock(1_700_000_000_000_000_000, 0)
         self.path = path
-        self.recording = Recording(path, new_start(clock, **start))
+        self.recording = SessionWriter(path, new_start(clock, **start))
         self.t_ns = 0
         self.recording.add(
             Request(
@@ -143,8 +150,8 @@ def build(kind: Callable[[Maker], Path], folder: Path) -> Path:
     return kind(Maker(path, status=status, provider="deepgram", api="listen"))
 
 
-def records(folder: Path) -> Records:
-    return Records(folder, Redactor(load().credentials, b"key"))
+def records(folder: Path) -> ReplayRecording:
+    return ReplayRecording(folder, HeadRedactor(load().credentials, b"key"))
 
 
 async def both_ends(

@@ -13,32 +13,23 @@ from wsproxy.catalog import load
 from wsproxy.mutate import (
     Change,
     Chunk,
-    Condition,
     Corrupt,
     Cut,
     Drop,
-    Header,
+    FailWithCondition,
     KeepAlive,
-    Query,
     Replace,
     SetClose,
     SetEnd,
+    SetHeader,
+    SetQuery,
+    SetStatus,
     Stall,
-    Status,
     mutate,
 )
-from wsproxy.redact import Redactor
+from wsproxy.redact import HeadRedactor
 from wsproxy.session import Session
-from wsproxy.trace import (
-    End,
-    Eof,
-    Finding,
-    FrameRecord,
-    Record,
-    Request,
-    Response,
-    Start,
-)
+from wsproxy.trace import End, Eof, FindingRecord, FrameRecord, Record, Request, Response, Start
 from wsproxy.wire import Close, Frame, Opcode, accept_key
 
 CATALOG = load()
@@ -102,7 +93,7 @@ def good_records() -> list[Record]:
 
 def changed(path: Path, *changes: Change, **options: Any) -> list[Record]:
     """The records of a sound new trace."""
-    redact = Redactor(CATALOG.credentials, b"key", CATALOG.key_shapes)
+    redact = HeadRedactor(CATALOG.credentials, b"key", CATALOG.key_shapes)
     made = mutate(path, None, changes, redact=redact, **options)
     return sound(made.path, path, made.changes)
 
@@ -122,7 +113,7 @@ def sound(path: Path, origin: Path, changes: Iterable[str]) -> list[Record]:
     assert start.changes == list(changes)
     folded = Session()
     for record in records:
-        if not isinstance(record, End | Finding):
+        if not isinstance(record, End | FindingRecord):
             folded.add(record)
     close = folded.close
     assert end.ending == (folded.derived_ending or end.ending)
@@ -132,7 +123,7 @@ def sound(path: Path, origin: Path, changes: Iterable[str]) -> list[Record]:
         (close.code, close.reason) if close else (None, None)
     )
     assert end.closed_by == Session.read(path).closed_by
-    assert end.findings == [r.id for r in records if isinstance(r, Finding)]
+    assert end.findings == [r.id for r in records if isinstance(r, FindingRecord)]
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     for record in records:
         if isinstance(record, FrameRecord) and not record.rsv and not record.cut:
@@ -181,11 +172,11 @@ SOME: list[Change] = [
     SetEnd.parse("eof"),
     SetEnd.parse("reset"),
     SetEnd.parse("silence"),
-    Query.parse("model=nova-2"),
-    Header.parse("X-Case: 1"),
-    Status.parse('429:{"err_code": "TOO_MANY_REQUESTS"}'),
-    Condition.parse("deepgram.listen.NET-0001"),
-    Condition.parse("NET-0000", "3s"),
+    SetQuery.parse("model=nova-2"),
+    SetHeader.parse("X-Case: 1"),
+    SetStatus.parse('429:{"err_code": "TOO_MANY_REQUESTS"}'),
+    FailWithCondition.parse("deepgram.listen.NET-0001"),
+    FailWithCondition.parse("NET-0000", "3s"),
 ]
 
 

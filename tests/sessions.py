@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from wsproxy.recording import Clock, Recording, new_start
+from wsproxy.recorder import Clock, SessionWriter, new_start
 from wsproxy.trace import Eof, Failure, FrameRecord, Record, Request, Response
 from wsproxy.wire import Close, Opcode
 
@@ -63,7 +63,7 @@ def write(
     Args:
         end: how the recorder says that it ended, where the records do not.
     """
-    recording = Recording(path, new_start(Clock(0, 0), provider=provider, api=api))
+    recording = SessionWriter(path, new_start(Clock(0, 0), provider=provider, api=api))
     last = 0
     for record in sorted(records, key=lambda record: record.t_ns):
         last = record.t_ns

@@ -13,15 +13,15 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
 from wsproxy.catalog import load
-from wsproxy.distill import Attempt, Distillation, Limits, Report, distilled_name
-from wsproxy.recording import Clock, Recording, new_start
-from wsproxy.redact import Redactor
-from wsproxy.replay import ClientOptions
+from wsproxy.distill import Attempt, Distillation, DistillReport, SearchLimits, distilled_name
+from wsproxy.recorder import Clock, SessionWriter, new_start
+from wsproxy.redact import HeadRedactor
+from wsproxy.replayer import ClientOptions
 from wsproxy.trace import Eof, FrameRecord, Request, Response, TraceReader
 from wsproxy.wire import Close, Frame, Opcode, accept_key
 
 CATALOG = load()
-REDACT = Redactor(CATALOG.credentials, b"key", CATALOG.key_shapes)
+REDACT = HeadRedactor(CATALOG.credentials, b"key", CATALOG.key_shapes)
 MS = 1_000_000
 S = 1000 * MS
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="
@@ -43,7 +43,7 @@ class Tape:
         target: str = "/v1/talk",
     ) -> None:
         clock = Clock(1_700_000_000 * S, 0)
-        self.recording = Recording(path, new_start(clock, provider=provider, api=api))
+        self.recording = SessionWriter(path, new_start(clock, provider=provider, api=api))
         headers = [["Host", host], *UPGRADE, ["Sec-WebSocket-Key", KEY]]
         headers += [["Sec-WebSocket-Version", "13"], ["Authorization", "Token REDACTED"]]
         self.recording.add(Request(0, "GET", "wss", host, 443, target, headers=headers))
@@ -120,8 +120,8 @@ def a_minute(path: Path, bad: int) -> Path:
 
 
 async def distill(
-    trace: Path, url: str, *, limits: Limits | None = None, **more: Any
-) -> tuple[Report, list[Attempt]]:
+    trace: Path, url: str, *, limits: SearchLimits | None = None, **more: Any
+) -> tuple[DistillReport, list[Attempt]]:
     attempts: list[Attempt] = []
     more = {"timeout": 0.4} | more
     work = Distillation(
@@ -147,8 +147,8 @@ async def serving(handler: Handler) -> AsyncIterator[str]:
         yield f"ws://127.0.0.1:{next(iter(server.sockets)).getsockname()[1]}"
 
 
-def against(handler: Handler, trace: Path, **more: Any) -> tuple[Report, list[Attempt]]:
-    async def run() -> tuple[Report, list[Attempt]]:
+def against(handler: Handler, trace: Path, **more: Any) -> tuple[DistillReport, list[Attempt]]:
+    async def run() -> tuple[DistillReport, list[Attempt]]:
         async with serving(handler) as url:
             return await distill(trace, url, **more)
 

@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from wire_witness import Peer, accepted, close, serving
-from wsproxy.address import parse_ip, reaches
-from wsproxy.capture.embed import Running, Settings, background
+from wsproxy.proxy.embedding import ProxySettings, RunningProxy, background
+from wsproxy.system.address import parse_ip, reaches
 from wsproxy.trace import find_traces
 
 UPGRADE = (
@@ -30,7 +30,7 @@ UPGRADE = (
 class Recorder:
     """A running recorder and the folder of its traces."""
 
-    running: Running
+    running: RunningProxy
     out: Path
 
     @property
@@ -64,7 +64,7 @@ def recorder(
     folder: Path, confdir: Path, mode: str = "regular", **settings: Any
 ) -> Iterator[Recorder]:
     settings |= {"port": 0, "mode": mode, "out": folder, "confdir": confdir}
-    with background(Settings(**settings)) as running:
+    with background(ProxySettings(**settings)) as running:
         yield Recorder(running, folder)
 
 

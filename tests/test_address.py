@@ -8,12 +8,12 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from wsproxy.address import authority, is_loopback, parse_address
 from wsproxy.api.proxy import Proxy
-from wsproxy.capture.embed import Running, Settings, _Watch, background
-from wsproxy.capture.environment import for_command
 from wsproxy.cli.record import _greeting
 from wsproxy.errors import UsageError
+from wsproxy.proxy.embedding import ProxySettings, RunningProxy, _Watch, background
+from wsproxy.proxy.environment import for_command
+from wsproxy.system.address import authority, is_loopback, parse_address
 
 
 @pytest.mark.parametrize(
@@ -62,8 +62,8 @@ def check_urls(text: str, port: int) -> None:
 def test_urls_of_an_ipv6_address(mode: str, tmp_path: Path) -> None:
     ca = tmp_path / "ca.pem"
     ca.write_text("our CA\n")
-    running = Running(("::1", 4711), ca, False, _Watch(), lambda: None)
-    check_urls("\n".join(_greeting(Settings(mode=mode), running)), 4711)
+    running = RunningProxy(("::1", 4711), ca, False, _Watch(), lambda: None)
+    check_urls("\n".join(_greeting(ProxySettings(mode=mode), running)), 4711)
     env = for_command(running, mode, tmp_path, {})
     check_urls(" ".join(value for value in env.values() if "://" in value), 4711)
     check_urls(Proxy(("::1", 4711), ca, {}).url, 4711)
@@ -78,7 +78,7 @@ def test_a_port_of_an_ipv6_address_in_use(tmp_path: Path) -> None:
         pytest.skip("no IPv6 here")
     with taken:
         port = taken.getsockname()[1]
-        settings = Settings("::1", port, out=tmp_path / "out", confdir=tmp_path / "ca")
+        settings = ProxySettings("::1", port, out=tmp_path / "out", confdir=tmp_path / "ca")
         with (
             pytest.raises(UsageError, match=rf"cannot listen on \[::1\]:{port}"),
             background(settings),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from wsproxy.replay.answer import AnswerReader
+from wsproxy.replayer.response_reader import AnswerReader
 
 REFUSED = b"HTTP/1.1 400 Bad Request\r\n"
 CHUNKED = REFUSED + b"Transfer-Encoding: chunked\r\n\r\n"

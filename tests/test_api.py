@@ -127,7 +127,7 @@ def test_the_parameters(function: object, parameters: str) -> None:
     ("code", "printed"),
     [
         ("import wsproxy; print([m for m in sys.modules if m[:7] == 'wsproxy'])", "['wsproxy']"),
-        ("import wsproxy; print(wsproxy.replay.__name__)", "wsproxy.replay"),
+        ("import wsproxy; print(wsproxy.replayer.__name__)", "wsproxy.replay"),
         ("import wsproxy.replay; print(callable(wsproxy.replay))", "True"),
         ("from wsproxy import replay; print(callable(replay), replay.Pace())", "True recorded"),
         ("from wsproxy import *; print(serve.__module__, open.__name__)", "wsproxy.api.serving op"),

@@ -32,8 +32,8 @@ from audio_samples import (
     wav,
     wide,
 )
-from wsproxy.diagnose.audio import Format, declared, query_of, sniff
-from wsproxy.diagnose.containers import Header, container, read_header
+from wsproxy.audio.containers import ContainerHeader, container, read_header
+from wsproxy.session.declared_audio import AudioFormat, declared_format, query_of, sniff
 
 
 @pytest.mark.parametrize(
@@ -87,18 +87,21 @@ def test_a_flac_frame_needs_its_crc() -> None:
 
 EXTENSIBLE = struct.pack("<HHIH14s", 22, 24, 3, 1, b"\0\0\0\0\x10\0\x80\0\0\xaa\0\x38\x9b\x71")
 HEADERS = [
-    (wav(b""), Header("WAV", "linear16", 16_000, 1, 16)),
-    (wav(b"", 8000, 2, 8, tag=7), Header("WAV", "mulaw", 8000, 2, 8)),
-    (wav(b"", 8000, 1, 8, tag=6), Header("WAV", "alaw", 8000, 1, 8)),
-    (wav(b"", 48_000, 2, 32, tag=3), Header("WAV", "float32", 48_000, 2, 32)),
-    (wav(b"", 8000, 1, 8), Header("WAV", "8-bit PCM", 8000, 1, 8)),
-    (wav(b"", 8000, 1, 4, tag=2), Header("WAV", "", 8000, 1, 4)),
-    (wav(b"", 44_100, 2, 24, 0xFFFE, EXTENSIBLE), Header("WAV", "24-bit PCM", 44_100, 2, 24)),
-    (OPUS, Header("Ogg/Opus", "", 16_000, 1)),
-    (VORBIS, Header("Ogg/Vorbis", "", 44_100, 2)),
-    (SPEEX, Header("Ogg/Speex", "", 16_000, 1)),
-    (OGG_FLAC, Header("Ogg/FLAC", "", 44_100, 2)),
-    (FLAC, Header("FLAC", "", 44_100, 2)),
+    (wav(b""), ContainerHeader("WAV", "linear16", 16_000, 1, 16)),
+    (wav(b"", 8000, 2, 8, tag=7), ContainerHeader("WAV", "mulaw", 8000, 2, 8)),
+    (wav(b"", 8000, 1, 8, tag=6), ContainerHeader("WAV", "alaw", 8000, 1, 8)),
+    (wav(b"", 48_000, 2, 32, tag=3), ContainerHeader("WAV", "float32", 48_000, 2, 32)),
+    (wav(b"", 8000, 1, 8), ContainerHeader("WAV", "8-bit PCM", 8000, 1, 8)),
+    (wav(b"", 8000, 1, 4, tag=2), ContainerHeader("WAV", "", 8000, 1, 4)),
+    (
+        wav(b"", 44_100, 2, 24, 0xFFFE, EXTENSIBLE),
+        ContainerHeader("WAV", "24-bit PCM", 44_100, 2, 24),
+    ),
+    (OPUS, ContainerHeader("Ogg/Opus", "", 16_000, 1)),
+    (VORBIS, ContainerHeader("Ogg/Vorbis", "", 44_100, 2)),
+    (SPEEX, ContainerHeader("Ogg/Speex", "", 16_000, 1)),
+    (OGG_FLAC, ContainerHeader("Ogg/FLAC", "", 44_100, 2)),
+    (FLAC, ContainerHeader("FLAC", "", 44_100, 2)),
     (wav(b"")[:30], None),
     (page(b"OpusHead", 2), None),
     (FLAC[:20], None),
@@ -108,7 +111,7 @@ HEADERS = [
 
 
 @pytest.mark.parametrize(("head", "header"), HEADERS)
-def test_headers(head: bytes, header: Header | None) -> None:
+def test_headers(head: bytes, header: ContainerHeader | None) -> None:
     assert read_header(head) == header
 
 
@@ -118,23 +121,23 @@ def test_headers(head: bytes, header: Header | None) -> None:
 @pytest.mark.parametrize(
     ("query", "expected"),
     [
-        ("", Format(True, "", 0, 1)),
-        ("encoding=Linear16", Format(True, "linear16", 0, 1, frozenset({"encoding"}))),
-        ("sample_rate=8000", Format(True, "", 8000, 1, frozenset({"rate"}))),
-        ("channels=2&channels=x", Format(True, "", 0, 1)),
-        ("channels=2", Format(True, "", 0, 2, frozenset({"channels"}))),
-        ("sample_rate=" + "9" * 5000, Format(True, "", 0, 1)),
-        ("sample_rate=-8000&channels=0", Format(True, "", 0, 1)),
+        ("", AudioFormat(True, "", 0, 1)),
+        ("encoding=Linear16", AudioFormat(True, "linear16", 0, 1, frozenset({"encoding"}))),
+        ("sample_rate=8000", AudioFormat(True, "", 8000, 1, frozenset({"rate"}))),
+        ("channels=2&channels=x", AudioFormat(True, "", 0, 1)),
+        ("channels=2", AudioFormat(True, "", 0, 2, frozenset({"channels"}))),
+        ("sample_rate=" + "9" * 5000, AudioFormat(True, "", 0, 1)),
+        ("sample_rate=-8000&channels=0", AudioFormat(True, "", 0, 1)),
     ],
 )
-def test_declared(query: str, expected: Format) -> None:
+def test_declared(query: str, expected: AudioFormat) -> None:
     session = case(listen(query), []).session
-    assert declared(session, CATALOG.api("deepgram", "listen")) == expected
+    assert declared_format(session, CATALOG.api("deepgram", "listen")) == expected
 
 
 def test_the_default_is_not_given() -> None:
     session = case(("assemblyai", "streaming", "/v3/ws"), []).session
-    assert declared(session, CATALOG.api("assemblyai", "streaming")) == Format(
+    assert declared_format(session, CATALOG.api("assemblyai", "streaming")) == AudioFormat(
         True, "pcm_s16le", 16_000, 1
     )
 

@@ -35,7 +35,7 @@ from wire_witness import (
     upgrade,
     wait_until,
 )
-from wsproxy.capture.relay import Relay
+from wsproxy.proxy.relay import Relay
 from wsproxy.session import Session
 from wsproxy.trace import SUFFIX, End, FrameRecord, TraceReader
 

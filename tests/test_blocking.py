@@ -31,8 +31,8 @@ from made_sessions import (
 from test_both_ends import TRACES, carried, records, side_by_side
 from wire_witness import Certificate
 from wsproxy.errors import ConnectFailed
-from wsproxy.replay import Call, ClientOptions, Pace, ReplayServer, ServerOptions, Verdict
-from wsproxy.replay.blocking import play_blocking
+from wsproxy.replayer import ClientOptions, ClientReplay, Pace, ReplayServer, ServerOptions, Verdict
+from wsproxy.replayer.blocking_client import play_blocking
 from wsproxy.session import Session
 from wsproxy.trace import Failure
 from wsproxy.wire import Frame, Opcode, is_upgrade
@@ -48,7 +48,7 @@ SAMPLES = [name for name in TRACES if name.startswith("wire/")] + [
 ]
 
 
-async def in_a_thread(call: Call, folder: Path) -> Verdict:
+async def in_a_thread(call: ClientReplay, folder: Path) -> Verdict:
     # A thread of its own: the server needs those that asyncio has.
     with ThreadPoolExecutor(1) as pool:
         work = pool.submit(play_blocking, call, records(folder))
@@ -62,7 +62,7 @@ async def both_ends(
     serving = ServerOptions(pace=Pace.parse(pace), timeout=3)
     async with ReplayServer(server, serving, records(folder / "server")) as running:
         to = f"{scheme}://127.0.0.1:{running.address[1]}"
-        call = Call(client, ClientOptions(to, pace=Pace.parse(pace), timeout=3))
+        call = ClientReplay(client, ClientOptions(to, pace=Pace.parse(pace), timeout=3))
         played = await in_a_thread(call, folder / "client")
         async with asyncio.timeout(20):
             return played, await running.verdict()
@@ -176,7 +176,7 @@ async def against(
         values = {"timeout": 0.3, **options}
         scheme = "wss" if tls else "ws"
         to = ClientOptions(f"{scheme}://127.0.0.1:{port}", **values)  # type: ignore[arg-type]
-        verdict = await in_a_thread(Call(trace, to), folder / "out")
+        verdict = await in_a_thread(ClientReplay(trace, to), folder / "out")
         for task in handling:
             task.cancel()
         return verdict
@@ -265,7 +265,7 @@ def test_an_unreachable_server(tmp_path: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         url = f"ws://127.0.0.1:{free.getsockname()[1]}"
-    call = Call(build(good, tmp_path), ClientOptions(url))
+    call = ClientReplay(build(good, tmp_path), ClientOptions(url))
     with pytest.raises(ConnectFailed, match="cannot reach"):
         play_blocking(call, records(tmp_path / "out"))
 

@@ -11,8 +11,8 @@ import pytest
 import zstandard
 from mitmproxy.http import Response
 
-from wsproxy.capture.body import beginning, let_through
-from wsproxy.recording import MAX_BODY, KeptBody
+from wsproxy.proxy.http_stream import body_prefix, stream_body
+from wsproxy.recorder import MAX_BODY, BodySnapshot
 
 TEXT = b'{"err_code":"INVALID_AUTH"}'
 MIB = 1 << 20
@@ -37,7 +37,7 @@ def passed(data: bytes, encoding: str, pieces: int = 3) -> Response:
     response = Response.make(401)
     if encoding:
         response.headers["content-encoding"] = encoding
-    let_through(response)
+    stream_body(response)
     assert callable(response.stream)
     size = len(data) // pieces + 1
     for at in range(0, len(data), size):
@@ -49,22 +49,22 @@ def passed(data: bytes, encoding: str, pieces: int = 3) -> Response:
 
 @pytest.mark.parametrize("encoding", ENCODED)
 def test_a_short_body_is_kept_decoded(encoding: str) -> None:
-    assert beginning(passed(ENCODED[encoding](TEXT), encoding)) == KeptBody(TEXT, len(TEXT))
+    assert body_prefix(passed(ENCODED[encoding](TEXT), encoding)) == BodySnapshot(TEXT, len(TEXT))
 
 
 @pytest.mark.parametrize("encoding", ENCODED)
 def test_of_nothing_nothing_is_left_out(encoding: str) -> None:
-    assert beginning(passed(ENCODED[encoding](b""), encoding)) == KeptBody(b"", 0)
-    assert beginning(passed(b"", encoding)) == KeptBody(b"", 0)
+    assert body_prefix(passed(ENCODED[encoding](b""), encoding)) == BodySnapshot(b"", 0)
+    assert body_prefix(passed(b"", encoding)) == BodySnapshot(b"", 0)
 
 
 def test_deflate_without_its_header_is_read() -> None:
-    assert beginning(passed(raw_deflate(TEXT), "deflate")) == KeptBody(TEXT, len(TEXT))
+    assert body_prefix(passed(raw_deflate(TEXT), "deflate")) == BodySnapshot(TEXT, len(TEXT))
 
 
 def test_of_a_long_body_the_beginning_is_kept_and_the_length() -> None:
     data = bytes(range(256)) * 1000
-    assert beginning(passed(data, "")) == KeptBody(data[:MAX_BODY], len(data))
+    assert body_prefix(passed(data, "")) == BodySnapshot(data[:MAX_BODY], len(data))
 
 
 @pytest.mark.parametrize("encoding", [e for e in ENCODED if e])
@@ -73,27 +73,27 @@ def test_a_bomb_costs_little(encoding: str) -> None:
     bomb = ENCODED[encoding](bytes(64 * MIB))
     response = passed(bomb, encoding)
     tracemalloc.start()
-    body = beginning(response)
+    body = body_prefix(response)
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert body == KeptBody(bytes(MAX_BODY), len(bomb))
+    assert body == BodySnapshot(bytes(MAX_BODY), len(bomb))
     assert most < 32 * MIB
 
 
 @pytest.mark.parametrize("encoding", [*(e for e in ENCODED if e), "unheard-of"])
 def test_what_cannot_be_decoded_is_left_out(encoding: str) -> None:
-    body = beginning(passed(b"\xff" + TEXT, encoding))
+    body = body_prefix(passed(b"\xff" + TEXT, encoding))
     assert (body.kept, body.size) == (b"", len(TEXT) + 1)
     (entry,) = body.left_out
     assert (entry["why"], entry["length"]) == ("unreadable", len(TEXT) + 1)
 
 
 def test_a_body_that_was_cut_is_decoded_as_far_as_it_goes() -> None:
-    body = beginning(passed(gzip.compress(TEXT * 100)[:60], "gzip"))
+    body = body_prefix(passed(gzip.compress(TEXT * 100)[:60], "gzip"))
     assert (TEXT * 100).startswith(body.kept)
     assert body.kept
     assert body.size == len(body.kept)
 
 
 def test_an_answer_of_the_proxys_own_did_not_stream() -> None:
-    assert beginning(Response.make(503, TEXT)) == KeptBody(TEXT, len(TEXT))
+    assert body_prefix(Response.make(503, TEXT)) == BodySnapshot(TEXT, len(TEXT))

@@ -16,12 +16,12 @@ from typing import TypeVar
 
 import pytest
 
-from wsproxy.capture.embed import Settings, background
 from wsproxy.catalog import load
-from wsproxy.compare import Rules, compare
-from wsproxy.redact import Redactor
-from wsproxy.replay import ClientOptions, ReplayServer, ServerOptions, Verdict, replay_client
-from wsproxy.replay.recorded import Records
+from wsproxy.compare import Tolerances, compare
+from wsproxy.proxy.embedding import ProxySettings, background
+from wsproxy.redact import HeadRedactor
+from wsproxy.replayer import ClientOptions, ReplayServer, ServerOptions, Verdict, replay_client
+from wsproxy.replayer.recording import ReplayRecording
 from wsproxy.session import Session
 from wsproxy.trace import Bytes, Eof, FrameRecord, TraceReader
 from wsproxy.wire import Opcode, is_upgrade
@@ -34,9 +34,9 @@ AT_ONCE = 16
 T = TypeVar("T")
 
 
-def records(folder: Path) -> Records:
+def records(folder: Path) -> ReplayRecording:
     catalog = load()
-    return Records(folder, Redactor(catalog.credentials, b"key", catalog.key_shapes))
+    return ReplayRecording(folder, HeadRedactor(catalog.credentials, b"key", catalog.key_shapes))
 
 
 def carried(path: Path, *, from_client: bool) -> list[tuple[object, ...]]:
@@ -99,7 +99,7 @@ async def both_ends(name: str, proxy: str, folder: Path) -> tuple[Verdict, Verdi
 def replayed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Replayed]:
     folder = tmp_path_factory.mktemp("both-ends")
     script = Path(__file__).parent / "led_here.py"
-    settings = Settings(
+    settings = ProxySettings(
         port=0, out=folder / "proxy", confdir=folder / "ca", options=(f"scripts={script}",)
     )
     with pytest.MonkeyPatch.context() as patch, background(settings) as running:
@@ -136,5 +136,5 @@ def test_frame_for_frame(name: str, from_client: bool, replayed: dict[str, Repla
 
 @pytest.mark.parametrize("name", TRACES)
 def test_equal_to_the_byte(name: str, replayed: dict[str, Replayed]) -> None:
-    found = compare(TRACES[name], replayed[name].recorded, rules=Rules(strict=True))
+    found = compare(TRACES[name], replayed[name].recorded, rules=Tolerances(strict=True))
     assert found.differences == [], json.dumps(found.as_json(), indent=1)

@@ -15,9 +15,9 @@ from click.testing import CliRunner
 from sessions import APP, audio, opened, write
 from test_scrub import CHUNKS, CUSTOMER, PLANTED, found, session, unpacked
 from wsproxy import __version__
-from wsproxy.bundle import bundle
 from wsproxy.cli.bundle import command
 from wsproxy.errors import NotPublic, UsageError
+from wsproxy.export.bundle import bundle
 from wsproxy.scrub import scrub
 from wsproxy.session import Session
 

@@ -41,10 +41,10 @@ from wire_witness import (
     upgrade,
     wait_until,
 )
-from wsproxy.capture.embed import Running, Settings, background
 from wsproxy.catalog import load
 from wsproxy.diagnose import diagnose
 from wsproxy.errors import UsageError
+from wsproxy.proxy.embedding import ProxySettings, RunningProxy, background
 from wsproxy.session import Session
 from wsproxy.trace import SUFFIX
 
@@ -61,7 +61,7 @@ REFUSED = (
 class Recorded:
     """A recorder and the sessions that it completes."""
 
-    running: Running
+    running: RunningProxy
     sessions: queue.Queue[Path] = field(default_factory=queue.Queue)
 
     @property
@@ -80,7 +80,7 @@ def recorder(
 ) -> Iterator[Recorded]:
     out.mkdir(exist_ok=True)
     sessions: queue.Queue[Path] = queue.Queue()
-    settings = Settings(
+    settings = ProxySettings(
         port=0, mode=mode, out=out, confdir=confdir, hosts=hosts, options=tuple(options)
     )
     with background(settings, on_end=lambda recording: sessions.put(recording.path)) as running:
@@ -472,7 +472,7 @@ def test_traces_are_private_and_named_after_nothing_that_was_sent(recorded: Reco
 def test_a_port_in_use_is_said_in_one_line(confdir: Path, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        settings = Settings(port=port, out=tmp_path, confdir=confdir)
+        settings = ProxySettings(port=port, out=tmp_path, confdir=confdir)
         message = rf"cannot listen on 127\.0\.0\.1:{port}"
         with pytest.raises(UsageError, match=message), background(settings):
             pass
@@ -480,7 +480,7 @@ def test_a_port_in_use_is_said_in_one_line(confdir: Path, tmp_path: Path) -> Non
 
 def test_a_folder_that_is_a_file_is_said_in_one_line(confdir: Path, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    settings = Settings(port=0, out=tmp_path / "file", confdir=confdir)
+    settings = ProxySettings(port=0, out=tmp_path / "file", confdir=confdir)
     with pytest.raises(UsageError, match=r"cannot write traces to .*--out"), background(settings):
         pass
 

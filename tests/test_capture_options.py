@@ -10,7 +10,7 @@ from mitmproxy.addons.proxyserver import Proxyserver
 from mitmproxy.exceptions import OptionsError
 from mitmproxy.test import taddons
 
-from wsproxy.capture.addon import Record
+from wsproxy.proxy.record_addon import RecordAddon
 
 FIXED = {
     "wsproxy_out": "other",
@@ -29,7 +29,7 @@ def test_what_a_recorder_has_from_its_beginning_is_not_changed(
     monkeypatch.chdir(tmp_path)
 
     async def change() -> None:
-        addon = Record()
+        addon = RecordAddon()
         with taddons.context(Proxyserver(), addon) as context:
             context.configure(addon, wsproxy_out="traces")
             addon.running()

@@ -11,7 +11,7 @@ import pytest
 import commands
 from traces import make_trace
 from wsproxy.catalog import load
-from wsproxy.catalog.mistakes import mistakes
+from wsproxy.catalog.checker import mistakes
 from wsproxy.diagnose import CHECKS, RULES
 from wsproxy.trace import End, FrameRecord, Request, Response, Start
 

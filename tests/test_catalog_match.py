@@ -11,9 +11,16 @@ from dataclasses import replace
 import pytest
 
 from wsproxy.catalog import Condition, Example, Hit, candidates, load
-from wsproxy.catalog.examples import Answered, ClosedWith, Failed, Sketch, Text, sketched
+from wsproxy.catalog.envelope import json_object
+from wsproxy.catalog.examples import (
+    ExampleClose,
+    ExampleFailure,
+    ExampleResponse,
+    ExampleText,
+    Sketch,
+    sketched,
+)
 from wsproxy.catalog.model import GENERIC
-from wsproxy.envelope import json_object
 
 
 def closed(
@@ -25,8 +32,8 @@ def closed(
     messages: Sequence[str] = (),
     by: str = "server",
 ) -> Sketch:
-    received = [Text(number, text) for number, text in enumerate(messages, 10)]
-    close = ClosedWith(99, code, reason, from_client=by == "client")
+    received = [ExampleText(number, text) for number, text in enumerate(messages, 10)]
+    close = ExampleClose(99, code, reason, from_client=by == "client")
     return Sketch(provider, api, "close", close, by, received=received)
 
 
@@ -34,7 +41,7 @@ def refused(
     provider: str | None, api: str | None, status: int, body: str = "", **headers: str
 ) -> Sketch:
     names = [[name.replace("_", "-"), value] for name, value in headers.items()]
-    answer = Answered(status, names, body.encode())
+    answer = ExampleResponse(status, names, body.encode())
     return Sketch(provider, api, "refused", response=answer, closed_by="server")
 
 
@@ -122,7 +129,7 @@ def test_the_last_error_message_comes_first() -> None:
 def test_messages_after_the_close_frame_do_not_count() -> None:
     session = closed("assemblyai", "streaming", 1000)
     session.received.append(
-        Text(100, '{"type": "Error", "error_code": 3006, "error": "Invalid JSON: x"}')
+        ExampleText(100, '{"type": "Error", "error_code": 3006, "error": "Invalid JSON: x"}')
     )
     assert ids(candidates(session, load())) == ["rfc6455.close.1000"]
 
@@ -208,7 +215,7 @@ def test_session_that_has_not_ended_matches_nothing(ending: str) -> None:
 
 
 def test_failure_of_an_unknown_kind_matches_nothing() -> None:
-    session = Sketch(None, None, "failed", failure=Failed("moon"), closed_by="server")
+    session = Sketch(None, None, "failed", failure=ExampleFailure("moon"), closed_by="server")
     assert candidates(session, load()) == []
 
 

@@ -30,13 +30,13 @@ from sessions import (
     write,
 )
 from wsproxy.catalog import load
-from wsproxy.compare import Comparison, Rules, compare, kind_of
-from wsproxy.compare.kinds import Role, role_of
-from wsproxy.compare.story import Story
-from wsproxy.compare.text import around_difference
+from wsproxy.catalog.envelope import wrap
+from wsproxy.compare import Comparison, Tolerances, compare, kind_of
+from wsproxy.compare.excerpt import around_difference
+from wsproxy.compare.message_kinds import Role, role_of
+from wsproxy.compare.session_digest import SessionDigest
 from wsproxy.compare.transcript import word_errors
-from wsproxy.compare.volatile import is_volatile, stable, stable_value
-from wsproxy.envelope import wrap
+from wsproxy.compare.volatile_values import is_volatile, stable, stable_value
 from wsproxy.trace import FrameRecord, TraceReader
 from wsproxy.wire import Opcode
 
@@ -72,12 +72,14 @@ def test_long_texts_are_compared() -> None:
 def told(tmp_path: Path) -> Any:
     """The story of a session at an API, without its handshake."""
 
-    def read(records: Records, provider: str = "deepgram", api: str | None = "listen") -> Story:
+    def read(
+        records: Records, provider: str = "deepgram", api: str | None = "listen"
+    ) -> SessionDigest:
         number = len(list(tmp_path.iterdir()))
         path = write(
             tmp_path / f"{number}.wstrace", [*opened("/"), *records], provider=provider, api=api
         )
-        return Story.read(path, load())
+        return SessionDigest.read(path, load())
 
     return read
 
@@ -506,9 +508,9 @@ def test_the_word_error_rate_has_its_limit(tmp_path: Path) -> None:
     ]
     left, right = write(tmp_path / "a", LISTEN), write(tmp_path / "b", changed)
     assert compare(left, right).wer == pytest.approx(1 / 11, abs=1e-4)
-    assert compare(left, right, rules=Rules(max_wer=0.1)).same
+    assert compare(left, right, rules=Tolerances(max_wer=0.1)).same
     assert not compare(left, right).same
-    (difference,) = compare(left, right, rules=Rules(max_wer=0.05)).differences
+    (difference,) = compare(left, right, rules=Tolerances(max_wer=0.05)).differences
     assert difference.field == "transcript"
     assert "lazy" in difference.recorded
     assert "busy" in difference.replayed
@@ -570,7 +572,7 @@ def test_hostile_messages_do_not_raise(
     ]
     left = write(tmp_path / "a", [*opened("/"), *frames], provider=api[0], api=api[1])
     right = write(tmp_path / "b", [*opened("/"), *frames[1:]], provider=api[0], api=api[1])
-    assert compare(left, left, rules=Rules(strict=True)).same
+    assert compare(left, left, rules=Tolerances(strict=True)).same
     found: Comparison = compare(left, right)
     assert not found.same
     json.dumps(found.as_json())
@@ -600,7 +602,7 @@ def test_traces_stream_by(tmp_path: Path) -> None:
     left, right = trace("a", 64 << 10), trace("b", 32 << 10)
     tracemalloc.start()
     try:
-        found = compare(left, right, rules=Rules(strict=True))
+        found = compare(left, right, rules=Tolerances(strict=True))
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()

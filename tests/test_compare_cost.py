@@ -11,8 +11,14 @@ import pytest
 
 from sessions import SERVER, audio, opened, said, write
 from wsproxy.compare import compare
-from wsproxy.compare.transcript import MAX_COUNTED, Heard, Transcript, distance, word_errors
-from wsproxy.compare.volatile import Normalizer, first_difference, stable
+from wsproxy.compare.transcript import (
+    MAX_COUNTED,
+    Transcript,
+    TranscriptResult,
+    distance,
+    word_errors,
+)
+from wsproxy.compare.volatile_values import Normalizer, first_difference, stable
 
 pytestmark = pytest.mark.cost
 
@@ -61,7 +67,7 @@ def transcript(words: list[str]) -> Transcript:
     made = Transcript()
     for start in range(0, len(words), 1000):
         text = " ".join(words[start : start + 1000])
-        made.add(start + 1, Heard(text, anything=True, final=True))
+        made.add(start + 1, TranscriptResult(text, anything=True, final=True))
     return made
 
 

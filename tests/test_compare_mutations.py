@@ -29,7 +29,7 @@ from sessions import (
     said,
     write,
 )
-from wsproxy.compare import STANDARD, Comparison, Rules, compare
+from wsproxy.compare import STANDARD, Comparison, Tolerances, compare
 from wsproxy.trace import Eof, Failure, FrameRecord, Record, Request, Response
 from wsproxy.wire import Opcode
 
@@ -44,7 +44,7 @@ def turned(tmp_path: Path) -> Callable[..., Comparison]:
     numbers = itertools.count()
 
     def compared(
-        base: Records, change: Change, rules: Rules = STANDARD, **options: Any
+        base: Records, change: Change, rules: Tolerances = STANDARD, **options: Any
     ) -> Comparison:
         api = _API.get(id(base), "listen")
         number = next(numbers)
@@ -354,7 +354,7 @@ def test_every_field_that_can_differ_is_among_them(turned: Callable[..., Compari
 
 @pytest.mark.parametrize("base", [LISTEN, SPEAK, STALLED, REFUSED, RESET, FAILED])
 def test_a_session_is_like_itself(base: Records, turned: Callable[..., Comparison]) -> None:
-    for rules in (Rules(), Rules(strict=True), Rules(max_wer=0.0)):
+    for rules in (Tolerances(), Tolerances(strict=True), Tolerances(max_wer=0.0)):
         found = turned(base, same, rules)
         assert found.verdict == "reproduced"
         assert found.differences == []
@@ -495,7 +495,7 @@ STRICT: dict[str, tuple[Change, str]] = {
 @pytest.mark.parametrize("name", STRICT)
 def test_strict_means_every_frame(name: str, turned: Callable[..., Comparison]) -> None:
     change, field = STRICT[name]
-    found = turned(LISTEN, change, Rules(strict=True))
+    found = turned(LISTEN, change, Tolerances(strict=True))
     (difference,) = (d for d in found.differences if d.field.startswith("frame_"))
     assert difference.field == field
     assert difference.recorded_frame and difference.replayed_frame
@@ -505,30 +505,30 @@ def test_strict_means_every_frame(name: str, turned: Callable[..., Comparison]) 
 @pytest.mark.parametrize("name", ["times", "mask and length on the wire"])
 def test_strict_is_not_about_times_and_masks(name: str, turned: Callable[..., Comparison]) -> None:
     base, change = KEEPS[name]
-    assert turned(base, change, Rules(strict=True)).same
+    assert turned(base, change, Tolerances(strict=True)).same
 
 
 def test_strict_knows_no_volatile_values(turned: Callable[..., Comparison]) -> None:
     base, change = KEEPS["ids of an answer"]
-    found = turned(base, change, Rules(strict=True))
+    found = turned(base, change, Tolerances(strict=True))
     assert [difference.field for difference in found.differences] == ["body"]
 
 
 # -- tolerances: asked for, in both directions
 
-WITHIN: dict[str, tuple[Records, Change, Rules]] = {
-    "one word of eleven": (LISTEN, reworded("lazy", "busy"), Rules(max_wer=0.1)),
+WITHIN: dict[str, tuple[Records, Change, Tolerances]] = {
+    "one word of eleven": (LISTEN, reworded("lazy", "busy"), Tolerances(max_wer=0.1)),
     "case and punctuation": (
         LISTEN,
         reworded("Over the lazy dog, it", "over the LAZY dog it"),
-        Rules(max_wer=0.0),
+        Tolerances(max_wer=0.0),
     ),
     "longer speech": (
         SPEAK,
         of_audio(lambda c: [*c, bytes(960)], SERVER),
-        Rules(audio_tolerance=0.1),
+        Tolerances(audio_tolerance=0.1),
     ),
-    "other speech": (SPEAK, of_audio(corrupt, SERVER), Rules(audio_tolerance=0.0)),
+    "other speech": (SPEAK, of_audio(corrupt, SERVER), Tolerances(audio_tolerance=0.0)),
 }
 
 
@@ -548,14 +548,14 @@ def test_compare_within_a_given_tolerance_is_reproduced_and_names_it(
 @pytest.mark.parametrize(
     ("base", "change", "rules"),
     [
-        (LISTEN, reworded("lazy dog", "busy cat"), Rules(max_wer=0.1)),
-        (LISTEN, reworded("lazy", "busy"), Rules(audio_tolerance=0.5)),
-        (SPEAK, of_audio(lambda c: [*c, bytes(9600)], SERVER), Rules(audio_tolerance=0.1)),
-        (SPEAK, of_audio(corrupt, SERVER), Rules(max_wer=0.5)),
+        (LISTEN, reworded("lazy dog", "busy cat"), Tolerances(max_wer=0.1)),
+        (LISTEN, reworded("lazy", "busy"), Tolerances(audio_tolerance=0.5)),
+        (SPEAK, of_audio(lambda c: [*c, bytes(9600)], SERVER), Tolerances(audio_tolerance=0.1)),
+        (SPEAK, of_audio(corrupt, SERVER), Tolerances(max_wer=0.5)),
     ],
 )
 def test_compare_beyond_a_given_tolerance_is_different(
-    base: Records, change: Change, rules: Rules, turned: Callable[..., Comparison]
+    base: Records, change: Change, rules: Tolerances, turned: Callable[..., Comparison]
 ) -> None:
     assert turned(base, change, rules).verdict == "different"
 

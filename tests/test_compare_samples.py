@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from wsproxy.compare import Rules, compare
+from wsproxy.compare import Tolerances, compare
 
 FOLDER = Path(__file__).parent.parent / "recordings" / "samples"
 TRACES = sorted(FOLDER.rglob("*.wstrace"))
@@ -25,7 +25,7 @@ def test_they_are_there() -> None:
 
 @pytest.mark.parametrize("trace", TRACES, ids=name)
 def test_a_sample_is_like_itself(trace: Path) -> None:
-    assert compare(trace, trace, rules=Rules(strict=True)).same
+    assert compare(trace, trace, rules=Tolerances(strict=True)).same
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from sessions import APP, SERVER, audio, closed, opened, said, write
-from wsproxy.compare import Comparison, Rules, compare, learn
-from wsproxy.compare.volatile import Normalizer, first_difference
+from wsproxy.compare import Comparison, Tolerances, compare, learn
+from wsproxy.compare.volatile_values import Normalizer, first_difference
 from wsproxy.errors import UsageError
 from wsproxy.trace import FrameRecord
 from wsproxy.wire import Opcode
@@ -99,7 +99,7 @@ def test_compare_lists_headers_and_pings_as_not_compared(tmp_path: Path) -> None
     assert found.same
     assert any("headers" in line for line in found.not_compared)
     assert "pings and pongs" in found.not_compared
-    assert compare(one, other, rules=Rules(strict=True)).not_compared == []
+    assert compare(one, other, rules=Tolerances(strict=True)).not_compared == []
 
 
 def test_compare_unknown_api_with_another_error_is_different(recorded: Recorded) -> None:
@@ -111,7 +111,7 @@ def test_compare_unknown_api_with_another_error_is_different(recorded: Recorded)
 def test_compare_unknown_api_counts_errors_beyond_those_kept(
     recorded: Recorded, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("wsproxy.compare.story._MAX_ERRORS", 2)
+    monkeypatch.setattr("wsproxy.compare.session_digest._MAX_ERRORS", 2)
     errors = [{"type": "error", "n": n} for n in range(4)]
     left = recorded(*errors)
     assert not compare(left, recorded(*errors[:3], {"type": "error", "n": 7})).same
@@ -178,7 +178,7 @@ def chat(recorded: Recorded) -> Callable[..., Path]:
 
 
 def judged(recorded: Path, replayed: Path, *same_as: Path) -> Comparison:
-    return compare(recorded, replayed, rules=Rules(varying=learn(recorded, same_as)))
+    return compare(recorded, replayed, rules=Tolerances(varying=learn(recorded, same_as)))
 
 
 def test_compare_does_not_turn_on_what_was_learned_to_vary(chat: Callable[..., Path]) -> None:

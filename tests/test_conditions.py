@@ -19,12 +19,12 @@ from typing import TypeVar
 import pytest
 
 from conditions import LIMITS, Behaviour, Home, audio, good, home, is_plain, talk
-from wsproxy.capture.embed import Settings, background
 from wsproxy.catalog import TRAFFIC, Condition, load
 from wsproxy.diagnose import Finding, diagnose
-from wsproxy.redact import Redactor
-from wsproxy.replay import ClientOptions, ReplayServer, ServerOptions, Verdict, replay_client
-from wsproxy.replay.recorded import Records
+from wsproxy.proxy.embedding import ProxySettings, background
+from wsproxy.redact import HeadRedactor
+from wsproxy.replayer import ClientOptions, ReplayServer, ServerOptions, Verdict, replay_client
+from wsproxy.replayer.recording import ReplayRecording
 from wsproxy.session import Session
 from wsproxy.simulate import Simulator
 
@@ -167,10 +167,10 @@ async def side_by_side(work: Iterable[Callable[[], Coroutine[object, object, T]]
     return list(await asyncio.gather(*(one(make) for make in work)))
 
 
-def led_here(folder: Path) -> Settings:
+def led_here(folder: Path) -> ProxySettings:
     """A recorder that connects to this machine for every host, at the port that is asked for."""
     script = Path(__file__).parent / "led_here.py"
-    return Settings(port=0, out=folder, confdir=folder / "ca", options=(f"scripts={script}",))
+    return ProxySettings(port=0, out=folder, confdir=folder / "ca", options=(f"scripts={script}",))
 
 
 @pytest.fixture(scope="module")
@@ -212,7 +212,9 @@ def replays(
     traces: dict[Case, Path], tmp_path_factory: pytest.TempPathFactory
 ) -> dict[Case, Replays]:
     """Each recording replayed from both sides, and against an API that behaves."""
-    records = Records(tmp_path_factory.mktemp("replays"), Redactor(CATALOG.credentials, b"key"))
+    records = ReplayRecording(
+        tmp_path_factory.mktemp("replays"), HeadRedactor(CATALOG.credentials, b"key")
+    )
 
     async def as_client(case: Case, api: Simulator, timeout: float) -> Verdict:
         # The trace holds no credential, so the bad one has to be given again.

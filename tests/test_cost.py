@@ -14,14 +14,15 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from regexes import END, Regex, of_catalog, of_modules, texts
-from wsproxy import envelope
-from wsproxy.catalog import load
+from wsproxy.audio import containers
+from wsproxy.catalog import envelope, load
 from wsproxy.catalog.pattern_cost import too_costly
-from wsproxy.compare import text as compare_text
-from wsproxy.compare import transcript, volatile
-from wsproxy.diagnose import audio, checks, containers, evidence
-from wsproxy.report import jsontext, markdown
+from wsproxy.compare import excerpt as compare_text
+from wsproxy.compare import transcript, volatile_values
+from wsproxy.diagnose import checks, evidence
+from wsproxy.report import json_output, markdown
 from wsproxy.report import text as report_text
+from wsproxy.session import declared_audio
 
 pytestmark = pytest.mark.cost
 
@@ -33,10 +34,10 @@ ENOUGH = 0.1  # seconds under which any size is quick
 
 # Where an expression is put together at run time, and what keeps it cheap.
 TOLD = {
-    "wsproxy.capture.addon": "the user's own option",
+    "wsproxy.proxy.addon": "the user's own option",
     "wsproxy.catalog.table": "checked by `too_costly`",
     "wsproxy.cli.show": "the user's own option",
-    "wsproxy.replay.fresh": "bounded repetitions around names of the catalog",
+    "wsproxy.replayer.fresh": "bounded repetitions around names of the catalog",
 }
 
 
@@ -177,15 +178,15 @@ def test_too_costly_takes_every_pattern_of_the_catalog():
 
 def _transcript(text: str) -> None:
     out = transcript.Transcript()
-    out.add(1, transcript.Heard(text, True, True, in_parts=True))
-    out.add(2, transcript.Heard(text, True, True))
+    out.add(1, transcript.TranscriptResult(text, True, True, in_parts=True))
+    out.add(2, transcript.TranscriptResult(text, True, True))
     str(out), out.tracks(), out.words()
 
 
 def _distance(text: str) -> None:
     left, right = transcript.Transcript(), transcript.Transcript()
-    left.add(1, transcript.Heard(text, True, True))
-    right.add(1, transcript.Heard(text[::-1], True, True))
+    left.add(1, transcript.TranscriptResult(text, True, True))
+    right.add(1, transcript.TranscriptResult(text[::-1], True, True))
     transcript.distance(left, right)
 
 
@@ -193,19 +194,19 @@ PATHS: dict[str, Callable[[str], object]] = {
     "safe": report_text.safe,
     "short": lambda text: report_text.short(text, 200),
     "compact": report_text.compact,
-    "dumps": lambda text: jsontext.dumps({"text": text, text: [text]}),
+    "dumps": lambda text: json_output.dumps({"text": text, text: [text]}),
     "quoted": lambda text: evidence.quoted(text, 200),
     "markdown code": lambda text: markdown.code(text),
     "json_object": envelope.json_object,
     "azure text": lambda text: envelope.read("azure", text),
     "azure binary": lambda text: envelope.read("azure", b"\xff\xff" + text.encode()),
     "event-stream": lambda text: envelope.read("event-stream", text.encode()),
-    "sniff": lambda text: audio.sniff.__wrapped__(text.encode()),
+    "sniff": lambda text: declared_audio.sniff.__wrapped__(text.encode()),
     "container": lambda text: containers.container(text.encode()),
     "read_header": lambda text: containers.read_header(b"RIFF1234WAVE" + text.encode()),
     "is_json": checks.is_json,
-    "stable": volatile.stable,
-    "is_volatile": volatile.is_volatile,
+    "stable": volatile_values.stable,
+    "is_volatile": volatile_values.is_volatile,
     "around_difference": lambda text: compare_text.around_difference(text, text + "x"),
     "transcript": _transcript,
     "distance": _distance,

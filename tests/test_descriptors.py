@@ -16,8 +16,8 @@ import pytest
 
 from test_disk import no_more_files
 from wire_witness import PATIENCE
-from wsproxy.capture import failure
-from wsproxy.capture.descriptors import are_exhausted
+from wsproxy.proxy import failure
+from wsproxy.recorder.file_descriptors import are_exhausted
 
 
 def limited(soft: int, hard: int) -> Callable[[], None]:

@@ -19,10 +19,9 @@ import pytest
 
 from calls import Call, Lab, counted, lab
 from wire_witness import PATIENCE, wait_until
-from wsproxy.capture import backlog, faults, live
-from wsproxy.capture.keeping import Keeping
-from wsproxy.capture.recorder import Recorder
-from wsproxy.recording import Clock, Recording, new_start
+from wsproxy.recorder import Clock, SessionWriter, backlog, disk_faults, live_session, new_start
+from wsproxy.recorder.limits import RecorderLimits
+from wsproxy.recorder.worker import RecorderWorker
 from wsproxy.trace import SUFFIX, Request, Response, TraceWriter
 from wsproxy.wire import Frame, Opcode
 
@@ -37,7 +36,7 @@ def confdir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """Do not wait long before it is tried whether a fault has passed."""
-    monkeypatch.setattr(faults, "QUIET", 0.3)
+    monkeypatch.setattr(disk_faults, "QUIET", 0.3)
 
 
 def mount(*args: str) -> None:
@@ -104,7 +103,7 @@ def wait_for_trace(folder: Path, frames: int) -> Path:
     return path
 
 
-def ended(at: Lab, call: Call) -> Recording:
+def ended(at: Lab, call: Call) -> SessionWriter:
     call.hang_up()
     return at.next()
 
@@ -113,21 +112,21 @@ def ended(at: Lab, call: Call) -> Recording:
 
 
 @pytest.fixture
-def over(monkeypatch: pytest.MonkeyPatch) -> list[Recording]:
+def over(monkeypatch: pytest.MonkeyPatch) -> list[SessionWriter]:
     """All sessions that are over, those without a trace too."""
-    ends: list[Recording] = []
-    ended = faults.Faults.ended
+    ends: list[SessionWriter] = []
+    ended = disk_faults.DiskFaults.ended
 
-    def note(watch: faults.Faults, recording: Recording) -> None:
+    def note(watch: disk_faults.DiskFaults, recording: SessionWriter) -> None:
         ended(watch, recording)
         ends.append(recording)
 
-    monkeypatch.setattr(faults.Faults, "ended", note)
+    monkeypatch.setattr(disk_faults.DiskFaults, "ended", note)
     return ends
 
 
 def test_a_full_disk_costs_records_and_says_so_once(
-    disk: Disk, confdir: Path, said: Said, over: list[Recording]
+    disk: Disk, confdir: Path, said: Said, over: list[SessionWriter]
 ) -> None:
     with lab(disk.folder, confdir) as at:
         before = at.call()
@@ -189,7 +188,7 @@ def test_a_disk_that_stays_full_leaves_a_sound_trace_and_a_last_word(
 def test_strict_refuses_new_sessions_while_traces_cannot_be_written(
     disk: Disk, confdir: Path, said: Said
 ) -> None:
-    with lab(disk.folder, confdir, Keeping(strict=True)) as at:
+    with lab(disk.folder, confdir, RecorderLimits(strict=True)) as at:
         running = at.call()
         running.talk(times=5)
         disk.fill()
@@ -212,7 +211,7 @@ def test_strict_refuses_new_sessions_while_traces_cannot_be_written(
 
 def test_strict_lets_no_session_pass_before_its_trace_is_begun(disk: Disk, confdir: Path) -> None:
     """Nobody knows yet that the disk is full."""
-    with lab(disk.folder, confdir, Keeping(strict=True)) as at:
+    with lab(disk.folder, confdir, RecorderLimits(strict=True)) as at:
         disk.fill()
         assert at.ask().app.head.startswith(b"HTTP/1.1 503 ")
         assert traces(disk.folder) == []
@@ -222,9 +221,9 @@ def test_strict_lets_no_session_pass_before_its_trace_is_begun(disk: Disk, confd
 def test_strict_does_not_wait_for_a_disk_that_hangs(
     tmp_path: Path, confdir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(live, "OPENED_WITHIN", 0.1)
+    monkeypatch.setattr(live_session, "OPENED_WITHIN", 0.1)
     gate = hang(monkeypatch)
-    with lab(tmp_path / "out", confdir, Keeping(strict=True)) as at:
+    with lab(tmp_path / "out", confdir, RecorderLimits(strict=True)) as at:
         assert at.ask().app.head.startswith(b"HTTP/1.1 503 ")
         gate.set()
         call = at.call()  # the recorder's thread has done the other one before
@@ -250,7 +249,7 @@ def read_only(folder: Path) -> Iterator[None]:
 
 
 def test_a_folder_that_becomes_read_only(
-    tmp_path: Path, confdir: Path, said: Said, over: list[Recording]
+    tmp_path: Path, confdir: Path, said: Said, over: list[SessionWriter]
 ) -> None:
     out = tmp_path / "out"
     with lab(out, confdir) as at:
@@ -390,7 +389,7 @@ def test_a_session_is_recorded_once_files_can_be_opened_again(tmp_path: Path, sa
     data = Frame(Opcode.BINARY, b"x" * 100, mask=b"abcd").serialize()
 
     async def main() -> None:
-        recorder = Recorder(tmp_path, asyncio.get_running_loop())
+        recorder = RecorderWorker(tmp_path, asyncio.get_running_loop())
         with no_more_files():
             sessions = [recorder.begin(clock := Clock.start(), new_start(clock)) for _ in range(2)]
             for session in sessions:

@@ -27,19 +27,21 @@ from tapes import (
     serving,
 )
 from wsproxy.compare import compare, of_failure
-from wsproxy.distill import Attempt, Distillation, Limits, Report, distilled_name
+from wsproxy.distill import Attempt, Distillation, DistillReport, SearchLimits, distilled_name
 from wsproxy.errors import ConnectFailed, UsageError
-from wsproxy.replay import ClientOptions, Verdict, replay_client
-from wsproxy.replay.recorded import Records
+from wsproxy.replayer import ClientOptions, Verdict, replay_client
+from wsproxy.replayer.recording import ReplayRecording
 from wsproxy.session import Session
-from wsproxy.simulate import Limits as Allowed
+from wsproxy.simulate import ApiQuotas as Allowed
 from wsproxy.simulate import Simulator
 from wsproxy.trace import Eof
 from wsproxy.wire import Close, Opcode
 
 
 async def replayed(trace: Path, url: str, folder: Path) -> Verdict:
-    return await replay_client(trace, ClientOptions(url, timeout=2), Records(folder, REDACT))
+    return await replay_client(
+        trace, ClientOptions(url, timeout=2), ReplayRecording(folder, REDACT)
+    )
 
 
 # -- what is found
@@ -50,7 +52,7 @@ def test_a_minute_with_one_bad_chunk_becomes_a_moment(tmp_path: Path, bad: int) 
     trace = a_minute(tmp_path / "call.wstrace", bad)
     assert Session.read(trace).duration_ns > 59 * S
 
-    async def run() -> tuple[Report, Verdict]:
+    async def run() -> tuple[DistillReport, Verdict]:
         async with Simulator(limits=Allowed(chunk=(0.01, 1), ahead=1000)) as server:
             report, _ = await distill(trace, server.url)
             assert report.trace is not None
@@ -77,7 +79,7 @@ def test_a_minute_with_one_bad_chunk_becomes_a_moment(tmp_path: Path, bad: int) 
 def test_a_server_that_takes_no_audio_at_once_is_tried_with_the_end_first(tmp_path: Path) -> None:
     trace = a_minute(tmp_path / "call.wstrace", 2995)
 
-    async def run() -> tuple[Report, list[Attempt]]:
+    async def run() -> tuple[DistillReport, list[Attempt]]:
         # The whole minute at once is another failure: 3007, faster than real time.
         async with Simulator(limits=Allowed(chunk=(0.01, 1), ahead=2)) as server:
             return await distill(trace, server.url)
@@ -108,7 +110,7 @@ def test_a_failure_by_silence_is_still_waited_for(tmp_path: Path) -> None:
         tape.client(20 * n, b"\0\1" * 320)
     trace = tape.closed(2300, 1011, "NET-0001")
 
-    async def run() -> tuple[Report, list[Attempt]]:
+    async def run() -> tuple[DistillReport, list[Attempt]]:
         async with Simulator(limits=Allowed(silence=0.3)) as server:
             return await distill(trace, server.url)
 
@@ -170,7 +172,7 @@ def test_a_refusal_is_the_handshake_alone(tmp_path: Path) -> None:
     tape = Tape(tmp_path / "call.wstrace", "deepgram", "listen", target="/v1/listen")
     trace = tape.refused(401, body, [["dg-error", "Invalid credentials."]])
 
-    async def run() -> tuple[Report, list[Attempt]]:
+    async def run() -> tuple[DistillReport, list[Attempt]]:
         async with Simulator(CATALOG.condition("deepgram.upgrade.INVALID_AUTH")) as server:
             return await distill(trace, server.url)
 
@@ -260,7 +262,7 @@ def test_a_limit_on_attempts_leaves_the_best_so_far(tmp_path: Path) -> None:
     for n in range(50):
         trace.client(n, {20: "a", 30: "b"}.get(n, b"audio"))
     path = trace.client(50, "end").closed(55, 1008, "both")
-    report, attempts = against(needs_both, path, limits=Limits(attempts=9))
+    report, attempts = against(needs_both, path, limits=SearchLimits(attempts=9))
     assert (len(attempts), report.attempts) == (9, 9)
     assert (report.stopped, report.minimal, report.exit_status) == ("attempts", False, 0)
     assert report.checked
@@ -270,9 +272,9 @@ def test_a_limit_on_attempts_leaves_the_best_so_far(tmp_path: Path) -> None:
 
 def test_a_limit_that_comes_before_anything_is_known(tmp_path: Path) -> None:
     trace = Tape(tmp_path / "call.wstrace").accept().client(5, "x").closed(10, 1008, "bad")
-    report, _ = against(_behaves, trace, limits=Limits(attempts=1))
+    report, _ = against(_behaves, trace, limits=SearchLimits(attempts=1))
     assert (report.trace, report.stopped, report.exit_status) == (None, "attempts", 1)
-    report, attempts = against(_behaves, trace, limits=Limits(seconds=0.05), timeout=5)
+    report, attempts = against(_behaves, trace, limits=SearchLimits(seconds=0.05), timeout=5)
     assert (report.trace, report.stopped, attempts) == (None, "time", [])
 
 
@@ -289,7 +291,7 @@ def test_what_fails_now_and_then_is_tried_again(tmp_path: Path) -> None:
     for n in range(8):
         tape.client(n, "bad" if n == 4 else "good")
     trace = tape.closed(10, 1008, "now")
-    report, _ = against(fails_every_third_time, trace, limits=Limits(tries=3))
+    report, _ = against(fails_every_third_time, trace, limits=SearchLimits(tries=3))
     assert sent(report.trace) == [b"bad"]
     assert report.checked
 
@@ -300,7 +302,7 @@ def test_a_server_that_dies_leaves_the_best_so_far(tmp_path: Path) -> None:
         tape.client(n, {8: "a", 12: "b"}.get(n, b"audio"))
     trace = tape.client(20, "end").closed(25, 1008, "both")
 
-    async def run() -> Report:
+    async def run() -> DistillReport:
         served = 0
 
         async def dies(connection: ServerConnection) -> None:
@@ -328,7 +330,7 @@ def test_a_server_that_comes_back_is_waited_for(tmp_path: Path) -> None:
     tape.recording.eof(Eof(5 * MS, False, "reset"))
     trace = tape.done(6)
 
-    async def run() -> Report:
+    async def run() -> DistillReport:
         down = asyncio.Event()
         port = 0
 
@@ -375,7 +377,7 @@ def test_cancelled_it_writes_the_best_so_far(tmp_path: Path) -> None:
     trace = tape.client(20, "end").closed(25, 1008, "both")
     out = tmp_path / "out.wstrace"
 
-    async def run() -> Report | None:
+    async def run() -> DistillReport | None:
         async with serving(needs_both) as url:
             seen = asyncio.Event()
 

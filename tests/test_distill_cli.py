@@ -21,7 +21,7 @@ from commands import wsproxy
 from tapes import Tape, a_minute, sent
 from wsproxy.cli.distill import command
 from wsproxy.session import Session
-from wsproxy.simulate import Limits, serve_in_thread
+from wsproxy.simulate import ApiQuotas, serve_in_thread
 
 DOCUMENT = Path(__file__).parent.parent / "docs" / "distill.md"
 
@@ -68,7 +68,7 @@ def behaves(connection: ServerConnection) -> None:
 
 def test_a_minute_becomes_a_moment(tmp_path: Path) -> None:
     trace = a_minute(tmp_path / "call.wstrace", 2995)
-    with serve_in_thread(limits=Limits(chunk=(0.01, 1), ahead=1000)) as served:
+    with serve_in_thread(limits=ApiQuotas(chunk=(0.01, 1), ahead=1000)) as served:
         done = run(trace, "--to", served.url)
         new = tmp_path / "call-distilled.wstrace"
         assert (done.returncode, done.stderr) == (0, "")

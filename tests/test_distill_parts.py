@@ -24,13 +24,13 @@ from tapes import (
 )
 from wsproxy.compare import compare, of_failure
 from wsproxy.compare.outcome import OUTCOME, Outcome
-from wsproxy.distill import Distillation, Report
-from wsproxy.distill.parts import Parts
+from wsproxy.distill import Distillation, DistillReport
+from wsproxy.distill.candidates import Parts
 from wsproxy.distill.search import minimal
 from wsproxy.errors import TraceError, UsageError
-from wsproxy.replay import RECORDED, ClientOptions, Pace
-from wsproxy.replay.progress import Progress
-from wsproxy.replay.script import Script
+from wsproxy.replayer import RECORDED, ClientOptions, Pace
+from wsproxy.replayer.progress import SideProgress
+from wsproxy.replayer.script import Script
 from wsproxy.wire import Close, Frame, Opcode
 
 SAMPLES = Path(__file__).parent.parent / "recordings" / "samples"
@@ -166,9 +166,9 @@ def test_what_no_longer_comes_is_not_waited_for(tmp_path: Path) -> None:
     tape.client(4, b"a").client(5, '{"type": "x"}').server(6, {"type": "Error"}).client(7, b"b")
     parts = parts_of(tape)
     (last,) = parts.make(parts.without(parts.whole, {0, 1, 2}), FAST).steps
-    assert last.cause == Progress(texts={"Begin": 1, "Error": 1})
+    assert last.cause == SideProgress(texts={"Begin": 1, "Error": 1})
     steps = parts.make(parts.without(parts.whole, {1}), FAST).steps
-    assert steps[1].cause == Progress(texts={"Begin": 1, "Applied": 1})
+    assert steps[1].cause == SideProgress(texts={"Begin": 1, "Applied": 1})
 
 
 @given(st.integers(0, 60), st.data())
@@ -228,7 +228,7 @@ def test_the_same_failure_is_not_the_same_session(tmp_path: Path) -> None:
 
 
 def test_exit_statuses() -> None:
-    found = Report(3, trace=Path("x"), checked=True)
+    found = DistillReport(3, trace=Path("x"), checked=True)
     assert found.exit_status == 0
     assert replace(found, checked=None).exit_status == 0
     assert replace(found, checked=False).exit_status == 1

@@ -22,11 +22,11 @@ from wire_witness import (
     close,
     frame,
 )
-from wsproxy.capture import relay
-from wsproxy.capture.relay import Leg, Relay
 from wsproxy.catalog import load
-from wsproxy.diagnose.explain import summary
-from wsproxy.recording import Clock, Recording, new_start
+from wsproxy.diagnose.findings import summary
+from wsproxy.proxy import relay
+from wsproxy.proxy.relay import Leg, Relay
+from wsproxy.recorder import Clock, SessionWriter, new_start
 from wsproxy.session import Session
 from wsproxy.trace import Eof, FrameRecord, Request, Response, TraceReader
 
@@ -113,7 +113,7 @@ def test_record_answer_to_the_close_of_an_app_that_is_gone_is_in_the_trace(
 
 def test_summary_of_a_close_that_was_not_answered_says_so(tmp_path: Path) -> None:
     path = tmp_path / "x.wstrace"
-    recording = Recording(path, new_start(Clock.start()))
+    recording = SessionWriter(path, new_start(Clock.start()))
     recording.add(Request(1, "GET", "ws", "localhost", 80, "/"))
     recording.response(Response(2, 101))
     recording.data(3, True, BYE)

@@ -11,7 +11,7 @@ from botocore.eventstream import EventStreamBuffer
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wsproxy.envelope import ENVELOPES, field, json_object, read, wrap
+from wsproxy.catalog.envelope import ENVELOPES, field, json_object, read, wrap
 
 EXCEPTION = {
     ":message-type": "exception",

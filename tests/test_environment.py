@@ -9,21 +9,21 @@ from pathlib import Path
 
 import pytest
 
-from wsproxy.capture.embed import Running, _Watch
-from wsproxy.capture.environment import for_command
+from wsproxy.proxy.embedding import RunningProxy, _Watch
+from wsproxy.proxy.environment import for_command
 
 URL = "http://127.0.0.1:4711"
 
 
 @pytest.fixture
-def running(tmp_path: Path) -> Running:
+def running(tmp_path: Path) -> RunningProxy:
     ca = tmp_path / "ca.pem"
     ca.write_text("our CA\n")
-    return Running(("127.0.0.1", 4711), ca, False, _Watch(), lambda: None)
+    return RunningProxy(("127.0.0.1", 4711), ca, False, _Watch(), lambda: None)
 
 
 def test_proxy_variables_are_set_in_both_cases_and_exceptions_removed(
-    running: Running, tmp_path: Path
+    running: RunningProxy, tmp_path: Path
 ) -> None:
     env = for_command(running, "regular", tmp_path, {"NO_PROXY": "localhost", "no_proxy": "*"})
     for name in ("http_proxy", "https_proxy", "all_proxy", "ws_proxy", "wss_proxy"):
@@ -33,7 +33,7 @@ def test_proxy_variables_are_set_in_both_cases_and_exceptions_removed(
 
 
 def test_the_bundle_has_the_usual_authorities_the_users_own_and_ours(
-    running: Running, tmp_path: Path
+    running: RunningProxy, tmp_path: Path
 ) -> None:
     own = tmp_path / "own.pem"
     own.write_text("own CA\n")
@@ -47,7 +47,7 @@ def test_the_bundle_has_the_usual_authorities_the_users_own_and_ours(
 
 @pytest.mark.parametrize("mode", ["reverse:http://127.0.0.1:1", "transparent"])
 def test_where_the_recorder_is_no_proxy_none_is_named(
-    mode: str, running: Running, tmp_path: Path
+    mode: str, running: RunningProxy, tmp_path: Path
 ) -> None:
     env = for_command(running, mode, tmp_path, {})
     assert "https_proxy" not in env
@@ -56,14 +56,16 @@ def test_where_the_recorder_is_no_proxy_none_is_named(
     assert env["NODE_EXTRA_CA_CERTS"] == str(running.ca)
 
 
-def test_socks5_is_named_as_such_and_without_the_preloads(running: Running, tmp_path: Path) -> None:
+def test_socks5_is_named_as_such_and_without_the_preloads(
+    running: RunningProxy, tmp_path: Path
+) -> None:
     env = for_command(running, "socks5", tmp_path, {})
     assert env["ALL_PROXY"] == "socks5h://127.0.0.1:4711"
     assert "PYTHONPATH" not in env
 
 
 def test_what_the_user_has_set_for_node_and_python_is_kept(
-    running: Running, tmp_path: Path
+    running: RunningProxy, tmp_path: Path
 ) -> None:
     base = {"NODE_OPTIONS": "--no-warnings", "PYTHONPATH": "/some/where"}
     env = for_command(running, "regular", tmp_path, base)
@@ -71,7 +73,7 @@ def test_what_the_user_has_set_for_node_and_python_is_kept(
     assert env["PYTHONPATH"].endswith(f"{os.pathsep}/some/where")
 
 
-def test_the_users_own_sitecustomize_runs_as_well(running: Running, tmp_path: Path) -> None:
+def test_the_users_own_sitecustomize_runs_as_well(running: RunningProxy, tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text("print('mine', end=' ')")
     env = for_command(running, "regular", tmp_path, {"PYTHONPATH": str(tmp_path)})
     done = subprocess.run(

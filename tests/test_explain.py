@@ -25,10 +25,10 @@ from wsproxy import __version__
 from wsproxy.catalog import load
 from wsproxy.cli.main import cli
 from wsproxy.diagnose import Evidence, Finding, diagnose
-from wsproxy.diagnose.many import Span
+from wsproxy.diagnose.session_groups import SessionSpan
 from wsproxy.report import markdown, screen
 from wsproxy.report.explanation import explain
-from wsproxy.report.overview import Overview
+from wsproxy.report.groups import Overview
 from wsproxy.report.text import lasting, safe, short
 from wsproxy.session import Session
 from wsproxy.trace import (
@@ -664,9 +664,9 @@ def test_sessions_are_not_kept(make: Make):
 def test_what_sessions_show_only_together(
     folder: Path, monkeypatch: pytest.MonkeyPatch, storm: bool
 ):
-    seen: list[list[Span]] = []
+    seen: list[list[SessionSpan]] = []
 
-    def across(spans: Iterable[Span]) -> list[Finding]:
+    def across(spans: Iterable[SessionSpan]) -> list[Finding]:
         seen.append(list(spans))
         return [Finding("traffic.many.storm", "warning", "A storm", "M")] if storm else []
 

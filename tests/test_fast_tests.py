@@ -32,7 +32,7 @@ def test_is_fast_of_modules_here_is_by_what_they_import(name: str, fast: bool) -
         ("import websockets.frames\n", True),
         ("import asyncio\n", False),
         ("import os, subprocess\n", False),
-        ("from wsproxy.capture.embed import background\n", False),
+        ("from wsproxy.proxy.embed import background\n", False),
         ("from websockets.sync.client import connect\n", False),
         ("def test_it():\n    import socket\n", False),
         ("from commands import wsproxy\n", False),

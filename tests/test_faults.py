@@ -17,10 +17,10 @@ from faults.play import Recorder, play, recorder, told
 from faults.reasons import REASONS, reasons
 from faults.table import CASES, Case
 from wire_witness import BINARY, PATIENCE, TEXT, frame, upgrade, wait_until
-from wsproxy.capture import addon as addon_module
-from wsproxy.capture.addon import Record
-from wsproxy.recording import Clock, Recording, new_start
-from wsproxy.replay.script import Script
+from wsproxy.proxy import record_addon as addon_module
+from wsproxy.proxy.record_addon import RecordAddon
+from wsproxy.recorder import Clock, SessionWriter, new_start
+from wsproxy.replayer.script import Script
 from wsproxy.trace import Bytes, Eof, Failure, Request, Response, TraceReader
 
 DOCUMENT = Path(__file__).parent.parent / "docs" / "faults.md"
@@ -131,7 +131,7 @@ def test_a_reset_that_mitmproxy_stumbles_over(
 
 
 def test_the_beginning_of_a_frame_has_the_time_when_it_came(tmp_path: Path) -> None:
-    recording = Recording(tmp_path / "x.wstrace", new_start(Clock.start()))
+    recording = SessionWriter(tmp_path / "x.wstrace", new_start(Clock.start()))
     speech = frame(BINARY, bytes(200))
     recording.data(10, False, speech + speech[:40])
     recording.data(20, False, speech[40:60])
@@ -144,7 +144,7 @@ def test_the_beginning_of_a_frame_has_the_time_when_it_came(tmp_path: Path) -> N
 
 
 def test_a_replay_does_not_wait_in_mid_frame_for_what_came_later(tmp_path: Path) -> None:
-    recording = Recording(tmp_path / "x.wstrace", new_start(Clock.start()))
+    recording = SessionWriter(tmp_path / "x.wstrace", new_start(Clock.start()))
     recording.add(Request(1, "GET", "ws", HOST, 80, "/"))
     recording.response(Response(2, 101))
     first, later = (frame(TEXT, text, mask=bytes(4)) for text in (b"first", b"later"))
@@ -162,9 +162,9 @@ def test_failed_attempts_are_counted_of_a_bounded_number_of_endpoints(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(addon_module, "MAX_ENDPOINTS", 3)
-    record = Record()
+    record = RecordAddon()
     for number, host in enumerate(["a", "b", "c", "a", "d"]):
-        recording = Recording(tmp_path / f"{number}.wstrace", new_start(Clock.start()))
+        recording = SessionWriter(tmp_path / f"{number}.wstrace", new_start(Clock.start()))
         recording.add(Request(1, "GET", "wss", host, 443, "/listen"))
         recording.add(Failure(2, "connect", False, "refused"))
         recording.end(3)

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from calls import counted, lab
-from wsproxy.capture import folder as folder_module
-from wsproxy.capture.folder import FolderLimit
-from wsproxy.capture.keeping import Keeping
-from wsproxy.recording import Clock, Recording, new_start, session_in, trace_path
+from wsproxy.recorder import Clock, SessionWriter, new_start, session_in, trace_path
+from wsproxy.recorder import retention as folder_module
+from wsproxy.recorder.limits import RecorderLimits
+from wsproxy.recorder.retention import FolderRetention
 from wsproxy.trace import SUFFIX, TraceReader
 from wsproxy.trace.lock import hold
 from wsproxy.wire import Opcode
@@ -24,7 +24,7 @@ MB = 1 << 20
 def finished(folder: Path, number: int, size: int, **start: object) -> Path:
     """A recorded trace of about so many bytes; the higher the number, the younger."""
     begun = new_start(Clock(number * 10**9, 0), **{"mitmproxy": "12", **start})
-    recording = Recording(trace_path(folder, begun), begun, max_size=MB)
+    recording = SessionWriter(trace_path(folder, begun), begun, max_size=MB)
     while recording.size < size:
         recording.message(1, True, Opcode.BINARY, os.urandom(20_000))
         recording.flush()
@@ -40,7 +40,7 @@ def said(caplog: pytest.LogCaptureFixture) -> Callable[[], list[str]]:
 
 def test_the_oldest_finished_traces_go(tmp_path: Path, said: Callable[[], list[str]]) -> None:
     paths = [finished(tmp_path, number, 100_000) for number in range(10)]
-    limit = FolderLimit(tmp_path, 650_000)
+    limit = FolderRetention(tmp_path, 650_000)
     limit.check([])
     assert [path.exists() for path in paths] == [False] * 5 + [True] * 5
     [line] = said()
@@ -50,7 +50,7 @@ def test_the_oldest_finished_traces_go(tmp_path: Path, said: Callable[[], list[s
 def test_all_parts_of_a_trace_go(tmp_path: Path) -> None:
     old, young = finished(tmp_path, 1, 2_500_000), finished(tmp_path, 2, 100_000)
     assert len(list(tmp_path.iterdir())) > 3
-    FolderLimit(tmp_path, 1_000_000).check([])
+    FolderRetention(tmp_path, 1_000_000).check([])
     assert list(tmp_path.iterdir()) == [young]
     assert not old.exists()
 
@@ -59,7 +59,7 @@ def test_nothing_goes_that_is_open_unfinished_or_not_a_recorders(
     tmp_path: Path, said: Callable[[], list[str]]
 ) -> None:
     live_start = new_start(Clock(1, 0), mitmproxy="12")
-    live = Recording(trace_path(tmp_path, live_start), live_start)
+    live = SessionWriter(trace_path(tmp_path, live_start), live_start)
     live.message(1, True, Opcode.BINARY, os.urandom(100_000))
     live.flush()
     cut = finished(tmp_path, 2, 100_000)
@@ -76,7 +76,7 @@ def test_nothing_goes_that_is_open_unfinished_or_not_a_recorders(
     link = tmp_path / finished(below, 7, 100_000).name
     link.symlink_to(below / link.name)
     last = finished(tmp_path, 8, 100_000)
-    limit = FolderLimit(tmp_path, 300_000)
+    limit = FolderRetention(tmp_path, 300_000)
     limit.check([live])
     kept = [live.path, cut, replayed, named, wrong, notes, deep, link]
     assert all(path.exists() for path in kept)
@@ -94,9 +94,9 @@ def test_an_open_trace_of_another_recorder_stays(tmp_path: Path) -> None:
     path = finished(tmp_path, 1, 500_000)
     with path.open("rb") as file:
         assert hold(file.fileno())
-        FolderLimit(tmp_path, 100_000).check([])
+        FolderRetention(tmp_path, 100_000).check([])
         assert path.exists()
-    FolderLimit(tmp_path, 100_000).check([])
+    FolderRetention(tmp_path, 100_000).check([])
     assert not path.exists()
 
 
@@ -112,11 +112,11 @@ def test_the_folder_is_not_listed_for_every_session(
         return real(path)
 
     monkeypatch.setattr(folder_module.os, "scandir", scandir)
-    limit = FolderLimit(tmp_path, 2_000_000)
+    limit = FolderRetention(tmp_path, 2_000_000)
     limit.check([])
     for number in range(100):
         start = new_start(Clock(number * 10**9, 0), mitmproxy="12")
-        recording = Recording(trace_path(tmp_path, start), start)
+        recording = SessionWriter(trace_path(tmp_path, start), start)
         recording.message(1, True, Opcode.BINARY, os.urandom(40_000))
         recording.end(2)
         limit.ended(recording, [])
@@ -128,11 +128,11 @@ def test_the_folder_is_not_listed_for_every_session(
 
 def test_a_folder_that_somebody_else_empties(tmp_path: Path) -> None:
     """The account says that there is too much, and the folder says that there is not."""
-    limit = FolderLimit(tmp_path, 1_000_000)
+    limit = FolderRetention(tmp_path, 1_000_000)
     limit.check([])
     for number in range(4):
         start = new_start(Clock(number * 10**9, 0), mitmproxy="12")
-        recording = Recording(trace_path(tmp_path, start), start)
+        recording = SessionWriter(trace_path(tmp_path, start), start)
         recording.message(1, True, Opcode.BINARY, os.urandom(300_000))
         recording.end(2)
         if number < 3:
@@ -143,13 +143,13 @@ def test_a_folder_that_somebody_else_empties(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_gone_is_no_error(tmp_path: Path, said: Callable[[], list[str]]) -> None:
-    FolderLimit(tmp_path / "none", 1_000_000).check([])
+    FolderRetention(tmp_path / "none", 1_000_000).check([])
     assert "cannot list" in said()[0]
 
 
 def test_a_recorder_keeps_its_folder_under_the_limit(tmp_path: Path) -> None:
     out = tmp_path / "out"
-    with lab(out, tmp_path / "conf", Keeping(max_folder=MB)) as at:
+    with lab(out, tmp_path / "conf", RecorderLimits(max_folder=MB)) as at:
         running = at.call()
         running.talk(size=20_000)
         for _ in range(8):
@@ -178,7 +178,7 @@ def test_what_is_not_to_be_removed_is_read_once(
 
     monkeypatch.setattr(folder_module, "TraceReader", Counting)
     replays = [finished(tmp_path, number, 100_000, mitmproxy=None) for number in range(5)]
-    limit = FolderLimit(tmp_path, 650_000)
+    limit = FolderRetention(tmp_path, 650_000)
     for number in range(10, 14):
         young = finished(tmp_path, number, 200_000)
         limit._look_at, limit._closed = 0.0, None  # a trace that it has not heard of
@@ -195,7 +195,7 @@ def test_a_folder_that_cannot_be_brought_down_is_listed_seldom(
     monkeypatch.setattr(folder_module.time, "monotonic", lambda: now)
     for number in range(5):
         finished(tmp_path, number, 100_000, mitmproxy=None)
-    limit = FolderLimit(tmp_path, 200_000)
+    limit = FolderRetention(tmp_path, 200_000)
     listed = 0
     real = limit._listed
 

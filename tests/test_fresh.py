@@ -9,8 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wsproxy.replay.fresh import Fresh, Given, fill_secrets, lacking, moved_since
-from wsproxy.replay.progress import MAX_KINDS, Counter, Gate
+from wsproxy.replayer.progress import MAX_KINDS, Gate, ProgressCounter
+from wsproxy.replayer.value_rewriter import (
+    ObservedIds,
+    ValueRewriter,
+    fill_secrets,
+    lacking,
+    moved_since,
+)
 from wsproxy.wire import Frame, Opcode
 
 SESSION = "3d8f6779-46de-4d06-87ce-7ac2ad2dd098"
@@ -22,62 +28,62 @@ def message(**fields: object) -> Frame:
     return Frame(Opcode.TEXT, json.dumps(fields).encode())
 
 
-def given_by(*messages: Frame) -> Given:
-    given = Given()
+def given_by(*messages: Frame) -> ObservedIds:
+    given = ObservedIds()
     for each in messages:
         given.take(each)
     return given
 
 
-def sent(fresh: Fresh, **fields: object) -> dict[str, object]:
+def sent(fresh: ValueRewriter, **fields: object) -> dict[str, object]:
     out = json.loads(fresh.frame(message(**fields)).payload)
     assert isinstance(out, dict)
     return out
 
 
 def test_an_id_of_the_server_becomes_the_one_that_it_gives_now() -> None:
-    fresh = Fresh(True, given_by(message(type="Begin", id=SESSION)))
+    fresh = ValueRewriter(True, given_by(message(type="Begin", id=SESSION)))
     fresh.live.take(message(type="Begin", id=OTHER))
     assert sent(fresh, type="Resume", session_id=SESSION)["session_id"] == OTHER
 
 
 def test_the_second_of_a_kind_is_told_from_the_first() -> None:
     recorded = given_by(message(type="Item", id=SESSION), message(type="Item", id=CONTEXT))
-    fresh = Fresh(True, recorded)
+    fresh = ValueRewriter(True, recorded)
     fresh.live.take(message(type="Item", id=OTHER))
     fresh.live.take(message(type="Item", id=OTHER.replace("f", "e")))
     assert sent(fresh, type="Cancel", id=CONTEXT)["id"] == OTHER.replace("f", "e")
 
 
 def test_an_id_of_the_client_is_new_and_the_same_everywhere() -> None:
-    fresh = Fresh(True, Given())
+    fresh = ValueRewriter(True, ObservedIds())
     first = sent(fresh, type="Speak", context_id=CONTEXT)["context_id"]
     assert first != CONTEXT
     assert len(str(first)) == len(CONTEXT)
     assert sent(fresh, type="Flush", contextId=CONTEXT.upper())["contextId"] == first
-    assert sent(Fresh(True, Given()), context_id=CONTEXT)["context_id"] != first
+    assert sent(ValueRewriter(True, ObservedIds()), context_id=CONTEXT)["context_id"] != first
 
 
 def test_a_server_answers_with_the_apps_id_and_keeps_its_own() -> None:
-    fresh = Fresh(False, given_by(message(type="Speak", context_id=CONTEXT)))
+    fresh = ValueRewriter(False, given_by(message(type="Speak", context_id=CONTEXT)))
     fresh.live.take(message(type="Speak", context_id=OTHER))
     out = sent(fresh, type="Audio", context_id=CONTEXT, request_id=SESSION)
     assert out == {"type": "Audio", "context_id": OTHER, "request_id": SESSION}
 
 
 def test_an_id_that_did_not_come_again_stays() -> None:
-    fresh = Fresh(True, given_by(message(type="Begin", id=SESSION)))
+    fresh = ValueRewriter(True, given_by(message(type="Begin", id=SESSION)))
     assert sent(fresh, session_id=SESSION)["session_id"] == SESSION
 
 
 def test_times_of_the_client_move_to_now() -> None:
-    fresh = Fresh(True, Given(), timedelta(hours=25))
+    fresh = ValueRewriter(True, ObservedIds(), timedelta(hours=25))
     out = sent(fresh, timestamp="2024-01-31T23:30:00.250Z", text="at 2024-01-31T23:30:00Z")
     assert out == {"timestamp": "2024-02-02T00:30:00.250Z", "text": "at 2024-01-31T23:30:00Z"}
 
 
 def test_what_only_looks_like_an_id_stays() -> None:
-    fresh = Fresh(True, Given())
+    fresh = ValueRewriter(True, ObservedIds())
     same = {"text": CONTEXT, "model_id": "nova-3", "id": 12, "paid": "0" * 31}
     assert sent(fresh, **same) == same
 
@@ -85,14 +91,14 @@ def test_what_only_looks_like_an_id_stays() -> None:
 def test_azure_names_ids_in_header_lines() -> None:
     content = b"X-RequestId: 0123456789abcdef0123456789abcdef\r\nPath: audio\r\n\r\n" + bytes(2000)
     frame = Frame(Opcode.BINARY, content)
-    fresh = Fresh(True, Given(), azure=True).frame(frame)
+    fresh = ValueRewriter(True, ObservedIds(), azure=True).frame(frame)
     assert fresh.payload != content
     assert fresh.payload[-2000:] == content[-2000:]
-    assert Fresh(True, Given()).frame(frame) is frame
+    assert ValueRewriter(True, ObservedIds()).frame(frame) is frame
 
 
 def test_without_ids_nothing_is_made_anew_but_credentials() -> None:
-    fresh = Fresh(True, Given(), timedelta(1), {"api_key": 'k"ey'}, ids=False)
+    fresh = ValueRewriter(True, ObservedIds(), timedelta(1), {"api_key": 'k"ey'}, ids=False)
     content = {"api_key": "REDACTED", "id": CONTEXT, "time": "2024-01-31T23:30:00Z"}
     frame = fresh.frame(message(**content))
     assert json.loads(frame.payload) == content
@@ -114,7 +120,7 @@ def test_credentials_go_back_to_their_place_only() -> None:
 
 @given(st.binary(max_size=400), st.sampled_from([Opcode.TEXT, Opcode.BINARY]), st.booleans())
 def test_any_message_keeps_its_length(payload: bytes, opcode: Opcode, fin: bool) -> None:
-    fresh = Fresh(True, given_by(Frame(opcode, payload)), timedelta(days=10**6), azure=True)
+    fresh = ValueRewriter(True, given_by(Frame(opcode, payload)), timedelta(days=10**6), azure=True)
     frame = Frame(opcode, payload + b'{"id":"' + SESSION.encode() + b'"}', fin)
     assert len(fresh.frame(frame).payload) == len(frame.payload)
 
@@ -126,7 +132,7 @@ def test_any_start_is_a_time(start: int) -> None:
 
 def test_a_flood_of_kinds_is_not_kept() -> None:
     flood = [message(type=f"kind {n}", session_id=SESSION) for n in range(2 * MAX_KINDS)]
-    counter = Counter(Gate("once", by_kind=True))
+    counter = ProgressCounter(Gate("once", by_kind=True))
     for each in flood:
         counter.take(each)
     assert len(counter.progress.texts) == MAX_KINDS

@@ -8,11 +8,11 @@ import pytest
 
 from conditions import Home, good, talk
 from test_conditions import led_here, side_by_side
-from wsproxy.capture.embed import background
 from wsproxy.catalog import load
 from wsproxy.diagnose import diagnose
+from wsproxy.proxy.embedding import background
 from wsproxy.session import Session
-from wsproxy.simulate import Limits, Simulator, simulated_apis
+from wsproxy.simulate import ApiQuotas, Simulator, simulated_apis
 
 pytestmark = pytest.mark.xdist_group("conditions")
 
@@ -42,7 +42,7 @@ def sessions(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Session]:
         behaviour = good(place)
         behaviour.stalls = 0.5
         # The limits as documented: these sessions are short.
-        async with Simulator(limits=Limits(linger=0.5)) as api:
+        async with Simulator(limits=ApiQuotas(linger=0.5)) as api:
             await talk(api.url, place, behaviour, proxy=proxy, case=name)
 
     async def hold_all(proxy: str) -> None:

@@ -17,9 +17,9 @@ import pytest
 
 from calls import counted
 from wire_witness import PATIENCE, Peer, accepted, direct, serving, upgrade, wait_until
-from wsproxy.capture.live import LiveSession
-from wsproxy.capture.recorder import Recorder
-from wsproxy.recording import Clock, deadline, new_start
+from wsproxy.recorder import Clock, deadline, new_start
+from wsproxy.recorder.live_session import LiveSession
+from wsproxy.recorder.worker import RecorderWorker
 from wsproxy.trace import SUFFIX, Request, Response, TraceWriter
 from wsproxy.wire import Frame, Opcode
 
@@ -57,7 +57,7 @@ def hang_writes(
     return hangs
 
 
-def begin(recorder: Recorder) -> LiveSession:
+def begin(recorder: RecorderWorker) -> LiveSession:
     session = recorder.begin(clock := Clock.start(), new_start(clock))
     session.add(Request(1, "GET", "ws", "h", 80, "/"))
     session.add(Response(2, 101))
@@ -85,7 +85,7 @@ def test_recorder_close_write_hangs_ends_and_marks_the_other_traces(
     gate: threading.Event,
 ) -> None:
     async def main() -> None:
-        recorder = Recorder(tmp_path, asyncio.get_running_loop())
+        recorder = RecorderWorker(tmp_path, asyncio.get_running_loop())
         sessions = [begin(recorder) for _ in range(3)]
         await until(lambda: [counted(path)[0] for path in traces(tmp_path)] == [1, 1, 1])
         stuck = sessions[1].start.session
@@ -116,7 +116,7 @@ def test_recorder_close_in_a_hurry_loses_nothing_on_a_disk_that_works(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def main() -> None:
-        recorder = Recorder(tmp_path, asyncio.get_running_loop())
+        recorder = RecorderWorker(tmp_path, asyncio.get_running_loop())
         for _ in range(20):
             begin(recorder)
         recorder.hurry()
@@ -138,7 +138,7 @@ def test_recorder_close_no_file_can_be_created_counts_the_sessions(
     hangs = hang_writes(monkeypatch, gate, lambda session: True)
 
     async def main() -> None:
-        recorder = Recorder(tmp_path, asyncio.get_running_loop())
+        recorder = RecorderWorker(tmp_path, asyncio.get_running_loop())
         for _ in range(3):
             begin(recorder)
         await until(hangs.is_set)
@@ -159,7 +159,7 @@ def test_recorder_close_fsync_hangs_names_the_traces(
     monkeypatch.setattr(os, "fsync", lambda fd: gate.wait(PATIENCE) and fsync(fd))
 
     async def main() -> None:
-        recorder = Recorder(tmp_path, asyncio.get_running_loop())
+        recorder = RecorderWorker(tmp_path, asyncio.get_running_loop())
         for _ in range(2):
             begin(recorder)
         await until(lambda: len(traces(tmp_path)) == 2)
@@ -183,7 +183,7 @@ def test_recorder_close_slow_disk_is_waited_for(
         flush(writer)
 
     async def main() -> None:
-        recorder = Recorder(tmp_path, asyncio.get_running_loop())
+        recorder = RecorderWorker(tmp_path, asyncio.get_running_loop())
         monkeypatch.setattr(TraceWriter, "flush", slow)
         for _ in range(5):
             begin(recorder)
@@ -197,7 +197,7 @@ def test_recorder_close_slow_disk_is_waited_for(
 RECORD = """
 import sys, threading
 from wsproxy.cli.main import main
-from wsproxy.recording import deadline
+from wsproxy.recorder import deadline
 from wsproxy.trace import TraceWriter
 deadline.STALL = float(sys.argv.pop(1))
 flush = TraceWriter.flush

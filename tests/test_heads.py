@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from wire_witness import PATIENCE, Peer, accepted, direct, serving, upgrade, wait_until
-from wsproxy.capture import heads
-from wsproxy.capture.embed import Settings, background
-from wsproxy.recording import Recording
+from wsproxy.proxy import http_heads
+from wsproxy.proxy.embedding import ProxySettings, background
+from wsproxy.recorder import SessionWriter
 from wsproxy.trace import find_traces
 
 LIMIT = 20_000  # bytes, for these tests: little, so that they are quick
@@ -27,14 +27,14 @@ def confdir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(heads, "MAX_HEAD", LIMIT)
+    monkeypatch.setattr(http_heads, "MAX_HEAD", LIMIT)
 
 
 @contextlib.contextmanager
 def recorder(
-    out: Path, confdir: Path, mode: str, ended: list[Recording] | None = None
+    out: Path, confdir: Path, mode: str, ended: list[SessionWriter] | None = None
 ) -> Iterator[int]:
-    settings = Settings(port=0, mode=mode, out=out, confdir=confdir)
+    settings = ProxySettings(port=0, mode=mode, out=out, confdir=confdir)
     note = ended.append if ended is not None else lambda recording: None
     with background(settings, on_end=note) as running:
         assert running.address is not None
@@ -124,7 +124,7 @@ def endless_answer(peer: Peer) -> None:
 
 
 def test_answer_head_without_an_end_is_the_servers_failure(tmp_path: Path, confdir: Path) -> None:
-    ended: list[Recording] = []
+    ended: list[SessionWriter] = []
     with (
         serving(endless_answer) as upstream,
         recorder(tmp_path, confdir, f"reverse:ws://127.0.0.1:{upstream}", ended) as port,
@@ -143,7 +143,7 @@ def test_answer_head_without_an_end_is_the_servers_failure(tmp_path: Path, confd
 def test_answer_of_an_upstream_proxy_without_an_end_ends_the_connection(
     tmp_path: Path, confdir: Path
 ) -> None:
-    ended: list[Recording] = []
+    ended: list[SessionWriter] = []
     with (
         serving(endless_answer) as upstream,
         recorder(tmp_path, confdir, f"upstream:http://127.0.0.1:{upstream}", ended) as port,

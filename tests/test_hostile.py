@@ -25,17 +25,16 @@ from fuzz.judge import markdown_text, run
 from test_trace import block
 from traces import KINDS, make_trace, read_trace
 from wsproxy import session as session_module
-from wsproxy.recording import Clock, new_start, trace_path
-from wsproxy.recover import recover
-from wsproxy.report.jsontext import dumps
-from wsproxy.scrub import noise
+from wsproxy.audio import noise
+from wsproxy.recorder import Clock, new_start, trace_path
+from wsproxy.report.json_output import dumps
 from wsproxy.session import Session
 from wsproxy.trace import (
     Bytes,
     End,
     Eof,
     Failure,
-    Finding,
+    FindingRecord,
     FrameRecord,
     Gap,
     Record,
@@ -44,6 +43,7 @@ from wsproxy.trace import (
     Start,
 )
 from wsproxy.trace.records import MAX_INT, to_map
+from wsproxy.trace.recovery import recover
 from wsproxy.wire import Close
 
 # Every command that reads one trace, T; those with --out are told to write into O.
@@ -108,7 +108,7 @@ def laced(text: str) -> list[Record]:
         Failure(8, text, False, text),
         Gap(9, 10, text),
         Eof(11, False, text),
-        Finding(12, text, text, text, [text]),
+        FindingRecord(12, text, text, text, [text]),
         End(13, text, text, 1011, text, findings=[text]),
     ]
 

@@ -11,7 +11,7 @@ from threading import Event
 import pytest
 
 from wire_witness import PATIENCE, Peer, serving
-from wsproxy.capture.embed import Settings, background
+from wsproxy.proxy.embedding import ProxySettings, background
 from wsproxy.session import Session
 from wsproxy.trace import find_traces
 
@@ -20,7 +20,7 @@ HOST = "api.deepgram.com"
 
 @pytest.fixture
 def proxy(tmp_path: Path) -> Iterator[int]:
-    settings = Settings(port=0, out=tmp_path / "out", confdir=tmp_path / "conf")
+    settings = ProxySettings(port=0, out=tmp_path / "out", confdir=tmp_path / "conf")
     with background(settings) as running:
         assert running.address is not None
         yield running.address[1]
@@ -90,7 +90,7 @@ def test_a_compressed_request_that_fails_is_readable(tmp_path: Path) -> None:
         peer.until_end()
         assert peer.received == sent
 
-    settings = Settings(port=0, out=tmp_path / "out", confdir=tmp_path / "conf")
+    settings = ProxySettings(port=0, out=tmp_path / "out", confdir=tmp_path / "conf")
     with serving(refuse) as upstream, background(settings) as running:
         assert running.address is not None
         asked = (f"Content-Length: {len(sent)}", "Content-Encoding: gzip")
@@ -112,7 +112,7 @@ def test_of_one_that_fails_the_beginning_of_both_bodies_is_recorded(tmp_path: Pa
         peer.until(len(long))
         peer.send_head(b"HTTP/1.1 402 No\r\nContent-Length: 7\r\n\r\nno cash")
 
-    settings = Settings(port=0, out=tmp_path / "out", confdir=tmp_path / "conf")
+    settings = ProxySettings(port=0, out=tmp_path / "out", confdir=tmp_path / "conf")
     with serving(refuse) as upstream, background(settings) as running:
         assert running.address is not None
         asked = f"Content-Length: {len(long)}"

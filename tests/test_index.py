@@ -15,10 +15,10 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wsproxy import index
 from wsproxy.cli.main import cli
-from wsproxy.index import NAME, Listed, listed
-from wsproxy.recording import Clock, Recording, new_start, trace_path
+from wsproxy.recorder import Clock, SessionWriter, new_start, trace_path
+from wsproxy.report import list_index
+from wsproxy.report.list_index import NAME, Listed, listed
 from wsproxy.session import Session
 from wsproxy.trace import Request, Response
 from wsproxy.trace.allowance import Allowance
@@ -26,14 +26,14 @@ from wsproxy.trace.blocks import Compressor
 from wsproxy.trace.parts import part_of, part_path
 
 HEADERS = [["Upgrade", "websocket"], ["Connection", "Upgrade"]]
-COUNT = index.FEW + 4
+COUNT = list_index.FEW + 4
 HOUR = 3600
 
 
 def record(folder: Path, number: int, *, max_size: int | None = None, end: bool = True) -> Path:
     start = new_start(Clock(1_790_000_000_000_000_000 + number * 10**9, 0), provider="deepgram")
     path = trace_path(folder, start)
-    recording = Recording(path, start, max_size=max_size)
+    recording = SessionWriter(path, start, max_size=max_size)
     recording.add(Request(0, "GET", "wss", "api.deepgram.com", 443, "/v1/listen", headers=HEADERS))
     recording.response(Response(1, 101, headers=HEADERS))
     for at in range(20):
@@ -141,7 +141,7 @@ def test_a_folder_that_cannot_be_written_to(folder, monkeypatch):
     def refuse(path: Path) -> None:
         raise PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr(index, "Replacement", refuse)
+    monkeypatch.setattr(list_index, "Replacement", refuse)
     assert out_of(folder, "--json") == expected
     assert not (folder / NAME).exists()
 
@@ -188,28 +188,31 @@ def test_an_index_that_is_not_ours_is_not_read(folder, opened, tmp_path):
 
 
 def rows_of(folder: Path) -> dict[str, list[object]]:
-    return {name: msgpack.unpackb(row) for name, row in index._read(folder / NAME).items()}
+    return {name: msgpack.unpackb(row) for name, row in list_index._read(folder / NAME).items()}
 
 
 HOSTILE: dict[str, Callable[[dict[str, list[object]]], bytes]] = {
     "nothing": lambda rows: b"",
     "text": lambda rows: b"hello " * 100,
     "another version": lambda rows: pack(b"wsproxy index 2, 9.9"),
-    "maps": lambda rows: pack(index._HEAD, {"a": {"b": 1}}),
-    "a bomb": lambda rows: pack(index._HEAD, bytes(79 << 20)),
-    "no rows": lambda rows: pack(index._HEAD, *[x for n in rows for x in (n, b"\xc0")]),
-    "deep rows": lambda rows: pack(index._HEAD, *[x for n in rows for x in (n, b"\x91" * 8000)]),
+    "maps": lambda rows: pack(list_index._HEAD, {"a": {"b": 1}}),
+    "a bomb": lambda rows: pack(list_index._HEAD, bytes(79 << 20)),
+    "no rows": lambda rows: pack(list_index._HEAD, *[x for n in rows for x in (n, b"\xc0")]),
+    "deep rows": lambda rows: pack(
+        list_index._HEAD, *[x for n in rows for x in (n, b"\x91" * 8000)]
+    ),
     "short rows": lambda rows: pack(
-        index._HEAD, *[x for n, row in rows.items() for x in (n, msgpack.packb(row[:-1]))]
+        list_index._HEAD, *[x for n, row in rows.items() for x in (n, msgpack.packb(row[:-1]))]
     ),
     "rows of others": lambda rows: pack(
-        index._HEAD, *[x for n, row in rows.items() for x in (n, msgpack.packb(["x", *row[1:]]))]
+        list_index._HEAD,
+        *[x for n, row in rows.items() for x in (n, msgpack.packb(["x", *row[1:]]))],
     ),
-    "names only": lambda rows: pack(index._HEAD, *rows),
+    "names only": lambda rows: pack(list_index._HEAD, *rows),
 }
-for _at in range(4, len(index._ROW)):
+for _at in range(4, len(list_index._ROW)):
     HOSTILE[f"value {_at} a map"] = lambda rows, at=_at: pack(
-        index._HEAD,
+        list_index._HEAD,
         *[
             x
             for name, row in rows.items()
@@ -234,13 +237,13 @@ def test_text_of_an_index_is_escaped(folder):
     rows = rows_of(folder)
     evil = "\x1b]0;evil\x07\n\u202e"
     for row in rows.values():
-        for at, accepts in enumerate(index._ROW):
+        for at, accepts in enumerate(list_index._ROW):
             if at and str in accepts:
                 row[at] = evil
             if list in accepts:
                 row[at] = [evil, evil]
     (folder / NAME).write_bytes(
-        pack(index._HEAD, *[x for n, row in rows.items() for x in (n, msgpack.packb(row))])
+        pack(list_index._HEAD, *[x for n, row in rows.items() for x in (n, msgpack.packb(row))])
     )
     text = out_of(folder)
     assert "evil" in text
@@ -251,8 +254,8 @@ def test_text_of_an_index_is_escaped(folder):
 
 @given(st.binary(max_size=300))
 def test_any_block_is_read(data):
-    assert isinstance(index._rows(data), dict)
-    assert isinstance(index._rows(msgpack.packb(index._HEAD) + data), dict)
+    assert isinstance(list_index._rows(data), dict)
+    assert isinstance(list_index._rows(msgpack.packb(list_index._HEAD) + data), dict)
 
 
 @given(st.recursive(st.none() | st.integers() | st.text() | st.floats(), st.lists))
@@ -261,13 +264,13 @@ def test_any_row_is_read(value):
         row = msgpack.packb(value)
     except OverflowError:
         return
-    assert index._listed(row, "x", index._State(1, 1, 1)) is None
+    assert list_index._listed(row, "x", list_index._State(1, 1, 1)) is None
 
 
 def test_a_row_that_would_be_too_long_is_left_out(folder, opened):
     start = new_start(Clock(1, 0))
     path = trace_path(folder, start)
-    recording = Recording(path, start)
+    recording = SessionWriter(path, start)
     recording.add(Request(0, "GET", "ws", "h" * 10_000, 80, "/"))
     recording.end(5)
     age(path)
@@ -294,4 +297,4 @@ def test_listed_is_what_the_trace_says(folder):
 
 def test_all_that_list_tells_is_in_a_row(folder):
     path = next(folder.glob("*.wstrace"))
-    assert set(index._ENTRY) == set(Listed.read(path).entry)
+    assert set(list_index._ENTRY) == set(Listed.read(path).entry)

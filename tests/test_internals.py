@@ -33,115 +33,139 @@ from mitmproxy.test import tflow, tutils
 from OpenSSL import SSL
 
 from wire_witness import Certificate, upgrade
-from wsproxy.capture.embed import Settings, background
-from wsproxy.capture.lead import Lead
+from wsproxy.proxy.embedding import ProxySettings, background
+from wsproxy.proxy.redirect_addon import RedirectAddon
 
-CAPTURE = Path(__file__).parent.parent / "wsproxy" / "capture"
+PROXY = Path(__file__).parent.parent / "wsproxy" / "proxy"
 
 # Name: (the files that use it, the parameters that it is called with or replaced by).
 INTERNALS: dict[str, tuple[str, list[str] | None]] = {
     # mitmproxy: run by ourselves
-    "mitmproxy.ctx": ("access addon http1 layer lead options stand_in", None),
-    "mitmproxy.exceptions.OptionsError": ("addon embed options stand_in", None),
-    "mitmproxy.version.VERSION": ("addon", None),
-    "mitmproxy.addonmanager.Loader": ("access addon options stand_in", None),
+    "mitmproxy.ctx": (
+        "access_addon record_addon http1_layer relay_layer redirect_addon options replay_addon",
+        None,
+    ),
+    "mitmproxy.exceptions.OptionsError": ("record_addon embedding options replay_addon", None),
+    "mitmproxy.version.VERSION": ("record_addon", None),
+    "mitmproxy.addonmanager.Loader": ("access_addon record_addon options replay_addon", None),
     "mitmproxy.addonmanager.Loader.add_option": (
-        "access options stand_in",
+        "access_addon options replay_addon",
         ["name", "typespec", "default", "help", "choices"],
     ),
-    "mitmproxy.options.Options.update": ("embed", None),
-    "mitmproxy.options.Options.set": ("embed", ["specs", "defer"]),
+    "mitmproxy.options.Options.update": ("embedding", None),
+    "mitmproxy.options.Options.set": ("embedding", ["specs", "defer"]),
     "mitmproxy.tools.dump.DumpMaster": (
-        "embed",
+        "embedding",
         ["options", "loop", "with_termlog", "with_dumper"],
     ),
-    "mitmproxy.tools.dump.DumpMaster.run": ("embed", []),
-    "mitmproxy.tools.dump.DumpMaster.shutdown": ("embed", []),
+    "mitmproxy.tools.dump.DumpMaster.run": ("embedding", []),
+    "mitmproxy.tools.dump.DumpMaster.shutdown": ("embedding", []),
     # mitmproxy: its flows and connections
-    "mitmproxy.http.Response.make": ("access addon lead", ["status_code", "content", "headers"]),
-    "mitmproxy.http.HTTPFlow": ("addon failure layer", None),
-    "mitmproxy.connection.Client": ("addon embed failure layer", None),
-    "mitmproxy.connection.Server": ("addon failure layer", None),
-    "mitmproxy.connection.Connection": ("layer", None),
-    "mitmproxy.connection.ConnectionState.CAN_READ": ("addon layer", None),
-    "mitmproxy.proxy.mode_specs.UpstreamMode": ("embed", None),
-    "mitmproxy.options.CONF_DIR": ("embed", None),
-    "mitmproxy.proxy.mode_specs.ProxyMode.parse": ("embed", ["spec"]),
-    "mitmproxy.proxy.mode_specs.ReverseMode.transport_protocol": ("embed", None),
-    "mitmproxy.proxy.server_hooks.ServerConnectionHookData": ("access addon lead", None),
-    "mitmproxy.tls.TlsData": ("addon", None),
+    "mitmproxy.http.Response.make": (
+        "access_addon record_addon redirect_addon",
+        ["status_code", "content", "headers"],
+    ),
+    "mitmproxy.http.HTTPFlow": ("record_addon failure relay_layer", None),
+    "mitmproxy.connection.Client": ("record_addon embedding failure relay_layer", None),
+    "mitmproxy.connection.Server": ("record_addon failure relay_layer", None),
+    "mitmproxy.connection.Connection": ("relay_layer", None),
+    "mitmproxy.connection.ConnectionState.CAN_READ": ("record_addon relay_layer", None),
+    "mitmproxy.proxy.mode_specs.UpstreamMode": ("embedding", None),
+    "mitmproxy.options.CONF_DIR": ("embedding", None),
+    "mitmproxy.proxy.mode_specs.ProxyMode.parse": ("embedding", ["spec"]),
+    "mitmproxy.proxy.mode_specs.ReverseMode.transport_protocol": ("embedding", None),
+    "mitmproxy.proxy.server_hooks.ServerConnectionHookData": (
+        "access_addon record_addon redirect_addon",
+        None,
+    ),
+    "mitmproxy.tls.TlsData": ("record_addon", None),
     # mitmproxy: its HTTP/1, parts of which are replaced
-    "h11._receivebuffer.ReceiveBuffer": ("heads", []),
-    "h11._receivebuffer.ReceiveBuffer.maybe_extract_at_most": ("http1", ["count"]),
-    "mitmproxy.net.http.http1.expected_http_body_size": ("http1", ["request", "response"]),
-    "mitmproxy.net.http.url.default_port": ("http1", ["scheme"]),
-    "mitmproxy.net.http.url.parse_authority": ("access http1", ["authority", "check"]),
-    "mitmproxy.proxy.layer.CommandGenerator": ("heads", None),
-    "mitmproxy.proxy.layer.NextLayer": ("addon http1", ["context"]),
-    "mitmproxy.proxy.layer.NextLayer.data_client": ("http1", []),
-    "mitmproxy.proxy.layer.NextLayer.data_server": ("http1", []),
+    "h11._receivebuffer.ReceiveBuffer": ("http_heads", []),
+    "h11._receivebuffer.ReceiveBuffer.maybe_extract_at_most": ("http1_layer", ["count"]),
+    "mitmproxy.net.http.http1.expected_http_body_size": ("http1_layer", ["request", "response"]),
+    "mitmproxy.net.http.url.default_port": ("http1_layer", ["scheme"]),
+    "mitmproxy.net.http.url.parse_authority": ("access_addon http1_layer", ["authority", "check"]),
+    "mitmproxy.proxy.layer.CommandGenerator": ("http_heads", None),
+    "mitmproxy.proxy.layer.NextLayer": ("record_addon http1_layer", ["context"]),
+    "mitmproxy.proxy.layer.NextLayer.data_client": ("http1_layer", []),
+    "mitmproxy.proxy.layer.NextLayer.data_server": ("http1_layer", []),
     "mitmproxy.proxy.layers.http.validate_request": (
-        "http1",
+        "http1_layer",
         ["mode", "request", "validate_inbound_headers"],
     ),
-    "mitmproxy.proxy.layers.http.HTTPMode.transparent": ("heads", None),
-    "mitmproxy.proxy.layers.http.HttpStream.state_consume_request_body": ("heads", ["event"]),
-    "mitmproxy.proxy.layers.http.HttpStream.state_wait_for_request_headers": ("heads", ["event"]),
-    "mitmproxy.proxy.layers.http._base.ReceiveHttp": ("heads http1", ["event"]),
-    "mitmproxy.proxy.layers.http._events.HttpEvent": ("http1", ["stream_id"]),
-    "mitmproxy.proxy.layers.http._events.RequestData": ("heads", ["stream_id", "data"]),
-    "mitmproxy.proxy.layers.http._events.RequestEndOfMessage": ("http1", ["stream_id"]),
+    "mitmproxy.proxy.layers.http.HTTPMode.transparent": ("http_heads", None),
+    "mitmproxy.proxy.layers.http.HttpStream.state_consume_request_body": ("http_heads", ["event"]),
+    "mitmproxy.proxy.layers.http.HttpStream.state_wait_for_request_headers": (
+        "http_heads",
+        ["event"],
+    ),
+    "mitmproxy.proxy.layers.http._base.ReceiveHttp": ("http_heads http1_layer", ["event"]),
+    "mitmproxy.proxy.layers.http._events.HttpEvent": ("http1_layer", ["stream_id"]),
+    "mitmproxy.proxy.layers.http._events.RequestData": ("http_heads", ["stream_id", "data"]),
+    "mitmproxy.proxy.layers.http._events.RequestEndOfMessage": ("http1_layer", ["stream_id"]),
     "mitmproxy.proxy.layers.http._events.RequestHeaders": (
-        "heads http1",
+        "http_heads http1_layer",
         ["stream_id", "request", "end_stream"],
     ),
-    "mitmproxy.proxy.layers.http._http1.Http1Client": ("http1", ["context"]),
-    "mitmproxy.proxy.layers.http._http1.Http1Client.read_headers": ("http1", ["event"]),
-    "mitmproxy.proxy.layers.http._http1.Http1Client.send": ("http1", ["event"]),
-    "mitmproxy.proxy.layers.http._http1.Http1Connection._handle_event": ("heads", ["event"]),
-    "mitmproxy.proxy.layers.http._http1.Http1Connection.done": ("heads", ["event"]),
-    "mitmproxy.proxy.layers.http._http1.Http1Connection.read_body": ("heads http1", ["event"]),
-    "mitmproxy.proxy.layers.http._http1.Http1Server": ("heads http1 layer", ["context"]),
-    "mitmproxy.proxy.layers.http._http1.Http1Server.ReceiveProtocolError": ("heads", None),
-    "mitmproxy.proxy.layers.http._http1.Http1Server.mark_done": ("http1", ["request", "response"]),
-    "mitmproxy.proxy.layers.http._http1.Http1Server.read_headers": ("http1", ["event"]),
-    "mitmproxy.proxy.layers.http._http1.make_body_reader": ("http1", ["expected_size"]),
+    "mitmproxy.proxy.layers.http._http1.Http1Client": ("http1_layer", ["context"]),
+    "mitmproxy.proxy.layers.http._http1.Http1Client.read_headers": ("http1_layer", ["event"]),
+    "mitmproxy.proxy.layers.http._http1.Http1Client.send": ("http1_layer", ["event"]),
+    "mitmproxy.proxy.layers.http._http1.Http1Connection._handle_event": ("http_heads", ["event"]),
+    "mitmproxy.proxy.layers.http._http1.Http1Connection.done": ("http_heads", ["event"]),
+    "mitmproxy.proxy.layers.http._http1.Http1Connection.read_body": (
+        "http_heads http1_layer",
+        ["event"],
+    ),
+    "mitmproxy.proxy.layers.http._http1.Http1Server": (
+        "http_heads http1_layer relay_layer",
+        ["context"],
+    ),
+    "mitmproxy.proxy.layers.http._http1.Http1Server.ReceiveProtocolError": ("http_heads", None),
+    "mitmproxy.proxy.layers.http._http1.Http1Server.mark_done": (
+        "http1_layer",
+        ["request", "response"],
+    ),
+    "mitmproxy.proxy.layers.http._http1.Http1Server.read_headers": ("http1_layer", ["event"]),
+    "mitmproxy.proxy.layers.http._http1.make_body_reader": ("http1_layer", ["expected_size"]),
     "mitmproxy.proxy.layers.http._upstream_proxy.HttpUpstreamProxy.receive_handshake_data": (
-        "heads",
+        "http_heads",
         ["data"],
     ),
-    "mitmproxy.proxy.layers.tcp.TCPLayer": ("http1", ["context"]),
+    "mitmproxy.proxy.layers.tcp.TCPLayer": ("http1_layer", ["context"]),
     # mitmproxy: what the relay takes the place of
-    "mitmproxy.addons.proxyserver.Proxyserver": ("access embed layer", None),
-    "mitmproxy.addons.proxyserver.Proxyserver.inject_event": ("layer", ["event"]),
-    "mitmproxy.addons.proxyserver.Proxyserver.listen_addrs": ("embed", []),
-    "mitmproxy.proxy.commands.CloseConnection": ("heads layer", ["connection"]),
-    "mitmproxy.proxy.commands.SendData": ("heads http1", ["connection", "data"]),
-    "mitmproxy.proxy.context.Context": ("layer", None),
-    "mitmproxy.proxy.events.ConnectionClosed": ("layer", ["connection"]),
-    "mitmproxy.proxy.events.DataReceived": ("heads http1 layer", ["connection", "data"]),
-    "mitmproxy.proxy.events.MessageInjected": ("layer", ["flow", "message"]),
-    "mitmproxy.proxy.layer.Layer": ("layer", ["context"]),
-    "mitmproxy.proxy.layer.Layer._handle_event": ("layer", ["event"]),
-    "mitmproxy.proxy.layers.http.HttpLayer": ("layer", None),
-    "mitmproxy.proxy.layers.tls.TLSLayer.receive_data": ("layer", ["data"]),
-    "mitmproxy.proxy.layers.tls.TLSLayer.tls_interact": ("layer", []),
-    "mitmproxy.proxy.layers.tls.TLSLayer.event_to_child": ("layer", ["event"]),
-    "mitmproxy.proxy.layers.websocket.WebsocketLayer": ("layer", ["context", "flow"]),
-    "mitmproxy.proxy.layers.websocket.WebsocketStartHook": ("layer", ["flow"]),
-    "mitmproxy.proxy.layers.websocket.WebsocketEndHook": ("layer", ["flow"]),
-    "mitmproxy.proxy.server.ConnectionHandler.server_event": ("layer", ["event"]),
-    "mitmproxy.proxy.tunnel.TunnelLayer": ("layer", ["context", "tunnel_connection", "conn"]),
+    "mitmproxy.addons.proxyserver.Proxyserver": ("access_addon embedding relay_layer", None),
+    "mitmproxy.addons.proxyserver.Proxyserver.inject_event": ("relay_layer", ["event"]),
+    "mitmproxy.addons.proxyserver.Proxyserver.listen_addrs": ("embedding", []),
+    "mitmproxy.proxy.commands.CloseConnection": ("http_heads relay_layer", ["connection"]),
+    "mitmproxy.proxy.commands.SendData": ("http_heads http1_layer", ["connection", "data"]),
+    "mitmproxy.proxy.context.Context": ("relay_layer", None),
+    "mitmproxy.proxy.events.ConnectionClosed": ("relay_layer", ["connection"]),
+    "mitmproxy.proxy.events.DataReceived": (
+        "http_heads http1_layer relay_layer",
+        ["connection", "data"],
+    ),
+    "mitmproxy.proxy.events.MessageInjected": ("relay_layer", ["flow", "message"]),
+    "mitmproxy.proxy.layer.Layer": ("relay_layer", ["context"]),
+    "mitmproxy.proxy.layer.Layer._handle_event": ("relay_layer", ["event"]),
+    "mitmproxy.proxy.layers.http.HttpLayer": ("relay_layer", None),
+    "mitmproxy.proxy.layers.tls.TLSLayer.receive_data": ("relay_layer", ["data"]),
+    "mitmproxy.proxy.layers.tls.TLSLayer.tls_interact": ("relay_layer", []),
+    "mitmproxy.proxy.layers.tls.TLSLayer.event_to_child": ("relay_layer", ["event"]),
+    "mitmproxy.proxy.layers.websocket.WebsocketLayer": ("relay_layer", ["context", "flow"]),
+    "mitmproxy.proxy.layers.websocket.WebsocketStartHook": ("relay_layer", ["flow"]),
+    "mitmproxy.proxy.layers.websocket.WebsocketEndHook": ("relay_layer", ["flow"]),
+    "mitmproxy.proxy.server.ConnectionHandler.server_event": ("relay_layer", ["event"]),
+    "mitmproxy.proxy.tunnel.TunnelLayer": ("relay_layer", ["context", "tunnel_connection", "conn"]),
     # OpenSSL: the TLS connections that mitmproxy has made
     "OpenSSL.SSL.Connection.bio_read": ("tls_stream", ["bufsiz"]),
     "OpenSSL.SSL.Connection.bio_write": ("tls_stream", ["buf"]),
-    "OpenSSL.SSL.Connection.get_state_string": ("layer", []),
+    "OpenSSL.SSL.Connection.get_state_string": ("relay_layer", []),
     "OpenSSL.SSL.Connection.recv": ("tls_stream", ["bufsiz", "flags"]),
     "OpenSSL.SSL.Connection.send": ("tls_stream", ["buf", "flags"]),
-    "OpenSSL.SSL.Connection.set_shutdown": ("layer", ["state"]),
+    "OpenSSL.SSL.Connection.set_shutdown": ("relay_layer", ["state"]),
     "OpenSSL.SSL.Connection.shutdown": ("tls_stream", []),
     "OpenSSL.SSL.Error": ("relay tls_stream", None),
-    "OpenSSL.SSL.RECEIVED_SHUTDOWN": ("layer", None),
+    "OpenSSL.SSL.RECEIVED_SHUTDOWN": ("relay_layer", None),
     "OpenSSL.SSL.WantReadError": ("tls_stream", None),
     "OpenSSL.SSL.ZeroReturnError": ("tls_stream", None),
     # websockets: its masks in C, or in Python where it has none
@@ -175,7 +199,7 @@ def test_internal_is_there_with_its_parameters(name: str) -> None:
 def test_every_name_of_mitmproxy_that_is_imported_is_listed() -> None:
     """Both ways: no line of the table outlives its use."""
     used: dict[str, set[str]] = {}
-    for path in CAPTURE.glob("*.py"):
+    for path in PROXY.glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("mitmproxy"):
                 for alias in node.names:
@@ -193,7 +217,7 @@ def test_every_name_of_mitmproxy_that_is_imported_is_listed() -> None:
     for name, (where, _) in INTERNALS.items():
         for file in where.split():
             (path,) = (
-                CAPTURE.parent.glob(f"*/{file}.py") if file == "mask" else [CAPTURE / f"{file}.py"]
+                PROXY.parent.glob(f"*/{file}.py") if file == "mask" else [PROXY / f"{file}.py"]
             )
             text = path.read_text()
             assert name.rpartition(".")[2] in text, f"{name} is not used in {file}.py"
@@ -207,7 +231,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
     """What an addon sees of a request while it is handled: the handler and its parts."""
     found: dict[str, Any] = {}
 
-    class Probe(Lead):
+    class Probe(RedirectAddon):
         async def requestheaders(self, flow: Any) -> None:
             proxyserver = ctx.master.addons.get("proxyserver")
             found["proxyserver"] = proxyserver
@@ -222,7 +246,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
         return None
 
     probe = Probe(nobody, others="refuse")
-    settings = Settings(port=0, confdir=tmp_path_factory.mktemp("ca"))
+    settings = ProxySettings(port=0, confdir=tmp_path_factory.mktemp("ca"))
     with background(settings, probe) as running:
         assert running.address is not None
         with socket.create_connection(running.address, 20) as app:

@@ -75,7 +75,9 @@ def test_pythonpath_that_wsproxy_needs_is_kept() -> None:
 
 def test_run_crash_at_the_end_of_the_interpreter_leaves_the_apps_status(tmp_path: Path) -> None:
     """As a native thread's that outlives it."""
-    code = "import atexit, os; atexit.register(os.abort); from wsproxy.entry import main; main()"
+    code = (
+        "import atexit, os; atexit.register(os.abort); from wsproxy.cli.entry import main; main()"
+    )
     command = [sys.executable, "-c", code, "run", "--mode", "reverse:wss://127.0.0.1:1"]
     command += ["--out", str(tmp_path / "out"), "--confdir", str(tmp_path / "conf"), "--"]
     command += [sys.executable, "-c", "print('said'); raise SystemExit(7)"]

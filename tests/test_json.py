@@ -16,7 +16,7 @@ from commands import wsproxy as run
 from wsproxy.catalog import load
 from wsproxy.cli.main import cli
 from wsproxy.diagnose import annotate
-from wsproxy.recording import Clock, Recording, new_start
+from wsproxy.recorder import Clock, SessionWriter, new_start
 from wsproxy.trace import Eof, Failure, Gap, Request, Response
 from wsproxy.wire import Close, Frame, Opcode
 
@@ -32,7 +32,7 @@ def trace(tmp_path: Path) -> Path:
     """A session in which Deepgram hears nothing for 10 s."""
     path = tmp_path / "session.wstrace"
     start = new_start(Clock(1_790_000_000_000_000_000, 0), provider="deepgram", api="listen")
-    recording = Recording(path, start, diagnose=lambda session: annotate(session, load()))
+    recording = SessionWriter(path, start, diagnose=lambda session: annotate(session, load()))
     url = "/v1/listen?encoding=linear16&sample_rate=16000"
     recording.add(Request(1, "GET", "ws", "api.deepgram.com", 443, url, headers=KEY))
     recording.response(Response(2 * MS, 101, "Switching Protocols", headers=ACCEPT))

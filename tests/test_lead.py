@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from wire_witness import PATIENCE, upgrade
-from wsproxy.capture.embed import Settings, background
-from wsproxy.capture.lead import Lead, RecordHere
-from wsproxy.recording import Recording
+from wsproxy.proxy.embedding import ProxySettings, background
+from wsproxy.proxy.redirect_addon import LocalRecordAddon, RedirectAddon
+from wsproxy.recorder import SessionWriter
 
 
 @pytest.mark.parametrize("asks_first", [True, False])
@@ -22,7 +22,7 @@ def test_the_app_does_not_wait(
     kind: str, asks_first: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A connection reset as soon as it was made has no peer, which mitmproxy does not expect."""
-    ended: queue.Queue[Recording] = queue.Queue()
+    ended: queue.Queue[SessionWriter] = queue.Queue()
     stock = asyncio.StreamWriter.get_extra_info
     with socket.create_server(("127.0.0.1", 0)) as listener:
         server = listener.getsockname()
@@ -36,9 +36,11 @@ def test_the_app_does_not_wait(
 
         monkeypatch.setattr(asyncio.StreamWriter, "get_extra_info", get_extra_info)
         addon = (
-            RecordHere(on_end=ended.put) if kind == "record" else Lead(answer, others="here")
+            LocalRecordAddon(on_end=ended.put)
+            if kind == "record"
+            else RedirectAddon(answer, others="here")
         )
-        settings = Settings(port=0, out=tmp_path / "out", confdir=tmp_path / "ca")
+        settings = ProxySettings(port=0, out=tmp_path / "out", confdir=tmp_path / "ca")
         with background(settings, addon) as running:
             assert running.address is not None
             with socket.create_connection(running.address) as app:

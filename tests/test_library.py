@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from wsproxy.errors import TraceError, UsageError
-from wsproxy.recording import Clock, Recording, new_start
-from wsproxy.replay.library import Library, Volume
+from wsproxy.recorder import Clock, SessionWriter, new_start
+from wsproxy.replayer.trace_library import ServedTrace, TraceLibrary
 from wsproxy.trace import Failure, Request, Response
 
 UPGRADE = [["Upgrade", "websocket"]]
@@ -27,27 +27,29 @@ def record(
 ) -> Path:
     """A trace that was begun `at` seconds."""
     start_record = new_start(Clock(at * 1_000_000_000, 0), **start)
-    recording = Recording(folder / f"{name}.wstrace", start_record)
+    recording = SessionWriter(folder / f"{name}.wstrace", start_record)
     recording.add(Request(0, "GET", "wss", host, 443, path, headers=headers))
     recording.response(Response(1, 101))
     recording.end(2)
     return recording.path
 
 
-def picked(library: Library, path: str = "/v1/listen?model=nova-3&token=secret", **other: object):
+def picked(
+    library: TraceLibrary, path: str = "/v1/listen?model=nova-3&token=secret", **other: object
+):
     headers = other.get("headers", UPGRADE)
     volume = library.pick(path, headers, str(other.get("host", "api.deepgram.com")))
-    return volume.trace.stem if isinstance(volume, Volume) else volume
+    return volume.trace.stem if isinstance(volume, ServedTrace) else volume
 
 
 def test_a_single_trace_answers_any_path(tmp_path: Path) -> None:
-    library = Library.open(record(tmp_path, "one"))
+    library = TraceLibrary.open(record(tmp_path, "one"))
     assert picked(library, "/other") == "one"
     assert picked(library) == "one"
 
 
 def test_but_no_plain_request_where_it_was_an_upgrade(tmp_path: Path) -> None:
-    library = Library.open(record(tmp_path, "one"))
+    library = TraceLibrary.open(record(tmp_path, "one"))
     assert "a plain request" in picked(library, headers=[])
 
 
@@ -55,14 +57,14 @@ def test_a_folder_serves_each_path_in_the_order_of_recording(tmp_path: Path) -> 
     record(tmp_path, "a-second", at=20)
     record(tmp_path, "b-first", at=10)
     record(tmp_path, "speak", "/v1/speak", at=5)
-    library = Library.open(tmp_path)
+    library = TraceLibrary.open(tmp_path)
     assert [picked(library) for _ in range(3)] == ["b-first", "a-second", "b-first"]
     assert picked(library, "/v1/speak?x=1") == "speak"
 
 
 def test_what_matches_none_is_told_with_the_nearest(tmp_path: Path) -> None:
     record(tmp_path, "listen")
-    library = Library.open(tmp_path)
+    library = TraceLibrary.open(tmp_path)
     assert picked(library, "/v2/listen") == (
         "path '/v2/listen', not '/v1/listen' (nearest: listen.wstrace)"
     )
@@ -79,18 +81,18 @@ def test_what_matches_none_is_told_with_the_nearest(tmp_path: Path) -> None:
     ],
 )
 def test_matched_is_what_is_asked_for(match: str, path: str, fits: bool, tmp_path: Path) -> None:
-    library = Library.open(record(tmp_path, "one"), [match])
+    library = TraceLibrary.open(record(tmp_path, "one"), [match])
     assert (picked(library, path) == "one") is fits
 
 
 def test_matched_on_the_host(tmp_path: Path) -> None:
-    library = Library.open(record(tmp_path, "one"), ["host"])
+    library = TraceLibrary.open(record(tmp_path, "one"), ["host"])
     assert "host" in picked(library, host="api.eu.deepgram.com")
 
 
 def test_matched_on_the_subprotocol_without_its_key(tmp_path: Path) -> None:
     named = [*UPGRADE, ["Sec-WebSocket-Protocol", "token, REDACTED"]]
-    library = Library.open(record(tmp_path, "one", headers=named), ["subprotocol"])
+    library = TraceLibrary.open(record(tmp_path, "one", headers=named), ["subprotocol"])
     assert picked(library, headers=[*UPGRADE, ["sec-websocket-protocol", "token, k"]]) == "one"
     assert "subprotocol" in picked(library, headers=UPGRADE)
 
@@ -98,7 +100,7 @@ def test_matched_on_the_subprotocol_without_its_key(tmp_path: Path) -> None:
 def test_matched_on_the_attempt(tmp_path: Path) -> None:
     record(tmp_path, "refused", attempt=1)
     record(tmp_path, "again", attempt=2)
-    library = Library.open(tmp_path, ["path", "attempt"])
+    library = TraceLibrary.open(tmp_path, ["path", "attempt"])
     assert [picked(library), picked(library)] == ["refused", "again"]
     assert "attempt '3'" in picked(library)
 
@@ -106,29 +108,29 @@ def test_matched_on_the_attempt(tmp_path: Path) -> None:
 def test_traces_that_cannot_be_served_are_told(tmp_path: Path) -> None:
     record(tmp_path, "good")
     (tmp_path / "bad.wstrace").write_bytes(b"no trace")
-    recording = Recording(tmp_path / "dns.wstrace", new_start(Clock(0, 0), made_up=True))
+    recording = SessionWriter(tmp_path / "dns.wstrace", new_start(Clock(0, 0), made_up=True))
     recording.add(Request(0, "GET", "wss", "h", 443, "/"))
     recording.add(Failure(1, "dns", False, "no such host"))
     recording.end(2)
-    library = Library.open(tmp_path)
+    library = TraceLibrary.open(tmp_path)
     assert [volume.trace.stem for volume in library.volumes] == ["good"]
     assert len(library.skipped) == 2
     with pytest.raises(UsageError, match=r"it failed before \(dns\)"):
-        Library.open(recording.path)
+        TraceLibrary.open(recording.path)
 
 
 def test_bad_input_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no trace in"):
-        Library.open(tmp_path)
+        TraceLibrary.open(tmp_path)
     with pytest.raises(TraceError):
-        Library.open(tmp_path / "missing.wstrace")
+        TraceLibrary.open(tmp_path / "missing.wstrace")
     with pytest.raises(UsageError, match="cannot match on 'color'"):
-        Library.open(record(tmp_path, "one"), ["color"])
+        TraceLibrary.open(record(tmp_path, "one"), ["color"])
 
 
 def test_hosts_that_are_answered_for(tmp_path: Path) -> None:
     record(tmp_path, "one", provider="deepgram", api="listen")
-    library = Library.open(tmp_path)
+    library = TraceLibrary.open(tmp_path)
     assert library.answers_for("API.deepgram.com", "/v1/listen")
     assert library.answers_for("api.eu.deepgram.com", "/v1/listen?x")  # the same provider's
     assert not library.answers_for("api.assemblyai.com", "/v1/listen")

@@ -17,10 +17,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from calls import counted, lab
-from wsproxy.capture.keeping import BadLimit, Keeping, parse_size
 from wsproxy.cli.main import cli
 from wsproxy.errors import NotATrace, UsageError
-from wsproxy.recording import Clock, Recording, new_start
+from wsproxy.recorder import Clock, SessionWriter, new_start
+from wsproxy.recorder.limits import InvalidLimit, RecorderLimits, parse_size
 from wsproxy.session import Session
 from wsproxy.trace import (
     SUFFIX,
@@ -91,15 +91,15 @@ def test_a_limit_that_cannot_be_is_one_line(
 
 
 def test_options_say_what_was_asked_for() -> None:
-    keeping = Keeping(1000, 2 * MB, 3 * MB, "block", True)
+    keeping = RecorderLimits(1000, 2 * MB, 3 * MB, "block", True)
     words = keeping.options()
-    assert keeping == Keeping.parse(
+    assert keeping == RecorderLimits.parse(
         *(str(words[f"wsproxy_{name}"]) for name in ("max_payload", "max_size", "max_folder")),
         "block",
         strict=True,
     )
-    with pytest.raises(BadLimit, match="max_size"):
-        Keeping.parse("1", "x", "", "end", strict=False)
+    with pytest.raises(InvalidLimit, match="max_size"):
+        RecorderLimits.parse("1", "x", "", "end", strict=False)
 
 
 # -- of one frame
@@ -132,9 +132,9 @@ def test_a_frame_that_never_came_whole_has_no_digest() -> None:
     assert (frame.cut, frame.digest) == (38, None)
 
 
-def recorded(path: Path, **options: object) -> Recording:
+def recorded(path: Path, **options: object) -> SessionWriter:
     start = new_start(Clock(0, 0), provider="deepgram", api="listen", mitmproxy="12")
-    recording = Recording(path, start, **options)  # type: ignore[arg-type]
+    recording = SessionWriter(path, start, **options)  # type: ignore[arg-type]
     url = "/v1/listen"
     recording.add(Request(1, "GET", "wss", "api.deepgram.com", 443, url, headers=HEADERS))
     return recording
@@ -200,7 +200,7 @@ def test_show_json_gives_the_digest(tmp_path: Path) -> None:
 # -- of a trace: parts
 
 
-def in_parts(folder: Path, count: int = 60) -> tuple[Recording, list[bytes]]:
+def in_parts(folder: Path, count: int = 60) -> tuple[SessionWriter, list[bytes]]:
     """A session of 50 kB frames in parts of 1 MiB."""
     recording = recorded(folder / f"x{SUFFIX}", max_size=MB)
     recording.response(Response(2, 101))
@@ -349,7 +349,7 @@ def test_rotated_or_not_the_records_are_the_same(
     read: list[list[Record]] = []
     payloads = [os.urandom(size) for size in sizes]
     for name, limit in (("one", None), ("many", 300_000)):
-        recording = Recording(folder / f"{name}{SUFFIX}", start, max_size=limit)
+        recording = SessionWriter(folder / f"{name}{SUFFIX}", start, max_size=limit)
         for number, payload in enumerate(payloads):
             recording.data(number, True, Frame(Opcode.BINARY, payload, mask=b"abcd").serialize())
             if number % 7 == 0:
@@ -404,7 +404,9 @@ def test_where_no_part_can_be_begun_the_file_is_used_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recording = recorded(tmp_path / f"x{SUFFIX}", max_size=MB)
-    monkeypatch.setattr("wsproxy.recording.output.part_path", lambda *_: tmp_path / ("x" * 300))
+    monkeypatch.setattr(
+        "wsproxy.recorder.trace_output.part_path", lambda *_: tmp_path / ("x" * 300)
+    )
     for number in range(60):
         data = Frame(Opcode.BINARY, os.urandom(50_000), mask=b"abcd").serialize()
         recording.data(number, True, data)
@@ -417,7 +419,7 @@ def test_where_no_part_can_be_begun_the_file_is_used_on(
 
 
 def test_a_long_session_is_recorded_in_parts(tmp_path: Path) -> None:
-    with lab(tmp_path / "out", tmp_path / "conf", Keeping(max_size=MB)) as at:
+    with lab(tmp_path / "out", tmp_path / "conf", RecorderLimits(max_size=MB)) as at:
         call = at.call()
         call.talk(size=40_000, times=50)
         call.hang_up()

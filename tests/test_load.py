@@ -24,9 +24,9 @@ from hypothesis import strategies as st
 from commands import wsproxy
 from made_sessions import Maker, audio, build, close, close_1011, close_utf8, good, records
 from wsproxy.errors import UsageError
-from wsproxy.load import Load, Result, Spread, Tally, run
-from wsproxy.replay import ClientOptions, ReplayServer, ServerOptions, Verdict
-from wsproxy.replay.recorded import Records
+from wsproxy.load import Histogram, LoadPlan, LoadStats, SessionResult, run
+from wsproxy.replayer import ClientOptions, ReplayServer, ServerOptions, Verdict
+from wsproxy.replayer.recording import ReplayRecording
 from wsproxy.report import load as report
 from wsproxy.session import Session
 
@@ -37,7 +37,7 @@ ROOT = Path(__file__).parent.parent
 
 @given(st.lists(st.integers(0, 10**12), min_size=1), st.sampled_from([0.0, 0.5, 0.9, 0.99, 1.0]))
 def test_percentiles_are_right_to_one_in_512(values: list[int], part: float) -> None:
-    spread = Spread()
+    spread = Histogram()
     spread.add(values)
     exact = sorted(values)[min(len(values) - 1, int(len(values) * part))] // 1000 / 1000
     (found,) = spread.at(part)
@@ -49,7 +49,7 @@ def test_percentiles_are_right_to_one_in_512(values: list[int], part: float) -> 
 
 @given(st.lists(st.integers(0, 10**12)), st.lists(st.integers(0, 10**12)))
 def test_merged_is_as_if_counted_together(some: list[int], others: list[int]) -> None:
-    merged, second, together = Spread(), Spread(), Spread()
+    merged, second, together = Histogram(), Histogram(), Histogram()
     merged.add(some)
     second.add(others)
     merged.merge(second)
@@ -58,21 +58,21 @@ def test_merged_is_as_if_counted_together(some: list[int], others: list[int]) ->
 
 
 def test_a_spread_of_nothing() -> None:
-    assert Spread().as_json() == {"p50": 0, "p90": 0, "p99": 0, "max": 0, "count": 0}
+    assert Histogram().as_json() == {"p50": 0, "p90": 0, "p99": 0, "max": 0, "count": 0}
 
 
 def test_many_values_take_little_memory() -> None:
-    spread = Spread()
+    spread = Histogram()
     spread.add(range(0, 10**10, 10**5))
     assert len(spread.counts) < 6_000
 
 
 def test_a_tally_counts_by_the_first_difference() -> None:
-    tally = Tally(4, 0, 1, tolerance={"wer": 0.1})
-    tally.add(Result(1, "reproduced", latency_ms=(("upgrade", 5.0, 7.0),)))
-    tally.add(Result(2, "different", ("close_code", "x"), (1011, 1000)))
-    tally.add(Result(3, "different", ("close_code",), (1011, 1001)))
-    tally.add(Result(4, error="cannot reach it"))
+    tally = LoadStats(4, 0, 1, tolerance={"wer": 0.1})
+    tally.add(SessionResult(1, "reproduced", latency_ms=(("upgrade", 5.0, 7.0),)))
+    tally.add(SessionResult(2, "different", ("close_code", "x"), (1011, 1000)))
+    tally.add(SessionResult(3, "different", ("close_code",), (1011, 1001)))
+    tally.add(SessionResult(4, error="cannot reach it"))
     out = tally.as_json()
     verdicts = {"reproduced": 1, "different": 2, "not-reproduced": 0, "unproven": 0}
     assert out["verdicts"] == verdicts
@@ -86,17 +86,24 @@ def test_a_tally_counts_by_the_first_difference() -> None:
 
 
 def test_a_tally_keeps_no_more_than_a_few_messages() -> None:
-    tally = Tally(1000, 0, 1)
+    tally = LoadStats(1000, 0, 1)
     for number in range(1000):
-        tally.add(Result(number, error=f"error {number}"))
+        tally.add(SessionResult(number, error=f"error {number}"))
     assert len(tally.errors) <= 51
     assert tally.failed == 1000
 
 
 @pytest.mark.parametrize(
-    "load", [Load(0), Load(10_001), Load(1, ramp=-1), Load(1, keep="some"), Load(1, workers=-1)]
+    "load",
+    [
+        LoadPlan(0),
+        LoadPlan(10_001),
+        LoadPlan(1, ramp=-1),
+        LoadPlan(1, keep="some"),
+        LoadPlan(1, workers=-1),
+    ],
 )
-def test_a_load_without_sense(load: Load, tmp_path: Path) -> None:
+def test_a_load_without_sense(load: LoadPlan, tmp_path: Path) -> None:
     with pytest.raises(UsageError):
         run(
             build(good, tmp_path),
@@ -159,10 +166,10 @@ def load(
     out: Path,
     sessions: int,
     *,
-    show: Callable[[Tally], None] = lambda tally: None,
+    show: Callable[[LoadStats], None] = lambda tally: None,
     **options: object,
-) -> Tally:
-    wanted = Load(sessions, workers=2, **options)  # type: ignore[arg-type]
+) -> LoadStats:
+    wanted = LoadPlan(sessions, workers=2, **options)  # type: ignore[arg-type]
     return run(trace, ClientOptions(url, timeout=20), wanted, partial(records, out), show)
 
 
@@ -218,7 +225,7 @@ def test_a_missing_credential_is_asked_for_once(
         load(build(good, tmp_path), "wss://api.example.invalid", tmp_path / "out", 5)
 
 
-def fails_elsewhere(folder: Path, pid: int) -> Records:
+def fails_elsewhere(folder: Path, pid: int) -> ReplayRecording:
     """Records here, an error in every other process."""
     if os.getpid() != pid:
         raise UsageError("no room here")
@@ -228,7 +235,7 @@ def fails_elsewhere(folder: Path, pid: int) -> Records:
 def test_a_worker_that_cannot_begin(tmp_path: Path) -> None:
     make = partial(fails_elsewhere, tmp_path / "out", os.getpid())
     options = ClientOptions("ws://127.0.0.1:1")
-    tally = run(build(good, tmp_path), options, Load(4, workers=2), make)
+    tally = run(build(good, tmp_path), options, LoadPlan(4, workers=2), make)
     assert sorted(tally.notes) == [
         f"worker {number} could not begin: no room here" for number in (1, 2)
     ]
@@ -246,11 +253,13 @@ def started() -> list[int]:
 
 
 @contextmanager
-def killer(when: Callable[[Tally], bool], which: slice) -> Iterator[Callable[[Tally], None]]:
+def killer(
+    when: Callable[[LoadStats], bool], which: slice
+) -> Iterator[Callable[[LoadStats], None]]:
     """Something to show tallies to that kills some children once."""
     killed: list[int] = []
 
-    def show(tally: Tally) -> None:
+    def show(tally: LoadStats) -> None:
         if not killed and when(tally):
             killed.extend(started()[which])
             for pid in killed:
@@ -423,7 +432,7 @@ def test_nobody_is_left_when_it_is_killed(tmp_path: Path) -> None:
 
 
 def shown(**values: object) -> str:
-    tally = Tally(10, 1.0, 2, **values)  # type: ignore[arg-type]
+    tally = LoadStats(10, 1.0, 2, **values)  # type: ignore[arg-type]
     return report.line(tally.as_json(results=False))
 
 
@@ -435,9 +444,9 @@ def test_a_line_says_what_there_is() -> None:
 def test_a_hostile_server_cannot_speak_to_the_terminal() -> None:
     from rich.console import Console
 
-    tally = Tally(1, 0, 1, notes=["\x1b[31m"])
-    tally.add(Result(1, "different", ("close\x1b[2J",), ("\x1b]0;x", "\x9b1m")))
-    tally.add(Result(2, error="\x1b[1m"))
+    tally = LoadStats(1, 0, 1, notes=["\x1b[31m"])
+    tally.add(SessionResult(1, "different", ("close\x1b[2J",), ("\x1b]0;x", "\x9b1m")))
+    tally.add(SessionResult(2, error="\x1b[1m"))
     console = Console(width=200, no_color=True, force_terminal=False)
     with console.capture() as capture:
         console.print(report.screen(tally.as_json()))

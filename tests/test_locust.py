@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from made_sessions import build, close_1011, close_utf8, records
-from wsproxy.replay import ReplayServer, ServerOptions, Verdict
+from wsproxy.replayer import ReplayServer, ServerOptions, Verdict
 
 LOCUSTFILE = """
 from wsproxy.load.locust import TraceUser

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from wsproxy.catalog import load
 from wsproxy.diagnose import Finding
-from wsproxy.diagnose.many import Span, across
-from wsproxy.redact import Redactor
+from wsproxy.diagnose.session_groups import SessionSpan, across
+from wsproxy.redact import HeadRedactor
 from wsproxy.session import Session
 from wsproxy.trace import End, FrameRecord, Request, Response, Start
 
@@ -18,7 +18,7 @@ def session(
     key: str = "key one", host: str = "api.deepgram.com",
 ) -> Session:  # fmt: skip
     """A session at Deepgram, begun and lasting so many seconds."""
-    redacted = Redactor(CATALOG.credentials, b"k")([("Authorization", f"Token {key}")])
+    redacted = HeadRedactor(CATALOG.credentials, b"k")([("Authorization", f"Token {key}")])
     found = Session()
     found.add(Start(0, 1, "0123456789abcdef", int(begin * S), provider="deepgram", api="listen"))
     headers = [*redacted.headers, ["Upgrade", "websocket"], ["Connection", "Upgrade"]]
@@ -34,7 +34,7 @@ def session(
 
 
 def together(sessions: list[Session]) -> list[Finding]:
-    return across(span for session in sessions if (span := Span.of(session)) is not None)
+    return across(span for session in sessions if (span := SessionSpan.of(session)) is not None)
 
 
 def ids(sessions: list[Session]) -> list[str]:

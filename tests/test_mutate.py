@@ -39,33 +39,24 @@ from wsproxy.errors import UsageError
 from wsproxy.mutate import (
     Change,
     Chunk,
-    Condition,
     Corrupt,
     Cut,
     Drop,
-    Header,
+    FailWithCondition,
     KeepAlive,
-    Query,
     Replace,
     SetClose,
     SetEnd,
+    SetHeader,
+    SetQuery,
+    SetStatus,
     Stall,
-    Status,
     mutate,
 )
-from wsproxy.redact import Redactor
-from wsproxy.replay import ClientOptions, ReplayServer, ServerOptions, Verdict, replay_client
-from wsproxy.replay.recorded import Records
-from wsproxy.trace import (
-    Bytes,
-    End,
-    Eof,
-    FrameRecord,
-    Record,
-    Request,
-    Response,
-    Start,
-)
+from wsproxy.redact import HeadRedactor
+from wsproxy.replayer import ClientOptions, ReplayServer, ServerOptions, Verdict, replay_client
+from wsproxy.replayer.recording import ReplayRecording
+from wsproxy.trace import Bytes, End, Eof, FrameRecord, Record, Request, Response, Start
 from wsproxy.wire import RSV1, Close, Opcode
 
 
@@ -428,22 +419,22 @@ def request_of(records: list[Record]) -> Request:
     ],
 )
 def test_the_query_is_changed(good_trace: Path, text: str, query: str) -> None:
-    assert request_of(changed(good_trace, Query.parse(text))).path == f"/v1/listen?{query}"
+    assert request_of(changed(good_trace, SetQuery.parse(text))).path == f"/v1/listen?{query}"
 
 
 def test_a_parameter_that_is_there_twice_is_there_once(tmp_path: Path) -> None:
     records = [*head(path="/v1/listen?a=1&b=2&%61=3"), End(1 * S, "stopped")]
     path = make_trace(tmp_path / "t.wstrace", records)
-    assert request_of(changed(path, Query.parse("a=4"))).path == "/v1/listen?a=4&b=2"
-    assert request_of(changed(path, Query.parse("a"), Query.parse("b"))).path == "/v1/listen"
+    assert request_of(changed(path, SetQuery.parse("a=4"))).path == "/v1/listen?a=4&b=2"
+    assert request_of(changed(path, SetQuery.parse("a"), SetQuery.parse("b"))).path == "/v1/listen"
 
 
 def test_headers_are_changed(good_trace: Path) -> None:
     records = changed(
         good_trace,
-        Header.parse("x-new: 1:2"),
-        Header.parse("connection: close"),
-        Header.parse("Authorization:"),
+        SetHeader.parse("x-new: 1:2"),
+        SetHeader.parse("connection: close"),
+        SetHeader.parse("Authorization:"),
     )
     request = request_of(records)
     names = [name for name, _ in request.headers]
@@ -459,13 +450,16 @@ SECRET = "abcdef0123456789abcdef0123456789abcdef01"
 @pytest.mark.parametrize(
     ("change", "shown"),
     [
-        (Header.parse(f"Authorization: Token {SECRET}"), "--header Authorization: Token REDACTED"),
-        (Header.parse("Authorization: short"), "--header Authorization: REDACTED"),
         (
-            Header.parse(f"Sec-WebSocket-Protocol: token, {SECRET}"),
+            SetHeader.parse(f"Authorization: Token {SECRET}"),
+            "--header Authorization: Token REDACTED",
+        ),
+        (SetHeader.parse("Authorization: short"), "--header Authorization: REDACTED"),
+        (
+            SetHeader.parse(f"Sec-WebSocket-Protocol: token, {SECRET}"),
             "--header Sec-WebSocket-Protocol: token, REDACTED",
         ),
-        (Query.parse(f"token={SECRET}"), "--query token=REDACTED"),
+        (SetQuery.parse(f"token={SECRET}"), "--query token=REDACTED"),
     ],
     ids=["token", "short", "subprotocol", "query"],
 )
@@ -484,7 +478,7 @@ def test_a_credential_is_taken_out_and_told(good_trace: Path, change: Change, sh
 
 def test_a_refusal_takes_the_frames(good_trace: Path) -> None:
     body = '{"err_code": "TOO_MANY_REQUESTS"}'
-    records = changed(good_trace, Status.parse(f"429:{body}"))
+    records = changed(good_trace, SetStatus.parse(f"429:{body}"))
     response = records[2]
     assert isinstance(response, Response)
     assert (response.status, response.reason, response.body) == (
@@ -516,16 +510,18 @@ REPLAYED = [
     Chunk.parse("640"),
     Corrupt.parse("22:0"),
     SetClose.parse("4000:made"),
-    Status.parse('429:{"err_code": "TOO_MANY_REQUESTS"}'),
-    Condition.parse("deepgram.listen.DATA-0000", "0.1s"),
-    Condition.parse("deepgram.listen.no-audio-decoded"),
+    SetStatus.parse('429:{"err_code": "TOO_MANY_REQUESTS"}'),
+    FailWithCondition.parse("deepgram.listen.DATA-0000", "0.1s"),
+    FailWithCondition.parse("deepgram.listen.no-audio-decoded"),
 ]
 
 
 def replayed(as_server: Path, as_client: Path) -> list[Verdict]:
     """Both ends' verdicts."""
-    redact = Redactor(CATALOG.credentials, b"key")
-    records = Records(as_server.parent / "replays", redact, partial(annotate, catalog=CATALOG))
+    redact = HeadRedactor(CATALOG.credentials, b"key")
+    records = ReplayRecording(
+        as_server.parent / "replays", redact, partial(annotate, catalog=CATALOG)
+    )
 
     async def replay() -> list[Verdict]:
         async with ReplayServer(as_server, ServerOptions(timeout=5), records) as server:

@@ -27,17 +27,9 @@ from mutations import (
 from traces import make_trace
 from wsproxy.catalog import Condition as Known
 from wsproxy.diagnose import diagnose
-from wsproxy.mutate import (
-    Condition,
-    Stall,
-)
+from wsproxy.mutate import FailWithCondition, Stall
 from wsproxy.session import Session
-from wsproxy.trace import (
-    End,
-    Eof,
-    Request,
-    Response,
-)
+from wsproxy.trace import End, Eof, Request, Response
 from wsproxy.wire import Close, Opcode
 
 
@@ -84,14 +76,14 @@ SIMULATED = [c for c in CATALOG.conditions if c.simulated and c.id not in ASKED_
 def test_a_good_session_fails_with_the_condition(condition: Known, tmp_path: Path) -> None:
     path = good_session(condition, tmp_path)
     assert condition.id not in [f.id for f in diagnose(Session.read(path), CATALOG)]
-    records = changed(path, Condition.parse(condition.id))
+    records = changed(path, FailWithCondition.parse(condition.id))
     assert end_of(records).findings[0] == condition.id
     made = next(p for p in tmp_path.glob("*.wstrace") if p != path)
     assert diagnose(Session.read(made), CATALOG)[0].id == condition.id
 
 
 def test_what_came_after_the_condition_goes(good_trace: Path) -> None:
-    records = changed(good_trace, Condition.parse("deepgram.listen.NET-0000", "1s"))
+    records = changed(good_trace, FailWithCondition.parse("deepgram.listen.NET-0000", "1s"))
     kept = [f for f in ORIGINAL if f[0] <= 1100 * MS]  # the upgrade is done at 100 ms
     assert simple(records)[: len(kept)] == kept
     assert closes(records) == [(False, 1011, "NET-0000"), (True, 1011, "")]
@@ -107,7 +99,7 @@ def test_what_came_after_the_condition_goes(good_trace: Path) -> None:
 def test_the_condition_comes_at_its_moment(
     good_trace: Path, after: str, client_frames: int
 ) -> None:
-    records = changed(good_trace, Condition.parse("deepgram.listen.DATA-0000", after))
+    records = changed(good_trace, FailWithCondition.parse("deepgram.listen.DATA-0000", after))
     sent = [f for f in frames(records, from_client=True) if f.opcode == BINARY]
     assert len(sent) == client_frames
     if sent:
@@ -118,7 +110,7 @@ def test_the_condition_comes_at_its_moment(
 def test_silence_is_waited_for_and_the_client_does_not_say_that_it_is_done(
     good_trace: Path,
 ) -> None:
-    records = changed(good_trace, Condition.parse("deepgram.listen.NET-0001"))
+    records = changed(good_trace, FailWithCondition.parse("deepgram.listen.NET-0001"))
     assert not any(b"CloseStream" in f.payload for f in frames(records))
     last = [f for f in frames(records, from_client=True) if f.opcode == BINARY][-1]
     close = next(f for f in frames(records) if f.opcode == CLOSE)
@@ -127,7 +119,7 @@ def test_silence_is_waited_for_and_the_client_does_not_say_that_it_is_done(
 
 def test_silence_in_the_middle_is_enough(good_trace: Path) -> None:
     records = changed(
-        good_trace, Stall.parse("5s+15s"), Condition.parse("deepgram.listen.NET-0001")
+        good_trace, Stall.parse("5s+15s"), FailWithCondition.parse("deepgram.listen.NET-0001")
     )
     close = next(f for f in frames(records) if f.opcode == CLOSE)
     assert close.t_ns == 15 * S
@@ -135,7 +127,7 @@ def test_silence_in_the_middle_is_enough(good_trace: Path) -> None:
 
 
 def test_a_condition_that_is_a_message_leaves_the_session_as_it_was(good_trace: Path) -> None:
-    records = changed(good_trace, Condition.parse("deepgram.listen.no-audio-decoded", "1s"))
+    records = changed(good_trace, FailWithCondition.parse("deepgram.listen.no-audio-decoded", "1s"))
     new = [f for f in simple(records) if f not in ORIGINAL]
     assert len(simple(records)) == len(ORIGINAL) + 1
     assert [(t, from_client, opcode) for t, from_client, opcode, _ in new] == [
@@ -151,15 +143,17 @@ def test_no_message_comes_into_the_middle_of_another(tmp_path: Path) -> None:
         frame(4 * S, True, BINARY, bytes(100)),
     ]
     path = make_trace(tmp_path / "t.wstrace", [*head(), *script, End(5 * S, "stopped")])
-    said = frames(changed(path, Condition.parse("listen.no-audio-decoded")), from_client=False)
+    said = frames(
+        changed(path, FailWithCondition.parse("listen.no-audio-decoded")), from_client=False
+    )
     assert [f.t_ns // S for f in said] == [1, 3, 3]
-    ended = frames(changed(path, Condition.parse("listen.NET-0000")), from_client=False)
+    ended = frames(changed(path, FailWithCondition.parse("listen.NET-0000")), from_client=False)
     assert [f.opcode for f in ended] == [CLOSE]
     assert not any(f.broken_rule for f in [*said, *ended])
 
 
 def test_the_request_id_is_the_sessions_own(good_trace: Path, tmp_path: Path) -> None:
-    records = changed(good_trace, Condition.parse("deepgram.upgrade.INVALID_AUTH"))
+    records = changed(good_trace, FailWithCondition.parse("deepgram.upgrade.INVALID_AUTH"))
     response = records[2]
     assert isinstance(response, Response)
     assert ["dg-request-id", "r-1"] in response.headers
@@ -167,5 +161,5 @@ def test_the_request_id_is_the_sessions_own(good_trace: Path, tmp_path: Path) ->
 
 
 def test_an_id_that_several_have_is_the_one_of_the_sessions_api(good_trace: Path) -> None:
-    records = changed(good_trace, Condition.parse("net-0001"))
+    records = changed(good_trace, FailWithCondition.parse("net-0001"))
     assert end_of(records).findings[0] == "deepgram.listen.NET-0001"

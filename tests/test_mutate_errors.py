@@ -29,29 +29,23 @@ from wsproxy.errors import LimitExceeded, TraceError, UnknownCondition, UsageErr
 from wsproxy.mutate import (
     Change,
     Chunk,
-    Condition,
     Corrupt,
     Cut,
     Drop,
-    Header,
+    FailWithCondition,
     KeepAlive,
-    Query,
     Replace,
     SetClose,
     SetEnd,
+    SetHeader,
+    SetQuery,
+    SetStatus,
     Stall,
-    Status,
     draft,
-    make,
     mutate,
+    pipeline,
 )
-from wsproxy.trace import (
-    End,
-    Eof,
-    FrameRecord,
-    Gap,
-    Record,
-)
+from wsproxy.trace import End, Eof, FrameRecord, Gap, Record
 
 # -- what cannot be done
 
@@ -64,24 +58,24 @@ BAD = [
     (Stall.parse("12s+1s"), "the session ends at 11.300 s"),
     (Stall.parse("0s+1s"), "before the upgrade"),
     (KeepAlive.parse("add:5s"), "never silent for so long"),
-    (Query.parse("nothing"), "no such query parameter"),
-    (Header.parse("nothing:"), "no such header"),
-    (Condition.parse("deepgram.upgrade.401", "3s"), "refuses the upgrade"),
-    (Condition.parse("NET-0000", "60s"), "the session is over 11.100 s after the upgrade"),
-    (Condition.parse("NET-0000", "50frames"), "the client sends less than that"),
-    (Condition.parse("NET-0000", "5audio"), "the client sends less than that"),
-    (Condition.parse("deepgram.listen.nothing"), "no condition 'deepgram.listen.nothing'"),
+    (SetQuery.parse("nothing"), "no such query parameter"),
+    (SetHeader.parse("nothing:"), "no such header"),
+    (FailWithCondition.parse("deepgram.upgrade.401", "3s"), "refuses the upgrade"),
+    (FailWithCondition.parse("NET-0000", "60s"), "the session is over 11.100 s after the upgrade"),
+    (FailWithCondition.parse("NET-0000", "50frames"), "the client sends less than that"),
+    (FailWithCondition.parse("NET-0000", "5audio"), "the client sends less than that"),
+    (FailWithCondition.parse("deepgram.listen.nothing"), "no condition 'deepgram.listen.nothing'"),
     (
-        Condition.parse("traffic.messages.invalid-json"),
+        FailWithCondition.parse("traffic.messages.invalid-json"),
         "is not something that a server brings about",
     ),
     (
-        Condition.parse("deepgram.speak.NET-0002"),
+        FailWithCondition.parse("deepgram.speak.NET-0002"),
         "deepgram.speak.NET-0002 does not happen in this session, which is of deepgram listen; "
         "near ones: deepgram.listen.NET-000",
     ),
-    (Condition.parse("assemblyai.streaming.3007-rate"), "does not happen in this session"),
-    (Condition.parse("deepgram.rest.UUID"), "does not happen in this session"),
+    (FailWithCondition.parse("assemblyai.streaming.3007-rate"), "does not happen in this session"),
+    (FailWithCondition.parse("deepgram.rest.UUID"), "does not happen in this session"),
 ]
 
 
@@ -100,7 +94,7 @@ def test_what_another_change_took_away_is_said(good_trace: Path) -> None:
     with pytest.raises(UsageError, match="frame 5 is gone by a change before"):
         mutate(good_trace, None, [Drop.parse("4..6"), Corrupt.parse("5")])
     with pytest.raises(UsageError, match="was not accepted"):
-        mutate(good_trace, None, [Status.parse("500"), Cut.parse("..1s")])
+        mutate(good_trace, None, [SetStatus.parse("500"), Cut.parse("..1s")])
     with pytest.raises(UsageError, match="sent no KeepAlive"):
         mutate(good_trace, None, [KeepAlive.parse("drop"), KeepAlive.parse("drop")])
     with pytest.raises(UsageError, match="no Close frame"):
@@ -119,9 +113,9 @@ def test_what_another_change_took_away_is_said(good_trace: Path) -> None:
         (Replace, ["", "5", "=text", "a=b", "1=" + "x" * ((1 << 20) + 1)]),
         (SetClose, ["", "abc", "65536", "-1", ":why", "1000:" + "x" * 124]),
         (SetEnd, ["", "fin"]),
-        (Query, ["", "=1", "a=b\nc"]),
-        (Header, ["", "a", ": b", "a b: c", "a: b\r\nc: d"]),
-        (Status, ["", "101", "600", "abc", "200:" + "x" * 70_000]),
+        (SetQuery, ["", "=1", "a=b\nc"]),
+        (SetHeader, ["", "a", ": b", "a b: c", "a: b\r\nc: d"]),
+        (SetStatus, ["", "101", "600", "abc", "200:" + "x" * 70_000]),
     ],
 )
 def test_bad_syntax_is_one_line(change: Any, texts: list[str]) -> None:
@@ -133,7 +127,7 @@ def test_bad_syntax_is_one_line(change: Any, texts: list[str]) -> None:
 
 def test_a_bad_moment_is_one_line() -> None:
     with pytest.raises(UsageError, match="no moment"):
-        Condition.parse("x", "later")
+        FailWithCondition.parse("x", "later")
 
 
 def test_apis_without_what_is_asked_for(tmp_path: Path) -> None:
@@ -156,7 +150,7 @@ def test_apis_without_what_is_asked_for(tmp_path: Path) -> None:
 
 
 def test_amounts_have_limits(good_trace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("wsproxy.mutate.audio.MAX_CHUNKS", 100)
+    monkeypatch.setattr("wsproxy.mutate.audio_chunks.MAX_CHUNKS", 100)
     with pytest.raises(UsageError, match="over 100 messages"):
         mutate(good_trace, None, [Chunk(size=1)])
     monkeypatch.setattr("wsproxy.mutate.keepalive.MAX_ADDED", 100)
@@ -170,8 +164,8 @@ def test_amounts_have_limits(good_trace: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_long_change_is_told_in_short(good_trace: Path) -> None:
-    made = mutate(good_trace, None, [Query.parse("a=" + "x" * 5000), Replace.parse("1=a\nb")])
-    assert len(made.changes[0]) == make._LINE
+    made = mutate(good_trace, None, [SetQuery.parse("a=" + "x" * 5000), Replace.parse("1=a\nb")])
+    assert len(made.changes[0]) == pipeline._LINE
     assert made.changes[1] == "--replace 1=a b"
 
 
@@ -220,7 +214,7 @@ def test_a_disk_that_fills_up_leaves_nothing(
 
 def test_names_come_from_the_catalog_and_not_from_the_trace(tmp_path: Path) -> None:
     path = make_trace(tmp_path / "t.wstrace", [*head("../../evil", "x/y"), End(1 * S, "stopped")])
-    made = mutate(path, None, [Query.parse("a=1")])
+    made = mutate(path, None, [SetQuery.parse("a=1")])
     assert made.path.parent == tmp_path
     assert "-websocket-" in made.path.name
 

@@ -26,10 +26,10 @@ from wire_witness import (
     through_connect,
     wait_until,
 )
-from wsproxy.capture import http1
-from wsproxy.capture.embed import Settings, background
-from wsproxy.capture.request_head import RequestHead
-from wsproxy.recording import Recording
+from wsproxy.proxy import http1_layer
+from wsproxy.proxy.embedding import ProxySettings, background
+from wsproxy.proxy.request_head import RequestHead
+from wsproxy.recorder import SessionWriter
 from wsproxy.session import Session
 
 LINE = b"GET /chat HTTP/1.1\r\n"
@@ -85,7 +85,7 @@ class Rig:
         peer.send(ECHO)
         peer.until_end()
 
-    def ended(self, recording: Recording) -> None:
+    def ended(self, recording: SessionWriter) -> None:
         self.traces[recording.session.start.client] = recording.path
 
     def session(self, peer: Peer) -> Session:
@@ -103,7 +103,7 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
     folder = tmp_path_factory.mktemp("odd")
     certificate = Certificate.make(folder / "server.pem")
     rig = Rig()
-    settings = Settings(
+    settings = ProxySettings(
         port=0, out=folder / "traces", confdir=folder / "ca", options=("ssl_insecure=true",)
     )
     with ExitStack() as stack:
@@ -275,7 +275,7 @@ def test_upgrade_request_byte_by_byte_is_copied_once() -> None:
     buffer, head, found = CountingBuffer(), b"\r\n" + LINE + HOST + REST + b"\r\n", []
     for byte in head:
         buffer += bytes([byte])
-        found.append(http1._upgrade(buffer))
+        found.append(http1_layer._upgrade(buffer))
         if found[-1] is None and len(found) > 2:
             buffer.maybe_extract_lines()  # as mitmproxy does then
     assert found[:-1] == [None] * (len(head) - 1)

@@ -12,19 +12,19 @@ import pytest
 
 from calls import counted
 from wire_witness import PATIENCE, wait_until
-from wsproxy.recording import Clock, Recording, Syncer, new_start
+from wsproxy.recorder import Clock, FsyncThread, SessionWriter, new_start
 from wsproxy.trace import SUFFIX, FrameRecord, Request, Response, TraceWriter
 from wsproxy.wire import Frame, Opcode
 
 NO_ROOM = os.strerror(errno.ENOSPC)
 
 
-def recording_in(folder: Path, **options: object) -> Recording:
+def recording_in(folder: Path, **options: object) -> SessionWriter:
     start = new_start(Clock(0, 0))
-    return Recording(folder / f"x{SUFFIX}", start, insist=False, **options)  # type: ignore[arg-type]
+    return SessionWriter(folder / f"x{SUFFIX}", start, insist=False, **options)  # type: ignore[arg-type]
 
 
-def talk(recording: Recording, t_ms: int) -> None:
+def talk(recording: SessionWriter, t_ms: int) -> None:
     recording.data(
         t_ms * 1_000_000, True, Frame(Opcode.TEXT, b"%d" % t_ms, mask=b"abcd").serialize()
     )
@@ -131,14 +131,14 @@ def fsyncs(monkeypatch: pytest.MonkeyPatch) -> Fsyncs:
         noted.names.append(Path(f"/proc/self/fd/{fd}").readlink().name)
         noted.threads.add(threading.current_thread().name)
 
-    monkeypatch.setattr("wsproxy.recording.syncer.os.fsync", fsync)
+    monkeypatch.setattr("wsproxy.recorder.fsync.os.fsync", fsync)
     return noted
 
 
 @pytest.mark.parametrize("policy", ["never", "end", "block"])
 def test_when_it_is_synced(policy: str, tmp_path: Path, fsyncs: Fsyncs) -> None:
     out = tmp_path / "out"
-    synced = Syncer(policy, lambda *_: None)  # type: ignore[arg-type]  # parametrized
+    synced = FsyncThread(policy, lambda *_: None)  # type: ignore[arg-type]  # parametrized
     recording = recording_in(out, syncer=synced)
     if policy == "block":
         wait_until(lambda: "out" in fsyncs.names)
@@ -167,8 +167,8 @@ def test_an_fsync_that_hangs_keeps_nobody_waiting(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gate = threading.Event()
-    monkeypatch.setattr("wsproxy.recording.syncer.os.fsync", lambda fd: gate.wait(PATIENCE))
-    synced = Syncer("block", lambda *_: None)
+    monkeypatch.setattr("wsproxy.recorder.fsync.os.fsync", lambda fd: gate.wait(PATIENCE))
+    synced = FsyncThread("block", lambda *_: None)
     for number in range(3):
         recording = recording_in(tmp_path / str(number), syncer=synced)
         talk(recording, 1)
@@ -182,9 +182,9 @@ def test_a_failed_fsync_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     def broken(fd: int) -> None:
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
-    monkeypatch.setattr("wsproxy.recording.syncer.os.fsync", broken)
+    monkeypatch.setattr("wsproxy.recorder.fsync.os.fsync", broken)
     told: list[tuple[Path, OSError]] = []
-    synced = Syncer("end", lambda path, error: told.append((path, error)))
+    synced = FsyncThread("end", lambda path, error: told.append((path, error)))
     recording = recording_in(tmp_path, syncer=synced)
     recording.end(1)
     synced.close()

@@ -27,10 +27,10 @@ from wire_witness import (
     trusting_context,
     upgrade,
 )
-from wsproxy.capture import layer
-from wsproxy.capture.addon import Record
-from wsproxy.capture.embed import Settings, background
-from wsproxy.replay.script import Script
+from wsproxy.proxy import relay_layer
+from wsproxy.proxy.embedding import ProxySettings, background
+from wsproxy.proxy.record_addon import RecordAddon
+from wsproxy.replayer.script import Script
 from wsproxy.session import Session
 from wsproxy.trace import find_traces
 from wsproxy.wire import Frame
@@ -130,7 +130,7 @@ def into_tls(port: int) -> Serve:
 def recorder(tmp_path: Path, mode: str, *options: str) -> Iterator[tuple[int, queue.Queue[Path]]]:
     """A recorder in a mode; yields its port and the traces that it completes."""
     ended: queue.Queue[Path] = queue.Queue()
-    settings = Settings(
+    settings = ProxySettings(
         port=0,
         mode=mode,
         out=tmp_path / "out",
@@ -153,14 +153,14 @@ def recorded(tmp_path: Path, mode: str, *options: str) -> Path:
 def kept(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many messages mitmproxy has of each session as it ends."""
     counts: list[int] = []
-    end = Record.websocket_end
+    end = RecordAddon.websocket_end
 
-    def counted(self: Record, flow: http.HTTPFlow) -> None:
+    def counted(self: RecordAddon, flow: http.HTTPFlow) -> None:
         assert flow.websocket is not None
         counts.append(len(flow.websocket.messages))
         end(self, flow)
 
-    monkeypatch.setattr(Record, "websocket_end", counted)
+    monkeypatch.setattr(RecordAddon, "websocket_end", counted)
     return counts
 
 
@@ -223,9 +223,9 @@ def test_where_it_was_not_foreseen_the_session_goes_on_in_another_trace(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object) -> None:
-        raise layer.NotRelayable("its TLS layer was not found")
+        raise relay_layer.NotRelayable("its TLS layer was not found")
 
-    monkeypatch.setattr(layer, "_leg", fail)
+    monkeypatch.setattr(relay_layer, "_leg", fail)
     recorded(tmp_path, "regular")
     sessions = [Session.read(path) for path in find_traces([str(tmp_path / "out")])]
     first, second = sorted(sessions, key=lambda each: each.frame_count)
@@ -241,5 +241,5 @@ def test_streams_of_another_python_go_through_mitmproxys_own_layer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What the relay reads of a StreamReader is promised to nobody."""
-    monkeypatch.setattr(layer, "OF_STREAM_READER", ("_of_a_python_to_come",))
+    monkeypatch.setattr(relay_layer, "OF_STREAM_READER", ("_of_a_python_to_come",))
     check_messages(Session.read(recorded(tmp_path, "regular")))

@@ -8,11 +8,11 @@ import pytest
 
 from test_schedule import ANSWER, AUDIO, FAILURE, KEEPALIVE, KEY, MS, RESULTS, taken, times, write
 from wsproxy.errors import UsageError
-from wsproxy.recording import Clock, Recording, new_start
-from wsproxy.replay.pace import Pace
-from wsproxy.replay.progress import Ending, Item
-from wsproxy.replay.schedule import Schedule
-from wsproxy.replay.script import Script
+from wsproxy.recorder import Clock, SessionWriter, new_start
+from wsproxy.replayer.pace import Pace
+from wsproxy.replayer.progress import ExpectedEnding, Item
+from wsproxy.replayer.schedule import Schedule
+from wsproxy.replayer.script import Script
 from wsproxy.trace import Eof, Request, Response
 from wsproxy.wire import Frame, Opcode
 
@@ -132,7 +132,7 @@ def test_a_causal_client_counts_what_answers(tmp_path: Path) -> None:
 
 def api_trace(path: Path, events: list[tuple[int, bool, Frame]]) -> Path:
     """A session with Deepgram listen, whose results are known to the catalog."""
-    recording = Recording(path, new_start(Clock(0, 0), provider="deepgram", api="listen"))
+    recording = SessionWriter(path, new_start(Clock(0, 0), provider="deepgram", api="listen"))
     recording.add(
         Request(
             0,
@@ -207,7 +207,7 @@ def test_a_step_behind_a_late_one_is_not_late_for_it(tmp_path: Path) -> None:
 def test_tls_ends_are_ends(tmp_path: Path) -> None:
     """The server said that it was done in TLS, before the client's FIN; so it does not wait."""
     path = tmp_path / "t.wstrace"
-    recording = Recording(path, new_start(Clock(0, 0)))
+    recording = SessionWriter(path, new_start(Clock(0, 0)))
     recording.add(Request(0, "GET", "wss", "h", 443, "/", headers=[["Upgrade", "websocket"]]))
     recording.response(Response(0, 101))
     recording.data(MS, False, FAILURE.serialize())
@@ -222,6 +222,6 @@ def test_tls_ends_are_ends(tmp_path: Path) -> None:
     recording.end(7 * MS)
     server = Script.read(path, "server")
     assert [step.is_close for step in server.steps] == [True, False]
-    assert server.steps[1].item == Ending("eof")
+    assert server.steps[1].item == ExpectedEnding("eof")
     assert server.steps[1].cause.ended == 0
-    assert [step.item for step in Script.read(path, "client").steps][1:] == [Ending("eof")]
+    assert [step.item for step in Script.read(path, "client").steps][1:] == [ExpectedEnding("eof")]

@@ -12,10 +12,10 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
 from conditions import post
+from wsproxy.audio.synthetic_speech import speech
 from wsproxy.catalog import Condition, load
 from wsproxy.errors import UnknownCondition, UsageError
-from wsproxy.simulate import Limits, Moment, Plan, Simulator, Step, serve_in_thread
-from wsproxy.simulate.speech import speech
+from wsproxy.simulate import ApiQuotas, Plan, PlanStep, Simulator, Trigger, serve_in_thread
 
 LISTEN = "/v1/listen?model=nova-3&encoding=linear16&sample_rate=16000"
 STREAM = "/v3/ws?sample_rate=16000"
@@ -33,24 +33,24 @@ def condition(name: str) -> Condition:
 @pytest.mark.parametrize(
     "text, moment",
     [
-        ("open", Moment("open")),
-        (" Silence ", Moment("silence")),
-        ("5s", Moment("seconds", 5)),
-        ("0.5 s", Moment("seconds", 0.5)),
-        ("20frames", Moment("frames", 20)),
-        ("1frame", Moment("frames", 1)),
-        ("3audio", Moment("seconds of audio", 3)),
+        ("open", Trigger("open")),
+        (" Silence ", Trigger("silence")),
+        ("5s", Trigger("seconds", 5)),
+        ("0.5 s", Trigger("seconds", 0.5)),
+        ("20frames", Trigger("frames", 20)),
+        ("1frame", Trigger("frames", 1)),
+        ("3audio", Trigger("seconds of audio", 3)),
     ],
 )
-def test_moment(text: str, moment: Moment) -> None:
-    assert Moment.parse(text) == moment
+def test_moment(text: str, moment: Trigger) -> None:
+    assert Trigger.parse(text) == moment
     assert str(moment)
 
 
 @pytest.mark.parametrize("text", ["", "5", "soon", "-1s", "5 minutes", "s"])
 def test_no_moment(text: str) -> None:
     with pytest.raises(UsageError, match="is no moment"):
-        Moment.parse(text)
+        Trigger.parse(text)
 
 
 def session(url: str, path: str = LISTEN, chunks: int = 10) -> tuple[int | None, int]:
@@ -75,7 +75,7 @@ def session(url: str, path: str = LISTEN, chunks: int = 10) -> tuple[int | None,
 )
 def test_a_failure_comes_at_its_moment(moment: str, least: int, most: int) -> None:
     amount = 4 if moment == "frames" else 0.4
-    step = Step(condition("deepgram.listen.NET-0000"), moment=Moment(moment, amount))
+    step = PlanStep(condition("deepgram.listen.NET-0000"), moment=Trigger(moment, amount))
     with serve_in_thread(Plan([step])) as served:
         code, sent = session(served.url)
     assert code == 1011
@@ -83,9 +83,9 @@ def test_a_failure_comes_at_its_moment(moment: str, least: int, most: int) -> No
 
 
 def test_a_failure_after_seconds_comes_without_a_message_too() -> None:
-    step = Step(condition("deepgram.listen.NET-0000"), moment=Moment("seconds", 0.2))
+    step = PlanStep(condition("deepgram.listen.NET-0000"), moment=Trigger("seconds", 0.2))
     with (
-        serve_in_thread(Plan([step]), limits=Limits(silence=60)) as served,
+        serve_in_thread(Plan([step]), limits=ApiQuotas(silence=60)) as served,
         connect(served.url + LISTEN, additional_headers=KEY) as ws,
         pytest.raises(ConnectionClosed) as caught,
     ):
@@ -98,7 +98,7 @@ def test_a_failure_after_seconds_comes_without_a_message_too() -> None:
 
 
 def test_fails_twice_then_works() -> None:
-    plan = Plan([Step(condition("deepgram.listen.NET-0000"), times=2), Step()])
+    plan = Plan([PlanStep(condition("deepgram.listen.NET-0000"), times=2), PlanStep()])
     with serve_in_thread(plan) as served:
         codes = [session(served.url)[0] for _ in range(4)]
     assert codes == [1011, 1011, 1000, 1000]
@@ -106,10 +106,10 @@ def test_fails_twice_then_works() -> None:
 
 def test_several_at_once_on_their_own_apis() -> None:
     steps = [
-        Step(condition("deepgram.listen.NET-0000")),
-        Step(condition("deepgram.listen.DATA-0000")),
-        Step(condition("assemblyai.streaming.1011-internal")),
-        Step(condition("deepgram.speak.no-characters")),
+        PlanStep(condition("deepgram.listen.NET-0000")),
+        PlanStep(condition("deepgram.listen.DATA-0000")),
+        PlanStep(condition("assemblyai.streaming.1011-internal")),
+        PlanStep(condition("deepgram.speak.no-characters")),
     ]
     with serve_in_thread(Plan(steps, repeat=True)) as served:
         assert [session(served.url)[0] for _ in range(3)] == [1011, 1008, 1011]
@@ -122,19 +122,19 @@ def test_several_at_once_on_their_own_apis() -> None:
 
 def test_probability() -> None:
     def failures(seed: int) -> int:
-        step = Step(condition("deepgram.listen.NET-0000"), probability=0.3)
+        step = PlanStep(condition("deepgram.listen.NET-0000"), probability=0.3)
         plan = Plan([step], chance=random.Random(seed))
         return sum(plan.next("deepgram", "listen").condition is not None for _ in range(1000))
 
     assert 250 < failures(1) < 350
     assert failures(1) == failures(1)
-    step = Step(condition("deepgram.listen.NET-0000"), probability=0)
+    step = PlanStep(condition("deepgram.listen.NET-0000"), probability=0)
     assert Plan([step]).next("deepgram", "listen").condition is None
 
 
 def test_a_condition_that_no_server_brings_about() -> None:
     with pytest.raises(UsageError, match="not something that a server brings about"):
-        Step(condition("rfc6455.failed.dns"))
+        PlanStep(condition("rfc6455.failed.dns"))
 
 
 PLAN = """
@@ -155,8 +155,8 @@ def test_a_plan_file(tmp_path: Path) -> None:
     plan = Plan.read(path, load().condition)
     assert plan.repeat
     assert list(plan.steps) == [
-        Step(condition("deepgram.listen.NET-0000"), 2, Moment("seconds", 5), 0.5),
-        Step(api="deepgram.listen"),
+        PlanStep(condition("deepgram.listen.NET-0000"), 2, Trigger("seconds", 5), 0.5),
+        PlanStep(api="deepgram.listen"),
     ]
 
 
@@ -194,7 +194,7 @@ def test_a_plan_file_that_is_not_there(tmp_path: Path) -> None:
 
 def test_a_plan_for_an_api_that_is_not_simulated() -> None:
     with pytest.raises(UsageError, match=r"'deepgram\.lisen' is no simulated API"):
-        Simulator(Plan([Step(api="deepgram.lisen")]))
+        Simulator(Plan([PlanStep(api="deepgram.lisen")]))
 
 
 # -- the command

@@ -13,10 +13,10 @@ from websockets.exceptions import ConnectionClosedError
 from websockets.sync.client import connect
 
 import wsproxy
-from wsproxy.capture import needs
 from wsproxy.cli.main import main
 from wsproxy.errors import RecorderMissing
-from wsproxy.trace.replacement import Replacement, sweep
+from wsproxy.proxy import requirements
+from wsproxy.trace.atomic_file import Replacement, sweep
 
 LEG = os.environ.get("WSPROXY_TEST_PLATFORM")
 SAMPLES = Path(__file__).parent.parent / "recordings" / "samples"
@@ -25,7 +25,7 @@ OTHER = SAMPLES / "deepgram" / "deepgram.listen.DATA-0000.wstrace"
 LISTEN = "/v1/listen?model=nova-3&encoding=linear16&sample_rate=16000"
 KEY = {"Authorization": "Token 0123456789"}
 
-no_recorder = pytest.mark.skipif(needs.can_record(), reason="sessions can be recorded here")
+no_recorder = pytest.mark.skipif(requirements.can_record(), reason="sessions can be recorded here")
 
 
 @pytest.fixture

@@ -20,14 +20,14 @@ from hypothesis import strategies as st
 from sessions import APP, SERVER, audio, closed, opened, result
 from wsproxy.cli.main import cli
 from wsproxy.errors import NotATrace, UsageError, WsproxyError
-from wsproxy.recording import Recording
-from wsproxy.replay import ClientOptions
-from wsproxy.replay.call import Call
-from wsproxy.replay.library import Library
+from wsproxy.recorder import SessionWriter
+from wsproxy.replayer import ClientOptions
+from wsproxy.replayer.client_replay import ClientReplay
+from wsproxy.replayer.trace_library import TraceLibrary
 from wsproxy.trace import (
     End,
     Eof,
-    Finding,
+    FindingRecord,
     FrameRecord,
     Gap,
     Record,
@@ -249,7 +249,7 @@ def test_what_is_recovered_is_clean_and_true(damages: Damages) -> None:
     if not intact and kept_of_another(records):
         return
     gaps = [record for record in records if isinstance(record, Gap)]
-    made = (Gap, End, Start, Finding) if status else ()
+    made = (Gap, End, Start, FindingRecord) if status else ()
     kept = [record for record in records if not isinstance(record, made)]
     assert is_subsequence(kept, trace.records)
     assert is_subsequence([r for r in intact if not isinstance(r, made)], kept)
@@ -261,7 +261,7 @@ def in_parts() -> dict[str, bytes]:
     """The files of a long session."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, NAME.format(OURS[:8]))
-        recording = Recording(path, TRACES["live"].records[0], max_size=400_000)
+        recording = SessionWriter(path, TRACES["live"].records[0], max_size=400_000)
         for record in Written.of(live(OURS, 1, 20.0)).records[1:-1]:
             recording.add(record)
             if recording.due(record.t_ns):
@@ -346,8 +346,8 @@ def test_every_command_works_on_the_rest_or_says_in_a_line_that_there_is_none(
                 for line in said.splitlines() if args[0] == "show" else [said]:
                     json.loads(line)
         for load in (
-            lambda: Call(path, ClientOptions("ws://127.0.0.1:9")),
-            lambda: Library.open(path),
+            lambda: ClientReplay(path, ClientOptions("ws://127.0.0.1:9")),
+            lambda: TraceLibrary.open(path),
         ):
             if not readable:
                 with pytest.raises(WsproxyError):

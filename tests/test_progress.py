@@ -15,7 +15,7 @@ from rich.console import Console
 
 from wire_witness import wait_until
 from wsproxy.cli import progress
-from wsproxy.cli.progress import Progress
+from wsproxy.cli.progress import ProgressLine
 
 PATHS = [Path("a.wstrace"), Path("b\x1b[31m.wstrace")]
 
@@ -34,7 +34,7 @@ def test_progress_on_a_terminal_names_each_path_and_erases_the_line(
 ) -> None:
     monkeypatch.setattr(progress, "AFTER", 0.0)
     console, file = terminal()
-    with Progress("scrubbing", console) as shown_progress:
+    with ProgressLine("scrubbing", console) as shown_progress:
         for number, path in enumerate(shown_progress.each(PATHS), 1):
             wait_until(partial(shows, file, f"scrubbing {number} of 2: "))
             assert path == PATHS[number - 1]
@@ -46,7 +46,7 @@ def test_progress_on_a_terminal_names_each_path_and_erases_the_line(
 
 def test_progress_of_a_short_command_is_not_shown() -> None:
     console, file = terminal()
-    with Progress("scrubbing", console) as quiet:
+    with ProgressLine("scrubbing", console) as quiet:
         assert list(quiet.each(PATHS)) == PATHS
     assert file.getvalue() == ""
 
@@ -55,7 +55,7 @@ def test_progress_without_a_terminal_is_not_shown(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(progress, "AFTER", 0.0)
     file = io.StringIO()
     console = Console(file=file, force_terminal=False)
-    with Progress("scrubbing", console) as quiet:
+    with ProgressLine("scrubbing", console) as quiet:
         assert list(quiet.each(PATHS)) == PATHS
     assert file.getvalue() == ""
 
@@ -63,7 +63,7 @@ def test_progress_without_a_terminal_is_not_shown(monkeypatch: pytest.MonkeyPatc
 def test_progress_ends_with_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress, "AFTER", 0.0)
     console, file = terminal()
-    with pytest.raises(ZeroDivisionError), Progress("scrubbing", console) as failing:
+    with pytest.raises(ZeroDivisionError), ProgressLine("scrubbing", console) as failing:
         for _ in failing.each(PATHS):
             wait_until(file.getvalue)
             raise ZeroDivisionError

@@ -14,10 +14,10 @@ import pytest
 
 from test_record_cli import recording
 from wire_witness import Peer, accepted, direct, serving, unused_port, upgrade
-from wsproxy.address import authority
-from wsproxy.capture.embed import Running, Settings, _Watch, background
 from wsproxy.cli.record import _greeting
+from wsproxy.proxy.embedding import ProxySettings, RunningProxy, _Watch, background
 from wsproxy.session import Session
+from wsproxy.system.address import authority
 from wsproxy.trace import find_traces
 
 
@@ -78,8 +78,8 @@ def open_session(
 def test_greeting_of_a_wide_address_names_one_that_apps_can_reach(
     tmp_path: Path, host: str, named: str
 ) -> None:
-    running = Running((host, 4711), tmp_path / "ca.pem", True, _Watch(), lambda: None)
-    first, *lines = _greeting(Settings(), running)
+    running = RunningProxy((host, 4711), tmp_path / "ca.pem", True, _Watch(), lambda: None)
+    first, *lines = _greeting(ProxySettings(), running)
     assert first == f"listening on http://{authority(host, 4711)}"
     assert f"HTTPS_PROXY=http://{named}:4711" in lines[0]
     assert not any(host + ":" in line or f"[{host}]" in line for line in lines)
@@ -88,7 +88,7 @@ def test_greeting_of_a_wide_address_names_one_that_apps_can_reach(
 
 @pytest.mark.parametrize("url", ["https://127.0.0.1:1", "wss://127.0.0.1:1"])
 def test_reverse_mode_opens_no_udp_socket(tmp_path: Path, url: str) -> None:
-    settings = Settings(port=0, mode=f"reverse:{url}", out=tmp_path, confdir=tmp_path)
+    settings = ProxySettings(port=0, mode=f"reverse:{url}", out=tmp_path, confdir=tmp_path)
     with background(settings) as running:
         assert running.address is not None
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:

@@ -12,13 +12,12 @@ from typing import Any
 
 import pytest
 
-from wsproxy.capture import backlog as module
-from wsproxy.capture import faults
-from wsproxy.capture.live import LiveSession
-from wsproxy.capture.recorder import Recorder
-from wsproxy.recording import Clock, Recording, new_start, trace_path
+from wsproxy.recorder import Clock, SessionWriter, disk_faults, new_start, trace_path
+from wsproxy.recorder import backlog as module
+from wsproxy.recorder.live_session import LiveSession
+from wsproxy.recorder.worker import RecorderWorker
 from wsproxy.session import Session
-from wsproxy.trace import Finding, Request, Response
+from wsproxy.trace import FindingRecord, Request, Response
 from wsproxy.trace.lock import is_held
 from wsproxy.wire import Close, Frame, Opcode
 
@@ -44,13 +43,13 @@ class Gate:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.open = threading.Event()
-        data = Recording.data
+        data = SessionWriter.data
 
-        def wait(recording: Recording, t_ns: int, from_client: bool, payload: bytes) -> bool:
+        def wait(recording: SessionWriter, t_ns: int, from_client: bool, payload: bytes) -> bool:
             self.open.wait(20)
             return data(recording, t_ns, from_client, payload)
 
-        monkeypatch.setattr(Recording, "data", wait)
+        monkeypatch.setattr(SessionWriter, "data", wait)
 
 
 @pytest.fixture
@@ -62,17 +61,17 @@ def frame() -> bytes:
     return Frame(Opcode.BINARY, bytes(CHUNK), mask=b"abcd").serialize()
 
 
-def run(body: Callable[[Recorder, Relay], object], folder: Path) -> Session:
+def run(body: Callable[[RecorderWorker, Relay], object], folder: Path) -> Session:
     """Run the body on an event loop; returns the trace of its only session."""
     (session,) = run_many(body, folder)
     return session
 
 
-def run_many(body: Callable[[Recorder, Relay], object], folder: Path) -> list[Session]:
+def run_many(body: Callable[[RecorderWorker, Relay], object], folder: Path) -> list[Session]:
     """Run the body on an event loop; returns the traces of its sessions."""
 
     async def main() -> None:
-        recorder = Recorder(folder, asyncio.get_running_loop())
+        recorder = RecorderWorker(folder, asyncio.get_running_loop())
         result = body(recorder, Relay())
         if asyncio.iscoroutine(result):
             await result
@@ -82,7 +81,7 @@ def run_many(body: Callable[[Recorder, Relay], object], folder: Path) -> list[Se
     return [Session.read(trace) for trace in folder.glob("*.wstrace")]
 
 
-def begin(recorder: Recorder, relay: Relay) -> LiveSession:
+def begin(recorder: RecorderWorker, relay: Relay) -> LiveSession:
     session = recorder.begin(clock := Clock.start(), new_start(clock))
     session.add(Request(1, "GET", "ws", "h", 80, "/", headers=[["Upgrade", "websocket"]]))
     session.add(Response(2, 101))
@@ -93,7 +92,7 @@ def begin(recorder: Recorder, relay: Relay) -> LiveSession:
 def test_reading_is_held_over_the_high_mark_and_released_when_there_is_room(
     gate: Gate, tmp_path: Path
 ) -> None:
-    async def body(recorder: Recorder, relay: Relay) -> None:
+    async def body(recorder: RecorderWorker, relay: Relay) -> None:
         session = begin(recorder, relay)
         count = 0
         while session.data(True, frame()):
@@ -114,7 +113,7 @@ def test_reading_is_not_held_for_ever(
 ) -> None:
     monkeypatch.setattr(module, "PATIENCE", 0.05)
 
-    async def body(recorder: Recorder, relay: Relay) -> None:
+    async def body(recorder: RecorderWorker, relay: Relay) -> None:
         session = begin(recorder, relay)
         while session.data(True, frame()):
             pass
@@ -134,7 +133,7 @@ def test_what_is_dropped_over_the_hard_mark_is_told(
     monkeypatch.setattr(module, "PATIENCE", 0.0)
     sent = 12
 
-    def body(recorder: Recorder, relay: Relay) -> None:
+    def body(recorder: RecorderWorker, relay: Relay) -> None:
         session = begin(recorder, relay)
         for _ in range(sent):
             session.data(True, frame())
@@ -153,7 +152,7 @@ def test_what_was_dropped_is_told_where_only_the_recorder_ends(
     monkeypatch.setattr(module, "HARD", 4 * CHUNK)
     sent = 12
 
-    def body(recorder: Recorder, relay: Relay) -> None:
+    def body(recorder: RecorderWorker, relay: Relay) -> None:
         session = begin(recorder, relay)
         for _ in range(sent):
             session.data(True, frame())
@@ -171,7 +170,7 @@ def test_that_bytes_are_dropped_is_on_disk_at_once(
     """Whatever becomes of the recorder: the app was not silent."""
     monkeypatch.setattr(module, "HARD", 4 * CHUNK)
 
-    async def body(recorder: Recorder, relay: Relay) -> None:
+    async def body(recorder: RecorderWorker, relay: Relay) -> None:
         session = begin(recorder, relay)
         for _ in range(12):
             session.data(True, frame())
@@ -194,7 +193,7 @@ async def traces(folder: Path, has: Callable[[Session], object]) -> list[Path]:
 
 
 def test_an_open_session_is_stopped_with_the_recorder(tmp_path: Path) -> None:
-    def body(recorder: Recorder, relay: Relay) -> None:
+    def body(recorder: RecorderWorker, relay: Relay) -> None:
         begin(recorder, relay).data(True, Frame(Opcode.TEXT, b"hi", mask=b"abcd").serialize())
 
     session = run(body, tmp_path)
@@ -209,7 +208,7 @@ def test_a_folder_that_cannot_be_written_is_warned_of_once_and_traffic_goes_on(
     (tmp_path / "file").touch()
 
     async def main() -> None:
-        recorder = Recorder(tmp_path / "file", asyncio.get_running_loop())
+        recorder = RecorderWorker(tmp_path / "file", asyncio.get_running_loop())
         for _ in range(3):
             session = begin(recorder, Relay())
             assert session.data(True, frame())
@@ -223,7 +222,7 @@ def test_a_folder_that_cannot_be_written_is_warned_of_once_and_traffic_goes_on(
 def test_a_session_that_had_ended_is_not_called_stopped(tmp_path: Path) -> None:
     """The connections were still open, but both Close frames had gone by."""
 
-    def body(recorder: Recorder, relay: Relay) -> None:
+    def body(recorder: RecorderWorker, relay: Relay) -> None:
         close = Close(1000).serialize()
         session = begin(recorder, relay)
         session.data(True, Frame(Opcode.CLOSE, close, mask=b"abcd").serialize())
@@ -234,7 +233,7 @@ def test_a_session_that_had_ended_is_not_called_stopped(tmp_path: Path) -> None:
 
 
 def test_a_flood_is_held_and_a_session_beside_it_is_not(gate: Gate, tmp_path: Path) -> None:
-    async def body(recorder: Recorder, flooded: Relay) -> None:
+    async def body(recorder: RecorderWorker, flooded: Relay) -> None:
         flood, beside = begin(recorder, flooded), begin(recorder, quiet := Relay())
         while flood.data(True, frame()):
             pass
@@ -255,7 +254,7 @@ def test_all_are_held_before_the_queue_is_full(
     monkeypatch.setattr(module, "BRIM", 8 * CHUNK)
     monkeypatch.setattr(module, "PATIENCE", 20.0)
 
-    async def body(recorder: Recorder, quiet: Relay) -> None:
+    async def body(recorder: RecorderWorker, quiet: Relay) -> None:
         beside = begin(recorder, quiet)
         relays = [Relay() for _ in range(9)]
         for relay in relays:  # each of them brings what it had read before it is held
@@ -276,7 +275,7 @@ def test_a_thread_that_moves_is_waited_for_longer_but_not_for_ever(
     monkeypatch.setattr(module, "PATIENCE", 0.05)
     held = Gate(monkeypatch)
 
-    async def body(recorder: Recorder, relay: Relay) -> None:
+    async def body(recorder: RecorderWorker, relay: Relay) -> None:
         session = begin(recorder, relay)
         lost: list[int] = []
         lose = recorder._backlog._lose_patience
@@ -303,15 +302,15 @@ def test_messages_that_were_not_kept_are_told_and_later_ones_are_kept(
     """What mitmproxy's own layer relays cannot be held, and stays in bounds all the same."""
     monkeypatch.setattr(module, "HARD", 4 * CHUNK)
     waits = threading.Event()
-    message = Recording.message
+    message = SessionWriter.message
 
-    def wait(recording: Recording, *values: Any) -> None:
+    def wait(recording: SessionWriter, *values: Any) -> None:
         waits.wait(20)
         message(recording, *values)
 
-    monkeypatch.setattr(Recording, "message", wait)
+    monkeypatch.setattr(SessionWriter, "message", wait)
 
-    async def body(recorder: Recorder, _: Relay) -> None:
+    async def body(recorder: RecorderWorker, _: Relay) -> None:
         session = recorder.begin(clock := Clock.start(), new_start(clock))
         session.add(Request(1, "GET", "ws", "h", 80, "/", headers=[["Upgrade", "websocket"]]))
         session.add(Response(2, 101))
@@ -338,7 +337,7 @@ def test_what_is_pending_is_written_though_a_flood_never_ends(
     # Thousands of equal frames in one read are denser than any session.
     monkeypatch.setenv("WSPROXY_NO_LIMITS", "1")
 
-    async def body(recorder: Recorder, relay: Relay) -> None:
+    async def body(recorder: RecorderWorker, relay: Relay) -> None:
         beside, flood = begin(recorder, Relay()), begin(recorder, relay)
         beside.data(True, Frame(Opcode.TEXT, b"hi", mask=b"abcd").serialize())
         stop = threading.Event()
@@ -369,7 +368,7 @@ def test_what_is_pending_is_written_though_a_flood_never_ends(
 # -- faults of our own
 
 
-def broken(record: Recording, *_: object) -> bool:
+def broken(record: SessionWriter, *_: object) -> bool:
     raise ZeroDivisionError("a fault of ours")
 
 
@@ -380,12 +379,12 @@ def test_a_fault_in_recording_costs_its_session_the_rest_and_nothing_else(
     told: list[Session] = []
 
     async def main() -> None:
-        recorder = Recorder(
+        recorder = RecorderWorker(
             tmp_path, asyncio.get_running_loop(), on_end=lambda each: ended.append(each.path)
         )
         bad, good = begin(recorder, Relay()), begin(recorder, Relay())
         bad.attach(Relay(), told.append)
-        monkeypatch.setattr(Recording, "data", broken)
+        monkeypatch.setattr(SessionWriter, "data", broken)
         bad.data(True, frame())
         await traces(tmp_path, lambda live: len(ended) == 1)
         monkeypatch.undo()
@@ -411,7 +410,7 @@ def test_a_fault_in_recording_costs_its_session_the_rest_and_nothing_else(
 
 
 def test_a_session_that_was_given_up_tells_how_many_parts_it_has(tmp_path: Path) -> None:
-    recording = Recording(
+    recording = SessionWriter(
         tmp_path / "t.wstrace", new_start(Clock(0, 0)), max_size=1 << 20, insist=False
     )
     for number in range(60):
@@ -427,7 +426,7 @@ def test_a_session_that_was_given_up_tells_how_many_parts_it_has(tmp_path: Path)
 def test_dropped_messages_of_nothing_are_counted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def body(recorder: Recorder, relay: Relay) -> None:
+    def body(recorder: RecorderWorker, relay: Relay) -> None:
         session = recorder.begin(clock := Clock.start(), new_start(clock))
         monkeypatch.setattr(module, "HARD", -1)
         for _ in range(3):
@@ -441,9 +440,9 @@ def test_dropped_messages_of_nothing_are_counted(
 def test_a_fault_at_the_end_still_leaves_an_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def body(recorder: Recorder, relay: Relay) -> None:
+    def body(recorder: RecorderWorker, relay: Relay) -> None:
         session = begin(recorder, relay)
-        monkeypatch.setattr(Recording, "_take_rest", broken)
+        monkeypatch.setattr(SessionWriter, "_take_rest", broken)
         session.end()
 
     session = run(body, tmp_path)
@@ -452,11 +451,11 @@ def test_a_fault_at_the_end_still_leaves_an_end(
 
 
 def test_a_fault_in_a_rule_costs_the_findings_alone(tmp_path: Path) -> None:
-    def diagnose(session: Session) -> list[Finding]:
+    def diagnose(session: Session) -> list[FindingRecord]:
         raise ZeroDivisionError
 
     async def main() -> None:
-        recorder = Recorder(tmp_path, asyncio.get_running_loop(), diagnose=diagnose)
+        recorder = RecorderWorker(tmp_path, asyncio.get_running_loop(), diagnose=diagnose)
         begin(recorder, Relay()).end()
         recorder.close()
 
@@ -468,12 +467,12 @@ def test_a_fault_in_a_rule_costs_the_findings_alone(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("error", [SystemExit(1), BrokenPipeError()])
 def test_recording_goes_on_where_nobody_can_be_told(error: BaseException, tmp_path: Path) -> None:
-    def tell(recording: Recording) -> None:
+    def tell(recording: SessionWriter) -> None:
         raise error
 
     async def main() -> None:
         loop = asyncio.get_running_loop()
-        recorder = Recorder(tmp_path, loop, on_begin=tell, on_end=tell)
+        recorder = RecorderWorker(tmp_path, loop, on_begin=tell, on_end=tell)
         for _ in range(3):
             session = begin(recorder, Relay())
             session.data(True, frame())
@@ -498,10 +497,10 @@ def test_recording_goes_on_where_nothing_can_be_logged(
     handler = Full()
     out = tmp_path / "out"
     out.touch()
-    monkeypatch.setattr(faults, "QUIET", 0.0)
+    monkeypatch.setattr(disk_faults, "QUIET", 0.0)
 
     async def main() -> None:
-        recorder = Recorder(out, asyncio.get_running_loop())
+        recorder = RecorderWorker(out, asyncio.get_running_loop())
         session = begin(recorder, Relay())
         session.data(True, frame())
         async with asyncio.timeout(20):

@@ -9,15 +9,15 @@ import pytest
 from click.testing import CliRunner
 
 from sessions import STALLED, write
-from wsproxy.bundle import bundle
 from wsproxy.cli.explain import command as explain
 from wsproxy.cli.list import command as list_command
 from wsproxy.cli.scrub import command as scrub_command
-from wsproxy.diagnose.many import Span
+from wsproxy.diagnose.session_groups import SessionSpan
+from wsproxy.export.bundle import bundle
 from wsproxy.mutate import SetClose, mutate
-from wsproxy.recording import Clock, new_start, session_in, trace_path
-from wsproxy.replay.library import Library
-from wsproxy.replay.recorded import Records
+from wsproxy.recorder import Clock, new_start, session_in, trace_path
+from wsproxy.replayer.recording import ReplayRecording
+from wsproxy.replayer.trace_library import TraceLibrary
 from wsproxy.scrub import scrub
 from wsproxy.session import Session
 from wsproxy.trace import Request, Response, Start, TraceReader, find_recordings
@@ -37,7 +37,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def replay_of(trace: Path, folder: Path) -> Path:
-    recording = Records.into(folder).begin(
+    recording = ReplayRecording.into(folder).begin(
         Session.read(trace), Clock.start(), "replay-client", None
     )
     headers = [["Upgrade", "websocket"]]
@@ -134,12 +134,12 @@ def test_explain_of_a_folder_explains_its_recordings(folder: Path) -> None:
 
 
 def test_replays_and_derived_traces_are_in_no_storm(folder: Path) -> None:
-    spans = {path.name: Span.of(Session.read(path)) for path in folder.iterdir()}
+    spans = {path.name: SessionSpan.of(Session.read(path)) for path in folder.iterdir()}
     assert [name for name, span in spans.items() if span is not None] == ["call.wstrace"]
 
 
 def test_library_of_a_folder_serves_its_recordings(folder: Path) -> None:
-    library = Library.open(folder)
+    library = TraceLibrary.open(folder)
     assert [volume.trace.name for volume in library.volumes] == ["call.wstrace"]
     assert sorted(line.partition(": ")[2] for line in library.skipped) == [
         "a replay",
@@ -147,7 +147,7 @@ def test_library_of_a_folder_serves_its_recordings(folder: Path) -> None:
         "made from another trace",
     ]
     (mutated,) = folder.glob("*-mutated.wstrace")
-    assert [volume.trace for volume in Library.open(mutated).volumes] == [mutated]
+    assert [volume.trace for volume in TraceLibrary.open(mutated).volumes] == [mutated]
 
 
 def test_bundle_and_scrub_of_a_folder_take_its_recordings(folder: Path, tmp_path: Path) -> None:

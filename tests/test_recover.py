@@ -17,11 +17,11 @@ from sessions import LISTEN, STALLED, write
 from traces import RECORDS, pack_trace, read_trace
 from wsproxy.cli.main import cli
 from wsproxy.errors import WsproxyError
-from wsproxy.recording import Clock, Recording, new_start
+from wsproxy.recorder import Clock, SessionWriter, new_start
 from wsproxy.session import Session
 from wsproxy.trace import (
     End,
-    Finding,
+    FindingRecord,
     FrameRecord,
     Gap,
     Record,
@@ -58,7 +58,7 @@ def blocks(path: Path) -> list[tuple[int, int]]:
     return found
 
 
-def die(recording: Recording) -> None:
+def die(recording: SessionWriter) -> None:
     """Stop as a process does that is killed: its file is closed, and nothing else."""
     file = recording._output._file
     assert file is not None
@@ -71,7 +71,7 @@ def killed(path: Path, records: list[Record] = STALLED, *, keep: int | None = No
     Args:
         keep: blocks that are left; None: all.
     """
-    recording = Recording(path, new_start(Clock(10**18, 0), provider="deepgram", api="listen"))
+    recording = SessionWriter(path, new_start(Clock(10**18, 0), provider="deepgram", api="listen"))
     for record in records:
         recording.add(record)
         recording.flush()
@@ -116,7 +116,7 @@ def test_a_killed_one_gets_its_end_and_its_findings(tmp_path: Path) -> None:
     assert (end.ending, end.closed_by, end.close_code) == ("close", "server", 1011)
     assert (end.frames_sent, end.frames_received) == (6, 2)
     assert not end.complete
-    findings = [record.id for record in records if isinstance(record, Finding)]
+    findings = [record.id for record in records if isinstance(record, FindingRecord)]
     assert findings == end.findings
     assert findings[0] == "deepgram.listen.NET-0001"
     with TraceReader(out) as reader:
@@ -250,7 +250,7 @@ def test_the_worst_of_a_folder_is_its_status(tmp_path: Path) -> None:
 
 def test_one_that_is_still_being_written_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "a.wstrace"
-    recording = Recording(path, new_start(Clock(10**18, 0)))
+    recording = SessionWriter(path, new_start(Clock(10**18, 0)))
     before = path.read_bytes()
     status, said = recover(path, "--in-place")
     assert status == 2
@@ -336,7 +336,7 @@ def test_what_is_not_there_is_one_line(tmp_path: Path) -> None:
 
 def in_parts(path: Path) -> list[Path]:
     """A session that is rotated through parts and then killed."""
-    recording = Recording(path, new_start(Clock(10**18, 0)), max_size=300_000)
+    recording = SessionWriter(path, new_start(Clock(10**18, 0)), max_size=300_000)
     for record in [*LISTEN[:2], *(FrameRecord(n, True, 2, os.urandom(90_000)) for n in range(9))]:
         recording.add(record)
         recording.flush()
@@ -377,7 +377,7 @@ def test_whatever_a_trace_says_is_kept(blocks: list[list[Record]], finish: bool)
         assert recover(path, "--out", out)[0] in (0, 1)
         after = records_of(out)
         assert recover(out)[0] == 0
-    made = (Start, Finding, Gap, End)
+    made = (Start, FindingRecord, Gap, End)
     assert [r for r in after if not isinstance(r, made)] == [
         r for r in before if not isinstance(r, made)
     ]

@@ -15,15 +15,15 @@ import zstandard
 
 from wire_witness import MASK, PATIENCE, Peer, accepted, close, serving, through_connect, upgrade
 from wsproxy import catalog
-from wsproxy.capture.embed import Settings, background
-from wsproxy.catalog import Credentials
-from wsproxy.redact import PLACEHOLDER, Redactor, fingerprint_key
-from wsproxy.trace import replacement
+from wsproxy.catalog import CredentialPlaces
+from wsproxy.proxy.embedding import ProxySettings, background
+from wsproxy.redact import PLACEHOLDER, HeadRedactor, fingerprint_key
+from wsproxy.trace import atomic_file
 
 PROVIDERS = catalog.load().providers
 
 
-def secrets_of(credentials: Credentials) -> tuple[list[str], str, list[str]]:
+def secrets_of(credentials: CredentialPlaces) -> tuple[list[str], str, list[str]]:
     """Headers and query with a credential in every place, and the credentials."""
     secrets: list[str] = []
 
@@ -54,7 +54,7 @@ def test_no_planted_credential_reaches_a_trace_or_a_log(
     """Each provider's places, in the request, and all of it repeated in the answer."""
     caplog.set_level("DEBUG", logger="wsproxy")
     done: queue.Queue[Path] = queue.Queue()
-    settings = Settings(port=0, out=tmp_path / "traces", confdir=tmp_path / "conf")
+    settings = ProxySettings(port=0, out=tmp_path / "traces", confdir=tmp_path / "conf")
 
     def repeat(peer: Peer) -> None:
         lines = peer.read_head().decode().split("\r\n")
@@ -92,8 +92,8 @@ def test_no_planted_credential_reaches_a_trace_or_a_log(
             assert content.count(PLACEHOLDER.encode()) >= len(secrets)
 
 
-def redactor(key: bytes = b"k" * 32) -> Redactor:
-    return Redactor(catalog.load().credentials, key)
+def redactor(key: bytes = b"k" * 32) -> HeadRedactor:
+    return HeadRedactor(catalog.load().credentials, key)
 
 
 def test_the_same_credential_has_the_same_fingerprint_wherever_it_is() -> None:
@@ -166,7 +166,7 @@ def test_who_comes_second_has_the_key_of_the_first(
         sync(fd)
         (tmp_path / "fingerprint.key").write_bytes(theirs)
 
-    monkeypatch.setattr(replacement.os, "fsync", meanwhile)
+    monkeypatch.setattr(atomic_file.os, "fsync", meanwhile)
     assert fingerprint_key(tmp_path) == theirs
     assert (tmp_path / "fingerprint.key").read_bytes() == theirs
 
@@ -200,9 +200,9 @@ def test_a_key_that_cannot_be_kept_is_told_and_nothing_is_left_of_it(
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     if fails == "write":
-        monkeypatch.setattr(replacement._File, "write", full)
+        monkeypatch.setattr(atomic_file._File, "write", full)
     else:
-        monkeypatch.setattr(replacement.os, "fsync", full)
+        monkeypatch.setattr(atomic_file.os, "fsync", full)
     assert len(fingerprint_key(tmp_path)) == 32
     assert list(tmp_path.iterdir()) == []
     (told,) = caplog.messages

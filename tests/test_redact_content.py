@@ -13,19 +13,19 @@ import msgpack
 import pytest
 
 from wsproxy.catalog import load
-from wsproxy.redact import Guard, Redactor, budget
+from wsproxy.redact import HeadRedactor, SessionRedactor, budget
 from wsproxy.trace import FrameRecord, Record, Request, Response
 
 CATALOG = load()
-REDACT = Redactor(CATALOG.credentials, b"key" * 11, CATALOG.key_shapes)
+REDACT = HeadRedactor(CATALOG.credentials, b"key" * 11, CATALOG.key_shapes)
 KEY = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b"
 COOKIE = "Zz9$kq81mmA0-7Qx"
 TOKEN = "Zk3vQ9xT7mB2nR8sW4yH6jL1pD5f"
 
 
-def guard() -> Guard:
+def guard() -> SessionRedactor:
     """Of a session that has sent three credentials."""
-    made = Guard(REDACT)
+    made = SessionRedactor(REDACT)
     made(
         Request(
             0,
@@ -290,9 +290,9 @@ IDS = (
 @pytest.mark.parametrize("said", IDS)
 def test_guard_ids_and_parameters_in_reasons_and_bodies_stay(said: str) -> None:
     reason = FrameRecord(0, False, 8, b"\x03\xf0" + said.encode())
-    assert Guard(REDACT)(reason) == reason
+    assert SessionRedactor(REDACT)(reason) == reason
     body = Response(0, 401, body=said.encode(), body_length=len(said))
-    assert Guard(REDACT)(body) == body
+    assert SessionRedactor(REDACT)(body) == body
 
 
 @pytest.mark.parametrize(

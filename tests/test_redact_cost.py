@@ -9,15 +9,15 @@ from collections.abc import Callable
 import pytest
 
 from wsproxy.catalog import load
-from wsproxy.redact import Guard, Redactor, Suspect, budget, suspects
-from wsproxy.redact.glance import Glance
-from wsproxy.redact.known import Known
+from wsproxy.redact import HeadRedactor, SessionRedactor, Suspect, budget, suspects
+from wsproxy.redact.known_secrets import KnownSecrets
+from wsproxy.redact.prefilter import Prefilter
 from wsproxy.trace import Bytes, FrameRecord, Record, Request, Response
 
 pytestmark = pytest.mark.cost
 
 CATALOG = load()
-REDACT = Redactor(CATALOG.credentials, b"key" * 11, CATALOG.key_shapes)
+REDACT = HeadRedactor(CATALOG.credentials, b"key" * 11, CATALOG.key_shapes)
 SIZE = 4 << 10  # characters of the shorter text
 RATIO = 2.5  # of the time for twice as much, at most
 QUICK = 0.025  # s
@@ -68,7 +68,7 @@ def seconds(record: Record, times: int = 1) -> float:
     """The processor's time for one record in a session that has a key, the least of some."""
     took = []
     for _ in range(times):
-        guard = Guard(REDACT)
+        guard = SessionRedactor(REDACT)
         guard(Request(0, "GET", "wss", "h", 1, "/", headers=[["Authorization", f"Token {KEY}"]]))
         begun = time.process_time()
         guard(record)
@@ -107,7 +107,7 @@ def small_budget(monkeypatch: pytest.MonkeyPatch) -> int:
 
 def test_guard_record_over_the_budget_is_kept_as_its_length(small_budget: int) -> None:
     payload = b'{"api_key":"abcdefgh1234"}' * (2 * small_budget // 26)
-    guard = Guard(REDACT)
+    guard = SessionRedactor(REDACT)
     record = guard(FrameRecord(0, True, 1, payload))
     assert isinstance(record, FrameRecord)
     assert (record.payload, record.cut) == (b"", len(payload))
@@ -120,7 +120,7 @@ def test_guard_record_over_the_budget_is_kept_as_its_length(small_budget: int) -
 
 def test_guard_bytes_over_the_budget_are_zeros(small_budget: int) -> None:
     data = b'{"api_key":"abcdefgh1234"}' * (2 * small_budget // 26)
-    record = Guard(REDACT)(Bytes(0, True, data, "reserved opcode"))
+    record = SessionRedactor(REDACT)(Bytes(0, True, data, "reserved opcode"))
     assert isinstance(record, Bytes)
     assert record.data == bytes(len(data))
 
@@ -131,7 +131,7 @@ def test_suspects_text_over_the_budget_is_one(small_budget: int) -> None:
 
 def test_guard_head_over_the_budget_is_left_out_and_reported(small_budget: int) -> None:
     value = "a " * small_budget
-    request = Guard(REDACT)(
+    request = SessionRedactor(REDACT)(
         Request(0, "GET", "wss", "h", 1, "/", headers=[["X-A", value], ["X-B", "b"]])
     )
     assert isinstance(request, Request)
@@ -144,10 +144,10 @@ def test_glance_many_known_credentials_cost_no_more_than_one() -> None:
     message = b'{"type":"Results","text":"and so my fellow americans"}' * 150
 
     def took(count: int) -> float:
-        known = Known()
+        known = KnownSecrets()
         for n in range(count):
             known.learn(f"{n:03d}k3vQ9xT7mB2nR8sW4yH6jL1pD5f")
-        glance = Glance(REDACT.find, known)
+        glance = Prefilter(REDACT.find, known)
         times = []
         for _ in range(5):
             begun = time.process_time()

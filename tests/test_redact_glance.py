@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 
 from credential_places import HEX40, JWT, OPAQUE, PREFIXED, SPECIAL
 from wsproxy.catalog import load
-from wsproxy.redact import Guard, Redactor
-from wsproxy.redact.glance import Glance
-from wsproxy.redact.known import Known
+from wsproxy.redact import HeadRedactor, SessionRedactor
+from wsproxy.redact.known_secrets import KnownSecrets
+from wsproxy.redact.prefilter import Prefilter
 from wsproxy.trace import FrameRecord, Request
 
 CATALOG = load()
-REDACT = Redactor(CATALOG.credentials, b"key" * 11, CATALOG.key_shapes)
+REDACT = HeadRedactor(CATALOG.credentials, b"key" * 11, CATALOG.key_shapes)
 ROOT = Path(__file__).parent.parent
 
 _keys = st.sampled_from(
@@ -47,11 +47,11 @@ _pieces = st.one_of(_keys, _names, _glue, st.text(max_size=6))
 _texts = st.lists(_pieces, max_size=12).map("".join)
 
 
-def glance(*known: str) -> Glance:
-    credentials = Known()
+def glance(*known: str) -> Prefilter:
+    credentials = KnownSecrets()
     for key in known:
         credentials.learn(key)
-    return Glance(REDACT.find, credentials)
+    return Prefilter(REDACT.find, credentials)
 
 
 @settings(max_examples=200, deadline=None)
@@ -74,18 +74,18 @@ def test_glance_whatever_find_finds_is_worth_reading(text: str) -> None:
 @example(HEX40.encode().hex(), HEX40)
 @example("".join(f"&#{ord(c)};" for c in OPAQUE), OPAQUE)
 def test_glance_whatever_is_known_is_worth_reading(text: str, key: str) -> None:
-    known = Known()
+    known = KnownSecrets()
     known.learn(key)
     data = text.encode("utf-8", "surrogatepass")
     if known.spans(data):
-        assert Glance(REDACT.find, known).text(data)
+        assert Prefilter(REDACT.find, known).text(data)
 
 
 # -- content is never taken
 
 
-def _guard() -> Guard:
-    guard = Guard(REDACT)
+def _guard() -> SessionRedactor:
+    guard = SessionRedactor(REDACT)
     for key in (OPAQUE, HEX40, "transcript", "correct horse battery"):
         guard(Request(0, "GET", "wss", "h", 1, "/", headers=[["Authorization", f"Bearer {key}"]]))
     return guard

@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 from traces import SESSION, make_trace, read_trace
 from wsproxy.catalog import load
 from wsproxy.cli.main import cli
-from wsproxy.redact import Guard, Redactor, Suspect, suspects
-from wsproxy.redact.messages import told
-from wsproxy.redact.rules import by_entropy, by_name, by_shape
+from wsproxy.redact import HeadRedactor, SessionRedactor, Suspect, suspects
+from wsproxy.redact.heuristics import by_entropy, by_name, by_shape
+from wsproxy.redact.messages import reported
 from wsproxy.scrub import scrub
 from wsproxy.trace import (
     End,
@@ -40,8 +40,8 @@ SECRET = "s3cr3t-0123456789-Abcdef"
 UUID = "ff836b96-b1b7-4c3a-b5f9-3ff2f567584e"
 
 
-def guard() -> Guard:
-    return Guard(Redactor(CATALOG.credentials, b"key", CATALOG.key_shapes))
+def guard() -> SessionRedactor:
+    return SessionRedactor(HeadRedactor(CATALOG.credentials, b"key", CATALOG.key_shapes))
 
 
 def text(payload: bytes, *, fin: bool = True, opcode: int = 1, side: bool = True) -> FrameRecord:
@@ -57,7 +57,7 @@ def cleaned(payload: bytes) -> bytes:
     return payload_of(guard()(text(payload)))
 
 
-def in_fragments(clean: Guard, parts: list[bytes]) -> list[bytes]:
+def in_fragments(clean: SessionRedactor, parts: list[bytes]) -> list[bytes]:
     last = len(parts) - 1
     return [
         payload_of(clean(text(part, fin=n == last, opcode=0 if n else 1)))
@@ -323,7 +323,7 @@ def test_a_head_with_too_many_keys_is_told_in_short() -> None:
 @pytest.mark.parametrize("count", [999, 1000, 1001])
 def test_none_is_left_out_where_all_have_room(count: int) -> None:
     taken = [{"where": "body", "name": str(n)} for n in range(count)]
-    said = told(taken)
+    said = reported(taken)
     assert len(said) == min(count, 1000)
     assert said[:999] == taken[:999]
     assert (said == taken) == (count <= 1000)
@@ -368,7 +368,7 @@ def test_guard_digest_of_a_cut_message_is_keyed() -> None:
     frame = FrameRecord(0, True, 1, b"", cut=24, digest=plain)
     digests = []
     for key in (b"a" * 32, b"a" * 32, b"b" * 32):
-        clean = Guard(Redactor(CATALOG.credentials, key))(frame)
+        clean = SessionRedactor(HeadRedactor(CATALOG.credentials, key))(frame)
         assert isinstance(clean, FrameRecord)
         digests.append(clean.digest)
     first, same, other = digests

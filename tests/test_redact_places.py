@@ -20,7 +20,7 @@ from credential_places import Place
 from credential_unusual import PLACES
 from traces import SESSION, make_trace, pack_trace
 from wsproxy.catalog import load
-from wsproxy.redact import Guard, Redactor
+from wsproxy.redact import HeadRedactor, SessionRedactor
 from wsproxy.trace import End, FrameRecord, Record, Request, Response, Start
 
 CATALOG = load()
@@ -30,7 +30,7 @@ LIMITS: dict[str, str] = {}
 
 
 def cleaned(records: list[Record]) -> list[Record]:
-    guard = Guard(Redactor(CATALOG.credentials, b"key" * 11, CATALOG.key_shapes))
+    guard = SessionRedactor(HeadRedactor(CATALOG.credentials, b"key" * 11, CATALOG.key_shapes))
     return [guard(record) for record in records]
 
 

@@ -40,10 +40,10 @@ from wire_witness import (
     through_socks5,
     wait_until,
 )
-from wsproxy.capture.embed import Running, Settings, background
-from wsproxy.capture.live import LiveSession
-from wsproxy.capture.relay import Leg
-from wsproxy.recording import Recording
+from wsproxy.proxy.embedding import ProxySettings, RunningProxy, background
+from wsproxy.proxy.relay import Leg
+from wsproxy.recorder import SessionWriter
+from wsproxy.recorder.live_session import LiveSession
 from wsproxy.session import Session
 from wsproxy.trace import Bytes, Eof, FrameRecord, TraceReader
 
@@ -53,12 +53,12 @@ class Rig:
     """A recorder in one mode, the servers behind it, and the traces that it completes."""
 
     upstream: dict[bool, Upstream]
-    running: Running
+    running: RunningProxy
     mode: str
     traces: dict[str, Path] = field(default_factory=dict)
     ended: threading.Condition = field(default_factory=threading.Condition)
 
-    def take(self, recording: Recording) -> None:
+    def take(self, recording: SessionWriter) -> None:
         with self.ended:
             request = recording.session.request
             self.traces[request.path if request else ""] = recording.path
@@ -106,7 +106,7 @@ def recorder(
     mode: str, upstreams: dict[bool, Upstream], confdir: Path, out: Path, *options: str
 ) -> Iterator[Rig]:
     rigs: list[Rig] = []
-    settings = Settings(
+    settings = ProxySettings(
         port=0, mode=mode, out=out, confdir=confdir, options=("ssl_insecure=true", *options)
     )
     with background(settings, on_end=lambda recording: rigs[0].take(recording)) as running:
@@ -394,7 +394,7 @@ def settled() -> dict[str, int]:
         **Counter(
             kind.__name__
             for each in gc.get_objects()
-            for kind in (asyncio.Task, Leg, LiveSession, Recording, ConnectionHandler)
+            for kind in (asyncio.Task, Leg, LiveSession, SessionWriter, ConnectionHandler)
             if isinstance(each, kind) and not (kind is asyncio.Task and each.done())
         ),
     }

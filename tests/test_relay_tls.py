@@ -30,7 +30,7 @@ from wire_witness import (
     upgrade,
     wait_until,
 )
-from wsproxy.capture.relay import READ_SIZE, Leg
+from wsproxy.proxy.relay import READ_SIZE, Leg
 from wsproxy.session import Session
 from wsproxy.trace import FrameRecord, TraceReader
 

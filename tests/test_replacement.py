@@ -13,16 +13,16 @@ from pathlib import Path
 import pytest
 
 from sessions import LISTEN, STALLED, write
-from wsproxy.bundle import bundle
 from wsproxy.catalog import load
-from wsproxy.distill import written
+from wsproxy.distill import result_trace
 from wsproxy.errors import UsageError
+from wsproxy.export.bundle import bundle
 from wsproxy.mutate import mutate
 from wsproxy.mutate.ending import SetEnd
 from wsproxy.scrub import scrub
-from wsproxy.trace import replacement
+from wsproxy.trace import atomic_file
+from wsproxy.trace.atomic_file import Replacement, new_file, sweep
 from wsproxy.trace.lock import hold
-from wsproxy.trace.replacement import Replacement, new_file, sweep
 
 END = SetEnd("reset")
 
@@ -62,7 +62,7 @@ def test_a_file_that_is_in_its_place_is_not_taken(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It keeps its owner and its mode, and may be a link to elsewhere."""
-    monkeypatch.setattr(replacement.secrets, "token_hex", lambda _: "0")
+    monkeypatch.setattr(atomic_file.secrets, "token_hex", lambda _: "0")
     there = tmp_path / ".a.0.wstrace.rewrite"
     there.write_bytes(b"theirs")
     with pytest.raises(FileExistsError):
@@ -79,7 +79,7 @@ def test_one_that_is_there_is_replaced_only_if_it_may_be(
         def refuse(*_: object) -> None:
             raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
 
-        monkeypatch.setattr(replacement.os, "link", refuse)
+        monkeypatch.setattr(atomic_file.os, "link", refuse)
     path = tmp_path / "a"
     with Replacement(path, replace=False) as first, Replacement(path, replace=False) as second:
         first.commit()
@@ -96,7 +96,7 @@ def test_a_write_that_is_cut_short_goes_on_or_is_told(tmp_path: Path) -> None:
     code = """
 import resource, signal, sys
 from pathlib import Path
-from wsproxy.trace.replacement import Replacement
+from wsproxy.trace.atomic_file import Replacement
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (5, 5))
 with Replacement(Path(sys.argv[1])) as new:
@@ -115,7 +115,7 @@ def test_it_is_on_the_disk_before_it_has_its_name(
     done = []
     path = tmp_path / "a"
     monkeypatch.setattr(
-        replacement.os, "fsync", lambda fd: done.append((os.fstat(fd).st_ino, path.exists()))
+        atomic_file.os, "fsync", lambda fd: done.append((os.fstat(fd).st_ino, path.exists()))
     )
     with Replacement(path) as new:
         new.commit()
@@ -162,7 +162,7 @@ def test_what_is_being_written_is_not_swept(tmp_path: Path) -> None:
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from wsproxy.trace.replacement import Replacement
+from wsproxy.trace.atomic_file import Replacement
 
 folder = Path(sys.argv.pop(1))
 commit = Replacement.commit
@@ -218,12 +218,12 @@ def test_nothing_is_overwritten_that_came_meanwhile(
         if not out.exists():
             out.write_bytes(b"theirs")
 
-    monkeypatch.setattr(replacement.os, "fsync", meanwhile)
+    monkeypatch.setattr(atomic_file.os, "fsync", meanwhile)
     writers = [
         lambda: mutate(trace, out, [END], force=force),
         lambda: scrub(trace, out, force=force),
         lambda: bundle([trace], out, force=force),
-        lambda: written.write(trace, out, origin="x", changes=[], catalog=load(), force=force),
+        lambda: result_trace.write(trace, out, origin="x", changes=[], catalog=load(), force=force),
     ]
     for writer in writers:
         out.unlink(missing_ok=True)
@@ -243,7 +243,7 @@ def test_a_disk_that_is_full_is_one_line(tmp_path: Path, monkeypatch: pytest.Mon
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(replacement.os, "fsync", full)
+    monkeypatch.setattr(atomic_file.os, "fsync", full)
     full_disk = pytest.raises(UsageError, match=r"cannot write .*o: No space left on device")
     with full_disk, new_file(tmp_path / "o", force=False) as new:
         new.file.write(b"x")

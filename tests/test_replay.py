@@ -29,8 +29,8 @@ from made_sessions import (
     text,
     told,
 )
-from wsproxy.recording import Clock, Recording, new_start
-from wsproxy.replay import ClientOptions, ReplayServer, ServerOptions, Verdict, replay_client
+from wsproxy.recorder import Clock, SessionWriter, new_start
+from wsproxy.replayer import ClientOptions, ReplayServer, ServerOptions, Verdict, replay_client
 from wsproxy.session import Session
 from wsproxy.trace import Failure, Request, Response
 
@@ -62,7 +62,7 @@ def test_a_recording_of_messages_replays(tmp_path: Path) -> None:
 
 
 def test_a_plain_http_exchange_replays(tmp_path: Path) -> None:
-    recording = Recording(tmp_path / "t.wstrace", new_start(Clock(0, 0)))
+    recording = SessionWriter(tmp_path / "t.wstrace", new_start(Clock(0, 0)))
     headers = [["Host", "api.deepgram.com"], ["Accept", "*/*"]]
     recording.add(Request(0, "GET", "https", "api.deepgram.com", 443, "/v1/x", headers=headers))
     recording.response(Response(MS, 403, "Forbidden", headers=[["dg-error", "no"]], body=b"{}"))

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from commands import wsproxy
-from wsproxy.recording import Clock, Recording, new_start
+from wsproxy.recorder import Clock, SessionWriter, new_start
 from wsproxy.trace import Eof, Request, Response
 from wsproxy.wire import Close, Frame, Opcode, accept_key
 
@@ -32,7 +32,7 @@ def trace(tmp_path: Path) -> Path:
 
 def recorded(path: Path, close: Close) -> Path:
     """A session that the server ends like this."""
-    recording = Recording(path, new_start(Clock(0, 0), provider="deepgram", api="listen"))
+    recording = SessionWriter(path, new_start(Clock(0, 0), provider="deepgram", api="listen"))
     headers = [["Host", "api.deepgram.com"], *UPGRADE, ["Sec-WebSocket-Key", KEY]]
     headers += [["Sec-WebSocket-Version", "13"], ["Authorization", "Token REDACTED"]]
     recording.add(Request(0, "GET", "wss", "api.deepgram.com", 443, "/v1/listen", headers=headers))

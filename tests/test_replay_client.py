@@ -31,10 +31,10 @@ from made_sessions import (
 )
 from wsproxy.catalog import load
 from wsproxy.errors import ConnectFailed, TraceError, UsageError
-from wsproxy.recording import Clock, Recording, new_start
-from wsproxy.redact import Redactor
-from wsproxy.replay import ClientOptions, ReplayServer, ServerOptions, Verdict, replay_client
-from wsproxy.replay.recorded import Records
+from wsproxy.recorder import Clock, SessionWriter, new_start
+from wsproxy.redact import HeadRedactor
+from wsproxy.replayer import ClientOptions, ReplayServer, ServerOptions, Verdict, replay_client
+from wsproxy.replayer.recording import ReplayRecording
 from wsproxy.session import Session
 from wsproxy.trace import Failure, Request, Response, TraceReader, TraceWriter
 
@@ -206,7 +206,7 @@ def test_a_credential_from_the_environment(tmp_path: Path, monkeypatch: pytest.M
 def test_a_credential_is_hidden_where_the_catalog_knows_of_none(
     given: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    recording = Recording(tmp_path / "t.wstrace", new_start(Clock(0, 0), provider="deepgram"))
+    recording = SessionWriter(tmp_path / "t.wstrace", new_start(Clock(0, 0), provider="deepgram"))
     recording.add(
         Request(0, "GET", "wss", "h", 443, "/x?door=REDACTED", headers=[["X-Door", "Key REDACTED"]])
     )
@@ -246,7 +246,7 @@ def test_a_hostile_trace_prints_nothing_of_its_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("DEEPGRAM_API_KEY", raising=False)
-    recording = Recording(tmp_path / "t.wstrace", new_start(Clock(0, 0)))
+    recording = SessionWriter(tmp_path / "t.wstrace", new_start(Clock(0, 0)))
     headers = [["Upgrade", "websocket"], ["X-\x1b[31m", "\x9b31m REDACTED"]]
     recording.add(Request(0, "GET", "wss", "h", 443, "/?\x1b]0;=REDACTED", headers=headers))
     recording.response(Response(MS, 101))
@@ -271,7 +271,7 @@ def test_a_hostile_trace_names_no_file(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("part", ["header", "path", "method"])
 def test_a_hostile_trace_smuggles_no_second_request(part: str, tmp_path: Path) -> None:
     evil = "/ HTTP/1.1\r\nHost: other\r\n\r\nGET /"
-    recording = Recording(tmp_path / "t.wstrace", new_start(Clock(0, 0)))
+    recording = SessionWriter(tmp_path / "t.wstrace", new_start(Clock(0, 0)))
     headers = [["Upgrade", "websocket"], ["X", evil if part == "header" else "x"]]
     path = evil if part == "path" else "/"
     method = evil if part == "method" else "GET"
@@ -357,7 +357,7 @@ def test_a_session_that_could_not_be_written_has_no_verdict(
 
 
 def test_a_trace_without_a_handshake(tmp_path: Path) -> None:
-    recording = Recording(tmp_path / "t.wstrace", new_start(Clock(0, 0), made_up=True))
+    recording = SessionWriter(tmp_path / "t.wstrace", new_start(Clock(0, 0), made_up=True))
     recording.add(Failure(5, "dns", False, "no such host"))
     recording.end(6)
     with pytest.raises(UsageError, match="dns"):
@@ -369,7 +369,7 @@ def test_a_trace_without_a_handshake(tmp_path: Path) -> None:
 
 
 def test_an_answer_that_repeats_the_credential_is_recorded_without_it(tmp_path: Path) -> None:
-    records = Records(tmp_path, Redactor(load().credentials, b"key"))
+    records = ReplayRecording(tmp_path, HeadRedactor(load().credentials, b"key"))
     request = Request(
         0, "GET", "ws", "h", 80, "/v1/listen", headers=[["Authorization", "Token sesame-4711"]]
     )
@@ -386,7 +386,7 @@ def test_an_answer_that_repeats_the_credential_is_recorded_without_it(tmp_path: 
 
 def test_a_body_that_was_compressed_is_sent_as_it_is_recorded(tmp_path: Path) -> None:
     """What is recorded is what it meant; so nothing may say that it is compressed."""
-    recording = Recording(tmp_path / "t.wstrace", new_start(Clock(0, 0)))
+    recording = SessionWriter(tmp_path / "t.wstrace", new_start(Clock(0, 0)))
     body = b'{"url": "https://example.com/a.wav"}'
     headers = [["Host", "h"], ["Content-Encoding", "gzip"], ["Content-Length", "500"]]
     recording.add(Request(0, "POST", "https", "h", 443, "/v1/x", headers=headers, body=body))
@@ -415,7 +415,7 @@ def test_a_body_that_was_compressed_is_sent_as_it_is_recorded(tmp_path: Path) ->
 def asking(target: str, folder: Path, method: str = "GET") -> Path:
     """A trace whose request has this target."""
     path = folder / "target.wstrace"
-    recording = Recording(path, new_start(Clock(0, 0)))
+    recording = SessionWriter(path, new_start(Clock(0, 0)))
     headers = [["Host", "evil.example"], ["Upgrade", "websocket"], ["Sec-WebSocket-Key", KEY]]
     recording.add(Request(0, method, "ws", "evil.example", 80, target, headers=headers))
     recording.response(Response(MS, 403, body=b"no"))

@@ -21,10 +21,10 @@ from made_sessions import (
 )
 from wire_witness import Certificate
 from wsproxy.errors import ConnectFailed
-from wsproxy.recording import Clock, Recording, new_start
-from wsproxy.replay import ClientOptions, ReplayServer, ServerOptions, Verdict, replay_client
-from wsproxy.replay import server as replay_server
-from wsproxy.replay.verdict import judge_played
+from wsproxy.recorder import Clock, SessionWriter, new_start
+from wsproxy.replayer import ClientOptions, ReplayServer, ServerOptions, Verdict, replay_client
+from wsproxy.replayer import server as replay_server
+from wsproxy.replayer.verdict import judge_played
 from wsproxy.session import Session
 from wsproxy.trace import Request, Response, TraceReader
 
@@ -129,7 +129,7 @@ def test_an_app_is_refused_as_recorded(tmp_path: Path) -> None:
 def test_a_connection_that_waits_for_its_turn_is_closed_at_the_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("wsproxy.replay.server._MAX_AT_ONCE", 1)
+    monkeypatch.setattr("wsproxy.replayer.server._MAX_AT_ONCE", 1)
 
     async def play() -> list[bytes]:
         options = ServerOptions(timeout=60)
@@ -255,7 +255,7 @@ def test_wss(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("coding", ["gzip", "unknown"])
 def test_a_compressed_body_is_recorded_without_its_credential(coding: str, tmp_path: Path) -> None:
-    recording = Recording(tmp_path / "t.wstrace", new_start(Clock(0, 0)))
+    recording = SessionWriter(tmp_path / "t.wstrace", new_start(Clock(0, 0)))
     headers = [["Host", "h"], ["Content-Length", "2"]]
     recording.add(Request(0, "POST", "https", "h", 443, "/v1/x", headers=headers, body=b"{}"))
     recording.response(Response(MS, 400, "No", body=b"{}", body_length=2))

@@ -12,11 +12,11 @@ import pytest
 import websockets
 
 from made_sessions import Maker, both_eof, close, records, text
-from wsproxy.capture.embed import Settings, background
 from wsproxy.errors import ConnectFailed, UsageError
-from wsproxy.recording import Clock, Recording, new_start
-from wsproxy.replay import ClientOptions, ReplayServer, ServerOptions, Verdict, replay_client
-from wsproxy.replay.target import Target, proxy_for
+from wsproxy.proxy.embedding import ProxySettings, background
+from wsproxy.recorder import Clock, SessionWriter, new_start
+from wsproxy.replayer import ClientOptions, ReplayServer, ServerOptions, Verdict, replay_client
+from wsproxy.replayer.target import Target, proxy_for
 from wsproxy.trace import Eof, Request, Response, TraceReader
 from wsproxy.wire import Close, Frame, Opcode
 
@@ -38,7 +38,7 @@ def session(folder: Path, *said: str, provider: str = "deepgram", api: str = "li
 @pytest.mark.parametrize("mode", ["regular", "socks5"])
 def test_through_a_proxy(mode: str, tmp_path: Path) -> None:
     trace = session(tmp_path, '{"type":"KeepAlive"}')
-    settings = Settings(port=0, mode=mode, out=tmp_path / "proxy", confdir=tmp_path / "conf")
+    settings = ProxySettings(port=0, mode=mode, out=tmp_path / "proxy", confdir=tmp_path / "conf")
     with background(settings) as running:
         assert running.address is not None
         kind = "http" if mode == "regular" else "socks5"
@@ -182,7 +182,7 @@ def test_a_missing_one_is_asked_for_by_name_before_anything_is_sent(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("SONIOX_API_KEY", raising=False)
-    recording = Recording(
+    recording = SessionWriter(
         tmp_path / "t.wstrace", new_start(Clock(0, 0), provider="soniox", api="transcribe")
     )
     recording.add(Request(0, "GET", "wss", "h", 443, "/", headers=UPGRADE))
@@ -210,7 +210,7 @@ def test_ids_are_made_anew_unless_they_are_kept(keep_ids: bool, tmp_path: Path) 
 def stalled(path: Path) -> Path:
     """A second of audio at 16 kHz in 10 messages; then nothing, and a Close."""
     start = new_start(Clock(0, 0), provider="deepgram", api="listen")
-    recording = Recording(path, start)
+    recording = SessionWriter(path, start)
     asked = "/v1/listen?encoding=linear16&sample_rate=16000"
     recording.add(Request(0, "GET", "wss", "api.deepgram.com", 443, asked, headers=UPGRADE))
     recording.response(Response(0, 101))

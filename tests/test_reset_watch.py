@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from wire_witness import PATIENCE, accepted, upgrade, wait_until
-from wsproxy.capture import reset_watch
-from wsproxy.capture.embed import Settings, background
+from wsproxy.proxy import reset_watch
+from wsproxy.proxy.embedding import ProxySettings, background
 
 
 @pytest.fixture(params=["epoll", "polling"])
@@ -101,7 +101,7 @@ def test_relay_server_resets_after_its_fin_resets_the_app(
     """As a process does that closes, and gets something after that."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         target = f"127.0.0.1:{listener.getsockname()[1]}"
-        settings = Settings(port=0, out=tmp_path / "out", confdir=tmp_path / "ca")
+        settings = ProxySettings(port=0, out=tmp_path / "out", confdir=tmp_path / "ca")
         with background(settings) as running:
             assert running.address is not None
             with socket.create_connection(running.address, PATIENCE) as app:

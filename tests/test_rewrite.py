@@ -16,10 +16,10 @@ import pytest
 from sessions import LISTEN, write
 from traces import SESSION, pack_trace, read_trace
 from wire_witness import wait_until
-from wsproxy.capture import compactor as module
-from wsproxy.capture.compactor import Compactor
-from wsproxy.capture.recorder import Recorder
-from wsproxy.recording import Clock, Recording, new_start
+from wsproxy.recorder import Clock, SessionWriter, new_start
+from wsproxy.recorder import compactor as module
+from wsproxy.recorder.compactor import Compactor
+from wsproxy.recorder.worker import RecorderWorker
 from wsproxy.session import Session
 from wsproxy.trace import End, FrameRecord, Start, TraceReader, rewrite
 from wsproxy.trace.blocks import Compressor, read_block, seek_table, seek_table_entry
@@ -131,7 +131,7 @@ def test_what_is_not_sound_and_finished_is_left_as_it_is(tmp_path: Path, change:
 
 def test_one_that_is_being_written_is_left_as_it_is(tmp_path: Path) -> None:
     path = tmp_path / "a.wstrace"
-    recording = Recording(path, new_start(Clock(0, 0)))
+    recording = SessionWriter(path, new_start(Clock(0, 0)))
     for n in range(20):
         recording.add(FrameRecord(n, True, 2, bytes(3000)))
         recording.flush()
@@ -295,7 +295,7 @@ def test_a_fault_of_one_is_told_and_the_next_is_packed(
 
 def test_a_recorder_leaves_packed_traces(tmp_path: Path) -> None:
     async def main() -> None:
-        recorder = Recorder(tmp_path, asyncio.get_running_loop())
+        recorder = RecorderWorker(tmp_path, asyncio.get_running_loop())
         session = recorder.begin(Clock.start(), new_start(Clock.start()))
         for record in LISTEN:
             session.add(record)  # each is written at once

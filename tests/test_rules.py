@@ -12,13 +12,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from traces import RECORDS
+from wsproxy.audio.synthetic_speech import speech
 from wsproxy.catalog import TRAFFIC, load
 from wsproxy.diagnose import RULES, diagnose
-from wsproxy.diagnose.case import Case
 from wsproxy.diagnose.rules import credentials, messages, timing
-from wsproxy.redact import Redactor
+from wsproxy.diagnose.session_facts import SessionFacts
+from wsproxy.redact import HeadRedactor
 from wsproxy.session import Session
-from wsproxy.simulate.speech import speech
 from wsproxy.trace import Eof, FrameRecord, Request, Response, Start
 
 CATALOG = load()
@@ -67,10 +67,12 @@ class Talk:
             self.app(since + number * every, chunk)
         return self
 
-    def close(self, at: float, by: str = "server", code: int = 1000, reason: str = "") -> Case:
+    def close(
+        self, at: float, by: str = "server", code: int = 1000, reason: str = ""
+    ) -> SessionFacts:
         payload = code.to_bytes(2, "big") + reason.encode()
         self.session.add(FrameRecord(int(at * S), by == "client", 8, payload))
-        return Case(self.session, CATALOG)
+        return SessionFacts(self.session, CATALOG)
 
 
 def say(**fields: object) -> str:
@@ -85,7 +87,7 @@ def result(start: float, duration: float = 0.1) -> str:
     return say(type="Results", start=start, duration=duration, channel={})
 
 
-def results(behind: float) -> Case:
+def results(behind: float) -> SessionFacts:
     talk = Talk()
     for number in range(200):
         talk.audio(number / 10, 1)
@@ -95,7 +97,7 @@ def results(behind: float) -> Case:
 
 
 # (rule, a session that breaks it, frames, value): and one near it that does not.
-BROKEN: list[tuple[Callable[[Case], object], Case, tuple[int, ...], float, Case]] = [
+BROKEN: list[tuple[Callable[[SessionFacts], object], SessionFacts, tuple[int, ...], float, SessionFacts]] = [
     (
         timing.first_audio_late,
         Talk().audio(11, 5).close(12),
@@ -233,7 +235,7 @@ BROKEN: list[tuple[Callable[[Case], object], Case, tuple[int, ...], float, Case]
 ]  # fmt: skip
 
 
-def flushes(count: int, every: float) -> Case:
+def flushes(count: int, every: float) -> SessionFacts:
     talk = Talk(SPEAK)
     for number in range(count):
         talk.app(number * every, say(type="Flush"))
@@ -243,17 +245,21 @@ def flushes(count: int, every: float) -> Case:
 BROKEN.append((messages.flush_too_often, flushes(25, 2.0), (1,), 25.0, flushes(25, 4.0)))
 
 
-def named(rows: Sequence[tuple[Callable[[Case], object], Case, object, object, Case]]) -> list[str]:
+def named(
+    rows: Sequence[
+        tuple[Callable[[SessionFacts], object], SessionFacts, object, object, SessionFacts]
+    ],
+) -> list[str]:
     return [rule.__name__ for rule, *_ in rows]
 
 
 @pytest.mark.parametrize("rule, broken, frames, value, near", BROKEN, ids=named(BROKEN))
 def test_a_broken_rule_is_found_and_a_near_miss_is_not(
-    rule: Callable[[Case], list[object]],
-    broken: Case,
+    rule: Callable[[SessionFacts], list[object]],
+    broken: SessionFacts,
     frames: tuple[int, ...],
     value: float,
-    near: Case,
+    near: SessionFacts,
 ) -> None:
     [evidence] = RULES[rule.__name__](broken)
     assert tuple(evidence.frames) == frames
@@ -265,7 +271,7 @@ def test_a_broken_rule_is_found_and_a_near_miss_is_not(
 def test_leaving_without_a_close_frame_is_no_graceful_end_either(by: str) -> None:
     talk = Talk().audio(0, 10)
     talk.session.add(Eof(int(1.4 * S), True, by))
-    assert messages.no_graceful_end(Case(talk.session, CATALOG))
+    assert messages.no_graceful_end(SessionFacts(talk.session, CATALOG))
 
 
 # -- refused upgrades
@@ -279,9 +285,9 @@ def refused(
     body: bytes = b"{}",
     headers: Sequence[tuple[str, str]] = (),
     server: str = "",
-) -> Case:
+) -> SessionFacts:
     """An upgrade that was refused; what it asked with is redacted as the recorder does it."""
-    redacted = Redactor(CATALOG.credentials, b"key", CATALOG.key_shapes)(list(headers), path)
+    redacted = HeadRedactor(CATALOG.credentials, b"key", CATALOG.key_shapes)(list(headers), path)
     session = Session()
     session.add(Start(0, 1, "0123456789abcdef", 0, provider=provider, api=None))
     asked = [*redacted.headers, ["Upgrade", "websocket"], ["Connection", "Upgrade"]]
@@ -290,7 +296,7 @@ def refused(
     )
     answered = [["Server", server]] if server else []
     session.add(Response(S, status, headers=answered, body=body, body_length=len(body)))
-    return Case(session, CATALOG)
+    return SessionFacts(session, CATALOG)
 
 
 HEX40, HEX32 = "0123456789" * 4, "abcdef01" * 4
@@ -375,7 +381,10 @@ REFUSED = [
 
 @pytest.mark.parametrize("rule, broken, value, near", REFUSED)
 def test_a_refusal_shows_what_is_wrong_with_the_key(
-    rule: Callable[[Case], list[object]], broken: Case, value: float, near: Case
+    rule: Callable[[SessionFacts], list[object]],
+    broken: SessionFacts,
+    value: float,
+    near: SessionFacts,
 ) -> None:
     [evidence] = RULES[rule.__name__](broken)
     assert evidence.value == value
@@ -412,7 +421,7 @@ def test_every_condition_of_the_traffic_has_its_own_rule() -> None:
 # -- together
 
 
-def good_sessions() -> dict[str, Case]:
+def good_sessions() -> dict[str, SessionFacts]:
     speak = Talk(SPEAK).app(0, say(type="Speak", text="Hello")).app(0.1, say(type="Flush"))
     return {
         "listen": Talk().audio(0, 50).server(1, result(0)).app(5, END).close(5.2),

@@ -41,8 +41,6 @@ from audio_samples import (
     wav,
 )
 from wsproxy.diagnose import diagnose
-from wsproxy.diagnose.audio import sniff
-from wsproxy.diagnose.case import Case, Measure
 from wsproxy.diagnose.evidence import Evidence
 from wsproxy.diagnose.rules.audio import (
     RULES,
@@ -55,6 +53,8 @@ from wsproxy.diagnose.rules.audio import (
     rate_mismatch,
     wrong_endianness,
 )
+from wsproxy.diagnose.session_facts import Measure, SessionFacts
+from wsproxy.session.declared_audio import sniff
 from wsproxy.trace import Gap
 
 LISTEN = ("deepgram", "listen", "/v1/listen?model=nova-3&encoding=linear16&sample_rate=16000")
@@ -66,12 +66,14 @@ def cut(data: bytes, size: int = 3200) -> list[bytes]:
     return [data[at : at + size] for at in range(0, len(data), size)]
 
 
-def found(rule: Measure, case: Case) -> tuple[str, tuple[int, ...], float | None, str | None]:
+def found(
+    rule: Measure, case: SessionFacts
+) -> tuple[str, tuple[int, ...], float | None, str | None]:
     [evidence] = rule(case)
     return evidence.text, tuple(evidence.frames), evidence.value, evidence.unit
 
 
-def findings(case: Case) -> dict[str, list[Evidence]]:
+def findings(case: SessionFacts) -> dict[str, list[Evidence]]:
     return {rule.__name__: found for rule in RULES if (found := rule(case))}
 
 

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 
 import pytest
 
+from wsproxy.audio.synthetic_speech import speech
 from wsproxy.catalog import load
 from wsproxy.diagnose import diagnose
-from wsproxy.diagnose.case import Case, Measure
 from wsproxy.diagnose.rules import causes
+from wsproxy.diagnose.session_facts import Measure, SessionFacts
 from wsproxy.session import Session
-from wsproxy.simulate.speech import speech
 from wsproxy.trace import FrameRecord, Request, Response, Start
 
 CATALOG = load()
@@ -30,7 +30,7 @@ Said = Sequence[bytes | str]
 
 def case(
     api: tuple[str, str, str], said: Said, end: float, close: tuple[int, str] = (1011, "NET-0001")
-) -> Case:
+) -> SessionFacts:
     """The app says this, a message every 0.1 s; the server closes `end` seconds after that."""
     session = Session()
     session.add(Start(0, 1, "0123456789abcdef", 0, provider=api[0], api=api[1]))
@@ -42,7 +42,7 @@ def case(
         session.add(FrameRecord(number * 100_000_000, True, 1 if is_text else 2, payload))
     t_ns = len(said) * 100_000_000 + int(end * 1e9)
     session.add(FrameRecord(t_ns, False, 8, close[0].to_bytes(2, "big") + close[1].encode()))
-    return Case(session, CATALOG)
+    return SessionFacts(session, CATALOG)
 
 
 def cut(size: int = 3200, data: bytes = PCM) -> list[bytes]:
@@ -72,7 +72,9 @@ GOOD = [
 @pytest.mark.parametrize(
     "rule, shown, frames, value", SHOWN, ids=[rule.__name__ for rule, *_ in SHOWN]
 )
-def test_is_found(rule: Measure, shown: Case, frames: tuple[int, ...], value: float) -> None:
+def test_is_found(
+    rule: Measure, shown: SessionFacts, frames: tuple[int, ...], value: float
+) -> None:
     [evidence] = rule(shown)
     assert tuple(evidence.frames) == frames
     assert evidence.value == pytest.approx(value)

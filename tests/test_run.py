@@ -10,15 +10,15 @@ from pathlib import Path
 import pytest
 
 from sessions import APP, MS, SERVER, audio, closed, opened
-from wsproxy.capture.embed import Running
 from wsproxy.cli.run import Recorded, _report, _run
-from wsproxy.recording import Clock, Recording, new_start
+from wsproxy.proxy.embedding import RunningProxy
+from wsproxy.recorder import Clock, SessionWriter, new_start
 from wsproxy.trace import Response
 
 
-def recording(path: Path, code: int) -> Recording:
+def recording(path: Path, code: int) -> SessionWriter:
     """A session that has ended."""
-    made = Recording(path, new_start(Clock(0, 0), provider="deepgram", api="listen"))
+    made = SessionWriter(path, new_start(Clock(0, 0), provider="deepgram", api="listen"))
     records = [*opened("/v1/listen"), audio(50, APP, bytes(100)), closed(99, SERVER, code, "bye")]
     for record in records:
         if isinstance(record, Response):
@@ -46,7 +46,7 @@ def test_what_is_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     paths = [tmp_path / f"{n}.wstrace" for n in range(3)]
     for path, code in zip(paths, (1000, 1011, 1008), strict=True):
         recorded.add(recording(path, code))
-    _report(recorded, Running.__new__(Running), tmp_path)
+    _report(recorded, RunningProxy.__new__(RunningProxy), tmp_path)
     out, err = capsys.readouterr()
     assert out == ""
     lines = err.splitlines()

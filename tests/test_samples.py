@@ -16,8 +16,8 @@ from wsproxy.trace import Bytes, FrameRecord, TraceReader
 ROOT = Path(__file__).parent.parent
 sys.path.append(str(ROOT))  # the program that makes them is in no package
 
-from recordings import make  # noqa: E402
-from recordings.sample import FOLDER, KEYS, unpacked  # noqa: E402
+from tools.samples import __main__ as make  # noqa: E402
+from tools.samples.sample import FOLDER, KEYS, unpacked  # noqa: E402
 
 CATALOG = load()
 TRACES = {

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wsproxy.recording import Clock, Recording, new_start
-from wsproxy.replay.endpoint import Endpoint
-from wsproxy.replay.pace import Pace
-from wsproxy.replay.progress import Ending, Item, Progress
-from wsproxy.replay.schedule import Schedule
-from wsproxy.replay.script import Script, Step
+from wsproxy.recorder import Clock, SessionWriter, new_start
+from wsproxy.replayer.endpoint import Endpoint
+from wsproxy.replayer.pace import Pace
+from wsproxy.replayer.progress import ExpectedEnding, Item, SideProgress
+from wsproxy.replayer.schedule import Schedule
+from wsproxy.replayer.script import Script, Step
 from wsproxy.trace import Eof, Request, Response
 from wsproxy.wire import Close, Frame, FrameParser, Garbage, Opcode
 
@@ -31,7 +31,7 @@ ANSWER = Frame(Opcode.CLOSE, Close(1011).serialize(), mask=KEY)
 
 def write(path: Path, events: list[tuple[int, bool, Item]], ending: str | None = None) -> Path:
     """A trace of these events: (ms from the upgrade, from the client, what)."""
-    recording = Recording(path, new_start(Clock(0, 0)))
+    recording = SessionWriter(path, new_start(Clock(0, 0)))
     recording.add(Request(0, "GET", "ws", "h", 80, "/", headers=[["Upgrade", "websocket"]]))
     recording.response(Response(7 * MS, 101))
     last = 7 * MS
@@ -42,7 +42,7 @@ def write(path: Path, events: list[tuple[int, bool, Item]], ending: str | None =
                 recording.data(last, from_client, item.serialize())
             case Garbage():
                 recording.data(last, from_client, item.data)
-            case Ending():
+            case ExpectedEnding():
                 recording.eof(Eof(last, from_client, item.how))
     recording.end(last, ending)
     return path
@@ -80,8 +80,8 @@ STALL = [
     (20, True, AUDIO),
     (12_020, False, FAILURE),
     (12_021, True, ANSWER),
-    (12_022, False, Ending("eof")),
-    (12_023, True, Ending("eof")),
+    (12_022, False, ExpectedEnding("eof")),
+    (12_023, True, ExpectedEnding("eof")),
 ]
 
 
@@ -97,7 +97,7 @@ def test_a_client_goes_by_the_clock_and_closes_when_the_server_did(
     plan.receive(14_000 * MS, FAILURE)
     assert plan.wake_ns() == 14_001 * MS
     assert times(taken(plan, 14_001)) == [12_021]
-    plan.receive(14_002 * MS, Ending("eof"))
+    plan.receive(14_002 * MS, ExpectedEnding("eof"))
     assert times(taken(plan, 14_003)) == [12_023]
     assert plan.over(14_003 * MS)
     assert plan.finished
@@ -256,12 +256,12 @@ def test_nothing_follows_the_end_of_a_direction(how: str, script: Callable[..., 
             "client",
             (10, False, Frame(Opcode.PING, b"x")),
             (210, True, Frame(Opcode.PONG, b"x", mask=KEY)),
-            (260, True, Ending(how)),
-            (400, False, Ending("eof")),
+            (260, True, ExpectedEnding(how)),
+            (400, False, ExpectedEnding("eof")),
         )
     )
     plan.receive(150 * MS, Frame(Opcode.PING, b"x"))  # to be answered at 350
-    assert [step.item for step in taken(plan, 260)] == [Ending(how)]
+    assert [step.item for step in taken(plan, 260)] == [ExpectedEnding(how)]
     assert taken(plan, 400) == []
 
 
@@ -306,7 +306,7 @@ def test_an_early_close_is_answered_and_the_rest_dropped(script: Callable[..., S
     plan.receive(0, Frame(Opcode.CLOSE, Close(1008).serialize()))
     assert times(taken(plan, 0)) == [0]  # it was due all the same
     assert times(taken(plan, 20)) == [20, 12_021]
-    plan.receive(30 * MS, Ending("eof"))
+    plan.receive(30 * MS, ExpectedEnding("eof"))
     assert times(taken(plan, 40)) == [12_023]
 
 
@@ -328,7 +328,7 @@ def test_what_was_on_its_way_when_the_server_closed_need_not_come(
             (0, True, AUDIO),
             (10, False, FAILURE),
             (11, True, AUDIO),
-            (20, False, Ending("reset")),
+            (20, False, ExpectedEnding("reset")),
         )
     )
     plan.receive(0, AUDIO)
@@ -338,7 +338,7 @@ def test_what_was_on_its_way_when_the_server_closed_need_not_come(
 
 def test_a_reset_ends_it_at_once(script: Callable[..., Script]) -> None:
     plan = schedule(script("client", *STALL))
-    plan.receive(5 * MS, Ending("reset"))
+    plan.receive(5 * MS, ExpectedEnding("reset"))
     assert taken(plan, 30) == []
     assert plan.over(30 * MS)
 
@@ -359,7 +359,7 @@ def test_a_recording_that_was_stopped_is_sat_out(script: Callable[..., Script]) 
 
 @pytest.fixture
 def endpoint(script: Callable[..., Script], tmp_path: Path) -> Endpoint:
-    recording = Recording(tmp_path / "replay.wstrace", new_start(Clock(0, 0)))
+    recording = SessionWriter(tmp_path / "replay.wstrace", new_start(Clock(0, 0)))
     return Endpoint(schedule(script("client")), recording)
 
 
@@ -385,9 +385,9 @@ def test_an_unmasked_client_frame_stays_unmasked(
 def test_steps_name_their_causes_and_frames(script: Callable[..., Script]) -> None:
     steps = script("server", *STALL).steps
     assert [step.number for step in steps] == [3, 0]
-    assert steps[0].cause == Progress(binary=200)
+    assert steps[0].cause == SideProgress(binary=200)
     assert steps[0].cause_ns == 20 * MS
-    assert steps[1].cause == Progress(binary=200, closes=1)
+    assert steps[1].cause == SideProgress(binary=200, closes=1)
 
 
 @st.composite
@@ -409,7 +409,7 @@ def sessions(draw: st.DrawFn) -> list[tuple[int, bool, Item]]:
         events.append((now, from_client, Frame(Opcode.CLOSE, b"\x03\xe8", mask=mask)))
     for from_client in draw(st.sampled_from([[], [first], [first, not first]])):
         now += draw(st.integers(0, 500))
-        events.append((now, from_client, Ending(draw(st.sampled_from(["eof", "reset"])))))
+        events.append((now, from_client, ExpectedEnding(draw(st.sampled_from(["eof", "reset"])))))
     return events
 
 

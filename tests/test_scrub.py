@@ -19,24 +19,24 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import wsproxy.scrub.check
-import wsproxy.scrub.heads
-import wsproxy.scrub.known
+import wsproxy.scrub.allowlist
+import wsproxy.scrub.http_head
+import wsproxy.scrub.leak_check
 import wsproxy.scrub.texts
 import wsproxy.scrub.traffic
 from sessions import APP, MS, SERVER, audio, closed, opened, result, said, write
 from traces import KINDS as RECORD_KINDS
 from traces import RECORDS, make_trace, read_trace
+from wsproxy.audio.container_noise import fill
+from wsproxy.audio.containers import read_header
+from wsproxy.audio.noise import Noise
 from wsproxy.catalog import load
-from wsproxy.diagnose.audio import sniff
-from wsproxy.diagnose.containers import read_header
 from wsproxy.errors import NotPublic, UsageError, WsproxyError
 from wsproxy.scrub import scrub
 from wsproxy.scrub.aliases import Aliases
-from wsproxy.scrub.containers import fill
-from wsproxy.scrub.jsontext import rewrite
-from wsproxy.scrub.noise import Noise
+from wsproxy.scrub.json_rewrite import rewrite
 from wsproxy.session import Session
+from wsproxy.session.declared_audio import sniff
 from wsproxy.trace import Bytes, Failure, FrameRecord, Record, Request, Response, Start
 from wsproxy.wire import Opcode
 
@@ -273,7 +273,7 @@ def test_a_part_of_the_request_that_was_forgotten_is_found(
         "_parameter": lambda _self, part: part,
         "_header": lambda _self, _name, value: value,
     }
-    error = leaks(monkeypatch, trace, wsproxy.scrub.heads.Heads, name, kept[name])
+    error = leaks(monkeypatch, trace, wsproxy.scrub.http_head.Heads, name, kept[name])
     assert any(line.startswith("request ") for line in error.found)
 
 
@@ -371,7 +371,7 @@ def test_envelopes_stay_sound(tmp_path: Path) -> None:
     ]
     trace = write(tmp_path / "a.wstrace", records, provider="aws_transcribe", api="stream")
     made = scrub(trace, tmp_path / "b.wstrace").path
-    from wsproxy.envelope import read
+    from wsproxy.catalog.envelope import read
 
     sent, received = frames(made)
     message, noise = read("event-stream", sent.payload)
@@ -634,7 +634,7 @@ def test_no_stream_is_too_damaged_to_be_filled(name: str, other: bytes, cut: int
 
 
 def test_the_catalog_is_not_asked_for_what_people_say() -> None:
-    known = wsproxy.scrub.check.Known(load(), "deepgram", "listen")
+    known = wsproxy.scrub.leak_check.Allowlist(load(), "deepgram", "listen")
     assert known.keeps("model", "nova-3")
     assert known.keeps("type", "Results")
     for name, value in [("model", MAIL), ("transcript", "Results"), ("name", "Ada"), ("x", "y z")]:
@@ -659,7 +659,7 @@ def test_short_values_that_may_be_somebodys_go(name: str, value: str, tmp_path: 
 
 
 def test_a_name_that_was_forgotten_is_found(monkeypatch: pytest.MonkeyPatch, trace: Path) -> None:
-    known = wsproxy.scrub.known.Known
+    known = wsproxy.scrub.allowlist.Allowlist
     error = leaks(monkeypatch, trace, known, "keeps_name_at", lambda *_: True)
     assert any("a word or a number that no document lists" in line for line in error.found)
 

@@ -16,16 +16,16 @@ import pytest
 from sessions import APP, SERVER, audio, closed, opened, said, write
 from traces import read_trace
 from wsproxy.catalog import Api, Condition, Dialogue, load
-from wsproxy.catalog.examples import Answered, Sketch, sketched
+from wsproxy.catalog.envelope import read, wrap
+from wsproxy.catalog.examples import ExampleResponse, Sketch, sketched
 from wsproxy.catalog.match import candidates
 from wsproxy.diagnose import diagnose
-from wsproxy.envelope import read, wrap
 from wsproxy.scrub import scrub
 from wsproxy.scrub.aliases import Aliases
-from wsproxy.scrub.binary import azure_text, scrubbed
-from wsproxy.scrub.heads import Heads
-from wsproxy.scrub.known import known_of
-from wsproxy.scrub.texts import Said, Texts
+from wsproxy.scrub.allowlist import allowlist_of
+from wsproxy.scrub.binary_messages import azure_text, scrubbed
+from wsproxy.scrub.http_head import Heads
+from wsproxy.scrub.texts import Texts, TextUse
 from wsproxy.session import Session
 from wsproxy.trace import FrameRecord, Record, Request, Response
 
@@ -174,7 +174,7 @@ def test_scrub_wav_header_alone_is_accepted_and_stays(tmp_path: Path) -> None:
 def test_scrub_error_sentence_of_the_service_stays_readable(
     api: tuple[str | None, str | None], text: str
 ) -> None:
-    assert Texts(known_of(CATALOG, *api), Aliases(b"key"), Said()).failure(text) == text
+    assert Texts(allowlist_of(CATALOG, *api), Aliases(b"key"), TextUse()).failure(text) == text
 
 
 # -- every failure that the catalog has an example of
@@ -183,7 +183,7 @@ def test_scrub_error_sentence_of_the_service_stays_readable(
 def cleaned(sketch: Sketch) -> Sketch:
     """A session in short, made public."""
     api = CATALOG.api(sketch.provider, sketch.api)
-    texts = Texts(known_of(CATALOG, sketch.provider, sketch.api), Aliases(b"key"), Said())
+    texts = Texts(allowlist_of(CATALOG, sketch.provider, sketch.api), Aliases(b"key"), TextUse())
     heads = Heads(texts, hosts=False)
     for each in sketch.received + sketch.sent:
         mine = each in sketch.sent
@@ -206,7 +206,7 @@ def cleaned(sketch: Sketch) -> Sketch:
         answer = heads.response(
             Response(0, was.status, headers=[list(h) for h in was.headers], body=was.body)
         )
-        sketch.response = Answered(was.status, answer.headers, answer.body)
+        sketch.response = ExampleResponse(was.status, answer.headers, answer.body)
     return sketch
 
 

@@ -20,7 +20,7 @@ from sessions import APP, audio, opened, said, write
 from traces import read_trace
 from wsproxy.errors import NotPublic
 from wsproxy.scrub import scrub
-from wsproxy.scrub.encoded import decoded, recoded, renumbered
+from wsproxy.scrub.text_encodings import decoded, recoded, renumbered
 from wsproxy.trace import FrameRecord
 
 CHUNK = 800  # samples of a message

@@ -10,14 +10,14 @@ import pytest
 
 from wsproxy.catalog import load
 from wsproxy.scrub.aliases import Aliases
-from wsproxy.scrub.heads import Heads
-from wsproxy.scrub.known import Known
-from wsproxy.scrub.places import fields, plain, tokens
-from wsproxy.scrub.texts import Said, Texts
+from wsproxy.scrub.allowlist import Allowlist
+from wsproxy.scrub.http_head import Heads
+from wsproxy.scrub.texts import Texts, TextUse
+from wsproxy.scrub.trace_fields import fields, plain, tokens
 
 pytestmark = pytest.mark.cost
 
-KNOWN = Known(load(), "deepgram", "listen")
+KNOWN = Allowlist(load(), "deepgram", "listen")
 SIZE = 8_000  # characters
 RATIO = 2.5  # of the cost of twice as many
 ENOUGH = 0.03  # seconds under which a figure says nothing
@@ -34,7 +34,7 @@ def noise(data: bytes) -> bytes:
 
 
 def texts() -> Texts:
-    return Texts(KNOWN, Aliases(b"key"), Said())
+    return Texts(KNOWN, Aliases(b"key"), TextUse())
 
 
 def heads() -> Heads:

@@ -15,7 +15,7 @@ from test_scrub import found, unpacked
 from traces import read_trace
 from wsproxy.errors import NotPublic
 from wsproxy.scrub import scrub
-from wsproxy.scrub.heads import Heads
+from wsproxy.scrub.http_head import Heads
 from wsproxy.scrub.texts import Texts
 from wsproxy.trace import Bytes, Failure, FrameRecord, Gap, Record, Request, Response
 from wsproxy.wire import Opcode

@@ -25,11 +25,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from wsproxy.capture import embed, environment
+from wsproxy.audio.synthetic_speech import speech
 from wsproxy.catalog import candidates, load
+from wsproxy.proxy import embedding, environment
 from wsproxy.session import Session
-from wsproxy.simulate import Limits, serve_in_thread
-from wsproxy.simulate.speech import speech
+from wsproxy.simulate import ApiQuotas, serve_in_thread
 from wsproxy.trace import TraceReader
 from wsproxy.wire.frames import CONTROL
 
@@ -43,7 +43,7 @@ pytestmark = [
 
 HERE = Path(__file__).parent / "sdk"
 # Short, so that a client that stalls does not make a test wait.
-LIMITS = Limits(silence=0.6, speak_silence=0.6)
+LIMITS = ApiQuotas(silence=0.6, speak_silence=0.6)
 
 
 @dataclass(frozen=True)
@@ -367,8 +367,8 @@ def record_here(run, authority, confdir, tmp_path):
     def record_here(client, base_url, *args):
         out = tmp_path / "recorded"
         trusted = f"ssl_verify_upstream_trusted_ca={authority[0]}"
-        settings = embed.Settings(port=0, out=out, confdir=confdir, options=(trusted,))
-        with embed.background(settings) as recorder:
+        settings = embedding.ProxySettings(port=0, out=out, confdir=confdir, options=(trusted,))
+        with embedding.background(settings) as recorder:
             env = environment.for_command(recorder, settings.mode, tmp_path)
             seen = run(client, base_url, *args, **env)
             recorder.drain(2.0)

@@ -38,11 +38,11 @@ from wire_witness import (
     upgrade,
 )
 from wsproxy import catalog
-from wsproxy.capture import recorder as capture_recorder
-from wsproxy.capture.embed import Running, Settings, background
 from wsproxy.catalog import Provider
 from wsproxy.cli.recording_options import ended_lines
-from wsproxy.recording import Recording
+from wsproxy.proxy.embedding import ProxySettings, RunningProxy, background
+from wsproxy.recorder import SessionWriter
+from wsproxy.recorder import worker as capture_recorder
 from wsproxy.redact import PLACEHOLDER
 from wsproxy.session import Session
 from wsproxy.trace import Bytes, FrameRecord, TraceReader
@@ -115,7 +115,7 @@ class Planted:
 
 @dataclass
 class Proxy:
-    running: Running
+    running: RunningProxy
     done: queue.Queue[Path] = field(default_factory=queue.Queue)
     told: list[str] = field(default_factory=list)  # what `run` and `record` print
 
@@ -132,11 +132,11 @@ def recording(folder: Path) -> Iterator[Proxy]:
     done: queue.Queue[Path] = queue.Queue()
     told: list[str] = []
 
-    def ended(recording: Recording) -> None:
+    def ended(recording: SessionWriter) -> None:
         told.extend(ended_lines(recording))
         done.put(recording.path)
 
-    settings = Settings(
+    settings = ProxySettings(
         port=0, out=folder / "traces", confdir=folder / "conf", options=("ssl_insecure=true",)
     )
     with background(settings, on_end=ended) as running:

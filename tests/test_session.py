@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from traces import RECORDS, SESSION, make_trace, pack_trace
 from wsproxy.errors import TraceError
-from wsproxy.session import (
+from wsproxy.session.session import (
     KEPT_AUDIO,
     KEPT_BROKEN,
     KEPT_MESSAGES,

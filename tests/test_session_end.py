@@ -24,7 +24,7 @@ from wire_witness import (
     through_connect,
     through_socks5,
 )
-from wsproxy.capture.embed import Settings, background
+from wsproxy.proxy.embedding import ProxySettings, background
 
 MORE = 0.05  # seconds that the recorder may add
 TRIES = 8  # of which one has to keep to it: the machine may be busy
@@ -141,7 +141,7 @@ class Rig:
 def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
     folder = tmp_path_factory.mktemp("ends")
     certificate = Certificate.make(folder / "server.pem")
-    settings = Settings(
+    settings = ProxySettings(
         port=0, out=folder / "traces", confdir=folder / "ca", options=("ssl_insecure=true",)
     )
     with ExitStack() as stack:

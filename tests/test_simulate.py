@@ -15,11 +15,11 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
 from conditions import good, home, is_plain
-from wsproxy.catalog import Close, load
-from wsproxy.envelope import wrap
+from wsproxy.audio.synthetic_speech import speech
+from wsproxy.catalog import ClosePattern, load
+from wsproxy.catalog.envelope import wrap
 from wsproxy.errors import UsageError
-from wsproxy.simulate import Limits, Simulator, serve_in_thread
-from wsproxy.simulate.speech import speech
+from wsproxy.simulate import ApiQuotas, Simulator, serve_in_thread
 from wsproxy.wire.frames import Close as ClosePayload
 from wsproxy.wire.frames import Frame, Opcode
 from wsproxy.wire.parser import FrameParser
@@ -29,7 +29,7 @@ SPEAK = "/v1/speak?model=aura-2-thalia-en"
 STREAM = "/v3/ws?sample_rate=16000"
 KEY = {"Authorization": "Token good"}
 # A failure in silence must not make a test wait.
-SHORT = Limits(silence=0.3, linger=1.0)
+SHORT = ApiQuotas(silence=0.3, linger=1.0)
 
 
 class Raw:
@@ -311,7 +311,7 @@ def check_session(place, script, client):
 
 @pytest.mark.parametrize("code", [None, 999, 1005, 1006, 1014, 1015, 2999, 3005, 3009, 4999])
 def test_any_close_code(code):
-    entry = condition("rfc6455.close.1000", close=Close(code, "why" if code else ""))
+    entry = condition("rfc6455.close.1000", close=ClosePattern(code, "why" if code else ""))
     with serve_in_thread(entry) as served, raw(served) as client:
         client.send(Opcode.TEXT, b"{}")
         frames, _ = client.frames()

@@ -7,16 +7,16 @@ import wave
 
 import pytest
 
-from wsproxy.catalog import Close, load
-from wsproxy.simulate.api import Request
-from wsproxy.simulate.assemblyai import Streaming
-from wsproxy.simulate.audio import Format, alaw, mulaw
-from wsproxy.simulate.hearing import Hearing
-from wsproxy.simulate.limits import Limits
-from wsproxy.simulate.listen import Listen
-from wsproxy.simulate.scripted import Scripted
-from wsproxy.simulate.speak import Speak
-from wsproxy.simulate.speech import speech
+from wsproxy.audio.encoding import PcmFormat, alaw, mulaw
+from wsproxy.audio.synthetic_speech import speech
+from wsproxy.catalog import ClosePattern, load
+from wsproxy.simulate.api import ApiRequest
+from wsproxy.simulate.assemblyai import AssemblyAIStreaming
+from wsproxy.simulate.condition_api import ConditionApi
+from wsproxy.simulate.deepgram_listen import DeepgramListen
+from wsproxy.simulate.deepgram_speak import DeepgramSpeak
+from wsproxy.simulate.limits import ApiQuotas
+from wsproxy.simulate.recognizer import Recognizer
 
 LISTEN = "/v1/listen?model=nova-3&encoding=linear16&sample_rate=16000"
 SPEAK = "/v1/speak?model=aura-2-thalia-en"
@@ -25,11 +25,11 @@ KEY = {"authorization": "Token good"}
 
 
 def request(target, headers=KEY, **more):
-    return Request.parse(target, headers, **more)
+    return ApiRequest.parse(target, headers, **more)
 
 
 def session(kind, target, limits=None, **more):
-    api = kind(request(target, **more), limits or Limits())
+    api = kind(request(target, **more), limits or ApiQuotas())
     assert api.refusal() is None
     first = list(api.opened(0.0))
     return api, first
@@ -48,7 +48,7 @@ def messages(actions):
 
 
 def closes(actions):
-    return [(a.code, a.reason) for a in actions if isinstance(a, Close)]
+    return [(a.code, a.reason) for a in actions if isinstance(a, ClosePattern)]
 
 
 # ---- made audio
@@ -63,7 +63,7 @@ def test_speech_is_the_same_each_time_and_begins_alike():
 
 @pytest.mark.parametrize("rate", [8000, 16_000, 24_000, 48_000])
 def test_speech_has_words_and_pauses(rate):
-    hearing = Hearing(Format("linear16", rate))
+    hearing = Recognizer(PcmFormat("linear16", rate))
     list(hearing.hear(speech(6.0, rate)))
     words = hearing.take()
     assert 8 < len(words) < 30
@@ -75,7 +75,7 @@ def test_speech_has_words_and_pauses(rate):
 def test_chunks_make_no_difference():
     audio, heard = speech(4.0), []
     for size in (100, 3200, 64_000):
-        hearing = Hearing(Format("linear16", 16_000))
+        hearing = Recognizer(PcmFormat("linear16", 16_000))
         for at in range(0, len(audio), size):
             list(hearing.hear(audio[at : at + size]))
         heard.append(hearing.take())
@@ -85,7 +85,10 @@ def test_chunks_make_no_difference():
 @pytest.mark.parametrize(("encoding", "code"), [("mulaw", mulaw), ("alaw", alaw)])
 def test_words_are_where_they_are_in_companded_audio_too(encoding, code):
     audio = speech(4.0, 8000)
-    linear, companded = Hearing(Format("linear16", 8000)), Hearing(Format(encoding, 8000))
+    linear, companded = (
+        Recognizer(PcmFormat("linear16", 8000)),
+        Recognizer(PcmFormat(encoding, 8000)),
+    )
     list(linear.hear(audio))
     list(companded.hear(code(audio)))
     assert len(linear.take()) == len(companded.take())
@@ -93,7 +96,7 @@ def test_words_are_where_they_are_in_companded_audio_too(encoding, code):
 
 
 def test_silence_has_no_words():
-    hearing = Hearing(Format("linear16", 16_000))
+    hearing = Recognizer(PcmFormat("linear16", 16_000))
     list(hearing.hear(bytes(64_000)))
     assert hearing.take() == []
     assert hearing.quiet == pytest.approx(2.0)
@@ -103,7 +106,7 @@ def test_silence_has_no_words():
 
 
 def test_listen_good_session():
-    api, first = session(Listen, LISTEN + "&interim_results=true")
+    api, first = session(DeepgramListen, LISTEN + "&interim_results=true")
     assert first == []
     results = messages(stream(api, speech(5.0)))
     assert {r["type"] for r in results} == {"Results"}
@@ -122,12 +125,12 @@ def test_listen_good_session():
 
 
 def test_listen_without_interim_results_only_final_ones():
-    api, _ = session(Listen, LISTEN)
+    api, _ = session(DeepgramListen, LISTEN)
     assert all(r["is_final"] for r in messages(stream(api, speech(5.0))))
 
 
 def test_listen_words_and_punctuation():
-    api, _ = session(Listen, LISTEN + "&smart_format=true")
+    api, _ = session(DeepgramListen, LISTEN + "&smart_format=true")
     result = messages(stream(api, speech(3.0)))[0]["channel"]["alternatives"][0]
     assert result["transcript"].endswith(".")
     assert result["transcript"] == " ".join(w["punctuated_word"] for w in result["words"])
@@ -135,7 +138,7 @@ def test_listen_words_and_punctuation():
 
 
 def test_listen_finalize():
-    api, _ = session(Listen, LISTEN)
+    api, _ = session(DeepgramListen, LISTEN)
     stream(api, speech(1.0))
     (result,) = messages(api.text('{"type":"Finalize"}', 1.0))
     assert result["from_finalize"] and result["is_final"]
@@ -144,9 +147,11 @@ def test_listen_finalize():
 
 def test_listen_speech_started_and_utterance_end_when_asked():
     audio = speech(3.0) + bytes(16_000 * 2 * 3)
-    api, _ = session(Listen, LISTEN)
+    api, _ = session(DeepgramListen, LISTEN)
     assert {m["type"] for m in messages(stream(api, audio))} == {"Results"}
-    api, _ = session(Listen, LISTEN + "&vad_events=true&utterance_end_ms=1000&interim_results=true")
+    api, _ = session(
+        DeepgramListen, LISTEN + "&vad_events=true&utterance_end_ms=1000&interim_results=true"
+    )
     found = messages(stream(api, audio))
     started = [m["timestamp"] for m in found if m["type"] == "SpeechStarted"]
     (end,) = [m for m in found if m["type"] == "UtteranceEnd"]
@@ -155,7 +160,7 @@ def test_listen_speech_started_and_utterance_end_when_asked():
 
 
 def test_listen_no_audio_ends_with_net_0001():
-    api, _ = session(Listen, LISTEN, Limits(silence=10))
+    api, _ = session(DeepgramListen, LISTEN, ApiQuotas(silence=10))
     assert api.deadline() == 10.0
     api.text('{"type":"KeepAlive"}', 4.0)
     assert api.deadline() == 10.0  # alone it is not enough
@@ -169,30 +174,30 @@ def test_listen_no_audio_ends_with_net_0001():
     "data", [b'{"type":"KeepAlive"}', b"<!DOCTYPE html><html>", b"UklGRiQAAABXQVZF", b"hello world"]
 )
 def test_listen_text_as_audio_ends_with_data_0000(data):
-    api, _ = session(Listen, LISTEN)
+    api, _ = session(DeepgramListen, LISTEN)
     assert closes(api.binary(data, 0.0)) == [(1008, "DATA-0000")]
 
 
 def test_listen_needs_an_encoding_or_a_container():
     raw = speech(0.5)[3200:]
-    api, _ = session(Listen, "/v1/listen?model=nova-3")
+    api, _ = session(DeepgramListen, "/v1/listen?model=nova-3")
     assert closes(api.binary(raw, 0.0)) == [(1008, "DATA-0000")]
     file = io.BytesIO()
     with wave.open(file, "wb") as out:
         out.setparams((2, 2, 8000, 0, "NONE", ""))
         out.writeframes(speech(2.0, 16_000))
-    api, _ = session(Listen, "/v1/listen?model=nova-3")
+    api, _ = session(DeepgramListen, "/v1/listen?model=nova-3")
     api.binary(file.getvalue(), 0.0)
     assert api.audio_seconds == pytest.approx(2.0, abs=0.01)
 
 
 def test_listen_empty_message_closes_the_stream():
-    api, _ = session(Listen, LISTEN)
+    api, _ = session(DeepgramListen, LISTEN)
     assert closes(api.binary(b"", 0.0)) == [(1000, "")]
 
 
 def test_listen_tells_what_it_cannot_read():
-    api, _ = session(Listen, LISTEN)
+    api, _ = session(DeepgramListen, LISTEN)
     assert messages(api.text("nonsense", 0.0))[0]["variant"] == "SchemaError"
     assert messages(api.text("[]", 0.0))[0]["type"] == "Error"
 
@@ -210,7 +215,7 @@ def test_listen_tells_what_it_cannot_read():
     ],
 )
 def test_listen_refusals(target, headers, status, text):
-    refusal = Listen(request(target, headers), Limits()).refusal()
+    refusal = DeepgramListen(request(target, headers), ApiQuotas()).refusal()
     if status is None:
         assert refusal is None
         return
@@ -221,20 +226,20 @@ def test_listen_refusals(target, headers, status, text):
 
 
 def test_listen_too_many_sessions():
-    busy = Listen(request(LISTEN, sessions=2), Limits(sessions=2)).refusal()
+    busy = DeepgramListen(request(LISTEN, sessions=2), ApiQuotas(sessions=2)).refusal()
     assert (busy.status, json.loads(busy.body)["err_code"]) == (429, "TOO_MANY_REQUESTS")
 
 
 def test_key_in_subprotocol():
     headers = {"sec-websocket-protocol": "token, abc"}
-    assert Listen(request(LISTEN, headers), Limits()).refusal() is None
+    assert DeepgramListen(request(LISTEN, headers), ApiQuotas()).refusal() is None
 
 
 # ---- Deepgram speak
 
 
 def test_speak_good_session():
-    api, (metadata,) = session(Speak, SPEAK)
+    api, (metadata,) = session(DeepgramSpeak, SPEAK)
     assert json.loads(metadata)["model_name"] == "aura-2-thalia-en"
     assert api.text('{"type":"Speak","text":"Hello there."}', 0.0) == ()
     *audio, flushed = api.text('{"type":"Flush"}', 0.1)
@@ -245,7 +250,7 @@ def test_speak_good_session():
 
 
 def test_speak_says_what_is_left_before_it_closes():
-    api, _ = session(Speak, SPEAK + "&encoding=mulaw&sample_rate=8000")
+    api, _ = session(DeepgramSpeak, SPEAK + "&encoding=mulaw&sample_rate=8000")
     api.text('{"type":"Speak","text":"Hello"}', 0.0)
     actions = api.text('{"type":"Close"}', 0.1)
     assert sum(len(a) for a in actions if isinstance(a, bytes)) == 8000 * 30 // 100
@@ -265,13 +270,13 @@ def test_speak_says_what_is_left_before_it_closes():
     ],
 )
 def test_speak_faults(sent, expected):
-    api, _ = session(Speak, SPEAK)
+    api, _ = session(DeepgramSpeak, SPEAK)
     actions = api.text(sent, 0.0) if isinstance(sent, str) else api.binary(sent, 0.0)
     assert closes(actions) == [expected]
 
 
 def test_speak_characters_in_a_window():
-    api, _ = session(Speak, SPEAK, Limits(characters=100, characters_window=60))
+    api, _ = session(DeepgramSpeak, SPEAK, ApiQuotas(characters=100, characters_window=60))
     line = json.dumps({"type": "Speak", "text": "x" * 60})
     assert api.text(line, 0.0) == ()
     assert api.text(line, 61.0) == ()  # the first is forgotten
@@ -279,27 +284,27 @@ def test_speak_characters_in_a_window():
 
 
 def test_speak_silent_client():
-    api, _ = session(Speak, SPEAK, Limits(speak_silence=7))
+    api, _ = session(DeepgramSpeak, SPEAK, ApiQuotas(speak_silence=7))
     assert api.deadline() == 7.0
     assert closes(api.due(7.0)) == [(1011, "NET-0001")]
 
 
 def test_speak_refusals():
-    refusal = Speak(request(SPEAK + "&encoding=mp3"), Limits()).refusal()
+    refusal = DeepgramSpeak(request(SPEAK + "&encoding=mp3"), ApiQuotas()).refusal()
     assert (refusal.status, json.loads(refusal.body)["err_code"]) == (
         400,
         "INVALID_QUERY_PARAMETER",
     )
-    assert Speak(request("/v1/speak?model=nova-3"), Limits()).refusal().status == 400
-    refusal = Speak(request(SPEAK + "&sample_rate=11025"), Limits()).refusal()
+    assert DeepgramSpeak(request("/v1/speak?model=nova-3"), ApiQuotas()).refusal().status == 400
+    refusal = DeepgramSpeak(request(SPEAK + "&sample_rate=11025"), ApiQuotas()).refusal()
     assert "sample_rate must be 8000" in json.loads(refusal.body)["err_msg"]
 
 
-@pytest.mark.parametrize("kind", [Listen, Speak, Streaming])
+@pytest.mark.parametrize("kind", [DeepgramListen, DeepgramSpeak, AssemblyAIStreaming])
 @pytest.mark.parametrize("value", ["9" * 5000, "-1", "", "1e3", "\u0661"])
 def test_numbers_that_are_none_are_no_crash(kind, value):
     query = f"?sample_rate={value}&channels={value}&endpointing={value}&inactivity_timeout={value}"
-    api = kind(request(f"/x{query}"), Limits())
+    api = kind(request(f"/x{query}"), ApiQuotas())
     api.refusal()
     api.opened(0.0)
     api.binary(bytes(3200), 0.0)
@@ -309,7 +314,7 @@ def test_numbers_that_are_none_are_no_crash(kind, value):
 
 
 def test_assemblyai_good_session():
-    api, (begin,) = session(Streaming, STREAM + "&format_turns=true", now=1000.0)
+    api, (begin,) = session(AssemblyAIStreaming, STREAM + "&format_turns=true", now=1000.0)
     assert json.loads(begin)["expires_at"] == 1000 + 3 * 3600
     turns = messages(stream(api, speech(5.0) + bytes(32_000)))
     assert {t["type"] for t in turns} == {"Turn"}
@@ -329,7 +334,7 @@ def test_assemblyai_good_session():
 
 
 def test_assemblyai_force_endpoint_and_configuration():
-    api, _ = session(Streaming, STREAM)
+    api, _ = session(AssemblyAIStreaming, STREAM)
     stream(api, speech(1.0))
     (turn,) = messages(api.text('{"type":"ForceEndpoint"}', 1.0))
     assert turn["end_of_turn"]
@@ -350,7 +355,7 @@ def error_of(actions):
     ("milliseconds", "bad"), [(20, True), (49, True), (50, False), (1000, False), (1001, True)]
 )
 def test_assemblyai_chunk_duration(milliseconds, bad):
-    api, _ = session(Streaming, STREAM)
+    api, _ = session(AssemblyAIStreaming, STREAM)
     actions = api.binary(bytes(32 * milliseconds), 0.0)
     if not bad:
         assert actions == []
@@ -361,7 +366,7 @@ def test_assemblyai_chunk_duration(milliseconds, bad):
 
 
 def test_assemblyai_faster_than_real_time():
-    api, _ = session(Streaming, STREAM, Limits(ahead=2.0))
+    api, _ = session(AssemblyAIStreaming, STREAM, ApiQuotas(ahead=2.0))
     for _ in range(20):
         assert not closes(api.binary(bytes(3200), 0.0))
     code, error, _ = error_of(api.binary(bytes(3200), 0.01))
@@ -378,25 +383,25 @@ def test_assemblyai_faster_than_real_time():
     ],
 )
 def test_assemblyai_messages_that_it_cannot_read(sent, text):
-    api, _ = session(Streaming, STREAM)
+    api, _ = session(AssemblyAIStreaming, STREAM)
     assert error_of(api.text(sent, 0.0)) == (3006, text, text)
 
 
 def test_assemblyai_long_reasons_are_in_the_message_only():
-    api, _ = session(Streaming, STREAM)
+    api, _ = session(AssemblyAIStreaming, STREAM)
     code, error, reason = error_of(api.text("x" * 200, 0.0))
     assert (code, error) == (3006, "Invalid JSON: " + "x" * 200)
     assert reason == "See Error message for details"
 
 
 def test_assemblyai_inactivity_and_longest_session():
-    api, _ = session(Streaming, STREAM + "&inactivity_timeout=5", Limits(session=60))
+    api, _ = session(AssemblyAIStreaming, STREAM + "&inactivity_timeout=5", ApiQuotas(session=60))
     api.text('{"type":"KeepAlive"}', 3.0)
     assert api.deadline() == 8.0
     code, error, _ = error_of(api.due(8.0))
     assert code == 3006
     assert error.endswith("No messages received for 5 seconds")
-    api, _ = session(Streaming, STREAM, Limits(session=60))
+    api, _ = session(AssemblyAIStreaming, STREAM, ApiQuotas(session=60))
     assert api.deadline() == 60.0
     assert error_of(api.due(60.0))[:2] == (
         3008,
@@ -406,14 +411,14 @@ def test_assemblyai_inactivity_and_longest_session():
 
 def test_assemblyai_credentials():
     for headers in ({}, {"authorization": "invalid"}):
-        actions = Streaming(request(STREAM, headers), Limits()).opened(0.0)
+        actions = AssemblyAIStreaming(request(STREAM, headers), ApiQuotas()).opened(0.0)
         assert error_of(actions)[0] == 1008
-    good = Streaming(request(STREAM + "&token=abc", {}), Limits()).opened(0.0)
+    good = AssemblyAIStreaming(request(STREAM + "&token=abc", {}), ApiQuotas()).opened(0.0)
     assert messages(good)[0]["type"] == "Begin"
 
 
 def test_assemblyai_too_many_sessions():
-    actions = Streaming(request(STREAM, sessions=1), Limits(sessions=1)).opened(0.0)
+    actions = AssemblyAIStreaming(request(STREAM, sessions=1), ApiQuotas(sessions=1)).opened(0.0)
     assert error_of(actions)[0] == 3009
 
 
@@ -422,24 +427,24 @@ def test_assemblyai_too_many_sessions():
 
 def scripted(kind, target, name, limits=None):
     condition = load().condition(name)
-    return Scripted(kind(request(target), limits or Limits()), condition.simulate)
+    return ConditionApi(kind(request(target), limits or ApiQuotas()), condition.simulate)
 
 
 def test_scripted_after_audio():
-    api = scripted(Listen, LISTEN, "deepgram.listen.NET-0000")
+    api = scripted(DeepgramListen, LISTEN, "deepgram.listen.NET-0000")
     assert api.opened(0.0) == ()
     assert closes(api.binary(speech(0.1), 0.0)) == [(1011, "NET-0000")]
 
 
 def test_scripted_without_audio_fails_all_the_same():
-    api = scripted(Listen, LISTEN, "deepgram.listen.NET-0000", Limits(silence=3))
+    api = scripted(DeepgramListen, LISTEN, "deepgram.listen.NET-0000", ApiQuotas(silence=3))
     api.opened(0.0)
     assert api.deadline() == 3.0
     assert closes(api.due(3.0)) == [(1011, "NET-0000")]
 
 
 def test_scripted_in_silence():
-    api = scripted(Listen, LISTEN, "deepgram.listen.NET-0001", Limits(silence=3))
+    api = scripted(DeepgramListen, LISTEN, "deepgram.listen.NET-0001", ApiQuotas(silence=3))
     api.opened(0.0)
     assert not closes(stream(api, speech(2.0)))
     assert api.deadline() == pytest.approx(1.9 + 3)
@@ -447,24 +452,26 @@ def test_scripted_in_silence():
 
 
 def test_scripted_in_silence_lets_no_client_off_that_ends_the_session_in_time():
-    api = scripted(Listen, LISTEN, "deepgram.listen.NET-0001", Limits(silence=3))
+    api = scripted(DeepgramListen, LISTEN, "deepgram.listen.NET-0001", ApiQuotas(silence=3))
     api.opened(0.0)
     assert closes(api.text('{"type":"CloseStream"}', 2.0)) == [(1011, "NET-0001")]
 
 
 def test_scripted_at_open_with_its_message():
-    api = scripted(Streaming, STREAM, "assemblyai.streaming.3009-concurrency")
+    api = scripted(AssemblyAIStreaming, STREAM, "assemblyai.streaming.3009-concurrency")
     assert error_of(api.opened(0.0))[0] == 3009
 
 
 def test_scripted_leaves_the_apis_own_failures_out():
-    api = scripted(Streaming, STREAM, "assemblyai.streaming.3006-inactivity", Limits(silence=3))
+    api = scripted(
+        AssemblyAIStreaming, STREAM, "assemblyai.streaming.3006-inactivity", ApiQuotas(silence=3)
+    )
     assert messages(api.opened(0.0))[0]["type"] == "Begin"
     assert not closes(api.binary(bytes(320), 0.1))  # 10 ms, by itself a 3007
     assert error_of(api.due(3.1))[0] == 3006
 
 
 def test_scripted_refusal_has_the_sessions_request_id():
-    api = scripted(Listen, LISTEN, "deepgram.upgrade.INVALID_AUTH")
+    api = scripted(DeepgramListen, LISTEN, "deepgram.upgrade.INVALID_AUTH")
     api.request = request(LISTEN, request_id="abc")
     assert json.loads(api.refusal().body)["request_id"] == "abc"

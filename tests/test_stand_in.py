@@ -25,9 +25,9 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from test_capture import listens, unused_port, wait_until
 from wire_witness import PATIENCE
-from wsproxy.capture.lead import Lead
-from wsproxy.capture.stand_in import StandIn
-from wsproxy.compare import Rules, compare
+from wsproxy.compare import Tolerances, compare
+from wsproxy.proxy.redirect_addon import RedirectAddon
+from wsproxy.proxy.replay_addon import ReplayAddon
 from wsproxy.session import Session
 from wsproxy.trace import FrameRecord, TraceReader
 
@@ -126,7 +126,7 @@ def test_it_is_recorded_as_what_it_was(tmp_path: Path) -> None:
     session = Session.read(trace)
     assert session.start is not None
     assert session.start.capture == "wire"
-    assert compare(STALL, trace, rules=Rules()).differences == []
+    assert compare(STALL, trace, rules=Tolerances()).differences == []
 
 
 def proxied(folder: Path) -> list[Path]:
@@ -178,7 +178,7 @@ def test_what_is_no_request_does_not_reach_the_api(host: str, others: str, refus
     async def answer(host: str, target: str) -> tuple[str, int] | None:
         return ("127.0.0.1", 1) if host == "api.deepgram.com" else None
 
-    lead = Lead(answer, others=others)
+    lead = RedirectAddon(answer, others=others)
     server = Server(address=(host, 443))
 
     async def connect() -> None:
@@ -190,7 +190,7 @@ def test_what_is_no_request_does_not_reach_the_api(host: str, others: str, refus
 
 def test_what_is_served_stays_while_it_runs(tmp_path: Path) -> None:
     async def change() -> None:
-        addon = StandIn()
+        addon = ReplayAddon()
         with taddons.context(Proxyserver(), addon) as context:
             context.configure(addon, wsproxy_replay=str(STALL), wsproxy_replay_out=str(tmp_path))
             await addon.running()
@@ -273,7 +273,7 @@ def test_stand_in_without_a_folder_for_traces_keeps_none(
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
 
     async def serve() -> None:
-        addon = StandIn()
+        addon = ReplayAddon()
         with taddons.context(Proxyserver(), addon) as context:
             context.configure(addon, wsproxy_replay=str(STALL), wsproxy_replay_out="")
             await addon.running()

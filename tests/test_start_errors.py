@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 
 from wire_witness import unused_port
-from wsproxy.capture.embed import Settings, background
 from wsproxy.errors import UsageError
+from wsproxy.proxy.embedding import ProxySettings, background
 
 
 def start(folder: Path, **settings: object) -> None:
     """Begin to record, and fail."""
     given = {"port": 0, "out": folder / "out", "confdir": folder / "conf", **settings}
-    with background(Settings(**given)):  # type: ignore[arg-type]
+    with background(ProxySettings(**given)):  # type: ignore[arg-type]
         pass
 
 

@@ -9,7 +9,7 @@ import pytest
 from OpenSSL import SSL
 
 from wire_witness import Certificate
-from wsproxy.capture.tls_stream import TlsStream
+from wsproxy.proxy.tls_stream import TlsStream
 
 SPEECH = bytes(range(256)) * 300  # more than a TLS record holds
 

@@ -20,9 +20,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from traces import KINDS, RECORDS, SESSION, make_trace, pack_trace, read_trace
-from wsproxy.catalog import Credentials
+from wsproxy.catalog import CredentialPlaces
 from wsproxy.errors import NotATrace, TraceError
-from wsproxy.redact import PLACEHOLDER, Redactor
+from wsproxy.redact import PLACEHOLDER, HeadRedactor
 from wsproxy.session import Session
 from wsproxy.trace import (
     ENDINGS,
@@ -680,7 +680,7 @@ def test_the_specification_has_each_kind_ending_and_limit():
 
 
 def test_the_specification_names_what_a_redaction_says():
-    redactor = Redactor(Credentials(), bytes(32), [("acme", re.compile("^key"))])
+    redactor = HeadRedactor(CredentialPlaces(), bytes(32), [("acme", re.compile("^key"))])
     [taken] = redactor([("Authorization", 'Token " keyword"')]).taken
     section = SPECIFICATION.partition("## Credentials")[2].partition("\n## ")[0]
     assert re.findall(r"^\| `(\w+)`", section, re.MULTILINE) == [*taken, "why", "more", "part"]

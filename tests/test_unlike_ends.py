@@ -13,7 +13,7 @@ import pytest
 
 from test_both_ends import TRACES, records, side_by_side
 from wsproxy.catalog import candidates, load
-from wsproxy.replay import ClientOptions, ReplayServer, ServerOptions, Verdict, replay_client
+from wsproxy.replayer import ClientOptions, ReplayServer, ServerOptions, Verdict, replay_client
 from wsproxy.session import Session
 
 pytestmark = pytest.mark.xdist_group("unlike_ends")

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from wsproxy.compare import Rules
-from wsproxy.recording import Clock, Recording, new_start
-from wsproxy.replay.pace import Pace
-from wsproxy.replay.schedule import Schedule
-from wsproxy.replay.script import Script
-from wsproxy.replay.verdict import Played, Verdict, judge, judge_played
+from wsproxy.compare import Tolerances
+from wsproxy.recorder import Clock, SessionWriter, new_start
+from wsproxy.replayer.pace import Pace
+from wsproxy.replayer.schedule import Schedule
+from wsproxy.replayer.script import Script
+from wsproxy.replayer.verdict import ReplayResult, Verdict, judge, judge_played
 from wsproxy.trace import Eof, Failure, Request, Response
 from wsproxy.wire import Close, Frame, Opcode
 
@@ -41,7 +41,7 @@ class Case:
     stopped: bool = False
 
     def write(self, path: Path) -> Path:
-        recording = Recording(path, new_start(Clock(0, 0), provider="deepgram", api="listen"))
+        recording = SessionWriter(path, new_start(Clock(0, 0), provider="deepgram", api="listen"))
         upgrade = [["Upgrade", "websocket"]]
         recording.add(Request(0, "GET", "ws", "h", 80, "/v1/listen", headers=upgrade))
         if self.failure:
@@ -56,7 +56,7 @@ class Case:
         recording.end(110 * MS, "stopped" if self.stopped else None)
         return path
 
-    def _frames(self, recording: Recording) -> None:
+    def _frames(self, recording: SessionWriter) -> None:
         for content in self.sent:
             opcode = Opcode.TEXT if isinstance(content, str) else Opcode.BINARY
             data = content.encode() if isinstance(content, str) else content
@@ -246,7 +246,7 @@ def test_rules_are_the_callers(tmp_path: Path) -> None:
     right = replace(FAILED, received=('{"type": "Results"}',)).write(tmp_path / "b.wstrace")
     schedule = Schedule(Script.read(left, "client"), timeout_ns=MS)
     assert judge(left, right, schedule).reproduced
-    strict = judge(left, right, schedule, rules=Rules(strict=True))
+    strict = judge(left, right, schedule, rules=Tolerances(strict=True))
     assert [difference.field for difference in strict.differences] == ["frame_received"]
 
 
@@ -281,7 +281,7 @@ def test_a_timeout_that_came_at_another_point_is_unproven(tmp_path: Path) -> Non
     left = recorded.write(tmp_path / "left.wstrace")
     right = FAILED.write(tmp_path / "right.wstrace")
     schedule = Schedule(Script.read(left, "client"), timeout_ns=MS)
-    played = replace(Played.of(left, right, schedule), dropped=9)
+    played = replace(ReplayResult.of(left, right, schedule), dropped=9)
     assert judge_played(played).verdict == "unproven"
     assert judge_played(replace(played, dropped=2)).verdict == "reproduced"
 

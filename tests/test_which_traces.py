@@ -16,7 +16,7 @@ from sessions import LISTEN, write
 from test_limits import in_parts
 from traces import read_trace
 from wsproxy.cli.main import cli
-from wsproxy.replay.library import Library
+from wsproxy.replayer.trace_library import TraceLibrary
 from wsproxy.trace import FrameRecord, Start
 
 
@@ -103,7 +103,7 @@ def test_what_is_made_of_a_later_part_is_no_part(
 
 
 def test_a_folder_is_served_by_sessions(parts: list[Path]) -> None:
-    assert [volume.trace for volume in Library.open(parts[0].parent).volumes] == [parts[0]]
+    assert [volume.trace for volume in TraceLibrary.open(parts[0].parent).volumes] == [parts[0]]
 
 
 @pytest.mark.parametrize("command", ["list", "explain", "scrub", "recover"])

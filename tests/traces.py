@@ -13,7 +13,7 @@ from wsproxy.trace import (
     End,
     Eof,
     Failure,
-    Finding,
+    FindingRecord,
     FrameRecord,
     Gap,
     Record,
@@ -88,7 +88,7 @@ KINDS: dict[str, st.SearchStrategy[Record]] = {
     "eof": st.builds(Eof, _ints, st.booleans(), _text),
     "failure": st.builds(Failure, _ints, _text, st.booleans(), _text),
     "gap": st.builds(Gap, _ints, _ints, _text, _ints, _ints),
-    "finding": st.builds(Finding, _ints, _text, _text, _text, st.lists(_text, max_size=3)),
+    "finding": st.builds(FindingRecord, _ints, _text, _text, _text, st.lists(_text, max_size=3)),
     "end": st.builds(
         End, _ints, _text, _maybe_text, st.none() | _ints, _maybe_text, _ints, _ints, _ints,
         _ints, st.booleans(), st.lists(_text, max_size=3), st.none() | _ints,

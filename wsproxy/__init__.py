@@ -17,17 +17,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from wsproxy.api import (
-        Message,
-        Recorder,
-        Served,
-        Trace,
-        open,  # noqa: A004
-        record,
-        replay,
-        replay_async,
-        serve,
-    )
+    from .api import Message, Recorder, Served, Trace, open, record, replay, replay_async, serve  # noqa: A004
 
 __version__ = "0.1.0"
 
@@ -48,7 +38,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from wsproxy import api  # noqa: PLC0415
+    from . import api  # noqa: PLC0415
 
     # The function's name is the name of a package as well, and that is bound here by now.
     return globals()[name] if name in globals() else getattr(api, name)
@@ -69,7 +59,7 @@ class _Package(ModuleType):
 
 class _Replay(ModuleType):
     def __call__(self, *args: Any, **options: Any) -> Any:
-        from wsproxy import api  # noqa: PLC0415
+        from . import api  # noqa: PLC0415
 
         return api.replay(*args, **options)
 

@@ -1,6 +1,6 @@
 """`python -m wsproxy` is the `wsproxy` command."""
 
-from wsproxy.entry import main
+from wsproxy.cli.entry import main
 
 if __name__ == "__main__":
     main()

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from wsproxy.api import Recorder, Served
+    from .api import Recorder, Served
 
 _TRACE = ".wstrace"  # else it is a folder of traces
 _GRACE = 0.5  # seconds that a session's end may take behind the test's
@@ -53,7 +53,7 @@ def wsproxy_server(
     request: pytest.FixtureRequest, _wsproxy_confdir: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Served]:
     """What the test's marker names, served on this machine: `url`, `env`, `proxy`, `verdicts`..."""
-    from wsproxy.errors import WsproxyError  # noqa: PLC0415
+    from .errors import WsproxyError  # noqa: PLC0415
 
     asked = _Asked.of(request.node)
     folder = tmp_path_factory.mktemp("wsproxy")
@@ -77,7 +77,7 @@ def wsproxy_recorder(
 
     It connects to other machines with --wsproxy-record only.
     """
-    from wsproxy.api import record  # noqa: PLC0415
+    from .api import record  # noqa: PLC0415
 
     network = request.config.getoption("wsproxy_record") is not None
     out = tmp_path_factory.mktemp("wsproxy")
@@ -164,7 +164,7 @@ class _Check:
 
     def at_last(self) -> None:
         """Nothing of the test is left."""
-        from wsproxy.api import unlike  # noqa: PLC0415
+        from .api import unlike  # noqa: PLC0415
 
         if self._done:
             return
@@ -187,7 +187,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
 
 def _serve(asked: _Asked, folder: Path, confdir: Path, item: pytest.Item) -> Iterator[Served]:
     """Serve it, and check what the app does."""
-    from wsproxy.api import serve  # noqa: PLC0415
+    from .api import serve  # noqa: PLC0415
 
     with serve(asked.trace, out=folder, confdir=confdir, **asked.options) as served:
         check = item.stash[_CHECK] = _Check(asked, served)
@@ -197,7 +197,7 @@ def _serve(asked: _Asked, folder: Path, confdir: Path, item: pytest.Item) -> Ite
 
 def _record(asked: _Asked, folder: Path, confdir: Path) -> Iterator[Served]:
     """Record from the API what the test does, and keep it where the marker says."""
-    from wsproxy.api.live import ServedLive  # noqa: PLC0415
+    from wsproxy.api.live_server import ServedLive  # noqa: PLC0415
 
     with ExitStack() as stack:
         live = ServedLive(folder, asked.to, stack, confdir)

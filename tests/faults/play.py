@@ -26,8 +26,8 @@ from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 
 from modes import listen
 from wire_witness import Peer, unused_port, wait_until
-from wsproxy.capture.embed import Running, Settings, background
-from wsproxy.recording import Recording
+from wsproxy.proxy.embedding import ProxySettings, RunningProxy, background
+from wsproxy.recorder import SessionWriter
 from wsproxy.session import Session
 
 from .certificates import HOST, Certificates, client_context
@@ -225,7 +225,7 @@ class Redirect:
 class Recorder:
     """A recorder in regular mode, as apps with HTTPS_PROXY use it, and in reverse mode."""
 
-    def __init__(self, running: Running) -> None:
+    def __init__(self, running: RunningProxy) -> None:
         self.authority = running.ca
         assert running.address is not None
         self.address = running.address
@@ -256,10 +256,10 @@ class Recorder:
             return Through(self, self.reverse[case.server_tls], is_reverse=True)
         return Through(self, self.address, is_reverse=False)
 
-    def begun(self, recording: Recording) -> None:
+    def begun(self, recording: SessionWriter) -> None:
         self._begun += 1
 
-    def ended(self, recording: Recording) -> None:
+    def ended(self, recording: SessionWriter) -> None:
         self._ended[recording.session.start.client].append(recording.path)
 
     def wait_quiet(self) -> None:
@@ -406,7 +406,7 @@ def recorder(certificates: Certificates, folder: Path) -> Iterator[Recorder]:
         else:
             options.append(f"tcp_timeout={IDLE_TIMEOUT}")
         _connect_impatiently(patch)
-        settings = Settings(
+        settings = ProxySettings(
             port=0, out=folder / "traces", confdir=folder / "ca", options=tuple(options)
         )
         with background(

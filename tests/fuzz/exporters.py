@@ -16,11 +16,11 @@ import msgpack
 from fuzz.choices import Choices
 from fuzz.judge import Wrong, run, scratch
 from fuzz.samples import recorded
-from wsproxy.distill.parts import Parts
+from wsproxy.distill.candidates import Parts
 from wsproxy.errors import WsproxyError
-from wsproxy.replay.call import Call, ClientOptions
-from wsproxy.replay.pace import Pace
-from wsproxy.replay.script import Script
+from wsproxy.replayer.client_replay import ClientOptions, ClientReplay
+from wsproxy.replayer.pace import Pace
+from wsproxy.replayer.script import Script
 from wsproxy.trace.blocks import Compressor, seek_table, seek_table_entry
 from wsproxy.trace.records import Sync, to_map
 
@@ -147,7 +147,9 @@ def _replay(which: int, path: Path, _: list[Map]) -> None:
         script = Script.read(path, "server", pace)
         assert script.end_ns >= 0
     with contextlib.suppress(WsproxyError):
-        call = Call(path, ClientOptions("ws://127.0.0.1:9", pace=pace, fields=(("token", "t"),)))
+        call = ClientReplay(
+            path, ClientOptions("ws://127.0.0.1:9", pace=pace, fields=(("token", "t"),))
+        )
         call.wire(call.request())
         call.schedule()
     with contextlib.suppress(WsproxyError):

@@ -8,7 +8,7 @@ from dataclasses import replace
 from fuzz.choices import Choices
 from fuzz.judge import scratch
 from fuzz.samples import recorded
-from wsproxy.recording import Clock, Recording, new_start
+from wsproxy.recorder import Clock, SessionWriter, new_start
 from wsproxy.session import Session
 from wsproxy.trace import Eof, Response
 from wsproxy.wire import (
@@ -102,7 +102,7 @@ def _record(pieces: list[tuple[bool, bytes]], extensions: str, limit: int) -> No
     """What was recorded is read again, and says the same."""
     with scratch() as folder:
         path = folder / "t.wstrace"
-        recording = Recording(path, new_start(Clock(0, 0)), max_payload=limit)
+        recording = SessionWriter(path, new_start(Clock(0, 0)), max_payload=limit)
         headers = [["Sec-WebSocket-Extensions", extensions]]
         recording.response(Response(1, 101, headers=headers))
         for t_ns, (from_client, piece) in enumerate(pieces):

@@ -10,7 +10,7 @@ from unittest.mock import patch
 
 import wsproxy.catalog
 from fuzz.judge import run, scratch
-from wsproxy.catalog import loader, mistakes
+from wsproxy.catalog import checker, loader
 from wsproxy.catalog.loader import Catalog, CatalogFile, read_file
 from wsproxy.catalog.model import Condition, Provider
 from wsproxy.diagnose import diagnose, summary
@@ -47,7 +47,7 @@ def one(data: bytes) -> None:
     with scratch() as folder:
         path = folder / "own.toml"
         path.write_bytes(data)
-        with patch.object(mistakes, "shipped_files", _shipped):
+        with patch.object(checker, "shipped_files", _shipped):
             sound = run(["catalog", "check", str(path)]).status == 0
         try:
             own = read_file(path)

@@ -17,7 +17,7 @@ from wsproxy.trace import (
     End,
     Eof,
     Failure,
-    Finding,
+    FindingRecord,
     FrameRecord,
     Gap,
     Record,
@@ -77,7 +77,7 @@ TRACES: dict[str, list[list[Record]]] = {
             FrameRecord(10_000_000_000, False, 8, b"\x03\xf3" + REASON.encode(), True, 0, None, 22),
             Eof(10_001_000_000, False),
             Eof(10_002_000_000, True, "reset"),
-            Finding(
+            FindingRecord(
                 10_002_000_000, "deepgram.listen.NET-0001", "error", "No audio", ["silent for 10 s"]
             ),
             End(

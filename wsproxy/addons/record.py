@@ -1,6 +1,6 @@
 """Records WebSocket sessions: mitmdump -s "$(wsproxy addon path)" --set wsproxy_out=DIR."""
 
-from wsproxy.capture.access import Access
-from wsproxy.capture.addon import Record
+from wsproxy.proxy.access_addon import AccessAddon
+from wsproxy.proxy.record_addon import RecordAddon
 
-addons = [Access(), Record()]
+addons = [AccessAddon(), RecordAddon()]

@@ -1,6 +1,6 @@
 """Recorded sessions for APIs: mitmdump -s "$(wsproxy addon path replay)" --set wsproxy_replay=X."""
 
-from wsproxy.capture.access import Access
-from wsproxy.capture.stand_in import StandIn
+from wsproxy.proxy.access_addon import AccessAddon
+from wsproxy.proxy.replay_addon import ReplayAddon
 
-addons = [Access(), StandIn()]
+addons = [AccessAddon(), ReplayAddon()]

@@ -17,8 +17,8 @@ What waits has a twin for asynchronous code, whose name ends with `_async`; call
 a running event loop, it raises BlockingCall.
 """
 
-from .again import replay, replay_async
-from .mismatch import unlike
+from .client_replay import replay, replay_async
+from .failure_message import unlike
 from .recorder import Recorder, record
 from .served import Served
 from .serving import serve

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from wsproxy.address import authority, reachable
+from wsproxy.system.address import authority, reachable
 
-from .process import Handlers, running
+from .child_process import Handlers, running
 
 # The address of what answers for a host and a target (path and query), None if nothing does.
 Answer = Callable[[str, str], tuple[str, int] | None]
@@ -98,7 +98,7 @@ def _proxy(
     asked: Mapping[str, object],
     handlers: Handlers,
 ) -> Iterator[Proxy]:
-    from wsproxy.capture import environment  # noqa: PLC0415  # it is slow to load
+    from wsproxy.proxy import environment  # noqa: PLC0415  # it is slow to load
 
     folder = None if confdir is None else str(confdir)
     where = {"host": listen[0], "port": listen[1], "mode": mode, "confdir": folder}

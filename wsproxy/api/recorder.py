@@ -10,8 +10,8 @@ from pathlib import Path
 
 from wsproxy.errors import UsageError
 
+from .arrivals import Arrivals, refuse_in_event_loop
 from .proxy import Proxy, recording
-from .waiting import Arrivals, refuse_in_event_loop
 
 _API = re.compile(r"(?:ws|http)s?://[^\s/]+/?")
 

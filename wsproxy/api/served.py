@@ -9,13 +9,13 @@ from pathlib import Path
 
 from wsproxy.catalog import load
 from wsproxy.errors import UsageError
-from wsproxy.replay import Verdict
-from wsproxy.simulate import Seen
-from wsproxy.simulate import Served as Simulated
+from wsproxy.replayer import Verdict
+from wsproxy.simulate import ConnectionLog
+from wsproxy.simulate import RunningSimulator as Simulated
 
-from .playing import Playing
+from .arrivals import refuse_in_event_loop
 from .proxy import Answer, Proxy, lead
-from .waiting import refuse_in_event_loop
+from .server_thread import ServerThread
 
 _NO_VERDICTS = "there are verdicts only where a trace is served"
 
@@ -76,7 +76,7 @@ class Served(ABC):
         return [verdict.trace for verdict in self.verdicts if verdict.trace is not None]
 
     @property
-    def sessions(self) -> list[Seen]:
+    def sessions(self) -> list[ConnectionLog]:
         """Where a condition or a plan is served: what came in each session."""
         return []
 
@@ -138,11 +138,11 @@ class Served(ABC):
         self.refused.append(f"nothing here answers for {host}")
 
 
-class ServedTrace(Served):
+class ServedRecording(Served):
     """A trace, or a folder of them."""
 
     def __init__(
-        self, playing: Playing, refused: list[str], stack: ExitStack, confdir: Path | None
+        self, playing: ServerThread, refused: list[str], stack: ExitStack, confdir: Path | None
     ) -> None:
         super().__init__(playing.server.url, stack, confdir)
         self.refused = refused
@@ -203,7 +203,7 @@ class ServedPlan(Served):
         self._simulated = simulated
 
     @property
-    def sessions(self) -> list[Seen]:
+    def sessions(self) -> list[ConnectionLog]:
         return list(self._simulated.sessions)
 
     def wait(self, count: int = 1, timeout: float = 30.0) -> None:

@@ -10,14 +10,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from wsproxy.catalog import load
-from wsproxy.compare import Rules, Varying, learn
+from wsproxy.compare import LearnedVariation, Tolerances, learn
 from wsproxy.errors import UsageError
-from wsproxy.replay import Pace, ReplayServer, ServerOptions
-from wsproxy.replay.recorded import Records
-from wsproxy.simulate import Limits, Moment, Plan, Step, serve_in_thread
+from wsproxy.replayer import Pace, ReplayServer, ServerOptions
+from wsproxy.replayer.recording import ReplayRecording
+from wsproxy.simulate import ApiQuotas, Plan, PlanStep, Trigger, serve_in_thread
 
-from .playing import playing
-from .served import Served, ServedPlan, ServedTrace
+from .served import Served, ServedPlan, ServedRecording
+from .server_thread import server_thread
 
 
 @contextmanager
@@ -85,17 +85,17 @@ def serve(
                 match=tuple(match),
                 gate=gate,
                 keep_ids=strict,
-                rules=Rules(strict, max_wer, audio_tolerance, _varying(Path(what), same_as)),
+                rules=Tolerances(strict, max_wer, audio_tolerance, _varying(Path(what), same_as)),
                 proxied=True,
             )
-            records = Records.into(Path(folder if out is None else out))
+            records = ReplayRecording.into(Path(folder if out is None else out))
             refused: list[str] = []
             server = ReplayServer(Path(what), options, records, on_refused=refused.append)
-            running = stack.enter_context(playing(server))
-            served = ServedTrace(running, refused, stack, confdir)
+            running = stack.enter_context(server_thread(server))
+            served = ServedRecording(running, refused, stack, confdir)
         else:
             planned = _plan(condition, after, plan, Path(folder))
-            limits = Limits()
+            limits = ApiQuotas()
             if silence is not None:
                 limits = replace(limits, silence=silence, speak_silence=silence)
             simulated = stack.enter_context(serve_in_thread(planned, limits=limits))
@@ -105,7 +105,7 @@ def serve(
         yield served
 
 
-def _varying(trace: Path, same_as: Sequence[str | os.PathLike[str]]) -> Varying:
+def _varying(trace: Path, same_as: Sequence[str | os.PathLike[str]]) -> LearnedVariation:
     if same_as and trace.is_dir():
         raise UsageError(f"same_as goes with one trace; {trace} is a folder")
     return learn(trace, [Path(each) for each in same_as])
@@ -116,8 +116,8 @@ def _plan(
 ) -> Plan:
     catalog = load()
     if condition is not None:
-        moment = Moment.parse(after) if after is not None else None
-        return Plan([Step(catalog.condition(condition), moment=moment)])
+        moment = Trigger.parse(after) if after is not None else None
+        return Plan([PlanStep(catalog.condition(condition), moment=moment)])
     assert plan is not None
     if isinstance(plan, str) and "[[" in plan:
         file = folder / "plan.toml"

@@ -1,17 +1,17 @@
 """The catalog: what speech APIs do when they fail, as data (one TOML file per provider)."""
 
-from wsproxy.catalog.loader import Catalog, load, read_file, user_files
-from wsproxy.catalog.match import Hit, MatchedFact, candidates, explains, json_messages
-from wsproxy.catalog.model import (
+from .loader import Catalog, load, read_file, user_files
+from .match import Hit, MatchedFact, candidates, explains, json_messages
+from .model import (
     GENERIC,
     TRAFFIC,
     Advice,
     Api,
     ApiLimits,
     Audio,
-    Close,
+    ClosePattern,
     Condition,
-    Credentials,
+    CredentialPlaces,
     Dialogue,
     Example,
     Match,
@@ -32,9 +32,9 @@ __all__ = [
     "ApiLimits",
     "Audio",
     "Catalog",
-    "Close",
+    "ClosePattern",
     "Condition",
-    "Credentials",
+    "CredentialPlaces",
     "Dialogue",
     "Example",
     "Hit",

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from wsproxy.catalog.loader import Catalog
-from wsproxy.catalog.match import candidates
-from wsproxy.catalog.model import GENERIC, Close, Condition, Example, Refusal
-from wsproxy.envelope import wrap
+from .envelope import wrap
+from .loader import Catalog
+from .match import candidates
+from .model import GENERIC, ClosePattern, Condition, Example, Refusal
 
 
 @dataclass
-class Text:
+class ExampleText:
     """A text message."""
 
     frame: int
@@ -21,7 +21,7 @@ class Text:
 
 
 @dataclass
-class Packed:
+class ExampleBinary:
     """A binary message."""
 
     frame: int
@@ -30,7 +30,7 @@ class Packed:
 
 
 @dataclass
-class ClosedWith:
+class ExampleClose:
     """A Close frame."""
 
     frame: int
@@ -41,7 +41,7 @@ class ClosedWith:
 
 
 @dataclass
-class Asked:
+class ExampleRequest:
     """A request."""
 
     path: str
@@ -49,7 +49,7 @@ class Asked:
 
 
 @dataclass
-class Answered:
+class ExampleResponse:
     """An answer."""
 
     status: int
@@ -58,7 +58,7 @@ class Answered:
 
 
 @dataclass
-class Failed:
+class ExampleFailure:
     """What went wrong outside of frames."""
 
     where: str
@@ -72,24 +72,24 @@ class Sketch:
     provider: str | None = None
     api: str | None = None
     ending: str = "close"
-    close: ClosedWith | None = None
+    close: ExampleClose | None = None
     closed_by: str | None = None
-    failure: Failed | None = None
-    request: Asked | None = None
-    response: Answered | None = None
-    received: list[Text] = field(default_factory=list)
-    sent: list[Text] = field(default_factory=list)
-    packed: list[Packed] = field(default_factory=list)
+    failure: ExampleFailure | None = None
+    request: ExampleRequest | None = None
+    response: ExampleResponse | None = None
+    received: list[ExampleText] = field(default_factory=list)
+    sent: list[ExampleText] = field(default_factory=list)
+    packed: list[ExampleBinary] = field(default_factory=list)
 
     @property
     def failed(self) -> bool:
         code = self.close.code if self.close else 1006
         return self.ending != "close" or code not in (1000, 1001, None)
 
-    def messages(self, *, from_client: bool) -> Sequence[Text]:
+    def messages(self, *, from_client: bool) -> Sequence[ExampleText]:
         return self.sent if from_client else self.received
 
-    def binaries(self, *, from_client: bool) -> Sequence[Packed]:
+    def binaries(self, *, from_client: bool) -> Sequence[ExampleBinary]:
         return [] if from_client else self.packed
 
 
@@ -102,17 +102,17 @@ def sketched(condition: Condition, example: Example, catalog: Catalog) -> Sketch
         session = Sketch(provider, api, ending, closed_by="server")
         session.response = _answer(example.refused)
     elif example.ending:
-        failure = Failed(example.failed_where) if example.failed_where else None
+        failure = ExampleFailure(example.failed_where) if example.failed_where else None
         session = Sketch(provider, api, example.ending, closed_by=example.by, failure=failure)
     else:
-        by, close = example.by or "server", example.close or Close(1000)
+        by, close = example.by or "server", example.close or ClosePattern(1000)
         session = Sketch(provider, api, "close", closed_by=by)
-        session.close = ClosedWith(99, close.code, close.reason, by == "client")
+        session.close = ExampleClose(99, close.code, close.reason, by == "client")
         _put(session, example.message, catalog)
     if example.said:
-        session.sent.append(Text(5, example.said))
+        session.sent.append(ExampleText(5, example.said))
     if example.request or example.host:
-        session.request = Asked(example.request, example.host)
+        session.request = ExampleRequest(example.request, example.host)
     return session
 
 
@@ -129,8 +129,8 @@ def failing(condition: Condition, catalog: Catalog) -> list[tuple[int, str]]:
     return found
 
 
-def _answer(refusal: Refusal) -> Answered:
-    return Answered(refusal.status, refusal.headers, refusal.body.encode())
+def _answer(refusal: Refusal) -> ExampleResponse:
+    return ExampleResponse(refusal.status, refusal.headers, refusal.body.encode())
 
 
 def _put(session: Sketch, message: str, catalog: Catalog) -> None:
@@ -140,6 +140,6 @@ def _put(session: Sketch, message: str, catalog: Catalog) -> None:
     api = catalog.api(session.provider, session.api)
     content = wrap(api.envelope if api else "", message)
     if isinstance(content, str):
-        session.received.append(Text(10, content))
+        session.received.append(ExampleText(10, content))
     else:
-        session.packed.append(Packed(10, content))
+        session.packed.append(ExampleBinary(10, content))

@@ -17,12 +17,13 @@ from typing import Any
 
 import click
 
-from wsproxy.catalog.model import GENERIC, Api, Condition, Credentials, Pattern, Provider
-from wsproxy.catalog.parse import read_condition, read_head
-from wsproxy.catalog.pattern_cost import LENGTH
-from wsproxy.catalog.table import Table, read_toml
 from wsproxy.errors import CatalogError, UnknownCondition
-from wsproxy.regular_file import read_text, reason
+from wsproxy.system.regular_file import read_text, reason
+
+from .model import GENERIC, Api, Condition, CredentialPlaces, Pattern, Provider
+from .parse import read_condition, read_head
+from .pattern_cost import LENGTH
+from .table import Table, read_toml
 
 VARIABLE = "WSPROXY_CATALOG"  # names files of the user's own, for this process and its children
 _CONDITIONS = re.compile(r"^\[\[condition\]\]", re.MULTILINE)
@@ -225,14 +226,14 @@ class Catalog:
         return tuple((name, shape) for name, shape in shapes if shape is not None)
 
     @functools.cached_property
-    def credentials(self) -> Credentials:
+    def credentials(self) -> CredentialPlaces:
         """Where any provider's secrets travel, for taking them out before writing."""
         each = [provider.credentials for provider in self.providers]
 
         def union(name: str) -> tuple[str, ...]:
             return tuple(sorted({item for one in each for item in getattr(one, name)}))
 
-        return Credentials(
+        return CredentialPlaces(
             headers=union("headers"),
             query=union("query"),
             subprotocols=union("subprotocols"),

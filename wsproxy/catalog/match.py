@@ -13,11 +13,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from wsproxy.catalog.loader import Catalog
-from wsproxy.catalog.model import GENERIC, Condition, Match, Pattern
-from wsproxy.catalog.pattern_cost import LENGTH
-from wsproxy.envelope import Json, json_object, read
-from wsproxy.envelope import field as field_of
+from .envelope import Json, json_object, read
+from .envelope import field as field_of
+from .loader import Catalog
+from .model import GENERIC, Condition, Match, Pattern
+from .pattern_cost import LENGTH
 
 # The names under which APIs give the same thing.
 _SPELLINGS: Mapping[str, tuple[str, ...]] = {

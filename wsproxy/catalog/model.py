@@ -168,7 +168,7 @@ class Api:
         paths: patterns for the path without its query.
         url: where it is, with the query that a session needs.
         self_hosted: the path alone, on any host, is enough to recognise it.
-        envelope: in what messages are wrapped: see `wsproxy.envelope`.
+        envelope: in what messages are wrapped: see `wsproxy.catalog.envelope`.
         transcripts: dotted paths of the text in the server's JSON messages.
     """
 
@@ -187,7 +187,7 @@ class Api:
 
 
 @dataclass(frozen=True, slots=True)
-class Credentials:
+class CredentialPlaces:
     """Where secrets travel. Names are lower case; compare without regard to case.
 
     Attributes:
@@ -245,7 +245,7 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
-class Close:
+class ClosePattern:
     """A Close frame; `code` None: a frame without a code."""
 
     code: int | None = None
@@ -319,7 +319,7 @@ class Simulate:
             message) or "silence" (when the client stops sending).
     """
 
-    close: Close | None = None
+    close: ClosePattern | None = None
     message: str = ""
     refuse: Refusal | None = None
     end: str = ""
@@ -342,7 +342,7 @@ class Example:
 
     matches: bool
     api: str = ""
-    close: Close | None = None
+    close: ClosePattern | None = None
     refused: Refusal | None = None
     message: str = ""
     ending: str = ""
@@ -428,7 +428,7 @@ class Provider:
     name: str
     hosts: tuple[Pattern, ...]
     apis: tuple[Api, ...]
-    credentials: Credentials
+    credentials: CredentialPlaces
     request_ids: RequestIds
     file: Path | None = None
 

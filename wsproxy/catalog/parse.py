@@ -7,7 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from wsproxy.catalog.model import (
+from .envelope import ENVELOPES
+from .model import (
     CONFIDENCES,
     KINDS,
     RETRIES,
@@ -15,9 +16,9 @@ from wsproxy.catalog.model import (
     Api,
     ApiLimits,
     Audio,
-    Close,
+    ClosePattern,
     Condition,
-    Credentials,
+    CredentialPlaces,
     Dialogue,
     Example,
     Match,
@@ -28,8 +29,7 @@ from wsproxy.catalog.model import (
     Source,
     Vocabulary,
 )
-from wsproxy.catalog.table import Table
-from wsproxy.envelope import ENVELOPES
+from .table import Table
 
 SCHEMA = 1
 _ID = re.compile(r"[a-z0-9_]+(\.[A-Za-z0-9_-]+){2}")
@@ -154,10 +154,10 @@ def _audio(table: Table | None) -> Audio:
     return audio
 
 
-def _credentials(table: Table | None) -> Credentials:
+def _credentials(table: Table | None) -> CredentialPlaces:
     if table is None:
-        return Credentials()
-    credentials = Credentials(
+        return CredentialPlaces()
+    credentials = CredentialPlaces(
         headers=table.names("headers"),
         query=table.names("query"),
         schemes=table.names("schemes"),
@@ -301,9 +301,9 @@ def _optional(table: Table | None, make: Callable[[Table], T]) -> T | None:
     return None if table is None else make(table)
 
 
-def _close(table: Table) -> Close:
+def _close(table: Table) -> ClosePattern:
     code = table.take("code", int) if "code" in table else None
-    close = Close(code, table.take("reason", str, ""))
+    close = ClosePattern(code, table.take("reason", str, ""))
     table.done()
     if len(close.reason.encode()) > 123:
         table.mistake("reason", "is longer than a Close frame holds (123 bytes)")

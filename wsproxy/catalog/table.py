@@ -7,9 +7,10 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
-from wsproxy.catalog.model import Advice, Pattern, Ranges
-from wsproxy.catalog.pattern_cost import too_costly
 from wsproxy.errors import CatalogError
+
+from .model import Advice, Pattern, Ranges
+from .pattern_cost import too_costly
 
 T = TypeVar("T")
 

@@ -8,12 +8,12 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from wsproxy.bundle import ZIP, bundle
 from wsproxy.errors import UsageError
+from wsproxy.export.bundle import ZIP, bundle
 from wsproxy.report.text import safe
 
 from .catalog_option import catalog_option
-from .progress import Progress
+from .progress import ProgressLine
 
 
 @click.command(name="bundle")
@@ -56,7 +56,7 @@ def command(
     place = out or Path(f"wsproxy-bundle{ZIP}")
     if place.suffix != ZIP:
         raise UsageError(f"{place}: the name of a bundle ends in {ZIP}")
-    with Progress("packing") as progress:
+    with ProgressLine("packing") as progress:
         items = bundle(traces, place, note=note, hosts=hosts, force=force, each=progress.each)
     console = Console(highlight=False, soft_wrap=True)
     console.print(Text(safe(f"packed {place}")))

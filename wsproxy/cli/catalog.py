@@ -10,11 +10,11 @@ import click
 from rich.console import Console
 
 from wsproxy.catalog import Condition, load
-from wsproxy.catalog.mistakes import mistakes
+from wsproxy.catalog.checker import mistakes
 from wsproxy.diagnose import CHECKS, RULES
 from wsproxy.errors import CatalogError, UsageError
 from wsproxy.report import catalog as report
-from wsproxy.report.jsontext import dumps
+from wsproxy.report.json_output import dumps
 from wsproxy.report.text import safe
 
 from .catalog_option import catalog_option

@@ -12,7 +12,7 @@ from rich.text import Text
 from wsproxy.compare import Comparison, compare
 from wsproxy.errors import UsageError
 from wsproxy.report import differences as report
-from wsproxy.report.jsontext import dumps
+from wsproxy.report.json_output import dumps
 
 from .catalog_option import catalog_option
 from .tolerance_options import rules_of, tolerance_options

@@ -13,16 +13,16 @@ from rich.text import Text
 
 from wsproxy.catalog import load
 from wsproxy.diagnose import summary
-from wsproxy.distill import Attempt, Distillation, Limits, Report, distilled_name
+from wsproxy.distill import Attempt, Distillation, DistillReport, SearchLimits, distilled_name
 from wsproxy.errors import UsageError
 from wsproxy.report.differences import differences
-from wsproxy.report.jsontext import dumps
+from wsproxy.report.json_output import dumps
 from wsproxy.report.text import safe
 from wsproxy.trace import SUFFIX
 
 from .catalog_option import catalog_option
 from .number import Number
-from .progress import Progress
+from .progress import ProgressLine
 from .replay_options import shown, target_of, target_options
 from .replay_screen import INTERRUPTED, Interrupted, Screen
 
@@ -113,9 +113,9 @@ def command(
     if place.suffix != SUFFIX:
         raise UsageError(f"{place}: the name of a trace ends in {SUFFIX}")
     options = replace(target_of(**target), timeout=timeout)
-    progress = Progress("distilling")
+    progress = ProgressLine("distilling")
     shown_attempts = _Attempts(attempts, progress, as_json=as_json)
-    limits = Limits(attempts, seconds, tries)
+    limits = SearchLimits(attempts, seconds, tries)
     work = Distillation(trace, place, options, limits=limits, force=force, tell=shown_attempts.tell)
     screen = Screen(as_json=as_json)
     screen.say(
@@ -147,7 +147,7 @@ class _Attempts:
         progress: shows the one that is being made.
     """
 
-    def __init__(self, limit: int, progress: Progress, *, as_json: bool) -> None:
+    def __init__(self, limit: int, progress: ProgressLine, *, as_json: bool) -> None:
         self._console = Console(highlight=False, soft_wrap=True, quiet=as_json)
         self._progress = progress
         self._limit = limit
@@ -165,7 +165,7 @@ class _Attempts:
             self._progress.step(f"{what}: not reproduced")
 
 
-def _show(report: Report | None, *, as_json: bool) -> None:
+def _show(report: DistillReport | None, *, as_json: bool) -> None:
     """What came of it."""
     if report is None or (report.trace is None and report.stopped == "interrupted"):
         return  # nothing came of it
@@ -184,7 +184,7 @@ def _show(report: Report | None, *, as_json: bool) -> None:
         console.print(Text(f"note: {_STOPPED[report.stopped]}{small}"))
 
 
-def _show_distilled(console: Console, report: Report) -> None:
+def _show_distilled(console: Console, report: DistillReport) -> None:
     assert report.session is not None
     head = ("distilled", "bold green") if report.checked else ("distilled", "bold yellow")
     size = f"{report.frames:,} of {report.of_frames:,} frames"
@@ -198,7 +198,7 @@ def _show_distilled(console: Console, report: Report) -> None:
         console.print(Text("but replayed once more it did not fail in the same way; try --tries"))
 
 
-def _tried(report: Report) -> str:
+def _tried(report: DistillReport) -> str:
     return f"in {_counted(report.attempts, 'attempt')}"
 
 

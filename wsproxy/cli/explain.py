@@ -13,19 +13,19 @@ from rich.console import Console
 
 from wsproxy.catalog import Catalog, load
 from wsproxy.diagnose import Finding, diagnose, summary
-from wsproxy.diagnose.many import Span, across
+from wsproxy.diagnose.session_groups import SessionSpan, across
 from wsproxy.errors import TraceError, UsageError
-from wsproxy.report import jsonform, markdown, screen
+from wsproxy.report import json_schema, markdown, screen
 from wsproxy.report.explanation import explain, retry_after
-from wsproxy.report.jsontext import dumps
-from wsproxy.report.overview import Overview
+from wsproxy.report.groups import Overview
+from wsproxy.report.json_output import dumps
 from wsproxy.report.text import safe
 from wsproxy.session import Session
 from wsproxy.trace import find_recordings
 from wsproxy.trace.allowance import Allowance
 
 from .catalog_option import catalog_option
-from .progress import Progress
+from .progress import ProgressLine
 
 KEPT = 1000  # sessions that are looked at together
 
@@ -78,7 +78,7 @@ def command(traces: tuple[Path, ...], everything: bool, as_markdown: bool, as_js
         text = f"note: {len(others)} replays and traces made from others are left out; name them"
         print(f"{text} to have them explained", file=sys.stderr)  # noqa: T201
     overview = Overview(catalog)
-    with Progress("explaining") as progress:
+    with ProgressLine("explaining") as progress:
         reading = _Reading(progress.each(paths), catalog)
         if as_json:
             _print_array(_explanations(reading, catalog))
@@ -115,7 +115,7 @@ class _Reading:
         self._paths = paths
         self._catalog = catalog
         self.unreadable = 0
-        self._last: deque[Span] = deque(maxlen=KEPT)
+        self._last: deque[SessionSpan] = deque(maxlen=KEPT)
         self._allowance = Allowance()  # one for all: a folder may hold thousands of traces
 
     def __iter__(self) -> Iterator[tuple[Path, Session, list[Finding]]]:
@@ -126,7 +126,7 @@ class _Reading:
                 self.unreadable += 1
                 print(f"error: {safe(str(error))}", file=sys.stderr)  # noqa: T201
                 continue
-            if (span := Span.of(session)) is not None:
+            if (span := SessionSpan.of(session)) is not None:
                 self._last.append(span)
             yield path, session, diagnose(session, self._catalog)
 
@@ -139,14 +139,14 @@ def _explanation(
     path: Path, session: Session, findings: list[Finding], catalog: Catalog
 ) -> dict[str, Any]:
     outcome = summary(session, catalog)
-    return jsonform.explanation(path, session, findings, outcome, retry_after(session))
+    return json_schema.explanation(path, session, findings, outcome, retry_after(session))
 
 
 def _explanations(reading: _Reading, catalog: Catalog) -> Iterator[dict[str, Any]]:
     for each in reading:
         yield _explanation(*each, catalog)
     if found := reading.across():
-        yield jsonform.together(found)
+        yield json_schema.together(found)
 
 
 def _print_array(items: Iterable[dict[str, Any]]) -> None:

@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.text import Text
 
 from wsproxy.errors import TraceError
-from wsproxy.index import Listed, listed
-from wsproxy.report.jsontext import dumps
+from wsproxy.report.json_output import dumps
+from wsproxy.report.list_index import Listed, listed
 from wsproxy.report.text import safe, size, when
 from wsproxy.trace import find_traces
 

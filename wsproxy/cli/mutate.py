@@ -17,22 +17,22 @@ from wsproxy.errors import UsageError
 from wsproxy.mutate import (
     Change,
     Chunk,
-    Condition,
     Corrupt,
     Cut,
     Drop,
-    Header,
+    FailWithCondition,
     KeepAlive,
-    Made,
-    Query,
+    MutatedTrace,
     Replace,
     SetClose,
     SetEnd,
+    SetHeader,
+    SetQuery,
+    SetStatus,
     Stall,
-    Status,
     mutate,
 )
-from wsproxy.report.jsontext import dumps
+from wsproxy.report.json_output import dumps
 from wsproxy.report.text import safe
 
 from .catalog_option import catalog_option
@@ -65,22 +65,22 @@ _CHANGES: dict[str, tuple[Callable[[str], Change], str, str]] = {
     ),
     "end": (SetEnd.parse, "eof|reset|silence", "How the connection ends."),
     "query": (
-        Query.parse,
+        SetQuery.parse,
         "NAME[=VALUE]",
         "Set a query parameter of the request; NAME alone removes it.",
     ),
     "header": (
-        Header.parse,
+        SetHeader.parse,
         "'NAME: VALUE'",
         "Set a header of the request; 'NAME:' removes it.",
     ),
     "status": (
-        Status.parse,
+        SetStatus.parse,
         "CODE[:BODY]",
         "The request is answered with this status, and no frame is sent.",
     ),
     "condition": (
-        Condition.parse,
+        FailWithCondition.parse,
         "ID",
         "Fail the session with a condition of the catalog: what came after goes.",
     ),
@@ -168,12 +168,12 @@ def _changes(order: list[str], given: dict[str, tuple[str, ...]], after: str) ->
     values = {name: iter(texts) for name, texts in given.items()}
     for name in order:
         if name == "condition":
-            yield Condition.parse(next(values[name]), after)
+            yield FailWithCondition.parse(next(values[name]), after)
         elif name in values:
             yield _CHANGES[name][0](next(values[name]))
 
 
-def _print(made: Made) -> None:
+def _print(made: MutatedTrace) -> None:
     console = Console(highlight=False, soft_wrap=True)
     session = made.session
     start = session.start
@@ -187,16 +187,16 @@ def _print(made: Made) -> None:
         console.print(Text(safe(f"{finding.severity}: {finding.id}: {finding.title}")))
 
 
-def _warn(made: Made, changes: list[Change]) -> None:
+def _warn(made: MutatedTrace, changes: list[Change]) -> None:
     """Where a session was to have a condition and is explained as something else."""
-    wanted = [change.id.lower() for change in changes if isinstance(change, Condition)]
+    wanted = [change.id.lower() for change in changes if isinstance(change, FailWithCondition)]
     found = next((finding.id for finding in made.session.findings), "")
     if wanted and not f".{found.lower()}".endswith(f".{wanted[-1]}"):
         text = f"note: what else is in the session makes it read as {found or 'a good one'} first"
         print(safe(text), file=sys.stderr)  # noqa: T201
 
 
-def _json(made: Made) -> dict[str, Any]:
+def _json(made: MutatedTrace) -> dict[str, Any]:
     session = made.session
     return {
         "trace": str(made.path),

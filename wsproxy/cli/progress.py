@@ -18,7 +18,7 @@ AFTER = 1.0  # seconds that a command takes before it shows progress
 _PER_SECOND = 4  # how often the line is drawn
 
 
-class Progress:
+class ProgressLine:
     """The line, for the body of a `with`. Nothing is shown where stderr is no terminal.
 
     Args:
@@ -33,7 +33,7 @@ class Progress:
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._show, name="wsproxy-progress", daemon=True)
 
-    def __enter__(self) -> Progress:
+    def __enter__(self) -> ProgressLine:
         if self._console.is_terminal:
             self._thread.start()
         return self

@@ -6,13 +6,13 @@ import sys
 
 import click
 
-from wsproxy.capture import needs
+from wsproxy.proxy import requirements
 
 
 @click.command(name="proxy-process", hidden=True)
 def command() -> None:
     """Run a proxy for the process that starts this, which asks for it on stdin."""
-    needs.check()
-    from wsproxy.capture import process  # noqa: PLC0415  # it imports mitmproxy
+    requirements.check()
+    from wsproxy.proxy import child_process  # noqa: PLC0415  # it imports mitmproxy
 
-    sys.exit(process.main())
+    sys.exit(child_process.main())

@@ -14,9 +14,8 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from wsproxy.address import authority, reachable
-from wsproxy.capture import descriptors
-from wsproxy.recording import Recording
+from wsproxy.recorder import SessionWriter, file_descriptors
+from wsproxy.system.address import authority, reachable
 
 from .catalog_option import catalog_option
 from .recording_options import (
@@ -29,7 +28,7 @@ from .recording_options import (
 )
 
 if TYPE_CHECKING:
-    from wsproxy.capture import embed
+    from wsproxy.proxy import embedding
 
 
 @click.command(name="record")
@@ -66,18 +65,21 @@ def command(listen: str, **options: Any) -> None:
     `wsproxy run -- CMD` does all of it for one command.
     """
     settings = settings_of(listen, **options)
-    descriptors.raise_limit()
+    file_descriptors.raise_limit()
     with log_on_stderr():
         asyncio.run(_record(settings))
 
 
-async def _record(settings: embed.Settings) -> None:
-    from wsproxy.capture import embed  # noqa: PLC0415  # it imports mitmproxy
+async def _record(settings: embedding.ProxySettings) -> None:
+    from wsproxy.proxy import embedding  # noqa: PLC0415  # it imports mitmproxy
 
     console = Console(highlight=False, soft_wrap=True)
     board = _Board(console)
-    async with embed.recorder(settings, on_begin=board.begin, on_end=board.end) as (running, task):
-        embed.stop_on_signals(running)
+    async with embedding.recorder(settings, on_begin=board.begin, on_end=board.end) as (
+        running,
+        task,
+    ):
+        embedding.stop_on_signals(running)
         for line in _greeting(settings, running):
             console.print(Text(line))
         for line in warnings(settings, running):
@@ -93,7 +95,7 @@ async def _record(settings: embed.Settings) -> None:
         sys.exit(1)
 
 
-def _greeting(settings: embed.Settings, running: embed.Running) -> list[str]:
+def _greeting(settings: embedding.ProxySettings, running: embedding.RunningProxy) -> list[str]:
     if running.address is None:
         return [f"recording in mode {settings.mode} into {settings.out}"]
     # Scripts read the first line.
@@ -122,15 +124,15 @@ class _Board:
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._open: list[Recording] = []
+        self._open: list[SessionWriter] = []
         self._ended = 0
         self._lock = Lock()  # the recorder's thread writes, the screen's reads
 
-    def begin(self, recording: Recording) -> None:
+    def begin(self, recording: SessionWriter) -> None:
         with self._lock:
             self._open.append(recording)
 
-    def end(self, recording: Recording) -> None:
+    def end(self, recording: SessionWriter) -> None:
         with self._lock:
             self._open.remove(recording)
             self._ended += 1

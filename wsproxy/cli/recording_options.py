@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from wsproxy.address import parse_address
-from wsproxy.capture import needs
-from wsproxy.capture.keeping import BadLimit, Keeping
 from wsproxy.errors import UsageError
-from wsproxy.recording import POLICIES, Policy, Recording
+from wsproxy.proxy import requirements
+from wsproxy.recorder import POLICIES, Policy, SessionWriter
+from wsproxy.recorder.limits import InvalidLimit, RecorderLimits
 from wsproxy.report.text import api, ending, safe, size
+from wsproxy.system.address import parse_address
 
 if TYPE_CHECKING:
-    from wsproxy.capture import embed
+    from wsproxy.proxy import embedding
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -126,24 +126,24 @@ def settings_of(
     fsync: Policy,
     strict: bool,
     auth: str | None = None,
-) -> embed.Settings:
+) -> embedding.ProxySettings:
     """What `--listen` and the options above ask for.
 
     Raises:
         RecorderMissing: nothing can be recorded here.
         UsageError: an address, a size or a password that is none.
     """
-    needs.check()
-    from wsproxy.capture import embed  # noqa: PLC0415  # it imports mitmproxy
+    requirements.check()
+    from wsproxy.proxy import embedding  # noqa: PLC0415  # it imports mitmproxy
 
     host, port = parse_address(listen)
     if auth is not None and not all(auth.partition(":")):
         raise UsageError("--auth: give USER:PASSWORD")  # not repeated: it may be a password
     try:
-        keeping = Keeping.parse(max_payload, max_size, max_folder, fsync, strict=strict)
-    except BadLimit as error:
+        keeping = RecorderLimits.parse(max_payload, max_size, max_folder, fsync, strict=strict)
+    except InvalidLimit as error:
         raise UsageError(f"--{error.name.replace('_', '-')}: {error.problem}") from None
-    return embed.Settings(
+    return embedding.ProxySettings(
         host, port, mode, out, hosts, confdir, options, auth, keeping, allow_hosts
     )
 
@@ -169,7 +169,7 @@ class _OnStderr(logging.Handler):
             self.handleError(record)
 
 
-def warnings(settings: embed.Settings, running: embed.Running) -> list[str]:
+def warnings(settings: embedding.ProxySettings, running: embedding.RunningProxy) -> list[str]:
     """What is unsafe in how it is set up, a line each."""
     found = []
     if running.open_to_all:
@@ -186,7 +186,7 @@ def warnings(settings: embed.Settings, running: embed.Running) -> list[str]:
     return found
 
 
-def session_line(recording: Recording) -> str:
+def session_line(recording: SessionWriter) -> str:
     """One session on one line: who, how much each way, how long, how it ended."""
     session = recording.session
     return (
@@ -196,7 +196,7 @@ def session_line(recording: Recording) -> str:
     )
 
 
-def ended_lines(recording: Recording) -> list[str]:
+def ended_lines(recording: SessionWriter) -> list[str]:
     """What is printed when a trace is complete."""
     session = recording.session
     lines = [f"{session_line(recording)}  {ending(session)}"]

@@ -14,13 +14,13 @@ from rich.text import Text
 from wsproxy.catalog import Catalog, load
 from wsproxy.diagnose import annotate
 from wsproxy.errors import UsageError, WsproxyError
-from wsproxy.recover import Recovered, recover
-from wsproxy.report.jsontext import dumps
+from wsproxy.report.json_output import dumps
 from wsproxy.report.text import ending, safe
 from wsproxy.trace import SUFFIX, find_traces
+from wsproxy.trace.recovery import RecoveryResult, recover
 
 from .catalog_option import catalog_option
-from .progress import Progress
+from .progress import ProgressLine
 
 _LOSSES = 5  # told on the screen
 
@@ -62,7 +62,7 @@ def command(traces: tuple[str, ...], out: Path | None, in_place: bool, as_json: 
     console = Console(highlight=False, soft_wrap=True)
     done: list[dict[str, Any]] = []  # for --json
     status = 0
-    with Progress("recovering") as progress:
+    with ProgressLine("recovering") as progress:
         for path in progress.each(found):
             try:
                 recovered = _recover(path, out, catalog, in_place=in_place)
@@ -81,7 +81,7 @@ def command(traces: tuple[str, ...], out: Path | None, in_place: bool, as_json: 
     sys.exit(status)
 
 
-def _recover(path: Path, out: Path | None, catalog: Catalog, *, in_place: bool) -> Recovered:
+def _recover(path: Path, out: Path | None, catalog: Catalog, *, in_place: bool) -> RecoveryResult:
     def recognise(host: str, target: str) -> tuple[str | None, str | None]:
         provider, api = catalog.recognise(host, target)
         return provider.id if provider else None, api.name if api else None
@@ -108,7 +108,7 @@ def _place(path: Path, out: Path | None) -> Path:
     return place
 
 
-def _lines(recovered: Recovered) -> list[str]:
+def _lines(recovered: RecoveryResult) -> list[str]:
     session = recovered.session
     name = safe(str(recovered.source))
     if recovered.whole and recovered.path is None:
@@ -131,7 +131,7 @@ def _lines(recovered: Recovered) -> list[str]:
     return [*lines, f"    written to {safe(str(recovered.path))}"]
 
 
-def _json(recovered: Recovered) -> dict[str, Any]:
+def _json(recovered: RecoveryResult) -> dict[str, Any]:
     session = recovered.session
     return {
         "trace": str(recovered.source),

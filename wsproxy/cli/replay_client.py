@@ -10,26 +10,13 @@ from typing import Any, NoReturn
 import click
 
 from wsproxy.errors import UsageError, WsproxyError
-from wsproxy.replay import Call, ClientOptions, Pace, Verdict, judge_played, play_once
-from wsproxy.replay.recorded import Records
+from wsproxy.replayer import ClientOptions, ClientReplay, Pace, Verdict, judge_played, play_once
+from wsproxy.replayer.recording import ReplayRecording
 
 from .catalog_option import catalog_option
 from .replay_load import load_of, load_options, replay_load
-from .replay_options import (
-    records_of,
-    replay_options,
-    shown,
-    target_of,
-    target_options,
-)
-from .replay_screen import (
-    INTERRUPTED,
-    Interrupted,
-    Screen,
-    counted,
-    leave,
-    leave_bisecting,
-)
+from .replay_options import records_of, replay_options, shown, target_of, target_options
+from .replay_screen import INTERRUPTED, Interrupted, Screen, counted, leave, leave_bisecting
 from .tolerance_options import rules_of
 
 _UNTIL = 100  # sessions at most, where nothing else is said
@@ -128,7 +115,7 @@ def command(
 def _one_by_one(
     trace: Path,
     options: ClientOptions,
-    records: Records,
+    records: ReplayRecording,
     screen: Screen,
     *,
     repeat: int | None,
@@ -145,7 +132,7 @@ def _one_by_one(
     failed = 0
     try:
         with screen.interruptible(known):
-            call = Call(trace, options)
+            call = ClientReplay(trace, options)
             records.check()
             for _ in range(many):
                 played = screen.run(lambda: play_once(call, records), known)

@@ -16,11 +16,11 @@ from rich.live import Live
 from rich.text import Text
 
 from wsproxy.errors import UsageError
-from wsproxy.load import MAX_SESSIONS, Load, Tally, run
-from wsproxy.replay import ClientOptions
-from wsproxy.replay.recorded import Records
+from wsproxy.load import MAX_SESSIONS, LoadPlan, LoadStats, run
+from wsproxy.replayer import ClientOptions
+from wsproxy.replayer.recording import ReplayRecording
 from wsproxy.report import load as report
-from wsproxy.report.jsontext import dumps
+from wsproxy.report.json_output import dumps
 from wsproxy.report.text import safe
 
 from .number import Number
@@ -71,7 +71,7 @@ def load_of(
     keep: str | None,
     *,
     alone: Mapping[str, object],
-) -> Load | None:
+) -> LoadPlan | None:
     """What the options ask for; None if it is no load.
 
     Args:
@@ -89,17 +89,17 @@ def load_of(
     for other, asked in alone.items():
         if asked:
             raise UsageError(f"--sessions excludes {other}")
-    return Load(sessions, ramp or 0.0, workers or 0, keep or "failed")
+    return LoadPlan(sessions, ramp or 0.0, workers or 0, keep or "failed")
 
 
 def replay_load(
-    trace: Path, options: ClientOptions, load: Load, into: Records, *, as_json: bool
+    trace: Path, options: ClientOptions, load: LoadPlan, into: ReplayRecording, *, as_json: bool
 ) -> NoReturn:
     """Replay, show how it goes, and exit: 0 if every session was reproduced, else 1."""
     # A shell starts background jobs with SIGINT ignored; SIGTERM ends it as Ctrl-C does.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    records = partial(Records.into, into.folder, kept=into.kept)
+    records = partial(ReplayRecording.into, into.folder, kept=into.kept)
     console = Console(highlight=False)
     if as_json:
         tally = run(trace, options, load, records)
@@ -124,15 +124,15 @@ class _Lines:
         self._console = console
         self._next = monotonic() + _LINE_EVERY
 
-    def __call__(self, tally: Tally) -> None:
+    def __call__(self, tally: LoadStats) -> None:
         if monotonic() >= self._next:
             self._next = monotonic() + _LINE_EVERY
             self._console.print(Text(_line(tally)), soft_wrap=True)
 
 
-def _screen(tally: Tally) -> Any:
+def _screen(tally: LoadStats) -> Any:
     return report.screen(tally.as_json(results=False))
 
 
-def _line(tally: Tally) -> str:
+def _line(tally: LoadStats) -> str:
     return safe(report.line(tally.as_json(results=False)))

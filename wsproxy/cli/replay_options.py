@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 import click
 
 from wsproxy.errors import UsageError
-from wsproxy.replay import ClientOptions
-from wsproxy.replay.recorded import Records
+from wsproxy.replayer import ClientOptions
+from wsproxy.replayer.recording import ReplayRecording
 
 from .number import Number
 from .tolerance_options import tolerance_options
@@ -138,7 +138,7 @@ def target_options(function: F) -> F:
 @contextmanager
 def records_of(
     out: Path | None, *, no_record: bool, warn: Callable[[str], None]
-) -> Iterator[Records]:
+) -> Iterator[ReplayRecording]:
     """How the replays are recorded, for the body of a `with`.
 
     Where the default folder cannot be written to, the replay goes on without a trace.
@@ -152,7 +152,7 @@ def records_of(
     if no_record and out is not None:
         raise UsageError("--no-record excludes --out")
     if not no_record:
-        records = Records.into(out or _OUT)
+        records = ReplayRecording.into(out or _OUT)
         try:
             records.check(create=False)
         except UsageError as error:
@@ -162,7 +162,7 @@ def records_of(
         else:
             yield records
             return
-    with Records.discarded() as records:
+    with ReplayRecording.discarded() as records:
         yield records
 
 

@@ -13,9 +13,9 @@ from typing import NoReturn, TypeVar
 from rich.console import Console
 from rich.text import Text
 
-from wsproxy.replay import Verdict
+from wsproxy.replayer import Verdict
 from wsproxy.report import differences as report
-from wsproxy.report.jsontext import dumps
+from wsproxy.report.json_output import dumps
 from wsproxy.report.text import safe
 
 from .replay_options import VERDICTS

@@ -12,10 +12,10 @@ from typing import NoReturn, TypeVar
 
 import click
 
-from wsproxy.address import parse_address
 from wsproxy.api.proxy import Proxy, lead
 from wsproxy.errors import UsageError
-from wsproxy.replay import AMOUNTS, Pace, ReplayServer, ServerOptions, Verdict
+from wsproxy.replayer import AMOUNTS, Pace, ReplayServer, ServerOptions, Verdict
+from wsproxy.system.address import parse_address
 
 from .catalog_option import catalog_option
 from .replay_options import records_of, replay_options

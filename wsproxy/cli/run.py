@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from wsproxy.capture import descriptors, environment
-from wsproxy.recording import Recording
+from wsproxy.proxy import environment
+from wsproxy.recorder import SessionWriter, file_descriptors
 
 from .catalog_option import catalog_option
 from .recording_options import ended_lines, log_on_stderr, recording_options, settings_of, warnings
 
 if TYPE_CHECKING:
-    from wsproxy.capture import embed
+    from wsproxy.proxy import embedding
 
 _LINGER = 2.0  # seconds that connections may stay open after the command's end
 
@@ -54,21 +54,21 @@ def command(listen: str, cmd: tuple[str, ...], **options: Any) -> None:
     if shutil.which(cmd[0]) is None:
         _cannot_run(cmd[0], *_problem_of(cmd[0]))
     settings = settings_of(listen, **options)
-    from wsproxy.capture import embed  # noqa: PLC0415  # it imports mitmproxy
+    from wsproxy.proxy import embedding  # noqa: PLC0415  # it imports mitmproxy
 
-    descriptors.raise_limit()
+    file_descriptors.raise_limit()
     recorded = Recorded()
     ended: int | None = None
     try:
         with (
             tempfile.TemporaryDirectory(prefix="wsproxy-") as folder,
             log_on_stderr(),
-            embed.background(settings, on_end=recorded.add) as running,
+            embedding.background(settings, on_end=recorded.add) as running,
         ):
             for line in warnings(settings, running):
                 click.echo(f"wsproxy: warning: {line}", err=True)
             env = environment.for_command(running, settings.mode, Path(folder))
-            ended = _run(cmd, env, embed.stopping_signals())
+            ended = _run(cmd, env, embedding.stopping_signals())
             with contextlib.suppress(KeyboardInterrupt):  # somebody does not want to wait
                 # The command's last sessions end with it, a moment later.
                 running.drain(_LINGER)
@@ -103,7 +103,7 @@ def _run(cmd: tuple[str, ...], env: dict[str, str], stopping: Sequence[signal.Si
     """Run the command to its end; its exit status, or 128 and the signal that ended it."""
     try:
         # The limit is part of what the command was started with.
-        process = subprocess.Popen(cmd, env=env, preexec_fn=descriptors.as_at_start())  # noqa: PLW1509
+        process = subprocess.Popen(cmd, env=env, preexec_fn=file_descriptors.as_at_start())  # noqa: PLW1509
     except FileNotFoundError:  # the program itself was found
         _cannot_run(cmd[0], "the interpreter that its first line names does not exist", 127)
     except OSError as error:
@@ -146,7 +146,7 @@ class Recorded:
     lines: list[str] = field(default_factory=list)
     failed: Path | None = None
 
-    def add(self, recording: Recording) -> None:
+    def add(self, recording: SessionWriter) -> None:
         """Take a session that has ended; nothing is kept of what was in it."""
         self.count += 1
         self.lines += ended_lines(recording)
@@ -154,7 +154,7 @@ class Recorded:
             self.failed = recording.path
 
 
-def _report(recorded: Recorded, running: embed.Running, out: Path) -> None:
+def _report(recorded: Recorded, running: embedding.RunningProxy, out: Path) -> None:
     def say(text: str) -> None:
         click.echo(f"wsproxy: {text}" if text else "", err=True)
 

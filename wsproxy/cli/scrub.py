@@ -15,15 +15,15 @@ from rich.text import Text
 from wsproxy.catalog import load
 from wsproxy.diagnose import summary
 from wsproxy.errors import NotPublic, TraceError, UsageError
-from wsproxy.replay import Pace
-from wsproxy.report.jsontext import dumps
+from wsproxy.replayer import Pace
+from wsproxy.report.json_output import dumps
 from wsproxy.report.text import safe
 from wsproxy.scrub import Proof, Scrubbed, prove, scrub
 from wsproxy.trace import SUFFIX, find_recordings
 
 from .catalog_option import catalog_option
 from .number import Number
-from .progress import Progress
+from .progress import ProgressLine
 
 _NOT_WRITTEN = (
     "nothing was written; see these places with `wsproxy show`, and leave a frame out with "
@@ -102,7 +102,7 @@ def command(
     paths, _ = find_recordings(traces)
     _check_out(out, paths)
     run = _Run(hosts=hosts, force=force)
-    with Progress("scrubbing") as progress:
+    with ProgressLine("scrubbing") as progress:
         for path in progress.each(paths):
             run.scrub(path, out)
     proofs: Sequence[Proof | None] = [None] * len(run.made)

@@ -12,17 +12,17 @@ from typing import Any
 
 import click
 
-from wsproxy.address import authority
 from wsproxy.errors import LimitExceeded, UsageError
-from wsproxy.report import jsonform
-from wsproxy.report.jsontext import dumps
+from wsproxy.report import json_schema
+from wsproxy.report.json_output import dumps
 from wsproxy.report.text import LONG, content, made_from, pieces, safe, short, size, when
+from wsproxy.system.address import authority
 from wsproxy.trace import (
     Bytes,
     End,
     Eof,
     Failure,
-    Finding,
+    FindingRecord,
     FrameRecord,
     Gap,
     Record,
@@ -87,7 +87,7 @@ def _searched(record: Record) -> str:
     if isinstance(record, FrameRecord):
         close = record.close
         return str(close) if close else record.payload.decode("utf-8", "replace")
-    return dumps(jsonform.record(record))
+    return dumps(json_schema.record(record))
 
 
 @click.command(name="show")
@@ -169,7 +169,7 @@ def _numbered(reader: TraceReader, choice: _Choice) -> Iterator[tuple[Record, in
 
 def _json_lines(reader: TraceReader, choice: _Choice, full: bool) -> Iterator[str | Iterator[str]]:
     for record, number in _numbered(reader, choice):
-        yield dumps(jsonform.record(record, number, None if full else _PAYLOAD))
+        yield dumps(json_schema.record(record, number, None if full else _PAYLOAD))
 
 
 def _lines(reader: TraceReader, choice: _Choice, full: bool) -> Iterator[str | Iterator[str]]:
@@ -265,7 +265,7 @@ def _other(record: Record) -> str:
             return f"failure ({safe(record.where)}): {safe(record.message)}"
         case Gap():
             return f"missing until {record.until_ns / 1e9:.3f}: {safe(record.reason)}"
-        case Finding():
+        case FindingRecord():
             return f"{safe(record.severity)}: {safe(record.id)}: {safe(record.title)}"
         case End():
             return f"end: {safe(record.ending)}"

@@ -13,11 +13,19 @@ from pathlib import Path
 
 import click
 
-from wsproxy.address import parse_address
 from wsproxy.catalog import Catalog, load
 from wsproxy.errors import UsageError
 from wsproxy.report.text import safe
-from wsproxy.simulate import Limits, Moment, Plan, Seen, Simulator, Step, simulated_apis
+from wsproxy.simulate import (
+    ApiQuotas,
+    ConnectionLog,
+    Plan,
+    PlanStep,
+    Simulator,
+    Trigger,
+    simulated_apis,
+)
+from wsproxy.system.address import parse_address
 
 from .catalog_option import catalog_option
 from .number import Number
@@ -117,13 +125,13 @@ def command(
     if plan_file is not None:
         plan = Plan.read(plan_file, catalog.condition)
     else:
-        moment = Moment.parse(after) if after is not None else None
+        moment = Trigger.parse(after) if after is not None else None
         found = [catalog.condition(name) for name in conditions]
-        steps = [Step(c, moment=moment, probability=probability) for c in found]
+        steps = [PlanStep(c, moment=moment, probability=probability) for c in found]
         plan = Plan(steps, repeat=True)
     plan.chance = random.Random(seed)
     host, port = parse_address(listen)
-    limits = Limits()
+    limits = ApiQuotas()
     if silence is not None:
         limits = replace(limits, silence=silence, speak_silence=silence)
     simulator = Simulator(
@@ -164,7 +172,7 @@ def _greeting(simulator: Simulator, plan: Plan, catalog: Catalog) -> list[str]:
     return lines
 
 
-def _described(step: Step) -> list[str]:
+def _described(step: PlanStep) -> list[str]:
     often = "" if step.times == 1 else f" ({step.times} times)"
     if step.condition is None:
         return [f"  a good session{often}"]
@@ -173,12 +181,12 @@ def _described(step: Step) -> list[str]:
     return [f"  {name}{often}{chance}", f"    {_how(step)}"]
 
 
-def _how(step: Step) -> str:
+def _how(step: PlanStep) -> str:
     assert step.condition is not None and step.condition.simulate is not None
     script = step.condition.simulate
     if script.refuse is not None:
         return f"answered with HTTP {script.refuse.status}"
-    moment = step.moment or Moment(script.after)
+    moment = step.moment or Trigger(script.after)
     if script.close is not None:
         code = "without a code" if script.close.code is None else str(script.close.code)
         return f"Close {code} {script.close.reason}".rstrip() + f", {moment}"
@@ -187,7 +195,7 @@ def _how(step: Step) -> str:
     return f"a message, {moment}; the session goes on"
 
 
-def _addresses(simulator: Simulator, steps: Sequence[Step], catalog: Catalog) -> list[str]:
+def _addresses(simulator: Simulator, steps: Sequence[PlanStep], catalog: Catalog) -> list[str]:
     """Where the APIs are; of those that fail if there are such."""
     wanted = {step.condition.provider for step in steps if step.condition is not None}
     lines = []
@@ -200,7 +208,7 @@ def _addresses(simulator: Simulator, steps: Sequence[Step], catalog: Catalog) ->
     return lines
 
 
-def _over(seen: Seen) -> None:
+def _over(seen: ConnectionLog) -> None:
     click.echo(
         f"{seen.api or safe(seen.path)} {seen.request_id}: {safe(seen.ending)}; "
         f"{seen.binaries} binary and {seen.texts} text messages came "

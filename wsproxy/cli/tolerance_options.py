@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-from wsproxy.compare import NOTHING, Rules, learn
+from wsproxy.compare import NOTHING, Tolerances, learn
 from wsproxy.errors import UsageError
 
 from .number import Number
@@ -54,7 +54,7 @@ def rules_of(
     max_wer: float | None,
     audio_tolerance: float | None,
     same_as: tuple[Path, ...],
-) -> Rules:
+) -> Tolerances:
     """What the options give.
 
     Args:
@@ -73,4 +73,4 @@ def rules_of(
     if same_as and recorded.is_dir():
         raise UsageError(f"--same-as goes with one trace; {recorded} is a folder")
     varying = learn(recorded, same_as) if same_as else NOTHING
-    return Rules(strict, max_wer, audio_tolerance, varying)
+    return Tolerances(strict, max_wer, audio_tolerance, varying)

@@ -19,11 +19,11 @@ text         long values, shortened to where they differ
 """
 
 from .comparison import Comparison, compare
-from .difference import STANDARD, Difference, Rules
-from .kinds import MAX_TEXT, kind_of
+from .difference import STANDARD, Difference, Tolerances
+from .learned_variation import NOTHING, LearnedVariation
 from .learning import learn
+from .message_kinds import MAX_TEXT, kind_of
 from .outcome import of_failure
-from .varying import NOTHING, Varying
 
 __all__ = [
     "MAX_TEXT",
@@ -31,8 +31,8 @@ __all__ = [
     "STANDARD",
     "Comparison",
     "Difference",
-    "Rules",
-    "Varying",
+    "LearnedVariation",
+    "Tolerances",
     "compare",
     "kind_of",
     "learn",

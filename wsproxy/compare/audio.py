@@ -14,7 +14,7 @@ from wsproxy.catalog import Api
 from wsproxy.trace import FrameRecord, TraceReader
 from wsproxy.wire import Opcode
 
-from .messages import Messages
+from .messages import MessageReader
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ def _audio(
     path: str | os.PathLike[str], api: Api | None, *, from_client: bool
 ) -> Iterator[tuple[int, memoryview]]:
     """(frame number, bytes) of one side's messages with audio, none of them empty."""
-    messages = Messages(api)
+    messages = MessageReader(api)
     with TraceReader(path) as reader:
         number = 0
         for record in reader:

@@ -10,16 +10,16 @@ from typing import Any
 from wsproxy.catalog import load
 
 from . import received, sent
-from .difference import STANDARD, Difference, Rules, names
+from .difference import STANDARD, Difference, Tolerances, names
 from .frames import first_frame_difference
 from .latency import latency
 from .outcome import Outcome
-from .pair import Pair
 from .received import compare_received, same_cuts
 from .request import asked
 from .sent import compare_sent
+from .session_pair import SessionPair
 from .transcript import MAX_COUNTED, MAX_WORDS, Distance, distance
-from .volatile import Normalizer, first_difference, stable_value
+from .volatile_values import Normalizer, first_difference, stable_value
 
 _NEVER_COMPARED = (
     "headers of the request and of its answer, but for those that are named",
@@ -88,7 +88,7 @@ def compare(
     recorded: Path,
     replayed: Path,
     *,
-    rules: Rules = STANDARD,
+    rules: Tolerances = STANDARD,
     client_sent: bool = True,
 ) -> Comparison:
     """Compare two traces.
@@ -101,7 +101,7 @@ def compare(
         TraceError: one of them cannot be read.
         CatalogError: a catalog file has a mistake.
     """
-    pair = Pair.read(recorded, replayed, rules, load())
+    pair = SessionPair.read(recorded, replayed, rules, load())
     left, right = pair.stories
     heard = distance(left.transcript, right.transcript)
     differences = _endings(pair) + compare_received(pair, heard)
@@ -140,16 +140,16 @@ def _verdict(left: Outcome, right: Outcome, differences: list[Difference]) -> st
     return "different"
 
 
-def _asked(pair: Pair) -> tuple[dict[str, Any], dict[str, Any]]:
+def _asked(pair: SessionPair) -> tuple[dict[str, Any], dict[str, Any]]:
     return asked(pair.left.session, pair.catalog), asked(pair.right.session, pair.catalog)
 
 
-def _requests(pair: Pair) -> list[Difference]:
+def _requests(pair: SessionPair) -> list[Difference]:
     a, b = _asked(pair)
     return [Difference(n, a.get(n), b.get(n)) for n in names(a, b) if a.get(n) != b.get(n)]
 
 
-def _endings(pair: Pair) -> list[Difference]:
+def _endings(pair: SessionPair) -> list[Difference]:
     recorded, replayed = pair.left.fields(), pair.right.fields()
     closes = [outcome.session.close for outcome in (pair.left, pair.right)]
     first, other = (close.frame if close else None for close in closes)
@@ -170,7 +170,7 @@ def _place(a: Any, b: Any) -> str | None:
     return (found[0] or None) if found is not None else None
 
 
-def _frames(pair: Pair) -> list[Difference]:
+def _frames(pair: SessionPair) -> list[Difference]:
     out = []
     for name, from_client in _FRAMES.items():
         found = first_frame_difference(*pair.paths, from_client=from_client)
@@ -180,7 +180,7 @@ def _frames(pair: Pair) -> list[Difference]:
     return out
 
 
-def _compared(pair: Pair, heard: Distance | None, *, client_sent: bool) -> list[str]:
+def _compared(pair: SessionPair, heard: Distance | None, *, client_sent: bool) -> list[str]:
     """Names of what is compared; of what neither session has, nothing is."""
     compared = names(*_asked(pair)) if client_sent else []
     compared += names(pair.left.fields(), pair.right.fields())
@@ -198,7 +198,7 @@ def _compared(pair: Pair, heard: Distance | None, *, client_sent: bool) -> list[
     return compared
 
 
-def _not_compared(pair: Pair, heard: Distance | None, *, client_sent: bool) -> list[str]:
+def _not_compared(pair: SessionPair, heard: Distance | None, *, client_sent: bool) -> list[str]:
     """What is in these two sessions, and does not turn the verdict."""
     left, right = pair.stories
     found = list(_NEVER_COMPARED)
@@ -225,7 +225,7 @@ def _not_compared(pair: Pair, heard: Distance | None, *, client_sent: bool) -> l
     return [*found, *(f"{place}: {why}" for place, why in places.items())]
 
 
-def _notes(pair: Pair, heard: Distance | None) -> list[str]:
+def _notes(pair: SessionPair, heard: Distance | None) -> list[str]:
     notes = []
     for name, outcome in (("recorded", pair.left), ("replayed", pair.right)):
         if not outcome.session.complete:

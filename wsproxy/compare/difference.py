@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .sequence import Passing, Place, Sequence
-from .varying import NOTHING, Varying
+from .learned_variation import NOTHING, LearnedVariation
+from .sequence import MessageSequence, Nondeterministic, Place
 
 _KINDS_SHOWN = 12  # on either side of the first one that differs
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
+class Tolerances:
     """How strictly two sessions are compared. By default every compared field has to be equal.
 
     Attributes:
@@ -28,7 +28,7 @@ class Rules:
     strict: bool = False
     max_wer: float | None = None
     audio_tolerance: float | None = None
-    varying: Varying = NOTHING
+    varying: LearnedVariation = NOTHING
 
     @property
     def tolerance(self) -> dict[str, float]:
@@ -37,7 +37,7 @@ class Rules:
         return {name: value for name, value in given.items() if value is not None}
 
 
-STANDARD = Rules()
+STANDARD = Tolerances()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,23 +75,25 @@ def amount(count: int) -> str:
     return f"{count} bytes"
 
 
-def counted(a: Passing | None, b: Passing | None, name: str = "passing") -> Difference:
+def counted(
+    a: Nondeterministic | None, b: Nondeterministic | None, name: str = "passing"
+) -> Difference:
     left, right = (f"{p.count} x {p.kind}" if p else None for p in (a, b))
     return Difference(name, left, right, a.frame if a else None, b.frame if b else None)
 
 
-def at_place(name: str, a: Sequence, b: Sequence, at: Place) -> Difference:
+def at_place(name: str, a: MessageSequence, b: MessageSequence, at: Place) -> Difference:
     """Two orders of messages, each shown around the first kind that differs."""
     i, j = at
     frames = (_frame(a, i), _frame(b, j))
     return Difference(name, _kinds(a, i), _kinds(b, j), *frames)
 
 
-def _frame(told: Sequence, at: int) -> int | None:
+def _frame(told: MessageSequence, at: int) -> int | None:
     return told.items[at].frame if at < len(told.items) else None
 
 
-def _kinds(told: Sequence, at: int) -> list[str]:
+def _kinds(told: MessageSequence, at: int) -> list[str]:
     first = at - _KINDS_SHOWN if at > _KINDS_SHOWN + 1 else 0
     last = at + _KINDS_SHOWN
     kinds = [item.kind for item in told.items[first:last]]

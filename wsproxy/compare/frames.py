@@ -15,7 +15,7 @@ from itertools import zip_longest
 from wsproxy.trace import Bytes, FrameRecord, TraceReader
 from wsproxy.wire import Opcode
 
-from .text import around_difference
+from .excerpt import around_difference
 
 _SHOWN = 4000  # bytes of a payload that are looked at for showing
 _PIECE = 4096  # bytes; how they were split into records is the network's

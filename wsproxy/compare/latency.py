@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from .story import Story
+from .session_digest import SessionDigest
 
 
-def latency(recorded: Story, replayed: Story) -> dict[str, dict[str, float]]:
+def latency(recorded: SessionDigest, replayed: SessionDigest) -> dict[str, dict[str, float]]:
     """Times that both sessions have.
 
     Returns:
@@ -30,7 +30,7 @@ def _ms(ns: int) -> float:
     return round(ns / 1e6, 3)
 
 
-def _times(story: Story) -> dict[str, int]:
+def _times(story: SessionDigest) -> dict[str, int]:
     """Nanoseconds by name; what is not there, or in another order, is left out."""
     session, moments, sound = story.session, story.moments, story.sent.sound
     asked = session.request.t_ns if session.request else None

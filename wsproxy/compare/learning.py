@@ -14,12 +14,12 @@ from wsproxy.trace import FrameRecord, TraceReader
 from wsproxy.wire import Opcode
 
 from .comparison import compare
-from .difference import Rules
-from .messages import Messages
-from .sequence import Sequence, first_difference
-from .story import Story
-from .varying import NOTHING, Varying
-from .volatile import below
+from .difference import Tolerances
+from .learned_variation import NOTHING, LearnedVariation
+from .messages import MessageReader
+from .sequence import MessageSequence, first_difference
+from .session_digest import SessionDigest
+from .volatile_values import below
 
 # Where two recordings differ in one of these, they are not of the same session.
 _ESSENTIAL = frozenset(
@@ -33,7 +33,9 @@ _MAX_ORDER = 50  # kinds that are found to be out of order
 Said = tuple[bool, str, Any]  # from the client, kind, content
 
 
-def learn(recorded: Path, others: Iterable[Path], *, catalog: Catalog | None = None) -> Varying:
+def learn(
+    recorded: Path, others: Iterable[Path], *, catalog: Catalog | None = None
+) -> LearnedVariation:
     """What varies between a session's recording and other recordings of the same session.
 
     Values are learned by the kind of message and the path in it; kinds of messages, where
@@ -50,17 +52,17 @@ def learn(recorded: Path, others: Iterable[Path], *, catalog: Catalog | None = N
     return varying
 
 
-def _between(recorded: Path, other: Path, catalog: Catalog) -> Varying:
-    varying = Varying(paths=frozenset(_paths(recorded, other, catalog)))
+def _between(recorded: Path, other: Path, catalog: Catalog) -> LearnedVariation:
+    varying = LearnedVariation(paths=frozenset(_paths(recorded, other, catalog)))
     varying |= _kinds(recorded, other, catalog, varying)
-    found = compare(recorded, other, rules=Rules(varying=varying))
+    found = compare(recorded, other, rules=Tolerances(varying=varying))
     fields = {difference.field for difference in found.differences}
     if essential := sorted(fields & _ESSENTIAL):
         raise UsageError(
             f"{other} is not another recording of the session in {recorded}: they differ in "
             f"{', '.join(essential)}"
         )
-    return varying | Varying(fields=frozenset(fields))
+    return varying | LearnedVariation(fields=frozenset(fields))
 
 
 # -- values
@@ -88,8 +90,8 @@ def _paths(recorded: Path, other: Path, catalog: Catalog) -> set[tuple[bool, str
 
 def _said(path: Path, catalog: Catalog) -> Iterator[Said]:
     """The messages of both sides that are no audio, as they are compared."""
-    story = Story(catalog)
-    messages: dict[bool, Messages] = {}
+    story = SessionDigest(catalog)
+    messages: dict[bool, MessageReader] = {}
     with TraceReader(path) as reader:
         number = 0
         for record in reader:
@@ -98,7 +100,7 @@ def _said(path: Path, catalog: Catalog) -> Iterator[Said]:
                 start = story.session.start
                 if not messages and start is not None:
                     story.api = catalog.api(start.provider, start.api)
-                    messages = {side: Messages(story.api) for side in (True, False)}
+                    messages = {side: MessageReader(story.api) for side in (True, False)}
                 continue
             number += 1
             side = record.from_client
@@ -126,10 +128,12 @@ def unlike(a: Any, b: Any, path: str = "") -> Iterator[str]:
 # -- kinds
 
 
-def _kinds(recorded: Path, other: Path, catalog: Catalog, varying: Varying) -> Varying:
+def _kinds(
+    recorded: Path, other: Path, catalog: Catalog, varying: LearnedVariation
+) -> LearnedVariation:
     """The kinds of messages whose number or place is another."""
     for _ in range(_MAX_ORDER):
-        left, right = (Story.read(path, catalog, varying) for path in (recorded, other))
+        left, right = (SessionDigest.read(path, catalog, varying) for path in (recorded, other))
         kinds = {
             (from_client, kind)
             for from_client, a, b in (
@@ -140,11 +144,11 @@ def _kinds(recorded: Path, other: Path, catalog: Catalog, varying: Varying) -> V
         }
         if not kinds:
             break
-        varying |= Varying(kinds=frozenset(kinds))
+        varying |= LearnedVariation(kinds=frozenset(kinds))
     return varying
 
 
-def _out_of_order(a: Sequence, b: Sequence) -> set[str]:
+def _out_of_order(a: MessageSequence, b: MessageSequence) -> set[str]:
     """The kinds at the first difference of two orders; all whose number differs come first."""
     counts: dict[str, int] = defaultdict(int)
     for items, step in ((a.items, 1), (b.items, -1)):

@@ -14,15 +14,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from wsproxy.catalog import Api
-from wsproxy.envelope import Json, read
+from wsproxy.catalog.envelope import Json, read
 from wsproxy.trace import FrameRecord
 from wsproxy.wire import Opcode
 
-from .kinds import MAX_TEXT, kind_of_json
+from .message_kinds import MAX_TEXT, kind_of_json
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class MessagePart:
     """A message, or a frame of a plain binary one.
 
     Attributes:
@@ -49,7 +49,7 @@ class Part:
         return bool(self.audio or self.cut or self.kind == "binary")
 
 
-class Messages:
+class MessageReader:
     """Reads one direction's data frames.
 
     Args:
@@ -65,7 +65,7 @@ class Messages:
         self._over = 0  # bytes beyond what is kept
         self._over_sum = hashlib.blake2b(digest_size=16)
 
-    def take(self, number: int, frame: FrameRecord) -> Part | None:
+    def take(self, number: int, frame: FrameRecord) -> MessagePart | None:
         """Take the direction's next data frame.
 
         Args:
@@ -80,7 +80,7 @@ class Messages:
             if self._over:
                 self._over, self._over_sum = 0, hashlib.blake2b(digest_size=16)
         if not self._is_text and not self._envelope:
-            return Part(
+            return MessagePart(
                 self._first,
                 frame.t_ns,
                 "binary",
@@ -95,13 +95,13 @@ class Messages:
             self._over += len(frame.payload) - min(room, len(frame.payload)) + frame.cut
         return self._open(frame.t_ns) if frame.fin else None
 
-    def _open(self, t_ns: int) -> Part:
+    def _open(self, t_ns: int) -> MessagePart:
         data = bytes(self._content)
         if self._over:
             # Too long to be read as JSON; what it says is compared all the same.
             text = data.decode("utf-8", "replace") if self._is_text else data.hex()
             text += f"{self._over} more bytes: {self._over_sum.hexdigest()}"
-            return Part(self._first, t_ns, "text" if self._is_text else "binary", text=text)
+            return MessagePart(self._first, t_ns, "text" if self._is_text else "binary", text=text)
         raw: str | bytes = data.decode("utf-8", "replace") if self._is_text else data
         try:
             content, audio = read(self._envelope, raw)
@@ -109,12 +109,12 @@ class Messages:
             content, audio = None, b""
         if content is None:
             if isinstance(raw, bytes):
-                return Part(self._first, t_ns, "binary", audio=raw)
-            return Part(self._first, t_ns, "text", text=raw)
+                return MessagePart(self._first, t_ns, "binary", audio=raw)
+            return MessagePart(self._first, t_ns, "text", text=raw)
         kind = kind_of_json(content, self._api.vocabulary.kind if self._api else "")
         if self._api is not None and not audio:
             content, audio = _without_audio(content, self._api.audio.fields, kind)
-        return Part(self._first, t_ns, kind, content, audio=audio)
+        return MessagePart(self._first, t_ns, kind, content, audio=audio)
 
 
 def _without_audio(content: Json, paths: tuple[str, ...], kind: str) -> tuple[Json, bytes]:

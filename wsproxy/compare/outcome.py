@@ -13,9 +13,9 @@ from wsproxy.catalog import Catalog, candidates
 from wsproxy.session import Session
 
 from .difference import Difference
-from .kinds import is_error
-from .story import Story
-from .varying import NOTHING, Varying
+from .learned_variation import NOTHING, LearnedVariation
+from .message_kinds import is_error
+from .session_digest import SessionDigest
 
 # Every field that `Outcome.fields` has.
 OUTCOME = frozenset(
@@ -26,7 +26,7 @@ _COMPARED_HEADERS = re.compile(r"error|^www-authenticate$", re.IGNORECASE)
 _MAX_KINDS = 1000  # in the JSON
 
 
-class Compared(Protocol):
+class OutcomeFields(Protocol):
     """Two sessions that were compared: a Comparison, or a Verdict."""
 
     @property
@@ -39,7 +39,7 @@ class Compared(Protocol):
     def differences(self) -> list[Difference]: ...
 
 
-def of_failure(found: Compared) -> list[Difference]:
+def of_failure(found: OutcomeFields) -> list[Difference]:
     """The differences that make it another failure, or none.
 
     Where there are none, the session was answered in the same way and ended in the same
@@ -70,12 +70,12 @@ class Outcome:
         condition, severity: of the catalog's condition that fits best, None where none does.
     """
 
-    story: Story
+    story: SessionDigest
     condition: str | None
     severity: str | None
 
     @classmethod
-    def read(cls, path: Path, catalog: Catalog, varying: Varying = NOTHING) -> Outcome:
+    def read(cls, path: Path, catalog: Catalog, varying: LearnedVariation = NOTHING) -> Outcome:
         """Read a trace.
 
         Args:
@@ -84,10 +84,10 @@ class Outcome:
         Raises:
             TraceError: it cannot be read.
         """
-        return cls.of(Story.read(path, catalog, varying), catalog)
+        return cls.of(SessionDigest.read(path, catalog, varying), catalog)
 
     @classmethod
-    def of(cls, story: Story, catalog: Catalog) -> Outcome:
+    def of(cls, story: SessionDigest, catalog: Catalog) -> Outcome:
         """What a session came to."""
         hits = candidates(story.session, catalog)
         condition = hits[0].condition if hits else None

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from wsproxy.diagnose.audio import declared
+from wsproxy.session.declared_audio import declared_format
 
 from . import sequence
 from .audio import AudioDifference, compare_audio
+from .content_difference import content_difference
 from .difference import Difference, amount, at_place, counted
-from .pair import Pair
-from .said import content_difference
-from .sequence import ENOUGH, Item
-from .story import ON_ITS_WAY_NS, Story, Told
+from .sequence import ENOUGH, SequenceItem
+from .session_digest import ON_ITS_WAY_NS, DirectionDigest, SessionDigest
+from .session_pair import SessionPair
 from .transcript import Distance
 
 # What is always compared.
 FIELDS = ("messages", "passing", "violations", "audio_received")
 
 
-def compare_received(pair: Pair, heard: Distance | None) -> list[Difference]:
+def compare_received(pair: SessionPair, heard: Distance | None) -> list[Difference]:
     """Compare what two servers said.
 
     Args:
@@ -37,7 +37,7 @@ def compare_received(pair: Pair, heard: Distance | None) -> list[Difference]:
     ]
 
 
-def _messages(pair: Pair) -> list[Difference]:
+def _messages(pair: SessionPair) -> list[Difference]:
     left, right = pair.stories
     a, b = left.received.sequence, right.received.sequence
     at = sequence.first_difference(a, b, _due(left), _due(right))
@@ -51,7 +51,7 @@ def _messages(pair: Pair) -> list[Difference]:
     return [content_difference(pair, x.frame, y.frame, "messages", from_client=False)]
 
 
-def _due(story: Story) -> Callable[[Item], bool]:
+def _due(story: SessionDigest) -> Callable[[SequenceItem], bool]:
     """Which messages had to come, or came so early that they do not depend on the moment.
 
     What came after the app had ended the session was on its way; of results and audio also
@@ -63,7 +63,7 @@ def _due(story: Story) -> Callable[[Item], bool]:
     return lambda item: item.t_ns < (ended - ON_ITS_WAY_NS if item.run else ended)
 
 
-def _passing(left: Story, right: Story) -> list[Difference]:
+def _passing(left: SessionDigest, right: SessionDigest) -> list[Difference]:
     """Kinds that are a matter of the moment, and came often on one side only."""
     a, b = left.received.sequence.passing, right.received.sequence.passing
     lost = [counted(p, None) for key, p in a.items() if key not in b and p.count >= ENOUGH]
@@ -71,7 +71,7 @@ def _passing(left: Story, right: Story) -> list[Difference]:
     return lost + new
 
 
-def _errors(pair: Pair) -> list[Difference]:
+def _errors(pair: SessionPair) -> list[Difference]:
     """What errors and warnings say; how many there are is told by `messages`."""
     left, right = pair.stories
     for a, b in zip(left.errors, right.errors, strict=False):
@@ -80,13 +80,13 @@ def _errors(pair: Pair) -> list[Difference]:
     return []
 
 
-def same_cuts(left: Story, right: Story) -> bool:
+def same_cuts(left: SessionDigest, right: SessionDigest) -> bool:
     """Whether the words of two sessions come in the same final results, as far as both go."""
     pairs = zip(left.results, right.results, strict=False)
     return _count_fits(left, right) and all(a.words == b.words for a, b in pairs)
 
 
-def _count_fits(left: Story, right: Story) -> bool:
+def _count_fits(left: SessionDigest, right: SessionDigest) -> bool:
     """Whether neither has a result too many, but for those that were on their way."""
     a, b = left.results, right.results
     extra = [*a[len(b) :], *b[len(a) :]]
@@ -94,7 +94,7 @@ def _count_fits(left: Story, right: Story) -> bool:
     return all(firm is not None and result.t_ns >= firm for result in extra)
 
 
-def _results(pair: Pair, heard: Distance | None) -> list[Difference]:
+def _results(pair: SessionPair, heard: Distance | None) -> list[Difference]:
     """What final results say beside their words, where they are cut alike."""
     left, right = pair.stories
     if heard is None or not heard.equal or not same_cuts(left, right):
@@ -105,7 +105,7 @@ def _results(pair: Pair, heard: Distance | None) -> list[Difference]:
     return []
 
 
-def violations(field: str, left: Told, right: Told) -> list[Difference]:
+def violations(field: str, left: DirectionDigest, right: DirectionDigest) -> list[Difference]:
     """The rules of RFC 6455 that two sides broke."""
     a, b = left.violations, right.violations
     if list(a) == list(b):
@@ -114,7 +114,7 @@ def violations(field: str, left: Told, right: Told) -> list[Difference]:
     return [Difference(field, list(a), list(b), first, other)]
 
 
-def _audio(pair: Pair) -> list[Difference]:
+def _audio(pair: SessionPair) -> list[Difference]:
     """The server's audio, byte for byte; with a tolerance, how much it is."""
     left, right = pair.stories
     a, b = left.received.sound, right.received.sound
@@ -133,14 +133,14 @@ def _audio(pair: Pair) -> list[Difference]:
     return [Difference("audio_received", amount(a.size), amount(b.size))]
 
 
-def _firm_audio(story: Story) -> int:
+def _firm_audio(story: SessionDigest) -> int:
     """Bytes of the server's audio that had to come, whenever the app left."""
     sound, firm = story.received.sound, story.firm_ns
     return sound.size if firm is None else sound.until(firm - sound.step_ns)
 
 
 def audio_difference(
-    name: str, pair: Pair, where: AudioDifference, *, from_client: bool
+    name: str, pair: SessionPair, where: AudioDifference, *, from_client: bool
 ) -> Difference:
     """Two streams of audio that differ from a byte on."""
     story, other = pair.stories
@@ -156,9 +156,9 @@ def audio_difference(
     )
 
 
-def _second(story: Story, offset: int, *, from_client: bool) -> str:
+def _second(story: SessionDigest, offset: int, *, from_client: bool) -> str:
     """Where in the audio a byte is, where its format tells."""
-    form = declared(story.session, story.api)
+    form = declared_format(story.session, story.api)
     if form is None or form.from_client is not from_client or not form.bytes_per_second:
         return ""
     return f" ({form.duration(offset):.3f} s)"

@@ -10,7 +10,7 @@ from wsproxy.catalog import Catalog
 from wsproxy.redact import PLACEHOLDER
 from wsproxy.session import Session
 
-from .volatile import MARKS, Normalizer
+from .volatile_values import MARKS, Normalizer
 
 _MAX_PARAMETERS = 500
 

@@ -6,18 +6,18 @@ from dataclasses import dataclass
 
 from . import sequence
 from .audio import compare_audio
+from .content_difference import content_difference
 from .difference import Difference, amount, at_place, counted
-from .pair import Pair
 from .received import audio_difference, violations
-from .said import content_difference
-from .story import ON_ITS_WAY_NS, Story
+from .session_digest import ON_ITS_WAY_NS, SessionDigest
+from .session_pair import SessionPair
 
 # What is always compared.
 FIELDS = ("messages_sent", "violations_sent", "audio_sent")
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
+class SentComparison:
     """How what two apps sent compares.
 
     Attributes:
@@ -28,7 +28,7 @@ class Sent:
     differences: list[Difference]
 
 
-def compare_sent(pair: Pair) -> Sent:
+def compare_sent(pair: SessionPair) -> SentComparison:
     """Compare what two apps sent.
 
     Raises:
@@ -42,11 +42,11 @@ def compare_sent(pair: Pair) -> Sent:
     ]
     audio = _audio(pair)
     if messages:
-        return Sent("different messages", messages + audio.differences)
+        return SentComparison("different messages", messages + audio.differences)
     return audio
 
 
-def _messages(pair: Pair) -> list[Difference]:
+def _messages(pair: SessionPair) -> list[Difference]:
     left, right = pair.stories
     a, b = left.sent.sequence, right.sent.sequence
     due, firm = _ended_ns(left), _firm_ns(pair)
@@ -66,7 +66,7 @@ def _messages(pair: Pair) -> list[Difference]:
     return [content_difference(pair, x.frame, y.frame, "messages_sent", from_client=True)]
 
 
-def _keepalives(pair: Pair) -> list[Difference]:
+def _keepalives(pair: SessionPair) -> list[Difference]:
     """An app that keeps the session open, and one that does not or says something else."""
     left, right = pair.stories
     a, b = left.sent.sequence.passing, right.sent.sequence.passing
@@ -79,17 +79,17 @@ def _keepalives(pair: Pair) -> list[Difference]:
     return [counted(lost, new, "messages_sent")]
 
 
-def _ended_ns(story: Story) -> int | None:
+def _ended_ns(story: SessionDigest) -> int | None:
     """When the server ended the session, if what the app sent then was on its way."""
     return story.received.ended_ns if story.cut_short else None
 
 
-def _in_time(story: Story, t_ns: int) -> bool:
+def _in_time(story: SessionDigest, t_ns: int) -> bool:
     ended = _ended_ns(story)
     return ended is None or t_ns < ended - ON_ITS_WAY_NS
 
 
-def _firm_ns(pair: Pair) -> int | None:
+def _firm_ns(pair: SessionPair) -> int | None:
     """Until when the second app sent what the first would have had time for as well."""
     ended = _ended_ns(pair.right.story)
     if ended is None:
@@ -97,19 +97,21 @@ def _firm_ns(pair: Pair) -> int | None:
     return ended - ON_ITS_WAY_NS - max(story.sent.sound.step_ns for story in pair.stories)
 
 
-def _audio(pair: Pair) -> Sent:
+def _audio(pair: SessionPair) -> SentComparison:
     left, right = pair.stories
     a, b = left.sent.sound, right.sent.sound
     if a.size == b.size and a.content == b.content:
-        return Sent("equal" if a.cuts == b.cuts else "re-chunked", [])
+        return SentComparison("equal" if a.cuts == b.cuts else "re-chunked", [])
     found = compare_audio(*pair.paths, left.api, right.api, from_client=True)
     if found.first is not None:
         told = audio_difference("audio_sent", pair, found.first, from_client=True)
-        return Sent("different audio", [told])
+        return SentComparison("different audio", [told])
     due = a.due if left.cut_short else a.size
     until = _firm_ns(pair)
     firm = b.size if until is None else b.until(until)
     if a.size == b.size or b.size < due or firm > a.size:
         expected = due if b.size < due else a.size
-        return Sent("different audio", [Difference("audio_sent", amount(expected), amount(b.size))])
-    return Sent("equal" if found.same_cuts else "re-chunked", [])
+        return SentComparison(
+            "different audio", [Difference("audio_sent", amount(expected), amount(b.size))]
+        )
+    return SentComparison("equal" if found.same_cuts else "re-chunked", [])

@@ -14,7 +14,7 @@ ENOUGH = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class SequenceItem:
     """A message, or a run of them.
 
     Attributes:
@@ -30,12 +30,12 @@ class Item:
     t_ns: int
     run: bool = False
 
-    def is_like(self, other: Item) -> bool:
+    def is_like(self, other: SequenceItem) -> bool:
         return (self.kind, self.content) == (other.kind, other.content)
 
 
 @dataclass(slots=True)
-class Passing:
+class Nondeterministic:
     """A kind that is a matter of the moment: how often, and where first."""
 
     kind: str
@@ -44,12 +44,12 @@ class Passing:
     count: int = 1
 
 
-Due = Callable[[Item], bool]
+Due = Callable[[SequenceItem], bool]
 Place = tuple[int, int]  # index of an item of the left, and of the right
 
 
 @dataclass(slots=True)
-class Sequence:
+class MessageSequence:
     """What one side said.
 
     Attributes:
@@ -58,13 +58,13 @@ class Sequence:
         beyond: how many more items there are; `beyond_sum` is their digest.
     """
 
-    items: list[Item] = field(default_factory=list)
-    passing: dict[tuple[str, bytes], Passing] = field(default_factory=dict)
+    items: list[SequenceItem] = field(default_factory=list)
+    passing: dict[tuple[str, bytes], Nondeterministic] = field(default_factory=dict)
     beyond: int = 0
     beyond_sum: bytes = b""
     _run: set[tuple[str, bytes]] = field(default_factory=set)
 
-    def add(self, item: Item, *, over: bool = False) -> None:
+    def add(self, item: SequenceItem, *, over: bool = False) -> None:
         """Take the next message.
 
         Args:
@@ -85,20 +85,22 @@ class Sequence:
         told = item.kind.encode("utf-8", "replace") + item.content
         self.beyond_sum = hashlib.blake2b(self.beyond_sum + told, digest_size=16).digest()
 
-    def passes(self, item: Item) -> None:
+    def passes(self, item: SequenceItem) -> None:
         """Take a message that is a matter of the moment."""
         key = (item.kind, item.content)
         if key in self.passing:
             self.passing[key].count += 1
         elif len(self.passing) < MAX_PASSING:
-            self.passing[key] = Passing(item.kind, item.frame, item.t_ns)
+            self.passing[key] = Nondeterministic(item.kind, item.frame, item.t_ns)
 
     @property
     def kinds(self) -> list[str]:
         return [item.kind for item in self.items]
 
 
-def first_difference(left: Sequence, right: Sequence, due: Due, firm: Due) -> Place | None:
+def first_difference(
+    left: MessageSequence, right: MessageSequence, due: Due, firm: Due
+) -> Place | None:
     """Where two orders first differ, None where they do not.
 
     A run that was on its way is passed over: what follows it may have to be there all the same.

@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from wsproxy.catalog import Api
-from wsproxy.envelope import Json
+from wsproxy.catalog.envelope import Json
 
-from .kinds import is_interim
+from .message_kinds import is_interim
 
 MAX_WORDS = 200_000  # of a session that are kept; of more only whether they are equal
 MAX_COUNTED = 20_000  # words that differ among which word errors are counted
@@ -39,7 +39,7 @@ _TURNS = ("turn_order", "turn_index")
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class TranscriptResult:
     """What a result says.
 
     Attributes:
@@ -59,13 +59,13 @@ class Heard:
     in_parts: bool = False
 
 
-def heard(api: Api, kind: str, content: Json) -> Heard | None:
+def transcript_results(api: Api, kind: str, content: Json) -> TranscriptResult | None:
     """Read a result; None where the message is none.
 
     Args:
         kind: of the message.
     """
-    if said_by_agent(kind, content):
+    if agent_text(kind, content):
         return None
     for path in api.transcripts:
         if _AGENT.search(path):
@@ -74,17 +74,21 @@ def heard(api: Api, kind: str, content: Json) -> Heard | None:
         if pieces:
             return _result(kind, content, path, pieces)
     if kind in api.vocabulary.results:
-        return Heard("", anything=False, final=not is_interim(kind) and _mark(content) is not False)
+        return TranscriptResult(
+            "", anything=False, final=not is_interim(kind) and _mark(content) is not False
+        )
     return None
 
 
-def _result(kind: str, content: Json, path: str, pieces: list[tuple[str, bool | None]]) -> Heard:
+def _result(
+    kind: str, content: Json, path: str, pieces: list[tuple[str, bool | None]]
+) -> TranscriptResult:
     by_kind = not is_interim(kind)
     finals = [text for text, mark in pieces if (by_kind if mark is None else mark)]
     in_parts = path in _IN_PARTS
     spaced = in_parts or any(text != text.strip() for text in finals)
     turn = next((v for n in _TURNS if type(v := content.get(n)) is int), None)
-    return Heard(
+    return TranscriptResult(
         ("" if spaced else " ").join(finals),
         any(text.strip() for text, _ in pieces),
         bool(finals),
@@ -94,7 +98,7 @@ def _result(kind: str, content: Json, path: str, pieces: list[tuple[str, bool | 
     )
 
 
-def said_by_agent(kind: str, content: Json) -> bool:
+def agent_text(kind: str, content: Json) -> bool:
     """Whether a message is what an agent says, or of its making."""
     inner = content.get("message")
     roles = (content.get("role"), inner.get("role") if isinstance(inner, dict) else None)
@@ -208,7 +212,7 @@ class Transcript:
         self.cut = False
         self.beyond = b""
 
-    def add(self, frame: int, result: Heard, t_ns: int = 0) -> None:
+    def add(self, frame: int, result: TranscriptResult, t_ns: int = 0) -> None:
         """Take the next final result; `frame` is its number."""
         if len(self._tracks) >= _MAX_TRACKS and result.track not in self._tracks:
             self._beyond([result.track, result.text])

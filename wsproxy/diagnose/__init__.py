@@ -8,19 +8,19 @@ rules     functions that find what is wrong in the traffic, whether or not it fa
 explain   findings, and the session in one sentence
 """
 
-from .case import Case, Measure
 from .checks import CHECKS
 from .evidence import Evidence
-from .explain import Finding, annotate, diagnose, summary
+from .findings import Finding, annotate, diagnose, summary
 from .rules import RULES
+from .session_facts import Measure, SessionFacts
 
 __all__ = [
     "CHECKS",
     "RULES",
-    "Case",
     "Evidence",
     "Finding",
     "Measure",
+    "SessionFacts",
     "annotate",
     "diagnose",
     "summary",

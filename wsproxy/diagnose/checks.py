@@ -1,6 +1,6 @@
 """Checks: each counts one thing in a session and says it with figures and frame numbers.
 
-A check is a pure function of a `Case`. The catalog names the ones that measure the
+A check is a pure function of a `SessionFacts`. The catalog names the ones that measure the
 cause of a condition. They hold for sessions that failed and for good ones; whether a figure
 is wrong is for `rules` to say.
 """
@@ -13,18 +13,18 @@ from operator import itemgetter, sub
 from statistics import median
 from urllib.parse import urlsplit
 
-from wsproxy.session import Session, Track
+from wsproxy.session import FrameColumns, Session
+from wsproxy.session.declared_audio import AudioFormat, sniff
 from wsproxy.wire import Opcode
 
-from .audio import Format, sniff
-from .case import Case, Measure
 from .evidence import Evidence, named, plural, quoted, seconds
+from .session_facts import Measure, SessionFacts
 
 WINDOW = 5.0  # seconds over which the worst pace is looked for
 RATED = 10.0  # seconds from which on characters are given by the minute
 
 
-def silence_before_close(case: Case) -> list[Evidence]:
+def silence_before_close(case: SessionFacts) -> list[Evidence]:
     """How long the app had said nothing when the session ended, and its longest silence."""
     end, sent = case.ended_ns, case.sent
     out = []
@@ -36,7 +36,7 @@ def silence_before_close(case: Case) -> list[Evidence]:
     return [*out, _silence("message", sent, case.opened_ns, end), *_longest_silence(case)]
 
 
-def _silence(what: str, track: Track, opened_ns: int, end: int) -> Evidence:
+def _silence(what: str, track: FrameColumns, opened_ns: int, end: int) -> Evidence:
     if not track:
         value = seconds(end - opened_ns)
         text = f"the app sent no {what} in the {value:.1f} s from the upgrade to the end"
@@ -47,7 +47,7 @@ def _silence(what: str, track: Track, opened_ns: int, end: int) -> Evidence:
     return Evidence(text, (number,), t_ns, value, "s")
 
 
-def _longest_silence(case: Case) -> list[Evidence]:
+def _longest_silence(case: SessionFacts) -> list[Evidence]:
     if not case.sent:
         return []
     gap, at, before = longest_gap(case.sent, case.opened_ns, case.ended_ns)
@@ -56,7 +56,7 @@ def _longest_silence(case: Case) -> list[Evidence]:
     return [Evidence(text, (before,) if before else (), at, seconds(gap), "s")]
 
 
-def longest_gap(track: Track, start_ns: int, end_ns: int) -> tuple[int, int, int]:
+def longest_gap(track: FrameColumns, start_ns: int, end_ns: int) -> tuple[int, int, int]:
     """The longest time without a frame, from `start_ns` to `end_ns`.
 
     Returns:
@@ -68,7 +68,7 @@ def longest_gap(track: Track, start_ns: int, end_ns: int) -> tuple[int, int, int
     return gap, track.times_ns[at - 1] if at else start_ns, track.numbers[at - 1] if at else 0
 
 
-def first_audio_delay(case: Case) -> list[Evidence]:
+def first_audio_delay(case: SessionFacts) -> list[Evidence]:
     """How long after the upgrade the first audio came."""
     if not case.audio:
         return []
@@ -78,7 +78,7 @@ def first_audio_delay(case: Case) -> list[Evidence]:
     return [Evidence(text, (number,), t_ns, value, "s")]
 
 
-def audio_pace(case: Case) -> list[Evidence]:
+def audio_pace(case: SessionFacts) -> list[Evidence]:
     """Audio against the clock: over the session, and in its worst window."""
     form, audio = case.format, case.audio
     if form is None or not audio:
@@ -103,21 +103,21 @@ def audio_pace(case: Case) -> list[Evidence]:
     return out
 
 
-def audio_and_wall(case: Case, form: Format) -> tuple[float, float]:
+def audio_and_wall(case: SessionFacts, form: AudioFormat) -> tuple[float, float]:
     """Seconds of audio, and seconds from the first of it to the end of the last's playing."""
     audio = case.audio
     span = seconds(audio.times_ns[-1] - audio.times_ns[0])
     return form.duration(audio.size), max(span, 0.001) + form.duration(audio.lengths[-1])
 
 
-def _no_audio(case: Case) -> list[Evidence]:
+def _no_audio(case: SessionFacts) -> list[Evidence]:
     if case.format is None or not case.session.accepted:
         return []
     side = "app" if case.format.from_client else "server"
     return [Evidence(f"the {side} sent no audio at all", (), None, 0.0, "s")]
 
 
-def worst_window(audio: Track, form: Format) -> tuple[float, int]:
+def worst_window(audio: FrameColumns, form: AudioFormat) -> tuple[float, int]:
     """The most audio in WINDOW seconds, by two pointers over the frames.
 
     Returns:
@@ -139,7 +139,7 @@ def worst_window(audio: Track, form: Format) -> tuple[float, int]:
     return form.duration(best) / WINDOW, at
 
 
-def chunk_durations(case: Case) -> list[Evidence]:
+def chunk_durations(case: SessionFacts) -> list[Evidence]:
     """How long the audio of a message is, and which messages are outside the limits."""
     form, audio = case.format, case.audio
     if form is None or not form.bytes_per_second or not audio:
@@ -163,7 +163,7 @@ def chunk_durations(case: Case) -> list[Evidence]:
     return out
 
 
-def outside_limits(case: Case, form: Format) -> Track:
+def outside_limits(case: SessionFacts, form: AudioFormat) -> FrameColumns:
     """Audio messages that are shorter or longer than the API allows."""
     limits = case.limits
     if not limits.longest_chunk:
@@ -173,7 +173,7 @@ def outside_limits(case: Case, form: Format) -> Track:
     return case.audio.where(not low <= n <= high for n in case.audio.lengths)
 
 
-def audio_decodable(case: Case) -> list[Evidence]:
+def audio_decodable(case: SessionFacts) -> list[Evidence]:
     """What the first bytes of the audio are, against what is declared."""
     form = case.format
     if form is None:
@@ -186,7 +186,7 @@ def audio_decodable(case: Case) -> list[Evidence]:
     return [Evidence(text, tuple(case.audio.numbers[:1]), None, looked_at, "bytes looked at")]
 
 
-def keepalives(case: Case) -> list[Evidence]:
+def keepalives(case: SessionFacts) -> list[Evidence]:
     """How many keepalive messages there were, and how far apart."""
     names = case.vocabulary.keepalive or ("KeepAlive",)
     kept = [said for said in case.client_json if said.kind in names]
@@ -200,7 +200,7 @@ def keepalives(case: Case) -> list[Evidence]:
     return [Evidence(text, frames, kept[-1].t_ns, float(len(kept)), "messages")]
 
 
-def last_client_message(case: Case) -> list[Evidence]:
+def last_client_message(case: SessionFacts) -> list[Evidence]:
     """The last text that the app sent before the end, and whether it is JSON."""
     before = [m for m in case.session.messages(from_client=True) if m.t_ns <= case.ended_ns]
     if not before:
@@ -221,7 +221,7 @@ def is_json(text: str) -> bool:
     return True
 
 
-def handshake(case: Case) -> list[Evidence]:
+def handshake(case: SessionFacts) -> list[Evidence]:
     """What was asked for and what the answer was, with the provider's own words."""
     session = case.session
     response, request = session.response, session.request
@@ -263,7 +263,7 @@ def _credential(session: Session) -> Evidence:
     return Evidence(text, (), request.t_ns)
 
 
-def session_duration(case: Case) -> list[Evidence]:
+def session_duration(case: SessionFacts) -> list[Evidence]:
     """How long the session had been open when it ended."""
     if not case.session.accepted:
         return []
@@ -272,7 +272,7 @@ def session_duration(case: Case) -> list[Evidence]:
     return [Evidence(text, (), case.ended_ns, value, "s")]
 
 
-def text_sent(case: Case) -> list[Evidence]:
+def text_sent(case: SessionFacts) -> list[Evidence]:
     """How much text the app gave to be spoken, in all and in one message."""
     spoken = case.spoken
     if not spoken:
@@ -289,7 +289,7 @@ def text_sent(case: Case) -> list[Evidence]:
     return [Evidence(text, (said.frame,), said.t_ns, float(total), "characters")]
 
 
-def message_sizes(case: Case) -> list[Evidence]:
+def message_sizes(case: SessionFacts) -> list[Evidence]:
     """The largest frame that the app sent."""
     if not case.sent:
         return []
@@ -300,7 +300,7 @@ def message_sizes(case: Case) -> list[Evidence]:
     return [Evidence(text, (frame.number,), frame.t_ns, float(frame.length), "bytes")]
 
 
-def binary_sent(case: Case) -> list[Evidence]:
+def binary_sent(case: SessionFacts) -> list[Evidence]:
     """How many binary and text messages the app sent, and empty ones."""
     binary = case.session.track(from_client=True, opcodes=(Opcode.BINARY,))
     texts = case.session.track(from_client=True, opcodes=(Opcode.TEXT,))
@@ -316,7 +316,7 @@ def binary_sent(case: Case) -> list[Evidence]:
     return out
 
 
-def results_received(case: Case) -> list[Evidence]:
+def results_received(case: SessionFacts) -> list[Evidence]:
     """How much the server had answered, and when first and last."""
     opcodes = (Opcode.TEXT, Opcode.BINARY)
     answers = case.session.track(from_client=False, opcodes=opcodes).until(case.ended_ns)
@@ -332,7 +332,7 @@ def results_received(case: Case) -> list[Evidence]:
     return [Evidence(text, frames, last, float(len(answers)), "messages")]
 
 
-def ping_pong(case: Case) -> list[Evidence]:
+def ping_pong(case: SessionFacts) -> list[Evidence]:
     """Pings and the Pongs that answered them, for each side."""
     out = []
     for from_client in (True, False):
@@ -348,7 +348,7 @@ def ping_pong(case: Case) -> list[Evidence]:
     return out
 
 
-def who_ended(case: Case) -> list[Evidence]:
+def who_ended(case: SessionFacts) -> list[Evidence]:
     """Which side ended first, and what the last thing before was."""
     session, end = case.session, case.ended_ns
     if session.closed_by is None:
@@ -367,7 +367,7 @@ def who_ended(case: Case) -> list[Evidence]:
     return out
 
 
-def failure(case: Case) -> list[Evidence]:
+def failure(case: SessionFacts) -> list[Evidence]:
     """What went wrong outside of frames."""
     return [
         Evidence(f"{f.where}: {quoted(f.message, 200)}", (), f.t_ns, seconds(f.t_ns), "s")

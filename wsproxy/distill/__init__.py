@@ -7,7 +7,7 @@ written       the recording of the best attempt, as a trace that says what it ca
 distillation  the whole of it: does it reproduce, search, write, check
 """
 
-from .attempts import Attempt, Limits
-from .distillation import Distillation, Report, distilled_name
+from .attempts import Attempt, SearchLimits
+from .distillation import Distillation, DistillReport, distilled_name
 
-__all__ = ["Attempt", "Distillation", "Limits", "Report", "distilled_name"]
+__all__ = ["Attempt", "DistillReport", "Distillation", "SearchLimits", "distilled_name"]

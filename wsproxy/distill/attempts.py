@@ -10,17 +10,17 @@ from pathlib import Path
 
 from wsproxy.compare import of_failure
 from wsproxy.errors import ConnectFailed
-from wsproxy.replay import Call, ClientOptions, Pace, Verdict, play_call
-from wsproxy.replay.recorded import Records
-from wsproxy.replay.script import Script
+from wsproxy.replayer import ClientOptions, ClientReplay, Pace, Verdict, play_client_replay
+from wsproxy.replayer.recording import ReplayRecording
+from wsproxy.replayer.script import Script
 
-from .parts import Candidate, Parts
+from .candidates import Candidate, Parts
 
 _AGAIN = 0.2  # seconds between two attempts to reach a server that was there before
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class SearchLimits:
     """When it is enough.
 
     Attributes:
@@ -57,7 +57,7 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
-class Best:
+class BestAttempt:
     """The smallest session so far that failed in the same way.
 
     Attributes:
@@ -71,7 +71,7 @@ class Best:
     seconds: float
 
 
-class Enough(Exception):
+class LimitReached(Exception):
     """A limit is reached: "attempts" or "time"."""
 
 
@@ -96,13 +96,13 @@ class Attempts:
         trace: Path,
         parts: Parts,
         options: ClientOptions,
-        records: Records,
-        limits: Limits,
+        records: ReplayRecording,
+        limits: SearchLimits,
         tell: Callable[[Attempt], None],
     ) -> None:
         self.doing = ""
         self.count = 0
-        self.best: Best | None = None
+        self.best: BestAttempt | None = None
         self.last: Verdict | None = None
         self._trace = trace
         self._parts = parts
@@ -141,12 +141,12 @@ class Attempts:
             async with asyncio.timeout(left):
                 verdict = await self.play(compared, script)
         except TimeoutError:
-            raise Enough("time") from None
+            raise LimitReached("time") from None
         reproduced = not of_failure(verdict)
         frames, seconds = verdict.replayed["frames_sent"], verdict.replayed["duration_s"]
         assert verdict.trace is not None  # they are kept, as `records` says
         if reproduced:
-            self._keep(Best(candidate, pace, verdict.trace, frames, seconds))
+            self._keep(BestAttempt(candidate, pace, verdict.trace, frames, seconds))
         else:
             self.last = verdict
             verdict.trace.unlink(missing_ok=True)
@@ -156,15 +156,15 @@ class Attempts:
     def _left(self) -> float | None:
         """Seconds that are left."""
         if self.count >= self._limits.attempts:
-            raise Enough("attempts")
+            raise LimitReached("attempts")
         if self._limits.seconds is None:
             return None
         left = self._began + self._limits.seconds - time.monotonic()
         if left <= 0:
-            raise Enough("time")
+            raise LimitReached("time")
         return left
 
-    def _keep(self, best: Best) -> None:
+    def _keep(self, best: BestAttempt) -> None:
         if self.best is not None:
             self.best.trace.unlink(missing_ok=True)
         self.best = best
@@ -181,11 +181,11 @@ class Attempts:
             ConnectFailed: the server cannot be reached.
             UsageError: something is missing, or the recording cannot be written.
         """
-        call = await asyncio.to_thread(Call, compared, self._options, script)
+        call = await asyncio.to_thread(ClientReplay, compared, self._options, script)
         until = time.monotonic() + (self._options.timeout if self.count > 1 else 0)
         while True:
             try:
-                return await play_call(call, self._records)
+                return await play_client_replay(call, self._records)
             except ConnectFailed:
                 if time.monotonic() >= until:
                     raise

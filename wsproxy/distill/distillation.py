@@ -13,19 +13,19 @@ from typing import Any
 from wsproxy.catalog import Catalog, load
 from wsproxy.compare import Difference, of_failure
 from wsproxy.compare.outcome import Outcome
-from wsproxy.compare.story import Story
+from wsproxy.compare.session_digest import SessionDigest
 from wsproxy.errors import ConnectFailed, UsageError, WsproxyError
-from wsproxy.redact import MIN_HIDDEN, Redactor, fingerprint_key
-from wsproxy.replay import RECORDED, ClientOptions, Pace
-from wsproxy.replay.recorded import Records
-from wsproxy.replay.script import Script
+from wsproxy.redact import MIN_HIDDEN, HeadRedactor, fingerprint_key
+from wsproxy.replayer import RECORDED, ClientOptions, Pace
+from wsproxy.replayer.recording import ReplayRecording
+from wsproxy.replayer.script import Script
 from wsproxy.session import Session
 from wsproxy.trace import SUFFIX, Bytes, End, Eof, FrameRecord, TraceReader
 
-from .attempts import Attempt, Attempts, Best, Enough, Limits
-from .parts import Candidate, Parts
+from .attempts import Attempt, Attempts, BestAttempt, LimitReached, SearchLimits
+from .candidates import Candidate, Parts
+from .result_trace import check_place, write
 from .search import Test, ends, fewest_parts, fewest_pauses, shortest_prefix
-from .written import check_place, write
 
 _FAST, _QUICK = Pace.parse("fast"), Pace.parse("x4")
 
@@ -36,7 +36,7 @@ def distilled_name(trace: Path) -> Path:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class DistillReport:
     """What a distillation came to.
 
     Attributes:
@@ -130,17 +130,17 @@ class Distillation:
         out: Path,
         options: ClientOptions,
         *,
-        limits: Limits | None = None,
+        limits: SearchLimits | None = None,
         force: bool = False,
         tell: Callable[[Attempt], None] = _quiet,
         catalog: Catalog | None = None,
-        redact: Redactor | None = None,
+        redact: HeadRedactor | None = None,
     ) -> None:
         self._catalog = catalog or load()
         self._trace, self._out, self._options = trace, out, options
-        self._limits = limits or Limits()
+        self._limits = limits or SearchLimits()
         self._tell = tell
-        self._redact = redact or Redactor(
+        self._redact = redact or HeadRedactor(
             self._catalog.credentials, fingerprint_key(), self._catalog.key_shapes
         )
         _check_failed(trace, self._catalog)
@@ -148,14 +148,14 @@ class Distillation:
         self._force = force
         self._parts = Parts(Script.read(trace, "client", Pace.parse("causal")))
         self._minimal = False
-        self.report: Report | None = None
+        self.report: DistillReport | None = None
 
     @property
     def of_parts(self) -> int:
         """How many parts the recording has."""
         return len(self._parts.parts)
 
-    async def run(self) -> Report:
+    async def run(self) -> DistillReport:
         """Search, write what was found, and replay that once more.
 
         If it is cancelled, what was found so far is written.
@@ -165,14 +165,14 @@ class Distillation:
             UsageError: a credential is missing, or something cannot be written.
         """
         with tempfile.TemporaryDirectory(prefix="wsproxy-distill-") as folder:
-            records = Records(Path(folder), self._redact)
+            records = ReplayRecording(Path(folder), self._redact)
             attempts = Attempts(
                 self._trace, self._parts, self._options, records, self._limits, self._tell
             )
             stopped, failed = "", 0
             try:
                 await self._search(attempts)
-            except Enough as limit:
+            except LimitReached as limit:
                 stopped = str(limit)
             except asyncio.CancelledError:
                 self.report = self._written(attempts, "interrupted", 0)
@@ -250,9 +250,9 @@ class Distillation:
 
     # -- what was found
 
-    def _written(self, attempts: Attempts, stopped: str, failed: int) -> Report:
+    def _written(self, attempts: Attempts, stopped: str, failed: int) -> DistillReport:
         session = self._parts.script.session
-        report = Report(
+        report = DistillReport(
             attempts.count,
             origin=session.id,
             of_parts=self.of_parts,
@@ -294,7 +294,7 @@ class Distillation:
         values += [os.environ.get(name, "") for name in variables]
         return tuple(value for value in values if len(value) >= MIN_HIDDEN)
 
-    async def _checked(self, attempts: Attempts, report: Report) -> Report:
+    async def _checked(self, attempts: Attempts, report: DistillReport) -> DistillReport:
         """Replay the new trace itself, as whoever gets it will."""
         script = await asyncio.to_thread(Script.read, self._out, "client", RECORDED)
         different: tuple[Difference, ...] = ()
@@ -309,7 +309,7 @@ class Distillation:
         return replace(report, checked=False, differences=different)
 
 
-def _best(attempts: Attempts) -> Best:
+def _best(attempts: Attempts) -> BestAttempt:
     assert attempts.best is not None  # the recording itself was tried first
     return attempts.best
 
@@ -333,9 +333,9 @@ def _check_failed(trace: Path, catalog: Catalog) -> None:
         )
 
 
-def _without_server(trace: Path, catalog: Catalog) -> Story:
+def _without_server(trace: Path, catalog: Catalog) -> SessionDigest:
     """The session as if the server had accepted it and then been silent."""
-    story = Story(catalog)
+    story = SessionDigest(catalog)
     with TraceReader(trace) as reader:
         for record in reader:
             match record:
@@ -348,7 +348,7 @@ def _without_server(trace: Path, catalog: Catalog) -> Story:
     return story
 
 
-def _line(report: Report) -> str:
+def _line(report: DistillReport) -> str:
     return (
         f"distilled: {report.frames:,} of {report.of_frames:,} frames, "
         f"{report.seconds:.1f} of {report.of_seconds:.1f} s, in {report.attempts} attempts"

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import TypeVar
 
-from .parts import Candidate, Parts
+from .candidates import Candidate, Parts
 
 T = TypeVar("T")
 Test = Callable[[Candidate], Awaitable[bool]]

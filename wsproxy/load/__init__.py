@@ -11,8 +11,8 @@ Players and judges are processes apart: a judge in a thread would hold the inter
 while steps are due.
 """
 
-from .run import MAX_SESSIONS, Load, run
-from .spread import Spread
-from .tally import Result, Tally
+from .coordinator import MAX_SESSIONS, LoadPlan, run
+from .histogram import Histogram
+from .stats import LoadStats, SessionResult
 
-__all__ = ["MAX_SESSIONS", "Load", "Result", "Spread", "Tally", "run"]
+__all__ = ["MAX_SESSIONS", "Histogram", "LoadPlan", "LoadStats", "SessionResult", "run"]

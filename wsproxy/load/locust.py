@@ -26,11 +26,11 @@ from locust.env import Environment
 from locust.runners import WorkerRunner
 
 from wsproxy.errors import UsageError, WsproxyError
-from wsproxy.replay import Call, ClientOptions, Pace, Verdict, judge_played
-from wsproxy.replay.blocking import play_once_blocking
-from wsproxy.replay.recorded import Records
+from wsproxy.replayer import ClientOptions, ClientReplay, Pace, Verdict, judge_played
+from wsproxy.replayer.blocking_client import play_once_blocking
+from wsproxy.replayer.recording import ReplayRecording
 
-from .judging import KEEP
+from .judge import KEEP
 
 TYPE = "WSR"  # what Locust's tables have where they have GET or POST
 _SESSION = "session"
@@ -61,8 +61,8 @@ class NotReproduced(Exception):
 class _Prepared:
     """What the users of a class share."""
 
-    call: Call
-    records: Records
+    call: ClientReplay
+    records: ReplayRecording
 
 
 @lru_cache(maxsize=64)
@@ -72,9 +72,9 @@ def _prepare(user: type[TraceUser], host: str | None) -> _Prepared:
         raise UsageError(f"{user.__name__} needs a trace and a host")
     if user.keep not in KEEP:
         raise UsageError(f"keep {user.keep!r}: give {', '.join(KEEP)}")
-    records = Records.into(Path(user.out))
+    records = ReplayRecording.into(Path(user.out))
     records.check()
-    call = Call(Path(user.trace), user.client_options())
+    call = ClientReplay(Path(user.trace), user.client_options())
     if records.diagnose is not None:
         records.diagnose(call.script.session)  # the first time takes a while
     return _Prepared(call, records)

@@ -13,11 +13,11 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from wsproxy.errors import WsproxyError
-from wsproxy.replay import Call, ClientOptions, Played, play_once
-from wsproxy.replay.recorded import Records
-from wsproxy.replay.schedule import Schedule
+from wsproxy.replayer import ClientOptions, ClientReplay, ReplayResult, play_once
+from wsproxy.replayer.recording import ReplayRecording
+from wsproxy.replayer.schedule import Schedule
 
-from .spread import Spread
+from .histogram import Histogram
 
 _TELL_EVERY = 0.5  # seconds
 
@@ -25,7 +25,7 @@ GO, STOP = "go", "stop"  # what a worker is told
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
+class WorkerShare:
     """What one worker is to do.
 
     Attributes:
@@ -38,16 +38,16 @@ class Share:
     options: ClientOptions
     sessions: range
     apart: float
-    records: Callable[[], Records]
+    records: Callable[[], ReplayRecording]
 
 
 @dataclass(frozen=True, slots=True)
-class Ready:
+class WorkerReady:
     """A worker is ready to begin."""
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class WorkerProgress:
     """How far a worker's sessions are.
 
     Attributes:
@@ -56,11 +56,11 @@ class Progress:
     """
 
     begun: int
-    lateness: Spread
+    lateness: Histogram
 
 
 @dataclass(frozen=True, slots=True)
-class Over:
+class SessionEnded:
     """A session is over.
 
     Attributes:
@@ -69,21 +69,21 @@ class Over:
     """
 
     session: int
-    played: Played | str
+    played: ReplayResult | str
     begun: int
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class WorkerDone:
     """A worker has nothing more to do; `error` if that is because it could not begin."""
 
     error: str | None = None
 
 
-News = Ready | Progress | Over | Done
+News = WorkerReady | WorkerProgress | SessionEnded | WorkerDone
 
 
-def main(pipe: Connection, share: Share) -> None:
+def main(pipe: Connection, share: WorkerShare) -> None:
     """The worker's process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # who started it stops it
     _raise_limit()
@@ -94,7 +94,7 @@ def main(pipe: Connection, share: Share) -> None:
         error = str(problem)
     # Nobody may listen any more.
     with contextlib.suppress(OSError):
-        pipe.send(Done(error))
+        pipe.send(WorkerDone(error))
 
 
 def _raise_limit() -> None:
@@ -117,21 +117,21 @@ class _Worker:
     """
 
     pipe: Connection
-    share: Share
+    share: WorkerShare
     begun: int = 0
-    lateness: Spread = field(default_factory=Spread)
+    lateness: Histogram = field(default_factory=Histogram)
     _open: dict[Schedule, int] = field(default_factory=dict)  # steps that are counted already
     _stop: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def work(self) -> None:
-        call = Call(self.share.trace, self.share.options)
+        call = ClientReplay(self.share.trace, self.share.options)
         records = self.share.records()
         if records.diagnose is not None:
             records.diagnose(call.script.session)  # the first time takes a while
         # What is there stays: collections that look at it would hold up every session.
         gc.collect()
         gc.freeze()
-        self._tell(Ready())
+        self._tell(WorkerReady())
         if not await self._told_to_go():
             return
         playing = asyncio.create_task(self._play_all(call, records))
@@ -164,7 +164,7 @@ class _Worker:
         stopped.cancel()
         return go.done()
 
-    async def _play_all(self, call: Call, records: Records) -> None:
+    async def _play_all(self, call: ClientReplay, records: ReplayRecording) -> None:
         loop = asyncio.get_running_loop()
         began = loop.time()
         async with asyncio.TaskGroup() as sessions:
@@ -173,11 +173,11 @@ class _Worker:
                 self.begun += 1
                 sessions.create_task(self._play(number, call, records))
 
-    async def _play(self, number: int, call: Call, records: Records) -> None:
+    async def _play(self, number: int, call: ClientReplay, records: ReplayRecording) -> None:
         schedule = call.schedule()
         self._open[schedule] = 0
         try:
-            result: Played | str = await play_once(call, records, schedule)
+            result: ReplayResult | str = await play_once(call, records, schedule)
         except WsproxyError as error:
             result = str(error)
         except OSError as error:  # such as too many open files
@@ -185,18 +185,18 @@ class _Worker:
         finally:
             self._count(schedule)
             del self._open[schedule]
-        self._tell(Over(number, result, self.begun))
+        self._tell(SessionEnded(number, result, self.begun))
 
     async def _tell_progress(self) -> None:
         while True:
             await asyncio.sleep(_TELL_EVERY)
             self._tell(self._progress())
 
-    def _progress(self) -> Progress:
+    def _progress(self) -> WorkerProgress:
         for schedule in self._open:
             self._count(schedule)
-        lateness, self.lateness = self.lateness, Spread()
-        return Progress(self.begun, lateness)
+        lateness, self.lateness = self.lateness, Histogram()
+        return WorkerProgress(self.begun, lateness)
 
     def _count(self, schedule: Schedule) -> None:
         """Count the lateness of the steps that are new."""

@@ -16,33 +16,33 @@ Frame numbers are those of the trace that is read, whatever was changed before; 
 those of the session as the changes before have left it.
 """
 
-from .audio import Chunk
+from .audio_chunks import Chunk
 from .change import Change
-from .condition import Condition
+from .condition import FailWithCondition
 from .draft import Draft
 from .ending import SetClose, SetEnd
 from .frames import Corrupt, Drop, Replace
-from .handshake import Header, Query, Status
+from .handshake import SetHeader, SetQuery, SetStatus
 from .keepalive import KeepAlive
-from .make import Made, mutate
+from .pipeline import MutatedTrace, mutate
 from .timeline import Cut, Stall
 
 __all__ = [
     "Change",
     "Chunk",
-    "Condition",
     "Corrupt",
     "Cut",
     "Draft",
     "Drop",
-    "Header",
+    "FailWithCondition",
     "KeepAlive",
-    "Made",
-    "Query",
+    "MutatedTrace",
     "Replace",
     "SetClose",
     "SetEnd",
+    "SetHeader",
+    "SetQuery",
+    "SetStatus",
     "Stall",
-    "Status",
     "mutate",
 ]

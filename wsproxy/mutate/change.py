@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
-from wsproxy.redact import Redactor
+from wsproxy.redact import HeadRedactor
 
 from .draft import Draft
 
@@ -18,7 +18,7 @@ class Change(ABC):
 
     __slots__ = ()
 
-    def clean(self, redact: Redactor) -> Change:
+    def clean(self, redact: HeadRedactor) -> Change:
         """The change without credentials: the one that is applied, and told."""
         return self
 

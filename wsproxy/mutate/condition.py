@@ -10,18 +10,18 @@ from dataclasses import dataclass, replace
 from wsproxy import catalog
 from wsproxy.catalog import Dialogue
 from wsproxy.catalog.model import Api as Known
-from wsproxy.catalog.model import Close as CloseFrame
+from wsproxy.catalog.model import ClosePattern as CloseFrame
 from wsproxy.catalog.model import Simulate
-from wsproxy.diagnose.audio import Format, declared
 from wsproxy.errors import UnknownCondition, UsageError
-from wsproxy.simulate import Limits, Moment, Step
-from wsproxy.simulate.api import Action, Ending, Request, is_end
-from wsproxy.simulate.played import Played
-from wsproxy.simulate.scripted import Scripted
+from wsproxy.session.declared_audio import AudioFormat, declared_format
+from wsproxy.simulate import ApiQuotas, PlanStep, Trigger
+from wsproxy.simulate.api import Action, ApiRequest, SimulatedEnding, is_end
+from wsproxy.simulate.condition_api import ConditionApi
+from wsproxy.simulate.dialogue_api import DialogueApi
 from wsproxy.wire import Close, Opcode, header
 
 from .change import Change
-from .draft import Draft, Item, Message, messages, open_message
+from .draft import Draft, DraftMessage, DraftRecord, messages, open_message
 from .ending import closing, drop_tail, ended
 from .handshake import refuse
 from .keepalive import kind
@@ -30,7 +30,7 @@ _NEAR = 4  # ids that a message names
 
 
 @dataclass(frozen=True, slots=True)
-class Condition(Change):
+class FailWithCondition(Change):
     """From a moment on the server does what the catalog says of a condition.
 
     What came after goes. Where the condition is only a message, the session goes on.
@@ -44,14 +44,14 @@ class Condition(Change):
     after: str = ""
 
     @classmethod
-    def parse(cls, text: str, after: str = "") -> Condition:
+    def parse(cls, text: str, after: str = "") -> FailWithCondition:
         """Take an id, and a moment such as "3s", "20frames" or "silence".
 
         Raises:
             UsageError: there is no such moment.
         """
         if after:
-            Moment.parse(after)
+            Trigger.parse(after)
         return cls(text.strip(), after.strip())
 
     def __str__(self) -> str:
@@ -61,7 +61,7 @@ class Condition(Change):
         found = self._find(draft)
         script = found.simulate
         assert script is not None  # or it would not have been found
-        moment = Moment.parse(self.after) if self.after else None
+        moment = Trigger.parse(self.after) if self.after else None
         failing = _failing(draft, script, moment)
         refusal = failing.refusal()
         if refusal is not None:
@@ -69,7 +69,7 @@ class Condition(Change):
                 raise UsageError(f"{self}: {found.id} refuses the upgrade, and comes before all")
             refuse(draft, refusal, self)
             return
-        chosen = moment or Moment(script.after)
+        chosen = moment or Trigger(script.after)
         point = _Search(draft, failing, chosen, self).point(by_user=moment is not None)
         if is_end(point.actions):
             _fail(draft, point)
@@ -85,7 +85,7 @@ class Condition(Change):
             return own[0]
         try:
             found = draft.catalog.condition(self.id)
-            step = Step(found)  # refuses what no server brings about
+            step = PlanStep(found)  # refuses what no server brings about
         except UnknownCondition:
             raise
         except UsageError as error:
@@ -105,7 +105,7 @@ def _possible(draft: Draft) -> list[catalog.Condition]:
     return [
         condition
         for condition in draft.catalog.conditions
-        if condition.simulated and Step(condition).applies(provider, api, plain=draft.plain)
+        if condition.simulated and PlanStep(condition).applies(provider, api, plain=draft.plain)
     ]
 
 
@@ -119,10 +119,12 @@ def _near(here: Sequence[catalog.Condition], wanted: str) -> str:
 # -- what the server does
 
 
-class _Heard(Played):
+class _Heard(DialogueApi):
     """Hears the client, and says nothing: what the server said is in the recording."""
 
-    def __init__(self, request: Request, limits: Limits, known: Known, form: Format | None) -> None:
+    def __init__(
+        self, request: ApiRequest, limits: ApiQuotas, known: Known, form: AudioFormat | None
+    ) -> None:
         setup = known.dialogue.setup if known.dialogue else ()
         super().__init__(
             request, limits, replace(known, dialogue=Dialogue(setup=setup, close="client"))
@@ -141,21 +143,21 @@ class _Heard(Played):
         return super().binary(message, now)
 
 
-def _failing(draft: Draft, script: Simulate, moment: Moment | None) -> Scripted:
+def _failing(draft: Draft, script: Simulate, moment: Trigger | None) -> ConditionApi:
     """A server that fails the session's client."""
     known = draft.api or Known("", "")
-    limits = Limits(silence=known.limits.silence) if known.limits.silence else Limits()
-    heard = _Heard(_request(draft), limits, known, declared(draft.session, draft.api))
-    return Scripted(heard, script, moment)
+    limits = ApiQuotas(silence=known.limits.silence) if known.limits.silence else ApiQuotas()
+    heard = _Heard(_request(draft), limits, known, declared_format(draft.session, draft.api))
+    return ConditionApi(heard, script, moment)
 
 
-def _request(draft: Draft) -> Request:
+def _request(draft: Draft) -> ApiRequest:
     request, provider = draft.request, draft.catalog.provider(draft.start.provider or "")
     names = provider.request_ids.headers if provider is not None else ()
     response = draft.response
     pairs = [(h[0], h[1]) for h in response.headers] if response is not None else []
     ids = (header(pairs, name) for name in names)
-    return Request.parse(
+    return ApiRequest.parse(
         request.path if request is not None else "/",
         {h[0].lower(): h[1] for h in request.headers} if request is not None else {},
         request_id=next((found for found in ids if found), str(uuid.uuid4())),
@@ -184,9 +186,9 @@ class _Search:
     """Plays the client's messages to the failing server, until that fails."""
 
     draft: Draft
-    failing: Scripted
-    moment: Moment
-    option: Condition
+    failing: ConditionApi
+    moment: Trigger
+    option: FailWithCondition
 
     def point(self, *, by_user: bool) -> _Point:
         """Where the failure comes.
@@ -218,7 +220,7 @@ class _Search:
                 return _Point(index, t_ns, actions)
         return self._after_all(opened_ns, end, by_user=by_user)
 
-    def _messages(self, end: int) -> Iterator[Message]:
+    def _messages(self, end: int) -> Iterator[DraftMessage]:
         whole = (m for m in messages(self.draft.items[:end], from_client=True) if m.finished)
         return iter(sorted(whole, key=lambda message: message.items[-1].t_ns))
 
@@ -274,12 +276,12 @@ class _Search:
 def _fail(draft: Draft, point: _Point) -> None:
     """Put the failure in the place of what came after."""
     broken_off = open_message(draft.items[: point.index], from_client=False)
-    tail: list[Item] = []
+    tail: list[DraftRecord] = []
     for action in point.actions:
         match action:
             case CloseFrame(code, reason):
                 tail += closing(draft, point.t_ns, Close(code, reason))
-            case Ending(how):
+            case SimulatedEnding(how):
                 tail += ended(point.t_ns, how)
             case _:
                 tail.append(_said(draft, point.t_ns, action))
@@ -302,13 +304,13 @@ def _say(draft: Draft, point: _Point) -> None:
     ]
 
 
-def _finishes(item: Item) -> bool:
+def _finishes(item: DraftRecord) -> bool:
     """Whether the server has said a message with this frame."""
     frame = item.frame
     return frame is not None and not frame.from_client and frame.fin and frame.opcode < Opcode.CLOSE
 
 
-def _said(draft: Draft, t_ns: int, action: Action) -> Item:
+def _said(draft: Draft, t_ns: int, action: Action) -> DraftRecord:
     text = isinstance(action, str)
     payload = action.encode() if isinstance(action, str) else action
     assert isinstance(payload, bytes)

@@ -12,14 +12,14 @@ from wsproxy import __version__
 from wsproxy.catalog import Api, Catalog
 from wsproxy.diagnose import annotate
 from wsproxy.errors import LimitExceeded, TraceError, UsageError
-from wsproxy.recording import WholeTrace
+from wsproxy.recorder import OfflineTraceWriter
 from wsproxy.session import Session
 from wsproxy.trace import (
     VERSION,
     Bytes,
     End,
     Eof,
-    Finding,
+    FindingRecord,
     FrameRecord,
     Gap,
     Record,
@@ -43,7 +43,7 @@ _TOO_MUCH = (
 
 
 @dataclass(slots=True, eq=False)
-class Item:
+class DraftRecord:
     """A record of the session, in its place.
 
     Attributes:
@@ -83,10 +83,10 @@ class Item:
 
 
 @dataclass(slots=True)
-class Message:
+class DraftMessage:
     """A message and the frames that it is in; the first or the last ones may be missing."""
 
-    items: list[Item]
+    items: list[DraftRecord]
     from_client: bool
     is_text: bool
     begun: bool = True
@@ -106,12 +106,12 @@ class Message:
         return b"".join(frame.payload for frame in self.frames)
 
 
-def messages(items: Iterable[Item], *, from_client: bool) -> Iterator[Message]:
+def messages(items: Iterable[DraftRecord], *, from_client: bool) -> Iterator[DraftMessage]:
     """The messages of one side, in the order of their first frames.
 
     A frame that continues nothing is a message of its own, unfinished.
     """
-    current: Message | None = None
+    current: DraftMessage | None = None
     for item in items:
         frame = item.frame
         if frame is None or frame.from_client is not from_client or frame.opcode not in _DATA:
@@ -122,7 +122,9 @@ def messages(items: Iterable[Item], *, from_client: bool) -> Iterator[Message]:
         else:
             if current is not None:
                 yield current
-            current = Message([item], from_client, frame.opcode == Opcode.TEXT, begun=not continues)
+            current = DraftMessage(
+                [item], from_client, frame.opcode == Opcode.TEXT, begun=not continues
+            )
         if frame.fin:
             current.finished = current.begun
             yield current
@@ -131,7 +133,7 @@ def messages(items: Iterable[Item], *, from_client: bool) -> Iterator[Message]:
         yield current
 
 
-def open_message(items: Iterable[Item], *, from_client: bool) -> Message | None:
+def open_message(items: Iterable[DraftRecord], *, from_client: bool) -> DraftMessage | None:
     """The message of one side that has begun, and of which more is to come."""
     last = None
     for message in messages(items, from_client=from_client):
@@ -155,7 +157,7 @@ class Draft:
 
     start: Start
     catalog: Catalog
-    items: list[Item] = field(default_factory=list)
+    items: list[DraftRecord] = field(default_factory=list)
     end_ns: int = 0
     left_open: str = "stopped"
     frames: int = 0
@@ -205,17 +207,17 @@ class Draft:
         match record:
             case End():
                 self.left_open = "unfinished" if record.ending == "unfinished" else "stopped"
-            case Finding():
+            case FindingRecord():
                 pass  # found anew when the draft is written
             case _:
                 self.frames += isinstance(record, FrameRecord)
                 number = self.frames if isinstance(record, FrameRecord) else 0
-                self.items.append(Item(replace(record, t_ns=t_ns), number))
+                self.items.append(DraftRecord(replace(record, t_ns=t_ns), number))
 
     def _lose(self, reason: str, until_ns: int) -> None:
         self.left_open = "unfinished"
         gap = Gap(self.end_ns, max(self.end_ns, until_ns), reason)
-        self.items.append(Item(gap))
+        self.items.append(DraftRecord(gap))
 
     # -- what it is
 
@@ -277,7 +279,7 @@ class Draft:
         if t_ns > self.end_ns:
             raise UsageError(f"{option}: the session ends at {self.end_ns / 1e9:.3f} s")
 
-    def find(self, number: int, option: object) -> Item:
+    def find(self, number: int, option: object) -> DraftRecord:
         """The frame that had this number in the trace that was read.
 
         Raises:
@@ -303,7 +305,7 @@ class Draft:
                 item.record = record
                 return
 
-    def remove(self, gone: Iterable[Item]) -> None:
+    def remove(self, gone: Iterable[DraftRecord]) -> None:
         """Take items out."""
         ids = {id(item) for item in gone}
         self.items = [item for item in self.items if id(item) not in ids]
@@ -312,15 +314,17 @@ class Draft:
         """Bring the items into the order of their times; those of one time stay as they are."""
         self.items.sort(key=lambda item: item.t_ns)
 
-    def new_frame(self, t_ns: int, from_client: bool, opcode: Opcode, payload: bytes) -> Item:
+    def new_frame(
+        self, t_ns: int, from_client: bool, opcode: Opcode, payload: bytes
+    ) -> DraftRecord:
         """A frame as the side would send it; a masked one has a fresh key."""
         mask = os.urandom(4) if from_client and self._on_the_wire else None
         length = self._wire_length(len(payload), masked=mask is not None)
-        return Item(
+        return DraftRecord(
             FrameRecord(t_ns, from_client, int(opcode), payload, mask=mask, wire_length=length)
         )
 
-    def set_payload(self, item: Item, payload: bytes) -> None:
+    def set_payload(self, item: DraftRecord, payload: bytes) -> None:
         """Give a frame another payload. A message that was compressed is so no more."""
         for part in self._fragments(item):
             self._inflate(part)
@@ -332,7 +336,7 @@ class Draft:
             frame, payload=payload, cut=0, wire_length=frame.wire_length if same else length
         )
 
-    def _fragments(self, item: Item) -> Sequence[Item]:
+    def _fragments(self, item: DraftRecord) -> Sequence[DraftRecord]:
         """The frames of the message that a frame is part of; itself, for a control frame."""
         frame = item.frame
         if frame is None or frame.opcode not in _DATA:
@@ -342,7 +346,7 @@ class Draft:
                 return message.items
         return [item]
 
-    def _inflate(self, item: Item) -> None:
+    def _inflate(self, item: DraftRecord) -> None:
         """Make a frame of a compressed message what it would be without compression."""
         frame = item.frame
         assert frame is not None
@@ -398,7 +402,7 @@ class Draft:
             changes=list(changes),
             part=None,
         )
-        trace = WholeTrace(file, start, partial(annotate, catalog=self.catalog))
+        trace = OfflineTraceWriter(file, start, partial(annotate, catalog=self.catalog))
         last_ns = 0
         for record in self._checked():
             last_ns = max(last_ns, record.t_ns)

@@ -10,15 +10,15 @@ from wsproxy.trace import Eof
 from wsproxy.wire import Close, Opcode
 
 from .change import Change
-from .draft import Draft, Item
-from .places import parse_number
+from .draft import Draft, DraftRecord
+from .values import parse_number
 
 _ENDS = ("eof", "reset", "silence")
 _MAX_REASON = 123  # bytes (RFC 6455, section 5.5)
 _ANSWER_NS = 1_000_000  # after which one side answers the other
 
 
-def closing(draft: Draft, t_ns: int, close: Close) -> list[Item]:
+def closing(draft: Draft, t_ns: int, close: Close) -> list[DraftRecord]:
     """The server closes, the client answers, both end the connection (RFC 6455, section 7)."""
     return [
         draft.new_frame(t_ns, False, Opcode.CLOSE, close.serialize()),
@@ -34,13 +34,13 @@ def answer(close: Close) -> Close:
     return Close(1002 if forbidden else code)
 
 
-def ended(t_ns: int, how: str, *, by_client: bool = False) -> list[Item]:
+def ended(t_ns: int, how: str, *, by_client: bool = False) -> list[DraftRecord]:
     """The connection is ended by one side ("eof" or "reset"), and after an "eof" by the other."""
-    first = Item(Eof(t_ns, by_client, how))
-    return [first] if how == "reset" else [first, Item(Eof(t_ns, not by_client))]
+    first = DraftRecord(Eof(t_ns, by_client, how))
+    return [first] if how == "reset" else [first, DraftRecord(Eof(t_ns, not by_client))]
 
 
-def drop_tail(draft: Draft, at: int, tail: Sequence[Item]) -> None:
+def drop_tail(draft: Draft, at: int, tail: Sequence[DraftRecord]) -> None:
     """Put a new end in the place of all items from an index on."""
     draft.items[at:] = tail
     draft.end_ns = draft.items[-1].t_ns
@@ -95,13 +95,13 @@ class SetClose(Change):
         else:
             self._instead(draft, self.close, closes)
 
-    def _instead(self, draft: Draft, close: Close, closes: Sequence[Item]) -> None:
+    def _instead(self, draft: Draft, close: Close, closes: Sequence[DraftRecord]) -> None:
         draft.set_payload(closes[0], close.serialize())
         echo = next((item for item in closes if item.from_client), None)
         if echo is not None:
             draft.set_payload(echo, answer(close).serialize())
 
-    def _before_the_client(self, draft: Draft, close: Close, closes: Sequence[Item]) -> None:
+    def _before_the_client(self, draft: Draft, close: Close, closes: Sequence[DraftRecord]) -> None:
         echo = closes[0]
         at = draft.items.index(echo)
         late = [i for i in draft.items[at:] if i.frame is not None and i.from_client is False]

@@ -8,7 +8,7 @@ from wsproxy.errors import UsageError
 
 from .change import Change
 from .draft import Draft
-from .places import parse_frame, parse_number
+from .values import parse_frame, parse_number
 
 MAX_TEXT = 1 << 20  # bytes of a payload that is given on the command line
 _TOLD = 120  # characters of it that are told

@@ -11,13 +11,13 @@ from urllib.parse import quote, unquote_plus
 
 from wsproxy.catalog.model import Refusal
 from wsproxy.errors import UsageError
-from wsproxy.recording import MAX_BODY
-from wsproxy.redact import Redactor
+from wsproxy.recorder import MAX_BODY
+from wsproxy.redact import HeadRedactor
 from wsproxy.trace import Request, Response
 
 from .change import Change
-from .draft import Draft, Item
-from .places import parse_number
+from .draft import Draft, DraftRecord
+from .values import parse_number
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
 _MAX_GIVEN = 64 << 10  # characters of a name with its value
@@ -42,7 +42,7 @@ def _check(option: str, form: str, name: str, value: str) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Query(Change):
+class SetQuery(Change):
     """Sets or removes a query parameter.
 
     Attributes:
@@ -55,7 +55,7 @@ class Query(Change):
     taken: tuple[dict[str, Any], ...] = ()
 
     @classmethod
-    def parse(cls, text: str) -> Query:
+    def parse(cls, text: str) -> SetQuery:
         """Read "NAME=VALUE", "NAME=" (an empty value) or "NAME" (removes it).
 
         Raises:
@@ -68,7 +68,7 @@ class Query(Change):
     def __str__(self) -> str:
         return f"--query {self.name}" + ("" if self.value is None else f"={self.value}")
 
-    def clean(self, redact: Redactor) -> Query:
+    def clean(self, redact: HeadRedactor) -> SetQuery:
         if not self.value:
             return self
         done = redact([], f"?{quote(self.name)}={quote(self.value)}")
@@ -98,12 +98,12 @@ class Query(Change):
 
 
 @dataclass(frozen=True, slots=True)
-class Header(Change):
+class SetHeader(Change):
     """Sets or removes a header of the request.
 
     Attributes:
         value: None: it is removed.
-        taken: as of `Query`.
+        taken: as of `SetQuery`.
     """
 
     name: str
@@ -111,7 +111,7 @@ class Header(Change):
     taken: tuple[dict[str, Any], ...] = ()
 
     @classmethod
-    def parse(cls, text: str) -> Header:
+    def parse(cls, text: str) -> SetHeader:
         """Read "NAME: VALUE" or "NAME:" (removes it).
 
         Raises:
@@ -128,7 +128,7 @@ class Header(Change):
     def __str__(self) -> str:
         return f"--header {self.name}:" + ("" if self.value is None else f" {self.value}")
 
-    def clean(self, redact: Redactor) -> Header:
+    def clean(self, redact: HeadRedactor) -> SetHeader:
         if self.value is None:
             return self
         done = redact([(self.name, self.value)])
@@ -166,14 +166,14 @@ def _without(
 
 
 @dataclass(frozen=True, slots=True)
-class Status(Change):
+class SetStatus(Change):
     """The request is answered with another status than 101, and no frame is sent."""
 
     code: int
     body: str = ""
 
     @classmethod
-    def parse(cls, text: str) -> Status:
+    def parse(cls, text: str) -> SetStatus:
         """Read "401" or "401:BODY".
 
         Raises:
@@ -226,7 +226,7 @@ def refuse(draft: Draft, refusal: Refusal, option: object) -> None:
         body_length=len(body),
         redacted=old.redacted if old is not None else [],
     )
-    draft.items = [Item(request), Item(response)]
+    draft.items = [DraftRecord(request), DraftRecord(response)]
     draft.end_ns = response.t_ns
 
 

@@ -8,13 +8,13 @@ from itertools import pairwise
 from typing import Any
 
 from wsproxy.catalog import Api
-from wsproxy.envelope import Json, field, read, wrap
+from wsproxy.catalog.envelope import Json, field, read, wrap
 from wsproxy.errors import UsageError
 from wsproxy.wire import Opcode
 
 from .change import Change
-from .draft import Draft, Message, messages
-from .places import parse_time, seconds
+from .draft import Draft, DraftMessage, messages
+from .values import parse_time, seconds
 
 MAX_ADDED = 100_000
 _SHORTEST_NS = 10_000_000
@@ -100,7 +100,7 @@ class KeepAlive(Change):
         return [t for begin, end in silences for t in range(begin + every, end, every)]
 
 
-def kind(api: Api, message: Message) -> str:
+def kind(api: Api, message: DraftMessage) -> str:
     """The kind of a message of an API; empty where it has none."""
     if not message.whole or len(message.content) > _LONGEST:
         return ""

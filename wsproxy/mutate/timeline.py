@@ -8,8 +8,8 @@ from wsproxy.errors import UsageError
 from wsproxy.trace import Bytes, FrameRecord, Gap
 
 from .change import Change
-from .draft import Draft, Item, messages
-from .places import parse_time, seconds
+from .draft import Draft, DraftRecord, messages
+from .values import parse_time, seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class Cut(Change):
         draft.end_ns = _closed(draft.end_ns, begin, end)
 
 
-def _between(draft: Draft, first: int, last: int) -> list[Item]:
+def _between(draft: Draft, first: int, last: int) -> list[DraftRecord]:
     """What the sides said from one time to another, both included, but for its end."""
     gone = []
     for side in (True, False):
@@ -90,7 +90,7 @@ def _closed(t_ns: int, begin: int, end: int) -> int:
     return t_ns if t_ns <= begin else max(begin, t_ns - (end - begin))
 
 
-def _move(item: Item, begin: int, end: int) -> None:
+def _move(item: DraftRecord, begin: int, end: int) -> None:
     item.at(_closed(item.t_ns, begin, end))
     if isinstance(item.record, Gap):
         item.record = replace(item.record, until_ns=_closed(item.record.until_ns, begin, end))
@@ -149,7 +149,7 @@ class Stall(Change):
         draft.end_ns = max(draft.end_ns, draft.items[-1].t_ns)
 
 
-def _delay(item: Item, for_ns: int) -> None:
+def _delay(item: DraftRecord, for_ns: int) -> None:
     item.at(item.t_ns + for_ns)
     if isinstance(item.record, Gap):
         item.record = replace(item.record, until_ns=item.record.until_ns + for_ns)

@@ -25,18 +25,18 @@ suspects     what would be taken out of a record, without doing it
 """
 
 from .fingerprint import MIN_HIDDEN, PLACEHOLDER, Entry, fingerprint_key, unreadable
-from .guard import Guard
-from .head import Redacted, Redactor
-from .known import hide_bytes
-from .suspects import Suspect, suspects
+from .http_head import HeadRedactor, RedactedHead
+from .known_secrets import hide_bytes
+from .preview import Suspect, suspects
+from .session_redactor import SessionRedactor
 
 __all__ = [
     "MIN_HIDDEN",
     "PLACEHOLDER",
     "Entry",
-    "Guard",
-    "Redacted",
-    "Redactor",
+    "HeadRedactor",
+    "RedactedHead",
+    "SessionRedactor",
     "Suspect",
     "fingerprint_key",
     "hide_bytes",

@@ -26,7 +26,7 @@ _ZSTD = b"\x28\xb5\x2f\xfd"
 
 
 @dataclass(frozen=True, slots=True)
-class Wide:
+class WideText:
     """A text in UTF-16, as far as it is ASCII, and where it begins; `codec` is Python's."""
 
     start: int
@@ -34,14 +34,14 @@ class Wide:
     codec: str
 
 
-def wide(text: str) -> Iterator[Wide]:
+def wide(text: str) -> Iterator[WideText]:
     """Texts in UTF-16 inside a message (Latin-1)."""
     if "\0" in text:
         for match in _WIDE.finditer(text):
             if match[1] is not None:
-                yield Wide(match.start(), match[1][::2], "utf-16-le")
+                yield WideText(match.start(), match[1][::2], "utf-16-le")
             else:
-                yield Wide(match.start(), match[2][1::2], "utf-16-be")
+                yield WideText(match.start(), match[2][1::2], "utf-16-be")
 
 
 def unpacked(data: bytes) -> tuple[bytes, bool] | None:

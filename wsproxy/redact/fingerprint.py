@@ -18,7 +18,7 @@ from typing import Any
 
 import click
 
-from wsproxy.trace.replacement import Replacement
+from wsproxy.trace.atomic_file import Replacement
 
 logger = logging.getLogger(__name__)
 

@@ -12,13 +12,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field, replace
 
-from . import content, evidence, pairs, shapes
+from . import content, name_values, shapes, text_evidence
 from .budget import OverBudget
 from .fields import value_end
 from .fingerprint import Entry
-from .glance import Glance
-from .known import Known
-from .messages import REPLACED, Cleaned, Cleaner, Place, secret_of
+from .known_secrets import KnownSecrets
+from .messages import REPLACED, MessageRedactor, RedactedMessage, SecretPlace, secret_of
+from .prefilter import Prefilter
 
 _BEFORE = 512  # bytes of a message that are remembered before a fragment
 _MAX_SECRET = 1 << 16  # bytes of one credential that are put together from fragments
@@ -54,7 +54,7 @@ class _Open:
         return -1 if end < 0 else max(0, end - len(tail))
 
 
-class Fragments:
+class FragmentRedactor:
     """One message, fragment by fragment.
 
     Args:
@@ -64,7 +64,9 @@ class Fragments:
         text: whether it is a text message.
     """
 
-    def __init__(self, clean: Cleaner, glance: Glance, known: Known, *, text: bool) -> None:
+    def __init__(
+        self, clean: MessageRedactor, glance: Prefilter, known: KnownSecrets, *, text: bool
+    ) -> None:
         self._clean = clean
         self._glance = glance
         self._known = known
@@ -74,7 +76,7 @@ class Fragments:
         self._at_border = False  # what was taken out of the last fragment reached its end
         self._in_content = False  # a string of content goes on after it
 
-    def __call__(self, data: bytes, *, fin: bool) -> Cleaned:
+    def __call__(self, data: bytes, *, fin: bool) -> RedactedMessage:
         """The next fragment without credentials.
 
         Args:
@@ -91,29 +93,31 @@ class Fragments:
         self._at_border = any(place.end == len(whole) for place in places)
         # However much white space stands between a name and its value.
         self._before = (_BLANKS.sub(b" ", whole) if self._text else whole)[-_BEFORE:]
-        return Cleaned(head + out.data, [*taken, *out.taken])
+        return RedactedMessage(head + out.data, [*taken, *out.taken])
 
-    def _rest_of_value(self, data: bytes, *, fin: bool) -> tuple[Cleaned, int]:
+    def _rest_of_value(self, data: bytes, *, fin: bool) -> tuple[RedactedMessage, int]:
         """What belongs to the value at hand: what is written for it, and where it ends."""
         value = self._open
         if value is None:
-            return Cleaned(b""), 0
+            return RedactedMessage(b""), 0
         end = value.end_in(data)
         part = data if end < 0 else data[:end]
         value.value += part[: _MAX_SECRET - len(value.value)]
         shown = b"" if value.written or not part else REPLACED
         value.written = value.written or bool(part)
         if end < 0 and not fin:
-            return Cleaned(shown, [self._part(value.name, len(part))] if part else []), len(part)
+            return RedactedMessage(shown, [self._part(value.name, len(part))] if part else []), len(
+                part
+            )
         self._open = None
         secret = secret_of(value.value.decode("latin-1"))
         if not secret:
-            return Cleaned(b""), len(part)
+            return RedactedMessage(b""), len(part)
         self._known.learn(secret)
-        place = Place(0, len(part), value.name, secret, value.why)
-        return Cleaned(shown, [self._clean.describe(place)]), len(part)
+        place = SecretPlace(0, len(part), value.name, secret, value.why)
+        return RedactedMessage(shown, [self._clean.describe(place)]), len(part)
 
-    def _places_in(self, whole: bytes, data: bytes, *, fin: bool) -> list[Place]:
+    def _places_in(self, whole: bytes, data: bytes, *, fin: bool) -> list[SecretPlace]:
         """Where credentials are; in content, which may go on from before, only known ones."""
         if not self._text:
             return self._places(whole, fin=fin)
@@ -129,31 +133,33 @@ class Fragments:
         self._in_content = not fin and content.is_open(others, self._clean.is_content)
         return known + self._places(others, fin=fin)
 
-    def _places(self, whole: bytes, *, fin: bool) -> list[Place]:
+    def _places(self, whole: bytes, *, fin: bool) -> list[SecretPlace]:
         if not self._text:
             return self._in_binary(whole, fin=fin)
         if self._glance.text(whole) or (not fin and _has_begun(whole)):
             return self._clean.places(whole, cut=not fin)
         return self._at_end(whole) if not fin else []
 
-    def _in_binary(self, whole: bytes, *, fin: bool) -> list[Place]:
-        begun = not fin and evidence.is_text(whole[-_BEFORE:])
+    def _in_binary(self, whole: bytes, *, fin: bool) -> list[SecretPlace]:
+        begun = not fin and text_evidence.is_text(whole[-_BEFORE:])
         if not begun and not self._glance.binary(whole):
             return []
         try:
             return self._clean.binary(whole, cut=not fin)
         except OverBudget:
-            if evidence.is_text(whole):
+            if text_evidence.is_text(whole):
                 raise
             return self._clean.repeated(whole)
 
-    def _at_end(self, whole: bytes) -> list[Place]:
+    def _at_end(self, whole: bytes) -> list[SecretPlace]:
         """The beginning of a known credential at the end of what holds none."""
         at = max(0, len(whole) - _BEFORE)
         places = self._clean.repeated(whole[at:], cut=True)
         return [replace(p, start=at + p.start, end=at + p.end) for p in places]
 
-    def _without(self, rest: bytes, offset: int, places: list[Place], *, fin: bool) -> Cleaned:
+    def _without(
+        self, rest: bytes, offset: int, places: list[SecretPlace], *, fin: bool
+    ) -> RedactedMessage:
         """The fragment from `offset` on without what is at places of the whole."""
         out, taken, at = [], [], 0
         for place in sorted(places, key=lambda p: (p.start, -p.end)):
@@ -166,9 +172,9 @@ class Fragments:
                 out.append(b"" if begun or start == end else place.word)
             taken.append(self._taken(place, end - max(start, at), fin=fin, offset=offset))
             at = max(at, end)
-        return Cleaned(b"".join([*out, rest[at:]]), [entry for entry in taken if entry])
+        return RedactedMessage(b"".join([*out, rest[at:]]), [entry for entry in taken if entry])
 
-    def _taken(self, place: Place, length: int, *, fin: bool, offset: int) -> Entry:
+    def _taken(self, place: SecretPlace, length: int, *, fin: bool, offset: int) -> Entry:
         if not place.delimiter or fin:
             return self._clean.describe(place)
         value = bytearray(place.secret.encode("utf-8", "surrogateescape"))
@@ -196,4 +202,4 @@ def _has_begun(data: bytes) -> bool:
     tail = data[-_MAX_TAIL:].decode("latin-1")
     word = data[-_MAX_TAIL:].rstrip(_HEX)
     quoted = word.endswith(b'"') and len(tail) - len(word) >= _MIN_HEX
-    return quoted or shapes.begun(tail) >= 0 or pairs.user_begun(tail) >= 0
+    return quoted or shapes.begun(tail) >= 0 or name_values.user_begun(tail) >= 0

@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from . import binary, encoded, evidence
+from . import binary, encoded, text_evidence
 from .budget import Budget
 from .fields import plain
 from .fingerprint import PLACEHOLDER, Entry
-from .head import Redactor
-from .known import Known
+from .http_head import HeadRedactor
+from .known_secrets import KnownSecrets
 
 REPLACED = PLACEHOLDER.encode()
 _QUOTED = b'"' + REPLACED + b'"'
@@ -22,14 +22,14 @@ MAX_TOLD = 1000  # maps in one record; each is up to 40 of the 50,000 items that
 
 
 @dataclass(frozen=True, slots=True)
-class Cleaned:
+class RedactedMessage:
     """A payload without credentials, and what was taken out of it."""
 
     data: bytes
     taken: list[Entry] = field(default_factory=list)
 
 
-def told(taken: list[Entry]) -> list[Entry]:
+def reported(taken: list[Entry]) -> list[Entry]:
     """What a record tells of what was taken out of it: each, up to MAX_TOLD, then how many more.
 
     A reader gives up a record that is over the format's limits, and what follows it.
@@ -41,7 +41,7 @@ def told(taken: list[Entry]) -> list[Entry]:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class SecretPlace:
     """A credential in a payload: from `start` to before `end`; see `Found` for the others.
 
     Attributes:
@@ -57,7 +57,7 @@ class Place:
     word: bytes = REPLACED
 
 
-class Cleaner:
+class MessageRedactor:
     """Takes credentials out of payloads of one session.
 
     Args:
@@ -71,7 +71,7 @@ class Cleaner:
     """
 
     def __init__(
-        self, redact: Redactor, known: Known, where: str, *, control: bool = False
+        self, redact: HeadRedactor, known: KnownSecrets, where: str, *, control: bool = False
     ) -> None:
         self.budget = Budget()
         self._redact = redact
@@ -80,7 +80,7 @@ class Cleaner:
         self._control = control
         self._find = redact.find_in_body if where == "body" else redact.find
 
-    def whole(self, data: bytes, *, cut: bool = False) -> Cleaned:
+    def whole(self, data: bytes, *, cut: bool = False) -> RedactedMessage:
         """A payload without credentials.
 
         Args:
@@ -91,7 +91,7 @@ class Cleaner:
         """
         return self.without(data, self.places(data, cut=cut))
 
-    def places(self, data: bytes, *, cut: bool = False) -> list[Place]:
+    def places(self, data: bytes, *, cut: bool = False) -> list[SecretPlace]:
         """Where credentials are in a text; see `whole`."""
         text = data.decode("latin-1")
         places = [*self._in_text(text, cut=cut), *self._in_wide(text, evident=False)]
@@ -99,7 +99,7 @@ class Cleaner:
             places += self._in_packed(data) or self._under_names(text, evident=False)
         return places + self.repeated(data, cut=cut)
 
-    def binary(self, data: bytes, *, cut: bool = False) -> list[Place]:
+    def binary(self, data: bytes, *, cut: bool = False) -> list[SecretPlace]:
         """Where credentials are in a binary message; see `whole`.
 
         What is no text is content: names and shapes do not count in it.
@@ -107,81 +107,83 @@ class Cleaner:
         packed = self._in_packed(data)
         if packed is not None:
             return packed
-        if evidence.is_text(data):
+        if text_evidence.is_text(data):
             return self.places(data, cut=cut)
         places = self._in_wide(data.decode("latin-1"), evident=True)
-        for start, end in evidence.regions(data):
+        for start, end in text_evidence.regions(data):
             part = data[start:end]
-            ends = cut and end == len(data) and evidence.is_text(part[-_END:])
+            ends = cut and end == len(data) and text_evidence.is_text(part[-_END:])
             for place in self._in_region(part, cut=ends):
                 places.append(replace(place, start=start + place.start, end=start + place.end))
         return places
 
-    def _in_region(self, part: bytes, *, cut: bool) -> list[Place]:
+    def _in_region(self, part: bytes, *, cut: bool) -> list[SecretPlace]:
         text = part.decode("latin-1")
         places = [*self._in_text(text, cut=cut, evident=True)]
         places += self._under_names(text, evident=True)
         return places + self.repeated(part, cut=cut)
 
-    def _in_text(self, text: str, *, cut: bool, evident: bool = False) -> Iterator[Place]:
+    def _in_text(self, text: str, *, cut: bool, evident: bool = False) -> Iterator[SecretPlace]:
         for found in self._find(text, cut=cut, control=self._control, budget=self.budget):
             secret = secret_of(text[found.start : found.end])
-            if evident and not evidence.is_evident(found.name, found.why, secret):
+            if evident and not text_evidence.is_evident(found.name, found.why, secret):
                 continue
             self._known.learn(secret)
             word = _QUOTED if found.bare else REPLACED
-            yield Place(
+            yield SecretPlace(
                 found.start, found.end, found.name, secret, found.why, found.delimiter, word
             )
 
-    def _in_wide(self, text: str, *, evident: bool) -> list[Place]:
+    def _in_wide(self, text: str, *, evident: bool) -> list[SecretPlace]:
         places = []
         for wide in binary.wide(text):
             word = PLACEHOLDER.encode(wide.codec)
             inside = [*self._in_text(wide.text, cut=False, evident=evident)]
             for place in inside + self.repeated(wide.text.encode("latin-1")):
                 start, end = wide.start + 2 * place.start, wide.start + 2 * place.end
-                places.append(Place(start, end, place.name, place.secret, place.why, word=word))
+                places.append(
+                    SecretPlace(start, end, place.name, place.secret, place.why, word=word)
+                )
         return places
 
-    def _in_packed(self, data: bytes) -> list[Place] | None:
+    def _in_packed(self, data: bytes) -> list[SecretPlace] | None:
         """All of a packed message if a credential is in it; None: it is not packed."""
         said = binary.unpacked(data)
         if said is None:
             return None
         content, whole = said
         inside = self._in_content(content)
-        if not inside and (whole or not evidence.is_text(content[:256])):
+        if not inside and (whole or not text_evidence.is_text(content[:256])):
             return []
         name, why = (inside[0].name, inside[0].why) if inside else ("", "shape")
         secret = inside[0].secret if inside else ""
-        return [Place(0, len(data), name, secret, why or "name")]
+        return [SecretPlace(0, len(data), name, secret, why or "name")]
 
-    def _in_content(self, content: bytes) -> list[Place]:
-        if evidence.is_text(content):
+    def _in_content(self, content: bytes) -> list[SecretPlace]:
+        if text_evidence.is_text(content):
             text = content.decode("latin-1")
             return [*self._in_text(text, cut=False), *self.repeated(content)]
-        parts = [content[start:end] for start, end in evidence.regions(content)]
+        parts = [content[start:end] for start, end in text_evidence.regions(content)]
         return [place for part in parts for place in self._in_region(part, cut=False)]
 
-    def _under_names(self, text: str, *, evident: bool) -> list[Place]:
+    def _under_names(self, text: str, *, evident: bool) -> list[SecretPlace]:
         places = []
         for name, start, end in binary.named(text):
             rule = self._find.rule(name, text[start:end])
             secret = secret_of(text[start:end])
             if rule is None:
                 continue
-            framed = evident and evidence.is_framed(text, name, start, end)
-            if evident and not evidence.is_evident(name, rule, secret, framed=framed):
+            framed = evident and text_evidence.is_framed(text, name, start, end)
+            if evident and not text_evidence.is_evident(name, rule, secret, framed=framed):
                 continue
             self._known.learn(secret)
-            places.append(Place(start, end, name, secret, rule))
+            places.append(SecretPlace(start, end, name, secret, rule))
         return places
 
-    def repeated(self, data: bytes, *, cut: bool = False) -> list[Place]:
+    def repeated(self, data: bytes, *, cut: bool = False) -> list[SecretPlace]:
         """Where credentials are that were taken out before."""
         return [
-            Place(start, end, "", origin, "repeated")
+            SecretPlace(start, end, "", origin, "repeated")
             for start, end, origin in self._known.spans(data, cut=cut)
         ]
 
@@ -189,10 +191,10 @@ class Cleaner:
         """Whether a field of this name holds text, transcripts or audio."""
         return self._find.is_content(name) and not self._find.knows(name)
 
-    def describe(self, place: Place) -> Entry:
+    def describe(self, place: SecretPlace) -> Entry:
         return self._redact.describe(self._where, place.name, place.secret, place.why)
 
-    def without(self, data: bytes, places: list[Place]) -> Cleaned:
+    def without(self, data: bytes, places: list[SecretPlace]) -> RedactedMessage:
         """The payload without what is at some places; of those that overlap the first counts."""
         out, taken, at = [], [], 0
         for place in sorted(places, key=lambda p: (p.start, -p.end)):
@@ -202,7 +204,7 @@ class Cleaner:
                 out += [data[at : place.start], place.word]
                 taken.append(self.describe(place))
             at = place.end
-        return Cleaned(b"".join([*out, data[at:]]), taken)
+        return RedactedMessage(b"".join([*out, data[at:]]), taken)
 
 
 def secret_of(text: str) -> str:

@@ -14,12 +14,12 @@ from email.utils import parsedate_to_datetime
 from pathlib import Path
 
 from wsproxy import __version__
-from wsproxy.address import authority
 from wsproxy.catalog import Catalog, json_messages
-from wsproxy.diagnose import Case, Finding, summary
+from wsproxy.catalog.envelope import field
+from wsproxy.diagnose import Finding, SessionFacts, summary
 from wsproxy.diagnose.evidence import plural
-from wsproxy.envelope import field
 from wsproxy.session import FrameInfo, Session
+from wsproxy.system.address import authority
 from wsproxy.wire import Opcode
 
 from .text import api, compact, lasting, made_from, safe, short, size, when
@@ -139,7 +139,7 @@ def explain(
         short(summary(session, catalog), _LINE),
         _head(session),
         _request(session),
-        list(_moment(session, Case(session, catalog).ended_ns)),
+        list(_moment(session, SessionFacts(session, catalog).ended_ns)),
         cleaned,
         _retry(cleaned[0], session) if cleaned else "",
         f"{provider.name}'s support" if provider and session.response else "",

@@ -14,7 +14,7 @@ from pathlib import Path
 from wsproxy.diagnose import Finding
 
 from .explanation import Explanation, Row
-from .overview import Group, Overview
+from .groups import Group, Overview
 
 # What GitHub looks for once Markdown is rendered, when a backslash is gone again.
 _REFERENCE = re.compile("([@#]+)")

@@ -15,8 +15,8 @@ from rich.text import Text
 from wsproxy.diagnose import Finding
 
 from .explanation import Explanation, Row
-from .overview import Group as Alike
-from .overview import Overview
+from .groups import Group as Alike
+from .groups import Overview
 from .text import short
 
 STYLES = {"error": "bold red", "warning": "yellow", "info": "cyan"}

@@ -20,7 +20,7 @@ make        one trace in, a public one out, or none
 prove       whether the failure survived
 """
 
-from .make import Scrubbed, is_scrubbed, scrub
-from .prove import Proof, prove
+from .anonymize import Scrubbed, is_scrubbed, scrub
+from .proof import Proof, prove
 
 __all__ = ["Proof", "Scrubbed", "is_scrubbed", "prove", "scrub"]

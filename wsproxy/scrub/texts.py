@@ -6,12 +6,14 @@ import random
 import re
 from collections.abc import Iterator
 
-from wsproxy.compare.kinds import is_error, kind_of
+from wsproxy.compare.message_kinds import is_error, kind_of
 from wsproxy.redact import PLACEHOLDER
 
 from .aliases import ADDRESS, EMAIL, HEXADECIMAL, MIXED, PHONE, TIME, UUID, Aliases, words
+from .allowlist import Allowlist
 from .documented import documented
-from .encoded import (
+from .json_rewrite import Path, Value, rewrite
+from .text_encodings import (
     RUN,
     Sound,
     decoded,
@@ -21,8 +23,6 @@ from .encoded import (
     renumbered,
     respaced,
 )
-from .jsontext import Path, Value, rewrite
-from .known import Known
 
 _FAILS = re.compile(
     r'"(?:err_msg|err_code|error|error_code|error_message|error_type|warning|warning_code)"'
@@ -54,7 +54,7 @@ _DEEPEST = 32  # names above JSON that is in a text of JSON, and so on
 _SHORT = 32  # bytes under which what is printable may be samples by chance
 
 
-class Said:
+class TextUse:
     """What people said in a session, for finding it again.
 
     Attributes:
@@ -94,7 +94,11 @@ class Texts:
     """
 
     def __init__(
-        self, known: Known, aliases: Aliases, said: Said, hidden: frozenset[str] = frozenset()
+        self,
+        known: Allowlist,
+        aliases: Aliases,
+        said: TextUse,
+        hidden: frozenset[str] = frozenset(),
     ) -> None:
         self.known = known
         self.aliases = aliases

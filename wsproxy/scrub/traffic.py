@@ -8,16 +8,17 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 
-from wsproxy.diagnose.audio import LOOKED_AT, TEXTS, declared, sniff
-from wsproxy.diagnose.containers import CUT
-from wsproxy.diagnose.samples import KINDS
-from wsproxy.mutate.draft import Draft, Item, messages
+from wsproxy.audio import container_noise
+from wsproxy.audio.containers import CUT
+from wsproxy.audio.noise import Noise, kind_of_noise
+from wsproxy.audio.samples import KINDS
+from wsproxy.mutate.draft import Draft, DraftRecord, messages
+from wsproxy.session.declared_audio import LOOKED_AT, TEXTS, declared_format, sniff
 from wsproxy.trace import Bytes, FrameRecord
 from wsproxy.wire import Close, Opcode
 
-from . import binary, containers
-from .encoded import Sound
-from .noise import Noise, kind_of_noise
+from . import binary_messages
+from .text_encodings import Sound
 from .texts import Texts, is_text
 
 _UNKNOWN = frozenset({"nothing", "silence", "too little to tell", "data of no known kind"})
@@ -78,7 +79,7 @@ class Traffic:
             elif message.is_text:
                 made = self._text(message.content, sound, from_client=from_client)
             else:
-                made = binary.scrubbed(
+                made = binary_messages.scrubbed(
                     message.content, self._envelope, self._texts, sound, from_client=from_client
                 )
             if write:
@@ -88,7 +89,7 @@ class Traffic:
         if self._envelope != "azure":
             return self._texts.bytes(content, sound, from_client=from_client)
         text = content.decode("utf-8", "surrogateescape")
-        made = binary.azure_text(text, self._texts, sound, from_client=from_client)
+        made = binary_messages.azure_text(text, self._texts, sound, from_client=from_client)
         return made.encode("utf-8", "surrogateescape")
 
     # -- audio
@@ -115,9 +116,9 @@ class Traffic:
             )
             return [noise.like(piece) for piece in pieces]
         whole = b"".join(pieces)
-        if name == "WAV" and (header := containers.wav_header(whole)) is not None:
+        if name == "WAV" and (header := container_noise.wav_header(whole)) is not None:
             return self._wav(header, pieces)
-        filled = containers.fill(kind, whole, self._chance.randbytes)
+        filled = container_noise.fill(kind, whole, self._chance.randbytes)
         if filled.note:
             self.notes.append(filled.note)
         return _cut(filled.data, pieces)
@@ -134,7 +135,7 @@ class Traffic:
         return out
 
     def _encoding(self, *, from_client: bool) -> str:
-        form = declared(self._draft.session, self._draft.api)
+        form = declared_format(self._draft.session, self._draft.api)
         return form.encoding if form is not None and form.from_client is from_client else "linear16"
 
     # -- what is no message
@@ -152,7 +153,7 @@ class Traffic:
         """The head of the frame that was none stays, since it is what is wrong."""
         aliases = self._texts.aliases
         if is_text(record.data):
-            made = binary.markup_or_message(
+            made = binary_messages.markup_or_message(
                 record.data, self._texts, aliases.data, from_client=record.from_client
             )
         else:
@@ -169,7 +170,7 @@ def _header_size(data: bytes) -> int:
     return min(len(data), size + (4 if data[1] & 0x80 else 0))
 
 
-def _put(items: Sequence[Item], made: bytes) -> None:
+def _put(items: Sequence[DraftRecord], made: bytes) -> None:
     at = 0
     for item in items:
         frame = item.record

@@ -9,20 +9,20 @@ played      says the server's part of the catalog's dialogue of an API
 listen, speak, assemblyai  check what the client does by their documents' rules
 """
 
-from .connection import Seen
-from .limits import Limits
-from .moment import Moment
-from .plan import Plan, Step
-from .server import Served, Simulator, serve_in_thread, simulated_apis
+from .connection import ConnectionLog
+from .limits import ApiQuotas
+from .plan import Plan, PlanStep
+from .server import RunningSimulator, Simulator, serve_in_thread, simulated_apis
+from .trigger import Trigger
 
 __all__ = [
-    "Limits",
-    "Moment",
+    "ApiQuotas",
+    "ConnectionLog",
     "Plan",
-    "Seen",
-    "Served",
+    "PlanStep",
+    "RunningSimulator",
     "Simulator",
-    "Step",
+    "Trigger",
     "serve_in_thread",
     "simulated_apis",
 ]

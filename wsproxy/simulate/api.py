@@ -8,20 +8,20 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 from urllib.parse import parse_qsl
 
-from wsproxy.catalog.model import Close, Refusal
+from wsproxy.catalog.model import ClosePattern, Refusal
 
-from .limits import Limits
+from .limits import ApiQuotas
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
+class SimulatedEnding:
     """Ends the connection without a Close frame: TCP reset, or end of stream."""
 
     how: Literal["reset", "eof"]
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ApiAnswer:
     """The answer to a plain HTTP request."""
 
     status: int
@@ -30,18 +30,18 @@ class Answer:
     content_type: str = ""
 
     @classmethod
-    def of(cls, refusal: Refusal) -> Answer:
+    def of(cls, refusal: Refusal) -> ApiAnswer:
         """A refusal as an answer."""
         body = refusal.body.encode()
         return cls(refusal.status, refusal.headers, body, refusal.content_type)
 
 
 # A text message, a binary message, or an end of the session.
-Action: TypeAlias = str | bytes | Close | Ending
+Action: TypeAlias = str | bytes | ClosePattern | SimulatedEnding
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class ApiRequest:
     """The upgrade request.
 
     Attributes:
@@ -75,7 +75,7 @@ class Request:
         now: float = 0.0,
         sessions: int = 0,
         method: str = "GET",
-    ) -> Request:
+    ) -> ApiRequest:
         """Read the target of a request line."""
         path, _, text = target.partition("?")
         query = dict(parse_qsl(text, keep_blank_values=True))
@@ -109,14 +109,14 @@ def number(text: str | None) -> int | None:
     return int(text)
 
 
-class Api:
+class SimulatedApi:
     """A session of an API. Times are seconds of any clock that only goes forward.
 
     Every method returns what the server does next, in order; an end is the last.
 
     Attributes:
         answer_headers: that carry the request id in the answer.
-        envelope: in what its messages are wrapped, see `wsproxy.envelope`.
+        envelope: in what its messages are wrapped, see `wsproxy.catalog.envelope`.
         begun: whether the client is done with what comes before audio or text to speak.
         audio_seconds: length of the audio that came, or that was made.
     """
@@ -128,7 +128,7 @@ class Api:
     def begun(self) -> bool:
         return True
 
-    def __init__(self, request: Request, limits: Limits) -> None:
+    def __init__(self, request: ApiRequest, limits: ApiQuotas) -> None:
         self.request = request
         self.limits = limits
 
@@ -140,10 +140,10 @@ class Api:
         """The answer to the upgrade if it is not 101."""
         return None
 
-    def answer(self, body: bytes) -> Answer:
+    def answer(self, body: bytes) -> ApiAnswer:
         """The answer to a plain HTTP request with this body."""
         headers = (("Upgrade", "websocket"),)
-        return Answer(426, headers, b"this path is a WebSocket API\n", "text/plain")
+        return ApiAnswer(426, headers, b"this path is a WebSocket API\n", "text/plain")
 
     def opened(self, now: float) -> Sequence[Action]:
         return ()
@@ -170,9 +170,12 @@ def to_json(**fields: Any) -> str:
 
 def is_failure(actions: Sequence[Action]) -> bool:
     """Whether the session ends here, and not well."""
-    return any(isinstance(a, Ending) or (isinstance(a, Close) and a.code != 1000) for a in actions)
+    return any(
+        isinstance(a, SimulatedEnding) or (isinstance(a, ClosePattern) and a.code != 1000)
+        for a in actions
+    )
 
 
 def is_end(actions: Sequence[Action]) -> bool:
     """Whether the session ends here."""
-    return any(isinstance(action, Close | Ending) for action in actions)
+    return any(isinstance(action, ClosePattern | SimulatedEnding) for action in actions)

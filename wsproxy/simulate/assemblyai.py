@@ -6,12 +6,12 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from wsproxy.catalog.model import Close, Refusal
+from wsproxy.audio.encoding import PcmFormat
+from wsproxy.catalog.model import ClosePattern, Refusal
 
-from .api import Action, Api, Request, number, to_json
-from .audio import Format
-from .hearing import Hearing, Word, sentence
-from .limits import Limits
+from .api import Action, ApiRequest, SimulatedApi, number, to_json
+from .limits import ApiQuotas
+from .recognizer import RecognizedWord, Recognizer, sentence
 
 _PARTIAL = 0.5  # seconds of audio between partial turns
 _TURN_SILENCE = 0.4  # seconds of quiet that end a turn
@@ -19,7 +19,7 @@ _REASON_BYTES = 123  # that fit into a Close frame (RFC 6455, section 5.5)
 _POINTER = "See Error message for details"
 
 
-class Streaming(Api):
+class AssemblyAIStreaming(SimulatedApi):
     """One live transcription.
 
     Fails a session as documented, with an Error message before the Close frame: 3007 for
@@ -28,11 +28,11 @@ class Streaming(Api):
     3009 with too many sessions.
     """
 
-    def __init__(self, request: Request, limits: Limits) -> None:
+    def __init__(self, request: ApiRequest, limits: ApiQuotas) -> None:
         super().__init__(request, limits)
         query = request.query
         rate = number(query.get("sample_rate")) or 16_000
-        self._hearing = Hearing(Format(query.get("encoding") or "pcm_s16le", rate))
+        self._hearing = Recognizer(PcmFormat(query.get("encoding") or "pcm_s16le", rate))
         self._format_turns = query.get("format_turns", "").lower() == "true"
         self._turn_silence = _seconds(query.get("min_turn_silence"), 1000) or _TURN_SILENCE
         self._inactivity = _seconds(query.get("inactivity_timeout"))
@@ -144,7 +144,7 @@ class Streaming(Api):
         return actions
 
     def _turn_message(
-        self, words: list[Word], *, end: bool = False, formatted: bool = False
+        self, words: list[RecognizedWord], *, end: bool = False, formatted: bool = False
     ) -> str:
         transcript = " ".join(word.text for word in words)
         return to_json(
@@ -173,14 +173,14 @@ class Streaming(Api):
             audio_duration_seconds=round(self.audio_seconds),
             session_duration_seconds=round(now - self._opened),
         )
-        return [*self._end_turn(), termination, Close(1000)]
+        return [*self._end_turn(), termination, ClosePattern(1000)]
 
 
 def _error(code: int, text: str) -> list[Action]:
     """The Error message, and the Close frame whose reason has room for 123 bytes."""
     fits = len(text.encode()) <= _REASON_BYTES
     message = to_json(type="Error", error_code=code, error=text)
-    return [message, Close(code, text if fits else _POINTER)]
+    return [message, ClosePattern(code, text if fits else _POINTER)]
 
 
 def _seconds(text: str | None, unit: int = 1) -> float | None:
@@ -192,7 +192,7 @@ def _seconds(text: str | None, unit: int = 1) -> float | None:
     return value if 0 < value < float("inf") else None
 
 
-class Retired(Api):
+class RetiredApi(SimulatedApi):
     """Real-time v2: every upgrade is refused, as documented since its end."""
 
     def refusal(self) -> Refusal | None:

@@ -20,14 +20,14 @@ from websockets.http11 import Response
 from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
 
-from wsproxy.catalog.model import Close
+from wsproxy.catalog.model import ClosePattern
 from wsproxy.wire.deflate import Inflater
 from wsproxy.wire.frames import RSV1, Frame, Garbage, Opcode
 from wsproxy.wire.frames import Close as ClosePayload
 from wsproxy.wire.handshake import Deflate
 from wsproxy.wire.parser import FrameParser, RuleChecker
 
-from .api import Action, Answer, Api, Ending
+from .api import Action, ApiAnswer, SimulatedApi, SimulatedEnding
 
 _MAX_BODY = 64 << 20  # bytes of the body of a plain HTTP request
 _MAX_HEAD = 64 << 10  # bytes of a request's head
@@ -36,7 +36,7 @@ _READ = 64 << 10  # bytes
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class UpgradeRequest:
     """A request as it came.
 
     Attributes:
@@ -52,7 +52,7 @@ class Asked:
 
 
 @dataclass(slots=True)
-class Seen:
+class ConnectionLog:
     """What came in one session, and how it ended.
 
     Attributes:
@@ -94,7 +94,7 @@ class _Deflater:
         return data.removesuffix(b"\x00\x00\xff\xff")
 
 
-class Connection:
+class ApiConnection:
     """Drives an API over a socket.
 
     Frames are built here rather than by a library, because a library rightly refuses to
@@ -110,8 +110,8 @@ class Connection:
         self,
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
-        seen: Seen,
-        choose: Callable[[Asked], Api],
+        seen: ConnectionLog,
+        choose: Callable[[UpgradeRequest], SimulatedApi],
         *,
         deflate: bool,
         linger: float,
@@ -128,7 +128,7 @@ class Connection:
         self._deflater: _Deflater | None = None
         self._opcode = Opcode.TEXT  # of the message that is coming in
         self._message = bytearray()
-        self._api: Api | None = None
+        self._api: SimulatedApi | None = None
 
     async def run(self) -> None:
         """Serve the connection to its end. Cancelled: say that the server goes away."""
@@ -139,7 +139,7 @@ class Connection:
         except asyncio.CancelledError:
             if self._api is not None and not self._seen.ending:
                 self._seen.ending = "the simulator was stopped"
-                self._send_close(Close(1001, "the simulator was stopped"))
+                self._send_close(ClosePattern(1001, "the simulator was stopped"))
         finally:
             if self._api is not None:
                 self._seen.audio_seconds = self._api.audio_seconds
@@ -152,7 +152,7 @@ class Connection:
             return
         asked = _read_head(head)
         if asked is None:
-            await self._refuse(Answer(400, (), b"not an HTTP request\n", "text/plain"))
+            await self._refuse(ApiAnswer(400, (), b"not an HTTP request\n", "text/plain"))
             return
         api = self._choose(asked)
         if not asked.upgrade:
@@ -166,17 +166,17 @@ class Connection:
         while not over:
             over = await self._turn(api)
 
-    async def _answer(self, api: Api, head: bytes) -> None:
+    async def _answer(self, api: SimulatedApi, head: bytes) -> None:
         """Read the rest of a plain HTTP request, and answer it."""
         body = await self._body(head)
         if body is None:
-            await self._refuse(Answer(400, (), b"not a whole HTTP request\n", "text/plain"))
+            await self._refuse(ApiAnswer(400, (), b"not a whole HTTP request\n", "text/plain"))
             return
         answer = api.answer(body)
         ids = tuple((name, api.request.request_id) for name in api.answer_headers)
         await self._refuse(replace(answer, headers=(*ids, *answer.headers)))
 
-    async def _refuse(self, answer: Answer) -> None:
+    async def _refuse(self, answer: ApiAnswer) -> None:
         self._seen.status = answer.status
         self._seen.ending = f"answered with HTTP {answer.status}"
         self._writer.write(_response(answer).serialize())
@@ -214,7 +214,7 @@ class Connection:
         self._early = data[end + 4 :] if end >= 0 else b""
         return data[: end + 4] if end >= 0 else data
 
-    def _handshake(self, api: Api, head: bytes) -> bool:
+    def _handshake(self, api: SimulatedApi, head: bytes) -> bool:
         """Answer the upgrade; whether it was accepted."""
         factories = [ServerPerMessageDeflateFactory()] if self._offers_deflate else None
         protocol = ServerProtocol(extensions=factories, select_subprotocol=_subprotocol)
@@ -227,7 +227,7 @@ class Connection:
         response = protocol.accept(request)
         refusal = api.refusal() if response.status_code == 101 else None
         if refusal is not None:
-            response = _response(Answer.of(refusal))
+            response = _response(ApiAnswer.of(refusal))
         for name in api.answer_headers:
             response.headers[name] = api.request.request_id
         self._seen.status = response.status_code
@@ -242,7 +242,7 @@ class Connection:
             self._checker = RuleChecker(from_client=True, deflate=True)
         return True
 
-    async def _turn(self, api: Api) -> bool:
+    async def _turn(self, api: SimulatedApi) -> bool:
         """Wait for bytes or for the deadline; whether the session is over."""
         deadline = api.deadline()
         left = None if deadline is None else deadline - _now()
@@ -263,14 +263,14 @@ class Connection:
                 return True
         return False
 
-    async def _frame(self, api: Api, frame: Frame | Garbage) -> bool:
+    async def _frame(self, api: SimulatedApi, frame: Frame | Garbage) -> bool:
         """Take a frame; whether the session is over."""
         broken = frame.broken_rule if isinstance(frame, Garbage) else self._checker.check(frame)
         if isinstance(frame, Garbage) or broken:
-            await self._close(Close(1002, broken or ""))
+            await self._close(ClosePattern(1002, broken or ""))
             return True
         if len(self._message) + len(frame.payload) + frame.cut > _MAX_MESSAGE:
-            await self._close(Close(1009, "message too big"))
+            await self._close(ClosePattern(1009, "message too big"))
             return True
         if frame.opcode is Opcode.CLOSE:
             self._seen.ending = f"closed by the client: {ClosePayload.parse(frame.payload)}"
@@ -285,11 +285,11 @@ class Connection:
             return False
         return await self._data(api, frame)
 
-    async def _data(self, api: Api, frame: Frame) -> bool:
+    async def _data(self, api: SimulatedApi, frame: Frame) -> bool:
         """Take a frame of a message; whether the session is over."""
         payload = self._inflater.inflate(frame) if self._inflater else frame.payload
         if payload is None:
-            await self._close(Close(1007, "cannot be inflated"))
+            await self._close(ClosePattern(1007, "cannot be inflated"))
             return True
         if frame.opcode is not Opcode.CONTINUATION:
             self._opcode = frame.opcode
@@ -306,11 +306,11 @@ class Connection:
         try:
             text = message.decode()
         except UnicodeDecodeError:
-            await self._close(Close(1007, "text is not UTF-8"))
+            await self._close(ClosePattern(1007, "text is not UTF-8"))
             return True
         return await self._do(api, api.text(text, _now()))
 
-    async def _do(self, api: Api, actions: Sequence[Action]) -> bool:
+    async def _do(self, api: SimulatedApi, actions: Sequence[Action]) -> bool:
         """Do what the API says; whether that ended the session."""
         self._seen.audio_seconds = api.audio_seconds
         for action in actions:
@@ -319,10 +319,10 @@ class Connection:
                     self._send(Opcode.TEXT, action.encode())
                 case bytes():
                     self._send(Opcode.BINARY, action)
-                case Close():
+                case ClosePattern():
                     await self._close(action)
                     return True
-                case Ending(how):
+                case SimulatedEnding(how):
                     await self._end(how)
                     return True
             await self._writer.drain()
@@ -338,10 +338,10 @@ class Connection:
     def _write(self, frame: Frame) -> None:
         self._writer.write(frame.serialize())
 
-    def _send_close(self, close: Close) -> None:
+    def _send_close(self, close: ClosePattern) -> None:
         self._write(Frame(Opcode.CLOSE, ClosePayload(close.code, close.reason).serialize()))
 
-    async def _close(self, close: Close) -> None:
+    async def _close(self, close: ClosePattern) -> None:
         payload = ClosePayload(close.code, close.reason)
         self._seen.ending = f"closed by the server: {payload}"
         self._send_close(close)
@@ -403,7 +403,7 @@ def _subprotocol(protocol: ServerProtocol, offered: Sequence[Subprotocol]) -> Su
 _PHRASES = {499: "Client Closed Request"}
 
 
-def _read_head(head: bytes) -> Asked | None:
+def _read_head(head: bytes) -> UpgradeRequest | None:
     """The request line and headers; None where they are no HTTP."""
     parser = h11.Connection(h11.SERVER)
     try:
@@ -416,10 +416,10 @@ def _read_head(head: bytes) -> Asked | None:
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in event.headers}
     target = event.target.decode("latin-1")
     upgrade = "websocket" in headers.get("upgrade", "").lower()
-    return Asked(event.method.decode("latin-1"), target, headers, upgrade)
+    return UpgradeRequest(event.method.decode("latin-1"), target, headers, upgrade)
 
 
-def _response(answer: Answer) -> Response:
+def _response(answer: ApiAnswer) -> Response:
     headers = Headers()
     headers["Date"] = formatdate(usegmt=True)
     headers["Connection"] = "close"

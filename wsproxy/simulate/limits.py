@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ApiQuotas:
     """Documented limits, and assumed ones where the documents give no figure.
 
     Attributes:

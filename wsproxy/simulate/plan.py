@@ -12,13 +12,13 @@ from wsproxy.catalog import Condition
 from wsproxy.catalog.model import GENERIC
 from wsproxy.catalog.table import Table, read_toml
 from wsproxy.errors import CatalogError, UsageError
-from wsproxy.regular_file import read_text, reason
+from wsproxy.system.regular_file import read_text, reason
 
-from .moment import Moment
+from .trigger import Trigger
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class PlanStep:
     """A behaviour for so many sessions.
 
     Attributes:
@@ -31,7 +31,7 @@ class Step:
 
     condition: Condition | None = None
     times: int = 1
-    moment: Moment | None = None
+    moment: Trigger | None = None
     probability: float = 1.0
     api: str = ""
 
@@ -65,7 +65,7 @@ class Plan:
         chance: for probabilities; seed it to have the same again.
     """
 
-    steps: Sequence[Step] = ()
+    steps: Sequence[PlanStep] = ()
     repeat: bool = False
     chance: random.Random = field(default_factory=random.Random)
     _count: Counter[tuple[str, str, bool]] = field(default_factory=Counter, repr=False)
@@ -74,16 +74,16 @@ class Plan:
         """Whether there is a failure in it for an API."""
         return any(s.condition and s.applies(provider, api, plain=plain) for s in self.steps)
 
-    def next(self, provider: str, api: str, *, plain: bool = False) -> Step:
+    def next(self, provider: str, api: str, *, plain: bool = False) -> PlanStep:
         """What the next session of an API meets."""
         steps = [s for s in self.steps if s.applies(provider, api, plain=plain)]
         if not steps:
-            return Step()
+            return PlanStep()
         key = (provider, api, plain)
         number = self._count[key]
         self._count[key] += 1
         step = _at(steps, number, repeat=self.repeat)
-        return step if self.chance.random() < step.probability else Step()
+        return step if self.chance.random() < step.probability else PlanStep()
 
     @classmethod
     def read(cls, path: Path, condition: Callable[[str], Condition]) -> Plan:
@@ -110,7 +110,7 @@ class Plan:
         return cls(steps, repeat)
 
 
-def _at(steps: Sequence[Step], number: int, *, repeat: bool) -> Step:
+def _at(steps: Sequence[PlanStep], number: int, *, repeat: bool) -> PlanStep:
     total = sum(step.times for step in steps)
     if repeat:
         number %= total
@@ -121,13 +121,13 @@ def _at(steps: Sequence[Step], number: int, *, repeat: bool) -> Step:
     return steps[-1]
 
 
-def _step(table: Table, condition: Callable[[str], Condition]) -> Step:
+def _step(table: Table, condition: Callable[[str], Condition]) -> PlanStep:
     name = table.take("condition", str, "")
     after = table.take("after", str, "")
-    step = Step(
+    step = PlanStep(
         condition=condition(name) if name else None,
         times=table.take("times", int, 1),
-        moment=Moment.parse(after) if after else None,
+        moment=Trigger.parse(after) if after else None,
         probability=table.number("probability", 1.0),
         api=table.take("api", str, ""),
     )

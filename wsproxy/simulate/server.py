@@ -13,41 +13,41 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Self
 
-from wsproxy.address import authority
 from wsproxy.catalog import Catalog, Condition, load
 from wsproxy.catalog.model import Api as Known
 from wsproxy.catalog.model import Refusal
 from wsproxy.errors import UsageError
+from wsproxy.system.address import authority
 
-from .api import Answer, Api, Request
-from .assemblyai import Retired, Streaming
-from .connection import Asked, Connection, Seen
-from .deepgram import Rest
-from .limits import Limits
-from .listen import Listen
-from .plan import Plan, Step
-from .played import Played
-from .scripted import Scripted
-from .speak import Speak
+from .api import ApiAnswer, ApiRequest, SimulatedApi
+from .assemblyai import AssemblyAIStreaming, RetiredApi
+from .condition_api import ConditionApi
+from .connection import ApiConnection, ConnectionLog, UpgradeRequest
+from .deepgram_http import DeepgramHttp
+from .deepgram_listen import DeepgramListen
+from .deepgram_speak import DeepgramSpeak
+from .dialogue_api import DialogueApi
+from .limits import ApiQuotas
+from .plan import Plan, PlanStep
 
-# APIs that check what the client does by their documents' rules; the others are `Played`.
-_CHECKING: dict[tuple[str, str], type[Api]] = {
-    ("deepgram", "listen"): Listen,
-    ("deepgram", "speak"): Speak,
-    ("deepgram", "rest"): Rest,
-    ("assemblyai", "streaming"): Streaming,
-    ("assemblyai", "realtime-v2"): Retired,
+# APIs that check what the client does by their documents' rules; the others are `DialogueApi`.
+_CHECKING: dict[tuple[str, str], type[SimulatedApi]] = {
+    ("deepgram", "listen"): DeepgramListen,
+    ("deepgram", "speak"): DeepgramSpeak,
+    ("deepgram", "rest"): DeepgramHttp,
+    ("assemblyai", "streaming"): AssemblyAIStreaming,
+    ("assemblyai", "realtime-v2"): RetiredApi,
 }
 
 
-class _Nothing(Api):
+class _Nothing(SimulatedApi):
     """A path that no API is at."""
 
     def refusal(self) -> Refusal | None:
         return Refusal(404, (), "nothing is simulated at this path\n", "text/plain")
 
-    def answer(self, body: bytes) -> Answer:
-        return Answer(404, (), b"nothing is simulated at this path\n", "text/plain")
+    def answer(self, body: bytes) -> ApiAnswer:
+        return ApiAnswer(404, (), b"nothing is simulated at this path\n", "text/plain")
 
 
 def simulated_apis(catalog: Catalog) -> list[tuple[str, Known]]:
@@ -88,19 +88,19 @@ class Simulator:
         port: int = 0,
         *,
         tls: ssl.SSLContext | None = None,
-        limits: Limits | None = None,
+        limits: ApiQuotas | None = None,
         deflate: bool = False,
-        on_end: Callable[[Seen], None] | None = None,
+        on_end: Callable[[ConnectionLog], None] | None = None,
         catalog: Catalog | None = None,
     ) -> None:
         self.host = host
         self.port = port
-        self.sessions: list[Seen] = []
-        self._plan = Plan([Step(plan)]) if isinstance(plan, Condition) else plan or Plan()
+        self.sessions: list[ConnectionLog] = []
+        self._plan = Plan([PlanStep(plan)]) if isinstance(plan, Condition) else plan or Plan()
         self._catalog = catalog or load()
         _check(self._plan, self._catalog)
         self._tls = tls
-        self._limits = limits or Limits()
+        self._limits = limits or ApiQuotas()
         self._deflate = deflate
         self._on_end = on_end
         self._open = 0
@@ -134,7 +134,7 @@ class Simulator:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def ended(self, count: int) -> list[Seen]:
+    async def ended(self, count: int) -> list[ConnectionLog]:
         """Wait until so many sessions are over, and return all."""
         async with self._changed:
             await self._changed.wait_for(lambda: self._ended >= count)
@@ -144,8 +144,8 @@ class Simulator:
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)
-        seen = Seen()
-        connection = Connection(
+        seen = ConnectionLog()
+        connection = ApiConnection(
             reader,
             writer,
             seen,
@@ -160,7 +160,7 @@ class Simulator:
             if seen.path:
                 await self._end(seen)
 
-    async def _end(self, seen: Seen) -> None:
+    async def _end(self, seen: ConnectionLog) -> None:
         self._open -= 1
         if self._on_end is not None:
             self._on_end(seen)
@@ -168,9 +168,9 @@ class Simulator:
             self._ended += 1
             self._changed.notify_all()
 
-    def _choose(self, seen: Seen, asked: Asked) -> Api:
+    def _choose(self, seen: ConnectionLog, asked: UpgradeRequest) -> SimulatedApi:
         """The API for a request; from here on it is a session."""
-        request = Request.parse(
+        request = ApiRequest.parse(
             asked.target,
             asked.headers,
             request_id=str(uuid.uuid4()),
@@ -191,7 +191,7 @@ class Simulator:
         self.sessions.append(seen)
         return api
 
-    def _recognise(self, request: Request, *, plain: bool) -> tuple[str, Known | None]:
+    def _recognise(self, request: ApiRequest, *, plain: bool) -> tuple[str, Known | None]:
         """By host and path; at an address of one's own by the path alone.
 
         Where several APIs have that path, it is the one that the plan has something for.
@@ -208,13 +208,15 @@ class Simulator:
         planned = [(n, k) for n, k in found if self._plan.has(n, k.name, plain=plain)]
         return next(iter([*planned, *found]), ("", None))
 
-    def _well_behaved(self, request: Request, provider: str, known: Known | None) -> Api:
+    def _well_behaved(
+        self, request: ApiRequest, provider: str, known: Known | None
+    ) -> SimulatedApi:
         if known is None:
             return _Nothing(request, self._limits)
         checking = _CHECKING.get((provider, known.name))
         if checking is not None:
             return checking(request, self._limits)
-        return Played(request, self._limits, known)
+        return DialogueApi(request, self._limits, known)
 
 
 def _check(plan: Plan, catalog: Catalog) -> None:
@@ -224,17 +226,17 @@ def _check(plan: Plan, catalog: Catalog) -> None:
             raise UsageError(f"{step.api!r} is no simulated API; they are {', '.join(known)}")
 
 
-def _failing(api: Api, step: Step) -> Api:
+def _failing(api: SimulatedApi, step: PlanStep) -> SimulatedApi:
     assert step.condition is not None and step.condition.simulate is not None
     if isinstance(api, _Nothing):
-        api = Api(api.request, api.limits)
-    failing = Scripted(api, step.condition.simulate, step.moment)
+        api = SimulatedApi(api.request, api.limits)
+    failing = ConditionApi(api, step.condition.simulate, step.moment)
     if step.condition.provider == "deepgram":
         failing.answer_headers = ("dg-request-id",)
     return failing
 
 
-class Served:
+class RunningSimulator:
     """A `Simulator` that runs in a thread of its own.
 
     Attributes:
@@ -254,10 +256,10 @@ class Served:
         return self.simulator.port
 
     @property
-    def sessions(self) -> list[Seen]:
+    def sessions(self) -> list[ConnectionLog]:
         return self.simulator.sessions
 
-    def ended(self, count: int, timeout: float = 30.0) -> list[Seen]:
+    def ended(self, count: int, timeout: float = 30.0) -> list[ConnectionLog]:
         """Wait until so many sessions are over, and return all.
 
         Raises:
@@ -266,7 +268,7 @@ class Served:
         future = asyncio.run_coroutine_threadsafe(self.simulator.ended(count), self._loop)
         return future.result(timeout)
 
-    async def ended_async(self, count: int, timeout: float = 30.0) -> list[Seen]:  # noqa: ASYNC109
+    async def ended_async(self, count: int, timeout: float = 30.0) -> list[ConnectionLog]:  # noqa: ASYNC109
         """The same for asynchronous code.
 
         Raises:
@@ -284,9 +286,9 @@ def serve_in_thread(
     port: int = 0,
     *,
     tls: ssl.SSLContext | None = None,
-    limits: Limits | None = None,
+    limits: ApiQuotas | None = None,
     deflate: bool = False,
-) -> Iterator[Served]:
+) -> Iterator[RunningSimulator]:
     """Serve in a thread while the block runs; the arguments are `Simulator`'s.
 
     Raises:
@@ -320,7 +322,7 @@ def serve_in_thread(
         thread.join()
         raise failed[0]
     try:
-        yield Served(simulator, loop)
+        yield RunningSimulator(simulator, loop)
     finally:
         loop.call_soon_threadsafe(stop.set)
         thread.join()

@@ -5,7 +5,6 @@
 
 from .parts import SUFFIX
 from .reader import Loss, TraceReader, find_traces
-from .recordings import find_recordings
 from .records import (
     DERIVED,
     ENDINGS,
@@ -15,7 +14,7 @@ from .records import (
     End,
     Eof,
     Failure,
-    Finding,
+    FindingRecord,
     FrameRecord,
     Gap,
     More,
@@ -24,6 +23,7 @@ from .records import (
     Response,
     Start,
 )
+from .selection import find_recordings
 from .writer import TraceWriter
 
 __all__ = [
@@ -36,7 +36,7 @@ __all__ = [
     "End",
     "Eof",
     "Failure",
-    "Finding",
+    "FindingRecord",
     "FrameRecord",
     "Gap",
     "Loss",

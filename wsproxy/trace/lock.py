@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from wsproxy.regular_file import open_regular
+from wsproxy.system.regular_file import open_regular
 
 
 def hold(fd: int) -> bool:

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import BinaryIO, NoReturn
 
 from wsproxy.errors import LimitExceeded, NotATrace, TraceError
-from wsproxy.regular_file import open_regular
+from wsproxy.system.regular_file import open_regular
 
 from .allowance import BYTES_A_RECORD, VARIABLE, Allowance
 from .blocks import PEEK, READ_AHEAD, BadBlock, find_blocks, last_block, peek, read_block

@@ -258,7 +258,7 @@ class Gap:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class FindingRecord:
     """What the recorder's catalog said about the session when it ended."""
 
     kind: ClassVar[str] = "finding"
@@ -298,11 +298,13 @@ class End:
     by_rule: list[str] | None = None
 
 
-Record = Start | Request | Response | FrameRecord | Bytes | Eof | Failure | Gap | Finding | End
+Record = (
+    Start | Request | Response | FrameRecord | Bytes | Eof | Failure | Gap | FindingRecord | End
+)
 AnyRecord = Sync | More | Record
 
 
-_NOTES = (Eof, Failure, Gap, Finding, More, Sync)
+_NOTES = (Eof, Failure, Gap, FindingRecord, More, Sync)
 
 
 def max_size(record: AnyRecord) -> int:
@@ -408,7 +410,7 @@ def _check(record: AnyRecord) -> None:
         case End(findings=texts, by_rule=places):
             if any(type(text) is not str for text in (*texts, *(places or ()))):
                 raise BadRecord("end has a list with something else than text")
-        case Finding(evidence=texts) | Start(changes=list(texts)):
+        case FindingRecord(evidence=texts) | Start(changes=list(texts)):
             if any(type(text) is not str for text in texts):
                 raise BadRecord(f"{record.kind} has a list with something else than text")
 

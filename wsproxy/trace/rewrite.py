@@ -13,10 +13,10 @@ from typing import BinaryIO
 
 import msgpack
 
+from .atomic_file import Replacement
 from .blocks import READ_AHEAD, BadBlock, Compressor, read_block, seek_table, seek_table_entry
 from .reader import MAX_SYNC
 from .records import BadRecord, Sync, from_map, to_map
-from .replacement import Replacement
 from .writer import BLOCK_SIZE
 
 # Measured on 10 minutes of live transcription, against one run of zstd -3 over its records:

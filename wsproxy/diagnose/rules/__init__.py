@@ -12,7 +12,7 @@ causes       no faults, but what may lead to one
 credentials  where a key travels and what it looks like, without showing it
 """
 
-from wsproxy.diagnose.case import Measure
+from wsproxy.diagnose.session_facts import Measure
 
 from . import audio, causes, credentials, messages, timing
 

@@ -10,22 +10,13 @@ from array import array
 from itertools import groupby
 from statistics import median
 
-from wsproxy.diagnose.audio import LOOKED_AT, TEXTS, Format, sniff
-from wsproxy.diagnose.case import Case, Measure
-from wsproxy.diagnose.containers import CUT, Header, read_header
+from wsproxy.audio.containers import CUT, ContainerHeader, read_header
+from wsproxy.audio.samples import ALAW, COMPANDED, FLOAT32, KINDS, MULAW, PCM16, PCM16_BE, unpack
+from wsproxy.catalog.envelope import field, json_object
 from wsproxy.diagnose.evidence import Evidence, named, plural, quoted
-from wsproxy.diagnose.samples import (
-    ALAW,
-    COMPANDED,
-    FLOAT32,
-    KINDS,
-    MULAW,
-    PCM16,
-    PCM16_BE,
-    unpack,
-)
-from wsproxy.envelope import field, json_object
-from wsproxy.session import KEPT_AUDIO, Track
+from wsproxy.diagnose.session_facts import Measure, SessionFacts
+from wsproxy.session import KEPT_AUDIO, FrameColumns
+from wsproxy.session.declared_audio import LOOKED_AT, TEXTS, AudioFormat, sniff
 
 CLIPPED = 0.01  # share of the samples at full scale, from which on it is heard
 _RUN = 3  # samples at full scale one after another; a single one may be a peak
@@ -63,7 +54,7 @@ _CODED: dict[str, frozenset[str]] = {
 }
 _CONTAINERS = frozenset({"RIFF, not WAV", "AIFF", "AU", "CAF", "MP4"}).union(_OGG, *_CODED.values())
 _ANY_CONTAINER = ("", "auto", "file")
-# Names that a `Header` has for what is declared under others.
+# Names that a `ContainerHeader` has for what is declared under others.
 _IN_WAV = {
     **{name: "linear16" for name, kind in _ORDER.items() if kind == PCM16},
     **dict.fromkeys(_MULAW, "mulaw"),
@@ -79,13 +70,13 @@ _SILENCE = {**dict.fromkeys(_MULAW, b"\xff\x7f"), **dict.fromkeys(_ALAW, b"\xd5\
 # -- what the session has of it
 
 
-def _form(case: Case) -> Format | None:
+def _form(case: SessionFacts) -> AudioFormat | None:
     """The declared format of what the app sends, if anything was sent."""
     form = case.format
     return form if form is not None and form.from_client and case.session.sent.head else None
 
 
-def _encoding(form: Format) -> str:
+def _encoding(form: AudioFormat) -> str:
     """The declared encoding by its bare name, of a media type as well.
 
     E.g. "s16le" of "audio/x-raw;layout=interleaved;rate=16000;format=s16le;channels=1".
@@ -98,24 +89,24 @@ def _encoding(form: Format) -> str:
     return values.get("format", "") if name == "raw" else name
 
 
-def _head(case: Case) -> bytes:
+def _head(case: SessionFacts) -> bytes:
     return case.session.sent.head
 
 
-def _first(case: Case) -> tuple[int, ...]:
+def _first(case: SessionFacts) -> tuple[int, ...]:
     """The frame with the first byte of audio."""
     numbers = case.audio.where(bool(length) for length in case.audio.lengths).numbers
     return tuple(numbers[:1])
 
 
-def _whole(case: Case) -> bool:
+def _whole(case: SessionFacts) -> bool:
     """Whether what is kept is the beginning, without a hole in it."""
     session = case.session
     lost = session.gaps or session.losses
     return not lost and len(_head(case)) >= min(KEPT_AUDIO, case.audio.size)
 
 
-def _declarable(case: Case) -> bool:
+def _declarable(case: SessionFacts) -> bool:
     """Whether a session with this API says what its audio is, so that silence means a container."""
     audio = case.api.audio if case.api else None
     if audio is None:
@@ -123,7 +114,7 @@ def _declarable(case: Case) -> bool:
     return bool(audio.encoding_query) or (bool(audio.encoding_field) and bool(case.client_json))
 
 
-def _at(case: Case, text: str, value: float, unit: str) -> list[Evidence]:
+def _at(case: SessionFacts, text: str, value: float, unit: str) -> list[Evidence]:
     frames = _first(case)
     t_ns = case.session.frame(frames[0]).t_ns if frames else None
     where = f" (frame {frames[0]})" if frames else ""
@@ -133,7 +124,7 @@ def _at(case: Case, text: str, value: float, unit: str) -> list[Evidence]:
 # -- rules
 
 
-def format_mismatch(case: Case) -> list[Evidence]:
+def format_mismatch(case: SessionFacts) -> list[Evidence]:
     """The bytes are of another format than the one declared, or no audio at all."""
     form = _form(case)
     if form is None:
@@ -150,7 +141,7 @@ def format_mismatch(case: Case) -> list[Evidence]:
     return _at(case, text, float(min(len(_head(case)), LOOKED_AT)), "bytes looked at")
 
 
-def _not_audio(case: Case, kind: str) -> bool:
+def _not_audio(case: SessionFacts, kind: str) -> bool:
     """Whether text is there in the place of audio, and not a control message in a wrong frame."""
     first = next(iter(case.session.binaries(from_client=True)), None)
     if kind != "JSON" or first is None:
@@ -161,7 +152,7 @@ def _not_audio(case: Case, kind: str) -> bool:
     return said not in case.vocabulary.client
 
 
-def _contradicts(case: Case, form: Format, kind: str) -> bool:
+def _contradicts(case: SessionFacts, form: AudioFormat, kind: str) -> bool:
     """Whether bytes of this kind cannot be what is declared."""
     kind = kind.removesuffix(CUT)
     encoding = _encoding(form)
@@ -176,7 +167,7 @@ def _contradicts(case: Case, form: Format, kind: str) -> bool:
     return False
 
 
-def container_header_missing(case: Case) -> list[Evidence]:
+def container_header_missing(case: SessionFacts) -> list[Evidence]:
     """A container is expected, and the stream starts in the middle of one."""
     form = _form(case)
     if form is None or _encoding(form) in _RAW or not _whole(case):
@@ -189,7 +180,7 @@ def container_header_missing(case: Case) -> list[Evidence]:
     return _at(case, text, float(min(len(_head(case)), LOOKED_AT)), "bytes looked at")
 
 
-def odd_bytes(case: Case) -> list[Evidence]:
+def odd_bytes(case: SessionFacts) -> list[Evidence]:
     """Messages that end in the middle of a 16-bit sample."""
     form = _form(case)
     if form is None or _encoding(form) not in _ORDER:
@@ -209,14 +200,14 @@ def odd_bytes(case: Case) -> list[Evidence]:
     return [Evidence(text, frames, odd.times_ns[0], float(len(odd)), "messages")]
 
 
-def _odd(case: Case) -> Track:
+def _odd(case: SessionFacts) -> FrameColumns:
     """Whole messages with an odd number of bytes; what is left over at the end may be one."""
     audio, last = case.audio, case.audio.numbers[-1:]
     odd = audio.where(length % 2 == 1 for length in audio.lengths)
     return odd.where(n not in last and case.session.frame(n).fin for n in odd.numbers)
 
 
-def wrong_endianness(case: Case) -> list[Evidence]:
+def wrong_endianness(case: SessionFacts) -> list[Evidence]:
     """16-bit samples whose bytes are in the other order than declared."""
     form = _form(case)
     right = _ORDER.get(_encoding(form)) if form else None
@@ -235,7 +226,7 @@ def wrong_endianness(case: Case) -> list[Evidence]:
     return _at(case, text, float(declared), "of 32768")
 
 
-def _unbroken(case: Case) -> bool:
+def _unbroken(case: SessionFacts) -> bool:
     """Whether samples are where they should be: no hole, and no message in several frames."""
     return _whole(case) and all(case.session.frame(n).fin for n in case.audio.numbers)
 
@@ -248,7 +239,7 @@ def _signed(data: bytes, *, big_endian: bool) -> array[int]:
     return array("h", unpack(data, big_endian=big_endian).tobytes())
 
 
-def rate_mismatch(case: Case) -> list[Evidence]:
+def rate_mismatch(case: SessionFacts) -> list[Evidence]:
     """A header in the stream says another rate, or other channels or samples, than declared."""
     form = _form(case)
     header = read_header(_head(case)) if form else None
@@ -274,12 +265,12 @@ def rate_mismatch(case: Case) -> list[Evidence]:
     return out
 
 
-def _plays_at(header: Header, rate: int) -> bool:
+def _plays_at(header: ContainerHeader, rate: int) -> bool:
     """Whether the rate in the header is only the one of the source, before it was coded."""
     return header.name == "Ogg/Opus" and rate == _OPUS_RATE
 
 
-def all_zero_audio(case: Case) -> list[Evidence]:
+def all_zero_audio(case: SessionFacts) -> list[Evidence]:
     """Everything kept of the audio is digital silence, and nothing was heard in it."""
     form = _form(case)
     if form is None or not _long(form, case.audio.size) or _heard(case):
@@ -296,21 +287,21 @@ def all_zero_audio(case: Case) -> list[Evidence]:
     return []
 
 
-def _long(form: Format, size: int) -> bool:
+def _long(form: AudioFormat, size: int) -> bool:
     """Whether it is more than what bridges a pause."""
     if form.bytes_per_second:
         return form.duration(size) >= _SILENT_SECONDS
     return size >= _SILENT_BYTES
 
 
-def _heard(case: Case) -> bool:
+def _heard(case: SessionFacts) -> bool:
     """Whether the server found words in the audio."""
     paths = case.api.transcripts if case.api else ()
     texts = (field(said.content, path) for said in case.server_json for path in paths)
     return any(isinstance(text, str) and text.strip() for text in texts)
 
 
-def clipping(case: Case) -> list[Evidence]:
+def clipping(case: SessionFacts) -> list[Evidence]:
     """Samples at full scale one after another: the source is louder than its numbers go."""
     form = _form(case)
     if form is None or sniff(_head(case)) not in _RAW.get(_encoding(form), ()):
@@ -346,7 +337,7 @@ def _runs(marks: bytes) -> list[int]:
     return [length for length in lengths if length >= _RUN]
 
 
-def empty_audio_message(case: Case) -> list[Evidence]:
+def empty_audio_message(case: SessionFacts) -> list[Evidence]:
     """Binary messages without a byte, before the app says that it is done."""
     form = case.format
     # Where the API has no message for its end, an empty one may be it.
@@ -373,7 +364,7 @@ def empty_audio_message(case: Case) -> list[Evidence]:
     ]
 
 
-def _end_marker(case: Case) -> int | None:
+def _end_marker(case: SessionFacts) -> int | None:
     """The frame with which the app says that it is done."""
     ends = case.vocabulary.end
     said = [said.frame for said in case.client_json if said.kind in ends]

@@ -10,17 +10,17 @@ from array import array
 from itertools import pairwise
 from statistics import median
 
-from wsproxy.diagnose.audio import TEXTS, sniff
-from wsproxy.diagnose.case import Case, Measure
-from wsproxy.diagnose.containers import container
+from wsproxy.audio.containers import container
+from wsproxy.audio.samples import KINDS
 from wsproxy.diagnose.evidence import Evidence, plural, quoted, seconds
-from wsproxy.diagnose.samples import KINDS
+from wsproxy.diagnose.session_facts import Measure, SessionFacts
+from wsproxy.session.declared_audio import TEXTS, sniff
 
 _STOPPED = 1.0  # seconds without audio at the end, at the least
 _TIMES = 5  # the usual distance of two audio messages, from which on it has stopped
 
 
-def no_audio(case: Case) -> list[Evidence]:
+def no_audio(case: SessionFacts) -> list[Evidence]:
     """The app sent no audio at all."""
     form = case.format
     if form is None or not form.from_client or not case.session.accepted or case.audio:
@@ -28,7 +28,7 @@ def no_audio(case: Case) -> list[Evidence]:
     return [Evidence("the app sent no audio at all", (), case.ended_ns, 0.0, "messages")]
 
 
-def only_keepalives(case: Case) -> list[Evidence]:
+def only_keepalives(case: SessionFacts) -> list[Evidence]:
     """The app kept the session open and sent no audio."""
     names = case.vocabulary.keepalive
     kept = [said for said in case.client_json if said.kind in names]
@@ -38,7 +38,7 @@ def only_keepalives(case: Case) -> list[Evidence]:
     return [Evidence(text, (kept[0].frame,), kept[0].t_ns, float(len(kept)), "messages")]
 
 
-def audio_stopped(case: Case) -> list[Evidence]:
+def audio_stopped(case: SessionFacts) -> list[Evidence]:
     """The audio came steadily, and then no more."""
     form, audio = case.format, case.audio.until(case.ended_ns)
     if form is None or not form.from_client or len(audio) < 3:
@@ -55,7 +55,7 @@ def audio_stopped(case: Case) -> list[Evidence]:
     return [Evidence(text, (number,), audio.times_ns[-1], seconds(since), "s")]
 
 
-def raw_undeclared(case: Case) -> list[Evidence]:
+def raw_undeclared(case: SessionFacts) -> list[Evidence]:
     """The bytes are in no container, and no encoding is declared."""
     form, head = case.format, _head(case)
     if form is None or form.encoding or not head:
@@ -66,7 +66,7 @@ def raw_undeclared(case: Case) -> list[Evidence]:
     return [_first(case, f"the audio is {kind} in no container, and no encoding is declared")]
 
 
-def text_for_audio(case: Case) -> list[Evidence]:
+def text_for_audio(case: SessionFacts) -> list[Evidence]:
     """What was sent as audio is text of some kind."""
     head = _head(case)
     if not head or (kind := sniff(head)) not in TEXTS:
@@ -75,7 +75,7 @@ def text_for_audio(case: Case) -> list[Evidence]:
     return [_first(case, f"what was sent as audio is {kind}: {shown}")]
 
 
-def container_and_encoding(case: Case) -> list[Evidence]:
+def container_and_encoding(case: SessionFacts) -> list[Evidence]:
     """A container is sent, and raw samples are declared."""
     form, head = case.format, _head(case)
     if form is None or not form.bytes_per_second or not head:
@@ -86,7 +86,7 @@ def container_and_encoding(case: Case) -> list[Evidence]:
     return [_first(case, f"the audio begins as {kind}, and {form} is declared")]
 
 
-def small_chunks(case: Case) -> list[Evidence]:
+def small_chunks(case: SessionFacts) -> list[Evidence]:
     """Most audio messages are shorter than the API allows."""
     limits, form, audio = case.limits, case.format, case.audio
     if form is None or not form.bytes_per_second or len(audio) < 2:
@@ -98,7 +98,7 @@ def small_chunks(case: Case) -> list[Evidence]:
     return [Evidence(text, tuple(audio.numbers[:1]), audio.times_ns[0], middle * 1000, "ms")]
 
 
-def large_chunks(case: Case) -> list[Evidence]:
+def large_chunks(case: SessionFacts) -> list[Evidence]:
     """There are audio messages longer than the API allows."""
     limits, form, audio = case.limits, case.format, case.audio
     if form is None or not form.bytes_per_second or not audio:
@@ -112,7 +112,7 @@ def large_chunks(case: Case) -> list[Evidence]:
     return [Evidence(text, (number,), audio.times_ns[at], milliseconds, "ms")]
 
 
-def short_rest(case: Case) -> list[Evidence]:
+def short_rest(case: SessionFacts) -> list[Evidence]:
     """Only the last audio message is shorter than the API allows."""
     limits, form, audio = case.limits, case.format, case.audio
     if form is None or not form.bytes_per_second or len(audio) < 2:
@@ -126,7 +126,7 @@ def short_rest(case: Case) -> list[Evidence]:
     return [Evidence(text, (number,), t_ns, milliseconds, "ms")]
 
 
-def written_by_hand(case: Case) -> list[Evidence]:
+def written_by_hand(case: SessionFacts) -> list[Evidence]:
     """The last text looks like a programming language's own form of an object."""
     for message in case.session.messages(from_client=True)[-1:]:
         if message.text.lstrip().startswith(("{'", "[object ")):
@@ -137,12 +137,12 @@ def written_by_hand(case: Case) -> list[Evidence]:
     return []
 
 
-def _head(case: Case) -> bytes:
+def _head(case: SessionFacts) -> bytes:
     form = case.format
     return case.session.sent.head if form is not None and form.from_client else b""
 
 
-def _first(case: Case, text: str) -> Evidence:
+def _first(case: SessionFacts, text: str) -> Evidence:
     """About the first audio message."""
     numbers = tuple(case.audio.numbers[:1])
     t_ns = case.audio.times_ns[0] if case.audio else None

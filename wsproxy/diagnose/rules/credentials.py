@@ -6,15 +6,15 @@ speak of sessions that were refused or failed: what a provider accepted is right
 
 from __future__ import annotations
 
-from wsproxy.catalog import Credentials
-from wsproxy.diagnose.audio import query_of
-from wsproxy.diagnose.case import Case, Measure
+from wsproxy.catalog import CredentialPlaces
 from wsproxy.diagnose.evidence import Evidence, quoted
+from wsproxy.diagnose.session_facts import Measure, SessionFacts
+from wsproxy.session.declared_audio import query_of
 
 _KNOWN_SCHEMES = ("basic", "bearer", "digest", "token")
 
 
-def _asked(case: Case) -> Credentials | None:
+def _asked(case: SessionFacts) -> CredentialPlaces | None:
     """Where this provider's credentials travel; None where nothing can be said."""
     session = case.session
     if session.request is None or case.provider is None or not session.failed:
@@ -23,12 +23,12 @@ def _asked(case: Case) -> Credentials | None:
     return None if session.accepted else case.provider.credentials
 
 
-def _taken(case: Case) -> list[dict[str, object]]:
+def _taken(case: SessionFacts) -> list[dict[str, object]]:
     """What the recorder took out of the request, where, and what it was like."""
     return case.session.request.redacted if case.session.request else []
 
 
-def wrong_scheme(case: Case) -> list[Evidence]:
+def wrong_scheme(case: SessionFacts) -> list[Evidence]:
     """The word before the key is not one that this provider takes."""
     credentials = _asked(case)
     value = case.session.request_header("authorization")
@@ -49,14 +49,14 @@ def wrong_scheme(case: Case) -> list[Evidence]:
     return [Evidence(text, (), None, 1.0, "headers")]
 
 
-def _key_as_token(case: Case, scheme: str, credentials: Credentials) -> bool:
+def _key_as_token(case: SessionFacts, scheme: str, credentials: CredentialPlaces) -> bool:
     """An API key where a short-lived token has to be."""
     if scheme != "bearer" or "token" not in credentials.schemes or case.provider is None:
         return False
     return any(case.provider.id in _like(taken) for taken in _taken(case))
 
 
-def empty_credential(case: Case) -> list[Evidence]:
+def empty_credential(case: SessionFacts) -> list[Evidence]:
     """A place for the key is there, and nothing in it."""
     credentials = _asked(case)
     request = case.session.request
@@ -75,7 +75,7 @@ def empty_credential(case: Case) -> list[Evidence]:
     return [Evidence(text, (), request.t_ns, 0.0, "characters")]
 
 
-def no_credential(case: Case) -> list[Evidence]:
+def no_credential(case: SessionFacts) -> list[Evidence]:
     """No key was sent in any place, and the upgrade was refused for it."""
     credentials = _asked(case)
     response, request = case.session.response, case.session.request
@@ -91,7 +91,7 @@ def no_credential(case: Case) -> list[Evidence]:
     return [Evidence(text, (), request.t_ns, 0.0, "keys")]
 
 
-def white_space_or_quotes(case: Case) -> list[Evidence]:
+def white_space_or_quotes(case: SessionFacts) -> list[Evidence]:
     """There are blanks or quotation marks around the key."""
     if _asked(case) is None:
         return []
@@ -105,7 +105,7 @@ def white_space_or_quotes(case: Case) -> list[Evidence]:
     return found
 
 
-def foreign_key_shape(case: Case) -> list[Evidence]:
+def foreign_key_shape(case: SessionFacts) -> list[Evidence]:
     """The key looks like one of another provider."""
     credentials = _asked(case)
     if credentials is None or case.provider is None:

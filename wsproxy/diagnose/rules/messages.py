@@ -6,10 +6,10 @@ import re
 from bisect import bisect_left
 from difflib import get_close_matches
 
-from wsproxy.diagnose.case import Case, Measure, Said
+from wsproxy.catalog.envelope import json_object
 from wsproxy.diagnose.checks import is_json
 from wsproxy.diagnose.evidence import Evidence, named, plural, quoted, seconds
-from wsproxy.envelope import json_object
+from wsproxy.diagnose.session_facts import Measure, ServerMessage, SessionFacts
 from wsproxy.wire import Opcode
 
 _GRACE = 2.0  # seconds after the last audio in which a result may still come
@@ -24,7 +24,7 @@ _GATEWAYS = re.compile(
 )
 
 
-def json_as_binary(case: Case) -> list[Evidence]:
+def json_as_binary(case: SessionFacts) -> list[Evidence]:
     """A control message in a binary frame, where it counts as audio."""
     kinds, name = case.vocabulary.client, case.vocabulary.kind
     if not kinds or case.api is None or case.api.envelope or not name:
@@ -44,7 +44,7 @@ def json_as_binary(case: Case) -> list[Evidence]:
     return [Evidence(text, numbers[:5], first.t_ns, float(len(found)), "messages")]
 
 
-def invalid_json(case: Case) -> list[Evidence]:
+def invalid_json(case: SessionFacts) -> list[Evidence]:
     """A text of the app that is neither JSON nor a word that the API knows."""
     kinds = case.vocabulary.client
     if not kinds or case.api is None or case.api.envelope:
@@ -64,7 +64,7 @@ def invalid_json(case: Case) -> list[Evidence]:
     return [Evidence(text, numbers[:5], bad[0].t_ns, float(len(bad)), "messages")]
 
 
-def unknown_kind(case: Case) -> list[Evidence]:
+def unknown_kind(case: SessionFacts) -> list[Evidence]:
     """A message of a kind that the API does not have."""
     kinds = case.vocabulary.client
     if not kinds or not case.vocabulary.kind:
@@ -83,11 +83,11 @@ def unknown_kind(case: Case) -> list[Evidence]:
     return [Evidence(text, numbers[:5], first.t_ns, float(len(odd)), "messages")]
 
 
-def _before_end(case: Case) -> list[Said]:
+def _before_end(case: SessionFacts) -> list[ServerMessage]:
     return [said for said in case.client_json if said.t_ns <= case.ended_ns]
 
 
-def text_as_audio(case: Case) -> list[Evidence]:
+def text_as_audio(case: SessionFacts) -> list[Evidence]:
     """Base64 in texts, where the API takes audio in binary frames."""
     audio = case.api.audio if case.api else None
     if audio is None or audio.origin != "client" or audio.carrier != "binary":
@@ -106,7 +106,7 @@ def text_as_audio(case: Case) -> list[Evidence]:
     ]
 
 
-def message_too_big(case: Case) -> list[Evidence]:
+def message_too_big(case: SessionFacts) -> list[Evidence]:
     """A message that is larger than the API takes."""
     limit = case.limits.message
     if not limit:
@@ -120,7 +120,7 @@ def message_too_big(case: Case) -> list[Evidence]:
     return [Evidence(text, tuple(big.numbers[:5]), big.times_ns[0], float(size), "bytes")]
 
 
-def too_many_characters(case: Case) -> list[Evidence]:
+def too_many_characters(case: SessionFacts) -> list[Evidence]:
     """More text to speak in one message than the API takes."""
     limit = case.limits.characters
     long = [(length, said) for length, said in case.spoken if length > limit]
@@ -133,7 +133,7 @@ def too_many_characters(case: Case) -> list[Evidence]:
     return [Evidence(text, numbers[:5], long[0][1].t_ns, float(most), "characters")]
 
 
-def flush_too_often(case: Case) -> list[Evidence]:
+def flush_too_often(case: SessionFacts) -> list[Evidence]:
     """More flushes in a minute than the API takes."""
     limit, kinds = case.limits.flushes, case.vocabulary.flush
     flushes = [said for said in case.client_json if said.kind in kinds]
@@ -149,7 +149,7 @@ def flush_too_often(case: Case) -> list[Evidence]:
     return [Evidence(text, (first.frame,), first.t_ns, float(most), "messages")]
 
 
-def data_after_end(case: Case) -> list[Evidence]:
+def data_after_end(case: SessionFacts) -> list[Evidence]:
     """The app went on after it had said that it was done."""
     end = _end(case)
     if end is None:
@@ -164,7 +164,7 @@ def data_after_end(case: Case) -> list[Evidence]:
     return [Evidence(text, numbers, late.times_ns[0], float(len(late)), "frames")]
 
 
-def _end(case: Case) -> tuple[int, str] | None:
+def _end(case: SessionFacts) -> tuple[int, str] | None:
     """The app's message that ends its part: its frame and kind."""
     kinds = case.vocabulary.end
     for said in case.client_json:
@@ -176,7 +176,7 @@ def _end(case: Case) -> tuple[int, str] | None:
     return None
 
 
-def no_graceful_end(case: Case) -> list[Evidence]:
+def no_graceful_end(case: SessionFacts) -> list[Evidence]:
     """The app left right after its last audio, without the message that ends its part."""
     form, audio = case.format, case.audio.until(case.ended_ns)
     if not case.vocabulary.end or form is None or not form.from_client or not audio:
@@ -195,7 +195,7 @@ def no_graceful_end(case: Case) -> list[Evidence]:
     return [Evidence(text, (number,), audio.times_ns[-1], since, "s")]
 
 
-def audio_before_ready(case: Case) -> list[Evidence]:
+def audio_before_ready(case: SessionFacts) -> list[Evidence]:
     """Audio came before the server had said that it is ready for it."""
     kinds, form = case.vocabulary.ready, case.format
     if not kinds or form is None or not form.from_client or not case.audio:
@@ -210,7 +210,7 @@ def audio_before_ready(case: Case) -> list[Evidence]:
     return [Evidence(text, numbers, early.times_ns[0], float(len(early)), "messages")]
 
 
-def pings_unanswered(case: Case) -> list[Evidence]:
+def pings_unanswered(case: SessionFacts) -> list[Evidence]:
     """A side's last pings were not answered."""
     out = []
     for from_client in (True, False):
@@ -230,7 +230,7 @@ def pings_unanswered(case: Case) -> list[Evidence]:
     return out
 
 
-def gateway_between(case: Case) -> list[Evidence]:
+def gateway_between(case: SessionFacts) -> list[Evidence]:
     """It was not the API that answered, but something in front of it."""
     session, response = case.session, case.session.response
     if response is None or session.accepted or response.status < 400:

@@ -7,7 +7,6 @@ from itertools import accumulate
 from statistics import median
 from typing import TypeGuard
 
-from wsproxy.diagnose.case import Case, Measure
 from wsproxy.diagnose.checks import (
     WINDOW,
     audio_and_wall,
@@ -16,7 +15,8 @@ from wsproxy.diagnose.checks import (
     worst_window,
 )
 from wsproxy.diagnose.evidence import Evidence, named, plural, seconds
-from wsproxy.session import Track
+from wsproxy.diagnose.session_facts import Measure, SessionFacts
+from wsproxy.session import FrameColumns
 
 BEHIND = 0.8  # seconds of live audio in a second that are taken for falling behind
 SLOW = 5.0  # seconds to the first result
@@ -26,7 +26,7 @@ _ENOUGH = 5  # results that say something
 _SHORT = 5.0  # seconds of session in which a pace says nothing
 
 
-def chunk_duration(case: Case) -> list[Evidence]:
+def chunk_duration(case: SessionFacts) -> list[Evidence]:
     """Audio messages that are shorter or longer than the API allows."""
     form, limits = case.format, case.limits
     if form is None or not form.bytes_per_second or not limits.longest_chunk:
@@ -48,17 +48,17 @@ def _span(low: float, high: float) -> str:
     return f"{low:.0f} ms" if round(low) == round(high) else f"{low:.0f} to {high:.0f} ms"
 
 
-def _without_last(odd: Track, audio: Track) -> Track:
+def _without_last(odd: FrameColumns, audio: FrameColumns) -> FrameColumns:
     """What is left over at the end of a recording may be short."""
     last = audio.numbers[-1:]
     return odd.where(number not in last for number in odd.numbers)
 
 
-def _at(track: Track, text: str, value: float, unit: str) -> Evidence:
+def _at(track: FrameColumns, text: str, value: float, unit: str) -> Evidence:
     return Evidence(text, tuple(track.numbers[:5]), track.times_ns[0], round(value, 2), unit)
 
 
-def first_audio_late(case: Case) -> list[Evidence]:
+def first_audio_late(case: SessionFacts) -> list[Evidence]:
     """The first audio came later after the upgrade than the API waits."""
     limit = case.limits.first_audio
     form = case.format
@@ -76,7 +76,7 @@ def first_audio_late(case: Case) -> list[Evidence]:
     return [Evidence(f"{text} (frame {number})", (number,), first, waited, "s")]
 
 
-def silent_too_long(case: Case) -> list[Evidence]:
+def silent_too_long(case: SessionFacts) -> list[Evidence]:
     """A gap in what the app sends that is longer than the API allows."""
     limit = case.limits.silence
     if not limit or not case.session.accepted or not case.sent:
@@ -89,7 +89,7 @@ def silent_too_long(case: Case) -> list[Evidence]:
     return [Evidence(text, (before,) if before else (), t_ns, seconds(gap), "s")]
 
 
-def session_too_long(case: Case) -> list[Evidence]:
+def session_too_long(case: SessionFacts) -> list[Evidence]:
     """The session lasted as long as the API lets any last."""
     limit = case.limits.session
     lasted = seconds(case.ended_ns - case.opened_ns)
@@ -99,7 +99,7 @@ def session_too_long(case: Case) -> list[Evidence]:
     return [Evidence(text, (), case.ended_ns, lasted, "s")]
 
 
-def audio_too_fast(case: Case) -> list[Evidence]:
+def audio_too_fast(case: SessionFacts) -> list[Evidence]:
     """Audio was sent faster than the API takes it."""
     form, limit = case.format, case.limits.pace
     if form is None or not limit or not form.from_client or not form.bytes_per_second:
@@ -122,7 +122,7 @@ def _one(index: int, length: int) -> list[bool]:
     return [i == index for i in range(length)]
 
 
-def audio_too_slow(case: Case) -> list[Evidence]:
+def audio_too_slow(case: SessionFacts) -> list[Evidence]:
     """A live source that does not keep up with the clock."""
     form = case.format
     if form is None or not form.from_client or not form.bytes_per_second or len(case.audio) < 20:
@@ -142,7 +142,7 @@ def audio_too_slow(case: Case) -> list[Evidence]:
     return [Evidence(text, (first, last), case.audio.times_ns[0], value, "x")]
 
 
-def slow_first_result(case: Case) -> list[Evidence]:
+def slow_first_result(case: SessionFacts) -> list[Evidence]:
     """The first result came long after the first audio, while audio went on."""
     form, kinds = case.format, case.vocabulary.results
     if form is None or not form.from_client or not kinds or not case.audio:
@@ -160,7 +160,7 @@ def slow_first_result(case: Case) -> list[Evidence]:
     return [Evidence(text, (first.frame,), first.t_ns, waited, "s")]
 
 
-def result_latency(case: Case) -> list[Evidence]:
+def result_latency(case: SessionFacts) -> list[Evidence]:
     """Results are far behind the audio: by the place in it that each of them names."""
     form, kinds = case.format, case.vocabulary.results
     if form is None or not form.from_client or not form.bytes_per_second or not case.audio:
@@ -191,7 +191,7 @@ def _is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool) and -1e9 < value < 1e9
 
 
-def tts_first_byte(case: Case) -> list[Evidence]:
+def tts_first_byte(case: SessionFacts) -> list[Evidence]:
     """The first audio came long after the first text to speak."""
     form = case.format
     if form is None or form.from_client or not case.spoken or not case.audio:
@@ -206,7 +206,7 @@ def tts_first_byte(case: Case) -> list[Evidence]:
     return [Evidence(text, (number,), first, waited, "s")]
 
 
-def _asked_ns(case: Case) -> int:
+def _asked_ns(case: SessionFacts) -> int:
     """When speech was first due: at the first flush after a text, where the API has such."""
     text = case.spoken[0][1].t_ns
     flushes = (s.t_ns for s in case.client_json if s.kind in case.vocabulary.flush)

@@ -1,0 +1,1 @@
+"""Programs for developers: they make samples and parts of the documents."""

@@ -1,0 +1,61 @@
+"""Makes the sample traces anew: `python -m tools.samples [NAME...]`.
+
+A name is that of a sample, or the beginning of some: `wire`, `deepgram/deepgram.listen`.
+It needs the checkout and what `pip install -e '.[test]'` installs; nothing leaves the machine.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import sys
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+_ROOT = Path(__file__).resolve().parents[2]
+for _folder in (_ROOT, _ROOT / "tests"):
+    if str(_folder) not in sys.path:
+        sys.path.insert(0, str(_folder))
+
+from tools.samples import conditions_of_apis, wire_sessions  # noqa: E402
+from tools.samples.sample import FOLDER, Sample  # noqa: E402
+
+PROCESSES = 4  # most of the time they wait
+ATTEMPTS = 3  # a machine that is busy may bring the times of a session out of order
+
+SAMPLES: dict[str, Sample] = {
+    sample.name: sample for sample in [*wire_sessions.samples(), *conditions_of_apis.samples()]
+}
+
+
+def make(name: str) -> list[str]:
+    """Make one sample; returns what is wrong with it."""
+    faults: list[str] = []
+    for _ in range(ATTEMPTS):
+        faults = SAMPLES[name].make()
+        if not faults:
+            break
+    return faults
+
+
+def main(names: list[str]) -> int:
+    wanted = [name for name in SAMPLES if not names or name.startswith(tuple(names))]
+    if not wanted:
+        print(f"no sample is named {' or '.join(names)}", file=sys.stderr)  # noqa: T201
+        return 2
+    failed = 0
+    # Each process has a mitmproxy of its own: there can be only one in a process.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(PROCESSES, mp_context=context) as pool:
+        for name, faults in zip(wanted, pool.map(make, wanted), strict=True):
+            failed += bool(faults)
+            size = SAMPLES[name].path.stat().st_size if not faults else 0
+            print(f"{name}: {'; '.join(faults) or f'{size} bytes'}", flush=True)  # noqa: T201
+    if not names:
+        for path in FOLDER.rglob("*.wstrace"):
+            if str(path.relative_to(FOLDER).with_suffix("")) not in SAMPLES:
+                path.unlink()
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

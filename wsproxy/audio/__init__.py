@@ -1,0 +1,1 @@
+"""Audio: encodings, containers, sample statistics, noise and synthetic speech. Pure functions."""

@@ -1,0 +1,257 @@
+"""Containers and coded streams, told by their first bytes.
+
+The formats are those of RFC 3533 (Ogg), RFC 7845 (Opus in Ogg), RFC 9559 (Matroska, of which
+WebM is a part), RFC 9639 (FLAC), RFC 4867 (AMR), RIFF/WAVE, and ISO/IEC 11172-3, 13818-7
+and 14496-12 (MP3, ADTS, MP4).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+CUT = " without its beginning"  # after a container's name: the stream starts in its middle
+
+_MAGICS = (
+    (b"RF64", "WAV"),
+    (b"RIFX", "WAV"),
+    (b"fLaC", "FLAC"),
+    (b"ID3", "MP3"),
+    (b"#!AMR-WB", "AMR-WB"),
+    (b"#!AMR", "AMR"),
+    (b".snd", "AU"),
+    (b"caff", "CAF"),
+)
+_OGG_CODECS = (
+    (b"OpusHead", "Ogg/Opus"),
+    (b"\x01vorbis", "Ogg/Vorbis"),
+    (b"\x7fFLAC", "Ogg/FLAC"),
+    (b"Speex   ", "Ogg/Speex"),
+)
+_FIRST_PAGE = 0x02  # flag of an Ogg page: the first of its stream
+_CLUSTER = b"\x1fC\xb6u"
+_SIMPLE_BLOCK, _TIMECODE, _TRACK_1 = 0xA3, 0xE7, 0x81
+
+
+def container(head: bytes) -> str | None:
+    """The container or coded stream that begins here.
+
+    Returns:
+        Its name, with CUT after it where the bytes are from its middle; None where it is
+        none of those that are known.
+    """
+    for magic, name in _MAGICS:
+        if head.startswith(magic):
+            return name
+    if head.startswith(b"RIFF"):
+        return "WAV" if head[8:12] in (b"WAVE", b"") else "RIFF, not WAV"
+    if head.startswith(b"FORM") and head[8:11] == b"AIF":
+        return "AIFF"
+    return _ogg(head) or _matroska(head) or _mp4(head) or _wav_inside(head) or _coded(head)
+
+
+def _ogg(head: bytes) -> str | None:
+    at = head.find(b"OggS\0")
+    if at < 0 or len(head) < at + 27 or head[at + 5] > 7:
+        return None
+    if not head[at + 5] & _FIRST_PAGE:
+        return f"Ogg{CUT}"
+    if at:
+        return None
+    packet = head[27 + head[26] :]
+    return next((name for magic, name in _OGG_CODECS if packet.startswith(magic)), "Ogg")
+
+
+def _matroska(head: bytes) -> str | None:
+    if head.startswith(b"\x1aE\xdf\xa3"):
+        document = head[:64].partition(b"\x42\x82")[2][1:9]
+        return {b"webm": "WebM", b"matroska": "Matroska"}.get(
+            b"webm" if document.startswith(b"webm") else document, "WebM or Matroska"
+        )
+    if _cluster(head) or _blocks(head):
+        return f"WebM{CUT}"
+    return None
+
+
+def _cluster(head: bytes) -> bool:
+    at = head.find(_CLUSTER) + 4
+    return at >= 4 and head[at + _vint_length(head, at) :][:1] == bytes([_TIMECODE])
+
+
+def _vint_length(head: bytes, at: int) -> int:
+    """Bytes of the number that is there, as EBML codes lengths."""
+    return 9 - head[at].bit_length() if at < len(head) and head[at] else 1
+
+
+def _blocks(head: bytes) -> bool:
+    """Whether it begins with three blocks of the first track: a cluster's middle."""
+    at = 0
+    for _ in range(3):
+        width = _vint_length(head, at + 1)
+        start = at + 1 + width
+        if head[at : at + 1] != bytes([_SIMPLE_BLOCK]) or head[start : start + 1] != b"\x81":
+            return False
+        at = start + (int.from_bytes(head[at + 1 : start], "big") & (1 << 7 * width) - 1)
+    return True
+
+
+def _mp4(head: bytes) -> str | None:
+    match head[4:8]:
+        case b"ftyp":
+            return "MP4"
+        case b"moof" | b"styp" | b"sidx" if int.from_bytes(head[:4], "big") >= 8:
+            return f"MP4{CUT}"
+    return None
+
+
+def _wav_inside(head: bytes) -> str | None:
+    sizes = (b"\x10\0\0\0", b"\x12\0\0\0", b"\x28\0\0\0")  # of the three forms of "fmt "
+    begun = head.removeprefix(b"WAVE")
+    return f"WAV{CUT}" if begun[:4] == b"fmt " and begun[4:8] in sizes else None
+
+
+# -- streams of frames, each with a header
+
+
+def _coded(head: bytes) -> str | None:
+    for name, length in (("MP3", mp3_length), ("AAC (ADTS)", adts_length)):
+        if _two_frames(head, length):
+            return name
+    return f"FLAC{CUT}" if _is_flac_frame(head) else None
+
+
+def _two_frames(head: bytes, length: Callable[[bytes], int]) -> bool:
+    """Whether a second frame of the same kind follows where the first one's header says."""
+    size = length(head[:7])
+    second = head[size : size + 7]
+    # Of both headers the first two bytes, and the sample rate in the third, are the same.
+    return size > 0 and length(second) > 0 and second[:2] == head[:2]
+
+
+_BITRATES = {  # kbit/s of MPEG-1 and of MPEG-2 layer III
+    3: (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),
+    2: (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
+}
+_MP3_RATES = (44_100, 48_000, 32_000)
+
+
+def mp3_length(header: bytes) -> int:
+    """Bytes of the MP3 frame with this header; 0 if it is none."""
+    if len(header) < 4 or header[0] != 0xFF or header[1] & 0xE6 != 0xE2:
+        return 0
+    version, bitrate, rate = header[1] >> 3 & 3, header[2] >> 4, header[2] >> 2 & 3
+    if version == 1 or bitrate in (0, 15) or rate == 3:
+        return 0
+    halved = {3: 0, 2: 1, 0: 2}[version]  # times that the sample rate is halved
+    kbits = _BITRATES[3 if version == 3 else 2][bitrate]
+    samples = 1152 if version == 3 else 576
+    return samples // 8 * kbits * 1000 // (_MP3_RATES[rate] >> halved) + (header[2] >> 1 & 1)
+
+
+def adts_length(header: bytes) -> int:
+    """Bytes of the ADTS frame with this header; 0 if it is none."""
+    if len(header) < 7 or header[0] != 0xFF or header[1] & 0xF6 != 0xF0:
+        return 0
+    size = int.from_bytes(header[3:6], "big") >> 5 & 0x1FFF
+    return size if header[2] >> 2 & 15 < 13 and size > 7 else 0
+
+
+def _is_flac_frame(head: bytes) -> bool:
+    """Whether a header of a FLAC frame is here; its CRC tells."""
+    if len(head) < 16 or head[0] != 0xFF or head[1] & 0xFE != 0xF8:
+        return False
+    block, rate = head[2] >> 4, head[2] & 15
+    number = max(1, 8 - (~head[4] & 0xFF).bit_length())  # bytes, as UTF-8 codes it
+    size = 4 + number + {6: 1, 7: 2}.get(block, 0) + {12: 1, 13: 2, 14: 2}.get(rate, 0)
+    return block != 0 and rate != 15 and len(head) > size and _crc8(head[:size]) == head[size]
+
+
+def _crc8(data: bytes) -> int:
+    crc = 0
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc << 1 ^ (0x107 if crc & 0x80 else 0)
+    return crc
+
+
+# -- what a header says
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerHeader:
+    """What the header of a container says of its audio.
+
+    Attributes:
+        name: the container's.
+        encoding: as `wsproxy.session.declared_audio` names it: "linear16", "mulaw", "alaw", "float32",
+            "24-bit PCM"...; "" where it is coded in another way.
+        rate: samples a second, 0 where it does not say.
+        channels: their number.
+        bits: of a sample, 0 where it does not say.
+    """
+
+    name: str
+    encoding: str
+    rate: int
+    channels: int
+    bits: int = 0
+
+
+def read_header(head: bytes) -> ContainerHeader | None:
+    """The header of a WAV, Ogg or FLAC stream that begins here, None if there is none."""
+    name = container(head)
+    match name:
+        case "WAV":
+            return _wav_header(head)
+        case "Ogg/Opus" | "Ogg/Vorbis" | "Ogg/Speex" | "Ogg/FLAC":
+            return _ogg_header(name, head[27 + head[26] :])
+        case "FLAC":
+            return _flac_header(name, head[4:])
+    return None
+
+
+_PCM, _FLOAT, _ALAW, _MULAW, _EXTENSIBLE = 1, 3, 6, 7, 0xFFFE  # format tags of RFC 2361
+
+
+def _wav_header(head: bytes) -> ContainerHeader | None:
+    at = head.find(b"fmt ", 0, 4096) + 8
+    order = "big" if head.startswith(b"RIFX") else "little"
+    if at < 8 or len(head) < at + 16:
+        return None
+
+    def number(offset: int, size: int = 2) -> int:
+        return int.from_bytes(head[at + offset : at + offset + size], order)  # type: ignore[arg-type]  # it is one of two
+
+    tag, channels, rate, bits = number(0), number(2), number(4, 4), number(14)
+    if tag == _EXTENSIBLE:
+        tag = number(24)
+    return ContainerHeader("WAV", _wav_encoding(tag, bits), rate, channels, bits)
+
+
+def _wav_encoding(tag: int, bits: int) -> str:
+    match tag, bits:
+        case _, _ if tag == _PCM:
+            return "linear16" if bits == 16 else f"{bits}-bit PCM"
+        case _, _ if tag == _FLOAT:
+            return f"float{bits}"
+    return {_ALAW: "alaw", _MULAW: "mulaw"}.get(tag, "")
+
+
+def _ogg_header(name: str, packet: bytes) -> ContainerHeader | None:
+    if name == "Ogg/FLAC":
+        return _flac_header(name, packet[13:])
+    rate, channels = {"Ogg/Opus": (12, 9), "Ogg/Vorbis": (12, 11), "Ogg/Speex": (36, 48)}[name]
+    if len(packet) < max(rate + 4, channels + 1):
+        return None
+    return ContainerHeader(
+        name, "", int.from_bytes(packet[rate : rate + 4], "little"), packet[channels]
+    )
+
+
+def _flac_header(name: str, block: bytes) -> ContainerHeader | None:
+    """Of the first metadata block, which is always the stream's description."""
+    if len(block) < 22:
+        return None
+    packed = int.from_bytes(block[14:18], "big")  # 20 bits, 3 bits, and more
+    return ContainerHeader(name, "", packed >> 12, (packed >> 9 & 7) + 1)

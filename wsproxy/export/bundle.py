@@ -1,0 +1,216 @@
+"""What goes into a bug report, in one file: scrubbed traces, what they show, versions.
+
+A zip file with the same content is the same file: times are fixed, names are sorted.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import secrets
+import shutil
+import ssl
+import zipfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, BinaryIO
+
+from wsproxy import __version__
+from wsproxy.catalog import Catalog, load
+from wsproxy.diagnose import diagnose, summary
+from wsproxy.errors import NotPublic, UsageError
+from wsproxy.recorder import trace_path
+from wsproxy.redact import suspects
+from wsproxy.report import markdown
+from wsproxy.report.explanation import explain
+from wsproxy.report.json_output import dumps
+from wsproxy.scrub import is_scrubbed, scrub
+from wsproxy.session import Session
+from wsproxy.trace import SUFFIX, find_recordings
+from wsproxy.trace.atomic_file import check_free, new_file
+
+ZIP = ".zip"
+MAX_TRACES = 1000
+_WHEN = (1980, 1, 1, 0, 0, 0)  # the first moment that a zip file knows
+_PACKAGES = ("mitmproxy", "websockets", "msgpack", "zstandard", "wsproto", "h11", "cryptography")
+_VARIABLES = (
+    "HTTP_PROXY HTTPS_PROXY ALL_PROXY NO_PROXY WS_PROXY WSS_PROXY http_proxy https_proxy "
+    "all_proxy no_proxy SSL_CERT_FILE SSL_CERT_DIR REQUESTS_CA_BUNDLE CURL_CA_BUNDLE "
+    "WEBSOCKET_CLIENT_CA_BUNDLE NODE_EXTRA_CA_CERTS NODE_USE_ENV_PROXY "
+    "NODE_TLS_REJECT_UNAUTHORIZED NODE_OPTIONS WSPROXY_CATALOG"
+)
+_VERSION = re.compile(r"\d[\w.+-]{0,40}")
+
+
+@dataclass(frozen=True, slots=True)
+class Bundled:
+    """A trace in a bundle.
+
+    Attributes:
+        name: of the trace and its explanation in it, without a suffix.
+        recorded: the versions that recorded it, as it says.
+    """
+
+    name: str
+    summary: str
+    agent: str
+    recorded: Mapping[str, str]
+
+
+def bundle(
+    traces: Sequence[Path],
+    out: Path,
+    *,
+    note: str = "",
+    hosts: bool = False,
+    force: bool = False,
+    catalog: Catalog | None = None,
+    environment: Mapping[str, str] | None = None,
+    each: Callable[[Sequence[Path]], Iterable[Path]] = iter,
+) -> list[Bundled]:
+    """Pack traces for a bug report. Those that are not scrubbed are, in the bundle only.
+
+    Args:
+        traces: traces, and folders, of which the recordings are taken.
+        out: the zip file, mode 0600.
+        note: the user's own words, for its README.
+        hosts: replace the names of hosts too, in traces that are scrubbed here.
+        force: replace `out`.
+        environment: whose variables are named; None: the process's own.
+        each: called with all traces, yields them one after another; for showing progress.
+
+    Raises:
+        TraceError: a trace cannot be read.
+        NotPublic: something of people would be in it; nothing is written.
+        UsageError: it cannot be written.
+    """
+    found, _ = find_recordings(traces)
+    if not 0 < len(found) <= MAX_TRACES:
+        raise UsageError(f"give from 1 to {MAX_TRACES} traces")
+    check_free(out, force=force)
+    if suspects(note):
+        raise NotPublic(["the note: there is something in it that looks like a credential"])
+    known, key = catalog or load(), secrets.token_bytes(16)
+    try:
+        with TemporaryDirectory(prefix="wsproxy-bundle-") as folder:
+            content = _Content(Path(folder))
+            items = [_bundled(path, content, key, known, hosts=hosts) for path in each(found)]
+            facts = _facts(items, os.environ if environment is None else environment)
+            content.put("README.md", _readme(items, note))
+            content.put("environment.json", dumps(facts, indent=2) + "\n")
+            with new_file(out, force=force) as new:
+                content.zip(new.file)
+    except OSError as error:  # of the folder, which may be on another disk
+        raise UsageError(f"cannot write {out}: {error.strerror or error}") from None
+    return items
+
+
+@dataclass(frozen=True, slots=True)
+class _Content:
+    """What is to be in the zip file, one file each in a folder: it may not fit into memory.
+
+    Attributes:
+        files: where each is, by its name in the zip file.
+    """
+
+    folder: Path
+    files: dict[str, Path] = field(default_factory=dict)
+
+    def put(self, name: str, text: str) -> None:
+        path = self.folder / secrets.token_hex(8)
+        path.write_bytes(text.encode())
+        self.files[name] = path
+
+    def zip(self, out: BinaryIO) -> None:
+        with zipfile.ZipFile(out, "w") as packed:
+            for name, path in sorted(self.files.items()):
+                info = zipfile.ZipInfo(name, _WHEN)
+                info.create_system = 3  # of the mode below, on every system
+                info.external_attr = 0o600 << 16
+                packs = not name.endswith(SUFFIX)  # a trace is packed already
+                info.compress_type = zipfile.ZIP_DEFLATED if packs else zipfile.ZIP_STORED
+                info.file_size = path.stat().st_size  # which says whether it needs ZIP64
+                with path.open("rb") as source, packed.open(info, "w") as target:
+                    shutil.copyfileobj(source, target)
+
+
+def _bundled(
+    trace: Path, content: _Content, key: bytes, catalog: Catalog, *, hosts: bool
+) -> Bundled:
+    """A trace goes in: itself, or what is made of it."""
+    path = content.folder / f"{secrets.token_hex(8)}{SUFFIX}"
+    if is_scrubbed(trace, catalog):
+        shutil.copyfile(trace, path)
+    else:
+        scrub(trace, path, hosts=hosts, catalog=catalog, key=key)
+    session = Session.read(path)
+    start = session.start
+    assert start is not None  # it was read before
+    name = trace_path(Path(), start).stem
+    findings = diagnose(session, catalog)
+    shown = explain(Path("traces", f"{name}{SUFFIX}"), session, findings, catalog)
+    content.files[f"traces/{name}{SUFFIX}"] = path
+    content.put(f"explanations/{name}.md", markdown.session(shown, everything=True))
+    agent = session.request_header("user-agent") or ""
+    return Bundled(name, summary(session, catalog), agent, _recorded(trace))
+
+
+def _recorded(trace: Path) -> dict[str, str]:
+    start = Session.glance(trace).start
+    said = {"wsproxy": start.wsproxy, "mitmproxy": start.mitmproxy} if start is not None else {}
+    return {name: text for name, text in said.items() if text and _VERSION.fullmatch(text)}
+
+
+def _facts(items: Sequence[Bundled], environment: Mapping[str, str]) -> dict[str, Any]:
+    """Versions, and names of variables; never their values."""
+    return {
+        "wsproxy": __version__,
+        "packages": dict(_versions()),
+        "python": f"{platform.python_implementation()} {platform.python_version()}",
+        "openssl": ssl.OPENSSL_VERSION,
+        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "proxy_variables_set": [name for name in _VARIABLES.split() if environment.get(name)],
+        "user_agents": sorted({item.agent for item in items if item.agent}),
+        "recorded_with": {item.name: dict(item.recorded) for item in items},
+    }
+
+
+def _versions() -> Iterator[tuple[str, str]]:
+    for name in _PACKAGES:
+        with suppress(PackageNotFoundError):
+            yield name, version(name)
+
+
+def _readme(items: Sequence[Bundled], note: str) -> str:
+    lines = ["# Sessions with a speech API, for a bug report", ""]
+    if note.strip():
+        lines += [*markdown.fenced(note.strip().splitlines()), ""]
+    lines += ["| trace | what happened |", "|---|---|"]
+    for item in items:
+        said = markdown.prose(item.summary).replace("|", "\\|")
+        lines.append(f"| {markdown.code(item.name)} | {said} |")
+    lines += ["", *_GUIDE.splitlines()]
+    return "\n".join(lines) + "\n"
+
+
+_GUIDE = """\
+Words, voices, ids and credentials of people are not in here: texts are made up, audio is noise.
+Times, sizes, frames, close codes and the words of errors are those of the sessions.
+
+| | |
+|---|---|
+| `traces/NAME.wstrace` | a session, every frame of it |
+| `explanations/NAME.md` | what went wrong in it, with evidence |
+| `environment.json` | versions, and which proxy variables were set (no values) |
+
+With wsproxy (`pip install .` in a checkout of the project), in this folder:
+
+    wsproxy show traces/NAME.wstrace            # every frame
+    wsproxy explain traces/NAME.wstrace         # what went wrong
+    wsproxy replay server traces/NAME.wstrace   # fails for an app as the API did
+    wsproxy replay client traces/NAME.wstrace --to ws://127.0.0.1:9000"""

@@ -1,0 +1,58 @@
+"""Judges sessions in a process of its own, which leaves the processors to those that play."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import threading
+
+from wsproxy.catalog import load
+from wsproxy.compare import Tolerances
+from wsproxy.errors import WsproxyError
+from wsproxy.replayer import ReplayResult, judge_played
+
+from .stats import SessionResult
+
+KEEP = ("failed", "all", "none")
+_NICENESS = 10
+
+
+def prepare() -> None:
+    """Make this process one that judges."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # who started it stops it
+    if hasattr(os, "nice"):
+        os.nice(_NICENESS)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """A pool of the standard library waits for work for ever when its owner is killed."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def ready() -> None:
+    """Load what is needed, before the first session waits for it."""
+    load()
+
+
+def judge(session: int, played: ReplayResult, rules: Tolerances, keep: str) -> SessionResult:
+    """The verdict of a session; its trace is removed if it is not to be kept.
+
+    Args:
+        session: its number.
+        keep: which traces stay: one of KEEP.
+    """
+    try:
+        verdict = judge_played(played, rules)
+    except WsproxyError as error:
+        return SessionResult(session, trace=played.replayed, error=f"not judged: {error}")
+    kept = keep == "all" or (keep == "failed" and not verdict.reproduced)
+    if not kept:
+        with contextlib.suppress(OSError):
+            played.replayed.unlink()
+    return SessionResult.of(session, verdict, kept=kept)

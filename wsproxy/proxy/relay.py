@@ -1,0 +1,427 @@
+"""A verbatim relay between the two connections of an upgraded flow.
+
+mitmproxy's own path for a byte is: stream reader, event lock, a stack of generator
+layers, `drain` of every writer under one lock. Through it a reset and an EOF look the
+same, half-closes are lost, one stalled direction stalls the other, and each read costs
+a few hundred microseconds. Once the upgrade is done nothing of that is needed. So the
+relay puts its own asyncio protocol on both transports, copies what comes, and ends
+each side as the other one ended. When both are over it hands the connections back to
+mitmproxy's stream protocols, as lost, and mitmproxy cleans up as it always does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+import struct
+from collections.abc import Callable
+from typing import Protocol
+
+from OpenSSL import SSL
+
+from wsproxy.system.tcp import round_trip, unsent
+
+from .reset_watch import ResetWatch, watch_for_reset
+from .tls_stream import TlsStream
+
+# How long the data that a peer sent before its reset may take to be delivered, seconds.
+RESET_PATIENCE = 10.0
+_RESET_POLL = 0.002  # seconds
+# How long a server may take, besides the way to it and back, to answer the last words of a
+# client that has reset the connection, seconds.
+LAST_ANSWER = 0.01
+_LONGEST_WAY = 1.0  # seconds to the server and back that are waited for, at most
+# Reads of at most READ_SIZE from a connection that is about to be closed: its peer may never
+# stop sending.
+_LAST_READS = 64
+# Bytes read at once. Of tiny frames that is work for the recorder for a tenth of a second
+# already, and with hundreds of sessions each may read as much before any can be held.
+READ_SIZE = 64 << 10
+
+
+class Sink(Protocol):
+    """What the relay reports to. Times are the sink's own business."""
+
+    def data(self, from_client: bool, data: bytes) -> bool:
+        """Take bytes of one direction; False asks for it to be held until `Relay.release`."""
+
+    def eof(self, from_client: bool, how: str) -> None:
+        """One direction has ended: "eof", "close-notify" or "reset"."""
+
+    def failed(self, from_client: bool, message: str) -> None:
+        """TLS with one side broke."""
+
+    def end(self) -> None:
+        """Both connections are over."""
+
+
+class Relay:
+    """Joins two legs until both connections are lost.
+
+    Args:
+        sink: what happens is reported to it.
+        in_hand: whether mitmproxy has something in hand that it has read from a
+            connection and has not passed to `data` yet.
+        on_end: called once, when both connections are lost.
+    """
+
+    def __init__(
+        self,
+        client: Leg,
+        server: Leg,
+        sink: Sink,
+        in_hand: Callable[[], bool],
+        on_end: Callable[[], None],
+    ) -> None:
+        self._legs = (client, server)
+        self._sink = sink
+        self._in_hand = in_hand
+        self._on_end = on_end
+        self._ended = False
+        client.join(self, server)
+        server.join(self, client)
+
+    def start(self) -> None:
+        """Take both connections over from mitmproxy.
+
+        It gets nothing new from then on. What it has in hand is older than what is
+        read here, so that has to arrive at `data` first.
+        """
+        for leg in self._legs:
+            leg.take_over()
+        self._begin_when_settled()
+
+    def _begin_when_settled(self) -> None:
+        if self._in_hand() or any(leg.stock_will_read for leg in self._legs):
+            asyncio.get_running_loop().call_soon(self._begin_when_settled)
+            return
+        for leg in self._legs:
+            leg.begin()
+
+    def hold(self) -> None:
+        """Stop reading from both sides, as a slower network would."""
+        for leg in self._legs:
+            leg.hold("recorder")
+
+    def release(self) -> None:
+        """Read on where reading was stopped for the recorder's sake."""
+        for leg in self._legs:
+            leg.release("recorder")
+
+    def data(self, leg: Leg, data: bytes) -> None:
+        """Copy what a leg read: to the other side first, then to the sink."""
+        leg.other.send(data)
+        if not self._sink.data(leg.from_client, data):
+            leg.hold("recorder")
+
+    def eof(self, leg: Leg, how: str) -> None:
+        """A leg's peer has ended its direction: end the other leg's direction likewise.
+
+        TLS can end while TCP goes on. Where only one leg has TLS, the end of TLS and the end
+        of TCP are the same thing said in two ways: a server that has sent its close_notify
+        waits for an answer, for up to 30 s, and a client without TLS sees a FIN only.
+        """
+        self._sink.eof(leg.from_client, how)
+        match how:
+            case "reset":
+                leg.other.reset()
+            case "close-notify" if leg.other.has_tls:
+                leg.other.send_close_notify()
+            case "close-notify":
+                leg.other.send_eof()
+            case _:
+                if not leg.has_tls:
+                    leg.other.send_close_notify()
+                leg.other.send_eof()
+                if leg.other.peer_ended:
+                    for each in self._legs:
+                        each.close()
+
+    def failed(self, leg: Leg, message: str) -> None:
+        """TLS with a leg's peer broke: nothing more can be read from it or said to it."""
+        self._sink.failed(leg.from_client, message)
+        leg.close()
+        leg.other.reset()
+
+    def lost(self, leg: Leg) -> None:
+        """A leg's connection is gone."""
+        if not leg.other.is_lost:
+            leg.other.close()
+        elif not self._ended:
+            self._ended = True
+            for each in self._legs:
+                each.hand_back()
+            self._on_end()
+            self._sink.end()
+
+
+class Leg(asyncio.Protocol):
+    """One connection of the pair.
+
+    Args:
+        from_client: whether its peer is the app.
+        writer, reader: the streams that mitmproxy has been using.
+        tls: the TLS connection on memory BIOs, or None for a plain one.
+    """
+
+    other: Leg
+    _relay: Relay
+
+    def __init__(
+        self,
+        from_client: bool,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        tls: SSL.Connection | None,
+    ) -> None:
+        self.from_client = from_client
+        self.peer_ended = False
+        self.is_lost = False
+        self._reader = reader
+        self._transport: asyncio.Transport = writer.transport  # type: ignore[assignment]
+        # Typed as WriteTransport by typeshed; a TCP connection's can be read as well.
+        self._stock: asyncio.BaseProtocol | None = None
+        self._tls = TlsStream(tls) if tls is not None else None
+        self._tls_ended = False
+        self._eof_asked = False
+        self._close_asked = False
+        self._holds: set[str] = set()
+        self._begun = False
+        self._lost_early = False
+        self._resetting = False
+        self._error: Exception | None = None
+        self._watch: ResetWatch | None = None
+
+    def join(self, relay: Relay, other: Leg) -> None:
+        self._relay = relay
+        self.other = other
+
+    # -- taking over and handing back
+
+    def take_over(self) -> None:
+        """Become the transport's protocol, and read nothing yet."""
+        self._stock = self._transport.get_protocol()
+        if self._stock is None:
+            return  # lost already; the stream reader knows how
+        self._transport.set_protocol(self)
+        self._transport.max_size = READ_SIZE  # type: ignore[attr-defined]  # asyncio's own name
+        # There is no public way to see what a StreamReader has read ahead, or to keep it
+        # from resuming the transport when it has been read from.
+        self._reader._paused = False  # type: ignore[attr-defined]
+        self.hold("take-over")
+        if self._transport.get_write_buffer_size() > self._transport.get_write_buffer_limits()[1]:
+            self.other.hold("peer")
+
+    @property
+    def stock_will_read(self) -> bool:
+        """Whether mitmproxy's task has been woken up to read and has not run yet."""
+        waiter: asyncio.Future[None] | None = self._reader._waiter  # type: ignore[attr-defined]
+        return waiter is not None and waiter.done()
+
+    def begin(self) -> None:
+        """Take what was read ahead, and an end that came before; then read on."""
+        self._begun = True
+        buffer: bytearray = self._reader._buffer  # type: ignore[attr-defined]
+        backlog = bytes(buffer)
+        buffer.clear()
+        self.data_received(backlog)
+        error = self._error or self._reader.exception()
+        if error is None and self._reader.at_eof():
+            self.eof_received()
+        if error is not None or self._lost_early or self._stock is None:
+            self.connection_lost(error)
+        self.release("take-over")
+
+    def hand_back(self) -> None:
+        """Tell mitmproxy's protocol that its connection is lost, which ends its reader."""
+        if self._stock is not None:
+            self._stock.connection_lost(self._error)
+
+    # -- what the peer does
+
+    def data_received(self, data: bytes) -> None:
+        if self._tls is not None:
+            self._tls_received(self._tls, data)
+        elif data:
+            self._relay.data(self, data)
+
+    def _tls_received(self, tls: TlsStream, data: bytes) -> None:
+        # Even without data: mitmproxy may have read a close-notify before the take-over.
+        plaintext, has_ended, error = tls.receive(data)
+        self._flush_tls(tls)  # answers that TLS itself gives, and what waited for the peer
+        if plaintext:
+            self._relay.data(self, plaintext)
+        if error is not None:
+            self._relay.failed(self, f"TLS: {error}")
+        elif has_ended and not self._tls_ended:
+            self._tls_ended = True
+            self._relay.eof(self, "close-notify")
+
+    def eof_received(self) -> bool:
+        if not self.peer_ended:
+            self.peer_ended = True
+            self._watch_for_reset()
+            self._relay.eof(self, "eof")
+        return True  # the other direction stays open
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._unwatch()
+        if self.is_lost:
+            return
+        self._error = exc
+        if not self._begun:
+            self._lost_early = True  # `begin` comes back to it
+            return
+        if exc is not None and not self._resetting:
+            self._read_rest()
+            self.peer_ended = True
+            self.is_lost = True
+            self._relay.eof(self, "reset")
+        self.is_lost = True
+        self._relay.lost(self)
+
+    def _watch_for_reset(self) -> None:
+        with contextlib.suppress(OSError, ValueError):  # closed already
+            sock = self._transport.get_extra_info("socket")
+            self._watch = watch_for_reset(sock, self._peer_is_gone)
+
+    def _peer_is_gone(self, error: OSError) -> None:
+        self.connection_lost(error)
+        self._transport.abort()
+
+    def _unwatch(self) -> None:
+        if self._watch is not None:
+            self._watch.close()
+            self._watch = None
+
+    def _read_rest(self) -> None:
+        """Read what the kernel has of a connection that is about to be closed.
+
+        Before a reset that a failed write was the first to notice, it keeps that readable
+        until the socket is closed, which asyncio does only after connection_lost.
+        """
+        with contextlib.suppress(OSError, ValueError):  # no more, or closed already
+            fd = self._transport.get_extra_info("socket").fileno()
+            for _ in range(_LAST_READS):
+                data = os.read(fd, READ_SIZE)
+                if not data:
+                    if self._resetting:
+                        self.eof_received()
+                    return
+                self.data_received(data)
+
+    # -- flow control, each direction by itself
+
+    def pause_writing(self) -> None:
+        if self._stock is not None:
+            self._stock.pause_writing()
+        self.other.hold("peer")
+
+    def resume_writing(self) -> None:
+        if self._stock is not None:
+            self._stock.resume_writing()
+        self.other.release("peer")
+
+    def hold(self, who: str) -> None:
+        """Stop reading until each who asked for it has released it."""
+        self._holds.add(who)
+        self._transport.pause_reading()
+
+    def release(self, who: str) -> None:
+        self._holds.discard(who)
+        if not self._holds and not self._transport.is_closing():
+            self._transport.resume_reading()
+
+    # -- what is done to the peer
+
+    @property
+    def has_tls(self) -> bool:
+        return self._tls is not None
+
+    def send(self, data: bytes) -> None:
+        if self._transport.is_closing():
+            return
+        if self._tls is None:
+            self._transport.write(data)
+            return
+        self._tls_sent(self._tls, self._tls.send(data))
+
+    def send_close_notify(self) -> None:
+        if self._tls is not None and not self._transport.is_closing():
+            self._tls_sent(self._tls, self._tls.end())
+
+    def send_eof(self) -> None:
+        self._eof_asked = True
+        self._end_when_sent()
+
+    def close(self) -> None:
+        """Close once what was sent is written out; a reset that waits for that stays one."""
+        if self._resetting or self.is_lost:
+            return
+        self._close_asked = True
+        self._end_when_sent()
+        if not self._transport.is_closing():
+            loop = asyncio.get_running_loop()
+            loop.call_later(RESET_PATIENCE, self._transport.close)
+
+    def _end_when_sent(self) -> None:
+        """End the direction, or the connection, if that is asked for and nothing waits."""
+        if self._transport.is_closing() or (self._tls is not None and self._tls.waits):
+            return
+        if self._eof_asked:
+            with contextlib.suppress(OSError):  # not connected any more
+                self._transport.write_eof()
+        if self._close_asked and not self._resetting:
+            self._transport.close()
+
+    def _tls_sent(self, tls: TlsStream, error: SSL.Error | None) -> None:
+        """Write what TLS made of what is to be sent; where it has to wait, so has its sender."""
+        self._flush_tls(tls)
+        if error is not None:
+            self._relay.failed(self, f"TLS: {error}")
+        elif tls.waits:
+            self.other.hold("tls")
+
+    def _flush_tls(self, tls: TlsStream) -> None:
+        ciphertext = tls.take()
+        if ciphertext and not self._transport.is_closing():
+            self._transport.write(ciphertext)
+        if "tls" in self.other._holds and not tls.waits:
+            self.other.release("tls")
+            self._end_when_sent()
+
+    def reset(self) -> None:
+        """Reset the connection (RST) once the peer has what was sent before."""
+        if not self.is_lost and not self._resetting:
+            self._resetting = True
+            loop = asyncio.get_running_loop()
+            self._reset_when_sent(loop, loop.time() + RESET_PATIENCE)
+
+    def _reset_when_sent(self, loop: asyncio.AbstractEventLoop, deadline: float) -> None:
+        if self.is_lost:
+            return
+        sock = self._transport.get_extra_info("socket")
+        waiting = (
+            self._transport.get_write_buffer_size()
+            or (self._tls is not None and self._tls.waits)
+            or unsent(sock)
+        )
+        if waiting and loop.time() < deadline:
+            loop.call_later(_RESET_POLL, self._reset_when_sent, loop, deadline)
+        elif self.from_client or self.peer_ended:
+            self._reset_now()
+        else:
+            # The answer to the client's last words is on its way, and belongs in the trace.
+            loop.call_later(LAST_ANSWER + min(round_trip(sock), _LONGEST_WAY), self._reset_now)
+
+    def _reset_now(self) -> None:
+        if self.is_lost:
+            return
+        if not self.peer_ended:
+            self._read_rest()
+        sock = self._transport.get_extra_info("socket")
+        with contextlib.suppress(OSError):
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self._transport.abort()

@@ -1,0 +1,284 @@
+"""What `list` tells of the traces in a folder, kept in a hidden file beside them.
+
+The traces are what counts. The index spares opening those that have not changed since it was
+written: size and time of change are compared. It is not there in a folder that cannot be
+written to, and what is wrong with it makes `list` slower, no more. Like a trace, it may come
+from a stranger: lengths are limited, types checked, and its text is escaped where it is shown.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgpack
+
+from wsproxy import __version__
+from wsproxy.errors import TraceError
+from wsproxy.session import Session
+from wsproxy.system.file_flags import CAREFUL, PLAIN, is_own
+from wsproxy.trace.allowance import Allowance
+from wsproxy.trace.atomic_file import Replacement
+from wsproxy.trace.blocks import BadBlock, Compressor, read_block
+from wsproxy.trace.parts import SUFFIX, part_of
+
+from . import json_schema
+from .text import api, closed, ending
+
+NAME = ".wsproxy-index"
+
+FEW = 16  # traces of one folder that are read without asking the index
+MAX_FILE = 32 << 20  # bytes of an index that is read
+MAX_ROW = 8 << 10  # bytes of one row; what a trace tells that is longer is read from the trace
+MAX_ROWS = 200_000  # of one index
+# A file that was changed so short a time ago may change again with neither its size nor its
+# time telling, ns: clocks of file systems have steps.
+_SETTLED = 2_000_000_000
+
+_HEAD = f"wsproxy index 2, {__version__}".encode()  # another version may tell other things
+
+_TEXT, _NUMBER = frozenset({str}), frozenset({int})
+_NONE = frozenset({type(None)})
+_LIST = frozenset({list})  # of text
+# The keys of `json_schema.entry` but for the path, and what they may be.
+_ENTRY: dict[str, frozenset[type]] = {
+    "session": _TEXT,
+    "origin": _TEXT | _NONE,
+    "origin_session": _TEXT | _NONE,
+    "started_at": _TEXT | _NONE,
+    "provider": _TEXT | _NONE,
+    "api": _TEXT | _NONE,
+    "host": _TEXT | _NONE,
+    "attempt": _NUMBER | _NONE,
+    "status": _NUMBER | _NONE,
+    "frames_sent": _NUMBER,
+    "frames_received": _NUMBER,
+    "bytes_sent": _NUMBER,
+    "bytes_received": _NUMBER,
+    "duration_s": frozenset({float}),
+    "close_code": _NUMBER | _NONE,
+    "close_reason": _TEXT | _NONE,
+    "closed_by": _TEXT | _NONE,
+    "ending": _TEXT,
+    "complete": frozenset({bool}),
+    "findings": _LIST,
+    "taken_by_rule": _LIST,
+}
+_ROW = (_TEXT, _NUMBER, _NUMBER, _NUMBER, _NUMBER | _NONE, _TEXT, _TEXT, *_ENTRY.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """What `list` tells of a session.
+
+    Attributes:
+        started_at_ns: Unix time, ns; None if that is not in the trace.
+        what: provider and API, or the host.
+        how: how it ended, in a few words.
+        entry: its line of `list --json`, without the path.
+        unread: why the rest of the trace was not read, a sentence; else "".
+    """
+
+    started_at_ns: int | None
+    what: str
+    how: str
+    entry: dict[str, Any]
+    unread: str = ""
+
+    @classmethod
+    def read(cls, path: Path, allowance: Allowance | None = None) -> Listed:
+        """Look into a trace.
+
+        Args:
+            allowance: as for a `TraceReader`.
+
+        Raises:
+            TraceError: it cannot be read.
+        """
+        session = Session.glance(path, allowance)
+        entry = json_schema.entry(path, session)
+        del entry["path"]
+        how = ending(session)
+        if session.ending == "close" and session.close is None:
+            # As `ending` says it, from the end record: the frames were not read.
+            how = closed(entry["closed_by"], entry["close_code"], entry["close_reason"])
+        started_at_ns = session.start.started_at_ns if session.start else None
+        return cls(started_at_ns, api(session), how, entry, session.unread)
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    """What shows that a trace has not changed: of all its parts together.
+
+    Attributes:
+        size: bytes.
+        mtime_ns: of the part that was changed last, Unix time, ns.
+    """
+
+    files: int
+    size: int
+    mtime_ns: int
+
+    def with_file(self, size: int, mtime_ns: int) -> _State:
+        return _State(self.files + 1, self.size + size, max(self.mtime_ns, mtime_ns))
+
+
+def listed(paths: Iterable[Path]) -> Iterator[tuple[Path, Listed | TraceError]]:
+    """Tell of each trace, from its folder's index where that knows it; bring that up to date.
+
+    Returns:
+        For each path what `list` tells of it, or why it cannot be read.
+    """
+    allowance = Allowance()  # one for all: a folder may hold thousands of traces
+    folders: dict[Path, list[Path]] = {}
+    for path in paths:
+        folders.setdefault(path.parent, []).append(path)
+    for folder, traces in folders.items():
+        if len(traces) < FEW:
+            for path in traces:
+                yield path, _look(path, allowance)
+        else:
+            yield from _in_folder(folder, traces, allowance)
+
+
+def _look(path: Path, allowance: Allowance) -> Listed | TraceError:
+    try:
+        return Listed.read(path, allowance)
+    except TraceError as error:
+        return error
+
+
+def _in_folder(
+    folder: Path, traces: list[Path], allowance: Allowance
+) -> Iterator[tuple[Path, Listed | TraceError]]:
+    now = time.time_ns()
+    states = _states(folder)
+    rows = _read(folder / NAME)
+    new: dict[str, bytes] = {}
+    for path in traces:
+        state = states.get(_first(path.name))
+        row = rows.get(path.name)
+        known = _listed(row, path.name, state) if row is not None else None
+        if known is not None:
+            yield path, known
+            continue
+        found = _look(path, allowance)
+        yield path, found
+        if not isinstance(found, Listed) or found.unread:
+            continue
+        if state is not None and now - state.mtime_ns > _SETTLED:
+            new[path.name] = _row(path.name, state, found)
+    if any(rows.get(name) != row for name, row in new.items()):
+        rows = {name: row for name, row in rows.items() if _first(name) in states}
+        with suppress(OSError):  # the folder cannot be written to
+            _write(folder / NAME, rows | new)
+
+
+def _first(name: str) -> str:
+    """The name of a trace's first part."""
+    return part_of(Path(name))[0].name if ".part" in name else name
+
+
+def _states(folder: Path) -> dict[str, _State]:
+    """Of all traces in a folder, by the name of the first part."""
+    states: dict[str, _State] = {}
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.endswith(SUFFIX):
+                with suppress(OSError):  # it is gone meanwhile
+                    info = entry.stat()
+                    first = _first(entry.name)
+                    before = states.get(first, _State(0, 0, 0))
+                    states[first] = before.with_file(info.st_size, info.st_mtime_ns)
+    return states
+
+
+# -- the file: one block of `trace.blocks` with the head and the rows, each msgpack bytes
+
+
+def _read(path: Path) -> dict[str, bytes]:
+    """The rows of an index, by name; none of one that is not ours or not sound."""
+    try:
+        fd = os.open(path, os.O_RDONLY | PLAIN | CAREFUL)
+        with open(fd, "rb") as file:
+            info = os.fstat(fd)
+            ours = stat.S_ISREG(info.st_mode) and is_own(info)
+            if not ours or info.st_size > MAX_FILE:
+                return {}
+            data = file.read(MAX_FILE)
+        return _rows(read_block(io.BytesIO(data), 0)[0])
+    except (OSError, EOFError, BadBlock):
+        return {}
+
+
+def _rows(block: bytes) -> dict[str, bytes]:
+    # A row is bytes of a limited length, in which another unpacker then reads.
+    unpacker = msgpack.Unpacker(
+        max_buffer_size=len(block),
+        max_bin_len=MAX_ROW,
+        max_str_len=MAX_ROW,
+        max_array_len=0,
+        max_map_len=0,
+        max_ext_len=0,
+    )
+    rows: dict[str, bytes] = {}
+    try:
+        unpacker.feed(block)
+        if unpacker.unpack() != _HEAD:
+            return {}
+        for name in unpacker:
+            row = unpacker.unpack()
+            if type(name) is not str or type(row) is not bytes or len(rows) >= MAX_ROWS:
+                return {}
+            rows[name] = row
+    except (ValueError, TypeError, msgpack.UnpackException):
+        return {}
+    return rows
+
+
+def _row(name: str, state: _State, found: Listed) -> bytes:
+    """A row, empty for what is too long for one."""
+    entry = [found.entry[key] for key in _ENTRY]
+    values = [name, state.files, state.size, state.mtime_ns]
+    try:
+        row = msgpack.packb([*values, found.started_at_ns, found.what, found.how, *entry])
+    except (ValueError, OverflowError):
+        return b""
+    return row if len(row) <= MAX_ROW else b""
+
+
+def _listed(row: bytes, name: str, state: _State | None) -> Listed | None:
+    """What a row tells, if it is sound and of this state of the trace."""
+    try:
+        values = msgpack.unpackb(row)
+    except (ValueError, TypeError, msgpack.UnpackException):
+        return None
+    if type(values) is not list or len(values) != len(_ROW):
+        return None
+    if any(type(value) not in accepts for value, accepts in zip(values, _ROW, strict=True)):
+        return None
+    if values[0] != name or state != _State(*values[1:4]):
+        return None
+    entry = dict(zip(_ENTRY, values[7:], strict=True))
+    texts = [each for value in values if type(value) is list for each in value]
+    if any(type(each) is not str for each in texts):
+        return None
+    return Listed(values[4], values[5], values[6], entry)
+
+
+def _write(path: Path, rows: dict[str, bytes]) -> None:
+    pack = msgpack.Packer().pack
+    kept = [pack(each) for name, row in rows.items() if row for each in (name, row)]
+    data = Compressor().compress(b"".join([pack(_HEAD), *kept[: 2 * MAX_ROWS]]))
+    if len(data) > MAX_FILE:
+        return
+    with Replacement(path) as new:
+        new.file.write(data)
+        new.commit()

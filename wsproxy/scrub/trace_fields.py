@@ -1,0 +1,377 @@
+"""The parts of a trace in which something of people can be, as the checker reads them."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+from array import array
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
+from urllib.parse import parse_qsl, unquote
+
+from wsproxy.catalog.envelope import read
+from wsproxy.mutate.draft import Draft, DraftMessage, messages
+from wsproxy.trace import Bytes, Failure, FrameRecord, Gap, Request, Response
+from wsproxy.wire import Opcode
+
+from .allowlist import AGENT_PARTS, AGENTS, Allowlist, is_version
+from .documented import documented, plain_name
+from .json_rewrite import Value, many_numbers, rewrite
+from .texts import is_json_like, is_text
+
+# Texts, with the names of the fields that they are in, outermost first.
+Fields: TypeAlias = tuple[tuple[tuple[str, ...], str], ...]
+
+NAME = ("\0",)  # in the place of the names above what is a name itself
+_HEADER = 4096  # bytes at the beginning of a stream in which a container's header may be
+_NONCES = frozenset({"sec-websocket-key", "sec-websocket-accept"})
+_DATED = frozenset({"date", "expires", "last-modified", "retry-after", "age"})
+_URLS = frozenset({"host", "origin", "referer", "location"})
+_PORT = re.compile(r":\d{1,5}(?=[/?#]|$)")
+_CODED = re.compile(r"[A-Za-z0-9+/_=\s-]{48,}")
+_FIGURE = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?")
+_ROW = re.compile(r"[\s\d,;.eE+-]+")
+_DATA = re.compile(r"data:([\w.+/-]{1,80}(?:;[\w=.+-]{1,80}){0,4}?);base64,")
+# Numbers that directives of HTTP have (RFC 9110, RFC 9111, RFC 7692).
+_DIRECTIVE = re.compile(
+    r"(?i)(?<![\w-])(?:(?:s-)?max-?age|timeout|max|q|ma|(?:client|server)_max_window_bits|rate"
+    r"|channels|stale-while-revalidate|stale-if-error)[\s,;=\"]{1,4}\d{1,9}(?![\w.])"
+)
+_FIGURES = re.compile(r"(?<![\w.-])\d+(?![\w.-])")
+# Private use areas have words of fonts.
+_TOKEN = re.compile(r"[^\W_]{4,}|[\ue000-\uf8ff\U000f0000-\U0010ffff]+")
+_RUN = re.compile(r"\w++(?:[./:@+-]++\w++)*+")
+_MEASURE = re.compile(r"\b\d{1,6}(?:[.,]\d{1,6})?\s?([a-zA-Z]{1,12})(?![a-zA-Z])")
+_NESTED = 3  # lists in lists, of channels and frames
+_SAMPLES = 16  # numbers in a list that are a wave
+
+
+@dataclass(frozen=True, slots=True)
+class TraceField:
+    """A part of a trace.
+
+    Attributes:
+        fields: texts, with the names of the fields that they are in, outermost first.
+        kind: "path" or "parameter" of the request, or "header"; else a message's, or a text.
+        loose: whether the texts are what a person may have written, and no message.
+        audio: bytes that may be audio.
+    """
+
+    name: str
+    fields: Fields = ()
+    loose: bool = False
+    audio: tuple[bytes, ...] = ()
+    kind: str = ""
+
+    def is_kept(self, names: tuple[str, ...], text: str, known: Allowlist) -> bool:
+        """Whether a document lists a text, or says that a number is nobody's, in its place."""
+        if names == NAME:
+            return known.keeps_header(text) if self.kind == "header" else known.keeps_name(text)
+        return self.is_message(names) and not known.is_own(names) and known.keeps(names[-1], text)
+
+    def is_message(self, names: tuple[str, ...]) -> bool:
+        """Whether a text is the value of a field or a parameter."""
+        return bool(names) and names != NAME and self.kind != "header"
+
+
+def plain(text: str, known: Allowlist) -> str:
+    """A text without what is nobody's: base64, names of models, figures with a unit."""
+    terms = documented()
+    text = _DATA.sub(lambda each: " " if terms.is_media_type(each[1]) else each[0], text)
+    text = _CODED.sub(_without_code, text)
+    text = _RUN.sub(lambda each: " " if _is_term(each[0], known) else each[0], text)
+    return _MEASURE.sub(lambda each: " " if each[1].lower() in terms.units else each[0], text)
+
+
+def _is_term(run: str, known: Allowlist) -> bool:
+    return run in known.listed or documented().is_model(run)
+
+
+def tokens(text: str) -> list[str]:
+    """Words and numbers of four characters and more, casefolded."""
+    return [each.casefold() for each in _TOKEN.findall(text)]
+
+
+def _without_code(found: re.Match[str]) -> str:
+    """Nothing for base64, in which words are by chance; a text stays."""
+    return " " if _bytes_of(found[0]) else found[0]
+
+
+def trace_fields(draft: Draft, known: Allowlist) -> Iterator[TraceField]:
+    """All parts of a trace that hold texts or bytes of the session."""
+    yield _text_place("client", draft.start.client or "")
+    for line in draft.start.changes or ():
+        yield _text_place("changes", line)
+    for item in draft.items:
+        for entry in getattr(item.record, "redacted", None) or ():
+            text = f"{entry.get('name', '')} {entry.get('around', '')}"
+            yield _text_place("what was taken out", text)
+        match item.record:
+            case Request():
+                yield from _request(item.record, known)
+            case Response():
+                yield from _response(item.record)
+            case Failure():
+                yield _text_place("failure", f"{item.record.where} {item.record.message}")
+            case Gap():
+                yield _text_place("gap", item.record.reason)
+            case Bytes():
+                yield _bytes_place("bytes that are no frame", item.record.data)
+            case FrameRecord() as frame if frame.opcode >= Opcode.CLOSE:
+                name = f"frame {item.number}"
+                reason = frame.payload[2 * (frame.opcode == Opcode.CLOSE) :]
+                yield _text_place(name, reason.decode("utf-8", "replace"))
+    envelope = draft.api.envelope if draft.api else ""
+    for side in (True, False):
+        start = 0
+        for message in messages(draft.items, from_client=side):
+            yield _message_place(message, envelope, first=start < _HEADER)
+            start += len(message.content)
+
+
+_BINARY = 64  # bytes of a binary string, of which one in so many is a control character:
+_BINARY_PART = 16
+_CONTROLS = bytes([*range(9), *range(14, 32), *range(127, 160)])
+
+
+def _text_place(name: str, text: str) -> TraceField:
+    return TraceField(name, (((), text),), loose=True)
+
+
+# -- heads
+
+
+def _request(request: Request, known: Allowlist) -> Iterator[TraceField]:
+    yield _text_place("request method", request.method)
+    path, _, query = request.path.partition("?")
+    yield replace(_text_place("request path", unquote(path)), kind="path")
+    yield TraceField("request host", ((("host",), _PORT.sub(" ", request.host)),), kind="header")
+    for name, value in parse_qsl(query, keep_blank_values=True, errors="replace"):
+        place = f"request parameter {name[:40]!r}" if known.keeps_name(name) else "request query"
+        yield TraceField(place, ((NAME, name), ((name,), value)), kind="parameter")
+    yield from _headers("request", request.headers, known)
+    if request.body:
+        yield _content_place("request body", request.body)
+
+
+def _response(response: Response) -> Iterator[TraceField]:
+    yield _text_place("response reason", response.reason)
+    yield from _headers("response", response.headers, None)
+    if response.body:
+        yield replace(_content_place("response body", response.body), loose=True)
+
+
+def _headers(
+    side: str, headers: Iterable[list[str]], known: Allowlist | None
+) -> Iterator[TraceField]:
+    terms = documented()
+    for name, value in headers:
+        plain = name.lower()
+        place = f"{side} header {name[:40]!r}" if plain in terms.headers else f"a {side} header"
+        yield TraceField(place, ((NAME, name),), kind="header")
+        if plain not in _NONCES:
+            text = _without_figures(plain, value)
+            yield TraceField(place, (((plain,), text),), kind="header")
+
+
+def _without_figures(name: str, value: str) -> str:
+    """A header without versions, dates and figures that stay."""
+    if name in AGENTS or name in ("server", "via"):
+        return " ".join(part for part in AGENT_PARTS.split(value) if not is_version(part))
+    if name in _DATED:
+        return ""
+    if name in _URLS:
+        return _PORT.sub(" ", value)
+    terms = documented()
+    if name in terms.numeric or terms.tokens.issuperset(_words_of(value)):
+        return _FIGURES.sub(" ", value)
+    return _DIRECTIVE.sub(" ", value)
+
+
+def _words_of(value: str) -> set[str]:
+    return {each for each in re.split(r"[\s,;=\"]+", value.lower()) if not each.isdecimal()} - {""}
+
+
+# -- messages
+
+
+def _message_place(message: DraftMessage, envelope: str, *, first: bool) -> TraceField:
+    name = f"frame {message.items[0].number}"
+    content = message.content
+    if envelope:
+        found, audio = opened(envelope, content, is_text=message.is_text)
+        return _with_audio(TraceField(name, found, audio=tuple(map(_samples, audio))))
+    if message.is_text or is_text(content):
+        return _content_place(name, content)
+    return TraceField(name, audio=() if first and _is_header(content) else (_samples(content),))
+
+
+def opened(envelope: str, content: bytes, *, is_text: bool) -> tuple[Fields, tuple[bytes, ...]]:
+    """The texts and the audio of a message in its envelope."""
+    text = content.decode("utf-8", "replace")
+    message, audio = read(envelope, text if is_text else content)
+    if message is None:
+        return (((), text),) if is_text else (), () if is_text else (content,)
+    found = fields(json.dumps(message, ensure_ascii=False))
+    _, _, body = text.partition("\r\n\r\n")
+    if is_text and not body.lstrip().startswith("{"):
+        found = (*found, ((), body))  # SSML
+    return found, (audio,)
+
+
+def _is_header(content: bytes) -> bool:
+    """Whether it is the head of a container, which stays."""
+    return len(content) < _HEADER and content[:4] in (b"OggS", b"\x1aE\xdf\xa3", b"fLaC")
+
+
+def _samples(data: bytes) -> bytes:
+    """Audio without the header of a WAV stream, which stays."""
+    if data[:4] not in (b"RIFF", b"RIFX"):
+        return data
+    at = data.find(b"data", 12, _HEADER)
+    return data[at + 8 :] if at > 0 else data[_HEADER:]
+
+
+def _bytes_place(name: str, data: bytes) -> TraceField:
+    text = data.decode("latin-1")
+    return TraceField(name, (((), text),), loose=True, audio=() if is_text(data) else (data,))
+
+
+def _content_place(name: str, content: bytes) -> TraceField:
+    return _with_audio(TraceField(name, fields(content.decode("utf-8", "replace"))))
+
+
+def _with_audio(place: TraceField) -> TraceField:
+    """A place with the audio that its texts hold."""
+    found = list(place.audio)
+    kept = documented().lists
+    for names, text in place.fields:
+        if not isinstance(text, AudioSamples):
+            found += map(_bytes_of, _CODED.findall(text))
+            found.append(_bytes_in(text))
+        elif not (names and plain_name(names[-1]) in kept):
+            found.append(text.samples)
+    texts = tuple(each for each in place.fields if not isinstance(each[1], AudioSamples))
+    return replace(place, fields=texts, audio=tuple(_samples(data) for data in found if data))
+
+
+def _bytes_of(text: str) -> bytes:
+    """What base64 in any form holds; nothing for what is none, or is a text."""
+    bare = re.sub(r"[\s=]", "", text).translate(str.maketrans("-_", "+/"))
+    if " " in text.strip():
+        return b""
+    try:
+        data = base64.b64decode(bare[: len(bare) // 4 * 4])
+    except (binascii.Error, ValueError):
+        return b""
+    return b"" if is_text(data) else data
+
+
+def _bytes_in(text: str) -> bytes:
+    """What a binary string of JavaScript holds, a character for each byte; nothing for others."""
+    if len(text) < _BINARY:
+        return b""
+    data = text.encode("latin-1", "replace")
+    controls = len(data) - len(data.translate(None, _CONTROLS))
+    return data if controls * _BINARY_PART > len(data) else b""
+
+
+class AudioSamples(str):
+    """Many numbers in a row, which are a wave, or may be one."""
+
+    __slots__ = ()
+
+    @property
+    def samples(self) -> bytes:
+        """They as samples of 16 bits, or as the bytes that they are."""
+        values = [max(-1e300, min(1e300, float(each))) for each in self.split()]
+        if all(0 <= value <= 255 and not value % 1 for value in values):
+            return bytes(map(int, values))
+        most = max(map(abs, values))
+        if all(not value % 1 for value in values) and most < 1 << 15:
+            most = 32767.0
+        scale = 32767 / max(most, 1e-300)
+        return array("h", (round(value * scale) for value in values)).tobytes()
+
+
+def fields(text: str) -> Fields:
+    """Texts of a message with the names that they stand under; of what is no JSON, the whole."""
+    if _ROW.fullmatch(text) and len(found := _FIGURE.findall(text)) >= _SAMPLES:
+        return (((), AudioSamples(" ".join(found))),)
+    if not is_json_like(text):
+        return (((), text),)
+    try:
+        value = json.loads(text, object_pairs_hook=_Pairs, parse_int=_Figure, parse_float=_Figure)
+    except (ValueError, RecursionError):
+        return _as_far_as_it_goes(text)
+    try:
+        return tuple(_walk(value, ()))
+    except RecursionError:
+        return _as_far_as_it_goes(text)
+
+
+class _Pairs(list[tuple[str, Any]]):
+    """An object, names that come twice included."""
+
+
+class _Figure(str):
+    """A number as it is written."""
+
+    __slots__ = ()
+
+
+def _walk(value: object, names: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str]]:
+    if (numbers := _numbers(value)) is not None and len(numbers) >= _SAMPLES:
+        yield names, AudioSamples(" ".join(numbers))
+    elif isinstance(value, _Pairs):
+        for name, item in value:
+            yield NAME, name
+            yield from _walk(item, (*names, name))
+    elif isinstance(value, list):
+        for item in value:
+            yield from _walk(item, names)
+    elif isinstance(value, str):
+        if not isinstance(value, _Figure) and value.lstrip()[:1] in ("{", "["):
+            for inner, text in fields(value):
+                yield (inner if inner == NAME else (*names, *inner)), text
+        else:
+            yield names, value
+
+
+def _numbers(value: object, depth: int = 0) -> list[str] | None:
+    """The numbers of a list, of lists of numbers, or of a typed array; None for all else."""
+    if isinstance(value, _Figure):
+        return [value]
+    if isinstance(value, _Pairs):
+        named = all(
+            isinstance(item, _Figure) and name == str(n) for n, (name, item) in enumerate(value)
+        )
+        return [str(item) for _, item in value] if named else None
+    if not isinstance(value, list) or depth > _NESTED:
+        return None
+    found: list[str] = []
+    for item in value:
+        if isinstance(item, _Pairs) or (inside := _numbers(item, depth + 1)) is None:
+            return None
+        found += inside
+    return found
+
+
+def _as_far_as_it_goes(text: str) -> Fields:
+    """The same of what is cut, or never was JSON."""
+    found: list[tuple[tuple[str, ...], str]] = []
+
+    def take(value: Value) -> str:
+        names = tuple(name for name in value.path if name != "*")
+        if value.kind == "numbers":
+            numbers = [each[0] for each in many_numbers(value.content)]
+            found.append((names, AudioSamples(" ".join(numbers))))
+        else:
+            found.append((NAME if value.kind == "name" else names, value.content))
+        return value.content
+
+    rewrite(text, take)
+    return tuple(found)
