@@ -48,7 +48,7 @@ KEPT_BINARIES = 8  # binary messages kept from the beginning of a direction, and
 KEPT_BINARY = 4 << 10  # bytes kept of a binary message
 KEPT_AUDIO = 64 << 10  # bytes kept from the beginning of each direction's binary messages
 # By which rule a credential was found that no catalog names the place of.
-_BY_RULE = {
+_HEURISTICS = {
     "name": "its name says so",
     "shape": "looks like a key",
     "entropy": "looks random",
@@ -284,7 +284,7 @@ class Session:
         self._messages = tuple(HeadTailBuffer(KEPT_MESSAGES, _reports_failure) for _ in range(2))
         self._binaries = tuple(HeadTailBuffer(KEPT_BINARIES, _is_like_json) for _ in range(2))
         # The message at hand of each direction.
-        self._by_rule: dict[str, None] = {}
+        self._heuristic_redactions: dict[str, None] = {}
         self._open: list[_OpenMessage | None] = [None, None]
 
     @classmethod
@@ -352,10 +352,10 @@ class Session:
                 self.start = record
             case Request():
                 self.request = record
-                self._add_taken(record.redacted)
+                self._add_redacted(record.redacted)
             case Response():
                 self.response = record
-                self._add_taken(record.redacted)
+                self._add_redacted(record.redacted)
             case Eof():
                 self._add_eof(record)
             case Failure():
@@ -367,18 +367,18 @@ class Session:
             case End():
                 self.end = record
 
-    def _add_taken(self, entries: Iterable[Mapping[str, Any]]) -> None:
+    def _add_redacted(self, entries: Iterable[Mapping[str, Any]]) -> None:
         for entry in entries:
-            why = _BY_RULE.get(str(entry.get("why")))
-            if why is not None and len(self._by_rule) < KEPT_RECORDS:
+            why = _HEURISTICS.get(str(entry.get("why")))
+            if why is not None and len(self._heuristic_redactions) < KEPT_RECORDS:
                 name = f"{entry.get('where')} {entry.get('name')}"[:KEPT_RULE].strip()
-                self._by_rule[f"{name} ({why})"] = None
+                self._heuristic_redactions[f"{name} ({why})"] = None
 
     def _add_frame(self, frame: FrameRecord) -> None:
         # Plain numbers for opcodes: every frame of every session comes through here.
         opcode, payload, from_client = frame.opcode, frame.payload, frame.from_client
         if frame.redacted is not None:
-            self._add_taken(frame.redacted)
+            self._add_redacted(frame.redacted)
         length = len(payload) + frame.cut
         self._times.append(frame.t_ns)
         self._lengths.append(length)
@@ -467,11 +467,11 @@ class Session:
         return self.end is not None and self.end.complete and not self.gaps and not self.losses
 
     @property
-    def by_rule(self) -> list[str]:
+    def heuristic_redactions(self) -> list[str]:
         """Where credentials were that no catalog names the place of, and what gave them away."""
-        if self.end is not None and self.end.by_rule is not None:
-            return self.end.by_rule
-        return list(self._by_rule)
+        if self.end is not None and self.end.heuristic_redactions is not None:
+            return self.end.heuristic_redactions
+        return list(self._heuristic_redactions)
 
     @property
     def frame_count(self) -> int:
