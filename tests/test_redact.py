@@ -99,13 +99,13 @@ def redactor(key: bytes = b"k" * 32) -> HeadRedactor:
 def test_the_same_credential_has_the_same_fingerprint_wherever_it_is() -> None:
     one = redactor()([("Authorization", "Token abcdef123")], "/v1/listen?token=abcdef123")
     two = redactor()([("authorization", "Bearer abcdef123"), ("xi-api-key", "other")])
-    prints = [each["fingerprint"] for each in one.taken + two.taken]
+    prints = [each["fingerprint"] for each in one.entries + two.entries]
     assert prints[0] == prints[1] == prints[2] != prints[3]
-    assert [each["length"] for each in one.taken] == [9, 9]
+    assert [each["length"] for each in one.entries] == [9, 9]
 
 
 def test_another_key_gives_another_fingerprint() -> None:
-    taken = [redactor(key)([("Authorization", "abcdef123")]).taken for key in (b"a", b"b")]
+    taken = [redactor(key)([("Authorization", "abcdef123")]).entries for key in (b"a", b"b")]
     assert taken[0][0]["fingerprint"] != taken[1][0]["fingerprint"]
 
 
@@ -206,7 +206,7 @@ def test_a_key_that_cannot_be_kept_is_told_and_nothing_is_left_of_it(
     assert len(fingerprint_key(tmp_path)) == 32
     assert list(tmp_path.iterdir()) == []
     (told,) = caplog.messages
-    assert f"cannot be kept in {tmp_path}: No space left on device" in told
+    assert f"cannot store the key of fingerprints in {tmp_path}: No space left on device" in told
 
 
 def test_a_key_that_cannot_be_read_is_left_alone(

@@ -13,7 +13,7 @@ import msgpack
 import pytest
 
 from wsproxy.catalog import load
-from wsproxy.redact import HeadRedactor, SessionRedactor, budget
+from wsproxy.redact import HeadRedactor, SessionRedactor, finder
 from wsproxy.trace import FrameRecord, Record, Request, Response
 
 CATALOG = load()
@@ -79,7 +79,7 @@ def test_guard_long_text_with_code_stays_without_known_credentials() -> None:
 def test_guard_message_over_the_budget_is_kept_to_where_it_is(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(budget, "MAX_EXAMINED", 1 << 18)
+    monkeypatch.setattr(finder, "MAX_EXAMINED", 1 << 18)
     audio = json.dumps({"audio": "QUJD/0Zz" * (1 << 16)}).encode()
     control = b'{"api_key":"abcdefgh1234"}' * (1 << 15)
     record = guard()(FrameRecord(0, True, 1, audio + control))

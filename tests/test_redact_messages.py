@@ -20,7 +20,7 @@ from wsproxy.catalog import load
 from wsproxy.cli.main import cli
 from wsproxy.redact import HeadRedactor, SessionRedactor, Suspect, suspects
 from wsproxy.redact.heuristics import by_entropy, by_name, by_shape
-from wsproxy.redact.messages import reported
+from wsproxy.redact.messages import limit_entries
 from wsproxy.scrub import scrub
 from wsproxy.trace import (
     End,
@@ -323,7 +323,7 @@ def test_a_head_with_too_many_keys_is_told_in_short() -> None:
 @pytest.mark.parametrize("count", [999, 1000, 1001])
 def test_none_is_left_out_where_all_have_room(count: int) -> None:
     taken = [{"where": "body", "name": str(n)} for n in range(count)]
-    said = reported(taken)
+    said = limit_entries(taken)
     assert len(said) == min(count, 1000)
     assert said[:999] == taken[:999]
     assert (said == taken) == (count <= 1000)

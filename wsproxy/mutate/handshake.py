@@ -73,7 +73,7 @@ class SetQuery(Change):
             return self
         done = redact([], f"?{quote(self.name)}={quote(self.value)}")
         value = unquote_plus(done.path.partition("=")[2])
-        return replace(self, value=value, taken=tuple(done.taken))
+        return replace(self, value=value, taken=tuple(done.entries))
 
     def apply(self, draft: Draft) -> None:
         request = _request(draft, self)
@@ -132,7 +132,7 @@ class SetHeader(Change):
         if self.value is None:
             return self
         done = redact([(self.name, self.value)])
-        return replace(self, value=done.headers[0][1], taken=tuple(done.taken))
+        return replace(self, value=done.headers[0][1], taken=tuple(done.entries))
 
     def apply(self, draft: Draft) -> None:
         request = _request(draft, self)
