@@ -225,7 +225,7 @@ def test_the_same_key_gives_the_same_names(tmp_path: Path, trace: Path) -> None:
 
 def test_scrubbed_twice_is_still_public(tmp_path: Path, public: Path) -> None:
     again = scrub(public, tmp_path / "again.wstrace")
-    assert again.now == again.was == "deepgram.listen.NET-0001"
+    assert again.finding_after == again.finding_before == "deepgram.listen.NET-0001"
 
 
 # -- it fails closed
@@ -248,7 +248,7 @@ def same(_self: object, value: Any, *_: object, **__: object) -> Any:
 
 
 def test_a_text_that_was_forgotten_is_found(monkeypatch: pytest.MonkeyPatch, trace: Path) -> None:
-    error = leaks(monkeypatch, trace, wsproxy.scrub.texts.Texts, "free", same)
+    error = leaks(monkeypatch, trace, wsproxy.scrub.texts.TextScrubber, "replace", same)
     assert any("a word of what was said" in line for line in error.found)
     assert any("an id, an address or a number" in line for line in error.found)
 
@@ -256,7 +256,7 @@ def test_a_text_that_was_forgotten_is_found(monkeypatch: pytest.MonkeyPatch, tra
 def test_a_message_that_was_forgotten_is_found(
     monkeypatch: pytest.MonkeyPatch, trace: Path
 ) -> None:
-    error = leaks(monkeypatch, trace, wsproxy.scrub.texts.Texts, "bytes", same)
+    error = leaks(monkeypatch, trace, wsproxy.scrub.texts.TextScrubber, "message_bytes", same)
     assert any(line.startswith("frame ") for line in error.found)
 
 
@@ -273,12 +273,12 @@ def test_a_part_of_the_request_that_was_forgotten_is_found(
         "_parameter": lambda _self, part: part,
         "_header": lambda _self, _name, value: value,
     }
-    error = leaks(monkeypatch, trace, wsproxy.scrub.http_head.Heads, name, kept[name])
+    error = leaks(monkeypatch, trace, wsproxy.scrub.http_head.HeadScrubber, name, kept[name])
     assert any(line.startswith("request ") for line in error.found)
 
 
 def test_the_end_that_was_forgotten_is_found(monkeypatch: pytest.MonkeyPatch, trace: Path) -> None:
-    error = leaks(monkeypatch, trace, wsproxy.scrub.texts.Texts, "failure", same)
+    error = leaks(monkeypatch, trace, wsproxy.scrub.texts.TextScrubber, "error_text", same)
     assert any("an id" in line for line in error.found)
 
 
@@ -288,7 +288,7 @@ def test_a_credential_that_was_left_is_found(
     secret = "sk_" + "a1B2c3D4" * 5
     records = [*opened("/v1/listen?model=nova-3"), said(50, APP, {"type": "Auth", "note": secret})]
     path = write(tmp_path / "secret.wstrace", records)
-    error = leaks(monkeypatch, path, wsproxy.scrub.texts.Texts, "free", same)
+    error = leaks(monkeypatch, path, wsproxy.scrub.texts.TextScrubber, "replace", same)
     assert any("looks like a credential" in line for line in error.found)
     assert secret not in str(error)
     monkeypatch.undo()

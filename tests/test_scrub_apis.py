@@ -22,10 +22,10 @@ from wsproxy.catalog.match import candidates
 from wsproxy.diagnose import diagnose
 from wsproxy.scrub import scrub
 from wsproxy.scrub.aliases import Aliases
-from wsproxy.scrub.allowlist import allowlist_of
-from wsproxy.scrub.binary_messages import azure_text, scrubbed
-from wsproxy.scrub.http_head import Heads
-from wsproxy.scrub.texts import Texts, TextUse
+from wsproxy.scrub.allowlist import allowlist_for
+from wsproxy.scrub.binary_messages import azure_text, scrub_binary
+from wsproxy.scrub.http_head import HeadScrubber
+from wsproxy.scrub.texts import SpokenText, TextScrubber
 from wsproxy.session import Session
 from wsproxy.trace import FrameRecord, Record, Request, Response
 
@@ -174,7 +174,10 @@ def test_scrub_wav_header_alone_is_accepted_and_stays(tmp_path: Path) -> None:
 def test_scrub_error_sentence_of_the_service_stays_readable(
     api: tuple[str | None, str | None], text: str
 ) -> None:
-    assert Texts(allowlist_of(CATALOG, *api), Aliases(b"key"), TextUse()).failure(text) == text
+    assert (
+        TextScrubber(allowlist_for(CATALOG, *api), Aliases(b"key"), SpokenText()).error_text(text)
+        == text
+    )
 
 
 # -- every failure that the catalog has an example of
@@ -183,8 +186,10 @@ def test_scrub_error_sentence_of_the_service_stays_readable(
 def cleaned(sketch: Sketch) -> Sketch:
     """A session in short, made public."""
     api = CATALOG.api(sketch.provider, sketch.api)
-    texts = Texts(allowlist_of(CATALOG, sketch.provider, sketch.api), Aliases(b"key"), TextUse())
-    heads = Heads(texts, hosts=False)
+    texts = TextScrubber(
+        allowlist_for(CATALOG, sketch.provider, sketch.api), Aliases(b"key"), SpokenText()
+    )
+    heads = HeadScrubber(texts, hosts=False)
     for each in sketch.received + sketch.sent:
         mine = each in sketch.sent
         if api is not None and api.envelope == "azure":
@@ -192,11 +197,11 @@ def cleaned(sketch: Sketch) -> Sketch:
         else:
             each.text = texts.message(each.text, bytes, from_client=mine)
     for packed in sketch.packed:
-        packed.data = scrubbed(
+        packed.data = scrub_binary(
             packed.data, api.envelope if api else "", texts, bytes, from_client=False
         )
     if sketch.close is not None:
-        sketch.close.reason = texts.failure(sketch.close.reason)
+        sketch.close.reason = texts.error_text(sketch.close.reason)
     if sketch.request is not None:
         asked = Request(0, "GET", "wss", sketch.request.host, 443, sketch.request.path)
         made = heads.request(asked)

@@ -20,7 +20,7 @@ from sessions import APP, audio, opened, said, write
 from traces import read_trace
 from wsproxy.errors import NotPublic
 from wsproxy.scrub import scrub
-from wsproxy.scrub.text_encodings import decoded, recoded, renumbered
+from wsproxy.scrub.text_encodings import decode_base64, replace_encoded, replace_numbers
 from wsproxy.trace import FrameRecord
 
 CHUNK = 800  # samples of a message
@@ -213,8 +213,8 @@ def test_scrub_audio_that_was_forgotten_in_a_text_is_found(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trace = session(CARRIERS[name], tmp_path / "a.wstrace")
-    monkeypatch.setattr(wsproxy.scrub.texts, "recoded", lambda text, _change: text)
-    monkeypatch.setattr(wsproxy.scrub.texts, "renumbered", lambda text, *_: text)
+    monkeypatch.setattr(wsproxy.scrub.texts, "replace_encoded", lambda text, _change: text)
+    monkeypatch.setattr(wsproxy.scrub.texts, "replace_numbers", lambda text, *_: text)
     with pytest.raises(NotPublic, match="audio"):
         scrub(trace, tmp_path / "b.wstrace")
 
@@ -254,8 +254,8 @@ def test_scrub_silence_in_base64_is_accepted_and_stays(text: str, tmp_path: Path
 def test_recoded_identity_is_the_same_text() -> None:
     for name in ("base64", "base64, no padding", "base64, url-safe", "base64, MIME", "hexadecimal"):
         text = json.loads(CARRIERS[name].put(CHUNKS[1]))["data"]
-        assert recoded(text, lambda data: data) == text
-    assert decoded("_-8") == b"\xff\xef"
+        assert replace_encoded(text, lambda data: data) == text
+    assert decode_base64("_-8") == b"\xff\xef"
 
 
 @pytest.mark.parametrize(
@@ -270,7 +270,7 @@ def test_recoded_identity_is_the_same_text() -> None:
 def test_renumbered_any_list_keeps_its_length_and_stays_json(block: str) -> None:
     for seed in range(20):
         chance = random.Random(seed)
-        made = renumbered(block, lambda data, c=chance: c.randbytes(len(data)), chance)
+        made = replace_numbers(block, lambda data, c=chance: c.randbytes(len(data)), chance)
         assert len(made) == len(block)
         assert len(made.split(",")) == len(block.split(","))
         if block.endswith("]") and not block.endswith(",]"):

@@ -15,8 +15,8 @@ from test_scrub import found, unpacked
 from traces import read_trace
 from wsproxy.errors import NotPublic
 from wsproxy.scrub import scrub
-from wsproxy.scrub.http_head import Heads
-from wsproxy.scrub.texts import Texts
+from wsproxy.scrub.http_head import HeadScrubber
+from wsproxy.scrub.texts import TextScrubber
 from wsproxy.trace import Bytes, Failure, FrameRecord, Gap, Record, Request, Response
 from wsproxy.wire import Opcode
 
@@ -172,7 +172,7 @@ def test_a_name_that_goes_from_a_message_goes_from_what_was_taken_out_of_it(
     names = [entry["name"] for entry in frame.redacted or ()]
     assert names[0] == "api_key"
     assert names[1] in json.loads(frame.payload)["metadata"]
-    monkeypatch.setattr(Texts, "place", lambda _self, name: name)
+    monkeypatch.setattr(TextScrubber, "place", lambda _self, name: name)
     with pytest.raises(NotPublic, match="what was taken out: a word of what was said"):
         scrub(trace, tmp_path / "c.wstrace")
 
@@ -211,7 +211,7 @@ def test_a_parameter_that_was_forgotten_is_found(
     """The check knows by itself that what no document names is somebody's."""
     path = f"/v1/listen?webhook={quote(TEXTS[0], '')}"
     trace = write(tmp_path / "a.wstrace", opened(path))
-    monkeypatch.setattr(Heads, "_parameter", lambda _self, part: part)
+    monkeypatch.setattr(HeadScrubber, "_parameter", lambda _self, part: part)
     with pytest.raises(NotPublic, match="request parameter 'webhook'"):
         scrub(trace, tmp_path / "b.wstrace")
 

@@ -77,16 +77,16 @@ def test_samples_are_public_and_still_fail(names: list[str], tmp_path: Path) -> 
     for name, made in public.items():
         trace = TRACES[name]
         assert findings(made.path) == findings(trace), name
-        assert (made.was, made.notes) == (made.now, ()), name
+        assert (made.finding_before, made.notes) == (made.finding_after, ()), name
         assert shapes(made.path) == shapes(trace), f"{name}: times, sizes and frames stay"
         assert left_of(trace, made.path) == [], name
     of_apis = [name for name in names if name in OF_APIS]
-    traces = [(public[name].path, public[name].was) for name in of_apis]
+    traces = [(public[name].path, public[name].finding_before) for name in of_apis]
     for name, proof in zip(of_apis, prove(traces, timeout=3, catalog=CATALOG), strict=True):
         told = json.dumps({name: proof.as_json()}, indent=1)
         assert proof.survived, told
         assert (proof.as_client, proof.as_server) == ("reproduced", "reproduced"), told
-        assert proof.simulated == ("reproduced" if is_simulated(proof.now) else ""), told
+        assert proof.simulated == ("reproduced" if is_simulated(proof.finding_after) else ""), told
 
 
 def is_simulated(condition: str) -> bool:
@@ -137,7 +137,7 @@ def test_several_go_into_a_folder(tmp_path: Path) -> None:
 def test_what_cannot_be_made_public_is_told_in_one_line_each(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("wsproxy.scrub.texts.Texts.free", lambda _self, text, *_: text)
+    monkeypatch.setattr("wsproxy.scrub.texts.TextScrubber.replace", lambda _self, text, *_: text)
     sample = TRACES["deepgram/deepgram.listen.TOO_MANY_REQUESTS.wstrace"]
     code, out, err = run(sample, "--out", tmp_path / "p.wstrace")
     assert code == 1
