@@ -13,7 +13,6 @@ from .session import (
     FrameInfo,
     Session,
     TextMessage,
-    bounded,
 )
 
 __all__ = [
@@ -25,5 +24,4 @@ __all__ = [
     "FrameInfo",
     "Session",
     "TextMessage",
-    "bounded",
 ]

@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from itertools import chain, compress, islice
+from itertools import chain, compress
 from typing import Any, TypeVar
 
 from wsproxy.errors import LimitExceeded
@@ -32,6 +32,7 @@ from wsproxy.trace import (
     Response,
     Start,
     TraceReader,
+    bounded,
 )
 from wsproxy.trace.allowance import Allowance
 from wsproxy.wire import Close, Opcode, header, is_upgrade
@@ -57,7 +58,6 @@ _BY_RULE = {
 KEPT_RECORDS = 100  # kept of each kind that is rare: closes, failures, gaps, findings
 KEPT_BROKEN = 1000  # frames kept that broke a rule
 KEPT_RULE = 200  # characters kept of such a rule
-MAX_RECORDS = 20_000_000  # of a trace that is read: two days of 100 frames a second
 
 
 @dataclass(frozen=True, slots=True)
@@ -606,18 +606,6 @@ class Session:
         if self.request is None:
             return None
         return header(((h[0], h[1]) for h in self.request.headers), name)
-
-
-def bounded(reader: TraceReader) -> Iterator[Record]:
-    """The records of a trace for a fold that keeps a few bytes of each.
-
-    Raises:
-        LimitExceeded: there are over MAX_RECORDS, or more than the reader may read.
-    """
-    iterator = iter(reader)
-    yield from islice(iterator, MAX_RECORDS)
-    if next(iterator, None) is not None:
-        reader.stop(f"it has over {MAX_RECORDS:,} records")
 
 
 def _keep(kept: list[_T], item: _T) -> None:
