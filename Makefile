@@ -36,6 +36,7 @@ lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check wsproxy addons benchmarks
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 # MARKED: which tests. What something costs does not depend on the Python: that runs on one.
 MARKED ?= not soak
@@ -87,7 +88,7 @@ fuzz: $(READY)  ## four targets for FUZZ_MINUTES each, two at a time; what is fo
 	PYTHONPATH=tests $(BIN)/python -m fuzz --minutes $(FUZZ_MINUTES) --out .fuzz
 
 clean:
-	rm -rf .venv .venv-newer .venv-contract .fuzz .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-newer .venv-contract .fuzz .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 
 $(INSTALLED): pyproject.toml .ci/set_up.py
 	@$(PYTHON) .ci/set_up.py $(VENV) '.[record]'
