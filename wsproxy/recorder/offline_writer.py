@@ -1,7 +1,7 @@
-"""The trace of a session that is over already, written at once.
+"""Writes the trace of a session that has ended already.
 
-What becomes of a trace that is changed, scrubbed, distilled or recovered: no clock, no
-network, no disk that comes back. If it cannot be written there is none.
+For traces that are mutated, scrubbed, distilled or recovered: no clock, no network, no retries
+on disk faults. If the trace cannot be written, there is none.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from .session_writer import Diagnose
 
 
 class OfflineTraceWriter:
-    """Writes records as they are, and at the end what they show.
+    """Writes records unchanged, then findings and the end record that follow from them.
 
     Args:
         file: unbuffered, at its beginning.
@@ -50,10 +50,27 @@ class OfflineTraceWriter:
             ending: what to call it where they do not show how.
         """
         end = end_record(self.session, t_ns, self.session.derived_ending or ending)
-        self.end_as(replace(end, complete=not self.session.gaps))
+        self._end_as(replace(end, complete=not self.session.gaps))
 
-    def end_as(self, end: End) -> None:
-        """End the session; findings are made, and named in its end record."""
+    def end_incomplete(self, recorded: End) -> None:
+        """End a session with missing records whose ending is known.
+
+        Args:
+            recorded: says how it ended; what is counted are the records that were written.
+        """
+        counted = end_record(self.session, recorded.t_ns, recorded.ending)
+        self._end_as(
+            replace(
+                counted,
+                closed_by=recorded.closed_by,
+                close_code=recorded.close_code,
+                close_reason=recorded.close_reason,
+                complete=False,
+            )
+        )
+
+    def _end_as(self, end: End) -> None:
+        """Write the findings and the end record, which names them."""
         self.session.end = end
         findings = self._diagnose(self.session)
         for finding in findings:
