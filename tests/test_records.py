@@ -56,6 +56,28 @@ def test_unknown_keys_are_passed_over(record, extra):
     }
 
 
+END = {"kind": "end", "t_ns": 0, "ending": "close"}
+START = {"kind": "start", "t_ns": 0, "version": 1, "session": "ab", "started_at_ns": 0}
+
+
+@pytest.mark.parametrize(
+    ("record", "old", "new", "value"),
+    [
+        (START, "made_up", "synthetic", True),
+        (END, "by_rule", "heuristic_redactions", ["header X-Key (looks like a key)"]),
+    ],
+    ids=["start", "end"],
+)
+def test_from_map_old_key_is_read_as_the_new_one(record, old, new, value):
+    read = from_map({**record, old: value})
+    assert read == from_map({**record, new: value})
+    assert (getattr(read, new), old in to_map(read)) == (value, False)
+    with pytest.raises(BadRecord, match=f"{new} has the wrong type"):
+        from_map({**record, old: 1})
+    with_both = from_map({**record, old: value, new: type(value)()})
+    assert getattr(with_both, new) == type(value)()
+
+
 def test_unknown_kinds_are_passed_over():
     assert from_map({"kind": "marker", "t_ns": "?"}) is None
 

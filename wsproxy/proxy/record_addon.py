@@ -241,7 +241,7 @@ class RecordAddon:
         if host is not None:
             port = server.address[1] if server.address else 443
             cause = failure.of_client_tls(data.context.client, server)
-            self._made_up(data.context.client, host, port, cause)
+            self._synthetic_session(data.context.client, host, port, cause)
 
     def tls_start_server(self, data: tls.TlsData) -> None:
         """A server that has sent its FIN already will not answer; mitmproxy would wait for it."""
@@ -261,7 +261,7 @@ class RecordAddon:
         cause = failure.of_connect(text, flow.request.timestamp_start)
         if flow.client_conn.proxy_mode.type_name == "upstream":
             cause = replace(cause, where="proxy")
-        self._made_up(flow.client_conn, flow.request.host, flow.request.port, cause)
+        self._synthetic_session(flow.client_conn, flow.request.host, flow.request.port, cause)
 
     def server_connect_error(self, data: server_hooks.ServerConnectionHookData) -> None:
         """In modes without a proxy request, this is all that there is of a failed connect."""
@@ -273,7 +273,9 @@ class RecordAddon:
             return
         host, port = data.server.address[0], data.server.address[1]
         since = data.server.timestamp_start or time.time()
-        self._made_up(data.client, host, port, failure.of_connect(data.server.error or "", since))
+        self._synthetic_session(
+            data.client, host, port, failure.of_connect(data.server.error or "", since)
+        )
 
     def server_connect(self, data: server_hooks.ServerConnectionHookData) -> None:
         relay_layer.on_crash(lambda: self._reset_at_once(data.client, data.server))
@@ -287,7 +289,7 @@ class RecordAddon:
             session.add(cause.at(session.now()))
             session.end()
         if not waiting and server.address is not None:
-            self._made_up(client, server.address[0], server.address[1], cause)
+            self._synthetic_session(client, server.address[0], server.address[1], cause)
         relay_layer.disconnect(client)
 
     def client_disconnected(self, client: Client) -> None:
@@ -298,7 +300,7 @@ class RecordAddon:
             (host, port), size = unfinished
             message = f"the client left after {size} bytes of an HTTP request"
             cause = failure.FailureCause("handshake", True, message)
-            self._made_up(client, host, port, cause, "wss" if client.tls else "ws")
+            self._synthetic_session(client, host, port, cause, "wss" if client.tls else "ws")
 
     # -- putting records together
 
@@ -350,7 +352,13 @@ class RecordAddon:
         return session
 
     def _new_session(
-        self, client: Client, host: str, path: str, capture: str = "wire", *, made_up: bool = False
+        self,
+        client: Client,
+        host: str,
+        path: str,
+        capture: str = "wire",
+        *,
+        synthetic: bool = False,
     ) -> LiveSession:
         assert self._recorder is not None
         provider, api = self._catalog.recognise(host, path)
@@ -363,17 +371,17 @@ class RecordAddon:
             attempt=self._attempts.get((host, path), 0) + 1,
             mitmproxy=MITMPROXY_VERSION,
             mode=client.proxy_mode.full_spec,
-            made_up=made_up,
+            synthetic=synthetic,
         )
         return self._recorder.begin(clock, start)
 
-    def _made_up(
+    def _synthetic_session(
         self, client: Client, host: str, port: int, cause: failure.FailureCause, scheme: str = "wss"
     ) -> None:
         """A session put together from a connection event."""
         if self._recorder is None or not self._wanted(host):
             return
-        session = self._new_session(client, host, "/", made_up=True)
+        session = self._new_session(client, host, "/", synthetic=True)
         session.add(Request(session.now(), "GET", scheme, host, port, "/"))
         session.add(cause.at(session.now()))
         session.end()

@@ -53,7 +53,7 @@ _BINARY = int(Opcode.BINARY)  # data frames have this opcode or a lower one
 
 KEPT_AUDIO = 64 << 10  # bytes kept from the beginning of each direction's binary messages
 # By which rule a credential was found that no catalog names the place of.
-_BY_RULE = {
+_HEURISTICS = {
     "name": "its name says so",
     "shape": "looks like a key",
     "entropy": "looks random",
@@ -121,7 +121,7 @@ class Session:
         self._assemblers = tuple(
             MessageAssembler(keep_text=KEPT_TEXT, keep_binary=KEPT_BINARY) for _ in range(2)
         )
-        self._by_rule: dict[str, None] = {}
+        self._heuristic_redactions: dict[str, None] = {}
 
     @classmethod
     def read(cls, path: str | os.PathLike[str], allowance: Allowance | None = None) -> Session:
@@ -205,10 +205,10 @@ class Session:
 
     def _add_redacted(self, entries: Iterable[Mapping[str, Any]]) -> None:
         for entry in entries:
-            why = _BY_RULE.get(str(entry.get("why")))
-            if why is not None and len(self._by_rule) < KEPT_RECORDS:
+            why = _HEURISTICS.get(str(entry.get("why")))
+            if why is not None and len(self._heuristic_redactions) < KEPT_RECORDS:
                 name = f"{entry.get('where')} {entry.get('name')}"[:KEPT_RULE].strip()
-                self._by_rule[f"{name} ({why})"] = None
+                self._heuristic_redactions[f"{name} ({why})"] = None
 
     def _add_frame(self, frame: FrameRecord) -> None:
         # Plain numbers for opcodes: every frame of every session comes through here.
@@ -299,11 +299,11 @@ class Session:
         return self.end is not None and self.end.complete and not self.gaps and not self.losses
 
     @property
-    def by_rule(self) -> list[str]:
+    def heuristic_redactions(self) -> list[str]:
         """Where credentials were that no catalog names the place of, and what gave them away."""
-        if self.end is not None and self.end.by_rule is not None:
-            return self.end.by_rule
-        return list(self._by_rule)
+        if self.end is not None and self.end.heuristic_redactions is not None:
+            return self.end.heuristic_redactions
+        return list(self._heuristic_redactions)
 
     @property
     def frame_count(self) -> int:
