@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import struct
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import pytest
 from wire_witness import PATIENCE, accepted, upgrade, wait_until
 from wsproxy.proxy import reset_watch
 from wsproxy.proxy.embedding import ProxySettings, background
+from wsproxy.system.tcp import reset_on_close
 
 
 @pytest.fixture(params=["epoll", "polling"])
@@ -37,7 +37,7 @@ def pair() -> tuple[socket.socket, socket.socket]:
 
 
 def reset(peer: socket.socket) -> None:
-    peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    reset_on_close(peer)
     peer.close()
 
 

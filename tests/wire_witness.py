@@ -1,7 +1,7 @@
 """Raw peers on both sides of a connection, that note every byte and how it ended.
 
-No WebSocket library and nothing of wsproxy's is in here: frames are put together and taken
-apart by hand, so that what the recorder says can be held against something else.
+Frames are put together and taken apart by hand, without a WebSocket library and without
+`wsproxy.wire`, so that the recorder is compared with independent code.
 """
 
 from __future__ import annotations
@@ -12,19 +12,19 @@ import ipaddress
 import socket
 import ssl
 import struct
-import termios
 import threading
 import time
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from fcntl import ioctl
 from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+
+from wsproxy.system.tcp import reset_on_close, unacknowledged
 
 # Seconds after which a peer that waits fails its test: on a busy machine a program takes half a
 # minute to start.
@@ -357,15 +357,13 @@ class Peer:
         """Abort the connection once the other end's kernel has what was sent."""
         self.did.append("reset")
         self._wait_until_acknowledged()
-        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        reset_on_close(self.sock)
         self.sock.close()
 
     def _wait_until_acknowledged(self) -> None:
         deadline = threading.Event()
         for _ in range(10_000):
-            unsent = bytearray(4)
-            ioctl(self.sock.fileno(), termios.TIOCOUTQ, unsent)
-            if not any(unsent):
+            if not unacknowledged(self.sock):
                 return
             deadline.wait(0.001)
         raise AssertionError("the other end's kernel does not take what was sent")
@@ -634,9 +632,8 @@ def connect_proxy() -> Iterator[int]:
             sink.shutdown(socket.SHUT_WR)
         except OSError:
             for sock in (source, sink):
+                reset_on_close(sock)
                 with contextlib.suppress(OSError):
-                    linger = struct.pack("ii", 1, 0)
-                    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
                     sock.shutdown(socket.SHUT_RD)
 
     def serve(client: socket.socket) -> None:

@@ -63,6 +63,8 @@ class RecordAddon:
         stopped_in_order: False once it has stopped without having written everything.
     """
 
+    name = "record"  # mitmproxy's other addons look it up by this name
+
     def __init__(
         self,
         on_begin: Callable[[SessionWriter], None] | None = None,

@@ -89,8 +89,6 @@ class RedirectAddon:
 class LocalRecordAddon(RecordAddon):
     """Records sessions with servers on this machine; no other one is connected to."""
 
-    name = "record"  # as mitmproxy's other addons know it
-
     def server_connect(self, data: ServerConnectionHookData) -> None:
         super().server_connect(data)
         refuse_remote(data)

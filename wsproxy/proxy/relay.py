@@ -14,14 +14,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import socket
-import struct
 from collections.abc import Callable
 from typing import Protocol
 
 from OpenSSL import SSL
 
-from wsproxy.system.tcp import round_trip, unsent
+from wsproxy.system.tcp import reset_on_close, round_trip, unsent
 
 from .reset_watch import ResetWatch, watch_for_reset
 from .tls_stream import TlsStream
@@ -421,7 +419,5 @@ class Leg(asyncio.Protocol):
             return
         if not self.peer_ended:
             self._read_rest()
-        sock = self._transport.get_extra_info("socket")
-        with contextlib.suppress(OSError):
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        reset_on_close(self._transport.get_extra_info("socket"))
         self._transport.abort()

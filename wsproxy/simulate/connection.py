@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
-import struct
 import time
 import zlib
 from collections.abc import Callable, Mapping, Sequence
@@ -21,6 +19,7 @@ from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
 
 from wsproxy.catalog.model import ClosePattern
+from wsproxy.system.tcp import reset_on_close
 from wsproxy.wire.deflate import Inflater
 from wsproxy.wire.frames import RSV1, Frame, Garbage, Opcode
 from wsproxy.wire.frames import Close as ClosePayload
@@ -352,8 +351,7 @@ class ApiConnection:
         await self._writer.drain()
         self._seen.ending = f"ended by the server: {how}, no Close frame"
         if how == "reset":
-            sock = self._writer.get_extra_info("socket")
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            reset_on_close(self._writer.get_extra_info("socket"))
             self._writer.transport.abort()
         else:
             await self._drain()
