@@ -83,16 +83,16 @@ def test_a_bomb_costs_little(encoding: str) -> None:
 @pytest.mark.parametrize("encoding", [*(e for e in ENCODED if e), "unheard-of"])
 def test_what_cannot_be_decoded_is_left_out(encoding: str) -> None:
     body = body_prefix(passed(b"\xff" + TEXT, encoding))
-    assert (body.kept, body.size) == (b"", len(TEXT) + 1)
-    (entry,) = body.left_out
+    assert (body.data, body.size) == (b"", len(TEXT) + 1)
+    (entry,) = body.redacted
     assert (entry["why"], entry["length"]) == ("unreadable", len(TEXT) + 1)
 
 
 def test_a_body_that_was_cut_is_decoded_as_far_as_it_goes() -> None:
     body = body_prefix(passed(gzip.compress(TEXT * 100)[:60], "gzip"))
-    assert (TEXT * 100).startswith(body.kept)
-    assert body.kept
-    assert body.size == len(body.kept)
+    assert (TEXT * 100).startswith(body.data)
+    assert body.data
+    assert body.size == len(body.data)
 
 
 def test_an_answer_of_the_proxys_own_did_not_stream() -> None:

@@ -35,7 +35,7 @@ def test_what_a_recorder_has_from_its_beginning_is_not_changed(
             addon.running()
             before = getattr(context.options, name)
             try:
-                with pytest.raises(OptionsError, match=f"^{name}: .*while it records"):
+                with pytest.raises(OptionsError, match=f"^{name}: .*while recording"):
                     context.options.update(**{name: FIXED[name]})
                 assert getattr(context.options, name) == before
                 # These are asked for with each session.

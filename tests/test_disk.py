@@ -36,7 +36,7 @@ def confdir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """Do not wait long before it is tried whether a fault has passed."""
-    monkeypatch.setattr(disk_faults, "QUIET", 0.3)
+    monkeypatch.setattr(disk_faults, "RETRY_AFTER", 0.3)
 
 
 def mount(*args: str) -> None:
@@ -115,13 +115,13 @@ def ended(at: Lab, call: Call) -> SessionWriter:
 def over(monkeypatch: pytest.MonkeyPatch) -> list[SessionWriter]:
     """All sessions that are over, those without a trace too."""
     ends: list[SessionWriter] = []
-    ended = disk_faults.DiskFaults.ended
+    ended = disk_faults.DiskFaults.session_ended
 
     def note(watch: disk_faults.DiskFaults, recording: SessionWriter) -> None:
         ended(watch, recording)
         ends.append(recording)
 
-    monkeypatch.setattr(disk_faults.DiskFaults, "ended", note)
+    monkeypatch.setattr(disk_faults.DiskFaults, "session_ended", note)
     return ends
 
 
@@ -179,7 +179,7 @@ def test_a_disk_that_stays_full_leaves_a_sound_trace_and_a_last_word(
     assert session.gaps or session.end is None
     assert not session.complete
     assert not session.losses
-    assert said.lines("could not be written to the end", "1 session with a gap")
+    assert said.lines("could not be written when the recorder stopped", "1 session with a gap")
 
 
 # -- strict
@@ -221,7 +221,7 @@ def test_strict_lets_no_session_pass_before_its_trace_is_begun(disk: Disk, confd
 def test_strict_does_not_wait_for_a_disk_that_hangs(
     tmp_path: Path, confdir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(live_session, "OPENED_WITHIN", 0.1)
+    monkeypatch.setattr(live_session, "OPEN_TIMEOUT", 0.1)
     gate = hang(monkeypatch)
     with lab(tmp_path / "out", confdir, RecorderLimits(strict=True)) as at:
         assert at.ask().app.head.startswith(b"HTTP/1.1 503 ")
@@ -332,15 +332,15 @@ def hang(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
 def test_a_disk_that_hangs_holds_no_traffic_for_long(
     tmp_path: Path, confdir: Path, said: Said, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(backlog, "PATIENCE", 0.1)
-    monkeypatch.setattr(backlog, "HARD", 3 << 20)
-    monkeypatch.setattr(backlog, "BRIM", 1 << 20)
-    monkeypatch.setattr(backlog, "HIGH", 1 << 19)
+    monkeypatch.setattr(backlog, "HOLD_TIMEOUT", 0.1)
+    monkeypatch.setattr(backlog, "DROP_SIZE", 3 << 20)
+    monkeypatch.setattr(backlog, "HOLD_ALL_SIZE", 1 << 20)
+    monkeypatch.setattr(backlog, "HIGH_WATER", 1 << 19)
     most = 0
     size = backlog.Backlog.size.fget
     assert size is not None
 
-    def noted(queue: backlog.Backlog) -> int:
+    def noted(queue: backlog.Backlog[live_session.LiveSession]) -> int:
         nonlocal most
         now = int(size(queue))
         most = max(most, now)

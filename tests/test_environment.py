@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from wsproxy.proxy.embedding import RunningProxy, _Watch
+from wsproxy.proxy.embedding import RunningProxy, _ConnectionCounter
 from wsproxy.proxy.environment import for_command
 
 URL = "http://127.0.0.1:4711"
@@ -19,7 +19,7 @@ URL = "http://127.0.0.1:4711"
 def running(tmp_path: Path) -> RunningProxy:
     ca = tmp_path / "ca.pem"
     ca.write_text("our CA\n")
-    return RunningProxy(("127.0.0.1", 4711), ca, False, _Watch(), lambda: None)
+    return RunningProxy(("127.0.0.1", 4711), ca, False, _ConnectionCounter(), lambda: None)
 
 
 def test_proxy_variables_are_set_in_both_cases_and_exceptions_removed(

@@ -168,5 +168,6 @@ def test_failed_attempts_are_counted_of_a_bounded_number_of_endpoints(
         recording.add(Request(1, "GET", "wss", host, 443, "/listen"))
         recording.add(Failure(2, "connect", False, "refused"))
         recording.end(3)
-        record._ended(recording)
-    assert record._attempts == {("c", "/listen"): 1, ("a", "/listen"): 2, ("d", "/listen"): 1}
+        record._on_trace_complete(recording)
+    counted = {("c", "/listen"): 1, ("a", "/listen"): 2, ("d", "/listen"): 1}
+    assert record._failed_attempts == counted

@@ -81,11 +81,11 @@ def test_nothing_goes_that_is_open_unfinished_or_not_a_recorders(
     kept = [live.path, cut, replayed, named, wrong, notes, deep, link]
     assert all(path.exists() for path in kept)
     assert not last.exists()
-    limit.ended(live, [])
-    assert [line for line in said() if "none that is left is finished" in line]
+    limit.session_ended(live, [])
+    assert [line for line in said() if "no finished one is left to remove" in line]
     assert live.path.exists()
     live.end(2)
-    limit.ended(live, [])
+    limit.session_ended(live, [])
     assert not live.path.exists()
 
 
@@ -119,7 +119,7 @@ def test_the_folder_is_not_listed_for_every_session(
         recording = SessionWriter(trace_path(tmp_path, start), start)
         recording.message(1, True, Opcode.BINARY, os.urandom(40_000))
         recording.end(2)
-        limit.ended(recording, [])
+        limit.session_ended(recording, [])
         names = os.listdir(tmp_path)  # noqa: PTH208  # pathlib asks os.scandir
         assert sum((tmp_path / name).stat().st_size for name in names) <= 2_000_000
     # 4 MB have come; each batch makes room for 200 kB, which is 5 sessions.
@@ -136,9 +136,9 @@ def test_a_folder_that_somebody_else_empties(tmp_path: Path) -> None:
         recording.message(1, True, Opcode.BINARY, os.urandom(300_000))
         recording.end(2)
         if number < 3:
-            limit.ended(recording, [])
+            limit.session_ended(recording, [])
             recording.path.unlink()
-    limit.ended(recording, [])
+    limit.session_ended(recording, [])
     assert recording.path.exists()
 
 
@@ -181,7 +181,7 @@ def test_what_is_not_to_be_removed_is_read_once(
     limit = FolderRetention(tmp_path, 650_000)
     for number in range(10, 14):
         young = finished(tmp_path, number, 200_000)
-        limit._look_at, limit._closed = 0.0, None  # a trace that it has not heard of
+        limit._next_check, limit._finished_size = 0.0, None  # a trace that it has not heard of
         limit.check([])
         assert not young.exists()
     assert all(path.exists() for path in replays)
@@ -197,17 +197,17 @@ def test_a_folder_that_cannot_be_brought_down_is_listed_seldom(
         finished(tmp_path, number, 100_000, mitmproxy=None)
     limit = FolderRetention(tmp_path, 200_000)
     listed = 0
-    real = limit._listed
+    real = limit._list_traces
 
     def counting() -> dict[str, folder_module._Trace]:
         nonlocal listed
         listed += 1
         return real()
 
-    monkeypatch.setattr(limit, "_listed", counting)
+    monkeypatch.setattr(limit, "_list_traces", counting)
     for _ in range(100):
         limit.check([])
         now += 1.5
     assert 4 <= listed <= 6
     [line] = said()
-    assert "none that is left is finished" in line
+    assert "no finished one is left to remove" in line

@@ -167,7 +167,7 @@ def test_recorder_close_fsync_hangs_names_the_traces(
 
     asyncio.run(asyncio.wait_for(main(), PATIENCE))
     [line] = errors(caplog)
-    assert "2 traces are complete, but may be lost in a power cut" in line
+    assert "2 traces are complete, but may be lost in a power failure" in line
     assert all(str(path) in line for path in traces(tmp_path))
     assert all(counted(path)[2].end is not None for path in traces(tmp_path))
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from wire_witness import PATIENCE, Peer, accepted, direct, serving, upgrade, wait_until
-from wsproxy.proxy import http_heads
+from wsproxy.proxy import head_limits
 from wsproxy.proxy.embedding import ProxySettings, background
 from wsproxy.recorder import SessionWriter
 from wsproxy.trace import find_traces
@@ -27,7 +27,7 @@ def confdir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http_heads, "MAX_HEAD", LIMIT)
+    monkeypatch.setattr(head_limits, "MAX_HEAD", LIMIT)
 
 
 @contextlib.contextmanager

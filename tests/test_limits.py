@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from calls import counted, lab
 from wsproxy.cli.main import cli
 from wsproxy.errors import NotATrace, UsageError
+from wsproxy.proxy.options import RecorderOptions
 from wsproxy.recorder import Clock, SessionWriter, new_start
 from wsproxy.recorder.limits import InvalidLimit, RecorderLimits, parse_size
 from wsproxy.session import Session
@@ -65,17 +66,17 @@ def test_sizes(text: str, size: int) -> None:
 
 @pytest.mark.parametrize("text", ["", "-1", "big", "1PB", "1iB", "1e6", "MB", "1 000", "0x10", "١"])
 def test_what_is_no_size(text: str) -> None:
-    with pytest.raises(ValueError, match="is no size"):
+    with pytest.raises(ValueError, match="invalid size"):
         parse_size(text)
 
 
 @pytest.mark.parametrize(
     ("option", "value", "says"),
     [
-        ("--max-payload", "65MiB", "65MiB is more than 64 MiB"),
-        ("--max-payload", "lots", "'lots' is no size"),
-        ("--max-size", "1kB", "1kB is less than 1 MiB"),
-        ("--max-folder", "-3", "'-3' is no size"),
+        ("--max-payload", "65MiB", "65MiB is more than the maximum of 64 MiB"),
+        ("--max-payload", "lots", "invalid size 'lots'"),
+        ("--max-size", "1kB", "1kB is less than the minimum of 1 MiB"),
+        ("--max-folder", "-3", "invalid size '-3'"),
     ],
 )
 @pytest.mark.parametrize("command", [["record"], ["run", "--", "true"]])
@@ -91,9 +92,9 @@ def test_a_limit_that_cannot_be_is_one_line(
 
 
 def test_options_say_what_was_asked_for() -> None:
-    keeping = RecorderLimits(1000, 2 * MB, 3 * MB, "block", True)
-    words = keeping.options()
-    assert keeping == RecorderLimits.parse(
+    limits = RecorderLimits(1000, 2 * MB, 3 * MB, "block", True)
+    words = RecorderOptions(Path("traces"), limits).as_options()
+    assert limits == RecorderLimits.parse(
         *(str(words[f"wsproxy_{name}"]) for name in ("max_payload", "max_size", "max_folder")),
         "block",
         strict=True,

@@ -26,7 +26,7 @@ from wire_witness import (
     through_connect,
     wait_until,
 )
-from wsproxy.proxy import http1_layer
+from wsproxy.proxy import http1_patches
 from wsproxy.proxy.embedding import ProxySettings, background
 from wsproxy.proxy.request_head import RequestHead
 from wsproxy.recorder import SessionWriter
@@ -275,7 +275,7 @@ def test_upgrade_request_byte_by_byte_is_copied_once() -> None:
     buffer, head, found = CountingBuffer(), b"\r\n" + LINE + HOST + REST + b"\r\n", []
     for byte in head:
         buffer += bytes([byte])
-        found.append(http1_layer._upgrade(buffer))
+        found.append(http1_patches._upgrade(buffer))
         if found[-1] is None and len(found) > 2:
             buffer.maybe_extract_lines()  # as mitmproxy does then
     assert found[:-1] == [None] * (len(head) - 1)

@@ -21,7 +21,7 @@ NO_ROOM = os.strerror(errno.ENOSPC)
 
 def recording_in(folder: Path, **options: object) -> SessionWriter:
     start = new_start(Clock(0, 0))
-    return SessionWriter(folder / f"x{SUFFIX}", start, insist=False, **options)  # type: ignore[arg-type]
+    return SessionWriter(folder / f"x{SUFFIX}", start, must_create=False, **options)  # type: ignore[arg-type]
 
 
 def talk(recording: SessionWriter, t_ms: int) -> None:

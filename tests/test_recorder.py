@@ -97,21 +97,21 @@ def test_reading_is_held_over_the_high_mark_and_released_when_there_is_room(
         count = 0
         while session.data(True, frame()):
             count += 1
-            assert count * CHUNK <= module.HIGH + CHUNK
+            assert count * CHUNK <= module.HIGH_WATER + CHUNK
         gate.open.set()
         await asyncio.wait_for(relay.released.wait(), 20)
-        assert recorder._backlog.size <= module.HIGH
+        assert recorder._backlog.size <= module.HIGH_WATER
         session.end()
 
     session = run(body, tmp_path)
     assert session.complete
-    assert session.sent.frames > module.HIGH // CHUNK - 1
+    assert session.sent.frames > module.HIGH_WATER // CHUNK - 1
 
 
 def test_reading_is_not_held_for_ever(
     gate: Gate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "PATIENCE", 0.05)
+    monkeypatch.setattr(module, "HOLD_TIMEOUT", 0.05)
 
     async def body(recorder: RecorderWorker, relay: Relay) -> None:
         session = begin(recorder, relay)
@@ -128,9 +128,9 @@ def test_reading_is_not_held_for_ever(
 def test_what_is_dropped_over_the_hard_mark_is_told(
     gate: Gate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "HIGH", 2 * CHUNK)
-    monkeypatch.setattr(module, "HARD", 4 * CHUNK)
-    monkeypatch.setattr(module, "PATIENCE", 0.0)
+    monkeypatch.setattr(module, "HIGH_WATER", 2 * CHUNK)
+    monkeypatch.setattr(module, "DROP_SIZE", 4 * CHUNK)
+    monkeypatch.setattr(module, "HOLD_TIMEOUT", 0.0)
     sent = 12
 
     def body(recorder: RecorderWorker, relay: Relay) -> None:
@@ -149,7 +149,7 @@ def test_what_is_dropped_over_the_hard_mark_is_told(
 def test_what_was_dropped_is_told_where_only_the_recorder_ends(
     gate: Gate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "HARD", 4 * CHUNK)
+    monkeypatch.setattr(module, "DROP_SIZE", 4 * CHUNK)
     sent = 12
 
     def body(recorder: RecorderWorker, relay: Relay) -> None:
@@ -168,7 +168,7 @@ def test_that_bytes_are_dropped_is_on_disk_at_once(
     gate: Gate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever becomes of the recorder: the app was not silent."""
-    monkeypatch.setattr(module, "HARD", 4 * CHUNK)
+    monkeypatch.setattr(module, "DROP_SIZE", 4 * CHUNK)
 
     async def body(recorder: RecorderWorker, relay: Relay) -> None:
         session = begin(recorder, relay)
@@ -237,7 +237,7 @@ def test_a_flood_is_held_and_a_session_beside_it_is_not(gate: Gate, tmp_path: Pa
         flood, beside = begin(recorder, flooded), begin(recorder, quiet := Relay())
         while flood.data(True, frame()):
             pass
-        assert recorder._backlog.size > module.HIGH
+        assert recorder._backlog.size > module.HIGH_WATER
         assert beside.data(True, Frame(Opcode.BINARY, b"audio", mask=b"abcd").serialize())
         gate.open.set()
         await asyncio.wait_for(flooded.released.wait(), 20)
@@ -251,8 +251,8 @@ def test_a_flood_is_held_and_a_session_beside_it_is_not(gate: Gate, tmp_path: Pa
 def test_all_are_held_before_the_queue_is_full(
     gate: Gate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "BRIM", 8 * CHUNK)
-    monkeypatch.setattr(module, "PATIENCE", 20.0)
+    monkeypatch.setattr(module, "HOLD_ALL_SIZE", 8 * CHUNK)
+    monkeypatch.setattr(module, "HOLD_TIMEOUT", 20.0)
 
     async def body(recorder: RecorderWorker, quiet: Relay) -> None:
         beside = begin(recorder, quiet)
@@ -272,23 +272,23 @@ def test_a_thread_that_moves_is_waited_for_longer_but_not_for_ever(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What it gets through is what the recorder is told; the thread itself stands still."""
-    monkeypatch.setattr(module, "PATIENCE", 0.05)
+    monkeypatch.setattr(module, "HOLD_TIMEOUT", 0.05)
     held = Gate(monkeypatch)
 
     async def body(recorder: RecorderWorker, relay: Relay) -> None:
         session = begin(recorder, relay)
         lost: list[int] = []
-        lose = recorder._backlog._lose_patience
+        lose = recorder._backlog._on_hold_timeout
 
         def moves(turns: int, done_before: int) -> None:
             lost.append(turns)
-            lose(turns, done_before - 2 * module.STEP)
+            lose(turns, done_before - 2 * module.MIN_PROGRESS)
 
-        monkeypatch.setattr(recorder._backlog, "_lose_patience", moves)
+        monkeypatch.setattr(recorder._backlog, "_on_hold_timeout", moves)
         while session.data(True, frame()):
             pass
         await asyncio.wait_for(relay.released.wait(), 20)
-        assert lost == list(range(module.TURNS, 0, -1))
+        assert lost == list(range(module.MAX_HOLD_PERIODS, 0, -1))
         assert session.data(True, frame())
         held.open.set()
         session.end()
@@ -300,7 +300,7 @@ def test_messages_that_were_not_kept_are_told_and_later_ones_are_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What mitmproxy's own layer relays cannot be held, and stays in bounds all the same."""
-    monkeypatch.setattr(module, "HARD", 4 * CHUNK)
+    monkeypatch.setattr(module, "DROP_SIZE", 4 * CHUNK)
     waits = threading.Event()
     message = SessionWriter.message
 
@@ -411,7 +411,7 @@ def test_a_fault_in_recording_costs_its_session_the_rest_and_nothing_else(
 
 def test_a_session_that_was_given_up_tells_how_many_parts_it_has(tmp_path: Path) -> None:
     recording = SessionWriter(
-        tmp_path / "t.wstrace", new_start(Clock(0, 0)), max_size=1 << 20, insist=False
+        tmp_path / "t.wstrace", new_start(Clock(0, 0)), max_size=1 << 20, must_create=False
     )
     for number in range(60):
         recording.message(number, True, Opcode.BINARY, os.urandom(50_000))
@@ -428,7 +428,7 @@ def test_dropped_messages_of_nothing_are_counted(
 ) -> None:
     def body(recorder: RecorderWorker, relay: Relay) -> None:
         session = recorder.begin(clock := Clock.start(), new_start(clock))
-        monkeypatch.setattr(module, "HARD", -1)
+        monkeypatch.setattr(module, "DROP_SIZE", -1)
         for _ in range(3):
             session.message(True, Opcode.TEXT, b"")
         session.end()
@@ -442,7 +442,7 @@ def test_a_fault_at_the_end_still_leaves_an_end(
 ) -> None:
     def body(recorder: RecorderWorker, relay: Relay) -> None:
         session = begin(recorder, relay)
-        monkeypatch.setattr(SessionWriter, "_take_rest", broken)
+        monkeypatch.setattr(SessionWriter, "_add_incomplete_frame", broken)
         session.end()
 
     session = run(body, tmp_path)
@@ -497,7 +497,7 @@ def test_recording_goes_on_where_nothing_can_be_logged(
     handler = Full()
     out = tmp_path / "out"
     out.touch()
-    monkeypatch.setattr(disk_faults, "QUIET", 0.0)
+    monkeypatch.setattr(disk_faults, "RETRY_AFTER", 0.0)
 
     async def main() -> None:
         recorder = RecorderWorker(out, asyncio.get_running_loop())

@@ -381,7 +381,7 @@ def test_nothing_is_left_over(
         # What was just being closed then may be among what was there before.
         wait_until(lambda: Counter(settled()) <= Counter(before))
         record = ctx.master.addons.get("record")
-        assert (record._live, record._busy) == ({}, {})
+        assert (record._live, record._flows) == ({}, {})
 
 
 def settled() -> dict[str, int]:

@@ -49,11 +49,11 @@ def test_watch_reset_after_fin_is_reported_once(
         found: list[OSError] = []
         came = asyncio.Event()
         watch = watch_for_reset(ours, lambda error: (found.append(error), came.set()))
-        await asyncio.sleep(3 * reset_watch.POLL)
+        await asyncio.sleep(3 * reset_watch.POLL_INTERVAL)
         assert not found
         reset(peer)
         await asyncio.wait_for(came.wait(), PATIENCE)
-        await asyncio.sleep(3 * reset_watch.POLL)
+        await asyncio.sleep(3 * reset_watch.POLL_INTERVAL)
         assert len(found) == 1
         watch.close()
         watch.close()
@@ -72,7 +72,7 @@ def test_watch_end_in_order_is_not_reported(
         ours.shutdown(socket.SHUT_WR)
         assert peer.recv(1) == b""
         peer.close()
-        await asyncio.sleep(3 * reset_watch.POLL)
+        await asyncio.sleep(3 * reset_watch.POLL_INTERVAL)
         assert not found
         watch.close()
         ours.close()
@@ -88,7 +88,7 @@ def test_watch_that_is_closed_reports_nothing(
         found: list[OSError] = []
         watch_for_reset(ours, found.append).close()
         reset(peer)
-        await asyncio.sleep(3 * reset_watch.POLL)
+        await asyncio.sleep(3 * reset_watch.POLL_INTERVAL)
         assert not found
         ours.close()
 

@@ -318,7 +318,7 @@ DEFLATE = "Sec-WebSocket-Extensions: permessage-deflate"
 def test_it_is_found_when_nothing_is_taken_out(
     proxy: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(capture_recorder, "Guard", lambda redact: lambda record: record)
+    monkeypatch.setattr(capture_recorder, "SessionRedactor", lambda redact: lambda record: record)
     planted = Planted()
     with serving(echo(101)) as server:
         talk(proxy, planted, PROVIDERS[0], server, tls=False)

@@ -154,7 +154,7 @@ def test_other_hosts_are_refused_if_that_is_asked_for(tmp_path: Path) -> None:
     ("option", "says"),
     [
         ("wsproxy_replay=missing.wstrace", "cannot read missing.wstrace"),
-        ("wsproxy_replay_pace=slow", "wsproxy_replay: name a trace"),
+        ("wsproxy_replay_pace=slow", "wsproxy_replay: no trace given"),
     ],
 )
 def test_a_bad_option_ends_it_with_a_line(option: str, says: str, tmp_path: Path) -> None:
@@ -196,7 +196,7 @@ def test_what_is_served_stays_while_it_runs(tmp_path: Path) -> None:
             await addon.running()
             try:
                 for option in ("wsproxy_replay", "wsproxy_replay_pace"):
-                    with pytest.raises(OptionsError, match="while it runs"):
+                    with pytest.raises(OptionsError, match="while the proxy runs"):
                         context.configure(addon, **{option: str(REFUSED)})
                 request = tflow.tflow(req=tutils.treq(host="api.deepgram.com", path=b"/v1/listen"))
                 await addon.requestheaders(request)

@@ -310,7 +310,7 @@ class Recorder:
             "threads": threading.active_count(),
             "tasks": self._tasks(),
             "live": len(addon._live),
-            "busy": len(addon._busy),
+            "busy": len(addon._flows),
         }
 
 

@@ -298,8 +298,8 @@ class Body:
         body.done = body.done or not (body._chunked or body._left)
         return body
 
-    def kept(self) -> BodySnapshot:
-        """What is recorded of it."""
+    def snapshot(self) -> BodySnapshot:
+        """The stored part of it."""
         return body_snapshot(bytes(self.data), self.length, self._coding)
 
     def feed(self, data: bytes) -> None:

@@ -78,8 +78,8 @@ class AnswerReader:
         assert body is not None and response is not None
         if data:
             body.feed(data)
-        said = body.kept()
+        snapshot = body.snapshot()
         self.response = replace(
-            response, body=said.kept, body_length=said.size, redacted=said.left_out
+            response, body=snapshot.data, body_length=snapshot.size, redacted=snapshot.redacted
         )
         self.done = body.done
