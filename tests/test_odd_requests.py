@@ -28,9 +28,9 @@ from wire_witness import (
 )
 from wsproxy.proxy import http1_patches
 from wsproxy.proxy.embedding import ProxySettings, background
-from wsproxy.proxy.request_head import RequestHead
 from wsproxy.recorder import SessionWriter
 from wsproxy.session import Session
+from wsproxy.wire.http_head import RequestHead
 
 LINE = b"GET /chat HTTP/1.1\r\n"
 HOST = b"Host: localhost\r\n"

@@ -24,9 +24,9 @@ from mitmproxy.proxy.layers.http._events import RequestData, RequestHeaders
 from mitmproxy.proxy.layers.http._upstream_proxy import HttpUpstreamProxy as _UpstreamProxy
 
 from wsproxy.system.address import authority
+from wsproxy.wire.http_head import MAX_HEAD
 
 from . import relay_layer
-from .request_head import MAX_HEAD
 
 logger = logging.getLogger(__name__)
 

@@ -26,11 +26,9 @@ from mitmproxy.proxy.layers.http._events import HttpEvent, RequestEndOfMessage, 
 from mitmproxy.proxy.layers.http._http1 import Http1Client, Http1Server
 from mitmproxy.proxy.layers.tcp import TCPLayer
 
-from .request_head import MAX_HEAD, RequestHead
+from wsproxy.wire.http_head import MAX_HEAD, RequestHead, find_head_end
 
 _GET = b"GET "
-_END = re.compile(rb"\n\r?\n")
-_EMPTY_LINES = re.compile(rb"[\r\n]*")
 _INTERIM = re.compile(rb"HTTP/\d\.\d[ \t]+1(?!01)\d\d(?!\d)")
 _SCHEMES = {b"ws": b"http", b"wss": b"https"}
 
@@ -190,11 +188,7 @@ def _head_end(buffer: Any) -> int | None:
     """
     if len(buffer) > MAX_HEAD:
         return None
-    data: bytearray = buffer._data
-    start = _EMPTY_LINES.match(data)
-    assert start is not None
-    end = _END.search(data, max(start.end(), buffer._multiple_lines_search))
-    return end.end() if end is not None else None
+    return find_head_end(buffer._data, buffer._multiple_lines_search)
 
 
 def _validate_request(
