@@ -11,19 +11,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from wire_witness import (
-    BINARY,
-    MASK,
-    PATIENCE,
-    Peer,
-    accepted,
-    close,
-    direct,
-    frame,
-    serving,
-    split,
-    upgrade,
-)
+from wire_bytes import BINARY, MASK, accepted, close, frame, split, upgrade
+from wire_servers import serving
+from wire_witness import PATIENCE, Peer, direct
 from wsproxy.proxy.embedding import ProxySettings, RunningProxy, background
 from wsproxy.recorder import SessionWriter
 from wsproxy.recorder.limits import RecorderLimits

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from wire_witness import listens, unused_port, wait_until
+from wire_servers import listens, unused_port
+from wire_witness import wait_until
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 

@@ -15,7 +15,9 @@ from typing import Any
 
 import pytest
 
-from wire_witness import Peer, accepted, close, serving
+from wire_bytes import accepted, close
+from wire_servers import serving
+from wire_witness import Peer
 from wsproxy.proxy.embedding import ProxySettings, RunningProxy, background
 from wsproxy.system.address import parse_ip, reaches
 from wsproxy.trace import find_traces

@@ -17,24 +17,10 @@ from random import Random
 import pytest
 
 from recorder_process import RecorderProcess, recorder_process
-from wire_witness import (
-    BINARY,
-    CONT,
-    MASK,
-    PATIENCE,
-    TEXT,
-    Certificate,
-    Peer,
-    Scenario,
-    Upstream,
-    Witnessed,
-    accepted,
-    direct,
-    frame,
-    through_connect,
-    upgrade,
-    wait_until,
-)
+from tls_certificates import Certificate
+from wire_bytes import BINARY, CONT, MASK, TEXT, accepted, frame, upgrade
+from wire_servers import Scenario, Upstream, Witnessed
+from wire_witness import PATIENCE, Peer, direct, through_connect, wait_until
 from wsproxy.proxy.relay import Relay
 from wsproxy.session import Session
 from wsproxy.trace import SUFFIX, End, FrameRecord, TraceReader

@@ -16,7 +16,8 @@ from faults.document import AT_ONCE, Outcome, document, outcomes
 from faults.play import Recorder, play, recorder, told
 from faults.reasons import REASONS, reasons
 from faults.table import CASES, Case
-from wire_witness import BINARY, PATIENCE, TEXT, frame, upgrade, wait_until
+from wire_bytes import BINARY, TEXT, frame, upgrade
+from wire_witness import PATIENCE, wait_until
 from wsproxy.proxy import record_addon as addon_module
 from wsproxy.proxy.record_addon import RecordAddon
 from wsproxy.recorder import Clock, SessionWriter, new_start

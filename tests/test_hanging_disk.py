@@ -16,7 +16,9 @@ from pathlib import Path
 import pytest
 
 from calls import counted
-from wire_witness import PATIENCE, Peer, accepted, direct, serving, upgrade, wait_until
+from wire_bytes import accepted, upgrade
+from wire_servers import serving
+from wire_witness import PATIENCE, Peer, direct, wait_until
 from wsproxy.recorder import Clock, deadline, new_start
 from wsproxy.recorder.live_session import LiveSession
 from wsproxy.recorder.worker import RecorderWorker

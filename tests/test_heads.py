@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from wire_witness import PATIENCE, Peer, accepted, direct, serving, upgrade, wait_until
+from wire_bytes import accepted, upgrade
+from wire_servers import serving
+from wire_witness import PATIENCE, Peer, direct, wait_until
 from wsproxy.proxy import head_limits
 from wsproxy.proxy.embedding import ProxySettings, background
 from wsproxy.recorder import SessionWriter

@@ -10,7 +10,8 @@ from threading import Event
 
 import pytest
 
-from wire_witness import PATIENCE, Peer, serving
+from wire_servers import serving
+from wire_witness import PATIENCE, Peer
 from wsproxy.proxy.embedding import ProxySettings, background
 from wsproxy.session import Session
 from wsproxy.trace import find_traces

@@ -32,7 +32,8 @@ from mitmproxy.proxy.server import ConnectionHandler
 from mitmproxy.test import tflow, tutils
 from OpenSSL import SSL
 
-from wire_witness import Certificate, upgrade
+from tls_certificates import Certificate
+from wire_bytes import upgrade
 from wsproxy.proxy.embedding import ProxySettings, background
 from wsproxy.proxy.redirect_addon import RedirectAddon
 

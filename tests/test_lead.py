@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from wire_witness import PATIENCE, upgrade
+from wire_bytes import upgrade
+from wire_witness import PATIENCE
 from wsproxy.proxy.embedding import ProxySettings, background
 from wsproxy.proxy.redirect_addon import LocalRecordAddon, RedirectAddon
 from wsproxy.recorder import SessionWriter

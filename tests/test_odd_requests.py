@@ -14,18 +14,10 @@ from h11._receivebuffer import ReceiveBuffer
 from mitmproxy import ctx
 
 from modes import listen
-from wire_witness import (
-    BINARY,
-    MASK,
-    Certificate,
-    Peer,
-    accepted,
-    direct,
-    frame,
-    serving,
-    through_connect,
-    wait_until,
-)
+from tls_certificates import Certificate
+from wire_bytes import BINARY, MASK, accepted, frame
+from wire_servers import serving
+from wire_witness import Peer, direct, through_connect, wait_until
 from wsproxy.proxy import http1_patches
 from wsproxy.proxy.embedding import ProxySettings, background
 from wsproxy.recorder import SessionWriter

@@ -13,20 +13,10 @@ from pathlib import Path
 import pytest
 from mitmproxy import http
 
-from wire_witness import (
-    MASK,
-    PATIENCE,
-    TEXT,
-    Certificate,
-    Peer,
-    accepted,
-    close,
-    frame,
-    serving,
-    through_connect,
-    trusting_context,
-    upgrade,
-)
+from tls_certificates import Certificate, trusting_context
+from wire_bytes import MASK, TEXT, accepted, close, frame, upgrade
+from wire_servers import serving
+from wire_witness import PATIENCE, Peer, through_connect
 from wsproxy.proxy import relay_layer
 from wsproxy.proxy.embedding import ProxySettings, background
 from wsproxy.proxy.record_addon import RecordAddon

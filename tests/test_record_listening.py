@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 
 from test_record_cli import recording
-from wire_witness import Peer, accepted, direct, serving, unused_port, upgrade
+from wire_bytes import accepted, upgrade
+from wire_servers import serving, unused_port
+from wire_witness import Peer, direct
 from wsproxy.cli.record import _greeting
 from wsproxy.proxy.embedding import ProxySettings, RunningProxy, _ConnectionCounter, background
 from wsproxy.session import Session

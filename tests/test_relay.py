@@ -24,22 +24,10 @@ from relay_scenarios import (
     fin,
     watch,
 )
-from wire_witness import (
-    PATIENCE,
-    Certificate,
-    Peer,
-    Scenario,
-    Split,
-    Upstream,
-    Witnessed,
-    connect_proxy,
-    direct,
-    frame,
-    split,
-    through_connect,
-    through_socks5,
-    wait_until,
-)
+from tls_certificates import Certificate
+from wire_bytes import Split, frame, split
+from wire_servers import Scenario, Upstream, Witnessed, connect_proxy
+from wire_witness import PATIENCE, Peer, direct, through_connect, through_socks5, wait_until
 from wsproxy.proxy.embedding import ProxySettings, RunningProxy, background
 from wsproxy.proxy.relay import Leg
 from wsproxy.recorder import SessionWriter

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from wire_witness import PATIENCE, accepted, upgrade, wait_until
+from wire_bytes import accepted, upgrade
+from wire_witness import PATIENCE, wait_until
 from wsproxy.proxy import reset_watch
 from wsproxy.proxy.embedding import ProxySettings, background
 from wsproxy.system.tcp import reset_on_close

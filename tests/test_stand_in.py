@@ -23,8 +23,8 @@ from mitmproxy.test import taddons, tflow, tutils
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from test_capture import listens, unused_port, wait_until
-from wire_witness import PATIENCE
+from wire_servers import listens, unused_port
+from wire_witness import PATIENCE, wait_until
 from wsproxy.compare import Tolerances, compare
 from wsproxy.proxy.redirect_addon import RedirectAddon
 from wsproxy.proxy.replay_addon import ReplayAddon

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from OpenSSL import SSL
 
-from wire_witness import Certificate
+from tls_certificates import Certificate
 from wsproxy.proxy.tls_stream import TlsStream
 
 SPEECH = bytes(range(256)) * 300  # more than a TLS record holds
