@@ -23,7 +23,7 @@ def gate(monkeypatch: pytest.MonkeyPatch) -> Gate:
     return Gate(monkeypatch)
 
 
-def test_reading_is_held_over_the_high_mark_and_released_when_there_is_room(
+def test_backlog_over_high_water_holds_and_releases_reads(
     gate: Gate, tmp_path: Path
 ) -> None:
     async def body(recorder: RecorderWorker, relay: Relay) -> None:
@@ -42,7 +42,7 @@ def test_reading_is_held_over_the_high_mark_and_released_when_there_is_room(
     assert session.sent.frames > module.HIGH_WATER // CHUNK - 1
 
 
-def test_reading_is_not_held_for_ever(
+def test_backlog_thread_without_progress_holds_reads_for_a_bounded_time(
     gate: Gate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "HOLD_TIMEOUT", 0.05)
@@ -59,7 +59,7 @@ def test_reading_is_not_held_for_ever(
     assert run(body, tmp_path).complete
 
 
-def test_what_is_dropped_over_the_hard_mark_is_told(
+def test_backlog_over_drop_size_records_a_gap(
     gate: Gate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "HIGH_WATER", 2 * CHUNK)
@@ -80,7 +80,7 @@ def test_what_is_dropped_over_the_hard_mark_is_told(
     assert 4 <= session.sent.frames < sent
 
 
-def test_what_was_dropped_is_told_where_only_the_recorder_ends(
+def test_backlog_dropped_data_when_the_recorder_stops_is_in_a_gap(
     gate: Gate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "DROP_SIZE", 4 * CHUNK)
@@ -98,7 +98,7 @@ def test_what_was_dropped_is_told_where_only_the_recorder_ends(
     assert session.sent.size + sum(gap.size for gap in session.gaps) == sent * len(frame())
 
 
-def test_that_bytes_are_dropped_is_on_disk_at_once(
+def test_backlog_first_dropped_bytes_write_a_gap_at_once(
     gate: Gate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever becomes of the recorder: the app was not silent."""
@@ -116,7 +116,7 @@ def test_that_bytes_are_dropped_is_on_disk_at_once(
     run(body, tmp_path)
 
 
-def test_a_flood_is_held_and_a_session_beside_it_is_not(gate: Gate, tmp_path: Path) -> None:
+def test_backlog_flood_holds_only_its_own_session(gate: Gate, tmp_path: Path) -> None:
     async def body(recorder: RecorderWorker, flooded: Relay) -> None:
         flood, beside = begin(recorder, flooded), begin(recorder, quiet := Relay())
         while flood.data(True, frame()):
@@ -132,7 +132,7 @@ def test_a_flood_is_held_and_a_session_beside_it_is_not(gate: Gate, tmp_path: Pa
     assert all(session.complete for session in run_many(body, tmp_path))
 
 
-def test_all_are_held_before_the_queue_is_full(
+def test_backlog_nearly_full_holds_all_sessions(
     gate: Gate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "HOLD_ALL_SIZE", 8 * CHUNK)
@@ -152,7 +152,7 @@ def test_all_are_held_before_the_queue_is_full(
     assert all(session.complete for session in run_many(body, tmp_path))
 
 
-def test_a_thread_that_moves_is_waited_for_longer_but_not_for_ever(
+def test_backlog_thread_with_progress_holds_reads_longer_but_bounded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What it gets through is what the recorder is told; the thread itself stands still."""
@@ -180,7 +180,7 @@ def test_a_thread_that_moves_is_waited_for_longer_but_not_for_ever(
     assert run(body, tmp_path).complete
 
 
-def test_messages_that_were_not_kept_are_told_and_later_ones_are_kept(
+def test_backlog_dropped_messages_are_in_gaps_and_later_ones_recorded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What mitmproxy's own layer relays cannot be held, and stays in bounds all the same."""
@@ -214,7 +214,7 @@ def test_messages_that_were_not_kept_are_told_and_later_ones_are_kept(
     assert not session.complete
 
 
-def test_what_is_pending_is_written_though_a_flood_never_ends(
+def test_worker_endless_flood_flushes_other_sessions(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The thread does not come to an end of its queue, and looks after the others all the same."""
@@ -249,7 +249,7 @@ def test_what_is_pending_is_written_though_a_flood_never_ends(
     assert all(session.complete for session in run_many(body, tmp_path))
 
 
-def test_dropped_messages_of_nothing_are_counted(
+def test_backlog_dropped_empty_messages_are_counted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def body(recorder: RecorderWorker, relay: Relay) -> None:

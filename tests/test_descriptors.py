@@ -14,7 +14,7 @@ from threading import Thread
 
 import pytest
 
-from test_disk import no_more_files
+from test_disk_faults import no_more_files
 from wire_witness import PATIENCE
 from wsproxy.proxy import failure_cause
 from wsproxy.recorder.file_descriptors import are_exhausted

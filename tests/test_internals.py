@@ -192,7 +192,7 @@ def find(name: str) -> Any:
 
 
 @pytest.mark.parametrize("name", INTERNALS)
-def test_internal_is_there_with_its_parameters(name: str) -> None:
+def test_internals_each_name_exists_with_its_parameters(name: str) -> None:
     _, parameters = INTERNALS[name]
     found = find(name)
     if parameters is not None:
@@ -200,7 +200,7 @@ def test_internal_is_there_with_its_parameters(name: str) -> None:
         assert taken[: len(parameters)] == parameters
 
 
-def test_every_name_of_mitmproxy_that_is_imported_is_listed() -> None:
+def test_internals_table_lists_every_imported_name_of_mitmproxy() -> None:
     """Both ways: no line of the table outlives its use."""
     used: dict[str, set[str]] = {}
     for path in PROXY.glob("*.py"):

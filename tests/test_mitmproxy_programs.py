@@ -76,7 +76,7 @@ def program(
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_mitmdump_from_a_checkout_that_is_not_installed(
+def test_mitmdump_with_an_uninstalled_checkout_records(
     checkout: Path, confdir: Path, tmp_path: Path, number: signal.Signals
 ) -> None:
     out = tmp_path / "traces"
@@ -96,7 +96,9 @@ def test_mitmdump_from_a_checkout_that_is_not_installed(
     assert "wsproxy" not in log.lower().replace(str(out), ""), log
 
 
-def test_mitmweb_shows_the_messages(checkout: Path, confdir: Path, tmp_path: Path) -> None:
+def test_mitmweb_shows_the_messages_of_a_session(
+    checkout: Path, confdir: Path, tmp_path: Path
+) -> None:
     out = tmp_path / "traces"
     web = unused_port()
     options = ["--no-web-open-browser", "--web-port", str(web), "--set", "web_password=secret"]

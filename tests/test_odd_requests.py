@@ -242,17 +242,6 @@ def test_request_head_parse_of_any_head_serializes_to_the_same_bytes() -> None:
         assert RequestHead.parse(raw).serialize() == raw
 
 
-def test_request_head_serialize_writes_changed_fields_only() -> None:
-    head = RequestHead.parse(LINE + b"Host:a\r\nX-One:1\r\nX-Two:2\r\nX-Two:2\r\n\r\n")
-    fields = [(b"Host", b"b"), (b"X-Two", b"2"), (b"X-Two", b"2")]
-    assert head.serialize(fields=fields) == LINE + b"Host: b\r\nX-Two:2\r\nX-Two:2\r\n\r\n"
-
-
-def test_request_head_serialize_of_a_changed_line_keeps_its_line_end() -> None:
-    head = RequestHead.parse((LINE + HOST).replace(b"\r\n", b"\n") + b"\n")
-    assert head.serialize(b"GET / HTTP/1.1") == b"GET / HTTP/1.1\nHost: localhost\n\n"
-
-
 class CountingBuffer(ReceiveBuffer):
     """Counts how often all of it is copied."""
 
@@ -274,10 +263,3 @@ def test_upgrade_request_byte_by_byte_is_copied_once() -> None:
     assert found[-1] is not None
     assert not buffer
     assert buffer.copies == 1
-
-
-def test_request_head_without_a_colon_is_recorded_under_its_first_word() -> None:
-    head = RequestHead.parse(LINE + b"Authorization Bearer secret\r\n\r\n")
-    assert [(each.name, each.value) for each in head.fields] == [
-        (b"Authorization", b"Bearer secret")
-    ]

@@ -37,7 +37,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
     return Certificate.make(tmp_path_factory.mktemp("server") / "server.pem")
 
 
-def test_a_refused_upgrade_is_kept_with_its_headers_and_body(recorded: Recorded) -> None:
+def test_record_refused_upgrade_has_headers_and_body(recorded: Recorded) -> None:
     with serving(refuse) as upstream:
         peer = through_connect(recorded.port, upstream, tls=False)
         assert b"401" in ask(peer)
@@ -51,7 +51,7 @@ def test_a_refused_upgrade_is_kept_with_its_headers_and_body(recorded: Recorded)
     assert (session.provider, session.api) == ("deepgram", "listen")
 
 
-def test_a_compressed_refusal_is_readable(recorded: Recorded) -> None:
+def test_record_compressed_refusal_is_decoded(recorded: Recorded) -> None:
     body = gzip.compress(b'{"err_code":"INVALID_AUTH"}')
 
     def refuse_compressed(peer: Peer) -> None:
@@ -68,7 +68,7 @@ def test_a_compressed_refusal_is_readable(recorded: Recorded) -> None:
     assert session.response.body == b'{"err_code":"INVALID_AUTH"}'
 
 
-def test_a_failed_plain_exchange_with_a_known_api_is_kept(recorded: Recorded) -> None:
+def test_record_failed_http_exchange_with_a_known_api_is_recorded(recorded: Recorded) -> None:
     def answer(peer: Peer) -> None:
         head = peer.read_head()
         status = b"400 Bad Request" if b"bad" in head else b"200 OK"
@@ -94,7 +94,7 @@ def test_a_failed_plain_exchange_with_a_known_api_is_kept(recorded: Recorded) ->
     assert recorded.sessions.empty()
 
 
-def test_connect_refused_behind_connect(recorded: Recorded) -> None:
+def test_record_connect_mode_refused_upstream_is_a_connect_failure(recorded: Recorded) -> None:
     port = unused_port()
     with pytest.raises(AssertionError, match="502"):
         through_connect(recorded.port, port, tls=False)
@@ -106,7 +106,7 @@ def test_connect_refused_behind_connect(recorded: Recorded) -> None:
     assert (session.request.host, session.request.port) == ("127.0.0.1", port)
 
 
-def test_connect_refused_of_an_absolute_request(recorded: Recorded) -> None:
+def test_record_absolute_form_refused_upstream_is_a_connect_failure(recorded: Recorded) -> None:
     port = unused_port()
     peer = direct(recorded.port, tls=False)
     answer = ask(peer, f"http://127.0.0.1:{port}/v1/listen", f"127.0.0.1:{port}")
@@ -118,7 +118,9 @@ def test_connect_refused_of_an_absolute_request(recorded: Recorded) -> None:
     assert session.request.path == "/v1/listen"
 
 
-def test_connect_refused_in_reverse_mode(confdir: Path, tmp_path: Path) -> None:
+def test_record_reverse_mode_refused_upstream_is_a_connect_failure(
+    confdir: Path, tmp_path: Path
+) -> None:
     port = unused_port()
     with recorder(confdir, tmp_path / "traces", f"reverse:ws://127.0.0.1:{port}") as recorded:
         peer = direct(recorded.port, tls=False)
@@ -132,7 +134,9 @@ def test_connect_refused_in_reverse_mode(confdir: Path, tmp_path: Path) -> None:
         assert recorded.sessions.empty()
 
 
-def test_connect_refused_behind_socks5(confdir: Path, tmp_path: Path) -> None:
+def test_record_socks5_mode_refused_upstream_is_a_connect_failure(
+    confdir: Path, tmp_path: Path
+) -> None:
     port = unused_port()
     with recorder(confdir, tmp_path / "traces", "socks5") as recorded:
         with socket.create_connection(("127.0.0.1", recorded.port), PATIENCE) as sock:
@@ -146,7 +150,7 @@ def test_connect_refused_behind_socks5(confdir: Path, tmp_path: Path) -> None:
         check_failed(recorded.next(), "connect", "server")
 
 
-def test_a_name_that_does_not_resolve(recorded: Recorded) -> None:
+def test_record_unresolvable_name_is_a_dns_failure(recorded: Recorded) -> None:
     with pytest.raises(AssertionError, match="502"):
         through_connect(recorded.port, 443, tls=False, host="api.deepgram.invalid")
     session = recorded.next()
@@ -155,7 +159,7 @@ def test_a_name_that_does_not_resolve(recorded: Recorded) -> None:
     assert session.request.host == "api.deepgram.invalid"
 
 
-def test_an_upstream_that_is_not_trusted(
+def test_record_untrusted_upstream_is_a_tls_failure_of_the_server(
     confdir: Path, tmp_path: Path, certificate: Certificate
 ) -> None:
     with recorder(confdir, tmp_path / "traces") as recorded, serving(refuse, certificate) as port:
@@ -166,7 +170,9 @@ def test_an_upstream_that_is_not_trusted(
         assert recorded.sessions.empty()
 
 
-def test_an_upstream_with_another_name(confdir: Path, tmp_path: Path) -> None:
+def test_record_upstream_certificate_for_another_name_is_a_tls_failure(
+    confdir: Path, tmp_path: Path
+) -> None:
     other = Certificate.make(tmp_path / "other.pem", ("other.example",))
     trusted = f"ssl_verify_upstream_trusted_ca={other.path}"
     with (
@@ -181,7 +187,9 @@ def test_an_upstream_with_another_name(confdir: Path, tmp_path: Path) -> None:
         assert "match" in session.failure.message.lower()
 
 
-def test_a_client_that_does_not_trust_the_ca(recorded: Recorded, certificate: Certificate) -> None:
+def test_record_client_without_the_ca_is_a_tls_failure_of_the_client(
+    recorded: Recorded, certificate: Certificate
+) -> None:
     with serving(refuse, certificate) as port:
         peer = through_connect(recorded.port, port, tls=False)
         context = ssl.create_default_context()
@@ -196,7 +204,9 @@ def test_a_client_that_does_not_trust_the_ca(recorded: Recorded, certificate: Ce
 
 
 @pytest.mark.parametrize("answer", [b"", b"what is this\r\n\r\n", b"HTTP/1.1 101 Swi"])
-def test_an_upstream_that_does_not_speak_http(recorded: Recorded, answer: bytes) -> None:
+def test_record_upstream_answers_garbage_is_a_failed_answer(
+    recorded: Recorded, answer: bytes
+) -> None:
     def garbage(peer: Peer) -> None:
         peer.read_head()
         peer.send_head(answer)
@@ -213,7 +223,7 @@ def test_an_upstream_that_does_not_speak_http(recorded: Recorded, answer: bytes)
     assert recorded.sessions.empty()
 
 
-def test_a_proxy_on_the_way_that_refuses(confdir: Path, tmp_path: Path) -> None:
+def test_record_upstream_proxy_refuses_is_a_proxy_failure(confdir: Path, tmp_path: Path) -> None:
     def no(peer: Peer) -> None:
         peer.read_head()
         peer.send_head(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
@@ -243,7 +253,7 @@ def test_a_proxy_on_the_way_that_refuses(confdir: Path, tmp_path: Path) -> None:
         ),
     ],
 )
-def test_what_the_client_ends_is_explained_as_its_doing(
+def test_record_client_ends_the_session_finding_names_the_client(
     recorded: Recorded, name: str, leave: Callable[[Peer], None]
 ) -> None:
     def listen(peer: Peer) -> None:
@@ -263,7 +273,7 @@ def test_what_the_client_ends_is_explained_as_its_doing(
     assert first_finding(session) == name
 
 
-def test_a_client_that_leaves_before_the_answer(recorded: Recorded) -> None:
+def test_record_client_leaves_before_the_answer_is_a_handshake_failure(recorded: Recorded) -> None:
     def silent(peer: Peer) -> None:
         peer.read_head()
         peer.until_end()

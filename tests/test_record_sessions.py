@@ -50,7 +50,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
     return Certificate.make(tmp_path_factory.mktemp("server") / "server.pem")
 
 
-def test_two_sessions_on_one_connection(recorded: Recorded) -> None:
+def test_record_two_sessions_on_one_connection_are_two_traces(recorded: Recorded) -> None:
     def second_is_good(peer: Peer) -> None:
         peer.read_head()
         peer.send_head(REFUSED)
@@ -75,7 +75,7 @@ def ask_again(peer: Peer) -> bytes:
     return ask(peer)
 
 
-def test_failed_attempts_in_a_row_are_numbered(recorded: Recorded) -> None:
+def test_record_consecutive_failed_attempts_are_numbered(recorded: Recorded) -> None:
     answers = iter([refuse, refuse, good_server, good_server])
     attempts = []
     with serving(lambda peer: next(answers)(peer)) as upstream:
@@ -91,7 +91,7 @@ def test_failed_attempts_in_a_row_are_numbered(recorded: Recorded) -> None:
     assert attempts == [1, 2, 3, 1]
 
 
-def test_only_hosts_asked_for_are_recorded(confdir: Path, tmp_path: Path) -> None:
+def test_record_hosts_option_records_only_matching_hosts(confdir: Path, tmp_path: Path) -> None:
     out = tmp_path / "traces"
     with (
         recorder(confdir, out, "regular", hosts=(r"^localhost$",)) as recorded,
@@ -105,7 +105,7 @@ def test_only_hosts_asked_for_are_recorded(confdir: Path, tmp_path: Path) -> Non
     assert len(traces(out)) == 1
 
 
-def test_traces_are_private_and_named_after_nothing_that_was_sent(recorded: Recorded) -> None:
+def test_record_trace_file_is_private_and_has_no_traffic_in_its_name(recorded: Recorded) -> None:
     with serving(patient_server) as upstream:
         good_session(recorded.port, upstream, "/../../%2e%2e/evil\x7f")
         path = recorded.sessions.get(timeout=PATIENCE)
@@ -113,7 +113,7 @@ def test_traces_are_private_and_named_after_nothing_that_was_sent(recorded: Reco
     assert re.fullmatch(r"[0-9TZ]+-websocket-[0-9a-f]{8}\.wstrace", path.name)
 
 
-def test_a_port_in_use_is_said_in_one_line(confdir: Path, tmp_path: Path) -> None:
+def test_background_port_in_use_is_a_usage_error(confdir: Path, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         settings = ProxySettings(port=port, out=tmp_path, confdir=confdir)
@@ -122,14 +122,14 @@ def test_a_port_in_use_is_said_in_one_line(confdir: Path, tmp_path: Path) -> Non
             pass
 
 
-def test_a_folder_that_is_a_file_is_said_in_one_line(confdir: Path, tmp_path: Path) -> None:
+def test_background_output_folder_is_a_file_is_a_usage_error(confdir: Path, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     settings = ProxySettings(port=0, out=tmp_path / "file", confdir=confdir)
     with pytest.raises(UsageError, match=r"cannot write traces to .*--out"), background(settings):
         pass
 
 
-def test_sessions_that_are_open_at_the_end_are_stopped(
+def test_background_stop_open_sessions_end_as_stopped(
     confdir: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     out = tmp_path / "traces"

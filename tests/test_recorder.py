@@ -18,7 +18,7 @@ from wsproxy.trace.lock import is_held
 from wsproxy.wire import Close, Frame, Opcode
 
 
-def test_an_open_session_is_stopped_with_the_recorder(tmp_path: Path) -> None:
+def test_worker_close_open_session_ends_as_stopped(tmp_path: Path) -> None:
     def body(recorder: RecorderWorker, relay: Relay) -> None:
         begin(recorder, relay).data(True, Frame(Opcode.TEXT, b"hi", mask=b"abcd").serialize())
 
@@ -28,7 +28,7 @@ def test_an_open_session_is_stopped_with_the_recorder(tmp_path: Path) -> None:
     assert session.complete
 
 
-def test_a_folder_that_cannot_be_written_is_warned_of_once_and_traffic_goes_on(
+def test_worker_unwritable_folder_is_logged_once_and_traffic_continues(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "file").touch()
@@ -45,7 +45,7 @@ def test_a_folder_that_cannot_be_written_is_warned_of_once_and_traffic_goes_on(
     assert len([r for r in caplog.records if "cannot write" in r.message]) == 1
 
 
-def test_a_session_that_had_ended_is_not_called_stopped(tmp_path: Path) -> None:
+def test_worker_close_session_after_both_closes_ends_as_close(tmp_path: Path) -> None:
     """The connections were still open, but both Close frames had gone by."""
 
     def body(recorder: RecorderWorker, relay: Relay) -> None:
@@ -62,7 +62,7 @@ def broken(record: SessionWriter, *_: object) -> bool:
     raise ZeroDivisionError("a fault of ours")
 
 
-def test_a_fault_in_recording_costs_its_session_the_rest_and_nothing_else(
+def test_worker_error_in_one_session_ends_only_its_recording(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     ended: list[Path] = []
@@ -99,7 +99,7 @@ def test_a_fault_in_recording_costs_its_session_the_rest_and_nothing_else(
     assert "a fault of ours" in caplog.text
 
 
-def test_a_session_that_was_given_up_tells_how_many_parts_it_has(tmp_path: Path) -> None:
+def test_session_writer_abandon_end_record_has_the_number_of_parts(tmp_path: Path) -> None:
     recording = SessionWriter(
         tmp_path / "t.wstrace", new_start(Clock(0, 0)), max_size=1 << 20, must_create=False
     )
@@ -113,7 +113,7 @@ def test_a_session_that_was_given_up_tells_how_many_parts_it_has(tmp_path: Path)
     assert not session.complete
 
 
-def test_a_fault_at_the_end_still_leaves_an_end(
+def test_worker_error_at_the_end_still_writes_an_end_record(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def body(recorder: RecorderWorker, relay: Relay) -> None:
@@ -126,7 +126,7 @@ def test_a_fault_at_the_end_still_leaves_an_end(
     assert not session.complete
 
 
-def test_a_fault_in_a_rule_costs_the_findings_alone(tmp_path: Path) -> None:
+def test_worker_error_in_a_rule_costs_only_the_findings(tmp_path: Path) -> None:
     def diagnose(session: Session) -> list[FindingRecord]:
         raise ZeroDivisionError
 
@@ -142,7 +142,7 @@ def test_a_fault_in_a_rule_costs_the_findings_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("error", [SystemExit(1), BrokenPipeError()])
-def test_recording_goes_on_where_nobody_can_be_told(error: BaseException, tmp_path: Path) -> None:
+def test_worker_callback_raises_recording_continues(error: BaseException, tmp_path: Path) -> None:
     def tell(recording: SessionWriter) -> None:
         raise error
 
@@ -161,7 +161,7 @@ def test_recording_goes_on_where_nobody_can_be_told(error: BaseException, tmp_pa
 
 
 @pytest.mark.parametrize("error", [SystemExit(1), OSError(28, "No space left on device")])
-def test_recording_goes_on_where_nothing_can_be_logged(
+def test_worker_log_handler_raises_recording_continues(
     error: BaseException, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The log is on the disk that is full. mitmproxy's handler exits then."""

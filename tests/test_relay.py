@@ -173,7 +173,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("mode", "client_tls", "server_tls", "scenario"), CASES)
-def test_not_touched_and_all_there(
+def test_relay_scenario_is_unchanged_and_recorded(
     rigs: Rigs, mode: str, client_tls: bool, server_tls: bool, scenario: Scenario
 ) -> None:
     rig = rigs.of(mode)
@@ -299,7 +299,7 @@ def check_inflated(peer: Peer, records: list[FrameRecord | Bytes]) -> None:
 
 
 @pytest.mark.usefixtures("alone")
-def test_an_idle_session_outlives_mitmproxys_timeout(
+def test_relay_idle_session_outlives_the_timeout_of_mitmproxy(
     upstreams: dict[bool, Upstream],
     confdir: Path,
     tmp_path: Path,
@@ -336,7 +336,7 @@ def test_an_idle_session_outlives_mitmproxys_timeout(
 
 
 @pytest.mark.usefixtures("alone")
-def test_a_session_that_is_not_recorded_is_not_touched_either(
+def test_relay_unrecorded_session_is_unchanged(
     upstreams: dict[bool, Upstream], confdir: Path, tmp_path: Path
 ) -> None:
     upstream = upstreams[False]
@@ -350,7 +350,7 @@ def test_a_session_that_is_not_recorded_is_not_touched_either(
 
 
 @pytest.mark.usefixtures("alone")
-def test_nothing_is_left_over(
+def test_relay_after_sessions_leaves_nothing(
     upstreams: dict[bool, Upstream], confdir: Path, tmp_path: Path
 ) -> None:
     """After many sessions with all kinds of ends: no file, thread, task or connection."""

@@ -125,7 +125,7 @@ def over(monkeypatch: pytest.MonkeyPatch) -> list[SessionWriter]:
     return ends
 
 
-def test_a_full_disk_costs_records_and_says_so_once(
+def test_disk_full_records_gaps_and_logs_once(
     disk: Disk, confdir: Path, said: Said, over: list[SessionWriter]
 ) -> None:
     with lab(disk.folder, confdir) as at:
@@ -162,7 +162,7 @@ def test_a_full_disk_costs_records_and_says_so_once(
         assert not session.losses  # what is in the file is sound
 
 
-def test_a_disk_that_stays_full_leaves_a_sound_trace_and_a_last_word(
+def test_disk_full_until_the_end_leaves_a_readable_trace_and_a_log_line(
     disk: Disk, confdir: Path, said: Said
 ) -> None:
     with lab(disk.folder, confdir) as at:
@@ -185,7 +185,7 @@ def test_a_disk_that_stays_full_leaves_a_sound_trace_and_a_last_word(
 # -- strict
 
 
-def test_strict_refuses_new_sessions_while_traces_cannot_be_written(
+def test_strict_unwritable_traces_refuses_new_sessions(
     disk: Disk, confdir: Path, said: Said
 ) -> None:
     with lab(disk.folder, confdir, RecorderLimits(strict=True)) as at:
@@ -209,7 +209,7 @@ def test_strict_refuses_new_sessions_while_traces_cannot_be_written(
     assert len(traces(disk.folder)) == 2
 
 
-def test_strict_lets_no_session_pass_before_its_trace_is_begun(disk: Disk, confdir: Path) -> None:
+def test_strict_trace_cannot_be_created_refuses_the_session(disk: Disk, confdir: Path) -> None:
     """Nobody knows yet that the disk is full."""
     with lab(disk.folder, confdir, RecorderLimits(strict=True)) as at:
         disk.fill()
@@ -218,7 +218,7 @@ def test_strict_lets_no_session_pass_before_its_trace_is_begun(disk: Disk, confd
     assert at.peers == {}
 
 
-def test_strict_does_not_wait_for_a_disk_that_hangs(
+def test_strict_hanging_disk_refuses_after_the_timeout(
     tmp_path: Path, confdir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(live_session, "OPEN_TIMEOUT", 0.1)
@@ -248,7 +248,7 @@ def read_only(folder: Path) -> Iterator[None]:
     subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
-def test_a_folder_that_becomes_read_only(
+def test_disk_folder_becomes_read_only_open_sessions_continue(
     tmp_path: Path, confdir: Path, said: Said, over: list[SessionWriter]
 ) -> None:
     out = tmp_path / "out"
@@ -273,7 +273,7 @@ def test_a_folder_that_becomes_read_only(
     assert said.lines("again", "1 session without a trace")
 
 
-def test_a_folder_that_is_removed_is_made_again(tmp_path: Path, confdir: Path, said: Said) -> None:
+def test_disk_removed_folder_is_created_again(tmp_path: Path, confdir: Path, said: Said) -> None:
     out = tmp_path / "a" / "out"
     with lab(out, confdir) as at:
         call = at.call()
@@ -300,7 +300,7 @@ def test_a_folder_that_is_removed_is_made_again(tmp_path: Path, confdir: Path, s
     assert len(said.lines("cannot write")) == 1
 
 
-def test_a_file_that_is_removed_as_its_session_ends(tmp_path: Path, confdir: Path) -> None:
+def test_disk_file_removed_at_the_end_is_replaced_with_a_gap(tmp_path: Path, confdir: Path) -> None:
     with lab(tmp_path, confdir) as at:
         call = at.call()
         call.talk(times=3)
@@ -329,7 +329,7 @@ def hang(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
     return gate
 
 
-def test_a_disk_that_hangs_holds_no_traffic_for_long(
+def test_disk_hangs_traffic_continues_and_memory_is_bounded(
     tmp_path: Path, confdir: Path, said: Said, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(backlog, "HOLD_TIMEOUT", 0.1)
@@ -385,7 +385,7 @@ def no_more_files() -> Iterator[None]:
             os.close(fd)
 
 
-def test_a_session_is_recorded_once_files_can_be_opened_again(tmp_path: Path, said: Said) -> None:
+def test_disk_descriptors_available_again_records_open_sessions(tmp_path: Path, said: Said) -> None:
     data = Frame(Opcode.BINARY, b"x" * 100, mask=b"abcd").serialize()
 
     async def main() -> None:
@@ -429,7 +429,7 @@ async def until(condition: Callable[[], object]) -> None:
 # -- idle
 
 
-def test_an_idle_session_gets_its_trace_as_soon_as_that_can_be_written(
+def test_disk_writable_again_writes_the_trace_of_an_idle_session(
     disk: Disk, confdir: Path, said: Said
 ) -> None:
     with lab(disk.folder, confdir) as at:

@@ -19,7 +19,7 @@ from wsproxy.recorder import SessionWriter
 
 @pytest.mark.parametrize("asks_first", [True, False])
 @pytest.mark.parametrize("kind", ["record", "lead"])
-def test_the_app_does_not_wait(
+def test_redirect_immediate_server_reset_ends_the_app_connection(
     kind: str, asks_first: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A connection reset as soon as it was made has no peer, which mitmproxy does not expect."""
