@@ -394,7 +394,9 @@ def main() -> None:
     options = parser.parse_args()
     target = Path(__file__).with_name("SOAK.md") if options.save else options.report
     inside = free_port()
-    with running("wsproxy", "-s", "tests/inside.py", "--set", f"inside_port={inside}") as proxy:
+    with running(
+        "wsproxy", "-s", "tests/object_counter.py", "--set", f"object_counter_port={inside}"
+    ) as proxy:
         assert proxy.port is not None
         wait_for(inside)
         soak = Soak(
