@@ -36,6 +36,7 @@ lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check wsproxy addons benchmarks
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 # MARKED: which tests. Every unit is tested on both Pythons; what takes long and says the same on
 # each runs on one:
@@ -92,7 +93,7 @@ fuzz: $(READY)  ## four targets for FUZZ_MINUTES each, two at a time; what is fo
 	PYTHONPATH=tests $(BIN)/python -m fuzz --minutes $(FUZZ_MINUTES) --out .fuzz
 
 clean:
-	rm -rf .venv .venv-newer .venv-contract .fuzz .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-newer .venv-contract .fuzz .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 
 $(INSTALLED): pyproject.toml .ci/set_up.py
 	@$(PYTHON) .ci/set_up.py $(VENV) '.[record]'

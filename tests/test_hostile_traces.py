@@ -14,7 +14,8 @@ import hostile_traces
 from fuzz.judge import run
 from measured import Cost, measure
 from wsproxy.audio.noise import NoiseSource
-from wsproxy.session.session import KEPT_MESSAGES, KEPT_SIZE, KEPT_TEXT, Session
+from wsproxy.session import Session
+from wsproxy.session.head_tail_buffer import KEPT_MESSAGES, KEPT_SIZE, KEPT_TEXT
 from wsproxy.trace import Failure, FrameRecord, TraceReader, allowance
 from wsproxy.trace.allowance import Allowance
 from wsproxy.trace.reader import MAX_LAST

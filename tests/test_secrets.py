@@ -21,22 +21,10 @@ import pytest
 import zstandard
 from click.testing import CliRunner
 
-from wire_witness import (
-    BINARY,
-    CONT,
-    MASK,
-    PATIENCE,
-    TEXT,
-    Certificate,
-    Deflater,
-    Peer,
-    accepted,
-    close,
-    frame,
-    serving,
-    through_connect,
-    upgrade,
-)
+from tls_certificates import Certificate
+from wire_bytes import BINARY, CONT, MASK, TEXT, Deflater, accepted, close, frame, upgrade
+from wire_servers import serving
+from wire_witness import PATIENCE, Peer, through_connect
 from wsproxy import catalog
 from wsproxy.catalog import Provider
 from wsproxy.cli.recording_options import ended_lines

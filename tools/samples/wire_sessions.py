@@ -31,20 +31,9 @@ from tools.samples.sample import (
     talk,
     voice,
 )
-from wire_witness import (
-    BINARY,
-    CLOSE,
-    MASK,
-    PING,
-    TEXT,
-    Peer,
-    Script,
-    close,
-    frame,
-    serving,
-    split,
-    upgrade,
-)
+from wire_bytes import BINARY, CLOSE, MASK, PING, TEXT, close, frame, split, upgrade
+from wire_servers import Script, serving
+from wire_witness import Peer
 from wsproxy.simulate import Plan, PlanStep, Simulator, Trigger
 from wsproxy.wire import accept_key
 

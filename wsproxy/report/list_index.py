@@ -102,7 +102,7 @@ class Listed:
         Raises:
             TraceError: it cannot be read.
         """
-        session = Session.glance(path, allowance)
+        session = Session.summary(path, allowance)
         entry = json_schema.entry(path, session)
         del entry["path"]
         how = ending(session)

@@ -122,7 +122,7 @@ def is_scrubbed(path: Path, catalog: Catalog) -> bool:
         TraceError: it cannot be read.
         LimitExceeded: it does not fit in memory, or has more text than a recording of its size.
     """
-    start = Session.glance(path).start
+    start = Session.summary(path).start
     if start is None or start.mode != _MODE:
         return False
     draft = Draft.read(path, catalog)

@@ -7,6 +7,7 @@ import re
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, NoReturn
@@ -33,7 +34,8 @@ from .records import (
 from .unpacker import Unpacker
 
 MAX_SYNC = 512  # bytes of a sync record
-MAX_LOSSES = 1000  # that are told one by one
+MAX_LOSSES = 1000  # that are listed one by one
+MAX_RECORDS = 20_000_000  # of a trace that is read: two days of 100 frames a second
 MAX_LAST = 50_000  # records of the last block; one that is written has some thousands
 
 # Names that recorders give end in the beginning of the session's id.
@@ -352,6 +354,18 @@ class TraceReader:
 
     def _unreadable(self, error: OSError) -> TraceError:
         return TraceError(f"cannot read {self.path}: {error.strerror or error}")
+
+
+def bounded(reader: TraceReader) -> Iterator[Record]:
+    """The records of a trace for a fold that keeps a few bytes of each.
+
+    Raises:
+        LimitExceeded: there are over MAX_RECORDS, or more than the reader may read.
+    """
+    iterator = iter(reader)
+    yield from islice(iterator, MAX_RECORDS)
+    if next(iterator, None) is not None:
+        reader.stop(f"it has over {MAX_RECORDS:,} records")
 
 
 def _open(path: Path) -> BinaryIO:
