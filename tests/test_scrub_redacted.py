@@ -172,7 +172,7 @@ def test_a_name_that_goes_from_a_message_goes_from_what_was_taken_out_of_it(
     names = [entry["name"] for entry in frame.redacted or ()]
     assert names[0] == "api_key"
     assert names[1] in json.loads(frame.payload)["metadata"]
-    monkeypatch.setattr(TextScrubber, "place", lambda _self, name: name)
+    monkeypatch.setattr(TextScrubber, "field_name", lambda _self, name: name)
     with pytest.raises(NotPublic, match="what was taken out: a word of what was said"):
         scrub(trace, tmp_path / "c.wstrace")
 

@@ -185,7 +185,10 @@ def _print(run: _Run, proofs: Sequence[Proof | None]) -> None:
         for line in made.notes:
             console.print(Text(safe(f"  note: {line}")))
         if made.finding_before != made.finding_after:
-            was, now = made.finding_before or "a good session", made.finding_after or "a good session"
+            was, now = (
+                made.finding_before or "a good session",
+                made.finding_after or "a good session",
+            )
             _tell(f"warning: {made.path} is explained as {now}; {path} as {was}")
         if proof is not None:
             console.print(Text(safe(f"  {_told(proof)}")))

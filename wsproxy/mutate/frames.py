@@ -6,17 +6,16 @@ from dataclasses import dataclass
 
 from wsproxy.errors import UsageError
 
-from .change import Change
+from .change import Change, parse_frame, parse_number
 from .draft import Draft
-from .values import parse_frame, parse_number
 
-MAX_TEXT = 1 << 20  # bytes of a payload that is given on the command line
-_TOLD = 120  # characters of it that are told
+MAX_TEXT = 1 << 20  # bytes of a replacement payload
+_MAX_SHOWN = 120  # characters of it in the option's text
 
 
 @dataclass(frozen=True, slots=True)
 class Drop(Change):
-    """Removes a frame, or those from one number to another."""
+    """Removes a frame, or a range of frames."""
 
     first: int
     last: int
@@ -26,15 +25,15 @@ class Drop(Change):
         """Read "5" or "5..9".
 
         Raises:
-            UsageError: it is neither.
+            UsageError: it is invalid.
         """
-        form = "a frame or a range of them, such as 5 or 5..9"
-        whole = f"--drop {text!r}"
+        expected = "a frame or a range of them, such as 5 or 5..9"
+        option = f"--drop {text!r}"
         begin, dots, end = text.partition("..")
-        first = parse_frame(begin, whole, form)
-        last = parse_frame(end, whole, form) if dots else first
+        first = parse_frame(begin, option, expected)
+        last = parse_frame(end, option, expected) if dots else first
         if last < first:
-            raise UsageError(f"{whole}: it ends before it begins")
+            raise UsageError(f"{option}: it ends before it begins")
         return cls(first, last)
 
     def __str__(self) -> str:
@@ -52,7 +51,7 @@ class Corrupt(Change):
     """Flips all bits of one byte of a frame's payload.
 
     Attributes:
-        offset: which; None: the one in the middle.
+        offset: of the byte; None: the middle one.
     """
 
     frame: int
@@ -63,14 +62,14 @@ class Corrupt(Change):
         """Read "40" or "40:17".
 
         Raises:
-            UsageError: it is neither.
+            UsageError: it is invalid.
         """
-        form = "FRAME or FRAME:OFFSET, such as 40 or 40:17"
-        whole = f"--corrupt {text!r}"
+        expected = "FRAME or FRAME:OFFSET, such as 40 or 40:17"
+        option = f"--corrupt {text!r}"
         frame, colon, offset = text.partition(":")
         return cls(
-            parse_frame(frame, whole, form),
-            parse_number(offset, whole, form, 1 << 30) if colon else None,
+            parse_frame(frame, option, expected),
+            parse_number(offset, option, expected, 1 << 30) if colon else None,
         )
 
     def __str__(self) -> str:
@@ -90,7 +89,7 @@ class Corrupt(Change):
 
 @dataclass(frozen=True, slots=True)
 class Replace(Change):
-    """Gives a frame another payload; it stays the kind of frame that it is."""
+    """Replaces the payload of a frame; its opcode is unchanged."""
 
     frame: int
     text: str
@@ -100,20 +99,20 @@ class Replace(Change):
         """Read "40=TEXT".
 
         Raises:
-            UsageError: there is no frame in it, or more text than MAX_TEXT.
+            UsageError: it is invalid, or the text is longer than MAX_TEXT bytes.
         """
         frame, equals, payload = text.partition("=")
-        whole = f"--replace {text[:_TOLD]!r}"
+        option = f"--replace {text[:_MAX_SHOWN]!r}"
         if not equals:
-            raise UsageError(f"{whole}: give FRAME=TEXT")
-        number = parse_frame(frame, whole, "FRAME=TEXT")
+            raise UsageError(f"{option}: give FRAME=TEXT")
+        number = parse_frame(frame, option, "FRAME=TEXT")
         if len(payload.encode("utf-8", "surrogateescape")) > MAX_TEXT:
             raise UsageError(f"--replace {number}: the text is longer than {MAX_TEXT} bytes")
         return cls(number, payload)
 
     def __str__(self) -> str:
-        more = "…" if len(self.text) > _TOLD else ""
-        return f"--replace {self.frame}={self.text[:_TOLD]}{more}"
+        more = "…" if len(self.text) > _MAX_SHOWN else ""
+        return f"--replace {self.frame}={self.text[:_MAX_SHOWN]}{more}"
 
     def apply(self, draft: Draft) -> None:
         item = draft.find(self.frame, self)

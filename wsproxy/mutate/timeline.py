@@ -1,4 +1,4 @@
-"""Time taken out of a session, or put into it."""
+"""Removes or inserts time."""
 
 from __future__ import annotations
 
@@ -7,21 +7,20 @@ from dataclasses import dataclass, replace
 from wsproxy.errors import UsageError
 from wsproxy.trace import Bytes, FrameRecord, Gap
 
-from .change import Change
+from .change import Change, format_seconds, parse_time
 from .draft import Draft, DraftRecord, messages
-from .values import parse_time, seconds
 
 
 @dataclass(frozen=True, slots=True)
 class Cut(Change):
-    """Removes both sides' data between two times, and closes the gap.
+    """Removes all data between two times; later records move forward.
 
-    A message belongs to the time of its first frame, and goes as a whole. Close frames and
-    the ends of the connection stay: a session that is cut short ends as it did.
+    A message has the time of its first frame and is removed completely. Close frames and the ends
+    of the connection are kept, so the session ends as before.
 
     Attributes:
-        begin_ns: from when, since the session's start; 0: its beginning.
-        end_ns: to when; None: its end.
+        begin_ns: ns since the session's start; 0: its beginning.
+        end_ns: ns since the session's start; None: its end.
     """
 
     begin_ns: int = 0
@@ -32,22 +31,22 @@ class Cut(Change):
         """Read "5s..7.5s", "..3s" or "10s..".
 
         Raises:
-            UsageError: it is none of these.
+            UsageError: it is invalid.
         """
-        form = "FROM..TO, such as 5s..7.5s, ..3s or 10s.."
-        whole = f"--cut {text!r}"
+        expected = "FROM..TO, such as 5s..7.5s, ..3s or 10s.."
+        option = f"--cut {text!r}"
         begin, dots, end = text.partition("..")
         if not dots or not (begin.strip() or end.strip()):
-            raise UsageError(f"{whole}: give {form}")
-        begin_ns = parse_time(begin, whole, form) if begin.strip() else 0
-        end_ns = parse_time(end, whole, form) if end.strip() else None
+            raise UsageError(f"{option}: give {expected}")
+        begin_ns = parse_time(begin, option, expected) if begin.strip() else 0
+        end_ns = parse_time(end, option, expected) if end.strip() else None
         if end_ns is not None and end_ns <= begin_ns:
-            raise UsageError(f"{whole}: it ends before it begins")
+            raise UsageError(f"{option}: it ends before it begins")
         return cls(begin_ns, end_ns)
 
     def __str__(self) -> str:
-        begin = seconds(self.begin_ns) if self.begin_ns else ""
-        end = seconds(self.end_ns) if self.end_ns is not None else ""
+        begin = format_seconds(self.begin_ns) if self.begin_ns else ""
+        end = format_seconds(self.end_ns) if self.end_ns is not None else ""
         return f"--cut {begin}..{end}"
 
     def apply(self, draft: Draft) -> None:
@@ -55,16 +54,16 @@ class Cut(Change):
         draft.check_time(max(begin, self.end_ns or 0), self)
         end = draft.end_ns if self.end_ns is None else self.end_ns
         if end <= begin:
-            raise UsageError(f"{self}: that is before the upgrade is done")
+            raise UsageError(f"{self}: that is before the upgrade is complete")
         last = draft.end_ns if self.end_ns is None else end - 1
-        draft.remove(_between(draft, begin, last))
+        draft.remove(_records_between(draft, begin, last))
         for item in draft.items:
-            _move(item, begin, end)
-        draft.end_ns = _closed(draft.end_ns, begin, end)
+            _move_record(item, begin, end)
+        draft.end_ns = _without_interval(draft.end_ns, begin, end)
 
 
-def _between(draft: Draft, first: int, last: int) -> list[DraftRecord]:
-    """What the sides said from one time to another, both included, but for its end."""
+def _records_between(draft: Draft, first: int, last: int) -> list[DraftRecord]:
+    """The data of both sides in a closed interval of times, without the session's end."""
     gone = []
     for side in (True, False):
         for message in messages(draft.items, from_client=side):
@@ -85,26 +84,27 @@ def _between(draft: Draft, first: int, last: int) -> list[DraftRecord]:
     return gone
 
 
-def _closed(t_ns: int, begin: int, end: int) -> int:
-    """A time after what is between two others is taken out."""
+def _without_interval(t_ns: int, begin: int, end: int) -> int:
+    """A time after the interval between two others is removed, ns."""
     return t_ns if t_ns <= begin else max(begin, t_ns - (end - begin))
 
 
-def _move(item: DraftRecord, begin: int, end: int) -> None:
-    item.at(_closed(item.t_ns, begin, end))
+def _move_record(item: DraftRecord, begin: int, end: int) -> None:
+    item.move_to(_without_interval(item.t_ns, begin, end))
     if isinstance(item.record, Gap):
-        item.record = replace(item.record, until_ns=_closed(item.record.until_ns, begin, end))
+        item.record = replace(
+            item.record, until_ns=_without_interval(item.record.until_ns, begin, end)
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Stall(Change):
-    """Everything after a time comes later.
+    """Delays everything after a time.
 
     Attributes:
-        at_ns: from when on, since the session's start.
-        for_ns: how much later.
-        client_only: what the server sends stays in its time, up to where the client ends the
-            session.
+        at_ns: ns since the session's start.
+        for_ns: the delay, ns.
+        client_only: do not delay the server's data before the client ends the session.
     """
 
     at_ns: int
@@ -116,30 +116,32 @@ class Stall(Change):
         """Read "5s+15s" or "5s+15s:client".
 
         Raises:
-            UsageError: it is neither.
+            UsageError: it is invalid.
         """
-        form = "AT+FOR, such as 5s+15s, or 5s+15s:client"
-        whole = f"--stall {text!r}"
+        expected = "AT+FOR, such as 5s+15s, or 5s+15s:client"
+        option = f"--stall {text!r}"
         times, colon, side = text.partition(":")
         at, plus, length = times.partition("+")
         if not plus or (colon and side.strip().lower() != "client"):
-            raise UsageError(f"{whole}: give {form}")
+            raise UsageError(f"{option}: give {expected}")
         return cls(
-            parse_time(at, whole, form), parse_time(length, whole, form), client_only=bool(colon)
+            parse_time(at, option, expected),
+            parse_time(length, option, expected),
+            client_only=bool(colon),
         )
 
     def __str__(self) -> str:
         side = ":client" if self.client_only else ""
-        return f"--stall {seconds(self.at_ns)}+{seconds(self.for_ns)}{side}"
+        return f"--stall {format_seconds(self.at_ns)}+{format_seconds(self.for_ns)}{side}"
 
     def apply(self, draft: Draft) -> None:
         draft.check_time(self.at_ns, self)
         if self.at_ns < draft.opened_ns(self):
-            raise UsageError(f"{self}: that is before the upgrade is done")
+            raise UsageError(f"{self}: that is before the upgrade is complete")
         first = draft.first_end()
         client_ends = first < len(draft.items) and draft.items[first].from_client is True
         for index, item in enumerate(draft.items):
-            # What the server does after the client's end, it does because of that.
+            # The server's records after the client's end are a reaction to it.
             follows = client_ends and index > first
             if item.t_ns > self.at_ns and (not self.client_only or item.from_client or follows):
                 _delay(item, self.for_ns)
@@ -150,6 +152,6 @@ class Stall(Change):
 
 
 def _delay(item: DraftRecord, for_ns: int) -> None:
-    item.at(item.t_ns + for_ns)
+    item.move_to(item.t_ns + for_ns)
     if isinstance(item.record, Gap):
         item.record = replace(item.record, until_ns=item.record.until_ns + for_ns)

@@ -260,7 +260,7 @@ def is_evident(name: str, why: str, secret: str, *, length_prefixed: bool = Fals
     """Whether a credential that was found in a text region is beyond doubt.
 
     Args:
-    name: its name; empty without one.
+        name: its name; empty without one.
         why: the heuristic that found it; empty if the catalog names the place.
         length_prefixed: see `is_length_prefixed`.
     """

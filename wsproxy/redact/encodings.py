@@ -30,7 +30,7 @@ class UnescapedText:
 
     Attributes:
         text: without escapes; one character per byte (Latin-1).
-    length: of the original, characters.
+        length: of the original, characters.
     """
 
     text: str

@@ -22,7 +22,7 @@ def redact_body(
     """A body without credentials: JSON, a form, or any text.
 
     Args:
-    cut: it continues after its end.
+        cut: it continues after its end.
 
     Raises:
         OverBudget: it exceeds the work limit.

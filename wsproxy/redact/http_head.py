@@ -305,7 +305,7 @@ def _cookies(value: str, *, only_first: bool) -> list[str]:
     """The values of cookies that may be repeated in other places.
 
     Args:
-    only_first: the pairs after the first are its attributes (RFC 6265, section 4.1).
+        only_first: the pairs after the first are its attributes (RFC 6265, section 4.1).
     """
     pairs = value.split(";")[: 1 if only_first else None]
     values = (pair.partition("=")[2].strip() for pair in pairs)

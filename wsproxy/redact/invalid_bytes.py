@@ -32,7 +32,7 @@ def blank_frame(data: bytes, blank: Callable[[bytes], bytes]) -> bytes:
     """A frame (RFC 6455, section 5.2), or its beginning, with its payload redacted.
 
     Args:
-    blank: returns a payload of the same length without credentials.
+        blank: returns a payload of the same length without credentials.
     """
     if len(data) < 2:
         return data

@@ -165,7 +165,7 @@ def ends_in_content(data: bytes, is_content: Callable[[str], bool]) -> bool:
     """Whether a text ends inside a string of content that is not JSON.
 
     Args:
-    is_content: whether a field of this name holds content.
+        is_content: whether a field of this name holds content.
     """
     mark = data.rfind(b'"')
     for _ in range(_MAX_MARKS):

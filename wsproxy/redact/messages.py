@@ -47,7 +47,7 @@ class SecretSpan:
     """A credential in a payload; see `FoundCredential` for the other attributes.
 
     Attributes:
-    word: its replacement.
+        word: its replacement.
     """
 
     start: int
@@ -70,7 +70,7 @@ class MessageRedactor:
             heuristics apply to them.
 
     Attributes:
-    budget: of the current record.
+        budget: of the current record.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class MessageRedactor:
         """A payload without credentials.
 
         Args:
-        cut: it continues after its end, and the rest is not recorded.
+            cut: it continues after its end, and the rest is not recorded.
 
         Raises:
             OverBudget: the record exceeds its work limit.

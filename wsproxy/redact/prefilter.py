@@ -48,7 +48,7 @@ class Prefilter:
     """Checks the messages of one session.
 
     Args:
-    find: decides which names are suspicious.
+        find: decides which names are suspicious.
         known: the session's credentials.
     """
 

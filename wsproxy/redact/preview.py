@@ -31,7 +31,7 @@ class Suspect:
         where: "header", "query", "subprotocol", "path", "body", "message", "close" or "text".
         name: of the header, parameter or field; empty without one.
         why: "name", "shape" or "entropy"; "place" where the catalog names the place; "budget"
-    if it exceeds the work limit.
+            if it exceeds the work limit.
     """
 
     where: str

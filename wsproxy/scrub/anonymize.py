@@ -17,7 +17,7 @@ from wsproxy.catalog import Catalog, load
 from wsproxy.diagnose import diagnose
 from wsproxy.errors import LimitExceeded, NotPublic
 from wsproxy.mutate.draft import Draft, DraftRecord, messages
-from wsproxy.mutate.pipeline import place
+from wsproxy.mutate.pipeline import output_path
 from wsproxy.session import Session
 from wsproxy.trace import Bytes, Eof, Failure, FrameRecord, Gap, Record, Request, Response, Start
 from wsproxy.trace.allowance import VARIABLE
@@ -98,7 +98,7 @@ def scrub(
     private = collect_private(draft, allowlist)
     session_id = secrets.token_hex(8)
     start = replace(draft.start, session=session_id, mode=_MODE)
-    path = place(path_in, path_out, start, catalog, force=force)
+    path = output_path(path_in, path_out, start, catalog, force=force)
     aliases = Aliases(key, private.avoided)
     notes = _make_public(draft, allowlist, aliases, private, hosts=hosts)
     changes = ["scrub --hosts" if hosts else "scrub"]
