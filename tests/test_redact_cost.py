@@ -68,16 +68,16 @@ def seconds(record: Record, times: int = 1) -> float:
     """The processor's time for one record in a session that has a key, the least of some."""
     took = []
     for _ in range(times):
-        guard = SessionRedactor(REDACT)
-        guard(Request(0, "GET", "wss", "h", 1, "/", headers=[["Authorization", f"Token {KEY}"]]))
+        redactor = SessionRedactor(REDACT)
+        redactor(Request(0, "GET", "wss", "h", 1, "/", headers=[["Authorization", f"Token {KEY}"]]))
         begun = time.process_time()
-        guard(record)
+        redactor(record)
         took.append(time.process_time() - begun)
     return min(took)
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_guard_repeated_piece_takes_time_linear_in_its_length(way: str) -> None:
+def test_session_redactor_repeated_piece_takes_time_linear_in_its_length(way: str) -> None:
     make = WAYS[way]
     size = SIZE // 4 if way == "head" else SIZE  # it stands in five places of a head
     for piece in TEXTS:
@@ -90,7 +90,7 @@ def test_guard_repeated_piece_takes_time_linear_in_its_length(way: str) -> None:
 
 
 @pytest.mark.parametrize("piece", ['"api_key":["abcd",', '"api_key":{"value":"x",', "a=%"])
-def test_guard_nested_or_escaped_text_takes_bounded_memory(piece: str) -> None:
+def test_session_redactor_nested_or_escaped_text_takes_bounded_memory(piece: str) -> None:
     text = piece * ((1 << 15) // len(piece))
     tracemalloc.start()
     seconds(FrameRecord(0, True, 1, text.encode()))
@@ -105,20 +105,20 @@ def small_budget(monkeypatch: pytest.MonkeyPatch) -> int:
     return 1 << 14
 
 
-def test_guard_record_over_the_budget_is_kept_as_its_length(small_budget: int) -> None:
+def test_session_redactor_record_over_the_budget_is_kept_as_its_length(small_budget: int) -> None:
     payload = b'{"api_key":"abcdefgh1234"}' * (2 * small_budget // 26)
-    guard = SessionRedactor(REDACT)
-    record = guard(FrameRecord(0, True, 1, payload))
+    redactor = SessionRedactor(REDACT)
+    record = redactor(FrameRecord(0, True, 1, payload))
     assert isinstance(record, FrameRecord)
     assert (record.payload, record.cut) == (b"", len(payload))
     entry = {"where": "message", "name": "", "length": len(payload), "why": "budget"}
     assert record.redacted == [entry]
-    after = guard(FrameRecord(0, True, 1, b'{"api_key":"abcdefgh1234"}'))
+    after = redactor(FrameRecord(0, True, 1, b'{"api_key":"abcdefgh1234"}'))
     assert isinstance(after, FrameRecord)
     assert after.payload == b'{"api_key":"REDACTED"}'
 
 
-def test_guard_bytes_over_the_budget_are_zeros(small_budget: int) -> None:
+def test_session_redactor_bytes_over_the_budget_are_zeros(small_budget: int) -> None:
     data = b'{"api_key":"abcdefgh1234"}' * (2 * small_budget // 26)
     record = SessionRedactor(REDACT)(Bytes(0, True, data, "reserved opcode"))
     assert isinstance(record, Bytes)
@@ -129,7 +129,7 @@ def test_suspects_text_over_the_budget_is_one(small_budget: int) -> None:
     assert suspects("a b " * small_budget) == [Suspect("text", "", "budget")]
 
 
-def test_guard_head_over_the_budget_is_left_out_and_reported(small_budget: int) -> None:
+def test_session_redactor_head_over_the_budget_is_left_out_and_reported(small_budget: int) -> None:
     value = "a " * small_budget
     request = SessionRedactor(REDACT)(
         Request(0, "GET", "wss", "h", 1, "/", headers=[["X-A", value], ["X-B", "b"]])
@@ -140,19 +140,19 @@ def test_guard_head_over_the_budget_is_left_out_and_reported(small_budget: int) 
     assert entry in request.redacted
 
 
-def test_glance_many_known_credentials_cost_no_more_than_one() -> None:
+def test_prefilter_many_known_credentials_cost_no_more_than_one() -> None:
     message = b'{"type":"Results","text":"and so my fellow americans"}' * 150
 
     def took(count: int) -> float:
         known = KnownSecrets()
         for n in range(count):
             known.learn(f"{n:03d}k3vQ9xT7mB2nR8sW4yH6jL1pD5f")
-        glance = Prefilter(REDACT.find, known)
+        prefilter = Prefilter(REDACT.find, known)
         times = []
         for _ in range(5):
             begun = time.process_time()
             for _ in range(20):
-                assert not glance.may_hold_in_text(message)
+                assert not prefilter.may_hold_in_text(message)
                 assert known.spans(message) == []
             times.append(time.process_time() - begun)
         return min(times)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from test_scrub import unpacked
+from scrub_sessions import unpacked
 from traces import read_trace
 from wsproxy.catalog import load
 from wsproxy.cli.scrub import command
@@ -69,7 +69,9 @@ def left_of(trace: Path, public: Path) -> list[object]:
         for number, names in enumerate(BATCHES)
     ],
 )
-def test_samples_are_public_and_still_fail(names: list[str], tmp_path: Path) -> None:
+def test_scrub_sample_is_accepted_and_its_failure_survives(
+    names: list[str], tmp_path: Path
+) -> None:
     public = {
         name: scrub(TRACES[name], tmp_path / f"{number}.wstrace", catalog=CATALOG)
         for number, name in enumerate(names)
@@ -93,14 +95,14 @@ def is_simulated(condition: str) -> bool:
     return CATALOG.condition(condition).simulated
 
 
-def test_all_conditions_of_the_two_providers_are_among_them() -> None:
+def test_scrub_samples_include_all_conditions_of_two_providers() -> None:
     explained = {findings(TRACES[name])[0] for name in OF_APIS}
     conditions = {c.id for c in CATALOG.conditions if c.provider in ("deepgram", "assemblyai")}
     assert len(explained) > 140
     assert len(conditions - explained) <= 3
 
 
-def test_a_failure_that_did_not_survive_is_told(tmp_path: Path) -> None:
+def test_prove_lost_failure_is_reported(tmp_path: Path) -> None:
     sample = TRACES["deepgram/deepgram.listen.NET-0001.wstrace"]
     made = scrub(sample, tmp_path / "p.wstrace", catalog=CATALOG)
     (proof,) = prove([(made.path, "deepgram.listen.DATA-0000")], timeout=3, catalog=CATALOG)
@@ -116,7 +118,7 @@ def run(*arguments: object) -> tuple[int, str, str]:
     return done.exit_code, done.stdout, done.stderr
 
 
-def test_the_command_makes_and_proves(tmp_path: Path) -> None:
+def test_scrub_command_with_prove_scrubs_and_replays(tmp_path: Path) -> None:
     sample = TRACES["deepgram/deepgram.listen.NET-0001.wstrace"]
     code, out, _ = run(sample, "--out", tmp_path / "p.wstrace", "--prove", "--timeout", 3)
     assert code == 0, out
@@ -124,7 +126,7 @@ def test_the_command_makes_and_proves(tmp_path: Path) -> None:
     assert "explained as deepgram.listen.NET-0001" in out
 
 
-def test_several_go_into_a_folder(tmp_path: Path) -> None:
+def test_scrub_command_several_traces_go_into_a_folder(tmp_path: Path) -> None:
     samples = [TRACES[name] for name in OF_APIS[:2]]
     code, out, _ = run(*samples, "--out", tmp_path / "new", "--json")
     assert code == 0
@@ -134,7 +136,7 @@ def test_several_go_into_a_folder(tmp_path: Path) -> None:
     assert all(each["explained_before"] == each["explained_now"] for each in told)
 
 
-def test_what_cannot_be_made_public_is_told_in_one_line_each(
+def test_scrub_command_refusals_are_one_line_each(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("wsproxy.scrub.texts.TextScrubber.replace", lambda _self, text, *_: text)
@@ -149,7 +151,7 @@ def test_what_cannot_be_made_public_is_told_in_one_line_each(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_is_no_trace_ends_with_3(tmp_path: Path) -> None:
+def test_scrub_command_unreadable_trace_exits_with_3(tmp_path: Path) -> None:
     (tmp_path / "a.wstrace").write_bytes(b"no trace at all")
     code, _, err = run(tmp_path / "a.wstrace")
     assert code == 3
