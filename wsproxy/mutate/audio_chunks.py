@@ -86,15 +86,19 @@ class Chunk(Change):
 
     def _bytes(self, draft: Draft) -> int:
         """The chunk's size, bytes; a multiple of a sample."""
-        expected: AudioFormat | None = declared_format(draft.session, draft.api)
-        if expected is None or not expected.from_client or not expected.bytes_per_second:
+        audio_format: AudioFormat | None = declared_format(draft.session, draft.api)
+        if (
+            audio_format is None
+            or not audio_format.from_client
+            or not audio_format.bytes_per_second
+        ):
             raise UsageError(
                 f"{self}: the session declares no encoding and sample rate; give the size in bytes"
             )
-        sample = expected.bytes_per_second // expected.rate
-        size = expected.bytes_per_second * self.length_ns // 10**9 // sample * sample
+        sample = audio_format.bytes_per_second // audio_format.rate
+        size = audio_format.bytes_per_second * self.length_ns // 10**9 // sample * sample
         if not 0 < size <= _MAX_SIZE:
-            raise UsageError(f"{self}: that is {size} bytes of {expected}")
+            raise UsageError(f"{self}: that is {size} bytes of {audio_format}")
         return size
 
 

@@ -125,19 +125,23 @@ class _SilentApi(DialogueApi):
     """Follows the client and sends nothing: the server's messages are in the recording."""
 
     def __init__(
-        self, request: ApiRequest, limits: ApiQuotas, known: Api, expected: AudioFormat | None
+        self, request: ApiRequest, limits: ApiQuotas, api: Api, audio_format: AudioFormat | None
     ) -> None:
-        setup = known.dialogue.setup if known.dialogue else ()
+        setup = api.dialogue.setup if api.dialogue else ()
         super().__init__(
-            request, limits, replace(known, dialogue=Dialogue(setup=setup, close="client"))
+            request, limits, replace(api, dialogue=Dialogue(setup=setup, close="client"))
         )
-        self._form = expected
+        self._audio_format = audio_format
         self._binary = 0  # bytes
 
     @property
     def audio_seconds(self) -> float:
-        if self._form is not None and self._form.from_client and self._form.bytes_per_second:
-            return self._form.duration(self._binary)
+        if (
+            self._audio_format is not None
+            and self._audio_format.from_client
+            and self._audio_format.bytes_per_second
+        ):
+            return self._audio_format.duration(self._binary)
         return super().audio_seconds
 
     def binary(self, message: bytes, now: float) -> Sequence[Action]:
@@ -147,10 +151,10 @@ class _SilentApi(DialogueApi):
 
 def _failing_api(draft: Draft, script: Simulate, trigger: Trigger | None) -> ConditionApi:
     """A server that fails in this session."""
-    known = draft.api or Api("", "")
-    limits = ApiQuotas(silence=known.limits.silence) if known.limits.silence else ApiQuotas()
-    heard = _SilentApi(_request(draft), limits, known, declared_format(draft.session, draft.api))
-    return ConditionApi(heard, script, trigger)
+    api = draft.api or Api("", "")
+    limits = ApiQuotas(silence=api.limits.silence) if api.limits.silence else ApiQuotas()
+    silent_api = _SilentApi(_request(draft), limits, api, declared_format(draft.session, draft.api))
+    return ConditionApi(silent_api, script, trigger)
 
 
 def _request(draft: Draft) -> ApiRequest:

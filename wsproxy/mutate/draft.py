@@ -203,7 +203,7 @@ class Draft:
                 size += _size(record)
                 if size > min(MAX_CONTENT, reader.allowance.held):
                     raise LimitExceeded(f"{path}: {_TOO_MUCH}")
-                draft._take(record)
+                draft._add_record(record)
             if draft is None:
                 raise TraceError(f"{path}: the beginning of the session is not in the trace")
             if len(reader.losses) > reported or not reader.ended:
@@ -212,7 +212,7 @@ class Draft:
             draft.words = reader.allowance.words
         return draft
 
-    def _take(self, record: Record) -> None:
+    def _add_record(self, record: Record) -> None:
         t_ns = max(record.t_ns, self.end_ns)
         self.end_ns = t_ns
         match record:
@@ -316,9 +316,9 @@ class Draft:
                 item.record = record
                 return
 
-    def remove(self, gone: Iterable[DraftRecord]) -> None:
+    def remove(self, removed: Iterable[DraftRecord]) -> None:
         """Remove items."""
-        ids = {id(item) for item in gone}
+        ids = {id(item) for item in removed}
         self.items = [item for item in self.items if id(item) not in ids]
 
     def sort(self) -> None:

@@ -61,15 +61,15 @@ class KeepAlive(Change):
             self._drop(draft, api)
 
     def _drop(self, draft: Draft, api: Api) -> None:
-        gone = [
+        removed = [
             item
             for message in messages(draft.items, from_client=True)
             if message_kind(api, message) in api.vocabulary.keepalive
             for item in message.items
         ]
-        if not gone:
+        if not removed:
             raise UsageError(f"{self}: the client sent no {_names(api)}")
-        draft.remove(gone)
+        draft.remove(removed)
 
     def _add(self, draft: Draft, api: Api) -> None:
         text = wrap(api.envelope, json.dumps(_keepalive_message(api)))
@@ -86,13 +86,13 @@ class KeepAlive(Change):
         """Times of the added messages, ns."""
         opened = draft.opened_ns(self)
         end = draft.first_end()
-        spoken = list(messages(draft.items[:end], from_client=True))
+        sent = list(messages(draft.items[:end], from_client=True))
         # No message may be sent between the frames of another (RFC 6455, section 5.4).
-        silences = [(a.items[-1].t_ns, b.items[0].t_ns) for a, b in pairwise(spoken) if a.finished]
+        silences = [(a.items[-1].t_ns, b.items[0].t_ns) for a, b in pairwise(sent) if a.finished]
         end_ns = draft.items[end].t_ns if end < len(draft.items) else draft.end_ns
-        silences.append((opened, spoken[0].items[0].t_ns if spoken else end_ns))
-        if spoken and spoken[-1].finished:
-            silences.append((spoken[-1].items[-1].t_ns, end_ns))
+        silences.append((opened, sent[0].items[0].t_ns if sent else end_ns))
+        if sent and sent[-1].finished:
+            silences.append((sent[-1].items[-1].t_ns, end_ns))
         if sum((end - begin) // self.every_ns for begin, end in silences) > MAX_ADDED:
             raise UsageError(f"{self}: that adds more than {MAX_ADDED} messages")
         every = self.every_ns
@@ -104,10 +104,10 @@ def message_kind(api: Api, message: DraftMessage) -> str:
     if not message.complete or len(message.content) > _MAX_MESSAGE:
         return ""
     content = message.content
-    spoken, _ = read(
+    json_message, _ = read(
         api.envelope, content.decode("utf-8", "replace") if message.is_text else content
     )
-    return _kind(spoken or {}, api.vocabulary.kind)
+    return _kind(json_message or {}, api.vocabulary.kind)
 
 
 _MAX_MESSAGE = 64 << 10  # bytes of a message with a kind
@@ -126,11 +126,11 @@ def _keepalive_message(api: Api) -> dict[str, Any]:
     path = api.vocabulary.kind
     if not path:
         return {name: {}}
-    spoken: Any = name
+    message: Any = name
     for part in reversed(path.split(".")):
-        spoken = {part: spoken}
-    assert isinstance(spoken, dict)
-    return spoken
+        message = {part: message}
+    assert isinstance(message, dict)
+    return message
 
 
 def _names(api: Api) -> str:

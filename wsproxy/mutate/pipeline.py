@@ -71,9 +71,9 @@ def mutate(
     path = output_path(path_in, path_out, start, catalog, force=force)
     lines = []
     for change in changes:
-        clean = change.without_credentials(redact)
-        clean.apply(draft)
-        lines.append(_change_line(clean))
+        redacted = change.without_credentials(redact)
+        redacted.apply(draft)
+        lines.append(_change_line(redacted))
     with new_file(path, force=force) as new:
         session = draft.write(new.file, session_id, lines)
     return MutatedTrace(path, session, tuple(lines))

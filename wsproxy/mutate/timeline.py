@@ -64,24 +64,24 @@ class Cut(Change):
 
 def _records_between(draft: Draft, first: int, last: int) -> list[DraftRecord]:
     """The data of both sides in a closed interval of times, without the session's end."""
-    gone = []
+    removed = []
     for side in (True, False):
         for message in messages(draft.items, from_client=side):
             if first <= message.items[0].t_ns <= last:
-                gone += message.items
+                removed += message.items
     for item in draft.items:
         match item.record:
             case FrameRecord() as frame:
-                inside = frame.opcode >= 8 and not item.is_close and first <= item.t_ns <= last
+                is_between = frame.opcode >= 8 and not item.is_close and first <= item.t_ns <= last
             case Bytes():
-                inside = first <= item.t_ns <= last
+                is_between = first <= item.t_ns <= last
             case Gap() as gap:
-                inside = first <= gap.t_ns and gap.until_ns <= last
+                is_between = first <= gap.t_ns and gap.until_ns <= last
             case _:
-                inside = False
-        if inside:
-            gone.append(item)
-    return gone
+                is_between = False
+        if is_between:
+            removed.append(item)
+    return removed
 
 
 def _without_interval(t_ns: int, begin: int, end: int) -> int:

@@ -56,25 +56,25 @@ def fingerprint_key(folder: Path | None = None) -> bytes:
     path = folder / "fingerprint.key"
     new_key = secrets.token_bytes(KEY_SIZE)
     try:
-        kept = _read(path)
-        if kept is not None and len(kept) == KEY_SIZE:
-            return kept
-        if kept is not None:
+        stored = _read(path)
+        if stored is not None and len(stored) == KEY_SIZE:
+            return stored
+        if stored is not None:
             logger.warning(
                 "wsproxy: %s is damaged (%d bytes instead of %d) and was replaced; new "
                 "fingerprints do not match earlier ones",
                 path,
-                len(kept),
+                len(stored),
                 KEY_SIZE,
             )
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         # If another process was first, its key is used.
-        replaced = Replacement(path, replace=kept is not None)
+        replaced = Replacement(path, replace=stored is not None)
         with suppress(FileExistsError), replaced as new:
             new.file.write(new_key)
             new.commit()
-        kept = _read(path)
-        return kept if kept is not None and len(kept) == KEY_SIZE else new_key
+        stored = _read(path)
+        return stored if stored is not None and len(stored) == KEY_SIZE else new_key
     except OSError as error:
         logger.warning(
             "wsproxy: cannot store the key of fingerprints in %s: %s; fingerprints of this run "
@@ -137,9 +137,9 @@ class EntryBuilder:
 
     def _format_hints(self, secret: str) -> Entry:
         """Hints on a wrong key: characters around it, and the providers with this key format."""
-        bare = secret.strip().strip("\"'").strip()
+        stripped = secret.strip().strip("\"'").strip()
         around = ["white space"] if secret != secret.strip() else []
-        around += ["quotation marks"] if bare != secret.strip() else []
-        like = [name for name, shape in self._shapes if shape.search(bare)]
+        around += ["quotation marks"] if stripped != secret.strip() else []
+        providers = [name for name, shape in self._shapes if shape.search(stripped)]
         found: Entry = {"around": " and ".join(around)} if around else {}
-        return found | ({"like": like} if like else {})
+        return found | ({"like": providers} if providers else {})

@@ -74,24 +74,24 @@ class SessionRedactor:
     # -- HTTP
 
     def _request(self, request: Request) -> Request:
-        clean = self._redact([(h[0], h[1]) for h in request.headers], request.path)
-        self._learn(clean.secrets)
-        self._may_be_in_messages = not (clean.entries or request.redacted)
-        headers, repeated = self._redact_repeated(clean.headers)
-        entries = [*request.redacted, *clean.entries, *repeated]
+        head = self._redact([(h[0], h[1]) for h in request.headers], request.path)
+        self._learn(head.secrets)
+        self._may_be_in_messages = not (head.entries or request.redacted)
+        headers, repeated = self._redact_repeated(head.headers)
+        entries = [*request.redacted, *head.entries, *repeated]
         body = self._body(request.body, cut=not _is_complete(request))
         return replace(
             request,
             headers=headers,
-            path=self._known.hide_text(clean.path),
+            path=self._known.hide_text(head.path),
             body=None if body is None else body.data,
             redacted=limit_entries([*entries, *(body.entries if body is not None else [])]),
         )
 
     def _response(self, response: Response) -> Response:
-        clean = self._redact([(h[0], h[1]) for h in response.headers])
-        self._learn(clean.secrets)
-        headers, repeated = self._redact_repeated(clean.headers)
+        head = self._redact([(h[0], h[1]) for h in response.headers])
+        self._learn(head.secrets)
+        headers, repeated = self._redact_repeated(head.headers)
         cut = response.body is not None and response.body_length > len(response.body)
         body = self._body(response.body, cut=cut)
         return replace(
@@ -102,7 +102,7 @@ class SessionRedactor:
             redacted=limit_entries(
                 [
                     *response.redacted,
-                    *clean.entries,
+                    *head.entries,
                     *repeated,
                     *(body.entries if body is not None else []),
                 ]
@@ -163,12 +163,12 @@ class SessionRedactor:
         return self._within_budget(frame, self._fragment)
 
     def _within_budget(
-        self, frame: FrameRecord, clean: Callable[[FrameRecord], FrameRecord]
+        self, frame: FrameRecord, redact: Callable[[FrameRecord], FrameRecord]
     ) -> FrameRecord:
         """A frame without credentials; over the work limit, its length only."""
         self._messages.budget = Budget()
         try:
-            return clean(frame)
+            return redact(frame)
         except OverBudget:
             self._fragments[frame.from_client] = (
                 None if frame.fin else self._new_fragments(text=True)

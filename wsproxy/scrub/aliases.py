@@ -79,8 +79,8 @@ class Aliases:
         """A text with a placeholder for each synthetic name."""
         if text in self._texts:
             return PLACEHOLDER
-        made = self._synthetic_ids
-        return _IDS.sub(lambda found: PLACEHOLDER if found[0] in made else found[0], text)
+        synthetic = self._synthetic_ids
+        return _IDS.sub(lambda found: PLACEHOLDER if found[0] in synthetic else found[0], text)
 
     def text(self, text: str) -> str:
         """A text with synthetic ids and words."""
@@ -88,9 +88,9 @@ class Aliases:
         for found in _IDS.finditer(text):
             out += [self._words(text[at : found.start()]), self.id(found[0])]
             at = found.end()
-        made = "".join([*out, self._words(text[at:])])
-        self._texts.add(made)
-        return made
+        synthetic = "".join([*out, self._words(text[at:])])
+        self._texts.add(synthetic)
+        return synthetic
 
     def _words(self, text: str) -> str:
         return "".join(
@@ -113,21 +113,21 @@ class Aliases:
         """Choose one of the possible names: preferably one that is not a real name."""
         last = 0
         for attempt in range(_TRIES):
-            made = self._synthetic_word(plain, word, attempt).casefold()
-            if made == plain:
+            synthetic = self._synthetic_word(plain, word, attempt).casefold()
+            if synthetic == plain:
                 continue
-            if made not in self._avoided and made not in self._used:
-                self._used.add(made)
+            if synthetic not in self._avoided and synthetic not in self._used:
+                self._used.add(synthetic)
                 return attempt
             last = attempt
         return last
 
     def _synthetic_word(self, plain: str, word: str, attempt: int) -> str:
         chance = self._random(f"{attempt} {plain}")
-        made = _similar_text(word, chance)
-        if made[0] == "0" != word[0] and word.isdecimal():  # no number of JSON begins with one
-            return chance.choice("123456789") + made[1:]
-        return made
+        synthetic = _similar_text(word, chance)
+        if synthetic[0] == "0" != word[0] and word.isdecimal():  # no number of JSON begins with one
+            return chance.choice("123456789") + synthetic[1:]
+        return synthetic
 
     def letter(self, char: str) -> str:
         """A random letter each time: a fixed substitution is a cipher that is easy to break."""
@@ -138,13 +138,13 @@ class Aliases:
         if name == PLACEHOLDER:
             return name
         if name not in self._ids:
-            made = ""
+            synthetic = ""
             for attempt in range(_TRIES):
-                made = self._synthetic_id(name, attempt)
-                if made != name and self._avoided.isdisjoint(words(made.casefold())):
+                synthetic = self._synthetic_id(name, attempt)
+                if synthetic != name and self._avoided.isdisjoint(words(synthetic.casefold())):
                     break
-            self._ids[name] = made
-            self._synthetic_ids.add(made)
+            self._ids[name] = synthetic
+            self._synthetic_ids.add(synthetic)
         return self._ids[name]
 
     def _synthetic_id(self, name: str, attempt: int) -> str:
@@ -153,10 +153,10 @@ class Aliases:
             return _synthetic_time(name, chance)
         if not _is_hex(name):
             return _similar_text(name, chance)
-        made = "".join(_hex_digit(char, chance) for char in name)
+        synthetic = "".join(_hex_digit(char, chance) for char in name)
         if UUID.fullmatch(name):  # version and variant are kept (RFC 9562)
-            return f"{made[:14]}{name[14]}{made[15:19]}{name[19]}{made[20:]}"
-        return made
+            return f"{synthetic[:14]}{name[14]}{synthetic[15:19]}{name[19]}{synthetic[20:]}"
+        return synthetic
 
     def data(self, data: bytes) -> bytes:
         """Synthetic bytes of the same length; equal input gives equal output."""
@@ -172,10 +172,10 @@ def _synthetic_time(text: str, chance: random.Random) -> str:
     """Another time in the same format."""
     limits = iter((12, 28, 23, 59, 59))
     clock, zone = text[4:19], text[19:]
-    made = re.sub(r"\d\d", lambda _: f"{chance.randint(1, next(limits)):02}", clock)
+    synthetic = re.sub(r"\d\d", lambda _: f"{chance.randint(1, next(limits)):02}", clock)
     fraction, *offset = re.split(r"(?=[Z+-])", zone, maxsplit=1)
     digits = "".join(chance.choice("0123456789") if c.isdecimal() else c for c in fraction)
-    return f"{chance.randint(1970, 2069)}{made}{digits}{''.join(offset)}"
+    return f"{chance.randint(1970, 2069)}{synthetic}{digits}{''.join(offset)}"
 
 
 # The placeholder comes first: in a URL it may be the user, and must not match as an address.
@@ -203,9 +203,10 @@ def _similar_text(text: str, chance: random.Random) -> str:
         if not pool:
             out += chars
             continue
-        made = chance.choices(pool, k=len(chars))
+        synthetic = chance.choices(pool, k=len(chars))
         out += [
-            new.upper() if _is_capital(old) else new for old, new in zip(chars, made, strict=True)
+            new.upper() if _is_capital(old) else new
+            for old, new in zip(chars, synthetic, strict=True)
         ]
     return "".join(out)
 

@@ -234,8 +234,8 @@ class Allowlist:
     def keeps_header(self, name: str) -> bool:
         """Whether the name of a header is a standard's or a provider's."""
         plain = name.lower()
-        known = self._documented.headers | self._documented.numeric
-        return plain in known or plain in self._catalog_headers
+        documented_names = self._documented.headers | self._documented.numeric
+        return plain in documented_names or plain in self._catalog_headers
 
     def is_provider_id(self, name: str) -> bool:
         """Whether the catalog knows a provider of this name."""
@@ -304,9 +304,14 @@ class Allowlist:
         }
         for api in self._apis:
             kind = normalized_name((api.vocabulary.kind or "type").rpartition(".")[2])
-            spoken = api.vocabulary
-            found |= {(kind, each) for each in (*spoken.client, *spoken.ready, *spoken.results)}
-            found |= {(kind, each) for each in (*spoken.end, *spoken.keepalive, *spoken.flush)}
+            vocabulary = api.vocabulary
+            found |= {
+                (kind, each)
+                for each in (*vocabulary.client, *vocabulary.ready, *vocabulary.results)
+            }
+            found |= {
+                (kind, each) for each in (*vocabulary.end, *vocabulary.keepalive, *vocabulary.flush)
+            }
             query = parse_qsl(api.url.partition("?")[2])
             found |= {(normalized_name(name), value) for name, value in query}
         return frozenset(found)
@@ -320,12 +325,12 @@ class Allowlist:
     @cached_property
     def vocabulary(self) -> frozenset[str]:
         """All words of 4 characters and more that may stay in a scrubbed trace, casefolded."""
-        known = self._documented
-        lists = (self.names, self.listed_values, known.models, known.encodings, known.media_types)
-        more = (known.hosts, known.headers, known.numeric, known.tokens, known.subprotocols)
+        terms = self._documented
+        lists = (self.names, self.listed_values, terms.models, terms.encodings, terms.media_types)
+        more = (terms.hosts, terms.headers, terms.numeric, terms.tokens, terms.subprotocols)
         found = {
             part.casefold()
-            for each in (*lists, *more, known.language_names, self._catalog_headers)
+            for each in (*lists, *more, terms.language_names, self._catalog_headers)
             for text in each
             for part in _ALPHANUMERIC.findall(text)
         }

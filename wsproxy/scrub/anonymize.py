@@ -104,8 +104,11 @@ def scrub(
     changes = ["scrub --hosts" if hosts else "scrub"]
     with new_file(path, force=force) as new:
         session = draft.write(new.file, session_id, changes, mode=_MODE)
-        made = Draft.read(new.hidden, catalog)
-        if found := [*find_credentials(made, aliases), *find_leaks(made, private, allowlist)]:
+        scrubbed = Draft.read(new.hidden, catalog)
+        if found := [
+            *find_credentials(scrubbed, aliases),
+            *find_leaks(scrubbed, private, allowlist),
+        ]:
             raise NotPublic(found)
     return Scrubbed(path, session, finding_before, first_finding(session, catalog), tuple(notes))
 
@@ -173,12 +176,12 @@ def _scrub_record(record: Record, heads: HeadScrubber, texts: TextScrubber) -> R
     """Scrub a record except the payload of frames; None for an unknown kind."""
     match record:
         case FrameRecord():
-            rule, taken = record.broken_rule, record.redacted
+            rule, entries = record.broken_rule, record.redacted
             return replace(
                 record,
                 broken_rule=None if rule is None else texts.error_text(rule),
                 digest=None,  # a guess of the payload could be tested with it
-                redacted=None if taken is None else [heads.redacted(entry) for entry in taken],
+                redacted=None if entries is None else [heads.redacted(entry) for entry in entries],
             )
         case Bytes():
             return record

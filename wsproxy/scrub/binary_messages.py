@@ -26,9 +26,9 @@ def scrub_binary(
         "azure": lambda: _azure(content, texts, replace_audio, from_client=from_client),
         "event-stream": lambda: _event(content, texts, replace_audio, from_client=from_client),
     }.get(envelope, lambda: None)
-    made = open_envelope()
-    if made is not None:
-        return made
+    scrubbed = open_envelope()
+    if scrubbed is not None:
+        return scrubbed
     if envelope in ("azure", "event-stream"):
         return texts.aliases.data(content)  # its envelope is invalid
     if is_text(content):
@@ -52,20 +52,22 @@ def azure_text(
 ) -> str:
     """Scrub a text message of Azure Speech: header lines, an empty line, JSON or SSML."""
     head, blank, body = text.partition("\r\n\r\n")
-    made = _lines(head, texts)
+    scrubbed = _lines(head, texts)
     if not body.lstrip().startswith("{"):
-        return made + blank + texts.replace(body)
-    return made + blank + texts.message(body, replace_audio, from_client=from_client)
+        return scrubbed + blank + texts.replace(body)
+    return scrubbed + blank + texts.message(body, replace_audio, from_client=from_client)
 
 
 def _lines(head: str, texts: TextScrubber) -> str:
     out = []
     for line in head.split("\r\n"):
         name, colon, value = line.partition(":")
-        bare = value.strip()
-        made = value.replace(bare, texts.value(name.strip(), bare)) if bare else value
-        known = texts.allowlist.keeps_name(name.strip())
-        out.append((name if known else texts.replace(name)) + colon + made)
+        stripped = value.strip()
+        scrubbed = (
+            value.replace(stripped, texts.value(name.strip(), stripped)) if stripped else value
+        )
+        is_documented = texts.allowlist.keeps_name(name.strip())
+        out.append((name if is_documented else texts.replace(name)) + colon + scrubbed)
     return "\r\n".join(out)
 
 
@@ -80,8 +82,10 @@ def _azure(
     except UnicodeDecodeError:
         return None
     body = content[2 + size :]
-    made = scrub_binary(body, "", texts, replace_audio, from_client=from_client) if body else b""
-    return content[:2] + _lines(head, texts).encode() + made
+    scrubbed = (
+        scrub_binary(body, "", texts, replace_audio, from_client=from_client) if body else b""
+    )
+    return content[:2] + _lines(head, texts).encode() + scrubbed
 
 
 def _event(
@@ -93,14 +97,14 @@ def _event(
     if total != len(content) or total < size + 16:
         return None
     payload = content[12 + size : -4]
-    made = _event_headers(content[12 : 12 + size], texts)
-    if made is None:
+    scrubbed = _event_headers(content[12 : 12 + size], texts)
+    if scrubbed is None:
         return None
     if payload.lstrip()[:1] == b"{":
         inside = texts.message_bytes(payload, replace_audio, from_client=from_client)
     else:
         inside = replace_audio(payload) if payload else b""
-    data = content[:12] + made + inside
+    data = content[:12] + scrubbed + inside
     return data + zlib.crc32(data).to_bytes(4, "big")
 
 

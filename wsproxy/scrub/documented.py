@@ -99,18 +99,20 @@ class Documented:
             for kind, fields in self.fields.items()
         )
 
-    def keeps_number(self, name: str, digits: str, most: int) -> bool:
+    def keeps_number(self, name: str, digits: str, max_digits: int) -> bool:
         """Whether a number in a field of this normalized name is not personal.
 
         Args:
             most: maximum digits before the decimal point.
         """
-        whole, point, _ = digits.lstrip("+-").partition(".")
+        integer, point, _ = digits.lstrip("+-").partition(".")
         if name in self.small:
-            return len(whole) <= 3
+            return len(integer) <= 3
         if name in self.rates:
-            return not point and len(whole) <= 6 and (whole.endswith("000") or whole in _RATES)
-        return name in self.figures and len(whole) <= most
+            return (
+                not point and len(integer) <= 6 and (integer.endswith("000") or integer in _RATES)
+            )
+        return name in self.figures and len(integer) <= max_digits
 
     def is_model(self, text: str) -> bool:
         """Whether a text is the name of a provider's model or voice rather than a customer's."""
@@ -156,16 +158,16 @@ class Documented:
         )
 
 
-def _is_kind(known: Documented, kind: str, text: str) -> bool:
+def _is_kind(lists: Documented, kind: str, text: str) -> bool:
     match kind:
         case "model":
-            return known.is_model(text)
+            return lists.is_model(text)
         case "encoding":
-            return known.is_encoding(text)
+            return lists.is_encoding(text)
         case "media_type":
-            return known.is_media_type(text)
+            return lists.is_media_type(text)
         case "language":
-            return known.is_language(text.strip())
+            return lists.is_language(text.strip())
     return False
 
 

@@ -102,9 +102,9 @@ class HeaderValueScrubber:
     def _nonce(self, name: str, value: str) -> str:
         """Replace a key, which may hold anything; a correct accept value remains correct."""
         if name == "sec-websocket-key":
-            made = b64encode(self._texts.aliases.data(b64decode(value))).decode()
-            self._accepts[accept_key(value)] = accept_key(made)
-            return made
+            new_value = b64encode(self._texts.aliases.data(b64decode(value))).decode()
+            self._accepts[accept_key(value)] = accept_key(new_value)
+            return new_value
         other = b64encode(self._texts.aliases.data(b64decode(value))).decode()
         return self._accepts.get(value, other)
 
@@ -142,11 +142,11 @@ class HeaderValueScrubber:
         if value.strip().isdecimal() and len(value.strip()) <= 6:
             return value  # seconds
         try:
-            moment = parsedate_to_datetime(value)
+            date = parsedate_to_datetime(value)
         except (TypeError, ValueError, IndexError, OverflowError):
             return self._texts.replace(value)
-        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-        if abs(moment - self._started) < _NEAR:
+        date = date if date.tzinfo else date.replace(tzinfo=UTC)
+        if abs(date - self._started) < _NEAR:
             return value
         return format_datetime(self._started.replace(microsecond=0), usegmt=True)
 
@@ -245,11 +245,11 @@ class HeadScrubber:
 
     def _other_host(self, name: str) -> str:
         """A synthetic name with the same number of labels; for an address a reserved one."""
-        bare = name.strip("[]")
+        address = name.strip("[]")
         if self._allowlist.is_local(name) and not self._hosts:
             return name
-        if _IPV6.fullmatch(bare):
-            return name.replace(bare, "2001:db8::1")  # RFC 3849
+        if _IPV6.fullmatch(address):
+            return name.replace(address, "2001:db8::1")  # RFC 3849
         before, dot, last = name.rpartition(".")
         if last.isdecimal():
             return "192.0.2.1"  # RFC 5737
@@ -298,11 +298,11 @@ class HeadScrubber:
             kept = part == PLACEHOLDER or self._allowlist.keeps_name(unquote_plus(part))
             return part if kept else self._texts.replace(part)
         plain = unquote_plus(value)
-        made = self._texts.value(unquote_plus(name), plain)
+        new_value = self._texts.value(unquote_plus(name), plain)
         return (
             self._parameter_name(name)
             + equals
-            + (value if made == plain else quote(made, errors="replace"))
+            + (value if new_value == plain else quote(new_value, errors="replace"))
         )
 
     def _parameter_name(self, name: str) -> str:

@@ -142,14 +142,16 @@ def _text(raw: str, stack: list[str], path: list[str], visit: Visit) -> str:
     content = raw if units is raw else "".join(map(_unescaped, units))
     if stack and stack[-1] == "{" and path[-1] == _NEXT_NAME:
         path[-1] = content
-        made = visit(Value("name", _names(path[:-1] if len(path) <= _MAX_DEPTH else path), content))
+        new_content = visit(
+            Value("name", _names(path[:-1] if len(path) <= _MAX_DEPTH else path), content)
+        )
     else:
-        made = visit(Value("text", _names(path), content))
+        new_content = visit(Value("text", _names(path), content))
     if units is raw:
-        return made
-    if made == content:
+        return new_content
+    if new_content == content:
         return raw
-    return "".join(_escaped(char, unit) for char, unit in zip(made, units, strict=True))
+    return "".join(_escaped(char, unit) for char, unit in zip(new_content, units, strict=True))
 
 
 def _unescaped(unit: str) -> str:

@@ -83,9 +83,9 @@ def collect_private(draft: Draft, allowlist: Allowlist) -> PrivateData:
         for names, text in place.fields:
             if place.is_kept(names, text, allowlist):
                 continue
-            bare = without_harmless(text, allowlist)
-            found.ids.update(_ids(bare))
-            found.words.update(w for w in long_words(bare) if w not in allowlist.vocabulary)
+            text_left = without_harmless(text, allowlist)
+            found.ids.update(_ids(text_left))
+            found.words.update(w for w in long_words(text_left) if w not in allowlist.vocabulary)
             if _is_spoken(allowlist, names, text, place):
                 found.spoken.add(text)
         for data in place.audio:
@@ -94,11 +94,11 @@ def collect_private(draft: Draft, allowlist: Allowlist) -> PrivateData:
     return found
 
 
-def find_leaks(made: Draft, private: PrivateData, allowlist: Allowlist) -> list[Leak]:
+def find_leaks(scrubbed: Draft, private: PrivateData, allowlist: Allowlist) -> list[Leak]:
     """Private data that is left in a scrubbed trace, in order."""
     out: dict[str, Leak] = {}
     now = Waves()
-    for place in trace_fields(made, allowlist):
+    for place in trace_fields(scrubbed, allowlist):
         now.add(place.name, place.audio)
         for why in _reasons(place, private, allowlist):
             found = Leak(place.name, why)
@@ -119,7 +119,7 @@ def _ids(text: str) -> set[str]:
 
 def _is_spoken(allowlist: Allowlist, names: tuple[str, ...], text: str, place: TraceField) -> bool:
     if not names:
-        return not place.loose and text.strip() not in allowlist.kinds
+        return not place.is_free_text and text.strip() not in allowlist.kinds
     if not place.is_message(names):
         return False
     if place.kind == "parameter" and text != PLACEHOLDER:
@@ -131,10 +131,10 @@ def _reasons(place: TraceField, private: PrivateData, allowlist: Allowlist) -> I
     for names, text in place.fields:
         if place.is_kept(names, text, allowlist):
             continue
-        bare = without_harmless(text, allowlist)
-        if not private.ids.isdisjoint(_ids(bare)):
+        text_left = without_harmless(text, allowlist)
+        if not private.ids.isdisjoint(_ids(text_left)):
             yield "an id, an address or a number of the original"
-        found = long_words(bare)
+        found = long_words(text_left)
         if not private.words.isdisjoint(found):
             yield "a word or a number that no document lists"
         spoken = [word for word in found if word != PLACEHOLDER.casefold()]
@@ -161,7 +161,7 @@ def _contains_audio(audio: set[bytes], data: bytes) -> bool:
     return same > 0 and 4 * same >= len(found)
 
 
-def find_credentials(made: Draft, aliases: Aliases) -> list[Leak]:
+def find_credentials(scrubbed: Draft, aliases: Aliases) -> list[Leak]:
     """What looks like a credential in a scrubbed trace, except synthetic names.
 
     A synthetic name looks as random as the original.
@@ -170,7 +170,7 @@ def find_credentials(made: Draft, aliases: Aliases) -> list[Leak]:
         aliases: those of the trace.
     """
     found: dict[str, Leak] = {}
-    for place, record in _records(made, aliases):
+    for place, record in _records(scrubbed, aliases):
         for suspect in suspects(record):
             where = f"{place}, {suspect.where} {suspect.name[:40]!r}"
             each = Leak(where, f"looks like a credential (by its {suspect.why})")
@@ -178,9 +178,9 @@ def find_credentials(made: Draft, aliases: Aliases) -> list[Leak]:
     return list(found.values())
 
 
-def _records(made: Draft, aliases: Aliases) -> Iterator[tuple[str, Record]]:
-    yield "start", made.start
-    for item in made.items:
+def _records(scrubbed: Draft, aliases: Aliases) -> Iterator[tuple[str, Record]]:
+    yield "start", scrubbed.start
+    for item in scrubbed.items:
         match item.record:
             case Request() as request:
                 path, mark, query = request.path.partition("?")
@@ -202,9 +202,9 @@ def _records(made: Draft, aliases: Aliases) -> Iterator[tuple[str, Record]]:
                 yield "bytes that are no frame", garbage
             case record:
                 yield record.kind, record
-    envelope = made.api.envelope if made.api else ""
+    envelope = scrubbed.api.envelope if scrubbed.api else ""
     for side in (True, False):
-        for message in messages(made.items, from_client=side):
+        for message in messages(scrubbed.items, from_client=side):
             content = message.content
             if envelope:
                 found, _ = open_envelope(envelope, content, is_text=message.is_text)

@@ -38,30 +38,34 @@ _QUIET = 1 / 256  # below: floats with another scale, or not samples
 def replace_encoded(code: str, change: AudioReplacer) -> str:
     """Replace the bytes of a run of base64 or hexadecimal digits, in the same form."""
     pieces = _BREAK.split(code.rstrip("="))
-    bare = "".join(pieces[::2])
-    is_hex = _HEX.fullmatch(bare) and len(set(bare)) >= _DIGITS
-    new = iter(_hexadecimal(bare, change) if is_hex else _base64(bare, change))
-    made = [piece if n % 2 else "".join(next(new) for _ in piece) for n, piece in enumerate(pieces)]
-    return "".join(made) + code[len(code.rstrip("=")) :]
+    digits = "".join(pieces[::2])
+    is_hex = _HEX.fullmatch(digits) and len(set(digits)) >= _DIGITS
+    new = iter(_hexadecimal(digits, change) if is_hex else _base64(digits, change))
+    new_text = [
+        piece if n % 2 else "".join(next(new) for _ in piece) for n, piece in enumerate(pieces)
+    ]
+    return "".join(new_text) + code[len(code.rstrip("=")) :]
 
 
 def decode_base64(code: str) -> bytes:
     """The bytes of base64, in either alphabet, with or without padding."""
-    bare = "".join(_BREAK.split(code.rstrip("="))[::2]).translate(_STANDARD)
-    whole = len(bare) - (len(bare) % 4 == 1)
-    return base64.b64decode(bare[:whole] + "=" * (-whole % 4))
+    digits = "".join(_BREAK.split(code.rstrip("="))[::2]).translate(_STANDARD)
+    size = len(digits) - (len(digits) % 4 == 1)
+    return base64.b64decode(digits[:size] + "=" * (-size % 4))
 
 
-def _hexadecimal(bare: str, change: AudioReplacer) -> str:
-    made = change(bytes.fromhex(bare)).hex()
-    return made.upper() if bare.isupper() else made
+def _hexadecimal(digits: str, change: AudioReplacer) -> str:
+    new_text = change(bytes.fromhex(digits)).hex()
+    return new_text.upper() if digits.isupper() else new_text
 
 
-def _base64(bare: str, change: AudioReplacer) -> str:
-    made = base64.b64encode(change(decode_base64(bare))).decode().rstrip("=")
-    if "-" in bare or "_" in bare:
-        made = made.translate(_WEB)
-    return made + "A" * (len(bare) - len(made))  # an incomplete last character holds no data
+def _base64(digits: str, change: AudioReplacer) -> str:
+    new_text = base64.b64encode(change(decode_base64(digits))).decode().rstrip("=")
+    if "-" in digits or "_" in digits:
+        new_text = new_text.translate(_WEB)
+    return new_text + "A" * (
+        len(digits) - len(new_text)
+    )  # an incomplete last character holds no data
 
 
 def is_spaced_hex(text: str) -> bool:
@@ -72,9 +76,9 @@ def is_spaced_hex(text: str) -> bool:
 def replace_spaced_hex(text: str, change: AudioReplacer) -> str:
     """Replace bytes in hexadecimal digits with separators."""
     pieces = _BETWEEN.split(text)
-    bare = "".join(pieces[::2])
-    made = _hexadecimal(bare, change)
-    pieces[::2] = [made[at : at + 2] for at in range(0, len(made), 2)]
+    digits = "".join(pieces[::2])
+    new_text = _hexadecimal(digits, change)
+    pieces[::2] = [new_text[at : at + 2] for at in range(0, len(new_text), 2)]
     return "".join(pieces)
 
 
@@ -89,10 +93,10 @@ def is_number_list(text: str) -> bool:
 def replace_numbers(block: str, change: AudioReplacer, chance: random.Random) -> str:
     """Replace a list of numbers that are samples or bytes; its length is unchanged."""
     found = many_numbers(block)
-    made = _numbers_like([each[0] for each in found], change)
-    _shorten(made, sum(len(each[0]) for each in found), chance)
+    new_text = _numbers_like([each[0] for each in found], change)
+    _shorten(new_text, sum(len(each[0]) for each in found), chance)
     out, at = [], 0
-    for each, new in zip(found, made, strict=True):
+    for each, new in zip(found, new_text, strict=True):
         out += [block[at : each.start()], new]
         at = each.end()
     text = "".join(out)
@@ -102,13 +106,13 @@ def replace_numbers(block: str, change: AudioReplacer, chance: random.Random) ->
 
 def _numbers_like(figures: Sequence[str], change: AudioReplacer) -> list[str]:
     values = [min(1e300, max(-1e300, float(each))) for each in figures]
-    whole = all(each.lstrip("-").isdecimal() for each in figures)
-    if whole and all(0 <= value <= 255 for value in values):
+    are_integers = all(each.lstrip("-").isdecimal() for each in figures)
+    if are_integers and all(0 <= value <= 255 for value in values):
         return list(map(str, change(bytes(map(int, values)))))
-    most = max(map(abs, values), default=0.0)
-    if not whole and most > _QUIET:
-        most = max(1.0, most)  # floats are from -1 to 1
-    scale = 1.0 if whole and most <= _FULL + 1 else max(most, 1e-300) / _FULL
+    maximum = max(map(abs, values), default=0.0)
+    if not are_integers and maximum > _QUIET:
+        maximum = max(1.0, maximum)  # floats are from -1 to 1
+    scale = 1.0 if are_integers and maximum <= _FULL + 1 else max(maximum, 1e-300) / _FULL
     data = array("h", (max(-_FULL, min(_FULL, round(value / scale))) for value in values))
     noise = array("h", change(data.tobytes()))
     return [_format_like(value * scale, each) for value, each in zip(noise, figures, strict=True)]
@@ -121,17 +125,17 @@ def _format_like(value: float, like: str) -> str:
     return f"{value:.{min(decimals, 20)}f}" if decimals else str(round(value))
 
 
-def _shorten(made: list[str], slots: int, chance: random.Random) -> None:
+def _shorten(new_text: list[str], slots: int, chance: random.Random) -> None:
     """Shorten random numbers until all of them fit."""
-    over = sum(map(len, made)) - slots
-    order = list(range(len(made)))
+    over = sum(map(len, new_text)) - slots
+    order = list(range(len(new_text)))
     while over > 0:
         chance.shuffle(order)
         before = over
         for index in order:
-            shorter = _shorten_number(made[index])
-            over -= len(made[index]) - len(shorter)
-            made[index] = shorter
+            shorter = _shorten_number(new_text[index])
+            over -= len(new_text[index]) - len(shorter)
+            new_text[index] = shorter
             if over <= 0:
                 return
         if over == before:

@@ -316,7 +316,7 @@ class _ValueScrubber:
         chance: random.Random,
     ) -> None:
         self._texts = texts
-        self._sound = replace_audio
+        self._replace_audio = replace_audio
         self._fails = fails
         self._from_client = from_client
         self._random = chance
@@ -333,7 +333,9 @@ class _ValueScrubber:
                 return content if kept else texts.number(value)
             case "numbers":
                 kept = not own and allowlist.keeps_numbers(value.name)
-                return content if kept else replace_numbers(content, self._sound, self._random)
+                return (
+                    content if kept else replace_numbers(content, self._replace_audio, self._random)
+                )
             case "bare":
                 return texts.replace(content)
         return self._text(value, own=own)
@@ -343,7 +345,7 @@ class _ValueScrubber:
         if content.lower() in ("", "true", "false", "null"):
             return content
         if texts.is_audio(value):
-            return replace_encoded(content, self._sound)
+            return replace_encoded(content, self._replace_audio)
         if not own and texts.allowlist.keeps(value.name, content):
             return content
         if len(content) == 1 and value.path[-1:] == ("*",):
@@ -351,14 +353,14 @@ class _ValueScrubber:
         if _JSON.match(content) and len(value.path) < _MAX_DEPTH:
             return texts.message(
                 content,
-                self._sound,
+                self._replace_audio,
                 from_client=self._from_client,
                 fails=self._fails,
                 inside=(*value.path, "*"),
             )
         if self._fails and not own and texts.allowlist.is_error(value.name):
             return texts.error_text(content)
-        return texts.replace(content, self._sound)
+        return texts.replace(content, self._replace_audio)
 
 
 def _other_sign(digits: str) -> str:

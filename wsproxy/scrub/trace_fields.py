@@ -56,13 +56,13 @@ class TraceField:
     Attributes:
         fields: texts with the names of their enclosing fields, outermost first.
         kind: "path" or "parameter" of the request, or "header"; "" for a message or text.
-        loose: whether the texts are free text rather than a message.
+        is_free_text: whether the texts are free text rather than a message.
         audio: bytes that may be audio.
     """
 
     name: str
     fields: Fields = ()
-    loose: bool = False
+    is_free_text: bool = False
     audio: tuple[bytes, ...] = ()
     kind: str = ""
 
@@ -146,7 +146,7 @@ _CONTROLS = bytes([*range(9), *range(14, 32), *range(127, 160)])
 
 
 def _text_field(name: str, text: str) -> TraceField:
-    return TraceField(name, (((), text),), loose=True)
+    return TraceField(name, (((), text),), is_free_text=True)
 
 
 # -- heads
@@ -171,7 +171,7 @@ def _response(response: Response) -> Iterator[TraceField]:
     yield _text_field("response reason", response.reason)
     yield from _headers("response", response.headers, None)
     if response.body:
-        yield replace(_content_field("response body", response.body), loose=True)
+        yield replace(_content_field("response body", response.body), is_free_text=True)
 
 
 def _headers(
@@ -249,7 +249,9 @@ def _samples(data: bytes) -> bytes:
 
 def _bytes_field(name: str, data: bytes) -> TraceField:
     text = data.decode("latin-1")
-    return TraceField(name, (((), text),), loose=True, audio=() if is_text(data) else (data,))
+    return TraceField(
+        name, (((), text),), is_free_text=True, audio=() if is_text(data) else (data,)
+    )
 
 
 def _content_field(name: str, content: bytes) -> TraceField:
@@ -376,7 +378,7 @@ def _truncated_fields(text: str) -> Fields:
     """The texts of truncated or invalid JSON."""
     found: list[tuple[tuple[str, ...], str]] = []
 
-    def take(value: Value) -> str:
+    def collect(value: Value) -> str:
         names = tuple(name for name in value.path if name != "*")
         if value.kind == "numbers":
             numbers = [each[0] for each in many_numbers(value.content)]
@@ -385,5 +387,5 @@ def _truncated_fields(text: str) -> Fields:
             found.append((NAME if value.kind == "name" else names, value.content))
         return value.content
 
-    rewrite(text, take)
+    rewrite(text, collect)
     return tuple(found)

@@ -59,7 +59,7 @@ class FrameScrubber:
                 return noise.popleft()
 
             self._messages(from_client, given, write=True)
-        begun: set[bool] = set()
+        started: set[bool] = set()
         for item in self._draft.items:
             match item.record:
                 case FrameRecord(opcode=Opcode.CLOSE):
@@ -67,8 +67,8 @@ class FrameScrubber:
                 case FrameRecord(opcode=Opcode.PING | Opcode.PONG):
                     item.record = replace(item.record, payload=self._ping(item.record.payload))
                 case Bytes():
-                    first = item.record.from_client not in begun
-                    begun.add(item.record.from_client)
+                    first = item.record.from_client not in started
+                    started.add(item.record.from_client)
                     item.record = self._scrub_bytes(item.record, first=first)
 
     # -- messages
@@ -76,11 +76,13 @@ class FrameScrubber:
     def _messages(self, from_client: bool, replace_audio: AudioReplacer, *, write: bool) -> None:
         for message in messages(self._draft.items, from_client=from_client):
             if any(frame.deflated for frame in message.frames):
-                made = self._texts.aliases.data(message.content) if write else message.content
+                new_payload = (
+                    self._texts.aliases.data(message.content) if write else message.content
+                )
             elif message.is_text:
-                made = self._text(message.content, replace_audio, from_client=from_client)
+                new_payload = self._text(message.content, replace_audio, from_client=from_client)
             else:
-                made = binary_messages.scrub_binary(
+                new_payload = binary_messages.scrub_binary(
                     message.content,
                     self._envelope,
                     self._texts,
@@ -88,14 +90,16 @@ class FrameScrubber:
                     from_client=from_client,
                 )
             if write:
-                _set_payload(message.items, made)
+                _set_payload(message.items, new_payload)
 
     def _text(self, content: bytes, replace_audio: AudioReplacer, *, from_client: bool) -> bytes:
         if self._envelope != "azure":
             return self._texts.message_bytes(content, replace_audio, from_client=from_client)
         text = content.decode("utf-8", "surrogateescape")
-        made = binary_messages.azure_text(text, self._texts, replace_audio, from_client=from_client)
-        return made.encode("utf-8", "surrogateescape")
+        new_payload = binary_messages.azure_text(
+            text, self._texts, replace_audio, from_client=from_client
+        )
+        return new_payload.encode("utf-8", "surrogateescape")
 
     # -- audio
 
@@ -120,10 +124,10 @@ class FrameScrubber:
                 kind_of_noise(kind, self._encoding(from_client=from_client)), self._source
             )
             return [noise.like(piece) for piece in pieces]
-        whole = b"".join(pieces)
-        if name == "WAV" and (header := container_noise.wav_header(whole)) is not None:
+        stream = b"".join(pieces)
+        if name == "WAV" and (header := container_noise.wav_header(stream)) is not None:
             return self._wav_noise(header, pieces)
-        filled = container_noise.fill(kind, whole, self._random.randbytes)
+        filled = container_noise.fill(kind, stream, self._random.randbytes)
         if filled.note:
             self.notes.append(filled.note)
         return _cut(filled.data, pieces)
@@ -158,13 +162,15 @@ class FrameScrubber:
         """Scrub invalid bytes; the header of the invalid frame stays, because it is the error."""
         aliases = self._texts.aliases
         if is_text(record.data):
-            made = binary_messages.scrub_text_bytes(
+            new_payload = binary_messages.scrub_text_bytes(
                 record.data, self._texts, aliases.data, from_client=record.from_client
             )
         else:
             kept = _header_size(record.data) if first else 0
-            made = record.data[:kept] + aliases.data(record.data[kept:])
-        return replace(record, data=made, broken_rule=self._texts.error_text(record.broken_rule))
+            new_payload = record.data[:kept] + aliases.data(record.data[kept:])
+        return replace(
+            record, data=new_payload, broken_rule=self._texts.error_text(record.broken_rule)
+        )
 
 
 def _header_size(data: bytes) -> int:
@@ -175,15 +181,15 @@ def _header_size(data: bytes) -> int:
     return min(len(data), size + (4 if data[1] & 0x80 else 0))
 
 
-def _set_payload(items: Sequence[DraftRecord], made: bytes) -> None:
+def _set_payload(items: Sequence[DraftRecord], new_payload: bytes) -> None:
     at = 0
     for item in items:
         frame = item.record
         assert isinstance(frame, FrameRecord)
         size = len(frame.payload)
-        item.record = replace(frame, payload=made[at : at + size])
+        item.record = replace(frame, payload=new_payload[at : at + size])
         at += size
-    assert at == len(made), "what was made is as long as what it stands for"
+    assert at == len(new_payload), "what was made is as long as what it stands for"
 
 
 def _cut(data: bytes, like: Sequence[bytes]) -> list[bytes]:
