@@ -212,7 +212,7 @@ def test_connect_refused_behind_connect(recorded: Recorded) -> None:
     session = recorded.next()
     check_failed(session, "connect", "server")
     assert session.start is not None
-    assert session.start.made_up
+    assert session.start.synthetic
     assert session.request is not None
     assert (session.request.host, session.request.port) == ("127.0.0.1", port)
 

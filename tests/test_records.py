@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from traces import KINDS, RECORDS
-from wsproxy.trace import FrameRecord, records
+from wsproxy.trace import End, FrameRecord, Start, records
 from wsproxy.trace.records import MAX_INT, AnyRecord, BadRecord, Sync, from_map, to_map
 
 CLASSES = {cls.kind: cls for cls in records._CLASSES}
@@ -152,3 +152,20 @@ def test_a_frame_record_gives_its_frame():
     close = FrameRecord(0, False, 8, b"\x03\xf3no", wire_length=6).close
     assert close is not None
     assert (close.code, close.reason) == (1011, "no")
+
+
+@pytest.mark.parametrize(
+    ("written", "old", "new", "value"),
+    [
+        (Start(0, 1, "ab", 0), "made_up", "synthetic", True),
+        (End(0, "close"), "by_rule", "heuristic_redactions", ["a"]),
+    ],
+)
+def test_from_map_key_of_an_earlier_file_is_read_under_its_new_name(
+    written: AnyRecord, old: str, new: str, value: object
+) -> None:
+    earlier = to_map(written)
+    earlier.pop(new, None)
+    record = from_map({**earlier, old: value})
+    assert getattr(record, new) == value
+    assert old not in to_map(record)

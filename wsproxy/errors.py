@@ -1,18 +1,18 @@
 """Every error that wsproxy raises on purpose.
 
     WsproxyError            one clear line for the user; `exit_status` for the command line
-    ├── UsageError          2  what the user asked for cannot be done
+    ├── UsageError          2  the user's request cannot be carried out
     │   ├── CatalogError    2  a catalog file has a mistake
-    │   ├── RecorderMissing 2  there is no recorder, mitmproxy is missing
-    │   ├── UnknownCondition 2 no such catalog condition
-    │   └── BlockingCall    2  a call that waits, from inside of an event loop
+    │   ├── RecorderMissing 2  the recorder is not installed: mitmproxy is missing
+    │   ├── UnknownCondition 2 the catalog has no such condition
+    │   └── BlockingCall    2  a blocking call inside a running event loop
     ├── TraceError          3  the trace cannot be read
     │   ├── NotATrace       3  nothing in the file is a trace
     │   └── LimitExceeded   3  the trace holds more than is kept in memory
-    ├── NotPublic           1  something of people would be in a public trace
-    └── ConnectFailed       2  the other end could not be reached
+    ├── NotPublic           1  a public trace would contain personal data
+    └── ConnectFailed       2  the peer could not be reached
 
-Everything else that escapes is a bug of ours and keeps its traceback.
+Any other exception that escapes is a bug in wsproxy and keeps its traceback.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class WsproxyError(Exception):
 
 
 class UsageError(WsproxyError):
-    """What was asked for cannot be done: a bad option, a port in use, an unwritable folder."""
+    """A request that cannot be carried out: a bad option, a port in use, an unwritable folder."""
 
     exit_status = 2
 
@@ -40,8 +40,8 @@ class CatalogError(UsageError):
     """A catalog file has a mistake; the message names the file and the key.
 
     Attributes:
-        where: the key, such as "condition[3].match[1].code"; empty: the file as a whole.
-        problem: what is wrong with it.
+        where: the key, such as "condition[3].match[1].code"; empty for the file itself.
+        problem: what is wrong at that key.
     """
 
     def __init__(self, message: str, where: str = "", problem: str = "") -> None:
@@ -51,19 +51,19 @@ class CatalogError(UsageError):
 
 
 class RecorderMissing(UsageError):
-    """Recording is asked for where it cannot be done; the message says what is missing."""
+    """Recording is not possible in this environment; the message names what is missing."""
 
 
 class UnknownCondition(UsageError):
-    """No condition of the catalog has this id; the message names near ones."""
+    """No condition of the catalog has this id; the message names similar ones."""
 
 
 class BlockingCall(UsageError, RuntimeError):
-    """A call that waits, from inside of a running event loop: the message names its twin."""
+    """A blocking call inside a running event loop; the message names the async function."""
 
 
 class TraceError(WsproxyError):
-    """A trace cannot be read; the file's fault."""
+    """A trace cannot be read because of what is in the file."""
 
     exit_status = 3
 
@@ -73,14 +73,14 @@ class NotATrace(TraceError):
 
 
 class LimitExceeded(TraceError):
-    """The trace holds more than what reads it keeps in memory."""
+    """The trace holds more than its reader keeps in memory."""
 
 
 class NotPublic(WsproxyError):
-    """A trace cannot be made public: something of people would be in it.
+    """A trace cannot be made public: it would contain personal data.
 
     Attributes:
-        found: where and why, one line each; no values.
+        found: where and why, one line each, without the values.
     """
 
     def __init__(self, found: Iterable[object]) -> None:
@@ -89,6 +89,6 @@ class NotPublic(WsproxyError):
 
 
 class ConnectFailed(WsproxyError):
-    """The other end could not be reached: DNS, TCP, TLS or the proxy in between."""
+    """The peer could not be reached: DNS, TCP, TLS or the proxy in between failed."""
 
     exit_status = 2

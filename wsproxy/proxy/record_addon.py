@@ -363,7 +363,7 @@ class RecordAddon:
             attempt=self._attempts.get((host, path), 0) + 1,
             mitmproxy=MITMPROXY_VERSION,
             mode=client.proxy_mode.full_spec,
-            made_up=made_up,
+            synthetic=made_up,
         )
         return self._recorder.begin(clock, start)
 

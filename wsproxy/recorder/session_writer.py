@@ -155,7 +155,7 @@ class SessionWriter:
         """
         close = False
         parser = self._parsers[from_client]
-        waits = parser.waits
+        waits = parser.is_inside_frame
         items = parser.feed(data)
         if items or not waits:
             self._begun_ns[from_client] = t_ns
