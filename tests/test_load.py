@@ -404,7 +404,7 @@ def test_ctrl_c_ends_it_with_what_is_known(how: signal.Signals, tmp_path: Path) 
         said, errors = process.communicate(timeout=60)
     assert process.returncode == 130
     found = json.loads(said)
-    assert (found["stopped"], found["begun"], found["open"]) == (True, 6, 6)
+    assert (found["stopped"], found["started"], found["open"]) == (True, 6, 6)
     assert errors.startswith("stopped: 6 of 6 sessions begun")
     assert "Traceback" not in errors
     assert {Session.read(path).ending for path in out.glob("*.wstrace")} == {"stopped"}

@@ -20,7 +20,9 @@ from threading import Thread
 import pytest
 
 from commands import wsproxy
-from wire_witness import Peer, accepted, close, serving, upgrade
+from wire_bytes import accepted, close, upgrade
+from wire_servers import serving
+from wire_witness import Peer
 from wsproxy.cli.recording_options import log_on_stderr
 from wsproxy.trace import find_traces
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from wire_witness import unused_port
+from wire_servers import unused_port
 from wsproxy.errors import UsageError
 from wsproxy.proxy.embedding import ProxySettings, background
 

@@ -140,11 +140,11 @@ def settings_of(
     if auth is not None and not all(auth.partition(":")):
         raise UsageError("--auth: give USER:PASSWORD")  # not repeated: it may be a password
     try:
-        keeping = RecorderLimits.parse(max_payload, max_size, max_folder, fsync, strict=strict)
+        limits = RecorderLimits.parse(max_payload, max_size, max_folder, fsync, strict=strict)
     except InvalidLimit as error:
         raise UsageError(f"--{error.name.replace('_', '-')}: {error.problem}") from None
     return embedding.ProxySettings(
-        host, port, mode, out, hosts, confdir, options, auth, keeping, allow_hosts
+        host, port, mode, out, hosts, confdir, options, auth, limits, allow_hosts
     )
 
 

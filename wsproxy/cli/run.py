@@ -103,7 +103,8 @@ def _run(cmd: tuple[str, ...], env: dict[str, str], stopping: Sequence[signal.Si
     """Run the command to its end; its exit status, or 128 and the signal that ended it."""
     try:
         # The limit is part of what the command was started with.
-        process = subprocess.Popen(cmd, env=env, preexec_fn=file_descriptors.as_at_start())  # noqa: PLW1509
+        restore = file_descriptors.restore_initial_limit()
+        process = subprocess.Popen(cmd, env=env, preexec_fn=restore)  # noqa: PLW1509
     except FileNotFoundError:  # the program itself was found
         _cannot_run(cmd[0], "the interpreter that its first line names does not exist", 127)
     except OSError as error:

@@ -30,6 +30,12 @@ DERIVED = {"mutate": "mutated", "scrub": "scrubbed", "distill": "distilled"}
 # What ended a session; `list --json` and the end record use these words.
 ENDINGS = ("close", "eof", "reset", "refused", "failed", "http", "stopped", "unfinished")
 
+# Keys that writers before 0.1.0 spelt differently: (kind, old key, key).
+_OLD_KEYS = (
+    ("start", "made_up", "synthetic"),
+    ("end", "by_rule", "heuristic_redactions"),
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Sync:
@@ -372,10 +378,10 @@ def from_map(data: object) -> AnyRecord | None:
         if isinstance(kind, str):
             return None
         raise BadRecord("a record has no kind")
+    for old_kind, old, new in _OLD_KEYS:
+        if kind == old_kind and old in data:
+            data = {new: data[old], **data}
     values: dict[str, Any] = {}
-    for old, new in _OLD_KEYS.get(cls.kind, ()):
-        if old in data:
-            data.setdefault(new, data[old])
     for name, accepts, required in _FIELDS[cls.kind]:
         if name in data:
             value = data[name]
@@ -450,10 +456,5 @@ def _fields(cls: type[AnyRecord]) -> tuple[tuple[str, frozenset[type], bool], ..
     return tuple(out)
 
 
-# Keys that earlier files of version 1 have under another name: (old, new) by kind.
-_OLD_KEYS = {
-    "start": (("made_up", "synthetic"),),
-    "end": (("by_rule", "heuristic_redactions"),),
-}
 _BY_KIND: dict[str, type[AnyRecord]] = {cls.kind: cls for cls in _CLASSES}
 _FIELDS = {cls.kind: _fields(cls) for cls in _CLASSES}

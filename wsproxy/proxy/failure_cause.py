@@ -1,7 +1,7 @@
-"""Where something failed and on whose side, read out of what mitmproxy says about it.
+"""Where and on whose side something failed, read from what mitmproxy reports.
 
-mitmproxy gives a text and a connection, in words that are its own: here is what they mean
-in the words of a trace's `failure` record.
+mitmproxy reports a text and a connection. The functions here translate them into the terms of
+a trace's `failure` record.
 """
 
 from __future__ import annotations
@@ -21,21 +21,22 @@ from wsproxy.trace import Failure
 
 @dataclass(frozen=True, slots=True)
 class FailureCause:
-    """A failure whose time is not known yet; as in `Failure`."""
+    """A failure without its time; the attributes are those of `Failure`."""
 
     where: str
     from_client: bool
     message: str
 
     def at(self, t_ns: int) -> Failure:
-        """The record of it; ns since the session's start."""
+        """The record of the failure; `t_ns` counts from the session's start."""
         return Failure(t_ns, self.where, self.from_client, self.message)
 
 
 _TOO_MANY_FILES = os.strerror(errno.EMFILE)
 
-# What mitmproxy's texts say, and what that means; the first that matches.
-_MEANINGS = (
+# Patterns for mitmproxy's texts, with where they failed and whether the client did; the first
+# match counts.
+_PATTERNS = (
     (re.compile(r"client disconnected|client closed", re.IGNORECASE), "handshake", True),
     (
         re.compile(r"name or service|getaddrinfo|name resolution|nodename", re.IGNORECASE),
@@ -44,10 +45,10 @@ _MEANINGS = (
     ),
     (re.compile(r"TLS|certificate|OpenSSL", re.IGNORECASE), "tls-server", False),
     (re.compile(r"upstream proxy", re.IGNORECASE), "proxy", False),
-    # What it says of a connection that ends in the TLS handshake; not to be taken for one
-    # that was never made.
+    # The text for a connection that ends during the TLS handshake; the pattern for connections
+    # that were never made would match it, too.
     (re.compile(r"^connection closed$"), "tls-server", False),
-    # Who leaves had been there.
+    # A server that disconnects had been connected.
     (re.compile(r"server (closed|disconnected)", re.IGNORECASE), "http", False),
     (
         re.compile(r"\bconnect|refused|unreachable|timed out|Errno", re.IGNORECASE),
@@ -57,68 +58,68 @@ _MEANINGS = (
 )
 
 
-def of_text(message: str) -> FailureCause:
-    """What a text alone tells."""
+def from_text(message: str) -> FailureCause:
+    """The cause as far as a text alone determines it."""
     found = FailureCause("http", False, message)
-    for pattern, where, from_client in _MEANINGS:
+    for pattern, where, from_client in _PATTERNS:
         if pattern.search(message):
             found = FailureCause(where, from_client, message)
             break
-    # A name cannot be resolved, and no certificate read, where no file can be opened.
+    # Without a free descriptor no name is resolved and no certificate is read.
     hidden = found.where in ("dns", "tls-server") and file_descriptors.are_exhausted()
     if hidden or _TOO_MANY_FILES in message:
         return FailureCause("recorder", False, f"{file_descriptors.explanation()}: {message}")
     return found
 
 
-def of_exchange(flow: HTTPFlow, waited_ns: int) -> FailureCause:
-    """An exchange that broke.
+def from_exchange(flow: HTTPFlow, elapsed_ns: int) -> FailureCause:
+    """The cause of an HTTP exchange that broke.
 
     Args:
-        waited_ns: since the request.
+        elapsed_ns: time since the request.
     """
-    cause = of_text(flow.error.msg if flow.error else "")
+    cause = from_text(flow.error.msg if flow.error else "")
     connection = flow.client_conn if cause.from_client else flow.server_conn
     if connection.error and connection.timestamp_tls_setup is not None:
         where = "tls-client" if cause.from_client else "tls-server"
         return FailureCause(where, cause.from_client, connection.error)
     if not cause.from_client:
         return cause
-    waited = waited_ns / 1e9
+    elapsed = elapsed_ns / 1e9
     return FailureCause(
-        cause.where, True, f"the client left {waited:.1f} s after its request, before an answer"
+        cause.where, True, f"the client left {elapsed:.1f} s after its request, before an answer"
     )
 
 
-def of_request(message: str) -> FailureCause:
-    """A request that was not passed on: no server has seen it."""
+def from_request(message: str) -> FailureCause:
+    """The cause of a request that was not forwarded: no server has seen it."""
     return FailureCause("request", True, f"wsproxy answered 400 and asked no server: {message}")
 
 
-def of_connect(message: str, since: float) -> FailureCause:
-    """A connection that was not made.
+def from_connect(message: str, since: float) -> FailureCause:
+    """The cause of a connection that was not made.
 
     Args:
-        since: Unix time when it was asked for, seconds.
+        since: Unix time of the request for it, seconds.
     """
-    cause = of_text(message)
+    cause = from_text(message)
     if not cause.from_client and "cancelled" not in message:
         return cause
-    waited = time.time() - since
+    elapsed = time.time() - since
     return FailureCause(
-        "connect", False, f"no connection after {waited:.1f} s; the client left then"
+        "connect", False, f"no connection after {elapsed:.1f} s; the client left then"
     )
 
 
-def of_client_tls(client: Client, server: Server) -> FailureCause:
-    """A TLS handshake with the client that failed: most often it does not trust the CA.
+def from_client_tls(client: Client, server: Server) -> FailureCause:
+    """The cause of a failed TLS handshake with the client: usually it does not trust the CA.
 
-    mitmproxy shakes hands with the server first. A client that leaves meanwhile has seen
-    nothing of TLS: then it is the server that did not answer.
+    mitmproxy performs the handshake with the server first. A client that leaves during that has
+    seen nothing of TLS: the cause is the server that did not answer.
     """
     begun = server.timestamp_tcp_setup
     if client.error == "connection closed early" and begun and server.timestamp_tls_setup is None:
-        waited = time.time() - begun
-        message = f"no TLS handshake after {waited:.1f} s; the client left then"
+        elapsed = time.time() - begun
+        message = f"no TLS handshake after {elapsed:.1f} s; the client left then"
         return FailureCause("tls-server", False, message)
     return FailureCause("tls-client", True, client.error or "")

@@ -1,13 +1,13 @@
-"""HTTP/1 as mitmproxy speaks it, changed in two ways for the opening handshake.
+"""Two changes to mitmproxy's HTTP/1 for the opening handshake.
 
-- mitmproxy answers 400 to requests that its parser does not like, and writes a new head for
-  the others. An upgrade request is passed on as the client sent it; only what an addon
-  changed is written anew.
-- mitmproxy takes an interim answer (RFC 9110, section 15.2: 100, 102, 103) for the final one,
-  and the answer after it for an error. Interim answers are passed on, and the final one is
-  waited for.
+- mitmproxy answers 400 to requests that its parser refuses, and writes a new head for the
+  others. With this change an upgrade request is forwarded verbatim, except for what an addon
+  changed.
+- mitmproxy treats an interim response (RFC 9110, section 15.2: 100, 102, 103) as the final one,
+  and the response after it as an error. With this change interim responses are forwarded, and
+  mitmproxy waits for the final one.
 
-Four attributes of mitmproxy are replaced, by `install`.
+`install` replaces four attributes of mitmproxy.
 """
 
 from __future__ import annotations
@@ -26,22 +26,20 @@ from mitmproxy.proxy.layers.http._events import HttpEvent, RequestEndOfMessage, 
 from mitmproxy.proxy.layers.http._http1 import Http1Client, Http1Server
 from mitmproxy.proxy.layers.tcp import TCPLayer
 
-from .request_head import MAX_HEAD, RequestHead
+from wsproxy.wire.http_head import MAX_HEAD, RequestHead, find_head_end
 
 _GET = b"GET "
-_END = re.compile(rb"\n\r?\n")
-_EMPTY_LINES = re.compile(rb"[\r\n]*")
 _INTERIM = re.compile(rb"HTTP/\d\.\d[ \t]+1(?!01)\d\d(?!\d)")
 _SCHEMES = {b"ws": b"http", b"wss": b"https"}
 
 
 class UpgradeRequest(http.Request):
-    """An upgrade request, and its head as the client sent it.
+    """An upgrade request with the head that the client sent.
 
     Attributes:
-        head: None for a copy, which is no client's.
-        problem: why it cannot be passed on; None if it can.
-        is_framed: whether it says in a way that is understood how long its body is.
+        head: None for a copy.
+        problem: why the request cannot be forwarded; None if it can.
+        is_framed: whether the length of its body is known.
     """
 
     head: RequestHead | None = None
@@ -50,7 +48,7 @@ class UpgradeRequest(http.Request):
 
     @classmethod
     def parse(cls, raw: bytes) -> UpgradeRequest | None:
-        """The request of a complete head, or None if it asks for no WebSocket."""
+        """The request of a complete head; None if it is no upgrade request."""
         head = RequestHead.parse(raw)
         if not head.is_upgrade:
             return None
@@ -73,7 +71,7 @@ class UpgradeRequest(http.Request):
         return request
 
     def serialize(self) -> bytes:
-        """The head to be sent on."""
+        """The head to forward."""
         assert self.head is not None
         data = self.data
         line = None
@@ -91,10 +89,10 @@ class UpgradeRequest(http.Request):
 def _destination(target: bytes) -> tuple[str, int, bytes, bytes, bytes]:
     """Host, port, scheme, authority and path of a request target.
 
-    A target in origin form has a path only; anything that is no URL is taken for that.
+    A target that is no URL is treated as origin form, which has only a path.
 
     Raises:
-        ValueError: a URL that names no server.
+        ValueError: the target is a URL without a valid server.
     """
     scheme, is_url, rest = target.partition(b"://")
     if not is_url or not scheme.isalnum():
@@ -110,9 +108,9 @@ def _destination(target: bytes) -> tuple[str, int, bytes, bytes, bytes]:
 
 
 def choose_layer(choice: layer.NextLayer) -> None:
-    """Have HTTP spoken where mitmproxy takes a request for something that is none.
+    """Choose HTTP where mitmproxy does not recognize a request.
 
-    It does so by the first bytes that come: by an empty line, or by less than a word.
+    mitmproxy decides by the first bytes received, and misjudges an empty line or a partial word.
     """
     chosen = choice.layer
     if not isinstance(chosen, TCPLayer) or chosen.flow is None or ctx.options.tcp_hosts:
@@ -123,10 +121,10 @@ def choose_layer(choice: layer.NextLayer) -> None:
     if data.startswith(_GET):
         choice.layer = http_layers.HttpLayer(choice.context, http_layers.HTTPMode.transparent)
     elif _GET.startswith(data):
-        choice.layer = None  # mitmproxy asks again when more has come
+        choice.layer = None  # mitmproxy calls this hook again when it has more data
 
 
-# -- in place of mitmproxy's own
+# -- replacements of mitmproxy's methods
 
 
 def _read_request(
@@ -145,7 +143,7 @@ def _read_request(
 
 
 def _upgrade(buffer: Any) -> UpgradeRequest | None:
-    """Take an upgrade request out of a buffer, if it begins with one."""
+    """Remove an upgrade request from the beginning of a buffer, if there is one."""
     end = _head_end(buffer)
     request = UpgradeRequest.parse(bytes(buffer)[:end]) if end is not None else None
     if request is not None:
@@ -171,36 +169,32 @@ def _send_request(client: Http1Client, event: HttpEvent) -> layer.CommandGenerat
 def _read_response(
     client: Http1Client, event: events.ConnectionEvent
 ) -> layer.CommandGenerator[None]:
-    asker = client.context.client
-    if isinstance(event, events.DataReceived) and client.request and asker.alpn != b"h2":
+    downstream = client.context.client
+    if isinstance(event, events.DataReceived) and client.request and downstream.alpn != b"h2":
         while (end := _interim_end(client.buf)) is not None:
-            yield commands.SendData(asker, bytes(client.buf.maybe_extract_at_most(end) or b""))
+            yield commands.SendData(downstream, bytes(client.buf.maybe_extract_at_most(end) or b""))
     yield from _stock_read_response(client, event)
 
 
 def _interim_end(buffer: Any) -> int | None:
-    """The size of the complete interim answer that a buffer begins with, if it does."""
+    """The size of the complete interim response at the beginning of a buffer, or None."""
     return _head_end(buffer) if _INTERIM.match(buffer._data) else None
 
 
 def _head_end(buffer: Any) -> int | None:
-    """The size of the head that a buffer begins with, or None if it is not complete.
+    """The size of the head at the beginning of a buffer, or None if it is incomplete.
 
-    A head may come byte by byte: what the buffer itself has searched is not searched again.
+    A head may arrive byte by byte: the part that the buffer has searched is not searched again.
     """
     if len(buffer) > MAX_HEAD:
         return None
-    data: bytearray = buffer._data
-    start = _EMPTY_LINES.match(data)
-    assert start is not None
-    end = _END.search(data, max(start.end(), buffer._multiple_lines_search))
-    return end.end() if end is not None else None
+    return find_head_end(buffer._data, buffer._multiple_lines_search)
 
 
 def _validate_request(
     mode: http_layers.HTTPMode, request: http.Request, validate_inbound_headers: bool
 ) -> str | None:
-    """Why a request is refused, or None; a server may have its own view of header fields."""
+    """Why a request is refused, or None; header fields are left to the server to validate."""
     if isinstance(request, UpgradeRequest):
         if request.problem is not None:
             return request.problem
@@ -224,7 +218,7 @@ _stock_validate_request = http_layers.validate_request
 
 
 def install() -> None:
-    """Pass upgrade requests and interim answers on from now on."""
+    """Forward upgrade requests and interim responses verbatim from now on."""
     Http1Server.read_headers = _read_request  # type: ignore[assignment,method-assign]
     Http1Client.send = _send_request  # type: ignore[assignment,method-assign]
     Http1Client.read_headers = _read_response  # type: ignore[assignment,method-assign]
@@ -232,7 +226,7 @@ def install() -> None:
 
 
 def uninstall() -> None:
-    """Give mitmproxy its own methods back."""
+    """Restore mitmproxy's own methods."""
     Http1Server.read_headers = _stock_read_request  # type: ignore[method-assign]
     Http1Client.send = _stock_send_request  # type: ignore[method-assign]
     Http1Client.read_headers = _stock_read_response  # type: ignore[method-assign]

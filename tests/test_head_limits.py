@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from wire_witness import PATIENCE, Peer, accepted, direct, serving, upgrade, wait_until
-from wsproxy.proxy import http_heads
+from wire_bytes import accepted, upgrade
+from wire_servers import serving
+from wire_witness import PATIENCE, Peer, direct, wait_until
+from wsproxy.proxy import head_limits
 from wsproxy.proxy.embedding import ProxySettings, background
 from wsproxy.recorder import SessionWriter
 from wsproxy.trace import find_traces
@@ -27,7 +29,7 @@ def confdir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http_heads, "MAX_HEAD", LIMIT)
+    monkeypatch.setattr(head_limits, "MAX_HEAD", LIMIT)
 
 
 @contextlib.contextmanager
@@ -57,7 +59,7 @@ def sent_until_closed(port: int, begin: bytes, line: bytes = ENDLESS) -> tuple[i
 
 
 @pytest.mark.parametrize("mode", ["regular", "reverse:ws://127.0.0.1:UPSTREAM"])
-def test_request_head_without_an_end_ends_the_connection(
+def test_head_limits_endless_request_head_ends_the_connection(
     tmp_path: Path, confdir: Path, mode: str
 ) -> None:
     begins = (b"GET / HTTP/1.1\r\n", b"CONNECT a:1 HTTP/1.1\r\n", b"GET http://a/", b"")
@@ -70,7 +72,9 @@ def test_request_head_without_an_end_ends_the_connection(
     assert find_traces([str(tmp_path)]) == []
 
 
-def test_request_head_over_the_limit_is_answered_with_431(tmp_path: Path, confdir: Path) -> None:
+def test_head_limits_request_head_over_the_limit_is_answered_with_431(
+    tmp_path: Path, confdir: Path
+) -> None:
     with recorder(tmp_path, confdir, "regular") as port:
         app = direct(port, tls=False)
         app.send(b"GET / HTTP/1.1\r\n" + b"a: " + b"b" * (LIMIT + 1))
@@ -82,7 +86,7 @@ def test_request_head_over_the_limit_is_answered_with_431(tmp_path: Path, confdi
     assert b"wsproxy: " in app.received
 
 
-def test_request_head_under_the_limit_passes(tmp_path: Path, confdir: Path) -> None:
+def test_head_limits_request_head_below_the_limit_passes(tmp_path: Path, confdir: Path) -> None:
     def serve(peer: Peer) -> None:
         head = peer.read_head()
         if head:
@@ -101,7 +105,7 @@ def test_request_head_under_the_limit_passes(tmp_path: Path, confdir: Path) -> N
 
 
 @pytest.mark.parametrize("begin", [b"0\r\n", b"5;extension="], ids=["trailers", "chunk-header"])
-def test_end_of_a_chunked_body_without_an_end_ends_the_connection(
+def test_head_limits_endless_trailers_end_the_connection(
     tmp_path: Path, confdir: Path, begin: bytes
 ) -> None:
     head = b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -123,7 +127,9 @@ def endless_answer(peer: Peer) -> None:
             peer.send(ENDLESS)
 
 
-def test_answer_head_without_an_end_is_the_servers_failure(tmp_path: Path, confdir: Path) -> None:
+def test_head_limits_endless_response_head_is_a_failure_of_the_server(
+    tmp_path: Path, confdir: Path
+) -> None:
     ended: list[SessionWriter] = []
     with (
         serving(endless_answer) as upstream,
@@ -140,7 +146,7 @@ def test_answer_head_without_an_end_is_the_servers_failure(tmp_path: Path, confd
     assert "longer than" in failure.message
 
 
-def test_answer_of_an_upstream_proxy_without_an_end_ends_the_connection(
+def test_head_limits_endless_connect_response_ends_the_connection(
     tmp_path: Path, confdir: Path
 ) -> None:
     ended: list[SessionWriter] = []
@@ -158,9 +164,7 @@ def test_answer_of_an_upstream_proxy_without_an_end_ends_the_connection(
     assert (failure.where, failure.from_client) == ("proxy", False)
 
 
-def test_data_before_the_answer_waits_in_the_network_and_arrives(
-    tmp_path: Path, confdir: Path
-) -> None:
+def test_head_limits_early_data_waits_and_arrives(tmp_path: Path, confdir: Path) -> None:
     answer, peers = threading.Event(), []
 
     def serve(peer: Peer) -> None:

@@ -38,7 +38,9 @@ def said(caplog: pytest.LogCaptureFixture) -> Callable[[], list[str]]:
     return lambda: [record.getMessage() for record in caplog.records]
 
 
-def test_the_oldest_finished_traces_go(tmp_path: Path, said: Callable[[], list[str]]) -> None:
+def test_retention_over_the_limit_removes_the_oldest_finished_traces(
+    tmp_path: Path, said: Callable[[], list[str]]
+) -> None:
     paths = [finished(tmp_path, number, 100_000) for number in range(10)]
     limit = FolderRetention(tmp_path, 650_000)
     limit.check([])
@@ -47,7 +49,7 @@ def test_the_oldest_finished_traces_go(tmp_path: Path, said: Callable[[], list[s
     assert "removed the 5 oldest finished traces" in line
 
 
-def test_all_parts_of_a_trace_go(tmp_path: Path) -> None:
+def test_retention_removes_all_parts_of_a_trace(tmp_path: Path) -> None:
     old, young = finished(tmp_path, 1, 2_500_000), finished(tmp_path, 2, 100_000)
     assert len(list(tmp_path.iterdir())) > 3
     FolderRetention(tmp_path, 1_000_000).check([])
@@ -55,7 +57,7 @@ def test_all_parts_of_a_trace_go(tmp_path: Path) -> None:
     assert not old.exists()
 
 
-def test_nothing_goes_that_is_open_unfinished_or_not_a_recorders(
+def test_retention_open_unfinished_and_foreign_files_stay(
     tmp_path: Path, said: Callable[[], list[str]]
 ) -> None:
     live_start = new_start(Clock(1, 0), mitmproxy="12")
@@ -81,15 +83,15 @@ def test_nothing_goes_that_is_open_unfinished_or_not_a_recorders(
     kept = [live.path, cut, replayed, named, wrong, notes, deep, link]
     assert all(path.exists() for path in kept)
     assert not last.exists()
-    limit.ended(live, [])
-    assert [line for line in said() if "none that is left is finished" in line]
+    limit.session_ended(live, [])
+    assert [line for line in said() if "no finished one is left to remove" in line]
     assert live.path.exists()
     live.end(2)
-    limit.ended(live, [])
+    limit.session_ended(live, [])
     assert not live.path.exists()
 
 
-def test_an_open_trace_of_another_recorder_stays(tmp_path: Path) -> None:
+def test_retention_open_trace_of_another_recorder_stays(tmp_path: Path) -> None:
     """Its file is held; it may even look finished for a moment."""
     path = finished(tmp_path, 1, 500_000)
     with path.open("rb") as file:
@@ -100,7 +102,7 @@ def test_an_open_trace_of_another_recorder_stays(tmp_path: Path) -> None:
     assert not path.exists()
 
 
-def test_the_folder_is_not_listed_for_every_session(
+def test_retention_below_the_limit_does_not_list_the_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     listed = 0
@@ -119,14 +121,14 @@ def test_the_folder_is_not_listed_for_every_session(
         recording = SessionWriter(trace_path(tmp_path, start), start)
         recording.message(1, True, Opcode.BINARY, os.urandom(40_000))
         recording.end(2)
-        limit.ended(recording, [])
+        limit.session_ended(recording, [])
         names = os.listdir(tmp_path)  # noqa: PTH208  # pathlib asks os.scandir
         assert sum((tmp_path / name).stat().st_size for name in names) <= 2_000_000
     # 4 MB have come; each batch makes room for 200 kB, which is 5 sessions.
     assert 1 < listed <= 15
 
 
-def test_a_folder_that_somebody_else_empties(tmp_path: Path) -> None:
+def test_retention_folder_emptied_by_others_is_counted_again(tmp_path: Path) -> None:
     """The account says that there is too much, and the folder says that there is not."""
     limit = FolderRetention(tmp_path, 1_000_000)
     limit.check([])
@@ -136,18 +138,18 @@ def test_a_folder_that_somebody_else_empties(tmp_path: Path) -> None:
         recording.message(1, True, Opcode.BINARY, os.urandom(300_000))
         recording.end(2)
         if number < 3:
-            limit.ended(recording, [])
+            limit.session_ended(recording, [])
             recording.path.unlink()
-    limit.ended(recording, [])
+    limit.session_ended(recording, [])
     assert recording.path.exists()
 
 
-def test_a_folder_that_is_gone_is_no_error(tmp_path: Path, said: Callable[[], list[str]]) -> None:
+def test_retention_missing_folder_is_logged(tmp_path: Path, said: Callable[[], list[str]]) -> None:
     FolderRetention(tmp_path / "none", 1_000_000).check([])
     assert "cannot list" in said()[0]
 
 
-def test_a_recorder_keeps_its_folder_under_the_limit(tmp_path: Path) -> None:
+def test_worker_keeps_its_folder_below_the_limit(tmp_path: Path) -> None:
     out = tmp_path / "out"
     with lab(out, tmp_path / "conf", RecorderLimits(max_folder=MB)) as at:
         running = at.call()
@@ -165,7 +167,7 @@ def test_a_recorder_keeps_its_folder_under_the_limit(tmp_path: Path) -> None:
     assert len(left) > 2
 
 
-def test_what_is_not_to_be_removed_is_read_once(
+def test_retention_unremovable_traces_are_read_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Replays by the thousand, which are somebody's work, and a recorder that goes on."""
@@ -181,14 +183,14 @@ def test_what_is_not_to_be_removed_is_read_once(
     limit = FolderRetention(tmp_path, 650_000)
     for number in range(10, 14):
         young = finished(tmp_path, number, 200_000)
-        limit._look_at, limit._closed = 0.0, None  # a trace that it has not heard of
+        limit._next_check, limit._finished_size = 0.0, None  # a trace that it has not heard of
         limit.check([])
         assert not young.exists()
     assert all(path.exists() for path in replays)
     assert {read.count(path) for path in replays} == {2}  # its end, and its beginning
 
 
-def test_a_folder_that_cannot_be_brought_down_is_listed_seldom(
+def test_retention_nothing_removable_lists_the_folder_rarely(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: Callable[[], list[str]]
 ) -> None:
     now = 1000.0
@@ -197,17 +199,17 @@ def test_a_folder_that_cannot_be_brought_down_is_listed_seldom(
         finished(tmp_path, number, 100_000, mitmproxy=None)
     limit = FolderRetention(tmp_path, 200_000)
     listed = 0
-    real = limit._listed
+    real = limit._list_traces
 
     def counting() -> dict[str, folder_module._Trace]:
         nonlocal listed
         listed += 1
         return real()
 
-    monkeypatch.setattr(limit, "_listed", counting)
+    monkeypatch.setattr(limit, "_list_traces", counting)
     for _ in range(100):
         limit.check([])
         now += 1.5
     assert 4 <= listed <= 6
     [line] = said()
-    assert "none that is left is finished" in line
+    assert "no finished one is left to remove" in line

@@ -21,7 +21,7 @@ NO_ROOM = os.strerror(errno.ENOSPC)
 
 def recording_in(folder: Path, **options: object) -> SessionWriter:
     start = new_start(Clock(0, 0))
-    return SessionWriter(folder / f"x{SUFFIX}", start, insist=False, **options)  # type: ignore[arg-type]
+    return SessionWriter(folder / f"x{SUFFIX}", start, must_create=False, **options)  # type: ignore[arg-type]
 
 
 def talk(recording: SessionWriter, t_ms: int) -> None:
@@ -31,7 +31,9 @@ def talk(recording: SessionWriter, t_ms: int) -> None:
     recording.flush()
 
 
-def test_it_is_not_tried_at_every_frame(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_trace_output_after_an_error_does_not_retry_every_frame(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     recording = recording_in(tmp_path)
     talk(recording, 1)
     tried = 0
@@ -52,7 +54,7 @@ def test_it_is_not_tried_at_every_frame(tmp_path: Path, monkeypatch: pytest.Monk
     assert len(session.gaps) == 1
 
 
-def test_request_and_response_are_written_after_the_fault(
+def test_trace_output_after_an_error_writes_request_and_response(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recording = recording_in(tmp_path)
@@ -73,7 +75,7 @@ def test_request_and_response_are_written_after_the_fault(
     assert session.complete
 
 
-def test_what_a_failed_write_left_is_taken_back_later(tmp_path: Path) -> None:
+def test_trace_output_partial_write_is_truncated_later(tmp_path: Path) -> None:
     """Not even the file can be cut to its sound blocks at first."""
 
     class Torn:
@@ -136,7 +138,9 @@ def fsyncs(monkeypatch: pytest.MonkeyPatch) -> Fsyncs:
 
 
 @pytest.mark.parametrize("policy", ["never", "end", "block"])
-def test_when_it_is_synced(policy: str, tmp_path: Path, fsyncs: Fsyncs) -> None:
+def test_fsync_policy_determines_when_files_are_synced(
+    policy: str, tmp_path: Path, fsyncs: Fsyncs
+) -> None:
     out = tmp_path / "out"
     synced = FsyncThread(policy, lambda *_: None)  # type: ignore[arg-type]  # parametrized
     recording = recording_in(out, syncer=synced)
@@ -163,9 +167,7 @@ def test_when_it_is_synced(policy: str, tmp_path: Path, fsyncs: Fsyncs) -> None:
     assert fsyncs.threads <= {"wsproxy-syncer"}
 
 
-def test_an_fsync_that_hangs_keeps_nobody_waiting(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_fsync_hangs_writer_does_not_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     gate = threading.Event()
     monkeypatch.setattr("wsproxy.recorder.fsync.os.fsync", lambda fd: gate.wait(PATIENCE))
     synced = FsyncThread("block", lambda *_: None)
@@ -178,7 +180,7 @@ def test_an_fsync_that_hangs_keeps_nobody_waiting(
     synced.close()
 
 
-def test_a_failed_fsync_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fsync_error_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(fd: int) -> None:
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 

@@ -36,7 +36,7 @@ def confdir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """Do not wait long before it is tried whether a fault has passed."""
-    monkeypatch.setattr(disk_faults, "QUIET", 0.3)
+    monkeypatch.setattr(disk_faults, "RETRY_AFTER", 0.3)
 
 
 def mount(*args: str) -> None:
@@ -115,17 +115,17 @@ def ended(at: Lab, call: Call) -> SessionWriter:
 def over(monkeypatch: pytest.MonkeyPatch) -> list[SessionWriter]:
     """All sessions that are over, those without a trace too."""
     ends: list[SessionWriter] = []
-    ended = disk_faults.DiskFaults.ended
+    ended = disk_faults.DiskFaults.session_ended
 
     def note(watch: disk_faults.DiskFaults, recording: SessionWriter) -> None:
         ended(watch, recording)
         ends.append(recording)
 
-    monkeypatch.setattr(disk_faults.DiskFaults, "ended", note)
+    monkeypatch.setattr(disk_faults.DiskFaults, "session_ended", note)
     return ends
 
 
-def test_a_full_disk_costs_records_and_says_so_once(
+def test_disk_full_records_gaps_and_logs_once(
     disk: Disk, confdir: Path, said: Said, over: list[SessionWriter]
 ) -> None:
     with lab(disk.folder, confdir) as at:
@@ -162,7 +162,7 @@ def test_a_full_disk_costs_records_and_says_so_once(
         assert not session.losses  # what is in the file is sound
 
 
-def test_a_disk_that_stays_full_leaves_a_sound_trace_and_a_last_word(
+def test_disk_full_until_the_end_leaves_a_readable_trace_and_a_log_line(
     disk: Disk, confdir: Path, said: Said
 ) -> None:
     with lab(disk.folder, confdir) as at:
@@ -179,13 +179,13 @@ def test_a_disk_that_stays_full_leaves_a_sound_trace_and_a_last_word(
     assert session.gaps or session.end is None
     assert not session.complete
     assert not session.losses
-    assert said.lines("could not be written to the end", "1 session with a gap")
+    assert said.lines("could not be written when the recorder stopped", "1 session with a gap")
 
 
 # -- strict
 
 
-def test_strict_refuses_new_sessions_while_traces_cannot_be_written(
+def test_strict_unwritable_traces_refuses_new_sessions(
     disk: Disk, confdir: Path, said: Said
 ) -> None:
     with lab(disk.folder, confdir, RecorderLimits(strict=True)) as at:
@@ -209,7 +209,7 @@ def test_strict_refuses_new_sessions_while_traces_cannot_be_written(
     assert len(traces(disk.folder)) == 2
 
 
-def test_strict_lets_no_session_pass_before_its_trace_is_begun(disk: Disk, confdir: Path) -> None:
+def test_strict_trace_cannot_be_created_refuses_the_session(disk: Disk, confdir: Path) -> None:
     """Nobody knows yet that the disk is full."""
     with lab(disk.folder, confdir, RecorderLimits(strict=True)) as at:
         disk.fill()
@@ -218,10 +218,10 @@ def test_strict_lets_no_session_pass_before_its_trace_is_begun(disk: Disk, confd
     assert at.peers == {}
 
 
-def test_strict_does_not_wait_for_a_disk_that_hangs(
+def test_strict_hanging_disk_refuses_after_the_timeout(
     tmp_path: Path, confdir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(live_session, "OPENED_WITHIN", 0.1)
+    monkeypatch.setattr(live_session, "OPEN_TIMEOUT", 0.1)
     gate = hang(monkeypatch)
     with lab(tmp_path / "out", confdir, RecorderLimits(strict=True)) as at:
         assert at.ask().app.head.startswith(b"HTTP/1.1 503 ")
@@ -248,7 +248,7 @@ def read_only(folder: Path) -> Iterator[None]:
     subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
-def test_a_folder_that_becomes_read_only(
+def test_disk_folder_becomes_read_only_open_sessions_continue(
     tmp_path: Path, confdir: Path, said: Said, over: list[SessionWriter]
 ) -> None:
     out = tmp_path / "out"
@@ -273,7 +273,7 @@ def test_a_folder_that_becomes_read_only(
     assert said.lines("again", "1 session without a trace")
 
 
-def test_a_folder_that_is_removed_is_made_again(tmp_path: Path, confdir: Path, said: Said) -> None:
+def test_disk_removed_folder_is_created_again(tmp_path: Path, confdir: Path, said: Said) -> None:
     out = tmp_path / "a" / "out"
     with lab(out, confdir) as at:
         call = at.call()
@@ -300,7 +300,7 @@ def test_a_folder_that_is_removed_is_made_again(tmp_path: Path, confdir: Path, s
     assert len(said.lines("cannot write")) == 1
 
 
-def test_a_file_that_is_removed_as_its_session_ends(tmp_path: Path, confdir: Path) -> None:
+def test_disk_file_removed_at_the_end_is_replaced_with_a_gap(tmp_path: Path, confdir: Path) -> None:
     with lab(tmp_path, confdir) as at:
         call = at.call()
         call.talk(times=3)
@@ -329,18 +329,18 @@ def hang(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
     return gate
 
 
-def test_a_disk_that_hangs_holds_no_traffic_for_long(
+def test_disk_hangs_traffic_continues_and_memory_is_bounded(
     tmp_path: Path, confdir: Path, said: Said, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(backlog, "PATIENCE", 0.1)
-    monkeypatch.setattr(backlog, "HARD", 3 << 20)
-    monkeypatch.setattr(backlog, "BRIM", 1 << 20)
-    monkeypatch.setattr(backlog, "HIGH", 1 << 19)
+    monkeypatch.setattr(backlog, "HOLD_TIMEOUT", 0.1)
+    monkeypatch.setattr(backlog, "DROP_SIZE", 3 << 20)
+    monkeypatch.setattr(backlog, "HOLD_ALL_SIZE", 1 << 20)
+    monkeypatch.setattr(backlog, "HIGH_WATER", 1 << 19)
     most = 0
     size = backlog.Backlog.size.fget
     assert size is not None
 
-    def noted(queue: backlog.Backlog) -> int:
+    def noted(queue: backlog.Backlog[live_session.LiveSession]) -> int:
         nonlocal most
         now = int(size(queue))
         most = max(most, now)
@@ -385,7 +385,7 @@ def no_more_files() -> Iterator[None]:
             os.close(fd)
 
 
-def test_a_session_is_recorded_once_files_can_be_opened_again(tmp_path: Path, said: Said) -> None:
+def test_disk_descriptors_available_again_records_open_sessions(tmp_path: Path, said: Said) -> None:
     data = Frame(Opcode.BINARY, b"x" * 100, mask=b"abcd").serialize()
 
     async def main() -> None:
@@ -429,7 +429,7 @@ async def until(condition: Callable[[], object]) -> None:
 # -- idle
 
 
-def test_an_idle_session_gets_its_trace_as_soon_as_that_can_be_written(
+def test_disk_writable_again_writes_the_trace_of_an_idle_session(
     disk: Disk, confdir: Path, said: Said
 ) -> None:
     with lab(disk.folder, confdir) as at:

@@ -1,4 +1,4 @@
-"""An addon for mitmdump that tells, whoever connects to a port, what its process has open.
+"""A mitmproxy addon that reports, on a port, how many objects and tasks its process has.
 
 Used with `-s` beside the recorder, by tests and benchmarks; no part of what is installed.
 """
@@ -14,27 +14,27 @@ from collections import Counter
 from mitmproxy import ctx
 from mitmproxy.addonmanager import Loader
 
-KINDS = {"Relay", "Leg", "LiveSession", "Recording", "ConnectionHandler", "HTTPFlow"}
+KINDS = {"Relay", "Leg", "LiveSession", "SessionWriter", "ConnectionHandler", "HTTPFlow"}
 
 
-class Inside:
+class ObjectCounter:
     """Answers each line with one of JSON: "tasks" cheaply, "all" with counts of objects."""
 
     def load(self, loader: Loader) -> None:
-        loader.add_option("inside_port", int, 0, "Port to tell it on.")
+        loader.add_option("object_counter_port", int, 0, "Port to report on.")
 
     async def running(self) -> None:
         self._server = await asyncio.start_server(
-            self._tell, "127.0.0.1", ctx.options.inside_port, backlog=8
+            self._serve, "127.0.0.1", ctx.options.object_counter_port, backlog=8
         )
 
-    async def _tell(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        asked = (await reader.readline()).strip()
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        request = (await reader.readline()).strip()
         counts = {
             "tasks": len(asyncio.all_tasks()) - 1,  # not this one
             "threads": threading.active_count(),
         }
-        if asked == b"all":
+        if request == b"all":
             gc.collect()
             kinds = Counter(type(each).__name__ for each in gc.get_objects())
             counts |= {kind: kinds[kind] for kind in sorted(KINDS)}
@@ -44,4 +44,4 @@ class Inside:
         await writer.wait_closed()
 
 
-addons = [Inside()]
+addons = [ObjectCounter()]

@@ -23,7 +23,7 @@ FIXED = {
 
 
 @pytest.mark.parametrize("name", FIXED)
-def test_what_a_recorder_has_from_its_beginning_is_not_changed(
+def test_record_addon_fixed_option_changed_while_recording_is_refused(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -35,7 +35,7 @@ def test_what_a_recorder_has_from_its_beginning_is_not_changed(
             addon.running()
             before = getattr(context.options, name)
             try:
-                with pytest.raises(OptionsError, match=f"^{name}: .*while it records"):
+                with pytest.raises(OptionsError, match=f"^{name}: .*while recording"):
                     context.options.update(**{name: FIXED[name]})
                 assert getattr(context.options, name) == before
                 # These are asked for with each session.

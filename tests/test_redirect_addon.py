@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from wire_witness import PATIENCE, upgrade
+from wire_bytes import upgrade
+from wire_witness import PATIENCE
 from wsproxy.proxy.embedding import ProxySettings, background
 from wsproxy.proxy.redirect_addon import LocalRecordAddon, RedirectAddon
 from wsproxy.recorder import SessionWriter
@@ -18,7 +19,7 @@ from wsproxy.recorder import SessionWriter
 
 @pytest.mark.parametrize("asks_first", [True, False])
 @pytest.mark.parametrize("kind", ["record", "lead"])
-def test_the_app_does_not_wait(
+def test_redirect_immediate_server_reset_ends_the_app_connection(
     kind: str, asks_first: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A connection reset as soon as it was made has no peer, which mitmproxy does not expect."""

@@ -23,8 +23,8 @@ from mitmproxy.test import taddons, tflow, tutils
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from test_capture import listens, unused_port, wait_until
-from wire_witness import PATIENCE
+from wire_servers import listens, unused_port
+from wire_witness import PATIENCE, wait_until
 from wsproxy.compare import Tolerances, compare
 from wsproxy.proxy.redirect_addon import RedirectAddon
 from wsproxy.proxy.replay_addon import ReplayAddon
@@ -101,7 +101,7 @@ def recorded_audio() -> list[bytes]:
     return [frame.payload for frame in frames if frame.from_client and frame.opcode == 2]
 
 
-def test_an_app_meets_the_recording_at_the_real_host(tmp_path: Path) -> None:
+def test_replay_addon_serves_the_recording_at_the_real_host(tmp_path: Path) -> None:
     with mitmdump(tmp_path, f"wsproxy_replay={STALL}") as (process, port, log):
         assert app(port, tmp_path) == (1011, "NET-0001")
         assert app(port, tmp_path) == (1011, "NET-0001")  # and again
@@ -116,7 +116,7 @@ def test_an_app_meets_the_recording_at_the_real_host(tmp_path: Path) -> None:
     assert "s3cret" not in session.request_header("Authorization")
 
 
-def test_it_is_recorded_as_what_it_was(tmp_path: Path) -> None:
+def test_replay_addon_with_record_addon_records_the_replay(tmp_path: Path) -> None:
     """With the recorder before it: the recording of the replay is the recording."""
     with mitmdump(tmp_path, f"wsproxy_replay={STALL}", recorder=True) as (_, port, log):
         assert app(port, tmp_path) == (1011, "NET-0001")
@@ -133,7 +133,7 @@ def proxied(folder: Path) -> list[Path]:
     return list((folder / "proxy").glob("*.wstrace"))
 
 
-def test_a_folder_answers_in_order(tmp_path: Path) -> None:
+def test_replay_addon_folder_is_served_in_order(tmp_path: Path) -> None:
     traces = tmp_path / "traces"
     traces.mkdir()
     for trace in sorted([REFUSED, STALL], key=lambda path: Session.read(path).start.started_at_ns):
@@ -143,7 +143,7 @@ def test_a_folder_answers_in_order(tmp_path: Path) -> None:
     assert {first, second} == {401, (1011, "NET-0001")}
 
 
-def test_other_hosts_are_refused_if_that_is_asked_for(tmp_path: Path) -> None:
+def test_replay_addon_others_refuse_refuses_other_hosts(tmp_path: Path) -> None:
     options = (f"wsproxy_replay={REFUSED}", "wsproxy_replay_others=refuse")
     with mitmdump(tmp_path, *options) as (_, port, _log):
         assert app(port, tmp_path, "wss://example.invalid/socket") == 502
@@ -154,10 +154,12 @@ def test_other_hosts_are_refused_if_that_is_asked_for(tmp_path: Path) -> None:
     ("option", "says"),
     [
         ("wsproxy_replay=missing.wstrace", "cannot read missing.wstrace"),
-        ("wsproxy_replay_pace=slow", "wsproxy_replay: name a trace"),
+        ("wsproxy_replay_pace=slow", "wsproxy_replay: no trace given"),
     ],
 )
-def test_a_bad_option_ends_it_with_a_line(option: str, says: str, tmp_path: Path) -> None:
+def test_replay_addon_invalid_option_ends_with_one_line(
+    option: str, says: str, tmp_path: Path
+) -> None:
     with mitmdump(tmp_path, option) as (process, _, log):
         assert process.wait(PATIENCE) == 1
     assert says in log.read_text()
@@ -172,7 +174,9 @@ def test_a_bad_option_ends_it_with_a_line(option: str, says: str, tmp_path: Path
         ("127.0.0.1", "refuse", False),
     ],
 )
-def test_what_is_no_request_does_not_reach_the_api(host: str, others: str, refused: bool) -> None:
+def test_redirect_addon_connection_without_a_request_is_refused(
+    host: str, others: str, refused: bool
+) -> None:
     """Such as a tunnel with something else than HTTP in it."""
 
     async def answer(host: str, target: str) -> tuple[str, int] | None:
@@ -188,7 +192,7 @@ def test_what_is_no_request_does_not_reach_the_api(host: str, others: str, refus
     assert (server.error is not None) is refused
 
 
-def test_what_is_served_stays_while_it_runs(tmp_path: Path) -> None:
+def test_replay_addon_option_changed_while_running_is_refused(tmp_path: Path) -> None:
     async def change() -> None:
         addon = ReplayAddon()
         with taddons.context(Proxyserver(), addon) as context:
@@ -196,7 +200,7 @@ def test_what_is_served_stays_while_it_runs(tmp_path: Path) -> None:
             await addon.running()
             try:
                 for option in ("wsproxy_replay", "wsproxy_replay_pace"):
-                    with pytest.raises(OptionsError, match="while it runs"):
+                    with pytest.raises(OptionsError, match="while the proxy runs"):
                         context.configure(addon, **{option: str(REFUSED)})
                 request = tflow.tflow(req=tutils.treq(host="api.deepgram.com", path=b"/v1/listen"))
                 await addon.requestheaders(request)
@@ -233,7 +237,7 @@ def replay(*arguments: object, **environment: str) -> subprocess.CompletedProces
     )
 
 
-def test_a_command_meets_it_and_its_output_is_its_own(tmp_path: Path) -> None:
+def test_replay_server_command_meets_the_replay_and_keeps_its_output(tmp_path: Path) -> None:
     where = ["--out", tmp_path / "out", "--confdir", tmp_path / "conf"]
     done = replay(REFUSED, *where, "--", sys.executable, "-c", APP)
     assert done.stdout == "server rejected WebSocket connection: HTTP 401\n"
@@ -242,7 +246,7 @@ def test_a_command_meets_it_and_its_output_is_its_own(tmp_path: Path) -> None:
     assert done.returncode == 0  # it was reproduced, whatever the app made of it
 
 
-def test_a_command_that_opens_no_session(tmp_path: Path) -> None:
+def test_replay_server_command_without_a_session_is_reported(tmp_path: Path) -> None:
     where = ["--out", tmp_path / "out", "--confdir", tmp_path / "conf"]
     done = replay(REFUSED, *where, "--", sys.executable, "-c", "print('hello')")
     assert done.stdout == "hello\n"
@@ -250,7 +254,7 @@ def test_a_command_that_opens_no_session(tmp_path: Path) -> None:
     assert done.returncode == 1
 
 
-def test_a_session_that_cannot_be_recorded_is_told(tmp_path: Path) -> None:
+def test_replay_server_unwritable_output_is_reported(tmp_path: Path) -> None:
     out = tmp_path / "out"
     gone = f"import os; os.rmdir({str(out)!r})\n{APP}"
     where = ["--out", out, "--confdir", tmp_path / "conf"]
@@ -260,14 +264,14 @@ def test_a_session_that_cannot_be_recorded_is_told(tmp_path: Path) -> None:
     assert done.returncode == 2
 
 
-def test_a_command_that_is_not_there(tmp_path: Path) -> None:
+def test_replay_server_missing_command_is_reported(tmp_path: Path) -> None:
     where = ["--out", tmp_path / "out", "--confdir", tmp_path / "conf"]
     done = replay(REFUSED, *where, "--", "no-such-command")
     assert "error: cannot run no-such-command: No such file" in done.stderr.splitlines()[-1]
     assert done.returncode == 2
 
 
-def test_stand_in_without_a_folder_for_traces_keeps_none(
+def test_replay_addon_without_output_folder_keeps_no_trace(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
