@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from traces import KINDS, RECORDS
-from wsproxy.trace import End, FrameRecord, Start, records
+from wsproxy.trace import FrameRecord, records
 from wsproxy.trace.records import MAX_INT, AnyRecord, BadRecord, Sync, from_map, to_map
 
 CLASSES = {cls.kind: cls for cls in records._CLASSES}

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
+from wsproxy.system.complete_write import write_completely
 from wsproxy.trace import SUFFIX
 
 from .session_writer import SessionWriter
@@ -165,9 +166,7 @@ def _probe(folder: Path) -> None:
     path = folder / f".probe-{os.getpid()}{SUFFIX}.new"
     try:
         with open(path, "wb", buffering=0) as file:
-            data = memoryview(bytes(PROBE_SIZE))
-            while data:
-                data = data[file.write(data) :]
+            write_completely(file.write, bytes(PROBE_SIZE))
     finally:
         with suppress(OSError):
             path.unlink()
