@@ -40,7 +40,7 @@ def part_of(path: Path) -> tuple[Path, int]:
 
 
 def later_parts(first: Path, number: int) -> list[int]:
-    """Numbers of the parts in the folder that come after one; lists the folder.
+    """Numbers of the parts in the folder that follow a part; lists the folder.
 
     Args:
         first: the first part, which need not be there.

@@ -68,7 +68,7 @@ def _copy(source: BinaryIO, out: BinaryIO, pace: Callable[[], None]) -> int | No
             block, end = read_block(source, offset)
         except (BadBlock, EOFError):
             return None
-        if not block:  # the seek table; nothing may come after it
+        if not block:  # the seek table; nothing may follow it
             source.seek(end)
             return None if packer is None or source.read(1) else packer.finish()
         try:
