@@ -16,6 +16,7 @@ _PATH = "PYTHONPATH"
 _KEPT = "WSPROXY_APP_PYTHONPATH"  # carries it from one start of the interpreter to the next
 # wsproxy's own modules, and two that it depends on: found without the app's path, or not.
 _NEEDED = ("wsproxy", "click", "msgpack")
+_PACKAGE = os.path.dirname(os.path.dirname(__file__))  # noqa: PTH120  # the folder of wsproxy
 
 _app_path: str | None = None
 
@@ -60,7 +61,7 @@ def _is_enough(path: Sequence[str]) -> bool:
     found = [PathFinder.find_spec(name, list(path)) for name in _NEEDED]
     if found[0] is None or found[0].origin is None or not all(found):
         return False
-    return os.path.samefile(os.path.dirname(found[0].origin), os.path.dirname(__file__))  # noqa: PTH120, PTH121
+    return os.path.samefile(os.path.dirname(found[0].origin), _PACKAGE)  # noqa: PTH120, PTH121
 
 
 def _is_of_module_run() -> bool:
