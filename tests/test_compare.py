@@ -547,6 +547,7 @@ HOSTILE: dict[str, bytes] = {
 }
 
 
+@pytest.mark.one_python
 @pytest.mark.parametrize("name", HOSTILE)
 @pytest.mark.parametrize(
     "api",

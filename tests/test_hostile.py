@@ -51,7 +51,7 @@ COMMANDS = (
     "show T", "show T --full --control", "show T --json", "show T --grep .",
     "explain T", "explain T --all", "explain T --markdown --all", "explain T --json",
     "explain T T", "explain T T --markdown", "explain T T --json",
-    "list T", "list T --json", "diff T T", "diff T T --strict", "diff T T --json",
+    "list T", "list T --json", "diff T T", "diff T T --exact", "diff T T --json",
     "mutate T --end reset --out O", "mutate T --chunk 20ms --out O --json",
     "recover T --out O --json", "scrub T --out O --force", "scrub T --out O --force --hosts --json",
 )  # fmt: skip
@@ -365,6 +365,7 @@ BOMBS = {
 }
 
 
+@pytest.mark.cost
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits a process's memory")
 @pytest.mark.parametrize("name", BOMBS)
 def test_bombs_cost_bounded_memory_and_time(path, name):
@@ -395,6 +396,7 @@ def limited(path: Path, *commands: str) -> None:
 LARGE = ("180 MB of audio", "deflate in zstd")
 
 
+@pytest.mark.cost
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits a process's memory")
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=[pytest.mark.soak] * (name in LARGE)) for name in BOMBS]
