@@ -12,8 +12,10 @@ Only this package imports mitmproxy.
     reset_watch      detects a reset after a FIN
     tls_stream       TLS of a connection on memory buffers
     http_stream      streams HTTP bodies and keeps their beginning
+    http_records     trace records of mitmproxy's HTTP messages
     http1_patches    forwards upgrade requests and interim responses verbatim
     head_limits      limits the size of HTTP heads
+    failed_attempts  counts consecutive failed sessions with an endpoint
     failure_cause    where and on whose side something failed
     environment      environment variables for a recorded command
     preload          proxy support for libraries without it

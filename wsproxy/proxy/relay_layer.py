@@ -219,8 +219,7 @@ def repeat_eof(client: Client, connection: Connection) -> None:
 
     mitmproxy ignores it if nothing uses the connection yet.
     """
-    handler = _proxyserver().connections.get(client.id)
-    if isinstance(handler, ConnectionHandler):
+    if (handler := _handler_of(client)) is not None:
         task = asyncio.create_task(handler.server_event(events.ConnectionClosed(connection)))
         _tasks.add(task)
         task.add_done_callback(_tasks.discard)
@@ -247,31 +246,27 @@ def on_task_failure(callback: Callable[[], None]) -> None:
 
 def disconnect(client: Client) -> None:
     """Close the connection to a client, and those that were opened for it."""
-    handler = _proxyserver().connections.get(client.id)
-    io = handler.transports.get(client) if isinstance(handler, ConnectionHandler) else None
+    handler = _handler_of(client)
+    io = handler.transports.get(client) if handler is not None else None
     if io is not None and io.handler is not None:
         io.handler.cancel("the server has disconnected")
 
 
 def abort(client: Client, server: Server) -> None:
     """Reset a connection to a server; nothing more is sent to it."""
-    handler = _proxyserver().connections.get(client.id)
-    io = handler.transports.get(server) if isinstance(handler, ConnectionHandler) else None
-    if io is not None and isinstance(io.writer, asyncio.StreamWriter):
-        io.writer.transport.abort()
+    if (transport := _transport(client, server)) is not None:
+        transport.abort()
 
 
 def pause_reading(client: Client, pause: bool) -> None:
     """Pause reads from a client, or resume them."""
-    handler = _proxyserver().connections.get(client.id)
-    io = handler.transports.get(client) if isinstance(handler, ConnectionHandler) else None
-    if io is not None and isinstance(io.writer, asyncio.StreamWriter):
-        transport = io.writer.transport
-        assert isinstance(transport, asyncio.Transport)
-        if pause:
-            transport.pause_reading()
-        else:
-            transport.resume_reading()
+    transport = _transport(client, client)
+    if transport is None:
+        return
+    if pause:
+        transport.pause_reading()
+    else:
+        transport.resume_reading()
 
 
 def close_leftovers(client: Client) -> None:
@@ -280,8 +275,7 @@ def close_leftovers(client: Client) -> None:
     A connection's task that is cancelled while it waits for the event lock ends without
     closing its socket.
     """
-    handler = _proxyserver().connections.get(client.id)
-    if isinstance(handler, ConnectionHandler):
+    if (handler := _handler_of(client)) is not None:
         for io in handler.transports.values():
             if io.handler is not None and io.handler.done() and io.writer is not None:
                 io.writer.close()
@@ -289,8 +283,8 @@ def close_leftovers(client: Client) -> None:
 
 def unfinished_request(client: Client) -> tuple[tuple[str, int], int] | None:
     """The destination of a request whose head is incomplete, and its bytes so far."""
-    handler = _proxyserver().connections.get(client.id)
-    if not isinstance(handler, ConnectionHandler):
+    handler = _handler_of(client)
+    if handler is None:
         return None
     for each in _all_layers(handler):
         if isinstance(each, HttpLayer):
@@ -306,6 +300,23 @@ def _proxyserver() -> Proxyserver:
     if not isinstance(addon, Proxyserver):
         raise NotRelayable("mitmproxy runs without its proxyserver addon")
     return addon
+
+
+def _handler_of(client: Client) -> ConnectionHandler | None:
+    """The handler of a client's connection; None once it has ended."""
+    handler = _proxyserver().connections.get(client.id)
+    return handler if isinstance(handler, ConnectionHandler) else None
+
+
+def _transport(client: Client, connection: Connection) -> asyncio.Transport | None:
+    """The transport of one of the connections that belong to a client."""
+    handler = _handler_of(client)
+    io = handler.transports.get(connection) if handler is not None else None
+    if io is None or not isinstance(io.writer, asyncio.StreamWriter):
+        return None
+    transport = io.writer.transport
+    assert isinstance(transport, asyncio.Transport)
+    return transport
 
 
 def obstacle(flow: http.HTTPFlow) -> str | None:
@@ -325,8 +336,8 @@ def obstacle(flow: http.HTTPFlow) -> str | None:
 
 
 def _handler(flow: http.HTTPFlow) -> ConnectionHandler:
-    handler = _proxyserver().connections.get(flow.client_conn.id)
-    if not isinstance(handler, ConnectionHandler):
+    handler = _handler_of(flow.client_conn)
+    if handler is None:
         raise NotRelayable("mitmproxy has no handler for the connection")
     if not isinstance(getattr(handler, "_server_event_lock", None), asyncio.Lock):
         raise NotRelayable("mitmproxy handles events in an unknown way")

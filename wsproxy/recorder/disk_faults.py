@@ -96,7 +96,7 @@ class DiskFaults:
         if not self.active or time.monotonic() - self._latest < RETRY_AFTER:
             return
         try:
-            _probe(self._folder)
+            probe(self._folder, PROBE_SIZE)
         except OSError:
             self._latest = time.monotonic()
             return
@@ -154,8 +154,8 @@ def count_sessions(count: int) -> str:
     return f"{count} session{'' if count == 1 else 's'}"
 
 
-def _probe(folder: Path) -> None:
-    """Write a file and remove it.
+def probe(folder: Path, size: int) -> None:
+    """Write a file of this many bytes to a folder, which is created if necessary; remove it.
 
     Raises:
         OSError: it cannot be written.
@@ -165,7 +165,7 @@ def _probe(folder: Path) -> None:
     path = folder / f".probe-{os.getpid()}{SUFFIX}.new"
     try:
         with open(path, "wb", buffering=0) as file:
-            data = memoryview(bytes(PROBE_SIZE))
+            data = memoryview(bytes(size))
             while data:
                 data = data[file.write(data) :]
     finally:
