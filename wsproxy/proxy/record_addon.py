@@ -417,7 +417,7 @@ class RecordAddon:
         if second is not None:
             second.add(response_record(flow.response, second.now()))
             now = first.now()
-            reason = f"the session goes on in the trace of {second.start.session}: {why}"
+            reason = f"the session continues in the trace of {second.start.session}: {why}"
             first.add(Gap(now, now, reason))
         first.end()
 

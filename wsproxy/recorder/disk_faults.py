@@ -102,12 +102,10 @@ class DiskFaults:
             return
         for recording in open_recordings:
             recording.retry()
-        seconds = time.monotonic() - self._since
-        logger.warning(
-            "wsproxy: traces can be written again, after %.0f s: %s", seconds, self._losses()
-        )
-        self.active = False
+        seconds, losses = time.monotonic() - self._since, self._losses()
+        self.active = False  # before the message: new sessions are accepted when it appears
         self._reset()
+        logger.warning("wsproxy: traces can be written again, after %.0f s: %s", seconds, losses)
 
     def close(self) -> None:
         """The recorder stops: report the losses of a fault that has not ended."""
