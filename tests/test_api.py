@@ -127,9 +127,9 @@ def test_the_parameters(function: object, parameters: str) -> None:
     ("code", "printed"),
     [
         ("import wsproxy; print([m for m in sys.modules if m[:7] == 'wsproxy'])", "['wsproxy']"),
-        ("import wsproxy; print(wsproxy.replayer.__name__)", "wsproxy.replay"),
-        ("import wsproxy.replay; print(callable(wsproxy.replay))", "True"),
-        ("from wsproxy import replay; print(callable(replay), replay.Pace())", "True recorded"),
+        ("import wsproxy; print(wsproxy.replay.__module__)", "wsproxy.api.client_replay"),
+        ("import wsproxy.replayer; print(wsproxy.replay.__name__)", "replay"),
+        ("from wsproxy import replay, replayer; print(replay.__name__, replayer.Pace)", "replay"),
         ("from wsproxy import *; print(serve.__module__, open.__name__)", "wsproxy.api.serving op"),
         ("import wsproxy.api; print([m for m in sys.modules if 'mitmproxy' in m])", "[]"),
     ],

@@ -23,9 +23,7 @@ def gate(monkeypatch: pytest.MonkeyPatch) -> Gate:
     return Gate(monkeypatch)
 
 
-def test_backlog_over_high_water_holds_and_releases_reads(
-    gate: Gate, tmp_path: Path
-) -> None:
+def test_backlog_over_high_water_holds_and_releases_reads(gate: Gate, tmp_path: Path) -> None:
     async def body(recorder: RecorderWorker, relay: Relay) -> None:
         session = begin(recorder, relay)
         count = 0

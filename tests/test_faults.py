@@ -64,9 +64,7 @@ def test_fault_reasons_are_all_used() -> None:
 
 @pytest.mark.soak
 @pytest.mark.timeout(900)
-def test_fault_table_twenty_rounds_leave_nothing(
-    certificates: Certificates, rig: Recorder
-) -> None:
+def test_fault_table_twenty_rounds_leave_nothing(certificates: Certificates, rig: Recorder) -> None:
     play_all(20, certificates, rig)
 
 

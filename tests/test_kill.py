@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from killing import Killed, kill_one
+from wsproxy.statistics import percentile
 
 PAIRS = 1000  # of a live session and a kill
 PROCESSES = 100
@@ -20,8 +21,8 @@ def report(killed: Killed, processes: int, seconds: float) -> str:
     losses = sorted(killed.losses)
     return (
         f"{processes} recorders killed in {seconds:.0f} s; sessions at that moment: {stages}; "
-        f"loss: median {losses[len(losses) // 2] * 1000:.0f} ms, "
-        f"p99 {losses[int(len(losses) * 0.99)] * 1000:.0f} ms, "
+        f"loss: median {percentile(losses, 0.5) * 1000:.0f} ms, "
+        f"p99 {percentile(losses, 0.99) * 1000:.0f} ms, "
         f"worst {losses[-1] * 1000:.0f} ms; {killed.files} files read, "
         f"{killed.parts} of them later parts; {killed.left} hidden files of unfinished work left"
     )

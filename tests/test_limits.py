@@ -239,7 +239,7 @@ def test_parts_read_as_one_trace(tmp_path: Path) -> None:
     assert end.parts == len(recording.paths)
     assert end.complete
     assert Session.read(recording.path).complete
-    assert Session.glance(recording.path).end == end
+    assert Session.summary(recording.path).end == end
 
 
 def test_parts_compacted_read_the_same(tmp_path: Path) -> None:

@@ -357,7 +357,7 @@ def test_a_session_that_could_not_be_written_has_no_verdict(
 
 
 def test_a_trace_without_a_handshake(tmp_path: Path) -> None:
-    recording = SessionWriter(tmp_path / "t.wstrace", new_start(Clock(0, 0), made_up=True))
+    recording = SessionWriter(tmp_path / "t.wstrace", new_start(Clock(0, 0), synthetic=True))
     recording.add(Failure(5, "dns", False, "no such host"))
     recording.end(6)
     with pytest.raises(UsageError, match="dns"):

@@ -264,7 +264,7 @@ def test_no_planted_credential_is_found(
             assert content.count(PLACEHOLDER.encode()) >= len(planted.values)
             said = caplog.text + "\n".join(proxy.told)
             assert planted.found_in(said.encode()) == []
-            assert "taken out by rule: header X-Acme-Secret" in said
+            assert "redacted by heuristic: header X-Acme-Secret" in said
 
 
 def around(text: bytes, word: bytes) -> bytes:
@@ -410,7 +410,7 @@ def test_what_a_rule_found_is_told(proxy: Proxy) -> None:
         "header X-Acme-Key (its name says so)",
         "message acme_secret (its name says so)",
     ]
-    assert Session.read(path).by_rule == expected
+    assert Session.read(path).heuristic_redactions == expected
     command = importlib.import_module("wsproxy.cli.list").command
     [entry] = json.loads(CliRunner().invoke(command, [str(path), "--json"]).output)
-    assert entry["taken_by_rule"] == expected
+    assert entry["heuristic_redactions"] == expected

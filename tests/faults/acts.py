@@ -141,7 +141,7 @@ def refuse_garbage(end: End) -> None:
 
 
 RESETS = Act("resets", reset, watch)
-STALLS = Act("stalls for ever", End.fall_silent, End.wait_in_vain)
+STALLS = Act("stalls forever", End.fall_silent, End.wait_in_vain)
 GARBLES = Act("sends garbage", speak_garbage, refuse_garbage)
 PLAINLY = Act("sends plain bytes into TLS", speak_plainly, watch, (True,))
 ALERTS = Act("sends a fatal TLS alert", alert, watch, (True,))

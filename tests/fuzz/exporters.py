@@ -254,7 +254,7 @@ _OPERATIONS = (
 )  # fmt: skip
 _KEYS = (
     "mask", "deflated", "cut", "broken_rule", "body", "body_length", "redacted", "provider", "api",
-    "made_up", "changes", "attempt", "origin", "client", "mode", "mitmproxy", "close_code",
+    "synthetic", "changes", "attempt", "origin", "client", "mode", "mitmproxy", "close_code",
     "close_reason", "closed_by", "findings", "evidence", "records", "size", "reason", "x",
 )  # fmt: skip
 

@@ -201,7 +201,7 @@ def ended_lines(recording: SessionWriter) -> list[str]:
     session = recording.session
     lines = [f"{session_line(recording)}  {ending(session)}"]
     lines += [f"    {f.severity}: {f.id}  {safe(f.title)}" for f in session.findings]
-    if session.by_rule:
-        lines.append(f"    taken out by rule: {safe(', '.join(session.by_rule))}")
+    if session.heuristic_redactions:
+        lines.append(f"    redacted by heuristic: {safe(', '.join(session.heuristic_redactions))}")
     lines += [f"    {path}" for path in recording.paths]
     return lines

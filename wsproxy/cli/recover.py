@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import click
 from rich.console import Console
@@ -14,9 +14,11 @@ from rich.text import Text
 from wsproxy.catalog import Catalog, load
 from wsproxy.diagnose import annotate
 from wsproxy.errors import UsageError, WsproxyError
+from wsproxy.recorder import OfflineTraceWriter
 from wsproxy.report.json_output import dumps
 from wsproxy.report.text import ending, safe
-from wsproxy.trace import SUFFIX, find_traces
+from wsproxy.session import Session
+from wsproxy.trace import SUFFIX, Start, find_traces
 from wsproxy.trace.recovery import RecoveryResult, recover
 
 from .catalog_option import catalog_option
@@ -65,34 +67,44 @@ def command(traces: tuple[str, ...], out: Path | None, in_place: bool, as_json: 
     with ProgressLine("recovering") as progress:
         for path in progress.each(found):
             try:
-                recovered = _recover(path, out, catalog, in_place=in_place)
+                recovered, session = _recover(path, out, catalog, in_place=in_place)
             except WsproxyError as error:
                 status = max(status, error.exit_status)
                 print(f"error: {safe(str(error))}", file=sys.stderr)  # noqa: T201
                 continue
-            status = max(status, 0 if recovered.whole else 1)
+            status = max(status, 0 if recovered.complete else 1)
             if as_json:
-                done.append(_json(recovered))
+                done.append(_json(recovered, session or Session.read(path)))
             else:
-                console.print(Text("\n".join(_lines(recovered))))
-            del recovered  # a few bytes of each of its frames
+                console.print(Text("\n".join(_lines(recovered, session))))
+            del session  # it holds a few bytes of each frame
     if as_json:
         click.echo(dumps(done, indent=2))
     sys.exit(status)
 
 
-def _recover(path: Path, out: Path | None, catalog: Catalog, *, in_place: bool) -> RecoveryResult:
+def _recover(
+    path: Path, out: Path | None, catalog: Catalog, *, in_place: bool
+) -> tuple[RecoveryResult, Session | None]:
+    """Recover a trace; returns the session in the clean trace too, None if none was written."""
+    written: list[OfflineTraceWriter] = []
+
+    def open_sink(file: BinaryIO, start: Start) -> OfflineTraceWriter:
+        written.append(OfflineTraceWriter(file, start, partial(annotate, catalog=catalog)))
+        return written[0]
+
     def recognise(host: str, target: str) -> tuple[str | None, str | None]:
         provider, api = catalog.recognise(host, target)
         return provider.id if provider else None, api.name if api else None
 
-    return recover(
+    recovered = recover(
         path,
         path if in_place else _place(path, out),
         always=out is not None,
-        diagnose=partial(annotate, catalog=catalog),
+        open_sink=open_sink,
         recognise=recognise,
     )
+    return recovered, written[0].session if written else None
 
 
 def _place(path: Path, out: Path | None) -> Path:
@@ -108,12 +120,11 @@ def _place(path: Path, out: Path | None) -> Path:
     return place
 
 
-def _lines(recovered: RecoveryResult) -> list[str]:
-    session = recovered.session
+def _lines(recovered: RecoveryResult, session: Session | None) -> list[str]:
     name = safe(str(recovered.source))
-    if recovered.whole and recovered.path is None:
+    if session is None:
         return [f"{name}: nothing to recover, the file is whole"]
-    state = "whole" if recovered.whole else "recovered with loss"
+    state = "whole" if recovered.complete else "recovered with loss"
     lines = [
         f"{name}: {state}, {session.sent.frames} frames sent, "
         f"{session.received.frames} received, {session.duration_ns / 1e9:.1f} s, {ending(session)}"
@@ -131,13 +142,12 @@ def _lines(recovered: RecoveryResult) -> list[str]:
     return [*lines, f"    written to {safe(str(recovered.path))}"]
 
 
-def _json(recovered: RecoveryResult) -> dict[str, Any]:
-    session = recovered.session
+def _json(recovered: RecoveryResult, session: Session) -> dict[str, Any]:
     return {
         "trace": str(recovered.source),
         "out": str(recovered.path) if recovered.path is not None else None,
         "session": session.id,
-        "whole": recovered.whole,
+        "whole": recovered.complete,
         "ended": recovered.ended,
         "ending": session.ending,
         "frames_sent": session.sent.frames,

@@ -200,10 +200,10 @@ def _record_lines(record: Record, number: int, limit: int | None) -> Iterator[st
             else:
                 yield f"{begin}{content(record, limit)}{marks}"
         case Start():
-            made_up = ", put together from connection events" if record.made_up else ""
+            synthetic = ", put together from connection events" if record.synthetic else ""
             yield (
                 f"session {safe(record.session)}, {when(record.started_at_ns)} UTC, capture level "
-                f"{safe(record.capture)}, attempt {record.attempt}{made_up}"
+                f"{safe(record.capture)}, attempt {record.attempt}{synthetic}"
             )
             if made := made_from(record, 10_000 if limit is None else 500):
                 yield made

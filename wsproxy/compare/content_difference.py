@@ -77,6 +77,8 @@ def _content(
     with TraceReader(path) as reader:
         frames = (record for record in reader if isinstance(record, FrameRecord))
         for number, frame in enumerate(frames, 1):
+            if number < wanted:
+                continue  # nothing before it has to be opened
             if frame.from_client is from_client and frame.opcode <= Opcode.BINARY:
                 part = messages.take(number, frame)
                 if part is not None and part.frame == wanted and part.done:

@@ -161,7 +161,7 @@ def _bundled(
 
 
 def _recorded(trace: Path) -> dict[str, str]:
-    start = Session.glance(trace).start
+    start = Session.summary(trace).start
     said = {"wsproxy": start.wsproxy, "mitmproxy": start.mitmproxy} if start is not None else {}
     return {name: text for name, text in said.items() if text and _VERSION.fullmatch(text)}
 

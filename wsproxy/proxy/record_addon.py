@@ -360,7 +360,7 @@ class RecordAddon:
             attempt=self._failed_attempts.next_attempt(host, path),
             mitmproxy=MITMPROXY_VERSION,
             mode=client.proxy_mode.full_spec,
-            made_up=synthetic,
+            synthetic=synthetic,
         )
         return self._recorder.begin(clock, start)
 

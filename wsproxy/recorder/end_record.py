@@ -28,6 +28,6 @@ def end_record(session: Session, t_ns: int, ending: str) -> End:
         # Lengths that an untrusted trace claims may add up to any number.
         bytes_sent=min(session.sent.size, MAX_INT),
         bytes_received=min(session.received.size, MAX_INT),
-        by_rule=session.by_rule or None,
+        heuristic_redactions=session.heuristic_redactions or None,
     )
     return session.end

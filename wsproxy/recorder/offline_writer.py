@@ -50,9 +50,26 @@ class OfflineTraceWriter:
             ending: the ending if the records do not determine it.
         """
         end = end_record(self.session, t_ns, self.session.derived_ending or ending)
-        self.end_as(replace(end, complete=not self.session.gaps))
+        self._end_as(replace(end, complete=not self.session.gaps))
 
-    def end_as(self, end: End) -> None:
+    def end_incomplete(self, recorded: End) -> None:
+        """End a session with missing records whose ending is known.
+
+        Args:
+            recorded: how it ended; the counts are those of the records that were written.
+        """
+        counted = end_record(self.session, recorded.t_ns, recorded.ending)
+        self._end_as(
+            replace(
+                counted,
+                closed_by=recorded.closed_by,
+                close_code=recorded.close_code,
+                close_reason=recorded.close_reason,
+                complete=False,
+            )
+        )
+
+    def _end_as(self, end: End) -> None:
         """Write the findings, then the given end record with their ids."""
         self.session.end = end
         findings = self._diagnose(self.session)

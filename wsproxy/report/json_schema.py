@@ -54,7 +54,7 @@ def entry(path: Path, session: Session) -> dict[str, Any]:
         "ending": session.ending,
         "complete": end is not None and end.complete and not session.losses,
         "findings": counts.findings,
-        "taken_by_rule": session.by_rule,
+        "heuristic_redactions": session.heuristic_redactions,
     }
 
 
@@ -105,7 +105,7 @@ def record(item: Record, number: int | None = None, limit: int | None = None) ->
                 out |= {"body_base64": _base64(item.body or b""), "body_length": item.body_length}
         case Start():
             out |= _fields(item, "version", "session", "capture", "client", "provider", "api")
-            out |= _fields(item, "attempt", "wsproxy", "mitmproxy", "mode", "origin", "made_up")
+            out |= _fields(item, "attempt", "wsproxy", "mitmproxy", "mode", "origin", "synthetic")
             out |= _fields(item, "changes")
             if item.part:
                 out |= _fields(item, "part")
@@ -122,8 +122,8 @@ def record(item: Record, number: int | None = None, limit: int | None = None) ->
             out |= _fields(item, "ending", "closed_by", "close_code", "close_reason")
             out |= _fields(item, "frames_sent", "frames_received", "bytes_sent", "bytes_received")
             out |= _fields(item, "complete", "findings")
-            if item.by_rule:
-                out |= _fields(item, "by_rule")
+            if item.heuristic_redactions:
+                out |= _fields(item, "heuristic_redactions")
             if item.parts:
                 out |= _fields(item, "parts")
     return out
@@ -177,7 +177,7 @@ def explanation(
         "path": str(path),
         "outcome": outcome,
         "ending": session.ending,
-        "taken_by_rule": session.by_rule,
+        "heuristic_redactions": session.heuristic_redactions,
         "retry_after_s": retry_after_s,
         "findings": [_finding(finding) for finding in findings],
     }
@@ -190,7 +190,7 @@ def together(findings: Sequence[Finding]) -> dict[str, Any]:
         "path": None,
         "outcome": None,
         "ending": None,
-        "taken_by_rule": None,
+        "heuristic_redactions": None,
         "retry_after_s": None,
         "findings": [_finding(finding) for finding in findings],
     }

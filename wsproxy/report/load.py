@@ -47,11 +47,11 @@ def screen(load: Mapping[str, Any]) -> Group:
 
 def _going(load: Mapping[str, Any]) -> str:
     parts = [
-        f"{load['begun']} of {load['sessions']} sessions begun in {load['seconds']:.1f} s",
+        f"{load['started']} of {load['sessions']} sessions begun in {load['seconds']:.1f} s",
         f"{load['open']} open",
     ]
-    if load["to_judge"]:
-        parts.append(f"{load['to_judge']} to be judged")
+    if load["unjudged"]:
+        parts.append(f"{load['unjudged']} to be judged")
     return ", ".join(parts)
 
 

@@ -118,7 +118,7 @@ def is_scrubbed(path: Path, catalog: Catalog) -> bool:
         LimitExceeded: it holds more than fits in memory, or more text than a recording of its
             size has.
     """
-    start = Session.glance(path).start
+    start = Session.summary(path).start
     if start is None or start.mode != _MODE:
         return False
     draft = Draft.read(path, catalog)

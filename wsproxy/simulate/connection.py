@@ -25,6 +25,7 @@ from wsproxy.wire.frames import RSV1, Frame, Garbage, Opcode
 from wsproxy.wire.frames import Close as ClosePayload
 from wsproxy.wire.handshake import Deflate
 from wsproxy.wire.http_body import BodyReader
+from wsproxy.wire.messages import MessageAssembler
 from wsproxy.wire.parser import FrameParser, RuleChecker
 
 from .api import Action, ApiAnswer, SimulatedApi, SimulatedEnding
@@ -126,8 +127,7 @@ class ApiConnection:
         self._checker = RuleChecker(from_client=True)
         self._inflater: Inflater | None = None
         self._deflater: _Deflater | None = None
-        self._opcode = Opcode.TEXT  # of the message that is coming in
-        self._message = bytearray()
+        self._assembler = MessageAssembler()
         self._api: SimulatedApi | None = None
 
     async def run(self) -> None:
@@ -262,7 +262,8 @@ class ApiConnection:
         if isinstance(frame, Garbage) or broken:
             await self._close(ClosePattern(1002, broken or ""))
             return True
-        if len(self._message) + len(frame.payload) + frame.cut > _MAX_MESSAGE:
+        received = self._assembler.open.length if self._assembler.open is not None else 0
+        if received + len(frame.payload) + frame.cut > _MAX_MESSAGE:
             await self._close(ClosePattern(1009, "message too big"))
             return True
         if frame.opcode is Opcode.CLOSE:
@@ -284,20 +285,16 @@ class ApiConnection:
         if payload is None:
             await self._close(ClosePattern(1007, "cannot be inflated"))
             return True
-        if frame.opcode is not Opcode.CONTINUATION:
-            self._opcode = frame.opcode
-        self._message += payload
-        if not frame.fin:
+        message = self._assembler.add(replace(frame, payload=payload))
+        if message is None or not message.finished:
             return False
-        message = bytes(self._message)
-        self._message.clear()
-        self._seen.received += len(message)
-        if self._opcode is Opcode.BINARY:
+        self._seen.received += message.length
+        if not message.is_text:
             self._seen.binaries += 1
-            return await self._do(api, api.binary(message, _now()))
+            return await self._do(api, api.binary(message.content, _now()))
         self._seen.texts += 1
         try:
-            text = message.decode()
+            text = message.content.decode()
         except UnicodeDecodeError:
             await self._close(ClosePattern(1007, "text is not UTF-8"))
             return True

@@ -7,6 +7,7 @@ import re
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, NoReturn
@@ -14,7 +15,7 @@ from typing import BinaryIO, NoReturn
 from wsproxy.errors import LimitExceeded, NotATrace, TraceError
 from wsproxy.system.regular_file import open_regular
 
-from .allowance import BYTES_A_RECORD, VARIABLE, Allowance
+from .allowance import BYTES_A_RECORD, SEARCHED_RATIO, VARIABLE, Allowance
 from .blocks import PEEK, READ_AHEAD, BadBlock, find_blocks, last_block, peek, read_block
 from .parts import SUFFIX, later_parts, one_a_session, part_of, part_path
 from .records import (
@@ -33,7 +34,8 @@ from .records import (
 from .unpacker import Unpacker
 
 MAX_SYNC = 512  # bytes of a sync record
-MAX_LOSSES = 1000  # that are told one by one
+MAX_LOSSES = 1000  # that are listed one by one
+MAX_RECORDS = 20_000_000  # of a trace that is read: two days of 100 frames a second
 MAX_LAST = 50_000  # records of the last block; one that is written has some thousands
 
 # Names that recorders give end in the beginning of the session's id.
@@ -95,7 +97,6 @@ class TraceReader:
         in_name = _ID_IN_NAME.search(self.path.name)
         self._id_begin = in_name[1] if in_name else ""
         self._next_block = 0
-        self._budget = 0
         self._first, self._from = part_of(self.path)
         self._part = self._from
         self._more = False  # whether the part at hand says that another one follows
@@ -133,7 +134,6 @@ class TraceReader:
     def __iter__(self) -> Iterator[Record]:
         self.losses, self.ended, self._session = [], False, None
         self._seen.clear()
-        self._budget = 1 << 31
         self._allowance = self._shared or Allowance()
         self._allowance.begin_trace()
         self._later = None
@@ -224,7 +224,7 @@ class TraceReader:
         self._next_block, self._more = 0, False
         # What looking for the next block after damage may cost, bytes unpacked. A file
         # made of false blocks is given up, instead of being unpacked over and over.
-        self._budget += 16 * self._size()
+        self._allowance.searched += SEARCHED_RATIO * self._size()
         offset: int | None = 0
         while offset is not None:
             try:
@@ -324,11 +324,12 @@ class TraceReader:
         can hold blocks, and even traces.
         """
         end: int | None = None
-        self._budget -= error.cost
+        allowance = self._allowance
+        allowance.searched -= error.cost
         for candidate in find_blocks(self._file, offset + 1):
-            if self._budget < 0:
+            if allowance.searched < 0:
                 break
-            self._budget -= PEEK
+            allowance.searched -= PEEK
             sync = next(iter(Unpacker(peek(self._file, candidate, MAX_SYNC))), None)
             if isinstance(sync, Sync) and self._is_ours(sync):
                 end = candidate
@@ -353,6 +354,18 @@ class TraceReader:
 
     def _unreadable(self, error: OSError) -> TraceError:
         return TraceError(f"cannot read {self.path}: {error.strerror or error}")
+
+
+def bounded(reader: TraceReader) -> Iterator[Record]:
+    """The records of a trace for a fold that keeps a few bytes of each.
+
+    Raises:
+        LimitExceeded: there are over MAX_RECORDS, or more than the reader may read.
+    """
+    iterator = iter(reader)
+    yield from islice(iterator, MAX_RECORDS)
+    if next(iterator, None) is not None:
+        reader.stop(f"it has over {MAX_RECORDS:,} records")
 
 
 def _open(path: Path) -> BinaryIO:

@@ -30,6 +30,12 @@ DERIVED = {"mutate": "mutated", "scrub": "scrubbed", "distill": "distilled"}
 # What ended a session; `list --json` and the end record use these words.
 ENDINGS = ("close", "eof", "reset", "refused", "failed", "http", "stopped", "unfinished")
 
+# Keys that writers before 0.1.0 spelt differently: (kind, old key, key).
+_OLD_KEYS = (
+    ("start", "made_up", "synthetic"),
+    ("end", "by_rule", "heuristic_redactions"),
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Sync:
@@ -70,8 +76,8 @@ class Start:
             REPLAYS or DERIVED.
         origin: session id of the trace that this session replays, or was made from.
         changes: what was done to that one, a line each; None for what was not made so.
-        made_up: there was no HTTP exchange to record; request and failure were
-            put together from connection events.
+        synthetic: there was no HTTP exchange to record; request and failure are
+            built from connection events.
         part: 2 and up at the head of a later part of the trace, where start, request
             and response are repeated; None in the first one.
     """
@@ -90,7 +96,7 @@ class Start:
     mitmproxy: str | None = None
     mode: str | None = None
     origin: str | None = None
-    made_up: bool = False
+    synthetic: bool = False
     changes: list[str] | None = None
     part: int | None = None
 
@@ -278,8 +284,8 @@ class End:
         closed_by: "client" or "server", or None.
         complete: no gap.
         parts: how many files the trace is in; None for one.
-        by_rule: the places of credentials that no catalog names and a rule found, a text
-            each; None for none.
+        heuristic_redactions: credentials that a heuristic found where no catalog names one: a
+            text with the place and the heuristic each; None for none.
     """
 
     kind: ClassVar[str] = "end"
@@ -295,7 +301,7 @@ class End:
     complete: bool = True
     findings: list[str] = field(default_factory=list)
     parts: int | None = None
-    by_rule: list[str] | None = None
+    heuristic_redactions: list[str] | None = None
 
 
 Record = (
@@ -372,6 +378,9 @@ def from_map(data: object) -> AnyRecord | None:
         if isinstance(kind, str):
             return None
         raise BadRecord("a record has no kind")
+    for old_kind, old, new in _OLD_KEYS:
+        if kind == old_kind and old in data:
+            data = {new: data[old], **data}
     values: dict[str, Any] = {}
     for name, accepts, required in _FIELDS[cls.kind]:
         if name in data:
@@ -407,7 +416,7 @@ def _check(record: AnyRecord) -> None:
                 ):
                     raise BadRecord(f"{record.kind}.headers is not a list of pairs of text")
             _check_maps(f"{record.kind}.redacted", record.redacted)
-        case End(findings=texts, by_rule=places):
+        case End(findings=texts, heuristic_redactions=places):
             if any(type(text) is not str for text in (*texts, *(places or ()))):
                 raise BadRecord("end has a list with something else than text")
         case FindingRecord(evidence=texts) | Start(changes=list(texts)):
