@@ -35,7 +35,7 @@ from wsproxy.system.address import authority
 from wsproxy.trace import Failure, FindingRecord, Gap, Request
 from wsproxy.wire import Close, Opcode
 
-from . import failure_cause, http1_patches, http_stream, options, relay_layer
+from . import connection_control, failure_cause, http1_patches, http_stream, options, relay_layer
 from .access_addon import ANSWERED_HERE, SELF_CONNECTION
 from .failed_attempts import FailedAttempts
 from .failure_cause import FailureCause
@@ -253,7 +253,7 @@ class RecordAddon:
     def tls_start_server(self, data: tls.TlsData) -> None:
         """Repeat an early FIN of the server: mitmproxy would wait for an answer."""
         if not data.conn.state & ConnectionState.CAN_READ:
-            relay_layer.repeat_eof(data.context.client, data.conn)
+            connection_control.repeat_eof(data.context.client, data.conn)
 
     def http_connect(self, flow: http.HTTPFlow) -> None:
         if flow.response is not None:
@@ -285,7 +285,9 @@ class RecordAddon:
         )
 
     def server_connect(self, data: server_hooks.ServerConnectionHookData) -> None:
-        relay_layer.on_task_failure(lambda: self._on_immediate_reset(data.client, data.server))
+        connection_control.on_task_failure(
+            lambda: self._on_immediate_reset(data.client, data.server)
+        )
 
     def _on_immediate_reset(self, client: Client, server: Server) -> None:
         message = "the server reset the connection as soon as it was made"
@@ -297,12 +299,12 @@ class RecordAddon:
             session.end()
         if not waiting and server.address is not None:
             self._record_synthetic(client, server.address[0], server.address[1], cause)
-        relay_layer.disconnect(client)
+        connection_control.disconnect(client)
 
     def client_disconnected(self, client: Client) -> None:
         """No other hook reports an incomplete request."""
-        relay_layer.close_leftovers(client)
-        unfinished = relay_layer.unfinished_request(client)
+        connection_control.close_leftovers(client)
+        unfinished = connection_control.unfinished_request(client)
         if unfinished is not None:
             (host, port), size = unfinished
             message = f"the client left after {size} bytes of an HTTP request"
