@@ -99,4 +99,6 @@ def refuse_remote(data: ServerConnectionHookData) -> None:
     address = data.server.address
     if address is None or not is_loopback(address[0]):
         host = address[0] if address else "?"
-        data.server.error = f"wsproxy: refused a connection to another machine: {host}"
+        data.server.error = (
+            f"wsproxy: {host} is another machine, and only this machine may be reached"
+        )
