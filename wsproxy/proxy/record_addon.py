@@ -46,8 +46,8 @@ logger = logging.getLogger(__name__)
 CLOSE_TIMEOUT = 0.5  # seconds in which a recorder nearly always has written everything
 
 REFUSAL = (
-    "wsproxy cannot write a trace of this session, and refuses unrecorded sessions (--strict); "
-    "free disk space, or run wsproxy without --strict\n"
+    "wsproxy cannot write a trace of this session, and in strict mode it refuses unrecorded "
+    "sessions; free disk space, or turn strict mode off\n"
 )
 
 _NOT_FORWARDED = "wsproxy_not_forwarded"  # in a flow's metadata

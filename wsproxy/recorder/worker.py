@@ -297,6 +297,7 @@ class RecorderWorker:
                 self._faults.forget(recording)
                 return
         self._open[session] = recording
+        logger.debug("session %s is recorded in %s", start.session, recording.path)
         self._report_begin(recording)
 
     def _findings(self, session: Session) -> list[FindingRecord]:
