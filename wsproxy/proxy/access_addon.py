@@ -24,7 +24,7 @@ from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 from wsproxy.errors import Setting
 from wsproxy.system.address import IPAddress, authority, is_loopback, parse_ip, reaches
 
-from . import head_limits, relay_layer
+from . import connection_control, head_limits
 
 logger = logging.getLogger(__name__)
 
@@ -110,7 +110,7 @@ class AccessAddon:
         """Check the connected address: a name may resolve differently a moment later."""
         peer = data.server.peername
         if peer is not None and _is_listening(peer[0], peer[1], _listening()):
-            relay_layer.abort(data.client, data.server)
+            connection_control.abort(data.client, data.server)
             self._log("itself", f"{SELF_CONNECTION}: {authority(*peer[:2])}")
 
     # -- checks
