@@ -18,8 +18,7 @@ from faults.reasons import REASONS, reasons
 from faults.table import CASES, Case
 from wire_bytes import BINARY, TEXT, frame, upgrade
 from wire_witness import PATIENCE, wait_until
-from wsproxy.proxy import record_addon as addon_module
-from wsproxy.proxy.record_addon import RecordAddon
+from wsproxy.proxy import failed_attempts
 from wsproxy.recorder import Clock, SessionWriter, new_start
 from wsproxy.replayer.script import Script
 from wsproxy.trace import Bytes, Eof, Failure, Request, Response, TraceReader
@@ -157,16 +156,15 @@ def test_replay_incomplete_frame_does_not_wait_for_later_data(tmp_path: Path) ->
     assert (end.t_ns, end.cause_ns) == (38, 28)
 
 
-def test_record_addon_failed_attempts_are_counted_for_bounded_endpoints(
+def test_failed_attempts_are_counted_for_bounded_endpoints(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(addon_module, "MAX_ENDPOINTS", 3)
-    record = RecordAddon()
+    monkeypatch.setattr(failed_attempts, "MAX_ENDPOINTS", 3)
+    attempts = failed_attempts.FailedAttempts()
     for number, host in enumerate(["a", "b", "c", "a", "d"]):
         recording = SessionWriter(tmp_path / f"{number}.wstrace", new_start(Clock.start()))
         recording.add(Request(1, "GET", "wss", host, 443, "/listen"))
         recording.add(Failure(2, "connect", False, "refused"))
         recording.end(3)
-        record._on_trace_complete(recording)
-    counted = {("c", "/listen"): 1, ("a", "/listen"): 2, ("d", "/listen"): 1}
-    assert record._failed_attempts == counted
+        attempts.add(recording.session)
+    assert [attempts.next_attempt(host, "/listen") for host in "abcd"] == [3, 1, 2, 2]

@@ -43,7 +43,8 @@ PROXY = Path(__file__).parent.parent / "wsproxy" / "proxy"
 INTERNALS: dict[str, tuple[str, list[str] | None]] = {
     # mitmproxy: run by ourselves
     "mitmproxy.ctx": (
-        "access_addon record_addon http1_patches relay_layer redirect_addon options replay_addon",
+        "access_addon record_addon http1_patches connection_control redirect_addon options "
+        "replay_addon",
         None,
     ),
     "mitmproxy.exceptions.OptionsError": ("record_addon embedding options replay_addon", None),
@@ -67,9 +68,12 @@ INTERNALS: dict[str, tuple[str, list[str] | None]] = {
         ["status_code", "content", "headers"],
     ),
     "mitmproxy.http.HTTPFlow": ("record_addon failure_cause relay_layer", None),
-    "mitmproxy.connection.Client": ("record_addon embedding failure_cause relay_layer", None),
-    "mitmproxy.connection.Server": ("record_addon failure_cause relay_layer", None),
-    "mitmproxy.connection.Connection": ("relay_layer", None),
+    "mitmproxy.connection.Client": (
+        "record_addon embedding failure_cause connection_control",
+        None,
+    ),
+    "mitmproxy.connection.Server": ("record_addon failure_cause connection_control", None),
+    "mitmproxy.connection.Connection": ("relay_layer connection_control", None),
     "mitmproxy.connection.ConnectionState.CAN_READ": ("record_addon relay_layer", None),
     "mitmproxy.proxy.mode_specs.UpstreamMode": ("embedding", None),
     "mitmproxy.options.CONF_DIR": ("embedding", None),
@@ -121,7 +125,7 @@ INTERNALS: dict[str, tuple[str, list[str] | None]] = {
         ["event"],
     ),
     "mitmproxy.proxy.layers.http._http1.Http1Server": (
-        "head_limits http1_patches relay_layer",
+        "head_limits http1_patches connection_control",
         ["context"],
     ),
     "mitmproxy.proxy.layers.http._http1.Http1Server.ReceiveProtocolError": ("head_limits", None),
@@ -137,13 +141,13 @@ INTERNALS: dict[str, tuple[str, list[str] | None]] = {
     ),
     "mitmproxy.proxy.layers.tcp.TCPLayer": ("http1_patches", ["context"]),
     # mitmproxy: what the relay takes the place of
-    "mitmproxy.addons.proxyserver.Proxyserver": ("access_addon embedding relay_layer", None),
+    "mitmproxy.addons.proxyserver.Proxyserver": ("access_addon embedding connection_control", None),
     "mitmproxy.addons.proxyserver.Proxyserver.inject_event": ("relay_layer", ["event"]),
     "mitmproxy.addons.proxyserver.Proxyserver.listen_addrs": ("embedding", []),
     "mitmproxy.proxy.commands.CloseConnection": ("head_limits relay_layer", ["connection"]),
     "mitmproxy.proxy.commands.SendData": ("head_limits http1_patches", ["connection", "data"]),
     "mitmproxy.proxy.context.Context": ("relay_layer", None),
-    "mitmproxy.proxy.events.ConnectionClosed": ("relay_layer", ["connection"]),
+    "mitmproxy.proxy.events.ConnectionClosed": ("relay_layer connection_control", ["connection"]),
     "mitmproxy.proxy.events.DataReceived": (
         "head_limits http1_patches relay_layer",
         ["connection", "data"],
@@ -151,14 +155,15 @@ INTERNALS: dict[str, tuple[str, list[str] | None]] = {
     "mitmproxy.proxy.events.MessageInjected": ("relay_layer", ["flow", "message"]),
     "mitmproxy.proxy.layer.Layer": ("relay_layer", ["context"]),
     "mitmproxy.proxy.layer.Layer._handle_event": ("relay_layer", ["event"]),
-    "mitmproxy.proxy.layers.http.HttpLayer": ("relay_layer", None),
+    "mitmproxy.proxy.layers.http.HttpLayer": ("relay_layer connection_control", None),
     "mitmproxy.proxy.layers.tls.TLSLayer.receive_data": ("relay_layer", ["data"]),
     "mitmproxy.proxy.layers.tls.TLSLayer.tls_interact": ("relay_layer", []),
     "mitmproxy.proxy.layers.tls.TLSLayer.event_to_child": ("relay_layer", ["event"]),
     "mitmproxy.proxy.layers.websocket.WebsocketLayer": ("relay_layer", ["context", "flow"]),
     "mitmproxy.proxy.layers.websocket.WebsocketStartHook": ("relay_layer", ["flow"]),
     "mitmproxy.proxy.layers.websocket.WebsocketEndHook": ("relay_layer", ["flow"]),
-    "mitmproxy.proxy.server.ConnectionHandler.server_event": ("relay_layer", ["event"]),
+    "mitmproxy.proxy.server.ConnectionHandler": ("relay_layer connection_control", None),
+    "mitmproxy.proxy.server.ConnectionHandler.server_event": ("connection_control", ["event"]),
     "mitmproxy.proxy.tunnel.TunnelLayer": ("relay_layer", ["context", "tunnel_connection", "conn"]),
     # OpenSSL: the TLS connections that mitmproxy has made
     "OpenSSL.SSL.Connection.bio_read": ("tls_stream", ["bufsiz"]),

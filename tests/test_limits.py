@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from calls import counted, lab
+from wsproxy.cli.hints import message
 from wsproxy.cli.main import cli
 from wsproxy.errors import NotATrace, UsageError
 from wsproxy.proxy.options import RecorderOptions
@@ -85,8 +86,8 @@ def test_record_invalid_limit_is_one_line(
 ) -> None:
     done = CliRunner().invoke(cli, [command[0], option, value, *command[1:]])
     assert isinstance(done.exception, UsageError | SystemExit)
-    said = str(done.exception) if isinstance(done.exception, UsageError) else done.output
-    assert f"{option}: " in said
+    said = message(done.exception) if isinstance(done.exception, UsageError) else done.output
+    assert f"{option} value" in said
     assert says in said
     assert "Traceback" not in said
 

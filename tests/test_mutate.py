@@ -61,8 +61,8 @@ def test_mutate_change_gives_a_valid_trace_and_keeps_the_original(
 
 @pytest.mark.parametrize("change", SOME, ids=str)
 def test_change_text_parses_to_the_same_change(change: Change) -> None:
-    name, _, value = str(change).removeprefix("--").partition(" ")
-    value, _, after = value.partition(" --after ")
+    name, _, value = str(change).partition(" ")
+    value, _, after = value.partition(" after ")
     again = type(change).parse(value, after) if after else type(change).parse(value)  # type: ignore[attr-defined,call-arg]
     assert again == change
     assert name

@@ -173,14 +173,14 @@ SECRET = "abcdef0123456789abcdef0123456789abcdef01"
     [
         (
             SetHeader.parse(f"Authorization: Token {SECRET}"),
-            "--header Authorization: Token REDACTED",
+            "header Authorization: Token REDACTED",
         ),
-        (SetHeader.parse("Authorization: short"), "--header Authorization: REDACTED"),
+        (SetHeader.parse("Authorization: short"), "header Authorization: REDACTED"),
         (
             SetHeader.parse(f"Sec-WebSocket-Protocol: token, {SECRET}"),
-            "--header Sec-WebSocket-Protocol: token, REDACTED",
+            "header Sec-WebSocket-Protocol: token, REDACTED",
         ),
-        (SetQuery.parse(f"token={SECRET}"), "--query token=REDACTED"),
+        (SetQuery.parse(f"token={SECRET}"), "query token=REDACTED"),
     ],
     ids=["token", "short", "subprotocol", "query"],
 )

@@ -101,7 +101,7 @@ def test_record_connect_mode_refused_upstream_is_a_connect_failure(recorded: Rec
     session = recorded.next()
     check_failed(session, "connect", "server")
     assert session.start is not None
-    assert session.start.made_up
+    assert session.start.synthetic
     assert session.request is not None
     assert (session.request.host, session.request.port) == ("127.0.0.1", port)
 

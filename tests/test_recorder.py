@@ -92,7 +92,7 @@ def test_worker_error_in_one_session_ends_only_its_recording(
     first, second = (Session.read(path) for path in ended)
     assert not first.complete
     assert first.end is not None
-    assert [gap.reason for gap in first.gaps] == ["the recorder failed; its log says why"]
+    assert [gap.reason for gap in first.gaps] == ["the recorder failed; see its log"]
     assert second.complete
     assert second.sent.frames == 1
     assert len(told) == 1

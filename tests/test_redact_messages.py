@@ -304,7 +304,7 @@ def test_session_redactor_message_with_20_000_keys_stays_within_format_limits(
     assert last == {"where": "message", "name": "", "more": last["more"]}
     assert last["more"] >= 20_000 // pieces - 999
     done = CliRunner().invoke(cli, ["show", str(tmp_path / "t.wstrace")])
-    assert f"(taken out: api_key, {last['more']:,} more)" in done.output
+    assert f"(redacted: api_key, {last['more']:,} more)" in done.output
 
 
 def test_session_redactor_head_with_too_many_keys_has_limited_entries() -> None:

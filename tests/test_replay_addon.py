@@ -241,8 +241,8 @@ def test_replay_server_command_meets_the_replay_and_keeps_its_output(tmp_path: P
     where = ["--out", tmp_path / "out", "--confdir", tmp_path / "conf"]
     done = replay(REFUSED, *where, "--", sys.executable, "-c", APP)
     assert done.stdout == "server rejected WebSocket connection: HTTP 401\n"
-    assert "reproduced  recorded: answered with status 401" in done.stderr
-    assert "the command ended with exit status 7" in done.stderr
+    assert "REPRODUCED: the server answered with status 401" in done.stderr
+    assert "the command exited with status 7" in done.stderr
     assert done.returncode == 0  # it was reproduced, whatever the app made of it
 
 

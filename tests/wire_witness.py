@@ -22,7 +22,7 @@ def wait_until(condition: Callable[[], object], patience: float = PATIENCE) -> N
     """Wait for a condition that nobody tells of."""
     deadline = time.monotonic() + patience
     while not condition():
-        assert time.monotonic() < deadline, "it does not come to that"
+        assert time.monotonic() < deadline, "the condition was not met in time"
         threading.Event().wait(0.01)
 
 

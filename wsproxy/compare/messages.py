@@ -67,7 +67,8 @@ class MessageReader:
         self._assembler = MessageAssembler(
             keep_text=MAX_TEXT, keep_binary=MAX_TEXT if self._envelope else 0
         )
-        self._over_sum = hashlib.blake2b(digest_size=16)  # of bytes beyond what is kept
+        self._over_sum = _digest()  # of bytes beyond what is kept
+        self._is_over = False  # whether it has any
 
     def take(self, number: int, frame: FrameRecord) -> MessagePart | None:
         """Take the direction's next data frame.
@@ -90,9 +91,11 @@ class MessageReader:
                 cut=frame.cut,
                 done=frame.fin,
             )
-        if message.frames == 1:
-            self._over_sum = hashlib.blake2b(digest_size=16)
-        self._over_sum.update(frame.payload[message.kept_of_last :])
+        if message.frames == 1 and self._is_over:
+            self._over_sum, self._is_over = _digest(), False
+        if message.kept_of_last < len(frame.payload):
+            self._over_sum.update(frame.payload[message.kept_of_last :])
+            self._is_over = True
         return self._open(message, frame.t_ns) if message.finished else None
 
     def _open(self, message: AssembledMessage, t_ns: int) -> MessagePart:
@@ -131,6 +134,10 @@ def check_values(reader: TraceReader, values: int) -> None:
     """
     if values > reader.allowance.values:
         reader.stop(f"it has over {reader.allowance.values:,} JSON values to compare")
+
+
+def _digest() -> hashlib.blake2b:
+    return hashlib.blake2b(digest_size=16)
 
 
 def _without_audio(content: Json, paths: tuple[str, ...], kind: str) -> tuple[Json, bytes]:

@@ -10,7 +10,7 @@ from wsproxy.errors import UsageError
 from wsproxy.session.declared_audio import AudioFormat, declared_format
 from wsproxy.wire import Opcode
 
-from .change import Change, format_seconds, parse_number, parse_time
+from .change import Change, Value, format_seconds, parse_number, parse_time
 from .draft import Draft, DraftMessage, DraftRecord, messages
 
 MAX_CHUNKS = 1_000_000  # of one session
@@ -40,18 +40,17 @@ class Chunk(Change):
         Raises:
             UsageError: it is neither, or zero.
         """
-        expected = "bytes or a length of time, such as 640 or 20ms"
-        option = f"--chunk {text!r}"
+        value = Value("chunk", text, "bytes or a length of time, such as 640 or 20ms")
         if text.strip().isdecimal():
-            chunk = cls(size=parse_number(text, option, expected, _MAX_SIZE))
+            chunk = cls(size=parse_number(text, value, _MAX_SIZE))
         else:
-            chunk = cls(length_ns=parse_time(text, option, expected))
+            chunk = cls(length_ns=parse_time(text, value))
         if chunk == cls():
-            raise UsageError(f"{option}: give {expected}")
+            raise value.error()
         return chunk
 
     def __str__(self) -> str:
-        return f"--chunk {self.size or format_seconds(self.length_ns)}"
+        return f"chunk {self.size or format_seconds(self.length_ns)}"
 
     def apply(self, draft: Draft) -> None:
         api = draft.api

@@ -1,11 +1,12 @@
-"""The base class of all changes, and the parsers of their times and numbers."""
+"""The base class of all changes, and the parsers of their values."""
 
 from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 
-from wsproxy.errors import UsageError
+from wsproxy.errors import InvalidValue
 from wsproxy.redact import HeadRedactor
 
 from .draft import Draft
@@ -14,8 +15,8 @@ from .draft import Draft
 class Change(ABC):
     """One change to a session.
 
-    `str(change)` is the option of `wsproxy mutate`; it is written to the new trace's `changes`.
-    Subclasses are frozen dataclasses with a `parse` method.
+    `str(change)` is its name and value, as in "close 1011:NET-0001"; it is recorded in the new
+    trace's `changes`. Subclasses are frozen dataclasses with a `parse` method.
     """
 
     __slots__ = ()
@@ -37,51 +38,75 @@ MAX_TIME = 1000 * 3600 * 10**9  # ns, of an option
 _TIME = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)\s*(ms|s|m)?")
 _UNITS = {"ms": 10**6, "s": 10**9, "m": 60 * 10**9, None: 10**9}
 _NUMBER = re.compile(r"#?(\d{1,9})")
+_MAX_SHOWN = 60  # characters of a value in a message
 
 
-def parse_time(text: str, option: str, expected: str) -> int:
+@dataclass(frozen=True, slots=True)
+class Value:
+    """The given value of a change, for error messages.
+
+    Attributes:
+        change: the name of the change, such as "stall".
+        given: the value.
+        expected: the expected form.
+    """
+
+    change: str
+    given: str
+    expected: str
+
+    def error(self, problem: str = "") -> InvalidValue:
+        """The error for an invalid value.
+
+        Args:
+            problem: what is wrong; empty: it does not have the expected form.
+        """
+        given = self.given if len(self.given) <= _MAX_SHOWN else self.given[: _MAX_SHOWN - 1] + "…"
+        return InvalidValue(self.change, given, problem or f"expected {self.expected}")
+
+
+def parse_time(text: str, value: Value) -> int:
     """Read "5s", "7.5s", "500ms", "1m" or "5" (seconds).
 
     Args:
-        option: the option with its value, for the message.
-        expected: the expected form, for the message.
+        value: the complete value, for the error.
 
     Returns:
         Nanoseconds.
 
     Raises:
-        UsageError: it is none of these.
+        InvalidValue: it is invalid.
     """
     found = _TIME.fullmatch(text.strip())
     if found is None:
-        raise UsageError(f"{option}: give {expected}")
+        raise value.error()
     t_ns = round(float(found[1]) * _UNITS[found[2]])
     if t_ns > MAX_TIME:
-        raise UsageError(f"{option}: that is more than {MAX_TIME // (3600 * 10**9)} hours")
+        raise value.error(f"a time is at most {MAX_TIME // (3600 * 10**9)} hours")
     return t_ns
 
 
-def parse_frame(text: str, option: str, expected: str) -> int:
+def parse_frame(text: str, value: Value) -> int:
     """Read a frame's number, "40" or "#40".
 
     Raises:
-        UsageError: it is none.
+        InvalidValue: it is invalid.
     """
     found = _NUMBER.fullmatch(text.strip())
     if found is None or int(found[1]) == 0:
-        raise UsageError(f"{option}: give {expected}, numbered as `wsproxy show` does, from 1")
+        raise value.error(f"expected {value.expected}, numbered as `wsproxy show` does, from 1")
     return int(found[1])
 
 
-def parse_number(text: str, option: str, expected: str, maximum: int) -> int:
+def parse_number(text: str, value: Value, maximum: int) -> int:
     """Read an integer up to `maximum`.
 
     Raises:
-        UsageError: it is none, or a larger one.
+        InvalidValue: it is invalid, or larger.
     """
     text = text.strip()
     if not (text.isascii() and text.isdecimal()) or len(text) > 12 or int(text) > maximum:
-        raise UsageError(f"{option}: give {expected}")
+        raise value.error()
     return int(text)
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from wsproxy import catalog
 from wsproxy.catalog import Dialogue
 from wsproxy.catalog.model import Api, ClosePattern, Simulate
-from wsproxy.errors import UnknownCondition, UsageError
+from wsproxy.errors import UnknownCondition, UsageError, one_of
 from wsproxy.session.declared_audio import AudioFormat, declared_format
 from wsproxy.simulate import ApiQuotas, PlanStep, Trigger
 from wsproxy.simulate.api import Action, ApiRequest, SimulatedEnding, is_end
@@ -54,7 +54,7 @@ class FailWithCondition(Change):
         return cls(text.strip(), after.strip())
 
     def __str__(self) -> str:
-        return f"--condition {self.id}" + (f" --after {self.after}" if self.after else "")
+        return f"condition {self.id}" + (f" after {self.after}" if self.after else "")
 
     def apply(self, draft: Draft) -> None:
         found = self._find(draft)
@@ -115,7 +115,7 @@ def _suggestions(here: Sequence[catalog.Condition], wanted: str) -> str:
     names = {condition.id.rpartition(".")[2].lower(): condition.id for condition in here}
     last = wanted.rpartition(".")[2].lower()
     close = difflib.get_close_matches(last, names, n=_MAX_SUGGESTIONS, cutoff=0.5)
-    return f"; near ones: {', '.join(names[name] for name in close)}" if close else ""
+    return f"; did you mean {one_of([names[name] for name in close])}?" if close else ""
 
 
 # -- the server

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from wsproxy.errors import UsageError
 
-from .change import Change, parse_frame, parse_number
+from .change import Change, Value, parse_frame, parse_number
 from .draft import Draft
 
 MAX_TEXT = 1 << 20  # bytes of a replacement payload
@@ -27,18 +27,17 @@ class Drop(Change):
         Raises:
             UsageError: it is invalid.
         """
-        expected = "a frame or a range of them, such as 5 or 5..9"
-        option = f"--drop {text!r}"
+        value = Value("drop", text, "a frame or a range of them, such as 5 or 5..9")
         begin, dots, end = text.partition("..")
-        first = parse_frame(begin, option, expected)
-        last = parse_frame(end, option, expected) if dots else first
+        first = parse_frame(begin, value)
+        last = parse_frame(end, value) if dots else first
         if last < first:
-            raise UsageError(f"{option}: it ends before it begins")
+            raise value.error("it ends before it begins")
         return cls(first, last)
 
     def __str__(self) -> str:
         more = f"..{self.last}" if self.last != self.first else ""
-        return f"--drop {self.first}{more}"
+        return f"drop {self.first}{more}"
 
     def apply(self, draft: Draft) -> None:
         draft.find(self.first, self)
@@ -64,17 +63,16 @@ class Corrupt(Change):
         Raises:
             UsageError: it is invalid.
         """
-        expected = "FRAME or FRAME:OFFSET, such as 40 or 40:17"
-        option = f"--corrupt {text!r}"
+        value = Value("corrupt", text, "FRAME or FRAME:OFFSET, such as 40 or 40:17")
         frame, colon, offset = text.partition(":")
         return cls(
-            parse_frame(frame, option, expected),
-            parse_number(offset, option, expected, 1 << 30) if colon else None,
+            parse_frame(frame, value),
+            parse_number(offset, value, 1 << 30) if colon else None,
         )
 
     def __str__(self) -> str:
         at = f":{self.offset}" if self.offset is not None else ""
-        return f"--corrupt {self.frame}{at}"
+        return f"corrupt {self.frame}{at}"
 
     def apply(self, draft: Draft) -> None:
         item = draft.find(self.frame, self)
@@ -102,17 +100,17 @@ class Replace(Change):
             UsageError: it is invalid, or the text is longer than MAX_TEXT bytes.
         """
         frame, equals, payload = text.partition("=")
-        option = f"--replace {text[:_MAX_SHOWN]!r}"
+        value = Value("replace", text, "FRAME=TEXT")
         if not equals:
-            raise UsageError(f"{option}: give FRAME=TEXT")
-        number = parse_frame(frame, option, "FRAME=TEXT")
+            raise value.error()
+        number = parse_frame(frame, value)
         if len(payload.encode("utf-8", "surrogateescape")) > MAX_TEXT:
-            raise UsageError(f"--replace {number}: the text is longer than {MAX_TEXT} bytes")
+            raise value.error(f"the text is longer than {MAX_TEXT} bytes")
         return cls(number, payload)
 
     def __str__(self) -> str:
         more = "…" if len(self.text) > _MAX_SHOWN else ""
-        return f"--replace {self.frame}={self.text[:_MAX_SHOWN]}{more}"
+        return f"replace {self.frame}={self.text[:_MAX_SHOWN]}{more}"
 
     def apply(self, draft: Draft) -> None:
         item = draft.find(self.frame, self)

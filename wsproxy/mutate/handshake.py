@@ -10,12 +10,12 @@ from typing import Any
 from urllib.parse import quote, unquote_plus
 
 from wsproxy.catalog.model import Refusal
-from wsproxy.errors import UsageError
+from wsproxy.errors import InvalidValue, UsageError
 from wsproxy.recorder import MAX_BODY
 from wsproxy.redact import HeadRedactor
 from wsproxy.trace import Request, Response
 
-from .change import Change, parse_number
+from .change import Change, Value, parse_number
 from .draft import Draft, DraftRecord
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
@@ -23,7 +23,6 @@ _MAX_GIVEN = 64 << 10  # characters of a name and its value
 # Headers that accept the upgrade, or describe the old body.
 _REPLACED_HEADERS = ("upgrade", "connection", "content-length", "content-type", "transfer-encoding")
 _PHRASES = {499: "Client Closed Request"}
-_MAX_SHOWN = 60  # characters of an invalid argument, which may hold a credential
 
 
 def _request(draft: Draft, option: object) -> Request:
@@ -33,11 +32,12 @@ def _request(draft: Draft, option: object) -> Request:
     return request
 
 
-def _check(option: str, expected: str, name: str, value: str) -> None:
+def _check(change: str, expected: str, name: str, value: str) -> None:
+    # Whatever it is, it may be a credential: it is not repeated.
     if any(char in name + value for char in "\r\n\0"):
-        raise UsageError(f"{option}: a value with a line break")
+        raise InvalidValue(change, None, "it has a line break in it")
     if not name or len(name) + len(value) > _MAX_GIVEN:
-        raise UsageError(f"{option}: give {expected}")
+        raise InvalidValue(change, None, f"expected {expected}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +61,11 @@ class SetQuery(Change):
             UsageError: it has no name, or contains a line break.
         """
         name, equals, value = text.partition("=")
-        _check("--query", "NAME=VALUE, NAME= or NAME", name.strip(), value)
+        _check("query", "NAME=VALUE, NAME= or NAME", name.strip(), value)
         return cls(name.strip(), value if equals else None)
 
     def __str__(self) -> str:
-        return f"--query {self.name}" + ("" if self.value is None else f"={self.value}")
+        return f"query {self.name}" + ("" if self.value is None else f"={self.value}")
 
     def without_credentials(self, redact: HeadRedactor) -> SetQuery:
         if not self.value:
@@ -121,13 +121,12 @@ class SetHeader(Change):
         name, colon, value = text.partition(":")
         expected = "'NAME: VALUE', or 'NAME:' to remove it"
         if not colon or not _TOKEN.fullmatch(name.strip()):
-            # The argument may be a credential, so the message does not contain it.
-            raise UsageError(f"--header: give {expected}")
-        _check("--header", expected, name.strip(), value)
+            raise InvalidValue("header", None, f"expected {expected}")
+        _check("header", expected, name.strip(), value)
         return cls(name.strip(), value.strip() or None)
 
     def __str__(self) -> str:
-        return f"--header {self.name}:" + ("" if self.value is None else f" {self.value}")
+        return f"header {self.name}:" + ("" if self.value is None else f" {self.value}")
 
     def without_credentials(self, redact: HeadRedactor) -> SetHeader:
         if self.value is None:
@@ -184,17 +183,17 @@ class SetStatus(Change):
         """
         code, _, body = text.partition(":")
         expected = "CODE or CODE:BODY, such as 503; a code is 200 to 599"
-        option = f"--status {code[:_MAX_SHOWN]!r}"
-        number = parse_number(code, option, expected, 599)
+        value = Value("status", code, expected)  # the body may hold a credential
+        number = parse_number(code, value, 599)
         if number < 200:
-            raise UsageError(f"{option}: give {expected}")
+            raise value.error()
         if len(body.encode("utf-8", "replace")) > MAX_BODY:
-            raise UsageError(f"{option}: the body is longer than {MAX_BODY} bytes")
+            raise value.error(f"the body is longer than {MAX_BODY} bytes")
         return cls(number, body)
 
     def __str__(self) -> str:
         more = "…" if len(self.body) > 120 else ""
-        return f"--status {self.code}" + (f":{self.body[:120]}{more}" if self.body else "")
+        return f"status {self.code}" + (f":{self.body[:120]}{more}" if self.body else "")
 
     def apply(self, draft: Draft) -> None:
         kind = "application/json" if self.body.lstrip().startswith(("{", "[")) else "text/plain"

@@ -12,7 +12,7 @@ from wsproxy.catalog.envelope import Json, field, read, wrap
 from wsproxy.errors import UsageError
 from wsproxy.wire import Opcode
 
-from .change import Change, format_seconds, parse_time
+from .change import Change, Value, format_seconds, parse_time
 from .draft import Draft, DraftMessage, messages
 
 MAX_ADDED = 100_000
@@ -36,20 +36,19 @@ class KeepAlive(Change):
         Raises:
             UsageError: it is invalid.
         """
-        expected = "drop, or add:EVERY, such as add:5s"
-        option = f"--keepalive {text!r}"
+        value = Value("keepalive", text, "drop, or add:EVERY, such as add:5s")
         what, colon, every = text.strip().partition(":")
         if what == "drop" and not colon:
             return cls()
         if what != "add" or not colon:
-            raise UsageError(f"{option}: give {expected}")
-        every_ns = parse_time(every, option, expected)
+            raise value.error()
+        every_ns = parse_time(every, value)
         if every_ns < _SHORTEST_NS:
-            raise UsageError(f"{option}: the shortest time is {_SHORTEST_NS / 1e9:g} s")
+            raise value.error(f"the shortest time is {_SHORTEST_NS / 1e9:g} s")
         return cls(every_ns)
 
     def __str__(self) -> str:
-        return f"--keepalive {f'add:{format_seconds(self.every_ns)}' if self.every_ns else 'drop'}"
+        return f"keepalive {f'add:{format_seconds(self.every_ns)}' if self.every_ns else 'drop'}"
 
     def apply(self, draft: Draft) -> None:
         api = draft.api

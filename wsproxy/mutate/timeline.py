@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from wsproxy.errors import UsageError
 from wsproxy.trace import Bytes, FrameRecord, Gap
 
-from .change import Change, format_seconds, parse_time
+from .change import Change, Value, format_seconds, parse_time
 from .draft import Draft, DraftRecord, messages
 
 
@@ -33,21 +33,20 @@ class Cut(Change):
         Raises:
             UsageError: it is invalid.
         """
-        expected = "FROM..TO, such as 5s..7.5s, ..3s or 10s.."
-        option = f"--cut {text!r}"
+        value = Value("cut", text, "FROM..TO, such as 5s..7.5s, ..3s or 10s..")
         begin, dots, end = text.partition("..")
         if not dots or not (begin.strip() or end.strip()):
-            raise UsageError(f"{option}: give {expected}")
-        begin_ns = parse_time(begin, option, expected) if begin.strip() else 0
-        end_ns = parse_time(end, option, expected) if end.strip() else None
+            raise value.error()
+        begin_ns = parse_time(begin, value) if begin.strip() else 0
+        end_ns = parse_time(end, value) if end.strip() else None
         if end_ns is not None and end_ns <= begin_ns:
-            raise UsageError(f"{option}: it ends before it begins")
+            raise value.error("it ends before it begins")
         return cls(begin_ns, end_ns)
 
     def __str__(self) -> str:
         begin = format_seconds(self.begin_ns) if self.begin_ns else ""
         end = format_seconds(self.end_ns) if self.end_ns is not None else ""
-        return f"--cut {begin}..{end}"
+        return f"cut {begin}..{end}"
 
     def apply(self, draft: Draft) -> None:
         begin = max(self.begin_ns, draft.opened_ns(self))
@@ -118,21 +117,16 @@ class Stall(Change):
         Raises:
             UsageError: it is invalid.
         """
-        expected = "AT+FOR, such as 5s+15s, or 5s+15s:client"
-        option = f"--stall {text!r}"
+        value = Value("stall", text, "AT+FOR, such as 5s+15s, or 5s+15s:client")
         times, colon, side = text.partition(":")
         at, plus, length = times.partition("+")
         if not plus or (colon and side.strip().lower() != "client"):
-            raise UsageError(f"{option}: give {expected}")
-        return cls(
-            parse_time(at, option, expected),
-            parse_time(length, option, expected),
-            client_only=bool(colon),
-        )
+            raise value.error()
+        return cls(parse_time(at, value), parse_time(length, value), client_only=bool(colon))
 
     def __str__(self) -> str:
         side = ":client" if self.client_only else ""
-        return f"--stall {format_seconds(self.at_ns)}+{format_seconds(self.for_ns)}{side}"
+        return f"stall {format_seconds(self.at_ns)}+{format_seconds(self.for_ns)}{side}"
 
     def apply(self, draft: Draft) -> None:
         draft.check_time(self.at_ns, self)

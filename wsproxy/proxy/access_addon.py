@@ -21,9 +21,10 @@ from mitmproxy.net.http import url
 from mitmproxy.proxy import mode_specs
 from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 
+from wsproxy.errors import Setting
 from wsproxy.system.address import IPAddress, authority, is_loopback, parse_ip, reaches
 
-from . import head_limits, relay_layer
+from . import connection_control, head_limits
 
 logger = logging.getLogger(__name__)
 
@@ -81,17 +82,16 @@ class AccessAddon:
             if unexpected:
                 why = (
                     f"unexpected host for this reverse proxy for {mode.address[0]}: "
-                    f"{unexpected[0][:100]!r}; use 127.0.0.1, or allow the name with "
-                    "--allow-host NAME"
+                    f"{unexpected[0][:100]!r}; use 127.0.0.1, or add the name to the allowed hosts"
                 )
-                self._refuse(flow, 421, "host", why)
+                self._refuse(flow, 421, "host", why, Setting("allow_hosts"))
         elif await self.is_own_address((request.host, request.port)):
             why = (
                 f"{SELF_CONNECTION}, and {authority(request.host, request.port)} is its own "
-                "address; set HTTPS_PROXY and HTTP_PROXY in the app, or run wsproxy with "
-                "--mode reverse:URL and use it as the app's base URL"
+                "address; set HTTPS_PROXY and HTTP_PROXY in the app, or use reverse mode with the "
+                "recorder as the app's base URL"
             )
-            self._refuse(flow, 421, "itself", why)
+            self._refuse(flow, 421, "itself", why, Setting("mode"))
 
     async def http_connect(self, flow: http.HTTPFlow) -> None:
         if flow.response is None and await self.is_own_address(
@@ -110,7 +110,7 @@ class AccessAddon:
         """Check the connected address: a name may resolve differently a moment later."""
         peer = data.server.peername
         if peer is not None and _is_listening(peer[0], peer[1], _listening()):
-            relay_layer.abort(data.client, data.server)
+            connection_control.abort(data.client, data.server)
             self._log("itself", f"{SELF_CONNECTION}: {authority(*peer[:2])}")
 
     # -- checks
@@ -130,20 +130,27 @@ class AccessAddon:
             return False  # the connection fails as well
         return any(_is_listening(str(each[4][0]), port, listening) for each in found)
 
-    def _refuse(self, flow: http.HTTPFlow, status: int, reason: str, why: str) -> None:
+    def _refuse(
+        self, flow: http.HTTPFlow, status: int, reason: str, why: str, *settings: Setting
+    ) -> None:
         flow.metadata[ANSWERED_HERE] = True
         flow.response = http.Response.make(
             status,
             f"wsproxy: refused: {why}.\n",
             {"Content-Type": "text/plain", "Server": "wsproxy", "Connection": "close"},
         )
-        self._log(reason, f"refused a request: {why}")
+        self._log(reason, f"refused a request: {why}", *settings)
 
-    def _log(self, reason: str, text: str) -> None:
+    def _log(self, reason: str, text: str, *settings: Setting) -> None:
         now = time.monotonic()
         if now - self._logged.get(reason, float("-inf")) >= LOG_INTERVAL:
             self._logged[reason] = now
-            logger.warning("wsproxy: %s (not logged again for %.0f s)", text, LOG_INTERVAL)
+            logger.warning(
+                "wsproxy: %s (not logged again for %.0f s)",
+                text,
+                LOG_INTERVAL,
+                extra={"settings": settings},
+            )
 
 
 def _is_from_web_page(headers: http.Headers) -> bool:

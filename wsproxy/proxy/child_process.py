@@ -1,6 +1,6 @@
 """A proxy in a child process, controlled by another process of wsproxy.
 
-`wsproxy.api` and `replay server --proxy` start it (`wsproxy.api.child_process`), so that mitmproxy
+`wsproxy.api` and `replay server` start it (`wsproxy.api.child_process`), so that mitmproxy
 need not be installed in their environment. `child_protocol` describes the messages.
 """
 
@@ -44,7 +44,8 @@ def main() -> int:
     try:
         asyncio.run(_serve(parent))
     except WsproxyError as error:
-        parent.send_event(failed=str(error))
+        named = [[each.name, each.value] for each in error.settings]
+        parent.send_event(failed=str(error), settings=named)
         return error.exit_status
     return 0
 

@@ -22,7 +22,7 @@ from mitmproxy.options import CONF_DIR, Options
 from mitmproxy.proxy.mode_specs import ProxyMode, ReverseMode, UpstreamMode
 from mitmproxy.tools.dump import DumpMaster
 
-from wsproxy.errors import UsageError
+from wsproxy.errors import InvalidValue, Setting, UsageError
 from wsproxy.recorder import SessionWriter
 from wsproxy.recorder.limits import RecorderLimits
 from wsproxy.system.address import authority, is_loopback
@@ -170,7 +170,7 @@ async def proxy(
     if errors.first is not None:
         master.shutdown()
         await task
-        raise UsageError(_explain(errors.first, settings))
+        raise _explain(errors.first, settings)
     stop = _Stop(master, addon)
     try:
         await _check_upstreams(master, access)
@@ -280,7 +280,7 @@ def _check_folders(settings: ProxySettings, records: bool) -> None:
         UsageError: a folder cannot be written.
     """
     if records and (problem := folder_problem(settings.out)) is not None:
-        raise UsageError(f"{problem}; use --out DIR")
+        raise UsageError(problem, Setting("out"))
     named = [o.partition("=")[2] for o in settings.options if o.startswith("confdir=")]
     confdir = Path(named[-1] if named else settings.confdir or CONF_DIR).expanduser()
     try:
@@ -293,7 +293,8 @@ def _check_folders(settings: ProxySettings, records: bool) -> None:
     except OSError as error:
         what = "read" if key.exists() else "create"
         why = error.strerror or error
-        raise UsageError(f"cannot {what} the CA in {confdir}: {why}; use --confdir DIR") from None
+        text = f"cannot {what} the CA in {confdir}: {why}"
+        raise UsageError(text, Setting("confdir")) from None
 
 
 async def _check_upstreams(master: DumpMaster, access: AccessAddon) -> None:
@@ -308,7 +309,7 @@ async def _check_upstreams(master: DumpMaster, access: AccessAddon) -> None:
             mode.address
         ):
             where = authority(*mode.address)
-            raise UsageError(f"--mode {spec}: the recorder itself listens on {where}")
+            raise InvalidValue("mode", spec, f"the recorder itself listens on {where}")
 
 
 def _listen_without_http3(spec: str) -> None:
@@ -403,26 +404,25 @@ class _ErrorLog(logging.Handler):
         logging.getLogger().removeHandler(self)
 
 
-def _explain(message: str, settings: ProxySettings) -> str:
-    """A logged error of mitmproxy as an error message of ours."""
+def _explain(message: str, settings: ProxySettings) -> UsageError:
+    """A logged error of mitmproxy as an error of ours, with the settings that matter for it."""
     if _NO_KEY.search(message):
         confdir = settings.confdir or CONF_DIR
-        return (
+        return UsageError(
             f"cannot read the CA in {confdir}: {CA_KEY} holds no key; remove it, and a new CA is "
-            "created, or use --confdir DIR"
+            "created",
+            Setting("confdir"),
         )
     failed = _NO_LISTENER.search(message)
     if failed is None:
-        return message
+        return UsageError(message)
     why = (
         "the port is in use"
         if "in use" in message
         else failed[3].rpartition("] ")[2].rpartition("): ")[2]
     )
-    return (
-        f"cannot listen on {authority(failed[1], int(failed[2]))}: {why}. "
-        "Choose another address with --listen HOST:PORT; port 0 takes a free one."
-    )
+    where = authority(failed[1], int(failed[2]))
+    return UsageError(f"cannot listen on {where}: {why}", Setting("listen"))
 
 
 def _proxyserver(master: DumpMaster) -> Proxyserver:

@@ -26,7 +26,7 @@ from mitmproxy.proxy.layers.http._upstream_proxy import HttpUpstreamProxy as _Up
 from wsproxy.system.address import authority
 from wsproxy.wire.http_head import MAX_HEAD
 
-from . import relay_layer
+from . import connection_control
 
 logger = logging.getLogger(__name__)
 
@@ -133,10 +133,10 @@ def _pause_while_waiting(connection: _http1.Http1Server) -> None:
     pause = connection.state == connection.wait and len(connection.buf) > MAX_HEAD
     if pause:
         _paused.add(connection)
-        relay_layer.pause_reading(connection.context.client, True)
+        connection_control.pause_reading(connection.context.client, True)
     elif connection in _paused:
         _paused.discard(connection)
-        relay_layer.pause_reading(connection.context.client, False)
+        connection_control.pause_reading(connection.context.client, False)
 
 
 def _refuse_head(connection: _http1.Http1Connection) -> _Commands:

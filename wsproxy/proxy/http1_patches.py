@@ -33,8 +33,8 @@ _INTERIM = re.compile(rb"HTTP/\d\.\d[ \t]+1(?!01)\d\d(?!\d)")
 _SCHEMES = {b"ws": b"http", b"wss": b"https"}
 
 
-class UpgradeRequest(http.Request):
-    """An upgrade request with the head that the client sent.
+class VerbatimRequest(http.Request):
+    """An upgrade request that is forwarded with the head that the client sent.
 
     Attributes:
         head: None for a copy.
@@ -47,7 +47,7 @@ class UpgradeRequest(http.Request):
     is_framed: bool = True
 
     @classmethod
-    def parse(cls, raw: bytes) -> UpgradeRequest | None:
+    def parse(cls, raw: bytes) -> VerbatimRequest | None:
         """The request of a complete head; None if it is no upgrade request."""
         head = RequestHead.parse(raw)
         if not head.is_upgrade:
@@ -142,10 +142,10 @@ def _read_request(
     yield from server.state(event)
 
 
-def _upgrade(buffer: Any) -> UpgradeRequest | None:
+def _upgrade(buffer: Any) -> VerbatimRequest | None:
     """Remove an upgrade request from the beginning of a buffer, if there is one."""
     end = _head_end(buffer)
-    request = UpgradeRequest.parse(bytes(buffer)[:end]) if end is not None else None
+    request = VerbatimRequest.parse(bytes(buffer)[:end]) if end is not None else None
     if request is not None:
         buffer.maybe_extract_at_most(end)
     return request
@@ -153,7 +153,7 @@ def _upgrade(buffer: Any) -> UpgradeRequest | None:
 
 def _send_request(client: Http1Client, event: HttpEvent) -> layer.CommandGenerator[None]:
     request = client.request or getattr(event, "request", None)
-    if not isinstance(request, UpgradeRequest) or request.head is None:
+    if not isinstance(request, VerbatimRequest) or request.head is None:
         yield from _stock_send_request(client, event)
     elif isinstance(event, RequestHeaders):
         for command in _stock_send_request(client, event):
@@ -195,7 +195,7 @@ def _validate_request(
     mode: http_layers.HTTPMode, request: http.Request, validate_inbound_headers: bool
 ) -> str | None:
     """Why a request is refused, or None; header fields are left to the server to validate."""
-    if isinstance(request, UpgradeRequest):
+    if isinstance(request, VerbatimRequest):
         if request.problem is not None:
             return request.problem
         if mode is http_layers.HTTPMode.regular and not _names_server(request):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from mitmproxy import ctx, exceptions
 from mitmproxy.addonmanager import Loader
 
 from wsproxy.recorder import POLICIES
+from wsproxy.recorder.disk_faults import probe
 from wsproxy.recorder.limits import InvalidLimit, RecorderLimits
 
 # Options that cannot change while the recorder runs.
@@ -133,10 +133,7 @@ def declare(loader: Loader) -> None:
 def folder_problem(folder: Path) -> str | None:
     """Create the folder if necessary; returns why traces cannot be written to it, or None."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / f".wsproxy-{os.getpid()}"
-        probe.touch()
-        probe.unlink()
+        probe(folder, size=0)
     except OSError as error:
         return f"cannot write traces to {folder}: {error.strerror or error}"
     return None

@@ -32,22 +32,22 @@ from wsproxy.recorder.worker import RecorderWorker
 from wsproxy.redact import HeadRedactor, fingerprint_key
 from wsproxy.session import Session
 from wsproxy.system.address import authority
-from wsproxy.trace import Failure, FindingRecord, Gap, Request, Response
-from wsproxy.wire import Close, Opcode, is_upgrade
+from wsproxy.trace import Failure, FindingRecord, Gap, Request
+from wsproxy.wire import Close, Opcode
 
-from . import failure_cause, http1_patches, http_stream, options, relay_layer
+from . import connection_control, failure_cause, http1_patches, http_stream, options, relay_layer
 from .access_addon import ANSWERED_HERE, SELF_CONNECTION
+from .failed_attempts import FailedAttempts
 from .failure_cause import FailureCause
+from .http_records import is_upgrade_request, request_record, response_record
 
 logger = logging.getLogger(__name__)
-
-MAX_ENDPOINTS = 10_000  # endpoints whose consecutive failed attempts are counted
 
 CLOSE_TIMEOUT = 0.5  # seconds in which a recorder nearly always has written everything
 
 REFUSAL = (
-    "wsproxy cannot write a trace of this session, and refuses unrecorded sessions (--strict); "
-    "free disk space, or run wsproxy without --strict\n"
+    "wsproxy cannot write a trace of this session, and in strict mode it refuses unrecorded "
+    "sessions; free disk space, or turn strict mode off\n"
 )
 
 _NOT_FORWARDED = "wsproxy_not_forwarded"  # in a flow's metadata
@@ -78,7 +78,7 @@ class RecordAddon:
         self._options: options.RecorderOptions | None = None  # those of the running recorder
         self._live: dict[str, LiveSession] = {}  # by flow id
         self._flows: dict[str, set[str]] = {}  # flow ids by client connection id
-        self._failed_attempts: dict[tuple[str, str], int] = {}  # consecutive ones, by endpoint
+        self._failed_attempts = FailedAttempts()
         self._hosts: list[re.Pattern[str]] = []
         self._catalog = catalog.load()
         self._redact = HeadRedactor(
@@ -167,7 +167,7 @@ class RecordAddon:
             flow.metadata[_NOT_FORWARDED] = True  # mitmproxy refuses it before any hook
         if flow.response is not None:
             flow.metadata[ANSWERED_HERE] = True  # mitmproxy itself requests a password
-        elif _is_upgrade(flow.request) and self._is_recorded_host(flow.request.pretty_host):
+        elif is_upgrade_request(flow.request) and self._is_recorded_host(flow.request.pretty_host):
             if self._recorder is not None and self._recorder.refuses_sessions:
                 _refuse(flow)
                 return
@@ -199,7 +199,7 @@ class RecordAddon:
             session = self._begin(flow)
             if session is None:
                 return
-        session.add(self._response(session, flow.response))
+        session.add(response_record(flow.response, session.now()))
         if flow.websocket is None:
             if flow.response.status_code == 101:
                 message = "the answer is 101, but does not switch to WebSocket"
@@ -253,7 +253,7 @@ class RecordAddon:
     def tls_start_server(self, data: tls.TlsData) -> None:
         """Repeat an early FIN of the server: mitmproxy would wait for an answer."""
         if not data.conn.state & ConnectionState.CAN_READ:
-            relay_layer.repeat_eof(data.context.client, data.conn)
+            connection_control.repeat_eof(data.context.client, data.conn)
 
     def http_connect(self, flow: http.HTTPFlow) -> None:
         if flow.response is not None:
@@ -285,7 +285,9 @@ class RecordAddon:
         )
 
     def server_connect(self, data: server_hooks.ServerConnectionHookData) -> None:
-        relay_layer.on_task_failure(lambda: self._on_immediate_reset(data.client, data.server))
+        connection_control.on_task_failure(
+            lambda: self._on_immediate_reset(data.client, data.server)
+        )
 
     def _on_immediate_reset(self, client: Client, server: Server) -> None:
         message = "the server reset the connection as soon as it was made"
@@ -297,12 +299,12 @@ class RecordAddon:
             session.end()
         if not waiting and server.address is not None:
             self._record_synthetic(client, server.address[0], server.address[1], cause)
-        relay_layer.disconnect(client)
+        connection_control.disconnect(client)
 
     def client_disconnected(self, client: Client) -> None:
         """No other hook reports an incomplete request."""
-        relay_layer.close_leftovers(client)
-        unfinished = relay_layer.unfinished_request(client)
+        connection_control.close_leftovers(client)
+        unfinished = connection_control.unfinished_request(client)
         if unfinished is not None:
             (host, port), size = unfinished
             message = f"the client left after {size} bytes of an HTTP request"
@@ -333,27 +335,9 @@ class RecordAddon:
         if self._recorder is None:
             return None
         request = flow.request
-        upgrade = _is_upgrade(request)
-        scheme = request.scheme
-        if upgrade:
-            scheme = "wss" if scheme == "https" else "ws"
         path = request.path.partition("?")[0]
-        body = None if upgrade else http_stream.body_prefix(request)
         session = self._new_session(flow.client_conn, request.pretty_host, path, capture)
-        session.add(
-            Request(
-                session.now(),
-                request.method,
-                scheme,
-                request.pretty_host,
-                request.port,
-                request.path,
-                request.http_version,
-                _header_lists(request.headers),
-                body.data if body is not None else None,
-                body.redacted if body is not None else [],
-            )
-        )
+        session.add(request_record(request, session.now()))
         self._live[flow.id] = session
         self._flows.setdefault(flow.client_conn.id, set()).add(flow.id)
         return session
@@ -375,7 +359,7 @@ class RecordAddon:
             client=authority(*client.peername[:2]) if client.peername else None,
             provider=provider.id if provider else None,
             api=api.name if api else None,
-            attempt=self._failed_attempts.get((host, path), 0) + 1,
+            attempt=self._failed_attempts.next_attempt(host, path),
             mitmproxy=MITMPROXY_VERSION,
             mode=client.proxy_mode.full_spec,
             synthetic=synthetic,
@@ -387,7 +371,7 @@ class RecordAddon:
         client: Client,
         host: str,
         port: int,
-        cause: failure_cause.FailureCause,
+        cause: FailureCause,
         scheme: str = "wss",
     ) -> None:
         """Record a session that has no flow, from a connection event."""
@@ -397,19 +381,6 @@ class RecordAddon:
         session.add(Request(session.now(), "GET", scheme, host, port, "/"))
         session.add(cause.at(session.now()))
         session.end()
-
-    def _response(self, session: LiveSession, response: http.Response) -> Response:
-        body = http_stream.body_prefix(response) if response.status_code != 101 else None
-        return Response(
-            session.now(),
-            response.status_code,
-            response.reason,
-            response.http_version,
-            _header_lists(response.headers),
-            body.data if body is not None else None,
-            body.size if body is not None else 0,
-            body.redacted if body is not None else [],
-        )
 
     def _end(self, flow: http.HTTPFlow) -> None:
         self._forget(flow.id, flow.client_conn).end()
@@ -446,9 +417,9 @@ class RecordAddon:
         self._forget(flow.id, flow.client_conn)
         second = self._begin(flow, "messages")
         if second is not None:
-            second.add(self._response(second, flow.response))
+            second.add(response_record(flow.response, second.now()))
             now = first.now()
-            reason = f"the session goes on in the trace of {second.start.session}: {why}"
+            reason = f"the session continues in the trace of {second.start.session}: {why}"
             first.add(Gap(now, now, reason))
         first.end()
 
@@ -456,18 +427,8 @@ class RecordAddon:
         return annotate(session, self._catalog)
 
     def _on_trace_complete(self, recording: SessionWriter) -> None:
-        """On the recorder's thread: count consecutive failed attempts at an endpoint."""
-        session = recording.session
-        if session.request is not None:
-            path = session.request.path.partition("?")[0]
-            endpoint = (session.request.host, path)
-            before = self._failed_attempts.pop(endpoint, 0)
-            if session.failed:
-                self._failed_attempts[endpoint] = before + 1
-            if len(self._failed_attempts) > MAX_ENDPOINTS:
-                del self._failed_attempts[
-                    next(iter(self._failed_attempts))
-                ]  # the one whose last failure is oldest
+        """Called on the recorder's thread."""
+        self._failed_attempts.add(recording.session)
         if self._on_end is not None:
             self._on_end(recording)
 
@@ -475,14 +436,6 @@ class RecordAddon:
 async def _wait_closed(thread: threading.Thread) -> None:
     while thread.is_alive():  # noqa: ASYNC110  # threads have no asyncio event
         await asyncio.sleep(0.02)
-
-
-def _is_upgrade(request: http.Request) -> bool:
-    return is_upgrade(request.headers.items(multi=True))
-
-
-def _header_lists(headers: http.Headers) -> list[list[str]]:
-    return [[name, value] for name, value in headers.items(multi=True)]
 
 
 def _refuse(flow: http.HTTPFlow) -> None:

@@ -13,7 +13,7 @@ from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 
 from wsproxy.system.address import is_loopback
 
-from . import relay_layer
+from . import connection_control, relay_layer
 from .record_addon import RecordAddon
 
 # Returns the address of the server for a host and a target (path and query), or None.
@@ -80,7 +80,7 @@ class RedirectAddon:
 
     async def server_connect(self, data: ServerConnectionHookData) -> None:
         """Refuse other connections: a proxy also carries data that is no HTTP request."""
-        relay_layer.on_task_failure(lambda: relay_layer.disconnect(data.client))
+        connection_control.on_task_failure(lambda: connection_control.disconnect(data.client))
         host = data.server.address[0] if data.server.address else ""
         if self._others != "pass" or await self._find_server(host, "/") is not None:
             refuse_remote(data)
@@ -99,4 +99,6 @@ def refuse_remote(data: ServerConnectionHookData) -> None:
     address = data.server.address
     if address is None or not is_loopback(address[0]):
         host = address[0] if address else "?"
-        data.server.error = f"wsproxy: refused a connection to another machine: {host}"
+        data.server.error = (
+            f"wsproxy: {host} is another machine, and only this machine may be reached"
+        )

@@ -1,8 +1,8 @@
 """The layer that replaces mitmproxy's WebSocket layer.
 
 It fires the same start and end hooks and relays through `relay`. `install` replaces attributes of
-mitmproxy, here, in `http1_patches` and in `head_limits`; only these files and `relay` depend on
-mitmproxy's internals.
+mitmproxy, here, in `http1_patches` and in `head_limits`; only these files, `relay` and
+`connection_control` depend on mitmproxy's internals.
 """
 
 from __future__ import annotations
@@ -14,15 +14,13 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, suppress
 from typing import Protocol
 
-from mitmproxy import ctx, http
-from mitmproxy.addons.proxyserver import Proxyserver
-from mitmproxy.connection import Client, Connection, ConnectionState, Server
+from mitmproxy import http
+from mitmproxy.connection import Connection, ConnectionState
 from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers import tls as tls_layers
 from mitmproxy.proxy.layers import websocket
 from mitmproxy.proxy.layers.http import HttpLayer
-from mitmproxy.proxy.layers.http._http1 import Http1Server
 from mitmproxy.proxy.server import ConnectionHandler
 from mitmproxy.proxy.tunnel import TunnelLayer
 from OpenSSL import SSL
@@ -30,6 +28,7 @@ from OpenSSL import SSL
 from wsproxy.session import Session
 
 from . import http1_patches
+from .connection_control import NoProxyserver, all_layers, handler_of, proxyserver
 from .relay import Leg, Relay, Sink
 
 logger = logging.getLogger(__name__)
@@ -145,7 +144,7 @@ class RelayLayer(layer.Layer):
         data.close_code = 1006 if close is None else 1005 if close.code is None else close.code
         data.close_reason = close.reason if close else None
         with suppress(ValueError):  # mitmproxy has removed the connection already
-            _proxyserver().inject_event(RelayEnded(self._flow, None))
+            proxyserver().inject_event(RelayEnded(self._flow, None))
 
 
 def log_fallback(flow: http.HTTPFlow, why: str) -> None:
@@ -214,100 +213,6 @@ def _receive_data(tls_layer: tls_layers.TLSLayer, data: bytes) -> layer.CommandG
         yield from tls_layer.event_to_child(events.ConnectionClosed(conn))
 
 
-def repeat_eof(client: Client, connection: Connection) -> None:
-    """Report the FIN of a connection's peer to mitmproxy again.
-
-    mitmproxy ignores it if nothing uses the connection yet.
-    """
-    handler = _proxyserver().connections.get(client.id)
-    if isinstance(handler, ConnectionHandler):
-        task = asyncio.create_task(handler.server_event(events.ConnectionClosed(connection)))
-        _tasks.add(task)
-        task.add_done_callback(_tasks.discard)
-
-
-_tasks: set[asyncio.Task[None]] = set()  # the event loop keeps no strong references
-
-
-def on_task_failure(callback: Callable[[], None]) -> None:
-    """Call `callback` if the current task, which is mitmproxy's, fails.
-
-    The task that connects to a server fails if the server resets the connection as soon as it is
-    made. mitmproxy does not notice it, and the app would wait for mitmproxy's timeout.
-    """
-
-    def ended(task: asyncio.Task[object]) -> None:
-        if not task.cancelled() and task.exception() is not None:
-            callback()
-
-    task = asyncio.current_task()
-    assert task is not None
-    task.add_done_callback(ended)
-
-
-def disconnect(client: Client) -> None:
-    """Close the connection to a client, and those that were opened for it."""
-    handler = _proxyserver().connections.get(client.id)
-    io = handler.transports.get(client) if isinstance(handler, ConnectionHandler) else None
-    if io is not None and io.handler is not None:
-        io.handler.cancel("the server has disconnected")
-
-
-def abort(client: Client, server: Server) -> None:
-    """Reset a connection to a server; nothing more is sent to it."""
-    handler = _proxyserver().connections.get(client.id)
-    io = handler.transports.get(server) if isinstance(handler, ConnectionHandler) else None
-    if io is not None and isinstance(io.writer, asyncio.StreamWriter):
-        io.writer.transport.abort()
-
-
-def pause_reading(client: Client, pause: bool) -> None:
-    """Pause reads from a client, or resume them."""
-    handler = _proxyserver().connections.get(client.id)
-    io = handler.transports.get(client) if isinstance(handler, ConnectionHandler) else None
-    if io is not None and isinstance(io.writer, asyncio.StreamWriter):
-        transport = io.writer.transport
-        assert isinstance(transport, asyncio.Transport)
-        if pause:
-            transport.pause_reading()
-        else:
-            transport.resume_reading()
-
-
-def close_leftovers(client: Client) -> None:
-    """Close the connections that mitmproxy leaves open after a client has disconnected.
-
-    A connection's task that is cancelled while it waits for the event lock ends without
-    closing its socket.
-    """
-    handler = _proxyserver().connections.get(client.id)
-    if isinstance(handler, ConnectionHandler):
-        for io in handler.transports.values():
-            if io.handler is not None and io.handler.done() and io.writer is not None:
-                io.writer.close()
-
-
-def unfinished_request(client: Client) -> tuple[tuple[str, int], int] | None:
-    """The destination of a request whose head is incomplete, and its bytes so far."""
-    handler = _proxyserver().connections.get(client.id)
-    if not isinstance(handler, ConnectionHandler):
-        return None
-    for each in _all_layers(handler):
-        if isinstance(each, HttpLayer):
-            reader = each.connections.get(client)
-            address = each.context.server.address
-            if isinstance(reader, Http1Server) and reader.buf and address is not None:
-                return (address[0], address[1]), len(reader.buf)
-    return None
-
-
-def _proxyserver() -> Proxyserver:
-    addon = ctx.master.addons.get("proxyserver")
-    if not isinstance(addon, Proxyserver):
-        raise NotRelayable("mitmproxy runs without its proxyserver addon")
-    return addon
-
-
 def obstacle(flow: http.HTTPFlow) -> str | None:
     """Why a flow cannot be relayed, as far as its request determines it.
 
@@ -316,7 +221,7 @@ def obstacle(flow: http.HTTPFlow) -> str | None:
     try:
         handler = _handler(flow)
         _streams(handler, flow.client_conn)
-        _tls_of(flow.client_conn, _all_layers(handler))
+        _tls_of(flow.client_conn, all_layers(handler))
         if flow.server_conn.via is not None and flow.server_conn.via[0] == "https":
             return _TLS_TO_UPSTREAM_PROXY
     except NotRelayable as error:
@@ -325,8 +230,11 @@ def obstacle(flow: http.HTTPFlow) -> str | None:
 
 
 def _handler(flow: http.HTTPFlow) -> ConnectionHandler:
-    handler = _proxyserver().connections.get(flow.client_conn.id)
-    if not isinstance(handler, ConnectionHandler):
+    try:
+        handler = handler_of(flow.client_conn)
+    except NoProxyserver as error:
+        raise NotRelayable(str(error)) from None
+    if handler is None:
         raise NotRelayable("mitmproxy has no handler for the connection")
     if not isinstance(getattr(handler, "_server_event_lock", None), asyncio.Lock):
         raise NotRelayable("mitmproxy handles events in an unknown way")
@@ -383,20 +291,6 @@ def _leg(
     if outer != conn and outer.tls:
         raise NotRelayable(_TLS_TO_UPSTREAM_PROXY)
     return Leg(from_client, *_streams(handler, outer), tls)
-
-
-def _all_layers(handler: ConnectionHandler) -> Iterator[layer.Layer]:
-    """All layers of a client's connection, each once."""
-    seen: list[layer.Layer] = []
-    contexts = [handler.layer.context]
-    while contexts:
-        for each in contexts.pop().layers:
-            if each in seen:
-                continue  # a stream's context contains the layers above it as well
-            seen.append(each)
-            yield each
-            if isinstance(each, HttpLayer):
-                contexts += [stream.context for stream in each.streams.values()]
 
 
 def _layers(context: Context, flow: http.HTTPFlow) -> Iterator[layer.Layer]:

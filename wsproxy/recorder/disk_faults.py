@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
+from wsproxy.system.complete_write import write_completely
 from wsproxy.trace import SUFFIX
 
 from .session_writer import SessionWriter
@@ -96,18 +97,16 @@ class DiskFaults:
         if not self.active or time.monotonic() - self._latest < RETRY_AFTER:
             return
         try:
-            _probe(self._folder)
+            probe(self._folder, PROBE_SIZE)
         except OSError:
             self._latest = time.monotonic()
             return
         for recording in open_recordings:
             recording.retry()
-        seconds = time.monotonic() - self._since
-        logger.warning(
-            "wsproxy: traces can be written again, after %.0f s: %s", seconds, self._losses()
-        )
-        self.active = False
+        seconds, losses = time.monotonic() - self._since, self._losses()
+        self.active = False  # before the message: new sessions are accepted when it appears
         self._reset()
+        logger.warning("wsproxy: traces can be written again, after %.0f s: %s", seconds, losses)
 
     def close(self) -> None:
         """The recorder stops: report the losses of a fault that has not ended."""
@@ -154,8 +153,8 @@ def count_sessions(count: int) -> str:
     return f"{count} session{'' if count == 1 else 's'}"
 
 
-def _probe(folder: Path) -> None:
-    """Write a file and remove it.
+def probe(folder: Path, size: int) -> None:
+    """Write a file of this many bytes to a folder, which is created if necessary; remove it.
 
     Raises:
         OSError: it cannot be written.
@@ -165,9 +164,7 @@ def _probe(folder: Path) -> None:
     path = folder / f".probe-{os.getpid()}{SUFFIX}.new"
     try:
         with open(path, "wb", buffering=0) as file:
-            data = memoryview(bytes(PROBE_SIZE))
-            while data:
-                data = data[file.write(data) :]
+            write_completely(file.write, bytes(size))
     finally:
         with suppress(OSError):
             path.unlink()

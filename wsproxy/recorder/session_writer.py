@@ -156,7 +156,7 @@ class SessionWriter:
         """
         close = False
         parser = self._parsers[from_client]
-        waits = parser.waits
+        waits = parser.is_inside_frame
         items = parser.feed(data)
         if items or not waits:
             self._frame_begun_ns[from_client] = t_ns

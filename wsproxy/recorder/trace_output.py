@@ -30,7 +30,7 @@ _CHECK_NS = 1_000_000_000  # interval of checks that the file still exists, ns
 
 _HEAD = (Start, Request, Response)  # every part begins with these; a tuple is checked faster
 
-REMOVED = "the file was removed while it was written; what had been written is lost"
+REMOVED = "the file was removed while it was being written; earlier records are lost"
 
 
 class TraceOutput:

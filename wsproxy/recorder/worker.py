@@ -166,7 +166,9 @@ class RecorderWorker:
         for session, recording in list(self._open.items()):
             if session not in self._in_progress:
                 with contextlib.suppress(Exception):
-                    recording.abandon(session.now(), "the disk did not answer; the rest is missing")
+                    recording.abandon(
+                        session.now(), "the disk did not respond; the rest is missing"
+                    )
 
     # -- on the thread
 
@@ -295,6 +297,7 @@ class RecorderWorker:
                 self._faults.forget(recording)
                 return
         self._open[session] = recording
+        logger.debug("session %s is recorded in %s", start.session, recording.path)
         self._report_begin(recording)
 
     def _findings(self, session: Session) -> list[FindingRecord]:
@@ -337,7 +340,7 @@ class RecorderWorker:
         if recording is None:
             return
         with contextlib.suppress(Exception):  # the error has been logged
-            recording.abandon(session.now(), "the recorder failed; its log says why")
+            recording.abandon(session.now(), "the recorder failed; see its log")
         self._finish(session, recording)
 
     def _finish(self, session: LiveSession, recording: SessionWriter) -> None:

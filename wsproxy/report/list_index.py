@@ -42,7 +42,7 @@ MAX_ROWS = 200_000  # of one index
 # time telling, ns: clocks of file systems have steps.
 _SETTLED = 2_000_000_000
 
-_HEAD = f"wsproxy index 3, {__version__}".encode()  # another version may tell other things
+_HEAD = f"wsproxy index 3, {__version__}".encode()  # other versions have other columns
 
 _TEXT, _NUMBER = frozenset({str}), frozenset({int})
 _NONE = frozenset({type(None)})

@@ -101,7 +101,7 @@ def scrub(
     path = output_path(path_in, path_out, start, catalog, force=force)
     aliases = Aliases(key, private.avoided)
     notes = _make_public(draft, allowlist, aliases, private, hosts=hosts)
-    changes = ["scrub --hosts" if hosts else "scrub"]
+    changes = ["scrub hosts" if hosts else "scrub"]
     with new_file(path, force=force) as new:
         session = draft.write(new.file, session_id, changes, mode=_MODE)
         scrubbed = Draft.read(new.hidden, catalog)

@@ -1,4 +1,4 @@
-"""The frames of a session: one as a value, many as columns."""
+"""The frames of a session: a frame as a value, many frames as columns."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class FrameInfo:
 
 @dataclass(frozen=True, slots=True)
 class FrameColumns:
-    """Frames of one kind, as columns: long sessions have too many of them for objects.
+    """Frames of one kind, as columns: long sessions have too many frames for objects.
 
     Attributes:
         numbers, times_ns, lengths: of each frame; payload bytes as the application reads it.

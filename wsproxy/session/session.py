@@ -52,7 +52,7 @@ _ALL = frozenset(Opcode)
 _BINARY = int(Opcode.BINARY)  # data frames have this opcode or a lower one
 
 KEPT_AUDIO = 64 << 10  # bytes kept from the beginning of each direction's binary messages
-# By which rule a credential was found that no catalog names the place of.
+# Why a heuristic took a value for a credential.
 _HEURISTICS = {
     "name": "its name says so",
     "shape": "looks like a key",
@@ -61,7 +61,7 @@ _HEURISTICS = {
 }
 KEPT_RECORDS = 100  # kept of each kind that is rare: closes, failures, gaps, findings
 KEPT_BROKEN = 1000  # frames kept that broke a rule
-KEPT_RULE = 200  # characters kept of such a rule
+KEPT_RULE = 200  # characters kept of a broken rule
 
 
 @dataclass(slots=True)
@@ -87,12 +87,12 @@ class Session:
     """The facts of one session.
 
     Attributes:
-        start, request, response, end: the records, None if not (yet) seen.
+        start, request, response, end: the records, None if not read (yet).
         close: the first Close frame; `closes` has the first KEPT_RECORDS.
         failures, gaps, findings: in their order, the first KEPT_RECORDS of each.
-        losses: what of the trace could not be read.
-        unread: why the rest was not read, a sentence, where it holds more than may be; else "".
-        sent, received: traffic from the app, and from the server.
+        losses: parts of the trace that could not be read.
+        unread: a sentence why the rest of a trace over the limits was not read; else "".
+        sent, received: traffic of the client, and of the server.
         broken: the first KEPT_BROKEN frames that broke a rule of RFC 6455, as (number, rule).
     """
 
@@ -125,7 +125,7 @@ class Session:
 
     @classmethod
     def read(cls, path: str | os.PathLike[str], allowance: Allowance | None = None) -> Session:
-        """Read a trace: all of it, or as much as may be read, see `unread`.
+        """Read a trace: all of it, or as much as the limits allow, see `unread`.
 
         Args:
             allowance: as for a `TraceReader`.
@@ -163,7 +163,7 @@ class Session:
             end = reader.last()
             if end is None:
                 return cls.read(path, allowance)
-            with suppress(LimitExceeded):  # before the first frame: `read` says so
+            with suppress(LimitExceeded):  # before the first frame: `read` raises it
                 for record in reader:
                     if isinstance(record, FrameRecord | Bytes | Eof | End):
                         session.add(end)
@@ -211,7 +211,7 @@ class Session:
                 self._heuristic_redactions[f"{name} ({why})"] = None
 
     def _add_frame(self, frame: FrameRecord) -> None:
-        # Plain numbers for opcodes: every frame of every session comes through here.
+        # Plain numbers for opcodes: this runs for every frame of every session.
         opcode, payload, from_client = frame.opcode, frame.payload, frame.from_client
         if frame.redacted is not None:
             self._add_redacted(frame.redacted)
@@ -266,7 +266,7 @@ class Session:
         if self._first_ended is None:
             self._first_ended = eof
 
-    # -- what was recorded
+    # -- facts
 
     @property
     def id(self) -> str:
@@ -300,7 +300,7 @@ class Session:
 
     @property
     def heuristic_redactions(self) -> list[str]:
-        """Where credentials were that no catalog names the place of, and what gave them away."""
+        """Places of credentials that a heuristic found and no catalog names, with the reason."""
         if self.end is not None and self.end.heuristic_redactions is not None:
             return self.end.heuristic_redactions
         return list(self._heuristic_redactions)
@@ -338,7 +338,7 @@ class Session:
     def messages(self, *, from_client: bool) -> list[TextMessage]:
         """The text messages kept of a direction.
 
-        The first ones, the last ones, and of those between some that look like failures.
+        The first ones, the last ones, and some between them that look like failures.
         """
         return [
             TextMessage(frame, t_ns, side, content.decode("utf-8", "replace"))
@@ -346,9 +346,9 @@ class Session:
         ]
 
     def binaries(self, *, from_client: bool) -> list[BinaryMessage]:
-        """The binary messages kept of a direction: the first ones and the last ones.
+        """The binary messages kept of a direction.
 
-        And of those between some that look like JSON.
+        The first ones, the last ones, and some between them that look like JSON.
         """
         return [BinaryMessage(*kept) for kept in self._binaries[from_client]]
 
@@ -377,7 +377,7 @@ class Session:
 
     @property
     def derived_ending(self) -> str | None:
-        """The ending that the records show, without asking the end record."""
+        """The ending that the records show, without the end record."""
         if self.response is not None and not self.accepted:
             return "refused" if self._asked_for_upgrade else "http"
         if self.closes:
@@ -406,7 +406,7 @@ class Session:
             if self.failures[0].where == "recorder":
                 return None
             return _side(self.failures[0].from_client)
-        # What showed it may be in a part of the trace that is lost.
+        # The records that show it may be in a lost part of the trace.
         return self.end.closed_by if self.end is not None else None
 
     @property
@@ -420,7 +420,7 @@ class Session:
 
     @property
     def failed(self) -> bool:
-        """Whether it ended in another way than both sides agree to call normal."""
+        """Whether the ending is not a normal one."""
         if self.ending == "close":
             lost = self.end.close_code if self.end is not None else None
             code = self.closes[0].code if self.closes else lost

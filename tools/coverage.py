@@ -1,6 +1,6 @@
 """Makes docs/coverage.md: which condition of the catalog covers which documented one.
 
-python docs/coverage.py > docs/coverage.md
+python tools/coverage.py > docs/coverage.md
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def table(coverage: Mapping[str, Mapping[str, object]], catalog: Catalog) -> str
         "This page lists which condition of the catalog covers which documented fact. For example,",
         "`wsproxy catalog show deepgram.upgrade.refused` shows the first one.",
         "",
-        "`python docs/coverage.py` generates this page from `tests/data/coverage.json`. The tests",
+        "`python tools/coverage.py` generates this page from `tests/data/coverage.json`. The tests",
         "compare both with the catalog.",
         "",
         "## The five source documents",
