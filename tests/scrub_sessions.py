@@ -26,7 +26,7 @@ CUSTOMER = "AcmeHospital"
 
 
 def tone(seconds: float, loud: int = 6000) -> bytes:
-    """A voice, nearly: a swept sine of 16-bit samples."""
+    """Voice-like audio: a swept sine of 16-bit samples."""
     count = int(seconds * 16_000)
     wave = (loud * math.sin(n * (0.05 + n / count / 9)) * (n % 4000) / 4000 for n in range(count))
     return array("h", map(int, wave)).tobytes()
@@ -37,7 +37,7 @@ CHUNKS = [VOICE[at : at + 3200] for at in range(0, len(VOICE), 3200)]
 
 
 def session() -> list[Any]:
-    """A session with something of people at every place."""
+    """A session with personal data at every place."""
     query = f"model=nova-3&encoding=linear16&sample_rate=16000&keyterm={WORDS[1]}&tag={CUSTOMER}"
     query += f"&extra=account:{ACCOUNT}&callback=https%3A%2F%2Fada.example%2Fhook"
     query += f"%3Ftoken%3DREDACTED&webhook=https://{CUSTOMER}.example/p%3Ftoken=REDACTED"
@@ -73,7 +73,7 @@ PLANTED = [*WORDS, MAIL, "lovelace", PHONE, "5551234", ACCOUNT, REQUEST_ID, CUST
 
 
 def unescaped(payload: bytes) -> bytes:
-    """What a JSON message says."""
+    """A JSON message without escapes."""
     try:
         return json.dumps(json.loads(payload), ensure_ascii=False).encode()
     except ValueError:
@@ -81,7 +81,7 @@ def unescaped(payload: bytes) -> bytes:
 
 
 def unpacked(path: Path) -> bytes:
-    """All that a trace holds, as anybody can unpack and read it."""
+    """All content of a trace, unpacked."""
     records, _ = read_trace(path)
     return b"\n".join(
         [json.dumps(str(record), ensure_ascii=False).encode() for record in records]

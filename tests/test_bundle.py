@@ -1,4 +1,4 @@
-"""The file for a bug report: everything that is needed, and nothing of people."""
+"""The bundle for a bug report holds what is needed and no personal data."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ def test_bundle_key_in_note_is_refused(trace: Path, tmp_path: Path) -> None:
 
 
 def test_bundle_trace_with_a_credential_marked_as_scrubbed_is_scrubbed(tmp_path: Path) -> None:
-    """What still looks like a credential in it makes it one that is scrubbed anew."""
+    """A trace with a possible credential is scrubbed again."""
     from dataclasses import replace
 
     from sessions import APP, opened, said

@@ -1,4 +1,4 @@
-"""Changed sessions: what each change does, and that the new trace is sound."""
+"""What each change does, and that the new trace is valid."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ def test_stall_client_only_keeps_the_servers_times(tmp_path: Path) -> None:
     ]
     path = make_trace(tmp_path / "t.wstrace", [*head(), *script, End(7 * S, "close")])
     records = changed(path, Stall.parse("1s+10s:client"))
-    # What the server does after the client's Close, it does because of that.
+    # The server's records after the client's Close are a reaction to it.
     assert [(f.t_ns // S, f.from_client) for f in frames(records)] == [
         (1, True), (3, False), (12, True), (14, True), (15, False),
     ]  # fmt: skip

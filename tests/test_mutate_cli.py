@@ -1,4 +1,4 @@
-"""The command: what it prints, and with what it exits."""
+"""The output and exit status of `wsproxy mutate`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def trace(tmp_path: Path) -> Path:
 
 
 def made(trace: Path) -> Path:
-    """The one new trace beside a trace."""
+    """The only new trace in the folder of a trace."""
     (path,) = (p for p in trace.parent.glob("*.wstrace") if p != trace)
     return path
 

@@ -1,4 +1,4 @@
-"""A good session that is made to fail with a condition of the catalog."""
+"""Good sessions that are changed to fail with a condition of the catalog."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from wsproxy.wire import Close, Opcode
 
 
 def good_session(condition: Known, folder: Path) -> Path:
-    """A session in which a well-behaved client of the condition's API says what it says."""
+    """A good session of the condition's API."""
     place = home(condition)
     if condition.id == "deepgram.upgrade.self-hosted-url":
         host = "deepgram.example"

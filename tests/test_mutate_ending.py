@@ -221,7 +221,7 @@ def test_set_status_refusal_removes_the_frames(good_trace: Path) -> None:
 
 @pytest.fixture
 def short_trace(tmp_path: Path) -> Path:
-    """The same in half a second."""
+    """The good trace in half a second."""
     records = good_records()
     opened = 100 * MS
     quick = [dataclasses.replace(r, t_ns=min(r.t_ns, opened) + r.t_ns // 25) for r in records]
@@ -240,7 +240,7 @@ REPLAYED = [
 
 
 def replayed(as_server: Path, as_client: Path) -> list[Verdict]:
-    """Both ends' verdicts."""
+    """The verdicts of both ends."""
     redact = HeadRedactor(CATALOG.credentials, b"key")
     records = ReplayRecording(
         as_server.parent / "replays", redact, partial(annotate, catalog=CATALOG)

@@ -1,4 +1,4 @@
-"""What cannot be changed, and what becomes of the files."""
+"""Impossible changes, and errors of the files."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ from wsproxy.mutate import (
 )
 from wsproxy.trace import End, Eof, FrameRecord, Gap, Record
 
-# -- what cannot be done
+# -- impossible changes
 
 BAD = [
     (Drop.parse("48"), "there is no frame 48; the last one is 47"),
@@ -288,7 +288,7 @@ def tame(record: Record) -> Record:
     return dataclasses.replace(record, **{name: getattr(record, name) % (12 * S) for name in names})
 
 
-# What a stranger's trace may hold: all kinds of records in any order.
+# An untrusted trace: all kinds of records in any order.
 STRANGE = st.lists(
     st.one_of(
         RECORDS.map(tame),

@@ -1,4 +1,4 @@
-"""No credential of any provider reaches the disk; who uses the same one can still be told."""
+"""Heads are redacted; fingerprints show whether two traces use the same credential."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def decompressed(path: Path) -> bytes:
 def test_head_redactor_planted_credentials_reach_no_trace_and_no_log(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, answer: int
 ) -> None:
-    """Each provider's places, in the request, and all of it repeated in the answer."""
+    """Credentials in each provider's places of a request, repeated in the response."""
     caplog.set_level("DEBUG", logger="wsproxy")
     done: queue.Queue[Path] = queue.Queue()
     settings = ProxySettings(port=0, out=tmp_path / "traces", confdir=tmp_path / "conf")
@@ -160,7 +160,7 @@ def test_fingerprint_key_concurrent_processes_share_one_key(tmp_path: Path) -> N
 def test_fingerprint_key_created_by_another_process_is_used(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It had looked before the first one was there."""
+    """The file appears after the second process looked for it."""
     theirs = bytes(range(32))
     sync = os.fsync
 
@@ -177,7 +177,7 @@ def test_fingerprint_key_created_by_another_process_is_used(
 def test_fingerprint_key_damaged_file_is_replaced_with_a_warning(
     tmp_path: Path, left: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """As a crash left it, or a full disk: under an empty key anybody could test guesses."""
+    """After a crash or a full disk: with an empty key, anyone could test a guess."""
     path = tmp_path / "fingerprint.key"
     path.write_bytes(left)
     key = fingerprint_key(tmp_path)

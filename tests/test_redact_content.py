@@ -1,4 +1,4 @@
-"""Content (speech, transcripts, audio) is never taken, whatever it looks like by chance."""
+"""Content (speech, transcripts, audio) is never redacted."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TOKEN = "Zk3vQ9xT7mB2nR8sW4yH6jL1pD5f"
 
 
 def redactor() -> SessionRedactor:
-    """Of a session that has sent three credentials."""
+    """The redactor of a session that has sent three credentials."""
     made = SessionRedactor(REDACT)
     made(
         Request(
@@ -52,7 +52,7 @@ def test_session_redactor_text_of_digits_without_variety_stays(digits: str) -> N
         assert redactor()(frame) == frame
 
 
-# -- content that goes on in the next fragment, and over the budget
+# -- content that continues in the next fragment, and over the work limit
 
 CODE = 'token = abc123def456; api_key = "q7Q8w9E1r2"; https://u:pass1word@h/ sk_live_4eC39HqLyjWDa '
 
@@ -97,7 +97,7 @@ _chance = random.Random(11)
 
 
 def _wave(rate: int, size: int, loud: float) -> list[float]:
-    """A voice: a tone and its harmonics, louder and quieter, with noise."""
+    """Voice-like audio: a tone and its harmonics with a changing level, and noise."""
     return [
         loud
         * math.sin(n / 3000) ** 2

@@ -1,4 +1,4 @@
-"""Time and memory of redaction: linear in a text of any kind, and bounded for each record."""
+"""Time of redaction is linear in the text; time and memory are limited for each record."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ RATIO = 2.5  # of the time for twice as much, at most
 QUICK = 0.025  # s
 KEY = "0123456789abcdef0123456789abcdef01234567"
 
-# Each is repeated; it is what makes an expression look far ahead, again and again.
+# Each is repeated; it can make an expression look far ahead many times.
 PIECES = """
 name=x |name=x&|<input type="hidden" name="a" value="b">|<input name=a value=b><label for=a>x
 "api_key":["abcd",|"api_key":{"value":"x",|credentials:{|{\\"api_key\\":\\"x|"token":"
@@ -65,7 +65,7 @@ WAYS: dict[str, Callable[[str], Record]] = {
 
 
 def seconds(record: Record, times: int = 1) -> float:
-    """The processor's time for one record in a session that has a key, the least of some."""
+    """CPU seconds for one record in a session with a key; the minimum of several runs."""
     took = []
     for _ in range(times):
         redactor = SessionRedactor(REDACT)
@@ -82,7 +82,7 @@ def test_session_redactor_repeated_piece_takes_time_linear_in_its_length(way: st
     size = SIZE // 4 if way == "head" else SIZE  # it stands in five places of a head
     for piece in TEXTS:
         once = piece * (size // len(piece))
-        # What is fast is linear: a step for each pair of characters takes ten times as long.
+        # A fast run is linear: quadratic work takes ten times as long.
         if seconds(make(once * 2)) < QUICK:
             continue
         ratios = (seconds(make(once * 2), 3) / seconds(make(once), 3) for _ in range(4))

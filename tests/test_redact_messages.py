@@ -1,4 +1,4 @@
-"""Messages, whole and in fragments; what a rule finds, and what none may find."""
+"""Messages, complete and in fragments; what the heuristics find, and what they must not find."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_session_redactor_message_is_redacted(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["field", "escapes"])
 def test_session_redactor_credential_across_any_fragment_border_is_redacted(name: str) -> None:
-    """The message put together again is the one without fragments, wherever it is cut."""
+    """The reassembled message equals the unfragmented one for every border."""
     message = MESSAGES[name].encode()
     whole = cleaned(message)
     for cut in range(1, len(message)):
@@ -186,7 +186,7 @@ def test_heuristics_harmless_value_is_not_found(name: str, value: str) -> None:
 
 
 def test_session_redactor_samples_are_unchanged() -> None:
-    """All of them were recorded with their credentials taken out."""
+    """All samples were recorded with redaction."""
     records = 0
     for path in find_traces([str(SAMPLES)]):
         clean = redactor()
@@ -215,7 +215,7 @@ def test_session_redactor_audio_and_transcripts_are_unchanged() -> None:
         assert payload_of(clean(text(raw, opcode=2))) == raw
 
 
-# -- bodies, and what is told
+# -- bodies and reports
 
 
 @pytest.mark.parametrize(
@@ -268,14 +268,14 @@ def test_suspects_record_and_text_are_reported() -> None:
     ]
 
 
-# -- more than a record may tell
+# -- more entries than fit in a record
 
 
 @pytest.mark.parametrize("pieces", [1, 3])
 def test_session_redactor_message_with_20_000_keys_stays_within_format_limits(
     tmp_path: Path, pieces: int
 ) -> None:
-    """Its record had more maps than any reader takes, and took the rest of the block with it."""
+    """A record with more maps than a reader accepts made the rest of its block unreadable."""
     message = json.dumps([{"api_key": f"key-{n}-abc"} for n in range(20_000)]).encode()
     size = len(message) // pieces + 1
     parts = [message[at : at + size] for at in range(0, len(message), size)]
@@ -359,11 +359,11 @@ def test_session_redactor_last_field_of_a_form_is_cut_only_if_the_body_is(
     assert written.body == kept
 
 
-# -- digests of what was cut
+# -- digests of cut messages
 
 
 def test_session_redactor_digest_of_a_cut_message_is_keyed() -> None:
-    """Under no key, a guessed password can be tested against the digest."""
+    """Without a key, a guessed password could be tested against the digest."""
     plain = hashlib.sha256(b'{"password": "hunter22"}').hexdigest()
     frame = FrameRecord(0, True, 1, b"", cut=24, digest=plain)
     digests = []

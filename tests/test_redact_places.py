@@ -1,4 +1,4 @@
-"""Credentials in the places of `credential_places`: none is in what is written or printed."""
+"""Credentials in all places of PLACES are neither written nor printed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from wsproxy.trace import End, FrameRecord, Record, Request, Response, Start
 
 CATALOG = load()
 RUN = 8  # characters of a credential that must not be found
-# What stays is in docs/secrets.md, each with its reason.
+# Known limits are in docs/secrets.md, with their reasons.
 LIMITS: dict[str, str] = {}
 
 
@@ -34,7 +34,7 @@ def cleaned(records: list[Record]) -> list[Record]:
 
 
 def views(content: bytes) -> Iterator[bytes]:
-    """What somebody would read who knows how it is encoded."""
+    """The content, and its decoded views."""
     yield content
     text = content.decode("latin-1")
     for _ in range(3):
@@ -59,7 +59,7 @@ def views(content: bytes) -> Iterator[bytes]:
 
 
 def found(content: bytes, key: str) -> str:
-    """A part of a credential that is in some bytes, empty if none is."""
+    """The context of a part of a credential in some bytes; empty if there is none."""
     low = key.lower()
     size = min(RUN, len(key))
     runs = {low[at : at + size].encode() for at in range(len(low) - size + 1)}
@@ -73,7 +73,7 @@ def found(content: bytes, key: str) -> str:
 
 
 def written(records: list[Record]) -> bytes:
-    """What of these records is in a trace that was decompressed."""
+    """A decompressed trace of these records."""
     trace = io.BytesIO(pack_trace([records]))
     reader = zstandard.ZstdDecompressor().stream_reader(trace, read_across_frames=True)
     return reader.read()
@@ -96,7 +96,7 @@ def test_places_are_at_least_200_and_unique() -> None:
 @pytest.mark.one_python
 @pytest.mark.parametrize("kind", ["refused", "accepted"])
 def test_commands_credentials_of_all_places_are_not_printed(tmp_path: Path, kind: str) -> None:
-    """One trace with what is left of all places; what is printed of one is printed of all."""
+    """One trace holds the redacted records of all places."""
     records: list[Record] = [Start(0, 1, SESSION, 0)]
     keys = set()
     head: list[list[str]] = []

@@ -1,4 +1,4 @@
-"""What is read and what is not: `prefilter` misses nothing that `find` finds; content stays."""
+"""The prefilter misses nothing that the finder finds; content is unchanged."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_prefilter_known_credential_is_detected(text: str, key: str) -> None:
         assert Prefilter(REDACT.find, known).may_hold_in_text(data)
 
 
-# -- content is never taken
+# -- content is never redacted
 
 
 def _guard() -> SessionRedactor:

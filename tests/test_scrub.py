@@ -1,4 +1,4 @@
-"""What is made public says nothing of people, and is not made where it would."""
+"""A scrubbed trace holds no personal data, and keeps its failure."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def public(trace: Path) -> Path:
     return scrub(trace, trace.with_name("public.wstrace")).path
 
 
-# -- what goes, and what stays
+# -- what is replaced, and what is kept
 
 
 @pytest.mark.parametrize("planted", PLANTED)
@@ -243,7 +243,7 @@ def test_scrub_azure_header_lines_stay(tmp_path: Path) -> None:
     assert WORDS[0].encode() not in unpacked(made)
 
 
-# -- where it goes
+# -- the output file
 
 
 @pytest.mark.parametrize("kind", ["itself", "symbolic link", "hard link", "part 2", "of a link"])
@@ -271,7 +271,7 @@ def test_scrub_to_its_own_input_is_refused_in_one_line(kind: str, tmp_path: Path
 
 
 def test_scrub_beside_parts_of_another_trace_is_refused(tmp_path: Path, trace: Path) -> None:
-    """They would be read as parts of the new trace, which would be taken for a broken one."""
+    """Readers would take them for parts of the new trace and report it as damaged."""
     write(tmp_path / "new.part2.wstrace", session())
     with pytest.raises(
         UsageError, match=r"new\.part2\.wstrace is there and would be read as a part"
@@ -303,7 +303,7 @@ def test_noise_voice_keeps_its_level_and_encoding(loud: int) -> None:
 
 
 def test_noise_silence_needs_no_random_samples(monkeypatch: pytest.MonkeyPatch) -> None:
-    """There may be hours of it."""
+    """A session may have hours of silence."""
     monkeypatch.setattr(NoiseSource, "samples", None)
     for kind, data in [("16-bit PCM", b"\0\0"), ("mu-law", b"\xff"), ("A-law", b"\xd5")]:
         assert Noise(kind, NoiseSource(random.Random(1))).like(data * 3200) == data * 3200

@@ -1,4 +1,4 @@
-"""Good sessions of all APIs stay what they are, and every failure of the catalog is still told."""
+"""Good sessions of all APIs keep their structure; every failure of the catalog is still found."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def filled(text: str) -> str:
 
 
 def session(api: Api, dialogue: Dialogue) -> Iterator[Record]:
-    """What the documents say that a session is like."""
+    """A session as the API's documents describe it."""
     yield from opened("/" + api.url.split("/", 3)[3])
     at = 30
     given = (
@@ -81,7 +81,7 @@ def findings(path: Path) -> list[str]:
 
 
 def skeleton(value: Any) -> Any:
-    """Names and kinds of values; texts that are no words anybody says."""
+    """Names, kinds of values, and texts that are not speech."""
     if isinstance(value, dict):
         return {name: skeleton(item) for name, item in value.items()}
     if isinstance(value, list):
@@ -184,7 +184,7 @@ def test_scrub_error_sentence_of_the_service_stays_readable(
 
 
 def cleaned(sketch: Sketch) -> Sketch:
-    """A session in short, made public."""
+    """A scrubbed short session."""
     api = CATALOG.api(sketch.provider, sketch.api)
     texts = TextScrubber(
         allowlist_for(CATALOG, sketch.provider, sketch.api), Aliases(b"key"), SpokenText()

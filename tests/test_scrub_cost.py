@@ -1,4 +1,4 @@
-"""What a text costs to scrub grows as its length does, whatever is in it."""
+"""The cost of scrubbing any text is linear in its length."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_scrub_cost_of_any_text_is_linear(name: str) -> None:
         one = cost(work, once)
         if one < ENOUGH:
             continue
-        # Another process may have had the caches: the least of a few tries counts.
+        # Other processes share the CPU caches: the minimum of several runs counts.
         ratio = min(cost(work, once * 2) / max(cost(work, once), one / 2) for _ in range(4))
         assert ratio < RATIO, (
             f"{piece!r}: {one:.2f} s for {SIZE} characters, {ratio:.1f} times for twice"
@@ -88,6 +88,6 @@ def test_scrub_cost_of_any_text_is_linear(name: str) -> None:
 
 
 def test_scrub_100_kb_of_hyphens_takes_no_time() -> None:
-    """Over 15 s once."""
+    """It once took more than 15 s."""
     assert cost(lambda text: texts().replace(text, noise), "a-" * 50_000) < 2
     assert cost(message, "a-" * 50_000) < 2

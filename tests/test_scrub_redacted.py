@@ -1,4 +1,4 @@
-"""Where a credential was taken out of a longer text, the rest of it is still somebody's."""
+"""The rest of a text from which a credential was redacted is scrubbed like any other text."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ TEXTS = [
     "Bearer REDACTED zanzibar",
     "acmeclinic=REDACTED; zanzibar=1",
 ]
-# What the catalog knows of two, and an API that it does not know.
+# Two known APIs, and an unknown one.
 APIS = [("deepgram", "listen"), ("openai", "realtime"), (None, None)]
 NAMES = ["webhook", "callback", "x", "model", "language", "token", "metadata"]
 HEADERS = [
@@ -54,7 +54,7 @@ HEADERS = [
 
 
 def everywhere(text: str) -> list[list[Any]]:
-    """Sessions with a text at every place that may hold a part of a credential."""
+    """Sessions with a text at every place that may hold part of a credential."""
     given = "&".join(f"{name}={quote(text, '')}" for name in NAMES)
     request, answer = opened(f"/v1/listen/{quote(text, '')}?{given}&y={text}&{quote(text, '')}")
     assert isinstance(request, Request)
@@ -99,7 +99,7 @@ def test_scrub_text_around_a_redaction_is_replaced(text: str, tmp_path: Path) ->
 
 
 def request_of(tmp_path: Path, path: str = "/v1/listen", **headers: str) -> Request:
-    """The request of a session, made public."""
+    """The request of a session, scrubbed."""
     trace = write(tmp_path / "a.wstrace", opened(path, **headers))
     records, _ = read_trace(scrub(trace, tmp_path / "b.wstrace").path)
     return next(record for record in records if isinstance(record, Request))
@@ -178,7 +178,7 @@ def test_scrub_replaced_field_name_is_replaced_in_redacted_entries(
     assert names[0] == "api_key"
     assert names[1] in json.loads(frame.payload)["metadata"]
     monkeypatch.setattr(TextScrubber, "field_name", lambda _self, name: name)
-    with pytest.raises(NotPublic, match="what was taken out: a word of what was said"):
+    with pytest.raises(NotPublic, match="redacted entry: a spoken word"):
         scrub(trace, tmp_path / "c.wstrace")
 
 
@@ -215,7 +215,7 @@ def test_scrub_setting_with_a_personal_name_is_replaced(
 def test_leak_check_unscrubbed_parameter_is_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The check knows by itself that what no document names is somebody's."""
+    """The check itself treats undocumented parameters as personal."""
     path = f"/v1/listen?webhook={quote(TEXTS[0], '')}"
     trace = write(tmp_path / "a.wstrace", opened(path))
     monkeypatch.setattr(HeadScrubber, "_parameter", lambda _self, part: part)
@@ -244,7 +244,7 @@ ANSWER = [
     "heard", ["open the window", "a cross and a cache", "on localhost", "our agents transcribe it"]
 )
 def test_scrub_spoken_protocol_words_are_accepted(heard: str, tmp_path: Path) -> None:
-    """A header that every browser sends is no reason to refuse what somebody said."""
+    """Words of a header that every browser sends do not cause a refusal."""
     request, answer = opened("/v1/transcribe?x=http://localhost/agents", **BROWSER)
     records = [request, replace(answer, headers=ANSWER)]
     message = said(50, SERVER, {"type": "Turn", "transcript": heard})

@@ -1,4 +1,4 @@
-"""Every sample made public: nothing of it is left, and the failure is."""
+"""Every sample is scrubbed: its content is replaced and its failure survives."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from wsproxy.trace import Bytes, Eof, Failure, FrameRecord, Record
 SAMPLES = Path(__file__).parent.parent / "recordings" / "samples"
 TRACES = {str(path.relative_to(SAMPLES)): path for path in sorted(SAMPLES.rglob("*.wstrace"))}
 OF_APIS = [name for name in TRACES if not name.startswith("wire/")]
-# So many at once, each in one test: what they need is made once, in whichever process.
+# Several samples per test: the set-up is done once per process.
 BATCHES = [list(TRACES)[number::12] for number in range(12)]
 CATALOG = load()
 UUID = re.compile(rb"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -33,7 +33,7 @@ def findings(path: Path) -> list[str]:
 
 
 def shape(record: Record) -> tuple[object, ...] | None:
-    """What a scrubbed record has as it was."""
+    """The parts of a record that scrubbing keeps."""
     match record:
         case FrameRecord() as f:
             head = (f.t_ns, f.from_client, f.opcode, f.fin, f.rsv, f.mask, f.wire_length, f.cut)
@@ -52,7 +52,7 @@ def shapes(path: Path) -> list[tuple[object, ...]]:
 
 
 def left_of(trace: Path, public: Path) -> list[object]:
-    """Ids and audio of a sample that are in the public one."""
+    """Ids and audio of a sample that are left in the scrubbed one."""
     new = unpacked(public)
     found: list[object] = [each for each in UUID.findall(unpacked(trace)) if each in new]
     for record in read_trace(trace)[0]:

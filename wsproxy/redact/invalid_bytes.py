@@ -7,9 +7,11 @@ the XOR of bytes that are 4 apart. Known words are found in this XOR, masked or 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 from wsproxy.wire.mask import apply_mask
+
+from .known_secrets import occurrences
 
 _MIN_WORD = 8  # bytes of a word that is searched for in the XOR
 _MAX_PREVIOUS = 256  # bytes that are kept from the previous data
@@ -69,10 +71,10 @@ class ByteStreamRedactor:
         out = bytearray(buffered)
         differences = _differences(buffered)
         for secret in secrets:
-            for start in _occurrences(buffered, differences, secret):
+            for start in _word_offsets(buffered, differences, secret):
                 out[start : start + len(secret)] = bytes(len(secret))
         for name in names:
-            for start in _occurrences(buffered, differences, name):
+            for start in _word_offsets(buffered, differences, name):
                 out[start + len(name) :] = bytes(len(out) - start - len(name))
                 self._lost = True
         self._previous = buffered[-_MAX_PREVIOUS:]
@@ -85,11 +87,8 @@ def _differences(data: bytes) -> bytes:
     return number.to_bytes(size, "big")
 
 
-def _occurrences(data: bytes, differences: bytes, word: bytes) -> list[int]:
+def _word_offsets(data: bytes, differences: bytes, word: bytes) -> Iterator[int]:
     """Offsets of a word, plain or masked; of a short one only plain."""
-    text, sought = (differences, _differences(word)) if len(word) >= _MIN_WORD else (data, word)
-    found, start = [], text.find(sought)
-    while start >= 0:
-        found.append(start)
-        start = text.find(sought, start + 1)
-    return found
+    if len(word) < _MIN_WORD:
+        return occurrences(data, word)
+    return occurrences(differences, _differences(word))

@@ -186,7 +186,7 @@ class KnownSecrets:
         if len(seen) > _MAX_SINGLE_SEARCHES:
             return (n * _PIECE for n, word in enumerate(words) if word in seen)
         return sorted(
-            at for word in seen for at in _occurrences(low, word.to_bytes(_PIECE, sys.byteorder))
+            at for word in seen for at in occurrences(low, word.to_bytes(_PIECE, sys.byteorder))
         )
 
     def _short_matches(self, low: bytes) -> Iterator[TextSpan]:
@@ -250,11 +250,12 @@ class KnownSecrets:
         return self.hide(text.encode("utf-8", "surrogateescape")).decode("utf-8", "surrogateescape")
 
 
-def _occurrences(low: bytes, piece: bytes) -> Iterator[int]:
-    at = low.find(piece)
+def occurrences(data: bytes, piece: bytes) -> Iterator[int]:
+    """Offsets of a piece of data, in order; they may overlap."""
+    at = data.find(piece)
     while at >= 0:
         yield at
-        at = low.find(piece, at + 1)
+        at = data.find(piece, at + 1)
 
 
 def _extended(low: bytes, start: int, reached: int, form: _Form, at: int) -> TextSpan | None:

@@ -106,7 +106,7 @@ def find_leaks(scrubbed: Draft, private: PrivateData, allowlist: Allowlist) -> l
         if len(out) >= _MAX_LEAKS:
             break
     if name := private.waves.like(now):
-        found = Leak(name, "a wave like that of the original's audio")
+        found = Leak(name, "audio similar to the original's")
         out.setdefault(str(found), found)
     return list(out.values())
 
@@ -133,10 +133,10 @@ def _reasons(place: TraceField, private: PrivateData, allowlist: Allowlist) -> I
             continue
         text_left = without_harmless(text, allowlist)
         if not private.ids.isdisjoint(_ids(text_left)):
-            yield "an id, an address or a number of the original"
+            yield "an id, address or number of the original"
         found = long_words(text_left)
         if not private.words.isdisjoint(found):
-            yield "a word or a number that no document lists"
+            yield "a word or number that no document lists"
         spoken = [word for word in found if word != PLACEHOLDER.casefold()]
         strict = place.is_message(names) and (
             allowlist.is_speech_field(names[-1]) or allowlist.is_user_defined(names)
@@ -144,11 +144,11 @@ def _reasons(place: TraceField, private: PrivateData, allowlist: Allowlist) -> I
         if any(
             w in private.spoken.words and (strict or w not in allowlist.vocabulary) for w in spoken
         ):
-            yield "a word of what was said"
+            yield "a spoken word"
         if any(run in private.spoken.runs for run in word_triples(spoken)) and any(
             map(is_distinctive, spoken)
         ):
-            yield "words of what was said"
+            yield "spoken words"
     for data in place.audio:
         if _contains_audio(private.audio, data):
             yield "audio of the original"
@@ -199,7 +199,7 @@ def _records(scrubbed: Draft, aliases: Aliases) -> Iterator[tuple[str, Record]]:
             case End(close_reason=reason) as end:
                 yield "end", replace(end, close_reason=reason and aliases.without_aliases(reason))
             case Bytes() as garbage:
-                yield "bytes that are no frame", garbage
+                yield "invalid bytes", garbage
             case record:
                 yield record.kind, record
     envelope = scrubbed.api.envelope if scrubbed.api else ""

@@ -116,7 +116,7 @@ def trace_fields(draft: Draft, allowlist: Allowlist) -> Iterator[TraceField]:
     for item in draft.items:
         for entry in getattr(item.record, "redacted", None) or ():
             text = f"{entry.get('name', '')} {entry.get('around', '')}"
-            yield _text_field("what was taken out", text)
+            yield _text_field("redacted entry", text)
         match item.record:
             case Request():
                 yield from _request(item.record, allowlist)
@@ -127,7 +127,7 @@ def trace_fields(draft: Draft, allowlist: Allowlist) -> Iterator[TraceField]:
             case Gap():
                 yield _text_field("gap", item.record.reason)
             case Bytes():
-                yield _bytes_field("bytes that are no frame", item.record.data)
+                yield _bytes_field("invalid bytes", item.record.data)
             case FrameRecord() as frame if frame.opcode >= Opcode.CLOSE:
                 name = f"frame {item.number}"
                 reason = frame.payload[2 * (frame.opcode == Opcode.CLOSE) :]
