@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from wsproxy.replayer.response_reader import AnswerReader
+from wsproxy.replayer.response_reader import ResponseReader
 
 REFUSED = b"HTTP/1.1 400 Bad Request\r\n"
 CHUNKED = REFUSED + b"Transfer-Encoding: chunked\r\n\r\n"
 
 
-def read(data: bytes) -> AnswerReader:
-    reader = AnswerReader()
+def read(data: bytes) -> ResponseReader:
+    reader = ResponseReader()
     reader.feed(data)
     return reader
 

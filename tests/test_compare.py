@@ -36,7 +36,7 @@ from wsproxy.compare.excerpt import around_difference
 from wsproxy.compare.message_kinds import Role, role_of
 from wsproxy.compare.session_digest import SessionDigest
 from wsproxy.compare.transcript import word_errors
-from wsproxy.compare.volatile_values import is_volatile, stable, stable_value
+from wsproxy.compare.volatile_values import is_volatile, mask_volatile, mask_volatile_value
 from wsproxy.trace import FrameRecord, TraceReader
 from wsproxy.wire import Opcode
 
@@ -269,16 +269,16 @@ def test_compare_more_words_than_are_kept_compares_the_rest_as_one(
 @pytest.mark.parametrize(
     ("kind", "role"),
     [
-        ("Begin", Role.ANSWER),
-        ("Flushed", Role.ANSWER),
-        ("Error 3006", Role.ANSWER),
-        ("SpeechMetadata", Role.ANSWER),
-        ("Termination", Role.ANSWER),
-        ("SpeechStarted", Role.PASSING),
-        ("UtteranceEnd", Role.PASSING),
-        ("AudioAdded", Role.PASSING),
-        ("speech.hypothesis", Role.PASSING),
-        ("input_audio_buffer.speech_started", Role.PASSING),
+        ("Begin", Role.COUNTED),
+        ("Flushed", Role.COUNTED),
+        ("Error 3006", Role.COUNTED),
+        ("SpeechMetadata", Role.COUNTED),
+        ("Termination", Role.COUNTED),
+        ("SpeechStarted", Role.NONDETERMINISTIC),
+        ("UtteranceEnd", Role.NONDETERMINISTIC),
+        ("AudioAdded", Role.NONDETERMINISTIC),
+        ("speech.hypothesis", Role.NONDETERMINISTIC),
+        ("input_audio_buffer.speech_started", Role.NONDETERMINISTIC),
     ],
 )
 def test_what_is_counted(kind: str, role: Role) -> None:
@@ -397,14 +397,14 @@ def test_what_follows_a_result_on_its_way_has_to_be_there(tmp_path: Path) -> Non
     ],
 )
 def test_stable_forgets_measures_ids_and_times(one: str, other: str) -> None:
-    assert stable(one) == stable(other)
+    assert mask_volatile(one) == mask_volatile(other)
 
 
 @pytest.mark.parametrize(
     ("one", "other"), [("NET-0001", "NET-0000"), ("code 3006", "code 3007"), ("a", "b")]
 )
 def test_stable_keeps_what_tells_errors_apart(one: str, other: str) -> None:
-    assert stable(one) != stable(other)
+    assert mask_volatile(one) != mask_volatile(other)
 
 
 @pytest.mark.parametrize(
@@ -439,8 +439,8 @@ def test_other_names_are_not(name: str) -> None:
 
 
 def test_an_apps_figures_are_its_own() -> None:
-    assert stable_value({"text": "5 seconds"}, figures=False) == {"text": "5 seconds"}
-    assert stable_value({"text": "5 seconds"}) == {"text": "<n> seconds"}
+    assert mask_volatile_value({"text": "5 seconds"}, numbers=False) == {"text": "5 seconds"}
+    assert mask_volatile_value({"text": "5 seconds"}) == {"text": "<n> seconds"}
 
 
 def test_long_values_are_shortened_to_where_they_differ() -> None:

@@ -15,10 +15,10 @@ from wsproxy.compare.transcript import (
     MAX_COUNTED,
     Transcript,
     TranscriptResult,
-    distance,
+    compare_transcripts,
     word_errors,
 )
-from wsproxy.compare.volatile_values import Normalizer, first_difference, stable
+from wsproxy.compare.volatile_values import Normalizer, first_difference, mask_volatile
 
 pytestmark = pytest.mark.cost
 
@@ -57,7 +57,7 @@ def test_stable_takes_time_with_the_length(piece: str) -> None:
     def cost(size: int) -> float:
         text = (piece * size)[:size]
         value = {"a": text, "x_id": text, text[:300]: [text]}
-        return seconds(lambda: (stable(text), Normalizer(figures=True).value(value)))
+        return seconds(lambda: (mask_volatile(text), Normalizer(numbers=True).value(value)))
 
     one, two = cost(1 << 15), cost(1 << 16)
     assert two < 3 * one + 0.02
@@ -67,7 +67,7 @@ def transcript(words: list[str]) -> Transcript:
     made = Transcript()
     for start in range(0, len(words), 1000):
         text = " ".join(words[start : start + 1000])
-        made.add(start + 1, TranscriptResult(text, anything=True, final=True))
+        made.add(start + 1, TranscriptResult(text, has_text=True, final=True))
     return made
 
 
@@ -80,7 +80,7 @@ def test_distance_of_long_transcripts_takes_time_with_their_length(
     def cost(size: int) -> float:
         left = transcript([f"a{n * 7919 % distinct}" for n in range(size)])
         right = transcript([f"b{n * 104729 % distinct}" for n in range(size)])
-        return seconds(lambda: distance(left, right))
+        return seconds(lambda: compare_transcripts(left, right))
 
     one, two = cost(30_000), cost(60_000)
     assert two < 2.5 * one + 0.05
@@ -89,7 +89,7 @@ def test_distance_of_long_transcripts_takes_time_with_their_length(
 def test_distance_beyond_what_is_counted_is_a_bound_from_above() -> None:
     left = [f"a{n}" for n in range(MAX_COUNTED + 500)]
     right = ["b", *left[1:-1], "c"]
-    found = distance(transcript(left), transcript(right))
+    found = compare_transcripts(transcript(left), transcript(right))
     assert found is not None
     assert found.bounded
     assert word_errors(["b", *left[1:50], "c"], left[:51]) == 2

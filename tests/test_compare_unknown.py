@@ -159,7 +159,7 @@ def test_first_difference_of_numbers_that_are_none_is_none() -> None:
 def test_normalizer_limits_what_it_lists() -> None:
     normalizer = Normalizer()
     normalizer.value({f"n{n}_id": n for n in range(1000)})
-    assert len(normalizer.left_out) == 100
+    assert len(normalizer.not_compared) == 100
 
 
 # -- what varies
@@ -178,7 +178,7 @@ def chat(recorded: Recorded) -> Callable[..., Path]:
 
 
 def judged(recorded: Path, replayed: Path, *same_as: Path) -> Comparison:
-    return compare(recorded, replayed, rules=Tolerances(varying=learn(recorded, same_as)))
+    return compare(recorded, replayed, rules=Tolerances(variation=learn(recorded, same_as)))
 
 
 def test_compare_does_not_turn_on_what_was_learned_to_vary(chat: Callable[..., Path]) -> None:

@@ -26,7 +26,7 @@ from tapes import (
     sent,
     serving,
 )
-from wsproxy.compare import compare, of_failure
+from wsproxy.compare import compare, failure_differences
 from wsproxy.distill import Attempt, Distillation, DistillReport, SearchLimits, distilled_name
 from wsproxy.errors import ConnectFailed, UsageError
 from wsproxy.replayer import ClientOptions, Verdict, replay_client
@@ -73,7 +73,7 @@ def test_a_minute_with_one_bad_chunk_becomes_a_moment(tmp_path: Path, bad: int) 
         f"in {report.attempts} attempts"
     ]
     assert [found.id for found in report.session.findings] == ["assemblyai.streaming.3006-json"]
-    assert not of_failure(compare(trace, report.trace or trace))
+    assert not failure_differences(compare(trace, report.trace or trace))
 
 
 def test_a_server_that_takes_no_audio_at_once_is_tried_with_the_end_first(tmp_path: Path) -> None:

@@ -22,8 +22,8 @@ from tapes import (
     needs_both,
     sent,
 )
-from wsproxy.compare import compare, of_failure
-from wsproxy.compare.outcome import OUTCOME, Outcome
+from wsproxy.compare import compare, failure_differences
+from wsproxy.compare.outcome import OUTCOME_FIELDS, Outcome
 from wsproxy.distill import Distillation, DistillReport
 from wsproxy.distill.candidates import Parts
 from wsproxy.distill.search import minimal
@@ -211,7 +211,7 @@ def test_a_needle_is_found_in_few_attempts() -> None:
 
 @pytest.mark.parametrize("path", sorted(SAMPLES.rglob("*.wstrace"))[::5], ids=lambda p: p.stem)
 def test_how_a_session_ended_is_the_whole_of_its_outcome(path: Path) -> None:
-    assert set(Outcome.read(path, CATALOG).fields()) <= OUTCOME
+    assert set(Outcome.read(path, CATALOG).fields()) <= OUTCOME_FIELDS
 
 
 def test_the_same_failure_is_not_the_same_session(tmp_path: Path) -> None:
@@ -223,8 +223,8 @@ def test_the_same_failure_is_not_the_same_session(tmp_path: Path) -> None:
         paths.append(tape.closed(10, 1008, reason))
     fewer, other = compare(paths[0], paths[1]), compare(paths[0], paths[2])
     assert fewer.differences
-    assert of_failure(fewer) == []
-    assert [found.field for found in of_failure(other)] == ["close_reason"]
+    assert failure_differences(fewer) == []
+    assert [found.field for found in failure_differences(other)] == ["close_reason"]
 
 
 def test_exit_statuses() -> None:

@@ -14,7 +14,7 @@ import click
 
 from wsproxy.api.proxy import Proxy, lead
 from wsproxy.errors import UsageError
-from wsproxy.replayer import AMOUNTS, Pace, ReplayServer, ServerOptions, Verdict
+from wsproxy.replayer import GATE_UNITS, Pace, ReplayServer, ServerOptions, Verdict
 from wsproxy.system.address import parse_address
 
 from .catalog_option import catalog_option
@@ -64,7 +64,7 @@ _LINGER = 2.0  # seconds that the last session may take once the command has end
 )
 @click.option(
     "--gate",
-    type=click.Choice(AMOUNTS),
+    type=click.Choice(GATE_UNITS),
     default="bytes",
     show_default=True,
     help="What of the app's audio the recorded steps wait for: its bytes, the number of its "

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from wsproxy.compare import of_failure
+from wsproxy.compare import failure_differences
 from wsproxy.errors import ConnectFailed
 from wsproxy.replayer import ClientOptions, ClientReplay, Pace, Verdict, play_client_replay
 from wsproxy.replayer.recording import ReplayRecording
@@ -142,7 +142,7 @@ class Attempts:
                 verdict = await self.play(compared, script)
         except TimeoutError:
             raise LimitReached("time") from None
-        reproduced = not of_failure(verdict)
+        reproduced = not failure_differences(verdict)
         frames, seconds = verdict.replayed["frames_sent"], verdict.replayed["duration_s"]
         assert verdict.trace is not None  # they are kept, as `records` says
         if reproduced:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from wsproxy.catalog import Catalog, load
-from wsproxy.compare import Difference, of_failure
+from wsproxy.compare import Difference, failure_differences
 from wsproxy.compare.outcome import Outcome
 from wsproxy.compare.session_digest import SessionDigest
 from wsproxy.errors import ConnectFailed, UsageError, WsproxyError
@@ -264,7 +264,7 @@ class Distillation:
         best = attempts.best
         if best is None:
             last = attempts.last
-            different = tuple(of_failure(last)) if last is not None else ()
+            different = tuple(failure_differences(last)) if last is not None else ()
             return replace(report, differences=different)
         report = replace(
             report,
@@ -303,7 +303,7 @@ class Distillation:
                 verdict = await attempts.play(self._out, script)
             except ConnectFailed as error:
                 return replace(report, stopped=str(error), failed=error.exit_status)
-            different = tuple(of_failure(verdict))
+            different = tuple(failure_differences(verdict))
             if not different:
                 return replace(report, checked=True)
         return replace(report, checked=False, differences=different)
@@ -323,10 +323,10 @@ def _check_failed(trace: Path, catalog: Catalog) -> None:
     outcome = Outcome.read(trace, catalog)
     if not outcome.failed and outcome.severity in (None, "info"):
         raise UsageError(f"{trace}: this session did not fail; there is nothing to reproduce")
-    story = outcome.story
+    story = outcome.digest
     if not story.session.accepted or story.errors or story.received.violations:
         return
-    if Outcome.of(_without_server(trace, catalog), catalog).fields() == outcome.fields():
+    if Outcome.from_digest(_without_server(trace, catalog), catalog).fields() == outcome.fields():
         raise UsageError(
             f"{trace}: the client ended this session, and no error of the server led to that; a "
             "replay ends it in the same way at any server"

@@ -26,12 +26,12 @@ Nothing here imports mitmproxy.
 from .asyncio_client import play_client_replay, play_once, replay_client
 from .client_replay import ClientOptions, ClientReplay
 from .pace import RECORDED, Pace
-from .progress import AMOUNTS
+from .progress import GATE_UNITS
 from .server import ReplayServer, ServerOptions
 from .verdict import Difference, Lateness, ReplayResult, Verdict, judge, judge_played
 
 __all__ = [
-    "AMOUNTS",
+    "GATE_UNITS",
     "RECORDED",
     "ClientOptions",
     "ClientReplay",

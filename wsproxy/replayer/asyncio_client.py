@@ -18,7 +18,7 @@ from .client_replay import ClientOptions, ClientReplay
 from .connection import ReplayConnection
 from .player import play
 from .recording import ReplayRecording, written
-from .response_reader import AnswerReader
+from .response_reader import ResponseReader
 from .schedule import Schedule
 from .target import connect_failed
 from .verdict import ReplayResult, Verdict, judge_played
@@ -120,7 +120,7 @@ async def _answer(
 
     What is none is recorded as a failure.
     """
-    reader = AnswerReader()
+    reader = ResponseReader()
     body_until = 0.0
     try:
         async with asyncio.timeout(call.waits) as limit:

@@ -27,7 +27,7 @@ from .client_replay import ClientReplay
 from .connection import CLOSE_TIMEOUT, SEND_TIMEOUT, Receiver
 from .player import Player
 from .recording import ReplayRecording, written
-from .response_reader import AnswerReader
+from .response_reader import ResponseReader
 from .schedule import Schedule
 from .target import connect_failed
 from .verdict import ReplayResult, Verdict, judge_played
@@ -128,7 +128,7 @@ def _answer(
 
     What is none is recorded as a failure.
     """
-    reader = AnswerReader()
+    reader = ResponseReader()
     deadline = time.monotonic() + call.waits
     in_body = False
     while not reader.done:

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from wsproxy.catalog import Api
-from wsproxy.compare.message_kinds import MAX_TEXT, is_interim, keeps_alive, kind_of
+from wsproxy.compare.message_kinds import MAX_TEXT, is_interim, is_keepalive, kind_of
 from wsproxy.wire import Frame, Garbage, Opcode
 
 MAX_KINDS = 1000  # of messages that are told apart; no API has so many, but a flood may
 
-AMOUNTS = ("bytes", "frames", "seconds")
+GATE_UNITS = ("bytes", "frames", "seconds")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Gate:
     def passing(self, kind: str) -> bool:
         """Whether how often a kind comes is a matter of the moment: only the first counts."""
         results = self.api.vocabulary.results if self.api else ()
-        return kind in results or is_interim(kind) or keeps_alive(kind, self.api)
+        return kind in results or is_interim(kind) or is_keepalive(kind, self.api)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from wsproxy.trace import Response
 from .handshake import BadHead, Body, Head, parse_head
 
 
-class AnswerReader:
+class ResponseReader:
     """Takes bytes until the answer is complete: a 101's head, or a refusal with its body.
 
     Attributes:

@@ -24,7 +24,7 @@ from .endpoint import Endpoint
 from .handshake import BadHead, Body, Head, accept, answer_bytes, head_size, parse_head, refuse
 from .pace import RECORDED, Pace
 from .player import play
-from .progress import AMOUNTS, Gate
+from .progress import GATE_UNITS, Gate
 from .recording import ReplayRecording, written
 from .schedule import Schedule, gated
 from .script import Script, Step, unanswered_ns
@@ -90,8 +90,8 @@ class ReplayServer:
         *,
         on_refused: Callable[[str], None] = lambda line: None,
     ) -> None:
-        if options.gate not in AMOUNTS:
-            raise UsageError(f"gate {options.gate!r}: give {', '.join(AMOUNTS)}")
+        if options.gate not in GATE_UNITS:
+            raise UsageError(f"gate {options.gate!r}: give {', '.join(GATE_UNITS)}")
         self.library = TraceLibrary.open(traces, options.match)
         self.options = options
         self._records = records
