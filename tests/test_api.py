@@ -22,7 +22,7 @@ from websockets.exceptions import ConnectionClosedError, InvalidProxyStatus, Inv
 from websockets.sync.client import connect
 
 import wsproxy
-from wsproxy.api import unlike
+from wsproxy.api import describe_failure
 from wsproxy.errors import (
     BlockingCall,
     ConnectFailed,
@@ -127,9 +127,8 @@ def test_the_parameters(function: object, parameters: str) -> None:
     ("code", "printed"),
     [
         ("import wsproxy; print([m for m in sys.modules if m[:7] == 'wsproxy'])", "['wsproxy']"),
-        ("import wsproxy; print(wsproxy.replayer.__name__)", "wsproxy.replay"),
-        ("import wsproxy.replay; print(callable(wsproxy.replay))", "True"),
-        ("from wsproxy import replay; print(callable(replay), replay.Pace())", "True recorded"),
+        ("import wsproxy.replayer; print(wsproxy.replay.__name__)", "replay"),
+        ("from wsproxy import replay, replayer; print(callable(replay), replayer.Pace())", "True r"),
         ("from wsproxy import *; print(serve.__module__, open.__name__)", "wsproxy.api.serving op"),
         ("import wsproxy.api; print([m for m in sys.modules if 'mitmproxy' in m])", "[]"),
     ],
@@ -600,7 +599,7 @@ def test_the_first_difference_is_told_with_the_nearest_frame(tmp_path: Path) -> 
     out = tmp_path / "out"
     with wsproxy.serve(tmp_path, out=out) as served:
         app(served.url, b"\x07" * 3200)
-        told = unlike(tmp_path, served, 10)
+        told = describe_failure(tmp_path, served, 10)
     assert told is not None
     lines = told.splitlines()
     assert lines[0].endswith(f"what is recorded in {ENDED.name}: different")
@@ -614,10 +613,10 @@ def test_the_first_difference_is_told_with_the_nearest_frame(tmp_path: Path) -> 
 def test_a_difference_where_there_is_no_frame() -> None:
     with wsproxy.serve(ENDED) as served:
         app(served.url, path=LISTEN.replace("nova-3", "base"))
-        told = unlike(ENDED, served, 10)
+        told = describe_failure(ENDED, served, 10)
     assert told is not None
     assert "first difference: query.model" in told
-    assert "nearest recorded frame: none, it is about the handshake" in told
+    assert "nearest recorded frame: none, the difference is in the handshake" in told
 
 
 def test_a_difference_behind_the_last_frame_of_the_app() -> None:
@@ -628,7 +627,7 @@ def test_a_difference_behind_the_last_frame_of_the_app() -> None:
             session.send('{"type": "Finalize"}')
             with pytest.raises(ConnectionClosedError):
                 session.recv()
-        told = unlike(ENDED, served, 10)
+        told = describe_failure(ENDED, served, 10)
     assert told is not None
     assert "messages_sent" in told
     assert "app →" in told.partition("nearest recorded frame")[2].splitlines()[0]
@@ -641,12 +640,12 @@ def test_a_session_that_is_left_open() -> None:
     ):
         session.send(bytes(320))
         assert (
-            unlike(ENDED, served, 0.01) == "wsproxy: a session was still open 0.01 s after the test"
+            describe_failure(ENDED, served, 0.01) == "wsproxy: a session was still open 0.01 s after the test"
         )
 
 
 def test_nothing_is_said_where_all_is_as_recorded() -> None:
     with wsproxy.serve(ENDED) as served:
-        assert unlike(ENDED, served, 10) == "wsproxy: no session came to what the test serves"
+        assert describe_failure(ENDED, served, 10) == "wsproxy: no session reached what the test serves"
         app(served.url, next(wsproxy.open(ENDED).messages()).data)
-        assert unlike(ENDED, served, 10) is None
+        assert describe_failure(ENDED, served, 10) is None

@@ -386,7 +386,7 @@ def test_cancelled_it_writes_the_best_so_far(tmp_path: Path) -> None:
                     seen.set()
 
             options = ClientOptions(url, timeout=60)
-            work = Distillation(trace, out, options, tell=tell, redact=REDACT)
+            work = Distillation(trace, out, options, on_attempt=tell, redact=REDACT)
             task = asyncio.create_task(work.run())
             await seen.wait()
             task.cancel()

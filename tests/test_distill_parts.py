@@ -26,9 +26,9 @@ from wsproxy.compare import compare, failure_differences
 from wsproxy.compare.outcome import OUTCOME_FIELDS, Outcome
 from wsproxy.distill import Distillation, DistillReport
 from wsproxy.distill.candidates import Parts
-from wsproxy.distill.search import minimal
+from wsproxy.distill.search import minimal_subset
 from wsproxy.errors import TraceError, UsageError
-from wsproxy.replayer import RECORDED, ClientOptions, Pace
+from wsproxy.replayer import RECORDED_PACE, ClientOptions, Pace
 from wsproxy.replayer.progress import SideProgress
 from wsproxy.replayer.script import Script
 from wsproxy.wire import Close, Frame, Opcode
@@ -129,11 +129,11 @@ def test_parts_are_messages_control_frames_and_bytes(tmp_path: Path) -> None:
     tape.frame(8, True, Close(1008).serialize(), opcode=Opcode.CLOSE)
     parts = parts_of(tape)
     assert parts.parts == [(0,), (1, 3), (2,), (4,)]
-    assert parts.setup() == (0,)
-    reduced = parts.make(parts.without(parts.whole, {0, 2}), FAST)
+    assert parts.setup_parts() == (0,)
+    reduced = parts.build_script(parts.without(parts.full, {0, 2}), FAST)
     payloads = [step.item.payload for step in reduced.steps if isinstance(step.item, Frame)]
     assert payloads == [b"a", b"b", b"late", Close(1008).serialize()]
-    assert parts.make(parts.whole, FAST).steps == parts.script.steps
+    assert parts.build_script(parts.full, FAST).steps == parts.script.steps
 
 
 def test_a_part_goes_with_its_time_or_leaves_a_pause(tmp_path: Path) -> None:
@@ -143,18 +143,18 @@ def test_a_part_goes_with_its_time_or_leaves_a_pause(tmp_path: Path) -> None:
     parts = parts_of(tape)
 
     def times(gone: set[int], *, hold: bool = False) -> list[int]:
-        script = parts.make(parts.without(parts.whole, gone, hold=hold), RECORDED)
+        script = parts.build_script(parts.without(parts.full, gone, keep_time=hold), RECORDED_PACE)
         return [*(step.t_ns // MS for step in script.steps), script.end_ns // MS]
 
     assert times(set()) == [100, 300, 700, 800, 810]
     assert times({1}) == [100, 500, 600, 610]
-    assert times({1}, hold=True) == [100, 700, 800, 810]
+    assert times({1}, keep_time=True) == [100, 700, 800, 810]
     assert times({0, 1, 2, 3}) == [10]
-    assert times({0, 1, 2, 3}, hold=True) == [810]
-    shorter = parts.without(parts.whole, {1}, hold=True)
+    assert times({0, 1, 2, 3}, keep_time=True) == [810]
+    shorter = parts.without(parts.full, {1}, keep_time=True)
     assert parts.pauses(shorter) == [0, 2, 3]
     assert [
-        step.t_ns // MS for step in parts.make(parts.without_pauses(shorter, [0, 2]), FAST).steps
+        step.t_ns // MS for step in parts.build_script(parts.without_pauses(shorter, [0, 2]), FAST).steps
     ] == [0, 0, 100]
     # What was a pause in the place of a part goes with the part that it is before.
     assert parts.without(shorter, {2}).gaps == ()
@@ -165,10 +165,10 @@ def test_what_no_longer_comes_is_not_waited_for(tmp_path: Path) -> None:
     tape.server(1, {"type": "Begin"}).client(2, "settings").server(3, {"type": "Applied"})
     tape.client(4, b"a").client(5, '{"type": "x"}').server(6, {"type": "Error"}).client(7, b"b")
     parts = parts_of(tape)
-    (last,) = parts.make(parts.without(parts.whole, {0, 1, 2}), FAST).steps
-    assert last.cause == SideProgress(texts={"Begin": 1, "Error": 1})
-    steps = parts.make(parts.without(parts.whole, {1}), FAST).steps
-    assert steps[1].cause == SideProgress(texts={"Begin": 1, "Applied": 1})
+    (last,) = parts.build_script(parts.without(parts.full, {0, 1, 2}), FAST).steps
+    assert last.prerequisite == SideProgress(texts={"Begin": 1, "Error": 1})
+    steps = parts.build_script(parts.without(parts.full, {1}), FAST).steps
+    assert steps[1].prerequisite == SideProgress(texts={"Begin": 1, "Applied": 1})
 
 
 @given(st.integers(0, 60), st.data())
@@ -187,7 +187,7 @@ def test_of_what_is_minimal_nothing_can_be_left_out(size: int, data: st.DataObje
     every = range(size)
     if not any(n <= set(every) for n in needed):
         return
-    found = list(asyncio.run(minimal(every, enough)))
+    found = list(asyncio.run(minimal_subset(every, enough)))
     assert found == sorted(found)
     assert asyncio.run(enough(found))
     for item in found:
@@ -202,7 +202,7 @@ def test_a_needle_is_found_in_few_attempts() -> None:
         asked += 1
         return {1234, 2999} <= set(kept)
 
-    assert asyncio.run(minimal(range(3000), enough)) == [1234, 2999]
+    assert asyncio.run(minimal_subset(range(3000), enough)) == [1234, 2999]
     assert asked < 60
 
 
@@ -232,5 +232,5 @@ def test_exit_statuses() -> None:
     assert found.exit_status == 0
     assert replace(found, checked=None).exit_status == 0
     assert replace(found, checked=False).exit_status == 1
-    assert replace(found, checked=None, failed=2).exit_status == 2
+    assert replace(found, checked=None, error_status=2).exit_status == 2
     assert replace(found, trace=None).exit_status == 1

@@ -13,9 +13,9 @@ from wsproxy.replayer.progress import MAX_KINDS, Gate, ProgressCounter
 from wsproxy.replayer.value_rewriter import (
     ObservedIds,
     ValueRewriter,
-    fill_secrets,
-    lacking,
-    moved_since,
+    fill_credentials,
+    fields_to_fill,
+    time_shift_since,
 )
 from wsproxy.wire import Frame, Opcode
 
@@ -31,110 +31,110 @@ def message(**fields: object) -> Frame:
 def given_by(*messages: Frame) -> ObservedIds:
     given = ObservedIds()
     for each in messages:
-        given.take(each)
+        given.observe(each)
     return given
 
 
-def sent(fresh: ValueRewriter, **fields: object) -> dict[str, object]:
-    out = json.loads(fresh.frame(message(**fields)).payload)
+def sent(rewriter: ValueRewriter, **fields: object) -> dict[str, object]:
+    out = json.loads(rewriter.rewrite(message(**fields)).payload)
     assert isinstance(out, dict)
     return out
 
 
 def test_an_id_of_the_server_becomes_the_one_that_it_gives_now() -> None:
-    fresh = ValueRewriter(True, given_by(message(type="Begin", id=SESSION)))
-    fresh.live.take(message(type="Begin", id=OTHER))
-    assert sent(fresh, type="Resume", session_id=SESSION)["session_id"] == OTHER
+    rewriter = ValueRewriter(True, given_by(message(type="Begin", id=SESSION)))
+    rewriter.live_ids.observe(message(type="Begin", id=OTHER))
+    assert sent(rewriter, type="Resume", session_id=SESSION)["session_id"] == OTHER
 
 
 def test_the_second_of_a_kind_is_told_from_the_first() -> None:
     recorded = given_by(message(type="Item", id=SESSION), message(type="Item", id=CONTEXT))
-    fresh = ValueRewriter(True, recorded)
-    fresh.live.take(message(type="Item", id=OTHER))
-    fresh.live.take(message(type="Item", id=OTHER.replace("f", "e")))
-    assert sent(fresh, type="Cancel", id=CONTEXT)["id"] == OTHER.replace("f", "e")
+    rewriter = ValueRewriter(True, recorded)
+    rewriter.live_ids.observe(message(type="Item", id=OTHER))
+    rewriter.live_ids.observe(message(type="Item", id=OTHER.replace("f", "e")))
+    assert sent(rewriter, type="Cancel", id=CONTEXT)["id"] == OTHER.replace("f", "e")
 
 
 def test_an_id_of_the_client_is_new_and_the_same_everywhere() -> None:
-    fresh = ValueRewriter(True, ObservedIds())
-    first = sent(fresh, type="Speak", context_id=CONTEXT)["context_id"]
+    rewriter = ValueRewriter(True, ObservedIds())
+    first = sent(rewriter, type="Speak", context_id=CONTEXT)["context_id"]
     assert first != CONTEXT
     assert len(str(first)) == len(CONTEXT)
-    assert sent(fresh, type="Flush", contextId=CONTEXT.upper())["contextId"] == first
+    assert sent(rewriter, type="Flush", contextId=CONTEXT.upper())["contextId"] == first
     assert sent(ValueRewriter(True, ObservedIds()), context_id=CONTEXT)["context_id"] != first
 
 
 def test_a_server_answers_with_the_apps_id_and_keeps_its_own() -> None:
-    fresh = ValueRewriter(False, given_by(message(type="Speak", context_id=CONTEXT)))
-    fresh.live.take(message(type="Speak", context_id=OTHER))
-    out = sent(fresh, type="Audio", context_id=CONTEXT, request_id=SESSION)
+    rewriter = ValueRewriter(False, given_by(message(type="Speak", context_id=CONTEXT)))
+    rewriter.live_ids.observe(message(type="Speak", context_id=OTHER))
+    out = sent(rewriter, type="Audio", context_id=CONTEXT, request_id=SESSION)
     assert out == {"type": "Audio", "context_id": OTHER, "request_id": SESSION}
 
 
 def test_an_id_that_did_not_come_again_stays() -> None:
-    fresh = ValueRewriter(True, given_by(message(type="Begin", id=SESSION)))
-    assert sent(fresh, session_id=SESSION)["session_id"] == SESSION
+    rewriter = ValueRewriter(True, given_by(message(type="Begin", id=SESSION)))
+    assert sent(rewriter, session_id=SESSION)["session_id"] == SESSION
 
 
 def test_times_of_the_client_move_to_now() -> None:
-    fresh = ValueRewriter(True, ObservedIds(), timedelta(hours=25))
-    out = sent(fresh, timestamp="2024-01-31T23:30:00.250Z", text="at 2024-01-31T23:30:00Z")
+    rewriter = ValueRewriter(True, ObservedIds(), timedelta(hours=25))
+    out = sent(rewriter, timestamp="2024-01-31T23:30:00.250Z", text="at 2024-01-31T23:30:00Z")
     assert out == {"timestamp": "2024-02-02T00:30:00.250Z", "text": "at 2024-01-31T23:30:00Z"}
 
 
 def test_what_only_looks_like_an_id_stays() -> None:
-    fresh = ValueRewriter(True, ObservedIds())
+    rewriter = ValueRewriter(True, ObservedIds())
     same = {"text": CONTEXT, "model_id": "nova-3", "id": 12, "paid": "0" * 31}
-    assert sent(fresh, **same) == same
+    assert sent(rewriter, **same) == same
 
 
 def test_azure_names_ids_in_header_lines() -> None:
     content = b"X-RequestId: 0123456789abcdef0123456789abcdef\r\nPath: audio\r\n\r\n" + bytes(2000)
     frame = Frame(Opcode.BINARY, content)
-    fresh = ValueRewriter(True, ObservedIds(), azure=True).frame(frame)
-    assert fresh.payload != content
-    assert fresh.payload[-2000:] == content[-2000:]
-    assert ValueRewriter(True, ObservedIds()).frame(frame) is frame
+    rewriter = ValueRewriter(True, ObservedIds(), azure=True).rewrite(frame)
+    assert rewriter.payload != content
+    assert rewriter.payload[-2000:] == content[-2000:]
+    assert ValueRewriter(True, ObservedIds()).rewrite(frame) is frame
 
 
 def test_without_ids_nothing_is_made_anew_but_credentials() -> None:
-    fresh = ValueRewriter(True, ObservedIds(), timedelta(1), {"api_key": 'k"ey'}, ids=False)
+    rewriter = ValueRewriter(True, ObservedIds(), timedelta(1), {"api_key": 'k"ey'}, rewrite_ids=False)
     content = {"api_key": "REDACTED", "id": CONTEXT, "time": "2024-01-31T23:30:00Z"}
-    frame = fresh.frame(message(**content))
+    frame = rewriter.rewrite(message(**content))
     assert json.loads(frame.payload) == content
-    assert json.loads(fresh.with_secrets(frame).payload) == {**content, "api_key": 'k"ey'}
-    assert fresh.with_secrets(message(text="hello")).payload == message(text="hello").payload
+    assert json.loads(rewriter.with_credentials(frame).payload) == {**content, "api_key": 'k"ey'}
+    assert rewriter.with_credentials(message(text="hello")).payload == message(text="hello").payload
 
 
 def test_credentials_go_back_to_their_place_only() -> None:
     payload = b'{"xi_api_key": "REDACTED", "authorization": "Bearer REDACTED", "t": "REDACTED"}'
     names = ("xi_api_key", "authorization")
-    assert lacking(payload, names) == list(names)
-    assert json.loads(fill_secrets(payload, {"xi_api_key": "\\1", "authorization": "s"})) == {
+    assert fields_to_fill(payload, names) == list(names)
+    assert json.loads(fill_credentials(payload, {"xi_api_key": "\\1", "authorization": "s"})) == {
         "xi_api_key": "\\1",
         "authorization": "Bearer s",
         "t": "REDACTED",
     }
-    assert lacking(b'{"t": "REDACTED"}', names) == []
+    assert fields_to_fill(b'{"t": "REDACTED"}', names) == []
 
 
 @given(st.binary(max_size=400), st.sampled_from([Opcode.TEXT, Opcode.BINARY]), st.booleans())
 def test_any_message_keeps_its_length(payload: bytes, opcode: Opcode, fin: bool) -> None:
-    fresh = ValueRewriter(True, given_by(Frame(opcode, payload)), timedelta(days=10**6), azure=True)
+    rewriter = ValueRewriter(True, given_by(Frame(opcode, payload)), timedelta(days=10**6), azure=True)
     frame = Frame(opcode, payload + b'{"id":"' + SESSION.encode() + b'"}', fin)
-    assert len(fresh.frame(frame).payload) == len(frame.payload)
+    assert len(rewriter.rewrite(frame).payload) == len(frame.payload)
 
 
 @pytest.mark.parametrize("start", [0, 1_700_000_000_123_456_789, (1 << 63) - 1])
 def test_any_start_is_a_time(start: int) -> None:
-    assert moved_since(start, start + 5_000_000_000).total_seconds() in (5, 0)
+    assert time_shift_since(start, start + 5_000_000_000).total_seconds() in (5, 0)
 
 
 def test_a_flood_of_kinds_is_not_kept() -> None:
     flood = [message(type=f"kind {n}", session_id=SESSION) for n in range(2 * MAX_KINDS)]
     counter = ProgressCounter(Gate("once", by_kind=True))
     for each in flood:
-        counter.take(each)
+        counter.add(each)
     assert len(counter.progress.texts) == MAX_KINDS
     assert len(given_by(*flood).values) == MAX_KINDS
-    assert counter.take(flood[0])  # what is known still counts
+    assert counter.add(flood[0])  # what is known still counts

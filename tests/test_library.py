@@ -39,7 +39,7 @@ def picked(
 ):
     headers = other.get("headers", UPGRADE)
     volume = library.pick(path, headers, str(other.get("host", "api.deepgram.com")))
-    return volume.trace.stem if isinstance(volume, ServedTrace) else volume
+    return volume.path.stem if isinstance(volume, ServedTrace) else volume
 
 
 def test_a_single_trace_answers_any_path(tmp_path: Path) -> None:
@@ -113,7 +113,7 @@ def test_traces_that_cannot_be_served_are_told(tmp_path: Path) -> None:
     recording.add(Failure(1, "dns", False, "no such host"))
     recording.end(2)
     library = TraceLibrary.open(tmp_path)
-    assert [volume.trace.stem for volume in library.volumes] == ["good"]
+    assert [volume.path.stem for volume in library.traces] == ["good"]
     assert len(library.skipped) == 2
     with pytest.raises(UsageError, match=r"it failed before \(dns\)"):
         TraceLibrary.open(recording.path)

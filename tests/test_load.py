@@ -40,10 +40,10 @@ def test_percentiles_are_right_to_one_in_512(values: list[int], part: float) -> 
     spread = Histogram()
     spread.add(values)
     exact = sorted(values)[min(len(values) - 1, int(len(values) * part))] // 1000 / 1000
-    (found,) = spread.at(part)
+    (found,) = spread.percentiles(part)
     assert found <= exact
     assert exact - found <= exact / 512
-    assert spread.most == max(values) // 1000
+    assert spread.maximum == max(values) // 1000
     assert spread.count == len(values)
 
 
@@ -200,7 +200,7 @@ def test_traces_of_what_is_different_stay(keep: str, kept: int, tmp_path: Path) 
     with Serving(build(close_utf8, tmp_path), tmp_path / "server") as serving:
         tally = load(trace, serving.url, tmp_path / "out", 6, keep=keep)
     assert tally.verdicts == {"different": 6}
-    assert (tally.why["close_code"].recorded, tally.why["close_code"].replayed) == (1011, 4000)
+    assert (tally.failure_reasons["close_code"].recorded, tally.failure_reasons["close_code"].replayed) == (1011, 4000)
     traces = {result.trace for result in tally.results if result.trace}
     assert traces == set((tmp_path / "out").glob("*.wstrace"))
     assert len(traces) == kept
@@ -237,7 +237,7 @@ def test_a_worker_that_cannot_begin(tmp_path: Path) -> None:
     options = ClientOptions("ws://127.0.0.1:1")
     tally = run(build(good, tmp_path), options, LoadPlan(4, workers=2), make)
     assert sorted(tally.notes) == [
-        f"worker {number} could not begin: no room here" for number in (1, 2)
+        f"worker {number} could not start: no room here" for number in (1, 2)
     ]
     assert not tally.reproduced
 
@@ -289,7 +289,7 @@ def test_judges_that_die_are_told_and_not_waited_for(tmp_path: Path) -> None:
         killer(lambda tally: tally.begun == 4, slice(2, 4)) as show,
     ):
         tally = load(trace, serving.url, tmp_path / "out", 4, show=show)
-    assert tally.errors == {"not judged: a process that judges died": 4}
+    assert tally.errors == {"not judged: a judge process died": 4}
     # What was not judged can be looked at.
     assert {result.trace for result in tally.results} == set((tmp_path / "out").glob("*.wstrace"))
 

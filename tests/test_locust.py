@@ -15,7 +15,7 @@ from wsproxy.replayer import ReplayServer, ServerOptions, Verdict
 
 LOCUSTFILE = """
 from wsproxy.load.locust import TraceUser
-from wsproxy.replay import verdict
+from wsproxy.replayer import verdict
 
 verdict.LATE_NS = 30_000_000_000  # as for all tests, see conftest.py
 

@@ -75,7 +75,7 @@ def test_a_server_at_another_speed_keeps_its_gate(tmp_path: Path) -> None:
     plan = scheduled(tmp_path, "server", "x4", *STALL)
     assert taken(plan, 9_000) == []
     plan.receive(9_000 * MS, Frame(Opcode.BINARY, bytes(200)))
-    assert plan.wake_ns() == 12_000 * MS  # 12 s after the audio, four times as fast
+    assert plan.next_wake_ns() == 12_000 * MS  # 12 s after the audio, four times as fast
 
 
 def test_a_causal_client_waits_for_the_kind_that_came_before(tmp_path: Path) -> None:
@@ -223,5 +223,5 @@ def test_tls_ends_are_ends(tmp_path: Path) -> None:
     server = Script.read(path, "server")
     assert [step.is_close for step in server.steps] == [True, False]
     assert server.steps[1].item == ExpectedEnding("eof")
-    assert server.steps[1].cause.ended == 0
+    assert server.steps[1].prerequisite.ended == 0
     assert [step.item for step in Script.read(path, "client").steps][1:] == [ExpectedEnding("eof")]

@@ -196,11 +196,11 @@ def test_no_marker(wsproxy_server):
     out = result.stdout.str()
     assert not re.search("Traceback|During handling", out)
     for name, says in {
-        "test_no_session": "wsproxy: no session came to what the test serves",
-        "test_no_session_with_a_condition": "wsproxy: no session came to what the test serves",
-        "test_refused": "wsproxy: no session came to what the test serves\n  no trace answers GET",
+        "test_no_session": "wsproxy: no session reached what the test serves",
+        "test_no_session_with_a_condition": "wsproxy: no session reached what the test serves",
+        "test_refused": "wsproxy: no session reached what the test serves\n  no trace matches GET",
         "test_missing": f"{project.path}/other.wstrace is not there; `pytest --wsproxy-record`",
-        "test_keyword": "wsproxy marker: 'colour' is none of its keywords",
+        "test_keyword": "wsproxy marker: unknown keyword 'colour'",
         "test_value": "wsproxy: pace 'quick': give recorded,",
         "test_no_trace": f"wsproxy: {project.path}/test_it.py is not a trace",
         "test_no_condition": "wsproxy: no condition",
@@ -353,8 +353,8 @@ def test_two(wsproxy_server):
     result.assert_outcomes(passed=3, errors=3)
     result.stdout.fnmatch_lines(
         [
-            "nothing was recorded for *new/none.wstrace: no session came",
-            "nothing was recorded for *new/which.wstrace: no session came",
+            "nothing was recorded for *new/none.wstrace: no session was opened",
+            "nothing was recorded for *new/which.wstrace: no session was opened",
             "2 sessions were recorded for *new/two.wstrace; name a folder to keep them all",
         ]
     )

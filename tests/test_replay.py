@@ -21,7 +21,7 @@ from made_sessions import (
     close_1011,
     close_utf8,
     good,
-    left_open,
+    recording_left_open,
     records,
     refused,
     server_eof,
@@ -143,7 +143,7 @@ def test_an_app_that_waits_longer_than_the_recorded_one(tmp_path: Path) -> None:
         (close_1011, refused, "different", "status"),
         (server_reset, server_eof, "different", "ending"),
         (good, close_1011, "different", "close_code"),
-        (refused, left_open, "not-reproduced", "status"),
+        (refused, recording_left_open, "not-reproduced", "status"),
     ],
 )
 def test_unlike_ends_do_not_agree(

@@ -24,7 +24,7 @@ from wsproxy.errors import ConnectFailed
 from wsproxy.recorder import Clock, SessionWriter, new_start
 from wsproxy.replayer import ClientOptions, ReplayServer, ServerOptions, Verdict, replay_client
 from wsproxy.replayer import server as replay_server
-from wsproxy.replayer.verdict import judge_played
+from wsproxy.replayer.verdict import judge_result
 from wsproxy.session import Session
 from wsproxy.trace import Request, Response, TraceReader
 
@@ -129,7 +129,7 @@ def test_an_app_is_refused_as_recorded(tmp_path: Path) -> None:
 def test_a_connection_that_waits_for_its_turn_is_closed_at_the_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("wsproxy.replayer.server._MAX_AT_ONCE", 1)
+    monkeypatch.setattr("wsproxy.replayer.server._MAX_CONNECTIONS", 1)
 
     async def play() -> list[bytes]:
         options = ServerOptions(timeout=60)
@@ -186,11 +186,11 @@ def test_a_verdict_waits_while_others_play_but_not_for_ever(
     seen: list[int] = []
 
     def judge(*arguments: Any) -> Verdict:
-        seen.append(server._playing)
-        return judge_played(*arguments)
+        seen.append(server._active_sessions)
+        return judge_result(*arguments)
 
-    monkeypatch.setattr(replay_server, "_CALM_PATIENCE", patience)
-    monkeypatch.setattr(replay_server, "judge_played", judge)
+    monkeypatch.setattr(replay_server, "_IDLE_TIMEOUT", patience)
+    monkeypatch.setattr(replay_server, "judge_result", judge)
     options = ServerOptions(timeout=60, sessions=2)
     trace, out = build(close_1011, tmp_path), records(tmp_path / "out")
     server = ReplayServer(trace, options, out)

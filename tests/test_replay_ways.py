@@ -296,6 +296,6 @@ def test_a_request_that_no_trace_answers_is_told(tmp_path: Path) -> None:
 
     assert asyncio.run(ask()) == 404
     assert refused == [
-        "no trace answers GET /v1/speak?model=x: "
+        "no trace matches GET /v1/speak?model=x: "
         "path '/v1/speak', not '/v1/listen' (nearest: one.wstrace)"
     ]

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from wsproxy.compare import Tolerances
+from wsproxy.compare import STANDARD, Tolerances
 from wsproxy.recorder import Clock, SessionWriter, new_start
 from wsproxy.replayer.pace import Pace
 from wsproxy.replayer.schedule import Schedule
 from wsproxy.replayer.script import Script
-from wsproxy.replayer.verdict import ReplayResult, Verdict, judge, judge_played
+from wsproxy.replayer.verdict import ReplayResult, Verdict, judge_result
 from wsproxy.trace import Eof, Failure, Request, Response
 from wsproxy.wire import Close, Frame, Opcode
 
@@ -72,6 +72,12 @@ class Case:
             recording.data(104 * MS, self.closed_by_client, frame.serialize())
         if self.end is not None:
             recording.eof(Eof(105 * MS, self.closed_by_client, self.end))
+
+
+def judge(
+    recorded: Path, replayed: Path, schedule: Schedule, rules: Tolerances = STANDARD
+) -> Verdict:
+    return judge_result(ReplayResult.of(recorded, replayed, schedule), rules)
 
 
 @pytest.fixture
@@ -235,7 +241,7 @@ def test_a_pace_that_was_not_kept_is_told(tmp_path: Path) -> None:
     trace = FAILED.write(tmp_path / "t.wstrace")
     schedule = Schedule(Script.read(trace, "client"), timeout_ns=MS)
     schedule.open(0)
-    schedule.take(60_000 * MS)
+    schedule.next_step(60_000 * MS)
     verdict = judge(trace, trace, schedule)
     assert verdict.lateness_ms.max == pytest.approx(59_999, abs=2)
     assert any("pace" in note for note in verdict.notes)
@@ -282,8 +288,8 @@ def test_a_timeout_that_came_at_another_point_is_unproven(tmp_path: Path) -> Non
     right = FAILED.write(tmp_path / "right.wstrace")
     schedule = Schedule(Script.read(left, "client"), timeout_ns=MS)
     played = replace(ReplayResult.of(left, right, schedule), dropped=9)
-    assert judge_played(played).verdict == "unproven"
-    assert judge_played(replace(played, dropped=2)).verdict == "reproduced"
+    assert judge_result(played).verdict == "unproven"
+    assert judge_result(replace(played, dropped=2)).verdict == "reproduced"
 
 
 @pytest.mark.parametrize(
@@ -313,7 +319,7 @@ def test_what_the_replays_own_time_may_have_brought_about_is_unproven(
     right = replayed.write(tmp_path / "right.wstrace")
     schedule = Schedule(Script.read(left, "client", Pace.parse(pace)), timeout_ns=MS)
     schedule.open(0)
-    schedule.take(late_ms * MS + 2 * MS)
+    schedule.next_step(late_ms * MS + 2 * MS)
     judged = judge(left, right, schedule)
     assert judged.verdict == verdict
     assert judged.exit_status == {"reproduced": 0, "unproven": 125}.get(verdict, 1)

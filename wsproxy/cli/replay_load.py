@@ -99,7 +99,7 @@ def replay_load(
     # A shell starts background jobs with SIGINT ignored; SIGTERM ends it as Ctrl-C does.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    records = partial(ReplayRecording.into, into.folder, kept=into.kept)
+    records = partial(ReplayRecording.into, into.folder, keep=into.keep)
     console = Console(highlight=False)
     if as_json:
         tally = run(trace, options, load, records)

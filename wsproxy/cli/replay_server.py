@@ -12,7 +12,7 @@ from typing import NoReturn, TypeVar
 
 import click
 
-from wsproxy.api.proxy import Proxy, lead
+from wsproxy.api.proxy import Proxy, redirecting_proxy
 from wsproxy.errors import UsageError
 from wsproxy.replayer import GATE_UNITS, Pace, ReplayServer, ServerOptions, Verdict
 from wsproxy.system.address import parse_address
@@ -171,8 +171,8 @@ def _serve(
         screen.warn(f"left out: {line}")
     many = sessions
     if many is None:
-        many = 0 if cmd or until else len(server.library.volumes)
-    server.limit(many)
+        many = 0 if cmd or until else len(server.library.traces)
+    server.set_limit(many)
     run = _Run(server, screen, many, until)
     try:
         if proxied is not None:
@@ -232,12 +232,12 @@ class _Run:
                 serving = asyncio.create_task(self._serve())
                 self.status = await process.wait()
                 # Its last session ends with it, a moment later.
-                await server.idle(_LINGER)
+                await server.wait_idle(_LINGER)
                 serving.cancel()
                 await asyncio.wait([serving])
                 if not serving.cancelled():
                     serving.result()  # such as a folder that cannot be written any more
-                while server.waiting:
+                while server.pending_verdicts:
                     await self._next()
 
     @staticmethod
@@ -249,7 +249,9 @@ class _Run:
             """The app gets a 502 for it, and may want it so: --others refuse."""
 
         listen = (where.host, where.port)
-        return lead(answer, refused, where.confdir, listen=listen, others=where.others)
+        return redirecting_proxy(
+            answer, refused, where.confdir, listen=listen, unmatched=where.others
+        )
 
     def _serving(self, trace: Path) -> None:
         pace = self._server.options.pace

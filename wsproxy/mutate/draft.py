@@ -159,7 +159,7 @@ class Draft:
     catalog: Catalog
     items: list[DraftRecord] = field(default_factory=list)
     end_ns: int = 0
-    left_open: str = "stopped"
+    recording_left_open: str = "stopped"
     frames: int = 0
     words: int = 0
 
@@ -206,7 +206,9 @@ class Draft:
         self.end_ns = t_ns
         match record:
             case End():
-                self.left_open = "unfinished" if record.ending == "unfinished" else "stopped"
+                self.recording_left_open = (
+                    "unfinished" if record.ending == "unfinished" else "stopped"
+                )
             case FindingRecord():
                 pass  # found anew when the draft is written
             case _:
@@ -215,7 +217,7 @@ class Draft:
                 self.items.append(DraftRecord(replace(record, t_ns=t_ns), number))
 
     def _lose(self, reason: str, until_ns: int) -> None:
-        self.left_open = "unfinished"
+        self.recording_left_open = "unfinished"
         gap = Gap(self.end_ns, max(self.end_ns, until_ns), reason)
         self.items.append(DraftRecord(gap))
 
@@ -407,7 +409,7 @@ class Draft:
         for record in self._checked():
             last_ns = max(last_ns, record.t_ns)
             trace.add(record)
-        trace.end(max(last_ns, self.end_ns), self.left_open)
+        trace.end(max(last_ns, self.end_ns), self.recording_left_open)
         return trace.session
 
     def _checked(self) -> Iterator[Record]:

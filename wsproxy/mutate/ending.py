@@ -144,7 +144,7 @@ class SetEnd(Change):
         draft.opened_ns(self)
         old = [item for item in draft.items if isinstance(item.record, Eof)]
         if self.how == "silence":
-            draft.left_open = "stopped"
+            draft.recording_left_open = "stopped"
             draft.remove(old)
             return
         by_client = bool(old and old[0].from_client)
