@@ -247,7 +247,7 @@ def masked_by_server(m: Maker) -> Path:
     return both_eof(m.client(close(1002)).server(close(1002)))
 
 
-def recording_left_open(m: Maker) -> Path:
+def left_open(m: Maker) -> Path:
     return m.client(audio()).server(text(RESULTS)).wait(50).done("stopped")
 
 
@@ -266,7 +266,7 @@ ACCEPTED: list[Callable[[Maker], Path]] = [
     bad_bits,
     after_the_close,
     masked_by_server,
-    recording_left_open,
+    left_open,
 ]
 
 

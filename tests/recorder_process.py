@@ -46,7 +46,7 @@ class RecorderProcess:
         Path(f"/proc/{self.pid}/clear_refs").write_text("5")  # proc(5): forgets VmHWM
         before, growth = self.memory(), Growth()
         yield growth
-        growth.maximum = self._status("VmHWM") / 1024 - before
+        growth.most = self._status("VmHWM") / 1024 - before
 
     def has_open(self, folder: Path) -> bool:
         """Whether it has a file of a folder open."""

@@ -192,11 +192,11 @@ def test_who_stops_reading_blocks_the_sender_and_nothing_else(
         )
     print(
         f"{stops} stops: the sender got rid of {without.got_rid_of / MIB:.1f} MiB directly, "
-        f"{through.got_rid_of / MIB:.1f} MiB through the recorder, which took {growth.maximum:.0f} MiB"
+        f"{through.got_rid_of / MIB:.1f} MiB through the recorder, which took {growth.most:.0f} MiB"
     )
     # Two connections have twice the buffers, and kernels let them grow at their pleasure.
     assert through.got_rid_of < 6 * without.got_rid_of + 4 * MIB
-    assert growth.maximum < 48
+    assert growth.most < 48
     read = Read(*traces(recorder, 1))
     assert read.complete
     assert [len(read.payloads[side]) for side in (stops == "server", stops == "client")] == [
@@ -230,8 +230,8 @@ def test_an_upstream_faster_than_the_client_costs_no_memory(
 
     with recorder.growth() as growth:
         play(recorder, upstreams[False], Scenario("slow", server, client, "eof", "client"))
-    print(f"32 MiB to a slow client took {growth.maximum:.0f} MiB")
-    assert growth.maximum < 64
+    print(f"32 MiB to a slow client took {growth.most:.0f} MiB")
+    assert growth.most < 64
     read = Read(*traces(recorder, 1))
     assert (read.complete, len(read.payloads[False])) == (True, 4096)
 
@@ -269,8 +269,8 @@ def test_messages_of_16_mib_both_ways(
         seen = play(recorder, upstreams[False], scenario)
         (path,) = traces(recorder, 1)
     assert (seen.server.received, seen.client.received) == (up, down)
-    print(f"16 MiB {kind}, both ways, took {growth.maximum:.0f} MiB")
-    assert growth.maximum < 320
+    print(f"16 MiB {kind}, both ways, took {growth.most:.0f} MiB")
+    assert growth.most < 320
     read = Read(path)
     digest = hashlib.sha256(payload).hexdigest()
     assert (read.complete, read.digest(True), read.digest(False)) == (True, digest, digest)
@@ -285,8 +285,8 @@ def test_100_000_tiny_frames_both_ways_in_a_burst(
     with recorder.growth() as growth:
         play(recorder, upstreams[False], both_say("tiny", up, down))
         (path,) = traces(recorder, 1)
-    print(f"100,000 tiny frames each way took {growth.maximum:.0f} MiB")
-    assert growth.maximum < 64
+    print(f"100,000 tiny frames each way took {growth.most:.0f} MiB")
+    assert growth.most < 64
     read = Read(path)
     assert read.complete
     assert read.payloads[True] == payloads
@@ -316,8 +316,8 @@ def test_a_flood_of_many_sessions_at_once_is_recorded_whole(
         for each in threads:
             each.join()
         paths = traces(recorder, SESSIONS)
-    print(f"2 x {SESSIONS} MiB in {SESSIONS} sessions at once took {growth.maximum:.0f} MiB")
-    assert growth.maximum < 256
+    print(f"2 x {SESSIONS} MiB in {SESSIONS} sessions at once took {growth.most:.0f} MiB")
+    assert growth.most < 256
     for path in paths:
         session = Session.read(path)
         assert (session.gaps, session.complete) == ([], True)

@@ -53,7 +53,7 @@ def seconds(work: Callable[[], object]) -> float:
 
 
 @pytest.mark.parametrize("piece", PIECES)
-def test_stable_takes_time_with_the_length(piece: str) -> None:
+def test_mask_volatile_cost_is_linear(piece: str) -> None:
     def cost(size: int) -> float:
         text = (piece * size)[:size]
         value = {"a": text, "x_id": text, text[:300]: [text]}
@@ -72,9 +72,7 @@ def transcript(words: list[str]) -> Transcript:
 
 
 @pytest.mark.parametrize("distinct", [2, 1_000_000])
-def test_distance_of_long_transcripts_takes_time_with_their_length(
-    distinct: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_compare_transcripts_cost_is_linear(distinct: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("wsproxy.compare.transcript.MAX_COUNTED", 2000)
 
     def cost(size: int) -> float:
@@ -86,7 +84,7 @@ def test_distance_of_long_transcripts_takes_time_with_their_length(
     assert two < 2.5 * one + 0.05
 
 
-def test_distance_beyond_what_is_counted_is_a_bound_from_above() -> None:
+def test_compare_transcripts_beyond_limit_is_upper_bound() -> None:
     left = [f"a{n}" for n in range(MAX_COUNTED + 500)]
     right = ["b", *left[1:-1], "c"]
     found = compare_transcripts(transcript(left), transcript(right))
@@ -96,7 +94,7 @@ def test_distance_beyond_what_is_counted_is_a_bound_from_above() -> None:
     assert 2 / len(left) <= found.rate <= 502 / len(left)
 
 
-def test_compare_of_two_transcripts_of_a_megabyte_says_what_is_not_counted(tmp_path: Path) -> None:
+def test_compare_megabyte_transcripts_notes_uncounted_words(tmp_path: Path) -> None:
     def trace(name: str, letter: str) -> Path:
         results = [
             said(
@@ -123,7 +121,7 @@ def test_compare_of_two_transcripts_of_a_megabyte_says_what_is_not_counted(tmp_p
     assert any("at most" in note for note in found.notes)
 
 
-def test_first_difference_at_the_end_of_a_large_frame_is_found_quickly(tmp_path: Path) -> None:
+def test_compare_audio_difference_at_end_is_found_quickly(tmp_path: Path) -> None:
     size = 16 << 20
     data = bytes(size)
     left = write(tmp_path / "a", [*opened("/"), audio(100, SERVER, data)], provider=None, api=None)
@@ -135,7 +133,7 @@ def test_first_difference_at_the_end_of_a_large_frame_is_found_quickly(tmp_path:
     assert f"byte {size - 1}" in difference.replayed
 
 
-def test_first_difference_of_many_fields_takes_time_with_their_number() -> None:
+def test_first_difference_of_many_fields_cost_is_linear() -> None:
     def cost(size: int) -> float:
         a = {f"n{n}": [n] for n in range(size)}
         b = {**a, "z": 1}

@@ -40,7 +40,7 @@ FAST, CAUSAL = Pace.parse("fast"), Pace.parse("causal")
 # -- what it takes and writes
 
 
-def test_a_session_that_did_not_fail_is_refused(tmp_path: Path) -> None:
+def test_distillation_successful_session_raises(tmp_path: Path) -> None:
     trace = Tape(tmp_path / "call.wstrace").accept().client(1, "end").closed(5, 1000)
     with pytest.raises(UsageError, match="did not fail"):
         Distillation(trace, tmp_path / "new.wstrace", ClientOptions("ws://127.0.0.1:1"))
@@ -49,7 +49,7 @@ def test_a_session_that_did_not_fail_is_refused(tmp_path: Path) -> None:
         Distillation(open_, tmp_path / "new.wstrace", ClientOptions("ws://127.0.0.1:1"))
 
 
-def test_bad_files(tmp_path: Path) -> None:
+def test_distillation_bad_files_raise(tmp_path: Path) -> None:
     trace = Tape(tmp_path / "call.wstrace").accept().closed(5, 1008)
     options = ClientOptions("ws://127.0.0.1:1")
     there = tmp_path / "there.wstrace"
@@ -70,7 +70,7 @@ def test_bad_files(tmp_path: Path) -> None:
     assert sorted(tmp_path.glob(".*")) == []
 
 
-def test_the_new_trace_is_private_and_the_attempts_are_gone(
+def test_distillation_result_is_private_and_attempts_removed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     temporary = tmp_path / "tmp"
@@ -83,7 +83,7 @@ def test_the_new_trace_is_private_and_the_attempts_are_gone(
     assert list(temporary.iterdir()) == []
 
 
-def test_a_credential_in_a_message_is_taken_out_again(tmp_path: Path) -> None:
+def test_distillation_credential_in_message_is_redacted(tmp_path: Path) -> None:
     secret = "very-secret-key"
 
     async def wants_the_key(connection: ServerConnection) -> None:
@@ -98,7 +98,7 @@ def test_a_credential_in_a_message_is_taken_out_again(tmp_path: Path) -> None:
     assert report.session.broken == []
 
 
-def test_the_report_as_json(tmp_path: Path) -> None:
+def test_distill_report_as_json_has_documented_names(tmp_path: Path) -> None:
     tape = Tape(tmp_path / "call.wstrace").accept()
     tape.client(1, "a").client(2, "x").client(3, "b").client(4, "end")
     report, _ = against(needs_both, tape.closed(50, 1008, "both"))
@@ -120,7 +120,7 @@ def parts_of(tape: Tape) -> Parts:
     return Parts(Script.read(tape.done(tape.last + 10), "client", CAUSAL))
 
 
-def test_parts_are_messages_control_frames_and_bytes(tmp_path: Path) -> None:
+def test_parts_of_script_are_messages_control_frames_garbage(tmp_path: Path) -> None:
     tape = Tape(tmp_path / "t.wstrace").accept()
     tape.client(1, "setup").client(2, b"a", fin=False).client(3, b"p", opcode=Opcode.PING)
     tape.client(4, b"b", opcode=Opcode.CONTINUATION).client(5, "late")
@@ -136,14 +136,16 @@ def test_parts_are_messages_control_frames_and_bytes(tmp_path: Path) -> None:
     assert parts.build_script(parts.full, FAST).steps == parts.script.steps
 
 
-def test_a_part_goes_with_its_time_or_leaves_a_pause(tmp_path: Path) -> None:
+def test_parts_without_part_removes_or_keeps_time(tmp_path: Path) -> None:
     tape = Tape(tmp_path / "t.wstrace").accept()
     for n, ms in enumerate([100, 300, 700, 800]):
         tape.client(ms, bytes([n]))
     parts = parts_of(tape)
 
-    def times(gone: set[int], *, hold: bool = False) -> list[int]:
-        script = parts.build_script(parts.without(parts.full, gone, keep_time=hold), RECORDED_PACE)
+    def times(gone: set[int], *, keep_time: bool = False) -> list[int]:
+        script = parts.build_script(
+            parts.without(parts.full, gone, keep_time=keep_time), RECORDED_PACE
+        )
         return [*(step.t_ns // MS for step in script.steps), script.end_ns // MS]
 
     assert times(set()) == [100, 300, 700, 800, 810]
@@ -154,13 +156,14 @@ def test_a_part_goes_with_its_time_or_leaves_a_pause(tmp_path: Path) -> None:
     shorter = parts.without(parts.full, {1}, keep_time=True)
     assert parts.pauses(shorter) == [0, 2, 3]
     assert [
-        step.t_ns // MS for step in parts.build_script(parts.without_pauses(shorter, [0, 2]), FAST).steps
+        step.t_ns // MS
+        for step in parts.build_script(parts.without_pauses(shorter, [0, 2]), FAST).steps
     ] == [0, 0, 100]
     # What was a pause in the place of a part goes with the part that it is before.
     assert parts.without(shorter, {2}).gaps == ()
 
 
-def test_what_no_longer_comes_is_not_waited_for(tmp_path: Path) -> None:
+def test_parts_prerequisites_of_removed_parts_are_dropped(tmp_path: Path) -> None:
     tape = Tape(tmp_path / "t.wstrace").accept()
     tape.server(1, {"type": "Begin"}).client(2, "settings").server(3, {"type": "Applied"})
     tape.client(4, b"a").client(5, '{"type": "x"}').server(6, {"type": "Error"}).client(7, b"b")
@@ -172,7 +175,7 @@ def test_what_no_longer_comes_is_not_waited_for(tmp_path: Path) -> None:
 
 
 @given(st.integers(0, 60), st.data())
-def test_of_what_is_minimal_nothing_can_be_left_out(size: int, data: st.DataObject) -> None:
+def test_minimal_subset_any_removal_is_insufficient(size: int, data: st.DataObject) -> None:
     """Also where what is enough is not so for everything that has more in it."""
     one = st.sets(st.integers(0, max(0, size - 1)), max_size=4).map(frozenset)
     needed = data.draw(st.lists(one, min_size=1, max_size=3))
@@ -194,7 +197,7 @@ def test_of_what_is_minimal_nothing_can_be_left_out(size: int, data: st.DataObje
         assert not asyncio.run(enough([other for other in found if other != item]))
 
 
-def test_a_needle_is_found_in_few_attempts() -> None:
+def test_minimal_subset_single_item_needs_few_tests() -> None:
     asked = 0
 
     async def enough(kept: Sequence[int]) -> bool:
@@ -210,11 +213,11 @@ def test_a_needle_is_found_in_few_attempts() -> None:
 
 
 @pytest.mark.parametrize("path", sorted(SAMPLES.rglob("*.wstrace"))[::5], ids=lambda p: p.stem)
-def test_how_a_session_ended_is_the_whole_of_its_outcome(path: Path) -> None:
+def test_outcome_fields_are_all_known(path: Path) -> None:
     assert set(Outcome.read(path, CATALOG).fields()) <= OUTCOME_FIELDS
 
 
-def test_the_same_failure_is_not_the_same_session(tmp_path: Path) -> None:
+def test_failure_differences_ignore_shorter_session(tmp_path: Path) -> None:
     paths = []
     for name, reason, results in [("a", "x", 3), ("b", "x", 0), ("c", "y", 3)]:
         tape = Tape(tmp_path / f"{name}.wstrace", "deepgram", "listen").accept()
@@ -227,7 +230,7 @@ def test_the_same_failure_is_not_the_same_session(tmp_path: Path) -> None:
     assert [found.field for found in failure_differences(other)] == ["close_reason"]
 
 
-def test_exit_statuses() -> None:
+def test_distill_report_exit_status_is_documented() -> None:
     found = DistillReport(3, trace=Path("x"), checked=True)
     assert found.exit_status == 0
     assert replace(found, checked=None).exit_status == 0

@@ -36,7 +36,7 @@ ROOT = Path(__file__).parent.parent
 
 
 @given(st.lists(st.integers(0, 10**12), min_size=1), st.sampled_from([0.0, 0.5, 0.9, 0.99, 1.0]))
-def test_percentiles_are_right_to_one_in_512(values: list[int], part: float) -> None:
+def test_histogram_percentiles_error_is_below_1_in_512(values: list[int], part: float) -> None:
     spread = Histogram()
     spread.add(values)
     exact = sorted(values)[min(len(values) - 1, int(len(values) * part))] // 1000 / 1000
@@ -48,7 +48,7 @@ def test_percentiles_are_right_to_one_in_512(values: list[int], part: float) -> 
 
 
 @given(st.lists(st.integers(0, 10**12)), st.lists(st.integers(0, 10**12)))
-def test_merged_is_as_if_counted_together(some: list[int], others: list[int]) -> None:
+def test_histogram_merge_equals_single_count(some: list[int], others: list[int]) -> None:
     merged, second, together = Histogram(), Histogram(), Histogram()
     merged.add(some)
     second.add(others)
@@ -57,17 +57,17 @@ def test_merged_is_as_if_counted_together(some: list[int], others: list[int]) ->
     assert merged == together
 
 
-def test_a_spread_of_nothing() -> None:
+def test_histogram_without_values_is_zero() -> None:
     assert Histogram().as_json() == {"p50": 0, "p90": 0, "p99": 0, "max": 0, "count": 0}
 
 
-def test_many_values_take_little_memory() -> None:
+def test_histogram_many_values_is_bounded() -> None:
     spread = Histogram()
     spread.add(range(0, 10**10, 10**5))
     assert len(spread.counts) < 6_000
 
 
-def test_a_tally_counts_by_the_first_difference() -> None:
+def test_stats_failures_are_counted_by_first_difference() -> None:
     tally = LoadStats(4, 0, 1, tolerance={"wer": 0.1})
     tally.add(SessionResult(1, "reproduced", latency_ms=(("upgrade", 5.0, 7.0),)))
     tally.add(SessionResult(2, "different", ("close_code", "x"), (1011, 1000)))
@@ -85,7 +85,7 @@ def test_a_tally_counts_by_the_first_difference() -> None:
     assert not tally.reproduced
 
 
-def test_a_tally_keeps_no_more_than_a_few_messages() -> None:
+def test_stats_many_messages_are_bounded() -> None:
     tally = LoadStats(1000, 0, 1)
     for number in range(1000):
         tally.add(SessionResult(number, error=f"error {number}"))
@@ -103,7 +103,7 @@ def test_a_tally_keeps_no_more_than_a_few_messages() -> None:
         LoadPlan(1, workers=-1),
     ],
 )
-def test_a_load_without_sense(load: LoadPlan, tmp_path: Path) -> None:
+def test_load_plan_invalid_values_raise(load: LoadPlan, tmp_path: Path) -> None:
     with pytest.raises(UsageError):
         run(
             build(good, tmp_path),
@@ -173,7 +173,7 @@ def load(
     return run(trace, ClientOptions(url, timeout=20), wanted, partial(records, out), show)
 
 
-def test_every_session_has_its_verdict(tmp_path: Path) -> None:
+def test_load_every_session_has_verdict(tmp_path: Path) -> None:
     trace = build(close_1011, tmp_path)
     seen: list[int] = []
     with Serving(trace, tmp_path / "server") as serving:
@@ -195,18 +195,21 @@ def test_every_session_has_its_verdict(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("keep", "kept"), [("failed", 6), ("all", 6), ("none", 0)])
-def test_traces_of_what_is_different_stay(keep: str, kept: int, tmp_path: Path) -> None:
+def test_load_keep_option_decides_traces(keep: str, kept: int, tmp_path: Path) -> None:
     trace = build(close_1011, tmp_path)
     with Serving(build(close_utf8, tmp_path), tmp_path / "server") as serving:
         tally = load(trace, serving.url, tmp_path / "out", 6, keep=keep)
     assert tally.verdicts == {"different": 6}
-    assert (tally.failure_reasons["close_code"].recorded, tally.failure_reasons["close_code"].replayed) == (1011, 4000)
+    assert (
+        tally.failure_reasons["close_code"].recorded,
+        tally.failure_reasons["close_code"].replayed,
+    ) == (1011, 4000)
     traces = {result.trace for result in tally.results if result.trace}
     assert traces == set((tmp_path / "out").glob("*.wstrace"))
     assert len(traces) == kept
 
 
-def test_a_server_that_is_not_there(tmp_path: Path) -> None:
+def test_load_unreachable_server_is_reported(tmp_path: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         url = f"ws://127.0.0.1:{free.getsockname()[1]}"
@@ -217,7 +220,7 @@ def test_a_server_that_is_not_there(tmp_path: Path) -> None:
     assert tally.open == 0
 
 
-def test_a_missing_credential_is_asked_for_once(
+def test_load_missing_credential_raises_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("DEEPGRAM_API_KEY", raising=False)
@@ -232,7 +235,7 @@ def fails_elsewhere(folder: Path, pid: int) -> ReplayRecording:
     return records(folder)
 
 
-def test_a_worker_that_cannot_begin(tmp_path: Path) -> None:
+def test_load_worker_start_error_is_noted(tmp_path: Path) -> None:
     make = partial(fails_elsewhere, tmp_path / "out", os.getpid())
     options = ClientOptions("ws://127.0.0.1:1")
     tally = run(build(good, tmp_path), options, LoadPlan(4, workers=2), make)
@@ -269,7 +272,7 @@ def killer(
     assert killed
 
 
-def test_a_worker_that_dies_is_told_and_not_waited_for(tmp_path: Path) -> None:
+def test_load_dead_worker_is_noted_and_ends(tmp_path: Path) -> None:
     trace = lasting(tmp_path, 1500)
     with (
         Serving(trace, tmp_path / "server") as serving,
@@ -282,7 +285,7 @@ def test_a_worker_that_dies_is_told_and_not_waited_for(tmp_path: Path) -> None:
     assert tally.open == 0
 
 
-def test_judges_that_die_are_told_and_not_waited_for(tmp_path: Path) -> None:
+def test_load_dead_judges_are_reported_and_end(tmp_path: Path) -> None:
     trace = lasting(tmp_path, 1500)
     with (
         Serving(trace, tmp_path / "server") as serving,
@@ -301,7 +304,7 @@ def command(*arguments: object) -> list[str]:
     return [sys.executable, "-m", "wsproxy", "replay", "client", *map(str, arguments)]
 
 
-def test_the_command(tmp_path: Path) -> None:
+def test_load_command_prints_statistics(tmp_path: Path) -> None:
     trace, out = build(close_1011, tmp_path), tmp_path / "out"
     with Serving(trace, tmp_path / "server") as serving:
         arguments = (trace, "--to", serving.url, "--sessions", 4, "--out", out)
@@ -339,7 +342,7 @@ def test_load_no_record_writes_nothing(tmp_path: Path) -> None:
     assert list(work.iterdir()) == []
 
 
-def test_the_command_fails_where_one_is_not_reproduced(tmp_path: Path) -> None:
+def test_load_command_unreproduced_session_fails(tmp_path: Path) -> None:
     trace = build(close_1011, tmp_path)
     with Serving(build(close_utf8, tmp_path), tmp_path / "server") as serving:
         ran = subprocess.run(
@@ -365,7 +368,7 @@ def test_the_command_fails_where_one_is_not_reproduced(tmp_path: Path) -> None:
         (("--sessions", 10_001), "'--sessions'"),
     ],
 )
-def test_options_that_exclude_each_other(
+def test_load_command_conflicting_options_are_errors(
     options: tuple[object, ...], says: str, tmp_path: Path
 ) -> None:
     trace = build(good, tmp_path)
@@ -384,7 +387,7 @@ def wait_for_nobody(group: int) -> None:
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
-def test_ctrl_c_ends_it_with_what_is_known(how: signal.Signals, tmp_path: Path) -> None:
+def test_load_interrupted_prints_statistics_so_far(how: signal.Signals, tmp_path: Path) -> None:
     out = tmp_path / "out"
     trace = lasting(tmp_path, 60_000)
     with Serving(trace, tmp_path / "server") as serving:
@@ -410,7 +413,7 @@ def test_ctrl_c_ends_it_with_what_is_known(how: signal.Signals, tmp_path: Path) 
     wait_for_nobody(process.pid)
 
 
-def test_nobody_is_left_when_it_is_killed(tmp_path: Path) -> None:
+def test_load_killed_leaves_no_process(tmp_path: Path) -> None:
     out = tmp_path / "out"
     trace = lasting(tmp_path, 60_000)
     with Serving(trace, tmp_path / "server") as serving:
@@ -436,12 +439,12 @@ def shown(**values: object) -> str:
     return report.line(tally.as_json(results=False))
 
 
-def test_a_line_says_what_there_is() -> None:
+def test_load_progress_line_has_statistics() -> None:
     line = shown(begun=4, played=1, seconds=2.0)
     assert line.startswith("4 of 10 sessions begun in 2.0 s, 3 open, 1 to be judged; late by")
 
 
-def test_a_hostile_server_cannot_speak_to_the_terminal() -> None:
+def test_load_hostile_server_output_is_escaped() -> None:
     from rich.console import Console
 
     tally = LoadStats(1, 0, 1, notes=["\x1b[31m"])

@@ -27,8 +27,8 @@ _OPTIONS = (
 
 _MARKER = (
     "wsproxy(trace, *, check=True, to=None, ...): what the fixture wsproxy_server serves: a trace "
-    "or a folder, relative to the test's file, or condition=ID, or plan=TOML. Further keywords are "
-    "those of wsproxy.serve. check=False: the test does not fail if the app did not do what is "
+    "or a folder, relative to the test's file, or condition=ID, or plan=TOML. The other keywords "
+    "are those of wsproxy.serve. check=False: the test does not fail if the app does not behave as "
     "recorded. to: the API's base URL, for --wsproxy-record."
 )
 
@@ -39,8 +39,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         nargs="?",
         const="missing",
         choices=("missing", "all"),
-        help="Use the network: record the traces that are missing from the real APIs, or "
-        "(--wsproxy-record=all) every one anew.",
+        help="Use the network: record missing traces from the real APIs, or all of them again "
+        "(--wsproxy-record=all).",
     )
 
 

@@ -11,10 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from wsproxy.catalog import Api
-from wsproxy.trace import FrameRecord, TraceReader
-from wsproxy.wire import Opcode
 
-from .messages import MessageReader
+from .messages import read_messages
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,16 +88,7 @@ def _audio(
     path: str | os.PathLike[str], api: Api | None, *, from_client: bool
 ) -> Iterator[tuple[int, memoryview]]:
     """(frame number, bytes) of one side's messages with audio, without empty ones."""
-    messages = MessageReader(api)
-    with TraceReader(path) as reader:
-        number = 0
-        for record in reader:
-            if not isinstance(record, FrameRecord):
-                continue
-            number += 1
-            if record.from_client is from_client and record.opcode <= Opcode.BINARY:
-                part = messages.take(number, record)
-                if part is not None and part.audio:
-                    # A fragment has its own number, a message that of its first frame.
-                    frame_number = number if part.kind == "binary" else part.frame
-                    yield frame_number, memoryview(part.audio)
+    for number, part in read_messages(path, api, from_client=from_client):
+        if part.audio:
+            # A fragment has its own number, a message that of its first frame.
+            yield number if part.kind == "binary" else part.frame, memoryview(part.audio)

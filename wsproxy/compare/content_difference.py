@@ -6,12 +6,9 @@ import json
 import os
 from typing import Any
 
-from wsproxy.trace import FrameRecord, TraceReader
-from wsproxy.wire import Opcode
-
 from .difference import Difference
 from .excerpt import around_difference
-from .messages import MessageReader
+from .messages import read_messages
 from .session_digest import SessionDigest
 from .session_pair import SessionPair
 from .volatile_values import ABSENT, first_difference
@@ -73,12 +70,7 @@ def _content(
     path: str | os.PathLike[str], first_frame: int, digest: SessionDigest, *, from_client: bool
 ) -> Any:
     """The content of the message that begins with a frame."""
-    messages = MessageReader(digest.api)
-    with TraceReader(path) as reader:
-        frames = (record for record in reader if isinstance(record, FrameRecord))
-        for number, frame in enumerate(frames, 1):
-            if frame.from_client is from_client and frame.opcode <= Opcode.BINARY:
-                part = messages.take(number, frame)
-                if part is not None and part.frame == first_frame and part.done:
-                    return digest.content(part, from_client=from_client)
+    for _, part in read_messages(path, digest.api, from_client=from_client):
+        if part.frame == first_frame and part.done:
+            return digest.content(part, from_client=from_client)
     return ""

@@ -13,8 +13,8 @@ from wsproxy.replayer.progress import MAX_KINDS, Gate, ProgressCounter
 from wsproxy.replayer.value_rewriter import (
     ObservedIds,
     ValueRewriter,
-    fill_credentials,
     fields_to_fill,
+    fill_credentials,
     time_shift_since,
 )
 from wsproxy.wire import Frame, Opcode
@@ -41,13 +41,13 @@ def sent(rewriter: ValueRewriter, **fields: object) -> dict[str, object]:
     return out
 
 
-def test_an_id_of_the_server_becomes_the_one_that_it_gives_now() -> None:
+def test_rewrite_server_id_becomes_live_id() -> None:
     rewriter = ValueRewriter(True, given_by(message(type="Begin", id=SESSION)))
     rewriter.live_ids.observe(message(type="Begin", id=OTHER))
     assert sent(rewriter, type="Resume", session_id=SESSION)["session_id"] == OTHER
 
 
-def test_the_second_of_a_kind_is_told_from_the_first() -> None:
+def test_rewrite_second_message_of_kind_has_own_id() -> None:
     recorded = given_by(message(type="Item", id=SESSION), message(type="Item", id=CONTEXT))
     rewriter = ValueRewriter(True, recorded)
     rewriter.live_ids.observe(message(type="Item", id=OTHER))
@@ -55,7 +55,7 @@ def test_the_second_of_a_kind_is_told_from_the_first() -> None:
     assert sent(rewriter, type="Cancel", id=CONTEXT)["id"] == OTHER.replace("f", "e")
 
 
-def test_an_id_of_the_client_is_new_and_the_same_everywhere() -> None:
+def test_rewrite_client_id_becomes_one_new_id() -> None:
     rewriter = ValueRewriter(True, ObservedIds())
     first = sent(rewriter, type="Speak", context_id=CONTEXT)["context_id"]
     assert first != CONTEXT
@@ -64,31 +64,31 @@ def test_an_id_of_the_client_is_new_and_the_same_everywhere() -> None:
     assert sent(ValueRewriter(True, ObservedIds()), context_id=CONTEXT)["context_id"] != first
 
 
-def test_a_server_answers_with_the_apps_id_and_keeps_its_own() -> None:
+def test_rewrite_server_uses_client_id_and_keeps_own() -> None:
     rewriter = ValueRewriter(False, given_by(message(type="Speak", context_id=CONTEXT)))
     rewriter.live_ids.observe(message(type="Speak", context_id=OTHER))
     out = sent(rewriter, type="Audio", context_id=CONTEXT, request_id=SESSION)
     assert out == {"type": "Audio", "context_id": OTHER, "request_id": SESSION}
 
 
-def test_an_id_that_did_not_come_again_stays() -> None:
+def test_rewrite_id_without_live_id_stays() -> None:
     rewriter = ValueRewriter(True, given_by(message(type="Begin", id=SESSION)))
     assert sent(rewriter, session_id=SESSION)["session_id"] == SESSION
 
 
-def test_times_of_the_client_move_to_now() -> None:
+def test_rewrite_client_time_is_shifted() -> None:
     rewriter = ValueRewriter(True, ObservedIds(), timedelta(hours=25))
     out = sent(rewriter, timestamp="2024-01-31T23:30:00.250Z", text="at 2024-01-31T23:30:00Z")
     assert out == {"timestamp": "2024-02-02T00:30:00.250Z", "text": "at 2024-01-31T23:30:00Z"}
 
 
-def test_what_only_looks_like_an_id_stays() -> None:
+def test_rewrite_id_like_value_stays() -> None:
     rewriter = ValueRewriter(True, ObservedIds())
     same = {"text": CONTEXT, "model_id": "nova-3", "id": 12, "paid": "0" * 31}
     assert sent(rewriter, **same) == same
 
 
-def test_azure_names_ids_in_header_lines() -> None:
+def test_rewrite_azure_header_ids_are_rewritten() -> None:
     content = b"X-RequestId: 0123456789abcdef0123456789abcdef\r\nPath: audio\r\n\r\n" + bytes(2000)
     frame = Frame(Opcode.BINARY, content)
     rewriter = ValueRewriter(True, ObservedIds(), azure=True).rewrite(frame)
@@ -97,8 +97,10 @@ def test_azure_names_ids_in_header_lines() -> None:
     assert ValueRewriter(True, ObservedIds()).rewrite(frame) is frame
 
 
-def test_without_ids_nothing_is_made_anew_but_credentials() -> None:
-    rewriter = ValueRewriter(True, ObservedIds(), timedelta(1), {"api_key": 'k"ey'}, rewrite_ids=False)
+def test_rewrite_without_ids_only_credentials_are_filled() -> None:
+    rewriter = ValueRewriter(
+        True, ObservedIds(), timedelta(1), {"api_key": 'k"ey'}, rewrite_ids=False
+    )
     content = {"api_key": "REDACTED", "id": CONTEXT, "time": "2024-01-31T23:30:00Z"}
     frame = rewriter.rewrite(message(**content))
     assert json.loads(frame.payload) == content
@@ -106,7 +108,7 @@ def test_without_ids_nothing_is_made_anew_but_credentials() -> None:
     assert rewriter.with_credentials(message(text="hello")).payload == message(text="hello").payload
 
 
-def test_credentials_go_back_to_their_place_only() -> None:
+def test_fill_credentials_only_placeholder_is_replaced() -> None:
     payload = b'{"xi_api_key": "REDACTED", "authorization": "Bearer REDACTED", "t": "REDACTED"}'
     names = ("xi_api_key", "authorization")
     assert fields_to_fill(payload, names) == list(names)
@@ -119,18 +121,20 @@ def test_credentials_go_back_to_their_place_only() -> None:
 
 
 @given(st.binary(max_size=400), st.sampled_from([Opcode.TEXT, Opcode.BINARY]), st.booleans())
-def test_any_message_keeps_its_length(payload: bytes, opcode: Opcode, fin: bool) -> None:
-    rewriter = ValueRewriter(True, given_by(Frame(opcode, payload)), timedelta(days=10**6), azure=True)
+def test_rewrite_any_message_keeps_length(payload: bytes, opcode: Opcode, fin: bool) -> None:
+    rewriter = ValueRewriter(
+        True, given_by(Frame(opcode, payload)), timedelta(days=10**6), azure=True
+    )
     frame = Frame(opcode, payload + b'{"id":"' + SESSION.encode() + b'"}', fin)
     assert len(rewriter.rewrite(frame).payload) == len(frame.payload)
 
 
 @pytest.mark.parametrize("start", [0, 1_700_000_000_123_456_789, (1 << 63) - 1])
-def test_any_start_is_a_time(start: int) -> None:
+def test_time_shift_since_any_start_is_valid(start: int) -> None:
     assert time_shift_since(start, start + 5_000_000_000).total_seconds() in (5, 0)
 
 
-def test_a_flood_of_kinds_is_not_kept() -> None:
+def test_observe_flood_of_kinds_is_bounded() -> None:
     flood = [message(type=f"kind {n}", session_id=SESSION) for n in range(2 * MAX_KINDS)]
     counter = ProgressCounter(Gate("once", by_kind=True))
     for each in flood:

@@ -16,27 +16,27 @@ def read(data: bytes) -> ResponseReader:
     return reader
 
 
-def test_any_number_of_interim_answers_precedes_the_answer() -> None:
+def test_response_reader_interim_responses_are_skipped() -> None:
     reader = read(b"HTTP/1.1 100 Continue\r\n\r\n" * 5000 + b"HTTP/1.1 101 Switching\r\n\r\nrest")
     assert reader.response is not None
     assert (reader.response.status, reader.rest, reader.done) == (101, b"rest", True)
 
 
-def test_a_body_in_chunks() -> None:
+def test_response_reader_chunked_body_is_read() -> None:
     reader = read(CHUNKED + b"3;a=b\r\nabc\r\nA\r\n0123456789\r\n0\r\n\r\n")
     assert reader.response is not None
     assert (reader.response.body, reader.done) == (b"abc0123456789", True)
 
 
 @pytest.mark.parametrize("size", [b"-6", b"-4", b"+1", b"1_0", b"", b"x", b"f" * 10_000])
-def test_a_chunk_without_a_size_ends_the_body(size: bytes) -> None:
+def test_response_reader_chunk_without_size_ends_body(size: bytes) -> None:
     reader = read(CHUNKED + b"3\r\nabc\r\n" + size + b"\r\n")
     assert reader.response is not None
     assert (reader.response.body, reader.done) == (b"abc", True)
 
 
 @pytest.mark.parametrize("length", [b"9" * 5000, "\u0663".encode(), b"-1", b"+3", b""])
-def test_a_length_that_is_none_leaves_the_end_to_the_connection(length: bytes) -> None:
+def test_response_reader_invalid_length_reads_to_end(length: bytes) -> None:
     reader = read(REFUSED + b"Content-Length: " + length + b"\r\n\r\nabc")
     assert not reader.done
     reader.end()
@@ -45,6 +45,6 @@ def test_a_length_that_is_none_leaves_the_end_to_the_connection(length: bytes) -
 
 
 @pytest.mark.parametrize("status", [b"9" * 5000, b"0", b"20x", "\u0662\u0660\u0660".encode()])
-def test_a_status_that_is_none(status: bytes) -> None:
+def test_response_reader_invalid_status_is_an_error(status: bytes) -> None:
     reader = read(b"HTTP/1.1 " + status + b" OK\r\n\r\n")
     assert (reader.response, reader.error) == (None, "the answer is not HTTP")
