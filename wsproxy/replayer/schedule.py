@@ -76,7 +76,6 @@ class Schedule:
         lateness: delay of each step after its due time, ns.
         abandoned_gates: gates that were abandoned because the peer sent too little.
         dropped: steps that were dropped because the peer ended earlier than recorded.
-        steps_taken: steps that `next_step` returned, without Pongs.
     """
 
     def __init__(
@@ -92,7 +91,6 @@ class Schedule:
         self.lateness = array("q")
         self.abandoned_gates = 0
         self.dropped = 0
-        self.steps_taken = 0
         self._fast = pace.fast
         self.timeout_ns = timeout_ns
         # A client at its own pace may take the full time; a server responds quickly.
@@ -207,7 +205,6 @@ class Schedule:
         self._met_ns.popleft()
         self.lateness.append(now_ns - due_ns)
         self._last_due_ns = due_ns
-        self.steps_taken += 1
         self._after_step(now_ns, step)
         return step
 
@@ -302,8 +299,3 @@ class Schedule:
         if script.session.ending in _OPEN_ENDINGS and script.from_client:
             return expected
         return max(expected, self._progress_ns) + self.timeout_ns
-
-    @property
-    def all_steps_taken(self) -> bool:
-        """Whether every step was taken and none dropped."""
-        return not self._steps and not self.dropped
