@@ -63,6 +63,26 @@ def test_mask_volatile_cost_is_linear(piece: str) -> None:
     assert two < 3 * one + 0.02
 
 
+# Of the minimum length of each pattern, and with letters only where the pattern allows it.
+SHORTEST = {
+    "abcdefab-cdef-abcd-efab-cdefabcdefab": "<id>",
+    "abcdefabcdefabcd": "<id>",
+    "ABCDEFABCDEFABCD": "<id>",
+    "ABCDEFGHJKMNPQRSTVWXYZABCD": "<id>",
+    "aB3_-aB3_-aB3_-aB3_-": "<id>",
+    "2026-01-02T10:11": "<time>",
+    "2026-01-02 10:11": "<time>",
+    "\u0662\u0660\u0662\u0666-\u0660\u0661-\u0660\u0662 10:11": "<time>",
+}
+
+
+@pytest.mark.parametrize("text", SHORTEST)
+@pytest.mark.parametrize("around", ["{}", "x {}", "{} x", "x\u00e9 ({}), x"])
+def test_mask_volatile_shortest_of_each_kind_is_masked(text: str, around: str) -> None:
+    """It searches for what all of them have before it searches for each of them."""
+    assert mask_volatile(around.format(text), numbers=False) == around.format(SHORTEST[text])
+
+
 def transcript(words: list[str]) -> Transcript:
     made = Transcript()
     for start in range(0, len(words), 1000):

@@ -22,21 +22,21 @@ def test_response_reader_interim_responses_are_skipped() -> None:
     assert (reader.response.status, reader.rest, reader.done) == (101, b"rest", True)
 
 
-def test_response_reader_chunked_body_is_read() -> None:
+def test_response_reader_chunked_body_is_joined() -> None:
     reader = read(CHUNKED + b"3;a=b\r\nabc\r\nA\r\n0123456789\r\n0\r\n\r\n")
     assert reader.response is not None
     assert (reader.response.body, reader.done) == (b"abc0123456789", True)
 
 
 @pytest.mark.parametrize("size", [b"-6", b"-4", b"+1", b"1_0", b"", b"x", b"f" * 10_000])
-def test_response_reader_chunk_without_size_ends_body(size: bytes) -> None:
+def test_response_reader_invalid_chunk_size_ends_the_body(size: bytes) -> None:
     reader = read(CHUNKED + b"3\r\nabc\r\n" + size + b"\r\n")
     assert reader.response is not None
     assert (reader.response.body, reader.done) == (b"abc", True)
 
 
 @pytest.mark.parametrize("length", [b"9" * 5000, "\u0663".encode(), b"-1", b"+3", b""])
-def test_response_reader_invalid_length_reads_to_end(length: bytes) -> None:
+def test_response_reader_invalid_length_body_ends_with_the_connection(length: bytes) -> None:
     reader = read(REFUSED + b"Content-Length: " + length + b"\r\n\r\nabc")
     assert not reader.done
     reader.end()

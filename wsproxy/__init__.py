@@ -1,13 +1,13 @@
 """wsproxy records, explains and replays WebSocket sessions with speech APIs.
 
-In scripts and tests, also without the pytest plugin (docs/testing.md):
+The Python API, with or without the pytest plugin (docs/testing.md):
 
     serve    serve a recorded session, a condition or a plan to the code under test
     open     read a trace
     replay   replay a trace as the client against a server (replay_async: for async code)
     record   record the sessions of the code under test
 
-They are imported when they are first used, so that `import wsproxy` itself is fast.
+Its functions are loaded when they are first used: `import wsproxy` itself loads nothing else.
 """
 
 from __future__ import annotations

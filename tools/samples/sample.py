@@ -50,7 +50,7 @@ CATALOG = load()
 
 @dataclass(frozen=True)
 class Sample:
-    """A session that is worth keeping.
+    """A session that is worth limits.
 
     Attributes:
         name: of its file below `FOLDER`, without the suffix.

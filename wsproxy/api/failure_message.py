@@ -82,7 +82,7 @@ def _recorded_trace(what: Path | None, verdict: Verdict) -> Path | None:
         return what
     for path in find_traces([what]):
         try:
-            if Session.glance(path).id == verdict.recorded["session"]:
+            if Session.summary(path).id == verdict.recorded["session"]:
                 return path
         except TraceError:  # such a trace was not served
             continue

@@ -184,7 +184,7 @@ class ContainerHeader:
 
     Attributes:
         name: the container's.
-        encoding: as `wsproxy.session.declared_audio` names it: "linear16", "mulaw", "alaw", "float32",
+        encoding: as in `wsproxy.session.declared_audio`: "linear16", "mulaw", "alaw", "float32",
             "24-bit PCM"...; "" where it is coded in another way.
         rate: samples a second, 0 where it does not say.
         channels: their number.

@@ -22,6 +22,7 @@ from .model import (
     Dialogue,
     Example,
     Match,
+    Pattern,
     Provider,
     Refusal,
     RequestIds,
@@ -55,22 +56,23 @@ def read_head(root: Table, file: Path | None) -> tuple[str, Provider | None]:
 
 def _provider(root: Table, name: str, file: Path | None) -> Provider:
     recognise = root.table("recognise")
-    hosts = recognise.patterns("hosts") if recognise else ()
-    if recognise:
-        recognise.done()
     return Provider(
         id=name,
         name=root.take("name", str),
-        hosts=hosts,
-        apis=tuple(_api(table) for table in root.tables("api")),
-        credentials=_credentials(root.table("credentials")),
-        request_ids=_request_ids(root.table("request_ids")),
+        hosts=_optional(recognise, _hosts) or (),
+        apis=tuple(table.read(_api) for table in root.tables("api")),
+        credentials=_optional(root.table("credentials"), _credentials) or CredentialPlaces(),
+        request_ids=_optional(root.table("request_ids"), _request_ids) or RequestIds(),
         file=file,
     )
 
 
+def _hosts(table: Table) -> tuple[Pattern, ...]:
+    return table.patterns("hosts")
+
+
 def _api(table: Table) -> Api:
-    api = Api(
+    return Api(
         name=table.take("name", str),
         title=table.take("title", str),
         hosts=table.patterns("hosts"),
@@ -78,18 +80,16 @@ def _api(table: Table) -> Api:
         url=table.take("url", str, ""),
         self_hosted=table.take("self_hosted", bool, False),
         envelope=table.choice("envelope", ENVELOPES, ""),
-        audio=_audio(table.table("audio")),
+        audio=_optional(table.table("audio"), _audio) or Audio(),
         limits=_optional(table.table("limits"), _limits) or ApiLimits(),
         vocabulary=_optional(table.table("vocabulary"), _vocabulary) or Vocabulary(),
         dialogue=_optional(table.table("dialogue"), _dialogue),
         transcripts=table.strings("transcripts"),
     )
-    table.done()
-    return api
 
 
 def _limits(table: Table) -> ApiLimits:
-    limits = ApiLimits(
+    return ApiLimits(
         shortest_chunk=table.number("shortest_chunk"),
         longest_chunk=table.number("longest_chunk"),
         first_audio=table.number("first_audio"),
@@ -100,12 +100,10 @@ def _limits(table: Table) -> ApiLimits:
         message=table.take("message", int, 0),
         flushes=table.take("flushes", int, 0),
     )
-    table.done()
-    return limits
 
 
 def _vocabulary(table: Table) -> Vocabulary:
-    vocabulary = Vocabulary(
+    return Vocabulary(
         kind=table.take("kind", str, "type"),
         client=table.strings("client"),
         keepalive=table.strings("keepalive"),
@@ -115,12 +113,10 @@ def _vocabulary(table: Table) -> Vocabulary:
         results=table.strings("results"),
         text=table.take("text", str, ""),
     )
-    table.done()
-    return vocabulary
 
 
 def _dialogue(table: Table) -> Dialogue:
-    dialogue = Dialogue(
+    return Dialogue(
         setup=table.strings("setup"),
         opening=table.strings("opening"),
         audio=table.take("audio", str, ""),
@@ -130,14 +126,10 @@ def _dialogue(table: Table) -> Dialogue:
         farewell=table.strings("farewell"),
         close=table.choice("close", ("client", "server", ""), "server"),
     )
-    table.done()
-    return dialogue
 
 
-def _audio(table: Table | None) -> Audio:
-    if table is None:
-        return Audio()
-    audio = Audio(
+def _audio(table: Table) -> Audio:
+    return Audio(
         origin=table.choice("from", ("client", "server", "both", "none")),
         carrier=table.choice("carrier", ("binary", "json-base64", "framed"), "binary"),
         encoding_query=table.take("encoding_query", str, ""),
@@ -150,14 +142,10 @@ def _audio(table: Table | None) -> Audio:
         channels_field=table.take("channels_field", str, ""),
         fields=table.strings("fields"),
     )
-    table.done()
-    return audio
 
 
-def _credentials(table: Table | None) -> CredentialPlaces:
-    if table is None:
-        return CredentialPlaces()
-    credentials = CredentialPlaces(
+def _credentials(table: Table) -> CredentialPlaces:
+    return CredentialPlaces(
         headers=table.names("headers"),
         query=table.names("query"),
         schemes=table.names("schemes"),
@@ -169,16 +157,10 @@ def _credentials(table: Table | None) -> CredentialPlaces:
         body_fields=table.names("body_fields"),
         environment=table.strings("environment"),
     )
-    table.done()
-    return credentials
 
 
-def _request_ids(table: Table | None) -> RequestIds:
-    if table is None:
-        return RequestIds()
-    ids = RequestIds(table.names("headers"), table.strings("message_fields"))
-    table.done()
-    return ids
+def _request_ids(table: Table) -> RequestIds:
+    return RequestIds(table.names("headers"), table.strings("message_fields"))
 
 
 # -- a condition
@@ -201,13 +183,13 @@ def read_condition(table: Table, provider: Provider) -> Condition:
         remedies=table.advice("remedies"),
         retry=table.choice("retry", RETRIES),
         retry_note=table.take("retry_note", str, ""),
-        source=_source(source) if source else Source(""),
+        source=_optional(source, _source) or Source(""),
         confidence=table.choice("confidence", CONFIDENCES, "high"),
         disagreement=table.take("disagreement", str, ""),
         checks=table.strings("checks"),
         general=table.take("general", bool, False),
         matches=tuple(_match(match) for match in table.tables("match")),
-        simulate=_simulate(simulate) if simulate else None,
+        simulate=_optional(simulate, _simulate),
         examples=tuple(_example(example, apis) for example in table.tables("example")),
     )
     table.done()
@@ -231,11 +213,9 @@ def _check_condition(table: Table, condition: Condition, provider: Provider) -> 
 
 
 def _source(table: Table) -> Source:
-    source = Source(
+    return Source(
         table.take("document", str), table.take("section", str, ""), table.take("url", str, "")
     )
-    table.done()
-    return source
 
 
 def _match(table: Table) -> Match:
@@ -298,7 +278,7 @@ def _simulate(table: Table) -> Simulate:
 
 
 def _optional(table: Table | None, make: Callable[[Table], T]) -> T | None:
-    return None if table is None else make(table)
+    return None if table is None else table.read(make)
 
 
 def _close(table: Table) -> ClosePattern:
@@ -312,14 +292,12 @@ def _close(table: Table) -> ClosePattern:
 
 def _refusal(table: Table) -> Refusal:
     headers: dict[str, object] = table.take("headers", dict, {})
-    refusal = Refusal(
+    return Refusal(
         status=table.take("status", int),
         headers=tuple((name, str(value)) for name, value in headers.items()),
         body=table.take("body", str, ""),
         content_type=table.take("content_type", str, ""),
     )
-    table.done()
-    return refusal
 
 
 def _example(table: Table, apis: tuple[str, ...]) -> Example:

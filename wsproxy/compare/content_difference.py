@@ -70,7 +70,9 @@ def _content(
     path: str | os.PathLike[str], first_frame: int, digest: SessionDigest, *, from_client: bool
 ) -> Any:
     """The content of the message that begins with a frame."""
-    for _, part in read_messages(path, digest.api, from_client=from_client):
+    for _, part in read_messages(
+        path, digest.api, from_client=from_client, first_frame=first_frame
+    ):
         if part.frame == first_frame and part.done:
             return digest.content(part, from_client=from_client)
     return ""

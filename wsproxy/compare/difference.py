@@ -77,7 +77,7 @@ def format_size(count: int) -> str:
 
 
 def count_difference(
-    a: Nondeterministic | None, b: Nondeterministic | None, name: str = "passing"
+    a: Nondeterministic | None, b: Nondeterministic | None, name: str = "nondeterministic"
 ) -> Difference:
     """Two counts of a kind of message; None where a side has none."""
     left, right = (f"{p.count} x {p.kind}" if p else None for p in (a, b))

@@ -1,4 +1,4 @@
-"""Compare two sessions frame by frame, as a strict comparison does.
+"""Compare two sessions frame by frame, as an exact comparison does.
 
 Compares the frames of each direction in order: opcode, FIN and payload. Pongs are compared
 separately, because each answers a Ping at a time of its own. Masking keys, reserved bits (a

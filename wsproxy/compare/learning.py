@@ -16,7 +16,7 @@ from wsproxy.wire import Opcode
 from .comparison import compare
 from .difference import Tolerances
 from .learned_variation import NO_VARIATION, LearnedVariation
-from .messages import MessageReader
+from .messages import MessageReader, check_values
 from .sequence import MessageSequence, first_difference
 from .session_digest import SessionDigest
 from .volatile_values import child_path
@@ -95,7 +95,7 @@ def _compared_messages(path: Path, catalog: Catalog) -> Iterator[_ComparedMessag
     digest = SessionDigest(catalog)
     messages: dict[bool, MessageReader] = {}
     with TraceReader(path) as reader:
-        number = 0
+        number = values = 0
         for record in reader:
             if not isinstance(record, FrameRecord):
                 digest.session.add(record)
@@ -108,6 +108,8 @@ def _compared_messages(path: Path, catalog: Catalog) -> Iterator[_ComparedMessag
             side = record.from_client
             if record.opcode <= Opcode.BINARY and messages:
                 part = messages[side].take(number, record)
+                values += part.values if part is not None else 0
+                check_values(reader, values)
                 if part is not None and not (part.kind == "binary" and not part.text):
                     yield side, part.kind, digest.content(part, from_client=side)
 

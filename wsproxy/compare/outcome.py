@@ -159,7 +159,9 @@ class Outcome:
             "session": session.id,
             **self.fields(),
             "messages": received.sequence.kinds[:_MAX_KINDS],
-            "passing": sorted({p.kind for p in received.sequence.nondeterministic.values()}),
+            "nondeterministic": sorted(
+                {p.kind for p in received.sequence.nondeterministic.values()}
+            ),
             "messages_sent": sent.sequence.kinds[:_MAX_KINDS],
             "audio_sent": sent.audio.size,
             "audio_received": received.audio.size,

@@ -16,7 +16,7 @@ from .session_pair import SessionPair
 from .transcript import TranscriptDistance
 
 # Compared in every pair of sessions.
-FIELDS = ("messages", "passing", "violations", "audio_received")
+FIELDS = ("messages", "nondeterministic", "violations", "audio_received")
 
 
 def compare_received(pair: SessionPair, distance: TranscriptDistance | None) -> list[Difference]:

@@ -9,17 +9,18 @@ import hashlib
 import json
 import os
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from wsproxy.catalog import Api, Catalog
-from wsproxy.session import Session, bounded
-from wsproxy.trace import Bytes, Eof, FrameRecord, Record, Start, TraceReader
+from wsproxy.session import Session
+from wsproxy.trace import Bytes, Eof, FrameRecord, Record, Start, TraceReader, bounded
 from wsproxy.wire import Opcode
 
 from .learned_variation import NO_VARIATION, LearnedVariation
 from .message_kinds import Role, has_countable_messages, is_error, is_keepalive, is_ping, role_of
-from .messages import MessagePart, MessageReader, canonical
+from .messages import MessagePart, MessageReader, canonical, check_values
 from .sequence import MAX_ITEMS, MessageSequence, SequenceItem
 from .transcript import Transcript, TranscriptResult, is_agent_message, transcript_result
 from .volatile_values import MAX_NOT_COMPARED, Normalizer, mask_volatile
@@ -167,6 +168,7 @@ class SessionDigest:
         transcript: the text of the final results.
         not_compared: places in messages that are not compared, each with the reason.
         truncated_bytes: bytes of its frames that are missing from the trace.
+        values: JSON values that were read for it.
     """
 
     def __init__(self, catalog: Catalog, variation: LearnedVariation = NO_VARIATION) -> None:
@@ -184,6 +186,8 @@ class SessionDigest:
         self._credential_fields = frozenset(n.lower() for n in catalog.credentials.message_fields)
         self._messages = {side: MessageReader(None) for side in (True, False)}
         self.truncated_bytes = 0
+        self.values = 0
+        self._last_result: tuple[MessagePart | None, TranscriptResult | None] = None, None
         self._conversation_started = False  # see `_is_setup`
         self._frame_count = 0
         self._last_ns = 0
@@ -199,11 +203,13 @@ class SessionDigest:
 
         Raises:
             TraceError: the trace cannot be read.
+            LimitExceeded: it holds more than may be read, or than may be compared.
         """
         digest = cls(catalog, variation)
         with TraceReader(path) as reader:
             for record in bounded(reader):
                 digest.add(record)
+                check_values(reader, digest.values)
             digest.session.losses = reader.losses
         digest.transcript.required_until_ns = digest.required_until_ns
         return digest
@@ -248,6 +254,7 @@ class SessionDigest:
         elif frame.opcode <= Opcode.BINARY:
             part = self._messages[frame.from_client].take(self._frame_count, frame)
             if part is not None:
+                self.values += part.values
                 if part.has_audio:
                     direction.audio.add(part)
                 if frame.from_client:
@@ -268,7 +275,7 @@ class SessionDigest:
             numbers=errors,
             results=is_result,
             credentials=self._credential_fields,
-            varies=lambda path: (from_client, part.kind, path) in self._variation.paths,
+            varies=self._varies(part.kind, from_client=from_client),
         )
         value: Any = part.content
         if value is None:
@@ -278,6 +285,10 @@ class SessionDigest:
             if len(self.not_compared) < MAX_NOT_COMPARED:
                 self.not_compared.setdefault(f"{part.kind[:80]}: {path or 'text'}"[:200], reason)
         return content
+
+    def _varies(self, kind: str, *, from_client: bool) -> Callable[[str], bool] | None:
+        paths = self._variation.paths
+        return (lambda path: (from_client, kind, path) in paths) if paths else None
 
     def content_text(self, part: MessagePart, *, from_client: bool) -> str:
         """The message as text that is equal where two messages count as equal."""
@@ -310,7 +321,9 @@ class SessionDigest:
     def _transcript_result(self, part: MessagePart) -> TranscriptResult | None:
         if self.api is None or part.content is None or is_error(part.kind):
             return None
-        return transcript_result(self.api, part.kind, part.content)
+        if self._last_result[0] is not part:  # it is needed more than once per message
+            self._last_result = part, transcript_result(self.api, part.kind, part.content)
+        return self._last_result[1]
 
     def _add_received(self, part: MessagePart) -> None:
         if self.times.message is None:

@@ -10,8 +10,9 @@ import hashlib
 import re
 from array import array
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from wsproxy.catalog import Api
@@ -36,6 +37,7 @@ _AGENT = re.compile(r"agent|assistant|^response\.|outputTranscription", re.IGNOR
 _AGENT_ROLES = frozenset({"assistant", "agent"})
 _CHANNELS = ("channel_index", "channel", "ChannelId")
 _TURNS = ("turn_order", "turn_index")
+_MarkedText = tuple[str, bool | None]  # a text, and whether it is marked as final
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +69,9 @@ def transcript_result(api: Api, kind: str, content: Json) -> TranscriptResult | 
     """
     if is_agent_message(kind, content):
         return None
-    for path in api.transcripts:
-        if _AGENT.search(path):
-            continue
-        texts = list(_texts_at(content, path.split("."), None))
+    for path, names in _split_paths(api.transcripts):
+        texts: list[_MarkedText] = []
+        _collect_texts(texts, content, names, 0, None)
         if texts:
             return _build_result(kind, content, path, texts)
     if kind in api.vocabulary.results:
@@ -80,8 +81,14 @@ def transcript_result(api: Api, kind: str, content: Json) -> TranscriptResult | 
     return None
 
 
+@lru_cache
+def _split_paths(paths: tuple[str, ...]) -> list[tuple[str, list[str]]]:
+    """The paths of an API's transcripts without those of an agent's text, each with its names."""
+    return [(path, path.split(".")) for path in paths if not _AGENT.search(path)]
+
+
 def _build_result(
-    kind: str, content: Json, path: str, texts: list[tuple[str, bool | None]]
+    kind: str, content: Json, path: str, texts: list[_MarkedText]
 ) -> TranscriptResult:
     by_kind = not is_interim(kind)
     finals = [text for text, is_final in texts if (by_kind if is_final is None else is_final)]
@@ -107,27 +114,36 @@ def is_agent_message(kind: str, content: Json) -> bool:
     )
 
 
-def _texts_at(
-    value: object, path: list[str], is_final: bool | None
-) -> Iterator[tuple[str, bool | None]]:
-    """(text, whether it is marked as final) at a path; "*" stands for all items of a list."""
+def _collect_texts(
+    found: list[_MarkedText],
+    value: object,
+    path: Sequence[str],
+    at: int,
+    is_final: bool | None,
+) -> None:
+    """Collect the texts at a path, from its name number `at` on; "*" stands for all items.
+
+    Args:
+        is_final: whether the surrounding objects are marked as final; None without a mark.
+    """
     if isinstance(value, dict):
         own = _final_marker(value)
         is_final = is_final if own is None else own
-    if not path:
+        if at < len(path):
+            _collect_texts(found, value.get(path[at]), path, at + 1, is_final)
+    elif at == len(path):
         if isinstance(value, str):
-            yield value, is_final
-        return
-    name, *rest = path
-    if isinstance(value, dict):
-        yield from _texts_at(value.get(name), rest, is_final)
-    elif isinstance(value, list) and name == "*":
-        # Alternatives are different texts for the same words.
-        for item in value[:1] if rest == ["Transcript"] else value:
-            yield from _texts_at(item, rest, is_final)
-    elif isinstance(value, list) and name.isdecimal():
-        for item in value[int(name[:6]) : int(name[:6]) + 1]:
-            yield from _texts_at(item, rest, is_final)
+            found.append((value, is_final))
+    elif isinstance(value, list):
+        name = path[at]
+        items: list[object] = []
+        if name == "*":
+            # Alternatives are different texts for the same words.
+            items = value[:1] if path[at + 1 :] == ["Transcript"] else value
+        elif name.isdecimal():
+            items = value[int(name[:6]) : int(name[:6]) + 1]
+        for item in items:
+            _collect_texts(found, item, path, at + 1, is_final)
 
 
 def _final_marker(part: dict[str, Any]) -> bool | None:
@@ -180,7 +196,7 @@ class _Track:
 
     def with_tail(self) -> _Track:
         """Add the tail as the last word; returns the track itself."""
-        if tail := _WRITTEN.findall(self.tail):
+        if tail := _split_words(self.tail):
             self.starts.append(len(self.words))
             self.frames.append(self.tail_frame)
             self.times.append(self.times[-1] if self.times else 0)
@@ -236,7 +252,7 @@ class Transcript:
         if result.fragmented:
             track.fragmented = True
             text, frame = self._split_complete_words(track, text, frame)
-        if self._append(track, _WRITTEN.findall(text), frame, t_ns):
+        if self._append(track, _split_words(text), frame, t_ns):
             track.turn = result.turn
 
     def _drop_current_turn(self, track: _Track) -> None:
@@ -298,6 +314,11 @@ class Transcript:
             for _, track in sorted(self._tracks.items())
         )
         return " / ".join(text.strip() for text in texts if text.strip())
+
+
+def _split_words(text: str) -> list[str]:
+    """The words of a text as they are written."""
+    return text.split() if text.isascii() else _WRITTEN.findall(text)
 
 
 def _short(word: str) -> str:

@@ -13,6 +13,7 @@ import json
 import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 _ID, _TIME, _NUMBER, _CREDENTIAL, _VARIES = "<id>", "<time>", "<n>", "<credential>", "<varies>"
@@ -34,6 +35,11 @@ _NUMBERS = [
     ),
 ]
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{20,}")  # see _is_random
+# Every id and token has the one, every time the other, and nearly no text has either: looking
+# for them spares five searches.
+_LONG_WORD = re.compile(r"(?<![\w-])[\w-]{16}")
+_DATE = re.compile(r"-\d\d-\d\d[T ]")
+_MIN_LENGTH = 16  # characters of an id, a time or a token
 _ID_NAME = re.compile(r"(?:^|_)(?:id|ids|uuid|guid|sha256|nonce|seq|seq_no|sequence)$")
 _REQUEST_NAME = re.compile(
     r"(?:^|_)(?:(?:request|session|trace|event|message|connection|correlation|response)_?ids?"
@@ -54,6 +60,7 @@ _CONFIGURATION_ID_NAME = re.compile(
     r"(?:^|_)(?:model|voice|agent|language|config|prompt|assistant|speaker)_id$"
 )
 _CAMEL_CASE_BOUNDARY = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+_MAX_CACHED_NAMES = 4096  # of fields
 _MAX_DEPTH = 50  # of JSON that is normalized; deeper values are compared unchanged
 _MAX_ID_LENGTH = 200  # characters
 MAX_NOT_COMPARED = 100  # places that are listed
@@ -67,8 +74,13 @@ def mask_volatile(text: str, *, numbers: bool = True) -> str:
     Args:
         numbers: whether numbers with a unit are volatile too.
     """
-    for pattern, mask in [*_IDS_AND_TIMES, *(_NUMBERS if numbers else [])]:
+    possible = len(text) >= _MIN_LENGTH and bool(_LONG_WORD.search(text) or _DATE.search(text))
+    for pattern, mask in _IDS_AND_TIMES if possible else []:
         text = pattern.sub(mask, text)
+    for pattern, mask in _NUMBERS if numbers else []:
+        text = pattern.sub(mask, text)
+    if not possible:
+        return text
     return _TOKEN.sub(lambda found: _ID if _is_random(found[0]) else found[0], text)
 
 
@@ -95,8 +107,21 @@ def _is_id(snake: str) -> bool:
     return _ID_NAME.search(snake) is not None and _CONFIGURATION_ID_NAME.search(snake) is None
 
 
-def _no_path(path: str) -> bool:
-    return False
+@lru_cache(_MAX_CACHED_NAMES)
+def _meaning(name: str) -> str:
+    """What a field of this name holds: "id", "time", "measurement", "result measurement" or "".
+
+    Args:
+        name: at most _MAX_ID_LENGTH characters, so that the cache is bounded.
+    """
+    snake = _snake(name)
+    if _is_id(snake):
+        return "id"
+    if _TIME_NAME.search(snake):
+        return "time"
+    if _MEASUREMENT_NAME.search(snake):
+        return "measurement"
+    return "result measurement" if _RESULT_MEASUREMENT_NAME.search(snake) else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,14 +132,15 @@ class Normalizer:
         numbers: whether numbers in texts are volatile, see `mask_volatile`.
         results: whether a recognizer's measurements (confidence, word times) are volatile.
         credentials: names (lower case) of fields that hold credentials.
-        varies: whether the value at a path was learned to vary from session to session.
+        varies: whether the value at a path was learned to vary from session to session; None if
+            nothing was learned.
         not_compared: the first MAX_NOT_COMPARED masked paths, each with the reason.
     """
 
     numbers: bool = False
     results: bool = False
     credentials: Collection[str] = ()
-    varies: Callable[[str], bool] = _no_path
+    varies: Callable[[str], bool] | None = None
     not_compared: dict[str, str] = field(default_factory=dict)
 
     def value(self, value: Any, path: str = "", name: str = "", depth: int = 0) -> Any:
@@ -124,8 +150,22 @@ class Normalizer:
             path: names joined by dots, "*" for an item of a list.
             name: of the field that holds it, "" without one.
         """
-        if self.varies(path):
+        if self.varies is not None and self.varies(path):
             return self._mask(path, _VARIES, "varies")
+        if isinstance(value, dict):
+            if depth > _MAX_DEPTH:
+                return _deep_digest(value)
+            return {
+                mask_volatile(key, numbers=False): self.value(
+                    item, child_path(path, key), key, depth + 1
+                )
+                for key, item in value.items()
+            }
+        if isinstance(value, list):
+            if depth > _MAX_DEPTH:
+                return _deep_digest(value)
+            items = child_path(path, "*")
+            return [self.value(item, items, name, depth + 1) for item in value]
         if mask := self._mask_for(name, value):
             return self._mask(path, mask, "by rule")
         if isinstance(value, str):
@@ -133,18 +173,7 @@ class Normalizer:
             if text != value:
                 self._mask(path, "", "in part, by rule")
             return text
-        if not isinstance(value, Mapping | list):
-            return value
-        if depth > _MAX_DEPTH:
-            return _deep_digest(value)
-        if isinstance(value, list):
-            return [self.value(item, child_path(path, "*"), name, depth + 1) for item in value]
-        return {
-            mask_volatile(key, numbers=False): self.value(
-                item, child_path(path, key), key, depth + 1
-            )
-            for key, item in value.items()
-        }
+        return value
 
     def _mask(self, path: str, mask: str, reason: str) -> str:
         if len(self.not_compared) < MAX_NOT_COMPARED:
@@ -152,30 +181,34 @@ class Normalizer:
         return mask
 
     def _mask_for(self, name: str, value: Any) -> str:
-        """The mask of a volatile value; "" for any other value."""
-        if not name or isinstance(value, bool | None | Mapping | list):
+        """The mask of a volatile text or number; "" for any other value."""
+        if not name or value is None or isinstance(value, bool):
             return ""
         if name.lower() in self.credentials:
             return _CREDENTIAL
-        snake = _snake(name)
-        if _is_id(snake):
-            return _ID if _looks_like_id(snake, value) else ""
-        if _TIME_NAME.search(snake):
-            digits = isinstance(value, str) and any(map(str.isdigit, value))
-            return _TIME if digits or isinstance(value, int | float) else ""
-        measured = _MEASUREMENT_NAME.search(snake) or (
-            self.results and _RESULT_MEASUREMENT_NAME.search(snake)
-        )
-        return _NUMBER if measured and isinstance(value, int | float) else ""
+        match _meaning(name[:_MAX_ID_LENGTH]):
+            case "id":
+                return _ID if _looks_like_id(name, value) else ""
+            case "time":
+                return _TIME if not isinstance(value, str) or _has_digit(value) else ""
+            case "measurement":
+                return "" if isinstance(value, str) else _NUMBER
+            case "result measurement" if self.results:
+                return "" if isinstance(value, str) else _NUMBER
+        return ""
 
 
-def _looks_like_id(snake: str, value: object) -> bool:
+def _has_digit(text: str) -> bool:
+    return any(map(str.isdigit, text))
+
+
+def _looks_like_id(name: str, value: object) -> bool:
     """Whether a value looks like an id; a field named "id" needs one with a digit."""
     if isinstance(value, int):
         return True
     if not isinstance(value, str) or len(value) > _MAX_ID_LENGTH or any(map(str.isspace, value)):
         return False
-    return any(map(str.isdigit, value)) or (bool(value) and _REQUEST_NAME.search(snake) is not None)
+    return _has_digit(value) or (bool(value) and _REQUEST_NAME.search(_snake(name)) is not None)
 
 
 def _deep_digest(value: Any) -> str:

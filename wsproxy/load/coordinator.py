@@ -15,6 +15,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
+from wsproxy.catalog.loader import given_files
 from wsproxy.errors import UsageError
 from wsproxy.replayer import ClientOptions, ClientReplay, ReplayResult
 from wsproxy.replayer.recording import ReplayRecording
@@ -157,7 +158,9 @@ class _Coordinator:
     def processes(self) -> Iterator[None]:
         """Run the processes for the body of a `with`; none is left afterwards."""
         count = self.load.processes
-        self._judges = ProcessPoolExecutor(count, _SPAWN, judge.initialize_process)
+        self._judges = ProcessPoolExecutor(
+            count, _SPAWN, judge.initialize_process, initargs=(given_files(),)
+        )
         try:
             with _uninterrupted():
                 for number in range(count):
@@ -178,7 +181,12 @@ class _Coordinator:
         load = self.load
         session_numbers = range(number + 1, load.sessions + 1, load.processes)
         share = WorkerShare(
-            self.trace, self.options, session_numbers, load.ramp / load.sessions, self.recordings
+            self.trace,
+            self.options,
+            session_numbers,
+            load.ramp / load.sessions,
+            self.recordings,
+            given_files(),
         )
         ours, theirs = _SPAWN.Pipe()
         process = _SPAWN.Process(target=run_worker, args=(theirs, share), daemon=True)

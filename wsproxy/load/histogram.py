@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from wsproxy.statistics import nearest_rank
+
 _PRECISION_BITS = 10  # bits of a value that are kept: the error is less than 1/512
 PERCENTILES = (0.5, 0.9, 0.99)
 
@@ -44,7 +46,7 @@ class Histogram:
 
     def percentiles(self, *parts: float) -> list[float]:
         """Percentiles in ms; `parts` are from 0 to 1. Without values they are 0."""
-        wanted = {part: min(self.count - 1, int(self.count * part)) for part in parts}
+        wanted = {part: nearest_rank(self.count, part) for part in parts}
         found = dict.fromkeys(parts, 0.0)
         before = 0
         for key in sorted(self.counts):

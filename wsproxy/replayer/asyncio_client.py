@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from pathlib import Path
 
 from python_socks.async_.asyncio import Proxy
@@ -15,6 +16,8 @@ from .recording import ReplayRecording
 from .schedule import Schedule
 from .target import connect_errors
 from .verdict import ReplayResult, Verdict, judge_result
+
+logger = logging.getLogger(__name__)
 
 
 async def replay_client(
@@ -69,6 +72,7 @@ async def play_once(
 
 async def _connect(replay: ClientReplay) -> ReplayConnection:
     target, loop = replay.target, asyncio.get_running_loop()
+    logger.info("connecting to %s", target)
     with connect_errors(target, replay.proxy, replay.connect_timeout):
         async with asyncio.timeout(replay.connect_timeout):
             if replay.proxy is None:

@@ -6,11 +6,10 @@ import contextlib
 import select
 import socket
 import ssl
-import struct
 import time
 from collections.abc import Iterator
 
-from wsproxy.system.tcp import unacknowledged
+from wsproxy.system.tcp import reset_on_close, unacknowledged
 
 from .connection import CLOSE_TIMEOUT, SEND_TIMEOUT, Receiver
 
@@ -200,9 +199,7 @@ class BlockingConnection:
             and time.monotonic() < deadline
         ):
             self.transfer(0.001)
-        # A linger time of 0 makes the kernel send RST instead of FIN.
-        with contextlib.suppress(OSError):
-            self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        reset_on_close(self._sock)
         self._closed = self._send_closed = True
         self._sock.close()
 

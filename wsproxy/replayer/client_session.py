@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Generator, Iterator
 from dataclasses import replace
@@ -18,6 +19,8 @@ from .recording import ReplayRecording, completed_trace
 from .response_reader import ResponseReader
 from .schedule import Schedule
 from .verdict import ReplayResult
+
+logger = logging.getLogger(__name__)
 
 BODY_TIMEOUT = 5.0  # seconds for the body of a refusal
 
@@ -59,6 +62,7 @@ class ClientSession:
         response = yield from self._read_response(connection, recording, request)
         if response is None:
             return
+        logger.info("answered with status %d", response.status)
         recording.response(response)
         if replay.continues_as_recorded(response):
             endpoint = replay.endpoint(response, recording, self._schedule)

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
-from wsproxy.errors import UsageError
+from wsproxy.errors import Setting, UsageError
 from wsproxy.redact import MIN_HIDDEN, PLACEHOLDER
 
 from .handshake import Pairs, printable, query_pairs
@@ -41,7 +41,7 @@ class CredentialFiller:
         Raises:
             UsageError: credentials are missing; the message names all of them.
         """
-        missing: list[str] = []
+        missing: list[Setting] = []
         filled = self._headers(headers, missing)
         path = self._path(path, missing)
         self._raise_missing(missing)
@@ -67,9 +67,7 @@ class CredentialFiller:
             name: given.get(name, credential if name in provider_fields else other)
             for name in names
         }
-        self._raise_missing(
-            [f"--field '{printable(n)}=...'" for n, value in values.items() if not value]
-        )
+        self._raise_missing([_missing("fields", n) for n, value in values.items() if not value])
         return {name: value for name, value in values.items() if value}
 
     def filled_values(self, headers: Pairs, path: str) -> tuple[str, ...]:
@@ -95,13 +93,13 @@ class CredentialFiller:
         kept = (credential for credential in credentials if len(credential) >= MIN_HIDDEN)
         return tuple(sorted(kept, key=len, reverse=True))
 
-    def _raise_missing(self, missing: list[str]) -> None:
+    def _raise_missing(self, missing: list[Setting]) -> None:
         if not missing:
             return
-        options = " and ".join(missing)
+        text = f"the trace contains no credentials; missing: {', '.join(map(_name, missing))}"
         if self.variables:
-            options += f", or set {' or '.join(self.variables)}"
-        raise UsageError(f"the recording's credentials were taken out; give {options}")
+            text += f" (also read from {' or '.join(self.variables)})"
+        raise UsageError(text, *missing)
 
     def _credential(self) -> str | None:
         for name in self.variables:
@@ -111,7 +109,7 @@ class CredentialFiller:
                 return value
         return _SYNTHETIC_CREDENTIAL if self.synthetic else None
 
-    def _headers(self, headers: Pairs, missing: list[str]) -> Pairs:
+    def _headers(self, headers: Pairs, missing: list[Setting]) -> Pairs:
         given = {name.lower(): (name, value) for name, value in self.headers}
         if any(not value.isprintable() for _, value in self.headers):
             raise UsageError("a header with a line break or another control character")
@@ -127,13 +125,13 @@ class CredentialFiller:
             elif PLACEHOLDER in recorded:
                 credential = self._credential()
                 if credential is None:
-                    missing.append(_option_for(name, recorded))
+                    missing.append(_missing_header(name, recorded))
                 else:
                     value = recorded.replace(PLACEHOLDER, credential)
             out.append([name, value])
         return out + [[name, value] for name, value in given.values()]
 
-    def _path(self, path: str, missing: list[str]) -> str:
+    def _path(self, path: str, missing: list[Setting]) -> str:
         given = {name: f"{quote(name)}={quote(value)}" for name, value in self.query}
         parts = []
         for name, part in query_pairs(path):
@@ -142,7 +140,7 @@ class CredentialFiller:
             elif _is_redacted(part):
                 credential = self._credential()
                 if credential is None:
-                    missing.append(f"--query '{printable(name)}=...'")
+                    missing.append(_missing("query", name))
                 else:
                     parts.append(f"{part.partition('=')[0]}={quote(credential)}")
             else:
@@ -157,8 +155,19 @@ def _is_redacted(part: str) -> bool:
     return part.partition("=")[2] == PLACEHOLDER
 
 
-def _option_for(name: str, recorded: str) -> str:
-    name, recorded = printable(name), printable(recorded)
+def _missing(setting: str, name: str) -> Setting:
+    return Setting(setting, f"{printable(name)}=...")
+
+
+def _name(missing: Setting) -> str:
+    """What is missing, without its value: the name of a header, a parameter or a field."""
+    if missing.name == "subprotocol":
+        return "Sec-WebSocket-Protocol"
+    return missing.value.partition(":" if missing.name == "headers" else "=")[0]
+
+
+def _missing_header(name: str, recorded: str) -> Setting:
+    name, value = printable(name), printable(recorded).replace(PLACEHOLDER, "...")
     if name.lower() == "sec-websocket-protocol":
-        return f"--subprotocol '{recorded.replace(PLACEHOLDER, '...')}'"
-    return f"--header '{name}: {recorded.replace(PLACEHOLDER, '...')}'"
+        return Setting("subprotocol", value)
+    return Setting("headers", f"{name}: {value}")

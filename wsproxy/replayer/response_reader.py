@@ -80,6 +80,6 @@ class ResponseReader:
             body.feed(data)
         snapshot = body.snapshot()
         self.response = replace(
-            response, body=snapshot.kept, body_length=snapshot.size, redacted=snapshot.left_out
+            response, body=snapshot.data, body_length=snapshot.size, redacted=snapshot.redacted
         )
         self.done = body.done

@@ -164,8 +164,8 @@ class ServerSession:
             port,
             path,
             headers=incoming.head.headers,
-            body=None if incoming.upgrade else body.kept,
-            redacted=[] if incoming.upgrade else body.left_out,
+            body=None if incoming.upgrade else body.data,
+            redacted=[] if incoming.upgrade else body.redacted,
         )
 
     def _gate(self, session: Session) -> Gate:

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from python_socks import ProxyError
 
-from wsproxy.errors import ConnectFailed, UsageError
+from wsproxy.errors import ConnectFailed, Setting, UsageError
 from wsproxy.system.address import authority, is_loopback
 
 _PORTS = {"ws": 80, "http": 80, "wss": 443, "https": 443}
@@ -47,7 +47,7 @@ class Target:
         if parts.scheme not in _PORTS or not parts.hostname or any(map(str.isspace, url)):
             raise UsageError(f"{url!r} is not a ws:// or wss:// URL")
         if parts.username or parts.password:
-            raise UsageError("a URL with a name or password in it: give them with --header")
+            raise UsageError("the URL has a user name or password in it", Setting("headers"))
         path = parts.path if parts.path not in ("", "/") else ""
         query = f"?{parts.query}" if parts.query else ""
         return cls(parts.scheme, parts.hostname, port or _PORTS[parts.scheme], path + query)
@@ -141,8 +141,8 @@ def connect_errors(target: Target, proxy: str | None, timeout: float) -> Iterato
         raise ConnectFailed(f"cannot reach {target}: no answer in {timeout:g} s") from None
     except ssl.SSLCertVerificationError as error:
         raise ConnectFailed(
-            f"{target} has a certificate that is not trusted ({error.verify_message}); "
-            "--ca FILE trusts another one"
+            f"{target} has a certificate that is not trusted ({error.verify_message})",
+            Setting("ca"),
         ) from None
     except OSError as error:
         text = error.strerror or str(error) or type(error).__name__

@@ -22,6 +22,7 @@ from typing import Any
 
 from wsproxy.catalog import load
 from wsproxy.compare import STANDARD, Difference, Tolerances, compare
+from wsproxy.statistics import percentile
 
 from .pace import Pace
 from .schedule import Schedule
@@ -52,11 +53,8 @@ class Lateness:
         values = sorted(schedule.lateness)
         if not values:
             return cls()
-
-        def at(part: float) -> float:
-            return round(values[min(len(values) - 1, int(len(values) * part))] / 1e6, 3)
-
-        return cls(at(0.5), at(0.99), at(1.0))
+        p50, p99, most = (round(percentile(values, part) / 1e6, 3) for part in (0.5, 0.99, 1.0))
+        return cls(p50, p99, most)
 
     @property
     def late(self) -> bool:

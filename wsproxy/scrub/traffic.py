@@ -10,7 +10,7 @@ from itertools import pairwise
 
 from wsproxy.audio import container_noise
 from wsproxy.audio.containers import CUT
-from wsproxy.audio.noise import Noise, kind_of_noise
+from wsproxy.audio.noise import Noise, NoiseSource, kind_of_noise
 from wsproxy.audio.samples import KINDS
 from wsproxy.mutate.draft import Draft, DraftRecord, messages
 from wsproxy.session.declared_audio import LOOKED_AT, TEXTS, declared_format, sniff
@@ -39,6 +39,7 @@ class Traffic:
         self._draft = draft
         self._texts = texts
         self._chance = chance
+        self._source = NoiseSource(chance)
         self._envelope = draft.api.envelope if draft.api else ""
         self.notes: list[str] = []
 
@@ -112,7 +113,7 @@ class Traffic:
         name = kind.removesuffix(CUT)
         if name in KINDS or name in _UNKNOWN or name in TEXTS:
             noise = Noise(
-                kind_of_noise(kind, self._encoding(from_client=from_client)), self._chance
+                kind_of_noise(kind, self._encoding(from_client=from_client)), self._source
             )
             return [noise.like(piece) for piece in pieces]
         whole = b"".join(pieces)
@@ -126,7 +127,7 @@ class Traffic:
     def _wav(self, header: bytes, pieces: Sequence[bytes]) -> list[bytes]:
         at = len(header)
         samples = b"".join(pieces)[at : at + LOOKED_AT]
-        noise = Noise(kind_of_noise(sniff(samples), "linear16"), self._chance)
+        noise = Noise(kind_of_noise(sniff(samples), "linear16"), self._source)
         out, start = [], 0
         for piece in pieces:
             kept = header[start : start + len(piece)]

@@ -17,7 +17,7 @@ from wsproxy.wire import Opcode
 
 from . import FrameColumns, Session
 
-# Bytes of a sample for the encodings whose length tells their duration.
+# Bytes of a sample, for the encodings with samples of a fixed size.
 _SAMPLE_BYTES = {
     "linear16": 2,
     "linear32": 4,
@@ -39,9 +39,9 @@ class AudioFormat:
     Attributes:
         from_client: whose binary messages are audio.
         encoding: as declared, "" where nothing is (a container is expected).
-        rate: samples a second, 0 if not known.
-        given: which of "encoding", "rate" and "channels" the session itself says; the others
-            are the API's defaults.
+        rate: samples a second, 0 if unknown.
+        given: which of "encoding", "rate" and "channels" the session declares; the others are
+            the API's defaults.
     """
 
     from_client: bool
@@ -52,11 +52,11 @@ class AudioFormat:
 
     @property
     def bytes_per_second(self) -> int:
-        """0 where the length does not tell the duration."""
+        """0 if the encoding has no samples of a fixed size."""
         return _SAMPLE_BYTES.get(self.encoding, 0) * self.rate * self.channels
 
     def duration(self, size: int) -> float:
-        """Seconds that so many bytes last; 0.0 where that is not known."""
+        """Seconds that `size` bytes last; 0.0 if unknown."""
         return size / self.bytes_per_second if self.bytes_per_second else 0.0
 
     def __str__(self) -> str:

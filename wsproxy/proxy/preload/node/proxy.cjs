@@ -1,9 +1,9 @@
-// Loaded by Node before a command that `wsproxy run` started.
+// Loaded by Node at the start of a command that `wsproxy run` started.
 //
-// The `ws` package, which most speech SDKs for Node use, connects with a
-// `createConnection` of its own and so knows no proxy. A request that has one and asks
-// for an upgrade gets a connection through HTTPS_PROXY instead. Other requests are
-// left alone: Node itself sends them through the proxy (NODE_USE_ENV_PROXY).
+// The `ws` package, which most speech SDKs for Node use, connects with its own
+// `createConnection` and therefore uses no proxy. An upgrade request with a
+// `createConnection` gets a connection through HTTPS_PROXY instead. Other requests are
+// unchanged: Node itself sends them through the proxy (NODE_USE_ENV_PROXY).
 'use strict';
 
 const http = require('node:http');

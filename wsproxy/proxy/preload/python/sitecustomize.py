@@ -1,8 +1,8 @@
-"""Loaded by Python before a command that `wsproxy run` started.
+"""Loaded by Python at the start of a command that `wsproxy run` started.
 
-The asyncio client of `websockets` before version 15, which newer ones still ship as
-`websockets.legacy`, knows no proxy: with this it connects through HTTPS_PROXY. Nothing
-else is changed, and nothing here needs wsproxy to be installed for that Python.
+The asyncio client of `websockets` before version 15, which newer versions still ship as
+`websockets.legacy`, does not support proxies: with this module it connects through HTTPS_PROXY.
+Nothing else is changed, and wsproxy need not be installed for that Python.
 """
 
 import functools
@@ -18,7 +18,7 @@ _HERE = os.path.dirname(os.path.abspath(__file__))
 
 
 class _PatchOnImport(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Finds one module as Python would, and patches it once it was executed."""
+    """Finds one module as Python does, and patches it after it was executed."""
 
     def __init__(self):
         self._loader = None
@@ -46,9 +46,9 @@ def _patch(connect):
         init(self, uri, *args, **kwargs)
         create = getattr(self, "_create_connection", None)
         arguments = getattr(create, "args", ())
-        # A socket or a path of the app's own stands for a host.
+        # Without a host: the app passes its own socket or a path.
         if os.environ.get("https_proxy") and len(arguments) == 3 and arguments[1] is not None:
-            # As the original: redirects take it apart and build another one.
+            # A partial like the original: redirects read its arguments and build another one.
             self._create_connection = functools.partial(
                 _create_connection, *arguments, **create.keywords
             )
@@ -57,7 +57,7 @@ def _patch(connect):
 
 
 async def _create_connection(factory, host, port, **options):
-    import asyncio  # not before it is needed: every Python under `wsproxy run` loads this file
+    import asyncio  # imported late: every Python under `wsproxy run` loads this file
 
     loop = asyncio.get_running_loop()
     if options.get("ssl"):
@@ -82,7 +82,7 @@ async def _tunnel(loop, proxy, host, port):
         await loop.sock_sendall(sock, head.encode("ascii"))
         answer = b""
         while not answer.endswith(b"\r\n\r\n"):
-            # Byte by byte: what follows the head belongs to the connection's owner.
+            # Byte by byte: data after the head belongs to the connection.
             byte = await loop.sock_recv(sock, 1)
             if not byte or len(answer) > 65536:
                 raise ConnectionError("the proxy closed the connection")
@@ -97,7 +97,7 @@ async def _tunnel(loop, proxy, host, port):
 
 
 def _run_own_sitecustomize():
-    """Run the sitecustomize that this one stands in front of."""
+    """Run the sitecustomize that this one shadows."""
     path = [p for p in sys.path if os.path.abspath(p or ".") != _HERE]
     spec = importlib.machinery.PathFinder.find_spec("sitecustomize", path)
     if spec is not None and spec.loader is not None:
