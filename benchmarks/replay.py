@@ -24,7 +24,7 @@ from pathlib import Path
 from statistics import median
 from textwrap import fill
 
-import wsproxy.replayer.server
+import wsproxy.replayer.server_session
 from wsproxy.catalog import load as load_catalog
 from wsproxy.diagnose import annotate
 from wsproxy.load import Histogram, LoadPlan
@@ -197,9 +197,9 @@ class Figures:
 
     @classmethod
     def of(cls, lateness: Histogram, cpu: float) -> Figures:
-        p50, p99 = lateness.at(0.5, 0.99)
+        p50, p99 = lateness.percentiles(0.5, 0.99)
         steps = lateness.count
-        return cls(p50, p99, lateness.most / 1000, cpu / steps * 1e6 if steps else 0.0, steps)
+        return cls(p50, p99, lateness.maximum / 1000, cpu / steps * 1e6 if steps else 0.0, steps)
 
 
 @dataclass(frozen=True)
@@ -291,7 +291,7 @@ def as_server(setting: Setting, folder: Path) -> Figures:
         assert {verdict.replayed["ending"] for verdict in verdicts} == {"close"}
         return Figures.of(together(schedules), cpu)
 
-    wsproxy.replay.server.Schedule = Kept  # type: ignore[misc]
+    wsproxy.replayer.server_session.Schedule = Kept  # type: ignore[misc]
     return asyncio.run(body())
 
 

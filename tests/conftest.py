@@ -2,6 +2,8 @@
 
 import os
 import tempfile
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -33,6 +35,21 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if is_fast(item.path):
             item.add_marker("fast")
+
+
+@pytest.fixture(scope="module")
+def confdir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for the certificate authority of a module's proxies."""
+    return tmp_path_factory.mktemp("ca")
+
+
+@pytest.fixture
+def no_threads_left() -> Iterator[None]:
+    """Fail a test that leaves a thread of wsproxy."""
+    yield
+    # The client that the tests use has threads, too, and leaves them to end by themselves.
+    names = [thread.name for thread in threading.enumerate()]
+    assert not [name for name in names if name.startswith(("wsproxy", "simulator", "asyncio"))]
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ LEGS = {
         "test_relay.py",
         "-k=test_platforms or test_reset_watch or reset or half",
     ],
-    "windows": ["test_platforms.py", "test_blocks.py", "test_library.py"],
+    "windows": ["test_platforms.py", "test_blocks.py", "test_trace_library.py"],
     "no-mitmproxy": ["test_platforms.py"],
 }
 

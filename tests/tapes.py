@@ -129,7 +129,7 @@ async def distill(
         distilled_name(trace),
         ClientOptions(url, **more),
         limits=limits,
-        tell=attempts.append,
+        on_attempt=attempts.append,
         redact=REDACT,
     )
     return await work.run(), [attempt for attempt in attempts if attempt.reproduced is not None]

@@ -122,19 +122,21 @@ def replayed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Replayed]:
 
 
 @pytest.mark.parametrize("name", TRACES)
-def test_both_ends_say_reproduced(name: str, replayed: dict[str, Replayed]) -> None:
+def test_replay_of_both_ends_is_reproduced(name: str, replayed: dict[str, Replayed]) -> None:
     for verdict in (replayed[name].as_client, replayed[name].as_server):
         assert verdict.verdict == "reproduced", json.dumps(verdict.as_json(), indent=1)
 
 
 @pytest.mark.parametrize("from_client", [True, False], ids=["client", "server"])
 @pytest.mark.parametrize("name", TRACES)
-def test_frame_for_frame(name: str, from_client: bool, replayed: dict[str, Replayed]) -> None:
+def test_replay_of_both_ends_frames_are_equal(
+    name: str, from_client: bool, replayed: dict[str, Replayed]
+) -> None:
     there = carried(replayed[name].recorded, from_client=from_client)
     assert there == carried(TRACES[name], from_client=from_client)
 
 
 @pytest.mark.parametrize("name", TRACES)
-def test_equal_to_the_byte(name: str, replayed: dict[str, Replayed]) -> None:
+def test_replay_of_both_ends_bytes_are_equal(name: str, replayed: dict[str, Replayed]) -> None:
     found = compare(TRACES[name], replayed[name].recorded, rules=Tolerances(strict=True))
     assert found.differences == [], json.dumps(found.as_json(), indent=1)

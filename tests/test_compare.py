@@ -1,18 +1,14 @@
-"""The parts of a comparison: words, kinds, messages, volatile values, latency, hostile input."""
+"""The parts of a comparison: kinds, messages, volatile values, latency, hostile input."""
 
 from __future__ import annotations
 
 import base64
 import json
-import random
 import tracemalloc
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from sessions import (
     APP,
@@ -30,272 +26,38 @@ from sessions import (
     write,
 )
 from wsproxy.catalog import load
-from wsproxy.catalog.envelope import wrap
 from wsproxy.compare import Comparison, Tolerances, compare, kind_of
 from wsproxy.compare.excerpt import around_difference
 from wsproxy.compare.message_kinds import Role, role_of
-from wsproxy.compare.session_digest import SessionDigest
-from wsproxy.compare.transcript import word_errors
-from wsproxy.compare.volatile_values import is_volatile, stable, stable_value
-from wsproxy.trace import FrameRecord, TraceReader
+from wsproxy.compare.volatile_values import is_volatile, mask_volatile, mask_volatile_value
+from wsproxy.trace import FrameRecord
 from wsproxy.wire import Opcode
-
-# -- words
-
-
-def matrix(a: Sequence[str], b: Sequence[str]) -> int:
-    """The Levenshtein distance as the textbook has it."""
-    row = list(range(len(b) + 1))
-    for i, x in enumerate(a, 1):
-        above, row = row, [i]
-        for j, y in enumerate(b, 1):
-            row.append(min(above[j] + 1, row[-1] + 1, above[j - 1] + (x != y)))
-    return row[-1]
-
-
-_words = st.lists(st.sampled_from("abcd"), max_size=30)
-
-
-@given(_words, _words)
-def test_word_errors_are_the_levenshtein_distance(a: list[str], b: list[str]) -> None:
-    assert word_errors(a, b) == matrix(a, b)
-
-
-def test_long_texts_are_compared() -> None:
-    choose = random.Random(1)
-    words = [str(choose.randint(0, 500)) for _ in range(20_000)]
-    assert word_errors(words, words) == 0
-    assert word_errors(words, ["other", *words[1:-1]]) == 2
-
-
-@pytest.fixture
-def told(tmp_path: Path) -> Any:
-    """The story of a session at an API, without its handshake."""
-
-    def read(
-        records: Records, provider: str = "deepgram", api: str | None = "listen"
-    ) -> SessionDigest:
-        number = len(list(tmp_path.iterdir()))
-        path = write(
-            tmp_path / f"{number}.wstrace", [*opened("/"), *records], provider=provider, api=api
-        )
-        return SessionDigest.read(path, load())
-
-    return read
-
-
-def turn(order: int, text: str, *, end: bool, formatted: bool = False) -> dict[str, Any]:
-    return {
-        "type": "Turn",
-        "turn_order": order,
-        "transcript": text,
-        "end_of_turn": end,
-        "turn_is_formatted": formatted,
-    }
-
-
-def flux(event: str, text: str) -> dict[str, Any]:
-    return {"type": "TurnInfo", "event": event, "turn_index": 0, "transcript": text}
-
-
-def tokens(*texts: tuple[str, bool]) -> dict[str, Any]:
-    return {"tokens": [{"text": text, "is_final": final} for text, final in texts]}
-
-
-def amazon(text: str, partial: bool) -> dict[str, Any]:
-    alternatives = [{"Transcript": text}, {"Transcript": "something else"}]
-    results = [{"IsPartial": partial, "Alternatives": alternatives}]
-    return {
-        ":message-type": "event",
-        ":event-type": "TranscriptEvent",
-        "Transcript": {"Results": results},
-    }
-
-
-def rev(kind: str, *values: str) -> dict[str, Any]:
-    return {"type": kind, "elements": [{"type": "text", "value": value} for value in values]}
-
-
-# provider, api, the server's messages, and the words of what is final in them
-FINALS: list[tuple[str, str, list[dict[str, Any]], str]] = [
-    ("assemblyai", "streaming", [turn(0, "hel", end=False), turn(0, "hello", end=True)], "hello"),
-    (
-        "assemblyai",
-        "streaming",
-        [
-            turn(0, "hello you", end=True),
-            turn(0, "Hello, you.", end=True, formatted=True),
-            turn(1, "bye", end=True),
-        ],
-        "Hello you bye",
-    ),
-    ("deepgram", "listen-v2", [flux("Update", "hel"), flux("EagerEndOfTurn", "hello")], ""),
-    ("deepgram", "listen-v2", [flux("Update", "hel"), flux("EndOfTurn", "hello")], "hello"),
-    (
-        "soniox",
-        "stt",
-        [
-            tokens(("Hel", True), ("li", False)),
-            tokens(("lo", True), (" wor", True)),
-            tokens(("ld.", True)),
-        ],
-        "Hello world",
-    ),
-    (
-        "gladia",
-        "live",
-        [
-            {"type": "transcript", "data": {"is_final": final, "utterance": {"text": text}}}
-            for text, final in (("one", False), ("one two", True))
-        ],
-        "one two",
-    ),
-    (
-        "revai",
-        "stream",
-        [rev("partial", "one"), rev("final", "One", " ", "two", "."), rev("final", "Three")],
-        "One two Three",
-    ),
-    (
-        "elevenlabs",
-        "stt",
-        [
-            {"message_type": "partial_transcript", "text": "hi"},
-            {"message_type": "committed_transcript", "text": "Hi there"},
-        ],
-        "Hi there",
-    ),
-    (
-        "speechmatics",
-        "rt",
-        [
-            {"message": kind, "metadata": {"transcript": text}}
-            for kind, text in (("AddPartialTranscript", "a"), ("AddTranscript", "A b. "))
-        ],
-        "A b",
-    ),
-    (
-        "openai",
-        "realtime",
-        [
-            {"type": "conversation.item.input_audio_transcription.delta", "delta": "on"},
-            {"type": "conversation.item.input_audio_transcription.completed", "transcript": "one"},
-            {"type": "response.output_audio_transcript.done", "transcript": "new every time"},
-        ],
-        "one",
-    ),
-    (
-        "deepgram",
-        "agent",
-        [
-            {"type": "ConversationText", "role": "user", "content": "my words"},
-            {"type": "ConversationText", "role": "assistant", "content": "its words"},
-        ],
-        "my words",
-    ),
-    (
-        "hume",
-        "evi",
-        [
-            {
-                "type": "user_message",
-                "interim": interim,
-                "message": {"role": "user", "content": "so"},
-            }
-            for interim in (True, False)
-        ],
-        "so",
-    ),
-    (
-        "deepgram",
-        "listen",
-        [
-            {
-                "type": "Results",
-                "is_final": True,
-                "channel_index": [channel, 2],
-                "channel": {"alternatives": [{"transcript": text}]},
-            }
-            for channel, text in ((1, "one"), (0, "zero"), (1, "two"))
-        ],
-        "zero one two",
-    ),
-]
-
-
-@pytest.mark.parametrize(("provider", "api", "messages", "words"), FINALS)
-def test_final_results_are_told_from_interim_ones(
-    provider: str, api: str, messages: list[dict[str, Any]], words: str, told: Any
-) -> None:
-    story = told([said(100 + n, SERVER, m) for n, m in enumerate(messages)], provider, api)
-    assert " ".join(story.transcript.words()) == words.casefold()
-
-
-@pytest.mark.parametrize(("partial", "words"), [(False, "so"), (True, "")])
-def test_results_in_an_envelope(partial: bool, words: str, told: Any) -> None:
-    data = wrap("event-stream", json.dumps(amazon("so", partial)))
-    assert isinstance(data, bytes)
-    story = told([audio(100, SERVER, data)], "aws_transcribe", "stream")
-    assert " ".join(story.transcript.words()) == words
-
-
-def test_scripts_without_spaces_count_by_characters(told: Any) -> None:
-    message = {"type": "Turn", "transcript": "音声を認識", "end_of_turn": True}
-    story = told([said(100, SERVER, message)], "assemblyai", "streaming")
-    assert len(story.transcript.words()) == 5
-
-
-def test_compare_more_words_than_are_kept_compares_the_rest_as_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("wsproxy.compare.transcript.MAX_WORDS", 20)
-
-    def trace(name: str, last: str) -> Path:
-        many = [said(n, SERVER, turn(n, "word " * 10, end=True)) for n in range(30, 34)]
-        records = [*opened("/"), *many, said(40, SERVER, turn(40, last, end=True))]
-        return write(tmp_path / name, records, provider="assemblyai", api="streaming")
-
-    left = trace("a", "two hundred")
-    found = compare(left, left)
-    assert found.wer == 0.0
-    assert found.same
-    assert any("transcript" in note for note in found.notes)
-    assert not compare(left, trace("b", "nine hundred")).same
-
-
-# -- kinds and messages
 
 
 @pytest.mark.parametrize(
     ("kind", "role"),
     [
-        ("Begin", Role.ANSWER),
-        ("Flushed", Role.ANSWER),
-        ("Error 3006", Role.ANSWER),
-        ("SpeechMetadata", Role.ANSWER),
-        ("Termination", Role.ANSWER),
-        ("SpeechStarted", Role.PASSING),
-        ("UtteranceEnd", Role.PASSING),
-        ("AudioAdded", Role.PASSING),
-        ("speech.hypothesis", Role.PASSING),
-        ("input_audio_buffer.speech_started", Role.PASSING),
+        ("Begin", Role.COUNTED),
+        ("Flushed", Role.COUNTED),
+        ("Error 3006", Role.COUNTED),
+        ("SpeechMetadata", Role.COUNTED),
+        ("Termination", Role.COUNTED),
+        ("SpeechStarted", Role.NONDETERMINISTIC),
+        ("UtteranceEnd", Role.NONDETERMINISTIC),
+        ("AudioAdded", Role.NONDETERMINISTIC),
+        ("speech.hypothesis", Role.NONDETERMINISTIC),
+        ("input_audio_buffer.speech_started", Role.NONDETERMINISTIC),
     ],
 )
-def test_what_is_counted(kind: str, role: Role) -> None:
+def test_role_of_kind_is_expected(kind: str, role: Role) -> None:
     assert role_of(kind, load().api("deepgram", "listen")) is role
-
-
-def test_what_an_agent_says_is_not_counted(told: Any) -> None:
-    talk = [{"type": "AgentThinking"}, {"type": "AgentAudioDone"}] * 4
-    story = told([said(100 + n, SERVER, m) for n, m in enumerate(talk)], "deepgram", "agent")
-    assert story.received.sequence.kinds == ["AgentThinking", "AgentAudioDone"]
 
 
 def chunk(data: bytes) -> dict[str, Any]:
     return {"message_type": "input_audio_chunk", "audio_base_64": base64.b64encode(data).decode()}
 
 
-def test_audio_inside_of_json_is_one_stream(tmp_path: Path) -> None:
+def test_compare_audio_in_json_is_one_stream(tmp_path: Path) -> None:
     def trace(name: str, chunks: list[bytes]) -> Path:
         sent = [said(100 + n, APP, chunk(data)) for n, data in enumerate(chunks)]
         records = [*opened("/"), *sent, closed(500, APP, 1000)]
@@ -309,15 +71,7 @@ def test_audio_inside_of_json_is_one_stream(tmp_path: Path) -> None:
     assert "byte 7" in other.differences[0].replayed
 
 
-def test_messages_in_fragments_are_whole(told: Any) -> None:
-    parts = [
-        FrameRecord(100 * MS, SERVER, int(Opcode.TEXT), b'{"type":"Met', fin=False),
-        FrameRecord(101 * MS, SERVER, int(Opcode.CONTINUATION), b'adata"}'),
-    ]
-    assert told(parts).received.sequence.kinds == ["Metadata"]
-
-
-def test_the_first_difference_in_audio_has_its_second_and_frames(tmp_path: Path) -> None:
+def test_compare_different_audio_names_time_and_frames(tmp_path: Path) -> None:
     path = "/v1/listen?encoding=linear16&sample_rate=16000"
 
     def trace(name: str, *chunks: bytes) -> Path:
@@ -332,7 +86,7 @@ def test_the_first_difference_in_audio_has_its_second_and_frames(tmp_path: Path)
     assert (difference.recorded_frame, difference.replayed_frame) == (2, 3)
 
 
-def test_a_changed_message_is_shown_around_the_change(tmp_path: Path) -> None:
+def test_compare_changed_message_shows_surroundings(tmp_path: Path) -> None:
     def trace(name: str, word: str) -> Path:
         text = "a " * 500 + word + " z" * 500
         records = [*opened("/"), said(30, APP, {"type": "Speak", "text": text})]
@@ -345,7 +99,7 @@ def test_a_changed_message_is_shown_around_the_change(tmp_path: Path) -> None:
     assert (difference.recorded_frame, difference.replayed_frame) == (1, 1)
 
 
-def test_a_long_order_of_messages_is_shown_around_the_change(tmp_path: Path) -> None:
+def test_compare_long_sequence_shows_surroundings(tmp_path: Path) -> None:
     flushes: Records = [said(100 + n, SERVER, {"type": "Flushed"}) for n in range(100)]
     left = write(tmp_path / "a", [*opened("/"), *flushes], api="speak")
     changed = [*flushes[:50], said(150, SERVER, {"type": "Cleared"}), *flushes[51:]]
@@ -357,7 +111,7 @@ def test_a_long_order_of_messages_is_shown_around_the_change(tmp_path: Path) -> 
     assert (difference.recorded_frame, difference.replayed_frame) == (51, 51)
 
 
-def test_of_more_messages_than_are_told_apart_the_rest_is_compared_as_well(
+def test_compare_messages_beyond_limit_are_compared(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("wsproxy.compare.sequence.MAX_ITEMS", 10)
@@ -367,7 +121,7 @@ def test_of_more_messages_than_are_told_apart_the_rest_is_compared_as_well(
     assert [d.field for d in compare(left, right).differences] == ["messages"]
 
 
-def test_what_follows_a_result_on_its_way_has_to_be_there(tmp_path: Path) -> None:
+def test_compare_message_after_result_in_flight_is_required(tmp_path: Path) -> None:
     """The app leaves on an error: results of the last moment need not come, the error must."""
     begun: Records = [*opened("/v1/listen?model=nova-3"), audio(100, APP, b"a" * 320)]
     error = said(1980, SERVER, {"type": "Error", "description": "too slow"})
@@ -384,9 +138,6 @@ def test_what_follows_a_result_on_its_way_has_to_be_there(tmp_path: Path) -> Non
     assert (difference.field, difference.replayed_frame) == ("messages", 3)
 
 
-# -- volatile values
-
-
 @pytest.mark.parametrize(
     ("one", "other"),
     [
@@ -396,15 +147,15 @@ def test_what_follows_a_result_on_its_way_has_to_be_there(tmp_path: Path) -> Non
         ("at 2026-01-02T03:04:05Z", "at 2027-11-12T13:14:15.678Z"),
     ],
 )
-def test_stable_forgets_measures_ids_and_times(one: str, other: str) -> None:
-    assert stable(one) == stable(other)
+def test_mask_volatile_measurements_ids_times_are_masked(one: str, other: str) -> None:
+    assert mask_volatile(one) == mask_volatile(other)
 
 
 @pytest.mark.parametrize(
     ("one", "other"), [("NET-0001", "NET-0000"), ("code 3006", "code 3007"), ("a", "b")]
 )
-def test_stable_keeps_what_tells_errors_apart(one: str, other: str) -> None:
-    assert stable(one) != stable(other)
+def test_mask_volatile_error_texts_stay_different(one: str, other: str) -> None:
+    assert mask_volatile(one) != mask_volatile(other)
 
 
 @pytest.mark.parametrize(
@@ -419,7 +170,7 @@ def test_stable_keeps_what_tells_errors_apart(one: str, other: str) -> None:
         ("[" * 100_000, "text"),
     ],
 )
-def test_kinds_of_messages(text: str, kind: str) -> None:
+def test_kind_of_message_is_expected(text: str, kind: str) -> None:
     assert kind_of(text.encode()) == kind
 
 
@@ -427,33 +178,30 @@ def test_kinds_of_messages(text: str, kind: str) -> None:
     "name",
     ["request_id", "id", "sessionId", "X-RequestId", "X-Timestamp", "created_at", "last_seq_no"],
 )
-def test_ids_and_times_are_told_by_their_names(name: str) -> None:
+def test_is_volatile_id_and_time_names_are_volatile(name: str) -> None:
     assert is_volatile(name)
 
 
 @pytest.mark.parametrize(
     "name", ["model_id", "voice_id", "agentId", "text", "utterance_end_ms", "format", "period"]
 )
-def test_other_names_are_not(name: str) -> None:
+def test_is_volatile_other_names_are_not_volatile(name: str) -> None:
     assert not is_volatile(name)
 
 
-def test_an_apps_figures_are_its_own() -> None:
-    assert stable_value({"text": "5 seconds"}, figures=False) == {"text": "5 seconds"}
-    assert stable_value({"text": "5 seconds"}) == {"text": "<n> seconds"}
+def test_mask_volatile_without_numbers_keeps_numbers() -> None:
+    assert mask_volatile_value({"text": "5 seconds"}, numbers=False) == {"text": "5 seconds"}
+    assert mask_volatile_value({"text": "5 seconds"}) == {"text": "<n> seconds"}
 
 
-def test_long_values_are_shortened_to_where_they_differ() -> None:
+def test_around_difference_long_values_are_shortened() -> None:
     left, right = around_difference("a" * 1000 + "b", "a" * 1000 + "c" * 1000)
     assert left == "…" + "a" * 40 + "b"
     assert right == "…" + "a" * 40 + "c" * 80 + "…"
     assert around_difference("one", "two") == ("one", "two")
 
 
-# -- latency
-
-
-def test_latency_is_of_what_both_have(tmp_path: Path) -> None:
+def test_latency_missing_on_one_side_is_omitted(tmp_path: Path) -> None:
     found = compare(write(tmp_path / "a", LISTEN), write(tmp_path / "b", LISTEN)).latency
     assert {name: values["recorded"] for name, values in found.items()} == {
         "upgrade": 20.0,
@@ -466,7 +214,7 @@ def test_latency_is_of_what_both_have(tmp_path: Path) -> None:
     assert set(compare(tmp_path / "a", speak).latency) == {"upgrade", "first_message", "close"}
 
 
-def test_latency_has_its_delta(tmp_path: Path) -> None:
+def test_latency_of_both_sides_has_delta(tmp_path: Path) -> None:
     late = [*STALLED[:-2], closed(12_500, SERVER, 1011, "NET-0001")]
     left, right = write(tmp_path / "a", STALLED), write(tmp_path / "b", late)
     found = compare(left, right)
@@ -474,10 +222,7 @@ def test_latency_has_its_delta(tmp_path: Path) -> None:
     assert found.latency["close"] == {"recorded": 10_000.0, "replayed": 12_000.0, "delta": 2_000.0}
 
 
-# -- verdicts and their JSON
-
-
-def test_the_json_has_the_agreed_names(tmp_path: Path) -> None:
+def test_comparison_as_json_has_documented_names(tmp_path: Path) -> None:
     trace = write(tmp_path / "a", LISTEN)
     out = compare(trace, trace).as_json()
     assert list(out) == [
@@ -498,36 +243,6 @@ def test_the_json_has_the_agreed_names(tmp_path: Path) -> None:
     assert out["recorded"]["nondeterministic"] == ["Results (interim)"]
     json.dumps(out)
 
-
-def test_the_word_error_rate_has_its_limit(tmp_path: Path) -> None:
-    changed = [
-        FrameRecord(r.t_ns, r.from_client, r.opcode, r.payload.replace(b"lazy", b"busy"))
-        if isinstance(r, FrameRecord)
-        else r
-        for r in LISTEN
-    ]
-    left, right = write(tmp_path / "a", LISTEN), write(tmp_path / "b", changed)
-    assert compare(left, right).wer == pytest.approx(1 / 11, abs=1e-4)
-    assert compare(left, right, rules=Tolerances(max_wer=0.1)).same
-    assert not compare(left, right).same
-    (difference,) = compare(left, right, rules=Tolerances(max_wer=0.05)).differences
-    assert difference.field == "transcript"
-    assert "lazy" in difference.recorded
-    assert "busy" in difference.replayed
-    with TraceReader(left) as reader:
-        frames = [record for record in reader if isinstance(record, FrameRecord)]
-    assert b"lazy" in frames[difference.recorded_frame - 1].payload
-    assert difference.replayed_frame == difference.recorded_frame
-
-
-def test_without_words_there_is_no_rate(tmp_path: Path) -> None:
-    trace = write(tmp_path / "a", SPEAK, api="speak")
-    found = compare(trace, trace)
-    assert found.wer is None
-    assert "transcript" not in found.compared
-
-
-# -- hostile input
 
 HOSTILE: dict[str, bytes] = {
     "deep list": b"[" * 200_000,
@@ -562,7 +277,7 @@ HOSTILE: dict[str, bytes] = {
         (None, None),
     ],
 )
-def test_hostile_messages_do_not_raise(
+def test_compare_hostile_messages_does_not_raise(
     name: str, api: tuple[str | None, str | None], tmp_path: Path
 ) -> None:
     data = HOSTILE[name]
@@ -579,22 +294,19 @@ def test_hostile_messages_do_not_raise(
     json.dumps(found.as_json())
 
 
-def test_a_query_without_end(tmp_path: Path) -> None:
+def test_compare_endless_query_does_not_raise(tmp_path: Path) -> None:
     left = write(tmp_path / "a", opened("/?" + "a=1&" * 5000))
     right = write(tmp_path / "b", opened("/?" + "a=1&" * 5001))
     assert [d.field for d in compare(left, right).differences] == ["query"]
 
 
-# -- how much is looked at
-
-
-def test_audio_that_was_on_its_way_does_not_count_as_cut_otherwise(tmp_path: Path) -> None:
+def test_compare_audio_in_flight_is_not_rechunked(tmp_path: Path) -> None:
     left = write(tmp_path / "a", STALLED)
     right = write(tmp_path / "b", [*STALLED, audio(10_499, APP, b"late")])
     assert compare(left, right).sent == "equal"
 
 
-def test_traces_stream_by(tmp_path: Path) -> None:
+def test_compare_large_traces_uses_bounded_memory(tmp_path: Path) -> None:
     def trace(name: str, size: int) -> Path:
         count = (16 << 20) // size
         sent = [audio(100 + n, APP, bytes([1]) * size) for n in range(count)]

@@ -15,10 +15,10 @@ from wsproxy.compare.transcript import (
     MAX_COUNTED,
     Transcript,
     TranscriptResult,
-    distance,
+    compare_transcripts,
     word_errors,
 )
-from wsproxy.compare.volatile_values import Normalizer, first_difference, stable
+from wsproxy.compare.volatile_values import Normalizer, first_difference, mask_volatile
 
 pytestmark = pytest.mark.cost
 
@@ -53,17 +53,17 @@ def seconds(work: Callable[[], object]) -> float:
 
 
 @pytest.mark.parametrize("piece", PIECES)
-def test_stable_takes_time_with_the_length(piece: str) -> None:
+def test_mask_volatile_cost_is_linear(piece: str) -> None:
     def cost(size: int) -> float:
         text = (piece * size)[:size]
         value = {"a": text, "x_id": text, text[:300]: [text]}
-        return seconds(lambda: (stable(text), Normalizer(figures=True).value(value)))
+        return seconds(lambda: (mask_volatile(text), Normalizer(numbers=True).value(value)))
 
     one, two = cost(1 << 15), cost(1 << 16)
     assert two < 3 * one + 0.02
 
 
-# Of the least length that each pattern takes, and with nothing but letters where it may be so.
+# Of the minimum length of each pattern, and with letters only where the pattern allows it.
 SHORTEST = {
     "abcdefab-cdef-abcd-efab-cdefabcdefab": "<id>",
     "abcdefabcdefabcd": "<id>",
@@ -78,45 +78,43 @@ SHORTEST = {
 
 @pytest.mark.parametrize("text", SHORTEST)
 @pytest.mark.parametrize("around", ["{}", "x {}", "{} x", "x\u00e9 ({}), x"])
-def test_stable_marks_the_shortest_of_each_kind(text: str, around: str) -> None:
-    """It looks for what all of them have before it looks for each of them."""
-    assert stable(around.format(text), figures=False) == around.format(SHORTEST[text])
+def test_mask_volatile_shortest_of_each_kind_is_masked(text: str, around: str) -> None:
+    """It searches for what all of them have before it searches for each of them."""
+    assert mask_volatile(around.format(text), numbers=False) == around.format(SHORTEST[text])
 
 
 def transcript(words: list[str]) -> Transcript:
     made = Transcript()
     for start in range(0, len(words), 1000):
         text = " ".join(words[start : start + 1000])
-        made.add(start + 1, TranscriptResult(text, anything=True, final=True))
+        made.add(start + 1, TranscriptResult(text, has_text=True, final=True))
     return made
 
 
 @pytest.mark.parametrize("distinct", [2, 1_000_000])
-def test_distance_of_long_transcripts_takes_time_with_their_length(
-    distinct: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_compare_transcripts_cost_is_linear(distinct: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("wsproxy.compare.transcript.MAX_COUNTED", 2000)
 
     def cost(size: int) -> float:
         left = transcript([f"a{n * 7919 % distinct}" for n in range(size)])
         right = transcript([f"b{n * 104729 % distinct}" for n in range(size)])
-        return seconds(lambda: distance(left, right))
+        return seconds(lambda: compare_transcripts(left, right))
 
     one, two = cost(30_000), cost(60_000)
     assert two < 2.5 * one + 0.05
 
 
-def test_distance_beyond_what_is_counted_is_a_bound_from_above() -> None:
+def test_compare_transcripts_beyond_limit_is_upper_bound() -> None:
     left = [f"a{n}" for n in range(MAX_COUNTED + 500)]
     right = ["b", *left[1:-1], "c"]
-    found = distance(transcript(left), transcript(right))
+    found = compare_transcripts(transcript(left), transcript(right))
     assert found is not None
     assert found.bounded
     assert word_errors(["b", *left[1:50], "c"], left[:51]) == 2
     assert 2 / len(left) <= found.rate <= 502 / len(left)
 
 
-def test_compare_of_two_transcripts_of_a_megabyte_says_what_is_not_counted(tmp_path: Path) -> None:
+def test_compare_megabyte_transcripts_notes_uncounted_words(tmp_path: Path) -> None:
     def trace(name: str, letter: str) -> Path:
         results = [
             said(
@@ -143,7 +141,7 @@ def test_compare_of_two_transcripts_of_a_megabyte_says_what_is_not_counted(tmp_p
     assert any("at most" in note for note in found.notes)
 
 
-def test_first_difference_at_the_end_of_a_large_frame_is_found_quickly(tmp_path: Path) -> None:
+def test_compare_audio_difference_at_end_is_found_quickly(tmp_path: Path) -> None:
     size = 16 << 20
     data = bytes(size)
     left = write(tmp_path / "a", [*opened("/"), audio(100, SERVER, data)], provider=None, api=None)
@@ -155,7 +153,7 @@ def test_first_difference_at_the_end_of_a_large_frame_is_found_quickly(tmp_path:
     assert f"byte {size - 1}" in difference.replayed
 
 
-def test_first_difference_of_many_fields_takes_time_with_their_number() -> None:
+def test_first_difference_of_many_fields_cost_is_linear() -> None:
     def cost(size: int) -> float:
         a = {f"n{n}": [n] for n in range(size)}
         b = {**a, "z": 1}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +10,28 @@ from typing import Any
 
 import pytest
 
+from session_changes import (
+    ID,
+    Change,
+    answered,
+    asked,
+    body,
+    broken,
+    closed_by_app,
+    closing,
+    corrupt,
+    counted_otherwise,
+    cut_to,
+    each,
+    is_text,
+    later,
+    of_audio,
+    plus,
+    reworded,
+    same,
+    segmented_otherwise,
+    without,
+)
 from sessions import (
     APP,
     FAILED,
@@ -30,10 +51,8 @@ from sessions import (
     write,
 )
 from wsproxy.compare import STANDARD, Comparison, Tolerances, compare
-from wsproxy.trace import Eof, Failure, FrameRecord, Record, Request, Response
+from wsproxy.trace import Eof, Failure, FrameRecord, Request
 from wsproxy.wire import Opcode
-
-Change = Callable[[Records], Records]
 
 _API = {id(SPEAK): "speak"}
 
@@ -53,140 +72,6 @@ def turned(tmp_path: Path) -> Callable[..., Comparison]:
         return compare(left, right, rules=rules, **options)
 
     return compared
-
-
-# -- changes
-
-
-def same(records: Records) -> Records:
-    return records
-
-
-def each(kind: type, **values: Any) -> Change:
-    """Other values in every record of a kind."""
-    return lambda records: [replace(r, **values) if isinstance(r, kind) else r for r in records]
-
-
-def is_text(record: Record, words: str) -> bool:
-    return (
-        isinstance(record, FrameRecord)
-        and record.opcode == Opcode.TEXT
-        and words.encode() in record.payload
-    )
-
-
-def reworded(old: str, new: str) -> Change:
-    """Another text in every text message that holds it."""
-
-    def change(records: Records) -> Records:
-        assert any(is_text(r, old) for r in records), f"nobody says {old}"
-        return [
-            replace(r, payload=r.payload.replace(old.encode(), new.encode()))
-            if isinstance(r, FrameRecord) and is_text(r, old)
-            else r
-            for r in records
-        ]
-
-    return change
-
-
-def without(words: str, *, times: int = 1000) -> Change:
-    """The first messages that hold a text are missing."""
-
-    def change(records: Records) -> Records:
-        hits = [r for r in records if is_text(r, words)][:times]
-        assert hits
-        return [r for r in records if not any(r is hit for hit in hits)]
-
-    return change
-
-
-def plus(*added: Record) -> Change:
-    return lambda records: [*records, *added]
-
-
-def asked(path: str) -> Change:
-    return each(Request, path=path)
-
-
-def of_audio(change: Callable[[list[bytes]], list[bytes]], from_client: bool = APP) -> Change:
-    """Other audio, spread over the same time."""
-
-    def changed(records: Records) -> Records:
-        old = [
-            r
-            for r in records
-            if isinstance(r, FrameRecord) and r.opcode == 2 and r.from_client is from_client
-        ]
-        new = change([r.payload for r in old])
-        first, last = old[0].t_ns / MS, old[-1].t_ns / MS
-        step = (last - first) / max(1, len(new) - 1)
-        rest = [r for r in records if not any(r is o for o in old)]
-        return rest + [audio(first + n * step, from_client, data) for n, data in enumerate(new)]
-
-    return changed
-
-
-def cut_to(size: int) -> Callable[[list[bytes]], list[bytes]]:
-    def change(chunks: list[bytes]) -> list[bytes]:
-        data = b"".join(chunks)
-        return [data[i : i + size] for i in range(0, len(data), size)]
-
-    return change
-
-
-def corrupt(chunks: list[bytes]) -> list[bytes]:
-    return [*chunks[:7], chunks[7][:10] + b"!" + chunks[7][11:], *chunks[8:]]
-
-
-def later(ms: int) -> Change:
-    """All that comes after the upgrade comes later."""
-    return lambda records: [
-        r if isinstance(r, Request | Response) else replace(r, t_ns=r.t_ns + ms * MS)
-        for r in records
-    ]
-
-
-def closing(**values: Any) -> Change:
-    """Both Close frames with another code or reason."""
-
-    def change(records: Records) -> Records:
-        out: Records = []
-        for r in records:
-            if isinstance(r, FrameRecord) and r.close is not None:
-                code = values.get("code", r.close.code)
-                r = closed(r.t_ns / MS, r.from_client, code, values.get("reason", r.close.reason))
-            out.append(r)
-        return out
-
-    return change
-
-
-def closed_by_app(records: Records) -> Records:
-    return [
-        replace(r, from_client=not r.from_client)
-        if isinstance(r, FrameRecord) and r.close is not None
-        else r
-        for r in records
-    ]
-
-
-def broken(from_client: bool) -> Change:
-    frame = FrameRecord(160 * MS, from_client, 9, b"x", broken_rule="a control frame in parts")
-    return plus(frame)
-
-
-def answered(**values: Any) -> Change:
-    return each(Response, **values)
-
-
-def body(**values: Any) -> Change:
-    def change(records: Records) -> Records:
-        (response,) = (r for r in records if isinstance(r, Response))
-        data = json.loads(response.body or b"{}") | values
-        return answered(body=json.dumps(data).encode())(records)
-
-    return change
 
 
 # -- what has to turn the verdict: the base, the change, and exactly these fields
@@ -330,7 +215,7 @@ FOLLOW = {"condition", "close_code", "close_reason"}
 
 
 @pytest.mark.parametrize("name", TURNS)
-def test_a_change_of_one_thing_turns_the_verdict_and_is_named(
+def test_compare_single_change_is_different_and_named(
     name: str, turned: Callable[..., Comparison]
 ) -> None:
     base, change, fields = TURNS[name]
@@ -341,7 +226,7 @@ def test_a_change_of_one_thing_turns_the_verdict_and_is_named(
     assert named - fields <= FOLLOW
 
 
-def test_every_field_that_can_differ_is_among_them(turned: Callable[..., Comparison]) -> None:
+def test_compare_every_field_is_covered(turned: Callable[..., Comparison]) -> None:
     """A field that is added to the comparison gets its mutation."""
     named = set().union(*(fields for _, _, fields in TURNS.values()))
     compared = set()
@@ -353,7 +238,9 @@ def test_every_field_that_can_differ_is_among_them(turned: Callable[..., Compari
 
 
 @pytest.mark.parametrize("base", [LISTEN, SPEAK, STALLED, REFUSED, RESET, FAILED])
-def test_a_session_is_like_itself(base: Records, turned: Callable[..., Comparison]) -> None:
+def test_compare_session_with_itself_is_reproduced(
+    base: Records, turned: Callable[..., Comparison]
+) -> None:
     for rules in (Tolerances(), Tolerances(strict=True), Tolerances(max_wer=0.0)):
         found = turned(base, same, rules)
         assert found.verdict == "reproduced"
@@ -361,7 +248,7 @@ def test_a_session_is_like_itself(base: Records, turned: Callable[..., Compariso
         assert found.sent == "equal"
 
 
-def test_two_good_sessions_of_different_apis_are_different(tmp_path: Path) -> None:
+def test_compare_different_apis_is_different(tmp_path: Path) -> None:
     left = write(tmp_path / "a.wstrace", LISTEN)
     for api in ("speak", "listen-v2"):
         right = write(tmp_path / f"{api}.wstrace", LISTEN, api=api)
@@ -371,23 +258,6 @@ def test_two_good_sessions_of_different_apis_are_different(tmp_path: Path) -> No
 
 
 # -- what must not
-
-ID = "00000000-1111-4000-8000-00000000000"
-
-
-def counted_otherwise(records: Records) -> Records:
-    """Interim results come more often, and not between the same answers."""
-    kept = [r for r in records if not is_text(r, '"is_final": false')]
-    return kept + [result(130 + 50 * n, "the", final=False) for n in range(15)]
-
-
-def segmented_otherwise(records: Records) -> Records:
-    kept = [r for r in records if not is_text(r, '"is_final": true')]
-    texts = ["The quick", "brown fox jumps.", "Over the", "lazy dog, it was."]
-    return kept + [
-        result(t, text, final=True) for t, text in zip((900, 1050, 2090, 2100), texts, strict=True)
-    ]
-
 
 KEEPS: dict[str, tuple[Records, Change]] = {
     "times": (LISTEN, later(700)),
@@ -448,7 +318,9 @@ KEEPS: dict[str, tuple[Records, Change]] = {
 
 
 @pytest.mark.parametrize("name", KEEPS)
-def test_what_is_volatile_does_not(name: str, turned: Callable[..., Comparison]) -> None:
+def test_compare_volatile_change_is_reproduced(
+    name: str, turned: Callable[..., Comparison]
+) -> None:
     base, change = KEEPS[name]
     assert turned(base, change).differences == []
 
@@ -456,7 +328,9 @@ def test_what_is_volatile_does_not(name: str, turned: Callable[..., Comparison])
 # -- of one side only, and strictly
 
 
-def test_what_a_client_of_ours_sends_is_not_compared(turned: Callable[..., Comparison]) -> None:
+def test_compare_without_client_sent_ignores_sent_messages(
+    turned: Callable[..., Comparison],
+) -> None:
     for name in ("parameter", "subprotocol", "byte of audio", "message lost", "no keepalive"):
         base, change, _ = TURNS[name]
         found = turned(base, change, client_sent=False)
@@ -493,7 +367,9 @@ STRICT: dict[str, tuple[Change, str]] = {
 
 
 @pytest.mark.parametrize("name", STRICT)
-def test_strict_means_every_frame(name: str, turned: Callable[..., Comparison]) -> None:
+def test_compare_strict_changed_frame_is_different(
+    name: str, turned: Callable[..., Comparison]
+) -> None:
     change, field = STRICT[name]
     found = turned(LISTEN, change, Tolerances(strict=True))
     (difference,) = (d for d in found.differences if d.field.startswith("frame_"))
@@ -503,12 +379,14 @@ def test_strict_means_every_frame(name: str, turned: Callable[..., Comparison]) 
 
 
 @pytest.mark.parametrize("name", ["times", "mask and length on the wire"])
-def test_strict_is_not_about_times_and_masks(name: str, turned: Callable[..., Comparison]) -> None:
+def test_compare_strict_changed_times_and_masks_is_reproduced(
+    name: str, turned: Callable[..., Comparison]
+) -> None:
     base, change = KEEPS[name]
     assert turned(base, change, Tolerances(strict=True)).same
 
 
-def test_strict_knows_no_volatile_values(turned: Callable[..., Comparison]) -> None:
+def test_compare_strict_volatile_value_is_different(turned: Callable[..., Comparison]) -> None:
     base, change = KEEPS["ids of an answer"]
     found = turned(base, change, Tolerances(strict=True))
     assert [difference.field for difference in found.differences] == ["body"]
@@ -533,7 +411,7 @@ WITHIN: dict[str, tuple[Records, Change, Tolerances]] = {
 
 
 @pytest.mark.parametrize("name", WITHIN)
-def test_compare_within_a_given_tolerance_is_reproduced_and_names_it(
+def test_compare_within_tolerance_is_reproduced(
     name: str, turned: Callable[..., Comparison]
 ) -> None:
     base, change, rules = WITHIN[name]
@@ -554,13 +432,13 @@ def test_compare_within_a_given_tolerance_is_reproduced_and_names_it(
         (SPEAK, of_audio(corrupt, SERVER), Tolerances(max_wer=0.5)),
     ],
 )
-def test_compare_beyond_a_given_tolerance_is_different(
+def test_compare_beyond_tolerance_is_different(
     base: Records, change: Change, rules: Tolerances, turned: Callable[..., Comparison]
 ) -> None:
     assert turned(base, change, rules).verdict == "different"
 
 
-def test_compare_two_hundred_against_nine_hundred_is_different(tmp_path: Path) -> None:
+def test_compare_different_message_counts_is_different(tmp_path: Path) -> None:
     def trace(name: str, amount: str) -> Path:
         text = f"Please transfer {amount} hundred dollars from my savings to my checking account."
         records = [*LISTEN[:-5], result(2100, text, final=True), *LISTEN[-4:]]
@@ -601,7 +479,7 @@ AGENT: Records = [
         ('"r1"', '"r2"', None),
     ],
 )
-def test_compare_agent_turns_on_its_setup_and_not_on_what_it_says(
+def test_compare_agent_setup_is_compared_speech_is_not(
     old: str, new: str, field: str | None, tmp_path: Path
 ) -> None:
     left = write(tmp_path / "a.wstrace", AGENT, api="agent")

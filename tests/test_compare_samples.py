@@ -19,12 +19,12 @@ def name(path: Path) -> str:
     return path.name.removesuffix(".wstrace")
 
 
-def test_they_are_there() -> None:
+def test_samples_exist() -> None:
     assert len(TRACES) > 150
 
 
 @pytest.mark.parametrize("trace", TRACES, ids=name)
-def test_a_sample_is_like_itself(trace: Path) -> None:
+def test_compare_sample_with_itself_is_reproduced(trace: Path) -> None:
     assert compare(trace, trace, rules=Tolerances(strict=True)).same
 
 
@@ -33,7 +33,7 @@ def test_a_sample_is_like_itself(trace: Path) -> None:
     [(a, b) for a, b in pairwise(TRACES) if not {name(a), name(b)} <= ALIKE],
     ids=lambda path: name(path),
 )
-def test_a_sample_is_unlike_the_next_one(one: Path, other: Path) -> None:
+def test_compare_sample_with_next_is_different(one: Path, other: Path) -> None:
     """By what the server does alone: the app's side is not even looked at."""
     found = compare(one, other, client_sent=False)
     assert not found.same

@@ -74,7 +74,7 @@ UNLIKE: dict[str, tuple[list[Message], list[Message], str | None]] = {
 
 @pytest.mark.parametrize("side", [SERVER, APP])
 @pytest.mark.parametrize("name", UNLIKE)
-def test_compare_unknown_api_with_another_content_is_different(
+def test_compare_unknown_api_other_content_is_different(
     name: str, side: bool, recorded: Recorded
 ) -> None:
     one, other, path = UNLIKE[name]
@@ -102,13 +102,13 @@ def test_compare_lists_headers_and_pings_as_not_compared(tmp_path: Path) -> None
     assert compare(one, other, rules=Tolerances(strict=True)).not_compared == []
 
 
-def test_compare_unknown_api_with_another_error_is_different(recorded: Recorded) -> None:
+def test_compare_unknown_api_other_error_is_different(recorded: Recorded) -> None:
     left = recorded({"type": "error", "message": "no model"})
     (difference,) = compare(left, recorded({"type": "error", "message": "no rate"})).differences
     assert (difference.field, difference.path) == ("error", "message")
 
 
-def test_compare_unknown_api_counts_errors_beyond_those_kept(
+def test_compare_unknown_api_errors_beyond_limit_are_counted(
     recorded: Recorded, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("wsproxy.compare.session_digest._MAX_ERRORS", 2)
@@ -118,7 +118,7 @@ def test_compare_unknown_api_counts_errors_beyond_those_kept(
     assert compare(left, recorded(*errors)).same
 
 
-def test_compare_unknown_api_with_another_byte_is_different(recorded: Recorded) -> None:
+def test_compare_unknown_api_other_byte_is_different(recorded: Recorded) -> None:
     left = recorded(b"abcd" * 1000)
     (difference,) = compare(left, recorded(b"abcd" * 999 + b"abXd")).differences
     assert difference.field == "audio_received"
@@ -144,7 +144,7 @@ ALIKE: dict[str, tuple[Message, Message, str]] = {
 
 
 @pytest.mark.parametrize("name", ALIKE)
-def test_compare_unknown_api_lists_what_it_left_out_by_rule(name: str, recorded: Recorded) -> None:
+def test_compare_unknown_api_lists_masked_values(name: str, recorded: Recorded) -> None:
     one, other, listed = ALIKE[name]
     found = compare(recorded(one), recorded(other))
     assert found.verdict == "reproduced"
@@ -152,14 +152,14 @@ def test_compare_unknown_api_lists_what_it_left_out_by_rule(name: str, recorded:
     assert found.as_json()["not_compared"] == found.not_compared
 
 
-def test_first_difference_of_numbers_that_are_none_is_none() -> None:
+def test_first_difference_of_nan_is_none() -> None:
     assert first_difference({"a": float("nan")}, {"a": float("nan")}) is None
 
 
-def test_normalizer_limits_what_it_lists() -> None:
+def test_normalizer_many_masked_values_list_is_bounded() -> None:
     normalizer = Normalizer()
     normalizer.value({f"n{n}_id": n for n in range(1000)})
-    assert len(normalizer.left_out) == 100
+    assert len(normalizer.not_compared) == 100
 
 
 # -- what varies
@@ -178,10 +178,10 @@ def chat(recorded: Recorded) -> Callable[..., Path]:
 
 
 def judged(recorded: Path, replayed: Path, *same_as: Path) -> Comparison:
-    return compare(recorded, replayed, rules=Tolerances(varying=learn(recorded, same_as)))
+    return compare(recorded, replayed, rules=Tolerances(variation=learn(recorded, same_as)))
 
 
-def test_compare_does_not_turn_on_what_was_learned_to_vary(chat: Callable[..., Path]) -> None:
+def test_compare_learned_variation_is_reproduced(chat: Callable[..., Path]) -> None:
     left, again = chat(1, 1), chat(2, 3)
     assert judged(left, chat(5, 9)).verdict == "different"
     found = judged(left, chat(5, 9), again)
@@ -191,18 +191,18 @@ def test_compare_does_not_turn_on_what_was_learned_to_vary(chat: Callable[..., P
     assert "received messages tick: number and place vary" in found.not_compared
 
 
-def test_compare_turns_on_what_was_not_learned_to_vary(chat: Callable[..., Path]) -> None:
+def test_compare_unlearned_variation_is_different(chat: Callable[..., Path]) -> None:
     left, again = chat(1, 1), chat(2, 3)
     (difference,) = judged(left, chat(5, 9, "no"), again).differences
     assert (difference.field, difference.path) == ("messages", "text")
     assert judged(left, chat(5, 2), chat(2, 1)).verdict == "different"  # as many ticks in both
 
 
-def test_learn_from_equal_recordings_is_nothing(chat: Callable[..., Path]) -> None:
+def test_learn_equal_recordings_finds_no_variation(chat: Callable[..., Path]) -> None:
     assert not learn(chat(1, 1), [chat(1, 1), chat(1, 1)])
 
 
-def test_learn_single_facts(recorded: Recorded) -> None:
+def test_learn_different_fields_finds_them(recorded: Recorded) -> None:
     left, again = recorded("a", reason="one"), recorded("a", reason="two")
     found = judged(left, recorded("a", reason="three"), again)
     assert found.same
@@ -211,6 +211,6 @@ def test_learn_single_facts(recorded: Recorded) -> None:
     assert judged(left, recorded("b", reason="three"), again).verdict == "different"
 
 
-def test_learn_from_another_ending_is_refused(recorded: Recorded) -> None:
+def test_learn_other_ending_raises(recorded: Recorded) -> None:
     with pytest.raises(UsageError, match="close_code"):
         learn(recorded("a"), [recorded("a", code=1011)])

@@ -34,10 +34,10 @@ ENOUGH = 0.1  # seconds under which any size is quick
 
 # Where an expression is put together at run time, and what keeps it cheap.
 TOLD = {
-    "wsproxy.proxy.addon": "the user's own option",
+    "wsproxy.proxy.record_addon": "the user's own option",
     "wsproxy.catalog.table": "checked by `too_costly`",
     "wsproxy.cli.show": "the user's own option",
-    "wsproxy.replayer.fresh": "bounded repetitions around names of the catalog",
+    "wsproxy.replayer.value_rewriter": "bounded repetitions around names of the catalog",
 }
 
 
@@ -177,7 +177,7 @@ def test_too_costly_takes_every_pattern_of_the_catalog():
 
 def _transcript(text: str) -> None:
     out = transcript.Transcript()
-    out.add(1, transcript.TranscriptResult(text, True, True, in_parts=True))
+    out.add(1, transcript.TranscriptResult(text, True, True, fragmented=True))
     out.add(2, transcript.TranscriptResult(text, True, True))
     str(out), out.tracks(), out.words()
 
@@ -186,7 +186,7 @@ def _distance(text: str) -> None:
     left, right = transcript.Transcript(), transcript.Transcript()
     left.add(1, transcript.TranscriptResult(text, True, True))
     right.add(1, transcript.TranscriptResult(text[::-1], True, True))
-    transcript.distance(left, right)
+    transcript.compare_transcripts(left, right)
 
 
 PATHS: dict[str, Callable[[str], object]] = {
@@ -204,7 +204,7 @@ PATHS: dict[str, Callable[[str], object]] = {
     "container": lambda text: containers.container(text.encode()),
     "read_header": lambda text: containers.read_header(b"RIFF1234WAVE" + text.encode()),
     "is_json": checks.is_json,
-    "stable": volatile_values.stable,
+    "mask_volatile": volatile_values.mask_volatile,
     "is_volatile": volatile_values.is_volatile,
     "around_difference": lambda text: compare_text.around_difference(text, text + "x"),
     "transcript": _transcript,

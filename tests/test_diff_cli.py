@@ -31,7 +31,7 @@ def other(tmp_path: Path) -> Path:
     return write(tmp_path / "other.wstrace", records)
 
 
-def test_the_same(listen: Path) -> None:
+def test_diff_equal_traces_exits_0(listen: Path) -> None:
     done = diff(listen, listen)
     assert done.exit_code == 0
     assert done.output.startswith("SAME: in both, the server closed with 1000")
@@ -40,7 +40,7 @@ def test_the_same(listen: Path) -> None:
     assert "upgrade answered" in done.output
 
 
-def test_different_is_one_screen_with_frames(listen: Path, other: Path) -> None:
+def test_diff_different_traces_fits_one_screen_with_frames(listen: Path, other: Path) -> None:
     done = diff(listen, other)
     assert done.exit_code == 1
     first, *lines = done.output.splitlines()
@@ -52,7 +52,7 @@ def test_different_is_one_screen_with_frames(listen: Path, other: Path) -> None:
     assert len(lines) < 40
 
 
-def test_json(listen: Path, other: Path) -> None:
+def test_diff_json_has_differences(listen: Path, other: Path) -> None:
     same = json.loads(diff(listen, listen, "--json").output)
     assert same["verdict"] == "same"
     assert same["differences"] == []
@@ -64,7 +64,7 @@ def test_json(listen: Path, other: Path) -> None:
     assert found["wer"] > 0.1
 
 
-def test_how_far_transcripts_may_be_apart(tmp_path: Path, listen: Path) -> None:
+def test_diff_max_wer_tolerates_word_errors(tmp_path: Path, listen: Path) -> None:
     records = [*LISTEN[:-5], result(2100, "Over the lazy cat, it was.", final=True), *LISTEN[-4:]]
     near = write(tmp_path / "near.wstrace", records)
     assert diff(listen, near).exit_code == 1
@@ -78,7 +78,7 @@ def test_how_far_transcripts_may_be_apart(tmp_path: Path, listen: Path) -> None:
     assert diff(listen, near, "--exact").exit_code == 1
 
 
-def test_diff_lists_what_is_not_compared(listen: Path) -> None:
+def test_diff_lists_not_compared(listen: Path) -> None:
     done = diff(listen, listen)
     (line,) = (line for line in done.output.splitlines() if line.startswith("not compared: "))
     (figures,) = re.findall(r"ids, times and numbers \((.*?)\)", line)
@@ -89,7 +89,7 @@ def test_diff_lists_what_is_not_compared(listen: Path) -> None:
     assert "Metadata: duration: by rule" in listed
 
 
-def test_diff_same_as_another_recording_leaves_out_what_varies(tmp_path: Path) -> None:
+def test_diff_same_as_recording_omits_variation(tmp_path: Path) -> None:
     def trace(name: str, score: int, answer: str = "yes") -> Path:
         said_there = [said(100, False, {"type": "x", "score": score, "answer": answer})]
         records = [*opened("/x"), *said_there, closed(900, False, 1000)]
@@ -106,7 +106,7 @@ def test_diff_same_as_another_recording_leaves_out_what_varies(tmp_path: Path) -
     assert "messages: answer" in done.output
 
 
-def test_text_of_a_trace_does_not_reach_the_terminal_as_it_is(tmp_path: Path) -> None:
+def test_diff_hostile_text_is_escaped(tmp_path: Path) -> None:
     evil = [*STALLED[:-2], closed(10_500, False, 1011, "\x1b[31mred")]
     left = write(tmp_path / "a.wstrace", STALLED)
     done = diff(left, write(tmp_path / "b.wstrace", evil))
@@ -129,7 +129,7 @@ def test_text_of_a_trace_does_not_reach_the_terminal_as_it_is(tmp_path: Path) ->
         (["{listen}", "{text}"], 3, "not a trace"),
     ],
 )
-def test_bad_input_is_one_line_and_a_status(
+def test_diff_bad_input_is_one_line_error(
     arguments: list[str],
     status: int,
     says: str,
@@ -151,7 +151,7 @@ def test_bad_input_is_one_line_and_a_status(
     assert "Traceback" not in error
 
 
-def test_traces_of_different_apis(tmp_path: Path, listen: Path) -> None:
+def test_diff_different_apis_is_different(tmp_path: Path, listen: Path) -> None:
     done = diff(listen, write(tmp_path / "speak.wstrace", SPEAK, api="speak"))
     assert done.exit_code == 1
     assert "deepgram speak" in done.output

@@ -24,7 +24,7 @@ from tapes import (
     sent,
     serving,
 )
-from wsproxy.compare import compare, of_failure
+from wsproxy.compare import compare, failure_differences
 from wsproxy.distill import Attempt, Distillation, DistillReport, SearchLimits, distilled_name
 from wsproxy.errors import ConnectFailed, UsageError
 from wsproxy.replayer import ClientOptions, Verdict, replay_client
@@ -47,7 +47,7 @@ async def replayed(trace: Path, url: str, folder: Path) -> Verdict:
 
 
 @pytest.mark.parametrize("bad", [2995, 1480, 3])
-def test_a_minute_with_one_bad_chunk_becomes_a_moment(tmp_path: Path, bad: int) -> None:
+def test_distill_one_bad_chunk_leaves_it_alone(tmp_path: Path, bad: int) -> None:
     trace = a_minute(tmp_path / "call.wstrace", bad)
     assert Session.read(trace).duration_ns > 59 * S
 
@@ -72,10 +72,10 @@ def test_a_minute_with_one_bad_chunk_becomes_a_moment(tmp_path: Path, bad: int) 
         f"in {report.attempts} attempts"
     ]
     assert [found.id for found in report.session.findings] == ["assemblyai.streaming.3006-json"]
-    assert not of_failure(compare(trace, report.trace or trace))
+    assert not failure_differences(compare(trace, report.trace or trace))
 
 
-def test_a_server_that_takes_no_audio_at_once_is_tried_with_the_end_first(tmp_path: Path) -> None:
+def test_distill_slow_server_tries_end_first(tmp_path: Path) -> None:
     trace = a_minute(tmp_path / "call.wstrace", 2995)
 
     async def run() -> tuple[DistillReport, list[Attempt]]:
@@ -90,7 +90,7 @@ def test_a_server_that_takes_no_audio_at_once_is_tried_with_the_end_first(tmp_pa
     assert report.checked
 
 
-def test_messages_that_only_fail_together_stay_together(tmp_path: Path) -> None:
+def test_distill_joint_messages_stay_together(tmp_path: Path) -> None:
     tape = Tape(tmp_path / "call.wstrace").accept()
     for n in range(200):
         tape.client(20 * n, {30: "a", 150: "b"}.get(n, b"audio"))
@@ -102,7 +102,7 @@ def test_messages_that_only_fail_together_stay_together(tmp_path: Path) -> None:
     assert [a.number for a in attempts] == list(range(1, len(attempts) + 1))
 
 
-def test_a_failure_by_silence_is_still_waited_for(tmp_path: Path) -> None:
+def test_distill_silence_failure_keeps_wait(tmp_path: Path) -> None:
     target = "/v1/listen?encoding=linear16&sample_rate=16000"
     tape = Tape(tmp_path / "call.wstrace", "deepgram", "listen", target=target).accept()
     for n in range(100):
@@ -130,7 +130,7 @@ async def _hates_pauses(connection: ServerConnection) -> None:
         last = now()
 
 
-def test_a_pause_that_is_needed_stays_and_others_go(tmp_path: Path) -> None:
+def test_distill_required_pause_stays(tmp_path: Path) -> None:
     tape = Tape(tmp_path / "call.wstrace").accept()
     for n, ms in enumerate([0, 20, 170, 190, 890]):
         tape.client(ms, bytes([n]) * 10)
@@ -157,7 +157,7 @@ async def _ends_after_a_while(connection: ServerConnection) -> None:
     await ending
 
 
-def test_where_only_time_matters_messages_become_a_pause(tmp_path: Path) -> None:
+def test_distill_time_failure_replaces_messages_by_pause(tmp_path: Path) -> None:
     tape = Tape(tmp_path / "call.wstrace").accept()
     for n in range(7):
         tape.client(100 * n, "keep alive")
@@ -166,7 +166,7 @@ def test_where_only_time_matters_messages_become_a_pause(tmp_path: Path) -> None
     assert (sent(report.trace), report.checked) == ([], True)
 
 
-def test_a_refusal_is_the_handshake_alone(tmp_path: Path) -> None:
+def test_distill_refusal_leaves_handshake_only(tmp_path: Path) -> None:
     body = '{"err_code":"INVALID_AUTH","err_msg":"Invalid credentials.","request_id":"r"}'
     tape = Tape(tmp_path / "call.wstrace", "deepgram", "listen", target="/v1/listen")
     trace = tape.refused(401, body, [["dg-error", "Invalid credentials."]])
@@ -182,7 +182,7 @@ def test_a_refusal_is_the_handshake_alone(tmp_path: Path) -> None:
     assert (len(attempts), report.frames, report.minimal, report.checked) == (1, 0, True, True)
 
 
-def test_fragments_go_and_stay_together(tmp_path: Path) -> None:
+def test_distill_fragments_stay_together(tmp_path: Path) -> None:
     async def fails_at_hello(connection: ServerConnection) -> None:
         async for message in connection:
             if message == "hello":
@@ -198,7 +198,7 @@ def test_fragments_go_and_stay_together(tmp_path: Path) -> None:
     assert sent(report.trace) == [b"he", b"llo"]
 
 
-def test_where_the_client_ended_it_the_server_s_error_is_the_failure(tmp_path: Path) -> None:
+def test_distill_client_end_uses_server_error(tmp_path: Path) -> None:
     async def complains(connection: ServerConnection) -> None:
         async for message in connection:
             if message == "bad":
@@ -212,7 +212,7 @@ def test_where_the_client_ended_it_the_server_s_error_is_the_failure(tmp_path: P
     assert (sent(report.trace), report.checked) == ([b"bad"], True)
 
 
-def test_where_the_client_ended_it_a_rule_that_the_server_broke_is(tmp_path: Path) -> None:
+def test_distill_client_end_uses_server_violation(tmp_path: Path) -> None:
     async def breaks_a_rule(connection: ServerConnection) -> None:
         async for message in connection:
             if message == "bad":
@@ -231,7 +231,7 @@ def test_where_the_client_ended_it_a_rule_that_the_server_broke_is(tmp_path: Pat
     assert (sent(report.trace), report.checked) == ([b"bad"], True)
 
 
-def test_what_only_the_client_did_comes_again_anywhere_and_is_refused(tmp_path: Path) -> None:
+def test_distill_client_only_failure_is_refused(tmp_path: Path) -> None:
     tape = Tape(tmp_path / "call.wstrace").accept().client(1, "hello").server(2, {"type": "Hi"})
     trace = tape.closed(10, 4000, "gave up", by_client=True)
     with pytest.raises(UsageError, match="no error of the server led to that"):
@@ -247,7 +247,7 @@ async def _behaves(connection: ServerConnection) -> None:
             return
 
 
-def test_what_does_not_fail_again_is_not_distilled(tmp_path: Path) -> None:
+def test_distill_unreproduced_failure_writes_nothing(tmp_path: Path) -> None:
     trace = Tape(tmp_path / "call.wstrace").accept().client(5, "end").closed(10, 1008, "bad")
     report, attempts = against(_behaves, trace)
     assert (report.trace, report.exit_status) == (None, 1)
@@ -256,7 +256,7 @@ def test_what_does_not_fail_again_is_not_distilled(tmp_path: Path) -> None:
     assert {str(attempt.pace) for attempt in attempts} == {"fast", "x4", "recorded"}
 
 
-def test_a_limit_on_attempts_leaves_the_best_so_far(tmp_path: Path) -> None:
+def test_distill_attempt_limit_keeps_best(tmp_path: Path) -> None:
     trace = Tape(tmp_path / "call.wstrace").accept()
     for n in range(50):
         trace.client(n, {20: "a", 30: "b"}.get(n, b"audio"))
@@ -269,7 +269,7 @@ def test_a_limit_on_attempts_leaves_the_best_so_far(tmp_path: Path) -> None:
     assert {b"a", b"b", b"end"} <= set(sent(report.trace))
 
 
-def test_a_limit_that_comes_before_anything_is_known(tmp_path: Path) -> None:
+def test_distill_limit_before_first_result_writes_nothing(tmp_path: Path) -> None:
     trace = Tape(tmp_path / "call.wstrace").accept().client(5, "x").closed(10, 1008, "bad")
     report, _ = against(_behaves, trace, limits=SearchLimits(attempts=1))
     assert (report.trace, report.stopped, report.exit_status) == (None, "attempts", 1)
@@ -277,7 +277,7 @@ def test_a_limit_that_comes_before_anything_is_known(tmp_path: Path) -> None:
     assert (report.trace, report.stopped, attempts) == (None, "time", [])
 
 
-def test_what_fails_now_and_then_is_tried_again(tmp_path: Path) -> None:
+def test_distill_flaky_failure_is_retried(tmp_path: Path) -> None:
     counter = itertools.count(1)
 
     async def fails_every_third_time(connection: ServerConnection) -> None:
@@ -295,7 +295,7 @@ def test_what_fails_now_and_then_is_tried_again(tmp_path: Path) -> None:
     assert report.checked
 
 
-def test_a_server_that_dies_leaves_the_best_so_far(tmp_path: Path) -> None:
+def test_distill_dead_server_keeps_best(tmp_path: Path) -> None:
     tape = Tape(tmp_path / "call.wstrace").accept()
     for n in range(20):
         tape.client(n, {8: "a", 12: "b"}.get(n, b"audio"))
@@ -322,7 +322,7 @@ def test_a_server_that_dies_leaves_the_best_so_far(tmp_path: Path) -> None:
     assert len(report.stopped.splitlines()) == 1
 
 
-def test_a_server_that_comes_back_is_waited_for(tmp_path: Path) -> None:
+def test_distill_restarting_server_is_awaited(tmp_path: Path) -> None:
     tape = Tape(tmp_path / "call.wstrace").accept()
     for n in range(4):
         tape.client(n, "crash" if n == 2 else "fine")
@@ -362,14 +362,14 @@ def test_a_server_that_comes_back_is_waited_for(tmp_path: Path) -> None:
     assert (report.stopped, sent(report.trace)) == ("", [b"crash"])
 
 
-def test_a_server_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+def test_distill_unreachable_server_raises(tmp_path: Path) -> None:
     trace = Tape(tmp_path / "call.wstrace").accept().closed(10, 1008)
     with pytest.raises(ConnectFailed):
         asyncio.run(distill(trace, "ws://127.0.0.1:1"))
     assert list(tmp_path.glob("*")) == [trace]
 
 
-def test_cancelled_it_writes_the_best_so_far(tmp_path: Path) -> None:
+def test_distill_cancelled_writes_best(tmp_path: Path) -> None:
     tape = Tape(tmp_path / "call.wstrace").accept()
     for n in range(10):
         tape.client(n, {3: "a", 5: "b"}.get(n, b"audio"))
@@ -385,7 +385,7 @@ def test_cancelled_it_writes_the_best_so_far(tmp_path: Path) -> None:
                     seen.set()
 
             options = ClientOptions(url, timeout=60)
-            work = Distillation(trace, out, options, tell=tell, redact=REDACT)
+            work = Distillation(trace, out, options, on_attempt=tell, redact=REDACT)
             task = asyncio.create_task(work.run())
             await seen.wait()
             task.cancel()

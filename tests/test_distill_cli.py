@@ -66,7 +66,7 @@ def behaves(connection: ServerConnection) -> None:
         pass
 
 
-def test_a_minute_becomes_a_moment(tmp_path: Path) -> None:
+def test_distill_command_writes_short_trace(tmp_path: Path) -> None:
     trace = a_minute(tmp_path / "call.wstrace", 2995)
     with serve_in_thread(limits=ApiQuotas(chunk=(0.01, 1), ahead=1000)) as served:
         done = run(trace, "--to", served.url)
@@ -86,7 +86,7 @@ def test_a_minute_becomes_a_moment(tmp_path: Path) -> None:
     assert sent(new) == [b"{oops"]
 
 
-def test_json(trace: Path, tmp_path: Path) -> None:
+def test_distill_command_json_has_report(trace: Path, tmp_path: Path) -> None:
     out = tmp_path / "small.wstrace"
     with serving(fails_at_bad) as url:
         done = run(trace, "--to", url, "--json", "--out", out)
@@ -99,14 +99,14 @@ def test_json(trace: Path, tmp_path: Path) -> None:
         assert f"`{name}`" in document
 
 
-def test_nothing_of_a_trace_reaches_the_terminal_as_it_is(trace: Path) -> None:
+def test_distill_command_hostile_trace_is_escaped(trace: Path) -> None:
     with serving(fails_at_bad) as url:
         done = run(trace, "--to", url)
     assert done.returncode == 0
     assert "\x1b[31m" not in done.stdout + done.stderr
 
 
-def test_what_does_not_fail_again(trace: Path) -> None:
+def test_distill_command_unreproduced_exits_1(trace: Path) -> None:
     with serving(behaves) as url:
         done = run(trace, "--to", url)
         said = run(trace, "--to", url, "--json")
@@ -118,7 +118,7 @@ def test_what_does_not_fail_again(trace: Path) -> None:
     assert sorted(trace.parent.iterdir()) == [trace]
 
 
-def test_limits_end_it_with_the_best_so_far(trace: Path) -> None:
+def test_distill_command_limits_keep_best(trace: Path) -> None:
     with serving(fails_at_bad) as url:
         done = run(trace, "--to", url, "--attempts", 1)
         again = run(trace, "--to", url, "--attempts", 1)
@@ -131,7 +131,7 @@ def test_limits_end_it_with_the_best_so_far(trace: Path) -> None:
 
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
-def test_interrupted_it_writes_the_best_so_far(stop: signal.Signals, trace: Path) -> None:
+def test_distill_command_interrupted_writes_best(stop: signal.Signals, trace: Path) -> None:
     second = threading.Event()
     over = threading.Event()
     sessions = iter(range(1000))
@@ -160,7 +160,7 @@ def test_interrupted_it_writes_the_best_so_far(stop: signal.Signals, trace: Path
     assert len(sent(trace.with_name("call-distilled.wstrace"))) == 6
 
 
-def test_interrupted_before_anything_is_known(trace: Path) -> None:
+def test_distill_command_interrupted_early_writes_nothing(trace: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"ws://127.0.0.1:{silent.getsockname()[1]}"
         process = subprocess.Popen(
@@ -179,7 +179,7 @@ def test_interrupted_before_anything_is_known(trace: Path) -> None:
     assert sorted(trace.parent.iterdir()) == [trace]
 
 
-def test_a_server_that_dies_is_one_line(trace: Path) -> None:
+def test_distill_command_dead_server_is_one_line_error(trace: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     second = threading.Event()
@@ -229,7 +229,9 @@ def test_a_server_that_dies_is_one_line(trace: Path) -> None:
         ([__file__, "--to", "ws://127.0.0.1:1"], 3, "not a trace"),
     ],
 )
-def test_bad_input_is_one_clear_line(given: list[str], status: int, said: str, trace: Path) -> None:
+def test_distill_command_bad_input_is_one_line_error(
+    given: list[str], status: int, said: str, trace: Path
+) -> None:
     done = run(*(argument.format(trace=trace) for argument in given))
     assert done.returncode == status, done.stderr
     assert said in done.stderr
@@ -238,7 +240,7 @@ def test_bad_input_is_one_clear_line(given: list[str], status: int, said: str, t
     assert sorted(trace.parent.iterdir()) == [trace]
 
 
-def test_help_and_the_document_name_every_option() -> None:
+def test_distill_command_options_are_documented() -> None:
     text = CliRunner().invoke(command, ["--help"]).output
     assert "wsproxy distill call.wstrace --to" in text
     document = DOCUMENT.read_text(encoding="utf-8")
@@ -247,7 +249,7 @@ def test_help_and_the_document_name_every_option() -> None:
         assert f"`{name}" in document
 
 
-def test_a_key_in_the_url_is_not_shown(trace: Path) -> None:
+def test_distill_command_key_in_url_is_not_printed(trace: Path) -> None:
     done = run(trace, "--to", "ws://127.0.0.1:1/v1/listen?key=5e1f")
     assert "against ws://127.0.0.1:1/v1/listen:" in done.stdout + done.stderr
     assert "5e1f" not in done.stdout + done.stderr

@@ -22,13 +22,13 @@ from tapes import (
     needs_both,
     sent,
 )
-from wsproxy.compare import compare, of_failure
-from wsproxy.compare.outcome import OUTCOME, Outcome
+from wsproxy.compare import compare, failure_differences
+from wsproxy.compare.outcome import OUTCOME_FIELDS, Outcome
 from wsproxy.distill import Distillation, DistillReport
 from wsproxy.distill.candidates import Parts
-from wsproxy.distill.search import minimal
+from wsproxy.distill.search import minimal_subset
 from wsproxy.errors import TraceError, UsageError
-from wsproxy.replayer import RECORDED, ClientOptions, Pace
+from wsproxy.replayer import RECORDED_PACE, ClientOptions, Pace
 from wsproxy.replayer.progress import SideProgress
 from wsproxy.replayer.script import Script
 from wsproxy.wire import Close, Frame, Opcode
@@ -40,7 +40,7 @@ FAST, CAUSAL = Pace.parse("fast"), Pace.parse("causal")
 # -- what it takes and writes
 
 
-def test_a_session_that_did_not_fail_is_refused(tmp_path: Path) -> None:
+def test_distillation_successful_session_raises(tmp_path: Path) -> None:
     trace = Tape(tmp_path / "call.wstrace").accept().client(1, "end").closed(5, 1000)
     with pytest.raises(UsageError, match="did not fail"):
         Distillation(trace, tmp_path / "new.wstrace", ClientOptions("ws://127.0.0.1:1"))
@@ -49,7 +49,7 @@ def test_a_session_that_did_not_fail_is_refused(tmp_path: Path) -> None:
         Distillation(open_, tmp_path / "new.wstrace", ClientOptions("ws://127.0.0.1:1"))
 
 
-def test_bad_files(tmp_path: Path) -> None:
+def test_distillation_bad_files_raise(tmp_path: Path) -> None:
     trace = Tape(tmp_path / "call.wstrace").accept().closed(5, 1008)
     options = ClientOptions("ws://127.0.0.1:1")
     there = tmp_path / "there.wstrace"
@@ -70,7 +70,7 @@ def test_bad_files(tmp_path: Path) -> None:
     assert sorted(tmp_path.glob(".*")) == []
 
 
-def test_the_new_trace_is_private_and_the_attempts_are_gone(
+def test_distillation_result_is_private_and_attempts_removed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     temporary = tmp_path / "tmp"
@@ -83,7 +83,7 @@ def test_the_new_trace_is_private_and_the_attempts_are_gone(
     assert list(temporary.iterdir()) == []
 
 
-def test_a_credential_in_a_message_is_taken_out_again(tmp_path: Path) -> None:
+def test_distillation_credential_in_message_is_redacted(tmp_path: Path) -> None:
     secret = "very-secret-key"
 
     async def wants_the_key(connection: ServerConnection) -> None:
@@ -98,7 +98,7 @@ def test_a_credential_in_a_message_is_taken_out_again(tmp_path: Path) -> None:
     assert report.session.broken == []
 
 
-def test_the_report_as_json(tmp_path: Path) -> None:
+def test_distill_report_as_json_has_documented_names(tmp_path: Path) -> None:
     tape = Tape(tmp_path / "call.wstrace").accept()
     tape.client(1, "a").client(2, "x").client(3, "b").client(4, "end")
     report, _ = against(needs_both, tape.closed(50, 1008, "both"))
@@ -120,7 +120,7 @@ def parts_of(tape: Tape) -> Parts:
     return Parts(Script.read(tape.done(tape.last + 10), "client", CAUSAL))
 
 
-def test_parts_are_messages_control_frames_and_bytes(tmp_path: Path) -> None:
+def test_parts_of_script_are_messages_control_frames_garbage(tmp_path: Path) -> None:
     tape = Tape(tmp_path / "t.wstrace").accept()
     tape.client(1, "setup").client(2, b"a", fin=False).client(3, b"p", opcode=Opcode.PING)
     tape.client(4, b"b", opcode=Opcode.CONTINUATION).client(5, "late")
@@ -129,50 +129,53 @@ def test_parts_are_messages_control_frames_and_bytes(tmp_path: Path) -> None:
     tape.frame(8, True, Close(1008).serialize(), opcode=Opcode.CLOSE)
     parts = parts_of(tape)
     assert parts.parts == [(0,), (1, 3), (2,), (4,)]
-    assert parts.setup() == (0,)
-    reduced = parts.make(parts.without(parts.whole, {0, 2}), FAST)
+    assert parts.setup_parts() == (0,)
+    reduced = parts.build_script(parts.without(parts.full, {0, 2}), FAST)
     payloads = [step.item.payload for step in reduced.steps if isinstance(step.item, Frame)]
     assert payloads == [b"a", b"b", b"late", Close(1008).serialize()]
-    assert parts.make(parts.whole, FAST).steps == parts.script.steps
+    assert parts.build_script(parts.full, FAST).steps == parts.script.steps
 
 
-def test_a_part_goes_with_its_time_or_leaves_a_pause(tmp_path: Path) -> None:
+def test_parts_without_part_removes_or_keeps_time(tmp_path: Path) -> None:
     tape = Tape(tmp_path / "t.wstrace").accept()
     for n, ms in enumerate([100, 300, 700, 800]):
         tape.client(ms, bytes([n]))
     parts = parts_of(tape)
 
-    def times(gone: set[int], *, hold: bool = False) -> list[int]:
-        script = parts.make(parts.without(parts.whole, gone, hold=hold), RECORDED)
+    def times(gone: set[int], *, keep_time: bool = False) -> list[int]:
+        script = parts.build_script(
+            parts.without(parts.full, gone, keep_time=keep_time), RECORDED_PACE
+        )
         return [*(step.t_ns // MS for step in script.steps), script.end_ns // MS]
 
     assert times(set()) == [100, 300, 700, 800, 810]
     assert times({1}) == [100, 500, 600, 610]
-    assert times({1}, hold=True) == [100, 700, 800, 810]
+    assert times({1}, keep_time=True) == [100, 700, 800, 810]
     assert times({0, 1, 2, 3}) == [10]
-    assert times({0, 1, 2, 3}, hold=True) == [810]
-    shorter = parts.without(parts.whole, {1}, hold=True)
+    assert times({0, 1, 2, 3}, keep_time=True) == [810]
+    shorter = parts.without(parts.full, {1}, keep_time=True)
     assert parts.pauses(shorter) == [0, 2, 3]
     assert [
-        step.t_ns // MS for step in parts.make(parts.without_pauses(shorter, [0, 2]), FAST).steps
+        step.t_ns // MS
+        for step in parts.build_script(parts.without_pauses(shorter, [0, 2]), FAST).steps
     ] == [0, 0, 100]
     # What was a pause in the place of a part goes with the part that it is before.
     assert parts.without(shorter, {2}).gaps == ()
 
 
-def test_what_no_longer_comes_is_not_waited_for(tmp_path: Path) -> None:
+def test_parts_prerequisites_of_removed_parts_are_dropped(tmp_path: Path) -> None:
     tape = Tape(tmp_path / "t.wstrace").accept()
     tape.server(1, {"type": "Begin"}).client(2, "settings").server(3, {"type": "Applied"})
     tape.client(4, b"a").client(5, '{"type": "x"}').server(6, {"type": "Error"}).client(7, b"b")
     parts = parts_of(tape)
-    (last,) = parts.make(parts.without(parts.whole, {0, 1, 2}), FAST).steps
-    assert last.cause == SideProgress(texts={"Begin": 1, "Error": 1})
-    steps = parts.make(parts.without(parts.whole, {1}), FAST).steps
-    assert steps[1].cause == SideProgress(texts={"Begin": 1, "Applied": 1})
+    (last,) = parts.build_script(parts.without(parts.full, {0, 1, 2}), FAST).steps
+    assert last.prerequisite == SideProgress(texts={"Begin": 1, "Error": 1})
+    steps = parts.build_script(parts.without(parts.full, {1}), FAST).steps
+    assert steps[1].prerequisite == SideProgress(texts={"Begin": 1, "Applied": 1})
 
 
 @given(st.integers(0, 60), st.data())
-def test_of_what_is_minimal_nothing_can_be_left_out(size: int, data: st.DataObject) -> None:
+def test_minimal_subset_any_removal_is_insufficient(size: int, data: st.DataObject) -> None:
     """Also where what is enough is not so for everything that has more in it."""
     one = st.sets(st.integers(0, max(0, size - 1)), max_size=4).map(frozenset)
     needed = data.draw(st.lists(one, min_size=1, max_size=3))
@@ -187,14 +190,14 @@ def test_of_what_is_minimal_nothing_can_be_left_out(size: int, data: st.DataObje
     every = range(size)
     if not any(n <= set(every) for n in needed):
         return
-    found = list(asyncio.run(minimal(every, enough)))
+    found = list(asyncio.run(minimal_subset(every, enough)))
     assert found == sorted(found)
     assert asyncio.run(enough(found))
     for item in found:
         assert not asyncio.run(enough([other for other in found if other != item]))
 
 
-def test_a_needle_is_found_in_few_attempts() -> None:
+def test_minimal_subset_single_item_needs_few_tests() -> None:
     asked = 0
 
     async def enough(kept: Sequence[int]) -> bool:
@@ -202,7 +205,7 @@ def test_a_needle_is_found_in_few_attempts() -> None:
         asked += 1
         return {1234, 2999} <= set(kept)
 
-    assert asyncio.run(minimal(range(3000), enough)) == [1234, 2999]
+    assert asyncio.run(minimal_subset(range(3000), enough)) == [1234, 2999]
     assert asked < 60
 
 
@@ -210,11 +213,11 @@ def test_a_needle_is_found_in_few_attempts() -> None:
 
 
 @pytest.mark.parametrize("path", sorted(SAMPLES.rglob("*.wstrace"))[::5], ids=lambda p: p.stem)
-def test_how_a_session_ended_is_the_whole_of_its_outcome(path: Path) -> None:
-    assert set(Outcome.read(path, CATALOG).fields()) <= OUTCOME
+def test_outcome_fields_are_all_known(path: Path) -> None:
+    assert set(Outcome.read(path, CATALOG).fields()) <= OUTCOME_FIELDS
 
 
-def test_the_same_failure_is_not_the_same_session(tmp_path: Path) -> None:
+def test_failure_differences_ignore_shorter_session(tmp_path: Path) -> None:
     paths = []
     for name, reason, results in [("a", "x", 3), ("b", "x", 0), ("c", "y", 3)]:
         tape = Tape(tmp_path / f"{name}.wstrace", "deepgram", "listen").accept()
@@ -223,14 +226,14 @@ def test_the_same_failure_is_not_the_same_session(tmp_path: Path) -> None:
         paths.append(tape.closed(10, 1008, reason))
     fewer, other = compare(paths[0], paths[1]), compare(paths[0], paths[2])
     assert fewer.differences
-    assert of_failure(fewer) == []
-    assert [found.field for found in of_failure(other)] == ["close_reason"]
+    assert failure_differences(fewer) == []
+    assert [found.field for found in failure_differences(other)] == ["close_reason"]
 
 
-def test_exit_statuses() -> None:
+def test_distill_report_exit_status_is_documented() -> None:
     found = DistillReport(3, trace=Path("x"), checked=True)
     assert found.exit_status == 0
     assert replace(found, checked=None).exit_status == 0
     assert replace(found, checked=False).exit_status == 1
-    assert replace(found, checked=None, failed=2).exit_status == 2
+    assert replace(found, checked=None, error_status=2).exit_status == 2
     assert replace(found, trace=None).exit_status == 1

@@ -152,8 +152,8 @@ def test_replay_incomplete_frame_does_not_wait_for_later_data(tmp_path: Path) ->
     recording.eof(Eof(40, False))
     recording.end(50)
     cut_off, end = Script.read(recording.path, "server").steps
-    assert (cut_off.t_ns, cut_off.cause_ns) == (18, 8)
-    assert (end.t_ns, end.cause_ns) == (38, 28)
+    assert (cut_off.t_ns, cut_off.prerequisite_ns) == (18, 8)
+    assert (end.t_ns, end.prerequisite_ns) == (38, 28)
 
 
 def test_failed_attempts_are_counted_for_bounded_endpoints(

@@ -38,19 +38,19 @@ ROOT = Path(__file__).parent.parent
 
 
 @given(st.lists(st.integers(0, 10**12), min_size=1), st.sampled_from([0.0, 0.5, 0.9, 0.99, 1.0]))
-def test_percentiles_are_right_to_one_in_512(values: list[int], part: float) -> None:
+def test_histogram_percentiles_error_is_below_1_in_512(values: list[int], part: float) -> None:
     spread = Histogram()
     spread.add(values)
     exact = percentile(values, part) // 1000 / 1000
-    (found,) = spread.at(part)
+    (found,) = spread.percentiles(part)
     assert found <= exact
     assert exact - found <= exact / 512
-    assert spread.most == max(values) // 1000
+    assert spread.maximum == max(values) // 1000
     assert spread.count == len(values)
 
 
 @given(st.lists(st.integers(0, 10**12)), st.lists(st.integers(0, 10**12)))
-def test_merged_is_as_if_counted_together(some: list[int], others: list[int]) -> None:
+def test_histogram_merge_equals_single_count(some: list[int], others: list[int]) -> None:
     merged, second, together = Histogram(), Histogram(), Histogram()
     merged.add(some)
     second.add(others)
@@ -59,17 +59,17 @@ def test_merged_is_as_if_counted_together(some: list[int], others: list[int]) ->
     assert merged == together
 
 
-def test_a_spread_of_nothing() -> None:
+def test_histogram_without_values_is_zero() -> None:
     assert Histogram().as_json() == {"p50": 0, "p90": 0, "p99": 0, "max": 0, "count": 0}
 
 
-def test_many_values_take_little_memory() -> None:
+def test_histogram_many_values_is_bounded() -> None:
     spread = Histogram()
     spread.add(range(0, 10**10, 10**5))
     assert len(spread.counts) < 6_000
 
 
-def test_a_tally_counts_by_the_first_difference() -> None:
+def test_stats_failures_are_counted_by_first_difference() -> None:
     tally = LoadStats(4, 0, 1, tolerance={"wer": 0.1})
     tally.add(SessionResult(1, "reproduced", latency_ms=(("upgrade", 5.0, 7.0),)))
     tally.add(SessionResult(2, "different", ("close_code", "x"), (1011, 1000)))
@@ -87,7 +87,7 @@ def test_a_tally_counts_by_the_first_difference() -> None:
     assert not tally.reproduced
 
 
-def test_a_tally_keeps_no_more_than_a_few_messages() -> None:
+def test_stats_many_messages_are_bounded() -> None:
     tally = LoadStats(1000, 0, 1)
     for number in range(1000):
         tally.add(SessionResult(number, error=f"error {number}"))
@@ -105,7 +105,7 @@ def test_a_tally_keeps_no_more_than_a_few_messages() -> None:
         LoadPlan(1, workers=-1),
     ],
 )
-def test_a_load_without_sense(load: LoadPlan, tmp_path: Path) -> None:
+def test_load_plan_invalid_values_raise(load: LoadPlan, tmp_path: Path) -> None:
     with pytest.raises(UsageError):
         run(
             build(good, tmp_path),
@@ -175,7 +175,7 @@ def load(
     return run(trace, ClientOptions(url, timeout=20), wanted, partial(records, out), show)
 
 
-def test_every_session_has_its_verdict(tmp_path: Path) -> None:
+def test_load_every_session_has_verdict(tmp_path: Path) -> None:
     trace = build(close_1011, tmp_path)
     seen: list[int] = []
     with Serving(trace, tmp_path / "server") as serving:
@@ -197,18 +197,21 @@ def test_every_session_has_its_verdict(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("keep", "kept"), [("failed", 6), ("all", 6), ("none", 0)])
-def test_traces_of_what_is_different_stay(keep: str, kept: int, tmp_path: Path) -> None:
+def test_load_keep_option_decides_traces(keep: str, kept: int, tmp_path: Path) -> None:
     trace = build(close_1011, tmp_path)
     with Serving(build(close_utf8, tmp_path), tmp_path / "server") as serving:
         tally = load(trace, serving.url, tmp_path / "out", 6, keep=keep)
     assert tally.verdicts == {"different": 6}
-    assert (tally.why["close_code"].recorded, tally.why["close_code"].replayed) == (1011, 4000)
+    assert (
+        tally.failure_reasons["close_code"].recorded,
+        tally.failure_reasons["close_code"].replayed,
+    ) == (1011, 4000)
     traces = {result.trace for result in tally.results if result.trace}
     assert traces == set((tmp_path / "out").glob("*.wstrace"))
     assert len(traces) == kept
 
 
-def test_a_server_that_is_not_there(tmp_path: Path) -> None:
+def test_load_unreachable_server_is_reported(tmp_path: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         url = f"ws://127.0.0.1:{free.getsockname()[1]}"
@@ -219,7 +222,7 @@ def test_a_server_that_is_not_there(tmp_path: Path) -> None:
     assert tally.open == 0
 
 
-def test_a_missing_credential_is_asked_for_once(
+def test_load_missing_credential_raises_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("DEEPGRAM_API_KEY", raising=False)
@@ -234,12 +237,12 @@ def fails_elsewhere(folder: Path, pid: int) -> ReplayRecording:
     return records(folder)
 
 
-def test_a_worker_that_cannot_begin(tmp_path: Path) -> None:
+def test_load_worker_start_error_is_noted(tmp_path: Path) -> None:
     make = partial(fails_elsewhere, tmp_path / "out", os.getpid())
     options = ClientOptions("ws://127.0.0.1:1")
     tally = run(build(good, tmp_path), options, LoadPlan(4, workers=2), make)
     assert sorted(tally.notes) == [
-        f"worker {number} could not begin: no room here" for number in (1, 2)
+        f"worker {number} could not start: no room here" for number in (1, 2)
     ]
     assert not tally.reproduced
 
@@ -271,7 +274,7 @@ def killer(
     assert killed
 
 
-def test_a_worker_that_dies_is_told_and_not_waited_for(tmp_path: Path) -> None:
+def test_load_dead_worker_is_noted_and_ends(tmp_path: Path) -> None:
     trace = lasting(tmp_path, 1500)
     with (
         Serving(trace, tmp_path / "server") as serving,
@@ -284,14 +287,14 @@ def test_a_worker_that_dies_is_told_and_not_waited_for(tmp_path: Path) -> None:
     assert tally.open == 0
 
 
-def test_judges_that_die_are_told_and_not_waited_for(tmp_path: Path) -> None:
+def test_load_dead_judges_are_reported_and_end(tmp_path: Path) -> None:
     trace = lasting(tmp_path, 1500)
     with (
         Serving(trace, tmp_path / "server") as serving,
         killer(lambda tally: tally.begun == 4, slice(2, 4)) as show,
     ):
         tally = load(trace, serving.url, tmp_path / "out", 4, show=show)
-    assert tally.errors == {"not judged: a process that judges died": 4}
+    assert tally.errors == {"not judged: a judge process died": 4}
     # What was not judged can be looked at.
     assert {result.trace for result in tally.results} == set((tmp_path / "out").glob("*.wstrace"))
 
@@ -303,7 +306,7 @@ def command(*arguments: object) -> list[str]:
     return [sys.executable, "-m", "wsproxy", "load", *map(str, arguments)]
 
 
-def test_the_command(tmp_path: Path) -> None:
+def test_load_command_prints_statistics(tmp_path: Path) -> None:
     trace, out = build(close_1011, tmp_path), tmp_path / "out"
     with Serving(trace, tmp_path / "server") as serving:
         arguments = (trace, "--to", serving.url, "--sessions", 4, "--out", out)
@@ -358,7 +361,7 @@ def test_load_no_record_writes_nothing(tmp_path: Path) -> None:
     assert list(work.iterdir()) == []
 
 
-def test_the_command_fails_where_one_is_not_reproduced(tmp_path: Path) -> None:
+def test_load_command_unreproduced_session_fails(tmp_path: Path) -> None:
     trace = build(close_1011, tmp_path)
     with Serving(build(close_utf8, tmp_path), tmp_path / "server") as serving:
         ran = subprocess.run(
@@ -403,7 +406,7 @@ def wait_for_nobody(group: int) -> None:
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
-def test_ctrl_c_ends_it_with_what_is_known(how: signal.Signals, tmp_path: Path) -> None:
+def test_load_interrupted_prints_statistics_so_far(how: signal.Signals, tmp_path: Path) -> None:
     out = tmp_path / "out"
     trace = lasting(tmp_path, 60_000)
     with Serving(trace, tmp_path / "server") as serving:
@@ -429,7 +432,7 @@ def test_ctrl_c_ends_it_with_what_is_known(how: signal.Signals, tmp_path: Path) 
     wait_for_nobody(process.pid)
 
 
-def test_nobody_is_left_when_it_is_killed(tmp_path: Path) -> None:
+def test_load_killed_leaves_no_process(tmp_path: Path) -> None:
     out = tmp_path / "out"
     trace = lasting(tmp_path, 60_000)
     with Serving(trace, tmp_path / "server") as serving:
@@ -455,13 +458,13 @@ def shown(**values: object) -> str:
     return report.line(tally.as_json(results=False))
 
 
-def test_a_line_says_what_there_is() -> None:
+def test_load_progress_line_has_statistics() -> None:
     line = shown(begun=4, played=1, seconds=2.0)
     begin = "4 of 10 sessions started in 2.0 s, 3 open, 1 awaiting a verdict; timing error: p50 "
     assert line.startswith(begin)
 
 
-def test_a_hostile_server_cannot_speak_to_the_terminal() -> None:
+def test_load_hostile_server_output_is_escaped() -> None:
     from rich.console import Console
 
     tally = LoadStats(1, 0, 1, notes=["\x1b[31m"])

@@ -15,7 +15,7 @@ from wsproxy.replayer import ReplayServer, ServerOptions, Verdict
 
 LOCUSTFILE = """
 from wsproxy.load.locust import TraceUser
-from wsproxy.replay import verdict
+from wsproxy.replayer import verdict
 
 verdict.LATE_NS = 30_000_000_000  # as for all tests, see conftest.py
 
@@ -96,7 +96,7 @@ async def locust(client: Path | None, server: Path, folder: Path, sessions: int)
     return Ran(status, output.decode(), stats, failures, served, sorted(out.glob("*.wstrace")))
 
 
-def test_two_workers_replay_200_sessions(tmp_path: Path) -> None:
+def test_locust_two_workers_replay_200_sessions(tmp_path: Path) -> None:
     trace = build(close_1011, tmp_path / "trace")
     ran = asyncio.run(locust(trace, trace, tmp_path, 200))
     assert ran.status == 0, ran.output
@@ -107,7 +107,7 @@ def test_two_workers_replay_200_sessions(tmp_path: Path) -> None:
     assert ran.kept == []
 
 
-def test_sessions_that_are_not_reproduced_are_failures(tmp_path: Path) -> None:
+def test_locust_unreproduced_sessions_are_failures(tmp_path: Path) -> None:
     client, server = build(close_1011, tmp_path / "trace"), build(close_utf8, tmp_path / "trace")
     ran = asyncio.run(locust(client, server, tmp_path, 20))
     assert ran.status == 1, ran.output
@@ -118,7 +118,7 @@ def test_sessions_that_are_not_reproduced_are_failures(tmp_path: Path) -> None:
     assert len(ran.kept) == 20
 
 
-def test_a_user_without_a_trace_says_so(tmp_path: Path) -> None:
+def test_locust_user_without_trace_fails(tmp_path: Path) -> None:
     ran = asyncio.run(locust(None, build(close_1011, tmp_path / "trace"), tmp_path, 2))
     assert ran.status == 1, ran.output
     assert "Caller needs a trace and a host" in ran.failures[0]["Error"]

@@ -49,13 +49,13 @@ def scheduled(
         ("x.25", Pace("recorded", 0.25)),
     ],
 )
-def test_paces_are_read(written: str, pace: Pace) -> None:
+def test_pace_parse_valid_text_is_read(written: str, pace: Pace) -> None:
     assert Pace.parse(written) == pace
     assert Pace.parse(str(pace)) == pace
 
 
 @pytest.mark.parametrize("written", ["", "slow", "x", "x0", "x-1", "xnan", "xinf", "x1e9", "2x"])
-def test_what_is_no_pace_is_said(written: str) -> None:
+def test_pace_parse_invalid_text_raises(written: str) -> None:
     with pytest.raises(UsageError, match="pace"):
         Pace.parse(written)
 
@@ -64,21 +64,23 @@ STALL = [(0, True, AUDIO), (20, True, AUDIO), (12_020, False, FAILURE), (12_021,
 
 
 @pytest.mark.parametrize(("pace", "at"), [("x2", [0, 10]), ("x0.5", [0, 40])])
-def test_a_client_at_another_speed(pace: str, at: list[int], tmp_path: Path) -> None:
+def test_schedule_client_at_other_speed_scales_times(
+    pace: str, at: list[int], tmp_path: Path
+) -> None:
     plan = scheduled(tmp_path, "client", pace, *STALL)
     assert times(taken(plan, at[0])) == [at[0]]
     assert taken(plan, at[1] - 1) == []
     assert times(taken(plan, at[1])) == [at[1]]
 
 
-def test_a_server_at_another_speed_keeps_its_gate(tmp_path: Path) -> None:
+def test_schedule_server_at_other_speed_keeps_gate(tmp_path: Path) -> None:
     plan = scheduled(tmp_path, "server", "x4", *STALL)
     assert taken(plan, 9_000) == []
     plan.receive(9_000 * MS, Frame(Opcode.BINARY, bytes(200)))
-    assert plan.wake_ns() == 12_000 * MS  # 12 s after the audio, four times as fast
+    assert plan.next_wake_ns() == 12_000 * MS  # 12 s after the audio, four times as fast
 
 
-def test_a_causal_client_waits_for_the_kind_that_came_before(tmp_path: Path) -> None:
+def test_schedule_causal_client_waits_for_kind(tmp_path: Path) -> None:
     plan = scheduled(
         tmp_path, "client", "causal", (50, False, BEGIN), (60, True, AUDIO), (80, True, AUDIO)
     )
@@ -90,7 +92,7 @@ def test_a_causal_client_waits_for_the_kind_that_came_before(tmp_path: Path) -> 
     assert times(taken(plan, 2_030)) == [80]
 
 
-def test_a_causal_client_keeps_the_pace_of_its_audio(tmp_path: Path) -> None:
+def test_schedule_causal_client_keeps_audio_pace(tmp_path: Path) -> None:
     """Answers that come sooner do not make it send faster than it did."""
     plan = scheduled(
         tmp_path,
@@ -108,7 +110,7 @@ def test_a_causal_client_keeps_the_pace_of_its_audio(tmp_path: Path) -> None:
     assert times(taken(plan, 200)) == [200]
 
 
-def test_a_causal_client_counts_what_answers(tmp_path: Path) -> None:
+def test_schedule_causal_client_counts_responses(tmp_path: Path) -> None:
     """The second Flush had waited for the first Flushed, and not for other messages."""
     plan = scheduled(
         tmp_path,
@@ -152,7 +154,7 @@ def api_trace(path: Path, events: list[tuple[int, bool, Frame]]) -> Path:
     return path
 
 
-def test_how_often_results_come_does_not_hold_a_causal_client(tmp_path: Path) -> None:
+def test_schedule_causal_client_ignores_number_of_results(tmp_path: Path) -> None:
     path = api_trace(
         tmp_path / "t.wstrace",
         [(0, True, AUDIO), *[(10 + i, False, RESULTS) for i in range(9)], (30, True, AUDIO)],
@@ -164,7 +166,7 @@ def test_how_often_results_come_does_not_hold_a_causal_client(tmp_path: Path) ->
     assert times(taken(plan, 3_000)) == [30]
 
 
-def test_keepalives_do_not_hold_a_causal_server(tmp_path: Path) -> None:
+def test_schedule_causal_server_ignores_number_of_keepalives(tmp_path: Path) -> None:
     path = api_trace(
         tmp_path / "t.wstrace",
         [*[(10 * i, True, KEEPALIVE) for i in range(9)], (100, True, AUDIO), (110, False, RESULTS)],
@@ -177,7 +179,7 @@ def test_keepalives_do_not_hold_a_causal_server(tmp_path: Path) -> None:
     assert times(taken(plan, 60)) == [110, 110]  # the end came with it
 
 
-def test_a_server_can_count_messages(tmp_path: Path) -> None:
+def test_schedule_server_with_frames_gate_counts_messages(tmp_path: Path) -> None:
     plan = scheduled(tmp_path, "server", "fast", *STALL, audio="frames")
     plan.receive(0, Frame(Opcode.BINARY, bytes(5_000)))
     assert taken(plan, 0) == []
@@ -187,7 +189,7 @@ def test_a_server_can_count_messages(tmp_path: Path) -> None:
     assert times(taken(plan, 2)) == [12_020]
 
 
-def test_a_step_behind_a_late_one_is_not_late_for_it(tmp_path: Path) -> None:
+def test_schedule_step_after_late_step_is_not_late(tmp_path: Path) -> None:
     """Both gates are met at once; the first step's delay holds the second up."""
     plan = scheduled(
         tmp_path,
@@ -204,7 +206,7 @@ def test_a_step_behind_a_late_one_is_not_late_for_it(tmp_path: Path) -> None:
     assert list(plan.lateness) == [0, 0]
 
 
-def test_tls_ends_are_ends(tmp_path: Path) -> None:
+def test_script_tls_end_is_an_end(tmp_path: Path) -> None:
     """The server said that it was done in TLS, before the client's FIN; so it does not wait."""
     path = tmp_path / "t.wstrace"
     recording = SessionWriter(path, new_start(Clock(0, 0)))
@@ -223,5 +225,5 @@ def test_tls_ends_are_ends(tmp_path: Path) -> None:
     server = Script.read(path, "server")
     assert [step.is_close for step in server.steps] == [True, False]
     assert server.steps[1].item == ExpectedEnding("eof")
-    assert server.steps[1].cause.ended == 0
+    assert server.steps[1].prerequisite.ended == 0
     assert [step.item for step in Script.read(path, "client").steps][1:] == [ExpectedEnding("eof")]

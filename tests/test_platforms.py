@@ -197,7 +197,7 @@ def test_recorder_that_is_no_program_is_named(
 ) -> None:
     monkeypatch.setenv("WSPROXY_RECORDER", "/is/not/there")
     with (
-        pytest.raises(wsproxy.errors.UsageError, match="/is/not/there, which is no program"),
+        pytest.raises(wsproxy.errors.UsageError, match="/is/not/there, which is not a program"),
         wsproxy.record(tmp_path),
     ):
         pass
@@ -226,7 +226,7 @@ def test_recorder_that_is_another_program_is_one_line(
     program.chmod(0o755)
     monkeypatch.setenv("WSPROXY_RECORDER", str(program))
     with (
-        pytest.raises(wsproxy.errors.UsageError, match="cannot be used: it is no wsproxy"),
+        pytest.raises(wsproxy.errors.UsageError, match="cannot be used: it is not wsproxy"),
         wsproxy.record(tmp_path),
     ):
         pass

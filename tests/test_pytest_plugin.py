@@ -66,7 +66,7 @@ def run_there(project: pytest.Pytester, *args: str) -> pytest.RunResult:
     return project.runpytest_subprocess(*plugin, "-W", "error", *args, timeout=100)
 
 
-def test_apps_that_do_what_is_served(project: pytest.Pytester) -> None:
+def test_plugin_app_as_recorded_passes(project: pytest.Pytester) -> None:
     (project.path / "plan.toml").write_text(
         '[[step]]\ncondition = "deepgram.listen.NET-0000"\n[[step]]\n'
         'condition = "deepgram.listen.DATA-0000"\n'
@@ -125,7 +125,7 @@ def test_a_session_that_a_fixture_ends(client):
     run(project, body).assert_outcomes(passed=9)
 
 
-def test_an_app_that_does_something_else(project: pytest.Pytester) -> None:
+def test_plugin_other_behaviour_fails(project: pytest.Pytester) -> None:
     body = """
 @pytest.mark.wsproxy("call.wstrace")
 def test_it(wsproxy_server):
@@ -153,7 +153,7 @@ def test_it(wsproxy_server):
     assert sent.data == b"\x07" * 3200
 
 
-def test_what_fails_in_one_line(project: pytest.Pytester) -> None:
+def test_plugin_failures_are_one_line(project: pytest.Pytester) -> None:
     body = """
 @pytest.mark.wsproxy("call.wstrace")
 def test_no_session(wsproxy_server):
@@ -196,11 +196,11 @@ def test_no_marker(wsproxy_server):
     out = result.stdout.str()
     assert not re.search("Traceback|During handling", out)
     for name, says in {
-        "test_no_session": "wsproxy: no session came to what the test serves",
-        "test_no_session_with_a_condition": "wsproxy: no session came to what the test serves",
-        "test_refused": "wsproxy: no session came to what the test serves\n  no trace answers GET",
+        "test_no_session": "wsproxy: no session reached what the test serves",
+        "test_no_session_with_a_condition": "wsproxy: no session reached what the test serves",
+        "test_refused": "wsproxy: no session reached what the test serves\n  no trace matches GET",
         "test_missing": f"{project.path}/other.wstrace is not there; `pytest --wsproxy-record`",
-        "test_keyword": "wsproxy marker: 'colour' is none of its keywords",
+        "test_keyword": "wsproxy marker: unknown keyword 'colour'",
         "test_value": "wsproxy: pace 'quick': give recorded,",
         "test_no_trace": f"wsproxy: {project.path}/test_it.py is not a trace",
         "test_no_condition": "wsproxy: unknown condition",
@@ -209,7 +209,7 @@ def test_no_marker(wsproxy_server):
         assert re.search(rf"_ (ERROR at \w+ of )?{name} _+\n{re.escape(says)}", out), name
 
 
-def test_a_failing_test_is_told_why_as_well(project: pytest.Pytester) -> None:
+def test_plugin_failing_test_shows_difference(project: pytest.Pytester) -> None:
     body = """
 @pytest.mark.wsproxy("call.wstrace")
 def test_it(wsproxy_server):
@@ -220,7 +220,7 @@ def test_it(wsproxy_server):
     result.stdout.fnmatch_lines(["*the app did not do what is recorded*", "*assert*nothing*"])
 
 
-def test_a_command_at_the_real_host_name(project: pytest.Pytester) -> None:
+def test_plugin_command_through_proxy_is_reached(project: pytest.Pytester) -> None:
     project.makepyfile(
         command="""
 import sys
@@ -249,7 +249,7 @@ def test_another_host(wsproxy_server):
     run(project, body).assert_outcomes(passed=3)
 
 
-def test_the_recorder(project: pytest.Pytester) -> None:
+def test_plugin_recorder_fixture_records(project: pytest.Pytester) -> None:
     body = """
 @pytest.mark.wsproxy(condition="deepgram.listen.NET-0000")
 def test_what_is_served(wsproxy_server, wsproxy_recorder):
@@ -265,7 +265,7 @@ def test_another_machine(wsproxy_recorder):
     run(project, body).assert_outcomes(passed=2)
 
 
-def test_side_by_side(project: pytest.Pytester) -> None:
+def test_plugin_parallel_runs_pass(project: pytest.Pytester) -> None:
     pytest.importorskip("xdist")
     body = """
 @pytest.mark.parametrize("number", range(4))
@@ -310,7 +310,7 @@ def reason(trace: Path) -> str:
     return close.reason
 
 
-def test_what_is_missing_is_recorded_and_served_from_then_on(project: pytest.Pytester) -> None:
+def test_plugin_record_missing_traces_are_recorded(project: pytest.Pytester) -> None:
     run(project, RECORDED, "--wsproxy-record").assert_outcomes(passed=3)
     assert reason(project.path / "new" / "one.wstrace") == "DATA-0000"
     folder = project.path / "new" / "folder"
@@ -322,7 +322,7 @@ def test_what_is_missing_is_recorded_and_served_from_then_on(project: pytest.Pyt
     assert b"0123456789" not in b"".join(before.values())
 
 
-def test_all_are_recorded_anew(project: pytest.Pytester) -> None:
+def test_plugin_record_all_replaces_traces(project: pytest.Pytester) -> None:
     folder = project.path / "new" / "folder"
     folder.mkdir(parents=True)
     shutil.copy(ENDED, folder)
@@ -353,8 +353,8 @@ def test_two(wsproxy_server):
     result.assert_outcomes(passed=3, errors=3)
     result.stdout.fnmatch_lines(
         [
-            "nothing was recorded for *new/none.wstrace: no session came",
-            "nothing was recorded for *new/which.wstrace: no session came",
+            "nothing was recorded for *new/none.wstrace: no session was opened",
+            "nothing was recorded for *new/which.wstrace: no session was opened",
             "2 sessions were recorded for *new/two.wstrace; name a folder to keep them all",
         ]
     )
@@ -364,7 +364,7 @@ def test_two(wsproxy_server):
 # -- projects that do not use it, and ours that does
 
 
-def test_nothing_is_loaded_where_it_is_not_used() -> None:
+def test_plugin_unused_imports_nothing() -> None:
     code = (
         "import sys, pytest; before = set(sys.modules); import wsproxy.pytest_plugin; "
         "print(sorted(set(sys.modules) - before))"
@@ -373,7 +373,7 @@ def test_nothing_is_loaded_where_it_is_not_used() -> None:
     assert out.stdout.strip() == "['wsproxy', 'wsproxy.pytest_plugin']"
 
 
-def test_it_is_announced(project: pytest.Pytester) -> None:
+def test_plugin_marker_and_option_are_listed(project: pytest.Pytester) -> None:
     result = run_there(project, "--markers")
     result.stdout.fnmatch_lines(["@pytest.mark.wsproxy(trace, [*], check=True, *"])
     run_there(project, "--help").stdout.fnmatch_lines(["*--wsproxy-record*"])
@@ -381,7 +381,7 @@ def test_it_is_announced(project: pytest.Pytester) -> None:
     assert '[project.entry-points.pytest11]\nwsproxy = "wsproxy.pytest_plugin"' in pyproject
 
 
-def test_the_example_in_the_documents(project: pytest.Pytester) -> None:
+def test_plugin_documented_example_passes(project: pytest.Pytester) -> None:
     shutil.copytree(ROOT / "docs" / "example", project.path, dirs_exist_ok=True)
     run_there(project, "test_captions.py").assert_outcomes(passed=4)
 

@@ -140,14 +140,14 @@ def test_replays_and_derived_traces_are_in_no_storm(folder: Path) -> None:
 
 def test_library_of_a_folder_serves_its_recordings(folder: Path) -> None:
     library = TraceLibrary.open(folder)
-    assert [volume.trace.name for volume in library.volumes] == ["call.wstrace"]
+    assert [volume.path.name for volume in library.traces] == ["call.wstrace"]
     assert sorted(line.partition(": ")[2] for line in library.skipped) == [
         "a replay",
         "made from another trace",
         "made from another trace",
     ]
     (mutated,) = folder.glob("*-mutated.wstrace")
-    assert [volume.trace for volume in TraceLibrary.open(mutated).volumes] == [mutated]
+    assert [volume.path for volume in TraceLibrary.open(mutated).traces] == [mutated]
 
 
 def test_bundle_and_scrub_of_a_folder_take_its_recordings(folder: Path, tmp_path: Path) -> None:

@@ -37,7 +37,9 @@ from wsproxy.trace import Failure, Request, Response
 
 @pytest.mark.parametrize("pace", ["recorded", "fast"])
 @pytest.mark.parametrize("kind", [*ACCEPTED, refused])
-def test_both_ends_agree(kind: Callable[[Maker], Path], pace: str, tmp_path: Path) -> None:
+def test_replay_of_both_ends_agrees(
+    kind: Callable[[Maker], Path], pace: str, tmp_path: Path
+) -> None:
     trace = build(kind, tmp_path)
     client, server = asyncio.run(both_ends(trace, trace, tmp_path, pace=pace))
     assert client.verdict == "reproduced", client.as_json()
@@ -46,7 +48,7 @@ def test_both_ends_agree(kind: Callable[[Maker], Path], pace: str, tmp_path: Pat
     assert told(client.trace, False) == told(trace, False)
 
 
-def test_a_recording_of_messages_replays(tmp_path: Path) -> None:
+def test_replay_messages_capture_is_reproduced(tmp_path: Path) -> None:
     maker = Maker(tmp_path / "t.wstrace", capture="messages")
     for from_client, frame in (
         (True, audio()),
@@ -61,7 +63,7 @@ def test_a_recording_of_messages_replays(tmp_path: Path) -> None:
     assert Session.read(client.trace).broken == []  # masked, as a client must
 
 
-def test_a_plain_http_exchange_replays(tmp_path: Path) -> None:
+def test_replay_plain_http_is_reproduced(tmp_path: Path) -> None:
     recording = SessionWriter(tmp_path / "t.wstrace", new_start(Clock(0, 0)))
     headers = [["Host", "api.deepgram.com"], ["Accept", "*/*"]]
     recording.add(Request(0, "GET", "https", "api.deepgram.com", 443, "/v1/x", headers=headers))
@@ -72,7 +74,7 @@ def test_a_plain_http_exchange_replays(tmp_path: Path) -> None:
     assert client.replayed["ending"] == "http"
 
 
-def test_a_large_message_replays(tmp_path: Path) -> None:
+def test_replay_large_message_is_reproduced(tmp_path: Path) -> None:
     size = 16 << 20
     maker = Maker(tmp_path / "t.wstrace").client(audio(size)).server(close(1009))
     trace = both_eof(maker.client(close(1009)))
@@ -81,7 +83,7 @@ def test_a_large_message_replays(tmp_path: Path) -> None:
     assert server.replayed["audio_sent"] == size
 
 
-def test_a_server_that_did_not_answer_replays(tmp_path: Path) -> None:
+def test_replay_without_response_is_reproduced(tmp_path: Path) -> None:
     maker = Maker(tmp_path / "t.wstrace", status=0)
     maker.recording.add(Failure(maker.tick(), "handshake", False, "no answer"))
     trace = maker.eof(False, "reset").done()
@@ -99,9 +101,7 @@ def unanswered(path: Path, *failure: object) -> Path:
     "failure",
     [("handshake", True, "Client disconnected."), ("http", False, "server closed connection")],
 )
-def test_silence_before_an_answer_lasts_as_long_as_it_did(
-    failure: tuple[object, ...], tmp_path: Path
-) -> None:
+def test_replay_slow_response_keeps_delay(failure: tuple[object, ...], tmp_path: Path) -> None:
     trace = unanswered(tmp_path / "t.wstrace", *failure)
     client, server = asyncio.run(both_ends(trace, trace, tmp_path))
     assert (client.verdict, server.verdict) == ("reproduced", "reproduced")
@@ -112,7 +112,7 @@ def test_silence_before_an_answer_lasts_as_long_as_it_did(
         assert session.failure.t_ns >= 100 * MS
 
 
-def test_an_answer_after_all_is_no_silence(tmp_path: Path) -> None:
+def test_replay_response_after_all_is_different(tmp_path: Path) -> None:
     trace = unanswered(tmp_path / "t.wstrace", "handshake", True, "Client disconnected.")
     server = build(good, tmp_path)
     client, _ = asyncio.run(both_ends(trace, server, tmp_path))
@@ -120,7 +120,7 @@ def test_an_answer_after_all_is_no_silence(tmp_path: Path) -> None:
     assert client.replayed["status"] == 101
 
 
-def test_an_app_that_waits_longer_than_the_recorded_one(tmp_path: Path) -> None:
+def test_replay_client_waiting_longer_is_judged(tmp_path: Path) -> None:
     gave_up = unanswered(tmp_path / "t.wstrace", "handshake", True, "Client disconnected.")
     waits = unanswered(tmp_path / "u.wstrace", "http", False, "server closed connection")
 
@@ -146,7 +146,7 @@ def test_an_app_that_waits_longer_than_the_recorded_one(tmp_path: Path) -> None:
         (refused, left_open, "not-reproduced", "status"),
     ],
 )
-def test_unlike_ends_do_not_agree(
+def test_replay_different_traces_is_different(
     left: Callable[[Maker], Path],
     right: Callable[[Maker], Path],
     verdict: str,

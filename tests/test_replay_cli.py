@@ -79,7 +79,7 @@ def server(trace: Path, tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str],
     process.wait()
 
 
-def test_both_ends_reproduce(
+def test_replay_commands_both_ends_are_reproduced(
     server: tuple[subprocess.Popen[str], str], trace: Path, tmp_path: Path
 ) -> None:
     process, url = server
@@ -114,7 +114,7 @@ def test_replay_client_no_record_writes_nothing(
 
 
 @pytest.mark.parametrize("option", [[], ["--no-record"]])
-def test_replay_in_a_folder_that_cannot_be_written_goes_on(
+def test_replay_client_unwritable_folder_continues(
     option: list[str], trace: Path, tmp_path: Path
 ) -> None:
     """A file in the place of the folder: a mode would not keep root out."""
@@ -144,7 +144,7 @@ def test_replay_in_a_folder_that_cannot_be_written_goes_on(
     assert [path.name for path in work.iterdir()] == ["recordings"]
 
 
-def test_an_interrupted_server_says_what_it_knows(
+def test_replay_server_interrupted_prints_verdicts(
     server: tuple[subprocess.Popen[str], str],
 ) -> None:
     process, _ = server
@@ -156,7 +156,7 @@ def test_an_interrupted_server_says_what_it_knows(
 
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_client_ends_its_trace(
+def test_replay_client_interrupted_ends_trace(
     stop: signal.Signals, trace: Path, tmp_path: Path
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
@@ -185,7 +185,7 @@ def free_port() -> int:
         return int(free.getsockname()[1])
 
 
-def test_a_verdict_with_differences(trace: Path, tmp_path: Path) -> None:
+def test_replay_client_different_prints_differences(trace: Path, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port = listening.getsockname()[1]
         process = subprocess.Popen(
@@ -229,7 +229,7 @@ def test_a_verdict_with_differences(trace: Path, tmp_path: Path) -> None:
         ),
     ],
 )
-def test_bad_input_is_one_clear_line(
+def test_replay_bad_input_is_one_line_error(
     arguments: list[str], status: int, text: str, trace: Path
 ) -> None:
     port = free_port()
@@ -241,7 +241,7 @@ def test_bad_input_is_one_clear_line(
     assert "Traceback" not in done.stderr
 
 
-def test_help_has_examples() -> None:
+def test_replay_help_has_examples() -> None:
     for side in ("client", "server"):
         done = run(side, "--help")
         assert done.returncode == 0
@@ -251,14 +251,14 @@ def test_help_has_examples() -> None:
 # ---- several times
 
 
-def test_repeated_and_counted(trace: Path, tmp_path: Path) -> None:
+def test_replay_client_repeat_counts_verdicts(trace: Path, tmp_path: Path) -> None:
     with serving_for_ever(trace, tmp_path) as url:
         done = run("client", trace, "--to", url, "--out", tmp_path / "o", "--repeat", 3, *FAST)
     assert done.stdout.splitlines()[-1] == "3 sessions: 3 reproduced"
     assert done.returncode == 0
 
 
-def test_a_server_that_is_gone_later_is_an_error(trace: Path, tmp_path: Path) -> None:
+def test_replay_client_repeat_lost_server_is_error(trace: Path, tmp_path: Path) -> None:
     listening = socket.create_server(("127.0.0.1", 0))
     port = listening.getsockname()[1]
 
@@ -279,7 +279,7 @@ def test_a_server_that_is_gone_later_is_an_error(trace: Path, tmp_path: Path) ->
     assert done.returncode == 2
 
 
-def test_until_it_is_reproduced(trace: Path, tmp_path: Path) -> None:
+def test_replay_client_until_reproduced_stops(trace: Path, tmp_path: Path) -> None:
     with serving_for_ever(trace, tmp_path) as url:
         done = run(
             "client",
@@ -297,7 +297,7 @@ def test_until_it_is_reproduced(trace: Path, tmp_path: Path) -> None:
     assert done.returncode == 0
 
 
-def test_until_what_does_not_come(trace: Path, tmp_path: Path) -> None:
+def test_replay_client_until_never_reproduced_fails(trace: Path, tmp_path: Path) -> None:
     options = ["--until", "not-reproduced", "--repeat", 2, *FAST]
     with serving_for_ever(trace, tmp_path) as url:
         done = run("client", trace, "--to", url, "--out", tmp_path / "o", *options)
@@ -305,14 +305,14 @@ def test_until_what_does_not_come(trace: Path, tmp_path: Path) -> None:
     assert done.returncode == 1
 
 
-def test_bisect_takes_a_failure_that_comes_for_bad(trace: Path, tmp_path: Path) -> None:
+def test_replay_client_bisect_failure_is_bad(trace: Path, tmp_path: Path) -> None:
     with serving_for_ever(trace, tmp_path) as url:
         done = run("client", trace, "--to", url, "--out", tmp_path / "o", "--bisect", *FAST)
     assert done.stdout.splitlines()[1].startswith("REPRODUCED: ")
     assert done.returncode == 1
 
 
-def test_bisect_takes_a_session_without_it_for_good(tmp_path: Path) -> None:
+def test_replay_client_bisect_success_is_good(tmp_path: Path) -> None:
     trace = recorded(tmp_path / "bad.wstrace", Close(1002, "protocol error"))
     good = recorded(tmp_path / "good.wstrace", Close(1000))
     with serving_for_ever(good, tmp_path) as url:
@@ -321,7 +321,7 @@ def test_bisect_takes_a_session_without_it_for_good(tmp_path: Path) -> None:
     assert done.returncode == 0
 
 
-def test_bisect_skips_where_there_is_no_server(trace: Path, tmp_path: Path) -> None:
+def test_replay_client_bisect_without_server_skips(trace: Path, tmp_path: Path) -> None:
     to = f"ws://127.0.0.1:{free_port()}"
     done = run("client", trace, "--to", to, "--out", tmp_path / "o", "--bisect", *FAST)
     assert "cannot reach 127.0.0.1" in done.stderr
@@ -329,7 +329,7 @@ def test_bisect_skips_where_there_is_no_server(trace: Path, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("secret", ["--header=Token 5e1f", "--query=5e1f", "--field=5e1f"])
-def test_what_is_given_is_not_repeated(secret: str, trace: Path, tmp_path: Path) -> None:
+def test_replay_client_credential_is_not_printed(secret: str, trace: Path, tmp_path: Path) -> None:
     done = run("client", trace, "--to", "ws://127.0.0.1:1/?key=5e1f", "--out", tmp_path, secret)
     assert done.returncode == 2
     assert "5e1f" not in done.stdout + done.stderr
@@ -352,7 +352,7 @@ def serving_for_ever(trace: Path, folder: Path, sessions: int = 0) -> Iterator[s
         process.communicate()
 
 
-def test_a_folder_is_served_once_each(trace: Path, tmp_path: Path) -> None:
+def test_replay_server_folder_is_served_once_each(trace: Path, tmp_path: Path) -> None:
     folder = tmp_path / "traces"
     folder.mkdir()
     for name in ("a", "b"):
@@ -380,7 +380,7 @@ def test_a_folder_is_served_once_each(trace: Path, tmp_path: Path) -> None:
         (["--match", "colour"], "cannot match on 'colour'"),
     ],
 )
-def test_a_bad_option_of_the_server_is_one_line(
+def test_replay_server_bad_option_is_one_line_error(
     options: list[str], says: str, trace: Path, tmp_path: Path
 ) -> None:
     done = run("server", trace, "--out", tmp_path / "o", *options)

@@ -56,7 +56,7 @@ async def against(
         )
 
 
-def test_a_server_that_stays_silent_does_not_reproduce_and_does_not_hang(tmp_path: Path) -> None:
+def test_replay_client_silent_server_is_not_reproduced(tmp_path: Path) -> None:
     async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await upgrade(reader, writer)
         await drain(reader)
@@ -68,7 +68,7 @@ def test_a_server_that_stays_silent_does_not_reproduce_and_does_not_hang(tmp_pat
     assert Session.read(verdict.trace).ending == "stopped"
 
 
-def test_a_server_that_never_answers_the_upgrade(tmp_path: Path) -> None:
+def test_replay_client_unanswered_upgrade_times_out(tmp_path: Path) -> None:
     async def mute(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await drain(reader)
         writer.close()
@@ -80,7 +80,7 @@ def test_a_server_that_never_answers_the_upgrade(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("answer", [b"SSH-2.0-OpenSSH\r\n\r\n", b"", b"HTTP/1.1 abc\r\n\r\n"])
-def test_a_server_that_speaks_something_else(answer: bytes, tmp_path: Path) -> None:
+def test_replay_client_non_http_server_is_reported(answer: bytes, tmp_path: Path) -> None:
     async def other(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(answer)
@@ -99,7 +99,7 @@ def test_a_server_that_speaks_something_else(answer: bytes, tmp_path: Path) -> N
         ("X: y\r\n" * 2000, "over 2000 headers"),
     ],
 )
-def test_a_handshake_that_a_client_fails(answer: str, says: str, tmp_path: Path) -> None:
+def test_replay_client_invalid_handshake_is_failed(answer: str, says: str, tmp_path: Path) -> None:
     async def other(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(f"HTTP/1.1 101 Switching\r\n{answer}\r\n\r\n".encode())
@@ -112,7 +112,7 @@ def test_a_handshake_that_a_client_fails(answer: str, says: str, tmp_path: Path)
     assert says in failures[0].message
 
 
-def test_a_server_that_floods_is_left_in_time(tmp_path: Path) -> None:
+def test_replay_client_flooding_server_ends_in_time(tmp_path: Path) -> None:
     async def flood(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await upgrade(reader, writer)
         with contextlib.suppress(ConnectionError):
@@ -124,7 +124,7 @@ def test_a_server_that_floods_is_left_in_time(tmp_path: Path) -> None:
     assert verdict.verdict == "not-reproduced"
 
 
-def test_volatile_parts_of_a_reason_are_no_difference(tmp_path: Path) -> None:
+def test_replay_client_volatile_close_reason_is_reproduced(tmp_path: Path) -> None:
     def inactive(seconds: int) -> Callable[[Maker], Path]:
         reason = f"Session terminated: No messages received for {seconds} seconds"
         return lambda m: both_eof(m.client(audio()).server(close(3006, reason)).client(close(3006)))
@@ -136,7 +136,7 @@ def test_volatile_parts_of_a_reason_are_no_difference(tmp_path: Path) -> None:
     assert client.verdict == "reproduced"
 
 
-def test_the_handshake_is_fresh_where_it_must_be(tmp_path: Path) -> None:
+def test_replay_client_handshake_is_regenerated(tmp_path: Path) -> None:
     heads: list[str] = []
 
     async def server(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -153,7 +153,7 @@ def test_the_handshake_is_fresh_where_it_must_be(tmp_path: Path) -> None:
     assert "REDACTED" not in head
 
 
-def test_given_values_replace_recorded_ones_and_are_not_written(tmp_path: Path) -> None:
+def test_replay_client_given_values_are_sent_and_redacted(tmp_path: Path) -> None:
     heads: list[str] = []
 
     async def server(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -178,7 +178,7 @@ def test_given_values_replace_recorded_ones_and_are_not_written(tmp_path: Path) 
         assert not any("s3cret" in repr(record) for record in reader)
 
 
-def test_a_missing_credential_is_asked_for_before_anything_is_sent(
+def test_replay_client_missing_credential_raises_before_sending(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("DEEPGRAM_API_KEY", raising=False)
@@ -191,7 +191,9 @@ def test_a_missing_credential_is_asked_for_before_anything_is_sent(
     assert not (tmp_path / "out").exists()
 
 
-def test_a_credential_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_replay_client_environment_credential_is_sent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     heads: list[str] = []
 
     async def server(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -204,7 +206,7 @@ def test_a_credential_from_the_environment(tmp_path: Path, monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize("given", [True, False])
-def test_a_credential_is_hidden_where_the_catalog_knows_of_none(
+def test_replay_client_unknown_credential_is_redacted(
     given: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recording = SessionWriter(tmp_path / "t.wstrace", new_start(Clock(0, 0), provider="deepgram"))
@@ -236,14 +238,16 @@ def test_a_credential_is_hidden_where_the_catalog_knows_of_none(
     assert "sesame" not in repr(session.response.headers)
 
 
-def test_a_key_with_a_line_break_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_replay_client_key_with_line_break_raises(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("DEEPGRAM_API_KEY", "from-a-file\n")
     to = ClientOptions("wss://api.deepgram.invalid")
     with pytest.raises(UsageError, match="DEEPGRAM_API_KEY holds a line break"):
         asyncio.run(replay_client(build(close_1011, tmp_path), to, records(tmp_path / "out")))
 
 
-def test_a_hostile_trace_prints_nothing_of_its_own(
+def test_replay_client_hostile_trace_output_is_escaped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("DEEPGRAM_API_KEY", raising=False)
@@ -259,7 +263,7 @@ def test_a_hostile_trace_prints_nothing_of_its_own(
 
 
 @pytest.mark.parametrize("name", ["../../evil", "a\0b", "x" * 300, "\x1b[31mred", "..", ""])
-def test_a_hostile_trace_names_no_file(name: str, tmp_path: Path) -> None:
+def test_replay_client_hostile_trace_id_is_no_path(name: str, tmp_path: Path) -> None:
     start = new_start(Clock(0, 0), provider=name, api=name)
     recorded = Session()
     recorded.add(start)
@@ -270,7 +274,7 @@ def test_a_hostile_trace_names_no_file(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("part", ["header", "path", "method"])
-def test_a_hostile_trace_smuggles_no_second_request(part: str, tmp_path: Path) -> None:
+def test_replay_client_hostile_trace_sends_one_request(part: str, tmp_path: Path) -> None:
     evil = "/ HTTP/1.1\r\nHost: other\r\n\r\nGET /"
     recording = SessionWriter(tmp_path / "t.wstrace", new_start(Clock(0, 0)))
     headers = [["Upgrade", "websocket"], ["X", evil if part == "header" else "x"]]
@@ -289,14 +293,14 @@ def test_a_hostile_trace_smuggles_no_second_request(part: str, tmp_path: Path) -
     "url",
     ["ws://h/a b", "127.0.0.1:1", "ftp://h/", "ws://", "ws://h:port/", "ws://[::1", "ws://a:b@h/"],
 )
-def test_a_bad_url(url: str, tmp_path: Path) -> None:
+def test_replay_client_invalid_url_raises(url: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError):
         asyncio.run(
             replay_client(build(good, tmp_path), ClientOptions(url), records(tmp_path / "out"))
         )
 
 
-def test_an_unreachable_server(tmp_path: Path) -> None:
+def test_replay_client_unreachable_server_raises(tmp_path: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         url = f"ws://127.0.0.1:{free.getsockname()[1]}"
@@ -306,7 +310,7 @@ def test_an_unreachable_server(tmp_path: Path) -> None:
         )
 
 
-def test_a_port_in_use(tmp_path: Path) -> None:
+def test_replay_server_port_in_use_raises(tmp_path: Path) -> None:
     async def body() -> None:
         out = records(tmp_path / "out")
         trace = build(good, tmp_path)
@@ -319,7 +323,7 @@ def test_a_port_in_use(tmp_path: Path) -> None:
         asyncio.run(body())
 
 
-def test_an_unwritable_folder(tmp_path: Path) -> None:
+def test_replay_client_unwritable_folder_raises(tmp_path: Path) -> None:
     (tmp_path / "out").write_text("a file")
     with pytest.raises(UsageError, match="cannot write"):
         trace = build(good, tmp_path)
@@ -340,7 +344,7 @@ def full_after_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(TraceWriter, "flush", flush_once)
 
 
-def test_a_session_that_could_not_be_written_has_no_verdict(
+def test_replay_client_unwritable_trace_has_no_verdict(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trace = build(good, tmp_path)
@@ -357,7 +361,7 @@ def test_a_session_that_could_not_be_written_has_no_verdict(
     asyncio.run(play())
 
 
-def test_a_trace_without_a_handshake(tmp_path: Path) -> None:
+def test_replay_client_trace_without_handshake_raises(tmp_path: Path) -> None:
     recording = SessionWriter(tmp_path / "t.wstrace", new_start(Clock(0, 0), synthetic=True))
     recording.add(Failure(5, "dns", False, "no such host"))
     recording.end(6)
@@ -369,7 +373,7 @@ def test_a_trace_without_a_handshake(tmp_path: Path) -> None:
         ReplayServer(recording.path, ServerOptions(), records(tmp_path))
 
 
-def test_an_answer_that_repeats_the_credential_is_recorded_without_it(tmp_path: Path) -> None:
+def test_replay_client_credential_in_response_is_redacted(tmp_path: Path) -> None:
     records = ReplayRecording(tmp_path, HeadRedactor(load().credentials, b"key"))
     request = Request(
         0, "GET", "ws", "h", 80, "/v1/listen", headers=[["Authorization", "Token sesame-4711"]]
@@ -385,7 +389,7 @@ def test_an_answer_that_repeats_the_credential_is_recorded_without_it(tmp_path: 
     assert written.body == b"no REDACTED"
 
 
-def test_a_body_that_was_compressed_is_sent_as_it_is_recorded(tmp_path: Path) -> None:
+def test_replay_client_compressed_body_is_sent_decoded(tmp_path: Path) -> None:
     """What is recorded is what it meant; so nothing may say that it is compressed."""
     recording = SessionWriter(tmp_path / "t.wstrace", new_start(Clock(0, 0)))
     body = b'{"url": "https://example.com/a.wav"}'
@@ -434,7 +438,7 @@ def asking(target: str, folder: Path, method: str = "GET") -> Path:
         ("ws://evil.example?a=b", "/?a=b"),
     ],
 )
-def test_replay_client_target_that_names_a_host_is_reduced_to_its_path(
+def test_replay_client_absolute_target_is_reduced_to_path(
     target: str, sent: str, tmp_path: Path
 ) -> None:
     asked: list[str] = []
@@ -453,7 +457,7 @@ def test_replay_client_target_that_names_a_host_is_reduced_to_its_path(
 
 
 @pytest.mark.parametrize("target", ["evil.example:443", "evil.example", "*", "", "http:/x", "x/y"])
-def test_replay_client_target_that_is_no_path_is_refused(target: str, tmp_path: Path) -> None:
+def test_replay_client_invalid_target_raises(target: str, tmp_path: Path) -> None:
     async def never(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         raise AssertionError("it was asked")
 

@@ -115,7 +115,7 @@ def same_failure(trace, replayed):
 
 
 @pytest.mark.parametrize("client", EACH)
-def test_meets_its_failure_again(client, failed, run, confdir, tmp_path):  # noqa: F811
+def test_sdk_against_replay_server_gets_recorded_failure(client, failed, run, confdir, tmp_path):  # noqa: F811
     args, seen, trace = failed
 
     def check(again):
@@ -135,7 +135,7 @@ def test_meets_its_failure_again(client, failed, run, confdir, tmp_path):  # noq
         check(run(client, f"wss://{HOSTS[client.api]}", *args, **served.env))
 
 
-def test_chunks_of_another_size_meet_it(serve, record, run, tmp_path):  # noqa: F811
+def test_sdk_with_other_chunk_size_gets_recorded_failure(serve, record, run, tmp_path):  # noqa: F811
     client = CLIENTS[0]
     with serve(client, None, tls=True) as served:
         seen, _ = record(client, served.url.replace("127.0.0.1", "localhost"), "stall")

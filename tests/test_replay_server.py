@@ -24,7 +24,7 @@ from wsproxy.errors import ConnectFailed
 from wsproxy.recorder import Clock, SessionWriter, new_start
 from wsproxy.replayer import ClientOptions, ReplayServer, ServerOptions, Verdict, replay_client
 from wsproxy.replayer import server as replay_server
-from wsproxy.replayer.verdict import judge_played
+from wsproxy.replayer.verdict import judge_result
 from wsproxy.session import Session
 from wsproxy.trace import Request, Response, TraceReader
 
@@ -56,7 +56,7 @@ async def served(
 
 
 @pytest.mark.parametrize("size", [100, 640, 1280])
-def test_an_app_meets_the_failure_however_it_cuts_its_audio(size: int, tmp_path: Path) -> None:
+def test_replay_server_rechunked_audio_gets_failure(size: int, tmp_path: Path) -> None:
     content = b"\x01" * 1280
     chunks = [content[i : i + size] for i in range(0, len(content), size)]
     verdict, seen = asyncio.run(
@@ -68,7 +68,7 @@ def test_an_app_meets_the_failure_however_it_cuts_its_audio(size: int, tmp_path:
         assert not any("s3cret" in repr(record) for record in reader)
 
 
-def test_an_app_that_sends_other_audio(tmp_path: Path) -> None:
+def test_replay_server_other_audio_is_different(tmp_path: Path) -> None:
     chunks = [b"\x01" * 700 + b"\x02" * 580]
     verdict, seen = asyncio.run(
         served(build(close_1011, tmp_path), tmp_path, lambda url: plain(url, chunks))
@@ -80,7 +80,7 @@ def test_an_app_that_sends_other_audio(tmp_path: Path) -> None:
     assert difference.recorded_frame == 2
 
 
-def test_an_app_that_sends_too_little_meets_it_after_all(tmp_path: Path) -> None:
+def test_replay_server_too_little_audio_gets_failure(tmp_path: Path) -> None:
     verdict, seen = asyncio.run(
         served(build(close_1011, tmp_path), tmp_path, lambda url: plain(url, [b"\x01" * 640]))
     )
@@ -89,7 +89,7 @@ def test_an_app_that_sends_too_little_meets_it_after_all(tmp_path: Path) -> None
     assert verdict.notes
 
 
-def test_an_app_that_does_not_stall_any_more(tmp_path: Path) -> None:
+def test_replay_server_client_without_stall_is_different(tmp_path: Path) -> None:
     alive = ('{"type":"KeepAlive"}',)
     verdict, _ = asyncio.run(
         served(
@@ -102,7 +102,7 @@ def test_an_app_that_does_not_stall_any_more(tmp_path: Path) -> None:
     assert [difference.field for difference in verdict.differences] == ["messages_sent"]
 
 
-def test_an_app_that_leaves_early(tmp_path: Path) -> None:
+def test_replay_server_early_client_end_is_different(tmp_path: Path) -> None:
     async def leave(url: str) -> None:
         async with websockets.connect(url, close_timeout=0.5) as ws:
             await ws.send(b"\x01" * 640)
@@ -112,7 +112,7 @@ def test_an_app_that_leaves_early(tmp_path: Path) -> None:
     assert verdict.replayed["closed_by"] == "client"
 
 
-def test_an_app_is_refused_as_recorded(tmp_path: Path) -> None:
+def test_replay_server_recorded_refusal_is_repeated(tmp_path: Path) -> None:
     async def refuse(url: str) -> object:
         with pytest.raises(websockets.InvalidStatus) as caught:
             await websockets.connect(url + ASKED)
@@ -126,10 +126,10 @@ def test_an_app_is_refused_as_recorded(tmp_path: Path) -> None:
     assert b"INVALID_AUTH" in response.body
 
 
-def test_a_connection_that_waits_for_its_turn_is_closed_at_the_end(
+def test_replay_server_waiting_connection_is_closed_at_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("wsproxy.replayer.server._MAX_AT_ONCE", 1)
+    monkeypatch.setattr("wsproxy.replayer.server._MAX_CONNECTIONS", 1)
 
     async def play() -> list[bytes]:
         options = ServerOptions(timeout=60)
@@ -147,7 +147,7 @@ def test_a_connection_that_waits_for_its_turn_is_closed_at_the_end(
     assert asyncio.run(play()) == [b"", b""]
 
 
-def test_a_key_that_is_none_is_answered(tmp_path: Path) -> None:
+def test_replay_server_invalid_key_is_answered(tmp_path: Path) -> None:
     async def ask(url: str) -> object:
         host, port = url.removeprefix("ws://").split(":")
         reader, writer = await asyncio.open_connection(host, int(port))
@@ -161,7 +161,7 @@ def test_a_key_that_is_none_is_answered(tmp_path: Path) -> None:
     assert bytes(answer).startswith(b"HTTP/1.1 101 ")  # type: ignore[call-overload]
 
 
-def test_what_asks_for_nothing_is_told(tmp_path: Path) -> None:
+def test_replay_server_invalid_request_is_reported(tmp_path: Path) -> None:
     told: list[str] = []
 
     async def body() -> None:
@@ -180,17 +180,17 @@ def test_what_asks_for_nothing_is_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("patience", "playing"), [(60.0, [0, 0]), (0.0, [1, 0])])
-def test_a_verdict_waits_while_others_play_but_not_for_ever(
+def test_replay_server_verdict_waits_for_idle_with_limit(
     patience: float, playing: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[int] = []
 
     def judge(*arguments: Any) -> Verdict:
-        seen.append(server._playing)
-        return judge_played(*arguments)
+        seen.append(server._active_sessions)
+        return judge_result(*arguments)
 
-    monkeypatch.setattr(replay_server, "_CALM_PATIENCE", patience)
-    monkeypatch.setattr(replay_server, "judge_played", judge)
+    monkeypatch.setattr(replay_server, "_IDLE_TIMEOUT", patience)
+    monkeypatch.setattr(replay_server, "judge_result", judge)
     options = ServerOptions(timeout=60, sessions=2)
     trace, out = build(close_1011, tmp_path), records(tmp_path / "out")
     server = ReplayServer(trace, options, out)
@@ -212,7 +212,7 @@ def test_a_verdict_waits_while_others_play_but_not_for_ever(
     assert seen == playing
 
 
-def test_a_health_check_is_no_session(tmp_path: Path) -> None:
+def test_replay_server_health_check_is_no_session(tmp_path: Path) -> None:
     async def check(url: str) -> object:
         host, port = url.removeprefix("ws://").split(":")
         reader, writer = await asyncio.open_connection(host, int(port))
@@ -227,7 +227,7 @@ def test_a_health_check_is_no_session(tmp_path: Path) -> None:
     assert verdict.verdict == "reproduced"
 
 
-def test_wss(tmp_path: Path) -> None:
+def test_replay_server_behind_tls_is_reproduced(tmp_path: Path) -> None:
     certificate = Certificate.make(tmp_path / "certificate.pem")
     context = certificate.server_context()
 
@@ -254,7 +254,7 @@ def test_wss(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("coding", ["gzip", "unknown"])
-def test_a_compressed_body_is_recorded_without_its_credential(coding: str, tmp_path: Path) -> None:
+def test_replay_server_compressed_body_is_redacted(coding: str, tmp_path: Path) -> None:
     recording = SessionWriter(tmp_path / "t.wstrace", new_start(Clock(0, 0)))
     headers = [["Host", "h"], ["Content-Length", "2"]]
     recording.add(Request(0, "POST", "https", "h", 443, "/v1/x", headers=headers, body=b"{}"))

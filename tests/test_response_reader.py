@@ -16,7 +16,7 @@ def read(data: bytes) -> ResponseReader:
     return reader
 
 
-def test_response_reader_many_interim_responses_precede_the_response() -> None:
+def test_response_reader_interim_responses_are_skipped() -> None:
     reader = read(b"HTTP/1.1 100 Continue\r\n\r\n" * 5000 + b"HTTP/1.1 101 Switching\r\n\r\nrest")
     assert reader.response is not None
     assert (reader.response.status, reader.rest, reader.done) == (101, b"rest", True)

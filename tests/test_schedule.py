@@ -66,7 +66,7 @@ def schedule(script: Script, *, pace: str = "recorded", timeout_ms: int = 10_000
 
 def taken(schedule: Schedule, now_ms: float) -> list[Step]:
     out = []
-    while (step := schedule.take(int(now_ms * MS))) is not None:
+    while (step := schedule.next_step(int(now_ms * MS))) is not None:
         out.append(step)
     return out
 
@@ -85,45 +85,45 @@ STALL = [
 ]
 
 
-def test_a_client_goes_by_the_clock_and_closes_when_the_server_did(
+def test_schedule_client_follows_clock_and_closes_after_server(
     script: Callable[..., Script],
 ) -> None:
     plan = schedule(script("client", *STALL))
     assert times(taken(plan, 0)) == [0]
-    assert plan.wake_ns() == 20 * MS
+    assert plan.next_wake_ns() == 20 * MS
     assert times(taken(plan, 19)) == []
     assert times(taken(plan, 20)) == [20]
     assert times(taken(plan, 13_000)) == []  # the server is late; the client keeps the silence
     plan.receive(14_000 * MS, FAILURE)
-    assert plan.wake_ns() == 14_001 * MS
+    assert plan.next_wake_ns() == 14_001 * MS
     assert times(taken(plan, 14_001)) == [12_021]
     plan.receive(14_002 * MS, ExpectedEnding("eof"))
     assert times(taken(plan, 14_003)) == [12_023]
-    assert plan.over(14_003 * MS)
-    assert plan.finished
+    assert plan.is_over(14_003 * MS)
+    assert len(plan.lateness) == len(plan.script.steps)
 
 
-def test_a_client_waits_the_recorded_time_and_the_timeout_for_the_end(
+def test_schedule_client_waits_recorded_time_plus_timeout_for_end(
     script: Callable[..., Script],
 ) -> None:
     plan = schedule(script("client", *STALL), timeout_ms=5_000)
     taken(plan, 20)
-    assert not plan.over(17_022 * MS)
-    assert plan.wake_ns() == 17_023 * MS
-    assert plan.over(17_023 * MS)
-    assert not plan.finished
+    assert not plan.is_over(17_022 * MS)
+    assert plan.next_wake_ns() == 17_023 * MS
+    assert plan.is_over(17_023 * MS)
+    assert len(plan.lateness) < len(plan.script.steps)
 
 
-def test_messages_without_end_do_not_prolong_the_wait(script: Callable[..., Script]) -> None:
+def test_schedule_endless_messages_do_not_prolong_wait(script: Callable[..., Script]) -> None:
     plan = schedule(script("client", *STALL), timeout_ms=5_000)
     taken(plan, 20)
     for ms in range(100, 17_000, 100):
         plan.receive(ms * MS, RESULTS)
-    assert plan.over(17_023 * MS)
+    assert plan.is_over(17_023 * MS)
 
 
 @pytest.mark.parametrize("chunks", [[100, 100], [200], [7] * 29, [150, 150]])
-def test_a_server_waits_for_the_bytes_however_they_are_cut(
+def test_schedule_server_waits_for_bytes_of_any_chunking(
     script: Callable[..., Script], chunks: list[int]
 ) -> None:
     plan = schedule(script("server", *STALL))
@@ -134,12 +134,12 @@ def test_a_server_waits_for_the_bytes_however_they_are_cut(
         before, sent = sent, sent + size
         if before < 200 <= sent:
             met = now
-    assert plan.wake_ns() == (met + 12_000) * MS  # the recorded delay follows
+    assert plan.next_wake_ns() == (met + 12_000) * MS  # the recorded delay follows
     assert times(taken(plan, met + 11_999)) == []
     assert times(taken(plan, met + 12_000)) == [12_020]
 
 
-def test_a_fast_server_does_not_wait_longer_than_for_the_cause(
+def test_schedule_fast_server_waits_for_prerequisite_only(
     script: Callable[..., Script],
 ) -> None:
     plan = schedule(script("server", *STALL), pace="fast")
@@ -150,7 +150,7 @@ def test_a_fast_server_does_not_wait_longer_than_for_the_cause(
     assert times(taken(plan, 3)) == [12_020]
 
 
-def test_a_fast_client_waits_for_what_the_server_had_said(script: Callable[..., Script]) -> None:
+def test_schedule_fast_client_waits_for_prerequisite(script: Callable[..., Script]) -> None:
     plan = schedule(
         script("client", (0, True, AUDIO), (500, False, RESULTS), (900, True, AUDIO)), pace="fast"
     )
@@ -160,7 +160,7 @@ def test_a_fast_client_waits_for_what_the_server_had_said(script: Callable[..., 
     assert times(taken(plan, 1001)) == [900]
 
 
-def test_patience_ends_and_is_spent_once(script: Callable[..., Script]) -> None:
+def test_schedule_gate_timeout_is_spent_once(script: Callable[..., Script]) -> None:
     plan = schedule(
         script(
             "server",
@@ -174,26 +174,26 @@ def test_patience_ends_and_is_spent_once(script: Callable[..., Script]) -> None:
     )
     plan.receive(5 * MS, AUDIO)
     assert taken(plan, 1_004) == []
-    assert plan.wake_ns() == 1_005 * MS
+    assert plan.next_wake_ns() == 1_005 * MS
     assert taken(plan, 1_005) == []  # given up; the recorded delay follows
-    assert plan.given_up == 1
+    assert plan.abandoned_gates == 1
     assert times(taken(plan, 1_006)) == [11]
     plan.receive(1_010 * MS, AUDIO)
     assert times(taken(plan, 1_011)) == [21]  # the missing chunk is forgiven here as well
-    assert plan.given_up == 1
+    assert plan.abandoned_gates == 1
 
 
-def test_progress_renews_patience(script: Callable[..., Script]) -> None:
+def test_schedule_progress_restarts_gate_timeout(script: Callable[..., Script]) -> None:
     frames = [(i, True, AUDIO) for i in range(10)]
     plan = schedule(script("server", *frames, (10, False, RESULTS)), timeout_ms=1_000)
     for second in range(10):
         plan.receive(second * 900 * MS, AUDIO)
-        assert plan.given_up == 0
+        assert plan.abandoned_gates == 0
         taken(plan, second * 900)
     assert times(taken(plan, 9 * 900 + 1)) == [10]
 
 
-def test_text_messages_count_when_they_are_complete(script: Callable[..., Script]) -> None:
+def test_schedule_incomplete_text_message_does_not_count(script: Callable[..., Script]) -> None:
     plan = schedule(
         script("server", (0, True, KEEPALIVE), (1, False, RESULTS)), pace="fast", timeout_ms=5_000
     )
@@ -204,7 +204,7 @@ def test_text_messages_count_when_they_are_complete(script: Callable[..., Script
     assert times(taken(plan, 3)) == [1]
 
 
-def test_a_server_waits_for_garbage(script: Callable[..., Script]) -> None:
+def test_schedule_server_waits_for_garbage(script: Callable[..., Script]) -> None:
     plan = schedule(
         script("server", (0, True, Garbage(b"\x8b\x80abcd", "")), (1, False, FAILURE)), pace="fast"
     )
@@ -214,7 +214,7 @@ def test_a_server_waits_for_garbage(script: Callable[..., Script]) -> None:
     assert times(taken(plan, 2)) == [1]
 
 
-def test_pongs_answer_the_pings_that_come(script: Callable[..., Script]) -> None:
+def test_schedule_pongs_answer_received_pings(script: Callable[..., Script]) -> None:
     plan = schedule(
         script(
             "client",
@@ -224,7 +224,7 @@ def test_pongs_answer_the_pings_that_come(script: Callable[..., Script]) -> None
         )
     )
     plan.receive(200 * MS, Frame(Opcode.PING, b"other"))
-    assert plan.wake_ns() == 230 * MS
+    assert plan.next_wake_ns() == 230 * MS
     (pong,) = taken(plan, 230)
     assert isinstance(pong.item, Frame)
     assert (pong.item.opcode, pong.item.payload) == (Opcode.PONG, b"other")
@@ -233,7 +233,7 @@ def test_pongs_answer_the_pings_that_come(script: Callable[..., Script]) -> None
     assert times(taken(plan, 500)) == [500]
 
 
-def test_pongs_keep_the_order_of_their_pings(script: Callable[..., Script]) -> None:
+def test_schedule_pongs_keep_order_of_pings(script: Callable[..., Script]) -> None:
     plan = schedule(
         script(
             "client",
@@ -243,14 +243,14 @@ def test_pongs_keep_the_order_of_their_pings(script: Callable[..., Script]) -> N
     )
     for payload in (b"a", b"b"):  # answered after 30 ms; beyond the recording, so at once
         plan.receive(0, Frame(Opcode.PING, payload))
-    assert plan.wake_ns() == 30 * MS
+    assert plan.next_wake_ns() == 30 * MS
     assert taken(plan, 29) == []
     items = [step.item for step in taken(plan, 30)]
     assert [item.payload for item in items if isinstance(item, Frame)] == [b"a", b"b"]
 
 
 @pytest.mark.parametrize("how", ["eof", "reset"])
-def test_nothing_follows_the_end_of_a_direction(how: str, script: Callable[..., Script]) -> None:
+def test_schedule_after_own_end_sends_nothing(how: str, script: Callable[..., Script]) -> None:
     plan = schedule(
         script(
             "client",
@@ -265,7 +265,7 @@ def test_nothing_follows_the_end_of_a_direction(how: str, script: Callable[..., 
     assert taken(plan, 400) == []
 
 
-def test_pings_do_not_prolong_the_wait(script: Callable[..., Script]) -> None:
+def test_schedule_pings_do_not_prolong_wait(script: Callable[..., Script]) -> None:
     plan = schedule(
         script(
             "client",
@@ -275,10 +275,10 @@ def test_pings_do_not_prolong_the_wait(script: Callable[..., Script]) -> None:
         timeout_ms=1_000,
     )
     plan.receive(1_020 * MS, Frame(Opcode.PING, b"late"))
-    assert plan.over(1_030 * MS)
+    assert plan.is_over(1_030 * MS)
 
 
-def test_a_ping_that_never_comes_holds_nothing_up(script: Callable[..., Script]) -> None:
+def test_schedule_missing_ping_delays_nothing(script: Callable[..., Script]) -> None:
     plan = schedule(
         script(
             "client",
@@ -290,18 +290,18 @@ def test_a_ping_that_never_comes_holds_nothing_up(script: Callable[..., Script])
     assert times(taken(plan, 200)) == [200]
 
 
-def test_pings_that_were_not_answered_are_not(script: Callable[..., Script]) -> None:
+def test_schedule_unanswered_pings_stay_unanswered(script: Callable[..., Script]) -> None:
     plan = schedule(script("client", (100, False, Frame(Opcode.PING, b"one")), (200, True, AUDIO)))
     plan.receive(50 * MS, Frame(Opcode.PING, b"one"))
     assert times(taken(plan, 200)) == [200]
 
 
-def test_an_unsolicited_pong_is_a_step_like_others(script: Callable[..., Script]) -> None:
+def test_schedule_unsolicited_pong_is_a_step(script: Callable[..., Script]) -> None:
     plan = schedule(script("client", (5, True, Frame(Opcode.PONG, b"alive", mask=KEY))))
     assert times(taken(plan, 5)) == [5]
 
 
-def test_an_early_close_is_answered_and_the_rest_dropped(script: Callable[..., Script]) -> None:
+def test_schedule_early_close_is_answered_and_steps_dropped(script: Callable[..., Script]) -> None:
     plan = schedule(script("client", *STALL))
     plan.receive(0, Frame(Opcode.CLOSE, Close(1008).serialize()))
     assert times(taken(plan, 0)) == [0]  # it was due all the same
@@ -310,16 +310,16 @@ def test_an_early_close_is_answered_and_the_rest_dropped(script: Callable[..., S
     assert times(taken(plan, 40)) == [12_023]
 
 
-def test_a_close_that_was_not_recorded_ends_the_replay(script: Callable[..., Script]) -> None:
+def test_schedule_unrecorded_close_ends_replay(script: Callable[..., Script]) -> None:
     plan = schedule(script("client", (0, True, AUDIO), (5_000, True, AUDIO)))
     taken(plan, 0)
     plan.receive(10 * MS, FAILURE)
     assert taken(plan, 10) == []
-    assert plan.over(10 * MS)
+    assert plan.is_over(10 * MS)
     assert plan.dropped == 1
 
 
-def test_what_was_on_its_way_when_the_server_closed_need_not_come(
+def test_schedule_messages_in_flight_at_close_are_not_required(
     script: Callable[..., Script],
 ) -> None:
     plan = schedule(
@@ -333,28 +333,28 @@ def test_what_was_on_its_way_when_the_server_closed_need_not_come(
     )
     plan.receive(0, AUDIO)
     assert times(taken(plan, 20)) == [10, 20]
-    assert plan.over(20 * MS)
+    assert plan.is_over(20 * MS)
 
 
-def test_a_reset_ends_it_at_once(script: Callable[..., Script]) -> None:
+def test_schedule_reset_ends_replay_at_once(script: Callable[..., Script]) -> None:
     plan = schedule(script("client", *STALL))
     plan.receive(5 * MS, ExpectedEnding("reset"))
     assert taken(plan, 30) == []
-    assert plan.over(30 * MS)
+    assert plan.is_over(30 * MS)
 
 
-def test_lateness_is_measured(script: Callable[..., Script]) -> None:
+def test_schedule_late_step_lateness_is_measured(script: Callable[..., Script]) -> None:
     plan = schedule(script("client", (0, True, AUDIO), (20, True, AUDIO)))
     taken(plan, 3)
     taken(plan, 20)
     assert list(plan.lateness) == [3 * MS, 0]
 
 
-def test_a_recording_that_was_stopped_is_sat_out(script: Callable[..., Script]) -> None:
+def test_schedule_stopped_recording_waits_recorded_duration(script: Callable[..., Script]) -> None:
     plan = schedule(script("client", (0, True, AUDIO), (8_000, False, RESULTS), ending="stopped"))
     taken(plan, 0)
-    assert not plan.over(7_999 * MS)
-    assert plan.over(8_000 * MS)
+    assert not plan.is_over(7_999 * MS)
+    assert plan.is_over(8_000 * MS)
 
 
 @pytest.fixture
@@ -363,9 +363,11 @@ def endpoint(script: Callable[..., Script], tmp_path: Path) -> Endpoint:
     return Endpoint(schedule(script("client")), recording)
 
 
-def test_masked_frames_get_a_fresh_key(script: Callable[..., Script], endpoint: Endpoint) -> None:
+def test_endpoint_masked_frame_gets_new_key(
+    script: Callable[..., Script], endpoint: Endpoint
+) -> None:
     (step,) = script("client", (0, True, AUDIO)).steps
-    (first, recorded), (second, _) = endpoint.wire(step), endpoint.wire(step)
+    (first, recorded), (second, _) = endpoint.encode(step), endpoint.encode(step)
     assert first == recorded
     assert first != second
     for data in (first, second):
@@ -374,20 +376,20 @@ def test_masked_frames_get_a_fresh_key(script: Callable[..., Script], endpoint: 
         assert frame.payload == AUDIO.payload
 
 
-def test_an_unmasked_client_frame_stays_unmasked(
+def test_endpoint_unmasked_client_frame_stays_unmasked(
     script: Callable[..., Script], endpoint: Endpoint
 ) -> None:
     bare = Frame(Opcode.TEXT, b"x")
     (step,) = script("client", (0, True, bare)).steps
-    assert endpoint.wire(step) == (bare.serialize(), bare.serialize())
+    assert endpoint.encode(step) == (bare.serialize(), bare.serialize())
 
 
-def test_steps_name_their_causes_and_frames(script: Callable[..., Script]) -> None:
+def test_script_steps_have_prerequisites_and_frame_numbers(script: Callable[..., Script]) -> None:
     steps = script("server", *STALL).steps
     assert [step.number for step in steps] == [3, 0]
-    assert steps[0].cause == SideProgress(binary=200)
-    assert steps[0].cause_ns == 20 * MS
-    assert steps[1].cause == SideProgress(binary=200, closes=1)
+    assert steps[0].prerequisite == SideProgress(binary=200)
+    assert steps[0].prerequisite_ns == 20 * MS
+    assert steps[1].prerequisite == SideProgress(binary=200, closes=1)
 
 
 @st.composite
@@ -419,7 +421,7 @@ def sessions(draw: st.DrawFn) -> list[tuple[int, bool, Item]]:
     side=st.sampled_from(["client", "server"]),
     pace=st.sampled_from(["recorded", "fast"]),
 )
-def test_whatever_the_other_side_does_a_schedule_ends(
+def test_schedule_any_peer_behaviour_ends(
     tmp_path_factory: pytest.TempPathFactory,
     events: list[tuple[int, bool, Item]],
     heard: list[tuple[int, bool, Item]],
@@ -433,12 +435,12 @@ def test_whatever_the_other_side_does_a_schedule_ends(
     for _ in range(200):
         while other and other[0][0] * MS <= now:
             plan.receive(now, other.pop(0)[1])
-        while plan.take(now) is not None:
+        while plan.next_step(now) is not None:
             pass
-        if plan.over(now):
+        if plan.is_over(now):
             return
         # Each wake is later than now: a driver that sleeps until then is never busy.
-        wake = plan.wake_ns()
+        wake = plan.next_wake_ns()
         assert wake > now
         now = min([wake, *(ms * MS for ms, _ in other[:1] if ms * MS > now)])
     raise AssertionError("the schedule goes on for ever")

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from wsproxy.compare import Tolerances
+from wsproxy.compare import STANDARD, Tolerances
 from wsproxy.recorder import Clock, SessionWriter, new_start
 from wsproxy.replayer.pace import Pace
 from wsproxy.replayer.schedule import Schedule
 from wsproxy.replayer.script import Script
-from wsproxy.replayer.verdict import ReplayResult, Verdict, judge, judge_played
+from wsproxy.replayer.verdict import ReplayResult, Verdict, judge_result
 from wsproxy.trace import Eof, Failure, Request, Response
 from wsproxy.wire import Close, Frame, Opcode
 
@@ -74,6 +74,12 @@ class Case:
             recording.eof(Eof(105 * MS, self.closed_by_client, self.end))
 
 
+def judge(
+    recorded: Path, replayed: Path, schedule: Schedule, rules: Tolerances = STANDARD
+) -> Verdict:
+    return judge_result(ReplayResult.of(recorded, replayed, schedule), rules)
+
+
 @pytest.fixture
 def compare(tmp_path: Path) -> Callable[..., Verdict]:
     def judged(recorded: Case, replayed: Case, side: str = "client") -> Verdict:
@@ -93,7 +99,9 @@ CUT = Case(close=None, end="eof")
 
 @pytest.mark.parametrize("case", [FAILED, REFUSED, GOOD, OPEN, CUT, Case(failure="handshake")])
 @pytest.mark.parametrize("side", ["client", "server"])
-def test_a_session_is_like_itself(case: Case, side: str, compare: Callable[..., Verdict]) -> None:
+def test_judge_session_with_itself_is_reproduced(
+    case: Case, side: str, compare: Callable[..., Verdict]
+) -> None:
     verdict = compare(case, case, side)
     assert verdict.verdict == "reproduced"
     assert verdict.differences == []
@@ -126,7 +134,7 @@ def test_a_session_is_like_itself(case: Case, side: str, compare: Callable[..., 
         (Case(failure="handshake"), {"failure": "http"}, "failed_where", "different"),
     ],
 )
-def test_each_compared_field_turns_the_verdict(
+def test_judge_each_changed_field_is_different(
     recorded: Case,
     change: dict[str, Any],
     field: str,
@@ -148,7 +156,7 @@ def test_each_compared_field_turns_the_verdict(
         (FAILED, {"sent": (b"b",)}),  # as the client it is ours
     ],
 )
-def test_volatile_parts_do_not(
+def test_judge_volatile_change_is_reproduced(
     recorded: Case, change: dict[str, Any], compare: Callable[..., Verdict]
 ) -> None:
     assert compare(recorded, replace(recorded, **change)).verdict == "reproduced"
@@ -163,7 +171,7 @@ def test_volatile_parts_do_not(
         ((), "messages_sent"),
     ],
 )
-def test_what_the_app_sent_turns_the_verdict_of_a_server(
+def test_judge_server_changed_client_message_is_different(
     sent: tuple[str | bytes, ...], field: str, compare: Callable[..., Verdict]
 ) -> None:
     verdict = compare(FAILED, replace(FAILED, sent=sent), "server")
@@ -179,18 +187,18 @@ def test_what_the_app_sent_turns_the_verdict_of_a_server(
         {"sent_late": (b"b" * 9,)},
     ],
 )
-def test_audio_cut_otherwise_or_still_on_its_way_does_not(
+def test_judge_rechunked_or_late_audio_is_reproduced(
     change: dict[str, Any], compare: Callable[..., Verdict]
 ) -> None:
     assert compare(FAILED, replace(FAILED, **change), "server").verdict == "reproduced"
 
 
-def test_an_app_that_does_not_stall_any_more_is_told(compare: Callable[..., Verdict]) -> None:
+def test_judge_client_without_stall_is_different(compare: Callable[..., Verdict]) -> None:
     verdict = compare(FAILED, replace(FAILED, sent=(b"a" * 100, b"b" * 9)), "server")
     assert [difference.field for difference in verdict.differences] == ["audio_sent"]
 
 
-def test_more_audio_is_a_difference_where_the_app_ended_the_session(
+def test_judge_more_audio_before_client_end_is_different(
     compare: Callable[..., Verdict],
 ) -> None:
     recorded = replace(GOOD, closed_by_client=True)
@@ -198,7 +206,7 @@ def test_more_audio_is_a_difference_where_the_app_ended_the_session(
     assert [difference.field for difference in verdict.differences] == ["audio_sent"]
 
 
-def test_differences_have_both_values_and_frames(compare: Callable[..., Verdict]) -> None:
+def test_difference_has_values_and_frames(compare: Callable[..., Verdict]) -> None:
     verdict = compare(FAILED, replace(FAILED, close=Close(1008, "NET-0001"), sent=(b"a", b"b")))
     (code, *_) = verdict.as_json()["differences"]
     assert code == {
@@ -209,7 +217,7 @@ def test_differences_have_both_values_and_frames(compare: Callable[..., Verdict]
     }
 
 
-def test_the_json_has_the_agreed_names(compare: Callable[..., Verdict]) -> None:
+def test_verdict_as_json_has_documented_names(compare: Callable[..., Verdict]) -> None:
     out = compare(FAILED, FAILED).as_json()
     assert list(out) == [
         "verdict",
@@ -231,17 +239,17 @@ def test_the_json_has_the_agreed_names(compare: Callable[..., Verdict]) -> None:
     json.dumps(out)
 
 
-def test_a_pace_that_was_not_kept_is_told(tmp_path: Path) -> None:
+def test_judge_late_replay_notes_pace(tmp_path: Path) -> None:
     trace = FAILED.write(tmp_path / "t.wstrace")
     schedule = Schedule(Script.read(trace, "client"), timeout_ns=MS)
     schedule.open(0)
-    schedule.take(60_000 * MS)
+    schedule.next_step(60_000 * MS)
     verdict = judge(trace, trace, schedule)
     assert verdict.lateness_ms.max == pytest.approx(59_999, abs=2)
     assert any("pace" in note for note in verdict.notes)
 
 
-def test_rules_are_the_callers(tmp_path: Path) -> None:
+def test_judge_rules_of_caller_are_used(tmp_path: Path) -> None:
     left = FAILED.write(tmp_path / "a.wstrace")
     right = replace(FAILED, received=('{"type": "Results"}',)).write(tmp_path / "b.wstrace")
     schedule = Schedule(Script.read(left, "client"), timeout_ns=MS)
@@ -258,13 +266,13 @@ def test_rules_are_the_callers(tmp_path: Path) -> None:
         ((b"a" * 100,), "client", ""),
     ],
 )
-def test_what_was_sent_is_told_of_an_app(
+def test_judge_server_reports_what_client_sent(
     sent: tuple[bytes, ...], side: str, told: str, compare: Callable[..., Verdict]
 ) -> None:
     assert compare(FAILED, replace(FAILED, sent=sent), side).sent == told
 
 
-def test_a_recording_with_gaps_is_told(tmp_path: Path) -> None:
+def test_judge_incomplete_recording_is_noted(tmp_path: Path) -> None:
     left = FAILED.write(tmp_path / "a.wstrace")
     cut = tmp_path / "cut.wstrace"
     cut.write_bytes(left.read_bytes()[:-60])
@@ -276,14 +284,14 @@ BROKEN = replace(FAILED, close=Close(1002, "protocol error"))  # no matter of ti
 ANOTHER = replace(FAILED, close=Close(4999, "another"))
 
 
-def test_a_timeout_that_came_at_another_point_is_unproven(tmp_path: Path) -> None:
+def test_judge_timeout_at_other_point_is_unproven(tmp_path: Path) -> None:
     recorded = replace(FAILED, sent=tuple(bytes([n]) * 100 for n in range(10)))
     left = recorded.write(tmp_path / "left.wstrace")
     right = FAILED.write(tmp_path / "right.wstrace")
     schedule = Schedule(Script.read(left, "client"), timeout_ns=MS)
     played = replace(ReplayResult.of(left, right, schedule), dropped=9)
-    assert judge_played(played).verdict == "unproven"
-    assert judge_played(replace(played, dropped=2)).verdict == "reproduced"
+    assert judge_result(played).verdict == "unproven"
+    assert judge_result(replace(played, dropped=2)).verdict == "reproduced"
 
 
 @pytest.mark.parametrize(
@@ -306,14 +314,14 @@ def test_a_timeout_that_came_at_another_point_is_unproven(tmp_path: Path) -> Non
         ("fast", 60_000, BROKEN, ANOTHER, "different"),
     ],
 )
-def test_what_the_replays_own_time_may_have_brought_about_is_unproven(
+def test_judge_timing_of_replay_decides_unproven(
     pace: str, late_ms: int, recorded: Case, replayed: Case, verdict: str, tmp_path: Path
 ) -> None:
     left = recorded.write(tmp_path / "left.wstrace")
     right = replayed.write(tmp_path / "right.wstrace")
     schedule = Schedule(Script.read(left, "client", Pace.parse(pace)), timeout_ns=MS)
     schedule.open(0)
-    schedule.take(late_ms * MS + 2 * MS)
+    schedule.next_step(late_ms * MS + 2 * MS)
     judged = judge(left, right, schedule)
     assert judged.verdict == verdict
     assert judged.exit_status == {"reproduced": 0, "unproven": 125}.get(verdict, 1)

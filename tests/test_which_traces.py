@@ -103,7 +103,7 @@ def test_what_is_made_of_a_later_part_is_no_part(
 
 
 def test_a_folder_is_served_by_sessions(parts: list[Path]) -> None:
-    assert [volume.trace for volume in TraceLibrary.open(parts[0].parent).volumes] == [parts[0]]
+    assert [volume.path for volume in TraceLibrary.open(parts[0].parent).traces] == [parts[0]]
 
 
 @pytest.mark.parametrize("command", ["list", "explain", "scrub", "recover"])

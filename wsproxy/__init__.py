@@ -3,9 +3,9 @@
 The Python API, with or without the pytest plugin (docs/testing.md):
 
     serve    serve a recorded session, a condition or a plan to the code under test
-    open     open a trace to read it
-    replay   replay a trace as the client against a server (replay_async: from async code)
-    record   record the code under test
+    open     read a trace
+    replay   replay a trace as the client against a server (replay_async: for async code)
+    record   record the sessions of the code under test
 
 Its functions are loaded when they are first used: `import wsproxy` itself loads nothing else.
 """

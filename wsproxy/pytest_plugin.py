@@ -1,7 +1,7 @@
 """The pytest plugin: recorded sessions in tests (docs/testing.md).
 
 Fixtures `wsproxy_server` and `wsproxy_recorder`, the marker `wsproxy`, and the option
-`--wsproxy-record`. Nothing of wsproxy is loaded before a test asks for a fixture.
+`--wsproxy-record`. The rest of wsproxy is imported when a test uses a fixture.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ import pytest
 if TYPE_CHECKING:
     from .api import Recorder, Served
 
-_TRACE = ".wstrace"  # else it is a folder of traces
-_GRACE = 0.5  # seconds that a session's end may take behind the test's
+_TRACE = ".wstrace"  # any other path is a folder of traces
+_SETTLE_SECONDS = 0.5  # seconds for a session to end after the test
 _OPTIONS = (
     *("condition", "after", "plan", "silence", "pace", "match", "strict", "timeout"),
     *("max_wer", "audio_tolerance", "same_as"),
@@ -27,8 +27,8 @@ _OPTIONS = (
 
 _MARKER = (
     "wsproxy(trace, *, check=True, to=None, ...): what the fixture wsproxy_server serves: a trace "
-    "or a folder, relative to the test's file, or condition=ID, or plan=TOML. Further keywords are "
-    "those of wsproxy.serve. check=False: the test does not fail if the app did not do what is "
+    "or a folder, relative to the test's file, or condition=ID, or plan=TOML. The other keywords "
+    "are those of wsproxy.serve. check=False: the test does not fail if the app does not behave as "
     "recorded. to: the API's base URL, for --wsproxy-record."
 )
 
@@ -39,8 +39,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         nargs="?",
         const="missing",
         choices=("missing", "all"),
-        help="Use the network: record the traces that are missing from the real APIs, or "
-        "(--wsproxy-record=all) every one anew.",
+        help="Use the network: record missing traces from the real APIs, or all of them again "
+        "(--wsproxy-record=all).",
     )
 
 
@@ -52,20 +52,20 @@ def pytest_configure(config: pytest.Config) -> None:
 def wsproxy_server(
     request: pytest.FixtureRequest, _wsproxy_confdir: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Served]:
-    """What the test's marker names, served on this machine: `url`, `env`, `proxy`, `verdicts`..."""
+    """Serve what the test's marker names: `url`, `env`, `proxy`, `verdicts`..."""
     from .errors import WsproxyError  # noqa: PLC0415
 
-    asked = _Asked.of(request.node)
+    arguments = _MarkerArguments.of(request.node)
     folder = tmp_path_factory.mktemp("wsproxy")
     failed = None
     try:
-        if asked.is_to_be_recorded(request.config.getoption("wsproxy_record")):
-            yield from _record(asked, folder, _wsproxy_confdir)
+        if arguments.should_record(request.config.getoption("wsproxy_record")):
+            yield from _record(arguments, folder, _wsproxy_confdir)
         else:
-            yield from _serve(asked, folder, _wsproxy_confdir, request.node)
+            yield from _serve(arguments, folder, _wsproxy_confdir, request.node)
     except WsproxyError as error:
         failed = f"wsproxy: {error}"
-    if failed is not None:  # not in the handler: pytest would show the first error as well
+    if failed is not None:  # outside the handler, or pytest would also show the first error
         pytest.fail(failed, pytrace=False)
 
 
@@ -73,9 +73,9 @@ def wsproxy_server(
 def wsproxy_recorder(
     request: pytest.FixtureRequest, _wsproxy_confdir: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Recorder]:
-    """A recorder: `proxy`, `ca`, `env`, `traces`, `wait`.
+    """Run a recorder: `proxy`, `ca`, `env`, `traces`, `wait`.
 
-    It connects to other machines with --wsproxy-record only.
+    It connects to other machines only with --wsproxy-record.
     """
     from .api import record  # noqa: PLC0415
 
@@ -87,18 +87,18 @@ def wsproxy_recorder(
 
 @pytest.fixture(scope="session")
 def _wsproxy_confdir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A certificate authority of the test run's own."""
+    """The certificate authority of the test run."""
     return tmp_path_factory.mktemp("wsproxy-ca")
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
-    """What a test's marker says.
+class _MarkerArguments:
+    """The arguments of a test's marker.
 
     Attributes:
         trace: path of the trace or the folder, None for a condition or a plan.
-        check: whether the test fails if the app did not do what is recorded.
-        to: the API's base URL, to record with.
+        check: whether the test fails if the app does not behave as recorded.
+        to: the API's base URL, for recording.
         options: of `wsproxy.serve`.
     """
 
@@ -108,8 +108,8 @@ class _Asked:
     options: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, item: pytest.Item) -> _Asked:
-        """Read the marker that is nearest to a test."""
+    def of(cls, item: pytest.Item) -> _MarkerArguments:
+        """Read the closest marker of a test."""
         marker = item.get_closest_marker("wsproxy")
         if marker is None or len(marker.args) > 1:
             pytest.fail(
@@ -119,21 +119,21 @@ class _Asked:
             )
         unknown = sorted(set(marker.kwargs) - {*_OPTIONS, "check", "to"})
         if unknown:
-            pytest.fail(f"wsproxy marker: {unknown[0]!r} is none of its keywords", pytrace=False)
+            pytest.fail(f"wsproxy marker: unknown keyword {unknown[0]!r}", pytrace=False)
         options = {name: marker.kwargs[name] for name in _OPTIONS if name in marker.kwargs}
-        here = item.path.parent
+        test_folder = item.path.parent
         plan = options.get("plan")
         if plan is not None and "[[" not in str(plan):
-            options["plan"] = here / plan
+            options["plan"] = test_folder / plan
         if "same_as" in options:
             others = options["same_as"]
             others = [others] if isinstance(others, str | Path) else others
-            options["same_as"] = [here / each for each in others]
-        trace = here / marker.args[0] if marker.args else None
+            options["same_as"] = [test_folder / each for each in others]
+        trace = test_folder / marker.args[0] if marker.args else None
         return cls(trace, marker.kwargs.get("check", True), marker.kwargs.get("to"), options)
 
-    def is_to_be_recorded(self, option: str | None) -> bool:
-        """Whether it is to be recorded from the real API; a trace that is missing fails the test.
+    def should_record(self, option: str | None) -> bool:
+        """Whether to record from the real API; otherwise, a missing trace fails the test.
 
         Args:
             option: "missing", "all", or None if it was not given.
@@ -149,66 +149,70 @@ class _Asked:
         return option == "all" or not self.trace.exists()
 
 
-class _Check:
-    """Fails a test, once, if the app did not do what is recorded."""
+class _VerdictCheck:
+    """Fails a test, once, if the app does not behave as recorded."""
 
-    def __init__(self, asked: _Asked, served: Served) -> None:
-        self._asked = asked
+    def __init__(self, arguments: _MarkerArguments, served: Served) -> None:
+        self._arguments = arguments
         self._served = served
-        self._done = not asked.check
+        self._done = not arguments.check
 
-    def after_call(self) -> None:
-        """The test's function is over, but perhaps not a session that a fixture ends."""
-        if not self._done and self._served.settle(_GRACE):
-            self.at_last()
+    def check_after_call(self) -> None:
+        """Check after the test function, unless a fixture still keeps a session open."""
+        if not self._done and self._served.settle(_SETTLE_SECONDS):
+            self.check_at_teardown()
 
-    def at_last(self) -> None:
-        """Nothing of the test is left."""
-        from .api import unlike  # noqa: PLC0415
+    def check_at_teardown(self) -> None:
+        """Check when the test and its fixtures have ended."""
+        from .api import describe_failure  # noqa: PLC0415
 
         if self._done:
             return
         self._done = True
-        failed = unlike(self._asked.trace, self._served, self._asked.options.get("timeout", 10.0))
+        failed = describe_failure(
+            self._arguments.trace, self._served, self._arguments.options.get("timeout", 10.0)
+        )
         if failed is not None:
             pytest.fail(failed, pytrace=False)
 
 
-_CHECK = pytest.StashKey[_Check]()
+_CHECK_KEY = pytest.StashKey[_VerdictCheck]()
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
-    """Fail a test where it is one that passes otherwise; at its teardown it would be an error."""
+    """Check after the call: a failure in the teardown would count as an error."""
     yield
-    if _CHECK in item.stash:
-        item.stash[_CHECK].after_call()
+    if _CHECK_KEY in item.stash:
+        item.stash[_CHECK_KEY].check_after_call()
 
 
-def _serve(asked: _Asked, folder: Path, confdir: Path, item: pytest.Item) -> Iterator[Served]:
-    """Serve it, and check what the app does."""
+def _serve(
+    arguments: _MarkerArguments, folder: Path, confdir: Path, item: pytest.Item
+) -> Iterator[Served]:
+    """Serve what the marker names, and check the app."""
     from .api import serve  # noqa: PLC0415
 
-    with serve(asked.trace, out=folder, confdir=confdir, **asked.options) as served:
-        check = item.stash[_CHECK] = _Check(asked, served)
+    with serve(arguments.trace, out=folder, confdir=confdir, **arguments.options) as served:
+        check = item.stash[_CHECK_KEY] = _VerdictCheck(arguments, served)
         yield served
-        check.at_last()
+        check.check_at_teardown()
 
 
-def _record(asked: _Asked, folder: Path, confdir: Path) -> Iterator[Served]:
-    """Record from the API what the test does, and keep it where the marker says."""
+def _record(arguments: _MarkerArguments, folder: Path, confdir: Path) -> Iterator[Served]:
+    """Record the test against the real API, and store the traces where the marker says."""
     from wsproxy.api.live_server import ServedLive  # noqa: PLC0415
 
     with ExitStack() as stack:
-        live = ServedLive(folder, asked.to, stack, confdir)
+        live = ServedLive(folder, arguments.to, stack, confdir)
         yield live
-    assert asked.trace is not None
-    _keep(live.traces, asked.trace)
+    assert arguments.trace is not None
+    _store_traces(live.traces, arguments.trace)
 
 
-def _keep(traces: list[Path], path: Path) -> None:
+def _store_traces(traces: list[Path], path: Path) -> None:
     if not traces:
-        pytest.fail(f"nothing was recorded for {path}: no session came", pytrace=False)
+        pytest.fail(f"nothing was recorded for {path}: no session was opened", pytrace=False)
     if path.suffix == _TRACE and len(traces) > 1:
         pytest.fail(
             f"{len(traces)} sessions were recorded for {path}; name a folder to keep them all",

@@ -150,14 +150,14 @@ def _replay(which: int, path: Path, _: list[Map]) -> None:
         call = ClientReplay(
             path, ClientOptions("ws://127.0.0.1:9", pace=pace, fields=(("token", "t"),))
         )
-        call.wire(call.request())
+        call.encode(call.request())
         call.schedule()
     with contextlib.suppress(WsproxyError):
         parts = Parts(Script.read(path, "client", Pace.parse("causal")))
-        parts.setup()
-        half = parts.without(parts.whole, parts.whole.kept[::2], hold=bool(which & 1))
-        parts.make(half, pace)
-        parts.make(parts.without_pauses(half, parts.pauses(half)), pace)
+        parts.setup_parts()
+        half = parts.without(parts.full, parts.full.kept[::2], keep_time=bool(which & 1))
+        parts.build_script(half, pace)
+        parts.build_script(parts.without_pauses(half, parts.pauses(half)), pace)
 
 
 # The commands that read are the most.

@@ -1,24 +1,23 @@
 """wsproxy in scripts and tests: `wsproxy.serve`, `open`, `replay` and `record`.
 
-trace     a recorded session, to be read
-served    what is served to the code under test, and how that gets there
-live      the API itself in its place, to record it
-serving   starts it
-playing   a replay server on a thread of its own
-recorder  records what the code under test does
-proxy     what leads code under test to a recorder, or to what is served
-process   mitmproxy in a process of its own
-records   how replays are recorded
-again     a trace replayed as the client
-waiting   for what happens on another thread
-mismatch  what a test says when the app did not do what is recorded
+    trace            a recorded session, to be read
+    serving          serves a trace, a condition or a plan
+    served           what is served to the code under test, and how it is reached
+    live_server      the API itself behind a recorder, to record it again
+    server_thread    a replay server on its own thread
+    recorder         records the code under test
+    proxy            a proxy that redirects to local servers, or records
+    child_process    the process of that proxy, which runs mitmproxy
+    client_replay    replays a trace as the client
+    arrivals         waits for what happens on another thread
+    failure_message  the message of a test that did not behave as recorded
 
-What waits has a twin for asynchronous code, whose name ends with `_async`; called inside of
-a running event loop, it raises BlockingCall.
+Each call that waits has a twin for asynchronous code, whose name ends with `_async`. Inside a
+running event loop the blocking one raises BlockingCall.
 """
 
 from .client_replay import replay, replay_async
-from .failure_message import unlike
+from .failure_message import describe_failure
 from .recorder import Recorder, record
 from .served import Served
 from .serving import serve
@@ -29,10 +28,10 @@ __all__ = [
     "Recorder",
     "Served",
     "Trace",
+    "describe_failure",
     "open",
     "record",
     "replay",
     "replay_async",
     "serve",
-    "unlike",
 ]

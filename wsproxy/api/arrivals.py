@@ -1,4 +1,4 @@
-"""What happens on another thread, to be waited for from synchronous and asynchronous code."""
+"""Items from other threads that synchronous and asynchronous code can wait for."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ T = TypeVar("T")
 
 
 def refuse_in_event_loop(call: str, instead: str) -> None:
-    """Refuse a call that waits where it would stop the event loop that it waits for.
+    """Refuse a blocking call that would block the event loop of its thread.
 
     Args:
-        call: what was called.
-        instead: what to write in its place.
+        call: the call, for the message.
+        instead: what to use instead, for the message.
 
     Raises:
         BlockingCall: an event loop is running on this thread.
@@ -31,53 +31,53 @@ def refuse_in_event_loop(call: str, instead: str) -> None:
 
 
 class Arrivals(Generic[T]):
-    """Items that arrive on any thread, in their order.
+    """Items that arrive on any thread, in order.
 
     Args:
-        what: what they are, for messages.
+        what: their name, for messages.
     """
 
     def __init__(self, what: str) -> None:
         self._what = what
         self._items: list[T] = []
-        self._changed = threading.Condition()
+        self._condition = threading.Condition()
         self._listeners: list[Callable[[], None]] = []
 
     def add(self, item: T) -> None:
-        """Take the next one."""
-        with self._changed:
+        """Add the next item."""
+        with self._condition:
             self._items.append(item)
-            self._changed.notify_all()
+            self._condition.notify_all()
             listeners = list(self._listeners)
-        for wake in listeners:
-            wake()
+        for on_arrival in listeners:
+            on_arrival()
 
     def items(self) -> list[T]:
-        """Those that have arrived so far."""
-        with self._changed:
+        """All items so far."""
+        with self._condition:
             return list(self._items)
 
     def wait(self, count: int, timeout: float) -> list[T]:
-        """Block until `count` items have arrived, and return all.
+        """Block until `count` items have arrived, and return all items.
 
         Raises:
-            TimeoutError: they have not within `timeout` seconds.
+            TimeoutError: fewer have arrived within `timeout` seconds.
         """
-        with self._changed:
-            if not self._changed.wait_for(lambda: len(self._items) >= count, timeout):
-                raise self._late(count, timeout)
+        with self._condition:
+            if not self._condition.wait_for(lambda: len(self._items) >= count, timeout):
+                raise self._timeout_error(count, timeout)
             return list(self._items)
 
     async def wait_async(self, count: int, timeout: float) -> list[T]:  # noqa: ASYNC109
-        """The same without blocking the running event loop."""
+        """Wait like `wait`, without blocking the running event loop."""
         loop, arrived = asyncio.get_running_loop(), asyncio.Event()
 
-        def wake() -> None:
-            with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
+        def on_arrival() -> None:
+            with contextlib.suppress(RuntimeError):  # the loop has ended
                 loop.call_soon_threadsafe(arrived.set)
 
-        with self._changed:
-            self._listeners.append(wake)
+        with self._condition:
+            self._listeners.append(on_arrival)
         try:
             async with asyncio.timeout(timeout):
                 while len(items := self.items()) < count:
@@ -85,10 +85,10 @@ class Arrivals(Generic[T]):
                     arrived.clear()
             return items
         except TimeoutError:
-            raise self._late(count, timeout) from None
+            raise self._timeout_error(count, timeout) from None
         finally:
-            with self._changed:
-                self._listeners.remove(wake)
+            with self._condition:
+                self._listeners.remove(on_arrival)
 
-    def _late(self, count: int, timeout: float) -> TimeoutError:
+    def _timeout_error(self, count: int, timeout: float) -> TimeoutError:
         return TimeoutError(f"{len(self._items)} of {count} {self._what} in {timeout:g} s")

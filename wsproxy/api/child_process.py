@@ -1,4 +1,4 @@
-"""The proxy's process, where it is started; `wsproxy.proxy.process` is the other end."""
+"""Start the proxy's process and talk to it; `wsproxy.proxy.child_process` is the other end."""
 
 from __future__ import annotations
 
@@ -20,35 +20,35 @@ from typing import IO, Any
 from wsproxy.errors import RecorderMissing, Setting, UsageError
 from wsproxy.proxy import child_protocol, requirements
 
-VARIABLE = "WSPROXY_RECORDER"
+RECORDER_VARIABLE = "WSPROXY_RECORDER"
 _COMMAND = "proxy-process"
-_PATIENCE = 10.0  # seconds that it may take to end, which is twice what it should
+_EXIT_TIMEOUT = 10.0  # seconds; twice what it needs
 
 logger = logging.getLogger("wsproxy.recorder")
 
 
 @dataclass(frozen=True, slots=True)
 class Handlers:
-    """What is called as things happen, on a thread of its own.
+    """Callbacks for the events of the proxy; they run on a separate thread.
 
     Attributes:
-        ended: with the path of each trace that is complete.
-        refused: with each host that nothing answers for.
-        answer: which server answers for a host and a target.
+        on_trace: gets the path of each complete trace.
+        on_refused: gets each host that no server answers for.
+        find_server: gets a host and a target; returns the server that answers.
     """
 
-    ended: Callable[[Path], None] = lambda path: None
-    refused: Callable[[str], None] = lambda host: None
-    answer: Callable[[str, str], tuple[str, int] | None] = lambda host, target: None
+    on_trace: Callable[[Path], None] = lambda path: None
+    on_refused: Callable[[str], None] = lambda host: None
+    find_server: Callable[[str, str], tuple[str, int] | None] = lambda host, target: None
 
 
 @dataclass(frozen=True, slots=True)
-class Started:
-    """A proxy that listens.
+class StartedProxy:
+    """A running proxy.
 
     Attributes:
         address: (host, port).
-        ca: the certificate authority that makes its certificates, PEM.
+        ca: PEM file of its certificate authority.
     """
 
     address: tuple[str, int]
@@ -56,18 +56,19 @@ class Started:
 
 
 @contextmanager
-def running(asked: Mapping[str, object], handlers: Handlers) -> Iterator[Started]:
-    """Run a proxy in a process of its own for the body of a `with`.
+def run_proxy(request: Mapping[str, object], handlers: Handlers) -> Iterator[StartedProxy]:
+    """Run a proxy in a separate process for the body of a `with`.
 
     Args:
-        asked: what is asked for, see `wsproxy.proxy.protocol`.
+        request: the settings, see `wsproxy.proxy.child_protocol`.
+        handlers: callbacks for its events.
 
     Raises:
-        RecorderMissing: there is no mitmproxy here, and no wsproxy elsewhere.
+        RecorderMissing: mitmproxy is not installed, and no other wsproxy was found.
         UsageError: the proxy cannot start.
     """
     command, env = _command()
-    # A file, so that nobody has to read it while the process runs.
+    # A file, so that it need not be read while the process runs.
     with tempfile.TemporaryFile() as errors:
         process = subprocess.Popen(
             [*command, _COMMAND],
@@ -78,35 +79,38 @@ def running(asked: Mapping[str, object], handlers: Handlers) -> Iterator[Started
         )
         child = _Child(process, handlers)
         try:
-            child.send({"protocol": child_protocol.VERSION, **asked})
-            yield child.started(lambda: _last_line(errors, command[0]))
+            child.send({"protocol": child_protocol.VERSION, **request})
+            yield child.wait_started(lambda: _last_line(errors, command[0]))
         finally:
             child.end()
 
 
 @dataclass
 class _Child:
-    """The process.
+    """The process of the proxy.
 
     Attributes:
-        handlers: what is called as it reports.
+        handlers: callbacks for its events.
     """
 
     process: subprocess.Popen[bytes]
     handlers: Handlers
     _thread: threading.Thread | None = field(default=None, init=False)
 
-    def send(self, said: Mapping[str, object]) -> None:
+    def send(self, message: Mapping[str, object]) -> None:
         assert self.process.stdin is not None
-        with suppress(OSError):  # it has ended, which is noticed where its lines are read
-            self.process.stdin.write(json.dumps(said).encode() + b"\n")
+        with suppress(OSError):  # it has ended; the reader notices that
+            self.process.stdin.write(json.dumps(message).encode() + b"\n")
             self.process.stdin.flush()
 
-    def started(self, why_not: Callable[[], str]) -> Started:
-        """Wait until it listens; from then on a thread reads what it reports.
+    def wait_started(self, failure_reason: Callable[[], str]) -> StartedProxy:
+        """Wait until it listens; from then on a thread reads its events.
 
         Args:
-            why_not: what to raise if it ends without having said why.
+            failure_reason: returns the message if it ends without one.
+
+        Raises:
+            UsageError: it cannot start.
         """
         assert self.process.stdout is not None
         for line in self.process.stdout:
@@ -123,19 +127,19 @@ class _Child:
                 )
                 self._thread.start()
                 host, port = event["listening"]
-                return Started((host, port), Path(event["ca"]))
-            self._happened(event)
+                return StartedProxy((host, port), Path(event["ca"]))
+            self._handle_event(event)
         self.process.wait()
-        raise UsageError(why_not())
+        raise UsageError(failure_reason())
 
     def end(self) -> None:
-        """Have it end its sessions and go; kill it if it does not."""
+        """Tell it to end its sessions and exit; kill it if it does not."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         with suppress(OSError):
             self.process.stdin.close()
         try:
-            self.process.wait(_PATIENCE)
+            self.process.wait(_EXIT_TIMEOUT)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
@@ -146,55 +150,55 @@ class _Child:
     def _read(self) -> None:
         assert self.process.stdout is not None
         for line in self.process.stdout:
-            self._happened(json.loads(line))
+            self._handle_event(json.loads(line))
 
-    def _happened(self, event: dict[str, Any]) -> None:
+    def _handle_event(self, event: dict[str, Any]) -> None:
         try:
             match event:
                 case {"ask": number, "host": host, "target": target}:
-                    address = self.handlers.answer(host, target)
+                    address = self.handlers.find_server(host, target)
                     self.send({"answer": number, "address": address})
                 case {"ended": path}:
-                    self.handlers.ended(Path(path))
+                    self.handlers.on_trace(Path(path))
                 case {"ask": number, "refused": host}:
-                    self.handlers.refused(host)
+                    self.handlers.on_refused(host)
                     self.send({"answer": number, "address": None})
                 case {"log": level, "message": message}:
                     logger.log(level, "%s", message)
-        except Exception:  # of a handler; what is reported next has to be read all the same
-            logger.exception("a report of the proxy could not be handled: %s", event)
-            if "ask" in event:  # somebody waits for it
+        except Exception:  # of a handler; later events must be read all the same
+            logger.exception("cannot handle an event of the proxy: %s", event)
+            if "ask" in event:  # the proxy waits for the answer
                 self.send({"answer": event["ask"], "address": None})
 
 
 def _command() -> tuple[list[str], dict[str, str] | None]:
-    """The command that is wsproxy with a recorder, and its environment; None: this one's.
+    """The command of a wsproxy with a recorder, and its environment; None: the current one.
 
     Raises:
-        RecorderMissing: there is none.
-        UsageError: the one that was named is none.
+        RecorderMissing: none was found.
+        UsageError: the configured one is not a program.
     """
-    named = os.environ.get(VARIABLE)
-    if named:
-        found = shutil.which(named)
+    configured = os.environ.get(RECORDER_VARIABLE)
+    if configured:
+        found = shutil.which(configured)
         if found is None:
-            raise UsageError(f"{VARIABLE} names {named}, which is no program")
-        return [found], _of_its_own()
+            raise UsageError(f"{RECORDER_VARIABLE} names {configured}, which is not a program")
+        return [found], _foreign_environment()
     try:
         requirements.check()
     except RecorderMissing as missing:
-        found = _elsewhere()
+        found = _other_installation()
         if found is None:
             raise RecorderMissing(
-                f"{missing}; or name a wsproxy that has it in {VARIABLE}"
+                f"{missing}; or set the path of a wsproxy that has it in {RECORDER_VARIABLE}"
             ) from None
-        return [found], _of_its_own()
-    # Not the folder at hand, in which an app's modules are.
+        return [found], _foreign_environment()
+    # -P: the current folder, with an app's modules, is not on the module path.
     return [sys.executable, "-P", "-m", "wsproxy"], None
 
 
-def _elsewhere() -> str | None:
-    """A `wsproxy` in PATH that is another installation than this one, such as that of pipx."""
+def _other_installation() -> str | None:
+    """A `wsproxy` in PATH that is a different installation, such as one of pipx."""
     here = {Path(sysconfig.get_path("scripts")), Path(sys.executable).parent}
     for folder in os.get_exec_path():
         if folder and Path(folder) not in here:
@@ -204,8 +208,8 @@ def _elsewhere() -> str | None:
     return None
 
 
-def _of_its_own() -> dict[str, str]:
-    """The environment for a Python that is not this one: its modules are its own."""
+def _foreign_environment() -> dict[str, str]:
+    """The environment for another Python, without this one's module paths."""
     return {
         name: value
         for name, value in os.environ.items()
@@ -216,6 +220,6 @@ def _of_its_own() -> dict[str, str]:
 def _last_line(errors: IO[bytes], program: str) -> str:
     errors.seek(0)
     lines = errors.read().decode(errors="replace").strip().splitlines()
-    last = lines[-1] if lines else "it is no wsproxy"
-    said = last.removeprefix("error: ").removeprefix("Error: ")
-    return f"the recorder {program} cannot be used: {said}"
+    last = lines[-1] if lines else "it is not wsproxy"
+    message = last.removeprefix("error: ").removeprefix("Error: ")
+    return f"the recorder {program} cannot be used: {message}"

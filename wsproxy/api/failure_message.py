@@ -1,4 +1,4 @@
-"""What a test says when the app did not do what is recorded."""
+"""The failure message of a test whose app did not behave as recorded."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from wsproxy.wire import Opcode
 
 from .served import Served, ServedRecording
 
-_WIDEST = 160  # characters of a value
-_PAYLOAD = 90  # characters of a frame's content
+_MAX_VALUE_LENGTH = 160  # characters of a value
+_MAX_PAYLOAD_LENGTH = 90  # characters of a frame's payload
 
-# Of the request and of its answer: no frame is near them.
+# Fields of the handshake, which have no frame.
 _HANDSHAKE = ("method", "path", "query", "subprotocol", "status", "error_headers", "body")
 
 
-def unlike(what: Path | None, served: Served, timeout: float) -> str | None:
-    """What the code under test did otherwise than what was served to it.
+def describe_failure(what: Path | None, served: Served, timeout: float) -> str | None:
+    """Describe how the code under test deviated from what was served.
 
-    Waits for sessions that are still open.
+    Waits for open sessions to end.
 
     Args:
-        what: the trace, or the folder; None: a condition or a plan was served.
-        timeout: seconds that an open session may take to end.
+        what: the trace or the folder; None: a condition or a plan was served.
+        timeout: seconds for open sessions to end.
 
     Returns:
-        None if it did what is recorded; for a condition or a plan, if it came at all.
+        None if it behaved as recorded; for a condition or a plan, if it connected at all.
     """
     settled = served.settle(timeout)
     errors = served.errors if isinstance(served, ServedRecording) else []
@@ -40,16 +40,16 @@ def unlike(what: Path | None, served: Served, timeout: float) -> str | None:
         return f"wsproxy: {safe(str(error))}"
     for verdict in served.verdicts:
         if not verdict.reproduced:
-            return "\n".join(_unlike(_recorded(what, verdict), verdict))
+            return "\n".join(_mismatch_lines(_recorded_trace(what, verdict), verdict))
     if not settled:
         return f"wsproxy: a session was still open {timeout:g} s after the test"
     if served.verdicts or served.sessions:
         return None
-    asked = "".join(f"\n  {safe(line)}" for line in served.refused)
-    return f"wsproxy: no session came to what the test serves{asked}"
+    requests = "".join(f"\n  {safe(line)}" for line in served.refused)
+    return f"wsproxy: no session reached what the test serves{requests}"
 
 
-def _unlike(recorded: Path | None, verdict: Verdict) -> Iterable[str]:
+def _mismatch_lines(recorded: Path | None, verdict: Verdict) -> Iterable[str]:
     name = recorded.name if recorded is not None else "a trace"
     yield f"wsproxy: the app did not do what is recorded in {name}: {verdict.verdict}"
     first = next(iter(verdict.differences), None)
@@ -58,10 +58,10 @@ def _unlike(recorded: Path | None, verdict: Verdict) -> Iterable[str]:
         yield f"    recorded  {_value(first.recorded, first.recorded_frame)}"
         yield f"    now       {_value(first.replayed, first.replayed_frame)}"
         if recorded is not None:
-            yield f"  nearest recorded frame: {_nearest(recorded, first)}"
+            yield f"  nearest recorded frame: {_nearest_frame(recorded, first)}"
     if len(verdict.differences) > 1:
         others = ", ".join(each.field for each in verdict.differences[1:])
-        yield f"  also different: {short(others, _WIDEST)}"
+        yield f"  also different: {short(others, _MAX_VALUE_LENGTH)}"
     for note in verdict.notes:
         yield f"  note: {note}"
     if verdict.trace is None:
@@ -72,43 +72,43 @@ def _unlike(recorded: Path | None, verdict: Verdict) -> Iterable[str]:
 
 
 def _value(value: object, frame: int | None) -> str:
-    shown = "nothing" if value is None else short(str(value), _WIDEST)
+    shown = "nothing" if value is None else short(str(value), _MAX_VALUE_LENGTH)
     return f"{shown}  (frame {frame})" if frame else shown
 
 
-def _recorded(what: Path | None, verdict: Verdict) -> Path | None:
-    """Which trace of what is served a verdict is about."""
+def _recorded_trace(what: Path | None, verdict: Verdict) -> Path | None:
+    """The served trace that a verdict is about."""
     if what is None or not what.is_dir():
         return what
     for path in find_traces([what]):
         try:
             if Session.summary(path).id == verdict.recorded["session"]:
                 return path
-        except TraceError:  # it was not served either
+        except TraceError:  # such a trace was not served
             continue
     return None
 
 
-def _nearest(recorded: Path, difference: Difference) -> str:
-    """The frame of the recording that a difference is about, or where it would have been."""
+def _nearest_frame(recorded: Path, difference: Difference) -> str:
+    """The recorded frame of a difference, or the last one before it."""
     field = difference.field.partition(".")[0]
     if field in _HANDSHAKE:
-        return "none, it is about the handshake"
+        return "none, the difference is in the handshake"
     sent = field.endswith("_sent")
     found: tuple[int, FrameRecord] | None = None
     with TraceReader(recorded) as reader:
         frames = (record for record in reader if isinstance(record, FrameRecord))
         for number, frame in enumerate(frames, 1):
             if number == difference.recorded_frame:
-                return _frame(number, frame)
+                return _frame_line(number, frame)
             if not sent or frame.from_client:
                 found = number, frame
-    return _frame(*found) if found is not None else "none, there are no frames in it"
+    return _frame_line(*found) if found is not None else "none, the recording has no frames"
 
 
-def _frame(number: int, frame: FrameRecord) -> str:
+def _frame_line(number: int, frame: FrameRecord) -> str:
     side = "app →" if frame.from_client else "← server"
     size = len(frame.payload) + frame.cut
-    shown = content(frame, _PAYLOAD)
+    shown = content(frame, _MAX_PAYLOAD_LENGTH)
     kind = Opcode(frame.opcode)
     return f"#{number} at {frame.t_ns / 1e9:.3f} s  {side} {kind} {size} B  {shown}".rstrip()

@@ -1,4 +1,4 @@
-"""An API in the place of what was recorded of it, to record it anew."""
+"""The real API in place of its recording, to record it again."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from .served import Served
 
 
 class ServedLive(Served):
-    """The API itself, behind a recorder that is started when it is needed.
+    """The real API, behind a recorder that starts on demand.
 
     Args:
         out: folder for the traces.
-        to: the API's base URL, which `url` stands for; None: it can be met through the
-            proxy alone.
+        to: the API's base URL, which `url` stands for; None: the API is reachable through the
+            proxy only.
     """
 
     def __init__(self, out: Path, to: str | None, stack: ExitStack, confdir: Path | None) -> None:
@@ -27,12 +27,12 @@ class ServedLive(Served):
 
     @property
     def url(self) -> str:
-        """Base URL that stands for the API's.
+        """Base URL that stands for the API.
 
         Raises:
-            UsageError: it is not known which API that is, or there is no recorder.
+            UsageError: the API is unknown, or the recorder cannot start.
         """
-        return self._begun(self._to).url
+        return self._start_recorder(self._to).url
 
     @property
     def traces(self) -> list[Path]:
@@ -40,19 +40,19 @@ class ServedLive(Served):
 
     def wait(self, count: int = 1, timeout: float = 30.0) -> None:
         if self._recorder is None:
-            raise TimeoutError("nobody has asked for the recorder's URL or proxy yet")
+            raise TimeoutError("the recorder's URL or proxy has not been requested yet")
         self._recorder.wait(count, timeout)
 
     async def wait_async(self, count: int = 1, timeout: float = 30.0) -> None:  # noqa: ASYNC109
         if self._recorder is None:
-            raise TimeoutError("nobody has asked for the recorder's URL or proxy yet")
+            raise TimeoutError("the recorder's URL or proxy has not been requested yet")
         await self._recorder.wait_async(count, timeout)
 
-    def _begun(self, to: str | None) -> Recorder:
+    def _start_recorder(self, to: str | None) -> Recorder:
         if self._recorder is None:
             recording = record(self._out, to=to, confdir=self._confdir)
             self._recorder = self._stack.enter_context(recording)
         return self._recorder
 
-    def _open(self) -> Proxy:
-        return self._begun(None).way
+    def _open_proxy(self) -> Proxy:
+        return self._start_recorder(None).running_proxy

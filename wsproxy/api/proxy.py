@@ -1,4 +1,4 @@
-"""A proxy for code under test, in a process of its own."""
+"""A proxy for code under test, in a separate process."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from pathlib import Path
 
 from wsproxy.system.address import authority, reachable
 
-from .child_process import Handlers, running
+from .child_process import Handlers, run_proxy
 
-# The address of what answers for a host and a target (path and query), None if nothing does.
-Answer = Callable[[str, str], tuple[str, int] | None]
+# Gets a host and a target (path and query); returns the server's address, None without one.
+FindServer = Callable[[str, str], tuple[str, int] | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +22,8 @@ class Proxy:
 
     Attributes:
         address: (host, port), for apps on this machine.
-        ca: the certificate authority that makes its certificates, PEM.
-        env: the environment of a command that is to go through it.
+        ca: PEM file of its certificate authority.
+        env: environment for a command that uses it.
     """
 
     address: tuple[str, int]
@@ -32,40 +32,41 @@ class Proxy:
 
     @property
     def url(self) -> str:
+        """Its http:// URL."""
         return f"http://{authority(*self.address)}"
 
 
 @contextmanager
-def lead(
-    answer: Answer,
+def redirecting_proxy(
+    find_server: FindServer,
     on_refused: Callable[[str], None],
     confdir: Path | None,
     *,
     listen: tuple[str, int] = ("127.0.0.1", 0),
-    others: str = "here",
+    unmatched: str = "here",
 ) -> Iterator[Proxy]:
-    """A proxy that leads requests to servers on this machine.
+    """Run a proxy that redirects requests to servers on this machine.
 
     Args:
-        answer: which server answers; called on a thread of the proxy's.
-        on_refused: called with the name of each host that nothing answers for.
+        find_server: returns the server that answers; called on a thread of the proxy.
+        on_refused: gets the name of each host that no server answers for.
         confdir: folder of the proxy's certificate authority; None: ~/.mitmproxy.
-        listen: where to listen; port 0 takes a free one.
-        others: what becomes of all other requests: "pass", "refuse", or "here": pass those
-            for this machine alone.
+        listen: host and port; port 0 selects a free one.
+        unmatched: what to do with all other requests: "pass", "refuse", or "here": pass those
+            for this machine only.
 
     Raises:
-        RecorderMissing: there is no mitmproxy here, and no wsproxy elsewhere.
-        UsageError: it cannot start.
+        RecorderMissing: mitmproxy is not installed, and no other wsproxy was found.
+        UsageError: the proxy cannot start.
     """
-    asked = {"lead": {"others": others}}
-    handlers = Handlers(answer=answer, refused=on_refused)
-    with _proxy("regular", listen, confdir, asked, handlers) as proxy:
+    request = {"lead": {"others": unmatched}}
+    handlers = Handlers(find_server=find_server, on_refused=on_refused)
+    with _run_proxy("regular", listen, confdir, request, handlers) as proxy:
         yield proxy
 
 
 @contextmanager
-def recording(
+def recording_proxy(
     mode: str,
     out: Path,
     hosts: tuple[str, ...],
@@ -74,37 +75,40 @@ def recording(
     *,
     network: bool,
 ) -> Iterator[Proxy]:
-    """A proxy that records.
+    """Run a proxy that records.
 
     Args:
         mode: mitmproxy's proxy mode.
-        on_end: called with the path of each trace that is complete.
-        network: whether other machines may be connected to.
+        out: folder for the traces.
+        hosts: regular expressions; record only matching hosts.
+        on_end: gets the path of each complete trace.
+        confdir: folder of the proxy's certificate authority; None: ~/.mitmproxy.
+        network: whether connections to other machines are allowed.
 
     Raises:
-        RecorderMissing: there is no mitmproxy here, and no wsproxy elsewhere.
-        UsageError: it cannot start.
+        RecorderMissing: mitmproxy is not installed, and no other wsproxy was found.
+        UsageError: the proxy cannot start.
     """
-    asked = {"record": {"out": str(out), "hosts": hosts, "network": network}}
-    with _proxy(mode, ("127.0.0.1", 0), confdir, asked, Handlers(ended=on_end)) as proxy:
+    request = {"record": {"out": str(out), "hosts": hosts, "network": network}}
+    with _run_proxy(mode, ("127.0.0.1", 0), confdir, request, Handlers(on_trace=on_end)) as proxy:
         yield proxy
 
 
 @contextmanager
-def _proxy(
+def _run_proxy(
     mode: str,
     listen: tuple[str, int],
     confdir: Path | None,
-    asked: Mapping[str, object],
+    request: Mapping[str, object],
     handlers: Handlers,
 ) -> Iterator[Proxy]:
     from wsproxy.proxy import environment  # noqa: PLC0415  # it is slow to load
 
     folder = None if confdir is None else str(confdir)
-    where = {"host": listen[0], "port": listen[1], "mode": mode, "confdir": folder}
+    location = {"host": listen[0], "port": listen[1], "mode": mode, "confdir": folder}
     with (
         tempfile.TemporaryDirectory(prefix="wsproxy-") as temporary,
-        running({**where, **asked}, handlers) as started,
+        run_proxy({**location, **request}, handlers) as started,
     ):
         env = environment.for_command(started, mode, Path(temporary))
         yield Proxy(reachable(started.address), started.ca, env)

@@ -1,4 +1,4 @@
-"""A replay server on a thread of its own."""
+"""A replay server on its own thread."""
 
 from __future__ import annotations
 
@@ -13,31 +13,31 @@ from .arrivals import Arrivals
 
 
 class ServerThread:
-    """A `ReplayServer` that runs; its verdicts are collected as they come.
+    """A running `ReplayServer`; collects its verdicts.
 
     Attributes:
-        server: it.
-        came: verdicts, and errors that took the place of one.
+        server: the server.
+        results: verdicts, and errors that occurred instead of a verdict.
     """
 
     def __init__(self, server: ReplayServer) -> None:
         self.server = server
-        self.came: Arrivals[Verdict | Exception] = Arrivals("sessions ended")
-        self._ready = threading.Event()
-        self._failed: BaseException | None = None
+        self.results: Arrivals[Verdict | Exception] = Arrivals("sessions ended")
+        self._started = threading.Event()
+        self._error: BaseException | None = None
         self._loop: asyncio.AbstractEventLoop
         self._stop: asyncio.Event
 
     def settle(self, timeout: float) -> bool:
-        """Wait until no session is open any more; whether that came about in so many seconds."""
-        future = asyncio.run_coroutine_threadsafe(self._settled(timeout), self._loop)
+        """Wait at most `timeout` seconds until no session is open; returns whether that is so."""
+        future = asyncio.run_coroutine_threadsafe(self._settle(timeout), self._loop)
         return future.result()
 
-    async def _settled(self, timeout: float) -> bool:  # noqa: ASYNC109  # told, not raised
+    async def _settle(self, timeout: float) -> bool:  # noqa: ASYNC109  # returned, not raised
         with suppress(TimeoutError):
-            await asyncio.wait_for(self.server.idle(timeout), timeout)
-            # The verdicts of the last ones are there, and collected at the loop's next turn.
-            while self.server.waiting:  # noqa: ASYNC110
+            await asyncio.wait_for(self.server.wait_idle(timeout), timeout)
+            # The last verdicts are ready; the collecting task gets them on its next turn.
+            while self.server.pending_verdicts:  # noqa: ASYNC110
                 await asyncio.sleep(0)
             return True
         return False
@@ -45,54 +45,55 @@ class ServerThread:
     # -- the thread
 
     def run(self) -> None:
-        """The thread's body."""
+        """Run the server; the target of the thread."""
         try:
             asyncio.run(self._serve())
         except BaseException as error:
-            self._failed = error
+            self._error = error
         finally:
-            self._ready.set()
+            self._started.set()
 
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
         async with self.server:
-            collecting = asyncio.create_task(self._collect())
-            self._ready.set()
+            collecting = asyncio.create_task(self._collect_verdicts())
+            self._started.set()
             await self._stop.wait()
             collecting.cancel()
 
-    async def _collect(self) -> None:
+    async def _collect_verdicts(self) -> None:
         while True:
-            came: Verdict | Exception
+            results: Verdict | Exception
             try:
-                came = await self.server.verdict()
-            except Exception as error:  # raised where somebody asks for the verdict
-                came = error
-            self.came.add(came)
+                results = await self.server.verdict()
+            except Exception as error:  # raised where the verdict is requested
+                results = error
+            self.results.add(results)
 
-    def started(self) -> None:
-        """Wait until it listens, or raise why it cannot."""
-        self._ready.wait()
-        if self._failed is not None:
-            raise self._failed
+    def wait_started(self) -> None:
+        """Wait until it listens; raises the error if it cannot."""
+        self._started.wait()
+        if self._error is not None:
+            raise self._error
 
     def stop(self) -> None:
+        """Make the thread end."""
         self._loop.call_soon_threadsafe(self._stop.set)
 
 
 @contextmanager
 def server_thread(server: ReplayServer) -> Iterator[ServerThread]:
-    """Run a server on a thread for the body of a `with`; nothing of it is left afterwards.
+    """Run a server on a thread for the body of a `with`.
 
     Raises:
-        UsageError: it cannot listen, or its traces cannot be written.
+        UsageError: the server cannot listen, or its traces cannot be written.
     """
     running = ServerThread(server)
     thread = threading.Thread(target=running.run, name="wsproxy-server", daemon=True)
     thread.start()
     try:
-        running.started()
+        running.wait_started()
     except BaseException:
         thread.join()
         raise

@@ -1,4 +1,4 @@
-"""Serves a recorded session, a condition or a plan to the code under test."""
+"""Serve a recorded session, a condition or a plan to the code under test."""
 
 from __future__ import annotations
 
@@ -42,22 +42,21 @@ def serve(
 ) -> Iterator[Served]:
     """Serve a trace, a condition or a plan on a free port of this machine.
 
-    It runs on a thread of its own for the body of the `with`, and nothing of it is left
-    afterwards.
+    The server runs on its own thread for the body of the `with`.
 
     Args:
-        what: a trace, or a folder of them; each request gets the next one that matches.
-        condition: id of a condition of the catalog: each session of its API fails with it.
-        after: when it fails: "open", "audio", "silence", "5s", "20frames" or "3audio".
-        plan: what sessions meet one after another: a TOML file, or its text
-            (docs/simulate.md).
-        silence: seconds that a client of a condition or a plan may be silent.
+        what: a trace, or a folder of traces; each request gets the next matching one.
+        condition: id of a condition of the catalog; each session fails with it.
+        after: when the condition occurs: "open", "audio", "silence", "5s", "20frames" or "3audio".
+        plan: how successive sessions fail: a TOML file, or its text (docs/simulate.md).
+        silence: seconds that a client may be silent; for a condition or a plan.
         pace: of a trace: "recorded", "x2", "x0.5", "causal" or "fast".
-        match: what of a request has to be as recorded: "host", "path", "query",
+        match: facets of a request that must equal the recording: "host", "path", "query",
             "query.NAME", "subprotocol", "attempt".
-        gate: what of the app's audio the recorded steps wait for: "bytes", "frames" or "seconds".
-        strict: every frame that the code under test sends has to be as recorded.
-        max_wer: tolerance: word errors per word of the transcript; None: it has to be equal.
+        gate: unit in which recorded steps wait for the app's audio: "bytes", "frames" or
+            "seconds".
+        strict: every frame of the code under test must equal the recording.
+        max_wer: largest word error rate of the transcript; None: it must be equal.
         audio_tolerance: tolerance: part of the received audio; None: it has to be equal.
         same_as: other recordings of the session in the one trace: what differs between them
             varies, and is not compared.
@@ -85,12 +84,14 @@ def serve(
                 match=tuple(match),
                 gate=gate,
                 keep_ids=strict,
-                rules=Tolerances(strict, max_wer, audio_tolerance, _varying(Path(what), same_as)),
+                rules=Tolerances(
+                    strict, max_wer, audio_tolerance, _learn_variation(Path(what), same_as)
+                ),
                 proxied=True,
             )
-            records = ReplayRecording.into(Path(folder if out is None else out))
+            recordings = ReplayRecording.into(Path(folder if out is None else out))
             refused: list[str] = []
-            server = ReplayServer(Path(what), options, records, on_refused=refused.append)
+            server = ReplayServer(Path(what), options, recordings, on_refused=refused.append)
             running = stack.enter_context(server_thread(server))
             served = ServedRecording(running, refused, stack, confdir)
         else:
@@ -98,14 +99,14 @@ def serve(
             limits = ApiQuotas()
             if silence is not None:
                 limits = replace(limits, silence=silence, speak_silence=silence)
-            simulated = stack.enter_context(serve_in_thread(planned, limits=limits))
-            served = ServedPlan(simulated, stack, confdir)
+            simulator = stack.enter_context(serve_in_thread(planned, limits=limits))
+            served = ServedPlan(simulator, stack, confdir)
         if proxy:
             _ = served.proxy
         yield served
 
 
-def _varying(trace: Path, same_as: Sequence[str | os.PathLike[str]]) -> LearnedVariation:
+def _learn_variation(trace: Path, same_as: Sequence[str | os.PathLike[str]]) -> LearnedVariation:
     if same_as and trace.is_dir():
         raise UsageError(f"same_as goes with one trace; {trace} is a folder")
     return learn(trace, [Path(each) for each in same_as])
@@ -116,8 +117,8 @@ def _plan(
 ) -> Plan:
     catalog = load()
     if condition is not None:
-        moment = Trigger.parse(after) if after is not None else None
-        return Plan([PlanStep(catalog.condition(condition), moment=moment)])
+        trigger = Trigger.parse(after) if after is not None else None
+        return Plan([PlanStep(catalog.condition(condition), moment=trigger)])
     assert plan is not None
     if isinstance(plan, str) and "[[" in plan:
         file = folder / "plan.toml"

@@ -1,4 +1,4 @@
-"""A recorded session, opened to be read."""
+"""Read a recorded session."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from wsproxy.wire import MessageAssembler
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A complete message of the session, its fragments joined.
+    """A complete message of a session, reassembled from its fragments.
 
     Attributes:
         frame: number of the frame that began it, from 1, as `wsproxy show` counts.
-        t_ns: when its last byte came, ns since the session's start.
-        from_client: whether the app sent it.
-        is_text: text, or binary.
+        t_ns: time of its last byte, ns since the start of the session.
+        from_client: whether the client sent it.
+        is_text: text or binary.
         data: its payload.
-        cut: bytes that were over the recorder's limit and are missing in `data`.
+        cut: bytes that exceeded the recorder's limit and are missing from `data`.
     """
 
     frame: int
@@ -39,14 +39,14 @@ class Message:
 
     @property
     def text(self) -> str:
-        """The payload as text; what is not UTF-8 is replaced."""
+        """The payload as text; invalid UTF-8 is replaced."""
         return self.data.decode("utf-8", "replace")
 
     def json(self) -> Any:
         """The payload's JSON value.
 
         Raises:
-            ValueError: it is none.
+            ValueError: the payload is not JSON.
         """
         return json.loads(self.data)
 
@@ -59,7 +59,7 @@ class Trace:
     Attributes:
         path: the file.
         session: the facts: `provider`, `api`, `request`, `response`, `ending`, `closed_by`,
-            `close` (code and reason), `duration_ns` and what else `wsproxy.session.Session` has.
+            `close` (code and reason), `duration_ns` and more, see `wsproxy.session.Session`.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -74,18 +74,18 @@ class Trace:
             yield from reader
 
     def frames(self) -> Iterator[FrameRecord]:
-        """All frames of both directions in their order."""
+        """All frames of both directions, in order."""
         return (record for record in self if isinstance(record, FrameRecord))
 
     def messages(self, *, from_client: bool | None = None) -> Iterator[Message]:
-        """The complete messages of both directions, or of one, in the order in which they ended."""
+        """The complete messages of both directions, or of one, in the order of their ends."""
         assemblers = {side: MessageAssembler() for side in (True, False)}
         for number, frame in enumerate(self.frames(), 1):
             side = frame.from_client
             if from_client not in (None, side):
                 continue
             message = assemblers[side].add(frame, number)
-            # Without its start it is the rest of a message whose beginning is lost.
+            # Without its start it is the rest of a message whose beginning is missing.
             if message is not None and message.finished and message.has_start:
                 data = message.content
                 cut = message.length - len(data)
@@ -93,20 +93,20 @@ class Trace:
 
     @cached_property
     def findings(self) -> list[Finding]:
-        """What `wsproxy explain` says of it, what to fix first coming first."""
+        """The findings of `wsproxy explain`, the most important first."""
         return diagnose(self.session, load())
 
     @property
     def losses(self) -> list[Loss]:
-        """What of the file could not be read."""
+        """Parts of the file that could not be read."""
         return self.session.losses
 
 
 def open(path: str | os.PathLike[str]) -> Trace:  # noqa: A001  # wsproxy.open, as gzip.open
-    """Open a trace to be read.
+    """Open a trace for reading.
 
     Raises:
-        TraceError: it cannot be read.
-        NotATrace: it is none.
+        TraceError: the file cannot be read.
+        NotATrace: the file is not a trace.
     """
     return Trace(path)

@@ -117,10 +117,13 @@ def command(
     progress = ProgressLine("distilling")
     shown_attempts = _Attempts(attempts, progress, as_json=as_json)
     limits = SearchLimits(attempts, seconds, tries)
-    work = Distillation(trace, place, options, limits=limits, force=force, tell=shown_attempts.show)
+    work = Distillation(
+        trace, place, options, limits=limits, force=force, on_attempt=shown_attempts.show
+    )
     screen = Screen(as_json=as_json)
     screen.say(
-        f"distilling {trace} against {shown(options.to)}: {_counted(work.of_parts, 'message')}"
+        f"distilling {trace} against {shown(options.to)}: "
+        f"{_counted(work.recorded_parts, 'message')}"
     )
     try:
         with progress:
@@ -130,7 +133,7 @@ def command(
         sys.exit(INTERRUPTED)
     assert work.report is not None
     _show(work.report, as_json=as_json)
-    if work.report.failed:
+    if work.report.error_status:
         screen.warn(f"error: {work.report.stopped}")
     sys.exit(work.report.exit_status)
 
@@ -155,7 +158,7 @@ class _Attempts:
 
     def show(self, attempt: Attempt) -> None:
         """Show an attempt, when it starts and when it has ended."""
-        what = f"attempt {attempt.number} of {self._limit}: {attempt.doing}, "
+        what = f"attempt {attempt.number} of {self._limit}: {attempt.phase}, "
         what += f"{_counted(attempt.parts, 'message')} (pace: {attempt.pace})"
         if attempt.reproduced is None:
             self._progress.step(what)
@@ -188,8 +191,8 @@ def _show(report: DistillReport | None, *, as_json: bool) -> None:
 def _show_distilled(console: Console, report: DistillReport) -> None:
     assert report.session is not None
     head = ("DISTILLED", "bold green") if report.checked else ("DISTILLED", "bold yellow")
-    size = f"{report.frames:,} of {report.of_frames:,} frames"
-    length = f"{report.seconds:.1f} of {report.of_seconds:.1f} s"
+    size = f"{report.frames:,} of {report.recorded_frames:,} frames"
+    length = f"{report.seconds:.1f} of {report.recorded_seconds:.1f} s"
     console.print(Text.assemble(head, f": {size}, {length}, {_tried(report)}"))
     console.print(Text(safe(summary(report.session, load()))))
     console.print(Text(f"written to {safe(str(report.trace))} (pace: {report.pace})"))

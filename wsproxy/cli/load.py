@@ -129,7 +129,7 @@ def _replay(
     # A shell starts background jobs with SIGINT ignored; SIGTERM ends it as Ctrl-C does.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    records = partial(ReplayRecording.into, into.folder, kept=into.kept)
+    records = partial(ReplayRecording.into, into.folder, keep=into.keep)
     shown_on = console()
     if as_json:
         tally = run(trace, options, asked, records)

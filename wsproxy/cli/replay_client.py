@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 import click
 
 from wsproxy.errors import WsproxyError
-from wsproxy.replayer import ClientOptions, ClientReplay, Pace, Verdict, judge_played, play_once
+from wsproxy.replayer import ClientOptions, ClientReplay, Pace, Verdict, judge_result, play_once
 from wsproxy.replayer.recording import ReplayRecording
 
 from .catalog_option import catalog_option
@@ -134,7 +134,7 @@ def _one_by_one(
             records.check()
             for _ in range(many):
                 played = screen.run(lambda: play_once(call, records), known)
-                verdicts.append(judge_played(played, options.rules))
+                verdicts.append(judge_result(played, options.rules))
                 screen.verdict(verdicts[-1])
                 if verdicts[-1].verdict == until:
                     break

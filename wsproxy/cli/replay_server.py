@@ -12,9 +12,9 @@ from typing import NoReturn, TypeVar
 
 import click
 
-from wsproxy.api.proxy import Proxy, lead
+from wsproxy.api.proxy import Proxy, redirecting_proxy
 from wsproxy.errors import UsageError
-from wsproxy.replayer import AMOUNTS, Pace, ReplayServer, ServerOptions, Verdict
+from wsproxy.replayer import GATE_UNITS, Pace, ReplayServer, ServerOptions, Verdict
 from wsproxy.system.address import parse_address
 
 from .catalog_option import catalog_option
@@ -64,7 +64,7 @@ _LINGER = 2.0  # seconds that the last session may take after the command has en
 )
 @click.option(
     "--gate",
-    type=click.Choice(AMOUNTS),
+    type=click.Choice(GATE_UNITS),
     default="bytes",
     show_default=True,
     help="Measure of the app's audio that recorded steps wait for: bytes, number of messages, or "
@@ -173,8 +173,8 @@ def _serve(
         screen.warn(f"warning: skipped {line}")
     many = sessions
     if many is None:
-        many = 0 if cmd or until else len(server.library.volumes)
-    server.limit(many)
+        many = 0 if cmd or until else len(server.library.traces)
+    server.set_limit(many)
     run = _Run(server, screen, many, until)
     try:
         if proxied is not None:
@@ -236,12 +236,12 @@ class _Run:
                 serving = asyncio.create_task(self._serve())
                 self.status = await process.wait()
                 # Its last session ends shortly after it.
-                await server.idle(_LINGER)
+                await server.wait_idle(_LINGER)
                 serving.cancel()
                 await asyncio.wait([serving])
                 if not serving.cancelled():
                     serving.result()  # raises its error, such as a full disk
-                while server.waiting:
+                while server.pending_verdicts:
                     await self._next()
 
     @staticmethod
@@ -253,7 +253,9 @@ class _Run:
             """The app gets a 502, which may be intended: --others refuse."""
 
         listen = (where.host, where.port)
-        return lead(answer, refused, where.confdir, listen=listen, others=where.others)
+        return redirecting_proxy(
+            answer, refused, where.confdir, listen=listen, unmatched=where.others
+        )
 
     def _serving(self, trace: Path) -> None:
         pace = self._server.options.pace

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-from wsproxy.compare import NOTHING, Tolerances, learn
+from wsproxy.compare import NO_VARIATION, Tolerances, learn
 from wsproxy.errors import UsageError
 
 from .number import Number
@@ -71,5 +71,5 @@ def rules_of(
         raise UsageError(f"--exact excludes {given[0]}")
     if same_as and recorded.is_dir():
         raise UsageError(f"--same-as requires a single trace; {recorded} is a folder")
-    varying = learn(recorded, same_as) if same_as else NOTHING
-    return Tolerances(exact, max_wer, audio_tolerance, varying)
+    variation = learn(recorded, same_as) if same_as else NO_VARIATION
+    return Tolerances(exact, max_wer, audio_tolerance, variation)

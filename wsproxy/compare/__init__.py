@@ -1,40 +1,43 @@
-"""Compares two traces: whether the same happened, and where it first differs.
+"""Compare two traces: whether the same happened, and where they first differ.
 
-comparison   what is compared, and the verdict
-outcome      how a session ended
-request      what was asked for
-story        a session's messages, audio and words, read in one pass
-messages     messages, opened as they come
-kinds        what kind of message one is, and whether it is counted
-sequence     messages in their order
-transcript   final results as words, and word errors
-audio        two apps' audio, byte by byte
-said         two messages, and where they differ
-frames       two sessions, frame by frame
-latency      how long what took
-volatile     ids, times and figures, which are not compared
-varying      what other recordings of a session show to vary
-learning     finds that out
-text         long values, shortened to where they differ
+comparison          what is compared, and the verdict
+session_pair        the two sessions of a comparison
+session_digest      a trace read once: messages, audio sizes and hashes, transcript
+messages            messages read from frames
+message_kinds       the kind of a message, and whether it is counted
+sequence            the messages of one direction in order
+transcript          final results as words, and word errors
+volatile_values     ids, times and measurements, which are masked
+outcome             how a session ended
+request             fields of the request
+received, sent      what differs in the messages and audio of each direction
+audio               audio compared byte by byte
+frames              sessions compared frame by frame
+content_difference  where two messages differ
+difference          one difference, and the tolerances
+excerpt             long values shortened to the place where they differ
+latency             latencies of both sessions
+learning            learns from other recordings what varies
+learned_variation   what was learned
 """
 
 from .comparison import Comparison, compare
 from .difference import STANDARD, Difference, Tolerances
-from .learned_variation import NOTHING, LearnedVariation
+from .learned_variation import NO_VARIATION, LearnedVariation
 from .learning import learn
 from .message_kinds import MAX_TEXT, kind_of
-from .outcome import of_failure
+from .outcome import failure_differences
 
 __all__ = [
     "MAX_TEXT",
-    "NOTHING",
+    "NO_VARIATION",
     "STANDARD",
     "Comparison",
     "Difference",
     "LearnedVariation",
     "Tolerances",
     "compare",
+    "failure_differences",
     "kind_of",
     "learn",
-    "of_failure",
 ]

@@ -1,7 +1,7 @@
-"""The audio of one direction of two sessions, as two streams of bytes however they are cut.
+"""Compare the audio of one direction of two sessions as byte streams, whatever their chunking.
 
-Read only where sums say that something differs: both traces are read once more, side by
-side, a frame of each at a time.
+Runs only where the hashes differ: it reads both traces once more, side by side, one frame of
+each at a time.
 """
 
 from __future__ import annotations
@@ -11,15 +11,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from wsproxy.catalog import Api
-from wsproxy.trace import FrameRecord, TraceReader
-from wsproxy.wire import Opcode
 
-from .messages import MessageReader
+from .messages import read_messages
 
 
 @dataclass(frozen=True, slots=True)
 class AudioDifference:
-    """Where the audio first differs: offset in it, and the frames there."""
+    """The first difference of two audio streams.
+
+    Attributes:
+        offset: bytes from the beginning of the audio.
+        recorded_frame, replayed_frame: numbers of the frames that hold this byte.
+    """
 
     offset: int
     recorded_frame: int
@@ -28,15 +31,15 @@ class AudioDifference:
 
 @dataclass(frozen=True, slots=True)
 class AudioComparison:
-    """The audio of two sides, as far as both go.
+    """Two audio streams, compared up to the end of the shorter one.
 
     Attributes:
-        first: where it differs; None if one stream is the other's beginning.
-        same_cuts: whether it is cut into messages in the same places.
+        first: the first difference; None if one stream is a prefix of the other.
+        same_chunking: whether both are divided into messages at the same places.
     """
 
     first: AudioDifference | None
-    same_cuts: bool
+    same_chunking: bool
 
 
 def compare_audio(
@@ -47,7 +50,7 @@ def compare_audio(
     *,
     from_client: bool,
 ) -> AudioComparison:
-    """Compare what two apps, or two servers, sent as audio.
+    """Compare the audio that two clients, or two servers, sent.
 
     Raises:
         TraceError: one of the traces cannot be read.
@@ -56,21 +59,21 @@ def compare_audio(
     right = _audio(replayed, replayed_api, from_client=from_client)
     a, b = next(left, None), next(right, None)
     offset = 0
-    same_cuts = True
+    same_chunking = True
     while a is not None and b is not None:
         size = min(len(a[1]), len(b[1]))
-        same_cuts = same_cuts and len(a[1]) == len(b[1])
+        same_chunking = same_chunking and len(a[1]) == len(b[1])
         if a[1][:size] != b[1][:size]:
-            at = _first_unlike(a[1][:size], b[1][:size])
-            return AudioComparison(AudioDifference(offset + at, a[0], b[0]), same_cuts)
+            at = _first_mismatch(a[1][:size], b[1][:size])
+            return AudioComparison(AudioDifference(offset + at, a[0], b[0]), same_chunking)
         offset += size
         a = (a[0], a[1][size:]) if size < len(a[1]) else next(left, None)
         b = (b[0], b[1][size:]) if size < len(b[1]) else next(right, None)
-    return AudioComparison(None, same_cuts)
+    return AudioComparison(None, same_chunking)
 
 
-def _first_unlike(a: memoryview, b: memoryview) -> int:
-    """Where two views of the same size first differ, which they do; halves are compared whole."""
+def _first_mismatch(a: memoryview, b: memoryview) -> int:
+    """The first index at which two different views of equal size differ, by bisection."""
     at = 0
     while len(a) > 1:
         half = len(a) // 2
@@ -84,17 +87,8 @@ def _first_unlike(a: memoryview, b: memoryview) -> int:
 def _audio(
     path: str | os.PathLike[str], api: Api | None, *, from_client: bool
 ) -> Iterator[tuple[int, memoryview]]:
-    """(frame number, bytes) of one side's messages with audio, none of them empty."""
-    messages = MessageReader(api)
-    with TraceReader(path) as reader:
-        number = 0
-        for record in reader:
-            if not isinstance(record, FrameRecord):
-                continue
-            number += 1
-            if record.from_client is from_client and record.opcode <= Opcode.BINARY:
-                part = messages.take(number, record)
-                if part is not None and part.audio:
-                    # A fragment is named by its own number; a message by its first frame's.
-                    own = number if part.kind == "binary" else part.frame
-                    yield own, memoryview(part.audio)
+    """(frame number, bytes) of one side's messages with audio, without empty ones."""
+    for number, part in read_messages(path, api, from_client=from_client):
+        if part.audio:
+            # A fragment has its own number, a message that of its first frame.
+            yield number if part.kind == "binary" else part.frame, memoryview(part.audio)

@@ -1,4 +1,4 @@
-"""Whether two sessions are the same, and what differs."""
+"""Compare two sessions and state the differences."""
 
 from __future__ import annotations
 
@@ -10,39 +10,39 @@ from typing import Any
 from wsproxy.catalog import load
 
 from . import received, sent
-from .difference import STANDARD, Difference, Tolerances, names
+from .difference import STANDARD, Difference, Tolerances, merged_keys
 from .frames import first_frame_difference
-from .latency import latency
+from .latency import compare_latency
 from .outcome import Outcome
-from .received import compare_received, same_cuts
-from .request import asked
+from .received import compare_received, same_segmentation
+from .request import request_fields
 from .sent import compare_sent
 from .session_pair import SessionPair
-from .transcript import MAX_COUNTED, MAX_WORDS, Distance, distance
-from .volatile_values import Normalizer, first_difference, stable_value
+from .transcript import MAX_COUNTED, MAX_WORDS, TranscriptDistance, compare_transcripts
+from .volatile_values import Normalizer, first_difference, mask_volatile_value
 
 _NEVER_COMPARED = (
-    "headers of the request and of its answer, but for those that are named",
+    "headers of the request and of the response, except the named ones",
     "pings and pongs",
-    "times, and how long what took",
+    "times and durations",
 )
 _FRAMES = {"frame_sent": True, "frame_received": False}
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What two sessions have in common.
+    """The result of a comparison of two sessions.
 
     Attributes:
         verdict: "reproduced", "different" or "not-reproduced".
-        recorded, replayed: what each session came to, for JSON.
-        sent: how the apps' messages compare: "equal", "re-chunked", "different audio",
+        recorded, replayed: the outcome of each session, for JSON.
+        sent: how the clients' messages compare: "equal", "re-chunked", "different audio",
             "different messages"; "" where they are not compared.
-        wer: word errors for each word of the recorded transcript; None without any words.
+        wer: word errors per word of the recorded transcript; None if neither has words.
         latency: by name, "recorded", "replayed" and "delta" in ms.
-        compared: names of all fields that were compared.
-        not_compared: what is in the sessions and was not, a text each.
-        tolerance: the tolerances that were given, by name: "wer", "audio".
+        compared: names of all compared fields.
+        not_compared: what the sessions hold that was not compared, one text each.
+        tolerance: the tolerances that were set: "wer", "audio".
         notes: what qualifies the verdict.
     """
 
@@ -60,13 +60,14 @@ class Comparison:
 
     @property
     def same(self) -> bool:
+        """Whether the verdict is "reproduced"."""
         return self.verdict == "reproduced"
 
     @property
     def equal(self) -> list[str]:
-        """Names of the fields that were compared, and are the same."""
-        other = {difference.field for difference in self.differences}
-        return [name for name in self.compared if name not in other]
+        """Names of the compared fields that are equal."""
+        different = {difference.field for difference in self.differences}
+        return [name for name in self.compared if name not in different]
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -94,39 +95,39 @@ def compare(
     """Compare two traces.
 
     Args:
-        client_sent: whether what the app asked for and sent is compared; not where it was
-            this program that sent it.
+        client_sent: whether to compare the client's request and messages; False where wsproxy
+            itself sent them.
 
     Raises:
-        TraceError: one of them cannot be read.
-        CatalogError: a catalog file has a mistake.
+        TraceError: a trace cannot be read.
+        CatalogError: a catalog file is invalid.
     """
     pair = SessionPair.read(recorded, replayed, rules, load())
-    left, right = pair.stories
-    heard = distance(left.transcript, right.transcript)
-    differences = _endings(pair) + compare_received(pair, heard)
-    word = ""
+    left, right = pair.digests
+    distance = compare_transcripts(left.transcript, right.transcript)
+    differences = _endings(pair) + compare_received(pair, distance)
+    sent_summary = ""
     if client_sent:
         found = compare_sent(pair)
-        word = found.word
+        sent_summary = found.summary
         differences = _requests(pair) + differences + found.differences
     if rules.strict:
         differences += _frames(pair)
-    varies = rules.varying.fields
-    differences = [each for each in differences if each.field not in varies]
-    compared = _compared(pair, heard, client_sent=client_sent)
+    variable_fields = rules.variation.fields
+    differences = [each for each in differences if each.field not in variable_fields]
+    compared = _compared(pair, distance, client_sent=client_sent)
     return Comparison(
         _verdict(pair.left, pair.right, differences),
         pair.left.as_json(),
         pair.right.as_json(),
         differences,
-        word,
-        round(heard.rate, 4) if heard else None,
-        latency(left, right),
-        [name for name in compared if name not in varies],
-        [] if rules.strict else _not_compared(pair, heard, client_sent=client_sent),
+        sent_summary,
+        round(distance.rate, 4) if distance else None,
+        compare_latency(left, right),
+        [name for name in compared if name not in variable_fields],
+        [] if rules.strict else _not_compared(pair, distance, client_sent=client_sent),
         rules.tolerance,
-        _notes(pair, heard),
+        _notes(pair, distance),
     )
 
 
@@ -140,13 +141,14 @@ def _verdict(left: Outcome, right: Outcome, differences: list[Difference]) -> st
     return "different"
 
 
-def _asked(pair: SessionPair) -> tuple[dict[str, Any], dict[str, Any]]:
-    return asked(pair.left.session, pair.catalog), asked(pair.right.session, pair.catalog)
+def _request_fields(pair: SessionPair) -> tuple[dict[str, Any], dict[str, Any]]:
+    left, right = pair.left.session, pair.right.session
+    return request_fields(left, pair.catalog), request_fields(right, pair.catalog)
 
 
 def _requests(pair: SessionPair) -> list[Difference]:
-    a, b = _asked(pair)
-    return [Difference(n, a.get(n), b.get(n)) for n in names(a, b) if a.get(n) != b.get(n)]
+    a, b = _request_fields(pair)
+    return [Difference(n, a.get(n), b.get(n)) for n in merged_keys(a, b) if a.get(n) != b.get(n)]
 
 
 def _endings(pair: SessionPair) -> list[Difference]:
@@ -154,19 +156,19 @@ def _endings(pair: SessionPair) -> list[Difference]:
     closes = [outcome.session.close for outcome in (pair.left, pair.right)]
     first, other = (close.frame if close else None for close in closes)
     out = []
-    for name in names(recorded, replayed):
+    for name in merged_keys(recorded, replayed):
         a, b = recorded.get(name), replayed.get(name)
-        same = a == b if pair.rules.strict else stable_value(a) == stable_value(b)
+        same = a == b if pair.rules.strict else mask_volatile_value(a) == mask_volatile_value(b)
         if not same:
-            of_close = name in ("close_code", "close_reason")
-            frames = (first, other) if of_close else (None, None)
-            out.append(Difference(name, a, b, *frames, _place(a, b)))
+            is_close_field = name in ("close_code", "close_reason")
+            frames = (first, other) if is_close_field else (None, None)
+            out.append(Difference(name, a, b, *frames, _differing_path(a, b)))
     return out
 
 
-def _place(a: Any, b: Any) -> str | None:
-    """Where two JSON values differ."""
-    found = first_difference(stable_value(a), stable_value(b))
+def _differing_path(a: Any, b: Any) -> str | None:
+    """The path at which two JSON values differ; None if they are equal or are not nested."""
+    found = first_difference(mask_volatile_value(a), mask_volatile_value(b))
     return (found[0] or None) if found is not None else None
 
 
@@ -180,16 +182,18 @@ def _frames(pair: SessionPair) -> list[Difference]:
     return out
 
 
-def _compared(pair: SessionPair, heard: Distance | None, *, client_sent: bool) -> list[str]:
-    """Names of what is compared; of what neither session has, nothing is."""
-    compared = names(*_asked(pair)) if client_sent else []
-    compared += names(pair.left.fields(), pair.right.fields())
+def _compared(
+    pair: SessionPair, distance: TranscriptDistance | None, *, client_sent: bool
+) -> list[str]:
+    """Names of the compared fields; a field that neither session has is not listed."""
+    compared = merged_keys(*_request_fields(pair)) if client_sent else []
+    compared += merged_keys(pair.left.fields(), pair.right.fields())
     compared += received.FIELDS
-    if heard is not None and heard.equal and same_cuts(*pair.stories):
+    if distance is not None and distance.equal and same_segmentation(*pair.digests):
         compared.append("results")
-    if any(story.errors for story in pair.stories):
+    if any(digest.errors for digest in pair.digests):
         compared.append("error")
-    if heard is not None:
+    if distance is not None:
         compared.append("transcript")
     if client_sent:
         compared += sent.FIELDS
@@ -198,50 +202,50 @@ def _compared(pair: SessionPair, heard: Distance | None, *, client_sent: bool) -
     return compared
 
 
-def _not_compared(pair: SessionPair, heard: Distance | None, *, client_sent: bool) -> list[str]:
-    """What is in these two sessions, and does not turn the verdict."""
-    left, right = pair.stories
+def _not_compared(
+    pair: SessionPair, distance: TranscriptDistance | None, *, client_sent: bool
+) -> list[str]:
+    """What these two sessions hold that has no influence on the verdict."""
+    left, right = pair.digests
     found = list(_NEVER_COMPARED)
-    found += pair.rules.varying.listed()
+    found += pair.rules.variation.descriptions()
     recorded, replayed = pair.left.fields(), pair.right.fields()
     found += [
         f"{name}: ids, times and figures in it"
-        for name in names(recorded, replayed)
+        for name in merged_keys(recorded, replayed)
         if recorded.get(name) != replayed.get(name)
-        and stable_value(recorded.get(name)) == stable_value(replayed.get(name))
+        and mask_volatile_value(recorded.get(name)) == mask_volatile_value(replayed.get(name))
     ]
-    if heard is not None and not same_cuts(left, right):
-        found.append("results: how they are cut, and what is in them besides the words")
-    if pair.rules.audio_tolerance is not None and (left.received.sound.size or 0):
-        found.append("audio_received: what is in it")
+    if distance is not None and not same_segmentation(left, right):
+        found.append("results: their division into messages, and values besides the words")
+    if pair.rules.audio_tolerance is not None and (left.received.audio.size or 0):
+        found.append("audio_received: its content")
     if not client_sent:
-        found.append("what was sent: it is the replay's own")
+        found.append("what was sent: the replay sent it")
     else:
-        asking = Normalizer()
+        normalizer = Normalizer()
         for outcome in (pair.left, pair.right):
-            asked(outcome.session, pair.catalog, asking)
-        found += [f"{path}: {why}" for path, why in asking.left_out.items()]
-    places = {**left.left_out, **right.left_out}
-    return [*found, *(f"{place}: {why}" for place, why in places.items())]
+            request_fields(outcome.session, pair.catalog, normalizer)
+        found += [f"{path}: {reason}" for path, reason in normalizer.not_compared.items()]
+    not_compared = {**left.not_compared, **right.not_compared}
+    return [*found, *(f"{path}: {reason}" for path, reason in not_compared.items())]
 
 
-def _notes(pair: SessionPair, heard: Distance | None) -> list[str]:
+def _notes(pair: SessionPair, distance: TranscriptDistance | None) -> list[str]:
     notes = []
     for name, outcome in (("recorded", pair.left), ("replayed", pair.right)):
         if not outcome.session.complete:
-            notes.append(f"the {name} session is not complete: only what is there is compared")
-        if outcome.story.transcript.cut:
+            notes.append(f"the {name} session is not complete: only the recorded part is compared")
+        if outcome.digest.transcript.truncated:
+            notes.append(f"the {name} transcript is compared as one text after word {MAX_WORDS}")
+        if outcome.digest.truncated_bytes:
             notes.append(
-                f"of the {name} transcript, what follows word {MAX_WORDS} is compared as one"
+                f"{outcome.digest.truncated_bytes} bytes of the {name} session's messages are "
+                "missing from its trace and were not compared"
             )
-        if outcome.story.cut:
-            notes.append(
-                f"{outcome.story.cut} bytes of the {name} session's messages are not in its trace, "
-                "and not compared"
-            )
-    if heard is not None and heard.bounded:
+    if distance is not None and distance.bounded:
         notes.append(
-            f"over {MAX_COUNTED} words may differ: those that were not counted are taken to be "
-            "wrong, and the word error rate is at most what is given"
+            f"more than {MAX_COUNTED} words differ: the others count as errors, and the word error "
+            "rate is at most this value"
         )
     return notes

@@ -1,4 +1,4 @@
-"""What two messages say, read again once it is known that they differ, and where they do."""
+"""Read two messages again that differ, and find where they differ."""
 
 from __future__ import annotations
 
@@ -6,49 +6,46 @@ import json
 import os
 from typing import Any
 
-from wsproxy.trace import FrameRecord, TraceReader
-from wsproxy.wire import Opcode
-
 from .difference import Difference
 from .excerpt import around_difference
-from .messages import MessageReader
+from .messages import read_messages
 from .session_digest import SessionDigest
 from .session_pair import SessionPair
 from .volatile_values import ABSENT, first_difference
 
-_LONGEST_PATH = 200  # characters that are shown
+_MAX_PATH_LENGTH = 200  # characters of a path that are shown
 
 
 def content_difference(
     pair: SessionPair, left: int, right: int, name: str, *, from_client: bool
 ) -> Difference:
-    """How two messages of one kind differ.
+    """The difference between two messages of one kind.
 
     Args:
-        left, right: numbers of the frames that begin them.
-        name: of the compared field.
+        left, right: number of the first frame of each message.
+        name: the compared field.
 
     Raises:
         TraceError: a trace cannot be read again.
     """
     a, b = (
-        _content(path, frame, story, from_client=from_client)
-        for path, frame, story in zip(pair.paths, (left, right), pair.stories, strict=True)
+        _content(path, frame, digest, from_client=from_client)
+        for path, frame, digest in zip(pair.paths, (left, right), pair.digests, strict=True)
     )
-    place = first_difference(a, b) if not isinstance(a, str) or not isinstance(b, str) else None
-    if place is None or not place[0]:
+    found = first_difference(a, b) if not isinstance(a, str) or not isinstance(b, str) else None
+    if found is None or not found[0]:
         shown = around_difference(_text(a), _text(b))
         return Difference(name, *shown, left, right)
-    path, x, y = place
-    show = _text if isinstance(x, str) and isinstance(y, str) else _json
-    p, q = around_difference(show(x), show(y))
+    path, x, y = found
+    format_value = _text if isinstance(x, str) and isinstance(y, str) else _json
+    p, q = around_difference(format_value(x), format_value(y))
     return Difference(
         name,
         None if x is ABSENT else p,
         None if y is ABSENT else q,
         left,
         right,
-        _short(path),
+        _shorten(path),
     )
 
 
@@ -65,22 +62,17 @@ def _json(value: Any) -> str:
         return "…"
 
 
-def _short(path: str) -> str:
-    return path if len(path) <= _LONGEST_PATH else path[: _LONGEST_PATH - 1] + "…"
+def _shorten(path: str) -> str:
+    return path if len(path) <= _MAX_PATH_LENGTH else path[: _MAX_PATH_LENGTH - 1] + "…"
 
 
 def _content(
-    path: str | os.PathLike[str], wanted: int, story: SessionDigest, *, from_client: bool
+    path: str | os.PathLike[str], first_frame: int, digest: SessionDigest, *, from_client: bool
 ) -> Any:
-    """What the message that began with a frame says."""
-    messages = MessageReader(story.api)
-    with TraceReader(path) as reader:
-        frames = (record for record in reader if isinstance(record, FrameRecord))
-        for number, frame in enumerate(frames, 1):
-            if number < wanted:
-                continue  # nothing before it has to be opened
-            if frame.from_client is from_client and frame.opcode <= Opcode.BINARY:
-                part = messages.take(number, frame)
-                if part is not None and part.frame == wanted and part.done:
-                    return story.content(part, from_client=from_client)
+    """The content of the message that begins with a frame."""
+    for _, part in read_messages(
+        path, digest.api, from_client=from_client, first_frame=first_frame
+    ):
+        if part.frame == first_frame and part.done:
+            return digest.content(part, from_client=from_client)
     return ""

@@ -1,8 +1,8 @@
-"""Two sessions frame by frame: what an exact comparison compares.
+"""Compare two sessions frame by frame, as an exact comparison does.
 
-Of each direction its frames in order: opcode, FIN and payload; Pongs apart from the others,
-as each answers a Ping whenever that comes. Masks, reserved bits (a message may have been
-compressed), times, and how the directions interleave are not compared.
+Compares the frames of each direction in order: opcode, FIN and payload. Pongs are compared
+separately, because each answers a Ping at a time of its own. Masking keys, reserved bits (a
+message may have been compressed), times and the interleaving of the directions are not compared.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from wsproxy.wire import Opcode
 
 from .excerpt import around_difference
 
-_SHOWN = 4000  # bytes of a payload that are looked at for showing
-_PIECE = 4096  # bytes; how they were split into records is the network's
+_MAX_EXCERPT_BYTES = 4000  # of a payload
+_GARBAGE_PIECE = 4096  # bytes; the network determines how garbage is divided into records
 
 
 @dataclass(frozen=True, slots=True)
-class _Numbered:
-    """A frame with its number, 0 for bytes that are no frame."""
+class _FrameEntry:
+    """A frame with its number, or bytes that are not a frame (number 0, opcode -1)."""
 
     number: int
     opcode: int
@@ -31,7 +31,8 @@ class _Numbered:
     payload: bytes
     cut: int
 
-    def is_like(self, other: _Numbered) -> bool:
+    def matches(self, other: _FrameEntry) -> bool:
+        """Whether two frames count as equal."""
         return (self.opcode, self.fin, self.cut, self.payload) == (
             other.opcode,
             other.fin,
@@ -40,15 +41,16 @@ class _Numbered:
         )
 
     @property
-    def name(self) -> str:
+    def description(self) -> str:
+        """Opcode and size, for a difference."""
         kind = "no frame" if self.opcode < 0 else str(Opcode(self.opcode))
-        more = "" if self.fin else ", more follows"
-        return f"{kind}{more}, {len(self.payload) + self.cut} bytes"
+        continuation = "" if self.fin else ", more follows"
+        return f"{kind}{continuation}, {len(self.payload) + self.cut} bytes"
 
 
 @dataclass(frozen=True, slots=True)
 class FrameDifference:
-    """The first frame of a direction that differs; a side that has none is None."""
+    """The first frame of a direction that differs; None on a side without a frame there."""
 
     recorded: str | None
     replayed: str | None
@@ -62,7 +64,7 @@ def first_frame_difference(
     """Compare one direction of two traces, frame by frame.
 
     Raises:
-        TraceError: one of the traces cannot be read.
+        TraceError: a trace cannot be read.
     """
     for pongs in (False, True):
         found = _first_difference(
@@ -74,11 +76,11 @@ def first_frame_difference(
 
 
 def _first_difference(
-    recorded: Iterator[_Numbered], replayed: Iterator[_Numbered]
+    recorded: Iterator[_FrameEntry], replayed: Iterator[_FrameEntry]
 ) -> FrameDifference | None:
     for a, b in zip_longest(recorded, replayed):
-        if a is None or b is None or not a.is_like(b):
-            left, right = _shown(a, b)
+        if a is None or b is None or not a.matches(b):
+            left, right = _excerpts(a, b)
             return FrameDifference(
                 left,
                 right,
@@ -88,24 +90,26 @@ def _first_difference(
     return None
 
 
-def _shown(a: _Numbered | None, b: _Numbered | None) -> tuple[str | None, str | None]:
-    left, right = (_content(frame) if frame else "" for frame in (a, b))
+def _excerpts(a: _FrameEntry | None, b: _FrameEntry | None) -> tuple[str | None, str | None]:
+    left, right = (_payload_text(frame) if frame else "" for frame in (a, b))
     left, right = around_difference(left, right)
     return (
-        f"{a.name}: {left}".rstrip(": ") if a else None,
-        f"{b.name}: {right}".rstrip(": ") if b else None,
+        f"{a.description}: {left}".rstrip(": ") if a else None,
+        f"{b.description}: {right}".rstrip(": ") if b else None,
     )
 
 
-def _content(frame: _Numbered) -> str:
-    data = frame.payload[:_SHOWN]
+def _payload_text(frame: _FrameEntry) -> str:
+    data = frame.payload[:_MAX_EXCERPT_BYTES]
     return data.decode("utf-8", "replace") if frame.opcode == Opcode.TEXT else data.hex()
 
 
-def _frames(path: str | os.PathLike[str], from_client: bool, *, pongs: bool) -> Iterator[_Numbered]:
-    """The Pongs of a direction, or its other frames and bytes that are none, in _PIECEs."""
+def _frames(
+    path: str | os.PathLike[str], from_client: bool, *, pongs: bool
+) -> Iterator[_FrameEntry]:
+    """The Pongs of a direction, or its other frames and its garbage in _GARBAGE_PIECEs."""
     number = 0
-    rest = bytearray()
+    garbage = bytearray()
     with TraceReader(path) as reader:
         for record in reader:
             number += isinstance(record, FrameRecord)
@@ -113,16 +117,16 @@ def _frames(path: str | os.PathLike[str], from_client: bool, *, pongs: bool) -> 
                 case FrameRecord(opcode=opcode) if record.from_client is from_client:
                     if (opcode == Opcode.PONG) is not pongs:
                         continue
-                    yield from _pieces(rest, 1)
-                    yield _Numbered(number, record.opcode, record.fin, record.payload, record.cut)
+                    yield from _garbage_pieces(garbage, 1)
+                    yield _FrameEntry(number, record.opcode, record.fin, record.payload, record.cut)
                 case Bytes() if record.from_client is from_client and not pongs:
-                    rest += record.data
-                    yield from _pieces(rest, _PIECE)
-        yield from _pieces(rest, 1)
+                    garbage += record.data
+                    yield from _garbage_pieces(garbage, _GARBAGE_PIECE)
+        yield from _garbage_pieces(garbage, 1)
 
 
-def _pieces(rest: bytearray, least: int) -> Iterator[_Numbered]:
-    """Take pieces off, as long as at least so many bytes are there."""
-    while len(rest) >= least:
-        yield _Numbered(0, -1, True, bytes(rest[:_PIECE]), 0)
-        del rest[:_PIECE]
+def _garbage_pieces(garbage: bytearray, min_size: int) -> Iterator[_FrameEntry]:
+    """Remove pieces from the beginning while at least `min_size` bytes are left."""
+    while len(garbage) >= min_size:
+        yield _FrameEntry(0, -1, True, bytes(garbage[:_GARBAGE_PIECE]), 0)
+        del garbage[:_GARBAGE_PIECE]

@@ -1,20 +1,23 @@
-"""How long what took, in two sessions."""
+"""Compare the latencies of two sessions."""
 
 from __future__ import annotations
 
 from .session_digest import SessionDigest
 
 
-def latency(recorded: SessionDigest, replayed: SessionDigest) -> dict[str, dict[str, float]]:
-    """Times that both sessions have.
+def compare_latency(
+    recorded: SessionDigest, replayed: SessionDigest
+) -> dict[str, dict[str, float]]:
+    """The latencies that both sessions have.
 
     Returns:
-        By name, "recorded", "replayed" and "delta" (how much longer the second took), ms:
-        upgrade (from the request to its answer), first_message (of the server, from the
-        upgrade), first_transcript (from the first audio, or the upgrade), final_transcript
-        (the last one, from the last audio) and close (from what came before it).
+        By name, "recorded", "replayed" and "delta" (replayed minus recorded), ms:
+        upgrade (request to response), first_message (upgrade to the server's first message),
+        first_transcript (first audio, or upgrade, to the first result with text),
+        final_transcript (last audio to the last final result) and close (the record before the
+        Close frame to the Close frame).
     """
-    a, b = _times(recorded), _times(replayed)
+    a, b = _durations_ns(recorded), _durations_ns(replayed)
     return {
         name: {
             "recorded": _ms(a[name]),
@@ -30,20 +33,20 @@ def _ms(ns: int) -> float:
     return round(ns / 1e6, 3)
 
 
-def _times(story: SessionDigest) -> dict[str, int]:
-    """Nanoseconds by name; what is not there, or in another order, is left out."""
-    session, moments, sound = story.session, story.moments, story.sent.sound
-    asked = session.request.t_ns if session.request else None
-    answered = session.response.t_ns if session.response else None
+def _durations_ns(digest: SessionDigest) -> dict[str, int]:
+    """Nanoseconds by name, without those whose begin or end is missing or out of order."""
+    session, times, audio = digest.session, digest.times, digest.sent.audio
+    requested_ns = session.request.t_ns if session.request else None
+    responded_ns = session.response.t_ns if session.response else None
     spans = {
-        "upgrade": (asked, answered),
-        "first_message": (session.opened_ns, moments.message),
+        "upgrade": (requested_ns, responded_ns),
+        "first_message": (session.opened_ns, times.message),
         "first_transcript": (
-            sound.first_ns if sound.first_ns is not None else session.opened_ns,
-            moments.transcript,
+            audio.first_ns if audio.first_ns is not None else session.opened_ns,
+            times.transcript,
         ),
-        "final_transcript": (sound.last_ns, moments.final),
-        "close": (moments.before_close, moments.close),
+        "final_transcript": (audio.last_ns, times.final),
+        "close": (times.before_close, times.close),
     }
     return {
         name: end - begin

@@ -1,6 +1,6 @@
-"""What other recordings of a session show to vary from one to the next.
+"""What other recordings of a session show to vary.
 
-Learned in `learning`, applied while a session is read and compared.
+`learning` produces it; it is applied when a session is read and compared.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class LearnedVariation:
-    """What of a session is not compared, because it varied between recordings of it.
+    """The parts of a session that are not compared, because its recordings differ in them.
 
     Attributes:
         fields: names of compared fields, such as "transcript" or "audio_received".
-        paths: (from the client, kind of message, path in it) of values.
-        kinds: (from the client, kind) of messages whose number or place varies.
+        paths: (from the client, kind of message, path) of values.
+        kinds: (from the client, kind) of messages whose number or position varies.
     """
 
     fields: frozenset[str] = frozenset()
@@ -30,8 +30,8 @@ class LearnedVariation:
     def __bool__(self) -> bool:
         return bool(self.fields or self.paths or self.kinds)
 
-    def listed(self) -> list[str]:
-        """What varies, a text each."""
+    def descriptions(self) -> list[str]:
+        """One text for each part."""
         fields = [f"{name}: varies" for name in sorted(self.fields)]
         kinds = [
             f"{'sent' if client else 'received'} messages {kind}: number and place vary"
@@ -40,4 +40,4 @@ class LearnedVariation:
         return fields + kinds
 
 
-NOTHING = LearnedVariation()
+NO_VARIATION = LearnedVariation()

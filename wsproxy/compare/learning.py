@@ -1,4 +1,4 @@
-"""Learns from another recording of the same session what varies from one to the next."""
+"""Learn from other recordings of the same session what varies between them."""
 
 from __future__ import annotations
 
@@ -15,92 +15,94 @@ from wsproxy.wire import Opcode
 
 from .comparison import compare
 from .difference import Tolerances
-from .learned_variation import NOTHING, LearnedVariation
+from .learned_variation import NO_VARIATION, LearnedVariation
 from .messages import MessageReader, check_values
 from .sequence import MessageSequence, first_difference
 from .session_digest import SessionDigest
-from .volatile_values import below
+from .volatile_values import child_path
 
-# Where two recordings differ in one of these, they are not of the same session.
+# Recordings that differ in one of these are not of the same session.
 _ESSENTIAL = frozenset(
     {"api", "status", "ending", "closed_by", "close_code", "failed_where", "condition"}
     | {"method", "path"}
 )
-_MAX_PENDING = 10_000  # messages of one recording that wait for their like in the other
+_MAX_PENDING = 10_000  # messages without a counterpart in the other recording
 _MAX_PATHS = 10_000
-_MAX_ORDER = 50  # kinds that are found to be out of order
+_MAX_ORDER = 50  # rounds of finding kinds that are out of order
 
-Said = tuple[bool, str, Any]  # from the client, kind, content
+_ComparedMessage = tuple[bool, str, Any]  # from the client, kind, content
 
 
 def learn(
     recorded: Path, others: Iterable[Path], *, catalog: Catalog | None = None
 ) -> LearnedVariation:
-    """What varies between a session's recording and other recordings of the same session.
+    """What varies between recordings of the same session.
 
-    Values are learned by the kind of message and the path in it; kinds of messages, where
-    their number or their place varies; and single facts, such as a close reason.
+    Learns values (by kind of message and path), kinds of messages whose number or position
+    varies, and fields of the comparison, such as the close reason.
 
     Raises:
         TraceError: a trace cannot be read.
-        UsageError: another recording is not of the same session: it ended in another way.
+        UsageError: another recording is of a different session: its ending differs.
     """
-    known = catalog or load()
-    varying = NOTHING
+    known_catalog = catalog or load()
+    variation = NO_VARIATION
     for other in others:
-        varying |= _between(recorded, other, known)
-    return varying
+        variation |= _variation_between(recorded, other, known_catalog)
+    return variation
 
 
-def _between(recorded: Path, other: Path, catalog: Catalog) -> LearnedVariation:
-    varying = LearnedVariation(paths=frozenset(_paths(recorded, other, catalog)))
-    varying |= _kinds(recorded, other, catalog, varying)
-    found = compare(recorded, other, rules=Tolerances(varying=varying))
+def _variation_between(recorded: Path, other: Path, catalog: Catalog) -> LearnedVariation:
+    variation = LearnedVariation(paths=frozenset(_varying_paths(recorded, other, catalog)))
+    variation |= _varying_kinds(recorded, other, catalog, variation)
+    found = compare(recorded, other, rules=Tolerances(variation=variation))
     fields = {difference.field for difference in found.differences}
     if essential := sorted(fields & _ESSENTIAL):
         raise UsageError(
             f"{other} is not another recording of the session in {recorded}: they differ in "
             f"{', '.join(essential)}"
         )
-    return varying | LearnedVariation(fields=frozenset(fields))
+    return variation | LearnedVariation(fields=frozenset(fields))
 
 
 # -- values
 
 
-def _paths(recorded: Path, other: Path, catalog: Catalog) -> set[tuple[bool, str, str]]:
-    """Where messages of the same kind, in their order, have another value."""
+def _varying_paths(recorded: Path, other: Path, catalog: Catalog) -> set[tuple[bool, str, str]]:
+    """Where corresponding messages of one kind have different values."""
     found: set[tuple[bool, str, str]] = set()
-    waiting: dict[tuple[bool, bool, str], deque[Any]] = defaultdict(deque)
+    unmatched: dict[tuple[bool, bool, str], deque[Any]] = defaultdict(deque)
     pending = 0
-    pairs = zip_longest(_said(recorded, catalog), _said(other, catalog))
-    for said in (each for pair in pairs for each in zip((True, False), pair, strict=True)):
-        first, message = said
-        if message is None or len(found) >= _MAX_PATHS or pending > _MAX_PENDING:
-            continue
-        from_client, kind, content = message
-        if like := waiting[not first, from_client, kind]:
-            pending -= 1
-            found |= {(from_client, kind, path) for path in unlike(content, like.popleft())}
-        else:
-            pending += 1
-            waiting[first, from_client, kind].append(content)
+    pairs = zip_longest(_compared_messages(recorded, catalog), _compared_messages(other, catalog))
+    for pair in pairs:
+        for first, message in zip((True, False), pair, strict=True):
+            if message is None or len(found) >= _MAX_PATHS or pending > _MAX_PENDING:
+                continue
+            from_client, kind, content = message
+            matching = unmatched[not first, from_client, kind]
+            if matching:
+                pending -= 1
+                paths = differing_paths(content, matching.popleft())
+                found |= {(from_client, kind, path) for path in paths}
+            else:
+                pending += 1
+                unmatched[first, from_client, kind].append(content)
     return found
 
 
-def _said(path: Path, catalog: Catalog) -> Iterator[Said]:
-    """The messages of both sides that are no audio, as they are compared."""
-    story = SessionDigest(catalog)
+def _compared_messages(path: Path, catalog: Catalog) -> Iterator[_ComparedMessage]:
+    """The messages of both sides without plain audio, normalized for comparison."""
+    digest = SessionDigest(catalog)
     messages: dict[bool, MessageReader] = {}
     with TraceReader(path) as reader:
         number = values = 0
         for record in reader:
             if not isinstance(record, FrameRecord):
-                story.session.add(record)
-                start = story.session.start
+                digest.session.add(record)
+                start = digest.session.start
                 if not messages and start is not None:
-                    story.api = catalog.api(start.provider, start.api)
-                    messages = {side: MessageReader(story.api) for side in (True, False)}
+                    digest.api = catalog.api(start.provider, start.api)
+                    messages = {side: MessageReader(digest.api) for side in (True, False)}
                 continue
             number += 1
             side = record.from_client
@@ -109,20 +111,20 @@ def _said(path: Path, catalog: Catalog) -> Iterator[Said]:
                 values += part.values if part is not None else 0
                 check_values(reader, values)
                 if part is not None and not (part.kind == "binary" and not part.text):
-                    yield side, part.kind, story.content(part, from_client=side)
+                    yield side, part.kind, digest.content(part, from_client=side)
 
 
-def unlike(a: Any, b: Any, path: str = "") -> Iterator[str]:
-    """The paths at which two values differ; "*" stands for any item of a list."""
+def differing_paths(a: Any, b: Any, path: str = "") -> Iterator[str]:
+    """The paths at which two values differ; "*" stands for all items of a list."""
     if isinstance(a, dict) and isinstance(b, dict):
         for key in {*a, *b}:
             if key in a and key in b:
-                yield from unlike(a[key], b[key], below(path, key))
+                yield from differing_paths(a[key], b[key], child_path(path, key))
             else:
-                yield below(path, key)
+                yield child_path(path, key)
     elif isinstance(a, list) and isinstance(b, list) and len(a) == len(b):
         for x, y in zip(a, b, strict=True):
-            yield from unlike(x, y, below(path, "*"))
+            yield from differing_paths(x, y, child_path(path, "*"))
     elif repr(a) != repr(b):
         yield path
 
@@ -130,12 +132,12 @@ def unlike(a: Any, b: Any, path: str = "") -> Iterator[str]:
 # -- kinds
 
 
-def _kinds(
-    recorded: Path, other: Path, catalog: Catalog, varying: LearnedVariation
+def _varying_kinds(
+    recorded: Path, other: Path, catalog: Catalog, variation: LearnedVariation
 ) -> LearnedVariation:
-    """The kinds of messages whose number or place is another."""
+    """The kinds of messages whose number or position differs."""
     for _ in range(_MAX_ORDER):
-        left, right = (SessionDigest.read(path, catalog, varying) for path in (recorded, other))
+        left, right = (SessionDigest.read(path, catalog, variation) for path in (recorded, other))
         kinds = {
             (from_client, kind)
             for from_client, a, b in (
@@ -146,12 +148,12 @@ def _kinds(
         }
         if not kinds:
             break
-        varying |= LearnedVariation(kinds=frozenset(kinds))
-    return varying
+        variation |= LearnedVariation(kinds=frozenset(kinds))
+    return variation
 
 
 def _out_of_order(a: MessageSequence, b: MessageSequence) -> set[str]:
-    """The kinds at the first difference of two orders; all whose number differs come first."""
+    """The kinds whose counts differ; if none do, the kinds at the first difference in order."""
     counts: dict[str, int] = defaultdict(int)
     for items, step in ((a.items, 1), (b.items, -1)):
         for item in items:
@@ -159,7 +161,8 @@ def _out_of_order(a: MessageSequence, b: MessageSequence) -> set[str]:
     numbers = {kind for kind, count in counts.items() if count}
     if numbers:
         return numbers
-    at = first_difference(a, b, lambda item: True, lambda item: True)
-    if at is None:
+    position = first_difference(a, b, lambda item: True, lambda item: True)
+    if position is None:
         return set()
-    return {told.items[i].kind for told, i in zip((a, b), at, strict=True) if i < len(told.items)}
+    at_position = (a.item_at(position[0]), b.item_at(position[1]))
+    return {item.kind for item in at_position if item is not None}

@@ -1,6 +1,6 @@
-"""The messages of one direction, opened as they come: kind, JSON, audio.
+"""Read the messages of one direction: kind, JSON, audio.
 
-Holds one text message, at most MAX_TEXT of it; of plain binary messages nothing.
+Holds one text message, at most MAX_TEXT bytes of it, and nothing of plain binary messages.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import base64
 import binascii
 import hashlib
 import json
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +17,7 @@ from typing import Any
 from wsproxy.catalog import Api
 from wsproxy.catalog.envelope import Json, read
 from wsproxy.trace import FrameRecord, TraceReader
-from wsproxy.wire import AssembledMessage, MessageAssembler
+from wsproxy.wire import AssembledMessage, MessageAssembler, Opcode
 
 from .message_kinds import MAX_TEXT, kind_of_json
 
@@ -26,16 +27,16 @@ _BYTES_A_VALUE = 32  # of text, which cost as much
 
 @dataclass(frozen=True, slots=True)
 class MessagePart:
-    """A message, or a frame of a plain binary one.
+    """A message, or one frame of a plain binary message.
 
     Attributes:
-        frame, t_ns: number of the frame that began it, and when its last byte came.
-        kind: as `kind_of` has it; "binary" for plain audio, "text" for what is no JSON object.
-        content: the JSON object without its audio, None where there is none.
-        text: of a message that is no JSON object.
+        frame, t_ns: number of its first frame, and time of its last byte.
+        kind: see `kind_of`; "binary" for plain audio, "text" for text that is not a JSON object.
+        content: the JSON object without its audio, None without one.
+        text: of a message that is not a JSON object.
         audio: the audio in it.
-        cut: bytes of audio that were not recorded; they followed.
-        done: whether the message ends here.
+        cut: bytes of audio at its end that were not recorded.
+        done: whether the message is complete.
         values: how many JSON values had to be read for it, at most.
     """
 
@@ -58,7 +59,7 @@ class MessageReader:
     """Reads one direction's data frames.
 
     Args:
-        api: whose messages these are, None if not known.
+        api: the API whose messages these are, None if unknown.
     """
 
     def __init__(self, api: Api | None) -> None:
@@ -71,13 +72,13 @@ class MessageReader:
         self._is_over = False  # whether it has any
 
     def take(self, number: int, frame: FrameRecord) -> MessagePart | None:
-        """Take the direction's next data frame.
+        """Take the next data frame of the direction.
 
         Args:
             number: of the frame, from 1.
 
         Returns:
-            What is complete with it, None where more has to come.
+            The message that it completes; None if the message continues.
         """
         message = self._assembler.add(frame, number)
         if message is None:
@@ -103,7 +104,7 @@ class MessageReader:
         over = message.length - len(data)
         values = sum(map(data.count, _BEFORE_VALUE)) + len(data) // _BYTES_A_VALUE
         if over:
-            # Too long to be read as JSON; its content is compared all the same.
+            # Too long to be parsed as JSON, but its content is compared.
             text = data.decode("utf-8", "replace") if message.is_text else data.hex()
             text += f"{over} more bytes: {self._over_sum.hexdigest()}"
             kind = "text" if message.is_text else "binary"
@@ -140,13 +141,36 @@ def _digest() -> hashlib.blake2b:
     return hashlib.blake2b(digest_size=16)
 
 
+def read_messages(
+    path: str | os.PathLike[str], api: Api | None, *, from_client: bool, first_frame: int = 1
+) -> Iterator[tuple[int, MessagePart]]:
+    """The messages of one side of a trace, each with the number of its last frame.
+
+    Args:
+        first_frame: number of the frame to start at; the frames before it are skipped.
+
+    Raises:
+        TraceError: the trace cannot be read.
+    """
+    messages = MessageReader(api)
+    with TraceReader(path) as reader:
+        frames = (record for record in reader if isinstance(record, FrameRecord))
+        for number, frame in enumerate(frames, 1):
+            if number < first_frame:
+                continue
+            if frame.from_client is from_client and frame.opcode <= Opcode.BINARY:
+                part = messages.take(number, frame)
+                if part is not None:
+                    yield number, part
+
+
 def _without_audio(content: Json, paths: tuple[str, ...], kind: str) -> tuple[Json, bytes]:
-    """Take the base64 out of a message."""
+    """Separate the base64 audio from a message."""
     audio = b""
     for path in paths:
         for holder, name in _holders(content, path.split(".")):
             value = holder[name]
-            # OpenAI names text and audio alike; only the kind tells them apart.
+            # OpenAI uses one field name for text and audio; only the kind distinguishes them.
             if not isinstance(value, str) or (name == "delta" and "audio.delta" not in kind):
                 continue
             audio += _decoded(value)
@@ -155,7 +179,7 @@ def _without_audio(content: Json, paths: tuple[str, ...], kind: str) -> tuple[Js
 
 
 def _holders(value: object, path: list[str]) -> Iterator[tuple[dict[str, Any], str]]:
-    """The objects in which the last name of a path stands."""
+    """The objects that hold the last name of a path, each with that name."""
     name, *rest = path
     if isinstance(value, list) and name == "*" and rest:
         for item in value:
@@ -175,5 +199,5 @@ def _decoded(text: str) -> bytes:
 
 
 def canonical(content: Mapping[str, Any] | list[Any] | str) -> str:
-    """JSON of which equal values give equal text."""
+    """JSON text that is equal for equal values."""
     return json.dumps(content, sort_keys=True, separators=(",", ":"))

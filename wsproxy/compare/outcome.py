@@ -1,4 +1,4 @@
-"""How a session ended, as fields that can be compared."""
+"""The outcome of a session as fields that can be compared."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from wsproxy.catalog import Catalog, candidates
 from wsproxy.session import Session
 
 from .difference import Difference
-from .learned_variation import NOTHING, LearnedVariation
+from .learned_variation import NO_VARIATION, LearnedVariation
 from .message_kinds import is_error
 from .session_digest import SessionDigest
 
-# Every field that `Outcome.fields` has.
-OUTCOME = frozenset(
+# Every field that `Outcome.fields` can have.
+OUTCOME_FIELDS = frozenset(
     {"api", "status", "ending", "closed_by", "close_code", "close_reason", "failed_where"}
     | {"error_headers", "body", "condition"}
 )
@@ -26,8 +26,8 @@ _COMPARED_HEADERS = re.compile(r"error|^www-authenticate$", re.IGNORECASE)
 _MAX_KINDS = 1000  # in the JSON
 
 
-class OutcomeFields(Protocol):
-    """Two sessions that were compared: a Comparison, or a Verdict."""
+class ComparedSessions(Protocol):
+    """Two sessions that were compared: a Comparison or a Verdict."""
 
     @property
     def recorded(self) -> dict[str, Any]: ...
@@ -39,67 +39,68 @@ class OutcomeFields(Protocol):
     def differences(self) -> list[Difference]: ...
 
 
-def of_failure(found: OutcomeFields) -> list[Difference]:
-    """The differences that make it another failure, or none.
+def failure_differences(compared: ComparedSessions) -> list[Difference]:
+    """The differences that make it a different failure; none if it is the same failure.
 
-    Where there are none, the session was answered in the same way and ended in the same
-    way, whatever was said before that: one that is made shorter has fewer results. Where it
-    was the client that ended it, what drove it to that has to have come as well: errors of
-    the server, and rules of RFC 6455 that it broke.
+    The failure is the same if the session was answered and ended in the same way, whatever
+    messages preceded it: a shortened session has fewer results. If the client ended the session,
+    the server must also have sent the same errors and broken the same rules of RFC 6455.
     """
-    fields = OUTCOME
+    fields = OUTCOME_FIELDS
     missing: list[Difference] = []
-    if found.recorded["closed_by"] == "client":
+    if compared.recorded["closed_by"] == "client":
         fields = fields | {"violations"}
-        recorded, replayed = _errors(found.recorded), _errors(found.replayed)
+        recorded, replayed = _error_kinds(compared.recorded), _error_kinds(compared.replayed)
         if not set(recorded) <= set(replayed):
             missing.append(Difference("messages", recorded, replayed))
-    return [d for d in found.differences if d.field in fields] + missing
+    return [d for d in compared.differences if d.field in fields] + missing
 
 
-def _errors(outcome: Mapping[str, Any]) -> list[str]:
-    """The kinds of errors among a server's messages."""
+def _error_kinds(outcome: Mapping[str, Any]) -> list[str]:
+    """The kinds of error among a server's messages."""
     return list(dict.fromkeys(kind for kind in outcome["messages"] if is_error(kind)))
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One of the two sessions.
+    """The outcome of one session.
 
     Attributes:
-        condition, severity: of the catalog's condition that fits best, None where none does.
+        condition, severity: of the best matching condition of the catalog; None without one.
     """
 
-    story: SessionDigest
+    digest: SessionDigest
     condition: str | None
     severity: str | None
 
     @classmethod
-    def read(cls, path: Path, catalog: Catalog, varying: LearnedVariation = NOTHING) -> Outcome:
+    def read(
+        cls, path: Path, catalog: Catalog, variation: LearnedVariation = NO_VARIATION
+    ) -> Outcome:
         """Read a trace.
 
         Args:
-            varying: what of it is not compared.
+            variation: what is not compared.
 
         Raises:
-            TraceError: it cannot be read.
+            TraceError: the trace cannot be read.
         """
-        return cls.of(SessionDigest.read(path, catalog, varying), catalog)
+        return cls.from_digest(SessionDigest.read(path, catalog, variation), catalog)
 
     @classmethod
-    def of(cls, story: SessionDigest, catalog: Catalog) -> Outcome:
-        """What a session came to."""
-        hits = candidates(story.session, catalog)
-        condition = hits[0].condition if hits else None
+    def from_digest(cls, digest: SessionDigest, catalog: Catalog) -> Outcome:
+        """The outcome of a session that was read before."""
+        matches = candidates(digest.session, catalog)
+        condition = matches[0].condition if matches else None
         return cls(
-            story,
+            digest,
             condition.id if condition else None,
             condition.severity if condition else None,
         )
 
     @property
     def session(self) -> Session:
-        return self.story.session
+        return self.digest.session
 
     @property
     def status(self) -> int | None:
@@ -107,7 +108,7 @@ class Outcome:
 
     @property
     def ending(self) -> str:
-        # Whoever recorded it may have been stopped; for a replay both mean "still open".
+        # A recorder that was stopped and one that crashed both leave the session open.
         ending = self.session.ending
         return "open" if ending in ("stopped", "unfinished") else ending
 
@@ -121,7 +122,7 @@ class Outcome:
         return " ".join(names) or None
 
     def fields(self) -> dict[str, Any]:
-        """The compared fields that have one value in a session."""
+        """The compared fields that have one value per session."""
         session = self.session
         close = session.close
         out: dict[str, Any] = {"api": self.api, "status": self.status, "ending": self.ending}
@@ -153,19 +154,21 @@ class Outcome:
             return text
 
     def as_json(self) -> dict[str, Any]:
-        session, sent, received = self.session, self.story.sent, self.story.received
+        session, sent, received = self.session, self.digest.sent, self.digest.received
         return {
             "session": session.id,
             **self.fields(),
             "messages": received.sequence.kinds[:_MAX_KINDS],
-            "nondeterministic": sorted({p.kind for p in received.sequence.passing.values()}),
+            "nondeterministic": sorted(
+                {p.kind for p in received.sequence.nondeterministic.values()}
+            ),
             "messages_sent": sent.sequence.kinds[:_MAX_KINDS],
-            "audio_sent": sent.sound.size,
-            "audio_received": received.sound.size,
+            "audio_sent": sent.audio.size,
+            "audio_received": received.audio.size,
             "frames_sent": session.sent.frames,
             "frames_received": session.received.frames,
             "bytes_sent": session.sent.size,
             "bytes_received": session.received.size,
             "duration_s": round(session.duration_ns / 1e9, 3),
-            "transcript": str(self.story.transcript),
+            "transcript": str(self.digest.transcript),
         }

@@ -1,4 +1,4 @@
-"""What differs in what two servers said."""
+"""Compare what two servers sent."""
 
 from __future__ import annotations
 
@@ -9,104 +9,109 @@ from wsproxy.session.declared_audio import declared_format
 from . import sequence
 from .audio import AudioDifference, compare_audio
 from .content_difference import content_difference
-from .difference import Difference, amount, at_place, counted
-from .sequence import ENOUGH, SequenceItem
-from .session_digest import ON_ITS_WAY_NS, DirectionDigest, SessionDigest
+from .difference import Difference, count_difference, format_size, sequence_difference
+from .sequence import MIN_OCCURRENCES, SequenceItem
+from .session_digest import IN_FLIGHT_NS, DirectionDigest, SessionDigest
 from .session_pair import SessionPair
-from .transcript import Distance
+from .transcript import TranscriptDistance
 
-# What is always compared.
+# Compared in every pair of sessions.
 FIELDS = ("messages", "nondeterministic", "violations", "audio_received")
 
 
-def compare_received(pair: SessionPair, heard: Distance | None) -> list[Difference]:
-    """Compare what two servers said.
+def compare_received(pair: SessionPair, distance: TranscriptDistance | None) -> list[Difference]:
+    """Compare what two servers sent.
 
     Args:
-        heard: how far the transcripts are apart, None where there is none.
+        distance: between the transcripts; None where neither has words.
     """
-    left, right = pair.stories
+    left, right = pair.digests
     return [
         *_messages(pair),
-        *_passing(left, right),
+        *_nondeterministic(left, right),
         *_errors(pair),
-        *_results(pair, heard),
+        *_results(pair, distance),
         *violations("violations", left.received, right.received),
         *_audio(pair),
-        *_transcripts(heard, pair.rules.max_wer),
+        *_transcripts(distance, pair.rules.max_wer),
     ]
 
 
 def _messages(pair: SessionPair) -> list[Difference]:
-    left, right = pair.stories
+    left, right = pair.digests
     a, b = left.received.sequence, right.received.sequence
-    at = sequence.first_difference(a, b, _due(left), _due(right))
-    if at is None:
+    position = sequence.first_difference(a, b, _required_items(left), _required_items(right))
+    if position is None:
         return []
-    x, y = (
-        told.items[i] if i < len(told.items) else None for told, i in zip((a, b), at, strict=True)
-    )
+    x, y = a.item_at(position[0]), b.item_at(position[1])
     if x is None or y is None or x.kind != y.kind:
-        return [at_place("messages", a, b, at)]
+        return [sequence_difference("messages", a, b, position)]
     return [content_difference(pair, x.frame, y.frame, "messages", from_client=False)]
 
 
-def _due(story: SessionDigest) -> Callable[[SequenceItem], bool]:
-    """Which messages had to come, or came so early that they do not depend on the moment.
+def _required_items(digest: SessionDigest) -> Callable[[SequenceItem], bool]:
+    """Which messages do not depend on when the client ended the session.
 
-    What came after the app had ended the session was on its way; of results and audio also
-    what came just before.
+    Messages after its end were on their way; so were results and audio just before it.
     """
-    ended = story.sent.ended_ns
-    if not story.left or ended is None:
+    ended = digest.sent.ended_ns
+    if not digest.ended_by_client or ended is None:
         return lambda item: True
-    return lambda item: item.t_ns < (ended - ON_ITS_WAY_NS if item.run else ended)
+    return lambda item: item.t_ns < (ended - IN_FLIGHT_NS if item.repeatable else ended)
 
 
-def _passing(left: SessionDigest, right: SessionDigest) -> list[Difference]:
-    """Kinds that are a matter of the moment, and came often on one side only."""
-    a, b = left.received.sequence.passing, right.received.sequence.passing
-    lost = [counted(p, None) for key, p in a.items() if key not in b and p.count >= ENOUGH]
-    new = [counted(None, p) for key, p in b.items() if key not in a and p.count >= ENOUGH]
-    return lost + new
+def _nondeterministic(left: SessionDigest, right: SessionDigest) -> list[Difference]:
+    """Timing-dependent kinds that were frequent on one side and absent on the other."""
+    a, b = left.received.sequence.nondeterministic, right.received.sequence.nondeterministic
+    missing = [
+        count_difference(p, None)
+        for key, p in a.items()
+        if key not in b and p.count >= MIN_OCCURRENCES
+    ]
+    unexpected = [
+        count_difference(None, p)
+        for key, p in b.items()
+        if key not in a and p.count >= MIN_OCCURRENCES
+    ]
+    return missing + unexpected
 
 
 def _errors(pair: SessionPair) -> list[Difference]:
-    """What errors and warnings say; how many there are is told by `messages`."""
-    left, right = pair.stories
+    """The first error whose text differs; `messages` compares how many there are."""
+    left, right = pair.digests
     for a, b in zip(left.errors, right.errors, strict=False):
         if a[1] != b[1]:
             return [content_difference(pair, a[0], b[0], "error", from_client=False)]
     return []
 
 
-def same_cuts(left: SessionDigest, right: SessionDigest) -> bool:
-    """Whether the words of two sessions come in the same final results, as far as both go."""
+def same_segmentation(left: SessionDigest, right: SessionDigest) -> bool:
+    """Whether the final results divide the text in the same way, as far as both go."""
     pairs = zip(left.results, right.results, strict=False)
-    return _count_fits(left, right) and all(a.words == b.words for a, b in pairs)
+    return _same_result_count(left, right) and all(a.text_digest == b.text_digest for a, b in pairs)
 
 
-def _count_fits(left: SessionDigest, right: SessionDigest) -> bool:
-    """Whether neither has a result too many, but for those that were on their way."""
+def _same_result_count(left: SessionDigest, right: SessionDigest) -> bool:
+    """Whether all surplus results of one side may have been on their way at its end."""
     a, b = left.results, right.results
     extra = [*a[len(b) :], *b[len(a) :]]
-    firm = left.firm_ns if len(a) > len(b) else right.firm_ns
-    return all(firm is not None and result.t_ns >= firm for result in extra)
+    required_until = left.required_until_ns if len(a) > len(b) else right.required_until_ns
+    return all(required_until is not None and result.t_ns >= required_until for result in extra)
 
 
-def _results(pair: SessionPair, heard: Distance | None) -> list[Difference]:
-    """What final results say beside their words, where they are cut alike."""
-    left, right = pair.stories
-    if heard is None or not heard.equal or not same_cuts(left, right):
+def _results(pair: SessionPair, distance: TranscriptDistance | None) -> list[Difference]:
+    """The first final result that differs in more than its text, if both divide it alike."""
+    left, right = pair.digests
+    if distance is None or not distance.equal or not same_segmentation(left, right):
         return []
     for a, b in zip(left.results, right.results, strict=False):
-        if a.content != b.content:
+        if a.content_digest != b.content_digest:
             return [content_difference(pair, a.frame, b.frame, "results", from_client=False)]
     return []
 
 
 def violations(field: str, left: DirectionDigest, right: DirectionDigest) -> list[Difference]:
-    """The rules of RFC 6455 that two sides broke."""
+    """The RFC 6455 rules that two sides broke."""
     a, b = left.violations, right.violations
     if list(a) == list(b):
         return []
@@ -115,64 +120,74 @@ def violations(field: str, left: DirectionDigest, right: DirectionDigest) -> lis
 
 
 def _audio(pair: SessionPair) -> list[Difference]:
-    """The server's audio, byte for byte; with a tolerance, how much it is."""
-    left, right = pair.stories
-    a, b = left.received.sound, right.received.sound
+    """The server's audio, byte by byte; only its size if there is a tolerance."""
+    left, right = pair.digests
+    a, b = left.received.audio, right.received.audio
     allowed = pair.rules.audio_tolerance
     if allowed is not None and not pair.rules.strict:
-        x, y = (s.received.sound.due if s.left else s.received.sound.size for s in pair.stories)
-        near = abs(x - y) <= allowed * max(x, y)
-        return [] if near else [Difference("audio_received", amount(x), amount(y))]
-    if a.size == b.size and a.content == b.content:
+        x, y = (
+            s.received.audio.required_size if s.ended_by_client else s.received.audio.size
+            for s in pair.digests
+        )
+        if abs(x - y) <= allowed * max(x, y):
+            return []
+        return [Difference("audio_received", format_size(x), format_size(y))]
+    if a.size == b.size and a.content_digest == b.content_digest:
         return []
     found = compare_audio(*pair.paths, left.api, right.api, from_client=False)
     if found.first is not None:
         return [audio_difference("audio_received", pair, found.first, from_client=False)]
-    if a.size != b.size and b.size >= _firm_audio(left) and a.size >= _firm_audio(right):
+    if (
+        a.size != b.size
+        and b.size >= _required_audio_size(left)
+        and a.size >= _required_audio_size(right)
+    ):
         return []
-    return [Difference("audio_received", amount(a.size), amount(b.size))]
+    return [Difference("audio_received", format_size(a.size), format_size(b.size))]
 
 
-def _firm_audio(story: SessionDigest) -> int:
-    """Bytes of the server's audio that had to come, whenever the app left."""
-    sound, firm = story.received.sound, story.firm_ns
-    return sound.size if firm is None else sound.until(firm - sound.step_ns)
+def _required_audio_size(digest: SessionDigest) -> int:
+    """Bytes of the server's audio that do not depend on when the client ended the session."""
+    audio, required_until = digest.received.audio, digest.required_until_ns
+    if required_until is None:
+        return audio.size
+    return audio.size_before(required_until - audio.chunk_interval_ns)
 
 
 def audio_difference(
     name: str, pair: SessionPair, where: AudioDifference, *, from_client: bool
 ) -> Difference:
-    """Two streams of audio that differ from a byte on."""
-    story, other = pair.stories
-    side, other_side = (s.sent if from_client else s.received for s in (story, other))
-    second = _second(story, where.offset, from_client=from_client)
-    there = f"others from byte {where.offset}{second} on"
+    """Two audio streams that differ from a byte on."""
+    digest, other = pair.digests
+    side, other_side = (s.sent if from_client else s.received for s in (digest, other))
+    time_in_audio = _time_in_audio(digest, where.offset, from_client=from_client)
+    location = f"others from byte {where.offset}{time_in_audio} on"
     return Difference(
         name,
-        amount(side.sound.size),
-        f"{amount(other_side.sound.size)}, {there}",
+        format_size(side.audio.size),
+        f"{format_size(other_side.audio.size)}, {location}",
         where.recorded_frame,
         where.replayed_frame,
     )
 
 
-def _second(story: SessionDigest, offset: int, *, from_client: bool) -> str:
-    """Where in the audio a byte is, where its format tells."""
-    form = declared_format(story.session, story.api)
+def _time_in_audio(digest: SessionDigest, offset: int, *, from_client: bool) -> str:
+    """The time of a byte in the audio, if the audio's format is known."""
+    form = declared_format(digest.session, digest.api)
     if form is None or form.from_client is not from_client or not form.bytes_per_second:
         return ""
     return f" ({form.duration(offset):.3f} s)"
 
 
-def _transcripts(heard: Distance | None, max_wer: float | None) -> list[Difference]:
-    if heard is None or heard.equal or (max_wer is not None and heard.rate <= max_wer):
+def _transcripts(distance: TranscriptDistance | None, max_wer: float | None) -> list[Difference]:
+    if distance is None or distance.equal or (max_wer is not None and distance.rate <= max_wer):
         return []
     return [
         Difference(
             "transcript",
-            heard.recorded or None,
-            heard.replayed or None,
-            heard.recorded_frame,
-            heard.replayed_frame,
+            distance.recorded or None,
+            distance.replayed or None,
+            distance.recorded_frame,
+            distance.replayed_frame,
         )
     ]

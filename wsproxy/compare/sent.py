@@ -1,4 +1,4 @@
-"""What differs in what two apps sent."""
+"""Compare what two clients sent."""
 
 from __future__ import annotations
 
@@ -7,34 +7,34 @@ from dataclasses import dataclass
 from . import sequence
 from .audio import compare_audio
 from .content_difference import content_difference
-from .difference import Difference, amount, at_place, counted
+from .difference import Difference, count_difference, format_size, sequence_difference
 from .received import audio_difference, violations
-from .session_digest import ON_ITS_WAY_NS, SessionDigest
+from .session_digest import IN_FLIGHT_NS, SessionDigest
 from .session_pair import SessionPair
 
-# What is always compared.
+# Compared in every pair of sessions.
 FIELDS = ("messages_sent", "violations_sent", "audio_sent")
 
 
 @dataclass(frozen=True, slots=True)
 class SentComparison:
-    """How what two apps sent compares.
+    """How the messages and the audio of two clients compare.
 
     Attributes:
-        word: "equal", "re-chunked", "different audio" or "different messages".
+        summary: "equal", "re-chunked", "different audio" or "different messages".
     """
 
-    word: str
+    summary: str
     differences: list[Difference]
 
 
 def compare_sent(pair: SessionPair) -> SentComparison:
-    """Compare what two apps sent.
+    """Compare what two clients sent.
 
     Raises:
         TraceError: a trace cannot be read again.
     """
-    left, right = pair.stories
+    left, right = pair.digests
     messages = [
         *_messages(pair),
         *_keepalives(pair),
@@ -47,71 +47,80 @@ def compare_sent(pair: SessionPair) -> SentComparison:
 
 
 def _messages(pair: SessionPair) -> list[Difference]:
-    left, right = pair.stories
+    left, right = pair.digests
     a, b = left.sent.sequence, right.sent.sequence
-    due, firm = _ended_ns(left), _firm_ns(pair)
-    at = sequence.first_difference(
+    required_until, comparable_until = _server_ended_ns(left), _comparable_until_ns(pair)
+    position = sequence.first_difference(
         a,
         b,
-        lambda item: due is None or item.t_ns < due,
-        lambda item: firm is None or item.t_ns < firm,
+        lambda item: required_until is None or item.t_ns < required_until,
+        lambda item: comparable_until is None or item.t_ns < comparable_until,
     )
-    if at is None:
+    if position is None:
         return []
-    x, y = (
-        told.items[i] if i < len(told.items) else None for told, i in zip((a, b), at, strict=True)
-    )
+    x, y = a.item_at(position[0]), b.item_at(position[1])
     if x is None or y is None or x.kind != y.kind:
-        return [at_place("messages_sent", a, b, at)]
+        return [sequence_difference("messages_sent", a, b, position)]
     return [content_difference(pair, x.frame, y.frame, "messages_sent", from_client=True)]
 
 
 def _keepalives(pair: SessionPair) -> list[Difference]:
-    """An app that keeps the session open, and one that does not or says something else."""
-    left, right = pair.stories
-    a, b = left.sent.sequence.passing, right.sent.sequence.passing
-    lost = next((p for k, p in a.items() if k not in b and _in_time(left, p.t_ns)), None)
-    new = next((p for k, p in b.items() if k not in a and _in_time(right, p.t_ns)), None)
-    if lost is None and new is None:
+    """A client that sends keepalives, and one that sends none or different ones."""
+    left, right = pair.digests
+    a, b = left.sent.sequence.nondeterministic, right.sent.sequence.nondeterministic
+    missing = next((p for k, p in a.items() if k not in b and _sent_in_time(left, p.t_ns)), None)
+    unexpected = next(
+        (p for k, p in b.items() if k not in a and _sent_in_time(right, p.t_ns)), None
+    )
+    if missing is None and unexpected is None:
         return []
-    if lost is not None and new is not None:
-        return [content_difference(pair, lost.frame, new.frame, "messages_sent", from_client=True)]
-    return [counted(lost, new, "messages_sent")]
+    if missing is not None and unexpected is not None:
+        return [
+            content_difference(
+                pair, missing.frame, unexpected.frame, "messages_sent", from_client=True
+            )
+        ]
+    return [count_difference(missing, unexpected, "messages_sent")]
 
 
-def _ended_ns(story: SessionDigest) -> int | None:
-    """When the server ended the session, if what the app sent then was on its way."""
-    return story.received.ended_ns if story.cut_short else None
+def _server_ended_ns(digest: SessionDigest) -> int | None:
+    """When the server ended the session early: later messages of the client are not required."""
+    return digest.received.ended_ns if digest.ended_early_by_server else None
 
 
-def _in_time(story: SessionDigest, t_ns: int) -> bool:
-    ended = _ended_ns(story)
-    return ended is None or t_ns < ended - ON_ITS_WAY_NS
+def _sent_in_time(digest: SessionDigest, t_ns: int) -> bool:
+    ended = _server_ended_ns(digest)
+    return ended is None or t_ns < ended - IN_FLIGHT_NS
 
 
-def _firm_ns(pair: SessionPair) -> int | None:
-    """Until when the second app sent what the first would have had time for as well."""
-    ended = _ended_ns(pair.right.story)
+def _comparable_until_ns(pair: SessionPair) -> int | None:
+    """Before when the recorded client had the time to send what the replayed one sent."""
+    ended = _server_ended_ns(pair.right.digest)
     if ended is None:
         return None
-    return ended - ON_ITS_WAY_NS - max(story.sent.sound.step_ns for story in pair.stories)
+    return (
+        ended - IN_FLIGHT_NS - max(digest.sent.audio.chunk_interval_ns for digest in pair.digests)
+    )
 
 
 def _audio(pair: SessionPair) -> SentComparison:
-    left, right = pair.stories
-    a, b = left.sent.sound, right.sent.sound
-    if a.size == b.size and a.content == b.content:
-        return SentComparison("equal" if a.cuts == b.cuts else "re-chunked", [])
+    left, right = pair.digests
+    a, b = left.sent.audio, right.sent.audio
+    if a.size == b.size and a.content_digest == b.content_digest:
+        return SentComparison(
+            "equal" if a.chunking_digest == b.chunking_digest else "re-chunked", []
+        )
     found = compare_audio(*pair.paths, left.api, right.api, from_client=True)
     if found.first is not None:
-        told = audio_difference("audio_sent", pair, found.first, from_client=True)
-        return SentComparison("different audio", [told])
-    due = a.due if left.cut_short else a.size
-    until = _firm_ns(pair)
-    firm = b.size if until is None else b.until(until)
-    if a.size == b.size or b.size < due or firm > a.size:
-        expected = due if b.size < due else a.size
+        difference = audio_difference("audio_sent", pair, found.first, from_client=True)
+        return SentComparison("different audio", [difference])
+    required = a.required_size if left.ended_early_by_server else a.size
+    comparable_until = _comparable_until_ns(pair)
+    comparable = b.size if comparable_until is None else b.size_before(comparable_until)
+    if a.size == b.size or b.size < required or comparable > a.size:
+        expected = required if b.size < required else a.size
         return SentComparison(
-            "different audio", [Difference("audio_sent", amount(expected), amount(b.size))]
+            "different audio",
+            [Difference("audio_sent", format_size(expected), format_size(b.size))],
         )
-    return SentComparison("equal" if found.same_cuts else "re-chunked", [])
+    return SentComparison("equal" if found.same_chunking else "re-chunked", [])

@@ -1,4 +1,4 @@
-"""One direction's messages in their order, as far as the order says something."""
+"""The messages of one direction, in their order where the order is deterministic."""
 
 from __future__ import annotations
 
@@ -6,37 +6,38 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-MAX_ITEMS = 20_000  # that are told apart; of the rest only whether they are equal
-MAX_PASSING = 1000  # kinds
+MAX_ITEMS = 20_000  # held one by one; the rest is only hashed
+MAX_NONDETERMINISTIC = 1000  # kinds
 
-# So often a kind that is a matter of the moment has to come before its absence is one.
-ENOUGH = 3
+# A timing-dependent kind must be this frequent before its absence is a difference.
+MIN_OCCURRENCES = 3
 
 
 @dataclass(frozen=True, slots=True)
 class SequenceItem:
-    """A message, or a run of them.
+    """A message, or a run of messages.
 
     Attributes:
-        kind: for people.
-        content: what else has to be equal, as a digest; b"" where nothing has to.
+        kind: shown to users.
+        content: hash of what else must be equal; b"" if nothing must.
         frame, t_ns: of the first message.
-        run: how many there are is not told.
+        repeatable: a run of any length counts as one item.
     """
 
     kind: str
     content: bytes
     frame: int
     t_ns: int
-    run: bool = False
+    repeatable: bool = False
 
-    def is_like(self, other: SequenceItem) -> bool:
+    def matches(self, other: SequenceItem) -> bool:
+        """Whether two items count as equal."""
         return (self.kind, self.content) == (other.kind, other.content)
 
 
 @dataclass(slots=True)
 class Nondeterministic:
-    """A kind that is a matter of the moment: how often, and where first."""
+    """A kind of message whose number depends on timing: its count and its first frame."""
 
     kind: str
     frame: int
@@ -44,85 +45,96 @@ class Nondeterministic:
     count: int = 1
 
 
-Due = Callable[[SequenceItem], bool]
-Place = tuple[int, int]  # index of an item of the left, and of the right
+ItemPredicate = Callable[[SequenceItem], bool]
+Position = tuple[int, int]  # index of an item of the left sequence, and of the right one
 
 
 @dataclass(slots=True)
 class MessageSequence:
-    """What one side said.
+    """The messages of one side.
 
     Attributes:
-        items: answers one by one; of a run of others each kind once.
-        passing: by kind and content.
-        beyond: how many more items there are; `beyond_sum` is their digest.
+        items: counted messages one by one; each kind of a run of repeatable ones once.
+        nondeterministic: by kind and content.
+        overflow_count, overflow_digest: number and hash of the items beyond MAX_ITEMS.
     """
 
     items: list[SequenceItem] = field(default_factory=list)
-    passing: dict[tuple[str, bytes], Nondeterministic] = field(default_factory=dict)
-    beyond: int = 0
-    beyond_sum: bytes = b""
-    _run: set[tuple[str, bytes]] = field(default_factory=set)
+    nondeterministic: dict[tuple[str, bytes], Nondeterministic] = field(default_factory=dict)
+    overflow_count: int = 0
+    overflow_digest: bytes = b""
+    _current_run: set[tuple[str, bytes]] = field(default_factory=set)
 
-    def add(self, item: SequenceItem, *, over: bool = False) -> None:
-        """Take the next message.
+    def add(self, item: SequenceItem, *, once_per_session: bool = False) -> None:
+        """Add the next message.
 
         Args:
-            over: a run that is told once in the whole session, not once in each place.
+            once_per_session: this kind counts once in the session, not once in each run.
         """
         key = (item.kind, item.content)
-        if item.run:
-            if key in self._run:
+        if item.repeatable:
+            if key in self._current_run:
                 return
-            if len(self._run) < MAX_PASSING:
-                self._run.add(key)
-        elif not over:
-            self._run.clear()
+            if len(self._current_run) < MAX_NONDETERMINISTIC:
+                self._current_run.add(key)
+        elif not once_per_session:
+            self._current_run.clear()
         if len(self.items) < MAX_ITEMS:
             self.items.append(item)
             return
-        self.beyond += 1
-        told = item.kind.encode("utf-8", "replace") + item.content
-        self.beyond_sum = hashlib.blake2b(self.beyond_sum + told, digest_size=16).digest()
+        self.overflow_count += 1
+        encoded = item.kind.encode("utf-8", "replace") + item.content
+        self.overflow_digest = hashlib.blake2b(
+            self.overflow_digest + encoded, digest_size=16
+        ).digest()
 
-    def passes(self, item: SequenceItem) -> None:
-        """Take a message that is a matter of the moment."""
+    def add_nondeterministic(self, item: SequenceItem) -> None:
+        """Add a message whose number depends on timing."""
         key = (item.kind, item.content)
-        if key in self.passing:
-            self.passing[key].count += 1
-        elif len(self.passing) < MAX_PASSING:
-            self.passing[key] = Nondeterministic(item.kind, item.frame, item.t_ns)
+        if key in self.nondeterministic:
+            self.nondeterministic[key].count += 1
+        elif len(self.nondeterministic) < MAX_NONDETERMINISTIC:
+            self.nondeterministic[key] = Nondeterministic(item.kind, item.frame, item.t_ns)
 
     @property
     def kinds(self) -> list[str]:
+        """The kinds of all items, in order."""
         return [item.kind for item in self.items]
+
+    def item_at(self, index: int) -> SequenceItem | None:
+        """The item at an index; None behind the last one."""
+        return self.items[index] if index < len(self.items) else None
 
 
 def first_difference(
-    left: MessageSequence, right: MessageSequence, due: Due, firm: Due
-) -> Place | None:
-    """Where two orders first differ, None where they do not.
+    left: MessageSequence,
+    right: MessageSequence,
+    required: ItemPredicate,
+    unexpected: ItemPredicate,
+) -> Position | None:
+    """The position at which two sequences first differ; None if they do not.
 
-    A run that was on its way is passed over: what follows it may have to be there all the same.
+    A run of messages that may have been on their way is skipped: what follows it may be
+    required all the same.
 
     Args:
-        due: whether an item of the left has to be there on the right.
-        firm: whether an item of the right may not be there without one on the left.
+        required: whether an item of the left sequence must be in the right one.
+        unexpected: whether an item of the right sequence must be in the left one.
     """
     i = j = 0
     while i < len(left.items) and j < len(right.items):
         a, b = left.items[i], right.items[j]
-        if a.is_like(b):
+        if a.matches(b):
             i, j = i + 1, j + 1
-        elif a.run and not due(a):
+        elif a.repeatable and not required(a):
             i += 1
-        elif b.run and not firm(b):
+        elif b.repeatable and not unexpected(b):
             j += 1
         else:
-            return (i, j) if due(a) or firm(b) else None
-    missing = next((k for k, item in enumerate(left.items[i:], i) if due(item)), None)
-    added = next((k for k, item in enumerate(right.items[j:], j) if firm(item)), None)
+            return (i, j) if required(a) or unexpected(b) else None
+    missing = next((k for k, item in enumerate(left.items[i:], i) if required(item)), None)
+    added = next((k for k, item in enumerate(right.items[j:], j) if unexpected(item)), None)
     if missing is not None or added is not None:
         return (i if missing is None else missing, j if added is None else added)
-    ended = i == len(left.items) and j == len(right.items)
-    return (i, j) if ended and left.beyond_sum != right.beyond_sum else None
+    both_ended = i == len(left.items) and j == len(right.items)
+    return (i, j) if both_ended and left.overflow_digest != right.overflow_digest else None

@@ -1,6 +1,6 @@
-"""What is compared of a session, read straight from its trace in one pass.
+"""Read a trace once and keep what a comparison needs.
 
-Streams: holds the order of messages, words, and sums; never the audio.
+Memory is bounded: the digest holds the order of messages, the words and hashes, never the audio.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ from wsproxy.session import Session
 from wsproxy.trace import Bytes, Eof, FrameRecord, Record, Start, TraceReader, bounded
 from wsproxy.wire import Opcode
 
-from .learned_variation import NOTHING, LearnedVariation
-from .message_kinds import Role, answers, is_error, is_ping, keeps_alive, role_of
+from .learned_variation import NO_VARIATION, LearnedVariation
+from .message_kinds import Role, has_countable_messages, is_error, is_keepalive, is_ping, role_of
 from .messages import MessagePart, MessageReader, canonical, check_values
 from .sequence import MAX_ITEMS, MessageSequence, SequenceItem
-from .transcript import Transcript, TranscriptResult, agent_text, transcript_results
-from .volatile_values import MAX_LEFT_OUT, Normalizer, stable
+from .transcript import Transcript, TranscriptResult, is_agent_message, transcript_result
+from .volatile_values import MAX_NOT_COMPARED, Normalizer, mask_volatile
 
-ON_ITS_WAY_NS = 50_000_000  # between an app and a server
-LONGEST_STEP_NS = 1_000_000_000  # between two chunks of a stream
+IN_FLIGHT_NS = 50_000_000  # assumed time on the way between app and server
+MAX_CHUNK_INTERVAL_NS = 1_000_000_000  # between two audio chunks of a stream
 _MAX_ERRORS = 64
-_MAX_ERROR = 4000  # characters of one; of more a digest
+_MAX_ERROR_LENGTH = 4000  # characters; the rest of a longer error is hashed
 _MAX_RULES = 64
 _BINARY = "binary"
 
 
-def _digest(data: bytes = b"") -> hashlib.blake2b:
+def _blake2b(data: bytes = b"") -> hashlib.blake2b:
     return hashlib.blake2b(data, digest_size=16)
 
 
@@ -43,83 +43,93 @@ class AudioStats:
 
     Attributes:
         size: bytes.
-        chunks: messages with audio.
-        due: bytes that had come before the other side ended the session.
-        step_ns: from one chunk to the next, on average.
+        chunks: number of messages with audio.
+        required_size: bytes received before the peer ended the session.
+        first_ns, last_ns: time of the first and of the last chunk.
     """
 
     size: int = 0
     chunks: int = 0
-    due: int = 0
+    required_size: int = 0
     first_ns: int | None = None
     last_ns: int | None = None
-    _bytes: hashlib.blake2b = field(default_factory=_digest)
-    _sizes: hashlib.blake2b = field(default_factory=_digest)
-    _lately: deque[tuple[int, int]] = field(default_factory=lambda: deque(maxlen=4096))
-    _chunk: int = 0
+    _content: hashlib.blake2b = field(default_factory=_blake2b)
+    _chunking: hashlib.blake2b = field(default_factory=_blake2b)
+    _recent_sizes: deque[tuple[int, int]] = field(default_factory=lambda: deque(maxlen=4096))
+    _chunk_size: int = 0
 
-    def take(self, part: MessagePart) -> None:
-        """Take a message with audio, or a part of one."""
-        self._bytes.update(part.audio)
+    def add(self, part: MessagePart) -> None:
+        """Add a message with audio, or a fragment of one."""
+        self._content.update(part.audio)
         self.size += len(part.audio) + part.cut
-        self._chunk += len(part.audio) + part.cut
+        self._chunk_size += len(part.audio) + part.cut
         if self.first_ns is None:
             self.first_ns = part.t_ns
         self.last_ns = part.t_ns
-        self._lately.append((part.t_ns, self.size))
+        self._recent_sizes.append((part.t_ns, self.size))
         if part.done:
-            self._sizes.update(self._chunk.to_bytes(8, "big"))
+            self._chunking.update(self._chunk_size.to_bytes(8, "big"))
             self.chunks += 1
-            self._chunk = 0
+            self._chunk_size = 0
 
     @property
-    def step_ns(self) -> int:
+    def chunk_interval_ns(self) -> int:
+        """Average time from one chunk to the next."""
         if self.first_ns is None or self.last_ns is None or self.chunks < 2:
             return 0
-        return min(LONGEST_STEP_NS, (self.last_ns - self.first_ns) // (self.chunks - 1))
+        return min(MAX_CHUNK_INTERVAL_NS, (self.last_ns - self.first_ns) // (self.chunks - 1))
 
-    def until(self, t_ns: int) -> int:
-        """Bytes that had come before a time; of the last 4,096 chunks it is told exactly."""
-        before = [size for when, size in self._lately if when < t_ns]
+    def size_before(self, t_ns: int) -> int:
+        """Bytes received before a time; exact for the last 4,096 chunks."""
+        before = [size for when, size in self._recent_sizes if when < t_ns]
         if before:
             return before[-1]
-        return self._lately[0][1] if len(self._lately) == self._lately.maxlen else 0
+        window_is_full = len(self._recent_sizes) == self._recent_sizes.maxlen
+        return self._recent_sizes[0][1] if window_is_full else 0
 
     @property
-    def content(self) -> bytes:
-        """A digest of all bytes."""
-        return self._bytes.digest()
+    def content_digest(self) -> bytes:
+        """Hash of all audio bytes."""
+        return self._content.digest()
 
     @property
-    def cuts(self) -> bytes:
-        """A digest of how they are cut into messages."""
-        return self._sizes.digest()
+    def chunking_digest(self) -> bytes:
+        """Hash of the chunk sizes: how the audio is divided into messages."""
+        return self._chunking.digest()
 
 
 @dataclass(slots=True)
 class DirectionDigest:
-    """One direction.
+    """The messages of one direction.
 
     Attributes:
-        violations: rules of RFC 6455 that it broke, each with the first frame (0: no frame).
-        ended_ns: when it sent its Close, or ended its direction.
-        said_end: whether it said in a message that it was done.
+        violations: RFC 6455 rules that this side broke, each with the number of the first
+            frame that did (0: the bytes were not a frame).
+        ended_ns: when this side sent its Close frame or ended its direction.
+        sent_end_message: whether it sent the message that the API defines as the end of audio.
     """
 
     sequence: MessageSequence = field(default_factory=MessageSequence)
-    sound: AudioStats = field(default_factory=AudioStats)
+    audio: AudioStats = field(default_factory=AudioStats)
     violations: dict[str, int] = field(default_factory=dict)
     ended_ns: int | None = None
-    said_end: bool = False
+    sent_end_message: bool = False
 
-    def breaks(self, rule: str, frame: int) -> None:
+    def add_violation(self, rule: str, frame: int) -> None:
+        """Note the first violation of a rule."""
         if len(self.violations) < _MAX_RULES:
-            self.violations.setdefault(stable(rule[:200]), frame)
+            self.violations.setdefault(mask_volatile(rule[:200]), frame)
 
 
 @dataclass(slots=True)
 class MessageTimes:
-    """When what happened first or last, ns; None where it did not."""
+    """Times of the server's messages and of the Close frame, ns; None where there was none.
+
+    Attributes:
+        message, transcript: the first message, and the first result with text.
+        final: the last final result.
+        close, before_close: the first Close frame, and the record before it.
+    """
 
     message: int | None = None
     transcript: int | None = None
@@ -129,280 +139,301 @@ class MessageTimes:
 
 
 @dataclass(frozen=True, slots=True)
-class ResultSpan:
-    """A final result.
+class FinalResult:
+    """A final transcript result.
 
     Attributes:
-        words: a digest of its text.
-        content: a digest of all of it, without what is volatile or measured.
+        text_digest: hash of its text.
+        content_digest: hash of the complete message, without volatile and measured values.
     """
 
     frame: int
     t_ns: int
-    words: bytes
-    content: bytes
+    text_digest: bytes
+    content_digest: bytes
 
 
 class SessionDigest:
-    """A session as it is compared.
+    """The parts of a session that are compared.
 
     Args:
-        catalog: to read its messages with.
-        varying: what of it is known to vary, and not compared.
+        catalog: describes the messages of the known APIs.
+        variation: what is known to vary between recordings, and is not compared.
 
     Attributes:
-        api: whose messages these are, None if not known.
-        errors: what the server said to be wrong, without volatile parts: (frame, text), the
-            first _MAX_ERRORS; of more the content is among the messages.
-        results: the final results, where each has a message of its own: what they say besides
-            the words.
-        transcript: what the final results say.
-        left_out: what of its messages is not compared, and why.
-        cut: bytes of its frames that are not in the trace.
+        api: the API whose messages these are; None if unknown.
+        errors: (frame, text) of the server's first _MAX_ERRORS error messages, without volatile
+            values; later ones are part of the message sequence.
+        results: the final results that arrive in a message of their own.
+        transcript: the text of the final results.
+        not_compared: places in messages that are not compared, each with the reason.
+        truncated_bytes: bytes of its frames that are missing from the trace.
         values: JSON values that were read for it.
     """
 
-    def __init__(self, catalog: Catalog, varying: LearnedVariation = NOTHING) -> None:
+    def __init__(self, catalog: Catalog, variation: LearnedVariation = NO_VARIATION) -> None:
         self.session = Session()
         self.api: Api | None = None
         self.sent = DirectionDigest()
         self.received = DirectionDigest()
         self.errors: list[tuple[int, str]] = []
-        self.results: list[ResultSpan] = []
+        self.results: list[FinalResult] = []
         self.transcript = Transcript()
-        self.moments = MessageTimes()
-        self.left_out: dict[str, str] = {}
+        self.times = MessageTimes()
+        self.not_compared: dict[str, str] = {}
         self._catalog = catalog
-        self._varying = varying
-        self._hidden = frozenset(n.lower() for n in catalog.credentials.message_fields)
+        self._variation = variation
+        self._credential_fields = frozenset(n.lower() for n in catalog.credentials.message_fields)
         self._messages = {side: MessageReader(None) for side in (True, False)}
-        self.cut = 0
+        self.truncated_bytes = 0
         self.values = 0
-        self._heard: tuple[MessagePart | None, TranscriptResult | None] = None, None
-        self._spoke = False  # somebody has, as far as the server's messages show
-        self._number = 0
+        self._last_result: tuple[MessagePart | None, TranscriptResult | None] = None, None
+        self._conversation_started = False  # see `_is_setup`
+        self._frame_count = 0
         self._last_ns = 0
 
     @classmethod
     def read(
-        cls, path: str | os.PathLike[str], catalog: Catalog, varying: LearnedVariation = NOTHING
+        cls,
+        path: str | os.PathLike[str],
+        catalog: Catalog,
+        variation: LearnedVariation = NO_VARIATION,
     ) -> SessionDigest:
         """Read a trace.
 
         Raises:
-            TraceError: it cannot be read.
+            TraceError: the trace cannot be read.
             LimitExceeded: it holds more than may be read, or than may be compared.
         """
-        story = cls(catalog, varying)
+        digest = cls(catalog, variation)
         with TraceReader(path) as reader:
             for record in bounded(reader):
-                story.add(record)
-                check_values(reader, story.values)
-            story.session.losses = reader.losses
-        story.transcript.firm_ns = story.firm_ns
-        return story
+                digest.add(record)
+                check_values(reader, digest.values)
+            digest.session.losses = reader.losses
+        digest.transcript.required_until_ns = digest.required_until_ns
+        return digest
 
     def add(self, record: Record) -> None:
-        """Take the next record."""
+        """Add the next record."""
         self.session.add(record)
         match record:
             case Start():
                 self.api = self._catalog.api(record.provider, record.api)
                 self._messages = {side: MessageReader(self.api) for side in (True, False)}
             case FrameRecord():
-                self._number += 1
+                self._frame_count += 1
                 self._frame(record)
                 self._last_ns = record.t_ns
             case Bytes():
-                # Without a rule it is a frame that was cut off, by whoever ended the session.
+                # Without a broken rule, it is a frame that the end of the session truncated.
                 if record.broken_rule:
-                    self._told(record.from_client).breaks(record.broken_rule, 0)
+                    self._direction(record.from_client).add_violation(record.broken_rule, 0)
                 self._last_ns = record.t_ns
             case Eof():
-                self._end(record.from_client, record.t_ns)
+                self._set_ended(record.from_client, record.t_ns)
 
-    def _told(self, from_client: bool) -> DirectionDigest:
+    def _direction(self, from_client: bool) -> DirectionDigest:
         return self.sent if from_client else self.received
 
-    def _end(self, from_client: bool, t_ns: int) -> None:
-        told = self._told(from_client)
-        if told.ended_ns is None:
-            told.ended_ns = t_ns
+    def _set_ended(self, from_client: bool, t_ns: int) -> None:
+        direction = self._direction(from_client)
+        if direction.ended_ns is None:
+            direction.ended_ns = t_ns
 
     def _frame(self, frame: FrameRecord) -> None:
-        told = self._told(frame.from_client)
-        self.cut += frame.cut
+        direction = self._direction(frame.from_client)
+        self.truncated_bytes += frame.cut
         if frame.broken_rule:
-            told.breaks(frame.broken_rule, self._number)
+            direction.add_violation(frame.broken_rule, self._frame_count)
         if frame.opcode == Opcode.CLOSE:
-            if self.moments.close is None:
-                self.moments.close = frame.t_ns
-                self.moments.before_close = self._last_ns or None
-            self._end(frame.from_client, frame.t_ns)
+            if self.times.close is None:
+                self.times.close = frame.t_ns
+                self.times.before_close = self._last_ns or None
+            self._set_ended(frame.from_client, frame.t_ns)
         elif frame.opcode <= Opcode.BINARY:
-            part = self._messages[frame.from_client].take(self._number, frame)
+            part = self._messages[frame.from_client].take(self._frame_count, frame)
             if part is not None:
                 self.values += part.values
                 if part.has_audio:
-                    told.sound.take(part)
+                    direction.audio.add(part)
                 if frame.from_client:
-                    self._take_sent(part)
+                    self._add_sent(part)
                 else:
-                    self._take_received(part)
-        other = self._told(not frame.from_client)
+                    self._add_received(part)
+        other = self._direction(not frame.from_client)
         if other.ended_ns is None:
-            told.sound.due = told.sound.size
+            direction.audio.required_size = direction.audio.size
 
-    # -- what a message says
+    # -- content of a message
 
     def content(self, part: MessagePart, *, from_client: bool) -> Any:
-        """What a message says, as a JSON value that is equal where the messages are."""
+        """The message as a JSON value that is equal where two messages count as equal."""
         errors = not from_client and is_error(part.kind)
+        is_result = not from_client and self._transcript_result(part) is not None
         normalizer = Normalizer(
-            figures=errors,
-            results=not from_client and self.api is not None and self._result(part) is not None,
-            credentials=self._hidden,
+            numbers=errors,
+            results=is_result,
+            credentials=self._credential_fields,
             varies=self._varies(part.kind, from_client=from_client),
         )
         value: Any = part.content
         if value is None:
             value = _json_list(part.text) if self.api is None else None
         content = normalizer.value(part.text if value is None else value)
-        for path, why in normalizer.left_out.items():
-            if len(self.left_out) < MAX_LEFT_OUT:
-                self.left_out.setdefault(f"{part.kind[:80]}: {path or 'text'}"[:200], why)
+        for path, reason in normalizer.not_compared.items():
+            if len(self.not_compared) < MAX_NOT_COMPARED:
+                self.not_compared.setdefault(f"{part.kind[:80]}: {path or 'text'}"[:200], reason)
         return content
 
     def _varies(self, kind: str, *, from_client: bool) -> Callable[[str], bool] | None:
-        paths = self._varying.paths
+        paths = self._variation.paths
         return (lambda path: (from_client, kind, path) in paths) if paths else None
 
-    def said(self, part: MessagePart, *, from_client: bool) -> str:
-        """The same as text."""
+    def content_text(self, part: MessagePart, *, from_client: bool) -> str:
+        """The message as text that is equal where two messages count as equal."""
         content = self.content(part, from_client=from_client)
         return content if isinstance(content, str) else canonical(content)
 
-    def _told_content(self, part: MessagePart, *, from_client: bool) -> bytes:
-        said = self.said(part, from_client=from_client)
-        return _digest(said.encode("utf-8", "surrogatepass")).digest()
+    def _content_digest(self, part: MessagePart, *, from_client: bool) -> bytes:
+        text = self.content_text(part, from_client=from_client)
+        return _blake2b(text.encode("utf-8", "surrogatepass")).digest()
 
-    # -- the app's messages
+    # -- messages from the client
 
-    def _take_sent(self, part: MessagePart) -> None:
+    def _add_sent(self, part: MessagePart) -> None:
         end = self.api.vocabulary.end if self.api else ()
         if part.kind in end or (part.kind == "text" and part.text.strip() in end):
-            self.sent.said_end = True
-        if (True, part.kind) in self._varying.kinds:
+            self.sent.sent_end_message = True
+        if (True, part.kind) in self._variation.kinds:
             return
-        plain = part.kind == _BINARY and not part.text
-        content = b"" if plain else self._told_content(part, from_client=True)
+        plain_audio = part.kind == _BINARY and not part.text
+        content = b"" if plain_audio else self._content_digest(part, from_client=True)
         item = SequenceItem(part.kind, content, part.frame, part.t_ns, part.has_audio)
-        if keeps_alive(part.kind, self.api):
-            self.sent.sequence.passes(item)
-            self._left(part.kind, "how often it is sent")
+        if is_keepalive(part.kind, self.api):
+            self.sent.sequence.add_nondeterministic(item)
+            self._note_not_compared(part.kind, "how often it is sent")
         else:
             self.sent.sequence.add(item)
 
-    # -- the server's messages
+    # -- messages from the server
 
-    def _result(self, part: MessagePart) -> TranscriptResult | None:
+    def _transcript_result(self, part: MessagePart) -> TranscriptResult | None:
         if self.api is None or part.content is None or is_error(part.kind):
             return None
-        if self._heard[0] is not part:  # a message is asked more than once
-            self._heard = part, transcript_results(self.api, part.kind, part.content)
-        return self._heard[1]
+        if self._last_result[0] is not part:  # it is needed more than once per message
+            self._last_result = part, transcript_result(self.api, part.kind, part.content)
+        return self._last_result[1]
 
-    def _take_received(self, part: MessagePart) -> None:
-        if self.moments.message is None:
-            self.moments.message = part.t_ns
-        kind, role, content = part.kind, Role.RUN, b""
-        result = self._result(part)
+    def _add_received(self, part: MessagePart) -> None:
+        if self.times.message is None:
+            self.times.message = part.t_ns
+        kind = part.kind
+        result = self._transcript_result(part)
         if result is not None:
-            if result.anything and self.moments.transcript is None:
-                self.moments.transcript = part.t_ns
+            if result.has_text and self.times.transcript is None:
+                self.times.transcript = part.t_ns
             if result.final:
-                self._take_result(part, result)
+                self._add_result(part, result)
             else:
-                kind, role = f"{kind} (interim)", Role.PASSING
-        elif not part.has_audio:
-            role = role_of(kind, self.api)
-        if self._sets_up(part, role, result) and role is Role.RUN:
-            role = Role.ANSWER
-        if (False, part.kind) in self._varying.kinds:
+                kind = f"{kind} (interim)"
+        role = self._role(part, result)
+        if (False, part.kind) in self._variation.kinds:
             return
         if is_error(kind) and len(self.errors) < _MAX_ERRORS:
-            said = self.said(part, from_client=False)
-            if len(said) > _MAX_ERROR:
-                said = said[:_MAX_ERROR] + _digest(said.encode("utf-8", "replace")).hexdigest()
-            self.errors.append((part.frame, said))
-        elif role is Role.ANSWER or part.text:
-            content = self._told_content(part, from_client=False)
-        elif role is Role.PASSING:
-            self._left(kind, "timing-dependent")
+            self.errors.append((part.frame, self._error_text(part)))
+            content = b""
+        elif role is Role.COUNTED or part.text:
+            content = self._content_digest(part, from_client=False)
+        else:
+            content = b""
+            if role is Role.NONDETERMINISTIC:
+                self._note_not_compared(kind, "timing-dependent")
+            elif result is None and not part.has_audio:
+                self._note_not_compared(kind, "what an agent says")
+        item = SequenceItem(kind, content, part.frame, part.t_ns, role is Role.REPEATABLE)
+        if role is Role.NONDETERMINISTIC:
+            self.received.sequence.add_nondeterministic(item)
+        else:
+            # Where messages cannot be counted, only the first of each kind has a position.
+            self.received.sequence.add(
+                item,
+                once_per_session=role is Role.REPEATABLE and not has_countable_messages(self.api),
+            )
+
+    def _role(self, part: MessagePart, result: TranscriptResult | None) -> Role:
+        role = Role.REPEATABLE
+        if result is not None and not result.final:
+            role = Role.NONDETERMINISTIC
         elif result is None and not part.has_audio:
-            self._left(kind, "what an agent says")
-        item = SequenceItem(kind, content, part.frame, part.t_ns, role is Role.RUN)
-        if role is Role.PASSING:
-            self.received.sequence.passes(item)
-        else:
-            # Where answers are not counted, only the first of each kind has a place.
-            self.received.sequence.add(item, over=role is Role.RUN and not answers(self.api))
+            role = role_of(part.kind, self.api)
+        is_setup = self._is_setup(part, role, result)
+        return Role.COUNTED if is_setup and role is Role.REPEATABLE else role
 
-    def _sets_up(self, part: MessagePart, role: Role, result: TranscriptResult | None) -> bool:
-        """Whether a message belongs to the beginning, before anybody has spoken to an agent.
+    def _error_text(self, part: MessagePart) -> str:
+        text = self.content_text(part, from_client=False)
+        if len(text) > _MAX_ERROR_LENGTH:
+            rest = _blake2b(text.encode("utf-8", "replace")).hexdigest()
+            text = text[:_MAX_ERROR_LENGTH] + rest
+        return text
 
-        What it says then is an answer to the app's configuration, and not new at every session.
+    def _is_setup(self, part: MessagePart, role: Role, result: TranscriptResult | None) -> bool:
+        """Whether a message precedes the conversation with an agent.
+
+        Such a message answers the app's configuration and is the same in every session.
         """
-        if answers(self.api) or self._spoke:
+        if has_countable_messages(self.api) or self._conversation_started:
             return False
-        passing = role is Role.PASSING and not is_ping(part.kind)
-        agents = part.content is not None and agent_text(part.kind, part.content)
-        self._spoke = part.has_audio or result is not None or passing or agents
-        return not self._spoke
+        nondeterministic = role is Role.NONDETERMINISTIC and not is_ping(part.kind)
+        from_agent = part.content is not None and is_agent_message(part.kind, part.content)
+        self._conversation_started = (
+            part.has_audio or result is not None or nondeterministic or from_agent
+        )
+        return not self._conversation_started
 
-    def _take_result(self, part: MessagePart, result: TranscriptResult) -> None:
+    def _add_result(self, part: MessagePart, result: TranscriptResult) -> None:
         self.transcript.add(part.frame, result, part.t_ns)
-        self.moments.final = part.t_ns if result.anything else self.moments.final
-        if not result.in_parts and len(self.results) < MAX_ITEMS:
-            content = self._told_content(part, from_client=False)
-            words = _digest(result.text.encode("utf-8", "surrogatepass")).digest()
-            self.results.append(ResultSpan(part.frame, part.t_ns, words, content))
+        self.times.final = part.t_ns if result.has_text else self.times.final
+        if not result.fragmented and len(self.results) < MAX_ITEMS:
+            content = self._content_digest(part, from_client=False)
+            text = _blake2b(result.text.encode("utf-8", "surrogatepass")).digest()
+            self.results.append(FinalResult(part.frame, part.t_ns, text, content))
         else:
-            self._left(part.kind, "compared by its words alone")
+            self._note_not_compared(part.kind, "only its words are compared")
 
-    def _left(self, kind: str, why: str) -> None:
-        if len(self.left_out) < MAX_LEFT_OUT:
-            self.left_out.setdefault(f"{kind[:80]}", why)
+    def _note_not_compared(self, kind: str, reason: str) -> None:
+        if len(self.not_compared) < MAX_NOT_COMPARED:
+            self.not_compared.setdefault(kind[:80], reason)
 
-    # -- who ended it
+    # -- which side ended the session
 
     @property
-    def cut_short(self) -> bool:
-        """Whether the server ended the session without being asked to."""
+    def ended_early_by_server(self) -> bool:
+        """Whether the server ended the session before the app asked it to."""
         if self.session.closed_by != "server":
             return False
         if self.session.failed:
             return True
-        return bool(self.api and self.api.vocabulary.end) and not self.sent.said_end
+        return bool(self.api and self.api.vocabulary.end) and not self.sent.sent_end_message
 
     @property
-    def left(self) -> bool:
-        """Whether the app ended the session."""
+    def ended_by_client(self) -> bool:
+        """Whether the client ended the session."""
         return self.session.closed_by == "client"
 
     @property
-    def firm_ns(self) -> int | None:
-        """Until when what the server streams had to come; None: it all had to.
+    def required_until_ns(self) -> int | None:
+        """Before when the server's stream is required; None: all of it is.
 
-        Results and audio that came in the last moment before the app left may have been on
-        their way.
+        Results and audio of the last moment before the client ended the session may have been
+        on their way.
         """
         ended = self.sent.ended_ns
-        return ended - ON_ITS_WAY_NS if self.left and ended is not None else None
+        return ended - IN_FLIGHT_NS if self.ended_by_client and ended is not None else None
 
 
 def _json_list(text: str) -> list[Any] | None:
-    """A JSON list; None where the text is something else."""
+    """A JSON list; None if the text is something else."""
     if not text.lstrip().startswith("["):
         return None
     try:

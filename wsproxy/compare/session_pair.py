@@ -14,10 +14,11 @@ from .session_digest import SessionDigest
 
 @dataclass(frozen=True, slots=True)
 class SessionPair:
-    """Two sessions that have been read.
+    """Two sessions that were read for a comparison.
 
     Attributes:
-        paths: of the recorded and the replayed trace, to be read again where needed.
+        left, right: the outcome of the recorded and of the replayed session.
+        paths: of both traces, to read them again where needed.
     """
 
     left: Outcome
@@ -33,11 +34,13 @@ class SessionPair:
         """Read both traces, one after the other.
 
         Raises:
-            TraceError: one of them cannot be read.
+            TraceError: a trace cannot be read.
         """
-        left, right = (Outcome.read(path, catalog, rules.varying) for path in (recorded, replayed))
+        left, right = (
+            Outcome.read(path, catalog, rules.variation) for path in (recorded, replayed)
+        )
         return cls(left, right, (recorded, replayed), rules, catalog)
 
     @property
-    def stories(self) -> tuple[SessionDigest, SessionDigest]:
-        return self.left.story, self.right.story
+    def digests(self) -> tuple[SessionDigest, SessionDigest]:
+        return self.left.digest, self.right.digest

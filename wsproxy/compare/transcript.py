@@ -1,7 +1,7 @@
-"""What a session's final results say, as words, and how far two of them are apart.
+"""The transcript of a session, and the distance between two transcripts.
 
-Interim results are left out: they are corrected by later ones. So is what an agent says
-itself, which is new at every session.
+A transcript holds final results only: later results replace interim ones. It omits what an
+agent says, which is different in every session.
 """
 
 from __future__ import annotations
@@ -20,130 +20,134 @@ from wsproxy.catalog.envelope import Json
 
 from .message_kinds import is_interim
 
-MAX_WORDS = 200_000  # of a session that are kept; of more only whether they are equal
-MAX_COUNTED = 20_000  # words that differ among which word errors are counted
-_MAX_WORD = 200  # characters of a word; of a longer one the rest is a digest
+MAX_WORDS = 200_000  # of a session; the words beyond are only hashed
+MAX_COUNTED = 20_000  # differing words whose word errors are counted
+_MAX_WORD = 200  # characters of a word; the rest of a longer one is hashed
 _MAX_SHOWN = 200_000  # characters of a session's transcript that are shown
 _MAX_TRACKS = 16
-_AROUND = 6  # words before and after the first difference that are shown
+_CONTEXT_WORDS = 6  # words shown before and after the first difference
 
-# Scripts without spaces count a character as a word, as is usual for their error rates.
+# In scripts without spaces each character counts as a word, as usual for their error rates.
 _CJK = r"\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
-_WRITTEN = re.compile(rf"[{_CJK}]|[^\s{_CJK}]+")  # a word as it is written, punctuation included
+_WRITTEN = re.compile(rf"[{_CJK}]|[^\s{_CJK}]+")  # a word with its punctuation
 _WORD = re.compile(rf"[{_CJK}]|[^\W_{_CJK}]+(?:['\u2019][^\W_]+)*")
-# Texts of these are parts of words, with their own spaces.
-_IN_PARTS = frozenset({"tokens.*.text", "serverContent.inputTranscription.text"})
+# The texts at these paths are parts of words and hold their own spaces.
+_FRAGMENTED_PATHS = frozenset({"tokens.*.text", "serverContent.inputTranscription.text"})
 _AGENT = re.compile(r"agent|assistant|^response\.|outputTranscription", re.IGNORECASE)
-_MADE_UP_ROLES = frozenset({"assistant", "agent"})
+_AGENT_ROLES = frozenset({"assistant", "agent"})
 _CHANNELS = ("channel_index", "channel", "ChannelId")
 _TURNS = ("turn_order", "turn_index")
-
-
-_Piece = tuple[str, bool | None]  # a text, and whether it is marked as final
+_MarkedText = tuple[str, bool | None]  # a text, and whether it is marked as final
 
 
 @dataclass(frozen=True, slots=True)
 class TranscriptResult:
-    """What a result says.
+    """A transcript result of one message.
 
     Attributes:
         text: of its final part.
-        anything: whether it has any text, final or not.
-        final: whether it, or a part of it, is final.
-        track: texts of different tracks (channels) are not one text.
-        turn: the next result of the same turn takes this one's place; None: it adds to it.
-        in_parts: `text` may begin or end inside a word.
+        has_text: whether it has any text, final or not.
+        final: whether it is final, at least in part.
+        track: the channel; the texts of different channels are separate.
+        turn: a later result of the same turn replaces this one; None: it continues it.
+        fragmented: `text` may begin or end inside a word.
     """
 
     text: str
-    anything: bool
+    has_text: bool
     final: bool
     track: str = ""
     turn: int | None = None
-    in_parts: bool = False
+    fragmented: bool = False
 
 
-def transcript_results(api: Api, kind: str, content: Json) -> TranscriptResult | None:
-    """Read a result; None where the message is none.
+def transcript_result(api: Api, kind: str, content: Json) -> TranscriptResult | None:
+    """Read the result in a message; None if it has none.
 
     Args:
         kind: of the message.
     """
-    if agent_text(kind, content):
+    if is_agent_message(kind, content):
         return None
-    for path, names in _places(api.transcripts):
-        pieces: list[_Piece] = []
-        _find(pieces, content, names, 0, None)
-        if pieces:
-            return _result(kind, content, path, pieces)
+    for path, names in _split_paths(api.transcripts):
+        texts: list[_MarkedText] = []
+        _collect_texts(texts, content, names, 0, None)
+        if texts:
+            return _build_result(kind, content, path, texts)
     if kind in api.vocabulary.results:
         return TranscriptResult(
-            "", anything=False, final=not is_interim(kind) and _mark(content) is not False
+            "", has_text=False, final=not is_interim(kind) and _final_marker(content) is not False
         )
     return None
 
 
 @lru_cache
-def _places(paths: tuple[str, ...]) -> list[tuple[str, list[str]]]:
-    """The places of an API's transcripts that are not what an agent says, with their names."""
+def _split_paths(paths: tuple[str, ...]) -> list[tuple[str, list[str]]]:
+    """The paths of an API's transcripts without those of an agent's text, each with its names."""
     return [(path, path.split(".")) for path in paths if not _AGENT.search(path)]
 
 
-def _result(kind: str, content: Json, path: str, pieces: list[_Piece]) -> TranscriptResult:
+def _build_result(
+    kind: str, content: Json, path: str, texts: list[_MarkedText]
+) -> TranscriptResult:
     by_kind = not is_interim(kind)
-    finals = [text for text, mark in pieces if (by_kind if mark is None else mark)]
-    in_parts = path in _IN_PARTS
-    spaced = in_parts or any(text != text.strip() for text in finals)
+    finals = [text for text, is_final in texts if (by_kind if is_final is None else is_final)]
+    fragmented = path in _FRAGMENTED_PATHS
+    keeps_spaces = fragmented or any(text != text.strip() for text in finals)
     turn = next((v for n in _TURNS if type(v := content.get(n)) is int), None)
     return TranscriptResult(
-        ("" if spaced else " ").join(finals),
-        any(text.strip() for text, _ in pieces),
+        ("" if keeps_spaces else " ").join(finals),
+        any(text.strip() for text, _ in texts),
         bool(finals),
         _channel(content),
         turn,
-        in_parts,
+        fragmented,
     )
 
 
-def agent_text(kind: str, content: Json) -> bool:
-    """Whether a message is what an agent says, or of its making."""
+def is_agent_message(kind: str, content: Json) -> bool:
+    """Whether a message is an agent's speech, or belongs to it."""
     inner = content.get("message")
     roles = (content.get("role"), inner.get("role") if isinstance(inner, dict) else None)
     return _AGENT.search(kind) is not None or any(
-        isinstance(role, str) and role in _MADE_UP_ROLES for role in roles
+        isinstance(role, str) and role in _AGENT_ROLES for role in roles
     )
 
 
-def _find(
-    found: list[_Piece], value: object, path: Sequence[str], at: int, mark: bool | None
+def _collect_texts(
+    found: list[_MarkedText],
+    value: object,
+    path: Sequence[str],
+    at: int,
+    is_final: bool | None,
 ) -> None:
-    """Collect the texts at a path, from its name number `at` on; "*" is every item of a list.
+    """Collect the texts at a path, from its name number `at` on; "*" stands for all items.
 
     Args:
-        mark: what the objects around say of being final.
+        is_final: whether the surrounding objects are marked as final; None without a mark.
     """
     if isinstance(value, dict):
-        own = _mark(value)
-        mark = mark if own is None else own
+        own = _final_marker(value)
+        is_final = is_final if own is None else own
         if at < len(path):
-            _find(found, value.get(path[at]), path, at + 1, mark)
+            _collect_texts(found, value.get(path[at]), path, at + 1, is_final)
     elif at == len(path):
         if isinstance(value, str):
-            found.append((value, mark))
+            found.append((value, is_final))
     elif isinstance(value, list):
         name = path[at]
         items: list[object] = []
         if name == "*":
-            # Alternatives are other texts for the same words.
+            # Alternatives are different texts for the same words.
             items = value[:1] if path[at + 1 :] == ["Transcript"] else value
         elif name.isdecimal():
             items = value[int(name[:6]) : int(name[:6]) + 1]
         for item in items:
-            _find(found, item, path, at + 1, mark)
+            _collect_texts(found, item, path, at + 1, is_final)
 
 
-def _mark(part: dict[str, Any]) -> bool | None:
-    """Whether an object says that it is final; None where it says nothing of it."""
+def _final_marker(part: dict[str, Any]) -> bool | None:
+    """Whether an object is marked as final; None without a mark."""
     for name in ("is_final", "isFinal", "end_of_turn"):
         if isinstance(value := part.get(name), bool):
             return value
@@ -165,7 +169,7 @@ def _channel(content: Json) -> str:
     return ""
 
 
-# -- a session's
+# -- the transcript of a session
 
 
 @dataclass(slots=True)
@@ -173,24 +177,26 @@ class _Track:
     """The words of one channel.
 
     Attributes:
-        words: as they are written.
-        starts, frames, times: index of each result's first word, its frame, and when it came.
-        tail: of texts that come in parts, the last word, of which more may come.
+        words: with case and punctuation.
+        starts, frames, times: per result, the index of its first word, its frame, its time.
+        display: the text of each result.
+        turn: of the last result.
+        tail, tail_frame: in a fragmented text, the last word, which may continue.
     """
 
     words: list[str] = field(default_factory=list)
     starts: array[int] = field(default_factory=lambda: array("Q"))
     frames: array[int] = field(default_factory=lambda: array("Q"))
     times: array[int] = field(default_factory=lambda: array("Q"))
-    shown: list[str] = field(default_factory=list)
+    display: list[str] = field(default_factory=list)
     turn: int | None = None
     tail: str = ""
     tail_frame: int = 0
-    in_parts: bool = False
+    fragmented: bool = False
 
-    def ended(self) -> _Track:
-        """The same with the last word of a text that came in parts."""
-        if tail := _written(self.tail):
+    def with_tail(self) -> _Track:
+        """Add the tail as the last word; returns the track itself."""
+        if tail := _split_words(self.tail):
             self.starts.append(len(self.words))
             self.frames.append(self.tail_frame)
             self.times.append(self.times[-1] if self.times else 0)
@@ -198,12 +204,16 @@ class _Track:
             self.tail = ""
         return self
 
-    def until(self, t_ns: int | None) -> int:
-        """How many words came before a time; None: all."""
+    def words_before(self, t_ns: int | None) -> int:
+        """How many words arrived before a time; None: all."""
         if t_ns is None:
             return len(self.words)
         return next(
-            (start for start, came in zip(self.starts, self.times, strict=True) if came >= t_ns),
+            (
+                start
+                for start, t_result_ns in zip(self.starts, self.times, strict=True)
+                if t_result_ns >= t_ns
+            ),
             len(self.words),
         )
 
@@ -212,50 +222,50 @@ class Transcript:
     """The final results of a session, joined.
 
     Attributes:
-        firm_ns: what came from then on may have been on its way when the app left; None:
-            everything has to be there.
-        cut: whether there were more words than are kept.
-        beyond: a digest of those.
+        required_until_ns: results after this time may have been on their way when the client
+            ended the session; None: all are required.
+        truncated: whether there were more words than are held.
+        overflow_digest: hash of the words beyond.
     """
 
     def __init__(self) -> None:
         self._tracks: dict[str, _Track] = {}
-        self._room = _MAX_SHOWN
+        self._display_room = _MAX_SHOWN
         self._count = 0
-        self.firm_ns: int | None = None
-        self.cut = False
-        self.beyond = b""
+        self.required_until_ns: int | None = None
+        self.truncated = False
+        self.overflow_digest = b""
 
     def add(self, frame: int, result: TranscriptResult, t_ns: int = 0) -> None:
-        """Take the next final result; `frame` is its number."""
+        """Add the next final result; `frame` is the number of its frame."""
         if len(self._tracks) >= _MAX_TRACKS and result.track not in self._tracks:
-            self._beyond([result.track, result.text])
+            self._add_overflow([result.track, result.text])
             return
         track = self._tracks.setdefault(result.track, _Track())
         if result.turn is not None and result.turn == track.turn and track.starts:
-            self._take_back(track)
+            self._drop_current_turn(track)
         track.turn = None
         text = result.text
-        if not text.strip() and not result.in_parts:
+        if not text.strip() and not result.fragmented:
             return
-        self._show(track, text)
-        if result.in_parts:
-            track.in_parts = True
-            text, frame = self._whole_words(track, text, frame)
-        if self._append(track, _written(text), frame, t_ns):
+        self._add_display(track, text)
+        if result.fragmented:
+            track.fragmented = True
+            text, frame = self._split_complete_words(track, text, frame)
+        if self._append(track, _split_words(text), frame, t_ns):
             track.turn = result.turn
 
-    def _take_back(self, track: _Track) -> None:
-        """A formatted turn takes the place of the same one before."""
+    def _drop_current_turn(self, track: _Track) -> None:
+        """Remove the last result: a formatted turn replaces the same turn."""
         start = track.starts.pop()
         track.frames.pop()
         track.times.pop()
         self._count -= len(track.words) - start
         del track.words[start:]
-        if track.shown:
-            self._room += len(track.shown.pop())
+        if track.display:
+            self._display_room += len(track.display.pop())
 
-    def _whole_words(self, track: _Track, text: str, frame: int) -> tuple[str, int]:
+    def _split_complete_words(self, track: _Track, text: str, frame: int) -> tuple[str, int]:
         first = track.tail_frame if track.tail else frame
         text = track.tail + text
         end = len(text)
@@ -268,7 +278,7 @@ class Transcript:
     def _append(self, track: _Track, found: list[str], frame: int, t_ns: int) -> bool:
         room = MAX_WORDS - self._count
         if len(found) > room:
-            self._beyond(found[room:])
+            self._add_overflow(found[room:])
         words = [_short(word) for word in found[:room]]
         if words:
             track.starts.append(len(track.words))
@@ -278,33 +288,35 @@ class Transcript:
             self._count += len(words)
         return bool(words)
 
-    def _beyond(self, words: Sequence[str]) -> None:
-        self.cut = True
-        told = " ".join(words).encode("utf-8", "replace")
-        self.beyond = hashlib.blake2b(self.beyond + told, digest_size=16).digest()
+    def _add_overflow(self, words: Sequence[str]) -> None:
+        self.truncated = True
+        encoded = " ".join(words).encode("utf-8", "replace")
+        self.overflow_digest = hashlib.blake2b(
+            self.overflow_digest + encoded, digest_size=16
+        ).digest()
 
-    def _show(self, track: _Track, text: str) -> None:
-        # One for each result, so that one that is taken back is found.
-        track.shown.append(text[: max(0, self._room)])
-        self._room -= len(track.shown[-1])
+    def _add_display(self, track: _Track, text: str) -> None:
+        # One entry per result, so that `_drop_current_turn` finds it.
+        track.display.append(text[: max(0, self._display_room)])
+        self._display_room -= len(track.display[-1])
 
     def tracks(self) -> dict[str, _Track]:
-        """The channels by their names."""
-        return {name: track.ended() for name, track in sorted(self._tracks.items())}
+        """The tracks by the names of their channels."""
+        return {name: track.with_tail() for name, track in sorted(self._tracks.items())}
 
     def words(self) -> list[str]:
         """All words, channel by channel, without case and punctuation."""
-        return [word for track in self.tracks().values() for word in plain(track.words)]
+        return [word for track in self.tracks().values() for word in plain_words(track.words)]
 
     def __str__(self) -> str:
         texts = (
-            ("" if track.in_parts else " ").join(track.shown)
+            ("" if track.fragmented else " ").join(track.display)
             for _, track in sorted(self._tracks.items())
         )
         return " / ".join(text.strip() for text in texts if text.strip())
 
 
-def _written(text: str) -> list[str]:
+def _split_words(text: str) -> list[str]:
     """The words of a text as they are written."""
     return text.split() if text.isascii() else _WRITTEN.findall(text)
 
@@ -316,25 +328,25 @@ def _short(word: str) -> str:
     return word[:_MAX_WORD] + rest.hexdigest()
 
 
-def plain(words: Sequence[str]) -> list[str]:
-    """The words of a text without case and punctuation, as word errors count them."""
+def plain_words(words: Sequence[str]) -> list[str]:
+    """The words without case and punctuation, as word errors are counted."""
     return [
         found.replace("\u2019", "'").casefold() for word in words for found in _WORD.findall(word)
     ]
 
 
-# -- two of them
+# -- two transcripts
 
 
 @dataclass(frozen=True, slots=True)
-class Distance:
-    """How far two transcripts are apart.
+class TranscriptDistance:
+    """The distance between two transcripts.
 
     Attributes:
-        equal: whether the texts are, but for white space and how they are cut into results.
-        rate: word errors for each word of the recorded one.
-        bounded: whether there were too many words to count errors among all of them: those
-            that were not counted are taken to be wrong.
+        equal: whether the texts are equal, except for white space and division into results.
+        rate: word errors per recorded word.
+        bounded: whether there were too many words to count all errors: the words that were not
+            counted are taken as errors.
         recorded, replayed: the words around the first difference.
         recorded_frame, replayed_frame: of the first result that differs.
     """
@@ -348,98 +360,106 @@ class Distance:
     replayed_frame: int | None = None
 
 
-def distance(recorded: Transcript, replayed: Transcript) -> Distance | None:
-    """Compare two transcripts; of results on their way when the app left, as far as both go.
+def compare_transcripts(recorded: Transcript, replayed: Transcript) -> TranscriptDistance | None:
+    """Compare two transcripts.
+
+    Results that may have been on their way when the client ended the session are compared as
+    far as both transcripts have them.
 
     Returns:
-        None where neither has a word.
+        None if neither transcript has a word.
     """
     left, right = recorded.tracks(), replayed.tracks()
     names = sorted({*left, *right})
-    pairs = [_due(left.get(n), right.get(n), recorded.firm_ns, replayed.firm_ns) for n in names]
-    if not any(a or b for a, b in pairs) and not (recorded.cut or replayed.cut):
+    pairs = [
+        _required_words(
+            left.get(n), right.get(n), recorded.required_until_ns, replayed.required_until_ns
+        )
+        for n in names
+    ]
+    if not any(a or b for a, b in pairs) and not (recorded.truncated or replayed.truncated):
         return None
     different = next((k for k, (a, b) in enumerate(pairs) if a != b), None)
     if different is None:
-        equal = recorded.beyond == replayed.beyond
-        return Distance(equal, 0.0 if equal else 1.0, bounded=not equal)
-    a, b = ([word for pair in pairs for word in plain(pair[side])] for side in (0, 1))
+        equal = recorded.overflow_digest == replayed.overflow_digest
+        return TranscriptDistance(equal, 0.0 if equal else 1.0, bounded=not equal)
+    a, b = ([word for pair in pairs for word in plain_words(pair[side])] for side in (0, 1))
     errors, bounded = _errors(a, b)
-    if recorded.beyond != replayed.beyond:
+    if recorded.overflow_digest != replayed.overflow_digest:
         errors, bounded = max(errors, len(a)), True
-    return Distance(
+    return TranscriptDistance(
         False,
         errors / len(a) if a else float(bool(errors)),
         bounded,
-        *_first(names[different], pairs[different], left, right),
+        *_first_difference(names[different], pairs[different], left, right),
     )
 
 
-def _due(
+def _required_words(
     left: _Track | None, right: _Track | None, left_ns: int | None, right_ns: int | None
 ) -> tuple[list[str], list[str]]:
-    """The words of a channel that are compared: all that had to come, and what both have."""
+    """The words of a channel to compare: the required ones, and those that both have."""
     a, b = left or _Track(), right or _Track()
-    count = max(min(len(a.words), len(b.words)), a.until(left_ns), b.until(right_ns))
+    count = max(min(len(a.words), len(b.words)), a.words_before(left_ns), b.words_before(right_ns))
     return a.words[:count], b.words[:count]
 
 
-def _first(
+def _first_difference(
     name: str,
     pair: tuple[list[str], list[str]],
     left: dict[str, _Track],
     right: dict[str, _Track],
 ) -> tuple[str, str, int | None, int | None]:
-    """The words around the first difference of a channel, and the frames of the results there."""
+    """The words around the first difference of a channel, and the frames of their results."""
     a, b = pair
-    at = common(a, b)
+    at = common_prefix_length(a, b)
     return (
-        _around(a, at),
-        _around(b, at),
-        _frame(left.get(name), at, len(a)),
-        _frame(right.get(name), at, len(b)),
+        _excerpt(a, at),
+        _excerpt(b, at),
+        _frame_of_word(left.get(name), at, len(a)),
+        _frame_of_word(right.get(name), at, len(b)),
     )
 
 
-def common(a: Sequence[str], b: Sequence[str]) -> int:
-    """How many words two lists begin with alike."""
+def common_prefix_length(a: Sequence[str], b: Sequence[str]) -> int:
+    """How many words are equal at the beginning of two lists."""
     unlike = (i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y)
     return next(unlike, min(len(a), len(b)))
 
 
 def _errors(a: list[str], b: list[str]) -> tuple[int, bool]:
-    """Word errors, and whether they are a bound from above rather than counted.
+    """Word errors, and whether they are an upper bound.
 
-    Counting takes time with the product of both lengths: what both begin and end with is left
-    out, and of the rest MAX_COUNTED words are counted.
+    The cost grows with the product of both lengths. Common prefix and suffix are skipped, and of
+    the rest the first MAX_COUNTED words are counted.
     """
-    first = common(a, b)
+    first = common_prefix_length(a, b)
     a, b = a[first:], b[first:]
-    last = common(a[::-1], b[::-1])
+    last = common_prefix_length(a[::-1], b[::-1])
     a, b = a[: len(a) - last], b[: len(b) - last]
     rest = max(len(a[MAX_COUNTED:]), len(b[MAX_COUNTED:]))
     return word_errors(a[:MAX_COUNTED], b[:MAX_COUNTED]) + rest, rest > 0
 
 
-def _around(words: Sequence[str], at: int) -> str:
-    first, last = max(0, at - _AROUND), at + _AROUND
+def _excerpt(words: Sequence[str], at: int) -> str:
+    first, last = max(0, at - _CONTEXT_WORDS), at + _CONTEXT_WORDS
     text = " ".join(words[first:last])
     return f"{'… ' if first else ''}{text}{' …' if last < len(words) else ''}"
 
 
-def _frame(track: _Track | None, at: int, count: int) -> int | None:
-    """The frame of the result that has a word; None where there is no such word."""
+def _frame_of_word(track: _Track | None, at: int, count: int) -> int | None:
+    """The frame of the result that holds a word; None if there is no such word."""
     if track is None or at >= count:
         return None
     return track.frames[bisect_right(track.starts, at) - 1]
 
 
 def word_errors(a: Sequence[str], b: Sequence[str]) -> int:
-    """The Levenshtein distance of two lists of words: replaced, left out and added ones.
+    """The Levenshtein distance of two lists of words: substitutions, deletions, insertions.
 
-    A column of the matrix is kept as bits of two integers, those that go up and those that
-    go down (Myers, "A fast bit-vector algorithm for approximate string matching", JACM 1999;
-    for the distance of whole strings as in Hyyrö, 2003).
+    Two integers hold a column of the matrix as bits: the steps up and the steps down (Myers,
+    "A fast bit-vector algorithm for approximate string matching", JACM 1999; for the distance of
+    complete strings as in Hyyrö, 2003).
     """
     if not a or not b:
         return max(len(a), len(b))

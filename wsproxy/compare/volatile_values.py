@@ -1,9 +1,9 @@
-"""What is another value at every session without being another thing.
+"""Mask values that differ between sessions without a difference in meaning.
 
-Ids, times and measured figures, known by the name of their field *and* their shape, and by
-their shape alone inside of texts. A volatile value is replaced by a mark, never left out: a
-field that is missing on one side is a difference. What was replaced is collected, so that a
-verdict can list what it does not rest on.
+Ids, times and measurements are recognized by the name of their field *and* their form, and by
+form alone inside texts. A mask replaces a volatile value; nothing is removed, so that a field
+that is missing on one side remains a difference. The masked places are collected, so that a
+verdict can list what it did not compare.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-_ID, _TIME, _FIGURE, _CREDENTIAL, _VARIES = "<id>", "<time>", "<n>", "<credential>", "<varies>"
-MARKS = frozenset({_ID, _TIME, _FIGURE, _CREDENTIAL, _VARIES})
+_ID, _TIME, _NUMBER, _CREDENTIAL, _VARIES = "<id>", "<time>", "<n>", "<credential>", "<varies>"
+MASKS = frozenset({_ID, _TIME, _NUMBER, _CREDENTIAL, _VARIES})
 
 _IDS_AND_TIMES = [
     (re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", re.IGNORECASE), _ID),
@@ -25,7 +25,7 @@ _IDS_AND_TIMES = [
     (re.compile(r"\b[0-9A-HJKMNP-TV-Z]{26}\b"), _ID),  # a ULID
     (re.compile(r"\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?"), _TIME),
 ]
-_FIGURES = [
+_NUMBERS = [
     (
         re.compile(
             r"\b\d+(?:\.\d+)?(\s*)(ms|milliseconds?|s|secs?|seconds?|min|minutes?|bytes|samples)\b",
@@ -37,53 +37,55 @@ _FIGURES = [
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{20,}")  # see _is_random
 # Every id and token has the one, every time the other, and nearly no text has either: looking
 # for them spares five searches.
-_LONG = re.compile(r"(?<![\w-])[\w-]{16}")
+_LONG_WORD = re.compile(r"(?<![\w-])[\w-]{16}")
 _DATE = re.compile(r"-\d\d-\d\d[T ]")
-_SHORTEST = 16  # characters of an id, a time or a token
+_MIN_LENGTH = 16  # characters of an id, a time or a token
 _ID_NAME = re.compile(r"(?:^|_)(?:id|ids|uuid|guid|sha256|nonce|seq|seq_no|sequence)$")
 _REQUEST_NAME = re.compile(
     r"(?:^|_)(?:(?:request|session|trace|event|message|connection|correlation|response)_?ids?"
     r"|uuid|guid|nonce)$"
 )
 _TIME_NAME = re.compile(r"(?:^|_)(?:time|timestamp|created|expires|expires_at|date|at)$")
-_FIGURE_NAME = re.compile(
+_MEASUREMENT_NAME = re.compile(
     r"(?:^|_)(?:duration|latency|elapsed|ttfb|rtt|uptime|took)"
     r"(?:_(?:ns|us|ms|s|secs?|seconds|millis|milliseconds))?$"
 )
-# What a recognizer measures beside the words.
-_RESULT_NAME = re.compile(
+# What a recognizer measures in addition to the words.
+_RESULT_MEASUREMENT_NAME = re.compile(
     r"(?:^|_)(?:confidence|probability|logprob|stability|start|end|offset|(?:start|end)_?time"
     r"|(?:start|end|offset|duration|audio|proc)_ms)$"
 )
-# Ids that choose something, and are the same as long as the app means the same.
-_CHOSEN = re.compile(r"(?:^|_)(?:model|voice|agent|language|config|prompt|assistant|speaker)_id$")
-_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
-_NAMES = 4096  # of fields, whose meaning is kept
-_DEPTH = 50  # of JSON that is normalized; what lies deeper is compared as it is
-_LONGEST_ID = 200  # characters
-MAX_LEFT_OUT = 100  # places that are listed
+# Ids that select something: they differ only if the app requests something else.
+_CONFIGURATION_ID_NAME = re.compile(
+    r"(?:^|_)(?:model|voice|agent|language|config|prompt|assistant|speaker)_id$"
+)
+_CAMEL_CASE_BOUNDARY = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+_MAX_CACHED_NAMES = 4096  # of fields
+_MAX_DEPTH = 50  # of JSON that is normalized; deeper values are compared unchanged
+_MAX_ID_LENGTH = 200  # characters
+MAX_NOT_COMPARED = 100  # places that are listed
 
-ABSENT = object()  # there is no such value
+ABSENT = object()  # the side has no such value
 
 
-def stable(text: str, *, figures: bool = True) -> str:
-    """The text with marks in the place of its volatile parts.
+def mask_volatile(text: str, *, numbers: bool = True) -> str:
+    """The text with masks in place of its volatile parts.
 
     Args:
-        figures: whether figures with a unit are volatile too.
+        numbers: whether numbers with a unit are volatile too.
     """
-    possible = len(text) >= _SHORTEST and bool(_LONG.search(text) or _DATE.search(text))
-    for pattern, mark in _IDS_AND_TIMES if possible else []:
-        text = pattern.sub(mark, text)
-    for pattern, mark in _FIGURES if figures else []:
-        text = pattern.sub(mark, text)
+    possible = len(text) >= _MIN_LENGTH and bool(_LONG_WORD.search(text) or _DATE.search(text))
+    for pattern, mask in _IDS_AND_TIMES if possible else []:
+        text = pattern.sub(mask, text)
+    for pattern, mask in _NUMBERS if numbers else []:
+        text = pattern.sub(mask, text)
     if not possible:
         return text
     return _TOKEN.sub(lambda found: _ID if _is_random(found[0]) else found[0], text)
 
 
 def _is_random(token: str) -> bool:
-    """Whether a long token looks drawn by lot: digits among letters of both cases."""
+    """Whether a long token looks random: digits and letters of both cases."""
     return (
         sum(map(str.isdigit, token)) >= 2
         and any(map(str.isupper, token))
@@ -92,105 +94,107 @@ def _is_random(token: str) -> bool:
 
 
 def is_volatile(name: str) -> bool:
-    """Whether a field or parameter of this name holds an id or a time, by the name alone."""
+    """Whether the name of a field or parameter says that it holds an id or a time."""
     snake = _snake(name)
     return _is_id(snake) or _TIME_NAME.search(snake) is not None
 
 
 def _snake(name: str) -> str:
-    return _HUMP.sub("_", name[:_LONGEST_ID]).replace("-", "_").lower()
+    return _CAMEL_CASE_BOUNDARY.sub("_", name[:_MAX_ID_LENGTH]).replace("-", "_").lower()
 
 
 def _is_id(snake: str) -> bool:
-    return _ID_NAME.search(snake) is not None and _CHOSEN.search(snake) is None
+    return _ID_NAME.search(snake) is not None and _CONFIGURATION_ID_NAME.search(snake) is None
 
 
-@lru_cache(_NAMES)
+@lru_cache(_MAX_CACHED_NAMES)
 def _meaning(name: str) -> str:
-    """What a field of this name holds: "id", "time", "figure", "measured" by a recognizer, or "".
+    """What a field of this name holds: "id", "time", "measurement", "result measurement" or "".
 
     Args:
-        name: at most _LONGEST_ID characters, so that what is kept is bounded.
+        name: at most _MAX_ID_LENGTH characters, so that the cache is bounded.
     """
     snake = _snake(name)
     if _is_id(snake):
         return "id"
     if _TIME_NAME.search(snake):
         return "time"
-    if _FIGURE_NAME.search(snake):
-        return "figure"
-    return "measured" if _RESULT_NAME.search(snake) else ""
+    if _MEASUREMENT_NAME.search(snake):
+        return "measurement"
+    return "result measurement" if _RESULT_MEASUREMENT_NAME.search(snake) else ""
 
 
 @dataclass(frozen=True, slots=True)
 class Normalizer:
-    """Makes JSON values of two sessions comparable.
+    """Makes the JSON values of two sessions comparable.
 
     Attributes:
-        figures: whether figures in texts are volatile, see `stable`.
-        results: whether what a recognizer measures (confidence, times of words) is.
-        credentials: names of fields (lower case) that hold credentials.
-        varies: whether the value at a path varies from session to session, as was learned;
-            None where nothing was.
-        left_out: the paths of what was replaced, and why; the first MAX_LEFT_OUT.
+        numbers: whether numbers in texts are volatile, see `mask_volatile`.
+        results: whether a recognizer's measurements (confidence, word times) are volatile.
+        credentials: names (lower case) of fields that hold credentials.
+        varies: whether the value at a path was learned to vary from session to session; None if
+            nothing was learned.
+        not_compared: the first MAX_NOT_COMPARED masked paths, each with the reason.
     """
 
-    figures: bool = False
+    numbers: bool = False
     results: bool = False
     credentials: Collection[str] = ()
     varies: Callable[[str], bool] | None = None
-    left_out: dict[str, str] = field(default_factory=dict)
+    not_compared: dict[str, str] = field(default_factory=dict)
 
     def value(self, value: Any, path: str = "", name: str = "", depth: int = 0) -> Any:
-        """A JSON value with marks in the place of what is volatile in it.
+        """A JSON value with masks in place of its volatile values.
 
         Args:
-            path: where it stands: names with dots between them, "*" for an item of a list.
-            name: of the field that it stands in, "" for none.
+            path: names joined by dots, "*" for an item of a list.
+            name: of the field that holds it, "" without one.
         """
         if self.varies is not None and self.varies(path):
-            return self._replaced(path, _VARIES, "varies")
+            return self._mask(path, _VARIES, "varies")
         if isinstance(value, dict):
-            if depth > _DEPTH:
-                return _deep(value)
+            if depth > _MAX_DEPTH:
+                return _deep_digest(value)
             return {
-                stable(key, figures=False): self.value(item, below(path, key), key, depth + 1)
+                mask_volatile(key, numbers=False): self.value(
+                    item, child_path(path, key), key, depth + 1
+                )
                 for key, item in value.items()
             }
         if isinstance(value, list):
-            if depth > _DEPTH:
-                return _deep(value)
-            items = below(path, "*")
+            if depth > _MAX_DEPTH:
+                return _deep_digest(value)
+            items = child_path(path, "*")
             return [self.value(item, items, name, depth + 1) for item in value]
-        if mark := self._mark(name, value):
-            return self._replaced(path, mark, "by rule")
+        if mask := self._mask_for(name, value):
+            return self._mask(path, mask, "by rule")
         if isinstance(value, str):
-            text = stable(value, figures=self.figures)
+            text = mask_volatile(value, numbers=self.numbers)
             if text != value:
-                self._replaced(path, "", "in part, by rule")
+                self._mask(path, "", "in part, by rule")
             return text
         return value
 
-    def _replaced(self, path: str, mark: str, why: str) -> str:
-        if len(self.left_out) < MAX_LEFT_OUT:
-            self.left_out.setdefault(path, why)
-        return mark
+    def _mask(self, path: str, mask: str, reason: str) -> str:
+        if len(self.not_compared) < MAX_NOT_COMPARED:
+            self.not_compared.setdefault(path, reason)
+        return mask
 
-    def _mark(self, name: str, value: Any) -> str:
-        """What stands for a volatile text or number; "" for one that is none."""
+    def _mask_for(self, name: str, value: Any) -> str:
+        """The mask of a volatile text or number; "" for any other value."""
         if not name or value is None or isinstance(value, bool):
             return ""
         if name.lower() in self.credentials:
             return _CREDENTIAL
-        match _meaning(name[:_LONGEST_ID]):
+        match _meaning(name[:_MAX_ID_LENGTH]):
             case "id":
                 return _ID if _looks_like_id(name, value) else ""
             case "time":
                 return _TIME if not isinstance(value, str) or _has_digit(value) else ""
-            case "figure":
-                return "" if isinstance(value, str) else _FIGURE
-            case "measured" if self.results:
-                return "" if isinstance(value, str) else _FIGURE
+            case "measurement":
+                return "" if isinstance(value, str) else _NUMBER
+            case "result measurement" if self.results:
+                return "" if isinstance(value, str) else _NUMBER
         return ""
 
 
@@ -199,16 +203,16 @@ def _has_digit(text: str) -> bool:
 
 
 def _looks_like_id(name: str, value: object) -> bool:
-    """Whether a value is an id where its name says so: of a plain "id", one with a digit."""
+    """Whether a value looks like an id; a field named "id" needs one with a digit."""
     if isinstance(value, int):
         return True
-    if not isinstance(value, str) or len(value) > _LONGEST_ID or any(map(str.isspace, value)):
+    if not isinstance(value, str) or len(value) > _MAX_ID_LENGTH or any(map(str.isspace, value)):
         return False
     return _has_digit(value) or (bool(value) and _REQUEST_NAME.search(_snake(name)) is not None)
 
 
-def _deep(value: Any) -> str:
-    """What lies too deep to be normalized, as a digest."""
+def _deep_digest(value: Any) -> str:
+    """A hash of a value that is nested too deeply to be normalized."""
     try:
         text = json.dumps(value, sort_keys=True)
     except RecursionError:
@@ -216,37 +220,37 @@ def _deep(value: Any) -> str:
     return hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=16).hexdigest()
 
 
-def below(path: str, name: str) -> str:
-    """The path of what stands under a name."""
+def child_path(path: str, name: str) -> str:
+    """The path of a name below a path."""
     return f"{path}.{name}" if path else name
 
 
-def stable_value(value: Any, *, figures: bool = True) -> Any:
-    """A JSON value for comparing, see `Normalizer`."""
-    return Normalizer(figures).value(value)
+def mask_volatile_value(value: Any, *, numbers: bool = True) -> Any:
+    """A JSON value with masks, see `Normalizer`."""
+    return Normalizer(numbers).value(value)
 
 
 def first_difference(left: Any, right: Any, path: str = "") -> tuple[str, Any, Any] | None:
-    """The first place in which two JSON values differ: (path, left, right); None where equal.
+    """The first place at which two JSON values differ: (path, left, right); None if equal.
 
-    A field or item that one side lacks is ABSENT there.
+    A field or item that is missing on a side is ABSENT there.
     """
     if isinstance(left, Mapping) and isinstance(right, Mapping):
         for key in sorted({*left, *right}):
             if key not in left or key not in right:
-                return below(path, key), left.get(key, ABSENT), right.get(key, ABSENT)
-            if found := first_difference(left[key], right[key], below(path, key)):
+                return child_path(path, key), left.get(key, ABSENT), right.get(key, ABSENT)
+            if found := first_difference(left[key], right[key], child_path(path, key)):
                 return found
         return None
     if isinstance(left, list) and isinstance(right, list):
         for index, (a, b) in enumerate(zip(left, right, strict=False)):
-            if found := first_difference(a, b, below(path, str(index))):
+            if found := first_difference(a, b, child_path(path, str(index))):
                 return found
         if len(left) == len(right):
             return None
         index = min(len(left), len(right))
         x, y = (each[index] if index < len(each) else ABSENT for each in (left, right))
-        return below(path, str(index)), x, y
-    # NaN is not equal to itself, and True is equal to 1.
+        return child_path(path, str(index)), x, y
+    # NaN is not equal to itself, and True equals 1.
     same = repr(left) == repr(right)
     return None if same else (path, left, right)

@@ -1,10 +1,10 @@
-"""Makes a trace as short as it can be while it still fails in the same way, by trying.
+"""Shorten a failing trace by trials until it is minimal and still fails in the same way.
 
-parts         a client's side taken apart, and put together again without some of it
-search        which parts to try next: delta debugging (no I/O)
-attempts      tries them against the server, counts, and keeps the best
-written       the recording of the best attempt, as a trace that says what it came from
-distillation  the whole of it: does it reproduce, search, write, check
+distillation  reproduce the failure, search, write the result, check it
+attempts      runs candidates against the server, counts them, keeps the best
+candidates    the client's side in parts, and scripts with some of the parts
+search        which candidate to try next: delta debugging (no I/O)
+result_trace  writes the recording of the best attempt as a trace
 """
 
 from .attempts import Attempt, SearchLimits

@@ -1,4 +1,4 @@
-"""Tries candidates against the server: each is a session, recorded and judged."""
+"""Run candidates against the server: each is a session, recorded and judged."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from wsproxy.compare import of_failure
+from wsproxy.compare import failure_differences
 from wsproxy.errors import ConnectFailed
-from wsproxy.replayer import ClientOptions, ClientReplay, Pace, Verdict, play_client_replay
+from wsproxy.replayer import ClientOptions, ClientReplay, Pace, Verdict, play_and_judge
 from wsproxy.replayer.recording import ReplayRecording
 from wsproxy.replayer.script import Script
 
 from .candidates import Candidate, Parts
 
-_AGAIN = 0.2  # seconds between two attempts to reach a server that was there before
+_RECONNECT_INTERVAL = 0.2  # seconds
 
 
 @dataclass(frozen=True, slots=True)
 class SearchLimits:
-    """When it is enough.
+    """The limits of a search.
 
     Attributes:
-        attempts: sessions with the server.
-        seconds: in all; None: as long as it takes.
-        tries: of a candidate; it fails if one of them does.
+        attempts: number of sessions with the server.
+        seconds: total time; None: unlimited.
+        tries: number of attempts per candidate; the candidate fails if one of them fails.
     """
 
     attempts: int = 100
@@ -36,19 +36,19 @@ class SearchLimits:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One session with the server, for showing.
+    """One session with the server, for progress reports.
 
     Attributes:
         number: from 1.
-        doing: what is being looked for.
-        parts: how many of the client's parts were sent.
-        reproduced: whether it failed in the same way; None while that is not known.
-        frames: that the client sent.
-        seconds: that the session took.
+        phase: of the search.
+        parts: number of the client's parts that were sent.
+        reproduced: whether the session failed in the same way; None while it runs.
+        frames: number of frames that the client sent.
+        seconds: duration of the session.
     """
 
     number: int
-    doing: str
+    phase: str
     parts: int
     pace: Pace
     reproduced: bool | None = None
@@ -72,23 +72,23 @@ class BestAttempt:
 
 
 class LimitReached(Exception):
-    """A limit is reached: "attempts" or "time"."""
+    """A limit of the search was reached: "attempts" or "time"."""
 
 
 class Attempts:
-    """Tries candidates, counts, and keeps the best.
+    """Runs candidates, counts them, and keeps the best.
 
     Args:
         trace: the recording.
         options: how the server is reached.
-        records: where the sessions are recorded; the best one's trace stays there.
-        tell: is told of each attempt, when it begins and when it is over.
+        recordings: how the sessions are recorded; the trace of the best one stays there.
+        on_attempt: called when an attempt begins and when it ends.
 
     Attributes:
-        doing: what is being looked for.
-        count: sessions so far.
-        best: None until one has failed as the recorded one.
-        last: the verdict on the last attempt.
+        phase: of the search, for progress reports.
+        count: number of sessions so far.
+        best: None until a session has failed in the recorded way.
+        last: the verdict on the last attempt that did not reproduce the failure.
     """
 
     def __init__(
@@ -96,97 +96,97 @@ class Attempts:
         trace: Path,
         parts: Parts,
         options: ClientOptions,
-        records: ReplayRecording,
+        recordings: ReplayRecording,
         limits: SearchLimits,
-        tell: Callable[[Attempt], None],
+        on_attempt: Callable[[Attempt], None],
     ) -> None:
-        self.doing = ""
+        self.phase = ""
         self.count = 0
         self.best: BestAttempt | None = None
         self.last: Verdict | None = None
         self._trace = trace
         self._parts = parts
         self._options = options
-        self._records = records
+        self._recordings = recordings
         self._limits = limits
-        self._tell = tell
-        self._began = time.monotonic()
-        self._known: set[tuple[Candidate, Pace]] = set()
+        self._on_attempt = on_attempt
+        self._started = time.monotonic()
+        self._failed_candidates: set[tuple[Candidate, Pace]] = set()
 
     async def test(self, candidate: Candidate, pace: Pace) -> bool:
-        """Whether a candidate fails as the recorded session did. If so, it is the best one.
+        """Whether a candidate fails in the recorded way. If so, it becomes the best one.
 
         Raises:
-            Enough: a limit is reached.
+            LimitReached: a limit is reached.
             ConnectFailed: the server cannot be reached.
-            UsageError: something is missing, or the recording cannot be written.
+            UsageError: a credential is missing, or the recording cannot be written.
         """
-        if (candidate, pace) in self._known:
+        if (candidate, pace) in self._failed_candidates:
             return False
         for _ in range(self._limits.tries):
             if await self._attempt(candidate, pace):
                 return True
-        self._known.add((candidate, pace))
+        self._failed_candidates.add((candidate, pace))
         return False
 
     async def _attempt(self, candidate: Candidate, pace: Pace) -> bool:
-        left = self._left()
+        remaining = self._remaining_seconds()
         self.count += 1
         parts = len(candidate.kept)
-        self._tell(Attempt(self.count, self.doing, parts, pace))
-        # What failed in the same way is as good to compare with as the first, and shorter.
-        compared = self.best.trace if self.best is not None else self._trace
-        script = await asyncio.to_thread(self._parts.make, candidate, pace)
+        self._on_attempt(Attempt(self.count, self.phase, parts, pace))
+        # The best attempt failed in the same way, and is shorter than the recording.
+        baseline = self.best.trace if self.best is not None else self._trace
+        script = await asyncio.to_thread(self._parts.build_script, candidate, pace)
         try:
-            async with asyncio.timeout(left):
-                verdict = await self.play(compared, script)
+            async with asyncio.timeout(remaining):
+                verdict = await self.play(baseline, script)
         except TimeoutError:
             raise LimitReached("time") from None
-        reproduced = not of_failure(verdict)
+        reproduced = not failure_differences(verdict)
         frames, seconds = verdict.replayed["frames_sent"], verdict.replayed["duration_s"]
-        assert verdict.trace is not None  # they are kept, as `records` says
+        assert verdict.trace is not None  # `recordings` keeps traces
         if reproduced:
             self._keep(BestAttempt(candidate, pace, verdict.trace, frames, seconds))
         else:
             self.last = verdict
             verdict.trace.unlink(missing_ok=True)
-        self._tell(Attempt(self.count, self.doing, parts, pace, reproduced, frames, seconds))
+        self._on_attempt(Attempt(self.count, self.phase, parts, pace, reproduced, frames, seconds))
         return reproduced
 
-    def _left(self) -> float | None:
-        """Seconds that are left."""
+    def _remaining_seconds(self) -> float | None:
+        """Seconds that are left; None: unlimited."""
         if self.count >= self._limits.attempts:
             raise LimitReached("attempts")
         if self._limits.seconds is None:
             return None
-        left = self._began + self._limits.seconds - time.monotonic()
-        if left <= 0:
+        remaining = self._started + self._limits.seconds - time.monotonic()
+        if remaining <= 0:
             raise LimitReached("time")
-        return left
+        return remaining
 
     def _keep(self, best: BestAttempt) -> None:
         if self.best is not None:
             self.best.trace.unlink(missing_ok=True)
         self.best = best
 
-    async def play(self, compared: Path, script: Script) -> Verdict:
-        """One session.
+    async def play(self, baseline: Path, script: Script) -> Verdict:
+        """Run one session.
 
-        A server that was there is given time to come back: a failure may be its crash.
+        A server that was reachable before gets time to restart: the failure may be its crash.
 
         Args:
-            compared: the trace that it is compared with.
+            baseline: the trace to compare with.
 
         Raises:
             ConnectFailed: the server cannot be reached.
-            UsageError: something is missing, or the recording cannot be written.
+            UsageError: a credential is missing, or the recording cannot be written.
         """
-        call = await asyncio.to_thread(ClientReplay, compared, self._options, script)
-        until = time.monotonic() + (self._options.timeout if self.count > 1 else 0)
+        replay = await asyncio.to_thread(ClientReplay, baseline, self._options, script)
+        deadline = time.monotonic() + (self._options.timeout if self.count > 1 else 0)
         while True:
             try:
-                return await play_client_replay(call, self._records)
+                return await play_and_judge(replay, self._recordings)
             except ConnectFailed:
-                if time.monotonic() >= until:
+                if time.monotonic() >= deadline:
                     raise
-            await asyncio.sleep(_AGAIN)
+            await asyncio.sleep(_RECONNECT_INTERVAL)

@@ -1,4 +1,4 @@
-"""A client's side of a recording in parts, and scripts that have only some of them."""
+"""The client's side of a recording in parts, and scripts with only some of the parts."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from itertools import pairwise
 
 from wsproxy.compare.message_kinds import is_error
 from wsproxy.replayer.pace import Pace
-from wsproxy.replayer.progress import NOTHING, ExpectedEnding, SideProgress
+from wsproxy.replayer.progress import NO_PROGRESS, ExpectedEnding, SideProgress
 from wsproxy.replayer.script import Script, Step
 from wsproxy.wire import Frame, Garbage, MessageAssembler, Opcode
 
-PAUSE_NS = 100_000_000  # time between two steps that is tried to be left out for itself
+PAUSE_NS = 100_000_000  # a longer time before a step is a pause, which can be removed
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """What a client sends, and when.
+    """A selection of what the client sends, and when.
 
     Attributes:
-        kept: the numbers of its parts, in their order.
-        gaps: (number of a step, ns): time before it that is not as it was recorded.
+        kept: numbers of the parts, in order.
+        gaps: (number of a step, ns): time before the step, where it is not the recorded one.
     """
 
     kept: tuple[int, ...]
@@ -30,40 +30,40 @@ class Candidate:
 
 
 class Parts:
-    """What can be left out of a client's side of a recording.
+    """The parts of a client's side of a recording that can be removed.
 
-    A part is a message with all its fragments, a control frame, or bytes that are no frame.
-    The client's Close and the end of its direction always stay, and so do its answers to
-    Pings. What it sent after the server had ended the session is in the whole only.
+    A part is a message with all its fragments, a control frame, or garbage. The client's Close,
+    the end of its direction and its Pongs always stay. What it sent after the server had ended
+    the session is in the full candidate only.
 
     Args:
         script: the client's side, read for the pace "causal": there a step waits for kinds
-            of messages, not for how many came, which is fewer in a shorter session.
+            of messages, not for their number, which is smaller in a shorter session.
 
     Attributes:
-        parts: for each its steps, by their numbers in the script.
-        whole: the candidate with all of them.
+        parts: the numbers of the steps in the script, for each part.
+        full: the candidate with all parts.
     """
 
     def __init__(self, script: Script) -> None:
         self.script = script
         self.parts = _parts(script.steps)
-        self.whole = Candidate(tuple(range(len(self.parts))))
+        self.full = Candidate(tuple(range(len(self.parts))))
         free = {number for part in self.parts for number in part}
         self._fixed = [
             number
             for number, step in enumerate(script.steps)
-            if number not in free and _stays(step)
+            if number not in free and _is_fixed(step)
         ]
         times = [0, *(step.t_ns for step in script.steps), script.end_ns]
-        # The time before each step; and after the last one, to the end of the session.
+        # Time before each step, and from the last step to the end of the session.
         self._gaps = [max(0, b - a) for a, b in pairwise(times)]
-        self._news = _news(script.steps)
+        self._progress_before_steps = _progress_before_steps(script.steps)
 
-    def setup(self) -> tuple[int, ...]:
-        """The parts that look like a beginning: text messages before the first binary one.
+    def setup_parts(self) -> tuple[int, ...]:
+        """The parts that look like a setup: text messages before the first binary one.
 
-        Where nothing is binary, the first message if it is text.
+        Without binary messages it is the first message, if it is text.
         """
         kinds = [self._opcode(number) for number in range(len(self.parts))]
         if Opcode.BINARY not in kinds:
@@ -78,51 +78,51 @@ class Parts:
     # -- candidates
 
     def without(
-        self, candidate: Candidate, gone: Iterable[int], *, hold: bool = False
+        self, candidate: Candidate, removed: Iterable[int], *, keep_time: bool = False
     ) -> Candidate:
         """A candidate without some of its parts.
 
         Args:
-            hold: the time that they took stays, as a pause; else it goes with them.
+            keep_time: keep their time as a pause; otherwise remove it, too.
         """
-        out = frozenset(gone)
+        out = frozenset(removed)
         kept = tuple(number for number in candidate.kept if number not in out)
         left = {number for part in kept for number in self.parts[part]}
         free = {number for part in candidate.kept for number in self.parts[part]} - left
         gaps = {number: ns for number, ns in candidate.gaps if number not in free}
-        if hold:
-            given = dict(candidate.gaps)
-            stays = [*sorted(left | set(self._fixed)), len(self.script.steps)]
+        if keep_time:
+            old_gaps = dict(candidate.gaps)
+            fixed = [*sorted(left | set(self._fixed)), len(self.script.steps)]
             for number in free:
-                after = stays[bisect_right(stays, number)]
-                ns = given.get(number, self._gaps[number])
+                after = fixed[bisect_right(fixed, number)]
+                ns = old_gaps.get(number, self._gaps[number])
                 gaps[after] = gaps.get(after, self._gaps[after]) + ns
         return Candidate(kept, tuple(sorted(gaps.items())))
 
     def pauses(self, candidate: Candidate) -> list[int]:
-        """The steps with a pause before them."""
-        gaps = self._gaps_of(candidate)
+        """The steps after a pause."""
+        gaps = self._gaps_in(candidate)
         return [n for n in self._chosen(candidate) if gaps[n] >= PAUSE_NS]
 
     def without_pauses(self, candidate: Candidate, before: Iterable[int]) -> Candidate:
-        """A candidate in which some steps come right after what precedes them."""
+        """A candidate without the pauses before these steps."""
         gaps = dict(candidate.gaps) | dict.fromkeys(before, 0)
         return replace(candidate, gaps=tuple(sorted(gaps.items())))
 
     # -- scripts
 
-    def make(self, candidate: Candidate, pace: Pace) -> Script:
+    def build_script(self, candidate: Candidate, pace: Pace) -> Script:
         """The script of a candidate."""
-        if candidate == self.whole:
+        if candidate == self.full:
             return replace(self.script, pace=pace)
-        gaps = self._gaps_of(candidate)
+        gaps = self._gaps_in(candidate)
         chosen = self._chosen(candidate)
-        causes = self._causes(chosen)
+        prerequisites = self._prerequisites(chosen)
         steps: list[Step] = []
         t_ns = 0
         for number in chosen:
             t_ns += gaps[number]
-            steps.append(_moved(self.script.steps[number], t_ns, causes[number]))
+            steps.append(_rescheduled(self.script.steps[number], t_ns, prerequisites[number]))
         end_ns = t_ns + gaps[len(self.script.steps)]
         return replace(self.script, pace=pace, steps=steps, end_ns=end_ns)
 
@@ -130,33 +130,37 @@ class Parts:
         kept = (number for part in candidate.kept for number in self.parts[part])
         return sorted([*self._fixed, *kept])
 
-    def _gaps_of(self, candidate: Candidate) -> list[int]:
+    def _gaps_in(self, candidate: Candidate) -> list[int]:
         gaps = list(self._gaps)
         for number, ns in candidate.gaps:
             gaps[number] = ns
         return gaps
 
-    def _causes(self, chosen: list[int]) -> Mapping[int, SideProgress]:
-        """What each step waits for: what of the server's still comes.
+    def _prerequisites(self, chosen: list[int]) -> Mapping[int, SideProgress]:
+        """The prerequisite of each step: the server's progress that can still be expected.
 
-        What came after a step that is left out is taken for an answer to it, but for errors
-        and for bytes that are no frame, which are what is looked for.
+        What arrived after a removed step is taken for an answer to it, and not expected, except
+        errors and garbage: they are the failure.
         """
-        there = set(chosen)
-        news = iter(self._news)
-        at, new = next(news, (len(self.script.steps), NOTHING))
-        have = NOTHING
-        causes = {}
+        chosen_set = set(chosen)
+        progress_before_steps = iter(self._progress_before_steps)
+        at, gained = next(progress_before_steps, (len(self.script.steps), NO_PROGRESS))
+        progress = NO_PROGRESS
+        prerequisites = {}
         for number in chosen:
             while at <= number:
-                have = have.plus(new if at == 0 or at - 1 in there else _faults(new))
-                at, new = next(news, (len(self.script.steps), NOTHING))
-            cause = self.script.steps[number].cause
-            causes[number] = replace(have, closes=cause.closes, ended=cause.ended)
-        return causes
+                progress = progress.plus(
+                    gained if at == 0 or at - 1 in chosen_set else _only_errors(gained)
+                )
+                at, gained = next(progress_before_steps, (len(self.script.steps), NO_PROGRESS))
+            prerequisite = self.script.steps[number].prerequisite
+            prerequisites[number] = replace(
+                progress, closes=prerequisite.closes, ended=prerequisite.ended
+            )
+        return prerequisites
 
 
-def _stays(step: Step) -> bool:
+def _is_fixed(step: Step) -> bool:
     return step.is_close or isinstance(step.item, ExpectedEnding)
 
 
@@ -166,7 +170,7 @@ def _parts(steps: list[Step]) -> list[tuple[int, ...]]:
     current: list[int] = []  # the part of the message that is not finished
     for number, step in enumerate(steps):
         item = step.item
-        if _stays(step) or step.cause.closes or step.cause.ended:
+        if _is_fixed(step) or step.prerequisite.closes or step.prerequisite.ended:
             continue
         message = assembler.add(item) if isinstance(item, Frame) else None
         if message is not None and message.frames > 1:
@@ -180,7 +184,7 @@ def _parts(steps: list[Step]) -> list[tuple[int, ...]]:
 
 
 def _continues(parts: list[list[int]], steps: list[Step], number: int) -> bool:
-    """Whether bytes that are no frame follow others."""
+    """Whether garbage follows garbage."""
     return bool(parts) and parts[-1][-1] == number - 1 and _is_garbage(steps[number - 1])
 
 
@@ -188,29 +192,29 @@ def _is_garbage(step: Step) -> bool:
     return isinstance(step.item, Garbage)
 
 
-def _news(steps: list[Step]) -> list[tuple[int, SideProgress]]:
-    """What of the server's had come before a step and not before the one preceding it."""
-    before = NOTHING
+def _progress_before_steps(steps: list[Step]) -> list[tuple[int, SideProgress]]:
+    """The server's progress between each step and the one before it, where there was any."""
+    before = NO_PROGRESS
     out = []
     for number, step in enumerate(steps):
-        new = before.lacks(step.cause)
-        if new != NOTHING:
-            out.append((number, new))
-        before = step.cause
+        gained = before.missing_for(step.prerequisite)
+        if gained != NO_PROGRESS:
+            out.append((number, gained))
+        before = step.prerequisite
     return out
 
 
-def _faults(news: SideProgress) -> SideProgress:
-    errors = {kind: count for kind, count in news.texts.items() if is_error(kind)}
-    return SideProgress(texts=errors, garbage=news.garbage)
+def _only_errors(progress_before_steps: SideProgress) -> SideProgress:
+    errors = {kind: count for kind, count in progress_before_steps.texts.items() if is_error(kind)}
+    return SideProgress(texts=errors, garbage=progress_before_steps.garbage)
 
 
-def _moved(step: Step, t_ns: int, cause: SideProgress) -> Step:
-    """The step at another time, as long after its cause as before."""
-    after = max(0, step.t_ns - step.cause_ns)
+def _rescheduled(step: Step, t_ns: int, prerequisite: SideProgress) -> Step:
+    """The step at a new time, with its recorded delay after the prerequisite."""
+    after = max(0, step.t_ns - step.prerequisite_ns)
     return replace(
         step,
         t_ns=t_ns,
-        cause=cause,
-        cause_ns=max(0, t_ns - after) if cause != NOTHING else 0,
+        prerequisite=prerequisite,
+        prerequisite_ns=max(0, t_ns - after) if prerequisite != NO_PROGRESS else 0,
     )

@@ -1,4 +1,4 @@
-"""From a long trace that fails to a short one: reproduce, search, write, check."""
+"""Distill a long failing trace to a short one: reproduce, search, write, check."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from wsproxy.catalog import Catalog, load
-from wsproxy.compare import Difference, of_failure
+from wsproxy.compare import Difference, failure_differences
 from wsproxy.compare.outcome import Outcome
 from wsproxy.compare.session_digest import SessionDigest
 from wsproxy.errors import ConnectFailed, UsageError, WsproxyError
 from wsproxy.redact import MIN_SECRET, HeadRedactor, fingerprint_key
-from wsproxy.replayer import RECORDED, ClientOptions, Pace
+from wsproxy.replayer import RECORDED_PACE, ClientOptions, Pace
 from wsproxy.replayer.recording import ReplayRecording
 from wsproxy.replayer.script import Script
 from wsproxy.session import Session
@@ -24,38 +24,38 @@ from wsproxy.trace import SUFFIX, Bytes, End, Eof, FrameRecord, TraceReader
 
 from .attempts import Attempt, Attempts, BestAttempt, LimitReached, SearchLimits
 from .candidates import Candidate, Parts
-from .result_trace import check_place, write
-from .search import Test, ends, fewest_parts, fewest_pauses, shortest_prefix
+from .result_trace import check_writable, write
+from .search import Test, minimal_parts, minimal_pauses, short_ends, shortest_prefix
 
 _FAST, _QUICK = Pace.parse("fast"), Pace.parse("x4")
 
 
 def distilled_name(trace: Path) -> Path:
-    """Where the new trace goes if nothing else is said: beside the old one."""
+    """The default path of the new trace: in the folder of the old one."""
     return trace.with_name(f"{trace.name.removesuffix(SUFFIX)}-distilled{SUFFIX}")
 
 
 @dataclass(frozen=True, slots=True)
 class DistillReport:
-    """What a distillation came to.
+    """The result of a distillation.
 
     Attributes:
-        attempts: sessions with the server.
-        trace: the new trace; None where the recorded failure did not come again.
-        session: what it holds, findings included.
-        origin: id of the session that it was distilled from.
-        pace: at which the best attempt was made.
-        parts, of_parts: messages (and what else can be left out) of the client, now and before.
-        frames, of_frames: that the client sent.
-        seconds, of_seconds: length of the session.
-        minimal: no single part can be left out.
-        stopped: what ended the search before that: "attempts", "time", "interrupted", or an
-            error, in words.
-        failed: the error's exit status; 0 without one.
-        checked: whether the new trace itself failed in the same way when it was replayed;
-            None where that could not be tried.
-        differences: of the failure, where it did not come again: of the recording, or of the
-            new trace.
+        attempts: number of sessions with the server.
+        trace: the new trace; None if the recorded failure was not reproduced.
+        session: of the new trace, with findings.
+        origin: id of the session that was distilled.
+        pace: of the best attempt.
+        parts, recorded_parts: number of the client's messages (and other parts), after and before.
+        frames, recorded_frames: number of frames of the client.
+        seconds, recorded_seconds: duration of the session.
+        minimal: no single part can be removed.
+        stopped: what ended the search early: "attempts", "time", "interrupted", or the text of
+            an error.
+        error_status: exit status of that error; 0 without one.
+        checked: whether a replay of the new trace failed in the same way; None if that could
+            not be tried.
+        differences: between the failures, if the recording or the new trace was not
+            reproduced.
     """
 
     attempts: int
@@ -64,23 +64,23 @@ class DistillReport:
     origin: str = "?"
     pace: str = ""
     parts: int = 0
-    of_parts: int = 0
+    recorded_parts: int = 0
     frames: int = 0
-    of_frames: int = 0
+    recorded_frames: int = 0
     seconds: float = 0.0
-    of_seconds: float = 0.0
+    recorded_seconds: float = 0.0
     minimal: bool = False
     stopped: str = ""
-    failed: int = 0
+    error_status: int = 0
     checked: bool | None = None
     differences: tuple[Difference, ...] = ()
 
     @property
     def exit_status(self) -> int:
-        """0 distilled; 1 it does not reproduce; else the status of the error that ended it."""
+        """0: distilled; 1: not reproduced; else the status of the error that ended the search."""
         if self.trace is None or self.checked is False:
             return 1
-        return self.failed
+        return self.error_status
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -93,31 +93,32 @@ class DistillReport:
             "stopped": self.stopped or None,
             "attempts": self.attempts,
             "pace": self.pace,
-            "messages": {"recorded": self.of_parts, "distilled": self.parts},
-            "frames_sent": {"recorded": self.of_frames, "distilled": self.frames},
-            "duration_s": {"recorded": self.of_seconds, "distilled": self.seconds},
+            "messages": {"recorded": self.recorded_parts, "distilled": self.parts},
+            "frames_sent": {"recorded": self.recorded_frames, "distilled": self.frames},
+            "duration_s": {"recorded": self.recorded_seconds, "distilled": self.seconds},
             "differences": [difference.as_json() for difference in self.differences],
         }
 
 
-def _quiet(_attempt: Attempt) -> None:
+def _ignore_attempt(_attempt: Attempt) -> None:
     pass
 
 
 class Distillation:
-    """Makes the shortest trace that fails as another one did.
+    """Makes the shortest trace that fails in the same way as a given one.
 
     Args:
         trace: a session that failed.
-        out: the new trace; its folder is there.
+        out: the new trace; its folder must exist.
         options: how the server is reached; its pace is not used.
+        limits: of the search.
         force: replace `out`.
-        tell: is told of each attempt, when it begins and when it is over.
-        catalog: None: all that is known.
-        redact: takes credentials out of the attempts; None: as the recorder does.
+        on_attempt: called when an attempt begins and when it ends.
+        catalog: None: the catalog of `catalog.load`.
+        redact: redacts the attempts; None: as the recorder does.
 
     Attributes:
-        report: once `run` is over, also if it was cancelled.
+        report: set when `run` ends, even if it was cancelled.
 
     Raises:
         TraceError: the trace cannot be read.
@@ -132,31 +133,31 @@ class Distillation:
         *,
         limits: SearchLimits | None = None,
         force: bool = False,
-        tell: Callable[[Attempt], None] = _quiet,
+        on_attempt: Callable[[Attempt], None] = _ignore_attempt,
         catalog: Catalog | None = None,
         redact: HeadRedactor | None = None,
     ) -> None:
         self._catalog = catalog or load()
         self._trace, self._out, self._options = trace, out, options
         self._limits = limits or SearchLimits()
-        self._tell = tell
+        self._on_attempt = on_attempt
         self._redact = redact or HeadRedactor(
             self._catalog.credentials, fingerprint_key(), self._catalog.key_shapes
         )
-        _check_failed(trace, self._catalog)
-        check_place(out, trace, force=force)
+        _require_server_failure(trace, self._catalog)
+        check_writable(out, trace, force=force)
         self._force = force
         self._parts = Parts(Script.read(trace, "client", Pace.parse("causal")))
         self._minimal = False
         self.report: DistillReport | None = None
 
     @property
-    def of_parts(self) -> int:
-        """How many parts the recording has."""
+    def recorded_parts(self) -> int:
+        """Number of parts of the recording."""
         return len(self._parts.parts)
 
     async def run(self) -> DistillReport:
-        """Search, write what was found, and replay that once more.
+        """Search, write the result, and replay it once more.
 
         If it is cancelled, what was found so far is written.
 
@@ -165,25 +166,25 @@ class Distillation:
             UsageError: a credential is missing, or something cannot be written.
         """
         with tempfile.TemporaryDirectory(prefix="wsproxy-distill-") as folder:
-            records = ReplayRecording(Path(folder), self._redact)
+            recordings = ReplayRecording(Path(folder), self._redact)
             attempts = Attempts(
-                self._trace, self._parts, self._options, records, self._limits, self._tell
+                self._trace, self._parts, self._options, recordings, self._limits, self._on_attempt
             )
-            stopped, failed = "", 0
+            stopped, error_status = "", 0
             try:
                 await self._search(attempts)
             except LimitReached as limit:
                 stopped = str(limit)
             except asyncio.CancelledError:
-                self.report = self._written(attempts, "interrupted", 0)
+                self.report = self._write_result(attempts, "interrupted", 0)
                 raise
             except WsproxyError as error:
                 if attempts.best is None:
                     raise
-                stopped, failed = str(error), error.exit_status
-            self.report = self._written(attempts, stopped, failed)
-            if self.report.trace is not None and not failed:
-                self.report = await self._checked(attempts, self.report)
+                stopped, error_status = str(error), error.exit_status
+            self.report = self._write_result(attempts, stopped, error_status)
+            if self.report.trace is not None and not error_status:
+                self.report = await self._check_result(attempts, self.report)
         return self.report
 
     # -- searching
@@ -197,74 +198,74 @@ class Distillation:
             return await attempts.test(candidate, pace)
 
         await self._shorten(attempts, test)
-        if pace.by_clock:
-            await self._shorten_time(attempts, test)
+        if pace.depends_on_clock:
+            await self._shorten_pauses(attempts, test)
         self._minimal = True
 
     async def _reproduce(self, attempts: Attempts) -> Pace | None:
-        """The pace at which the failure comes again, the fastest one first.
+        """The fastest pace at which the failure is reproduced; None if it is not.
 
-        Many servers do not take minutes of audio in a moment, but a few messages: before the
-        recording is played at its own pace, its end is tried.
+        Many servers do not accept minutes of audio at once, but a few messages: before the
+        recording is replayed at its own pace, short ends of it are tried.
         """
-        whole = self._parts.whole
-        attempts.doing = "the recording"
-        at_once = await attempts.test(whole, _FAST)
-        if await self._from_the_end(attempts, _FAST) or at_once:
+        full = self._parts.full
+        attempts.phase = "the recording"
+        fast_reproduces = await attempts.test(full, _FAST)
+        if await self._try_short_ends(attempts, _FAST) or fast_reproduces:
             return _FAST
         if not self._parts.script.session.accepted:
-            return None  # there is no pace in what has no frames
-        for pace in (_QUICK, RECORDED):
-            attempts.doing = "the recording"
-            if await attempts.test(whole, pace):
-                await self._from_the_end(attempts, pace)
+            return None  # without frames the pace makes no difference
+        for pace in (_QUICK, RECORDED_PACE):
+            attempts.phase = "the recording"
+            if await attempts.test(full, pace):
+                await self._try_short_ends(attempts, pace)
                 return pace
         return None
 
-    async def _from_the_end(self, attempts: Attempts, pace: Pace) -> bool:
-        attempts.doing = "the end alone"
-        if not self._parts.whole.kept:
+    async def _try_short_ends(self, attempts: Attempts, pace: Pace) -> bool:
+        attempts.phase = "the end alone"
+        if not self._parts.full.kept:
             return False
-        if pace.by_clock:
-            nothing = self._parts.without(self._parts.whole, self._parts.whole.kept, hold=True)
+        if pace.depends_on_clock:
+            nothing = self._parts.without(self._parts.full, self._parts.full.kept, keep_time=True)
             if await attempts.test(nothing, pace):
                 return True
-        for candidate in ends(self._parts):
+        for candidate in short_ends(self._parts):
             if await attempts.test(candidate, pace):
                 return True
         return False
 
     async def _shorten(self, attempts: Attempts, test: Test) -> None:
-        attempts.doing = "the shortest beginning"
-        prefix = await shortest_prefix(self._parts, _best(attempts).candidate, test)
-        attempts.doing = "the fewest messages"
-        await fewest_parts(self._parts, prefix, test)
+        attempts.phase = "the shortest beginning"
+        prefix = await shortest_prefix(self._parts, _best_attempt(attempts).candidate, test)
+        attempts.phase = "the fewest messages"
+        await minimal_parts(self._parts, prefix, test)
 
-    async def _shorten_time(self, attempts: Attempts, test: Test) -> None:
-        """Where the failure is a matter of time: what is one of messages, and what of pauses."""
-        attempts.doing = "pauses in the place of messages"
-        await fewest_parts(self._parts, _best(attempts).candidate, test, hold=True)
-        attempts.doing = "the fewest pauses"
-        if not await attempts.test(_best(attempts).candidate, _FAST):
-            await fewest_pauses(self._parts, _best(attempts).candidate, test)
+    async def _shorten_pauses(self, attempts: Attempts, test: Test) -> None:
+        """Shorten a timing-dependent failure: find the required messages, then the pauses."""
+        attempts.phase = "pauses instead of messages"
+        await minimal_parts(self._parts, _best_attempt(attempts).candidate, test, keep_time=True)
+        attempts.phase = "the fewest pauses"
+        if not await attempts.test(_best_attempt(attempts).candidate, _FAST):
+            await minimal_pauses(self._parts, _best_attempt(attempts).candidate, test)
 
     # -- what was found
 
-    def _written(self, attempts: Attempts, stopped: str, failed: int) -> DistillReport:
+    def _write_result(self, attempts: Attempts, stopped: str, error_status: int) -> DistillReport:
         session = self._parts.script.session
         report = DistillReport(
             attempts.count,
             origin=session.id,
-            of_parts=self.of_parts,
-            of_frames=session.sent.frames,
-            of_seconds=round(session.duration_ns / 1e9, 3),
+            recorded_parts=self.recorded_parts,
+            recorded_frames=session.sent.frames,
+            recorded_seconds=round(session.duration_ns / 1e9, 3),
             stopped=stopped,
-            failed=failed,
+            error_status=error_status,
         )
         best = attempts.best
         if best is None:
             last = attempts.last
-            different = tuple(of_failure(last)) if last is not None else ()
+            different = tuple(failure_differences(last)) if last is not None else ()
             return replace(report, differences=different)
         report = replace(
             report,
@@ -275,81 +276,84 @@ class Distillation:
             seconds=best.seconds,
             minimal=self._minimal,
         )
-        made = write(
+        written_session = write(
             best.trace,
             self._out,
             origin=session.id,
-            changes=[_line(report)],
+            changes=[_change_line(report)],
             catalog=self._catalog,
-            secrets=self._secrets(),
+            credentials=self._message_credentials(),
             force=self._force,
         )
-        return replace(report, session=made)
+        return replace(report, session=written_session)
 
-    def _secrets(self) -> tuple[str, ...]:
-        """Credentials that may have been put into messages."""
+    def _message_credentials(self) -> tuple[str, ...]:
+        """Credentials that may have been filled into messages."""
         provider = self._catalog.provider(self._parts.script.session.provider or "")
         variables = provider.credentials.environment if provider is not None else ()
         values = [value for _, value in self._options.fields]
         values += [os.environ.get(name, "") for name in variables]
         return tuple(value for value in values if len(value) >= MIN_SECRET)
 
-    async def _checked(self, attempts: Attempts, report: DistillReport) -> DistillReport:
-        """Replay the new trace itself, as whoever gets it will."""
-        script = await asyncio.to_thread(Script.read, self._out, "client", RECORDED)
+    async def _check_result(self, attempts: Attempts, report: DistillReport) -> DistillReport:
+        """Replay the new trace itself, as its recipient will."""
+        script = await asyncio.to_thread(Script.read, self._out, "client", RECORDED_PACE)
         different: tuple[Difference, ...] = ()
         for _ in range(self._limits.tries):
             try:
                 verdict = await attempts.play(self._out, script)
             except ConnectFailed as error:
-                return replace(report, stopped=str(error), failed=error.exit_status)
-            different = tuple(of_failure(verdict))
+                return replace(report, stopped=str(error), error_status=error.exit_status)
+            different = tuple(failure_differences(verdict))
             if not different:
                 return replace(report, checked=True)
         return replace(report, checked=False, differences=different)
 
 
-def _best(attempts: Attempts) -> BestAttempt:
-    assert attempts.best is not None  # the recording itself was tried first
+def _best_attempt(attempts: Attempts) -> BestAttempt:
+    assert attempts.best is not None  # the recording itself was the first attempt
     return attempts.best
 
 
-def _check_failed(trace: Path, catalog: Catalog) -> None:
-    """See that there is a failure, and that the server has a part in it.
+def _require_server_failure(trace: Path, catalog: Catalog) -> None:
+    """Check that the session failed, and that the failure depends on the server.
 
     Raises:
-        UsageError: there is none, or it comes again whatever a server does.
+        UsageError: it did not fail, or fails in the same way at any server.
     """
     outcome = Outcome.read(trace, catalog)
     if not outcome.failed and outcome.severity in (None, "info"):
         raise UsageError(f"{trace}: this session did not fail; there is nothing to reproduce")
-    story = outcome.story
-    if not story.session.accepted or story.errors or story.received.violations:
+    digest = outcome.digest
+    if not digest.session.accepted or digest.errors or digest.received.violations:
         return
-    if Outcome.of(_without_server(trace, catalog), catalog).fields() == outcome.fields():
+    if (
+        Outcome.from_digest(_with_silent_server(trace, catalog), catalog).fields()
+        == outcome.fields()
+    ):
         raise UsageError(
             f"{trace}: the client ended this session, and no error of the server led to that; a "
             "replay ends it in the same way at any server"
         )
 
 
-def _without_server(trace: Path, catalog: Catalog) -> SessionDigest:
-    """The session as if the server had accepted it and then been silent."""
-    story = SessionDigest(catalog)
+def _with_silent_server(trace: Path, catalog: Catalog) -> SessionDigest:
+    """The session as it would be with a server that accepts it and then stays silent."""
+    digest = SessionDigest(catalog)
     with TraceReader(trace) as reader:
         for record in reader:
             match record:
                 case FrameRecord() | Bytes() | Eof() if not record.from_client:
                     pass
                 case End():
-                    pass  # it would tell of them
+                    pass  # it depends on the server
                 case _:
-                    story.add(record)
-    return story
+                    digest.add(record)
+    return digest
 
 
-def _line(report: DistillReport) -> str:
+def _change_line(report: DistillReport) -> str:
     return (
-        f"distilled: {report.frames:,} of {report.of_frames:,} frames, "
-        f"{report.seconds:.1f} of {report.of_seconds:.1f} s, in {report.attempts} attempts"
+        f"distilled: {report.frames:,} of {report.recorded_frames:,} frames, "
+        f"{report.seconds:.1f} of {report.recorded_seconds:.1f} s, in {report.attempts} attempts"
     )

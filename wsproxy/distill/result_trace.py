@@ -1,4 +1,4 @@
-"""The recording of an attempt, as a trace of its own that says what it came from."""
+"""Write the recording of an attempt as a trace that states its origin."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from wsproxy.trace.atomic_file import Replacement, check_free, new_file
 from wsproxy.wire import Opcode
 
 
-def check_place(out: Path, trace: Path, *, force: bool) -> None:
-    """See that a trace can be written there, before anything is done for it.
+def check_writable(out: Path, trace: Path, *, force: bool) -> None:
+    """Check that a trace can be written, before the search begins.
 
     Raises:
-        UsageError: it cannot, or there is a file already.
+        UsageError: it cannot be written, or the file exists.
     """
     if out.is_dir():
         raise UsageError(f"{out} is a folder; give the name of a file")
     check_free(out, force=force, source=trace)
     try:
         with Replacement(out):
-            pass  # it is taken away again
+            pass  # the temporary file is removed
     except OSError as error:
         raise UsageError(f"cannot write {out}: {error.strerror or error}") from None
 
@@ -41,26 +41,26 @@ def write(
     origin: str,
     changes: Sequence[str],
     catalog: Catalog,
-    secrets: tuple[str, ...] = (),
+    credentials: tuple[str, ...] = (),
     force: bool = False,
 ) -> Session:
-    """Copy the recording of an attempt. The file has its name once it is complete.
+    """Copy the recording of an attempt. The file gets its name once it is complete.
 
     Args:
-        origin: id of the session that it was distilled from.
-        changes: what was done to that one, a line each.
-        catalog: by whose conditions it is explained.
-        secrets: credentials that were put into messages, to be taken out again.
-        force: replace what is there.
+        origin: id of the session that was distilled.
+        changes: what was done to it, one line each.
+        catalog: for the findings.
+        credentials: values that were filled into messages and must be redacted.
+        force: replace an existing file.
 
     Raises:
-        UsageError: it cannot be written.
+        UsageError: the trace cannot be written.
         TraceError: the recording cannot be read.
     """
     with new_file(out, force=force) as new, TraceReader(recorded) as reader:
         records = iter(reader)
         start = next(records)
-        assert isinstance(start, Start)  # a replay wrote it
+        assert isinstance(start, Start)  # every replay begins with it
         start = replace(start, mode="distill", origin=origin, changes=list(changes))
         trace = OfflineTraceWriter(new.file, start, partial(annotate, catalog=catalog))
         end = None
@@ -69,9 +69,9 @@ def write(
                 case End():
                     end = record
                 case FindingRecord():
-                    pass  # they are found anew
+                    pass  # the writer adds new ones
                 case _:
-                    trace.add(_hidden(record, secrets))
+                    trace.add(_redact(record, credentials))
         if end is not None:
             trace.end(end.t_ns, end.ending)
         else:
@@ -79,11 +79,11 @@ def write(
     return trace.session
 
 
-def _hidden(record: Record, secrets: tuple[str, ...]) -> Record:
-    if not isinstance(record, FrameRecord) or record.opcode != Opcode.TEXT or not secrets:
+def _redact(record: Record, credentials: tuple[str, ...]) -> Record:
+    if not isinstance(record, FrameRecord) or record.opcode != Opcode.TEXT or not credentials:
         return record
-    payload = hide_bytes(record.payload, secrets)
+    payload = hide_bytes(record.payload, credentials)
     if payload == record.payload:
         return record
-    hidden = replace(record, payload=payload, rsv=record.rsv & 3)
-    return replace(hidden, wire_length=len(hidden.frame.serialize()))
+    redacted = replace(record, payload=payload, rsv=record.rsv & 3)
+    return replace(redacted, wire_length=len(redacted.frame.serialize()))

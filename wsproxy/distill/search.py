@@ -1,9 +1,9 @@
-"""Which parts of a session to try next; without I/O: what tries them is handed in.
+"""Search the smallest failing candidate; without I/O: the caller provides the test.
 
 Delta debugging (Zeller and Hildebrandt, "Simplifying and Isolating Failure-Inducing Input",
-2002) by complements: chunks are left out, from the end to the beginning, and where no more of
-them can be, chunks of half the size. A server that must wait to show that nothing happens
-makes failing attempts slow, so that what is likely is tried first.
+2002) by complements: remove chunks from the end to the beginning, and when no more can be
+removed, chunks of half the size. An attempt that does not reproduce the failure may have to wait
+for a timeout, so that likely candidates come first.
 """
 
 from __future__ import annotations
@@ -16,32 +16,31 @@ from .candidates import Candidate, Parts
 T = TypeVar("T")
 Test = Callable[[Candidate], Awaitable[bool]]
 
-_LONGEST_END = 64  # parts: what lies farther back is found by halves
+_MAX_END = 64  # parts; longer ends are found by bisection
 
 
-def ends(parts: Parts) -> Iterator[Candidate]:
-    """Candidates with the beginning and the last 0, 1, 2, 4, ... parts: a failure is often near.
+def short_ends(parts: Parts) -> Iterator[Candidate]:
+    """Candidates with the setup and the last 0, 1, 2, 4, ... parts: the cause is often late.
 
-    The first one has no part at all.
+    The first candidate has no part at all.
     """
-    yield parts.without(parts.whole, parts.whole.kept)
-    setup = parts.setup()
-    rest = len(parts.parts) - len(setup)
+    yield parts.without(parts.full, parts.full.kept)
+    setup_parts = parts.setup_parts()
+    other_count = len(parts.parts) - len(setup_parts)
     count = 1
-    while count < rest and count <= _LONGEST_END:
-        last = {*setup, *parts.whole.kept[-count:]}
-        yield parts.without(parts.whole, set(parts.whole.kept) - last)
+    while count < other_count and count <= _MAX_END:
+        last = {*setup_parts, *parts.full.kept[-count:]}
+        yield parts.without(parts.full, set(parts.full.kept) - last)
         count *= 2
 
 
 async def shortest_prefix(parts: Parts, best: Candidate, test: Test) -> Candidate:
-    """The shortest beginning that fails, by halves.
+    """The shortest prefix that fails, by bisection.
 
-    Where a longer one fails and a shorter one does not, and then an even shorter one does
-    again, the one that is found has failed all the same: it was tried.
+    If failing is not monotonic, the result may not be the shortest, but it has failed.
 
     Args:
-        best: fails.
+        best: a candidate that fails.
     """
 
     def prefix(length: int) -> Candidate:
@@ -49,7 +48,7 @@ async def shortest_prefix(parts: Parts, best: Candidate, test: Test) -> Candidat
 
     fails = len(best.kept) - 1
     if fails < 1 or not await test(prefix(fails)):
-        return best  # the last part is needed, or there is but one
+        return best  # the last part is required, or it is the only one
     passes = 0
     while fails - passes > 1:
         middle = (fails + passes) // 2
@@ -60,52 +59,52 @@ async def shortest_prefix(parts: Parts, best: Candidate, test: Test) -> Candidat
     return prefix(fails)
 
 
-async def fewest_parts(
-    parts: Parts, best: Candidate, test: Test, *, hold: bool = False
+async def minimal_parts(
+    parts: Parts, best: Candidate, test: Test, *, keep_time: bool = False
 ) -> Candidate:
-    """A candidate of which no single part can be left out.
+    """A candidate from which no single part can be removed.
 
     Args:
-        best: fails.
-        hold: pauses stay where parts were.
+        best: a candidate that fails.
+        keep_time: keep the time of removed parts as pauses.
     """
 
     def with_only(kept: Sequence[int]) -> Candidate:
-        return parts.without(best, set(best.kept).difference(kept), hold=hold)
+        return parts.without(best, set(best.kept).difference(kept), keep_time=keep_time)
 
-    async def enough(kept: Sequence[int]) -> bool:
+    async def is_sufficient(kept: Sequence[int]) -> bool:
         return await test(with_only(kept))
 
-    return with_only(await minimal(best.kept, enough))
+    return with_only(await minimal_subset(best.kept, is_sufficient))
 
 
-async def fewest_pauses(parts: Parts, best: Candidate, test: Test) -> Candidate:
-    """A candidate of which no single pause can be left out.
+async def minimal_pauses(parts: Parts, best: Candidate, test: Test) -> Candidate:
+    """A candidate from which no single pause can be removed.
 
     Args:
-        best: fails.
+        best: a candidate that fails.
     """
     pauses = parts.pauses(best)
 
     def with_only(kept: Sequence[int]) -> Candidate:
         return parts.without_pauses(best, set(pauses).difference(kept))
 
-    async def enough(kept: Sequence[int]) -> bool:
+    async def is_sufficient(kept: Sequence[int]) -> bool:
         return await test(with_only(kept))
 
-    if not pauses or await enough([]):
+    if not pauses or await is_sufficient([]):
         return with_only([])
-    return with_only(await minimal(pauses, enough))
+    return with_only(await minimal_subset(pauses, is_sufficient))
 
 
-async def minimal(
-    items: Sequence[T], enough: Callable[[Sequence[T]], Awaitable[bool]]
+async def minimal_subset(
+    items: Sequence[T], is_sufficient: Callable[[Sequence[T]], Awaitable[bool]]
 ) -> Sequence[T]:
-    """Some of the items, in their order, of which none can be left out alone.
+    """Some of the items, in order, from which no single one can be removed.
 
     Args:
-        items: all; they are enough.
-        enough: whether some of them are.
+        items: all items; they are sufficient.
+        is_sufficient: whether some of them are.
     """
     kept = list(items)
     size = max(1, len(kept) // 2)
@@ -115,7 +114,7 @@ async def minimal(
         while end > 0:
             begin = max(0, end - size)
             shorter = kept[:begin] + kept[end:]
-            if await enough(shorter):
+            if await is_sufficient(shorter):
                 kept = shorter
             end = begin
         if size == 1 and len(kept) == before:

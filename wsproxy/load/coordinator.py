@@ -1,4 +1,4 @@
-"""Starts the processes of a load, puts together what they say, and stops them."""
+"""Start the processes of a load, collect their reports, and stop them."""
 
 from __future__ import annotations
 
@@ -20,34 +20,36 @@ from wsproxy.errors import UsageError
 from wsproxy.replayer import ClientOptions, ClientReplay, ReplayResult
 from wsproxy.replayer.recording import ReplayRecording
 
-from . import judge, worker
+from . import judge
 from .stats import LoadStats, SessionResult
 from .worker import (
-    GO,
+    START,
     STOP,
-    News,
     SessionEnded,
     WorkerDone,
+    WorkerEvent,
     WorkerProgress,
     WorkerReady,
     WorkerShare,
+    run_worker,
 )
 
 MAX_SESSIONS = 10_000
-_TICK = 0.25  # seconds between two looks at what is known
-_STOPPING = 5.0  # seconds that workers may take to end their recordings
+_POLL_INTERVAL = 0.25  # seconds
+_STOP_TIMEOUT = 5.0  # seconds for workers to end their recordings
 _SPAWN = multiprocessing.get_context("spawn")
 
 
 @dataclass(frozen=True, slots=True)
 class LoadPlan:
-    """How much load, and what stays of it.
+    """The amount of load, and which traces to keep.
 
     Attributes:
-        sessions: how many in all, at most MAX_SESSIONS.
+        sessions: total number, at most MAX_SESSIONS.
         ramp: seconds over which they begin, evenly.
-        workers: processes that play; 0: as many as there are processors, at most one a session.
-        keep: traces that stay: of "failed" sessions (all that are not reproduced), "all", "none".
+        workers: number of worker processes, at most one per session; 0: one per processor.
+        keep: which traces to keep: of "failed" sessions (all that are not reproduced), "all",
+            "none".
     """
 
     sessions: int
@@ -56,23 +58,23 @@ class LoadPlan:
     keep: str = "failed"
 
     def check(self) -> None:
-        """Refuse what makes no sense.
+        """Check the values.
 
         Raises:
-            UsageError: it does not.
+            UsageError: a value is invalid.
         """
         if not 1 <= self.sessions <= MAX_SESSIONS:
             raise UsageError(f"{self.sessions} sessions: from 1 to {MAX_SESSIONS}")
         if not 0 <= self.ramp <= 86_400:
             raise UsageError(f"a ramp of {self.ramp:g} seconds: from 0 to 86400")
-        if self.keep not in judge.KEEP:
-            raise UsageError(f"keep {self.keep!r}: give {', '.join(judge.KEEP)}")
+        if self.keep not in judge.KEEP_CHOICES:
+            raise UsageError(f"keep {self.keep!r}: give {', '.join(judge.KEEP_CHOICES)}")
         if self.workers < 0:
             raise UsageError(f"{self.workers} workers: give 1 or more")
 
     @property
     def processes(self) -> int:
-        """How many processes play."""
+        """Number of worker processes."""
         return min(self.workers or os.cpu_count() or 1, self.sessions)
 
 
@@ -80,48 +82,49 @@ def run(
     trace: Path,
     options: ClientOptions,
     load: LoadPlan,
-    records: Callable[[], ReplayRecording],
-    show: Callable[[LoadStats], None] = lambda tally: None,
+    recordings: Callable[[], ReplayRecording],
+    show: Callable[[LoadStats], None] = lambda stats: None,
 ) -> LoadStats:
     """Replay a trace in many sessions at once, and judge each.
 
-    Ctrl-C ends it with what is known so far; `stopped` is set then. Call it from the main
-    thread, in a program that can be imported: its processes are started anew.
+    Ctrl-C ends it with the statistics so far, and `stopped` is set. Call it from the main
+    thread of a program that can be imported: its processes are spawned.
 
     Args:
-        records: makes what the sessions are recorded by; it is called in other processes,
-            so it has to be a function of a module, or a `functools.partial` of one.
-        show: called now and then with what is known so far.
+        load: the amount of load.
+        recordings: returns how sessions are recorded. Other processes call it, so that it must
+            be a function of a module, or a `functools.partial` of one.
+        show: called at intervals with the statistics so far.
 
     Raises:
         TraceError: the trace cannot be read.
-        UsageError: it cannot be done as asked: a credential is missing, a bad URL, a folder
-            that cannot be written.
+        UsageError: a value is invalid, a credential is missing, or the folder cannot be
+            written.
     """
     load.check()
-    ClientReplay(trace, options)  # what is wrong with it is said once, and now
-    records().check()
-    tally = LoadStats(load.sessions, load.ramp, load.processes, tolerance=options.rules.tolerance)
-    running = _Run(trace, options, load, records, tally)
-    with running.started():
+    ClientReplay(trace, options)  # report its errors once, before starting processes
+    recordings().check()
+    stats = LoadStats(load.sessions, load.ramp, load.processes, tolerance=options.rules.tolerance)
+    coordinator = _Coordinator(trace, options, load, recordings, stats)
+    with coordinator.processes():
         try:
-            running.go()
-            while not running.over:
-                running.look()
-                show(tally)
+            coordinator.start()
+            while not coordinator.finished:
+                coordinator.poll()
+                show(stats)
         except KeyboardInterrupt:
-            running.stop()
-    show(tally)
-    return tally
+            coordinator.stop()
+    show(stats)
+    return stats
 
 
 @dataclass(slots=True)
 class _Worker:
-    """A process that plays.
+    """A worker process.
 
     Attributes:
-        begun: how many of its sessions, as it last told.
-        told: how many of its sessions it has told the end of.
+        begun: number of its sessions that have begun, as last reported.
+        reported: number of its sessions whose end it has reported.
     """
 
     number: int
@@ -131,42 +134,44 @@ class _Worker:
     ready: bool = False
     done: bool = False
     begun: int = 0
-    told: int = 0
+    reported: int = 0
 
 
 @dataclass(slots=True)
-class _Run:
-    """One load while it goes on."""
+class _Coordinator:
+    """One load while it runs."""
 
     trace: Path
     options: ClientOptions
     load: LoadPlan
-    records: Callable[[], ReplayRecording]
-    tally: LoadStats
+    recordings: Callable[[], ReplayRecording]
+    stats: LoadStats
     _workers: list[_Worker] = field(default_factory=list)
     _judges: ProcessPoolExecutor = field(init=False)
     _judged: queue.SimpleQueue[SessionResult] = field(default_factory=queue.SimpleQueue)
     _to_judge: int = 0
     _began: float = 0.0
 
-    # -- beginning and end
+    # -- start and stop
 
     @contextlib.contextmanager
-    def started(self) -> Iterator[None]:
-        """Start the processes, and see to it that none is left behind."""
+    def processes(self) -> Iterator[None]:
+        """Run the processes for the body of a `with`; none is left afterwards."""
         count = self.load.processes
-        self._judges = ProcessPoolExecutor(count, _SPAWN, judge.prepare, initargs=(given_files(),))
+        self._judges = ProcessPoolExecutor(
+            count, _SPAWN, judge.initialize_process, initargs=(given_files(),)
+        )
         try:
             with _uninterrupted():
                 for number in range(count):
                     self._workers.append(self._start(number))
                 for _ in range(count):
-                    self._judges.submit(judge.ready)
+                    self._judges.submit(judge.warm_up)
             yield
         finally:
             self._judges.shutdown(cancel_futures=True)
             for each in self._workers:
-                each.process.join(0 if not each.done else _STOPPING)
+                each.process.join(0 if not each.done else _STOP_TIMEOUT)
                 if each.process.is_alive():
                     each.process.kill()
                     each.process.join()
@@ -174,105 +179,105 @@ class _Run:
 
     def _start(self, number: int) -> _Worker:
         load = self.load
-        numbers = range(number + 1, load.sessions + 1, load.processes)
+        session_numbers = range(number + 1, load.sessions + 1, load.processes)
         share = WorkerShare(
             self.trace,
             self.options,
-            numbers,
+            session_numbers,
             load.ramp / load.sessions,
-            self.records,
+            self.recordings,
             given_files(),
         )
         ours, theirs = _SPAWN.Pipe()
-        process = _SPAWN.Process(target=worker.main, args=(theirs, share), daemon=True)
+        process = _SPAWN.Process(target=run_worker, args=(theirs, share), daemon=True)
         process.start()
-        theirs.close()  # so that the end of the process ends the pipe
+        theirs.close()  # so that the pipe ends with the process
         return _Worker(number + 1, process, ours, share)
 
-    def go(self) -> None:
-        """Let all workers begin, once all are ready."""
+    def start(self) -> None:
+        """Start all workers once all are ready."""
         while any(not each.ready and not each.done for each in self._workers):
-            self._hear()
+            self._receive()
         for each in self._workers:
-            _say(each, GO)
+            _send(each, START)
         self._began = time.monotonic()
 
     def stop(self) -> None:
-        """Stop all workers, and take what they have to say; what is not judged stays so."""
-        self.tally.stopped = True
-        with contextlib.suppress(KeyboardInterrupt):  # twice: at once
+        """Stop all workers, and collect their last reports; sessions in progress are not judged."""
+        self.stats.stopped = True
+        with contextlib.suppress(KeyboardInterrupt):  # a second Ctrl-C stops at once
             for each in self._workers:
-                _say(each, STOP)
-            until = time.monotonic() + _STOPPING
+                _send(each, STOP)
+            until = time.monotonic() + _STOP_TIMEOUT
             while any(not each.done for each in self._workers) and time.monotonic() < until:
-                self.look()
-            self._take_judged()
+                self.poll()
+            self._collect_judged()
 
     @property
-    def over(self) -> bool:
-        """Whether every session is played and judged."""
+    def finished(self) -> bool:
+        """Whether every session has been played and judged."""
         return not self._to_judge and all(each.done for each in self._workers)
 
-    # -- what the processes say
+    # -- reports
 
-    def look(self) -> None:
-        """Take what there is to know; waits a moment for it."""
-        self._hear()
-        self._take_judged()
-        self.tally.seconds = time.monotonic() - self._began if self._began else 0.0
+    def poll(self) -> None:
+        """Collect reports and verdicts; waits at most _POLL_INTERVAL."""
+        self._receive()
+        self._collect_judged()
+        self.stats.seconds = time.monotonic() - self._began if self._began else 0.0
 
-    def _hear(self) -> None:
+    def _receive(self) -> None:
         pipes = {each.pipe: each for each in self._workers if not each.done}
         if not pipes:
             with contextlib.suppress(queue.Empty):
-                self._judged_one(self._judged.get(timeout=_TICK))
+                self._add_judged(self._judged.get(timeout=_POLL_INTERVAL))
             return
-        for pipe in wait(list(pipes), _TICK):
+        for pipe in wait(list(pipes), _POLL_INTERVAL):
             assert isinstance(pipe, Connection)
-            self._hear_one(pipes[pipe])
+            self._receive_from(pipes[pipe])
 
-    def _hear_one(self, of: _Worker) -> None:
+    def _receive_from(self, worker: _Worker) -> None:
         try:
-            while not of.done:
-                self._take(of, of.pipe.recv())
-                if not of.pipe.poll():
+            while not worker.done:
+                self._handle(worker, worker.pipe.recv())
+                if not worker.pipe.poll():
                     break
         except (EOFError, OSError):
-            self._died(of)
+            self._on_worker_died(worker)
 
-    def _take(self, of: _Worker, news: News) -> None:
-        tally = self.tally
-        match news:
+    def _handle(self, worker: _Worker, event: WorkerEvent) -> None:
+        stats = self.stats
+        match event:
             case WorkerReady():
-                of.ready = True
+                worker.ready = True
             case WorkerProgress(begun, lateness):
-                self._begun(of, begun)
-                tally.lateness.merge(lateness)
+                self._update_begun(worker, begun)
+                stats.lateness.merge(lateness)
             case SessionEnded(session, played, begun):
-                self._begun(of, begun)
-                of.told += 1
-                tally.played += 1
+                self._update_begun(worker, begun)
+                worker.reported += 1
+                stats.played += 1
                 if isinstance(played, str):
-                    tally.add(SessionResult(session, error=played))
+                    stats.add(SessionResult(session, error=played))
                 else:
                     self._judge(session, played)
             case WorkerDone(error):
-                of.done = True
+                worker.done = True
                 if error is not None:
-                    tally.notes.append(f"worker {of.number} could not begin: {error}")
+                    stats.notes.append(f"worker {worker.number} could not start: {error}")
 
-    def _begun(self, of: _Worker, begun: int) -> None:
-        self.tally.begun += begun - of.begun
-        of.begun = begun
+    def _update_begun(self, worker: _Worker, begun: int) -> None:
+        self.stats.begun += begun - worker.begun
+        worker.begun = begun
 
-    def _died(self, of: _Worker) -> None:
-        of.done = True
-        of.process.join(1)
-        lost = len(of.share.sessions) - of.told
-        self._begun(of, of.told)  # the others are not open any more
-        self.tally.notes.append(
-            f"worker {of.number} died (exit status {of.process.exitcode}): {lost} sessions have "
-            "no verdict"
+    def _on_worker_died(self, worker: _Worker) -> None:
+        worker.done = True
+        worker.process.join(1)
+        unjudged = len(worker.share.sessions) - worker.reported
+        self._update_begun(worker, worker.reported)  # its other sessions are not open any more
+        self.stats.notes.append(
+            f"worker {worker.number} died (exit status {worker.process.exitcode}): {unjudged} "
+            "sessions have no verdict"
         )
 
     # -- judging
@@ -282,12 +287,12 @@ class _Run:
             try:
                 self._judged.put(future.result())
             except CancelledError:
-                pass  # it was stopped
-            except Exception as error:  # whatever it is, the session is waited for
+                pass  # the load was stopped
+            except Exception as error:  # the session must get a result in any case
                 failed(error)
 
         def failed(error: Exception) -> None:
-            why = "a process that judges died" if isinstance(error, BrokenExecutor) else repr(error)
+            why = "a judge process died" if isinstance(error, BrokenExecutor) else repr(error)
             self._judged.put(
                 SessionResult(session, trace=played.replayed, error=f"not judged: {why}")
             )
@@ -301,26 +306,26 @@ class _Run:
         else:
             future.add_done_callback(done)
 
-    def _take_judged(self) -> None:
+    def _collect_judged(self) -> None:
         with contextlib.suppress(queue.Empty):
             while True:
-                self._judged_one(self._judged.get_nowait())
+                self._add_judged(self._judged.get_nowait())
 
-    def _judged_one(self, result: SessionResult) -> None:
+    def _add_judged(self, result: SessionResult) -> None:
         self._to_judge -= 1
-        self.tally.add(result)
+        self.stats.add(result)
 
 
-def _say(to: _Worker, what: str) -> None:
-    with contextlib.suppress(OSError):  # it has died, which is told elsewhere
+def _send(to: _Worker, what: str) -> None:
+    with contextlib.suppress(OSError):  # it has died; `_on_worker_died` reports that
         to.pipe.send(what)
 
 
 @contextlib.contextmanager
 def _uninterrupted() -> Iterator[None]:
-    """Keep Ctrl-C for later, and for ever from the processes that are started here.
+    """Block SIGINT for the body of a `with`, and for good in the processes it starts.
 
-    They would say a traceback each while they start.
+    Each of them would print a traceback during its start.
     """
     if not hasattr(signal, "pthread_sigmask"):
         yield

@@ -1,4 +1,4 @@
-"""Judges sessions in a process of its own, which leaves the processors to those that play."""
+"""Judge sessions in a process with low priority, apart from the workers."""
 
 from __future__ import annotations
 
@@ -13,54 +13,65 @@ from wsproxy.catalog import load
 from wsproxy.catalog.loader import using
 from wsproxy.compare import Tolerances
 from wsproxy.errors import WsproxyError
-from wsproxy.replayer import ReplayResult, judge_played
+from wsproxy.replayer import ReplayResult, Verdict, judge_result
 
 from .stats import SessionResult
 
-KEEP = ("failed", "all", "none")
+KEEP_CHOICES = ("failed", "all", "none")
 _NICENESS = 10
 _of_process = contextlib.ExitStack()
 
 
-def prepare(catalog: tuple[Path, ...]) -> None:
-    """Make this process one that judges.
+def initialize_process(catalog: tuple[Path, ...]) -> None:
+    """Initialize this process as a judge.
 
     Args:
         catalog: files that the catalog holds besides the user's other ones.
     """
     _of_process.enter_context(using(catalog))  # until it ends
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # who started it stops it
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the coordinator stops it
     if hasattr(os, "nice"):
         os.nice(_NICENESS)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
 def _end_with_parent() -> None:
-    """A pool of the standard library waits for work for ever when its owner is killed."""
+    """End this process when its parent is killed; a pool's process would wait forever."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()
         os._exit(1)
 
 
-def ready() -> None:
-    """Load what is needed, before the first session waits for it."""
+def warm_up() -> None:
+    """Load the catalog before the first session waits for it."""
     load()
 
 
-def judge(session: int, played: ReplayResult, rules: Tolerances, keep: str) -> SessionResult:
-    """The verdict of a session; its trace is removed if it is not to be kept.
+def judge(session: int, result: ReplayResult, rules: Tolerances, keep: str) -> SessionResult:
+    """Judge a session, and remove its trace unless it is to be kept.
 
     Args:
         session: its number.
-        keep: which traces stay: one of KEEP.
+        keep: which traces to keep: one of KEEP_CHOICES.
     """
     try:
-        verdict = judge_played(played, rules)
+        verdict = judge_result(result, rules)
     except WsproxyError as error:
-        return SessionResult(session, trace=played.replayed, error=f"not judged: {error}")
-    kept = keep == "all" or (keep == "failed" and not verdict.reproduced)
-    if not kept:
-        with contextlib.suppress(OSError):
-            played.replayed.unlink()
+        return SessionResult(session, trace=result.replayed, error=f"not judged: {error}")
+    kept = keep_or_remove(verdict, keep)
     return SessionResult.of(session, verdict, kept=kept)
+
+
+def keep_or_remove(verdict: Verdict, keep: str) -> bool:
+    """Remove the trace of a judged session unless it is to be kept; returns whether it is.
+
+    Args:
+        keep: which traces to keep: one of KEEP_CHOICES.
+    """
+    if keep == "all" or (keep == "failed" and not verdict.reproduced):
+        return True
+    if verdict.trace is not None:
+        with contextlib.suppress(OSError):
+            verdict.trace.unlink()
+    return False

@@ -7,12 +7,11 @@
         host = "ws://127.0.0.1:9000"
 
 and `locust -f that_file.py --headless ...`, with Locust's own master and workers. A session
-is a task; its verdict, and how long what took, are Locust's requests of the type WSR.
+is a task; its verdict and its latencies are Locust requests of the type WSR.
 """
 
 from __future__ import annotations
 
-import contextlib
 from argparse import ArgumentParser
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -26,19 +25,19 @@ from locust.env import Environment
 from locust.runners import WorkerRunner
 
 from wsproxy.errors import UsageError, WsproxyError
-from wsproxy.replayer import ClientOptions, ClientReplay, Pace, Verdict, judge_played
+from wsproxy.replayer import ClientOptions, ClientReplay, Pace, Verdict, judge_result
 from wsproxy.replayer.blocking_client import play_once_blocking
 from wsproxy.replayer.recording import ReplayRecording
 
-from .judge import KEEP
+from .judge import KEEP_CHOICES, keep_or_remove
 
-TYPE = "WSR"  # what Locust's tables have where they have GET or POST
+REQUEST_TYPE = "WSR"  # shown in Locust's tables like GET or POST
 _SESSION = "session"
-_LOOK_EVERY = 0.5  # seconds
-_FOR_EVER = 1e9  # seconds
+_POLL_INTERVAL = 0.5  # seconds
+_FOREVER = 1e9  # seconds
 
-# Latencies of a verdict, by what Locust's tables call them.
-_STEPS = {
+# Names of a verdict's latencies in Locust's tables.
+_LATENCY_NAMES = {
     "upgrade": "upgrade",
     "first_message": "first message",
     "first_transcript": "first transcript",
@@ -48,51 +47,50 @@ _STEPS = {
 
 
 class NotReproduced(Exception):
-    """A session is not the recorded one; the text names the verdict and the fields."""
+    """A session was not reproduced; the text names the verdict and the fields that differ."""
 
     @classmethod
     def of(cls, verdict: Verdict) -> NotReproduced:
-        """The failure that Locust counts: the same text for all that differ in the same way."""
+        """The failure that Locust counts: sessions with equal differences have equal texts."""
         fields = dict.fromkeys(difference.field for difference in verdict.differences)
         return cls(f"{verdict.verdict}: {', '.join(fields)}" if fields else verdict.verdict)
 
 
 @dataclass(frozen=True, slots=True)
 class _Prepared:
-    """What the users of a class share."""
+    """What all users of a class share."""
 
-    call: ClientReplay
-    records: ReplayRecording
+    replay: ClientReplay
+    recordings: ReplayRecording
 
 
 @lru_cache(maxsize=64)
 def _prepare(user: type[TraceUser], host: str | None) -> _Prepared:
-    """Make ready what the users of a class share, once for each host that they are given."""
+    """Prepare what all users of a class share, once for each host."""
     if not user.trace or not host:
         raise UsageError(f"{user.__name__} needs a trace and a host")
-    if user.keep not in KEEP:
-        raise UsageError(f"keep {user.keep!r}: give {', '.join(KEEP)}")
-    records = ReplayRecording.into(Path(user.out))
-    records.check()
-    call = ClientReplay(Path(user.trace), user.client_options())
-    if records.diagnose is not None:
-        records.diagnose(call.script.session)  # the first time takes a while
-    return _Prepared(call, records)
+    if user.keep not in KEEP_CHOICES:
+        raise UsageError(f"keep {user.keep!r}: give {', '.join(KEEP_CHOICES)}")
+    recordings = ReplayRecording.into(Path(user.out))
+    recordings.check()
+    replay = ClientReplay(Path(user.trace), user.client_options())
+    recordings.warm_up(replay.script.session)
+    return _Prepared(replay, recordings)
 
 
 class TraceUser(locust.User):
-    """Replays a trace as the client, again and again.
+    """Replays a trace as the client, repeatedly.
 
     Attributes:
         trace: path of the trace.
         host: ws or wss URL of the server; `--host` of Locust's command line sets it as well.
-        pace: how fast, as `--pace` of `wsproxy replay client`.
+        pace: "recorded", "fast", "causal", or a speed such as "x2".
         timeout: seconds that the server may take longer than in the recording.
-        replays: how many sessions a user has, one after another; 0: until Locust stops it.
+        replays: number of sessions of a user, one after another; 0: until Locust stops it.
         out: folder for the traces of the replays.
-        keep: which of them stay: of "failed" sessions (all that are not reproduced), "all",
+        keep: which traces to keep: of "failed" sessions (all that are not reproduced), "all",
             "none".
-        label: what Locust's tables begin the names with; the trace's name where it is empty.
+        label: prefix of the names in Locust's tables; "": the trace's name.
     """
 
     abstract = True
@@ -110,60 +108,58 @@ class TraceUser(locust.User):
 
     @classmethod
     def client_options(cls) -> ClientOptions:
-        """How the server is reached; override it for credentials and all else.
+        """The options of a replay; override it to add credentials and other options.
 
         Raises:
-            UsageError: something of it makes no sense.
+            UsageError: an option is invalid.
         """
         return ClientOptions(cls.host or "", pace=Pace.parse(cls.pace), timeout=cls.timeout)
 
     @locust.task
     def replay(self) -> None:
-        """Replay once, and tell Locust."""
+        """Replay once, and report to Locust."""
         try:
-            ready = _prepare(type(self), self.host)
+            prepared = _prepare(type(self), self.host)
         except WsproxyError as error:
-            self._tell(_SESSION, 0.0, exception=error)
-            self._rest()
+            self._report(_SESSION, 0.0, exception=error)
+            self._stop_replaying()
             return
-        self._play(ready)
+        self._play(prepared)
         self._left -= 1
         if self._left == 0:
-            self._rest()
+            self._stop_replaying()
 
-    def _rest(self) -> None:
-        """Do nothing more. A user that stopped would be replaced while Locust starts others."""
-        self.wait_time = lambda: _FOR_EVER  # type: ignore[method-assign]  # any callable will do
+    def _stop_replaying(self) -> None:
+        """Stay without replaying: Locust would replace a user that stops during its start."""
+        self.wait_time = lambda: _FOREVER  # type: ignore[method-assign]  # any callable will do
 
-    def _play(self, ready: _Prepared) -> None:
+    def _play(self, prepared: _Prepared) -> None:
         try:
-            played = play_once_blocking(ready.call, ready.records)
-            # In a thread: the other users go on meanwhile.
+            result = play_once_blocking(prepared.replay, prepared.recordings)
+            # In a thread, so that the other users continue.
             pool = gevent.get_hub().threadpool
-            verdict = pool.apply(judge_played, (played, ready.call.options.rules))
+            verdict = pool.apply(judge_result, (result, prepared.replay.options.rules))
         except WsproxyError as error:
-            self._tell(_SESSION, 0.0, exception=error)
+            self._report(_SESSION, 0.0, exception=error)
             return
-        self._tell_verdict(verdict)
-        if not (self.keep == "all" or (self.keep == "failed" and not verdict.reproduced)):
-            with contextlib.suppress(OSError):
-                played.replayed.unlink()
+        self._report_verdict(verdict)
+        keep_or_remove(verdict, self.keep)
 
-    def _tell_verdict(self, verdict: Verdict) -> None:
+    def _report_verdict(self, verdict: Verdict) -> None:
         exception = None if verdict.reproduced else NotReproduced.of(verdict)
         replayed = verdict.replayed
-        self._tell(
+        self._report(
             _SESSION, replayed["duration_s"] * 1000, replayed["bytes_received"], exception=exception
         )
         for name, values in verdict.latency.items():
-            self._tell(_STEPS.get(name, name), values["replayed"])
+            self._report(_LATENCY_NAMES.get(name, name), values["replayed"])
 
-    def _tell(
+    def _report(
         self, step: str, ms: float, length: int = 0, *, exception: Exception | None = None
     ) -> None:
         label = self.label or Path(self.trace).stem
         self.environment.events.request.fire(
-            request_type=TYPE,
+            request_type=REQUEST_TYPE,
             name=f"{label} {step}",
             response_time=ms,
             response_length=length,
@@ -172,7 +168,7 @@ class TraceUser(locust.User):
         )
 
 
-# -- to stop after so many sessions
+# -- stop after a number of sessions
 
 
 def _add_option(parser: ArgumentParser) -> None:
@@ -181,7 +177,7 @@ def _add_option(parser: ArgumentParser) -> None:
         type=int,
         default=0,
         metavar="N",
-        help="Stop once so many sessions were replayed, by all workers together; 0: run on",
+        help="Stop after N sessions of all workers together; 0: do not stop.",
     )
 
 
@@ -193,17 +189,17 @@ def _stop_after(environment: Environment, **_: Any) -> None:
 
 
 def _stop_once(environment: Environment, sessions: int) -> None:
-    while _counted(environment.stats.entries) < sessions:
-        gevent.sleep(_LOOK_EVERY)
+    while _session_count(environment.stats.entries) < sessions:
+        gevent.sleep(_POLL_INTERVAL)
     if environment.runner is not None:
         environment.runner.quit()
 
 
-def _counted(entries: Mapping[tuple[str, str], Any]) -> int:
+def _session_count(entries: Mapping[tuple[str, str], Any]) -> int:
     return sum(
         int(entry.num_requests)
         for (name, kind), entry in list(entries.items())
-        if kind == TYPE and name.endswith(f" {_SESSION}")
+        if kind == REQUEST_TYPE and name.endswith(f" {_SESSION}")
     )
 
 

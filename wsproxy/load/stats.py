@@ -1,4 +1,4 @@
-"""What is known of all sessions of a load, put together from what processes say."""
+"""Statistics of all sessions of a load, collected from its processes."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from wsproxy.replayer import Verdict
 from .histogram import Histogram
 
 VERDICTS = ("reproduced", "different", "not-reproduced", "unproven")
-_MAX_KINDS = 50  # of messages and of fields that differ, that are told apart
-_LONGEST = 200  # characters of a message
+_MAX_KINDS = 50  # of error messages, and of fields that differ
+_MAX_LENGTH = 200  # characters of a message or value
 
 
 @dataclass(frozen=True, slots=True)
 class SessionResult:
-    """What one session came to.
+    """The result of one session.
 
     Attributes:
         session: its number, from 1.
-        verdict: of a `Verdict`; None where there is none.
+        verdict: of its `Verdict`; None without one.
         differences: names of the fields that differ.
-        example: recorded and replayed value of the first of them.
-        latency_ms: recorded and replayed by name, see `wsproxy.compare`.
-        trace: of the replay, None if it was not kept.
+        example: recorded and replayed value of the first field that differs.
+        latency_ms: (name, recorded, replayed), see `wsproxy.compare`.
+        trace: of the replay, None if it is not kept.
         error: why there is no verdict.
     """
 
@@ -41,13 +41,13 @@ class SessionResult:
 
     @classmethod
     def of(cls, session: int, verdict: Verdict, *, kept: bool) -> SessionResult:
-        """What a verdict says, as far as a load tells it."""
+        """The part of a verdict that a load reports."""
         first = verdict.differences[0] if verdict.differences else None
         return cls(
             session,
             verdict.verdict,
             tuple(dict.fromkeys(difference.field for difference in verdict.differences)),
-            (_short(first.recorded), _short(first.replayed)) if first else None,
+            (_shorten(first.recorded), _shorten(first.replayed)) if first else None,
             tuple((n, v["recorded"], v["replayed"]) for n, v in verdict.latency.items()),
             verdict.trace if kept else None,
         )
@@ -64,7 +64,7 @@ class SessionResult:
 
 @dataclass(slots=True)
 class FailureReason:
-    """Sessions that are not the recorded one for the same first difference."""
+    """Sessions that were not reproduced, with the same first difference."""
 
     sessions: int
     recorded: Any
@@ -73,22 +73,23 @@ class FailureReason:
 
 @dataclass(slots=True)
 class LoadStats:
-    """All that is known so far.
+    """The statistics so far.
 
     Attributes:
-        sessions: how many there are to be.
+        sessions: planned number of sessions.
         ramp: seconds over which they begin.
-        workers: processes that play.
+        workers: number of worker processes.
         seconds: since the first session began.
-        begun, played: how many have begun, and have been played or failed.
-        lateness: of every step.
-        latency: of what took how long, by name; `recorded` has the recording's own, ms.
-        results: of each session that is over and judged, or failed.
-        why: by the name of the first field that differs.
-        errors: why sessions have no verdict, by message.
-        notes: what else has to be said, such as a process that died.
-        stopped: somebody stopped it.
-        tolerance: the tolerances that the verdicts rest on, see `wsproxy.compare.Tolerances`.
+        begun, played: number of sessions that have begun, and that have been played or failed.
+        lateness: of all steps.
+        latency: by name; `recorded` holds the recorded values, ms.
+        results: of each session that has been judged, or has failed.
+        failure_reasons: by the name of the first field that differs.
+        errors: why sessions have no verdict: number of sessions by message.
+        notes: other events, such as a process that died.
+        stopped: the load was stopped by the user.
+        tolerance: the tolerances of the verdicts, see `wsproxy.compare.Tolerances`.
+        verdicts: number of sessions by verdict.
     """
 
     sessions: int
@@ -101,7 +102,7 @@ class LoadStats:
     latency: dict[str, Histogram] = field(default_factory=dict)
     recorded: dict[str, float] = field(default_factory=dict)
     results: list[SessionResult] = field(default_factory=list)
-    why: dict[str, FailureReason] = field(default_factory=dict)
+    failure_reasons: dict[str, FailureReason] = field(default_factory=dict)
     errors: Counter[str] = field(default_factory=Counter)
     notes: list[str] = field(default_factory=list)
     stopped: bool = False
@@ -109,10 +110,10 @@ class LoadStats:
     verdicts: Counter[str] = field(default_factory=Counter)
 
     def add(self, result: SessionResult) -> None:
-        """Take what a session came to."""
+        """Add the result of a session."""
         self.results.append(result)
         if result.verdict is None:
-            message = (result.error or "no verdict")[:_LONGEST]
+            message = (result.error or "no verdict")[:_MAX_LENGTH]
             known = message in self.errors or len(self.errors) < _MAX_KINDS
             self.errors[message if known else "other errors"] += 1
             return
@@ -122,31 +123,31 @@ class LoadStats:
             self.latency.setdefault(name, Histogram()).add([round(replayed * 1e6)])
         if result.verdict != "reproduced" and result.example is not None:
             field_name = result.differences[0]
-            if field_name in self.why:
-                self.why[field_name].sessions += 1
-            elif len(self.why) < _MAX_KINDS:
-                self.why[field_name] = FailureReason(1, *result.example)
+            if field_name in self.failure_reasons:
+                self.failure_reasons[field_name].sessions += 1
+            elif len(self.failure_reasons) < _MAX_KINDS:
+                self.failure_reasons[field_name] = FailureReason(1, *result.example)
 
     @property
     def open(self) -> int:
-        """Sessions that go on."""
+        """Sessions that are being played."""
         return self.begun - self.played
 
     @property
     def failed(self) -> int:
-        """Sessions that are over and have no verdict: not connected, or not judged."""
+        """Sessions that ended without a verdict: not connected, or not judged."""
         return self.errors.total()
 
     @property
     def reproduced(self) -> bool:
-        """Whether every session was."""
+        """Whether every session was reproduced."""
         return self.verdicts["reproduced"] == self.sessions
 
     def as_json(self, *, results: bool = True) -> dict[str, Any]:
-        """All of it as one object.
+        """The statistics as a JSON object.
 
         Args:
-            results: with each session's own.
+            results: include the result of each session.
         """
         out: dict[str, Any] = {
             "sessions": self.sessions,
@@ -167,7 +168,7 @@ class LoadStats:
             },
             "why": [
                 {"field": n, "sessions": w.sessions, "recorded": w.recorded, "replayed": w.replayed}
-                for n, w in sorted(self.why.items(), key=lambda item: -item[1].sessions)
+                for n, w in sorted(self.failure_reasons.items(), key=lambda item: -item[1].sessions)
             ],
             "errors": [{"error": e, "sessions": c} for e, c in self.errors.most_common()],
             "notes": self.notes,
@@ -178,8 +179,8 @@ class LoadStats:
         return out
 
 
-def _short(value: Any) -> Any:
-    """A value as it may be kept for an example: of a long one its beginning, as text."""
+def _shorten(value: Any) -> Any:
+    """A value short enough for an example: long ones become the beginning of their text."""
     if value is None or isinstance(value, bool | int | float):
         return value
-    return str(value)[:_LONGEST]
+    return str(value)[:_MAX_LENGTH]

@@ -1,4 +1,4 @@
-"""Plays a share of the sessions in a process of its own."""
+"""Play a share of the sessions of a load in a separate process."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ from wsproxy.replayer.schedule import Schedule
 
 from .histogram import Histogram
 
-_TELL_EVERY = 0.5  # seconds
+_REPORT_INTERVAL = 0.5  # seconds
 
-GO, STOP = "go", "stop"  # what a worker is told
+START, STOP = "start", "stop"  # messages to a worker
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerShare:
-    """What one worker is to do.
+    """The share of one worker.
 
     Attributes:
-        sessions: the numbers of its sessions.
-        apart: seconds between the beginnings of two sessions with numbers that follow.
-        records: makes what the sessions are recorded by.
+        sessions: the numbers of its sessions, from 1.
+        interval: seconds from the start of one session to the start of the next number.
+        recordings: returns how the sessions are recorded.
         catalog: files that the catalog holds besides the user's other ones.
     """
 
     trace: Path
     options: ClientOptions
     sessions: range
-    apart: float
-    records: Callable[[], ReplayRecording]
+    interval: float
+    recordings: Callable[[], ReplayRecording]
     catalog: tuple[Path, ...] = ()
 
 
@@ -51,11 +51,11 @@ class WorkerReady:
 
 @dataclass(frozen=True, slots=True)
 class WorkerProgress:
-    """How far a worker's sessions are.
+    """The progress of a worker's sessions.
 
     Attributes:
-        begun: as of now.
-        lateness: of the steps since it was last told.
+        begun: number of sessions that have begun.
+        lateness: of the steps since the last report.
     """
 
     begun: int
@@ -64,11 +64,11 @@ class WorkerProgress:
 
 @dataclass(frozen=True, slots=True)
 class SessionEnded:
-    """A session is over.
+    """A session has ended.
 
     Attributes:
-        played: what is to be judged, or why there is nothing.
-        begun: how many the worker has begun.
+        played: the result to judge, or why there is none.
+        begun: number of sessions that the worker has begun.
     """
 
     session: int
@@ -78,31 +78,31 @@ class SessionEnded:
 
 @dataclass(frozen=True, slots=True)
 class WorkerDone:
-    """A worker has nothing more to do; `error` if that is because it could not begin."""
+    """A worker has ended; `error` says why it could not begin."""
 
     error: str | None = None
 
 
-News = WorkerReady | WorkerProgress | SessionEnded | WorkerDone
+WorkerEvent = WorkerReady | WorkerProgress | SessionEnded | WorkerDone
 
 
-def main(pipe: Connection, share: WorkerShare) -> None:
-    """The worker's process."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # who started it stops it
-    _raise_limit()
+def run_worker(pipe: Connection, share: WorkerShare) -> None:
+    """Run a worker; the entry point of its process."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the coordinator stops it
+    _raise_file_limit()
     error = None
     try:
         with using(share.catalog):
             asyncio.run(_Worker(pipe, share).work())
     except WsproxyError as problem:
         error = str(problem)
-    # Nobody may listen any more.
+    # The coordinator may have ended.
     with contextlib.suppress(OSError):
         pipe.send(WorkerDone(error))
 
 
-def _raise_limit() -> None:
-    """Allow as many open files as the system does: a session has two, its socket and its trace."""
+def _raise_file_limit() -> None:
+    """Raise the limit of open files to the maximum: a session needs a socket and a trace."""
     try:
         import resource  # noqa: PLC0415  # not on every platform
     except ImportError:
@@ -114,101 +114,100 @@ def _raise_limit() -> None:
 
 @dataclass(slots=True)
 class _Worker:
-    """Tells through a pipe what becomes of its sessions.
+    """Plays sessions, and reports their results through a pipe.
 
     Raises:
-        WsproxyError: it cannot begin.
+        WsproxyError: the worker cannot begin.
     """
 
     pipe: Connection
     share: WorkerShare
     begun: int = 0
     lateness: Histogram = field(default_factory=Histogram)
-    _open: dict[Schedule, int] = field(default_factory=dict)  # steps that are counted already
+    _open: dict[Schedule, int] = field(default_factory=dict)  # steps already counted
     _stop: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def work(self) -> None:
-        call = ClientReplay(self.share.trace, self.share.options)
-        records = self.share.records()
-        if records.diagnose is not None:
-            records.diagnose(call.script.session)  # the first time takes a while
-        # What is there stays: collections that look at it would hold up every session.
+        replay = ClientReplay(self.share.trace, self.share.options)
+        recordings = self.share.recordings()
+        recordings.warm_up(replay.script.session)
+        # Exclude what exists now from garbage collection, which would delay every session.
         gc.collect()
         gc.freeze()
-        self._tell(WorkerReady())
-        if not await self._told_to_go():
+        self._report(WorkerReady())
+        if not await self._wait_for_start():
             return
-        playing = asyncio.create_task(self._play_all(call, records))
-        telling = asyncio.create_task(self._tell_progress())
+        playing = asyncio.create_task(self._play_all(replay, recordings))
+        reporting = asyncio.create_task(self._report_progress())
         stopping = asyncio.create_task(self._stop.wait())
         await asyncio.wait([playing, stopping], return_when=asyncio.FIRST_COMPLETED)
-        for task in (playing, telling, stopping):
+        for task in (playing, reporting, stopping):
             task.cancel()
-        await asyncio.wait([playing, telling, stopping])
-        self._tell(self._progress())
+        await asyncio.wait([playing, reporting, stopping])
+        self._report(self._progress())
         if not playing.cancelled():
-            playing.result()  # a fault of ours ends the process, with its traceback
+            playing.result()  # a bug ends the process with its traceback
 
-    async def _told_to_go(self) -> bool:
-        """Wait to be told to begin; what is told after it only stops."""
-        loop, go = asyncio.get_running_loop(), asyncio.get_running_loop().create_future()
+    async def _wait_for_start(self) -> bool:
+        """Wait for START; whatever comes after it stops the worker. False if stopped before."""
+        loop, start = asyncio.get_running_loop(), asyncio.get_running_loop().create_future()
 
         def listen() -> None:
-            # Who started this process may be gone, and this loop be over.
+            # The coordinator and this loop may have ended.
             with contextlib.suppress(EOFError, OSError, RuntimeError):
-                if self.pipe.recv() == GO:
-                    loop.call_soon_threadsafe(go.set_result, True)
+                if self.pipe.recv() == START:
+                    loop.call_soon_threadsafe(start.set_result, True)
                     self.pipe.recv()
             with contextlib.suppress(RuntimeError):
                 loop.call_soon_threadsafe(self._stop.set)
 
         threading.Thread(target=listen, daemon=True).start()
         stopped = asyncio.create_task(self._stop.wait())
-        await asyncio.wait([go, stopped], return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait([start, stopped], return_when=asyncio.FIRST_COMPLETED)
         stopped.cancel()
-        return go.done()
+        return start.done()
 
-    async def _play_all(self, call: ClientReplay, records: ReplayRecording) -> None:
+    async def _play_all(self, replay: ClientReplay, recordings: ReplayRecording) -> None:
         loop = asyncio.get_running_loop()
         began = loop.time()
         async with asyncio.TaskGroup() as sessions:
             for number in self.share.sessions:
-                await asyncio.sleep(began + (number - 1) * self.share.apart - loop.time())
+                await asyncio.sleep(began + (number - 1) * self.share.interval - loop.time())
                 self.begun += 1
-                sessions.create_task(self._play(number, call, records))
+                sessions.create_task(self._play(number, replay, recordings))
 
-    async def _play(self, number: int, call: ClientReplay, records: ReplayRecording) -> None:
-        schedule = call.schedule()
+    async def _play(self, number: int, replay: ClientReplay, recordings: ReplayRecording) -> None:
+        schedule = replay.schedule()
         self._open[schedule] = 0
         try:
-            result: ReplayResult | str = await play_once(call, records, schedule)
+            result: ReplayResult | str = await play_once(replay, recordings, schedule)
         except WsproxyError as error:
             result = str(error)
         except OSError as error:  # such as too many open files
             result = error.strerror or str(error)
         finally:
-            self._count(schedule)
+            self._count_lateness(schedule)
             del self._open[schedule]
-        self._tell(SessionEnded(number, result, self.begun))
+        self._report(SessionEnded(number, result, self.begun))
 
-    async def _tell_progress(self) -> None:
+    async def _report_progress(self) -> None:
         while True:
-            await asyncio.sleep(_TELL_EVERY)
-            self._tell(self._progress())
+            await asyncio.sleep(_REPORT_INTERVAL)
+            self._report(self._progress())
 
     def _progress(self) -> WorkerProgress:
         for schedule in self._open:
-            self._count(schedule)
+            self._count_lateness(schedule)
         lateness, self.lateness = self.lateness, Histogram()
         return WorkerProgress(self.begun, lateness)
 
-    def _count(self, schedule: Schedule) -> None:
-        """Count the lateness of the steps that are new."""
+    def _count_lateness(self, schedule: Schedule) -> None:
+        """Count the lateness of the new steps."""
         self.lateness.add(schedule.lateness[self._open[schedule] :])
         self._open[schedule] = len(schedule.lateness)
 
-    def _tell(self, news: News) -> None:
+    def _report(self, event: WorkerEvent) -> None:
         try:
-            self.pipe.send(news)
+            self.pipe.send(event)
         except OSError:
-            self._stop.set()  # nobody listens any more
+            self._stop.set()  # the coordinator has ended

@@ -1,38 +1,42 @@
-"""Replays a trace from either side, over real sockets, and says whether it happened again.
+"""Replay a trace as the client or as the server, over real sockets, and judge the result.
 
-    pace         how fast
-    progress     how far a side has come, in what does not depend on the moment
-    script       one side of a recording as steps
-    schedule     what one side does when (sans-I/O)
-    fresh        what of a message is made anew: ids, times, credentials
-    endpoint     one end of a session: schedule, frames, recording (sans-I/O)
-    handshake    the opening handshake's bytes, fresh where it must be
-    answer       reads the answer to a request (sans-I/O)
-    credentials  the user's own, where the recording's were taken out
-    target       the server's URL, the way there, what is trusted
-    call         a trace made ready to be replayed as the client (sans-I/O)
-    library      the traces that are served, and which answers a request
-    connection   one TCP or TLS connection, ended as recorded
-    player       plays an endpoint over a connection
-    recorded     the recording of the replay itself
-    client       as the client, against a server
-    blocking     the same with blocking sockets, for threads and for gevent
-    server       as the server, for an app
-    verdict      whether it was the same
+    pace                 speed and timing
+    progress             how far a side has come, without what depends on timing
+    script               one side of a recording as steps
+    schedule             which step is due when (sans-I/O)
+    value_rewriter       rewrites ids, times and credentials in messages
+    endpoint             one end of a session: schedule, frames, recording (sans-I/O)
+    player               plays an endpoint over a connection
+    handshake            parses, writes and adapts HTTP heads
+    response_reader      reads the response to a request (sans-I/O)
+    credentials          fills in credentials that were redacted
+    target               URL, proxy and certificates of the server
+    client_replay        a trace prepared to be replayed as the client (sans-I/O)
+    client_session       one replay as the client, from request to end (sans-I/O)
+    asyncio_client       runs it under asyncio
+    blocking_client      runs it with blocking sockets, in threads and under gevent
+    connection           a connection under asyncio
+    blocking_connection  a connection on a non-blocking socket
+    trace_library        the traces to serve, and which one matches a request
+    server_session       one replay as the server
+    server               serves traces to clients
+    recording            records the replay
+    verdict              judges the result
 
-Nothing here imports mitmproxy.
+docs/replay-schedule.md shows how they work together. Nothing here imports mitmproxy.
 """
 
-from .asyncio_client import play_client_replay, play_once, replay_client
+from .asyncio_client import play_and_judge, play_once, replay_client
 from .client_replay import ClientOptions, ClientReplay
-from .pace import RECORDED, Pace
-from .progress import AMOUNTS
-from .server import ReplayServer, ServerOptions
-from .verdict import Difference, Lateness, ReplayResult, Verdict, judge, judge_played
+from .pace import RECORDED_PACE, Pace
+from .progress import GATE_UNITS
+from .server import ReplayServer
+from .server_session import ServerOptions
+from .verdict import Difference, Lateness, ReplayResult, Verdict, judge_result
 
 __all__ = [
-    "AMOUNTS",
-    "RECORDED",
+    "GATE_UNITS",
+    "RECORDED_PACE",
     "ClientOptions",
     "ClientReplay",
     "Difference",
@@ -42,9 +46,8 @@ __all__ = [
     "ReplayServer",
     "ServerOptions",
     "Verdict",
-    "judge",
-    "judge_played",
-    "play_client_replay",
+    "judge_result",
+    "play_and_judge",
     "play_once",
     "replay_client",
 ]

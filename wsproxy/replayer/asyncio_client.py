@@ -1,149 +1,90 @@
-"""Replays a trace as the client, against a server, under asyncio."""
+"""Replay a trace as the client under asyncio."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import ssl
-from dataclasses import replace
 from pathlib import Path
 
-from python_socks import ProxyError
 from python_socks.async_.asyncio import Proxy
 
-from wsproxy.errors import UsageError
-from wsproxy.recorder import Clock, SessionWriter
-from wsproxy.trace import Request, Response
-
 from .client_replay import ClientOptions, ClientReplay
+from .client_session import ClientSession
 from .connection import ReplayConnection
-from .player import play
-from .recording import ReplayRecording, written
-from .response_reader import ResponseReader
+from .player import follow
+from .recording import ReplayRecording
 from .schedule import Schedule
-from .target import connect_failed
-from .verdict import ReplayResult, Verdict, judge_played
+from .target import connect_errors
+from .verdict import ReplayResult, Verdict, judge_result
 
 logger = logging.getLogger(__name__)
 
-BODY_TIMEOUT = 5.0  # seconds for the body of a refusal
 
-
-async def replay_client(trace: Path, options: ClientOptions, records: ReplayRecording) -> Verdict:
-    """Replay a session against a server and judge what happened.
+async def replay_client(
+    trace: Path, options: ClientOptions, recordings: ReplayRecording
+) -> Verdict:
+    """Replay a trace against a server, and judge the result.
 
     Raises:
         TraceError: the trace cannot be read.
-        UsageError: it holds nothing to replay, a credential is missing, a bad URL.
+        UsageError: the trace holds nothing to replay, a credential is missing, or a URL is
+            invalid.
         ConnectFailed: the server cannot be reached.
     """
-    call = await asyncio.to_thread(ClientReplay, trace, options)
-    return await play_client_replay(call, records)
+    replay = await asyncio.to_thread(ClientReplay, trace, options)
+    return await play_and_judge(replay, recordings)
 
 
-async def play_client_replay(call: ClientReplay, records: ReplayRecording) -> Verdict:
-    """Replay once what has been made ready.
+async def play_and_judge(replay: ClientReplay, recordings: ReplayRecording) -> Verdict:
+    """Replay once, and judge the result.
 
     Raises:
         ConnectFailed: the server cannot be reached.
         UsageError: the trace of the replay cannot be written.
     """
-    records.check()
-    return await asyncio.to_thread(judge_played, await play_once(call, records), call.options.rules)
+    recordings.check()
+    result = await play_once(replay, recordings)
+    return await asyncio.to_thread(judge_result, result, replay.options.rules)
 
 
 async def play_once(
-    call: ClientReplay, records: ReplayRecording, schedule: Schedule | None = None
+    replay: ClientReplay, recordings: ReplayRecording, schedule: Schedule | None = None
 ) -> ReplayResult:
-    """The same without a verdict; records are taken as checked.
+    """Replay once without judging the result; the caller has called `recordings.check()`.
 
     Args:
-        schedule: of the call, for whom it interests how it goes.
+        schedule: of the replay, for a caller that observes it; None: a new one.
 
     Raises:
         ConnectFailed: the server cannot be reached.
         UsageError: the trace of the replay cannot be written.
     """
-    schedule = schedule or call.schedule()
-    request = call.request()
-    clock = Clock.start()
-    connection = await _connect(call)
+    session = ClientSession(replay, recordings, schedule)
+    connection = await _connect(replay)
     try:
-        recording = call.begin(records, clock, request)
-    except UsageError:
-        await connection.close()
-        raise
-    try:
-        connection.send(call.wire(request))
-        response = await _answer(call, connection, recording, clock, request)
-        if response is not None:
-            logger.info("answered with status %d", response.status)
-            recording.response(response)
-            if call.accepted(response):
-                endpoint = call.endpoint(response, recording, schedule)
-                await play(endpoint, connection, clock)
+        await follow(session.steps(connection), connection)
         await connection.close()
     finally:
-        connection.abort()  # where it was not closed: this was cancelled
-        recording.end(clock.now(), "stopped")
-    return ReplayResult.of(call.trace, written(recording), schedule, kept=records.kept)
+        connection.abort()  # where it is not closed: this was cancelled
+        session.end()
+    return session.result()
 
 
-async def _connect(call: ClientReplay) -> ReplayConnection:
-    target, loop = call.target, asyncio.get_running_loop()
-    host = target.host if target.tls else None
+async def _connect(replay: ClientReplay) -> ReplayConnection:
+    target, loop = replay.target, asyncio.get_running_loop()
     logger.info("connecting to %s", target)
-    try:
-        async with asyncio.timeout(call.patience):
-            if call.proxy is None:
+    with connect_errors(target, replay.proxy, replay.connect_timeout):
+        async with asyncio.timeout(replay.connect_timeout):
+            if replay.proxy is None:
                 _, connection = await loop.create_connection(
-                    ReplayConnection, target.host, target.port, ssl=call.context
+                    ReplayConnection, target.host, target.port, ssl=replay.context
                 )
                 return connection
-            sock = await Proxy.from_url(call.proxy).connect(target.host, target.port)
+            sock = await Proxy.from_url(replay.proxy).connect(target.host, target.port)
             _, connection = await loop.create_connection(
-                ReplayConnection, sock=sock, ssl=call.context, server_hostname=host
+                ReplayConnection,
+                sock=sock,
+                ssl=replay.context,
+                server_hostname=target.host if target.tls else None,
             )
             return connection
-    except TimeoutError:
-        error = TimeoutError(f"no answer in {call.patience:g} s")
-        raise connect_failed(target, error) from None
-    except (OSError, ssl.SSLError) as error:
-        raise connect_failed(target, error) from None
-    except ProxyError as error:
-        raise connect_failed(target, error, call.proxy) from None
-
-
-async def _answer(
-    call: ClientReplay,
-    connection: ReplayConnection,
-    recording: SessionWriter,
-    clock: Clock,
-    request: Request,
-) -> Response | None:
-    """The answer to the request, with its body where it is a refusal; None without one.
-
-    What is none is recorded as a failure.
-    """
-    reader = ResponseReader()
-    body_until = 0.0
-    try:
-        async with asyncio.timeout(call.waits) as limit:
-            while not reader.done:
-                data = await connection.head(lambda waiting: len(waiting) or None)
-                if data is None:
-                    reader.end()
-                else:
-                    reader.feed(data)
-                if reader.response is not None and not body_until:
-                    body_until = asyncio.get_running_loop().time() + BODY_TIMEOUT
-                    limit.reschedule(body_until)
-    except TimeoutError:
-        reader.late(call.waits)
-    response = reader.response
-    error = reader.error if response is None else call.unfit(response, request)
-    if response is None or error is not None:
-        call.no_answer(recording, clock.now(), error or "no answer", connection.end)
-        return None
-    connection.put_back(reader.rest)
-    return replace(response, t_ns=clock.now())

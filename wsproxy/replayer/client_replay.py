@@ -1,6 +1,6 @@
-"""A trace made ready to be replayed as the client, any number of times; without sockets.
+"""A trace prepared for any number of replays as the client; without sockets.
 
-What is needed for it is asked for here, before anything is sent.
+Missing credentials and invalid options are reported here, before anything is sent.
 """
 
 from __future__ import annotations
@@ -19,39 +19,47 @@ from wsproxy.recorder import MAX_BODY, Clock, SessionWriter
 from wsproxy.redact import MIN_SECRET
 from wsproxy.system.address import is_loopback
 from wsproxy.trace import Eof, Failure, Request, Response
-from wsproxy.wire import Deflate, Frame, accept_key, header, is_upgrade
+from wsproxy.wire import Frame, accept_key, header, is_upgrade
 
 from .credentials import CredentialFiller
 from .endpoint import Endpoint
-from .handshake import content_length, fresh_request_headers, origin_form, printable, request_bytes
-from .pace import RECORDED, Pace
+from .handshake import (
+    content_length,
+    negotiated_deflate,
+    origin_form,
+    printable,
+    request_bytes,
+    rewritten_request_headers,
+)
+from .pace import RECORDED_PACE, Pace
 from .recording import ReplayRecording
-from .schedule import Schedule, gated
-from .script import Script, unanswered_ns
-from .target import Target, proxy_for, trust
-from .value_rewriter import DATA, ValueRewriter, lacking, moved_since
+from .schedule import Schedule, gated_steps
+from .script import Script, unanswered_duration_ns
+from .target import Target, proxy_for, ssl_context
+from .value_rewriter import DATA_OPCODES, ValueRewriter, fields_to_fill, time_shift_since
 
 
 @dataclass(frozen=True, slots=True)
 class ClientOptions:
-    """What the user asks of a replay as the client.
+    """The settings of a replay as the client.
 
     Attributes:
-        to: ws or wss URL; its path and query, if it has any, replace the recorded ones.
-        pace: how fast.
-        headers, query, subprotocol: replace or add; credentials that were taken out, first.
-        fields: JSON fields of messages whose credentials were taken out: (name, value).
+        to: ws or wss URL; its path and query, if any, replace the recorded ones.
+        pace: speed and timing.
+        headers, query, subprotocol: replace recorded ones or add to them; mostly credentials that
+            were redacted.
+        fields: (name, value) of JSON fields in messages whose credentials were redacted.
         proxy: URL of an HTTP or SOCKS proxy; "" for none, None for the environment's.
-        insecure: do not check the server's certificate.
-        ca: file with certificates to trust.
+        insecure: do not verify the server's certificate.
+        ca: PEM file with certificates to trust.
         timeout: seconds that the server may take longer than in the recording.
-        keep_ids: send ids and times in messages as recorded.
-        rules: how what came is compared with the recording.
+        keep_ids: send the recorded ids and times in messages.
+        rules: how the session is compared with the recording.
     """
 
     to: str
     _: KW_ONLY
-    pace: Pace = RECORDED
+    pace: Pace = RECORDED_PACE
     headers: Sequence[tuple[str, str]] = field(default=(), repr=False)
     query: Sequence[tuple[str, str]] = field(default=(), repr=False)
     subprotocol: str | None = field(default=None, repr=False)
@@ -64,24 +72,25 @@ class ClientOptions:
     rules: Tolerances = STANDARD
 
 
-_CONNECT_PATIENCE = 5.0  # seconds that a server may take to be reached, at the least
-_LONGEST_BODY = 64 << 20  # bytes of a plain request's body that are sent
+_MIN_CONNECT_TIMEOUT = 5.0  # seconds
+_MAX_BODY_SENT = 64 << 20  # bytes of a plain request's body
 
 
 class ClientReplay:
-    """A trace to be replayed as the client.
+    """A trace that is ready to be replayed as the client.
 
     Args:
-        trace: what to replay.
-        script: its client's side, if it is at hand.
+        trace: the trace.
+        script: its client's side, if it was read before.
 
     Attributes:
-        patience: how long the server may take to be reached, seconds.
-        waits: how long the answer to the request may take, seconds.
+        connect_timeout: seconds to connect.
+        response_timeout: seconds from the request to the response.
 
     Raises:
         TraceError: the trace cannot be read.
-        UsageError: it holds nothing to replay, a credential is missing, a bad URL.
+        UsageError: the trace holds nothing to replay, a credential is missing, or a URL is
+            invalid.
     """
 
     def __init__(self, trace: Path, options: ClientOptions, script: Script | None = None) -> None:
@@ -92,35 +101,38 @@ class ClientReplay:
         self.proxy = proxy_for(self.target, options.proxy)
         self.context: ssl.SSLContext | None = None
         if self.target.tls:
-            self.context = trust(options.ca, insecure=options.insecure)
+            self.context = ssl_context(options.ca, insecure=options.insecure)
         self._provider = load().provider(self.script.session.provider or "")
-        self._recorded = self._recorded_request()
-        self._credentials = self._made_credentials()
-        self.wire(self.request())  # what is missing or damaged is said now
-        self._secrets = self._message_secrets()
-        used = self._credentials.used(self._recorded.headers, self._recorded.path)
-        self._hidden = (
-            *used,
-            *(each for each in self._secrets.values() if len(each) >= MIN_SECRET),
+        self._recorded_request = self._check_recorded_request()
+        self._filler = self._credential_filler()
+        self.encode(self.request())  # reports missing credentials and a damaged request now
+        self._message_credentials = self._find_message_credentials()
+        filled = self._filler.filled_values(
+            self._recorded_request.headers, self._recorded_request.path
         )
-        self.patience = max(options.timeout, _CONNECT_PATIENCE)
-        answered = options.timeout + self._answered_after()
+        self._credentials_to_redact = (
+            *filled,
+            *(each for each in self._message_credentials.values() if len(each) >= MIN_SECRET),
+        )
+        self.connect_timeout = max(options.timeout, _MIN_CONNECT_TIMEOUT)
         session = self.script.session
-        unanswered = session.failure if session.response is None else None
-        # A client that gave up does so again, at no pace sooner: that nothing came is the point.
-        self._gives_up = unanswered is not None and unanswered.from_client
-        self.waits = self._answered_after() if self._gives_up else answered
-        self._steps = gated(self.script)
+        failure = session.failure if session.response is None else None
+        # A client that gave up does so again, at any pace at the same time: it waited in vain.
+        self._client_gave_up = failure is not None and failure.from_client
+        self.response_timeout = self._recorded_response_delay()
+        if not self._client_gave_up:
+            self.response_timeout += options.timeout
+        self._steps = gated_steps(self.script)
 
     def request(self) -> Request:
-        """The request to send, with a fresh key and the user's credentials in it."""
-        recorded = self._recorded
-        headers = fresh_request_headers(recorded.headers, self.target.authority)
+        """The request to send, with a new key and the user's credentials."""
+        recorded = self._recorded_request
+        headers = rewritten_request_headers(recorded.headers, self.target.authority)
         body = self._body()
         if body:
             headers.append(["Content-Length", str(len(body))])
-        path = self.target.path_of(recorded.path)
-        headers, path = self._credentials.fill(headers, path)
+        path = self.target.request_path(recorded.path)
+        headers, path = self._filler.fill(headers, path)
         to = self.target
         return Request(
             0,
@@ -133,30 +145,35 @@ class ClientReplay:
             body=body or None,
         )
 
-    def wire(self, request: Request) -> bytes:
-        """The request's bytes, its body included."""
+    def encode(self, request: Request) -> bytes:
+        """The request as bytes, with its body."""
         return request_bytes(request) + (request.body or b"")
 
     @property
     def upgrade(self) -> bool:
-        """Whether an upgrade is asked for; else it is a plain HTTP exchange."""
-        return is_upgrade((h[0], h[1]) for h in self._recorded.headers)
+        """Whether it requests an upgrade to WebSocket; else it is a plain HTTP exchange."""
+        return is_upgrade((h[0], h[1]) for h in self._recorded_request.headers)
 
     @property
     def timeout_ns(self) -> int:
+        """The timeout in ns."""
         return int(self.options.timeout * 1e9)
 
     def schedule(self) -> Schedule:
-        """The schedule of one replay."""
+        """A new schedule for one replay."""
         return Schedule(self.script, timeout_ns=self.timeout_ns, steps=self._steps)
 
-    def begin(self, records: ReplayRecording, clock: Clock, request: Request) -> SessionWriter:
-        """The recording of one replay, its request in it.
+    def start_recording(
+        self, recordings: ReplayRecording, clock: Clock, request: Request
+    ) -> SessionWriter:
+        """Begin the recording of one replay, with its request.
 
         Raises:
             UsageError: the file cannot be created.
         """
-        recording = records.begin(self.script.session, clock, "replay-client", None, self._hidden)
+        recording = recordings.begin(
+            self.script.session, clock, "replay-client", None, self._credentials_to_redact
+        )
         if request.body is not None:
             request = replace(request, body=request.body[:MAX_BODY])
         recording.add(request)
@@ -166,41 +183,43 @@ class ClientReplay:
         self, response: Response, recording: SessionWriter, schedule: Schedule
     ) -> Endpoint:
         """The client's end of an accepted session."""
-        extensions = header(((h[0], h[1]) for h in response.headers), "sec-websocket-extensions")
-        return Endpoint(schedule, recording, fresh=self._fresh(), deflate=Deflate.parse(extensions))
+        deflate = negotiated_deflate(response)
+        return Endpoint(schedule, recording, rewriter=self._value_rewriter(), deflate=deflate)
 
-    def accepted(self, response: Response | None) -> bool:
-        """Whether the session goes on as the recorded one did."""
+    def continues_as_recorded(self, response: Response | None) -> bool:
+        """Whether the upgrade succeeds as in the recording, so that the session continues."""
         return response is not None and response.status == 101 and self.script.session.accepted
 
-    def unfit(self, response: Response, request: Request) -> str | None:
-        """Why a client fails the handshake for an answer (RFC 6455, section 4.1), None if not.
+    def handshake_error(self, response: Response, request: Request) -> str | None:
+        """Why a client must fail the handshake (RFC 6455, section 4.1); None if it must not.
 
-        A server that answered so in the recording may do so again.
+        A violation that the recorded server committed as well is accepted.
         """
         recorded = self.script.session.response
         if response.status != 101 or recorded is None:
             return None
-        return None if _fault(recorded, self._recorded) else _fault(response, request)
+        if _handshake_violation(recorded, self._recorded_request):
+            return None
+        return _handshake_violation(response, request)
 
-    def no_answer(
+    def record_no_response(
         self, recording: SessionWriter, now_ns: int, message: str, end: str | None
     ) -> None:
-        """Record that the request was not answered.
+        """Record that there was no valid response to the request.
 
         Args:
-            end: how the server ended the connection, None if it did not.
+            end: how the server ended the connection, "eof" or "reset"; None if it did not.
         """
         failure = self.script.session.failure
-        # Recorders behind mitmproxy say "http" of the same.
+        # Recordings made with mitmproxy's own layer have "http" here.
         where = "http" if failure is not None and failure.where == "http" else "handshake"
-        recording.add(Failure(now_ns, where, self._gives_up and end is None, message))
+        recording.add(Failure(now_ns, where, self._client_gave_up and end is None, message))
         if end is not None:
             recording.add(Eof(now_ns, False, end))
 
-    # -- what is needed
+    # -- preparation
 
-    def _recorded_request(self) -> Request:
+    def _check_recorded_request(self) -> Request:
         session = self.script.session
         recorded = session.request
         if recorded is None or not recorded.headers or (session.start and session.start.synthetic):
@@ -210,21 +229,22 @@ class ClientReplay:
         return replace(recorded, path=origin_form(recorded.path))
 
     def _body(self) -> bytes:
-        """The body of a plain request, as long as it was; one that was coded as what it meant.
+        """The body of a plain request, in its recorded length; empty for an upgrade.
 
-        Recorders keep the beginning; the rest is filled up with its last byte, which does
-        where it is the size that fails.
+        Recordings hold the beginning of a body. It is padded with its last byte, which suffices
+        to reproduce a failure that depends on the size. A body with a content coding is recorded
+        decoded, and sent so.
         """
-        recorded = self._recorded
+        recorded = self._recorded_request
         body = recorded.body or b""
         length = content_length(recorded.headers)
         coded = header(((h[0], h[1]) for h in recorded.headers), "content-encoding")
         if self.upgrade or not body or length is None or coded:
             return b"" if self.upgrade else body
-        missing = min(length, _LONGEST_BODY) - len(body)
+        missing = min(length, _MAX_BODY_SENT) - len(body)
         return body + body[-1:] * missing
 
-    def _made_credentials(self) -> CredentialFiller:
+    def _credential_filler(self) -> CredentialFiller:
         options, provider = self.options, self._provider
         return CredentialFiller(
             options.headers,
@@ -232,56 +252,56 @@ class ClientReplay:
             options.subprotocol,
             provider.credentials.environment if provider else (),
             os.environ,
-            made_up=is_loopback(self.target.host),
+            synthetic=is_loopback(self.target.host),
         )
 
-    def _message_secrets(self) -> dict[str, str]:
-        """Credentials of messages by their JSON fields."""
-        own = message_fields(self._provider)
-        names = dict.fromkeys((*own, *self.script.taken))
+    def _find_message_credentials(self) -> dict[str, str]:
+        """Credentials for redacted JSON fields in messages, by field name."""
+        provider_fields = credential_fields(self._provider)
+        names = dict.fromkeys((*provider_fields, *self.script.redacted_fields))
         given = dict(self.options.fields)
         payloads = (
             step.item.payload
             for step in self.script.steps
-            if isinstance(step.item, Frame) and step.item.opcode in DATA
+            if isinstance(step.item, Frame) and step.item.opcode in DATA_OPCODES
         )
         needed = dict.fromkeys(
-            name for payload in payloads for name in lacking(payload, (*names, *given))
+            name for payload in payloads for name in fields_to_fill(payload, (*names, *given))
         )
-        return self._credentials.for_fields(needed, given, own)
+        return self._filler.fill_fields(needed, given, provider_fields)
 
-    def _fresh(self) -> ValueRewriter:
+    def _value_rewriter(self) -> ValueRewriter:
         start = self.script.session.start
         api = load().api(self.script.session.provider, self.script.session.api)
         return ValueRewriter(
             True,
-            self.script.given,
-            moved_since(start.started_at_ns if start else 0, time.time_ns()),
-            self._secrets,
-            ids=not self.options.keep_ids,
+            self.script.observed_ids,
+            time_shift_since(start.started_at_ns if start else 0, time.time_ns()),
+            self._message_credentials,
+            rewrite_ids=not self.options.keep_ids,
             azure=api is not None and api.envelope == "azure",
         )
 
-    def _answered_after(self) -> float:
-        """How long the recorded server took to answer the request, or did not, seconds."""
+    def _recorded_response_delay(self) -> float:
+        """Seconds until the recorded server responded, or until the session ended without it."""
         session = self.script.session
         if session.request is None:
             return 0.0
         if session.response is None:
-            return unanswered_ns(session) / 1e9
+            return unanswered_duration_ns(session) / 1e9
         return max(0, session.response.t_ns - session.request.t_ns) / 1e9
 
 
-def _fault(response: Response, request: Request) -> str | None:
-    asked, said = ([(h[0], h[1]) for h in each.headers] for each in (request, response))
-    if not is_upgrade(said):
+def _handshake_violation(response: Response, request: Request) -> str | None:
+    sent, received = ([(h[0], h[1]) for h in each.headers] for each in (request, response))
+    if not is_upgrade(received):
         return "the answer has status 101 and no Upgrade: websocket"
-    expected = accept_key(header(asked, "sec-websocket-key") or "")
-    if header(said, "sec-websocket-accept") != expected:
+    expected = accept_key(header(sent, "sec-websocket-key") or "")
+    if header(received, "sec-websocket-accept") != expected:
         return "the answer's Sec-WebSocket-Accept is not that of the key"
     return None
 
 
-def message_fields(provider: Provider | None) -> tuple[str, ...]:
-    """The JSON fields that carry a provider's credentials."""
+def credential_fields(provider: Provider | None) -> tuple[str, ...]:
+    """The JSON fields in messages that hold a provider's credentials."""
     return provider.credentials.message_fields if provider else ()

@@ -1,4 +1,4 @@
-"""One connection of a replay: bytes as they come, and ends as they were recorded."""
+"""An asyncio connection of a replay, which can end in every recorded way."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from typing import Protocol
 from wsproxy.system.address import authority
 from wsproxy.system.tcp import reset_on_close, unacknowledged
 
-SEND_TIMEOUT = 10.0  # seconds that data before a reset may take to be delivered
-CLOSE_TIMEOUT = 2.0  # seconds that a connection may take to close in good order
-_MAX_WAITING = 1 << 20  # bytes that wait for a receiver
+SEND_TIMEOUT = 10.0  # seconds for data before a reset to be delivered
+CLOSE_TIMEOUT = 2.0  # seconds for an orderly close
+_MAX_WAITING = 1 << 20  # received bytes without a receiver; then reading pauses
 
 
 class Receiver(Protocol):
-    """What takes what comes."""
+    """Takes what arrives on a connection."""
 
-    def data(self, data: bytes) -> None:
-        """Bytes came."""
+    def received(self, data: bytes) -> None:
+        """Bytes arrived."""
 
-    def ended(self, how: str) -> None:
+    def peer_ended(self, how: str) -> None:
         """The peer ended its direction: "eof" or "reset"."""
 
 
 class ReplayConnection(asyncio.Protocol):
-    """Keeps what comes until there is a receiver, then hands it on as it comes.
+    """Keeps received bytes until there is a receiver, then passes them on as they arrive.
 
     Args:
-        on_connected: called once the connection stands.
+        on_connected: called when the connection is established.
     """
 
     def __init__(self, on_connected: Callable[[ReplayConnection], None] | None = None) -> None:
@@ -56,7 +56,7 @@ class ReplayConnection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         if self._receiver is not None:
-            self._receiver.data(data)
+            self._receiver.received(data)
         else:
             self._waiting += data
             if len(self._waiting) > _MAX_WAITING:
@@ -65,7 +65,7 @@ class ReplayConnection(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         self._ended("eof")
-        return not self.tls  # the other direction stays open; TLS has none that could
+        return not self.tls  # the other direction stays open, except with TLS
 
     def connection_lost(self, exc: Exception | None) -> None:
         if exc is not None and not self._closing:
@@ -85,10 +85,10 @@ class ReplayConnection(asyncio.Protocol):
         self._changed.set()
 
     def _read_rest(self) -> None:
-        """Read what came before the end that a failed write noticed first.
+        """Read what arrived before an end that a failed write reported first.
 
-        A server that ends while audio is on its way resets the connection right behind
-        its Close frame. The kernel keeps that readable, but asyncio does not read it.
+        A server that ends during audio resets the connection right after its Close frame. The
+        kernel keeps the frame readable, but asyncio does not read it.
         """
         sock = self._transport.get_extra_info("socket")
         if self.tls or sock is None:
@@ -102,10 +102,10 @@ class ReplayConnection(asyncio.Protocol):
             return
         self._end = how
         if self._receiver is not None:
-            self._receiver.ended(how)
+            self._receiver.peer_ended(how)
         self._changed.set()
 
-    # -- who
+    # -- addresses
 
     @property
     def peer(self) -> str:
@@ -119,16 +119,16 @@ class ReplayConnection(asyncio.Protocol):
         host, port = self._transport.get_extra_info("sockname")[:2]
         return str(host), int(port)
 
-    # -- what comes
+    # -- receiving
 
-    async def head(self, find: Callable[[bytearray], int | None]) -> bytes | None:
-        """Wait for the beginning of what comes.
+    async def read_head(self, find: Callable[[bytearray], int | None]) -> bytes | None:
+        """Wait for the beginning of the received bytes, and take it.
 
         Args:
-            find: returns the length of the beginning once it is complete.
+            find: returns the length of the beginning, None while it is incomplete.
 
         Returns:
-            The beginning, or None if the peer ended before.
+            The beginning, or None if the peer ended before it was complete.
         """
         while True:
             size = find(self._waiting)
@@ -143,51 +143,58 @@ class ReplayConnection(asyncio.Protocol):
             self._changed.clear()
             await self._changed.wait()
 
+    def take_received(self) -> bytes:
+        """Take the bytes that wait for a receiver."""
+        waiting, self._waiting = bytes(self._waiting), bytearray()
+        if self._end is None and not self._transport.is_closing():
+            self._transport.resume_reading()
+        return waiting
+
     def put_back(self, data: bytes) -> None:
-        """Let what was read too far come again."""
+        """Return bytes that were taken; they are received next."""
         self._waiting[:0] = data
 
     @property
-    def end(self) -> str | None:
-        """How the peer ended its direction; None while it has not."""
+    def peer_end(self) -> str | None:
+        """How the peer ended its direction, "eof" or "reset"; None while it has not."""
         return self._end
 
     def receive_with(self, receiver: Receiver) -> None:
-        """Hand what waits, and what comes from now on, to a receiver."""
+        """Pass waiting bytes, and all that arrive from now on, to a receiver."""
         self._receiver = receiver
         waiting, self._waiting = bytes(self._waiting), bytearray()
         if waiting:
-            receiver.data(waiting)
+            receiver.received(waiting)
         if self._end is not None:
-            receiver.ended(self._end)
+            receiver.peer_ended(self._end)
         elif not self._transport.is_closing():
             self._transport.resume_reading()
 
-    async def changed(self, seconds: float) -> None:
-        """Wait until something came or ended, for so long at most."""
+    async def wait_changed(self, seconds: float) -> None:
+        """Wait at most `seconds` until something arrives, or the connection changes."""
         self._changed.clear()
-        # Every step of every session waits here; asyncio.timeout() costs several times this.
+        # This runs for every step of every session; asyncio.timeout() costs several times as much.
         timer = asyncio.get_running_loop().call_later(seconds, self._changed.set)
         try:
             await self._changed.wait()
         finally:
             timer.cancel()
 
-    async def until_end(self, seconds: float) -> None:
-        """Wait until the peer ended its direction, for so long at most."""
+    async def wait_peer_end(self, seconds: float) -> None:
+        """Wait at most `seconds` until the peer has ended its direction."""
         loop = asyncio.get_running_loop()
         until = loop.time() + seconds
         while self._end is None and (left := until - loop.time()) > 0:
-            await self.changed(left)
+            await self.wait_changed(left)
 
-    # -- what is sent
+    # -- sending
 
     def send(self, data: bytes) -> None:
         if not self._transport.is_closing():
             self._transport.write(data)
 
     def finish(self) -> None:
-        """End this direction with a FIN behind what was sent; with TLS, the connection."""
+        """End this direction with a FIN behind what was sent; with TLS, close the connection."""
         if self._transport.is_closing():
             return
         if self._transport.can_write_eof():
@@ -197,7 +204,7 @@ class ReplayConnection(asyncio.Protocol):
             self._transport.close()
 
     async def reset(self) -> None:
-        """Reset the connection (RST) once what was sent before is delivered."""
+        """Reset the connection (RST) once everything sent is delivered."""
         sock = self._transport.get_extra_info("socket")
         deadline = asyncio.get_running_loop().time() + SEND_TIMEOUT
         while (  # noqa: ASYNC110  # the kernel has no event for it
@@ -211,15 +218,15 @@ class ReplayConnection(asyncio.Protocol):
         self._transport.abort()
 
     def abort(self) -> None:
-        """Give the connection up, if it is not closed."""
+        """Abort the connection, unless it is closed."""
         self._closing = True
         if not self._lost.is_set():
             self._transport.abort()
 
     async def close(self) -> None:
-        """Close the connection, by force if it takes too long."""
+        """Close the connection; abort it if that takes longer than CLOSE_TIMEOUT."""
         self._closing = True
-        if not self._transport.is_closing():  # closed twice, one of TLS fails in abort()
+        if not self._transport.is_closing():  # a TLS transport closed twice fails in abort()
             self._transport.close()
         try:
             async with asyncio.timeout(CLOSE_TIMEOUT):

@@ -1,4 +1,4 @@
-"""Puts the user's own credentials where the recording's were taken out."""
+"""Fill the user's credentials into a recorded request where they were redacted."""
 
 from __future__ import annotations
 
@@ -11,20 +11,21 @@ from wsproxy.redact import MIN_SECRET, PLACEHOLDER
 
 from .handshake import Pairs, printable, query_pairs
 
-_MADE_UP = "wsproxy-replay-placeholder"
+_SYNTHETIC_CREDENTIAL = "wsproxy-replay-placeholder"
 
 
 @dataclass(frozen=True, slots=True)
 class CredentialFiller:
-    """What the user gives for this replay.
+    """The credentials for a replay.
 
     Attributes:
-        headers: (name, value); they replace the recorded ones of the same name.
-        query: (name, value); likewise.
+        headers: (name, value); they replace recorded headers of the same name.
+        query: (name, value); they replace recorded parameters of the same name.
         subprotocol: replaces the recorded Sec-WebSocket-Protocol.
         variables: names of environment variables that hold the provider's key.
         environment: the environment.
-        made_up: fill what is missing with something made up: the server is on this machine.
+        synthetic: fill in a synthetic credential where one is missing: the server is on this
+            machine.
     """
 
     headers: Sequence[tuple[str, str]] = field(default=(), repr=False)
@@ -32,64 +33,67 @@ class CredentialFiller:
     subprotocol: str | None = field(default=None, repr=False)
     variables: Sequence[str] = ()
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
-    made_up: bool = False
+    synthetic: bool = False
 
     def fill(self, headers: Pairs, path: str) -> tuple[Pairs, str]:
-        """Headers and path to send.
+        """The headers and the path to send.
 
         Raises:
-            UsageError: a credential is missing; the message names all that are.
+            UsageError: credentials are missing; the message names all of them.
         """
         missing: list[Setting] = []
         filled = self._headers(headers, missing)
         path = self._path(path, missing)
-        self._ask(missing)
+        self._raise_missing(missing)
         return filled, path
 
-    def for_fields(
-        self, names: Iterable[str], given: Mapping[str, str], own: Collection[str]
+    def fill_fields(
+        self, names: Iterable[str], given: Mapping[str, str], provider_fields: Collection[str]
     ) -> dict[str, str]:
-        """Values for JSON fields of messages whose credentials were taken out.
+        """Values for JSON fields of messages whose credentials were redacted.
 
         Args:
             names: of the fields.
-            given: what the user gives for them.
-            own: the fields that are known to hold the provider's key. No other gets it: it
-                may be a key for somebody else.
+            given: the user's values by field name.
+            provider_fields: the fields that hold the provider's key. No other field gets it,
+                since it may hold the key of a third party.
 
         Raises:
-            UsageError: one is missing.
+            UsageError: a value is missing.
         """
-        secret = self._secret()
-        other = _MADE_UP if self.made_up else None
-        values = {name: given.get(name, secret if name in own else other) for name in names}
-        self._ask([_missing("fields", n) for n, value in values.items() if not value])
+        credential = self._credential()
+        other = _SYNTHETIC_CREDENTIAL if self.synthetic else None
+        values = {
+            name: given.get(name, credential if name in provider_fields else other)
+            for name in names
+        }
+        self._raise_missing([_missing("fields", n) for n, value in values.items() if not value])
         return {name: value for name, value in values.items() if value}
 
-    def used(self, headers: Pairs, path: str) -> tuple[str, ...]:
-        """What `fill` puts where a credential was taken out, to be hidden in a new trace.
+    def filled_values(self, headers: Pairs, path: str) -> tuple[str, ...]:
+        """The values that `fill` puts in place of redacted credentials.
 
-        The catalog may not know the place: whoever recorded may have had another one.
+        A new recording redacts them, because the catalog may not know their places.
 
         Returns:
-            The longest first, as one may hold another.
+            The longest first, as one may contain another.
         """
         given = {name.lower(): value for name, value in self.headers}
         if self.subprotocol is not None:
             given["sec-websocket-protocol"] = self.subprotocol
-        secrets = {self._secret() or ""}
+        credentials = {self._credential() or ""}
         for name, recorded in headers:
             before, found, after = recorded.partition(PLACEHOLDER)
             if found and name.lower() in given:
-                secrets.add(given[name.lower()].removeprefix(before).removesuffix(after))
-        asked = dict(self.query)
-        taken = {name for name, part in query_pairs(path) if _is_taken(part)}
-        secrets.update(asked[name] for name in taken & asked.keys())
-        secrets |= {quote(secret) for secret in secrets}
-        kept = (secret for secret in secrets if len(secret) >= MIN_SECRET)
+                credentials.add(given[name.lower()].removeprefix(before).removesuffix(after))
+        options = dict(self.query)
+        redacted_names = {name for name, part in query_pairs(path) if _is_redacted(part)}
+        credentials.update(options[name] for name in redacted_names & options.keys())
+        credentials |= {quote(credential) for credential in credentials}
+        kept = (credential for credential in credentials if len(credential) >= MIN_SECRET)
         return tuple(sorted(kept, key=len, reverse=True))
 
-    def _ask(self, missing: list[Setting]) -> None:
+    def _raise_missing(self, missing: list[Setting]) -> None:
         if not missing:
             return
         text = f"the trace contains no credentials; missing: {', '.join(map(_name, missing))}"
@@ -97,13 +101,13 @@ class CredentialFiller:
             text += f" (also read from {' or '.join(self.variables)})"
         raise UsageError(text, *missing)
 
-    def _secret(self) -> str | None:
+    def _credential(self) -> str | None:
         for name in self.variables:
             if value := self.environment.get(name):
                 if not value.isprintable():
                     raise UsageError(f"{name} holds a line break or another control character")
                 return value
-        return _MADE_UP if self.made_up else None
+        return _SYNTHETIC_CREDENTIAL if self.synthetic else None
 
     def _headers(self, headers: Pairs, missing: list[Setting]) -> Pairs:
         given = {name.lower(): (name, value) for name, value in self.headers}
@@ -119,11 +123,11 @@ class CredentialFiller:
             if name.lower() in given:
                 value = given.pop(name.lower())[1]
             elif PLACEHOLDER in recorded:
-                secret = self._secret()
-                if secret is None:
+                credential = self._credential()
+                if credential is None:
                     missing.append(_missing_header(name, recorded))
                 else:
-                    value = recorded.replace(PLACEHOLDER, secret)
+                    value = recorded.replace(PLACEHOLDER, credential)
             out.append([name, value])
         return out + [[name, value] for name, value in given.values()]
 
@@ -133,12 +137,12 @@ class CredentialFiller:
         for name, part in query_pairs(path):
             if name in given:
                 parts.append(given.pop(name))
-            elif _is_taken(part):
-                secret = self._secret()
-                if secret is None:
+            elif _is_redacted(part):
+                credential = self._credential()
+                if credential is None:
                     missing.append(_missing("query", name))
                 else:
-                    parts.append(f"{part.partition('=')[0]}={quote(secret)}")
+                    parts.append(f"{part.partition('=')[0]}={quote(credential)}")
             else:
                 parts.append(part)
         parts += given.values()
@@ -146,8 +150,8 @@ class CredentialFiller:
         return before + ("?" + "&".join(parts) if parts else "")
 
 
-def _is_taken(part: str) -> bool:
-    """Whether a parameter's value was taken out."""
+def _is_redacted(part: str) -> bool:
+    """Whether a parameter's value was redacted."""
     return part.partition("=")[2] == PLACEHOLDER
 
 

@@ -1,6 +1,6 @@
-"""The opening handshake of a replay: HTTP/1.1 heads as bytes, fresh where they must be.
+"""The opening handshake of a replay: parse and write HTTP/1.1 heads, and adapt recorded ones.
 
-Pure, like wire/: bytes in, values out.
+Pure, like wire/: it takes bytes and returns values.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ MAX_HEADERS = 2000
 
 Pairs = list[list[str]]
 
-# What belongs to one connection, or to its proxy, and not to the session.
-_HOP = frozenset(
+# Headers of one connection or of its proxy, not of the session.
+_CONNECTION_HEADERS = frozenset(
     {
         "keep-alive",
         "proxy-authorization",
@@ -37,8 +37,8 @@ _HOP = frozenset(
         "content-encoding",  # bodies are recorded decoded
     }
 )
-# What a server makes anew for each answer.
-_FRESH_ANSWER = _HOP | {
+# Headers that a server generates for each response.
+_REGENERATED_HEADERS = _CONNECTION_HEADERS | {
     "connection",
     "upgrade",
     "date",
@@ -55,7 +55,7 @@ _WINDOWS = frozenset(str(bits) for bits in range(8, 16))
 
 
 class BadHead(Exception):
-    """What came is no HTTP/1.1 head."""
+    """The bytes are not an HTTP/1.1 head."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +70,10 @@ class Head:
 
     @property
     def status(self) -> int:
-        """Of a response.
+        """The status of a response.
 
         Raises:
-            BadHead: it is no response.
+            BadHead: this is not the head of a response.
         """
         if not self.start[0].startswith("HTTP/") or not _STATUS.fullmatch(self.start[1]):
             raise BadHead("the answer is not HTTP")
@@ -81,19 +81,19 @@ class Head:
 
 
 def parse_head(data: bytes | bytearray) -> tuple[Head, int] | None:
-    """Read a head.
+    """Parse a head.
 
     Returns:
-        The head and its length in bytes, or None where it is not complete.
+        The head and its length in bytes, or None while it is incomplete.
 
     Raises:
-        BadHead: it is over MAX_HEAD, or no HTTP.
+        BadHead: it is longer than MAX_HEAD, or not HTTP.
     """
     size = find_head_end(data)
     if size is None:
         if len(data) > MAX_HEAD:
             raise BadHead("the head does not end")
-        # Whatever else speaks first on this port is told early.
+        # Reject other protocols early, before MAX_HEAD.
         if data[:2] == b"\x16\x03":
             raise BadHead("what came is TLS, and this port takes ws:// and http:// only")
         if data and not data[:1].isalpha():
@@ -117,13 +117,13 @@ def _text(data: bytes) -> str:
 
 
 def head_size(data: bytes | bytearray) -> int | None:
-    """Length of the head at the beginning, None where it is not complete; see `parse_head`."""
+    """Length of the head in bytes, None while it is incomplete; see `parse_head`."""
     parsed = parse_head(data)
     return parsed[1] if parsed else None
 
 
 def content_length(headers: Pairs) -> int | None:
-    """The body's length in bytes, None where no number says it."""
+    """The body's length in bytes, None without a valid Content-Length."""
     length = header(((h[0], h[1]) for h in headers), "content-length") or ""
     return int(length) if _LENGTH.fullmatch(length) else None
 
@@ -131,16 +131,16 @@ def content_length(headers: Pairs) -> int | None:
 def _head_bytes(start: str, headers: Pairs) -> bytes:
     lines = [start, *(f"{name}: {value}" for name, value in headers)]
     if any("\r" in line or "\n" in line or "\0" in line for line in lines):
-        # It would be another head than the one that was recorded.
+        # It would change the structure of the head.
         raise TraceError("the recorded handshake holds a line break inside a header")
     return ("\r\n".join(lines) + "\r\n\r\n").encode("utf-8", "surrogateescape")
 
 
 def request_bytes(request: Request) -> bytes:
-    """The request on the wire.
+    """The head of a request as bytes.
 
     Raises:
-        TraceError: the recorded one is not fit to be sent.
+        TraceError: the recorded request cannot be sent.
     """
     if any(char.isspace() for char in request.method + request.path):
         raise TraceError("the recorded request line is damaged")
@@ -155,11 +155,11 @@ def _without_host(target: str) -> str:
 def origin_form(target: str) -> str:
     """The path and query of a recorded request's target (RFC 9112, section 3.2).
 
-    A trace may hold anything. What names a host, as a proxy is asked, would have the server
-    that the user names reach another one: of a URL its path is left.
+    A trace may hold anything. A target with a host, as a proxy receives it, could direct the
+    user's server to another host, so that only the path of a URL is used.
 
     Raises:
-        TraceError: it is neither a path nor a URL.
+        TraceError: the target is neither a path nor a URL.
     """
     path = _without_host(target)
     if path != target and not path.startswith("/"):
@@ -169,17 +169,16 @@ def origin_form(target: str) -> str:
     return path
 
 
-def fresh_request_headers(recorded: Pairs, host: str) -> Pairs:
-    """The recorded headers for another connection: its host, a new key.
+def rewritten_request_headers(recorded: Pairs, host: str) -> Pairs:
+    """The recorded headers for a new connection: with its host and a new key.
 
-    Of extensions permessage-deflate is offered if it was, and nothing else. Headers that
-    were not there are not added: a handshake that was refused for what it lacked is
-    refused again.
+    The only extension offered is permessage-deflate, if it was recorded. No headers are added: a
+    handshake that was refused because of a missing header must be refused again.
     """
     out: Pairs = []
     for name, value in recorded:
         match name.lower():
-            case lower if lower in _HOP:
+            case lower if lower in _CONNECTION_HEADERS:
                 continue
             case "host":
                 out.append([name, host])
@@ -198,57 +197,57 @@ def _is_deflate(extension: str) -> bool:
     return extension.partition(";")[0].strip().lower() == "permessage-deflate"
 
 
-def answer_bytes(response: Response) -> bytes:
-    """The answer to an upgrade on the wire, with its body."""
-    # The space stays where there is no reason (RFC 9112, section 4).
+def response_bytes(response: Response) -> bytes:
+    """The response to an upgrade as bytes, with its body."""
+    # The space is required without a reason, too (RFC 9112, section 4).
     start = f"HTTP/1.1 {response.status} {response.reason}"
     return _head_bytes(start, response.headers) + (response.body or b"")
 
 
-def accept(recorded: Response, asked: Head) -> Pairs:
-    """Headers of the 101 that answers this request as the recorded server did.
+def accept_headers(recorded: Response, request: Head) -> Pairs:
+    """Headers of the 101 that answers a request as the recorded server did.
 
     Args:
-        asked: the app's request; its key is answered, and of its subprotocols the
-            recorded one is chosen if it is offered.
+        request: the client's request. Its key is answered; the recorded subprotocol is selected
+            if the client offers it.
     """
     out: Pairs = [["Upgrade", "websocket"], ["Connection", "Upgrade"]]
-    out.append(["Sec-WebSocket-Accept", accept_key(asked.get("sec-websocket-key") or "")])
-    agreed = agree(recorded, asked.get("sec-websocket-extensions"))
+    out.append(["Sec-WebSocket-Accept", accept_key(request.get("sec-websocket-key") or "")])
+    agreed = negotiate_deflate(recorded, request.get("sec-websocket-extensions"))
     if agreed is not None:
         out.append(["Sec-WebSocket-Extensions", agreed])
-    offered = [p.strip() for p in (asked.get("sec-websocket-protocol") or "").split(",")]
+    offered = [p.strip() for p in (request.get("sec-websocket-protocol") or "").split(",")]
     for name, value in recorded.headers:
         lower = name.lower()
-        if lower in _FRESH_ANSWER or PLACEHOLDER in value:
+        if lower in _REGENERATED_HEADERS or PLACEHOLDER in value:
             continue
         if lower == "sec-websocket-protocol" and value not in offered:
-            continue  # an app must fail a connection with a subprotocol that it did not ask for
+            continue  # a client must fail a connection with a subprotocol that it did not offer
         out.append([name, value])
     return out
 
 
-def agree(recorded: Response, offers: str | None) -> str | None:
-    """The Sec-WebSocket-Extensions of the answer: compression as recorded, if it is offered.
+def negotiate_deflate(recorded: Response, offers: str | None) -> str | None:
+    """The Sec-WebSocket-Extensions of the response: compression as recorded, if it is offered.
 
     Args:
-        offers: the app's header, None without.
+        offers: the client's header, None without.
 
     Returns:
-        None where there is no compression: it was not used, or this app offers none that
-        the recorded parameters can go with (RFC 7692, section 7.1).
+        None without compression: it was not recorded, or the client does not offer it
+        (RFC 7692, section 7.1).
     """
     used = header(((h[0], h[1]) for h in recorded.headers), "sec-websocket-extensions")
     offer = next((part for part in (offers or "").split(",") if _is_deflate(part)), None)
     if Deflate.parse(used) is None or offer is None:
         return None
-    wanted = dict(_parameters(offer))
+    offered_parameters = dict(_parameters(offer))
     agreed = dict(_parameters(used or ""))
-    if "client_max_window_bits" not in wanted:
-        agreed.pop("client_max_window_bits", None)  # only who offers it can be asked for it
-    if "server_no_context_takeover" in wanted:
+    if "client_max_window_bits" not in offered_parameters:
+        agreed.pop("client_max_window_bits", None)  # allowed only if the client offers it
+    if "server_no_context_takeover" in offered_parameters:
         agreed["server_no_context_takeover"] = ""
-    if limit := wanted.get("server_max_window_bits"):
+    if limit := offered_parameters.get("server_max_window_bits"):
         agreed["server_max_window_bits"] = min(
             limit, agreed.get("server_max_window_bits", limit), key=int
         )
@@ -256,8 +255,14 @@ def agree(recorded: Response, offers: str | None) -> str | None:
     return "; ".join(["permessage-deflate", *parameters])
 
 
+def negotiated_deflate(response: Response | None) -> Deflate | None:
+    """The compression that a handshake negotiated; None without."""
+    headers = ((h[0], h[1]) for h in response.headers) if response else ()
+    return Deflate.parse(header(headers, "sec-websocket-extensions"))
+
+
 def _parameters(extension: str) -> Iterator[tuple[str, str]]:
-    """(name, value) of the first extension's parameters, window sizes only if they are ones."""
+    """(name, value) of the first extension's parameters; invalid window sizes are empty."""
     for part in extension.partition(",")[0].split(";")[1:]:
         name, _, value = part.partition("=")
         name, value = name.strip().lower(), value.strip().strip('"')
@@ -267,16 +272,20 @@ def _parameters(extension: str) -> Iterator[tuple[str, str]]:
             yield name, value if value in _WINDOWS else ""
 
 
-def refuse(recorded: Response) -> Pairs:
-    """Headers of the recorded refusal, with the length of the body that was kept."""
-    out = [[name, value] for name, value in recorded.headers if name.lower() not in _FRESH_ANSWER]
+def refusal_headers(recorded: Response) -> Pairs:
+    """Headers of the recorded refusal, with the length of the recorded part of its body."""
+    out = [
+        [name, value]
+        for name, value in recorded.headers
+        if name.lower() not in _REGENERATED_HEADERS
+    ]
     out.append(["Content-Length", str(len(recorded.body or b""))])
     out.append(["Connection", "close"])
     return out
 
 
 class Body:
-    """Reads the body of a message, and keeps its first MAX_BODY bytes.
+    """Reads the body of a message (RFC 9112, section 6), and keeps at most MAX_BODY bytes.
 
     Args:
         head: of a response.
@@ -297,13 +306,13 @@ class Body:
 
     @classmethod
     def of_request(cls, head: Head) -> Body:
-        """The body of a request: it is empty unless the head declares one (section 6.3)."""
+        """The body of a request, which has one only if the head says so (section 6.3)."""
         body = cls(head)
         body.done = body.done or not (body._is_chunked or body._length)
         return body
 
     def snapshot(self) -> BodySnapshot:
-        """The stored part of it."""
+        """The body as it is recorded."""
         return body_snapshot(bytes(self._prefix), self._size, self._coding)
 
     def feed(self, data: bytes) -> None:
@@ -316,11 +325,11 @@ class Body:
 
 
 def printable(text: str) -> str:
-    """What of a stranger's text may go into an error message."""
+    """An untrusted text, made safe for an error message."""
     return "".join(char for char in text if char.isprintable())[:200]
 
 
 def query_pairs(path: str) -> list[tuple[str, str]]:
-    """The query's parameters as they are written: (decoded name, raw part)."""
+    """The query's parameters: (decoded name, raw part)."""
     query = path.partition("?")[2]
     return [(unquote_plus(part.partition("=")[0]), part) for part in query.split("&") if part]

@@ -1,4 +1,4 @@
-"""How fast a replay goes."""
+"""The pace of a replay."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ _SLOWEST, _FASTEST = 0.01, 1000.0
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """When a step is due.
+    """Determines when a step is due.
 
     Attributes:
-        kind: "recorded" (at its time), "fast" (as soon as what preceded it is there) or
-            "causal" (the recorded time after what preceded it from the other side).
+        kind: "recorded" (at its recorded time), "fast" (as soon as its prerequisite is met) or
+            "causal" (the recorded delay after its prerequisite is met).
         speed: of the replay's clock; 2.0 is twice as fast as recorded.
     """
 
@@ -30,7 +30,7 @@ class Pace:
         """Read `recorded`, `fast`, `causal`, or a speed: `x2`, `x0.5`.
 
         Raises:
-            UsageError: it is none of these.
+            UsageError: the text is none of these.
         """
         if text in ("recorded", "fast", "causal"):
             return cls(text)
@@ -44,28 +44,30 @@ class Pace:
 
     @property
     def fast(self) -> bool:
+        """Whether steps are due without delay."""
         return self.kind == "fast"
 
     @property
     def causal(self) -> bool:
+        """Whether steps are due after a delay from their prerequisite."""
         return self.kind == "causal"
 
     @property
-    def by_clock(self) -> bool:
-        """Whether what comes of it depends on the time that steps take."""
+    def depends_on_clock(self) -> bool:
+        """Whether the result depends on the time that steps take."""
         return not self.fast
 
     @property
-    def as_recorded(self) -> bool:
-        """Whether spans of time are the recorded ones."""
+    def is_recorded_speed(self) -> bool:
+        """Whether durations are the recorded ones."""
         return not self.fast and math.isclose(self.speed, 1.0)
 
     def scaled(self, ns: int) -> int:
-        """A recorded span of time at this speed, ns."""
+        """A recorded duration at this speed, ns."""
         return round(ns / self.speed)
 
     def __str__(self) -> str:
         return self.kind if math.isclose(self.speed, 1.0) else f"x{self.speed:g}"
 
 
-RECORDED = Pace()
+RECORDED_PACE = Pace()

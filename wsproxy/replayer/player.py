@@ -1,4 +1,4 @@
-"""Plays one end of a session over a connection: the same moves under asyncio and without it."""
+"""Play one end of a session over a connection: the same steps under asyncio and without it."""
 
 from __future__ import annotations
 
@@ -14,22 +14,28 @@ from .endpoint import Endpoint
 from .progress import ExpectedEnding
 from .script import Step
 
-_FLUSH_EVERY = 0.2  # seconds
+_FLUSH_INTERVAL = 0.2  # seconds
 
 
-class Line(Protocol):
-    """What a player needs of a connection; nothing of it waits."""
+class PlayerConnection(Protocol):
+    """The part of a connection that a player uses; none of it blocks."""
 
     @property
     def writable(self) -> bool:
-        """Whether what was sent is under way, so that more may follow."""
+        """Whether more may be sent now."""
 
     @property
-    def end(self) -> str | None:
-        """How the peer ended its direction; None while it has not."""
+    def peer_end(self) -> str | None:
+        """How the peer ended its direction, "eof" or "reset"; None while it has not."""
+
+    def take_received(self) -> bytes:
+        """Take the bytes that wait for a receiver."""
+
+    def put_back(self, data: bytes) -> None:
+        """Return bytes that were taken; they are received next."""
 
     def receive_with(self, receiver: Receiver) -> None:
-        """Hand what waits, and what comes from now on, to a receiver."""
+        """Pass waiting bytes, and all that arrive from now on, to a receiver."""
 
     def send(self, data: bytes) -> None:
         """Send, behind what was sent before."""
@@ -40,85 +46,80 @@ class Line(Protocol):
 
 @dataclass(slots=True)
 class Player:
-    """Joins an endpoint and a connection.
+    """Joins an endpoint and a connection; it is the connection's receiver.
 
     Args:
-        endpoint: what is played.
-        line: where the upgrade is done.
-        clock: the recording's.
+        endpoint: the end to play.
+        connection: with the upgrade completed.
+        clock: of the recording.
     """
 
     endpoint: Endpoint
-    line: Line
+    connection: PlayerConnection
     clock: Clock
 
     # -- connection.Receiver
 
-    def data(self, data: bytes) -> None:
-        """Bytes of the other side."""
+    def received(self, data: bytes) -> None:
+        """Take bytes of the peer."""
         self.endpoint.receive(self.clock.now(), data)
 
-    def ended(self, how: str) -> None:
-        """The other side ended its direction."""
-        self.endpoint.ended(self.clock.now(), how)
+    def peer_ended(self, how: str) -> None:
+        """The peer ended its direction: "eof" or "reset"."""
+        self.endpoint.peer_ended(self.clock.now(), how)
 
     # -- playing
 
-    def moves(self) -> Iterator[float | None]:
-        """Play until the schedule is over and all is recorded; the caller closes then.
+    def steps(self) -> Iterator[float | None]:
+        """Play until the schedule has ended and everything is recorded; the caller then closes.
 
         Yields:
-            For how many seconds at most to wait for something to come, or for the line to be
-            writable again; None: reset the connection once what was sent is delivered.
+            The seconds to wait, at most, until something arrives or the connection is writable
+            again; None: reset the connection once everything sent is delivered.
         """
-        endpoint, schedule, line = self.endpoint, self.endpoint.schedule, self.line
+        endpoint, schedule, connection = self.endpoint, self.endpoint.schedule, self.connection
         endpoint.open(self.clock.now())
-        line.receive_with(self)
-        stalled_ns: int | None = None  # since when the other side does not read
-        while not endpoint.over(now := self.clock.now()):
-            if not line.writable:
+        connection.receive_with(self)
+        stalled_ns: int | None = None  # since when the peer does not read
+        while not endpoint.poll_finished(now := self.clock.now()):
+            if not connection.writable:
                 stalled_ns = now if stalled_ns is None else stalled_ns
                 if now - stalled_ns > schedule.timeout_ns:
                     break
-                yield _FLUSH_EVERY
+                yield _FLUSH_INTERVAL
                 continue
             stalled_ns = None
-            step = endpoint.take(now)
+            step = endpoint.next_step(now)
             if step is not None:
-                yield from self._do(step)
+                yield from self._perform(step)
                 continue
-            wait = (schedule.wake_ns() - self.clock.now()) / 1e9
-            yield min(max(wait, 0.0), _FLUSH_EVERY)
-        endpoint.closing(self.clock.now(), was_reset=line.end == "reset")
+            wait = (schedule.next_wake_ns() - self.clock.now()) / 1e9
+            yield min(max(wait, 0.0), _FLUSH_INTERVAL)
+        endpoint.record_close(self.clock.now(), was_reset=connection.peer_end == "reset")
 
-    def _do(self, step: Step) -> Iterator[float | None]:
+    def _perform(self, step: Step) -> Iterator[float | None]:
         now = self.clock.now()
         match step.item:
             case ExpectedEnding(how="reset"):
                 yield None
-                self.endpoint.sent(now, step.item)
+                self.endpoint.record_sent(now, step.item)
             case ExpectedEnding():
-                self.line.finish()
-                self.endpoint.sent(now, step.item)
+                self.connection.finish()
+                self.endpoint.record_sent(now, step.item)
             case _:
-                data, recorded = self.endpoint.wire(step)
-                self.line.send(data)
-                self.endpoint.sent(now, recorded)
-                if self.endpoint.schedule.wake_ns() <= self.clock.now():
-                    yield 0.0  # a burst must not keep what comes from being read
+                data, recorded = self.endpoint.encode(step)
+                self.connection.send(data)
+                self.endpoint.record_sent(now, recorded)
+                if self.endpoint.schedule.next_wake_ns() <= self.clock.now():
+                    yield 0.0  # during a burst, what arrives is read as well
 
 
-async def play(endpoint: Endpoint, connection: ReplayConnection, clock: Clock) -> None:
-    """Play over an asyncio connection; it is closed then.
-
-    Args:
-        clock: the recording's.
-    """
-    for seconds in Player(endpoint, connection, clock).moves():
+async def follow(steps: Iterator[float | None], connection: ReplayConnection) -> None:
+    """Do what `Player.steps` asks for, on an asyncio connection."""
+    for seconds in steps:
         if seconds is None:
             await connection.reset()
         elif seconds > 0:
-            await connection.changed(seconds)
+            await connection.wait_changed(seconds)
         else:
             await asyncio.sleep(0)
-    await connection.close()

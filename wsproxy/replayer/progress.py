@@ -1,4 +1,4 @@
-"""How far one side of a session has come, in what does not depend on the moment."""
+"""The progress of one side of a session, without what depends on timing."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from wsproxy.catalog import Api
-from wsproxy.compare.message_kinds import MAX_TEXT, is_interim, keeps_alive, kind_of
+from wsproxy.compare.message_kinds import MAX_TEXT, is_interim, is_keepalive, kind_of
 from wsproxy.wire import Frame, Garbage, MessageAssembler, Opcode
 
-MAX_KINDS = 1000  # of messages that are told apart; no API has so many, but a flood may
+MAX_KINDS = 1000  # of messages; no API has that many, but a flood may
 
-AMOUNTS = ("bytes", "frames", "seconds")
+GATE_UNITS = ("bytes", "frames", "seconds")
 
 
 @dataclass(frozen=True, slots=True)
 class ExpectedEnding:
-    """One side ends its direction: "eof" (FIN) or "reset" (RST)."""
+    """The end of one side's direction: "eof" (FIN) or "reset" (RST)."""
 
     how: str
 
@@ -26,15 +26,15 @@ Item = Frame | Garbage | ExpectedEnding
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """What of a side's messages counts as progress.
+    """What counts as progress of a side.
 
     Attributes:
-        audio: what is counted of binary messages: "bytes", "frames" (messages), or "once"
-            (whether any came).
-        by_kind: text messages are counted by their kinds, not all together.
-        api: whose messages they are, None if that is not known.
-        scale: recorded bytes of audio for each byte that comes: an app may send another
-            encoding or rate than the recorded one.
+        audio: unit of binary messages: "bytes", "frames" (messages), or "once" (whether any
+            arrived).
+        by_kind: count text messages by kind instead of all together.
+        api: the API whose messages they are, None if unknown.
+        scale: recorded audio bytes per received byte: a client may send a different encoding
+            or sample rate.
     """
 
     audio: str = "bytes"
@@ -42,21 +42,21 @@ class Gate:
     api: Api | None = None
     scale: float = 1.0
 
-    def passing(self, kind: str) -> bool:
-        """Whether how often a kind comes is a matter of the moment: only the first counts."""
+    def counts_once(self, kind: str) -> bool:
+        """Whether only the first message of a kind counts, because the number varies."""
         results = self.api.vocabulary.results if self.api else ()
-        return kind in results or is_interim(kind) or keeps_alive(kind, self.api)
+        return kind in results or is_interim(kind) or is_keepalive(kind, self.api)
 
 
 @dataclass(frozen=True, slots=True)
 class SideProgress:
-    """How far a side has come.
+    """The progress of a side.
 
     Attributes:
-        binary: of binary messages, as the gate counts them.
-        texts: complete text messages by kind; all under "" where kinds are not told apart.
-        garbage: bytes that were no valid frame.
-        closes: Close frames.
+        binary: binary messages, in the unit of the gate.
+        texts: complete text messages by kind; all under "" if the gate does not tell kinds apart.
+        garbage: bytes that were not a valid frame.
+        closes: number of Close frames.
         ended: 1 once it has ended its direction.
     """
 
@@ -67,10 +67,11 @@ class SideProgress:
     ended: int = 0
 
     def reaches(self, other: SideProgress) -> bool:
-        """Whether this is as far as the other, in everything."""
+        """Whether this is at least as far as the other in every respect."""
         return self.reaches_end(other) and self.reaches_content(other)
 
     def reaches_content(self, other: SideProgress) -> bool:
+        """Whether this is at least as far as the other in messages and garbage."""
         return (
             self.binary >= other.binary
             and self.garbage >= other.garbage
@@ -78,10 +79,11 @@ class SideProgress:
         )
 
     def reaches_end(self, other: SideProgress) -> bool:
+        """Whether this is at least as far as the other in Close frames and ends."""
         return self.closes >= other.closes and self.ended >= other.ended
 
-    def lacks(self, other: SideProgress) -> SideProgress:
-        """The content that is missing to reach the other."""
+    def missing_for(self, other: SideProgress) -> SideProgress:
+        """The content that is missing for the other to be reached."""
         texts = {kind: count - self.texts.get(kind, 0) for kind, count in other.texts.items()}
         return SideProgress(
             max(0, other.binary - self.binary),
@@ -90,7 +92,7 @@ class SideProgress:
         )
 
     def plus(self, other: SideProgress) -> SideProgress:
-        """Both contents together; the end is this one's."""
+        """The content of both; Close frames and ends are those of this one."""
         texts = dict(self.texts)
         for kind, count in other.texts.items():
             texts[kind] = texts.get(kind, 0) + count
@@ -98,25 +100,25 @@ class SideProgress:
         return replace(self, binary=binary, texts=texts, garbage=garbage)
 
 
-NOTHING = SideProgress()
-BY_BYTES = Gate()
+NO_PROGRESS = SideProgress()
+BYTES_GATE = Gate()
 
 
 class ProgressCounter:
-    """Counts the progress of one direction, frame by frame.
+    """Counts the progress of one direction, item by item.
 
     Args:
         gate: what counts.
     """
 
     def __init__(self, gate: Gate) -> None:
-        self.progress = NOTHING
+        self.progress = NO_PROGRESS
         self._gate = gate
         self._assembler = MessageAssembler(keep_text=MAX_TEXT if gate.by_kind else 0, keep_binary=0)
         self._audio = 0  # bytes
 
-    def take(self, item: Item) -> bool:
-        """Take what the side did next, inflated.
+    def add(self, item: Item) -> bool:
+        """Add the next item of the side; frames are inflated.
 
         Returns:
             Whether it changed the progress.
@@ -132,10 +134,10 @@ class ProgressCounter:
             case Frame(opcode=Opcode.PING | Opcode.PONG):
                 return False
             case Frame():
-                self._take_data(item)
+                self._add_data(item)
         return self.progress != before
 
-    def _take_data(self, frame: Frame) -> None:
+    def _add_data(self, frame: Frame) -> None:
         message = self._assembler.add(frame)
         if message is None or not message.is_text:
             self.progress = replace(self.progress, binary=self._binary(frame))
@@ -154,7 +156,7 @@ class ProgressCounter:
     def _count(self, kind: str) -> None:
         texts = self.progress.texts
         count = texts.get(kind, 0)
-        if count and self._gate.by_kind and self._gate.passing(kind):
+        if count and self._gate.by_kind and self._gate.counts_once(kind):
             return
         if not count and len(texts) >= MAX_KINDS:
             return

@@ -1,4 +1,4 @@
-"""Begins the recording of a replay: its folder, its first records, its file."""
+"""Record replays: the folder, and the beginning of each trace."""
 
 from __future__ import annotations
 
@@ -20,43 +20,45 @@ from wsproxy.trace import FindingRecord
 
 @dataclass(frozen=True, slots=True)
 class ReplayRecording:
-    """How replays are recorded.
+    """How and where replays are recorded.
 
     Attributes:
-        folder: where the traces go; created if it is not there.
-        redact: takes credentials out of what is recorded.
-        diagnose: names the findings of the new session.
-        kept: whether a trace stays once its session has been judged.
+        folder: for the traces; created if it does not exist.
+        redact: removes credentials from what is recorded.
+        diagnose: finds the findings of the recorded session.
+        keep: whether to keep a trace after its session has been judged.
     """
 
     folder: Path
     redact: HeadRedactor
     diagnose: Callable[[Session], list[FindingRecord]] | None = None
-    kept: bool = True
+    keep: bool = True
 
     @classmethod
     def into(
-        cls, folder: Path, catalog: Catalog | None = None, *, kept: bool = True
+        cls, folder: Path, catalog: Catalog | None = None, *, keep: bool = True
     ) -> ReplayRecording:
-        """Into a folder, without credentials, with findings.
+        """Record into a folder, with redaction and findings.
 
         Args:
-            catalog: what is known; None: as `catalog.load` gives it.
-            kept: whether a trace stays once its session has been judged.
+            catalog: None: the catalog of `catalog.load`.
+            keep: whether to keep a trace after its session has been judged.
         """
-        known = catalog or load()
-        redact = HeadRedactor(known.credentials, fingerprint_key(), known.key_shapes)
-        return cls(folder, redact, partial(annotate, catalog=known), kept)
+        catalog_in_use = catalog or load()
+        redact = HeadRedactor(
+            catalog_in_use.credentials, fingerprint_key(), catalog_in_use.key_shapes
+        )
+        return cls(folder, redact, partial(annotate, catalog=catalog_in_use), keep)
 
     @classmethod
     @contextlib.contextmanager
     def discarded(cls) -> Iterator[ReplayRecording]:
-        """Into a temporary folder, which is removed at the end of the `with`.
+        """Record into a temporary folder, which is removed at the end of the `with`.
 
         Each trace is removed as soon as its session has been judged.
 
         Raises:
-            UsageError: there is no folder for temporary files.
+            UsageError: a temporary folder cannot be created.
         """
         try:
             folder = tempfile.TemporaryDirectory(
@@ -68,13 +70,13 @@ class ReplayRecording:
                 "folder that can be written to"
             ) from None
         with folder as name:
-            yield cls.into(Path(name), kept=False)
+            yield cls.into(Path(name), keep=False)
 
     def check(self, *, create: bool = True) -> None:
-        """See that traces can be written.
+        """Check that traces can be written.
 
         Args:
-            create: create the folder; else it is looked whether it could be.
+            create: create the folder; otherwise only check whether it could be created.
 
         Raises:
             UsageError: traces cannot be written there.
@@ -92,20 +94,26 @@ class ReplayRecording:
         except OSError as error:
             raise UsageError(f"cannot write into {self.folder}: {error.strerror}") from None
 
+    def warm_up(self, session: Session) -> None:
+        """Load what the diagnosis of a session needs, before a replay waits for it."""
+        if self.diagnose is not None:
+            self.diagnose(session)
+
     def begin(
         self,
         original: Session,
         clock: Clock,
         mode: str,
         client: str | None,
-        known: tuple[str, ...] = (),
+        credentials: tuple[str, ...] = (),
     ) -> SessionWriter:
-        """A recording whose first record says what is replayed.
+        """Begin a recording; its first record states what is replayed.
 
         Args:
+            original: the session that is replayed.
             mode: "replay-client" or "replay-server".
-            client: the app's address, "host:port".
-            known: credentials that are hidden wherever they are.
+            client: the client's address, "host:port".
+            credentials: values to redact wherever they occur.
 
         Raises:
             UsageError: the file cannot be created.
@@ -119,18 +127,18 @@ class ReplayRecording:
             client=client,
         )
         try:
-            guard = SessionRedactor(self.redact, known)
+            guard = SessionRedactor(self.redact, credentials)
             path = trace_path(self.folder, start)
             return SessionWriter(path, start, diagnose=self.diagnose, redactor=guard)
         except OSError as error:
             raise UsageError(f"cannot write into {self.folder}: {error.strerror}") from None
 
 
-def written(recording: SessionWriter) -> Path:
-    """The trace of a session that is over.
+def completed_trace(recording: SessionWriter) -> Path:
+    """The trace of a session that has ended.
 
     Raises:
-        UsageError: a part of it could not be written, so that nothing can be said of the session.
+        UsageError: a part of it could not be written, so that the session cannot be judged.
     """
     if recording.error is not None:
         error = recording.error.strerror or recording.error

@@ -1,4 +1,4 @@
-"""Reads the answer to a request, from its bytes."""
+"""Read the response to a request from bytes."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from .handshake import BadHead, Body, Head, parse_head
 
 
 class ResponseReader:
-    """Takes bytes until the answer is complete: a 101's head, or a refusal with its body.
+    """Takes bytes until the response is complete: the head of a 101, or a refusal with its body.
 
     Attributes:
-        response: the answer once its head is there; its body grows. `t_ns` is 0.
-        error: what is wrong with it, None if nothing is.
-        done: nothing more is to come.
-        rest: bytes behind the head of a 101; the first of the session.
+        response: the response once its head is complete; its body grows. `t_ns` is 0.
+        error: why the response is invalid; None if it is valid so far.
+        done: nothing more is expected.
+        rest: bytes behind the head of a 101: the first bytes of the session.
     """
 
     def __init__(self) -> None:
@@ -49,22 +49,22 @@ class ResponseReader:
         self._feed_body(rest)
 
     def end(self) -> None:
-        """The connection ended."""
+        """The connection has ended."""
         self.done = True
         if self.response is None and self.error is None:
             self.error = "the connection ended before an answer"
 
-    def late(self, seconds: float) -> None:
-        """It took too long; what came of a body stays."""
+    def time_out(self, seconds: float) -> None:
+        """Stop reading after a timeout; the received part of a body stays."""
         self.done = True
         if self.response is None:
             self.error = f"no answer to the request in {seconds:g} s"
 
     def _final_head(self) -> Head | None:
-        """Take heads off, as far as the one that is no interim answer (RFC 9110, section 15.2).
+        """Remove interim responses (RFC 9110, section 15.2), then the final head.
 
         Raises:
-            BadHead: what came is none.
+            BadHead: the bytes are not a head.
         """
         while (parsed := parse_head(self._head)) is not None:
             head, size = parsed

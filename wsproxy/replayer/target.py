@@ -1,12 +1,16 @@
-"""Where a replay as the client goes: the server's URL, the way there, and what is trusted."""
+"""The target of a replay as the client: URL, proxy and trusted certificates."""
 
 from __future__ import annotations
 
 import ssl
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
+
+from python_socks import ProxyError
 
 from wsproxy.errors import ConnectFailed, Setting, UsageError
 from wsproxy.system.address import authority, is_loopback
@@ -17,10 +21,10 @@ _PROXIES = ("http", "socks4", "socks5", "socks5h")
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The server that a replay goes to.
+    """The server to replay against.
 
     Attributes:
-        path: with its query; empty: the recorded one.
+        path: path and query; "": the recorded ones.
     """
 
     scheme: str
@@ -33,7 +37,7 @@ class Target:
         """Read a ws, wss, http or https URL.
 
         Raises:
-            UsageError: it is none.
+            UsageError: it is not one of these.
         """
         try:
             parts = urlsplit(url)
@@ -54,26 +58,28 @@ class Target:
 
     @property
     def authority(self) -> str:
-        """For the Host header (RFC 9110, section 7.2)."""
+        """The value of the Host header (RFC 9110, section 7.2)."""
         port = None if self.port == _PORTS[self.scheme] else self.port
         return authority(self.host, port)
 
-    def path_of(self, recorded: str) -> str:
-        """Path and query to ask for."""
-        path, mark, query = recorded.partition("?")
-        own_path, own_mark, own_query = self.path.partition("?")
-        return (own_path or path) + (own_mark + own_query if own_mark else mark + query)
+    def request_path(self, recorded: str) -> str:
+        """The path and query to request."""
+        path, separator, query = recorded.partition("?")
+        own_path, own_separator, own_query = self.path.partition("?")
+        return (own_path or path) + (
+            own_separator + own_query if own_separator else separator + query
+        )
 
     def __str__(self) -> str:
         return authority(self.host, self.port)
 
 
-def trust(ca: Path | None, *, insecure: bool) -> ssl.SSLContext:
-    """What a TLS server's certificate is checked against.
+def ssl_context(ca: Path | None, *, insecure: bool) -> ssl.SSLContext:
+    """How the certificate of a TLS server is verified.
 
     Args:
-        ca: file with certificates to trust in the place of the system's, PEM.
-        insecure: check nothing.
+        ca: PEM file with certificates to trust instead of the system's.
+        insecure: do not verify the certificate.
 
     Raises:
         UsageError: the file cannot be read.
@@ -88,18 +94,18 @@ def trust(ca: Path | None, *, insecure: bool) -> ssl.SSLContext:
     return context
 
 
-def proxy_for(target: Target, given: str | None) -> str | None:
-    """The proxy to go through: the one that is given, else the environment's.
+def proxy_for(target: Target, setting: str | None) -> str | None:
+    """URL of the proxy to use: the one that is set, else the environment's; None for none.
 
-    Nothing on this machine is reached through the environment's proxy.
+    The environment's proxy is not used for servers on this machine.
 
     Args:
-        given: URL, http:// or socks5://; "" for none, whatever the environment says.
+        setting: http:// or socks5:// URL; "" for no proxy; None for the environment's.
 
     Raises:
-        UsageError: it is no URL of a proxy that can be gone through.
+        UsageError: the URL is invalid, or its scheme is not supported.
     """
-    url = given
+    url = setting
     if url is None:
         if is_loopback(target.host) or urllib.request.proxy_bypass(target.host):
             return None
@@ -109,30 +115,40 @@ def proxy_for(target: Target, given: str | None) -> str | None:
         return None
     try:
         parts = urlsplit(url)
-        usable = parts.scheme in _PROXIES and parts.hostname and parts.port
+        is_usable = parts.scheme in _PROXIES and parts.hostname and parts.port
     except ValueError:
-        usable = None
-    if not usable:
+        is_usable = None
+    if not is_usable:
         raise UsageError(f"proxy {url!r}: give http://HOST:PORT or socks5://HOST:PORT")
-    # Names are resolved by the proxy, as with its "h" scheme; that is python-socks' default.
+    # The proxy resolves host names, as socks5h:// asks for; that is python-socks' default.
     return url.replace("socks5h://", "socks5://", 1)
 
 
-def connect_failed(target: Target, error: Exception, proxy: str | None = None) -> ConnectFailed:
-    """The error for a connection that did not come about.
+@contextmanager
+def connect_errors(target: Target, proxy: str | None, timeout: float) -> Iterator[None]:
+    """Turn the errors of the body, which connects to a target, into ConnectFailed.
 
     Args:
-        proxy: the one that said so.
+        proxy: URL of the proxy in use, None without one.
+        timeout: seconds that the body allows, for the message.
+
+    Raises:
+        ConnectFailed: the body raised an error of the connection, of TLS or of the proxy.
     """
-    if proxy is not None:
-        parts = urlsplit(proxy)  # without the user's name and password
-        return ConnectFailed(
-            f"cannot reach {target} through the proxy {parts.hostname}:{parts.port}: {error}"
-        )
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return ConnectFailed(
+    try:
+        yield
+    except TimeoutError:
+        raise ConnectFailed(f"cannot reach {target}: no answer in {timeout:g} s") from None
+    except ssl.SSLCertVerificationError as error:
+        raise ConnectFailed(
             f"{target} has a certificate that is not trusted ({error.verify_message})",
             Setting("ca"),
-        )
-    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return ConnectFailed(f"cannot reach {target}: {text or type(error).__name__}")
+        ) from None
+    except OSError as error:
+        text = error.strerror or str(error) or type(error).__name__
+        raise ConnectFailed(f"cannot reach {target}: {text}") from None
+    except ProxyError as error:
+        parts = urlsplit(proxy or "")  # without the user's name and password
+        raise ConnectFailed(
+            f"cannot reach {target} through the proxy {parts.hostname}:{parts.port}: {error}"
+        ) from None

@@ -1,4 +1,4 @@
-"""The traces that a replay serves, and which of them answers a request."""
+"""The traces that a replay serves, and which of them matches a request."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from wsproxy.wire import header, is_upgrade
 from .handshake import Pairs, printable
 
 FACETS = ("host", "path", "query", "subprotocol", "attempt")
-_NO_RECORDING = {"replay": "a replay", "derived": "made from another trace"}
-_LOOKED_AT = 50  # records at the beginning of a trace that hold its request
+_DERIVED_SOURCES = {"replay": "a replay", "derived": "made from another trace"}
+_MAX_RECORDS_READ = 50  # at the beginning of a trace, which hold its request
 
 
 @dataclass(frozen=True, slots=True)
 class ReplayRequest:
-    """A request, as far as it is matched.
+    """The facets of a request that can be matched.
 
     Attributes:
         host: lower case, without the port.
         attempt: 1 for the first request at this path, 2 for the second...
-        upgrade: whether it asks for a WebSocket.
+        upgrade: whether it requests a WebSocket.
     """
 
     host: str
@@ -40,7 +40,7 @@ class ReplayRequest:
 
     @classmethod
     def of(cls, target: str, headers: Pairs, *, host: str, attempt: int) -> ReplayRequest:
-        """From a request's target (path and query) and headers."""
+        """The facets of a request, from its target (path and query) and headers."""
         path, _, query = target.partition("?")
         try:
             pairs = parse_qsl(query, keep_blank_values=True, max_num_fields=1000)
@@ -53,52 +53,52 @@ class ReplayRequest:
 
 @dataclass(frozen=True, slots=True)
 class ServedTrace:
-    """One trace of the library, by its request."""
+    """A trace of the library, with the facets of its request."""
 
-    trace: Path
+    path: Path
     started_at_ns: int
-    asked: ReplayRequest
+    request: ReplayRequest
     provider: str | None
 
     @classmethod
-    def read(cls, trace: Path) -> ServedTrace | None:
+    def read(cls, path: Path) -> ServedTrace | None:
         """Read the beginning of a trace.
 
         Returns:
-            None if it holds no request that could be answered again.
+            None if it holds no request that can be answered.
 
         Raises:
-            TraceError: it cannot be read.
+            TraceError: the trace cannot be read.
         """
         start: Start | None = None
-        with TraceReader(trace) as reader:
-            for _, record in zip(range(_LOOKED_AT), reader, strict=False):
+        with TraceReader(path) as reader:
+            for _, record in zip(range(_MAX_RECORDS_READ), reader, strict=False):
                 if isinstance(record, Start):
                     start = record
                 elif isinstance(record, Request) and start is not None and not start.synthetic:
-                    asked = ReplayRequest.of(
+                    request = ReplayRequest.of(
                         record.path, record.headers, host=record.host, attempt=start.attempt
                     )
-                    return cls(trace, start.started_at_ns, asked, start.provider)
+                    return cls(path, start.started_at_ns, request, start.provider)
         return None
 
 
 @dataclass(frozen=True, slots=True)
 class Matcher:
-    """What of a request has to be as recorded.
+    """The facets in which a request must equal the recorded one.
 
     Attributes:
-        facets: names out of FACETS; "query.NAME" is one parameter.
+        facets: names from FACETS, or "query.NAME" for one parameter.
     """
 
     facets: tuple[str, ...] = ("path",)
 
     @classmethod
     def parse(cls, facets: Iterable[str]) -> Matcher:
-        """Check the names.
+        """Make a matcher of these facets; without any, of the path.
 
         Raises:
-            UsageError: one is not known.
+            UsageError: a facet is unknown.
         """
         chosen = tuple(facets)
         for facet in chosen:
@@ -107,15 +107,15 @@ class Matcher:
                 raise UsageError(f"cannot match on {facet!r}: give {known} or query.NAME")
         return cls(chosen) if chosen else cls()
 
-    def differences(self, recorded: ReplayRequest, asked: ReplayRequest) -> list[str]:
-        """What does not match, each as "what is asked for, not what was recorded"."""
+    def differences(self, recorded: ReplayRequest, request: ReplayRequest) -> list[str]:
+        """The facets that do not match, each as "REQUESTED, not RECORDED"."""
         out = []
-        if recorded.upgrade is not asked.upgrade:
-            out.append("an upgrade" if asked.upgrade else "a plain request")
+        if recorded.upgrade is not request.upgrade:
+            out.append("an upgrade" if request.upgrade else "a plain request")
         for facet in self.facets:
-            a, b = _facet(recorded, facet), _facet(asked, facet)
+            a, b = _facet(recorded, facet), _facet(request, facet)
             if facet == "query":
-                a, b = _without_credentials(recorded.query, asked.query)
+                a, b = _without_credentials(recorded.query, request.query)
             if facet == "subprotocol" and PLACEHOLDER in str(a):
                 a, b = str(a).partition(",")[0], str(b).partition(",")[0]
             if a != b:
@@ -123,19 +123,19 @@ class Matcher:
         return out
 
 
-def _facet(asked: ReplayRequest, facet: str) -> object:
+def _facet(request: ReplayRequest, facet: str) -> object:
     if facet.startswith("query."):
         name = facet.removeprefix("query.")
-        return tuple(value for key, value in asked.query if key == name)
-    return sorted(asked.query) if facet == "query" else getattr(asked, facet)
+        return tuple(value for key, value in request.query if key == name)
+    return sorted(request.query) if facet == "query" else getattr(request, facet)
 
 
 def _without_credentials(
-    recorded: Sequence[tuple[str, str]], asked: Sequence[tuple[str, str]]
+    recorded: Sequence[tuple[str, str]], request: Sequence[tuple[str, str]]
 ) -> tuple[object, object]:
-    """Both queries, sorted, without the parameters whose recorded value was taken out."""
+    """Both queries, sorted, without the parameters whose recorded value was redacted."""
     secret = {name for name, value in recorded if PLACEHOLDER in value}
-    kept = [sorted(p for p in query if p[0] not in secret) for query in (recorded, asked)]
+    kept = [sorted(p for p in query if p[0] not in secret) for query in (recorded, request)]
     return kept[0], kept[1]
 
 
@@ -147,96 +147,97 @@ def _shown(value: object) -> str:
 
 @dataclass(slots=True)
 class TraceLibrary:
-    """Traces in the order in which they were recorded; each request takes the next that matches.
+    """Traces in recorded order; each request gets the next matching one.
 
-    Once all that match were served, the first of them comes again.
+    Once all matching traces have been served, the first one is served again.
 
     Attributes:
-        volumes: what there is.
-        skipped: traces of the folder that cannot be served, and why.
+        traces: the traces that can be served.
+        matcher: which request gets which trace.
+        skipped: traces of the folder that cannot be served, each with the reason.
     """
 
-    volumes: list[ServedTrace]
+    traces: list[ServedTrace]
     matcher: Matcher = Matcher()
     skipped: list[str] = field(default_factory=list)
-    _served: dict[Path, int] = field(default_factory=dict)
-    _attempts: dict[tuple[str, str], int] = field(default_factory=dict)
+    _serve_counts: dict[Path, int] = field(default_factory=dict)
+    _attempt_counts: dict[tuple[str, str], int] = field(default_factory=dict)
 
     @classmethod
     def open(cls, path: Path, facets: Sequence[str] = ()) -> TraceLibrary:
-        """A trace, or the recordings of a folder; where it holds none, all traces in it.
+        """Open a trace, or the recordings in a folder (all its traces if it has no recordings).
 
         Args:
-            facets: what has to match; without any, the path, and of a single trace nothing.
+            facets: what must match; without any, the path, and for a single trace nothing.
 
         Raises:
-            TraceError: the trace cannot be read, or none of the folder.
+            TraceError: the trace, or every trace in the folder, cannot be read.
             UsageError: there is nothing to serve.
         """
         matcher = Matcher.parse(facets)
         if not path.is_dir():
-            volume = ServedTrace.read(path)
-            if volume is None:
+            trace = ServedTrace.read(path)
+            if trace is None:
                 failure = Session.read(path).failure
                 why = f": it failed before ({printable(failure.where)})" if failure else ""
                 raise UsageError(
                     f"there is no handshake in this trace to replay as the server{why}"
                 )
-            return cls([volume], matcher if facets else Matcher(()))
+            return cls([trace], matcher if facets else Matcher(()))
         library = cls([], matcher)
         recordings, others = find_recordings([path])
-        for trace in recordings:
-            library._add(trace)
-        library.skipped += [f"{trace.name}: {_NO_RECORDING[source]}" for trace, source in others]
-        if not library.volumes:
+        for recording in recordings:
+            library._add(recording)
+        library.skipped += [f"{each.name}: {_DERIVED_SOURCES[source]}" for each, source in others]
+        if not library.traces:
             why = f": {library.skipped[0]}" if library.skipped else ""
             raise UsageError(f"no trace in {path} can be served{why}")
-        library.volumes.sort(key=lambda volume: (volume.started_at_ns, volume.trace))
+        library.traces.sort(key=lambda trace: (trace.started_at_ns, trace.path))
         return library
 
-    def _add(self, trace: Path) -> None:
+    def _add(self, path: Path) -> None:
         try:
-            volume = ServedTrace.read(trace)
+            trace = ServedTrace.read(path)
         except TraceError as error:
             self.skipped.append(str(error))
             return
-        if volume is None:
-            self.skipped.append(f"{trace.name}: no handshake in it")
+        if trace is None:
+            self.skipped.append(f"{path.name}: no handshake in it")
         else:
-            self.volumes.append(volume)
+            self.traces.append(trace)
 
     def pick(self, target: str, headers: Pairs, host: str) -> ServedTrace | str:
-        """The trace that answers a request; it counts as served.
+        """The trace that matches a request; it counts as served.
 
         Returns:
-            The volume, or what of the nearest one does not match.
+            The trace, or the facets in which the nearest one differs.
         """
-        place = (host, target.partition("?")[0])
-        attempt = self._attempts[place] = self._attempts.get(place, 0) + 1
-        asked = ReplayRequest.of(target, headers, host=host, attempt=attempt)
-        told = [(self.matcher.differences(v.asked, asked), v) for v in self.volumes]
-        fitting = [volume for differences, volume in told if not differences]
-        if fitting:
-            volume = min(fitting, key=lambda each: self._served.get(each.trace, 0))
-            self._served[volume.trace] = self._served.get(volume.trace, 0) + 1
-            return volume
-        differences, nearest = min(told, key=lambda each: len(each[0]))
-        return f"{'; '.join(differences)} (nearest: {nearest.trace.name})"
+        resource = (host, target.partition("?")[0])
+        attempt = self._attempt_counts[resource] = self._attempt_counts.get(resource, 0) + 1
+        request = ReplayRequest.of(target, headers, host=host, attempt=attempt)
+        candidates = [(self.matcher.differences(v.request, request), v) for v in self.traces]
+        matching = [trace for differences, trace in candidates if not differences]
+        if matching:
+            trace = min(matching, key=lambda each: self._serve_counts.get(each.path, 0))
+            self._serve_counts[trace.path] = self._serve_counts.get(trace.path, 0) + 1
+            return trace
+        differences, nearest = min(candidates, key=lambda each: len(each[0]))
+        return f"{'; '.join(differences)} (nearest: {nearest.path.name})"
 
     @property
-    def wants_upgrades(self) -> bool:
-        """Whether all of it are WebSocket sessions."""
-        return all(volume.asked.upgrade for volume in self.volumes)
+    def only_upgrades(self) -> bool:
+        """Whether all traces are WebSocket sessions."""
+        return all(trace.request.upgrade for trace in self.traces)
 
     def answers_for(self, host: str, target: str) -> bool:
-        """Whether any trace is of a session with this host, or with the same provider.
+        """Whether a trace is of a session with this host, or with its provider.
 
         Args:
-            target: path and query that are asked for.
+            target: requested path and query.
         """
         provider, _ = load().recognise(host, target.partition("?")[0])
         name = provider.id if provider else None
         return any(
-            volume.asked.host == host.lower() or (name is not None and volume.provider == name)
-            for volume in self.volumes
+            trace.request.host == host.lower() or (name is not None and trace.provider == name)
+            for trace in self.traces
         )

@@ -1,13 +1,15 @@
-"""Whether a replayed session ended as the recorded one did, and what differs.
+"""Judge whether a replayed session equals the recorded one.
 
-`reproduced`: every compared field is equal, or within a tolerance that was asked for.
-`not-reproduced`: the recorded failure did not come: the session went well, or was still open
-when the replay gave up. `different`: it came to another end, or to another content on the way
-there. `unproven`: that could come of the time that the steps took, which was not the recorded one.
+Verdicts:
+- `reproduced`: every compared field is equal, or within a tolerance that was set.
+- `not-reproduced`: the recorded failure did not occur: the session succeeded, or was still open
+  when the replay gave up.
+- `different`: the session ended differently, or its content differs.
+- `unproven`: the timing of the replay, which was not the recorded one, may have caused the result.
 
-`wsproxy.compare` compares; here is what only the replay itself knows: whether it kept its
-pace, and whether it could send all of it. As the client, what was asked for and sent is our
-own and not compared.
+`wsproxy.compare` compares the traces. This module adds what only the replay knows: whether it
+kept its pace, and whether it could send every step. As the client, the replay sent the messages
+itself, so that they are not compared.
 """
 
 from __future__ import annotations
@@ -25,22 +27,22 @@ from wsproxy.statistics import percentile
 from .pace import Pace
 from .schedule import Schedule
 
-__all__ = ["LATE_NS", "Difference", "Lateness", "ReplayResult", "Verdict", "judge", "judge_played"]
+__all__ = ["LATE_NS", "Difference", "Lateness", "ReplayResult", "Verdict", "judge_result"]
 
-# Reproduction may be a matter of time; beyond this a replay has not kept its pace, ns.
+# A replay whose p99 lateness exceeds this has not kept its pace, ns.
 LATE_NS = 250_000_000
 
-_DROPPED = 0.1  # of the steps; more is no matter of the moment
+_MANY_DROPPED = 0.1  # part of the steps; more cannot be explained by timing
 
-# Checks of conditions that come of when messages come, or do not.
-_TIMED = frozenset(
+# Checks of conditions that depend on when messages arrive.
+_TIMED_CHECKS = frozenset(
     {"silence_before_close", "audio_pace", "first_audio_delay", "keepalives", "ping_pong"}
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Lateness:
-    """How late the steps were, ms."""
+    """How long after their due time the steps were sent, ms."""
 
     p50: float = 0.0
     p99: float = 0.0
@@ -56,19 +58,19 @@ class Lateness:
 
     @property
     def late(self) -> bool:
-        """Whether the pace was not kept."""
+        """Whether the replay did not keep its pace."""
         return self.p99 * 1e6 > LATE_NS
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a replay came to.
+    """The verdict on a replay.
 
     Attributes:
         verdict: "reproduced", "different", "not-reproduced" or "unproven".
-        recorded, replayed: what each session came to, for JSON.
-        notes: what qualifies the verdict: a pace not kept, a recording with gaps.
-        trace: where the new session is recorded; None: it is not kept.
+        recorded, replayed: the outcome of each session, for JSON.
+        notes: what qualifies the verdict, such as a pace that was not kept.
+        trace: of the replay; None if it is not kept.
         sent, wer, latency, compared, not_compared, tolerance: see
             `wsproxy.compare.Comparison`.
     """
@@ -89,11 +91,12 @@ class Verdict:
 
     @property
     def reproduced(self) -> bool:
+        """Whether the verdict is "reproduced"."""
         return self.verdict == "reproduced"
 
     @property
     def exit_status(self) -> int:
-        """0 reproduced, 1 different or not reproduced, 125 (`git bisect`: skip) unproven."""
+        """0: reproduced; 1: different or not reproduced; 125 (skip in `git bisect`): unproven."""
         return {"reproduced": 0, "unproven": 125}.get(self.verdict, 1)
 
     def as_json(self) -> dict[str, Any]:
@@ -117,14 +120,16 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class ReplayResult:
-    """What a verdict rests on besides the rules; small enough to judge in another process.
+    """The result of a replay that has not been judged; small enough to send to another process.
 
     Attributes:
         recorded, replayed: the two traces.
-        accepted: the recorded upgrade was.
-        given_up, dropped: see `Schedule`.
-        steps: how many there were to be.
-        kept: whether the replayed trace stays once it has been judged.
+        pace: of the replay.
+        from_client: whether it was the client's side that was played.
+        accepted: whether the recorded upgrade was accepted.
+        abandoned_gates, dropped: see `Schedule`.
+        steps: number of recorded steps.
+        keep_trace: whether to keep the replayed trace after judging.
     """
 
     recorded: Path
@@ -133,21 +138,21 @@ class ReplayResult:
     from_client: bool
     accepted: bool
     lateness: Lateness
-    given_up: int
+    abandoned_gates: int
     dropped: int
     steps: int
-    kept: bool = True
+    keep_trace: bool = True
 
     @property
-    def much_dropped(self) -> bool:
-        """Whether the other side ended before a good part of the recorded steps."""
-        return self.dropped > max(2, self.steps * _DROPPED)
+    def many_steps_dropped(self) -> bool:
+        """Whether the peer ended before a substantial part of the recorded steps."""
+        return self.dropped > max(2, self.steps * _MANY_DROPPED)
 
     @classmethod
     def of(
-        cls, recorded: Path, replayed: Path, schedule: Schedule, *, kept: bool = True
+        cls, recorded: Path, replayed: Path, schedule: Schedule, *, keep_trace: bool = True
     ) -> ReplayResult:
-        """What a schedule came to that was played."""
+        """The result of a schedule that has been played."""
         script = schedule.script
         return cls(
             recorded,
@@ -156,53 +161,38 @@ class ReplayResult:
             script.from_client,
             script.session.accepted,
             Lateness.of(schedule),
-            schedule.given_up,
+            schedule.abandoned_gates,
             schedule.dropped,
             len(script.steps),
-            kept,
+            keep_trace,
         )
 
 
-def judge(
-    recorded: Path,
-    replayed: Path,
-    schedule: Schedule,
-    *,
-    rules: Tolerances = STANDARD,
-) -> Verdict:
-    """Compare the trace of a replay with the one that was replayed.
+def judge_result(result: ReplayResult, rules: Tolerances = STANDARD) -> Verdict:
+    """Compare the trace of a replay with the recorded one, and judge it.
+
+    Removes the trace of the replay if it is not to be kept.
 
     Raises:
-        TraceError: one of them cannot be read.
+        TraceError: a trace cannot be read.
     """
-    return judge_played(ReplayResult.of(recorded, replayed, schedule), rules)
-
-
-def judge_played(played: ReplayResult, rules: Tolerances = STANDARD) -> Verdict:
-    """The same, of a replay that was played before, or elsewhere.
-
-    The trace of a replay that is not to be kept is removed.
-
-    Raises:
-        TraceError: one of the traces cannot be read.
-    """
-    recorded, replayed, lateness = played.recorded, played.replayed, played.lateness
+    recorded, replayed, lateness = result.recorded, result.replayed, result.lateness
     try:
-        found = compare(recorded, replayed, rules=rules, client_sent=not played.from_client)
+        found = compare(recorded, replayed, rules=rules, client_sent=not result.from_client)
     finally:
-        if not played.kept:
+        if not result.keep_trace:
             with contextlib.suppress(OSError):
                 replayed.unlink()
     condition = found.recorded["condition"]
-    timed = isinstance(condition, str) and depends_on_time(condition)
+    is_timed = isinstance(condition, str) and depends_on_time(condition)
     return Verdict(
-        _proven(found.verdict, played, timed=timed),
+        _qualified_verdict(found.verdict, result, is_timed=is_timed),
         found.recorded,
         found.replayed,
         found.differences,
         lateness,
-        replayed if played.kept else None,
-        [*_notes(played, timed=timed), *found.notes],
+        replayed if result.keep_trace else None,
+        [*_notes(result, is_timed=is_timed), *found.notes],
         found.sent,
         found.wer,
         found.latency,
@@ -213,40 +203,39 @@ def judge_played(played: ReplayResult, rules: Tolerances = STANDARD) -> Verdict:
 
 
 def depends_on_time(condition: str) -> bool:
-    """Whether a condition of the catalog is a matter of when messages come.
+    """Whether a condition of the catalog depends on when messages arrive.
 
     Args:
         condition: its id.
     """
-    return not _TIMED.isdisjoint(load().condition(condition).checks)
+    return not _TIMED_CHECKS.isdisjoint(load().condition(condition).checks)
 
 
-def _proven(verdict: str, played: ReplayResult, *, timed: bool) -> str:
-    """The verdict, or "unproven" where the replay's own time may have brought it about.
+def _qualified_verdict(verdict: str, result: ReplayResult, *, is_timed: bool) -> str:
+    """The verdict, or "unproven" if the timing of the replay may have caused the result.
 
-    Or where a failure that is a matter of time came at quite another time.
+    That is so if the replay was late, or if a timing-dependent failure occurred at a very
+    different time.
     """
-    pace = played.pace
-    if pace.by_clock and played.lateness.late:
-        return verdict if verdict == "reproduced" and not timed else "unproven"
-    if verdict != "reproduced" or not timed:
-        return "unproven" if timed and not pace.as_recorded else verdict
-    return "unproven" if played.much_dropped else verdict
+    pace = result.pace
+    if pace.depends_on_clock and result.lateness.late:
+        return verdict if verdict == "reproduced" and not is_timed else "unproven"
+    if verdict != "reproduced" or not is_timed:
+        return "unproven" if is_timed and not pace.is_recorded_speed else verdict
+    return "unproven" if result.many_steps_dropped else verdict
 
 
-def _notes(played: ReplayResult, *, timed: bool) -> list[str]:
-    notes, lateness = [], played.lateness
-    if played.pace.by_clock and lateness.late:
+def _notes(result: ReplayResult, *, is_timed: bool) -> list[str]:
+    notes, lateness = [], result.lateness
+    if result.pace.depends_on_clock and lateness.late:
         notes.append(
-            f"the replay could not keep its pace: 1 step in 100 was {lateness.p99:.0f} ms late or "
-            "more; what depends on time is not proven"
+            f"the replay could not keep its pace: p99 lateness {lateness.p99:.0f} ms; what depends "
+            "on timing is unproven"
         )
-    elif timed and not played.pace.as_recorded:
-        notes.append(f"the recorded failure is a matter of time, and the pace was {played.pace}")
-    if played.given_up:
-        notes.append("the other side sent less than in the recording; the replay went on without")
-    if played.accepted and played.dropped:
-        notes.append(
-            f"{played.dropped} recorded steps were not sent: the other side ended before them"
-        )
+    elif is_timed and not result.pace.is_recorded_speed:
+        notes.append(f"the recorded failure depends on timing, and the pace was {result.pace}")
+    if result.abandoned_gates:
+        notes.append("the peer sent less than in the recording; the replay continued without it")
+    if result.accepted and result.dropped:
+        notes.append(f"{result.dropped} recorded steps were not sent: the peer ended before them")
     return notes

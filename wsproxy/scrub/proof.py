@@ -16,7 +16,7 @@ from typing import Any
 from wsproxy.catalog import Catalog, Condition, load
 from wsproxy.errors import UnknownCondition, WsproxyError
 from wsproxy.replayer import (
-    RECORDED,
+    RECORDED_PACE,
     ClientOptions,
     Pace,
     ReplayServer,
@@ -81,7 +81,7 @@ class Proof:
 def prove(
     traces: Iterable[tuple[Path, str]],
     *,
-    pace: Pace = RECORDED,
+    pace: Pace = RECORDED_PACE,
     timeout: float = 10.0,
     catalog: Catalog | None = None,
 ) -> list[Proof]:

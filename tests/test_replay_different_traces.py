@@ -90,7 +90,7 @@ def values(verdict: Verdict) -> dict[str, tuple[object, object]]:
 
 
 @pytest.mark.parametrize(("name", "other"), UNLIKE)
-def test_another_condition_is_told(
+def test_replay_against_other_condition_is_different(
     name: str, other: str, verdicts: dict[tuple[str, str], Verdict]
 ) -> None:
     verdict = verdicts[name, other]
@@ -107,7 +107,7 @@ def test_another_condition_is_told(
 
 
 @pytest.mark.parametrize(("name", "other"), BEHAVING)
-def test_a_session_that_goes_well_is_not_the_failure(
+def test_replay_against_good_session_is_not_reproduced(
     name: str, other: str, verdicts: dict[tuple[str, str], Verdict]
 ) -> None:
     verdict = verdicts[name, other]
@@ -116,7 +116,7 @@ def test_a_session_that_goes_well_is_not_the_failure(
     assert values(verdict)["condition"][0] == condition_of(SESSIONS[name]), told
 
 
-def test_there_are_many() -> None:
+def test_pairs_of_conditions_are_many() -> None:
     assert len(UNLIKE) > 150
     assert len(BEHAVING) > 50
     assert all(Path(TRACES[name]).exists() for name in GOOD.values())

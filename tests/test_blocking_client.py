@@ -32,7 +32,9 @@ from test_both_ends import TRACES, carried, records, side_by_side
 from tls_certificates import Certificate
 from wsproxy.errors import ConnectFailed
 from wsproxy.replayer import ClientOptions, ClientReplay, Pace, ReplayServer, ServerOptions, Verdict
-from wsproxy.replayer.blocking_client import play_blocking
+from wsproxy.replayer.blocking_client import play_once_blocking
+from wsproxy.replayer.recording import ReplayRecording
+from wsproxy.replayer.verdict import judge_result
 from wsproxy.session import Session
 from wsproxy.trace import Failure
 from wsproxy.wire import Frame, Opcode, is_upgrade
@@ -46,6 +48,11 @@ SAMPLES = [name for name in TRACES if name.startswith("wire/")] + [
     "assemblyai/assemblyai.streaming.3005-cancelled.wstrace",
     "assemblyai/assemblyai.upgrade.410-deprecated.wstrace",
 ]
+
+
+def play_blocking(replay: ClientReplay, recordings: ReplayRecording) -> Verdict:
+    recordings.check()
+    return judge_result(play_once_blocking(replay, recordings), replay.options.rules)
 
 
 async def in_a_thread(call: ClientReplay, folder: Path) -> Verdict:
@@ -89,19 +96,23 @@ def replayed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Verdic
 
 
 @pytest.mark.parametrize("name", SAMPLES)
-def test_both_ends_say_reproduced(name: str, replayed: dict[str, tuple[Verdict, Verdict]]) -> None:
+def test_blocking_replay_of_both_ends_is_reproduced(
+    name: str, replayed: dict[str, tuple[Verdict, Verdict]]
+) -> None:
     for verdict in replayed[name]:
         assert verdict.verdict == "reproduced", json.dumps(verdict.as_json(), indent=1)
 
 
 @pytest.mark.parametrize("name", SAMPLES)
-def test_frame_for_frame(name: str, replayed: dict[str, tuple[Verdict, Verdict]]) -> None:
+def test_blocking_replay_frames_are_equal(
+    name: str, replayed: dict[str, tuple[Verdict, Verdict]]
+) -> None:
     client, _ = replayed[name]
     assert carried(client.trace, from_client=True) == carried(TRACES[name], from_client=True)
 
 
 @pytest.mark.parametrize("kind", [*ACCEPTED, refused])
-def test_fast(kind: Callable[[Maker], Path], tmp_path: Path) -> None:
+def test_blocking_replay_fast_is_reproduced(kind: Callable[[Maker], Path], tmp_path: Path) -> None:
     trace = build(kind, tmp_path)
     for verdict in asyncio.run(both_ends(trace, trace, tmp_path, pace="fast")):
         assert verdict.verdict == "reproduced", json.dumps(verdict.as_json(), indent=1)
@@ -118,7 +129,7 @@ def test_fast(kind: Callable[[Maker], Path], tmp_path: Path) -> None:
         (refused, left_open, "not-reproduced", "status"),
     ],
 )
-def test_unlike_ends_do_not_agree(
+def test_blocking_replay_different_traces_is_different(
     left: Callable[[Maker], Path],
     right: Callable[[Maker], Path],
     verdict: str,
@@ -130,7 +141,7 @@ def test_unlike_ends_do_not_agree(
     assert field in [difference.field for difference in client.differences]
 
 
-def test_a_large_message(tmp_path: Path) -> None:
+def test_blocking_replay_large_message_is_reproduced(tmp_path: Path) -> None:
     size = 16 << 20
     maker = Maker(tmp_path / "t.wstrace").client(audio(size)).server(close(1009))
     trace = maker.client(close(1009)).eof(False).eof(True).done()
@@ -139,7 +150,7 @@ def test_a_large_message(tmp_path: Path) -> None:
     assert server.replayed["audio_sent"] == size
 
 
-def test_a_server_that_did_not_answer(tmp_path: Path) -> None:
+def test_blocking_replay_without_response_is_reproduced(tmp_path: Path) -> None:
     maker = Maker(tmp_path / "t.wstrace", status=0)
     maker.recording.add(Failure(maker.tick(), "handshake", False, "no answer"))
     trace = maker.eof(False, "reset").done()
@@ -182,7 +193,7 @@ async def against(
         return verdict
 
 
-def test_a_server_that_stays_silent(tmp_path: Path) -> None:
+def test_blocking_replay_silent_server_is_not_reproduced(tmp_path: Path) -> None:
     async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await upgrade(reader, writer)
         await drain(reader)
@@ -193,7 +204,7 @@ def test_a_server_that_stays_silent(tmp_path: Path) -> None:
     assert Session.read(verdict.trace).ending == "stopped"
 
 
-def test_a_server_that_never_answers_the_upgrade(tmp_path: Path) -> None:
+def test_blocking_replay_unanswered_upgrade_times_out(tmp_path: Path) -> None:
     async def mute(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await drain(reader)
 
@@ -202,7 +213,7 @@ def test_a_server_that_never_answers_the_upgrade(tmp_path: Path) -> None:
     assert (verdict.replayed["ending"], verdict.replayed["status"]) == ("failed", None)
 
 
-def test_a_server_that_speaks_something_else(tmp_path: Path) -> None:
+def test_blocking_replay_non_http_server_is_reported(tmp_path: Path) -> None:
     async def other(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"SSH-2.0-OpenSSH\r\n\r\n")
@@ -211,7 +222,7 @@ def test_a_server_that_speaks_something_else(tmp_path: Path) -> None:
     assert verdict.replayed["ending"] == "failed"
 
 
-def test_a_server_that_does_not_read(tmp_path: Path) -> None:
+def test_blocking_replay_server_without_reading_ends(tmp_path: Path) -> None:
     async def stalled(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await upgrade(reader, writer)
         writer.transport.pause_reading()  # type: ignore[attr-defined]
@@ -231,7 +242,7 @@ def test_a_server_that_does_not_read(tmp_path: Path) -> None:
     assert verdict.replayed["audio_sent"] < 32 << 20
 
 
-def test_a_server_that_floods(tmp_path: Path) -> None:
+def test_blocking_replay_flooding_server_ends_in_time(tmp_path: Path) -> None:
     async def flood(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await upgrade(reader, writer)
         message = Frame(Opcode.TEXT, b"x" * 60_000).serialize()
@@ -248,7 +259,7 @@ def test_a_server_that_floods(tmp_path: Path) -> None:
     assert verdict.replayed["audio_sent"] == 1280  # the steps were sent all the same
 
 
-def test_what_came_before_a_reset_is_read(tmp_path: Path) -> None:
+def test_blocking_connection_bytes_before_reset_are_read(tmp_path: Path) -> None:
     async def reset(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await upgrade(reader, writer)
         await reader.readexactly(648)
@@ -261,7 +272,7 @@ def test_what_came_before_a_reset_is_read(tmp_path: Path) -> None:
     assert verdict.replayed["close_reason"] == "NET-0001"
 
 
-def test_an_unreachable_server(tmp_path: Path) -> None:
+def test_blocking_replay_unreachable_server_raises(tmp_path: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         url = f"ws://127.0.0.1:{free.getsockname()[1]}"
@@ -277,7 +288,7 @@ async def closes_with_1011(reader: asyncio.StreamReader, writer: asyncio.StreamW
     await reader.readexactly(8)
 
 
-def test_wss(tmp_path: Path) -> None:
+def test_blocking_replay_wss_is_reproduced(tmp_path: Path) -> None:
     certificate = Certificate.make(tmp_path / "certificate.pem")
     context = certificate.server_context()
     trace = build(close_1011, tmp_path / "trace")
@@ -307,7 +318,7 @@ async def connect_proxy(reader: asyncio.StreamReader, writer: asyncio.StreamWrit
     writer.close()
 
 
-def test_through_a_proxy(tmp_path: Path) -> None:
+def test_blocking_replay_through_proxy_is_reproduced(tmp_path: Path) -> None:
     asked: list[object] = []
 
     async def proxy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -36,7 +36,7 @@ def session(folder: Path, *said: str, provider: str = "deepgram", api: str = "li
 
 
 @pytest.mark.parametrize("mode", ["regular", "socks5"])
-def test_through_a_proxy(mode: str, tmp_path: Path) -> None:
+def test_replay_client_through_proxy_is_reproduced(mode: str, tmp_path: Path) -> None:
     trace = session(tmp_path, '{"type":"KeepAlive"}')
     settings = ProxySettings(port=0, mode=mode, out=tmp_path / "proxy", confdir=tmp_path / "conf")
     with background(settings) as running:
@@ -57,7 +57,7 @@ def test_through_a_proxy(mode: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["http", "socks5"])
-def test_a_proxy_that_is_not_there_is_named(kind: str, tmp_path: Path) -> None:
+def test_replay_client_unreachable_proxy_is_named(kind: str, tmp_path: Path) -> None:
     trace = session(tmp_path)
     options = ClientOptions("ws://127.0.0.1:9", proxy=f"{kind}://me:secret@127.0.0.1:1")
     with pytest.raises(ConnectFailed, match=r"proxy 127\.0\.0\.1:1") as caught:
@@ -78,7 +78,7 @@ async def refusing() -> AsyncIterator[int]:
         yield server.sockets[0].getsockname()[1]
 
 
-def test_a_proxy_that_refuses_is_told(tmp_path: Path) -> None:
+def test_replay_client_refusing_proxy_is_reported(tmp_path: Path) -> None:
     async def play() -> None:
         async with refusing() as port:
             options = ClientOptions("ws://127.0.0.1:9", proxy=f"http://127.0.0.1:{port}")
@@ -89,12 +89,12 @@ def test_a_proxy_that_refuses_is_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("proxy", ["ftp://h:1", "http://h", "h:1", "http://h:x", "socks9://h:1"])
-def test_a_proxy_that_is_none_is_said(proxy: str) -> None:
+def test_replay_client_invalid_proxy_raises(proxy: str) -> None:
     with pytest.raises(UsageError, match="proxy"):
         proxy_for(Target.parse("wss://api.example"), proxy)
 
 
-def test_the_environments_proxy_is_taken_but_not_for_this_machine(
+def test_proxy_for_environment_is_used_except_loopback(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
@@ -112,7 +112,7 @@ def test_the_environments_proxy_is_taken_but_not_for_this_machine(
 
 
 @pytest.mark.parametrize("status", [301, 307])
-def test_a_redirect_is_not_followed(status: int, tmp_path: Path) -> None:
+def test_replay_client_redirect_is_not_followed(status: int, tmp_path: Path) -> None:
     """The credentials are for the host that the user named."""
     elsewhere: list[object] = []
 
@@ -159,7 +159,7 @@ async def heard_by_a_server(trace: Path, folder: Path, **options: object) -> lis
     return heard
 
 
-def test_a_credential_goes_back_into_the_message(
+def test_replay_client_message_credential_is_filled(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SONIOX_API_KEY", "the-key")
@@ -168,7 +168,7 @@ def test_a_credential_goes_back_into_the_message(
     assert json.loads(heard) == {"api_key": "the-key", "model": "stt-rt-v3"}
 
 
-def test_the_users_own_comes_before_the_environments(
+def test_replay_client_given_field_precedes_environment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SONIOX_API_KEY", "the-key")
@@ -178,7 +178,7 @@ def test_the_users_own_comes_before_the_environments(
     assert json.loads(heard)["api_key"] == "mine"
 
 
-def test_a_missing_one_is_asked_for_by_name_before_anything_is_sent(
+def test_replay_client_missing_field_raises_before_sending(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("SONIOX_API_KEY", raising=False)
@@ -198,7 +198,7 @@ CONTEXT = "0f0e0d0c-1111-4222-8333-444455556666"
 
 
 @pytest.mark.parametrize("keep_ids", [False, True])
-def test_ids_are_made_anew_unless_they_are_kept(keep_ids: bool, tmp_path: Path) -> None:
+def test_replay_client_ids_are_rewritten_unless_kept(keep_ids: bool, tmp_path: Path) -> None:
     trace = session(tmp_path, json.dumps({"type": "Speak", "context_id": CONTEXT}))
     (heard,) = asyncio.run(heard_by_a_server(trace, tmp_path, keep_ids=keep_ids))
     assert (json.loads(heard)["context_id"] == CONTEXT) is keep_ids
@@ -260,7 +260,7 @@ async def sent_when_closed(
         ("seconds", 3200, 16000, 10),
     ],
 )
-def test_an_app_meets_the_failure_at_the_same_point(
+def test_replay_server_gate_unit_reaches_same_point(
     audio: str, size: int, rate: int, closes_after: int, tmp_path: Path
 ) -> None:
     asked = f"/v1/listen?encoding=linear16&sample_rate={rate}"
@@ -269,7 +269,7 @@ def test_an_app_meets_the_failure_at_the_same_point(
     assert seen == (closes_after, 1011)
 
 
-def test_seconds_need_an_encoding_that_tells_them(tmp_path: Path) -> None:
+def test_replay_server_seconds_gate_without_encoding_raises(tmp_path: Path) -> None:
     trace = both_eof(Maker(tmp_path / "t.wstrace").server(text("{}"), close(1000)))
     with pytest.raises(UsageError, match="seconds"):
         ReplayServer(trace, ServerOptions(gate="seconds"), records(tmp_path / "out"))
@@ -278,7 +278,7 @@ def test_seconds_need_an_encoding_that_tells_them(tmp_path: Path) -> None:
 # ---- what a server takes that is not the recorded request
 
 
-def test_a_request_that_no_trace_answers_is_told(tmp_path: Path) -> None:
+def test_replay_server_unmatched_request_is_reported(tmp_path: Path) -> None:
     folder = tmp_path / "traces"
     folder.mkdir()
     stalled(folder / "one.wstrace")
@@ -296,6 +296,6 @@ def test_a_request_that_no_trace_answers_is_told(tmp_path: Path) -> None:
 
     assert asyncio.run(ask()) == 404
     assert refused == [
-        "no trace answers GET /v1/speak?model=x: "
+        "no trace matches GET /v1/speak?model=x: "
         "path '/v1/speak', not '/v1/listen' (nearest: one.wstrace)"
     ]

@@ -39,21 +39,21 @@ def picked(
 ):
     headers = other.get("headers", UPGRADE)
     volume = library.pick(path, headers, str(other.get("host", "api.deepgram.com")))
-    return volume.trace.stem if isinstance(volume, ServedTrace) else volume
+    return volume.path.stem if isinstance(volume, ServedTrace) else volume
 
 
-def test_a_single_trace_answers_any_path(tmp_path: Path) -> None:
+def test_library_single_trace_matches_any_path(tmp_path: Path) -> None:
     library = TraceLibrary.open(record(tmp_path, "one"))
     assert picked(library, "/other") == "one"
     assert picked(library) == "one"
 
 
-def test_but_no_plain_request_where_it_was_an_upgrade(tmp_path: Path) -> None:
+def test_library_upgrade_trace_refuses_plain_request(tmp_path: Path) -> None:
     library = TraceLibrary.open(record(tmp_path, "one"))
     assert "a plain request" in picked(library, headers=[])
 
 
-def test_a_folder_serves_each_path_in_the_order_of_recording(tmp_path: Path) -> None:
+def test_library_folder_serves_path_in_recorded_order(tmp_path: Path) -> None:
     record(tmp_path, "a-second", at=20)
     record(tmp_path, "b-first", at=10)
     record(tmp_path, "speak", "/v1/speak", at=5)
@@ -62,7 +62,7 @@ def test_a_folder_serves_each_path_in_the_order_of_recording(tmp_path: Path) -> 
     assert picked(library, "/v1/speak?x=1") == "speak"
 
 
-def test_what_matches_none_is_told_with_the_nearest(tmp_path: Path) -> None:
+def test_library_unmatched_request_names_nearest(tmp_path: Path) -> None:
     record(tmp_path, "listen")
     library = TraceLibrary.open(tmp_path)
     assert picked(library, "/v2/listen") == (
@@ -80,24 +80,26 @@ def test_what_matches_none_is_told_with_the_nearest(tmp_path: Path) -> None:
         ("host", "/anything", True),
     ],
 )
-def test_matched_is_what_is_asked_for(match: str, path: str, fits: bool, tmp_path: Path) -> None:
+def test_library_requested_facets_are_matched(
+    match: str, path: str, fits: bool, tmp_path: Path
+) -> None:
     library = TraceLibrary.open(record(tmp_path, "one"), [match])
     assert (picked(library, path) == "one") is fits
 
 
-def test_matched_on_the_host(tmp_path: Path) -> None:
+def test_library_match_on_host_selects_trace(tmp_path: Path) -> None:
     library = TraceLibrary.open(record(tmp_path, "one"), ["host"])
     assert "host" in picked(library, host="api.eu.deepgram.com")
 
 
-def test_matched_on_the_subprotocol_without_its_key(tmp_path: Path) -> None:
+def test_library_match_on_subprotocol_ignores_key(tmp_path: Path) -> None:
     named = [*UPGRADE, ["Sec-WebSocket-Protocol", "token, REDACTED"]]
     library = TraceLibrary.open(record(tmp_path, "one", headers=named), ["subprotocol"])
     assert picked(library, headers=[*UPGRADE, ["sec-websocket-protocol", "token, k"]]) == "one"
     assert "subprotocol" in picked(library, headers=UPGRADE)
 
 
-def test_matched_on_the_attempt(tmp_path: Path) -> None:
+def test_library_match_on_attempt_selects_trace(tmp_path: Path) -> None:
     record(tmp_path, "refused", attempt=1)
     record(tmp_path, "again", attempt=2)
     library = TraceLibrary.open(tmp_path, ["path", "attempt"])
@@ -105,7 +107,7 @@ def test_matched_on_the_attempt(tmp_path: Path) -> None:
     assert "attempt '3'" in picked(library)
 
 
-def test_traces_that_cannot_be_served_are_told(tmp_path: Path) -> None:
+def test_library_unservable_traces_are_listed(tmp_path: Path) -> None:
     record(tmp_path, "good")
     (tmp_path / "bad.wstrace").write_bytes(b"no trace")
     recording = SessionWriter(tmp_path / "dns.wstrace", new_start(Clock(0, 0), synthetic=True))
@@ -113,13 +115,13 @@ def test_traces_that_cannot_be_served_are_told(tmp_path: Path) -> None:
     recording.add(Failure(1, "dns", False, "no such host"))
     recording.end(2)
     library = TraceLibrary.open(tmp_path)
-    assert [volume.trace.stem for volume in library.volumes] == ["good"]
+    assert [volume.path.stem for volume in library.traces] == ["good"]
     assert len(library.skipped) == 2
     with pytest.raises(UsageError, match=r"it failed before \(dns\)"):
         TraceLibrary.open(recording.path)
 
 
-def test_bad_input_is_one_line(tmp_path: Path) -> None:
+def test_library_bad_input_is_one_line_error(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no trace in"):
         TraceLibrary.open(tmp_path)
     with pytest.raises(TraceError):
@@ -128,7 +130,7 @@ def test_bad_input_is_one_line(tmp_path: Path) -> None:
         TraceLibrary.open(record(tmp_path, "one"), ["color"])
 
 
-def test_hosts_that_are_answered_for(tmp_path: Path) -> None:
+def test_library_answers_for_recorded_hosts(tmp_path: Path) -> None:
     record(tmp_path, "one", provider="deepgram", api="listen")
     library = TraceLibrary.open(tmp_path)
     assert library.answers_for("API.deepgram.com", "/v1/listen")
