@@ -32,8 +32,9 @@ from audio_samples import (
     wav,
     wide,
 )
-from wsproxy.audio.containers import ContainerHeader, container, read_header
-from wsproxy.session.declared_audio import AudioFormat, declared_format, query_of, sniff
+from wsproxy.audio.containers import ContainerHeader, container_name, read_header
+from wsproxy.audio.sniff import sniff
+from wsproxy.session.declared_audio import DeclaredFormat, declared_format, query_parameters
 
 
 @pytest.mark.parametrize(
@@ -78,10 +79,11 @@ def test_sniff_never_raises_on_repeated_bytes(unit: bytes, count: int) -> None:
 
 
 def test_a_flac_frame_needs_its_crc() -> None:
-    assert container(FLAC_FRAME) == "FLAC without its beginning"
+    assert container_name(FLAC_FRAME) == "FLAC without its beginning"
     for bit in range(8):
         assert (
-            container(FLAC_FRAME[:5] + bytes([FLAC_FRAME[5] ^ 1 << bit]) + FLAC_FRAME[6:]) is None
+            container_name(FLAC_FRAME[:5] + bytes([FLAC_FRAME[5] ^ 1 << bit]) + FLAC_FRAME[6:])
+            is None
         )
 
 
@@ -121,27 +123,36 @@ def test_headers(head: bytes, header: ContainerHeader | None) -> None:
 @pytest.mark.parametrize(
     ("query", "expected"),
     [
-        ("", AudioFormat(True, "", 0, 1)),
-        ("encoding=Linear16", AudioFormat(True, "linear16", 0, 1, frozenset({"encoding"}))),
-        ("sample_rate=8000", AudioFormat(True, "", 8000, 1, frozenset({"rate"}))),
-        ("channels=2&channels=x", AudioFormat(True, "", 0, 1)),
-        ("channels=2", AudioFormat(True, "", 0, 2, frozenset({"channels"}))),
-        ("sample_rate=" + "9" * 5000, AudioFormat(True, "", 0, 1)),
-        ("sample_rate=-8000&channels=0", AudioFormat(True, "", 0, 1)),
+        ("", DeclaredFormat("", 0, 1, from_client=True)),
+        (
+            "encoding=Linear16",
+            DeclaredFormat("linear16", 0, 1, from_client=True, explicit=frozenset({"encoding"})),
+        ),
+        (
+            "sample_rate=8000",
+            DeclaredFormat("", 8000, 1, from_client=True, explicit=frozenset({"rate"})),
+        ),
+        ("channels=2&channels=x", DeclaredFormat("", 0, 1, from_client=True)),
+        (
+            "channels=2",
+            DeclaredFormat("", 0, 2, from_client=True, explicit=frozenset({"channels"})),
+        ),
+        ("sample_rate=" + "9" * 5000, DeclaredFormat("", 0, 1, from_client=True)),
+        ("sample_rate=-8000&channels=0", DeclaredFormat("", 0, 1, from_client=True)),
     ],
 )
-def test_declared(query: str, expected: AudioFormat) -> None:
+def test_declared(query: str, expected: DeclaredFormat) -> None:
     session = case(listen(query), []).session
     assert declared_format(session, CATALOG.api("deepgram", "listen")) == expected
 
 
 def test_the_default_is_not_given() -> None:
     session = case(("assemblyai", "streaming", "/v3/ws"), []).session
-    assert declared_format(session, CATALOG.api("assemblyai", "streaming")) == AudioFormat(
-        True, "pcm_s16le", 16_000, 1
+    assert declared_format(session, CATALOG.api("assemblyai", "streaming")) == DeclaredFormat(
+        "pcm_s16le", 16_000, 1, from_client=True
     )
 
 
-def test_a_query_of_too_many_fields_is_none() -> None:
-    assert query_of(case(listen("a=1&" * 199 + "b=2"), []).session) == {"a": "1", "b": "2"}
-    assert query_of(case(listen("a=1&" * 200 + "b=2"), []).session) == {}
+def test_a_query_parameters_too_many_fields_is_none() -> None:
+    assert query_parameters(case(listen("a=1&" * 199 + "b=2"), []).session) == {"a": "1", "b": "2"}
+    assert query_parameters(case(listen("a=1&" * 200 + "b=2"), []).session) == {}

@@ -97,7 +97,8 @@ def results(behind: float) -> SessionFacts:
 
 
 # (rule, a session that breaks it, frames, value): and one near it that does not.
-BROKEN: list[tuple[Callable[[SessionFacts], object], SessionFacts, tuple[int, ...], float, SessionFacts]] = [
+Rule = Callable[[SessionFacts], object]
+BROKEN: list[tuple[Rule, SessionFacts, tuple[int, ...], float, SessionFacts]] = [
     (
         timing.first_audio_late,
         Talk().audio(11, 5).close(12),

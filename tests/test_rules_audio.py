@@ -40,6 +40,7 @@ from audio_samples import (
     swapped,
     wav,
 )
+from wsproxy.audio.sniff import sniff
 from wsproxy.diagnose import diagnose
 from wsproxy.diagnose.evidence import Evidence
 from wsproxy.diagnose.rules.audio import (
@@ -54,7 +55,6 @@ from wsproxy.diagnose.rules.audio import (
     wrong_endianness,
 )
 from wsproxy.diagnose.session_facts import Measure, SessionFacts
-from wsproxy.session.declared_audio import sniff
 from wsproxy.trace import Gap
 
 LISTEN = ("deepgram", "listen", "/v1/listen?model=nova-3&encoding=linear16&sample_rate=16000")
@@ -352,8 +352,8 @@ def test_no_odd_bytes() -> None:
 
 def test_wrong_endianness() -> None:
     text = (
-        "read in the declared order, half of the samples are above 10496 of 32768; "
-        "with the bytes swapped, above 291 (frame 2)"
+        "the median magnitude is 10496 of 32768 in the declared byte order, "
+        "and 291 with the bytes swapped (frame 2)"
     )
     wrong = case(LISTEN, ['{"type": "KeepAlive"}', *cut(swapped(PCM))])
     assert found(wrong_endianness, wrong) == (text, (2,), 10496.0, "of 32768")

@@ -7,7 +7,8 @@ import wave
 
 import pytest
 
-from wsproxy.audio.encoding import PcmFormat, alaw, mulaw
+from wsproxy.audio import g711
+from wsproxy.audio.format import AudioFormat
 from wsproxy.audio.synthetic_speech import speech
 from wsproxy.catalog import ClosePattern, load
 from wsproxy.simulate.api import ApiRequest
@@ -63,8 +64,8 @@ def test_speech_is_the_same_each_time_and_begins_alike():
 
 @pytest.mark.parametrize("rate", [8000, 16_000, 24_000, 48_000])
 def test_speech_has_words_and_pauses(rate):
-    hearing = Recognizer(PcmFormat("linear16", rate))
-    list(hearing.hear(speech(6.0, rate)))
+    hearing = Recognizer(AudioFormat("linear16", rate))
+    list(hearing.add(speech(6.0, rate)))
     words = hearing.take()
     assert 8 < len(words) < 30
     gaps = [b.start - a.end for a, b in itertools.pairwise(words)]
@@ -75,29 +76,31 @@ def test_speech_has_words_and_pauses(rate):
 def test_chunks_make_no_difference():
     audio, heard = speech(4.0), []
     for size in (100, 3200, 64_000):
-        hearing = Recognizer(PcmFormat("linear16", 16_000))
+        hearing = Recognizer(AudioFormat("linear16", 16_000))
         for at in range(0, len(audio), size):
-            list(hearing.hear(audio[at : at + size]))
+            list(hearing.add(audio[at : at + size]))
         heard.append(hearing.take())
     assert heard[0] == heard[1] == heard[2]
 
 
-@pytest.mark.parametrize(("encoding", "code"), [("mulaw", mulaw), ("alaw", alaw)])
+@pytest.mark.parametrize(
+    ("encoding", "code"), [("mulaw", g711.MULAW.encode_pcm), ("alaw", g711.ALAW.encode_pcm)]
+)
 def test_words_are_where_they_are_in_companded_audio_too(encoding, code):
     audio = speech(4.0, 8000)
     linear, companded = (
-        Recognizer(PcmFormat("linear16", 8000)),
-        Recognizer(PcmFormat(encoding, 8000)),
+        Recognizer(AudioFormat("linear16", 8000)),
+        Recognizer(AudioFormat(encoding, 8000)),
     )
-    list(linear.hear(audio))
-    list(companded.hear(code(audio)))
+    list(linear.add(audio))
+    list(companded.add(code(audio)))
     assert len(linear.take()) == len(companded.take())
     assert companded.seconds == 4.0
 
 
 def test_silence_has_no_words():
-    hearing = Recognizer(PcmFormat("linear16", 16_000))
-    list(hearing.hear(bytes(64_000)))
+    hearing = Recognizer(AudioFormat("linear16", 16_000))
+    list(hearing.add(bytes(64_000)))
     assert hearing.take() == []
     assert hearing.quiet == pytest.approx(2.0)
 

@@ -13,8 +13,9 @@ from operator import itemgetter, sub
 from statistics import median
 from urllib.parse import urlsplit
 
+from wsproxy.audio.format import AudioFormat
+from wsproxy.audio.sniff import sniff
 from wsproxy.session import FrameColumns, Session
-from wsproxy.session.declared_audio import AudioFormat, sniff
 from wsproxy.wire import Opcode
 
 from .evidence import Evidence, named, plural, quoted, seconds

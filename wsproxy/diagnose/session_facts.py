@@ -10,7 +10,7 @@ from wsproxy.catalog import Api, ApiLimits, Catalog, Provider, Vocabulary, json_
 from wsproxy.catalog.envelope import Json
 from wsproxy.catalog.envelope import field as field_of
 from wsproxy.session import FrameColumns, Session
-from wsproxy.session.declared_audio import AudioFormat, audio_frames, declared_format
+from wsproxy.session.declared_audio import DeclaredFormat, audio_frames, declared_format
 from wsproxy.wire import Opcode
 
 from .evidence import Evidence
@@ -91,7 +91,7 @@ class SessionFacts:
     # -- frames
 
     @cached_property
-    def format(self) -> AudioFormat | None:
+    def format(self) -> DeclaredFormat | None:
         return declared_format(self.session, self.api)
 
     @cached_property

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from wsproxy.errors import UsageError
-from wsproxy.session.declared_audio import AudioFormat, declared_format
+from wsproxy.session.declared_audio import declared_format
 from wsproxy.wire import Opcode
 
 from .change import Change
@@ -87,14 +87,14 @@ class Chunk(Change):
 
     def _bytes(self, draft: Draft) -> int:
         """The chunk's size in bytes, whole samples."""
-        form: AudioFormat | None = declared_format(draft.session, draft.api)
+        form = declared_format(draft.session, draft.api)
         if form is None or not form.from_client or not form.bytes_per_second:
             raise UsageError(
                 f"{self}: the session declares no encoding and rate from which its bytes are "
                 "known; give the size in bytes"
             )
-        sample = form.bytes_per_second // form.rate
-        size = form.bytes_per_second * self.length_ns // 10**9 // sample * sample
+        samples = form.rate * self.length_ns // 10**9
+        size = samples * form.sample_bytes
         if not 0 < size <= _MAX_SIZE:
             raise UsageError(f"{self}: that is {size} bytes of {form}")
         return size

@@ -13,7 +13,7 @@ from wsproxy.catalog.model import Api as Known
 from wsproxy.catalog.model import ClosePattern as CloseFrame
 from wsproxy.catalog.model import Simulate
 from wsproxy.errors import UnknownCondition, UsageError
-from wsproxy.session.declared_audio import AudioFormat, declared_format
+from wsproxy.session.declared_audio import DeclaredFormat, declared_format
 from wsproxy.simulate import ApiQuotas, PlanStep, Trigger
 from wsproxy.simulate.api import Action, ApiRequest, SimulatedEnding, is_end
 from wsproxy.simulate.condition_api import ConditionApi
@@ -123,7 +123,7 @@ class _Heard(DialogueApi):
     """Hears the client, and says nothing: what the server said is in the recording."""
 
     def __init__(
-        self, request: ApiRequest, limits: ApiQuotas, known: Known, form: AudioFormat | None
+        self, request: ApiRequest, limits: ApiQuotas, known: Known, form: DeclaredFormat | None
     ) -> None:
         setup = known.dialogue.setup if known.dialogue else ()
         super().__init__(

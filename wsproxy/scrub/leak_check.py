@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from wsproxy.audio.waveforms import Waves, windows
+from wsproxy.audio.similarity import Waves, windows
 from wsproxy.mutate.draft import Draft
 from wsproxy.redact import PLACEHOLDER
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from wsproxy.audio.encoding import PcmFormat
+from wsproxy.audio.format import AudioFormat
 from wsproxy.catalog.model import ClosePattern, Refusal
 
 from .api import Action, ApiRequest, SimulatedApi, number, to_json
@@ -32,7 +32,7 @@ class AssemblyAIStreaming(SimulatedApi):
         super().__init__(request, limits)
         query = request.query
         rate = number(query.get("sample_rate")) or 16_000
-        self._hearing = Recognizer(PcmFormat(query.get("encoding") or "pcm_s16le", rate))
+        self._hearing = Recognizer(AudioFormat(query.get("encoding") or "pcm_s16le", rate))
         self._format_turns = query.get("format_turns", "").lower() == "true"
         self._turn_silence = _seconds(query.get("min_turn_silence"), 1000) or _TURN_SILENCE
         self._inactivity = _seconds(query.get("inactivity_timeout"))
@@ -93,7 +93,7 @@ class AssemblyAIStreaming(SimulatedApi):
     def binary(self, message: bytes, now: float) -> Sequence[Action]:
         self._heard_at = now
         hearing = self._hearing
-        if hearing.format.raw:
+        if hearing.format.bytes_per_second:
             seconds = len(message) / hearing.format.bytes_per_second
             shortest, longest = self.limits.chunk
             if not shortest <= seconds <= longest:
@@ -105,10 +105,10 @@ class AssemblyAIStreaming(SimulatedApi):
         if self._first_audio is None:
             self._first_audio = now
         actions: list[Action] = []
-        for at in hearing.hear(message):
+        for at in hearing.add(message):
             actions += self._step(at)
         elapsed = now - self._first_audio
-        if hearing.format.raw and hearing.seconds > elapsed + self.limits.ahead:
+        if hearing.format.bytes_per_second and hearing.seconds > elapsed + self.limits.ahead:
             return _error(
                 3007,
                 f"Audio Transmission Rate Exceeded: Received {hearing.seconds:.1f} sec. "

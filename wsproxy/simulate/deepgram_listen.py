@@ -8,7 +8,9 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from wsproxy.audio.encoding import PcmFormat, is_container, is_text, wav_format
+from wsproxy.audio.containers import is_container, read_header
+from wsproxy.audio.format import AudioFormat
+from wsproxy.audio.sniff import is_plain_text
 from wsproxy.catalog.model import ClosePattern, Refusal
 
 from . import deepgram_http
@@ -87,7 +89,7 @@ class DeepgramListen(SimulatedApi):
                 return fault
             details = "Json deserialize error: missing field `url` at line 1 column 2"
             return deepgram_http.refused_category(request, details)
-        if body and is_text(body):
+        if body and is_plain_text(body):
             message = "Bad Request: failed to process audio: corrupt or unsupported data"
             return deepgram_http.refused(request, 400, "Bad Request", message)
         return None
@@ -140,21 +142,22 @@ class DeepgramListen(SimulatedApi):
             self._hearing = Recognizer(audio)
         self._sha256.update(message)
         actions: list[Action] = []
-        for at in self._hearing.hear(message):
+        for at in self._hearing.add(message):
             actions += self._step(self._hearing, at)
         return actions
 
-    def _format(self, first: bytes) -> PcmFormat | None:
+    def _format(self, first: bytes) -> AudioFormat | None:
         """How the audio is coded, by the query or its first bytes; None: it is not audio."""
         query = self.request.query
-        if is_text(first):
+        if is_plain_text(first):
             return None
-        if (wav := wav_format(first)) is not None:
-            return wav
+        header = read_header(first)
+        if header is not None and header.encoding and header.rate and header.channels:
+            return AudioFormat(header.encoding, header.rate, header.channels)
         encoding = query.get("encoding", "")
         if not encoding and not is_container(first):
             return None
-        return PcmFormat(encoding, number(query.get("sample_rate")) or 16_000, self._channels)
+        return AudioFormat(encoding, number(query.get("sample_rate")) or 16_000, self._channels)
 
     def _step(self, hearing: Recognizer, at: float) -> list[Action]:
         """What is said after one more frame, `at` seconds of audio."""

@@ -9,7 +9,8 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from wsproxy.audio.encoding import alaw, mulaw
+from wsproxy.audio.encodings import encoding_named
+from wsproxy.audio.format import AudioFormat
 from wsproxy.audio.synthetic_speech import speech
 from wsproxy.catalog.model import ClosePattern, Refusal
 
@@ -18,7 +19,6 @@ from .api import Action, ApiAnswer, ApiRequest, SimulatedApi, number, to_json
 from .limits import ApiQuotas
 
 _MODELS = re.compile(r"^aura(-\d)?\b")
-_ENCODINGS = {"linear16": 2, "mulaw": 1, "alaw": 1}  # bytes of a sample
 _RATES = {
     "linear16": (8_000, 16_000, 24_000, 32_000, 48_000),
     "mulaw": (8_000, 16_000),
@@ -74,7 +74,7 @@ class DeepgramSpeak(SimulatedApi):
 
     @property
     def audio_seconds(self) -> float:
-        return self._made / self._rate / _ENCODINGS[self._encoding]
+        return AudioFormat(self._encoding, self._rate).duration(self._made)
 
     def refusal(self) -> Refusal | None:
         request = self.request
@@ -194,12 +194,9 @@ class DeepgramSpeak(SimulatedApi):
         return ()
 
     def _encode(self, samples: bytes) -> bytes:
-        match self._encoding:
-            case "mulaw":
-                return mulaw(samples)
-            case "alaw":
-                return alaw(samples)
-        return samples
+        encoding = encoding_named(self._encoding)
+        law = encoding.law if encoding else None
+        return samples if law is None else law.encode_pcm(samples)
 
     def _flush(self) -> list[Action]:
         """Speak what is waiting, and say that it was."""
@@ -207,7 +204,7 @@ class DeepgramSpeak(SimulatedApi):
         seconds = min(len(text) * _CHARACTER, _LONGEST)
         audio = self._encode(speech(seconds, self._rate, zlib.crc32(text.encode())))
         self._made += len(audio)
-        size = int(self._rate * _MESSAGE) * _ENCODINGS[self._encoding]
+        size = int(self._rate * _MESSAGE) * AudioFormat(self._encoding, self._rate).sample_bytes
         actions: list[Action] = [audio[at : at + size] for at in range(0, len(audio), size)]
         self._flushed += 1
         return [*actions, to_json(type="Flushed", sequence_id=self._flushed - 1)]

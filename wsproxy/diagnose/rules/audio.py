@@ -1,92 +1,46 @@
-"""What the app's audio is, against what the session declares it to be.
+"""Rules that compare the audio that the app sends with the format that the session declares.
 
-Only what the app sends is looked at: what a server sends is not the app's to mend. All of it
-rests on the beginning of the audio, which is what a `Session` keeps.
+The server's audio is not examined: the app cannot change it. All rules but `empty_audio_message`
+and `odd_bytes` examine only the start of the audio, which is what a `Session` keeps.
 """
 
 from __future__ import annotations
 
-from array import array
-from itertools import groupby
-from statistics import median
-
-from wsproxy.audio.containers import CUT, ContainerHeader, read_header
-from wsproxy.audio.samples import ALAW, COMPANDED, FLOAT32, KINDS, MULAW, PCM16, PCM16_BE, unpack
+from wsproxy.audio.containers import CONTAINERS, HEADLESS, ContainerHeader, read_header
+from wsproxy.audio.encodings import (
+    ALAW,
+    COMPANDED,
+    MULAW,
+    PCM16,
+    PCM16_BE,
+    SAMPLE_KINDS,
+    bare_name,
+    containers_for,
+)
+from wsproxy.audio.levels import full_scale_marks, median_level, run_lengths
+from wsproxy.audio.sniff import SNIFFED_BYTES, TEXT_KINDS, sniff
 from wsproxy.catalog.envelope import field, json_object
 from wsproxy.diagnose.evidence import Evidence, named, plural, quoted
 from wsproxy.diagnose.session_facts import Measure, SessionFacts
 from wsproxy.session import KEPT_AUDIO, FrameColumns
-from wsproxy.session.declared_audio import LOOKED_AT, TEXTS, AudioFormat, sniff
+from wsproxy.session.declared_audio import DeclaredFormat
 
-CLIPPED = 0.01  # share of the samples at full scale, from which on it is heard
-_RUN = 3  # samples at full scale one after another; a single one may be a peak
-_SILENT_SECONDS = 3.0  # of audio that is all zero, from which on it is told
-_SILENT_BYTES = 24_000  # the same, where bytes do not tell the duration
+CLIPPED = 0.01  # share of samples at full scale above which clipping is audible
+_MIN_RUN = 3  # consecutive samples at full scale; a single one may be a peak
+_SILENT_SECONDS = 3.0  # of digital silence, from which on it is reported
+_SILENT_BYTES = 24_000  # the same, where the duration is unknown
 _OPUS_RATE = 48_000  # Hz at which any Opus stream may be played (RFC 7845, section 5.1)
-
-_MULAW, _ALAW = ("mulaw", "ulaw", "pcm_mulaw"), ("alaw", "pcm_alaw")
-_ORDER = {  # of 16-bit samples, by the declared encoding
-    **dict.fromkeys(("linear16", "pcm_s16le", "s16le", "pcm16", "l16"), PCM16),
-    **dict.fromkeys(("pcm_s16be", "s16be"), PCM16_BE),
-}
-# Kinds of bytes, as `sniff` names them, that are right for a declared encoding.
-_RAW: dict[str, frozenset[str]] = {
-    **dict.fromkeys(_ORDER, frozenset({PCM16, PCM16_BE})),
-    **dict.fromkeys(("pcm_f32le", "f32le"), frozenset({FLOAT32})),
-    # 32-bit samples that were made of 16-bit ones look like these.
-    "linear32": frozenset({FLOAT32, PCM16, PCM16_BE}),
-    **dict.fromkeys(_MULAW, frozenset({MULAW, COMPANDED})),
-    **dict.fromkeys(_ALAW, frozenset({ALAW, COMPANDED})),
-}
-_OGG = frozenset({"Ogg", "Ogg/Opus", "Ogg/Vorbis", "Ogg/FLAC", "Ogg/Speex"})
-_CODED: dict[str, frozenset[str]] = {
-    "flac": frozenset({"FLAC", "Ogg/FLAC", "Ogg"}),
-    **dict.fromkeys(("ogg-opus", "ogg_opus"), frozenset({"Ogg/Opus", "Ogg"})),
-    "opus": frozenset({"Ogg/Opus", "Ogg", "WebM", "WebM or Matroska", "Matroska"}),
-    "speex": frozenset({"Ogg/Speex", "Ogg"}),
-    **dict.fromkeys(("amr-nb", "amr"), frozenset({"AMR"})),
-    "amr-wb": frozenset({"AMR-WB"}),
-    "mp3": frozenset({"MP3"}),
-    "aac": frozenset({"AAC (ADTS)", "MP4"}),
-    "wav": frozenset({"WAV"}),
-    "webm": frozenset({"WebM", "WebM or Matroska", "Matroska"}),
-    "ogg": _OGG,
-}
-_CONTAINERS = frozenset({"RIFF, not WAV", "AIFF", "AU", "CAF", "MP4"}).union(_OGG, *_CODED.values())
 _ANY_CONTAINER = ("", "auto", "file")
-# Names that a `ContainerHeader` has for what is declared under others.
-_IN_WAV = {
-    **{name: "linear16" for name, kind in _ORDER.items() if kind == PCM16},
-    **dict.fromkeys(_MULAW, "mulaw"),
-    **dict.fromkeys(_ALAW, "alaw"),
-    **dict.fromkeys(("pcm_f32le", "f32le"), "float32"),
-}
-# Codes of the loudest samples either way, where a byte is a sample.
-_FULL_SCALE = {**dict.fromkeys(_MULAW, (0x00, 0x80)), **dict.fromkeys(_ALAW, (0x2A, 0xAA))}
-# Bytes of silence beside zero.
-_SILENCE = {**dict.fromkeys(_MULAW, b"\xff\x7f"), **dict.fromkeys(_ALAW, b"\xd5\x55")}
 
 
 # -- what the session has of it
 
 
-def _form(case: SessionFacts) -> AudioFormat | None:
+def _sent_format(case: SessionFacts) -> DeclaredFormat | None:
     """The declared format of what the app sends, if anything was sent."""
-    form = case.format
-    return form if form is not None and form.from_client and case.session.sent.head else None
-
-
-def _encoding(form: AudioFormat) -> str:
-    """The declared encoding by its bare name, of a media type as well.
-
-    E.g. "s16le" of "audio/x-raw;layout=interleaved;rate=16000;format=s16le;channels=1".
-    """
-    media, _, rest = form.encoding.partition(";")
-    if not media.startswith("audio/"):
-        return form.encoding
-    values = dict(part.strip().split("=", 1) for part in rest.split(";") if "=" in part)
-    name = media.removeprefix("audio/").removeprefix("x-")
-    return values.get("format", "") if name == "raw" else name
+    declared = case.format
+    sent = declared is not None and declared.from_client and case.session.sent.head
+    return declared if sent else None
 
 
 def _head(case: SessionFacts) -> bytes:
@@ -126,19 +80,21 @@ def _at(case: SessionFacts, text: str, value: float, unit: str) -> list[Evidence
 
 def format_mismatch(case: SessionFacts) -> list[Evidence]:
     """The bytes are of another format than the one declared, or no audio at all."""
-    form = _form(case)
+    form = _sent_format(case)
     if form is None:
         return []
     kind = sniff(_head(case))
-    if not (_not_audio(case, kind) if kind in TEXTS else _contradicts(case, form, kind)):
+    if not (_not_audio(case, kind) if kind in TEXT_KINDS else _contradicts(case, form, kind)):
         return []
     what = (
-        "the audio's first bytes are" if kind not in KINDS else "the audio is, by its statistics,"
+        "the audio's first bytes are"
+        if kind not in SAMPLE_KINDS
+        else "the audio is, by its statistics,"
     )
     beginning = f" ({quoted(_head(case)[:40].decode('utf-8', 'replace'))!r})"
-    shown = beginning if kind in TEXTS else ""
+    shown = beginning if kind in TEXT_KINDS else ""
     text = f"{what} {kind}{shown}; declared: {quoted(str(form))}"
-    return _at(case, text, float(min(len(_head(case)), LOOKED_AT)), "bytes looked at")
+    return _at(case, text, float(min(len(_head(case)), SNIFFED_BYTES)), "bytes looked at")
 
 
 def _not_audio(case: SessionFacts, kind: str) -> bool:
@@ -152,41 +108,42 @@ def _not_audio(case: SessionFacts, kind: str) -> bool:
     return said not in case.vocabulary.client
 
 
-def _contradicts(case: SessionFacts, form: AudioFormat, kind: str) -> bool:
+def _contradicts(case: SessionFacts, form: DeclaredFormat, kind: str) -> bool:
     """Whether bytes of this kind cannot be what is declared."""
-    kind = kind.removesuffix(CUT)
-    encoding = _encoding(form)
-    if encoding in _ANY_CONTAINER:
-        return kind in KINDS and _declarable(case)
-    if encoding in _RAW:
-        return kind in (KINDS | _CONTAINERS) - _RAW[encoding]
-    if encoding in _CODED:
-        # Packets without a container may look like samples of a byte.
-        samples = KINDS - {MULAW, ALAW, COMPANDED}
-        return kind in (_CONTAINERS | samples) - _CODED[encoding]
+    kind = kind.removesuffix(HEADLESS)
+    if bare_name(form.encoding) in _ANY_CONTAINER:
+        return kind in SAMPLE_KINDS and _declarable(case)
+    if form.samples is not None:
+        return kind in (SAMPLE_KINDS | CONTAINERS) - form.samples.accepted_kinds
+    if allowed := containers_for(form.encoding):
+        # Packets without a container may look like 8-bit samples.
+        samples = SAMPLE_KINDS - {MULAW, ALAW, COMPANDED}
+        return kind in (CONTAINERS | samples) - allowed
     return False
 
 
 def container_header_missing(case: SessionFacts) -> list[Evidence]:
     """A container is expected, and the stream starts in the middle of one."""
-    form = _form(case)
-    if form is None or _encoding(form) in _RAW or not _whole(case):
+    form = _sent_format(case)
+    if form is None or form.samples is not None or not _whole(case):
         return []
     kind = sniff(_head(case))
-    if not kind.endswith(CUT):
+    if not kind.endswith(HEADLESS):
         return []
     start = _head(case)[:8].hex(" ")
-    text = f"the audio starts in the middle of {kind.removesuffix(CUT)}, with the bytes {start}"
-    return _at(case, text, float(min(len(_head(case)), LOOKED_AT)), "bytes looked at")
+    text = (
+        f"the audio starts in the middle of {kind.removesuffix(HEADLESS)}, with the bytes {start}"
+    )
+    return _at(case, text, float(min(len(_head(case)), SNIFFED_BYTES)), "bytes looked at")
 
 
 def odd_bytes(case: SessionFacts) -> list[Evidence]:
     """Messages that end in the middle of a 16-bit sample."""
-    form = _form(case)
-    if form is None or _encoding(form) not in _ORDER:
+    form = _sent_format(case)
+    if form is None or form.samples is None or not form.samples.is_pcm16:
         return []
     kind = sniff(_head(case))
-    if kind in TEXTS or kind.removesuffix(CUT) in _CONTAINERS:
+    if kind in TEXT_KINDS or kind.removesuffix(HEADLESS) in CONTAINERS:
         return []
     odd = _odd(case)
     if not odd:
@@ -194,7 +151,7 @@ def odd_bytes(case: SessionFacts) -> list[Evidence]:
     text = (
         f"{plural(len(odd), 'message')} of {len(case.audio)} "
         f"{'has' if len(odd) == 1 else 'have'} an odd number of bytes, "
-        f"a sample of {_encoding(form)} has 2: {named(odd.numbers)}"
+        f"a sample of {bare_name(form.encoding)} has 2: {named(odd.numbers)}"
     )
     frames = tuple(odd.numbers[:5])
     return [Evidence(text, frames, odd.times_ns[0], float(len(odd)), "messages")]
@@ -209,19 +166,20 @@ def _odd(case: SessionFacts) -> FrameColumns:
 
 def wrong_endianness(case: SessionFacts) -> list[Evidence]:
     """16-bit samples whose bytes are in the other order than declared."""
-    form = _form(case)
-    right = _ORDER.get(_encoding(form)) if form else None
-    kind = sniff(_head(case)) if right else ""
-    if kind not in {PCM16, PCM16_BE} - {right}:
+    form = _sent_format(case)
+    if form is None or form.samples is None or not form.samples.is_pcm16:
+        return []
+    if sniff(_head(case)) not in {PCM16, PCM16_BE} - {form.samples.kind}:
         return []
     # After an odd byte, the two bytes of a sample look as if they were swapped.
     if _odd(case) or not _unbroken(case):
         return []
-    big = right == PCM16_BE
-    declared, swapped = (_loudness(_head(case), big_endian=order) for order in (big, not big))
+    start, big_endian = _head(case)[:SNIFFED_BYTES], form.samples.kind == PCM16_BE
+    declared = median_level(start, big_endian=big_endian)
+    swapped = median_level(start, big_endian=not big_endian)
     text = (
-        f"read in the declared order, half of the samples are above {declared} of 32768; "
-        f"with the bytes swapped, above {swapped}"
+        f"the median magnitude is {declared} of 32768 in the declared byte order, "
+        f"and {swapped} with the bytes swapped"
     )
     return _at(case, text, float(declared), "of 32768")
 
@@ -231,36 +189,28 @@ def _unbroken(case: SessionFacts) -> bool:
     return _whole(case) and all(case.session.frame(n).fin for n in case.audio.numbers)
 
 
-def _loudness(head: bytes, *, big_endian: bool) -> int:
-    return int(median(map(abs, _signed(head[:LOOKED_AT], big_endian=big_endian))))
-
-
-def _signed(data: bytes, *, big_endian: bool) -> array[int]:
-    return array("h", unpack(data, big_endian=big_endian).tobytes())
-
-
 def rate_mismatch(case: SessionFacts) -> list[Evidence]:
     """A header in the stream says another rate, or other channels or samples, than declared."""
-    form = _form(case)
+    form = _sent_format(case)
     header = read_header(_head(case)) if form else None
     if form is None or header is None:
         return []
     # Of a container, only what the session says itself counts: the defaults are for raw audio.
-    encoding = _encoding(form)
-    raw = encoding in _RAW
-    rate = form.rate if raw or "rate" in form.given else 0
-    channels = form.channels if raw or "channels" in form.given else 0
+    raw = form.samples is not None
+    rate = form.rate if raw or "rate" in form.explicit else 0
+    channels = form.channels if raw or "channels" in form.explicit else 0
     out = []
     if rate and header.rate and header.rate != rate and not _plays_at(header, rate):
         text = f"the {header.name} header says {header.rate} Hz; declared: {rate} Hz"
         out += _at(case, text, float(header.rate), "Hz")
     if channels and header.channels and header.channels != channels:
-        says, said = plural(header.channels, "channel"), plural(channels, "channel")
-        text = f"the {header.name} header says {says}; declared: {said}"
+        in_header, declared = plural(header.channels, "channel"), plural(channels, "channel")
+        text = f"the {header.name} header says {in_header}; declared: {declared}"
         out += _at(case, text, float(header.channels), "channels")
-    wanted = _IN_WAV.get(encoding)
-    if wanted and header.encoding and header.encoding != wanted:
-        text = f"the {header.name} header says {header.encoding}; declared: {encoding}"
+    expected = form.samples.wav_name if form.samples else ""
+    if expected and header.encoding and header.encoding != expected:
+        name = bare_name(form.encoding)
+        text = f"the {header.name} header says {header.encoding}; declared: {name}"
         out += _at(case, text, float(header.bits), "bits a sample")
     return out
 
@@ -272,11 +222,12 @@ def _plays_at(header: ContainerHeader, rate: int) -> bool:
 
 def all_zero_audio(case: SessionFacts) -> list[Evidence]:
     """Everything kept of the audio is digital silence, and nothing was heard in it."""
-    form = _form(case)
+    form = _sent_format(case)
     if form is None or not _long(form, case.audio.size) or _heard(case):
         return []
     kept = [_head(case), *(b.data for b in case.session.binaries(from_client=True))]
-    for name, values in (("zero", b"\0"), ("silence", _SILENCE.get(_encoding(form), b""))):
+    law = form.samples.law if form.samples else None
+    for name, values in (("zero", b"\0"), ("silence", law.silence if law else b"")):
         if values and not any(data.strip(values) for data in kept):
             size = len(_head(case))
             text = (
@@ -287,7 +238,7 @@ def all_zero_audio(case: SessionFacts) -> list[Evidence]:
     return []
 
 
-def _long(form: AudioFormat, size: int) -> bool:
+def _long(form: DeclaredFormat, size: int) -> bool:
     """Whether it is more than what bridges a pause."""
     if form.bytes_per_second:
         return form.duration(size) >= _SILENT_SECONDS
@@ -303,38 +254,28 @@ def _heard(case: SessionFacts) -> bool:
 
 def clipping(case: SessionFacts) -> list[Evidence]:
     """Samples at full scale one after another: the source is louder than its numbers go."""
-    form = _form(case)
-    if form is None or sniff(_head(case)) not in _RAW.get(_encoding(form), ()):
+    form = _sent_format(case)
+    if form is None or form.samples is None:
         return []
-    marks = _full_scale(_head(case), _encoding(form))
+    if sniff(_head(case)) not in form.samples.accepted_kinds:
+        return []
+    marks = full_scale_marks(_head(case), form.samples)
     if len(marks) - marks.count(0) <= CLIPPED * len(marks):
         return []
-    runs = [run for c in range(form.channels) for run in _runs(marks[c :: form.channels])]
+    runs = [
+        length
+        for channel in range(form.channels)
+        for length in run_lengths(marks[channel :: form.channels])
+        if length >= _MIN_RUN
+    ]
     share = sum(runs) / len(marks)
     if share <= CLIPPED:
         return []
     text = (
         f"{100 * share:.1f} % of the first {len(marks)} samples are at full scale, in "
-        f"{plural(len(runs), 'run')} of {_RUN} and more, up to {max(runs)}"
+        f"{plural(len(runs), 'run')} of {_MIN_RUN} and more, up to {max(runs)}"
     )
     return _at(case, text, round(100 * share, 2), "%")
-
-
-def _full_scale(head: bytes, encoding: str) -> bytes:
-    """For each sample 1 or 2 where it is as loud as can be, either way, and else 0."""
-    if encoding in _FULL_SCALE:
-        low, high = _FULL_SCALE[encoding]
-        return bytes(1 if code == low else 2 * (code == high) for code in head)
-    if encoding in _ORDER:
-        samples = _signed(head, big_endian=_ORDER[encoding] == PCM16_BE)
-        return bytes(1 if x == 32767 else 2 * (x <= -32767) for x in samples)
-    return b""
-
-
-def _runs(marks: bytes) -> list[int]:
-    """The lengths of the runs at full scale."""
-    lengths = (sum(1 for _ in run) for mark, run in groupby(marks) if mark)
-    return [length for length in lengths if length >= _RUN]
 
 
 def empty_audio_message(case: SessionFacts) -> list[Evidence]:

@@ -10,11 +10,11 @@ from array import array
 from itertools import pairwise
 from statistics import median
 
-from wsproxy.audio.containers import container
-from wsproxy.audio.samples import KINDS
+from wsproxy.audio.containers import container_name
+from wsproxy.audio.encodings import SAMPLE_KINDS
+from wsproxy.audio.sniff import TEXT_KINDS, sniff
 from wsproxy.diagnose.evidence import Evidence, plural, quoted, seconds
 from wsproxy.diagnose.session_facts import Measure, SessionFacts
-from wsproxy.session.declared_audio import TEXTS, sniff
 
 _STOPPED = 1.0  # seconds without audio at the end, at the least
 _TIMES = 5  # the usual distance of two audio messages, from which on it has stopped
@@ -61,7 +61,7 @@ def raw_undeclared(case: SessionFacts) -> list[Evidence]:
     if form is None or form.encoding or not head:
         return []
     kind = sniff(head)
-    if kind not in KINDS:
+    if kind not in SAMPLE_KINDS:
         return []
     return [_first(case, f"the audio is {kind} in no container, and no encoding is declared")]
 
@@ -69,7 +69,7 @@ def raw_undeclared(case: SessionFacts) -> list[Evidence]:
 def text_for_audio(case: SessionFacts) -> list[Evidence]:
     """What was sent as audio is text of some kind."""
     head = _head(case)
-    if not head or (kind := sniff(head)) not in TEXTS:
+    if not head or (kind := sniff(head)) not in TEXT_KINDS:
         return []
     shown = quoted(head[:40].decode("latin-1"), 40)
     return [_first(case, f"what was sent as audio is {kind}: {shown}")]
@@ -80,7 +80,7 @@ def container_and_encoding(case: SessionFacts) -> list[Evidence]:
     form, head = case.format, _head(case)
     if form is None or not form.bytes_per_second or not head:
         return []
-    kind = container(head)
+    kind = container_name(head)
     if kind is None:
         return []
     return [_first(case, f"the audio begins as {kind}, and {form} is declared")]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from wsproxy.catalog import CredentialPlaces
 from wsproxy.diagnose.evidence import Evidence, quoted
 from wsproxy.diagnose.session_facts import Measure, SessionFacts
-from wsproxy.session.declared_audio import query_of
+from wsproxy.session.declared_audio import query_parameters
 
 _KNOWN_SCHEMES = ("basic", "bearer", "digest", "token")
 
@@ -67,7 +67,7 @@ def empty_credential(case: SessionFacts) -> list[Evidence]:
         bare = value.strip().lower()
         if name.lower() in credentials.headers and (not bare or bare in _KNOWN_SCHEMES):
             empty.append(f"header {name}")
-    query = query_of(case.session)
+    query = query_parameters(case.session)
     empty += [f"query {name}" for name in credentials.query if query.get(name) == ""]
     if not empty:
         return []
