@@ -54,23 +54,31 @@ def read_head(root: Table, file: Path | None) -> tuple[str, Provider | None]:
 
 
 def _provider(root: Table, name: str, file: Path | None) -> Provider:
-    recognise = root.table("recognise")
-    hosts = recognise.patterns("hosts") if recognise else ()
-    if recognise:
-        recognise.done()
+    hosts = _optional(root.table("recognise"), lambda table: table.patterns("hosts")) or ()
     return Provider(
         id=name,
         name=root.take("name", str),
         hosts=hosts,
-        apis=tuple(_api(table) for table in root.tables("api")),
-        credentials=_credentials(root.table("credentials")),
-        request_ids=_request_ids(root.table("request_ids")),
+        apis=tuple(_read(table, _api) for table in root.tables("api")),
+        credentials=_optional(root.table("credentials"), _credentials) or CredentialPlaces(),
+        request_ids=_optional(root.table("request_ids"), _request_ids) or RequestIds(),
         file=file,
     )
 
 
+def _read(table: Table, make: Callable[[Table], T]) -> T:
+    """Read a table completely: a key that is left over is a mistake."""
+    made = make(table)
+    table.done()
+    return made
+
+
+def _optional(table: Table | None, make: Callable[[Table], T]) -> T | None:
+    return None if table is None else _read(table, make)
+
+
 def _api(table: Table) -> Api:
-    api = Api(
+    return Api(
         name=table.take("name", str),
         title=table.take("title", str),
         hosts=table.patterns("hosts"),
@@ -78,18 +86,16 @@ def _api(table: Table) -> Api:
         url=table.take("url", str, ""),
         self_hosted=table.take("self_hosted", bool, False),
         envelope=table.choice("envelope", ENVELOPES, ""),
-        audio=_audio(table.table("audio")),
+        audio=_optional(table.table("audio"), _audio) or Audio(),
         limits=_optional(table.table("limits"), _limits) or ApiLimits(),
         vocabulary=_optional(table.table("vocabulary"), _vocabulary) or Vocabulary(),
         dialogue=_optional(table.table("dialogue"), _dialogue),
         transcripts=table.strings("transcripts"),
     )
-    table.done()
-    return api
 
 
 def _limits(table: Table) -> ApiLimits:
-    limits = ApiLimits(
+    return ApiLimits(
         shortest_chunk=table.number("shortest_chunk"),
         longest_chunk=table.number("longest_chunk"),
         first_audio=table.number("first_audio"),
@@ -100,12 +106,10 @@ def _limits(table: Table) -> ApiLimits:
         message=table.take("message", int, 0),
         flushes=table.take("flushes", int, 0),
     )
-    table.done()
-    return limits
 
 
 def _vocabulary(table: Table) -> Vocabulary:
-    vocabulary = Vocabulary(
+    return Vocabulary(
         kind=table.take("kind", str, "type"),
         client=table.strings("client"),
         keepalive=table.strings("keepalive"),
@@ -115,12 +119,10 @@ def _vocabulary(table: Table) -> Vocabulary:
         results=table.strings("results"),
         text=table.take("text", str, ""),
     )
-    table.done()
-    return vocabulary
 
 
 def _dialogue(table: Table) -> Dialogue:
-    dialogue = Dialogue(
+    return Dialogue(
         setup=table.strings("setup"),
         opening=table.strings("opening"),
         audio=table.take("audio", str, ""),
@@ -130,14 +132,10 @@ def _dialogue(table: Table) -> Dialogue:
         farewell=table.strings("farewell"),
         close=table.choice("close", ("client", "server", ""), "server"),
     )
-    table.done()
-    return dialogue
 
 
-def _audio(table: Table | None) -> Audio:
-    if table is None:
-        return Audio()
-    audio = Audio(
+def _audio(table: Table) -> Audio:
+    return Audio(
         origin=table.choice("from", ("client", "server", "both", "none")),
         carrier=table.choice("carrier", ("binary", "json-base64", "framed"), "binary"),
         encoding_query=table.take("encoding_query", str, ""),
@@ -150,14 +148,10 @@ def _audio(table: Table | None) -> Audio:
         channels_field=table.take("channels_field", str, ""),
         fields=table.strings("fields"),
     )
-    table.done()
-    return audio
 
 
-def _credentials(table: Table | None) -> CredentialPlaces:
-    if table is None:
-        return CredentialPlaces()
-    credentials = CredentialPlaces(
+def _credentials(table: Table) -> CredentialPlaces:
+    return CredentialPlaces(
         headers=table.names("headers"),
         query=table.names("query"),
         schemes=table.names("schemes"),
@@ -169,26 +163,18 @@ def _credentials(table: Table | None) -> CredentialPlaces:
         body_fields=table.names("body_fields"),
         environment=table.strings("environment"),
     )
-    table.done()
-    return credentials
 
 
-def _request_ids(table: Table | None) -> RequestIds:
-    if table is None:
-        return RequestIds()
-    ids = RequestIds(table.names("headers"), table.strings("message_fields"))
-    table.done()
-    return ids
+def _request_ids(table: Table) -> RequestIds:
+    return RequestIds(table.names("headers"), table.strings("message_fields"))
 
 
 # -- a condition
 
 
 def read_condition(table: Table, provider: Provider) -> Condition:
-    source = table.table("source")
-    if source is None:
+    if "source" not in table:
         table.mistake("source", "is missing")
-    simulate = table.table("simulate")
     apis = table.strings("apis")
     condition = Condition(
         id=table.take("id", str),
@@ -201,14 +187,17 @@ def read_condition(table: Table, provider: Provider) -> Condition:
         remedies=table.advice("remedies"),
         retry=table.choice("retry", RETRIES),
         retry_note=table.take("retry_note", str, ""),
-        source=_source(source) if source else Source(""),
+        source=_optional(table.table("source"), _source) or Source(""),
         confidence=table.choice("confidence", CONFIDENCES, "high"),
         disagreement=table.take("disagreement", str, ""),
         checks=table.strings("checks"),
         general=table.take("general", bool, False),
-        matches=tuple(_match(match) for match in table.tables("match")),
-        simulate=_simulate(simulate) if simulate else None,
-        examples=tuple(_example(example, apis) for example in table.tables("example")),
+        matches=tuple(_read(match, _match) for match in table.tables("match")),
+        simulate=_optional(table.table("simulate"), _simulate),
+        examples=tuple(
+            _read(example, lambda example: _example(example, apis))
+            for example in table.tables("example")
+        ),
     )
     table.done()
     _check_condition(table, condition, provider)
@@ -231,11 +220,9 @@ def _check_condition(table: Table, condition: Condition, provider: Provider) -> 
 
 
 def _source(table: Table) -> Source:
-    source = Source(
+    return Source(
         table.take("document", str), table.take("section", str, ""), table.take("url", str, "")
     )
-    table.done()
-    return source
 
 
 def _match(table: Table) -> Match:
@@ -276,9 +263,7 @@ def _match(table: Table) -> Match:
     # A key that could not be read is a mistake already.
     if table.sound and not any(values.values()):
         table.mistake("", "says nothing to match")
-    found = Match(kind, said=table.named_patterns("said"), **values)
-    table.done()
-    return found
+    return Match(kind, said=table.named_patterns("said"), **values)
 
 
 def _simulate(table: Table) -> Simulate:
@@ -290,15 +275,11 @@ def _simulate(table: Table) -> Simulate:
         rule=table.take("rule", str, ""),
         after=table.choice("after", ("open", "audio", "silence"), "audio"),
     )
-    table.done()
+    table.done()  # a misspelled key is reported, and not what it leads to
     ends = [bool(simulate.close), bool(simulate.refuse), bool(simulate.end)].count(True)
     if ends > 1 or not (ends or simulate.message or simulate.rule):
         table.mistake("", "needs one of close, refuse and end, or a message")
     return simulate
-
-
-def _optional(table: Table | None, make: Callable[[Table], T]) -> T | None:
-    return None if table is None else make(table)
 
 
 def _close(table: Table) -> ClosePattern:
@@ -312,14 +293,12 @@ def _close(table: Table) -> ClosePattern:
 
 def _refusal(table: Table) -> Refusal:
     headers: dict[str, object] = table.take("headers", dict, {})
-    refusal = Refusal(
+    return Refusal(
         status=table.take("status", int),
         headers=tuple((name, str(value)) for name, value in headers.items()),
         body=table.take("body", str, ""),
         content_type=table.take("content_type", str, ""),
     )
-    table.done()
-    return refusal
 
 
 def _example(table: Table, apis: tuple[str, ...]) -> Example:

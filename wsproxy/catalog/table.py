@@ -223,12 +223,13 @@ class Table:
         return str(self.take(key, kind)) if key in self else None
 
     def done(self) -> None:
-        """Everything has been taken.
+        """Report each key that was not read, which is most likely misspelled; only once.
 
         Raises:
-            CatalogError: something has not: a misspelt key, most likely.
+            CatalogError: there is one, unless mistakes are collected.
         """
-        for key in self._rest:
+        left, self._rest = self._rest, {}
+        for key in left:
             self.mistake(key, "is not a key of this table")
 
 
