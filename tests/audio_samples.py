@@ -27,7 +27,7 @@ def listen(query: str) -> Api:
     return ("deepgram", "listen", f"/v1/listen?{query}")
 
 
-def case(
+def facts_of(
     api: Api, said: Sequence[Said], answers: Sequence[str] = (), **frame: object
 ) -> SessionFacts:
     """A session in which the app says this, a message every 0.1 s, and is answered that."""

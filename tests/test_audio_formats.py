@@ -21,7 +21,7 @@ from audio_samples import (
     SPEEX,
     VORBIS,
     WEBM,
-    case,
+    facts_of,
     listen,
     mulaw,
     noise,
@@ -55,11 +55,11 @@ def test_sniff(kind: str, head: bytes) -> None:
         bytes(b for code in mulaw(PCM8K) for b in (0xFF, code)),
     ],
 )
-def test_what_is_not_known_is_not_guessed(head: bytes) -> None:
+def test_sniff_unknown_data_is_unidentified(head: bytes) -> None:
     assert sniff(head) == "data of no known kind"
 
 
-def test_sniff_looks_at_the_beginning_only() -> None:
+def test_sniff_examines_the_start_only() -> None:
     assert sniff(PCM[: 32 << 10] + swapped(PCM)) == "16-bit PCM"
     assert sniff(noise(32 << 10) + opus_pages()) == "data of no known kind"
 
@@ -67,7 +67,9 @@ def test_sniff_looks_at_the_beginning_only() -> None:
 @given(
     st.binary(max_size=300), st.sampled_from([k[1][:200] for k in KINDS]), st.binary(max_size=80)
 )
-def test_sniff_and_the_headers_never_raise(before: bytes, middle: bytes, after: bytes) -> None:
+def test_sniff_and_read_header_any_bytes_never_raise(
+    before: bytes, middle: bytes, after: bytes
+) -> None:
     for data in (before, middle + after, before + middle, middle[: len(before)]):
         assert sniff(data)
         read_header(data)
@@ -78,7 +80,7 @@ def test_sniff_never_raises_on_repeated_bytes(unit: bytes, count: int) -> None:
     assert sniff(unit * count)
 
 
-def test_a_flac_frame_needs_its_crc() -> None:
+def test_container_name_flac_frame_needs_its_crc() -> None:
     assert container_name(FLAC_FRAME) == "FLAC without its beginning"
     for bit in range(8):
         assert (
@@ -113,7 +115,9 @@ HEADERS = [
 
 
 @pytest.mark.parametrize(("head", "header"), HEADERS)
-def test_headers(head: bytes, header: ContainerHeader | None) -> None:
+def test_read_header_returns_the_declared_format(
+    head: bytes, header: ContainerHeader | None
+) -> None:
     assert read_header(head) == header
 
 
@@ -141,18 +145,21 @@ def test_headers(head: bytes, header: ContainerHeader | None) -> None:
         ("sample_rate=-8000&channels=0", DeclaredFormat("", 0, 1, from_client=True)),
     ],
 )
-def test_declared(query: str, expected: DeclaredFormat) -> None:
-    session = case(listen(query), []).session
+def test_declared_format_reads_the_query(query: str, expected: DeclaredFormat) -> None:
+    session = facts_of(listen(query), []).session
     assert declared_format(session, CATALOG.api("deepgram", "listen")) == expected
 
 
-def test_the_default_is_not_given() -> None:
-    session = case(("assemblyai", "streaming", "/v3/ws"), []).session
+def test_declared_format_default_is_not_explicit() -> None:
+    session = facts_of(("assemblyai", "streaming", "/v3/ws"), []).session
     assert declared_format(session, CATALOG.api("assemblyai", "streaming")) == DeclaredFormat(
         "pcm_s16le", 16_000, 1, from_client=True
     )
 
 
-def test_a_query_parameters_too_many_fields_is_none() -> None:
-    assert query_parameters(case(listen("a=1&" * 199 + "b=2"), []).session) == {"a": "1", "b": "2"}
-    assert query_parameters(case(listen("a=1&" * 200 + "b=2"), []).session) == {}
+def test_query_parameters_over_200_are_ignored() -> None:
+    assert query_parameters(facts_of(listen("a=1&" * 199 + "b=2"), []).session) == {
+        "a": "1",
+        "b": "2",
+    }
+    assert query_parameters(facts_of(listen("a=1&" * 200 + "b=2"), []).session) == {}

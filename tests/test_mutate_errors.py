@@ -67,7 +67,7 @@ BAD = [
     (FailWithCondition.parse("deepgram.listen.nothing"), "no condition 'deepgram.listen.nothing'"),
     (
         FailWithCondition.parse("traffic.messages.invalid-json"),
-        "is not something that a server brings about",
+        "cannot be simulated: no server causes it",
     ),
     (
         FailWithCondition.parse("deepgram.speak.NET-0002"),

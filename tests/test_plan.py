@@ -49,7 +49,7 @@ def test_moment(text: str, moment: Trigger) -> None:
 
 @pytest.mark.parametrize("text", ["", "5", "soon", "-1s", "5 minutes", "s"])
 def test_no_moment(text: str) -> None:
-    with pytest.raises(UsageError, match="is no moment"):
+    with pytest.raises(UsageError, match="invalid trigger"):
         Trigger.parse(text)
 
 
@@ -75,7 +75,7 @@ def session(url: str, path: str = LISTEN, chunks: int = 10) -> tuple[int | None,
 )
 def test_a_failure_comes_at_its_moment(moment: str, least: int, most: int) -> None:
     amount = 4 if moment == "frames" else 0.4
-    step = PlanStep(condition("deepgram.listen.NET-0000"), moment=Trigger(moment, amount))
+    step = PlanStep(condition("deepgram.listen.NET-0000"), trigger=Trigger(moment, amount))
     with serve_in_thread(Plan([step])) as served:
         code, sent = session(served.url)
     assert code == 1011
@@ -83,7 +83,7 @@ def test_a_failure_comes_at_its_moment(moment: str, least: int, most: int) -> No
 
 
 def test_a_failure_after_seconds_comes_without_a_message_too() -> None:
-    step = PlanStep(condition("deepgram.listen.NET-0000"), moment=Trigger("seconds", 0.2))
+    step = PlanStep(condition("deepgram.listen.NET-0000"), trigger=Trigger("seconds", 0.2))
     with (
         serve_in_thread(Plan([step]), limits=ApiQuotas(silence=60)) as served,
         connect(served.url + LISTEN, additional_headers=KEY) as ws,
@@ -133,7 +133,7 @@ def test_probability() -> None:
 
 
 def test_a_condition_that_no_server_brings_about() -> None:
-    with pytest.raises(UsageError, match="not something that a server brings about"):
+    with pytest.raises(UsageError, match="cannot be simulated: no server causes it"):
         PlanStep(condition("rfc6455.failed.dns"))
 
 
@@ -166,10 +166,10 @@ def test_a_plan_file(tmp_path: Path) -> None:
         ("times = 2", "times = 0", "step[1].times: 0 is less than 1"),
         ("times = 2", "tims = 2", "step[1].tims: is not a key"),
         ("probability = 0.5", "probability = 1.5", "step[1].probability: 1.5 is more than 1"),
-        ('after = "5s"', 'after = "soon"', "'soon' is no moment"),
+        ('after = "5s"', 'after = "soon"', "invalid trigger 'soon'"),
         ("repeat = true", "repeat = 1", "repeat: is not true or false"),
         ("[[step]]", "[[step", "plan.toml"),
-        (PLAN, "", "there is no [[step]] in it"),
+        (PLAN, "", "no [[step]] found"),
     ],
 )
 def test_a_mistake_in_a_plan_file(old: str, new: str, says: str, tmp_path: Path) -> None:
@@ -193,7 +193,7 @@ def test_a_plan_file_that_is_not_there(tmp_path: Path) -> None:
 
 
 def test_a_plan_for_an_api_that_is_not_simulated() -> None:
-    with pytest.raises(UsageError, match=r"'deepgram\.lisen' is no simulated API"):
+    with pytest.raises(UsageError, match=r"'deepgram\.lisen' is not a simulated API"):
         Simulator(Plan([PlanStep(api="deepgram.lisen")]))
 
 
@@ -213,8 +213,8 @@ def simulate(*arguments: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize(
     "arguments, says",
     [
-        (["deepgram.listen.NET-0000", "--after", "soon"], "'soon' is no moment"),
-        (["rfc6455.failed.dns"], "not something that a server brings about"),
+        (["deepgram.listen.NET-0000", "--after", "soon"], "invalid trigger 'soon'"),
+        (["rfc6455.failed.dns"], "cannot be simulated: no server causes it"),
         (["deepgram.listen.NET-0000", "--plan", "x.toml"], "not both"),
         (["--plan", "absent.toml"], "absent.toml"),
         (["--probability", "2"], "probability"),

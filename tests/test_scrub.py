@@ -27,7 +27,7 @@ import wsproxy.scrub.traffic
 from sessions import APP, MS, SERVER, audio, closed, opened, result, said, write
 from traces import KINDS as RECORD_KINDS
 from traces import RECORDS, make_trace, read_trace
-from wsproxy.audio.container_noise import fill
+from wsproxy.audio.container_noise import replace_audio
 from wsproxy.audio.containers import read_header
 from wsproxy.audio.noise import Noise, NoiseSource
 from wsproxy.audio.sniff import sniff
@@ -630,7 +630,7 @@ def test_containers_are_recognised_and_full_of_noise(name: str, tmp_path: Path) 
 @given(st.sampled_from(sorted(STREAMS)), st.binary(max_size=300), st.integers(0, 600))
 def test_no_stream_is_too_damaged_to_be_filled(name: str, other: bytes, cut: int) -> None:
     damaged = STREAMS[name][:cut] + other
-    assert len(fill(name, damaged, random.Random(1).randbytes).data) == len(damaged)
+    assert len(replace_audio(name, damaged, random.Random(1).randbytes).data) == len(damaged)
 
 
 def test_the_catalog_is_not_asked_for_what_people_say() -> None:

@@ -170,7 +170,7 @@ def test_listen_no_audio_ends_with_net_0001():
     stream(api, speech(0.1), start=5.0)
     api.text('{"type":"KeepAlive"}', 9.0)
     assert api.deadline() == 19.0
-    assert closes(api.due(19.0)) == [(1011, "NET-0001")]
+    assert closes(api.on_deadline(19.0)) == [(1011, "NET-0001")]
 
 
 @pytest.mark.parametrize(
@@ -289,7 +289,7 @@ def test_speak_characters_in_a_window():
 def test_speak_silent_client():
     api, _ = session(DeepgramSpeak, SPEAK, ApiQuotas(speak_silence=7))
     assert api.deadline() == 7.0
-    assert closes(api.due(7.0)) == [(1011, "NET-0001")]
+    assert closes(api.on_deadline(7.0)) == [(1011, "NET-0001")]
 
 
 def test_speak_refusals():
@@ -401,12 +401,12 @@ def test_assemblyai_inactivity_and_longest_session():
     api, _ = session(AssemblyAIStreaming, STREAM + "&inactivity_timeout=5", ApiQuotas(session=60))
     api.text('{"type":"KeepAlive"}', 3.0)
     assert api.deadline() == 8.0
-    code, error, _ = error_of(api.due(8.0))
+    code, error, _ = error_of(api.on_deadline(8.0))
     assert code == 3006
     assert error.endswith("No messages received for 5 seconds")
     api, _ = session(AssemblyAIStreaming, STREAM, ApiQuotas(session=60))
     assert api.deadline() == 60.0
-    assert error_of(api.due(60.0))[:2] == (
+    assert error_of(api.on_deadline(60.0))[:2] == (
         3008,
         "Session Expired: Maximum session duration exceeded",
     )
@@ -443,7 +443,7 @@ def test_scripted_without_audio_fails_all_the_same():
     api = scripted(DeepgramListen, LISTEN, "deepgram.listen.NET-0000", ApiQuotas(silence=3))
     api.opened(0.0)
     assert api.deadline() == 3.0
-    assert closes(api.due(3.0)) == [(1011, "NET-0000")]
+    assert closes(api.on_deadline(3.0)) == [(1011, "NET-0000")]
 
 
 def test_scripted_in_silence():
@@ -451,7 +451,7 @@ def test_scripted_in_silence():
     api.opened(0.0)
     assert not closes(stream(api, speech(2.0)))
     assert api.deadline() == pytest.approx(1.9 + 3)
-    assert closes(api.due(5.0)) == [(1011, "NET-0001")]
+    assert closes(api.on_deadline(5.0)) == [(1011, "NET-0001")]
 
 
 def test_scripted_in_silence_lets_no_client_off_that_ends_the_session_in_time():
@@ -471,7 +471,7 @@ def test_scripted_leaves_the_apis_own_failures_out():
     )
     assert messages(api.opened(0.0))[0]["type"] == "Begin"
     assert not closes(api.binary(bytes(320), 0.1))  # 10 ms, by itself a 3007
-    assert error_of(api.due(3.1))[0] == 3006
+    assert error_of(api.on_deadline(3.1))[0] == 3006
 
 
 def test_scripted_refusal_has_the_sessions_request_id():

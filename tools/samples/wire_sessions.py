@@ -350,7 +350,7 @@ def simulator(condition: str = "", moment: str = "", *, deflate: bool = False) -
     @contextlib.asynccontextmanager
     async def server() -> AsyncIterator[int]:
         fails = CATALOG.condition(condition) if condition else None
-        step = PlanStep(fails, moment=Trigger.parse(moment) if moment else None)
+        step = PlanStep(fails, trigger=Trigger.parse(moment) if moment else None)
         async with Simulator(Plan([step]), limits=LIMITS, deflate=deflate) as api:
             yield api.port
 

@@ -117,7 +117,7 @@ def _plan(
     catalog = load()
     if condition is not None:
         moment = Trigger.parse(after) if after is not None else None
-        return Plan([PlanStep(catalog.condition(condition), moment=moment)])
+        return Plan([PlanStep(catalog.condition(condition), trigger=moment)])
     assert plan is not None
     if isinstance(plan, str) and "[[" in plan:
         file = folder / "plan.toml"

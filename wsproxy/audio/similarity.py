@@ -1,76 +1,73 @@
-"""Whether two pieces of audio are one: by what they are made of, and by their waveforms."""
+"""Whether two streams of audio are the same: by pieces of bytes, and by correlation."""
 
 from __future__ import annotations
 
 import math
-import sys
-from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from operator import mul
 
-_WINDOW = 32  # bytes of audio that are looked for
-_PLAIN = 8  # different values that a window has at least; what has fewer is silence, or a header
-_MOST = 1 << 17  # bytes at a place, and of all places together 64 times as many
-_FEWEST = 1000  # samples of which anything can be said
-_ALIKE = 0.25  # correlation: of noise with anything it is about 0.03
+from .pcm import samples_from_bytes
+
+_WINDOW = 32  # bytes of a piece
+_MIN_VALUES = 8  # different bytes in a piece; fewer are silence or a header
+_MAX_BYTES = 1 << 17  # compared per place, and 64 times as many in total
+_MIN_SAMPLES = 1000  # fewer are too few to correlate
+_MIN_CORRELATION = 0.25  # of the same audio; that of noise is about 0.03
 
 
 def windows(data: bytes) -> list[bytes]:
-    """Audio in pieces, but for those that are silence or a header."""
+    """Cut audio into pieces; those that are silence or a header are left out."""
     if not data.strip(data[:1]):
-        return []  # one value all over, of which there may be hours
+        return []  # one value throughout, possibly for hours
     starts = range(0, len(data) - _WINDOW + 1, _WINDOW)
     pieces = (data[at : at + _WINDOW] for at in starts)
-    return [piece for piece in pieces if len(set(piece)) >= _PLAIN]
+    return [piece for piece in pieces if len(set(piece)) >= _MIN_VALUES]
 
 
 @dataclass(slots=True)
-class Waves:
-    """The audio of a trace by the names of the places where it is, as much as is compared."""
+class AudioStarts:
+    """The start of the audio at each named place of a trace."""
 
-    _at: dict[str, bytearray] = field(default_factory=dict)
-    _room: int = 64 * _MOST
+    _audio: dict[str, bytearray] = field(default_factory=dict)
+    _left: int = 64 * _MAX_BYTES
 
     def add(self, name: str, audio: Iterable[bytes]) -> None:
-        """Take what is at a place."""
+        """Add the audio of a place."""
         for data in audio:
-            held = self._at.setdefault(name, bytearray())
-            piece = data[: max(0, min(_MOST - len(held), self._room))]
+            held = self._audio.setdefault(name, bytearray())
+            piece = data[: max(0, min(_MAX_BYTES - len(held), self._left))]
             held += piece
-            self._room -= len(piece)
+            self._left -= len(piece)
 
-    def like(self, other: Waves) -> str:
-        """The first place at which another trace's audio runs as this one's does; "" if none.
+    def first_same(self, other: AudioStarts) -> str:
+        """The first place at which another trace has the same audio, "" if there is none.
 
-        Short pieces are compared together.
+        Short audio of several places is compared together.
         """
-        mine, its, first = bytearray(), bytearray(), ""
-        for name, data in self._at.items():
-            same = other._at.get(name, bytearray())
+        own, others, first = bytearray(), bytearray(), ""
+        for name, data in self._audio.items():
+            same = other._audio.get(name, bytearray())
             size = min(len(data), len(same)) // 2 * 2
             first = first or name
-            mine += data[:size]
-            its += same[:size]
-            if len(mine) >= _MOST:
-                if _alike(mine, its):
+            own += data[:size]
+            others += same[:size]
+            if len(own) >= _MAX_BYTES:
+                if _correlate(own, others):
                     return first
-                mine, its, first = bytearray(), bytearray(), ""
-        return first if _alike(mine, its) else ""
+                own, others, first = bytearray(), bytearray(), ""
+        return first if _correlate(own, others) else ""
 
 
-def _alike(one: bytearray, two: bytearray) -> bool:
-    """Whether two waves of 16-bit samples correlate, or their signs do."""
-    a, b = array("h", bytes(one)), array("h", bytes(two))
-    if sys.byteorder == "big":
-        a.byteswap()
-        b.byteswap()
+def _correlate(one: bytearray, two: bytearray) -> bool:
+    """Whether two streams of 16-bit samples correlate, or their signs do."""
+    a, b = samples_from_bytes(bytes(one)), samples_from_bytes(bytes(two))
     products = list(map(mul, a, b))
-    loud = [product for product in products if product]
-    if len(loud) < _FEWEST:
+    nonzero = [product for product in products if product]
+    if len(nonzero) < _MIN_SAMPLES:
         return False
     power: float = math.sqrt(sum(x * x for x in a) * sum(y * y for y in b))
-    if abs(sum(loud)) > _ALIKE * power:
+    if abs(sum(nonzero)) > _MIN_CORRELATION * power:
         return True
-    agree: float = sum(product > 0 for product in loud) / len(loud)
-    return abs(agree - 0.5) > _ALIKE / 2
+    agree: float = sum(product > 0 for product in nonzero) / len(nonzero)
+    return abs(agree - 0.5) > _MIN_CORRELATION / 2

@@ -246,7 +246,7 @@ class _Search:
         t_ns = opened_ns + round(deadline * 1e9)
         if t_ns >= before_ns:
             return None
-        return t_ns, len(self.draft.items), self.failing.due(deadline)
+        return t_ns, len(self.draft.items), self.failing.on_deadline(deadline)
 
     def _after_all(self, opened_ns: int, end: int, *, by_user: bool) -> _Point:
         """The client has said all: the failure comes when it is silent for too long."""
@@ -261,7 +261,7 @@ class _Search:
             if t_ns > over_ns:
                 at = (over_ns - opened_ns) / 1e9
                 raise UsageError(f"{self.option}: the session is over {at:.3f} s after the upgrade")
-        return self._at(t_ns, end, self.failing.due(deadline))
+        return self._at(t_ns, end, self.failing.on_deadline(deadline))
 
     def _at(self, t_ns: int, end: int, actions: Sequence[Action]) -> _Point:
         """By the clock: after all that came until then, before an index."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from wsproxy.audio.similarity import Waves, windows
+from wsproxy.audio.similarity import AudioStarts, windows
 from wsproxy.mutate.draft import Draft
 from wsproxy.redact import PLACEHOLDER
 
@@ -55,7 +55,7 @@ class Private:
     words: set[str] = field(default_factory=set)
     ids: set[str] = field(default_factory=set)
     audio: set[bytes] = field(default_factory=set)
-    waves: Waves = field(default_factory=Waves)
+    waves: AudioStarts = field(default_factory=AudioStarts)
 
     @property
     def avoided(self) -> set[str]:
@@ -84,7 +84,7 @@ def private_in(draft: Draft, known: Allowlist) -> Private:
 def leaks(made: Draft, private: Private, known: Allowlist) -> list[Leak]:
     """What of it is in another trace, in that one's order."""
     out: dict[str, Leak] = {}
-    now = Waves()
+    now = AudioStarts()
     for place in trace_fields(made, known):
         now.add(place.name, place.audio)
         for why in _reasons(place, private, known):
@@ -92,7 +92,7 @@ def leaks(made: Draft, private: Private, known: Allowlist) -> list[Leak]:
             out.setdefault(str(found), found)
         if len(out) >= _MAX_TOLD:
             break
-    if name := private.waves.like(now):
+    if name := private.waves.first_same(now):
         found = Leak(name, "a wave like that of the original's audio")
         out.setdefault(str(found), found)
     return list(out.values())

@@ -131,7 +131,7 @@ class _Stage:
         condition = self._condition(finding)
         if condition is None:
             return ""
-        plan = Plan([PlanStep(condition, moment=self._moment(session))])
+        plan = Plan([PlanStep(condition, trigger=self._moment(session))])
         async with Simulator(plan, limits=_PATIENT, catalog=self.catalog) as api:
             client = self._client(_address(api.url, session))
             verdict = await replay_client(trace, client, self.records)

@@ -128,7 +128,7 @@ class Traffic:
         whole = b"".join(pieces)
         if name == "WAV" and (header := container_noise.wav_header(whole)) is not None:
             return self._wav(header, pieces)
-        filled = container_noise.fill(kind, whole, self._chance.randbytes)
+        filled = container_noise.replace_audio(kind, whole, self._chance.randbytes)
         if filled.note:
             self.notes.append(filled.note)
         return _cut(filled.data, pieces)

@@ -1,4 +1,4 @@
-"""What a simulated API allows before it fails a session."""
+"""The limits of simulated APIs, beyond which a session fails."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ class ApiQuotas:
 
     Attributes:
         silence: seconds; Deepgram listen waits this long for audio or KeepAlive
-            (documented: 10), and a failure on command "in silence" for any message.
+            (documented: 10), and the trigger "silence" for any message.
         speak_silence: seconds that Deepgram speak waits for a message (assumed).
         text_characters: of one Speak message (documented for the REST API: 2000).
         message_bytes: of one message to Deepgram speak (documented for REST: 2 MB).

@@ -1,4 +1,4 @@
-"""When, in a session, a failure on command comes."""
+"""When, in a session, a simulated failure happens."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ _MEASURE = re.compile(r"(\d+(?:\.\d+)?)\s*(s|frames?|audio)", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Trigger:
-    """A moment in a session.
+    """A point in a session.
 
     Attributes:
-        kind: "open" (at once after the upgrade), "audio" (after the first message behind
-            the set-up), "silence" (when the client stops sending), "seconds" (after the
-            upgrade), "frames" (so many messages of the client behind the set-up) or
-            "seconds of audio" (so much of it from the client).
-        amount: for the last three.
+        kind: "open" (immediately after the upgrade), "audio" (after the first message that
+            follows the setup), "silence" (when the client stops sending), "seconds" (after the
+            upgrade), "frames" (messages of the client after the setup) or "seconds of audio"
+            (audio of the client).
+        amount: the number for the last three.
     """
 
     kind: str
@@ -31,7 +31,7 @@ class Trigger:
         """Read "open", "audio", "silence", "5s", "20frames" or "3audio" (seconds of audio).
 
         Raises:
-            UsageError: it is none of these.
+            UsageError: the text is invalid.
         """
         cleaned = text.strip().lower()
         if cleaned in _WORDS:
@@ -39,8 +39,7 @@ class Trigger:
         found = _MEASURE.fullmatch(cleaned)
         if found is None:
             raise UsageError(
-                f"{text!r} is no moment: open, audio, silence, 5s (seconds), 20frames "
-                "(messages of the client) or 3audio (seconds of its audio)"
+                f"invalid trigger {text!r}: expected open, audio, silence, 5s, 20frames or 3audio"
             )
         amount = float(found[1])
         match found[2][0]:
@@ -53,7 +52,7 @@ class Trigger:
     def __str__(self) -> str:
         match self.kind:
             case "open":
-                return "at once after the upgrade"
+                return "immediately after the upgrade"
             case "audio":
                 return "after the client's first message"
             case "silence":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from wsproxy.catalog import load
 from wsproxy.diagnose import Finding
-from wsproxy.diagnose.session_groups import SessionSpan, across
+from wsproxy.diagnose.session_groups import SessionSpan, findings_across
 from wsproxy.redact import HeadRedactor
 from wsproxy.session import Session
 from wsproxy.trace import End, FrameRecord, Request, Response, Start
@@ -34,7 +34,9 @@ def session(
 
 
 def together(sessions: list[Session]) -> list[Finding]:
-    return across(span for session in sessions if (span := SessionSpan.of(session)) is not None)
+    return findings_across(
+        span for session in sessions if (span := SessionSpan.of(session)) is not None
+    )
 
 
 def ids(sessions: list[Session]) -> list[str]:
@@ -45,7 +47,7 @@ def storm(gap: float, code: int = 1011, host: str = "api.deepgram.com") -> list[
     return [session(n * (1 + gap), 1, code=code, host=host) for n in range(5)]
 
 
-def test_a_reconnect_storm() -> None:
+def test_findings_across_storm_is_found() -> None:
     (finding,) = together(storm(0.2)[::-1])
     assert finding.id == "traffic.sessions.reconnect-storm"
     (evidence,) = finding.evidence
@@ -54,7 +56,7 @@ def test_a_reconnect_storm() -> None:
     assert "0.20 s" in evidence.text
 
 
-def test_no_storm() -> None:
+def test_findings_across_sessions_with_pauses_are_no_storm() -> None:
     assert ids(storm(30)) == []  # with a pause
     assert ids(storm(0.2, code=1000)) == []  # of good sessions
     assert ids(storm(0.2)[:3]) == []  # of three
