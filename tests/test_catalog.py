@@ -331,7 +331,7 @@ def test_file_of_ones_own(tmp_path: Path) -> None:
         ('name = "Acme"\n', "", "name: is missing"),
         ('provider = "acme"', 'provider = "Ac me"', "provider: 'Ac me'"),
         ("hosts = ['", "hots = ['", "recognise.hots: is not a key"),
-        ("'^/listen$'", "'(/listen'", "api[1].paths: '(/listen' is no regular expression"),
+        ("'^/listen$'", "'(/listen'", "api[1].paths: '(/listen' is not a regular expression"),
         ('title = "Acme listen"\n', "", "api[1].title: is missing"),
         ('severity = "error"', 'severity = "bad"', "condition[1].severity: 'bad' is not one of"),
         ('retry = "yes"', 'retry = "sure"', "condition[1].retry: 'sure' is not one of"),

@@ -16,9 +16,9 @@ from wsproxy.catalog.examples import (
     ExampleClose,
     ExampleFailure,
     ExampleResponse,
+    ExampleSession,
     ExampleText,
-    Sketch,
-    sketched,
+    example_session,
 )
 from wsproxy.catalog.model import GENERIC
 
@@ -31,23 +31,23 @@ def closed(
     *,
     messages: Sequence[str] = (),
     by: str = "server",
-) -> Sketch:
+) -> ExampleSession:
     received = [ExampleText(number, text) for number, text in enumerate(messages, 10)]
     close = ExampleClose(99, code, reason, from_client=by == "client")
-    return Sketch(provider, api, "close", close, by, received=received)
+    return ExampleSession(provider, api, "close", close, by, received=received)
 
 
 def refused(
     provider: str | None, api: str | None, status: int, body: str = "", **headers: str
-) -> Sketch:
+) -> ExampleSession:
     names = [[name.replace("_", "-"), value] for name, value in headers.items()]
     answer = ExampleResponse(status, names, body.encode())
-    return Sketch(provider, api, "refused", response=answer, closed_by="server")
+    return ExampleSession(provider, api, "refused", response=answer, closed_by="server")
 
 
-def shown(condition: Condition, example: Example) -> Sketch:
+def shown(condition: Condition, example: Example) -> ExampleSession:
     """The session that an example describes."""
-    return sketched(condition, example, load())
+    return example_session(condition, example, load())
 
 
 def ids(hits: Sequence[Hit]) -> list[str]:
@@ -211,11 +211,13 @@ def test_refusal_of_another_provider_is_generic() -> None:
 
 @pytest.mark.parametrize("ending", ["stopped", "unfinished"])
 def test_session_that_has_not_ended_matches_nothing(ending: str) -> None:
-    assert candidates(Sketch("deepgram", "listen", ending), load()) == []
+    assert candidates(ExampleSession("deepgram", "listen", ending), load()) == []
 
 
 def test_failure_of_an_unknown_kind_matches_nothing() -> None:
-    session = Sketch(None, None, "failed", failure=ExampleFailure("moon"), closed_by="server")
+    session = ExampleSession(
+        None, None, "failed", failure=ExampleFailure("moon"), closed_by="server"
+    )
     assert candidates(session, load()) == []
 
 

@@ -34,7 +34,7 @@ ENOUGH = 0.1  # seconds under which any size is quick
 # Where an expression is put together at run time, and what keeps it cheap.
 TOLD = {
     "wsproxy.proxy.addon": "the user's own option",
-    "wsproxy.catalog.table": "checked by `too_costly`",
+    "wsproxy.catalog.toml_table": "checked by `too_costly`",
     "wsproxy.cli.show": "the user's own option",
     "wsproxy.replayer.fresh": "bounded repetitions around names of the catalog",
 }

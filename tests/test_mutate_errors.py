@@ -125,8 +125,8 @@ def test_bad_syntax_is_one_line(change: Any, texts: list[str]) -> None:
         assert "\n" not in str(error.value), text
 
 
-def test_a_bad_moment_is_one_line() -> None:
-    with pytest.raises(UsageError, match="no moment"):
+def test_condition_invalid_trigger_is_one_line() -> None:
+    with pytest.raises(UsageError, match="invalid trigger"):
         FailWithCondition.parse("x", "later")
 
 

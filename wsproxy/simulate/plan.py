@@ -10,7 +10,7 @@ from pathlib import Path
 
 from wsproxy.catalog import Condition
 from wsproxy.catalog.model import GENERIC
-from wsproxy.catalog.table import Table, read_toml
+from wsproxy.catalog.toml_table import Table, read_toml
 from wsproxy.errors import CatalogError, UsageError
 from wsproxy.system.regular_file import read_text, reason
 

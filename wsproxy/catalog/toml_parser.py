@@ -1,4 +1,4 @@
-"""From TOML tables to the objects of `model`, with every check that one file allows."""
+"""Converts TOML tables to the objects of `model`, and checks what can be checked in one file."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from .model import (
     Source,
     Vocabulary,
 )
-from .table import Table
+from .toml_table import Table
 
 SCHEMA = 1
 _ID = re.compile(r"[a-z0-9_]+(\.[A-Za-z0-9_-]+){2}")
@@ -37,11 +37,11 @@ _ID = re.compile(r"[a-z0-9_]+(\.[A-Za-z0-9_-]+){2}")
 T = TypeVar("T")
 
 
-# -- a provider, which is what stands before the conditions
+# -- a provider, which precedes the conditions
 
 
 def read_head(root: Table, file: Path | None) -> tuple[str, Provider | None]:
-    """The provider's id, and what the file says of it if it does."""
+    """Read the provider's id, and the provider if the file describes it."""
     schema = root.take("schema", int)
     if schema != SCHEMA and root.sound:
         root.mistake("schema", f"is {schema}; this wsproxy reads {SCHEMA}")
@@ -214,7 +214,7 @@ def _check_condition(table: Table, condition: Condition, provider: Provider) -> 
     if not condition.matches:
         table.mistake("match", "is missing")
     measured = any(match.kind == "measured" for match in condition.matches)
-    # What is measured needs whole sessions for examples: the tests have them.
+    # Measured conditions need complete sessions as examples: those are in the tests.
     if not measured and {example.matches for example in condition.examples} != {True, False}:
         table.mistake("example", "one must match and one must not")
 
