@@ -56,12 +56,12 @@ def test_sniff(kind: str, head: bytes) -> None:
     ],
 )
 def test_sniff_unknown_data_is_unidentified(head: bytes) -> None:
-    assert sniff(head) == "data of no known kind"
+    assert sniff(head) == "unidentified data"
 
 
 def test_sniff_examines_the_start_only() -> None:
     assert sniff(PCM[: 32 << 10] + swapped(PCM)) == "16-bit PCM"
-    assert sniff(noise(32 << 10) + opus_pages()) == "data of no known kind"
+    assert sniff(noise(32 << 10) + opus_pages()) == "unidentified data"
 
 
 @given(

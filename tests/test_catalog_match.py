@@ -62,7 +62,7 @@ EXAMPLES = [
 
 
 @pytest.mark.parametrize("condition, example", EXAMPLES)
-def test_example(condition: Condition, example: Example) -> None:
+def test_candidates_example_matches_as_documented(condition: Condition, example: Example) -> None:
     found = ids(candidates(shown(condition, example), load()))
     if example.matches:
         assert found[:1] == [condition.id]
@@ -73,7 +73,7 @@ def test_example(condition: Condition, example: Example) -> None:
 # -- order
 
 
-def test_pointer_resolves_to_the_error_message() -> None:
+def test_candidates_pointer_resolves_to_the_error_message() -> None:
     text = (
         '{"type": "Error", "error_code": 3007,'
         ' "error": "Input duration violation: 20.0 ms. Expected between 50 and 1000 ms"}'
@@ -92,12 +92,12 @@ def test_pointer_resolves_to_the_error_message() -> None:
     ]
 
 
-def test_pointer_without_its_message_is_not_guessed() -> None:
+def test_candidates_pointer_without_message_is_generic() -> None:
     session = closed("assemblyai", "streaming", 1008, "See Error message for details")
     assert ids(candidates(session, load())) == ["assemblyai.streaming.see-Error-message"]
 
 
-def test_message_comes_before_reason_and_reason_before_code() -> None:
+def test_candidates_rank_message_before_reason_before_code() -> None:
     text = '{"type": "Error", "error_code": 3006, "error": "Invalid JSON: x"}'
     session = closed(
         "assemblyai", "streaming", 3005, "Session Expired: Maximum session duration exceeded",
@@ -109,14 +109,14 @@ def test_message_comes_before_reason_and_reason_before_code() -> None:
     ]
 
 
-def test_what_says_less_of_the_same_is_left_out() -> None:
+def test_candidates_less_specific_hit_is_left_out() -> None:
     """The code alone is 3005-cancelled as well, which the reason has ruled out."""
     reason = "Session Expired: Maximum session duration exceeded"
     found = ids(candidates(closed("assemblyai", "streaming", 3005, reason), load()))
     assert found == ["assemblyai.streaming.3008-expired"]
 
 
-def test_the_last_error_message_comes_first() -> None:
+def test_candidates_newest_error_message_comes_first() -> None:
     first = '{"type": "Error", "error_code": 3006, "error": "Invalid JSON: x"}'
     last = '{"type": "Error", "error_code": 3007, "error": "Input duration violation: 5 ms"}'
     session = closed("assemblyai", "streaming", 3007, messages=[first, last])
@@ -126,7 +126,7 @@ def test_the_last_error_message_comes_first() -> None:
     ]
 
 
-def test_messages_after_the_close_frame_do_not_count() -> None:
+def test_candidates_ignore_messages_after_the_close_frame() -> None:
     session = closed("assemblyai", "streaming", 1000)
     session.received.append(
         ExampleText(100, '{"type": "Error", "error_code": 3006, "error": "Invalid JSON: x"}')
@@ -137,7 +137,7 @@ def test_messages_after_the_close_frame_do_not_count() -> None:
 @pytest.mark.parametrize(
     "text", ["", "no JSON", "[1]", "{", '{"type": {"a": 1}}', '{"error_code": true}', "{" * 100_000]
 )
-def test_odd_messages_match_nothing(text: str) -> None:
+def test_candidates_malformed_messages_match_nothing(text: str) -> None:
     session = closed("assemblyai", "streaming", 1000, messages=[text])
     assert ids(candidates(session, load())) == ["rfc6455.close.1000"]
 
@@ -168,13 +168,13 @@ def test_odd_messages_match_nothing(text: str) -> None:
         (None, None, None, "", "rfc6455.close.1005"),
     ],
 )
-def test_close_means_what_it_means_there(
+def test_candidates_close_code_depends_on_the_provider(
     provider: str | None, api: str | None, code: int | None, reason: str, found: str
 ) -> None:
     assert ids(candidates(closed(provider, api, code, reason), load()))[0] == found
 
 
-def test_ping_timeout_is_the_clients_own() -> None:
+def test_candidates_ping_timeout_is_of_the_client() -> None:
     session = closed("deepgram", "listen", 1011, "keepalive ping timeout", by="client")
     assert ids(candidates(session, load()))[0] == "rfc6455.client.ping-timeout"
 
@@ -221,7 +221,7 @@ def test_failure_of_an_unknown_kind_matches_nothing() -> None:
     assert candidates(session, load()) == []
 
 
-def test_facts_name_what_was_seen() -> None:
+def test_hit_facts_name_the_values_of_the_session() -> None:
     hit = candidates(closed("deepgram", "listen", 1011, "NET-0001"), load())[0]
     assert [(fact.name, fact.value, fact.frame) for fact in hit.facts] == [
         ("close code", "1011", 99),
@@ -242,7 +242,9 @@ POSITIVE = [
 
 
 @pytest.mark.parametrize("condition, example", POSITIVE)
-def test_the_same_of_another_provider(condition: Condition, example: Example) -> None:
+def test_candidates_example_of_another_provider_does_not_match(
+    condition: Condition, example: Example
+) -> None:
     for other in ("xai", "rime", None):
         session = shown(condition, example)
         session.provider = other
@@ -250,7 +252,9 @@ def test_the_same_of_another_provider(condition: Condition, example: Example) ->
 
 
 @pytest.mark.parametrize("condition, example", POSITIVE)
-def test_the_same_on_another_endpoint(condition: Condition, example: Example) -> None:
+def test_candidates_example_on_another_api_does_not_match(
+    condition: Condition, example: Example
+) -> None:
     provider = load().provider(condition.provider)
     assert provider is not None
     for api in provider.apis:
@@ -261,7 +265,7 @@ def test_the_same_on_another_endpoint(condition: Condition, example: Example) ->
 
 
 @pytest.mark.parametrize("condition, example", POSITIVE)
-def test_another_text(condition: Condition, example: Example) -> None:
+def test_candidates_another_text_does_not_match(condition: Condition, example: Example) -> None:
     """The letters of all texts turned by 13: what rests on a text is not found."""
     session = shown(condition, turned(example))
     hits = [hit for hit in candidates(session, load()) if hit.condition.id == condition.id]
@@ -309,7 +313,7 @@ def turned(example: Example) -> Example:
 
 
 @pytest.mark.parametrize("condition, example", POSITIVE)
-def test_another_number(condition: Condition, example: Example) -> None:
+def test_candidates_another_number_does_not_match(condition: Condition, example: Example) -> None:
     """A close code or a status that the condition has nothing about, and no message."""
     if example.close is not None and not example.message:
         other = replace(example, close=replace(example.close, code=unused_code(condition)))

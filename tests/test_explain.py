@@ -296,7 +296,7 @@ def test_explain_folder_json_has_groups(folder: Path):
     assert {Path(each["path"]).name for each in found} >= {"silent0.wstrace", "good1.wstrace"}
 
 
-def test_explain_several_traces_equal_a_folder(make: Make):
+def test_explain_several_traces_json_is_one_array(make: Make):
     """What programs of before read: one array, two blanks a level."""
     trace = make([*silent()[:-2], close(12.3, 1011, "NET-0001 \u2028 \x85")])
     one = json.loads(out_of("explain", trace, "--json"))

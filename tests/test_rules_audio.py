@@ -187,7 +187,7 @@ MISMATCHES: list[tuple[str, Api, Sequence[Said], str, int]] = [
 def test_format_mismatch(api: Api, said: Sequence[Said], text: str, size: int) -> None:
     wrong = facts_of(api, said)
     frame = wrong.audio.where(n > 0 for n in wrong.audio.lengths).numbers[0]
-    assert found(format_mismatch, wrong) == (text, (frame,), size, "bytes looked at")
+    assert found(format_mismatch, wrong) == (text, (frame,), size, "bytes examined")
 
 
 def test_format_mismatch_ambiguous_audio_has_no_finding() -> None:
@@ -228,7 +228,7 @@ def test_container_header_missing(name: str, data: bytes, start: str) -> None:
     size = min(len(data), 32_768)
     wrong = facts_of(NO_ENCODING, ['{"type": "KeepAlive"}', *cut(data, 1000)])
     expected = {
-        "container_header_missing": [Evidence(text, (2,), 200_000_000, size, "bytes looked at")]
+        "container_header_missing": [Evidence(text, (2,), 200_000_000, size, "bytes examined")]
     }
     assert findings(wrong) == expected
 

@@ -72,7 +72,7 @@ GOOD = [
 @pytest.mark.parametrize(
     "rule, shown, frames, value", SHOWN, ids=[rule.__name__ for rule, *_ in SHOWN]
 )
-def test_is_found(
+def test_cause_rule_is_found(
     rule: Measure, shown: SessionFacts, frames: tuple[int, ...], value: float
 ) -> None:
     [evidence] = rule(shown)
@@ -81,15 +81,15 @@ def test_is_found(
 
 
 @pytest.mark.parametrize("rule", causes.RULES, ids=lambda rule: rule.__name__)
-def test_is_not_found_in_a_good_session(rule: Measure) -> None:
+def test_cause_rule_good_session_has_no_evidence(rule: Measure) -> None:
     assert [rule(good) for good in GOOD] == [[]] * len(GOOD)
 
 
-def test_all_are_tested() -> None:
+def test_cause_rules_are_all_tested() -> None:
     assert {rule for rule, *_ in SHOWN} == set(causes.RULES)
 
 
-def test_every_one_is_the_cause_of_a_condition() -> None:
+def test_cause_rules_each_belong_to_a_condition() -> None:
     named = {advice.when for c in CATALOG.conditions for advice in (*c.causes, *c.remedies)}
     assert {rule.__name__ for rule in causes.RULES} <= named
 
@@ -101,7 +101,7 @@ def test_every_one_is_the_cause_of_a_condition() -> None:
         (cut(), "The audio source stopped"),
     ],
 )
-def test_what_the_session_shows_comes_first(said: Said, first: str) -> None:
+def test_diagnose_causes_with_evidence_come_first(said: Said, first: str) -> None:
     finding = diagnose(facts_of(LISTEN, said, 11).session, CATALOG)[0]
     assert finding.id == "deepgram.listen.NET-0001"
     assert first in finding.causes[0]
@@ -110,7 +110,7 @@ def test_what_the_session_shows_comes_first(said: Said, first: str) -> None:
     assert sorted(finding.causes) == sorted(str(cause) for cause in condition.causes)
 
 
-def test_where_nothing_speaks_for_a_cause_the_order_is_the_catalogs() -> None:
+def test_diagnose_causes_without_evidence_keep_the_order_of_the_catalog() -> None:
     text = json.dumps({"type": "Speak", "text": "Hello"})
     closed = facts_of(("deepgram", "speak", "/v1/speak"), [text], 1, (1011, "NET-0000"))
     finding = diagnose(closed.session, CATALOG)[0]

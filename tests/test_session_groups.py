@@ -64,25 +64,25 @@ def test_findings_across_sessions_with_pauses_are_no_storm() -> None:
     assert ids(apart) == []  # of several endpoints
 
 
-def test_the_same_key_at_once() -> None:
+def test_findings_across_same_key_at_once_is_found() -> None:
     open_ones = [session(0, 100), session(1, 100)]
     (finding,) = together([*open_ones, session(50, 0.1, status=429)])
     assert finding.id == "traffic.sessions.same-key-at-once"
     assert finding.evidence[0].value == 2
 
 
-def test_refused_by_a_close_reason() -> None:
+def test_findings_across_refusal_by_close_reason_is_found() -> None:
     closed = session(50, 1, code=3009, reason="Too many concurrent sessions")
     assert ids([session(0, 100), closed]) == ["traffic.sessions.same-key-at-once"]
 
 
-def test_not_the_same_key_or_not_at_once() -> None:
+def test_findings_across_other_key_or_other_time_has_no_finding() -> None:
     refused = session(50, 0.1, status=429)
     assert ids([session(0, 100, key="another"), refused]) == []
     assert ids([session(0, 10), refused]) == []
     assert ids([session(0, 100), session(50, 0.1, status=401)]) == []
 
 
-def test_sessions_without_a_beginning() -> None:
+def test_session_span_of_session_without_start_is_none() -> None:
     assert ids([Session()]) == []
     assert ids([]) == []

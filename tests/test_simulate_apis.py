@@ -55,7 +55,7 @@ def closes(actions):
 # ---- made audio
 
 
-def test_speech_is_the_same_each_time_and_begins_alike():
+def test_speech_same_arguments_give_the_same_bytes():
     assert speech(2.0) == speech(2.0)
     assert speech(3.0).startswith(speech(1.0))
     assert speech(1.0, seed=1) != speech(1.0)
@@ -73,7 +73,7 @@ def test_speech_has_words_and_pauses(rate):
     assert min(gaps) >= 0.04
 
 
-def test_chunks_make_no_difference():
+def test_recognizer_chunk_size_makes_no_difference():
     audio, heard = speech(4.0), []
     for size in (100, 3200, 64_000):
         hearing = Recognizer(AudioFormat("linear16", 16_000))
@@ -86,7 +86,7 @@ def test_chunks_make_no_difference():
 @pytest.mark.parametrize(
     ("encoding", "code"), [("mulaw", g711.MULAW.encode_pcm), ("alaw", g711.ALAW.encode_pcm)]
 )
-def test_words_are_where_they_are_in_companded_audio_too(encoding, code):
+def test_recognizer_companded_audio_has_the_same_words(encoding, code):
     audio = speech(4.0, 8000)
     linear, companded = (
         Recognizer(AudioFormat("linear16", 8000)),
@@ -98,7 +98,7 @@ def test_words_are_where_they_are_in_companded_audio_too(encoding, code):
     assert companded.seconds == 4.0
 
 
-def test_silence_has_no_words():
+def test_recognizer_silence_has_no_words():
     hearing = Recognizer(AudioFormat("linear16", 16_000))
     list(hearing.add(bytes(64_000)))
     assert hearing.take() == []
@@ -199,7 +199,7 @@ def test_listen_empty_message_closes_the_stream():
     assert closes(api.binary(b"", 0.0)) == [(1000, "")]
 
 
-def test_listen_tells_what_it_cannot_read():
+def test_listen_invalid_message_is_reported():
     api, _ = session(DeepgramListen, LISTEN)
     assert messages(api.text("nonsense", 0.0))[0]["variant"] == "SchemaError"
     assert messages(api.text("[]", 0.0))[0]["type"] == "Error"
@@ -233,7 +233,7 @@ def test_listen_too_many_sessions():
     assert (busy.status, json.loads(busy.body)["err_code"]) == (429, "TOO_MANY_REQUESTS")
 
 
-def test_key_in_subprotocol():
+def test_request_key_in_subprotocol_is_its_credential():
     headers = {"sec-websocket-protocol": "token, abc"}
     assert DeepgramListen(request(LISTEN, headers), ApiQuotas()).refusal() is None
 
@@ -252,7 +252,7 @@ def test_speak_good_session():
     assert closes(api.text('{"type":"Close"}', 0.3)) == [(1000, "")]
 
 
-def test_speak_says_what_is_left_before_it_closes():
+def test_speak_close_flushes_the_rest():
     api, _ = session(DeepgramSpeak, SPEAK + "&encoding=mulaw&sample_rate=8000")
     api.text('{"type":"Speak","text":"Hello"}', 0.0)
     actions = api.text('{"type":"Close"}', 0.1)
@@ -305,7 +305,7 @@ def test_speak_refusals():
 
 @pytest.mark.parametrize("kind", [DeepgramListen, DeepgramSpeak, AssemblyAIStreaming])
 @pytest.mark.parametrize("value", ["9" * 5000, "-1", "", "1e3", "\u0661"])
-def test_numbers_that_are_none_are_no_crash(kind, value):
+def test_refusal_invalid_number_never_raises(kind, value):
     query = f"?sample_rate={value}&channels={value}&endpointing={value}&inactivity_timeout={value}"
     api = kind(request(f"/x{query}"), ApiQuotas())
     api.refusal()
@@ -385,7 +385,7 @@ def test_assemblyai_faster_than_real_time():
         ('{"type":"Hello"}', "Invalid Message Type: Hello"),
     ],
 )
-def test_assemblyai_messages_that_it_cannot_read(sent, text):
+def test_assemblyai_invalid_message_is_reported(sent, text):
     api, _ = session(AssemblyAIStreaming, STREAM)
     assert error_of(api.text(sent, 0.0)) == (3006, text, text)
 
@@ -433,20 +433,20 @@ def scripted(kind, target, name, limits=None):
     return ConditionApi(kind(request(target), limits or ApiQuotas()), condition.simulate)
 
 
-def test_scripted_after_audio():
+def test_condition_api_after_audio_fails():
     api = scripted(DeepgramListen, LISTEN, "deepgram.listen.NET-0000")
     assert api.opened(0.0) == ()
     assert closes(api.binary(speech(0.1), 0.0)) == [(1011, "NET-0000")]
 
 
-def test_scripted_without_audio_fails_all_the_same():
+def test_condition_api_without_audio_fails_as_well():
     api = scripted(DeepgramListen, LISTEN, "deepgram.listen.NET-0000", ApiQuotas(silence=3))
     api.opened(0.0)
     assert api.deadline() == 3.0
     assert closes(api.on_deadline(3.0)) == [(1011, "NET-0000")]
 
 
-def test_scripted_in_silence():
+def test_condition_api_in_silence_fails():
     api = scripted(DeepgramListen, LISTEN, "deepgram.listen.NET-0001", ApiQuotas(silence=3))
     api.opened(0.0)
     assert not closes(stream(api, speech(2.0)))
@@ -454,18 +454,18 @@ def test_scripted_in_silence():
     assert closes(api.on_deadline(5.0)) == [(1011, "NET-0001")]
 
 
-def test_scripted_in_silence_lets_no_client_off_that_ends_the_session_in_time():
+def test_condition_api_in_silence_client_end_fails_as_well():
     api = scripted(DeepgramListen, LISTEN, "deepgram.listen.NET-0001", ApiQuotas(silence=3))
     api.opened(0.0)
     assert closes(api.text('{"type":"CloseStream"}', 2.0)) == [(1011, "NET-0001")]
 
 
-def test_scripted_at_open_with_its_message():
+def test_condition_api_at_open_sends_message_and_close():
     api = scripted(AssemblyAIStreaming, STREAM, "assemblyai.streaming.3009-concurrency")
     assert error_of(api.opened(0.0))[0] == 3009
 
 
-def test_scripted_leaves_the_apis_own_failures_out():
+def test_condition_api_suppresses_failures_of_the_api():
     api = scripted(
         AssemblyAIStreaming, STREAM, "assemblyai.streaming.3006-inactivity", ApiQuotas(silence=3)
     )
@@ -474,7 +474,7 @@ def test_scripted_leaves_the_apis_own_failures_out():
     assert error_of(api.on_deadline(3.1))[0] == 3006
 
 
-def test_scripted_refusal_has_the_sessions_request_id():
+def test_condition_api_refusal_has_the_request_id():
     api = scripted(DeepgramListen, LISTEN, "deepgram.upgrade.INVALID_AUTH")
     api.request = request(LISTEN, request_id="abc")
     assert json.loads(api.refusal().body)["request_id"] == "abc"

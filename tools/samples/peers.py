@@ -226,8 +226,8 @@ async def answer_messages(connection: Connection) -> None:
     count = 0
     async for message in connection:
         count += 1
-        said = '{"type": "Results", "text": "number %d", "bytes": %d}'
-        await connection.send(said % (count, len(message)))
+        answer = '{"type": "Results", "text": "number %d", "bytes": %d}'
+        await connection.send(answer % (count, len(message)))
 
 
 async def send_in_fragments(connection: Connection) -> None:

@@ -216,8 +216,8 @@ def _broken_by_the_server() -> list[Sample]:
             f"{shows}; the app's library closes",
         )
 
-    # Taken for a frame, its first bytes say how long it is: just as long as it is, so that
-    # it is all there for whoever reads it so.
+    # Read as a frame, the page's first bytes declare exactly its own length, so that the frame
+    # is complete.
     page = (
         b"<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n"
         b"<body>\r\nThe upstream server left.\r\n</body>\r\n</html>\r\n"

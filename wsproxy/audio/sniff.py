@@ -13,7 +13,7 @@ from .sample_statistics import MIN_BYTES, sample_kind
 SNIFFED_BYTES = 32 << 10  # how many bytes are examined
 TEXT_KINDS = frozenset({"JSON", "HTML", "XML", "base64 text", "text"})
 EMPTY, SILENCE = "nothing", "silence"
-TOO_SHORT, UNIDENTIFIED = "too little to tell", "data of no known kind"
+TOO_SHORT, UNIDENTIFIED = "too few to identify", "unidentified data"
 
 _SILENT = tuple(map(frozenset, (b"\0", b"\xff\x7f", b"\xd5\x55", b"\x80")))
 _MIN_TEXT = 32  # characters; shorter text may be samples by chance

@@ -43,7 +43,7 @@ T = TypeVar("T")
 def read_head(root: Table, file: Path | None) -> tuple[str, Provider | None]:
     """Read the provider's id, and the provider if the file describes it."""
     schema = root.take("schema", int)
-    if schema != SCHEMA and root.sound:
+    if schema != SCHEMA and root.valid:
         root.mistake("schema", f"is {schema}; this wsproxy reads {SCHEMA}")
     name = root.take("provider", str)
     if name and not re.fullmatch("[a-z0-9_]+", name):
@@ -68,9 +68,9 @@ def _provider(root: Table, name: str, file: Path | None) -> Provider:
 
 def _read(table: Table, make: Callable[[Table], T]) -> T:
     """Read a table completely: a key that is left over is a mistake."""
-    made = make(table)
+    result = make(table)
     table.done()
-    return made
+    return result
 
 
 def _optional(table: Table | None, make: Callable[[Table], T]) -> T | None:
@@ -261,7 +261,7 @@ def _match(table: Table) -> Match:
         case "measured":
             values = {"rule": table.take("rule", str)}
     # A key that could not be read is a mistake already.
-    if table.sound and not any(values.values()):
+    if table.valid and not any(values.values()):
         table.mistake("", "says nothing to match")
     return Match(kind, said=table.named_patterns("said"), **values)
 
@@ -316,6 +316,6 @@ def _example(table: Table, apis: tuple[str, ...]) -> Example:
         said=table.take("said", str, ""),
     )
     table.done()
-    if table.sound and not (example.close or example.refused or example.message or example.ending):
+    if table.valid and not (example.close or example.refused or example.message or example.ending):
         table.mistake("", "shows nothing")
     return example

@@ -56,7 +56,7 @@ class Table:
             those of the shipped files.
 
     Attributes:
-        sound: whether no mistake was found so far.
+        valid: whether no mistake was found so far.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class Table:
         self.file = file
         self._own = own
         self.path = path
-        self.sound = True
+        self.valid = True
         self._mistakes = mistakes
         self._rest: dict[str, Any] = {}
         if isinstance(value, dict):
@@ -89,7 +89,7 @@ class Table:
         if self._mistakes is None:
             raise error
         self._mistakes.append(error)
-        self.sound = False
+        self.valid = False
 
     def error(self, key: str, problem: str) -> CatalogError:
         where = f"{self.path}.{key}" if self.path and key else self.path or key

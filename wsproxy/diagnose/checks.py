@@ -183,7 +183,7 @@ def audio_decodable(facts: SessionFacts) -> list[Evidence]:
     start = quoted(direction.head[:24].decode("latin-1"), 40)
     text = f"the first bytes sent as audio are {kind} ({start!r}); declared: {declared}"
     looked_at = float(len(direction.head))
-    return [Evidence(text, tuple(facts.audio.numbers[:1]), None, looked_at, "bytes looked at")]
+    return [Evidence(text, tuple(facts.audio.numbers[:1]), None, looked_at, "bytes examined")]
 
 
 def keepalives(facts: SessionFacts) -> list[Evidence]:

@@ -263,24 +263,24 @@ def _matched_message(facts: SessionFacts, hit: Hit) -> list[Evidence]:
 def _unknown_failure(facts: SessionFacts) -> Finding:
     """The finding of a failure that no condition matches."""
     session = facts.session
-    seen = [*who_ended(facts)]
+    evidence = [*who_ended(facts)]
     kind = session.ending
     if session.close is not None:
         close = session.close
         text = f"close code {close.code}, reason: {quoted(close.reason, 200) or 'none'}"
         value = float(close.code) if close.code is not None else None
-        seen.insert(0, Evidence(text, (close.frame,), close.t_ns, value, "code"))
+        evidence.insert(0, Evidence(text, (close.frame,), close.t_ns, value, "code"))
     if kind in ("refused", "http", "failed"):
-        seen += handshake(facts)
+        evidence += handshake(facts)
     else:
-        seen += silence_before_close(facts)
-    seen += _last_server_text(facts)
+        evidence += silence_before_close(facts)
+    evidence += _last_server_text(facts)
     return Finding(
         f"unknown.{kind}",
         "error",
         "Unknown failure: no condition of the catalog matches",
         "No documented condition matches this failure.",
-        seen,
+        evidence,
         remedies=["Send the trace and the request id to the provider's support"],
         related=_related_conditions(facts),
     )

@@ -92,12 +92,12 @@ class Recognizer:
         return words
 
     def _frame(self, frame: bytes) -> None:
-        loud = exceeds_noise(frame, self.format.samples)
-        if loud is None:
+        is_loud = exceeds_noise(frame, self.format.samples)
+        if is_loud is None:
             # Compressed: words of 0.3 s, and a pause every 3 s.
-            loud = self._frames % 300 < 220 and self._frames % 40 < 30
+            is_loud = self._frames % 300 < 220 and self._frames % 40 < 30
         self._frames += 1
-        if loud:
+        if is_loud:
             if self._start < 0:
                 self._start, self._crc = self._frames - 1, 0
             self._crc = zlib.crc32(frame, self._crc)

@@ -94,7 +94,7 @@ def format_mismatch(facts: SessionFacts) -> list[Evidence]:
     beginning = f" ({quoted(_head(facts)[:40].decode('utf-8', 'replace'))!r})"
     shown = beginning if kind in TEXT_KINDS else ""
     text = f"{what} {kind}{shown}; declared: {quoted(str(declared))}"
-    return _at(facts, text, float(min(len(_head(facts)), SNIFFED_BYTES)), "bytes looked at")
+    return _at(facts, text, float(min(len(_head(facts)), SNIFFED_BYTES)), "bytes examined")
 
 
 def _not_audio(facts: SessionFacts, kind: str) -> bool:
@@ -134,7 +134,7 @@ def container_header_missing(facts: SessionFacts) -> list[Evidence]:
     text = (
         f"the audio starts in the middle of {kind.removesuffix(HEADLESS)}, with the bytes {start}"
     )
-    return _at(facts, text, float(min(len(_head(facts)), SNIFFED_BYTES)), "bytes looked at")
+    return _at(facts, text, float(min(len(_head(facts)), SNIFFED_BYTES)), "bytes examined")
 
 
 def odd_bytes(facts: SessionFacts) -> list[Evidence]:

@@ -146,7 +146,7 @@ def _first(facts: SessionFacts, text: str) -> Evidence:
     """Evidence at the first audio message."""
     numbers = tuple(facts.audio.numbers[:1])
     t_ns = facts.audio.times_ns[0] if facts.audio else None
-    return Evidence(text, numbers, t_ns, float(len(_head(facts))), "bytes looked at")
+    return Evidence(text, numbers, t_ns, float(len(_head(facts))), "bytes examined")
 
 
 RULES: tuple[Measure, ...] = (

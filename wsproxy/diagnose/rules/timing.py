@@ -207,9 +207,9 @@ def tts_first_byte(facts: SessionFacts) -> list[Evidence]:
     declared = facts.declared_format
     if declared is None or declared.from_client or not facts.texts_to_speak or not facts.audio:
         return []
-    asked = _speech_requested_ns(facts)
+    requested = _speech_requested_ns(facts)
     first = facts.audio.times_ns[0]
-    waited = seconds(first - asked)
+    waited = seconds(first - requested)
     if waited <= LATE_SPEECH:
         return []
     number = facts.audio.numbers[0]
