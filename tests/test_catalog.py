@@ -421,3 +421,11 @@ def test_load_reads_no_conditions() -> None:
     assert catalog.recognise("speech.acme.example", "/listen")[0] is not None
     with pytest.raises(CatalogError):
         _ = catalog.conditions
+
+
+@pytest.mark.parametrize("key", ["sent", "said"])
+def test_match_sent_is_read_under_its_old_name_as_well(key: str) -> None:
+    text = FILE.replace("code = 4321\n", f"code = 4321\n{key} = {{ a = 'b' }}\n", 1)
+    assert text != FILE
+    (condition,) = loaded(text).conditions
+    assert [(name, p.pattern) for name, p in condition.matches[0].sent] == [("a", "b")]

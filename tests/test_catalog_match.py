@@ -275,7 +275,7 @@ def test_candidates_another_text_does_not_match(condition: Condition, example: E
 def rests_on_a_number(hit: Hit) -> bool:
     """A code, a status or an ending, and no words; or any words at all."""
     match = hit.match
-    named = [*match.fields, *match.body, *match.headers, *match.said]
+    named = [*match.fields, *match.body, *match.headers, *match.sent]
     patterns = [p for p in (match.reason, match.error, match.body_text, match.request) if p]
     words = [p.pattern for p in patterns] + [p.pattern for _, p in named]
     anything = r"\.|\.\+|\(\?P<\w+>\.\+\)"
@@ -300,7 +300,7 @@ def turned(example: Example) -> Example:
     return replace(
         example,
         message=turn_json(example.message),
-        said=turn_json(example.said),
+        sent=turn_json(example.sent),
         close=close and replace(close, reason=turn(close.reason)),
         refused=refused
         and replace(

@@ -111,8 +111,8 @@ def example_session(condition: Condition, example: Example, catalog: Catalog) ->
         session = ExampleSession(provider, api, "close", closed_by=by)
         session.close = ExampleClose(99, close.code, close.reason, by == "client")
         _add_message(session, example.message, catalog)
-    if example.said:
-        session.sent.append(ExampleText(5, example.said))
+    if example.sent:
+        session.sent.append(ExampleText(5, example.sent))
     if example.request or example.host:
         session.request = ExampleRequest(example.request, example.host)
     return session

@@ -263,7 +263,7 @@ class _EndingFacts:
                 matches = self._ending(match, found)
             case _:
                 return None  # measured by diagnose/
-        if not matches or (match.said and not self._client_message(match, found)):
+        if not matches or (match.sent and not self._client_message(match, found)):
             return None
         pointer = self._pointer(found) if match.kind == "message" else None
         return Hit(condition, match, tuple(found.facts), _stage(match), dict(found.values), pointer)
@@ -302,7 +302,7 @@ class _EndingFacts:
             self._client_json = json_messages(self.session, self._envelope, from_client=True)
         for frame, message in self._client_json:
             trial = _MatchResult(frame)
-            if all(_field(name, p, message, trial, "sent") for name, p in match.said):
+            if all(_field(name, p, message, trial, "sent") for name, p in match.sent):
                 found.merge(trial)
                 return True
         return False

@@ -278,7 +278,7 @@ class Match:
         without: headers (lower case) that the response must not have.
         error_code, error, fields: of the JSON message.
         ending, by, failed_where: of an ending without a Close frame.
-        said: JSON fields of one text message that the client sent.
+        sent: JSON fields of one text message that the client sent.
         rule: the name of the rule in diagnose/ that detects it.
     """
 
@@ -300,7 +300,7 @@ class Match:
     ending: str = ""
     by: str = ""
     failed_where: Pattern | None = None
-    said: tuple[tuple[str, Pattern], ...] = ()
+    sent: tuple[tuple[str, Pattern], ...] = ()
     rule: str = ""
 
 
@@ -337,7 +337,7 @@ class Example:
         by: who ended it.
         failed_where: of the ending "failed".
         request: path and query; `host`: of the request.
-        said: the last text message of the client.
+        sent: the last text message of the client.
     """
 
     matches: bool
@@ -350,7 +350,7 @@ class Example:
     failed_where: str = ""
     request: str = ""
     host: str = ""
-    said: str = ""
+    sent: str = ""
 
 
 @dataclass(frozen=True, slots=True)

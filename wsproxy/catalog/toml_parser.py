@@ -263,7 +263,12 @@ def _match(table: Table) -> Match:
     # A key that could not be read is a mistake already.
     if table.valid and not any(values.values()):
         table.mistake("", "says nothing to match")
-    return Match(kind, said=table.named_patterns("said"), **values)
+    return Match(kind, sent=table.named_patterns(_sent_key(table)), **values)
+
+
+def _sent_key(table: Table) -> str:
+    """The key of what the client sent, which was named "said" before 0.1.0."""
+    return "said" if "said" in table else "sent"
 
 
 def _simulate(table: Table) -> Simulate:
@@ -313,7 +318,7 @@ def _example(table: Table, apis: tuple[str, ...]) -> Example:
         failed_where=table.take("failed_where", str, ""),
         request=table.take("request", str, ""),
         host=table.take("host", str, ""),
-        said=table.take("said", str, ""),
+        sent=table.take(_sent_key(table), str, ""),
     )
     table.done()
     if table.valid and not (example.close or example.refused or example.message or example.ending):

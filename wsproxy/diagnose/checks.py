@@ -29,7 +29,7 @@ def silence_before_close(facts: SessionFacts) -> list[Evidence]:
     """How long the app had been silent when the session ended, and its longest silence."""
     end, sent = facts.ended_ns, facts.sent
     out = []
-    if facts.declared_format is not None and facts.declared_format.from_client:
+    if facts.client_format is not None:
         audio = facts.audio.until(end)
         out.append(_silence("audio", audio, facts.opened_ns, end))
         if audio.numbers[-1:] == sent.numbers[-1:]:
@@ -142,8 +142,8 @@ def fastest_window(audio: FrameColumns, declared: AudioFormat) -> tuple[float, i
 
 def chunk_durations(facts: SessionFacts) -> list[Evidence]:
     """The durations of the audio messages, and which messages are outside the limits."""
-    declared, audio = facts.declared_format, facts.audio
-    if declared is None or not declared.bytes_per_second or not audio:
+    declared, audio = facts.timed_format, facts.audio
+    if declared is None or not audio:
         return []
     shortest, longest = (1000 * declared.duration(pick(audio.lengths)) for pick in (min, max))
     middle = 1000 * declared.duration(int(median(audio.lengths)))

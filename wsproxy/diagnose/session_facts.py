@@ -94,6 +94,23 @@ class SessionFacts:
     def declared_format(self) -> DeclaredFormat | None:
         return declared_format(self.session, self.api)
 
+    @property
+    def client_format(self) -> DeclaredFormat | None:
+        """The declared format, if the client sends the audio."""
+        declared = self.declared_format
+        return declared if declared is not None and declared.from_client else None
+
+    @property
+    def timed_format(self) -> DeclaredFormat | None:
+        """The declared format, if the size of the audio determines its duration."""
+        declared = self.declared_format
+        return declared if declared is not None and declared.bytes_per_second else None
+
+    @property
+    def client_audio_head(self) -> bytes:
+        """The first bytes of the audio that the client sends."""
+        return self.session.sent.head if self.client_format is not None else b""
+
     @cached_property
     def audio(self) -> FrameColumns:
         """The frames that carry audio."""

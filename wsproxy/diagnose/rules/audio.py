@@ -38,13 +38,7 @@ _ANY_CONTAINER = ("", "auto", "file")
 
 def _sent_format(facts: SessionFacts) -> DeclaredFormat | None:
     """The declared format of what the app sends, if anything was sent."""
-    declared = facts.declared_format
-    sent = declared is not None and declared.from_client and facts.session.sent.head
-    return declared if sent else None
-
-
-def _head(facts: SessionFacts) -> bytes:
-    return facts.session.sent.head
+    return facts.client_format if facts.client_audio_head else None
 
 
 def _first(facts: SessionFacts) -> tuple[int, ...]:
@@ -57,7 +51,7 @@ def _is_unbroken_start(facts: SessionFacts) -> bool:
     """Whether the session keeps the start of the audio without a gap."""
     session = facts.session
     lost = session.gaps or session.losses
-    return not lost and len(_head(facts)) >= min(KEPT_AUDIO, facts.audio.size)
+    return not lost and len(facts.client_audio_head) >= min(KEPT_AUDIO, facts.audio.size)
 
 
 def _declarable(facts: SessionFacts) -> bool:
@@ -83,7 +77,7 @@ def format_mismatch(facts: SessionFacts) -> list[Evidence]:
     declared = _sent_format(facts)
     if declared is None:
         return []
-    kind = sniff(_head(facts))
+    kind = sniff(facts.client_audio_head)
     if not (_not_audio(facts, kind) if kind in TEXT_KINDS else _contradicts(facts, declared, kind)):
         return []
     what = (
@@ -91,10 +85,12 @@ def format_mismatch(facts: SessionFacts) -> list[Evidence]:
         if kind not in SAMPLE_KINDS
         else "the audio is, by its statistics,"
     )
-    beginning = f" ({quoted(_head(facts)[:40].decode('utf-8', 'replace'))!r})"
+    beginning = f" ({quoted(facts.client_audio_head[:40].decode('utf-8', 'replace'))!r})"
     shown = beginning if kind in TEXT_KINDS else ""
     text = f"{what} {kind}{shown}; declared: {quoted(str(declared))}"
-    return _at(facts, text, float(min(len(_head(facts)), SNIFFED_BYTES)), "bytes examined")
+    return _at(
+        facts, text, float(min(len(facts.client_audio_head), SNIFFED_BYTES)), "bytes examined"
+    )
 
 
 def _not_audio(facts: SessionFacts, kind: str) -> bool:
@@ -127,14 +123,16 @@ def container_header_missing(facts: SessionFacts) -> list[Evidence]:
     declared = _sent_format(facts)
     if declared is None or declared.samples is not None or not _is_unbroken_start(facts):
         return []
-    kind = sniff(_head(facts))
+    kind = sniff(facts.client_audio_head)
     if not kind.endswith(HEADLESS):
         return []
-    start = _head(facts)[:8].hex(" ")
+    start = facts.client_audio_head[:8].hex(" ")
     text = (
         f"the audio starts in the middle of {kind.removesuffix(HEADLESS)}, with the bytes {start}"
     )
-    return _at(facts, text, float(min(len(_head(facts)), SNIFFED_BYTES)), "bytes examined")
+    return _at(
+        facts, text, float(min(len(facts.client_audio_head), SNIFFED_BYTES)), "bytes examined"
+    )
 
 
 def odd_bytes(facts: SessionFacts) -> list[Evidence]:
@@ -142,7 +140,7 @@ def odd_bytes(facts: SessionFacts) -> list[Evidence]:
     declared = _sent_format(facts)
     if declared is None or declared.samples is None or not declared.samples.is_pcm16:
         return []
-    kind = sniff(_head(facts))
+    kind = sniff(facts.client_audio_head)
     if kind in TEXT_KINDS or kind.removesuffix(HEADLESS) in CONTAINERS:
         return []
     odd = _odd_messages(facts)
@@ -169,12 +167,12 @@ def wrong_endianness(facts: SessionFacts) -> list[Evidence]:
     declared = _sent_format(facts)
     if declared is None or declared.samples is None or not declared.samples.is_pcm16:
         return []
-    if sniff(_head(facts)) not in {PCM16, PCM16_BE} - {declared.samples.kind}:
+    if sniff(facts.client_audio_head) not in {PCM16, PCM16_BE} - {declared.samples.kind}:
         return []
     # After an odd number of bytes, samples look as if they were swapped.
     if _odd_messages(facts) or not _is_aligned(facts):
         return []
-    start, big_endian = _head(facts)[:SNIFFED_BYTES], declared.samples.kind == PCM16_BE
+    start, big_endian = facts.client_audio_head[:SNIFFED_BYTES], declared.samples.kind == PCM16_BE
     level = median_level(start, big_endian=big_endian)
     swapped = median_level(start, big_endian=not big_endian)
     text = (
@@ -194,7 +192,7 @@ def _is_aligned(facts: SessionFacts) -> bool:
 def rate_mismatch(facts: SessionFacts) -> list[Evidence]:
     """A header in the stream contradicts the declared rate, channels or encoding."""
     declared = _sent_format(facts)
-    header = read_header(_head(facts)) if declared else None
+    header = read_header(facts.client_audio_head) if declared else None
     if declared is None or header is None:
         return []
     # The defaults of an API are for raw audio: they do not apply to a container.
@@ -227,11 +225,11 @@ def all_zero_audio(facts: SessionFacts) -> list[Evidence]:
     declared = _sent_format(facts)
     if declared is None or not _is_long(declared, facts.audio.size) or _has_transcript(facts):
         return []
-    kept = [_head(facts), *(b.data for b in facts.session.binaries(from_client=True))]
+    kept = [facts.client_audio_head, *(b.data for b in facts.session.binaries(from_client=True))]
     law = declared.samples.law if declared.samples else None
     for name, values in (("zero", b"\0"), ("silence", law.silence if law else b"")):
         if values and not any(data.strip(values) for data in kept):
-            size = len(_head(facts))
+            size = len(facts.client_audio_head)
             text = (
                 f"the first {size} of {facts.audio.size} bytes of audio, and all that was recorded "
                 f"of its end, are {name}; declared: {quoted(str(declared))}"
@@ -259,9 +257,9 @@ def clipping(facts: SessionFacts) -> list[Evidence]:
     declared = _sent_format(facts)
     if declared is None or declared.samples is None:
         return []
-    if sniff(_head(facts)) not in declared.samples.accepted_kinds:
+    if sniff(facts.client_audio_head) not in declared.samples.accepted_kinds:
         return []
-    marks = full_scale_marks(_head(facts), declared.samples)
+    marks = full_scale_marks(facts.client_audio_head, declared.samples)
     if len(marks) - marks.count(0) <= CLIPPED * len(marks):
         return []
     runs = [
@@ -282,9 +280,8 @@ def clipping(facts: SessionFacts) -> list[Evidence]:
 
 def empty_audio_message(facts: SessionFacts) -> list[Evidence]:
     """The app sent empty binary messages before its end message."""
-    declared = facts.declared_format
     # If the API has no end message, an empty one may be it.
-    if declared is None or not declared.from_client or not facts.vocabulary.end:
+    if facts.client_format is None or not facts.vocabulary.end:
         return []
     ended = _end_marker(facts)
     audio = (

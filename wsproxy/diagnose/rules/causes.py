@@ -22,8 +22,7 @@ _MIN_INTERVALS = 5  # the same, in usual intervals between audio messages
 
 def no_audio(facts: SessionFacts) -> list[Evidence]:
     """The app sent no audio at all."""
-    declared = facts.declared_format
-    if declared is None or not declared.from_client or not facts.session.accepted or facts.audio:
+    if facts.client_format is None or not facts.session.accepted or facts.audio:
         return []
     return [Evidence("the app sent no audio at all", (), facts.ended_ns, 0.0, "messages")]
 
@@ -40,8 +39,8 @@ def only_keepalives(facts: SessionFacts) -> list[Evidence]:
 
 def audio_stopped(facts: SessionFacts) -> list[Evidence]:
     """The app sent audio regularly, then stopped."""
-    declared, audio = facts.declared_format, facts.audio.until(facts.ended_ns)
-    if declared is None or not declared.from_client or len(audio) < 3:
+    audio = facts.audio.until(facts.ended_ns)
+    if facts.client_format is None or len(audio) < 3:
         return []
     gaps = array("q", (b - a for a, b in pairwise(audio.times_ns)))
     usual, since = median(gaps), facts.ended_ns - audio.times_ns[-1]
@@ -57,7 +56,7 @@ def audio_stopped(facts: SessionFacts) -> list[Evidence]:
 
 def raw_undeclared(facts: SessionFacts) -> list[Evidence]:
     """The app sends raw samples, and declares no encoding."""
-    declared, head = facts.declared_format, _head(facts)
+    declared, head = facts.client_format, facts.client_audio_head
     if declared is None or declared.encoding or not head:
         return []
     kind = sniff(head)
@@ -68,7 +67,7 @@ def raw_undeclared(facts: SessionFacts) -> list[Evidence]:
 
 def text_for_audio(facts: SessionFacts) -> list[Evidence]:
     """The app sends text in place of audio."""
-    head = _head(facts)
+    head = facts.client_audio_head
     if not head or (kind := sniff(head)) not in TEXT_KINDS:
         return []
     shown = quoted(head[:40].decode("latin-1"), 40)
@@ -77,8 +76,8 @@ def text_for_audio(facts: SessionFacts) -> list[Evidence]:
 
 def container_and_encoding(facts: SessionFacts) -> list[Evidence]:
     """The app sends a container, and declares raw samples."""
-    declared, head = facts.declared_format, _head(facts)
-    if declared is None or not declared.bytes_per_second or not head:
+    declared, head = facts.timed_format, facts.client_audio_head
+    if declared is None or not head:
         return []
     kind = container_name(head)
     if kind is None:
@@ -88,8 +87,8 @@ def container_and_encoding(facts: SessionFacts) -> list[Evidence]:
 
 def small_chunks(facts: SessionFacts) -> list[Evidence]:
     """Most audio messages are shorter than the API allows."""
-    limits, declared, audio = facts.limits, facts.declared_format, facts.audio
-    if declared is None or not declared.bytes_per_second or len(audio) < 2:
+    limits, declared, audio = facts.limits, facts.timed_format, facts.audio
+    if declared is None or len(audio) < 2:
         return []
     middle = declared.duration(int(median(audio.lengths)))
     if not middle < limits.shortest_chunk:
@@ -100,8 +99,8 @@ def small_chunks(facts: SessionFacts) -> list[Evidence]:
 
 def large_chunks(facts: SessionFacts) -> list[Evidence]:
     """There are audio messages longer than the API allows."""
-    limits, declared, audio = facts.limits, facts.declared_format, facts.audio
-    if declared is None or not declared.bytes_per_second or not audio:
+    limits, declared, audio = facts.limits, facts.timed_format, facts.audio
+    if declared is None or not audio:
         return []
     longest = max(audio.lengths)
     if not limits.longest_chunk or declared.duration(longest) <= limits.longest_chunk:
@@ -114,8 +113,8 @@ def large_chunks(facts: SessionFacts) -> list[Evidence]:
 
 def short_rest(facts: SessionFacts) -> list[Evidence]:
     """Only the last audio message is shorter than the API allows."""
-    limits, declared, audio = facts.limits, facts.declared_format, facts.audio
-    if declared is None or not declared.bytes_per_second or len(audio) < 2:
+    limits, declared, audio = facts.limits, facts.timed_format, facts.audio
+    if declared is None or len(audio) < 2:
         return []
     least = limits.shortest_chunk * declared.bytes_per_second
     if audio.lengths[-1] >= least or any(length < least for length in audio.lengths[:-1]):
@@ -137,16 +136,11 @@ def written_by_hand(facts: SessionFacts) -> list[Evidence]:
     return []
 
 
-def _head(facts: SessionFacts) -> bytes:
-    declared = facts.declared_format
-    return facts.session.sent.head if declared is not None and declared.from_client else b""
-
-
 def _first(facts: SessionFacts, text: str) -> Evidence:
     """Evidence at the first audio message."""
     numbers = tuple(facts.audio.numbers[:1])
     t_ns = facts.audio.times_ns[0] if facts.audio else None
-    return Evidence(text, numbers, t_ns, float(len(_head(facts))), "bytes examined")
+    return Evidence(text, numbers, t_ns, float(len(facts.client_audio_head)), "bytes examined")
 
 
 RULES: tuple[Measure, ...] = (

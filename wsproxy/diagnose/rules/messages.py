@@ -181,8 +181,8 @@ def _end(facts: SessionFacts) -> tuple[int, str] | None:
 
 def no_graceful_end(facts: SessionFacts) -> list[Evidence]:
     """The app closed right after its last audio, without an end message."""
-    declared, audio = facts.declared_format, facts.audio.until(facts.ended_ns)
-    if not facts.vocabulary.end or declared is None or not declared.from_client or not audio:
+    audio = facts.audio.until(facts.ended_ns)
+    if not facts.vocabulary.end or facts.client_format is None or not audio:
         return []
     if facts.session.closed_by != "client" or _end(facts) is not None:
         return []
@@ -200,8 +200,8 @@ def no_graceful_end(facts: SessionFacts) -> list[Evidence]:
 
 def audio_before_ready(facts: SessionFacts) -> list[Evidence]:
     """The app sent audio before the server reported that it was ready."""
-    kinds, declared = facts.vocabulary.ready, facts.declared_format
-    if not kinds or declared is None or not declared.from_client or not facts.audio:
+    kinds = facts.vocabulary.ready
+    if not kinds or facts.client_format is None or not facts.audio:
         return []
     ready = next((message.t_ns for message in facts.server_json if message.kind in kinds), None)
     if ready is None or facts.audio.times_ns[0] >= ready:

@@ -28,8 +28,8 @@ _MIN_WALL = 5.0  # seconds of session for a meaningful pace
 
 def chunk_duration(facts: SessionFacts) -> list[Evidence]:
     """Audio messages that are shorter or longer than the API allows."""
-    declared, limits = facts.declared_format, facts.limits
-    if declared is None or not declared.bytes_per_second or not limits.longest_chunk:
+    declared, limits = facts.timed_format, facts.limits
+    if declared is None or not limits.longest_chunk:
         return []
     odd = _without_last(outside_limits(facts, declared), facts.audio)
     if not odd:
@@ -61,8 +61,7 @@ def _at(track: FrameColumns, text: str, value: float, unit: str) -> Evidence:
 def first_audio_late(facts: SessionFacts) -> list[Evidence]:
     """The first audio came later after the upgrade than the API waits."""
     limit = facts.limits.first_audio
-    declared = facts.declared_format
-    if not limit or declared is None or not declared.from_client or not facts.session.accepted:
+    if not limit or facts.client_format is None or not facts.session.accepted:
         return []
     first = facts.audio.times_ns[0] if facts.audio else facts.ended_ns
     waited = seconds(first - facts.opened_ns)
@@ -101,8 +100,8 @@ def session_too_long(facts: SessionFacts) -> list[Evidence]:
 
 def audio_too_fast(facts: SessionFacts) -> list[Evidence]:
     """Audio was sent faster than the API allows."""
-    declared, limit = facts.declared_format, facts.limits.pace
-    if declared is None or not limit or not declared.from_client or not declared.bytes_per_second:
+    declared, limit = facts.timed_format, facts.limits.pace
+    if declared is None or not limit or not declared.from_client:
         return []
     if len(facts.audio) < 2:
         return []
@@ -124,13 +123,8 @@ def _one(index: int, length: int) -> list[bool]:
 
 def audio_too_slow(facts: SessionFacts) -> list[Evidence]:
     """A live source sends less than a second of audio in a second."""
-    declared = facts.declared_format
-    if (
-        declared is None
-        or not declared.from_client
-        or not declared.bytes_per_second
-        or len(facts.audio) < 20
-    ):
+    declared = facts.timed_format
+    if declared is None or not declared.from_client or len(facts.audio) < 20:
         return []
     length, wall = audio_and_wall_seconds(facts, declared)
     gap, _, _ = longest_gap(facts.audio, facts.audio.times_ns[0], facts.audio.times_ns[-1])
@@ -150,8 +144,8 @@ def audio_too_slow(facts: SessionFacts) -> list[Evidence]:
 
 def slow_first_result(facts: SessionFacts) -> list[Evidence]:
     """The first result came long after the first audio, while the app kept sending audio."""
-    declared, kinds = facts.declared_format, facts.vocabulary.results
-    if declared is None or not declared.from_client or not kinds or not facts.audio:
+    declared, kinds = facts.client_format, facts.vocabulary.results
+    if declared is None or not kinds or not facts.audio:
         return []
     first = next((message for message in facts.server_json if message.kind in kinds), None)
     if first is None:
@@ -168,13 +162,8 @@ def slow_first_result(facts: SessionFacts) -> list[Evidence]:
 
 def result_latency(facts: SessionFacts) -> list[Evidence]:
     """Results lag the audio, by the position in the audio that each result reports."""
-    declared, kinds = facts.declared_format, facts.vocabulary.results
-    if (
-        declared is None
-        or not declared.from_client
-        or not declared.bytes_per_second
-        or not facts.audio
-    ):
+    declared, kinds = facts.timed_format, facts.vocabulary.results
+    if declared is None or not declared.from_client or not facts.audio:
         return []
     sent = list(accumulate(facts.audio.lengths))
     behind = []
