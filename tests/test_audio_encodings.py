@@ -9,10 +9,9 @@ import pytest
 from audio_samples import PCM8K
 from wsproxy.audio import g711
 from wsproxy.audio.containers import is_container
-from wsproxy.audio.encodings import bare_name, containers_for, encoding_named
-from wsproxy.audio.format import AudioFormat
-from wsproxy.audio.levels import exceeds_noise
+from wsproxy.audio.encodings import AudioFormat, bare_name, containers_for, encoding_named
 from wsproxy.audio.pcm import bytes_from_samples, samples_from_bytes
+from wsproxy.audio.sample_statistics import exceeds_noise
 from wsproxy.audio.sniff import is_plain_text
 
 

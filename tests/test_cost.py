@@ -33,10 +33,10 @@ ENOUGH = 0.1  # seconds under which any size is quick
 
 # Where an expression is put together at run time, and what keeps it cheap.
 TOLD = {
-    "wsproxy.proxy.addon": "the user's own option",
+    "wsproxy.proxy.record_addon": "the user's own option",
     "wsproxy.catalog.toml_table": "checked by `too_costly`",
     "wsproxy.cli.show": "the user's own option",
-    "wsproxy.replayer.fresh": "bounded repetitions around names of the catalog",
+    "wsproxy.replayer.value_rewriter": "bounded repetitions around names of the catalog",
 }
 
 

@@ -8,15 +8,14 @@ import wave
 import pytest
 
 from wsproxy.audio import g711
-from wsproxy.audio.format import AudioFormat
+from wsproxy.audio.encodings import AudioFormat
 from wsproxy.audio.synthetic_speech import speech
 from wsproxy.catalog import ClosePattern, load
-from wsproxy.simulate.api import ApiRequest
+from wsproxy.simulate.api import ApiQuotas, ApiRequest
 from wsproxy.simulate.assemblyai import AssemblyAIStreaming
 from wsproxy.simulate.condition_api import ConditionApi
 from wsproxy.simulate.deepgram_listen import DeepgramListen
 from wsproxy.simulate.deepgram_speak import DeepgramSpeak
-from wsproxy.simulate.limits import ApiQuotas
 from wsproxy.simulate.recognizer import Recognizer
 
 LISTEN = "/v1/listen?model=nova-3&encoding=linear16&sample_rate=16000"

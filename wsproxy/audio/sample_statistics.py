@@ -1,4 +1,4 @@
-"""The encoding of raw samples, inferred from their statistics.
+"""Statistics of raw samples: their encoding, inferred from the bytes, and how loud they are.
 
 - Byte order: one byte of a 16-bit sample stays near zero, the other varies freely. Which of
   two bytes does which gives the order. Samples of one byte show no such difference.
@@ -12,15 +12,19 @@ import math
 from array import array
 from collections import Counter
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import groupby, pairwise
+from statistics import median
 
 from . import g711
-from .encodings import ALAW, COMPANDED, FLOAT32, MULAW, PCM16, PCM16_BE
+from .encodings import ALAW, COMPANDED, FLOAT32, MULAW, PCM16, PCM16_BE, Encoding
 from .pcm import floats_from_bytes, samples_from_bytes
 
 MIN_BYTES = 4000  # fewer bytes are too few for statistics
 _FULL_SCALE = frozenset((0x7FFF, 0x8000, 0x8001, 0xFF7F, 0x0080, 0x0180))  # in either byte order
 _MIN_ENTROPY = 0.3  # bits; a byte with less is constant
+# Magnitudes up to which a sample may be background noise.
+_PCM16_NOISE = 500
+_CODE_NOISE = {g711.MULAW: 0x24, g711.ALAW: 0x20}
 _MIN_RATIO = 1.15  # of the roughness under both laws, to tell them apart
 
 
@@ -114,3 +118,47 @@ def _segment(counts: Counter[int], number: int) -> int:
 
 def _roughness(counts: Counter[int], order: Sequence[int]) -> int:
     return sum(abs(counts[a] - counts[b]) for a, b in pairwise(order))
+
+
+# -- levels
+
+
+def exceeds_noise(data: bytes, encoding: Encoding | None) -> bool | None:
+    """Whether some samples are louder than background noise; None where that is unknown.
+
+    Args:
+        data: at least one sample.
+    """
+    if encoding is None:
+        return None
+    if encoding.law is not None:
+        return max(data.translate(encoding.law.magnitudes)) > _CODE_NOISE[encoding.law]
+    if encoding.kind == PCM16:
+        samples = samples_from_bytes(data)
+        return max(samples) > _PCM16_NOISE or min(samples) < -_PCM16_NOISE
+    return None
+
+
+def median_level(data: bytes, *, big_endian: bool) -> int:
+    """The median magnitude of 16-bit samples."""
+    return int(median(map(abs, samples_from_bytes(data, big_endian=big_endian))))
+
+
+def full_scale_marks(data: bytes, encoding: Encoding) -> bytes:
+    """A byte for each sample: 1 at the lowest value, 2 at the highest, and otherwise 0.
+
+    Returns:
+        Nothing where the encoding is neither 16-bit PCM nor one of G.711.
+    """
+    if encoding.law is not None:
+        low, high = encoding.law.full_scale
+        return bytes(1 if code == low else 2 * (code == high) for code in data)
+    if encoding.is_pcm16:
+        samples = samples_from_bytes(data, big_endian=encoding.kind == PCM16_BE)
+        return bytes(1 if x == 32767 else 2 * (x <= -32767) for x in samples)
+    return b""
+
+
+def run_lengths(marks: Sequence[int]) -> list[int]:
+    """The lengths of the runs of the same mark, 0 left out."""
+    return [sum(1 for _ in run) for mark, run in groupby(marks) if mark]

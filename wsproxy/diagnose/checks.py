@@ -13,7 +13,7 @@ from operator import itemgetter, sub
 from statistics import median
 from urllib.parse import urlsplit
 
-from wsproxy.audio.format import AudioFormat
+from wsproxy.audio.encodings import AudioFormat
 from wsproxy.audio.sniff import sniff
 from wsproxy.session import FrameColumns, Session
 from wsproxy.wire import Opcode

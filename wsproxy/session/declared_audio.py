@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import parse_qsl
 
-from wsproxy.audio.format import AudioFormat
+from wsproxy.audio.encodings import AudioFormat
 from wsproxy.catalog import Api, json_messages
 from wsproxy.catalog.envelope import field
 from wsproxy.wire import Opcode

@@ -3,16 +3,15 @@
 server         the Simulator: selects the API of a request and the step of its session
 plan, trigger  which sessions fail, how and when
 connection     one TCP connection: HTTP, opening handshake, frames, exact endings
-api            the base of simulated APIs: messages in, actions out
+api            the base of simulated APIs and their limits: messages in, actions out
 condition_api  fails as a condition of the catalog describes
 dialogue_api   plays the server's part of a dialogue of the catalog
 deepgram_*, assemblyai  validate the client's messages as documented
 recognizer     a synthetic speech recognizer
-limits         the limits beyond which a session fails
 """
 
+from .api import ApiQuotas
 from .connection import ConnectionLog
-from .limits import ApiQuotas
 from .plan import Plan, PlanStep
 from .server import RunningSimulator, Simulator, serve_in_thread, simulated_apis
 from .trigger import Trigger

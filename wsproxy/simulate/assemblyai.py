@@ -6,11 +6,10 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from wsproxy.audio.format import AudioFormat
+from wsproxy.audio.encodings import AudioFormat
 from wsproxy.catalog.model import ClosePattern, Refusal
 
-from .api import Action, ApiRequest, SimulatedApi, number, to_json
-from .limits import ApiQuotas
+from .api import Action, ApiQuotas, ApiRequest, SimulatedApi, number, to_json
 from .recognizer import RecognizedWord, Recognizer, sentence
 
 _PARTIAL = 0.5  # seconds of audio between partial turns

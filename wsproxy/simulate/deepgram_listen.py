@@ -9,13 +9,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from wsproxy.audio.containers import is_container, read_header
-from wsproxy.audio.format import AudioFormat
+from wsproxy.audio.encodings import AudioFormat
 from wsproxy.audio.sniff import is_plain_text
 from wsproxy.catalog.model import ClosePattern, Refusal
 
 from . import deepgram_http
-from .api import Action, ApiAnswer, ApiRequest, SimulatedApi, number, to_json
-from .limits import ApiQuotas
+from .api import Action, ApiAnswer, ApiQuotas, ApiRequest, SimulatedApi, number, to_json
 from .recognizer import RecognizedWord, Recognizer, sentence
 
 _MODELS = re.compile(

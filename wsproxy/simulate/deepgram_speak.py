@@ -9,14 +9,12 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from wsproxy.audio.encodings import encoding_named
-from wsproxy.audio.format import AudioFormat
+from wsproxy.audio.encodings import AudioFormat, encoding_named
 from wsproxy.audio.synthetic_speech import speech
 from wsproxy.catalog.model import ClosePattern, Refusal
 
 from . import deepgram_http
-from .api import Action, ApiAnswer, ApiRequest, SimulatedApi, number, to_json
-from .limits import ApiQuotas
+from .api import Action, ApiAnswer, ApiQuotas, ApiRequest, SimulatedApi, number, to_json
 
 _MODELS = re.compile(r"^aura(-\d)?\b")
 _RATES = {

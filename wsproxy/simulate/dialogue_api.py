@@ -12,8 +12,7 @@ from wsproxy.catalog.envelope import Json, field, json_object, read, wrap
 from wsproxy.catalog.model import Api as CatalogApi
 from wsproxy.catalog.model import ClosePattern
 
-from .api import Action, ApiAnswer, ApiRequest, SimulatedApi, number
-from .limits import ApiQuotas
+from .api import Action, ApiAnswer, ApiQuotas, ApiRequest, SimulatedApi, number
 
 AUDIO = "{audio}"
 _RATE = 16_000

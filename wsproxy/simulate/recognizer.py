@@ -6,8 +6,8 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from wsproxy.audio.format import AudioFormat
-from wsproxy.audio.levels import exceeds_noise
+from wsproxy.audio.encodings import AudioFormat
+from wsproxy.audio.sample_statistics import exceeds_noise
 
 _WORDS = (  # noqa: SIM905  # sentences are easier to read than a list
     "the quick river carries small boats along green banks while people walk over stone bridges "

@@ -19,7 +19,7 @@ from wsproxy.catalog.model import Refusal
 from wsproxy.errors import UsageError
 from wsproxy.system.address import authority
 
-from .api import ApiAnswer, ApiRequest, SimulatedApi
+from .api import ApiAnswer, ApiQuotas, ApiRequest, SimulatedApi
 from .assemblyai import AssemblyAIStreaming, RetiredApi
 from .condition_api import ConditionApi
 from .connection import ApiConnection, ConnectionLog, UpgradeRequest
@@ -27,7 +27,6 @@ from .deepgram_http import DeepgramHttp
 from .deepgram_listen import DeepgramListen
 from .deepgram_speak import DeepgramSpeak
 from .dialogue_api import DialogueApi
-from .limits import ApiQuotas
 from .plan import Plan, PlanStep
 
 # APIs that validate the client's messages as documented; the others are `DialogueApi`.

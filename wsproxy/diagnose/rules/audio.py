@@ -17,7 +17,7 @@ from wsproxy.audio.encodings import (
     bare_name,
     containers_for,
 )
-from wsproxy.audio.levels import full_scale_marks, median_level, run_lengths
+from wsproxy.audio.sample_statistics import full_scale_marks, median_level, run_lengths
 from wsproxy.audio.sniff import SNIFFED_BYTES, TEXT_KINDS, sniff
 from wsproxy.catalog.envelope import field, json_object
 from wsproxy.diagnose.evidence import Evidence, frame_list, plural, quoted
