@@ -82,7 +82,7 @@ class Plan:
         key = (provider, api, plain)
         number = self._count[key]
         self._count[key] += 1
-        step = _at(steps, number, repeat=self.repeat)
+        step = _step_at(steps, number, repeat=self.repeat)
         return step if self.chance.random() < step.probability else PlanStep()
 
     @classmethod
@@ -110,7 +110,7 @@ class Plan:
         return cls(steps, repeat)
 
 
-def _at(steps: Sequence[PlanStep], number: int, *, repeat: bool) -> PlanStep:
+def _step_at(steps: Sequence[PlanStep], number: int, *, repeat: bool) -> PlanStep:
     total = sum(step.times for step in steps)
     if repeat:
         number %= total

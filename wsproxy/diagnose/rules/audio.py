@@ -41,7 +41,7 @@ def _sent_format(facts: SessionFacts) -> DeclaredFormat | None:
     return facts.client_format if facts.client_audio_head else None
 
 
-def _first(facts: SessionFacts) -> tuple[int, ...]:
+def _first_frame(facts: SessionFacts) -> tuple[int, ...]:
     """The number of the frame with the first byte of audio."""
     numbers = facts.audio.where(bool(length) for length in facts.audio.lengths).numbers
     return tuple(numbers[:1])
@@ -62,8 +62,8 @@ def _declarable(facts: SessionFacts) -> bool:
     return bool(audio.encoding_query) or (bool(audio.encoding_field) and bool(facts.client_json))
 
 
-def _at(facts: SessionFacts, text: str, value: float, unit: str) -> list[Evidence]:
-    frames = _first(facts)
+def _audio_evidence(facts: SessionFacts, text: str, value: float, unit: str) -> list[Evidence]:
+    frames = _first_frame(facts)
     t_ns = facts.session.frame(frames[0]).t_ns if frames else None
     where = f" (frame {frames[0]})" if frames else ""
     return [Evidence(text + where, frames, t_ns, value, unit)]
@@ -88,7 +88,7 @@ def format_mismatch(facts: SessionFacts) -> list[Evidence]:
     beginning = f" ({quoted(facts.client_audio_head[:40].decode('utf-8', 'replace'))!r})"
     shown = beginning if kind in TEXT_KINDS else ""
     text = f"{what} {kind}{shown}; declared: {quoted(str(declared))}"
-    return _at(
+    return _audio_evidence(
         facts, text, float(min(len(facts.client_audio_head), SNIFFED_BYTES)), "bytes examined"
     )
 
@@ -130,7 +130,7 @@ def container_header_missing(facts: SessionFacts) -> list[Evidence]:
     text = (
         f"the audio starts in the middle of {kind.removesuffix(HEADLESS)}, with the bytes {start}"
     )
-    return _at(
+    return _audio_evidence(
         facts, text, float(min(len(facts.client_audio_head), SNIFFED_BYTES)), "bytes examined"
     )
 
@@ -179,7 +179,7 @@ def wrong_endianness(facts: SessionFacts) -> list[Evidence]:
         f"the median magnitude is {level} of 32768 in the declared byte order, "
         f"and {swapped} with the bytes swapped"
     )
-    return _at(facts, text, float(level), "of 32768")
+    return _audio_evidence(facts, text, float(level), "of 32768")
 
 
 def _is_aligned(facts: SessionFacts) -> bool:
@@ -202,16 +202,16 @@ def rate_mismatch(facts: SessionFacts) -> list[Evidence]:
     out = []
     if rate and header.rate and header.rate != rate and not _plays_at(header, rate):
         text = f"the {header.name} header says {header.rate} Hz; declared: {rate} Hz"
-        out += _at(facts, text, float(header.rate), "Hz")
+        out += _audio_evidence(facts, text, float(header.rate), "Hz")
     if channels and header.channels and header.channels != channels:
         in_header, expected = plural(header.channels, "channel"), plural(channels, "channel")
         text = f"the {header.name} header says {in_header}; declared: {expected}"
-        out += _at(facts, text, float(header.channels), "channels")
+        out += _audio_evidence(facts, text, float(header.channels), "channels")
     wav_name = declared.samples.wav_name if declared.samples else ""
     if wav_name and header.encoding and header.encoding != wav_name:
         name = bare_name(declared.encoding)
         text = f"the {header.name} header says {header.encoding}; declared: {name}"
-        out += _at(facts, text, float(header.bits), "bits a sample")
+        out += _audio_evidence(facts, text, float(header.bits), "bits a sample")
     return out
 
 
@@ -234,7 +234,7 @@ def all_zero_audio(facts: SessionFacts) -> list[Evidence]:
                 f"the first {size} of {facts.audio.size} bytes of audio, and all that was recorded "
                 f"of its end, are {name}; declared: {quoted(str(declared))}"
             )
-            return _at(facts, text, float(size), "bytes")
+            return _audio_evidence(facts, text, float(size), "bytes")
     return []
 
 
@@ -275,7 +275,7 @@ def clipping(facts: SessionFacts) -> list[Evidence]:
         f"{100 * share:.1f} % of the first {len(marks)} samples are at full scale, in "
         f"{plural(len(runs), 'run')} of at least {_MIN_RUN}, the longest of {max(runs)}"
     )
-    return _at(facts, text, round(100 * share, 2), "%")
+    return _audio_evidence(facts, text, round(100 * share, 2), "%")
 
 
 def empty_audio_message(facts: SessionFacts) -> list[Evidence]:

@@ -62,7 +62,7 @@ def raw_undeclared(facts: SessionFacts) -> list[Evidence]:
     kind = sniff(head)
     if kind not in SAMPLE_KINDS:
         return []
-    return [_first(facts, f"the audio is raw {kind}, and no encoding is declared")]
+    return [_audio_evidence(facts, f"the audio is raw {kind}, and no encoding is declared")]
 
 
 def text_for_audio(facts: SessionFacts) -> list[Evidence]:
@@ -71,7 +71,7 @@ def text_for_audio(facts: SessionFacts) -> list[Evidence]:
     if not head or (kind := sniff(head)) not in TEXT_KINDS:
         return []
     shown = quoted(head[:40].decode("latin-1"), 40)
-    return [_first(facts, f"the audio messages contain {kind}: {shown}")]
+    return [_audio_evidence(facts, f"the audio messages contain {kind}: {shown}")]
 
 
 def container_and_encoding(facts: SessionFacts) -> list[Evidence]:
@@ -82,7 +82,7 @@ def container_and_encoding(facts: SessionFacts) -> list[Evidence]:
     kind = container_name(head)
     if kind is None:
         return []
-    return [_first(facts, f"the audio is {kind}; declared: {declared}")]
+    return [_audio_evidence(facts, f"the audio is {kind}; declared: {declared}")]
 
 
 def small_chunks(facts: SessionFacts) -> list[Evidence]:
@@ -136,7 +136,7 @@ def written_by_hand(facts: SessionFacts) -> list[Evidence]:
     return []
 
 
-def _first(facts: SessionFacts, text: str) -> Evidence:
+def _audio_evidence(facts: SessionFacts, text: str) -> Evidence:
     """Evidence at the first audio message."""
     numbers = tuple(facts.audio.numbers[:1])
     t_ns = facts.audio.times_ns[0] if facts.audio else None

@@ -154,7 +154,7 @@ def flush_too_often(facts: SessionFacts) -> list[Evidence]:
 
 def data_after_end(facts: SessionFacts) -> list[Evidence]:
     """The app sent more after its end message."""
-    end = _end(facts)
+    end = _end_message(facts)
     if end is None:
         return []
     frame, kind = end
@@ -167,7 +167,7 @@ def data_after_end(facts: SessionFacts) -> list[Evidence]:
     return [Evidence(text, numbers, late.times_ns[0], float(len(late)), "frames")]
 
 
-def _end(facts: SessionFacts) -> tuple[int, str] | None:
+def _end_message(facts: SessionFacts) -> tuple[int, str] | None:
     """The app's end message: its frame and kind."""
     kinds = facts.vocabulary.end
     for message in facts.client_json:
@@ -184,7 +184,7 @@ def no_graceful_end(facts: SessionFacts) -> list[Evidence]:
     audio = facts.audio.until(facts.ended_ns)
     if not facts.vocabulary.end or facts.client_format is None or not audio:
         return []
-    if facts.session.closed_by != "client" or _end(facts) is not None:
+    if facts.session.closed_by != "client" or _end_message(facts) is not None:
         return []
     since = seconds(facts.ended_ns - audio.times_ns[-1])
     if since > _GRACE:

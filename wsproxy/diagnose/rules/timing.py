@@ -37,14 +37,14 @@ def chunk_duration(facts: SessionFacts) -> list[Evidence]:
     low, high = (1000 * declared.duration(pick(odd.lengths)) for pick in (min, max))
     text = (
         f"{plural(len(odd), 'audio message')} of {len(facts.audio)} "
-        f"{'lasts' if len(odd) == 1 else 'last'} {_span(low, high)}; the limit is "
+        f"{'lasts' if len(odd) == 1 else 'last'} {_format_range(low, high)}; the limit is "
         f"{limits.shortest_chunk * 1000:.0f} to {limits.longest_chunk * 1000:.0f} ms: "
         f"{frame_list(odd.numbers)}"
     )
-    return [_at(odd, text, low if low < limits.shortest_chunk * 1000 else high, "ms")]
+    return [_track_evidence(odd, text, low if low < limits.shortest_chunk * 1000 else high, "ms")]
 
 
-def _span(low: float, high: float) -> str:
+def _format_range(low: float, high: float) -> str:
     return f"{low:.0f} ms" if round(low) == round(high) else f"{low:.0f} to {high:.0f} ms"
 
 
@@ -54,7 +54,7 @@ def _without_last(odd: FrameColumns, audio: FrameColumns) -> FrameColumns:
     return odd.where(number not in last for number in odd.numbers)
 
 
-def _at(track: FrameColumns, text: str, value: float, unit: str) -> Evidence:
+def _track_evidence(track: FrameColumns, text: str, value: float, unit: str) -> Evidence:
     return Evidence(text, tuple(track.numbers[:5]), track.times_ns[0], round(value, 2), unit)
 
 
@@ -114,10 +114,14 @@ def audio_too_fast(facts: SessionFacts) -> list[Evidence]:
     text = f"{length:.1f} s of audio were sent in {wall:.1f} s ({length / wall:.1f} times real time"
     text += f"; {worst:.1f} times in the worst {WINDOW:.0f} s" if worst else ""
     text += f"); the limit is {limit:g} times"
-    return [_at(facts.audio.where(_one(at, len(facts.audio))), text, length / wall, "x")]
+    return [
+        _track_evidence(
+            facts.audio.where(_mark_one(at, len(facts.audio))), text, length / wall, "x"
+        )
+    ]
 
 
-def _one(index: int, length: int) -> list[bool]:
+def _mark_one(index: int, length: int) -> list[bool]:
     return [i == index for i in range(length)]
 
 
