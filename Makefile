@@ -4,6 +4,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 NEWER_VENV ?= .venv-newer
+EXTRAS ?= test,docs
 # Tests wait most of the time: more workers than processors.
 WORKERS ?= 4
 FUZZ_MINUTES ?= 30
@@ -16,28 +17,43 @@ MAKE_HERE := $(MAKE) --no-print-directory
 # The tests start hundreds of processes; without bytecode each compiles all that it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test check environments lint tests fast-tests tests-newer legs contract bench soak fuzz clean
+.PHONY: demo test check docs generated environments lint tests fast-tests tests-newer legs contract bench soak fuzz clean
 
 demo: $(INSTALLED)  ## record a failing session against the simulated API, explain it, replay it
-	@$(BIN)/python docs/demo.py
+	@$(BIN)/python tools/demo.py
 
-# The environments are made side by side, and lint runs beside the first tests.
-test:  ## lint, types and the test suite, on a newer Python as well if there is one
+# The environments are made side by side. Lint and the documentation run beside the first tests, the
+# legs beside the second.
+test:  ## lint, types, documentation and the test suite, on a newer Python as well if there is one
 	@$(MAKE_HERE) -j 2 environments
-	@$(MAKE_HERE) -j 2 lint tests
-	@$(MAKE_HERE) tests-newer
-	@$(MAKE_HERE) legs
+	@$(MAKE_HERE) -j 3 tests lint docs
+	@$(MAKE_HERE) -j 2 tests-newer legs
 
 check:  ## lint, types and the tests that need no process and no connection: within a minute
 	@$(MAKE_HERE) $(READY)
 	@$(MAKE_HERE) -j 2 lint fast-tests
 
+# All pages are read anew (-E): a changed option or docstring shows in pages that did not change.
+docs: $(READY)  ## the documentation in docs/_build/html; warnings and dead links are errors
+	$(BIN)/python -m sphinx -q -E -W --keep-going -n -d docs/_build/doctrees docs docs/_build/html
+
+generated: $(READY)  ## what is made from output: the picture, the coverage table, console examples
+	$(BIN)/python tools/picture.py > docs/explain.svg.new && mv docs/explain.svg.new docs/explain.svg
+	$(BIN)/python tools/coverage.py > docs/coverage.md.new && mv docs/coverage.md.new docs/coverage.md
+	$(BIN)/python tools/update_examples.py
+
 lint: $(READY)
 	$(BIN)/ruff check .
-	$(BIN)/ruff format --check wsproxy addons benchmarks
+	$(BIN)/ruff format --check wsproxy addons benchmarks tools
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
-# MARKED: which tests. What something costs does not depend on the Python: that runs on one.
+# MARKED: which tests. Every unit is tested on both Pythons; what takes long and says the same on
+# each runs on one:
+# - `cost`: that processor time is linear and memory bounded.
+# - `one_python`: many samples of what other tests run on both. These are what each SDK reports of
+#   each condition, the SDKs' replays of a refusal and of a reset (the stalled ones run on both),
+#   hostile messages for every API, every sample scrubbed, and commands on every place for a key.
 MARKED ?= not soak
 tests: $(READY)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m "$(MARKED)"
@@ -49,7 +65,7 @@ fast-tests: $(READY)
 tests-newer: $(READY)
 	@newer=$$($(PYTHON) .ci/newer_python.py); \
 	if [ -z "$$newer" ]; then echo "no Python newer than $(PYTHON) found: tested on that one only"; \
-	else $(MAKE_HERE) tests PYTHON="$$newer" VENV=$(NEWER_VENV) MARKED="not soak and not cost"; fi
+	else $(MAKE_HERE) tests PYTHON="$$newer" VENV=$(NEWER_VENV) EXTRAS=test MARKED="not soak and not cost and not one_python"; fi
 
 # What macOS and Windows lack, and mitmproxy, are hidden from the tests that this concerns.
 legs: $(READY)
@@ -66,7 +82,7 @@ environments: $(READY) environment-newer
 .PHONY: environment-newer
 environment-newer:
 	@newer=$$($(PYTHON) .ci/newer_python.py); \
-	if [ -n "$$newer" ]; then $(MAKE_HERE) $(NEWER_VENV)/.ready PYTHON="$$newer" VENV=$(NEWER_VENV); fi
+	if [ -n "$$newer" ]; then $(MAKE_HERE) $(NEWER_VENV)/.ready PYTHON="$$newer" VENV=$(NEWER_VENV) EXTRAS=test; fi
 
 bench: $(READY)  ## side by side with bare mitmproxy and a plain relay; reading, listing, sizes, redaction; how late replay is
 	$(BIN)/python -m benchmarks
@@ -87,12 +103,12 @@ fuzz: $(READY)  ## four targets for FUZZ_MINUTES each, two at a time; what is fo
 	PYTHONPATH=tests $(BIN)/python -m fuzz --minutes $(FUZZ_MINUTES) --out .fuzz
 
 clean:
-	rm -rf .venv .venv-newer .venv-contract .fuzz .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-newer .venv-contract docs/_build .fuzz .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 
 $(INSTALLED): pyproject.toml .ci/set_up.py
 	@$(PYTHON) .ci/set_up.py $(VENV) '.[record]'
 	@touch $@
 
 $(READY): pyproject.toml .ci/set_up.py
-	@$(PYTHON) .ci/set_up.py $(VENV) '.[test]'
+	@$(PYTHON) .ci/set_up.py $(VENV) '.[$(EXTRAS)]'
 	@touch $(INSTALLED) $@

@@ -127,7 +127,9 @@ def measure(name: str, count: int) -> str:
         found = asyncio.run(burst(None, count))
         return line(name, found, "", "", "", "")
     inside = free_port()
-    with running(name, "-s", "tests/inside.py", "--set", f"inside_port={inside}") as proxy:
+    with running(
+        name, "-s", "tests/object_counter.py", "--set", f"object_counter_port={inside}"
+    ) as proxy:
         wait_for(inside)
         asyncio.run(burst(proxy.port, 10))  # what is loaded at the first
         if name == "wsproxy":

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from statistics import median
 from time import perf_counter
 
+from wsproxy.statistics import percentile
+
 from .load import Sessions, Sizes, burst, real_time
 from .proxies import Proxy
 
@@ -43,8 +45,8 @@ async def measure_real_time(
         # A frame every 20 ms from each app, and every 100 ms from the server.
         out.passed.append(frames / (count * seconds * 60))
         late = sorted(sessions.take_latencies())
-        out.p50.append(late[len(late) // 2] / 1e6)
-        out.p99.append(late[int(len(late) * 0.99)] / 1e6)
+        out.p50.append(percentile(late, 0.5) / 1e6)
+        out.p99.append(percentile(late, 0.99) / 1e6)
     finally:
         await sessions.close()
 

@@ -27,6 +27,8 @@ from statistics import mean
 from textwrap import fill
 from typing import Any
 
+from wsproxy.statistics import nearest_rank
+
 from .crowd import Histogram, Settings
 from .proxies import ROOT, Proxy, free_port, running, wait_for
 
@@ -284,10 +286,10 @@ def size_of(path: Path) -> int:
 
 def percentile(counts: Counter[int], part: float) -> float:
     """Of a histogram's counts, ms; 0 if there are none."""
-    left = sum(counts.values()) * part
+    left = nearest_rank(sum(counts.values()), part)
     for step in sorted(counts):
         left -= counts[step]
-        if left <= 0:
+        if left < 0:
             return (step + 0.5) * (1 << Histogram.STEP) / 1e6
     return 0.0
 
@@ -392,7 +394,9 @@ def main() -> None:
     options = parser.parse_args()
     target = Path(__file__).with_name("SOAK.md") if options.save else options.report
     inside = free_port()
-    with running("wsproxy", "-s", "tests/inside.py", "--set", f"inside_port={inside}") as proxy:
+    with running(
+        "wsproxy", "-s", "tests/object_counter.py", "--set", f"object_counter_port={inside}"
+    ) as proxy:
         assert proxy.port is not None
         wait_for(inside)
         soak = Soak(

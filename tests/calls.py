@@ -11,19 +11,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from wire_witness import (
-    BINARY,
-    MASK,
-    PATIENCE,
-    Peer,
-    accepted,
-    close,
-    direct,
-    frame,
-    serving,
-    split,
-    upgrade,
-)
+from wire_bytes import BINARY, MASK, accepted, close, frame, split, upgrade
+from wire_servers import serving
+from wire_witness import PATIENCE, Peer, direct
 from wsproxy.proxy.embedding import ProxySettings, RunningProxy, background
 from wsproxy.recorder import SessionWriter
 from wsproxy.recorder.limits import RecorderLimits
@@ -128,7 +118,7 @@ def _echo(peers: dict[bytes, Peer]) -> Callable[[Peer], None]:
 
 
 @contextlib.contextmanager
-def lab(out: Path, confdir: Path, keeping: RecorderLimits | None = None) -> Iterator[Lab]:
+def lab(out: Path, confdir: Path, limits: RecorderLimits | None = None) -> Iterator[Lab]:
     peers: dict[bytes, Peer] = {}
     labs: list[Lab] = []
     with serving(_echo(peers)) as port:
@@ -137,7 +127,7 @@ def lab(out: Path, confdir: Path, keeping: RecorderLimits | None = None) -> Iter
             mode=f"reverse:ws://127.0.0.1:{port}",
             out=out,
             confdir=confdir,
-            keeping=keeping or RecorderLimits(),
+            limits=limits or RecorderLimits(),
         )
         with background(settings, on_end=lambda recording: labs[0].ended.put(recording)) as up:
             labs.append(Lab(out, up, peers))

@@ -24,6 +24,7 @@ SLOW = {
     "wsproxy.proxy",
     "wsproxy.replayer.ReplayServer",
     "wsproxy.scrub.proof",
+    "wsproxy.scrub.prove",
     "wsproxy.simulate.Simulator",
     "wsproxy.simulate.serve_in_thread",
 }

@@ -16,23 +16,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from wire_witness import (
-    BINARY,
-    CLOSE,
-    MASK,
-    PATIENCE,
-    Peer,
-    accepted,
-    close,
-    frame,
-    listens,
-    serving,
-    split,
-    through_connect,
-    unused_port,
-    upgrade,
-    wait_until,
-)
+from wire_bytes import BINARY, CLOSE, MASK, accepted, close, frame, split, upgrade
+from wire_servers import listens, serving, unused_port
+from wire_witness import PATIENCE, Peer, through_connect, wait_until
 from wsproxy.session import Session
 from wsproxy.trace import FrameRecord, Response, TraceReader, find_traces
 from wsproxy.trace.atomic_file import sweep

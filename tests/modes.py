@@ -6,7 +6,8 @@ import asyncio
 
 from mitmproxy import ctx
 
-from wire_witness import unused_port, wait_until
+from wire_servers import unused_port
+from wire_witness import wait_until
 
 
 def listen(loop: asyncio.AbstractEventLoop, *modes: str) -> list[tuple[str, int]]:

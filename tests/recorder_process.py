@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from wire_witness import listens, unused_port, wait_until
+from wire_servers import listens, unused_port
+from wire_witness import wait_until
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 
@@ -86,9 +87,9 @@ def recorder_process(folder: Path, *options: str, record: bool = True) -> Iterat
     """
     out = folder / "traces"
     port, inside = unused_port(), unused_port()
-    settings = [f"confdir={folder / 'conf'}", f"inside_port={inside}", "ssl_insecure=true"]
+    settings = [f"confdir={folder / 'conf'}", f"object_counter_port={inside}", "ssl_insecure=true"]
     command = [str(Path(sys.executable).parent / "mitmdump"), "-q"]
-    command += ["-s", str(Path(__file__).with_name("inside.py"))]
+    command += ["-s", str(Path(__file__).with_name("object_counter.py"))]
     if record:
         command += ["-s", str(CHECKOUT / "addons" / "record.py")]
         settings.append(f"wsproxy_out={out}")

@@ -5,20 +5,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from wire_witness import (
-    BINARY,
-    CONT,
-    MASK,
-    PATIENCE,
-    PING,
-    PONG,
-    TEXT,
-    Deflater,
-    Peer,
-    Scenario,
-    close,
-    frame,
-)
+from wire_bytes import BINARY, CONT, MASK, PING, PONG, TEXT, Deflater, close, frame
+from wire_servers import Scenario
+from wire_witness import PATIENCE, Peer
 
 HELLO = frame(TEXT, b'{"type":"hello"}', mask=MASK)
 AUDIO = frame(BINARY, bytes(range(256)) * 5, mask=b"\xff\x00\xaa\x55")

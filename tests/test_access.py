@@ -15,7 +15,9 @@ from typing import Any
 
 import pytest
 
-from wire_witness import Peer, accepted, close, serving
+from wire_bytes import accepted, close
+from wire_servers import serving
+from wire_witness import Peer
 from wsproxy.proxy.embedding import ProxySettings, RunningProxy, background
 from wsproxy.system.address import parse_ip, reaches
 from wsproxy.trace import find_traces
@@ -157,7 +159,7 @@ def resolve_to(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
 
 
-def test_name_that_changes_to_the_recorder_after_the_check_gets_no_request_through(
+def test_access_name_changes_to_the_recorder_sends_no_request(
     tmp_path: Path, confdir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Asked for twice before the connection is made, and by it.
@@ -198,7 +200,7 @@ def test_regular_other_requests_are_served(tmp_path: Path, confdir: Path, form: 
         assert made.answer(request).startswith("HTTP/1.1 101 ")
 
 
-def test_refused_request_with_a_body_is_not_kept(regular: Recorder) -> None:
+def test_access_refused_request_body_is_not_kept(regular: Recorder) -> None:
     """The answer comes once the body has, and nothing of that is in memory."""
     body = "x" * 3_000_000
     regular.assert_refuses(
@@ -206,7 +208,7 @@ def test_refused_request_with_a_body_is_not_kept(regular: Recorder) -> None:
     )
 
 
-def test_refusals_are_logged_once_a_minute(
+def test_access_refusals_are_logged_once_a_minute(
     tmp_path: Path, confdir: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "wsproxy")
@@ -324,7 +326,7 @@ def test_reverse_listening_on_all_addresses_is_called_by_each_of_them(
         ("127.0.0.1", "192.0.2.7", False),
     ],
 )
-def test_reaches(target: str, listener: str, arrives: bool) -> None:
+def test_reaches_address_pairs(target: str, listener: str, arrives: bool) -> None:
     to, at = parse_ip(target), parse_ip(listener)
     assert to is not None
     assert at is not None

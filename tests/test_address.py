@@ -11,7 +11,7 @@ import pytest
 from wsproxy.api.proxy import Proxy
 from wsproxy.cli.record import _greeting
 from wsproxy.errors import UsageError
-from wsproxy.proxy.embedding import ProxySettings, RunningProxy, _Watch, background
+from wsproxy.proxy.embedding import ProxySettings, RunningProxy, _ConnectionCounter, background
 from wsproxy.proxy.environment import for_command
 from wsproxy.system.address import authority, is_loopback, parse_address
 
@@ -62,7 +62,7 @@ def check_urls(text: str, port: int) -> None:
 def test_urls_of_an_ipv6_address(mode: str, tmp_path: Path) -> None:
     ca = tmp_path / "ca.pem"
     ca.write_text("our CA\n")
-    running = RunningProxy(("::1", 4711), ca, False, _Watch(), lambda: None)
+    running = RunningProxy(("::1", 4711), ca, False, _ConnectionCounter(), lambda: None)
     check_urls("\n".join(_greeting(ProxySettings(mode=mode), running)), 4711)
     env = for_command(running, mode, tmp_path, {})
     check_urls(" ".join(value for value in env.values() if "://" in value), 4711)

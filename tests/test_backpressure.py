@@ -17,24 +17,10 @@ from random import Random
 import pytest
 
 from recorder_process import RecorderProcess, recorder_process
-from wire_witness import (
-    BINARY,
-    CONT,
-    MASK,
-    PATIENCE,
-    TEXT,
-    Certificate,
-    Peer,
-    Scenario,
-    Upstream,
-    Witnessed,
-    accepted,
-    direct,
-    frame,
-    through_connect,
-    upgrade,
-    wait_until,
-)
+from tls_certificates import Certificate
+from wire_bytes import BINARY, CONT, MASK, TEXT, accepted, frame, upgrade
+from wire_servers import Scenario, Upstream, Witnessed
+from wire_witness import PATIENCE, Peer, direct, through_connect, wait_until
 from wsproxy.proxy.relay import Relay
 from wsproxy.session import Session
 from wsproxy.trace import SUFFIX, End, FrameRecord, TraceReader
@@ -180,7 +166,7 @@ class Blocked:
 
 @pytest.mark.parametrize("tls", [False, True], ids=["ws", "wss"])
 @pytest.mark.parametrize("stops", ["client", "server"])
-def test_who_stops_reading_blocks_the_sender_and_nothing_else(
+def test_relay_peer_stops_reading_blocks_only_its_sender(
     stops: str, tls: bool, recorder: RecorderProcess, upstreams: dict[bool, Upstream]
 ) -> None:
     upstream = upstreams[tls]
@@ -205,7 +191,7 @@ def test_who_stops_reading_blocks_the_sender_and_nothing_else(
     ]
 
 
-def test_an_upstream_faster_than_the_client_costs_no_memory(
+def test_relay_upstream_faster_than_the_client_uses_bounded_memory(
     recorder: RecorderProcess, upstreams: dict[bool, Upstream]
 ) -> None:
     flood = frame(BINARY, NOISE[:8192]) * 4096  # 32 MiB
@@ -258,7 +244,7 @@ def large(kind: str, mask: bytes | None) -> tuple[bytes, bytes]:
 
 
 @pytest.mark.parametrize("kind", ["single", "fragmented", "deflated"])
-def test_messages_of_16_mib_both_ways(
+def test_relay_messages_of_16_mib_are_delivered_both_ways(
     kind: str, recorder: RecorderProcess, upstreams: dict[bool, Upstream]
 ) -> None:
     payload, up = large(kind, MASK)
@@ -276,7 +262,7 @@ def test_messages_of_16_mib_both_ways(
     assert (read.complete, read.digest(True), read.digest(False)) == (True, digest, digest)
 
 
-def test_100_000_tiny_frames_both_ways_in_a_burst(
+def test_relay_burst_of_100_000_tiny_frames_is_delivered_both_ways(
     recorder: RecorderProcess, upstreams: dict[bool, Upstream]
 ) -> None:
     payloads = [b"%06d" % number for number in range(100_000)]
@@ -299,7 +285,7 @@ def test_100_000_tiny_frames_both_ways_in_a_burst(
 SESSIONS = 60
 
 
-def test_a_flood_of_many_sessions_at_once_is_recorded_whole(
+def test_record_flood_of_many_sessions_is_complete(
     recorder: RecorderProcess, upstreams: dict[bool, Upstream]
 ) -> None:
     """More than the recorder keeps in its queue: reading is held, and nothing dropped."""
@@ -324,7 +310,7 @@ def test_a_flood_of_many_sessions_at_once_is_recorded_whole(
         assert (session.sent.frames, session.received.frames) == (16, 16)
 
 
-def test_a_burst_of_connects_is_answered_and_recorded_and_leaves_nothing(
+def test_record_burst_of_connects_is_recorded_and_leaves_nothing(
     recorder: RecorderProcess,
 ) -> None:
     burst(recorder, 20)
@@ -405,7 +391,7 @@ class Full:
         return False
 
 
-def test_the_recorder_holds_the_direction_that_is_too_much_for_it_alone() -> None:
+def test_relay_recorder_behind_holds_only_the_flooded_direction() -> None:
     client, server = FakeLeg(True), FakeLeg(False)
     relay = Relay(client, server, Full(), lambda: False, lambda: None)  # type: ignore[arg-type]
     relay.data(client, b"a file")  # type: ignore[arg-type]

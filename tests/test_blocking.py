@@ -29,7 +29,7 @@ from made_sessions import (
     upgrade,
 )
 from test_both_ends import TRACES, carried, records, side_by_side
-from wire_witness import Certificate
+from tls_certificates import Certificate
 from wsproxy.errors import ConnectFailed
 from wsproxy.replayer import ClientOptions, ClientReplay, Pace, ReplayServer, ServerOptions, Verdict
 from wsproxy.replayer.blocking_client import play_blocking

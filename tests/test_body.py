@@ -48,27 +48,27 @@ def passed(data: bytes, encoding: str, pieces: int = 3) -> Response:
 
 
 @pytest.mark.parametrize("encoding", ENCODED)
-def test_a_short_body_is_kept_decoded(encoding: str) -> None:
+def test_body_prefix_short_body_is_decoded(encoding: str) -> None:
     assert body_prefix(passed(ENCODED[encoding](TEXT), encoding)) == BodySnapshot(TEXT, len(TEXT))
 
 
 @pytest.mark.parametrize("encoding", ENCODED)
-def test_of_nothing_nothing_is_left_out(encoding: str) -> None:
+def test_body_prefix_empty_body_redacts_nothing(encoding: str) -> None:
     assert body_prefix(passed(ENCODED[encoding](b""), encoding)) == BodySnapshot(b"", 0)
     assert body_prefix(passed(b"", encoding)) == BodySnapshot(b"", 0)
 
 
-def test_deflate_without_its_header_is_read() -> None:
+def test_body_prefix_raw_deflate_is_decoded() -> None:
     assert body_prefix(passed(raw_deflate(TEXT), "deflate")) == BodySnapshot(TEXT, len(TEXT))
 
 
-def test_of_a_long_body_the_beginning_is_kept_and_the_length() -> None:
+def test_body_prefix_long_body_keeps_beginning_and_length() -> None:
     data = bytes(range(256)) * 1000
     assert body_prefix(passed(data, "")) == BodySnapshot(data[:MAX_BODY], len(data))
 
 
 @pytest.mark.parametrize("encoding", [e for e in ENCODED if e])
-def test_a_bomb_costs_little(encoding: str) -> None:
+def test_body_prefix_decompression_bomb_uses_little_memory(encoding: str) -> None:
     """64 MiB of zeros, in a few kilobytes or less."""
     bomb = ENCODED[encoding](bytes(64 * MIB))
     response = passed(bomb, encoding)
@@ -81,19 +81,19 @@ def test_a_bomb_costs_little(encoding: str) -> None:
 
 
 @pytest.mark.parametrize("encoding", [*(e for e in ENCODED if e), "unheard-of"])
-def test_what_cannot_be_decoded_is_left_out(encoding: str) -> None:
+def test_body_prefix_undecodable_body_is_redacted(encoding: str) -> None:
     body = body_prefix(passed(b"\xff" + TEXT, encoding))
-    assert (body.kept, body.size) == (b"", len(TEXT) + 1)
-    (entry,) = body.left_out
+    assert (body.data, body.size) == (b"", len(TEXT) + 1)
+    (entry,) = body.redacted
     assert (entry["why"], entry["length"]) == ("unreadable", len(TEXT) + 1)
 
 
-def test_a_body_that_was_cut_is_decoded_as_far_as_it_goes() -> None:
+def test_body_prefix_cut_body_is_decoded_partially() -> None:
     body = body_prefix(passed(gzip.compress(TEXT * 100)[:60], "gzip"))
-    assert (TEXT * 100).startswith(body.kept)
-    assert body.kept
-    assert body.size == len(body.kept)
+    assert (TEXT * 100).startswith(body.data)
+    assert body.data
+    assert body.size == len(body.data)
 
 
-def test_an_answer_of_the_proxys_own_did_not_stream() -> None:
+def test_body_prefix_response_of_the_proxy_is_complete() -> None:
     assert body_prefix(Response.make(503, TEXT)) == BodySnapshot(TEXT, len(TEXT))

@@ -98,7 +98,7 @@ async def both_ends(name: str, proxy: str, folder: Path) -> tuple[Verdict, Verdi
 @pytest.fixture(scope="module")
 def replayed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Replayed]:
     folder = tmp_path_factory.mktemp("both-ends")
-    script = Path(__file__).parent / "led_here.py"
+    script = Path(__file__).parent / "redirect_to_localhost.py"
     settings = ProxySettings(
         port=0, out=folder / "proxy", confdir=folder / "ca", options=(f"scripts={script}",)
     )

@@ -167,9 +167,9 @@ async def side_by_side(work: Iterable[Callable[[], Coroutine[object, object, T]]
     return list(await asyncio.gather(*(one(make) for make in work)))
 
 
-def led_here(folder: Path) -> ProxySettings:
+def settings_to_localhost(folder: Path) -> ProxySettings:
     """A recorder that connects to this machine for every host, at the port that is asked for."""
-    script = Path(__file__).parent / "led_here.py"
+    script = Path(__file__).parent / "redirect_to_localhost.py"
     return ProxySettings(port=0, out=folder, confdir=folder / "ca", options=(f"scripts={script}",))
 
 
@@ -185,7 +185,7 @@ def traces(tmp_path_factory: pytest.TempPathFactory) -> dict[Case, Path]:
     async def record_all(proxy: str) -> None:
         await side_by_side([lambda case=case: record_one(case, proxy) for case in CASES])
 
-    with background(led_here(folder)) as running:
+    with background(settings_to_localhost(folder)) as running:
         assert running.address is not None
         asyncio.run(record_all(f"http://127.0.0.1:{running.address[1]}"))
     cases = {str(case): case for case in CASES}
@@ -288,7 +288,7 @@ def test_is_not_reproduced_by_an_api_that_behaves(case: Case, replays: dict[Case
 def test_every_condition_is_a_case() -> None:
     """Those left out are no server's doing.
 
-    test_capture brings those of the network about from the other side; what is measured in
+    test_record_failures brings those of the network about from the other side; what is measured in
     the traffic has sessions of its own in test_rules and test_rules_audio.
     """
     cases = {case.condition.id for case in CASES}

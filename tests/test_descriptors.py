@@ -14,9 +14,9 @@ from threading import Thread
 
 import pytest
 
-from test_disk import no_more_files
+from test_disk_faults import no_more_files
 from wire_witness import PATIENCE
-from wsproxy.proxy import failure
+from wsproxy.proxy import failure_cause
 from wsproxy.recorder.file_descriptors import are_exhausted
 
 
@@ -44,7 +44,7 @@ def test_run_raises_its_own_limit_and_leaves_the_apps(tmp_path: Path) -> None:
 def test_failure_of_text_without_descriptors_is_the_recorders(message: str) -> None:
     with no_more_files():
         assert are_exhausted()
-        cause = failure.of_text(message)
+        cause = failure_cause.from_text(message)
     assert cause.where == "recorder"
     assert message in cause.message
     assert "ulimit" in cause.message
@@ -52,7 +52,7 @@ def test_failure_of_text_without_descriptors_is_the_recorders(message: str) -> N
 
 def test_failure_of_text_with_descriptors_is_the_servers() -> None:
     assert not are_exhausted()
-    assert failure.of_text("Name or service not known").where == "dns"
+    assert failure_cause.from_text("Name or service not known").where == "dns"
 
 
 @contextlib.contextmanager
@@ -85,7 +85,7 @@ def test_record_out_of_descriptors_says_so_and_serves_on(tmp_path: Path) -> None
         for _ in range(60):
             stack.enter_context(socket.create_connection(("127.0.0.1", port), PATIENCE))
         line = said.get(timeout=PATIENCE)
-        assert "the recorder can open no more files and connections than 60" in line
+        assert "the recorder has reached its limit of open files and connections: 60" in line
         assert "ulimit -n" in line
         stack.close()
         # asyncio accepts again after a second.

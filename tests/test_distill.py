@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
-import socket
-import struct
 from pathlib import Path
 
 import pytest
@@ -34,6 +32,7 @@ from wsproxy.replayer.recording import ReplayRecording
 from wsproxy.session import Session
 from wsproxy.simulate import ApiQuotas as Allowed
 from wsproxy.simulate import Simulator
+from wsproxy.system.tcp import reset_on_close
 from wsproxy.trace import Eof
 from wsproxy.wire import Close, Opcode
 
@@ -339,7 +338,7 @@ def test_a_server_that_comes_back_is_waited_for(tmp_path: Path) -> None:
                 while await connection.recv() != "crash":
                     pass
                 sock = connection.transport.get_extra_info("socket")
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                reset_on_close(sock)
                 connection.transport.abort()
                 down.set()
 

@@ -11,17 +11,10 @@ from pathlib import Path
 import pytest
 
 from test_relay import Rig, recorder
-from wire_witness import (
-    BINARY,
-    CLOSE,
-    MASK,
-    Certificate,
-    Peer,
-    Scenario,
-    Upstream,
-    close,
-    frame,
-)
+from tls_certificates import Certificate
+from wire_bytes import BINARY, CLOSE, MASK, close, frame
+from wire_servers import Scenario, Upstream
+from wire_witness import Peer
 from wsproxy.catalog import load
 from wsproxy.diagnose.findings import summary
 from wsproxy.proxy import relay
@@ -89,7 +82,7 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
 def test_record_answer_to_the_close_of_an_app_that_is_gone_is_in_the_trace(
     rig: Rig, monkeypatch: pytest.MonkeyPatch, drop: Callable[[Peer], None], tls: bool
 ) -> None:
-    monkeypatch.setattr(relay, "LAST_ANSWER", 0.5)  # as far as the machine is busy
+    monkeypatch.setattr(relay, "LAST_ANSWER_TIME", 0.5)  # as far as the machine is busy
     app_left, passed_on = threading.Event(), Relay.eof
 
     def seen(self: Relay, leg: Leg, how: str) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from wsproxy.proxy.embedding import RunningProxy, _Watch
+from wsproxy.proxy.embedding import RunningProxy, _ConnectionCounter
 from wsproxy.proxy.environment import for_command
 
 URL = "http://127.0.0.1:4711"
@@ -19,10 +19,10 @@ URL = "http://127.0.0.1:4711"
 def running(tmp_path: Path) -> RunningProxy:
     ca = tmp_path / "ca.pem"
     ca.write_text("our CA\n")
-    return RunningProxy(("127.0.0.1", 4711), ca, False, _Watch(), lambda: None)
+    return RunningProxy(("127.0.0.1", 4711), ca, False, _ConnectionCounter(), lambda: None)
 
 
-def test_proxy_variables_are_set_in_both_cases_and_exceptions_removed(
+def test_for_command_proxy_variables_are_set_in_both_cases(
     running: RunningProxy, tmp_path: Path
 ) -> None:
     env = for_command(running, "regular", tmp_path, {"NO_PROXY": "localhost", "no_proxy": "*"})
@@ -32,7 +32,7 @@ def test_proxy_variables_are_set_in_both_cases_and_exceptions_removed(
     assert "no_proxy" not in env
 
 
-def test_the_bundle_has_the_usual_authorities_the_users_own_and_ours(
+def test_for_command_bundle_has_usual_own_and_recorder_certificates(
     running: RunningProxy, tmp_path: Path
 ) -> None:
     own = tmp_path / "own.pem"
@@ -46,7 +46,7 @@ def test_the_bundle_has_the_usual_authorities_the_users_own_and_ours(
 
 
 @pytest.mark.parametrize("mode", ["reverse:http://127.0.0.1:1", "transparent"])
-def test_where_the_recorder_is_no_proxy_none_is_named(
+def test_for_command_reverse_mode_sets_no_proxy_variables(
     mode: str, running: RunningProxy, tmp_path: Path
 ) -> None:
     env = for_command(running, mode, tmp_path, {})
@@ -56,7 +56,7 @@ def test_where_the_recorder_is_no_proxy_none_is_named(
     assert env["NODE_EXTRA_CA_CERTS"] == str(running.ca)
 
 
-def test_socks5_is_named_as_such_and_without_the_preloads(
+def test_for_command_socks5_mode_sets_the_scheme_and_no_preloads(
     running: RunningProxy, tmp_path: Path
 ) -> None:
     env = for_command(running, "socks5", tmp_path, {})
@@ -64,7 +64,7 @@ def test_socks5_is_named_as_such_and_without_the_preloads(
     assert "PYTHONPATH" not in env
 
 
-def test_what_the_user_has_set_for_node_and_python_is_kept(
+def test_for_command_node_and_python_settings_of_the_user_are_kept(
     running: RunningProxy, tmp_path: Path
 ) -> None:
     base = {"NODE_OPTIONS": "--no-warnings", "PYTHONPATH": "/some/where"}
@@ -73,7 +73,9 @@ def test_what_the_user_has_set_for_node_and_python_is_kept(
     assert env["PYTHONPATH"].endswith(f"{os.pathsep}/some/where")
 
 
-def test_the_users_own_sitecustomize_runs_as_well(running: RunningProxy, tmp_path: Path) -> None:
+def test_preload_sitecustomize_of_the_user_runs_as_well(
+    running: RunningProxy, tmp_path: Path
+) -> None:
     (tmp_path / "sitecustomize.py").write_text("print('mine', end=' ')")
     env = for_command(running, "regular", tmp_path, {"PYTHONPATH": str(tmp_path)})
     done = subprocess.run(

@@ -65,7 +65,7 @@ def test_markdown_has_the_content_of_the_screen(make: Make):
     headings = [found[i + 1].content for i, t in enumerate(found) if t.type == "heading_open"]
     assert headings == [
         "error: No audio reached Deepgram in time (`deepgram.listen.NET-0001`)",
-        "The last frames",
+        "Last frames",
         "Also found",
         "For support",
         "Versions",
@@ -250,7 +250,7 @@ def test_screen_and_markdown_hostile_finding_is_harmless(make: Make):
     explained = explain(trace, Session.read(trace), findings, load())
     overview = Overview(load())
     overview.add(trace, Session.read(trace), findings)
-    overview.tell(findings)
+    overview.set_across(findings)
     for everything in (False, True):
         for shown in (
             printed(screen.session(explained, everything=everything)),

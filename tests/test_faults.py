@@ -16,9 +16,9 @@ from faults.document import AT_ONCE, Outcome, document, outcomes
 from faults.play import Recorder, play, recorder, told
 from faults.reasons import REASONS, reasons
 from faults.table import CASES, Case
-from wire_witness import BINARY, PATIENCE, TEXT, frame, upgrade, wait_until
-from wsproxy.proxy import record_addon as addon_module
-from wsproxy.proxy.record_addon import RecordAddon
+from wire_bytes import BINARY, TEXT, frame, upgrade
+from wire_witness import PATIENCE, wait_until
+from wsproxy.proxy import failed_attempts
 from wsproxy.recorder import Clock, SessionWriter, new_start
 from wsproxy.replayer.script import Script
 from wsproxy.trace import Bytes, Eof, Failure, Request, Response, TraceReader
@@ -39,7 +39,7 @@ def rig(certificates: Certificates, tmp_path: Path) -> Iterator[Recorder]:
         yield way
 
 
-def test_every_fault_is_as_documented_and_leaves_nothing_behind(
+def test_fault_table_each_fault_is_as_documented_and_leaves_nothing(
     certificates: Certificates, rig: Recorder
 ) -> None:
     warm_up(certificates, rig)
@@ -58,15 +58,13 @@ def unexplained(seen: list[Outcome]) -> list[Case]:
     return [each.case for each in seen if each.differs != bool(reasons(each.case))]
 
 
-def test_every_reason_is_used() -> None:
+def test_fault_reasons_are_all_used() -> None:
     assert {name for case in CASES for name in reasons(case)} == set(REASONS)
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(900)
-def test_all_faults_twenty_times_leave_nothing_behind(
-    certificates: Certificates, rig: Recorder
-) -> None:
+def test_fault_table_twenty_rounds_leave_nothing(certificates: Certificates, rig: Recorder) -> None:
     play_all(20, certificates, rig)
 
 
@@ -101,7 +99,7 @@ def warm_up(certificates: Certificates, rig: Recorder) -> None:
 
 
 @pytest.mark.parametrize("asks_first", [True, False])
-def test_a_reset_that_mitmproxy_stumbles_over(
+def test_record_immediate_reset_of_the_server_is_recorded(
     rig: Recorder, monkeypatch: pytest.MonkeyPatch, asks_first: bool
 ) -> None:
     """A connection reset as soon as it was made has no peer, which mitmproxy does not expect."""
@@ -130,7 +128,7 @@ def test_a_reset_that_mitmproxy_stumbles_over(
     check_released(rig, before, "reset")
 
 
-def test_the_beginning_of_a_frame_has_the_time_when_it_came(tmp_path: Path) -> None:
+def test_session_writer_incomplete_frame_has_the_time_of_its_beginning(tmp_path: Path) -> None:
     recording = SessionWriter(tmp_path / "x.wstrace", new_start(Clock.start()))
     speech = frame(BINARY, bytes(200))
     recording.data(10, False, speech + speech[:40])
@@ -143,7 +141,7 @@ def test_the_beginning_of_a_frame_has_the_time_when_it_came(tmp_path: Path) -> N
     assert (rest.t_ns, rest.data) == (10, speech[:60])
 
 
-def test_a_replay_does_not_wait_in_mid_frame_for_what_came_later(tmp_path: Path) -> None:
+def test_replay_incomplete_frame_does_not_wait_for_later_data(tmp_path: Path) -> None:
     recording = SessionWriter(tmp_path / "x.wstrace", new_start(Clock.start()))
     recording.add(Request(1, "GET", "ws", HOST, 80, "/"))
     recording.response(Response(2, 101))
@@ -158,15 +156,15 @@ def test_a_replay_does_not_wait_in_mid_frame_for_what_came_later(tmp_path: Path)
     assert (end.t_ns, end.cause_ns) == (38, 28)
 
 
-def test_failed_attempts_are_counted_of_a_bounded_number_of_endpoints(
+def test_failed_attempts_are_counted_for_bounded_endpoints(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(addon_module, "MAX_ENDPOINTS", 3)
-    record = RecordAddon()
+    monkeypatch.setattr(failed_attempts, "MAX_ENDPOINTS", 3)
+    attempts = failed_attempts.FailedAttempts()
     for number, host in enumerate(["a", "b", "c", "a", "d"]):
         recording = SessionWriter(tmp_path / f"{number}.wstrace", new_start(Clock.start()))
         recording.add(Request(1, "GET", "wss", host, 443, "/listen"))
         recording.add(Failure(2, "connect", False, "refused"))
         recording.end(3)
-        record._ended(recording)
-    assert record._attempts == {("c", "/listen"): 1, ("a", "/listen"): 2, ("d", "/listen"): 1}
+        attempts.add(recording.session)
+    assert [attempts.next_attempt(host, "/listen") for host in "abcd"] == [3, 1, 2, 2]

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from conditions import Home, good, talk
-from test_conditions import led_here, side_by_side
+from test_conditions import settings_to_localhost, side_by_side
 from wsproxy.catalog import load
 from wsproxy.diagnose import diagnose
 from wsproxy.proxy.embedding import background
@@ -50,7 +50,7 @@ def sessions(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Session]:
             [lambda name=n, place=p: hold(name, place, proxy) for n, p in PLACES.items()]
         )
 
-    with background(led_here(folder)) as running:
+    with background(settings_to_localhost(folder)) as running:
         assert running.address is not None
         asyncio.run(hold_all(f"http://127.0.0.1:{running.address[1]}"))
     found = [Session.read(path) for path in sorted(folder.glob("*.wstrace"))]
@@ -69,6 +69,6 @@ def test_nothing_is_wrong(name: str, sessions: dict[str, Session]) -> None:
     assert session.accepted
     assert not session.failed
     assert session.received.frames > 1
-    assert session.by_rule == []  # nothing in it was taken for a credential
+    assert session.heuristic_redactions == []  # nothing in it was taken for a credential
     findings = diagnose(session, CATALOG)
     assert [(f.id, f.evidence) for f in findings if f.severity != "info"] == []

@@ -16,7 +16,9 @@ from pathlib import Path
 import pytest
 
 from calls import counted
-from wire_witness import PATIENCE, Peer, accepted, direct, serving, upgrade, wait_until
+from wire_bytes import accepted, upgrade
+from wire_servers import serving
+from wire_witness import PATIENCE, Peer, direct, wait_until
 from wsproxy.recorder import Clock, deadline, new_start
 from wsproxy.recorder.live_session import LiveSession
 from wsproxy.recorder.worker import RecorderWorker
@@ -167,7 +169,7 @@ def test_recorder_close_fsync_hangs_names_the_traces(
 
     asyncio.run(asyncio.wait_for(main(), PATIENCE))
     [line] = errors(caplog)
-    assert "2 traces are complete, but may be lost in a power cut" in line
+    assert "2 traces are complete, but may be lost in a power failure" in line
     assert all(str(path) in line for path in traces(tmp_path))
     assert all(counted(path)[2].end is not None for path in traces(tmp_path))
 

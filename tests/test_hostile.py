@@ -24,9 +24,8 @@ from fuzz.exporters import NASTY
 from fuzz.judge import markdown_text, run
 from test_trace import block
 from traces import KINDS, make_trace, read_trace
-from wsproxy import session as session_module
 from wsproxy.audio import noise
-from wsproxy.recorder import Clock, new_start, trace_path
+from wsproxy.recorder import Clock, OfflineTraceWriter, new_start, trace_path
 from wsproxy.report.json_output import dumps
 from wsproxy.session import Session
 from wsproxy.trace import (
@@ -42,6 +41,7 @@ from wsproxy.trace import (
     Response,
     Start,
 )
+from wsproxy.trace import reader as trace_reader
 from wsproxy.trace.records import MAX_INT, to_map
 from wsproxy.trace.recovery import recover
 from wsproxy.wire import Close
@@ -51,7 +51,7 @@ COMMANDS = (
     "show T", "show T --full --control", "show T --json", "show T --grep .",
     "explain T", "explain T --all", "explain T --markdown --all", "explain T --json",
     "explain T T", "explain T T --markdown", "explain T T --json",
-    "list T", "list T --json", "diff T T", "diff T T --strict", "diff T T --json",
+    "list T", "list T --json", "diff T T", "diff T T --exact", "diff T T --json",
     "mutate T --end reset --out O", "mutate T --chunk 20ms --out O --json",
     "recover T --out O --json", "scrub T --out O --force", "scrub T --out O --force --hosts --json",
 )  # fmt: skip
@@ -365,6 +365,7 @@ BOMBS = {
 }
 
 
+@pytest.mark.cost
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits a process's memory")
 @pytest.mark.parametrize("name", BOMBS)
 def test_bombs_cost_bounded_memory_and_time(path, name):
@@ -395,6 +396,7 @@ def limited(path: Path, *commands: str) -> None:
 LARGE = ("180 MB of audio", "deflate in zstd")
 
 
+@pytest.mark.cost
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits a process's memory")
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=[pytest.mark.soak] * (name in LARGE)) for name in BOMBS]
@@ -425,7 +427,7 @@ def test_recover_holds_one_fold_of_a_session_at_a_time(path, in_place):
         path,
         path if in_place else path.with_name("out.wstrace"),
         always=True,
-        diagnose=look,
+        open_sink=lambda file, start: OfflineTraceWriter(file, start, look),
         recognise=lambda *_: (None, None),
     )
     assert held == [1]
@@ -434,9 +436,9 @@ def test_recover_holds_one_fold_of_a_session_at_a_time(path, in_place):
 def test_more_records_than_can_be_kept_are_not_read_and_that_is_one_line(path, monkeypatch):
     path.parent.mkdir()
     path.write_bytes(repeated(EMPTY, 200, 2))
-    monkeypatch.setattr(session_module, "MAX_RECORDS", 403)
+    monkeypatch.setattr(trace_reader, "MAX_RECORDS", 403)
     assert Session.read(path).frame_count == 400
-    monkeypatch.setattr(session_module, "MAX_RECORDS", 402)
+    monkeypatch.setattr(trace_reader, "MAX_RECORDS", 402)
     session = Session.read(path)
     assert session.frame_count == 399
     assert "over 402 records" in session.unread

@@ -14,7 +14,8 @@ import hostile_traces
 from fuzz.judge import run
 from measured import Cost, measure
 from wsproxy.audio.noise import NoiseSource
-from wsproxy.session.session import KEPT_MESSAGES, KEPT_SIZE, KEPT_TEXT, Session
+from wsproxy.session import Session
+from wsproxy.session.head_tail_buffer import KEPT_MESSAGES, KEPT_SIZE, KEPT_TEXT
 from wsproxy.trace import Failure, FrameRecord, TraceReader, allowance
 from wsproxy.trace.allowance import Allowance
 from wsproxy.trace.reader import MAX_LAST
@@ -28,7 +29,7 @@ QUICK = ("explain --json T",)
 ALL = (
     *QUICK, "list T", "explain --json T T", "recover T --out O", "show T",
     "show --json T", "show --full --control T",
-    "list --json T", "explain T", "explain --markdown --all T", "diff T T", "diff --strict T T",
+    "list --json T", "explain T", "explain --markdown --all T", "diff T T", "diff --exact T T",
     "mutate T --end reset --out O", "mutate T --chunk 20ms --out O", "recover T --out O --json",
     "scrub T --out O", "bundle T --out O/t.zip",
 )  # fmt: skip
@@ -64,6 +65,7 @@ def check(cost: Cost) -> None:
         assert "error: " in cost.err
 
 
+@pytest.mark.cost
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
 @pytest.mark.parametrize("group", range(GROUPS))
 def test_hostile_trace_is_read_in_bounded_time_and_memory(tmp_path, group):
@@ -302,7 +304,7 @@ def test_diff_over_the_limit_of_values_is_refused(path, monkeypatch):
     monkeypatch.setattr(allowance, "VALUES", 2000)
     message = hostile_traces.text({"type": "Results", "x": [[]] * 100})
     hostile_traces.write(path, message * 400)
-    for command in (["diff"], ["diff", "--strict"], ["diff", "--same-as", str(path)]):
+    for command in (["diff"], ["diff", "--exact"], ["diff", "--same-as", str(path)]):
         done = run([*command, str(path), str(path)])
         assert done.status == 3
         assert re.fullmatch(

@@ -10,7 +10,8 @@ from threading import Event
 
 import pytest
 
-from wire_witness import PATIENCE, Peer, serving
+from wire_servers import serving
+from wire_witness import PATIENCE, Peer
 from wsproxy.proxy.embedding import ProxySettings, background
 from wsproxy.session import Session
 from wsproxy.trace import find_traces
@@ -44,7 +45,7 @@ def until(sock: socket.socket, end: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("status", [200, 402])
-def test_an_answer_is_heard_before_it_is_whole(status: int, proxy: int) -> None:
+def test_http_stream_response_arrives_before_it_is_complete(status: int, proxy: int) -> None:
     heard = Event()
 
     def speak(peer: Peer) -> None:
@@ -60,7 +61,7 @@ def test_an_answer_is_heard_before_it_is_whole(status: int, proxy: int) -> None:
         assert b"last" in until(app, b"0\r\n\r\n")
 
 
-def test_an_upload_arrives_before_it_is_whole(proxy: int) -> None:
+def test_http_stream_upload_arrives_before_it_is_complete(proxy: int) -> None:
     arrived = Event()
 
     def listen(peer: Peer) -> None:
@@ -80,7 +81,7 @@ def test_an_upload_arrives_before_it_is_whole(proxy: int) -> None:
         assert until(app, b"ok").startswith(b"HTTP/1.1 200 ")
 
 
-def test_a_compressed_request_that_fails_is_readable(tmp_path: Path) -> None:
+def test_http_stream_compressed_failed_request_is_decoded(tmp_path: Path) -> None:
     sent = gzip.compress(b'{"text": "Hello.", "api_key": "s3cr3t-0123456789"}')
 
     def refuse(peer: Peer) -> None:
@@ -104,7 +105,7 @@ def test_a_compressed_request_that_fails_is_readable(tmp_path: Path) -> None:
     assert [(entry["where"], entry["name"]) for entry in request.redacted] == [("body", "api_key")]
 
 
-def test_of_one_that_fails_the_beginning_of_both_bodies_is_recorded(tmp_path: Path) -> None:
+def test_http_stream_failed_exchange_records_the_beginning_of_both_bodies(tmp_path: Path) -> None:
     long = b"x" * 100_000
 
     def refuse(peer: Peer) -> None:

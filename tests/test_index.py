@@ -62,7 +62,8 @@ def folder(tmp_path: Path) -> Path:
 
 
 def out_of(*args: object) -> str:
-    result = CliRunner().invoke(cli, ["list", *map(str, args)], catch_exceptions=False)
+    env = {"COLUMNS": "200"}
+    result = CliRunner().invoke(cli, ["list", *map(str, args)], catch_exceptions=False, env=env)
     assert result.exit_code == 0
     return result.output
 
@@ -194,7 +195,7 @@ def rows_of(folder: Path) -> dict[str, list[object]]:
 HOSTILE: dict[str, Callable[[dict[str, list[object]]], bytes]] = {
     "nothing": lambda rows: b"",
     "text": lambda rows: b"hello " * 100,
-    "another version": lambda rows: pack(b"wsproxy index 2, 9.9"),
+    "another version": lambda rows: pack(b"wsproxy index 3, 9.9"),
     "maps": lambda rows: pack(list_index._HEAD, {"a": {"b": 1}}),
     "a bomb": lambda rows: pack(list_index._HEAD, bytes(79 << 20)),
     "no rows": lambda rows: pack(list_index._HEAD, *[x for n in rows for x in (n, b"\xc0")]),

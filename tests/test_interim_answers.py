@@ -8,18 +8,10 @@ from collections.abc import Iterator
 import pytest
 
 from test_relay import Rig, recorder
-from wire_witness import (
-    BINARY,
-    MASK,
-    PATIENCE,
-    Certificate,
-    Peer,
-    accepted,
-    frame,
-    serving,
-    through_connect,
-    upgrade,
-)
+from tls_certificates import Certificate
+from wire_bytes import BINARY, MASK, accepted, frame, upgrade
+from wire_servers import serving
+from wire_witness import PATIENCE, Peer, through_connect
 from wsproxy.session import Session
 
 HELLO, ECHO = frame(BINARY, b"hello", mask=MASK), frame(BINARY, b"hello")

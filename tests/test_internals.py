@@ -32,7 +32,8 @@ from mitmproxy.proxy.server import ConnectionHandler
 from mitmproxy.test import tflow, tutils
 from OpenSSL import SSL
 
-from wire_witness import Certificate, upgrade
+from tls_certificates import Certificate
+from wire_bytes import upgrade
 from wsproxy.proxy.embedding import ProxySettings, background
 from wsproxy.proxy.redirect_addon import RedirectAddon
 
@@ -42,7 +43,8 @@ PROXY = Path(__file__).parent.parent / "wsproxy" / "proxy"
 INTERNALS: dict[str, tuple[str, list[str] | None]] = {
     # mitmproxy: run by ourselves
     "mitmproxy.ctx": (
-        "access_addon record_addon http1_layer relay_layer redirect_addon options replay_addon",
+        "access_addon record_addon http1_patches connection_control redirect_addon options "
+        "replay_addon",
         None,
     ),
     "mitmproxy.exceptions.OptionsError": ("record_addon embedding options replay_addon", None),
@@ -65,10 +67,13 @@ INTERNALS: dict[str, tuple[str, list[str] | None]] = {
         "access_addon record_addon redirect_addon",
         ["status_code", "content", "headers"],
     ),
-    "mitmproxy.http.HTTPFlow": ("record_addon failure relay_layer", None),
-    "mitmproxy.connection.Client": ("record_addon embedding failure relay_layer", None),
-    "mitmproxy.connection.Server": ("record_addon failure relay_layer", None),
-    "mitmproxy.connection.Connection": ("relay_layer", None),
+    "mitmproxy.http.HTTPFlow": ("record_addon failure_cause relay_layer", None),
+    "mitmproxy.connection.Client": (
+        "record_addon embedding failure_cause connection_control",
+        None,
+    ),
+    "mitmproxy.connection.Server": ("record_addon failure_cause connection_control", None),
+    "mitmproxy.connection.Connection": ("relay_layer connection_control", None),
     "mitmproxy.connection.ConnectionState.CAN_READ": ("record_addon relay_layer", None),
     "mitmproxy.proxy.mode_specs.UpstreamMode": ("embedding", None),
     "mitmproxy.options.CONF_DIR": ("embedding", None),
@@ -80,81 +85,85 @@ INTERNALS: dict[str, tuple[str, list[str] | None]] = {
     ),
     "mitmproxy.tls.TlsData": ("record_addon", None),
     # mitmproxy: its HTTP/1, parts of which are replaced
-    "h11._receivebuffer.ReceiveBuffer": ("http_heads", []),
-    "h11._receivebuffer.ReceiveBuffer.maybe_extract_at_most": ("http1_layer", ["count"]),
-    "mitmproxy.net.http.http1.expected_http_body_size": ("http1_layer", ["request", "response"]),
-    "mitmproxy.net.http.url.default_port": ("http1_layer", ["scheme"]),
-    "mitmproxy.net.http.url.parse_authority": ("access_addon http1_layer", ["authority", "check"]),
-    "mitmproxy.proxy.layer.CommandGenerator": ("http_heads", None),
-    "mitmproxy.proxy.layer.NextLayer": ("record_addon http1_layer", ["context"]),
-    "mitmproxy.proxy.layer.NextLayer.data_client": ("http1_layer", []),
-    "mitmproxy.proxy.layer.NextLayer.data_server": ("http1_layer", []),
+    "h11._receivebuffer.ReceiveBuffer": ("head_limits", []),
+    "h11._receivebuffer.ReceiveBuffer.maybe_extract_at_most": ("http1_patches", ["count"]),
+    "mitmproxy.net.http.http1.expected_http_body_size": ("http1_patches", ["request", "response"]),
+    "mitmproxy.net.http.url.default_port": ("http1_patches", ["scheme"]),
+    "mitmproxy.net.http.url.parse_authority": (
+        "access_addon http1_patches",
+        ["authority", "check"],
+    ),
+    "mitmproxy.proxy.layer.CommandGenerator": ("head_limits", None),
+    "mitmproxy.proxy.layer.NextLayer": ("record_addon http1_patches", ["context"]),
+    "mitmproxy.proxy.layer.NextLayer.data_client": ("http1_patches", []),
+    "mitmproxy.proxy.layer.NextLayer.data_server": ("http1_patches", []),
     "mitmproxy.proxy.layers.http.validate_request": (
-        "http1_layer",
+        "http1_patches",
         ["mode", "request", "validate_inbound_headers"],
     ),
-    "mitmproxy.proxy.layers.http.HTTPMode.transparent": ("http_heads", None),
-    "mitmproxy.proxy.layers.http.HttpStream.state_consume_request_body": ("http_heads", ["event"]),
+    "mitmproxy.proxy.layers.http.HTTPMode.transparent": ("head_limits", None),
+    "mitmproxy.proxy.layers.http.HttpStream.state_consume_request_body": ("head_limits", ["event"]),
     "mitmproxy.proxy.layers.http.HttpStream.state_wait_for_request_headers": (
-        "http_heads",
+        "head_limits",
         ["event"],
     ),
-    "mitmproxy.proxy.layers.http._base.ReceiveHttp": ("http_heads http1_layer", ["event"]),
-    "mitmproxy.proxy.layers.http._events.HttpEvent": ("http1_layer", ["stream_id"]),
-    "mitmproxy.proxy.layers.http._events.RequestData": ("http_heads", ["stream_id", "data"]),
-    "mitmproxy.proxy.layers.http._events.RequestEndOfMessage": ("http1_layer", ["stream_id"]),
+    "mitmproxy.proxy.layers.http._base.ReceiveHttp": ("head_limits http1_patches", ["event"]),
+    "mitmproxy.proxy.layers.http._events.HttpEvent": ("http1_patches", ["stream_id"]),
+    "mitmproxy.proxy.layers.http._events.RequestData": ("head_limits", ["stream_id", "data"]),
+    "mitmproxy.proxy.layers.http._events.RequestEndOfMessage": ("http1_patches", ["stream_id"]),
     "mitmproxy.proxy.layers.http._events.RequestHeaders": (
-        "http_heads http1_layer",
+        "head_limits http1_patches",
         ["stream_id", "request", "end_stream"],
     ),
-    "mitmproxy.proxy.layers.http._http1.Http1Client": ("http1_layer", ["context"]),
-    "mitmproxy.proxy.layers.http._http1.Http1Client.read_headers": ("http1_layer", ["event"]),
-    "mitmproxy.proxy.layers.http._http1.Http1Client.send": ("http1_layer", ["event"]),
-    "mitmproxy.proxy.layers.http._http1.Http1Connection._handle_event": ("http_heads", ["event"]),
-    "mitmproxy.proxy.layers.http._http1.Http1Connection.done": ("http_heads", ["event"]),
+    "mitmproxy.proxy.layers.http._http1.Http1Client": ("http1_patches", ["context"]),
+    "mitmproxy.proxy.layers.http._http1.Http1Client.read_headers": ("http1_patches", ["event"]),
+    "mitmproxy.proxy.layers.http._http1.Http1Client.send": ("http1_patches", ["event"]),
+    "mitmproxy.proxy.layers.http._http1.Http1Connection._handle_event": ("head_limits", ["event"]),
+    "mitmproxy.proxy.layers.http._http1.Http1Connection.done": ("head_limits", ["event"]),
     "mitmproxy.proxy.layers.http._http1.Http1Connection.read_body": (
-        "http_heads http1_layer",
+        "head_limits http1_patches",
         ["event"],
     ),
     "mitmproxy.proxy.layers.http._http1.Http1Server": (
-        "http_heads http1_layer relay_layer",
+        "head_limits http1_patches connection_control",
         ["context"],
     ),
-    "mitmproxy.proxy.layers.http._http1.Http1Server.ReceiveProtocolError": ("http_heads", None),
+    "mitmproxy.proxy.layers.http._http1.Http1Server.ReceiveProtocolError": ("head_limits", None),
     "mitmproxy.proxy.layers.http._http1.Http1Server.mark_done": (
-        "http1_layer",
+        "http1_patches",
         ["request", "response"],
     ),
-    "mitmproxy.proxy.layers.http._http1.Http1Server.read_headers": ("http1_layer", ["event"]),
-    "mitmproxy.proxy.layers.http._http1.make_body_reader": ("http1_layer", ["expected_size"]),
+    "mitmproxy.proxy.layers.http._http1.Http1Server.read_headers": ("http1_patches", ["event"]),
+    "mitmproxy.proxy.layers.http._http1.make_body_reader": ("http1_patches", ["expected_size"]),
     "mitmproxy.proxy.layers.http._upstream_proxy.HttpUpstreamProxy.receive_handshake_data": (
-        "http_heads",
+        "head_limits",
         ["data"],
     ),
-    "mitmproxy.proxy.layers.tcp.TCPLayer": ("http1_layer", ["context"]),
+    "mitmproxy.proxy.layers.tcp.TCPLayer": ("http1_patches", ["context"]),
     # mitmproxy: what the relay takes the place of
-    "mitmproxy.addons.proxyserver.Proxyserver": ("access_addon embedding relay_layer", None),
+    "mitmproxy.addons.proxyserver.Proxyserver": ("access_addon embedding connection_control", None),
     "mitmproxy.addons.proxyserver.Proxyserver.inject_event": ("relay_layer", ["event"]),
     "mitmproxy.addons.proxyserver.Proxyserver.listen_addrs": ("embedding", []),
-    "mitmproxy.proxy.commands.CloseConnection": ("http_heads relay_layer", ["connection"]),
-    "mitmproxy.proxy.commands.SendData": ("http_heads http1_layer", ["connection", "data"]),
+    "mitmproxy.proxy.commands.CloseConnection": ("head_limits relay_layer", ["connection"]),
+    "mitmproxy.proxy.commands.SendData": ("head_limits http1_patches", ["connection", "data"]),
     "mitmproxy.proxy.context.Context": ("relay_layer", None),
-    "mitmproxy.proxy.events.ConnectionClosed": ("relay_layer", ["connection"]),
+    "mitmproxy.proxy.events.ConnectionClosed": ("relay_layer connection_control", ["connection"]),
     "mitmproxy.proxy.events.DataReceived": (
-        "http_heads http1_layer relay_layer",
+        "head_limits http1_patches relay_layer",
         ["connection", "data"],
     ),
     "mitmproxy.proxy.events.MessageInjected": ("relay_layer", ["flow", "message"]),
     "mitmproxy.proxy.layer.Layer": ("relay_layer", ["context"]),
     "mitmproxy.proxy.layer.Layer._handle_event": ("relay_layer", ["event"]),
-    "mitmproxy.proxy.layers.http.HttpLayer": ("relay_layer", None),
+    "mitmproxy.proxy.layers.http.HttpLayer": ("relay_layer connection_control", None),
     "mitmproxy.proxy.layers.tls.TLSLayer.receive_data": ("relay_layer", ["data"]),
     "mitmproxy.proxy.layers.tls.TLSLayer.tls_interact": ("relay_layer", []),
     "mitmproxy.proxy.layers.tls.TLSLayer.event_to_child": ("relay_layer", ["event"]),
     "mitmproxy.proxy.layers.websocket.WebsocketLayer": ("relay_layer", ["context", "flow"]),
     "mitmproxy.proxy.layers.websocket.WebsocketStartHook": ("relay_layer", ["flow"]),
     "mitmproxy.proxy.layers.websocket.WebsocketEndHook": ("relay_layer", ["flow"]),
-    "mitmproxy.proxy.server.ConnectionHandler.server_event": ("relay_layer", ["event"]),
+    "mitmproxy.proxy.server.ConnectionHandler": ("relay_layer connection_control", None),
+    "mitmproxy.proxy.server.ConnectionHandler.server_event": ("connection_control", ["event"]),
     "mitmproxy.proxy.tunnel.TunnelLayer": ("relay_layer", ["context", "tunnel_connection", "conn"]),
     # OpenSSL: the TLS connections that mitmproxy has made
     "OpenSSL.SSL.Connection.bio_read": ("tls_stream", ["bufsiz"]),
@@ -188,7 +197,7 @@ def find(name: str) -> Any:
 
 
 @pytest.mark.parametrize("name", INTERNALS)
-def test_internal_is_there_with_its_parameters(name: str) -> None:
+def test_internals_each_name_exists_with_its_parameters(name: str) -> None:
     _, parameters = INTERNALS[name]
     found = find(name)
     if parameters is not None:
@@ -196,7 +205,7 @@ def test_internal_is_there_with_its_parameters(name: str) -> None:
         assert taken[: len(parameters)] == parameters
 
 
-def test_every_name_of_mitmproxy_that_is_imported_is_listed() -> None:
+def test_internals_table_lists_every_imported_name_of_mitmproxy() -> None:
     """Both ways: no line of the table outlives its use."""
     used: dict[str, set[str]] = {}
     for path in PROXY.glob("*.py"):

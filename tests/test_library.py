@@ -108,7 +108,7 @@ def test_matched_on_the_attempt(tmp_path: Path) -> None:
 def test_traces_that_cannot_be_served_are_told(tmp_path: Path) -> None:
     record(tmp_path, "good")
     (tmp_path / "bad.wstrace").write_bytes(b"no trace")
-    recording = SessionWriter(tmp_path / "dns.wstrace", new_start(Clock(0, 0), made_up=True))
+    recording = SessionWriter(tmp_path / "dns.wstrace", new_start(Clock(0, 0), synthetic=True))
     recording.add(Request(0, "GET", "wss", "h", 443, "/"))
     recording.add(Failure(1, "dns", False, "no such host"))
     recording.end(2)

@@ -17,8 +17,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from calls import counted, lab
+from wsproxy.cli.hints import message
 from wsproxy.cli.main import cli
 from wsproxy.errors import NotATrace, UsageError
+from wsproxy.proxy.options import RecorderOptions
 from wsproxy.recorder import Clock, SessionWriter, new_start
 from wsproxy.recorder.limits import InvalidLimit, RecorderLimits, parse_size
 from wsproxy.session import Session
@@ -59,41 +61,41 @@ HEADERS = [["Upgrade", "websocket"]]
         (" 2TB ", 2 * 10**12),
     ],
 )
-def test_sizes(text: str, size: int) -> None:
+def test_parse_size_valid_text_is_bytes(text: str, size: int) -> None:
     assert parse_size(text) == size
 
 
 @pytest.mark.parametrize("text", ["", "-1", "big", "1PB", "1iB", "1e6", "MB", "1 000", "0x10", "١"])
-def test_what_is_no_size(text: str) -> None:
-    with pytest.raises(ValueError, match="is no size"):
+def test_parse_size_invalid_text_raises(text: str) -> None:
+    with pytest.raises(ValueError, match="invalid size"):
         parse_size(text)
 
 
 @pytest.mark.parametrize(
     ("option", "value", "says"),
     [
-        ("--max-payload", "65MiB", "65MiB is more than 64 MiB"),
-        ("--max-payload", "lots", "'lots' is no size"),
-        ("--max-size", "1kB", "1kB is less than 1 MiB"),
-        ("--max-folder", "-3", "'-3' is no size"),
+        ("--max-payload", "65MiB", "65MiB is more than the maximum of 64 MiB"),
+        ("--max-payload", "lots", "invalid size 'lots'"),
+        ("--max-size", "1kB", "1kB is less than the minimum of 1 MiB"),
+        ("--max-folder", "-3", "invalid size '-3'"),
     ],
 )
 @pytest.mark.parametrize("command", [["record"], ["run", "--", "true"]])
-def test_a_limit_that_cannot_be_is_one_line(
+def test_record_invalid_limit_is_one_line(
     command: list[str], option: str, value: str, says: str
 ) -> None:
     done = CliRunner().invoke(cli, [command[0], option, value, *command[1:]])
     assert isinstance(done.exception, UsageError | SystemExit)
-    said = str(done.exception) if isinstance(done.exception, UsageError) else done.output
-    assert f"{option}: " in said
+    said = message(done.exception) if isinstance(done.exception, UsageError) else done.output
+    assert f"{option} value" in said
     assert says in said
     assert "Traceback" not in said
 
 
-def test_options_say_what_was_asked_for() -> None:
-    keeping = RecorderLimits(1000, 2 * MB, 3 * MB, "block", True)
-    words = keeping.options()
-    assert keeping == RecorderLimits.parse(
+def test_recorder_options_as_mitmproxy_options_parse_to_the_same_limits() -> None:
+    limits = RecorderLimits(1000, 2 * MB, 3 * MB, "block", True)
+    words = RecorderOptions(Path("traces"), limits).as_options()
+    assert limits == RecorderLimits.parse(
         *(str(words[f"wsproxy_{name}"]) for name in ("max_payload", "max_size", "max_folder")),
         "block",
         strict=True,
@@ -111,7 +113,7 @@ def test_options_say_what_was_asked_for() -> None:
     st.integers(0, 40),
     st.lists(st.integers(0, 400), max_size=6),
 )
-def test_the_digest_is_of_the_whole_payload(
+def test_frame_digest_covers_the_complete_payload(
     payload: bytes, mask: bytes | None, limit: int, cuts: list[int]
 ) -> None:
     wire = Frame(Opcode.BINARY, payload, mask=mask).serialize()
@@ -124,7 +126,7 @@ def test_the_digest_is_of_the_whole_payload(
     assert frame.digest == (whole if len(payload) > limit else None)
 
 
-def test_a_frame_that_never_came_whole_has_no_digest() -> None:
+def test_frame_incomplete_has_no_digest() -> None:
     parser = FrameParser(max_payload=10)
     parser.feed(Frame(Opcode.BINARY, bytes(100)).serialize()[:50])
     [frame] = parser.end()
@@ -145,7 +147,7 @@ def frames_of(path: Path) -> list[FrameRecord]:
         return [record for record in reader if isinstance(record, FrameRecord)]
 
 
-def test_of_a_long_frame_beginning_length_and_digest_stay(tmp_path: Path) -> None:
+def test_session_writer_long_frame_keeps_beginning_length_and_digest(tmp_path: Path) -> None:
     payload = os.urandom(100_000)
     recording = recorded(tmp_path / f"x{SUFFIX}", max_payload=50)
     recording.response(Response(2, 101))
@@ -166,7 +168,7 @@ def test_of_a_long_frame_beginning_length_and_digest_stay(tmp_path: Path) -> Non
     assert recording.path.stat().st_size < 2000
 
 
-def test_what_inflates_to_more_than_the_limit_is_cut(tmp_path: Path) -> None:
+def test_session_writer_inflated_payload_over_the_limit_is_cut(tmp_path: Path) -> None:
     deflated = zlib.compressobj(wbits=-15)
     wire = (deflated.compress(b"a" * 5000) + deflated.flush(zlib.Z_SYNC_FLUSH))[:-4]
     recording = recorded(tmp_path / f"x{SUFFIX}", max_payload=100)
@@ -179,7 +181,7 @@ def test_what_inflates_to_more_than_the_limit_is_cut(tmp_path: Path) -> None:
     assert frame.digest == hashlib.sha256(wire).hexdigest()
 
 
-def test_messages_of_the_stock_layer_are_cut_too(tmp_path: Path) -> None:
+def test_session_writer_long_message_of_the_stock_layer_is_cut(tmp_path: Path) -> None:
     recording = recorded(tmp_path / f"x{SUFFIX}", max_payload=3)
     recording.message(2, True, Opcode.TEXT, b"hello")
     recording.end(3)
@@ -188,7 +190,7 @@ def test_messages_of_the_stock_layer_are_cut_too(tmp_path: Path) -> None:
     assert frame.digest == hashlib.sha256(b"hello").hexdigest()
 
 
-def test_show_json_gives_the_digest(tmp_path: Path) -> None:
+def test_show_json_cut_frame_has_the_digest(tmp_path: Path) -> None:
     recording = recorded(tmp_path / f"x{SUFFIX}", max_payload=3)
     recording.message(2, True, Opcode.TEXT, b"hello")
     recording.end(3)
@@ -214,7 +216,7 @@ def in_parts(folder: Path, count: int = 60) -> tuple[SessionWriter, list[bytes]]
     return recording, payloads
 
 
-def test_parts_read_as_one(tmp_path: Path) -> None:
+def test_parts_read_as_one_trace(tmp_path: Path) -> None:
     recording, payloads = in_parts(tmp_path)
     assert [path.name for path in recording.paths] == [
         f"x{SUFFIX}",
@@ -238,10 +240,10 @@ def test_parts_read_as_one(tmp_path: Path) -> None:
     assert end.parts == len(recording.paths)
     assert end.complete
     assert Session.read(recording.path).complete
-    assert Session.glance(recording.path).end == end
+    assert Session.summary(recording.path).end == end
 
 
-def test_packed_parts_read_the_same(tmp_path: Path) -> None:
+def test_parts_compacted_read_the_same(tmp_path: Path) -> None:
     recording, _ = in_parts(tmp_path)
     before = list(TraceReader(recording.path))
     done = [compact(path) for path in recording.paths]
@@ -251,7 +253,7 @@ def test_packed_parts_read_the_same(tmp_path: Path) -> None:
     assert len(done) == len(recording.paths)
 
 
-def test_a_later_part_alone_is_read_and_says_so(tmp_path: Path) -> None:
+def test_parts_later_part_alone_is_read_as_incomplete(tmp_path: Path) -> None:
     recording, payloads = in_parts(tmp_path)
     alone = tmp_path / "alone"
     alone.mkdir()
@@ -271,7 +273,7 @@ def test_a_later_part_alone_is_read_and_says_so(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("gone", [2, 3])
-def test_a_missing_part_in_the_middle_is_a_loss(gone: int, tmp_path: Path) -> None:
+def test_parts_missing_middle_part_is_a_loss(gone: int, tmp_path: Path) -> None:
     recording, payloads = in_parts(tmp_path)
     lost = len(frames_of_one(recording.paths[gone - 1], tmp_path))
     recording.paths[gone - 1].unlink()
@@ -289,7 +291,7 @@ def frames_of_one(part: Path, folder: Path) -> list[FrameRecord]:
     return frames_of(Path(shutil.copy(part, alone)))
 
 
-def test_the_missing_end_is_a_loss(tmp_path: Path) -> None:
+def test_parts_missing_last_part_is_a_loss(tmp_path: Path) -> None:
     recording, _ = in_parts(tmp_path)
     for path in recording.paths[2:]:
         path.unlink()
@@ -302,7 +304,7 @@ def test_the_missing_end_is_a_loss(tmp_path: Path) -> None:
         assert reader.last() is None
 
 
-def test_a_part_of_another_session_is_not_taken_for_one(tmp_path: Path) -> None:
+def test_parts_part_of_another_session_is_ignored(tmp_path: Path) -> None:
     recording, _ = in_parts(tmp_path)
     other = tmp_path / "other"
     other.mkdir()
@@ -314,7 +316,7 @@ def test_a_part_of_another_session_is_not_taken_for_one(tmp_path: Path) -> None:
     assert not of_wrong & {frame.payload for frame in frames_of(recording.path)}
 
 
-def test_damage_is_told_with_its_part(tmp_path: Path) -> None:
+def test_parts_damage_is_reported_with_its_part(tmp_path: Path) -> None:
     recording, payloads = in_parts(tmp_path)
     data = bytearray(recording.paths[1].read_bytes())
     data[len(data) // 2] ^= 1
@@ -325,7 +327,7 @@ def test_damage_is_told_with_its_part(tmp_path: Path) -> None:
     assert len(payloads) - 10 < session.frame_count < len(payloads) + 2
 
 
-def test_a_crash_between_two_parts_loses_nothing(tmp_path: Path) -> None:
+def test_parts_crash_between_two_parts_loses_nothing(tmp_path: Path) -> None:
     """The next part is there, and the one before was not closed yet."""
     recording, payloads = in_parts(tmp_path)
     data = recording.path.read_bytes()
@@ -341,7 +343,7 @@ def _seek_table_of(data: bytes) -> int:
 
 @settings(max_examples=20)
 @given(st.lists(st.integers(0, 60_000), max_size=60), st.randoms(use_true_random=False))
-def test_rotated_or_not_the_records_are_the_same(
+def test_parts_rotation_keeps_the_records_unchanged(
     tmp_path_factory: pytest.TempPathFactory, sizes: list[int], rnd: object
 ) -> None:
     folder = tmp_path_factory.mktemp("rotated")
@@ -363,7 +365,7 @@ def test_rotated_or_not_the_records_are_the_same(
     assert replace(many[-1], parts=None) == one[-1]  # type: ignore[type-var]
 
 
-def test_commands_show_one_session(tmp_path: Path) -> None:
+def test_parts_commands_show_one_session(tmp_path: Path) -> None:
     recording, payloads = in_parts(tmp_path)
     assert find_traces([str(tmp_path)]) == [recording.path]
     assert find_traces([str(path) for path in recording.paths]) == [recording.path]
@@ -386,7 +388,7 @@ def test_commands_show_one_session(tmp_path: Path) -> None:
     assert find_traces([str(tmp_path)]) == [recording.paths[1]]
 
 
-def test_a_name_that_only_looks_like_a_part(tmp_path: Path) -> None:
+def test_parts_similar_name_is_no_part(tmp_path: Path) -> None:
     path = tmp_path / f"x.part1{SUFFIX}"
     recorded(path).end(2)
     assert Session.read(path).losses == []
@@ -400,7 +402,7 @@ def test_a_name_that_only_looks_like_a_part(tmp_path: Path) -> None:
         list(reader)
 
 
-def test_where_no_part_can_be_begun_the_file_is_used_on(
+def test_trace_output_next_part_cannot_be_created_continues_in_the_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recording = recorded(tmp_path / f"x{SUFFIX}", max_size=MB)
@@ -418,7 +420,7 @@ def test_where_no_part_can_be_begun_the_file_is_used_on(
     assert session.complete
 
 
-def test_a_long_session_is_recorded_in_parts(tmp_path: Path) -> None:
+def test_record_long_session_has_parts(tmp_path: Path) -> None:
     with lab(tmp_path / "out", tmp_path / "conf", RecorderLimits(max_size=MB)) as at:
         call = at.call()
         call.talk(size=40_000, times=50)
@@ -434,7 +436,7 @@ def test_a_long_session_is_recorded_in_parts(tmp_path: Path) -> None:
     assert b"".join(sent) == bytes(call.app.sent)
 
 
-def test_part_names() -> None:
+def test_part_of_names_round_trip() -> None:
     first = Path("a/x.wstrace")
     assert parts_module.part_path(first, 1) == first
     assert parts_module.part_path(first, 12) == Path("a/x.part12.wstrace")
@@ -445,7 +447,7 @@ def test_part_names() -> None:
         assert parts_module.part_of(path) == (path, 1)
 
 
-def test_gaps_survive_a_rotation(tmp_path: Path) -> None:
+def test_trace_output_gap_before_a_rotation_is_kept(tmp_path: Path) -> None:
     recording = recorded(tmp_path / f"x{SUFFIX}", max_size=MB)
     for number in range(60):
         recording.message(number, True, Opcode.BINARY, os.urandom(50_000))

@@ -13,20 +13,10 @@ from pathlib import Path
 import pytest
 from mitmproxy import http
 
-from wire_witness import (
-    MASK,
-    PATIENCE,
-    TEXT,
-    Certificate,
-    Peer,
-    accepted,
-    close,
-    frame,
-    serving,
-    through_connect,
-    trusting_context,
-    upgrade,
-)
+from tls_certificates import Certificate, trusting_context
+from wire_bytes import MASK, TEXT, accepted, close, frame, upgrade
+from wire_servers import serving
+from wire_witness import PATIENCE, Peer, through_connect
 from wsproxy.proxy import relay_layer
 from wsproxy.proxy.embedding import ProxySettings, background
 from wsproxy.proxy.record_addon import RecordAddon
@@ -173,7 +163,9 @@ def check_messages(session: Session) -> None:
     assert [m.text for m in session.messages(from_client=False)] == ["hello"] * TIMES
 
 
-def test_behind_a_proxy_that_is_reached_through_tls(tmp_path: Path, kept: list[int]) -> None:
+def test_stock_layer_upstream_proxy_through_tls_is_recorded_as_messages(
+    tmp_path: Path, kept: list[int]
+) -> None:
     certificate = Certificate.make(tmp_path / "proxy.pem")
     with listening(proxy, certificate.server_context()) as upstream:
         trace = recorded(tmp_path, f"upstream:https://127.0.0.1:{upstream}")
@@ -188,7 +180,7 @@ def test_behind_a_proxy_that_is_reached_through_tls(tmp_path: Path, kept: list[i
 
 
 @pytest.mark.parametrize(("inner", "capture"), [(False, "wire"), (True, "messages")])
-def test_an_app_that_reaches_the_recorder_through_tls(
+def test_stock_layer_app_through_tls_is_recorded_as_messages(
     inner: bool, capture: str, tmp_path: Path
 ) -> None:
     certificate = Certificate.make(tmp_path / "server.pem") if inner else None
@@ -204,7 +196,7 @@ def test_an_app_that_reaches_the_recorder_through_tls(
     assert (session.frame_count, session.complete) == (2 * TIMES + 1, True)
 
 
-def test_what_mitmproxy_saves_at_the_end_is_kept(tmp_path: Path, kept: list[int]) -> None:
+def test_stock_layer_saved_flow_keeps_its_messages(tmp_path: Path, kept: list[int]) -> None:
     certificate = Certificate.make(tmp_path / "proxy.pem")
     saved = f"save_stream_file={tmp_path / 'flows'}"
     with listening(proxy, certificate.server_context()) as upstream:
@@ -213,13 +205,13 @@ def test_what_mitmproxy_saves_at_the_end_is_kept(tmp_path: Path, kept: list[int]
     assert kept == [2 * TIMES]
 
 
-def test_messages_that_were_asked_for_are_kept(tmp_path: Path, kept: list[int]) -> None:
+def test_stock_layer_capture_messages_keeps_all_messages(tmp_path: Path, kept: list[int]) -> None:
     """Another addon may want all of them at the end."""
     check_messages(Session.read(recorded(tmp_path, "regular", "wsproxy_capture=messages")))
     assert kept == [2 * TIMES]
 
 
-def test_where_it_was_not_foreseen_the_session_goes_on_in_another_trace(
+def test_stock_layer_late_fallback_continues_in_another_trace(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object) -> None:
@@ -237,7 +229,7 @@ def test_where_it_was_not_foreseen_the_session_goes_on_in_another_trace(
     check_messages(second)
 
 
-def test_streams_of_another_python_go_through_mitmproxys_own_layer(
+def test_stock_layer_unknown_streams_are_recorded_as_messages(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What the relay reads of a StreamReader is promised to nobody."""

@@ -208,7 +208,7 @@ def read(path: Path) -> tuple[list[Record], TraceReader]:
 @example("live", [Lost(0.0, 1, "another trace")])  # its beginning stands at this one's
 @example("packed", [Lost(0.0, 2, "another trace"), Cut(0.9)])
 @settings(max_examples=150)
-def test_all_that_was_spared_is_read_and_nothing_else(name: str, damages: Damages) -> None:
+def test_power_loss_surviving_blocks_are_read_and_nothing_else(name: str, damages: Damages) -> None:
     trace = TRACES[name]
     data, intact = damaged(trace, damages)
     with tempfile.TemporaryDirectory() as folder:
@@ -228,7 +228,7 @@ def test_all_that_was_spared_is_read_and_nothing_else(name: str, damages: Damage
 
 @given(DAMAGES)
 @settings(max_examples=60)
-def test_what_is_recovered_is_clean_and_true(damages: Damages) -> None:
+def test_power_loss_recovered_trace_is_clean_and_true(damages: Damages) -> None:
     trace = TRACES["live"]
     data, intact = damaged(trace, damages)
     with tempfile.TemporaryDirectory() as folder:
@@ -276,7 +276,7 @@ PARTS = in_parts()
 @given(st.sampled_from(sorted(PARTS)), DAMAGES)
 @example("20261121T004012Z-deepgram-listen-01234567.part2.wstrace", [Cut(0.0)])
 @settings(max_examples=25)
-def test_damage_to_one_part_spares_the_others(name: str, damages: Damages) -> None:
+def test_power_loss_damaged_part_leaves_the_others_readable(name: str, damages: Damages) -> None:
     assert len(PARTS) >= 3
     part = Written.of(PARTS[name])
     data, intact = damaged(part, damages)
@@ -328,7 +328,7 @@ def commands(path: Path, whole: Path, folder: Path) -> Iterator[list[str]]:
 
 @given(DAMAGES)
 @settings(max_examples=12)
-def test_every_command_works_on_the_rest_or_says_in_a_line_that_there_is_none(
+def test_power_loss_each_command_works_or_reports_one_line(
     damages: Damages,
 ) -> None:
     data, _ = damaged(TRACES["live"], damages)
@@ -360,7 +360,7 @@ def test_every_command_works_on_the_rest_or_says_in_a_line_that_there_is_none(
 
 
 @pytest.mark.parametrize("command", ["show", "explain", "list", "recover"])
-def test_as_a_process_it_prints_one_line_and_no_traceback(command: str, tmp_path: Path) -> None:
+def test_power_loss_command_prints_one_line_and_no_traceback(command: str, tmp_path: Path) -> None:
     (tmp_path / "zeros.wstrace").write_bytes(bytes(2 * PAGE))
     done = subprocess.run(
         [sys.executable, "-m", "wsproxy", command, str(tmp_path / "zeros.wstrace")],

@@ -13,9 +13,11 @@ from pathlib import Path
 import pytest
 
 from test_record_cli import recording
-from wire_witness import Peer, accepted, direct, serving, unused_port, upgrade
+from wire_bytes import accepted, upgrade
+from wire_servers import serving, unused_port
+from wire_witness import Peer, direct
 from wsproxy.cli.record import _greeting
-from wsproxy.proxy.embedding import ProxySettings, RunningProxy, _Watch, background
+from wsproxy.proxy.embedding import ProxySettings, RunningProxy, _ConnectionCounter, background
 from wsproxy.session import Session
 from wsproxy.system.address import authority
 from wsproxy.trace import find_traces
@@ -25,7 +27,7 @@ def test_record_wide_address_in_the_mode_is_warned_of(tmp_path: Path) -> None:
     """What counts are the sockets, whichever option named them."""
     with recording(tmp_path, "--mode", f"regular@0.0.0.0:{unused_port()}") as recorder:
         line = recorder.warned.get(timeout=30)
-    assert "listening on 0.0.0.0 lets everybody on the network" in line
+    assert "everyone on the network can use this proxy, which listens on 0.0.0.0" in line
 
 
 def test_record_sighup_ends_it_in_order(tmp_path: Path) -> None:
@@ -78,7 +80,8 @@ def open_session(
 def test_greeting_of_a_wide_address_names_one_that_apps_can_reach(
     tmp_path: Path, host: str, named: str
 ) -> None:
-    running = RunningProxy((host, 4711), tmp_path / "ca.pem", True, _Watch(), lambda: None)
+    watch = _ConnectionCounter()
+    running = RunningProxy((host, 4711), tmp_path / "ca.pem", True, watch, lambda: None)
     first, *lines = _greeting(ProxySettings(), running)
     assert first == f"listening on http://{authority(host, 4711)}"
     assert f"HTTPS_PROXY=http://{named}:4711" in lines[0]

@@ -1,198 +1,24 @@
-"""The recorder's queue: bounded, held, released, and honest about what it drops."""
+"""The thread of the recorder: faults, errors of callbacks, the end of the recorder."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import os
-import threading
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from wsproxy.recorder import Clock, SessionWriter, disk_faults, new_start, trace_path
-from wsproxy.recorder import backlog as module
-from wsproxy.recorder.live_session import LiveSession
+from recorder_harness import Relay, begin, frame, run, traces
+from wsproxy.recorder import Clock, SessionWriter, disk_faults, new_start
 from wsproxy.recorder.worker import RecorderWorker
 from wsproxy.session import Session
-from wsproxy.trace import FindingRecord, Request, Response
+from wsproxy.trace import FindingRecord
 from wsproxy.trace.lock import is_held
 from wsproxy.wire import Close, Frame, Opcode
 
-CHUNK = 1 << 20
 
-
-class Relay:
-    """Stands for a relay; counts what it is told."""
-
-    def __init__(self) -> None:
-        self.held = 0
-        self.released = asyncio.Event()
-
-    def hold(self) -> None:
-        self.held += 1
-
-    def release(self) -> None:
-        self.released.set()
-
-
-class Gate:
-    """Keeps the recorder's thread from going on: a disk that does not answer."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.open = threading.Event()
-        data = SessionWriter.data
-
-        def wait(recording: SessionWriter, t_ns: int, from_client: bool, payload: bytes) -> bool:
-            self.open.wait(20)
-            return data(recording, t_ns, from_client, payload)
-
-        monkeypatch.setattr(SessionWriter, "data", wait)
-
-
-@pytest.fixture
-def gate(monkeypatch: pytest.MonkeyPatch) -> Gate:
-    return Gate(monkeypatch)
-
-
-def frame() -> bytes:
-    return Frame(Opcode.BINARY, bytes(CHUNK), mask=b"abcd").serialize()
-
-
-def run(body: Callable[[RecorderWorker, Relay], object], folder: Path) -> Session:
-    """Run the body on an event loop; returns the trace of its only session."""
-    (session,) = run_many(body, folder)
-    return session
-
-
-def run_many(body: Callable[[RecorderWorker, Relay], object], folder: Path) -> list[Session]:
-    """Run the body on an event loop; returns the traces of its sessions."""
-
-    async def main() -> None:
-        recorder = RecorderWorker(folder, asyncio.get_running_loop())
-        result = body(recorder, Relay())
-        if asyncio.iscoroutine(result):
-            await result
-        recorder.close()
-
-    asyncio.run(main())
-    return [Session.read(trace) for trace in folder.glob("*.wstrace")]
-
-
-def begin(recorder: RecorderWorker, relay: Relay) -> LiveSession:
-    session = recorder.begin(clock := Clock.start(), new_start(clock))
-    session.add(Request(1, "GET", "ws", "h", 80, "/", headers=[["Upgrade", "websocket"]]))
-    session.add(Response(2, 101))
-    session.attach(relay, lambda _: None)
-    return session
-
-
-def test_reading_is_held_over_the_high_mark_and_released_when_there_is_room(
-    gate: Gate, tmp_path: Path
-) -> None:
-    async def body(recorder: RecorderWorker, relay: Relay) -> None:
-        session = begin(recorder, relay)
-        count = 0
-        while session.data(True, frame()):
-            count += 1
-            assert count * CHUNK <= module.HIGH + CHUNK
-        gate.open.set()
-        await asyncio.wait_for(relay.released.wait(), 20)
-        assert recorder._backlog.size <= module.HIGH
-        session.end()
-
-    session = run(body, tmp_path)
-    assert session.complete
-    assert session.sent.frames > module.HIGH // CHUNK - 1
-
-
-def test_reading_is_not_held_for_ever(
-    gate: Gate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "PATIENCE", 0.05)
-
-    async def body(recorder: RecorderWorker, relay: Relay) -> None:
-        session = begin(recorder, relay)
-        while session.data(True, frame()):
-            pass
-        await asyncio.wait_for(relay.released.wait(), 20)  # though the thread stands still
-        assert session.data(True, frame())  # traffic goes on
-        gate.open.set()
-        session.end()
-
-    assert run(body, tmp_path).complete
-
-
-def test_what_is_dropped_over_the_hard_mark_is_told(
-    gate: Gate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "HIGH", 2 * CHUNK)
-    monkeypatch.setattr(module, "HARD", 4 * CHUNK)
-    monkeypatch.setattr(module, "PATIENCE", 0.0)
-    sent = 12
-
-    def body(recorder: RecorderWorker, relay: Relay) -> None:
-        session = begin(recorder, relay)
-        for _ in range(sent):
-            session.data(True, frame())
-        gate.open.set()
-        session.end()
-
-    session = run(body, tmp_path)
-    assert not session.complete
-    assert session.sent.size + sum(gap.size for gap in session.gaps) == sent * len(frame())
-    assert 4 <= session.sent.frames < sent
-
-
-def test_what_was_dropped_is_told_where_only_the_recorder_ends(
-    gate: Gate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "HARD", 4 * CHUNK)
-    sent = 12
-
-    def body(recorder: RecorderWorker, relay: Relay) -> None:
-        session = begin(recorder, relay)
-        for _ in range(sent):
-            session.data(True, frame())
-        gate.open.set()
-
-    session = run(body, tmp_path)
-    assert session.ending == "stopped"
-    assert not session.complete
-    assert session.sent.size + sum(gap.size for gap in session.gaps) == sent * len(frame())
-
-
-def test_that_bytes_are_dropped_is_on_disk_at_once(
-    gate: Gate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Whatever becomes of the recorder: the app was not silent."""
-    monkeypatch.setattr(module, "HARD", 4 * CHUNK)
-
-    async def body(recorder: RecorderWorker, relay: Relay) -> None:
-        session = begin(recorder, relay)
-        for _ in range(12):
-            session.data(True, frame())
-        gate.open.set()
-        [path] = await traces(tmp_path, lambda live: live.gaps)
-        assert "bytes from the client are missing" in Session.read(path).gaps[0].reason
-        session.end()
-
-    run(body, tmp_path)
-
-
-async def traces(folder: Path, has: Callable[[Session], object]) -> list[Path]:
-    """The traces in a folder, once all of them have what is waited for."""
-    async with asyncio.timeout(20):
-        while True:
-            paths = list(folder.glob("*.wstrace"))
-            if paths and all(has(Session.read(path)) for path in paths):
-                return paths
-            await asyncio.sleep(0.01)
-
-
-def test_an_open_session_is_stopped_with_the_recorder(tmp_path: Path) -> None:
+def test_worker_close_open_session_ends_as_stopped(tmp_path: Path) -> None:
     def body(recorder: RecorderWorker, relay: Relay) -> None:
         begin(recorder, relay).data(True, Frame(Opcode.TEXT, b"hi", mask=b"abcd").serialize())
 
@@ -202,7 +28,7 @@ def test_an_open_session_is_stopped_with_the_recorder(tmp_path: Path) -> None:
     assert session.complete
 
 
-def test_a_folder_that_cannot_be_written_is_warned_of_once_and_traffic_goes_on(
+def test_worker_unwritable_folder_is_logged_once_and_traffic_continues(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "file").touch()
@@ -219,7 +45,7 @@ def test_a_folder_that_cannot_be_written_is_warned_of_once_and_traffic_goes_on(
     assert len([r for r in caplog.records if "cannot write" in r.message]) == 1
 
 
-def test_a_session_that_had_ended_is_not_called_stopped(tmp_path: Path) -> None:
+def test_worker_close_session_after_both_closes_ends_as_close(tmp_path: Path) -> None:
     """The connections were still open, but both Close frames had gone by."""
 
     def body(recorder: RecorderWorker, relay: Relay) -> None:
@@ -232,147 +58,11 @@ def test_a_session_that_had_ended_is_not_called_stopped(tmp_path: Path) -> None:
     assert (session.ending, session.closed_by) == ("close", "client")
 
 
-def test_a_flood_is_held_and_a_session_beside_it_is_not(gate: Gate, tmp_path: Path) -> None:
-    async def body(recorder: RecorderWorker, flooded: Relay) -> None:
-        flood, beside = begin(recorder, flooded), begin(recorder, quiet := Relay())
-        while flood.data(True, frame()):
-            pass
-        assert recorder._backlog.size > module.HIGH
-        assert beside.data(True, Frame(Opcode.BINARY, b"audio", mask=b"abcd").serialize())
-        gate.open.set()
-        await asyncio.wait_for(flooded.released.wait(), 20)
-        assert (quiet.held, quiet.released.is_set()) == (0, False)
-        for each in (flood, beside):
-            each.end()
-
-    assert all(session.complete for session in run_many(body, tmp_path))
-
-
-def test_all_are_held_before_the_queue_is_full(
-    gate: Gate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "BRIM", 8 * CHUNK)
-    monkeypatch.setattr(module, "PATIENCE", 20.0)
-
-    async def body(recorder: RecorderWorker, quiet: Relay) -> None:
-        beside = begin(recorder, quiet)
-        relays = [Relay() for _ in range(9)]
-        for relay in relays:  # each of them brings what it had read before it is held
-            begin(recorder, relay).data(True, frame())
-        assert [each.held for each in (quiet, relays[0])] == [1, 1]
-        gate.open.set()
-        for each in (quiet, *relays):
-            await asyncio.wait_for(each.released.wait(), 20)
-        beside.end()
-
-    assert all(session.complete for session in run_many(body, tmp_path))
-
-
-def test_a_thread_that_moves_is_waited_for_longer_but_not_for_ever(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What it gets through is what the recorder is told; the thread itself stands still."""
-    monkeypatch.setattr(module, "PATIENCE", 0.05)
-    held = Gate(monkeypatch)
-
-    async def body(recorder: RecorderWorker, relay: Relay) -> None:
-        session = begin(recorder, relay)
-        lost: list[int] = []
-        lose = recorder._backlog._lose_patience
-
-        def moves(turns: int, done_before: int) -> None:
-            lost.append(turns)
-            lose(turns, done_before - 2 * module.STEP)
-
-        monkeypatch.setattr(recorder._backlog, "_lose_patience", moves)
-        while session.data(True, frame()):
-            pass
-        await asyncio.wait_for(relay.released.wait(), 20)
-        assert lost == list(range(module.TURNS, 0, -1))
-        assert session.data(True, frame())
-        held.open.set()
-        session.end()
-
-    assert run(body, tmp_path).complete
-
-
-def test_messages_that_were_not_kept_are_told_and_later_ones_are_kept(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What mitmproxy's own layer relays cannot be held, and stays in bounds all the same."""
-    monkeypatch.setattr(module, "HARD", 4 * CHUNK)
-    waits = threading.Event()
-    message = SessionWriter.message
-
-    def wait(recording: SessionWriter, *values: Any) -> None:
-        waits.wait(20)
-        message(recording, *values)
-
-    monkeypatch.setattr(SessionWriter, "message", wait)
-
-    async def body(recorder: RecorderWorker, _: Relay) -> None:
-        session = recorder.begin(clock := Clock.start(), new_start(clock))
-        session.add(Request(1, "GET", "ws", "h", 80, "/", headers=[["Upgrade", "websocket"]]))
-        session.add(Response(2, 101))
-        for _ in range(12):
-            session.message(True, Opcode.BINARY, bytes(CHUNK))
-        assert recorder._backlog.size < 7 * CHUNK
-        waits.set()
-        while recorder._backlog.size:
-            await asyncio.sleep(0)
-        session.message(True, Opcode.TEXT, b"later")
-        session.end()
-
-    session = run(body, tmp_path)
-    records = sum(gap.records for gap in session.gaps)
-    assert session.sent.frames + records == 13
-    assert sum(gap.size for gap in session.gaps) == records * CHUNK
-    assert not session.complete
-
-
-def test_what_is_pending_is_written_though_a_flood_never_ends(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The thread does not come to an end of its queue, and looks after the others all the same."""
-    # Thousands of equal frames in one read are denser than any session.
-    monkeypatch.setenv("WSPROXY_NO_LIMITS", "1")
-
-    async def body(recorder: RecorderWorker, relay: Relay) -> None:
-        beside, flood = begin(recorder, Relay()), begin(recorder, relay)
-        beside.data(True, Frame(Opcode.TEXT, b"hi", mask=b"abcd").serialize())
-        stop = threading.Event()
-
-        def feed() -> None:
-            tiny = Frame(Opcode.TEXT, b"x", mask=b"abcd").serialize() * 2000
-            while not stop.is_set():
-                if recorder._backlog.size < 3 * CHUNK:
-                    flood.data(True, tiny)
-
-        feeding = threading.Thread(target=feed)
-        feeding.start()
-        path = tmp_path / f"{trace_path(tmp_path, beside.start).name}"
-        try:
-            async with asyncio.timeout(20):
-                while not (path.exists() and Session.read(path).sent.frames):
-                    await asyncio.sleep(0.01)
-            assert recorder._backlog.size
-        finally:
-            stop.set()
-            feeding.join()
-        for each in (beside, flood):
-            each.end()
-
-    assert all(session.complete for session in run_many(body, tmp_path))
-
-
-# -- faults of our own
-
-
 def broken(record: SessionWriter, *_: object) -> bool:
     raise ZeroDivisionError("a fault of ours")
 
 
-def test_a_fault_in_recording_costs_its_session_the_rest_and_nothing_else(
+def test_worker_error_in_one_session_ends_only_its_recording(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     ended: list[Path] = []
@@ -402,16 +92,16 @@ def test_a_fault_in_recording_costs_its_session_the_rest_and_nothing_else(
     first, second = (Session.read(path) for path in ended)
     assert not first.complete
     assert first.end is not None
-    assert [gap.reason for gap in first.gaps] == ["the recorder failed; its log says why"]
+    assert [gap.reason for gap in first.gaps] == ["the recorder failed; see its log"]
     assert second.complete
     assert second.sent.frames == 1
     assert len(told) == 1
     assert "a fault of ours" in caplog.text
 
 
-def test_a_session_that_was_given_up_tells_how_many_parts_it_has(tmp_path: Path) -> None:
+def test_session_writer_abandon_end_record_has_the_number_of_parts(tmp_path: Path) -> None:
     recording = SessionWriter(
-        tmp_path / "t.wstrace", new_start(Clock(0, 0)), max_size=1 << 20, insist=False
+        tmp_path / "t.wstrace", new_start(Clock(0, 0)), max_size=1 << 20, must_create=False
     )
     for number in range(60):
         recording.message(number, True, Opcode.BINARY, os.urandom(50_000))
@@ -423,26 +113,12 @@ def test_a_session_that_was_given_up_tells_how_many_parts_it_has(tmp_path: Path)
     assert not session.complete
 
 
-def test_dropped_messages_of_nothing_are_counted(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def body(recorder: RecorderWorker, relay: Relay) -> None:
-        session = recorder.begin(clock := Clock.start(), new_start(clock))
-        monkeypatch.setattr(module, "HARD", -1)
-        for _ in range(3):
-            session.message(True, Opcode.TEXT, b"")
-        session.end()
-
-    session = run(body, tmp_path)
-    assert sum(gap.records for gap in session.gaps) == 3
-
-
-def test_a_fault_at_the_end_still_leaves_an_end(
+def test_worker_error_at_the_end_still_writes_an_end_record(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def body(recorder: RecorderWorker, relay: Relay) -> None:
         session = begin(recorder, relay)
-        monkeypatch.setattr(SessionWriter, "_take_rest", broken)
+        monkeypatch.setattr(SessionWriter, "_add_incomplete_frame", broken)
         session.end()
 
     session = run(body, tmp_path)
@@ -450,7 +126,7 @@ def test_a_fault_at_the_end_still_leaves_an_end(
     assert not session.complete
 
 
-def test_a_fault_in_a_rule_costs_the_findings_alone(tmp_path: Path) -> None:
+def test_worker_error_in_a_rule_costs_only_the_findings(tmp_path: Path) -> None:
     def diagnose(session: Session) -> list[FindingRecord]:
         raise ZeroDivisionError
 
@@ -466,7 +142,7 @@ def test_a_fault_in_a_rule_costs_the_findings_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("error", [SystemExit(1), BrokenPipeError()])
-def test_recording_goes_on_where_nobody_can_be_told(error: BaseException, tmp_path: Path) -> None:
+def test_worker_callback_raises_recording_continues(error: BaseException, tmp_path: Path) -> None:
     def tell(recording: SessionWriter) -> None:
         raise error
 
@@ -485,7 +161,7 @@ def test_recording_goes_on_where_nobody_can_be_told(error: BaseException, tmp_pa
 
 
 @pytest.mark.parametrize("error", [SystemExit(1), OSError(28, "No space left on device")])
-def test_recording_goes_on_where_nothing_can_be_logged(
+def test_worker_log_handler_raises_recording_continues(
     error: BaseException, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The log is on the disk that is full. mitmproxy's handler exits then."""
@@ -497,7 +173,7 @@ def test_recording_goes_on_where_nothing_can_be_logged(
     handler = Full()
     out = tmp_path / "out"
     out.touch()
-    monkeypatch.setattr(disk_faults, "QUIET", 0.0)
+    monkeypatch.setattr(disk_faults, "RETRY_AFTER", 0.0)
 
     async def main() -> None:
         recorder = RecorderWorker(out, asyncio.get_running_loop())

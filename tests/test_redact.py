@@ -13,7 +13,9 @@ from urllib.parse import quote
 import pytest
 import zstandard
 
-from wire_witness import MASK, PATIENCE, Peer, accepted, close, serving, through_connect, upgrade
+from wire_bytes import MASK, accepted, close, upgrade
+from wire_servers import serving
+from wire_witness import PATIENCE, Peer, through_connect
 from wsproxy import catalog
 from wsproxy.catalog import CredentialPlaces
 from wsproxy.proxy.embedding import ProxySettings, background

@@ -24,22 +24,10 @@ from relay_scenarios import (
     fin,
     watch,
 )
-from wire_witness import (
-    PATIENCE,
-    Certificate,
-    Peer,
-    Scenario,
-    Split,
-    Upstream,
-    Witnessed,
-    connect_proxy,
-    direct,
-    frame,
-    split,
-    through_connect,
-    through_socks5,
-    wait_until,
-)
+from tls_certificates import Certificate
+from wire_bytes import Split, frame, split
+from wire_servers import Scenario, Upstream, Witnessed, connect_proxy
+from wire_witness import PATIENCE, Peer, direct, through_connect, through_socks5, wait_until
 from wsproxy.proxy.embedding import ProxySettings, RunningProxy, background
 from wsproxy.proxy.relay import Leg
 from wsproxy.recorder import SessionWriter
@@ -185,7 +173,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("mode", "client_tls", "server_tls", "scenario"), CASES)
-def test_not_touched_and_all_there(
+def test_relay_scenario_is_unchanged_and_recorded(
     rigs: Rigs, mode: str, client_tls: bool, server_tls: bool, scenario: Scenario
 ) -> None:
     rig = rigs.of(mode)
@@ -311,7 +299,7 @@ def check_inflated(peer: Peer, records: list[FrameRecord | Bytes]) -> None:
 
 
 @pytest.mark.usefixtures("alone")
-def test_an_idle_session_outlives_mitmproxys_timeout(
+def test_relay_idle_session_outlives_the_timeout_of_mitmproxy(
     upstreams: dict[bool, Upstream],
     confdir: Path,
     tmp_path: Path,
@@ -348,7 +336,7 @@ def test_an_idle_session_outlives_mitmproxys_timeout(
 
 
 @pytest.mark.usefixtures("alone")
-def test_a_session_that_is_not_recorded_is_not_touched_either(
+def test_relay_unrecorded_session_is_unchanged(
     upstreams: dict[bool, Upstream], confdir: Path, tmp_path: Path
 ) -> None:
     upstream = upstreams[False]
@@ -362,7 +350,7 @@ def test_a_session_that_is_not_recorded_is_not_touched_either(
 
 
 @pytest.mark.usefixtures("alone")
-def test_nothing_is_left_over(
+def test_relay_after_sessions_leaves_nothing(
     upstreams: dict[bool, Upstream], confdir: Path, tmp_path: Path
 ) -> None:
     """After many sessions with all kinds of ends: no file, thread, task or connection."""
@@ -381,7 +369,7 @@ def test_nothing_is_left_over(
         # What was just being closed then may be among what was there before.
         wait_until(lambda: Counter(settled()) <= Counter(before))
         record = ctx.master.addons.get("record")
-        assert (record._live, record._busy) == ({}, {})
+        assert (record._live, record._flows) == ({}, {})
 
 
 def settled() -> dict[str, int]:

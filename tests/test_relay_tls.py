@@ -16,20 +16,10 @@ import pytest
 from OpenSSL import SSL
 
 from test_relay import Rig, recorder
-from wire_witness import (
-    BINARY,
-    PATIENCE,
-    TEXT,
-    Certificate,
-    Peer,
-    accepted,
-    accepting,
-    frame,
-    through_connect,
-    unused_port,
-    upgrade,
-    wait_until,
-)
+from tls_certificates import Certificate
+from wire_bytes import BINARY, TEXT, accepted, frame, upgrade
+from wire_servers import accepting, unused_port
+from wire_witness import PATIENCE, Peer, through_connect, wait_until
 from wsproxy.proxy.relay import READ_SIZE, Leg
 from wsproxy.session import Session
 from wsproxy.trace import FrameRecord, TraceReader

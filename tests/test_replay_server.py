@@ -19,7 +19,7 @@ from made_sessions import (
     records,
     refused,
 )
-from wire_witness import Certificate
+from tls_certificates import Certificate
 from wsproxy.errors import ConnectFailed
 from wsproxy.recorder import Clock, SessionWriter, new_start
 from wsproxy.replayer import ClientOptions, ReplayServer, ServerOptions, Verdict, replay_client

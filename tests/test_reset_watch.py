@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import struct
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from wire_witness import PATIENCE, accepted, upgrade, wait_until
+from wire_bytes import accepted, upgrade
+from wire_witness import PATIENCE, wait_until
 from wsproxy.proxy import reset_watch
 from wsproxy.proxy.embedding import ProxySettings, background
+from wsproxy.system.tcp import reset_on_close
 
 
 @pytest.fixture(params=["epoll", "polling"])
@@ -37,7 +38,7 @@ def pair() -> tuple[socket.socket, socket.socket]:
 
 
 def reset(peer: socket.socket) -> None:
-    peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    reset_on_close(peer)
     peer.close()
 
 
@@ -49,11 +50,11 @@ def test_watch_reset_after_fin_is_reported_once(
         found: list[OSError] = []
         came = asyncio.Event()
         watch = watch_for_reset(ours, lambda error: (found.append(error), came.set()))
-        await asyncio.sleep(3 * reset_watch.POLL)
+        await asyncio.sleep(3 * reset_watch.POLL_INTERVAL)
         assert not found
         reset(peer)
         await asyncio.wait_for(came.wait(), PATIENCE)
-        await asyncio.sleep(3 * reset_watch.POLL)
+        await asyncio.sleep(3 * reset_watch.POLL_INTERVAL)
         assert len(found) == 1
         watch.close()
         watch.close()
@@ -72,7 +73,7 @@ def test_watch_end_in_order_is_not_reported(
         ours.shutdown(socket.SHUT_WR)
         assert peer.recv(1) == b""
         peer.close()
-        await asyncio.sleep(3 * reset_watch.POLL)
+        await asyncio.sleep(3 * reset_watch.POLL_INTERVAL)
         assert not found
         watch.close()
         ours.close()
@@ -88,7 +89,7 @@ def test_watch_that_is_closed_reports_nothing(
         found: list[OSError] = []
         watch_for_reset(ours, found.append).close()
         reset(peer)
-        await asyncio.sleep(3 * reset_watch.POLL)
+        await asyncio.sleep(3 * reset_watch.POLL_INTERVAL)
         assert not found
         ours.close()
 

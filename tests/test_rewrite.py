@@ -254,7 +254,7 @@ def test_the_thread_packs_what_it_is_given_and_sweeps_first(tmp_path: Path) -> N
 def test_a_recorder_that_stops_does_not_wait_for_long(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "PATIENCE", 0.0)
+    monkeypatch.setattr(module, "STOP_TIMEOUT", 0.0)
     paths = [small_blocks(tmp_path / f"{n}.wstrace") for n in range(3)]
     compactor = Compactor(tmp_path)
 
@@ -290,7 +290,7 @@ def test_a_fault_of_one_is_told_and_the_next_is_packed(
     compactor.add(good)
     compactor.close()
     assert count_blocks(good) == 3
-    assert "bad.wstrace is not packed: No space left on device" in caplog.text
+    assert "bad.wstrace: No space left on device" in caplog.text
 
 
 def test_a_recorder_leaves_packed_traces(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -13,12 +15,15 @@ import pytest
 from sessions import APP, MS, SERVER, audio, closed, opened, said, write
 from test_scrub import found, unpacked
 from traces import read_trace
+from wsproxy.catalog import load
 from wsproxy.errors import NotPublic
 from wsproxy.scrub import scrub
+from wsproxy.scrub.aliases import words
+from wsproxy.scrub.allowlist import allowlist_of
 from wsproxy.scrub.http_head import Heads
 from wsproxy.scrub.texts import Texts
 from wsproxy.trace import Bytes, Failure, FrameRecord, Gap, Record, Request, Response
-from wsproxy.wire import Opcode
+from wsproxy.wire import Opcode, parser
 
 PLANTED = ["acmeclinic", "quokka", "zanzibar", "c0ffee"]
 HOST = "hooks.acmeclinic.quokka"
@@ -247,3 +252,17 @@ def test_words_of_the_protocol_may_be_said(heard: str, tmp_path: Path) -> None:
     made = unpacked(scrub(trace, tmp_path / "b.wstrace").path)
     assert heard.encode() not in made
     assert all(each in made for each in (b"client_max_window_bits", b"31536000", b"10485760"))
+
+
+def test_scrub_broken_rule_of_the_parser_is_kept() -> None:
+    """The rules that the parser names do not depend on the words of the catalog."""
+    tree = ast.parse(inspect.getsource(parser.FrameParser) + inspect.getsource(parser.RuleChecker))
+    rules = [
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and "(section" in str(node.value)
+    ]
+    assert len(rules) > 8
+    known = allowlist_of(load(), None, None).words | {"125", "7692"}
+    for rule in [*rules, "something else in place of a frame (section 5.2)"]:
+        assert {word.casefold() for word in words(rule)} <= known, rule

@@ -21,22 +21,10 @@ import pytest
 import zstandard
 from click.testing import CliRunner
 
-from wire_witness import (
-    BINARY,
-    CONT,
-    MASK,
-    PATIENCE,
-    TEXT,
-    Certificate,
-    Deflater,
-    Peer,
-    accepted,
-    close,
-    frame,
-    serving,
-    through_connect,
-    upgrade,
-)
+from tls_certificates import Certificate
+from wire_bytes import BINARY, CONT, MASK, TEXT, Deflater, accepted, close, frame, upgrade
+from wire_servers import serving
+from wire_witness import PATIENCE, Peer, through_connect
 from wsproxy import catalog
 from wsproxy.catalog import Provider
 from wsproxy.cli.recording_options import ended_lines
@@ -276,7 +264,7 @@ def test_no_planted_credential_is_found(
             assert content.count(PLACEHOLDER.encode()) >= len(planted.values)
             said = caplog.text + "\n".join(proxy.told)
             assert planted.found_in(said.encode()) == []
-            assert "taken out by rule: header X-Acme-Secret" in said
+            assert "redacted by heuristic: header X-Acme-Secret" in said
 
 
 def around(text: bytes, word: bytes) -> bytes:
@@ -318,7 +306,7 @@ DEFLATE = "Sec-WebSocket-Extensions: permessage-deflate"
 def test_it_is_found_when_nothing_is_taken_out(
     proxy: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(capture_recorder, "Guard", lambda redact: lambda record: record)
+    monkeypatch.setattr(capture_recorder, "SessionRedactor", lambda redact: lambda record: record)
     planted = Planted()
     with serving(echo(101)) as server:
         talk(proxy, planted, PROVIDERS[0], server, tls=False)
@@ -422,7 +410,7 @@ def test_what_a_rule_found_is_told(proxy: Proxy) -> None:
         "header X-Acme-Key (its name says so)",
         "message acme_secret (its name says so)",
     ]
-    assert Session.read(path).by_rule == expected
+    assert Session.read(path).heuristic_redactions == expected
     command = importlib.import_module("wsproxy.cli.list").command
     [entry] = json.loads(CliRunner().invoke(command, [str(path), "--json"]).output)
-    assert entry["taken_by_rule"] == expected
+    assert entry["heuristic_redactions"] == expected

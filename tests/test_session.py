@@ -10,15 +10,9 @@ from hypothesis import strategies as st
 
 from traces import RECORDS, SESSION, make_trace, pack_trace
 from wsproxy.errors import TraceError
-from wsproxy.session.session import (
-    KEPT_AUDIO,
-    KEPT_BROKEN,
-    KEPT_MESSAGES,
-    KEPT_RECORDS,
-    KEPT_TEXT,
-    FrameInfo,
-    Session,
-)
+from wsproxy.session import KEPT_AUDIO, FrameInfo, Session
+from wsproxy.session.head_tail_buffer import KEPT_MESSAGES, KEPT_TEXT
+from wsproxy.session.session import KEPT_BROKEN, KEPT_RECORDS
 from wsproxy.trace import (
     ENDINGS,
     Bytes,

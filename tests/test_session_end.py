@@ -12,18 +12,10 @@ import pytest
 from mitmproxy import ctx
 
 from modes import listen
-from wire_witness import (
-    BINARY,
-    Certificate,
-    Peer,
-    Scenario,
-    Upstream,
-    close,
-    direct,
-    frame,
-    through_connect,
-    through_socks5,
-)
+from tls_certificates import Certificate
+from wire_bytes import BINARY, close, frame
+from wire_servers import Scenario, Upstream
+from wire_witness import Peer, direct, through_connect, through_socks5
 from wsproxy.proxy.embedding import ProxySettings, background
 
 MORE = 0.05  # seconds that the recorder may add

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from OpenSSL import SSL
 
-from wire_witness import Certificate
+from tls_certificates import Certificate
 from wsproxy.proxy.tls_stream import TlsStream
 
 SPEECH = bytes(range(256)) * 300  # more than a TLS record holds
@@ -79,27 +79,27 @@ def renegotiating(tmp_path: Path) -> Ends:
 
 def test_tls_stream_send_during_renegotiation_is_delivered_after_it(renegotiating: Ends) -> None:
     assert renegotiating.stream.send(SPEECH) is None
-    assert renegotiating.stream.waits
+    assert renegotiating.stream.is_blocked
     assert renegotiating.stream.send(b"and more") is None
     renegotiating.exchange()
-    assert not renegotiating.stream.waits
+    assert not renegotiating.stream.is_blocked
     assert renegotiating.received == SPEECH + b"and more"
 
 
 def test_tls_stream_end_during_renegotiation_follows_the_data(renegotiating: Ends) -> None:
     renegotiating.stream.send(SPEECH)
     assert renegotiating.stream.end() is None
-    assert renegotiating.stream.waits
+    assert renegotiating.stream.is_blocked
     renegotiating.exchange()
-    assert not renegotiating.stream.waits
+    assert not renegotiating.stream.is_blocked
     assert (renegotiating.received, renegotiating.saw_end) == (SPEECH, True)
 
 
 def test_tls_stream_end_during_renegotiation_is_sent_after_it(renegotiating: Ends) -> None:
     assert renegotiating.stream.end() is None
-    assert renegotiating.stream.waits
+    assert renegotiating.stream.is_blocked
     renegotiating.exchange()
-    assert (renegotiating.stream.waits, renegotiating.saw_end) == (False, True)
+    assert (renegotiating.stream.is_blocked, renegotiating.saw_end) == (False, True)
 
 
 @pytest.mark.parametrize("version", [SSL.TLS1_2_VERSION, SSL.TLS1_3_VERSION])
@@ -120,4 +120,4 @@ def test_tls_stream_send_after_tls_broke_reports_the_error(tmp_path: Path) -> No
     ends = Ends(tmp_path, SSL.TLS1_2_VERSION)
     assert ends.stream.receive(b"This is no TLS record.").error is not None
     assert ends.stream.send(SPEECH) is not None
-    assert not ends.stream.waits
+    assert not ends.stream.is_blocked

@@ -1,19 +1,17 @@
 """wsproxy records, explains and replays WebSocket sessions with speech APIs.
 
-In scripts and tests, also without the pytest plugin (docs/testing.md):
+The Python API, with or without the pytest plugin (docs/testing.md):
 
-    serve    a recorded session, a condition or a plan, served to the code under test
-    open     a trace, to be read
-    replay   a trace, replayed as the client against a server (replay_async: for async code)
-    record   what the code under test does, recorded
+    serve    serve a recorded session, a condition or a plan to the code under test
+    open     open a trace to read it
+    replay   replay a trace as the client against a server (replay_async: from async code)
+    record   record the code under test
 
-They are loaded when they are first used: importing wsproxy itself costs nothing.
+Its functions are loaded when they are first used: `import wsproxy` itself loads nothing else.
 """
 
 from __future__ import annotations
 
-import sys
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -40,28 +38,8 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from . import api  # noqa: PLC0415
 
-    # The function's name is the name of a package as well, and that is bound here by now.
-    return globals()[name] if name in globals() else getattr(api, name)
+    return getattr(api, name)
 
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
-
-
-class _Package(ModuleType):
-    """The class of this package: of its packages, `wsproxy.replay` can be called as well."""
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if name == "replay" and isinstance(value, ModuleType):
-            value.__class__ = _Replay
-        super().__setattr__(name, value)
-
-
-class _Replay(ModuleType):
-    def __call__(self, *args: Any, **options: Any) -> Any:
-        from . import api  # noqa: PLC0415
-
-        return api.replay(*args, **options)
-
-
-sys.modules[__name__].__class__ = _Package

@@ -8,11 +8,11 @@ import re
 import select
 import socket
 import ssl
-import struct
 import threading
 from collections.abc import Callable
 
 from wire_witness import Peer
+from wsproxy.system.tcp import reset_on_close
 
 from .certificates import HOST
 
@@ -241,7 +241,7 @@ class End(Peer):
 
 def reset_now(sock: socket.socket) -> None:
     """Abort a connection."""
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    reset_on_close(sock)
     sock.close()
 
 

@@ -25,7 +25,8 @@ from mitmproxy import ctx
 from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 
 from modes import listen
-from wire_witness import Peer, unused_port, wait_until
+from wire_servers import unused_port
+from wire_witness import Peer, wait_until
 from wsproxy.proxy.embedding import ProxySettings, RunningProxy, background
 from wsproxy.recorder import SessionWriter
 from wsproxy.session import Session
@@ -310,7 +311,7 @@ class Recorder:
             "threads": threading.active_count(),
             "tasks": self._tasks(),
             "live": len(addon._live),
-            "busy": len(addon._busy),
+            "busy": len(addon._flows),
         }
 
 

@@ -1,37 +1,38 @@
-"""The faults: who is at fault, what it does, and at which stage of a session."""
+"""The faults: which side has it, what it does, and at which stage of a session."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from wire_witness import BINARY, MASK, TEXT, accepted, close, frame, upgrade
-
+from .acts import (
+    ACCEPTED,
+    AUDIO,
+    BYE,
+    CLIENT_ACTS,
+    END,
+    FRAGMENT,
+    GARBLES,
+    HELLO,
+    PIECE,
+    PLAIN,
+    REQUEST,
+    RESETS,
+    RESULT,
+    SERVER_ACTS,
+    SPEECH,
+    STALLS,
+    Script,
+    expects_answer,
+    good_client,
+    good_server,
+    reset,
+    vanish,
+)
 from .certificates import HOST
 from .ends import LIMIT, End, Over
-
-Script = Callable[[End], None]
-
-HELLO = frame(TEXT, b'{"type":"hello"}', mask=MASK)
-AUDIO = frame(BINARY, bytes(range(200)), mask=MASK)
-FRAGMENT = frame(TEXT, b'{"type":', fin=False, mask=MASK)
-BYE = close(1000, mask=MASK)
-BROKEN = close(1002, mask=MASK)
-
-RESULT = frame(TEXT, b'{"type":"Results"}')
-SPEECH = frame(BINARY, bytes(range(200)))
-PIECE = frame(TEXT, b'{"type":', fin=False)
-END = close(1000)
-REFUSED = close(1002)
-LAST = frame(TEXT, b'{"type":"last"}')
-
-REQUEST = upgrade("/chat", "localhost")
-ACCEPTED = accepted()
-GARBAGE = b"\xf3what is this?\r\n\r\n" * 20
-PAGE = b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain\r\n\r\nno backend\r\n"
-PLAIN = b"This is no TLS record.\r\n\r\n"
 
 PRELUDES = ("idle", "mid-frame", "mid-message", "closing")
 
@@ -87,160 +88,6 @@ class Case(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.fault}, {self.scheme}"
-
-
-# -- the end that is not at fault
-
-
-def good_server(end: End) -> None:
-    """Up to the first result."""
-    end.begin()
-    end.note_request()
-    end.send_head(ACCEPTED)
-    end.need(len(HELLO))
-    end.send(RESULT)
-
-
-def good_client(end: End) -> None:
-    """Up to the first result."""
-    end.begin()
-    end.send_head(REQUEST)
-    end.note_answer()
-    end.send(HELLO)
-    end.need(len(RESULT))
-
-
-def expects_answer(end: End) -> None:
-    end.begin()
-    end.send_head(REQUEST)
-    end.note_answer()
-
-
-# -- what an end that is at fault does
-
-
-@dataclass(frozen=True)
-class Act:
-    """What one end does, and how the other one takes it after the upgrade.
-
-    Attributes:
-        tls: as in Fault.
-    """
-
-    what: str
-    do: Script
-    take: Script
-    tls: tuple[bool, ...] = (False, True)
-
-
-def _reset(end: End) -> None:
-    end.reset()
-    end.acted.set()
-
-
-def _half_close(end: End) -> None:
-    end.close_notify()
-    end.eof()
-    end.acted.set()
-    end.until_end()
-
-
-def _cut_off(end: End) -> None:
-    end.eof()
-    end.acted.set()
-    end.until_end()
-
-
-def _vanish(end: End) -> None:
-    end.vanish()
-    end.acted.set()
-
-
-def _speak_garbage(end: End) -> None:
-    end.send(GARBAGE)
-    end.acted.set()
-    end.until_end()
-
-
-def _speak_plainly(end: End) -> None:
-    end.send_raw(PLAIN)
-    end.acted.set()
-    end.until_end()
-
-
-def _send_page(end: End) -> None:
-    end.send(PAGE)
-    _half_close(end)
-
-
-def _alert(end: End) -> None:
-    end.alert()
-    end.eof()
-    end.acted.set()
-    end.until_end()
-
-
-def _watch(end: End) -> None:
-    end.watch()
-
-
-def _say_last(word: bytes) -> Script:
-    """Go on for a moment with an end that does not send any more."""
-
-    def take(end: End) -> None:
-        end.until_end()
-        if end.saw[-1:] == ["eof"]:
-            end.send(word)
-            end.close_notify()
-            end.eof()
-
-    return take
-
-
-def _refuse_garbage(end: End) -> None:
-    """Fail the connection, as a library does for what is no frame."""
-    while not end.received.endswith(GARBAGE):
-        end.need(len(end.received) + 1)
-    end.send(BROKEN if end.is_client else REFUSED)
-    end.close_notify()
-    end.eof()
-    end.until_end()
-
-
-RESETS = Act("resets", _reset, _watch)
-STALLS = Act("stalls forever", End.fall_silent, End.wait_in_vain)
-GARBLES = Act("sends garbage", _speak_garbage, _refuse_garbage)
-PLAINLY = Act("sends plain bytes into TLS", _speak_plainly, _watch, (True,))
-ALERTS = Act("sends a fatal TLS alert", _alert, _watch, (True,))
-
-
-def _half_closes(word: bytes) -> tuple[Act, Act]:
-    return (
-        Act("half-closes", _half_close, _say_last(word)),
-        Act("half-closes without close-notify", _cut_off, _say_last(word), (True,)),
-    )
-
-
-SERVER_ACTS = (
-    RESETS,
-    *_half_closes(HELLO),
-    STALLS,
-    GARBLES,
-    Act("sends an HTTP page", _send_page, _watch),
-    PLAINLY,
-    ALERTS,
-)
-CLIENT_ACTS = (
-    Act("vanishes", _vanish, lambda end: end.poke(LAST)),
-    RESETS,
-    *_half_closes(LAST),
-    GARBLES,
-    PLAINLY,
-    ALERTS,
-)
-
-
-# -- after the upgrade
 
 
 def _after_upgrade() -> Iterator[Fault]:
@@ -306,9 +153,6 @@ def _then(*scripts: Script) -> Script:
             each(end)
 
     return script
-
-
-# -- connecting, and TLS
 
 
 def _end_at_once(end: End) -> None:
@@ -381,7 +225,7 @@ def _before() -> Iterator[Fault]:
             certificate,
         )
     for what, act in (
-        ("resets", _reset),
+        ("resets", reset),
         ("half-closes", _end_at_once),
         ("does not use TLS", lambda end: (end.sock.sendall(PLAIN), end.until_end())),
     ):
@@ -394,7 +238,7 @@ def _before() -> Iterator[Fault]:
         "client", "does not trust the CA", "TLS", _tls_server, expects_answer, only, trusts=False
     )
     yield Fault("client", "does not use TLS", "TLS", _tls_server, _speak_no_tls, only)
-    for what, act in (("vanishes", _vanish), ("resets", _reset), ("half-closes", _end_at_once)):
+    for what, act in (("vanishes", vanish), ("resets", reset), ("half-closes", _end_at_once)):
         yield Fault("client", what, "TLS", _tls_server, _hello_in_part(act), only)
 
 
@@ -408,8 +252,6 @@ def _speak_no_tls(end: End) -> None:
     end.send_raw(REQUEST)
     end.note_answer()
 
-
-# -- during the upgrade
 
 HALF = len(REQUEST) // 2
 

@@ -80,7 +80,7 @@ READERS: tuple[tuple[tuple[str, ...], ...], ...] = (
 )
 PAIRED: tuple[tuple[str, ...], ...] = (
     ("explain",), ("explain", "--markdown"), ("explain", "--json"), ("diff",), ("diff", "--json"),
-    ("diff", "--strict"),
+    ("diff", "--exact"),
 )  # fmt: skip
 CHANGES: tuple[tuple[str, ...], ...] = (
     ("--cut", "0.1s..0.5s"), ("--stall", "0.1s+2s:client"), ("--keepalive", "drop"),
@@ -254,7 +254,7 @@ _OPERATIONS = (
 )  # fmt: skip
 _KEYS = (
     "mask", "deflated", "cut", "broken_rule", "body", "body_length", "redacted", "provider", "api",
-    "made_up", "changes", "attempt", "origin", "client", "mode", "mitmproxy", "close_code",
+    "synthetic", "changes", "attempt", "origin", "client", "mode", "mitmproxy", "close_code",
     "close_reason", "closed_by", "findings", "evidence", "records", "size", "reason", "x",
 )  # fmt: skip
 

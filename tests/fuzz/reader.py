@@ -35,7 +35,7 @@ def one(data: bytes) -> None:
         catalog = load()
         diagnose(session, catalog)
         summary(session, catalog)
-        glanced = Session.glance(path)
+        glanced = Session.summary(path)
         assert glanced.id == session.id or session.losses or session.start is None
         with TraceReader(path) as reader:
             for record in reader:

@@ -112,7 +112,7 @@ TRACES: dict[str, list[list[Record]]] = {
     ],
     "failed": [
         [
-            Start(0, VERSION, SESSION, 1_760_000_000_000_000_000, made_up=True),
+            Start(0, VERSION, SESSION, 1_760_000_000_000_000_000, synthetic=True),
             Failure(5_000_000, "tls-client", True, "unknown ca"),
             End(6_000_000, "failed", "client"),
         ]

@@ -40,7 +40,7 @@ def make(name: str) -> list[str]:
 def main(names: list[str]) -> int:
     wanted = [name for name in SAMPLES if not names or name.startswith(tuple(names))]
     if not wanted:
-        print(f"no sample is named {' or '.join(names)}", file=sys.stderr)  # noqa: T201
+        print(f"no sample is named {' or '.join(names)}", file=sys.stderr)
         return 2
     failed = 0
     # There can be only one mitmproxy in a process.
@@ -49,7 +49,7 @@ def main(names: list[str]) -> int:
         for name, faults in zip(wanted, pool.map(make, wanted), strict=True):
             failed += bool(faults)
             size = SAMPLES[name].path.stat().st_size if not faults else 0
-            print(f"{name}: {'; '.join(faults) or f'{size} bytes'}", flush=True)  # noqa: T201
+            print(f"{name}: {'; '.join(faults) or f'{size} bytes'}", flush=True)
     if not names:
         for path in FOLDER.rglob("*.wstrace"):
             if str(path.relative_to(FOLDER).with_suffix("")) not in SAMPLES:

@@ -19,17 +19,9 @@ from tools.samples.sample import (
     session,
     voice,
 )
-from wire_witness import (
-    BINARY,
-    CLOSE,
-    MASK,
-    Peer,
-    Script,
-    frame,
-    serving,
-    split,
-    upgrade,
-)
+from wire_bytes import BINARY, CLOSE, MASK, frame, split, upgrade
+from wire_servers import Script, serving
+from wire_witness import Peer
 from wsproxy.simulate import Plan, PlanStep, Simulator, Trigger
 from wsproxy.wire import accept_key
 

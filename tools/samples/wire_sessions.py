@@ -46,15 +46,9 @@ from tools.samples.sample import (
     place_of,
     talk,
 )
-from wire_witness import (
-    MASK,
-    PING,
-    TEXT,
-    Peer,
-    Script,
-    close,
-    frame,
-)
+from wire_bytes import MASK, PING, TEXT, close, frame
+from wire_servers import Script
+from wire_witness import Peer
 
 HELLO = frame(TEXT, b'{"type":"hello"}', mask=MASK)
 RESULT = frame(TEXT, b'{"type":"Results","text":"one two"}')

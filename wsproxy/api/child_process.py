@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-from wsproxy.errors import RecorderMissing, UsageError
+from wsproxy.errors import RecorderMissing, Setting, UsageError
 from wsproxy.proxy import child_protocol, requirements
 
 VARIABLE = "WSPROXY_RECORDER"
@@ -115,7 +115,8 @@ class _Child:
                 self.process.kill()
                 break
             if "failed" in event:
-                raise UsageError(event["failed"])
+                named = (Setting(*each) for each in event.get("settings", ()))
+                raise UsageError(event["failed"], *named)
             if "listening" in event:
                 self._thread = threading.Thread(
                     target=self._read, name="wsproxy-proxy", daemon=True

@@ -82,7 +82,7 @@ def _recorded(what: Path | None, verdict: Verdict) -> Path | None:
         return what
     for path in find_traces([what]):
         try:
-            if Session.glance(path).id == verdict.recorded["session"]:
+            if Session.summary(path).id == verdict.recorded["session"]:
                 return path
         except TraceError:  # it was not served either
             continue

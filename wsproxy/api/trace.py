@@ -14,12 +14,12 @@ from wsproxy.catalog import load
 from wsproxy.diagnose import Finding, diagnose
 from wsproxy.session import Session
 from wsproxy.trace import FrameRecord, Loss, Record, TraceReader
-from wsproxy.wire import Opcode
+from wsproxy.wire import MessageAssembler
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A whole message of the session, its fragments put together.
+    """A complete message of the session, its fragments joined.
 
     Attributes:
         frame: number of the frame that began it, from 1, as `wsproxy show` counts.
@@ -78,28 +78,18 @@ class Trace:
         return (record for record in self if isinstance(record, FrameRecord))
 
     def messages(self, *, from_client: bool | None = None) -> Iterator[Message]:
-        """The whole messages of both directions, or of one, in the order in which they ended."""
-        begun: dict[bool, Message] = {}
+        """The complete messages of both directions, or of one, in the order in which they ended."""
+        assemblers = {side: MessageAssembler() for side in (True, False)}
         for number, frame in enumerate(self.frames(), 1):
-            if frame.opcode > Opcode.BINARY or from_client not in (None, frame.from_client):
+            side = frame.from_client
+            if from_client not in (None, side):
                 continue
-            before = begun.pop(frame.from_client, None)
-            if frame.opcode != Opcode.CONTINUATION:
-                before = Message(number, 0, frame.from_client, frame.opcode == Opcode.TEXT, b"")
-            if before is None:
-                continue  # the rest of a message whose beginning is lost
-            whole = Message(
-                before.frame,
-                frame.t_ns,
-                before.from_client,
-                before.is_text,
-                before.data + frame.payload,
-                before.cut + frame.cut,
-            )
-            if frame.fin:
-                yield whole
-            else:
-                begun[frame.from_client] = whole
+            message = assemblers[side].add(frame, number)
+            # Without its start it is the rest of a message whose beginning is lost.
+            if message is not None and message.finished and message.has_start:
+                data = message.content
+                cut = message.length - len(data)
+                yield Message(message.number, frame.t_ns, side, message.is_text, data, cut)
 
     @cached_property
     def findings(self) -> list[Finding]:

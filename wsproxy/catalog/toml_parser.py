@@ -59,22 +59,15 @@ def _provider(root: Table, name: str, file: Path | None) -> Provider:
         id=name,
         name=root.take("name", str),
         hosts=hosts,
-        apis=tuple(_read(table, _api) for table in root.tables("api")),
+        apis=tuple(table.read(_api) for table in root.tables("api")),
         credentials=_optional(root.table("credentials"), _credentials) or CredentialPlaces(),
         request_ids=_optional(root.table("request_ids"), _request_ids) or RequestIds(),
         file=file,
     )
 
 
-def _read(table: Table, make: Callable[[Table], T]) -> T:
-    """Read a table completely: a key that is left over is a mistake."""
-    result = make(table)
-    table.done()
-    return result
-
-
 def _optional(table: Table | None, make: Callable[[Table], T]) -> T | None:
-    return None if table is None else _read(table, make)
+    return None if table is None else table.read(make)
 
 
 def _api(table: Table) -> Api:
@@ -192,10 +185,10 @@ def read_condition(table: Table, provider: Provider) -> Condition:
         disagreement=table.take("disagreement", str, ""),
         checks=table.strings("checks"),
         general=table.take("general", bool, False),
-        matches=tuple(_read(match, _match) for match in table.tables("match")),
+        matches=tuple(match.read(_match) for match in table.tables("match")),
         simulate=_optional(table.table("simulate"), _simulate),
         examples=tuple(
-            _read(example, lambda example: _example(example, apis))
+            example.read(lambda example: _example(example, apis))
             for example in table.tables("example")
         ),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 from wsproxy.errors import CatalogError
@@ -151,8 +151,7 @@ class Table:
                 found.append(Advice(value))
                 continue
             table = self._inner(f"{self._sub(key)}[{number}]", value)
-            found.append(Advice(table.take("text", str), table.take("when", str)))
-            table.done()
+            found.append(table.read(_advice))
         return tuple(found)
 
     def names(self, key: str) -> tuple[str, ...]:
@@ -222,15 +221,29 @@ class Table:
         kind = int if isinstance(self._rest.get(key), int) else str
         return str(self.take(key, kind)) if key in self else None
 
-    def done(self) -> None:
-        """Report each key that was not read, which is most likely misspelled; only once.
+    def read(self, make: Callable[[Table], T]) -> T:
+        """What a function makes of the table's keys.
 
         Raises:
-            CatalogError: there is one, unless mistakes are collected.
+            CatalogError: a key is wrong, or the function has not taken it.
         """
-        left, self._rest = self._rest, {}
-        for key in left:
+        found = make(self)
+        self.done()
+        return found
+
+    def done(self) -> None:
+        """Report the keys that nothing has taken.
+
+        Raises:
+            CatalogError: there is one: a misspelt key, most likely.
+        """
+        rest, self._rest = self._rest, {}
+        for key in rest:
             self.mistake(key, "is not a key of this table")
+
+
+def _advice(table: Table) -> Advice:
+    return Advice(table.take("text", str), table.take("when", str))
 
 
 _ARTICLE: Mapping[type, str] = {

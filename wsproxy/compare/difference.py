@@ -76,7 +76,7 @@ def amount(count: int) -> str:
 
 
 def counted(
-    a: Nondeterministic | None, b: Nondeterministic | None, name: str = "passing"
+    a: Nondeterministic | None, b: Nondeterministic | None, name: str = "nondeterministic"
 ) -> Difference:
     left, right = (f"{p.count} x {p.kind}" if p else None for p in (a, b))
     return Difference(name, left, right, a.frame if a else None, b.frame if b else None)

@@ -16,7 +16,7 @@ from typing import Any
 from wsproxy.catalog import Api
 from wsproxy.catalog.envelope import Json, read
 from wsproxy.trace import FrameRecord, TraceReader
-from wsproxy.wire import Opcode
+from wsproxy.wire import AssembledMessage, MessageAssembler
 
 from .message_kinds import MAX_TEXT, kind_of_json
 
@@ -64,11 +64,11 @@ class MessageReader:
     def __init__(self, api: Api | None) -> None:
         self._api = api
         self._envelope = api.envelope if api else ""
-        self._first = 0
-        self._is_text = False
-        self._content = bytearray()
-        self._over = 0  # bytes beyond what is kept
-        self._over_sum = hashlib.blake2b(digest_size=16)
+        self._assembler = MessageAssembler(
+            keep_text=MAX_TEXT, keep_binary=MAX_TEXT if self._envelope else 0
+        )
+        self._over_sum = _digest()  # of bytes beyond what is kept
+        self._is_over = False  # whether it has any
 
     def take(self, number: int, frame: FrameRecord) -> MessagePart | None:
         """Take the direction's next data frame.
@@ -79,49 +79,48 @@ class MessageReader:
         Returns:
             What is complete with it, None where more has to come.
         """
-        if frame.opcode != Opcode.CONTINUATION:
-            self._first, self._is_text = number, frame.opcode == Opcode.TEXT
-            self._content.clear()
-            if self._over:
-                self._over, self._over_sum = 0, hashlib.blake2b(digest_size=16)
-        if not self._is_text and not self._envelope:
+        message = self._assembler.add(frame, number)
+        if message is None:
+            return None
+        if not message.is_text and not self._envelope:
             return MessagePart(
-                self._first,
+                message.number,
                 frame.t_ns,
                 "binary",
                 audio=frame.payload,
                 cut=frame.cut,
                 done=frame.fin,
             )
-        room = MAX_TEXT - len(self._content)
-        self._content += frame.payload[:room]
-        if len(frame.payload) > room or frame.cut:
-            self._over_sum.update(frame.payload[room:])
-            self._over += len(frame.payload) - min(room, len(frame.payload)) + frame.cut
-        return self._open(frame.t_ns) if frame.fin else None
+        if message.frames == 1 and self._is_over:
+            self._over_sum, self._is_over = _digest(), False
+        if message.kept_of_last < len(frame.payload):
+            self._over_sum.update(frame.payload[message.kept_of_last :])
+            self._is_over = True
+        return self._open(message, frame.t_ns) if message.finished else None
 
-    def _open(self, t_ns: int) -> MessagePart:
-        data = bytes(self._content)
+    def _open(self, message: AssembledMessage, t_ns: int) -> MessagePart:
+        number, data = message.number, message.content
+        over = message.length - len(data)
         values = sum(map(data.count, _BEFORE_VALUE)) + len(data) // _BYTES_A_VALUE
-        if self._over:
-            # Too long to be read as JSON; what it says is compared all the same.
-            text = data.decode("utf-8", "replace") if self._is_text else data.hex()
-            text += f"{self._over} more bytes: {self._over_sum.hexdigest()}"
-            kind = "text" if self._is_text else "binary"
-            return MessagePart(self._first, t_ns, kind, text=text, values=values)
-        raw: str | bytes = data.decode("utf-8", "replace") if self._is_text else data
+        if over:
+            # Too long to be read as JSON; its content is compared all the same.
+            text = data.decode("utf-8", "replace") if message.is_text else data.hex()
+            text += f"{over} more bytes: {self._over_sum.hexdigest()}"
+            kind = "text" if message.is_text else "binary"
+            return MessagePart(number, t_ns, kind, text=text, values=values)
+        raw: str | bytes = data.decode("utf-8", "replace") if message.is_text else data
         try:
             content, audio = read(self._envelope, raw)
         except (ValueError, RecursionError, IndexError):
             content, audio = None, b""
         if content is None:
             if isinstance(raw, bytes):
-                return MessagePart(self._first, t_ns, "binary", audio=raw, values=values)
-            return MessagePart(self._first, t_ns, "text", text=raw, values=values)
+                return MessagePart(number, t_ns, "binary", audio=raw, values=values)
+            return MessagePart(number, t_ns, "text", text=raw, values=values)
         kind = kind_of_json(content, self._api.vocabulary.kind if self._api else "")
         if self._api is not None and not audio:
             content, audio = _without_audio(content, self._api.audio.fields, kind)
-        return MessagePart(self._first, t_ns, kind, content, audio=audio, values=values)
+        return MessagePart(number, t_ns, kind, content, audio=audio, values=values)
 
 
 def check_values(reader: TraceReader, values: int) -> None:
@@ -135,6 +134,10 @@ def check_values(reader: TraceReader, values: int) -> None:
     """
     if values > reader.allowance.values:
         reader.stop(f"it has over {reader.allowance.values:,} JSON values to compare")
+
+
+def _digest() -> hashlib.blake2b:
+    return hashlib.blake2b(digest_size=16)
 
 
 def _without_audio(content: Json, paths: tuple[str, ...], kind: str) -> tuple[Json, bytes]:

@@ -158,7 +158,7 @@ class Outcome:
             "session": session.id,
             **self.fields(),
             "messages": received.sequence.kinds[:_MAX_KINDS],
-            "passing": sorted({p.kind for p in received.sequence.passing.values()}),
+            "nondeterministic": sorted({p.kind for p in received.sequence.passing.values()}),
             "messages_sent": sent.sequence.kinds[:_MAX_KINDS],
             "audio_sent": sent.sound.size,
             "audio_received": received.sound.size,

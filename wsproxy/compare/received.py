@@ -16,7 +16,7 @@ from .session_pair import SessionPair
 from .transcript import Distance
 
 # What is always compared.
-FIELDS = ("messages", "passing", "violations", "audio_received")
+FIELDS = ("messages", "nondeterministic", "violations", "audio_received")
 
 
 def compare_received(pair: SessionPair, heard: Distance | None) -> list[Difference]:

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from wsproxy.catalog import Api, Catalog
-from wsproxy.session import Session, bounded
-from wsproxy.trace import Bytes, Eof, FrameRecord, Record, Start, TraceReader
+from wsproxy.session import Session
+from wsproxy.trace import Bytes, Eof, FrameRecord, Record, Start, TraceReader, bounded
 from wsproxy.wire import Opcode
 
 from .learned_variation import NOTHING, LearnedVariation

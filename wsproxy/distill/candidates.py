@@ -11,7 +11,7 @@ from wsproxy.compare.message_kinds import is_error
 from wsproxy.replayer.pace import Pace
 from wsproxy.replayer.progress import NOTHING, ExpectedEnding, SideProgress
 from wsproxy.replayer.script import Script, Step
-from wsproxy.wire import Frame, Garbage, Opcode
+from wsproxy.wire import Frame, Garbage, MessageAssembler, Opcode
 
 PAUSE_NS = 100_000_000  # time between two steps that is tried to be left out for itself
 
@@ -162,20 +162,20 @@ def _stays(step: Step) -> bool:
 
 def _parts(steps: list[Step]) -> list[tuple[int, ...]]:
     parts: list[list[int]] = []
-    message: list[int] | None = None  # the one of which more is to come
+    assembler = MessageAssembler(keep_text=0, keep_binary=0)
+    current: list[int] = []  # the part of the message that is not finished
     for number, step in enumerate(steps):
         item = step.item
         if _stays(step) or step.cause.closes or step.cause.ended:
             continue
-        if isinstance(item, Frame) and item.opcode is Opcode.CONTINUATION and message is not None:
-            message.append(number)
+        message = assembler.add(item) if isinstance(item, Frame) else None
+        if message is not None and message.frames > 1:
+            current.append(number)
         elif isinstance(item, Garbage) and _continues(parts, steps, number):
             parts[-1].append(number)
         else:
             parts.append([number])
-        if isinstance(item, Frame) and item.opcode <= Opcode.BINARY:
-            begun = item.opcode is not Opcode.CONTINUATION
-            message = None if item.fin else parts[-1] if begun else message
+            current = parts[-1] if message is not None else current
     return [tuple(part) for part in parts]
 
 

@@ -15,6 +15,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
+from wsproxy.catalog.loader import given_files
 from wsproxy.errors import UsageError
 from wsproxy.replayer import ClientOptions, ClientReplay, ReplayResult
 from wsproxy.replayer.recording import ReplayRecording
@@ -154,7 +155,7 @@ class _Run:
     def started(self) -> Iterator[None]:
         """Start the processes, and see to it that none is left behind."""
         count = self.load.processes
-        self._judges = ProcessPoolExecutor(count, _SPAWN, judge.prepare)
+        self._judges = ProcessPoolExecutor(count, _SPAWN, judge.prepare, initargs=(given_files(),))
         try:
             with _uninterrupted():
                 for number in range(count):
@@ -175,7 +176,12 @@ class _Run:
         load = self.load
         numbers = range(number + 1, load.sessions + 1, load.processes)
         share = WorkerShare(
-            self.trace, self.options, numbers, load.ramp / load.sessions, self.records
+            self.trace,
+            self.options,
+            numbers,
+            load.ramp / load.sessions,
+            self.records,
+            given_files(),
         )
         ours, theirs = _SPAWN.Pipe()
         process = _SPAWN.Process(target=worker.main, args=(theirs, share), daemon=True)

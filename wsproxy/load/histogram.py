@@ -1,9 +1,11 @@
-"""How values are spread, of any number of them, in bounded memory."""
+"""Percentiles of any number of values, in bounded memory."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+
+from wsproxy.statistics import nearest_rank
 
 _BITS = 10  # of a value that are kept: it is off by less than 1 in 512
 PERCENTILES = (0.5, 0.9, 0.99)
@@ -43,8 +45,8 @@ class Histogram:
         return sum(self.counts.values())
 
     def at(self, *parts: float) -> list[float]:
-        """The values, ms, that stand after these parts (0 to 1) of all; 0 where there is none."""
-        wanted = {part: min(self.count - 1, int(self.count * part)) for part in parts}
+        """The percentiles of these parts (0 to 1), ms; 0 where there are no values."""
+        wanted = {part: nearest_rank(self.count, part) for part in parts}
         found = dict.fromkeys(parts, 0.0)
         before = 0
         for key in sorted(self.counts):

@@ -154,12 +154,12 @@ class LoadStats:
             "workers": self.workers,
             "seconds": round(self.seconds, 3),
             "stopped": self.stopped,
-            "begun": self.begun,
+            "started": self.begun,
             "open": self.open,
             "verdicts": {name: self.verdicts[name] for name in VERDICTS},
             "tolerance": dict(self.tolerance),
             "failed": self.failed,
-            "to_judge": self.played - len(self.results),
+            "unjudged": self.played - len(self.results),
             "lateness_ms": dict(self.lateness.as_json()),
             "latency_ms": {
                 name: {"recorded": self.recorded[name], **spread.as_json()}

@@ -29,7 +29,16 @@ from wsproxy.trace import (
     TraceReader,
 )
 from wsproxy.trace.allowance import VARIABLE
-from wsproxy.wire import RSV1, Deflate, Frame, Opcode, RuleChecker, header, is_upgrade
+from wsproxy.wire import (
+    RSV1,
+    Deflate,
+    Frame,
+    MessageAssembler,
+    Opcode,
+    RuleChecker,
+    header,
+    is_upgrade,
+)
 
 MAX_CONTENT = 1 << 30  # bytes of a trace that are held in memory
 MAX_LENGTH = 10 * 365 * 24 * 3600 * 10**9  # ns that a session lasts
@@ -111,21 +120,22 @@ def messages(items: Iterable[DraftRecord], *, from_client: bool) -> Iterator[Dra
 
     A frame that continues nothing is a message of its own, unfinished.
     """
+    assembler = MessageAssembler(keep_text=0, keep_binary=0)
     current: DraftMessage | None = None
     for item in items:
         frame = item.frame
-        if frame is None or frame.from_client is not from_client or frame.opcode not in _DATA:
+        if frame is None or frame.from_client is not from_client:
             continue
-        continues = frame.opcode == Opcode.CONTINUATION
-        if continues and current is not None:
+        message = assembler.add(frame)
+        if message is None:
+            continue
+        if current is not None and message.frames > 1:
             current.items.append(item)
         else:
             if current is not None:
                 yield current
-            current = DraftMessage(
-                [item], from_client, frame.opcode == Opcode.TEXT, begun=not continues
-            )
-        if frame.fin:
+            current = DraftMessage([item], from_client, message.is_text, begun=message.has_start)
+        if message.finished:
             current.finished = current.begun
             yield current
             current = None

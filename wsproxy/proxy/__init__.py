@@ -1,22 +1,27 @@
-"""The part that runs inside mitmproxy: relays sessions untouched and records them.
+"""The proxy: relays sessions verbatim inside mitmproxy and passes them to the recorder.
 
-addon        mitmproxy's hooks: when a session begins, is refused, fails, ends
-layer        takes the place of mitmproxy's WebSocket layer
-relay        takes over both connections of an upgraded flow and copies bytes
-body         bodies of other HTTP: they stream by, their beginning is kept
-failure      what went wrong, and on whose side
-live         a session being recorded, as the event loop sees it
-backlog      the queue between event loop and thread, and who is held for it
-recorder     the thread that turns bytes into traces
-keeping      how much is kept, and how safely: sizes, fsync, strict
-faults       what is said while traces cannot be written
-folder       the limit of the folder's size
-compactor    packs finished traces
-lead         leads requests to a server on this machine
-stand_in     answers for the APIs with recorded sessions
-environment  what sends a command through the recorder
-embed        runs mitmproxy with the addon for the command line
-process      the same for another process, which may be one without mitmproxy
-protocol     what that process and the other one say
-needs        whether mitmproxy and what else it takes is there
+Only this package imports mitmproxy.
+
+    record_addon        mitmproxy's hooks: a session begins, is refused, fails, ends
+    access_addon        refuses requests of web pages, to unknown hosts, and to the proxy itself
+    redirect_addon      redirects requests to a server on this machine
+    replay_addon        the same, to a replay server
+    options             options of the recording addon
+    relay               copies bytes between the two connections of an upgraded flow
+    relay_layer         replaces mitmproxy's WebSocket layer
+    connection_control  reads and controls the connections of a client
+    reset_watch         detects a reset after a FIN
+    tls_stream          TLS of a connection on memory buffers
+    http_stream         streams HTTP bodies and keeps their beginning
+    http_records        trace records of mitmproxy's HTTP messages
+    http1_patches       forwards upgrade requests and interim responses verbatim
+    head_limits         limits the size of HTTP heads
+    failed_attempts     counts consecutive failed sessions with an endpoint
+    failure_cause       where and on whose side something failed
+    environment         environment variables for a recorded command
+    preload             proxy support for libraries without it
+    embedding           runs mitmproxy in this process
+    child_process       runs it in a child process, controlled through pipes
+    child_protocol      the messages on these pipes
+    requirements        whether mitmproxy and the required modules are installed
 """

@@ -1,9 +1,8 @@
-"""The mitmproxy addon that says what is not served.
+"""The mitmproxy addon that refuses requests which must not be served.
 
-Every web page can send requests to a port of this machine: to the recorder as well. A page
-is not to use the recorder as if it were the page's own server, nor to reach the API through
-it under a name of its own (DNS rebinding). And nothing is to make the recorder connect to
-itself, which would never end.
+Every web page can send requests to a port of this machine, so also to the recorder. A page must
+not use the recorder as if it were the page's own server, nor reach the API through it under a
+name of its own (DNS rebinding). And the recorder must not connect to itself, in an endless loop.
 """
 
 from __future__ import annotations
@@ -22,16 +21,17 @@ from mitmproxy.net.http import url
 from mitmproxy.proxy import mode_specs
 from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 
+from wsproxy.errors import Setting
 from wsproxy.system.address import IPAddress, authority, is_loopback, parse_ip, reaches
 
-from . import http_heads, relay_layer
+from . import connection_control, head_limits
 
 logger = logging.getLogger(__name__)
 
-QUIET = 60.0  # seconds in which refusals for one reason are logged once
+LOG_INTERVAL = 60.0  # seconds in which refusals for one reason are logged once
 
-ITSELF = "wsproxy does not connect to itself"
-REFUSED_HERE = "wsproxy_refused_here"  # in the metadata of a flow that is answered here
+SELF_CONNECTION = "wsproxy does not connect to itself"
+ANSWERED_HERE = "wsproxy_answered_here"  # in the metadata of a flow that the proxy answers itself
 
 _EXTENSIONS = ("chrome-extension://", "moz-extension://", "safari-web-extension://")
 _ANY = "*"
@@ -40,10 +40,10 @@ _numbers = itertools.count(1)
 
 
 class AccessAddon:
-    """Refuses requests, with a 4xx answer that says why; they leave no trace."""
+    """Refuses requests with a 4xx response that states the reason; they are not recorded."""
 
     def __init__(self) -> None:
-        # mitmproxy wants each name once, and two of our addons can be loaded side by side.
+        # Names must be unique in mitmproxy, and two of our addons can be loaded side by side.
         self.name = f"wsproxy-access-{next(_numbers)}"
         self._logged: dict[str, float] = {}  # monotonic seconds, by reason
 
@@ -54,99 +54,107 @@ class AccessAddon:
             "wsproxy_allow_host",
             Sequence[str],
             [],
-            "Further names by which apps may call this reverse proxy in their Host header; "
+            "Additional names that apps may use for this reverse proxy in their Host header; "
             "* allows every name.",
         )
 
     def running(self) -> None:
-        http_heads.install()
+        head_limits.install()
 
     def done(self) -> None:
-        http_heads.uninstall()
+        head_limits.uninstall()
 
     async def requestheaders(self, flow: http.HTTPFlow) -> None:
         if flow.response is not None:
             return
-        request, sent = flow.request, http_heads.client_request(flow)
+        request, original = flow.request, head_limits.client_request(flow)
         mode = flow.client_conn.proxy_mode
-        if sent is not None and sent.origin_form and _is_of_web_page(request.headers):
+        if original is not None and original.origin_form and _is_from_web_page(request.headers):
             why = (
-                "a web page has asked this proxy as if it were the page's server. Pages reach it "
-                "as their browser's proxy only"
+                "a web page sent a request to this proxy as if to a server; web pages can use it "
+                "only as the proxy of their browser"
             )
             self._refuse(flow, 403, "web page", why)
         elif isinstance(mode, mode_specs.ReverseMode):
-            named = sent.hosts if sent is not None else ()
-            # An empty Host header names nothing, as none would; no browser sends one.
-            unexpected = [host for host in named if host and not _is_name_of(mode, host)]
+            hosts = original.hosts if original is not None else ()
+            # An empty Host header names nothing, like a missing one; no browser sends it.
+            unexpected = [host for host in hosts if host and not _is_allowed_name(mode, host)]
             if unexpected:
                 why = (
-                    f"this reverse proxy for {mode.address[0]} does not go by the name of "
-                    f"{unexpected[0][:100]!r}. Use 127.0.0.1, or allow the name with "
-                    "--allow-host NAME"
+                    f"unexpected host for this reverse proxy for {mode.address[0]}: "
+                    f"{unexpected[0][:100]!r}; use 127.0.0.1, or add the name to the allowed hosts"
                 )
-                self._refuse(flow, 421, "host", why)
-        elif await self.leads_here((request.host, request.port)):
+                self._refuse(flow, 421, "host", why, Setting("allow_hosts"))
+        elif await self.is_own_address((request.host, request.port)):
             why = (
-                f"{ITSELF}, and {authority(request.host, request.port)} is its own address. It is "
-                "a proxy: set HTTPS_PROXY and HTTP_PROXY in the app; or run it with --mode "
-                "reverse:URL to be the app's base URL"
+                f"{SELF_CONNECTION}, and {authority(request.host, request.port)} is its own "
+                "address; set HTTPS_PROXY and HTTP_PROXY in the app, or use reverse mode with the "
+                "recorder as the app's base URL"
             )
-            self._refuse(flow, 421, "itself", why)
+            self._refuse(flow, 421, "itself", why, Setting("mode"))
 
     async def http_connect(self, flow: http.HTTPFlow) -> None:
-        if flow.response is None and await self.leads_here((flow.request.host, flow.request.port)):
+        if flow.response is None and await self.is_own_address(
+            (flow.request.host, flow.request.port)
+        ):
             where = authority(flow.request.host, flow.request.port)
-            self._refuse(flow, 421, "itself", f"{ITSELF}, and {where} is its own address")
+            self._refuse(flow, 421, "itself", f"{SELF_CONNECTION}, and {where} is its own address")
 
     async def server_connect(self, data: ServerConnectionHookData) -> None:
-        """In some modes this is the first to know where a connection goes."""
-        if data.server.address is not None and await self.leads_here(data.server.address):
-            data.server.error = ITSELF
-            self._log("itself", f"{ITSELF}: {authority(*data.server.address[:2])}")
+        """Check again: in some modes the destination is known only now."""
+        if data.server.address is not None and await self.is_own_address(data.server.address):
+            data.server.error = SELF_CONNECTION
+            self._log("itself", f"{SELF_CONNECTION}: {authority(*data.server.address[:2])}")
 
     def server_connected(self, data: ServerConnectionHookData) -> None:
-        """A name may have meant something else a moment ago."""
+        """Check the connected address: a name may resolve differently a moment later."""
         peer = data.server.peername
-        if peer is not None and _is_own(peer[0], peer[1], _listening()):
-            relay_layer.abort(data.client, data.server)
-            self._log("itself", f"{ITSELF}: {authority(*peer[:2])}")
+        if peer is not None and _is_listening(peer[0], peer[1], _listening()):
+            connection_control.abort(data.client, data.server)
+            self._log("itself", f"{SELF_CONNECTION}: {authority(*peer[:2])}")
 
-    # -- what is asked
+    # -- checks
 
-    async def leads_here(self, address: tuple[str, int, *tuple[int, ...]]) -> bool:
-        """Whether a connection to a host and port would arrive at this recorder."""
+    async def is_own_address(self, address: tuple[str, int, *tuple[int, ...]]) -> bool:
+        """Whether a connection to a host and port would reach this recorder."""
         host, port = address[0], address[1]
         listening = _listening()
         if not any(port == each[1] for each in listening):
-            return False  # nearly always, and without asking for a name
+            return False  # nearly always, and without resolving a name
         if parse_ip(host) is not None:
-            return _is_own(host, port, listening)
+            return _is_listening(host, port, listening)
         try:
             loop = asyncio.get_running_loop()
             found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError):
             return False  # the connection fails as well
-        return any(_is_own(str(each[4][0]), port, listening) for each in found)
+        return any(_is_listening(str(each[4][0]), port, listening) for each in found)
 
-    def _refuse(self, flow: http.HTTPFlow, status: int, reason: str, why: str) -> None:
-        flow.metadata[REFUSED_HERE] = True
+    def _refuse(
+        self, flow: http.HTTPFlow, status: int, reason: str, why: str, *settings: Setting
+    ) -> None:
+        flow.metadata[ANSWERED_HERE] = True
         flow.response = http.Response.make(
             status,
             f"wsproxy: refused: {why}.\n",
             {"Content-Type": "text/plain", "Server": "wsproxy", "Connection": "close"},
         )
-        self._log(reason, f"refused a request: {why}")
+        self._log(reason, f"refused a request: {why}", *settings)
 
-    def _log(self, reason: str, text: str) -> None:
+    def _log(self, reason: str, text: str, *settings: Setting) -> None:
         now = time.monotonic()
-        if now - self._logged.get(reason, float("-inf")) >= QUIET:
+        if now - self._logged.get(reason, float("-inf")) >= LOG_INTERVAL:
             self._logged[reason] = now
-            logger.warning("wsproxy: %s. Further ones are not logged for %.0f s.", text, QUIET)
+            logger.warning(
+                "wsproxy: %s (not logged again for %.0f s)",
+                text,
+                LOG_INTERVAL,
+                extra={"settings": settings},
+            )
 
 
-def _is_of_web_page(headers: http.Headers) -> bool:
-    """Whether a browser has sent a request for a page, and not for an extension."""
+def _is_from_web_page(headers: http.Headers) -> bool:
+    """Whether a browser sent a request on behalf of a web page, not of an extension."""
     origins = headers.get_all("Origin")
     if origins:
         return not all(origin.lower().startswith(_EXTENSIONS) for origin in origins)
@@ -155,21 +163,21 @@ def _is_of_web_page(headers: http.Headers) -> bool:
 
 
 def _listening() -> list[tuple[str, int]]:
-    """The addresses that this process listens on for apps."""
+    """The addresses that this process accepts connections of apps on."""
     addon = ctx.master.addons.get("proxyserver")
     if not isinstance(addon, Proxyserver):
         return []
     return [(str(each[0]), int(each[1])) for each in addon.listen_addrs()]
 
 
-def _is_own(ip: str, port: int, listening: Iterable[tuple[str, int]]) -> bool:
+def _is_listening(ip: str, port: int, listening: Iterable[tuple[str, int]]) -> bool:
     target = parse_ip(ip)
-    own = [parse_ip(each) for each, its_port in listening if its_port == port]
+    own = [parse_ip(each) for each, listening_port in listening if listening_port == port]
     return target is not None and any(each is not None and reaches(target, each) for each in own)
 
 
-def _is_listened_on(host: str, listening: Iterable[str]) -> bool:
-    """Whether a host is an address of a socket, or of this machine if that is for all of them."""
+def _is_listening_host(host: str, listening: Iterable[str]) -> bool:
+    """Whether a host is an address that is listened on, if need be through a wildcard address."""
     own: list[IPAddress] = [ip for each in listening if (ip := parse_ip(each)) is not None]
     target = parse_ip(host)
     if target is None:
@@ -177,13 +185,13 @@ def _is_listened_on(host: str, listening: Iterable[str]) -> bool:
     return any(reaches(target, ip) for ip in own if not ip.is_loopback)
 
 
-def _is_name_of(mode: mode_specs.ReverseMode, text: str) -> bool:
-    """Whether a reverse proxy may be called so, by a Host header or a target."""
+def _is_allowed_name(mode: mode_specs.ReverseMode, text: str) -> bool:
+    """Whether a reverse proxy accepts a name in a Host header or a target."""
     try:
-        named = url.parse_authority(text, check=False)[0]
+        name = url.parse_authority(text, check=False)[0]
     except ValueError:
         return False
-    host: str = named.strip("[]").lower().rstrip(".")
+    host: str = name.strip("[]").lower().rstrip(".")
     listen_host = mode.listen_host(ctx.options.listen_host)
     allowed: list[str] = ctx.options.wsproxy_allow_host
     names: list[str] = [
@@ -194,5 +202,5 @@ def _is_name_of(mode: mode_specs.ReverseMode, text: str) -> bool:
         or host in names
         or is_loopback(host)
         or host.endswith(".localhost")
-        or _is_listened_on(host, (ip for ip, _ in _listening()))
+        or _is_listening_host(host, (ip for ip, _ in _listening()))
     )

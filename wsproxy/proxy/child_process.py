@@ -1,7 +1,7 @@
-"""A proxy in a process of its own, which another process of wsproxy starts and talks to.
+"""A proxy in a child process, controlled by another process of wsproxy.
 
-`wsproxy.api` and `replay server --proxy` start one (`wsproxy.api.child_process`), so that mitmproxy
-need not be installed where they run. `child_protocol` has what is said.
+`wsproxy.api` and `replay server` start it (`wsproxy.api.child_process`), so that mitmproxy
+need not be installed in their environment. `child_protocol` describes the messages.
 """
 
 from __future__ import annotations
@@ -25,121 +25,123 @@ from . import child_protocol, embedding
 from .record_addon import RecordAddon
 from .redirect_addon import LocalRecordAddon, RedirectAddon
 
-LINGER = 2.0  # seconds that sessions which are still open get to end
+DRAIN_TIMEOUT = 2.0  # seconds that open sessions get to end
 _Address = tuple[str, int] | None
-_LINE = 1 << 20  # bytes of a line at most: a host and a target are in it
+_MAX_LINE = 1 << 20  # bytes of a line, which contains a host and a target
 
 
 def main() -> int:
-    """Do what stdin asks for until it is closed; returns the exit status."""
-    # Ctrl-C in a terminal is for the process that started this one, which then ends it.
+    """Run the requested proxy until stdin is closed; returns the exit status."""
+    # Ctrl-C in a terminal is handled by the parent process, which then ends this one.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # Whatever else is printed in this process must not get between the lines.
+    # Other output of this process must not mix with the protocol.
     out = os.fdopen(os.dup(sys.stdout.fileno()), "wb", buffering=0)
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     parent = _Parent(out)
     log = logging.getLogger("wsproxy")
     log.setLevel(logging.INFO)
-    log.addHandler(_ToParent(parent))
+    log.addHandler(_ParentLogHandler(parent))
     try:
         asyncio.run(_serve(parent))
     except WsproxyError as error:
-        parent.tell(failed=str(error))
+        named = [[each.name, each.value] for each in error.settings]
+        parent.send_event(failed=str(error), settings=named)
         return error.exit_status
     return 0
 
 
 async def _serve(parent: _Parent) -> None:
-    lines = asyncio.StreamReader(limit=_LINE)
+    lines = asyncio.StreamReader(limit=_MAX_LINE)
     loop = asyncio.get_running_loop()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
-    asked = json.loads(await lines.readline() or "null")
-    if not isinstance(asked, dict) or asked.get("protocol") != child_protocol.VERSION:
-        raise UsageError("the recorder is another version of wsproxy than what started it")
-    settings, addon = _asked_for(asked, parent)
+    request = json.loads(await lines.readline() or "null")
+    if not isinstance(request, dict) or request.get("protocol") != child_protocol.VERSION:
+        raise UsageError("the proxy process and its parent run different versions of wsproxy")
+    settings, addon = _requested(request, parent)
     async with embedding.proxy(settings, addon) as (running, task):
         loop.add_signal_handler(signal.SIGTERM, running.stop)
-        parent.tell(listening=running.address, ca=str(running.ca))
-        stopped = asyncio.create_task(parent.listen(lines))
+        parent.send_event(listening=running.address, ca=str(running.ca))
+        stopped = asyncio.create_task(parent.receive_answers(lines))
         await asyncio.wait({task, stopped}, return_when=asyncio.FIRST_COMPLETED)
-        await asyncio.to_thread(running.drain, LINGER)
+        await asyncio.to_thread(running.drain, DRAIN_TIMEOUT)
         stopped.cancel()
 
 
-def _asked_for(
-    asked: dict[str, Any], parent: _Parent
+def _requested(
+    request: dict[str, Any], parent: _Parent
 ) -> tuple[embedding.ProxySettings, RecordAddon | RedirectAddon]:
-    confdir = Path(asked["confdir"]) if asked["confdir"] is not None else None
-    where = {"host": asked["host"], "port": asked["port"], "mode": asked["mode"]}
-    record = asked.get("record")
+    """The settings and the addon that a request asks for."""
+    confdir = Path(request["confdir"]) if request["confdir"] is not None else None
+    listen = {"host": request["host"], "port": request["port"], "mode": request["mode"]}
+    record = request.get("record")
     if record is None:
-        others = asked["lead"]["others"]
-        addon = RedirectAddon(parent.ask, others=others, on_refused=parent.report_refused)
-        return embedding.ProxySettings(**where, confdir=confdir), addon
+        others = request["lead"]["others"]
+        addon = RedirectAddon(parent.find_server, others=others, on_refused=parent.report_refused)
+        return embedding.ProxySettings(**listen, confdir=confdir), addon
 
-    def ended(recording: SessionWriter) -> None:
-        parent.tell(ended=str(recording.path))
+    def on_end(recording: SessionWriter) -> None:
+        parent.send_event(ended=str(recording.path))
 
     settings = embedding.ProxySettings(
-        **where, confdir=confdir, out=Path(record["out"]), hosts=tuple(record["hosts"])
+        **listen, confdir=confdir, out=Path(record["out"]), hosts=tuple(record["hosts"])
     )
-    return settings, (RecordAddon if record["network"] else LocalRecordAddon)(on_end=ended)
+    return settings, (RecordAddon if record["network"] else LocalRecordAddon)(on_end=on_end)
 
 
 class _Parent:
     """The process that started this one.
 
     Args:
-        out: where it reads.
+        out: the pipe that it reads.
     """
 
     def __init__(self, out: BinaryIO) -> None:
         self._out = out
         self._lock = threading.Lock()
         self._numbers = itertools.count(1)
-        self._asked: dict[int, asyncio.Future[_Address]] = {}
+        self._pending: dict[int, asyncio.Future[_Address]] = {}
 
-    def tell(self, **event: object) -> None:
-        """Write an event; from any thread."""
+    def send_event(self, **event: object) -> None:
+        """Send an event; called on any thread."""
         line = json.dumps(event).encode() + b"\n"
-        with self._lock, suppress(OSError):  # it has died: stdin is at its end, too
+        with self._lock, suppress(OSError):  # the parent has died: stdin ends as well
             while line:
                 line = line[self._out.write(line) :]
 
-    async def ask(self, host: str, target: str) -> _Address:
-        """Which server answers for a host and a target (path and query), if any."""
-        return await self._answer_to(host=host, target=target)
+    async def find_server(self, host: str, target: str) -> _Address:
+        """The address of the server for a host and a target (path and query), or None."""
+        return await self._request(host=host, target=target)
 
     async def report_refused(self, host: str) -> None:
-        """Report a host that nothing answers for; return when the parent knows."""
-        await self._answer_to(refused=host)
+        """Report a host that is not served; returns when the parent has confirmed it."""
+        await self._request(refused=host)
 
-    async def _answer_to(self, **event: object) -> _Address:
+    async def _request(self, **event: object) -> _Address:
         number = next(self._numbers)
         answer: asyncio.Future[_Address] = asyncio.get_running_loop().create_future()
-        self._asked[number] = answer
-        self.tell(ask=number, **event)
+        self._pending[number] = answer
+        self.send_event(ask=number, **event)
         try:
             return await answer
         finally:
-            del self._asked[number]
+            del self._pending[number]
 
-    async def listen(self, lines: asyncio.StreamReader) -> None:
-        """Take its answers until it has no more."""
+    async def receive_answers(self, lines: asyncio.StreamReader) -> None:
+        """Receive answers until the parent closes the pipe."""
         while line := await lines.readline():
-            said = json.loads(line)
-            answer = self._asked.get(said["answer"])
+            message = json.loads(line)
+            answer = self._pending.get(message["answer"])
             if answer is not None and not answer.done():
-                address = said["address"]
+                address = message["address"]
                 answer.set_result((address[0], address[1]) if address is not None else None)
 
 
-class _ToParent(logging.Handler):
-    """Has the parent log what is logged here."""
+class _ParentLogHandler(logging.Handler):
+    """Sends log records to the parent, which logs them."""
 
     def __init__(self, parent: _Parent) -> None:
         super().__init__(logging.INFO)
         self._parent = parent
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._parent.tell(log=record.levelno, message=record.getMessage())
+        self._parent.send_event(log=record.levelno, message=record.getMessage())

@@ -1,4 +1,4 @@
-"""Runs mitmproxy with the recording addon, for `wsproxy record` and `wsproxy run`."""
+"""Runs mitmproxy with our addons inside this process."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ from mitmproxy.options import CONF_DIR, Options
 from mitmproxy.proxy.mode_specs import ProxyMode, ReverseMode, UpstreamMode
 from mitmproxy.tools.dump import DumpMaster
 
-from wsproxy.errors import UsageError
+from wsproxy.errors import InvalidValue, Setting, UsageError
 from wsproxy.recorder import SessionWriter
 from wsproxy.recorder.limits import RecorderLimits
 from wsproxy.system.address import authority, is_loopback
 
 from .access_addon import AccessAddon
 from .environment import mode_kind
-from .options import folder_problem
+from .options import RecorderOptions, folder_problem
 from .record_addon import RecordAddon
 from .redirect_addon import RedirectAddon
 
-CA_KEY = "mitmproxy-ca.pem"  # and its certificate
+CA_KEY = "mitmproxy-ca.pem"  # the key and its certificate
 
-# What mitmproxy says.
+# Log messages of mitmproxy.
 _NO_KEY = re.compile(r"Could not deserialize key data|Unable to load PEM file")
 _NO_LISTENER = re.compile(r"failed to listen on (\S+):(\d+) with (.*)")
 
-DISCONNECT_PATIENCE = 2.0  # seconds that open connections get to end when the recorder stops
+DISCONNECT_TIMEOUT = 2.0  # seconds for ending open connections when the recorder stops
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +47,15 @@ class ProxySettings:
     """What to listen on and what to record.
 
     Attributes:
-        host, port: where to listen; port 0 takes a free one.
-        mode: mitmproxy's proxy mode; `reverse:` takes ws and wss URLs as well.
+        host, port: address to listen on; port 0 takes a free one.
+        mode: mitmproxy's proxy mode; `reverse:` also accepts ws and wss URLs.
         out: folder for the traces.
         hosts: record only hosts that match one of these regular expressions.
         confdir: folder of the CA; None is mitmproxy's own, ~/.mitmproxy.
         options: further mitmproxy options, as "name=value".
-        auth: what apps have to give for name and password, "user:password".
-        keeping: how much is kept of the sessions, and how safely.
-        allow_hosts: further names by which apps may call it in reverse mode; "*": any.
+        auth: "user:password" that apps have to send; None: no authentication.
+        limits: how much is recorded, and how safely.
+        allow_hosts: additional names that apps may use for it in reverse mode; "*": any.
     """
 
     host: str = "127.0.0.1"
@@ -66,17 +66,17 @@ class ProxySettings:
     confdir: Path | None = None
     options: tuple[str, ...] = ()
     auth: str | None = field(default=None, repr=False)
-    keeping: RecorderLimits = field(default_factory=RecorderLimits)
+    limits: RecorderLimits = field(default_factory=RecorderLimits)
     allow_hosts: tuple[str, ...] = ()
 
     @property
     def kind(self) -> str:
-        """The mode without what it names: "regular", "reverse", "socks5" ..."""
+        """The first word of the mode: "regular", "reverse", "socks5" ..."""
         return mode_kind(self.mode)
 
     @property
     def mitmproxy_mode(self) -> str:
-        """The mode in mitmproxy's words: it knows no ws:// and wss:// upstreams."""
+        """The mode as mitmproxy spells it: without ws:// and wss:// upstreams."""
         for ours, theirs in (
             ("reverse:ws://", "reverse:http://"),
             ("reverse:wss://", "reverse:https://"),
@@ -88,19 +88,19 @@ class ProxySettings:
 
 @dataclass(slots=True)
 class RunningProxy:
-    """A recorder that is up.
+    """A running proxy.
 
     Attributes:
         address: (host, port) that it listens on; None in modes without a port.
         ca: the CA certificate that apps have to trust, PEM.
-        open_to_all: it listens on more than this machine, and asks for no password.
+        open_to_all: it accepts connections from other machines without a password.
         connections: connections from apps so far.
     """
 
     address: tuple[str, int] | None
     ca: Path
     open_to_all: bool
-    _watch: _Watch = field(repr=False)
+    _watch: _ConnectionCounter = field(repr=False)
     _stop: _Stop = field(repr=False)
 
     @property
@@ -110,7 +110,7 @@ class RunningProxy:
 
     @property
     def ca_key_is_readable(self) -> bool:
-        """Whether other users of this machine may read the key."""
+        """Whether other users of this machine can read the key."""
         try:
             return os.name == "posix" and bool(self.ca_key.stat().st_mode & 0o077)
         except OSError:
@@ -121,18 +121,18 @@ class RunningProxy:
         return self._watch.connections
 
     def drain(self, seconds: float) -> None:
-        """Wait until no app is connected any more, for so long at the most."""
+        """Wait until no app is connected, for at most this many seconds."""
         deadline = time.monotonic() + seconds
         while self._watch.open and time.monotonic() < deadline:
             time.sleep(0.01)
 
     def stop(self) -> None:
-        """Ask it to stop; from any thread. Asked again, it waits for no disk any longer."""
+        """Stop it; called on any thread. A second call stops waiting for a disk that hangs."""
         self._stop()
 
     @property
     def stopped_in_order(self) -> bool:
-        """False once it has stopped without having written everything; its log says what."""
+        """False if it has stopped before everything was written; the log names what is missing."""
         return self._stop.in_order
 
 
@@ -149,7 +149,7 @@ async def recorder(
         The running recorder, and a task that ends when it has been stopped.
 
     Raises:
-        UsageError: it cannot start: a bad option, a port in use, an unwritable folder.
+        UsageError: it cannot start: an invalid option, a port in use, an unwritable folder.
     """
     async with proxy(settings, RecordAddon(on_begin, on_end)) as up:
         yield up
@@ -159,8 +159,8 @@ async def recorder(
 async def proxy(
     settings: ProxySettings, addon: RecordAddon | RedirectAddon
 ) -> AsyncIterator[tuple[RunningProxy, asyncio.Task[None]]]:
-    """Run mitmproxy with an addon of ours for the body of a `with`; as `recorder`."""
-    access, watch = AccessAddon(), _Watch()
+    """Run mitmproxy with one of our addons for the body of a `with`; see `recorder`."""
+    access, watch = AccessAddon(), _ConnectionCounter()
     with _ErrorLog() as errors:
         master = _master(settings, addon, access, watch)
         task = asyncio.create_task(master.run())
@@ -170,7 +170,7 @@ async def proxy(
     if errors.first is not None:
         master.shutdown()
         await task
-        raise UsageError(_explained(errors.first, settings))
+        raise _explain(errors.first, settings)
     stop = _Stop(master, addon)
     try:
         await _check_upstreams(master, access)
@@ -187,10 +187,10 @@ def background(
     addon: RecordAddon | RedirectAddon | None = None,
     **callbacks: Callable[[SessionWriter], None],
 ) -> Iterator[RunningProxy]:
-    """Run a recorder, or mitmproxy with an addon, on a thread of its own, for the body of a `with`.
+    """Run a recorder, or mitmproxy with an addon, on its own thread for the body of a `with`.
 
     Raises:
-        UsageError: as `recorder`.
+        UsageError: see `recorder`.
     """
     started: list[RunningProxy] = []
     failed: list[BaseException] = []
@@ -229,7 +229,7 @@ def background(
 
 
 def stop_on_signals(running: RunningProxy) -> None:
-    """End the recorder properly on SIGINT and SIGTERM, and when its terminal goes."""
+    """Stop the recorder on SIGINT and SIGTERM, and when its terminal is closed."""
     loop = asyncio.get_running_loop()
     for number in stopping_signals():
         with contextlib.suppress(NotImplementedError):  # not on Windows
@@ -237,7 +237,7 @@ def stop_on_signals(running: RunningProxy) -> None:
 
 
 def stopping_signals() -> list[signal.Signals]:
-    """The signals that end a recorder: not SIGHUP where nohup has it ignored."""
+    """The signals that stop a recorder: SIGHUP only if nohup does not ignore it."""
     found = [signal.SIGINT, signal.SIGTERM]
     hangup = getattr(signal, "SIGHUP", None)  # not on Windows
     if hangup is not None and signal.getsignal(hangup) != signal.SIG_IGN:
@@ -246,23 +246,23 @@ def stopping_signals() -> list[signal.Signals]:
 
 
 def _master(
-    settings: ProxySettings, addon: RecordAddon | RedirectAddon, access: AccessAddon, watch: _Watch
+    settings: ProxySettings,
+    addon: RecordAddon | RedirectAddon,
+    access: AccessAddon,
+    watch: _ConnectionCounter,
 ) -> DumpMaster:
     _check_folders(settings, isinstance(addon, RecordAddon))
     options = Options(listen_host=settings.host, listen_port=settings.port)
     if settings.confdir is not None:
         options.confdir = str(settings.confdir)
     master = DumpMaster(options, with_termlog=False, with_dumper=False)
-    # It prints a line of its own and exits; `recorder` raises what was logged instead.
+    # It prints a line and exits; `recorder` raises the logged error instead.
     master.addons.remove(master.addons.get("errorcheck"))
     try:
-        master.addons.add(access, addon, watch)  # what is refused is not recorded
+        master.addons.add(access, addon, watch)  # in this order: refused requests are not recorded
         if isinstance(addon, RecordAddon):
-            options.update(
-                wsproxy_out=str(settings.out),
-                wsproxy_host=list(settings.hosts),
-                **settings.keeping.options(),
-            )
+            recorder_options = RecorderOptions(settings.out, settings.limits)
+            options.update(wsproxy_host=list(settings.hosts), **recorder_options.as_options())
         options.update(proxyauth=settings.auth, wsproxy_allow_host=list(settings.allow_hosts))
         options.set(*settings.options)
         options.update(mode=[settings.mitmproxy_mode])
@@ -274,13 +274,13 @@ def _master(
 
 
 def _check_folders(settings: ProxySettings, records: bool) -> None:
-    """See that there is room for traces and the CA: mitmproxy's words for it help nobody.
+    """Check that traces and the CA can be written: mitmproxy's errors for it are unclear.
 
     Raises:
-        UsageError: it cannot be written where it has to be.
+        UsageError: a folder cannot be written.
     """
     if records and (problem := folder_problem(settings.out)) is not None:
-        raise UsageError(f"{problem}; use --out DIR")
+        raise UsageError(problem, Setting("out"))
     named = [o.partition("=")[2] for o in settings.options if o.startswith("confdir=")]
     confdir = Path(named[-1] if named else settings.confdir or CONF_DIR).expanduser()
     try:
@@ -293,37 +293,40 @@ def _check_folders(settings: ProxySettings, records: bool) -> None:
     except OSError as error:
         what = "read" if key.exists() else "create"
         why = error.strerror or error
-        raise UsageError(f"cannot {what} the CA in {confdir}: {why}; use --confdir DIR") from None
+        text = f"cannot {what} the CA in {confdir}: {why}"
+        raise UsageError(text, Setting("confdir")) from None
 
 
 async def _check_upstreams(master: DumpMaster, access: AccessAddon) -> None:
-    """See that no mode leads to this recorder itself.
+    """Check that no mode names this recorder as its upstream.
 
     Raises:
         UsageError: one does.
     """
     for spec in master.options.mode:
         mode = ProxyMode.parse(spec)
-        if isinstance(mode, ReverseMode | UpstreamMode) and await access.leads_here(mode.address):
+        if isinstance(mode, ReverseMode | UpstreamMode) and await access.is_own_address(
+            mode.address
+        ):
             where = authority(*mode.address)
-            raise UsageError(f"--mode {spec}: the recorder itself listens on {where}")
+            raise InvalidValue("mode", spec, f"the recorder itself listens on {where}")
 
 
 def _listen_without_http3(spec: str) -> None:
-    """Have a reverse proxy for https:// listen on TCP alone.
+    """Make a reverse proxy for https:// listen on TCP only.
 
-    mitmproxy adds a listener for HTTP/3, which carries no WebSocket here. Its runtime can
-    outlive the interpreter, and then crashes the process.
+    mitmproxy adds a listener for HTTP/3, over which it supports no WebSocket. The listener's
+    runtime can outlive the interpreter, and then crashes the process.
     """
-    mode = ProxyMode.parse(spec)  # the same object whenever mitmproxy asks for it
+    mode = ProxyMode.parse(spec)  # cached: mitmproxy gets the same object
     if isinstance(mode, ReverseMode) and mode.scheme == "https":
         mode.transport_protocol = "tcp"
 
 
 async def _disconnect(master: DumpMaster) -> None:
-    """Stop listening, which mitmproxy leaves to the process's end, and end open connections.
+    """Stop listening and end open connections, which mitmproxy does only at process exit.
 
-    Their sessions are recorded as stopped. Left to the end of the event loop, each would log
+    The sessions are recorded as stopped. If the end of the event loop ended them, each would log
     a traceback on Python 3.11.
     """
     proxyserver = _proxyserver(master)
@@ -333,14 +336,14 @@ async def _disconnect(master: DumpMaster) -> None:
         if io is not None and io.handler is not None:
             io.handler.cancel("the recorder is stopped")
     loop = asyncio.get_running_loop()
-    deadline = loop.time() + DISCONNECT_PATIENCE
+    deadline = loop.time() + DISCONNECT_TIMEOUT
     # mitmproxy has no event for it.
     while proxyserver.connections and loop.time() < deadline:  # noqa: ASYNC110
         await asyncio.sleep(0.005)
 
 
 class _Stop:
-    """Stops mitmproxy; called again, it has the addon give up a disk that hangs sooner.
+    """Stops mitmproxy; a second call shortens the wait for a disk that hangs.
 
     Created on the event loop, and called on any thread.
     """
@@ -349,23 +352,23 @@ class _Stop:
         self._loop = asyncio.get_running_loop()
         self._master = master
         self.addon = addon
-        self._asked = False
+        self._requested = False
 
     def __call__(self) -> None:
-        if self._asked and isinstance(self.addon, RecordAddon):
+        if self._requested and isinstance(self.addon, RecordAddon):
             self.addon.hurry()
-        self._asked = True
+        self._requested = True
         with contextlib.suppress(RuntimeError):  # the loop has ended
             self._loop.call_soon_threadsafe(self._master.shutdown)
 
     @property
     def in_order(self) -> bool:
-        """Whether everything was written by the end."""
+        """Whether everything was written."""
         return not isinstance(self.addon, RecordAddon) or self.addon.stopped_in_order
 
 
-class _Watch:
-    """Tells when mitmproxy listens, and counts connections."""
+class _ConnectionCounter:
+    """An addon that signals when mitmproxy listens, and counts connections."""
 
     def __init__(self) -> None:
         self.ready = asyncio.Event()
@@ -401,26 +404,25 @@ class _ErrorLog(logging.Handler):
         logging.getLogger().removeHandler(self)
 
 
-def _explained(message: str, settings: ProxySettings) -> str:
-    """What mitmproxy logged, in the words of our options where they matter."""
+def _explain(message: str, settings: ProxySettings) -> UsageError:
+    """A logged error of mitmproxy as an error of ours, with the settings that matter for it."""
     if _NO_KEY.search(message):
         confdir = settings.confdir or CONF_DIR
-        return (
+        return UsageError(
             f"cannot read the CA in {confdir}: {CA_KEY} holds no key; remove it, and a new CA is "
-            "created, or use --confdir DIR"
+            "created",
+            Setting("confdir"),
         )
     failed = _NO_LISTENER.search(message)
     if failed is None:
-        return message
+        return UsageError(message)
     why = (
         "the port is in use"
         if "in use" in message
         else failed[3].rpartition("] ")[2].rpartition("): ")[2]
     )
-    return (
-        f"cannot listen on {authority(failed[1], int(failed[2]))}: {why}. "
-        "Choose another address with --listen HOST:PORT; port 0 takes a free one."
-    )
+    where = authority(failed[1], int(failed[2]))
+    return UsageError(f"cannot listen on {where}: {why}", Setting("listen"))
 
 
 def _proxyserver(master: DumpMaster) -> Proxyserver:
@@ -436,7 +438,7 @@ def _address(master: DumpMaster) -> tuple[str, int] | None:
 
 
 def _open_to_all(master: DumpMaster) -> bool:
-    """By its sockets: options and modes both name addresses. WireGuard asks for a key."""
+    """Whether it is open to other machines, by its sockets; WireGuard needs a key and is not."""
     servers = [s for s in _proxyserver(master).servers if s.mode.transport_protocol != "udp"]
     addresses = [str(address[0]) for server in servers for address in server.listen_addrs]
     return not master.options.proxyauth and not all(map(is_loopback, addresses))

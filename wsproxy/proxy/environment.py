@@ -1,4 +1,4 @@
-"""The environment that sends a command through the recorder and makes it trust its CA."""
+"""Environment variables that route a command through the recorder and make it trust its CA."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from wsproxy.system.python_path import app_environment
 
 _PRELOAD = Path(__file__).parent / "preload"
 
-# Libraries differ in which ones they read, and in which case.
+# Libraries differ in which of them they read, and in upper or lower case.
 _PROXY_VARIABLES = ("http_proxy", "https_proxy", "all_proxy", "ws_proxy", "wss_proxy")
 
-# The modes in which the recorder is a proxy that apps name, and how they name it.
+# The modes in which apps name the recorder as their proxy, with the scheme of its URL.
 _PROXY_MODES = {"regular": "http", "upstream": "http", "socks5": "socks5h"}
 
-# Each replaces the library's own bundle, so it gets all certificates.
+# Each replaces the library's own bundle, so the file contains all certificates.
 _BUNDLE_VARIABLES = (
     "SSL_CERT_FILE",
     "REQUESTS_CA_BUNDLE",
@@ -30,23 +30,9 @@ _BUNDLE_VARIABLES = (
     "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH",
 )
 
-# What to do when an app ignored all of it.
-HINTS = (
-    "Its library may ignore proxy settings. What always works is the app's base URL:",
-    "  wsproxy run --listen 127.0.0.1:8080 --mode reverse:wss://api.deepgram.com -- CMD",
-    "and in the app (docs/sdks.md has each SDK):",
-    "  Deepgram Python:   DeepgramClient(environment=DeepgramClientEnvironment(",
-    "                       base='http://127.0.0.1:8080', production='ws://127.0.0.1:8080',",
-    "                       agent='ws://127.0.0.1:8080', agent_rest='http://127.0.0.1:8080'))",
-    "  Deepgram Node:     new DeepgramClient({apiKey, baseUrl: 'ws://127.0.0.1:8080'})",
-    "  AssemblyAI Python: StreamingClientOptions(api_host='ws://127.0.0.1:8080')",
-    "  ws (Node):         new WebSocket('ws://127.0.0.1:8080/v1/listen')",
-    "A browser or a container has its own settings: point its proxy at `wsproxy record`.",
-)
-
 
 class ListenAddress(Protocol):
-    """A recorder, in this process or in another one.
+    """A running recorder, in this process or in another one.
 
     Attributes:
         address: (host, port) that it listens on; None in modes without a port.
@@ -60,21 +46,21 @@ class ListenAddress(Protocol):
 
 
 def mode_kind(mode: str) -> str:
-    """The first word of a proxy mode: of "reverse:URL", "socks5@8080" ..."""
+    """The first word of a proxy mode, such as "reverse" of "reverse:URL"."""
     return mode.partition(":")[0].partition("@")[0]
 
 
 def for_command(
     running: ListenAddress, mode: str, folder: Path, base: Mapping[str, str] | None = None
 ) -> dict[str, str]:
-    """The environment of a command whose sessions are to be recorded.
+    """The environment of a command whose sessions are recorded.
 
     Args:
         running: the recorder.
-        mode: its mode. Only where the recorder is a proxy are proxy variables set;
-            WSPROXY_URL always tells the command where it is.
-        folder: where the certificate bundle is written.
-        base: the environment to begin with; None is the one that wsproxy was started with.
+        mode: its mode. Proxy variables are set only if the recorder is a proxy; WSPROXY_URL
+            is always set to its URL.
+        folder: the certificate bundle is written to it.
+        base: the environment to extend; None: the one that wsproxy was started with.
     """
     env = app_environment() if base is None else dict(base)
     if running.address is None:
@@ -97,14 +83,14 @@ def for_command(
 def _use_proxy(env: dict[str, str], url: str) -> None:
     for name in _PROXY_VARIABLES:
         env[name] = env[name.upper()] = url
-    # An app that talks to this machine is to be recorded as well.
+    # Sessions with servers on this machine are recorded as well.
     for name in ("no_proxy", "NO_PROXY"):
         env.pop(name, None)
     env["NODE_USE_ENV_PROXY"] = "1"
 
 
 def _use_preloads(env: dict[str, str]) -> None:
-    """Have Python and Node load what teaches libraries that know no proxy to use one."""
+    """Make Python and Node load code that adds proxy support to libraries without it."""
     preload = _PRELOAD / "node" / "proxy.cjs"
     env["NODE_OPTIONS"] = f'{env.get("NODE_OPTIONS", "")} --require "{preload}"'.strip()
     env["PYTHONPATH"] = os.pathsep.join(
@@ -113,7 +99,7 @@ def _use_preloads(env: dict[str, str]) -> None:
 
 
 def _bundle(ca: Path, folder: Path, own: str | None) -> Path:
-    """Certificates of the usual authorities, the user's own and the recorder's, in one file."""
+    """Write the usual CA certificates, the user's own and the recorder's to one file."""
     parts = [Path(certifi.where()).read_bytes(), ca.read_bytes()]
     if own is not None and Path(own).is_file():
         parts.insert(0, Path(own).read_bytes())

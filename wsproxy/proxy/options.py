@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,10 +10,11 @@ from mitmproxy import ctx, exceptions
 from mitmproxy.addonmanager import Loader
 
 from wsproxy.recorder import POLICIES
+from wsproxy.recorder.disk_faults import probe
 from wsproxy.recorder.limits import InvalidLimit, RecorderLimits
 
-# What a recorder has from its beginning to its end.
-FIXED = frozenset(
+# Options that cannot change while the recorder runs.
+FIXED_OPTIONS = frozenset(
     {
         "wsproxy_out",
         "wsproxy_max_payload",
@@ -27,28 +27,61 @@ FIXED = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Fixed:
-    """The values of the FIXED options.
+class RecorderOptions:
+    """The values of FIXED_OPTIONS.
 
     Attributes:
         out: folder for the traces.
-        keeping: how much is kept, and how safely.
+        limits: how much is recorded, and how safely.
     """
 
     out: Path
-    keeping: RecorderLimits
+    limits: RecorderLimits
+
+    @classmethod
+    def read(cls) -> RecorderOptions:
+        """Read mitmproxy's options.
+
+        Raises:
+            OptionsError: one of them is invalid.
+        """
+        options = ctx.options
+        try:
+            limits = RecorderLimits.parse(
+                options.wsproxy_max_payload,
+                options.wsproxy_max_size,
+                options.wsproxy_max_folder,
+                options.wsproxy_fsync,
+                strict=options.wsproxy_strict,
+            )
+        except InvalidLimit as error:
+            raise exceptions.OptionsError(f"wsproxy_{error}") from error
+        return cls(Path(options.wsproxy_out), limits)
+
+    def as_options(self) -> dict[str, str | bool]:
+        """The values as mitmproxy options."""
+        limits = self.limits
+        return {
+            "wsproxy_out": str(self.out),
+            "wsproxy_max_payload": str(limits.max_payload),
+            "wsproxy_max_size": str(limits.max_size or ""),
+            "wsproxy_max_folder": str(limits.max_folder or ""),
+            "wsproxy_fsync": limits.fsync,
+            "wsproxy_strict": limits.strict,
+        }
 
 
 def declare(loader: Loader) -> None:
-    """Tell mitmproxy of the options."""
+    """Add the options to mitmproxy."""
     loader.add_option(
-        "wsproxy_out", str, "recordings", "Folder for the traces; made if it is not there."
+        "wsproxy_out", str, "recordings", "Folder for the traces; created if it does not exist."
     )
     loader.add_option(
         "wsproxy_host",
         Sequence[str],
         [],
-        "Record only sessions with hosts that match one of these regular expressions. Empty: all.",
+        "Record only sessions with hosts that match one of these regular expressions. "
+        "Empty: all hosts.",
     )
     loader.add_option(
         "wsproxy_capture",
@@ -56,74 +89,51 @@ def declare(loader: Loader) -> None:
         "auto",
         "wire: relay verbatim and record every frame as it was sent. messages: relay through "
         "mitmproxy's own WebSocket layer, so that its UI and other addons see the messages, "
-        "and record those. auto: messages where mitmproxy has a UI, else wire. What cannot be "
-        "relayed verbatim is recorded as messages, with a warning.",
+        "and record those. auto: messages if mitmproxy has a UI, otherwise wire. Sessions that "
+        "cannot be relayed verbatim are recorded as messages, with a warning.",
         choices=("auto", "wire", "messages"),
     )
     loader.add_option(
         "wsproxy_max_payload",
         str,
         "64MiB",
-        "How much is kept of the payload of one frame, 64MiB at the most; of a longer one its "
-        "beginning is kept, its length, and the SHA-256 of all of it.",
+        "Bytes stored of the payload of one frame, 64MiB at most. Of a longer payload the trace "
+        "has the beginning, the length and the SHA-256 digest.",
     )
     loader.add_option(
         "wsproxy_max_size",
         str,
         "",
-        "Size after which a trace goes on in another file, such as 100MB; they are read as "
-        "one. Empty: never.",
+        "Size after which a trace continues in another file, such as 100MB; the files are read "
+        "as one trace. Empty: never.",
     )
     loader.add_option(
         "wsproxy_max_folder",
         str,
         "",
-        "Size of all traces in the folder over which the oldest finished ones are removed, "
+        "Size of all traces in the folder above which the oldest finished ones are removed, "
         "such as 10GB. Empty: never.",
     )
     loader.add_option(
         "wsproxy_fsync",
         str,
         "end",
-        "When traces are brought to the disk itself, so that they survive a power cut: never "
-        "(when the system does it), end (once a trace is complete), block (all the time).",
+        "When to fsync traces, so that they survive a power failure: never (the operating system "
+        "decides), end (once a trace is complete), block (continuously).",
         choices=POLICIES,
     )
     loader.add_option(
         "wsproxy_strict",
         bool,
         False,
-        "Refuse new sessions while traces cannot be written, with status 503.",
+        "Refuse new sessions with status 503 while traces cannot be written.",
     )
 
 
-def fixed() -> Fixed:
-    """What the FIXED options say.
-
-    Raises:
-        OptionsError: one of them cannot be.
-    """
-    options = ctx.options
-    try:
-        keeping = RecorderLimits.parse(
-            options.wsproxy_max_payload,
-            options.wsproxy_max_size,
-            options.wsproxy_max_folder,
-            options.wsproxy_fsync,
-            strict=options.wsproxy_strict,
-        )
-    except InvalidLimit as error:
-        raise exceptions.OptionsError(f"wsproxy_{error}") from error
-    return Fixed(Path(options.wsproxy_out), keeping)
-
-
 def folder_problem(folder: Path) -> str | None:
-    """Make the folder if it is not there; why traces cannot be written to it, None if they can."""
+    """Create the folder if necessary; returns why traces cannot be written to it, or None."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / f".wsproxy-{os.getpid()}"
-        probe.touch()
-        probe.unlink()
+        probe(folder, size=0)
     except OSError as error:
         return f"cannot write traces to {folder}: {error.strerror or error}"
     return None

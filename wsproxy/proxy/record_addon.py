@@ -1,7 +1,7 @@
-"""The mitmproxy addon: which hook begins, answers, fails and ends a session.
+"""The mitmproxy addon that records sessions: hooks for their begin, response, failure and end.
 
-Hooks run at the beginning and the end of a session only; its bytes pass through
-`relay` without any. Loadable by itself (`addons/record.py`) and by `embed`.
+Hooks run only at the beginning and the end of a session; its bytes go through `relay` without
+hooks. Loaded by `addons/record.py` and by `embedding`.
 """
 
 from __future__ import annotations
@@ -32,36 +32,39 @@ from wsproxy.recorder.worker import RecorderWorker
 from wsproxy.redact import HeadRedactor, fingerprint_key
 from wsproxy.session import Session
 from wsproxy.system.address import authority
-from wsproxy.trace import Failure, FindingRecord, Gap, Request, Response
-from wsproxy.wire import Close, Opcode, is_upgrade
+from wsproxy.trace import Failure, FindingRecord, Gap, Request
+from wsproxy.wire import Close, Opcode
 
-from . import failure, http1_layer, http_stream, options, relay_layer
-from .access_addon import ITSELF, REFUSED_HERE
+from . import connection_control, failure_cause, http1_patches, http_stream, options, relay_layer
+from .access_addon import ANSWERED_HERE, SELF_CONNECTION
+from .failed_attempts import FailedAttempts
+from .failure_cause import FailureCause
+from .http_records import is_upgrade_request, request_record, response_record
 
 logger = logging.getLogger(__name__)
 
-MAX_ENDPOINTS = 10_000  # whose failed attempts in a row are counted
-
-CLOSED_AT_ONCE = 0.5  # seconds in which a recorder has written everything, nearly always
+CLOSE_TIMEOUT = 0.5  # seconds in which a recorder nearly always has written everything
 
 REFUSAL = (
-    "wsproxy cannot write a trace of this session and was told to let none pass unrecorded "
-    "(--strict). Make room on its disk, or run it without --strict.\n"
+    "wsproxy cannot write a trace of this session, and in strict mode it refuses unrecorded "
+    "sessions; free disk space, or turn strict mode off\n"
 )
 
-_NOT_PASSED_ON = "wsproxy_not_passed_on"  # in a flow's metadata
+_NOT_FORWARDED = "wsproxy_not_forwarded"  # in a flow's metadata
 
 
 class RecordAddon:
     """Records WebSocket sessions, and failed HTTP exchanges with known speech APIs.
 
     Args:
-        on_begin, on_end: called on the recorder's thread when a trace was begun or
+        on_begin, on_end: called on the recorder's thread when a trace was created or
             completed.
 
     Attributes:
-        stopped_in_order: False once it has stopped without having written everything.
+        stopped_in_order: False if it has stopped before everything was written.
     """
+
+    name = "record"  # mitmproxy's other addons look it up by this name
 
     def __init__(
         self,
@@ -72,10 +75,10 @@ class RecordAddon:
         self._on_begin = on_begin
         self._on_end = on_end
         self._recorder: RecorderWorker | None = None
-        self._fixed: options.Fixed | None = None  # what the recorder was begun with
+        self._options: options.RecorderOptions | None = None  # those of the running recorder
         self._live: dict[str, LiveSession] = {}  # by flow id
-        self._busy: dict[str, set[str]] = {}  # flow ids by client connection id
-        self._attempts: dict[tuple[str, str], int] = {}  # failed ones in a row, by endpoint
+        self._flows: dict[str, set[str]] = {}  # flow ids by client connection id
+        self._failed_attempts = FailedAttempts()
         self._hosts: list[re.Pattern[str]] = []
         self._catalog = catalog.load()
         self._redact = HeadRedactor(
@@ -93,55 +96,55 @@ class RecordAddon:
                 self._hosts = [re.compile(p, re.IGNORECASE) for p in ctx.options.wsproxy_host]
             except re.error as error:
                 raise exceptions.OptionsError(
-                    f"wsproxy_host is not a regular expression: {error}"
+                    f"wsproxy_host: invalid regular expression: {error}"
                 ) from error
-        if updated & options.FIXED:
-            asked = options.fixed()
-            if self._recorder is not None and asked != self._fixed:
-                # The recorder would go on with what it was begun with.
-                names = ", ".join(sorted(updated & options.FIXED))
-                raise exceptions.OptionsError(f"{names}: not to be changed while it records")
+        if updated & options.FIXED_OPTIONS:
+            new = options.RecorderOptions.read()
+            if self._recorder is not None and new != self._options:
+                # The recorder would continue with its old options.
+                names = ", ".join(sorted(updated & options.FIXED_OPTIONS))
+                raise exceptions.OptionsError(f"{names}: cannot be changed while recording")
             if self._recorder is None and "wsproxy_out" in updated:
-                problem = options.folder_problem(asked.out)
+                problem = options.folder_problem(new.out)
                 if problem is not None:
                     raise exceptions.OptionsError(f"{problem}; set wsproxy_out to another folder")
 
     def running(self) -> None:
-        # They are read when they are first asked for, which takes a tenth of a second a
-        # provider. When a session ends, the others have no such time.
+        # Conditions are loaded on first use, which takes 0.1 s per provider. At the end of a
+        # session this would delay the others.
         for provider in self._catalog.providers:
             with contextlib.suppress(CatalogError):
                 self._catalog.conditions_of(provider.id)
-        self._fixed = options.fixed()
+        self._options = options.RecorderOptions.read()
         self._recorder = RecorderWorker(
-            self._fixed.out,
+            self._options.out,
             asyncio.get_running_loop(),
             diagnose=self._diagnose,
             redact=self._redact,
-            keeping=self._fixed.keeping,
+            limits=self._options.limits,
             on_begin=self._on_begin,
-            on_end=self._ended,
+            on_end=self._on_trace_complete,
         )
         relay_layer.install(self._sink_for, self._fall_back)
         file_descriptors.log_exhaustion(asyncio.get_running_loop())
-        # What mitmproxy and the catalog are made of stays as it is: a full collection that
-        # went through all of that would stop the traffic for tens of milliseconds.
+        # The objects of mitmproxy and the catalog are permanent: a full garbage collection that
+        # visits them would stop the traffic for tens of milliseconds.
         gc.collect()
         gc.freeze()
 
     def done(self) -> Awaitable[None] | None:
-        """Close the recorder; if its disk holds that up, the event loop goes on meanwhile."""
+        """Close the recorder; if the disk delays that, the event loop continues meanwhile."""
         relay_layer.uninstall()
-        gc.unfreeze()  # the process may go on without a recorder
+        gc.unfreeze()  # the process may continue without a recorder
         if self._recorder is None:
             return None
         closing = threading.Thread(target=self._close, name="wsproxy-closing", daemon=True)
         closing.start()
-        closing.join(CLOSED_AT_ONCE)  # nothing is sent meanwhile that could not be recorded
-        return _ended(closing) if closing.is_alive() else None
+        closing.join(CLOSE_TIMEOUT)  # the loop is blocked: nothing unrecorded is sent
+        return _wait_closed(closing) if closing.is_alive() else None
 
     def hurry(self) -> None:
-        """Have `done` wait no longer than a disk that works needs; called on any thread."""
+        """Shorten the wait of `done` for a disk that hangs; called on any thread."""
         if self._recorder is not None:
             self._recorder.hurry()
 
@@ -150,40 +153,44 @@ class RecordAddon:
         self.stopped_in_order = self._recorder.close()
         self._recorder = None
 
-    # -- a session with an HTTP exchange
+    # -- sessions with a flow
 
     def next_layer(self, nextlayer: NextLayer) -> None:
-        http1_layer.choose_layer(nextlayer)
+        http1_patches.choose_layer(nextlayer)
 
     async def requestheaders(self, flow: http.HTTPFlow) -> None:
-        """An upgrade is asked for: the session begins before anything can go wrong.
+        """Begin the session of an upgrade request, before anything can fail.
 
-        The hook after this one does not come for a client that leaves at once.
+        The next hook does not run for a client that leaves at once.
         """
         if flow.error is not None:
-            flow.metadata[_NOT_PASSED_ON] = True  # mitmproxy refuses it before any hook
+            flow.metadata[_NOT_FORWARDED] = True  # mitmproxy refuses it before any hook
         if flow.response is not None:
-            flow.metadata[REFUSED_HERE] = True  # mitmproxy itself asks for a password
-        elif is_upgrade(_pairs(flow.request.headers)) and self._wanted(flow.request.pretty_host):
-            if self._recorder is not None and self._recorder.refuses:
+            flow.metadata[ANSWERED_HERE] = True  # mitmproxy itself requests a password
+        elif is_upgrade_request(flow.request) and self._is_recorded_host(flow.request.pretty_host):
+            if self._recorder is not None and self._recorder.refuses_sessions:
                 _refuse(flow)
                 return
-            session = self._begin(flow, self._captured_as(flow))
-            if session is not None and not await session.may_begin():
+            session = self._begin(flow, self._capture_level(flow))
+            if session is not None and not await session.wait_opened():
                 self._forget(flow.id, flow.client_conn)
                 session.refuse()
                 _refuse(flow)
-        elif self._wire:
+        elif self._captures_wire:
             http_stream.stream_body(flow.request)
 
     def responseheaders(self, flow: http.HTTPFlow) -> None:
         assert flow.response is not None
-        if self._wire and flow.response.status_code != 101 and REFUSED_HERE not in flow.metadata:
+        if (
+            self._captures_wire
+            and flow.response.status_code != 101
+            and ANSWERED_HERE not in flow.metadata
+        ):
             http_stream.stream_body(flow.response)
 
     def response(self, flow: http.HTTPFlow) -> None:
         assert flow.response is not None
-        if REFUSED_HERE in flow.metadata:
+        if ANSWERED_HERE in flow.metadata:
             return
         session = self._live.get(flow.id)
         if session is None:
@@ -192,21 +199,21 @@ class RecordAddon:
             session = self._begin(flow)
             if session is None:
                 return
-        session.add(self._response(session, flow.response))
+        session.add(response_record(flow.response, session.now()))
         if flow.websocket is None:
             if flow.response.status_code == 101:
-                message = "the answer is 101, but switches to no WebSocket"
+                message = "the answer is 101, but does not switch to WebSocket"
                 session.add(Failure(session.now(), "handshake", False, message))
             self._end(flow)
 
     def error(self, flow: http.HTTPFlow) -> None:
-        """The exchange broke: no response, or not a whole one."""
+        """The exchange failed: no response, or an incomplete one."""
         session = self._live.get(flow.id)
         if session is not None and flow.error is not None and not session.attached:
-            if _NOT_PASSED_ON in flow.metadata:
-                cause = failure.of_request(flow.error.msg)
+            if _NOT_FORWARDED in flow.metadata:
+                cause = failure_cause.from_request(flow.error.msg)
             else:
-                cause = failure.of_exchange(flow, session.now())
+                cause = failure_cause.from_exchange(flow, session.now())
             session.add(cause.at(session.now()))
             self._end(flow)
 
@@ -219,9 +226,9 @@ class RecordAddon:
         if session is None:
             return
         session.message(message.from_client, Opcode(message.type), message.content)
-        if self._wire and not _messages_are_kept():
-            # Nobody has asked for messages, and the session may be a long one. Addons after
-            # this one want the last of them.
+        if self._captures_wire and not _messages_are_kept():
+            # No option requests messages, and the session may be long. Addons after this one
+            # read the last message.
             del flow.websocket.messages[:-1]
 
     def websocket_end(self, flow: http.HTTPFlow) -> None:
@@ -232,87 +239,91 @@ class RecordAddon:
             _stock_end(session, flow)
         self._end(flow)
 
-    # -- sessions that no flow is made for
+    # -- sessions without a flow
 
     def tls_failed_client(self, data: tls.TlsData) -> None:
-        """Most often the app does not trust mitmproxy's CA."""
+        """Usually the app does not trust mitmproxy's CA."""
         server = data.context.server
         host = data.conn.sni or (server.address[0] if server.address else None)
         if host is not None:
             port = server.address[1] if server.address else 443
-            cause = failure.of_client_tls(data.context.client, server)
-            self._made_up(data.context.client, host, port, cause)
+            cause = failure_cause.from_client_tls(data.context.client, server)
+            self._record_synthetic(data.context.client, host, port, cause)
 
     def tls_start_server(self, data: tls.TlsData) -> None:
-        """A server that has sent its FIN already will not answer; mitmproxy would wait for it."""
+        """Repeat an early FIN of the server: mitmproxy would wait for an answer."""
         if not data.conn.state & ConnectionState.CAN_READ:
-            relay_layer.repeat_end(data.context.client, data.conn)
+            connection_control.repeat_eof(data.context.client, data.conn)
 
     def http_connect(self, flow: http.HTTPFlow) -> None:
         if flow.response is not None:
-            flow.metadata[REFUSED_HERE] = True
+            flow.metadata[ANSWERED_HERE] = True
 
     def http_connect_error(self, flow: http.HTTPFlow) -> None:
         """The upstream of a CONNECT could not be reached, or the upstream proxy refused."""
         text = flow.response.get_text(strict=False) if flow.response else None
         text = text or (flow.error.msg if flow.error else "")
-        if REFUSED_HERE in flow.metadata or ITSELF in text:
+        if ANSWERED_HERE in flow.metadata or SELF_CONNECTION in text:
             return
-        cause = failure.of_connect(text, flow.request.timestamp_start)
+        cause = failure_cause.from_connect(text, flow.request.timestamp_start)
         if flow.client_conn.proxy_mode.type_name == "upstream":
             cause = replace(cause, where="proxy")
-        self._made_up(flow.client_conn, flow.request.host, flow.request.port, cause)
+        self._record_synthetic(flow.client_conn, flow.request.host, flow.request.port, cause)
 
     def server_connect_error(self, data: server_hooks.ServerConnectionHookData) -> None:
-        """In modes without a proxy request, this is all that there is of a failed connect."""
+        """In modes without a proxy request, only this hook reports a failed connect."""
         if data.client.proxy_mode.type_name in ("regular", "upstream"):
-            return  # a flow, or http_connect_error, tells of it
-        if self._busy.get(data.client.id) or data.server.address is None:
+            return  # reported by a flow, or by http_connect_error
+        if self._flows.get(data.client.id) or data.server.address is None:
             return
-        if data.server.error == ITSELF:
+        if data.server.error == SELF_CONNECTION:
             return
         host, port = data.server.address[0], data.server.address[1]
         since = data.server.timestamp_start or time.time()
-        self._made_up(data.client, host, port, failure.of_connect(data.server.error or "", since))
+        self._record_synthetic(
+            data.client, host, port, failure_cause.from_connect(data.server.error or "", since)
+        )
 
     def server_connect(self, data: server_hooks.ServerConnectionHookData) -> None:
-        relay_layer.on_crash(lambda: self._reset_at_once(data.client, data.server))
+        connection_control.on_task_failure(
+            lambda: self._on_immediate_reset(data.client, data.server)
+        )
 
-    def _reset_at_once(self, client: Client, server: Server) -> None:
+    def _on_immediate_reset(self, client: Client, server: Server) -> None:
         message = "the server reset the connection as soon as it was made"
-        cause = failure.FailureCause("connect", False, message)
-        waiting = [i for i in self._busy.get(client.id, ()) if not self._live[i].attached]
+        cause = FailureCause("connect", False, message)
+        waiting = [i for i in self._flows.get(client.id, ()) if not self._live[i].attached]
         for flow_id in waiting:
             session = self._forget(flow_id, client)
             session.add(cause.at(session.now()))
             session.end()
         if not waiting and server.address is not None:
-            self._made_up(client, server.address[0], server.address[1], cause)
-        relay_layer.disconnect(client)
+            self._record_synthetic(client, server.address[0], server.address[1], cause)
+        connection_control.disconnect(client)
 
     def client_disconnected(self, client: Client) -> None:
-        """No hook tells of a request that has not come whole."""
-        relay_layer.close_leftovers(client)
-        unfinished = relay_layer.unfinished_request(client)
+        """No other hook reports an incomplete request."""
+        connection_control.close_leftovers(client)
+        unfinished = connection_control.unfinished_request(client)
         if unfinished is not None:
             (host, port), size = unfinished
             message = f"the client left after {size} bytes of an HTTP request"
-            cause = failure.FailureCause("handshake", True, message)
-            self._made_up(client, host, port, cause, "wss" if client.tls else "ws")
+            cause = FailureCause("handshake", True, message)
+            self._record_synthetic(client, host, port, cause, "wss" if client.tls else "ws")
 
-    # -- putting records together
+    # -- records
 
-    def _wanted(self, host: str) -> bool:
+    def _is_recorded_host(self, host: str) -> bool:
         return not self._hosts or any(pattern.search(host) for pattern in self._hosts)
 
     def _is_known_api(self, flow: http.HTTPFlow) -> bool:
         host = flow.request.pretty_host
         provider, _ = self._catalog.recognise(host, flow.request.path.partition("?")[0])
-        return provider is not None and self._wanted(host)
+        return provider is not None and self._is_recorded_host(host)
 
-    def _captured_as(self, flow: http.HTTPFlow) -> str:
-        """What the frames of a session will be that is asked for: see `Start.capture`."""
-        if not self._wire:
+    def _capture_level(self, flow: http.HTTPFlow) -> str:
+        """How the frames of a requested session will be recorded: see `Start.capture`."""
+        if not self._captures_wire:
             return "messages"
         why = relay_layer.obstacle(flow)
         if why is None:
@@ -324,33 +335,21 @@ class RecordAddon:
         if self._recorder is None:
             return None
         request = flow.request
-        upgrade = is_upgrade(_pairs(request.headers))
-        scheme = request.scheme
-        if upgrade:
-            scheme = "wss" if scheme == "https" else "ws"
         path = request.path.partition("?")[0]
-        said = None if upgrade else http_stream.body_prefix(request)
         session = self._new_session(flow.client_conn, request.pretty_host, path, capture)
-        session.add(
-            Request(
-                session.now(),
-                request.method,
-                scheme,
-                request.pretty_host,
-                request.port,
-                request.path,
-                request.http_version,
-                _lists(request.headers),
-                said.kept if said is not None else None,
-                said.left_out if said is not None else [],
-            )
-        )
+        session.add(request_record(request, session.now()))
         self._live[flow.id] = session
-        self._busy.setdefault(flow.client_conn.id, set()).add(flow.id)
+        self._flows.setdefault(flow.client_conn.id, set()).add(flow.id)
         return session
 
     def _new_session(
-        self, client: Client, host: str, path: str, capture: str = "wire", *, made_up: bool = False
+        self,
+        client: Client,
+        host: str,
+        path: str,
+        capture: str = "wire",
+        *,
+        synthetic: bool = False,
     ) -> LiveSession:
         assert self._recorder is not None
         provider, api = self._catalog.recognise(host, path)
@@ -360,50 +359,42 @@ class RecordAddon:
             client=authority(*client.peername[:2]) if client.peername else None,
             provider=provider.id if provider else None,
             api=api.name if api else None,
-            attempt=self._attempts.get((host, path), 0) + 1,
+            attempt=self._failed_attempts.next_attempt(host, path),
             mitmproxy=MITMPROXY_VERSION,
             mode=client.proxy_mode.full_spec,
-            made_up=made_up,
+            synthetic=synthetic,
         )
         return self._recorder.begin(clock, start)
 
-    def _made_up(
-        self, client: Client, host: str, port: int, cause: failure.FailureCause, scheme: str = "wss"
+    def _record_synthetic(
+        self,
+        client: Client,
+        host: str,
+        port: int,
+        cause: FailureCause,
+        scheme: str = "wss",
     ) -> None:
-        """A session put together from a connection event."""
-        if self._recorder is None or not self._wanted(host):
+        """Record a session that has no flow, from a connection event."""
+        if self._recorder is None or not self._is_recorded_host(host):
             return
-        session = self._new_session(client, host, "/", made_up=True)
+        session = self._new_session(client, host, "/", synthetic=True)
         session.add(Request(session.now(), "GET", scheme, host, port, "/"))
         session.add(cause.at(session.now()))
         session.end()
-
-    def _response(self, session: LiveSession, response: http.Response) -> Response:
-        said = http_stream.body_prefix(response) if response.status_code != 101 else None
-        return Response(
-            session.now(),
-            response.status_code,
-            response.reason,
-            response.http_version,
-            _lists(response.headers),
-            said.kept if said is not None else None,
-            said.size if said is not None else 0,
-            said.left_out if said is not None else [],
-        )
 
     def _end(self, flow: http.HTTPFlow) -> None:
         self._forget(flow.id, flow.client_conn).end()
 
     def _forget(self, flow_id: str, client: Client) -> LiveSession:
-        self._busy[client.id].discard(flow_id)
-        if not self._busy[client.id]:
-            del self._busy[client.id]
+        self._flows[client.id].discard(flow_id)
+        if not self._flows[client.id]:
+            del self._flows[client.id]
         return self._live.pop(flow_id)
 
-    # -- what the layer and the recorder ask for
+    # -- callbacks of the layer and the recorder
 
     @property
-    def _wire(self) -> bool:
+    def _captures_wire(self) -> bool:
         if ctx.options.wsproxy_capture == "auto":
             return ctx.master.addons.get("view") is None
         return bool(ctx.options.wsproxy_capture == "wire")
@@ -411,13 +402,13 @@ class RecordAddon:
     def _sink_for(self, flow: http.HTTPFlow) -> relay_layer.RelaySink | None:
         session = self._live.get(flow.id)
         if session is None:
-            return relay_layer.UnrecordedSink() if self._wire else None
+            return relay_layer.UnrecordedSink() if self._captures_wire else None
         return session if session.start.capture == "wire" else None
 
     def _fall_back(self, flow: http.HTTPFlow, why: str) -> None:
-        """A session cannot be relayed, which its request did not tell; its trace says "wire".
+        """A session turns out not to be relayable after its trace has begun as "wire".
 
-        So the trace ends, and the session goes on in another one.
+        The trace ends, and the session continues in another one.
         """
         relay_layer.log_fallback(flow, why)
         first = self._live.get(flow.id)
@@ -426,53 +417,37 @@ class RecordAddon:
         self._forget(flow.id, flow.client_conn)
         second = self._begin(flow, "messages")
         if second is not None:
-            second.add(self._response(second, flow.response))
+            second.add(response_record(flow.response, second.now()))
             now = first.now()
-            told = f"the session goes on in the trace of {second.start.session}: {why}"
-            first.add(Gap(now, now, told))
+            reason = f"the session continues in the trace of {second.start.session}: {why}"
+            first.add(Gap(now, now, reason))
         first.end()
 
     def _diagnose(self, session: Session) -> list[FindingRecord]:
         return annotate(session, self._catalog)
 
-    def _ended(self, recording: SessionWriter) -> None:
-        """On the recorder's thread: count failed attempts at the same endpoint."""
-        session = recording.session
-        if session.request is not None:
-            path = session.request.path.partition("?")[0]
-            endpoint = (session.request.host, path)
-            before = self._attempts.pop(endpoint, 0)
-            if session.failed:
-                self._attempts[endpoint] = before + 1
-            if len(self._attempts) > MAX_ENDPOINTS:
-                del self._attempts[next(iter(self._attempts))]  # the one that failed longest ago
+    def _on_trace_complete(self, recording: SessionWriter) -> None:
+        """Called on the recorder's thread."""
+        self._failed_attempts.add(recording.session)
         if self._on_end is not None:
             self._on_end(recording)
 
 
-async def _ended(thread: threading.Thread) -> None:
-    while thread.is_alive():  # noqa: ASYNC110  # a thread has no event for it
+async def _wait_closed(thread: threading.Thread) -> None:
+    while thread.is_alive():  # noqa: ASYNC110  # threads have no asyncio event
         await asyncio.sleep(0.02)
 
 
-def _pairs(headers: http.Headers) -> list[tuple[str, str]]:
-    return list(headers.items(multi=True))
-
-
-def _lists(headers: http.Headers) -> list[list[str]]:
-    return [[name, value] for name, value in headers.items(multi=True)]
-
-
 def _refuse(flow: http.HTTPFlow) -> None:
-    """Answer an upgrade in the place of the API."""
-    flow.metadata[REFUSED_HERE] = True
+    """Answer an upgrade request with 503 in place of the API."""
+    flow.metadata[ANSWERED_HERE] = True
     flow.response = http.Response.make(
         503, REFUSAL, {"Content-Type": "text/plain", "Connection": "close"}
     )
 
 
 def _messages_are_kept() -> bool:
-    """Whether anything of mitmproxy wants the messages of a session once it is over."""
+    """Whether mitmproxy needs the messages of a session after its end."""
     return (
         ctx.master.addons.get("view") is not None  # a UI
         or getattr(ctx.options, "save_stream_file", None) is not None
@@ -481,7 +456,7 @@ def _messages_are_kept() -> bool:
 
 
 def _stock_end(session: LiveSession, flow: http.HTTPFlow) -> None:
-    """The Close that mitmproxy's own layer saw; 1005 and 1006 stand for what is not on the wire."""
+    """Record the end that mitmproxy's own layer saw; 1005 and 1006 are never on the wire."""
     data = flow.websocket
     assert data is not None
     if data.close_code == 1006 or data.close_code is None:

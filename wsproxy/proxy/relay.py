@@ -1,12 +1,12 @@
 """A verbatim relay between the two connections of an upgraded flow.
 
-mitmproxy's own path for a byte is: stream reader, event lock, a stack of generator
-layers, `drain` of every writer under one lock. Through it a reset and an EOF look the
-same, half-closes are lost, one stalled direction stalls the other, and each read costs
-a few hundred microseconds. Once the upgrade is done nothing of that is needed. So the
-relay puts its own asyncio protocol on both transports, copies what comes, and ends
-each side as the other one ended. When both are over it hands the connections back to
-mitmproxy's stream protocols, as lost, and mitmproxy cleans up as it always does.
+In mitmproxy a byte passes through a stream reader, an event lock, a stack of generator layers,
+and `drain` of every writer under one lock. On this path a reset and an EOF look the same,
+half-closes are lost, one stalled direction stalls the other, and each read costs a few hundred
+microseconds. After the upgrade none of this is needed. The relay therefore sets its own asyncio
+protocol on both transports, copies bytes, and ends each side as the other side ended. When both
+connections are lost, it returns them to mitmproxy's stream protocols, and mitmproxy cleans up as
+usual.
 """
 
 from __future__ import annotations
@@ -14,56 +14,53 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import socket
-import struct
 from collections.abc import Callable
 from typing import Protocol
 
 from OpenSSL import SSL
 
-from wsproxy.system.tcp import round_trip, unsent
+from wsproxy.system.tcp import reset_on_close, round_trip, unsent
 
 from .reset_watch import ResetWatch, watch_for_reset
 from .tls_stream import TlsStream
 
-# How long the data that a peer sent before its reset may take to be delivered, seconds.
-RESET_PATIENCE = 10.0
+# Seconds for delivering the data that a peer sent before its reset.
+RESET_TIMEOUT = 10.0
 _RESET_POLL = 0.002  # seconds
-# How long a server may take, besides the way to it and back, to answer the last words of a
-# client that has reset the connection, seconds.
-LAST_ANSWER = 0.01
-_LONGEST_WAY = 1.0  # seconds to the server and back that are waited for, at most
-# Reads of at most READ_SIZE from a connection that is about to be closed: its peer may never
-# stop sending.
-_LAST_READS = 64
-# Bytes read at once. Of tiny frames that is work for the recorder for a tenth of a second
-# already, and with hundreds of sessions each may read as much before any can be held.
+# Seconds that a server gets, in addition to the round-trip time, to answer the last data of a
+# client that has reset the connection.
+LAST_ANSWER_TIME = 0.01
+_MAX_ROUND_TRIP = 1.0  # seconds; a longer round trip is not waited for
+# Reads of READ_SIZE from a connection that is about to be closed: its peer may never stop sending.
+_MAX_LAST_READS = 64
+# Bytes read at once. In tiny frames they are a tenth of a second of work for the recorder, and
+# with hundreds of sessions each one may read as much before any can be held.
 READ_SIZE = 64 << 10
 
 
 class Sink(Protocol):
-    """What the relay reports to. Times are the sink's own business."""
+    """Receives what the relay reads. Timestamps are up to the sink."""
 
     def data(self, from_client: bool, data: bytes) -> bool:
-        """Take bytes of one direction; False asks for it to be held until `Relay.release`."""
+        """Receive bytes of one direction; False: hold it until `Relay.release`."""
 
     def eof(self, from_client: bool, how: str) -> None:
         """One direction has ended: "eof", "close-notify" or "reset"."""
 
     def failed(self, from_client: bool, message: str) -> None:
-        """TLS with one side broke."""
+        """TLS with one side failed."""
 
     def end(self) -> None:
-        """Both connections are over."""
+        """Both connections are lost."""
 
 
 class Relay:
-    """Joins two legs until both connections are lost.
+    """Connects two legs until both connections are lost.
 
     Args:
-        sink: what happens is reported to it.
-        in_hand: whether mitmproxy has something in hand that it has read from a
-            connection and has not passed to `data` yet.
+        sink: receives all data and events.
+        has_unread: whether mitmproxy has read data from a connection that it has not passed to
+            `data` yet.
         on_end: called once, when both connections are lost.
     """
 
@@ -72,12 +69,12 @@ class Relay:
         client: Leg,
         server: Leg,
         sink: Sink,
-        in_hand: Callable[[], bool],
+        has_unread: Callable[[], bool],
         on_end: Callable[[], None],
     ) -> None:
         self._legs = (client, server)
         self._sink = sink
-        self._in_hand = in_hand
+        self._has_unread = has_unread
         self._on_end = on_end
         self._ended = False
         client.join(self, server)
@@ -86,42 +83,42 @@ class Relay:
     def start(self) -> None:
         """Take both connections over from mitmproxy.
 
-        It gets nothing new from then on. What it has in hand is older than what is
-        read here, so that has to arrive at `data` first.
+        mitmproxy receives nothing new from then on. What it has read already is older than what
+        is read here, so it has to reach `data` first.
         """
         for leg in self._legs:
             leg.take_over()
         self._begin_when_settled()
 
     def _begin_when_settled(self) -> None:
-        if self._in_hand() or any(leg.stock_will_read for leg in self._legs):
+        if self._has_unread() or any(leg.stock_will_read for leg in self._legs):
             asyncio.get_running_loop().call_soon(self._begin_when_settled)
             return
         for leg in self._legs:
             leg.begin()
 
     def hold(self) -> None:
-        """Stop reading from both sides, as a slower network would."""
+        """Pause reads from both sides, as a slow network would."""
         for leg in self._legs:
             leg.hold("recorder")
 
     def release(self) -> None:
-        """Read on where reading was stopped for the recorder's sake."""
+        """Resume reads that were paused for the recorder."""
         for leg in self._legs:
             leg.release("recorder")
 
     def data(self, leg: Leg, data: bytes) -> None:
-        """Copy what a leg read: to the other side first, then to the sink."""
+        """Copy data that a leg read: to the other side first, then to the sink."""
         leg.other.send(data)
         if not self._sink.data(leg.from_client, data):
             leg.hold("recorder")
 
     def eof(self, leg: Leg, how: str) -> None:
-        """A leg's peer has ended its direction: end the other leg's direction likewise.
+        """A leg's peer has ended its direction: end the other leg's direction in the same way.
 
-        TLS can end while TCP goes on. Where only one leg has TLS, the end of TLS and the end
-        of TCP are the same thing said in two ways: a server that has sent its close_notify
-        waits for an answer, for up to 30 s, and a client without TLS sees a FIN only.
+        TLS can end while TCP stays open. If only one leg has TLS, the end of TLS corresponds to
+        the end of TCP: a server that has sent its close_notify waits up to 30 s for an answer,
+        and a client without TLS sees only a FIN.
         """
         self._sink.eof(leg.from_client, how)
         match how:
@@ -140,13 +137,13 @@ class Relay:
                         each.close()
 
     def failed(self, leg: Leg, message: str) -> None:
-        """TLS with a leg's peer broke: nothing more can be read from it or said to it."""
+        """TLS with a leg's peer failed: nothing more can be read from it or sent to it."""
         self._sink.failed(leg.from_client, message)
         leg.close()
         leg.other.reset()
 
-    def lost(self, leg: Leg) -> None:
-        """A leg's connection is gone."""
+    def leg_lost(self, leg: Leg) -> None:
+        """A leg's connection is lost."""
         if not leg.other.is_lost:
             leg.other.close()
         elif not self._ended:
@@ -162,8 +159,8 @@ class Leg(asyncio.Protocol):
 
     Args:
         from_client: whether its peer is the app.
-        writer, reader: the streams that mitmproxy has been using.
-        tls: the TLS connection on memory BIOs, or None for a plain one.
+        reader, writer: the streams that mitmproxy has been using.
+        tls: the TLS connection on memory BIOs, or None for a plain connection.
     """
 
     other: Leg
@@ -185,8 +182,8 @@ class Leg(asyncio.Protocol):
         self._stock: asyncio.BaseProtocol | None = None
         self._tls = TlsStream(tls) if tls is not None else None
         self._tls_ended = False
-        self._eof_asked = False
-        self._close_asked = False
+        self._eof_requested = False
+        self._close_requested = False
         self._holds: set[str] = set()
         self._begun = False
         self._lost_early = False
@@ -198,17 +195,17 @@ class Leg(asyncio.Protocol):
         self._relay = relay
         self.other = other
 
-    # -- taking over and handing back
+    # -- taking the connection over and handing it back
 
     def take_over(self) -> None:
-        """Become the transport's protocol, and read nothing yet."""
+        """Become the transport's protocol; reads stay paused."""
         self._stock = self._transport.get_protocol()
         if self._stock is None:
-            return  # lost already; the stream reader knows how
+            return  # lost already; the stream reader has the error
         self._transport.set_protocol(self)
         self._transport.max_size = READ_SIZE  # type: ignore[attr-defined]  # asyncio's own name
-        # There is no public way to see what a StreamReader has read ahead, or to keep it
-        # from resuming the transport when it has been read from.
+        # There is no public way to see what a StreamReader has buffered, or to prevent it from
+        # resuming the transport when it is read from.
         self._reader._paused = False  # type: ignore[attr-defined]
         self.hold("take-over")
         if self._transport.get_write_buffer_size() > self._transport.get_write_buffer_limits()[1]:
@@ -216,17 +213,17 @@ class Leg(asyncio.Protocol):
 
     @property
     def stock_will_read(self) -> bool:
-        """Whether mitmproxy's task has been woken up to read and has not run yet."""
+        """Whether mitmproxy's task has been woken to read and has not run yet."""
         waiter: asyncio.Future[None] | None = self._reader._waiter  # type: ignore[attr-defined]
         return waiter is not None and waiter.done()
 
     def begin(self) -> None:
-        """Take what was read ahead, and an end that came before; then read on."""
+        """Process buffered data and an end that came before, then resume reads."""
         self._begun = True
         buffer: bytearray = self._reader._buffer  # type: ignore[attr-defined]
-        backlog = bytes(buffer)
+        buffered = bytes(buffer)
         buffer.clear()
-        self.data_received(backlog)
+        self.data_received(buffered)
         error = self._error or self._reader.exception()
         if error is None and self._reader.at_eof():
             self.eof_received()
@@ -235,11 +232,11 @@ class Leg(asyncio.Protocol):
         self.release("take-over")
 
     def hand_back(self) -> None:
-        """Tell mitmproxy's protocol that its connection is lost, which ends its reader."""
+        """Report the lost connection to mitmproxy's protocol, which ends its reader."""
         if self._stock is not None:
             self._stock.connection_lost(self._error)
 
-    # -- what the peer does
+    # -- events of the peer
 
     def data_received(self, data: bytes) -> None:
         if self._tls is not None:
@@ -248,9 +245,9 @@ class Leg(asyncio.Protocol):
             self._relay.data(self, data)
 
     def _tls_received(self, tls: TlsStream, data: bytes) -> None:
-        # Even without data: mitmproxy may have read a close-notify before the take-over.
+        # Even without data: mitmproxy may have read a close-notify before the relay took over.
         plaintext, has_ended, error = tls.receive(data)
-        self._flush_tls(tls)  # answers that TLS itself gives, and what waited for the peer
+        self._flush_tls(tls)  # responses of TLS itself, and data that was queued for the peer
         if plaintext:
             self._relay.data(self, plaintext)
         if error is not None:
@@ -272,15 +269,15 @@ class Leg(asyncio.Protocol):
             return
         self._error = exc
         if not self._begun:
-            self._lost_early = True  # `begin` comes back to it
+            self._lost_early = True  # `begin` handles it
             return
         if exc is not None and not self._resetting:
-            self._read_rest()
+            self._drain_socket()
             self.peer_ended = True
             self.is_lost = True
             self._relay.eof(self, "reset")
         self.is_lost = True
-        self._relay.lost(self)
+        self._relay.leg_lost(self)
 
     def _watch_for_reset(self) -> None:
         with contextlib.suppress(OSError, ValueError):  # closed already
@@ -296,15 +293,15 @@ class Leg(asyncio.Protocol):
             self._watch.close()
             self._watch = None
 
-    def _read_rest(self) -> None:
-        """Read what the kernel has of a connection that is about to be closed.
+    def _drain_socket(self) -> None:
+        """Read what the kernel has buffered of a connection that is about to be closed.
 
-        Before a reset that a failed write was the first to notice, it keeps that readable
-        until the socket is closed, which asyncio does only after connection_lost.
+        If a failed write is the first sign of a reset, earlier data stays readable until the
+        socket is closed, which asyncio does only after connection_lost.
         """
-        with contextlib.suppress(OSError, ValueError):  # no more, or closed already
+        with contextlib.suppress(OSError, ValueError):  # no more data, or closed already
             fd = self._transport.get_extra_info("socket").fileno()
-            for _ in range(_LAST_READS):
+            for _ in range(_MAX_LAST_READS):
                 data = os.read(fd, READ_SIZE)
                 if not data:
                     if self._resetting:
@@ -312,7 +309,7 @@ class Leg(asyncio.Protocol):
                     return
                 self.data_received(data)
 
-    # -- flow control, each direction by itself
+    # -- flow control, per direction
 
     def pause_writing(self) -> None:
         if self._stock is not None:
@@ -324,17 +321,17 @@ class Leg(asyncio.Protocol):
             self._stock.resume_writing()
         self.other.release("peer")
 
-    def hold(self, who: str) -> None:
-        """Stop reading until each who asked for it has released it."""
-        self._holds.add(who)
+    def hold(self, reason: str) -> None:
+        """Pause reads until every reason has been released."""
+        self._holds.add(reason)
         self._transport.pause_reading()
 
-    def release(self, who: str) -> None:
-        self._holds.discard(who)
+    def release(self, reason: str) -> None:
+        self._holds.discard(reason)
         if not self._holds and not self._transport.is_closing():
             self._transport.resume_reading()
 
-    # -- what is done to the peer
+    # -- actions on the peer
 
     @property
     def has_tls(self) -> bool:
@@ -353,75 +350,75 @@ class Leg(asyncio.Protocol):
             self._tls_sent(self._tls, self._tls.end())
 
     def send_eof(self) -> None:
-        self._eof_asked = True
+        self._eof_requested = True
         self._end_when_sent()
 
     def close(self) -> None:
-        """Close once what was sent is written out; a reset that waits for that stays one."""
+        """Close once all data is written; a pending reset stays a reset."""
         if self._resetting or self.is_lost:
             return
-        self._close_asked = True
+        self._close_requested = True
         self._end_when_sent()
         if not self._transport.is_closing():
             loop = asyncio.get_running_loop()
-            loop.call_later(RESET_PATIENCE, self._transport.close)
+            loop.call_later(RESET_TIMEOUT, self._transport.close)
 
     def _end_when_sent(self) -> None:
-        """End the direction, or the connection, if that is asked for and nothing waits."""
-        if self._transport.is_closing() or (self._tls is not None and self._tls.waits):
+        """End the direction, or the connection, if requested and no data is queued."""
+        if self._transport.is_closing() or (self._tls is not None and self._tls.is_blocked):
             return
-        if self._eof_asked:
+        if self._eof_requested:
             with contextlib.suppress(OSError):  # not connected any more
                 self._transport.write_eof()
-        if self._close_asked and not self._resetting:
+        if self._close_requested and not self._resetting:
             self._transport.close()
 
     def _tls_sent(self, tls: TlsStream, error: SSL.Error | None) -> None:
-        """Write what TLS made of what is to be sent; where it has to wait, so has its sender."""
+        """Write ciphertext; if TLS is blocked, hold the sender of the data."""
         self._flush_tls(tls)
         if error is not None:
             self._relay.failed(self, f"TLS: {error}")
-        elif tls.waits:
+        elif tls.is_blocked:
             self.other.hold("tls")
 
     def _flush_tls(self, tls: TlsStream) -> None:
         ciphertext = tls.take()
         if ciphertext and not self._transport.is_closing():
             self._transport.write(ciphertext)
-        if "tls" in self.other._holds and not tls.waits:
+        if "tls" in self.other._holds and not tls.is_blocked:
             self.other.release("tls")
             self._end_when_sent()
 
     def reset(self) -> None:
-        """Reset the connection (RST) once the peer has what was sent before."""
+        """Reset the connection (RST) once all data is delivered."""
         if not self.is_lost and not self._resetting:
             self._resetting = True
             loop = asyncio.get_running_loop()
-            self._reset_when_sent(loop, loop.time() + RESET_PATIENCE)
+            self._reset_when_sent(loop, loop.time() + RESET_TIMEOUT)
 
     def _reset_when_sent(self, loop: asyncio.AbstractEventLoop, deadline: float) -> None:
         if self.is_lost:
             return
         sock = self._transport.get_extra_info("socket")
-        waiting = (
+        unsent_data = (
             self._transport.get_write_buffer_size()
-            or (self._tls is not None and self._tls.waits)
+            or (self._tls is not None and self._tls.is_blocked)
             or unsent(sock)
         )
-        if waiting and loop.time() < deadline:
+        if unsent_data and loop.time() < deadline:
             loop.call_later(_RESET_POLL, self._reset_when_sent, loop, deadline)
         elif self.from_client or self.peer_ended:
             self._reset_now()
         else:
-            # The answer to the client's last words is on its way, and belongs in the trace.
-            loop.call_later(LAST_ANSWER + min(round_trip(sock), _LONGEST_WAY), self._reset_now)
+            # The answer to the client's last data is on its way, and belongs in the trace.
+            loop.call_later(
+                LAST_ANSWER_TIME + min(round_trip(sock), _MAX_ROUND_TRIP), self._reset_now
+            )
 
     def _reset_now(self) -> None:
         if self.is_lost:
             return
         if not self.peer_ended:
-            self._read_rest()
-        sock = self._transport.get_extra_info("socket")
-        with contextlib.suppress(OSError):
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self._drain_socket()
+        reset_on_close(self._transport.get_extra_info("socket"))
         self._transport.abort()

@@ -1,8 +1,8 @@
-"""The layer that takes the place of mitmproxy's WebSocket layer.
+"""The layer that replaces mitmproxy's WebSocket layer.
 
-It fires the same start and end hooks and relays through `relay`. Attributes of mitmproxy are
-replaced by `install`, here and in `http1_layer`; everything that reaches into mitmproxy's
-internals is in these two files and in `relay`.
+It fires the same start and end hooks and relays through `relay`. `install` replaces attributes of
+mitmproxy, here, in `http1_patches` and in `head_limits`; only these files, `relay` and
+`connection_control` depend on mitmproxy's internals.
 """
 
 from __future__ import annotations
@@ -14,46 +14,49 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, suppress
 from typing import Protocol
 
-from mitmproxy import ctx, http
-from mitmproxy.addons.proxyserver import Proxyserver
-from mitmproxy.connection import Client, Connection, ConnectionState, Server
+from mitmproxy import http
+from mitmproxy.connection import Connection, ConnectionState
 from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers import tls as tls_layers
 from mitmproxy.proxy.layers import websocket
 from mitmproxy.proxy.layers.http import HttpLayer
-from mitmproxy.proxy.layers.http._http1 import Http1Server
 from mitmproxy.proxy.server import ConnectionHandler
 from mitmproxy.proxy.tunnel import TunnelLayer
 from OpenSSL import SSL
 
 from wsproxy.session import Session
 
-from . import http1_layer
+from . import http1_patches
+from .connection_control import NoProxyserver, all_layers, handler_of, proxyserver
 from .relay import Leg, Relay, Sink
 
 logger = logging.getLogger(__name__)
 
 _Stock = websocket.WebsocketLayer
 
-# What `relay` reads of asyncio's StreamReader, which promises it to nobody.
+# The private attributes of asyncio's StreamReader that `relay` reads.
 OF_STREAM_READER = ("_buffer", "_paused", "_waiter")
 
-_THROUGH_TLS = "the upstream proxy is reached through TLS"
+_TLS_TO_UPSTREAM_PROXY = "the upstream proxy is reached through TLS"
 
 
 class RelaySink(Sink, Protocol):
-    """A sink for one flow, which also wants to know its relay."""
+    """A sink for one flow, which also needs its relay."""
 
-    def attach(self, relay: Relay, on_ended: Callable[[Session], None]) -> None:
-        """The relay begins; `on_ended` wants the session once its trace is complete."""
+    def attach(self, relay: Relay, on_complete: Callable[[Session], None]) -> None:
+        """The relay begins.
+
+        Args:
+            on_complete: called with the session once its trace is complete.
+        """
 
 
 class UnrecordedSink:
-    """A sink for a flow that is not to be recorded: it is relayed verbatim all the same."""
+    """A sink for a flow that is not recorded, but relayed verbatim like the others."""
 
-    def attach(self, relay: Relay, on_ended: Callable[[Session], None]) -> None:
-        self._on_ended = on_ended
+    def attach(self, relay: Relay, on_complete: Callable[[Session], None]) -> None:
+        self._on_complete = on_complete
 
     def data(self, from_client: bool, data: bytes) -> bool:
         return True
@@ -65,15 +68,15 @@ class UnrecordedSink:
         pass
 
     def end(self) -> None:
-        self._on_ended(Session())
+        self._on_complete(Session())
 
 
 class RelayEnded(events.MessageInjected[None]):
-    """A relay is over. Injected past the protocol layers: those have not seen a byte of it."""
+    """A relay has ended. It is injected past the protocol layers, which have not seen its data."""
 
 
 class NotRelayable(Exception):
-    """The connections of a flow cannot be taken over; the message says why."""
+    """The connections of a flow cannot be taken over; the message is the reason."""
 
 
 class RelayLayer(layer.Layer):
@@ -100,28 +103,28 @@ class RelayLayer(layer.Layer):
             yield websocket.WebsocketStartHook(self._flow)
             self._start()
         elif isinstance(event, events.DataReceived) and self._relay is not None:
-            # Read before the take-over, and in mitmproxy's hands since.
+            # mitmproxy had read it before the relay took over.
             self._relay.data(self._leg_of(event.connection), bytes(event.data))
         elif isinstance(event, RelayEnded):
             yield websocket.WebsocketEndHook(self._flow)
             self._flow.live = False
             for connection in (self._flow.client_conn, self._flow.server_conn):
                 yield commands.CloseConnection(connection)
-        # Other events come from the connections after they were handed back: all over.
+        # Other events come from connections that were handed back: both are lost.
 
     def _start(self) -> None:
-        # An idle session is no reason to end it: mitmproxy's watchdog would.
+        # mitmproxy's watchdog would end an idle session.
         watchdog = self._handler.timeout_watchdog
         self._no_timeout.enter_context(watchdog.disarm())
-        # Disarmed, it still fires at the end of a sleep that it is in: the relay's bytes
-        # are no activity that it knows of. Leaving `disarm` sets the time anew.
+        # Disarmed during its sleep, it still fires at the end of that: it does not count the
+        # relay's bytes as activity. Leaving `disarm` sets the time again.
         watchdog.last_activity = float("inf")
         lock = self._handler._server_event_lock
-        relay = Relay(*self._legs, self._sink, lambda: _is_waited_for(lock), self._no_timeout.close)
+        relay = Relay(*self._legs, self._sink, lambda: _has_waiters(lock), self._no_timeout.close)
         self._sink.attach(relay, self._finish)
         self._relay = relay
-        # What came while the hook ran is older than anything that the relay will read.
-        # An end in there is seen by the relay as well, at the take-over.
+        # Data received while the hook ran is older than anything that the relay will read.
+        # The relay sees an end in there as well, when it takes over.
         for event in self._paused_event_queue:
             if isinstance(event, events.DataReceived):
                 relay.data(self._leg_of(event.connection), bytes(event.data))
@@ -132,7 +135,7 @@ class RelayLayer(layer.Layer):
         return self._legs[0 if connection == self._flow.client_conn else 1]
 
     def _finish(self, session: Session) -> None:
-        """The trace is complete: say how the session ended, and end the flow."""
+        """The trace is complete: set how the session ended, and end the flow."""
         data = self._flow.websocket
         assert data is not None
         data.timestamp_end = time.time()
@@ -140,8 +143,8 @@ class RelayLayer(layer.Layer):
         close = session.close
         data.close_code = 1006 if close is None else 1005 if close.code is None else close.code
         data.close_reason = close.reason if close else None
-        with suppress(ValueError):  # mitmproxy has given the connection up already
-            _proxyserver().inject_event(RelayEnded(self._flow, None))
+        with suppress(ValueError):  # mitmproxy has removed the connection already
+            proxyserver().inject_event(RelayEnded(self._flow, None))
 
 
 def log_fallback(flow: http.HTTPFlow, why: str) -> None:
@@ -161,10 +164,10 @@ def install(
     """Relay WebSocket flows with RelayLayer from now on.
 
     Args:
-        sink_for: called for each accepted upgrade; returns what to report to, or None
-            to use mitmproxy's own layer.
-        on_fallback: called if a flow with a sink cannot be relayed, and why. It goes through
-            mitmproxy's own layer; its sink is never attached.
+        sink_for: called for each accepted upgrade; returns its sink, or None to use
+            mitmproxy's own layer.
+        on_fallback: called with the reason if a flow with a sink cannot be relayed. The flow
+            goes through mitmproxy's own layer, and the sink is not attached.
     """
 
     def make(context: Context, flow: http.HTTPFlow) -> layer.Layer:
@@ -178,154 +181,63 @@ def install(
             return _Stock(context, flow)
         return RelayLayer(context, flow, handler, legs, sink)
 
-    # A factory is all that mitmproxy uses this attribute as.
+    # mitmproxy uses this attribute only as a factory.
     websocket.WebsocketLayer = make  # type: ignore[assignment,misc]
     tls_layers.TLSLayer.receive_data = _receive_data  # type: ignore[assignment,method-assign]
-    http1_layer.install()
+    http1_patches.install()
 
 
 def uninstall() -> None:
-    """Give mitmproxy its own WebSocket layer back."""
+    """Restore mitmproxy's own WebSocket layer."""
     websocket.WebsocketLayer = _Stock  # type: ignore[misc]
     tls_layers.TLSLayer.receive_data = _stock_receive_data  # type: ignore[method-assign]
-    http1_layer.uninstall()
+    http1_patches.uninstall()
 
 
 _stock_receive_data = tls_layers.TLSLayer.receive_data
 
 
 def _receive_data(tls_layer: tls_layers.TLSLayer, data: bytes) -> layer.CommandGenerator[None]:
-    """Tell at once that TLS was broken.
+    """Report at once that TLS has failed.
 
-    mitmproxy logs it and waits. A fatal alert it takes for a close-notify besides, of which
-    it thinks it has told: the other side would wait for mitmproxy's own timeout, ten minutes.
+    mitmproxy only logs the failure. It also treats a fatal alert as a close-notify that it has
+    forwarded already. The other side would wait for mitmproxy's timeout of ten minutes.
     """
     yield from _stock_receive_data(tls_layer, data)
     tls, conn = tls_layer.tls, tls_layer.conn
     if tls.get_state_string() == b"error" and conn.error is None:
         conn.error = "TLS was broken, or ended by an alert"
-        yield from tls_layer.tls_interact()  # our own alert
+        yield from tls_layer.tls_interact()  # sends our own alert
         conn.state &= ~ConnectionState.CAN_READ
-        tls.set_shutdown(SSL.RECEIVED_SHUTDOWN)  # the end of TCP is not to be told as well
+        tls.set_shutdown(SSL.RECEIVED_SHUTDOWN)  # do not report the end of TCP as well
         yield from tls_layer.event_to_child(events.ConnectionClosed(conn))
 
 
-def repeat_end(client: Client, connection: Connection) -> None:
-    """Tell mitmproxy once more that a connection's peer has sent its FIN.
-
-    It passes over that if nothing uses the connection yet.
-    """
-    handler = _proxyserver().connections.get(client.id)
-    if isinstance(handler, ConnectionHandler):
-        task = asyncio.create_task(handler.server_event(events.ConnectionClosed(connection)))
-        _tasks.add(task)
-        task.add_done_callback(_tasks.discard)
-
-
-_tasks: set[asyncio.Task[None]] = set()  # the event loop keeps no strong references
-
-
-def on_crash(then: Callable[[], None]) -> None:
-    """Have `then` called if mitmproxy's task that this is called on fails.
-
-    The one that connects does where the server resets the connection as soon as it is made.
-    Nobody hears of it: the app would wait for mitmproxy's own timeout.
-    """
-
-    def ended(task: asyncio.Task[object]) -> None:
-        if not task.cancelled() and task.exception() is not None:
-            then()
-
-    task = asyncio.current_task()
-    assert task is not None
-    task.add_done_callback(ended)
-
-
-def disconnect(client: Client) -> None:
-    """Close the connection to a client, and what was opened for it."""
-    handler = _proxyserver().connections.get(client.id)
-    io = handler.transports.get(client) if isinstance(handler, ConnectionHandler) else None
-    if io is not None and io.handler is not None:
-        io.handler.cancel("its server is gone")
-
-
-def abort(client: Client, server: Server) -> None:
-    """Reset a connection to a server; nothing more is sent to it."""
-    handler = _proxyserver().connections.get(client.id)
-    io = handler.transports.get(server) if isinstance(handler, ConnectionHandler) else None
-    if io is not None and isinstance(io.writer, asyncio.StreamWriter):
-        io.writer.transport.abort()
-
-
-def hold_reading(client: Client, hold: bool) -> None:
-    """Stop to read from a client, or read on."""
-    handler = _proxyserver().connections.get(client.id)
-    io = handler.transports.get(client) if isinstance(handler, ConnectionHandler) else None
-    if io is not None and isinstance(io.writer, asyncio.StreamWriter):
-        transport = io.writer.transport
-        assert isinstance(transport, asyncio.Transport)
-        if hold:
-            transport.pause_reading()
-        else:
-            transport.resume_reading()
-
-
-def close_leftovers(client: Client) -> None:
-    """Close what mitmproxy leaves open when it gives a client up.
-
-    A connection's task that is cancelled while it waits for the event lock ends without
-    closing its socket.
-    """
-    handler = _proxyserver().connections.get(client.id)
-    if isinstance(handler, ConnectionHandler):
-        for io in handler.transports.values():
-            if io.handler is not None and io.handler.done() and io.writer is not None:
-                io.writer.close()
-
-
-def unfinished_request(client: Client) -> tuple[tuple[str, int], int] | None:
-    """Where a request was going whose head has not come whole, and how many bytes of it came."""
-    handler = _proxyserver().connections.get(client.id)
-    if not isinstance(handler, ConnectionHandler):
-        return None
-    for each in _all_layers(handler):
-        if isinstance(each, HttpLayer):
-            reader = each.connections.get(client)
-            address = each.context.server.address
-            if isinstance(reader, Http1Server) and reader.buf and address is not None:
-                return (address[0], address[1]), len(reader.buf)
-    return None
-
-
-def _proxyserver() -> Proxyserver:
-    addon = ctx.master.addons.get("proxyserver")
-    if not isinstance(addon, Proxyserver):
-        raise NotRelayable("mitmproxy runs without its proxyserver addon")
-    return addon
-
-
 def obstacle(flow: http.HTTPFlow) -> str | None:
-    """Why a flow cannot be relayed, as far as its request tells.
+    """Why a flow cannot be relayed, as far as its request determines it.
 
-    What is left is met once its server is connected, if ever.
+    Other reasons show only once its server is connected.
     """
     try:
         handler = _handler(flow)
         _streams(handler, flow.client_conn)
-        _tls_of(flow.client_conn, _all_layers(handler))
+        _tls_of(flow.client_conn, all_layers(handler))
         if flow.server_conn.via is not None and flow.server_conn.via[0] == "https":
-            return _THROUGH_TLS
+            return _TLS_TO_UPSTREAM_PROXY
     except NotRelayable as error:
         return str(error)
     return None
 
 
 def _handler(flow: http.HTTPFlow) -> ConnectionHandler:
-    handler = _proxyserver().connections.get(flow.client_conn.id)
-    if not isinstance(handler, ConnectionHandler):
+    try:
+        handler = handler_of(flow.client_conn)
+    except NoProxyserver as error:
+        raise NotRelayable(str(error)) from None
+    if handler is None:
         raise NotRelayable("mitmproxy has no handler for the connection")
     if not isinstance(getattr(handler, "_server_event_lock", None), asyncio.Lock):
-        raise NotRelayable("mitmproxy handles events in another way than is known")
+        raise NotRelayable("mitmproxy handles events in an unknown way")
     if flow.client_conn.alpn == b"h2":
         raise NotRelayable("the client speaks HTTP/2")
     return handler
@@ -336,20 +248,20 @@ def _streams(
 ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     io = handler.transports.get(conn)
     if io is None or not isinstance(io.reader, asyncio.StreamReader):
-        raise NotRelayable("it is not an asyncio connection")
+        raise NotRelayable("not an asyncio connection")
     if not isinstance(io.writer, asyncio.StreamWriter):
-        raise NotRelayable("it is not an asyncio connection")
+        raise NotRelayable("not an asyncio connection")
     if not all(hasattr(io.reader, name) for name in OF_STREAM_READER):
-        raise NotRelayable("this version of Python has other streams than those that are known")
+        raise NotRelayable("the streams of this version of Python are unknown")
     return io.reader, io.writer
 
 
 def _tls_of(conn: Connection, layers: Iterable[layer.Layer]) -> SSL.Connection | None:
     tls = [x.tls for x in layers if isinstance(x, tls_layers.TLSLayer) and x.conn == conn]
     if len(tls) > 1:
-        raise NotRelayable("the app reaches the proxy through TLS, and speaks TLS in that")
+        raise NotRelayable("the app uses TLS inside a TLS connection to the proxy")
     if bool(conn.tls) != bool(tls):
-        raise NotRelayable("its TLS layer was not found")
+        raise NotRelayable("the TLS layer was not found")
     return tls[0] if tls else None
 
 
@@ -361,9 +273,9 @@ def _legs(context: Context, flow: http.HTTPFlow) -> tuple[ConnectionHandler, tup
     return handler, (client, server)
 
 
-def _is_waited_for(lock: asyncio.Lock) -> bool:
-    """Whether a task waits for the lock, or is about to get it."""
-    # `locked()` is false while the next one is being woken.
+def _has_waiters(lock: asyncio.Lock) -> bool:
+    """Whether a task waits for the lock, or is about to acquire it."""
+    # `locked()` is false while the next task is being woken.
     return bool(lock._waiters)
 
 
@@ -371,32 +283,18 @@ def _leg(
     from_client: bool, conn: Connection, handler: ConnectionHandler, layers: list[layer.Layer]
 ) -> Leg:
     tls = _tls_of(conn, layers)
-    # Through an upstream proxy the connection is a tunnel in another one.
+    # Through an upstream proxy the connection is a tunnel inside another one.
     outer = conn
     for each in layers:
         if isinstance(each, TunnelLayer) and each.conn == outer:
             outer = each.tunnel_connection
     if outer != conn and outer.tls:
-        raise NotRelayable(_THROUGH_TLS)
+        raise NotRelayable(_TLS_TO_UPSTREAM_PROXY)
     return Leg(from_client, *_streams(handler, outer), tls)
 
 
-def _all_layers(handler: ConnectionHandler) -> Iterator[layer.Layer]:
-    """All layers of a client's connection, each once."""
-    seen: list[layer.Layer] = []
-    contexts = [handler.layer.context]
-    while contexts:
-        for each in contexts.pop().layers:
-            if each in seen:
-                continue  # a stream's context names the layers above it as well
-            seen.append(each)
-            yield each
-            if isinstance(each, HttpLayer):
-                contexts += [stream.context for stream in each.streams.values()]
-
-
 def _layers(context: Context, flow: http.HTTPFlow) -> Iterator[layer.Layer]:
-    """All layers around a flow, those of its server connection's own stack as well."""
+    """All layers of a flow, including those of its server connection."""
     yield from context.layers
     for each in context.layers:
         if isinstance(each, HttpLayer):

@@ -1,8 +1,8 @@
-"""The mitmproxy addon that answers for the APIs with recorded sessions.
+"""The mitmproxy addon that replays recorded sessions in place of the APIs.
 
-An app whose proxy is mitmproxy meets the recording at the API's real host name, with a
-certificate for it; no connection to the API is made. Loaded by `addons/replay.py`. To
-record what is replayed, load `record` before it.
+An app that uses mitmproxy as its proxy reaches the replay under the API's real host name, with a
+certificate for it; no connection to the API is made. Loaded by `addons/replay.py`. To record the
+replays, load `record` before it.
 """
 
 from __future__ import annotations
@@ -27,19 +27,18 @@ _OPTIONS = frozenset(
 
 logger = logging.getLogger(__name__)
 
-
-_NOWHERE = ("127.0.0.1", 0)  # connecting to it fails
+_UNREACHABLE = ("127.0.0.1", 0)  # connecting to it fails
 
 
 class ReplayAddon(RedirectAddon):
-    """Leads apps to a replay server in the place of the APIs that it has recordings of."""
+    """Redirects requests for recorded APIs to a replay server."""
 
     def __init__(self) -> None:
-        super().__init__(self._where)
+        super().__init__(self._find_replay)
         self._server: ReplayServer | None = None
-        self._up = False
-        self._temporary = contextlib.ExitStack()  # the folder of traces that are not kept
-        self._telling: asyncio.Task[None] | None = None
+        self._is_running = False
+        self._temporary = contextlib.ExitStack()  # folder of replay traces that are discarded
+        self._verdict_log: asyncio.Task[None] | None = None
 
     # -- mitmproxy's life cycle
 
@@ -49,7 +48,7 @@ class ReplayAddon(RedirectAddon):
             "wsproxy_replay_out",
             str,
             "recordings",
-            "Folder for the traces of the replays; empty: none is kept.",
+            "Folder for the traces of the replays; empty: they are discarded.",
         )
         loader.add_option(
             "wsproxy_replay_pace", str, "recorded", "recorded, x2, x0.5, causal or fast."
@@ -58,19 +57,21 @@ class ReplayAddon(RedirectAddon):
             "wsproxy_replay_others",
             str,
             "pass",
-            "Requests for hosts that no trace is of: pass them on, or refuse them.",
+            "Requests for hosts without a trace: pass them on, or refuse them.",
             choices=OTHERS,
         )
 
     def configure(self, updated: set[str]) -> None:
         if updated.isdisjoint(_OPTIONS):
             return
-        if self._telling is not None:
-            # A server that is not up answers nothing, and requests would go to the API itself.
-            raise exceptions.OptionsError("wsproxy_replay: not to be changed while it runs")
+        if self._verdict_log is not None:
+            # A server that was not started answers nothing, and requests would go to the API.
+            raise exceptions.OptionsError("wsproxy_replay: cannot be changed while the proxy runs")
         options = ctx.options
         if not options.wsproxy_replay:
-            raise exceptions.OptionsError("wsproxy_replay: name a trace, or a folder of traces")
+            raise exceptions.OptionsError(
+                "wsproxy_replay: no trace given; set it to a trace or a folder of traces"
+            )
         try:
             pace = Pace.parse(options.wsproxy_replay_pace)
             self._temporary.close()
@@ -88,32 +89,33 @@ class ReplayAddon(RedirectAddon):
         self._others = ctx.options.wsproxy_replay_others
         await super().running()
         await self._server.__aenter__()
-        self._up = True
-        self._telling = asyncio.create_task(self._tell(self._server))
+        self._is_running = True
+        self._verdict_log = asyncio.create_task(self._log_verdicts(self._server))
 
     async def done(self) -> None:
-        if self._telling is not None:
-            self._telling.cancel()
+        if self._verdict_log is not None:
+            self._verdict_log.cancel()
             with contextlib.suppress(asyncio.CancelledError):
-                await self._telling
-        if self._server is not None and self._up:
-            self._up = False
+                await self._verdict_log
+        if self._server is not None and self._is_running:
+            self._is_running = False
             await self._server.__aexit__()
         self._temporary.close()
         await super().done()
 
-    async def _where(self, host: str, target: str) -> tuple[str, int] | None:
+    async def _find_replay(self, host: str, target: str) -> tuple[str, int] | None:
         server = self._server
         if server is None or not server.library.answers_for(host, target):
             return None
-        # mitmproxy may listen a moment sooner, and longer: nothing goes to the API then.
-        return server.address if self._up else _NOWHERE
+        # mitmproxy may listen before the server starts and after it stops: fail until then, so that
+        # no request goes to the API.
+        return server.address if self._is_running else _UNREACHABLE
 
-    async def _tell(self, server: ReplayServer) -> None:
+    async def _log_verdicts(self, server: ReplayServer) -> None:
         while True:
             try:
                 verdict = await server.verdict()
-            except Exception as error:  # of one session; those after it are told all the same
+            except Exception as error:  # of one session; the next ones are reported
                 logger.error("wsproxy: %s", error)
                 continue
             level = logging.INFO if verdict.reproduced else logging.WARNING

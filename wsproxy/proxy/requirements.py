@@ -1,4 +1,4 @@
-"""Whether sessions can be recorded here: mitmproxy is an extra, and Windows lacks too much."""
+"""Checks that recording is possible: mitmproxy is an extra, and Windows lacks modules."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from importlib.util import find_spec
 
 from wsproxy.errors import RecorderMissing
 
-# What the relay asks the kernel through, and no Python for Windows has.
-_OF_POSIX = ("fcntl", "termios")
+# The relay needs these modules, and Python for Windows does not have them.
+_POSIX_MODULES = ("fcntl", "termios")
 
 
 def can_record() -> bool:
-    """Whether `check` raises nothing."""
+    """Whether `check` passes."""
     try:
         check()
     except RecorderMissing:
@@ -20,16 +20,16 @@ def can_record() -> bool:
 
 
 def check() -> None:
-    """See that recording is possible, before anything of mitmproxy is imported.
+    """Check that recording is possible, before any module of mitmproxy is imported.
 
     Raises:
-        RecorderMissing: it is not; the message says what is missing, and what to do.
+        RecorderMissing: it is not possible; the message names what is missing and what to do.
     """
-    missing = [name for name in _OF_POSIX if find_spec(name) is None]
+    missing = [name for name in _POSIX_MODULES if find_spec(name) is None]
     if missing:
         raise RecorderMissing(
             f"recording needs Linux or macOS: this Python has no module {missing[0]}; traces from "
-            "there can be read, explained and replayed here"
+            "those systems can be read, explained and replayed here"
         )
     if find_spec("mitmproxy") is None:
         raise RecorderMissing(

@@ -1,7 +1,8 @@
-"""Notices a reset that comes after the peer's FIN, which asyncio does not listen to any more.
+"""Detects a reset after the peer's FIN; asyncio does not watch a connection after its FIN.
 
-The kernel ends a process's connection so: a FIN, and a RST to what is sent to it after that.
-Without this the other end would be told at the next write, or never.
+When a process ends, the kernel closes its connections like this: it sends a FIN, and a RST in
+response to later data. Without this watch the other side would see the reset at the next write,
+or never.
 """
 
 from __future__ import annotations
@@ -14,11 +15,11 @@ import socket
 from collections.abc import Callable
 from typing import Protocol
 
-POLL = 0.02  # seconds; only of connections whose peer has ended its direction
+POLL_INTERVAL = 0.02  # seconds; for connections whose peer has sent its FIN
 
 
 class ResetWatch(Protocol):
-    """A watch over one connection."""
+    """A watch on one connection."""
 
     def close(self) -> None:
         """End it."""
@@ -28,19 +29,19 @@ def watch_for_reset(sock: socket.socket, on_reset: Callable[[OSError], None]) ->
     """Watch a connection whose peer has sent its FIN.
 
     Args:
-        on_reset: called once, on the running event loop, with why the connection is gone.
-            It is not called for one that has ended in order.
+        on_reset: called at most once, on the running event loop, with the error of the
+            connection. It is not called for a connection that ends normally.
 
     Raises:
         OSError, ValueError: the socket is closed.
     """
     if hasattr(select, "epoll"):
-        return _Epoll(sock, on_reset)
-    return _Polling(sock, on_reset)
+        return _EpollWatch(sock, on_reset)
+    return _PollingWatch(sock, on_reset)
 
 
-class _Epoll:
-    """The kernel tells of errors and of the end without being asked for them."""
+class _EpollWatch:
+    """Uses epoll without events: the kernel still reports errors and hang-ups."""
 
     def __init__(self, sock: socket.socket, on_reset: Callable[[OSError], None]) -> None:
         self._sock = sock
@@ -52,45 +53,45 @@ class _Epoll:
         except (OSError, ValueError):
             self._epoll.close()
             raise
-        self._loop.add_reader(self._epoll.fileno(), self._ended)
+        self._loop.add_reader(self._epoll.fileno(), self._on_event)
 
     def close(self) -> None:
         if not self._epoll.closed:
             self._loop.remove_reader(self._epoll.fileno())
             self._epoll.close()
 
-    def _ended(self) -> None:
+    def _on_event(self) -> None:
         self.close()
-        error = _error(self._sock)
-        if error is not None:  # else both directions have ended in order
+        error = _take_error(self._sock)
+        if error is not None:  # otherwise both directions have ended normally
             self._on_reset(error)
 
 
-class _Polling:
-    """Asks for the socket's error now and then, where there is no epoll: on macOS.
+class _PollingWatch:
+    """Polls the socket's error where there is no epoll: on macOS.
 
-    kqueue would not do better: it reports the FIN that has come already, over and over.
+    kqueue is no alternative: it reports the FIN that was received already, repeatedly.
     """
 
     def __init__(self, sock: socket.socket, on_reset: Callable[[OSError], None]) -> None:
         self._sock = sock
         self._on_reset = on_reset
         self._loop = asyncio.get_running_loop()
-        self._timer = self._loop.call_later(POLL, self._ask)
+        self._timer = self._loop.call_later(POLL_INTERVAL, self._poll)
 
     def close(self) -> None:
         self._timer.cancel()
 
-    def _ask(self) -> None:
-        with contextlib.suppress(OSError):  # closed meanwhile: nothing is left to be noticed
-            error = _error(self._sock)
+    def _poll(self) -> None:
+        with contextlib.suppress(OSError):  # the socket was closed: there is nothing to detect
+            error = _take_error(self._sock)
             if error is not None:
                 self._on_reset(error)
             else:
-                self._timer = self._loop.call_later(POLL, self._ask)
+                self._timer = self._loop.call_later(POLL_INTERVAL, self._poll)
 
 
-def _error(sock: socket.socket) -> OSError | None:
-    """What went wrong with a connection; asking takes it away."""
+def _take_error(sock: socket.socket) -> OSError | None:
+    """The pending error of a socket; reading it clears it."""
     number = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
     return OSError(number, os.strerror(number)) if number else None

@@ -1,8 +1,8 @@
 """TLS of one connection, without a socket: ciphertext in and out, plaintext in and out.
 
-TLS cannot always take what is to be sent: during a renegotiation (RFC 5246, section 7.4.1.1)
-it has to hear from the peer first. What is sent meanwhile is kept here, in order, and goes
-out as soon as TLS takes it.
+TLS cannot always encrypt data: during a renegotiation (RFC 5246, section 7.4.1.1) it has to
+receive from the peer first. Data sent in that time is queued here, in order, and encrypted as
+soon as TLS accepts it.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ _RECORD = 1 << 14  # bytes of plaintext in a TLS record, at most (RFC 8446, sect
 
 
 class TlsPlaintext(NamedTuple):
-    """What came of ciphertext.
+    """The result of decrypting ciphertext.
 
     Attributes:
         data: plaintext.
         has_ended: whether the peer has ended its direction (close_notify).
-        error: what broke TLS, or None.
+        error: the TLS error, or None.
     """
 
     data: bytes
@@ -39,24 +39,24 @@ class TlsStream:
     def __init__(self, tls: SSL.Connection) -> None:
         self._tls = tls
         self._unsent = bytearray()
-        self._end_asked = False
+        self._end_requested = False
         self._end_sent = False
 
     @property
-    def waits(self) -> bool:
-        """Whether something that is to be sent has to wait for the peer."""
-        return bool(self._unsent) or self._end_asked
+    def is_blocked(self) -> bool:
+        """Whether queued data cannot be sent before the peer has sent something."""
+        return bool(self._unsent) or self._end_requested
 
     def receive(self, ciphertext: bytes) -> TlsPlaintext:
-        """Take ciphertext from the peer, which may be empty; sends what waited for it."""
+        """Decrypt ciphertext from the peer, which may be empty, and encrypt queued data."""
         if ciphertext:
             self._tls.bio_write(ciphertext)
         data, has_ended, error = self._decrypt()
-        return TlsPlaintext(data, has_ended, error or self._send_waiting())
+        return TlsPlaintext(data, has_ended, error or self._send_queued())
 
     def send(self, data: bytes) -> SSL.Error | None:
-        """Encrypt data, now or when TLS can; returns what broke TLS, if that did."""
-        if self.waits:
+        """Encrypt data, now or as soon as TLS accepts it; returns the TLS error, if any."""
+        if self.is_blocked:
             self._unsent += data
             return None
         at = 0
@@ -66,23 +66,23 @@ class TlsStream:
         except SSL.WantReadError:
             self._unsent += data[at:]
         except SSL.Error as error:
-            return self._broken(error)
+            return self._fail(error)
         return None
 
     def end(self) -> SSL.Error | None:
-        """Send a close_notify after everything before it; returns what broke TLS, if that did."""
-        if self._end_sent or self._end_asked:
+        """Send a close_notify after all queued data; returns the TLS error, if any."""
+        if self._end_sent or self._end_requested:
             return None
-        self._end_asked = True
-        return self._send_waiting()
+        self._end_requested = True
+        return self._send_queued()
 
     def take(self) -> bytes:
-        """The ciphertext that is to be sent to the peer; empty if there is none."""
+        """The ciphertext to send to the peer; empty if there is none."""
         chunks = []
         while True:
             try:
                 chunks.append(self._tls.bio_read(_CHUNK))
-            except SSL.WantReadError:  # there is no more
+            except SSL.WantReadError:  # no more data
                 return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
     def _decrypt(self) -> tuple[bytes, bool, SSL.Error | None]:
@@ -97,33 +97,33 @@ class TlsStream:
                 has_ended = True
                 break
             except SSL.Error as exc:
-                error = self._broken(exc)
+                error = self._fail(exc)
                 break
         return (chunks[0] if len(chunks) == 1 else b"".join(chunks)), has_ended, error
 
-    def _send_waiting(self) -> SSL.Error | None:
+    def _send_queued(self) -> SSL.Error | None:
         try:
             while self._unsent:
                 sent = self._tls.send(bytes(self._unsent[:_RECORD]))
                 del self._unsent[:sent]
-            if self._end_asked:
+            if self._end_requested:
                 self._tls.shutdown()
-                self._end_asked, self._end_sent = False, True
+                self._end_requested, self._end_sent = False, True
         except SSL.WantReadError:
             pass
         except SSL.Error as error:
             if not _is_handshaking(error):
-                return self._broken(error)
+                return self._fail(error)
         return None
 
-    def _broken(self, error: SSL.Error) -> SSL.Error:
-        """Nothing more can be sent: nothing waits for it."""
+    def _fail(self, error: SSL.Error) -> SSL.Error:
+        """Nothing more can be sent: drop queued data."""
         self._unsent.clear()
-        self._end_asked = False
+        self._end_requested = False
         return error
 
 
 def _is_handshaking(error: SSL.Error) -> bool:
-    """Whether a close_notify could not be sent because a handshake is under way."""
+    """Whether a close_notify could not be sent because of a handshake in progress."""
     reasons = error.args[0] if error.args else ()
     return any("shutdown while in init" in entry[-1] for entry in reasons)

@@ -12,7 +12,7 @@ from wsproxy.trace import VERSION, Start
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """Times of a session: monotonic, from its start.
+    """Monotonic time since the start of a session.
 
     Attributes:
         started_at_ns: Unix time of the session's start, ns.
@@ -32,7 +32,7 @@ class Clock:
 
 
 def new_start(clock: Clock, **values: object) -> Start:
-    """The first record of a new session, with a fresh id."""
+    """The first record of a new session, with a new random id."""
     fields: dict[str, object] = {"wsproxy": __version__, **values}
     return Start(
         t_ns=0,

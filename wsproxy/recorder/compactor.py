@@ -1,7 +1,7 @@
-"""A thread that packs the traces of ended sessions into full blocks.
+"""A thread that repacks the traces of ended sessions into full blocks.
 
-It has time, and the sessions have none: it sleeps as long as it works, and zstd and the
-disk do their part without the interpreter's lock.
+It runs at low priority: it sleeps as long as it works, and zstd and the disk work without the
+interpreter's lock.
 """
 
 from __future__ import annotations
@@ -14,25 +14,24 @@ from pathlib import Path
 from wsproxy.trace.atomic_file import sweep
 from wsproxy.trace.rewrite import compact
 
-from . import Deadline
+from .deadline import Deadline
 from .thread_log import ThreadLog
 
 logger = ThreadLog(__name__)
 
-WAITING = 1000  # traces that may wait; over that, the oldest of them stay as they are
-_REST = 0.1  # seconds slept at once, at the most
-# Seconds between two traces: while one is brought to the disk, a file system may let nobody
-# else write.
+MAX_QUEUED = 1000  # traces; when more are queued, the oldest of them are not repacked
+_MAX_REST = 0.1  # seconds slept at once, at most
+# Seconds between two traces: while one is synced, some file systems block all other writes.
 PAUSE = 0.25
-PATIENCE = 5.0  # seconds that are left to those that wait when the recorder stops
+STOP_TIMEOUT = 5.0  # seconds for the queued traces when the recorder stops
 
 
 class _OutOfTime(Exception):
-    """The recorder stops, and does not wait any longer."""
+    """The recorder is stopping, and STOP_TIMEOUT has passed."""
 
 
 class Compactor:
-    """Owns the thread and the traces that wait for it.
+    """Owns the thread and the queue of traces.
 
     Args:
         folder: where crashes may have left hidden files; they are removed first.
@@ -40,40 +39,40 @@ class Compactor:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._waiting: deque[Path] = deque(maxlen=WAITING)
+        self._queue: deque[Path] = deque(maxlen=MAX_QUEUED)
         self._wake = threading.Event()
-        self._deadline: float | None = None  # monotonic, s; set when the recorder stops
+        self._deadline: float | None = None  # monotonic, seconds; set when the recorder stops
         self._stopping = threading.Event()
         self._worked_since = 0.0
         self._thread = threading.Thread(target=self._run, name="wsproxy-compactor", daemon=True)
         self._thread.start()
 
     def add(self, path: Path) -> None:
-        """A trace is finished, and will be packed."""
-        self._waiting.append(path)
+        """Queue a finished trace."""
+        self._queue.append(path)
         self._wake.set()
 
     def stop(self) -> None:
-        """Have the thread end, once it has packed what waits, or PATIENCE is over."""
-        self._deadline = time.monotonic() + PATIENCE
+        """Let the thread end when the queue is empty, or after STOP_TIMEOUT."""
+        self._deadline = time.monotonic() + STOP_TIMEOUT
         self._stopping.set()
         self._wake.set()
 
     def close(self, deadline: Deadline | None = None) -> None:
-        """Pack what waits, for PATIENCE at the most, and end the thread."""
+        """Repack what is queued, for STOP_TIMEOUT at most, and end the thread."""
         self.stop()
-        # A disk that hangs leaves a hidden file, no more.
-        (deadline or Deadline()).join(self._thread, lambda: len(self._waiting))
+        # A disk that hangs leaves a hidden file, nothing else.
+        (deadline or Deadline()).join(self._thread, lambda: len(self._queue))
 
     def _run(self) -> None:
         sweep(self._folder)
         while True:
             self._wake.wait()
             self._wake.clear()
-            stopping = self._stopping.is_set()  # what was added before is packed below
+            stopping = self._stopping.is_set()  # what was added before is repacked below
             try:
-                while self._waiting:
-                    self._compact(self._waiting.popleft())
+                while self._queue:
+                    self._compact(self._queue.popleft())
                     self._stopping.wait(PAUSE)
             except _OutOfTime:
                 return
@@ -83,21 +82,21 @@ class Compactor:
     def _compact(self, path: Path) -> None:
         self._worked_since = time.monotonic()
         try:
-            compact(path, self._pace)
+            compact(path, self._rest)
         except FileNotFoundError:
-            return  # somebody has moved it
+            return  # it was moved or removed
         except OSError as error:
-            logger.warning("wsproxy: %s is not packed: %s", path, error.strerror or error)
+            logger.warning("wsproxy: cannot repack %s: %s", path, error.strerror or error)
         except _OutOfTime:
             raise
         except Exception:
-            # A fault of ours costs some disk space, and nothing else.
-            logger.exception("wsproxy: packing %s failed", path)
+            # A bug here costs some disk space and nothing else.
+            logger.exception("wsproxy: repacking %s failed", path)
 
-    def _pace(self) -> None:
+    def _rest(self) -> None:
         now = time.monotonic()
         if self._deadline is None:
-            time.sleep(min(now - self._worked_since, _REST))
+            time.sleep(min(now - self._worked_since, _MAX_REST))
         elif now > self._deadline:
             raise _OutOfTime
         self._worked_since = time.monotonic()

@@ -1,4 +1,4 @@
-"""A deadline for threads that a disk may hold up for ever."""
+"""A common deadline for threads that a disk may block forever."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import threading
 import time
 from collections.abc import Callable
 
-STALL = 5.0  # seconds without progress after which a disk is taken to hang
+STALL = 5.0  # seconds without progress after which a disk is considered hung
 TOTAL = 60.0  # seconds for all threads, whatever their progress
-# The same once somebody does not want to wait. Not 0: `timeout`, `npm` and the like pass Ctrl-C
-# on as two, and a disk that works is to lose nothing by that.
+# The limits after `hurry`. They are not 0: `timeout`, `npm` and similar tools forward one Ctrl-C
+# as two signals, and a disk that works should not lose data because of that.
 HURRIED_STALL = 0.5
 HURRIED_TOTAL = 5.0
 _POLL = 0.02  # seconds
@@ -20,7 +20,7 @@ class Deadline:
 
     Args:
         stall: seconds that a thread may make no progress.
-        total: seconds that all of them may take, from the first wait on.
+        total: seconds for all of them, from the first wait on.
     """
 
     def __init__(self, stall: float | None = None, total: float | None = None) -> None:
@@ -30,14 +30,14 @@ class Deadline:
         self._hurried = threading.Event()
 
     def hurry(self) -> None:
-        """Wait for a disk that works only, and not for long; called on any thread."""
+        """Reduce the limits to HURRIED_STALL and HURRIED_TOTAL; called on any thread."""
         self._hurried.set()
 
     def join(self, thread: threading.Thread, progress: Callable[[], object]) -> bool:
         """Wait for a thread to end.
 
         Args:
-            progress: returns something else whenever the thread has got further.
+            progress: returns a different value whenever the thread has made progress.
 
         Returns:
             Whether it has ended.

@@ -1,4 +1,4 @@
-"""The end record that follows from the other records of a session."""
+"""The end record of a session, derived from its other records."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from wsproxy.trace.records import MAX_INT
 
 
 def end_record(session: Session, t_ns: int, ending: str) -> End:
-    """What an end record says of a session; the session has it as its own from then on.
+    """The end record of a session; it becomes `session.end`.
 
     Args:
         ending: one of ENDINGS.
     """
-    # closed_by follows from the ending, so the fold is asked after it has an end.
+    # closed_by depends on the ending, so the session needs one before it is read.
     session.end = End(t_ns, ending)
     close = session.close
     session.end = replace(
@@ -25,9 +25,9 @@ def end_record(session: Session, t_ns: int, ending: str) -> End:
         close_reason=close.reason if close else None,
         frames_sent=session.sent.frames,
         frames_received=session.received.frames,
-        # Lengths that a trace from elsewhere only claims may add up to anything.
+        # Lengths that an untrusted trace claims may add up to any number.
         bytes_sent=min(session.sent.size, MAX_INT),
         bytes_received=min(session.received.size, MAX_INT),
-        by_rule=session.by_rule or None,
+        heuristic_redactions=session.heuristic_redactions or None,
     )
     return session.end

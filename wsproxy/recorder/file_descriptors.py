@@ -12,16 +12,16 @@ from typing import Any
 
 logger = logging.getLogger(__name__)
 
-QUIET = 60.0  # seconds in which it is logged once that no connection can be accepted
-# For systems whose limit is "unlimited" and which refuse that all the same (macOS).
+LOG_INTERVAL = 60.0  # seconds in which it is logged once that no connection can be accepted
+# For systems whose limit is "unlimited" but which refuse that value (macOS).
 _HIGH = (65536, 10240)
 
-_at_start: tuple[int, int] | None = None
+_initial_limit: tuple[int, int] | None = None
 
 
 def raise_limit() -> None:
-    """Raise the soft limit of this process to what it may be."""
-    global _at_start  # noqa: PLW0603  # of the process, as the limit is
+    """Raise the soft limit of this process to the hard limit, or as far as possible."""
+    global _initial_limit  # noqa: PLW0603  # the limit belongs to the process, too
     try:
         import resource  # noqa: PLC0415  # not on Windows
     except ImportError:
@@ -34,24 +34,28 @@ def raise_limit() -> None:
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
         except (OSError, ValueError):
             continue
-        _at_start = _at_start or (soft, hard)
+        _initial_limit = _initial_limit or (soft, hard)
         return
 
 
-def as_at_start() -> Callable[[], None] | None:
-    """What gives a child process the limit that this one was started with; None: it has it."""
-    if _at_start is None:
+def restore_initial_limit() -> Callable[[], None] | None:
+    """A function for a child process that restores the limit from before `raise_limit`.
+
+    Returns:
+        None if the limit was not raised.
+    """
+    if _initial_limit is None:
         return None
     import resource  # noqa: PLC0415  # not on Windows
 
-    limit, set_limit, which = _at_start, resource.setrlimit, resource.RLIMIT_NOFILE
+    limit, set_limit, which = _initial_limit, resource.setrlimit, resource.RLIMIT_NOFILE
     return lambda: set_limit(which, limit)
 
 
 def explanation() -> str:
-    """What running out of descriptors is, and what to do."""
+    """The error message for a process without free descriptors, with the remedy."""
     return (
-        f"the recorder can open no more files and connections than {_limit()}; raise its limit "
+        f"the recorder has reached its limit of open files and connections: {_limit()}; raise it "
         "with ulimit -n"
     )
 
@@ -60,12 +64,12 @@ def _limit() -> str:
     try:
         import resource  # noqa: PLC0415  # not on Windows
     except ImportError:
-        return "it has"
+        return "unknown"
     return str(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
 
 
 def log_exhaustion(loop: asyncio.AbstractEventLoop) -> None:
-    """Say when connections cannot be accepted: asyncio tells the loop's handler alone."""
+    """Log when connections cannot be accepted: asyncio reports it to the loop's handler only."""
     before = loop.get_exception_handler()
     logged_at = float("-inf")  # monotonic, seconds
 
@@ -74,7 +78,7 @@ def log_exhaustion(loop: asyncio.AbstractEventLoop) -> None:
         now = time.monotonic()
         if not is_exhaustion(context.get("exception")):
             (before or type(loop).default_exception_handler)(loop, context)
-        elif now - logged_at > QUIET:
+        elif now - logged_at > LOG_INTERVAL:
             logged_at = now
             logger.error("wsproxy: %s", explanation())
 
@@ -82,7 +86,7 @@ def log_exhaustion(loop: asyncio.AbstractEventLoop) -> None:
 
 
 def are_exhausted() -> bool:
-    """Whether this process can open no file now."""
+    """Whether this process cannot open a file now."""
     try:
         os.close(os.open(os.devnull, os.O_RDONLY))
     except OSError as error:
@@ -91,5 +95,5 @@ def are_exhausted() -> bool:
 
 
 def is_exhaustion(error: object) -> bool:
-    """Whether an error is that of too many open files, of the process or of the system."""
+    """Whether an error means too many open files, of the process or of the system."""
     return isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE)

@@ -1,6 +1,6 @@
-"""Has what was written to files brought to the disk itself, on a thread of its own.
+"""A thread that calls fsync on trace files, according to a policy.
 
-fsync takes milliseconds, on a busy disk seconds; whoever records must not wait for it.
+fsync takes milliseconds, and seconds on a busy disk; the recorder's thread must not wait for it.
 """
 
 from __future__ import annotations
@@ -20,29 +20,29 @@ from .deadline import Deadline
 Policy = Literal["never", "end", "block"]
 POLICIES: tuple[Policy, ...] = get_args(Policy)
 
-WAITING = 256  # complete files that may wait; more of them make the recorder wait
+MAX_QUEUED = 256  # complete files; when more are queued, the recorder's thread waits
 
 
 class FsyncThread:
     """Owns the thread. Its methods are called by one other thread.
 
     Args:
-        policy: "never": the operating system's own pace. "end": a file and its folder once
-            the file is complete. "block": each block too, soon after it was written;
-            blocks that come meanwhile share one fsync.
-        failed: called on the thread if a file could not be brought to the disk.
+        policy: "never": left to the operating system. "end": a file and its folder once the
+            file is complete. "block": also each block, soon after it was written; blocks that
+            are written meanwhile share one fsync.
+        on_error: called on the thread if a file cannot be synced.
     """
 
-    def __init__(self, policy: Policy, failed: Callable[[Path, OSError], None]) -> None:
+    def __init__(self, policy: Policy, on_error: Callable[[Path, OSError], None]) -> None:
         self._policy = policy
-        self._failed = failed
-        self._named: set[BinaryIO] = set()  # files whose folder has their name on the disk
-        # What waits, and whether it is complete and to be closed.
-        self._waiting: OrderedDict[BinaryIO, tuple[Path, bool]] = OrderedDict()
+        self._on_error = on_error
+        self._folder_synced: set[BinaryIO] = set()  # files whose directory entry is on disk
+        # Files to sync: path, and whether the file is complete and to be closed.
+        self._queue: OrderedDict[BinaryIO, tuple[Path, bool]] = OrderedDict()
         self._changed = threading.Condition()
         self._stopping = False
-        self._synced = 0  # files, one as often as it was
-        self._at_hand: list[tuple[Path, bool]] = []
+        self._sync_count = 0
+        self._syncing: list[tuple[Path, bool]] = []
         self._thread: threading.Thread | None = None
         if policy != "never":
             self._thread = threading.Thread(target=self._run, name="wsproxy-syncer", daemon=True)
@@ -54,7 +54,7 @@ class FsyncThread:
             self._put(file, path, complete=False)
 
     def complete(self, file: BinaryIO, path: Path) -> None:
-        """Nothing more comes into a file; it is closed."""
+        """A file is complete: sync it if the policy says so, and close it."""
         if self._thread is None:
             with suppress(OSError):
                 file.close()
@@ -62,64 +62,64 @@ class FsyncThread:
             self._put(file, path, complete=True)
 
     def stop(self) -> None:
-        """Have the thread end once it has done what waits."""
+        """Let the thread end once the queue is empty."""
         with self._changed:
             self._stopping = True
             self._changed.notify_all()
 
     def close(self, deadline: Deadline | None = None) -> list[Path]:
-        """Do what waits, and end the thread.
+        """Sync what is queued, and end the thread.
 
         Args:
-            deadline: for that; None: it takes as long as fsync does.
+            deadline: None: wait as long as fsync takes.
 
         Returns:
-            The complete files that have not been brought to the disk.
+            The complete files that have not been synced.
         """
         self.stop()
         if self._thread is None:
             return []
         if deadline is None:
             self._thread.join()
-        elif not deadline.join(self._thread, lambda: self._synced):
+        elif not deadline.join(self._thread, lambda: self._sync_count):
             return self.unsynced()
         return []
 
     def unsynced(self) -> list[Path]:
-        """The complete files that have not been brought to the disk."""
-        waiting = [*list(self._waiting.values()), *self._at_hand]
-        return [path for path, complete in waiting if complete]
+        """The complete files that have not been synced."""
+        queued = [*list(self._queue.values()), *self._syncing]
+        return [path for path, complete in queued if complete]
 
     def _put(self, file: BinaryIO, path: Path, *, complete: bool) -> None:
         with self._changed:
             if complete:
-                self._changed.wait_for(lambda: len(self._waiting) < WAITING)
-            self._waiting[file] = (path, complete)
+                self._changed.wait_for(lambda: len(self._queue) < MAX_QUEUED)
+            self._queue[file] = (path, complete)
             self._changed.notify_all()
 
     def _run(self) -> None:
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._waiting or self._stopping)
-                if not self._waiting:
+                self._changed.wait_for(lambda: self._queue or self._stopping)
+                if not self._queue:
                     return
-                file, (path, complete) = self._waiting.popitem(last=False)
-                self._at_hand = [(path, complete)]
+                file, (path, complete) = self._queue.popitem(last=False)
+                self._syncing = [(path, complete)]
                 self._changed.notify_all()
             try:
                 self._sync(file, path)
             except OSError as error:
-                self._failed(path, error)
+                self._on_error(path, error)
             if complete:
-                self._named.discard(file)
+                self._folder_synced.discard(file)
                 with suppress(OSError):
                     file.close()
-            self._at_hand = []
-            self._synced += 1
+            self._syncing = []
+            self._sync_count += 1
 
     def _sync(self, file: BinaryIO, path: Path) -> None:
         os.fsync(file.fileno())
-        if file not in self._named:
-            self._named.add(file)
-            with suppress(FileNotFoundError):  # the folder was removed; the recorder says so
+        if file not in self._folder_synced:
+            self._folder_synced.add(file)
+            with suppress(FileNotFoundError):  # the folder was removed; the recorder reports it
                 sync_folder(path.parent)

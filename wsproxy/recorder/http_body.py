@@ -1,4 +1,4 @@
-"""What is kept of the bodies of HTTP exchanges: their beginning, decoded."""
+"""Snapshots of HTTP bodies: the beginning of a body, decoded."""
 
 from __future__ import annotations
 
@@ -6,51 +6,50 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-import brotli  # type: ignore[import-untyped]  # comes with mitmproxy
+import brotli  # type: ignore[import-untyped]  # no type information
 import zstandard
 
 from wsproxy.redact import Entry, unreadable
 
-MAX_BODY = 64 << 10  # bytes that are kept of a body
+MAX_BODY = 64 << 10  # bytes of a body that are stored
 
 _MAX_WINDOW = 8 << 20  # bytes, of a zstd stream (RFC 8878, section 3.1.1.1.2)
-_STEP = 16  # bytes of a Brotli stream (RFC 7932, section 9.2: a meta-block has 16 MiB at most)
+_STEP = 16  # bytes of a Brotli stream (RFC 7932, section 9.2: a meta-block has at most 16 MiB)
 
 
 @dataclass(frozen=True, slots=True)
 class BodySnapshot:
-    """What is kept of a body.
+    """The stored part of a body.
 
     Attributes:
-        kept: its first MAX_BODY bytes, decoded. What cannot be decoded is left out: it may
-            hold a credential that is not found in it.
-        size: how long it is, bytes: decoded where all of it was kept, else as it came on
-            the wire.
-        left_out: what a record's `redacted` says of one that could not be decoded.
+        data: its first MAX_BODY bytes, decoded. A body that cannot be decoded is omitted,
+            because it may contain a credential that is not found.
+        size: its length, bytes: decoded if all of it is stored, otherwise on the wire.
+        redacted: entries for the record's `redacted`, if the body could not be decoded.
     """
 
-    kept: bytes
+    data: bytes
     size: int
-    left_out: list[Entry] = field(default_factory=list)
+    redacted: list[Entry] = field(default_factory=list)
 
 
 def body_snapshot(raw: bytes, size: int, coding: str | None) -> BodySnapshot:
-    """What is kept of a body.
+    """Decode the beginning of a body.
 
     Args:
-        raw: its beginning, as it came on the wire.
-        size: bytes of the whole on the wire, as far as it came.
+        raw: its beginning, as on the wire.
+        size: bytes of it on the wire, as far as they were received.
         coding: the Content-Encoding header (RFC 9110, section 8.4); None without one.
     """
     content = _decoded(raw, coding or "") if raw else b""
     if content is None:
         return BodySnapshot(b"", size, [unreadable("body", size)])
-    whole = size == len(raw) and len(content) <= MAX_BODY
-    return BodySnapshot(content[:MAX_BODY], len(content) if whole else size)
+    complete = size == len(raw) and len(content) <= MAX_BODY
+    return BodySnapshot(content[:MAX_BODY], len(content) if complete else size)
 
 
 def _decoded(data: bytes, name: str) -> bytes | None:
-    """The beginning of what was encoded, a little over MAX_BODY bytes of it at most, or None."""
+    """The decoded beginning, a little over MAX_BODY bytes at most; None if it is invalid."""
     name = name.strip().lower()
     if name in ("", "identity"):
         name = next((coding for magic, coding in _MAGIC if data.startswith(magic)), "")
@@ -78,7 +77,7 @@ def _zstd(data: bytes) -> bytes:
 
 
 def _brotli(data: bytes) -> bytes:
-    """In small steps: the decoder takes no limit, and a step cannot give over 16 MiB."""
+    """Decode in small steps: the decoder has no limit, and a step yields at most 16 MiB."""
     decoder, out = brotli.Decompressor(), bytearray()
     for at in range(0, len(data), _STEP):
         out += decoder.process(data[at : at + _STEP])
@@ -87,7 +86,7 @@ def _brotli(data: bytes) -> bytes:
     return bytes(out)
 
 
-# Of bodies that are compressed and do not say so (RFC 1952, RFC 8878).
+# Beginnings of bodies that are compressed without a header (RFC 1952, RFC 8878).
 _MAGIC = ((b"\x1f\x8b\x08", "gzip"), (b"\x28\xb5\x2f\xfd", "zstd"))
 
 _DECODERS: dict[str, Callable[[bytes], bytes]] = {

@@ -1,4 +1,4 @@
-"""A session being recorded, as the event loop sees it: it stamps and queues what happens."""
+"""A session while it is recorded, as the event loop sees it: timestamps and enqueues."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from wsproxy.session import Session
 from wsproxy.trace import Eof, Failure, Gap, Record, Start
 from wsproxy.wire import Opcode
 
-from . import Clock
 from . import backlog as limits
 from .backlog import Backlog
+from .clock import Clock
 
-OPENED_WITHIN = 5.0  # seconds in which a trace has to be begun where sessions depend on it
+OPEN_TIMEOUT = 5.0  # seconds for creating a trace where the session depends on it
 
 
-class Held(Protocol):
-    """A relay, as far as the recorder knows it: reading can be stopped and resumed."""
+class Holdable(Protocol):
+    """What the recorder needs of a relay: reads can be paused and resumed."""
 
     def hold(self) -> None: ...
 
@@ -28,36 +28,45 @@ class Held(Protocol):
 
 
 class LiveSession:
-    """A session being recorded, as the event loop sees it.
+    """A session while it is recorded, as the event loop sees it.
 
     Every method is called on the event loop and returns at once.
 
     Args:
-        start: the first record; its time is `clock`'s start.
+        start: the first record; its time is the start of `clock`.
+
+    Attributes:
+        ended: nothing more is queued.
+        refused: the session did not take place; its trace is removed.
+        opened: in strict mode, resolves to whether the trace could be created.
+        consumed: bytes of data consumed by the thread; written by the thread only.
     """
 
-    def __init__(self, backlog: Backlog, clock: Clock, start: Start) -> None:
+    def __init__(self, backlog: Backlog[LiveSession], clock: Clock, start: Start) -> None:
         self.start = start
         self.ended = False
         self.refused = False
-        # Whether the trace could be begun, where sessions depend on that.
         self.opened: asyncio.Future[bool] | None = None
+        self.consumed = 0
         self._backlog = backlog
         self._origin_ns = clock.origin_ns
-        self._relay: Held | None = None
-        self._on_ended: Callable[[Session], None] | None = None
+        self._relay: Holdable | None = None
+        self._on_complete: Callable[[Session], None] | None = None
         self._dropped: dict[bool, Gap] = {}
-        self._put = 0  # bytes of data queued ever: written by the event loop only
-        self.taken = 0  # bytes of data taken ever: written by the thread only
+        self._put = 0  # total bytes of data queued: written by the event loop only
 
     def now(self) -> int:
         """Nanoseconds since the session's start."""
         return time.monotonic_ns() - self._origin_ns
 
-    def attach(self, relay: Held, on_ended: Callable[[Session], None]) -> None:
-        """A relay carries the session's bytes from now on."""
+    def attach(self, relay: Holdable, on_complete: Callable[[Session], None]) -> None:
+        """A relay carries the session's bytes from now on.
+
+        Args:
+            on_complete: called with the session once its trace is complete.
+        """
         self._relay = relay
-        self._on_ended = on_ended
+        self._on_complete = on_complete
         self._backlog.attached.add(self)
 
     @property
@@ -65,30 +74,33 @@ class LiveSession:
         return self._relay is not None
 
     def data(self, from_client: bool, data: bytes) -> bool:
-        """Queue bytes of one direction; False if reading should be held."""
+        """Queue bytes of one direction; False if reads should be paused."""
         backlog = self._backlog
-        if from_client in self._dropped or backlog.size > limits.HARD:
+        if from_client in self._dropped or backlog.size > limits.DROP_SIZE:
             self._drop(from_client, len(data))
             return True
         size = len(data)
         backlog.put((self, self.now(), from_client, data), size)
         self._put += size
-        if self._put - self.taken <= limits.SHARE and backlog.size <= limits.BRIM:
+        if (
+            self._put - self.consumed <= limits.SESSION_SHARE
+            and backlog.size <= limits.HOLD_ALL_SIZE
+        ):
             return True
         return self._relay is None or backlog.has_room(self)
 
     @property
-    def share(self) -> int:
+    def queued(self) -> int:
         """Bytes of its data that are queued."""
-        return self._put - self.taken
+        return self._put - self.consumed
 
     def hold(self) -> None:
-        """Stop reading, both directions."""
+        """Pause reads of both directions."""
         if self._relay is not None:
             self._relay.hold()
 
     def release(self) -> None:
-        """Read on."""
+        """Resume reads."""
         if self._relay is not None:
             self._relay.release()
 
@@ -97,7 +109,7 @@ class LiveSession:
         self.add(Eof(self.now(), from_client, how))
 
     def failed(self, from_client: bool, message: str) -> None:
-        """TLS broke in the middle of the session."""
+        """TLS with one side failed during the session."""
         where = "tls-client" if from_client else "tls-server"
         self.add(Failure(self.now(), where, from_client, message))
 
@@ -106,57 +118,60 @@ class LiveSession:
         self._backlog.put((self, 0, None, record), 0, urgent=True)
 
     def message(self, from_client: bool, opcode: Opcode, payload: bytes) -> None:
-        """Queue a message that mitmproxy's own layer relayed; nothing can hold that."""
-        if self._backlog.size > limits.HARD:
+        """Queue a message that mitmproxy's own layer relayed; its reads cannot be paused."""
+        if self._backlog.size > limits.DROP_SIZE:
             self._drop(from_client, len(payload), records=1)
             return
-        if from_client in self._dropped:  # a message can be read without those before it
-            for gap in self.missing(from_client):
+        if from_client in self._dropped:  # a message is readable without the ones before it
+            for gap in self.take_gaps(from_client):
                 self.add(gap)
         self._backlog.put((self, self.now(), from_client, (opcode, payload)), len(payload))
 
     def end(self) -> None:
-        """The session is over."""
+        """The session has ended."""
         if self.ended:
             return
         self.ended = True
         self._backlog.forget(self)
-        for gap in self.missing():
+        for gap in self.take_gaps():
             self.add(gap)
         self._backlog.put((self, self.now(), None, None), 0, urgent=True)
 
-    def missing(self, *sides: bool) -> list[Gap]:
-        """What was dropped of some directions, or of both, and is in no gap record yet."""
+    def take_gaps(self, *sides: bool) -> list[Gap]:
+        """Gaps of some directions, or of both, that have not been recorded yet."""
         gaps = [self._dropped.pop(side, None) for side in sides or (True, False)]
         return [gap for gap in gaps if gap is not None and (gap.records or gap.size)]
 
-    async def may_begin(self) -> bool:
-        """Whether the session may go on; nobody waits for that unless it has to be recorded."""
+    async def wait_opened(self) -> bool:
+        """Whether the session may begin; waits for its trace in strict mode only."""
         if self.opened is None:
             return True
         try:
-            async with asyncio.timeout(OPENED_WITHIN):
+            async with asyncio.timeout(OPEN_TIMEOUT):
                 return await self.opened
         except TimeoutError:
             return False
 
-    def tell_opened(self, opened: bool) -> None:
-        """Whether the trace could be begun."""
+    def set_opened(self, opened: bool) -> None:
+        """Report whether the trace could be created."""
         if self.opened is not None and not self.opened.done():
             self.opened.set_result(opened)
 
     def refuse(self) -> None:
-        """The session does not take place, and leaves no trace."""
+        """The session does not take place and leaves no trace."""
         self.refused = True
         self.end()
 
-    def told(self, session: Session) -> None:
+    def set_complete(self, session: Session) -> None:
         """The trace is complete."""
-        if self._on_ended is not None:
-            self._on_ended(session)
+        if self._on_complete is not None:
+            self._on_complete(session)
 
     def _drop(self, from_client: bool, size: int, records: int = 0) -> None:
-        """Count what is not kept. The first is told at once: this may end without an end."""
+        """Count data that is not stored.
+
+        The first gap is recorded at once, because the process may be killed before the end.
+        """
         now = self.now()
         gap = self._dropped.get(from_client)
         if gap is None:

@@ -1,7 +1,7 @@
-"""The trace of a session that is over already, written at once.
+"""Writes the trace of a session that has already ended.
 
-What becomes of a trace that is changed, scrubbed, distilled or recovered: no clock, no
-network, no disk that comes back. If it cannot be written there is none.
+Used for traces that are edited, anonymized, distilled or recovered: without a clock, a network
+or retries. If the trace cannot be written, there is none.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from .session_writer import Diagnose
 
 
 class OfflineTraceWriter:
-    """Writes records as they are, and at the end what they show.
+    """Writes records unchanged, then findings and an end record derived from them.
 
     Args:
         file: unbuffered, at its beginning.
         start: the first record.
-        diagnose: names the findings.
+        diagnose: returns the findings of a session.
 
     Attributes:
         session: what was written so far.
@@ -38,22 +38,39 @@ class OfflineTraceWriter:
         self.add(start)
 
     def add(self, record: Record) -> None:
-        """Take the next record."""
+        """Write the next record."""
         self.session.add(record)
         self._writer.write(record)
 
     def end(self, t_ns: int, ending: str) -> None:
-        """End the session with what its records show.
+        """End the session with an end record derived from its records.
 
         Args:
-            t_ns: when.
-            ending: what to call it where they do not show how.
+            t_ns: time of the end.
+            ending: the ending if the records do not determine it.
         """
         end = end_record(self.session, t_ns, self.session.derived_ending or ending)
-        self.end_as(replace(end, complete=not self.session.gaps))
+        self._end_as(replace(end, complete=not self.session.gaps))
 
-    def end_as(self, end: End) -> None:
-        """End the session; findings are made, and named in its end record."""
+    def end_incomplete(self, recorded: End) -> None:
+        """End a session with missing records whose ending is known.
+
+        Args:
+            recorded: how it ended; the counts are those of the records that were written.
+        """
+        counted = end_record(self.session, recorded.t_ns, recorded.ending)
+        self._end_as(
+            replace(
+                counted,
+                closed_by=recorded.closed_by,
+                close_code=recorded.close_code,
+                close_reason=recorded.close_reason,
+                complete=False,
+            )
+        )
+
+    def _end_as(self, end: End) -> None:
+        """Write the findings, then the given end record with their ids."""
         self.session.end = end
         findings = self._diagnose(self.session)
         for finding in findings:
@@ -62,5 +79,5 @@ class OfflineTraceWriter:
         self.finish()
 
     def finish(self) -> None:
-        """Write what is pending, and the seek table."""
+        """Write pending records and the seek table."""
         self._writer.finish()

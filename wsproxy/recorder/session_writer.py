@@ -1,4 +1,4 @@
-"""One session on its way to disk. Not thread-safe: one thread owns a recording."""
+"""Records one session: bytes to frames to records. Not thread-safe."""
 
 from __future__ import annotations
 
@@ -35,26 +35,27 @@ Diagnose = Callable[[Session], list[FindingRecord]]
 
 
 class SessionWriter:
-    """One session on its way to disk.
+    """Records one session.
 
-    A file that cannot be written never stops a session: what could not be written is
-    counted, and told in a gap record as soon as the file can be written again.
+    A file that cannot be written never stops a session: lost records are counted, and reported
+    in a gap record as soon as the file can be written again.
 
     Args:
         path: the trace to create, mode 0600. It must not exist.
         start: the first record.
-        diagnose: names the findings when the session ends.
-        guard: takes credentials out of every record; None: nothing is taken out.
-        max_payload: bytes of one frame that are kept.
-        max_size: bytes after which the trace goes on in another file, see `trace.parts`;
+        diagnose: returns the findings when the session ends.
+        redactor: removes credentials from every record; None: nothing is removed.
+        max_payload: bytes stored of the payload of one frame.
+        max_size: bytes after which the trace continues in another file, see `trace.parts`;
             None: never.
-        syncer: brings what was written to the disk itself; None: left to the system.
-        insist: raise if the file cannot be created; else its folder is made, and what is
-            in the way is a fault like any other, and tried again.
+        syncer: syncs what was written; None: left to the operating system.
+        must_create: raise if the file cannot be created. Otherwise its folder is created, and an
+            error is handled like any other write error, and retried.
 
     Attributes:
         path: of the first part.
         session: what was recorded so far.
+        ended: nothing more can be recorded.
 
     Raises:
         OSError: the file cannot be created.
@@ -66,41 +67,41 @@ class SessionWriter:
         start: Start,
         *,
         diagnose: Diagnose | None = None,
-        guard: SessionRedactor | None = None,
+        redactor: SessionRedactor | None = None,
         max_payload: int = MAX_PAYLOAD,
         max_size: int | None = None,
         syncer: FsyncThread | None = None,
-        insist: bool = True,
+        must_create: bool = True,
     ) -> None:
         self.path = path
         self.session = Session()
-        if insist and path.exists():
+        if must_create and path.exists():
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
         self._output = TraceOutput(
             path,
             start,
             max_size=max_size,
             syncer=syncer,
-            make_folder=not insist,
-            told=self.session.add,
+            make_folder=not must_create,
+            on_gap=self.session.add,
         )
         self._diagnose = diagnose
-        self._guard = guard
+        self._redactor = redactor
         self._max_payload = max_payload
-        # What a Close says is kept whatever the limit.
+        # The reason of a Close frame is stored whatever the limit is.
         limit = max(max_payload, MAX_CONTROL)
         self._parsers = {side: FrameParser(max_payload=limit) for side in (True, False)}
         self._inflaters: dict[bool, Inflater] = {}
         self._checkers = {side: RuleChecker(from_client=side) for side in (True, False)}
-        self._begun_ns = {True: 0, False: 0}  # when the frame began that is not whole yet
+        self._frame_begun_ns = {True: 0, False: 0}  # when the incomplete frame began
         self.ended = False
         self.add(start)
-        if insist and self.fault is not None:
+        if must_create and self.fault is not None:
             raise self.fault
 
     @property
     def paths(self) -> list[Path]:
-        """The files that the trace is in, in their order."""
+        """The files of the trace, in their order."""
         return self._output.paths
 
     @property
@@ -110,35 +111,35 @@ class SessionWriter:
 
     @property
     def fault(self) -> OSError | None:
-        """Why nothing can be written at the moment."""
+        """Why nothing can be written at present."""
         return self._output.fault
 
     @property
     def incomplete(self) -> bool:
-        """Whether records are missing, as far as the trace tells or would tell."""
+        """Whether records are missing: gap records are written or pending."""
         return bool(self.session.gaps) or self._output.incomplete
 
     @property
     def failures(self) -> int:
-        """How often writing has failed."""
+        """Number of failed writes."""
         return self._output.failures
 
     @property
     def error(self) -> OSError | None:
-        """Why a part of the trace is missing, if one could not be written or kept."""
+        """Why records are missing, if any could not be written or were removed."""
         return self._output.error
 
-    # -- what happened
+    # -- events
 
     def add(self, record: Record) -> None:
-        """Take a record that needs no reading of bytes: start, request, failure, gap."""
-        if self._guard is not None:
-            record = self._guard(record)
+        """Add a record that needs no parsing: start, request, failure, gap."""
+        if self._redactor is not None:
+            record = self._redactor(record)
         self.session.add(record)
         self._output.write(record)
 
     def response(self, response: Response) -> None:
-        """Take the answer to the upgrade, which decides how frames are read."""
+        """Add the response to the upgrade, which determines how frames are read."""
         self.add(response)
         extensions = header(((h[0], h[1]) for h in response.headers), "sec-websocket-extensions")
         deflate = Deflate.parse(extensions) if response.status == 101 else None
@@ -148,30 +149,30 @@ class SessionWriter:
                 self._checkers[side] = RuleChecker(from_client=side, deflate=True)
 
     def data(self, t_ns: int, from_client: bool, data: bytes) -> bool:
-        """Take bytes of one direction after the upgrade.
+        """Add bytes of one direction after the upgrade.
 
         Returns:
-            Whether a Close frame was among them, so that the caller can flush at once.
+            Whether they completed a Close frame, so that the caller can flush at once.
         """
         close = False
         parser = self._parsers[from_client]
-        waits = parser.waits
+        waits = parser.is_inside_frame
         items = parser.feed(data)
         if items or not waits:
-            self._begun_ns[from_client] = t_ns
+            self._frame_begun_ns[from_client] = t_ns
         for item in items:
-            close |= self._take(t_ns, from_client, item)
+            close |= self._add_frame(t_ns, from_client, item)
         return close
 
     def eof(self, eof: Eof) -> None:
-        """One direction has ended; what is left of a frame is kept as bytes."""
-        self._take_rest(eof.t_ns, eof.from_client)
+        """One direction has ended; an incomplete frame is stored as bytes."""
+        self._add_incomplete_frame(eof.t_ns, eof.from_client)
         self.add(eof)
 
     def message(self, t_ns: int, from_client: bool, opcode: Opcode, payload: bytes) -> None:
-        """Take a whole message or a Close as the stock layer saw it (capture level "messages")."""
+        """Add a complete message or a Close of the stock layer (capture level "messages")."""
         frame = Frame(opcode, payload, wire_length=len(payload))
-        kept, cut, digest = self._limited(frame, payload)
+        kept, cut, digest = self._truncated(frame, payload)
         self.add(
             FrameRecord(
                 t_ns,
@@ -185,17 +186,16 @@ class SessionWriter:
         )
 
     def end(self, t_ns: int, ending: str | None = None) -> None:
-        """The session is over: diagnose it, write the end record, close the file.
+        """The session has ended: diagnose it, write the end record, close the file.
 
         Args:
-            t_ns: when.
-            ending: what to call it where the records show none: "stopped" if the
-                recorder was.
+            t_ns: time of the end.
+            ending: the ending if the records do not determine it, such as "stopped".
         """
         if self.ended:
             return
         for side in (True, False):
-            self._take_rest(t_ns, side)
+            self._add_incomplete_frame(t_ns, side)
         end = end_record(self.session, t_ns, self.session.derived_ending or ending or "unfinished")
         findings = self._diagnose(self.session) if self._diagnose else []
         for finding in findings:
@@ -203,10 +203,10 @@ class SessionWriter:
         self._close(replace(end, findings=[finding.id for finding in findings]))
 
     def abandon(self, t_ns: int, reason: str) -> None:
-        """Take no more of the session, for a fault of ours: the trace says so, and is closed.
+        """Stop recording because of an internal error: write a gap record, close the trace.
 
         Args:
-            t_ns: when.
+            t_ns: time of the end.
             reason: of the gap record.
         """
         if not self.ended:
@@ -217,7 +217,7 @@ class SessionWriter:
             self._close(end_record(self.session, t_ns, ending))
 
     def _close(self, end: End) -> None:
-        """Write the end record, with what only the file can tell, and close the file."""
+        """Complete the end record with the state of the file, write it, and close the file."""
         self.ended = True
         self._output.settle()
         parts = self._output.parts if self._output.parts > 1 else None
@@ -226,23 +226,23 @@ class SessionWriter:
         self._output.write(end)
         self._output.finish()
 
-    def try_again(self) -> None:
-        """Something can be written again, it seems: do not wait for the next record."""
-        self._output.try_again()
+    def retry(self) -> None:
+        """Try to write again at once, without waiting for the next record."""
+        self._output.retry()
 
     def remove(self) -> None:
-        """Remove what was written; the session has ended."""
+        """Remove the files; the session has ended."""
         while self.paths:
             with contextlib.suppress(OSError):
                 self.paths[-1].unlink()
             self.paths.pop()
 
     def flush(self) -> None:
-        """Write what is pending."""
+        """Write pending records."""
         self._output.flush()
 
     def due(self, now_ns: int) -> bool:
-        """Whether the oldest pending record is too old to stay in memory alone.
+        """Whether the oldest pending record is old enough to be written.
 
         Args:
             now_ns: on the session's clock.
@@ -251,13 +251,13 @@ class SessionWriter:
 
     # -- bytes to records
 
-    def _take_rest(self, t_ns: int, from_client: bool) -> None:
-        """Take what came of a frame whose end will not come, with the time when it began."""
+    def _add_incomplete_frame(self, t_ns: int, from_client: bool) -> None:
+        """Add the bytes of a frame that stays incomplete, with the time when it began."""
         for item in self._parsers[from_client].end():
-            begun_ns = self._begun_ns[from_client] if isinstance(item, Garbage) else t_ns
-            self._take(begun_ns, from_client, item)
+            begun_ns = self._frame_begun_ns[from_client] if isinstance(item, Garbage) else t_ns
+            self._add_frame(begun_ns, from_client, item)
 
-    def _take(self, t_ns: int, from_client: bool, item: Frame | Garbage) -> bool:
+    def _add_frame(self, t_ns: int, from_client: bool, item: Frame | Garbage) -> bool:
         if isinstance(item, Garbage):
             self.add(Bytes(t_ns, from_client, item.data, item.broken_rule))
             return False
@@ -270,7 +270,7 @@ class SessionWriter:
             rule = checker.check_text(item, payload) or rule
         kept, cut, digest = item.payload if payload is None else payload, item.cut, item.digest
         if len(kept) > self._max_payload:
-            kept, cut, digest = self._limited(item, kept)
+            kept, cut, digest = self._truncated(item, kept)
         self.add(
             FrameRecord(
                 t_ns,
@@ -289,8 +289,8 @@ class SessionWriter:
         )
         return item.opcode is Opcode.CLOSE
 
-    def _limited(self, frame: Frame, payload: bytes) -> tuple[bytes, int, str | None]:
-        """What is kept of a frame's payload, how much is not, and the digest of the whole."""
+    def _truncated(self, frame: Frame, payload: bytes) -> tuple[bytes, int, str | None]:
+        """The stored part of a payload, the bytes cut off, and the digest of the full payload."""
         over = len(payload) - self._max_payload
         if over <= 0 or frame.control:
             return payload, frame.cut, frame.digest

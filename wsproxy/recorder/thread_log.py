@@ -10,9 +10,9 @@ from typing import Any
 class ThreadLog(logging.LoggerAdapter[logging.Logger]):
     """A logger that never raises.
 
-    mitmproxy's handler exits where it cannot print: its output goes to a disk that is full,
-    or to a pipe that nobody reads any more. On a thread that would end the thread alone, and
-    the recording with it, without a word.
+    A log handler may exit where it cannot print, as mitmproxy's does: on a full disk, or on a
+    pipe that nobody reads. On a thread this would end the thread, and the recording with it,
+    without a message.
     """
 
     def __init__(self, name: str) -> None:

@@ -1,7 +1,7 @@
-"""One session's records on their way into the file, or the files, of its trace.
+"""Writes one session's records to the file, or the files, of its trace.
 
-A disk that does not take them never stops the session: what could not be written is
-counted, and told in a gap record as soon as something can be written again.
+A disk that cannot be written never stops the session: lost records are counted, and reported in
+a gap record as soon as the file can be written again.
 """
 
 from __future__ import annotations
@@ -23,33 +23,33 @@ from wsproxy.trace.writer import BLOCK_SIZE
 from .fsync import FsyncThread
 
 FLUSH_AFTER_NS = 90_000_000  # a block is written once its first record is this old
-# After a fault the file is tried again so much later, ns: a disk that is full or gone is
-# not asked at every frame.
+# Time after an error before the next attempt, ns: a disk that is full or gone is not tried at
+# every frame.
 RETRY_NS = 250_000_000
-_CHECK_NS = 1_000_000_000  # how often it is looked whether the file is still there, ns
+_CHECK_NS = 1_000_000_000  # interval of checks that the file still exists, ns
 
-_HEAD = (Start, Request, Response)  # what every part begins with; a tuple is asked faster
+_HEAD = (Start, Request, Response)  # every part begins with these; a tuple is checked faster
 
-REMOVED = "the file was removed while it was written; what had been written is lost"
+REMOVED = "the file was removed while it was being written; earlier records are lost"
 
 
 class TraceOutput:
-    """Writes records, and keeps what every part begins with.
+    """Writes records, and keeps the records that every part begins with.
 
     Args:
         path: of the first part.
-        start: the session's first record; given to `write` as well.
-        max_size: bytes that a part may have, but for a frame larger than that; None: any.
-        syncer: has what was written brought to the disk itself; None: nobody does.
-        make_folder: make the folder if it is not there.
-        told: called with each gap record that was written.
+        start: the session's first record; it is passed to `write` as well.
+        max_size: bytes of a part, unless one frame is larger; None: no limit.
+        syncer: syncs what was written; None: left to the operating system.
+        make_folder: create the folder if it does not exist.
+        on_gap: called with each gap record that was written.
 
     Attributes:
-        paths: the parts that are there, in their order.
-        fault: why nothing can be written at the moment, or None.
-        failures: how often writing has failed.
-        error: why a part of the trace could not be written, if one could not.
-        parts: how many parts were begun.
+        paths: the parts that exist, in their order.
+        fault: why nothing can be written at present, or None.
+        failures: number of failed writes.
+        error: why records are missing, if any are.
+        parts: number of parts that were created.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class TraceOutput:
         max_size: int | None,
         syncer: FsyncThread | None,
         make_folder: bool,
-        told: Callable[[Gap], None],
+        on_gap: Callable[[Gap], None],
     ) -> None:
         self.paths: list[Path] = []
         self.fault: OSError | None = None
@@ -72,15 +72,15 @@ class TraceOutput:
         self._max_size = max_size
         self._syncer = syncer
         self._make_folder = make_folder
-        self._told = told
+        self._on_gap = on_gap
         self._file: BinaryIO | None = None
         self._writer: TraceWriter | None = None
-        self._closed_size = 0  # bytes of the parts before
-        self._head: list[Record] = []  # start, request, response: what every part begins with
-        self._owed: list[Record] = []  # those of them that are not in the file yet
-        self._lost: Gap | None = None
-        self._part_since = 0  # when the part at hand was begun, ns
-        self._in_part = 0  # records written into it
+        self._closed_size = 0  # bytes of the previous parts
+        self._head: list[Record] = []  # start, request, response: every part begins with them
+        self._unwritten_head: list[Record] = []  # those of them that are not in the file yet
+        self._pending_gap: Gap | None = None
+        self._part_since = 0  # when the current part was created, ns
+        self._records_in_part = 0
         self._now = 0  # time of the latest record, ns
         self._pending_since: int | None = None
         self._retry_at = 0  # ns
@@ -88,26 +88,26 @@ class TraceOutput:
 
     @property
     def incomplete(self) -> bool:
-        """Whether records are missing that no gap record tells of yet."""
+        """Whether records are missing for which no gap record was written yet."""
         return self._gap() is not None
 
     @property
     def size(self) -> int:
-        """Bytes written so far, in all parts that are there."""
+        """Bytes written so far, in all parts that exist."""
         return self._closed_size + (self._writer.size if self._writer is not None else 0)
 
     def write(self, record: Record) -> None:
-        """Take the next record."""
+        """Write the next record, or keep it pending."""
         if record.t_ns > self._now:  # noqa: PLR1730  # `max` costs more, and this is for each frame
             self._now = record.t_ns
         if isinstance(record, _HEAD):
             self._head = [r for r in self._head if type(r) is not type(record)] + [record]
-            self._owed.append(record)
-            if self._is_out():
-                self._recover()  # with what is owed
+            self._unwritten_head.append(record)
+            if self._is_failing():
+                self._recover()  # with the unwritten head
                 return
-        elif self._is_out() and not self._recover():
-            self._lose(1)
+        elif self._is_failing() and not self._recover():
+            self._count_lost(1)
             return
         assert self._writer is not None
         if self._pending_since is None:
@@ -116,55 +116,54 @@ class TraceOutput:
             self.flush()
 
     def flush(self) -> None:
-        """Write what is pending."""
+        """Write pending records."""
         self._pending_since = None
-        if self._writer is None or not self._writer.pending or self._lost is not None:
+        if self._writer is None or not self._writer.pending or self._pending_gap is not None:
             return
         pending = self._writer.pending
         try:
-            self._change_part()
-            self._put()
+            self._ensure_part()
+            self._write_block()
         except OSError as error:
             self._failed(error, pending)
 
     def due(self, now_ns: int) -> bool:
-        """Whether the oldest pending record is too old to stay in memory alone.
+        """Whether the oldest pending record is old enough to be written.
 
         Args:
             now_ns: on the session's clock.
         """
         return self._pending_since is not None and now_ns - self._pending_since >= FLUSH_AFTER_NS
 
-    def try_again(self) -> None:
-        """Something can be written again, it seems: do not wait for the next record."""
-        if self._is_out():
+    def retry(self) -> None:
+        """Try to write again at once, without waiting for the next record."""
+        if self._is_failing():
             self._retry_at = 0
             self._recover()
 
     def settle(self) -> None:
-        """See whether the file is there and can be written: the session is about to end.
+        """Check that the file exists and can be written, before the session ends.
 
-        After that, `incomplete` says whether the disk is still out, and `parts` how many
-        there will be.
+        After that, `incomplete` and `parts` are final unless a later write fails.
         """
         self._retry_at = self._check_at = 0
-        self._max_size = None  # the end record tells how many parts there are
-        if self._is_out():
+        self._max_size = None  # the end record contains the number of parts
+        if self._is_failing():
             self._recover()
         else:
             pending = self._writer.pending if self._writer is not None else 0
             try:
-                self._change_part()
+                self._ensure_part()
             except OSError as error:
                 self._failed(error, pending)
 
     def finish(self) -> None:
-        """Write the rest and the seek table, and close the file."""
+        """Write pending records and the seek table, and close the file."""
         self.flush()
         if self._writer is None or self._file is None:
             return
         try:
-            if not self._is_out():
+            if not self._is_failing():
                 self._writer.finish()
         except OSError as error:
             self._failed(error, 0)
@@ -173,76 +172,78 @@ class TraceOutput:
 
     # -- faults
 
-    def _is_out(self) -> bool:
-        return self._writer is None or self._lost is not None
+    def _is_failing(self) -> bool:
+        return self._writer is None or self._pending_gap is not None
 
     def _failed(self, error: OSError, records: int) -> None:
-        """What is pending could not be written; so many records."""
+        """Pending records could not be written: count them and drop them."""
         self.failures += 1
         self.error = self.fault = error
         self._retry_at = self._now + RETRY_NS
         self._pending_since = None
         if self._writer is not None:
             self._writer.drop()
-        self._lose(max(0, records - len(self._owed)))
+        self._count_lost(max(0, records - len(self._unwritten_head)))
 
-    def _lose(self, records: int) -> None:
-        if self._lost is None:
+    def _count_lost(self, records: int) -> None:
+        if self._pending_gap is None:
             why = (self.fault.strerror or self.fault) if self.fault is not None else ""
-            self._lost = Gap(self._now, self._now, f"cannot write: {why}")
-        self._lost = replace(self._lost, until_ns=self._now, records=self._lost.records + records)
+            self._pending_gap = Gap(self._now, self._now, f"cannot write: {why}")
+        self._pending_gap = replace(
+            self._pending_gap, until_ns=self._now, records=self._pending_gap.records + records
+        )
 
     def _recover(self) -> bool:
-        """Try to write what is owed and the gap; while that fails the disk is still out."""
+        """Try to write the unwritten head and the gap record; returns whether it succeeded."""
         if self._now < self._retry_at:
             return False
         try:
-            self._change_part()
-            self._put_gap()
+            self._ensure_part()
+            self._write_gap()
         except OSError as error:
             self._failed(error, 0)
             return False
         self.fault = None
         return True
 
-    def _put_gap(self) -> None:
-        """Write the gap record, and before it what is owed, in a block of its own."""
+    def _write_gap(self) -> None:
+        """Write the unwritten head and the gap record in a block of their own."""
         assert self._writer is not None
-        if self._gap() is None and not self._owed:
-            self._lost = None
+        if self._gap() is None and not self._unwritten_head:
+            self._pending_gap = None
             return
-        for record in self._owed:
+        for record in self._unwritten_head:
             self._writer.add(record)
         if gap := self._gap():
             self._writer.add(gap)
-        self._put()
-        self._gap_is_told()
+        self._write_block()
+        self._report_gap()
 
     def _gap(self) -> Gap | None:
-        """What is missing up to now; None where nothing is after all."""
-        if self._lost is None or not self._lost.records:
+        """The gap up to now; None if no record is missing."""
+        if self._pending_gap is None or not self._pending_gap.records:
             return None
-        return replace(self._lost, until_ns=self._now)
+        return replace(self._pending_gap, until_ns=self._now)
 
-    def _gap_is_told(self) -> None:
-        gap, self._lost = self._gap(), None
+    def _report_gap(self) -> None:
+        gap, self._pending_gap = self._gap(), None
         if gap is not None:
-            self._told(gap)
+            self._on_gap(gap)
 
     # -- to the file
 
-    def _put(self) -> None:
+    def _write_block(self) -> None:
         assert self._writer is not None
         assert self._file is not None
-        records = self._writer.pending - len(self._owed)
+        records = self._writer.pending - len(self._unwritten_head)
         self._writer.flush()
-        self._in_part += records
-        self._owed.clear()
+        self._records_in_part += records
+        self._unwritten_head.clear()
         if self._syncer is not None:
             self._syncer.written(self._file, self.paths[-1])
 
-    def _change_part(self) -> None:
-        """See to it that there is a file to write to, and that it is not over its limit."""
+    def _ensure_part(self) -> None:
+        """Make sure that there is a file to write to, and that it is below its limit."""
         if self._writer is None:
             self._open()
         elif self._is_removed():
@@ -252,7 +253,7 @@ class TraceOutput:
             try:
                 self._open()
             except OSError as error:
-                # The file that there is takes it as well; the limit is what suffers.
+                # Continue with the current file, over the limit.
                 self.failures += 1
                 self.fault = error
                 self._retry_at = self._now + RETRY_NS
@@ -264,43 +265,43 @@ class TraceOutput:
             self._max_size is not None
             and self._writer is not None
             and self._writer.size + BLOCK_SIZE > self._max_size
-            and self._in_part > 0
+            and self._records_in_part > 0
             and self._now >= self._retry_at
             and self.parts < MAX_PARTS
         )
 
     def _is_removed(self) -> bool:
-        """Whether the file has no name any more; asked now and then."""
+        """Whether the file was removed; checked once a _CHECK_NS."""
         if self._now < self._check_at or self._file is None:
             return False
         self._check_at = self._now + _CHECK_NS
         return os.fstat(self._file.fileno()).st_nlink == 0
 
     def _note_removal(self) -> None:
-        self._check_at = 0  # until there is another file
-        if not self._in_part:
+        self._check_at = 0  # check again until there is another file
+        if not self._records_in_part:
             return
         self.failures += 1
         self.error = FileNotFoundError(errno.ENOENT, REMOVED)
-        before = self._lost.records if self._lost is not None else 0
-        records = before + self._in_part
-        self._lost = Gap(self._part_since, self._now, REMOVED, records)
-        self._in_part = 0
+        before = self._pending_gap.records if self._pending_gap is not None else 0
+        records = before + self._records_in_part
+        self._pending_gap = Gap(self._part_since, self._now, REMOVED, records)
+        self._records_in_part = 0
 
     def _open(self) -> None:
-        """Begin the next part. It gets its name once it can be read: none is ever empty."""
+        """Create the next part. It gets its name once it is readable: no part is ever empty."""
         path = part_path(self._path, self.parts + 1)
         if self._make_folder or self.parts:
             path.parent.mkdir(parents=True, exist_ok=True)
         if path.exists():
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
         unnamed = path.with_name(f".{path.name}.new") if OPEN_FILES_MOVE else path
-        unnamed.unlink(missing_ok=True)  # of an attempt that failed
+        unnamed.unlink(missing_ok=True)  # left by an attempt that failed
         fd = os.open(unnamed, os.O_WRONLY | os.O_CREAT | os.O_EXCL | PLAIN, 0o600)
         file: BinaryIO = open(fd, "wb", buffering=0)  # noqa: SIM115  # see _close
-        hold(fd)  # nobody recovers what is still being written
+        hold(fd)  # `recover` skips files that are being written
         try:
-            writer = self._begun(file)
+            writer = self._write_part_head(file)
             if unnamed != path:
                 unnamed.rename(path)
         except OSError:
@@ -308,16 +309,16 @@ class TraceOutput:
                 with contextlib.suppress(OSError):
                     undo()
             raise
-        self._go_on_in(file, writer, path)
+        self._switch_to(file, writer, path)
 
-    def _begun(self, file: BinaryIO) -> TraceWriter:
-        """A writer of a file that has the head of the next part."""
+    def _write_part_head(self, file: BinaryIO) -> TraceWriter:
+        """Write the head of the next part; returns the writer."""
         writer = TraceWriter(file, self._start.session)
         part = self.parts + 1
         pending = self._writer is not None and self._writer.pending > 0
         for record in self._head:
-            if pending and any(record is owed for owed in self._owed):
-                continue  # it comes with what is pending
+            if pending and any(record is each for each in self._unwritten_head):
+                continue  # it is written with the pending records
             if part > 1 and isinstance(record, Start):
                 writer.add(replace(record, part=part))
             else:
@@ -327,8 +328,8 @@ class TraceOutput:
         writer.flush()
         return writer
 
-    def _go_on_in(self, file: BinaryIO, writer: TraceWriter, path: Path) -> None:
-        """Close the part at hand, if there is one, and have the next one in its place."""
+    def _switch_to(self, file: BinaryIO, writer: TraceWriter, path: Path) -> None:
+        """Close the current part, if there is one, and continue in the next one."""
         if self._writer is not None and self._file is not None:
             self._writer.hand_over(writer, More(self._now, self.parts + 1))
             before = self.paths[-1]
@@ -339,12 +340,12 @@ class TraceOutput:
         self._file, self._writer = file, writer
         self.parts += 1
         self.paths.append(path)
-        self._part_since, self._in_part = self._now, 0
+        self._part_since, self._records_in_part = self._now, 0
         if not writer.pending:
-            self._owed.clear()
+            self._unwritten_head.clear()
         if self._syncer is not None:
             self._syncer.written(file, path)
-        self._gap_is_told()
+        self._report_gap()
 
     def _close(self, file: BinaryIO, path: Path) -> None:
         if self._syncer is not None:

@@ -1,6 +1,6 @@
-"""The thread that turns what the event loop has queued into traces.
+"""The thread that turns queued bytes into traces.
 
-The event loop only stamps and queues; parsing, inflating, packing, compressing and
+The event loop only timestamps and enqueues. Parsing, inflating, redaction, compression and
 writing happen here, on one thread for all sessions.
 """
 
@@ -17,32 +17,36 @@ from wsproxy.redact import HeadRedactor, SessionRedactor
 from wsproxy.session import Session
 from wsproxy.trace import Eof, FindingRecord, Record, Response, Start
 
-from . import Clock, Deadline, Diagnose, FsyncThread, SessionWriter, trace_path
-from .backlog import MUCH, Backlog, Content
+from .backlog import WAKE_SIZE, Backlog, Content
+from .clock import Clock
 from .compactor import Compactor
-from .disk_faults import DiskFaults, sessions
+from .deadline import Deadline
+from .disk_faults import DiskFaults, count_sessions
+from .fsync import FsyncThread
 from .limits import RecorderLimits
 from .live_session import LiveSession
 from .retention import FolderRetention
+from .session_writer import Diagnose, SessionWriter
 from .thread_log import ThreadLog
+from .trace_path import trace_path
 
 logger = ThreadLog(__name__)
 
-# Seconds after which all that is pending is written. The thread sleeps that long, unless
-# something is urgent or much is queued: to wake up costs as much as some dozens of frames,
-# and so does a block.
-INTERVAL = 0.12
-# The thread takes so many items, or writes so many blocks, then lets the event loop have the
-# interpreter's lock: the loop gives it up at every system call, and would wait for it long
-# each time. More of them cost less CPU a frame, and more latency.
-TURN = 48
-BLOCKS = 8
-BREATH = 0.0005  # seconds
-# Seconds that data has waited from which on it does not: on a busy machine a breath lasts as
-# long as the others' turns, and a crash now would cost all that waits.
-LATE = 0.15
-MARKED_WITHIN = 1.0  # seconds that marking traces as incomplete may take when a disk hangs
-NAMED = 20  # traces that a message names
+# Seconds after which all pending records are written. The thread sleeps for this time unless an
+# item is urgent or much is queued: waking up costs as much as some dozens of frames, and so does
+# a block.
+FLUSH_INTERVAL = 0.12
+# After this many items, or blocks, the thread gives the interpreter's lock to the event loop: the
+# loop releases it at every system call, and would wait long to get it back. Larger numbers cost
+# less CPU per frame and more latency.
+ITEMS_PER_TURN = 48
+BLOCKS_PER_TURN = 8
+YIELD_TIME = 0.0005  # seconds
+# Seconds of lag above which the thread does not yield: on a busy machine it would wait as long
+# as the other threads run, and a crash now would lose all that is queued.
+MAX_YIELD_LAG = 0.15
+MARK_TIMEOUT = 1.0  # seconds for marking traces as incomplete when a disk hangs
+MAX_LISTED = 20  # traces that a log message names
 
 
 class RecorderWorker:
@@ -51,10 +55,10 @@ class RecorderWorker:
     Args:
         folder: where traces go.
         loop: the event loop that sessions live on.
-        diagnose: names the findings of a session that ends.
-        redact: takes credentials out of what is recorded.
-        keeping: how much is kept, and how safely.
-        on_begin, on_end: called on the thread when a trace was begun or completed.
+        diagnose: returns the findings of a session that has ended.
+        redact: removes credentials from what is recorded.
+        limits: how much is recorded, and how safely.
+        on_begin, on_end: called on the thread when a trace was created or completed.
     """
 
     def __init__(
@@ -64,7 +68,7 @@ class RecorderWorker:
         *,
         diagnose: Diagnose | None = None,
         redact: HeadRedactor | None = None,
-        keeping: RecorderLimits | None = None,
+        limits: RecorderLimits | None = None,
         on_begin: Callable[[SessionWriter], None] | None = None,
         on_end: Callable[[SessionWriter], None] | None = None,
     ) -> None:
@@ -72,22 +76,22 @@ class RecorderWorker:
         self._loop = loop
         self._diagnose = diagnose
         self._redact = redact
-        self._keeping = keeping or RecorderLimits()
+        self._limits = limits or RecorderLimits()
         self._on_begin = on_begin
         self._on_end = on_end
         self._stopping = False
-        self._given_up = False  # the thread hangs: once it goes on, it is to touch nothing
-        self._steps = 0  # of the thread: while it hangs they are no more
-        self._at_hand: set[LiveSession] = set()  # whose recording the thread is busy with
-        self._beginning = False  # the thread creates the file of a session
+        self._abandoned = False  # the thread hangs: if it continues, it must not write anything
+        self._steps = 0  # of the thread: the number stays the same while it hangs
+        self._in_progress: set[LiveSession] = set()  # whose recordings the thread is writing
+        self._creating_file = False
         self._deadline = Deadline()
         self._open: dict[LiveSession, SessionWriter] = {}
-        self._kept = 0.0  # when `_keep_up` was last called: on the thread only
-        self._begun: set[SessionWriter] = set()  # that `on_begin` was told of
+        self._maintained_at = 0.0  # when `_maintain` last ran: on the thread only
+        self._announced: set[SessionWriter] = set()  # `on_begin` was called with these
         self._faults = DiskFaults(folder)
-        self._backlog = Backlog(loop, self._faults)
-        self._limit = FolderRetention(folder, self._keeping.max_folder)
-        self._syncer = FsyncThread(self._keeping.fsync, self._faults.failed)
+        self._backlog: Backlog[LiveSession] = Backlog(loop, self._faults)
+        self._retention = FolderRetention(folder, self._limits.max_folder)
+        self._syncer = FsyncThread(self._limits.fsync, self._faults.report_error)
         self._compactor = Compactor(folder)
         self._thread = threading.Thread(target=self._run, name="wsproxy-recorder", daemon=True)
         self._thread.start()
@@ -97,37 +101,37 @@ class RecorderWorker:
     def begin(self, clock: Clock, start: Start) -> LiveSession:
         """Begin the trace of a new session."""
         session = LiveSession(self._backlog, clock, start)
-        if self._keeping.strict:
+        if self._limits.strict:
             session.opened = self._loop.create_future()
         self._backlog.put((session, 0, None, start), 0, urgent=True)
         return session
 
     @property
-    def refuses(self) -> bool:
-        """Whether no session is to begin now: it could not be recorded, and has to be."""
-        return self._keeping.strict and (self._faults.active or self._backlog.overrun)
+    def refuses_sessions(self) -> bool:
+        """Whether new sessions must be refused: strict mode, and they cannot be recorded now."""
+        return self._limits.strict and (self._faults.active or self._backlog.overrun)
 
     def close(self) -> bool:
         """Write what is queued, end the open sessions as stopped, end the thread.
 
-        A disk that hangs is not waited for any longer than `Deadline` allows. The log says
-        then which traces may lack something.
+        A disk that hangs is waited for as long as `Deadline` allows. After that, a log message
+        names the traces that may lack something.
 
         Returns:
-            Whether all of it could be done.
+            Whether everything was written.
         """
         self._stopping = True
         self._backlog.wake.set()
         if not self._deadline.join(self._thread, lambda: self._steps):
-            self._give_up_disk()
+            self._abandon_disk()
             return False
         unsynced = self._syncer.close(self._deadline)
         if unsynced:
             self._compactor.stop()  # it would wait for the same disk
             logger.error(
-                "wsproxy: the disk does not answer, and is not waited for any longer. %s complete, "
-                "but may be lost in a power cut: %s",
-                *_listed(unsynced),
+                "wsproxy: the disk does not respond, and wsproxy stops waiting for it. %s "
+                "complete, but may be lost in a power failure: %s",
+                *_describe(unsynced),
             )
             return False
         self._compactor.close(self._deadline)
@@ -135,108 +139,111 @@ class RecorderWorker:
         return True
 
     def hurry(self) -> None:
-        """Have `close` wait no longer than a disk that works needs; called on any thread."""
+        """Shorten the wait of `close` for a disk that hangs; called on any thread."""
         self._deadline.hurry()
 
-    def _give_up_disk(self) -> None:
-        """The thread hangs. Mark the traces that can still be written to; name all."""
-        self._given_up = True
+    def _abandon_disk(self) -> None:
+        """The thread hangs: mark the traces that can still be written to, and list all."""
+        self._abandoned = True
         self._syncer.stop()
         self._compactor.stop()
         recordings = list(self._open.values())
         unsynced = self._syncer.unsynced()
         marking = threading.Thread(target=self._mark_incomplete, daemon=True)
         marking.start()
-        marking.join(MARKED_WITHIN)
+        marking.join(MARK_TIMEOUT)
         paths = [recording.paths[-1] for recording in recordings if recording.paths]
+        unwritten = len(recordings) - len(paths) + self._creating_file + self._backlog.queued_starts
         logger.error(
-            "wsproxy: the disk does not answer, and is not waited for any longer. %s incomplete: "
+            "wsproxy: the disk does not respond, and wsproxy stops waiting for it. %s incomplete: "
             "%s. Without a trace: %s",
-            *_listed(list(dict.fromkeys(paths + unsynced))),
-            sessions(len(recordings) - len(paths) + self._beginning + self._backlog.unbegun),
+            *_describe(list(dict.fromkeys(paths + unsynced))),
+            count_sessions(unwritten),
         )
 
     def _mark_incomplete(self) -> None:
-        """Give an end to the traces that the thread is not busy with, if the disk takes that."""
+        """End the traces that the thread is not writing, if the disk accepts it."""
         for session, recording in list(self._open.items()):
-            if session not in self._at_hand:
+            if session not in self._in_progress:
                 with contextlib.suppress(Exception):
-                    recording.abandon(session.now(), "the disk did not answer; the rest is missing")
+                    recording.abandon(
+                        session.now(), "the disk did not respond; the rest is missing"
+                    )
 
     # -- on the thread
 
     def _run(self) -> None:
         while True:
-            due = self._kept + INTERVAL - time.monotonic()
-            self._backlog.wake.wait(max(due, 0.0) if self._open or self._faults.active else None)
+            wait = self._maintained_at + FLUSH_INTERVAL - time.monotonic()
+            self._backlog.wake.wait(max(wait, 0.0) if self._open or self._faults.active else None)
             self._backlog.wake.clear()
-            stopping = self._stopping  # what was queued before it was set is taken below
-            self._take_all()
+            stopping = self._stopping  # what was queued before it was set is consumed below
+            self._consume_all()
             if stopping:
                 break
-            self._keep_up()
-            self._backlog.let_go_on()
+            self._maintain()
+            self._backlog.resume_held()
         for session, recording in list(self._open.items()):
             if not self._begin_step({session}):
                 return
             self._stop(session, recording)
 
-    def _begin_step(self, at_hand: set[LiveSession]) -> bool:
-        """The thread is about to write to the recordings of some sessions; False: it may not."""
-        self._at_hand = at_hand
+    def _begin_step(self, sessions: set[LiveSession]) -> bool:
+        """The thread is about to write to the recordings of some sessions; False: it must not."""
+        self._in_progress = sessions
         self._steps += 1
-        return not self._given_up
+        return not self._abandoned
 
-    def _keep_up(self) -> None:
-        """Write what is pending, once in an INTERVAL."""
+    def _maintain(self) -> None:
+        """Write pending records, retry after faults, check the folder: once a FLUSH_INTERVAL."""
         now = time.monotonic()
-        if now - self._kept < INTERVAL:
+        if now - self._maintained_at < FLUSH_INTERVAL:
             return
-        self._kept = now
+        self._maintained_at = now
         for number, (session, recording) in enumerate(list(self._open.items()), 1):
             if not self._begin_step({session}):
                 return
             try:
                 recording.flush()
-                self._faults.look(recording)
+                self._faults.poll(recording)
             except Exception:
-                self._give_up(session)
-            if number % BLOCKS == 0:
-                self._breathe()
+                self._abandon(session)
+            if number % BLOCKS_PER_TURN == 0:
+                self._yield_to_loop()
         if not self._begin_step(set(self._open)):
             return
         try:
             self._faults.retry(self._open.values())
-            self._limit.check(self._open.values())
+            self._retention.check(self._open.values())
         except Exception:
-            logger.exception("wsproxy: looking after the folder failed")
+            logger.exception("wsproxy: maintenance of the folder failed")
 
-    def _breathe(self) -> None:
-        """Let the event loop have its turn, unless much waits, or has waited for long."""
-        if self._backlog.size < MUCH and self._backlog.lag < LATE:
-            time.sleep(BREATH)
+    def _yield_to_loop(self) -> None:
+        """Let the event loop run, unless much is queued or has waited long."""
+        if self._backlog.size < WAKE_SIZE and self._backlog.lag < MAX_YIELD_LAG:
+            time.sleep(YIELD_TIME)
 
-    def _take_all(self) -> None:
+    def _consume_all(self) -> None:
         backlog, turn = self._backlog, 0
         while backlog.items:
             turn += 1
-            if turn >= TURN:
+            if turn >= ITEMS_PER_TURN:
                 turn = 0
-                self._keep_up()  # a flood may never let this end
-                backlog.let_go_on()
-                self._breathe()
+                self._maintain()  # during a flood this loop may never end
+                backlog.resume_held()
+                self._yield_to_loop()
             session, t_ns, from_client, content = backlog.items.popleft()
             if not self._begin_step({session}):
                 return
             try:
-                self._take(session, t_ns, from_client, content)
+                self._consume(session, t_ns, from_client, content)
             except Exception:
-                self._give_up(session)
+                self._abandon(session)
             size = _size(content)
-            backlog.taken(session, size)
-            turn += size >> 12  # it may have been a thousand tiny frames
+            backlog.mark_consumed(session, size)
+            turn += size >> 12  # the data may have been a thousand tiny frames
 
-    def _take(
+    def _consume(
         self, session: LiveSession, t_ns: int, from_client: bool | None, content: Content
     ) -> None:
         recording = self._open.get(session)
@@ -253,7 +260,9 @@ class RecorderWorker:
             case None:
                 if recording is not None:
                     self._end(session, recording, t_ns)
-                self._tell(session, recording.session if recording is not None else Session())
+                self._report_complete(
+                    session, recording.session if recording is not None else Session()
+                )
             case _ if recording is not None and not isinstance(content, bytes):
                 self._add(recording, content)
 
@@ -265,42 +274,43 @@ class RecorderWorker:
         else:
             recording.add(record)
         recording.flush()
-        self._faults.look(recording)
+        self._faults.poll(recording)
 
     def _begin(self, session: LiveSession, start: Start) -> None:
-        self._beginning = True
+        self._creating_file = True
         recording = SessionWriter(
             trace_path(self._folder, start),
             start,
             diagnose=self._findings,
-            guard=SessionRedactor(self._redact) if self._redact is not None else None,
-            max_payload=self._keeping.max_payload,
-            max_size=self._keeping.max_size,
+            redactor=SessionRedactor(self._redact) if self._redact is not None else None,
+            max_payload=self._limits.max_payload,
+            max_size=self._limits.max_size,
             syncer=self._syncer,
-            insist=False,
+            must_create=False,
         )
-        self._beginning = False
-        self._faults.look(recording)
+        self._creating_file = False
+        self._faults.poll(recording)
         if session.opened is not None:
             opened = recording.fault is None
-            self._loop.call_soon_threadsafe(session.tell_opened, opened)
+            self._loop.call_soon_threadsafe(session.set_opened, opened)
             if not opened:
-                self._faults.refused(recording)
+                self._faults.forget(recording)
                 return
         self._open[session] = recording
-        self._tell_begun(recording)
+        logger.debug("session %s is recorded in %s", start.session, recording.path)
+        self._report_begin(recording)
 
     def _findings(self, session: Session) -> list[FindingRecord]:
-        """What the session shows. A fault in a rule must not cost the trace its end."""
+        """The findings of a session. A bug in a rule must not cost the trace its end record."""
         try:
             return self._diagnose(session) if self._diagnose is not None else []
         except Exception:
-            logger.exception("wsproxy: session %s cannot be diagnosed", session.id)
+            logger.exception("wsproxy: cannot diagnose session %s", session.id)
             return []
 
-    def _tell_begun(self, recording: SessionWriter) -> None:
-        if recording.paths and recording not in self._begun:
-            self._begun.add(recording)
+    def _report_begin(self, recording: SessionWriter) -> None:
+        if recording.paths and recording not in self._announced:
+            self._announced.add(recording)
             self._call(self._on_begin, recording)
 
     def _end(
@@ -309,59 +319,61 @@ class RecorderWorker:
         try:
             recording.end(t_ns, ending)
         except Exception:
-            self._give_up(session)
+            self._abandon(session)
         else:
-            self._ended(session, recording)
+            self._finish(session, recording)
 
     def _stop(self, session: LiveSession, recording: SessionWriter) -> None:
-        """The recorder stops, and the session goes on; the event loop waits meanwhile."""
+        """The recorder stops during a session; the event loop is blocked meanwhile."""
         try:
-            for gap in session.missing():
+            for gap in session.take_gaps():
                 recording.add(gap)
         except Exception:
-            self._give_up(session)
+            self._abandon(session)
         else:
             self._end(session, recording, session.now(), "stopped")
 
-    def _give_up(self, session: LiveSession) -> None:
-        """A fault of ours, at hand, must not end the recording of the other sessions."""
+    def _abandon(self, session: LiveSession) -> None:
+        """End a recording after an exception; the recordings of other sessions continue."""
         logger.exception("wsproxy: recording of session %s failed", session.start.session)
         recording = self._open.get(session)
         if recording is None:
             return
-        with contextlib.suppress(Exception):  # what there is to say has been said
-            recording.abandon(session.now(), "the recorder failed; its log says why")
-        self._ended(session, recording)
+        with contextlib.suppress(Exception):  # the error has been logged
+            recording.abandon(session.now(), "the recorder failed; see its log")
+        self._finish(session, recording)
 
-    def _ended(self, session: LiveSession, recording: SessionWriter) -> None:
-        """No more is recorded of a session."""
+    def _finish(self, session: LiveSession, recording: SessionWriter) -> None:
+        """Nothing more is recorded of a session."""
         del self._open[session]
         try:
             if session.refused:
                 recording.remove()
-            self._faults.ended(recording)
-            self._limit.ended(recording, self._open.values())
+            self._faults.session_ended(recording)
+            self._retention.session_ended(recording, self._open.values())
         except Exception:
-            logger.exception("wsproxy: looking after the folder failed")
+            logger.exception("wsproxy: maintenance of the folder failed")
         for path in recording.paths:
             self._compactor.add(path)
         if recording.paths:
-            self._tell_begun(recording)  # the file may have been opened late
+            self._report_begin(recording)  # the file may have been created late
             self._call(self._on_end, recording)
-        self._begun.discard(recording)
+        self._announced.discard(recording)
 
-    def _call(self, tell: Callable[[SessionWriter], None] | None, recording: SessionWriter) -> None:
-        """Tell whoever runs the recorder; what goes wrong there is not the recorder's matter."""
-        if tell is None:
+    def _call(
+        self, callback: Callable[[SessionWriter], None] | None, recording: SessionWriter
+    ) -> None:
+        """Call a callback of the owner; an exception in it does not affect the recorder."""
+        if callback is None:
             return
         try:
-            tell(recording)
-        except (Exception, SystemExit):  # rich exits when what it prints to has gone
-            logger.exception("wsproxy: telling of session %s failed", recording.session.id)
+            callback(recording)
+        except (Exception, SystemExit):  # rich exits when its output is closed
+            logger.exception("wsproxy: reporting session %s failed", recording.session.id)
 
-    def _tell(self, session: LiveSession, facts: Session) -> None:
+    def _report_complete(self, session: LiveSession, result: Session) -> None:
         if not self._stopping:
-            self._loop.call_soon_threadsafe(session.told, facts)
+            self._loop.call_soon_threadsafe(session.set_complete, result)
 
 
 def _size(content: Content) -> int:
@@ -371,8 +383,8 @@ def _size(content: Content) -> int:
     return len(content[1]) if type(content) is tuple else 0
 
 
-def _listed(paths: list[Path]) -> tuple[str, str]:
-    """How many traces, as the subject of a sentence, and which."""
-    more = f" and {len(paths) - NAMED} more" if len(paths) > NAMED else ""
+def _describe(paths: list[Path]) -> tuple[str, str]:
+    """The number of traces, as the subject of a sentence, and a list of them."""
+    more = f" and {len(paths) - MAX_LISTED} more" if len(paths) > MAX_LISTED else ""
     count = f"{len(paths)} trace{' is' if len(paths) == 1 else 's are'}"
-    return count, ", ".join(map(str, paths[:NAMED])) + more
+    return count, ", ".join(map(str, paths[:MAX_LISTED])) + more

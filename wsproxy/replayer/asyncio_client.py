@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import ssl
 from dataclasses import replace
 from pathlib import Path
@@ -18,10 +19,12 @@ from .client_replay import ClientOptions, ClientReplay
 from .connection import ReplayConnection
 from .player import play
 from .recording import ReplayRecording, written
-from .response_reader import AnswerReader
+from .response_reader import ResponseReader
 from .schedule import Schedule
 from .target import connect_failed
 from .verdict import ReplayResult, Verdict, judge_played
+
+logger = logging.getLogger(__name__)
 
 BODY_TIMEOUT = 5.0  # seconds for the body of a refusal
 
@@ -74,6 +77,7 @@ async def play_once(
         connection.send(call.wire(request))
         response = await _answer(call, connection, recording, clock, request)
         if response is not None:
+            logger.info("answered with status %d", response.status)
             recording.response(response)
             if call.accepted(response):
                 endpoint = call.endpoint(response, recording, schedule)
@@ -88,6 +92,7 @@ async def play_once(
 async def _connect(call: ClientReplay) -> ReplayConnection:
     target, loop = call.target, asyncio.get_running_loop()
     host = target.host if target.tls else None
+    logger.info("connecting to %s", target)
     try:
         async with asyncio.timeout(call.patience):
             if call.proxy is None:
@@ -120,7 +125,7 @@ async def _answer(
 
     What is none is recorded as a failure.
     """
-    reader = AnswerReader()
+    reader = ResponseReader()
     body_until = 0.0
     try:
         async with asyncio.timeout(call.waits) as limit:

@@ -10,7 +10,6 @@ import contextlib
 import select
 import socket
 import ssl
-import struct
 import time
 from dataclasses import replace
 
@@ -19,7 +18,7 @@ from python_socks.sync import Proxy
 
 from wsproxy.errors import UsageError
 from wsproxy.recorder import Clock, SessionWriter
-from wsproxy.system.tcp import unacknowledged
+from wsproxy.system.tcp import reset_on_close, unacknowledged
 from wsproxy.trace import Request, Response
 
 from .asyncio_client import BODY_TIMEOUT
@@ -27,7 +26,7 @@ from .client_replay import ClientReplay
 from .connection import CLOSE_TIMEOUT, SEND_TIMEOUT, Receiver
 from .player import Player
 from .recording import ReplayRecording, written
-from .response_reader import AnswerReader
+from .response_reader import ResponseReader
 from .schedule import Schedule
 from .target import connect_failed
 from .verdict import ReplayResult, Verdict, judge_played
@@ -128,7 +127,7 @@ def _answer(
 
     What is none is recorded as a failure.
     """
-    reader = AnswerReader()
+    reader = ResponseReader()
     deadline = time.monotonic() + call.waits
     in_body = False
     while not reader.done:
@@ -319,9 +318,7 @@ class BlockingLine:
             and time.monotonic() < deadline
         ):
             self.turn(0.001)
-        # Lingering for no time makes the kernel send RST in the place of FIN.
-        with contextlib.suppress(OSError):
-            self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        reset_on_close(self._sock)
         self._shut = self._mute = True
         self._sock.close()
 

@@ -203,7 +203,7 @@ class ClientReplay:
     def _recorded_request(self) -> Request:
         session = self.script.session
         recorded = session.request
-        if recorded is None or not recorded.headers or (session.start and session.start.made_up):
+        if recorded is None or not recorded.headers or (session.start and session.start.synthetic):
             how = session.failure
             why = f": it failed before ({printable(how.where)})" if how else ""
             raise UsageError(f"there is no handshake in this trace to replay as the client{why}")

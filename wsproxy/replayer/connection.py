@@ -5,13 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import socket
-import struct
 from collections.abc import Callable
 from typing import Protocol
 
 from wsproxy.system.address import authority
-from wsproxy.system.tcp import unacknowledged
+from wsproxy.system.tcp import reset_on_close, unacknowledged
 
 SEND_TIMEOUT = 10.0  # seconds that data before a reset may take to be delivered
 CLOSE_TIMEOUT = 2.0  # seconds that a connection may take to close in good order
@@ -209,9 +207,7 @@ class ReplayConnection(asyncio.Protocol):
         ):
             await asyncio.sleep(0.001)
         self._closing = True
-        with contextlib.suppress(OSError):
-            # Lingering for no time makes the kernel send RST in the place of FIN.
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        reset_on_close(sock)
         self._transport.abort()
 
     def abort(self) -> None:

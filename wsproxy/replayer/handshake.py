@@ -17,8 +17,9 @@ from wsproxy.recorder import MAX_BODY, BodySnapshot, body_snapshot
 from wsproxy.redact import PLACEHOLDER
 from wsproxy.trace import Request, Response
 from wsproxy.wire import Deflate, accept_key, header
+from wsproxy.wire.http_body import BodyReader
+from wsproxy.wire.http_head import MAX_HEAD, HttpHead, find_head_end
 
-MAX_HEAD = 256 << 10  # bytes of a head that are read
 MAX_HEADERS = 2000
 
 Pairs = list[list[str]]
@@ -50,8 +51,6 @@ _FRESH_ANSWER = _HOP | {
 _ABSOLUTE_FORM = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,30}://[^/?#]*")
 _STATUS = re.compile(r"[0-9]{3}")
 _LENGTH = re.compile(r"[0-9]{1,18}")
-# int() takes signs, spaces and underscores as well; a size below 0 would never be taken off.
-_CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,16})[ \t]*(?:;.*)?")
 _WINDOWS = frozenset(str(bits) for bits in range(8, 16))
 
 
@@ -90,8 +89,8 @@ def parse_head(data: bytes | bytearray) -> tuple[Head, int] | None:
     Raises:
         BadHead: it is over MAX_HEAD, or no HTTP.
     """
-    end = data.find(b"\r\n\r\n")
-    if end < 0:
+    size = find_head_end(data)
+    if size is None:
         if len(data) > MAX_HEAD:
             raise BadHead("the head does not end")
         # Whatever else speaks first on this port is told early.
@@ -100,19 +99,21 @@ def parse_head(data: bytes | bytearray) -> tuple[Head, int] | None:
         if data and not data[:1].isalpha():
             raise BadHead("what came is not HTTP")
         return None
-    lines = bytes(data[:end]).decode("utf-8", "surrogateescape").split("\r\n")
-    start = lines[0].split(" ", 2)
-    if len(start) < 2 or not (lines[0].startswith("HTTP/") or lines[0].endswith("HTTP/1.1")):
+    head = HttpHead.parse(bytes(data[:size]))
+    line = _text(head.start_line)
+    start = line.split(" ", 2)
+    if len(start) < 2 or not (line.startswith("HTTP/") or line.endswith("HTTP/1.1")):
         raise BadHead("what came is not HTTP/1.1")
-    if len(lines) > MAX_HEADERS:
+    if len(head.fields) >= MAX_HEADERS:
         raise BadHead(f"a head with over {MAX_HEADERS} headers")
-    headers = []
-    for line in lines[1:]:
-        name, colon, value = line.partition(":")
-        if not colon:
-            raise BadHead("a header without a colon")
-        headers.append([name.strip(), value.strip()])
-    return Head((start[0], start[1], start[2] if len(start) > 2 else ""), headers), end + 4
+    if any(b":" not in field.raw for field in head.fields):
+        raise BadHead("a header without a colon")
+    headers = [[_text(field.name), _text(field.value)] for field in head.fields]
+    return Head((start[0], start[1], start[2] if len(start) > 2 else ""), headers), size
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", "surrogateescape")
 
 
 def head_size(data: bytes | bytearray) -> int | None:
@@ -275,69 +276,43 @@ def refuse(recorded: Response) -> Pairs:
 
 
 class Body:
-    """Reads the body of a message (RFC 9112, section 6), as far as MAX_BODY bytes.
+    """Reads the body of a message, and keeps its first MAX_BODY bytes.
 
     Args:
-        head: of the response.
+        head: of a response.
+
+    Attributes:
+        done: the body is complete, or so much of it was read that the rest is not needed.
     """
 
     def __init__(self, head: Head) -> None:
-        self.data = bytearray()
-        self.length = 0
-        self._chunked = "chunked" in (head.get("transfer-encoding") or "").lower()
-        self._left = None if self._chunked else content_length(head.headers)
+        self._prefix = bytearray()
+        self._size = 0
         self._coding = head.get("content-encoding")
-        self._buffer = bytearray()
-        bodiless = head.start[1] in ("204", "304")
-        self.done = self._left == 0 or (head.start[0].startswith("HTTP/") and bodiless)
+        self._is_chunked = "chunked" in (head.get("transfer-encoding") or "").lower()
+        self._length = content_length(head.headers)
+        self._reader = BodyReader(chunked=self._is_chunked, length=self._length)
+        bodiless = head.start[0].startswith("HTTP/") and head.start[1] in ("204", "304")
+        self.done = self._reader.done or bodiless
 
     @classmethod
     def of_request(cls, head: Head) -> Body:
-        """The body of a request: there is none unless the head says so (section 6.3)."""
+        """The body of a request: it is empty unless the head declares one (section 6.3)."""
         body = cls(head)
-        body.done = body.done or not (body._chunked or body._left)
+        body.done = body.done or not (body._is_chunked or body._length)
         return body
 
-    def kept(self) -> BodySnapshot:
-        """What is recorded of it."""
-        return body_snapshot(bytes(self.data), self.length, self._coding)
+    def snapshot(self) -> BodySnapshot:
+        """The stored part of it."""
+        return body_snapshot(bytes(self._prefix), self._size, self._coding)
 
     def feed(self, data: bytes) -> None:
-        """Take the next bytes; `done` once the body is complete."""
-        if self._chunked:
-            self._buffer += data
-            while not self.done and self._chunk():
-                pass
-            return
-        if self._left is not None:
-            data = data[: self._left]
-            self._left -= len(data)
-            self.done = self._left == 0
-        self._keep(data)
-
-    def _keep(self, data: bytes) -> None:
-        self.length += len(data)
-        self.data += data[: MAX_BODY - len(self.data)]
-        # An endless one is cut: what tells errors apart is at its beginning.
-        self.done = self.done or self.length > 16 * MAX_BODY
-
-    def _chunk(self) -> bool:
-        """Take one chunk out of the buffer, if it is there whole."""
-        end = self._buffer.find(b"\r\n")
-        if end < 0:
-            self.done = len(self._buffer) > MAX_HEAD
-            return False
-        found = _CHUNK_SIZE.fullmatch(self._buffer, 0, end)
-        size = int(found[1], 16) if found else 0
-        if size == 0:
-            self.done = True
-            return False
-        if len(self._buffer) < end + 2 + size + 2:
-            self.done = size > 16 * MAX_BODY
-            return False
-        self._keep(bytes(self._buffer[end + 2 : end + 2 + size]))
-        del self._buffer[: end + 2 + size + 2]
-        return True
+        """Add the next bytes."""
+        data = self._reader.feed(data)
+        self._size += len(data)
+        self._prefix += data[: MAX_BODY - len(self._prefix)]
+        # An endless body is cut: what distinguishes errors is at its beginning.
+        self.done = self._reader.done or self._size > 16 * MAX_BODY
 
 
 def printable(text: str) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from wsproxy.catalog import Api
 from wsproxy.compare.message_kinds import MAX_TEXT, is_interim, keeps_alive, kind_of
-from wsproxy.wire import Frame, Garbage, Opcode
+from wsproxy.wire import Frame, Garbage, MessageAssembler, Opcode
 
 MAX_KINDS = 1000  # of messages that are told apart; no API has so many, but a flood may
 
@@ -112,8 +112,7 @@ class ProgressCounter:
     def __init__(self, gate: Gate) -> None:
         self.progress = NOTHING
         self._gate = gate
-        self._in_text = False
-        self._text = bytearray()
+        self._assembler = MessageAssembler(keep_text=MAX_TEXT if gate.by_kind else 0, keep_binary=0)
         self._audio = 0  # bytes
 
     def take(self, item: Item) -> bool:
@@ -137,16 +136,11 @@ class ProgressCounter:
         return self.progress != before
 
     def _take_data(self, frame: Frame) -> None:
-        if frame.opcode is not Opcode.CONTINUATION:
-            self._in_text = frame.opcode is Opcode.TEXT
-            self._text.clear()
-        if not self._in_text:
+        message = self._assembler.add(frame)
+        if message is None or not message.is_text:
             self.progress = replace(self.progress, binary=self._binary(frame))
-            return
-        if self._gate.by_kind:
-            self._text += frame.payload[: MAX_TEXT - len(self._text)]
-        if frame.fin:
-            self._count(kind_of(bytes(self._text)) if self._gate.by_kind else "")
+        elif message.finished:
+            self._count(kind_of(message.content) if self._gate.by_kind else "")
 
     def _binary(self, frame: Frame) -> int:
         match self._gate.audio:

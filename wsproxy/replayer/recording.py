@@ -121,7 +121,7 @@ class ReplayRecording:
         try:
             guard = SessionRedactor(self.redact, known)
             path = trace_path(self.folder, start)
-            return SessionWriter(path, start, diagnose=self.diagnose, guard=guard)
+            return SessionWriter(path, start, diagnose=self.diagnose, redactor=guard)
         except OSError as error:
             raise UsageError(f"cannot write into {self.folder}: {error.strerror}") from None
 

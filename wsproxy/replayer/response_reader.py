@@ -9,7 +9,7 @@ from wsproxy.trace import Response
 from .handshake import BadHead, Body, Head, parse_head
 
 
-class AnswerReader:
+class ResponseReader:
     """Takes bytes until the answer is complete: a 101's head, or a refusal with its body.
 
     Attributes:
@@ -78,8 +78,8 @@ class AnswerReader:
         assert body is not None and response is not None
         if data:
             body.feed(data)
-        said = body.kept()
+        snapshot = body.snapshot()
         self.response = replace(
-            response, body=said.kept, body_length=said.size, redacted=said.left_out
+            response, body=snapshot.data, body_length=snapshot.size, redacted=snapshot.redacted
         )
         self.done = body.done

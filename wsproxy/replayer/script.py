@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 
 from wsproxy.catalog import load
 from wsproxy.errors import LimitExceeded
-from wsproxy.session import Session, bounded
-from wsproxy.trace import Bytes, Eof, FrameRecord, Record, TraceReader
+from wsproxy.session import Session
+from wsproxy.trace import Bytes, Eof, FrameRecord, Record, TraceReader, bounded
 from wsproxy.trace.allowance import VARIABLE
 from wsproxy.wire import RSV1, Deflate, Frame, Garbage, Opcode, header
 

@@ -247,7 +247,7 @@ class ReplayServer:
                     if data is None:
                         break
                     body.feed(data)
-                return _Asked(parsed[0], body.kept())
+                return _Asked(parsed[0], body.snapshot())
         except TimeoutError:
             return None
         except BadHead as error:
@@ -359,8 +359,8 @@ class _Session:
             port,
             path,
             headers=asked.head.headers,
-            body=None if asked.upgrade else body.kept,
-            redacted=[] if asked.upgrade else body.left_out,
+            body=None if asked.upgrade else body.data,
+            redacted=[] if asked.upgrade else body.redacted,
         )
 
     def _gate(self, session: Session) -> Gate:

@@ -75,7 +75,7 @@ class ServedTrace:
             for _, record in zip(range(_LOOKED_AT), reader, strict=False):
                 if isinstance(record, Start):
                     start = record
-                elif isinstance(record, Request) and start is not None and not start.made_up:
+                elif isinstance(record, Request) and start is not None and not start.synthetic:
                     asked = ReplayRequest.of(
                         record.path, record.headers, host=record.host, attempt=start.attempt
                     )

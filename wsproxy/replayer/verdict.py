@@ -20,6 +20,7 @@ from typing import Any
 
 from wsproxy.catalog import load
 from wsproxy.compare import STANDARD, Difference, Tolerances, compare
+from wsproxy.statistics import percentile
 
 from .pace import Pace
 from .schedule import Schedule
@@ -39,7 +40,7 @@ _TIMED = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Lateness:
-    """How long after their time the steps were done, ms."""
+    """How late the steps were, ms."""
 
     p50: float = 0.0
     p99: float = 0.0
@@ -50,11 +51,8 @@ class Lateness:
         values = sorted(schedule.lateness)
         if not values:
             return cls()
-
-        def at(part: float) -> float:
-            return round(values[min(len(values) - 1, int(len(values) * part))] / 1e6, 3)
-
-        return cls(at(0.5), at(0.99), at(1.0))
+        p50, p99, most = (round(percentile(values, part) / 1e6, 3) for part in (0.5, 0.99, 1.0))
+        return cls(p50, p99, most)
 
     @property
     def late(self) -> bool:

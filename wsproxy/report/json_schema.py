@@ -1,4 +1,4 @@
-"""The JSON of `list`, `show` and `explain`; docs/json.md describes it field by field."""
+"""The JSON of `wsproxy list`, `show` and `explain`; docs/json.md describes each field."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ from wsproxy.wire import Close, Opcode
 
 
 def entry(path: Path, session: Session) -> dict[str, Any]:
-    """A line of `list --json`: one session."""
+    """One session, as `wsproxy list` prints it."""
     start, end = session.start, session.end
-    # The end record stands for frames that a quick look has not read.
+    # The end record counts frames that a summary has not read.
     counts = end if end is not None else _counts(session)
     return {
         "path": str(path),
@@ -54,12 +54,12 @@ def entry(path: Path, session: Session) -> dict[str, Any]:
         "ending": session.ending,
         "complete": end is not None and end.complete and not session.losses,
         "findings": counts.findings,
-        "taken_by_rule": session.by_rule,
+        "heuristic_redactions": session.heuristic_redactions,
     }
 
 
 def _counts(session: Session) -> End:
-    """What the end record would say, of a session that has none."""
+    """The counts of a session that has no end record."""
     close = session.close
     return End(
         session.last_ns,
@@ -77,11 +77,11 @@ def _counts(session: Session) -> End:
 
 
 def record(item: Record, number: int | None = None, limit: int | None = None) -> dict[str, Any]:
-    """A line of `show --json`: one record.
+    """One record, as `wsproxy show` prints it.
 
     Args:
         number: of a frame, from 1.
-        limit: bytes of a payload that are shown; "not_shown" says how many are not.
+        limit: bytes of a payload that are included; "not_shown" counts the others.
     """
     out: dict[str, Any] = {"kind": item.kind, "t_ns": item.t_ns}
     match item:
@@ -105,7 +105,7 @@ def record(item: Record, number: int | None = None, limit: int | None = None) ->
                 out |= {"body_base64": _base64(item.body or b""), "body_length": item.body_length}
         case Start():
             out |= _fields(item, "version", "session", "capture", "client", "provider", "api")
-            out |= _fields(item, "attempt", "wsproxy", "mitmproxy", "mode", "origin", "made_up")
+            out |= _fields(item, "attempt", "wsproxy", "mitmproxy", "mode", "origin", "synthetic")
             out |= _fields(item, "changes")
             if item.part:
                 out |= _fields(item, "part")
@@ -122,8 +122,8 @@ def record(item: Record, number: int | None = None, limit: int | None = None) ->
             out |= _fields(item, "ending", "closed_by", "close_code", "close_reason")
             out |= _fields(item, "frames_sent", "frames_received", "bytes_sent", "bytes_received")
             out |= _fields(item, "complete", "findings")
-            if item.by_rule:
-                out |= _fields(item, "by_rule")
+            if item.heuristic_redactions:
+                out |= _fields(item, "heuristic_redactions")
             if item.parts:
                 out |= _fields(item, "parts")
     return out
@@ -166,31 +166,31 @@ def explanation(
     outcome: str,
     retry_after_s: float | None,
 ) -> dict[str, Any]:
-    """What `explain --json` says of one session.
+    """One session, as `wsproxy explain` prints it.
 
     Args:
-        outcome: the session in one sentence.
-        retry_after_s: seconds that its refusal says to wait.
+        outcome: what happened, in one sentence.
+        retry_after_s: seconds that its refusal asks to wait.
     """
     return {
         "session": session.id,
         "path": str(path),
         "outcome": outcome,
         "ending": session.ending,
-        "taken_by_rule": session.by_rule,
+        "heuristic_redactions": session.heuristic_redactions,
         "retry_after_s": retry_after_s,
         "findings": [_finding(finding) for finding in findings],
     }
 
 
 def together(findings: Sequence[Finding]) -> dict[str, Any]:
-    """What several sessions show together, in the form of one session's explanation."""
+    """Findings of several sessions together, in the form of one session's explanation."""
     return {
         "session": None,
         "path": None,
         "outcome": None,
         "ending": None,
-        "taken_by_rule": None,
+        "heuristic_redactions": None,
         "retry_after_s": None,
         "findings": [_finding(finding) for finding in findings],
     }
@@ -233,7 +233,7 @@ def _base64(data: bytes) -> str:
 
 
 def _utf8(payload: bytes) -> str | None:
-    """The text of a payload; None for a fragment that is not UTF-8 by itself."""
+    """The text of a payload; None if it is not UTF-8 by itself, as some fragments."""
     try:
         return payload.decode()
     except UnicodeDecodeError:
@@ -241,7 +241,7 @@ def _utf8(payload: bytes) -> str | None:
 
 
 def _iso(unix_ns: int) -> str | None:
-    """Unix time as RFC 3339, UTC; None for what is no date."""
+    """Unix time as RFC 3339, UTC; None if it is out of range."""
     try:
         return datetime.fromtimestamp(unix_ns / 1e9, UTC).isoformat(timespec="milliseconds")
     except (ValueError, OverflowError, OSError):

@@ -42,7 +42,7 @@ MAX_ROWS = 200_000  # of one index
 # time telling, ns: clocks of file systems have steps.
 _SETTLED = 2_000_000_000
 
-_HEAD = f"wsproxy index 2, {__version__}".encode()  # another version may tell other things
+_HEAD = f"wsproxy index 3, {__version__}".encode()  # other versions have other columns
 
 _TEXT, _NUMBER = frozenset({str}), frozenset({int})
 _NONE = frozenset({type(None)})
@@ -69,7 +69,7 @@ _ENTRY: dict[str, frozenset[type]] = {
     "ending": _TEXT,
     "complete": frozenset({bool}),
     "findings": _LIST,
-    "taken_by_rule": _LIST,
+    "heuristic_redactions": _LIST,
 }
 _ROW = (_TEXT, _NUMBER, _NUMBER, _NUMBER, _NUMBER | _NONE, _TEXT, _TEXT, *_ENTRY.values())
 
@@ -102,7 +102,7 @@ class Listed:
         Raises:
             TraceError: it cannot be read.
         """
-        session = Session.glance(path, allowance)
+        session = Session.summary(path, allowance)
         entry = json_schema.entry(path, session)
         del entry["path"]
         how = ending(session)

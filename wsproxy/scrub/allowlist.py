@@ -69,6 +69,7 @@ _MACHINES = listed(
     alert handshake protocol error closed remote client server does trust the proxy cannot write
     left space on device read only file system too many open files input output many losses
     block missing damaged checksum match bytes offset readable ends inside of it cut end trace
+    highest shortest rsv1 something else place
     reserved opcode section frame frames fragment fragmented control masked masking mask bits
     localhost http https wss bearer basic digest token
     scrub hosts

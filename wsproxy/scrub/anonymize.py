@@ -96,7 +96,7 @@ def scrub(
     path = place(path_in, path_out, start, catalog, force=force)
     aliases = Aliases(key, private.avoided)
     notes = _make_public(draft, known, aliases, private, hosts=hosts)
-    changes = ["scrub --hosts" if hosts else "scrub"]
+    changes = ["scrub hosts" if hosts else "scrub"]
     with new_file(path, force=force) as new:
         session = draft.write(new.file, session_id, changes, mode=_MODE)
         made = Draft.read(new.hidden, catalog)
@@ -118,7 +118,7 @@ def is_scrubbed(path: Path, catalog: Catalog) -> bool:
         LimitExceeded: it holds more than fits in memory, or more text than a recording of its
             size has.
     """
-    start = Session.glance(path).start
+    start = Session.summary(path).start
     if start is None or start.mode != _MODE:
         return False
     draft = Draft.read(path, catalog)

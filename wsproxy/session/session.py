@@ -1,20 +1,18 @@
-"""A trace read as a story: handshake, messages, audio, close, facts.
+"""A session as a fold over the records of its trace.
 
-A `Session` is a fold over records. The recorder folds as it writes, the commands as
-they read, so both say the same. It holds a few bytes a frame and a bounded number of
-messages, never all payloads.
+The recorder folds records as it writes them, the commands as they read them, so both have the
+same facts. A session holds a few bytes for each frame and a bounded number of messages, never
+all payloads.
 """
 
 from __future__ import annotations
 
 import os
 from array import array
-from bisect import bisect_right
-from collections import deque
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from itertools import chain, compress, islice
+from itertools import compress
 from typing import Any, TypeVar
 
 from wsproxy.errors import LimitExceeded
@@ -32,23 +30,30 @@ from wsproxy.trace import (
     Response,
     Start,
     TraceReader,
+    bounded,
 )
 from wsproxy.trace.allowance import Allowance
-from wsproxy.wire import Close, Opcode, header, is_upgrade
+from wsproxy.wire import Close, MessageAssembler, Opcode, header, is_upgrade
+
+from .frame_columns import FrameColumns, FrameInfo
+from .head_tail_buffer import (
+    KEPT_BINARIES,
+    KEPT_BINARY,
+    KEPT_MESSAGES,
+    KEPT_TEXT,
+    HeadTailBuffer,
+    looks_like_json,
+    reports_failure,
+)
+from .messages import BinaryMessage, CloseInfo, TextMessage
 
 _T = TypeVar("_T")
 _ALL = frozenset(Opcode)
 _BINARY = int(Opcode.BINARY)  # data frames have this opcode or a lower one
 
-KEPT_MESSAGES = 64  # text messages kept from the beginning, and as many from the end
-KEPT_TEXT = 64 << 10  # bytes kept of a text message
-KEPT_SIZE = 2 << 20  # bytes of messages kept from the beginning, from the end, and between
-KEPT_NOTABLE = 64  # messages kept between those, of each direction, if they look like failures
-KEPT_BINARIES = 8  # binary messages kept from the beginning of a direction, and from its end
-KEPT_BINARY = 4 << 10  # bytes kept of a binary message
 KEPT_AUDIO = 64 << 10  # bytes kept from the beginning of each direction's binary messages
-# By which rule a credential was found that no catalog names the place of.
-_BY_RULE = {
+# Why a heuristic took a value for a credential.
+_HEURISTICS = {
     "name": "its name says so",
     "shape": "looks like a key",
     "entropy": "looks random",
@@ -56,166 +61,7 @@ _BY_RULE = {
 }
 KEPT_RECORDS = 100  # kept of each kind that is rare: closes, failures, gaps, findings
 KEPT_BROKEN = 1000  # frames kept that broke a rule
-KEPT_RULE = 200  # characters kept of such a rule
-MAX_RECORDS = 20_000_000  # of a trace that is read: two days of 100 frames a second
-
-
-@dataclass(frozen=True, slots=True)
-class FrameInfo:
-    """What is kept of every frame.
-
-    Attributes:
-        number: 1 for the first frame of the session, either direction.
-        length: payload as the application reads it, bytes.
-        wire_length: on the wire, header included, bytes.
-    """
-
-    number: int
-    t_ns: int
-    from_client: bool
-    opcode: Opcode
-    fin: bool
-    length: int
-    wire_length: int
-
-
-@dataclass(frozen=True, slots=True)
-class TextMessage:
-    """A text message; `frame` is the number of the frame that began it."""
-
-    frame: int
-    t_ns: int
-    from_client: bool
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class BinaryMessage:
-    """A binary message; `data` is its beginning, `length` its whole size in bytes."""
-
-    frame: int
-    t_ns: int
-    from_client: bool
-    data: bytes
-    length: int
-
-
-@dataclass(frozen=True, slots=True)
-class CloseInfo:
-    """A Close frame."""
-
-    frame: int
-    t_ns: int
-    from_client: bool
-    code: int | None
-    reason: str
-
-
-# What a server says about a failure that does not end the session, and may be in its middle.
-_NOTABLE = (
-    b"error",
-    b"warn",
-    b"fail",
-    b"goaway",
-    b"refused",
-    b"exceeded",
-    b"throttled",
-    b"timeout",
-)
-
-# A message in short: the frame that began it, its t_ns, from_client, the beginning of its
-# content, the length of all of it in bytes.
-_Kept = tuple[int, int, bool, bytes, int]
-
-
-class HeadTailBuffer:
-    """The first and the last of many messages, and some between them that are notable.
-
-    There is one for nearly every frame, so they are kept as they come, and looked at when
-    they leave the last ones or are asked for.
-
-    Args:
-        size: how many are kept from the beginning, and how many from the end. Of long ones
-            fewer are kept, KEPT_SIZE bytes of each group.
-        is_notable: tells which of those between are kept, KEPT_NOTABLE at the most.
-    """
-
-    def __init__(self, size: int, is_notable: Callable[[_Kept], bool]) -> None:
-        self._size = size
-        self._room_first = self._room_between = self._room_last = KEPT_SIZE
-        self._first: list[_Kept] = []
-        self._between: list[_Kept] = []
-        self._is_notable = is_notable
-        self._last: deque[_Kept] = deque()
-
-    def add(self, message: _Kept) -> None:
-        length = len(message[3])
-        if len(self._first) < self._size and self._room_first > 0:
-            self._first.append(message)
-            self._room_first -= length
-            return
-        self._last.append(message)
-        self._room_last -= length
-        while len(self._last) > self._size or self._room_last < 0:
-            self._leaves(self._last.popleft())
-
-    def _leaves(self, old: _Kept) -> None:
-        """Take a message that is none of the last ones any more."""
-        length = len(old[3])
-        self._room_last += length
-        if len(self._between) >= KEPT_NOTABLE or self._room_between <= 0:
-            return
-        if self._is_notable(old):
-            self._between.append(old)
-            self._room_between -= length
-
-    def __iter__(self) -> Iterator[_Kept]:
-        return chain(self._first, self._between, self._last)
-
-
-def _reports_failure(message: _Kept) -> bool:
-    return any(map(message[3].lower().__contains__, _NOTABLE))
-
-
-def _is_like_json(message: _Kept) -> bool:
-    """JSON that was sent as binary is told from audio by both of its ends."""
-    _, _, _, content, length = message
-    return length <= KEPT_BINARY and content[:1] == b"{" and content[-1:] == b"}"
-
-
-@dataclass(frozen=True, slots=True)
-class FrameColumns:
-    """Frames of one kind, as columns: long sessions have too many of them for objects.
-
-    Attributes:
-        numbers, times_ns, lengths: of each frame; payload bytes as the application reads it.
-    """
-
-    numbers: array[int]
-    times_ns: array[int]
-    lengths: array[int]
-
-    def __len__(self) -> int:
-        return len(self.numbers)
-
-    def until(self, t_ns: int) -> FrameColumns:
-        """Those that came no later."""
-        end = bisect_right(self.times_ns, t_ns)
-        return self if end == len(self) else FrameColumns(*(c[:end] for c in self._columns))
-
-    def where(self, wanted: Iterable[bool]) -> FrameColumns:
-        """Those that are marked, one mark a frame."""
-        marks = bytes(wanted)
-        return FrameColumns(*(array(c.typecode, compress(c, marks)) for c in self._columns))
-
-    @property
-    def size(self) -> int:
-        """Bytes of all payloads."""
-        return sum(self.lengths)
-
-    @property
-    def _columns(self) -> tuple[array[int], array[int], array[int]]:
-        return self.numbers, self.times_ns, self.lengths
+KEPT_RULE = 200  # characters kept of a broken rule
 
 
 @dataclass(slots=True)
@@ -237,27 +83,16 @@ class Direction:
     ended: Eof | None = None
 
 
-@dataclass(slots=True)
-class _OpenMessage:
-    """A message of which more may come: its first frame, and what is kept of its content."""
-
-    frame: int
-    t_ns: int
-    is_text: bool
-    content: bytearray = field(default_factory=bytearray)
-    length: int = 0
-
-
 class Session:
     """The facts of one session.
 
     Attributes:
-        start, request, response, end: the records, None if not (yet) seen.
+        start, request, response, end: the records, None if not read (yet).
         close: the first Close frame; `closes` has the first KEPT_RECORDS.
         failures, gaps, findings: in their order, the first KEPT_RECORDS of each.
-        losses: what of the trace could not be read.
-        unread: why the rest was not read, a sentence, where it holds more than may be; else "".
-        sent, received: traffic from the app, and from the server.
+        losses: parts of the trace that could not be read.
+        unread: a sentence why the rest of a trace over the limits was not read; else "".
+        sent, received: traffic of the client, and of the server.
         broken: the first KEPT_BROKEN frames that broke a rule of RFC 6455, as (number, rule).
     """
 
@@ -281,15 +116,16 @@ class Session:
         self._lengths = array("Q")
         self._wire_lengths = array("Q")
         self._bits = array("B")
-        self._messages = tuple(HeadTailBuffer(KEPT_MESSAGES, _reports_failure) for _ in range(2))
-        self._binaries = tuple(HeadTailBuffer(KEPT_BINARIES, _is_like_json) for _ in range(2))
-        # The message at hand of each direction.
-        self._by_rule: dict[str, None] = {}
-        self._open: list[_OpenMessage | None] = [None, None]
+        self._messages = tuple(HeadTailBuffer(KEPT_MESSAGES, reports_failure) for _ in range(2))
+        self._binaries = tuple(HeadTailBuffer(KEPT_BINARIES, looks_like_json) for _ in range(2))
+        self._assemblers = tuple(
+            MessageAssembler(keep_text=KEPT_TEXT, keep_binary=KEPT_BINARY) for _ in range(2)
+        )
+        self._heuristic_redactions: dict[str, None] = {}
 
     @classmethod
     def read(cls, path: str | os.PathLike[str], allowance: Allowance | None = None) -> Session:
-        """Read a trace: all of it, or as much as may be read, see `unread`.
+        """Read a trace: all of it, or as much as the limits allow, see `unread`.
 
         Args:
             allowance: as for a `TraceReader`.
@@ -311,10 +147,10 @@ class Session:
         return session
 
     @classmethod
-    def glance(cls, path: str | os.PathLike[str], allowance: Allowance | None = None) -> Session:
-        """What the beginning of a trace and its end record tell, without its frames.
+    def summary(cls, path: str | os.PathLike[str], allowance: Allowance | None = None) -> Session:
+        """Read the beginning of a trace and its end record, without its frames.
 
-        Quick for large traces; where there is no end record, the whole is read.
+        Fast for large traces. A trace without an end record is read completely.
 
         Args:
             allowance: as for a `TraceReader`.
@@ -327,7 +163,7 @@ class Session:
             end = reader.last()
             if end is None:
                 return cls.read(path, allowance)
-            with suppress(LimitExceeded):  # before the first frame: `read` says so
+            with suppress(LimitExceeded):  # before the first frame: `read` raises it
                 for record in reader:
                     if isinstance(record, FrameRecord | Bytes | Eof | End):
                         session.add(end)
@@ -338,7 +174,7 @@ class Session:
     # -- the fold
 
     def add(self, record: Record) -> None:
-        """Take the next record."""
+        """Add the next record."""
         self.last_ns = max(self.last_ns, record.t_ns)
         if isinstance(record, FrameRecord):
             self._add_frame(record)
@@ -352,10 +188,10 @@ class Session:
                 self.start = record
             case Request():
                 self.request = record
-                self._add_taken(record.redacted)
+                self._add_redacted(record.redacted)
             case Response():
                 self.response = record
-                self._add_taken(record.redacted)
+                self._add_redacted(record.redacted)
             case Eof():
                 self._add_eof(record)
             case Failure():
@@ -367,18 +203,18 @@ class Session:
             case End():
                 self.end = record
 
-    def _add_taken(self, entries: Iterable[Mapping[str, Any]]) -> None:
+    def _add_redacted(self, entries: Iterable[Mapping[str, Any]]) -> None:
         for entry in entries:
-            why = _BY_RULE.get(str(entry.get("why")))
-            if why is not None and len(self._by_rule) < KEPT_RECORDS:
+            why = _HEURISTICS.get(str(entry.get("why")))
+            if why is not None and len(self._heuristic_redactions) < KEPT_RECORDS:
                 name = f"{entry.get('where')} {entry.get('name')}"[:KEPT_RULE].strip()
-                self._by_rule[f"{name} ({why})"] = None
+                self._heuristic_redactions[f"{name} ({why})"] = None
 
     def _add_frame(self, frame: FrameRecord) -> None:
-        # Plain numbers for opcodes: every frame of every session comes through here.
+        # Plain numbers for opcodes: this runs for every frame of every session.
         opcode, payload, from_client = frame.opcode, frame.payload, frame.from_client
         if frame.redacted is not None:
-            self._add_taken(frame.redacted)
+            self._add_redacted(frame.redacted)
         length = len(payload) + frame.cut
         self._times.append(frame.t_ns)
         self._lengths.append(length)
@@ -395,7 +231,7 @@ class Session:
                 self._add_data(frame, number, direction)
                 return
             # Nearly all frames of most sessions: audio, a message each.
-            self._open[from_client] = None
+            self._assemblers[from_client].open = None
             self._binaries[from_client].add(
                 (number, frame.t_ns, from_client, payload[:KEPT_BINARY], length)
             )
@@ -405,27 +241,23 @@ class Session:
             _keep(self.closes, info)
 
     def _add_data(self, frame: FrameRecord, number: int, direction: Direction) -> None:
-        side = frame.from_client
-        current = self._open[side] if frame.opcode == Opcode.CONTINUATION else None
-        is_text = current.is_text if current is not None else frame.opcode == Opcode.TEXT
+        side, assembler = frame.from_client, self._assemblers[frame.from_client]
+        if frame.fin and frame.opcode != Opcode.CONTINUATION:
+            # Nearly all messages are one frame: no AssembledMessage is made for them.
+            assembler.open = None
+            is_text, t_ns = frame.opcode == Opcode.TEXT, frame.t_ns
+            content = frame.payload[: KEPT_TEXT if is_text else KEPT_BINARY]
+            length = len(frame.payload) + frame.cut
+        else:
+            message = assembler.add(frame, number)
+            assert message is not None, "a data frame"
+            number, is_text, length = message.number, message.is_text, message.length
+            t_ns, content = self._times[number - 1], message.content if message.finished else b""
         if not is_text and len(direction.head) < KEPT_AUDIO:
             direction.head += frame.payload[: KEPT_AUDIO - len(direction.head)]
-        kept = KEPT_TEXT if is_text else KEPT_BINARY
-        length = len(frame.payload) + frame.cut
-        ends = self._messages[side] if is_text else self._binaries[side]
-        if current is None and frame.fin:
-            # Nearly all messages are one frame: nothing is copied together for them.
-            self._open[side] = None
-            ends.add((number, frame.t_ns, side, frame.payload[:kept], length))
-            return
-        if current is None:
-            current = _OpenMessage(number, frame.t_ns, is_text)
-        if len(current.content) < kept:
-            current.content += frame.payload[: kept - len(current.content)]
-        current.length += length
-        self._open[side] = None if frame.fin else current
         if frame.fin:
-            ends.add((current.frame, current.t_ns, side, bytes(current.content), current.length))
+            buffers = self._messages if is_text else self._binaries
+            buffers[side].add((number, t_ns, side, content, length))
 
     def _add_eof(self, eof: Eof) -> None:
         direction = self.sent if eof.from_client else self.received
@@ -434,7 +266,7 @@ class Session:
         if self._first_ended is None:
             self._first_ended = eof
 
-    # -- what was recorded
+    # -- facts
 
     @property
     def id(self) -> str:
@@ -467,11 +299,11 @@ class Session:
         return self.end is not None and self.end.complete and not self.gaps and not self.losses
 
     @property
-    def by_rule(self) -> list[str]:
-        """Where credentials were that no catalog names the place of, and what gave them away."""
-        if self.end is not None and self.end.by_rule is not None:
-            return self.end.by_rule
-        return list(self._by_rule)
+    def heuristic_redactions(self) -> list[str]:
+        """Places of credentials that a heuristic found and no catalog names, with the reason."""
+        if self.end is not None and self.end.heuristic_redactions is not None:
+            return self.end.heuristic_redactions
+        return list(self._heuristic_redactions)
 
     @property
     def frame_count(self) -> int:
@@ -506,7 +338,7 @@ class Session:
     def messages(self, *, from_client: bool) -> list[TextMessage]:
         """The text messages kept of a direction.
 
-        The first ones, the last ones, and of those between some that look like failures.
+        The first ones, the last ones, and some between them that look like failures.
         """
         return [
             TextMessage(frame, t_ns, side, content.decode("utf-8", "replace"))
@@ -514,9 +346,9 @@ class Session:
         ]
 
     def binaries(self, *, from_client: bool) -> list[BinaryMessage]:
-        """The binary messages kept of a direction: the first ones and the last ones.
+        """The binary messages kept of a direction.
 
-        And of those between some that look like JSON.
+        The first ones, the last ones, and some between them that look like JSON.
         """
         return [BinaryMessage(*kept) for kept in self._binaries[from_client]]
 
@@ -545,7 +377,7 @@ class Session:
 
     @property
     def derived_ending(self) -> str | None:
-        """The ending that the records show, without asking the end record."""
+        """The ending that the records show, without the end record."""
         if self.response is not None and not self.accepted:
             return "refused" if self._asked_for_upgrade else "http"
         if self.closes:
@@ -574,7 +406,7 @@ class Session:
             if self.failures[0].where == "recorder":
                 return None
             return _side(self.failures[0].from_client)
-        # What showed it may be in a part of the trace that is lost.
+        # The records that show it may be in a lost part of the trace.
         return self.end.closed_by if self.end is not None else None
 
     @property
@@ -588,7 +420,7 @@ class Session:
 
     @property
     def failed(self) -> bool:
-        """Whether it ended in another way than both sides agree to call normal."""
+        """Whether the ending is not a normal one."""
         if self.ending == "close":
             lost = self.end.close_code if self.end is not None else None
             code = self.closes[0].code if self.closes else lost
@@ -606,18 +438,6 @@ class Session:
         if self.request is None:
             return None
         return header(((h[0], h[1]) for h in self.request.headers), name)
-
-
-def bounded(reader: TraceReader) -> Iterator[Record]:
-    """The records of a trace for a fold that keeps a few bytes of each.
-
-    Raises:
-        LimitExceeded: there are over MAX_RECORDS, or more than the reader may read.
-    """
-    iterator = iter(reader)
-    yield from islice(iterator, MAX_RECORDS)
-    if next(iterator, None) is not None:
-        reader.stop(f"it has over {MAX_RECORDS:,} records")
 
 
 def _keep(kept: list[_T], item: _T) -> None:

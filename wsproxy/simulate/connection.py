@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
-import struct
 import time
 import zlib
 from collections.abc import Callable, Mapping, Sequence
@@ -21,10 +19,13 @@ from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
 
 from wsproxy.catalog.model import ClosePattern
+from wsproxy.system.tcp import reset_on_close
 from wsproxy.wire.deflate import Inflater
 from wsproxy.wire.frames import RSV1, Frame, Garbage, Opcode
 from wsproxy.wire.frames import Close as ClosePayload
 from wsproxy.wire.handshake import Deflate
+from wsproxy.wire.http_body import BodyReader
+from wsproxy.wire.messages import MessageAssembler
 from wsproxy.wire.parser import FrameParser, RuleChecker
 
 from .api import Action, ApiAnswer, SimulatedApi, SimulatedEnding
@@ -126,8 +127,7 @@ class ApiConnection:
         self._checker = RuleChecker(from_client=True)
         self._inflater: Inflater | None = None
         self._deflater: _Deflater | None = None
-        self._opcode = Opcode.TEXT  # of the message that is being received
-        self._message = bytearray()
+        self._assembler = MessageAssembler()
         self._api: SimulatedApi | None = None
 
     async def run(self) -> None:
@@ -156,7 +156,7 @@ class ApiConnection:
             return
         api = self._choose(upgrade_request)
         if not upgrade_request.upgrade:
-            await self._answer(api, head)
+            await self._answer(api, upgrade_request)
             return
         if not self._handshake(api, head):
             await self._end_and_drain()
@@ -166,9 +166,9 @@ class ApiConnection:
         while not ended:
             ended = await self._next_event(api)
 
-    async def _answer(self, api: SimulatedApi, head: bytes) -> None:
-        """Read the rest of a plain HTTP request, and respond."""
-        body = await self._body(head)
+    async def _answer(self, api: SimulatedApi, upgrade_request: UpgradeRequest) -> None:
+        """Read the rest of a plain HTTP request, and answer it."""
+        body = await self._body(upgrade_request)
         if body is None:
             await self._refuse(ApiAnswer(400, (), b"incomplete HTTP request\n", "text/plain"))
             return
@@ -182,26 +182,20 @@ class ApiConnection:
         self._writer.write(_response(answer).serialize())
         await self._end_and_drain()
 
-    async def _body(self, head: bytes) -> bytes | None:
-        """The body; None where it is incomplete or its framing is invalid."""
-        parser = h11.Connection(h11.SERVER)
-        parser.receive_data(head + self._buffered)
-        body = b""
-        try:
-            while True:
-                event = parser.next_event()
-                if event is h11.NEED_DATA:
-                    if parser.they_are_waiting_for_100_continue:
-                        self._writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-                    parser.receive_data(await self._reader.read(_READ))
-                elif isinstance(event, h11.Data):
-                    body += event.data
-                    if len(body) > _MAX_BODY:
-                        return None
-                elif not isinstance(event, h11.Request):
-                    return body if isinstance(event, h11.EndOfMessage) else None
-        except h11.RemoteProtocolError:
-            return None
+    async def _body(self, upgrade_request: UpgradeRequest) -> bytes | None:
+        """The body; None if it is incomplete, too large, or its framing is invalid."""
+        headers = upgrade_request.headers
+        chunked = "transfer-encoding" in headers  # `_read_head` accepts no other coding
+        reader = BodyReader(chunked=chunked, length=int(headers.get("content-length", 0)))
+        body = reader.feed(self._buffered)
+        if not (reader.done or body) and headers.get("expect", "").lower() == "100-continue":
+            self._writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        while not reader.done and len(body) <= _MAX_BODY:
+            data = await self._reader.read(_READ)
+            if not data:
+                reader.end()
+            body += reader.feed(data)
+        return None if reader.invalid or len(body) > _MAX_BODY else body
 
     async def _head(self) -> bytes | None:
         """Read the head of the request; what follows is buffered for the frame parser."""
@@ -269,7 +263,8 @@ class ApiConnection:
         if isinstance(frame, Garbage) or broken:
             await self._close(ClosePattern(1002, broken or ""))
             return True
-        if len(self._message) + len(frame.payload) + frame.cut > _MAX_MESSAGE:
+        received = self._assembler.open.length if self._assembler.open is not None else 0
+        if received + len(frame.payload) + frame.cut > _MAX_MESSAGE:
             await self._close(ClosePattern(1009, "message too big"))
             return True
         if frame.opcode is Opcode.CLOSE:
@@ -291,20 +286,16 @@ class ApiConnection:
         if payload is None:
             await self._close(ClosePattern(1007, "cannot be inflated"))
             return True
-        if frame.opcode is not Opcode.CONTINUATION:
-            self._opcode = frame.opcode
-        self._message += payload
-        if not frame.fin:
+        message = self._assembler.add(replace(frame, payload=payload))
+        if message is None or not message.finished:
             return False
-        message = bytes(self._message)
-        self._message.clear()
-        self._log.received += len(message)
-        if self._opcode is Opcode.BINARY:
+        self._log.received += message.length
+        if not message.is_text:
             self._log.binaries += 1
-            return await self._perform(api, api.binary(message, _now()))
+            return await self._perform(api, api.binary(message.content, _now()))
         self._log.texts += 1
         try:
-            text = message.decode()
+            text = message.content.decode()
         except UnicodeDecodeError:
             await self._close(ClosePattern(1007, "text is not UTF-8"))
             return True
@@ -352,8 +343,7 @@ class ApiConnection:
         await self._writer.drain()
         self._log.ending = f"ended by the server: {how}, no Close frame"
         if how == "reset":
-            sock = self._writer.get_extra_info("socket")
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            reset_on_close(self._writer.get_extra_info("socket"))
             self._writer.transport.abort()
         else:
             await self._end_and_drain()

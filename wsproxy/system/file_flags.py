@@ -1,13 +1,13 @@
-"""How systems differ in files: flags that not all have, and what an open file is spared."""
+"""How systems differ in files: flags of open(), and whether open files can be renamed."""
 
 from __future__ import annotations
 
 import os
 
-# Not inherited by child processes; bytes as they are, where a system could change line ends.
+# Not inherited by child processes; no conversion of line ends.
 PLAIN = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
-# Nothing that another user has put there is followed or waited for.
+# Follow no link and wait for no FIFO that another user may have put there.
 CAREFUL = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0)
 
 # Windows refuses to rename and to remove a file that is open.
@@ -15,7 +15,7 @@ OPEN_FILES_MOVE = os.name != "nt"
 
 
 def is_own(status: os.stat_result) -> bool:
-    """Whether a file is this user's and nobody else may write to it, where that can be told."""
+    """Whether a file belongs to this user and no other may write to it; True if unknown."""
     if not hasattr(os, "geteuid"):
         return True
     return status.st_uid == os.geteuid() and not status.st_mode & 0o022

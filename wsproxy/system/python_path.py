@@ -1,8 +1,8 @@
 """Keeps the app's Python path out of wsproxy's own process.
 
-`wsproxy run` is started where the app would be: with the app's PYTHONPATH, in the app's
-folder. A `brotli.py` or a `sitecustomize.py` of the app would be loaded by wsproxy itself.
-Only the standard library is imported here, and as little of it as possible.
+`wsproxy run` starts with the app's PYTHONPATH, in the app's folder: wsproxy would load a
+`brotli.py` or a `sitecustomize.py` of the app. Only the standard library is imported here, and
+as little of it as possible.
 """
 
 from __future__ import annotations
@@ -16,16 +16,17 @@ _PATH = "PYTHONPATH"
 _KEPT = "WSPROXY_APP_PYTHONPATH"  # carries it from one start of the interpreter to the next
 # wsproxy's own modules, and two that it depends on: found without the app's path, or not.
 _NEEDED = ("wsproxy", "click", "msgpack")
+_PACKAGE = os.path.dirname(os.path.dirname(__file__))  # noqa: PTH120  # the folder of wsproxy
 
 _app_path: str | None = None
 
 
 def isolate() -> None:
-    """Have this process, and those that it starts of wsproxy, load no module of the app's.
+    """Prevent this process, and wsproxy's own child processes, from loading modules of the app.
 
-    Where PYTHONPATH is set, the interpreter is started again without it: it has loaded
-    modules from there before wsproxy is asked. That is not done on Windows, which starts a
-    second process for it, and where wsproxy itself is found through PYTHONPATH only.
+    If PYTHONPATH is set, the interpreter is started again without it, because it has loaded
+    modules from there before this code runs. That is not done on Windows, where it would be a
+    second process, nor if wsproxy itself is found through PYTHONPATH only.
     """
     global _app_path  # noqa: PLW0603  # of the process, as the environment is
     kept = os.environ.pop(_KEPT, None)
@@ -48,7 +49,7 @@ def app_environment() -> dict[str, str]:
 
 
 def _start_again(path: str) -> None:
-    """Replace this process; returns where that cannot be done."""
+    """Replace this process; returns if that is not possible."""
     if os.name != "posix" or not sys.executable:
         return
     env = {name: value for name, value in os.environ.items() if name != _PATH}
@@ -56,11 +57,11 @@ def _start_again(path: str) -> None:
 
 
 def _is_enough(path: Sequence[str]) -> bool:
-    """Whether the modules that are needed, and this very wsproxy, are found on a path."""
+    """Whether this wsproxy and the modules that it needs are found on a path."""
     found = [PathFinder.find_spec(name, list(path)) for name in _NEEDED]
     if found[0] is None or found[0].origin is None or not all(found):
         return False
-    return os.path.samefile(os.path.dirname(found[0].origin), os.path.dirname(__file__))  # noqa: PTH120, PTH121
+    return os.path.samefile(os.path.dirname(found[0].origin), _PACKAGE)  # noqa: PTH120, PTH121
 
 
 def _is_of_module_run() -> bool:

@@ -1,7 +1,7 @@
-"""Opening files whose name a stranger may have given: regular files only.
+"""Opens regular files only: the name may come from an untrusted source.
 
-A FIFO blocks whoever opens it, a device may have no end, and to open some devices has
-effects of its own. A link to a regular file is a regular file.
+Opening a FIFO blocks, a device may have no end, and opening some devices has side effects. A
+link to a regular file is a regular file.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _KINDS = (
     (stat.S_ISCHR, "a device"),
     (stat.S_ISBLK, "a device"),
 )
-# Should a FIFO take the place of the file between the two looks at it. Windows has none.
+# In case a FIFO replaces the file between the two checks. Windows has no such flag.
 _NONBLOCK: int = getattr(os, "O_NONBLOCK", 0)
 
 
@@ -32,9 +32,9 @@ def open_regular(path: str | os.PathLike[str], buffering: int = -1) -> BinaryIO:
         buffering: bytes, as for `open`; not 0.
 
     Raises:
-        OSError: it cannot be opened, or is no regular file; `strerror` says what it is.
+        OSError: it cannot be opened, or is no regular file; `strerror` has its kind.
     """
-    _check(path, Path(path).stat())  # before it is opened: opening some devices does something
+    _check(path, Path(path).stat())  # before it is opened: opening some devices has side effects
     file: BinaryIO = open(  # noqa: SIM115  # the caller closes it
         path, "rb", buffering, opener=lambda name, flags: os.open(name, flags | _NONBLOCK)
     )
@@ -50,7 +50,7 @@ def read_text(path: Path, limit: int = MAX_TEXT) -> str:
     """The text of a regular file in UTF-8.
 
     Args:
-        limit: bytes that it may have.
+        limit: bytes that it may have at most.
 
     Raises:
         OSError: it cannot be read, is no regular file, or is larger.
@@ -60,7 +60,7 @@ def read_text(path: Path, limit: int = MAX_TEXT) -> str:
         data = file.read(limit + 1)
     if len(data) > limit:
         raise OSError(errno.EFBIG, f"larger than {limit:,} bytes", os.fspath(path))
-    # As a file that is opened as text: with any of the three line ends.
+    # As open() in text mode does: any of the three line ends.
     return data.decode("utf-8").replace("\r\n", "\n").replace("\r", "\n")
 
 

@@ -4,7 +4,7 @@
 """
 
 from .parts import SUFFIX
-from .reader import Loss, TraceReader, find_traces
+from .reader import Loss, TraceReader, bounded, find_traces
 from .records import (
     DERIVED,
     ENDINGS,
@@ -47,6 +47,7 @@ __all__ = [
     "Start",
     "TraceReader",
     "TraceWriter",
+    "bounded",
     "find_recordings",
     "find_traces",
 ]

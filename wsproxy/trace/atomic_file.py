@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all: written under a hidden name, then given their own."""
+"""Atomic files: written under a hidden name, renamed once they are complete."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO
 
-from wsproxy.errors import UsageError
+from wsproxy.errors import Setting, UsageError
+from wsproxy.system.complete_write import write_completely
 from wsproxy.system.file_flags import CAREFUL, OPEN_FILES_MOVE, PLAIN
 
 from .lock import hold
@@ -26,25 +27,25 @@ if TYPE_CHECKING:
 
 _REWRITE = f"{SUFFIX}.rewrite"
 _NEW = f"{SUFFIX}.new"  # a trace that has no record yet, see `recording`
-_THERE = "{} is there already; --force replaces it"
-_OLD = 60.0  # seconds after which such a file is taken for a crash's
+_THERE = "{} already exists"
+_OLD = 60.0  # seconds after which such a file is assumed to be left by a crash
 _FOUND = os.O_RDWR | PLAIN | CAREFUL
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_EXCL | PLAIN
 
 
 class Replacement:
-    """A new file, or one that takes the place of another, once it is whole.
+    """A new file, or a replacement of another, that gets its name once it is complete.
 
-    It has mode 0600 and a hidden name of its own beside the other until `commit`; without
-    one it is removed. What a kill leaves of it is known by its name, see `sweep`. Use it as
-    a context manager.
+    It has mode 0600 and a hidden name beside the other file until `commit`; without a commit
+    it is removed. `sweep` removes those that a killed process has left. Use it as a context
+    manager.
 
     Args:
         path: what to create or to replace, of any kind.
         replace: whether what is there already may be replaced.
 
     Attributes:
-        file: to write to, unbuffered; a write takes all that it is given, or raises.
+        file: unbuffered; a write writes all data or raises.
         hidden: where it is until `commit`.
 
     Raises:
@@ -77,21 +78,19 @@ class Replacement:
     def commit(
         self, *, sync_name: bool = True, still_wanted: Callable[[], bool] = lambda: True
     ) -> bool:
-        """Give it its name. What it replaces is there until all of this is on the disk.
-
-        Nothing can be written to it any more.
+        """Give it its name, after its data is on the disk. It cannot be written to any more.
 
         Args:
-            sync_name: see to it that the name is on the disk as well; if not, a power cut
-                may bring back what was there before, whole.
-            still_wanted: asked last of all, when nothing is left to do that takes time.
+            sync_name: bring the name to the disk as well. If not, a power loss may restore
+                the file that was replaced.
+            still_wanted: called last, after all slow steps.
 
         Returns:
-            Whether it has its name: not if it is not wanted any more.
+            Whether it has its name; False if it is not wanted any more.
 
         Raises:
-            FileExistsError: there is one already, and it may not be replaced.
-            OSError: it cannot be; what was there is still there.
+            FileExistsError: the file exists and may not be replaced.
+            OSError: the system refuses; a file that was to be replaced is unchanged.
         """
         os.fsync(self.file.fileno())
         if not OPEN_FILES_MOVE:
@@ -109,7 +108,7 @@ class Replacement:
         return True
 
     def _link(self) -> None:
-        """Give it a name that nobody has, whoever else is about to take that."""
+        """Give it a name that does not exist, even if another process creates it meanwhile."""
         try:
             os.link(self.hidden, self._path)
         except FileExistsError:
@@ -127,22 +126,14 @@ class Replacement:
 
 
 class _File(io.FileIO):
-    """A file whose `write` does not leave the rest to whoever looks at what it returns."""
+    """A file whose `write` writes all data or raises."""
 
     def write(self, data: ReadableBuffer, /) -> int:
-        rest = memoryview(data).cast("B")
-        size = len(rest)
-        while rest:
-            # Only a second try tells what is wrong: ENOSPC, EFBIG, EDQUOT ...
-            written = super().write(rest)
-            if not written:
-                raise OSError("short write")
-            rest = rest[written:]
-        return size
+        return write_completely(super().write, data)
 
 
 def _create(path: Path) -> tuple[Path, int]:
-    """A file that nobody had before, held, under a hidden name; within 255 bytes."""
+    """Create a new file and hold it; its hidden name has at most 255 bytes."""
     name = path.name.removesuffix(SUFFIX).encode()[:150].decode(errors="ignore")
     while True:
         hidden = path.with_name(f".{name}.{secrets.token_hex(4)}{_REWRITE}")
@@ -156,15 +147,15 @@ def _create(path: Path) -> tuple[Path, int]:
             os.close(fd)
             hidden.unlink(missing_ok=True)
             raise
-        os.close(fd)  # swept in the moment before it was held
+        os.close(fd)  # another process swept it before it was held
 
 
 def check_free(path: Path, *, force: bool, source: Path | None = None) -> None:
-    """See, before anything is done for it, that a new file may have this name.
+    """Check, before any work, that a new file may have this name.
 
     Args:
         force: replace what is there.
-        source: the trace that it is made of, of which it never replaces a part.
+        source: the trace that is read; none of its parts is ever replaced.
 
     Raises:
         UsageError: it may not.
@@ -172,19 +163,19 @@ def check_free(path: Path, *, force: bool, source: Path | None = None) -> None:
     if source is not None and any(_is_same(path, part) for part in _parts(source)):
         raise UsageError(f"{path} is the trace that is read; it is never overwritten")
     if path.exists() and not force:
-        raise UsageError(_THERE.format(path))
+        raise UsageError(_THERE.format(path), Setting("force"))
     if path.suffix == SUFFIX:
         _check_no_part(path)
 
 
 def _parts(trace: Path) -> list[Path]:
-    """All files that are read as one trace, there or not."""
+    """All files that are read as one trace, whether they exist or not."""
     first, _ = part_of(trace)
     return [trace, first, *(part_path(first, number) for number in later_parts(first, 1))]
 
 
 def _is_same(one: Path, other: Path) -> bool:
-    """Whether two paths are one file, by whatever links; or will be."""
+    """Whether two paths are, or would be, the same file."""
     try:
         return one.samefile(other)
     except OSError:
@@ -192,10 +183,10 @@ def _is_same(one: Path, other: Path) -> bool:
 
 
 def _check_no_part(path: Path) -> None:
-    """See that nothing that is there is read as a part of a new trace, nor this as one of it.
+    """Check that no existing file would be read as a part of the new trace, nor vice versa.
 
     Raises:
-        UsageError: it would be; neither of both would be whole.
+        UsageError: it would.
     """
     first, number = part_of(path)
     if number > 1:
@@ -209,10 +200,10 @@ def _check_no_part(path: Path) -> None:
 
 @contextmanager
 def new_file(path: Path, *, force: bool) -> Iterator[Replacement]:
-    """A file for the user; it has its name once the body is through.
+    """A file for the user; it gets its name at the end of the `with` block.
 
-    What kills have left in its folder is removed first: it may be of a session that nobody
-    has taken the credentials, or the voices, out of.
+    Hidden files that killed processes have left in its folder are removed first: they may hold
+    credentials or voices that were to be removed.
 
     Args:
         force: replace what is there.
@@ -226,13 +217,13 @@ def new_file(path: Path, *, force: bool) -> Iterator[Replacement]:
             yield new
             new.commit()
     except FileExistsError:
-        raise UsageError(_THERE.format(path)) from None
+        raise UsageError(_THERE.format(path), Setting("force")) from None
     except OSError as error:
         raise UsageError(f"cannot write {path}: {error.strerror or error}") from None
 
 
 def sync_folder(folder: Path) -> None:
-    """Have the names in a folder brought to the disk; Windows has no way to ask for it.
+    """Sync the names in a folder to the disk; a no-op on Windows, which has no such call.
 
     Raises:
         OSError: they cannot be.
@@ -247,7 +238,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def sweep(folder: Path) -> int:
-    """Remove the hidden files that crashes have left in a folder; returns how many."""
+    """Remove the hidden files that crashes have left in a folder; returns their number."""
     try:
         with os.scandir(folder) as entries:
             names = [entry.name for entry in entries if entry.name.startswith(".")]
@@ -262,11 +253,11 @@ def sweep(folder: Path) -> int:
 
 
 def _remove_if_left(path: Path, old: float) -> bool:
-    """Remove a file that nobody writes and that was last changed so many seconds ago."""
+    """Remove a file that no process holds and that is at least `old` seconds old."""
     try:
         if not stat.S_ISREG(path.lstat().st_mode):
             return False
-        fd = os.open(path, _FOUND)  # for writing: some file systems lock no other
+        fd = os.open(path, _FOUND)  # for writing: some file systems lock only such files
     except OSError:
         return False
     try:
@@ -282,6 +273,6 @@ def _remove_if_left(path: Path, old: float) -> bool:
     finally:
         os.close(fd)
     if not OPEN_FILES_MOVE:
-        with contextlib.suppress(OSError):  # there, that somebody writes it keeps it from this
+        with contextlib.suppress(OSError):  # Windows refuses if another process has it open
             path.unlink()
     return not path.exists()

@@ -32,7 +32,7 @@ PEEK = 128 << 10  # bytes of a zstd block at most (RFC 8878, section 3.1.1.2.4)
 
 
 class BadBlock(Exception):
-    """What stands at this place of the file is no whole, sound block.
+    """There is no complete, sound block at this place of the file.
 
     Attributes:
         cost: bytes that were unpacked, at most, to find that out.
@@ -47,7 +47,7 @@ class Compressor:
     """Packs a block into one zstd frame with content size and content checksum.
 
     Args:
-        level: zstd's; 3 costs a live session least.
+        level: of zstd; 3 costs a live session least.
     """
 
     def __init__(self, level: int = _LEVEL) -> None:
@@ -64,8 +64,8 @@ class Compressor:
 class _Contexts(threading.local):
     """zstd's contexts of a thread, by level.
 
-    One for all sessions: its tables stay in the processor's caches, where those of a
-    context of each session's own would have to be fetched for every block.
+    One for all sessions: its tables stay in the processor's caches. With a context for each
+    session they would have to be fetched for every block.
     """
 
     def __init__(self) -> None:
@@ -163,8 +163,8 @@ def _end_of_skippable(file: BinaryIO, offset: int, head: bytes) -> int:
 
 def _end_of_frame(file: BinaryIO, position: int, content_size: int) -> int:
     """Walk the zstd block headers (RFC 8878, section 3.1.1.2) to the frame's end."""
-    # A compressor splits into blocks of a few KiB at the least. A frame of nothing but
-    # empty blocks would be a long walk for a short file.
+    # A compressor splits into blocks of at least a few KiB. A frame of nothing but empty
+    # blocks would be a long walk for a short file.
     for _ in range(64 + (content_size >> 10)):
         file.seek(position)
         raw = file.read(3)

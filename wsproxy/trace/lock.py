@@ -1,7 +1,7 @@
-"""Advisory locks: a file that is being written is held, for as long as its writer lives.
+"""Advisory locks: the writer of a file holds a lock for as long as its process lives.
 
-The kernel gives a lock up when the process ends, however it ends: a lock tells what no time
-of last change can, whether a trace without an end record is still being written.
+The kernel releases a lock when the process ends, however it ends. So a lock shows whether a
+trace without an end record is still being written, which the time of last change does not.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ def hold(fd: int) -> bool:
     """Hold a file until it is closed.
 
     Returns:
-        False if somebody else holds it. True also where the platform or the file system
-        has no locks: then nobody can tell.
+        False if another process holds it. True also if the platform or the file system
+        has no locks.
     """
     return _lock(fd, exclusive=True)
 
 
 def is_held(path: str | os.PathLike[str]) -> bool:
-    """Whether somebody writes a file at the moment, as far as that can be told.
+    """Whether a process holds a file. False if the platform or the file system has no locks.
 
     Raises:
         OSError: the file cannot be opened, or is no regular file.

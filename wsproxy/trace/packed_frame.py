@@ -1,9 +1,8 @@
 """Frame records as the writer packs them, read without msgpack.
 
-Nearly every record of a trace is a frame with nothing special about it, and the writer packs
-all of those alike: the same keys in the same order, so that only the values differ. To take
-these few from their places costs a third of making a map and checking it. Whatever does not
-look exactly like that, good or bad, is left to msgpack and `from_map`.
+Nearly every record of a trace is a plain frame, and the writer packs all of those alike: the
+same keys in the same order, only the values differ. Reading the values from their places costs
+a third of unpacking and checking a map. Anything else is left to msgpack and `from_map`.
 """
 
 from __future__ import annotations
@@ -66,7 +65,7 @@ def unpack_frame(block: bytes, offset: int) -> tuple[FrameRecord, int] | None:
     """The frame record at an offset of a block, bytes, and the offset behind it.
 
     Returns:
-        None if anything else stands there; msgpack has to say what.
+        None if there is anything else, which msgpack has to read.
     """
     try:
         front = _FRONTS[block[offset + _HEAD]]

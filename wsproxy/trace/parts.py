@@ -1,8 +1,7 @@
 """The parts of one trace: a long session is rotated through files that read as one.
 
-`name.wstrace`, `name.part2.wstrace`, `name.part3.wstrace` ... in one folder. The names
-are all that ties them together on the disk; that they are of the same session is told
-by the records in them.
+`name.wstrace`, `name.part2.wstrace`, `name.part3.wstrace` ... in one folder. On the disk only
+the names connect them; the session's id is in the records.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ def part_of(path: Path) -> tuple[Path, int]:
 
 
 def later_parts(first: Path, number: int) -> list[int]:
-    """Numbers of the parts in the folder that come after one; lists the folder.
+    """Numbers of the parts in the folder that follow a part; lists the folder.
 
     Args:
         first: the first part, which need not be there.

@@ -1,4 +1,4 @@
-"""Reads traces: whole ones, ones still being written, cut ones, damaged ones, hostile ones."""
+"""Reads traces: complete, still being written, cut, damaged or hostile ones."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import re
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, NoReturn
@@ -33,7 +34,8 @@ from .records import (
 from .unpacker import Unpacker
 
 MAX_SYNC = 512  # bytes of a sync record
-MAX_LOSSES = 1000  # that are told one by one
+MAX_LOSSES = 1000  # that are listed one by one
+MAX_RECORDS = 20_000_000  # of a trace that is read: two days of 100 frames a second
 MAX_LAST = 50_000  # records of the last block; one that is written has some thousands
 
 # Names that recorders give end in the beginning of the session's id.
@@ -70,12 +72,12 @@ class TraceReader:
 
     A trace in parts is read as one, from the part that is named on.
 
-    Use it as a context manager. After the iteration `losses` tells what could not be
-    read and `ended` whether the end record was there.
+    Use it as a context manager. After the iteration `losses` lists what could not be read,
+    and `ended` is whether the end record was read.
 
     Args:
-        path: the trace, or a part of it.
-        allowance: how much may be read; one of its own where none is given.
+        path: of the trace, or of a part of it.
+        allowance: how much may be read; by default one for this trace alone.
 
     Raises:
         TraceError: the file cannot be opened or read; it has a later format.
@@ -90,14 +92,14 @@ class TraceReader:
         self.losses: list[Loss] = []
         self.ended = False
         self._session: str | None = None
-        # Where the first blocks are lost, what stands in their place can be another trace's:
-        # the name tells, until it is found to be wrong.
+        # If the first blocks are lost, a block of another trace may be in their place: the file
+        # name has the session's id. It is not used if no block has that id.
         in_name = _ID_IN_NAME.search(self.path.name)
         self._id_begin = in_name[1] if in_name else ""
         self._next_block = 0
         self._first, self._from = part_of(self.path)
         self._part = self._from
-        self._more = False  # whether the part at hand says that another one follows
+        self._more = False  # whether the current part names a following one
         self._later: list[int] | None = None  # numbers of the parts in the folder, once asked for
         self._seen: set[type[Record]] = set()  # of what the head of each part repeats
         try:
@@ -126,7 +128,7 @@ class TraceReader:
 
     @property
     def allowance(self) -> Allowance:
-        """What may still be read and held, by what was read so far."""
+        """What may still be read and held."""
         return self._allowance
 
     def __iter__(self) -> Iterator[Record]:
@@ -176,7 +178,7 @@ class TraceReader:
         while True:
             records = self._part_records()
             for record in records:
-                if not isinstance(record, Start | Request | Response):  # the head is over
+                if not isinstance(record, Start | Request | Response):  # the head has ended
                     yield record
                     yield from records
                 elif self._part == self._from or type(record) not in self._seen:
@@ -186,7 +188,7 @@ class TraceReader:
                 return
 
     def _next_part(self) -> bool:
-        """Go to the next part that is there, and tell which are missing; False without one."""
+        """Go to the next part that exists, and report missing ones; False without a next part."""
         number = self._part + 1
         if not part_path(self._first, number).is_file():
             if not self._more:
@@ -211,17 +213,17 @@ class TraceReader:
         return True
 
     def _enter(self, number: int) -> None:
-        """Have a part's file open."""
+        """Open a part's file."""
         if number != self._part:
             file = _open(part_path(self._first, number))
             self._file.close()
             self._file, self._part = file, number
 
     def _part_records(self) -> Iterator[Record]:
-        """The records of the part at hand."""
+        """The records of the current part."""
         self._next_block, self._more = 0, False
-        # What looking for the next block after damage may cost, bytes unpacked. A file
-        # made of false blocks is given up, instead of being unpacked over and over.
+        # Bytes that may be unpacked to find the next block after damage: a file of false
+        # blocks must not be unpacked again and again.
         self._allowance.searched += SEARCHED_RATIO * self._size()
         offset: int | None = 0
         while offset is not None:
@@ -242,11 +244,11 @@ class TraceReader:
             offset = end
 
     def stop(self, reason: str, offset: int | None = None) -> NoReturn:
-        """Read no more of the trace: what follows is a loss.
+        """Stop reading the trace: the rest is a loss.
 
         Args:
             reason: which limit is reached, "it ...".
-            offset: where the rest begins; the end of what was read where that is not known.
+            offset: where the rest begins; the end of the file if unknown.
 
         Raises:
             LimitExceeded: always.
@@ -261,7 +263,7 @@ class TraceReader:
     # -- blocks
 
     def _records(self, block: bytes, offset: int, end: int) -> Iterator[Record]:
-        """The records of a block; those of a block that has no place here are left out."""
+        """The records of a block; none if the block does not belong here."""
         if not block:
             return
         records = Unpacker(block, self._allowance.records)
@@ -299,7 +301,7 @@ class TraceReader:
             self._lose(Loss(offset, end - offset, "a block of another session"))
             return False
         if sync.block < self._next_block:
-            # Its records would come twice, or after later ones.
+            # Its records would be read twice, or after later ones.
             self._lose(Loss(offset, end - offset, f"block {sync.block} is out of order"))
             return False
         if sync.block > self._next_block:
@@ -315,7 +317,7 @@ class TraceReader:
         return sync.session == self._session
 
     def _resume(self, offset: int, error: BadBlock) -> int | None:
-        """Offset at which reading goes on after a bad block, or None.
+        """Offset at which reading continues after a bad block, or None.
 
         The bad block's own length is not trusted. What looks like a block is one of
         this trace if its sync record has this session's id, which is random: payloads
@@ -354,6 +356,18 @@ class TraceReader:
         return TraceError(f"cannot read {self.path}: {error.strerror or error}")
 
 
+def bounded(reader: TraceReader) -> Iterator[Record]:
+    """The records of a trace for a fold that keeps a few bytes of each.
+
+    Raises:
+        LimitExceeded: there are over MAX_RECORDS, or more than the reader may read.
+    """
+    iterator = iter(reader)
+    yield from islice(iterator, MAX_RECORDS)
+    if next(iterator, None) is not None:
+        reader.stop(f"it has over {MAX_RECORDS:,} records")
+
+
 def _open(path: Path) -> BinaryIO:
     return open_regular(path, READ_AHEAD)
 
@@ -373,10 +387,10 @@ def _last_record(file: BinaryIO, size: int) -> AnyRecord | None:
 
 
 def find_traces(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
-    """The traces that paths stand for: of a folder all below it, oldest first.
+    """The traces at paths: of a folder all below it, oldest first.
 
-    Of a trace in parts, the first that is among them. What does not exist is among them too:
-    reading it tells so.
+    Of a trace in parts, the first that is among them. Paths that do not exist are included:
+    reading them raises an error.
     """
     found: list[Path] = []
     for path in map(Path, paths):

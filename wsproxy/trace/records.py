@@ -20,15 +20,21 @@ VERSION = 1
 
 MAX_INT = (1 << 63) - 1  # of all numbers; none is negative
 MAX_RECORD = 1 << 20  # bytes of a record other than frame and bytes, packed
-MAX_NOTE = 64 << 10  # bytes of one of those kinds of which a session has many, packed
+MAX_NOTE = 64 << 10  # bytes of a record of _NOTES, packed: a session may have many
 
-# `Start.mode` of what was not recorded from the traffic of an app, and what names of such
-# traces say.
+# `Start.mode` of sessions that were not recorded from the traffic of an app, and the word for
+# them in the names of their traces.
 REPLAYS = {"replay-client": "replay", "replay-server": "replay"}
 DERIVED = {"mutate": "mutated", "scrub": "scrubbed", "distill": "distilled"}
 
 # What ended a session; `list --json` and the end record use these words.
 ENDINGS = ("close", "eof", "reset", "refused", "failed", "http", "stopped", "unfinished")
+
+# Keys that writers before 0.1.0 spelt differently: (kind, old key, key).
+_OLD_KEYS = (
+    ("start", "made_up", "synthetic"),
+    ("end", "by_rule", "heuristic_redactions"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +49,7 @@ class Sync:
 
 @dataclass(frozen=True, slots=True)
 class More:
-    """The last record of a part that is not the last one: the session goes on in another file.
+    """The last record of a part that is not the last one: the session continues in another.
 
     Attributes:
         part: the number of the part that follows, from 2.
@@ -61,17 +67,17 @@ class Start:
     Attributes:
         session: random id, hexadecimal.
         started_at_ns: Unix time of `t_ns` 0, ns.
-        capture: "wire" (frames as sent) or "messages" (messages as mitmproxy saw them).
+        capture: "wire" (frames as sent) or "messages" (messages as mitmproxy read them).
         client: the app's address, "host:port".
-        provider, api: the catalog's names, None if not recognised.
+        provider, api: the catalog's names, None if it has none for the host and path.
         attempt: 1, or 2 and up where attempts before it at the same endpoint failed.
         wsproxy, mitmproxy: versions that recorded it; mitmproxy None for a replay's own.
-        mode: mitmproxy's proxy mode; of what was not recorded from traffic of an app, a word of
-            REPLAYS or DERIVED.
-        origin: session id of the trace that this session replays, or was made from.
-        changes: what was done to that one, a line each; None for what was not made so.
-        made_up: there was no HTTP exchange to record; request and failure were
-            put together from connection events.
+        mode: mitmproxy's proxy mode; a word of REPLAYS or DERIVED for a session that was not
+            recorded from the traffic of an app.
+        origin: session id of the trace that this session replays, or was derived from.
+        changes: how it differs from that one, a line each; None if it was not derived.
+        synthetic: there was no HTTP exchange to record; request and failure are made from
+            connection events.
         part: 2 and up at the head of a later part of the trace, where start, request
             and response are repeated; None in the first one.
     """
@@ -90,13 +96,13 @@ class Start:
     mitmproxy: str | None = None
     mode: str | None = None
     origin: str | None = None
-    made_up: bool = False
+    synthetic: bool = False
     changes: list[str] | None = None
     part: int | None = None
 
     @property
     def source(self) -> str:
-        """Where the session comes from.
+        """The source of the session.
 
         "recorded" from an app's traffic; "replay" of the session `origin`; "derived" from it.
         """
@@ -114,7 +120,7 @@ class Request:
         path: path and query; credentials in it read REDACTED.
         headers: [name, value] pairs in their order.
         body: the first bytes of a plain request's body, decoded; None for an upgrade.
-        redacted: what was taken out: maps with `where` ("header", "query", "subprotocol",
+        redacted: what was redacted: maps with `where` ("header", "query", "subprotocol",
             "path", "body"; in other records "message" or "close"), `name`, `length`
             (characters), and `fingerprint` (keyed, hexadecimal), `around`, `like`, `why`
             and `part` where they apply.
@@ -148,24 +154,24 @@ class Response:
     redacted: list[dict[str, Any]] = field(default_factory=list)
 
 
-# Not frozen, which would make each cost eight times as much: there is one for every frame.
+# Not frozen: creating one would cost eight times as much, and there is one for every frame.
 @dataclass(slots=True, unsafe_hash=True)
 class FrameRecord:
-    """One frame (RFC 6455, section 5.2). Never changed once it is made.
+    """One frame (RFC 6455, section 5.2). Treat it as immutable.
 
     Attributes:
-        t_ns: when its last byte came.
+        t_ns: when its last byte arrived.
         opcode: as on the wire, 0, 1, 2, 8, 9 or 10.
         rsv: RSV1 is 4, RSV2 is 2, RSV3 is 1.
         mask: the masking key, None for an unmasked frame.
         wire_length: bytes on the wire, header included.
         payload: unmasked and inflated.
-        deflated: `payload` is still deflated: it could not be inflated.
+        deflated: `payload` is still deflated because it could not be inflated.
         cut: bytes of the payload that were over the recorder's limit; they followed `payload`.
-        digest: of such a frame, a digest of the whole payload as it was on the wire,
-            unmasked, hexadecimal; None where the end of it never came.
+        digest: of a frame with `cut` bytes, a keyed digest of its complete payload, as on the wire
+            but unmasked; None if its end never arrived.
         broken_rule: the rule of RFC 6455 that the frame breaks.
-        redacted: what was taken out of `payload`, as in `Request`; None: nothing.
+        redacted: what was redacted in `payload`, as in `Request`; None for nothing.
     """
 
     kind: ClassVar[str] = "frame"
@@ -190,14 +196,14 @@ class FrameRecord:
 
     @property
     def frame(self) -> Frame:
-        """The frame on the wire; of a deflated message, what it would be without deflate."""
+        """The frame on the wire; a frame of an inflated message as it would be without deflate."""
         rsv = self.rsv if self.deflated else self.rsv & 3
         return Frame(Opcode(self.opcode), self.payload, self.fin, rsv, self.mask, self.wire_length)
 
 
 @dataclass(frozen=True, slots=True)
 class Bytes:
-    """Bytes that are no valid frame, as they were on the wire."""
+    """Bytes that are no valid frame, verbatim."""
 
     kind: ClassVar[str] = "bytes"
     t_ns: int
@@ -223,13 +229,13 @@ class Eof:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """What went wrong outside of frames.
+    """A failure outside of frames.
 
     Attributes:
         where: "dns", "connect", "proxy" (CONNECT refused), "tls-server", "tls-client",
             "http", "handshake", "request" (wsproxy could not pass the request on), or
-            "recorder" (its own limits; nobody else is at fault).
-        from_client: whose side it happened on.
+            "recorder" (its own limits; neither peer is at fault).
+        from_client: whether it happened on the connection to the client.
     """
 
     kind: ClassVar[str] = "failure"
@@ -241,12 +247,12 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Traffic that went on and is not in the trace.
+    """Traffic that happened and is not in the trace.
 
     Attributes:
         t_ns, until_ns: from when to when.
         records, size: how many records, or how many bytes on the wire, are missing;
-            0 where not known.
+            0 if unknown.
     """
 
     kind: ClassVar[str] = "gap"
@@ -259,7 +265,7 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class FindingRecord:
-    """What the recorder's catalog said about the session when it ended."""
+    """A finding of the recorder's catalog about the session when it ended."""
 
     kind: ClassVar[str] = "finding"
     t_ns: int
@@ -278,8 +284,8 @@ class End:
         closed_by: "client" or "server", or None.
         complete: no gap.
         parts: how many files the trace is in; None for one.
-        by_rule: the places of credentials that no catalog names and a rule found, a text
-            each; None for none.
+        heuristic_redactions: places of credentials that a heuristic found and no catalog
+            names, a text each; None for none.
     """
 
     kind: ClassVar[str] = "end"
@@ -295,7 +301,7 @@ class End:
     complete: bool = True
     findings: list[str] = field(default_factory=list)
     parts: int | None = None
-    by_rule: list[str] | None = None
+    heuristic_redactions: list[str] | None = None
 
 
 Record = (
@@ -308,14 +314,14 @@ _NOTES = (Eof, Failure, Gap, FindingRecord, More, Sync)
 
 
 def max_size(record: AnyRecord) -> int:
-    """Bytes that a record may take, packed; the block's own limit for those with a payload."""
+    """The most bytes of a packed record; records with a payload have the block's limit only."""
     if isinstance(record, FrameRecord | Bytes):
         return sys.maxsize
     return MAX_NOTE if isinstance(record, _NOTES) else MAX_RECORD
 
 
 class BadRecord(ValueError):
-    """A map in a trace is not the record that its kind says."""
+    """A map in a trace is not a valid record of its kind."""
 
 
 _CLASSES: tuple[type[AnyRecord], ...] = typing.get_args(AnyRecord)
@@ -372,6 +378,9 @@ def from_map(data: object) -> AnyRecord | None:
         if isinstance(kind, str):
             return None
         raise BadRecord("a record has no kind")
+    for old_kind, old, new in _OLD_KEYS:
+        if kind == old_kind and old in data:
+            data = {new: data[old], **data}
     values: dict[str, Any] = {}
     for name, accepts, required in _FIELDS[cls.kind]:
         if name in data:
@@ -389,7 +398,7 @@ def from_map(data: object) -> AnyRecord | None:
 
 
 def _check(record: AnyRecord) -> None:
-    """What a type alone does not say."""
+    """Check what types do not express."""
     match record:
         case FrameRecord():
             if record.opcode not in _OPCODES or record.rsv > 7:
@@ -407,12 +416,15 @@ def _check(record: AnyRecord) -> None:
                 ):
                     raise BadRecord(f"{record.kind}.headers is not a list of pairs of text")
             _check_maps(f"{record.kind}.redacted", record.redacted)
-        case End(findings=texts, by_rule=places):
-            if any(type(text) is not str for text in (*texts, *(places or ()))):
-                raise BadRecord("end has a list with something else than text")
+        case End(findings=texts, heuristic_redactions=places):
+            _check_texts(record.kind, [*texts, *(places or ())])
         case FindingRecord(evidence=texts) | Start(changes=list(texts)):
-            if any(type(text) is not str for text in texts):
-                raise BadRecord(f"{record.kind} has a list with something else than text")
+            _check_texts(record.kind, texts)
+
+
+def _check_texts(kind: str, texts: list[Any]) -> None:
+    if any(type(text) is not str for text in texts):
+        raise BadRecord(f"{kind} has a list with something else than text")
 
 
 def _check_maps(where: str, maps: Iterable[Any]) -> None:
@@ -422,7 +434,7 @@ def _check_maps(where: str, maps: Iterable[Any]) -> None:
 
 
 def _is_plain(value: object) -> bool:
-    """Text, a whole number, or a list of text: what a program can do with unseen."""
+    """Whether a value is text, an integer, or a list of text."""
     if type(value) is list:
         return all(type(each) is str for each in value)
     return type(value) in (str, int, bool)

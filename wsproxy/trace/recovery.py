@@ -1,76 +1,151 @@
-"""Makes a clean trace of one that a crash, a power cut or a bad disk has left behind."""
+"""Rewrites a trace that a crash, a power cut or a bad disk has damaged as a clean one."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import BinaryIO, Protocol
 
 from wsproxy.errors import TraceError, UsageError
-from wsproxy.recorder import Diagnose, OfflineTraceWriter
-from wsproxy.recorder.end_record import end_record
-from wsproxy.session import Session, bounded
 
-from . import VERSION, End, FindingRecord, Gap, Loss, Record, Start, TraceReader
+from . import (
+    VERSION,
+    End,
+    FindingRecord,
+    FrameRecord,
+    Gap,
+    Loss,
+    Record,
+    Request,
+    Start,
+    TraceReader,
+    bounded,
+)
 from .atomic_file import Replacement, sweep
 from .lock import is_held
 from .parts import later_parts, part_of, part_path
-
-Recognise = Callable[[str, str], tuple[str | None, str | None]]
 
 _NO_END = "the recording breaks off here: the recorder, or its machine, stopped without warning"
 _NO_START = "the beginning of the recording is lost, and when the session began is an estimate"
 
 
+class TraceSink(Protocol):
+    """Writes the clean trace. The start record is written when the sink is opened.
+
+    Raises:
+        OSError: from the file, by any method.
+    """
+
+    def add(self, record: Record) -> None:
+        """Write the next record unchanged."""
+
+    def end(self, t_ns: int, ending: str) -> None:
+        """Write the findings and the end record that follow from the records so far.
+
+        Args:
+            ending: the ending if the records do not show one.
+        """
+
+    def end_incomplete(self, recorded: End) -> None:
+        """Do the same for a trace with missing records whose ending is known.
+
+        Args:
+            recorded: the end record of the damaged trace; its counts are not used.
+        """
+
+    def finish(self) -> None:
+        """Write pending records and the seek table."""
+
+
+Recognise = Callable[[str, str], tuple[str | None, str | None]]
+OpenSink = Callable[[BinaryIO, Start], TraceSink]
+
+
 @dataclass(frozen=True, slots=True)
 class RecoveryResult:
-    """What became of a trace.
+    """The result of `recover`.
 
     Attributes:
         source: the trace that was read.
-        later: files of its later parts; nobody needs them once `source` is replaced by a
-            trace that has all.
-        path: the clean trace; None: none is needed.
-        session: what is in it.
+        later: files of its later parts; they are superfluous once `source` is replaced.
+        path: the clean trace, None if none was needed.
         losses: parts of the source that could not be read and that held records, or may have.
         ended: whether the source had its end record.
-        clean: whether there is nothing in the source that does not belong to it, and all
-            that does.
-        frames_missing: so many fewer frames than the source's end record has counted; 0
-            without one.
+        frames_missing: frames that the source's end record counts and that could not be read;
+            0 without an end record.
     """
 
     source: Path
     later: list[Path]
     path: Path | None
-    session: Session
     losses: list[Loss]
     ended: bool
-    clean: bool
     frames_missing: int
 
     @property
-    def whole(self) -> bool:
+    def complete(self) -> bool:
         """Whether nothing that was recorded is missing."""
         return self.ended and not self.losses
 
 
-@dataclass(frozen=True, slots=True)
 class _Facts:
-    """What the clean trace needs of the whole session, so that only one fold of it is held.
+    """What the clean trace needs to know of the source: a fold that keeps no frames.
 
     Attributes:
+        start, end: the records, None if they are lost.
         host, path: of the request; None and empty without one.
-        whole, frames_missing: as in `RecoveryResult`.
+        last_ns: the latest time of a record.
+        losses: parts of the source that held records, or may have.
+        clean: whether the source has all that belongs to it and nothing else.
     """
 
-    start: Start | None
-    end: End | None
-    host: str | None
-    path: str
-    last_ns: int
-    whole: bool
-    frames_missing: int
+    def __init__(self) -> None:
+        self.start: Start | None = None
+        self.end: End | None = None
+        self.host: str | None = None
+        self.path = ""
+        self.last_ns = 0
+        self.losses: list[Loss] = []
+        self.clean = False
+        self._frames = 0
+
+    @classmethod
+    def read(cls, source: Path) -> _Facts:
+        """Read a trace. Unreadable bytes behind its end record are no loss."""
+        facts = cls()
+        losses_at_end = 0
+        with TraceReader(source) as reader:
+            for record in bounded(reader):
+                facts._add(record)
+                if isinstance(record, End):
+                    losses_at_end = len(reader.losses)
+            facts.losses = reader.losses
+            facts.clean = not facts.losses and reader.last() is not None
+        if facts.end is not None and all(loss.at_end for loss in facts.losses[losses_at_end:]):
+            facts.losses = facts.losses[:losses_at_end]
+        return facts
+
+    def _add(self, record: Record) -> None:
+        self.last_ns = max(self.last_ns, record.t_ns)
+        match record:
+            case FrameRecord():
+                self._frames += 1
+            case Start():
+                self.start = record
+            case Request():
+                self.host, self.path = record.host, record.path
+            case End():
+                self.end = record
+
+    @property
+    def complete(self) -> bool:
+        return self.end is not None and not self.losses
+
+    @property
+    def frames_missing(self) -> int:
+        counted = self.end.frames_sent + self.end.frames_received if self.end is not None else 0
+        return max(0, counted - self._frames)
 
 
 def recover(
@@ -78,20 +153,21 @@ def recover(
     out: Path,
     *,
     always: bool,
-    diagnose: Diagnose,
+    open_sink: OpenSink,
     recognise: Recognise,
 ) -> RecoveryResult:
     """Write what can be read of a trace as a clean one, if it needs that.
 
-    It has an end record and findings, and a gap record wherever something is missing. All
-    other records are as they were. It has its name once it is whole and on the disk.
+    The clean trace has an end record and findings, and a gap record wherever something is
+    missing. All other records are unchanged. It gets its name once it is complete and on the
+    disk.
 
     Args:
-        out: the new trace, which is not there yet; or `source` itself, which is then replaced.
-        always: also if nothing is missing in the source. Without that, one that is whole is
-            written anew only in its own place, to rid it of what does not belong to it.
-        diagnose: names the findings.
-        recognise: provider and API of a host and a path, should the start record be lost.
+        out: the new trace, which must not exist; or `source` itself, which is then replaced.
+        always: write a complete trace too. Otherwise a complete one is rewritten only in
+            place, and only to remove what does not belong to it.
+        open_sink: opens the writer of the clean trace.
+        recognise: provider and API of a host and a path, in case the start record is lost.
 
     Raises:
         TraceError: nothing in it can be read.
@@ -100,37 +176,18 @@ def recover(
             cannot be written.
     """
     later = _check_free(source)
-    session, losses, clean = _read(source)
-    facts = _facts(session, losses)
+    facts = _Facts.read(source)
     path = None
-    if always or not facts.whole or (out == source and not clean):
-        # One fold of a trace from a stranger may hold half a gigabyte: never two at once.
-        del session
-        path, session = out, _write(source, out, facts, diagnose, recognise)
-    return RecoveryResult(
-        source, later, path, session, losses, facts.end is not None, clean, facts.frames_missing
-    )
-
-
-def _facts(session: Session, losses: list[Loss]) -> _Facts:
-    request, end = session.request, session.end
-    host, path = (request.host, request.path) if request is not None else (None, "")
-    counted = end.frames_sent + end.frames_received if end is not None else 0
-    return _Facts(
-        session.start,
-        end,
-        host,
-        path,
-        session.last_ns,
-        whole=end is not None and not losses,
-        frames_missing=max(0, counted - session.sent.frames - session.received.frames),
-    )
+    if always or not facts.complete or (out == source and not facts.clean):
+        _write(source, out, facts, open_sink, recognise)
+        path = out
+    ended = facts.end is not None
+    return RecoveryResult(source, later, path, facts.losses, ended, facts.frames_missing)
 
 
 def _write(
-    source: Path, out: Path, facts: _Facts, diagnose: Diagnose, recognise: Recognise
-) -> Session:
-    """Write the clean trace; what is in it now."""
+    source: Path, out: Path, facts: _Facts, open_sink: OpenSink, recognise: Recognise
+) -> None:
     in_place = out == source
     if not in_place and out.exists():
         raise UsageError(f"{out} is there already; it is not overwritten")
@@ -139,16 +196,14 @@ def _write(
         with Replacement(out, replace=in_place) as new:
             with TraceReader(source) as reader:
                 start = facts.start or _start(source, facts, reader, recognise)
-                trace = OfflineTraceWriter(new.file, start, diagnose)
-                _copy(bounded(reader), reader, trace, facts)
+                _copy(reader, open_sink(new.file, start), start, facts)
             new.commit()
     except OSError as error:
         raise UsageError(f"cannot write {out}: {error.strerror or error}") from None
-    return trace.session
 
 
 def _check_free(source: Path) -> list[Path]:
-    """Make sure that nobody writes a trace; returns the files of its later parts."""
+    """Check that no recorder writes to a trace; returns the files of its later parts."""
     first, number = part_of(source)
     if number > 1 and first.exists():
         raise UsageError(f"{source} is a part of a trace; name the first one, {first.name}")
@@ -163,27 +218,8 @@ def _check_free(source: Path) -> list[Path]:
     return later
 
 
-def _read(source: Path) -> tuple[Session, list[Loss], bool]:
-    """The facts of a trace, the losses among its records, and whether it is clean.
-
-    What is not readable behind its end is no loss.
-    """
-    session = Session()
-    after_end = 0
-    with TraceReader(source) as reader:
-        for record in bounded(reader):
-            session.add(record)
-            if isinstance(record, End):
-                after_end = len(reader.losses)
-        losses = reader.losses
-        clean = not losses and reader.last() is not None
-    if session.end is not None and all(loss.at_end for loss in losses[after_end:]):
-        losses = losses[:after_end]
-    return session, losses, clean
-
-
 def _start(source: Path, facts: _Facts, reader: TraceReader, recognise: Recognise) -> Start:
-    """In place of one that is lost: what the file and the request say."""
+    """A start record in place of a lost one, from the file's times and the request."""
     session = next((reader.session for _ in reader), None) or "unknown"
     provider, api = None, None
     if facts.host is not None:
@@ -193,56 +229,49 @@ def _start(source: Path, facts: _Facts, reader: TraceReader, recognise: Recognis
     return Start(0, VERSION, session, began, provider=provider, api=api)
 
 
-def _copy(
-    records: Iterator[Record], reader: TraceReader, trace: OfflineTraceWriter, facts: _Facts
-) -> None:
+def _copy(reader: TraceReader, sink: TraceSink, start: Start, facts: _Facts) -> None:
     """Write the records of the clean trace, in their order."""
-    for record in _body(records, reader, facts):
-        trace.add(record)
-    # All parts become one file.
-    old = replace(facts.end, parts=None) if facts.end is not None else None
-    if old is None:
-        trace.end(trace.session.last_ns, "unfinished")
-    elif facts.whole:
-        trace.add(old)
-        trace.finish()
+    last_ns = start.t_ns
+    for record in _body(reader, facts):
+        last_ns = max(last_ns, record.t_ns)
+        sink.add(record)
+    if facts.end is None:
+        sink.end(last_ns, "unfinished")
+        return
+    end = replace(facts.end, parts=None)  # all parts become one file
+    if facts.complete:
+        sink.add(end)
+        sink.finish()
     else:
-        # How it ended is known, even if what showed it is lost.
-        counted = end_record(trace.session, old.t_ns, old.ending)
-        trace.end_as(
-            replace(
-                counted,
-                closed_by=old.closed_by,
-                close_code=old.close_code,
-                close_reason=old.close_reason,
-                complete=False,
-            )
-        )
+        sink.end_incomplete(end)
 
 
-def _body(records: Iterator[Record], reader: TraceReader, facts: _Facts) -> Iterator[Record]:
-    """All records behind the first, gaps where some are missing; findings if all is there."""
+def _body(reader: TraceReader, facts: _Facts) -> Iterator[Record]:
+    """The records between start and end, gaps where some are missing.
+
+    Findings are kept if nothing is missing.
+    """
     if facts.start is None:
         yield Gap(0, 0, _NO_START)
-    told: tuple[int, Loss | None] = (0, None)
+    reported: tuple[int, Loss | None] = (0, None)
     now_ns = 0
-    for record in records:
-        if (losses := _count(reader)) != told:
-            yield Gap(now_ns, max(now_ns, record.t_ns), _reason(reader.losses[told[0] :]))
-            told = losses
+    for record in bounded(reader):
+        if (losses := _count(reader)) != reported:
+            yield Gap(now_ns, max(now_ns, record.t_ns), _reason(reader.losses[reported[0] :]))
+            reported = losses
         now_ns = max(now_ns, record.t_ns)
         if isinstance(record, Start | End) or (
-            isinstance(record, FindingRecord) and not facts.whole
+            isinstance(record, FindingRecord) and not facts.complete
         ):
             continue
         yield record
     if facts.end is None:
-        lost = reader.losses[told[0] :]
+        lost = reader.losses[reported[0] :]
         yield Gap(now_ns, now_ns, f"{_NO_END}; {_reason(lost)}" if lost else _NO_END)
 
 
 def _count(reader: TraceReader) -> tuple[int, Loss | None]:
-    """Tells whether there are more losses: from some number on the last one grows instead."""
+    """Changes with each loss: beyond MAX_LOSSES the last one grows instead of their number."""
     return len(reader.losses), reader.losses[-1] if reader.losses else None
 
 

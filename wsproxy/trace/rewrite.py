@@ -22,25 +22,24 @@ from .writer import BLOCK_SIZE
 # Measured on 10 minutes of live transcription, against one run of zstd -3 over its records:
 # level 3 gives 1.010, level 6 gives 0.996 and level 9 gives 0.995.
 LEVEL = 6
-ROOM = 4  # times a trace's size: what has to be free on the disk before it is packed again
+ROOM = 4  # times a trace's size that must be free on the disk before it is packed again
 
 
 def compact(path: Path, pace: Callable[[], None] | None = None) -> bool:
-    """Pack a finished trace into full blocks, record for record as it is.
+    """Pack a finished trace into full blocks; its records are unchanged.
 
-    Holds two blocks in memory, whatever the size of the trace. The trace is there, whole,
-    at every moment, and keeps its time of last change.
+    Holds two blocks in memory, whatever the size of the trace. The file is replaced atomically
+    and keeps its time of last change.
 
     Args:
-        pace: called between blocks. It may sleep, and what it raises ends the work.
+        pace: called between blocks. It may sleep, and an exception from it ends the work.
 
     Returns:
-        Whether it was done: not for a trace that is not finished or not sound, that would
-        not get smaller, that somebody else has changed meanwhile, or that the disk has not
-        ROOM times the room for.
+        Whether it was done. Not if the trace is unfinished or damaged, would not get smaller,
+        was changed meanwhile, or if the disk has not ROOM times its size free.
 
     Raises:
-        OSError: from the file system; the trace is as it was.
+        OSError: from the file system; the trace is unchanged.
     """
     with open(path, "rb", READ_AHEAD) as source:
         before = os.fstat(source.fileno())
@@ -51,8 +50,8 @@ def compact(path: Path, pace: Callable[[], None] | None = None) -> bool:
             if size is None or size >= before.st_size:
                 return False
             os.utime(new.file.fileno(), ns=(before.st_atime_ns, before.st_mtime_ns))
-            # Each wait for the disk can hold up those who record; two are not needed. That
-            # wait may be a long one: whether the trace is still there is asked after it.
+            # Each wait for the disk can delay recorders; one is enough. It may be long, so
+            # it is checked after it that the trace is still there.
             return new.commit(sync_name=False, still_wanted=lambda: _is_at(path, before))
 
 
@@ -69,7 +68,7 @@ def _copy(source: BinaryIO, out: BinaryIO, pace: Callable[[], None]) -> int | No
             block, end = read_block(source, offset)
         except (BadBlock, EOFError):
             return None
-        if not block:  # the seek table; nothing may come after it
+        if not block:  # the seek table; nothing may follow it
             source.seek(end)
             return None if packer is None or source.read(1) else packer.finish()
         try:
@@ -105,8 +104,8 @@ class _Packer:
     """Collects the packed records of small blocks into full ones.
 
     Args:
-        out: where blocks go; a write takes all of them.
-        first: the sync record of the first block; those of the new ones count on from it.
+        out: for the blocks; a write writes all data.
+        first: the sync record of the first block; the new blocks are numbered from it.
     """
 
     def __init__(self, out: BinaryIO, first: Sync) -> None:
@@ -114,21 +113,21 @@ class _Packer:
         self._first = first
         self._zstd = Compressor(LEVEL)
         self._block = bytearray()
-        self._taken = 0
-        self._written = 0
+        self._blocks_read = 0
+        self._blocks_written = 0
         self._entries = bytearray()
         self._size = 0
 
     def add(self, sync: Sync, block: bytes, start: int) -> bool:
-        """Take the records of the next block; False if it is not the next one."""
-        expected = self._first.block + self._taken
+        """Add the records of the next block; False if it is not the next one."""
+        expected = self._first.block + self._blocks_read
         if (sync.version, sync.session) != (self._first.version, self._first.session):
             return False
         if sync.block != expected:
             return False
-        self._taken += 1
+        self._blocks_read += 1
         if not self._block:
-            number = self._first.block + self._written
+            number = self._first.block + self._blocks_written
             self._block += msgpack.packb(to_map(Sync(sync.version, sync.session, number)))
         self._block += memoryview(block)[start:]
         if len(self._block) >= BLOCK_SIZE:
@@ -136,7 +135,7 @@ class _Packer:
         return True
 
     def finish(self) -> int:
-        """Write what is left and the seek table; returns the size of all, bytes."""
+        """Write pending records and the seek table; returns the size of the file, bytes."""
         if self._block:
             self._flush()
         self._write(seek_table(self._entries))
@@ -146,7 +145,7 @@ class _Packer:
         data = self._zstd.compress(self._block)
         self._write(data)
         self._entries += seek_table_entry(len(data), len(self._block))
-        self._written += 1
+        self._blocks_written += 1
         self._block = bytearray()
 
     def _write(self, data: bytes) -> None:
@@ -155,7 +154,7 @@ class _Packer:
 
 
 def _free(folder: Path) -> int:
-    """Bytes that may be written to the folder's disk."""
+    """Bytes that are free on the folder's disk."""
     if not hasattr(os, "statvfs"):
         return 1 << 62
     disk = os.statvfs(folder)
@@ -163,7 +162,7 @@ def _free(folder: Path) -> int:
 
 
 def _is_at(path: Path, file: os.stat_result) -> bool:
-    """Whether a name stands for this file, unchanged."""
+    """Whether a path still is this file, unchanged."""
     try:
         now = path.stat()
     except FileNotFoundError:

@@ -17,13 +17,13 @@ from .records import Start
 def find_recordings(
     paths: Iterable[str | os.PathLike[str]],
 ) -> tuple[list[Path], list[tuple[Path, str]]]:
-    """The traces that paths stand for where recordings are wanted.
+    """The recordings at paths, for commands that want recordings.
 
-    A trace that is named is taken, whatever it is. Of a folder its recordings are, with those
-    that cannot be read; where it holds none, all of its traces.
+    A trace that is named is included, whatever its source. Of a folder, its recordings and the
+    traces that cannot be read are included; all of its traces if it has no recording.
 
     Returns:
-        The traces, and those that are left out, each with its `Start.source`.
+        The traces, and the excluded ones, each with its `Start.source`.
     """
     found: list[Path] = []
     left_out: list[tuple[Path, str]] = []
@@ -43,7 +43,7 @@ def find_recordings(
 
 
 def source_of(trace: Path, allowance: Allowance | None = None) -> str:
-    """The `Start.source` of a trace; "recorded" where its beginning cannot be read."""
+    """The `Start.source` of a trace; "recorded" if its beginning cannot be read."""
     try:
         with TraceReader(trace, allowance) as reader:
             first = next(iter(reader), None)

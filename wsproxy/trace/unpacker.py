@@ -14,22 +14,21 @@ from .records import MAX_RECORD, AnyRecord, BadRecord, from_map, max_size
 
 MAX_LIST = 10_000  # items of one list, or keys of one map
 MAX_ITEMS = 50_000  # items of all lists and maps of one record
-_PIECE = 64 << 10  # bytes of a block that msgpack gets at once, at the least
+_PIECE = 64 << 10  # bytes of a block that msgpack gets at once, at least
 
 
 class Unpacker:
-    """Iterates over the records of a block; those of unknown kinds are passed over.
+    """Iterates over the records of a block; records of unknown kinds are skipped.
 
     Args:
-        limit: records at most, those of unknown kinds and bad ones among them.
+        limit: the most records, those of unknown kinds and bad ones included.
 
     Attributes:
-        bad: how many records could not be taken; the checksum was right, so whoever
-            wrote the block wrote it so.
+        bad: how many records are invalid. The checksum is right, so they were written so.
         reason: what was wrong with the first of them.
         count: how many records were read; known once the iteration has ended or is closed.
         over: whether there were more than `limit`.
-        size: bytes of the record at hand, where it is neither a frame nor bytes.
+        size: bytes of the current record, if it is neither a frame nor bytes.
     """
 
     def __init__(self, block: bytes, limit: int = sys.maxsize) -> None:
@@ -40,16 +39,16 @@ class Unpacker:
         self.size = 0
         self._block = block
         self._limit = limit
-        # Not a method of this object: a cycle would keep every block until the garbage
-        # collector comes by.
+        # Not a method of this object: a reference cycle would keep every block until the next
+        # garbage collection.
         self._items = _ItemLimit()
         self._open(0)
 
     def _open(self, offset: int) -> None:
-        """Have msgpack read from an offset on."""
+        """Start msgpack at an offset."""
         self._start = self._fed = offset
-        # The hooks see every list and map once it is complete; the lengths are limited
-        # before, because memory is taken by them.
+        # The hooks get every list and map once it is complete. The lengths are limited
+        # before that, because they allocate memory.
         self._msgpack = msgpack.Unpacker(
             max_buffer_size=MAX_BLOCK,
             max_str_len=MAX_RECORD,
@@ -63,7 +62,7 @@ class Unpacker:
         )
 
     def _feed(self) -> bool:
-        """Give msgpack more of the block, which it copies; False at the block's end."""
+        """Feed msgpack more of the block, which it copies; False at the block's end."""
         if self._fed >= len(self._block):
             return False
         more = memoryview(self._block)[self._fed : self._fed + max(_PIECE, self._fed - self._start)]
@@ -130,7 +129,7 @@ class _ItemLimit:
         self.items = 0
 
     def count(self, items: Any) -> Any:
-        """Take a list or map that is complete, and hand it back.
+        """Count a complete list or map, and return it.
 
         Raises:
             ValueError: with it there are over MAX_ITEMS.

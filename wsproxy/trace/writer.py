@@ -1,4 +1,4 @@
-"""Writes one session as a trace, live: what is flushed survives the process."""
+"""Writes one session as a trace, live: flushed blocks survive a crash of the process."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from collections.abc import Callable
 from typing import BinaryIO
 
 import msgpack
+
+from wsproxy.system.complete_write import write_completely
 
 from .blocks import Compressor, seek_table, seek_table_entry
 from .records import VERSION, AnyRecord, More, Record, Sync, to_map
@@ -24,7 +26,7 @@ class _Packers(threading.local):
         self.renew()
 
     def renew(self) -> None:
-        """Give up the buffer, which is as large as the largest record so far."""
+        """Free the buffer, which is as large as the largest record so far."""
         self.pack: Callable[[object], bytes] = msgpack.Packer().pack
 
 
@@ -41,8 +43,8 @@ class TraceWriter:
         session: the session's id.
 
     Raises:
-        OSError: from the file; a block that was not written whole is taken back, so
-            that the file stays a sequence of sound blocks.
+        OSError: from the file; a block that was not written completely is truncated, so that
+            the file stays a sequence of sound blocks.
     """
 
     def __init__(self, file: BinaryIO, session: str) -> None:
@@ -55,16 +57,16 @@ class TraceWriter:
         self._entries = bytearray()  # of the seek table
         self._offset = 0
         self._sealed = False  # whether the seek table is written
-        self._torn = False  # whether there may be something behind the last whole block
+        self._torn = False  # whether there may be data behind the last complete block
 
     @property
     def pending(self) -> int:
-        """Records that are in no block yet and that a crash would lose."""
+        """Records that are not written yet and that a crash would lose."""
         return self._records
 
     @property
     def size(self) -> int:
-        """Bytes of the part at hand with its seek table; what is pending is not among them."""
+        """Bytes of the current part with its seek table, without pending records."""
         return self._offset + (0 if self._sealed else len(self._entries) + _SEEK_TABLE)
 
     def add(self, record: AnyRecord) -> bool:
@@ -81,7 +83,7 @@ class TraceWriter:
             self.flush()
 
     def flush(self) -> None:
-        """Close the block at hand and write it. Its records are gone if that fails."""
+        """Close the current block and write it. Its records are lost if that fails."""
         if not self._block:
             return
         block, self._block, self._records = self._block, bytearray(), 0
@@ -91,14 +93,14 @@ class TraceWriter:
         self._entries += seek_table_entry(len(data), len(block))
 
     def drop(self) -> int:
-        """Give the block at hand up; returns how many records were in it."""
+        """Discard the current block; returns how many records were in it."""
         records, self._block, self._records = self._records, bytearray(), 0
         return records
 
     def hand_over(self, other: TraceWriter, more: More) -> None:
-        """Close this part of the trace; what is pending goes into another writer's.
+        """Close this part of the trace; pending records go to the writer of the next part.
 
-        The file stays open. What it raises is ignored: it can be read without its end.
+        The file stays open. Its errors are ignored: a part can be read without its end.
 
         Args:
             other: of the next part, with nothing pending.
@@ -128,8 +130,8 @@ class TraceWriter:
         try:
             packed = _packers.pack(to_map(record))
         except UnicodeEncodeError:
-            # Header bytes that are not UTF-8 come as lone surrogates (PEP 383). In the
-            # file all text is UTF-8, so they are spelt out.
+            # Header bytes that are not UTF-8 are lone surrogates here (PEP 383). In the file
+            # all text is UTF-8, so they are escaped.
             escaping: bytes = msgpack.Packer(unicode_errors="backslashreplace").pack(to_map(record))
             return escaping
         if len(packed) > _LARGE:
@@ -138,24 +140,18 @@ class TraceWriter:
 
     def _write(self, data: bytes) -> None:
         if self._torn:
-            self._take_back()
+            self._truncate()
         try:
             self._torn = True
-            written = self._file.write(data)
-            while written < len(data):
-                # Only a second try tells what is wrong: ENOSPC, EFBIG, EDQUOT ...
-                more = self._file.write(data[written:])
-                if not more:
-                    raise OSError("short write")
-                written += more
+            write_completely(self._file.write, data)
         except OSError:
-            with contextlib.suppress(OSError):  # then it is taken back before the next block
-                self._take_back()
+            with contextlib.suppress(OSError):  # then it is truncated before the next block
+                self._truncate()
             raise
         self._torn = False
         self._offset += len(data)
 
-    def _take_back(self) -> None:
+    def _truncate(self) -> None:
         self._file.truncate(self._offset)
         self._file.seek(self._offset)
         self._torn = False

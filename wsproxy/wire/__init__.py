@@ -6,6 +6,7 @@ Pure: no sockets, no files, no clocks.
 from .deflate import Deflater, Inflater
 from .frames import RSV1, RSV2, RSV3, Close, Frame, Garbage, Opcode
 from .handshake import Deflate, accept_key, header, is_upgrade
+from .messages import AssembledMessage, MessageAssembler
 from .parser import MAX_PAYLOAD, FrameParser, RuleChecker
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "RSV1",
     "RSV2",
     "RSV3",
+    "AssembledMessage",
     "Close",
     "Deflate",
     "Deflater",
@@ -20,6 +22,7 @@ __all__ = [
     "FrameParser",
     "Garbage",
     "Inflater",
+    "MessageAssembler",
     "Opcode",
     "RuleChecker",
     "accept_key",

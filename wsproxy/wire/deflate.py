@@ -1,4 +1,4 @@
-"""permessage-deflate: frames as sent in, inflated payloads out, and back (RFC 7692)."""
+"""permessage-deflate (RFC 7692): inflates and deflates the payloads of frames."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import replace
 from .frames import RSV1, Frame, Opcode
 from .handshake import Deflate
 
-_TAIL = b"\x00\x00\xff\xff"  # what a sender takes off each message (section 7.2.1)
+_TAIL = b"\x00\x00\xff\xff"  # what a sender removes from the end of each message (section 7.2.1)
 
 _MAX_STREAMS = 64  # deflate streams in one frame; each costs a copy of what follows it
 
@@ -19,7 +19,7 @@ class Inflater:
     """Inflates the messages of one direction, frame by frame, in their order.
 
     Frames of a fragmented message are inflated one by one, with the window carried
-    over as agreed; control frames between them pass untouched.
+    over as agreed; control frames between them are not changed.
 
     Args:
         deflate: what the handshake agreed on.
@@ -40,7 +40,7 @@ class Inflater:
         self._wbits = -max(bits, 9)
         self._max_inflated = max_inflated
         self._stream = zlib.decompressobj(self._wbits)
-        self._compressed = False  # whether the message at hand is
+        self._compressed = False  # whether the current message is
         self._inflated = 0  # bytes of it so far
         self._broken = False
 
@@ -48,10 +48,10 @@ class Inflater:
         """The payload as the application reads it.
 
         Returns:
-            The inflated payload of a frame of a compressed message, the payload as it
-            is of any other frame; None where it cannot be inflated: damaged data, a
-            message over the limit, a frame that was not kept whole, or anything
-            after those while the window is carried over.
+            The inflated payload of a frame of a compressed message, the unchanged payload
+            of any other frame; None if it cannot be inflated: damaged data, a message over
+            the limit, a frame that was cut, or anything after those while the window is
+            carried over.
         """
         if frame.control:
             return frame.payload
@@ -105,7 +105,7 @@ class Deflater:
             else deflate.server_no_context_takeover
         )
         bits = deflate.client_max_window_bits if from_client else deflate.server_max_window_bits
-        # zlib makes no raw stream of window 8, and what it makes with 9 may look back too far.
+        # zlib makes no raw stream of window 8, and one of window 9 may refer back too far.
         self._stored = bits == 8
         self._wbits = -max(bits, 9)
         self._stream = self._new_stream()
@@ -113,12 +113,12 @@ class Deflater:
     def deflate(self, frame: Frame) -> Frame:
         """A data frame as it goes over the wire, RSV1 set if it begins a message.
 
-        Fragments of one message are all given to it, and nothing else: messages that are
-        sent as they are leave the window alone (section 7.2.1).
+        Pass it all fragments of a message and nothing else: messages that are sent
+        uncompressed do not change the window (section 7.2.1).
         """
         data = self._stream.compress(frame.payload) + self._stream.flush(zlib.Z_SYNC_FLUSH)
         if frame.fin:
-            # Nothing new since the last flush is an empty block all the same (section 7.2.3.6).
+            # Without new data since the last flush it still is an empty block (section 7.2.3.6).
             data = data.removesuffix(_TAIL) or b"\0"
             if not self._keep_window:
                 self._stream = self._new_stream()

@@ -29,10 +29,10 @@ CONTROL = frozenset({Opcode.CLOSE, Opcode.PING, Opcode.PONG})
 RSV1, RSV2, RSV3 = 4, 2, 1
 
 
-# Not frozen, which would make each cost five times as much: there is one for every frame.
+# Not frozen: creating one would cost five times as much, and there is one for every frame.
 @dataclass(slots=True, unsafe_hash=True)
 class Frame:
-    """One frame, unmasked. Never changed once it is made.
+    """One frame, unmasked. Treat it as immutable.
 
     Attributes:
         opcode: what the frame is.
@@ -43,8 +43,8 @@ class Frame:
         wire_length: bytes that the frame took on the wire, header included.
         cut: bytes of payload that were not kept because the frame is over the
             parser's limit; they follow `payload`.
-        digest: of such a frame that came whole, SHA-256 of all of its payload as it is
-            unmasked, hexadecimal.
+        digest: SHA-256 of the complete unmasked payload of a frame with `cut` bytes, in
+            hexadecimal; None if its end never arrived.
     """
 
     opcode: Opcode
@@ -78,12 +78,12 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Garbage:
-    """Bytes that are no valid frame, kept as they were.
+    """Bytes that are no valid frame, verbatim.
 
     Attributes:
         data: the bytes, as on the wire.
         broken_rule: the rule of RFC 6455 that they break; empty for the beginning
-            of a frame whose end never came.
+            of a frame whose end never arrived.
     """
 
     data: bytes

@@ -1,9 +1,9 @@
 """An incremental frame parser: bytes cut anywhere in, frames out.
 
-It is an observer, not an endpoint: it never rejects. A frame that an endpoint would
-fail the connection for is still a frame here if its bounds are known (the rule that it
-breaks is what `check` tells). Where the bounds cannot be trusted any more, the bytes
-are handed out as `Garbage`, as they were.
+It is an observer, not an endpoint: it never rejects. A frame for which an endpoint would
+fail the connection is still a frame here if its bounds are known; `RuleChecker` names the rule
+that it breaks. Once frame synchronization is lost, the bytes are returned verbatim as
+`Garbage`.
 """
 
 from __future__ import annotations
@@ -35,16 +35,16 @@ class FrameParser:
         self._buffer = bytearray()
         self._max_payload = max(0, min(max_payload, MAX_PAYLOAD))
         self._lost: str | None = None  # the rule broken, once bounds are unknown
-        # A frame over the limit: it, and its payload bytes that are still to come.
+        # A frame over the limit, and how many bytes of its payload have not arrived.
         self._oversized: Frame | None = None
         self._to_skip = 0
         self._digest = hashlib.sha256()
-        # Bytes that the buffer must hold before another look is worth it: a large
-        # frame that comes in small pieces is then not parsed again at each of them.
+        # Bytes that the buffer must hold before it is parsed again: a large frame that
+        # arrives in small pieces is then not parsed at each of them.
         self._need = 2
 
     def feed(self, data: bytes) -> list[Frame | Garbage]:
-        """Take the next bytes and return what they complete, in order."""
+        """Add the next bytes; returns the frames that they complete, in order."""
         if self._lost is not None:
             return [Garbage(bytes(data), self._lost)] if data else []
         out: list[Frame | Garbage] = []
@@ -52,7 +52,7 @@ class FrameParser:
             data = data[self._skip(data, out) :]
         buffer = self._buffer
         if not buffer:
-            # Nearly every read is whole frames, which need no copy to be split.
+            # Nearly every read is complete frames, which need no copy to be split.
             done = self._split(data, out)
             if done < len(data):
                 buffer += data[done:]
@@ -65,14 +65,14 @@ class FrameParser:
         return out
 
     @property
-    def waits(self) -> bool:
-        """Whether a part of a frame is in hand whose rest has not come."""
+    def is_inside_frame(self) -> bool:
+        """Whether the beginning of a frame has arrived and its end has not."""
         return bool(self._buffer) or self._oversized is not None
 
     def end(self) -> list[Frame | Garbage]:
         """The stream has ended: return the beginning of a frame that was never completed.
 
-        Of a frame over the limit it is a Frame that counts what came of it.
+        A frame over the limit is returned as a Frame that counts the bytes that arrived.
         """
         if self._oversized is not None:
             frame, missing, self._oversized = self._oversized, self._to_skip, None
@@ -85,7 +85,7 @@ class FrameParser:
         return [Garbage(rest, "")] if rest else []
 
     def _split(self, data: bytes | memoryview, out: list[Frame | Garbage]) -> int:
-        """Hand out the frames that data begins with; returns how many bytes they take."""
+        """Append the frames that data begins with to `out`; returns their length in bytes."""
         at, size = 0, len(data)
         while size - at >= 2:
             first, second = data[at], data[at + 1]
@@ -138,20 +138,20 @@ class FrameParser:
         return at
 
     def _skip(self, data: bytes | memoryview, out: list[Frame | Garbage]) -> int:
-        """Pass over payload of an oversized frame; hand it out once it is complete.
+        """Pass over payload of an oversized frame; append the frame once it is complete.
 
         Args:
-            data: what has come.
+            data: the next bytes of the stream.
 
         Returns:
-            How many bytes of it are the frame's.
+            How many of them belong to the frame.
         """
         frame = self._oversized
         assert frame is not None
         skipped = min(self._to_skip, len(data))
         rest = data[:skipped]
         if frame.mask is not None:
-            # The key goes on where it stands in the payload (RFC 6455, section 5.3).
+            # The key is used from this place of the payload on (RFC 6455, section 5.3).
             turn = (len(frame.payload) + frame.cut - self._to_skip) % 4
             rest = apply_mask(rest, frame.mask[turn:] + frame.mask[:turn])
         self._digest.update(rest)
@@ -162,7 +162,7 @@ class FrameParser:
         return skipped
 
     def _lose(self, rest: bytes | memoryview, rule: str, out: list[Frame | Garbage]) -> int:
-        """The bounds of frames are unknown from here on; returns the bytes handed out."""
+        """Frame synchronization is lost from here on; returns how many bytes were appended."""
         self._lost = rule
         out.append(Garbage(bytes(rest), rule))
         return len(rest)
@@ -171,16 +171,16 @@ class FrameParser:
 def _is_no_frame(first: int) -> bool:
     """Whether a first byte with reserved bits breaks a second rule of section 5.2 or 5.4.
 
-    An extension may use one of these bits on a frame. Nobody sends a reserved opcode with
-    them, or a control frame in parts: what begins so is text or noise, and the length that
-    it seems to have is none. Nearly every letter of ASCII is such a byte.
+    An extension may use one of these bits on a frame. No endpoint sends a reserved opcode
+    with them, or a fragmented control frame: bytes that begin so are text or noise, and have
+    no length field. Nearly every ASCII letter is such a byte.
     """
     opcode = first & 0x0F
     return opcode not in _OPCODES or (opcode >= 8 and first < 0x80)
 
 
 def _in_place_of_a_frame(data: bytes | memoryview) -> str:
-    # Two bytes, as more of them may not have come yet.
+    # Two bytes: more of them may not have arrived yet.
     what = "an HTTP answer" if bytes(data[:2]) == b"HT" else "something else"
     return f"{what} in place of a frame (section 5.2)"
 
@@ -222,11 +222,11 @@ class RuleChecker:
         return rule
 
     def check_text(self, frame: Frame, content: bytes | None) -> str | None:
-        """The rule broken if a text message is not UTF-8, told at the frame that shows it.
+        """The rule broken if a text message is not UTF-8, at the first frame that shows it.
 
         Args:
             frame: the next of this direction.
-            content: its payload as the application reads it; None if that is not known.
+            content: its payload as the application reads it; None if that is unknown.
         """
         if frame.opcode is Opcode.TEXT:
             if frame.fin and content is not None and content.isascii():

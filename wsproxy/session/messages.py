@@ -1,0 +1,37 @@
+"""Messages and closes of a session, as values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class TextMessage:
+    """A text message; `frame` is the number of the frame that began it."""
+
+    frame: int
+    t_ns: int
+    from_client: bool
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class BinaryMessage:
+    """A binary message; `data` is its beginning, `length` the size of all of it in bytes."""
+
+    frame: int
+    t_ns: int
+    from_client: bool
+    data: bytes
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
+class CloseInfo:
+    """A Close frame."""
+
+    frame: int
+    t_ns: int
+    from_client: bool
+    code: int | None
+    reason: str
