@@ -7,6 +7,7 @@ second to import the same code again. Not for tests of signals, terminals or kil
 from __future__ import annotations
 
 import contextlib
+import importlib
 import io
 import os
 import signal
@@ -16,6 +17,8 @@ import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from unittest import mock
+
+from click.testing import CliRunner
 
 from wsproxy.cli.main import main
 
@@ -80,3 +83,24 @@ def _text(captured: io.TextIOWrapper) -> str:
     buffer = captured.buffer
     assert isinstance(buffer, io.BytesIO)
     return buffer.getvalue().decode()
+
+
+READERS = (
+    ["list"],
+    ["list", "--json"],
+    ["show", "--full"],
+    ["show", "--json"],
+    ["explain", "--all"],
+    ["explain", "--json"],
+    ["explain", "--markdown"],
+)
+
+
+def printed_by_readers(trace: Path) -> str:
+    """What the commands that read a trace print."""
+    printed = []
+    for name, *options in READERS:
+        command = importlib.import_module(f"wsproxy.cli.{name}").command
+        done = CliRunner().invoke(command, [str(trace), *options], catch_exceptions=False)
+        printed.append(done.output)
+    return "\n".join(printed)

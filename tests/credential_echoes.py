@@ -1,4 +1,4 @@
-"""A credential that was seen once comes back in another spelling: more for `PLACES`."""
+"""Places where a known credential is repeated in another spelling; adds to `PLACES`."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def error(pattern: str) -> Callable[[str], Record]:
     )
 
 
-# -- what was seen once comes back in another spelling
+# -- repetitions in another spelling
 
 ECHOED = (OPAQUE, HEX40, PREFIXED, SPECIAL, JWT)
 for scheme in (

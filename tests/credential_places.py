@@ -1,8 +1,8 @@
-"""Places where credentials of speech APIs travel, or come back: what `test_redact_places` plants.
+"""Places of credentials in sessions with speech APIs, for `test_redact_places`.
 
-This list does not come from the catalog. It is what the providers' documents, their SDKs, other
-software that speaks WebSocket, and attempts at finding holes show. A place takes a credential
-and gives the records of a session that has it there.
+The list is independent of the catalog. It comes from the providers' documents and SDKs, other
+WebSocket software, and attempts to find gaps. A place takes a credential and returns the records of
+a session that contains it there.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import zstandard
 
 from wsproxy.trace import FrameRecord, Record, Request, Response
 
-# Made for these tests; none was ever valid. Each has its shape from a kind of real ones.
+# Synthetic keys in the formats of real ones; none was ever valid.
 OPAQUE = "Zk3vQ9xT7mB2nR8sW4yH6jL1pD5f"
 HEX40 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b"
 HEX32 = "5d41402abc4b2a76b9719d911017c592"
@@ -39,7 +39,7 @@ def _b64url(data: object) -> str:
 
 
 def jwt(size: int = 40) -> str:
-    """A JSON Web Token of about this many bytes of claims."""
+    """A JSON Web Token with about `size` bytes of claims."""
     claims = {
         "sub": "u-82731",
         "scope": ("read:speech write:files " * size)[:size],

@@ -1,4 +1,4 @@
-"""More places of credentials: found by somebody who had not seen the first lists.
+"""More places of credentials, collected independently of the other lists.
 
 The places of all lists are in PLACES.
 """

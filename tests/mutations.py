@@ -1,4 +1,4 @@
-"""A good session to be changed, and what every changed one has to be."""
+"""A good session to change, and checks of every changed session."""
 
 from __future__ import annotations
 
@@ -92,14 +92,14 @@ def good_records() -> list[Record]:
 
 
 def changed(path: Path, *changes: Change, **options: Any) -> list[Record]:
-    """The records of a sound new trace."""
+    """The records of a valid new trace."""
     redact = HeadRedactor(CATALOG.credentials, b"key", CATALOG.key_shapes)
     made = mutate(path, None, changes, redact=redact, **options)
     return sound(made.path, path, made.changes)
 
 
 def sound(path: Path, origin: Path, changes: Iterable[str]) -> list[Record]:
-    """See that a new trace is what a trace has to be; its records."""
+    """Check that a new trace is valid; returns its records."""
     records, reader = read_trace(path)
     assert reader.losses == []
     assert reader.ended
@@ -152,7 +152,7 @@ def simple(records: Iterable[Record]) -> list[tuple[int, bool, int, bytes]]:
 
 ORIGINAL = simple(good_records())
 
-# Changes of all kinds, for what holds of every one of them.
+# Changes of all kinds, for properties of all of them.
 SOME: list[Change] = [
     Cut.parse("2s..5.5s"),
     Cut.parse("..1s"),

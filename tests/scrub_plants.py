@@ -1,7 +1,7 @@
-"""Personal data at every place of a session where an app or its users may have put some.
+"""Personal data at every place of a session where an app or its users may put it.
 
-Each plant is (what it is, where it stands, what must not be found afterwards). Plants of one
-provider share a trace; each has words and numbers of its own, so that each is judged alone.
+Each plant has a description, a place, and the texts that must not be left. Plants of one provider
+share a trace; each has unique words and numbers, so that each is checked separately.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-# Words that are in no document, one for each plant.
+# Undocumented words, one for each plant.
 _ONSETS = ["br", "dr", "gl", "kr", "pl", "sk", "tr", "zw", "fl", "gr", "shm", "kn"]
 _MIDDLES = ["anzi", "oquo", "umbel", "irkas", "ebdul", "yxom"]
 _ENDS = ["son", "berg", "ovic", "ardo"]
@@ -184,7 +184,7 @@ for number, field in enumerate(FIELDS * 2):
     text = SENTENCES[number % len(SENTENCES)].format(name)
     plant(f"{what} {field}: {text}", api, place, wrap({field: text}), name)
 
-# What is a word of everyday, and says a lot where it stands.
+# Everyday words that are personal in their place.
 for field, text, planted in [
     ("state", "New York", "York"),
     ("status", "pregnant", "pregnant"),
@@ -380,7 +380,7 @@ for api, host in [
     name = next(_NAME)
     plant("host", api, "host", host.format(name).lower(), name)
 
-# -- what tells of a failure
+# -- error messages
 
 for api, message in [
     (LISTEN, {"type": "Error", "description": "Voice {!r} was not found", "code": "DATA-0000"}),
@@ -445,7 +445,7 @@ for what, text in [
 ]:
     plant(what, SONIOX, "app", {"type": "Configure", "name": text}, text)
 
-# -- what only looks as if a document had it
+# -- values that only resemble documented ones
 
 for what, api, place, content, planted in [
     ("a sample rate that is none", LISTEN, "app", {"type": "x", "sample_rate": 19731}, "19731"),

@@ -1,4 +1,4 @@
-"""The file for a bug report: everything that is needed, and nothing of people."""
+"""The bundle for a bug report holds what is needed and no personal data."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from scrub_sessions import CHUNKS, CUSTOMER, PLANTED, found, session, unpacked
 from sessions import APP, audio, opened, write
-from test_scrub import CHUNKS, CUSTOMER, PLANTED, found, session, unpacked
 from wsproxy import __version__
 from wsproxy.cli.bundle import INSTRUCTIONS, command
 from wsproxy.errors import NotPublic, UsageError
@@ -46,7 +46,7 @@ def files(path: Path) -> dict[str, bytes]:
         return {name: opened.read(name) for name in opened.namelist()}
 
 
-def test_what_is_in_it(packed: Path) -> None:
+def test_bundle_contains_traces_explanations_and_environment(packed: Path) -> None:
     content = files(packed)
     kinds = sorted(name.partition("/")[0] for name in content)
     assert kinds == ["README.md", "environment.json", "explanations", "traces"]
@@ -59,7 +59,7 @@ def test_what_is_in_it(packed: Path) -> None:
 
 
 @pytest.mark.parametrize("planted", PLANTED)
-def test_nothing_planted_is_in_any_file(planted: str, packed: Path, tmp_path: Path) -> None:
+def test_bundle_planted_data_is_in_no_file(planted: str, packed: Path, tmp_path: Path) -> None:
     for name, data in files(packed).items():
         assert not found(planted, name.encode())
         if name.endswith(".wstrace"):
@@ -69,7 +69,7 @@ def test_nothing_planted_is_in_any_file(planted: str, packed: Path, tmp_path: Pa
         assert not found(planted, data)
 
 
-def test_facts_without_values(packed: Path) -> None:
+def test_bundle_environment_has_names_without_values(packed: Path) -> None:
     content = files(packed)
     facts = json.loads(content["environment.json"])
     assert facts["wsproxy"] == __version__
@@ -82,13 +82,13 @@ def test_facts_without_values(packed: Path) -> None:
     assert b"/home/ada" not in everything
 
 
-def test_the_trace_in_it_can_be_read(packed: Path, tmp_path: Path) -> None:
+def test_bundle_trace_is_readable(packed: Path, tmp_path: Path) -> None:
     (name,) = (name for name in files(packed) if name.startswith("traces/"))
     (tmp_path / "t.wstrace").write_bytes(files(packed)[name])
     assert Session.read(tmp_path / "t.wstrace").findings[0].id == "deepgram.listen.NET-0001"
 
 
-def test_a_scrubbed_one_goes_in_as_it_is_and_the_file_is_the_same_twice(
+def test_bundle_scrubbed_trace_is_copied_and_output_is_reproducible(
     trace: Path, tmp_path: Path
 ) -> None:
     made = scrub(trace, tmp_path / "public.wstrace").path
@@ -99,7 +99,7 @@ def test_a_scrubbed_one_goes_in_as_it_is_and_the_file_is_the_same_twice(
     assert made.read_bytes() in files(tmp_path / "one.zip").values()
 
 
-def test_mode_and_nothing_overwritten(trace: Path, tmp_path: Path) -> None:
+def test_bundle_has_mode_0600_and_overwrites_nothing(trace: Path, tmp_path: Path) -> None:
     out = tmp_path / "r.zip"
     bundle([trace], out)
     assert stat.S_IMODE(out.stat().st_mode) == 0o600
@@ -111,15 +111,17 @@ def test_mode_and_nothing_overwritten(trace: Path, tmp_path: Path) -> None:
     assert out.read_bytes() != before
 
 
-def test_it_fails_closed(trace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("wsproxy.scrub.traffic.Noise.like", lambda _self, data: data)
+def test_bundle_private_data_left_writes_nothing(
+    trace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wsproxy.scrub.traffic.Noise.replace", lambda _self, data: data)
     with pytest.raises(NotPublic, match="audio of the original"):
         bundle([trace], tmp_path / "r.zip")
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.cost
-def test_of_many_traces_one_is_in_memory(tmp_path: Path) -> None:
+def test_bundle_many_traces_need_memory_for_one(tmp_path: Path) -> None:
     def peak(count: int) -> int:
         tracemalloc.start()
         try:
@@ -138,14 +140,14 @@ def test_of_many_traces_one_is_in_memory(tmp_path: Path) -> None:
     assert (tmp_path / "6.zip").stat().st_size > 6 * 2_000_000
 
 
-def test_a_key_in_the_note_is_not_packed(trace: Path, tmp_path: Path) -> None:
+def test_bundle_key_in_note_is_refused(trace: Path, tmp_path: Path) -> None:
     with pytest.raises(NotPublic, match="the note"):
         bundle([trace], tmp_path / "r.zip", note="my key is sk_a1b2c3d4e5f6a7b8c9d0e1f2")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_trace_that_only_says_that_it_is_scrubbed(tmp_path: Path) -> None:
-    """What still looks like a credential in it makes it one that is scrubbed anew."""
+def test_bundle_trace_with_a_credential_marked_as_scrubbed_is_scrubbed(tmp_path: Path) -> None:
+    """A trace with a possible credential is scrubbed again."""
     from dataclasses import replace
 
     from sessions import APP, opened, said
@@ -163,7 +165,7 @@ def test_a_trace_that_only_says_that_it_is_scrubbed(tmp_path: Path) -> None:
         assert secret.encode() not in data
 
 
-def test_the_command(trace: Path, tmp_path: Path) -> None:
+def test_bundle_command_writes_the_file(trace: Path, tmp_path: Path) -> None:
     out = tmp_path / "r.zip"
     done = CliRunner().invoke(command, [str(trace), "--out", str(out)], catch_exceptions=False)
     assert done.exit_code == 0

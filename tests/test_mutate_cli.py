@@ -1,4 +1,4 @@
-"""The command: what it prints, and with what it exits."""
+"""The output and exit status of `wsproxy mutate`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def trace(tmp_path: Path) -> Path:
 
 
 def made(trace: Path) -> Path:
-    """The one new trace beside a trace."""
+    """The only new trace in the folder of a trace."""
     (path,) = (p for p in trace.parent.glob("*.wstrace") if p != trace)
     return path
 
@@ -35,7 +35,7 @@ def changes(path: Path) -> list[str] | None:
     return start.changes
 
 
-def test_it_says_what_it_made_and_how_that_is_explained(trace: Path) -> None:
+def test_mutate_command_prints_the_changes_and_the_finding(trace: Path) -> None:
     done = run("mutate", trace, "--condition", "deepgram.listen.NET-0000", "--after", "1s")
     assert (done.returncode, done.stderr) == (0, "")
     path = made(trace)
@@ -53,7 +53,7 @@ def test_it_says_what_it_made_and_how_that_is_explained(trace: Path) -> None:
     assert "derived from" not in run("explain", trace).stdout + run("show", trace).stdout
 
 
-def test_options_of_several_kinds_keep_their_order(trace: Path) -> None:
+def test_mutate_command_options_keep_their_order(trace: Path) -> None:
     given = ["--drop", "1", "--cut", "..1s", "--drop=30", "--query", "a=1", "--cut", "3s..4s"]
     done = run("mutate", *given[:4], trace, *given[4:])
     assert done.returncode == 0, done.stderr
@@ -62,7 +62,7 @@ def test_options_of_several_kinds_keep_their_order(trace: Path) -> None:
     ]  # fmt: skip
 
 
-def test_json(trace: Path, tmp_path: Path) -> None:
+def test_mutate_command_json_has_all_fields(trace: Path, tmp_path: Path) -> None:
     out = tmp_path / "folder"
     out.mkdir()
     done = run("mutate", trace, "--close", "1011:NET-0001", "--out", out, "--json")
@@ -81,14 +81,14 @@ def test_json(trace: Path, tmp_path: Path) -> None:
     assert (start["changes"], start["mode"]) == (said["changes"], "mutate")
 
 
-def test_a_condition_that_something_else_hides_is_noted(trace: Path) -> None:
+def test_mutate_command_hidden_condition_is_noted(trace: Path) -> None:
     first = ["--close", "1011:NET-0001", "--condition", "listen.no-audio-decoded"]
     done = run("mutate", trace, *first)
     assert done.returncode == 0
     assert "explained as deepgram.listen.NET-0001" in done.stderr
 
 
-def test_a_credential_is_nowhere(trace: Path) -> None:
+def test_mutate_command_credential_is_not_written_or_printed(trace: Path) -> None:
     secret = "abcdef0123456789abcdef0123456789abcdef01"
     done = run("mutate", trace, "--header", f"Authorization: Token {secret}", "--json")
     assert done.returncode == 0
@@ -112,7 +112,7 @@ def test_a_credential_is_nowhere(trace: Path) -> None:
         (["--drop"], 2, "requires an argument"),
     ],
 )
-def test_bad_input_is_one_line(
+def test_mutate_command_bad_input_is_one_line(
     trace: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], status: int, said: str
 ) -> None:
     monkeypatch.chdir(trace.parent)
@@ -127,7 +127,9 @@ def test_bad_input_is_one_line(
 
 
 @pytest.mark.parametrize("content", [b"junk", b"", None])
-def test_an_unreadable_trace_is_3(tmp_path: Path, content: bytes | None) -> None:
+def test_mutate_command_unreadable_trace_exits_with_3(
+    tmp_path: Path, content: bytes | None
+) -> None:
     path = tmp_path / "bad.wstrace"
     if content is not None:
         path.write_bytes(content)
@@ -137,7 +139,7 @@ def test_an_unreadable_trace_is_3(tmp_path: Path, content: bytes | None) -> None
     assert list(tmp_path.glob("*.wstrace")) == ([path] if content is not None else [])
 
 
-def test_help_and_the_document_name_every_change() -> None:
+def test_mutate_command_help_and_document_name_every_change() -> None:
     text = CliRunner().invoke(command, ["--help"]).output
     document = (ROOT / "docs" / "mutate.md").read_text(encoding="utf-8")
     for name in _CHANGES:

@@ -1,4 +1,4 @@
-"""A good session that is made to fail with a condition of the catalog."""
+"""Good sessions that are changed to fail with a condition of the catalog."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from wsproxy.wire import Close, Opcode
 
 
 def good_session(condition: Known, folder: Path) -> Path:
-    """A session in which a well-behaved client of the condition's API says what it says."""
+    """A good session of the condition's API."""
     place = home(condition)
     if condition.id == "deepgram.upgrade.self-hosted-url":
         host = "deepgram.example"
@@ -73,7 +73,7 @@ SIMULATED = [c for c in CATALOG.conditions if c.simulated and c.id not in ASKED_
 
 
 @pytest.mark.parametrize("condition", SIMULATED, ids=lambda c: c.id)
-def test_a_good_session_fails_with_the_condition(condition: Known, tmp_path: Path) -> None:
+def test_condition_good_session_fails_with_it(condition: Known, tmp_path: Path) -> None:
     path = good_session(condition, tmp_path)
     assert condition.id not in [f.id for f in diagnose(Session.read(path), CATALOG)]
     records = changed(path, FailWithCondition.parse(condition.id))
@@ -82,7 +82,7 @@ def test_a_good_session_fails_with_the_condition(condition: Known, tmp_path: Pat
     assert diagnose(Session.read(made), CATALOG)[0].id == condition.id
 
 
-def test_what_came_after_the_condition_goes(good_trace: Path) -> None:
+def test_condition_later_records_are_removed(good_trace: Path) -> None:
     records = changed(good_trace, FailWithCondition.parse("deepgram.listen.NET-0000", "1s"))
     kept = [f for f in ORIGINAL if f[0] <= 1100 * MS]  # the upgrade is done at 100 ms
     assert simple(records)[: len(kept)] == kept
@@ -96,9 +96,7 @@ def test_what_came_after_the_condition_goes(good_trace: Path) -> None:
 @pytest.mark.parametrize(
     ("after", "client_frames"), [("open", 0), ("audio", 1), ("7frames", 7), ("1audio", 10)]
 )
-def test_the_condition_comes_at_its_moment(
-    good_trace: Path, after: str, client_frames: int
-) -> None:
+def test_condition_trigger_sets_the_time(good_trace: Path, after: str, client_frames: int) -> None:
     records = changed(good_trace, FailWithCondition.parse("deepgram.listen.DATA-0000", after))
     sent = [f for f in frames(records, from_client=True) if f.opcode == BINARY]
     assert len(sent) == client_frames
@@ -107,7 +105,7 @@ def test_the_condition_comes_at_its_moment(
         assert frames(records)[client_frames].t_ns == sent[-1].t_ns
 
 
-def test_silence_is_waited_for_and_the_client_does_not_say_that_it_is_done(
+def test_condition_silence_removes_the_clients_end_message(
     good_trace: Path,
 ) -> None:
     records = changed(good_trace, FailWithCondition.parse("deepgram.listen.NET-0001"))
@@ -117,7 +115,7 @@ def test_silence_is_waited_for_and_the_client_does_not_say_that_it_is_done(
     assert close.t_ns - last.t_ns == 10 * S
 
 
-def test_silence_in_the_middle_is_enough(good_trace: Path) -> None:
+def test_condition_silence_within_the_session_triggers_it(good_trace: Path) -> None:
     records = changed(
         good_trace, Stall.parse("5s+15s"), FailWithCondition.parse("deepgram.listen.NET-0001")
     )
@@ -126,7 +124,7 @@ def test_silence_in_the_middle_is_enough(good_trace: Path) -> None:
     assert len(frames(records)) == 22 + 2
 
 
-def test_a_condition_that_is_a_message_leaves_the_session_as_it_was(good_trace: Path) -> None:
+def test_condition_message_only_keeps_the_session(good_trace: Path) -> None:
     records = changed(good_trace, FailWithCondition.parse("deepgram.listen.no-audio-decoded", "1s"))
     new = [f for f in simple(records) if f not in ORIGINAL]
     assert len(simple(records)) == len(ORIGINAL) + 1
@@ -135,7 +133,7 @@ def test_a_condition_that_is_a_message_leaves_the_session_as_it_was(good_trace: 
     ]
 
 
-def test_no_message_comes_into_the_middle_of_another(tmp_path: Path) -> None:
+def test_condition_message_within_another_is_inserted_after_it(tmp_path: Path) -> None:
     script = [
         frame(1 * S, False, TEXT, "{", fin=False),
         frame(2 * S, True, BINARY, bytes(100)),
@@ -152,7 +150,7 @@ def test_no_message_comes_into_the_middle_of_another(tmp_path: Path) -> None:
     assert not any(f.broken_rule for f in [*said, *ended])
 
 
-def test_the_request_id_is_the_sessions_own(good_trace: Path, tmp_path: Path) -> None:
+def test_condition_request_id_is_the_sessions(good_trace: Path, tmp_path: Path) -> None:
     records = changed(good_trace, FailWithCondition.parse("deepgram.upgrade.INVALID_AUTH"))
     response = records[2]
     assert isinstance(response, Response)
@@ -160,6 +158,6 @@ def test_the_request_id_is_the_sessions_own(good_trace: Path, tmp_path: Path) ->
     assert b"00000000-0000" not in (response.body or b"")
 
 
-def test_an_id_that_several_have_is_the_one_of_the_sessions_api(good_trace: Path) -> None:
+def test_condition_ambiguous_id_is_that_of_the_sessions_api(good_trace: Path) -> None:
     records = changed(good_trace, FailWithCondition.parse("net-0001"))
     assert end_of(records).findings[0] == "deepgram.listen.NET-0001"

@@ -1,4 +1,4 @@
-"""What cannot be changed, and what becomes of the files."""
+"""Impossible changes, and errors of the files."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ from wsproxy.mutate import (
 )
 from wsproxy.trace import End, Eof, FrameRecord, Gap, Record
 
-# -- what cannot be done
+# -- impossible changes
 
 BAD = [
     (Drop.parse("48"), "there is no frame 48; the last one is 47"),
@@ -57,13 +57,13 @@ BAD = [
     (Cut.parse("..0.05s"), "before the upgrade"),
     (Stall.parse("12s+1s"), "the session ends at 11.300 s"),
     (Stall.parse("0s+1s"), "before the upgrade"),
-    (KeepAlive.parse("add:5s"), "never silent for so long"),
+    (KeepAlive.parse("add:5s"), "never silent for that long"),
     (SetQuery.parse("nothing"), "no such query parameter"),
     (SetHeader.parse("nothing:"), "no such header"),
     (FailWithCondition.parse("deepgram.upgrade.401", "3s"), "refuses the upgrade"),
-    (FailWithCondition.parse("NET-0000", "60s"), "the session is over 11.100 s after the upgrade"),
-    (FailWithCondition.parse("NET-0000", "50frames"), "the client sends less than that"),
-    (FailWithCondition.parse("NET-0000", "5audio"), "the client sends less than that"),
+    (FailWithCondition.parse("NET-0000", "60s"), "the session ends 11.100 s after the upgrade"),
+    (FailWithCondition.parse("NET-0000", "50frames"), "the client sends less in this session"),
+    (FailWithCondition.parse("NET-0000", "5audio"), "the client sends less in this session"),
     (
         FailWithCondition.parse("deepgram.listen.nothing"),
         "unknown condition 'deepgram.listen.nothing'",
@@ -83,7 +83,7 @@ BAD = [
 
 
 @pytest.mark.parametrize(("change", "message"), BAD, ids=lambda c: str(c)[:40])
-def test_what_cannot_be_changed_is_said_and_nothing_is_written(
+def test_mutate_impossible_change_is_reported_and_writes_nothing(
     good_trace: Path, change: Change, message: str
 ) -> None:
     with pytest.raises((UsageError, UnknownCondition)) as error:
@@ -93,8 +93,8 @@ def test_what_cannot_be_changed_is_said_and_nothing_is_written(
     assert [p.name for p in good_trace.parent.iterdir()] == ["good.wstrace"]
 
 
-def test_what_another_change_took_away_is_said(good_trace: Path) -> None:
-    with pytest.raises(UsageError, match="frame 5 is gone by a change before"):
+def test_mutate_frame_removed_by_an_earlier_change_is_reported(good_trace: Path) -> None:
+    with pytest.raises(UsageError, match="frame 5 was removed by an earlier change"):
         mutate(good_trace, None, [Drop.parse("4..6"), Corrupt.parse("5")])
     with pytest.raises(UsageError, match="was not accepted"):
         mutate(good_trace, None, [SetStatus.parse("500"), Cut.parse("..1s")])
@@ -121,19 +121,19 @@ def test_what_another_change_took_away_is_said(good_trace: Path) -> None:
         (SetStatus, ["", "101", "600", "abc", "200:" + "x" * 70_000]),
     ],
 )
-def test_bad_syntax_is_one_line(change: Any, texts: list[str]) -> None:
+def test_change_parse_bad_syntax_is_one_line(change: Any, texts: list[str]) -> None:
     for text in texts:
         with pytest.raises(UsageError) as error:
             change.parse(text)
         assert "\n" not in str(error.value), text
 
 
-def test_condition_invalid_trigger_is_one_line() -> None:
+def test_condition_parse_bad_trigger_is_one_line() -> None:
     with pytest.raises(UsageError, match="invalid after value 'later': expected open, audio"):
         FailWithCondition.parse("x", "later")
 
 
-def test_apis_without_what_is_asked_for(tmp_path: Path) -> None:
+def test_mutate_api_without_the_feature_is_reported(tmp_path: Path) -> None:
     speak = make_trace(tmp_path / "a.wstrace", [*head("deepgram", "speak"), End(9 * S, "stopped")])
     with pytest.raises(UsageError, match="knows no KeepAlive message of deepgram speak"):
         mutate(speak, None, [KeepAlive.parse("add:1s")])
@@ -145,19 +145,21 @@ def test_apis_without_what_is_asked_for(tmp_path: Path) -> None:
         tmp_path / "b.wstrace",
         [*head("azure_speech", "stt"), frame(1 * S, True, BINARY, "x"), End(9 * S, "stopped")],
     )
-    with pytest.raises(UsageError, match="a form of its own"):
+    with pytest.raises(UsageError, match="not in plain binary messages"):
         mutate(azure, None, [Chunk(size=10)])
     nobody = make_trace(tmp_path / "c.wstrace", [*head("\x1b[31m", "x"), End(9 * S, "stopped")])
     with pytest.raises(UsageError, match="an API that the catalog does not know"):
         mutate(nobody, None, [KeepAlive.parse("drop")])
 
 
-def test_amounts_have_limits(good_trace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_mutate_too_many_messages_are_refused(
+    good_trace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("wsproxy.mutate.audio_chunks.MAX_CHUNKS", 100)
-    with pytest.raises(UsageError, match="over 100 messages"):
+    with pytest.raises(UsageError, match="more than 100 messages"):
         mutate(good_trace, None, [Chunk(size=1)])
     monkeypatch.setattr("wsproxy.mutate.keepalive.MAX_ADDED", 100)
-    with pytest.raises(UsageError, match="over 100 messages"):
+    with pytest.raises(UsageError, match="more than 100 messages"):
         mutate(good_trace, None, [KeepAlive.parse("add:10ms")])
     monkeypatch.setattr(draft, "MAX_CONTENT", 50_000)
     with pytest.raises(LimitExceeded, match="in memory"):
@@ -166,16 +168,16 @@ def test_amounts_have_limits(good_trace: Path, monkeypatch: pytest.MonkeyPatch) 
         mutate(good_trace, None, [Drop.parse("1")] * 1001)
 
 
-def test_a_long_change_is_told_in_short(good_trace: Path) -> None:
+def test_mutate_long_change_is_shortened_in_changes(good_trace: Path) -> None:
     made = mutate(good_trace, None, [SetQuery.parse("a=" + "x" * 5000), Replace.parse("1=a\nb")])
-    assert len(made.changes[0]) == pipeline._LINE
+    assert len(made.changes[0]) == pipeline._MAX_LINE
     assert made.changes[1] == "replace 1=a b"
 
 
 # -- files
 
 
-def test_an_output_that_is_there_is_not_replaced_unless_forced(good_trace: Path) -> None:
+def test_mutate_existing_output_is_replaced_only_with_force(good_trace: Path) -> None:
     out = good_trace.with_name("out.wstrace")
     out.write_text("mine")
     with pytest.raises(UsageError, match="already exists"):
@@ -186,7 +188,7 @@ def test_an_output_that_is_there_is_not_replaced_unless_forced(good_trace: Path)
     sound(out, good_trace, made.changes)
 
 
-def test_the_input_is_never_replaced(good_trace: Path) -> None:
+def test_mutate_input_is_never_replaced(good_trace: Path) -> None:
     before = good_trace.read_bytes()
     link = good_trace.with_name("link.wstrace")
     link.symlink_to(good_trace)
@@ -196,16 +198,14 @@ def test_the_input_is_never_replaced(good_trace: Path) -> None:
     assert good_trace.read_bytes() == before
 
 
-def test_where_it_cannot_be_written_it_is_said(good_trace: Path) -> None:
+def test_mutate_unwritable_output_is_reported(good_trace: Path) -> None:
     with pytest.raises(UsageError, match="cannot write"):
         mutate(good_trace, good_trace.parent / "none" / "x.wstrace", [Drop.parse("1")])
     with pytest.raises(UsageError, match=r"ends in \.wstrace"):
         mutate(good_trace, good_trace.parent / "x.txt", [Drop.parse("1")])
 
 
-def test_a_disk_that_fills_up_leaves_nothing(
-    good_trace: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_mutate_full_disk_leaves_no_file(good_trace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
@@ -215,14 +215,14 @@ def test_a_disk_that_fills_up_leaves_nothing(
     assert [p.name for p in good_trace.parent.iterdir()] == ["good.wstrace"]
 
 
-def test_names_come_from_the_catalog_and_not_from_the_trace(tmp_path: Path) -> None:
+def test_mutate_output_name_uses_names_of_the_catalog_only(tmp_path: Path) -> None:
     path = make_trace(tmp_path / "t.wstrace", [*head("../../evil", "x/y"), End(1 * S, "stopped")])
     made = mutate(path, None, [SetQuery.parse("a=1")])
     assert made.path.parent == tmp_path
     assert "-websocket-" in made.path.name
 
 
-def test_what_is_no_trace_is_not_read(tmp_path: Path, good_trace: Path) -> None:
+def test_mutate_invalid_trace_is_refused(tmp_path: Path, good_trace: Path) -> None:
     junk = tmp_path / "junk.wstrace"
     junk.write_bytes(b"junk")
     headless = make_trace(tmp_path / "headless.wstrace", good_records()[1:])
@@ -241,13 +241,13 @@ def test_what_is_no_trace_is_not_read(tmp_path: Path, good_trace: Path) -> None:
     ],
     ids=repr,
 )
-def test_figures_without_sense_are_refused(tmp_path: Path, strange: Record) -> None:
+def test_mutate_values_out_of_range_are_refused(tmp_path: Path, strange: Record) -> None:
     path = make_trace(tmp_path / "t.wstrace", [*head(), strange, End(1 * S, "eof")])
-    with pytest.raises(TraceError, match=f"a {strange.kind} record with figures without sense"):
+    with pytest.raises(TraceError, match=f"a {strange.kind} record with values out of range"):
         mutate(path, None, [Stall.parse("1s+60000m")])
 
 
-def test_what_the_old_trace_lacks_the_new_one_lacks(tmp_path: Path) -> None:
+def test_mutate_losses_of_the_original_become_gaps(tmp_path: Path) -> None:
     whole = make_trace(tmp_path / "whole.wstrace", good_records())
     data = whole.read_bytes()
     broken = tmp_path / "broken.wstrace"
@@ -267,7 +267,7 @@ def sound_but_incomplete(path: Path) -> list[Record]:
     return records
 
 
-def test_a_trace_of_a_trace_says_what_it_came_from(good_trace: Path) -> None:
+def test_mutate_derived_trace_names_its_origin(good_trace: Path) -> None:
     first = mutate(good_trace, None, [Drop.parse("1")])
     second = mutate(first.path, None, [Drop.parse("1")])
     assert second.session.start is not None
@@ -275,7 +275,7 @@ def test_a_trace_of_a_trace_says_what_it_came_from(good_trace: Path) -> None:
     assert len(frames(read_trace(second.path)[0])) == 45
 
 
-def test_every_api_with_keepalives_can_have_them_added() -> None:
+def test_keepalive_add_works_for_every_api_with_keepalives() -> None:
     apis: list[Api] = [api for p in CATALOG.providers for api in p.apis if api.vocabulary.keepalive]
     assert {api.name for api in apis} >= {"listen", "streaming", "agent"}
 
@@ -288,7 +288,7 @@ def tame(record: Record) -> Record:
     return dataclasses.replace(record, **{name: getattr(record, name) % (12 * S) for name in names})
 
 
-# What a stranger's trace may hold: all kinds of records in any order.
+# An untrusted trace: all kinds of records in any order.
 STRANGE = st.lists(
     st.one_of(
         RECORDS.map(tame),
@@ -308,7 +308,7 @@ STRANGE = st.lists(
 
 @given(STRANGE, st.lists(st.sampled_from(SOME), min_size=1, max_size=3))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150)
-def test_a_strange_trace_makes_a_trace_that_reads_or_none(
+def test_mutate_any_trace_gives_a_readable_trace_or_none(
     tmp_path: Path, records: list[Record], changes: list[Change]
 ) -> None:
     path = make_trace(tmp_path / "strange.wstrace", [*head(), *records])

@@ -1,4 +1,4 @@
-"""No credential of any provider reaches the disk; who uses the same one can still be told."""
+"""Heads are redacted; fingerprints show whether two traces use the same credential."""
 
 from __future__ import annotations
 
@@ -50,10 +50,10 @@ def decompressed(path: Path) -> bytes:
 
 
 @pytest.mark.parametrize("answer", [101, 401])
-def test_no_planted_credential_reaches_a_trace_or_a_log(
+def test_head_redactor_planted_credentials_reach_no_trace_and_no_log(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, answer: int
 ) -> None:
-    """Each provider's places, in the request, and all of it repeated in the answer."""
+    """Credentials in each provider's places of a request, repeated in the response."""
     caplog.set_level("DEBUG", logger="wsproxy")
     done: queue.Queue[Path] = queue.Queue()
     settings = ProxySettings(port=0, out=tmp_path / "traces", confdir=tmp_path / "conf")
@@ -98,20 +98,20 @@ def redactor(key: bytes = b"k" * 32) -> HeadRedactor:
     return HeadRedactor(catalog.load().credentials, key)
 
 
-def test_the_same_credential_has_the_same_fingerprint_wherever_it_is() -> None:
+def test_fingerprint_same_credential_in_any_place_is_equal() -> None:
     one = redactor()([("Authorization", "Token abcdef123")], "/v1/listen?token=abcdef123")
     two = redactor()([("authorization", "Bearer abcdef123"), ("xi-api-key", "other")])
-    prints = [each["fingerprint"] for each in one.taken + two.taken]
+    prints = [each["fingerprint"] for each in one.entries + two.entries]
     assert prints[0] == prints[1] == prints[2] != prints[3]
-    assert [each["length"] for each in one.taken] == [9, 9]
+    assert [each["length"] for each in one.entries] == [9, 9]
 
 
-def test_another_key_gives_another_fingerprint() -> None:
-    taken = [redactor(key)([("Authorization", "abcdef123")]).taken for key in (b"a", b"b")]
+def test_fingerprint_other_key_is_different() -> None:
+    taken = [redactor(key)([("Authorization", "abcdef123")]).entries for key in (b"a", b"b")]
     assert taken[0][0]["fingerprint"] != taken[1][0]["fingerprint"]
 
 
-def test_the_scheme_stays_and_what_is_no_credential_stays() -> None:
+def test_head_redactor_scheme_and_harmless_headers_stay() -> None:
     redacted = redactor()(
         [("Authorization", "Token abc"), ("X-Other", "abc"), ("Authorization", "")], "/p?q=1&x"
     )
@@ -123,18 +123,18 @@ def test_the_scheme_stays_and_what_is_no_credential_stays() -> None:
     assert redacted.path == "/p?q=1&x"
 
 
-def test_subprotocols_that_go_over_two_lines() -> None:
+def test_head_redactor_subprotocols_in_two_headers_are_redacted() -> None:
     redacted = redactor()(
         [("Sec-WebSocket-Protocol", "token"), ("Sec-WebSocket-Protocol", "abcdef123, json")]
     )
     assert [value for _, value in redacted.headers] == ["token", "REDACTED, json"]
 
 
-def test_a_name_that_is_escaped_or_in_another_case() -> None:
+def test_head_redactor_parameter_name_escaped_or_in_other_case_is_redacted() -> None:
     assert redactor()([], "/p?%54oken=abc&TOKEN=d+e").path == "/p?%54oken=REDACTED&TOKEN=REDACTED"
 
 
-def test_the_key_is_kept_and_is_private(tmp_path: Path) -> None:
+def test_fingerprint_key_is_stored_with_mode_0600(tmp_path: Path) -> None:
     folder = tmp_path / "settings"
     key = fingerprint_key(folder)
     assert fingerprint_key(folder) == key
@@ -150,17 +150,17 @@ print(fingerprint_key(Path(sys.argv[1])).hex())
 """
 
 
-def test_processes_that_start_at_once_have_one_key(tmp_path: Path) -> None:
+def test_fingerprint_key_concurrent_processes_share_one_key(tmp_path: Path) -> None:
     command = [sys.executable, "-c", FIRST, str(tmp_path / "settings")]
     started = [subprocess.Popen(command, stdout=subprocess.PIPE) for _ in range(6)]
     said = {process.communicate()[0] for process in started}
     assert said == {(tmp_path / "settings" / "fingerprint.key").read_bytes().hex().encode() + b"\n"}
 
 
-def test_who_comes_second_has_the_key_of_the_first(
+def test_fingerprint_key_created_by_another_process_is_used(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It had looked before the first one was there."""
+    """The file appears after the second process looked for it."""
     theirs = bytes(range(32))
     sync = os.fsync
 
@@ -174,10 +174,10 @@ def test_who_comes_second_has_the_key_of_the_first(
 
 
 @pytest.mark.parametrize("left", [b"", b"x" * 31, b"x" * 33])
-def test_what_is_no_key_is_replaced_and_that_is_told(
+def test_fingerprint_key_damaged_file_is_replaced_with_a_warning(
     tmp_path: Path, left: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """As a crash left it, or a full disk: under an empty key anybody could test guesses."""
+    """After a crash or a full disk: with an empty key, anyone could test a guess."""
     path = tmp_path / "fingerprint.key"
     path.write_bytes(left)
     key = fingerprint_key(tmp_path)
@@ -192,7 +192,7 @@ def test_what_is_no_key_is_replaced_and_that_is_told(
 
 
 @pytest.mark.parametrize("fails", ["write", "fsync"])
-def test_a_key_that_cannot_be_kept_is_told_and_nothing_is_left_of_it(
+def test_fingerprint_key_full_disk_is_reported_and_leaves_no_file(
     tmp_path: Path,
     fails: str,
     monkeypatch: pytest.MonkeyPatch,
@@ -208,10 +208,10 @@ def test_a_key_that_cannot_be_kept_is_told_and_nothing_is_left_of_it(
     assert len(fingerprint_key(tmp_path)) == 32
     assert list(tmp_path.iterdir()) == []
     (told,) = caplog.messages
-    assert f"cannot be kept in {tmp_path}: No space left on device" in told
+    assert f"cannot store the key of fingerprints in {tmp_path}: No space left on device" in told
 
 
-def test_a_key_that_cannot_be_read_is_left_alone(
+def test_fingerprint_key_unreadable_file_is_not_replaced(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "fingerprint.key").mkdir()

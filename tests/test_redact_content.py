@@ -1,4 +1,4 @@
-"""Content (speech, transcripts, audio) is never taken, whatever it looks like by chance."""
+"""Content (speech, transcripts, audio) is never redacted."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import msgpack
 import pytest
 
 from wsproxy.catalog import load
-from wsproxy.redact import HeadRedactor, SessionRedactor, budget
+from wsproxy.redact import HeadRedactor, SessionRedactor, finder
 from wsproxy.trace import FrameRecord, Record, Request, Response
 
 CATALOG = load()
@@ -23,8 +23,8 @@ COOKIE = "Zz9$kq81mmA0-7Qx"
 TOKEN = "Zk3vQ9xT7mB2nR8sW4yH6jL1pD5f"
 
 
-def guard() -> SessionRedactor:
-    """Of a session that has sent three credentials."""
+def redactor() -> SessionRedactor:
+    """The redactor of a session that has sent three credentials."""
     made = SessionRedactor(REDACT)
     made(
         Request(
@@ -46,43 +46,43 @@ def payload_of(record: Record) -> bytes:
 
 
 @pytest.mark.parametrize("digits", ["000007" * 20, "0123456789" * 4, "a" * 64, "0a" * 20])
-def test_guard_text_of_digits_without_variety_stays(digits: str) -> None:
+def test_session_redactor_text_of_digits_without_variety_stays(digits: str) -> None:
     for message in (digits, f'{{"x":"{digits}"}}'):
         frame = FrameRecord(0, True, 1, message.encode())
-        assert guard()(frame) == frame
+        assert redactor()(frame) == frame
 
 
-# -- content that goes on in the next fragment, and over the budget
+# -- content that continues in the next fragment, and over the work limit
 
 CODE = 'token = abc123def456; api_key = "q7Q8w9E1r2"; https://u:pass1word@h/ sk_live_4eC39HqLyjWDa '
 
 
 @pytest.mark.parametrize("field", ["text", "transcript", "delta"])
-def test_guard_text_with_code_stays_wherever_its_message_is_cut(field: str) -> None:
+def test_session_redactor_text_with_code_stays_wherever_its_message_is_cut(field: str) -> None:
     said = "so my fellow americans " * 30 + CODE + 'he said "x" '
     payload = json.dumps({"type": "x", field: said, "n": 1}).encode()
     for cut in range(1, len(payload), 3):
-        clean = guard()
+        clean = redactor()
         for n, part in enumerate((payload[:20], payload[20:cut], payload[max(20, cut) :])):
             frame = FrameRecord(0, False, 0 if n else 1, part, fin=n == 2)
             assert clean(frame) == frame, cut
 
 
-def test_guard_long_text_with_code_stays_without_known_credentials() -> None:
+def test_session_redactor_long_text_with_code_stays_without_known_credentials() -> None:
     said = (CODE + "and so my fellow americans ") * 20_000
     payload = json.dumps({"text": f"{said} {KEY} {said}", "api_key": "abcdefgh1234"}).encode()
-    kept = payload_of(guard()(FrameRecord(0, True, 1, payload)))
+    kept = payload_of(redactor()(FrameRecord(0, True, 1, payload)))
     expected = payload.replace(KEY.encode(), b"REDACTED").replace(b"abcdefgh1234", b"REDACTED")
     assert kept == expected
 
 
-def test_guard_message_over_the_budget_is_kept_to_where_it_is(
+def test_session_redactor_message_over_the_budget_is_kept_to_where_it_is(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(budget, "MAX_EXAMINED", 1 << 18)
+    monkeypatch.setattr(finder, "MAX_EXAMINED", 1 << 18)
     audio = json.dumps({"audio": "QUJD/0Zz" * (1 << 16)}).encode()
     control = b'{"api_key":"abcdefgh1234"}' * (1 << 15)
-    record = guard()(FrameRecord(0, True, 1, audio + control))
+    record = redactor()(FrameRecord(0, True, 1, audio + control))
     assert isinstance(record, FrameRecord)
     assert record.payload.startswith(audio)
     assert b"abcdefgh" not in record.payload
@@ -97,7 +97,7 @@ _chance = random.Random(11)
 
 
 def _wave(rate: int, size: int, loud: float) -> list[float]:
-    """A voice: a tone and its harmonics, louder and quieter, with noise."""
+    """Voice-like audio: a tone and its harmonics with a changing level, and noise."""
     return [
         loud
         * math.sin(n / 3000) ** 2
@@ -152,8 +152,8 @@ def binary(chunk: bytes, opcode: int = 2, *, fin: bool = True) -> FrameRecord:
 
 
 @pytest.mark.parametrize("kind", AUDIO)
-def test_guard_binary_audio_stays_in_messages_of_any_size(kind: str) -> None:
-    audio, clean = AUDIO[kind], guard()
+def test_session_redactor_binary_audio_stays_in_messages_of_any_size(kind: str) -> None:
+    audio, clean = AUDIO[kind], redactor()
     for size in (20, 33, 160, 640, 1600, 8192, 100_000):
         for at in range(0, min(len(audio), size * 60), size):
             frame = binary(audio[at : at + size])
@@ -161,8 +161,8 @@ def test_guard_binary_audio_stays_in_messages_of_any_size(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", AUDIO)
-def test_guard_binary_audio_stays_in_fragments(kind: str) -> None:
-    audio, clean = AUDIO[kind][:20_000], guard()
+def test_session_redactor_binary_audio_stays_in_fragments(kind: str) -> None:
+    audio, clean = AUDIO[kind][:20_000], redactor()
     for size in (20, 500, 3000):
         parts = [audio[at : at + size] for at in range(0, len(audio), size)]
         for n, part in enumerate(parts):
@@ -171,12 +171,12 @@ def test_guard_binary_audio_stays_in_fragments(kind: str) -> None:
 
 
 @pytest.mark.parametrize("seen", [b"\x9cjwT\x05pKar\xfe", b"\xf1JwTKar: x7", b"\0PWd=qz4q\x90"])
-def test_guard_short_names_in_audio_by_chance_stay(seen: bytes) -> None:
+def test_session_redactor_short_names_in_audio_by_chance_stay(seen: bytes) -> None:
     for kind in ("random", "linear16 0.2", "mu-law 0.2", "8 bit 0.9"):
         audio = AUDIO[kind]
         for size in (160, 640, 3000):
             frame = binary(audio[:size] + seen + audio[size : 2 * size])
-            assert guard()(frame) is frame, kind
+            assert redactor()(frame) is frame, kind
 
 
 CARRIERS = {
@@ -193,8 +193,8 @@ CARRIERS = {
 
 
 @pytest.mark.parametrize("carrier", CARRIERS)
-def test_guard_audio_in_base64_stays(carrier: str) -> None:
-    clean = guard()
+def test_session_redactor_audio_in_base64_stays(carrier: str) -> None:
+    clean = redactor()
     for audio in AUDIO.values():
         for size in (20, 160, 640, 3200, 20_000):
             chunk = audio[size : 2 * size]
@@ -205,8 +205,8 @@ def test_guard_audio_in_base64_stays(carrier: str) -> None:
 
 
 @pytest.mark.parametrize("message", ["%s", '{"audio":"%s"}', '{"data":{"audio":"%s","status":1}}'])
-def test_guard_audio_in_hexadecimal_digits_stays(message: str) -> None:
-    clean = guard()
+def test_session_redactor_audio_in_hexadecimal_digits_stays(message: str) -> None:
+    clean = redactor()
     for audio in AUDIO.values():
         for size in (160, 640, 3200):
             frame = FrameRecord(0, True, 1, message.replace("%s", audio[:size].hex()).encode())
@@ -214,28 +214,28 @@ def test_guard_audio_in_hexadecimal_digits_stays(message: str) -> None:
 
 
 @pytest.mark.parametrize("value", range(256))
-def test_guard_constant_bytes_stay(value: int) -> None:
+def test_session_redactor_constant_bytes_stay(value: int) -> None:
     for size in (20, 64, 640, 4000):
         frame = binary(bytes([value]) * size)
-        assert guard()(frame) is frame
+        assert redactor()(frame) is frame
 
 
 @pytest.mark.parametrize("size", [1 << 20, 16 << 20])
-def test_guard_large_audio_stays(size: int) -> None:
-    clean, audio = guard(), random.Random(size).randbytes(size)
+def test_session_redactor_large_audio_stays(size: int) -> None:
+    clean, audio = redactor(), random.Random(size).randbytes(size)
     said = json.dumps({"audio": base64.b64encode(audio).decode()}).encode()
     ramp = (bytes(range(251)) * (size // 251 + 1))[:size]
     for frame in (binary(audio), binary(ramp), FrameRecord(0, True, 1, said)):
         assert clean(frame) is frame
 
 
-def test_guard_known_credentials_are_taken_out_of_audio() -> None:
+def test_session_redactor_known_credentials_are_redacted_of_audio() -> None:
     for kind in ("random", "linear16 0.2", "mu-law 0.2", "Ogg"):
         for key in (KEY, TOKEN):
             for at in (0, 300, 5000):
                 audio = AUDIO[kind][:12_000]
                 payload = audio[:at] + b"\xd9\x28" + key.encode() + b"\xa5" + audio[at:]
-                kept = payload_of(guard()(binary(payload)))
+                kept = payload_of(redactor()(binary(payload)))
                 assert kept == payload.replace(key.encode(), b"REDACTED"), (kind, at)
 
 
@@ -244,23 +244,25 @@ SHAPED = b"\xc4\x01sk_7c9e6679b7425f40de944be07fc1f90ae7"
 
 
 @pytest.mark.parametrize("planted", [NAMED, SHAPED])
-def test_guard_named_and_shaped_credentials_are_taken_out_beside_raw_audio(planted: bytes) -> None:
+def test_session_redactor_named_and_shaped_credentials_are_redacted_beside_raw_audio(
+    planted: bytes,
+) -> None:
     key = planted.replace(b"api_key", b"").strip(bytes(range(128, 256)) + b"\x01")
     for kind in ("random", "linear16 0.2", "mu-law 0.2"):
         audio = AUDIO[kind][:6000]
         after = b"\x93" + audio
         for payload in (planted + after, audio + planted, audio + planted + after):
-            kept = payload_of(guard()(binary(payload)))
+            kept = payload_of(redactor()(binary(payload)))
             assert kept == payload.replace(key, b"REDACTED"), kind
 
 
 @pytest.mark.parametrize("name", ["pwd", "pass", "password", "api_key", "jwt", "secret"])
 @pytest.mark.parametrize("more", [{}, {"type": "start"}, {"audio": AUDIO["random"][:2000]}])
-def test_guard_short_password_in_a_packed_message_is_taken_out(
+def test_session_redactor_short_password_in_a_packed_message_is_redacted(
     name: str, more: dict[str, object]
 ) -> None:
     for fields in ({name: "hunter22", **more}, {**more, name: "hunter22"}):
-        kept = payload_of(guard()(binary(msgpack.packb(fields))))
+        kept = payload_of(redactor()(binary(msgpack.packb(fields))))
         assert b"hunter" not in kept
         assert b"REDACTED" in kept
 
@@ -288,7 +290,7 @@ IDS = (
 
 
 @pytest.mark.parametrize("said", IDS)
-def test_guard_ids_and_parameters_in_reasons_and_bodies_stay(said: str) -> None:
+def test_session_redactor_ids_and_parameters_in_reasons_and_bodies_stay(said: str) -> None:
     reason = FrameRecord(0, False, 8, b"\x03\xf0" + said.encode())
     assert SessionRedactor(REDACT)(reason) == reason
     body = Response(0, 401, body=said.encode(), body_length=len(said))
@@ -307,5 +309,5 @@ def test_guard_ids_and_parameters_in_reasons_and_bodies_stay(said: str) -> None:
         ("CF-Ray", "8e9f1d2c3b4a5e6f-FRA"),
     ],
 )
-def test_redactor_ids_and_revisions_in_an_answers_head_stay(line: tuple[str, str]) -> None:
+def test_head_redactor_ids_and_revisions_in_a_response_stay(line: tuple[str, str]) -> None:
     assert REDACT([line]).headers == [list(line)]

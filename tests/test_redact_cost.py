@@ -1,4 +1,4 @@
-"""Time and memory of redaction: linear in a text of any kind, and bounded for each record."""
+"""Time of redaction is linear in the text; time and memory are limited for each record."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from wsproxy.catalog import load
-from wsproxy.redact import HeadRedactor, SessionRedactor, Suspect, budget, suspects
+from wsproxy.redact import HeadRedactor, SessionRedactor, Suspect, finder, suspects
 from wsproxy.redact.known_secrets import KnownSecrets
 from wsproxy.redact.prefilter import Prefilter
 from wsproxy.trace import Bytes, FrameRecord, Record, Request, Response
@@ -23,7 +23,7 @@ RATIO = 2.5  # of the time for twice as much, at most
 QUICK = 0.025  # s
 KEY = "0123456789abcdef0123456789abcdef01234567"
 
-# Each is repeated; it is what makes an expression look far ahead, again and again.
+# Each is repeated; it can make an expression look far ahead many times.
 PIECES = """
 name=x |name=x&|<input type="hidden" name="a" value="b">|<input name=a value=b><label for=a>x
 "api_key":["abcd",|"api_key":{"value":"x",|credentials:{|{\\"api_key\\":\\"x|"token":"
@@ -65,24 +65,24 @@ WAYS: dict[str, Callable[[str], Record]] = {
 
 
 def seconds(record: Record, times: int = 1) -> float:
-    """The processor's time for one record in a session that has a key, the least of some."""
+    """CPU seconds for one record in a session with a key; the minimum of several runs."""
     took = []
     for _ in range(times):
-        guard = SessionRedactor(REDACT)
-        guard(Request(0, "GET", "wss", "h", 1, "/", headers=[["Authorization", f"Token {KEY}"]]))
+        redactor = SessionRedactor(REDACT)
+        redactor(Request(0, "GET", "wss", "h", 1, "/", headers=[["Authorization", f"Token {KEY}"]]))
         begun = time.process_time()
-        guard(record)
+        redactor(record)
         took.append(time.process_time() - begun)
     return min(took)
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_guard_repeated_piece_takes_time_linear_in_its_length(way: str) -> None:
+def test_session_redactor_repeated_piece_takes_time_linear_in_its_length(way: str) -> None:
     make = WAYS[way]
     size = SIZE // 4 if way == "head" else SIZE  # it stands in five places of a head
     for piece in TEXTS:
         once = piece * (size // len(piece))
-        # What is fast is linear: a step for each pair of characters takes ten times as long.
+        # A fast run is linear: quadratic work takes ten times as long.
         if seconds(make(once * 2)) < QUICK:
             continue
         ratios = (seconds(make(once * 2), 3) / seconds(make(once), 3) for _ in range(4))
@@ -90,7 +90,7 @@ def test_guard_repeated_piece_takes_time_linear_in_its_length(way: str) -> None:
 
 
 @pytest.mark.parametrize("piece", ['"api_key":["abcd",', '"api_key":{"value":"x",', "a=%"])
-def test_guard_nested_or_escaped_text_takes_bounded_memory(piece: str) -> None:
+def test_session_redactor_nested_or_escaped_text_takes_bounded_memory(piece: str) -> None:
     text = piece * ((1 << 15) // len(piece))
     tracemalloc.start()
     seconds(FrameRecord(0, True, 1, text.encode()))
@@ -101,24 +101,24 @@ def test_guard_nested_or_escaped_text_takes_bounded_memory(piece: str) -> None:
 
 @pytest.fixture
 def small_budget(monkeypatch: pytest.MonkeyPatch) -> int:
-    monkeypatch.setattr(budget, "MAX_EXAMINED", 1 << 14)
+    monkeypatch.setattr(finder, "MAX_EXAMINED", 1 << 14)
     return 1 << 14
 
 
-def test_guard_record_over_the_budget_is_kept_as_its_length(small_budget: int) -> None:
+def test_session_redactor_record_over_the_budget_is_kept_as_its_length(small_budget: int) -> None:
     payload = b'{"api_key":"abcdefgh1234"}' * (2 * small_budget // 26)
-    guard = SessionRedactor(REDACT)
-    record = guard(FrameRecord(0, True, 1, payload))
+    redactor = SessionRedactor(REDACT)
+    record = redactor(FrameRecord(0, True, 1, payload))
     assert isinstance(record, FrameRecord)
     assert (record.payload, record.cut) == (b"", len(payload))
     entry = {"where": "message", "name": "", "length": len(payload), "why": "budget"}
     assert record.redacted == [entry]
-    after = guard(FrameRecord(0, True, 1, b'{"api_key":"abcdefgh1234"}'))
+    after = redactor(FrameRecord(0, True, 1, b'{"api_key":"abcdefgh1234"}'))
     assert isinstance(after, FrameRecord)
     assert after.payload == b'{"api_key":"REDACTED"}'
 
 
-def test_guard_bytes_over_the_budget_are_zeros(small_budget: int) -> None:
+def test_session_redactor_bytes_over_the_budget_are_zeros(small_budget: int) -> None:
     data = b'{"api_key":"abcdefgh1234"}' * (2 * small_budget // 26)
     record = SessionRedactor(REDACT)(Bytes(0, True, data, "reserved opcode"))
     assert isinstance(record, Bytes)
@@ -129,7 +129,7 @@ def test_suspects_text_over_the_budget_is_one(small_budget: int) -> None:
     assert suspects("a b " * small_budget) == [Suspect("text", "", "budget")]
 
 
-def test_guard_head_over_the_budget_is_left_out_and_reported(small_budget: int) -> None:
+def test_session_redactor_head_over_the_budget_is_left_out_and_reported(small_budget: int) -> None:
     value = "a " * small_budget
     request = SessionRedactor(REDACT)(
         Request(0, "GET", "wss", "h", 1, "/", headers=[["X-A", value], ["X-B", "b"]])
@@ -140,19 +140,19 @@ def test_guard_head_over_the_budget_is_left_out_and_reported(small_budget: int) 
     assert entry in request.redacted
 
 
-def test_glance_many_known_credentials_cost_no_more_than_one() -> None:
+def test_prefilter_many_known_credentials_cost_no_more_than_one() -> None:
     message = b'{"type":"Results","text":"and so my fellow americans"}' * 150
 
     def took(count: int) -> float:
         known = KnownSecrets()
         for n in range(count):
             known.learn(f"{n:03d}k3vQ9xT7mB2nR8sW4yH6jL1pD5f")
-        glance = Prefilter(REDACT.find, known)
+        prefilter = Prefilter(REDACT.find, known)
         times = []
         for _ in range(5):
             begun = time.process_time()
             for _ in range(20):
-                assert not glance.text(message)
+                assert not prefilter.may_hold_in_text(message)
                 assert known.spans(message) == []
             times.append(time.process_time() - begun)
         return min(times)

@@ -1,4 +1,4 @@
-"""Messages, whole and in fragments; what a rule finds, and what none may find."""
+"""Messages, complete and in fragments; what the heuristics find, and what they must not find."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from wsproxy.catalog import load
 from wsproxy.cli.main import cli
 from wsproxy.redact import HeadRedactor, SessionRedactor, Suspect, suspects
 from wsproxy.redact.heuristics import by_entropy, by_name, by_shape
-from wsproxy.redact.messages import reported
+from wsproxy.redact.messages import limit_entries
 from wsproxy.scrub import scrub
 from wsproxy.trace import (
     End,
@@ -40,7 +40,7 @@ SECRET = "s3cr3t-0123456789-Abcdef"
 UUID = "ff836b96-b1b7-4c3a-b5f9-3ff2f567584e"
 
 
-def guard() -> SessionRedactor:
+def redactor() -> SessionRedactor:
     return SessionRedactor(HeadRedactor(CATALOG.credentials, b"key", CATALOG.key_shapes))
 
 
@@ -54,7 +54,7 @@ def payload_of(record: object) -> bytes:
 
 
 def cleaned(payload: bytes) -> bytes:
-    return payload_of(guard()(text(payload)))
+    return payload_of(redactor()(text(payload)))
 
 
 def in_fragments(clean: SessionRedactor, parts: list[bytes]) -> list[bytes]:
@@ -77,7 +77,7 @@ MESSAGES = {
 
 
 @pytest.mark.parametrize("name", MESSAGES)
-def test_a_message_without_its_credential(name: str) -> None:
+def test_session_redactor_message_is_redacted(name: str) -> None:
     out = cleaned(MESSAGES[name].encode())
     assert b"REDACTED" in out
     assert SECRET.encode() not in out
@@ -85,35 +85,35 @@ def test_a_message_without_its_credential(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["field", "escapes"])
-def test_a_border_of_fragments_anywhere(name: str) -> None:
-    """The message put together again is the one without fragments, wherever it is cut."""
+def test_session_redactor_credential_across_any_fragment_border_is_redacted(name: str) -> None:
+    """The reassembled message equals the unfragmented one for every border."""
     message = MESSAGES[name].encode()
     whole = cleaned(message)
     for cut in range(1, len(message)):
-        parts = in_fragments(guard(), [message[:cut], message[cut:]])
+        parts = in_fragments(redactor(), [message[:cut], message[cut:]])
         assert b"".join(parts) == whole, cut
 
 
 @given(st.lists(st.integers(0, 60), max_size=20))
-def test_any_fragments(cuts: list[int]) -> None:
+def test_session_redactor_message_in_any_fragments_is_redacted(cuts: list[int]) -> None:
     message = MESSAGES["field"].encode()
     at = [0, *sorted(min(cut, len(message)) for cut in cuts), len(message)]
     parts = [message[a:b] for a, b in itertools.pairwise(at)]
-    assert b"".join(in_fragments(guard(), parts)) == cleaned(message)
+    assert b"".join(in_fragments(redactor(), parts)) == cleaned(message)
 
 
 @pytest.mark.parametrize("name", ["scheme", "string", "shape", "url", "user"])
-def test_a_border_elsewhere(name: str) -> None:
+def test_session_redactor_other_credential_across_fragments_is_redacted(name: str) -> None:
     message = MESSAGES[name].encode()
     for cut in range(1, len(message)):
-        parts = in_fragments(guard(), [message[:cut], message[cut:]])
+        parts = in_fragments(redactor(), [message[:cut], message[cut:]])
         assert SECRET[9:].encode() not in b"".join(parts), cut
 
 
-def test_a_repetition_cut_by_a_border() -> None:
+def test_session_redactor_repetition_across_fragments_is_redacted() -> None:
     message = b'{"error": "no such key: ' + SECRET.encode() + b'", "x": 1}'
     for cut in range(1, len(message)):
-        clean = guard()
+        clean = redactor()
         clean(text(MESSAGES["field"].encode()))
         parts = in_fragments(clean, [message[:cut], message[cut:]])
         kept = b"".join(parts).replace(b'{"error": "no such key: ', b"")
@@ -121,15 +121,15 @@ def test_a_repetition_cut_by_a_border() -> None:
         assert len(kept) <= len(b'REDACTED", "x": 1}') + 3
 
 
-def test_control_frames_between_fragments_belong_to_no_message() -> None:
-    clean = guard()
+def test_session_redactor_control_frame_between_fragments_is_separate() -> None:
+    clean = redactor()
     first = payload_of(clean(text(b'{"api_key": "abc', fin=False)))
     ping = payload_of(clean(text(b"ping", opcode=9)))
     rest = payload_of(clean(text(b'def"}', opcode=0)))
     assert (first, ping, rest) == (b'{"api_key": "REDACTED', b"ping", b'"}')
 
 
-def test_a_long_message_in_one_frame() -> None:
+def test_session_redactor_long_message_in_one_frame_is_redacted() -> None:
     audio = base64.b64encode(random.Random(1).randbytes(1 << 19)).decode()
     message = json.dumps({"audio": audio, "api_key": SECRET, "more": audio}).encode()
     assert cleaned(message) == message.replace(SECRET.encode(), b"REDACTED")
@@ -153,7 +153,7 @@ def test_a_long_message_in_one_frame() -> None:
         ("x-foo", "a9f8A7s6d5F4g3H2j1k0L9z8X7c6"),
     ],
 )
-def test_what_a_rule_finds(name: str, value: str) -> None:
+def test_heuristics_credential_is_found(name: str, value: str) -> None:
     assert by_name(name, value) or by_shape(name, value) or by_entropy(name, value)
 
 
@@ -181,15 +181,15 @@ def test_what_a_rule_finds(name: str, value: str) -> None:
         ("token_type", "Bearer"),
     ],
 )
-def test_what_no_rule_finds(name: str, value: str) -> None:
+def test_heuristics_harmless_value_is_not_found(name: str, value: str) -> None:
     assert not (by_name(name, value) or by_shape(name, value) or by_entropy(name, value))
 
 
-def test_nothing_is_taken_out_of_the_samples() -> None:
-    """All of them were recorded with their credentials taken out."""
+def test_session_redactor_samples_are_unchanged() -> None:
+    """All samples were recorded with redaction."""
     records = 0
     for path in find_traces([str(SAMPLES)]):
-        clean = guard()
+        clean = redactor()
         with TraceReader(path) as reader:
             for record in reader:
                 records += 1
@@ -198,10 +198,10 @@ def test_nothing_is_taken_out_of_the_samples() -> None:
     assert records > 1000
 
 
-def test_nothing_is_taken_out_of_audio_and_transcripts() -> None:
+def test_session_redactor_audio_and_transcripts_are_unchanged() -> None:
     chance = random.Random(7)
     words = (SAMPLES.parent / "README.md").read_text()
-    clean = guard()
+    clean = redactor()
     for n in range(300):
         audio = base64.b64encode(chance.randbytes(chance.randrange(1, 3000))).decode()
         said = words[n * 10 : n * 10 + 200]
@@ -215,7 +215,7 @@ def test_nothing_is_taken_out_of_audio_and_transcripts() -> None:
         assert payload_of(clean(text(raw, opcode=2))) == raw
 
 
-# -- bodies, and what is told
+# -- bodies and reports
 
 
 @pytest.mark.parametrize(
@@ -230,30 +230,30 @@ def test_nothing_is_taken_out_of_audio_and_transcripts() -> None:
         json.dumps({"token": SECRET})[:-6],
     ],
 )
-def test_a_body(body: str) -> None:
+def test_session_redactor_body_is_redacted(body: str) -> None:
     for record in (
         Response(0, 201, body=body.encode(), body_length=len(body) + 6),
         Request(0, "POST", "https", "h", 443, "/v2/live", body=body.encode()),
     ):
-        out = guard()(record)
+        out = redactor()(record)
         assert isinstance(out, Request | Response)
         assert SECRET[:-6].encode() not in (out.body or b"")
         assert len(out.redacted) == 1
 
 
-def test_a_body_that_was_compressed_is_read_as_the_text_that_it_is() -> None:
+def test_session_redactor_decompressed_body_is_redacted() -> None:
     said = json.dumps({"model": "nova-3", "api_key": SECRET}).encode()
     request = Request(
         0, "POST", "https", "h", 443, "/", headers=[["Content-Encoding", "gzip"]], body=said
     )
     for body in (said, said[:-4]):  # the rest of it need not have come
-        out = guard()(replace(request, body=body))
+        out = redactor()(replace(request, body=body))
         assert isinstance(out, Request)
         assert (out.body or b"").startswith(b'{"model": "nova-3", "api_key": "REDACTED')
         assert [entry["name"] for entry in out.redacted] == ["api_key"]
 
 
-def test_suspects_of_a_record_and_of_a_text() -> None:
+def test_suspects_record_and_text_are_reported() -> None:
     request = Request(
         0, "GET", "wss", "h", 443, f"/p?token={SECRET}", headers=[["X-Secret", "abcd"]]
     )
@@ -268,18 +268,18 @@ def test_suspects_of_a_record_and_of_a_text() -> None:
     ]
 
 
-# -- more than a record may tell
+# -- more entries than fit in a record
 
 
 @pytest.mark.parametrize("pieces", [1, 3])
-def test_a_message_with_20_000_keys_is_read_with_all_that_follows(
+def test_session_redactor_message_with_20_000_keys_stays_within_format_limits(
     tmp_path: Path, pieces: int
 ) -> None:
-    """Its record had more maps than any reader takes, and took the rest of the block with it."""
+    """A record with more maps than a reader accepts made the rest of its block unreadable."""
     message = json.dumps([{"api_key": f"key-{n}-abc"} for n in range(20_000)]).encode()
     size = len(message) // pieces + 1
     parts = [message[at : at + size] for at in range(0, len(message), size)]
-    clean = guard()
+    clean = redactor()
     records: list[Record] = [Start(0, 1, SESSION, 0)]
     for n, part in enumerate(parts):
         records.append(clean(text(part, fin=n == pieces - 1, opcode=0 if n else 1)))
@@ -307,30 +307,30 @@ def test_a_message_with_20_000_keys_is_read_with_all_that_follows(
     assert f"(redacted: api_key, {last['more']:,} more)" in done.output
 
 
-def test_a_head_with_too_many_keys_is_told_in_short() -> None:
+def test_session_redactor_head_with_too_many_keys_has_limited_entries() -> None:
     headers = [["X-Secret", f"a1b2c3d4-{n}"] for n in range(3000)]
     body = b'{"api_key": "abc-1234"}'
     for record in (
         Request(0, "GET", "wss", "h", 443, "/", headers=headers, body=body),
         Response(0, 401, headers=headers, body=body),
     ):
-        clean = guard()(record)
+        clean = redactor()(record)
         assert isinstance(clean, Request | Response)
         assert len(clean.redacted) == 1000
         assert clean.redacted[-1]["more"] >= 2002
 
 
 @pytest.mark.parametrize("count", [999, 1000, 1001])
-def test_none_is_left_out_where_all_have_room(count: int) -> None:
+def test_limit_entries_at_the_limit_keeps_all(count: int) -> None:
     taken = [{"where": "body", "name": str(n)} for n in range(count)]
-    said = reported(taken)
+    said = limit_entries(taken)
     assert len(said) == min(count, 1000)
     assert said[:999] == taken[:999]
     assert (said == taken) == (count <= 1000)
     assert sum(entry.get("more", 1) for entry in said) == count
 
 
-def test_how_many_more_stays_when_it_is_scrubbed(tmp_path: Path) -> None:
+def test_scrub_number_of_further_redactions_stays(tmp_path: Path) -> None:
     more = {"where": "message", "name": "", "more": 5}
     frame = replace(text(b'{"api_key": "REDACTED"}'), redacted=[more])
     trace = make_trace(tmp_path / "t.wstrace", [Start(0, 1, SESSION, 0), frame, End(5, "stopped")])
@@ -341,7 +341,7 @@ def test_how_many_more_stays_when_it_is_scrubbed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("length", "kept"), [(25, b"model=nova-3&session=demo"), (40, b"model=nova-3&session=REDACTED")]
 )
-def test_the_last_field_of_a_form_is_taken_for_cut_only_where_it_may_be(
+def test_session_redactor_last_field_of_a_form_is_cut_only_if_the_body_is(
     length: int, kept: bytes
 ) -> None:
     request = Request(
@@ -354,16 +354,16 @@ def test_the_last_field_of_a_form_is_taken_for_cut_only_where_it_may_be(
         headers=[["Content-Length", str(length)]],
         body=b"model=nova-3&session=demo",
     )
-    written = guard()(request)
+    written = redactor()(request)
     assert isinstance(written, Request)
     assert written.body == kept
 
 
-# -- digests of what was cut
+# -- digests of cut messages
 
 
-def test_guard_digest_of_a_cut_message_is_keyed() -> None:
-    """Under no key, a guessed password can be tested against the digest."""
+def test_session_redactor_digest_of_a_cut_message_is_keyed() -> None:
+    """Without a key, a guessed password could be tested against the digest."""
     plain = hashlib.sha256(b'{"password": "hunter22"}').hexdigest()
     frame = FrameRecord(0, True, 1, b"", cut=24, digest=plain)
     digests = []
@@ -378,6 +378,6 @@ def test_guard_digest_of_a_cut_message_is_keyed() -> None:
     assert plain not in first
 
 
-def test_guard_digest_that_is_keyed_stays() -> None:
+def test_session_redactor_digest_that_is_keyed_stays() -> None:
     frame = FrameRecord(0, True, 1, b"", cut=24, digest="hmac-sha256:" + "ab" * 32)
-    assert guard()(frame) == frame
+    assert redactor()(frame) == frame

@@ -1,4 +1,4 @@
-"""What the replacing part keeps, the checking part accepts: no ordinary trace is refused."""
+"""The leak check accepts what the scrubber keeps: no ordinary trace is refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Good sessions of all APIs stay what they are, and every failure of the catalog is still told."""
+"""Good sessions of all APIs keep their structure; every failure of the catalog is still found."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from wsproxy.catalog.match import candidates
 from wsproxy.diagnose import diagnose
 from wsproxy.scrub import scrub
 from wsproxy.scrub.aliases import Aliases
-from wsproxy.scrub.allowlist import allowlist_of
-from wsproxy.scrub.binary_messages import azure_text, scrubbed
-from wsproxy.scrub.http_head import Heads
-from wsproxy.scrub.texts import Texts, TextUse
+from wsproxy.scrub.allowlist import allowlist_for
+from wsproxy.scrub.binary_messages import azure_text, scrub_binary
+from wsproxy.scrub.http_head import HeadScrubber
+from wsproxy.scrub.texts import SpokenText, TextScrubber
 from wsproxy.session import Session
 from wsproxy.trace import FrameRecord, Record, Request, Response
 
@@ -49,7 +49,7 @@ def filled(text: str) -> str:
 
 
 def session(api: Api, dialogue: Dialogue) -> Iterator[Record]:
-    """What the documents say that a session is like."""
+    """A session as the API's documents describe it."""
     yield from opened("/" + api.url.split("/", 3)[3])
     at = 30
     given = (
@@ -81,7 +81,7 @@ def findings(path: Path) -> list[str]:
 
 
 def skeleton(value: Any) -> Any:
-    """Names and kinds of values; texts that are no words anybody says."""
+    """Names, kinds of values, and texts that are not speech."""
     if isinstance(value, dict):
         return {name: skeleton(item) for name, item in value.items()}
     if isinstance(value, list):
@@ -174,17 +174,22 @@ def test_scrub_wav_header_alone_is_accepted_and_stays(tmp_path: Path) -> None:
 def test_scrub_error_sentence_of_the_service_stays_readable(
     api: tuple[str | None, str | None], text: str
 ) -> None:
-    assert Texts(allowlist_of(CATALOG, *api), Aliases(b"key"), TextUse()).failure(text) == text
+    assert (
+        TextScrubber(allowlist_for(CATALOG, *api), Aliases(b"key"), SpokenText()).error_text(text)
+        == text
+    )
 
 
 # -- every failure that the catalog has an example of
 
 
 def cleaned(sketch: ExampleSession) -> ExampleSession:
-    """A session in short, made public."""
+    """A scrubbed short session."""
     api = CATALOG.api(sketch.provider, sketch.api)
-    texts = Texts(allowlist_of(CATALOG, sketch.provider, sketch.api), Aliases(b"key"), TextUse())
-    heads = Heads(texts, hosts=False)
+    texts = TextScrubber(
+        allowlist_for(CATALOG, sketch.provider, sketch.api), Aliases(b"key"), SpokenText()
+    )
+    heads = HeadScrubber(texts, hosts=False)
     for each in sketch.received + sketch.sent:
         mine = each in sketch.sent
         if api is not None and api.envelope == "azure":
@@ -192,11 +197,11 @@ def cleaned(sketch: ExampleSession) -> ExampleSession:
         else:
             each.text = texts.message(each.text, bytes, from_client=mine)
     for packed in sketch.binary_messages:
-        packed.data = scrubbed(
+        packed.data = scrub_binary(
             packed.data, api.envelope if api else "", texts, bytes, from_client=False
         )
     if sketch.close is not None:
-        sketch.close.reason = texts.failure(sketch.close.reason)
+        sketch.close.reason = texts.error_text(sketch.close.reason)
     if sketch.request is not None:
         asked = Request(0, "GET", "wss", sketch.request.host, 443, sketch.request.path)
         made = heads.request(asked)

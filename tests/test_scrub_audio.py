@@ -1,4 +1,4 @@
-"""Audio in whatever text it is written becomes noise: as loud, in the same form, nobody's voice."""
+"""Audio written as text becomes noise of the same level and in the same form."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from sessions import APP, audio, opened, said, write
 from traces import read_trace
 from wsproxy.errors import NotPublic
 from wsproxy.scrub import scrub
-from wsproxy.scrub.text_encodings import decoded, recoded, renumbered
+from wsproxy.scrub.text_encodings import decode_base64, replace_encoded, replace_numbers
 from wsproxy.trace import FrameRecord
 
 CHUNK = 800  # samples of a message
@@ -28,7 +28,7 @@ CHANCE = random.Random(5)
 
 
 def voice(seconds: float) -> list[int]:
-    """Not quite speech: a swept tone that comes and goes, with some noise in it."""
+    """Speech-like audio: a swept tone with a changing level and noise."""
     count = int(seconds * 16_000)
     return [
         int(9000 * math.sin(n * (0.05 + n / count / 9)) * math.sin(n / 2500) + CHANCE.gauss(0, 40))
@@ -64,7 +64,7 @@ def unpacked(text: str) -> list[int]:
 
 @dataclass
 class Carrier:
-    """How a message has samples, and how they are read from it."""
+    """How a message carries samples, and how to read them from it."""
 
     put: Callable[[list[int]], Any]
     take: Callable[[str], list[int]]
@@ -125,7 +125,7 @@ CARRIERS = {
 }
 
 
-# If these were forgotten, the check would find them as words and numbers, not as audio.
+# Unscrubbed, the check finds these as words and numbers, not as audio.
 INDIRECT = {
     "hexadecimal, spaced": in_json(lambda c: pcm(c).hex(" "), lambda v: samples(bytes.fromhex(v))),
     "base64 of base64": in_json(
@@ -182,7 +182,7 @@ def test_scrub_audio_in_a_text_becomes_noise_in_the_same_form(name: str, tmp_pat
 def test_scrub_binary_string_of_javascript_is_refused(tmp_path: Path) -> None:
     carrier = in_json(lambda c: pcm(c).decode("latin-1"), lambda v: samples(v.encode("latin-1")))
     trace = session(carrier, tmp_path / "a.wstrace")
-    with pytest.raises(NotPublic, match="wave"):
+    with pytest.raises(NotPublic, match="audio similar to"):
         scrub(trace, tmp_path / "b.wstrace")
 
 
@@ -198,7 +198,7 @@ def test_scrub_samples_in_fields_of_their_own_lose_their_signs(tmp_path: Path) -
 
 
 def _renamed(text: str, name: str) -> str:
-    """A message whose field names, which no document has, are those of before."""
+    """A message with its original, undocumented field names."""
     if name != "JSON in JSON":
         return text
     value = json.loads(text)
@@ -213,8 +213,8 @@ def test_scrub_audio_that_was_forgotten_in_a_text_is_found(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trace = session(CARRIERS[name], tmp_path / "a.wstrace")
-    monkeypatch.setattr(wsproxy.scrub.texts, "recoded", lambda text, _change: text)
-    monkeypatch.setattr(wsproxy.scrub.texts, "renumbered", lambda text, *_: text)
+    monkeypatch.setattr(wsproxy.scrub.texts, "replace_encoded", lambda text, _change: text)
+    monkeypatch.setattr(wsproxy.scrub.texts, "replace_numbers", lambda text, *_: text)
     with pytest.raises(NotPublic, match="audio"):
         scrub(trace, tmp_path / "b.wstrace")
 
@@ -222,10 +222,10 @@ def test_scrub_audio_that_was_forgotten_in_a_text_is_found(
 def test_scrub_audio_replaced_letter_by_letter_is_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Characters of the same class in base64 leave the wave as it was, nearly."""
+    """Replacing base64 by characters of the same class keeps a similar waveform."""
     trace = session(CARRIERS["base64 alone"], tmp_path / "a.wstrace")
     monkeypatch.setattr(wsproxy.scrub.texts, "RUN", re.compile("(?!)"))
-    with pytest.raises(NotPublic, match="a wave like that of the original's audio"):
+    with pytest.raises(NotPublic, match="audio similar to the original's"):
         scrub(trace, tmp_path / "b.wstrace")
 
 
@@ -238,7 +238,7 @@ def test_scrub_binary_audio_with_its_signs_kept_is_found(
     records = [*opened("/v1/listen"), *(audio(50 + n, APP, pcm(c)) for n, c in enumerate(CHUNKS))]
     trace = write(tmp_path / "a.wstrace", records)
     monkeypatch.setattr("wsproxy.scrub.traffic.Noise.replace", louder)
-    with pytest.raises(NotPublic, match="a wave like that"):
+    with pytest.raises(NotPublic, match="audio similar to"):
         scrub(trace, tmp_path / "b.wstrace")
 
 
@@ -254,8 +254,8 @@ def test_scrub_silence_in_base64_is_accepted_and_stays(text: str, tmp_path: Path
 def test_recoded_identity_is_the_same_text() -> None:
     for name in ("base64", "base64, no padding", "base64, url-safe", "base64, MIME", "hexadecimal"):
         text = json.loads(CARRIERS[name].put(CHUNKS[1]))["data"]
-        assert recoded(text, lambda data: data) == text
-    assert decoded("_-8") == b"\xff\xef"
+        assert replace_encoded(text, lambda data: data) == text
+    assert decode_base64("_-8") == b"\xff\xef"
 
 
 @pytest.mark.parametrize(
@@ -270,7 +270,7 @@ def test_recoded_identity_is_the_same_text() -> None:
 def test_renumbered_any_list_keeps_its_length_and_stays_json(block: str) -> None:
     for seed in range(20):
         chance = random.Random(seed)
-        made = renumbered(block, lambda data, c=chance: c.randbytes(len(data)), chance)
+        made = replace_numbers(block, lambda data, c=chance: c.randbytes(len(data)), chance)
         assert len(made) == len(block)
         assert len(made.split(",")) == len(block.split(","))
         if block.endswith("]") and not block.endswith(",]"):

@@ -1,4 +1,4 @@
-"""What a text costs to scrub grows as its length does, whatever is in it."""
+"""The cost of scrubbing any text is linear in its length."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import pytest
 from wsproxy.catalog import load
 from wsproxy.scrub.aliases import Aliases
 from wsproxy.scrub.allowlist import Allowlist
-from wsproxy.scrub.http_head import Heads
-from wsproxy.scrub.texts import Texts, TextUse
-from wsproxy.scrub.trace_fields import fields, plain, tokens
+from wsproxy.scrub.http_head import HeadScrubber
+from wsproxy.scrub.texts import SpokenText, TextScrubber
+from wsproxy.scrub.trace_fields import fields, long_words, without_harmless
 
 pytestmark = pytest.mark.cost
 
@@ -33,12 +33,12 @@ def noise(data: bytes) -> bytes:
     return bytes(len(data))
 
 
-def texts() -> Texts:
-    return Texts(KNOWN, Aliases(b"key"), TextUse())
+def texts() -> TextScrubber:
+    return TextScrubber(KNOWN, Aliases(b"key"), SpokenText())
 
 
-def heads() -> Heads:
-    return Heads(texts(), hosts=False)
+def heads() -> HeadScrubber:
+    return HeadScrubber(texts(), hosts=False)
 
 
 def message(text: str) -> Any:
@@ -47,13 +47,13 @@ def message(text: str) -> Any:
 
 def checked(text: str) -> Any:
     for _, each in fields(text):
-        tokens(plain(each, KNOWN))
+        long_words(without_harmless(each, KNOWN))
     return None
 
 
 WORK: dict[str, Callable[[str], Any]] = {
-    "a text": lambda text: texts().free(text, noise),
-    "a failure": lambda text: texts().failure(text),
+    "a text": lambda text: texts().replace(text, noise),
+    "a failure": lambda text: texts().error_text(text),
     "a message": message,
     "an error message": lambda text: message('{"type": "Error", "message": "' + text),
     "a path": lambda text: heads()._path(text),
@@ -80,7 +80,7 @@ def test_scrub_cost_of_any_text_is_linear(name: str) -> None:
         one = cost(work, once)
         if one < ENOUGH:
             continue
-        # Another process may have had the caches: the least of a few tries counts.
+        # Other processes share the CPU caches: the minimum of several runs counts.
         ratio = min(cost(work, once * 2) / max(cost(work, once), one / 2) for _ in range(4))
         assert ratio < RATIO, (
             f"{piece!r}: {one:.2f} s for {SIZE} characters, {ratio:.1f} times for twice"
@@ -88,6 +88,6 @@ def test_scrub_cost_of_any_text_is_linear(name: str) -> None:
 
 
 def test_scrub_100_kb_of_hyphens_takes_no_time() -> None:
-    """Over 15 s once."""
-    assert cost(lambda text: texts().free(text, noise), "a-" * 50_000) < 2
+    """It once took more than 15 s."""
+    assert cost(lambda text: texts().replace(text, noise), "a-" * 50_000) < 2
     assert cost(message, "a-" * 50_000) < 2

@@ -1,4 +1,4 @@
-"""Of personal data at every place of a session nothing is left, whichever API it is."""
+"""Personal data at every place of a session is replaced, for all APIs."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ KNOWN_TO_STAY = {
     "limit: a word of error sentences",
 }
 CATALOG = load()
-# With another key, four digits may be in a longer number by chance.
+# With another key, a longer number may contain these four digits by chance.
 KEY = b"plants"
 
 
@@ -66,7 +66,7 @@ def refusal(plant: Plant) -> list[Record]:
 
 
 def texts(path: Path) -> str:
-    """All that a trace says, escapes and codes resolved, but for what the recorder says."""
+    """All texts of a trace, decoded, except the recorder's own."""
     out: list[str] = []
     for record in read_trace(path)[0]:
         match record:

@@ -1,4 +1,4 @@
-"""Where a credential was taken out of a longer text, the rest of it is still somebody's."""
+"""The rest of a text from which a credential was redacted is scrubbed like any other text."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from urllib.parse import parse_qsl, quote
 
 import pytest
 
+from scrub_sessions import found, unpacked
 from sessions import APP, MS, SERVER, audio, closed, opened, said, write
-from test_scrub import found, unpacked
 from traces import read_trace
 from wsproxy.catalog import load
 from wsproxy.errors import NotPublic
 from wsproxy.scrub import scrub
 from wsproxy.scrub.aliases import words
-from wsproxy.scrub.allowlist import allowlist_of
-from wsproxy.scrub.http_head import Heads
-from wsproxy.scrub.texts import Texts
+from wsproxy.scrub.allowlist import allowlist_for
+from wsproxy.scrub.http_head import HeadScrubber
+from wsproxy.scrub.texts import TextScrubber
 from wsproxy.trace import Bytes, Failure, FrameRecord, Gap, Record, Request, Response
 from wsproxy.wire import Opcode, parser
 
@@ -44,7 +44,7 @@ TEXTS = [
     "Bearer REDACTED zanzibar",
     "acmeclinic=REDACTED; zanzibar=1",
 ]
-# What the catalog knows of two, and an API that it does not know.
+# Two known APIs, and an unknown one.
 APIS = [("deepgram", "listen"), ("openai", "realtime"), (None, None)]
 NAMES = ["webhook", "callback", "x", "model", "language", "token", "metadata"]
 HEADERS = [
@@ -54,7 +54,7 @@ HEADERS = [
 
 
 def everywhere(text: str) -> list[list[Any]]:
-    """Sessions with a text at every place that may hold a part of a credential."""
+    """Sessions with a text at every place that may hold part of a credential."""
     given = "&".join(f"{name}={quote(text, '')}" for name in NAMES)
     request, answer = opened(f"/v1/listen/{quote(text, '')}?{given}&y={text}&{quote(text, '')}")
     assert isinstance(request, Request)
@@ -88,7 +88,7 @@ def everywhere(text: str) -> list[list[Any]]:
 
 
 @pytest.mark.parametrize("text", TEXTS)
-def test_the_rest_of_a_text_is_replaced_at_every_place(text: str, tmp_path: Path) -> None:
+def test_scrub_text_around_a_redaction_is_replaced(text: str, tmp_path: Path) -> None:
     for provider, api in APIS:
         for number, records in enumerate(everywhere(text)):
             trace = tmp_path / f"{provider}{number}.wstrace"
@@ -99,13 +99,13 @@ def test_the_rest_of_a_text_is_replaced_at_every_place(text: str, tmp_path: Path
 
 
 def request_of(tmp_path: Path, path: str = "/v1/listen", **headers: str) -> Request:
-    """The request of a session, made public."""
+    """The request of a session, scrubbed."""
     trace = write(tmp_path / "a.wstrace", opened(path, **headers))
     records, _ = read_trace(scrub(trace, tmp_path / "b.wstrace").path)
     return next(record for record in records if isinstance(record, Request))
 
 
-def test_that_there_was_a_credential_stays(tmp_path: Path) -> None:
+def test_scrub_placeholder_stays(tmp_path: Path) -> None:
     url = f"https://REDACTED@{HOST}:8443/zanzibar?token=REDACTED"
     protocols = "token, REDACTED, openai-insecure-api-key.REDACTED, rt_REDACTED"
     request = request_of(
@@ -136,7 +136,7 @@ def test_that_there_was_a_credential_stays(tmp_path: Path) -> None:
         ("api.deepgram.com:443", "api.deepgram.com:443"),
     ],
 )
-def test_addresses_are_nobodys(host: str, made: str, tmp_path: Path) -> None:
+def test_scrub_ip_address_is_replaced(host: str, made: str, tmp_path: Path) -> None:
     request = request_of(tmp_path, Host=host, Origin=f"http://{host}")
     headers = dict(map(tuple, request.headers))
     assert (headers["Host"], headers["Origin"]) == (made, f"http://{made}")
@@ -151,7 +151,7 @@ def test_addresses_are_nobodys(host: str, made: str, tmp_path: Path) -> None:
         "Python/3.14.0rc1 websockets/17.4.post1 darwin/24.1.0",
     ],
 )
-def test_versions_are_no_telephone_numbers(versions: str, tmp_path: Path) -> None:
+def test_scrub_version_stays(versions: str, tmp_path: Path) -> None:
     agent = f"{versions} acmeclinic/1.a1B2c3D4e5F6g7H8i9J0k1 zanzibar 5551234567"
     headers = dict(map(tuple, request_of(tmp_path, **{"User-Agent": agent}).headers))
     numbers = [part for part in versions.replace("/", " ").split() if part[0].isdecimal()]
@@ -164,7 +164,7 @@ def taken(*names: str) -> list[dict[str, Any]]:
     return [{"where": "message", "name": name, "fingerprint": "00", "length": 9} for name in names]
 
 
-def test_a_name_that_goes_from_a_message_goes_from_what_was_taken_out_of_it(
+def test_scrub_replaced_field_name_is_replaced_in_redacted_entries(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     own = {"AcmeClinicToken": "REDACTED", "url": "https://a.b/?quokkatoken=REDACTED"}
@@ -177,12 +177,12 @@ def test_a_name_that_goes_from_a_message_goes_from_what_was_taken_out_of_it(
     names = [entry["name"] for entry in frame.redacted or ()]
     assert names[0] == "api_key"
     assert names[1] in json.loads(frame.payload)["metadata"]
-    monkeypatch.setattr(Texts, "place", lambda _self, name: name)
-    with pytest.raises(NotPublic, match="what was taken out: a word of what was said"):
+    monkeypatch.setattr(TextScrubber, "field_name", lambda _self, name: name)
+    with pytest.raises(NotPublic, match="redacted entry: a spoken word"):
         scrub(trace, tmp_path / "c.wstrace")
 
 
-def test_addresses_in_a_failure_are_nobodys(tmp_path: Path) -> None:
+def test_scrub_ip_address_in_a_failure_is_replaced(tmp_path: Path) -> None:
     told = "Connect call failed ('10.1.2.3', 443), fe80::c0:ffee, 2409:0:1:2:3:4:5:6; not 127.0.0.1"
     request = opened("/v1/listen")[0]
     trace = write(tmp_path / "a.wstrace", [request, Failure(9, "connect", False, told)])
@@ -203,20 +203,22 @@ def test_addresses_in_a_failure_are_nobodys(tmp_path: Path) -> None:
         ("model", "https://acmeclinic.example/model"),
     ],
 )
-def test_a_setting_that_names_somebody_goes(name: str, value: str, tmp_path: Path) -> None:
+def test_scrub_setting_with_a_personal_name_is_replaced(
+    name: str, value: str, tmp_path: Path
+) -> None:
     message = said(50, APP, {"type": "Configure", name: value})
     path = f"/v1/listen?{name}={quote(value, '')}"
     trace = write(tmp_path / "a.wstrace", [*opened(path), message])
     assert not found("acmeclinic", unpacked(scrub(trace, tmp_path / "b.wstrace").path))
 
 
-def test_a_parameter_that_was_forgotten_is_found(
+def test_leak_check_unscrubbed_parameter_is_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The check knows by itself that what no document names is somebody's."""
+    """The check itself treats undocumented parameters as personal."""
     path = f"/v1/listen?webhook={quote(TEXTS[0], '')}"
     trace = write(tmp_path / "a.wstrace", opened(path))
-    monkeypatch.setattr(Heads, "_parameter", lambda _self, part: part)
+    monkeypatch.setattr(HeadScrubber, "_parameter", lambda _self, part: part)
     with pytest.raises(NotPublic, match="request parameter 'webhook'"):
         scrub(trace, tmp_path / "b.wstrace")
 
@@ -241,8 +243,8 @@ ANSWER = [
 @pytest.mark.parametrize(
     "heard", ["open the window", "a cross and a cache", "on localhost", "our agents transcribe it"]
 )
-def test_words_of_the_protocol_may_be_said(heard: str, tmp_path: Path) -> None:
-    """A header that every browser sends is no reason to refuse what somebody said."""
+def test_scrub_spoken_protocol_words_are_accepted(heard: str, tmp_path: Path) -> None:
+    """Words of a header that every browser sends do not cause a refusal."""
     request, answer = opened("/v1/transcribe?x=http://localhost/agents", **BROWSER)
     records = [request, replace(answer, headers=ANSWER)]
     message = said(50, SERVER, {"type": "Turn", "transcript": heard})
@@ -263,6 +265,6 @@ def test_scrub_broken_rule_of_the_parser_is_kept() -> None:
         if isinstance(node, ast.Constant) and "(section" in str(node.value)
     ]
     assert len(rules) > 8
-    known = allowlist_of(load(), None, None).words | {"125", "7692"}
+    known = allowlist_for(load(), None, None).words | {"125", "7692"}
     for rule in [*rules, "something else in place of a frame (section 5.2)"]:
         assert {word.casefold() for word in words(rule)} <= known, rule

@@ -1,4 +1,4 @@
-"""Every sample made public: nothing of it is left, and the failure is."""
+"""Every sample is scrubbed: its content is replaced and its failure survives."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from test_scrub import unpacked
+from scrub_sessions import unpacked
 from traces import read_trace
 from wsproxy.catalog import load
 from wsproxy.cli.scrub import command
@@ -21,7 +21,7 @@ from wsproxy.trace import Bytes, Eof, Failure, FrameRecord, Record
 SAMPLES = Path(__file__).parent.parent / "recordings" / "samples"
 TRACES = {str(path.relative_to(SAMPLES)): path for path in sorted(SAMPLES.rglob("*.wstrace"))}
 OF_APIS = [name for name in TRACES if not name.startswith("wire/")]
-# So many at once, each in one test: what they need is made once, in whichever process.
+# Several samples per test: the set-up is done once per process.
 BATCHES = [list(TRACES)[number::12] for number in range(12)]
 CATALOG = load()
 UUID = re.compile(rb"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -33,7 +33,7 @@ def findings(path: Path) -> list[str]:
 
 
 def shape(record: Record) -> tuple[object, ...] | None:
-    """What a scrubbed record has as it was."""
+    """The parts of a record that scrubbing keeps."""
     match record:
         case FrameRecord() as f:
             head = (f.t_ns, f.from_client, f.opcode, f.fin, f.rsv, f.mask, f.wire_length, f.cut)
@@ -52,7 +52,7 @@ def shapes(path: Path) -> list[tuple[object, ...]]:
 
 
 def left_of(trace: Path, public: Path) -> list[object]:
-    """Ids and audio of a sample that are in the public one."""
+    """Ids and audio of a sample that are left in the scrubbed one."""
     new = unpacked(public)
     found: list[object] = [each for each in UUID.findall(unpacked(trace)) if each in new]
     for record in read_trace(trace)[0]:
@@ -69,7 +69,9 @@ def left_of(trace: Path, public: Path) -> list[object]:
         for number, names in enumerate(BATCHES)
     ],
 )
-def test_samples_are_public_and_still_fail(names: list[str], tmp_path: Path) -> None:
+def test_scrub_sample_is_accepted_and_its_failure_survives(
+    names: list[str], tmp_path: Path
+) -> None:
     public = {
         name: scrub(TRACES[name], tmp_path / f"{number}.wstrace", catalog=CATALOG)
         for number, name in enumerate(names)
@@ -77,30 +79,30 @@ def test_samples_are_public_and_still_fail(names: list[str], tmp_path: Path) -> 
     for name, made in public.items():
         trace = TRACES[name]
         assert findings(made.path) == findings(trace), name
-        assert (made.was, made.notes) == (made.now, ()), name
+        assert (made.finding_before, made.notes) == (made.finding_after, ()), name
         assert shapes(made.path) == shapes(trace), f"{name}: times, sizes and frames stay"
         assert left_of(trace, made.path) == [], name
     of_apis = [name for name in names if name in OF_APIS]
-    traces = [(public[name].path, public[name].was) for name in of_apis]
+    traces = [(public[name].path, public[name].finding_before) for name in of_apis]
     for name, proof in zip(of_apis, prove(traces, timeout=3, catalog=CATALOG), strict=True):
         told = json.dumps({name: proof.as_json()}, indent=1)
         assert proof.survived, told
         assert (proof.as_client, proof.as_server) == ("reproduced", "reproduced"), told
-        assert proof.simulated == ("reproduced" if is_simulated(proof.now) else ""), told
+        assert proof.simulated == ("reproduced" if is_simulated(proof.finding_after) else ""), told
 
 
 def is_simulated(condition: str) -> bool:
     return CATALOG.condition(condition).simulated
 
 
-def test_all_conditions_of_the_two_providers_are_among_them() -> None:
+def test_scrub_samples_include_all_conditions_of_two_providers() -> None:
     explained = {findings(TRACES[name])[0] for name in OF_APIS}
     conditions = {c.id for c in CATALOG.conditions if c.provider in ("deepgram", "assemblyai")}
     assert len(explained) > 140
     assert len(conditions - explained) <= 3
 
 
-def test_a_failure_that_did_not_survive_is_told(tmp_path: Path) -> None:
+def test_prove_lost_failure_is_reported(tmp_path: Path) -> None:
     sample = TRACES["deepgram/deepgram.listen.NET-0001.wstrace"]
     made = scrub(sample, tmp_path / "p.wstrace", catalog=CATALOG)
     (proof,) = prove([(made.path, "deepgram.listen.DATA-0000")], timeout=3, catalog=CATALOG)
@@ -116,7 +118,7 @@ def run(*arguments: object) -> tuple[int, str, str]:
     return done.exit_code, done.stdout, done.stderr
 
 
-def test_the_command_makes_and_proves(tmp_path: Path) -> None:
+def test_scrub_command_with_prove_scrubs_and_replays(tmp_path: Path) -> None:
     sample = TRACES["deepgram/deepgram.listen.NET-0001.wstrace"]
     code, out, _ = run(sample, "--out", tmp_path / "p.wstrace", "--prove", "--timeout", 3)
     assert code == 0, out
@@ -124,7 +126,7 @@ def test_the_command_makes_and_proves(tmp_path: Path) -> None:
     assert "explained as deepgram.listen.NET-0001" in out
 
 
-def test_several_go_into_a_folder(tmp_path: Path) -> None:
+def test_scrub_command_several_traces_go_into_a_folder(tmp_path: Path) -> None:
     samples = [TRACES[name] for name in OF_APIS[:2]]
     code, out, _ = run(*samples, "--out", tmp_path / "new", "--json")
     assert code == 0
@@ -134,10 +136,10 @@ def test_several_go_into_a_folder(tmp_path: Path) -> None:
     assert all(each["explained_before"] == each["explained_now"] for each in told)
 
 
-def test_what_cannot_be_made_public_is_told_in_one_line_each(
+def test_scrub_command_refusals_are_one_line_each(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("wsproxy.scrub.texts.Texts.free", lambda _self, text, *_: text)
+    monkeypatch.setattr("wsproxy.scrub.texts.TextScrubber.replace", lambda _self, text, *_: text)
     sample = TRACES["deepgram/deepgram.listen.TOO_MANY_REQUESTS.wstrace"]
     code, out, err = run(sample, "--out", tmp_path / "p.wstrace")
     assert code == 1
@@ -149,7 +151,7 @@ def test_what_cannot_be_made_public_is_told_in_one_line_each(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_is_no_trace_ends_with_3(tmp_path: Path) -> None:
+def test_scrub_command_unreadable_trace_exits_with_3(tmp_path: Path) -> None:
     (tmp_path / "a.wstrace").write_bytes(b"no trace at all")
     code, _, err = run(tmp_path / "a.wstrace")
     assert code == 3

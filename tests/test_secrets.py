@@ -1,8 +1,7 @@
-"""Credentials are planted in every place of every provider, and none is found anywhere after.
+"""Credentials in every place of every provider are not in traces, logs and output.
 
-Through the real proxy: ws and wss, accepted and refused, whole, fragmented, compressed, in
-frames that never end, repeated by the server. Looked for in the traces (decompressed), in what
-is logged, and in what the commands print.
+The sessions run through the real proxy: ws and wss, accepted and refused. The messages are
+complete, fragmented, compressed, in incomplete frames, and repeated by the server.
 """
 
 from __future__ import annotations
@@ -21,6 +20,7 @@ import pytest
 import zstandard
 from click.testing import CliRunner
 
+from commands import printed_by_readers
 from tls_certificates import Certificate
 from wire_bytes import BINARY, CONT, MASK, TEXT, Deflater, accepted, close, frame, upgrade
 from wire_servers import serving
@@ -40,20 +40,11 @@ KNOWN = catalog.load()
 PROVIDERS = [each for each in KNOWN.providers if each.id != "traffic"]
 HOSTS = {"deepgram": "/v1/listen", "soniox": "/transcribe-websocket"}
 PRINTED = {"deepgram", "soniox", "elevenlabs"}
-COMMANDS = [
-    ["list"],
-    ["list", "--json"],
-    ["show", "--full"],
-    ["show", "--json"],
-    ["explain", "--all"],
-    ["explain", "--json"],
-    ["explain", "--markdown"],
-]
 
 
 @dataclass
 class Planted:
-    """Unique values, and what they are planted in."""
+    """Unique values, and the texts in which they are planted."""
 
     values: list[str] = field(default_factory=list)
 
@@ -149,19 +140,14 @@ def decompressed(path: Path) -> bytes:
 
 
 def printed(path: Path) -> bytes:
-    """What the commands that read say of a trace."""
-    said = []
-    for name, *options in COMMANDS:
-        command = importlib.import_module(f"wsproxy.cli.{name}").command
-        done = CliRunner().invoke(command, [str(path), *options], catch_exceptions=False)
-        said.append(done.output)
+    """The output of the commands that read a trace."""
     diff = importlib.import_module("wsproxy.cli.diff").command
-    said.append(CliRunner().invoke(diff, [str(path), str(path)], catch_exceptions=False).output)
-    return "\n".join(said).encode()
+    compared = CliRunner().invoke(diff, [str(path), str(path)], catch_exceptions=False).output
+    return f"{printed_by_readers(path)}\n{compared}".encode()
 
 
 def pieces(message: bytes, size: int, opcode: int = TEXT, mask: bytes | None = MASK) -> bytes:
-    """A message in fragments of so many bytes."""
+    """A message in fragments of `size` bytes."""
     parts = [message[at : at + size] for at in range(0, len(message), size)]
     last = len(parts) - 1
     return b"".join(
@@ -170,7 +156,7 @@ def pieces(message: bytes, size: int, opcode: int = TEXT, mask: bytes | None = M
 
 
 def talk(proxy: Proxy, planted: Planted, provider: Provider, server: int, *, tls: bool) -> bytes:
-    """One session with everything planted; returns the head of the answer."""
+    """One session with all planted values; returns the head of the response."""
     path = f"{HOSTS.get(provider.id, '/v1/x')}?{planted.query(provider)}"
     head = upgrade(path, "127.0.0.1", *planted.headers(provider))
     peer = proxy.connect(server, tls=tls)
@@ -191,7 +177,7 @@ def talk(proxy: Proxy, planted: Planted, provider: Provider, server: int, *, tls
 
 
 def echo(answer: int) -> Callable[[Peer], None]:
-    """Repeats the request in its answer, and each message as an error, in a ping, in fragments."""
+    """Repeats the request in the response, and each message in an error and in fragments."""
 
     def serve(peer: Peer) -> None:
         lines = peer.read_head().decode().split("\r\n")
@@ -222,7 +208,7 @@ def echo(answer: int) -> Callable[[Peer], None]:
 
 
 def split_frames(data: bytes) -> tuple[list[tuple[int, bytes]], bytes]:
-    """Whole messages of a client, fragments put together."""
+    """Complete messages of a client, with fragments reassembled."""
     out: list[tuple[int, bytes]] = []
     opcode, content = 0, b""
     for each in FrameParser().feed(data):
@@ -241,7 +227,7 @@ def split_frames(data: bytes) -> tuple[list[tuple[int, bytes]], bytes]:
 
 @pytest.mark.parametrize("answer", [101, 401])
 @pytest.mark.parametrize("tls", [False, True], ids=["ws", "wss"])
-def test_no_planted_credential_is_found(
+def test_recording_planted_credentials_are_not_in_traces_or_output(
     tls: bool,
     answer: int,
     proxy: Proxy,
@@ -256,7 +242,7 @@ def test_no_planted_credential_is_found(
             path = proxy.trace()
             content = decompressed(path)
             assert b"model=nova" in content
-            # What is printed of a session is printed in the same way for all.
+            # The output has the same form for all sessions.
             shown = printed(path) if provider.id in PRINTED else b""
             for text in (content, shown):
                 assert planted.found_in(text) == [], provider.id
@@ -288,7 +274,7 @@ def one_session(
 
 
 def taker(*extensions: str) -> Callable[[Peer], None]:
-    """Accepts, and takes whatever comes."""
+    """Accepts the upgrade and reads all data."""
 
     def serve(peer: Peer) -> None:
         peer.read_head()
@@ -303,7 +289,7 @@ KEY = b'{"api_key": "s3cr3t-in-a-message-01", "model": "nova"}'
 DEFLATE = "Sec-WebSocket-Extensions: permessage-deflate"
 
 
-def test_it_is_found_when_nothing_is_taken_out(
+def test_recording_without_redaction_contains_planted_credentials(
     proxy: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(capture_recorder, "SessionRedactor", lambda redact: lambda record: record)
@@ -315,7 +301,7 @@ def test_it_is_found_when_nothing_is_taken_out(
     assert len(planted.found_in(printed(path))) > 20
 
 
-def test_a_compressed_message(proxy: Proxy) -> None:
+def test_recording_compressed_message_is_redacted(proxy: Proxy) -> None:
     deflated = Deflater().message(KEY)
     sent = frame(TEXT, deflated, rsv=4, mask=MASK)
     path = one_session(proxy, taker(DEFLATE), sent, head=DEFLATE)
@@ -328,7 +314,7 @@ def test_a_compressed_message(proxy: Proxy) -> None:
     assert record.redacted[0]["length"] == len("s3cr3t-in-a-message-01")
 
 
-def test_a_compressed_message_that_cannot_be_read_is_its_length(proxy: Proxy) -> None:
+def test_recording_unreadable_compressed_message_is_replaced_by_its_length(proxy: Proxy) -> None:
     damaged = Deflater().message(KEY)[:-9] + b"\xff" * 9
     path = one_session(proxy, taker(DEFLATE), frame(TEXT, damaged, rsv=4, mask=MASK), head=DEFLATE)
     [record] = [each for each in TraceReader(path) if isinstance(each, FrameRecord)]
@@ -350,11 +336,11 @@ def test_a_compressed_message_that_cannot_be_read_is_its_length(proxy: Proxy) ->
     ],
     ids=["unfinished", "begun", "reserved", "lost", "text"],
 )
-def test_bytes_that_are_no_frame(proxy: Proxy, sent: bytes) -> None:
+def test_recording_invalid_bytes_are_redacted(proxy: Proxy, sent: bytes) -> None:
     path = one_session(proxy, taker(), sent)
     kept = b"".join(each.data for each in TraceReader(path) if isinstance(each, Bytes))
     assert len(kept) == len(sent)
-    # By the mask that was used, and under the other three turns of it.
+    # With the masking key that was used, and with its three rotations.
     for turn in range(4):
         key = (MASK[turn:] + MASK[:turn]) * (len(kept) // 4 + 1)
         clear = bytes(a ^ b for a, b in zip(kept, key, strict=False))
@@ -362,10 +348,10 @@ def test_bytes_that_are_no_frame(proxy: Proxy, sent: bytes) -> None:
     assert b"s3cr" not in kept
 
 
-def test_the_key_of_a_replay_is_not_in_its_trace(
+def test_replay_key_is_not_in_its_trace(
     proxy: Proxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Neither where the server repeats it: in a header, in a message, in a close reason."""
+    """Also where the server repeats it: in a header, a message, a close reason."""
     recorded = one_session(proxy, echo(101), frame(TEXT, KEY, mask=MASK), close(1000, mask=MASK))
     key = "s3cr3t-of-the-user-77"
     command = importlib.import_module("wsproxy.cli.replay").command
@@ -399,7 +385,7 @@ def test_the_key_of_a_replay_is_not_in_its_trace(
     assert str(Close(closed.code, closed.reason)) == f"1008 bad {PLACEHOLDER}"
 
 
-def test_what_a_rule_found_is_told(proxy: Proxy) -> None:
+def test_recording_heuristic_redactions_are_reported(proxy: Proxy) -> None:
     path = one_session(
         proxy,
         taker(),

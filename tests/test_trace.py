@@ -690,7 +690,7 @@ def test_the_specification_has_each_kind_ending_and_limit():
 
 def test_the_specification_names_what_a_redaction_says():
     redactor = HeadRedactor(CredentialPlaces(), bytes(32), [("acme", re.compile("^key"))])
-    [taken] = redactor([("Authorization", 'Token " keyword"')]).taken
+    [taken] = redactor([("Authorization", 'Token " keyword"')]).entries
     section = SPECIFICATION.partition("## Credentials")[2].partition("\n## ")[0]
     assert re.findall(r"^\| `(\w+)`", section, re.MULTILINE) == [*taken, "why", "more", "part"]
     assert f"`{PLACEHOLDER}`" in section

@@ -107,7 +107,7 @@ def command(
             run.scrub(path, out)
     proofs: Sequence[Proof | None] = [None] * len(run.made)
     if to_prove:
-        made = [(each.path, each.was) for _, each in run.made]
+        made = [(each.path, each.finding_before) for _, each in run.made]
         proofs = prove(made, pace=speed, timeout=timeout)
     if as_json:
         click.echo(dumps(list(run.as_json(proofs)), indent=2))
@@ -152,8 +152,8 @@ class _Run:
                 "session": made.session.id,
                 "origin": start.origin if start else None,
                 "changes": start.changes if start else None,
-                "explained_before": made.was or None,
-                "explained_now": made.now or None,
+                "explained_before": made.finding_before or None,
+                "explained_now": made.finding_after or None,
                 "notes": list(made.notes),
                 **({"proof": proof.as_json()} if proof else {}),
             }
@@ -184,8 +184,11 @@ def _print(run: _Run, proofs: Sequence[Proof | None]) -> None:
         console.print(Text(safe(f"  {summary(made.session, catalog)}")))
         for line in made.notes:
             console.print(Text(safe(f"  note: {line}")))
-        if made.was != made.now:
-            was, now = made.was or "a good session", made.now or "a good session"
+        if made.finding_before != made.finding_after:
+            was, now = (
+                made.finding_before or "a good session",
+                made.finding_after or "a good session",
+            )
             _warn(f"warning: {made.path} is explained as {now}, but {path} as {was}")
         if proof is not None:
             console.print(Text(safe(f"  {_proof(proof)}")))
@@ -197,7 +200,7 @@ def _proof(proof: Proof) -> str:
     parts = [f"replay client {proof.as_client}", f"replay server {proof.as_server}"]
     parts += [f"simulated condition {proof.simulated}"] if proof.simulated else []
     word = "verified" if proof.survived else "not verified"
-    return f"{word}: {', '.join(parts)}; explained as {proof.now or 'a good session'}"
+    return f"{word}: {', '.join(parts)}; explained as {proof.finding_after or 'a good session'}"
 
 
 def _warn(line: str) -> None:

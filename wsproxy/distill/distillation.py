@@ -15,7 +15,7 @@ from wsproxy.compare import Difference, of_failure
 from wsproxy.compare.outcome import Outcome
 from wsproxy.compare.session_digest import SessionDigest
 from wsproxy.errors import ConnectFailed, UsageError, WsproxyError
-from wsproxy.redact import MIN_HIDDEN, HeadRedactor, fingerprint_key
+from wsproxy.redact import MIN_SECRET, HeadRedactor, fingerprint_key
 from wsproxy.replayer import RECORDED, ClientOptions, Pace
 from wsproxy.replayer.recording import ReplayRecording
 from wsproxy.replayer.script import Script
@@ -292,7 +292,7 @@ class Distillation:
         variables = provider.credentials.environment if provider is not None else ()
         values = [value for _, value in self._options.fields]
         values += [os.environ.get(name, "") for name in variables]
-        return tuple(value for value in values if len(value) >= MIN_HIDDEN)
+        return tuple(value for value in values if len(value) >= MIN_SECRET)
 
     async def _checked(self, attempts: Attempts, report: DistillReport) -> DistillReport:
         """Replay the new trace itself, as whoever gets it will."""

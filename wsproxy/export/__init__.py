@@ -1,4 +1,4 @@
-"""Other formats made from traces.
+"""Exports traces to other formats.
 
-bundle  a zip file for a bug report: scrubbed traces, their explanation, versions
+bundle  a zip file for a bug report: scrubbed traces, explanations, versions
 """

@@ -1,6 +1,6 @@
-"""What goes into a bug report, in one file: scrubbed traces, what they show, versions.
+"""Packs a zip file for a bug report: scrubbed traces, explanations, versions.
 
-A zip file with the same content is the same file: times are fixed, names are sorted.
+Equal content gives an identical file: times are fixed, names are sorted.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from wsproxy.trace.atomic_file import check_free, new_file
 
 ZIP = ".zip"
 MAX_TRACES = 1000
-_WHEN = (1980, 1, 1, 0, 0, 0)  # the first moment that a zip file knows
+_ZIP_TIME = (1980, 1, 1, 0, 0, 0)  # the earliest time in a zip file
 _PACKAGES = ("mitmproxy", "websockets", "msgpack", "zstandard", "wsproto", "h11", "cryptography")
 _VARIABLES = (
     "HTTP_PROXY HTTPS_PROXY ALL_PROXY NO_PROXY WS_PROXY WSS_PROXY http_proxy https_proxy "
@@ -52,8 +52,8 @@ class Bundled:
     """A trace in a bundle.
 
     Attributes:
-        name: of the trace and its explanation in it, without a suffix.
-        recorded: the versions that recorded it, as it says.
+        name: of the trace and its explanation in the bundle, without suffix.
+        recorded: the versions that recorded it, according to the trace.
     """
 
     name: str
@@ -74,21 +74,21 @@ def bundle(
     environment: Mapping[str, str] | None = None,
     each: Callable[[Sequence[Path]], Iterable[Path]] = iter,
 ) -> list[Bundled]:
-    """Pack traces for a bug report. Those that are not scrubbed are, in the bundle only.
+    """Pack traces for a bug report. Traces that are not scrubbed are scrubbed in the bundle.
 
     Args:
-        traces: traces, and folders, of which the recordings are taken.
+        traces: traces, and folders with recordings.
         out: the zip file, mode 0600.
-        note: the user's own words, for its README.
+        note: the user's text for its README.
         instructions: how to use the traces, for its README (Markdown).
-        hosts: replace the names of hosts too, in traces that are scrubbed here.
+        hosts: also replace the names of hosts in traces that are scrubbed here.
         force: replace `out`.
-        environment: whose variables are named; None: the process's own.
-        each: called with all traces, yields them one after another; for showing progress.
+        environment: variables whose names are reported if set; None: the process's environment.
+        each: is called with all traces and yields them one by one, to show progress.
 
     Raises:
         TraceError: a trace cannot be read.
-        NotPublic: something of people would be in it; nothing is written.
+        NotPublic: it would contain private data; nothing is written.
         UsageError: it cannot be written.
     """
     found, _ = find_recordings(traces)
@@ -96,28 +96,30 @@ def bundle(
         raise UsageError(f"give from 1 to {MAX_TRACES} traces")
     check_free(out, force=force)
     if suspects(note):
-        raise NotPublic(["the note: there is something in it that looks like a credential"])
-    known, key = catalog or load(), secrets.token_bytes(16)
+        raise NotPublic(["the note: it contains a possible credential"])
+    catalog, key = catalog or load(), secrets.token_bytes(16)
     try:
         with TemporaryDirectory(prefix="wsproxy-bundle-") as folder:
             content = _Content(Path(folder))
-            items = [_bundled(path, content, key, known, hosts=hosts) for path in each(found)]
-            facts = _facts(items, os.environ if environment is None else environment)
+            items = [_add_trace(path, content, key, catalog, hosts=hosts) for path in each(found)]
+            environment_facts = _environment(
+                items, os.environ if environment is None else environment
+            )
             content.put("README.md", _readme(items, note, instructions))
-            content.put("environment.json", dumps(facts, indent=2) + "\n")
+            content.put("environment.json", dumps(environment_facts, indent=2) + "\n")
             with new_file(out, force=force) as new:
                 content.zip(new.file)
-    except OSError as error:  # of the folder, which may be on another disk
+    except OSError as error:  # of the temporary folder, which may be on another disk
         raise UsageError(f"cannot write {out}: {error.strerror or error}") from None
     return items
 
 
 @dataclass(frozen=True, slots=True)
 class _Content:
-    """What is to be in the zip file, one file each in a folder: it may not fit into memory.
+    """The files of the bundle, in a temporary folder because they may not fit in memory.
 
     Attributes:
-        files: where each is, by its name in the zip file.
+        files: their paths, by name in the zip file.
     """
 
     folder: Path
@@ -131,20 +133,20 @@ class _Content:
     def zip(self, out: BinaryIO) -> None:
         with zipfile.ZipFile(out, "w") as packed:
             for name, path in sorted(self.files.items()):
-                info = zipfile.ZipInfo(name, _WHEN)
-                info.create_system = 3  # of the mode below, on every system
+                info = zipfile.ZipInfo(name, _ZIP_TIME)
+                info.create_system = 3  # Unix, on every system: the mode below
                 info.external_attr = 0o600 << 16
-                packs = not name.endswith(SUFFIX)  # a trace is packed already
-                info.compress_type = zipfile.ZIP_DEFLATED if packs else zipfile.ZIP_STORED
-                info.file_size = path.stat().st_size  # which says whether it needs ZIP64
+                compress = not name.endswith(SUFFIX)  # a trace is packed already
+                info.compress_type = zipfile.ZIP_DEFLATED if compress else zipfile.ZIP_STORED
+                info.file_size = path.stat().st_size  # decides whether ZIP64 is needed
                 with path.open("rb") as source, packed.open(info, "w") as target:
                     shutil.copyfileobj(source, target)
 
 
-def _bundled(
+def _add_trace(
     trace: Path, content: _Content, key: bytes, catalog: Catalog, *, hosts: bool
 ) -> Bundled:
-    """A trace goes in: itself, or what is made of it."""
+    """Add a trace, scrubbed if it is not yet, and its explanation."""
     path = content.folder / f"{secrets.token_hex(8)}{SUFFIX}"
     if is_scrubbed(trace, catalog):
         shutil.copyfile(trace, path)
@@ -164,12 +166,12 @@ def _bundled(
 
 def _recorded(trace: Path) -> dict[str, str]:
     start = Session.summary(trace).start
-    said = {"wsproxy": start.wsproxy, "mitmproxy": start.mitmproxy} if start is not None else {}
-    return {name: text for name, text in said.items() if text and _VERSION.fullmatch(text)}
+    versions = {"wsproxy": start.wsproxy, "mitmproxy": start.mitmproxy} if start is not None else {}
+    return {name: text for name, text in versions.items() if text and _VERSION.fullmatch(text)}
 
 
-def _facts(items: Sequence[Bundled], environment: Mapping[str, str]) -> dict[str, Any]:
-    """Versions, and names of variables; never their values."""
+def _environment(items: Sequence[Bundled], environment: Mapping[str, str]) -> dict[str, Any]:
+    """Versions, and the names of set variables without their values."""
     return {
         "wsproxy": __version__,
         "packages": dict(_versions()),
@@ -194,8 +196,8 @@ def _readme(items: Sequence[Bundled], note: str, instructions: str) -> str:
         lines += [*markdown.fenced(note.strip().splitlines()), ""]
     lines += ["| trace | what happened |", "|---|---|"]
     for item in items:
-        said = markdown.prose(item.summary).replace("|", "\\|")
-        lines.append(f"| {markdown.code(item.name)} | {said} |")
+        outcome = markdown.prose(item.summary).replace("|", "\\|")
+        lines.append(f"| {markdown.code(item.name)} | {outcome} |")
     lines += ["", *_GUIDE.splitlines(), *(["", instructions.rstrip()] if instructions else [])]
     return "\n".join(lines) + "\n"
 

@@ -1,19 +1,18 @@
-"""Makes a new trace of another one, with changes: a session that never was, for replay.
+"""Makes a new trace from another one, with changes.
 
-draft      the session at hand: its records, what changes have in common, reading and writing
-places     times and frames as people write them
-change     what all changes are
-timeline   cut, stall
-frames     drop, corrupt, replace
-audio      re-cut the audio
-keepalive  drop or add KeepAlive messages
-ending     the Close frame, the end of the connection
-handshake  query, headers, another answer to the upgrade
-condition  fail with a condition of the catalog
-make       one trace in, changes, one trace out
+draft         the session that is changed: its records, reading and writing
+change        the base class of all changes, and parsers of times and numbers
+timeline      cut, stall
+frames        drop, corrupt, replace
+audio_chunks  re-chunk the audio
+keepalive     drop or add KeepAlive messages
+ending        the Close frame, the end of the connection
+handshake     query, headers, another response to the upgrade
+condition     fail with a condition of the catalog
+pipeline      one trace in, changes, one trace out
 
-Frame numbers are those of the trace that is read, whatever was changed before; times are
-those of the session as the changes before have left it.
+Frame numbers are those of the original trace. Times are those of the session after the previous
+changes.
 """
 
 from .audio_chunks import Chunk

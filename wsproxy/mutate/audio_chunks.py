@@ -1,4 +1,4 @@
-"""The client's audio, cut into other chunks."""
+"""Re-chunks the client's audio."""
 
 from __future__ import annotations
 
@@ -10,25 +10,24 @@ from wsproxy.errors import UsageError
 from wsproxy.session.declared_audio import declared_format
 from wsproxy.wire import Opcode
 
-from .change import Change
+from .change import Change, Value, format_seconds, parse_number, parse_time
 from .draft import Draft, DraftMessage, DraftRecord, messages
-from .values import Value, parse_number, parse_time, seconds
 
-MAX_CHUNKS = 1_000_000  # that a session is cut into
+MAX_CHUNKS = 1_000_000  # of one session
 _MAX_SIZE = 1 << 26  # bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Chunk(Change):
-    """Cuts the client's binary messages anew.
+    """Re-chunks the client's binary messages.
 
-    What the client says in text between them stays in its place in the audio. Each chunk is
-    sent when its first byte was, as if the bytes of a message had come evenly up to the next
-    one, at the pace of the session: pauses stay pauses.
+    Text messages between them keep their position in the audio. Each chunk is sent at the time of
+    its first byte. The bytes of a message are spread evenly until the next message, at the
+    session's median rate, so pauses remain.
 
     Attributes:
-        size: bytes of a chunk, or
-        length_ns: how long it lasts, by the declared format.
+        size: bytes of a chunk; 0: use `length_ns`.
+        length_ns: duration of a chunk in the declared format, ns.
     """
 
     size: int = 0
@@ -39,7 +38,7 @@ class Chunk(Change):
         """Read "640" (bytes) or "20ms".
 
         Raises:
-            UsageError: it is neither, or nothing.
+            UsageError: it is neither, or zero.
         """
         value = Value("chunk", text, "bytes or a length of time, such as 640 or 20ms")
         if text.strip().isdecimal():
@@ -47,27 +46,27 @@ class Chunk(Change):
         else:
             chunk = cls(length_ns=parse_time(text, value))
         if chunk == cls():
-            raise value.wrong()
+            raise value.error()
         return chunk
 
     def __str__(self) -> str:
-        return f"chunk {self.size or seconds(self.length_ns)}"
+        return f"chunk {self.size or format_seconds(self.length_ns)}"
 
     def apply(self, draft: Draft) -> None:
         api = draft.api
         if api is not None and api.audio.carrier != "binary":
             raise UsageError(
-                f"{self}: the audio of {draft.whose} has a form of its own; "
-                "only plain binary messages can be cut anew"
+                f"{self}: the audio of {draft.api_title} is not in plain binary messages; "
+                "only those can be re-chunked"
             )
         size = self.size or self._bytes(draft)
         runs = list(_runs(draft))
         if not runs:
             raise UsageError(f"{self}: the client sent no binary messages")
         if sum(len(m.content) for run in runs for m in run.messages) // size > MAX_CHUNKS:
-            raise UsageError(f"{self}: that would make over {MAX_CHUNKS} messages")
+            raise UsageError(f"{self}: that makes more than {MAX_CHUNKS} messages")
         pace = _pace(runs)
-        # In the place of the first old one, so that what follows the run stays behind it.
+        # At the position of the run's first message, so that later records remain after it.
         new = {
             id(run.messages[0].items[0]): [
                 draft.new_frame(t_ns, True, Opcode.BINARY, data)
@@ -85,41 +84,44 @@ class Chunk(Change):
         draft.sort()
 
     def _bytes(self, draft: Draft) -> int:
-        """The chunk's size in bytes, whole samples."""
-        form = declared_format(draft.session, draft.api)
-        if form is None or not form.from_client or not form.bytes_per_second:
+        """The chunk's size, bytes; a multiple of a sample."""
+        audio_format = declared_format(draft.session, draft.api)
+        if (
+            audio_format is None
+            or not audio_format.from_client
+            or not audio_format.bytes_per_second
+        ):
             raise UsageError(
-                f"{self}: the session declares no encoding and rate from which its bytes are "
-                "known; give the size in bytes"
+                f"{self}: the session declares no encoding and sample rate; give the size in bytes"
             )
-        samples = form.rate * self.length_ns // 10**9
-        size = samples * form.sample_bytes
+        samples = audio_format.rate * self.length_ns // 10**9
+        size = samples * audio_format.sample_bytes
         if not 0 < size <= _MAX_SIZE:
-            raise UsageError(f"{self}: that is {size} bytes of {form}")
+            raise UsageError(f"{self}: that is {size} bytes of {audio_format}")
         return size
 
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """Binary messages of the client with no other message of it between them.
+    """Consecutive binary messages of the client.
 
     Attributes:
-        until_ns: when the client says something else, or the session ends.
+        until_ns: time of the client's next other message, or of the session's end.
     """
 
     messages: list[DraftMessage]
     until_ns: int
 
     def cut(self, size: int, pace: float) -> Iterator[tuple[int, bytes]]:
-        """Its bytes in chunks: (when, bytes).
+        """Its bytes in chunks, as (time in ns, bytes).
 
         Args:
-            size: bytes of a chunk; the last one has what is left.
-            pace: bytes in a second; 0: all that is in one message comes at once.
+            size: bytes of a chunk; the last one may be shorter.
+            pace: bytes per second; 0: all bytes of a message have its time.
         """
         data = b"".join(message.content for message in self.messages)
         ends = [*(message.items[0].t_ns for message in self.messages[1:]), self.until_ns]
-        index, begin = 0, 0  # the message that a chunk begins in, and where that one begins
+        index, begin = 0, 0  # the message in which a chunk begins, and its offset
         for at in range(0, len(data), size):
             while at >= begin + len(self.messages[index].content):
                 begin += len(self.messages[index].content)
@@ -130,13 +132,13 @@ class _Run:
 
 
 def _runs(draft: Draft) -> Iterator[_Run]:
-    """The client's audio up to the end of the session, in runs."""
+    """The runs of the client's audio before the end of the session."""
     end = draft.first_end()
     end_ns = draft.items[end].t_ns if end < len(draft.items) else draft.end_ns
     run: list[DraftMessage] = []
     for message in messages(draft.items[:end], from_client=True):
-        # An empty message is a sign in some APIs; what is not known whole cannot be cut.
-        if not message.is_text and message.whole and message.content:
+        # An empty message is a signal in some APIs; an incomplete one cannot be re-chunked.
+        if not message.is_text and message.complete and message.content:
             run.append(message)
             continue
         if run:
@@ -147,7 +149,7 @@ def _runs(draft: Draft) -> Iterator[_Run]:
 
 
 def _pace(runs: list[_Run]) -> float:
-    """Bytes in a second, as most messages have it; 0.0 where no two follow each other."""
+    """Median bytes per second; 0.0 if no two messages follow each other."""
     paces = []
     for run in runs:
         times = [message.items[0].t_ns for message in run.messages]

@@ -9,9 +9,7 @@ from dataclasses import dataclass, replace
 
 from wsproxy import catalog
 from wsproxy.catalog import Dialogue
-from wsproxy.catalog.model import Api as Known
-from wsproxy.catalog.model import ClosePattern as CloseFrame
-from wsproxy.catalog.model import Simulate
+from wsproxy.catalog.model import Api, ClosePattern, Simulate
 from wsproxy.errors import UnknownCondition, UsageError, one_of
 from wsproxy.session.declared_audio import DeclaredFormat, declared_format
 from wsproxy.simulate import ApiQuotas, PlanStep, Trigger
@@ -22,22 +20,23 @@ from wsproxy.wire import Close, Opcode, header
 
 from .change import Change
 from .draft import Draft, DraftMessage, DraftRecord, messages, open_message
-from .ending import closing, drop_tail, ended
+from .ending import closing_handshake, connection_end, replace_tail
 from .handshake import refuse
-from .keepalive import kind
+from .keepalive import message_kind
 
-_NEAR = 4  # ids that a message names
+_MAX_SUGGESTIONS = 4  # ids in a message
 
 
 @dataclass(frozen=True, slots=True)
 class FailWithCondition(Change):
-    """From a moment on the server does what the catalog says of a condition.
+    """Makes the server fail with a condition, as the catalog describes it.
 
-    What came after goes. Where the condition is only a message, the session goes on.
+    Everything after the failure is removed. If the condition is only a message, the session
+    continues.
 
     Attributes:
         id: of the condition, or its last part.
-        after: when, as for `wsproxy simulate`; empty: as the catalog says.
+        after: the trigger, as for `wsproxy simulate`; empty: the catalog's.
     """
 
     id: str
@@ -45,10 +44,10 @@ class FailWithCondition(Change):
 
     @classmethod
     def parse(cls, text: str, after: str = "") -> FailWithCondition:
-        """Take an id, and a moment such as "3s", "20frames" or "silence".
+        """Take an id, and a trigger such as "3s", "20frames" or "silence".
 
         Raises:
-            UsageError: there is no such moment.
+            UsageError: the trigger is invalid.
         """
         if after:
             Trigger.parse(after)
@@ -60,82 +59,89 @@ class FailWithCondition(Change):
     def apply(self, draft: Draft) -> None:
         found = self._find(draft)
         script = found.simulate
-        assert script is not None  # or it would not have been found
-        moment = Trigger.parse(self.after) if self.after else None
-        failing = _failing(draft, script, moment)
-        refusal = failing.refusal()
+        assert script is not None  # `_find` returns only these
+        trigger = Trigger.parse(self.after) if self.after else None
+        failing_api = _failing_api(draft, script, trigger)
+        refusal = failing_api.refusal()
         if refusal is not None:
-            if moment is not None:
-                raise UsageError(f"{self}: {found.id} refuses the upgrade, and comes before all")
+            if trigger is not None:
+                raise UsageError(
+                    f"{self}: {found.id} refuses the upgrade, so it cannot happen later"
+                )
             refuse(draft, refusal, self)
             return
-        chosen = moment or Trigger(script.after)
-        point = _Search(draft, failing, chosen, self).point(by_user=moment is not None)
+        chosen = trigger or Trigger(script.after)
+        point = _FailureSearch(draft, failing_api, chosen, self).point(by_user=trigger is not None)
         if is_end(point.actions):
-            _fail(draft, point)
+            _insert_failure(draft, point)
         else:
-            _say(draft, point)
+            _insert_message(draft, point)
 
     def _find(self, draft: Draft) -> catalog.Condition:
-        """The condition; of several whose ids end so, the one of the session's own API."""
-        here = _possible(draft)
+        """The condition; of several with this last part, the one of the session's API."""
+        here = _possible_conditions(draft)
         wanted = f".{self.id.lower()}"
         own = [c for c in here if f".{c.id.lower()}".endswith(wanted)]
         if len(own) == 1:
             return own[0]
         try:
             found = draft.catalog.condition(self.id)
-            step = PlanStep(found)  # refuses what no server brings about
+            step = PlanStep(found)  # rejects conditions that no server can cause
         except UnknownCondition:
             raise
         except UsageError as error:
-            raise UsageError(f"{error}{_near(here, self.id)}") from None
+            raise UsageError(f"{error}{_suggestions(here, self.id)}") from None
         provider, api = draft.start.provider or "", draft.start.api or ""
-        if not step.applies(provider, api, plain=draft.plain):
+        if not step.applies(provider, api, plain=draft.is_plain_http):
             raise UsageError(
-                f"{found.id} does not happen in this session, which is of {draft.whose}"
-                f"{' (plain HTTP)' if draft.plain else ''}{_near(here, self.id)}"
+                f"{found.id} does not happen in this session, which is of {draft.api_title}"
+                f"{' (plain HTTP)' if draft.is_plain_http else ''}{_suggestions(here, self.id)}"
             )
         return found
 
 
-def _possible(draft: Draft) -> list[catalog.Condition]:
-    """The conditions that a server can bring about in the session."""
+def _possible_conditions(draft: Draft) -> list[catalog.Condition]:
+    """The conditions that a server can cause in the session."""
     provider, api = draft.start.provider or "", draft.start.api or ""
     return [
         condition
         for condition in draft.catalog.conditions
-        if condition.simulated and PlanStep(condition).applies(provider, api, plain=draft.plain)
+        if condition.simulated
+        and PlanStep(condition).applies(provider, api, plain=draft.is_plain_http)
     ]
 
 
-def _near(here: Sequence[catalog.Condition], wanted: str) -> str:
+def _suggestions(here: Sequence[catalog.Condition], wanted: str) -> str:
     names = {condition.id.rpartition(".")[2].lower(): condition.id for condition in here}
     last = wanted.rpartition(".")[2].lower()
-    close = difflib.get_close_matches(last, names, n=_NEAR, cutoff=0.5)
+    close = difflib.get_close_matches(last, names, n=_MAX_SUGGESTIONS, cutoff=0.5)
     return f"; did you mean {one_of([names[name] for name in close])}?" if close else ""
 
 
-# -- what the server does
+# -- the server
 
 
-class _Heard(DialogueApi):
-    """Hears the client, and says nothing: what the server said is in the recording."""
+class _SilentApi(DialogueApi):
+    """Follows the client and sends nothing: the server's messages are in the recording."""
 
     def __init__(
-        self, request: ApiRequest, limits: ApiQuotas, known: Known, form: DeclaredFormat | None
+        self, request: ApiRequest, limits: ApiQuotas, api: Api, audio_format: DeclaredFormat | None
     ) -> None:
-        setup = known.dialogue.setup if known.dialogue else ()
+        setup = api.dialogue.setup if api.dialogue else ()
         super().__init__(
-            request, limits, replace(known, dialogue=Dialogue(setup=setup, close="client"))
+            request, limits, replace(api, dialogue=Dialogue(setup=setup, close="client"))
         )
-        self._form = form
+        self._audio_format = audio_format
         self._binary = 0  # bytes
 
     @property
     def audio_seconds(self) -> float:
-        if self._form is not None and self._form.from_client and self._form.bytes_per_second:
-            return self._form.duration(self._binary)
+        if (
+            self._audio_format is not None
+            and self._audio_format.from_client
+            and self._audio_format.bytes_per_second
+        ):
+            return self._audio_format.duration(self._binary)
         return super().audio_seconds
 
     def binary(self, message: bytes, now: float) -> Sequence[Action]:
@@ -143,12 +149,12 @@ class _Heard(DialogueApi):
         return super().binary(message, now)
 
 
-def _failing(draft: Draft, script: Simulate, moment: Trigger | None) -> ConditionApi:
-    """A server that fails the session's client."""
-    known = draft.api or Known("", "")
-    limits = ApiQuotas(silence=known.limits.silence) if known.limits.silence else ApiQuotas()
-    heard = _Heard(_request(draft), limits, known, declared_format(draft.session, draft.api))
-    return ConditionApi(heard, script, moment)
+def _failing_api(draft: Draft, script: Simulate, trigger: Trigger | None) -> ConditionApi:
+    """A server that fails in this session."""
+    api = draft.api or Api("", "")
+    limits = ApiQuotas(silence=api.limits.silence) if api.limits.silence else ApiQuotas()
+    silent_api = _SilentApi(_request(draft), limits, api, declared_format(draft.session, draft.api))
+    return ConditionApi(silent_api, script, trigger)
 
 
 def _request(draft: Draft) -> ApiRequest:
@@ -164,16 +170,16 @@ def _request(draft: Draft) -> ApiRequest:
     )
 
 
-# -- when
+# -- the time of the failure
 
 
 @dataclass(frozen=True, slots=True)
-class _Point:
+class _FailurePoint:
     """Where the session fails.
 
     Attributes:
-        index: of the first item that comes after.
-        actions: what the server does.
+        index: of the first item after the failure.
+        actions: of the server.
     """
 
     index: int
@@ -182,135 +188,139 @@ class _Point:
 
 
 @dataclass(frozen=True, slots=True)
-class _Search:
-    """Plays the client's messages to the failing server, until that fails."""
+class _FailureSearch:
+    """Sends the client's messages to the failing server until it fails."""
 
     draft: Draft
-    failing: ConditionApi
-    moment: Trigger
+    failing_api: ConditionApi
+    trigger: Trigger
     option: FailWithCondition
 
-    def point(self, *, by_user: bool) -> _Point:
-        """Where the failure comes.
+    def point(self, *, by_user: bool) -> _FailurePoint:
+        """Find the point of the failure.
 
         Args:
-            by_user: the moment was asked for: it has to be in the session.
+            by_user: the user gave the trigger; it must occur in the session.
 
         Raises:
-            UsageError: it is not, or there is no session.
+            UsageError: it does not, or the upgrade was not accepted.
         """
         opened_ns = self.draft.opened_ns(self.option)
-        actions = self.failing.opened(0.0)
+        actions = self.failing_api.opened(0.0)
         if actions:
-            return self._at(opened_ns, len(self.draft.items), actions)
+            return self._point_at(opened_ns, len(self.draft.items), actions)
         end = self._end()
         for message in self._messages(end):
             t_ns = message.items[-1].t_ns
             due = self._due(opened_ns, t_ns)
             if due is not None:
-                return self._at(*due)
+                return self._point_at(*due)
             now = (t_ns - opened_ns) / 1e9
             content = message.content
             if message.is_text:
-                actions = self.failing.text(content.decode("utf-8", "replace"), now)
+                actions = self.failing_api.text(content.decode("utf-8", "replace"), now)
             else:
-                actions = self.failing.binary(content, now)
+                actions = self.failing_api.binary(content, now)
             if actions:
                 index = self.draft.items.index(message.items[-1]) + 1
-                return _Point(index, t_ns, actions)
-        return self._after_all(opened_ns, end, by_user=by_user)
+                return _FailurePoint(index, t_ns, actions)
+        return self._after_last_message(opened_ns, end, by_user=by_user)
 
     def _messages(self, end: int) -> Iterator[DraftMessage]:
-        whole = (m for m in messages(self.draft.items[:end], from_client=True) if m.finished)
-        return iter(sorted(whole, key=lambda message: message.items[-1].t_ns))
+        option = (m for m in messages(self.draft.items[:end], from_client=True) if m.finished)
+        return iter(sorted(option, key=lambda message: message.items[-1].t_ns))
 
     def _end(self) -> int:
-        """Index of the item with which the session is over.
+        """Index of the item that ends the session.
 
-        A client that falls silent does not say that it is done.
+        For a failure by silence, the client's own message that ends the session does so too.
         """
         first = self.draft.first_end()
         api = self.draft.api
-        if self.moment.kind != "silence" or api is None or not api.vocabulary.end:
+        if self.trigger.kind != "silence" or api is None or not api.vocabulary.end:
             return first
         for message in messages(self.draft.items[:first], from_client=True):
-            if kind(api, message) in api.vocabulary.end:
+            if message_kind(api, message) in api.vocabulary.end:
                 return self.draft.items.index(message.items[0])
         return first
 
     def _due(self, opened_ns: int, before_ns: int) -> tuple[int, int, Sequence[Action]] | None:
-        """Whether the failure comes by the clock before the next message: (when, ...)."""
-        deadline = self.failing.deadline()
+        """The arguments of `_point_at` if the server fails before the next message, else None."""
+        deadline = self.failing_api.deadline()
         if deadline is None:
             return None
         t_ns = opened_ns + round(deadline * 1e9)
         if t_ns >= before_ns:
             return None
-        return t_ns, len(self.draft.items), self.failing.on_deadline(deadline)
+        return t_ns, len(self.draft.items), self.failing_api.on_deadline(deadline)
 
-    def _after_all(self, opened_ns: int, end: int, *, by_user: bool) -> _Point:
-        """The client has said all: the failure comes when it is silent for too long."""
+    def _after_last_message(self, opened_ns: int, end: int, *, by_user: bool) -> _FailurePoint:
+        """The point of a failure that is due after the client's last message."""
         draft = self.draft
-        deadline = self.failing.deadline()
-        assert deadline is not None  # it has not failed
+        deadline = self.failing_api.deadline()
+        assert deadline is not None  # a server that has not failed has a deadline
         t_ns = opened_ns + round(deadline * 1e9)
         over_ns = draft.items[end].t_ns if end < len(draft.items) else draft.end_ns
-        if by_user and self.moment.kind not in ("open", "silence"):
-            if self.moment.kind != "seconds":
-                raise UsageError(f"{self.option}: the client sends less than that")
+        if by_user and self.trigger.kind not in ("open", "silence"):
+            if self.trigger.kind != "seconds":
+                raise UsageError(f"{self.option}: the client sends less in this session")
             if t_ns > over_ns:
                 at = (over_ns - opened_ns) / 1e9
-                raise UsageError(f"{self.option}: the session is over {at:.3f} s after the upgrade")
-        return self._at(t_ns, end, self.failing.on_deadline(deadline))
+                raise UsageError(f"{self.option}: the session ends {at:.3f} s after the upgrade")
+        return self._point_at(t_ns, end, self.failing_api.on_deadline(deadline))
 
-    def _at(self, t_ns: int, end: int, actions: Sequence[Action]) -> _Point:
-        """By the clock: after all that came until then, before an index."""
+    def _point_at(self, t_ns: int, end: int, actions: Sequence[Action]) -> _FailurePoint:
+        """The point at a time, after all items up to it and before index `end`."""
         items = self.draft.items[:end]
         index = next((n for n, item in enumerate(items) if item.t_ns > t_ns), len(items))
-        return _Point(index, t_ns, actions)
+        return _FailurePoint(index, t_ns, actions)
 
 
 # -- the change
 
 
-def _fail(draft: Draft, point: _Point) -> None:
-    """Put the failure in the place of what came after."""
-    broken_off = open_message(draft.items[: point.index], from_client=False)
+def _insert_failure(draft: Draft, point: _FailurePoint) -> None:
+    """Replace everything after the point by the failure."""
+    unfinished = open_message(draft.items[: point.index], from_client=False)
     tail: list[DraftRecord] = []
     for action in point.actions:
         match action:
-            case CloseFrame(code, reason):
-                tail += closing(draft, point.t_ns, Close(code, reason))
+            case ClosePattern(code, reason):
+                tail += closing_handshake(draft, point.t_ns, Close(code, reason))
             case SimulatedEnding(how):
-                tail += ended(point.t_ns, how)
+                tail += connection_end(point.t_ns, how)
             case _:
-                tail.append(_said(draft, point.t_ns, action))
-    drop_tail(draft, point.index, tail)
-    if broken_off is not None:
-        # The server cannot say anything else in the middle of a message (RFC 6455, section 5.4).
-        draft.remove(broken_off.items)
+                tail.append(_server_message(draft, point.t_ns, action))
+    replace_tail(draft, point.index, tail)
+    if unfinished is not None:
+        # The server cannot send other data within a message (RFC 6455, section 5.4).
+        draft.remove(unfinished.items)
 
 
-def _say(draft: Draft, point: _Point) -> None:
-    """Put the server's message where it belongs, or as soon as it is not saying another."""
+def _insert_message(draft: Draft, point: _FailurePoint) -> None:
+    """Insert the server's message at the point, or after its current message."""
     items, index = draft.items, point.index
     if open_message(items[:index], from_client=False) is not None:
-        index = next((n + 1 for n in range(index, len(items)) if _finishes(items[n])), len(items))
+        index = next(
+            (n + 1 for n in range(index, len(items)) if _ends_server_message(items[n])), len(items)
+        )
     before_ns = items[index - 1].t_ns
     after_ns = items[index].t_ns if index < len(items) else draft.end_ns
     t_ns = min(max(point.t_ns, before_ns), after_ns)
     items[index:index] = [
-        _said(draft, t_ns, action) for action in point.actions if isinstance(action, str | bytes)
+        _server_message(draft, t_ns, action)
+        for action in point.actions
+        if isinstance(action, str | bytes)
     ]
 
 
-def _finishes(item: DraftRecord) -> bool:
-    """Whether the server has said a message with this frame."""
+def _ends_server_message(item: DraftRecord) -> bool:
+    """Whether this frame ends a message of the server."""
     frame = item.frame
     return frame is not None and not frame.from_client and frame.fin and frame.opcode < Opcode.CLOSE
 
 
-def _said(draft: Draft, t_ns: int, action: Action) -> DraftRecord:
+def _server_message(draft: Draft, t_ns: int, action: Action) -> DraftRecord:
     text = isinstance(action, str)
     payload = action.encode() if isinstance(action, str) else action
     assert isinstance(payload, bytes)

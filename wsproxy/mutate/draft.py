@@ -1,4 +1,4 @@
-"""A session that is being changed: records in memory, read from a trace, written as another."""
+"""A session in memory that changes edit: read from one trace, written as another."""
 
 from __future__ import annotations
 
@@ -40,23 +40,23 @@ from wsproxy.wire import (
     is_upgrade,
 )
 
-MAX_CONTENT = 1 << 30  # bytes of a trace that are held in memory
-MAX_LENGTH = 10 * 365 * 24 * 3600 * 10**9  # ns that a session lasts
-MAX_FRAME = 1 << 40  # bytes that a frame says that it has
-_RECORD = 300  # bytes that a record takes beside its payload, about
+MAX_CONTENT = 1 << 30  # bytes of a trace in memory
+MAX_LENGTH = 10 * 365 * 24 * 3600 * 10**9  # ns, of a session
+MAX_FRAME = 1 << 40  # bytes, of a frame's declared length
+_RECORD = 300  # approximate bytes of a record without its payload
 _DATA = (Opcode.CONTINUATION, Opcode.TEXT, Opcode.BINARY)
 _TOO_MUCH = (
-    "the trace holds more than is kept in memory to change it: 1 GiB, or less for a file that "
-    f"is small for what is in it ({VARIABLE}=1 in the environment: 1 GiB)"
+    "the trace has more data than fits in memory: the limit is 1 GiB, and less for a file that "
+    f"expands unusually much (set {VARIABLE}=1 to allow 1 GiB)"
 )
 
 
 @dataclass(slots=True, eq=False)
 class DraftRecord:
-    """A record of the session, in its place.
+    """A record of the session, with its number.
 
     Attributes:
-        number: the frame's number in the trace that was read; 0 for what is new, or no frame.
+        number: the frame's number in the original trace; 0 if it is new or not a frame.
     """
 
     record: Record
@@ -72,7 +72,7 @@ class DraftRecord:
 
     @property
     def from_client(self) -> bool | None:
-        """Whose traffic it is; None for what is not traffic."""
+        """Whether the client sent it; None if it is not traffic."""
         if isinstance(self.record, FrameRecord | Bytes | Eof):
             return self.record.from_client
         return None
@@ -83,22 +83,22 @@ class DraftRecord:
 
     @property
     def is_end(self) -> bool:
-        """Whether it begins the end of the session: a Close frame, or an end of a direction."""
+        """Whether it begins the end of the session: a Close frame, or the end of a direction."""
         return self.is_close or isinstance(self.record, Eof)
 
-    def at(self, t_ns: int) -> None:
-        """Give it another time."""
+    def move_to(self, t_ns: int) -> None:
+        """Set its time, ns."""
         self.record = replace(self.record, t_ns=t_ns)
 
 
 @dataclass(slots=True)
 class DraftMessage:
-    """A message and the frames that it is in; the first or the last ones may be missing."""
+    """A message and its frames; the first or last ones may be missing."""
 
     items: list[DraftRecord]
     from_client: bool
     is_text: bool
-    begun: bool = True
+    has_start: bool = True
     finished: bool = False
 
     @property
@@ -106,8 +106,8 @@ class DraftMessage:
         return [item.record for item in self.items if isinstance(item.record, FrameRecord)]
 
     @property
-    def whole(self) -> bool:
-        """Whether all of its content is known."""
+    def complete(self) -> bool:
+        """Whether its complete content is known."""
         return self.finished and not any(frame.cut or frame.deflated for frame in self.frames)
 
     @property
@@ -118,7 +118,7 @@ class DraftMessage:
 def messages(items: Iterable[DraftRecord], *, from_client: bool) -> Iterator[DraftMessage]:
     """The messages of one side, in the order of their first frames.
 
-    A frame that continues nothing is a message of its own, unfinished.
+    A continuation frame without a beginning is a separate, unfinished message.
     """
     assembler = MessageAssembler(keep_text=0, keep_binary=0)
     current: DraftMessage | None = None
@@ -134,9 +134,11 @@ def messages(items: Iterable[DraftRecord], *, from_client: bool) -> Iterator[Dra
         else:
             if current is not None:
                 yield current
-            current = DraftMessage([item], from_client, message.is_text, begun=message.has_start)
+            current = DraftMessage(
+                [item], from_client, message.is_text, has_start=message.has_start
+            )
         if message.finished:
-            current.finished = current.begun
+            current.finished = current.has_start
             yield current
             current = None
     if current is not None:
@@ -144,32 +146,31 @@ def messages(items: Iterable[DraftRecord], *, from_client: bool) -> Iterator[Dra
 
 
 def open_message(items: Iterable[DraftRecord], *, from_client: bool) -> DraftMessage | None:
-    """The message of one side that has begun, and of which more is to come."""
+    """The unfinished message of one side, if there is one."""
     last = None
     for message in messages(items, from_client=from_client):
         last = message
-    return last if last is not None and last.begun and not last.finished else None
+    return last if last is not None and last.has_start and not last.finished else None
 
 
 @dataclass(slots=True)
 class Draft:
-    """The session as the changes so far have left it.
+    """The session after the changes so far.
 
     Attributes:
-        start: of the trace that was read.
-        items: all records in their order but for start, findings and end; their times never
-            run backwards.
+        start: of the original trace.
+        items: all records except start, findings and end, in order; their times never decrease.
         end_ns: when the session ended, ns since its start.
-        left_open: what its ending is called where nothing ends it.
-        frames: how many the trace that was read has.
-        words: how many words a trace of its size may have, see `Allowance.words`.
+        default_ending: its ending if no record ends it.
+        frames: number of frames in the original trace.
+        words: number of words that a trace of its size may have, see `Allowance.words`.
     """
 
     start: Start
     catalog: Catalog
     items: list[DraftRecord] = field(default_factory=list)
     end_ns: int = 0
-    left_open: str = "stopped"
+    default_ending: str = "stopped"
     frames: int = 0
     words: int = 0
 
@@ -177,16 +178,16 @@ class Draft:
 
     @classmethod
     def read(cls, path: str | os.PathLike[str], catalog: Catalog) -> Draft:
-        """Read a whole trace.
+        """Read a complete trace into memory.
 
-        What of it cannot be read becomes a gap.
+        Unreadable parts become gaps.
 
         Raises:
             TraceError: it cannot be read, or has no beginning.
-            LimitExceeded: it holds more than may be held, MAX_CONTENT bytes at the most.
+            LimitExceeded: it has more data than MAX_CONTENT, or than its size allows.
         """
         draft: Draft | None = None
-        size = told = 0
+        size = reported = 0
         with TraceReader(path) as reader:
             for record in reader:
                 if isinstance(record, Start):
@@ -194,46 +195,46 @@ class Draft:
                     continue
                 if draft is None:
                     break
-                if len(reader.losses) > told:
-                    draft._lose(str(reader.losses[told]), record.t_ns)
-                    told = len(reader.losses)
-                if not _sensible(record):
-                    raise TraceError(f"{path}: a {record.kind} record with figures without sense")
+                if len(reader.losses) > reported:
+                    draft._add_gap(str(reader.losses[reported]), record.t_ns)
+                    reported = len(reader.losses)
+                if not _is_in_range(record):
+                    raise TraceError(f"{path}: a {record.kind} record with values out of range")
                 size += _size(record)
                 if size > min(MAX_CONTENT, reader.allowance.held):
                     raise LimitExceeded(f"{path}: {_TOO_MUCH}")
-                draft._take(record)
+                draft._add_record(record)
             if draft is None:
                 raise TraceError(f"{path}: the beginning of the session is not in the trace")
-            if len(reader.losses) > told or not reader.ended:
-                reason = str(reader.losses[told]) if len(reader.losses) > told else "cut"
-                draft._lose(f"the end of the trace is missing: {reason}", draft.end_ns)
+            if len(reader.losses) > reported or not reader.ended:
+                reason = str(reader.losses[reported]) if len(reader.losses) > reported else "cut"
+                draft._add_gap(f"the end of the trace is missing: {reason}", draft.end_ns)
             draft.words = reader.allowance.words
         return draft
 
-    def _take(self, record: Record) -> None:
+    def _add_record(self, record: Record) -> None:
         t_ns = max(record.t_ns, self.end_ns)
         self.end_ns = t_ns
         match record:
             case End():
-                self.left_open = "unfinished" if record.ending == "unfinished" else "stopped"
+                self.default_ending = "unfinished" if record.ending == "unfinished" else "stopped"
             case FindingRecord():
-                pass  # found anew when the draft is written
+                pass  # diagnosed again when the draft is written
             case _:
                 self.frames += isinstance(record, FrameRecord)
                 number = self.frames if isinstance(record, FrameRecord) else 0
                 self.items.append(DraftRecord(replace(record, t_ns=t_ns), number))
 
-    def _lose(self, reason: str, until_ns: int) -> None:
-        self.left_open = "unfinished"
+    def _add_gap(self, reason: str, until_ns: int) -> None:
+        self.default_ending = "unfinished"
         gap = Gap(self.end_ns, max(self.end_ns, until_ns), reason)
         self.items.append(DraftRecord(gap))
 
-    # -- what it is
+    # -- the session
 
     @property
     def session(self) -> Session:
-        """The session folded, as far as it goes."""
+        """The session of the current records."""
         session = Session()
         session.add(self.start)
         for item in self.items:
@@ -253,15 +254,15 @@ class Draft:
         return self.catalog.api(self.start.provider, self.start.api)
 
     @property
-    def whose(self) -> str:
-        """Provider and API, for messages: what a trace says that the catalog knows."""
+    def api_title(self) -> str:
+        """Titles of provider and API, for error messages."""
         provider, api = self.catalog.provider(self.start.provider or ""), self.api
         if provider is None:
             return "an API that the catalog does not know"
         return f"{provider.id} {api.name}" if api is not None else provider.id
 
     @property
-    def plain(self) -> bool:
+    def is_plain_http(self) -> bool:
         """Whether it is a plain HTTP exchange."""
         request = self.request
         return request is not None and not is_upgrade((h[0], h[1]) for h in request.headers)
@@ -270,10 +271,10 @@ class Draft:
         """When the upgrade was accepted, ns.
 
         Args:
-            option: who asks, for the message.
+            option: of the change, for the message.
 
         Raises:
-            UsageError: it was not.
+                UsageError: it was not.
         """
         response = self.response
         if response is None or response.status != 101:
@@ -281,53 +282,53 @@ class Draft:
         return response.t_ns
 
     def check_time(self, t_ns: int, option: object) -> None:
-        """See that a time is in the session.
+        """Check that a time is in the session.
 
         Raises:
-            UsageError: the session ended before.
+            UsageError: the session ends before it.
         """
         if t_ns > self.end_ns:
             raise UsageError(f"{option}: the session ends at {self.end_ns / 1e9:.3f} s")
 
     def find(self, number: int, option: object) -> DraftRecord:
-        """The frame that had this number in the trace that was read.
+        """The frame with this number in the original trace.
 
         Raises:
-            UsageError: there was none, or it is gone by another change.
+            UsageError: there is none, or an earlier change removed it.
         """
         found = next((item for item in self.items if item.number == number and number), None)
         if found is not None:
             return found
         if number > self.frames:
             raise UsageError(f"{option}: there is no frame {number}; the last one is {self.frames}")
-        raise UsageError(f"{option}: frame {number} is gone by a change before this one")
+        raise UsageError(f"{option}: frame {number} was removed by an earlier change")
 
     def first_end(self) -> int:
-        """Index of the item that begins the end; one past the last where nothing does."""
+        """Index of the item that begins the end; the number of items if none does."""
         return next((n for n, item in enumerate(self.items) if item.is_end), len(self.items))
 
-    # -- changing it
+    # -- editing
 
     def replace_head(self, record: Request | Response) -> None:
-        """Put another request or response in the place of the one that is there."""
+        """Replace the request or the response."""
         for item in self.items:
             if type(item.record) is type(record):
                 item.record = record
                 return
 
-    def remove(self, gone: Iterable[DraftRecord]) -> None:
-        """Take items out."""
-        ids = {id(item) for item in gone}
+    def remove(self, removed: Iterable[DraftRecord]) -> None:
+        """Remove items."""
+        ids = {id(item) for item in removed}
         self.items = [item for item in self.items if id(item) not in ids]
 
     def sort(self) -> None:
-        """Bring the items into the order of their times; those of one time stay as they are."""
+        """Sort the items by time; the sort is stable."""
         self.items.sort(key=lambda item: item.t_ns)
 
     def new_frame(
         self, t_ns: int, from_client: bool, opcode: Opcode, payload: bytes
     ) -> DraftRecord:
-        """A frame as the side would send it; a masked one has a fresh key."""
+        """A frame as the side would send it; a masked one has a new random key."""
         mask = os.urandom(4) if from_client and self._on_the_wire else None
         length = self._wire_length(len(payload), masked=mask is not None)
         return DraftRecord(
@@ -335,7 +336,7 @@ class Draft:
         )
 
     def set_payload(self, item: DraftRecord, payload: bytes) -> None:
-        """Give a frame another payload. A message that was compressed is so no more."""
+        """Replace the payload of a frame. A compressed message becomes uncompressed."""
         for part in self._fragments(item):
             self._inflate(part)
         frame = item.frame
@@ -347,7 +348,7 @@ class Draft:
         )
 
     def _fragments(self, item: DraftRecord) -> Sequence[DraftRecord]:
-        """The frames of the message that a frame is part of; itself, for a control frame."""
+        """The frames of a frame's message; for a control frame, the frame itself."""
         frame = item.frame
         if frame is None or frame.opcode not in _DATA:
             return [item]
@@ -357,11 +358,11 @@ class Draft:
         return [item]
 
     def _inflate(self, item: DraftRecord) -> None:
-        """Make a frame of a compressed message what it would be without compression."""
+        """Convert a frame of a compressed message to an uncompressed one."""
         frame = item.frame
         assert frame is not None
         if frame.deflated or not self._deflate:
-            return  # still deflated: it stays the bytes that it is
+            return  # still deflated: it remains unchanged
         length = self._wire_length(len(frame.payload) + frame.cut, masked=frame.mask is not None)
         item.record = replace(frame, rsv=frame.rsv & ~RSV1, wire_length=length)
 
@@ -387,16 +388,16 @@ class Draft:
     def write(
         self, file: BinaryIO, session_id: str, changes: Sequence[str], *, mode: str = "mutate"
     ) -> Session:
-        """Write it as a new session, with an end record and findings of its own.
+        """Write it as a new session, with a new end record and new findings.
 
         Args:
             file: unbuffered, at its beginning.
             session_id: of the new session, random.
-            changes: what was done, a line each.
-            mode: what made it.
+            changes: one line each.
+            mode: `Start.mode` of the new trace.
 
         Returns:
-            What is in it now.
+            The new session.
 
         Raises:
             OSError: it cannot be written.
@@ -417,11 +418,11 @@ class Draft:
         for record in self._checked():
             last_ns = max(last_ns, record.t_ns)
             trace.add(record)
-        trace.end(max(last_ns, self.end_ns), self.left_open)
+        trace.end(max(last_ns, self.end_ns), self.default_ending)
         return trace.session
 
     def _checked(self) -> Iterator[Record]:
-        """The records, frames with the rules of RFC 6455 that they break now."""
+        """The records; frames with the rules of RFC 6455 that they break now."""
         if not self._on_the_wire:
             yield from (item.record for item in self.items)
             return
@@ -436,7 +437,7 @@ class Draft:
 
 
 class _Checker:
-    """The rules of one direction, asked of frames whose payloads are inflated."""
+    """Checks the rules of one direction on frames with inflated payloads."""
 
     def __init__(self, from_client: bool, *, deflate: bool) -> None:
         self._rules = RuleChecker(from_client=from_client, deflate=deflate)
@@ -445,7 +446,7 @@ class _Checker:
     def check(self, frame: FrameRecord) -> str | None:
         if frame.opcode in (Opcode.TEXT, Opcode.BINARY):
             self._compressed = bool(frame.rsv & RSV1)
-        # Of what was compressed, the length on the wire says nothing about the payload.
+        # The wire length of a compressed frame is not that of its payload.
         inflated = self._compressed and frame.opcode in _DATA
         sent = Frame(
             Opcode(frame.opcode),
@@ -460,8 +461,8 @@ class _Checker:
         return self._rules.check_text(sent, None if frame.deflated else frame.payload) or rule
 
 
-def _sensible(record: Record) -> bool:
-    """Whether times and lengths are such that changes cannot make them too large for a trace."""
+def _is_in_range(record: Record) -> bool:
+    """Whether times and lengths are small enough that changes cannot exceed the format."""
     match record:
         case FrameRecord():
             fits = record.wire_length <= MAX_FRAME and record.cut <= MAX_FRAME
@@ -473,7 +474,7 @@ def _sensible(record: Record) -> bool:
 
 
 def _size(record: Record) -> int:
-    """Bytes that a record takes in memory, about."""
+    """Approximate bytes of a record in memory."""
     match record:
         case FrameRecord():
             return _RECORD + len(record.payload)

@@ -1,4 +1,4 @@
-"""How the session ends: Close frames, and the end of the connection."""
+"""Changes the end of the session: Close frames, and the end of the connection."""
 
 from __future__ import annotations
 
@@ -9,52 +9,51 @@ from wsproxy.errors import InvalidValue, UsageError
 from wsproxy.trace import Eof
 from wsproxy.wire import Close, Opcode
 
-from .change import Change
+from .change import Change, Value, parse_number
 from .draft import Draft, DraftRecord
-from .values import Value, parse_number
 
 _ENDS = ("eof", "reset", "silence")
 _MAX_REASON = 123  # bytes (RFC 6455, section 5.5)
-_ANSWER_NS = 1_000_000  # after which one side answers the other
+_REPLY_NS = 1_000_000  # ns, delay of the peer's reply
 
 
-def closing(draft: Draft, t_ns: int, close: Close) -> list[DraftRecord]:
-    """The server closes, the client answers, both end the connection (RFC 6455, section 7)."""
+def closing_handshake(draft: Draft, t_ns: int, close: Close) -> list[DraftRecord]:
+    """A closing handshake by the server, and the end of TCP (RFC 6455, section 7)."""
     return [
         draft.new_frame(t_ns, False, Opcode.CLOSE, close.serialize()),
-        draft.new_frame(t_ns + _ANSWER_NS, True, Opcode.CLOSE, answer(close).serialize()),
-        *ended(t_ns + 2 * _ANSWER_NS, "eof"),
+        draft.new_frame(t_ns + _REPLY_NS, True, Opcode.CLOSE, close_reply(close).serialize()),
+        *connection_end(t_ns + 2 * _REPLY_NS, "eof"),
     ]
 
 
-def answer(close: Close) -> Close:
-    """The Close with which a library answers one: its code; 1002 where that may not be sent."""
+def close_reply(close: Close) -> Close:
+    """A library's reply to a Close: the same code, or 1002 if that must not be sent."""
     code = close.code
     forbidden = code is not None and (code < 1000 or code in (1004, 1005, 1006, 1015))
     return Close(1002 if forbidden else code)
 
 
-def ended(t_ns: int, how: str, *, by_client: bool = False) -> list[DraftRecord]:
-    """The connection is ended by one side ("eof" or "reset"), and after an "eof" by the other."""
+def connection_end(t_ns: int, how: str, *, by_client: bool = False) -> list[DraftRecord]:
+    """One side ends the connection ("eof" or "reset"); the peer follows an "eof"."""
     first = DraftRecord(Eof(t_ns, by_client, how))
     return [first] if how == "reset" else [first, DraftRecord(Eof(t_ns, not by_client))]
 
 
-def drop_tail(draft: Draft, at: int, tail: Sequence[DraftRecord]) -> None:
-    """Put a new end in the place of all items from an index on."""
+def replace_tail(draft: Draft, at: int, tail: Sequence[DraftRecord]) -> None:
+    """Replace all items from an index on by a new end."""
     draft.items[at:] = tail
     draft.end_ns = draft.items[-1].t_ns
 
 
 @dataclass(frozen=True, slots=True)
 class SetClose(Change):
-    """The server closes with another code and reason, or nobody closes.
+    """Makes the server close with another code and reason, or removes the Close frames.
 
-    A client that closed first answers the server's Close instead. A session without a Close
-    gets one where it ended otherwise.
+    If the client closed first, its Close becomes the reply. A session without a Close gets one at
+    its end.
 
     Attributes:
-        close: None: there is no Close frame.
+        close: None: remove the Close frames.
     """
 
     close: Close | None
@@ -64,16 +63,16 @@ class SetClose(Change):
         """Read "1011", "1011:NET-0001" or "none".
 
         Raises:
-            UsageError: it is none of these, or the reason is too long for a Close frame.
+            UsageError: it is invalid, or the reason is too long for a Close frame.
         """
         if text.strip().lower() == "none":
             return cls(None)
         code, _, reason = text.partition(":")
-        form = "CODE, CODE:REASON or none, such as 1011:NET-0001; a code is at most 65535"
-        value = Value("close", text, form)
+        expected = "CODE, CODE:REASON or none, such as 1011:NET-0001; a code is at most 65535"
+        value = Value("close", text, expected)
         number = parse_number(code, value, 0xFFFF)
         if len(reason.encode("utf-8", "replace")) > _MAX_REASON:
-            raise value.wrong(f"a reason has at most {_MAX_REASON} bytes")
+            raise value.error(f"a reason has at most {_MAX_REASON} bytes")
         return cls(Close(number, reason))
 
     def __str__(self) -> str:
@@ -90,38 +89,40 @@ class SetClose(Change):
                 raise UsageError(f"{self}: there is no Close frame in the session")
             draft.remove(closes)
         elif not closes:
-            self._where_it_ended(draft, self.close)
+            self._add_close(draft, self.close)
         elif closes[0].from_client:
-            self._before_the_client(draft, self.close, closes)
+            self._close_before_client(draft, self.close, closes)
         else:
-            self._instead(draft, self.close, closes)
+            self._replace_close(draft, self.close, closes)
 
-    def _instead(self, draft: Draft, close: Close, closes: Sequence[DraftRecord]) -> None:
+    def _replace_close(self, draft: Draft, close: Close, closes: Sequence[DraftRecord]) -> None:
         draft.set_payload(closes[0], close.serialize())
         echo = next((item for item in closes if item.from_client), None)
         if echo is not None:
-            draft.set_payload(echo, answer(close).serialize())
+            draft.set_payload(echo, close_reply(close).serialize())
 
-    def _before_the_client(self, draft: Draft, close: Close, closes: Sequence[DraftRecord]) -> None:
+    def _close_before_client(
+        self, draft: Draft, close: Close, closes: Sequence[DraftRecord]
+    ) -> None:
         echo = closes[0]
         at = draft.items.index(echo)
         late = [i for i in draft.items[at:] if i.frame is not None and i.from_client is False]
         draft.items.insert(at, draft.new_frame(echo.t_ns, False, Opcode.CLOSE, close.serialize()))
-        draft.set_payload(echo, answer(close).serialize())
-        draft.remove(late)  # nothing follows a Close (section 5.5.1)
+        draft.set_payload(echo, close_reply(close).serialize())
+        draft.remove(late)  # no data may follow a Close (section 5.5.1)
 
-    def _where_it_ended(self, draft: Draft, close: Close) -> None:
+    def _add_close(self, draft: Draft, close: Close) -> None:
         at = draft.first_end()
         t_ns = draft.items[at].t_ns if at < len(draft.items) else draft.end_ns
-        drop_tail(draft, at, closing(draft, t_ns, close))
+        replace_tail(draft, at, closing_handshake(draft, t_ns, close))
 
 
 @dataclass(frozen=True, slots=True)
 class SetEnd(Change):
-    """How the connection ends; Close frames stay.
+    """Changes how the connection ends; Close frames are unchanged.
 
     Attributes:
-        how: "eof" (FIN), "reset" (RST) or "silence" (it does not).
+        how: "eof" (FIN), "reset" (RST) or "silence" (it remains open).
     """
 
     how: str
@@ -131,7 +132,7 @@ class SetEnd(Change):
         """Read "eof", "reset" or "silence".
 
         Raises:
-            UsageError: it is none of these.
+            UsageError: it is invalid.
         """
         how = text.strip().lower()
         if how not in _ENDS:
@@ -145,14 +146,14 @@ class SetEnd(Change):
         draft.opened_ns(self)
         old = [item for item in draft.items if isinstance(item.record, Eof)]
         if self.how == "silence":
-            draft.left_open = "stopped"
+            draft.default_ending = "stopped"
             draft.remove(old)
             return
         by_client = bool(old and old[0].from_client)
         t_ns = old[0].t_ns if old else draft.end_ns
         if old and self.how == "reset":
-            # Nothing comes after a reset, from either side.
+            # No data follows a reset, from either side.
             del draft.items[draft.items.index(old[0]) :]
             draft.end_ns = t_ns
         draft.remove(old)
-        draft.items += ended(draft.end_ns, self.how, by_client=by_client)
+        draft.items += connection_end(draft.end_ns, self.how, by_client=by_client)

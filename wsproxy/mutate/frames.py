@@ -6,17 +6,16 @@ from dataclasses import dataclass
 
 from wsproxy.errors import UsageError
 
-from .change import Change
+from .change import Change, Value, parse_frame, parse_number
 from .draft import Draft
-from .values import Value, parse_frame, parse_number
 
-MAX_TEXT = 1 << 20  # bytes of a payload that is given on the command line
-_TOLD = 120  # characters of it that are told
+MAX_TEXT = 1 << 20  # bytes of a replacement payload
+_MAX_SHOWN = 120  # characters of it in the option's text
 
 
 @dataclass(frozen=True, slots=True)
 class Drop(Change):
-    """Removes a frame, or those from one number to another."""
+    """Removes a frame, or a range of frames."""
 
     first: int
     last: int
@@ -26,14 +25,14 @@ class Drop(Change):
         """Read "5" or "5..9".
 
         Raises:
-            UsageError: it is neither.
+            UsageError: it is invalid.
         """
         value = Value("drop", text, "a frame or a range of them, such as 5 or 5..9")
         begin, dots, end = text.partition("..")
         first = parse_frame(begin, value)
         last = parse_frame(end, value) if dots else first
         if last < first:
-            raise value.wrong("it ends before it begins")
+            raise value.error("it ends before it begins")
         return cls(first, last)
 
     def __str__(self) -> str:
@@ -51,7 +50,7 @@ class Corrupt(Change):
     """Flips all bits of one byte of a frame's payload.
 
     Attributes:
-        offset: which; None: the one in the middle.
+        offset: of the byte; None: the middle one.
     """
 
     frame: int
@@ -62,7 +61,7 @@ class Corrupt(Change):
         """Read "40" or "40:17".
 
         Raises:
-            UsageError: it is neither.
+            UsageError: it is invalid.
         """
         value = Value("corrupt", text, "FRAME or FRAME:OFFSET, such as 40 or 40:17")
         frame, colon, offset = text.partition(":")
@@ -88,7 +87,7 @@ class Corrupt(Change):
 
 @dataclass(frozen=True, slots=True)
 class Replace(Change):
-    """Gives a frame another payload; it stays the kind of frame that it is."""
+    """Replaces the payload of a frame; its opcode is unchanged."""
 
     frame: int
     text: str
@@ -98,20 +97,20 @@ class Replace(Change):
         """Read "40=TEXT".
 
         Raises:
-            UsageError: there is no frame in it, or more text than MAX_TEXT.
+            UsageError: it is invalid, or the text is longer than MAX_TEXT bytes.
         """
         frame, equals, payload = text.partition("=")
         value = Value("replace", text, "FRAME=TEXT")
         if not equals:
-            raise value.wrong()
+            raise value.error()
         number = parse_frame(frame, value)
         if len(payload.encode("utf-8", "surrogateescape")) > MAX_TEXT:
-            raise value.wrong(f"the text is longer than {MAX_TEXT} bytes")
+            raise value.error(f"the text is longer than {MAX_TEXT} bytes")
         return cls(number, payload)
 
     def __str__(self) -> str:
-        more = "…" if len(self.text) > _TOLD else ""
-        return f"replace {self.frame}={self.text[:_TOLD]}{more}"
+        more = "…" if len(self.text) > _MAX_SHOWN else ""
+        return f"replace {self.frame}={self.text[:_MAX_SHOWN]}{more}"
 
     def apply(self, draft: Draft) -> None:
         item = draft.find(self.frame, self)

@@ -1,4 +1,4 @@
-"""Changes to the request, and another answer to it."""
+"""Changes the request, or the response to it."""
 
 from __future__ import annotations
 
@@ -15,14 +15,13 @@ from wsproxy.recorder import MAX_BODY
 from wsproxy.redact import HeadRedactor
 from wsproxy.trace import Request, Response
 
-from .change import Change
+from .change import Change, Value, parse_number
 from .draft import Draft, DraftRecord
-from .values import Value, parse_number
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
-_MAX_GIVEN = 64 << 10  # characters of a name with its value
-# What says that the upgrade is accepted, or describes another body.
-_OF_THE_OLD = ("upgrade", "connection", "content-length", "content-type", "transfer-encoding")
+_MAX_GIVEN = 64 << 10  # characters of a name and its value
+# Headers that accept the upgrade, or describe the old body.
+_REPLACED_HEADERS = ("upgrade", "connection", "content-length", "content-type", "transfer-encoding")
 _PHRASES = {499: "Client Closed Request"}
 
 
@@ -33,12 +32,12 @@ def _request(draft: Draft, option: object) -> Request:
     return request
 
 
-def _check(change: str, form: str, name: str, value: str) -> None:
+def _check(change: str, expected: str, name: str, value: str) -> None:
     # Whatever it is, it may be a credential: it is not repeated.
     if any(char in name + value for char in "\r\n\0"):
         raise InvalidValue(change, None, "it has a line break in it")
     if not name or len(name) + len(value) > _MAX_GIVEN:
-        raise InvalidValue(change, None, f"expected {form}")
+        raise InvalidValue(change, None, f"expected {expected}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,20 +45,20 @@ class SetQuery(Change):
     """Sets or removes a query parameter.
 
     Attributes:
-        value: None: it is removed.
-        taken: of a credential that was taken out of it, as in `Request.redacted`.
+        value: None: remove it.
+        redacted_entries: of credentials in it, as in `Request.redacted`.
     """
 
     name: str
     value: str | None = field(default=None, repr=False)
-    taken: tuple[dict[str, Any], ...] = ()
+    redacted_entries: tuple[dict[str, Any], ...] = ()
 
     @classmethod
     def parse(cls, text: str) -> SetQuery:
-        """Read "NAME=VALUE", "NAME=" (an empty value) or "NAME" (removes it).
+        """Read "NAME=VALUE", "NAME=" (an empty value) or "NAME" (remove it).
 
         Raises:
-            UsageError: it has no name, or a line break in it.
+            UsageError: it has no name, or contains a line break.
         """
         name, equals, value = text.partition("=")
         _check("query", "NAME=VALUE, NAME= or NAME", name.strip(), value)
@@ -68,12 +67,12 @@ class SetQuery(Change):
     def __str__(self) -> str:
         return f"query {self.name}" + ("" if self.value is None else f"={self.value}")
 
-    def clean(self, redact: HeadRedactor) -> SetQuery:
+    def without_credentials(self, redact: HeadRedactor) -> SetQuery:
         if not self.value:
             return self
         done = redact([], f"?{quote(self.name)}={quote(self.value)}")
         value = unquote_plus(done.path.partition("=")[2])
-        return replace(self, value=value, taken=tuple(done.taken))
+        return replace(self, value=value, redacted_entries=tuple(done.entries))
 
     def apply(self, draft: Draft) -> None:
         request = _request(draft, self)
@@ -93,8 +92,10 @@ class SetQuery(Change):
         elif given is None and not found:
             raise UsageError(f"{self}: the request has no such query parameter")
         path = before + ("?" + "&".join(parts) if parts else "")
-        redacted = _without(request.redacted, ("query",), self.name)
-        draft.replace_head(replace(request, path=path, redacted=[*redacted, *self.taken]))
+        redacted = _other_entries(request.redacted, ("query",), self.name)
+        draft.replace_head(
+            replace(request, path=path, redacted=[*redacted, *self.redacted_entries])
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,36 +103,36 @@ class SetHeader(Change):
     """Sets or removes a header of the request.
 
     Attributes:
-        value: None: it is removed.
-        taken: as of `SetQuery`.
+        value: None: remove it.
+        redacted_entries: as in `SetQuery`.
     """
 
     name: str
     value: str | None = field(default=None, repr=False)
-    taken: tuple[dict[str, Any], ...] = ()
+    redacted_entries: tuple[dict[str, Any], ...] = ()
 
     @classmethod
     def parse(cls, text: str) -> SetHeader:
-        """Read "NAME: VALUE" or "NAME:" (removes it).
+        """Read "NAME: VALUE" or "NAME:" (remove it).
 
         Raises:
-            UsageError: it is neither, or no HTTP header.
+            UsageError: it is invalid, or not an HTTP header.
         """
         name, colon, value = text.partition(":")
-        form = "'NAME: VALUE', or 'NAME:' to remove it"
+        expected = "'NAME: VALUE', or 'NAME:' to remove it"
         if not colon or not _TOKEN.fullmatch(name.strip()):
-            raise InvalidValue("header", None, f"expected {form}")
-        _check("header", form, name.strip(), value)
+            raise InvalidValue("header", None, f"expected {expected}")
+        _check("header", expected, name.strip(), value)
         return cls(name.strip(), value.strip() or None)
 
     def __str__(self) -> str:
         return f"header {self.name}:" + ("" if self.value is None else f" {self.value}")
 
-    def clean(self, redact: HeadRedactor) -> SetHeader:
+    def without_credentials(self, redact: HeadRedactor) -> SetHeader:
         if self.value is None:
             return self
         done = redact([(self.name, self.value)])
-        return replace(self, value=done.headers[0][1], taken=tuple(done.taken))
+        return replace(self, value=done.headers[0][1], redacted_entries=tuple(done.entries))
 
     def apply(self, draft: Draft) -> None:
         request = _request(draft, self)
@@ -149,14 +150,16 @@ class SetHeader(Change):
             raise UsageError(f"{self}: the request has no such header")
         headers += [] if found else new
         where = ("subprotocol",) if lower == "sec-websocket-protocol" else ("header",)
-        redacted = _without(request.redacted, where, self.name)
-        draft.replace_head(replace(request, headers=headers, redacted=[*redacted, *self.taken]))
+        redacted = _other_entries(request.redacted, where, self.name)
+        draft.replace_head(
+            replace(request, headers=headers, redacted=[*redacted, *self.redacted_entries])
+        )
 
 
-def _without(
+def _other_entries(
     redacted: Iterable[dict[str, Any]], where: tuple[str, ...], name: str
 ) -> list[dict[str, Any]]:
-    """What was taken out elsewhere."""
+    """The entries for other names or places."""
     return [
         entry
         for entry in redacted
@@ -166,7 +169,7 @@ def _without(
 
 @dataclass(frozen=True, slots=True)
 class SetStatus(Change):
-    """The request is answered with another status than 101, and no frame is sent."""
+    """Makes the server respond with another status than 101; all frames are removed."""
 
     code: int
     body: str = ""
@@ -176,16 +179,16 @@ class SetStatus(Change):
         """Read "401" or "401:BODY".
 
         Raises:
-            UsageError: the status is none of 200 to 599, or the body longer than 64 KiB.
+            UsageError: the status is not 200 to 599, or the body is longer than 64 KiB.
         """
         code, _, body = text.partition(":")
-        form = "CODE or CODE:BODY, such as 503; a code is 200 to 599"
-        value = Value("status", code, form)  # the body may hold a credential
+        expected = "CODE or CODE:BODY, such as 503; a code is 200 to 599"
+        value = Value("status", code, expected)  # the body may hold a credential
         number = parse_number(code, value, 599)
         if number < 200:
-            raise value.wrong()
+            raise value.error()
         if len(body.encode("utf-8", "replace")) > MAX_BODY:
-            raise value.wrong(f"the body is longer than {MAX_BODY} bytes")
+            raise value.error(f"the body is longer than {MAX_BODY} bytes")
         return cls(number, body)
 
     def __str__(self) -> str:
@@ -198,7 +201,7 @@ class SetStatus(Change):
 
 
 def refuse(draft: Draft, refusal: Refusal, option: object) -> None:
-    """Answer the request otherwise; headers such as the request id stay.
+    """Replace the response by a refusal; headers such as the request id are kept.
 
     Raises:
         UsageError: there is no request.
@@ -210,7 +213,7 @@ def refuse(draft: Draft, refusal: Refusal, option: object) -> None:
     kept = [
         header
         for header in (old.headers if old is not None else [])
-        if header[0].lower() not in (*_OF_THE_OLD, *names)
+        if header[0].lower() not in (*_REPLACED_HEADERS, *names)
         and not header[0].lower().startswith("sec-websocket-")
     ]
     new = [[name, value] for name, value in refusal.headers]
@@ -230,7 +233,7 @@ def refuse(draft: Draft, refusal: Refusal, option: object) -> None:
 
 
 def phrase(status: int) -> str:
-    """The words for a status (RFC 9110, section 15)."""
+    """The reason phrase of a status (RFC 9110, section 15)."""
     try:
         return HTTPStatus(status).phrase
     except ValueError:

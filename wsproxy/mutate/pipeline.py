@@ -1,4 +1,4 @@
-"""One trace in, changes, one trace out."""
+"""Applies changes to a trace and writes a new one."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from .change import Change
 from .draft import Draft
 
 MAX_CHANGES = 1000
-_LINE = 500  # characters of what is told of one change
+_MAX_LINE = 500  # characters of one line in `changes`
 
 
 @dataclass(frozen=True, slots=True)
 class MutatedTrace:
-    """A trace that was made.
+    """The new trace.
 
     Attributes:
-        session: what it holds now, findings included.
-        changes: what was done, a line each.
+        session: of the new trace, including its findings.
+        changes: one line each.
     """
 
     path: Path
@@ -45,23 +45,21 @@ def mutate(
     catalog: Catalog | None = None,
     redact: HeadRedactor | None = None,
 ) -> MutatedTrace:
-    """Make a new trace of another one.
+    """Write a changed copy of a trace.
 
-    It has its name once it is complete, and mode 0600. Where it cannot be made, nothing is
-    written.
+    The file gets its name when it is complete. It has mode 0600. On an error, nothing is written.
 
     Args:
-        path_out: the file, or a folder for it; None: the folder of `path_in`. In a folder it
-            gets a name that none has.
-        changes: in their order.
-        force: replace a file that is there; never `path_in`.
-        catalog: by whose conditions it is explained; None: all that is known.
-        redact: takes credentials out of what changes put in; None: as the recorder does.
+        path_out: the file, or a folder for a file with a new name; None: the folder of `path_in`.
+        changes: in order.
+        force: replace an existing file; never `path_in`.
+        catalog: for the diagnosis; None: the default catalog.
+        redact: redacts credentials in the changes; None: as the recorder does.
 
     Raises:
         TraceError: `path_in` cannot be read.
         LimitExceeded: it holds more than fits in memory.
-        UsageError: a change cannot be made, or the file cannot be written.
+        UsageError: a change is not possible, or the file cannot be written.
     """
     if not 0 < len(changes) <= MAX_CHANGES:
         raise UsageError(f"give from 1 to {MAX_CHANGES} changes")
@@ -70,37 +68,37 @@ def mutate(
     draft = Draft.read(path_in, catalog)
     session_id = secrets.token_hex(8)
     start = replace(draft.start, session=session_id, mode="mutate")
-    path = place(path_in, path_out, start, catalog, force=force)
+    path = output_path(path_in, path_out, start, catalog, force=force)
     lines = []
     for change in changes:
-        clean = change.clean(redact)
-        clean.apply(draft)
-        lines.append(_line(clean))
+        redacted = change.without_credentials(redact)
+        redacted.apply(draft)
+        lines.append(_change_line(redacted))
     with new_file(path, force=force) as new:
         session = draft.write(new.file, session_id, lines)
     return MutatedTrace(path, session, tuple(lines))
 
 
-def _line(change: Change) -> str:
+def _change_line(change: Change) -> str:
     text = " ".join(str(change).splitlines())
-    return text if len(text) <= _LINE else text[: _LINE - 1] + "…"
+    return text if len(text) <= _MAX_LINE else text[: _MAX_LINE - 1] + "…"
 
 
-def place(
+def output_path(
     path_in: Path, path_out: Path | None, start: Start, catalog: Catalog, *, force: bool
 ) -> Path:
-    """Where a trace that is made of another one goes.
+    """The path of a trace that is derived from another one.
 
     Args:
         path_out: the file, or a folder for it; None: the folder of `path_in`.
         start: its first record.
 
     Raises:
-        UsageError: it cannot go there.
+        UsageError: the file cannot be written there.
     """
     path = path_out or path_in.parent
     if path.is_dir():
-        # A trace may say anything, and what the catalog does not know goes into no path.
+        # A trace is untrusted: only names of the catalog may become part of a path.
         provider = catalog.provider(start.provider or "")
         api = catalog.api(start.provider, start.api)
         return trace_path(

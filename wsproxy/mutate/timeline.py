@@ -1,4 +1,4 @@
-"""Time taken out of a session, or put into it."""
+"""Removes or inserts time."""
 
 from __future__ import annotations
 
@@ -7,21 +7,20 @@ from dataclasses import dataclass, replace
 from wsproxy.errors import UsageError
 from wsproxy.trace import Bytes, FrameRecord, Gap
 
-from .change import Change
+from .change import Change, Value, format_seconds, parse_time
 from .draft import Draft, DraftRecord, messages
-from .values import Value, parse_time, seconds
 
 
 @dataclass(frozen=True, slots=True)
 class Cut(Change):
-    """Removes both sides' data between two times, and closes the gap.
+    """Removes all data between two times; later records move forward.
 
-    A message belongs to the time of its first frame, and goes as a whole. Close frames and
-    the ends of the connection stay: a session that is cut short ends as it did.
+    A message has the time of its first frame and is removed completely. Close frames and the ends
+    of the connection are kept, so the session ends as before.
 
     Attributes:
-        begin_ns: from when, since the session's start; 0: its beginning.
-        end_ns: to when; None: its end.
+        begin_ns: ns since the session's start; 0: its beginning.
+        end_ns: ns since the session's start; None: its end.
     """
 
     begin_ns: int = 0
@@ -32,21 +31,21 @@ class Cut(Change):
         """Read "5s..7.5s", "..3s" or "10s..".
 
         Raises:
-            UsageError: it is none of these.
+            UsageError: it is invalid.
         """
         value = Value("cut", text, "FROM..TO, such as 5s..7.5s, ..3s or 10s..")
         begin, dots, end = text.partition("..")
         if not dots or not (begin.strip() or end.strip()):
-            raise value.wrong()
+            raise value.error()
         begin_ns = parse_time(begin, value) if begin.strip() else 0
         end_ns = parse_time(end, value) if end.strip() else None
         if end_ns is not None and end_ns <= begin_ns:
-            raise value.wrong("it ends before it begins")
+            raise value.error("it ends before it begins")
         return cls(begin_ns, end_ns)
 
     def __str__(self) -> str:
-        begin = seconds(self.begin_ns) if self.begin_ns else ""
-        end = seconds(self.end_ns) if self.end_ns is not None else ""
+        begin = format_seconds(self.begin_ns) if self.begin_ns else ""
+        end = format_seconds(self.end_ns) if self.end_ns is not None else ""
         return f"cut {begin}..{end}"
 
     def apply(self, draft: Draft) -> None:
@@ -54,56 +53,57 @@ class Cut(Change):
         draft.check_time(max(begin, self.end_ns or 0), self)
         end = draft.end_ns if self.end_ns is None else self.end_ns
         if end <= begin:
-            raise UsageError(f"{self}: that is before the upgrade is done")
+            raise UsageError(f"{self}: that is before the upgrade is complete")
         last = draft.end_ns if self.end_ns is None else end - 1
-        draft.remove(_between(draft, begin, last))
+        draft.remove(_records_between(draft, begin, last))
         for item in draft.items:
-            _move(item, begin, end)
-        draft.end_ns = _closed(draft.end_ns, begin, end)
+            _move_record(item, begin, end)
+        draft.end_ns = _without_interval(draft.end_ns, begin, end)
 
 
-def _between(draft: Draft, first: int, last: int) -> list[DraftRecord]:
-    """What the sides said from one time to another, both included, but for its end."""
-    gone = []
+def _records_between(draft: Draft, first: int, last: int) -> list[DraftRecord]:
+    """The data of both sides in a closed interval of times, without the session's end."""
+    removed = []
     for side in (True, False):
         for message in messages(draft.items, from_client=side):
             if first <= message.items[0].t_ns <= last:
-                gone += message.items
+                removed += message.items
     for item in draft.items:
         match item.record:
             case FrameRecord() as frame:
-                inside = frame.opcode >= 8 and not item.is_close and first <= item.t_ns <= last
+                is_between = frame.opcode >= 8 and not item.is_close and first <= item.t_ns <= last
             case Bytes():
-                inside = first <= item.t_ns <= last
+                is_between = first <= item.t_ns <= last
             case Gap() as gap:
-                inside = first <= gap.t_ns and gap.until_ns <= last
+                is_between = first <= gap.t_ns and gap.until_ns <= last
             case _:
-                inside = False
-        if inside:
-            gone.append(item)
-    return gone
+                is_between = False
+        if is_between:
+            removed.append(item)
+    return removed
 
 
-def _closed(t_ns: int, begin: int, end: int) -> int:
-    """A time after what is between two others is taken out."""
+def _without_interval(t_ns: int, begin: int, end: int) -> int:
+    """A time after the interval between two others is removed, ns."""
     return t_ns if t_ns <= begin else max(begin, t_ns - (end - begin))
 
 
-def _move(item: DraftRecord, begin: int, end: int) -> None:
-    item.at(_closed(item.t_ns, begin, end))
+def _move_record(item: DraftRecord, begin: int, end: int) -> None:
+    item.move_to(_without_interval(item.t_ns, begin, end))
     if isinstance(item.record, Gap):
-        item.record = replace(item.record, until_ns=_closed(item.record.until_ns, begin, end))
+        item.record = replace(
+            item.record, until_ns=_without_interval(item.record.until_ns, begin, end)
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Stall(Change):
-    """Everything after a time comes later.
+    """Delays everything after a time.
 
     Attributes:
-        at_ns: from when on, since the session's start.
-        for_ns: how much later.
-        client_only: what the server sends stays in its time, up to where the client ends the
-            session.
+        at_ns: ns since the session's start.
+        for_ns: the delay, ns.
+        client_only: do not delay the server's data before the client ends the session.
     """
 
     at_ns: int
@@ -115,27 +115,27 @@ class Stall(Change):
         """Read "5s+15s" or "5s+15s:client".
 
         Raises:
-            UsageError: it is neither.
+            UsageError: it is invalid.
         """
         value = Value("stall", text, "AT+FOR, such as 5s+15s, or 5s+15s:client")
         times, colon, side = text.partition(":")
         at, plus, length = times.partition("+")
         if not plus or (colon and side.strip().lower() != "client"):
-            raise value.wrong()
+            raise value.error()
         return cls(parse_time(at, value), parse_time(length, value), client_only=bool(colon))
 
     def __str__(self) -> str:
         side = ":client" if self.client_only else ""
-        return f"stall {seconds(self.at_ns)}+{seconds(self.for_ns)}{side}"
+        return f"stall {format_seconds(self.at_ns)}+{format_seconds(self.for_ns)}{side}"
 
     def apply(self, draft: Draft) -> None:
         draft.check_time(self.at_ns, self)
         if self.at_ns < draft.opened_ns(self):
-            raise UsageError(f"{self}: that is before the upgrade is done")
+            raise UsageError(f"{self}: that is before the upgrade is complete")
         first = draft.first_end()
         client_ends = first < len(draft.items) and draft.items[first].from_client is True
         for index, item in enumerate(draft.items):
-            # What the server does after the client's end, it does because of that.
+            # The server's records after the client's end are a reaction to it.
             follows = client_ends and index > first
             if item.t_ns > self.at_ns and (not self.client_only or item.from_client or follows):
                 _delay(item, self.for_ns)
@@ -146,6 +146,6 @@ class Stall(Change):
 
 
 def _delay(item: DraftRecord, for_ns: int) -> None:
-    item.at(item.t_ns + for_ns)
+    item.move_to(item.t_ns + for_ns)
     if isinstance(item.record, Gap):
         item.record = replace(item.record, until_ns=item.record.until_ns + for_ns)

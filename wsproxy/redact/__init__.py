@@ -1,37 +1,34 @@
-"""Takes credentials out of records before anything of them is written or logged.
+"""Redacts credentials from records before they are written or logged.
 
-fingerprint  what a trace says of a credential that was taken out
-rules        what looks like one where the catalog knows none: names, values, entropy
-shapes       keys that are recognized by their shape alone
-fields       named strings of JSON, at any depth
-pairs        names and values of URLs, forms, headers and prose
-markup       names and values of HTML and XML
-escapes      a text without its escapes
-encoded      text in base64 and hexadecimal digits
-binary       text in binary messages
-evidence     which parts of them are text, and what counts there
-find         where credentials stand in a text, by all of these
-known        credentials of the session, wherever they come back
-budget       how much work one record may be
-head         headers, path, query and subprotocols
-body         bodies of HTTP
-glance       which messages are worth reading
-messages     WebSocket messages
-fragments    those in fragments
-content      strings of content that go on in the next fragment
-garbage      bytes that are no frames, masked or not
-guard        the records of one session, one after another
-suspects     what would be taken out of a record, without doing it
+From a single text to the records of a session:
+
+encodings          text behind escapes, base64 and hexadecimal digits
+json_fields        named strings of JSON, at any depth
+name_values        names and values in URLs, forms, headers, prose, HTML and XML
+binary_text        text in binary messages
+shapes             keys that are recognized by their format
+heuristics         what looks like a credential by its name, format or randomness
+finder             all credentials in a text, within a work limit per record
+known_secrets      the session's credentials, found again wherever they are repeated
+fingerprint        the entries in `redacted`, and the key of the fingerprints
+http_head          headers, path, query and subprotocols
+http_body          HTTP bodies
+prefilter          a quick check of which messages need a search
+messages           WebSocket messages
+fragments          messages in fragments
+invalid_bytes      bytes that are not frames, masked or not
+session_redactor   the records of one session, in order
+preview            what would be redacted from a record
 """
 
-from .fingerprint import MIN_HIDDEN, PLACEHOLDER, Entry, fingerprint_key, unreadable
+from .fingerprint import MIN_SECRET, PLACEHOLDER, Entry, fingerprint_key, unreadable
 from .http_head import HeadRedactor, RedactedHead
 from .known_secrets import hide_bytes
 from .preview import Suspect, suspects
 from .session_redactor import SessionRedactor
 
 __all__ = [
-    "MIN_HIDDEN",
+    "MIN_SECRET",
     "PLACEHOLDER",
     "Entry",
     "HeadRedactor",

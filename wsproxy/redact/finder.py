@@ -1,12 +1,13 @@
-"""Where credentials stand in a text: under names, in URLs, and keys by their shape.
+"""Finds credentials in a text: named values, URLs, and keys by their format.
 
-A message is looked at as bytes with one character each (Latin-1), so that places in the text
-are places in the message. What is no JSON is text all the same: an error's body, the reason
-of a Close frame.
+A message is read with one character per byte (Latin-1), so that offsets in the text are offsets in
+the message. Data that is not JSON is searched as text: an error's body, the reason of a Close
+frame.
 
-A text is looked through as it is, then without its escapes, and what is encoded in it (base64,
-hexadecimal) is decoded and looked through as well. What is found there is taken with all that
-encodes it. Each of these takes time linear in the text.
+A text is searched unchanged, then without its escapes. Encoded words (base64, hexadecimal) are
+decoded and searched too. A credential that is found there is redacted together with its encoding.
+All searches take time linear in the length of the text. Because one thread serves all sessions, the
+work for one record is limited; a record over the limit is kept as its length.
 """
 
 from __future__ import annotations
@@ -17,26 +18,59 @@ from urllib.parse import unquote_plus
 
 from wsproxy.catalog import CredentialPlaces
 
-from . import encoded, escapes, fields, heuristics, markup, name_values, shapes
-from .budget import Budget
+from . import encodings, heuristics, json_fields, name_values, shapes
 from .fingerprint import PLACEHOLDER
 
+MAX_EXAMINED = 1 << 20  # characters, each decoded view counted by itself
+MAX_FOUND = 50_000
 _MAX_DEPTH = 3  # encodings inside each other
-_MAX_BEFORE = 48  # characters before a word in which its name is
-_MIN_INHERITED = 4  # characters of an item of an object that stands for a credential
+_MAX_BEFORE = 48  # characters before a word that may hold its name
+_MIN_INHERITED = 4  # characters of a string in an object with a credential's name
+
+
+class OverBudget(Exception):  # never leaves this package
+    """A record exceeds the work limit."""
+
+
+class Budget:
+    """The remaining work for one record."""
+
+    def __init__(self) -> None:
+        self._characters = MAX_EXAMINED
+        self._found = MAX_FOUND
+
+    def spend(self, characters: int) -> None:
+        """Count characters before they are searched.
+
+        Raises:
+            OverBudget: the limit is exceeded.
+        """
+        self._characters -= characters
+        if self._characters < 0:
+            raise OverBudget
+
+    def found(self, number: int) -> None:
+        """Count credentials that were found.
+
+        Raises:
+            OverBudget: there are more than MAX_FOUND.
+        """
+        self._found -= number
+        if self._found < 0:
+            raise OverBudget
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundCredential:
     """A credential in a text.
 
     Attributes:
-        start, end: its place.
-        name: of the field or the parameter, empty if it stands alone.
-        why: the rule that found it, empty if the catalog names the place.
-        delimiter: what would end it, where the text ends before; empty: it is whole. A
-            space: the end of a word.
-        bare: it is a number in JSON, which has no quotation marks.
+        start, end: its span.
+        name: of the field or parameter; empty without one.
+        why: the heuristic that found it; empty if the catalog names the place.
+        delimiter: what would end it, if the text ends before; a space for the end of a word.
+            Empty if it is complete.
+        is_number: whether it is a JSON number, which has no quotation marks.
     """
 
     start: int
@@ -44,136 +78,155 @@ class Found:
     name: str
     why: str = ""
     delimiter: str = ""
-    bare: bool = False
+    is_number: bool = False
 
 
-class Finder:
+class CredentialFinder:
     """Finds credentials in texts.
 
     Args:
-        credentials: the places, of all providers together.
+        credentials: the places of credentials, of all providers.
         names: of JSON fields that hold credentials.
     """
 
     def __init__(self, credentials: CredentialPlaces, names: Iterable[str]) -> None:
-        self._fields = frozenset(map(heuristics.squashed, names))
-        self._query = frozenset(map(heuristics.squashed, credentials.query))
-        self._loose = (
-            self._query | self._fields | frozenset(map(heuristics.squashed, credentials.headers))
+        self._fields = frozenset(map(heuristics.normalized, names))
+        self._query = frozenset(map(heuristics.normalized, credentials.query))
+        self._credential_names = (
+            self._query | self._fields | frozenset(map(heuristics.normalized, credentials.headers))
         )
-        self._content = frozenset(map(heuristics.squashed, credentials.content_fields))
+        self._content = frozenset(map(heuristics.normalized, credentials.content_fields))
 
-    def knows(self, name: str) -> bool:
-        """Whether the catalog names a JSON field."""
-        return heuristics.squashed(name) in self._fields
+    def is_credential_field(self, name: str) -> bool:
+        """Whether the catalog names a JSON field as one with a credential."""
+        return heuristics.normalized(name) in self._fields
 
-    def speaks(self, name: str) -> bool:
-        """Whether a name is worth a look at its value."""
-        return heuristics.squashed(name) in self._loose or heuristics.strength(name) > 0
+    def is_suspicious_name(self, name: str) -> bool:
+        """Whether the value under a name may be a credential."""
+        return (
+            heuristics.normalized(name) in self._credential_names
+            or heuristics.name_strength(name) > 0
+        )
 
     def is_content(self, name: str) -> bool:
         """Whether the catalog names a field as one of text, transcripts or audio."""
-        return heuristics.squashed(name) in self._content
+        return heuristics.normalized(name) in self._content
 
     def __call__(
         self,
         text: str,
         *,
         cut: bool = False,
-        control: bool = False,
+        metadata: bool = False,
         budget: Budget | None = None,
-    ) -> list[Found]:
-        """All credentials in a text, in their order, none inside another.
+    ) -> list[FoundCredential]:
+        """All credentials in a text, in order and without overlaps.
 
         Args:
-            cut: the text goes on where it ends.
-            control: it is no message of the session but what stands around them: a head, a
-                body, a reason. More is taken out of it.
-            budget: of the record that it belongs to.
+            cut: the text continues after its end.
+            metadata: it is not a message of the session but text around them: a head, a body,
+                a close reason. More heuristics apply to it.
+            budget: of its record.
 
         Raises:
-            OverBudget: it is too much work.
+            OverBudget: the record exceeds its work limit.
         """
-        return self._all(text, cut, control, budget or Budget(), _MAX_DEPTH)
+        return self._find_all(text, cut, metadata, budget or Budget(), _MAX_DEPTH)
 
-    def _all(self, text: str, cut: bool, control: bool, budget: Budget, depth: int) -> list[Found]:
-        text = encoded.without_blobs(text)
+    def _find_all(
+        self, text: str, cut: bool, metadata: bool, budget: Budget, depth: int
+    ) -> list[FoundCredential]:
+        text = encodings.blank_base64_audio(text)
         text, in_fields = self._fields_outside_content(text)
         budget.spend(len(text) - text.count("\0"))
         found = self._in_fields(text, in_fields, cut=cut)
         if text.strip("\0"):
-            found += self._loosely(text, in_fields, cut, control)
-            found += self._encoded(text, control, budget, depth)
-            if (view := escapes.unescaped(text)) is not None:
+            found += self._outside_fields(text, in_fields, cut, metadata)
+            found += self._in_encoded_words(text, metadata, budget, depth)
+            if (view := encodings.unescape(text)) is not None:
                 budget.spend(len(view.text))
                 while view is not None:
-                    found += self._in_view(view, control)
-                    view = view.again()
+                    found += self._in_unescaped(view, metadata)
+                    view = view.unescape_again()
         budget.found(len(found))
-        return _apart(found)
+        return _without_overlaps(found)
 
     # -- names
 
     def _inherits(self, name: str) -> bool:
-        """Whether strings in an object or a list of this name may be credentials of that name."""
-        return self.knows(name) or heuristics.strength(name) == 2 or heuristics.holds_keys(name)
+        """Whether strings in an object or list of this name may be credentials."""
+        return (
+            self.is_credential_field(name)
+            or heuristics.name_strength(name) == 2
+            or heuristics.is_key_container(name)
+        )
 
-    def _is_sure(self, name: str) -> bool:
-        """Whether a name says by itself that its value is a credential."""
-        return self.knows(name) or heuristics.strength(name) == 2
+    def _is_explicit_name(self, name: str) -> bool:
+        """Whether the name alone makes its value a credential."""
+        return self.is_credential_field(name) or heuristics.name_strength(name) == 2
 
-    def _in_fields(self, text: str, read: list[fields.Field], *, cut: bool) -> list[Found]:
+    def _in_fields(
+        self, text: str, json: list[json_fields.JsonField], *, cut: bool
+    ) -> list[FoundCredential]:
         found = []
-        for each in read:
+        for each in json:
             scheme = name_values.SCHEME.match(text, each.start, each.end)
             start = scheme.end() if scheme else each.start
-            open_ended = cut and not each.whole
-            why = self._why_field(each, text[start : each.end], open_ended=open_ended)
+            unfinished = cut and not each.complete
+            why = self._why_in_field(each, text[start : each.end], unfinished=unfinished)
             if why is not None:
-                name, ends = each.inherited or each.name, each.delimiter if open_ended else ""
-                found.append(Found(start, each.end, name, why, ends, each.bare))
+                name, ends = each.inherited or each.name, each.delimiter if unfinished else ""
+                found.append(FoundCredential(start, each.end, name, why, ends, each.is_number))
         return found
 
-    def _why_field(self, field: fields.Field, value: str, *, open_ended: bool) -> str | None:
-        if field.bare and not (self._is_sure(field.name) or heuristics.by_name(field.name, value)):
+    def _why_in_field(
+        self, field: json_fields.JsonField, value: str, *, unfinished: bool
+    ) -> str | None:
+        if field.is_number and not (
+            self._is_explicit_name(field.name) or heuristics.by_name(field.name, value)
+        ):
             return None
         if not field.inherited:
-            return self._why(field.name, value, open_ended=open_ended)
-        if not self._is_sure(field.inherited):
-            why = self._why(field.name, value, open_ended=open_ended)
+            return self._why(field.name, value, unfinished=unfinished)
+        if not self._is_explicit_name(field.inherited):
+            why = self._why(field.name, value, unfinished=unfinished)
             by_name = not self.is_content(field.name) and heuristics.by_name(field.inherited, value)
             return "name" if why is None and by_name else why
-        known = field.name != field.inherited and heuristics.says_no_secret(field.name)
+        known = field.name != field.inherited and heuristics.is_non_secret_name(field.name)
         if known or value == PLACEHOLDER or len(value) < _MIN_INHERITED:
             return None
-        return "" if self.knows(field.inherited) else "name"
+        return "" if self.is_credential_field(field.inherited) else "name"
 
-    def _why(self, name: str, value: str, *, open_ended: bool) -> str | None:
-        """The rule, empty for the catalog, None for no credential."""
-        if value == PLACEHOLDER or (not value and not open_ended):
+    def _why(self, name: str, value: str, *, unfinished: bool) -> str | None:
+        """The heuristic; empty for the catalog, None if it is not a credential."""
+        if value == PLACEHOLDER or (not value and not unfinished):
             return None
-        if self.knows(name):
+        if self.is_credential_field(name):
             return ""
         if self.is_content(name):
             return None
-        if open_ended:
-            # It cannot be judged yet: what may be one is taken for one.
-            if heuristics.strength(name) and " " not in value:
+        if unfinished:
+            # The value is incomplete: any possible credential is redacted.
+            if heuristics.name_strength(name) and " " not in value:
                 return "name"
-            return "shape" if heuristics.begins_hex(value) and not heuristics.is_id(name) else None
-        return heuristics.why(name, value) or None
+            return (
+                "shape"
+                if heuristics.may_begin_hex_key(value) and not heuristics.is_id_name(name)
+                else None
+            )
+        return heuristics.matching_heuristic(name, value) or None
 
-    def rule(self, name: str, value: str) -> str | None:
-        """Why a named value is a credential, empty for the catalog, None for none."""
-        return self._why(name, value, open_ended=False)
+    def why_credential(self, name: str, value: str) -> str | None:
+        """The heuristic that matches a named value; empty for the catalog, None for no match."""
+        return self._why(name, value, unfinished=False)
 
-    def _fields_outside_content(self, text: str) -> tuple[str, list[fields.Field]]:
-        """The text without what the catalog names as speech, transcripts or audio; its fields.
+    def _fields_outside_content(self, text: str) -> tuple[str, list[json_fields.JsonField]]:
+        """The text without the fields that the catalog names as content, and all fields.
 
-        JSON in such a field is none of these.
+        JSON inside such a field is not content.
         """
         kept, out, at = [], [], 0
-        for each in fields.read(text, self._inherits):
+        for each in json_fields.find_fields(text, self._inherits):
             if each.start < at:
                 continue
             kept.append(each)
@@ -184,86 +237,96 @@ class Finder:
                 at = each.end
         return _blanked(text, out), kept
 
-    # -- anywhere
+    # -- outside JSON fields
 
-    def _loosely(
-        self, text: str, read: list[fields.Field], cut: bool, control: bool
-    ) -> list[Found]:
-        found = [Found(*span, "", "shape") for span in shapes.keys(text)]
-        found += [Found(*span, "", "shape") for span in name_values.users(text)]
-        found += [Found(*span, "", "shape") for span in heuristics.alone_in_hex(text)]
-        if control:
-            for start, end in shapes.hexadecimal(text):
-                if not heuristics.names_id(text[max(0, start - _MAX_BEFORE) : start]):
-                    found.append(Found(start, end, "", "shape"))
-            found += [Found(*span, "", "entropy") for span in heuristics.alone(text)]
+    def _outside_fields(
+        self, text: str, json: list[json_fields.JsonField], cut: bool, metadata: bool
+    ) -> list[FoundCredential]:
+        found = [FoundCredential(*span, "", "shape") for span in shapes.find_keys(text)]
+        found += [FoundCredential(*span, "", "shape") for span in name_values.find_userinfo(text)]
+        found += [FoundCredential(*span, "", "shape") for span in heuristics.lone_hex_key(text)]
+        if metadata:
+            for start, end in shapes.find_hex_keys(text):
+                if not heuristics.ends_with_id_name(text[max(0, start - _MAX_BEFORE) : start]):
+                    found.append(FoundCredential(start, end, "", "shape"))
+            found += [
+                FoundCredential(*span, "", "entropy") for span in heuristics.lone_random_word(text)
+            ]
         found += self._in_pairs(text, cut)
         if "<" in text:
-            for tag in markup.read(text):
-                why = self._why_loose(tag.name, tag.value, sure=True)
+            for tag in name_values.find_markup_values(text):
+                why = self._why_pair(tag.name, tag.value, explicit=True)
                 if why is None and tag.hidden and heuristics.looks_random(tag.value):
                     why = "entropy"
                 if why is not None:
-                    found.append(Found(tag.start, tag.end, tag.name, why))
-        if cut and (at := shapes.begun(text)) >= 0:
-            found.append(Found(at, len(text), "", "shape", " "))
-        if cut and (at := name_values.user_begun(text)) >= 0:
-            found.append(Found(at, len(text), "", "shape", " "))
-        return _named(found, read)
+                    found.append(FoundCredential(tag.start, tag.end, tag.name, why))
+        if cut and (at := shapes.unfinished_key_start(text)) >= 0:
+            found.append(FoundCredential(at, len(text), "", "shape", " "))
+        if cut and (at := name_values.unfinished_userinfo_start(text)) >= 0:
+            found.append(FoundCredential(at, len(text), "", "shape", " "))
+        return _with_field_names(found, json)
 
-    def _in_pairs(self, text: str, cut: bool) -> list[Found]:
-        def judge(name: str, value: str, sure: bool) -> str | None:
-            why = self._why_loose(name, value, sure=sure)
-            if why is None and cut and sure and value != PLACEHOLDER and text.endswith(value):
-                return "name" if heuristics.strength(name) else None
+    def _in_pairs(self, text: str, cut: bool) -> list[FoundCredential]:
+        def classify(name: str, value: str, explicit: bool) -> str | None:
+            why = self._why_pair(name, value, explicit=explicit)
+            if why is None and cut and explicit and value != PLACEHOLDER and text.endswith(value):
+                return "name" if heuristics.name_strength(name) else None
             return why
 
         return [
-            Found(p.start, p.end, p.name, p.why, " " if cut and p.end == len(text) else "")
-            for p in name_values.read(text, judge)
+            FoundCredential(
+                p.start, p.end, p.name, p.why, " " if cut and p.end == len(text) else ""
+            )
+            for p in name_values.find_pairs(text, classify)
         ]
 
-    def _why_loose(self, name: str, value: str, *, sure: bool) -> str | None:
-        """Why a value is one that stands after a name outside of JSON.
+    def _why_pair(self, name: str, value: str, *, explicit: bool) -> str | None:
+        """The heuristic that matches a name and value outside JSON; empty for the catalog.
 
         Args:
-            sure: the name is that of a parameter or a header; else it may be a word of prose,
-                and the value has to look like a credential.
+            explicit: the name is that of a parameter or header. Otherwise it may be a word of
+                prose, and the value must look like a credential.
         """
-        if not value or PLACEHOLDER in value[:16] or not (sure or heuristics.like_a_key(value)):
+        if (
+            not value
+            or PLACEHOLDER in value[:16]
+            or not (explicit or heuristics.looks_like_key(value))
+        ):
             return None
         if "%" in name or "+" in name:
             name = unquote_plus(name)
         if "%" in value or "+" in value:
             value = unquote_plus(value)
-        if heuristics.squashed(name) in self._loose:
+        if heuristics.normalized(name) in self._credential_names:
             # A word of prose ("key", "token") says less than a parameter of that name.
-            weak = not sure and heuristics.strength(name) == 1
+            weak = not explicit and heuristics.name_strength(name) == 1
             return None if weak and not heuristics.by_name(name, value) else ""
-        in_url = sure and name == "code"  # of Azure Functions, and of OAuth
-        return heuristics.why(name, value, random=in_url) or None
+        in_url = explicit and name == "code"  # of Azure Functions, and of OAuth
+        return heuristics.matching_heuristic(name, value, random=in_url) or None
 
-    # -- behind an encoding
+    # -- encoded
 
-    def _in_view(self, view: escapes.View, control: bool) -> list[Found]:
-        """What only shows without escapes, with its place in the text."""
-        text, read = self._fields_outside_content(view.text)
-        found = self._in_fields(text, read, cut=False)
-        found += self._loosely(text, read, cut=False, control=control)
+    def _in_unescaped(self, view: encodings.UnescapedText, metadata: bool) -> list[FoundCredential]:
+        """Credentials in the text without escapes, with their spans in the original text."""
+        text, json = self._fields_outside_content(view.text)
+        found = self._in_fields(text, json, cut=False)
+        found += self._outside_fields(text, json, cut=False, metadata=metadata)
         return [
             replace(each, start=view.raw_start(each.start), end=view.raw_end(each.end))
             for each in found
         ]
 
-    def _encoded(self, text: str, control: bool, budget: Budget, depth: int) -> list[Found]:
-        """Words that say something else when they are decoded, and hold a credential then."""
+    def _in_encoded_words(
+        self, text: str, metadata: bool, budget: Budget, depth: int
+    ) -> list[FoundCredential]:
+        """Encoded words that hold a credential."""
         found = []
-        for start, end, said in encoded.words(text):
-            # Where nobody looks any deeper it may be one.
-            inside = self._all(said, False, control, budget, depth - 1) if depth else None
+        for start, end, decoded in encodings.encoded_words(text):
+            # A word at the depth limit is not decoded and may be one.
+            inside = self._find_all(decoded, False, metadata, budget, depth - 1) if depth else None
             if inside is None or inside:
                 name, why = (inside[0].name, inside[0].why) if inside else ("", "shape")
-                found.append(Found(start, end, name, why or "name"))
+                found.append(FoundCredential(start, end, name, why or "name"))
         return found
 
 
@@ -275,25 +338,27 @@ def _blanked(text: str, spans: list[tuple[int, int]]) -> str:
     return "".join([*out, text[at:]]) if out else text
 
 
-def _named(found: list[Found], read: list[fields.Field]) -> list[Found]:
-    """With the names of the fields that they stand in; both are sorted by their places."""
+def _with_field_names(
+    found: list[FoundCredential], json: list[json_fields.JsonField]
+) -> list[FoundCredential]:
+    """Add the names of the enclosing fields; `json` is sorted by offset."""
     out, at = [], 0
     for each in sorted(found, key=lambda f: f.start):
-        while at < len(read) and read[at].end < each.end:
+        while at < len(json) and json[at].end < each.end:
             at += 1
-        inside = at < len(read) and read[at].start <= each.start and each.end <= read[at].end
+        inside = at < len(json) and json[at].start <= each.start and each.end <= json[at].end
         named = each.name or not inside
-        out.append(each if named else replace(each, name=read[at].name))
+        out.append(each if named else replace(each, name=json[at].name))
     return out
 
 
-def _apart(found: Iterable[Found]) -> list[Found]:
-    """In their order; of two that overlap the one that begins first, or the longer one."""
-    out: list[Found] = []
+def _without_overlaps(found: Iterable[FoundCredential]) -> list[FoundCredential]:
+    """Sort by offset; of two that overlap, keep the first, or the longer one."""
+    out: list[FoundCredential] = []
     for each in sorted(found, key=lambda f: (f.start, -f.end, not f.name)):
         if not out or each.start >= out[-1].end:
             out.append(each)
         elif each.end > out[-1].end:
             last = out[-1]
-            out[-1] = Found(last.start, each.end, last.name, last.why, each.delimiter)
+            out[-1] = FoundCredential(last.start, each.end, last.name, last.why, each.delimiter)
     return out

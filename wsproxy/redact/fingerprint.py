@@ -1,7 +1,7 @@
-"""What a trace says of a credential that was taken out of it, and the key behind that.
+"""The entries that replace redacted credentials, and the key of their fingerprints.
 
-What stays is that there was one, its length, and a keyed fingerprint: two traces of one
-machine can be told to use the same credential, and nobody else can test a guess.
+An entry has the place of a credential, its length and a keyed fingerprint. The fingerprint shows
+whether two traces of one machine use the same credential. Without the key, nobody can test a guess.
 """
 
 from __future__ import annotations
@@ -23,69 +23,69 @@ logger = logging.getLogger(__name__)
 
 KEY_SIZE = 32  # bytes
 PLACEHOLDER = "REDACTED"
-MIN_HIDDEN = 6  # characters of a credential that is looked for elsewhere as well
+MIN_SECRET = 6  # characters of a credential that is searched for in other places
 
-KEYED_DIGEST = "hmac-sha256:"  # before the digest of a payload that was made under the key
+KEYED_DIGEST = "hmac-sha256:"  # prefix of a keyed digest
 
 Entry = dict[str, Any]  # of a record's `redacted`
 
 
 def unreadable(where: str, size: int) -> Entry:
-    """What is said of so many bytes that were left out as nobody could look into them."""
+    """The entry for `size` bytes that were omitted because they could not be decoded."""
     return {"where": where, "name": "", "length": size, "why": "unreadable"}
 
 
 def over_budget(where: str, size: int) -> Entry:
-    """What is said of so many bytes that were left out as they were too much work."""
+    """The entry for `size` bytes that were omitted because of the work limit."""
     return {"where": where, "name": "", "length": size, "why": "budget"}
 
 
 def fingerprint_key(folder: Path | None = None) -> bytes:
-    """The key of this installation's fingerprints, KEY_SIZE random bytes, made on first use.
+    """The key of this installation's fingerprints: KEY_SIZE random bytes, created on first use.
 
-    A file of another size is no key: anybody can test guesses of a credential against a
-    fingerprint under an empty one. It is replaced, and that is told; nothing is lost but
-    that older fingerprints compare with new ones.
+    A file of another size is not a key: with an empty key, anyone could test a guess against a
+    fingerprint. The file is replaced and a warning is logged. Earlier fingerprints then no longer
+    compare with new ones.
 
     Args:
-        folder: where it is kept; None: with the user's settings. If it cannot be kept there,
-            which is told, the key lives as long as the process.
+        folder: where it is stored; None: with the user's settings. If it cannot be stored, a
+            warning is logged and the key is valid for this process only.
     """
     folder = folder or config_folder()
     path = folder / "fingerprint.key"
-    made = secrets.token_bytes(KEY_SIZE)
+    new_key = secrets.token_bytes(KEY_SIZE)
     try:
-        kept = _read(path)
-        if kept is not None and len(kept) == KEY_SIZE:
-            return kept
-        if kept is not None:
+        stored = _read(path)
+        if stored is not None and len(stored) == KEY_SIZE:
+            return stored
+        if stored is not None:
             logger.warning(
-                "wsproxy: %s is damaged (%d bytes, not %d) and is replaced: fingerprints from now "
-                "on compare with no earlier ones",
+                "wsproxy: %s is damaged (%d bytes instead of %d) and was replaced; new "
+                "fingerprints do not match earlier ones",
                 path,
-                len(kept),
+                len(stored),
                 KEY_SIZE,
             )
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        # If another process was first, its key is everybody's.
-        replaced = Replacement(path, replace=kept is not None)
+        # If another process was first, its key is used.
+        replaced = Replacement(path, replace=stored is not None)
         with suppress(FileExistsError), replaced as new:
-            new.file.write(made)
+            new.file.write(new_key)
             new.commit()
-        kept = _read(path)
-        return kept if kept is not None and len(kept) == KEY_SIZE else made
+        stored = _read(path)
+        return stored if stored is not None and len(stored) == KEY_SIZE else new_key
     except OSError as error:
         logger.warning(
-            "wsproxy: the key of fingerprints cannot be kept in %s: %s; they compare within this "
-            "run only",
+            "wsproxy: cannot store the key of fingerprints in %s: %s; fingerprints of this run "
+            "match no others",
             folder,
             error.strerror or error,
         )
-        return made
+        return new_key
 
 
 def _read(path: Path) -> bytes | None:
-    """What is in a file, None if there is none."""
+    """The content of a file; None if it does not exist."""
     try:
         with path.open("rb") as file:
             return file.read(KEY_SIZE + 1)
@@ -93,12 +93,12 @@ def _read(path: Path) -> bytes | None:
         return None
 
 
-class Describer:
-    """Says of a credential what a trace may say.
+class EntryBuilder:
+    """Builds the entries of `redacted`.
 
     Args:
         key: see `fingerprint_key`.
-        shapes: what the keys of a provider look like, as (id, pattern).
+        shapes: formats of the providers' keys, as (id of the provider, pattern).
     """
 
     def __init__(self, key: bytes, shapes: Iterable[tuple[str, re.Pattern[str]]] = ()) -> None:
@@ -111,8 +111,8 @@ class Describer:
         Args:
             where: "header", "query", "subprotocol", "path", "body", "message" or "close".
             name: of the header, parameter or field.
-            why: "name", "shape" or "entropy" if a rule found it, "repeated" if it had been
-                taken out elsewhere before; empty: the catalog names the place.
+            why: the heuristic that found it: "name", "shape" or "entropy"; "repeated" if it was
+                redacted before; empty if the catalog names the place.
         """
         digest = hmac.new(self._key, secret.encode("utf-8", "surrogateescape"), hashlib.sha256)
         return {
@@ -120,25 +120,25 @@ class Describer:
             "name": name,
             "fingerprint": digest.hexdigest()[:12],
             "length": len(secret),
-            **self._look(secret),
+            **self._format_hints(secret),
             **({"why": why} if why else {}),
         }
 
     def keyed(self, digest: str) -> str:
-        """The digest of a payload under the key: a guess of what it holds cannot be tested.
+        """The keyed digest of a payload: without the key, a guess of its content cannot be tested.
 
         Args:
-            digest: SHA-256, hexadecimal; one that is keyed already stays.
+            digest: SHA-256, hexadecimal; a keyed digest is returned unchanged.
         """
         if digest.startswith(KEYED_DIGEST):
             return digest
         return KEYED_DIGEST + hmac.new(self._key, digest.encode(), hashlib.sha256).hexdigest()
 
-    def _look(self, secret: str) -> Entry:
-        """What is wrong with a key by the look of it, and nothing of the key."""
-        bare = secret.strip().strip("\"'").strip()
+    def _format_hints(self, secret: str) -> Entry:
+        """Hints on a wrong key: characters around it, and the providers with this key format."""
+        stripped = secret.strip().strip("\"'").strip()
         around = ["white space"] if secret != secret.strip() else []
-        around += ["quotation marks"] if bare != secret.strip() else []
-        like = [name for name, shape in self._shapes if shape.search(bare)]
+        around += ["quotation marks"] if stripped != secret.strip() else []
+        providers = [name for name, shape in self._shapes if shape.search(stripped)]
         found: Entry = {"around": " and ".join(around)} if around else {}
-        return found | ({"like": like} if like else {})
+        return found | ({"like": providers} if providers else {})

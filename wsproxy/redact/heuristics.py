@@ -1,15 +1,14 @@
-"""What looks like a credential where the catalog knows of none: by name, shape or entropy.
+"""Detects credentials that the catalog does not name: by name, shape or entropy.
 
-- A *name* that speaks of a secret by itself ("api_secret", "X-Access-Token") is enough. One
-  that often means something else ("key", "session", "token") counts with a value that looks
-  random.
-- A *shape* that is used for keys only counts in any text: a JWT, AWS's key ids, "sk_...",
-  a private key, a password in a URL. 32 and more hexadecimal digits are one as a whole value,
-  unless the name says that it is an id or a checksum.
-- *Entropy*: a long word of digits, small and capital letters without any pattern, in the
-  head of a request or the body of a POST, under a name that does not say that it is an id.
+- Name: a name that always means a secret ("api_secret", "X-Access-Token") is enough. One that often
+  means something else ("key", "session", "token") counts with a value that looks random.
+- Shape: a format that is used only for keys counts in any text: a JWT, AWS's key ids, "sk_...", a
+  private key, a password in a URL. 32 and more hexadecimal digits count as a complete value, unless
+  the name is that of an id or a checksum.
+- Entropy: a long word of digits, lower-case and capital letters without a pattern counts in the
+  head of a request and in the body of a POST, unless the name is that of an id.
 
-Request ids, UUIDs, audio in base64 and transcripts must pass all of them.
+No heuristic may match request ids, UUIDs, audio in base64 and transcripts.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from collections import Counter
 from . import shapes
 from .fingerprint import PLACEHOLDER
 
-# Names, with case, dashes and underscores taken off. These are enough by themselves.
+# Normalized names. Each of these is enough on its own.
 _STRONG = re.compile(
     r"apikey|secret|passw(?:or)?d?|passphrase|passcode|privatekey|accesskey|signingkey|encryptionkey"
     r"|accountkey|subscriptionkey|authkey|masterkey|licensekey|tokenkey|keytoken|sharedkey"
@@ -32,16 +31,16 @@ _STRONG = re.compile(
     r"|sessid|sessionid$|connectsid|connectionstring|^dsn$|(access|auth|authorization|security|recovery)code$"
     r"|passwort|kennwort|motdepasse|contrasena|wachtwoord"
 )
-# The words of these say something only together with a value that looks random.
+# These words count only with a value that looks random.
 _WEAK = re.compile(
     r"key|keys|token|tokens|auth|authentication|authenticate|sig|session|pass|pwd|pin|sas|hmac|"
     r"ticket|bearer|otp|totp|mfa|nonce|sid|grant|assertion|psk|csrf|xsrf|salt|verifier|byok"
 )
-# Of these a UUID is a secret as well, and of the last ones a short number.
+# With these, a UUID is a secret too; with the second ones, also a short number.
 _TICKET = re.compile(r"token|auth|ticket|bearer|sig|sas|hmac|pass|pwd|otp|grant|assertion")
 _PIN = re.compile(r"pin|otp|totp|mfa|pass|pwd")
 _SHORT_NUMBER = re.compile(r"\d{4,12}")
-# A name that ends with one of these is that of something else.
+# A name that ends with one of these is not a secret's.
 _NO_SECRET = re.compile(
     r"count|counts|type|name|names|expiry|expires|expire|ttl|at|in|seconds|ms|limit|max|"
     r"min|length|version|algorithm|alg|term|terms|event|status|state|mode|kind|format|"
@@ -55,7 +54,7 @@ _HARMLESS = re.compile(
     r"wwwauthenticate|proxyauthenticate|xamzsignedheaders|xamzalgorithm|clearsitedata|"
     r"accesscontrolallowcredentials"
 )
-# Names of ids and checksums: random by nature, and no secret.
+# Names of ids and checksums: random, but not secret.
 _ID = re.compile(
     r"(id|ids|uuid|guid|hash|sha|sha1|sha256|sha512|md5|crc32c?|etag|digest|checksum|trace|"
     r"traceparent|tracestate|tracecontext|context|span|ray|nonce|match|fingerprint|revision|"
@@ -76,15 +75,15 @@ _NUMBERS = re.compile(r"[\d.,:TZ+-]*")  # a date, a version, a number
 
 
 @functools.lru_cache(maxsize=4096)
-def squashed(name: str) -> str:
-    """A name without what spellings differ in."""
+def normalized(name: str) -> str:
+    """A name in lower case, without separators."""
     return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
 @functools.lru_cache(maxsize=4096)
-def strength(name: str) -> int:
-    """How much a name speaks of a secret: 2 by itself, 1 with a random value, 0 not at all."""
-    flat = squashed(name)
+def name_strength(name: str) -> int:
+    """2: the name alone means a secret; 1: with a random value; 0: not at all."""
+    flat = normalized(name)
     words = [word.lower() for word in _WORD.findall(name)]
     if not words or _HARMLESS.fullmatch(flat) or _NO_SECRET.fullmatch(words[-1]):
         return 0
@@ -93,26 +92,26 @@ def strength(name: str) -> int:
     return 1 if any(map(_WEAK.fullmatch, words)) and words[-1] not in ("id", "ids") else 0
 
 
-def clearness(name: str) -> int:
-    """Characters of a name that speak of a secret by themselves."""
-    found = _STRONG.search(squashed(name)) if strength(name) == 2 else None
+def explicit_length(name: str) -> int:
+    """Length of the part of a name that alone means a secret, characters."""
+    found = _STRONG.search(normalized(name)) if name_strength(name) == 2 else None
     return len(found[0]) if found is not None else 0
 
 
 @functools.lru_cache(maxsize=4096)
-def is_id(name: str) -> bool:
+def is_id_name(name: str) -> bool:
     """Whether a name is that of an id or a checksum."""
-    return _ID.search(squashed(name)) is not None
+    return _ID.search(normalized(name)) is not None
 
 
 def entropy(value: str) -> float:
-    """Bits a character, by how often each is there."""
+    """Shannon entropy of a value's characters, bits per character."""
     counts = Counter(value).values()
     return -sum(n / len(value) * math.log2(n / len(value)) for n in counts)
 
 
-def names_id(before: str) -> bool:
-    """Whether what stands before a value ends with the name of an id: "Request ID: "."""
+def ends_with_id_name(before: str) -> bool:
+    """Whether the text before a value ends with the name of an id: "Request ID: "."""
     name = _LAST_NAME.search(before)
     if name is None:
         return False
@@ -121,7 +120,7 @@ def names_id(before: str) -> bool:
 
 
 def looks_random(value: str) -> bool:
-    """Whether a value is one long word with letters and digits in no order, and no UUID."""
+    """Whether a value is one long word of mixed letters and digits, and not a UUID."""
     return (
         _TOKEN.fullmatch(value) is not None
         and any(c.isdigit() for c in value)
@@ -134,19 +133,19 @@ def looks_random(value: str) -> bool:
 
 
 def by_name(name: str, value: str) -> bool:
-    """Whether a name, with this value, is that of a credential."""
-    strong = strength(name)
-    if not strong or PLACEHOLDER in value:
+    """Whether a name makes this value a credential."""
+    strength = name_strength(name)
+    if not strength or PLACEHOLDER in value:
         return False
-    if strong == 1:
+    if strength == 1:
         # "Unknown key: sample_rate_hertz_16000" names a parameter.
-        named = squashed(name) in ("key", "keys") and _IDENTIFIER.fullmatch(value) is not None
+        named = normalized(name) in ("key", "keys") and _IDENTIFIER.fullmatch(value) is not None
         return (looks_random(value) and not named) or _is_ticket(name, value)
-    return len(value) >= 4 and not (" " in value.strip() and "passw" not in squashed(name))
+    return len(value) >= 4 and not (" " in value.strip() and "passw" not in normalized(name))
 
 
 def _is_ticket(name: str, value: str) -> bool:
-    """Whether a UUID or a short number is a secret under this name."""
+    """Whether this name makes a UUID or a short number a secret."""
     words = [word.lower() for word in _WORD.findall(name)]
     if _UUID.fullmatch(value):
         return any(map(_TICKET.fullmatch, words))
@@ -154,29 +153,29 @@ def _is_ticket(name: str, value: str) -> bool:
 
 
 def by_shape(name: str, value: str) -> bool:
-    """Whether a whole value has the shape of a key."""
+    """Whether a complete value has the format of a key."""
     if PLACEHOLDER in value:
         return False
-    if shapes.is_hexadecimal(value):
-        return not is_id(name)
+    if shapes.is_hex_key(value):
+        return not is_id_name(name)
     return shapes.is_key(value)
 
 
 def by_entropy(name: str, value: str) -> bool:
-    """Whether a value is too random for anything but a key; see the module's text."""
+    """Whether a value is random enough for a key; see the module's docstring."""
     return (
         24 <= len(value) <= 512
-        and not is_id(name)
+        and not is_id_name(name)
         and looks_random(value)
         and any(c.isupper() for c in value)
         and any(c.islower() for c in value)
-        and not is_words(value)
+        and not has_words(value)
         and entropy(value) >= 3.8
     )
 
 
-def why(name: str, value: str, *, random: bool = False) -> str:
-    """The rule by which a value is taken for a credential, empty if by none.
+def matching_heuristic(name: str, value: str, *, random: bool = False) -> str:
+    """The heuristic that matches a value; empty if none does.
 
     Args:
         random: whether entropy counts.
@@ -188,52 +187,52 @@ def why(name: str, value: str, *, random: bool = False) -> str:
     return "entropy" if random and by_entropy(name, value) else ""
 
 
-def says_no_secret(name: str) -> bool:
-    """Whether a name says that its value is something else: a type, a time, an id."""
+def is_non_secret_name(name: str) -> bool:
+    """Whether a name is that of something else than a secret: a type, a time, an id."""
     words = [word.lower() for word in _WORD.findall(name)]
-    return bool(words) and (_NO_SECRET.fullmatch(words[-1]) is not None or is_id(name))
+    return bool(words) and (_NO_SECRET.fullmatch(words[-1]) is not None or is_id_name(name))
 
 
-def begins_hex(value: str) -> bool:
-    """Whether a value that goes on may be a key of hexadecimal digits."""
+def may_begin_hex_key(value: str) -> bool:
+    """Whether an incomplete value may be a key of hexadecimal digits."""
     return _HEX_BEGUN.fullmatch(value) is not None
 
 
-def like_a_key(value: str) -> bool:
-    """Whether a value that a text has after a name is no word of the text."""
+def looks_like_key(value: str) -> bool:
+    """Whether a value after a name is more than a word of prose."""
     return len(value) >= 4 and (
         len(value) >= 24 or any(c.isdigit() for c in value) or _MIXED.search(value) is not None
     )
 
 
-def alone(text: str) -> list[tuple[int, int]]:
-    """Where a text is that is one random word and nothing else."""
-    whole = text.strip().strip("\"'")
-    value = whole.partition("=")[2]
-    word = value if value.strip("=") else whole  # else it is the padding of base64
-    if not 16 <= len(word) <= 4096 or not looks_random(word) or is_words(whole):
+def lone_random_word(text: str) -> list[tuple[int, int]]:
+    """The span of the only word of a text if it is random; as a list of one, or empty."""
+    stripped = text.strip().strip("\"'")
+    value = stripped.partition("=")[2]
+    word = value if value.strip("=") else stripped  # otherwise it is the padding of base64
+    if not 16 <= len(word) <= 4096 or not looks_random(word) or has_words(stripped):
         return []
     start = text.rindex(word)
     return [(start, start + len(word))] if sum(c.isdigit() for c in word) > 1 else []
 
 
-def is_words(value: str) -> bool:
-    """Whether a value has words in it, with separators between them."""
+def has_words(value: str) -> bool:
+    """Whether a value contains words between separators."""
     return any(len(part) > 3 and part.isalpha() for part in _PARTS.split(value))
 
 
-def alone_in_hex(text: str) -> list[tuple[int, int]]:
-    """Where a text is that is 32 to 128 hexadecimal digits and nothing else."""
+def lone_hex_key(text: str) -> list[tuple[int, int]]:
+    """The span of a text that is 32 to 128 hexadecimal digits; as a list of one, or empty."""
     word = text.strip().strip("\"'")
-    if len(word) > _MAX_HEX_ALONE or not shapes.is_hexadecimal(word):
+    if len(word) > _MAX_HEX_ALONE or not shapes.is_hex_key(word):
         return []
     start = text.index(word)
     return [(start, start + len(word))]
 
 
-def holds_keys(name: str) -> bool:
-    """Whether an object or a list of this name may hold a key: "token", "auth", "key"."""
-    return squashed(name) in (
+def is_key_container(name: str) -> bool:
+    """Whether an object or list of this name may hold a key: "token", "auth", "key"."""
+    return normalized(name) in (
         "token",
         "tokens",
         "key",

@@ -1,23 +1,24 @@
-"""Takes credentials out of bytes that are no whole frame. Their length stays.
+"""Redacts bytes that are not a complete frame. Their length is unchanged.
 
-A masked payload with its key is as good as one in clear, so where the bounds of a frame are
-known it is unmasked, looked through, and masked again. Where they are not, the key's place is
-not known either; but a key of 4 bytes that repeats leaves the difference of bytes that are 4
-apart as it was, and in that known words are found, masked or not.
+If the offsets of a frame are known, its payload is unmasked, searched and masked again. If frame
+synchronization is lost, the masking key is unknown. But a repeated key of 4 bytes does not change
+the XOR of bytes that are 4 apart. Known words are found in this XOR, masked or not.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 from wsproxy.wire.mask import apply_mask
 
-_MIN_WORD = 8  # bytes of a word that is looked for without its mask
-_BEFORE = 256  # bytes that are remembered
+from .known_secrets import occurrences
+
+_MIN_WORD = 8  # bytes of a word that is searched for in the XOR
+_MAX_PREVIOUS = 256  # bytes that are kept from the previous data
 
 
-def _bounds(data: bytes) -> tuple[int, int, int]:
-    """Of a frame: where its masking key and its payload begin, and where it ends."""
+def _frame_offsets(data: bytes) -> tuple[int, int, int]:
+    """Offsets of a frame's masking key and payload, and of its end."""
     length = data[1] & 0x7F
     start = 2 + {126: 2, 127: 8}.get(length, 0)
     head = start + (4 if data[1] & 0x80 else 0)
@@ -25,20 +26,20 @@ def _bounds(data: bytes) -> tuple[int, int, int]:
 
 
 def is_frame(data: bytes) -> bool:
-    """Whether bytes are one frame by their length, whatever is wrong with it."""
-    return len(data) >= 2 and _bounds(data)[2] == len(data)
+    """Whether bytes have the length of one frame, valid or not."""
+    return len(data) >= 2 and _frame_offsets(data)[2] == len(data)
 
 
-def in_frame(data: bytes, blank: Callable[[bytes], bytes]) -> bytes:
-    """A frame (RFC 6455, section 5.2), or its beginning, with its payload blanked.
+def blank_frame(data: bytes, blank: Callable[[bytes], bytes]) -> bytes:
+    """A frame (RFC 6455, section 5.2), or its beginning, with its payload redacted.
 
     Args:
-        blank: gives a payload of the same length without credentials.
+        blank: returns a payload of the same length without credentials.
     """
     if len(data) < 2:
         return data
     masked = data[1] & 0x80
-    start, head, _ = _bounds(data)
+    start, head, _ = _frame_offsets(data)
     payload = data[head:]
     if not payload:
         return data
@@ -49,34 +50,34 @@ def in_frame(data: bytes, blank: Callable[[bytes], bytes]) -> bytes:
 
 
 class ByteStreamRedactor:
-    """Bytes of one direction from where the bounds of its frames are lost."""
+    """Redacts the bytes of one direction after frame synchronization is lost."""
 
     def __init__(self) -> None:
-        self._before = b""
-        self._blind = False
+        self._previous = b""
+        self._lost = False
 
     def __call__(self, data: bytes, secrets: Iterable[bytes], names: Iterable[bytes]) -> bytes:
-        """The next bytes, blanked where a credential is or may be.
+        """Replace possible credentials in the next bytes by zeros.
 
         Args:
-            secrets: credentials that are known.
-            names: names of fields with credentials, in their quotes: everything after one of
-                them is blanked, as the end of its value cannot be found.
+            secrets: known credentials.
+            names: names of fields with credentials, in quotation marks. Everything after one of
+                them is replaced, because the end of its value cannot be found.
         """
-        if self._blind:
+        if self._lost:
             return bytes(len(data))
-        whole = self._before + data
-        offset = len(self._before)
-        out = bytearray(whole)
-        differences = _differences(whole)
+        buffered = self._previous + data
+        offset = len(self._previous)
+        out = bytearray(buffered)
+        differences = _differences(buffered)
         for secret in secrets:
-            for start in _all(whole, differences, secret):
+            for start in _word_offsets(buffered, differences, secret):
                 out[start : start + len(secret)] = bytes(len(secret))
         for name in names:
-            for start in _all(whole, differences, name):
+            for start in _word_offsets(buffered, differences, name):
                 out[start + len(name) :] = bytes(len(out) - start - len(name))
-                self._blind = True
-        self._before = whole[-_BEFORE:]
+                self._lost = True
+        self._previous = buffered[-_MAX_PREVIOUS:]
         return bytes(out[offset:])
 
 
@@ -86,11 +87,8 @@ def _differences(data: bytes) -> bytes:
     return number.to_bytes(size, "big")
 
 
-def _all(data: bytes, differences: bytes, word: bytes) -> list[int]:
-    """Where a word stands, in clear or masked; a short one in clear only."""
-    text, sought = (differences, _differences(word)) if len(word) >= _MIN_WORD else (data, word)
-    found, start = [], text.find(sought)
-    while start >= 0:
-        found.append(start)
-        start = text.find(sought, start + 1)
-    return found
+def _word_offsets(data: bytes, differences: bytes, word: bytes) -> Iterator[int]:
+    """Offsets of a word, plain or masked; of a short one only plain."""
+    if len(word) < _MIN_WORD:
+        return occurrences(data, word)
+    return occurrences(differences, _differences(word))

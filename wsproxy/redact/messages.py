@@ -1,6 +1,6 @@
-"""Takes credentials out of WebSocket messages, and whatever else is text.
+"""Redacts credentials from WebSocket messages and other texts.
 
-`glance` says which are worth it. Messages in fragments are in `fragments`.
+`prefilter` decides which messages need it; `fragments` handles messages in fragments.
 """
 
 from __future__ import annotations
@@ -8,44 +8,46 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from . import binary, encoded, text_evidence
-from .budget import Budget
-from .fields import plain
+from . import binary_text, encodings
+from .finder import Budget
 from .fingerprint import PLACEHOLDER, Entry
 from .http_head import HeadRedactor
+from .json_fields import unescape_string
 from .known_secrets import KnownSecrets
 
-REPLACED = PLACEHOLDER.encode()
-_QUOTED = b'"' + REPLACED + b'"'
-_END = 256  # bytes that say whether a message that goes on is text where it ends
-MAX_TOLD = 1000  # maps in one record; each is up to 40 of the 50,000 items that a record may have
+PLACEHOLDER_BYTES = PLACEHOLDER.encode()
+_QUOTED = b'"' + PLACEHOLDER_BYTES + b'"'
+_END = 256  # bytes that decide whether an incomplete message ends in text
+MAX_ENTRIES = (
+    1000  # maps in one record; each is up to 40 of the 50,000 items that a record may have
+)
 
 
 @dataclass(frozen=True, slots=True)
 class RedactedMessage:
-    """A payload without credentials, and what was taken out of it."""
+    """A payload without credentials, and an entry for each of them."""
 
     data: bytes
-    taken: list[Entry] = field(default_factory=list)
+    entries: list[Entry] = field(default_factory=list)
 
 
-def reported(taken: list[Entry]) -> list[Entry]:
-    """What a record tells of what was taken out of it: each, up to MAX_TOLD, then how many more.
+def limit_entries(entries: list[Entry]) -> list[Entry]:
+    """Limit the entries of one record to MAX_ENTRIES; the last one then counts the others.
 
-    A reader gives up a record that is over the format's limits, and what follows it.
+    A reader rejects a record that exceeds the format's limits.
     """
-    if len(taken) <= MAX_TOLD:
-        return taken
-    more = taken[MAX_TOLD - 1 :]
-    return [*taken[: MAX_TOLD - 1], {"where": more[0]["where"], "name": "", "more": len(more)}]
+    if len(entries) <= MAX_ENTRIES:
+        return entries
+    more = entries[MAX_ENTRIES - 1 :]
+    return [*entries[: MAX_ENTRIES - 1], {"where": more[0]["where"], "name": "", "more": len(more)}]
 
 
 @dataclass(frozen=True, slots=True)
-class SecretPlace:
-    """A credential in a payload: from `start` to before `end`; see `Found` for the others.
+class SecretSpan:
+    """A credential in a payload; see `FoundCredential` for the other attributes.
 
     Attributes:
-        word: what stands there instead.
+        word: its replacement.
     """
 
     start: int
@@ -54,159 +56,164 @@ class SecretPlace:
     secret: str = field(repr=False)
     why: str
     delimiter: str = ""
-    word: bytes = REPLACED
+    word: bytes = PLACEHOLDER_BYTES
 
 
 class MessageRedactor:
-    """Takes credentials out of payloads of one session.
+    """Redacts payloads of one session.
 
     Args:
-        redact: knows the places.
-        known: what was taken out before.
+        redact: finds the credentials.
+        known: the session's credentials.
         where: "message", "body" or "close".
-        control: what is cleaned is no message of the session, so that more is taken out.
+        metadata: the payloads are not messages of the session but text around them; more
+            heuristics apply to them.
 
     Attributes:
-        budget: of the record at hand.
+        budget: of the current record.
     """
 
     def __init__(
-        self, redact: HeadRedactor, known: KnownSecrets, where: str, *, control: bool = False
+        self, redact: HeadRedactor, known: KnownSecrets, where: str, *, metadata: bool = False
     ) -> None:
         self.budget = Budget()
         self._redact = redact
         self._known = known
         self._where = where
-        self._control = control
+        self._metadata = metadata
         self._find = redact.find_in_body if where == "body" else redact.find
 
-    def whole(self, data: bytes, *, cut: bool = False) -> RedactedMessage:
+    def redact(self, data: bytes, *, cut: bool = False) -> RedactedMessage:
         """A payload without credentials.
 
         Args:
-            cut: it goes on where it ends, and the rest is not kept.
+            cut: it continues after its end, and the rest is not recorded.
 
         Raises:
-            OverBudget: it is too much work.
+            OverBudget: the record exceeds its work limit.
         """
-        return self.without(data, self.places(data, cut=cut))
+        return self.remove(data, self.find_in_text(data, cut=cut))
 
-    def places(self, data: bytes, *, cut: bool = False) -> list[SecretPlace]:
-        """Where credentials are in a text; see `whole`."""
+    def find_in_text(self, data: bytes, *, cut: bool = False) -> list[SecretSpan]:
+        """Spans of credentials in a text; see `redact`."""
         text = data.decode("latin-1")
-        places = [*self._in_text(text, cut=cut), *self._in_wide(text, evident=False)]
-        if not encoded.is_text(data[:256]):
-            places += self._in_packed(data) or self._under_names(text, evident=False)
-        return places + self.repeated(data, cut=cut)
+        places = [*self._in_text(text, cut=cut), *self._in_utf16(text, only_evident=False)]
+        if not encodings.is_text(data[:256]):
+            places += self._in_compressed(data) or self._in_binary_pairs(text, only_evident=False)
+        return places + self.find_repeated(data, cut=cut)
 
-    def binary(self, data: bytes, *, cut: bool = False) -> list[SecretPlace]:
-        """Where credentials are in a binary message; see `whole`.
+    def find_in_binary(self, data: bytes, *, cut: bool = False) -> list[SecretSpan]:
+        """Spans of credentials in a binary message; see `redact`.
 
-        What is no text is content: names and shapes do not count in it.
+        Data that is not text is content: names and formats do not count in it.
         """
-        packed = self._in_packed(data)
+        packed = self._in_compressed(data)
         if packed is not None:
             return packed
-        if text_evidence.is_text(data):
-            return self.places(data, cut=cut)
-        places = self._in_wide(data.decode("latin-1"), evident=True)
-        for start, end in text_evidence.regions(data):
+        if binary_text.is_text(data):
+            return self.find_in_text(data, cut=cut)
+        places = self._in_utf16(data.decode("latin-1"), only_evident=True)
+        for start, end in binary_text.text_regions(data):
             part = data[start:end]
-            ends = cut and end == len(data) and text_evidence.is_text(part[-_END:])
+            ends = cut and end == len(data) and binary_text.is_text(part[-_END:])
             for place in self._in_region(part, cut=ends):
                 places.append(replace(place, start=start + place.start, end=start + place.end))
         return places
 
-    def _in_region(self, part: bytes, *, cut: bool) -> list[SecretPlace]:
+    def _in_region(self, part: bytes, *, cut: bool) -> list[SecretSpan]:
         text = part.decode("latin-1")
-        places = [*self._in_text(text, cut=cut, evident=True)]
-        places += self._under_names(text, evident=True)
-        return places + self.repeated(part, cut=cut)
+        places = [*self._in_text(text, cut=cut, only_evident=True)]
+        places += self._in_binary_pairs(text, only_evident=True)
+        return places + self.find_repeated(part, cut=cut)
 
-    def _in_text(self, text: str, *, cut: bool, evident: bool = False) -> Iterator[SecretPlace]:
-        for found in self._find(text, cut=cut, control=self._control, budget=self.budget):
+    def _in_text(self, text: str, *, cut: bool, only_evident: bool = False) -> Iterator[SecretSpan]:
+        for found in self._find(text, cut=cut, metadata=self._metadata, budget=self.budget):
             secret = secret_of(text[found.start : found.end])
-            if evident and not text_evidence.is_evident(found.name, found.why, secret):
+            if only_evident and not binary_text.is_evident(found.name, found.why, secret):
                 continue
             self._known.learn(secret)
-            word = _QUOTED if found.bare else REPLACED
-            yield SecretPlace(
+            word = _QUOTED if found.is_number else PLACEHOLDER_BYTES
+            yield SecretSpan(
                 found.start, found.end, found.name, secret, found.why, found.delimiter, word
             )
 
-    def _in_wide(self, text: str, *, evident: bool) -> list[SecretPlace]:
+    def _in_utf16(self, text: str, *, only_evident: bool) -> list[SecretSpan]:
         places = []
-        for wide in binary.wide(text):
-            word = PLACEHOLDER.encode(wide.codec)
-            inside = [*self._in_text(wide.text, cut=False, evident=evident)]
-            for place in inside + self.repeated(wide.text.encode("latin-1")):
-                start, end = wide.start + 2 * place.start, wide.start + 2 * place.end
+        for utf16 in binary_text.utf16_texts(text):
+            word = PLACEHOLDER.encode(utf16.codec)
+            inside = [*self._in_text(utf16.text, cut=False, only_evident=only_evident)]
+            for place in inside + self.find_repeated(utf16.text.encode("latin-1")):
+                start, end = utf16.start + 2 * place.start, utf16.start + 2 * place.end
                 places.append(
-                    SecretPlace(start, end, place.name, place.secret, place.why, word=word)
+                    SecretSpan(start, end, place.name, place.secret, place.why, word=word)
                 )
         return places
 
-    def _in_packed(self, data: bytes) -> list[SecretPlace] | None:
-        """All of a packed message if a credential is in it; None: it is not packed."""
-        said = binary.unpacked(data)
-        if said is None:
+    def _in_compressed(self, data: bytes) -> list[SecretSpan] | None:
+        """All of a compressed message if it holds a credential; None if it is not compressed."""
+        packed = binary_text.decompress(data)
+        if packed is None:
             return None
-        content, whole = said
+        content, complete = packed
         inside = self._in_content(content)
-        if not inside and (whole or not text_evidence.is_text(content[:256])):
+        if not inside and (complete or not binary_text.is_text(content[:256])):
             return []
         name, why = (inside[0].name, inside[0].why) if inside else ("", "shape")
         secret = inside[0].secret if inside else ""
-        return [SecretPlace(0, len(data), name, secret, why or "name")]
+        return [SecretSpan(0, len(data), name, secret, why or "name")]
 
-    def _in_content(self, content: bytes) -> list[SecretPlace]:
-        if text_evidence.is_text(content):
+    def _in_content(self, content: bytes) -> list[SecretSpan]:
+        if binary_text.is_text(content):
             text = content.decode("latin-1")
-            return [*self._in_text(text, cut=False), *self.repeated(content)]
-        parts = [content[start:end] for start, end in text_evidence.regions(content)]
+            return [*self._in_text(text, cut=False), *self.find_repeated(content)]
+        parts = [content[start:end] for start, end in binary_text.text_regions(content)]
         return [place for part in parts for place in self._in_region(part, cut=False)]
 
-    def _under_names(self, text: str, *, evident: bool) -> list[SecretPlace]:
+    def _in_binary_pairs(self, text: str, *, only_evident: bool) -> list[SecretSpan]:
         places = []
-        for name, start, end in binary.named(text):
-            rule = self._find.rule(name, text[start:end])
+        for name, start, end in binary_text.name_value_pairs(text):
+            why = self._find.why_credential(name, text[start:end])
             secret = secret_of(text[start:end])
-            if rule is None:
+            if why is None:
                 continue
-            framed = evident and text_evidence.is_framed(text, name, start, end)
-            if evident and not text_evidence.is_evident(name, rule, secret, framed=framed):
+            length_prefixed = only_evident and binary_text.is_length_prefixed(
+                text, name, start, end
+            )
+            if only_evident and not binary_text.is_evident(
+                name, why, secret, length_prefixed=length_prefixed
+            ):
                 continue
             self._known.learn(secret)
-            places.append(SecretPlace(start, end, name, secret, rule))
+            places.append(SecretSpan(start, end, name, secret, why))
         return places
 
-    def repeated(self, data: bytes, *, cut: bool = False) -> list[SecretPlace]:
-        """Where credentials are that were taken out before."""
+    def find_repeated(self, data: bytes, *, cut: bool = False) -> list[SecretSpan]:
+        """Spans of credentials that were redacted before."""
         return [
-            SecretPlace(start, end, "", origin, "repeated")
+            SecretSpan(start, end, "", origin, "repeated")
             for start, end, origin in self._known.spans(data, cut=cut)
         ]
 
     def is_content(self, name: str) -> bool:
         """Whether a field of this name holds text, transcripts or audio."""
-        return self._find.is_content(name) and not self._find.knows(name)
+        return self._find.is_content(name) and not self._find.is_credential_field(name)
 
-    def describe(self, place: SecretPlace) -> Entry:
+    def describe(self, place: SecretSpan) -> Entry:
         return self._redact.describe(self._where, place.name, place.secret, place.why)
 
-    def without(self, data: bytes, places: list[SecretPlace]) -> RedactedMessage:
-        """The payload without what is at some places; of those that overlap the first counts."""
-        out, taken, at = [], [], 0
+    def remove(self, data: bytes, places: list[SecretSpan]) -> RedactedMessage:
+        """The payload without some spans; of those that overlap, the first counts."""
+        out, entries, at = [], [], 0
         for place in sorted(places, key=lambda p: (p.start, -p.end)):
             if place.end <= at:
                 continue
             if place.start >= at:
                 out += [data[at : place.start], place.word]
-                taken.append(self.describe(place))
+                entries.append(self.describe(place))
             at = place.end
-        return RedactedMessage(b"".join([*out, data[at:]]), taken)
+        return RedactedMessage(b"".join([*out, data[at:]]), entries)
 
 
 def secret_of(text: str) -> str:
-    """What a place in a Latin-1 text says."""
-    return plain(text.encode("latin-1").decode("utf-8", "surrogateescape"))
+    """The credential in a span of a Latin-1 text."""
+    return unescape_string(text.encode("latin-1").decode("utf-8", "surrogateescape"))

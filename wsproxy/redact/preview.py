@@ -1,6 +1,6 @@
-"""What would be taken out of a record, or a text, without doing it.
+"""Reports what would be redacted from a record or text, without redacting it.
 
-For whoever is about to make a trace public: whatever is left of a credential by any rule.
+`scrub` and `bundle` use it to refuse a trace in which a credential may be left.
 """
 
 from __future__ import annotations
@@ -13,26 +13,25 @@ from wsproxy import catalog
 from wsproxy.trace import Bytes, End, Failure, FindingRecord, FrameRecord, Gap, Record, Start
 
 from . import heuristics
-from .budget import OverBudget
-from .finder import Finder
+from .finder import CredentialFinder, OverBudget
 from .fingerprint import PLACEHOLDER
 from .http_head import HeadRedactor
 from .session_redactor import SessionRedactor
 
-# Fields of the app's messages whose values are random and no secret: audio.
+# Fields of the app's messages with random values that are not secret: audio.
 _MEDIA = re.compile(r"audio|data|chunk|delta|payload|media|image|frame|buffer|content|sample|text")
 _FIELD = re.compile(r'"([^"\\]{1,64})"\s{0,8}:\s{0,8}"([A-Za-z0-9._~+/=-]{24,128})"')
 
 
 @dataclass(frozen=True, slots=True)
 class Suspect:
-    """What looks like a credential; its value is not told.
+    """What looks like a credential, without its value.
 
     Attributes:
         where: "header", "query", "subprotocol", "path", "body", "message", "close" or "text".
-        name: of the header, parameter or field, empty if it stands alone.
+        name: of the header, parameter or field; empty without one.
         why: "name", "shape" or "entropy"; "place" where the catalog names the place; "budget"
-            where it is too much to look through.
+            if it exceeds the work limit.
     """
 
     where: str
@@ -49,7 +48,7 @@ def _redactor() -> HeadRedactor:
 def suspects(item: Record | str | bytes) -> list[Suspect]:
     """Everything in a record or a text that looks like a credential.
 
-    Each record is looked at by itself, a fragment as a whole message.
+    Each record is checked on its own, a fragment like a complete message.
     """
     redact = _redactor()
     match item:
@@ -76,7 +75,7 @@ def suspects(item: Record | str | bytes) -> list[Suspect]:
     return [each for each in found if each.why not in ("repeated", "unreadable")]
 
 
-def _in_text(text: str, find: Finder) -> list[Suspect]:
+def _in_text(text: str, find: CredentialFinder) -> list[Suspect]:
     try:
         return [Suspect("text", each.name, each.why or "place") for each in find(text)]
     except OverBudget:
@@ -84,7 +83,7 @@ def _in_text(text: str, find: Finder) -> list[Suspect]:
 
 
 def _random_fields(text: str) -> list[Suspect]:
-    """Short fields of the app's own messages with random values; these are not taken out."""
+    """Short fields of the app's messages with random values, which are not redacted."""
     return [
         Suspect("message", name, "entropy")
         for name, value in _FIELD.findall(text[: 1 << 16])

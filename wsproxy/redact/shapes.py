@@ -1,7 +1,7 @@
-"""Keys that are recognized by their shape alone, wherever they stand in a text.
+"""Keys that are recognized by their format alone, anywhere in a text.
 
 Every expression here takes time linear in the text: it begins at the beginning of a word,
-repetitions are possessive, and what may fail after a repetition looks at most 64 characters
+repetitions are possessive, and the rest of a pattern after a repetition looks at most 64 characters
 ahead.
 """
 
@@ -12,11 +12,11 @@ import string
 
 from .fingerprint import PLACEHOLDER
 
-# What begins the keys of one provider or kind. What follows is taken to the end of the word.
+# Prefixes of keys. The key extends to the end of the word.
 _PREFIXED = "|".join(
     [
         r"(?:AKIA|ASIA)[0-9A-Z]{16}",
-        r"AIza[0-9A-Za-z_-]{30,}+(?![+/=])",  # else it is a part of base64
+        r"AIza[0-9A-Za-z_-]{30,}+(?![+/=])",  # otherwise it is part of base64
         r"ya29\.[0-9A-Za-z_-]{16,}+",
         r"(?:sk|ek|rk|rt|xi|pat|whsec|gsk|hf|xai|pplx|nvapi|glpat|npm|r8|tok)[-_]"
         r"(?=[A-Za-z_-]{0,60}\d)[A-Za-z0-9_-]{16,}+",
@@ -33,7 +33,7 @@ _PREFIXED = "|".join(
     ]
 )
 _KEY = re.compile(rf"(?<![A-Za-z0-9_+-])(?:{_PREFIXED})[A-Za-z0-9_-]*+")
-# A word before it says that it is one.
+# Keys after a word that announces them.
 _ANNOUNCED = re.compile(
     r"(?i:\b(?:bearer|token|basic|auth|secret|password|(?:api[-_ ]?)?key)"
     r"(?:[ \t]++(?:is|was|provided|given|value)\b){0,2}+)"
@@ -53,74 +53,74 @@ _JWT_BEGINS = re.compile(r"(?<![A-Za-z0-9])eyJ")
 _MIN_PART = 8  # characters of the first two parts
 _MAX_PARTS = 5
 
-# What a key by its shape begins with.
-_BEGUN = re.compile(
+# Beginnings of these keys.
+_KEY_START = re.compile(
     r"(?<![A-Za-z0-9_+-])(?:eyJ|AKIA|ASIA|AIza|ya29\.|(?:sk|ek|rk|whsec)[-_](?=[A-Za-z0-9]{4})"
     r"|gh[pousr]_|xox[abeoprs]-|auth_tokens/|temp:)"
 )
 _LONGEST = len("auth_tokens/")
 _WORD = string.ascii_letters + string.digits + "._~+/=-"
-_MAX_WORD = 1 << 13  # characters at the end of a fragment that are looked at
+_MAX_WORD = 1 << 13  # characters at the end of a fragment that are searched
 _HEX = re.compile(r"(?<![A-Za-z0-9_%-])[0-9a-fA-F]{32,512}+(?![A-Za-z0-9_-])")
 
-# What most keys have is not in a long word of base64, which is looked at quickly.
+# A long word without these characters is base64; a quick check is enough.
 _LONG_WORD = 64
 _HEX_BEGINS = re.compile(r"(?<![A-Za-z0-9])[0-9a-fA-F]{32}")
 _SHORTEST = 15  # characters of a key: xoxb- and 10 more
 _MIN_DIGITS = 6  # different ones in a key
 
-_MAY_BE = re.compile(
+_POSSIBLE_KEY = re.compile(
     rf"eyJ|{_PREFIXED}|gh[pousr]_|auth_tokens|^[0-9a-fA-F]{{32}}|BEGIN|[0-9a-fA-F]{{32}}"
 )
 
 Span = tuple[int, int]
 
 
-def keys(text: str) -> list[Span]:
-    """Where keys stand, as (start, end)."""
+def find_keys(text: str) -> list[Span]:
+    """Spans of keys, as (start, end)."""
     found = [match.span() for match in _KEY.finditer(text)]
     for announced in (_ANNOUNCED, _PASSWORD):
         found += [m.span(1) for m in announced.finditer(text) if PLACEHOLDER not in m[1]]
     if "-----BEGIN " in text:
         found += [match.span() for match in _PRIVATE.finditer(text)]
-    return found + (jwts(text) if "eyJ" in text else [])
+    return found + (find_jwts(text) if "eyJ" in text else [])
 
 
 def is_key(value: str) -> bool:
-    """Whether a value is a key from its beginning to its end."""
+    """Whether a complete value is one key."""
     if len(value) < _SHORTEST:
         return False
-    return any(start == 0 and end == len(value) for start, end in keys(value))
+    return any(start == 0 and end == len(value) for start, end in find_keys(value))
 
 
-def jwts(text: str) -> list[Span]:
-    """Where JSON Web Tokens stand, of any length."""
+def find_jwts(text: str) -> list[Span]:
+    """Spans of JSON Web Tokens, of any length."""
     found = []
     for word in _WORD_WITH_DOTS.finditer(text):
         at, parts = word.start(), word[0].split(".")
-        taken_to = 0
+        found_to = 0
         for n, part in enumerate(parts[:-1]):
-            begins = _JWT_BEGINS.search(part) if at >= taken_to else None
+            begins = _JWT_BEGINS.search(part) if at >= found_to else None
             if begins is not None:
-                whole = min(len(part) - begins.start() - 3, len(parts[n + 1])) >= _MIN_PART
-                if whole:
+                complete = min(len(part) - begins.start() - 3, len(parts[n + 1])) >= _MIN_PART
+                if complete:
                     more = parts[n : n + _MAX_PARTS]
-                    taken_to = at + sum(map(len, more)) + len(more) - 1
-                    found.append((at + begins.start(), taken_to))
+                    found_to = at + sum(map(len, more)) + len(more) - 1
+                    found.append((at + begins.start(), found_to))
             at += len(part) + 1
     return found
 
 
-def hexadecimal(text: str) -> list[Span]:
-    """Where keys of 32 and more hexadecimal digits stand as words of their own."""
-    return [match.span() for match in _HEX.finditer(text) if is_hexadecimal(match[0])]
+def find_hex_keys(text: str) -> list[Span]:
+    """Spans of words that are keys of 32 and more hexadecimal digits."""
+    return [match.span() for match in _HEX.finditer(text) if is_hex_key(match[0])]
 
 
-def is_hexadecimal(word: str) -> bool:
+def is_hex_key(word: str) -> bool:
     """Whether a word is a key of 32 to 512 hexadecimal digits.
 
-    A number, or silence in some encoding, has digits only, or the same few again and again. Of
-    random keys of 32 digits one in three millions has no letter.
+    A number, or encoded silence, has only decimal digits or few different ones. One in three
+    million random keys of 32 digits has no letter.
     """
     return (
         _HEX.fullmatch(word) is not None
@@ -130,19 +130,19 @@ def is_hexadecimal(word: str) -> bool:
     )
 
 
-def begun(text: str) -> int:
-    """Where a key begins that goes on after the text, -1 if none does."""
+def unfinished_key_start(text: str) -> int:
+    """The offset of a key that continues after the text; -1 if there is none."""
     tail = text[-_MAX_WORD:]
-    word = len(tail.rstrip(_WORD))  # from here on, all may be a key's
-    for match in _BEGUN.finditer(tail, max(0, word - _LONGEST)):
+    word = len(tail.rstrip(_WORD))  # from here on, all characters may be a key's
+    for match in _KEY_START.finditer(tail, max(0, word - _LONGEST)):
         if match.end() >= word:
             return len(text) - len(tail) + match.start()
     return -1
 
 
 def may_be_key(word: str) -> bool:
-    """Whether a word without any blanks may be a key, or the part of one up to a colon."""
+    """Whether a word may be a key, or the part of one before a colon."""
     if len(word) >= _LONG_WORD and not ("-" in word or "_" in word or "." in word):
         amazon = "AKIA" in word or "ASIA" in word
         return amazon or "AIza" in word or _HEX_BEGINS.search(word) is not None
-    return _MAY_BE.search(word) is not None
+    return _POSSIBLE_KEY.search(word) is not None

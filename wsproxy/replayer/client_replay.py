@@ -16,7 +16,7 @@ from wsproxy.catalog import Provider, load
 from wsproxy.compare import STANDARD, Tolerances
 from wsproxy.errors import UsageError
 from wsproxy.recorder import MAX_BODY, Clock, SessionWriter
-from wsproxy.redact import MIN_HIDDEN
+from wsproxy.redact import MIN_SECRET
 from wsproxy.system.address import is_loopback
 from wsproxy.trace import Eof, Failure, Request, Response
 from wsproxy.wire import Deflate, Frame, accept_key, header, is_upgrade
@@ -101,7 +101,7 @@ class ClientReplay:
         used = self._credentials.used(self._recorded.headers, self._recorded.path)
         self._hidden = (
             *used,
-            *(each for each in self._secrets.values() if len(each) >= MIN_HIDDEN),
+            *(each for each in self._secrets.values() if len(each) >= MIN_SECRET),
         )
         self.patience = max(options.timeout, _CONNECT_PATIENCE)
         answered = options.timeout + self._answered_after()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from urllib.parse import quote
 
 from wsproxy.errors import Setting, UsageError
-from wsproxy.redact import MIN_HIDDEN, PLACEHOLDER
+from wsproxy.redact import MIN_SECRET, PLACEHOLDER
 
 from .handshake import Pairs, printable, query_pairs
 
@@ -86,7 +86,7 @@ class CredentialFiller:
         taken = {name for name, part in query_pairs(path) if _is_taken(part)}
         secrets.update(asked[name] for name in taken & asked.keys())
         secrets |= {quote(secret) for secret in secrets}
-        kept = (secret for secret in secrets if len(secret) >= MIN_HIDDEN)
+        kept = (secret for secret in secrets if len(secret) >= MIN_SECRET)
         return tuple(sorted(kept, key=len, reverse=True))
 
     def _ask(self, missing: list[Setting]) -> None:

@@ -1,23 +1,18 @@
-"""Makes a trace public: the failure stays, nobody's words, voice or ids do.
+"""Scrubs traces for publication: the failure stays, words, voices and ids are replaced.
 
-aliases     synthetic words, numbers and ids of the same shape
-documented  what the documents of the APIs enumerate (documented.toml)
-known       what may stay in a session of one API
-jsontext    JSON texts rewritten in place
-encoded     bytes that are written as text: base64, lists of numbers
-texts       messages and texts
-heads       the request and its answer
-headers     values of HTTP headers
-binary      binary messages and envelopes
-noise       noise like audio
-containers  containers filled with noise
-traffic     all frames of a session
-places      the parts of a trace, as the checker reads them
-waves       whether two pieces of audio are one
-work        what it costs, before it is begun
-check       what of the original is left
-make        one trace in, a public one out, or none
-prove       whether the failure survived
+documented       what the APIs' documents list (documented.toml)
+allowlist        what may stay in a session of one API
+aliases          synthetic words, numbers and ids in the same format
+json_rewrite     JSON texts, rewritten in place
+text_encodings   bytes written as text: base64, hexadecimal digits, lists of numbers
+texts            messages and texts
+http_head        requests and responses
+binary_messages  binary messages and envelopes
+traffic          all frames of a session
+trace_fields     the parts of a trace that the check reads
+leak_check       private data and credentials that are left
+anonymize        one trace in, one scrubbed trace out, or none
+proof            whether the failure survived
 """
 
 from .anonymize import Scrubbed, is_scrubbed, scrub

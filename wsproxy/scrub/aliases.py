@@ -1,7 +1,7 @@
-"""Made-up words and ids in the place of real ones: of the same shape, and always the same ones.
+"""Synthetic words and ids in the same format as the real ones, and consistent within a trace.
 
-A letter becomes a letter of the same case, script and length in UTF-8, a digit a digit; what is
-between words stays. Which, depends on a key that is forgotten when the trace is written.
+A letter becomes a letter of the same case, script and length in UTF-8, and a digit a digit.
+Characters between words are unchanged. A random key decides the new characters; it is not stored.
 """
 
 from __future__ import annotations
@@ -28,41 +28,41 @@ TIME = re.compile(
     r"(?<![\w-])\d{4}-\d\d-\d\d"
     r"(?:[T ]\d\d:\d\d(?::\d\d(?:[.,]\d{1,9})?)?(?:Z|[+-]\d\d:?\d\d)?)?(?![\w-])"
 )
-# Of networks, but for this machine's own; versions may look like one.
+# IP addresses except those of this machine; versions may look like one.
 ADDRESS = re.compile(
     r"(?<![\w.:])(?!127\.0\.0\.1\b|0\.0\.0\.0\b)\d{1,3}(?:\.\d{1,3}){3}(?![\w.]*\w)"
     rf"|(?<![\w.:])(?={_HEX}{{0,4}}(?::{_HEX}{{1,4}})*::|(?:{_HEX}{{1,4}}:){{4}})"
     r"[0-9a-fA-F:]{4,39}(?:\.\d{1,3}){0,3}(?!\w)"
 )
 PHONE = re.compile(r"(?<![\w.])\+?\d(?:[ ()/.-]{0,2}\d){6,}(?![\w])")
-# A name that no word is: letters and digits mixed, as ids and keys have them.
-# It begins where its run does, so that each run is looked through once.
+# Mixed letters and digits, as in ids and keys.
+# It begins at the beginning of a run, so that each run is searched once.
 MIXED = re.compile(r"(?<![\w-])(?=[A-Za-z_-]*\d)(?=[\d_-]*[A-Za-z])[A-Za-z0-9_-]{20,}(?![^\W_])")
 
 
 def words(text: str) -> Iterator[str]:
-    """The words of a text: runs of all that is neither punctuation nor a space."""
-    for wordy, run in groupby(text, _wordy):
-        if wordy:
+    """The words of a text: runs of characters that are neither punctuation nor white space."""
+    for is_word, run in groupby(text, _is_word_character):
+        if is_word:
             yield "".join(run)
 
 
 @lru_cache(maxsize=4096)
-def _wordy(char: str) -> bool:
+def _is_word_character(char: str) -> bool:
     category = unicodedata.category(char)
-    if category in ("So", "Co", "Cn", "Sk"):  # emoji, private use, what is not assigned yet
+    if category in ("So", "Co", "Cn", "Sk"):  # emoji, private use, unassigned
         return not char.isascii()
-    if category == "Cf":  # tags spell words that are not seen; joiners and marks do not
+    if category == "Cf":  # tag characters spell invisible words; joiners and marks do not
         return ord(char) > 0xFFFF
     return category[0] in "LMN"
 
 
 class Aliases:
-    """The made-up names of one trace.
+    """The synthetic names of one trace.
 
     Args:
-        key: decides them; traces that are scrubbed with the same one get the same names.
-        avoided: words (casefolded) that no made-up one may be.
+        key: decides them; traces that are scrubbed with the same key have the same names.
+        avoided: words (casefolded) that must not be used as synthetic words.
     """
 
     def __init__(self, key: bytes | None = None, avoided: Collection[str] = ()) -> None:
@@ -70,32 +70,32 @@ class Aliases:
         self._avoided = frozenset(avoided)
         self._names: dict[str, str] = {}
         self._ids: dict[str, str] = {}
-        self._made_ids: set[str] = set()
+        self._synthetic_ids: set[str] = set()
         self._attempts: dict[str, int] = {}
-        self._taken: set[str] = set()
+        self._used: set[str] = set()
         self._texts: set[str] = set()
 
-    def neutral(self, text: str) -> str:
-        """A text with a placeholder for what was made up here."""
+    def without_aliases(self, text: str) -> str:
+        """A text with a placeholder for each synthetic name."""
         if text in self._texts:
             return PLACEHOLDER
-        made = self._made_ids
-        return _IDS.sub(lambda found: PLACEHOLDER if found[0] in made else found[0], text)
+        synthetic = self._synthetic_ids
+        return _IDS.sub(lambda found: PLACEHOLDER if found[0] in synthetic else found[0], text)
 
     def text(self, text: str) -> str:
-        """A text with all ids and words made up."""
+        """A text with synthetic ids and words."""
         out, at = [], 0
         for found in _IDS.finditer(text):
             out += [self._words(text[at : found.start()]), self.id(found[0])]
             at = found.end()
-        made = "".join([*out, self._words(text[at:])])
-        self._texts.add(made)
-        return made
+        synthetic = "".join([*out, self._words(text[at:])])
+        self._texts.add(synthetic)
+        return synthetic
 
     def _words(self, text: str) -> str:
         return "".join(
-            self.word("".join(run)) if wordy else "".join(run)
-            for wordy, run in groupby(text, _wordy)
+            self.word("".join(run)) if is_word else "".join(run)
+            for is_word, run in groupby(text, _is_word_character)
         )
 
     def word(self, word: str) -> str:
@@ -105,80 +105,80 @@ class Aliases:
         if word not in self._names:
             plain = word.casefold()
             if plain not in self._attempts:
-                self._attempts[plain] = self._settle(plain, word)
-            self._names[word] = self._made_up(plain, word, self._attempts[plain])
+                self._attempts[plain] = self._choose_attempt(plain, word)
+            self._names[word] = self._synthetic_word(plain, word, self._attempts[plain])
         return self._names[word]
 
-    def _settle(self, plain: str, word: str) -> int:
-        """Which of the possible names it gets: one that is nobody's, where there is one."""
+    def _choose_attempt(self, plain: str, word: str) -> int:
+        """Choose one of the possible names: preferably one that is not a real name."""
         last = 0
         for attempt in range(_TRIES):
-            made = self._made_up(plain, word, attempt).casefold()
-            if made == plain:
+            synthetic = self._synthetic_word(plain, word, attempt).casefold()
+            if synthetic == plain:
                 continue
-            if made not in self._avoided and made not in self._taken:
-                self._taken.add(made)
+            if synthetic not in self._avoided and synthetic not in self._used:
+                self._used.add(synthetic)
                 return attempt
             last = attempt
         return last
 
-    def _made_up(self, plain: str, word: str, attempt: int) -> str:
-        chance = self._chance(f"{attempt} {plain}")
-        made = _like(word, chance)
-        if made[0] == "0" != word[0] and word.isdecimal():  # no number of JSON begins with one
-            return chance.choice("123456789") + made[1:]
-        return made
+    def _synthetic_word(self, plain: str, word: str, attempt: int) -> str:
+        chance = self._random(f"{attempt} {plain}")
+        synthetic = _similar_text(word, chance)
+        if synthetic[0] == "0" != word[0] and word.isdecimal():  # no number of JSON begins with one
+            return chance.choice("123456789") + synthetic[1:]
+        return synthetic
 
     def letter(self, char: str) -> str:
-        """Another one each time: letters that stay the same are a cipher that is soon read."""
-        return _like(char, random.Random(secrets.randbits(64)))
+        """A random letter each time: a fixed substitution is a cipher that is easy to break."""
+        return _similar_text(char, random.Random(secrets.randbits(64)))
 
     def id(self, name: str) -> str:
         """An id of the same shape: a UUID for a UUID, hexadecimal for hexadecimal."""
         if name == PLACEHOLDER:
             return name
         if name not in self._ids:
-            made = ""
+            synthetic = ""
             for attempt in range(_TRIES):
-                made = self._made_up_id(name, attempt)
-                if made != name and self._avoided.isdisjoint(words(made.casefold())):
+                synthetic = self._synthetic_id(name, attempt)
+                if synthetic != name and self._avoided.isdisjoint(words(synthetic.casefold())):
                     break
-            self._ids[name] = made
-            self._made_ids.add(made)
+            self._ids[name] = synthetic
+            self._synthetic_ids.add(synthetic)
         return self._ids[name]
 
-    def _made_up_id(self, name: str, attempt: int) -> str:
-        chance = self._chance(f"id {attempt} {name.lower()}")
+    def _synthetic_id(self, name: str, attempt: int) -> str:
+        chance = self._random(f"id {attempt} {name.lower()}")
         if TIME.fullmatch(name):
-            return _moment(name, chance)
+            return _synthetic_time(name, chance)
         if not _is_hex(name):
-            return _like(name, chance)
-        made = "".join(_hex_digit(char, chance) for char in name)
-        if UUID.fullmatch(name):  # version and variant are no part of its name (RFC 9562)
-            return f"{made[:14]}{name[14]}{made[15:19]}{name[19]}{made[20:]}"
-        return made
+            return _similar_text(name, chance)
+        synthetic = "".join(_hex_digit(char, chance) for char in name)
+        if UUID.fullmatch(name):  # version and variant are kept (RFC 9562)
+            return f"{synthetic[:14]}{name[14]}{synthetic[15:19]}{name[19]}{synthetic[20:]}"
+        return synthetic
 
     def data(self, data: bytes) -> bytes:
-        """Bytes of the same length, the same ones for the same ones."""
-        return self._chance(f"data {data.hex()}").randbytes(len(data))
+        """Synthetic bytes of the same length; equal input gives equal output."""
+        return self._random(f"data {data.hex()}").randbytes(len(data))
 
-    def _chance(self, name: str) -> random.Random:
+    def _random(self, name: str) -> random.Random:
         content = name.encode("utf-8", "surrogatepass")
         digest = hashlib.blake2b(content, key=self._key, digest_size=32).digest()
         return random.Random(digest)
 
 
-def _moment(text: str, chance: random.Random) -> str:
-    """Another time in the same form."""
+def _synthetic_time(text: str, chance: random.Random) -> str:
+    """Another time in the same format."""
     limits = iter((12, 28, 23, 59, 59))
     clock, zone = text[4:19], text[19:]
-    made = re.sub(r"\d\d", lambda _: f"{chance.randint(1, next(limits)):02}", clock)
+    synthetic = re.sub(r"\d\d", lambda _: f"{chance.randint(1, next(limits)):02}", clock)
     fraction, *offset = re.split(r"(?=[Z+-])", zone, maxsplit=1)
     digits = "".join(chance.choice("0123456789") if c.isdecimal() else c for c in fraction)
-    return f"{chance.randint(1970, 2069)}{made}{digits}{''.join(offset)}"
+    return f"{chance.randint(1970, 2069)}{synthetic}{digits}{''.join(offset)}"
 
 
-# The placeholder first, so that it is no part of an address: of a URL, it may be the user.
+# The placeholder comes first: in a URL it may be the user, and must not match as an address.
 _IDS = re.compile(
     "|".join((PLACEHOLDER, *(p.pattern for p in (UUID, EMAIL, TIME, HEXADECIMAL, MIXED))))
 )
@@ -195,44 +195,47 @@ def _hex_digit(char: str, chance: random.Random) -> str:
     return digit.upper() if char.isupper() else digit
 
 
-def _like(text: str, chance: random.Random) -> str:
-    """Other characters of the same kinds; what is no part of a word stays."""
+def _similar_text(text: str, chance: random.Random) -> str:
+    """Other characters of the same kinds; characters between words are unchanged."""
     out: list[str] = []
-    for pool, run in groupby(text, _pool):
+    for pool, run in groupby(text, _replacement_characters):
         chars = list(run)
         if not pool:
             out += chars
             continue
-        made = chance.choices(pool, k=len(chars))
-        out += [new.upper() if _raised(old) else new for old, new in zip(chars, made, strict=True)]
+        synthetic = chance.choices(pool, k=len(chars))
+        out += [
+            new.upper() if _is_capital(old) else new
+            for old, new in zip(chars, synthetic, strict=True)
+        ]
     return "".join(out)
 
 
 @lru_cache(maxsize=4096)
-def _pool(char: str) -> str:
-    """What may take the place of a character; of a capital, before it is one."""
-    if not _wordy(char):
+def _replacement_characters(char: str) -> str:
+    """Possible replacements of a character; of a capital, in lower case."""
+    if not _is_word_character(char):
         return ""
-    return _alike(char.lower() if _raised(char) else char)
+    return _similar_characters(char.lower() if _is_capital(char) else char)
 
 
 @lru_cache(maxsize=4096)
-def _raised(char: str) -> bool:
+def _is_capital(char: str) -> bool:
     """Whether it is the capital of another letter."""
     small = char.lower()
-    return small != char and _cased(small) and small.upper() == char
+    return small != char and _has_case(small) and small.upper() == char
 
 
-def _cased(char: str) -> bool:
+def _has_case(char: str) -> bool:
     upper = char.upper()
     return len(char) == len(upper) == 1 and upper != char and upper.lower() == char
 
 
-def _alike(char: str) -> str:
+def _similar_characters(char: str) -> str:
     """Characters of the same category, case and length in UTF-8 near this one."""
     if char.isascii():
         return "0123456789" if char.isdigit() else "abcdefghijklmnopqrstuvwxyz"
-    category, size, cased = unicodedata.category(char), len(char.encode()), _cased(char)
+    category, size, has_case = unicodedata.category(char), len(char.encode()), _has_case(char)
     found = char
     for width in (6, 8, 12):
         first = ord(char) >> width << width
@@ -242,8 +245,8 @@ def _alike(char: str) -> str:
             for c in near
             if unicodedata.category(c) == category
             and len(c.encode()) == size
-            and _cased(c) == cased
-            and (not cased or len(c.upper().encode()) == len(char.upper().encode()))
+            and _has_case(c) == has_case
+            and (not has_case or len(c.upper().encode()) == len(char.upper().encode()))
         )
         if len(found) > 1:
             break

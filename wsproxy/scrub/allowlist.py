@@ -1,7 +1,6 @@
-"""What may stay in a public trace: names and words that come from documents, not from people.
+"""What may stay in a scrubbed trace: names and words from documents, not from people.
 
-Everything else is replaced. A list of what is harmless fails closed: what nobody thought of is
-not on it.
+Everything else is replaced. An allowlist fails closed: unforeseen data is not on it.
 """
 
 from __future__ import annotations
@@ -20,10 +19,10 @@ from wsproxy.compare.volatile_values import is_volatile
 from wsproxy.redact import PLACEHOLDER
 
 from .aliases import words
-from .documented import documented, listed, plain_name
+from .documented import documented, normalized_name, word_set
 
-# Fields whose text is, or may be, what somebody said, or is to say.
-_SAID = listed(
+# Fields whose text is, or may be, speech or a prompt.
+_SPEECH_FIELDS = word_set(
     "transcript transcripts transcription text texts utterance word words punctuated_word content "
     "contents prompt instructions keyterm keyterms keyterms_prompt keyword keywords word_boost "
     "boost phrases phrase custom_vocabulary additional_vocab vocabulary context greeting say "
@@ -32,29 +31,29 @@ _SAID = listed(
     "query ssml replace search find user_transcript agent_response transcript_text normalized "
     "agent_context first_message system_prompt output"
 )
-_ERROR = listed(
+_ERROR = word_set(
     "err_msg message details error error_message description reason detail title warning "
     "warning_message warn_msg err_code err error_description msg"
 )
 _FIGURE = re.compile(r"[+-]?\d{1,12}(?:\.\d{1,20})?(?:[eE][+-]?\d{1,3})?")
 _ALPHANUMERIC = re.compile(r"[^\W_]+")
-_CODES = listed(
+_CODES = word_set(
     "code error_code err_code warning_code status status_code statuscode http_status error"
 )
 _LITERALS = frozenset({"", "true", "false", "null", "none", "auto", "default", "*"})
 
 AGENTS = frozenset({"user-agent", "sec-ch-ua"})
 AGENT_PARTS = re.compile(r"([\s/();,]+)")
-# Numbers and short tags: a day may be one of the numbers, a key is none.
+# Numbers and short tags: a number may be a date, but not a key.
 _NUMBER = r"(?:(?:19|20)\d{6}|\d{1,6})(?!\d)"
 _TAG = r"[a-z]{1,5}(?![a-z])\d{0,3}(?!\d)"
 _VERSION = re.compile(
     rf"v?{_NUMBER}(?:{_TAG})?(?:[._+-](?:{_NUMBER}(?:{_TAG})?|{_TAG})){{0,8}}", re.IGNORECASE
 )
-_HERE = ("localhost", "127.0.0.1", "::1", "[::1]", "")
+_LOCAL_HOST = ("localhost", "127.0.0.1", "::1", "[::1]", "")
 
-# Of libraries, operating systems and gateways: what failures and user agents say.
-_MACHINES = listed(
+# Words of libraries, operating systems and gateways in failures and user agents.
+_TECHNICAL_WORDS = word_set(
     """
     python websockets aiohttp httpx requests urllib urllib3 node ws undici axios okhttp java go
     gorilla golang rust tungstenite tokio dotnet mozilla applewebkit khtml gecko chrome safari
@@ -87,16 +86,16 @@ def is_version(text: str) -> bool:
 
 
 @lru_cache(maxsize=32)
-def allowlist_of(catalog: Catalog, provider: str | None, api: str | None) -> Allowlist:
-    """What a catalog knows of an API, looked up once."""
+def allowlist_for(catalog: Catalog, provider: str | None, api: str | None) -> Allowlist:
+    """The cached allowlist of an API."""
     return Allowlist(catalog, provider, api)
 
 
 class Allowlist:
-    """What the catalog knows of a session's API.
+    """What may stay in a session of one API.
 
     Args:
-        provider, api: ids of the catalog, None if not recognised.
+        provider, api: ids of the catalog; None if not recognized.
     """
 
     def __init__(self, catalog: Catalog, provider: str | None, api: str | None) -> None:
@@ -111,57 +110,58 @@ class Allowlist:
     def _transcripts(self) -> frozenset[str]:
         api = self.api
         paths = (*api.transcripts, api.vocabulary.text) if api else ()
-        return frozenset(plain_name(path.rpartition(".")[2]) for path in paths if path)
+        return frozenset(normalized_name(path.rpartition(".")[2]) for path in paths if path)
 
     @cached_property
     def _secrets(self) -> frozenset[str]:
         credentials = self._catalog.credentials
-        return frozenset(map(plain_name, (*credentials.message_fields, *credentials.query)))
+        return frozenset(map(normalized_name, (*credentials.message_fields, *credentials.query)))
 
-    def is_said(self, name: str) -> bool:
-        """Whether what a field of this name holds may be somebody's words."""
-        plain = plain_name(name)
-        return plain in _SAID or plain in self._transcripts
+    def is_speech_field(self, name: str) -> bool:
+        """Whether a field of this name may hold speech."""
+        plain = normalized_name(name)
+        return plain in _SPEECH_FIELDS or plain in self._transcripts
 
     def is_error(self, name: str) -> bool:
-        """Whether a field of this name tells what went wrong, in a message that does."""
-        return plain_name(name) in _ERROR
+        """Whether a field of this name describes the error, in an error message."""
+        return normalized_name(name) in _ERROR
 
     def keeps_name(self, name: str) -> bool:
-        """Whether the name of a field or a parameter may stay: a document has it."""
-        return plain_name(name) in self.names
+        """Whether the name of a field or parameter may stay: a document lists it."""
+        return normalized_name(name) in self.names
 
     def keeps_name_at(self, path: Sequence[str], name: str) -> bool:
-        """Whether the name of a field may stay below others."""
+        """Whether the name of a field may stay inside the fields of `path`."""
         if not self.keeps_name(name):
             return False
-        plain = plain_name(name)
+        plain = normalized_name(name)
         if plain in self._documented.own:
-            return not self.is_own(path)
-        return not self.is_own((*path, name))
+            return not self.is_user_defined(path)
+        return not self.is_user_defined((*path, name))
 
-    def is_own(self, path: Sequence[str]) -> bool:
-        """Whether what is at a path is the user's own: no document says what it may be.
+    def is_user_defined(self, path: Sequence[str]) -> bool:
+        """Whether the value at a path is user-defined: no document lists its values.
 
         Args:
-            path: names of fields, outermost first, "*" for a list.
+            path: names of fields, outermost first; "*" for a list.
         """
         names = [name for name in path if name != "*"]
         for name, below in pairwise([*names, None]):
             assert name is not None
-            plain = plain_name(name)
+            plain = normalized_name(name)
             if plain not in self.names:
                 return True
             if plain in self._documented.own and (
-                below is None or f"{plain}.{plain_name(below)}" not in self._documented.structured
+                below is None
+                or f"{plain}.{normalized_name(below)}" not in self._documented.structured
             ):
                 return True
         return False
 
     def keeps(self, name: str, value: str) -> bool:
         """Whether a field's text may stay: a document lists it for this field."""
-        plain = plain_name(name)
-        if self.is_said(name) or plain in self._secrets:
+        plain = normalized_name(name)
+        if self.is_speech_field(name) or plain in self._secrets:
             return not value.strip()
         if value.lower() in _LITERALS or (plain, value) in self.values:
             return True
@@ -170,26 +170,26 @@ class Allowlist:
         return self._documented.keeps(plain, value)
 
     def keeps_number(self, name: str, digits: str) -> bool:
-        """Whether a field's number may stay: a document says that it is nobody's."""
-        plain = plain_name(name)
+        """Whether a field's number may stay: a document says that it is not personal."""
+        plain = normalized_name(name)
         if not _FIGURE.fullmatch(digits):
             return False
-        if self._documented.keeps_number(plain, digits, self._longest_figure):
+        if self._documented.keeps_number(plain, digits, self._max_digits):
             return True
         return plain in _CODES and digits.isdecimal() and self.is_code(digits)
 
     def keeps_numbers(self, name: str) -> bool:
         """Whether a field's long list of numbers may stay."""
-        return plain_name(name) in self._documented.lists
+        return normalized_name(name) in self._documented.lists
 
     @property
-    def _longest_figure(self) -> int:
-        """Digits of a figure that says nothing of anybody; Azure counts in 100 ns."""
+    def _max_digits(self) -> int:
+        """Maximum digits of a number that is not personal; Azure's times are in 100 ns."""
         ticks = self.api is not None and self.api.envelope == "azure"
         return 12 if ticks else 7
 
     def is_code(self, digits: str) -> bool:
-        """Whether a number is a status of HTTP, a close code, or a code of the provider."""
+        """Whether a number is an HTTP status, a close code, or a code of the provider."""
         if digits in self.words:
             return True
         return (
@@ -199,29 +199,31 @@ class Allowlist:
         )
 
     def keeps_host(self, host: str) -> bool:
-        """Whether a host, without a port, is the provider's, or this machine."""
-        return self.is_here(host) or (self.is_providers(host) and not self.own_labels(host))
+        """Whether a host, without a port, is this machine or a common host of the provider."""
+        return self.is_local(host) or (
+            self.is_provider_host(host) and not self.customer_labels(host)
+        )
 
-    def is_here(self, host: str) -> bool:
+    def is_local(self, host: str) -> bool:
         """Whether a host is this machine."""
-        return host.lower() in _HERE
+        return host.lower() in _LOCAL_HOST
 
-    def is_providers(self, host: str) -> bool:
-        """Whether a host is one of the provider's, if one of a customer's own there."""
+    def is_provider_host(self, host: str) -> bool:
+        """Whether a host is the provider's, including hosts of a single customer."""
         hosts = self.provider.hosts if self.provider else ()
         return any(pattern.search(host.lower()) for pattern in hosts)
 
-    def own_labels(self, host: str) -> list[str]:
-        """The parts of a provider's host that are somebody's: a resource's name, e.g."""
+    def customer_labels(self, host: str) -> list[str]:
+        """The labels of a provider's host that belong to a customer, such as a resource name."""
         return [each for each in host.lower().split(".") if each not in self._documented.hosts]
 
     def keeps_segment(self, text: str) -> bool:
-        """Whether a part of a path is one of the API's, or a language."""
+        """Whether a segment of a path is one of the API's, or a language."""
         segments = self.segments
         return self._documented.is_language(text) or all(word in segments for word in words(text))
 
     def keeps_subprotocol(self, item: str) -> bool:
-        """Whether a subprotocol is one of an API, or names the place of a credential."""
+        """Whether a subprotocol is one of an API, or marks the place of a credential."""
         credentials = self._catalog.credentials
         prefixes = ("", *credentials.subprotocol_prefixes)
         return (
@@ -233,30 +235,30 @@ class Allowlist:
     def keeps_header(self, name: str) -> bool:
         """Whether the name of a header is a standard's or a provider's."""
         plain = name.lower()
-        known = self._documented.headers | self._documented.numeric
-        return plain in known or plain in self._catalog_headers
+        documented_names = self._documented.headers | self._documented.numeric
+        return plain in documented_names or plain in self._catalog_headers
 
-    def is_provider(self, name: str) -> bool:
+    def is_provider_id(self, name: str) -> bool:
         """Whether the catalog knows a provider of this name."""
         return self._catalog.provider(name) is not None
 
     def is_id(self, name: str) -> bool:
-        """Whether a field's name says that it is an id."""
+        """Whether a field of this name holds an id."""
         return is_volatile(name)
 
     # -- words
 
     @cached_property
     def names(self) -> frozenset[str]:
-        """Names of fields and parameters that documents have, as `plain_name` gives them."""
-        found = {plain_name(name) for message in self._messages for name in _names(message)}
+        """Documented names of fields and parameters, normalized."""
+        found = {normalized_name(name) for message in self._messages for name in _names(message)}
         paths = [path for api in self._apis for path in (*api.audio.fields, *api.transcripts)]
-        found |= {plain_name(name) for path in paths for name in path.split(".")}
+        found |= {normalized_name(name) for path in paths for name in path.split(".")}
         secrets = self._catalog.credentials
-        found |= set(map(plain_name, (*secrets.message_fields, *secrets.query)))
+        found |= set(map(normalized_name, (*secrets.message_fields, *secrets.query)))
         queries = {api.url.partition("?")[2] for api in self._apis}
-        found |= {plain_name(name) for query in queries for name, _ in parse_qsl(query)}
-        return frozenset(found) | self._documented.names | _SAID | _ERROR
+        found |= {normalized_name(name) for query in queries for name, _ in parse_qsl(query)}
+        return frozenset(found) | self._documented.names | _SPEECH_FIELDS | _ERROR
 
     @cached_property
     def _apis(self) -> tuple[Api, ...]:
@@ -276,55 +278,60 @@ class Allowlist:
 
     @cached_property
     def conditions(self) -> tuple[Condition, ...]:
-        """Those that may match this session."""
+        """The conditions that may match this session."""
         own = self._catalog.conditions_of(self.provider.id) if self.provider else ()
         return (*own, *self._catalog.conditions_of(GENERIC), *self._catalog.conditions_of(TRAFFIC))
 
     @cached_property
     def words(self) -> frozenset[str]:
-        """All words that the catalog has of this provider, and machines of themselves."""
+        """All words of the provider in the catalog, and technical words."""
         found = {each.casefold() for text in _texts(self.conditions) for each in words(text)}
         found |= {each.casefold() for text in _texts(self.api) for each in words(text)}
-        return frozenset(found) | _MACHINES | self._documented.sentences
+        return frozenset(found) | _TECHNICAL_WORDS | self._documented.sentences
 
     @cached_property
     def path_words(self) -> frozenset[str]:
-        """The same, and those of the paths at which the APIs are."""
+        """`words`, and the words of the APIs' paths."""
         return self.words.union(map(str.casefold, self.segments))
 
     @cached_property
     def values(self) -> frozenset[tuple[str, str]]:
-        """(field, text) of the messages in the catalog, but for what somebody says in them."""
+        """(field, text) of the messages in the catalog, without speech and ids."""
         found = {
-            (plain_name(name), value)
+            (normalized_name(name), value)
             for message in self._messages
             for name, value in _fields(message)
-            if not self.is_said(name) and not self.is_id(name)
+            if not self.is_speech_field(name) and not self.is_id(name)
         }
         for api in self._apis:
-            kind = plain_name((api.vocabulary.kind or "type").rpartition(".")[2])
-            spoken = api.vocabulary
-            found |= {(kind, each) for each in (*spoken.client, *spoken.ready, *spoken.results)}
-            found |= {(kind, each) for each in (*spoken.end, *spoken.keepalive, *spoken.flush)}
+            kind = normalized_name((api.vocabulary.kind or "type").rpartition(".")[2])
+            vocabulary = api.vocabulary
+            found |= {
+                (kind, each)
+                for each in (*vocabulary.client, *vocabulary.ready, *vocabulary.results)
+            }
+            found |= {
+                (kind, each) for each in (*vocabulary.end, *vocabulary.keepalive, *vocabulary.flush)
+            }
             query = parse_qsl(api.url.partition("?")[2])
-            found |= {(plain_name(name), value) for name, value in query}
+            found |= {(normalized_name(name), value) for name, value in query}
         return frozenset(found)
 
     @cached_property
-    def listed(self) -> frozenset[str]:
-        """Words that documents list for a field, whichever it is."""
+    def listed_values(self) -> frozenset[str]:
+        """Words that documents list for any field."""
         found = {value for _, value in self.values if " " not in value}
         return frozenset(found.union(*self._documented.values.values()))
 
     @cached_property
     def vocabulary(self) -> frozenset[str]:
-        """All words of four characters and more that may stand in a public trace, casefolded."""
-        known = self._documented
-        lists = (self.names, self.listed, known.models, known.encodings, known.media_types)
-        more = (known.hosts, known.headers, known.numeric, known.tokens, known.subprotocols)
+        """All words of 4 characters and more that may stay in a scrubbed trace, casefolded."""
+        terms = self._documented
+        lists = (self.names, self.listed_values, terms.models, terms.encodings, terms.media_types)
+        more = (terms.hosts, terms.headers, terms.numeric, terms.tokens, terms.subprotocols)
         found = {
             part.casefold()
-            for each in (*lists, *more, known.language_names, self._catalog_headers)
+            for each in (*lists, *more, terms.language_names, self._catalog_headers)
             for text in each
             for part in _ALPHANUMERIC.findall(text)
         }
@@ -332,7 +339,7 @@ class Allowlist:
 
     @cached_property
     def kinds(self) -> frozenset[str]:
-        """Messages that are a word alone."""
+        """Messages that consist of one word."""
         vocabulary = self.api.vocabulary if self.api else None
         if vocabulary is None:
             return frozenset()
@@ -340,7 +347,7 @@ class Allowlist:
 
     @cached_property
     def segments(self) -> frozenset[str]:
-        """Parts of the paths at which the provider's APIs are."""
+        """Segments of the paths of the provider's APIs."""
         apis = self.provider.apis if self.provider else ()
         found = {
             each
@@ -373,7 +380,7 @@ def _fields(value: object, name: str = "") -> Iterator[tuple[str, str]]:
 
 
 def _texts(value: object) -> Iterator[str]:
-    """All texts in what the catalog says, patterns as they are written."""
+    """All texts in a catalog entry, including the source of its patterns."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, re.Pattern):

@@ -1,6 +1,6 @@
-"""What the documents of the APIs enumerate, as sets for quick questions.
+"""What the APIs' documents list, as sets.
 
-The facts are in documented.toml; what is in none of its lists is taken for somebody's own.
+The lists are in documented.toml. Everything that is not in them is treated as personal.
 """
 
 from __future__ import annotations
@@ -30,33 +30,33 @@ _DAY = re.compile(
 )
 
 
-def plain_name(name: str) -> str:
-    """A field's name as the lists have it: snake case, lower."""
+def normalized_name(name: str) -> str:
+    """A field's name in lower snake case, as in the lists."""
     return _HUMP.sub("_", name).replace("-", "_").replace(" ", "_").lower()
 
 
 @dataclass(frozen=True, slots=True)
 class Documented:
-    """What documents enumerate.
+    """What documents list.
 
     Attributes:
-        names: of JSON fields and query parameters, as `plain_name` gives them.
-        figures: those whose numbers are no one's: times, sizes, counts, settings.
-        small: those of them that are below a thousand.
-        rates: those of them that are samples a second.
-        lists: those of them that are long lists of such numbers.
-        own: those below which everything is the user's.
-        structured: "own name.name" where the API itself fills what is the user's elsewhere.
-        values: per field, what it may be.
+        names: of JSON fields and query parameters, normalized.
+        figures: names whose numbers are not personal: times, sizes, counts, settings.
+        small: figures below 1000.
+        rates: figures in samples per second.
+        lists: names with long lists of these numbers.
+        own: names whose content is user-defined.
+        structured: "own name.name" for fields that the API fills inside user-defined ones.
+        values: per field, its possible values.
         fields: per kind ("model", "language", ...), the fields of that kind.
-        models, voices: words of which names of models are made; a voice's alone is none.
-        encodings, media_types, languages, language_names, regions: what they say.
-        sentences: words of sentences about failures, casefolded.
-        units: words behind a number that is a figure.
-        before: words before one.
+        models, voices: words in names of models; a voice alone is not a model.
+        encodings, media_types, languages, language_names, regions: their values.
+        sentences: words of error messages, casefolded.
+        units: words after a number that is a measurement.
+        before: words before a number that is a measurement.
         hosts: labels of host names.
         headers: names of HTTP headers, lower case.
-        numeric: those whose value is a number.
+        numeric: headers whose value is a number.
         tokens: words in the values of headers, lower case.
         subprotocols: lower case.
     """
@@ -86,34 +86,36 @@ class Documented:
     tokens: frozenset[str]
     subprotocols: frozenset[str]
 
-    def is_own(self, name: str) -> bool:
-        """Whether what stands below a field of this name is the user's."""
-        return plain_name(name) in self.own
+    def is_user_defined(self, name: str) -> bool:
+        """Whether the content of a field of this name is user-defined."""
+        return normalized_name(name) in self.own
 
     def keeps(self, name: str, value: str) -> bool:
-        """Whether a document lists this text for a field of this (plain) name."""
+        """Whether a document lists this text for a field of this normalized name."""
         if value in self.values.get(name, ()):
             return True
         return any(
-            name in fields and all(_is_a(self, kind, part) for part in value.split(","))
+            name in fields and all(_is_kind(self, kind, part) for part in value.split(","))
             for kind, fields in self.fields.items()
         )
 
-    def keeps_number(self, name: str, digits: str, most: int) -> bool:
-        """Whether a number in a field of this (plain) name is a figure.
+    def keeps_number(self, name: str, digits: str, max_digits: int) -> bool:
+        """Whether a number in a field of this normalized name is not personal.
 
         Args:
-            most: digits before the point that a time has.
+            most: maximum digits before the decimal point.
         """
-        whole, point, _ = digits.lstrip("+-").partition(".")
+        integer, point, _ = digits.lstrip("+-").partition(".")
         if name in self.small:
-            return len(whole) <= 3
+            return len(integer) <= 3
         if name in self.rates:
-            return not point and len(whole) <= 6 and (whole.endswith("000") or whole in _RATES)
-        return name in self.figures and len(whole) <= most
+            return (
+                not point and len(integer) <= 6 and (integer.endswith("000") or integer in _RATES)
+            )
+        return name in self.figures and len(integer) <= max_digits
 
     def is_model(self, text: str) -> bool:
-        """Whether it is the name of a provider's model or voice, not of a customer's."""
+        """Whether a text is the name of a provider's model or voice rather than a customer's."""
         plain = _DAY.sub("", text)
         parts = [part for part in _SPLIT.split(plain) if part]
         named = any(part in self.models for part in parts)
@@ -125,11 +127,11 @@ class Documented:
         )
 
     def is_encoding(self, text: str) -> bool:
-        """Whether it is the name of an encoding or a container."""
+        """Whether a text is the name of an encoding or container."""
         return text in self.encodings or _FORMAT.fullmatch(text) is not None
 
     def is_media_type(self, text: str) -> bool:
-        """Whether it is a media type, with parameters that say no more than rates and codecs."""
+        """Whether a text is a media type whose parameters are only rates and codecs."""
         kind, *parameters = (part.strip() for part in text.split(";"))
         return (kind.lower() in self.media_types or kind in self.media_types) and all(
             self._is_parameter(each) for each in parameters
@@ -145,7 +147,7 @@ class Documented:
         )
 
     def is_language(self, text: str) -> bool:
-        """Whether it is a language's tag or English name."""
+        """Whether a text is a language tag or the English name of a language."""
         if text.lower() in self.language_names:
             return True
         if not _LANGUAGE.fullmatch(text):
@@ -156,29 +158,30 @@ class Documented:
         )
 
 
-def _is_a(known: Documented, kind: str, text: str) -> bool:
+def _is_kind(lists: Documented, kind: str, text: str) -> bool:
     match kind:
         case "model":
-            return known.is_model(text)
+            return lists.is_model(text)
         case "encoding":
-            return known.is_encoding(text)
+            return lists.is_encoding(text)
         case "media_type":
-            return known.is_media_type(text)
+            return lists.is_media_type(text)
         case "language":
-            return known.is_language(text.strip())
+            return lists.is_language(text.strip())
     return False
 
 
 @cache
 def documented() -> Documented:
-    """All that is in documented.toml, read once."""
+    """The content of documented.toml, cached."""
     data = tomllib.loads(resources.files(__package__).joinpath("documented.toml").read_text())
     values: dict[str, set[str]] = {}
     for table in data.values():
         for name, words in table.get("values", {}).items():
-            values.setdefault(plain_name(name), set()).update(words.split())
+            values.setdefault(normalized_name(name), set()).update(words.split())
     kinds = {
-        kind: frozenset(map(plain_name, names.split())) for kind, names in data["fields"].items()
+        kind: frozenset(map(normalized_name, names.split()))
+        for kind, names in data["fields"].items()
     }
     return Documented(
         names=_union(data, "names", "figures", "small", "rates", "lists", "own").union(
@@ -189,35 +192,35 @@ def documented() -> Documented:
         rates=_union(data, "rates"),
         lists=_union(data, "lists"),
         own=_union(data, "own"),
-        structured=listed(data["structured"]["paths"]),
+        structured=word_set(data["structured"]["paths"]),
         values={name: frozenset(words) for name, words in values.items()},
         fields=kinds,
-        models=listed(data["models"]["words"]),
-        voices=listed(data["models"]["voices"]),
-        encodings=listed(data["encodings"]["words"]),
-        media_types=listed(data["media_types"]["words"]),
-        languages=listed(data["languages"]["codes"]),
-        language_names=listed(data["languages"]["words"]),
-        regions=listed(data["languages"]["regions"]),
-        sentences=listed(data["sentences"]["words"]),
-        units=listed(data["sentences"]["units"]),
-        before=listed(data["sentences"]["before"]),
-        hosts=listed(data["hosts"]["labels"]),
+        models=word_set(data["models"]["words"]),
+        voices=word_set(data["models"]["voices"]),
+        encodings=word_set(data["encodings"]["words"]),
+        media_types=word_set(data["media_types"]["words"]),
+        languages=word_set(data["languages"]["codes"]),
+        language_names=word_set(data["languages"]["words"]),
+        regions=word_set(data["languages"]["regions"]),
+        sentences=word_set(data["sentences"]["words"]),
+        units=word_set(data["sentences"]["units"]),
+        before=word_set(data["sentences"]["before"]),
+        hosts=word_set(data["hosts"]["labels"]),
         **{
-            each: listed(data["http"][each])
+            each: word_set(data["http"][each])
             for each in ("headers", "numeric", "tokens", "subprotocols")
         },
     )
 
 
-def listed(text: str) -> frozenset[str]:
-    """The words of a list that is separated by blanks."""
+def word_set(text: str) -> frozenset[str]:
+    """The words of a space-separated list."""
     return frozenset(text.split())
 
 
 def _union(data: Mapping[str, Mapping[str, Any]], *keys: str) -> frozenset[str]:
     return frozenset(
-        plain_name(word)
+        normalized_name(word)
         for table in data.values()
         for key in keys
         for word in str(table.get(key, "")).split()

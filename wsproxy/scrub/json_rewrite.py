@@ -1,7 +1,7 @@
-"""JSON texts rewritten in place: each value by itself, everything between them as it was.
+"""Rewrites JSON texts in place: each value on its own, everything between them unchanged.
 
-A text that is cut, or that never was JSON, is read as far as it goes: what an app sent wrongly
-has to stay wrong in the same way. Lengths in bytes stay, escapes stay escapes.
+A text that is truncated or not JSON is read as far as possible: a mistake of an app must remain the
+same mistake. Lengths in bytes are unchanged, and escapes remain escapes.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ _UNIT = re.compile(
 )
 _LITERALS = frozenset({"true", "false", "null"})
 _FIGURE = r"-?\d++(?:\.\d++)?(?:[eE][+-]?\d++)?"
-# Lists of numbers, and lists of lists of them; what JavaScript makes of its typed arrays.
+# Lists of numbers, also nested, and JavaScript's typed arrays as JSON.
 _LIST = re.compile(r"\[[\s\d,.eE+\[\]-]*+")
 _INDEXED = re.compile(rf'\{{\s*+(?:"\d++"\s*+:\s*+{_FIGURE}\s*+,?\s*+)*+')
 _INDEX = re.compile(r'"(\d++)"')
 _FIGURES = re.compile(rf'(?<![\d".]){_FIGURE}(?!["\d])')
-_DEEPEST = 64  # fields of which a value's path has the names
-_DEEP = "\0deep"  # in the place of the others
-MANY = 16  # numbers in a list that are audio, or data, rather than settings
+_MAX_DEPTH = 64  # names in the path of a value
+_OMITTED = "\0deep"  # in place of the other names
+MANY = 16  # numbers in a list that is audio or data rather than settings
 _SHORT = {"\\n": "\n", "\\t": "\t", "\\r": "\r", "\\b": "\b", "\\f": "\f"}
 
 Path: TypeAlias = tuple[str, ...]
@@ -37,13 +37,13 @@ Path: TypeAlias = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """A value, or a name, of a JSON text.
+    """A value or a name in a JSON text.
 
     Attributes:
-        kind: "text", "number", "name" (of a field), "numbers" (a list of many, as it is
-            written) or "bare" (no JSON).
-        path: names of the fields it is in, "*" for each list; of a name, without itself.
-        content: what it says, escapes resolved.
+        kind: "text", "number", "name" (of a field), "numbers" (a long list, as written) or
+            "bare" (not JSON).
+        path: names of the enclosing fields, "*" for each list; of a name, without itself.
+        content: its text without escapes.
     """
 
     kind: str
@@ -52,7 +52,7 @@ class Value:
 
     @property
     def name(self) -> str:
-        """The nearest field's name, "" if it is in none."""
+        """The name of the innermost field; "" for none."""
         return next((name for name in reversed(self.path) if name != "*"), "")
 
 
@@ -60,33 +60,33 @@ Visit: TypeAlias = Callable[[Value], str]
 
 
 def rewrite(text: str, visit: Visit, inside: Path = ()) -> str:
-    """The text with each value as `visit` gives it: as many characters, as long in UTF-8.
+    """Replace each value by the result of `visit`, which has the same length in UTF-8.
 
     Args:
-        inside: names of the fields that the text itself is in.
+        inside: names of the fields that enclose the text.
     """
     return "".join(_rewritten(text, visit, inside))
 
 
 def many_numbers(text: str) -> list[re.Match[str]]:
-    """The numbers of a list of them, without the places that JavaScript writes before them."""
+    """The numbers of a list, without the indexes of a JavaScript typed array."""
     return list(_FIGURES.finditer(text))
 
 
 def _rewritten(text: str, visit: Visit, inside: Path) -> Iterator[str]:
-    stack: list[str] = []  # what is open
+    stack: list[str] = []  # open objects and lists
     path: list[str] = list(inside)
-    at = few = 0  # `few`: up to where it is known that there are no lists of many numbers
+    at = numbers_end = 0  # `numbers_end`: up to here, no long list of numbers begins
     while token := _TOKEN.match(text, at):
         mark = token["mark"]
-        if mark in ("[", "{") and at >= few:
+        if mark in ("[", "{") and at >= numbers_end:
             block = _block(text, at)
-            few = at + len(block)
+            numbers_end = at + len(block)
             if len(block) > 2 * MANY and len(many_numbers(block)) >= MANY:
-                yield visit(Value("numbers", _names([*path[: _DEEPEST + 1], "*"]), block))
+                yield visit(Value("numbers", _names([*path[: _MAX_DEPTH + 1], "*"]), block))
                 for each in re.findall(r"[][{,]", block):
                     _step(each, stack, path)
-                at = few
+                at = numbers_end
                 continue
         at = token.end()
         if mark:
@@ -102,12 +102,12 @@ def _rewritten(text: str, visit: Visit, inside: Path) -> Iterator[str]:
 
 
 def _names(path: Sequence[str]) -> Path:
-    """A path of which more than is ever asked for is left out, so that nothing costs its depth."""
-    return tuple(path) if len(path) <= _DEEPEST else (*path[:_DEEPEST], _DEEP)
+    """A path, shortened to the names that are used, so that deep nesting costs nothing."""
+    return tuple(path) if len(path) <= _MAX_DEPTH else (*path[:_MAX_DEPTH], _OMITTED)
 
 
 def _block(text: str, at: int) -> str:
-    """What of a list, or an object with numbers for names, is nothing but numbers."""
+    """The beginning of a list, or of an object with indexes, that contains only numbers."""
     found = (_LIST if text[at] == "[" else _INDEXED).match(text, at)
     if found is None or (text[at] == "{" and not _counts(found[0])):
         return ""
@@ -115,18 +115,18 @@ def _block(text: str, at: int) -> str:
 
 
 def _counts(block: str) -> bool:
-    """Whether the names are 0, 1, 2 ..., and no telephone numbers."""
+    """Whether the names are 0, 1, 2 ... rather than telephone numbers."""
     return all(name == str(n) for n, name in enumerate(_INDEX.findall(block)))
 
 
-_AWAITED = "\0"  # in the place of a name that is still to come
+_NEXT_NAME = "\0"  # in place of a name that follows
 
 
 def _step(mark: str, stack: list[str], path: list[str]) -> None:
     match mark:
         case "{":
             stack.append(mark)
-            path.append(_AWAITED)
+            path.append(_NEXT_NAME)
         case "[":
             stack.append(mark)
             path.append("*")
@@ -134,25 +134,27 @@ def _step(mark: str, stack: list[str], path: list[str]) -> None:
             stack.pop()
             path.pop()
         case "," if stack and stack[-1] == "{":
-            path[-1] = _AWAITED
+            path[-1] = _NEXT_NAME
 
 
 def _text(raw: str, stack: list[str], path: list[str], visit: Visit) -> str:
     units = _UNIT.findall(raw) if "\\" in raw else raw
-    content = raw if units is raw else "".join(map(_resolved, units))
-    if stack and stack[-1] == "{" and path[-1] == _AWAITED:
+    content = raw if units is raw else "".join(map(_unescaped, units))
+    if stack and stack[-1] == "{" and path[-1] == _NEXT_NAME:
         path[-1] = content
-        made = visit(Value("name", _names(path[:-1] if len(path) <= _DEEPEST else path), content))
+        new_content = visit(
+            Value("name", _names(path[:-1] if len(path) <= _MAX_DEPTH else path), content)
+        )
     else:
-        made = visit(Value("text", _names(path), content))
+        new_content = visit(Value("text", _names(path), content))
     if units is raw:
-        return made
-    if made == content:
+        return new_content
+    if new_content == content:
         return raw
-    return "".join(_escaped(char, unit) for char, unit in zip(made, units, strict=True))
+    return "".join(_escaped(char, unit) for char, unit in zip(new_content, units, strict=True))
 
 
-def _resolved(unit: str) -> str:
+def _unescaped(unit: str) -> str:
     if unit.startswith("\\u") and len(unit) > 2:
         code = int(unit[2:6], 16)
         if len(unit) > 6:
@@ -162,11 +164,11 @@ def _resolved(unit: str) -> str:
 
 
 def _escaped(char: str, like: str) -> str:
-    """A character in the form in which the other one stands."""
+    """A character, escaped like another one."""
     if not like.startswith("\\"):
         return char
     if not like.startswith("\\u") or len(like) == 2:
-        return like  # a quotation mark, a line's end: no part of any word
+        return like  # a quotation mark or line break is not part of a word
     digits = "04X" if any(c.isupper() for c in like[2:6]) else "04x"
     if len(like) == 6:
         return f"\\u{ord(char):{digits}}"

@@ -1,7 +1,7 @@
-"""Whether a failure survived: a scrubbed trace played from both sides, and against the API.
+"""Proves that a failure survived scrubbing, by replays of the scrubbed trace.
 
-The replay server plays it for the replay client; the replay client plays it against the
-simulated API, which fails with the condition that the trace is explained as.
+The replay client plays it against the replay server, and against the simulated API, which fails
+with the condition of the trace's first finding.
 """
 
 from __future__ import annotations
@@ -31,26 +31,27 @@ from wsproxy.wire import is_upgrade
 
 from .anonymize import first_finding
 
-_AT_ONCE = 16
-# It waits no longer than a second for a failure that comes "in silence".
-_PATIENT = ApiQuotas(silence=1.0)
+_CONCURRENT = 16
+# At most 1 s of silence before a failure that silence triggers.
+_QUOTAS = ApiQuotas(silence=1.0)
 
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """What was found out about one scrubbed trace.
+    """The results for one scrubbed trace.
 
     Attributes:
-        was, now: id of the first finding of the original, and of the scrubbed trace; "" none.
-        as_client, as_server: what the replay client and the replay server say.
-        simulated: the same of the simulated condition: "reproduced" where the session with it
-            is explained as the recorded one is; empty where the catalog has no simulation.
-        problem: why it could not be played, empty if it was.
+        finding_before, finding_after: id of the first finding of the original, and of the
+            scrubbed trace; "" for none.
+        as_client, as_server: the verdicts of the replay client and the replay server.
+        simulated: the verdict against the simulated API: "reproduced" if that session has the
+            same finding; empty if the catalog cannot simulate the condition.
+        problem: why it could not be replayed; empty if it was.
     """
 
     trace: Path
-    was: str
-    now: str
+    finding_before: str
+    finding_after: str
     as_client: str = ""
     as_server: str = ""
     simulated: str = ""
@@ -58,16 +59,18 @@ class Proof:
 
     @property
     def survived(self) -> bool:
-        """Whether the failure is still there, in every way that was tried."""
+        """Whether the failure was reproduced in every replay."""
         tried = [self.as_client, self.as_server, *([self.simulated] if self.simulated else [])]
-        return self.was == self.now and all(word == "reproduced" for word in tried)
+        return self.finding_before == self.finding_after and all(
+            word == "reproduced" for word in tried
+        )
 
     def as_json(self) -> dict[str, Any]:
-        """For `--json`."""
+        """The object of `--json`."""
         return {
             "survived": self.survived,
-            "explained_before": self.was or None,
-            "explained_now": self.now or None,
+            "explained_before": self.finding_before or None,
+            "explained_now": self.finding_after or None,
             "replay_client": self.as_client or None,
             "replay_server": self.as_server or None,
             "simulated": self.simulated or None,
@@ -82,43 +85,45 @@ def prove(
     timeout: float = 10.0,
     catalog: Catalog | None = None,
 ) -> list[Proof]:
-    """Play scrubbed traces, several at a time.
+    """Replay scrubbed traces, several at a time.
 
     Args:
-        traces: each with the id of the first finding of what it was made of.
+        traces: each with the id of the first finding of its original.
         timeout: seconds that a side may take longer than in the recording.
     """
     known = catalog or load()
     with TemporaryDirectory(prefix="wsproxy-prove-") as folder:
-        stage = _Stage(ReplayRecording.into(Path(folder), known), known, pace, timeout)
-        return asyncio.run(stage.all_of(list(traces)))
+        stage = _ProofRunner(ReplayRecording.into(Path(folder), known), known, pace, timeout)
+        return asyncio.run(stage.prove_all(list(traces)))
 
 
 @dataclass(frozen=True, slots=True)
-class _Stage:
+class _ProofRunner:
     records: ReplayRecording
     catalog: Catalog
     pace: Pace
     timeout: float
 
-    async def all_of(self, traces: list[tuple[Path, str]]) -> list[Proof]:
-        room = asyncio.Semaphore(_AT_ONCE)
+    async def prove_all(self, traces: list[tuple[Path, str]]) -> list[Proof]:
+        slots = asyncio.Semaphore(_CONCURRENT)
 
-        async def one(trace: Path, was: str) -> Proof:
-            async with room:
-                return await self._one(trace, was)
+        async def one(trace: Path, finding_before: str) -> Proof:
+            async with slots:
+                return await self._one(trace, finding_before)
 
         return list(await asyncio.gather(*(one(*each) for each in traces)))
 
-    async def _one(self, trace: Path, was: str) -> Proof:
+    async def _one(self, trace: Path, finding_before: str) -> Proof:
         session = Session.read(trace)
-        now = first_finding(session, self.catalog)
+        finding_after = first_finding(session, self.catalog)
         try:
             as_client, as_server = await self._both_ends(trace, session)
-            simulated = await self._simulated(trace, session, now)
+            simulated = await self._simulated(trace, session, finding_after)
         except WsproxyError as error:
-            return Proof(trace, was, now, problem=str(error))
-        return Proof(trace, was, now, as_client.verdict, as_server.verdict, simulated)
+            return Proof(trace, finding_before, finding_after, problem=str(error))
+        return Proof(
+            trace, finding_before, finding_after, as_client.verdict, as_server.verdict, simulated
+        )
 
     async def _both_ends(self, trace: Path, session: Session) -> tuple[Verdict, Verdict]:
         options = ServerOptions(pace=self.pace, timeout=self.timeout)
@@ -131,15 +136,15 @@ class _Stage:
         condition = self._condition(finding)
         if condition is None:
             return ""
-        plan = Plan([PlanStep(condition, trigger=self._moment(session))])
-        async with Simulator(plan, limits=_PATIENT, catalog=self.catalog) as api:
+        plan = Plan([PlanStep(condition, trigger=self._failure_time(session))])
+        async with Simulator(plan, limits=_QUOTAS, catalog=self.catalog) as api:
             client = self._client(_address(api.url, session))
             verdict = await replay_client(trace, client, self.records)
-        # What the API says before it fails is its own; that it fails so, is what counts.
+        # Messages of the simulated API before the failure may differ; only the failure counts.
         return "reproduced" if verdict.replayed.get("condition") == finding else verdict.verdict
 
-    def _moment(self, session: Session) -> Trigger | None:
-        """The failure comes when it came; None where the pace has no such time."""
+    def _failure_time(self, session: Session) -> Trigger | None:
+        """When the recorded session failed; None if the pace ignores recorded times."""
         if session.opened_ns is None or self.pace.fast:
             return None
         ended = session.close.t_ns if session.close else session.duration_ns
@@ -157,7 +162,7 @@ class _Stage:
 
 
 def _address(url: str, session: Session) -> str:
-    """Where a plain HTTP exchange goes as well."""
+    """The URL of the session; with scheme http for a plain HTTP exchange."""
     request = session.request
     upgrade = request is None or is_upgrade((h[0], h[1]) for h in request.headers)
     return url if upgrade else url.replace("ws:", "http:", 1)

@@ -1,4 +1,4 @@
-"""Texts of a session: what documents enumerate stays, everything else is replaced."""
+"""Scrubs texts of a session: documented values stay, everything else is replaced."""
 
 from __future__ import annotations
 
@@ -15,24 +15,26 @@ from .documented import documented
 from .json_rewrite import Path, Value, rewrite
 from .text_encodings import (
     RUN,
-    Sound,
-    decoded,
-    is_numbers,
-    is_spaced,
-    recoded,
-    renumbered,
-    respaced,
+    AudioReplacer,
+    decode_base64,
+    is_number_list,
+    is_spaced_hex,
+    replace_encoded,
+    replace_numbers,
+    replace_spaced_hex,
 )
 
-_FAILS = re.compile(
+_FAILURE_FIELDS = re.compile(
     r'"(?:err_msg|err_code|error|error_code|error_message|error_type|warning|warning_code)"'
     r'\s*:\s*["{\d]'
 )
-_HERE = r"(?<![\w.])(?:127\.0\.0\.1|0\.0\.0\.0)(?![\w.]*\w)"
-_MADE_OF = (UUID, EMAIL, HEXADECIMAL, TIME, MIXED, ADDRESS, PHONE)
-# What is no sentence of anybody's: ids, addresses, times.
-_NO_WORDS = re.compile("|".join((PLACEHOLDER, _HERE, *(p.pattern for p in _MADE_OF))))
-# In a sentence of a service, what somebody gave it is between these.
+_LOCAL_HOST = r"(?<![\w.])(?:127\.0\.0\.1|0\.0\.0\.0)(?![\w.]*\w)"
+_ID_PATTERNS = (UUID, EMAIL, HEXADECIMAL, TIME, MIXED, ADDRESS, PHONE)
+# Parts of a text that are not words: ids, addresses, times.
+_IDS_AND_ADDRESSES = re.compile(
+    "|".join((PLACEHOLDER, _LOCAL_HOST, *(p.pattern for p in _ID_PATTERNS)))
+)
+# Marks around user data in a service's error message.
 _MARKS = (
     ("'", "'"),
     ('"', '"'),
@@ -44,22 +46,22 @@ _MARKS = (
 _QUOTES = re.compile(
     "|".join(rf"(?<!\w){left}[^\n{left}{right}]{{1,200}}{right}(?!\w)" for left, right in _MARKS)
 )
-# A figure with its unit, as one word or two.
+# A number with its unit, as one word or two.
 _MEASURE = re.compile(r"(?<![\w.])(\d{1,6})(?:[.,](\d{1,6}))?\s?(?P<unit>[A-Za-z]{1,12})(?![^\W_])")
 _OCTET = re.compile(r"0x[0-9a-f]{1,2}")
 _SURROGATE = re.compile("[\udc80-\udcff]")
-_QUOTED = 3  # words one after another that are somebody's, if somebody said them so
+_TRIPLE = 3  # consecutive words that are private if somebody said them
 _JSON = re.compile(r'\s*+(?:\{\s*+["}]|\[\s*+["{\[\]\d-])')
-_DEEPEST = 32  # names above JSON that is in a text of JSON, and so on
-_SHORT = 32  # bytes under which what is printable may be samples by chance
+_MAX_DEPTH = 32  # names above JSON inside a string of JSON
+_SHORT = 32  # bytes below which samples may be printable by chance
 
 
-class TextUse:
-    """What people said in a session, for finding it again.
+class SpokenText:
+    """The speech of a session, as words and word triples.
 
     Attributes:
-        words: those with as many letters as are looked for, casefolded.
-        runs: what was said, three words at a time.
+        words: the distinctive words, casefolded.
+        runs: all triples of consecutive words.
     """
 
     def __init__(self) -> None:
@@ -67,134 +69,139 @@ class TextUse:
         self.runs: set[tuple[str, ...]] = set()
 
     def add(self, text: str) -> None:
-        """Take a text that somebody said, or may have said."""
+        """Add a text that is or may be speech."""
         found = [word.casefold() for word in words(text)]
-        self.words.update(word for word in found if is_looked_for(word))
-        self.runs.update(runs(found))
+        self.words.update(word for word in found if is_distinctive(word))
+        self.runs.update(word_triples(found))
 
 
-def is_looked_for(word: str) -> bool:
-    """Whether a word says enough to be looked for in what is made public."""
+def is_distinctive(word: str) -> bool:
+    """Whether a word is long enough to be searched for in a scrubbed trace."""
     return len(word) >= 4
 
 
-def runs(found: list[str]) -> Iterator[tuple[str, ...]]:
-    """Words, three at a time."""
+def word_triples(found: list[str]) -> Iterator[tuple[str, ...]]:
+    """Triples of consecutive words."""
     return zip(found, found[1:], found[2:], strict=False)
 
 
-class Texts:
-    """Replaces what no document enumerates.
+class TextScrubber:
+    """Replaces what no document lists.
 
     Args:
-        known: what the catalog knows of the API.
-        aliases: what takes its place.
-        said: what somebody said, which no error message may repeat.
-        hidden: words of hosts that are replaced in error messages as well.
+        allowlist: what may stay for this API.
+        aliases: synthetic replacements.
+        spoken: speech, which is also replaced in error messages.
+        hidden: words of hosts that are also replaced in error messages.
     """
 
     def __init__(
         self,
-        known: Allowlist,
+        allowlist: Allowlist,
         aliases: Aliases,
-        said: TextUse,
+        spoken: SpokenText,
         hidden: frozenset[str] = frozenset(),
     ) -> None:
-        self.known = known
+        self.allowlist = allowlist
         self.aliases = aliases
-        self._said = said
+        self._spoken = spoken
         self._hidden = hidden
         self._documented = documented()
-        self._chance = random.Random(aliases.data(bytes(16)))
+        self._random = random.Random(aliases.data(bytes(16)))
 
     # -- texts
 
-    def free(self, text: str, sound: Sound | None = None) -> str:
-        """A text that may be anybody's: all of it is replaced.
+    def replace(self, text: str, replace_audio: AudioReplacer | None = None) -> str:
+        """Replace all of a text.
 
         Args:
-            sound: makes noise of the audio in it; None: nobody would write audio there.
+            replace_audio: converts audio in it to noise; None: it cannot hold audio.
         """
-        change = sound or self.aliases.data
-        if sound is not None and is_numbers(text):
-            return renumbered(text, change, self._chance)
-        if is_spaced(text):
-            return respaced(text, change)
+        change = replace_audio or self.aliases.data
+        if replace_audio is not None and is_number_list(text):
+            return replace_numbers(text, change, self._random)
+        if is_spaced_hex(text):
+            return replace_spaced_hex(text, change)
         out, at = [], 0
         for found in RUN.finditer(text):
-            out += [self.aliases.text(text[at : found.start()]), self._run(found, change)]
+            out += [
+                self.aliases.text(text[at : found.start()]),
+                self._replace_encoded(found, change),
+            ]
             at = found.end()
         return "".join([*out, self.aliases.text(text[at:])])
 
-    def _run(self, found: re.Match[str], change: Sound) -> str:
+    def _replace_encoded(self, found: re.Match[str], change: AudioReplacer) -> str:
         head = found["head"] or ""
         media = head.removeprefix("data:").removesuffix(";base64,")
         kept = head if self._documented.is_media_type(media) else self.aliases.text(head)
-        return kept + recoded(found["code"], lambda data: self._inside(data, change))
+        return kept + replace_encoded(
+            found["code"], lambda data: self._replace_decoded(data, change)
+        )
 
-    def _inside(self, data: bytes, change: Sound) -> bytes:
-        """What was in base64: a text, if it is one, or else audio."""
+    def _replace_decoded(self, data: bytes, change: AudioReplacer) -> bytes:
+        """Replace the content of base64: text or audio."""
         if not is_text(data):
             return change(data)
         text = data.decode()
         if not is_json_like(text):
-            return self.free(text, change).encode()
-        return rewrite(text, lambda value: self._hide(value, change)).encode()
+            return self.replace(text, change).encode()
+        return rewrite(text, lambda value: self._replace_value(value, change)).encode()
 
-    def _hide(self, value: Value, change: Sound) -> str:
-        """A value of which nothing is known."""
+    def _replace_value(self, value: Value, change: AudioReplacer) -> str:
+        """Replace a value inside encoded JSON."""
         match value.kind:
             case "number":
-                return self.figure(value)
+                return self.number(value)
             case "numbers":
-                return renumbered(value.content, change, self._chance)
+                return replace_numbers(value.content, change, self._random)
             case "text":
-                return self.free(value.content, change)
+                return self.replace(value.content, change)
         return self.aliases.text(value.content)
 
-    def failure(self, text: str) -> str:
-        """What tells of a failure: the service's own words stay, what it quotes does not."""
+    def error_text(self, text: str) -> str:
+        """Scrub an error message: the service's words stay, quoted text does not."""
         if text.lstrip()[:1] == "<":
-            return self._sentence(text)  # a page: what is quoted there is its own
+            return self._scrub_sentence(text)  # an HTML page: quoted text is markup
         out, at = [], 0
         for found in _QUOTES.finditer(text):
-            out += [self._sentence(text[at : found.start()]), self._quoted(found[0])]
+            out += [self._scrub_sentence(text[at : found.start()]), self._scrub_quoted(found[0])]
             at = found.end()
-        return "".join([*out, self._sentence(text[at:])])
+        return "".join([*out, self._scrub_sentence(text[at:])])
 
-    def _quoted(self, text: str) -> str:
+    def _scrub_quoted(self, text: str) -> str:
         return text if self._is_listed(text[1:-1]) else self.aliases.text(text)
 
     def _is_listed(self, text: str) -> bool:
-        """Whether a text is a name or a value that a document has."""
-        known = self.known
+        """Whether a text is a documented name or value."""
+        allowlist = self.allowlist
         return (
-            known.keeps_name(text)
-            or text in known.listed
+            allowlist.keeps_name(text)
+            or text in allowlist.listed_values
             or self._documented.is_model(text)
             or self._documented.is_encoding(text)
             or self._documented.is_media_type(text)
         )
 
-    def _sentence(self, text: str) -> str:
+    def _scrub_sentence(self, text: str) -> str:
         out, at = [], 0
-        for found in _NO_WORDS.finditer(text):
-            out += [self._known_words(text[at : found.start()]), self._special(found[0])]
+        for found in _IDS_AND_ADDRESSES.finditer(text):
+            out += [self._scrub_words(text[at : found.start()]), self._id_or_address(found[0])]
             at = found.end()
-        return "".join([*out, self._known_words(text[at:])])
+        return "".join([*out, self._scrub_words(text[at:])])
 
-    def _special(self, text: str) -> str:
-        listed = self._documented.is_model(text) or text in self.known.listed
-        if listed or self.known.is_here(text) or text == "0.0.0.0":
+    def _id_or_address(self, text: str) -> str:
+        word_set = self._documented.is_model(text) or text in self.allowlist.listed_values
+        if word_set or self.allowlist.is_local(text) or text == "0.0.0.0":
             return text
         return self.aliases.word(text) if PHONE.fullmatch(text) else self.aliases.id(text)
 
-    def _known_words(self, text: str) -> str:
+    def _scrub_words(self, text: str) -> str:
         found = list(words(text))
         quoted: set[int] = set()
-        for at, run in enumerate(runs([word.casefold() for word in found])):
-            if run in self._said.runs:
-                quoted.update(range(at, at + _QUOTED))
+        for at, run in enumerate(word_triples([word.casefold() for word in found])):
+            if run in self._spoken.runs:
+                quoted.update(range(at, at + _TRIPLE))
         measured = {
             each.start(group)
             for each in _MEASURE.finditer(text)
@@ -213,68 +220,74 @@ class Texts:
         return "".join([*out, text[place:]])
 
     def _is_known(self, word: str, before: str) -> bool:
-        """Whether a word of a sentence is the service's: a known one, or a known figure."""
+        """Whether a word of an error message is a documented word or number."""
         plain = word.casefold()
         if plain in self._hidden:
             return False
-        if plain in self.known.words or _OCTET.fullmatch(plain):
+        if plain in self.allowlist.words or _OCTET.fullmatch(plain):
             return True
         if plain.isdecimal():
             return len(plain) <= 3 and before in self._documented.before
         return bool(before) and self._documented.is_language(word)
 
     def value(self, name: str, text: str) -> str:
-        """The value of a query parameter, of an envelope's header, or of a field."""
-        if self.known.keeps_name(name) and self.known.keeps(name, text):
+        """Scrub the value of a query parameter, an envelope's header, or a field."""
+        if self.allowlist.keeps_name(name) and self.allowlist.keeps(name, text):
             return text
-        return self.free(text)
+        return self.replace(text)
 
     def name(self, name: str) -> str:
-        """The name of a field or a parameter."""
-        return name if self.known.keeps_name(name) else self.free(name)
+        """Scrub the name of a field or parameter."""
+        return name if self.allowlist.keeps_name(name) else self.replace(name)
 
-    def place(self, name: str) -> str:
-        """The name of the field, or the parameter, that a credential was in."""
+    def field_name(self, name: str) -> str:
+        """Scrub the name of a field or parameter that held a credential."""
         found = [word.casefold() for word in words(name)]
-        own = any(word in self._said.words and word not in self.known.words for word in found)
-        kept = self.known.keeps_name(name) or self.known.keeps_header(name)
-        return name if kept and not own else self.free(name)
+        own = any(word in self._spoken.words and word not in self.allowlist.words for word in found)
+        kept = self.allowlist.keeps_name(name) or self.allowlist.keeps_header(name)
+        return name if kept and not own else self.replace(name)
 
     # -- messages
 
     def message(
         self,
         text: str,
-        sound: Sound,
+        replace_audio: AudioReplacer,
         *,
         from_client: bool,
         fails: bool = False,
         inside: Path = (),
     ) -> str:
-        """A text message, JSON or not, whole or not.
+        """Scrub a text message, JSON or not, complete or not.
 
         Args:
-            sound: makes noise of the audio in it.
-            fails: it tells of a failure, whatever it looks like.
-            inside: names of the fields that it is in, where it is JSON in JSON.
+            replace_audio: converts audio in it to noise.
+            fails: treat it as an error message.
+            inside: names of the enclosing fields, for JSON inside JSON.
         """
-        if text.strip() in self.known.kinds:
+        if text.strip() in self.allowlist.kinds:
             return text
         if not is_json_like(text):
-            return self.free(text, sound)
-        fails = fails or (not from_client and _tells_of_failure(text))
-        visit = _Visit(self, sound, fails=fails, from_client=from_client, chance=self._chance)
+            return self.replace(text, replace_audio)
+        fails = fails or (not from_client and _reports_failure(text))
+        visit = _ValueScrubber(
+            self, replace_audio, fails=fails, from_client=from_client, chance=self._random
+        )
         return rewrite(text, visit, inside)
 
-    def bytes(self, data: bytes, sound: Sound, *, from_client: bool) -> bytes:
-        """The same in UTF-8; bytes that are none become others that are none."""
-        text = self.message(data.decode("utf-8", "surrogateescape"), sound, from_client=from_client)
+    def message_bytes(
+        self, data: bytes, replace_audio: AudioReplacer, *, from_client: bool
+    ) -> bytes:
+        """Scrub a text message in UTF-8; invalid bytes become other invalid bytes."""
+        text = self.message(
+            data.decode("utf-8", "surrogateescape"), replace_audio, from_client=from_client
+        )
         return _SURROGATE.sub("\udcff", text).encode("utf-8", "surrogateescape")
 
-    def figure(self, value: Value) -> str:
-        """Another number, as long: the same one for the same digits.
+    def number(self, value: Value) -> str:
+        """A synthetic number of the same length; equal digits give equal numbers.
 
-        Its sign is another one for half of all numbers: many of them may be samples.
+        Half of all numbers change their sign, because they may be samples.
         """
         digits, mark, power = re.split("([eE]|$)", value.content, maxsplit=1)
         if self.aliases.data(b"sign of " + digits.encode())[0] % 2:
@@ -282,41 +295,49 @@ class Texts:
         return self.aliases.text(digits) + mark + power
 
     def is_audio(self, value: Value) -> bool:
-        """Whether the catalog has audio in a field; a short text may be a word all the same."""
-        api = self.known.api
+        """Whether a field holds audio according to the catalog; a short text may be a word."""
+        api = self.allowlist.api
         if api is None or ".".join(value.path) not in api.audio.fields:
             return False
         content = value.content
         return value.path != ("delta",) and len(content) >= 4 and _is_base64(content)
 
 
-class _Visit:
+class _ValueScrubber:
     """Replaces the values of one message."""
 
     def __init__(
-        self, texts: Texts, sound: Sound, *, fails: bool, from_client: bool, chance: random.Random
+        self,
+        texts: TextScrubber,
+        replace_audio: AudioReplacer,
+        *,
+        fails: bool,
+        from_client: bool,
+        chance: random.Random,
     ) -> None:
         self._texts = texts
-        self._sound = sound
+        self._replace_audio = replace_audio
         self._fails = fails
         self._from_client = from_client
-        self._chance = chance
+        self._random = chance
 
     def __call__(self, value: Value) -> str:
-        texts, known, content = self._texts, self._texts.known, value.content
-        own = known.is_own(value.path)
+        texts, allowlist, content = self._texts, self._texts.allowlist, value.content
+        own = allowlist.is_user_defined(value.path)
         match value.kind:
             case "name":
-                kept = known.keeps_name_at(value.path, content)
-                return content if kept else texts.free(content)
+                kept = allowlist.keeps_name_at(value.path, content)
+                return content if kept else texts.replace(content)
             case "number":
-                kept = not own and known.keeps_number(value.name, content)
-                return content if kept else texts.figure(value)
+                kept = not own and allowlist.keeps_number(value.name, content)
+                return content if kept else texts.number(value)
             case "numbers":
-                kept = not own and known.keeps_numbers(value.name)
-                return content if kept else renumbered(content, self._sound, self._chance)
+                kept = not own and allowlist.keeps_numbers(value.name)
+                return (
+                    content if kept else replace_numbers(content, self._replace_audio, self._random)
+                )
             case "bare":
-                return texts.free(content)
+                return texts.replace(content)
         return self._text(value, own=own)
 
     def _text(self, value: Value, *, own: bool) -> str:
@@ -324,26 +345,26 @@ class _Visit:
         if content.lower() in ("", "true", "false", "null"):
             return content
         if texts.is_audio(value):
-            return recoded(content, self._sound)
-        if not own and texts.known.keeps(value.name, content):
+            return replace_encoded(content, self._replace_audio)
+        if not own and texts.allowlist.keeps(value.name, content):
             return content
         if len(content) == 1 and value.path[-1:] == ("*",):
-            return texts.aliases.letter(content)  # of a text that is spelt out
-        if _JSON.match(content) and len(value.path) < _DEEPEST:
+            return texts.aliases.letter(content)  # of a text that is spelled out
+        if _JSON.match(content) and len(value.path) < _MAX_DEPTH:
             return texts.message(
                 content,
-                self._sound,
+                self._replace_audio,
                 from_client=self._from_client,
                 fails=self._fails,
                 inside=(*value.path, "*"),
             )
-        if self._fails and not own and texts.known.is_error(value.name):
-            return texts.failure(content)
-        return texts.free(content, self._sound)
+        if self._fails and not own and texts.allowlist.is_error(value.name):
+            return texts.error_text(content)
+        return texts.replace(content, self._replace_audio)
 
 
 def _other_sign(digits: str) -> str:
-    """A number with the other sign, as long, if there is one."""
+    """A number of the same length with the other sign, if there is one."""
     if digits.startswith("-"):
         return digits[1:] + "1"
     shorter = digits[:-1]
@@ -351,12 +372,12 @@ def _other_sign(digits: str) -> str:
 
 
 def is_json_like(text: str) -> bool:
-    """Whether a text begins as JSON does, however it goes on."""
+    """Whether a text begins like JSON."""
     return text.lstrip().startswith(("{", "[", '"'))
 
 
 def is_text(content: bytes) -> bool:
-    """Whether bytes are a text: JSON in the wrong kind of frame, a page of HTML."""
+    """Whether bytes are text: JSON in a binary message, an HTML page."""
     if len(set(content[:1024])) < 4:
         return False  # silence of 8-bit samples
     try:
@@ -369,9 +390,9 @@ def is_text(content: bytes) -> bool:
     return ends == "{}" or len(text) >= _SHORT
 
 
-def _tells_of_failure(text: str) -> bool:
-    return bool(_FAILS.search(text)) or is_error(kind_of(text.encode("utf-8", "replace")))
+def _reports_failure(text: str) -> bool:
+    return bool(_FAILURE_FIELDS.search(text)) or is_error(kind_of(text.encode("utf-8", "replace")))
 
 
 def _is_base64(text: str) -> bool:
-    return re.fullmatch(r"[A-Za-z0-9+/_\s-]+={0,2}", text) is not None and bool(decoded(text))
+    return re.fullmatch(r"[A-Za-z0-9+/_\s-]+={0,2}", text) is not None and bool(decode_base64(text))

@@ -1,4 +1,4 @@
-"""The parts of a trace in which something of people can be, as the checker reads them."""
+"""The parts of a trace that may hold private data, as the leak check reads them."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from wsproxy.trace import Bytes, Failure, FrameRecord, Gap, Request, Response
 from wsproxy.wire import Opcode
 
 from .allowlist import AGENT_PARTS, AGENTS, Allowlist, is_version
-from .documented import documented, plain_name
+from .documented import documented, normalized_name
 from .json_rewrite import Value, many_numbers, rewrite
 from .texts import is_json_like, is_text
 
-# Texts, with the names of the fields that they are in, outermost first.
+# Texts with the names of their enclosing fields, outermost first.
 Fields: TypeAlias = tuple[tuple[tuple[str, ...], str], ...]
 
-NAME = ("\0",)  # in the place of the names above what is a name itself
-_HEADER = 4096  # bytes at the beginning of a stream in which a container's header may be
+NAME = ("\0",)  # in place of the enclosing names if the text is itself a name
+_HEADER = 4096  # bytes at the beginning of a stream that may hold a container's header
 _NONCES = frozenset({"sec-websocket-key", "sec-websocket-accept"})
 _DATED = frozenset({"date", "expires", "last-modified", "retry-after", "age"})
 _URLS = frozenset({"host", "origin", "referer", "location"})
@@ -35,18 +35,18 @@ _CODED = re.compile(r"[A-Za-z0-9+/_=\s-]{48,}")
 _FIGURE = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?")
 _ROW = re.compile(r"[\s\d,;.eE+-]+")
 _DATA = re.compile(r"data:([\w.+/-]{1,80}(?:;[\w=.+-]{1,80}){0,4}?);base64,")
-# Numbers that directives of HTTP have (RFC 9110, RFC 9111, RFC 7692).
+# Numbers in HTTP directives (RFC 9110, RFC 9111, RFC 7692).
 _DIRECTIVE = re.compile(
     r"(?i)(?<![\w-])(?:(?:s-)?max-?age|timeout|max|q|ma|(?:client|server)_max_window_bits|rate"
     r"|channels|stale-while-revalidate|stale-if-error)[\s,;=\"]{1,4}\d{1,9}(?![\w.])"
 )
 _FIGURES = re.compile(r"(?<![\w.-])\d+(?![\w.-])")
-# Private use areas have words of fonts.
+# Private use areas hold words in special fonts.
 _TOKEN = re.compile(r"[^\W_]{4,}|[\ue000-\uf8ff\U000f0000-\U0010ffff]+")
 _RUN = re.compile(r"\w++(?:[./:@+-]++\w++)*+")
 _MEASURE = re.compile(r"\b\d{1,6}(?:[.,]\d{1,6})?\s?([a-zA-Z]{1,12})(?![a-zA-Z])")
-_NESTED = 3  # lists in lists, of channels and frames
-_SAMPLES = 16  # numbers in a list that are a wave
+_NESTED = 3  # levels of nested lists: channels and frames
+_SAMPLES = 16  # numbers in a list that is audio
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,118 +54,128 @@ class TraceField:
     """A part of a trace.
 
     Attributes:
-        fields: texts, with the names of the fields that they are in, outermost first.
-        kind: "path" or "parameter" of the request, or "header"; else a message's, or a text.
-        loose: whether the texts are what a person may have written, and no message.
+        fields: texts with the names of their enclosing fields, outermost first.
+        kind: "path" or "parameter" of the request, or "header"; "" for a message or text.
+        is_free_text: whether the texts are free text rather than a message.
         audio: bytes that may be audio.
     """
 
     name: str
     fields: Fields = ()
-    loose: bool = False
+    is_free_text: bool = False
     audio: tuple[bytes, ...] = ()
     kind: str = ""
 
-    def is_kept(self, names: tuple[str, ...], text: str, known: Allowlist) -> bool:
-        """Whether a document lists a text, or says that a number is nobody's, in its place."""
+    def is_kept(self, names: tuple[str, ...], text: str, allowlist: Allowlist) -> bool:
+        """Whether a text or number may stay in its field."""
         if names == NAME:
-            return known.keeps_header(text) if self.kind == "header" else known.keeps_name(text)
-        return self.is_message(names) and not known.is_own(names) and known.keeps(names[-1], text)
+            return (
+                allowlist.keeps_header(text)
+                if self.kind == "header"
+                else allowlist.keeps_name(text)
+            )
+        return (
+            self.is_message(names)
+            and not allowlist.is_user_defined(names)
+            and allowlist.keeps(names[-1], text)
+        )
 
     def is_message(self, names: tuple[str, ...]) -> bool:
-        """Whether a text is the value of a field or a parameter."""
+        """Whether a text is the value of a field or parameter."""
         return bool(names) and names != NAME and self.kind != "header"
 
 
-def plain(text: str, known: Allowlist) -> str:
-    """A text without what is nobody's: base64, names of models, figures with a unit."""
+def without_harmless(text: str, allowlist: Allowlist) -> str:
+    """A text without base64, names of models, and numbers with a unit."""
     terms = documented()
     text = _DATA.sub(lambda each: " " if terms.is_media_type(each[1]) else each[0], text)
     text = _CODED.sub(_without_code, text)
-    text = _RUN.sub(lambda each: " " if _is_term(each[0], known) else each[0], text)
+    text = _RUN.sub(lambda each: " " if _is_term(each[0], allowlist) else each[0], text)
     return _MEASURE.sub(lambda each: " " if each[1].lower() in terms.units else each[0], text)
 
 
-def _is_term(run: str, known: Allowlist) -> bool:
-    return run in known.listed or documented().is_model(run)
+def _is_term(run: str, allowlist: Allowlist) -> bool:
+    return run in allowlist.listed_values or documented().is_model(run)
 
 
-def tokens(text: str) -> list[str]:
-    """Words and numbers of four characters and more, casefolded."""
+def long_words(text: str) -> list[str]:
+    """Words and numbers of 4 characters and more, casefolded."""
     return [each.casefold() for each in _TOKEN.findall(text)]
 
 
 def _without_code(found: re.Match[str]) -> str:
-    """Nothing for base64, in which words are by chance; a text stays."""
+    """A space for base64, which contains words by chance; other text is unchanged."""
     return " " if _bytes_of(found[0]) else found[0]
 
 
-def trace_fields(draft: Draft, known: Allowlist) -> Iterator[TraceField]:
-    """All parts of a trace that hold texts or bytes of the session."""
-    yield _text_place("client", draft.start.client or "")
+def trace_fields(draft: Draft, allowlist: Allowlist) -> Iterator[TraceField]:
+    """All parts of a trace with texts or bytes of the session."""
+    yield _text_field("client", draft.start.client or "")
     for line in draft.start.changes or ():
-        yield _text_place("changes", line)
+        yield _text_field("changes", line)
     for item in draft.items:
         for entry in getattr(item.record, "redacted", None) or ():
             text = f"{entry.get('name', '')} {entry.get('around', '')}"
-            yield _text_place("what was taken out", text)
+            yield _text_field("redacted entry", text)
         match item.record:
             case Request():
-                yield from _request(item.record, known)
+                yield from _request(item.record, allowlist)
             case Response():
                 yield from _response(item.record)
             case Failure():
-                yield _text_place("failure", f"{item.record.where} {item.record.message}")
+                yield _text_field("failure", f"{item.record.where} {item.record.message}")
             case Gap():
-                yield _text_place("gap", item.record.reason)
+                yield _text_field("gap", item.record.reason)
             case Bytes():
-                yield _bytes_place("bytes that are no frame", item.record.data)
+                yield _bytes_field("invalid bytes", item.record.data)
             case FrameRecord() as frame if frame.opcode >= Opcode.CLOSE:
                 name = f"frame {item.number}"
                 reason = frame.payload[2 * (frame.opcode == Opcode.CLOSE) :]
-                yield _text_place(name, reason.decode("utf-8", "replace"))
+                yield _text_field(name, reason.decode("utf-8", "replace"))
     envelope = draft.api.envelope if draft.api else ""
     for side in (True, False):
         start = 0
         for message in messages(draft.items, from_client=side):
-            yield _message_place(message, envelope, first=start < _HEADER)
+            yield _message_field(message, envelope, first=start < _HEADER)
             start += len(message.content)
 
 
-_BINARY = 64  # bytes of a binary string, of which one in so many is a control character:
+_BINARY = 64  # bytes of a binary string; one in _BINARY_PART is a control character
 _BINARY_PART = 16
 _CONTROLS = bytes([*range(9), *range(14, 32), *range(127, 160)])
 
 
-def _text_place(name: str, text: str) -> TraceField:
-    return TraceField(name, (((), text),), loose=True)
+def _text_field(name: str, text: str) -> TraceField:
+    return TraceField(name, (((), text),), is_free_text=True)
 
 
 # -- heads
 
 
-def _request(request: Request, known: Allowlist) -> Iterator[TraceField]:
-    yield _text_place("request method", request.method)
+def _request(request: Request, allowlist: Allowlist) -> Iterator[TraceField]:
+    yield _text_field("request method", request.method)
     path, _, query = request.path.partition("?")
-    yield replace(_text_place("request path", unquote(path)), kind="path")
+    yield replace(_text_field("request path", unquote(path)), kind="path")
     yield TraceField("request host", ((("host",), _PORT.sub(" ", request.host)),), kind="header")
     for name, value in parse_qsl(query, keep_blank_values=True, errors="replace"):
-        place = f"request parameter {name[:40]!r}" if known.keeps_name(name) else "request query"
+        place = (
+            f"request parameter {name[:40]!r}" if allowlist.keeps_name(name) else "request query"
+        )
         yield TraceField(place, ((NAME, name), ((name,), value)), kind="parameter")
-    yield from _headers("request", request.headers, known)
+    yield from _headers("request", request.headers, allowlist)
     if request.body:
-        yield _content_place("request body", request.body)
+        yield _content_field("request body", request.body)
 
 
 def _response(response: Response) -> Iterator[TraceField]:
-    yield _text_place("response reason", response.reason)
+    yield _text_field("response reason", response.reason)
     yield from _headers("response", response.headers, None)
     if response.body:
-        yield replace(_content_place("response body", response.body), loose=True)
+        yield replace(_content_field("response body", response.body), is_free_text=True)
 
 
 def _headers(
-    side: str, headers: Iterable[list[str]], known: Allowlist | None
+    side: str, headers: Iterable[list[str]], allowlist: Allowlist | None
 ) -> Iterator[TraceField]:
     terms = documented()
     for name, value in headers:
@@ -173,12 +183,12 @@ def _headers(
         place = f"{side} header {name[:40]!r}" if plain in terms.headers else f"a {side} header"
         yield TraceField(place, ((NAME, name),), kind="header")
         if plain not in _NONCES:
-            text = _without_figures(plain, value)
+            text = _without_numbers(plain, value)
             yield TraceField(place, (((plain,), text),), kind="header")
 
 
-def _without_figures(name: str, value: str) -> str:
-    """A header without versions, dates and figures that stay."""
+def _without_numbers(name: str, value: str) -> str:
+    """A header without versions, dates and numbers that may stay."""
     if name in AGENTS or name in ("server", "via"):
         return " ".join(part for part in AGENT_PARTS.split(value) if not is_version(part))
     if name in _DATED:
@@ -198,19 +208,21 @@ def _words_of(value: str) -> set[str]:
 # -- messages
 
 
-def _message_place(message: DraftMessage, envelope: str, *, first: bool) -> TraceField:
+def _message_field(message: DraftMessage, envelope: str, *, first: bool) -> TraceField:
     name = f"frame {message.items[0].number}"
     content = message.content
     if envelope:
-        found, audio = opened(envelope, content, is_text=message.is_text)
+        found, audio = open_envelope(envelope, content, is_text=message.is_text)
         return _with_audio(TraceField(name, found, audio=tuple(map(_samples, audio))))
     if message.is_text or is_text(content):
-        return _content_place(name, content)
+        return _content_field(name, content)
     return TraceField(name, audio=() if first and _is_header(content) else (_samples(content),))
 
 
-def opened(envelope: str, content: bytes, *, is_text: bool) -> tuple[Fields, tuple[bytes, ...]]:
-    """The texts and the audio of a message in its envelope."""
+def open_envelope(
+    envelope: str, content: bytes, *, is_text: bool
+) -> tuple[Fields, tuple[bytes, ...]]:
+    """The texts and audio of a message in an envelope."""
     text = content.decode("utf-8", "replace")
     message, audio = read(envelope, text if is_text else content)
     if message is None:
@@ -223,43 +235,45 @@ def opened(envelope: str, content: bytes, *, is_text: bool) -> tuple[Fields, tup
 
 
 def _is_header(content: bytes) -> bool:
-    """Whether it is the head of a container, which stays."""
+    """Whether data is a container's header, which is unchanged."""
     return len(content) < _HEADER and content[:4] in (b"OggS", b"\x1aE\xdf\xa3", b"fLaC")
 
 
 def _samples(data: bytes) -> bytes:
-    """Audio without the header of a WAV stream, which stays."""
+    """Audio without a WAV header, which is unchanged."""
     if data[:4] not in (b"RIFF", b"RIFX"):
         return data
     at = data.find(b"data", 12, _HEADER)
     return data[at + 8 :] if at > 0 else data[_HEADER:]
 
 
-def _bytes_place(name: str, data: bytes) -> TraceField:
+def _bytes_field(name: str, data: bytes) -> TraceField:
     text = data.decode("latin-1")
-    return TraceField(name, (((), text),), loose=True, audio=() if is_text(data) else (data,))
+    return TraceField(
+        name, (((), text),), is_free_text=True, audio=() if is_text(data) else (data,)
+    )
 
 
-def _content_place(name: str, content: bytes) -> TraceField:
+def _content_field(name: str, content: bytes) -> TraceField:
     return _with_audio(TraceField(name, fields(content.decode("utf-8", "replace"))))
 
 
 def _with_audio(place: TraceField) -> TraceField:
-    """A place with the audio that its texts hold."""
+    """Add the audio in the texts of a trace field."""
     found = list(place.audio)
     kept = documented().lists
     for names, text in place.fields:
         if not isinstance(text, AudioSamples):
             found += map(_bytes_of, _CODED.findall(text))
             found.append(_bytes_in(text))
-        elif not (names and plain_name(names[-1]) in kept):
+        elif not (names and normalized_name(names[-1]) in kept):
             found.append(text.samples)
     texts = tuple(each for each in place.fields if not isinstance(each[1], AudioSamples))
     return replace(place, fields=texts, audio=tuple(_samples(data) for data in found if data))
 
 
 def _bytes_of(text: str) -> bytes:
-    """What base64 in any form holds; nothing for what is none, or is a text."""
+    """The binary content of base64; empty for text and for other data."""
     bare = re.sub(r"[\s=]", "", text).translate(str.maketrans("-_", "+/"))
     if " " in text.strip():
         return b""
@@ -271,7 +285,7 @@ def _bytes_of(text: str) -> bytes:
 
 
 def _bytes_in(text: str) -> bytes:
-    """What a binary string of JavaScript holds, a character for each byte; nothing for others."""
+    """The bytes of a JavaScript binary string, one character per byte; empty for others."""
     if len(text) < _BINARY:
         return b""
     data = text.encode("latin-1", "replace")
@@ -280,13 +294,13 @@ def _bytes_in(text: str) -> bytes:
 
 
 class AudioSamples(str):
-    """Many numbers in a row, which are a wave, or may be one."""
+    """A long list of numbers that may be audio."""
 
     __slots__ = ()
 
     @property
     def samples(self) -> bytes:
-        """They as samples of 16 bits, or as the bytes that they are."""
+        """The numbers as 16-bit samples, or as bytes."""
         values = [max(-1e300, min(1e300, float(each))) for each in self.split()]
         if all(0 <= value <= 255 and not value % 1 for value in values):
             return bytes(map(int, values))
@@ -298,7 +312,7 @@ class AudioSamples(str):
 
 
 def fields(text: str) -> Fields:
-    """Texts of a message with the names that they stand under; of what is no JSON, the whole."""
+    """The texts of a message with their names; the complete text if it is not JSON."""
     if _ROW.fullmatch(text) and len(found := _FIGURE.findall(text)) >= _SAMPLES:
         return (((), AudioSamples(" ".join(found))),)
     if not is_json_like(text):
@@ -306,19 +320,19 @@ def fields(text: str) -> Fields:
     try:
         value = json.loads(text, object_pairs_hook=_Pairs, parse_int=_Figure, parse_float=_Figure)
     except (ValueError, RecursionError):
-        return _as_far_as_it_goes(text)
+        return _truncated_fields(text)
     try:
         return tuple(_walk(value, ()))
     except RecursionError:
-        return _as_far_as_it_goes(text)
+        return _truncated_fields(text)
 
 
 class _Pairs(list[tuple[str, Any]]):
-    """An object, names that come twice included."""
+    """An object, including duplicate names."""
 
 
 class _Figure(str):
-    """A number as it is written."""
+    """A number as written."""
 
     __slots__ = ()
 
@@ -342,7 +356,7 @@ def _walk(value: object, names: tuple[str, ...]) -> Iterator[tuple[tuple[str, ..
 
 
 def _numbers(value: object, depth: int = 0) -> list[str] | None:
-    """The numbers of a list, of lists of numbers, or of a typed array; None for all else."""
+    """The numbers of a list, nested lists or a typed array; None for anything else."""
     if isinstance(value, _Figure):
         return [value]
     if isinstance(value, _Pairs):
@@ -360,11 +374,11 @@ def _numbers(value: object, depth: int = 0) -> list[str] | None:
     return found
 
 
-def _as_far_as_it_goes(text: str) -> Fields:
-    """The same of what is cut, or never was JSON."""
+def _truncated_fields(text: str) -> Fields:
+    """The texts of truncated or invalid JSON."""
     found: list[tuple[tuple[str, ...], str]] = []
 
-    def take(value: Value) -> str:
+    def collect(value: Value) -> str:
         names = tuple(name for name in value.path if name != "*")
         if value.kind == "numbers":
             numbers = [each[0] for each in many_numbers(value.content)]
@@ -373,5 +387,5 @@ def _as_far_as_it_goes(text: str) -> Fields:
             found.append((NAME if value.kind == "name" else names, value.content))
         return value.content
 
-    rewrite(text, take)
+    rewrite(text, collect)
     return tuple(found)

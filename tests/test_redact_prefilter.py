@@ -1,4 +1,4 @@
-"""What is read and what is not: `glance` misses nothing that `find` finds; content stays."""
+"""The prefilter misses nothing that the finder finds; content is unchanged."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ _pieces = st.one_of(_keys, _names, _glue, st.text(max_size=6))
 _texts = st.lists(_pieces, max_size=12).map("".join)
 
 
-def glance(*known: str) -> Prefilter:
+def prefilter(*known: str) -> Prefilter:
     credentials = KnownSecrets()
     for key in known:
         credentials.learn(key)
@@ -62,10 +62,10 @@ def glance(*known: str) -> Prefilter:
 @example("%74oken=4711")
 @example('{"api key":"abcd"}')
 @example(HEX40)
-def test_glance_whatever_find_finds_is_worth_reading(text: str) -> None:
+def test_prefilter_credential_of_the_finder_is_detected(text: str) -> None:
     data = text.encode("utf-8", "surrogatepass")
     if REDACT.find(data.decode("latin-1")):
-        assert glance().text(data)
+        assert prefilter().may_hold_in_text(data)
 
 
 @settings(max_examples=200, deadline=None)
@@ -73,22 +73,24 @@ def test_glance_whatever_find_finds_is_worth_reading(text: str) -> None:
 @example(base64.b64encode(b":" + OPAQUE.encode()).decode(), OPAQUE)
 @example(HEX40.encode().hex(), HEX40)
 @example("".join(f"&#{ord(c)};" for c in OPAQUE), OPAQUE)
-def test_glance_whatever_is_known_is_worth_reading(text: str, key: str) -> None:
+def test_prefilter_known_credential_is_detected(text: str, key: str) -> None:
     known = KnownSecrets()
     known.learn(key)
     data = text.encode("utf-8", "surrogatepass")
     if known.spans(data):
-        assert Prefilter(REDACT.find, known).text(data)
+        assert Prefilter(REDACT.find, known).may_hold_in_text(data)
 
 
-# -- content is never taken
+# -- content is never redacted
 
 
 def _guard() -> SessionRedactor:
-    guard = SessionRedactor(REDACT)
+    redactor = SessionRedactor(REDACT)
     for key in (OPAQUE, HEX40, "transcript", "correct horse battery"):
-        guard(Request(0, "GET", "wss", "h", 1, "/", headers=[["Authorization", f"Bearer {key}"]]))
-    return guard
+        redactor(
+            Request(0, "GET", "wss", "h", 1, "/", headers=[["Authorization", f"Bearer {key}"]])
+        )
+    return redactor
 
 
 def _tone(rate: int, size: int, loud: float) -> list[float]:
@@ -113,8 +115,8 @@ AUDIO = {
 
 
 @pytest.mark.parametrize("kind", AUDIO)
-def test_guard_audio_stays(kind: str) -> None:
-    audio, guard = AUDIO[kind], _guard()
+def test_session_redactor_audio_stays(kind: str) -> None:
+    audio, redactor = AUDIO[kind], _guard()
     for size in (160, 640, 1600):
         for at in range(0, len(audio) - size, size):
             chunk = audio[at : at + size]
@@ -126,7 +128,7 @@ def test_guard_audio_stays(kind: str) -> None:
                 FrameRecord(0, False, 1, json.dumps({"delta": said, "n": at}).encode()),
                 FrameRecord(0, False, 1, json.dumps({"media": {"payload": said}}).encode()),
             ):
-                assert guard(frame) == frame
+                assert redactor(frame) == frame
 
 
 SPOKEN = [
@@ -144,7 +146,7 @@ SPOKEN = [
 @pytest.mark.parametrize("said", SPOKEN)
 @pytest.mark.parametrize("field", ["text", "transcript", "DisplayText", "utterance", "delta"])
 @pytest.mark.parametrize("ascii_only", [True, False])
-def test_guard_speech_stays_as_the_catalog_names_its_field(
+def test_session_redactor_speech_stays_as_the_catalog_names_its_field(
     said: str, field: str, ascii_only: bool
 ) -> None:
     for message in (
@@ -157,10 +159,10 @@ def test_guard_speech_stays_as_the_catalog_names_its_field(
             assert _guard()(frame) == frame
 
 
-def test_guard_words_of_a_text_stay_beside_a_known_password_of_words() -> None:
-    guard = _guard()
+def test_session_redactor_words_of_a_text_stay_beside_a_known_password_of_words() -> None:
+    redactor = _guard()
     words = (ROOT / "docs" / "trace-format.md").read_text().split()
     for at in range(0, len(words) - 20, 20):
         said = " ".join(words[at : at + 20])
         frame = FrameRecord(0, False, 1, json.dumps({"transcript": said}).encode())
-        assert guard(frame) == frame
+        assert redactor(frame) == frame

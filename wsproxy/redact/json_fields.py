@@ -1,0 +1,197 @@
+"""The named strings of JSON, in any layout and at any depth inside other strings.
+
+Nothing is parsed completely: messages may be truncated, malformed, or JSON inside a string of JSON
+(inside another ...). The number of backslashes before a quotation mark distinguishes these. JSON
+in a string has each of its quotation marks behind 1, JSON in that behind 3, then 7, 15 ...; the
+level of a mark is therefore the number of times that 2 divides one more than that. A string ends
+at the next mark of its own level or a lower one. There is no limit to the depth. Each character is
+examined once for each level, of which a text of n characters has at most log2(n).
+
+In the middle of a transcript no name says what it is, so `ends_in_content` remembers it from the
+fragment in which the string begins.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+# White space, plain or escaped, around the separator of a name and its value.
+_SPACE = r"(?:\s|\\++[nrt])*+"
+_NAME_ENDS = re.compile(rf'"{_SPACE}(?::|=>?){_SPACE}')
+_OPENING_MARK = re.compile(r'\\*+"')
+_NUMBER = re.compile(r"\d{4,32}+(?![\w.])")
+_STRUCTURE = re.compile(r'["{}\[\]]')
+_MAX_NAME = 160  # characters at the end of a name that are read
+
+
+@dataclass(frozen=True, slots=True)
+class JsonField:
+    """A string with its name.
+
+    Attributes:
+        name: of the field; inside an object or list with a credential's name, of the item.
+        start, end: of the string, without its quotation marks.
+        complete: whether it ends in the text.
+        delimiter: what ends it.
+        inherited: the name of the enclosing object or list, if that name makes all its strings
+            credentials.
+        is_number: whether it is a number, which has no quotation marks.
+    """
+
+    name: str
+    start: int
+    end: int
+    complete: bool
+    delimiter: str
+    inherited: str = ""
+    is_number: bool = False
+
+
+def find_fields(text: str, inherits: Callable[[str], bool]) -> list[JsonField]:
+    """All named strings of a text, in order, including those inside others.
+
+    Args:
+        inherits: whether all strings in an object or list of this name are credentials.
+    """
+    out: list[JsonField] = []
+    match = _NAME_ENDS.search(text)
+    while match is not None:
+        name, at = _name_ending_at(text, match.start()), match.end()
+        opening = _OPENING_MARK.match(text, at)
+        if opening is not None:
+            level = _level(opening.end() - 1 - at)
+            out.append(_string(text, opening.end(), level, name))
+            at = opening.end()
+        elif (number := _NUMBER.match(text, at)) is not None:
+            out.append(
+                JsonField(name, at, number.end(), complete=True, delimiter="", is_number=True)
+            )
+            at = number.end()
+        elif text[at : at + 1] in ("{", "[") and inherits(name):
+            at = _read_container(text, at, name, out)
+        match = _NAME_ENDS.search(text, at)
+    return out
+
+
+def string_end(text: str, start: int, delimiter: str) -> int:
+    """The offset of the end of a string that begins at `start`; -1 if the text ends before.
+
+    Args:
+        delimiter: backslashes and a quotation mark.
+    """
+    return _closing_mark(text, start, _level(len(delimiter) - 1))
+
+
+def unescape_string(value: str) -> str:
+    """A JSON string's content, without escapes."""
+    if "\\" not in value:
+        return value
+    try:
+        return str(json.loads(f'"{value}"', strict=False))
+    except ValueError:
+        return value
+
+
+def _name_ending_at(text: str, end: int) -> str:
+    begins = text.rfind('"', max(0, end - _MAX_NAME), end)
+    return unescape_string(
+        text[begins + 1 if begins >= 0 else max(0, end - _MAX_NAME) : end].rstrip("\\")
+    )
+
+
+def _level(backslashes: int) -> int:
+    count = backslashes + 1
+    return (count & -count).bit_length() - 1
+
+
+def _string(text: str, start: int, level: int, name: str, inherited: str = "") -> JsonField:
+    end = _closing_mark(text, start, level)
+    delimiter = "\\" * ((1 << level) - 1) + '"'
+    return JsonField(name, start, len(text) if end < 0 else end, end >= 0, delimiter, inherited)
+
+
+def _closing_mark(text: str, start: int, level: int) -> int:
+    mark = text.find('"', start)
+    while mark >= 0:
+        before = mark
+        while before > start and text[before - 1] == "\\":
+            before -= 1
+        here = _level(mark - before)
+        if here <= level:
+            return mark - (1 << here) + 1
+        mark = text.find('"', mark + 1)
+    return -1
+
+
+def _read_container(text: str, at: int, name: str, out: list[JsonField]) -> int:
+    """Read all strings of an object or a list; returns where it ends."""
+    depth, item = 0, ""
+    match = _STRUCTURE.search(text, at)
+    while match is not None:
+        at = match.end()
+        if match[0] in "{[":
+            depth += 1
+        elif match[0] in "}]":
+            depth -= 1
+            if depth == 0:
+                return at
+        else:
+            before = match.start()
+            while before > 0 and text[before - 1] == "\\":
+                before -= 1
+            string = _string(text, at, _level(match.start() - before), item or name, name)
+            if not string.complete:
+                out.append(string)
+                return len(text)
+            at = string.end + len(string.delimiter)
+            if (named := _NAME_ENDS.match(text, at - 1)) is not None:
+                item, at = unescape_string(text[string.start : string.end]), named.end()
+            else:
+                out.append(string)
+                item = ""
+        match = _STRUCTURE.search(text, at)
+    return len(text)
+
+
+_OPENER = re.compile(r'"([^"\\]{1,64}+)"\s{0,16}+:\s{0,16}+\Z')
+_MAX_OPENER = 100  # characters
+_MAX_MARKS = 10_000  # quotation marks of a text that are checked
+
+
+def ends_in_content(data: bytes, is_content: Callable[[str], bool]) -> bool:
+    """Whether a text ends inside a string of content that is not JSON.
+
+    Args:
+        is_content: whether a field of this name holds content.
+    """
+    mark = data.rfind(b'"')
+    for _ in range(_MAX_MARKS):
+        if mark <= 0 or not _is_escaped_mark(data, mark):
+            break
+        mark = data.rfind(b'"', 0, mark)
+    if mark <= 0:
+        return False
+    match = _OPENER.search(data[max(0, mark - _MAX_OPENER) : mark].decode("latin-1"))
+    is_json = data[mark + 1 : mark + 65].lstrip()[:1] in (b"{", b"[")
+    return match is not None and not is_json and is_content(match[1])
+
+
+def content_end(previous: bytes, data: bytes) -> int:
+    """The offset of the end of such a string in the next fragment; its length if it continues.
+
+    Args:
+        previous: the end of the fragment before it.
+    """
+    tail = previous[len(previous.rstrip(b"\\")) :]
+    found = string_end((tail + data).decode("latin-1"), 0, '"')
+    return len(data) if found < 0 else max(0, found - len(tail))
+
+
+def _is_escaped_mark(data: bytes, mark: int) -> bool:
+    before = mark
+    while before and data[before - 1] == 92:  # a backslash
+        before -= 1
+    return (mark - before) % 2 == 1
