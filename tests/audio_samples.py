@@ -27,7 +27,7 @@ def listen(query: str) -> Api:
     return ("deepgram", "listen", f"/v1/listen?{query}")
 
 
-def case(
+def facts_of(
     api: Api, said: Sequence[Said], answers: Sequence[str] = (), **frame: object
 ) -> SessionFacts:
     """A session in which the app says this, a message every 0.1 s, and is answered that."""
@@ -242,20 +242,20 @@ KINDS = [
     ("text", b"The quick brown fox jumps over the lazy dog."),
     ("text", b"{ is no JSON, though it begins like that }"),
     ("text", b"[" * 40_000),
-    ("too little to tell", b"\x01"),
-    ("too little to tell", b"text"),
-    ("too little to tell", PCM[:3998]),
-    ("too little to tell", MP3_FRAME),  # one frame alone may be chance
-    ("too little to tell", MP3_FRAME + MP3_16K + MP3_16K),  # the second is of another kind
-    ("too little to tell", b"\xff\xf1\x60\x40" + noise(500)),
-    ("too little to tell", WEBM[4:20] + noise(200)),
-    ("data of no known kind", noise(32_000)),
-    ("data of no known kind", noise(100) + OPUS),  # what follows is whole
-    ("data of no known kind", b"\0\0\1\1\xff\x7f\xff\x7f" * 1000),
-    ("data of no known kind", b"\xff\x7f\xff\x7f\0\0\0\0" * 1000),
-    ("data of no known kind", zlib.compress(PCM)),
-    ("data of no known kind", b"\xff\xfb\x90\x64" + noise(32_000)),
-    ("data of no known kind", "Grüße aus der Küche. ".encode("utf-16") * 200),
+    ("too few to identify", b"\x01"),
+    ("too few to identify", b"text"),
+    ("too few to identify", PCM[:3998]),
+    ("too few to identify", MP3_FRAME),  # one frame alone may be chance
+    ("too few to identify", MP3_FRAME + MP3_16K + MP3_16K),  # the second is of another kind
+    ("too few to identify", b"\xff\xf1\x60\x40" + noise(500)),
+    ("too few to identify", WEBM[4:20] + noise(200)),
+    ("unidentified data", noise(32_000)),
+    ("unidentified data", noise(100) + OPUS),  # what follows is whole
+    ("unidentified data", b"\0\0\1\1\xff\x7f\xff\x7f" * 1000),
+    ("unidentified data", b"\xff\x7f\xff\x7f\0\0\0\0" * 1000),
+    ("unidentified data", zlib.compress(PCM)),
+    ("unidentified data", b"\xff\xfb\x90\x64" + noise(32_000)),
+    ("unidentified data", "Grüße aus der Küche. ".encode("utf-16") * 200),
 ]
 
 

@@ -16,7 +16,7 @@ from websockets.exceptions import WebSocketException
 from wsproxy.audio.synthetic_speech import speech
 from wsproxy.catalog import Api, Condition, Provider, load
 from wsproxy.simulate import ApiQuotas
-from wsproxy.simulate.dialogue_api import spoken
+from wsproxy.simulate.dialogue_api import wire_message
 
 RATE = 16_000
 # Short, so that silence is soon long enough; the rules are the same.
@@ -119,7 +119,7 @@ def good(place: Home | None) -> Behaviour:
         return Behaviour(audio(0.5), ends=[end])
 
     def wrapped(text: str, sound: bytes | None = None) -> bytes | str:
-        return spoken(text, api.envelope, "00000000-0000-4000-8000-000000000000", sound)
+        return wire_message(text, api.envelope, "00000000-0000-4000-8000-000000000000", sound)
 
     said = [wrapped(text) for text in dialogue.setup]
     if dialogue.say:

@@ -21,7 +21,7 @@ from audio_samples import (
     SPEEX,
     VORBIS,
     WEBM,
-    case,
+    facts_of,
     listen,
     mulaw,
     noise,
@@ -32,8 +32,9 @@ from audio_samples import (
     wav,
     wide,
 )
-from wsproxy.audio.containers import ContainerHeader, container, read_header
-from wsproxy.session.declared_audio import AudioFormat, declared_format, query_of, sniff
+from wsproxy.audio.containers import ContainerHeader, container_name, read_header
+from wsproxy.audio.sniff import sniff
+from wsproxy.session.declared_audio import DeclaredFormat, declared_format, query_parameters
 
 
 @pytest.mark.parametrize(
@@ -54,19 +55,21 @@ def test_sniff(kind: str, head: bytes) -> None:
         bytes(b for code in mulaw(PCM8K) for b in (0xFF, code)),
     ],
 )
-def test_what_is_not_known_is_not_guessed(head: bytes) -> None:
-    assert sniff(head) == "data of no known kind"
+def test_sniff_unknown_data_is_unidentified(head: bytes) -> None:
+    assert sniff(head) == "unidentified data"
 
 
-def test_sniff_looks_at_the_beginning_only() -> None:
+def test_sniff_examines_the_start_only() -> None:
     assert sniff(PCM[: 32 << 10] + swapped(PCM)) == "16-bit PCM"
-    assert sniff(noise(32 << 10) + opus_pages()) == "data of no known kind"
+    assert sniff(noise(32 << 10) + opus_pages()) == "unidentified data"
 
 
 @given(
     st.binary(max_size=300), st.sampled_from([k[1][:200] for k in KINDS]), st.binary(max_size=80)
 )
-def test_sniff_and_the_headers_never_raise(before: bytes, middle: bytes, after: bytes) -> None:
+def test_sniff_and_read_header_any_bytes_never_raise(
+    before: bytes, middle: bytes, after: bytes
+) -> None:
     for data in (before, middle + after, before + middle, middle[: len(before)]):
         assert sniff(data)
         read_header(data)
@@ -77,11 +80,12 @@ def test_sniff_never_raises_on_repeated_bytes(unit: bytes, count: int) -> None:
     assert sniff(unit * count)
 
 
-def test_a_flac_frame_needs_its_crc() -> None:
-    assert container(FLAC_FRAME) == "FLAC without its beginning"
+def test_container_name_flac_frame_needs_its_crc() -> None:
+    assert container_name(FLAC_FRAME) == "FLAC without its beginning"
     for bit in range(8):
         assert (
-            container(FLAC_FRAME[:5] + bytes([FLAC_FRAME[5] ^ 1 << bit]) + FLAC_FRAME[6:]) is None
+            container_name(FLAC_FRAME[:5] + bytes([FLAC_FRAME[5] ^ 1 << bit]) + FLAC_FRAME[6:])
+            is None
         )
 
 
@@ -111,7 +115,9 @@ HEADERS = [
 
 
 @pytest.mark.parametrize(("head", "header"), HEADERS)
-def test_headers(head: bytes, header: ContainerHeader | None) -> None:
+def test_read_header_returns_the_declared_format(
+    head: bytes, header: ContainerHeader | None
+) -> None:
     assert read_header(head) == header
 
 
@@ -121,27 +127,39 @@ def test_headers(head: bytes, header: ContainerHeader | None) -> None:
 @pytest.mark.parametrize(
     ("query", "expected"),
     [
-        ("", AudioFormat(True, "", 0, 1)),
-        ("encoding=Linear16", AudioFormat(True, "linear16", 0, 1, frozenset({"encoding"}))),
-        ("sample_rate=8000", AudioFormat(True, "", 8000, 1, frozenset({"rate"}))),
-        ("channels=2&channels=x", AudioFormat(True, "", 0, 1)),
-        ("channels=2", AudioFormat(True, "", 0, 2, frozenset({"channels"}))),
-        ("sample_rate=" + "9" * 5000, AudioFormat(True, "", 0, 1)),
-        ("sample_rate=-8000&channels=0", AudioFormat(True, "", 0, 1)),
+        ("", DeclaredFormat("", 0, 1, from_client=True)),
+        (
+            "encoding=Linear16",
+            DeclaredFormat("linear16", 0, 1, from_client=True, explicit=frozenset({"encoding"})),
+        ),
+        (
+            "sample_rate=8000",
+            DeclaredFormat("", 8000, 1, from_client=True, explicit=frozenset({"rate"})),
+        ),
+        ("channels=2&channels=x", DeclaredFormat("", 0, 1, from_client=True)),
+        (
+            "channels=2",
+            DeclaredFormat("", 0, 2, from_client=True, explicit=frozenset({"channels"})),
+        ),
+        ("sample_rate=" + "9" * 5000, DeclaredFormat("", 0, 1, from_client=True)),
+        ("sample_rate=-8000&channels=0", DeclaredFormat("", 0, 1, from_client=True)),
     ],
 )
-def test_declared(query: str, expected: AudioFormat) -> None:
-    session = case(listen(query), []).session
+def test_declared_format_reads_the_query(query: str, expected: DeclaredFormat) -> None:
+    session = facts_of(listen(query), []).session
     assert declared_format(session, CATALOG.api("deepgram", "listen")) == expected
 
 
-def test_the_default_is_not_given() -> None:
-    session = case(("assemblyai", "streaming", "/v3/ws"), []).session
-    assert declared_format(session, CATALOG.api("assemblyai", "streaming")) == AudioFormat(
-        True, "pcm_s16le", 16_000, 1
+def test_declared_format_default_is_not_explicit() -> None:
+    session = facts_of(("assemblyai", "streaming", "/v3/ws"), []).session
+    assert declared_format(session, CATALOG.api("assemblyai", "streaming")) == DeclaredFormat(
+        "pcm_s16le", 16_000, 1, from_client=True
     )
 
 
-def test_a_query_of_too_many_fields_is_none() -> None:
-    assert query_of(case(listen("a=1&" * 199 + "b=2"), []).session) == {"a": "1", "b": "2"}
-    assert query_of(case(listen("a=1&" * 200 + "b=2"), []).session) == {}
+def test_query_parameters_over_200_are_ignored() -> None:
+    assert query_parameters(facts_of(listen("a=1&" * 199 + "b=2"), []).session) == {
+        "a": "1",
+        "b": "2",
+    }
+    assert query_parameters(facts_of(listen("a=1&" * 200 + "b=2"), []).session) == {}

@@ -114,7 +114,7 @@ def test_bundle_has_mode_0600_and_overwrites_nothing(trace: Path, tmp_path: Path
 def test_bundle_private_data_left_writes_nothing(
     trace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("wsproxy.scrub.traffic.Noise.like", lambda _self, data: data)
+    monkeypatch.setattr("wsproxy.scrub.traffic.Noise.replace", lambda _self, data: data)
     with pytest.raises(NotPublic, match="audio of the original"):
         bundle([trace], tmp_path / "r.zip")
     assert list(tmp_path.iterdir()) == []

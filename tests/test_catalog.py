@@ -60,7 +60,7 @@ def loaded(text: str) -> Catalog:
 # -- what is in it
 
 
-def test_every_file_is_read_and_every_id_is_there_once() -> None:
+def test_catalog_files_are_all_read_and_ids_are_unique() -> None:
     catalog = load()
     names = [condition.id.lower() for condition in catalog.conditions]
     assert len(names) == len(set(names)) > 100
@@ -72,7 +72,7 @@ def test_every_file_is_read_and_every_id_is_there_once() -> None:
 
 
 @pytest.mark.parametrize("condition", [pytest.param(c, id=c.id) for c in load().conditions])
-def test_condition_helps(condition: Condition) -> None:
+def test_condition_has_the_texts_that_help(condition: Condition) -> None:
     assert condition.title
     assert condition.meaning.endswith(".")
     assert condition.causes
@@ -94,14 +94,14 @@ def test_covered_conditions_exist(part: str) -> None:
             assert load().condition(name).id == name
 
 
-def test_all_94_are_covered() -> None:
+def test_conditions_cover_all_94_documented_ones() -> None:
     assert len(COVERAGE["conditions"]) + len(COVERAGE["request_ids"]) == 94
     deepgram = load().provider("deepgram")
     assert deepgram is not None
     assert set(COVERAGE["request_ids"].values()) <= set(deepgram.request_ids.headers)
 
 
-def test_no_sentence_is_copied_from_the_source_documents() -> None:
+def test_conditions_copy_no_sentence_of_the_source_documents() -> None:
     """Eight words in a row are a sentence's worth."""
     sources = sorted((HERE.parents[1] / "shared" / "sources").glob("*.txt"))
     if not sources:
@@ -126,13 +126,13 @@ def facts() -> list[dict[str, Any]]:
     return entries
 
 
-def test_nothing_in_the_source_documents_is_forgotten(facts: list[dict[str, Any]]) -> None:
+def test_conditions_cover_every_fact_of_the_source_documents(facts: list[dict[str, Any]]) -> None:
     known = {*COVERAGE["conditions"], *COVERAGE["request_ids"]}
     for fact in facts:
         assert COVERAGE["same_as"].get(fact["id"], fact["id"]) in known
 
 
-def test_nothing_beyond_them_is_forgotten() -> None:
+def test_conditions_cover_facts_of_other_sources() -> None:
     if not BEYOND.is_file():
         pytest.skip("the notes on other providers are not beside this checkout")
     for fact in json.loads(BEYOND.read_text())["entries"]:
@@ -150,12 +150,12 @@ def _only(name: str, fact: str) -> bool:
     return not generic and not any(name in ids for key, ids in others if key != fact)
 
 
-def test_the_table_in_the_docs_is_made_from_it() -> None:
+def test_docs_table_is_generated_from_the_catalog() -> None:
     made = runpy.run_path(str(TOOLS / "coverage.py"))["table"](COVERAGE, load())
     assert made == (DOCS / "coverage.md").read_text()
 
 
-def test_examples_look_as_the_source_documents_say(facts: list[dict[str, Any]]) -> None:
+def test_examples_agree_with_the_source_documents(facts: list[dict[str, Any]]) -> None:
     for fact in facts:
         ids = COVERAGE["conditions"].get(fact["id"], [])
         if fact["kind"] == "ws_close":
@@ -313,7 +313,7 @@ def test_credentials_of_all_providers() -> None:
 # -- a file of one's own, and its mistakes
 
 
-def test_file_of_ones_own(tmp_path: Path) -> None:
+def test_user_file_adds_a_condition(tmp_path: Path) -> None:
     path = tmp_path / "acme.toml"
     path.write_text(FILE)
     catalog = load(path)
@@ -332,7 +332,7 @@ def test_file_of_ones_own(tmp_path: Path) -> None:
         ('name = "Acme"\n', "", "name: is missing"),
         ('provider = "acme"', 'provider = "Ac me"', "provider: 'Ac me'"),
         ("hosts = ['", "hots = ['", "recognise.hots: is not a key"),
-        ("'^/listen$'", "'(/listen'", "api[1].paths: '(/listen' is no regular expression"),
+        ("'^/listen$'", "'(/listen'", "api[1].paths: '(/listen' is not a regular expression"),
         ('title = "Acme listen"\n', "", "api[1].title: is missing"),
         ('severity = "error"', 'severity = "bad"', "condition[1].severity: 'bad' is not one of"),
         ('retry = "yes"', 'retry = "sure"', "condition[1].retry: 'sure' is not one of"),
@@ -357,7 +357,7 @@ def test_file_of_ones_own(tmp_path: Path) -> None:
         ("code = 4321\n", "code = = 4321\n", "line 23"),
     ],
 )
-def test_mistake_says_where_it_is(old: str, new: str, message: str, tmp_path: Path) -> None:
+def test_mistake_names_its_place(old: str, new: str, message: str, tmp_path: Path) -> None:
     assert old in FILE
     path = tmp_path / "acme.toml"
     path.write_text(FILE.replace(old, new, 1))
@@ -375,7 +375,7 @@ def test_provider_behind_the_conditions_is_a_mistake(tmp_path: Path) -> None:
         load(path)
 
 
-def test_a_later_file_adds_and_replaces(tmp_path: Path) -> None:
+def test_later_file_adds_and_replaces_conditions(tmp_path: Path) -> None:
     condition = FILE[FILE.index("[[condition]]") :]
     own = tmp_path / "own.toml"
     head = 'schema = 1\nprovider = "acme"\n'
@@ -389,7 +389,7 @@ def test_a_later_file_adds_and_replaces(tmp_path: Path) -> None:
     assert catalog.provider("acme") is not None
 
 
-def test_a_later_file_describes_the_provider_anew() -> None:
+def test_later_file_replaces_the_provider() -> None:
     other = FILE[: FILE.index("[[condition]]")].replace('"Acme"', '"Acme, here"')
     catalog = Catalog([CatalogFile("acme.toml", FILE), CatalogFile("own.toml", other)])
     assert [p.name for p in catalog.providers] == ["Acme, here"]
@@ -402,13 +402,13 @@ def test_conditions_of_a_provider_that_no_file_describes() -> None:
         Catalog([CatalogFile("own.toml", text)])
 
 
-def test_same_id_twice() -> None:
+def test_duplicate_id_is_a_mistake() -> None:
     condition = FILE[FILE.index("[[condition]]") :]
     with pytest.raises(CatalogError, match=r"acme\.listen\.4321 is there twice"):
         _ = loaded(FILE + condition).conditions
 
 
-def test_missing_file_and_wrong_encoding(tmp_path: Path) -> None:
+def test_read_file_missing_or_not_utf8_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(CatalogError, match=r"absent\.toml"):
         read_file(tmp_path / "absent.toml")
     path = tmp_path / "latin.toml"
@@ -417,8 +417,16 @@ def test_missing_file_and_wrong_encoding(tmp_path: Path) -> None:
         read_file(path)
 
 
-def test_reading_does_not_need_the_conditions() -> None:
+def test_load_reads_no_conditions() -> None:
     catalog = loaded(FILE.replace('severity = "error"', 'severity = "bad"'))
     assert catalog.recognise("speech.acme.example", "/listen")[0] is not None
     with pytest.raises(CatalogError):
         _ = catalog.conditions
+
+
+@pytest.mark.parametrize("key", ["sent", "said"])
+def test_match_sent_is_read_under_its_old_name_as_well(key: str) -> None:
+    text = FILE.replace("code = 4321\n", f"code = 4321\n{key} = {{ a = 'b' }}\n", 1)
+    assert text != FILE
+    (condition,) = loaded(text).conditions
+    assert [(name, p.pattern) for name, p in condition.matches[0].sent] == [("a", "b")]

@@ -107,7 +107,7 @@ def test_show() -> None:
 
 
 @pytest.mark.parametrize("condition", load().conditions, ids=lambda c: c.id)
-def test_everything_can_be_shown(condition: object) -> None:
+def test_show_every_condition_succeeds(condition: object) -> None:
     from rich.console import Console
 
     from wsproxy.catalog import Condition
@@ -123,7 +123,7 @@ def test_everything_can_be_shown(condition: object) -> None:
     assert condition.source.url in "".join(captured.get().split())
 
 
-def test_show_of_an_unknown_one() -> None:
+def test_show_unknown_id_names_similar_ones() -> None:
     done = wsproxy("catalog", "show", "NET-00001")
     assert done.returncode == 2
     assert "unknown condition 'NET-00001'" in done.stderr
@@ -146,7 +146,7 @@ def test_search(words: list[str], first: str) -> None:
     assert first in [entry["id"] for entry in json.loads(done.stdout)][:3]
 
 
-def test_search_for_what_is_not_there() -> None:
+def test_search_without_result_is_reported() -> None:
     done = wsproxy("catalog", "search", "flux capacitor")
     assert done.returncode == 1
     assert done.stderr == "no condition matches 'flux capacitor'\n"
@@ -157,12 +157,12 @@ def test_search_for_what_is_not_there() -> None:
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
-def test_our_own_files_have_no_mistakes(path: Path) -> None:
+def test_check_shipped_file_has_no_mistakes(path: Path) -> None:
     found, _ = mistakes(path, CHECKS, RULES)
     assert [str(mistake) for mistake in found] == []
 
 
-def test_check_of_a_good_file(mine: Path) -> None:
+def test_check_valid_file_has_no_mistakes(mine: Path) -> None:
     done = wsproxy("catalog", "check", mine)
     assert (done.returncode, done.stdout) == (0, f"{mine}: 1 condition, no mistakes\n")
 
@@ -226,7 +226,7 @@ def test_check_names_a_mistake(
         assert found[0].line == line_of(bad, part) - offset
 
 
-def test_check_of_what_is_no_file(tmp_path: Path) -> None:
+def test_check_missing_or_binary_file_is_an_error(tmp_path: Path) -> None:
     latin = tmp_path / "latin.toml"
     latin.write_bytes(b"name = '\xe9'")
     for path in (tmp_path / "absent.toml", tmp_path, latin):
@@ -236,7 +236,7 @@ def test_check_of_what_is_no_file(tmp_path: Path) -> None:
         assert len(done.stderr.splitlines()) == 1
 
 
-def test_the_file_in_the_docs_has_no_mistakes(tmp_path: Path) -> None:
+def test_check_example_of_the_docs_has_no_mistakes(tmp_path: Path) -> None:
     docs = (Path(__file__).parent.parent / "docs" / "catalog.md").read_text()
     path = tmp_path / "docs.toml"
     path.write_text(
@@ -257,7 +257,7 @@ def explained(trace: Path, *arguments: object, **environment: str) -> str:
     return title
 
 
-def test_a_file_on_the_command_line_overrides(mine: Path, trace: Path) -> None:
+def test_catalog_option_overrides_the_shipped_catalog(mine: Path, trace: Path) -> None:
     assert explained(trace) == "No audio reached Deepgram in time"
     assert explained(trace, "--catalog", mine) == "The headset fell asleep again"
 
@@ -272,7 +272,9 @@ def test_catalog_using_is_for_the_body_of_the_with(mine: Path, tmp_path: Path) -
     assert load().condition("deepgram.listen.NET-0001").title != "The headset fell asleep again"
 
 
-def test_a_file_in_the_config_folder_overrides(mine: Path, trace: Path, tmp_path: Path) -> None:
+def test_config_folder_overrides_the_shipped_catalog(
+    mine: Path, trace: Path, tmp_path: Path
+) -> None:
     folder = tmp_path / "config" / "wsproxy" / "catalog"
     folder.mkdir(parents=True)
     mine.rename(folder / "mine.toml")
@@ -280,12 +282,12 @@ def test_a_file_in_the_config_folder_overrides(mine: Path, trace: Path, tmp_path
     assert explained(trace, **environment) == "The headset fell asleep again"
 
 
-def test_files_and_folders_of_the_variable(mine: Path, trace: Path, tmp_path: Path) -> None:
+def test_catalog_variable_names_files_and_folders(mine: Path, trace: Path, tmp_path: Path) -> None:
     for place in (mine, tmp_path):
         assert explained(trace, WSPROXY_CATALOG=str(place)) == "The headset fell asleep again"
 
 
-def test_a_file_adds_a_provider(tmp_path: Path) -> None:
+def test_catalog_option_adds_a_provider(tmp_path: Path) -> None:
     own = tmp_path / "acme.toml"
     head = (
         'schema = 1\nprovider = "acme"\nname = "Acme"\n[recognise]\nhosts = ["^acme[.]example$"]\n'
@@ -298,9 +300,7 @@ def test_a_file_adds_a_provider(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("command", [["explain"], ["catalog", "list"], ["simulate"], ["record"]])
-def test_a_file_with_a_mistake_is_said_in_one_line(
-    command: list[str], mine: Path, trace: Path
-) -> None:
+def test_catalog_option_mistake_is_one_line(command: list[str], mine: Path, trace: Path) -> None:
     mine.write_text(MINE.replace('retry = "yes"', 'retry = "no"'))
     arguments = [trace] if command == ["explain"] else []
     done = wsproxy(*command, *arguments, "--catalog", mine)
@@ -310,7 +310,7 @@ def test_a_file_with_a_mistake_is_said_in_one_line(
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_a_file_that_is_not_there(trace: Path) -> None:
+def test_catalog_option_missing_file_is_one_line(trace: Path) -> None:
     done = wsproxy("explain", trace, "--catalog", "absent.toml")
     assert done.returncode == 2
     assert "absent.toml" in done.stderr

@@ -16,9 +16,9 @@ from wsproxy.catalog.examples import (
     ExampleClose,
     ExampleFailure,
     ExampleResponse,
+    ExampleSession,
     ExampleText,
-    Sketch,
-    sketched,
+    example_session,
 )
 from wsproxy.catalog.model import GENERIC
 
@@ -31,23 +31,23 @@ def closed(
     *,
     messages: Sequence[str] = (),
     by: str = "server",
-) -> Sketch:
+) -> ExampleSession:
     received = [ExampleText(number, text) for number, text in enumerate(messages, 10)]
     close = ExampleClose(99, code, reason, from_client=by == "client")
-    return Sketch(provider, api, "close", close, by, received=received)
+    return ExampleSession(provider, api, "close", close, by, received=received)
 
 
 def refused(
     provider: str | None, api: str | None, status: int, body: str = "", **headers: str
-) -> Sketch:
+) -> ExampleSession:
     names = [[name.replace("_", "-"), value] for name, value in headers.items()]
     answer = ExampleResponse(status, names, body.encode())
-    return Sketch(provider, api, "refused", response=answer, closed_by="server")
+    return ExampleSession(provider, api, "refused", response=answer, closed_by="server")
 
 
-def shown(condition: Condition, example: Example) -> Sketch:
+def shown(condition: Condition, example: Example) -> ExampleSession:
     """The session that an example describes."""
-    return sketched(condition, example, load())
+    return example_session(condition, example, load())
 
 
 def by_id(condition: Condition) -> str:
@@ -59,7 +59,7 @@ def ids(hits: Sequence[Hit]) -> list[str]:
 
 
 @pytest.mark.parametrize("condition", [c for c in load().conditions if c.examples], ids=by_id)
-def test_examples(condition: Condition) -> None:
+def test_candidates_examples_match_as_documented(condition: Condition) -> None:
     for example in condition.examples:
         found = ids(candidates(shown(condition, example), load()))
         if example.matches:
@@ -71,7 +71,7 @@ def test_examples(condition: Condition) -> None:
 # -- order
 
 
-def test_pointer_resolves_to_the_error_message() -> None:
+def test_candidates_pointer_resolves_to_the_error_message() -> None:
     text = (
         '{"type": "Error", "error_code": 3007,'
         ' "error": "Input duration violation: 20.0 ms. Expected between 50 and 1000 ms"}'
@@ -90,12 +90,12 @@ def test_pointer_resolves_to_the_error_message() -> None:
     ]
 
 
-def test_pointer_without_its_message_is_not_guessed() -> None:
+def test_candidates_pointer_without_message_is_generic() -> None:
     session = closed("assemblyai", "streaming", 1008, "See Error message for details")
     assert ids(candidates(session, load())) == ["assemblyai.streaming.see-Error-message"]
 
 
-def test_message_comes_before_reason_and_reason_before_code() -> None:
+def test_candidates_rank_message_before_reason_before_code() -> None:
     text = '{"type": "Error", "error_code": 3006, "error": "Invalid JSON: x"}'
     session = closed(
         "assemblyai", "streaming", 3005, "Session Expired: Maximum session duration exceeded",
@@ -107,14 +107,14 @@ def test_message_comes_before_reason_and_reason_before_code() -> None:
     ]
 
 
-def test_what_says_less_of_the_same_is_left_out() -> None:
+def test_candidates_less_specific_hit_is_left_out() -> None:
     """The code alone is 3005-cancelled as well, which the reason has ruled out."""
     reason = "Session Expired: Maximum session duration exceeded"
     found = ids(candidates(closed("assemblyai", "streaming", 3005, reason), load()))
     assert found == ["assemblyai.streaming.3008-expired"]
 
 
-def test_the_last_error_message_comes_first() -> None:
+def test_candidates_newest_error_message_comes_first() -> None:
     first = '{"type": "Error", "error_code": 3006, "error": "Invalid JSON: x"}'
     last = '{"type": "Error", "error_code": 3007, "error": "Input duration violation: 5 ms"}'
     session = closed("assemblyai", "streaming", 3007, messages=[first, last])
@@ -124,7 +124,7 @@ def test_the_last_error_message_comes_first() -> None:
     ]
 
 
-def test_messages_after_the_close_frame_do_not_count() -> None:
+def test_candidates_ignore_messages_after_the_close_frame() -> None:
     session = closed("assemblyai", "streaming", 1000)
     session.received.append(
         ExampleText(100, '{"type": "Error", "error_code": 3006, "error": "Invalid JSON: x"}')
@@ -135,7 +135,7 @@ def test_messages_after_the_close_frame_do_not_count() -> None:
 @pytest.mark.parametrize(
     "text", ["", "no JSON", "[1]", "{", '{"type": {"a": 1}}', '{"error_code": true}', "{" * 100_000]
 )
-def test_odd_messages_match_nothing(text: str) -> None:
+def test_candidates_malformed_messages_match_nothing(text: str) -> None:
     session = closed("assemblyai", "streaming", 1000, messages=[text])
     assert ids(candidates(session, load())) == ["rfc6455.close.1000"]
 
@@ -166,13 +166,13 @@ def test_odd_messages_match_nothing(text: str) -> None:
         (None, None, None, "", "rfc6455.close.1005"),
     ],
 )
-def test_close_means_what_it_means_there(
+def test_candidates_close_code_depends_on_the_provider(
     provider: str | None, api: str | None, code: int | None, reason: str, found: str
 ) -> None:
     assert ids(candidates(closed(provider, api, code, reason), load()))[0] == found
 
 
-def test_ping_timeout_is_the_clients_own() -> None:
+def test_candidates_ping_timeout_is_of_the_client() -> None:
     session = closed("deepgram", "listen", 1011, "keepalive ping timeout", by="client")
     assert ids(candidates(session, load()))[0] == "rfc6455.client.ping-timeout"
 
@@ -209,15 +209,17 @@ def test_refusal_of_another_provider_is_generic() -> None:
 
 @pytest.mark.parametrize("ending", ["stopped", "unfinished"])
 def test_session_that_has_not_ended_matches_nothing(ending: str) -> None:
-    assert candidates(Sketch("deepgram", "listen", ending), load()) == []
+    assert candidates(ExampleSession("deepgram", "listen", ending), load()) == []
 
 
 def test_failure_of_an_unknown_kind_matches_nothing() -> None:
-    session = Sketch(None, None, "failed", failure=ExampleFailure("moon"), closed_by="server")
+    session = ExampleSession(
+        None, None, "failed", failure=ExampleFailure("moon"), closed_by="server"
+    )
     assert candidates(session, load()) == []
 
 
-def test_facts_name_what_was_seen() -> None:
+def test_hit_facts_name_the_values_of_the_session() -> None:
     hit = candidates(closed("deepgram", "listen", 1011, "NET-0001"), load())[0]
     assert [(fact.name, fact.value, fact.frame) for fact in hit.facts] == [
         ("close code", "1011", 99),
@@ -241,7 +243,7 @@ OF_PROVIDERS = pytest.mark.parametrize(
 
 
 @OF_PROVIDERS
-def test_the_same_of_another_provider(condition: Condition) -> None:
+def test_candidates_example_of_another_provider_does_not_match(condition: Condition) -> None:
     for example in positive(condition):
         for other in ("xai", "rime", None):
             session = shown(condition, example)
@@ -250,7 +252,7 @@ def test_the_same_of_another_provider(condition: Condition) -> None:
 
 
 @OF_PROVIDERS
-def test_the_same_on_another_endpoint(condition: Condition) -> None:
+def test_candidates_example_on_another_api_does_not_match(condition: Condition) -> None:
     provider = load().provider(condition.provider)
     assert provider is not None
     others = [a.name for a in provider.apis if condition.apis and a.name not in condition.apis]
@@ -261,7 +263,7 @@ def test_the_same_on_another_endpoint(condition: Condition) -> None:
 
 
 @OF_PROVIDERS
-def test_another_text(condition: Condition) -> None:
+def test_candidates_another_text_does_not_match(condition: Condition) -> None:
     """The letters of all texts turned by 13: what rests on a text is not found."""
     for example in positive(condition):
         session = shown(condition, turned(example))
@@ -272,7 +274,7 @@ def test_another_text(condition: Condition) -> None:
 def rests_on_a_number(hit: Hit) -> bool:
     """A code, a status or an ending, and no words; or any words at all."""
     match = hit.match
-    named = [*match.fields, *match.body, *match.headers, *match.said]
+    named = [*match.fields, *match.body, *match.headers, *match.sent]
     patterns = [p for p in (match.reason, match.error, match.body_text, match.request) if p]
     words = [p.pattern for p in patterns] + [p.pattern for _, p in named]
     anything = r"\.|\.\+|\(\?P<\w+>\.\+\)"
@@ -297,7 +299,7 @@ def turned(example: Example) -> Example:
     return replace(
         example,
         message=turn_json(example.message),
-        said=turn_json(example.said),
+        sent=turn_json(example.sent),
         close=close and replace(close, reason=turn(close.reason)),
         refused=refused
         and replace(
@@ -310,7 +312,7 @@ def turned(example: Example) -> Example:
 
 
 @OF_PROVIDERS
-def test_another_number(condition: Condition) -> None:
+def test_candidates_another_number_does_not_match(condition: Condition) -> None:
     """A close code or a status that the condition has nothing about, and no message."""
     for example in positive(condition):
         if example.close is not None and not example.message:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from regexes import END, ROOMS, Regex, of_catalog, of_modules, texts
-from wsproxy.audio import containers
+from wsproxy.audio import containers, sniff
 from wsproxy.catalog import envelope, load
 from wsproxy.catalog.pattern_cost import too_costly
 from wsproxy.compare import excerpt as compare_text
@@ -22,7 +22,6 @@ from wsproxy.compare import transcript, volatile_values
 from wsproxy.diagnose import checks, evidence
 from wsproxy.report import json_output, markdown
 from wsproxy.report import text as report_text
-from wsproxy.session import declared_audio
 
 pytestmark = pytest.mark.cost
 
@@ -35,7 +34,7 @@ ENOUGH = 0.1  # seconds under which any size is quick
 # Where an expression is put together at run time, and what keeps it cheap.
 TOLD = {
     "wsproxy.proxy.record_addon": "the user's own option",
-    "wsproxy.catalog.table": "checked by `too_costly`",
+    "wsproxy.catalog.toml_table": "checked by `too_costly`",
     "wsproxy.cli.show": "the user's own option",
     "wsproxy.replayer.value_rewriter": "bounded repetitions around names of the catalog",
 }
@@ -200,8 +199,8 @@ PATHS: dict[str, Callable[[str], object]] = {
     "azure text": lambda text: envelope.read("azure", text),
     "azure binary": lambda text: envelope.read("azure", b"\xff\xff" + text.encode()),
     "event-stream": lambda text: envelope.read("event-stream", text.encode()),
-    "sniff": lambda text: declared_audio.sniff.__wrapped__(text.encode()),
-    "container": lambda text: containers.container(text.encode()),
+    "sniff": lambda text: sniff.sniff.__wrapped__(text.encode()),
+    "container": lambda text: containers.container_name(text.encode()),
     "read_header": lambda text: containers.read_header(b"RIFF1234WAVE" + text.encode()),
     "is_json": checks.is_json,
     "mask_volatile": volatile_values.mask_volatile,

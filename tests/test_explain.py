@@ -1,171 +1,67 @@
-"""`wsproxy explain` for people; nothing in a trace gets at their terminal or bug report."""
+"""`wsproxy explain` for people."""
 
 from __future__ import annotations
 
 import gc
 import json
-import unicodedata
 import weakref
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from io import StringIO
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
-from hypothesis import given
-from hypothesis import strategies as st
-from markdown_it import MarkdownIt
-from markdown_it.token import Token
-from rich.console import Console
 
-from traces import make_trace
-from wsproxy import __version__
+from explain_traces import (
+    BEGAN,
+    GOLDEN,
+    WIDTH,
+    Make,
+    S,
+    audio,
+    close,
+    good,
+    opened,
+    out_of,
+    printed,
+    refused,
+    request,
+    run,
+    silent,
+    start,
+    text,
+    tokens,
+    trace_writer,
+    words,
+)
 from wsproxy.catalog import load
-from wsproxy.cli.main import cli
-from wsproxy.diagnose import Evidence, Finding, diagnose
+from wsproxy.diagnose import Finding, diagnose
 from wsproxy.diagnose.session_groups import SessionSpan
 from wsproxy.report import markdown, screen
 from wsproxy.report.explanation import explain
 from wsproxy.report.groups import Overview
-from wsproxy.report.text import lasting, safe, short
+from wsproxy.report.text import lasting
 from wsproxy.session import Session
 from wsproxy.trace import (
-    Bytes,
     End,
-    Eof,
-    Failure,
-    FrameRecord,
-    Gap,
-    Record,
-    Request,
-    Response,
-    Start,
 )
-from wsproxy.wire import Close
-
-GOLDEN = Path(__file__).parent / "golden" / "v1"
-WIDTH = 100
-S = 1_000_000_000
-BEGAN = 1_790_000_000 * S  # 2026-09-21 14:13:20 UTC
-AUDIO = bytes(3200)  # 100 ms
-
-
-def run(*args: str | Path) -> Result:
-    env = {"COLUMNS": str(WIDTH)}
-    return CliRunner().invoke(cli, [str(a) for a in args], env=env, standalone_mode=False)
-
-
-def out_of(*args: str | Path) -> str:
-    result = run(*args)
-    if result.exception is not None:
-        raise result.exception
-    return result.stdout
-
-
-def words(text: str) -> str:
-    """Text as one line: where it is wrapped does not matter."""
-    return " ".join(text.split())
-
-
-# -- traces
-
-
-def start(**values: Any) -> Start:
-    fields: dict[str, Any] = {
-        "provider": "deepgram",
-        "api": "listen",
-        "wsproxy": "0.1.0",
-        "mitmproxy": "11.0.2",
-    }
-    began = values.pop("began", BEGAN)
-    return Start(0, 1, "0123456789abcdef", began, **{**fields, **values})
-
-
-def request(**values: Any) -> Request:
-    fields: dict[str, Any] = {
-        "host": "api.deepgram.com",
-        "path": "/v1/listen?encoding=linear16&sample_rate=16000",
-        "headers": [["Upgrade", "websocket"]],
-    }
-    given_fields = {**fields, **values}
-    return Request(1, "GET", "wss", port=443, **given_fields)
-
-
-def opened(*headers: list[str]) -> Response:
-    return Response(S // 10, 101, "Switching Protocols", headers=list(headers))
-
-
-def audio(at: float) -> FrameRecord:
-    return FrameRecord(int(at * S), True, 2, AUDIO, mask=b"abcd", wire_length=3208)
-
-
-def text(at: float, said: str, *, from_client: bool = False) -> FrameRecord:
-    return FrameRecord(int(at * S), from_client, 1, said.encode(), wire_length=len(said) + 2)
-
-
-def close(at: float, code: int, reason: str = "", *, from_client: bool = False) -> FrameRecord:
-    payload = Close(code).serialize() + reason.encode()
-    return FrameRecord(int(at * S), from_client, 8, payload, wire_length=len(payload) + 2)
-
-
-def silent(**values: Any) -> list[Record]:
-    """Deepgram hears nothing for 10 s."""
-    return [
-        start(**values),
-        request(),
-        opened(["dg-request-id", "5d0bcd4c-a1f8"]),
-        text(0.2, '{"type": "Metadata"}'),
-        *(audio(0.3 + number / 10) for number in range(20)),
-        close(12.3, 1011, "NET-0001"),
-        End(int(12.4 * S), "close", "server"),
-    ]
-
-
-def refused(status: int, *headers: list[str], body: bytes = b"", **values: Any) -> list[Record]:
-    answer = Response(S, status, "No", headers=list(headers), body=body, body_length=len(body))
-    return [start(**values), request(), answer, End(2 * S, "refused", "server")]
-
-
-def good(pause: float = 0.0, **values: Any) -> list[Record]:
-    return [
-        start(**values),
-        request(),
-        opened(),
-        *(audio(0.2 + number / 10) for number in range(10)),
-        *(audio(1.2 + pause + number / 10) for number in range(10)),
-        text(2.3 + pause, '{"type": "CloseStream"}', from_client=True),
-        close(2.4 + pause, 1000),
-        close(2.5 + pause, 1000, from_client=True),
-        End(int((2.6 + pause) * S), "close", "server"),
-    ]
 
 
 @pytest.fixture
-def make(tmp_path: Path) -> Callable[..., Path]:
-    """Writes a trace."""
-
-    def write(records: Iterable[Record], name: str = "session", *, finish: bool = True) -> Path:
-        return make_trace(tmp_path / f"{name}.wstrace", records, finish=finish)
-
-    return write
-
-
-Make = Callable[..., Path]
+def make(tmp_path: Path) -> Make:
+    return trace_writer(tmp_path)
 
 
 # -- one session
 
 
-def test_a_failure_is_one_screen():
+def test_explain_failure_fits_one_screen():
     lines = out_of("explain", GOLDEN / "closed.wstrace").splitlines()
     assert any("warning: " in line for line in lines)
     assert len(lines) <= 40
     assert max(map(len, lines)) <= WIDTH
 
 
-def test_what_happened_comes_first_and_what_to_send_last(make: Make):
+def test_explain_failure_starts_with_summary_and_ends_with_ids(make: Make):
     trace = make(silent())
     shown = words(out_of("explain", trace))
     order = [
@@ -191,7 +87,7 @@ def test_what_happened_comes_first_and_what_to_send_last(make: Make):
     assert str(trace) in "".join(line.strip() for line in out_of("explain", trace).splitlines())
 
 
-def test_the_moment_has_both_sides_and_folds_what_is_alike(make: Make):
+def test_explain_last_frames_show_both_sides_and_fold_similar_frames(make: Make):
     shown = out_of("explain", make(silent()))
     assert "#2-21" in shown
     assert "20 × binary" in shown
@@ -200,7 +96,7 @@ def test_the_moment_has_both_sides_and_folds_what_is_alike(make: Make):
     assert '{"type": "Metadata"}' in shown
 
 
-def test_the_moment_reaches_back_for_the_other_side(make: Make):
+def test_explain_last_frames_include_an_older_frame_of_the_other_side(make: Make):
     chatter = [text(1 + n / 10, '{"type": "Results"}') for n in range(30)]
     records = [start(), request(), opened(), audio(0.5), *chatter, close(9, 1011, "NET-0001")]
     rows = explain_records(make(records)).last_frames
@@ -213,7 +109,7 @@ def explain_records(trace: Path) -> Any:
     return explain(trace, session, diagnose(session, catalog), catalog)
 
 
-def test_all_leaves_nothing_out(make: Make):
+def test_explain_all_shows_everything(make: Make):
     trace = make(silent())
     explained = explain_records(trace)
     short_form, whole = words(out_of("explain", trace)), words(out_of("explain", trace, "--all"))
@@ -225,7 +121,7 @@ def test_all_leaves_nothing_out(make: Make):
     assert "hidden 2 evidence lines, 2 causes, 1 fix" in short_form
 
 
-def test_what_the_traffic_shows_of_the_causes_is_marked(make: Make):
+def test_explain_causes_with_evidence_are_marked(make: Make):
     finding = Finding("a.b.c", "error", "T", "M", causes=["slow", "far"], seen=["slow"])
     trace = make(silent())
     explained = explain(trace, Session.read(trace), [finding], load())
@@ -233,12 +129,6 @@ def test_what_the_traffic_shows_of_the_causes_is_marked(make: Make):
     assert "causes - seen here: slow - far" in shown
     listed = markdown.session(explained, everything=False)
     assert "- **seen here:** slow\n- far\n" in listed
-
-
-def printed(renderable: Any) -> str:
-    out = StringIO()
-    Console(file=out, width=WIDTH).print(renderable)
-    return out.getvalue()
 
 
 @pytest.mark.parametrize(
@@ -267,7 +157,9 @@ def printed(renderable: Any) -> str:
         ([], None, ""),
     ],
 )
-def test_how_long_to_wait(make: Make, headers: list[list[str]], waits: float | None, said: str):
+def test_explain_refusal_shows_retry_after(
+    make: Make, headers: list[list[str]], waits: float | None, said: str
+):
     trace = make(refused(429, *headers))
     assert json.loads(out_of("explain", trace, "--json"))["retry_after_s"] == waits
     shown = words(out_of("explain", trace))
@@ -275,7 +167,7 @@ def test_how_long_to_wait(make: Make, headers: list[list[str]], waits: float | N
     assert ("Retry-After)" in shown) is (waits is not None)
 
 
-def test_a_wait_is_of_refusals_only(make: Make):
+def test_explain_accepted_session_shows_no_retry_after(make: Make):
     trace = make([start(), request(), opened(["Retry-After", "30"]), close(1, 1011, "NET-0001")])
     assert json.loads(out_of("explain", trace, "--json"))["retry_after_s"] is None
 
@@ -284,11 +176,11 @@ def test_a_wait_is_of_refusals_only(make: Make):
     ("seconds", "said"),
     [(0, "0 s"), (1.25, "1.2 s"), (119, "119 s"), (120, "2 minutes"), (5400, "90 minutes")],
 )
-def test_durations(seconds: float, said: str):
+def test_lasting_formats_seconds(seconds: float, said: str):
     assert lasting(seconds) == said
 
 
-def test_confidence_is_told_where_it_is_not_high(make: Make):
+def test_explain_confidence_below_high_is_shown(make: Make):
     trace = make(silent())
     for confidence, told in [("high", False), ("low", True)]:
         finding = Finding("a.b.c", "error", "T", "M", confidence=confidence)
@@ -297,12 +189,12 @@ def test_confidence_is_told_where_it_is_not_high(make: Make):
         assert (f"confidence {confidence}" in words(shown)) is told
 
 
-def test_nobody_at_the_server_is_asked_about_what_it_never_saw():
+def test_explain_failure_before_the_server_names_no_support():
     shown = words(out_of("explain", GOLDEN / "failed.wstrace"))
     assert "Send your support contact the end time" in shown
 
 
-def test_a_good_session_is_one_sentence(make: Make):
+def test_explain_successful_session_is_one_sentence(make: Make):
     sentence, *more = out_of("explain", make(good())).splitlines()
     assert sentence == (
         "Deepgram closed the session 2.3 s after the upgrade with 1000; no problems found."
@@ -310,7 +202,7 @@ def test_a_good_session_is_one_sentence(make: Make):
     assert len(more) == 1 or more[0].startswith("deepgram listen at")
 
 
-def test_a_good_session_has_its_warnings(make: Make):
+def test_explain_successful_session_shows_warnings(make: Make):
     trace = make(good(pause=11))
     lines = out_of("explain", trace).splitlines()
     assert "; no failure, 1 warning." in words(" ".join(lines[:2]))
@@ -323,242 +215,19 @@ def test_a_good_session_has_its_warnings(make: Make):
     assert "rfc6455.close.1000" not in shown
 
 
-def test_a_session_that_is_still_being_written(make: Make):
+def test_explain_session_without_end_is_reported_as_open(make: Make):
     trace = make(silent()[:-2], finish=False)
     shown = words(out_of("explain", trace))
-    assert "it is still being written, or was cut." in shown
+    assert "the recorder is still running, or was killed." in shown
     assert "so far." in shown
     assert "support" not in shown
     assert "20 × binary" in shown
 
 
-def test_a_session_without_a_request(make: Make):
+def test_explain_session_without_request_is_explained(make: Make):
     shown = out_of("explain", make([start(provider=None, api=None), End(1, "stopped")]))
     assert "The recorder was stopped" in shown
     assert "None" not in shown
-
-
-# -- Markdown
-
-
-def tokens(source: str) -> list[Token]:
-    parsed = MarkdownIt("commonmark", {"html": True}).enable("table").parse(source)
-    return [t for token in parsed for t in (token, *(token.children or ()))]
-
-
-def test_markdown_says_what_the_screen_says(make: Make):
-    trace = make(silent())
-    shown = out_of("explain", trace, "--markdown")
-    found = tokens(shown)
-    headings = [found[i + 1].content for i, t in enumerate(found) if t.type == "heading_open"]
-    assert headings == [
-        "error: No audio reached Deepgram in time (`deepgram.listen.NET-0001`)",
-        "Last frames",
-        "Also found",
-        "For support",
-        "Versions",
-    ]
-    codes = {t.content for t in found if t.type == "code_inline"}
-    assert {
-        "Deepgram closed the session 12.2 s after the upgrade with 1011 NET-0001.",
-        "close reason: NET-0001 (frame 22)",
-        "the app sent no KeepAlive",
-        "dg-request-id 5d0bcd4c-a1f8",
-        "2026-09-21 14:13:32 UTC",
-        "session.wstrace",
-        __version__,
-        "11.0.2",
-    } <= codes
-    (frames,) = [t.content for t in found if t.type == "fence"]
-    assert "← server  close        10 B     1011 NET-0001" in frames
-    # Somebody's home directory is nobody else's business.
-    assert str(trace.parent) not in shown
-
-
-def test_markdown_and_json_exclude_each_other(make: Make):
-    result = run("explain", make(silent()), "--markdown", "--json")
-    assert "exclude each other" in str(result.exception)
-
-
-_ONE_LINE = st.text(st.characters(exclude_categories=["Cs"])).map(lambda t: safe(t).strip())
-
-
-@given(_ONE_LINE)
-def test_code_is_code(said: str):
-    (inline,) = [t for t in tokens(f"- {markdown.code(said)}") if t.type == "inline"]
-    (token,) = inline.children or ()
-    assert (token.type, token.content.strip()) == ("code_inline", said or "?")
-
-
-@given(st.lists(_ONE_LINE))
-def test_a_fence_holds_its_lines(lines: list[str]):
-    (token,) = tokens("\n".join(markdown.fenced(lines)))
-    assert token.type == "fence"
-    assert token.content.splitlines() == (lines or [])
-
-
-@given(
-    st.lists(st.sampled_from([*"`*_[]()<>!#@|~&$\\-+=1.)/: \t", "www.", "http://", "a"]))
-    .map("".join)
-    .map(lambda t: safe(t).strip())
-)
-def test_prose_stays_as_it_is(said: str):
-    found = tokens(markdown.prose(said))
-    kinds = {t.type for t in found} - {"paragraph_open", "paragraph_close", "inline"}
-    assert kinds <= {"text", "code_inline", "text_special"}
-    inline = [t for t in found if t.type in ("text", "code_inline", "text_special")]
-    assert words("".join(t.content for t in inline)) == words(said)
-    outside_of_code = "".join(t.content for t in inline if t.type == "text")
-    assert not set("@#") & set(outside_of_code)
-
-
-# -- hostile traces
-
-HOSTILE = (
-    "\x1b[2J\x1b]0;title\x07 \x9b31m \x85 \u2028 \u202eevil\u2066 \u200b [bold]x[/] [/] :bomb: "
-    "\r\n\t@admin #1 <img src=x onerror=evil> ![evil](http://evil.example) <!-- evil "
-    "</pre> `evil` ```evil``` ~~~ | **evil** https://evil.example www.evil.example"
-)
-LONG = HOSTILE * 300
-
-
-@dataclass
-class Hostile:
-    """Records with a hostile text at one place of them."""
-
-    name: str
-    records: Callable[[str], list[Record]]
-
-
-def _in(records: list[Record], *more: Record) -> list[Record]:
-    return [*records[:-1], *more, records[-1]]
-
-
-PLACES = [
-    Hostile("close reason", lambda x: [*silent()[:-2], close(12.3, 1011, f"NET-0001 {x}")]),
-    Hostile("close reason of no condition", lambda x: [*silent()[:-2], close(12.3, 4999, x)]),
-    Hostile("host", lambda x: [start(), request(host=x), *silent()[2:]]),
-    Hostile("host of nobody", lambda x: [start(provider=None), request(host=x), *silent()[2:]]),
-    Hostile("path", lambda x: [start(), request(path=f"/{x}"), *refused(400)[2:]]),
-    Hostile("scheme", lambda x: [start(), Request(1, x, x, "a", 1, "/", x), *refused(400)[2:]]),
-    Hostile("header", lambda x: refused(401, [x, x], ["dg-error", x], ["dg-request-id", x])),
-    Hostile("id", lambda x: [*silent()[:2], opened(["dg-request-id", x]), *silent()[3:]]),
-    Hostile("retry-after", lambda x: refused(429, ["Retry-After", x], ["Date", x])),
-    Hostile("body", lambda x: refused(400, body=x.encode())),
-    Hostile("body in JSON", lambda x: refused(400, body=json.dumps({"err_msg": x}).encode())),
-    Hostile("text", lambda x: [*silent()[:-3], text(12, x), close(12.3, 4999)]),
-    Hostile("text of the app", lambda x: _in(silent(), text(12.31, x, from_client=True))),
-    Hostile("JSON", lambda x: [*silent()[:-3], text(12, json.dumps({x: x})), close(12.3, 4999)]),
-    Hostile(
-        "error message",
-        lambda x: [
-            *silent()[:-3],
-            text(12, json.dumps({"type": "Error", "description": x, "request_id": x})),
-            close(12.3, 1011, "see the error"),
-        ],
-    ),
-    Hostile(
-        "failure", lambda x: [start(), request(), Failure(2, "dns", False, x), End(3, "failed")]
-    ),
-    Hostile("failure's place", lambda x: [start(), Failure(2, x, False, x), End(3, "failed")]),
-    Hostile("gap", lambda x: _in(silent(), Gap(5, 6, x, 1, 1))),
-    Hostile("rule", lambda x: _in(silent(), FrameRecord(5, True, 2, b"", broken_rule=x))),
-    Hostile("garbage", lambda x: _in(silent(), Bytes(5, True, x.encode(), x))),
-    Hostile("eof", lambda x: [*silent()[:-2], Eof(13 * S, False, x)]),
-    Hostile("start", lambda x: [start(provider=x, api=x, wsproxy=x, mitmproxy=x, client=x)]),
-    Hostile("ending", lambda x: [*silent()[:-2], End(13 * S, x, None, 1011, x, findings=[x])]),
-]
-
-
-def raw(shown: str) -> set[str]:
-    """What is left in a text that a terminal, or who reads it, takes for something else."""
-    bad = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
-    return {c for c in shown if c != "\n" and unicodedata.category(c) in bad}
-
-
-@pytest.mark.parametrize("content", [HOSTILE, LONG], ids=["short", "long"])
-@pytest.mark.parametrize("place", PLACES, ids=lambda p: p.name)
-def test_a_terminal_gets_nothing_to_obey(make: Make, place: Hostile, content: str):
-    trace = make(place.records(content))
-    for command in (
-        ["explain", trace],
-        ["explain", trace, "--all"],
-        ["explain", trace, trace],
-        ["show", trace],
-        ["show", trace, "--full"],
-        ["list", trace],
-    ):
-        shown = out_of(*command)
-        assert raw(shown) == set(), command
-        if command[0] == "explain":
-            # No text is so long that it pushes the rest off the screen.
-            lines = shown.splitlines()
-            assert max(map(len, lines)) <= WIDTH
-            assert len(lines) < 200
-
-
-def test_brackets_are_shown_as_they_are(make: Make):
-    trace = make([*silent()[:-3], text(12, "[bold]x[/] [/] :bomb:"), close(12.3, 4999, "[red]")])
-    for command in ("explain", "show", "list"):
-        shown = words(out_of(command, trace))
-        assert "[red]" in shown
-        assert ("[bold]x[/] [/] :bomb:" in shown) is (command != "list")
-
-
-@pytest.mark.parametrize("content", [HOSTILE, LONG], ids=["short", "long"])
-@pytest.mark.parametrize("place", PLACES, ids=lambda p: p.name)
-def test_markdown_gets_nothing_to_obey(make: Make, place: Hostile, content: str):
-    trace = make(place.records(content))
-    for args in ([trace], [trace, "--all"], [trace, trace]):
-        shown = out_of("explain", *args, "--markdown")
-        assert raw(shown) == set()
-        assert_harmless(shown)
-        assert len(shown) < 30_000
-
-
-def assert_harmless(source: str) -> None:
-    """What a trace says is in code, and in nothing else."""
-    for token in tokens(source):
-        assert token.type not in ("html_inline", "html_block", "image"), token.content
-        if token.type == "link_open":
-            assert "evil" not in str(token.attrs["href"])
-        if token.type in ("text", "text_special"):
-            assert "evil" not in token.content
-            assert not set("@#") & set(token.content)
-
-
-def test_a_hostile_finding_is_harmless_too(make: Make):
-    trace = make(silent())
-    source = {"document": HOSTILE, "section": HOSTILE, "url": f"https://x/ {HOSTILE}"}
-    finding = Finding(
-        HOSTILE, "error", HOSTILE, HOSTILE, [Evidence(HOSTILE)], [HOSTILE, "b"], [HOSTILE],
-        [HOSTILE], "wait", HOSTILE, source, "low", HOSTILE, [HOSTILE],
-    )  # fmt: skip
-    findings = [finding, Finding("w", "warning", HOSTILE, HOSTILE, [Evidence(HOSTILE)])]
-    explained = explain(trace, Session.read(trace), findings, load())
-    overview = Overview(load())
-    overview.add(trace, Session.read(trace), findings)
-    overview.set_across(findings)
-    for everything in (False, True):
-        for shown in (
-            printed(screen.session(explained, everything=everything)),
-            printed(screen.overview(overview, everything=everything)),
-        ):
-            assert raw(shown) == set()
-        for shown in (
-            markdown.session(explained, everything=everything),
-            markdown.overview(overview, everything=everything),
-        ):
-            assert raw(shown) == set()
-            for token in tokens(shown):
-                assert token.type not in ("html_inline", "html_block", "image", "link_open")
-                assert "@" not in (token.content if token.type == "text" else "")
-
-
-def test_short_is_short():
-    assert short("a" * 10, 10) == "a" * 10
-    assert short("a" * 11, 10) == "a" * 9 + "…"
-    assert len(short("\x1b" * 10_000, 10)) == 10
 
 
 # -- several
@@ -579,7 +248,7 @@ def folder(tmp_path: Path, make: Make) -> Path:
     return tmp_path
 
 
-def test_a_folder_is_explained_in_groups(folder: Path):
+def test_explain_folder_groups_sessions(folder: Path):
     result = run("explain", folder)
     assert isinstance(result.exception, SystemExit)
     assert result.exception.code == 3
@@ -608,7 +277,7 @@ def test_a_folder_is_explained_in_groups(folder: Path):
     assert shown.count("Deepgram refused the upgrade with HTTP 401.") == 1
 
 
-def test_a_folder_in_markdown(folder: Path):
+def test_explain_folder_markdown_has_a_table(folder: Path):
     shown = run("explain", folder, "--markdown").stdout
     rows = [line for line in shown.splitlines() if line.startswith("| `")]
     assert rows[0] == (
@@ -619,7 +288,7 @@ def test_a_folder_in_markdown(folder: Path):
     assert "table_open" in {t.type for t in tokens(shown)}
 
 
-def test_a_folder_in_json(folder: Path):
+def test_explain_folder_json_has_groups(folder: Path):
     result = run("explain", folder, "--json")
     found = json.loads(result.stdout)
     assert len(found) == 7
@@ -627,7 +296,7 @@ def test_a_folder_in_json(folder: Path):
     assert {Path(each["path"]).name for each in found} >= {"silent0.wstrace", "good1.wstrace"}
 
 
-def test_several_are_laid_out_as_one(make: Make):
+def test_explain_several_traces_json_is_one_array(make: Make):
     """What programs of before read: one array, two blanks a level."""
     trace = make([*silent()[:-2], close(12.3, 1011, "NET-0001 \u2028 \x85")])
     one = json.loads(out_of("explain", trace, "--json"))
@@ -636,12 +305,12 @@ def test_several_are_laid_out_as_one(make: Make):
     )
 
 
-def test_an_empty_folder(tmp_path: Path):
+def test_explain_empty_folder_is_reported(tmp_path: Path):
     assert "0 sessions" in out_of("explain", tmp_path)
     assert json.loads(out_of("explain", tmp_path, "--json")) == []
 
 
-def test_what_does_not_exist_stops_nothing(make: Make):
+def test_explain_missing_path_does_not_stop_others(make: Make):
     result = run("explain", "no-such-file", make(silent()))
     assert "no-such-file" in result.stderr
     assert "1 session in 1 group." in result.stdout
@@ -649,7 +318,7 @@ def test_what_does_not_exist_stops_nothing(make: Make):
     assert result.exception.code == 3
 
 
-def test_sessions_are_not_kept(make: Make):
+def test_explain_folder_releases_each_session(make: Make):
     overview = Overview(load())
     read = Session.read(make(silent()))
     gone = weakref.ref(read)
@@ -661,16 +330,16 @@ def test_sessions_are_not_kept(make: Make):
 
 
 @pytest.mark.parametrize("storm", [True, False])
-def test_what_sessions_show_only_together(
+def test_explain_folder_shows_findings_across_sessions(
     folder: Path, monkeypatch: pytest.MonkeyPatch, storm: bool
 ):
     seen: list[list[SessionSpan]] = []
 
-    def across(spans: Iterable[SessionSpan]) -> list[Finding]:
+    def findings_across(spans: Iterable[SessionSpan]) -> list[Finding]:
         seen.append(list(spans))
         return [Finding("traffic.many.storm", "warning", "A storm", "M")] if storm else []
 
-    monkeypatch.setattr("wsproxy.cli.explain.across", across)
+    monkeypatch.setattr("wsproxy.cli.explain.findings_across", findings_across)
     monkeypatch.setattr("wsproxy.cli.explain.KEPT", 5)
     shown = words(run("explain", folder).stdout)
     assert ("warning: A storm traffic.many.storm" in shown) is storm

@@ -70,7 +70,7 @@ BAD = [
     ),
     (
         FailWithCondition.parse("traffic.messages.invalid-json"),
-        "is not something that a server brings about",
+        "cannot be simulated: no server causes it",
     ),
     (
         FailWithCondition.parse("deepgram.speak.NET-0002"),

@@ -75,7 +75,7 @@ def session(url: str, path: str = LISTEN, chunks: int = 10) -> tuple[int | None,
 )
 def test_a_failure_comes_at_its_moment(moment: str, least: int, most: int) -> None:
     amount = 4 if moment == "frames" else 0.4
-    step = PlanStep(condition("deepgram.listen.NET-0000"), moment=Trigger(moment, amount))
+    step = PlanStep(condition("deepgram.listen.NET-0000"), trigger=Trigger(moment, amount))
     with serve_in_thread(Plan([step])) as served:
         code, sent = session(served.url)
     assert code == 1011
@@ -83,7 +83,7 @@ def test_a_failure_comes_at_its_moment(moment: str, least: int, most: int) -> No
 
 
 def test_a_failure_after_seconds_comes_without_a_message_too() -> None:
-    step = PlanStep(condition("deepgram.listen.NET-0000"), moment=Trigger("seconds", 0.2))
+    step = PlanStep(condition("deepgram.listen.NET-0000"), trigger=Trigger("seconds", 0.2))
     with (
         serve_in_thread(Plan([step]), limits=ApiQuotas(silence=60)) as served,
         connect(served.url + LISTEN, additional_headers=KEY) as ws,
@@ -133,7 +133,7 @@ def test_probability() -> None:
 
 
 def test_a_condition_that_no_server_brings_about() -> None:
-    with pytest.raises(UsageError, match="not something that a server brings about"):
+    with pytest.raises(UsageError, match="cannot be simulated: no server causes it"):
         PlanStep(condition("rfc6455.failed.dns"))
 
 
@@ -169,7 +169,7 @@ def test_a_plan_file(tmp_path: Path) -> None:
         ('after = "5s"', 'after = "soon"', "value 'soon': expected open, audio"),
         ("repeat = true", "repeat = 1", "repeat: is not true or false"),
         ("[[step]]", "[[step", "plan.toml"),
-        (PLAN, "", "there is no [[step]] in it"),
+        (PLAN, "", "no [[step]] found"),
     ],
 )
 def test_a_mistake_in_a_plan_file(old: str, new: str, says: str, tmp_path: Path) -> None:
@@ -193,7 +193,7 @@ def test_a_plan_file_that_is_not_there(tmp_path: Path) -> None:
 
 
 def test_a_plan_for_an_api_that_is_not_simulated() -> None:
-    with pytest.raises(UsageError, match=r"'deepgram\.lisen' is no simulated API"):
+    with pytest.raises(UsageError, match=r"'deepgram\.lisen' is not a simulated API"):
         Simulator(Plan([PlanStep(api="deepgram.lisen")]))
 
 
@@ -214,7 +214,7 @@ def simulate(*arguments: str) -> subprocess.CompletedProcess[str]:
     "arguments, says",
     [
         (["deepgram.listen.NET-0000", "--after", "soon"], "value 'soon': expected open, audio"),
-        (["rfc6455.failed.dns"], "not something that a server brings about"),
+        (["rfc6455.failed.dns"], "cannot be simulated: no server causes it"),
         (["deepgram.listen.NET-0000", "--plan", "x.toml"], "--plan excludes CONDITION"),
         (["--plan", "absent.toml"], "absent.toml"),
         (["--probability", "2"], "probability"),

@@ -97,9 +97,8 @@ def results(behind: float) -> SessionFacts:
 
 
 # (rule, a session that breaks it, frames, value): and one near it that does not.
-BROKEN: list[
-    tuple[Callable[[SessionFacts], object], SessionFacts, tuple[int, ...], float, SessionFacts]
-] = [
+Rule = Callable[[SessionFacts], object]
+BROKEN: list[tuple[Rule, SessionFacts, tuple[int, ...], float, SessionFacts]] = [
     (
         timing.first_audio_late,
         Talk().audio(11, 5).close(12),
@@ -256,7 +255,7 @@ def named(
 
 
 @pytest.mark.parametrize("rule, broken, frames, value, near", BROKEN, ids=named(BROKEN))
-def test_a_broken_rule_is_found_and_a_near_miss_is_not(
+def test_rule_broken_is_found_and_near_miss_is_not(
     rule: Callable[[SessionFacts], list[object]],
     broken: SessionFacts,
     frames: tuple[int, ...],
@@ -270,7 +269,7 @@ def test_a_broken_rule_is_found_and_a_near_miss_is_not(
 
 
 @pytest.mark.parametrize("by", ["eof", "reset"])
-def test_leaving_without_a_close_frame_is_no_graceful_end_either(by: str) -> None:
+def test_no_graceful_end_without_close_frame_is_found(by: str) -> None:
     talk = Talk().audio(0, 10)
     talk.session.add(Eof(int(1.4 * S), True, by))
     assert messages.no_graceful_end(SessionFacts(talk.session, CATALOG))
@@ -382,7 +381,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize("rule, broken, value, near", REFUSED)
-def test_a_refusal_shows_what_is_wrong_with_the_key(
+def test_credential_rules_refused_session_shows_the_fault_of_the_key(
     rule: Callable[[SessionFacts], list[object]],
     broken: SessionFacts,
     value: float,
@@ -393,27 +392,27 @@ def test_a_refusal_shows_what_is_wrong_with_the_key(
     assert rule(near) == []
 
 
-def test_no_evidence_shows_a_key() -> None:
+def test_credential_rules_evidence_contains_no_key() -> None:
     for _, broken, _, _ in REFUSED:
         for finding in diagnose(broken.session, CATALOG):
             shown = json.dumps([finding.meaning, *(e.text for e in finding.evidence)])
             assert not re.search(rf"{HEX40}|{HEX32}|sk-proj|abcdef\b", shown)
 
 
-def test_what_was_accepted_is_right() -> None:
+def test_credential_rules_accepted_session_has_no_finding() -> None:
     talk = Talk()
     talk.session.request = refused("deepgram", headers=token("Basic abc")).session.request
     case = talk.audio(0, 5).close(1)
     assert [rule(case) for rule in credentials.RULES] == [[]] * len(credentials.RULES)
 
 
-def test_every_rule_has_a_session_that_breaks_it() -> None:
+def test_rules_each_have_a_session_that_breaks_them() -> None:
     tested = {rule.__name__ for rule, *_ in (*BROKEN, *REFUSED)}
     rules = {*timing.RULES, *messages.RULES, *credentials.RULES}
     assert tested == {rule.__name__ for rule in rules}
 
 
-def test_every_condition_of_the_traffic_has_its_own_rule() -> None:
+def test_traffic_conditions_each_have_their_own_rule() -> None:
     conditions = CATALOG.conditions_of(TRAFFIC)
     rules = [match.rule for condition in conditions for match in condition.matches]
     assert len(rules) == len(set(rules)) == len(conditions)
@@ -434,12 +433,12 @@ def good_sessions() -> dict[str, SessionFacts]:
 
 
 @pytest.mark.parametrize("name", good_sessions())
-def test_a_good_session_has_no_finding_but_its_end(name: str) -> None:
+def test_diagnose_good_session_has_only_the_finding_of_its_end(name: str) -> None:
     findings = diagnose(good_sessions()[name].session, CATALOG)
     assert [f.id for f in findings if f.severity != "info"] == []
 
 
-def test_all_violations_are_listed_and_what_ended_the_session_comes_first() -> None:
+def test_diagnose_lists_the_end_of_the_session_before_other_findings() -> None:
     talk = Talk(STREAMING).app(0, say(type="terminate")).audio(0.1, 10, 0.02, CHUNK[:640])
     error = say(type="Error", error_code=3006, error="Invalid Message Type: terminate")
     case = talk.server(1, error).close(1, code=3006, reason="Invalid Message Type: terminate")
@@ -476,7 +475,7 @@ ODD = st.builds(
     st.sampled_from([101, 200, 401, 500]),
     st.lists(st.one_of(ODD, RECORDS), max_size=25),
 )
-def test_odd_sessions_are_diagnosed_all_the_same(
+def test_diagnose_any_session_never_raises(
     api: tuple[str, str], path: str, status: int, records: list[object]
 ) -> None:
     session = Session()

@@ -28,7 +28,7 @@ WAV = b"RIFF\xff\xff\xff\xffWAVEfmt " + struct.pack("<IHHIIHH", 16, 1, 1, 16000,
 Said = Sequence[bytes | str]
 
 
-def case(
+def facts_of(
     api: tuple[str, str, str], said: Said, end: float, close: tuple[int, str] = (1011, "NET-0001")
 ) -> SessionFacts:
     """The app says this, a message every 0.1 s; the server closes `end` seconds after that."""
@@ -50,29 +50,29 @@ def cut(size: int = 3200, data: bytes = PCM) -> list[bytes]:
 
 
 SHOWN = [
-    (causes.no_audio, case(LISTEN, [], 10), (), 0.0),
-    (causes.only_keepalives, case(LISTEN, [KEEPALIVE] * 3, 10), (1,), 3.0),
-    (causes.audio_stopped, case(LISTEN, cut(), 10), (20,), 10.0),
-    (causes.raw_undeclared, case(UNDECLARED, cut(), 1), (1,), 64000.0),
-    (causes.text_for_audio, case(LISTEN, [HTML], 1), (1,), 150.0),
-    (causes.container_and_encoding, case(LISTEN, [WAV + PCM], 1), (1,), 64036.0),
-    (causes.small_chunks, case(STREAMING, cut(640), 1), (1,), 20.0),
-    (causes.large_chunks, case(STREAMING, [PCM], 1), (1,), 2000.0),
-    (causes.short_rest, case(STREAMING, [*cut(), PCM[:640]], 1), (21,), 20.0),
-    (causes.written_by_hand, case(STREAMING, ["{'type': 'Terminate'}"], 1), (1,), 21.0),
+    (causes.no_audio, facts_of(LISTEN, [], 10), (), 0.0),
+    (causes.only_keepalives, facts_of(LISTEN, [KEEPALIVE] * 3, 10), (1,), 3.0),
+    (causes.audio_stopped, facts_of(LISTEN, cut(), 10), (20,), 10.0),
+    (causes.raw_undeclared, facts_of(UNDECLARED, cut(), 1), (1,), 64000.0),
+    (causes.text_for_audio, facts_of(LISTEN, [HTML], 1), (1,), 150.0),
+    (causes.container_and_encoding, facts_of(LISTEN, [WAV + PCM], 1), (1,), 64036.0),
+    (causes.small_chunks, facts_of(STREAMING, cut(640), 1), (1,), 20.0),
+    (causes.large_chunks, facts_of(STREAMING, [PCM], 1), (1,), 2000.0),
+    (causes.short_rest, facts_of(STREAMING, [*cut(), PCM[:640]], 1), (21,), 20.0),
+    (causes.written_by_hand, facts_of(STREAMING, ["{'type': 'Terminate'}"], 1), (1,), 21.0),
 ]
 GOOD = [
-    case(LISTEN, [*cut(), KEEPALIVE], 0.2),
-    case(UNDECLARED, [WAV + PCM], 0.2),
-    case(STREAMING, [*cut(), '{"type": "Terminate"}'], 0.2),
-    case(("deepgram", "speak", "/v1/speak"), ['{"type": "Speak", "text": "Hello"}'], 1),
+    facts_of(LISTEN, [*cut(), KEEPALIVE], 0.2),
+    facts_of(UNDECLARED, [WAV + PCM], 0.2),
+    facts_of(STREAMING, [*cut(), '{"type": "Terminate"}'], 0.2),
+    facts_of(("deepgram", "speak", "/v1/speak"), ['{"type": "Speak", "text": "Hello"}'], 1),
 ]
 
 
 @pytest.mark.parametrize(
     "rule, shown, frames, value", SHOWN, ids=[rule.__name__ for rule, *_ in SHOWN]
 )
-def test_is_found(
+def test_cause_rule_is_found(
     rule: Measure, shown: SessionFacts, frames: tuple[int, ...], value: float
 ) -> None:
     [evidence] = rule(shown)
@@ -81,15 +81,15 @@ def test_is_found(
 
 
 @pytest.mark.parametrize("rule", causes.RULES, ids=lambda rule: rule.__name__)
-def test_is_not_found_in_a_good_session(rule: Measure) -> None:
+def test_cause_rule_good_session_has_no_evidence(rule: Measure) -> None:
     assert [rule(good) for good in GOOD] == [[]] * len(GOOD)
 
 
-def test_all_are_tested() -> None:
+def test_cause_rules_are_all_tested() -> None:
     assert {rule for rule, *_ in SHOWN} == set(causes.RULES)
 
 
-def test_every_one_is_the_cause_of_a_condition() -> None:
+def test_cause_rules_each_belong_to_a_condition() -> None:
     named = {advice.when for c in CATALOG.conditions for advice in (*c.causes, *c.remedies)}
     assert {rule.__name__ for rule in causes.RULES} <= named
 
@@ -101,8 +101,8 @@ def test_every_one_is_the_cause_of_a_condition() -> None:
         (cut(), "The audio source stopped"),
     ],
 )
-def test_what_the_session_shows_comes_first(said: Said, first: str) -> None:
-    finding = diagnose(case(LISTEN, said, 11).session, CATALOG)[0]
+def test_diagnose_causes_with_evidence_come_first(said: Said, first: str) -> None:
+    finding = diagnose(facts_of(LISTEN, said, 11).session, CATALOG)[0]
     assert finding.id == "deepgram.listen.NET-0001"
     assert first in finding.causes[0]
     assert first in finding.seen[0]
@@ -110,9 +110,9 @@ def test_what_the_session_shows_comes_first(said: Said, first: str) -> None:
     assert sorted(finding.causes) == sorted(str(cause) for cause in condition.causes)
 
 
-def test_where_nothing_speaks_for_a_cause_the_order_is_the_catalogs() -> None:
+def test_diagnose_causes_without_evidence_keep_the_order_of_the_catalog() -> None:
     text = json.dumps({"type": "Speak", "text": "Hello"})
-    closed = case(("deepgram", "speak", "/v1/speak"), [text], 1, (1011, "NET-0000"))
+    closed = facts_of(("deepgram", "speak", "/v1/speak"), [text], 1, (1011, "NET-0000"))
     finding = diagnose(closed.session, CATALOG)[0]
     condition = CATALOG.condition("deepgram.speak.NET-0000")
     assert list(finding.causes) == [str(cause) for cause in condition.causes]

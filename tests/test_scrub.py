@@ -34,13 +34,13 @@ from scrub_sessions import (
 from sessions import APP, MS, SERVER, audio, opened, said, write
 from traces import KINDS as RECORD_KINDS
 from traces import RECORDS, make_trace, read_trace
-from wsproxy.audio.container_noise import fill
+from wsproxy.audio.container_noise import replace_audio
 from wsproxy.audio.containers import read_header
 from wsproxy.audio.noise import Noise, NoiseSource
+from wsproxy.audio.sniff import sniff
 from wsproxy.errors import UsageError, WsproxyError
 from wsproxy.scrub import scrub
 from wsproxy.session import Session
-from wsproxy.session.declared_audio import sniff
 from wsproxy.trace import Bytes, Failure, FrameRecord, Record, Request, Response, Start
 from wsproxy.wire import Opcode
 
@@ -290,13 +290,13 @@ KINDS = ["16-bit PCM", "16-bit PCM, big-endian", "32-bit float PCM", "mu-law", "
 @given(st.lists(st.binary(max_size=400), max_size=5))
 def test_noise_any_pieces_keep_their_sizes(kind: str, pieces: list[bytes]) -> None:
     noise = Noise(kind, NoiseSource(random.Random(1)))
-    assert [len(noise.like(piece)) for piece in pieces] == [len(piece) for piece in pieces]
+    assert [len(noise.replace(piece)) for piece in pieces] == [len(piece) for piece in pieces]
 
 
 @pytest.mark.parametrize("loud", [20, 800, 9000])
 def test_noise_voice_keeps_its_level_and_encoding(loud: int) -> None:
     voice = tone(1.0, loud)
-    made = Noise("16-bit PCM", NoiseSource(random.Random(1))).like(voice)
+    made = Noise("16-bit PCM", NoiseSource(random.Random(1))).replace(voice)
     levels = [sum(map(abs, array("h", data))) / len(data) for data in (voice, made)]
     assert levels[1] == pytest.approx(levels[0], rel=0.2)
     assert sniff(made) == sniff(voice) == "16-bit PCM"
@@ -306,13 +306,13 @@ def test_noise_silence_needs_no_random_samples(monkeypatch: pytest.MonkeyPatch) 
     """A session may have hours of silence."""
     monkeypatch.setattr(NoiseSource, "samples", None)
     for kind, data in [("16-bit PCM", b"\0\0"), ("mu-law", b"\xff"), ("A-law", b"\xd5")]:
-        assert Noise(kind, NoiseSource(random.Random(1))).like(data * 3200) == data * 3200
+        assert Noise(kind, NoiseSource(random.Random(1))).replace(data * 3200) == data * 3200
 
 
 @given(st.lists(st.tuples(st.sampled_from([0, 300, -20_000]), st.integers(1, 40)), max_size=12))
 def test_noise_pauses_keep_their_position(runs: list[tuple[int, int]]) -> None:
     samples = array("h", [value for value, count in runs for _ in range(count)])
-    made = array("h", Noise("16-bit PCM", NoiseSource(random.Random(1))).like(samples.tobytes()))
+    made = array("h", Noise("16-bit PCM", NoiseSource(random.Random(1))).replace(samples.tobytes()))
     assert len(made) == len(samples)
     for at in range(len(samples) - 15):
         if not any(samples[at : at + 16]):
@@ -323,10 +323,10 @@ def test_noise_silence_and_clipping_stay() -> None:
     silence = bytes(3200)
     loud = array("h", [32767] * 90 + [100, -100] * 800).tobytes()
     noise = Noise("16-bit PCM", NoiseSource(random.Random(1)))
-    assert noise.like(silence) == silence
-    made = array("h", noise.like(loud))
+    assert noise.replace(silence) == silence
+    made = array("h", noise.replace(loud))
     assert made.count(32767) + made.count(-32767) == 90
-    assert noise.like(silence + VOICE[6400:9600])[:3200] == silence
+    assert noise.replace(silence + VOICE[6400:9600])[:3200] == silence
 
 
 def wav(data: bytes) -> bytes:
@@ -395,7 +395,7 @@ def test_scrub_container_keeps_its_header_and_holds_noise(name: str, tmp_path: P
 @given(st.sampled_from(sorted(STREAMS)), st.binary(max_size=300), st.integers(0, 600))
 def test_container_noise_damaged_stream_is_filled(name: str, other: bytes, cut: int) -> None:
     damaged = STREAMS[name][:cut] + other
-    assert len(fill(name, damaged, random.Random(1).randbytes).data) == len(damaged)
+    assert len(replace_audio(name, damaged, random.Random(1).randbytes).data) == len(damaged)
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])

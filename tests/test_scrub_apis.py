@@ -17,7 +17,7 @@ from sessions import APP, SERVER, audio, closed, opened, said, write
 from traces import read_trace
 from wsproxy.catalog import Api, Condition, Dialogue, load
 from wsproxy.catalog.envelope import read, wrap
-from wsproxy.catalog.examples import ExampleResponse, Sketch, sketched
+from wsproxy.catalog.examples import ExampleResponse, ExampleSession, example_session
 from wsproxy.catalog.match import candidates
 from wsproxy.diagnose import diagnose
 from wsproxy.scrub import scrub
@@ -183,7 +183,7 @@ def test_scrub_error_sentence_of_the_service_stays_readable(
 # -- every failure that the catalog has an example of
 
 
-def cleaned(sketch: Sketch) -> Sketch:
+def cleaned(sketch: ExampleSession) -> ExampleSession:
     """A scrubbed short session."""
     api = CATALOG.api(sketch.provider, sketch.api)
     texts = TextScrubber(
@@ -196,7 +196,7 @@ def cleaned(sketch: Sketch) -> Sketch:
             each.text = azure_text(each.text, texts, bytes, from_client=mine)
         else:
             each.text = texts.message(each.text, bytes, from_client=mine)
-    for packed in sketch.packed:
+    for packed in sketch.binary_messages:
         packed.data = scrub_binary(
             packed.data, api.envelope if api else "", texts, bytes, from_client=False
         )
@@ -215,7 +215,7 @@ def cleaned(sketch: Sketch) -> Sketch:
     return sketch
 
 
-def explained(sketch: Sketch) -> list[str]:
+def explained(sketch: ExampleSession) -> list[str]:
     return [hit.condition.id for hit in candidates(sketch, CATALOG)][:1]
 
 
@@ -225,8 +225,8 @@ def test_scrub_failure_of_the_catalog_is_explained_as_before(provider: str) -> N
     other = {}
     for condition in conditions:
         for number, example in enumerate(condition.examples):
-            before = explained(sketched(condition, example, CATALOG))
-            after = explained(cleaned(sketched(condition, example, CATALOG)))
+            before = explained(example_session(condition, example, CATALOG))
+            after = explained(cleaned(example_session(condition, example, CATALOG)))
             if before != after:
                 other[f"{condition.id} {number}"] = (before, after)
     assert other == {}

@@ -237,7 +237,7 @@ def test_scrub_binary_audio_with_its_signs_kept_is_found(
 
     records = [*opened("/v1/listen"), *(audio(50 + n, APP, pcm(c)) for n, c in enumerate(CHUNKS))]
     trace = write(tmp_path / "a.wstrace", records)
-    monkeypatch.setattr("wsproxy.scrub.traffic.Noise.like", louder)
+    monkeypatch.setattr("wsproxy.scrub.traffic.Noise.replace", louder)
     with pytest.raises(NotPublic, match="audio similar to"):
         scrub(trace, tmp_path / "b.wstrace")
 

@@ -61,7 +61,7 @@ def test_leak_check_unscrubbed_message_is_found(
 
 
 def test_leak_check_unscrubbed_audio_is_found(monkeypatch: pytest.MonkeyPatch, trace: Path) -> None:
-    error = leaks(monkeypatch, trace, wsproxy.scrub.traffic.Noise, "like", same)
+    error = leaks(monkeypatch, trace, wsproxy.scrub.traffic.Noise, "replace", same)
     assert any("audio of the original" in line for line in error.found)
 
 

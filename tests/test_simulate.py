@@ -373,7 +373,7 @@ def test_inactivity_is_found_in_traffic():
 
 def test_not_simulated():
     entry = next(c for c in load().conditions if c.simulate is None)
-    with pytest.raises(UsageError, match=r"not something that a server brings about"):
+    with pytest.raises(UsageError, match=r"cannot be simulated: no server causes it"):
         Simulator(entry)
 
 
@@ -403,7 +403,7 @@ def run(*args):
         (["deepgram.listen.NET-0009"], "deepgram.listen.NET-0001"),
         (["--listen", "nowhere"], "is not an address"),
         (["--cert", "/no/such/file"], "cannot use /no/such/file"),
-        (["deepgram.listen.flux-on-v1"], "not something that a server brings about"),
+        (["deepgram.listen.flux-on-v1"], "cannot be simulated: no server causes it"),
     ],
 )
 def test_command_errors_are_one_line(args, text):

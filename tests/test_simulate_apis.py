@@ -7,15 +7,15 @@ import wave
 
 import pytest
 
-from wsproxy.audio.encoding import PcmFormat, alaw, mulaw
+from wsproxy.audio import g711
+from wsproxy.audio.encodings import AudioFormat
 from wsproxy.audio.synthetic_speech import speech
 from wsproxy.catalog import ClosePattern, load
-from wsproxy.simulate.api import ApiRequest
+from wsproxy.simulate.api import ApiQuotas, ApiRequest
 from wsproxy.simulate.assemblyai import AssemblyAIStreaming
 from wsproxy.simulate.condition_api import ConditionApi
 from wsproxy.simulate.deepgram_listen import DeepgramListen
 from wsproxy.simulate.deepgram_speak import DeepgramSpeak
-from wsproxy.simulate.limits import ApiQuotas
 from wsproxy.simulate.recognizer import Recognizer
 
 LISTEN = "/v1/listen?model=nova-3&encoding=linear16&sample_rate=16000"
@@ -54,7 +54,7 @@ def closes(actions):
 # ---- made audio
 
 
-def test_speech_is_the_same_each_time_and_begins_alike():
+def test_speech_same_arguments_give_the_same_bytes():
     assert speech(2.0) == speech(2.0)
     assert speech(3.0).startswith(speech(1.0))
     assert speech(1.0, seed=1) != speech(1.0)
@@ -63,8 +63,8 @@ def test_speech_is_the_same_each_time_and_begins_alike():
 
 @pytest.mark.parametrize("rate", [8000, 16_000, 24_000, 48_000])
 def test_speech_has_words_and_pauses(rate):
-    hearing = Recognizer(PcmFormat("linear16", rate))
-    list(hearing.hear(speech(6.0, rate)))
+    hearing = Recognizer(AudioFormat("linear16", rate))
+    list(hearing.add(speech(6.0, rate)))
     words = hearing.take()
     assert 8 < len(words) < 30
     gaps = [b.start - a.end for a, b in itertools.pairwise(words)]
@@ -72,32 +72,34 @@ def test_speech_has_words_and_pauses(rate):
     assert min(gaps) >= 0.04
 
 
-def test_chunks_make_no_difference():
+def test_recognizer_chunk_size_makes_no_difference():
     audio, heard = speech(4.0), []
     for size in (100, 3200, 64_000):
-        hearing = Recognizer(PcmFormat("linear16", 16_000))
+        hearing = Recognizer(AudioFormat("linear16", 16_000))
         for at in range(0, len(audio), size):
-            list(hearing.hear(audio[at : at + size]))
+            list(hearing.add(audio[at : at + size]))
         heard.append(hearing.take())
     assert heard[0] == heard[1] == heard[2]
 
 
-@pytest.mark.parametrize(("encoding", "code"), [("mulaw", mulaw), ("alaw", alaw)])
-def test_words_are_where_they_are_in_companded_audio_too(encoding, code):
+@pytest.mark.parametrize(
+    ("encoding", "code"), [("mulaw", g711.MULAW.encode_pcm), ("alaw", g711.ALAW.encode_pcm)]
+)
+def test_recognizer_companded_audio_has_the_same_words(encoding, code):
     audio = speech(4.0, 8000)
     linear, companded = (
-        Recognizer(PcmFormat("linear16", 8000)),
-        Recognizer(PcmFormat(encoding, 8000)),
+        Recognizer(AudioFormat("linear16", 8000)),
+        Recognizer(AudioFormat(encoding, 8000)),
     )
-    list(linear.hear(audio))
-    list(companded.hear(code(audio)))
+    list(linear.add(audio))
+    list(companded.add(code(audio)))
     assert len(linear.take()) == len(companded.take())
     assert companded.seconds == 4.0
 
 
-def test_silence_has_no_words():
-    hearing = Recognizer(PcmFormat("linear16", 16_000))
-    list(hearing.hear(bytes(64_000)))
+def test_recognizer_silence_has_no_words():
+    hearing = Recognizer(AudioFormat("linear16", 16_000))
+    list(hearing.add(bytes(64_000)))
     assert hearing.take() == []
     assert hearing.quiet == pytest.approx(2.0)
 
@@ -167,7 +169,7 @@ def test_listen_no_audio_ends_with_net_0001():
     stream(api, speech(0.1), start=5.0)
     api.text('{"type":"KeepAlive"}', 9.0)
     assert api.deadline() == 19.0
-    assert closes(api.due(19.0)) == [(1011, "NET-0001")]
+    assert closes(api.on_deadline(19.0)) == [(1011, "NET-0001")]
 
 
 @pytest.mark.parametrize(
@@ -196,7 +198,7 @@ def test_listen_empty_message_closes_the_stream():
     assert closes(api.binary(b"", 0.0)) == [(1000, "")]
 
 
-def test_listen_tells_what_it_cannot_read():
+def test_listen_invalid_message_is_reported():
     api, _ = session(DeepgramListen, LISTEN)
     assert messages(api.text("nonsense", 0.0))[0]["variant"] == "SchemaError"
     assert messages(api.text("[]", 0.0))[0]["type"] == "Error"
@@ -230,7 +232,7 @@ def test_listen_too_many_sessions():
     assert (busy.status, json.loads(busy.body)["err_code"]) == (429, "TOO_MANY_REQUESTS")
 
 
-def test_key_in_subprotocol():
+def test_request_key_in_subprotocol_is_its_credential():
     headers = {"sec-websocket-protocol": "token, abc"}
     assert DeepgramListen(request(LISTEN, headers), ApiQuotas()).refusal() is None
 
@@ -249,7 +251,7 @@ def test_speak_good_session():
     assert closes(api.text('{"type":"Close"}', 0.3)) == [(1000, "")]
 
 
-def test_speak_says_what_is_left_before_it_closes():
+def test_speak_close_flushes_the_rest():
     api, _ = session(DeepgramSpeak, SPEAK + "&encoding=mulaw&sample_rate=8000")
     api.text('{"type":"Speak","text":"Hello"}', 0.0)
     actions = api.text('{"type":"Close"}', 0.1)
@@ -286,7 +288,7 @@ def test_speak_characters_in_a_window():
 def test_speak_silent_client():
     api, _ = session(DeepgramSpeak, SPEAK, ApiQuotas(speak_silence=7))
     assert api.deadline() == 7.0
-    assert closes(api.due(7.0)) == [(1011, "NET-0001")]
+    assert closes(api.on_deadline(7.0)) == [(1011, "NET-0001")]
 
 
 def test_speak_refusals():
@@ -302,7 +304,7 @@ def test_speak_refusals():
 
 @pytest.mark.parametrize("kind", [DeepgramListen, DeepgramSpeak, AssemblyAIStreaming])
 @pytest.mark.parametrize("value", ["9" * 5000, "-1", "", "1e3", "\u0661"])
-def test_numbers_that_are_none_are_no_crash(kind, value):
+def test_refusal_invalid_number_never_raises(kind, value):
     query = f"?sample_rate={value}&channels={value}&endpointing={value}&inactivity_timeout={value}"
     api = kind(request(f"/x{query}"), ApiQuotas())
     api.refusal()
@@ -382,7 +384,7 @@ def test_assemblyai_faster_than_real_time():
         ('{"type":"Hello"}', "Invalid Message Type: Hello"),
     ],
 )
-def test_assemblyai_messages_that_it_cannot_read(sent, text):
+def test_assemblyai_invalid_message_is_reported(sent, text):
     api, _ = session(AssemblyAIStreaming, STREAM)
     assert error_of(api.text(sent, 0.0)) == (3006, text, text)
 
@@ -398,12 +400,12 @@ def test_assemblyai_inactivity_and_longest_session():
     api, _ = session(AssemblyAIStreaming, STREAM + "&inactivity_timeout=5", ApiQuotas(session=60))
     api.text('{"type":"KeepAlive"}', 3.0)
     assert api.deadline() == 8.0
-    code, error, _ = error_of(api.due(8.0))
+    code, error, _ = error_of(api.on_deadline(8.0))
     assert code == 3006
     assert error.endswith("No messages received for 5 seconds")
     api, _ = session(AssemblyAIStreaming, STREAM, ApiQuotas(session=60))
     assert api.deadline() == 60.0
-    assert error_of(api.due(60.0))[:2] == (
+    assert error_of(api.on_deadline(60.0))[:2] == (
         3008,
         "Session Expired: Maximum session duration exceeded",
     )
@@ -430,48 +432,48 @@ def scripted(kind, target, name, limits=None):
     return ConditionApi(kind(request(target), limits or ApiQuotas()), condition.simulate)
 
 
-def test_scripted_after_audio():
+def test_condition_api_after_audio_fails():
     api = scripted(DeepgramListen, LISTEN, "deepgram.listen.NET-0000")
     assert api.opened(0.0) == ()
     assert closes(api.binary(speech(0.1), 0.0)) == [(1011, "NET-0000")]
 
 
-def test_scripted_without_audio_fails_all_the_same():
+def test_condition_api_without_audio_fails_as_well():
     api = scripted(DeepgramListen, LISTEN, "deepgram.listen.NET-0000", ApiQuotas(silence=3))
     api.opened(0.0)
     assert api.deadline() == 3.0
-    assert closes(api.due(3.0)) == [(1011, "NET-0000")]
+    assert closes(api.on_deadline(3.0)) == [(1011, "NET-0000")]
 
 
-def test_scripted_in_silence():
+def test_condition_api_in_silence_fails():
     api = scripted(DeepgramListen, LISTEN, "deepgram.listen.NET-0001", ApiQuotas(silence=3))
     api.opened(0.0)
     assert not closes(stream(api, speech(2.0)))
     assert api.deadline() == pytest.approx(1.9 + 3)
-    assert closes(api.due(5.0)) == [(1011, "NET-0001")]
+    assert closes(api.on_deadline(5.0)) == [(1011, "NET-0001")]
 
 
-def test_scripted_in_silence_lets_no_client_off_that_ends_the_session_in_time():
+def test_condition_api_in_silence_client_end_fails_as_well():
     api = scripted(DeepgramListen, LISTEN, "deepgram.listen.NET-0001", ApiQuotas(silence=3))
     api.opened(0.0)
     assert closes(api.text('{"type":"CloseStream"}', 2.0)) == [(1011, "NET-0001")]
 
 
-def test_scripted_at_open_with_its_message():
+def test_condition_api_at_open_sends_message_and_close():
     api = scripted(AssemblyAIStreaming, STREAM, "assemblyai.streaming.3009-concurrency")
     assert error_of(api.opened(0.0))[0] == 3009
 
 
-def test_scripted_leaves_the_apis_own_failures_out():
+def test_condition_api_suppresses_failures_of_the_api():
     api = scripted(
         AssemblyAIStreaming, STREAM, "assemblyai.streaming.3006-inactivity", ApiQuotas(silence=3)
     )
     assert messages(api.opened(0.0))[0]["type"] == "Begin"
     assert not closes(api.binary(bytes(320), 0.1))  # 10 ms, by itself a 3007
-    assert error_of(api.due(3.1))[0] == 3006
+    assert error_of(api.on_deadline(3.1))[0] == 3006
 
 
-def test_scripted_refusal_has_the_sessions_request_id():
+def test_condition_api_refusal_has_the_request_id():
     api = scripted(DeepgramListen, LISTEN, "deepgram.upgrade.INVALID_AUTH")
     api.request = request(LISTEN, request_id="abc")
     assert json.loads(api.refusal().body)["request_id"] == "abc"

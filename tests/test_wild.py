@@ -90,7 +90,7 @@ def test_a_reason_that_only_points_at_the_message_before() -> None:
     said = {"type": "Error", "error_code": 3008, "error": "Session Expired: Maximum " + "x" * 200}
     findings = closed(STREAMING, 3008, "See Error message for details", [json.dumps(said)])
     assert findings[0].id == "assemblyai.streaming.3008-expired"
-    assert "the server said" in findings[0].evidence[0].text
+    assert "the server sent" in findings[0].evidence[0].text
 
 
 def test_a_plain_text_body() -> None:

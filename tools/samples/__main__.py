@@ -1,7 +1,7 @@
-"""Makes the sample traces anew: `python -m tools.samples [NAME...]`.
+"""Records the sample traces again: `python -m tools.samples [NAME...]`.
 
-A name is that of a sample, or the beginning of some: `wire`, `deepgram/deepgram.listen`.
-It needs the checkout and what `pip install -e '.[test]'` installs; nothing leaves the machine.
+NAME is a sample or a prefix of some: `wire`, `deepgram/deepgram.listen`. It needs a checkout and
+the extra `test`; it makes no connection to other machines.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ for _folder in (_ROOT, _ROOT / "tests"):
 from tools.samples import conditions_of_apis, wire_sessions  # noqa: E402
 from tools.samples.sample import FOLDER, Sample  # noqa: E402
 
-PROCESSES = 4  # most of the time they wait
-ATTEMPTS = 3  # a machine that is busy may bring the times of a session out of order
+PROCESSES = 4  # they wait most of the time
+ATTEMPTS = 3  # on a busy machine, the timing of a session may be wrong
 
 SAMPLES: dict[str, Sample] = {
     sample.name: sample for sample in [*wire_sessions.samples(), *conditions_of_apis.samples()]
@@ -28,7 +28,7 @@ SAMPLES: dict[str, Sample] = {
 
 
 def make(name: str) -> list[str]:
-    """Make one sample; returns what is wrong with it."""
+    """Record one sample; returns its faults."""
     faults: list[str] = []
     for _ in range(ATTEMPTS):
         faults = SAMPLES[name].make()
@@ -43,7 +43,7 @@ def main(names: list[str]) -> int:
         print(f"no sample is named {' or '.join(names)}", file=sys.stderr)
         return 2
     failed = 0
-    # Each process has a mitmproxy of its own: there can be only one in a process.
+    # There can be only one mitmproxy in a process.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(PROCESSES, mp_context=context) as pool:
         for name, faults in zip(wanted, pool.map(make, wanted), strict=True):

@@ -1,7 +1,7 @@
 """One session for each condition of Deepgram and AssemblyAI, against the simulated APIs.
 
-Where a client can bring it about by breaking the API's rule, it does; else the API fails on
-command. What the clients do is what tests/test_conditions.py has them do.
+If a client can cause the condition by breaking a rule of the API, it does; otherwise the API
+fails according to a plan. The clients behave as in tests/test_conditions.py.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ from dataclasses import replace
 
 from conditions import ANYWHERE, Behaviour
 from test_conditions import CASES, ELSEWHERE, Case
-from tools.samples.sample import SPEAK, Sample, packed_well, talk
+from tools.samples.sample import SPEAK, Sample, compressible, talk
 
 PROVIDERS = ("deepgram", "assemblyai")
 WAITS = 0.5  # seconds after a failure that does not end the session
 
-# The documents' least is 5 seconds.
+# The documented minimum is 5 seconds.
 _INACTIVITY = "/v3/ws?sample_rate=16000&inactivity_timeout=1"
 _PATHS = {"assemblyai.streaming.3006-inactivity": _INACTIVITY}
 
 
 def cases() -> dict[str, Case]:
-    """The case to record by the id of its condition."""
+    """The cases to record, by the id of their condition."""
     found: dict[str, Case] = {}
     for case in sorted(CASES, key=lambda case: case.by_rule):
         if case.condition.provider in PROVIDERS:
@@ -55,7 +55,7 @@ def _sample(case: Case) -> Sample:
 
 
 def _behaviour(case: Case) -> Behaviour:
-    usual = packed_well(case.behaviour)
+    usual = compressible(case.behaviour)
     path = _PATHS.get(case.condition.id, usual.path)
     if path is None and case.place is not None and case.place.api.name == "speak":
         path = SPEAK

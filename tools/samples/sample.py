@@ -1,4 +1,4 @@
-"""What a sample is: a server, a client, and a recorder between them; nothing by hand."""
+"""A sample: a server, a client, and a recorder between them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import functools
 import http.client
 import math
 import shutil
-import sys
 import tempfile
 import threading
 from array import array
@@ -23,10 +22,11 @@ from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 from websockets.asyncio.client import connect
 from websockets.exceptions import WebSocketException
 
-# First: the settings and the catalog of whoever makes the samples stay out of them.
+# First: keeps the developer's settings and catalog out of the samples.
 import conftest
 from conditions import RATE, Behaviour, Home, _say, usual_headers
 from wire_witness import PATIENCE, Peer, through_connect
+from wsproxy.audio.pcm import bytes_from_samples
 from wsproxy.audio.synthetic_speech import speech
 from wsproxy.catalog import load
 from wsproxy.diagnose import diagnose
@@ -37,12 +37,12 @@ from wsproxy.session import Session
 FOLDER = Path(__file__).parents[2] / "recordings" / "samples"
 MAX_SIZE = 64 << 10  # bytes of a trace
 MAX_TIME = 3.0  # seconds of a session
-PORT = 80  # that every client asks for
+PORT = 80  # that every client requests
 
-# Spoken audio does not pack: one byte a sample is enough.
+# Speech does not compress well: use one byte a sample.
 SPEAK = "/v1/speak?model=aura-2-thalia-en&encoding=mulaw&sample_rate=8000"
 
-# What a key of each looks like, and nobody's. No trace may hold one.
+# Invalid keys in the format of each provider. No trace may contain them.
 KEYS = {"deepgram": "0123456789" * 4, "assemblyai": "01234567" * 4}
 
 CATALOG = load()
@@ -50,16 +50,16 @@ CATALOG = load()
 
 @dataclass(frozen=True)
 class Sample:
-    """A session that is worth limits.
+    """A session that is recorded as a sample.
 
     Attributes:
-        name: of its file below `FOLDER`, without the suffix.
-        host: that the client asks for.
-        server: runs the server, on a port of this machine, while it is entered.
-        client: holds the session over a connection to it.
-        finding: id of the condition that must be found first; empty: it does not matter.
-        ends: how the session must end, as "reset by client"; empty: it does not matter.
-        shows: what is to be seen in it, for people.
+        name: its file below `FOLDER`, without the suffix.
+        host: the host that the client requests.
+        server: a context manager that runs the server on a local port.
+        client: performs the session over a connection to it.
+        finding: id of the condition that the first finding must have; empty: any.
+        ends: how the session must end, such as "reset by client"; empty: in any way.
+        shows: a description for readers.
     """
 
     name: str
@@ -75,10 +75,10 @@ class Sample:
         return FOLDER / f"{self.name}.wstrace"
 
     def make(self) -> list[str]:
-        """Record it anew.
+        """Record the sample again.
 
         Returns:
-            What is wrong with the recording; it takes the old one's place if nothing is.
+            The faults of the recording, which replaces the old one if there are none.
         """
         with tempfile.TemporaryDirectory() as folder:
             trace = self.record(Path(folder))
@@ -87,12 +87,12 @@ class Sample:
             faults = self.faults(trace)
             if not faults:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
-                # Not the recorder's mode: these are for everybody.
+                # Without the recorder's file mode: samples are public.
                 shutil.copyfile(trace, self.path)
         return faults
 
     def faults(self, trace: Path) -> list[str]:
-        """What is wrong with a recording of it."""
+        """The faults of a recording."""
         session = Session.read(trace)
         found = [finding.id for finding in diagnose(session, CATALOG)]
         faults = [f"lost: {loss}" for loss in session.losses]
@@ -112,15 +112,15 @@ class Sample:
         return faults
 
     def record(self, folder: Path) -> Path | None:
-        """Hold the session, recorded into an empty folder.
+        """Perform and record the session in an empty folder.
 
-        The recorder is one of its own, so that no session is a second attempt.
+        Each session has its own recorder, so that none is a second attempt.
 
         Returns:
-            The trace; None if there is none.
+            The trace, or None.
         """
         ended = threading.Event()
-        # Connected only once the request is read, whose port is then the one that was asked for.
+        # Lazy: connect after the request is read, and record the requested port.
         lazy = ("connection_strategy=lazy",)
         settings = ProxySettings(port=0, out=folder, confdir=_confdir(), options=lazy)
         with background(settings, on_end=lambda _: ended.set()) as running:
@@ -130,7 +130,7 @@ class Sample:
 
     async def _play(self, proxy: int, ended: threading.Event) -> None:
         async with self.server() as port:
-            ctx.master.addons.add(_Led(port))
+            ctx.master.addons.add(_RedirectToPort(port))
             peer = await asyncio.to_thread(through_connect, proxy, PORT, tls=False, host=self.host)
             try:
                 await self.client(peer)
@@ -139,8 +139,8 @@ class Sample:
             await asyncio.to_thread(ended.wait, PATIENCE)
 
 
-class _Led:
-    """Leads the recorder to a port of this machine, whatever host is asked for."""
+class _RedirectToPort:
+    """Redirects all connections of the recorder to a local port."""
 
     def __init__(self, port: int) -> None:
         self._port = port
@@ -151,12 +151,12 @@ class _Led:
 
 @functools.cache
 def _confdir() -> Path:
-    """Folder of this process's CA."""
+    """The folder of this process's CA."""
     return Path(tempfile.mkdtemp(dir=conftest._config.name))
 
 
 def unpacked(trace: Path) -> bytes:
-    """All that a trace holds, in one piece."""
+    """The decompressed content of a trace."""
     with trace.open("rb") as file:
         return zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True).read()
 
@@ -165,7 +165,7 @@ def unpacked(trace: Path) -> bytes:
 
 
 async def talk(peer: Peer, host: str, place: Home | None, behaviour: Behaviour) -> None:
-    """Behave as told, with the `websockets` library."""
+    """Perform a behavior with the `websockets` library."""
     headers = credentials(place) if behaviour.headers is None else behaviour.headers
     path = behaviour.path or (place.path if place else "/")
     if behaviour.body is not None:
@@ -200,16 +200,16 @@ def _post(peer: Peer, host: str, path: str, behaviour: Behaviour, headers: dict[
 
 
 def credentials(place: Home | None) -> dict[str, str]:
-    """The usual header, with a key that can be told from everything else."""
+    """The usual header, with a recognizable key."""
     key = KEYS.get(place.provider.id if place else "", PLACEHOLDER)
     return {name: value.replace("key", key) for name, value in usual_headers(place).items()}
 
 
-# -- what they say
+# -- messages
 
 
 def place_of(name: str) -> Home:
-    """Where a session of an API is held, by "provider.api"."""
+    """The place of an API, by "provider.api"."""
     provider = CATALOG.provider(name.partition(".")[0])
     assert provider is not None
     api = provider.api(name.partition(".")[2])
@@ -219,16 +219,13 @@ def place_of(name: str) -> Home:
 
 @functools.cache
 def voice() -> bytes:
-    """Something like speech in words, 16 bits at 16 kHz, that packs well: 60 s of it."""
+    """60 s of a speech-like sound, 16 bits at 16 kHz, that compresses well."""
     tone = [
         int(4000 * sum(math.sin(2 * math.pi * n * i / 100) / n for n in (1, 3, 4)))
         for i in range(100)
     ]
     word = [0] * 1600 + tone * 48 + [0] * 3200
-    samples = array("h", word * 100)
-    if sys.byteorder == "big":
-        samples.byteswap()
-    return samples.tobytes()
+    return bytes_from_samples(array("h", word * 100))
 
 
 @functools.cache
@@ -236,8 +233,8 @@ def _speech() -> bytes:
     return speech(5.0, RATE)
 
 
-def packed_well(behaviour: Behaviour) -> Behaviour:
-    """The same, with `voice` where it says made speech: message by message as long."""
+def compressible(behaviour: Behaviour) -> Behaviour:
+    """The same behavior, with `voice` in place of synthetic speech."""
     said: list[bytes | str] = []
     at = 0
     for message in behaviour.said:

@@ -118,7 +118,7 @@ def _plan(
     catalog = load()
     if condition is not None:
         trigger = Trigger.parse(after) if after is not None else None
-        return Plan([PlanStep(catalog.condition(condition), moment=trigger)])
+        return Plan([PlanStep(catalog.condition(condition), trigger=trigger)])
     assert plan is not None
     if isinstance(plan, str) and "[[" in plan:
         file = folder / "plan.toml"

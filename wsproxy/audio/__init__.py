@@ -1,1 +1,12 @@
-"""Audio: encodings, containers, sample statistics, noise and synthetic speech. Pure functions."""
+"""Audio: the one package that knows formats, containers and samples. Pure: bytes in, facts out.
+
+encodings          the format of streams, and encodings under the names of providers
+pcm, g711          samples as arrays: 16-bit PCM, 32-bit floats, mu-law and A-law
+containers         containers and compressed streams, and the formats in their headers
+sniff              what a stream of bytes is: a container, text, samples or silence
+sample_statistics  the encoding of raw samples, inferred from the bytes, and their levels
+noise              noise that replaces samples
+container_noise    noise that replaces the audio of containers
+similarity         whether two streams are the same audio
+synthetic_speech   synthetic audio that resembles speech
+"""

@@ -1,7 +1,8 @@
-"""Containers whose headers stay and whose audio is noise.
+"""Noise that replaces the audio of containers, whose headers are kept.
 
-What names the format stays: magic, stream headers, the heads of pages, blocks and frames. What
-may name people goes: titles, tags, comments. Formats and documents as in diagnose/containers.
+Kept is what identifies the format: magic numbers, stream headers, headers of pages, blocks and
+frames. Replaced is what may identify people: titles, tags, comments. `containers` lists the
+formats and their documents.
 """
 
 from __future__ import annotations
@@ -11,59 +12,61 @@ from dataclasses import dataclass
 
 from .containers import adts_length, mp3_length
 
-Fill = Callable[[int], bytes]  # so many bytes of noise
+NoiseBytes = Callable[[int], bytes]  # that number of bytes of noise
 
-_HALF_SOUND = "a decoder will stop at the first frame: its checksums cannot be kept"
+_BAD_CHECKSUMS = "a decoder will stop at the first frame: its checksums are not valid any more"
 
 
 @dataclass(frozen=True, slots=True)
-class Filled:
-    """A stream that was filled with noise.
+class NoisyStream:
+    """A stream whose audio was replaced with noise.
 
     Attributes:
-        note: what of the container is not as it should be; empty: it is sound.
+        note: what is invalid in the container, empty if nothing is.
     """
 
     data: bytes
     note: str = ""
 
 
-def fill(name: str, data: bytes, noise: Fill) -> Filled:
-    """Fill a stream with noise.
+def replace_audio(name: str, data: bytes, noise: NoiseBytes) -> NoisyStream:
+    """Replace the audio of a stream with noise.
 
     Args:
-        name: as `diagnose.containers.container` calls it, with or without its beginning.
-        noise: gives random bytes.
+        name: the container, as `containers.container_name` returned it.
+        noise: returns random bytes.
     """
     if name.startswith("Ogg"):
-        return Filled(_ogg(data, noise))
+        return NoisyStream(_ogg(data, noise))
     if name.startswith(("WebM", "Matroska")):
-        return Filled(_webm(data, noise))
+        return NoisyStream(_webm(data, noise))
     match name:
         case "MP3":
-            return Filled(_frames(_without_id3(data), noise, mp3_length, 4))
+            return NoisyStream(_frames(_without_id3(data), noise, mp3_length, 4))
         case "AAC (ADTS)":
-            return Filled(_frames(data, noise, adts_length, 7))
+            return NoisyStream(_frames(data, noise, adts_length, 7))
         case "AMR" | "AMR-WB":
-            return Filled(_amr(data, noise, wide=name == "AMR-WB"))
+            return NoisyStream(_amr(data, noise, wide=name == "AMR-WB"))
         case "FLAC":
-            return Filled(_flac(data, noise), _HALF_SOUND)
+            return NoisyStream(_flac(data, noise), _BAD_CHECKSUMS)
     kept = 16 if name.startswith("FLAC") else 12
-    return Filled(
-        data[:kept] + noise(len(data[kept:])), f"of the {name} stream only its name is kept"
+    return NoisyStream(
+        data[:kept] + noise(len(data[kept:])),
+        f"of the {name} stream, only the magic number is kept",
     )
 
 
 def wav_header(data: bytes) -> bytes | None:
-    """The header of a WAV stream up to its samples, without what it says of people.
+    """The header of a WAV stream up to its samples, without titles and comments.
 
-    None where the samples do not begin in what is there.
+    Returns:
+        None where the samples do not start in `data`.
     """
     order = "big" if data.startswith(b"RIFX") else "little"
     out = bytearray(data[:12])
     at = 12
     while at + 8 <= len(data):
-        name, size = data[at : at + 4], int.from_bytes(data[at + 4 : at + 8], order)  # type: ignore[arg-type]  # it is one of two
+        name, size = data[at : at + 4], int.from_bytes(data[at + 4 : at + 8], order)  # type: ignore[arg-type]  # mypy widens the two literals to str
         out += data[at : at + 8]
         at += 8
         if name == b"data":
@@ -77,7 +80,7 @@ def wav_header(data: bytes) -> bytes | None:
 # -- Ogg (RFC 3533)
 
 
-def _ogg(data: bytes, noise: Fill) -> bytes:
+def _ogg(data: bytes, noise: NoiseBytes) -> bytes:
     out = bytearray()
     at = 0
     while at < len(data):
@@ -101,20 +104,20 @@ def _ogg(data: bytes, noise: Fill) -> bytes:
     return bytes(out)
 
 
-def _ogg_body(flags: int, lacing: bytes, content: bytes, noise: Fill) -> bytes:
+def _ogg_body(flags: int, lacing: bytes, content: bytes, noise: NoiseBytes) -> bytes:
     if flags & 2 and len(content) < 256:
-        return content  # the first page: what the codec is
+        return content  # the first page identifies the codec
     if content.startswith(b"OpusTags") and len(content) > 16:
         vendor = len(content) - 16  # RFC 7845, section 5.2; no comments
         return b"OpusTags" + vendor.to_bytes(4, "little") + b"x" * vendor + bytes(4)
-    made = bytearray(noise(len(content)))
+    replaced = bytearray(noise(len(content)))
     at, begins = 0, not flags & 1
     for size in lacing:
         if begins and at < len(content):
-            made[at] = content[at]  # an Opus packet's first byte tells its duration
+            replaced[at] = content[at]  # an Opus packet's first byte determines its duration
         begins = size < 255
         at += size
-    return bytes(made)
+    return bytes(replaced)
 
 
 def _ogg_table() -> Iterator[int]:
@@ -140,7 +143,7 @@ def _ogg_sum(page: bytes | bytearray) -> int:
 _MASTERS = frozenset(
     {0x18538067, 0x1F43B675, 0x1654AE6B, 0xAE, 0xA0, 0x1549A966, 0x1254C367, 0x7373, 0x67C8, 0x63C0}
 )
-# Numbers, names of codecs, tables of places: leaves and masters that stay whole.
+# Numbers, codec names, indexes: elements that are kept completely.
 _KEPT = frozenset(
     {0x1A45DFA3, 0x114D9B74, 0x1C53BB6B, 0xE1, 0x86, 0x63A2, 0xD7, 0x73C5, 0x83, 0x9C, 0x22B59C}
     | {0x56AA, 0x56BB, 0x2AD7B1, 0x4489, 0xE7, 0xA7, 0xAB, 0x9B, 0x75A2, 0xFB, 0x68CA, 0x55EE}
@@ -150,18 +153,18 @@ _CLUSTER = b"\x1fC\xb6u"
 _DEEPEST = 8
 
 
-def _webm(data: bytes, noise: Fill) -> bytes:
+def _webm(data: bytes, noise: NoiseBytes) -> bytes:
     out = bytearray()
     while len(out) < len(data):
         out += _elements(data, len(out), len(data), noise, 0)
-        if len(out) < len(data):  # lost: the next cluster is found again
+        if len(out) < len(data):  # synchronization is lost until the next cluster
             found = data.find(_CLUSTER, len(out) + 1)
             out += noise((found if found > 0 else len(data)) - len(out))
     return bytes(out)
 
 
-def _elements(data: bytes, at: int, end: int, noise: Fill, depth: int) -> bytes:
-    """The elements from one place on, as far as they are understood."""
+def _elements(data: bytes, at: int, end: int, noise: NoiseBytes, depth: int) -> bytes:
+    """The elements from an offset on, up to the first unknown one."""
     out = bytearray()
     while at < end and depth < _DEEPEST:
         name, id_size = _vint(data, at, keep_mark=True)
@@ -191,7 +194,7 @@ def _elements(data: bytes, at: int, end: int, noise: Fill, depth: int) -> bytes:
 
 
 def _vint(data: bytes, at: int, *, keep_mark: bool) -> tuple[int, int]:
-    """A number as EBML codes it, and its size in bytes; 0 bytes where there is none."""
+    """Decode an EBML number: its value, and its size in bytes (0 where there is none)."""
     if at >= len(data) or not data[at]:
         return 0, 0
     size = 9 - data[at].bit_length()
@@ -204,7 +207,7 @@ def _vint(data: bytes, at: int, *, keep_mark: bool) -> tuple[int, int]:
 # -- streams of frames
 
 
-def _frames(data: bytes, noise: Fill, length: Callable[[bytes], int], kept: int) -> bytes:
+def _frames(data: bytes, noise: NoiseBytes, length: Callable[[bytes], int], kept: int) -> bytes:
     out = bytearray()
     at = 0
     while at < len(data):
@@ -223,7 +226,7 @@ def _frames(data: bytes, noise: Fill, length: Callable[[bytes], int], kept: int)
 
 
 def _without_id3(data: bytes) -> bytes:
-    """Zeros in the place of an ID3 tag's frames, which is what padding in it is."""
+    """Replace the frames of an ID3 tag with zeros, which are padding."""
     if not data.startswith(b"ID3") or len(data) < 10:
         return data
     size = sum((byte & 127) << 7 * (3 - n) for n, byte in enumerate(data[6:10]))
@@ -234,7 +237,7 @@ _AMR_SIZES = (12, 13, 15, 17, 19, 20, 26, 31, 5, 6, 5, 5, 0, 0, 0, 0)
 _AMR_WB_SIZES = (17, 23, 32, 36, 40, 46, 50, 58, 60, 5, 0, 0, 0, 0, 0, 0)
 
 
-def _amr(data: bytes, noise: Fill, *, wide: bool) -> bytes:
+def _amr(data: bytes, noise: NoiseBytes, *, wide: bool) -> bytes:
     """RFC 4867, section 5.3."""
     sizes = _AMR_WB_SIZES if wide else _AMR_SIZES
     at = data.find(b"\n") + 1 or len(data)
@@ -247,8 +250,8 @@ def _amr(data: bytes, noise: Fill, *, wide: bool) -> bytes:
     return bytes(out)
 
 
-def _flac(data: bytes, noise: Fill) -> bytes:
-    """RFC 9639, section 8: blocks of metadata but the first one become padding."""
+def _flac(data: bytes, noise: NoiseBytes) -> bytes:
+    """RFC 9639, section 8: all metadata blocks but the first one become padding."""
     out = bytearray(data[:4])
     at, last = 4, False
     while not last and at + 4 <= len(data):

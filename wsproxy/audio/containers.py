@@ -1,4 +1,4 @@
-"""Containers and coded streams, told by their first bytes.
+"""Containers and streams of compressed frames, identified by their first bytes.
 
 The formats are those of RFC 3533 (Ogg), RFC 7845 (Opus in Ogg), RFC 9559 (Matroska, of which
 WebM is a part), RFC 9639 (FLAC), RFC 4867 (AMR), RIFF/WAVE, and ISO/IEC 11172-3, 13818-7
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-CUT = " without its beginning"  # after a container's name: the stream starts in its middle
+HEADLESS = " without its beginning"  # suffix of a name: the stream starts in its middle
 
 _MAGICS = (
     (b"RF64", "WAV"),
@@ -28,17 +28,25 @@ _OGG_CODECS = (
     (b"\x7fFLAC", "Ogg/FLAC"),
     (b"Speex   ", "Ogg/Speex"),
 )
+# Every name that `container_name` returns.
+CONTAINERS = frozenset(
+    {name for _, name in (*_MAGICS, *_OGG_CODECS)}
+    | {"Ogg", "RIFF, not WAV", "AIFF", "WebM", "Matroska", "WebM or Matroska", "MP4", "AAC (ADTS)"}
+)
 _FIRST_PAGE = 0x02  # flag of an Ogg page: the first of its stream
 _CLUSTER = b"\x1fC\xb6u"
 _SIMPLE_BLOCK, _TIMECODE, _TRACK_1 = 0xA3, 0xE7, 0x81
 
 
-def container(head: bytes) -> str | None:
-    """The container or coded stream that begins here.
+def container_name(head: bytes) -> str | None:
+    """Identify the container or compressed stream that these bytes belong to.
+
+    Args:
+        head: the first bytes of a stream; 32 KiB are enough.
 
     Returns:
-        Its name, with CUT after it where the bytes are from its middle; None where it is
-        none of those that are known.
+        Its name, one of CONTAINERS, followed by HEADLESS where the bytes are from the middle
+        of a stream; None where it is none of these.
     """
     for magic, name in _MAGICS:
         if head.startswith(magic):
@@ -47,7 +55,16 @@ def container(head: bytes) -> str | None:
         return "WAV" if head[8:12] in (b"WAVE", b"") else "RIFF, not WAV"
     if head.startswith(b"FORM") and head[8:11] == b"AIF":
         return "AIFF"
-    return _ogg(head) or _matroska(head) or _mp4(head) or _wav_inside(head) or _coded(head)
+    return _ogg(head) or _matroska(head) or _mp4(head) or _wav_inside(head) or _compressed(head)
+
+
+def is_container(head: bytes) -> bool:
+    """Whether a stream declares its own format; unlike `container_name`, one MPEG frame suffices.
+
+    Args:
+        head: the first message of a stream, which may be shorter than two frames.
+    """
+    return container_name(head) is not None or bool(mp3_length(head) or adts_length(head))
 
 
 def _ogg(head: bytes) -> str | None:
@@ -55,7 +72,7 @@ def _ogg(head: bytes) -> str | None:
     if at < 0 or len(head) < at + 27 or head[at + 5] > 7:
         return None
     if not head[at + 5] & _FIRST_PAGE:
-        return f"Ogg{CUT}"
+        return f"Ogg{HEADLESS}"
     if at:
         return None
     packet = head[27 + head[26] :]
@@ -69,7 +86,7 @@ def _matroska(head: bytes) -> str | None:
             b"webm" if document.startswith(b"webm") else document, "WebM or Matroska"
         )
     if _cluster(head) or _blocks(head):
-        return f"WebM{CUT}"
+        return f"WebM{HEADLESS}"
     return None
 
 
@@ -79,12 +96,12 @@ def _cluster(head: bytes) -> bool:
 
 
 def _vint_length(head: bytes, at: int) -> int:
-    """Bytes of the number that is there, as EBML codes lengths."""
+    """The size in bytes of the EBML number at this offset."""
     return 9 - head[at].bit_length() if at < len(head) and head[at] else 1
 
 
 def _blocks(head: bytes) -> bool:
-    """Whether it begins with three blocks of the first track: a cluster's middle."""
+    """Whether it begins with three blocks of track 1: the middle of a cluster."""
     at = 0
     for _ in range(3):
         width = _vint_length(head, at + 1)
@@ -100,31 +117,31 @@ def _mp4(head: bytes) -> str | None:
         case b"ftyp":
             return "MP4"
         case b"moof" | b"styp" | b"sidx" if int.from_bytes(head[:4], "big") >= 8:
-            return f"MP4{CUT}"
+            return f"MP4{HEADLESS}"
     return None
 
 
 def _wav_inside(head: bytes) -> str | None:
     sizes = (b"\x10\0\0\0", b"\x12\0\0\0", b"\x28\0\0\0")  # of the three forms of "fmt "
     begun = head.removeprefix(b"WAVE")
-    return f"WAV{CUT}" if begun[:4] == b"fmt " and begun[4:8] in sizes else None
+    return f"WAV{HEADLESS}" if begun[:4] == b"fmt " and begun[4:8] in sizes else None
 
 
 # -- streams of frames, each with a header
 
 
-def _coded(head: bytes) -> str | None:
+def _compressed(head: bytes) -> str | None:
     for name, length in (("MP3", mp3_length), ("AAC (ADTS)", adts_length)):
         if _two_frames(head, length):
             return name
-    return f"FLAC{CUT}" if _is_flac_frame(head) else None
+    return f"FLAC{HEADLESS}" if _is_flac_frame(head) else None
 
 
 def _two_frames(head: bytes, length: Callable[[bytes], int]) -> bool:
-    """Whether a second frame of the same kind follows where the first one's header says."""
+    """Whether a second frame of the same kind follows where the first header says."""
     size = length(head[:7])
     second = head[size : size + 7]
-    # Of both headers the first two bytes, and the sample rate in the third, are the same.
+    # The sync word, version and layer are the same in every frame of a stream.
     return size > 0 and length(second) > 0 and second[:2] == head[:2]
 
 
@@ -136,7 +153,7 @@ _MP3_RATES = (44_100, 48_000, 32_000)
 
 
 def mp3_length(header: bytes) -> int:
-    """Bytes of the MP3 frame with this header; 0 if it is none."""
+    """The size in bytes of the MP3 frame with this header, 0 if it is not one."""
     if len(header) < 4 or header[0] != 0xFF or header[1] & 0xE6 != 0xE2:
         return 0
     version, bitrate, rate = header[1] >> 3 & 3, header[2] >> 4, header[2] >> 2 & 3
@@ -149,7 +166,7 @@ def mp3_length(header: bytes) -> int:
 
 
 def adts_length(header: bytes) -> int:
-    """Bytes of the ADTS frame with this header; 0 if it is none."""
+    """The size in bytes of the ADTS frame with this header, 0 if it is not one."""
     if len(header) < 7 or header[0] != 0xFF or header[1] & 0xF6 != 0xF0:
         return 0
     size = int.from_bytes(header[3:6], "big") >> 5 & 0x1FFF
@@ -157,7 +174,7 @@ def adts_length(header: bytes) -> int:
 
 
 def _is_flac_frame(head: bytes) -> bool:
-    """Whether a header of a FLAC frame is here; its CRC tells."""
+    """Whether it begins with the header of a FLAC frame, by the CRC of that header."""
     if len(head) < 16 or head[0] != 0xFF or head[1] & 0xFE != 0xF8:
         return False
     block, rate = head[2] >> 4, head[2] & 15
@@ -175,20 +192,20 @@ def _crc8(data: bytes) -> int:
     return crc
 
 
-# -- what a header says
+# -- headers that declare a format
 
 
 @dataclass(frozen=True, slots=True)
 class ContainerHeader:
-    """What the header of a container says of its audio.
+    """The format that the header of a container declares.
 
     Attributes:
-        name: the container's.
-        encoding: as in `wsproxy.session.declared_audio`: "linear16", "mulaw", "alaw", "float32",
-            "24-bit PCM"...; "" where it is coded in another way.
-        rate: samples a second, 0 where it does not say.
+        name: the container, one of CONTAINERS.
+        encoding: "linear16", "mulaw", "alaw", "float32", "24-bit PCM" and so on; "" where the
+            audio is compressed.
+        rate: samples a second, 0 where the header does not declare it.
         channels: their number.
-        bits: of a sample, 0 where it does not say.
+        bits: bits of a sample, 0 where the header does not declare it.
     """
 
     name: str
@@ -199,8 +216,8 @@ class ContainerHeader:
 
 
 def read_header(head: bytes) -> ContainerHeader | None:
-    """The header of a WAV, Ogg or FLAC stream that begins here, None if there is none."""
-    name = container(head)
+    """Read the header at the start of a WAV, Ogg or FLAC stream; None if there is none."""
+    name = container_name(head)
     match name:
         case "WAV":
             return _wav_header(head)
@@ -221,7 +238,7 @@ def _wav_header(head: bytes) -> ContainerHeader | None:
         return None
 
     def number(offset: int, size: int = 2) -> int:
-        return int.from_bytes(head[at + offset : at + offset + size], order)  # type: ignore[arg-type]  # it is one of two
+        return int.from_bytes(head[at + offset : at + offset + size], order)  # type: ignore[arg-type]  # mypy widens the two literals to str
 
     tag, channels, rate, bits = number(0), number(2), number(4, 4), number(14)
     if tag == _EXTENSIBLE:
@@ -250,7 +267,7 @@ def _ogg_header(name: str, packet: bytes) -> ContainerHeader | None:
 
 
 def _flac_header(name: str, block: bytes) -> ContainerHeader | None:
-    """Of the first metadata block, which is always the stream's description."""
+    """Read STREAMINFO, which is always the first metadata block."""
     if len(block) < 22:
         return None
     packed = int.from_bytes(block[14:18], "big")  # 20 bits, 3 bits, and more

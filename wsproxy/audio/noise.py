@@ -1,7 +1,7 @@
-"""Noise in the place of audio: as long, as loud, in the same encoding, and nobody's voice.
+"""Noise that replaces audio: of the same size, loudness and encoding, without anyone's voice.
 
-Loudness is taken over a message, or over several short ones. Digital silence stays, and as many
-samples at full scale as there were, since both are evidence.
+The level is measured over each message, or over several short ones. Digital silence is kept,
+and so is the number of samples at full scale, since both are evidence of a failure.
 """
 
 from __future__ import annotations
@@ -9,39 +9,42 @@ from __future__ import annotations
 import math
 import random
 import re
-import sys
 from array import array
-from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
-from functools import cache, cached_property
+from functools import cached_property
 from itertools import groupby
 
-from .samples import ALAW, COMPANDED, FLOAT32, MULAW, PCM16, PCM16_BE
+from . import g711
+from .encodings import (
+    ALAW,
+    COMPANDED,
+    FLOAT32,
+    MULAW,
+    PCM16,
+    PCM16_BE,
+    SAMPLE_KINDS,
+    encoding_named,
+)
+from .pcm import bytes_from_floats, bytes_from_samples, floats_from_bytes, samples_from_bytes
+from .sniff import UNIDENTIFIED
 
-_MEAN = 4096  # of the samples' absolute values, in the store of noise
+_MEAN = 4096  # mean magnitude of the stored noise
 _STORED = 1 << 12  # samples of it
-_PART = 1 << 20  # bytes, whole samples, that are made at a time
-_LEAST = 160  # samples over which loudness is taken
-_STEPS = 8  # of loudness, from one to its double
+_CHUNK = 1 << 20  # bytes that are processed at a time, a multiple of every sample's size
+_LEVEL_SAMPLES = 160  # samples over which a level is measured
+_STEPS = 8  # levels in each doubling
 _SILENCE = re.compile(rb"[\0\xff\x7f\x80\xd5\x55]{16,}")  # of any encoding
-_RUN = 16  # silent samples that are a pause
-_ZEROS = re.compile(rb"\0{%d,}" % (2 * _RUN))  # of 16 bits
-_LOUDEST = 32_000  # of noise; what is above counts as clipped
-
-_BY_NAME = {
-    **dict.fromkeys(("linear16", "pcm_s16le", "s16le", "pcm16", "l16", "pcm", "pcm_16000"), PCM16),
-    **dict.fromkeys(("pcm_s16be", "s16be"), PCM16_BE),
-    **dict.fromkeys(("pcm_f32le", "f32le", "linear32", "float32"), FLOAT32),
-    **dict.fromkeys(("mulaw", "ulaw", "pcm_mulaw", "ulaw_8000"), MULAW),
-    **dict.fromkeys(("alaw", "pcm_alaw"), ALAW),
-}
+_MIN_PAUSE = 16  # silent samples that are kept as a pause
+_ZEROS = re.compile(rb"\0{%d,}" % (2 * _MIN_PAUSE))  # of 16-bit samples
+_MAX_NOISE = 32_000  # louder samples would count as clipped
+_FULL_SCALE = 32_767
 
 
 class NoiseSource:
-    """Samples of noise at any loudness, made once for all streams: a trace may have thousands.
+    """Noise at any level, computed once for all streams, of which a trace may have thousands.
 
     Args:
-        chance: decides what they are, and where in them each piece begins.
+        chance: generates the samples and picks where in them each piece starts.
     """
 
     def __init__(self, chance: random.Random) -> None:
@@ -50,20 +53,20 @@ class NoiseSource:
 
     @cached_property
     def _stored(self) -> array[int]:
-        return array("h", (self._one() for _ in range(_STORED)))
+        return array("h", (self._random_sample() for _ in range(_STORED)))
 
-    def _one(self) -> int:
-        loud = min(_LOUDEST, round(self.chance.expovariate(1 / _MEAN)))
-        return loud if self.chance.random() < 0.5 else -loud
+    def _random_sample(self) -> int:
+        magnitude = min(_MAX_NOISE, round(self.chance.expovariate(1 / _MEAN)))
+        return magnitude if self.chance.random() < 0.5 else -magnitude
 
     def samples(self, count: int, level: float) -> array[int]:
-        """Noise of `count` samples whose mean is `level`, of 16 bits."""
-        # In steps of a twelfth of the loudness, so that few are made.
+        """16-bit noise: `count` samples with a mean magnitude of `level`."""
+        # Few levels are computed: in steps of a twelfth.
         step = round(_STEPS * math.log2(max(level, 0.5)))
         if step not in self._scaled:
             scale = 2 ** (step / _STEPS) / _MEAN
-            made = (round(x * scale) for x in self._stored)
-            self._scaled[step] = array("h", (max(-_LOUDEST, min(_LOUDEST, x)) for x in made))
+            scaled = (round(x * scale) for x in self._stored)
+            self._scaled[step] = array("h", (max(-_MAX_NOISE, min(_MAX_NOISE, x)) for x in scaled))
         stored, out = self._scaled[step], array("h")
         while len(out) < count:
             at = self.chance.randrange(_STORED)
@@ -72,110 +75,117 @@ class NoiseSource:
 
 
 class Noise:
-    """Makes noise like the pieces of one stream, in their order.
+    """Replaces the chunks of one stream with noise, in their order.
 
     Args:
-        kind: what the samples are, one of `diagnose.samples.KINDS`; anything else is taken
-            for data in which only silence is seen.
-        source: of the noise.
+        kind: one of `encodings.SAMPLE_KINDS`; anything else is data in which only silence is
+            recognized.
+        source: generates the noise.
     """
 
     def __init__(self, kind: str, source: NoiseSource) -> None:
         self._source = source
         self._chance = source.chance
         self._level = 0.0
-        self._make: Callable[[bytes], bytes] = {
+        self._replace_chunk: Callable[[bytes], bytes] = {
             PCM16: self._pcm16,
-            PCM16_BE: lambda data: _swapped(self._pcm16(_swapped(data))),
+            PCM16_BE: lambda data: self._pcm16(data, big_endian=True),
             FLOAT32: self._float32,
-            MULAW: lambda data: self._companded(data, *_mulaw()),
-            ALAW: lambda data: self._companded(data, *_alaw()),
+            MULAW: lambda data: self._companded(data, g711.MULAW),
+            ALAW: lambda data: self._companded(data, g711.ALAW),
         }.get(kind, self._data)
 
-    def like(self, data: bytes) -> bytes:
-        """Noise like one piece, as long as it."""
-        # In parts, because a sample takes twenty times as much while it is made.
-        return b"".join(self._make(data[at : at + _PART]) for at in range(0, len(data), _PART))
+    def replace(self, data: bytes) -> bytes:
+        """Noise of the same size and level as `data`."""
+        # In chunks: an unpacked sample takes twenty times its memory.
+        chunks = (data[at : at + _CHUNK] for at in range(0, len(data), _CHUNK))
+        return b"".join(map(self._replace_chunk, chunks))
 
-    def _pcm16(self, data: bytes) -> bytes:
-        samples = array("h", data[: len(data) // 2 * 2])
-        if sys.byteorder == "big":
-            samples.byteswap()
-        made = self._samples(samples, quiet=0, full=32767)
-        if sys.byteorder == "big":
-            made.byteswap()
-        return made.tobytes() + self._chance.randbytes(len(data) % 2)
+    def _pcm16(self, data: bytes, *, big_endian: bool = False) -> bytes:
+        noise = self._samples(samples_from_bytes(data, big_endian=big_endian))
+        rest = self._chance.randbytes(len(data) % 2)
+        return bytes_from_samples(noise, big_endian=big_endian) + rest
 
     def _float32(self, data: bytes) -> bytes:
-        values = array("f", data[: len(data) // 4 * 4])
-        samples = array("h", (_scaled(value) for value in values))
-        made = array("f", (x / 32768 for x in self._samples(samples, quiet=0, full=32767)))
-        return made.tobytes() + self._chance.randbytes(len(data) % 4)
+        samples = array("h", map(_to_int16, floats_from_bytes(data)))
+        noise = array("f", (x / 32768 for x in self._samples(samples)))
+        return bytes_from_floats(noise) + self._chance.randbytes(len(data) % 4)
 
-    def _companded(self, data: bytes, values: Sequence[int], codes: bytes) -> bytes:
-        """μ-law and A-law (ITU-T G.711); codes of silence stay as they are."""
-        samples = array("h", (values[code] for code in data))
-        quiet, full = min(map(abs, values)), max(values)
-        made = self._samples(samples, quiet=quiet, full=full)
+    def _companded(self, data: bytes, law: g711.Law) -> bytes:
+        """The noise of codes of G.711; the codes of silence are unchanged."""
+        samples, quiet = law.decode(data), law.quietest
+        noise = self._samples(samples, quiet=quiet, full=max(law.values))
         return bytes(
-            code if abs(x) <= quiet and abs(y) <= quiet else codes[(y + 32768) >> 2]
-            for code, x, y in zip(data, samples, made, strict=True)
+            old if abs(x) <= quiet and abs(y) <= quiet else new
+            for old, new, x, y in zip(data, law.encode(noise), samples, noise, strict=True)
         )
 
     def _data(self, data: bytes) -> bytes:
-        made = bytearray(self._chance.randbytes(len(data)))
+        noise = bytearray(self._chance.randbytes(len(data)))
         for silence in _SILENCE.finditer(data):
-            made[silence.start() : silence.end()] = silence[0]
-        return bytes(made)
+            noise[silence.start() : silence.end()] = silence[0]
+        return bytes(noise)
 
-    def _samples(self, samples: array[int], *, quiet: int, full: int) -> array[int]:
+    def _samples(
+        self, samples: array[int], *, quiet: int = 0, full: int = _FULL_SCALE
+    ) -> array[int]:
+        """The noise of 16-bit samples.
+
+        Args:
+            quiet: magnitude of a silent sample.
+            full: magnitude of a sample at full scale.
+        """
         count = len(samples)
         if not count:
             return samples
         silent = samples.count(quiet) + (samples.count(-quiet) if quiet else 0)
-        loud = count - silent
-        if not loud and count >= _RUN:
+        audible = count - silent
+        if not audible and count >= _MIN_PAUSE:
             return samples
-        if loud:
-            weight = min(1.0, loud / _LEAST)
-            mean = (sum(map(abs, samples)) - silent * quiet) / loud
+        if audible:
+            weight = min(1.0, audible / _LEVEL_SAMPLES)
+            mean = (sum(map(abs, samples)) - silent * quiet) / audible
             self._level = weight * mean + (1 - weight) * (self._level or mean)
-        made = self._source.samples(count, self._level)
+        noise = self._source.samples(count, self._level)
         if max(samples) >= full or min(samples) <= -full:
-            self._clip(made, samples, full)
-        if silent >= _RUN:
+            self._clip(noise, samples, full)
+        if silent >= _MIN_PAUSE:
             for start, end in _pauses(samples, quiet):
-                made[start:end] = array("h", bytes(2 * (end - start)))
-        return made
+                noise[start:end] = array("h", bytes(2 * (end - start)))
+        return noise
 
-    def _clip(self, made: array[int], samples: Sequence[int], full: int) -> None:
-        """As many runs at full scale, as long ones, in other places."""
+    def _clip(self, noise: array[int], samples: Sequence[int], full: int) -> None:
+        """Put as many runs at full scale, of the same lengths, in other places."""
         marked = groupby(samples, lambda x: abs(x) >= full)
-        runs = [sum(1 for _ in run) for loud, run in marked if loud]
+        runs = [sum(1 for _ in run) for clipped, run in marked if clipped]
         self._chance.shuffle(runs)
-        free = len(made) - sum(runs)
+        free = len(noise) - sum(runs)
         cuts = sorted(self._chance.randint(0, free) for _ in runs)
         at, before = 0, 0
         for length, cut in zip(runs, cuts, strict=True):
             at += cut - before
             before = cut
-            made[at : at + length] = array("h", [self._chance.choice((full, -full))]) * length
+            noise[at : at + length] = array("h", [self._chance.choice((full, -full))]) * length
             at += length
 
 
-def kind_named(encoding: str) -> str:
-    """The kind of samples of a declared encoding, "" where it is something else."""
-    return _BY_NAME.get(encoding.lower(), "")
-
-
 def kind_of_noise(sniffed: str, encoding: str) -> str:
-    """What noise is to be made: what the bytes are, or else what they are declared to be."""
+    """The kind of noise that replaces a stream: what its bytes are, or else what was declared.
+
+    Args:
+        sniffed: what `sniff` returned for the stream.
+        encoding: its declared encoding.
+
+    Returns:
+        One of `encodings.SAMPLE_KINDS`, or "" for data.
+    """
+    declared = encoding_named(encoding)
+    kind = declared.kind if declared else ""
     if sniffed == COMPANDED:
-        declared = kind_named(encoding)
-        return declared if declared in (MULAW, ALAW) else MULAW
-    if sniffed in (PCM16, PCM16_BE, FLOAT32, MULAW, ALAW):
+        return kind if kind in (MULAW, ALAW) else MULAW
+    if sniffed in SAMPLE_KINDS:
         return sniffed
-    return "" if sniffed == "data of no known kind" else kind_named(encoding)
+    return "" if sniffed == UNIDENTIFIED else kind
 
 
 def _pauses(samples: array[int], quiet: int) -> Iterator[tuple[int, int]]:
@@ -183,43 +193,11 @@ def _pauses(samples: array[int], quiet: int) -> Iterator[tuple[int, int]]:
     silent = array("h", (x if abs(x) > quiet else 0 for x in samples)) if quiet else samples
     for found in _ZEROS.finditer(silent.tobytes()):
         start, end = -(-found.start() // 2), found.end() // 2
-        if end - start >= _RUN:
+        if end - start >= _MIN_PAUSE:
             yield start, end
 
 
-def _swapped(data: bytes) -> bytes:
-    units = array("H", data[: len(data) // 2 * 2])
-    units.byteswap()
-    return units.tobytes() + data[len(units) * 2 :]
-
-
-def _scaled(value: float) -> int:
-    return round(max(-1.0, min(1.0, value)) * 32767) if value == value else 0  # noqa: PLR0124  # NaN
-
-
-@cache
-def _mulaw() -> tuple[tuple[int, ...], bytes]:
-    values = []
-    for code in range(256):
-        kept = ~code & 0xFF
-        loud = (((kept & 15) << 3) + 0x84 << (kept >> 4 & 7)) - 0x84
-        values.append(-loud if kept & 0x80 else loud)
-    return tuple(values), _codes(values)
-
-
-@cache
-def _alaw() -> tuple[tuple[int, ...], bytes]:
-    values = []
-    for code in range(256):
-        kept = code ^ 0x55
-        segment, step = kept >> 4 & 7, (kept & 15) << 4
-        loud = step + 8 if not segment else step + 0x108 << segment - 1
-        values.append(loud if kept & 0x80 else -loud)
-    return tuple(values), _codes(values)
-
-
-def _codes(values: Sequence[int]) -> bytes:
-    """The code of the next value, for each 4 of 65,536."""
-    order = sorted(range(256), key=lambda code: values[code])
-    sizes = [values[code] for code in order]
-    return bytes(order[min(255, bisect_left(sizes, 4 * x - 32768))] for x in range(1 << 14))
+def _to_int16(value: float) -> int:
+    if value != value:  # noqa: PLR0124  # NaN
+        return 0
+    return round(max(-1.0, min(1.0, value)) * _FULL_SCALE)

@@ -1,12 +1,13 @@
-"""Made speech: a voice-like sound with syllables, words and pauses. Nobody ever said it."""
+"""Synthetic speech: a voice-like sound with syllables, words and pauses."""
 
 from __future__ import annotations
 
 import math
 import random
-import sys
 from array import array
 from collections.abc import Iterator
+
+from .pcm import bytes_from_samples
 
 # First three formants of five vowels, Hz: what makes a tone sound like a voice.
 _VOWELS = (
@@ -17,19 +18,19 @@ _VOWELS = (
     (300, 870, 2240),
 )
 _BANDWIDTHS = (90.0, 120.0, 180.0)  # Hz, of the formants
-_LOUDEST = 12_000  # of 32,767
-_HISS = 12  # amplitude of what is heard in the pauses
+_PEAK = 12_000  # of 32,767
+_HISS = 12  # amplitude of the noise in pauses
 
 
 def speech(seconds: float, rate: int = 16_000, seed: int = 0) -> bytes:
-    """Made audio that sounds and looks like somebody speaking.
+    """Synthesize audio that sounds and looks like speech.
 
     The same arguments give the same bytes, and a longer piece begins with the shorter one.
 
     Args:
-        seconds: its length.
+        seconds: its duration.
         rate: samples a second.
-        seed: another one is another text.
+        seed: selects the text.
 
     Returns:
         Samples of 16 bits, one channel, little-endian.
@@ -41,36 +42,34 @@ def speech(seconds: float, rate: int = 16_000, seed: int = 0) -> bytes:
             break
         samples.extend(piece)
     del samples[wanted:]
-    if sys.byteorder == "big":
-        samples.byteswap()
-    return samples.tobytes()
+    return bytes_from_samples(samples)
 
 
-def _pieces(rate: int, dice: random.Random) -> Iterator[array[int]]:
-    """Silence and syllables, without end."""
-    yield _pause(0.1, rate, dice)
+def _pieces(rate: int, random_source: random.Random) -> Iterator[array[int]]:
+    """Pauses and syllables, endlessly."""
+    yield _pause(0.1, rate, random_source)
     while True:
-        for _ in range(dice.randint(3, 7)):
-            for _ in range(dice.choice((1, 1, 2, 2, 3))):
-                yield _syllable(rate, dice)
-            yield _pause(dice.uniform(0.06, 0.12), rate, dice)
-        yield _pause(dice.uniform(0.45, 0.8), rate, dice)
+        for _ in range(random_source.randint(3, 7)):
+            for _ in range(random_source.choice((1, 1, 2, 2, 3))):
+                yield _syllable(rate, random_source)
+            yield _pause(random_source.uniform(0.06, 0.12), rate, random_source)
+        yield _pause(random_source.uniform(0.45, 0.8), rate, random_source)
 
 
-def _pause(seconds: float, rate: int, dice: random.Random) -> array[int]:
-    hiss = array("h", (dice.randint(-_HISS, _HISS) for _ in range(97)))
+def _pause(seconds: float, rate: int, random_source: random.Random) -> array[int]:
+    hiss = array("h", (random_source.randint(-_HISS, _HISS) for _ in range(97)))
     length = int(seconds * rate)
     return (hiss * (length // len(hiss) + 1))[:length]
 
 
-def _syllable(rate: int, dice: random.Random) -> array[int]:
+def _syllable(rate: int, random_source: random.Random) -> array[int]:
     """One vowel: a period of the voice, repeated under an envelope that swells and falls."""
-    period = _period(dice.uniform(100, 145), dice.choice(_VOWELS), rate)
-    length = int(dice.uniform(0.13, 0.22) * rate)
-    loudness = dice.uniform(0.6, 1.0) * _LOUDEST
+    period = _period(random_source.uniform(100, 145), random_source.choice(_VOWELS), rate)
+    length = int(random_source.uniform(0.13, 0.22) * rate)
+    loudness = random_source.uniform(0.6, 1.0) * _PEAK
     swell = math.pi / length
     size = len(period)
-    # Not down to silence, so that the syllables of a word hang together.
+    # The envelope stays above zero, so that a word has no pause in it.
     return array(
         "h",
         (
@@ -81,7 +80,7 @@ def _syllable(rate: int, dice: random.Random) -> array[int]:
 
 
 def _period(pitch: float, formants: tuple[int, ...], rate: int) -> list[float]:
-    """One period of a vowel, its loudest sample at 1."""
+    """One period of a vowel, with a peak of 1."""
     size = max(2, round(rate / pitch))
     pitch = rate / size
     highest = int(min(3500, rate / 2 - 1) // pitch)
@@ -95,6 +94,6 @@ def _period(pitch: float, formants: tuple[int, ...], rate: int) -> list[float]:
 
 
 def _weight(frequency: float, formants: tuple[int, ...]) -> float:
-    """How loud the formants make a harmonic."""
+    """The amplitude that the formants give a harmonic."""
     pairs = zip(formants, _BANDWIDTHS, strict=True)
     return sum(1 / (1 + ((frequency - centre) / width) ** 2) for centre, width in pairs)

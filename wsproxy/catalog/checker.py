@@ -1,7 +1,7 @@
-"""Every mistake of a user's catalog file, with its line.
+"""Finds all mistakes of a user's catalog file, with their lines.
 
-Reading stops at the first mistake. Here it goes on, with something in the place of what is
-wrong, so that one mistake does not hide another.
+The loader stops at the first mistake. The checker continues with a default value, so that one
+mistake does not hide another.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from typing import Any
 from wsproxy.errors import CatalogError
 from wsproxy.system.regular_file import read_text, reason
 
-from .examples import failing
+from .examples import failing_examples
 from .loader import Catalog, CatalogFile, shipped_files
 from .model import Condition, Provider
-from .parse import read_condition, read_head
-from .table import Table, read_toml
+from .toml_parser import read_condition, read_head
+from .toml_table import Table, read_toml
 
-_MOST = 100  # mistakes that are named
+_MAX_MISTAKES = 100  # that are reported
 _HEADER = re.compile(r"^\s*\[(?P<many>\[)?\s*(?P<name>[\w.-]+)\s*\]")
 _KEY = re.compile(r"^\s*(?P<name>[A-Za-z0-9_-]+|\"[^\"]*\")\s*=")
 _STEP = re.compile(r"(\.?[^.\[\]]+|\[\d+\])$")
@@ -29,7 +29,7 @@ _STEP = re.compile(r"(\.?[^.\[\]]+|\[\d+\])$")
 
 @dataclass(frozen=True, slots=True)
 class CatalogMistake:
-    """A mistake; `where` is the key, empty for the file as a whole."""
+    """A mistake; `where` is the key, empty for the file."""
 
     line: int
     where: str
@@ -42,13 +42,13 @@ class CatalogMistake:
 def mistakes(
     path: Path, checks: Collection[str], rules: Collection[str]
 ) -> tuple[list[CatalogMistake], int]:
-    """All mistakes of a file, in its order, and how many conditions it has.
+    """Find all mistakes of a file, in its order, and count its conditions.
 
     Args:
-        checks, rules: the names of those that there are.
+        checks, rules: the names of all checks and rules.
 
     Raises:
-        CatalogError: it cannot be read as a file.
+        CatalogError: the file cannot be read.
     """
     try:
         text = read_text(path)
@@ -64,7 +64,7 @@ def mistakes(
     found = [*_in_head(root), *_in_conditions(root, tables, checks, rules)]
     if not found:
         found = list(_in_examples(path, text))
-    placed = [CatalogMistake(lines.of(e.where), e.where, e.problem) for e in found[:_MOST]]
+    placed = [CatalogMistake(lines.of(e.where), e.where, e.problem) for e in found[:_MAX_MISTAKES]]
     count = len(tables) if isinstance(tables, list) else 0
     return sorted(placed, key=lambda mistake: mistake.line), count
 
@@ -97,10 +97,10 @@ def _in_conditions(
 
 
 def _provider(root: dict[str, Any]) -> Provider | None:
-    """The provider that the file describes, or adds to; None where it is not known."""
+    """The provider that the file describes or extends; None where it is unknown."""
     name, provider = read_head(Table("", "", root, []), None)
     known = Catalog(shipped_files()).provider(name)
-    # A file that adds conditions and has a misspelt key in its head is no new provider.
+    # A file that extends a provider, with a misspelled key, does not describe a new one.
     return provider if provider is not None and (provider.name or known is None) else known
 
 
@@ -121,25 +121,25 @@ def _unknown_names(
 
 
 def _in_examples(path: Path, text: str) -> Iterator[CatalogError]:
-    """Examples that do not hold, with the file on top of the shipped ones."""
+    """The examples that fail, with the file added to the shipped ones."""
     own = CatalogFile(str(path), text, path)
     try:
         catalog = Catalog([*shipped_files(), own])
         provider = catalog.provider(own.provider_id)
         assert provider is not None
         conditions = own.conditions(provider)
-        # What it says of a provider may not fit the conditions that others have of it.
+        # Its description of a provider may contradict the conditions in other files.
         catalog.conditions_of(provider.id)
     except CatalogError as error:
         yield error
         return
     for number, condition in enumerate(conditions, 1):
-        for example, problem in failing(condition, catalog):
+        for example, problem in failing_examples(condition, catalog):
             yield CatalogError("", f"condition[{number}].example[{example}]", problem)
 
 
 class _Lines:
-    """On which line each key of a TOML file is, found in its text: tomllib does not tell."""
+    """The line of each key of a TOML file, which tomllib does not report."""
 
     def __init__(self, text: str) -> None:
         self._lines: dict[str, int] = {"": 1}
@@ -154,7 +154,7 @@ class _Lines:
                 self._lines.setdefault(f"{table}.{name}" if table else name, number)
 
     def _open(self, names: list[str], *, many: bool) -> str:
-        """The path of a table, as `Table` names it: arrays count from 1."""
+        """The path of a table as `Table` names it; arrays count from 1."""
         path = ""
         for depth, name in enumerate(names):
             path = f"{path}.{name}" if path else name
@@ -166,9 +166,9 @@ class _Lines:
         return path
 
     def of(self, where: str) -> int:
-        """The line of a key, or of the nearest thing around it that is in the file."""
+        """The line of a key, or of the nearest enclosing key in the file."""
         while where and where not in self._lines:
             shorter = _STEP.sub("", where)
-            # A key in quotes may have anything in it, such as brackets that do not match.
+            # A quoted key may contain anything, such as unbalanced brackets.
             where = shorter if shorter != where else ""
         return self._lines[where]

@@ -1,8 +1,8 @@
 """How APIs wrap messages and audio inside WebSocket messages.
 
-Most send JSON in text messages and audio in binary ones, which needs nothing. Others:
+Most send JSON in text messages and audio in binary ones, without an envelope. The others:
 
-json          JSON in binary messages too (Gemini Live).
+json          JSON in binary messages as well (Gemini Live).
 azure         Azure Speech: lines of headers before the body; in a binary message their
               length stands before them, 2 bytes big-endian.
 event-stream  AWS: binary messages with typed headers, a payload and two CRC-32 sums
@@ -20,11 +20,11 @@ import zlib
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias
 
-MAX_DEPTH = 100  # of lists and objects in one another
+MAX_DEPTH = 100  # of nested lists and objects
 ENVELOPES = ("json", "azure", "event-stream")
 Json: TypeAlias = dict[str, Any]
 
-# Brackets, and what may have some in it that are none: possessive, so that it never goes back.
+# Brackets, and strings, which may contain brackets; possessive, so that it never backtracks.
 _NESTING = re.compile(r'"(?:[^"\\]|\\.)*+"?|[\[\]{}]', re.DOTALL)
 _PRELUDE = struct.Struct(">III")  # total length, length of the headers, CRC of these two
 _AZURE_HEADERS = ("Path", "X-RequestId", "X-StreamId", "X-Timestamp", "Content-Type")
@@ -38,11 +38,11 @@ def read(envelope: str, content: str | bytes) -> tuple[Json | None, bytes]:
 
     Args:
         envelope: one of ENVELOPES, or "" for plain JSON in text messages.
-        content: text or binary message, as it stands on the wire. What was cut off at its
-            end is missed only where it is needed.
+        content: text or binary message, as on the wire. It may be truncated after the
+            part that is needed.
 
     Returns:
-        The JSON object and the audio in it; None and nothing where it has none.
+        The JSON object, or None, and the audio, or nothing.
     """
     match envelope:
         case "azure":
@@ -57,7 +57,7 @@ def read(envelope: str, content: str | bytes) -> tuple[Json | None, bytes]:
 
 
 def wrap(envelope: str, message: str, audio: bytes = b"") -> str | bytes:
-    """Put a message into its envelope: what `read` opens again.
+    """Put a message into its envelope; the inverse of `read`.
 
     Args:
         message: JSON text, for an envelope a JSON object; empty: audio alone.
@@ -84,7 +84,7 @@ def json_object(text: str) -> Json | None:
 
 
 def is_nested_deeply(text: str) -> bool:
-    """Whether JSON is nested over MAX_DEPTH: whatever walks it would have to be on its guard."""
+    """Whether JSON is nested over MAX_DEPTH, which recursive code could not handle."""
     if text.count("{") + text.count("[") <= MAX_DEPTH:
         return False
     depth = 0

@@ -1,4 +1,4 @@
-"""The session that an example of a condition describes: as much of it as matching looks at."""
+"""Sessions built from the examples of conditions, with the attributes that matching uses."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class ExampleRequest:
 
 @dataclass
 class ExampleResponse:
-    """An answer."""
+    """A response."""
 
     status: int
     headers: Sequence[Sequence[str]] = ()
@@ -59,15 +59,15 @@ class ExampleResponse:
 
 @dataclass
 class ExampleFailure:
-    """What went wrong outside of frames."""
+    """A failure outside of frames."""
 
     where: str
     message: str = "it failed"
 
 
 @dataclass
-class Sketch:
-    """A session that was never held; see `wsproxy.session.Session` for what each means."""
+class ExampleSession:
+    """A synthetic session; `wsproxy.session.Session` documents its attributes."""
 
     provider: str | None = None
     api: str | None = None
@@ -79,7 +79,7 @@ class Sketch:
     response: ExampleResponse | None = None
     received: list[ExampleText] = field(default_factory=list)
     sent: list[ExampleText] = field(default_factory=list)
-    packed: list[ExampleBinary] = field(default_factory=list)
+    binary_messages: list[ExampleBinary] = field(default_factory=list)
 
     @property
     def failed(self) -> bool:
@@ -90,37 +90,39 @@ class Sketch:
         return self.sent if from_client else self.received
 
     def binaries(self, *, from_client: bool) -> Sequence[ExampleBinary]:
-        return [] if from_client else self.packed
+        return [] if from_client else self.binary_messages
 
 
-def sketched(condition: Condition, example: Example, catalog: Catalog) -> Sketch:
-    """The session that an example of a condition describes."""
+def example_session(condition: Condition, example: Example, catalog: Catalog) -> ExampleSession:
+    """Build the session that an example of a condition describes."""
     provider = None if condition.provider == GENERIC else condition.provider
     api = example.api or None
     if example.refused is not None:
         ending = example.ending or "refused"
-        session = Sketch(provider, api, ending, closed_by="server")
-        session.response = _answer(example.refused)
+        session = ExampleSession(provider, api, ending, closed_by="server")
+        session.response = _response(example.refused)
     elif example.ending:
         failure = ExampleFailure(example.failed_where) if example.failed_where else None
-        session = Sketch(provider, api, example.ending, closed_by=example.by, failure=failure)
+        session = ExampleSession(
+            provider, api, example.ending, closed_by=example.by, failure=failure
+        )
     else:
         by, close = example.by or "server", example.close or ClosePattern(1000)
-        session = Sketch(provider, api, "close", closed_by=by)
+        session = ExampleSession(provider, api, "close", closed_by=by)
         session.close = ExampleClose(99, close.code, close.reason, by == "client")
-        _put(session, example.message, catalog)
-    if example.said:
-        session.sent.append(ExampleText(5, example.said))
+        _add_message(session, example.message, catalog)
+    if example.sent:
+        session.sent.append(ExampleText(5, example.sent))
     if example.request or example.host:
         session.request = ExampleRequest(example.request, example.host)
     return session
 
 
-def failing(condition: Condition, catalog: Catalog) -> list[tuple[int, str]]:
-    """The examples of a condition that do not hold, as (number from 1, what is wrong)."""
+def failing_examples(condition: Condition, catalog: Catalog) -> list[tuple[int, str]]:
+    """The examples of a condition that fail, as (number from 1, problem)."""
     found = []
     for number, example in enumerate(condition.examples, 1):
-        hits = candidates(sketched(condition, example, catalog), catalog)
+        hits = candidates(example_session(condition, example, catalog), catalog)
         ids = [hit.condition.id for hit in hits]
         if example.matches and ids[:1] != [condition.id]:
             found.append((number, f"should match, and {ids[0] if ids else 'nothing'} does"))
@@ -129,12 +131,12 @@ def failing(condition: Condition, catalog: Catalog) -> list[tuple[int, str]]:
     return found
 
 
-def _answer(refusal: Refusal) -> ExampleResponse:
+def _response(refusal: Refusal) -> ExampleResponse:
     return ExampleResponse(refusal.status, refusal.headers, refusal.body.encode())
 
 
-def _put(session: Sketch, message: str, catalog: Catalog) -> None:
-    """A message of the server, in the envelope of its API."""
+def _add_message(session: ExampleSession, message: str, catalog: Catalog) -> None:
+    """Add a message of the server, in the envelope of its API."""
     if not message:
         return
     api = catalog.api(session.provider, session.api)
@@ -142,4 +144,4 @@ def _put(session: Sketch, message: str, catalog: Catalog) -> None:
     if isinstance(content, str):
         session.received.append(ExampleText(10, content))
     else:
-        session.packed.append(ExampleBinary(10, content))
+        session.binary_messages.append(ExampleBinary(10, content))

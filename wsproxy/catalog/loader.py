@@ -1,8 +1,8 @@
-"""Reading catalog files: TOML in, `Catalog` out; every mistake is a CatalogError.
+"""Loads catalog files: TOML in, `Catalog` out; every mistake is a CatalogError.
 
-A file's `[[condition]]` tables come last in it, so that what stands before them (which is
-all that a recorder needs) is read without them, and the conditions of a provider are read
-when they are first asked for. Reading all of them at every start costs five times as much.
+The `[[condition]]` tables come last in a file. What precedes them is all that a recorder needs, and
+is read without them; conditions are read when they are first used. Reading all of them at every
+start would take five times as long.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from wsproxy.errors import CatalogError, Setting, UnknownCondition, one_of
 from wsproxy.system.regular_file import read_text, reason
 
 from .model import GENERIC, Api, Condition, CredentialPlaces, Pattern, Provider
-from .parse import read_condition, read_head
 from .pattern_cost import LENGTH
-from .table import Table, read_toml
+from .toml_parser import read_condition, read_head
+from .toml_table import Table, read_toml
 
 logger = logging.getLogger(__name__)
 
@@ -40,17 +40,17 @@ class CatalogFile:
     A file without `name` adds conditions to a provider that another file describes.
 
     Args:
-        name: for messages.
-        text: what is in it.
-        path: where it is, None if not in the file system.
-        own: whether it is one of the user's own.
+        name: the file's name, for messages.
+        text: its content.
+        path: its path, None if it is not in the file system.
+        own: whether it is a user's file.
 
     Attributes:
-        provider_id: whose conditions these are.
+        provider_id: the provider of its conditions.
         provider: None where another file describes it.
 
     Raises:
-        CatalogError: what stands before the conditions has a mistake.
+        CatalogError: the part before the conditions has a mistake.
     """
 
     def __init__(self, name: str, text: str, path: Path | None = None, *, own: bool = True) -> None:
@@ -70,12 +70,12 @@ class CatalogFile:
             raise CatalogError(f"{self.name}: {error}") from None
 
     def conditions(self, provider: Provider) -> tuple[Condition, ...]:
-        """Its conditions, in their order.
+        """Its conditions in their order.
 
         Raises:
-            CatalogError: they have a mistake.
+            CatalogError: a condition has a mistake.
         """
-        # Empty lines in front, so that a syntax error names the right line.
+        # Empty lines before them, so that a syntax error names the right line.
         tables = self._parse("\n" * self._skipped_lines + self._tail)
         root = Table(self.name, "", tables, own=self._own)
         found = tuple(read_condition(table, provider) for table in root.tables("condition"))
@@ -89,11 +89,10 @@ class CatalogFile:
 
 
 class Catalog:
-    """All providers and conditions that are known.
+    """All known providers and conditions.
 
     Args:
-        files: what a later one says of a provider, or under a condition's id, replaces what
-            an earlier one says.
+        files: a provider or condition of a later file replaces that of an earlier one.
 
     Raises:
         CatalogError: a file adds conditions to a provider that none describes.
@@ -123,7 +122,7 @@ class Catalog:
         return self._providers.get(name)
 
     def api(self, provider: str | None, name: str | None) -> Api | None:
-        """An API of a provider, or None where either is not known."""
+        """An API of a provider, or None where either is unknown."""
         known = self._providers.get(provider or "")
         return known.api(name or "") if known else None
 
@@ -137,7 +136,7 @@ class Catalog:
         return tuple(c for name in self._providers for c in self.conditions_of(name))
 
     def conditions_of(self, provider: str | None) -> tuple[Condition, ...]:
-        """The conditions of one provider, none if it is not known.
+        """The conditions of one provider, none if it is unknown.
 
         Raises:
             CatalogError: a file has a mistake.
@@ -155,7 +154,7 @@ class Catalog:
         return self._conditions[known.id]
 
     def condition(self, name: str) -> Condition:
-        """The condition of an id, or of its last parts if only one ends so.
+        """The condition with an id, or the only one whose id ends with some parts.
 
         Args:
             name: e.g. "deepgram.listen.NET-0001", "speak.NET-0001" or "net-0003".
@@ -180,9 +179,9 @@ class Catalog:
         raise UnknownCondition(f"unknown condition {name!r}", Setting("condition"))
 
     def _near(self, wanted: str) -> list[str]:
-        import difflib  # noqa: PLC0415  # 10 ms, for a message that is seldom needed
+        import difflib  # noqa: PLC0415  # imported in 10 ms, for a rare message
 
-        # Compared with each tail of an id, since people write those.
+        # Users write only the last parts of an id: compare with these as well.
         tails: dict[str, str] = {}
         for condition in self.conditions:
             parts = condition.id.lower().split(".")
@@ -192,7 +191,7 @@ class Catalog:
         return list(dict.fromkeys(tails[tail] for tail in close))[:4]
 
     def recognise(self, host: str, path: str) -> tuple[Provider | None, Api | None]:
-        """Whose API a request goes to.
+        """The provider and API of a request.
 
         Args:
             host: name or address, a port may follow.
@@ -200,7 +199,7 @@ class Catalog:
 
         Returns:
             The provider and the API; (provider, None) where only the host is known;
-            (None, None) where nothing is.
+            (None, None) where both are unknown.
         """
         provider, api = self.at_host(host, path)
         if provider is not None:
@@ -213,7 +212,7 @@ class Catalog:
         return None, None
 
     def at_host(self, host: str, path: str) -> tuple[Provider | None, Api | None]:
-        """As `recognise`, by the provider's own hosts alone."""
+        """As `recognise`, but only by the hosts of providers."""
         host = re.sub(r":\d+$", "", host[:LENGTH]).lower().rstrip(".")
         path = path.partition("?")[0][:LENGTH]
         only_host: Provider | None = None
@@ -226,13 +225,13 @@ class Catalog:
 
     @functools.cached_property
     def key_shapes(self) -> tuple[tuple[str, Pattern], ...]:
-        """What keys look like, of the providers whose keys can be told: (id, pattern)."""
+        """The patterns of keys, for providers with recognizable keys: (provider id, pattern)."""
         shapes = ((provider.id, provider.credentials.shape) for provider in self.providers)
         return tuple((name, shape) for name, shape in shapes if shape is not None)
 
     @functools.cached_property
     def credentials(self) -> CredentialPlaces:
-        """Where any provider's secrets travel, for taking them out before writing."""
+        """The places of credentials of all providers, for redaction."""
         each = [provider.credentials for provider in self.providers]
 
         def union(name: str) -> tuple[str, ...]:
@@ -250,14 +249,14 @@ class Catalog:
         )
 
     def _content_fields(self) -> set[str]:
-        """Names of the JSON fields that hold text, transcripts or audio of any API."""
+        """Names of the JSON fields with text, transcripts or audio, of all APIs."""
         paths = {
             path
             for provider in self.providers
             for api in provider.apis
             for path in (*api.transcripts, api.vocabulary.text, *api.audio.fields)
         }
-        # "value" alone says nothing: it is as well that of a header.
+        # "value" is ambiguous: it is a field of headers as well.
         return {path.rpartition(".")[2] for path in paths} - {"", "value"}
 
 
@@ -271,10 +270,10 @@ def _api_at(provider: Provider, host: str, path: str) -> Api | None:
 
 
 def read_file(path: Path) -> CatalogFile:
-    """A catalog file of the user's own.
+    """Read a user's catalog file.
 
     Raises:
-        CatalogError: it cannot be read, or what stands before its conditions has a mistake.
+        CatalogError: it cannot be read, or the part before its conditions has a mistake.
     """
     try:
         return CatalogFile(str(path), read_text(path), path)
@@ -282,15 +281,14 @@ def read_file(path: Path) -> CatalogFile:
         why = f"{reason(error)}{_named(path)}"
         raise CatalogError(f"cannot read the catalog file {path}: {why}") from None
     except UnicodeDecodeError:
-        raise CatalogError(f"{path} is no catalog file: it is not UTF-8 text") from None
+        raise CatalogError(f"{path} is not a catalog file: it is not UTF-8 text") from None
 
 
 def shipped_files() -> list[CatalogFile]:
-    """The files that come with wsproxy."""
-    # Beside this module, and not by importlib.resources, which takes longer to import than
-    # all files take to read.
+    """Read the catalog files that wsproxy ships."""
+    # importlib.resources takes longer to import than all files take to read.
     found = sorted(Path(__file__).parent.glob("*.toml"))
-    # What stands in for all others comes last, so that recognition asks it last.
+    # The generic provider comes last, so that it is recognized last.
     found.sort(key=lambda path: path.stem == GENERIC)
     return [
         CatalogFile(path.name, path.read_text(encoding="utf-8"), path, own=False) for path in found
@@ -298,7 +296,7 @@ def shipped_files() -> list[CatalogFile]:
 
 
 def user_files() -> tuple[Path, ...]:
-    """The user's own files: in the config folder, then those of WSPROXY_CATALOG.
+    """The user's files: those in the config folder, then those of WSPROXY_CATALOG.
 
     The folder is `catalog` in the config folder; the variable holds paths of files or folders.
     What this process was given with `using` comes last.
@@ -309,7 +307,7 @@ def user_files() -> tuple[Path, ...]:
     found: list[Path] = []
     for place in places:
         found += sorted(place.glob("*.toml")) if place.is_dir() else [place]
-    # A config folder that is not there is no mistake; a file that was named is.
+    # A missing config folder is not a mistake; a missing file that was named is.
     return tuple(path for path in found if path != places[0])
 
 
@@ -340,17 +338,16 @@ def using(files: Iterable[Path]) -> Iterator[None]:
 
 
 def _named(path: Path) -> str:
-    """How a file came to be read, for a message that it cannot be."""
+    """The setting that names a file, for a message that it cannot be read."""
     named = os.environ.get(VARIABLE, "").split(os.pathsep)
     return f" ({VARIABLE} names it)" if str(path) in named else ""
 
 
 def load(*extra: Path) -> Catalog:
-    """The catalog that comes with wsproxy, and the user's own files, which come after it.
+    """Load the shipped catalog and the user's files, which override it.
 
     Args:
-        extra: more TOML files; what a file says replaces what those before it say under the
-            same id.
+        extra: more TOML files; each overrides entries with the same id in those before it.
 
     Raises:
         CatalogError: a file has a mistake.
@@ -366,7 +363,7 @@ def _load(own: tuple[Path, ...]) -> Catalog:
     catalog = Catalog([*shipped_files(), *files])
     try:
         for file in files:
-            catalog.conditions_of(file.provider_id)  # said now, and not in some session
+            catalog.conditions_of(file.provider_id)  # report mistakes now, not during a session
     except CatalogError as error:
         hint = "`wsproxy catalog check FILE` names every mistake with its line"
         raise CatalogError(f"{error}; {hint}", error.where, error.problem) from None

@@ -1,9 +1,9 @@
-"""Which conditions fit a session, most specific first.
+"""Which conditions match a session, most specific first.
 
-The order is: what the server said last in a text message, then the reason of the Close
-frame, then its code; of a refused upgrade the error headers and body fields, then the
-status. A condition that is marked `general`, and those of RFC 6455 itself, are only looked
-at where nothing of the provider's own fits. What is not known stays without a condition.
+The order is: the server's last text message, the close reason, the close code; for a refused
+upgrade, error headers and body fields, then the status. Conditions that are marked `general`, and
+those of RFC 6455, are only considered if no other condition of the provider matches. An unknown
+failure has no condition.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from .loader import Catalog
 from .model import GENERIC, Condition, Match, Pattern
 from .pattern_cost import LENGTH
 
-# The names under which APIs give the same thing.
+# The names that APIs use for the same field.
 _SPELLINGS: Mapping[str, tuple[str, ...]] = {
     "err_code": ("err_code", "category", "error_code", "code", "error_type", "type"),
     "err_msg": (
@@ -38,16 +38,16 @@ _SPELLINGS: Mapping[str, tuple[str, ...]] = {
         "Message",
     ),
 }
-# Characters of a text that a pattern is tried on: an error's words come first in it, and a
-# pattern of a user's own may cost the square of that.
+# Characters of a text that patterns are matched against. Errors start with the relevant words,
+# and the cost of a pattern in a user's catalog may grow with the square of this.
 MAX_MATCHED = LENGTH
-MAX_BODY = 16 << 10  # the same, of the body of an answer
-# Values in all messages of a direction that are read as JSON: each takes some 60 bytes.
+MAX_BODY = 16 << 10  # the same, of the body of a response
+# JSON values that are parsed in one direction; each takes about 60 bytes of memory.
 MAX_VALUES = 300_000
 
 _POINTER = re.compile(r"(?i)^\s*see error message for details\.?\s*$")
 
-# How well a match tells one condition from another: the earlier, the better.
+# Stages of matching, the most specific first.
 _STAGES = ("message", "reason", "answer", "ending", "code", "message-code", "status")
 
 
@@ -106,7 +106,7 @@ class FailureLike(Protocol):
 
 
 class SessionLike(Protocol):
-    """What is needed of a `wsproxy.session.Session`."""
+    """The part of `wsproxy.session.Session` that matching uses."""
 
     @property
     def provider(self) -> str | None: ...
@@ -132,11 +132,11 @@ class SessionLike(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class MatchedFact:
-    """One thing in the session that fitted.
+    """One fact of the session that matched.
 
     Attributes:
         name: e.g. "close code", "close reason", "message error", "header dg-error".
-        value: what the session has there.
+        value: the value in the session.
         frame: number of the frame it is in; None outside of frames.
     """
 
@@ -147,14 +147,14 @@ class MatchedFact:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A condition that fits a session.
+    """A condition that matches a session.
 
     Attributes:
-        facts: what fitted.
-        values: named groups of the patterns, such as the milliseconds that a reason names.
-        stage: what told: "message", "reason", "answer" (headers or body of a refusal),
+        facts: the facts that matched.
+        values: named groups of the patterns, such as the milliseconds in a close reason.
+        stage: what matched: "message", "reason", "answer" (headers or body of a refusal),
             "ending", "code", "message-code" or "status".
-        pointer: frame of a Close whose reason only points at the message, None if none.
+        pointer: the Close frame, if its reason only refers to the message.
     """
 
     condition: Condition
@@ -166,16 +166,16 @@ class Hit:
 
 
 def candidates(session: SessionLike, catalog: Catalog) -> list[Hit]:
-    """The conditions that fit, most specific first.
+    """The conditions that match, most specific first.
 
     Args:
-        session: a Session, or anything that looks like one.
+        session: a Session, or an object with its attributes.
 
     Returns:
-        One hit a condition. Empty where the session ended in a way that the catalog does
-        not know, or has not ended.
+        One hit for each condition. Empty where no condition matches, or the session has not
+        ended.
     """
-    facts = _Facts(session, catalog)
+    facts = _EndingFacts(session, catalog)
     own = [
         hit
         for condition in catalog.conditions_of(session.provider)
@@ -196,7 +196,7 @@ def candidates(session: SessionLike, catalog: Catalog) -> list[Hit]:
 
 
 def _distinct(hits: Sequence[Hit]) -> list[Hit]:
-    """Without those that say less than a better one, of the same things in the session."""
+    """Leave out hits whose facts are a subset of those of a better hit."""
     found: list[Hit] = []
     for hit in hits:
         if not any(set(hit.facts) < set(better.facts) for better in found):
@@ -205,7 +205,7 @@ def _distinct(hits: Sequence[Hit]) -> list[Hit]:
 
 
 def explains(session: SessionLike, hits: Sequence[Hit]) -> bool:
-    """Whether one of the hits says how the session ended.
+    """Whether one of the hits explains how the session ended.
 
     A warning in a message, or an error that the session survived, does not.
     """
@@ -232,8 +232,8 @@ def _rank(hit: Hit) -> tuple[int, int, int, bool, bool, int]:
     )
 
 
-class _Facts:
-    """A session's ending, taken apart once for all conditions."""
+class _EndingFacts:
+    """The facts about the end of a session, parsed once for all conditions."""
 
     def __init__(self, session: SessionLike, catalog: Catalog) -> None:
         self.session = session
@@ -245,41 +245,41 @@ class _Facts:
         self._body: Json | None = None
 
     def hit(self, condition: Condition) -> Hit | None:
-        """The best of the forms of a condition that fit, or None."""
-        hits = [hit for match in condition.matches if (hit := self._try(condition, match))]
+        """The best match of a condition, or None."""
+        hits = [hit for match in condition.matches if (hit := self._match(condition, match))]
         return min(hits, key=_rank) if hits else None
 
-    def _try(self, condition: Condition, match: Match) -> Hit | None:
+    def _match(self, condition: Condition, match: Match) -> Hit | None:
         close = self.session.close
-        found = _Found(close.frame if close and match.kind == "close" else None)
+        found = _MatchResult(close.frame if close and match.kind == "close" else None)
         match match.kind:
             case "message":
-                fits = self._message(match, found)
+                matches = self._message(match, found)
             case "close":
-                fits = self._close(match, found)
+                matches = self._close(match, found)
             case "refused" | "http":
-                fits = self._answer(match, found)
+                matches = self._answer(match, found)
             case "ending":
-                fits = self._ending(match, found)
+                matches = self._ending(match, found)
             case _:
-                return None  # diagnose/ measures it
-        if not fits or (match.said and not self._said(match, found)):
+                return None  # measured by diagnose/
+        if not matches or (match.sent and not self._client_message(match, found)):
             return None
         pointer = self._pointer(found) if match.kind == "message" else None
         return Hit(condition, match, tuple(found.facts), _stage(match), dict(found.values), pointer)
 
     # -- in-band messages
 
-    def _message(self, match: Match, found: _Found) -> bool:
-        for frame, message in self._errors():
-            trial = _Found(frame)
-            if _message_fits(match, message, trial):
-                found.take(trial)
+    def _message(self, match: Match, found: _MatchResult) -> bool:
+        for frame, message in self._server_messages():
+            trial = _MatchResult(frame)
+            if _message_matches(match, message, trial):
+                found.merge(trial)
                 return True
         return False
 
-    def _errors(self) -> Iterable[tuple[int, Json]]:
-        """The server's JSON messages before the Close frame, last first."""
+    def _server_messages(self) -> Iterable[tuple[int, Json]]:
+        """The server's JSON messages before the Close frame, newest first."""
         if self._server_json is None:
             close = self.session.close
             self._server_json = [
@@ -290,26 +290,26 @@ class _Facts:
             self._server_json.reverse()
         return self._server_json
 
-    def _pointer(self, found: _Found) -> int | None:
+    def _pointer(self, found: _MatchResult) -> int | None:
         close = self.session.close
         if close is None or not _POINTER.match(close.reason[:MAX_MATCHED]):
             return None
         found.facts.append(MatchedFact("close reason", close.reason, close.frame))
         return close.frame
 
-    def _said(self, match: Match, found: _Found) -> bool:
+    def _client_message(self, match: Match, found: _MatchResult) -> bool:
         if self._client_json is None:
             self._client_json = json_messages(self.session, self._envelope, from_client=True)
         for frame, message in self._client_json:
-            trial = _Found(frame)
-            if all(_field(name, p, message, trial, "sent") for name, p in match.said):
-                found.take(trial)
+            trial = _MatchResult(frame)
+            if all(_field(name, p, message, trial, "sent") for name, p in match.sent):
+                found.merge(trial)
                 return True
         return False
 
     # -- the Close frame
 
-    def _close(self, match: Match, found: _Found) -> bool:
+    def _close(self, match: Match, found: _MatchResult) -> bool:
         close = self.session.close
         if close is None or self.session.ending in ("refused", "http", "failed"):
             return False
@@ -322,9 +322,9 @@ class _Facts:
             found.facts.append(MatchedFact("close code", code, close.frame))
         return match.reason is None or found.search("close reason", match.reason, close.reason)
 
-    # -- refused upgrades and plain answers
+    # -- refused upgrades and plain HTTP responses
 
-    def _answer(self, match: Match, found: _Found) -> bool:
+    def _answer(self, match: Match, found: _MatchResult) -> bool:
         response = self.session.response
         endings = ("refused", "http") if match.http else (match.kind,)
         if response is None or self.session.ending not in endings:
@@ -342,7 +342,7 @@ class _Facts:
             request is None or not found.search("host", match.host, request.host.lower())
         ):
             return False
-        headers = self._named(response)
+        headers = self._headers_by_name(response)
         if any(name in headers for name in match.without):
             return False
         return (
@@ -354,22 +354,24 @@ class _Facts:
             )
         )
 
-    def _named(self, response: ResponseLike) -> Mapping[str, Sequence[str]]:
-        """The response's headers by their names in lower case, taken apart once."""
+    def _headers_by_name(self, response: ResponseLike) -> Mapping[str, Sequence[str]]:
+        """The response headers by lower-case name."""
         if self._response_headers is None:
             self._response_headers = {}
             for header in response.headers:
                 self._response_headers.setdefault(header[0].lower(), []).append(header[1])
         return self._response_headers
 
-    def _headers(self, match: Match, headers: Mapping[str, Sequence[str]], found: _Found) -> bool:
+    def _headers(
+        self, match: Match, headers: Mapping[str, Sequence[str]], found: _MatchResult
+    ) -> bool:
         for name, pattern in match.headers:
             values = headers.get(name.lower(), ())
             if not any(found.search(f"header {name}", pattern, value) for value in values):
                 return False
         return True
 
-    def _json_body(self, match: Match, response: ResponseLike, found: _Found) -> bool:
+    def _json_body(self, match: Match, response: ResponseLike, found: _MatchResult) -> bool:
         if not match.body:
             return True
         if self._body is None:
@@ -378,7 +380,7 @@ class _Facts:
 
     # -- endings without a Close frame
 
-    def _ending(self, match: Match, found: _Found) -> bool:
+    def _ending(self, match: Match, found: _MatchResult) -> bool:
         if self.session.ending != match.ending:
             return False
         if match.by and self.session.closed_by != match.by:
@@ -397,8 +399,8 @@ class _Facts:
         return True
 
 
-class _Found:
-    """What has fitted so far; `frame` is the frame that is looked at."""
+class _MatchResult:
+    """The facts that have matched so far; `frame` is the current frame."""
 
     def __init__(self, frame: int | None = None) -> None:
         self.frame = frame
@@ -413,7 +415,7 @@ class _Found:
         self.values.update({key: text for key, text in result.groupdict().items() if text})
         return True
 
-    def take(self, other: _Found) -> None:
+    def merge(self, other: _MatchResult) -> None:
         self.facts += other.facts
         self.values.update(other.values)
 
@@ -421,7 +423,7 @@ class _Found:
 def _stage(match: Match) -> str:
     match match.kind:
         case "message":
-            # A code alone may stand for several conditions, as a close code may.
+            # Several conditions may share an error code, as they may share a close code.
             return "message" if match.error or match.fields else "message-code"
         case "close":
             return "reason" if match.reason else "code"
@@ -431,7 +433,7 @@ def _stage(match: Match) -> str:
     return "ending"
 
 
-def _message_fits(match: Match, message: Json, found: _Found) -> bool:
+def _message_matches(match: Match, message: Json, found: _MatchResult) -> bool:
     if match.error_code is not None:
         code = message.get("error_code", message.get("code"))
         if str(code) != match.error_code:
@@ -442,8 +444,8 @@ def _message_fits(match: Match, message: Json, found: _Found) -> bool:
     return all(_field(name, pattern, message, found, "message") for name, pattern in match.fields)
 
 
-def _field(name: str, pattern: Pattern, message: Json, found: _Found, where: str) -> bool:
-    """Whether a field, under any of its spellings, fits."""
+def _field(name: str, pattern: Pattern, message: Json, found: _MatchResult, where: str) -> bool:
+    """Whether a field matches, under any of its names."""
     for spelling in _SPELLINGS.get(name, (name,)):
         value = field_of(message, spelling)
         if value is None or isinstance(value, (dict, list)):
@@ -461,11 +463,11 @@ def _field(name: str, pattern: Pattern, message: Json, found: _Found, where: str
 def json_messages(
     session: SessionLike, envelope: str, *, from_client: bool
 ) -> list[tuple[int, Json]]:
-    """The messages kept of a direction that are JSON objects, taken out of their envelopes.
+    """The messages of one direction that are JSON objects, without their envelopes.
 
     Returns:
-        (frame, object), in the order of the frames. Where all of them have over MAX_VALUES,
-        the first ones are left out.
+        (frame, object), in the order of the frames. Of messages with more than MAX_VALUES
+        values in total, the oldest are left out.
     """
     contents: list[tuple[int, str | bytes]] = [
         (message.frame, message.text) for message in session.messages(from_client=from_client)
@@ -474,10 +476,10 @@ def json_messages(
         kept = session.binaries(from_client=from_client)
         contents = sorted([*contents, *((b.frame, b.data) for b in kept)], key=lambda c: c[0])
     found: list[tuple[int, Json]] = []
-    room = MAX_VALUES
+    left = MAX_VALUES
     for frame, content in reversed(contents):
-        room -= _values(content)
-        if room < 0:
+        left -= _max_values(content)
+        if left < 0:
             break
         if (message := read(envelope, content)[0]) is not None:
             found.append((frame, message))
@@ -485,8 +487,8 @@ def json_messages(
     return found
 
 
-def _values(content: str | bytes) -> int:
-    """How many values there are in JSON, at the most."""
+def _max_values(content: str | bytes) -> int:
+    """An upper bound of the number of values in JSON."""
     if isinstance(content, bytes):
         return content.count(b",") + content.count(b"[") + content.count(b"{")
     return content.count(",") + content.count("[") + content.count("{")

@@ -14,8 +14,8 @@ SEVERITIES = ("error", "warning", "info")
 RETRIES = ("yes", "wait", "fix-first", "maybe", "no-error")
 CONFIDENCES = ("high", "medium", "low")
 KINDS = ("message", "close", "refused", "http", "ending", "measured")
-GENERIC = "rfc6455"  # the provider whose conditions stand in where no other provider's match
-TRAFFIC = "traffic"  # the provider whose conditions are measured in the sessions of all
+GENERIC = "rfc6455"  # the provider whose conditions apply if no other provider's match
+TRAFFIC = "traffic"  # the provider whose conditions are measured in all sessions
 
 Pattern = re.Pattern[str]
 
@@ -26,7 +26,7 @@ class Ranges:
 
     Attributes:
         spans: (first, last) pairs.
-        absent: whether a Close frame without a code is meant as well.
+        absent: whether a Close frame without a code is in the set.
     """
 
     spans: tuple[tuple[int, int], ...] = ()
@@ -39,7 +39,7 @@ class Ranges:
 
     @property
     def exact(self) -> bool:
-        """Whether exactly one number, or only the absent one, is meant."""
+        """Whether the set has exactly one element."""
         width = sum(last - first + 1 for first, last in self.spans)
         return width + self.absent == 1
 
@@ -55,15 +55,15 @@ class Audio:
     Attributes:
         origin: who sends audio: "client", "server", "both" or "none" (`from` in the file).
         carrier: "binary" messages, "json-base64" (a field of text messages), or "framed"
-            (binary messages with a header of the provider's own before the audio).
+            (binary messages with a provider-specific header before the audio).
         encoding_query, rate_query, channels_query: query parameters that declare the format,
-            empty where there is none.
+            empty if there is none.
         encoding_field, rate_field, channels_field: the same, as dotted paths of a JSON
             message of the client.
-        default_encoding: what is assumed without the parameter; empty: a container, or
-            declared in a message.
-        default_rate: samples a second; 0 where there is no default.
-        fields: dotted paths of the JSON fields that hold the base64.
+        default_encoding: the encoding without the parameter; empty: a container, or declared
+            in a message.
+        default_rate: samples a second, 0 if there is no default.
+        fields: dotted paths of the JSON fields with base64.
     """
 
     origin: str = "none"
@@ -81,15 +81,15 @@ class Audio:
 
 @dataclass(frozen=True, slots=True)
 class ApiLimits:
-    """What an API documents as its limits; 0 where it documents none.
+    """The documented limits of an API, 0 where none is documented.
 
     Attributes:
         shortest_chunk, longest_chunk: seconds of audio in one message.
         first_audio: seconds from the upgrade to the first audio.
-        silence: seconds in which the client sends neither audio nor a keepalive.
-        session: seconds that a session may last.
+        silence: seconds without audio and keepalives.
+        session: maximum seconds of a session.
         pace: seconds of audio in a second.
-        characters: of text in one message.
+        characters: characters of text in one message.
         message: bytes of one message.
         flushes: flush messages in a minute.
     """
@@ -107,18 +107,18 @@ class ApiLimits:
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """The messages of an API. An empty list: not known, nothing is concluded from it.
+    """The messages of an API. An empty list means unknown: nothing is concluded from it.
 
     Attributes:
-        kind: dotted path of the field that names a message's kind; empty: the name of its
-            only (or first) key.
-        client: kinds that the client may send.
-        keepalive: kinds that only keep the session open.
-        flush: kinds that ask for what was given so far.
-        end: kinds with which the client ends its part.
-        ready: kinds of the server that the client has to wait for before it sends audio.
-        results: kinds of the server that carry a transcript or tell of audio.
-        text: dotted path of the text to be spoken in a client's message.
+        kind: dotted path of the field with a message's type; empty: the name of its only
+            (or first) key is the type.
+        client: types that the client may send.
+        keepalive: types that only keep the session open.
+        flush: types that request the results of the input so far.
+        end: types with which the client ends its input.
+        ready: types of the server that the client must wait for before it sends audio.
+        results: types of the server with a transcript or a report about audio.
+        text: dotted path of the text to synthesize in a client's message.
     """
 
     kind: str = "type"
@@ -133,20 +133,20 @@ class Vocabulary:
 
 @dataclass(frozen=True, slots=True)
 class Dialogue:
-    """A good session in short, as the document describes it. What `simulate` plays.
+    """A short successful session, as documented, that `simulate` plays.
 
-    A text is a message as it stands on the wire, or, for an API with an envelope, the JSON
-    object that goes into it. "{audio}" in it stands for base64 of audio, "{id}" for an id.
+    A message is written as on the wire, or, for an API with an envelope, as the JSON object in
+    it. "{audio}" in it is replaced with base64 of audio, "{id}" with an id.
 
     Attributes:
-        setup: the client's messages before any audio or text to speak.
-        opening: the server's, after the upgrade; where there is a setup, after its first.
+        setup: the client's messages before audio or text.
+        opening: the server's messages after the upgrade, or after the first one of a setup.
         audio: the client's message that carries audio; empty: a binary message.
         say: the client's messages instead of audio.
-        reply: the server's, after the first audio, or what is said.
-        end: the client's, when it is done.
-        farewell: the server's answer to it.
-        close: who closes then: "client" or "server"; empty: the server, without a code.
+        reply: the server's messages after the first audio or text.
+        end: the client's messages that end its input.
+        farewell: the server's messages after that.
+        close: who closes: "client" or "server"; empty: the server, without a code.
     """
 
     setup: tuple[str, ...] = ()
@@ -164,11 +164,11 @@ class Api:
     """One endpoint of a provider.
 
     Attributes:
-        hosts: narrows the provider's hosts; empty: all of them.
-        paths: patterns for the path without its query.
-        url: where it is, with the query that a session needs.
-        self_hosted: the path alone, on any host, is enough to recognise it.
-        envelope: in what messages are wrapped: see `wsproxy.catalog.envelope`.
+        hosts: a subset of the provider's hosts; empty: all of them.
+        paths: patterns of the path without its query.
+        url: its URL, with the query that a session needs.
+        self_hosted: whether the path identifies it on any host.
+        envelope: the encoding of messages, see `wsproxy.catalog.envelope`.
         transcripts: dotted paths of the text in the server's JSON messages.
     """
 
@@ -188,22 +188,22 @@ class Api:
 
 @dataclass(frozen=True, slots=True)
 class CredentialPlaces:
-    """Where secrets travel. Names are lower case; compare without regard to case.
+    """The places of credentials. Names are lower case; comparisons ignore case.
 
     Attributes:
         headers: names of headers (requests and responses).
         query: names of query parameters.
-        schemes: words before the secret in an Authorization header; empty: not known.
-        bare: whether Authorization may hold the secret alone.
-        shape: what the provider's own keys look like.
-        subprotocols: in Sec-WebSocket-Protocol, the item after one of these is a secret.
-        subprotocol_prefixes: an item that begins with one of these holds a secret after it.
+        schemes: schemes of the Authorization header; empty: unknown.
+        bare: whether Authorization may contain the credential without a scheme.
+        shape: the pattern of the provider's keys.
+        subprotocols: in Sec-WebSocket-Protocol, the item after one of these is a credential.
+        subprotocol_prefixes: prefixes of items that contain a credential.
         message_fields: names of JSON fields, at any depth of a text message.
-        body_fields: names of JSON fields in bodies of HTTP, besides those: what endpoints that
-            hand out tokens answer with.
-        environment: variables from which a replay takes the user's own key.
-        content_fields: names of JSON fields with text, transcripts or audio; of the catalog's
-            APIs, not of a file.
+        body_fields: names of further JSON fields in HTTP bodies, such as those in responses of
+            token endpoints.
+        environment: variables with the user's key, for a replay.
+        content_fields: names of JSON fields with text, transcripts or audio, collected from
+            all APIs.
     """
 
     headers: tuple[str, ...] = ()
@@ -221,7 +221,7 @@ class CredentialPlaces:
 
 @dataclass(frozen=True, slots=True)
 class RequestIds:
-    """Where the provider's own name for a session is found.
+    """The places of the provider's id of a session.
 
     Attributes:
         headers: response headers, lower case.
@@ -234,7 +234,7 @@ class RequestIds:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The document that a condition rests on."""
+    """The document that describes a condition."""
 
     document: str
     section: str = ""
@@ -246,7 +246,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class ClosePattern:
-    """A Close frame; `code` None: a frame without a code."""
+    """A Close frame; `code` is None for a frame without a code."""
 
     code: int | None = None
     reason: str = ""
@@ -254,7 +254,7 @@ class ClosePattern:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """An HTTP answer other than 101."""
+    """An HTTP response other than 101."""
 
     status: int
     headers: tuple[tuple[str, str], ...] = ()
@@ -264,22 +264,22 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """One form in which a condition shows; all fields that are given must match.
+    """One way to match a condition; all fields that are not empty must match.
 
     Attributes:
-        kind: "message" (a message of the server), "close", "refused" (an upgrade
-            answered with another status than 101), "http" (a plain exchange), "ending"
-            (no Close frame), "measured" (a rule of diagnose/ finds it in the traffic).
-        http: of a "refused" match: a plain HTTP exchange matches as well.
+        kind: "message" (a message of the server), "close", "refused" (an upgrade whose
+            response has another status than 101), "http" (a plain HTTP exchange), "ending"
+            (no Close frame), "measured" (a rule of diagnose/ detects it).
+        http: whether a "refused" match includes plain HTTP exchanges.
         code, reason, closed_by: of the first Close frame.
-        status, headers, body, body_text: of the answer. `body` names JSON fields; see
-            docs/catalog.md for the spellings that a name stands for.
+        status, headers, body, body_text: of the response. `body` names JSON fields; see
+            docs/catalog.md for the spellings that a name includes.
         request: searched in the request's path and query; `host` in its host name.
-        without: headers (lower case) that the answer does not have.
+        without: headers (lower case) that the response must not have.
         error_code, error, fields: of the JSON message.
         ending, by, failed_where: of an ending without a Close frame.
-        said: JSON fields of one text message that the client sent.
-        rule: name of the function in diagnose/ that measures it.
+        sent: JSON fields of one text message that the client sent.
+        rule: the name of the rule in diagnose/ that detects it.
     """
 
     kind: str
@@ -300,7 +300,7 @@ class Match:
     ending: str = ""
     by: str = ""
     failed_where: Pattern | None = None
-    said: tuple[tuple[str, Pattern], ...] = ()
+    sent: tuple[tuple[str, Pattern], ...] = ()
     rule: str = ""
 
 
@@ -309,13 +309,13 @@ class Simulate:
     """What a server does to produce a condition.
 
     Attributes:
-        close: the Close frame that it sends; without one, or another end, the session
-            goes on after the message.
-        message: text that it sends before (JSON object, wrapped in the API's envelope).
-        refuse: the answer to the upgrade.
-        end: "reset" or "eof": it ends the connection without a Close frame.
-        rule: name of the rule by which a simulated API finds the condition in the traffic.
-        after: on command: "open" (at once after the 101), "audio" (after the first data
+        close: the Close frame that it sends; without one, and without another end, the
+            session continues after the message.
+        message: a text message that it sends before (JSON, put into the API's envelope).
+        refuse: the response to the upgrade.
+        end: "reset" or "eof", to end the connection without a Close frame.
+        rule: the name of the rule by which a simulated API detects the condition.
+        after: the trigger: "open" (immediately after the 101), "audio" (after the first data
             message) or "silence" (when the client stops sending).
     """
 
@@ -329,15 +329,15 @@ class Simulate:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A session in short that a condition must match, or must not.
+    """A short session that a condition must match, or must not match.
 
     Attributes:
-        api: the API of the session; empty: a provider that is not known.
+        api: the API of the session; empty: an unknown provider.
         close, refused, message, ending: what the server (or, for `by`, who) did.
         by: who ended it.
         failed_where: of the ending "failed".
         request: path and query; `host`: of the request.
-        said: the last text message of the client.
+        sent: the last text message of the client.
     """
 
     matches: bool
@@ -350,7 +350,7 @@ class Example:
     failed_where: str = ""
     request: str = ""
     host: str = ""
-    said: str = ""
+    sent: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -358,8 +358,8 @@ class Advice:
     """A cause or a remedy.
 
     Attributes:
-        when: name of a rule of diagnose/; where it finds something in the session, this
-            comes before the ones that nothing speaks for.
+        when: the name of a rule of diagnose/; if it finds evidence in the session, this advice
+            is listed before the advice without evidence.
     """
 
     text: str
@@ -371,19 +371,19 @@ class Advice:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """A way for a session to end or fail, and what is known about it.
+    """A way in which a session ends or fails, and what is known about it.
 
     Attributes:
         id: provider.api.NAME, unique in the catalog.
         provider: id of the provider.
-        apis: names of the APIs where it happens; empty: all.
-        general: only used where no other condition of the provider matches.
+        apis: names of the APIs that have it; empty: all.
+        general: whether it is only used if no other condition of the provider matches.
         causes, remedies: most likely first.
         retry: "yes", "wait" (then retry), "fix-first", "maybe" or "no-error".
-        disagreement: where documents disagree, and what is assumed here.
-        checks: names of functions in diagnose/ that gather evidence.
-        matches: the forms in which it shows; one of them is enough.
-        order: its place in the file.
+        disagreement: how documents contradict each other, and what is assumed here.
+        checks: names of the checks in diagnose/ that collect evidence.
+        matches: ways to match it; one of them is enough.
+        order: its position in the file.
     """
 
     id: str
@@ -408,7 +408,7 @@ class Condition:
 
     @property
     def simulated(self) -> bool:
-        """Whether a simulated server can produce it."""
+        """Whether a simulated server can cause it."""
         script = self.simulate
         return script is not None and bool(
             script.close or script.refuse or script.end or script.message
@@ -417,11 +417,11 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """A speech service: how to recognise it, and where things travel.
+    """A speech service: its hosts, APIs, credentials and request ids.
 
     Attributes:
         hosts: patterns, searched in the lower-case host name.
-        file: where it was read from.
+        file: the file that describes it.
     """
 
     id: str
@@ -433,5 +433,5 @@ class Provider:
     file: Path | None = None
 
     def api(self, name: str) -> Api | None:
-        """The API of this name, or None."""
+        """The API with this name, or None."""
         return next((api for api in self.apis if api.name == name), None)

@@ -1,9 +1,8 @@
-"""How often a regular expression may have to try again, at the worst.
+"""How many ways of backtracking a regular expression may have, at most.
 
-Python's `re` goes back and tries every other way in which the parts of an expression could
-share a text. A repetition inside a repetition has so many ways that a text of forty
-characters can take hours. A file of a user's own may come from a stranger, so what may be
-that costly is refused when the file is read.
+Python's `re` backtracks through all ways in which the parts of an expression can share a text.
+Nested repetitions have so many that a text of forty characters can take hours. A user's catalog
+file may come from a stranger, so a pattern with too many ways is refused when the file is read.
 """
 
 from __future__ import annotations
@@ -13,30 +12,30 @@ from collections.abc import Iterable, Sequence
 from itertools import zip_longest
 from typing import Any
 
-LENGTH = 2048  # characters of a text that patterns are tried on, see `match`
-MAX_WAYS = 50_000  # in which an expression may fit a text from one of its characters on
+LENGTH = 2048  # characters of a text that patterns are matched against, see `match`
+MAX_WAYS = 50_000  # in which an expression may match a text from a given character on
 
 _parse: Any = re._parser.parse  # type: ignore[attr-defined]  # the parser that `re` itself uses
 _Item = tuple[Any, Any]
 
 
 def too_costly(pattern: re.Pattern[str]) -> str:
-    """Why a pattern may take too long; empty for one that does not.
+    """Why a pattern may take too long, empty if it does not.
 
-    An upper bound: a pattern that is refused may be quick on all texts that there are.
+    The cost is an upper bound: a refused pattern may be fast on every text.
     """
     *items, last = [*_parse(pattern.pattern, pattern.flags)] or [None]
-    # Behind the last part nothing can fail, so that nobody goes back into it.
+    # Nothing can fail after the last part, so it is not backtracked into.
     if last is None or _ways(items) * (_costly_or(1, [last])) <= MAX_WAYS:
         return ""
     return (
-        "may take too long on some texts: repeat nothing that repeats itself, and give the "
-        "repetitions bounds, as in .{0,80}"
+        "may take too long on some texts: avoid nested repetitions, and bound repetitions, "
+        "as in .{0,80}"
     )
 
 
 def _ways(items: Iterable[_Item]) -> int:
-    """In how many ways a sequence may fit a text, MAX_WAYS + 1 for all that are more."""
+    """In how many ways a sequence may match a text, at most MAX_WAYS + 1."""
     ways = 1
     items = list(items)
     for item, after in zip_longest(items, items[1:]):
@@ -46,7 +45,7 @@ def _ways(items: Iterable[_Item]) -> int:
 
 
 def _ends_before(item: _Item, after: _Item) -> bool:
-    """Whether a repeated character can end in one place only: what follows is no such one."""
+    """Whether a repetition can end in one place only: the next character is a different one."""
     while str(item[0]) == "SUBPATTERN" and len(item[1][3]) == 1:
         item = item[1][3][0]
     if str(item[0]) not in ("MAX_REPEAT", "MIN_REPEAT") or len(item[1][2]) != 1:
@@ -64,7 +63,7 @@ def _ends_before(item: _Item, after: _Item) -> bool:
 
 
 def _fits(item: _Item, char: str) -> bool:
-    """Whether a character, or one of a class, is this one; yes where it is not plain."""
+    """Whether a character or class may match this character; True where that is unknown."""
     match str(item[0]), item[1]:
         case "LITERAL", int(code):
             return _folded(ord(char)) == _folded(code)
@@ -84,7 +83,7 @@ def _fits(item: _Item, char: str) -> bool:
 
 
 def _folded(code: int) -> str:
-    """The same for all characters that an expression may take for one, whatever their case."""
+    """The case-folded character, as `re` compares it."""
     return chr(code).upper().lower()
 
 
@@ -97,7 +96,7 @@ def _ways_of(item: _Item) -> int:
         case "MAX_REPEAT" | "MIN_REPEAT", (low, high, part):
             return _repeated(part, int(low), min(int(high), LENGTH))
         case "POSSESSIVE_REPEAT" | "ATOMIC_GROUP" | "ASSERT" | "ASSERT_NOT", value:
-            # Never gone back into, but costly inside all the same.
+            # Not backtracked into, but what is inside it may be.
             return _costly_or(1, value[-1] if isinstance(value, tuple) else value)
         case "SUBPATTERN", (_, _, _, part):
             return _ways(part)
@@ -124,7 +123,7 @@ def _costly_or(otherwise: int, part: Sequence[_Item]) -> int:
 
 
 def _begin_differently(parts: Sequence[Sequence[_Item]]) -> bool:
-    """Whether no two of the alternatives fit a text that begins with the same character."""
+    """Whether no two alternatives match a text that starts with the same character."""
     first = [part[0] if len(part) else None for part in parts]
     chars = [_folded(item[1]) for item in first if item is not None and str(item[0]) == "LITERAL"]
     return len(chars) == len(parts) == len(set(chars))

@@ -18,7 +18,7 @@ from typing import Any
 
 import click
 
-from wsproxy.catalog.table import read_toml
+from wsproxy.catalog.toml_table import read_toml
 from wsproxy.errors import UsageError, did_you_mean
 from wsproxy.system.address import is_loopback, parse_address
 from wsproxy.system.regular_file import read_text, reason

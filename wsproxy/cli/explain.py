@@ -13,7 +13,7 @@ from rich.console import RenderableType
 
 from wsproxy.catalog import Catalog, load
 from wsproxy.diagnose import Finding, diagnose, summary
-from wsproxy.diagnose.session_groups import SessionSpan, across
+from wsproxy.diagnose.session_groups import SessionSpan, findings_across
 from wsproxy.errors import TraceError, UsageError
 from wsproxy.report import json_schema, markdown, screen
 from wsproxy.report.explanation import explain, retry_after
@@ -140,7 +140,7 @@ class _Reading:
 
     def across(self) -> list[Finding]:
         """Findings of the last sessions together."""
-        return across(self._last)
+        return findings_across(self._last)
 
 
 def _explanation(

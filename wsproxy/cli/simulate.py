@@ -128,7 +128,7 @@ def command(
     else:
         moment = Trigger.parse(after) if after is not None else None
         found = [catalog.condition(name) for name in conditions]
-        steps = [PlanStep(c, moment=moment, probability=probability) for c in found]
+        steps = [PlanStep(c, trigger=moment, probability=probability) for c in found]
         plan = Plan(steps, repeat=True)
     plan.chance = random.Random(seed)
     host, port = parse_address(listen)
@@ -187,7 +187,7 @@ def _how(step: PlanStep) -> str:
     script = step.condition.simulate
     if script.refuse is not None:
         return f"refuses with HTTP {script.refuse.status}"
-    moment = step.moment or Trigger(script.after)
+    moment = step.trigger or Trigger(script.after)
     if script.close is not None:
         code = "without a code" if script.close.code is None else f"with {script.close.code}"
         return f"closes {code} {script.close.reason}".rstrip() + f", {moment}"

@@ -1,11 +1,11 @@
 """Why a session ended as it did: the catalog's conditions with evidence from the traffic.
 
-evidence  a fact with its figure and its frames
-audio     declared format, what the bytes are, how long they last
-case      a session with what is needed of it, computed once
-checks    functions that count one thing each
-rules     functions that find what is wrong in the traffic, whether or not it failed
-explain   findings, and the session in one sentence
+evidence        a fact with its figure and its frames
+session_facts   a session with derived facts, each computed once
+checks          functions that measure one thing each
+rules           functions that detect one problem each, whether or not the session failed
+findings        the findings of one session, and its summary in one sentence
+session_groups  findings that only several sessions show together
 """
 
 from .checks import CHECKS

@@ -1,4 +1,4 @@
-"""What a finding rests on: a sentence with its figure, and where in the traffic it is."""
+"""The evidence of a finding: a sentence, its figure, and the frames that show it."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ class Evidence:
     """One fact measured in a session.
 
     Attributes:
-        text: for people; what comes from the traffic in it is escaped.
-        frames: numbers of the frames that it is about.
-        t_ns: when, ns since the session's start.
-        value: the figure, in `unit`.
+        text: one line; text from the traffic in it is escaped.
+        frames: numbers of the frames that show it.
+        t_ns: ns since the start of the session.
+        value: the figure, in units of `unit`.
     """
 
     text: str
@@ -30,13 +30,13 @@ def seconds(ns: float) -> float:
 
 
 def quoted(text: str, limit: int = 80) -> str:
-    """Text from the traffic, shortened, on one line, with nothing in it that a terminal obeys."""
+    """Text from the traffic on one line, shortened, with control characters escaped."""
     short = text if len(text) <= limit else text[: limit - 1] + "…"
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in short)
 
 
-def named(numbers: Sequence[int], limit: int = 5) -> str:
-    """Frame numbers, the first few of them."""
+def frame_list(numbers: Sequence[int], limit: int = 5) -> str:
+    """The first few of some frame numbers, in words."""
     more = f" and {len(numbers) - limit} more" if len(numbers) > limit else ""
     return f"frame {', '.join(map(str, numbers[:limit]))}{more}"
 

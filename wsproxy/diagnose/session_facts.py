@@ -1,4 +1,4 @@
-"""A session with what the checks and the rules need of it, computed once."""
+"""A session with the derived facts that checks and rules need, each computed once."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from wsproxy.catalog import Api, ApiLimits, Catalog, Provider, Vocabulary, json_
 from wsproxy.catalog.envelope import Json
 from wsproxy.catalog.envelope import field as field_of
 from wsproxy.session import FrameColumns, Session
-from wsproxy.session.declared_audio import AudioFormat, audio_frames, declared_format
+from wsproxy.session.declared_audio import DeclaredFormat, audio_frames, declared_format
 from wsproxy.wire import Opcode
 
 from .evidence import Evidence
@@ -25,7 +25,7 @@ class ServerMessage:
     """A message that is a JSON object.
 
     Attributes:
-        kind: its kind as the API names it, "" where it names none.
+        kind: the message's type as the API names it, "" where it has none.
     """
 
     frame: int
@@ -36,10 +36,10 @@ class ServerMessage:
 
 @dataclass
 class SessionFacts:
-    """A session, and the catalog to read it with.
+    """A session and what the catalog knows of its API.
 
     Attributes:
-        with_rules: whether the rules are to be asked.
+        with_rules: whether to run the rules.
     """
 
     session: Session
@@ -48,12 +48,12 @@ class SessionFacts:
     _measured: dict[Measure, list[Evidence]] = field(default_factory=dict, repr=False)
 
     def measured(self, measure: Measure) -> list[Evidence]:
-        """What a check or a rule finds here, computed once."""
+        """The evidence of a check or a rule, computed once."""
         if measure not in self._measured:
             self._measured[measure] = measure(self)
         return self._measured[measure]
 
-    # -- whose API it is
+    # -- the API
 
     @cached_property
     def provider(self) -> Provider | None:
@@ -71,11 +71,11 @@ class SessionFacts:
     def limits(self) -> ApiLimits:
         return self.api.limits if self.api else ApiLimits()
 
-    # -- when
+    # -- times
 
     @cached_property
     def ended_ns(self) -> int:
-        """When the session was ended by its first Close, or by what else ended it."""
+        """When the session ended: its first Close frame, or else the end of the connection."""
         session = self.session
         if session.close is not None:
             return session.close.t_ns
@@ -91,42 +91,59 @@ class SessionFacts:
     # -- frames
 
     @cached_property
-    def format(self) -> AudioFormat | None:
+    def declared_format(self) -> DeclaredFormat | None:
         return declared_format(self.session, self.api)
+
+    @property
+    def client_format(self) -> DeclaredFormat | None:
+        """The declared format, if the client sends the audio."""
+        declared = self.declared_format
+        return declared if declared is not None and declared.from_client else None
+
+    @property
+    def timed_format(self) -> DeclaredFormat | None:
+        """The declared format, if the size of the audio determines its duration."""
+        declared = self.declared_format
+        return declared if declared is not None and declared.bytes_per_second else None
+
+    @property
+    def client_audio_head(self) -> bytes:
+        """The first bytes of the audio that the client sends."""
+        return self.session.sent.head if self.client_format is not None else b""
 
     @cached_property
     def audio(self) -> FrameColumns:
-        """Frames with audio, of the side that sends it."""
-        return audio_frames(self.session, self.format)
+        """The frames that carry audio."""
+        return audio_frames(self.session, self.declared_format)
 
     @cached_property
     def sent(self) -> FrameColumns:
-        """The app's messages and parts of messages, to the end of the session."""
+        """The app's messages and parts of messages, up to the end of the session."""
         return self.session.track(from_client=True, opcodes=DATA).until(self.ended_ns)
 
     @cached_property
     def received(self) -> FrameColumns:
-        """The server's messages and parts of messages, to the end of the session."""
+        """The server's messages and parts of messages, up to the end of the session."""
         return self.session.track(from_client=False, opcodes=DATA).until(self.ended_ns)
 
     # -- messages
 
     @cached_property
     def client_json(self) -> Sequence[ServerMessage]:
-        """The app's messages that are JSON objects, of those that were kept."""
+        """The app's messages that are JSON objects, of those that the session keeps."""
         return self._json(from_client=True)
 
     @cached_property
     def server_json(self) -> Sequence[ServerMessage]:
-        """The server's messages that are JSON objects, of those that were kept."""
+        """The server's messages that are JSON objects, of those that the session keeps."""
         return self._json(from_client=False)
 
     @cached_property
-    def spoken(self) -> Sequence[tuple[int, ServerMessage]]:
-        """The app's messages with text to be spoken, of those that were kept: (characters, it)."""
+    def texts_to_speak(self) -> Sequence[tuple[int, ServerMessage]]:
+        """The app's messages with text to synthesize: (characters, message)."""
         path = self.vocabulary.text or "text"
-        found = ((field_of(said.content, path), said) for said in self.client_json)
-        return [(len(text), said) for text, said in found if isinstance(text, str)]
+        found = ((field_of(message.content, path), message) for message in self.client_json)
+        return [(len(text), message) for text, message in found if isinstance(text, str)]
 
     def _json(self, *, from_client: bool) -> Sequence[ServerMessage]:
         envelope = self.api.envelope if self.api else ""

@@ -1,4 +1,4 @@
-"""What only several sessions show together."""
+"""Findings that only several sessions show together."""
 
 from __future__ import annotations
 
@@ -13,20 +13,27 @@ from wsproxy.session import Session
 from .evidence import Evidence, plural, quoted, seconds
 from .findings import Finding
 
-STORM = 4  # failed sessions in a row, from which on it is a storm
-_SOON = 10 * 10**9  # ns between the end of one and the begin of the next
-_TOO_MANY = (429, 503)  # statuses that speak of too many at once
-_WORDS = ("concurren", "too many", "too_many", "rate limit", "rate_limit", "quota_exceeded")
+MIN_STORM = 4  # consecutive failed sessions
+_MAX_PAUSE_NS = 10 * 10**9  # ns between the end of a session and the start of the next one
+_TOO_MANY = (429, 503)  # statuses that may mean too many concurrent sessions
+_TOO_MANY_WORDS = (
+    "concurren",
+    "too many",
+    "too_many",
+    "rate limit",
+    "rate_limit",
+    "quota_exceeded",
+)
 
 
 @dataclass(frozen=True, slots=True)
 class SessionSpan:
-    """What of a session matters beside others; a folder may hold many large ones.
+    """The facts of a session that are compared with other sessions; a folder may have many.
 
     Attributes:
         endpoint: host and path.
-        begin, end: Unix time, ns.
-        too_many: whether it was refused or closed for too many at once.
+        begin, end: Unix time in ns.
+        too_many: whether it was refused or closed because of too many sessions.
         keys: fingerprints of its credentials.
     """
 
@@ -41,7 +48,7 @@ class SessionSpan:
 
     @classmethod
     def of(cls, session: Session) -> SessionSpan | None:
-        """None where its beginning is not known, and of a replay or what was made from it."""
+        """Summarize a recorded session; None where its start is unknown, or for a replay."""
         start, request = session.start, session.request
         if start is None or request is None or start.source != "recorded":
             return None
@@ -53,46 +60,45 @@ class SessionSpan:
             session.failed,
             session.accepted,
             _is_too_many(session),
-            _fingerprints(session),
+            _key_fingerprints(session),
         )
 
 
-def across(spans: Iterable[SessionSpan]) -> list[Finding]:
-    """What sessions show together: reconnect storms, one key in too many of them at once.
+def findings_across(spans: Iterable[SessionSpan]) -> list[Finding]:
+    """Find reconnect storms, and keys that were used in too many sessions at once.
 
     Args:
         spans: in any order.
     """
     ordered = sorted(spans, key=lambda span: span.begin)
-    return [*_storms(ordered), *_at_once(ordered)]
+    return [*_storms(ordered), *_same_key_at_once(ordered)]
 
 
 def _storms(spans: Iterable[SessionSpan]) -> list[Finding]:
-    """Attempt after attempt at one endpoint, each soon after the failure before."""
+    """Consecutive sessions with one endpoint, each soon after the failure of the last."""
     rows: dict[tuple[str, str], list[list[SessionSpan]]] = defaultdict(list)
     for span in spans:
         found = rows[span.endpoint]
         before = found[-1][-1] if found else None
-        if before is not None and before.failed and 0 <= span.begin - before.end <= _SOON:
+        if before is not None and before.failed and 0 <= span.begin - before.end <= _MAX_PAUSE_NS:
             found[-1].append(span)
         else:
             found.append([span])
-    storms = [(e, row) for e, found in rows.items() for row in found if len(row) >= STORM]
+    storms = [(e, row) for e, found in rows.items() for row in found if len(row) >= MIN_STORM]
     if not storms:
         return []
     return [
         Finding(
             "traffic.sessions.reconnect-storm",
             "warning",
-            "The app reconnects again and again without a pause",
-            "Each attempt came right after the failure of the one before. Services count "
-            "attempts, and refuse an app that makes too many.",
-            [_storm(endpoint, row) for endpoint, row in storms],
-            ["The app's retry has no growing pause", "It retries what no retry can mend"],
+            "The app reconnects repeatedly without a pause",
+            "Each attempt followed right after a failure. Services count attempts, and refuse "
+            "clients that make too many.",
+            [_storm_evidence(endpoint, row) for endpoint, row in storms],
+            ["The app retries without backoff", "It retries an error that a retry cannot fix"],
             [
-                "Wait between attempts: a second, then twice as long each time, with some chance "
-                "in it",
-                "Do not retry what has to be fixed first: see the first finding of the sessions",
+                "Wait between attempts: exponential backoff with jitter, from 1 s on",
+                "Do not retry errors that need a fix: see the first finding of each session",
             ],
             retry="fix-first",
             source={"document": "wsproxy: docs/catalog.md", "section": "What is measured"},
@@ -100,21 +106,22 @@ def _storms(spans: Iterable[SessionSpan]) -> list[Finding]:
     ]
 
 
-def _storm(endpoint: tuple[str, str], row: Sequence[SessionSpan]) -> Evidence:
+def _storm_evidence(endpoint: tuple[str, str], row: Sequence[SessionSpan]) -> Evidence:
     gaps = [seconds(b.begin - a.end) for a, b in pairwise(row)]
     where = quoted("".join(endpoint), 100)
     text = (
-        f"{len(row)} sessions with {where}, one after another; from the failure of one to the "
-        f"begin of the next {min(gaps):.2f} s at the least, half of them {median(gaps):.2f} s or "
-        "less"
+        f"{len(row)} sessions with {where} in a row; pause after each failure: "
+        f"min {min(gaps):.2f} s, p50 {median(gaps):.2f} s"
     )
     return Evidence(text, (), None, float(len(row)), "sessions")
 
 
-def _at_once(spans: Sequence[SessionSpan]) -> list[Finding]:
-    """One credential in several open sessions, and one that was refused for it."""
+def _same_key_at_once(spans: Sequence[SessionSpan]) -> list[Finding]:
+    """Sessions that were refused while others with the same key were open."""
     evidence = [
-        found for span in spans if span.too_many and (found := _others(span, spans)) is not None
+        found
+        for span in spans
+        if span.too_many and (found := _open_sessions(span, spans)) is not None
     ]
     if not evidence:
         return []
@@ -122,17 +129,17 @@ def _at_once(spans: Sequence[SessionSpan]) -> list[Finding]:
         Finding(
             "traffic.sessions.same-key-at-once",
             "warning",
-            "The same key was in several sessions at once when one was refused",
-            "Limits on sessions count by key or project. These sessions of one machine used up "
-            "what there is, or a part of it.",
+            "A session was refused while others with the same key were open",
+            "Limits on sessions count by key or project. The sessions on this machine used "
+            "all or part of that limit.",
             evidence,
             [
-                "Sessions that are not ended when they are done",
-                "More users at once than the plan allows",
+                "Sessions are not closed when they are done",
+                "More concurrent users than the plan allows",
             ],
             [
-                "End each session with the API's own message, also when the app fails",
-                "Queue what is over the limit, or ask for a higher one",
+                "End each session with the API's own message, even when the app fails",
+                "Queue sessions over the limit, or ask for a higher limit",
             ],
             retry="wait",
             source={"document": "wsproxy: docs/catalog.md", "section": "What is measured"},
@@ -147,11 +154,11 @@ def _is_too_many(session: Session) -> bool:
     texts = [close.reason] if close is not None and session.failed else []
     if response is not None and not session.accepted and response.body:
         texts.append(response.body.decode("utf-8", "replace"))
-    return any(word in text.lower() for text in texts for word in _WORDS)
+    return any(word in text.lower() for text in texts for word in _TOO_MANY_WORDS)
 
 
-def _others(refused: SessionSpan, spans: Iterable[SessionSpan]) -> Evidence | None:
-    """How many sessions with the key of this one were open when it was refused."""
+def _open_sessions(refused: SessionSpan, spans: Iterable[SessionSpan]) -> Evidence | None:
+    """Evidence of the sessions with the same key that were open when this one was refused."""
     open_ones = [
         span
         for span in spans
@@ -171,6 +178,6 @@ def _others(refused: SessionSpan, spans: Iterable[SessionSpan]) -> Evidence | No
     return Evidence(text, (), None, float(len(open_ones)), "sessions")
 
 
-def _fingerprints(session: Session) -> frozenset[str]:
+def _key_fingerprints(session: Session) -> frozenset[str]:
     taken = session.request.redacted if session.request else []
     return frozenset(f for t in taken if isinstance(f := t.get("fingerprint"), str) and f)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from wsproxy.errors import UsageError
-from wsproxy.session.declared_audio import AudioFormat, declared_format
+from wsproxy.session.declared_audio import declared_format
 from wsproxy.wire import Opcode
 
 from .change import Change, Value, format_seconds, parse_number, parse_time
@@ -85,7 +85,7 @@ class Chunk(Change):
 
     def _bytes(self, draft: Draft) -> int:
         """The chunk's size, bytes; a multiple of a sample."""
-        audio_format: AudioFormat | None = declared_format(draft.session, draft.api)
+        audio_format = declared_format(draft.session, draft.api)
         if (
             audio_format is None
             or not audio_format.from_client
@@ -94,8 +94,8 @@ class Chunk(Change):
             raise UsageError(
                 f"{self}: the session declares no encoding and sample rate; give the size in bytes"
             )
-        sample = audio_format.bytes_per_second // audio_format.rate
-        size = audio_format.bytes_per_second * self.length_ns // 10**9 // sample * sample
+        samples = audio_format.rate * self.length_ns // 10**9
+        size = samples * audio_format.sample_bytes
         if not 0 < size <= _MAX_SIZE:
             raise UsageError(f"{self}: that is {size} bytes of {audio_format}")
         return size

@@ -11,7 +11,7 @@ from wsproxy import catalog
 from wsproxy.catalog import Dialogue
 from wsproxy.catalog.model import Api, ClosePattern, Simulate
 from wsproxy.errors import UnknownCondition, UsageError, one_of
-from wsproxy.session.declared_audio import AudioFormat, declared_format
+from wsproxy.session.declared_audio import DeclaredFormat, declared_format
 from wsproxy.simulate import ApiQuotas, PlanStep, Trigger
 from wsproxy.simulate.api import Action, ApiRequest, SimulatedEnding, is_end
 from wsproxy.simulate.condition_api import ConditionApi
@@ -125,7 +125,7 @@ class _SilentApi(DialogueApi):
     """Follows the client and sends nothing: the server's messages are in the recording."""
 
     def __init__(
-        self, request: ApiRequest, limits: ApiQuotas, api: Api, audio_format: AudioFormat | None
+        self, request: ApiRequest, limits: ApiQuotas, api: Api, audio_format: DeclaredFormat | None
     ) -> None:
         setup = api.dialogue.setup if api.dialogue else ()
         super().__init__(
@@ -252,7 +252,7 @@ class _FailureSearch:
         t_ns = opened_ns + round(deadline * 1e9)
         if t_ns >= before_ns:
             return None
-        return t_ns, len(self.draft.items), self.failing_api.due(deadline)
+        return t_ns, len(self.draft.items), self.failing_api.on_deadline(deadline)
 
     def _after_last_message(self, opened_ns: int, end: int, *, by_user: bool) -> _FailurePoint:
         """The point of a failure that is due after the client's last message."""
@@ -267,7 +267,7 @@ class _FailureSearch:
             if t_ns > over_ns:
                 at = (over_ns - opened_ns) / 1e9
                 raise UsageError(f"{self.option}: the session ends {at:.3f} s after the upgrade")
-        return self._point_at(t_ns, end, self.failing_api.due(deadline))
+        return self._point_at(t_ns, end, self.failing_api.on_deadline(deadline))
 
     def _point_at(self, t_ns: int, end: int, actions: Sequence[Action]) -> _FailurePoint:
         """The point at a time, after all items up to it and before index `end`."""

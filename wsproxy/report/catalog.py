@@ -115,7 +115,7 @@ def described(match: Match) -> str:
         *((f"header {name}", pattern) for name, pattern in match.headers),
         *match.body,
         *match.fields,
-        *((f"the client's {name}", pattern) for name, pattern in match.said),
+        *((f"the client's {name}", pattern) for name, pattern in match.sent),
     ]
     parts += [f"{name} matches {pattern.pattern}" for name, pattern in named if pattern is not None]
     parts += [f"without header {name}" for name in match.without]

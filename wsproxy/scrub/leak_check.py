@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from urllib.parse import quote
 
-from wsproxy.audio.waveforms import Waves, windows
+from wsproxy.audio.similarity import AudioStarts, windows
 from wsproxy.mutate.draft import Draft, messages
 from wsproxy.redact import PLACEHOLDER, suspects
 from wsproxy.trace import Bytes, End, FrameRecord, Record, Request, Response
@@ -68,7 +68,7 @@ class PrivateData:
     words: set[str] = field(default_factory=set)
     ids: set[str] = field(default_factory=set)
     audio: set[bytes] = field(default_factory=set)
-    waves: Waves = field(default_factory=Waves)
+    waves: AudioStarts = field(default_factory=AudioStarts)
 
     @property
     def avoided(self) -> set[str]:
@@ -97,7 +97,7 @@ def collect_private(draft: Draft, allowlist: Allowlist) -> PrivateData:
 def find_leaks(scrubbed: Draft, private: PrivateData, allowlist: Allowlist) -> list[Leak]:
     """Private data that is left in a scrubbed trace, in order."""
     out: dict[str, Leak] = {}
-    now = Waves()
+    now = AudioStarts()
     for place in trace_fields(scrubbed, allowlist):
         now.add(place.name, place.audio)
         for why in _reasons(place, private, allowlist):
@@ -105,7 +105,7 @@ def find_leaks(scrubbed: Draft, private: PrivateData, allowlist: Allowlist) -> l
             out.setdefault(str(found), found)
         if len(out) >= _MAX_LEAKS:
             break
-    if name := private.waves.like(now):
+    if name := private.waves.first_same(now):
         found = Leak(name, "audio similar to the original's")
         out.setdefault(str(found), found)
     return list(out.values())

@@ -136,7 +136,7 @@ class _ProofRunner:
         condition = self._condition(finding)
         if condition is None:
             return ""
-        plan = Plan([PlanStep(condition, moment=self._failure_time(session))])
+        plan = Plan([PlanStep(condition, trigger=self._failure_time(session))])
         async with Simulator(plan, limits=_QUOTAS, catalog=self.catalog) as api:
             client = self._client(_address(api.url, session))
             verdict = await replay_client(trace, client, self.records)

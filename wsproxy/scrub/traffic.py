@@ -9,11 +9,20 @@ from dataclasses import replace
 from itertools import pairwise
 
 from wsproxy.audio import container_noise
-from wsproxy.audio.containers import CUT
+from wsproxy.audio.containers import HEADLESS
+from wsproxy.audio.encodings import SAMPLE_KINDS
 from wsproxy.audio.noise import Noise, NoiseSource, kind_of_noise
-from wsproxy.audio.samples import KINDS
+from wsproxy.audio.sniff import (
+    EMPTY,
+    SILENCE,
+    SNIFFED_BYTES,
+    TEXT_KINDS,
+    TOO_SHORT,
+    UNIDENTIFIED,
+    sniff,
+)
 from wsproxy.mutate.draft import Draft, DraftRecord, messages
-from wsproxy.session.declared_audio import LOOKED_AT, TEXTS, declared_format, sniff
+from wsproxy.session.declared_audio import declared_format
 from wsproxy.trace import Bytes, FrameRecord
 from wsproxy.wire import Close, Opcode
 
@@ -21,7 +30,7 @@ from . import binary_messages
 from .text_encodings import AudioReplacer
 from .texts import TextScrubber, is_text
 
-_UNKNOWN = frozenset({"nothing", "silence", "too little to tell", "data of no known kind"})
+_UNKNOWN = frozenset({EMPTY, SILENCE, TOO_SHORT, UNIDENTIFIED})
 
 
 class FrameScrubber:
@@ -115,31 +124,31 @@ class FrameScrubber:
         head = bytearray()
         for piece in pieces:
             head += piece
-            if len(head) > 2 * LOOKED_AT:
+            if len(head) > 2 * SNIFFED_BYTES:
                 break
         kind = sniff(bytes(head))
-        name = kind.removesuffix(CUT)
-        if name in KINDS or name in _UNKNOWN or name in TEXTS:
+        name = kind.removesuffix(HEADLESS)
+        if name in SAMPLE_KINDS or name in _UNKNOWN or name in TEXT_KINDS:
             noise = Noise(
                 kind_of_noise(kind, self._encoding(from_client=from_client)), self._source
             )
-            return [noise.like(piece) for piece in pieces]
+            return [noise.replace(piece) for piece in pieces]
         stream = b"".join(pieces)
         if name == "WAV" and (header := container_noise.wav_header(stream)) is not None:
             return self._wav_noise(header, pieces)
-        filled = container_noise.fill(kind, stream, self._random.randbytes)
+        filled = container_noise.replace_audio(kind, stream, self._random.randbytes)
         if filled.note:
             self.notes.append(filled.note)
         return _cut(filled.data, pieces)
 
     def _wav_noise(self, header: bytes, pieces: Sequence[bytes]) -> list[bytes]:
         at = len(header)
-        samples = b"".join(pieces)[at : at + LOOKED_AT]
+        samples = b"".join(pieces)[at : at + SNIFFED_BYTES]
         noise = Noise(kind_of_noise(sniff(samples), "linear16"), self._source)
         out, start = [], 0
         for piece in pieces:
             kept = header[start : start + len(piece)]
-            out.append(kept + noise.like(piece[len(kept) :]))
+            out.append(kept + noise.replace(piece[len(kept) :]))
             start += len(piece)
         return out
 

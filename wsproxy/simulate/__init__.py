@@ -1,16 +1,17 @@
-"""A made speech API: serves the documented endpoints and fails on demand.
+"""Simulated speech APIs, which serve the documented endpoints and fail on demand.
 
-server      the Simulator: which API a request is for, and what its session meets
-plan        failures and good behaviour, one session after another
-connection  one TCP connection: HTTP, handshake, frames, exact endings
-api         messages in, actions out: what all simulated APIs have in common
-scripted    fails as a condition of the catalog says; moment: when
-played      says the server's part of the catalog's dialogue of an API
-listen, speak, assemblyai  check what the client does by their documents' rules
+server         the Simulator: selects the API of a request and the step of its session
+plan, trigger  which sessions fail, how and when
+connection     one TCP connection: HTTP, opening handshake, frames, exact endings
+api            the base of simulated APIs and their limits: messages in, actions out
+condition_api  fails as a condition of the catalog describes
+dialogue_api   plays the server's part of a dialogue of the catalog
+deepgram_*, assemblyai  validate the client's messages as documented
+recognizer     a synthetic speech recognizer
 """
 
+from .api import ApiQuotas
 from .connection import ConnectionLog
-from .limits import ApiQuotas
 from .plan import Plan, PlanStep
 from .server import RunningSimulator, Simulator, serve_in_thread, simulated_apis
 from .trigger import Trigger

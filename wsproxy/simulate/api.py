@@ -1,4 +1,4 @@
-"""What all simulated APIs have in common: messages in, actions out; no sockets, no clock."""
+"""The base of simulated APIs: messages in, actions out; no sockets and no clock."""
 
 from __future__ import annotations
 
@@ -10,7 +10,36 @@ from urllib.parse import parse_qsl
 
 from wsproxy.catalog.model import ClosePattern, Refusal
 
-from .limits import ApiQuotas
+
+@dataclass(frozen=True, slots=True)
+class ApiQuotas:
+    """Documented limits, and assumed ones where the documents give no figure.
+
+    Attributes:
+        silence: seconds; Deepgram listen waits this long for audio or KeepAlive
+            (documented: 10), and the trigger "silence" for any message.
+        speak_silence: seconds that Deepgram speak waits for a message (assumed).
+        text_characters: of one Speak message (documented for the REST API: 2000).
+        message_bytes: of one message to Deepgram speak (documented for REST: 2 MB).
+        characters: to speak within `characters_window` seconds (assumed).
+        chunk: shortest and longest audio message to AssemblyAI, seconds (documented).
+        ahead: seconds that AssemblyAI's audio may be ahead of the clock (assumed).
+        session: seconds that an AssemblyAI session may last (documented: 3 hours).
+        sessions: concurrent ones (assumed).
+        linger: seconds that a connection is kept for the client's answer to a Close frame.
+    """
+
+    silence: float = 10.0
+    speak_silence: float = 60.0
+    text_characters: int = 2000
+    message_bytes: int = 2_000_000
+    characters: int = 12_000
+    characters_window: float = 60.0
+    chunk: tuple[float, float] = (0.050, 1.000)
+    ahead: float = 2.0
+    session: float = 3 * 3600.0
+    sessions: int = 1000
+    linger: float = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +60,7 @@ class ApiAnswer:
 
     @classmethod
     def of(cls, refusal: Refusal) -> ApiAnswer:
-        """A refusal as an answer."""
+        """Convert a refusal."""
         body = refusal.body.encode()
         return cls(refusal.status, refusal.headers, body, refusal.content_type)
 
@@ -49,10 +78,10 @@ class ApiRequest:
         path: without the query.
         query: the last value of each parameter.
         headers: lower-case names.
-        request_id: the name that the service gives to this session.
-        created: when it came, ISO 8601.
-        now: when it came, epoch seconds.
-        sessions: others that are open.
+        request_id: the id that the service assigns to this session.
+        created: time of the request, ISO 8601.
+        now: time of the request, Unix time in seconds.
+        sessions: the number of other open sessions.
     """
 
     method: str
@@ -83,7 +112,7 @@ class ApiRequest:
 
     @property
     def credential(self) -> str:
-        """The API key or token, wherever it travels; empty: none came."""
+        """The API key or token, from any place in the request; empty if there is none."""
         header = self.headers.get("authorization", "").strip()
         scheme, _, value = header.partition(" ")
         if scheme.lower() in ("token", "bearer"):
@@ -97,35 +126,35 @@ class ApiRequest:
 
     @property
     def good_credential(self) -> bool:
-        """Any key is good, but for one that says by itself that it is not."""
+        """Any key is accepted, unless it contains "bad" or "invalid"."""
         key = self.credential.lower()
         return bool(key) and "bad" not in key and "invalid" not in key
 
 
 def number(text: str | None) -> int | None:
-    """A whole number of a query parameter; None if it is none, or has more than 9 digits."""
+    """The integer in a query parameter; None if it is not one, or has more than 9 digits."""
     if text is None or not text.isascii() or not text.isdecimal() or len(text) > 9:
         return None
     return int(text)
 
 
 class SimulatedApi:
-    """A session of an API. Times are seconds of any clock that only goes forward.
+    """A session of an API. Times are seconds of a monotonic clock.
 
-    Every method returns what the server does next, in order; an end is the last.
+    Every method returns the server's next actions in order; an end is the last one.
 
     Attributes:
-        answer_headers: that carry the request id in the answer.
-        envelope: in what its messages are wrapped, see `wsproxy.catalog.envelope`.
-        begun: whether the client is done with what comes before audio or text to speak.
-        audio_seconds: length of the audio that came, or that was made.
+        answer_headers: names of the response headers with the request id.
+        envelope: the encoding of its messages, see `wsproxy.catalog.envelope`.
+        setup_done: whether the client has sent everything that comes before audio or text.
+        audio_seconds: duration of the audio that was received or synthesized.
     """
 
     answer_headers: tuple[str, ...] = ()
     envelope: str = ""
 
     @property
-    def begun(self) -> bool:
+    def setup_done(self) -> bool:
         return True
 
     def __init__(self, request: ApiRequest, limits: ApiQuotas) -> None:
@@ -137,11 +166,11 @@ class SimulatedApi:
         return 0.0
 
     def refusal(self) -> Refusal | None:
-        """The answer to the upgrade if it is not 101."""
+        """The response to the upgrade if it is not 101."""
         return None
 
     def answer(self, body: bytes) -> ApiAnswer:
-        """The answer to a plain HTTP request with this body."""
+        """The response to a plain HTTP request with this body."""
         headers = (("Upgrade", "websocket"),)
         return ApiAnswer(426, headers, b"this path is a WebSocket API\n", "text/plain")
 
@@ -155,21 +184,21 @@ class SimulatedApi:
         return ()
 
     def deadline(self) -> float | None:
-        """When `due` is to be called, if no message comes before."""
+        """When to call `on_deadline`, unless a message comes before."""
         return None
 
-    def due(self, now: float) -> Sequence[Action]:
-        """The deadline has come."""
+    def on_deadline(self, now: float) -> Sequence[Action]:
+        """Called when the deadline has passed."""
         return ()
 
 
 def to_json(**fields: Any) -> str:
-    """A JSON message; `type` comes first as in the services' own."""
+    """A JSON message; `type` comes first, as in the services' messages."""
     return json.dumps(fields, ensure_ascii=False, separators=(",", ":"))
 
 
 def is_failure(actions: Sequence[Action]) -> bool:
-    """Whether the session ends here, and not well."""
+    """Whether the session ends with these actions, and fails."""
     return any(
         isinstance(a, SimulatedEnding) or (isinstance(a, ClosePattern) and a.code != 1000)
         for a in actions
@@ -177,5 +206,5 @@ def is_failure(actions: Sequence[Action]) -> bool:
 
 
 def is_end(actions: Sequence[Action]) -> bool:
-    """Whether the session ends here."""
+    """Whether the session ends with these actions."""
     return any(isinstance(action, ClosePattern | SimulatedEnding) for action in actions)

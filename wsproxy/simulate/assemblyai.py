@@ -6,11 +6,10 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from wsproxy.audio.encoding import PcmFormat
+from wsproxy.audio.encodings import AudioFormat
 from wsproxy.catalog.model import ClosePattern, Refusal
 
-from .api import Action, ApiRequest, SimulatedApi, number, to_json
-from .limits import ApiQuotas
+from .api import Action, ApiQuotas, ApiRequest, SimulatedApi, number, to_json
 from .recognizer import RecognizedWord, Recognizer, sentence
 
 _PARTIAL = 0.5  # seconds of audio between partial turns
@@ -23,8 +22,8 @@ class AssemblyAIStreaming(SimulatedApi):
     """One live transcription.
 
     Fails a session as documented, with an Error message before the Close frame: 3007 for
-    audio messages of the wrong length or faster than real time, 3006 for messages that it
-    cannot read and for inactivity, 1008 without a key, 3008 after the longest duration,
+    audio messages of the wrong duration or faster than real time, 3006 for invalid messages
+    and for inactivity, 1008 without a key, 3008 after the maximum duration,
     3009 with too many sessions.
     """
 
@@ -32,21 +31,21 @@ class AssemblyAIStreaming(SimulatedApi):
         super().__init__(request, limits)
         query = request.query
         rate = number(query.get("sample_rate")) or 16_000
-        self._hearing = Recognizer(PcmFormat(query.get("encoding") or "pcm_s16le", rate))
+        self._recognizer = Recognizer(AudioFormat(query.get("encoding") or "pcm_s16le", rate))
         self._format_turns = query.get("format_turns", "").lower() == "true"
         self._turn_silence = _seconds(query.get("min_turn_silence"), 1000) or _TURN_SILENCE
         self._inactivity = _seconds(query.get("inactivity_timeout"))
-        self._opened = self._heard_at = 0.0
+        self._opened = self._last_activity = 0.0
         self._first_audio: float | None = None
         self._turn = 0
         self._last_partial = 0.0  # seconds of audio
 
     @property
     def audio_seconds(self) -> float:
-        return self._hearing.seconds
+        return self._recognizer.seconds
 
     def opened(self, now: float) -> Sequence[Action]:
-        self._opened = self._heard_at = now
+        self._opened = self._last_activity = now
         if not self.request.good_credential:
             return _error(1008, "Unauthorized Connection: Missing Authorization header")
         if self.request.sessions >= self.limits.sessions:
@@ -58,9 +57,9 @@ class AssemblyAIStreaming(SimulatedApi):
         expiry = self._opened + self.limits.session
         if self._inactivity is None:
             return expiry
-        return min(expiry, self._heard_at + self._inactivity)
+        return min(expiry, self._last_activity + self._inactivity)
 
-    def due(self, now: float) -> Sequence[Action]:
+    def on_deadline(self, now: float) -> Sequence[Action]:
         if now >= self._opened + self.limits.session:
             return _error(3008, "Session Expired: Maximum session duration exceeded")
         return _error(
@@ -70,7 +69,7 @@ class AssemblyAIStreaming(SimulatedApi):
         )
 
     def text(self, message: str, now: float) -> Sequence[Action]:
-        self._heard_at = now
+        self._last_activity = now
         try:
             content = json.loads(message)
         except ValueError:
@@ -91,10 +90,10 @@ class AssemblyAIStreaming(SimulatedApi):
                 return _error(3006, f"Invalid Message Type: {other}")
 
     def binary(self, message: bytes, now: float) -> Sequence[Action]:
-        self._heard_at = now
-        hearing = self._hearing
-        if hearing.format.raw:
-            seconds = len(message) / hearing.format.bytes_per_second
+        self._last_activity = now
+        recognizer = self._recognizer
+        if recognizer.format.bytes_per_second:
+            seconds = len(message) / recognizer.format.bytes_per_second
             shortest, longest = self.limits.chunk
             if not shortest <= seconds <= longest:
                 return _error(
@@ -105,13 +104,13 @@ class AssemblyAIStreaming(SimulatedApi):
         if self._first_audio is None:
             self._first_audio = now
         actions: list[Action] = []
-        for at in hearing.hear(message):
+        for at in recognizer.add(message):
             actions += self._step(at)
         elapsed = now - self._first_audio
-        if hearing.format.raw and hearing.seconds > elapsed + self.limits.ahead:
+        if recognizer.format.bytes_per_second and recognizer.seconds > elapsed + self.limits.ahead:
             return _error(
                 3007,
-                f"Audio Transmission Rate Exceeded: Received {hearing.seconds:.1f} sec. "
+                f"Audio Transmission Rate Exceeded: Received {recognizer.seconds:.1f} sec. "
                 f"audio in {elapsed:.1f} sec",
             )
         return actions
@@ -123,24 +122,24 @@ class AssemblyAIStreaming(SimulatedApi):
             self._turn_silence = max(0.1, content["min_turn_silence"] / 1000)
 
     def _step(self, at: float) -> Sequence[Action]:
-        """What is said after one more frame, `at` seconds of audio."""
-        hearing = self._hearing
-        if hearing.words and hearing.quiet >= self._turn_silence:
+        """The messages after one more frame, at `at` seconds of audio."""
+        recognizer = self._recognizer
+        if recognizer.words and recognizer.quiet >= self._turn_silence:
             return self._end_turn()
-        if hearing.words and at - self._last_partial >= _PARTIAL:
+        if recognizer.words and at - self._last_partial >= _PARTIAL:
             self._last_partial = at
-            return [self._turn_message(hearing.words)]
+            return [self._turn_message(recognizer.words)]
         return ()
 
     def _end_turn(self) -> list[Action]:
-        words = self._hearing.take()
+        words = self._recognizer.take()
         if not words:
             return []
         actions: list[Action] = [self._turn_message(words, end=True)]
         if self._format_turns:
             actions.append(self._turn_message(words, end=True, formatted=True))
         self._turn += 1
-        self._last_partial = self._hearing.seconds
+        self._last_partial = self._recognizer.seconds
         return actions
 
     def _turn_message(
@@ -184,7 +183,7 @@ def _error(code: int, text: str) -> list[Action]:
 
 
 def _seconds(text: str | None, unit: int = 1) -> float | None:
-    """A query parameter in units of 1/`unit` seconds; None where it is not given."""
+    """A query parameter in units of 1/`unit` seconds; None where it is missing."""
     try:
         value = float(text or "") / unit
     except ValueError:
@@ -193,7 +192,7 @@ def _seconds(text: str | None, unit: int = 1) -> float | None:
 
 
 class RetiredApi(SimulatedApi):
-    """Real-time v2: every upgrade is refused, as documented since its end."""
+    """Real-time v2: every upgrade is refused, as documented since it was shut down."""
 
     def refusal(self) -> Refusal | None:
         return Refusal(410, (), '{"error": "Deprecated endpoint"}', "application/json")

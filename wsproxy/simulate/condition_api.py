@@ -1,4 +1,4 @@
-"""An API that fails its session the way that a catalog condition says."""
+"""An API that fails its session as a catalog condition describes."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ _PLACEHOLDER = "00000000-0000-4000-8000-000000000000"  # request id in the catal
 
 
 class ConditionApi(SimulatedApi):
-    """Wraps an API: it behaves well until the failure is due, whatever the client does.
+    """Wraps an API, and fails its session at a given point, whatever the client does.
 
-    What the API itself would fail the session for is left out, so that it is this failure
-    that the session meets. Where the failure is only a message, the session goes on.
+    Failures of the API itself are suppressed, so that the session ends with this failure. If
+    the failure is only a message, the session continues.
 
     Args:
-        api: the one to wrap.
-        script: what to do.
-        moment: when; None: as the script says.
+        api: the API to wrap.
+        script: the failure.
+        trigger: when to fail; None for the trigger of the script.
     """
 
-    def __init__(self, api: SimulatedApi, script: Simulate, moment: Trigger | None = None) -> None:
+    def __init__(self, api: SimulatedApi, script: Simulate, trigger: Trigger | None = None) -> None:
         super().__init__(api.request, api.limits)
         self._api = api
         self._script = script
-        self._moment = moment or Trigger(script.after)
+        self._trigger = trigger or Trigger(script.after)
         self._opened = 0.0
-        self._last = 0.0  # when the last message came
-        self._messages = 0  # that came after the set-up
+        self._last = 0.0  # time of the last message
+        self._messages = 0  # of the client after the setup
         self._done = False
         self.answer_headers = api.answer_headers
 
@@ -53,49 +53,51 @@ class ConditionApi(SimulatedApi):
 
     def opened(self, now: float) -> Sequence[Action]:
         self._opened = self._last = now
-        if self._moment.kind == "open":
+        if self._trigger.kind == "open":
             return self._failure()
         return _harmless(self._api.opened(now))
 
     def text(self, message: str, now: float) -> Sequence[Action]:
-        begun = self._api.begun
-        return self._after(self._api.text(message, now), now, begun=begun)
+        setup_done = self._api.setup_done
+        return self._after(self._api.text(message, now), now, setup_done=setup_done)
 
     def binary(self, message: bytes, now: float) -> Sequence[Action]:
-        begun = self._api.begun
-        return self._after(self._api.binary(message, now), now, begun=begun)
+        setup_done = self._api.setup_done
+        return self._after(self._api.binary(message, now), now, setup_done=setup_done)
 
     def deadline(self) -> float | None:
         if self._done:
             return None
-        if self._moment.kind == "seconds":
-            return self._opened + self._moment.amount
+        if self._trigger.kind == "seconds":
+            return self._opened + self._trigger.amount
         return self._last + self.limits.silence
 
-    def due(self, now: float) -> Sequence[Action]:
-        # Also where it waits for audio: every session fails, one without audio too.
+    def on_deadline(self, now: float) -> Sequence[Action]:
+        # A session without audio fails as well, although its trigger is audio.
         return self._failure()
 
-    def _after(self, actions: Sequence[Action], now: float, *, begun: bool) -> Sequence[Action]:
+    def _after(
+        self, actions: Sequence[Action], now: float, *, setup_done: bool
+    ) -> Sequence[Action]:
         self._last = now
         if self._done:
             return actions
-        self._messages += begun
+        self._messages += setup_done
         actions = _harmless(actions)
-        # A client that ends the session before it was time is not let off.
+        # The session fails even if the client ends it before the trigger.
         if not self._is_now() and not is_end(actions):
             return actions
-        failure = [*_said(actions), *self._failure()]
-        return failure if is_end(failure) else [*failure, *_ends(actions)]
+        failure = [*_messages_in(actions), *self._failure()]
+        return failure if is_end(failure) else [*failure, *_endings_in(actions)]
 
     def _is_now(self) -> bool:
-        match self._moment.kind:
+        match self._trigger.kind:
             case "audio":
                 return self._messages > 0
             case "frames":
-                return self._messages >= self._moment.amount
+                return self._messages >= self._trigger.amount
             case "seconds of audio":
-                return self._api.audio_seconds >= self._moment.amount
+                return self._api.audio_seconds >= self._trigger.amount
         return False
 
     def _failure(self) -> list[Action]:
@@ -110,11 +112,11 @@ class ConditionApi(SimulatedApi):
         return actions
 
 
-def _said(actions: Sequence[Action]) -> list[Action]:
+def _messages_in(actions: Sequence[Action]) -> list[Action]:
     return [action for action in actions if isinstance(action, str | bytes)]
 
 
-def _ends(actions: Sequence[Action]) -> list[Action]:
+def _endings_in(actions: Sequence[Action]) -> list[Action]:
     return [action for action in actions if not isinstance(action, str | bytes)]
 
 

@@ -38,7 +38,7 @@ _READ = 64 << 10  # bytes
 
 @dataclass(frozen=True, slots=True)
 class UpgradeRequest:
-    """A request as it came.
+    """The head of a request.
 
     Attributes:
         target: path and query.
@@ -54,18 +54,18 @@ class UpgradeRequest:
 
 @dataclass(slots=True)
 class ConnectionLog:
-    """What came in one session, and how it ended.
+    """What was received in one session, and how it ended.
 
     Attributes:
-        path: of the request, without the query (which may hold a key).
-        api: name of the simulated API, empty if the path is of none.
-        request_id: as in the answer.
-        status: of the answer to the upgrade.
-        texts, binaries: messages of each kind that came.
-        received: bytes of their payloads.
-        sent: messages that were sent.
-        audio_seconds: of the audio that came, or that was made.
-        ending: in a few words, empty while it is open.
+        path: of the request, without the query (which may contain a key).
+        api: name of the simulated API, empty if the path has none.
+        request_id: as in the response.
+        status: of the response to the upgrade.
+        texts, binaries: messages of each kind that were received.
+        received: their size in bytes.
+        sent: the number of messages that were sent.
+        audio_seconds: duration of the audio that was received or synthesized.
+        ending: how it ended, in a few words; empty while it is open.
     """
 
     path: str = ""
@@ -98,20 +98,20 @@ class _Deflater:
 class ApiConnection:
     """Drives an API over a socket.
 
-    Frames are built here rather than by a library, because a library rightly refuses to
-    send some of what servers have been seen to send: 1014, 1005, a Close and nothing after.
+    Frames are built here, because libraries refuse to send some of what servers send: close
+    codes 1014 and 1005, or a Close frame without a closing handshake.
 
     Args:
-        choose: the API for a request.
-        deflate: whether permessage-deflate is agreed on with a client that offers it.
-        linger: seconds to wait for the client's end after ours.
+        choose: returns the API for a request.
+        deflate: whether to accept an offer of permessage-deflate.
+        linger: seconds to wait for the client's end after the server's.
     """
 
     def __init__(
         self,
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
-        seen: ConnectionLog,
+        log: ConnectionLog,
         choose: Callable[[UpgradeRequest], SimulatedApi],
         *,
         deflate: bool,
@@ -119,7 +119,7 @@ class ApiConnection:
     ) -> None:
         self._reader = reader
         self._writer = writer
-        self._seen = seen
+        self._log = log
         self._choose = choose
         self._offers_deflate = deflate
         self._linger = linger
@@ -131,63 +131,64 @@ class ApiConnection:
         self._api: SimulatedApi | None = None
 
     async def run(self) -> None:
-        """Serve the connection to its end. Cancelled: say that the server goes away."""
+        """Serve the connection to its end; when cancelled, close it with 1001."""
         try:
             await self._serve()
-        except OSError as error:  # a lost connection, or TLS that was ended wrongly
-            self._seen.ending = self._seen.ending or f"connection lost: {error}"
+        except OSError as error:  # a lost connection, or TLS without a closure alert
+            self._log.ending = self._log.ending or f"connection lost: {error}"
         except asyncio.CancelledError:
-            if self._api is not None and not self._seen.ending:
-                self._seen.ending = "the simulator was stopped"
+            if self._api is not None and not self._log.ending:
+                self._log.ending = "the simulator was stopped"
                 self._send_close(ClosePattern(1001, "the simulator was stopped"))
         finally:
             if self._api is not None:
-                self._seen.audio_seconds = self._api.audio_seconds
+                self._log.audio_seconds = self._api.audio_seconds
             self._writer.close()
 
     async def _serve(self) -> None:
         head = await self._head()
         if head is None:
-            self._seen.ending = "no request came"
+            self._log.ending = "no request was received"
             return
-        asked = _read_head(head)
-        if asked is None:
+        upgrade_request = _read_head(head)
+        if upgrade_request is None:
             await self._refuse(ApiAnswer(400, (), b"not an HTTP request\n", "text/plain"))
             return
-        api = self._choose(asked)
-        if not asked.upgrade:
-            await self._answer(api, asked)
+        api = self._choose(upgrade_request)
+        if not upgrade_request.upgrade:
+            await self._answer(api, upgrade_request)
             return
         if not self._handshake(api, head):
-            await self._drain()
+            await self._end_and_drain()
             return
         self._api = api
-        over = await self._do(api, api.opened(_now()))
-        while not over:
-            over = await self._turn(api)
+        ended = await self._perform(api, api.opened(_now()))
+        while not ended:
+            ended = await self._next_event(api)
 
-    async def _answer(self, api: SimulatedApi, asked: UpgradeRequest) -> None:
+    async def _answer(self, api: SimulatedApi, upgrade_request: UpgradeRequest) -> None:
         """Read the rest of a plain HTTP request, and answer it."""
-        body = await self._body(asked)
+        body = await self._body(upgrade_request)
         if body is None:
-            await self._refuse(ApiAnswer(400, (), b"not a whole HTTP request\n", "text/plain"))
+            await self._refuse(ApiAnswer(400, (), b"incomplete HTTP request\n", "text/plain"))
             return
         answer = api.answer(body)
         ids = tuple((name, api.request.request_id) for name in api.answer_headers)
         await self._refuse(replace(answer, headers=(*ids, *answer.headers)))
 
     async def _refuse(self, answer: ApiAnswer) -> None:
-        self._seen.status = answer.status
-        self._seen.ending = f"answered with HTTP {answer.status}"
+        self._log.status = answer.status
+        self._log.ending = f"answered with HTTP {answer.status}"
         self._writer.write(_response(answer).serialize())
-        await self._drain()
+        await self._end_and_drain()
 
-    async def _body(self, asked: UpgradeRequest) -> bytes | None:
+    async def _body(self, upgrade_request: UpgradeRequest) -> bytes | None:
         """The body; None if it is incomplete, too large, or its framing is invalid."""
-        chunked = "transfer-encoding" in asked.headers  # `_read_head` accepts no other coding
-        reader = BodyReader(chunked=chunked, length=int(asked.headers.get("content-length", 0)))
-        body = reader.feed(self._early)
-        if not (reader.done or body) and asked.headers.get("expect", "").lower() == "100-continue":
+        headers = upgrade_request.headers
+        chunked = "transfer-encoding" in headers  # `_read_head` accepts no other coding
+        reader = BodyReader(chunked=chunked, length=int(headers.get("content-length", 0)))
+        body = reader.feed(self._buffered)
+        if not (reader.done or body) and headers.get("expect", "").lower() == "100-continue":
             self._writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         while not reader.done and len(body) <= _MAX_BODY:
             data = await self._reader.read(_READ)
@@ -197,24 +198,24 @@ class ApiConnection:
         return None if reader.invalid or len(body) > _MAX_BODY else body
 
     async def _head(self) -> bytes | None:
-        """The request's head; what follows it goes to the frame parser."""
+        """Read the head of the request; what follows is buffered for the frame parser."""
         data = b""
         while (end := data.find(b"\r\n\r\n")) < 0 and len(data) < _MAX_HEAD:
             more = await self._reader.read(_READ)
             if not more:
                 return None
             data += more
-        self._early = data[end + 4 :] if end >= 0 else b""
+        self._buffered = data[end + 4 :] if end >= 0 else b""
         return data[: end + 4] if end >= 0 else data
 
     def _handshake(self, api: SimulatedApi, head: bytes) -> bool:
-        """Answer the upgrade; whether it was accepted."""
+        """Respond to the upgrade; returns whether it was accepted."""
         factories = [ServerPerMessageDeflateFactory()] if self._offers_deflate else None
         protocol = ServerProtocol(extensions=factories, select_subprotocol=_subprotocol)
         protocol.receive_data(head)
         events = protocol.events_received()
         if not events or not isinstance(request := events[0], HttpRequest):
-            self._seen.ending = "refused: not a request"
+            self._log.ending = "refused: not a request"
             self._writer.writelines(protocol.data_to_send())
             return False
         response = protocol.accept(request)
@@ -223,10 +224,10 @@ class ApiConnection:
             response = _response(ApiAnswer.of(refusal))
         for name in api.answer_headers:
             response.headers[name] = api.request.request_id
-        self._seen.status = response.status_code
+        self._log.status = response.status_code
         self._writer.write(response.serialize())
         if response.status_code != 101 or refusal is not None:
-            self._seen.ending = f"refused: HTTP {response.status_code}"
+            self._log.ending = f"refused: HTTP {response.status_code}"
             return False
         deflate = Deflate.parse(response.headers.get("Sec-WebSocket-Extensions"))
         if deflate is not None:
@@ -235,21 +236,21 @@ class ApiConnection:
             self._checker = RuleChecker(from_client=True, deflate=True)
         return True
 
-    async def _turn(self, api: SimulatedApi) -> bool:
-        """Wait for bytes or for the deadline; whether the session is over."""
+    async def _next_event(self, api: SimulatedApi) -> bool:
+        """Wait for bytes or for the deadline; returns whether the session has ended."""
         deadline = api.deadline()
         left = None if deadline is None else deadline - _now()
         if left is not None and left <= 0:
-            return await self._do(api, api.due(_now()))
-        data, self._early = self._early, b""
+            return await self._perform(api, api.on_deadline(_now()))
+        data, self._buffered = self._buffered, b""
         if not data:
             try:
                 async with asyncio.timeout(left):
                     data = await self._reader.read(_READ)
             except TimeoutError:
-                return await self._do(api, api.due(_now()))
+                return await self._perform(api, api.on_deadline(_now()))
         if not data:
-            self._seen.ending = "end of stream from the client, without a Close frame"
+            self._log.ending = "end of stream from the client, without a Close frame"
             return True
         for frame in self._parser.feed(data):
             if await self._frame(api, frame):
@@ -257,7 +258,7 @@ class ApiConnection:
         return False
 
     async def _frame(self, api: SimulatedApi, frame: Frame | Garbage) -> bool:
-        """Take a frame; whether the session is over."""
+        """Process a frame; returns whether the session has ended."""
         broken = frame.broken_rule if isinstance(frame, Garbage) else self._checker.check(frame)
         if isinstance(frame, Garbage) or broken:
             await self._close(ClosePattern(1002, broken or ""))
@@ -267,9 +268,9 @@ class ApiConnection:
             await self._close(ClosePattern(1009, "message too big"))
             return True
         if frame.opcode is Opcode.CLOSE:
-            self._seen.ending = f"closed by the client: {ClosePayload.parse(frame.payload)}"
+            self._log.ending = f"closed by the client: {ClosePayload.parse(frame.payload)}"
             self._write(Frame(Opcode.CLOSE, frame.payload))
-            await self._drain()
+            await self._end_and_drain()
             return True
         if frame.opcode is Opcode.PING:
             self._write(Frame(Opcode.PONG, frame.payload))
@@ -280,7 +281,7 @@ class ApiConnection:
         return await self._data(api, frame)
 
     async def _data(self, api: SimulatedApi, frame: Frame) -> bool:
-        """Take a frame of a message; whether the session is over."""
+        """Process a frame of a message; returns whether the session has ended."""
         payload = self._inflater.inflate(frame) if self._inflater else frame.payload
         if payload is None:
             await self._close(ClosePattern(1007, "cannot be inflated"))
@@ -288,21 +289,21 @@ class ApiConnection:
         message = self._assembler.add(replace(frame, payload=payload))
         if message is None or not message.finished:
             return False
-        self._seen.received += message.length
+        self._log.received += message.length
         if not message.is_text:
-            self._seen.binaries += 1
-            return await self._do(api, api.binary(message.content, _now()))
-        self._seen.texts += 1
+            self._log.binaries += 1
+            return await self._perform(api, api.binary(message.content, _now()))
+        self._log.texts += 1
         try:
             text = message.content.decode()
         except UnicodeDecodeError:
             await self._close(ClosePattern(1007, "text is not UTF-8"))
             return True
-        return await self._do(api, api.text(text, _now()))
+        return await self._perform(api, api.text(text, _now()))
 
-    async def _do(self, api: SimulatedApi, actions: Sequence[Action]) -> bool:
-        """Do what the API says; whether that ended the session."""
-        self._seen.audio_seconds = api.audio_seconds
+    async def _perform(self, api: SimulatedApi, actions: Sequence[Action]) -> bool:
+        """Perform the API's actions; returns whether they ended the session."""
+        self._log.audio_seconds = api.audio_seconds
         for action in actions:
             match action:
                 case str():
@@ -319,7 +320,7 @@ class ApiConnection:
         return False
 
     def _send(self, opcode: Opcode, payload: bytes) -> None:
-        self._seen.sent += 1
+        self._log.sent += 1
         if self._deflater is None:
             self._write(Frame(opcode, payload))
         else:
@@ -333,31 +334,31 @@ class ApiConnection:
 
     async def _close(self, close: ClosePattern) -> None:
         payload = ClosePayload(close.code, close.reason)
-        self._seen.ending = f"closed by the server: {payload}"
+        self._log.ending = f"closed by the server: {payload}"
         self._send_close(close)
-        await self._drain()
+        await self._end_and_drain()
 
     async def _end(self, how: str) -> None:
         """End without a Close frame."""
         await self._writer.drain()
-        self._seen.ending = f"ended by the server: {how}, no Close frame"
+        self._log.ending = f"ended by the server: {how}, no Close frame"
         if how == "reset":
             reset_on_close(self._writer.get_extra_info("socket"))
             self._writer.transport.abort()
         else:
-            await self._drain()
+            await self._end_and_drain()
 
-    async def _drain(self) -> None:
-        """End our direction, and read the client's to its end.
+    async def _end_and_drain(self) -> None:
+        """End the server's direction, and read the client's to its end.
 
-        Closing with bytes unread would send a reset, and take back what was sent last.
+        Closing a socket with unread bytes sends a reset, which discards what was sent last.
         """
         await self._writer.drain()
         if self._writer.can_write_eof():
             self._writer.write_eof()
         else:
-            # TLS has no half-close here: the client's Close frame is waited for instead.
-            await self._until_close()
+            # asyncio has no half-close for TLS: wait for the client's Close frame instead.
+            await self._read_until_close()
             return
         try:
             async with asyncio.timeout(self._linger):
@@ -366,9 +367,9 @@ class ApiConnection:
         except TimeoutError:
             pass
 
-    async def _until_close(self) -> None:
-        """After our own Close frame, read to the client's or its end of stream."""
-        if not self._seen.ending.startswith("closed by the server"):
+    async def _read_until_close(self) -> None:
+        """After the server's Close frame, read up to the client's Close frame or end of stream."""
+        if not self._log.ending.startswith("closed by the server"):
             return
         try:
             async with asyncio.timeout(self._linger):
@@ -385,7 +386,7 @@ def _now() -> float:
 
 
 def _subprotocol(protocol: ServerProtocol, offered: Sequence[Subprotocol]) -> Subprotocol | None:
-    """The first one: browsers offer ("token", KEY), and want the first one back."""
+    """The first one: browsers offer ("token", KEY), and expect the first one."""
     return offered[0] if offered else None
 
 
@@ -393,7 +394,7 @@ _PHRASES = {499: "Client Closed Request"}
 
 
 def _read_head(head: bytes) -> UpgradeRequest | None:
-    """The request line and headers; None where they are no HTTP."""
+    """The request line and headers; None where they are not HTTP."""
     parser = h11.Connection(h11.SERVER)
     try:
         parser.receive_data(head)

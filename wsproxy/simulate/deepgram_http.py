@@ -1,4 +1,4 @@
-"""What Deepgram's APIs answer alike: refused upgrades, and plain HTTP requests."""
+"""What Deepgram's APIs have in common: refused upgrades, and plain HTTP requests."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ def refused(request: ApiRequest, status: int, code: str, message: str) -> Refusa
 
 
 def refused_credential(request: ApiRequest) -> Refusal | None:
-    """The answer to a missing or bad key, None if it is good."""
+    """The refusal of a missing or bad key, None if it is good."""
     if request.good_credential:
         return None
     return refused(request, 401, "INVALID_AUTH", "Invalid credentials.")
 
 
 def refused_model(request: ApiRequest, known: re.Pattern[str]) -> Refusal | None:
-    """The answer to a model that is not there, None if it is."""
+    """The refusal of an unknown model, None if it is known."""
     model = request.query.get("model", "")
     if not model or known.match(model) or _UUID.match(model):
         return None
@@ -38,7 +38,7 @@ def refused_model(request: ApiRequest, known: re.Pattern[str]) -> Refusal | None
 
 
 def refused_number(request: ApiRequest, *names: str) -> Refusal | None:
-    """The answer to a query parameter that should be a number and is not, or None."""
+    """The refusal of the first query parameter that is not a number, None if all are."""
     for name in names:
         value = request.query.get(name, "1")
         if not number(value):
@@ -49,7 +49,7 @@ def refused_number(request: ApiRequest, *names: str) -> Refusal | None:
 
 
 def refused_category(request: ApiRequest, details: str) -> Refusal:
-    """The answer to JSON that cannot be used, in the form that the newer endpoints give it."""
+    """The refusal of invalid JSON, in the format of the newer endpoints."""
     body = {"category": "INVALID_JSON", "message": "Invalid JSON submitted.", "details": details}
     return Refusal(
         400, (), json.dumps({**body, "request_id": request.request_id}), "application/json"
@@ -57,7 +57,7 @@ def refused_category(request: ApiRequest, details: str) -> Refusal:
 
 
 def refused_json(request: ApiRequest, body: bytes) -> Refusal | None:
-    """The answer to a body that was declared as JSON and is not, None if it is."""
+    """The refusal of a body that is declared as JSON and is not, None if it is."""
     try:
         json.loads(body)
     except json.JSONDecodeError as error:
@@ -70,7 +70,7 @@ def refused_json(request: ApiRequest, body: bytes) -> Refusal | None:
 
 
 def refused_crowd(request: ApiRequest, allowed: int, code: str, message: str) -> Refusal | None:
-    """The answer when too many sessions are open, or None."""
+    """The refusal of too many concurrent sessions, or None."""
     return refused(request, 429, code, message) if request.sessions >= allowed else None
 
 

@@ -8,12 +8,13 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from wsproxy.audio.encoding import PcmFormat, is_container, is_text, wav_format
+from wsproxy.audio.containers import is_container, read_header
+from wsproxy.audio.encodings import AudioFormat
+from wsproxy.audio.sniff import is_plain_text
 from wsproxy.catalog.model import ClosePattern, Refusal
 
 from . import deepgram_http
-from .api import Action, ApiAnswer, ApiRequest, SimulatedApi, number, to_json
-from .limits import ApiQuotas
+from .api import Action, ApiAnswer, ApiQuotas, ApiRequest, SimulatedApi, number, to_json
 from .recognizer import RecognizedWord, Recognizer, sentence
 
 _MODELS = re.compile(
@@ -22,7 +23,7 @@ _MODELS = re.compile(
 
 _INTERIM = 0.5  # seconds of audio between interim results
 _SEGMENT = 4.0  # seconds of audio after which a result becomes final
-_SHORTEST_PAUSE = 0.2  # seconds; gaps between words are shorter
+_MIN_PAUSE = 0.2  # seconds; gaps between words are shorter
 
 
 class DeepgramListen(SimulatedApi):
@@ -41,20 +42,20 @@ class DeepgramListen(SimulatedApi):
         self._interim = query.get("interim_results") == "true"
         self._vad_events = query.get("vad_events") == "true"
         self._punctuate = "true" in (query.get("punctuate"), query.get("smart_format"))
-        self._pause = _milliseconds(query.get("endpointing", "10"))
+        self._endpointing = _milliseconds(query.get("endpointing", "10"))
         self._utterance_end = _milliseconds(query.get("utterance_end_ms", ""))
         self._channels = number(query.get("channels")) or 1
-        self._hearing: Recognizer | None = None
+        self._recognizer: Recognizer | None = None
         self._sha256 = hashlib.sha256()
-        self._heard_at: float = 0.0  # when something last kept the session alive
-        self._start = 0.0  # of the segment at hand, seconds of audio
+        self._last_activity: float = 0.0  # when audio or a KeepAlive last came
+        self._start = 0.0  # of the current segment, seconds of audio
         self._last_result = 0.0  # seconds of audio
-        self._last_word_end: float | None = None  # of the utterance at hand
+        self._last_word_end: float | None = None  # of the current utterance
         self._speaking = False
 
     @property
     def audio_seconds(self) -> float:
-        return self._hearing.seconds if self._hearing else 0.0
+        return self._recognizer.seconds if self._recognizer else 0.0
 
     def refusal(self) -> Refusal | None:
         request = self.request
@@ -67,7 +68,7 @@ class DeepgramListen(SimulatedApi):
         )
 
     def answer(self, body: bytes) -> ApiAnswer:
-        """Of recorded audio, or a URL in JSON; every transcript is a made one."""
+        """Transcribe recorded audio or a URL in JSON; the transcript is synthetic."""
         if self.request.method == "GET":
             return super().answer(body)
         refusal = self.refusal() or self._refused_body(body)
@@ -76,8 +77,8 @@ class DeepgramListen(SimulatedApi):
         alternative = {"transcript": "Hello.", "confidence": 0.99, "words": []}
         results = {"channels": [{"alternatives": [alternative]}]}
         metadata = {"request_id": self.request.request_id, "created": self.request.created}
-        made = json.dumps({"metadata": metadata, "results": results})
-        return ApiAnswer(200, (), made.encode(), "application/json")
+        body_text = json.dumps({"metadata": metadata, "results": results})
+        return ApiAnswer(200, (), body_text.encode(), "application/json")
 
     def _refused_body(self, body: bytes) -> Refusal | None:
         request = self.request
@@ -87,19 +88,19 @@ class DeepgramListen(SimulatedApi):
                 return fault
             details = "Json deserialize error: missing field `url` at line 1 column 2"
             return deepgram_http.refused_category(request, details)
-        if body and is_text(body):
+        if body and is_plain_text(body):
             message = "Bad Request: failed to process audio: corrupt or unsupported data"
             return deepgram_http.refused(request, 400, "Bad Request", message)
         return None
 
     def opened(self, now: float) -> Sequence[Action]:
-        self._heard_at = now
+        self._last_activity = now
         return ()
 
     def deadline(self) -> float | None:
-        return self._heard_at + self.limits.silence
+        return self._last_activity + self.limits.silence
 
-    def due(self, now: float) -> Sequence[Action]:
+    def on_deadline(self, now: float) -> Sequence[Action]:
         return [ClosePattern(1011, "NET-0001")]
 
     def text(self, message: str, now: float) -> Sequence[Action]:
@@ -109,8 +110,8 @@ class DeepgramListen(SimulatedApi):
             kind = None
         match kind:
             case "KeepAlive":
-                if self._hearing is not None:
-                    self._heard_at = now
+                if self._recognizer is not None:
+                    self._last_activity = now
                 return ()
             case "Finalize":
                 return [self._results(final=True, speech_final=True, from_finalize=True)]
@@ -123,57 +124,60 @@ class DeepgramListen(SimulatedApi):
                     to_json(
                         type="Error",
                         variant="SchemaError",
-                        description="The message is none that a client may send",
+                        description="The message is not one that a client may send",
                         message=message[:200],
                     )
                 ]
 
     def binary(self, message: bytes, now: float) -> Sequence[Action]:
         if not message:
-            # Documented to close the stream, and not asked for by most who send it.
+            # Documented to close the stream; most clients send it by mistake.
             return self._finish()
-        self._heard_at = now
-        if self._hearing is None:
+        self._last_activity = now
+        if self._recognizer is None:
             audio = self._format(message)
             if audio is None:
                 return [ClosePattern(1008, "DATA-0000")]
-            self._hearing = Recognizer(audio)
+            self._recognizer = Recognizer(audio)
         self._sha256.update(message)
         actions: list[Action] = []
-        for at in self._hearing.hear(message):
-            actions += self._step(self._hearing, at)
+        for at in self._recognizer.add(message):
+            actions += self._step(self._recognizer, at)
         return actions
 
-    def _format(self, first: bytes) -> PcmFormat | None:
-        """How the audio is coded, by the query or its first bytes; None: it is not audio."""
+    def _format(self, first: bytes) -> AudioFormat | None:
+        """The format of the audio, by the query or its first bytes; None where it is not audio."""
         query = self.request.query
-        if is_text(first):
+        if is_plain_text(first):
             return None
-        if (wav := wav_format(first)) is not None:
-            return wav
+        header = read_header(first)
+        if header is not None and header.encoding and header.rate and header.channels:
+            return AudioFormat(header.encoding, header.rate, header.channels)
         encoding = query.get("encoding", "")
         if not encoding and not is_container(first):
             return None
-        return PcmFormat(encoding, number(query.get("sample_rate")) or 16_000, self._channels)
+        return AudioFormat(encoding, number(query.get("sample_rate")) or 16_000, self._channels)
 
-    def _step(self, hearing: Recognizer, at: float) -> list[Action]:
-        """What is said after one more frame, `at` seconds of audio."""
+    def _step(self, recognizer: Recognizer, at: float) -> list[Action]:
+        """The messages after one more frame, at `at` seconds of audio."""
         actions: list[Action] = []
-        if hearing.in_word and not self._speaking:
+        if recognizer.in_word and not self._speaking:
             self._speaking = True
             if self._vad_events:
-                start = round(hearing.word_start, 3)
+                start = round(recognizer.word_start, 3)
                 actions.append(to_json(type="SpeechStarted", channel=[0], timestamp=start))
-        pause = self._pause is not None and hearing.quiet >= max(self._pause, _SHORTEST_PAUSE)
-        if hearing.words and pause:
+        pause = self._endpointing is not None and recognizer.quiet >= max(
+            self._endpointing, _MIN_PAUSE
+        )
+        if recognizer.words and pause:
             actions.append(self._results(final=True, speech_final=True))
-        elif at - self._start >= _SEGMENT and not hearing.in_word:
+        elif at - self._start >= _SEGMENT and not recognizer.in_word:
             actions.append(self._results(final=True))
-        elif self._interim and hearing.words and at - self._last_result >= _INTERIM:
+        elif self._interim and recognizer.words and at - self._last_result >= _INTERIM:
             actions.append(self._results())
         end = self._last_word_end
         if end is not None and self._utterance_end is not None:
-            quiet = not hearing.in_word and not hearing.words
+            quiet = not recognizer.in_word and not recognizer.words
             if quiet and at - end >= self._utterance_end:
                 self._last_word_end = None
                 actions.append(to_json(type="UtteranceEnd", channel=[0, 1], last_word_end=end))
@@ -182,11 +186,11 @@ class DeepgramListen(SimulatedApi):
     def _results(
         self, *, final: bool = False, speech_final: bool = False, from_finalize: bool = False
     ) -> str:
-        hearing = self._hearing
-        now = hearing.seconds if hearing else 0.0
+        recognizer = self._recognizer
+        now = recognizer.seconds if recognizer else 0.0
         words: list[RecognizedWord] = []
-        if hearing is not None:
-            words = hearing.take() if final else list(hearing.words)
+        if recognizer is not None:
+            words = recognizer.take() if final else list(recognizer.words)
         start, self._last_result = self._start, now
         if final:
             self._start = now
@@ -238,7 +242,7 @@ class DeepgramListen(SimulatedApi):
     def _finish(self) -> list[Action]:
         """The last results and the closing Metadata."""
         actions: list[Action] = []
-        if self._hearing is not None:
+        if self._recognizer is not None:
             actions.append(self._results(final=True, speech_final=True))
         info = self._model_info
         actions.append(
@@ -249,7 +253,7 @@ class DeepgramListen(SimulatedApi):
                 sha256=self._sha256.hexdigest(),
                 created=self.request.created,
                 duration=round(self.audio_seconds, 4),
-                channels=self._channels if self._hearing else 0,
+                channels=self._channels if self._recognizer else 0,
                 models=[deepgram_http.MODEL_UUID],
                 model_info={deepgram_http.MODEL_UUID: info},
             )
@@ -258,7 +262,7 @@ class DeepgramListen(SimulatedApi):
 
 
 def _milliseconds(text: str) -> float | None:
-    """Milliseconds of a query parameter as seconds; None where it is off."""
+    """A query parameter in milliseconds, as seconds; None where it is disabled."""
     if text == "true":
         return 0.0
     value = number(text)

@@ -9,24 +9,22 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from wsproxy.audio.encoding import alaw, mulaw
+from wsproxy.audio.encodings import AudioFormat, encoding_named
 from wsproxy.audio.synthetic_speech import speech
 from wsproxy.catalog.model import ClosePattern, Refusal
 
 from . import deepgram_http
-from .api import Action, ApiAnswer, ApiRequest, SimulatedApi, number, to_json
-from .limits import ApiQuotas
+from .api import Action, ApiAnswer, ApiQuotas, ApiRequest, SimulatedApi, number, to_json
 
 _MODELS = re.compile(r"^aura(-\d)?\b")
-_ENCODINGS = {"linear16": 2, "mulaw": 1, "alaw": 1}  # bytes of a sample
 _RATES = {
     "linear16": (8_000, 16_000, 24_000, 32_000, 48_000),
     "mulaw": (8_000, 16_000),
     "alaw": (8_000, 16_000),
 }
-_CHARACTER = 0.06  # seconds of speech
-_LONGEST = 60.0  # seconds of speech at one Flush
-_MESSAGE = 0.2  # seconds of speech in one message
+_CHARACTER_SECONDS = 0.06  # seconds of speech
+_MAX_SPEECH = 60.0  # seconds of speech at one Flush
+_MESSAGE_SECONDS = 0.2  # seconds of speech in one message
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +33,7 @@ class _Fault:
 
 
 def _text_or_url(body: str) -> str | _Fault:
-    """The text to speak in a JSON body; what a URL leads to is a made text."""
+    """The text to synthesize in a JSON body; for a URL, a synthetic text."""
     try:
         found = json.loads(body)
     except (ValueError, RecursionError):
@@ -54,8 +52,8 @@ class DeepgramSpeak(SimulatedApi):
     """One live speech synthesis.
 
     Fails a session as documented: MESSAGE-0000 for a binary message, DATA-0000 for one
-    that is no JSON or of no known type, BIG-0000 and BIG-0001 for too large ones,
-    DATA-0001 for too many characters in a while, NET-0001 for a client that is silent.
+    that is not JSON or of an unknown type, BIG-0000 and BIG-0001 for too large ones,
+    DATA-0001 for too many characters in a short time, NET-0001 for a silent client.
     """
 
     answer_headers = ("dg-request-id",)
@@ -68,13 +66,13 @@ class DeepgramSpeak(SimulatedApi):
         self._text = ""
         self._flushed = 0
         self._cleared = 0
-        self._made = 0  # bytes of audio
-        self._heard_at = 0.0
+        self._audio_bytes = 0  # bytes of audio
+        self._last_activity = 0.0
         self._recent: deque[tuple[float, int]] = deque()  # (when, characters)
 
     @property
     def audio_seconds(self) -> float:
-        return self._made / self._rate / _ENCODINGS[self._encoding]
+        return AudioFormat(self._encoding, self._rate).duration(self._audio_bytes)
 
     def refusal(self) -> Refusal | None:
         request = self.request
@@ -89,7 +87,7 @@ class DeepgramSpeak(SimulatedApi):
         )
 
     def answer(self, body: bytes) -> ApiAnswer:
-        """Audio of a text, by plain HTTP."""
+        """Synthesize a text by plain HTTP."""
         if self.request.method == "GET":
             return super().answer(body)
         refusal = self.refusal() or self._refused_body(body)
@@ -98,7 +96,7 @@ class DeepgramSpeak(SimulatedApi):
         return ApiAnswer(200, (), self._encode(speech(0.5, self._rate)), "audio/l16")
 
     def _refused_body(self, body: bytes) -> Refusal | None:
-        """By the documented limits: size, content type, encoding, and exactly one text or URL."""
+        """Check the documented limits: size, content type, encoding, exactly one text or URL."""
         request, limits = self.request, self.limits
         if len(body) > limits.message_bytes:
             message = "Payload size exceeds limit of 2MB."
@@ -143,7 +141,7 @@ class DeepgramSpeak(SimulatedApi):
         return deepgram_http.refused(self.request, 400, "INVALID_QUERY_PARAMETER", message)
 
     def opened(self, now: float) -> Sequence[Action]:
-        self._heard_at = now
+        self._last_activity = now
         name = self.request.query.get("model") or "aura-asteria-en"
         return [
             to_json(
@@ -156,16 +154,16 @@ class DeepgramSpeak(SimulatedApi):
         ]
 
     def deadline(self) -> float | None:
-        return self._heard_at + self.limits.speak_silence
+        return self._last_activity + self.limits.speak_silence
 
-    def due(self, now: float) -> Sequence[Action]:
+    def on_deadline(self, now: float) -> Sequence[Action]:
         return [ClosePattern(1011, "NET-0001")]
 
     def binary(self, message: bytes, now: float) -> Sequence[Action]:
         return [ClosePattern(1003, "MESSAGE-0000")]
 
     def text(self, message: str, now: float) -> Sequence[Action]:
-        self._heard_at = now
+        self._last_activity = now
         if len(message.encode()) > self.limits.message_bytes:
             return [ClosePattern(1009, "BIG-0000")]
         match _parsed(message):
@@ -194,20 +192,20 @@ class DeepgramSpeak(SimulatedApi):
         return ()
 
     def _encode(self, samples: bytes) -> bytes:
-        match self._encoding:
-            case "mulaw":
-                return mulaw(samples)
-            case "alaw":
-                return alaw(samples)
-        return samples
+        encoding = encoding_named(self._encoding)
+        law = encoding.law if encoding else None
+        return samples if law is None else law.encode_pcm(samples)
 
     def _flush(self) -> list[Action]:
-        """Speak what is waiting, and say that it was."""
+        """Synthesize the buffered text, and report that."""
         text, self._text = self._text, ""
-        seconds = min(len(text) * _CHARACTER, _LONGEST)
+        seconds = min(len(text) * _CHARACTER_SECONDS, _MAX_SPEECH)
         audio = self._encode(speech(seconds, self._rate, zlib.crc32(text.encode())))
-        self._made += len(audio)
-        size = int(self._rate * _MESSAGE) * _ENCODINGS[self._encoding]
+        self._audio_bytes += len(audio)
+        size = (
+            int(self._rate * _MESSAGE_SECONDS)
+            * AudioFormat(self._encoding, self._rate).sample_bytes
+        )
         actions: list[Action] = [audio[at : at + size] for at in range(0, len(audio), size)]
         self._flushed += 1
         return [*actions, to_json(type="Flushed", sequence_id=self._flushed - 1)]

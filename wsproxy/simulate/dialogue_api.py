@@ -1,4 +1,4 @@
-"""An API of which the catalog has a good session in short: it says its part of that."""
+"""An API that plays the server's part of a dialogue in the catalog."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ from collections.abc import Sequence
 from wsproxy.audio.synthetic_speech import speech
 from wsproxy.catalog import Dialogue
 from wsproxy.catalog.envelope import Json, field, json_object, read, wrap
-from wsproxy.catalog.model import Api as Known
+from wsproxy.catalog.model import Api as CatalogApi
 from wsproxy.catalog.model import ClosePattern
 
-from .api import Action, ApiAnswer, ApiRequest, SimulatedApi, number
-from .limits import ApiQuotas
+from .api import Action, ApiAnswer, ApiQuotas, ApiRequest, SimulatedApi, number
 
 AUDIO = "{audio}"
 _RATE = 16_000
@@ -21,17 +20,19 @@ _RATE = 16_000
 
 @functools.cache
 def sample() -> bytes:
-    """100 ms of 16-bit speech at 16 kHz, which stands for any audio."""
+    """100 ms of 16-bit speech at 16 kHz."""
     return speech(0.1, _RATE)
 
 
-def spoken(text: str, envelope: str, request_id: str, audio: bytes | None = None) -> str | bytes:
-    """A message of a dialogue as it goes onto the wire.
+def wire_message(
+    text: str, envelope: str, request_id: str, audio: bytes | None = None
+) -> str | bytes:
+    """Encode a message of a dialogue for the wire.
 
     Args:
-        text: as in the catalog; "{audio}" and "{id}" in it are filled in.
-        audio: what "{audio}" stands for, and what follows the header of an audio message in
-            an envelope; None: `sample`.
+        text: as in the catalog; "{audio}" and "{id}" in it are replaced.
+        audio: replaces "{audio}", and follows the headers of an audio message in an envelope;
+            None for `sample`.
     """
     audio = sample() if audio is None else audio
     if text == AUDIO:
@@ -49,31 +50,31 @@ def is_audio(text: str) -> bool:
 
 
 class DialogueApi(SimulatedApi):
-    """Says what the catalog's dialogue of an API has for the server.
+    """Plays the server's part of the dialogue that the catalog has for an API.
 
-    It checks nothing: what the client says only tells when it is the server's turn.
+    The client's messages are not validated: they only determine when the server sends.
     """
 
-    def __init__(self, request: ApiRequest, limits: ApiQuotas, known: Known) -> None:
+    def __init__(self, request: ApiRequest, limits: ApiQuotas, known: CatalogApi) -> None:
         super().__init__(request, limits)
         self._dialogue = known.dialogue or Dialogue(close="client")
         self._kind = known.vocabulary.kind
         self.envelope = known.envelope
         self._audio = known.audio
         self._plain = known.url.startswith("http")
-        self._heard = 0  # messages
-        self._bytes = 0  # of the client's audio
+        self._received = 0  # messages
+        self._audio_bytes = 0  # of the client's audio
         self._replied = False
 
     @property
     def audio_seconds(self) -> float:
-        """Of the client's audio, taken for 16-bit samples of one channel."""
+        """The duration of the client's audio, if it is 16-bit samples of one channel."""
         rate = number(self.request.query.get(self._audio.rate_query)) or _RATE
-        return self._bytes / 2 / rate
+        return self._audio_bytes / 2 / rate
 
     @property
-    def begun(self) -> bool:
-        return self._heard >= len(self._dialogue.setup)
+    def setup_done(self) -> bool:
+        return self._received >= len(self._dialogue.setup)
 
     def answer(self, body: bytes) -> ApiAnswer:
         if self._plain:
@@ -81,37 +82,37 @@ class DialogueApi(SimulatedApi):
         return super().answer(body)
 
     def opened(self, now: float) -> Sequence[Action]:
-        return () if self._dialogue.setup else self._say(self._dialogue.opening)
+        return () if self._dialogue.setup else self._server_messages(self._dialogue.opening)
 
     def text(self, message: str, now: float) -> Sequence[Action]:
-        return self._hear(message)
+        return self._receive(message)
 
     def binary(self, message: bytes, now: float) -> Sequence[Action]:
-        return self._hear(message)
+        return self._receive(message)
 
-    def _hear(self, message: str | bytes) -> Sequence[Action]:
+    def _receive(self, message: str | bytes) -> Sequence[Action]:
         content, audio = read(self.envelope, message)
         if self._is_end(message, content):
-            return [*self._say(self._dialogue.farewell), *self._close()]
-        self._bytes += len(audio) + self._encoded(content or {})
-        self._heard += 1
-        if self._heard <= len(self._dialogue.setup):
-            return self._say(self._dialogue.opening) if self._heard == 1 else ()
+            return [*self._server_messages(self._dialogue.farewell), *self._close()]
+        self._audio_bytes += len(audio) + self._encoded(content or {})
+        self._received += 1
+        if self._received <= len(self._dialogue.setup):
+            return self._server_messages(self._dialogue.opening) if self._received == 1 else ()
         if self._replied:
             return ()
         self._replied = True
-        return self._say(self._dialogue.reply)
+        return self._server_messages(self._dialogue.reply)
 
     def _encoded(self, content: Json) -> int:
-        """Bytes of audio in the base64 of a message."""
+        """The number of bytes of audio in the base64 fields of a message."""
         values = (field(content, path) for path in self._audio.fields)
         return sum(len(value) * 3 // 4 for value in values if isinstance(value, str))
 
     def _is_end(self, message: str | bytes, content: Json | None) -> bool:
-        return any(self._alike(end, message, content) for end in self._dialogue.end)
+        return any(self._is_same_kind(end, message, content) for end in self._dialogue.end)
 
-    def _alike(self, end: str, message: str | bytes, content: Json | None) -> bool:
-        """Of the same kind; where kinds have no names, with the same fields."""
+    def _is_same_kind(self, end: str, message: str | bytes, content: Json | None) -> bool:
+        """Whether a message has the same type; where types have no names, the same fields."""
         wanted = json_object(end)
         if wanted is None or content is None:
             return end == message
@@ -127,5 +128,5 @@ class DialogueApi(SimulatedApi):
                 return [ClosePattern(None)]
         return ()
 
-    def _say(self, messages: Sequence[str]) -> list[Action]:
-        return [spoken(text, self.envelope, self.request.request_id) for text in messages]
+    def _server_messages(self, messages: Sequence[str]) -> list[Action]:
+        return [wire_message(text, self.envelope, self.request.request_id) for text in messages]

@@ -1,4 +1,4 @@
-"""What the sessions of each API meet, one after another: failures, or good behaviour."""
+"""The plan of a simulator: which sessions of each API fail, and how."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from wsproxy.catalog import Condition
 from wsproxy.catalog.model import GENERIC
-from wsproxy.catalog.table import Table, read_toml
+from wsproxy.catalog.toml_table import Table, read_toml
 from wsproxy.errors import CatalogError, UsageError
 from wsproxy.system.regular_file import read_text, reason
 
@@ -19,33 +19,33 @@ from .trigger import Trigger
 
 @dataclass(frozen=True, slots=True)
 class PlanStep:
-    """A behaviour for so many sessions.
+    """The behavior of a number of sessions.
 
     Attributes:
-        condition: what they fail with; None: they are good.
-        times: how many sessions of an API it is for.
-        moment: when in the session; None: as the catalog says.
-        probability: that a session fails at all.
-        api: "provider.api" whose sessions it is for; empty: all where the condition occurs.
+        condition: how they fail; None if they succeed.
+        times: for how many sessions of an API.
+        trigger: when they fail; None for the trigger of the catalog.
+        probability: that a session fails.
+        api: "provider.api" of the sessions; empty for all APIs that have the condition.
     """
 
     condition: Condition | None = None
     times: int = 1
-    moment: Trigger | None = None
+    trigger: Trigger | None = None
     probability: float = 1.0
     api: str = ""
 
     def __post_init__(self) -> None:
         if self.condition is not None and not self.condition.simulated:
-            raise UsageError(f"{self.condition.id} is not something that a server brings about")
+            raise UsageError(f"{self.condition.id} cannot be simulated: no server causes it")
 
     def applies(self, provider: str, api: str, *, plain: bool) -> bool:
-        """Whether it is for a request to an API; `plain`: a plain HTTP request."""
+        """Whether the step applies to a request to an API; `plain` for a plain HTTP request."""
         if self.api and self.api != f"{provider}.{api}":
             return False
         if self.condition is None:
             return True
-        # A condition of plain HTTP requests alone does not happen in an upgrade.
+        # A condition of plain HTTP requests cannot happen in an upgrade.
         kinds = [("http" if plain and m.http else m.kind) for m in self.condition.matches]
         if not any((kind == "http") is plain for kind in kinds):
             return False
@@ -57,12 +57,12 @@ class PlanStep:
 
 @dataclass
 class Plan:
-    """Steps, counted for each API by itself.
+    """A sequence of steps, counted separately for each API.
 
     Attributes:
-        steps: in their order. After the last one, it goes on with that, or begins anew.
-        repeat: whether it begins anew.
-        chance: for probabilities; seed it to have the same again.
+        steps: in their order; the last one applies to all further sessions.
+        repeat: whether to restart with the first step instead.
+        chance: for probabilities; seed it for repeatable runs.
     """
 
     steps: Sequence[PlanStep] = ()
@@ -71,18 +71,18 @@ class Plan:
     _count: Counter[tuple[str, str, bool]] = field(default_factory=Counter, repr=False)
 
     def has(self, provider: str, api: str, *, plain: bool = False) -> bool:
-        """Whether there is a failure in it for an API."""
+        """Whether the plan has a failure for an API."""
         return any(s.condition and s.applies(provider, api, plain=plain) for s in self.steps)
 
     def next(self, provider: str, api: str, *, plain: bool = False) -> PlanStep:
-        """What the next session of an API meets."""
+        """The step of the next session of an API."""
         steps = [s for s in self.steps if s.applies(provider, api, plain=plain)]
         if not steps:
             return PlanStep()
         key = (provider, api, plain)
         number = self._count[key]
         self._count[key] += 1
-        step = _at(steps, number, repeat=self.repeat)
+        step = _step_at(steps, number, repeat=self.repeat)
         return step if self.chance.random() < step.probability else PlanStep()
 
     @classmethod
@@ -106,11 +106,11 @@ class Plan:
         except CatalogError as error:
             raise UsageError(str(error)) from None
         if not steps:
-            raise UsageError(f"{path}: there is no [[step]] in it")
+            raise UsageError(f"{path}: no [[step]] found; add at least one")
         return cls(steps, repeat)
 
 
-def _at(steps: Sequence[PlanStep], number: int, *, repeat: bool) -> PlanStep:
+def _step_at(steps: Sequence[PlanStep], number: int, *, repeat: bool) -> PlanStep:
     total = sum(step.times for step in steps)
     if repeat:
         number %= total
@@ -127,7 +127,7 @@ def _step(table: Table, condition: Callable[[str], Condition]) -> PlanStep:
     step = PlanStep(
         condition=condition(name) if name else None,
         times=table.take("times", int, 1),
-        moment=Trigger.parse(after) if after else None,
+        trigger=Trigger.parse(after) if after else None,
         probability=table.number("probability", 1.0),
         api=table.take("api", str, ""),
     )

@@ -1,4 +1,4 @@
-"""From audio to made words: where something is loud is a word; which one is the audio's doing."""
+"""A synthetic speech recognizer: each loud interval becomes a word, chosen by its audio."""
 
 from __future__ import annotations
 
@@ -6,20 +6,23 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from wsproxy.audio.encoding import FRAME, PcmFormat
+from wsproxy.audio.encodings import AudioFormat
+from wsproxy.audio.sample_statistics import exceeds_noise
 
 _WORDS = (  # noqa: SIM905  # sentences are easier to read than a list
     "the quick river carries small boats along green banks while people walk over stone bridges "
     "and children watch birds from open windows every morning before work begins in town where "
     "old friends drink coffee at round tables near a station with seven trains that leave on time"
 ).split()
+_FRAME = 0.010  # seconds of audio that are examined together
+_COMPRESSED_RATE = 4000  # assumed bytes a second of compressed audio
 _GAP = 4  # quiet frames that end a word
-_LONGEST = 80  # frames; a longer sound is taken for more than one word
+_MAX_WORD = 80  # frames; a longer sound is split into several words
 
 
 @dataclass(frozen=True, slots=True)
 class RecognizedWord:
-    """A word heard, with its place in the session's audio in seconds."""
+    """A synthetic word, with its start and end in seconds of the session's audio."""
 
     text: str
     start: float
@@ -27,33 +30,36 @@ class RecognizedWord:
 
     @property
     def confidence(self) -> float:
-        """Made as well: 0.90 to 0.99, the same for the same word."""
+        """Synthetic as well: 0.90 to 0.99, the same for the same word."""
         return round(0.9 + len(self.text) % 10 / 100, 2)
 
 
 class Recognizer:
-    """Listens to one session's audio, frame by frame. The same audio gives the same words.
+    """Recognizes words in one session's audio. The same audio gives the same words.
 
     Attributes:
-        words: those that were heard and not yet taken.
-        in_word: whether a word is being heard.
+        words: recognized words that were not taken yet.
+        in_word: whether a word has begun and not ended.
         quiet: seconds since the last sound.
     """
 
-    def __init__(self, audio: PcmFormat) -> None:
+    def __init__(self, audio: AudioFormat) -> None:
         self.format = audio
         self.words: list[RecognizedWord] = []
         self._bytes = 0
-        self._rest = b""
+        self._frame_bytes = max(1, int(audio.rate * _FRAME)) * audio.sample_bytes
+        if not self._frame_bytes:
+            self._frame_bytes = int(_COMPRESSED_RATE * _FRAME)
+        self._incomplete = b""
         self._frames = 0
-        self._start = -1  # frame at which the word at hand began
+        self._start = -1  # frame at which the current word began
         self._last_loud = 0  # frame after the last loud one
         self._crc = 0
 
     @property
     def seconds(self) -> float:
         """Length of all audio so far."""
-        return self._bytes / self.format.bytes_per_second
+        return self._bytes / (self.format.bytes_per_second or _COMPRESSED_RATE)
 
     @property
     def in_word(self) -> bool:
@@ -61,42 +67,42 @@ class Recognizer:
 
     @property
     def word_start(self) -> float:
-        """Where the word at hand began, seconds."""
-        return self._start * FRAME
+        """Where the current word began, in seconds of audio."""
+        return self._start * _FRAME
 
     @property
     def quiet(self) -> float:
-        return (self._frames - self._last_loud) * FRAME
+        return (self._frames - self._last_loud) * _FRAME
 
-    def hear(self, data: bytes) -> Iterator[float]:
-        """Take audio; yields the time, in seconds of audio, after each frame."""
+    def add(self, data: bytes) -> Iterator[float]:
+        """Process audio; yields the position after each frame, in seconds of audio."""
         self._bytes += len(data)
-        data = self._rest + data
-        size = self.format.frame_bytes
-        whole = len(data) // size * size
-        self._rest = data[whole:]
-        for start in range(0, whole, size):
+        data = self._incomplete + data
+        size = self._frame_bytes
+        end = len(data) // size * size
+        self._incomplete = data[end:]
+        for start in range(0, end, size):
             self._frame(data[start : start + size])
-            yield self._frames * FRAME
+            yield self._frames * _FRAME
 
     def take(self) -> list[RecognizedWord]:
-        """The words so far, which are then forgotten; a word at hand ends here."""
+        """Return and remove the words so far; the current word ends here."""
         self._end_word()
         words, self.words = self.words, []
         return words
 
     def _frame(self, frame: bytes) -> None:
-        loud = self.format.loud(frame)
-        if loud is None:
+        is_loud = exceeds_noise(frame, self.format.samples)
+        if is_loud is None:
             # Compressed: words of 0.3 s, and a pause every 3 s.
-            loud = self._frames % 300 < 220 and self._frames % 40 < 30
+            is_loud = self._frames % 300 < 220 and self._frames % 40 < 30
         self._frames += 1
-        if loud:
+        if is_loud:
             if self._start < 0:
                 self._start, self._crc = self._frames - 1, 0
             self._crc = zlib.crc32(frame, self._crc)
             self._last_loud = self._frames
-            if self._frames - self._start >= _LONGEST:
+            if self._frames - self._start >= _MAX_WORD:
                 self._end_word()
         elif self._start >= 0 and self._frames - self._last_loud >= _GAP:
             self._end_word()
@@ -106,7 +112,7 @@ class Recognizer:
             return
         text = _WORDS[self._crc % len(_WORDS)]
         word = RecognizedWord(
-            text, round(self._start * FRAME, 3), round(self._last_loud * FRAME, 3)
+            text, round(self._start * _FRAME, 3), round(self._last_loud * _FRAME, 3)
         )
         self.words.append(word)
         self._start = -1

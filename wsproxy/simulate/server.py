@@ -1,4 +1,4 @@
-"""The simulated speech API as a server, and in a thread for synchronous tests."""
+"""The simulated speech APIs as a server, and in a thread for synchronous tests."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from datetime import UTC, datetime
 from typing import Self
 
 from wsproxy.catalog import Catalog, Condition, load
-from wsproxy.catalog.model import Api as Known
+from wsproxy.catalog.model import Api as CatalogApi
 from wsproxy.catalog.model import Refusal
 from wsproxy.errors import UsageError
 from wsproxy.system.address import authority
 
-from .api import ApiAnswer, ApiRequest, SimulatedApi
+from .api import ApiAnswer, ApiQuotas, ApiRequest, SimulatedApi
 from .assemblyai import AssemblyAIStreaming, RetiredApi
 from .condition_api import ConditionApi
 from .connection import ApiConnection, ConnectionLog, UpgradeRequest
@@ -27,11 +27,10 @@ from .deepgram_http import DeepgramHttp
 from .deepgram_listen import DeepgramListen
 from .deepgram_speak import DeepgramSpeak
 from .dialogue_api import DialogueApi
-from .limits import ApiQuotas
 from .plan import Plan, PlanStep
 
-# APIs that check what the client does by their documents' rules; the others are `DialogueApi`.
-_CHECKING: dict[tuple[str, str], type[SimulatedApi]] = {
+# APIs that validate the client's messages as documented; the others are `DialogueApi`.
+_VALIDATING: dict[tuple[str, str], type[SimulatedApi]] = {
     ("deepgram", "listen"): DeepgramListen,
     ("deepgram", "speak"): DeepgramSpeak,
     ("deepgram", "rest"): DeepgramHttp,
@@ -40,8 +39,8 @@ _CHECKING: dict[tuple[str, str], type[SimulatedApi]] = {
 }
 
 
-class _Nothing(SimulatedApi):
-    """A path that no API is at."""
+class _UnknownPath(SimulatedApi):
+    """A path without an API."""
 
     def refusal(self) -> Refusal | None:
         return Refusal(404, (), "nothing is simulated at this path\n", "text/plain")
@@ -50,31 +49,31 @@ class _Nothing(SimulatedApi):
         return ApiAnswer(404, (), b"nothing is simulated at this path\n", "text/plain")
 
 
-def simulated_apis(catalog: Catalog) -> list[tuple[str, Known]]:
+def simulated_apis(catalog: Catalog) -> list[tuple[str, CatalogApi]]:
     """The APIs that can be simulated: (id of the provider, the API)."""
     return [
         (provider.id, api)
         for provider in catalog.providers
         for api in provider.apis
-        if api.dialogue is not None or (provider.id, api.name) in _CHECKING
+        if api.dialogue is not None or (provider.id, api.name) in _VALIDATING
     ]
 
 
 class Simulator:
-    """Serves the documented APIs at their real paths, and fails sessions if told how.
+    """Serves the documented APIs at their real paths, and fails sessions according to a plan.
 
     Args:
-        plan: what the sessions of each API meet; a condition: each fails with that; None:
-            sessions fail only by their own doing, as documented.
-        host, port: where to listen; port 0 takes a free one.
+        plan: how the sessions of each API fail; a condition: all fail with it; None: sessions
+            fail only through their own fault, as documented.
+        host, port: the address to listen on; port 0 selects a free one.
         tls: serves wss:// with this context.
-        limits: what is allowed.
-        deflate: agree on permessage-deflate with clients that offer it.
-        on_end: called with each session that is over.
-        catalog: whose APIs are served.
+        limits: the limits of each API.
+        deflate: accept offers of permessage-deflate.
+        on_end: called with each session that has ended.
+        catalog: the APIs to serve.
 
     Attributes:
-        sessions: what came in each, in the order of their requests.
+        sessions: the log of each session, in the order of their requests.
 
     Raises:
         UsageError: the plan names an API that is not simulated (at once), or the
@@ -120,7 +119,7 @@ class Simulator:
             )
         except (OSError, OverflowError) as error:
             number = getattr(error, "errno", None)
-            # asyncio's own text repeats the address; a name that is not known has no such number.
+            # asyncio's own text repeats the address; an unknown host has no such number.
             reason = os.strerror(number) if number and number > 0 else error
             where = authority(self.host, self.port)
             raise UsageError(f"cannot listen on {where}: {reason}") from None
@@ -135,7 +134,7 @@ class Simulator:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def ended(self, count: int) -> list[ConnectionLog]:
-        """Wait until so many sessions are over, and return all."""
+        """Wait until `count` sessions have ended, and return all."""
         async with self._changed:
             await self._changed.wait_for(lambda: self._ended >= count)
         return self.sessions
@@ -144,12 +143,12 @@ class Simulator:
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)
-        seen = ConnectionLog()
+        log = ConnectionLog()
         connection = ApiConnection(
             reader,
             writer,
-            seen,
-            lambda asked: self._choose(seen, asked),
+            log,
+            lambda upgrade_request: self._choose(log, upgrade_request),
             deflate=self._deflate,
             linger=self._limits.linger,
         )
@@ -157,44 +156,44 @@ class Simulator:
             await connection.run()
         finally:
             self._tasks.discard(task)
-            if seen.path:
-                await self._end(seen)
+            if log.path:
+                await self._end(log)
 
-    async def _end(self, seen: ConnectionLog) -> None:
+    async def _end(self, log: ConnectionLog) -> None:
         self._open -= 1
         if self._on_end is not None:
-            self._on_end(seen)
+            self._on_end(log)
         async with self._changed:
             self._ended += 1
             self._changed.notify_all()
 
-    def _choose(self, seen: ConnectionLog, asked: UpgradeRequest) -> SimulatedApi:
-        """The API for a request; from here on it is a session."""
+    def _choose(self, log: ConnectionLog, upgrade_request: UpgradeRequest) -> SimulatedApi:
+        """Select the API for a request, and start its session."""
         request = ApiRequest.parse(
-            asked.target,
-            asked.headers,
+            upgrade_request.target,
+            upgrade_request.headers,
             request_id=str(uuid.uuid4()),
             created=datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             now=time.time(),
             sessions=self._open,
-            method=asked.method,
+            method=upgrade_request.method,
         )
-        provider, known = self._recognise(request, plain=not asked.upgrade)
+        provider, known = self._recognise(request, plain=not upgrade_request.upgrade)
         name = known.name if known else ""
-        api = self._well_behaved(request, provider, known)
-        step = self._plan.next(provider, name, plain=not asked.upgrade)
+        api = self._healthy_api(request, provider, known)
+        step = self._plan.next(provider, name, plain=not upgrade_request.upgrade)
         if step.condition is not None:
-            api = _failing(api, step)
-        seen.path, seen.request_id = request.path, request.request_id
-        seen.api = f"{provider} {name}" if name else ""
+            api = _with_failure(api, step)
+        log.path, log.request_id = request.path, request.request_id
+        log.api = f"{provider} {name}" if name else ""
         self._open += 1
-        self.sessions.append(seen)
+        self.sessions.append(log)
         return api
 
-    def _recognise(self, request: ApiRequest, *, plain: bool) -> tuple[str, Known | None]:
-        """By host and path; at an address of one's own by the path alone.
+    def _recognise(self, request: ApiRequest, *, plain: bool) -> tuple[str, CatalogApi | None]:
+        """Select an API by host and path; at other hosts, by the path alone.
 
-        Where several APIs have that path, it is the one that the plan has something for.
+        If several APIs have that path, one with a step in the plan is selected.
         """
         host = request.headers.get("host", "")
         provider, api = self._catalog.at_host(host, request.path)
@@ -208,14 +207,14 @@ class Simulator:
         planned = [(n, k) for n, k in found if self._plan.has(n, k.name, plain=plain)]
         return next(iter([*planned, *found]), ("", None))
 
-    def _well_behaved(
-        self, request: ApiRequest, provider: str, known: Known | None
+    def _healthy_api(
+        self, request: ApiRequest, provider: str, known: CatalogApi | None
     ) -> SimulatedApi:
         if known is None:
-            return _Nothing(request, self._limits)
-        checking = _CHECKING.get((provider, known.name))
-        if checking is not None:
-            return checking(request, self._limits)
+            return _UnknownPath(request, self._limits)
+        validating = _VALIDATING.get((provider, known.name))
+        if validating is not None:
+            return validating(request, self._limits)
         return DialogueApi(request, self._limits, known)
 
 
@@ -223,24 +222,26 @@ def _check(plan: Plan, catalog: Catalog) -> None:
     known = [f"{provider}.{api.name}" for provider, api in simulated_apis(catalog)]
     for step in plan.steps:
         if step.api and step.api not in known:
-            raise UsageError(f"{step.api!r} is no simulated API; they are {', '.join(known)}")
+            raise UsageError(
+                f"{step.api!r} is not a simulated API; expected one of {', '.join(known)}"
+            )
 
 
-def _failing(api: SimulatedApi, step: PlanStep) -> SimulatedApi:
+def _with_failure(api: SimulatedApi, step: PlanStep) -> SimulatedApi:
     assert step.condition is not None and step.condition.simulate is not None
-    if isinstance(api, _Nothing):
+    if isinstance(api, _UnknownPath):
         api = SimulatedApi(api.request, api.limits)
-    failing = ConditionApi(api, step.condition.simulate, step.moment)
+    failing_api = ConditionApi(api, step.condition.simulate, step.trigger)
     if step.condition.provider == "deepgram":
-        failing.answer_headers = ("dg-request-id",)
-    return failing
+        failing_api.answer_headers = ("dg-request-id",)
+    return failing_api
 
 
 class RunningSimulator:
-    """A `Simulator` that runs in a thread of its own.
+    """A `Simulator` that runs in its own thread.
 
     Attributes:
-        simulator: it; read its `url`, `port` and `sessions`.
+        simulator: the server; read its `url`, `port` and `sessions`.
     """
 
     def __init__(self, simulator: Simulator, loop: asyncio.AbstractEventLoop) -> None:
@@ -263,7 +264,7 @@ class RunningSimulator:
         """Wait until so many sessions are over, and return all.
 
         Raises:
-            TimeoutError: they were not within `timeout` seconds.
+            TimeoutError: fewer have ended after `timeout` seconds.
         """
         future = asyncio.run_coroutine_threadsafe(self.simulator.ended(count), self._loop)
         return future.result(timeout)
@@ -272,7 +273,7 @@ class RunningSimulator:
         """The same for asynchronous code.
 
         Raises:
-            TimeoutError: they are not within `timeout` seconds.
+            TimeoutError: fewer have ended after `timeout` seconds.
         """
         future = asyncio.run_coroutine_threadsafe(self.simulator.ended(count), self._loop)
         async with asyncio.timeout(timeout):

@@ -1,4 +1,4 @@
-"""When, in a session, a failure on command comes."""
+"""When, in a session, a simulated failure happens."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ _MEASURE = re.compile(r"(\d+(?:\.\d+)?)\s*(s|frames?|audio)", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Trigger:
-    """A moment in a session.
+    """A point in a session.
 
     Attributes:
-        kind: "open" (at once after the upgrade), "audio" (after the first message behind
-            the set-up), "silence" (when the client stops sending), "seconds" (after the
-            upgrade), "frames" (so many messages of the client behind the set-up) or
-            "seconds of audio" (so much of it from the client).
-        amount: for the last three.
+        kind: "open" (immediately after the upgrade), "audio" (after the first message that
+            follows the setup), "silence" (when the client stops sending), "seconds" (after the
+            upgrade), "frames" (messages of the client after the setup) or "seconds of audio"
+            (audio of the client).
+        amount: the number for the last three.
     """
 
     kind: str
@@ -56,7 +56,7 @@ class Trigger:
     def __str__(self) -> str:
         match self.kind:
             case "open":
-                return "at once after the upgrade"
+                return "immediately after the upgrade"
             case "audio":
                 return "after the client's first message"
             case "silence":

@@ -1,15 +1,15 @@
-"""Rules: each finds one thing that is wrong in a session's traffic, or nothing.
+"""Rules: each detects one problem in a session's traffic.
 
-A rule is a pure function of a `Case` that gives evidence with figures and frame numbers
-where the rule is broken, and nothing where it is not or cannot be told. `catalog/traffic*.toml`
-say what each means and what to do. They hold for sessions that failed and for good ones, so
-a rule is silent where there is doubt.
+A rule is a pure function of `SessionFacts`. It returns evidence, with figures and frame numbers,
+where the rule is broken, and nothing where it is not or where that is unknown. Rules apply to
+failed and successful sessions, so a rule returns nothing in case of doubt.
+`catalog/traffic*.toml` explains each rule and what to do.
 
-audio        what the bytes are, against what was declared
+audio        the bytes of the audio, against the declared format
 timing       gaps, pace and durations, against the API's documented limits
-messages     what was said, in which kind of frame, in which order
-causes       no faults, but what may lead to one
-credentials  where a key travels and what it looks like, without showing it
+messages     kinds, frames, sizes and order of messages
+causes       likely causes of failures, which are not wrong by themselves
+credentials  where a key was sent and what it looks like, without showing it
 """
 
 from wsproxy.diagnose.session_facts import Measure

@@ -1,7 +1,7 @@
-"""Where a key travels and what it is like, without showing it.
+"""Rules about credentials: where a key was sent and what it looks like, without showing it.
 
-A trace holds no credential, only where one was, how long, and whose shape it had. These rules
-speak of sessions that were refused or failed: what a provider accepted is right.
+A trace contains no credential, only its place, its length and the providers whose keys look like
+it. These rules cover sessions that were refused: an accepted credential is right.
 """
 
 from __future__ import annotations
@@ -9,29 +9,29 @@ from __future__ import annotations
 from wsproxy.catalog import CredentialPlaces
 from wsproxy.diagnose.evidence import Evidence, quoted
 from wsproxy.diagnose.session_facts import Measure, SessionFacts
-from wsproxy.session.declared_audio import query_of
+from wsproxy.session.declared_audio import query_parameters
 
 _KNOWN_SCHEMES = ("basic", "bearer", "digest", "token")
 
 
-def _asked(case: SessionFacts) -> CredentialPlaces | None:
-    """Where this provider's credentials travel; None where nothing can be said."""
-    session = case.session
-    if session.request is None or case.provider is None or not session.failed:
+def _credential_places(facts: SessionFacts) -> CredentialPlaces | None:
+    """Where this provider expects credentials; None where the session was not refused."""
+    session = facts.session
+    if session.request is None or facts.provider is None or not session.failed:
         return None
-    # A session that was accepted got as far as it did with this credential.
-    return None if session.accepted else case.provider.credentials
+    # An accepted session shows that its credential is right.
+    return None if session.accepted else facts.provider.credentials
 
 
-def _taken(case: SessionFacts) -> list[dict[str, object]]:
-    """What the recorder took out of the request, where, and what it was like."""
-    return case.session.request.redacted if case.session.request else []
+def _redactions(facts: SessionFacts) -> list[dict[str, object]]:
+    """The redactions in the request: place, length and similar providers."""
+    return facts.session.request.redacted if facts.session.request else []
 
 
-def wrong_scheme(case: SessionFacts) -> list[Evidence]:
-    """The word before the key is not one that this provider takes."""
-    credentials = _asked(case)
-    value = case.session.request_header("authorization")
+def wrong_scheme(facts: SessionFacts) -> list[Evidence]:
+    """The scheme before the key is not one that this provider accepts."""
+    credentials = _credential_places(facts)
+    value = facts.session.request_header("authorization")
     if credentials is None or not credentials.schemes or not value:
         return []
     first, space, _ = value.partition(" ")
@@ -39,27 +39,27 @@ def wrong_scheme(case: SessionFacts) -> list[Evidence]:
     wanted = " or ".join(name.capitalize() for name in credentials.schemes)
     if not scheme and credentials.bare:
         return []
-    if scheme in credentials.schemes and not _key_as_token(case, scheme, credentials):
+    if scheme in credentials.schemes and not _key_as_token(facts, scheme, credentials):
         return []
-    said = f"has the scheme {quoted(first)}" if scheme else "has no scheme before the key"
-    name = case.provider.name if case.provider else ""
-    text = f"the Authorization header {said}; {name} takes {wanted}"
+    problem = f"has the scheme {quoted(first)}" if scheme else "has no scheme before the key"
+    name = facts.provider.name if facts.provider else ""
+    text = f"the Authorization header {problem}; {name} expects {wanted}"
     if scheme in credentials.schemes:
-        text += ", and this is the shape of an API key, which goes with Token"
+        text += ", but the credential looks like an API key, which needs Token"
     return [Evidence(text, (), None, 1.0, "headers")]
 
 
-def _key_as_token(case: SessionFacts, scheme: str, credentials: CredentialPlaces) -> bool:
-    """An API key where a short-lived token has to be."""
-    if scheme != "bearer" or "token" not in credentials.schemes or case.provider is None:
+def _key_as_token(facts: SessionFacts, scheme: str, credentials: CredentialPlaces) -> bool:
+    """Whether an API key was sent where a temporary token is expected."""
+    if scheme != "bearer" or "token" not in credentials.schemes or facts.provider is None:
         return False
-    return any(case.provider.id in _like(taken) for taken in _taken(case))
+    return any(facts.provider.id in _similar_providers(taken) for taken in _redactions(facts))
 
 
-def empty_credential(case: SessionFacts) -> list[Evidence]:
-    """A place for the key is there, and nothing in it."""
-    credentials = _asked(case)
-    request = case.session.request
+def empty_credential(facts: SessionFacts) -> list[Evidence]:
+    """A header or parameter for the key is empty."""
+    credentials = _credential_places(facts)
+    request = facts.session.request
     if credentials is None or request is None:
         return []
     empty = []
@@ -67,7 +67,7 @@ def empty_credential(case: SessionFacts) -> list[Evidence]:
         bare = value.strip().lower()
         if name.lower() in credentials.headers and (not bare or bare in _KNOWN_SCHEMES):
             empty.append(f"header {name}")
-    query = query_of(case.session)
+    query = query_parameters(facts.session)
     empty += [f"query {name}" for name in credentials.query if query.get(name) == ""]
     if not empty:
         return []
@@ -75,13 +75,13 @@ def empty_credential(case: SessionFacts) -> list[Evidence]:
     return [Evidence(text, (), request.t_ns, 0.0, "characters")]
 
 
-def no_credential(case: SessionFacts) -> list[Evidence]:
-    """No key was sent in any place, and the upgrade was refused for it."""
-    credentials = _asked(case)
-    response, request = case.session.response, case.session.request
+def no_credential(facts: SessionFacts) -> list[Evidence]:
+    """The request has no key, and the upgrade was refused."""
+    credentials = _credential_places(facts)
+    response, request = facts.session.response, facts.session.request
     if credentials is None or response is None or request is None:
         return []
-    if response.status not in (401, 403) or request.redacted or empty_credential(case):
+    if response.status not in (401, 403) or request.redacted or empty_credential(facts):
         return []
     places = [f"header {name}" for name in credentials.headers]
     places += [f"query {name}" for name in credentials.query]
@@ -91,12 +91,12 @@ def no_credential(case: SessionFacts) -> list[Evidence]:
     return [Evidence(text, (), request.t_ns, 0.0, "keys")]
 
 
-def white_space_or_quotes(case: SessionFacts) -> list[Evidence]:
-    """There are blanks or quotation marks around the key."""
-    if _asked(case) is None:
+def white_space_or_quotes(facts: SessionFacts) -> list[Evidence]:
+    """There are spaces or quotation marks around the key."""
+    if _credential_places(facts) is None:
         return []
     found = []
-    for taken in _taken(case):
+    for taken in _redactions(facts):
         around = taken.get("around")
         if isinstance(around, str) and around:
             place = quoted(f"{taken.get('where')} {taken.get('name')}", 80)
@@ -105,26 +105,26 @@ def white_space_or_quotes(case: SessionFacts) -> list[Evidence]:
     return found
 
 
-def foreign_key_shape(case: SessionFacts) -> list[Evidence]:
-    """The key looks like one of another provider."""
-    credentials = _asked(case)
-    if credentials is None or case.provider is None:
+def foreign_key_shape(facts: SessionFacts) -> list[Evidence]:
+    """The key looks like that of another provider."""
+    credentials = _credential_places(facts)
+    if credentials is None or facts.provider is None:
         return []
     found = []
-    for taken in _taken(case):
-        like = _like(taken)
-        if not like or case.provider.id in like:
+    for taken in _redactions(facts):
+        like = _similar_providers(taken)
+        if not like or facts.provider.id in like:
             continue
-        names = [p.name for p in map(case.catalog.provider, like) if p is not None]
+        names = [p.name for p in map(facts.catalog.provider, like) if p is not None]
         if not names:
             continue
         place = quoted(f"{taken.get('where')} {taken.get('name')}", 80)
-        text = f"the key in {place} has the shape of one of {' or '.join(names)}"
+        text = f"the key in {place} looks like a key of {' or '.join(names)}"
         found.append(Evidence(text, (), None, _length(taken), "characters"))
     return found
 
 
-def _like(taken: dict[str, object]) -> list[str]:
+def _similar_providers(taken: dict[str, object]) -> list[str]:
     like = taken.get("like")
     return [name for name in like if isinstance(name, str)] if isinstance(like, list) else []
 

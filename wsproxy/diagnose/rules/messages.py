@@ -1,4 +1,4 @@
-"""What was said, in which kind of frame, in which order; and who else answered."""
+"""Rules about messages: their kinds, frames, sizes and order; and who answered the upgrade."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from difflib import get_close_matches
 
 from wsproxy.catalog.envelope import json_object
 from wsproxy.diagnose.checks import is_json
-from wsproxy.diagnose.evidence import Evidence, named, plural, quoted, seconds
+from wsproxy.diagnose.evidence import Evidence, frame_list, plural, quoted, seconds
 from wsproxy.diagnose.session_facts import Measure, ServerMessage, SessionFacts
 from wsproxy.wire import Opcode
 
@@ -17,20 +17,20 @@ _MINUTE = 60 * 10**9  # ns
 _KIND = 60  # characters of a message's kind that are compared
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{200,}={0,2}\s*")
 
-# Who answers in place of an API, by what they say of themselves.
+# Servers and gateways that answer in place of an API, by the names in their headers and pages.
 _GATEWAYS = re.compile(
     r"(?i)nginx|cloudflare|envoy|awselb|akamai|varnish|haproxy|traefik|squid|cloudfront|"
     r"big-?ip|zscaler|istio|caddy|openresty|fortigate|blue ?coat"
 )
 
 
-def json_as_binary(case: SessionFacts) -> list[Evidence]:
-    """A control message in a binary frame, where it counts as audio."""
-    kinds, name = case.vocabulary.client, case.vocabulary.kind
-    if not kinds or case.api is None or case.api.envelope or not name:
+def json_as_binary(facts: SessionFacts) -> list[Evidence]:
+    """A control message was sent in a binary frame, where the API takes it for audio."""
+    kinds, name = facts.vocabulary.client, facts.vocabulary.kind
+    if not kinds or facts.api is None or facts.api.envelope or not name:
         return []
     found = []
-    for binary in case.session.binaries(from_client=True):
+    for binary in facts.session.binaries(from_client=True):
         content = json_object(binary.data.decode("utf-8", "replace"))
         kind = content.get(name) if content else None
         if isinstance(kind, str) and kind in kinds:
@@ -40,19 +40,19 @@ def json_as_binary(case: SessionFacts) -> list[Evidence]:
     first, kind = found[0]
     numbers = tuple(binary.frame for binary, _ in found)
     text = f"{quoted(kind)} was sent in a binary frame, {plural(len(found), 'time')}: "
-    text += named(numbers)
+    text += frame_list(numbers)
     return [Evidence(text, numbers[:5], first.t_ns, float(len(found)), "messages")]
 
 
-def invalid_json(case: SessionFacts) -> list[Evidence]:
-    """A text of the app that is neither JSON nor a word that the API knows."""
-    kinds = case.vocabulary.client
-    if not kinds or case.api is None or case.api.envelope:
+def invalid_json(facts: SessionFacts) -> list[Evidence]:
+    """A text message of the app is neither JSON nor a word that the API knows."""
+    kinds = facts.vocabulary.client
+    if not kinds or facts.api is None or facts.api.envelope:
         return []
     bad = [
         message
-        for message in case.session.messages(from_client=True)
-        if message.t_ns <= case.ended_ns
+        for message in facts.session.messages(from_client=True)
+        if message.t_ns <= facts.ended_ns
         and message.text.strip() not in kinds
         and not is_json(message.text)
     ]
@@ -60,16 +60,16 @@ def invalid_json(case: SessionFacts) -> list[Evidence]:
         return []
     numbers = tuple(message.frame for message in bad)
     many = "text is" if len(bad) == 1 else "texts are"
-    text = f"{len(bad)} {many} no valid JSON: {named(numbers)}: {quoted(bad[0].text, 60)}"
+    text = f"{len(bad)} {many} not valid JSON: {frame_list(numbers)}: {quoted(bad[0].text, 60)}"
     return [Evidence(text, numbers[:5], bad[0].t_ns, float(len(bad)), "messages")]
 
 
-def unknown_kind(case: SessionFacts) -> list[Evidence]:
-    """A message of a kind that the API does not have."""
-    kinds = case.vocabulary.client
-    if not kinds or not case.vocabulary.kind:
+def unknown_kind(facts: SessionFacts) -> list[Evidence]:
+    """The app sent a message of a kind that the API does not have."""
+    kinds = facts.vocabulary.client
+    if not kinds or not facts.vocabulary.kind:
         return []
-    odd = [said for said in _before_end(case) if said.kind and said.kind not in kinds]
+    odd = [message for message in _before_end(facts) if message.kind and message.kind not in kinds]
     if not odd:
         return []
     first = odd[0]
@@ -77,174 +77,177 @@ def unknown_kind(case: SessionFacts) -> list[Evidence]:
         first.kind[:_KIND].lower(), [k.lower() for k in kinds], n=1, cutoff=0.6
     )
     meant = next((k for k in kinds if near and k.lower() == near[0]), "")
-    numbers = tuple(said.frame for said in odd)
-    text = f"the API has no message {quoted(first.kind, 40)} ({named(numbers)})"
-    text += f"; near it is {meant}" if meant else f"; it has {', '.join(kinds[:8])}"
+    numbers = tuple(message.frame for message in odd)
+    text = f"the API has no message {quoted(first.kind, 40)} ({frame_list(numbers)})"
+    text += f"; the nearest is {meant}" if meant else f"; its messages are {', '.join(kinds[:8])}"
     return [Evidence(text, numbers[:5], first.t_ns, float(len(odd)), "messages")]
 
 
-def _before_end(case: SessionFacts) -> list[ServerMessage]:
-    return [said for said in case.client_json if said.t_ns <= case.ended_ns]
+def _before_end(facts: SessionFacts) -> list[ServerMessage]:
+    return [message for message in facts.client_json if message.t_ns <= facts.ended_ns]
 
 
-def text_as_audio(case: SessionFacts) -> list[Evidence]:
-    """Base64 in texts, where the API takes audio in binary frames."""
-    audio = case.api.audio if case.api else None
+def text_as_audio(facts: SessionFacts) -> list[Evidence]:
+    """The app sent base64 in text messages, and the API expects audio in binary frames."""
+    audio = facts.api.audio if facts.api else None
     if audio is None or audio.origin != "client" or audio.carrier != "binary":
         return []
     found = [
         message
-        for message in case.session.messages(from_client=True)
+        for message in facts.session.messages(from_client=True)
         if _BASE64.fullmatch(message.text.strip(' \t\r\n"'))
     ]
     if not found:
         return []
     numbers = tuple(message.frame for message in found)
-    text = f"{plural(len(found), 'text')} of base64; the API takes audio as binary messages: "
+    text = f"{plural(len(found), 'text')} in base64; the API expects audio in binary messages: "
     return [
-        Evidence(text + named(numbers), numbers[:5], found[0].t_ns, float(len(found)), "messages")
+        Evidence(
+            text + frame_list(numbers), numbers[:5], found[0].t_ns, float(len(found)), "messages"
+        )
     ]
 
 
-def message_too_big(case: SessionFacts) -> list[Evidence]:
-    """A message that is larger than the API takes."""
-    limit = case.limits.message
+def message_too_big(facts: SessionFacts) -> list[Evidence]:
+    """A message is larger than the API allows."""
+    limit = facts.limits.message
     if not limit:
         return []
-    big = case.sent.where(length > limit for length in case.sent.lengths)
+    big = facts.sent.where(length > limit for length in facts.sent.lengths)
     if not big:
         return []
     size = max(big.lengths)
-    text = f"{plural(len(big), 'message')} of over {limit} bytes, the largest of {size}: "
-    text += named(big.numbers)
+    text = f"{plural(len(big), 'message')} of more than {limit} bytes, the largest has {size}: "
+    text += frame_list(big.numbers)
     return [Evidence(text, tuple(big.numbers[:5]), big.times_ns[0], float(size), "bytes")]
 
 
-def too_many_characters(case: SessionFacts) -> list[Evidence]:
-    """More text to speak in one message than the API takes."""
-    limit = case.limits.characters
-    long = [(length, said) for length, said in case.spoken if length > limit]
+def too_many_characters(facts: SessionFacts) -> list[Evidence]:
+    """One message has more text to synthesize than the API allows."""
+    limit = facts.limits.characters
+    long = [(length, message) for length, message in facts.texts_to_speak if length > limit]
     if not limit or not long:
         return []
     most = max(length for length, _ in long)
-    numbers = tuple(said.frame for _, said in long)
+    numbers = tuple(message.frame for _, message in long)
     text = f"{plural(len(long), 'message')} with over {limit} characters to speak, the longest "
-    text += f"with {most}: {named(numbers)}"
+    text += f"with {most}: {frame_list(numbers)}"
     return [Evidence(text, numbers[:5], long[0][1].t_ns, float(most), "characters")]
 
 
-def flush_too_often(case: SessionFacts) -> list[Evidence]:
-    """More flushes in a minute than the API takes."""
-    limit, kinds = case.limits.flushes, case.vocabulary.flush
-    flushes = [said for said in case.client_json if said.kind in kinds]
+def flush_too_often(facts: SessionFacts) -> list[Evidence]:
+    """The app flushed more often in a minute than the API allows."""
+    limit, kinds = facts.limits.flushes, facts.vocabulary.flush
+    flushes = [message for message in facts.client_json if message.kind in kinds]
     if not limit or len(flushes) <= limit:
         return []
-    times = [said.t_ns for said in flushes]
+    times = [message.t_ns for message in flushes]
     counts = [bisect_left(times, t_ns + _MINUTE) - at for at, t_ns in enumerate(times)]
     most = max(counts)
     if most <= limit:
         return []
     first = flushes[counts.index(most)]
-    text = f"{most} times {first.kind} in a minute from frame {first.frame}; the limit is {limit}"
+    text = f"{most} {first.kind} messages in a minute, from frame {first.frame}; "
+    text += f"the limit is {limit}"
     return [Evidence(text, (first.frame,), first.t_ns, float(most), "messages")]
 
 
-def data_after_end(case: SessionFacts) -> list[Evidence]:
-    """The app went on after it had said that it was done."""
-    end = _end(case)
+def data_after_end(facts: SessionFacts) -> list[Evidence]:
+    """The app sent more after its end message."""
+    end = _end_message(facts)
     if end is None:
         return []
     frame, kind = end
-    late = case.sent.where(number > frame for number in case.sent.numbers)
+    late = facts.sent.where(number > frame for number in facts.sent.numbers)
     if not late:
         return []
     text = f"{plural(len(late), 'frame')} after {quoted(kind)} (frame {frame}): "
-    text += named(late.numbers)
+    text += frame_list(late.numbers)
     numbers = tuple(late.numbers[:5])
     return [Evidence(text, numbers, late.times_ns[0], float(len(late)), "frames")]
 
 
-def _end(case: SessionFacts) -> tuple[int, str] | None:
-    """The app's message that ends its part: its frame and kind."""
-    kinds = case.vocabulary.end
-    for said in case.client_json:
-        if said.kind in kinds:
-            return said.frame, said.kind
-    for message in case.session.messages(from_client=True):
-        if message.text.strip() in kinds:
-            return message.frame, message.text.strip()
+def _end_message(facts: SessionFacts) -> tuple[int, str] | None:
+    """The app's end message: its frame and kind."""
+    kinds = facts.vocabulary.end
+    for message in facts.client_json:
+        if message.kind in kinds:
+            return message.frame, message.kind
+    for text in facts.session.messages(from_client=True):
+        if text.text.strip() in kinds:
+            return text.frame, text.text.strip()
     return None
 
 
-def no_graceful_end(case: SessionFacts) -> list[Evidence]:
-    """The app left right after its last audio, without the message that ends its part."""
-    form, audio = case.format, case.audio.until(case.ended_ns)
-    if not case.vocabulary.end or form is None or not form.from_client or not audio:
+def no_graceful_end(facts: SessionFacts) -> list[Evidence]:
+    """The app closed right after its last audio, without an end message."""
+    audio = facts.audio.until(facts.ended_ns)
+    if not facts.vocabulary.end or facts.client_format is None or not audio:
         return []
-    if case.session.closed_by != "client" or _end(case) is not None:
+    if facts.session.closed_by != "client" or _end_message(facts) is not None:
         return []
-    since = seconds(case.ended_ns - audio.times_ns[-1])
+    since = seconds(facts.ended_ns - audio.times_ns[-1])
     if since > _GRACE:
         return []
     number = audio.numbers[-1]
-    kinds = " or ".join(case.vocabulary.end)
+    kinds = " or ".join(facts.vocabulary.end)
     text = (
-        f"the app left {since:.2f} s after its last audio (frame {number}) without {kinds}: "
-        "what was said last may be missing from the results"
+        f"the app closed {since:.2f} s after its last audio (frame {number}) without {kinds}: "
+        "the end of the transcript may be missing"
     )
     return [Evidence(text, (number,), audio.times_ns[-1], since, "s")]
 
 
-def audio_before_ready(case: SessionFacts) -> list[Evidence]:
-    """Audio came before the server had said that it is ready for it."""
-    kinds, form = case.vocabulary.ready, case.format
-    if not kinds or form is None or not form.from_client or not case.audio:
+def audio_before_ready(facts: SessionFacts) -> list[Evidence]:
+    """The app sent audio before the server reported that it was ready."""
+    kinds = facts.vocabulary.ready
+    if not kinds or facts.client_format is None or not facts.audio:
         return []
-    ready = next((said.t_ns for said in case.server_json if said.kind in kinds), None)
-    if ready is None or case.audio.times_ns[0] >= ready:
+    ready = next((message.t_ns for message in facts.server_json if message.kind in kinds), None)
+    if ready is None or facts.audio.times_ns[0] >= ready:
         return []
-    early = case.audio.until(ready - 1)
+    early = facts.audio.until(ready - 1)
     text = f"{plural(len(early), 'audio message')} before {' or '.join(kinds)}: "
-    text += named(early.numbers)
+    text += frame_list(early.numbers)
     numbers = tuple(early.numbers[:5])
     return [Evidence(text, numbers, early.times_ns[0], float(len(early)), "messages")]
 
 
-def pings_unanswered(case: SessionFacts) -> list[Evidence]:
+def pings_unanswered(facts: SessionFacts) -> list[Evidence]:
     """A side's last pings were not answered."""
     out = []
     for from_client in (True, False):
-        pings = case.session.track(from_client=from_client, opcodes=(Opcode.PING,))
-        pings = pings.until(case.ended_ns)
-        pongs = case.session.track(from_client=not from_client, opcodes=(Opcode.PONG,))
+        pings = facts.session.track(from_client=from_client, opcodes=(Opcode.PING,))
+        pings = pings.until(facts.ended_ns)
+        pongs = facts.session.track(from_client=not from_client, opcodes=(Opcode.PONG,))
         last_pong = pongs.times_ns[-1] if pongs else 0
         open_ones = pings.where(t_ns > last_pong for t_ns in pings.times_ns)
         if len(open_ones) < 2:
             continue
         side, other = ("app", "server") if from_client else ("server", "app")
-        waited = seconds(case.ended_ns - open_ones.times_ns[0])
-        text = f"the last {len(open_ones)} pings of the {side} had no pong from the {other}, "
-        text += f"for {waited:.1f} s: {named(open_ones.numbers)}"
+        waited = seconds(facts.ended_ns - open_ones.times_ns[0])
+        text = f"the last {len(open_ones)} pings of the {side} were not answered by the {other} "
+        text += f"for {waited:.1f} s: {frame_list(open_ones.numbers)}"
         numbers = tuple(open_ones.numbers[:5])
         out.append(Evidence(text, numbers, open_ones.times_ns[0], float(len(open_ones)), "pings"))
     return out
 
 
-def gateway_between(case: SessionFacts) -> list[Evidence]:
-    """It was not the API that answered, but something in front of it."""
-    session, response = case.session, case.session.response
+def gateway_between(facts: SessionFacts) -> list[Evidence]:
+    """A gateway in front of the API answered the upgrade."""
+    session, response = facts.session, facts.session.response
     if response is None or session.accepted or response.status < 400:
         return []
     body = (response.body or b"").decode("utf-8", "replace")
     html = body.lstrip().lower().startswith(("<!doctype", "<html"))
     names = [session.response_header(name) or "" for name in ("server", "via", "x-cache")]
-    said = " ".join([*names, *(re.findall(r"<center>([^<]{1,80})</center>", body))])
-    found = _GATEWAYS.search(said)
-    # Many APIs stand behind such a server, so its name alone says nothing: its page does.
+    headers_and_title = " ".join([*names, *(re.findall(r"<center>([^<]{1,80})</center>", body))])
+    found = _GATEWAYS.search(headers_and_title)
+    # Many APIs are behind such a server: only its HTML page shows that it answered itself.
     if not html:
         return []
     who = f", and it names {quoted(found[0])}" if found else ""
-    text = f"HTTP {response.status} came with a page of HTML{who}; the API answers otherwise"
+    text = f"HTTP {response.status} came with an HTML page{who}; the API does not respond with HTML"
     return [Evidence(text, (), response.t_ns, float(response.status), "HTTP status")]
 
 

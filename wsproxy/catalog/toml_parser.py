@@ -1,4 +1,4 @@
-"""From TOML tables to the objects of `model`, with every check that one file allows."""
+"""Converts TOML tables to the objects of `model`, and checks what can be checked in one file."""
 
 from __future__ import annotations
 
@@ -22,7 +22,6 @@ from .model import (
     Dialogue,
     Example,
     Match,
-    Pattern,
     Provider,
     Refusal,
     RequestIds,
@@ -30,7 +29,7 @@ from .model import (
     Source,
     Vocabulary,
 )
-from .table import Table
+from .toml_table import Table
 
 SCHEMA = 1
 _ID = re.compile(r"[a-z0-9_]+(\.[A-Za-z0-9_-]+){2}")
@@ -38,13 +37,13 @@ _ID = re.compile(r"[a-z0-9_]+(\.[A-Za-z0-9_-]+){2}")
 T = TypeVar("T")
 
 
-# -- a provider, which is what stands before the conditions
+# -- a provider, which precedes the conditions
 
 
 def read_head(root: Table, file: Path | None) -> tuple[str, Provider | None]:
-    """The provider's id, and what the file says of it if it does."""
+    """Read the provider's id, and the provider if the file describes it."""
     schema = root.take("schema", int)
-    if schema != SCHEMA and root.sound:
+    if schema != SCHEMA and root.valid:
         root.mistake("schema", f"is {schema}; this wsproxy reads {SCHEMA}")
     name = root.take("provider", str)
     if name and not re.fullmatch("[a-z0-9_]+", name):
@@ -55,11 +54,11 @@ def read_head(root: Table, file: Path | None) -> tuple[str, Provider | None]:
 
 
 def _provider(root: Table, name: str, file: Path | None) -> Provider:
-    recognise = root.table("recognise")
+    hosts = _optional(root.table("recognise"), lambda table: table.patterns("hosts")) or ()
     return Provider(
         id=name,
         name=root.take("name", str),
-        hosts=_optional(recognise, _hosts) or (),
+        hosts=hosts,
         apis=tuple(table.read(_api) for table in root.tables("api")),
         credentials=_optional(root.table("credentials"), _credentials) or CredentialPlaces(),
         request_ids=_optional(root.table("request_ids"), _request_ids) or RequestIds(),
@@ -67,8 +66,8 @@ def _provider(root: Table, name: str, file: Path | None) -> Provider:
     )
 
 
-def _hosts(table: Table) -> tuple[Pattern, ...]:
-    return table.patterns("hosts")
+def _optional(table: Table | None, make: Callable[[Table], T]) -> T | None:
+    return None if table is None else table.read(make)
 
 
 def _api(table: Table) -> Api:
@@ -167,10 +166,8 @@ def _request_ids(table: Table) -> RequestIds:
 
 
 def read_condition(table: Table, provider: Provider) -> Condition:
-    source = table.table("source")
-    if source is None:
+    if "source" not in table:
         table.mistake("source", "is missing")
-    simulate = table.table("simulate")
     apis = table.strings("apis")
     condition = Condition(
         id=table.take("id", str),
@@ -183,14 +180,17 @@ def read_condition(table: Table, provider: Provider) -> Condition:
         remedies=table.advice("remedies"),
         retry=table.choice("retry", RETRIES),
         retry_note=table.take("retry_note", str, ""),
-        source=_optional(source, _source) or Source(""),
+        source=_optional(table.table("source"), _source) or Source(""),
         confidence=table.choice("confidence", CONFIDENCES, "high"),
         disagreement=table.take("disagreement", str, ""),
         checks=table.strings("checks"),
         general=table.take("general", bool, False),
-        matches=tuple(_match(match) for match in table.tables("match")),
-        simulate=_optional(simulate, _simulate),
-        examples=tuple(_example(example, apis) for example in table.tables("example")),
+        matches=tuple(match.read(_match) for match in table.tables("match")),
+        simulate=_optional(table.table("simulate"), _simulate),
+        examples=tuple(
+            example.read(lambda example: _example(example, apis))
+            for example in table.tables("example")
+        ),
     )
     table.done()
     _check_condition(table, condition, provider)
@@ -207,7 +207,7 @@ def _check_condition(table: Table, condition: Condition, provider: Provider) -> 
     if not condition.matches:
         table.mistake("match", "is missing")
     measured = any(match.kind == "measured" for match in condition.matches)
-    # What is measured needs whole sessions for examples: the tests have them.
+    # Measured conditions need complete sessions as examples: those are in the tests.
     if not measured and {example.matches for example in condition.examples} != {True, False}:
         table.mistake("example", "one must match and one must not")
 
@@ -254,11 +254,14 @@ def _match(table: Table) -> Match:
         case "measured":
             values = {"rule": table.take("rule", str)}
     # A key that could not be read is a mistake already.
-    if table.sound and not any(values.values()):
+    if table.valid and not any(values.values()):
         table.mistake("", "says nothing to match")
-    found = Match(kind, said=table.named_patterns("said"), **values)
-    table.done()
-    return found
+    return Match(kind, sent=table.named_patterns(_sent_key(table)), **values)
+
+
+def _sent_key(table: Table) -> str:
+    """The key of what the client sent, which was named "said" before 0.1.0."""
+    return "said" if "said" in table else "sent"
 
 
 def _simulate(table: Table) -> Simulate:
@@ -270,15 +273,11 @@ def _simulate(table: Table) -> Simulate:
         rule=table.take("rule", str, ""),
         after=table.choice("after", ("open", "audio", "silence"), "audio"),
     )
-    table.done()
+    table.done()  # a misspelled key is reported, and not what it leads to
     ends = [bool(simulate.close), bool(simulate.refuse), bool(simulate.end)].count(True)
     if ends > 1 or not (ends or simulate.message or simulate.rule):
         table.mistake("", "needs one of close, refuse and end, or a message")
     return simulate
-
-
-def _optional(table: Table | None, make: Callable[[Table], T]) -> T | None:
-    return None if table is None else table.read(make)
 
 
 def _close(table: Table) -> ClosePattern:
@@ -312,9 +311,9 @@ def _example(table: Table, apis: tuple[str, ...]) -> Example:
         failed_where=table.take("failed_where", str, ""),
         request=table.take("request", str, ""),
         host=table.take("host", str, ""),
-        said=table.take("said", str, ""),
+        sent=table.take(_sent_key(table), str, ""),
     )
     table.done()
-    if table.sound and not (example.close or example.refused or example.message or example.ending):
+    if table.valid and not (example.close or example.refused or example.message or example.ending):
         table.mistake("", "shows nothing")
     return example

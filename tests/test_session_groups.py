@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from wsproxy.catalog import load
 from wsproxy.diagnose import Finding
-from wsproxy.diagnose.session_groups import SessionSpan, across
+from wsproxy.diagnose.session_groups import SessionSpan, findings_across
 from wsproxy.redact import HeadRedactor
 from wsproxy.session import Session
 from wsproxy.trace import End, FrameRecord, Request, Response, Start
@@ -34,7 +34,9 @@ def session(
 
 
 def together(sessions: list[Session]) -> list[Finding]:
-    return across(span for session in sessions if (span := SessionSpan.of(session)) is not None)
+    return findings_across(
+        span for session in sessions if (span := SessionSpan.of(session)) is not None
+    )
 
 
 def ids(sessions: list[Session]) -> list[str]:
@@ -45,7 +47,7 @@ def storm(gap: float, code: int = 1011, host: str = "api.deepgram.com") -> list[
     return [session(n * (1 + gap), 1, code=code, host=host) for n in range(5)]
 
 
-def test_a_reconnect_storm() -> None:
+def test_findings_across_storm_is_found() -> None:
     (finding,) = together(storm(0.2)[::-1])
     assert finding.id == "traffic.sessions.reconnect-storm"
     (evidence,) = finding.evidence
@@ -54,7 +56,7 @@ def test_a_reconnect_storm() -> None:
     assert "0.20 s" in evidence.text
 
 
-def test_no_storm() -> None:
+def test_findings_across_sessions_with_pauses_are_no_storm() -> None:
     assert ids(storm(30)) == []  # with a pause
     assert ids(storm(0.2, code=1000)) == []  # of good sessions
     assert ids(storm(0.2)[:3]) == []  # of three
@@ -62,25 +64,25 @@ def test_no_storm() -> None:
     assert ids(apart) == []  # of several endpoints
 
 
-def test_the_same_key_at_once() -> None:
+def test_findings_across_same_key_at_once_is_found() -> None:
     open_ones = [session(0, 100), session(1, 100)]
     (finding,) = together([*open_ones, session(50, 0.1, status=429)])
     assert finding.id == "traffic.sessions.same-key-at-once"
     assert finding.evidence[0].value == 2
 
 
-def test_refused_by_a_close_reason() -> None:
+def test_findings_across_refusal_by_close_reason_is_found() -> None:
     closed = session(50, 1, code=3009, reason="Too many concurrent sessions")
     assert ids([session(0, 100), closed]) == ["traffic.sessions.same-key-at-once"]
 
 
-def test_not_the_same_key_or_not_at_once() -> None:
+def test_findings_across_other_key_or_other_time_has_no_finding() -> None:
     refused = session(50, 0.1, status=429)
     assert ids([session(0, 100, key="another"), refused]) == []
     assert ids([session(0, 10), refused]) == []
     assert ids([session(0, 100), session(50, 0.1, status=401)]) == []
 
 
-def test_sessions_without_a_beginning() -> None:
+def test_session_span_of_session_without_start_is_none() -> None:
     assert ids([Session()]) == []
     assert ids([]) == []

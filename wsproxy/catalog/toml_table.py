@@ -1,4 +1,4 @@
-"""Reading TOML tables key by key, with mistakes that say where they are."""
+"""TOML tables that are read key by key, with errors that name the place."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .pattern_cost import too_costly
 T = TypeVar("T")
 
 
-_MAX_DOTS = 200  # between two signs of equality of a line, which may be in a key
+_MAX_DOTS = 200  # between two equal signs in a line, which may be in a key
 
 
 def _dots(text: str) -> int:
@@ -23,13 +23,13 @@ def _dots(text: str) -> int:
 
 
 def read_toml(text: str) -> dict[str, Any]:
-    """What a TOML file says.
+    """Parse a TOML file.
 
     Raises:
-        ValueError: it is no TOML (`tomllib.TOMLDecodeError`, which names the line), or no
-            program's: nested too deeply, with a number of thousands of digits.
+        ValueError: it is not TOML (`tomllib.TOMLDecodeError`, which names the line), is nested
+            too deeply, or has a number with too many digits.
     """
-    # The library's time for a key grows with the square of its parts.
+    # The time that tomllib needs for a key grows with the square of its parts.
     for number, line in enumerate(text.splitlines(), 1):
         if line.count(".") > _MAX_DOTS and max(map(_dots, line.split("="))) > _MAX_DOTS:
             raise ValueError(f"a key has too many parts (at line {number})")
@@ -44,19 +44,19 @@ def read_toml(text: str) -> dict[str, Any]:
 
 
 class Table:
-    """A TOML table that is read key by key; what is left over at its end is a mistake.
+    """A TOML table that is read key by key; unread keys are mistakes.
 
     Args:
-        file: name for messages.
-        path: where in the file, e.g. "condition[3].match".
-        value: what is there.
-        mistakes: takes what is wrong, and reading goes on with something that is not; None:
-            the first mistake is raised.
-        own: of a file of the user's own, whose patterns may be costly; the tests look at those
-            of the files that come with wsproxy.
+        file: its name, for messages.
+        path: the place in the file, e.g. "condition[3].match".
+        value: the parsed value.
+        mistakes: collects mistakes, and reading continues with a default; None: the first
+            mistake is raised.
+        own: whether it is a user's file, whose patterns are checked for their cost; tests check
+            those of the shipped files.
 
     Attributes:
-        sound: whether nothing was wrong in it so far.
+        valid: whether no mistake was found so far.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class Table:
         self.file = file
         self._own = own
         self.path = path
-        self.sound = True
+        self.valid = True
         self._mistakes = mistakes
         self._rest: dict[str, Any] = {}
         if isinstance(value, dict):
@@ -80,7 +80,7 @@ class Table:
             self.mistake("", "is not a table")
 
     def mistake(self, key: str, problem: str) -> None:
-        """Something is wrong.
+        """Report a mistake.
 
         Raises:
             CatalogError: unless mistakes are collected.
@@ -89,7 +89,7 @@ class Table:
         if self._mistakes is None:
             raise error
         self._mistakes.append(error)
-        self.sound = False
+        self.valid = False
 
     def error(self, key: str, problem: str) -> CatalogError:
         where = f"{self.path}.{key}" if self.path and key else self.path or key
@@ -100,25 +100,25 @@ class Table:
 
     @property
     def empty(self) -> bool:
-        """Whether everything has been taken."""
+        """Whether all keys have been read."""
         return not self._rest
 
     def take(self, key: str, kind: type[T], default: T | None = None) -> T:
-        """A value of a type; required unless there is a default."""
+        """Read a value of a type; required unless there is a default."""
         if key not in self._rest:
             if default is None:
                 self.mistake(key, "is missing")
                 return kind()
             return default
         value = self._rest.pop(key)
-        # bool is an int in Python, and never meant as one here.
+        # bool is a subclass of int, and not a number in a catalog.
         if not isinstance(value, kind) or (kind is not bool and isinstance(value, bool)):
             self.mistake(key, f"is not {_ARTICLE[kind]}")
             return kind() if default is None else default
         return value
 
     def number(self, key: str, default: float = 0.0) -> float:
-        """A number, whole or not; not negative."""
+        """Read a non-negative number."""
         value = self.take(key, int if isinstance(self._rest.get(key), int) else float, default)
         if not 0 <= value < 1e12:
             self.mistake(key, f"{value} is out of range")
@@ -140,10 +140,10 @@ class Table:
         return tuple(str(value) for value in values)
 
     def advice(self, key: str) -> tuple[Advice, ...]:
-        """Strings, or tables of `text` and `when`; at least one.
+        """Read strings, or tables of `text` and `when`; at least one.
 
         Raises:
-            CatalogError: something else is there, or nothing.
+            CatalogError: there is none, or another value.
         """
         found = []
         for number, value in enumerate(self.take(key, list), 1):
@@ -155,7 +155,7 @@ class Table:
         return tuple(found)
 
     def names(self, key: str) -> tuple[str, ...]:
-        """Strings, in lower case."""
+        """Read strings, in lower case."""
         return tuple(name.lower() for name in self.strings(key))
 
     def pattern(self, key: str, flags: int = 0) -> Pattern | None:
@@ -165,7 +165,7 @@ class Table:
         return tuple(self._compile(key, text, 0) for text in self.strings(key))
 
     def named_patterns(self, key: str) -> tuple[tuple[str, Pattern], ...]:
-        """A table of name = regular expression, compared without regard to case."""
+        """Read a table of name = regular expression; the expressions ignore case."""
         table: dict[str, object] = self.take(key, dict, {})
         found = []
         for name, text in table.items():
@@ -180,14 +180,14 @@ class Table:
             pattern = re.compile(text, flags)
             problem = too_costly(pattern) if self._own else ""
         except (re.error, OverflowError, RecursionError) as error:
-            self.mistake(key, f"{text!r} is no regular expression: {error}")
+            self.mistake(key, f"{text!r} is not a regular expression: {error}")
             return re.compile("")
         if problem:
             self.mistake(key, f"{text!r} {problem}")
         return pattern
 
     def ranges(self, key: str) -> Ranges | None:
-        """Codes: 1011, "3000-3999", "4xx", "none", or a list of such."""
+        """Read codes: 1011, "3000-3999", "4xx", "none", or a list of these."""
         if key not in self._rest:
             return None
         value = self._rest.pop(key)
@@ -217,7 +217,7 @@ class Table:
         return f"{self.path}.{key}" if self.path else key
 
     def code(self, key: str) -> str | None:
-        """A number or a name, as text."""
+        """Read a number or a name, as text."""
         kind = int if isinstance(self._rest.get(key), int) else str
         return str(self.take(key, kind)) if key in self else None
 
