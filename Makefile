@@ -69,13 +69,13 @@ tests-newer: $(READY)
 
 # What macOS and Windows lack, and mitmproxy, are hidden from the tests that this concerns.
 legs: $(READY)
-	$(BIN)/python tests/legs.py -- -n 2
+	$(BIN)/python tests/support/legs.py -- -n 2
 
 contract:  ## what is used of mitmproxy's internals, on the version in between (PYTHON: 3.12 or later)
 	$(PYTHON) -m venv .venv-contract
 	.venv-contract/bin/python -m pip install --quiet --disable-pip-version-check \
 	  --editable '.[test]' 'mitmproxy>=12.0,<12.1'
-	.venv-contract/bin/python -m pytest tests/test_internals.py
+	.venv-contract/bin/python -m pytest tests/proxy/test_internals.py
 
 environments: $(READY) environment-newer
 
@@ -100,7 +100,7 @@ soak: $(READY)  ## the slow end of the tests; then fuzzing
 fuzz: $(READY)  ## four targets for FUZZ_MINUTES each, two at a time; what is found goes to .fuzz
 	-@$(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary atheris \
 	  --editable '.[fuzz]'
-	PYTHONPATH=tests $(BIN)/python -m fuzz --minutes $(FUZZ_MINUTES) --out .fuzz
+	PYTHONPATH=tests:tests/support $(BIN)/python -m fuzz --minutes $(FUZZ_MINUTES) --out .fuzz
 
 clean:
 	rm -rf .venv .venv-newer .venv-contract docs/_build .fuzz .mypy_cache .ruff_cache .import_linter_cache .hypothesis

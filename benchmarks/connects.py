@@ -128,7 +128,7 @@ def measure(name: str, count: int) -> str:
         return line(name, found, "", "", "", "")
     inside = free_port()
     with running(
-        name, "-s", "tests/object_counter.py", "--set", f"object_counter_port={inside}"
+        name, "-s", "tests/support/object_counter.py", "--set", f"object_counter_port={inside}"
     ) as proxy:
         wait_for(inside)
         asyncio.run(burst(proxy.port, 10))  # what is loaded at the first

@@ -395,7 +395,7 @@ def main() -> None:
     target = Path(__file__).with_name("SOAK.md") if options.save else options.report
     inside = free_port()
     with running(
-        "wsproxy", "-s", "tests/object_counter.py", "--set", f"object_counter_port={inside}"
+        "wsproxy", "-s", "tests/support/object_counter.py", "--set", f"object_counter_port={inside}"
     ) as proxy:
         assert proxy.port is not None
         wait_for(inside)

@@ -1,6 +1,6 @@
 """Hides from wsproxy what another platform, or an installation without mitmproxy, does not have.
 
-`tests/legs.py` puts this folder into PYTHONPATH and names the leg in WSPROXY_TEST_PLATFORM:
+`tests/support/legs.py` puts this folder into PYTHONPATH and names the leg in WSPROXY_TEST_PLATFORM:
 macos, windows or no-mitmproxy. Python loads this file at its start, in child processes as well.
 
 Modules of wsproxy see views of `os`, `socket` and others that lack names; the standard library

@@ -6,6 +6,7 @@ import time
 
 import assemblyai
 from assemblyai.streaming import v3
+
 from common import PATIENCE, Report, base_url, chunks, key, mode, stall
 
 report = Report(f"assemblyai {assemblyai.__version__} {mode}")

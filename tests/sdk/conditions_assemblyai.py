@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import assemblyai
 from assemblyai.streaming import v3
+
 from common import chunks, key, mode
 from conditions_common import AT_ONCE, CASES, PATIENCE, LastLog, Said
 

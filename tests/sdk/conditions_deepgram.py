@@ -13,12 +13,13 @@ from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from typing import Any
 
-from common import chunks, key, mode
-from conditions_common import AT_ONCE, CASES, PATIENCE, PAUSE, Said
 from deepgram import AsyncDeepgramClient, DeepgramClient
 from deepgram.core.events import EventType
 from deepgram.environment import DeepgramClientEnvironment
 from deepgram.speak.v1.types import SpeakV1Text
+
+from common import chunks, key, mode
+from conditions_common import AT_ONCE, CASES, PATIENCE, PAUSE, Said
 
 API, _, FLAVOUR = mode.partition("-")
 SDK = f"deepgram-sdk {version('deepgram-sdk')} {API} {FLAVOUR}"

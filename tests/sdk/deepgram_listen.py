@@ -5,10 +5,11 @@ import threading
 import time
 from importlib.metadata import version
 
-from common import PATIENCE, Report, base_url, chunks, key, mode, stall
 from deepgram import AsyncDeepgramClient, DeepgramClient
 from deepgram.core.events import EventType
 from deepgram.environment import DeepgramClientEnvironment
+
+from common import PATIENCE, Report, base_url, chunks, key, mode, stall
 
 http_url = base_url.replace("ws", "http", 1)
 environment = DeepgramClientEnvironment(

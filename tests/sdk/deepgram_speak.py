@@ -4,11 +4,12 @@ import asyncio
 import threading
 from importlib.metadata import version
 
-from common import PATIENCE, Report, base_url, key, mode, stall
 from deepgram import AsyncDeepgramClient, DeepgramClient
 from deepgram.core.events import EventType
 from deepgram.environment import DeepgramClientEnvironment
 from deepgram.speak.v1.types import SpeakV1Text
+
+from common import PATIENCE, Report, base_url, key, mode, stall
 
 http_url = base_url.replace("ws", "http", 1)
 environment = DeepgramClientEnvironment(

@@ -12,7 +12,7 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 _ROOT = Path(__file__).resolve().parents[2]
-for _folder in (_ROOT, _ROOT / "tests"):
+for _folder in (_ROOT, *(_ROOT / "tests" / name for name in ("", "support", "simulate", "proxy"))):
     if str(_folder) not in sys.path:
         sys.path.insert(0, str(_folder))
 

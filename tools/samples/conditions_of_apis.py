@@ -1,7 +1,7 @@
 """One session for each condition of Deepgram and AssemblyAI, against the simulated APIs.
 
 If a client can cause the condition by breaking a rule of the API, it does; otherwise the API
-fails according to a plan. The clients behave as in tests/test_conditions.py.
+fails according to a plan. The clients behave as in tests/simulate/test_conditions.py.
 """
 
 from __future__ import annotations

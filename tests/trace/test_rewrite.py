@@ -1,0 +1,310 @@
+"""Finished traces are packed into full blocks, and nothing is lost on the way."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import threading
+import tracemalloc
+from collections.abc import Callable
+from pathlib import Path
+
+import msgpack
+import pytest
+
+from sessions import LISTEN, write
+from traces import SESSION, pack_trace, read_trace
+from wire_witness import wait_until
+from wsproxy.recorder import Clock, SessionWriter, new_start
+from wsproxy.recorder import compactor as module
+from wsproxy.recorder.compactor import Compactor
+from wsproxy.recorder.worker import RecorderWorker
+from wsproxy.session import Session
+from wsproxy.trace import End, FrameRecord, Start, TraceReader, rewrite
+from wsproxy.trace.blocks import Compressor, read_block, seek_table, seek_table_entry
+from wsproxy.trace.records import Sync, to_map
+from wsproxy.trace.rewrite import compact
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "v1"
+START = Start(0, 1, SESSION, 10**18)
+
+
+def small_blocks(path: Path, frames: int = 300, size: int = 2000) -> Path:
+    """A finished trace as it was written live: a block for each frame, of noise."""
+    frame = [[FrameRecord(n, True, 2, os.urandom(size))] for n in range(frames)]
+    path.write_bytes(pack_trace([[START], *frame, [End(frames, "stopped")]]))
+    return path
+
+
+def count_blocks(path: Path) -> int:
+    with path.open("rb") as file:
+        found, offset = 0, 0
+        while offset < path.stat().st_size:
+            block, offset = read_block(file, offset)
+            found += bool(block)
+    return found
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_all_records_stay_in_fewer_blocks(tmp_path: Path) -> None:
+    path = small_blocks(tmp_path / "a.wstrace")
+    before, size = read_trace(path)[0], path.stat().st_size
+    os.utime(path, ns=(10**18, 10**18))
+    assert compact(path)
+    records, reader = read_trace(path)
+    assert records == before
+    assert reader.losses == []
+    with TraceReader(path) as reader:
+        assert reader.last() == before[-1]  # by the seek table
+    assert count_blocks(path) == 3
+    assert path.stat().st_size < size
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert path.stat().st_mtime_ns == 10**18
+    assert names(tmp_path) == ["a.wstrace"]
+    assert not compact(path)
+
+
+def test_kinds_and_keys_of_later_versions_stay(tmp_path: Path) -> None:
+    path = tmp_path / "a.wstrace"
+    maps = [
+        {**to_map(START), "new_key": [1, {"a": b"b"}]},
+        {"kind": "new_kind", "t_ns": 5, "what": "ever"},
+        to_map(End(5, "stopped")),
+    ]
+    data, entries = b"", b""
+    for number, each in enumerate(maps):
+        sync = to_map(Sync(1, SESSION, number))
+        content = msgpack.packb(sync) + msgpack.packb(each)
+        block = Compressor().compress(content)
+        data += block
+        entries += seek_table_entry(len(block), len(content))
+    path.write_bytes(data + seek_table(entries))
+    assert compact(path)
+    with path.open("rb") as file:
+        block, _ = read_block(file, 0)
+    unpacker = msgpack.Unpacker()
+    unpacker.feed(block)
+    assert list(unpacker) == [to_map(Sync(1, SESSION, 0)), *maps]
+
+
+@pytest.mark.parametrize("name", ["closed", "failed", "refused"])
+def test_golden_files_can_be_packed(tmp_path: Path, name: str) -> None:
+    path = Path(shutil.copy(GOLDEN / f"{name}.wstrace", tmp_path))
+    before = read_trace(path)[0]
+    compact(path)
+    assert read_trace(path)[0] == before
+
+
+def no_end(data: bytes) -> bytes:
+    return data[:-1]
+
+
+def more(data: bytes) -> bytes:
+    return data + b"\0"
+
+
+def flipped(data: bytes) -> bytes:
+    return data[:5000] + bytes([data[5000] ^ 1]) + data[5001:]
+
+
+def twice(data: bytes) -> bytes:
+    return data + data
+
+
+def block_lost(data: bytes) -> bytes:
+    return pack_trace([[START]], finish=False) + data
+
+
+@pytest.mark.parametrize("change", [no_end, more, flipped, twice, block_lost])
+def test_what_is_not_sound_and_finished_is_left_as_it_is(tmp_path: Path, change: object) -> None:
+    path = small_blocks(tmp_path / "a.wstrace")
+    data = change(path.read_bytes())  # type: ignore[operator]
+    path.write_bytes(data)
+    assert not compact(path)
+    assert path.read_bytes() == data
+    assert names(tmp_path) == ["a.wstrace"]
+
+
+def test_one_that_is_being_written_is_left_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "a.wstrace"
+    recording = SessionWriter(path, new_start(Clock(0, 0)))
+    for n in range(20):
+        recording.add(FrameRecord(n, True, 2, bytes(3000)))
+        recording.flush()
+    assert not compact(path)
+    recording.end(30)
+    assert compact(path)
+    assert Session.read(path).frame_count == 20
+
+
+def test_stopping_in_the_middle_leaves_the_original(tmp_path: Path) -> None:
+    path = small_blocks(tmp_path / "a.wstrace")
+    data = path.read_bytes()
+
+    def stop() -> None:
+        assert len(names(tmp_path)) == 2
+        raise KeyError("enough")
+
+    with pytest.raises(KeyError):
+        compact(path, stop)
+    assert path.read_bytes() == data
+    assert names(tmp_path) == ["a.wstrace"]
+
+
+def test_one_that_goes_away_meanwhile_does_not_come_back(tmp_path: Path) -> None:
+    path = small_blocks(tmp_path / "a.wstrace")
+    assert not compact(path, lambda: path.unlink(missing_ok=True))
+    assert names(tmp_path) == []
+
+
+def test_compact_trace_removed_during_fsync_does_not_come_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = small_blocks(tmp_path / "a.wstrace")
+    fsync = os.fsync
+
+    def remove(fd: int) -> None:
+        path.unlink(missing_ok=True)
+        fsync(fd)
+
+    monkeypatch.setattr(os, "fsync", remove)
+    assert not compact(path)
+    assert names(tmp_path) == []
+
+
+def test_compact_trace_replaced_during_fsync_is_not_overwritten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = small_blocks(tmp_path / "a.wstrace")
+
+    def replace(fd: int) -> None:
+        (tmp_path / "b").write_bytes(b"other")
+        (tmp_path / "b").rename(path)
+
+    monkeypatch.setattr(os, "fsync", replace)
+    assert not compact(path)
+    assert path.read_bytes() == b"other"
+
+
+def test_one_that_another_takes_the_place_of_is_not_overwritten(tmp_path: Path) -> None:
+    path, other = small_blocks(tmp_path / "a.wstrace"), tmp_path / "b"
+
+    def replace() -> None:
+        if not other.exists():
+            other.write_bytes(b"other")
+            shutil.copy(other, tmp_path / "c")
+            (tmp_path / "c").rename(path)
+
+    assert not compact(path, replace)
+    assert path.read_bytes() == b"other"
+
+
+def test_a_disk_with_little_room_is_left_to_those_who_record(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = small_blocks(tmp_path / "a.wstrace")
+    size = path.stat().st_size
+    monkeypatch.setattr(rewrite, "_free", lambda _: rewrite.ROOM * size - 1)
+    assert not compact(path)
+    monkeypatch.setattr(rewrite, "_free", lambda _: rewrite.ROOM * size)
+    assert compact(path)
+
+
+def test_who_has_it_open_reads_on(tmp_path: Path) -> None:
+    path = small_blocks(tmp_path / "a.wstrace")
+    with TraceReader(path) as reader:
+        records = iter(reader)
+        first = next(records)
+        assert compact(path)
+        assert len([first, *records]) == 302
+        assert reader.losses == []
+
+
+def test_it_holds_little_memory(tmp_path: Path) -> None:
+    path = small_blocks(tmp_path / "a.wstrace", 600, 50_000)
+    tracemalloc.start()
+    try:
+        assert compact(path)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 6 << 20  # of 30 MB
+
+
+# -- the thread
+
+
+def test_the_thread_packs_what_it_is_given_and_sweeps_first(tmp_path: Path) -> None:
+    (tmp_path / ".x.wstrace.rewrite").touch()
+    paths = [small_blocks(tmp_path / f"{n}.wstrace") for n in range(3)]
+    compactor = Compactor(tmp_path)
+    compactor.add(tmp_path / "gone.wstrace")
+    for path in paths:
+        compactor.add(path)
+    compactor.close()
+    assert [count_blocks(path) for path in paths] == [3, 3, 3]
+    assert len(names(tmp_path)) == 3
+    assert not [t for t in threading.enumerate() if t.name == "wsproxy-compactor"]
+
+
+def test_a_recorder_that_stops_does_not_wait_for_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "STOP_TIMEOUT", 0.0)
+    paths = [small_blocks(tmp_path / f"{n}.wstrace") for n in range(3)]
+    compactor = Compactor(tmp_path)
+
+    def slowly(path: Path, pace: Callable[[], None]) -> bool:
+        def wait() -> None:
+            wait_until(lambda: compactor._deadline is not None)
+            pace()
+
+        return compact(path, wait)
+
+    monkeypatch.setattr(module, "compact", slowly)
+    for path in paths:
+        compactor.add(path)
+    compactor.close()
+    assert count_blocks(paths[-1]) == 302
+    assert [Session.read(path).frame_count for path in paths] == [300, 300, 300]
+    assert len(names(tmp_path)) == 3
+
+
+def test_a_fault_of_one_is_told_and_the_next_is_packed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    bad, good = (small_blocks(tmp_path / f"{n}.wstrace") for n in ("bad", "good"))
+
+    def failing(path: Path, pace: object) -> bool:
+        if path == bad:
+            raise OSError(28, "No space left on device")
+        return compact(path)
+
+    monkeypatch.setattr(module, "compact", failing)
+    compactor = Compactor(tmp_path)
+    compactor.add(bad)
+    compactor.add(good)
+    compactor.close()
+    assert count_blocks(good) == 3
+    assert "bad.wstrace: No space left on device" in caplog.text
+
+
+def test_a_recorder_leaves_packed_traces(tmp_path: Path) -> None:
+    async def main() -> None:
+        recorder = RecorderWorker(tmp_path, asyncio.get_running_loop())
+        session = recorder.begin(Clock.start(), new_start(Clock.start()))
+        for record in LISTEN:
+            session.add(record)  # each is written at once
+        session.end()
+        recorder.close()
+
+    asyncio.run(main())
+    (path,) = tmp_path.iterdir()
+    assert count_blocks(path) == 1
+    session = Session.read(path)
+    assert session.frame_count == Session.read(write(tmp_path / "b.wstrace", LISTEN)).frame_count
+    assert session.complete

@@ -1,0 +1,696 @@
+"""The trace file: written and read, cut, damaged, hostile."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import re
+import shutil
+import stat
+import struct
+import subprocess
+import sys
+from pathlib import Path
+
+import msgpack
+import pytest
+import zstandard
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from traces import KINDS, RECORDS, SESSION, make_trace, pack_trace, read_trace
+from wsproxy.catalog import CredentialPlaces
+from wsproxy.errors import NotATrace, TraceError
+from wsproxy.redact import PLACEHOLDER, HeadRedactor
+from wsproxy.session import Session
+from wsproxy.trace import (
+    ENDINGS,
+    Bytes,
+    End,
+    Eof,
+    Failure,
+    FrameRecord,
+    Request,
+    Start,
+    TraceReader,
+    TraceWriter,
+    find_traces,
+    reader,
+    unpacker,
+    writer,
+)
+from wsproxy.trace.blocks import MAX_BLOCK, Compressor
+from wsproxy.trace.records import _BY_KIND as CLASSES
+from wsproxy.trace.records import _FIELDS as FIELDS
+from wsproxy.trace.records import MAX_RECORD, VERSION, Sync, to_map
+from wsproxy.wire.parser import MAX_PAYLOAD
+
+SMALL = [
+    [Start(0, VERSION, SESSION, 1_700_000_000_000_000_000), FrameRecord(1, True, 1, b"one")],
+    [FrameRecord(2, True, 2, b"two" * 9, mask=b"abcd", wire_length=33)],
+    [FrameRecord(3, False, 1, b'{"three": 3}', wire_length=14), Bytes(4, False, b"\xff", "rule")],
+    [FrameRecord(5, False, 8, b"\x03\xe8", wire_length=4), End(6, "close", "server")],
+]
+SMALL_RECORDS = [record for block in SMALL for record in block]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "x.wstrace"
+
+
+def starts(data: bytes) -> list[int]:
+    """Offsets of the blocks, and of what follows them."""
+    at, found = 0, [0]
+    while data[at : at + 4] == b"\x28\xb5\x2f\xfd":
+        unpacker = zstandard.ZstdDecompressor().decompressobj()
+        unpacker.decompress(data[at:])
+        at = len(data) - len(unpacker.unused_data)
+        found.append(at)
+    return found
+
+
+def block(*maps: object, number: int = 0, session: str = SESSION, sync: bool = True) -> bytes:
+    """A sound block with anything in it."""
+    head = msgpack.packb(to_map(Sync(VERSION, session, number))) if sync else b""
+    body = b"".join(m if isinstance(m, bytes) else msgpack.packb(m) for m in maps)
+    return Compressor().compress(head + body)
+
+
+# -- written and read
+
+
+@given(st.lists(st.lists(RECORDS, min_size=1, max_size=4), min_size=1, max_size=4), st.booleans())
+def test_what_is_written_is_read(tmp_path_factory, blocks, finish):
+    path = tmp_path_factory.getbasetemp() / "identity.wstrace"
+    path.write_bytes(pack_trace(blocks, finish=finish))
+    records, source = read_trace(path)
+    assert records == [record for block in blocks for record in block]
+    assert source.losses == []
+    assert source.ended == any(isinstance(record, End) for record in records)
+
+
+def test_a_block_is_closed_when_it_is_full(path):
+    with path.open("wb", buffering=0) as file:
+        out = TraceWriter(file, SESSION)
+        out.write(Start(0, 1, SESSION, 0))
+        assert out.pending == 1
+        assert path.stat().st_size == 0
+        out.write(Bytes(1, True, bytes(writer.BLOCK_SIZE)))
+        assert out.pending == 0
+        assert path.stat().st_size > 0
+        out.flush()  # nothing is pending: no empty block
+        out.finish()
+    assert len(read_trace(path)[0]) == 2
+
+
+def test_a_large_record_is_kept_whole(path):
+    payload = os.urandom(1 << 20) * 64
+    make_trace(path, [FrameRecord(0, True, 2, payload)])
+    records, source = read_trace(path)
+    assert records == [FrameRecord(0, True, 2, payload)]
+    assert not source.losses
+
+
+def test_text_that_is_not_utf_8_is_spelt_out(path):
+    make_trace(path, [Request(0, "GET", "ws", "h", 80, "/", headers=[["x", "caf\udce9"]])])
+    [record], source = read_trace(path)
+    assert isinstance(record, Request)
+    assert record.headers == [["x", "caf\\udce9"]]
+    assert not source.losses
+
+
+class FullDisk:
+    """A file on a disk with room for so many bytes; as a raw file, it may write less."""
+
+    def __init__(self, file, room: int) -> None:
+        self.file, self.room = file, room
+
+    def write(self, data: bytes) -> int:
+        if not self.room:
+            raise OSError(28, "No space left on device")
+        written = self.file.write(data[: self.room])
+        self.room -= written
+        return written
+
+    def truncate(self, size: int) -> int:
+        return self.file.truncate(size)
+
+    def seek(self, offset: int) -> int:
+        return self.file.seek(offset)
+
+
+@pytest.mark.parametrize("room", [0, 1, 20, 60])
+def test_a_full_disk_leaves_sound_blocks_and_writing_goes_on_later(path, room):
+    with path.open("wb", buffering=0) as raw:
+        file = FullDisk(raw, 10_000)
+        out = TraceWriter(file, SESSION)
+        out.write(SMALL_RECORDS[0])
+        out.flush()
+        whole = path.stat().st_size
+        file.room = room
+        out.write(FrameRecord(1, True, 2, os.urandom(200)))
+        with pytest.raises(OSError, match=r"No space|short write"):
+            out.flush()
+        assert path.stat().st_size == whole
+        file.room = 10_000
+        out.write(SMALL_RECORDS[-1])
+        out.finish()
+    records, source = read_trace(path)
+    assert records == [SMALL_RECORDS[0], SMALL_RECORDS[-1]]
+    assert source.losses == []
+    with TraceReader(path) as source:
+        assert source.last() == SMALL_RECORDS[-1]
+
+
+# -- cut and damaged
+
+
+def test_a_cut_anywhere_leaves_a_prefix_and_a_loss(path):
+    data = pack_trace(SMALL)
+    ends = starts(data)
+    assert len(ends) == 1 + len(SMALL)
+    for size in range(1, len(data)):
+        path.write_bytes(data[:size])
+        whole = sum(end <= size for end in ends) - 1
+        expected = [record for block in SMALL[:whole] for record in block]
+        with TraceReader(path) as source:
+            if expected:
+                assert list(source) == expected
+            else:
+                with pytest.raises(NotATrace):
+                    list(source)
+            if size in ends:
+                assert source.losses == []
+            else:
+                [loss] = source.losses
+                assert (loss.offset, loss.size, loss.at_end) == (
+                    ends[whole],
+                    size - ends[whole],
+                    True,
+                )
+            assert source.ended == (whole == len(SMALL))
+            assert source.last() is None
+
+
+@pytest.mark.parametrize("flip", [0x01, 0x04, 0x80, 0xFF])
+def test_a_flipped_byte_costs_one_block_and_gives_nothing_new(path, flip):
+    data = pack_trace(SMALL)
+    ends = starts(data)
+    for at in range(len(data)):
+        path.write_bytes(data[:at] + bytes([data[at] ^ flip]) + data[at + 1 :])
+        hit = sum(end <= at for end in ends) - 1  # the block, or the seek table
+        expected = [r for number, rs in enumerate(SMALL) if number != hit for r in rs]
+        records, source = read_trace(path)
+        if hit < len(SMALL) and not source.losses:
+            # A few bits of a zstd frame mean nothing: what they hold was read all the same.
+            expected = SMALL_RECORDS
+        assert records == expected
+        with TraceReader(path) as source:
+            assert source.last() in (None, SMALL_RECORDS[-1])
+
+
+def test_zero_filled_tails(path):
+    """What a file system leaves after a power cut."""
+    data = pack_trace(SMALL)
+    for size in (0, 5, starts(data)[2], starts(data)[2] + 7, len(data)):
+        path.write_bytes(data[:size] + bytes(5000))
+        whole = sum(end <= size for end in starts(data)) - 1
+        expected = [record for block in SMALL[:whole] for record in block]
+        with TraceReader(path) as source:
+            if expected:
+                assert list(source) == expected
+            else:
+                with pytest.raises(NotATrace):
+                    list(source)
+            assert source.losses[-1].at_end
+
+
+@given(st.binary(min_size=1, max_size=400), st.data())
+def test_reading_goes_on_after_damage_in_the_middle(tmp_path_factory, junk, data):
+    path = tmp_path_factory.getbasetemp() / "damage.wstrace"
+    trace = pack_trace(SMALL)
+    at = data.draw(st.sampled_from(starts(trace)[1:-1]))
+    path.write_bytes(trace[:at] + junk + trace[at:])
+    records, source = read_trace(path)
+    assert records == SMALL_RECORDS
+    assert source.losses
+
+
+@settings(max_examples=200)
+@given(st.binary(max_size=500))
+def test_arbitrary_bytes_raise_only_our_own_error(tmp_path_factory, data):
+    path = tmp_path_factory.getbasetemp() / "arbitrary.wstrace"
+    path.write_bytes(data)
+    with TraceReader(path) as source:
+        with pytest.raises(NotATrace):
+            list(source)
+        assert source.last() is None
+
+
+def test_a_missing_block_is_noticed(path):
+    data = pack_trace(SMALL)
+    ends = starts(data)
+    path.write_bytes(data[: ends[1]] + data[ends[2] :])
+    records, source = read_trace(path)
+    assert records == [*SMALL[0], *SMALL[2], *SMALL[3]]
+    [loss] = source.losses
+    assert "1 blocks before this place are missing" in str(loss)
+
+
+def test_blocks_out_of_order_are_noticed_and_nothing_comes_twice(path):
+    data = pack_trace(SMALL)
+    a, b, c, d, end = starts(data)
+    path.write_bytes(data[a:b] + data[c:d] + data[b:c] + data[c:d] + data[d:end])
+    records, source = read_trace(path)
+    assert records == [*SMALL[0], *SMALL[2], *SMALL[3]]
+    assert sum("out of order" in loss.reason for loss in source.losses) == 2
+
+
+def test_a_trace_inside_a_payload_is_not_taken_for_the_trace(path):
+    inner = block(to_map(FrameRecord(9, True, 1, b"inner")), session="f" * 16, number=1)
+    payload = os.urandom(200_000) + inner + os.urandom(200_000)
+    data = pack_trace([SMALL[0], [FrameRecord(1, True, 2, payload)], SMALL[3]])
+    ends = starts(data)
+    assert inner in data  # random bytes are stored raw, and so is what lies between them
+    for damaged in (
+        data[: ends[1] + 10] + b"\0\0\0\0" + data[ends[1] + 14 :],
+        data[: ends[2] - 1000],
+    ):
+        path.write_bytes(damaged)
+        records, source = read_trace(path)
+        assert FrameRecord(9, True, 1, b"inner") not in records
+        assert records[:2] == SMALL[0]
+        assert source.losses
+
+
+def test_two_traces_in_one_file_are_not_one_session(path):
+    path.write_bytes(pack_trace(SMALL) + block(to_map(Eof(1, True)), session="other"))
+    records, source = read_trace(path)
+    assert records == SMALL_RECORDS
+    assert "another session" in str(source.losses[-1])
+
+
+def test_a_file_that_grows_while_it_is_read(path):
+    data = pack_trace(SMALL)
+    ends = starts(data)
+    path.write_bytes(data[: ends[1] + 3])
+    with TraceReader(path) as source:
+        records = iter(source)
+        assert [next(records), next(records)] == SMALL[0]
+        with path.open("r+b") as file:
+            file.write(data[: ends[3] + 5])
+        assert list(records) == [*SMALL[1], *SMALL[2]]
+        assert [loss.at_end for loss in source.losses] == [True]
+        path.write_bytes(data)
+        assert list(source) == SMALL_RECORDS  # and again, from the beginning
+        assert source.losses == []
+
+
+def test_a_file_that_grows_after_its_end_was_seen(path, monkeypatch):
+    data = pack_trace(SMALL)
+    ends = starts(data)
+    path.write_bytes(data[: ends[2] + 3])
+    resume = TraceReader._resume
+
+    def grow_then_resume(self, offset, error):
+        path.write_bytes(data)
+        return resume(self, offset, error)
+
+    monkeypatch.setattr(TraceReader, "_resume", grow_then_resume)
+    records, source = read_trace(path)
+    assert records[: len(SMALL[0]) + len(SMALL[1])] == [*SMALL[0], *SMALL[1]]
+    assert all(loss.size >= 0 for loss in source.losses)
+    assert len(records) == len({id(r) for r in records}) <= len(SMALL_RECORDS)
+
+
+# -- the end record
+
+
+def test_last_reads_the_end_record_and_changes_nothing(path):
+    make_trace(path, SMALL_RECORDS)
+    with TraceReader(path) as source:
+        assert source.last() == SMALL_RECORDS[-1]
+        assert not source.ended
+        assert list(source) == SMALL_RECORDS
+        assert source.losses == []
+        assert source.last() == SMALL_RECORDS[-1]
+
+
+def test_last_is_none_without_a_seek_table_or_an_end(path):
+    make_trace(path, SMALL_RECORDS, finish=False)
+    with TraceReader(path) as source:
+        assert source.last() is None
+    make_trace(path, SMALL_RECORDS[:-1])
+    with TraceReader(path) as source:
+        assert source.last() is None
+
+
+# -- other versions and writers
+
+
+def test_unknown_kinds_and_keys_are_passed_over(path):
+    known = to_map(FrameRecord(1, True, 1, b"x"))
+    path.write_bytes(block({"kind": "later", "x": [1, {"y": None}]}, {**known, "later": [1.5]}))
+    records, source = read_trace(path)
+    assert records == [FrameRecord(1, True, 1, b"x")]
+    assert source.losses == []
+
+
+def test_a_bad_record_costs_only_itself(path):
+    good = to_map(FrameRecord(1, True, 1, b"x"))
+    path.write_bytes(block(good, {**good, "opcode": "1"}, 7, good))
+    records, source = read_trace(path)
+    assert records == [FrameRecord(1, True, 1, b"x")] * 2
+    assert "2 bad records: frame.opcode has the wrong type" in source.losses[0].reason
+
+
+@pytest.mark.parametrize("junk", [b"\xc1", b"\x81", b"\xc7\x01\x05x", b"\x81\x01\x02"])
+def test_what_is_not_msgpack_is_a_loss(path, junk):
+    path.write_bytes(block(to_map(SMALL_RECORDS[0]), junk))
+    records, source = read_trace(path)
+    assert records == [SMALL_RECORDS[0]]
+    assert source.losses
+
+
+def test_a_block_without_sync_is_a_loss(path):
+    path.write_bytes(pack_trace(SMALL) + block(to_map(Eof(1, True)), sync=False))
+    records, source = read_trace(path)
+    assert records == SMALL_RECORDS
+    assert "without a sync record" in str(source.losses[-1])
+
+
+def test_a_later_format_is_refused_in_one_line(path):
+    later = msgpack.packb(to_map(Sync(VERSION + 1, SESSION, 0)))
+    path.write_bytes(Compressor().compress(later))
+    with pytest.raises(TraceError, match=f"format {VERSION + 1}; this wsproxy reads up to"):
+        read_trace(path)
+
+
+def test_files_that_cannot_be_read(tmp_path):
+    with pytest.raises(TraceError, match=r"cannot read .*: No such file"):
+        TraceReader(tmp_path / "none")
+    with pytest.raises(TraceError, match="cannot read"):
+        TraceReader(tmp_path)
+    (tmp_path / "empty").touch()
+    with TraceReader(tmp_path / "empty") as source, pytest.raises(NotATrace):
+        list(source)
+
+
+def test_find_traces(tmp_path):
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    names = ["a/b/2.wstrace", "a/1.wstrace", "a/1.txt"]
+    for name in names:
+        (tmp_path / name).touch()
+    found = find_traces([str(tmp_path / "a"), str(tmp_path / "a/1.txt")])
+    assert [p.name for p in found] == ["1.wstrace", "2.wstrace", "1.txt"]
+    none = tmp_path / "none"
+    assert find_traces([none]) == [none]  # whoever reads it is told
+
+
+# -- hostile files
+
+MEMORY = 1 << 30  # bytes of address space that a reader of a hostile file gets
+
+READ = """
+import resource, sys
+limit = int(sys.argv[2])
+resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+resource.setrlimit(resource.RLIMIT_CPU, (20, 20))
+from wsproxy.errors import TraceError
+from wsproxy.session import Session
+from wsproxy.trace import TraceReader
+try:
+    session = Session.read(sys.argv[1])
+    print("read", session.frame_count, len(session.losses))
+except TraceError as error:
+    print("error", error)
+with TraceReader(sys.argv[1]) as reader:
+    reader.last()
+"""
+
+
+def read_hostile(path: Path, data: bytes) -> str:
+    """Read a file in a process with little memory and 20 s of CPU, and say what came of it."""
+    path.write_bytes(data)
+    done = subprocess.run(
+        [sys.executable, "-c", READ, str(path), str(MEMORY)],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    return done.stdout
+
+
+FRAME = to_map(FrameRecord(1, True, 1, b"x"))
+HEAD = b"\x28\xb5\x2f\xfd\xe4"  # of a zstd frame, up to its 8-byte content size
+HOSTILE = {
+    "bomb of zeros": lambda: Compressor().compress(bytes(200 << 20)),
+    "declared size of 2**63": lambda: HEAD + struct.pack("<Q", 1 << 63) + bytes(50),
+    "deep nesting": lambda: block(FRAME, b"\x91" * 1_000_000),
+    "deep nesting of maps": lambda: block(FRAME, b"\x81\xa1a" * 1_000_000),
+    "array of 2**32 - 1": lambda: block(FRAME, b"\xdd\xff\xff\xff\xff"),
+    "map of 2**32 - 1": lambda: block(FRAME, b"\xdf\xff\xff\xff\xff"),
+    "text of 2**32 - 1": lambda: block(FRAME, b"\xdb\xff\xff\xff\xff"),
+    "bytes of 2**32 - 1": lambda: block(FRAME, b"\xc6\xff\xff\xff\xff"),
+    "nested arrays of many": lambda: block(FRAME, b"\xdd\x00\x98\x96\x80" * 5000),
+    "nested arrays of some": lambda: block(FRAME, b"\xdc\x27\x10" * 5000),
+    "arrays of arrays": lambda: block(
+        FRAME, b"\xdc\x27\x10" + (b"\xdc\x0f\xa0" + b"\x90" * 4000) * 10_000
+    ),
+    "many records that are none": lambda: block(FRAME, b"\xc0" * 1_000_000),
+    "many blocks that are none": lambda: block(FRAME) + block(7, sync=False) * 30_000,
+    "large records that are kept": lambda: b"".join(
+        block(to_map(Failure(0, "dns", True, "x" * (40 << 20))), number=n) for n in range(8)
+    ),
+    "many records that are kept": lambda: block(FRAME) + b"".join(
+        block(*[to_map(Failure(0, "dns", True, "x" * 500_000))] * 20, number=n + 1)
+        for n in range(20)
+    ),
+    "broken rules": lambda: b"".join(
+        block(to_map(FrameRecord(0, True, 8, b"", broken_rule="x" * (10 << 20))), number=n)
+        for n in range(60)
+    ),
+    "zstd magics": lambda: block(FRAME) + b"\x28\xb5\x2f\xfd" * (12 << 20),
+    "block heads": lambda: block(FRAME) + b"\x28\xb5\x2f\xfd\x24\x05" * (8 << 20),
+    "block heads with empty pieces": lambda: block(FRAME)
+    + (b"\x28\xb5\x2f\xfd\xa4" + struct.pack("<I", 80 << 20) + b"\0\0\0" * 50) * 200_000,
+    "skippable frames": lambda: block(FRAME) + struct.pack("<II", 0x184D2A50, 0) * 300_000,
+    "damaged bombs": lambda: block(FRAME)
+    + (Compressor().compress(bytes(79 << 20))[:-1] + b"!") * 300,
+    "damaged blocks of this session": lambda: block(FRAME)
+    + (block(Bytes(0, True, bytes(70 << 20)).data, number=1)[:-1] + b"!") * 300,
+}  # fmt: skip
+
+
+@pytest.mark.cost
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits a process's memory")
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_files_cost_bounded_memory_and_time(path, name):
+    out = read_hostile(path, HOSTILE[name]())
+    assert out.startswith(("read", "error"))
+    path.unlink()
+
+
+ITEMS = [list(range(100))] * (unpacker.MAX_ITEMS // 100)
+
+
+@pytest.mark.parametrize(
+    ("record", "reason"),
+    [
+        ({"kind": "later", "x": [0] * (unpacker.MAX_LIST + 1)}, "max_array_len"),
+        ({"kind": "later", "x": {str(n): 0 for n in range(unpacker.MAX_LIST + 1)}}, "max_map_len"),
+        ({"kind": "later", "x": ITEMS}, "over 50000 items in one record"),
+        (to_map(Failure(0, "dns", True, "x" * (1 << 20))), "a failure record of 10486"),
+    ],
+)
+def test_a_record_over_a_limit_is_a_loss(path, record, reason):
+    path.write_bytes(block(FRAME, record))
+    records, source = read_trace(path)
+    assert records == [FrameRecord(1, True, 1, b"x")]
+    assert reason in source.losses[0].reason
+
+
+def test_a_record_within_the_limits_is_none(path):
+    within = {"kind": "later", "x": [0] * unpacker.MAX_LIST, "y": ITEMS[:300]}
+    path.write_bytes(block(FRAME, within, within, FRAME))
+    records, source = read_trace(path)
+    assert len(records) == 2
+    assert source.losses == []
+
+
+def test_losses_are_told_one_by_one_only_so_far(path):
+    path.write_bytes(block(FRAME) + block(7, sync=False) * (reader.MAX_LOSSES + 50))
+    _, source = read_trace(path)
+    assert len(source.losses) == reader.MAX_LOSSES
+    last = source.losses[-1]
+    assert last.offset + last.size == path.stat().st_size
+
+
+# -- stock tools
+
+
+@pytest.fixture
+def sample(path):
+    return make_trace(path, SMALL_RECORDS)
+
+
+EXPECTED = [to_map(record) for record in SMALL_RECORDS]
+
+
+@pytest.mark.skipif(not shutil.which("zstd"), reason="the zstd program is not installed")
+def test_zstd_and_a_bare_unpacker_read_every_record(sample):
+    plain = subprocess.run(["zstd", "-dc", sample], capture_output=True, check=True).stdout
+    unpacker = msgpack.Unpacker()
+    unpacker.feed(plain)
+    assert [record for record in unpacker if record["kind"] != "sync"] == EXPECTED
+    assert subprocess.run(["zstd", "-tq", sample], check=False).returncode == 0
+
+
+def cache_folder() -> Path:
+    given = os.environ.get("WSPROXY_TEST_CACHE")
+    if given:
+        return Path(given)
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "wsproxy-tests"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "wsproxy-tests"
+
+
+@pytest.fixture
+def node_modules() -> Path:
+    """A folder with @msgpack/msgpack, installed once."""
+    if not (shutil.which("node") and shutil.which("npm")):
+        pytest.skip("node or npm is not installed")
+    folder = cache_folder() / "node-msgpack-3"
+    if not (folder / "ready").exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        command = ["npm", "install", "--no-audit", "--no-fund", "--prefix", folder]
+        done = subprocess.run(
+            [*command, "@msgpack/msgpack@3"],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=90,
+        )
+        if done.returncode:
+            pytest.skip(f"@msgpack/msgpack cannot be installed: {done.stderr.strip()[-200:]}")
+        (folder / "ready").touch()
+    return folder / "node_modules"
+
+
+@pytest.mark.skipif(not shutil.which("zstd"), reason="the zstd program is not installed")
+def test_node_reads_every_record(sample, node_modules):
+    plain = subprocess.run(["zstd", "-dc", sample], capture_output=True, check=True).stdout
+    done = subprocess.run(
+        ["node", Path(__file__).parents[1] / "golden" / "read.mjs", node_modules],
+        input=plain,
+        capture_output=True,
+        check=True,
+    )
+    records = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [r for r in records if r["kind"] != "sync"] == json.loads(
+        json.dumps(EXPECTED, default=lambda data: {"hex": data.hex()})
+    )
+
+
+def test_a_session_reads_a_trace(sample):
+    session = Session.read(sample)
+    assert (session.id, session.frame_count, session.ending) == (SESSION, 4, "close")
+    assert stat.S_ISREG(sample.stat().st_mode)
+
+
+# -- golden files
+
+GOLDEN = sorted((Path(__file__).parents[1] / "golden").glob("v*/*.wstrace"))
+RENAMED_KEYS = {"made_up": "synthetic"}  # the golden files have the old key, and keep it
+
+
+def test_the_golden_files_hold_every_kind():
+    kinds = {record.kind for golden in GOLDEN for record in read_trace(golden)[0]}
+    assert kinds == set(KINDS)
+
+
+@pytest.mark.parametrize("golden", GOLDEN, ids=lambda p: f"{p.parent.name}/{p.stem}")
+def test_golden_files_still_read_equal(golden):
+    records, source = read_trace(golden)
+    found = [
+        {k: {"hex": v.hex()} if isinstance(v, bytes) else v for k, v in to_map(record).items()}
+        for record in records
+    ]
+    expected = json.loads(golden.with_suffix(".json").read_text(encoding="utf-8"))
+    assert found == [{RENAMED_KEYS.get(k, k): v for k, v in record.items()} for record in expected]
+    assert source.losses == []
+    assert source.ended == (golden.stem != "killed")
+
+
+def test_golden_file_with_an_old_key_is_read_under_the_new_name():
+    golden = next(path for path in GOLDEN if path.stem == "failed")
+    assert '"made_up": true' in golden.with_suffix(".json").read_text(encoding="utf-8")
+    assert read_trace(golden)[0][0].synthetic
+
+
+# -- the specification
+
+SPECIFICATION = (Path(__file__).parents[2] / "docs" / "trace-format.md").read_text("utf-8")
+TYPE_NAMES = {"int": int, "text": str, "bytes": bytes, "bool": bool, "list": list}
+
+
+def documented(kind: str) -> dict[str, tuple[str, str]]:
+    """Keys of a record kind in the specification: (type, default)."""
+    _, _, section = SPECIFICATION.partition(f"\n### `{kind}`\n")
+    table = section.partition("|---|---|---|---|\n")[2].partition("\n\n")[0]
+    found = {}
+    for line in table.splitlines():
+        names, type_name, default, _ = (cell.strip() for cell in line[1:].split("|", 3))
+        for name in names.split(", "):
+            found[name.strip("`")] = (type_name, default.strip("`"))
+    return found
+
+
+@pytest.mark.parametrize("kind", FIELDS)
+def test_the_specification_has_each_key_with_its_type_and_default(kind):
+    said = documented(kind)
+    assert set(said) == {name for name, _, _ in FIELDS[kind]}
+    for field in dataclasses.fields(CLASSES[kind]):
+        type_name, default = said[field.name]
+        _, accepts, required = next(f for f in FIELDS[kind] if f[0] == field.name)
+        assert TYPE_NAMES[type_name] in accepts
+        assert (default == "required") == required
+        if required:
+            continue
+        made = field.default_factory
+        value = field.default if made is dataclasses.MISSING else made()
+        if default == "empty":
+            assert value in ("", [])
+        else:
+            assert value == {"none": None, "true": True, "false": False}.get(
+                default, int(default) if default.isdigit() else default
+            )
+
+
+def test_the_specification_has_each_kind_ending_and_limit():
+    assert set(re.findall(r"\n### `(\w+)`\n", SPECIFICATION)) == set(CLASSES)
+    endings = SPECIFICATION.partition("| ending | |\n|---|---|\n")[2].partition("\n\n")[0]
+    assert tuple(re.findall(r"^\| `(\w+)`", endings, re.MULTILINE)) == ENDINGS
+    for limit in (
+        f"{MAX_BLOCK >> 20} MiB",
+        f"{MAX_PAYLOAD >> 20} MiB",
+        f"{MAX_RECORD >> 20} MiB",
+        f"{unpacker.MAX_LIST:,}",
+        f"{unpacker.MAX_ITEMS:,}",
+        f"{reader.MAX_SYNC} bytes",
+        f"{writer.BLOCK_SIZE >> 10} KiB",
+        f"version {VERSION}",
+    ):
+        assert limit in SPECIFICATION
+
+
+def test_the_specification_names_what_a_redaction_says():
+    redactor = HeadRedactor(CredentialPlaces(), bytes(32), [("acme", re.compile("^key"))])
+    [taken] = redactor([("Authorization", 'Token " keyword"')]).entries
+    section = SPECIFICATION.partition("## Credentials")[2].partition("\n## ")[0]
+    assert re.findall(r"^\| `(\w+)`", section, re.MULTILINE) == [*taken, "why", "more", "part"]
+    assert f"`{PLACEHOLDER}`" in section
