@@ -293,7 +293,7 @@ def refused(
     session.add(Start(0, 1, "0123456789abcdef", 0, provider=provider, api=None))
     asked = [*redacted.headers, ["Upgrade", "websocket"], ["Connection", "Upgrade"]]
     session.add(
-        Request(0, "GET", "wss", "h", 443, redacted.path, headers=asked, redacted=redacted.taken)
+        Request(0, "GET", "wss", "h", 443, redacted.path, headers=asked, redacted=redacted.entries)
     )
     answered = [["Server", server]] if server else []
     session.add(Response(S, status, headers=answered, body=body, body_length=len(body)))
