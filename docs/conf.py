@@ -7,7 +7,9 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from docutils import nodes
+from pygments.lexers.special import TextLexer
 from sphinx.ext.napoleon.docstring import GoogleDocstring
+from sphinx.highlighting import lexers
 from sphinx.util.nodes import make_refnode
 
 from wsproxy import __version__
@@ -42,6 +44,7 @@ nitpick_ignore_regex = [("py:class", r"\w+(\.\w+)+")]
 default_role = "literal"  # docstrings and help texts are written for people who read the code
 smartquotes = False  # -- begins an option
 myst_heading_anchors = 3
+lexers["mermaid"] = TextLexer()  # forges draw the diagrams; here they are text
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
 python_use_unqualified_type_names = True
