@@ -23,7 +23,9 @@ def session(
     found.add(Start(0, 1, "0123456789abcdef", int(begin * S), provider="deepgram", api="listen"))
     headers = [*redacted.headers, ["Upgrade", "websocket"], ["Connection", "Upgrade"]]
     found.add(
-        Request(0, "GET", "wss", host, 443, "/v1/listen", headers=headers, redacted=redacted.entries)
+        Request(
+            0, "GET", "wss", host, 443, "/v1/listen", headers=headers, redacted=redacted.entries
+        )
     )
     found.add(Response(0, status))
     if status == 101:
