@@ -85,6 +85,6 @@ def test_verbose_replay_says_where_it_connects(good_trace: Path, tmp_path: Path)
     url = "ws://127.0.0.1:1/?key=5e1f"
     arguments = ("replay", "client", good_trace, "--to", url, "--no-record")
     done = wsproxy("-v", *arguments, cwd=tmp_path)
-    assert ".client: connecting to 127.0.0.1:1\n" in done.stderr
+    assert ".asyncio_client: connecting to 127.0.0.1:1\n" in done.stderr
     assert "5e1f" not in done.stderr
     assert "connecting" not in wsproxy(*arguments, cwd=tmp_path).stderr

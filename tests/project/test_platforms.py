@@ -100,7 +100,7 @@ def test_list_twice_reads_the_index(
         os.utime(path, (1_600_000_000, 1_600_000_000))
     first = run(capsys, "list", folder)
     assert (folder / ".wsproxy-index").exists()
-    monkeypatch.setattr(wsproxy.session.Session, "glance", None)  # would be called to read one
+    monkeypatch.setattr(wsproxy.session.Session, "summary", None)  # would be called to read one
     assert run(capsys, "list", folder) == first
 
 

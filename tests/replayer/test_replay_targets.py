@@ -12,7 +12,7 @@ import pytest
 import websockets
 
 from made_sessions import Maker, both_eof, close, records, text
-from wsproxy.errors import ConnectFailed, UsageError
+from wsproxy.errors import ConnectFailed, Setting, UsageError
 from wsproxy.proxy.embedding import ProxySettings, background
 from wsproxy.recorder import Clock, SessionWriter, new_start
 from wsproxy.replayer import ClientOptions, ReplayServer, ServerOptions, Verdict, replay_client
@@ -190,8 +190,9 @@ def test_replay_client_missing_field_raises_before_sending(
     recording.data(2, True, Frame(Opcode.TEXT, SONIOX.encode(), mask=b"abcd").serialize())
     recording.end(3)
     options = ClientOptions("wss://api.example.invalid")
-    with pytest.raises(UsageError, match=r"--field 'api_key=\.\.\.'.*SONIOX_API_KEY"):
+    with pytest.raises(UsageError, match=r"missing: api_key .*SONIOX_API_KEY") as raised:
         asyncio.run(replay_client(recording.path, options, records(tmp_path / "out")))
+    assert raised.value.settings == (Setting("fields", "api_key=..."),)
 
 
 CONTEXT = "0f0e0d0c-1111-4222-8333-444455556666"
