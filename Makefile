@@ -44,7 +44,7 @@ generated: $(READY)  ## what is made from output: the picture, the coverage tabl
 
 lint: $(READY)
 	$(BIN)/ruff check .
-	$(BIN)/ruff format --check wsproxy addons benchmarks tools
+	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 

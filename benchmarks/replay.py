@@ -39,7 +39,7 @@ from wsproxy.replayer import (
     ServerOptions,
     play_once,
 )
-from wsproxy.replayer.recording import ReplayRecording
+from wsproxy.replayer.replay_trace import ReplayRecording
 from wsproxy.replayer.schedule import Schedule
 from wsproxy.trace import Eof, Request, Response
 from wsproxy.wire import Frame, Opcode, accept_key

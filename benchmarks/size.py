@@ -30,8 +30,8 @@ from wsproto.frame_protocol import Opcode
 from wsproxy.audio.synthetic_speech import speech
 from wsproxy.recorder import Clock, SessionWriter, new_start
 from wsproxy.trace import FrameRecord, Record, Request, Response, TraceReader
+from wsproxy.trace.compaction import compact
 from wsproxy.trace.records import to_map
-from wsproxy.trace.rewrite import compact
 
 MINUTES = 10
 RATE = 16_000

@@ -13,9 +13,7 @@ from websockets.sync.client import connect
 
 import wsproxy
 from app_under_test import ENDED, GOOD, KEY, LISTEN, app
-from wsproxy.errors import (
-    UsageError,
-)
+from wsproxy.errors import UsageError
 
 pytestmark = pytest.mark.usefixtures("no_threads_left")
 

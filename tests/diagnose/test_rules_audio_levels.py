@@ -28,11 +28,7 @@ from audio_samples import (
     stereo,
     wav,
 )
-from wsproxy.diagnose.rules.audio import (
-    all_zero_audio,
-    clipping,
-    empty_audio_message,
-)
+from wsproxy.diagnose.rules.audio import all_zero_audio, clipping, empty_audio_message
 
 
 def test_all_zero_audio() -> None:

@@ -44,9 +44,7 @@ from audio_samples import (
     wav,
 )
 from wsproxy.diagnose import diagnose
-from wsproxy.diagnose.rules.audio import (
-    RULES,
-)
+from wsproxy.diagnose.rules.audio import RULES
 
 # -- good sessions
 

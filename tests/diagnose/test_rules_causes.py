@@ -11,7 +11,7 @@ import pytest
 from wsproxy.audio.synthetic_speech import speech
 from wsproxy.catalog import load
 from wsproxy.diagnose import diagnose
-from wsproxy.diagnose.rules import causes
+from wsproxy.diagnose.rules import likely_causes
 from wsproxy.diagnose.session_facts import Measure, SessionFacts
 from wsproxy.session import Session
 from wsproxy.trace import FrameRecord, Request, Response, Start
@@ -50,16 +50,16 @@ def cut(size: int = 3200, data: bytes = PCM) -> list[bytes]:
 
 
 SHOWN = [
-    (causes.no_audio, facts_of(LISTEN, [], 10), (), 0.0),
-    (causes.only_keepalives, facts_of(LISTEN, [KEEPALIVE] * 3, 10), (1,), 3.0),
-    (causes.audio_stopped, facts_of(LISTEN, cut(), 10), (20,), 10.0),
-    (causes.raw_undeclared, facts_of(UNDECLARED, cut(), 1), (1,), 64000.0),
-    (causes.text_for_audio, facts_of(LISTEN, [HTML], 1), (1,), 150.0),
-    (causes.container_and_encoding, facts_of(LISTEN, [WAV + PCM], 1), (1,), 64036.0),
-    (causes.small_chunks, facts_of(STREAMING, cut(640), 1), (1,), 20.0),
-    (causes.large_chunks, facts_of(STREAMING, [PCM], 1), (1,), 2000.0),
-    (causes.short_rest, facts_of(STREAMING, [*cut(), PCM[:640]], 1), (21,), 20.0),
-    (causes.written_by_hand, facts_of(STREAMING, ["{'type': 'Terminate'}"], 1), (1,), 21.0),
+    (likely_causes.no_audio, facts_of(LISTEN, [], 10), (), 0.0),
+    (likely_causes.only_keepalives, facts_of(LISTEN, [KEEPALIVE] * 3, 10), (1,), 3.0),
+    (likely_causes.audio_stopped, facts_of(LISTEN, cut(), 10), (20,), 10.0),
+    (likely_causes.raw_undeclared, facts_of(UNDECLARED, cut(), 1), (1,), 64000.0),
+    (likely_causes.text_for_audio, facts_of(LISTEN, [HTML], 1), (1,), 150.0),
+    (likely_causes.container_and_encoding, facts_of(LISTEN, [WAV + PCM], 1), (1,), 64036.0),
+    (likely_causes.small_chunks, facts_of(STREAMING, cut(640), 1), (1,), 20.0),
+    (likely_causes.large_chunks, facts_of(STREAMING, [PCM], 1), (1,), 2000.0),
+    (likely_causes.short_rest, facts_of(STREAMING, [*cut(), PCM[:640]], 1), (21,), 20.0),
+    (likely_causes.written_by_hand, facts_of(STREAMING, ["{'type': 'Terminate'}"], 1), (1,), 21.0),
 ]
 GOOD = [
     facts_of(LISTEN, [*cut(), KEEPALIVE], 0.2),
@@ -80,18 +80,18 @@ def test_cause_rule_is_found(
     assert evidence.value == pytest.approx(value)
 
 
-@pytest.mark.parametrize("rule", causes.RULES, ids=lambda rule: rule.__name__)
+@pytest.mark.parametrize("rule", likely_causes.RULES, ids=lambda rule: rule.__name__)
 def test_cause_rule_good_session_has_no_evidence(rule: Measure) -> None:
     assert [rule(good) for good in GOOD] == [[]] * len(GOOD)
 
 
 def test_cause_rules_are_all_tested() -> None:
-    assert {rule for rule, *_ in SHOWN} == set(causes.RULES)
+    assert {rule for rule, *_ in SHOWN} == set(likely_causes.RULES)
 
 
 def test_cause_rules_each_belong_to_a_condition() -> None:
     named = {advice.when for c in CATALOG.conditions for advice in (*c.causes, *c.remedies)}
-    assert {rule.__name__ for rule in causes.RULES} <= named
+    assert {rule.__name__ for rule in likely_causes.RULES} <= named
 
 
 @pytest.mark.parametrize(

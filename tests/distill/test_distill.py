@@ -28,7 +28,7 @@ from wsproxy.compare import compare, failure_differences
 from wsproxy.distill import Attempt, Distillation, DistillReport, SearchLimits, distilled_name
 from wsproxy.errors import ConnectFailed, UsageError
 from wsproxy.replayer import ClientOptions, Verdict, replay_client
-from wsproxy.replayer.recording import ReplayRecording
+from wsproxy.replayer.replay_trace import ReplayRecording
 from wsproxy.session import Session
 from wsproxy.simulate import ApiQuotas as Allowed
 from wsproxy.simulate import Simulator

@@ -27,7 +27,7 @@ from test_catalog_cli import MINE
 from wsproxy.errors import UsageError
 from wsproxy.load import Histogram, LoadPlan, LoadStats, SessionResult, run
 from wsproxy.replayer import ClientOptions, ReplayServer, ServerOptions, Verdict
-from wsproxy.replayer.recording import ReplayRecording
+from wsproxy.replayer.replay_trace import ReplayRecording
 from wsproxy.report import load as report
 from wsproxy.session import Session
 from wsproxy.statistics import percentile

@@ -31,17 +31,7 @@ from mutations import (
 )
 from traces import make_trace, read_trace
 from wsproxy.errors import UsageError
-from wsproxy.mutate import (
-    Change,
-    Chunk,
-    Corrupt,
-    Cut,
-    Drop,
-    KeepAlive,
-    Replace,
-    Stall,
-    mutate,
-)
+from wsproxy.mutate import Change, Chunk, Corrupt, Cut, Drop, KeepAlive, Replace, Stall, mutate
 from wsproxy.trace import Bytes, End, Eof, FrameRecord, Record, Start
 from wsproxy.wire import RSV1, Opcode
 

@@ -42,7 +42,7 @@ from wsproxy.mutate import (
 )
 from wsproxy.redact import HeadRedactor
 from wsproxy.replayer import ClientOptions, ReplayServer, ServerOptions, Verdict, replay_client
-from wsproxy.replayer.recording import ReplayRecording
+from wsproxy.replayer.replay_trace import ReplayRecording
 from wsproxy.trace import End, Eof, FrameRecord, Record, Request, Response, Start
 from wsproxy.wire import Close
 

@@ -19,7 +19,7 @@ from wsproxy.catalog import envelope, load
 from wsproxy.catalog.pattern_cost import too_costly
 from wsproxy.compare import excerpt as compare_text
 from wsproxy.compare import transcript, volatile_values
-from wsproxy.diagnose import checks, evidence
+from wsproxy.diagnose import evidence, measurements
 from wsproxy.report import json_output, markdown
 from wsproxy.report import text as report_text
 
@@ -202,7 +202,7 @@ PATHS: dict[str, Callable[[str], object]] = {
     "sniff": lambda text: sniff.sniff.__wrapped__(text.encode()),
     "container": lambda text: containers.container_name(text.encode()),
     "read_header": lambda text: containers.read_header(b"RIFF1234WAVE" + text.encode()),
-    "is_json": checks.is_json,
+    "is_json": measurements.is_json,
     "mask_volatile": volatile_values.mask_volatile,
     "is_volatile": volatile_values.is_volatile,
     "around_difference": lambda text: compare_text.around_difference(text, text + "x"),

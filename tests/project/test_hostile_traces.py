@@ -16,8 +16,8 @@ from measured import Cost, measure
 from wsproxy.audio.noise import NoiseSource
 from wsproxy.session import Session
 from wsproxy.session.head_tail_buffer import KEPT_MESSAGES, KEPT_SIZE, KEPT_TEXT
-from wsproxy.trace import Failure, FrameRecord, TraceReader, allowance
-from wsproxy.trace.allowance import Allowance
+from wsproxy.trace import Failure, FrameRecord, TraceReader, read_limits
+from wsproxy.trace.read_limits import Allowance
 from wsproxy.trace.reader import MAX_LAST
 from wsproxy.trace.unpacker import Unpacker
 
@@ -146,22 +146,22 @@ def test_a_catalog_of_gigabytes_is_one_line(tmp_path):
 
 
 def test_reader_over_the_record_limit_keeps_what_came_before(path, monkeypatch):
-    monkeypatch.setattr(allowance, "RECORDS", 1000)
+    monkeypatch.setattr(read_limits, "RECORDS", 1000)
     frames = hostile_traces.pack(hostile_traces.EMPTY) * 5000
     hostile_traces.write(path, frames)
     session = Session.read(path)
     assert 900 < session.frame_count < 1200
     assert "records of less than 4 bytes" in session.unread
     assert session.losses[-1].reason.startswith("not read: ") and session.losses[-1].at_end
-    monkeypatch.setenv(allowance.VARIABLE, "1")
+    monkeypatch.setenv(read_limits.VARIABLE, "1")
     session = Session.read(path)
     assert (session.frame_count, session.unread, session.losses) == (5000, "", [])
 
 
 def test_reader_takes_what_a_real_session_has_at_any_length(path, monkeypatch):
     """Silence in 20 ms messages, with the times of a real clock: nothing is denser."""
-    monkeypatch.setattr(allowance, "RECORDS", 100)
-    monkeypatch.setattr(allowance, "SIZE", 1 << 20)
+    monkeypatch.setattr(read_limits, "RECORDS", 100)
+    monkeypatch.setattr(read_limits, "SIZE", 1 << 20)
     import random
 
     chance = random.Random(1)
@@ -195,10 +195,10 @@ def test_allowance_of_a_trace_that_does_not_use_it_is_not_for_the_next_one():
     assert shared.take(4 << 20, 4 << 20)
     shared.searched += 1 << 20
     shared.begin_trace()
-    assert (shared.records, shared.searched) == (allowance.RECORDS, allowance.SEARCHED)
+    assert (shared.records, shared.searched) == (read_limits.RECORDS, read_limits.SEARCHED)
     shared.records -= 10
     shared.begin_trace()
-    assert shared.records == allowance.RECORDS - 10
+    assert shared.records == read_limits.RECORDS - 10
 
 
 def test_search_for_sound_blocks_has_one_budget_for_a_folder(tmp_path):
@@ -207,11 +207,11 @@ def test_search_for_sound_blocks_has_one_budget_for_a_folder(tmp_path):
     hostile_traces.MAKERS["thousands_of_false_blocks"](tmp_path / "b.wstrace")
     assert Session.read(tmp_path / "b.wstrace", shared).losses
     shared.begin_trace()
-    assert shared.searched < allowance.SEARCHED
+    assert shared.searched < read_limits.SEARCHED
 
 
 def test_reader_counts_records_of_unknown_kinds(path, monkeypatch):
-    monkeypatch.setattr(allowance, "RECORDS", 10)
+    monkeypatch.setattr(read_limits, "RECORDS", 10)
     hostile_traces.MAKERS["millions_of_unknown_records"](path)
     with TraceReader(path) as reader, pytest.raises(Exception, match="is not read to its end"):
         list(reader)
@@ -221,18 +221,18 @@ def test_reader_counts_records_of_unknown_kinds(path, monkeypatch):
     ("limit", "value"), [("NOTES", 50), ("NOTE_SIZE", 50 << 10)]
 )  # of records, of their bytes
 def test_reader_failures_over_the_limit_are_not_read(path, monkeypatch, limit, value):
-    monkeypatch.setattr(allowance, limit, value)
+    monkeypatch.setattr(read_limits, limit, value)
     failures = hostile_traces.pack(Failure(5, "connect", False, "x" * 1000)) * 1000
     hostile_traces.write(path, hostile_traces.pack(hostile_traces.EMPTY) * 500, failures)
     session = Session.read(path)
     assert (session.frame_count, len(session.failures)) == (500, pytest.approx(50, abs=12))
     assert "too many records other than frames" in session.unread
-    monkeypatch.setenv(allowance.VARIABLE, "1")
+    monkeypatch.setenv(read_limits.VARIABLE, "1")
     assert Session.read(path).unread == ""
 
 
 def test_allowance_of_a_folder_has_room_for_the_head_of_each_trace(path, monkeypatch):
-    monkeypatch.setattr(allowance, "NOTES", 4)
+    monkeypatch.setattr(read_limits, "NOTES", 4)
     hostile_traces.write(path, hostile_traces.pack(hostile_traces.CLOSE))
     shared = Allowance()
     assert not any(Session.read(path, shared).unread for _ in range(10))
@@ -288,20 +288,20 @@ def test_scrub_makes_noise_once_for_thousands_of_wav_files(path, monkeypatch):
 
 
 def test_scrub_over_the_limit_of_words_is_refused(path, monkeypatch):
-    monkeypatch.setattr(allowance, "WORDS", 1000)
+    monkeypatch.setattr(read_limits, "WORDS", 1000)
     message = hostile_traces.text({"type": "Results", "transcript": "a word " * 20})
     hostile_traces.write(path, message * 400)
     out = path.parent / "out.wstrace"
     done = run(["scrub", str(path), "--out", str(out)])
     assert done.status == 3 and "more text than a recording of its size" in done.err
     assert not out.exists()
-    monkeypatch.setenv(allowance.VARIABLE, "1")
+    monkeypatch.setenv(read_limits.VARIABLE, "1")
     assert run(["scrub", str(path), "--out", str(out)]).status == 0
 
 
 def test_diff_over_the_limit_of_values_is_refused(path, monkeypatch):
     """90,000 messages of JSON in 7 kB took 12 s; lists in lists of 500 MB, minutes."""
-    monkeypatch.setattr(allowance, "VALUES", 2000)
+    monkeypatch.setattr(read_limits, "VALUES", 2000)
     message = hostile_traces.text({"type": "Results", "x": [[]] * 100})
     hostile_traces.write(path, message * 400)
     for command in (["diff"], ["diff", "--exact"], ["diff", "--same-as", str(path)]):
@@ -311,13 +311,13 @@ def test_diff_over_the_limit_of_values_is_refused(path, monkeypatch):
             r"error: \S+ is not read to its end: it has over [\d,]+ JSON values to compare, .*\n",
             done.err,
         )
-    monkeypatch.setenv(allowance.VARIABLE, "1")
+    monkeypatch.setenv(read_limits.VARIABLE, "1")
     assert run(["diff", str(path), str(path)]).status == 0
 
 
 def test_diff_counts_no_audio_among_the_values(path, monkeypatch):
     """Eight hours of digital silence are a gigabyte, in a file of a few MB."""
-    monkeypatch.setattr(allowance, "VALUES", 2000)
+    monkeypatch.setattr(read_limits, "VALUES", 2000)
     hostile_traces.write(path, hostile_traces.pack(FrameRecord(10**9, True, 2, b"," * 6400)) * 400)
     assert run(["diff", str(path), str(path)]).status == 0
 
@@ -327,7 +327,7 @@ def test_allowance_of_a_large_file_has_an_end():
     large = Allowance()
     large.begin_trace()
     assert large.take(16 << 20, 16 << 20)
-    assert (large.words, large.values) == (allowance.MOST_WORDS, allowance.MOST_VALUES)
+    assert (large.words, large.values) == (read_limits.MOST_WORDS, read_limits.MOST_VALUES)
 
 
 if sys.platform == "win32":

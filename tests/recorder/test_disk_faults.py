@@ -19,7 +19,7 @@ import pytest
 
 from calls import Call, Lab, counted, lab
 from wire_witness import PATIENCE, wait_until
-from wsproxy.recorder import Clock, SessionWriter, backlog, disk_faults, live_session, new_start
+from wsproxy.recorder import Clock, SessionWriter, backlog, disk_fault_log, live_session, new_start
 from wsproxy.recorder.limits import RecorderLimits
 from wsproxy.recorder.worker import RecorderWorker
 from wsproxy.trace import SUFFIX, Request, Response, TraceWriter
@@ -36,7 +36,7 @@ def confdir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """Do not wait long before it is tried whether a fault has passed."""
-    monkeypatch.setattr(disk_faults, "RETRY_AFTER", 0.3)
+    monkeypatch.setattr(disk_fault_log, "RETRY_AFTER", 0.3)
 
 
 def mount(*args: str) -> None:
@@ -115,13 +115,13 @@ def ended(at: Lab, call: Call) -> SessionWriter:
 def over(monkeypatch: pytest.MonkeyPatch) -> list[SessionWriter]:
     """All sessions that are over, those without a trace too."""
     ends: list[SessionWriter] = []
-    ended = disk_faults.DiskFaults.session_ended
+    ended = disk_fault_log.DiskFaults.session_ended
 
-    def note(watch: disk_faults.DiskFaults, recording: SessionWriter) -> None:
+    def note(watch: disk_fault_log.DiskFaults, recording: SessionWriter) -> None:
         ended(watch, recording)
         ends.append(recording)
 
-    monkeypatch.setattr(disk_faults.DiskFaults, "session_ended", note)
+    monkeypatch.setattr(disk_fault_log.DiskFaults, "session_ended", note)
     return ends
 
 

@@ -19,7 +19,7 @@ from calls import counted
 from wire_bytes import accepted, upgrade
 from wire_servers import serving
 from wire_witness import PATIENCE, Peer, direct, wait_until
-from wsproxy.recorder import Clock, deadline, new_start
+from wsproxy.recorder import Clock, new_start, shutdown_deadline
 from wsproxy.recorder.live_session import LiveSession
 from wsproxy.recorder.worker import RecorderWorker
 from wsproxy.trace import SUFFIX, Request, Response, TraceWriter
@@ -30,7 +30,7 @@ DATA = Frame(Opcode.BINARY, b"x" * 100, mask=b"abcd").serialize()
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(deadline, "STALL", 0.3)
+    monkeypatch.setattr(shutdown_deadline, "STALL", 0.3)
 
 
 @pytest.fixture

@@ -37,7 +37,7 @@ from wsproxy.trace import (
     find_traces,
 )
 from wsproxy.trace import parts as parts_module
-from wsproxy.trace.rewrite import compact
+from wsproxy.trace.compaction import compact
 from wsproxy.wire import Close, Frame, FrameParser, Opcode
 
 MB = 1 << 20

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from recorder_harness import Relay, begin, frame, run, traces
-from wsproxy.recorder import Clock, SessionWriter, disk_faults, new_start
+from wsproxy.recorder import Clock, SessionWriter, disk_fault_log, new_start
 from wsproxy.recorder.worker import RecorderWorker
 from wsproxy.session import Session
 from wsproxy.trace import FindingRecord
@@ -173,7 +173,7 @@ def test_worker_log_handler_raises_recording_continues(
     handler = Full()
     out = tmp_path / "out"
     out.touch()
-    monkeypatch.setattr(disk_faults, "RETRY_AFTER", 0.0)
+    monkeypatch.setattr(disk_fault_log, "RETRY_AFTER", 0.0)
 
     async def main() -> None:
         recorder = RecorderWorker(out, asyncio.get_running_loop())

@@ -35,7 +35,7 @@ from tls_certificates import Certificate
 from wsproxy.errors import ConnectFailed
 from wsproxy.replayer import ClientOptions, ClientReplay, Pace, ReplayServer, ServerOptions, Verdict
 from wsproxy.replayer.blocking_client import play_once_blocking
-from wsproxy.replayer.recording import ReplayRecording
+from wsproxy.replayer.replay_trace import ReplayRecording
 from wsproxy.replayer.verdict import judge_result
 from wsproxy.session import Session
 from wsproxy.trace import Failure

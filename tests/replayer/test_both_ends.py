@@ -21,7 +21,7 @@ from wsproxy.compare import Tolerances, compare
 from wsproxy.proxy.embedding import ProxySettings, background
 from wsproxy.redact import HeadRedactor
 from wsproxy.replayer import ClientOptions, ReplayServer, ServerOptions, Verdict, replay_client
-from wsproxy.replayer.recording import ReplayRecording
+from wsproxy.replayer.replay_trace import ReplayRecording
 from wsproxy.session import Session
 from wsproxy.trace import Bytes, Eof, FrameRecord, TraceReader
 from wsproxy.wire import Opcode, is_upgrade

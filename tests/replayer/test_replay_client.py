@@ -34,7 +34,7 @@ from wsproxy.errors import ConnectFailed, Setting, TraceError, UsageError
 from wsproxy.recorder import Clock, SessionWriter, new_start
 from wsproxy.redact import HeadRedactor
 from wsproxy.replayer import ClientOptions, ReplayServer, ServerOptions, Verdict, replay_client
-from wsproxy.replayer.recording import ReplayRecording
+from wsproxy.replayer.replay_trace import ReplayRecording
 from wsproxy.session import Session
 from wsproxy.trace import Failure, Request, Response, TraceReader, TraceWriter
 

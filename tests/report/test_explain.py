@@ -41,9 +41,7 @@ from wsproxy.report.explanation import explain
 from wsproxy.report.groups import Overview
 from wsproxy.report.text import lasting
 from wsproxy.session import Session
-from wsproxy.trace import (
-    End,
-)
+from wsproxy.trace import End
 
 
 @pytest.fixture

@@ -38,16 +38,7 @@ from wsproxy.report.explanation import explain
 from wsproxy.report.groups import Overview
 from wsproxy.report.text import safe, short
 from wsproxy.session import Session
-from wsproxy.trace import (
-    Bytes,
-    End,
-    Eof,
-    Failure,
-    FrameRecord,
-    Gap,
-    Record,
-    Request,
-)
+from wsproxy.trace import Bytes, End, Eof, Failure, FrameRecord, Gap, Record, Request
 
 
 @pytest.fixture

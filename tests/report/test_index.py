@@ -21,9 +21,9 @@ from wsproxy.report import list_index
 from wsproxy.report.list_index import NAME, Listed, listed
 from wsproxy.session import Session
 from wsproxy.trace import Request, Response
-from wsproxy.trace.allowance import Allowance
 from wsproxy.trace.blocks import Compressor
 from wsproxy.trace.parts import part_of, part_path
+from wsproxy.trace.read_limits import Allowance
 
 HEADERS = [["Upgrade", "websocket"], ["Connection", "Upgrade"]]
 COUNT = list_index.FEW + 4

@@ -24,7 +24,7 @@ from wsproxy.diagnose import Finding, diagnose
 from wsproxy.proxy.embedding import ProxySettings, background
 from wsproxy.redact import HeadRedactor
 from wsproxy.replayer import ClientOptions, ReplayServer, ServerOptions, Verdict, replay_client
-from wsproxy.replayer.recording import ReplayRecording
+from wsproxy.replayer.replay_trace import ReplayRecording
 from wsproxy.session import Session
 from wsproxy.simulate import Simulator
 

@@ -6,9 +6,7 @@ from audio_samples import (
     listen,
 )
 from wsproxy.diagnose.evidence import Evidence
-from wsproxy.diagnose.rules.audio import (
-    RULES,
-)
+from wsproxy.diagnose.rules.audio import RULES
 from wsproxy.diagnose.session_facts import Measure, SessionFacts
 
 LISTEN = ("deepgram", "listen", "/v1/listen?model=nova-3&encoding=linear16&sample_rate=16000")

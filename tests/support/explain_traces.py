@@ -14,14 +14,7 @@ from rich.console import Console
 
 from traces import make_trace
 from wsproxy.cli.main import cli
-from wsproxy.trace import (
-    End,
-    FrameRecord,
-    Record,
-    Request,
-    Response,
-    Start,
-)
+from wsproxy.trace import End, FrameRecord, Record, Request, Response, Start
 from wsproxy.wire import Close
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "v1"

@@ -18,7 +18,7 @@ from wsproxy.replayer import (
     Verdict,
     replay_client,
 )
-from wsproxy.replayer.recording import ReplayRecording
+from wsproxy.replayer.replay_trace import ReplayRecording
 from wsproxy.trace import Eof, FrameRecord, Request, Response, TraceReader
 from wsproxy.wire import Close, Frame, Opcode, accept_key
 

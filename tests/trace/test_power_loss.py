@@ -36,7 +36,7 @@ from wsproxy.trace import (
     TraceWriter,
 )
 from wsproxy.trace.blocks import read_block
-from wsproxy.trace.rewrite import compact
+from wsproxy.trace.compaction import compact
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 PAGE = 4096  # bytes that a file system writes at once

@@ -16,7 +16,7 @@ from wsproxy.diagnose.session_groups import SessionSpan
 from wsproxy.export.bundle import bundle
 from wsproxy.mutate import SetClose, mutate
 from wsproxy.recorder import Clock, new_start, session_in, trace_path
-from wsproxy.replayer.recording import ReplayRecording
+from wsproxy.replayer.replay_trace import ReplayRecording
 from wsproxy.replayer.trace_library import TraceLibrary
 from wsproxy.scrub import scrub
 from wsproxy.session import Session

@@ -29,7 +29,7 @@ from wsproxy.trace import (
     Start,
     TraceReader,
     TraceWriter,
-    rewrite,
+    compaction,
 )
 from wsproxy.trace.blocks import read_block
 
@@ -285,7 +285,7 @@ def test_one_that_fails_in_the_middle_loses_nothing(
         raise OSError(28, "No space left on device")
 
     if when == "fsync":
-        monkeypatch.setattr(rewrite.os, "fsync", full)
+        monkeypatch.setattr(compaction.os, "fsync", full)
     else:
         monkeypatch.setattr(Path, "replace", full)
     status, said = recover(path, "--in-place")

@@ -11,7 +11,7 @@ from typing import Any, ParamSpec
 
 from wsproxy.compare import Tolerances, learn
 from wsproxy.replayer import ClientOptions, Pace, Verdict, replay_client
-from wsproxy.replayer.recording import ReplayRecording
+from wsproxy.replayer.replay_trace import ReplayRecording
 
 from .arrivals import refuse_in_event_loop
 

@@ -13,7 +13,7 @@ from wsproxy.catalog import load
 from wsproxy.compare import LearnedVariation, Tolerances, learn
 from wsproxy.errors import UsageError
 from wsproxy.replayer import Pace, ReplayServer, ServerOptions
-from wsproxy.replayer.recording import ReplayRecording
+from wsproxy.replayer.replay_trace import ReplayRecording
 from wsproxy.simulate import ApiQuotas, Plan, PlanStep, Trigger, serve_in_thread
 
 from .served import Served, ServedPlan, ServedRecording

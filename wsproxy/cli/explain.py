@@ -23,7 +23,7 @@ from wsproxy.report.text import safe
 from wsproxy.report.trimmed import Trimmed
 from wsproxy.session import Session
 from wsproxy.trace import find_recordings
-from wsproxy.trace.allowance import Allowance
+from wsproxy.trace.read_limits import Allowance
 
 from .catalog_option import catalog_option
 from .progress import ProgressLine

@@ -18,7 +18,7 @@ from rich.text import Text
 from wsproxy.errors import UsageError
 from wsproxy.load import MAX_SESSIONS, LoadPlan, LoadStats, run
 from wsproxy.replayer import ClientOptions, Pace
-from wsproxy.replayer.recording import ReplayRecording
+from wsproxy.replayer.replay_trace import ReplayRecording
 from wsproxy.report import load as report
 from wsproxy.report.json_output import dumps
 from wsproxy.report.text import safe

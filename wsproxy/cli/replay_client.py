@@ -11,7 +11,7 @@ import click
 
 from wsproxy.errors import WsproxyError
 from wsproxy.replayer import ClientOptions, ClientReplay, Pace, Verdict, judge_result, play_once
-from wsproxy.replayer.recording import ReplayRecording
+from wsproxy.replayer.replay_trace import ReplayRecording
 
 from .catalog_option import catalog_option
 from .replay_options import (

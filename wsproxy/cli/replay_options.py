@@ -11,7 +11,7 @@ import click
 
 from wsproxy.errors import InvalidValue, UsageError
 from wsproxy.replayer import ClientOptions
-from wsproxy.replayer.recording import ReplayRecording
+from wsproxy.replayer.replay_trace import ReplayRecording
 
 from .number import Number
 from .tolerance_options import tolerance_options

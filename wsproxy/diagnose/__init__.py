@@ -2,15 +2,15 @@
 
 evidence        a fact with its figure and its frames
 session_facts   a session with derived facts, each computed once
-checks          functions that measure one thing each
+measurements    functions that measure one thing each
 rules           functions that detect one problem each, whether or not the session failed
 findings        the findings of one session, and its summary in one sentence
 session_groups  findings that only several sessions show together
 """
 
-from .checks import CHECKS
 from .evidence import Evidence
 from .findings import Finding, annotate, diagnose, summary
+from .measurements import CHECKS
 from .rules import RULES
 from .session_facts import Measure, SessionFacts
 

@@ -12,8 +12,8 @@ from wsproxy.catalog.envelope import json_object
 from wsproxy.session import Session
 from wsproxy.wire import accept_key
 
-from .checks import CHECKS, handshake, silence_before_close, who_ended
 from .evidence import Evidence, plural, quoted, seconds
+from .measurements import CHECKS, handshake, silence_before_close, who_ended
 from .rules import RULES
 from .session_facts import Measure, SessionFacts
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from wsproxy.compare import failure_differences
 from wsproxy.errors import ConnectFailed
 from wsproxy.replayer import ClientOptions, ClientReplay, Pace, Verdict, play_and_judge
-from wsproxy.replayer.recording import ReplayRecording
+from wsproxy.replayer.replay_trace import ReplayRecording
 from wsproxy.replayer.script import Script
 
 from .candidates import Candidate, Parts

@@ -17,7 +17,7 @@ from wsproxy.compare.session_digest import SessionDigest
 from wsproxy.errors import ConnectFailed, UsageError, WsproxyError
 from wsproxy.redact import MIN_SECRET, HeadRedactor, fingerprint_key
 from wsproxy.replayer import RECORDED_PACE, ClientOptions, Pace
-from wsproxy.replayer.recording import ReplayRecording
+from wsproxy.replayer.replay_trace import ReplayRecording
 from wsproxy.replayer.script import Script
 from wsproxy.session import Session
 from wsproxy.trace import SUFFIX, Bytes, End, Eof, FrameRecord, TraceReader

@@ -18,7 +18,7 @@ from pathlib import Path
 from wsproxy.catalog.loader import given_files
 from wsproxy.errors import UsageError
 from wsproxy.replayer import ClientOptions, ClientReplay, ReplayResult
-from wsproxy.replayer.recording import ReplayRecording
+from wsproxy.replayer.replay_trace import ReplayRecording
 
 from . import judge
 from .stats import LoadStats, SessionResult

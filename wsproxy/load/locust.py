@@ -27,7 +27,7 @@ from locust.runners import WorkerRunner
 from wsproxy.errors import UsageError, WsproxyError
 from wsproxy.replayer import ClientOptions, ClientReplay, Pace, Verdict, judge_result
 from wsproxy.replayer.blocking_client import play_once_blocking
-from wsproxy.replayer.recording import ReplayRecording
+from wsproxy.replayer.replay_trace import ReplayRecording
 
 from .judge import KEEP_CHOICES, keep_or_remove
 

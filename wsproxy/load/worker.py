@@ -15,7 +15,7 @@ from pathlib import Path
 from wsproxy.catalog.loader import using
 from wsproxy.errors import WsproxyError
 from wsproxy.replayer import ClientOptions, ClientReplay, ReplayResult, play_once
-from wsproxy.replayer.recording import ReplayRecording
+from wsproxy.replayer.replay_trace import ReplayRecording
 from wsproxy.replayer.schedule import Schedule
 
 from .histogram import Histogram

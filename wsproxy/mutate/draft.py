@@ -28,7 +28,7 @@ from wsproxy.trace import (
     Start,
     TraceReader,
 )
-from wsproxy.trace.allowance import VARIABLE
+from wsproxy.trace.read_limits import VARIABLE
 from wsproxy.wire import (
     RSV1,
     Deflate,

@@ -10,7 +10,7 @@ from mitmproxy import ctx, exceptions
 from mitmproxy.addonmanager import Loader
 
 from wsproxy.recorder import POLICIES
-from wsproxy.recorder.disk_faults import probe
+from wsproxy.recorder.disk_fault_log import probe
 from wsproxy.recorder.limits import InvalidLimit, RecorderLimits
 
 # Options that cannot change while the recorder runs.

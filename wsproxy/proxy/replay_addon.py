@@ -17,7 +17,7 @@ from mitmproxy.addonmanager import Loader
 
 from wsproxy.errors import WsproxyError
 from wsproxy.replayer import Pace, ReplayServer, ServerOptions
-from wsproxy.replayer.recording import ReplayRecording
+from wsproxy.replayer.replay_trace import ReplayRecording
 
 from .redirect_addon import OTHERS, RedirectAddon
 

@@ -24,11 +24,11 @@ that it replays. Nothing here imports mitmproxy.
 """
 
 from .clock import Clock, new_start
-from .deadline import Deadline
 from .fsync import POLICIES, FsyncThread, Policy
 from .http_body import MAX_BODY, BodySnapshot, body_snapshot
 from .offline_writer import OfflineTraceWriter
 from .session_writer import Diagnose, SessionWriter
+from .shutdown_deadline import Deadline
 from .trace_path import session_in, trace_path
 
 __all__ = [

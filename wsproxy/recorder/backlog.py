@@ -17,7 +17,7 @@ from typing import Generic, Protocol, TypeVar
 from wsproxy.trace import Record, Start
 from wsproxy.wire import Opcode
 
-from .disk_faults import DiskFaults
+from .disk_fault_log import DiskFaults
 
 WAKE_SIZE = 1 << 20  # queued bytes that wake the thread
 HIGH_WATER = 4 << 20  # queued bytes above which the thread is behind

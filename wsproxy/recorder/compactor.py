@@ -12,9 +12,9 @@ from collections import deque
 from pathlib import Path
 
 from wsproxy.trace.atomic_file import sweep
-from wsproxy.trace.rewrite import compact
+from wsproxy.trace.compaction import compact
 
-from .deadline import Deadline
+from .shutdown_deadline import Deadline
 from .thread_log import ThreadLog
 
 logger = ThreadLog(__name__)

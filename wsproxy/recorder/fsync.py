@@ -15,7 +15,7 @@ from typing import BinaryIO, Literal, get_args
 
 from wsproxy.trace.atomic_file import sync_folder
 
-from .deadline import Deadline
+from .shutdown_deadline import Deadline
 
 Policy = Literal["never", "end", "block"]
 POLICIES: tuple[Policy, ...] = get_args(Policy)

@@ -20,13 +20,13 @@ from wsproxy.trace import Eof, FindingRecord, Record, Response, Start
 from .backlog import WAKE_SIZE, Backlog, Content
 from .clock import Clock
 from .compactor import Compactor
-from .deadline import Deadline
-from .disk_faults import DiskFaults, count_sessions
+from .disk_fault_log import DiskFaults, count_sessions
 from .fsync import FsyncThread
 from .limits import RecorderLimits
 from .live_session import LiveSession
 from .retention import FolderRetention
 from .session_writer import Diagnose, SessionWriter
+from .shutdown_deadline import Deadline
 from .thread_log import ThreadLog
 from .trace_path import trace_path
 

@@ -18,7 +18,7 @@ from urllib.parse import unquote_plus
 
 from wsproxy.catalog import CredentialPlaces
 
-from . import encodings, heuristics, json_fields, name_values, shapes
+from . import encodings, heuristics, json_fields, key_formats, name_values
 from .fingerprint import PLACEHOLDER
 
 MAX_EXAMINED = 1 << 20  # characters, each decoded view counted by itself
@@ -242,11 +242,11 @@ class CredentialFinder:
     def _outside_fields(
         self, text: str, json: list[json_fields.JsonField], cut: bool, metadata: bool
     ) -> list[FoundCredential]:
-        found = [FoundCredential(*span, "", "shape") for span in shapes.find_keys(text)]
+        found = [FoundCredential(*span, "", "shape") for span in key_formats.find_keys(text)]
         found += [FoundCredential(*span, "", "shape") for span in name_values.find_userinfo(text)]
         found += [FoundCredential(*span, "", "shape") for span in heuristics.lone_hex_key(text)]
         if metadata:
-            for start, end in shapes.find_hex_keys(text):
+            for start, end in key_formats.find_hex_keys(text):
                 if not heuristics.ends_with_id_name(text[max(0, start - _MAX_BEFORE) : start]):
                     found.append(FoundCredential(start, end, "", "shape"))
             found += [
@@ -260,7 +260,7 @@ class CredentialFinder:
                     why = "entropy"
                 if why is not None:
                     found.append(FoundCredential(tag.start, tag.end, tag.name, why))
-        if cut and (at := shapes.unfinished_key_start(text)) >= 0:
+        if cut and (at := key_formats.unfinished_key_start(text)) >= 0:
             found.append(FoundCredential(at, len(text), "", "shape", " "))
         if cut and (at := name_values.unfinished_userinfo_start(text)) >= 0:
             found.append(FoundCredential(at, len(text), "", "shape", " "))

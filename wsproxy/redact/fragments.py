@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field, replace
 
-from . import binary_text, json_fields, name_values, shapes
+from . import binary_text, json_fields, key_formats, name_values
 from .finder import OverBudget
 from .fingerprint import Entry
 from .known_secrets import KnownSecrets
@@ -219,6 +219,6 @@ def _may_begin_credential(data: bytes) -> bool:
     quoted = word.endswith(b'"') and len(tail) - len(word) >= _MIN_HEX
     return (
         quoted
-        or shapes.unfinished_key_start(tail) >= 0
+        or key_formats.unfinished_key_start(tail) >= 0
         or name_values.unfinished_userinfo_start(tail) >= 0
     )

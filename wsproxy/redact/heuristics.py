@@ -18,7 +18,7 @@ import math
 import re
 from collections import Counter
 
-from . import shapes
+from . import key_formats
 from .fingerprint import PLACEHOLDER
 
 # Normalized names. Each of these is enough on its own.
@@ -156,9 +156,9 @@ def by_shape(name: str, value: str) -> bool:
     """Whether a complete value has the format of a key."""
     if PLACEHOLDER in value:
         return False
-    if shapes.is_hex_key(value):
+    if key_formats.is_hex_key(value):
         return not is_id_name(name)
-    return shapes.is_key(value)
+    return key_formats.is_key(value)
 
 
 def by_entropy(name: str, value: str) -> bool:
@@ -224,7 +224,7 @@ def has_words(value: str) -> bool:
 def lone_hex_key(text: str) -> list[tuple[int, int]]:
     """The span of a text that is 32 to 128 hexadecimal digits; as a list of one, or empty."""
     word = text.strip().strip("\"'")
-    if len(word) > _MAX_HEX_ALONE or not shapes.is_hex_key(word):
+    if len(word) > _MAX_HEX_ALONE or not key_formats.is_hex_key(word):
         return []
     start = text.index(word)
     return [(start, start + len(word))]

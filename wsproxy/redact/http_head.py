@@ -10,7 +10,7 @@ from urllib.parse import quote, unquote_plus
 
 from wsproxy.catalog import CredentialPlaces
 
-from . import heuristics, shapes
+from . import heuristics, key_formats
 from .finder import Budget, CredentialFinder, OverBudget
 from .fingerprint import MIN_SECRET, PLACEHOLDER, Entry, EntryBuilder, over_budget
 from .name_values import SCHEME
@@ -81,9 +81,9 @@ class HeadRedactor:
         self,
         credentials: CredentialPlaces,
         key: bytes,
-        shapes: Iterable[tuple[str, re.Pattern[str]]] = (),
+        key_formats: Iterable[tuple[str, re.Pattern[str]]] = (),
     ) -> None:
-        self.describe = EntryBuilder(key, shapes)
+        self.describe = EntryBuilder(key, key_formats)
         self.find = CredentialFinder(credentials, credentials.message_fields)
         self.find_in_body = CredentialFinder(
             credentials, (*credentials.message_fields, *credentials.body_fields)
@@ -140,7 +140,9 @@ class HeadRedactor:
     def _name(self, name: str, redactions: _HeadRedactions) -> str:
         """Redact a header's name if it is a key, written in the wrong place."""
         return (
-            self._redact("header", "", name, redactions, "shape") if shapes.is_key(name) else name
+            self._redact("header", "", name, redactions, "shape")
+            if key_formats.is_key(name)
+            else name
         )
 
     def _header(self, name: str, value: str, redactions: _HeadRedactions) -> str:
@@ -184,7 +186,7 @@ class HeadRedactor:
         out, at = [], 0
         for found in self.find(text, budget=redactions.budget):
             secret = text[found.start : found.end]
-            if heuristics.is_id_name(name) and shapes.is_hex_key(secret):
+            if heuristics.is_id_name(name) and key_formats.is_hex_key(secret):
                 continue
             out += [
                 text[at : found.start],
@@ -280,7 +282,7 @@ class HeadRedactor:
         if not equals:
             name_as_sent, value = "", part
         name, secret = unquote_plus(name_as_sent), unquote_plus(value)
-        if shapes.is_key(name):
+        if key_formats.is_key(name):
             return self._redact(where, "", name, redactions, "shape") + equals + value
         if secret in ("", PLACEHOLDER):
             return part

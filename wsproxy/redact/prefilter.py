@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from . import binary_text, encodings, shapes
+from . import binary_text, encodings, key_formats
 from .finder import CredentialFinder
 from .known_secrets import KnownSecrets
 
@@ -164,7 +164,7 @@ class Prefilter:
         if size < _MIN_KEY:
             return False
         name = word.decode("latin-1")
-        return shapes.may_be_key(name) or bool(encodings.decode_word(name))
+        return key_formats.may_be_key(name) or bool(encodings.decode_word(name))
 
     def _without_audio(self, words: bytes) -> bytes | None:
         """The words without long base64; None if one of them encodes text."""

@@ -12,7 +12,7 @@ from .client_replay import ClientOptions, ClientReplay
 from .client_session import ClientSession
 from .connection import ReplayConnection
 from .player import follow
-from .recording import ReplayRecording
+from .replay_trace import ReplayRecording
 from .schedule import Schedule
 from .target import connect_errors
 from .verdict import ReplayResult, Verdict, judge_result

@@ -13,7 +13,7 @@ from python_socks.sync import Proxy
 from .blocking_connection import BlockingConnection
 from .client_replay import ClientReplay
 from .client_session import ClientSession
-from .recording import ReplayRecording
+from .replay_trace import ReplayRecording
 from .target import connect_errors
 from .verdict import ReplayResult
 

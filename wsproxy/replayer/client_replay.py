@@ -32,7 +32,7 @@ from .handshake import (
     rewritten_request_headers,
 )
 from .pace import RECORDED_PACE, Pace
-from .recording import ReplayRecording
+from .replay_trace import ReplayRecording
 from .schedule import Schedule, gated_steps
 from .script import Script, unanswered_duration_ns
 from .target import Target, proxy_for, ssl_context

@@ -15,7 +15,7 @@ from wsproxy.trace import Request, Response
 
 from .client_replay import ClientReplay
 from .player import Player, PlayerConnection
-from .recording import ReplayRecording, completed_trace
+from .replay_trace import ReplayRecording, completed_trace
 from .response_reader import ResponseReader
 from .schedule import Schedule
 from .verdict import ReplayResult

@@ -10,7 +10,7 @@ from wsproxy.catalog import load
 from wsproxy.errors import LimitExceeded
 from wsproxy.session import Session
 from wsproxy.trace import Bytes, Eof, FrameRecord, Record, TraceReader, bounded
-from wsproxy.trace.allowance import VARIABLE
+from wsproxy.trace.read_limits import VARIABLE
 from wsproxy.wire import RSV1, Deflate, Frame, Garbage, Opcode
 
 from .handshake import negotiated_deflate

@@ -17,7 +17,7 @@ from wsproxy.trace import Response
 from .connection import ReplayConnection
 from .handshake import BadHead, Body, head_size, parse_head, response_bytes
 from .progress import GATE_UNITS
-from .recording import ReplayRecording
+from .replay_trace import ReplayRecording
 from .schedule import gated_steps
 from .script import Script
 from .server_session import (

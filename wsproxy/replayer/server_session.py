@@ -17,17 +17,11 @@ from wsproxy.wire import is_upgrade
 
 from .connection import ReplayConnection
 from .endpoint import Endpoint
-from .handshake import (
-    Head,
-    accept_headers,
-    negotiated_deflate,
-    refusal_headers,
-    response_bytes,
-)
+from .handshake import Head, accept_headers, negotiated_deflate, refusal_headers, response_bytes
 from .pace import RECORDED_PACE, Pace
 from .player import Player, follow
 from .progress import Gate
-from .recording import ReplayRecording, completed_trace
+from .replay_trace import ReplayRecording, completed_trace
 from .schedule import Schedule
 from .script import Script, Step, unanswered_duration_ns
 from .value_rewriter import ValueRewriter

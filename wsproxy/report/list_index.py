@@ -24,10 +24,10 @@ from wsproxy import __version__
 from wsproxy.errors import TraceError
 from wsproxy.session import Session
 from wsproxy.system.file_flags import CAREFUL, PLAIN, is_own
-from wsproxy.trace.allowance import Allowance
 from wsproxy.trace.atomic_file import Replacement
 from wsproxy.trace.blocks import BadBlock, Compressor, read_block
 from wsproxy.trace.parts import SUFFIX, part_of
+from wsproxy.trace.read_limits import Allowance
 
 from . import json_schema
 from .text import api, closed, ending

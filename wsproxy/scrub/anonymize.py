@@ -20,8 +20,8 @@ from wsproxy.mutate.draft import Draft, DraftRecord, messages
 from wsproxy.mutate.pipeline import output_path
 from wsproxy.session import Session
 from wsproxy.trace import Bytes, Eof, Failure, FrameRecord, Gap, Record, Request, Response, Start
-from wsproxy.trace.allowance import VARIABLE
 from wsproxy.trace.atomic_file import new_file
+from wsproxy.trace.read_limits import VARIABLE
 from wsproxy.wire import Opcode
 
 from .aliases import Aliases, words

@@ -24,7 +24,7 @@ from wsproxy.replayer import (
     Verdict,
     replay_client,
 )
-from wsproxy.replayer.recording import ReplayRecording
+from wsproxy.replayer.replay_trace import ReplayRecording
 from wsproxy.session import Session
 from wsproxy.simulate import ApiQuotas, Plan, PlanStep, Simulator, Trigger
 from wsproxy.wire import is_upgrade

@@ -32,7 +32,7 @@ from wsproxy.trace import (
     TraceReader,
     bounded,
 )
-from wsproxy.trace.allowance import Allowance
+from wsproxy.trace.read_limits import Allowance
 from wsproxy.wire import Close, MessageAssembler, Opcode, header, is_upgrade
 
 from .frame_columns import FrameColumns, FrameInfo

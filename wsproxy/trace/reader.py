@@ -15,9 +15,9 @@ from typing import BinaryIO, NoReturn
 from wsproxy.errors import LimitExceeded, NotATrace, TraceError
 from wsproxy.system.regular_file import open_regular
 
-from .allowance import BYTES_A_RECORD, SEARCHED_RATIO, VARIABLE, Allowance
 from .blocks import PEEK, READ_AHEAD, BadBlock, find_blocks, last_block, peek, read_block
 from .parts import SUFFIX, later_parts, one_a_session, part_of, part_path
+from .read_limits import BYTES_A_RECORD, SEARCHED_RATIO, VARIABLE, Allowance
 from .records import (
     VERSION,
     AnyRecord,

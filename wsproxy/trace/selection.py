@@ -8,8 +8,8 @@ from pathlib import Path
 
 from wsproxy.errors import TraceError
 
-from .allowance import Allowance
 from .parts import one_a_session
+from .read_limits import Allowance
 from .reader import TraceReader, find_traces
 from .records import Start
 

@@ -7,8 +7,8 @@ from bisect import bisect_left
 from difflib import get_close_matches
 
 from wsproxy.catalog.envelope import json_object
-from wsproxy.diagnose.checks import is_json
 from wsproxy.diagnose.evidence import Evidence, frame_list, plural, quoted, seconds
+from wsproxy.diagnose.measurements import is_json
 from wsproxy.diagnose.session_facts import Measure, ServerMessage, SessionFacts
 from wsproxy.wire import Opcode
 

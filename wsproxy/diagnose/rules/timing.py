@@ -7,14 +7,14 @@ from itertools import accumulate
 from statistics import median
 from typing import TypeGuard
 
-from wsproxy.diagnose.checks import (
+from wsproxy.diagnose.evidence import Evidence, frame_list, plural, seconds
+from wsproxy.diagnose.measurements import (
     WINDOW,
     audio_and_wall_seconds,
     fastest_window,
     longest_gap,
     outside_limits,
 )
-from wsproxy.diagnose.evidence import Evidence, frame_list, plural, seconds
 from wsproxy.diagnose.session_facts import Measure, SessionFacts
 from wsproxy.session import FrameColumns
 

@@ -21,10 +21,10 @@ from wsproxy.recorder import compactor as module
 from wsproxy.recorder.compactor import Compactor
 from wsproxy.recorder.worker import RecorderWorker
 from wsproxy.session import Session
-from wsproxy.trace import End, FrameRecord, Start, TraceReader, rewrite
+from wsproxy.trace import End, FrameRecord, Start, TraceReader, compaction
 from wsproxy.trace.blocks import Compressor, read_block, seek_table, seek_table_entry
+from wsproxy.trace.compaction import compact
 from wsproxy.trace.records import Sync, to_map
-from wsproxy.trace.rewrite import compact
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "v1"
 START = Start(0, 1, SESSION, 10**18)
@@ -208,9 +208,9 @@ def test_a_disk_with_little_room_is_left_to_those_who_record(
 ) -> None:
     path = small_blocks(tmp_path / "a.wstrace")
     size = path.stat().st_size
-    monkeypatch.setattr(rewrite, "_free", lambda _: rewrite.ROOM * size - 1)
+    monkeypatch.setattr(compaction, "_free", lambda _: compaction.ROOM * size - 1)
     assert not compact(path)
-    monkeypatch.setattr(rewrite, "_free", lambda _: rewrite.ROOM * size)
+    monkeypatch.setattr(compaction, "_free", lambda _: compaction.ROOM * size)
     assert compact(path)
 
 
