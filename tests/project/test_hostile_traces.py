@@ -278,8 +278,8 @@ def test_show_full_of_a_long_text_is_what_a_short_way_gives(path, monkeypatch):
 def test_scrub_makes_noise_once_for_thousands_of_wav_files(path, monkeypatch):
     """33,000 of them, each with 4,096 samples of noise of its own, took 100 s."""
     made = []
-    one = NoiseSource._one
-    monkeypatch.setattr(NoiseSource, "_one", lambda self: made.append(1) or one(self))
+    one = NoiseSource._random_sample
+    monkeypatch.setattr(NoiseSource, "_random_sample", lambda self: made.append(1) or one(self))
     wav = b"RIFF\xff\xff\xff\xffWAVEfmt " + struct.pack("<IHHIIHH", 16, 1, 1, 16000, 32000, 2, 16)
     wav += b"data\xff\xff\xff\xff" + struct.pack("<4h", 900, -800, 700, -600) * 20
     hostile_traces.write(path, hostile_traces.pack(FrameRecord(10**9, True, 2, wav)) * 20)

@@ -193,11 +193,13 @@ class Peer:
         """End this direction in TLS; nothing on a plain connection."""
         if self._tls is None:
             return
-        self.did.append("close-notify")
         with self._send_lock, self._tls_lock:
             with contextlib.suppress(ssl.SSLWantReadError, ssl.SSLError):
                 self._tls.unwrap()
-            self.sock.sendall(self._out.read())
+            alert = self._out.read()
+            if alert:  # none if unwrap failed first: then nobody can have seen one
+                self.did.append("close-notify")
+                self.sock.sendall(alert)
 
     def eof(self) -> None:
         """End this direction of the TCP connection; the other stays open."""

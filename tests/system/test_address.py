@@ -52,7 +52,7 @@ def test_this_machine() -> None:
 
 def check_urls(text: str, port: int) -> None:
     """All URLs in a text lead to the port of ::1."""
-    urls = [word.strip("(),") for word in text.replace("=", " ").split() if "://" in word]
+    urls = [word.strip("(),;") for word in text.replace("=", " ").split() if "://" in word]
     assert urls
     for url in urls:
         assert (urlsplit(url).hostname, urlsplit(url).port) == ("::1", port), url
