@@ -199,9 +199,9 @@ def test_recorder_close_slow_disk_is_waited_for(
 RECORD = """
 import sys, threading
 from wsproxy.cli.main import main
-from wsproxy.recorder import deadline
+from wsproxy.recorder import shutdown_deadline
 from wsproxy.trace import TraceWriter
-deadline.STALL = float(sys.argv.pop(1))
+shutdown_deadline.STALL = float(sys.argv.pop(1))
 flush = TraceWriter.flush
 def hang(writer):
     if len(writer._block) > 2000:  # a frame is in it

@@ -7,13 +7,14 @@ import json
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from wire_servers import listens, unused_port
 from wire_witness import wait_until
 
+_ATTEMPTS = 3
 CHECKOUT = Path(__file__).resolve().parents[2]
 
 
@@ -86,11 +87,28 @@ def recorder_process(folder: Path, *options: str, record: bool = True) -> Iterat
         record: False for bare mitmdump.
     """
     out = folder / "traces"
+    started = None
+    for _ in range(_ATTEMPTS):  # another process may take a free port first
+        if (started := _start(folder, out if record else None, options)) is not None:
+            break
+    assert started is not None
+    process, port, inside = started
+    try:
+        yield RecorderProcess(process.pid, port, out, inside)
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _start(
+    folder: Path, out: Path | None, options: Sequence[str]
+) -> tuple[subprocess.Popen[bytes], int, int] | None:
+    """A process that listens, its port and that of its counts; None if it has ended."""
     port, inside = unused_port(), unused_port()
     settings = [f"confdir={folder / 'conf'}", f"object_counter_port={inside}", "ssl_insecure=true"]
     command = [str(Path(sys.executable).parent / "mitmdump"), "-q"]
     command += ["-s", str(Path(__file__).with_name("object_counter.py"))]
-    if record:
+    if out is not None:
         command += ["-s", str(CHECKOUT / "addons" / "record.py")]
         settings.append(f"wsproxy_out={out}")
     command += ["--listen-host", "127.0.0.1", "--listen-port", str(port)]
@@ -99,8 +117,7 @@ def recorder_process(folder: Path, *options: str, record: bool = True) -> Iterat
     process = subprocess.Popen(command, cwd=folder)
     try:
         wait_until(lambda: process.poll() is not None or (listens(port) and listens(inside)))
-        assert process.poll() is None
-        yield RecorderProcess(process.pid, port, out, inside)
-    finally:
-        process.terminate()
-        process.wait()
+    except BaseException:
+        process.kill()
+        raise
+    return (process, port, inside) if process.poll() is None else None
