@@ -31,7 +31,8 @@ def test_record_wide_address_in_the_mode_is_warned_of(tmp_path: Path) -> None:
 
 
 def test_record_sighup_ends_it_in_order(tmp_path: Path) -> None:
-    with open_session(tmp_path) as process:
+    # The tests themselves may run under nohup, which child processes inherit.
+    with open_session(tmp_path, lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL)) as process:
         process.send_signal(signal.SIGHUP)
         assert process.wait(30) == 0
     [trace] = find_traces([str(tmp_path / "out")])
