@@ -184,7 +184,7 @@ MISMATCHES: list[tuple[str, Api, Sequence[Said], str, int]] = [
 @pytest.mark.parametrize(
     ("api", "said", "text", "size"), [m[1:] for m in MISMATCHES], ids=[m[0] for m in MISMATCHES]
 )
-def test_format_mismatch(api: Api, said: Sequence[Said], text: str, size: int) -> None:
+def test_format_mismatch_is_found(api: Api, said: Sequence[Said], text: str, size: int) -> None:
     wrong = facts_of(api, said)
     frame = wrong.audio.where(n > 0 for n in wrong.audio.lengths).numbers[0]
     assert found(format_mismatch, wrong) == (text, (frame,), size, "bytes examined")
@@ -223,7 +223,7 @@ CUT_OFF = [
 
 
 @pytest.mark.parametrize(("name", "data", "start"), CUT_OFF)
-def test_container_header_missing(name: str, data: bytes, start: str) -> None:
+def test_container_header_missing_is_found(name: str, data: bytes, start: str) -> None:
     text = f"the audio starts in the middle of {name}, with the bytes {start} (frame 2)"
     size = min(len(data), 32_768)
     wrong = facts_of(NO_ENCODING, ['{"type": "KeepAlive"}', *cut(data, 1000)])
@@ -242,7 +242,7 @@ def test_container_header_missing_trace_with_gap_has_no_finding() -> None:
     assert container_header_missing(cut_off) == []
 
 
-def test_odd_bytes() -> None:
+def test_odd_bytes_is_found() -> None:
     said = [*cut(PCM)[:3], PCM[:3201], PCM[:1], *cut(PCM)[:2]]
     wrong = facts_of(LISTEN, ['{"type": "KeepAlive"}', *said])
     text = "2 messages of 7 have an odd number of bytes, a sample of linear16 has 2: frame 5, 6"
@@ -261,7 +261,7 @@ def test_odd_bytes_last_or_fragmented_message_has_no_finding() -> None:
     assert odd_bytes(facts_of(LISTEN, cut(PCM, 1001), fin=False)) == []
 
 
-def test_wrong_endianness() -> None:
+def test_wrong_endianness_is_found() -> None:
     text = (
         "the median magnitude is 10496 of 32768 in the declared byte order, "
         "and 291 with the bytes swapped (frame 2)"
@@ -332,7 +332,7 @@ RATES: list[tuple[Api, bytes, list[tuple[str, float, str]]]] = [
 
 
 @pytest.mark.parametrize(("api", "data", "expected"), RATES)
-def test_rate_mismatch(api: Api, data: bytes, expected: list[tuple[str, float, str]]) -> None:
+def test_rate_mismatch_is_found(api: Api, data: bytes, expected: list[tuple[str, float, str]]) -> None:
     evidence = rate_mismatch(facts_of(api, cut(data)))
     assert [(e.text, e.value, e.unit) for e in evidence] == expected
     assert all(e.frames == (1,) and e.t_ns == 100_000_000 for e in evidence)

@@ -325,7 +325,7 @@ def test_load_command_prints_statistics(tmp_path: Path) -> None:
     assert {Path(result["trace"]) for result in found["results"]} == set(out.glob("*.wstrace"))
 
 
-def test_load_catalog_option_holds_in_all_its_processes(tmp_path: Path) -> None:
+def test_load_catalog_option_applies_to_all_processes(tmp_path: Path) -> None:
     trace, out, mine = build(close_1011, tmp_path), tmp_path / "out", tmp_path / "mine.toml"
     mine.write_text(MINE)
     arguments = ("--sessions", 1, "--out", out, "--keep", "all", "--catalog", mine)

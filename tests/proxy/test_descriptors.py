@@ -25,7 +25,7 @@ def limited(soft: int, hard: int) -> Callable[[], None]:
 
 
 @pytest.mark.skipif(not Path("/proc/self/limits").exists(), reason="/proc is Linux's")
-def test_run_raises_its_own_limit_and_leaves_the_apps(tmp_path: Path) -> None:
+def test_run_raises_own_limit_and_keeps_limit_of_app(tmp_path: Path) -> None:
     code = (
         "import os, resource; print(resource.getrlimit(resource.RLIMIT_NOFILE));"
         "print(next(line for line in open(f'/proc/{os.getppid()}/limits') if 'open files' in line))"
@@ -80,7 +80,7 @@ def recording(folder: Path, files: int) -> Iterator[tuple[int, Queue[str]]]:
         reading.join()
 
 
-def test_record_out_of_descriptors_says_so_and_serves_on(tmp_path: Path) -> None:
+def test_record_out_of_descriptors_is_logged_and_continues(tmp_path: Path) -> None:
     with recording(tmp_path, 60) as (port, said), contextlib.ExitStack() as stack:
         for _ in range(60):
             stack.enter_context(socket.create_connection(("127.0.0.1", port), PATIENCE))

@@ -76,7 +76,7 @@ def test_session_redactor_long_text_with_code_stays_without_known_credentials() 
     assert kept == expected
 
 
-def test_session_redactor_message_over_the_budget_is_kept_to_where_it_is(
+def test_session_redactor_message_over_the_budget_is_kept_up_to_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(finder, "MAX_EXAMINED", 1 << 18)

@@ -116,7 +116,7 @@ def test_replay_against_good_session_is_not_reproduced(
     assert values(verdict)["condition"][0] == condition_of(SESSIONS[name]), told
 
 
-def test_pairs_of_conditions_are_many() -> None:
+def test_replay_pairs_of_conditions_are_sufficient() -> None:
     assert len(UNLIKE) > 150
     assert len(BEHAVING) > 50
     assert all(Path(TRACES[name]).exists() for name in GOOD.values())

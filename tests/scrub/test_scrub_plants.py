@@ -131,7 +131,7 @@ def test_scrub_planted_personal_data_in_refusals_is_replaced(tmp_path: Path) -> 
         assert not left([plant], texts(public))
 
 
-def test_scrub_plants_are_enough_and_of_all_kinds() -> None:
+def test_scrub_plants_are_sufficient_and_of_all_kinds() -> None:
     assert len(PLANTS) >= 126 + 40
     assert len(KNOWN_TO_STAY) <= 10
     places = {each.place for each in PLANTS}

@@ -174,7 +174,7 @@ async def meet(
 
 @pytest.mark.one_python
 @pytest.mark.parametrize("client", EACH)
-def test_explained_whatever_the_sdk_said(
+def test_sdk_condition_is_explained_first(
     client: Client,
     request: pytest.FixtureRequest,
     audio: Path,  # noqa: F811
@@ -198,7 +198,7 @@ def test_explained_whatever_the_sdk_said(
     assert {m.case: m.first_ids for m in met if m.first_ids != [m.condition.id]} == {}
 
 
-def test_the_document_has_every_condition() -> None:
+def test_sdk_conditions_document_has_every_condition() -> None:
     """To be made again where this fails; see the top of this file."""
     text = DOCUMENT.read_text()
     ids = {condition.id for api in TITLES for condition in conditions(api)}

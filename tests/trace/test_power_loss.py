@@ -208,7 +208,7 @@ def read(path: Path) -> tuple[list[Record], TraceReader]:
 @example("live", [Lost(0.0, 1, "another trace")])  # its beginning stands at this one's
 @example("packed", [Lost(0.0, 2, "another trace"), Cut(0.9)])
 @settings(max_examples=150)
-def test_power_loss_surviving_blocks_are_read_and_nothing_else(name: str, damages: Damages) -> None:
+def test_power_loss_only_surviving_blocks_are_read(name: str, damages: Damages) -> None:
     trace = TRACES[name]
     data, intact = damaged(trace, damages)
     with tempfile.TemporaryDirectory() as folder:
@@ -228,7 +228,7 @@ def test_power_loss_surviving_blocks_are_read_and_nothing_else(name: str, damage
 
 @given(DAMAGES)
 @settings(max_examples=60)
-def test_power_loss_recovered_trace_is_clean_and_true(damages: Damages) -> None:
+def test_power_loss_recovered_trace_is_valid_and_correct(damages: Damages) -> None:
     trace = TRACES["live"]
     data, intact = damaged(trace, damages)
     with tempfile.TemporaryDirectory() as folder:
