@@ -291,7 +291,7 @@ def test_unknown_condition_without_near_ones(name: str) -> None:
     ],
 )
 def test_catalog_recognize_host_and_path_has_provider_and_api(host: str, path: str, provider: str | None, api: str | None) -> None:
-    found = load().recognise(host, path)
+    found = load().recognize(host, path)
     assert (found[0] and found[0].id, found[1] and found[1].name) == (provider, api)
 
 
@@ -318,7 +318,7 @@ def test_user_file_adds_a_condition(tmp_path: Path) -> None:
     path.write_text(FILE)
     catalog = load(path)
     assert catalog.condition("acme.listen.4321").title == "It failed"
-    provider, api = catalog.recognise("speech.acme.example", "/listen")
+    provider, api = catalog.recognize("speech.acme.example", "/listen")
     assert provider is not None and provider.file == path
     assert api is not None and api.name == "listen"
 
@@ -419,7 +419,7 @@ def test_read_file_missing_or_not_utf8_is_an_error(tmp_path: Path) -> None:
 
 def test_load_reads_no_conditions() -> None:
     catalog = loaded(FILE.replace('severity = "error"', 'severity = "bad"'))
-    assert catalog.recognise("speech.acme.example", "/listen")[0] is not None
+    assert catalog.recognize("speech.acme.example", "/listen")[0] is not None
     with pytest.raises(CatalogError):
         _ = catalog.conditions
 

@@ -86,7 +86,7 @@ def test_diff_lists_not_compared(listen: Path) -> None:
     assert "Results (interim): timing-dependent" in line
     assert "KeepAlive: how often it is sent" in line
     listed = json.loads(diff(listen, listen, "--json").output)["not_compared"]
-    assert "Metadata: duration: by rule" in listed
+    assert "Metadata: duration: by heuristic" in listed
 
 
 def test_diff_same_as_recording_omits_variation(tmp_path: Path) -> None:

@@ -56,7 +56,7 @@ def one(data: bytes) -> None:
         except CatalogError:
             assert not sound, "a file without mistakes cannot be loaded"
             return
-        catalog.recognise("api.example.com:443", "/v1/listen?x=1")
+        catalog.recognize("api.example.com:443", "/v1/listen?x=1")
         assert catalog.credentials is not None
         assert conditions is not None
         for session in _sessions(own):

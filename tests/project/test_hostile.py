@@ -428,7 +428,7 @@ def test_recover_long_session_keeps_one_fold_in_memory(path, in_place):
         path if in_place else path.with_name("out.wstrace"),
         always=True,
         open_sink=lambda file, start: OfflineTraceWriter(file, start, look),
-        recognise=lambda *_: (None, None),
+        recognize=lambda *_: (None, None),
     )
     assert held == [1]
 

@@ -264,7 +264,7 @@ def in_parts() -> dict[str, bytes]:
         recording = SessionWriter(path, TRACES["live"].records[0], max_size=400_000)
         for record in Written.of(live(OURS, 1, 20.0)).records[1:-1]:
             recording.add(record)
-            if recording.due(record.t_ns):
+            if recording.is_flush_due(record.t_ns):
                 recording.flush()
         recording.end(10**11)
         return {part.name: part.read_bytes() for part in recording.paths}
