@@ -111,8 +111,8 @@ def test_trace_messages_of_fragments_are_reassembled() -> None:
     assert len(messages) < len(data)
     assert len(messages) == sum(frame.fin for frame in data)
     for side in (True, False):
-        whole = b"".join(message.data for message in trace.messages(from_client=side))
-        assert whole == b"".join(frame.payload for frame in data if frame.from_client is side)
+        complete = b"".join(message.data for message in trace.messages(from_client=side))
+        assert complete == b"".join(frame.payload for frame in data if frame.from_client is side)
     for message in messages:
         first = frames[message.frame - 1]
         assert (first.opcode == 1) is message.is_text

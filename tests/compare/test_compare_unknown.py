@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from sessions import APP, SERVER, audio, closed, opened, said, write
+from sessions import APP, SERVER, audio, closed, opened, text_message, write
 from wsproxy.compare import Comparison, Tolerances, compare, learn
 from wsproxy.compare.volatile_values import Normalizer, first_difference
 from wsproxy.errors import UsageError
@@ -29,7 +29,7 @@ def recorded(tmp_path: Path) -> Recorded:
         frames: list[FrameRecord] = [
             audio(100 + n, side, content)
             if isinstance(content, bytes)
-            else said(100 + n, side, content)
+            else text_message(100 + n, side, content)
             for n, content in enumerate(messages)
         ]
         records = [

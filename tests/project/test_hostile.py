@@ -70,15 +70,15 @@ def every_command(path: Path, commands: Iterable[str] = COMMANDS) -> dict[str, s
     out = path.parent.parent / "out"
     out.mkdir(exist_ok=True)
     before = path.read_bytes()
-    said = {}
+    outputs = {}
     for command in commands:
         places = {"T": str(path), "O": str(out)}
         done = run([places.get(part, part) for part in command.split()])
         assert done.status in (0, 1, 2, 3), command
-        said[command] = done.out + done.err
+        outputs[command] = done.out + done.err
     assert path.read_bytes() == before
     assert {each.parent for each in path.parent.parent.rglob("*.*")} <= {path.parent, out}
-    return said
+    return outputs
 
 
 def write(path: Path, records: Iterable[Record]) -> Path:
@@ -125,7 +125,7 @@ def test_commands_hostile_text_of_known_provider_is_escaped(path, provider, stat
     text = "`](x)<img src=x onerror=y>\x1b]8;;https://evil.example\x07 @evil https://evil.example"
     start, request, response, *rest = laced(text)
     api = {"deepgram": "listen", "assemblyai": "streaming"}[provider]
-    said = every_command(
+    outputs = every_command(
         write(
             path,
             [
@@ -137,8 +137,8 @@ def test_commands_hostile_text_of_known_provider_is_escaped(path, provider, stat
         )
     )
     for command in ("explain T --markdown --all", "explain T T --markdown"):
-        assert "evil" in said[command]
-        assert "evil" not in markdown_text(said[command])
+        assert "evil" in outputs[command]
+        assert "evil" not in markdown_text(outputs[command])
 
 
 def test_commands_hostile_file_names_are_escaped(tmp_path):
@@ -445,12 +445,12 @@ def test_commands_too_many_records_is_one_line_error(path, monkeypatch):
     assert session.losses[-1].at_end and not session.complete
     line = f"{path} is not read to its end: it has over 402 records"
     for command in ("explain T", "explain T T", "list T"):
-        said = every_command(path, (command,))[command]
-        assert f"warning: {line}" in said
+        output = every_command(path, (command,))[command]
+        assert f"warning: {line}" in output
     # What would be made, or judged, of a part is refused.
     refusing = ("diff T T", "recover T --out O", "recover T --in-place")
-    for command, said in every_command(path, refusing).items():
-        assert said.startswith(f"error: {line}"), command
+    for command, output in every_command(path, refusing).items():
+        assert output.startswith(f"error: {line}"), command
     assert "binary" in every_command(path, ("show T",))["show T"]
 
 
@@ -526,7 +526,7 @@ def test_scrub_noise_of_large_message_is_generated_in_parts(monkeypatch):
     monkeypatch.setattr(noise, "_CHUNK", 1000)
     made = noise.Noise(noise.PCM16, noise.NoiseSource(random.Random(1)))
     sizes = []
-    whole = made._pcm16
-    made._replace_chunk = lambda data: sizes.append(len(data)) or whole(data)
+    original = made._pcm16
+    made._replace_chunk = lambda data: sizes.append(len(data)) or original(data)
     assert len(made.replace(bytes(range(256)) * 40 + b"x")) == 10_241
     assert max(sizes) == 1000

@@ -12,7 +12,7 @@ import pytest
 
 import hostile_traces
 from fuzz.judge import run
-from measured import Cost, measure
+from command_costs import Cost, measure
 from wsproxy.audio.noise import NoiseSource
 from wsproxy.session import Session
 from wsproxy.session.head_tail_buffer import KEPT_MESSAGES, KEPT_SIZE, KEPT_TEXT

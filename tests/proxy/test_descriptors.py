@@ -69,11 +69,11 @@ def recording(folder: Path, files: int) -> Iterator[tuple[int, Queue[str]]]:
     )
     assert process.stdout is not None
     assert process.stderr is not None
-    stderr, said = process.stderr, Queue[str]()
-    reading = Thread(target=lambda: [said.put(line) for line in stderr])
+    stderr, log_lines = process.stderr, Queue[str]()
+    reading = Thread(target=lambda: [log_lines.put(line) for line in stderr])
     reading.start()
     try:
-        yield int(process.stdout.readline().rpartition(":")[2]), said
+        yield int(process.stdout.readline().rpartition(":")[2]), log_lines
     finally:
         process.terminate()
         process.communicate(timeout=PATIENCE)
@@ -81,10 +81,10 @@ def recording(folder: Path, files: int) -> Iterator[tuple[int, Queue[str]]]:
 
 
 def test_record_out_of_descriptors_is_logged_and_continues(tmp_path: Path) -> None:
-    with recording(tmp_path, 60) as (port, said), contextlib.ExitStack() as stack:
+    with recording(tmp_path, 60) as (port, log_lines), contextlib.ExitStack() as stack:
         for _ in range(60):
             stack.enter_context(socket.create_connection(("127.0.0.1", port), PATIENCE))
-        line = said.get(timeout=PATIENCE)
+        line = log_lines.get(timeout=PATIENCE)
         assert "the recorder has reached its limit of open files and connections: 60" in line
         assert "ulimit -n" in line
         stack.close()

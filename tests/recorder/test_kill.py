@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from killing import Killed, kill_one
+from crash_harness import Killed, kill_one
 from wsproxy.statistics import percentile
 
 PAIRS = 1000  # of a live session and a kill

@@ -112,11 +112,11 @@ def test_index_changed_trace_is_opened(folder, opened):
 
 
 def test_index_recently_changed_trace_is_read_again(folder, opened):
-    fresh = record(folder, COUNT, end=False)
+    changed = record(folder, COUNT, end=False)
     for _ in range(2):
         opened.clear()
         assert json.loads(out_of(folder, "--json"))[-1]["complete"] is False
-        assert fresh in opened
+        assert changed in opened
 
 
 def test_index_change_of_any_part_is_detected(folder, opened):
@@ -125,10 +125,10 @@ def test_index_change_of_any_part_is_detected(folder, opened):
     assert len(parts) > 1
     for path in parts:
         age(path)
-    whole = out_of(folder, "--json")
-    assert len(json.loads(whole)) == COUNT + 1
+    complete = out_of(folder, "--json")
+    assert len(json.loads(complete)) == COUNT + 1
     opened.clear()
-    assert out_of(folder, "--json") == whole
+    assert out_of(folder, "--json") == complete
     assert opened == []
     part_path(first, len(parts)).unlink()
     out_of(folder)

@@ -174,7 +174,7 @@ def test_commands_cut_trace_is_read_to_its_end(
 
 
 @pytest.mark.parametrize(
-    ("args", "status", "said"),
+    ("args", "status", "expected"),
     [
         (["show", "no-such-file"], 3, "no-such-file"),
         (["explain", "no-such-file"], 3, "no-such-file"),
@@ -190,9 +190,9 @@ def test_commands_cut_trace_is_read_to_its_end(
         (["run", "--", "no-such-command"], 127, "not found"),
     ],
 )
-def test_commands_bad_input_is_one_line_error(args: list[str], status: int, said: str) -> None:
+def test_commands_bad_input_is_one_line_error(args: list[str], status: int, expected: str) -> None:
     done = run(*args)
     assert done.returncode == status, done.stderr
     (line,) = done.stderr.strip().splitlines()
     assert line.startswith("error: ")
-    assert said in line
+    assert expected in line

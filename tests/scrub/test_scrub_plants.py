@@ -12,7 +12,7 @@ from urllib.parse import unquote
 import pytest
 
 from scrub_plants import APIS, PLANTS, Plant
-from sessions import APP, MS, SERVER, closed, opened, said, write
+from sessions import APP, MS, SERVER, closed, opened, text_message, write
 from traces import read_trace
 from wsproxy.catalog import load
 from wsproxy.scrub import scrub
@@ -51,7 +51,7 @@ def session(api: tuple[str, str] | None, plants: Iterable[Plant]) -> list[Record
     ]
     for at, each in enumerate(here, 50):
         if each.place in ("app", "server"):
-            records.append(said(at, each.place == "app", each.content))
+            records.append(text_message(at, each.place == "app", each.content))
         elif each.place == "ping":
             records.append(FrameRecord(at * MS, APP, int(Opcode.PING), each.content.encode()))
     records += [closed(5000, SERVER, 1008, p.content) for p in here if p.place == "close"]

@@ -1,4 +1,4 @@
-"""What sessions meet one after another: moments, plans, chances, and the command."""
+"""What sessions meet one after another: triggers, plans, chances, and the command."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ def condition(name: str) -> Condition:
     return load().condition(name)
 
 
-# -- moments
+# -- triggers
 
 
 @pytest.mark.parametrize(
-    "text, moment",
+    "text, trigger",
     [
         ("open", Trigger("open")),
         (" Silence ", Trigger("silence")),
@@ -42,9 +42,9 @@ def condition(name: str) -> Condition:
         ("3audio", Trigger("seconds of audio", 3)),
     ],
 )
-def test_trigger_parse_valid_text_is_read(text: str, moment: Trigger) -> None:
-    assert Trigger.parse(text) == moment
-    assert str(moment)
+def test_trigger_parse_valid_text_is_read(text: str, trigger: Trigger) -> None:
+    assert Trigger.parse(text) == trigger
+    assert str(trigger)
 
 
 @pytest.mark.parametrize("text", ["", "5", "soon", "-1s", "5 minutes", "s"])
@@ -71,11 +71,11 @@ def session(url: str, path: str = LISTEN, chunks: int = 10) -> tuple[int | None,
 
 
 @pytest.mark.parametrize(
-    "moment, least, most", [("frames", 4, 5), ("seconds of audio", 4, 5), ("audio", 1, 2)]
+    "kind, least, most", [("frames", 4, 5), ("seconds of audio", 4, 5), ("audio", 1, 2)]
 )
-def test_plan_step_failure_occurs_at_its_trigger(moment: str, least: int, most: int) -> None:
-    amount = 4 if moment == "frames" else 0.4
-    step = PlanStep(condition("deepgram.listen.NET-0000"), trigger=Trigger(moment, amount))
+def test_plan_step_failure_occurs_at_its_trigger(kind: str, least: int, most: int) -> None:
+    amount = 4 if kind == "frames" else 0.4
+    step = PlanStep(condition("deepgram.listen.NET-0000"), trigger=Trigger(kind, amount))
     with serve_in_thread(Plan([step])) as served:
         code, sent = session(served.url)
     assert code == 1011

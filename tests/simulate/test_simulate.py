@@ -288,7 +288,7 @@ def plain(port, path):
 
 
 def check_session(place, script, client):
-    for message in good(place).said if script.after == "audio" else ():
+    for message in good(place).messages if script.after == "audio" else ():
         is_text = isinstance(message, str)
         client.send(
             Opcode.TEXT if is_text else Opcode.BINARY, message.encode() if is_text else message

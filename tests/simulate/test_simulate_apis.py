@@ -73,13 +73,13 @@ def test_speech_has_words_and_pauses(rate):
 
 
 def test_recognizer_chunk_size_makes_no_difference():
-    audio, heard = speech(4.0), []
+    audio, transcripts = speech(4.0), []
     for size in (100, 3200, 64_000):
         hearing = Recognizer(AudioFormat("linear16", 16_000))
         for at in range(0, len(audio), size):
             list(hearing.add(audio[at : at + size]))
-        heard.append(hearing.take())
-    assert heard[0] == heard[1] == heard[2]
+        transcripts.append(hearing.take())
+    assert transcripts[0] == transcripts[1] == transcripts[2]
 
 
 @pytest.mark.parametrize(

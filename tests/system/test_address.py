@@ -1,4 +1,4 @@
-"""Addresses as users give them, and the URLs that are told to them."""
+"""Addresses as users give them, and the URLs that are printed for them."""
 
 from __future__ import annotations
 

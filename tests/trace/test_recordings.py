@@ -1,4 +1,4 @@
-"""Recordings are told from replays and from traces that were made of others."""
+"""Recordings are distinguished from replays and from derived traces."""
 
 from __future__ import annotations
 
@@ -140,14 +140,14 @@ def test_session_span_of_replay_or_derived_trace_is_none(folder: Path) -> None:
 
 def test_library_of_folder_serves_recordings_only(folder: Path) -> None:
     library = TraceLibrary.open(folder)
-    assert [volume.path.name for volume in library.traces] == ["call.wstrace"]
+    assert [trace.path.name for trace in library.traces] == ["call.wstrace"]
     assert sorted(line.partition(": ")[2] for line in library.skipped) == [
         "a replay",
         "made from another trace",
         "made from another trace",
     ]
     (mutated,) = folder.glob("*-mutated.wstrace")
-    assert [volume.path for volume in TraceLibrary.open(mutated).traces] == [mutated]
+    assert [trace.path for trace in TraceLibrary.open(mutated).traces] == [mutated]
 
 
 def test_bundle_and_scrub_of_folder_take_recordings_only(folder: Path, tmp_path: Path) -> None:

@@ -102,11 +102,11 @@ def records_of(path: Path) -> list[Record]:
 
 def test_recover_killed_recording_adds_end_and_findings(tmp_path: Path) -> None:
     path = killed(tmp_path / "a.wstrace")
-    status, said = recover(path)
+    status, output = recover(path)
     assert status == 1
     out = tmp_path / "a-recovered.wstrace"
-    assert "recovered with loss" in said
-    assert str(out) in said.replace("\n", "")
+    assert "recovered with loss" in output
+    assert str(out) in output.replace("\n", "")
     records = records_of(out)
     *kept, gap, _, _, end = [records[0], *records[1:]]
     assert kept == read_trace(path)[0]
@@ -155,9 +155,9 @@ def test_recover_lost_final_frames_keeps_ending(tmp_path: Path) -> None:
         if isinstance(record, FrameRecord) and record.close is not None
     ]
     zero(path, *closes)
-    status, said = recover(path)
+    status, output = recover(path)
     assert status == 1
-    assert "2 frames are missing" in said
+    assert "2 frames are missing" in output
     recovered = records_of(tmp_path / "a-recovered.wstrace")[-1]
     assert recovered == replace(
         end,
@@ -252,9 +252,9 @@ def test_recover_trace_being_written_is_skipped(tmp_path: Path) -> None:
     path = tmp_path / "a.wstrace"
     recording = SessionWriter(path, new_start(Clock(10**18, 0)))
     before = path.read_bytes()
-    status, said = recover(path, "--in-place")
+    status, output = recover(path, "--in-place")
     assert status == 2
-    assert "still being written" in said
+    assert "still being written" in output
     assert path.read_bytes() == before
     recording.end(5, "stopped")
     assert recover(path)[0] == 0
@@ -264,9 +264,9 @@ def test_recover_existing_file_is_overwritten_only_in_place(tmp_path: Path) -> N
     path = killed(tmp_path / "a.wstrace")
     before = path.read_bytes()
     for out in (path, tmp_path):
-        status, said = recover(path, "--out", out)
+        status, output = recover(path, "--out", out)
         assert status == 2
-        assert "already exists" in said
+        assert "already exists" in output
     recover(path)
     assert recover(path)[0] == 2
     assert path.read_bytes() == before
@@ -288,9 +288,9 @@ def test_recover_failure_in_middle_keeps_original(
         monkeypatch.setattr(compaction.os, "fsync", full)
     else:
         monkeypatch.setattr(Path, "replace", full)
-    status, said = recover(path, "--in-place")
+    status, output = recover(path, "--in-place")
     assert status == 2
-    assert said.strip().endswith("No space left on device")
+    assert output.strip().endswith("No space left on device")
     assert path.read_bytes() == before
     assert names(tmp_path) == ["a.wstrace"]
 
@@ -306,9 +306,9 @@ def test_recover_killed_in_middle_can_be_repeated(tmp_path: Path) -> None:
 def test_recover_json_has_same_content(tmp_path: Path) -> None:
     path = killed(tmp_path / "a.wstrace")
     zero(path, 4)
-    status, said = recover(path, "--json")
+    status, output = recover(path, "--json")
     assert status == 1
-    (entry,) = json.loads(said)
+    (entry,) = json.loads(output)
     assert entry["trace"] == str(path)
     assert entry["out"] == str(tmp_path / "a-recovered.wstrace")
     assert (entry["whole"], entry["ended"], entry["ending"]) == (False, False, "close")
@@ -351,12 +351,12 @@ def test_recover_parts_become_one_trace(tmp_path: Path) -> None:
     frames = [r for r in read_trace(path)[0] if isinstance(r, FrameRecord)]
     assert len(frames) == 9
     later = tmp_path / "a.part2.wstrace"
-    status, said = recover(later)
+    status, output = recover(later)
     assert status == 2
-    assert "name the first one" in said
-    status, said = recover(tmp_path, "--in-place")
+    assert "name the first one" in output
+    status, output = recover(tmp_path, "--in-place")
     assert status == 1
-    assert "you can delete a.part2.wstrace" in said
+    assert "you can delete a.part2.wstrace" in output
     for part in parts:
         if part != path:
             part.unlink()

@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, and what a kill leaves of them."""
+"""Files are complete or absent, and leftovers of a killed process are removed."""
 
 from __future__ import annotations
 
@@ -195,8 +195,8 @@ def test_sweep_leftover_of_killed_command_is_removed_by_next(
     elsewhere = {**os.environ, "TMPDIR": str(tmp_path_factory.mktemp("elsewhere"))}
     trace = write(tmp_path / "t.wstrace", STALLED)
     parts = command.replace("T", str(trace)).replace("O", str(tmp_path / "o")).split()
-    whole = [sys.executable, "-c", KILLED, str(tmp_path), *parts]
-    done = subprocess.run(whole, check=False, capture_output=True, env=elsewhere)
+    full_command = [sys.executable, "-c", KILLED, str(tmp_path), *parts]
+    done = subprocess.run(full_command, check=False, capture_output=True, env=elsewhere)
     assert done.returncode == -signal.SIGKILL, done.stderr.decode()
     left = [name for name in names(tmp_path) if name != "t.wstrace"]
     assert len(left) == 1

@@ -148,12 +148,12 @@ def test_writer_full_disk_keeps_valid_blocks_and_continues_later(path, room):
         out = TraceWriter(file, SESSION)
         out.write(SMALL_RECORDS[0])
         out.flush()
-        whole = path.stat().st_size
+        complete_size = path.stat().st_size
         file.room = room
         out.write(FrameRecord(1, True, 2, os.urandom(200)))
         with pytest.raises(OSError, match=r"No space|short write"):
             out.flush()
-        assert path.stat().st_size == whole
+        assert path.stat().st_size == complete_size
         file.room = 10_000
         out.write(SMALL_RECORDS[-1])
         out.finish()
@@ -173,8 +173,8 @@ def test_reader_file_cut_anywhere_has_prefix_and_loss(path):
     assert len(ends) == 1 + len(SMALL)
     for size in range(1, len(data)):
         path.write_bytes(data[:size])
-        whole = sum(end <= size for end in ends) - 1
-        expected = [record for block in SMALL[:whole] for record in block]
+        complete = sum(end <= size for end in ends) - 1
+        expected = [record for block in SMALL[:complete] for record in block]
         with TraceReader(path) as source:
             if expected:
                 assert list(source) == expected
@@ -186,11 +186,11 @@ def test_reader_file_cut_anywhere_has_prefix_and_loss(path):
             else:
                 [loss] = source.losses
                 assert (loss.offset, loss.size, loss.at_end) == (
-                    ends[whole],
-                    size - ends[whole],
+                    ends[complete],
+                    size - ends[complete],
                     True,
                 )
-            assert source.ended == (whole == len(SMALL))
+            assert source.ended == (complete == len(SMALL))
             assert source.last() is None
 
 
@@ -216,8 +216,8 @@ def test_reader_zero_filled_tail_is_a_loss(path):
     data = pack_trace(SMALL)
     for size in (0, 5, starts(data)[2], starts(data)[2] + 7, len(data)):
         path.write_bytes(data[:size] + bytes(5000))
-        whole = sum(end <= size for end in starts(data)) - 1
-        expected = [record for block in SMALL[:whole] for record in block]
+        complete = sum(end <= size for end in starts(data)) - 1
+        expected = [record for block in SMALL[:complete] for record in block]
         with TraceReader(path) as source:
             if expected:
                 assert list(source) == expected
@@ -406,7 +406,7 @@ def test_find_traces_of_folder_finds_traces(tmp_path):
     found = find_traces([str(tmp_path / "a"), str(tmp_path / "a/1.txt")])
     assert [p.name for p in found] == ["1.wstrace", "2.wstrace", "1.txt"]
     none = tmp_path / "none"
-    assert find_traces([none]) == [none]  # whoever reads it is told
+    assert find_traces([none]) == [none]  # the reader reports it
 
 
 # -- hostile files
@@ -652,10 +652,10 @@ def documented(kind: str) -> dict[str, tuple[str, str]]:
 
 @pytest.mark.parametrize("kind", FIELDS)
 def test_specification_has_each_key_with_type_and_default(kind):
-    said = documented(kind)
-    assert set(said) == {name for name, _, _ in FIELDS[kind]}
+    keys = documented(kind)
+    assert set(keys) == {name for name, _, _ in FIELDS[kind]}
     for field in dataclasses.fields(CLASSES[kind]):
-        type_name, default = said[field.name]
+        type_name, default = keys[field.name]
         _, accepts, required = next(f for f in FIELDS[kind] if f[0] == field.name)
         assert TYPE_NAMES[type_name] in accepts
         assert (default == "required") == required

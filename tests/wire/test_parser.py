@@ -80,11 +80,11 @@ def test_parser_byte_by_byte_finds_frames(frame):
 
 @given(st.binary(max_size=600), cuts, st.sampled_from([0, 1, 10, 200, MAX_PAYLOAD]))
 def test_parser_arbitrary_bytes_never_raise_and_are_all_counted(data, at, limit):
-    whole = parse([data], max_payload=limit)
-    assert joined(parse(split(data, at), max_payload=limit)) == joined(whole)
-    size = sum(i.wire_length if isinstance(i, Frame) else len(i.data) for i in whole)
+    unsplit = parse([data], max_payload=limit)
+    assert joined(parse(split(data, at), max_payload=limit)) == joined(unsplit)
+    size = sum(i.wire_length if isinstance(i, Frame) else len(i.data) for i in unsplit)
     assert size == len(data)
-    assert all(len(i.payload) <= limit for i in whole if isinstance(i, Frame))
+    assert all(len(i.payload) <= limit for i in unsplit if isinstance(i, Frame))
 
 
 @given(st.lists(frames | st.binary(max_size=30), max_size=5), cuts)
@@ -351,8 +351,8 @@ def test_rule_checker_any_frames_never_raise(items, from_client, deflate):
 )
 def test_parser_text_in_place_of_frame_is_kept_verbatim(text):
     """`H` reads as a fragment of a Close frame with a reserved bit: there was no Close."""
-    whole = Frame(Opcode.TEXT, b"before").serialize()
-    for pieces in ([whole + text * 20], [whole + text[:2], text[2:] + text * 19]):
+    valid_frame = Frame(Opcode.TEXT, b"before").serialize()
+    for pieces in ([valid_frame + text * 20], [valid_frame + text[:2], text[2:] + text * 19]):
         frame, *rest = joined(parse(pieces))
         assert isinstance(frame, Frame)
         assert [item.data for item in rest if isinstance(item, Garbage)] == [text * 20]

@@ -103,7 +103,7 @@ def test_commands_output_of_later_part_has_no_part_number(
 
 
 def test_library_folder_with_parts_serves_sessions(parts: list[Path]) -> None:
-    assert [volume.path for volume in TraceLibrary.open(parts[0].parent).traces] == [parts[0]]
+    assert [trace.path for trace in TraceLibrary.open(parts[0].parent).traces] == [parts[0]]
 
 
 @pytest.mark.parametrize("command", ["list", "explain", "scrub", "recover"])
@@ -112,8 +112,8 @@ def test_commands_missing_trace_is_reported_and_others_continue(command: str, tm
     status, out, err = run(command, tmp_path / "none.wstrace", trace)
     assert status == 3
     assert str(trace) in out.replace("\n", "") or "1 session in 1 group" in out
-    (told,) = (line for line in err.splitlines() if line.startswith("error:"))
-    assert "none.wstrace: No such file" in told
+    (error_line,) = (line for line in err.splitlines() if line.startswith("error:"))
+    assert "none.wstrace: No such file" in error_line
 
 
 def test_recover_missing_trace_with_recovered_copy_continues(tmp_path: Path) -> None:
@@ -122,5 +122,5 @@ def test_recover_missing_trace_with_recovered_copy_continues(tmp_path: Path) -> 
     status, out, err = run("recover", tmp_path / "none.wstrace", trace)
     assert status == 3
     assert str(trace) in out.replace("\n", "")
-    (told,) = (line for line in err.splitlines() if line.startswith("error:"))
-    assert "none.wstrace" in told
+    (error_line,) = (line for line in err.splitlines() if line.startswith("error:"))
+    assert "none.wstrace" in error_line

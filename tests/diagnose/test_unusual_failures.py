@@ -32,10 +32,10 @@ def begun(api: Api, *, upgrade: bool = True) -> Session:
     return session
 
 
-def closed(api: Api, code: int, reason: bytes | str, said: Sequence[str] = ()) -> list[Finding]:
+def closed(api: Api, code: int, reason: bytes | str, messages: Sequence[str] = ()) -> list[Finding]:
     session = begun(api)
     session.add(Response(1, 101))
-    for number, text in enumerate(said, 2):
+    for number, text in enumerate(messages, 2):
         session.add(FrameRecord(number, False, 1, text.encode()))
     payload = reason.encode() if isinstance(reason, str) else reason
     session.add(FrameRecord(10**9, False, 8, code.to_bytes(2, "big") + payload))
@@ -87,8 +87,8 @@ def test_explain_reason_cut_within_a_letter_is_found() -> None:
 
 
 def test_explain_reason_referring_to_message_is_found() -> None:
-    said = {"type": "Error", "error_code": 3008, "error": "Session Expired: Maximum " + "x" * 200}
-    findings = closed(STREAMING, 3008, "See Error message for details", [json.dumps(said)])
+    error = {"type": "Error", "error_code": 3008, "error": "Session Expired: Maximum " + "x" * 200}
+    findings = closed(STREAMING, 3008, "See Error message for details", [json.dumps(error)])
     assert findings[0].id == "assemblyai.streaming.3008-expired"
     assert "the server sent" in findings[0].evidence[0].text
 
@@ -116,9 +116,9 @@ def test_explain_unknown_text_with_known_code_matches_no_condition() -> None:
 
 
 def test_explain_unknown_code_is_unknown_and_shows_evidence() -> None:
-    said = json.dumps({"type": "Error", "code": "INVALID_SETTING", "description": "odd"})
+    message = json.dumps({"type": "Error", "code": "INVALID_SETTING", "description": "odd"})
     api = ("deepgram", "agent", "/v1/agent/converse")
-    (finding, *_) = closed(api, 4321, "something new", [said])
+    (finding, *_) = closed(api, 4321, "something new", [message])
     assert finding.id in ("unknown.close", "rfc6455.close.4000-4999")
     shown = " ".join(evidence.text for evidence in finding.evidence)
     assert "4321" in shown
