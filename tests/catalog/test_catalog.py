@@ -290,7 +290,9 @@ def test_unknown_condition_without_near_ones(name: str) -> None:
         ("", "", None, None),
     ],
 )
-def test_catalog_recognize_host_and_path_has_provider_and_api(host: str, path: str, provider: str | None, api: str | None) -> None:
+def test_catalog_recognize_host_and_path_has_provider_and_api(
+    host: str, path: str, provider: str | None, api: str | None
+) -> None:
     found = load().recognize(host, path)
     assert (found[0] and found[0].id, found[1] and found[1].name) == (provider, api)
 

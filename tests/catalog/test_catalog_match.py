@@ -191,7 +191,9 @@ def test_candidates_ping_timeout_is_of_the_client() -> None:
         (200, "hello", {}, "rfc6455.upgrade.2xx"),
     ],
 )
-def test_candidates_refused_upgrade_matches_status(status: int, body: str, headers: dict[str, str], found: str) -> None:
+def test_candidates_refused_upgrade_matches_status(
+    status: int, body: str, headers: dict[str, str], found: str
+) -> None:
     session = refused("deepgram", "listen", status, body, **headers)
     assert ids(candidates(session, load()))[0] == found
 

@@ -41,7 +41,9 @@ def test_run_recorded_session_keeps_only_its_lines(tmp_path: Path) -> None:
     assert recorded.count == 1
 
 
-def test_run_report_prints_sessions_on_stderr(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_run_report_prints_sessions_on_stderr(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     recorded = Recorded()
     paths = [tmp_path / f"{n}.wstrace" for n in range(3)]
     for path, code in zip(paths, (1000, 1011, 1008), strict=True):

@@ -112,12 +112,18 @@ TURNS: dict[str, tuple[Records, Change, set[str]]] = {
     "warning twice": (
         LISTEN,
         plus(
-            text_message(1071, SERVER, {"type": "Warning", "code": "SLOW", "description": "audio is late"})
+            text_message(
+                1071, SERVER, {"type": "Warning", "code": "SLOW", "description": "audio is late"}
+            )
         ),
         {"messages"},
     ),
     "answer lost": (LISTEN, without("Metadata"), {"messages"}),
-    "answer twice": (LISTEN, plus(text_message(2110.5, SERVER, {"type": "Metadata"})), {"messages"}),
+    "answer twice": (
+        LISTEN,
+        plus(text_message(2110.5, SERVER, {"type": "Metadata"})),
+        {"messages"},
+    ),
     "answer's kind": (LISTEN, reworded("Metadata", "Farewell"), {"messages"}),
     "flushed lost": (SPEAK, without("Flushed", times=1), {"messages"}),
     "flushed twice": (SPEAK, plus(text_message(801, SERVER, {"type": "Flushed"})), {"messages"}),
@@ -272,7 +278,10 @@ KEEPS: dict[str, tuple[Records, Change]] = {
         closing(reason=f"NET-0001 {ID}2 after 11.5 s"),
     ),
     "time in a warning": (
-        [*LISTEN, text_message(1075, SERVER, {"type": "Warning", "description": "2026-01-02T03:04:05Z"})],
+        [
+            *LISTEN,
+            text_message(1075, SERVER, {"type": "Warning", "description": "2026-01-02T03:04:05Z"}),
+        ],
         reworded("2026-01-02T03:04:05Z", "2027-01-02T03:04:06Z"),
     ),
     "credential": (
@@ -307,7 +316,10 @@ KEEPS: dict[str, tuple[Records, Change]] = {
         [*STALLED, audio(10_490, APP, b"x" * 320)],
         plus(audio(10_499, APP, b"y" * 320)),
     ),
-    "message on its way at a failure": (STALLED, plus(text_message(10_480, APP, {"type": "Finalize"}))),
+    "message on its way at a failure": (
+        STALLED,
+        plus(text_message(10_480, APP, {"type": "Finalize"})),
+    ),
     "result on its way when the app left": (
         [*LISTEN[:-4], closed(2090, APP, 1000)],
         without("it was"),

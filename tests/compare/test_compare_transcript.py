@@ -216,7 +216,9 @@ FINALS: list[tuple[str, str, list[dict[str, Any]], str]] = [
 def test_transcript_of_final_and_interim_results_has_final_words(
     provider: str, api: str, messages: list[dict[str, Any]], words: str, digest_of: Any
 ) -> None:
-    digest = digest_of([text_message(100 + n, SERVER, m) for n, m in enumerate(messages)], provider, api)
+    digest = digest_of(
+        [text_message(100 + n, SERVER, m) for n, m in enumerate(messages)], provider, api
+    )
     assert " ".join(digest.transcript.words()) == words.casefold()
 
 
@@ -256,7 +258,9 @@ def test_compare_words_beyond_limit_are_compared_as_one(
 
 def test_transcript_of_agent_messages_is_empty(digest_of: Any) -> None:
     talk = [{"type": "AgentThinking"}, {"type": "AgentAudioDone"}] * 4
-    digest = digest_of([text_message(100 + n, SERVER, m) for n, m in enumerate(talk)], "deepgram", "agent")
+    digest = digest_of(
+        [text_message(100 + n, SERVER, m) for n, m in enumerate(talk)], "deepgram", "agent"
+    )
     assert digest.received.sequence.kinds == ["AgentThinking", "AgentAudioDone"]
 
 

@@ -184,7 +184,9 @@ MISMATCHES: list[tuple[str, Api, Sequence[SentMessage], str, int]] = [
 @pytest.mark.parametrize(
     ("api", "messages", "text", "size"), [m[1:] for m in MISMATCHES], ids=[m[0] for m in MISMATCHES]
 )
-def test_format_mismatch_is_found(api: Api, messages: Sequence[SentMessage], text: str, size: int) -> None:
+def test_format_mismatch_is_found(
+    api: Api, messages: Sequence[SentMessage], text: str, size: int
+) -> None:
     wrong = facts_of(api, messages)
     frame = wrong.audio.where(n > 0 for n in wrong.audio.lengths).numbers[0]
     assert found(format_mismatch, wrong) == (text, (frame,), size, "bytes examined")
@@ -332,7 +334,9 @@ RATES: list[tuple[Api, bytes, list[tuple[str, float, str]]]] = [
 
 
 @pytest.mark.parametrize(("api", "data", "expected"), RATES)
-def test_rate_mismatch_is_found(api: Api, data: bytes, expected: list[tuple[str, float, str]]) -> None:
+def test_rate_mismatch_is_found(
+    api: Api, data: bytes, expected: list[tuple[str, float, str]]
+) -> None:
     evidence = rate_mismatch(facts_of(api, cut(data)))
     assert [(e.text, e.value, e.unit) for e in evidence] == expected
     assert all(e.frames == (1,) and e.t_ns == 100_000_000 for e in evidence)

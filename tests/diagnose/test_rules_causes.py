@@ -29,7 +29,10 @@ SentMessages = Sequence[bytes | str]
 
 
 def facts_of(
-    api: tuple[str, str, str], messages: SentMessages, end: float, close: tuple[int, str] = (1011, "NET-0001")
+    api: tuple[str, str, str],
+    messages: SentMessages,
+    end: float,
+    close: tuple[int, str] = (1011, "NET-0001"),
 ) -> SessionFacts:
     """The app says this, a message every 0.1 s; the server closes `end` seconds after that."""
     session = Session()

@@ -75,7 +75,9 @@ def test_explain_code_in_sentence_with_link_is_found(reason: str) -> None:
     "api, name",
     [(LISTEN, "deepgram.listen.TOO_MANY_REQUESTS"), (SPEAK, "deepgram.speak.TOO_MANY_REQUESTS")],
 )
-def test_explain_code_in_every_spelling_is_found(api: Api, name: str, field: str, code: str) -> None:
+def test_explain_code_in_every_spelling_is_found(
+    api: Api, name: str, field: str, code: str
+) -> None:
     assert answered(api, 429, {field: code, "err_msg": "x"})[0].id == name
 
 

@@ -232,7 +232,12 @@ def test_distill_client_end_uses_server_violation(tmp_path: Path) -> None:
 
 
 def test_distill_client_only_failure_is_refused(tmp_path: Path) -> None:
-    builder = TraceBuilder(tmp_path / "call.wstrace").accept().client(1, "hello").server(2, {"type": "Hi"})
+    builder = (
+        TraceBuilder(tmp_path / "call.wstrace")
+        .accept()
+        .client(1, "hello")
+        .server(2, {"type": "Hi"})
+    )
     trace = builder.closed(10, 4000, "gave up", by_client=True)
     with pytest.raises(UsageError, match="no error of the server led to that"):
         Distillation(trace, tmp_path / "new.wstrace", ClientOptions("ws://127.0.0.1:1"))
@@ -248,7 +253,9 @@ async def _behaves(connection: ServerConnection) -> None:
 
 
 def test_distill_unreproduced_failure_writes_nothing(tmp_path: Path) -> None:
-    trace = TraceBuilder(tmp_path / "call.wstrace").accept().client(5, "end").closed(10, 1008, "bad")
+    trace = (
+        TraceBuilder(tmp_path / "call.wstrace").accept().client(5, "end").closed(10, 1008, "bad")
+    )
     report, attempts = against(_behaves, trace)
     assert (report.trace, report.exit_status) == (None, 1)
     assert {"close_code", "close_reason"} <= {found.field for found in report.differences}

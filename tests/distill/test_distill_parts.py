@@ -76,7 +76,13 @@ def test_distillation_result_is_private_and_attempts_removed(
     temporary = tmp_path / "tmp"
     temporary.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(temporary))
-    trace = TraceBuilder(tmp_path / "call.wstrace").accept().client(1, "a").client(2, "b").client(3, "end")
+    trace = (
+        TraceBuilder(tmp_path / "call.wstrace")
+        .accept()
+        .client(1, "a")
+        .client(2, "b")
+        .client(3, "end")
+    )
     report, _ = against(needs_both, trace.closed(5, 1008, "both"))
     assert report.trace == tmp_path / "call-distilled.wstrace"
     assert stat.S_IMODE(report.trace.stat().st_mode) == 0o600
@@ -92,7 +98,9 @@ def test_distillation_credential_in_message_is_redacted(tmp_path: Path) -> None:
 
     builder = TraceBuilder(tmp_path / "call.wstrace").accept()
     builder.client(1, '{"api_key": "REDACTED"}')
-    report, _ = against(wants_the_key, builder.closed(5, 1008, "known"), fields=[("api_key", secret)])
+    report, _ = against(
+        wants_the_key, builder.closed(5, 1008, "known"), fields=[("api_key", secret)]
+    )
     assert sent(report.trace) == [b'{"api_key": "REDACTED"}']
     assert report.session is not None
     assert report.session.broken == []
@@ -185,7 +193,9 @@ def test_minimal_subset_any_removal_is_insufficient(size: int, data: st.DataObje
     async def enough(kept: Sequence[int]) -> bool:
         asked.append(tuple(kept))
         is_complete = len(kept) == size
-        return any(n <= set(kept) for n in needed) and (is_complete or not odd or len(kept) % 3 != 1)
+        return any(n <= set(kept) for n in needed) and (
+            is_complete or not odd or len(kept) % 3 != 1
+        )
 
     every = range(size)
     if not any(n <= set(every) for n in needed):

@@ -28,7 +28,5 @@ def test_update_wrong_output_is_replaced(tmp_path: Path) -> None:
         ("a\n...\n", "b\nc\n", "b\n...\n"),
     ],
 )
-def test_update_omitted_text_stays_omitted(
-    documented: str, printed: str, merged: str
-) -> None:
+def test_update_omitted_text_stays_omitted(documented: str, printed: str, merged: str) -> None:
     assert TOOL["merged"](documented, printed) == merged

@@ -22,7 +22,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from commands import wsproxy
-from session_builder import SessionBuilder, audio, build, close, close_1011, close_utf8, good, records
+from session_builder import (
+    SessionBuilder,
+    audio,
+    build,
+    close,
+    close_1011,
+    close_utf8,
+    good,
+    records,
+)
 from test_catalog_cli import MINE
 from wsproxy.errors import UsageError
 from wsproxy.load import Histogram, LoadPlan, LoadStats, SessionResult, run

@@ -503,9 +503,7 @@ FILES = {
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_catalog_check_arbitrary_file_is_refused_with_lines(
-    tmp_path, monkeypatch, name
-):
+def test_catalog_check_arbitrary_file_is_refused_with_lines(tmp_path, monkeypatch, name):
     text = FILES[name]
     file = tmp_path / "own.toml"
     file.write_bytes(text if isinstance(text, bytes) else text.encode())

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 import hostile_traces
-from fuzz.judge import run
 from command_costs import Cost, measure
+from fuzz.judge import run
 from wsproxy.audio.noise import NoiseSource
 from wsproxy.session import Session
 from wsproxy.session.head_tail_buffer import KEPT_MESSAGES, KEPT_SIZE, KEPT_TEXT

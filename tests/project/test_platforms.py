@@ -192,9 +192,7 @@ def test_recorder_installed_elsewhere_records_and_redirects(
     assert wsproxy.open(trace).findings[0].id == "deepgram.listen.NET-0000"
 
 
-def test_recorder_missing_program_is_named(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_recorder_missing_program_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("WSPROXY_RECORDER", "/is/not/there")
     with (
         pytest.raises(wsproxy.errors.UsageError, match="/is/not/there, which is not a program"),

@@ -13,7 +13,7 @@ import pytest
 
 from faults.certificates import HOST, Certificates
 from faults.document import AT_ONCE, Outcome, document, outcomes
-from faults.play import Recorder, play, recorder, recorded_outcomes
+from faults.play import Recorder, play, recorded_outcomes, recorder
 from faults.reasons import REASONS, reasons
 from faults.table import CASES, Case
 from wire_bytes import BINARY, TEXT, frame, upgrade

@@ -273,7 +273,9 @@ def test_disk_folder_becomes_read_only_open_sessions_continue(
     assert log_lines.lines("again", "1 session without a trace")
 
 
-def test_disk_removed_folder_is_created_again(tmp_path: Path, confdir: Path, log_lines: LogLines) -> None:
+def test_disk_removed_folder_is_created_again(
+    tmp_path: Path, confdir: Path, log_lines: LogLines
+) -> None:
     out = tmp_path / "a" / "out"
     with recorder_setup(out, confdir) as at:
         echo = at.open_session()
@@ -385,7 +387,9 @@ def no_more_files() -> Iterator[None]:
             os.close(fd)
 
 
-def test_disk_descriptors_available_again_records_open_sessions(tmp_path: Path, log_lines: LogLines) -> None:
+def test_disk_descriptors_available_again_records_open_sessions(
+    tmp_path: Path, log_lines: LogLines
+) -> None:
     data = Frame(Opcode.BINARY, b"x" * 100, mask=b"abcd").serialize()
 
     async def main() -> None:

@@ -144,7 +144,9 @@ def test_retention_folder_emptied_by_others_is_counted_again(tmp_path: Path) -> 
     assert recording.path.exists()
 
 
-def test_retention_missing_folder_is_logged(tmp_path: Path, log_lines: Callable[[], list[str]]) -> None:
+def test_retention_missing_folder_is_logged(
+    tmp_path: Path, log_lines: Callable[[], list[str]]
+) -> None:
     FolderRetention(tmp_path / "none", 1_000_000).check([])
     assert "cannot list" in log_lines()[0]
 

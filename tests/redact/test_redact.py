@@ -154,7 +154,9 @@ def test_fingerprint_key_concurrent_processes_share_one_key(tmp_path: Path) -> N
     command = [sys.executable, "-c", FIRST, str(tmp_path / "settings")]
     started = [subprocess.Popen(command, stdout=subprocess.PIPE) for _ in range(6)]
     outputs = {process.communicate()[0] for process in started}
-    assert outputs == {(tmp_path / "settings" / "fingerprint.key").read_bytes().hex().encode() + b"\n"}
+    assert outputs == {
+        (tmp_path / "settings" / "fingerprint.key").read_bytes().hex().encode() + b"\n"
+    }
 
 
 def test_fingerprint_key_created_by_another_process_is_used(

@@ -79,7 +79,9 @@ class Planted:
         contents = [json.dumps({name: self.new(name), "model": "nova"}).encode() for name in names]
         deep = {"a": [{"authorization": f"Bearer {self.new('deep')}"}]}
         contents.append(json.dumps(deep).encode())
-        contents.append(json.dumps({"config": json.dumps({"api_key": self.new("string")})}).encode())
+        contents.append(
+            json.dumps({"config": json.dumps({"api_key": self.new("string")})}).encode()
+        )
         url = f"wss://api.example/live?token={quote(self.new('url'), safe='')}"
         contents.append(
             json.dumps({"url": url, "signed": f"https://{self.new('open')[:6]}@x"}).encode()

@@ -114,7 +114,9 @@ def test_blocking_replay_frames_are_equal(
 
 
 @pytest.mark.parametrize("kind", [*ACCEPTED, refused])
-def test_blocking_replay_fast_is_reproduced(kind: Callable[[SessionBuilder], Path], tmp_path: Path) -> None:
+def test_blocking_replay_fast_is_reproduced(
+    kind: Callable[[SessionBuilder], Path], tmp_path: Path
+) -> None:
     trace = build(kind, tmp_path)
     for verdict in asyncio.run(both_ends(trace, trace, tmp_path, pace="fast")):
         assert verdict.verdict == "reproduced", json.dumps(verdict.as_json(), indent=1)
@@ -231,7 +233,12 @@ def test_blocking_replay_server_without_reading_ends(tmp_path: Path) -> None:
         await asyncio.Event().wait()
 
     frames = [audio(1 << 20)] * 32
-    builder = SessionBuilder(tmp_path / "t.wstrace").client(*frames).server(close(1011)).client(close(1011))
+    builder = (
+        SessionBuilder(tmp_path / "t.wstrace")
+        .client(*frames)
+        .server(close(1011))
+        .client(close(1011))
+    )
     trace = builder.eof(False).eof(True).done()
 
     async def body() -> Verdict:

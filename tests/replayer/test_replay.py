@@ -20,6 +20,7 @@ from session_builder import (
     close,
     close_1011,
     close_utf8,
+    content_sent,
     good,
     left_open,
     records,
@@ -27,7 +28,6 @@ from session_builder import (
     server_eof,
     server_reset,
     text,
-    content_sent,
 )
 from wsproxy.recorder import Clock, SessionWriter, new_start
 from wsproxy.replayer import ClientOptions, ReplayServer, ServerOptions, Verdict, replay_client

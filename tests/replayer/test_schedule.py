@@ -430,7 +430,9 @@ def test_schedule_any_peer_behaviour_ends(
 ) -> None:
     path = write(tmp_path_factory.mktemp("t") / "t.wstrace", events)
     plan = schedule(Script.read(path, side), pace=pace, timeout_ms=3_000)
-    other = [(ms, item) for ms, from_client, item in conversation if from_client is (side == "server")]
+    other = [
+        (ms, item) for ms, from_client, item in conversation if from_client is (side == "server")
+    ]
     now = 0
     for _ in range(200):
         while other and other[0][0] * MS <= now:

@@ -107,7 +107,9 @@ def test_library_folder_with_parts_serves_sessions(parts: list[Path]) -> None:
 
 
 @pytest.mark.parametrize("command", ["list", "explain", "scrub", "recover"])
-def test_commands_missing_trace_is_reported_and_others_continue(command: str, tmp_path: Path) -> None:
+def test_commands_missing_trace_is_reported_and_others_continue(
+    command: str, tmp_path: Path
+) -> None:
     trace = write(tmp_path / "a.wstrace", LISTEN)
     status, out, err = run(command, tmp_path / "none.wstrace", trace)
     assert status == 3

@@ -110,7 +110,10 @@ def explain_records(trace: Path) -> Any:
 def test_explain_all_shows_everything(make: Make):
     trace = make(silent())
     explained = explain_records(trace)
-    short_form, full_form = words(out_of("explain", trace)), words(out_of("explain", trace, "--all"))
+    short_form, full_form = (
+        words(out_of("explain", trace)),
+        words(out_of("explain", trace, "--all")),
+    )
     for finding in explained.findings:
         evidence = [e.text for e in finding.evidence]
         for part in [*evidence, *finding.causes, *finding.remedies, finding.disagreement]:

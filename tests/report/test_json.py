@@ -143,7 +143,9 @@ def test_explain_json_of_several_traces_is_an_array(trace: Path) -> None:
         (["--from", "#1", "--limit", "2"], [1, 2]),
     ],
 )
-def test_show_json_options_select_frames(trace: Path, options: list[str], numbers: list[int]) -> None:
+def test_show_json_options_select_frames(
+    trace: Path, options: list[str], numbers: list[int]
+) -> None:
     lines = out_of("show", trace, "--json", *options).splitlines()
     found = [json.loads(line) for line in lines]
     assert [r["number"] for r in found if r["kind"] == "frame"] == numbers

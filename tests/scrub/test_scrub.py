@@ -209,7 +209,11 @@ def test_scrub_event_stream_envelope_stays_valid(tmp_path: Path) -> None:
     records = [
         *opened("/stream-transcription-websocket?language-code=en-US"),
         audio(40, APP, event(CHUNKS[3], **{":event-type": "AudioEvent"})),
-        audio(60, SERVER, event(json.dumps(transcript_event).encode(), **{":event-type": "TranscriptEvent"})),
+        audio(
+            60,
+            SERVER,
+            event(json.dumps(transcript_event).encode(), **{":event-type": "TranscriptEvent"}),
+        ),
     ]
     trace = write(tmp_path / "a.wstrace", records, provider="aws_transcribe", api="stream")
     made = scrub(trace, tmp_path / "b.wstrace").path

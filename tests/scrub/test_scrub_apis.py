@@ -73,7 +73,9 @@ def message(at: int, side: bool, text: str, api: Api) -> FrameRecord:
         return audio(at, side, TONE)
     sound = TONE if "audio/x-wav" in text or "AudioEvent" in text else b""
     content = wrap(api.envelope, filled(text), sound)
-    return audio(at, side, content) if isinstance(content, bytes) else text_message(at, side, content)
+    return (
+        audio(at, side, content) if isinstance(content, bytes) else text_message(at, side, content)
+    )
 
 
 def findings(path: Path) -> list[str]:

@@ -88,7 +88,10 @@ def test_leak_check_remaining_credential_is_found(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     secret = "sk_" + "a1B2c3D4" * 5
-    records = [*opened("/v1/listen?model=nova-3"), text_message(50, APP, {"type": "Auth", "note": secret})]
+    records = [
+        *opened("/v1/listen?model=nova-3"),
+        text_message(50, APP, {"type": "Auth", "note": secret}),
+    ]
     path = write(tmp_path / "secret.wstrace", records)
     error = leaks(monkeypatch, path, wsproxy.scrub.texts.TextScrubber, "replace", same)
     assert any("looks like a credential" in line for line in error.found)

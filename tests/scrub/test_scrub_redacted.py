@@ -183,7 +183,9 @@ def test_scrub_replaced_field_name_is_replaced_in_redacted_entries(
 
 
 def test_scrub_ip_address_in_a_failure_is_replaced(tmp_path: Path) -> None:
-    error = "Connect call failed ('10.1.2.3', 443), fe80::c0:ffee, 2409:0:1:2:3:4:5:6; not 127.0.0.1"
+    error = (
+        "Connect call failed ('10.1.2.3', 443), fe80::c0:ffee, 2409:0:1:2:3:4:5:6; not 127.0.0.1"
+    )
     request = opened("/v1/listen")[0]
     trace = write(tmp_path / "a.wstrace", [request, Failure(9, "connect", False, error)])
     records, _ = read_trace(scrub(trace, tmp_path / "b.wstrace").path)

@@ -172,7 +172,9 @@ def test_plan_read_valid_file_has_steps(tmp_path: Path) -> None:
         (PLAN, "", "no [[step]] found"),
     ],
 )
-def test_plan_read_invalid_file_names_mistake(old: str, new: str, says: str, tmp_path: Path) -> None:
+def test_plan_read_invalid_file_names_mistake(
+    old: str, new: str, says: str, tmp_path: Path
+) -> None:
     path = tmp_path / "plan.toml"
     path.write_text(PLAN.replace(old, new, 1))
     with pytest.raises(UsageError) as caught:
@@ -220,7 +222,9 @@ def simulate(*arguments: str) -> subprocess.CompletedProcess[str]:
         (["--probability", "2"], "probability"),
     ],
 )
-def test_simulate_command_invalid_arguments_are_one_line_error(arguments: list[str], says: str) -> None:
+def test_simulate_command_invalid_arguments_are_one_line_error(
+    arguments: list[str], says: str
+) -> None:
     done = simulate(*arguments)
     assert done.returncode == 2
     assert says in done.stderr

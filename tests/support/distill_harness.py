@@ -104,7 +104,9 @@ class TraceBuilder:
 def streaming(path: Path, messages: Sequence[tuple[float, str | bytes]], reason: str) -> Path:
     """An AssemblyAI session that ends with 3006 after messages of the app."""
     target = "/v3/ws?sample_rate=16000&encoding=pcm_s16le"
-    builder = TraceBuilder(path, "assemblyai", "streaming", host="streaming.assemblyai.com", target=target)
+    builder = TraceBuilder(
+        path, "assemblyai", "streaming", host="streaming.assemblyai.com", target=target
+    )
     builder.accept().server(20, {"type": "Begin", "id": "b", "expires_at": 1})
     for ms, content in messages:
         builder.client(ms, content)

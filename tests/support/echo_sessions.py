@@ -118,7 +118,9 @@ def _echo(peers: dict[bytes, Peer]) -> Callable[[Peer], None]:
 
 
 @contextlib.contextmanager
-def recorder_setup(out: Path, confdir: Path, limits: RecorderLimits | None = None) -> Iterator[RecorderSetup]:
+def recorder_setup(
+    out: Path, confdir: Path, limits: RecorderLimits | None = None
+) -> Iterator[RecorderSetup]:
     peers: dict[bytes, Peer] = {}
     setups: list[RecorderSetup] = []
     with serving(_echo(peers)) as port:

@@ -62,7 +62,9 @@ def session() -> list[Any]:
         text_message(1000, APP, {"type": "Configure", "keyterms": WORDS, "note": f"for {MAIL}"}),
         text_message(1100, SERVER, {"type": "Metadata", "request_id": REQUEST_ID, "owner": MAIL}),
         text_message(1200, SERVER, {"type": "Sth", "metadata": {CUSTOMER: PHONE}, "channels": 1}),
-        text_message(1300, SERVER, {"type": "Error", "description": f"no such user {MAIL}", "n": 49170555}),
+        text_message(
+            1300, SERVER, {"type": "Error", "description": f"no such user {MAIL}", "n": 49170555}
+        ),
         FrameRecord(1400 * MS, APP, int(Opcode.PING), b"from Zanzibar"),
         closed(1500, SERVER, 1011, f"NET-0001 for {ACCOUNT}"),
     ]

@@ -24,9 +24,7 @@ def test_percentile_without_values_raises() -> None:
 
 
 @given(st.integers(1, 100_000), st.integers(1, 1000))
-def test_nearest_rank_of_fraction_is_smallest_sufficient_rank(
-    count: int, thousandths: int
-) -> None:
+def test_nearest_rank_of_fraction_is_smallest_sufficient_rank(count: int, thousandths: int) -> None:
     rank = nearest_rank(count, thousandths / 1000) + 1
     wanted = Fraction(thousandths, 1000)
     assert Fraction(rank, count) >= wanted

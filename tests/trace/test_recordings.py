@@ -62,7 +62,9 @@ def replay_of(trace: Path, folder: Path) -> Path:
         ("replay-client", ["distilled"], "derived"),
     ],
 )
-def test_start_source_of_each_mode_is_expected(mode: str | None, changes: list[str] | None, source: str) -> None:
+def test_start_source_of_each_mode_is_expected(
+    mode: str | None, changes: list[str] | None, source: str
+) -> None:
     start = Start(0, 1, "0123456789abcdef", 0, mode=mode, origin="a", changes=changes)
     assert start.source == source
     read = from_map(to_map(start))

@@ -237,7 +237,9 @@ def test_writers_file_created_meanwhile_is_not_overwritten(
     assert names(tmp_path) == ["o.wstrace", "t.wstrace"]
 
 
-def test_new_file_full_disk_is_one_line_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_new_file_full_disk_is_one_line_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     trace = write(tmp_path / "t.wstrace", LISTEN)
 
     def full(*_: object) -> None:

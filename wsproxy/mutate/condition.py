@@ -244,7 +244,9 @@ class _FailureSearch:
                 return self.draft.items.index(message.items[0])
         return first
 
-    def _failure_before(self, opened_ns: int, before_ns: int) -> tuple[int, int, Sequence[Action]] | None:
+    def _failure_before(
+        self, opened_ns: int, before_ns: int
+    ) -> tuple[int, int, Sequence[Action]] | None:
         """The arguments of `_point_at` if the server fails before the next message, else None."""
         deadline = self.failing_api.deadline()
         if deadline is None:

@@ -53,7 +53,9 @@ def _key_as_token(facts: SessionFacts, scheme: str, credentials: CredentialPlace
     """Whether an API key was sent where a temporary token is expected."""
     if scheme != "bearer" or "token" not in credentials.schemes or facts.provider is None:
         return False
-    return any(facts.provider.id in _similar_providers(redaction) for redaction in _redactions(facts))
+    return any(
+        facts.provider.id in _similar_providers(redaction) for redaction in _redactions(facts)
+    )
 
 
 def empty_credential(facts: SessionFacts) -> list[Evidence]:
