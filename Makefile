@@ -6,7 +6,7 @@ VENV ?= .venv
 NEWER_VENV ?= .venv-newer
 EXTRAS ?= test,docs
 # Tests wait most of the time: more workers than processors.
-WORKERS ?= 4
+WORKERS ?= 5
 FUZZ_MINUTES ?= 30
 BIN := $(VENV)/bin
 # What a user installs, and that with what the tests need.

@@ -122,7 +122,7 @@ def record(path: Path, records: Iterator[Record]) -> None:
     recording = SessionWriter(path, new_start(Clock.start(), provider="deepgram", api="listen"))
     last = 0
     for each in records:
-        if recording.due(each.t_ns):
+        if recording.is_flush_due(each.t_ns):
             recording.flush()
         if isinstance(each, Response):
             recording.response(each)

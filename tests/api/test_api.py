@@ -111,8 +111,8 @@ def test_trace_messages_of_fragments_are_reassembled() -> None:
     assert len(messages) < len(data)
     assert len(messages) == sum(frame.fin for frame in data)
     for side in (True, False):
-        whole = b"".join(message.data for message in trace.messages(from_client=side))
-        assert whole == b"".join(frame.payload for frame in data if frame.from_client is side)
+        complete = b"".join(message.data for message in trace.messages(from_client=side))
+        assert complete == b"".join(frame.payload for frame in data if frame.from_client is side)
     for message in messages:
         first = frames[message.frame - 1]
         assert (first.opcode == 1) is message.is_text
@@ -317,7 +317,7 @@ def test_replay_async_against_a_server_on_the_same_loop_is_reproduced() -> None:
     ],
     ids=["replay", "verdict", "wait"],
 )
-def test_blocking_call_in_a_running_loop_is_refused_and_names_its_twin(
+def test_blocking_call_in_running_loop_raises_and_names_async_function(
     call: Callable[[wsproxy.Served], object], twin: str
 ) -> None:
     async def main() -> None:
@@ -329,7 +329,7 @@ def test_blocking_call_in_a_running_loop_is_refused_and_names_its_twin(
     asyncio.run(main())
 
 
-def test_wait_of_a_plan_in_a_running_loop_is_refused_and_its_twin_waits() -> None:
+def test_plan_wait_in_running_loop_raises_and_async_wait_works() -> None:
     async def main() -> int:
         with wsproxy.serve(condition="deepgram.listen.NET-0000") as served:
             with pytest.raises(BlockingCall, match="wait_async"):
@@ -369,7 +369,7 @@ def test_verdict_async_without_a_session_times_out() -> None:
     asyncio.run(main())
 
 
-def test_wait_of_a_recorder_in_a_running_loop_is_refused_and_its_twin_waits(
+def test_recorder_wait_in_running_loop_raises_and_async_wait_works(
     tmp_path: Path, confdir: Path
 ) -> None:
     async def main() -> list[Path]:

@@ -22,24 +22,24 @@ def test_describe_failure_difference_names_nearest_frame(tmp_path: Path) -> None
     out = tmp_path / "out"
     with wsproxy.serve(tmp_path, out=out) as served:
         app(served.url, b"\x07" * 3200)
-        told = describe_failure(tmp_path, served, 10)
-    assert told is not None
-    lines = told.splitlines()
+        description = describe_failure(tmp_path, served, 10)
+    assert description is not None
+    lines = description.splitlines()
     assert lines[0].endswith(f"what is recorded in {ENDED.name}: different")
     assert lines[1] == "  first difference: audio_sent"
     assert lines[2].split() == ["recorded", "3200", "bytes", "(frame", "1)"]
     assert "others from byte 0" in lines[3]
     assert lines[4].startswith("  nearest recorded frame: #1 at 0.005 s  app → binary 3200 B  00 ")
-    assert str(served.traces[0]) in told
+    assert str(served.traces[0]) in description
 
 
 def test_describe_failure_handshake_difference_has_no_frame() -> None:
     with wsproxy.serve(ENDED) as served:
         app(served.url, path=LISTEN.replace("nova-3", "base"))
-        told = describe_failure(ENDED, served, 10)
-    assert told is not None
-    assert "first difference: query.model" in told
-    assert "nearest recorded frame: none, the difference is in the handshake" in told
+        description = describe_failure(ENDED, served, 10)
+    assert description is not None
+    assert "first difference: query.model" in description
+    assert "nearest recorded frame: none, the difference is in the handshake" in description
 
 
 def test_describe_failure_difference_after_last_frame_names_it() -> None:
@@ -50,10 +50,10 @@ def test_describe_failure_difference_after_last_frame_names_it() -> None:
             session.send('{"type": "Finalize"}')
             with pytest.raises(ConnectionClosedError):
                 session.recv()
-        told = describe_failure(ENDED, served, 10)
-    assert told is not None
-    assert "messages_sent" in told
-    assert "app →" in told.partition("nearest recorded frame")[2].splitlines()[0]
+        description = describe_failure(ENDED, served, 10)
+    assert description is not None
+    assert "messages_sent" in description
+    assert "app →" in description.partition("nearest recorded frame")[2].splitlines()[0]
 
 
 def test_describe_failure_open_session_is_reported() -> None:

@@ -82,7 +82,7 @@ def test_serve_proxy_local_server_is_reached(confdir: Path) -> None:
     assert len(other.sessions) == 1
 
 
-def test_serve_two_at_once_each_has_a_proxy(confdir: Path) -> None:
+def test_serve_two_servers_have_a_proxy_each(confdir: Path) -> None:
     with (
         wsproxy.serve(ENDED, confdir=confdir) as one,
         wsproxy.serve(condition="deepgram.listen.DATA-0000", confdir=confdir) as other,

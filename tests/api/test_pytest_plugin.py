@@ -430,7 +430,7 @@ async def test_another_audio(wsproxy_server):
         ("anyio", "anyio.pytest_plugin", "pytest.mark.anyio"),
     ],
 )
-def test_plugin_in_asynchronous_tests_checks_what_the_app_did(
+def test_plugin_asynchronous_test_is_checked(
     module: str, plugin: str, mark: str, project: pytest.Pytester
 ) -> None:
     pytest.importorskip(module)

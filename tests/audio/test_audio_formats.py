@@ -40,7 +40,7 @@ from wsproxy.session.declared_audio import DeclaredFormat, declared_format, quer
 @pytest.mark.parametrize(
     ("kind", "head"), KINDS, ids=[f"{n}-{k}" for n, (k, _) in enumerate(KINDS)]
 )
-def test_sniff(kind: str, head: bytes) -> None:
+def test_sniff_known_formats_are_identified(kind: str, head: bytes) -> None:
     assert sniff(head) == kind
 
 

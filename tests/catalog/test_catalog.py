@@ -72,7 +72,7 @@ def test_catalog_files_are_all_read_and_ids_are_unique() -> None:
 
 
 @pytest.mark.parametrize("condition", [pytest.param(c, id=c.id) for c in load().conditions])
-def test_condition_has_the_texts_that_help(condition: Condition) -> None:
+def test_conditions_have_help_texts(condition: Condition) -> None:
     assert condition.title
     assert condition.meaning.endswith(".")
     assert condition.causes
@@ -202,7 +202,7 @@ def _as_refusal(condition: Condition, fact: dict[str, Any]) -> bool:
         ("close.1011", "rfc6455.close.1011"),
     ],
 )
-def test_condition_by_id_or_ending(name: str, found: str) -> None:
+def test_condition_id_or_ending_is_found(name: str, found: str) -> None:
     assert load().condition(name).id == found
 
 
@@ -290,12 +290,14 @@ def test_unknown_condition_without_near_ones(name: str) -> None:
         ("", "", None, None),
     ],
 )
-def test_recognise(host: str, path: str, provider: str | None, api: str | None) -> None:
-    found = load().recognise(host, path)
+def test_catalog_recognize_host_and_path_has_provider_and_api(
+    host: str, path: str, provider: str | None, api: str | None
+) -> None:
+    found = load().recognize(host, path)
     assert (found[0] and found[0].id, found[1] and found[1].name) == (provider, api)
 
 
-def test_credentials_of_all_providers() -> None:
+def test_catalog_credentials_of_all_providers_are_known() -> None:
     credentials = load().credentials
     assert {"authorization", "xi-api-key", "api-key", "x-goog-api-key", "x-api-key"} <= {
         *credentials.headers
@@ -318,7 +320,7 @@ def test_user_file_adds_a_condition(tmp_path: Path) -> None:
     path.write_text(FILE)
     catalog = load(path)
     assert catalog.condition("acme.listen.4321").title == "It failed"
-    provider, api = catalog.recognise("speech.acme.example", "/listen")
+    provider, api = catalog.recognize("speech.acme.example", "/listen")
     assert provider is not None and provider.file == path
     assert api is not None and api.name == "listen"
 
@@ -396,7 +398,7 @@ def test_later_file_replaces_the_provider() -> None:
     assert len(catalog.conditions) == 1
 
 
-def test_conditions_of_a_provider_that_no_file_describes() -> None:
+def test_conditions_of_undescribed_provider_are_a_mistake() -> None:
     text = 'schema = 1\nprovider = "nobody"\n'
     with pytest.raises(CatalogError, match=r"own\.toml: provider: 'nobody' is not in the catalog"):
         Catalog([CatalogFile("own.toml", text)])
@@ -419,13 +421,13 @@ def test_read_file_missing_or_not_utf8_is_an_error(tmp_path: Path) -> None:
 
 def test_load_reads_no_conditions() -> None:
     catalog = loaded(FILE.replace('severity = "error"', 'severity = "bad"'))
-    assert catalog.recognise("speech.acme.example", "/listen")[0] is not None
+    assert catalog.recognize("speech.acme.example", "/listen")[0] is not None
     with pytest.raises(CatalogError):
         _ = catalog.conditions
 
 
 @pytest.mark.parametrize("key", ["sent", "said"])
-def test_match_sent_is_read_under_its_old_name_as_well(key: str) -> None:
+def test_match_sent_old_name_is_read(key: str) -> None:
     text = FILE.replace("code = 4321\n", f"code = 4321\n{key} = {{ a = 'b' }}\n", 1)
     assert text != FILE
     (condition,) = loaded(text).conditions

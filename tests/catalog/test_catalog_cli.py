@@ -73,7 +73,7 @@ def trace(tmp_path: Path) -> Path:
 # -- list, show, search
 
 
-def test_list() -> None:
+def test_catalog_list_shows_conditions() -> None:
     done = wsproxy("catalog", "list")
     assert done.returncode == 0
     assert [line.split()[0] for line in done.stdout.splitlines()] == [
@@ -81,13 +81,13 @@ def test_list() -> None:
     ]
 
 
-def test_list_of_a_provider_as_json() -> None:
+def test_catalog_list_of_provider_as_json_is_an_array() -> None:
     found = json.loads(wsproxy("catalog", "list", "--provider", "soniox", "--json").stdout)
     assert {entry["provider"] for entry in found} == {"soniox"}
     assert all(entry["source"]["document"] and entry["matches"] for entry in found)
 
 
-def test_list_of_an_unknown_provider() -> None:
+def test_catalog_list_of_unknown_provider_is_an_error() -> None:
     done = wsproxy("catalog", "list", "--provider", "deepgrm")
     assert done.returncode == 2
     assert "unknown provider 'deepgrm'" in done.stderr
@@ -95,7 +95,7 @@ def test_list_of_an_unknown_provider() -> None:
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_show() -> None:
+def test_catalog_show_has_all_texts() -> None:
     shown = wsproxy("catalog", "show", "3007-rate").stdout
     for part in (
         "assemblyai.streaming.3007-rate",
@@ -141,7 +141,7 @@ def test_show_unknown_id_names_similar_ones() -> None:
         (["endianness"], "traffic.audio.wrong-endianness"),
     ],
 )
-def test_search(words: list[str], first: str) -> None:
+def test_catalog_search_finds_conditions(words: list[str], first: str) -> None:
     done = wsproxy("catalog", "search", *words, "--json")
     assert first in [entry["id"] for entry in json.loads(done.stdout)][:3]
 

@@ -191,12 +191,14 @@ def test_candidates_ping_timeout_is_of_the_client() -> None:
         (200, "hello", {}, "rfc6455.upgrade.2xx"),
     ],
 )
-def test_refused_upgrade(status: int, body: str, headers: dict[str, str], found: str) -> None:
+def test_candidates_refused_upgrade_matches_status(
+    status: int, body: str, headers: dict[str, str], found: str
+) -> None:
     session = refused("deepgram", "listen", status, body, **headers)
     assert ids(candidates(session, load()))[0] == found
 
 
-def test_plain_http_answer_matches_where_a_condition_says_so() -> None:
+def test_candidates_plain_http_answer_matches_conditions_of_http() -> None:
     session = refused("deepgram", None, 401, '{"err_code": "INVALID_AUTH"}')
     session.ending = "http"
     assert ids(candidates(session, load()))[0] == "deepgram.upgrade.INVALID_AUTH"
@@ -208,7 +210,7 @@ def test_refusal_of_another_provider_is_generic() -> None:
 
 
 @pytest.mark.parametrize("ending", ["stopped", "unfinished"])
-def test_session_that_has_not_ended_matches_nothing(ending: str) -> None:
+def test_candidates_open_session_matches_nothing(ending: str) -> None:
     assert candidates(ExampleSession("deepgram", "listen", ending), load()) == []
 
 

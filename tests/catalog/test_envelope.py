@@ -25,7 +25,7 @@ AUDIO = bytes(range(256)) * 4
 # -- AWS event stream
 
 
-def test_botocore_reads_an_event_stream_message_of_ours() -> None:
+def test_wrap_event_stream_message_is_read_by_botocore() -> None:
     wrapped = wrap("event-stream", json.dumps(EXCEPTION))
     assert isinstance(wrapped, bytes)
     buffer = EventStreamBuffer()
@@ -35,7 +35,7 @@ def test_botocore_reads_an_event_stream_message_of_ours() -> None:
     assert json.loads(message.payload) == {"Message": EXCEPTION["Message"]}
 
 
-def test_event_stream_audio() -> None:
+def test_wrap_event_stream_audio_is_read_back() -> None:
     event = {":message-type": "event", ":event-type": "AudioEvent"}
     wrapped = wrap("event-stream", json.dumps(event), AUDIO)
     assert read("event-stream", wrapped) == (event, AUDIO)
@@ -45,7 +45,7 @@ def test_event_stream_audio() -> None:
     assert [m.payload for m in buffer] == [AUDIO]
 
 
-def test_an_event_stream_message_with_headers_of_every_type() -> None:
+def test_read_event_stream_headers_of_every_type_keeps_text_headers() -> None:
     """As the specification of the encoding lists them; those that are no text are left out."""
     headers = b"".join(
         bytes([len(name)]) + name + bytes([kind]) + value
@@ -72,7 +72,7 @@ def test_an_event_stream_message_with_headers_of_every_type() -> None:
     assert read("event-stream", data) == ({"a": 1, ":event-type": "X"}, b"")
 
 
-def test_a_damaged_event_stream_message_is_none() -> None:
+def test_read_event_stream_damaged_message_is_none() -> None:
     wrapped = wrap("event-stream", json.dumps(EXCEPTION))
     assert isinstance(wrapped, bytes)
     for at in range(len(wrapped)):
@@ -81,7 +81,7 @@ def test_a_damaged_event_stream_message_is_none() -> None:
         assert read("event-stream", bytes(damaged)) == (None, b""), at
 
 
-def test_an_event_stream_message_whose_end_was_not_kept() -> None:
+def test_read_event_stream_truncated_message_has_its_beginning() -> None:
     """The session keeps the beginning of a long message; the headers tell enough."""
     long = json.dumps({**EXCEPTION, "Message": "x" * 9000})
     wrapped = wrap("event-stream", long)
@@ -94,7 +94,7 @@ def test_an_event_stream_message_whose_end_was_not_kept() -> None:
 # -- Azure Speech
 
 
-def test_azure_text() -> None:
+def test_read_azure_text_message_is_read() -> None:
     text = (
         "X-RequestId:123\r\nContent-Type:application/json; charset=utf-8\r\nPath:speech.phrase"
         '\r\n\r\n{"RecognitionStatus":"NoMatch","Offset":1}'
@@ -110,7 +110,7 @@ def test_azure_text() -> None:
     assert audio == b""
 
 
-def test_azure_audio_by_hand() -> None:
+def test_read_azure_audio_message_is_read() -> None:
     head = b"Path: audio\r\nX-RequestId: 123\r\nContent-Type: audio/x-wav\r\n"
     message, audio = read("azure", len(head).to_bytes(2, "big") + head + AUDIO)
     assert audio == AUDIO
@@ -119,7 +119,7 @@ def test_azure_audio_by_hand() -> None:
 
 
 @pytest.mark.parametrize("audio", [AUDIO, b""])
-def test_azure_audio_wrapped(audio: bytes) -> None:
+def test_wrap_azure_audio_round_trip_is_identity(audio: bytes) -> None:
     header = {"Path": "audio", "X-RequestId": "123"}
     wrapped = wrap("azure", json.dumps(header), audio)
     assert isinstance(wrapped, bytes)
@@ -129,7 +129,7 @@ def test_azure_audio_wrapped(audio: bytes) -> None:
 # -- JSON, and none
 
 
-def test_json_in_both_kinds_of_message() -> None:
+def test_read_json_in_text_or_binary_is_read() -> None:
     assert read("json", b'{"goAway": {}}') == ({"goAway": {}}, b"")
     assert read("json", '{"goAway": {}}') == ({"goAway": {}}, b"")
     assert read("", '{"type": "x"}') == ({"type": "x"}, b"")
@@ -137,7 +137,7 @@ def test_json_in_both_kinds_of_message() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "EOS", "[1]", "{", "null", '{"a": ' + "[" * 100_000])
-def test_no_object(text: str) -> None:
+def test_json_object_of_other_json_is_none(text: str) -> None:
     assert json_object(text) is None
 
 
@@ -154,13 +154,13 @@ def test_no_object(text: str) -> None:
         ("a.b.99999999999999999999.c", None),
     ],
 )
-def test_field(path: str, value: object) -> None:
+def test_field_path_has_its_value(path: str, value: object) -> None:
     message = {"a": {"b": [{"c": 1}, {"c": 2}]}, "d.e": "dotted"}
     assert field(message, path) == value
 
 
 @given(st.sampled_from(["", *ENVELOPES]), st.one_of(st.binary(max_size=300), st.text(max_size=300)))
-def test_anything_can_be_read(envelope: str, content: bytes | str) -> None:
+def test_read_any_content_never_raises(envelope: str, content: bytes | str) -> None:
     message, audio = read(envelope, content)
     assert message is None or isinstance(message, dict)
     assert isinstance(audio, bytes)
@@ -170,5 +170,5 @@ def test_anything_can_be_read(envelope: str, content: bytes | str) -> None:
     st.sampled_from(["", "json"]),
     st.dictionaries(st.text(max_size=10), st.one_of(st.text(), st.integers(), st.booleans())),
 )
-def test_what_is_wrapped_is_read_again(envelope: str, message: dict[str, object]) -> None:
+def test_wrap_then_read_is_identity(envelope: str, message: dict[str, object]) -> None:
     assert read(envelope, wrap(envelope, json.dumps(message))) == (message, b"")

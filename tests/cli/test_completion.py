@@ -80,7 +80,7 @@ def test_completion_script_is_valid(shell: str, tmp_path: Path) -> None:
         subprocess.run([program, check, path], check=True)
 
 
-def test_completion_help_says_how_to_install_it() -> None:
+def test_completion_help_has_installation_command() -> None:
     shown = wsproxy("completion", "--help").stdout
     for shell in ("bash", "zsh", "fish"):
         assert f"wsproxy completion {shell}" in shown

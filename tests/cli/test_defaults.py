@@ -70,7 +70,7 @@ def test_defaults_command_line_wins(project: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["[project]\nname = 'wsproxy-app'\n", "not [ toml\n", ""])
-def test_defaults_pyproject_without_our_table_is_passed_over(project: Path, text: str) -> None:
+def test_defaults_pyproject_without_wsproxy_table_is_ignored(project: Path, text: str) -> None:
     (project / "pyproject.toml").write_text(text)
     (project.parent / "wsproxy.toml").write_text('[catalog.list]\nprovider = "soniox"\n')
     assert wsproxy("catalog", "list", cwd=project).stdout.startswith("soniox.")
@@ -88,7 +88,7 @@ def test_defaults_option_names_a_file_or_none(project: Path, tmp_path: Path) -> 
     assert {"soniox", "revai"} <= {line.partition(".")[0] for line in everything.splitlines()}
 
 
-def test_defaults_relative_path_is_that_of_the_file(project: Path) -> None:
+def test_defaults_relative_path_is_relative_to_the_file(project: Path) -> None:
     (project.parent / "wsproxy.toml").write_text('[bundle]\nout = "sub/bundle.txt"\n')
     done = wsproxy("bundle", "x.wstrace", cwd=project)
     assert str(project.parent / "sub" / "bundle.txt") in done.stderr
@@ -181,7 +181,7 @@ def test_defaults_found_file_cannot_do_harm(
     assert named.returncode == 0
 
 
-def test_defaults_found_out_through_a_link_cannot_leave_the_folder(
+def test_defaults_found_output_path_through_link_stays_in_folder(
     project: Path, tmp_path: Path
 ) -> None:
     (project / "traces").symlink_to(tmp_path)
@@ -217,7 +217,7 @@ def test_defaults_fifo_does_not_block(project: Path) -> None:
     assert wsproxy("catalog", "list", cwd=project).returncode == 0
 
 
-def test_defaults_hostile_names_cannot_speak_to_the_terminal(project: Path) -> None:
+def test_defaults_hostile_names_are_escaped_on_terminal(project: Path) -> None:
     (project / "wsproxy.toml").write_text('["\\u001b[2J"]\nx = 1\n')
     done = wsproxy("catalog", "list", cwd=project)
     assert done.returncode == 2

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from sessions import LISTEN, SPEAK, STALLED, closed, opened, result, said, write
+from sessions import LISTEN, SPEAK, STALLED, closed, opened, result, text_message, write
 from wsproxy.cli import main
 from wsproxy.cli.diff import command
 
@@ -86,12 +86,12 @@ def test_diff_lists_not_compared(listen: Path) -> None:
     assert "Results (interim): timing-dependent" in line
     assert "KeepAlive: how often it is sent" in line
     listed = json.loads(diff(listen, listen, "--json").output)["not_compared"]
-    assert "Metadata: duration: by rule" in listed
+    assert "Metadata: duration: by heuristic" in listed
 
 
 def test_diff_same_as_recording_omits_variation(tmp_path: Path) -> None:
     def trace(name: str, score: int, answer: str = "yes") -> Path:
-        said_there = [said(100, False, {"type": "x", "score": score, "answer": answer})]
+        said_there = [text_message(100, False, {"type": "x", "score": score, "answer": answer})]
         records = [*opened("/x"), *said_there, closed(900, False, 1000)]
         return write(tmp_path / name, records, provider=None, api=None)
 

@@ -42,7 +42,7 @@ def wsproxy(
     )
 
 
-def test_run_pythonpath_of_the_app_is_the_apps_alone(app: Path, tmp_path: Path) -> None:
+def test_run_pythonpath_of_app_is_not_used_by_wsproxy(app: Path, tmp_path: Path) -> None:
     (app / "sitecustomize.py").write_text(INSTRUMENTED)
     (app / "mine.py").write_text("VALUE = 41\n")
     path = os.pathsep.join([str(app), "/nowhere"])
@@ -73,7 +73,7 @@ def test_pythonpath_that_wsproxy_needs_is_kept() -> None:
     assert done.stdout.startswith("wsproxy")
 
 
-def test_run_crash_at_the_end_of_the_interpreter_leaves_the_apps_status(tmp_path: Path) -> None:
+def test_run_crash_at_interpreter_exit_keeps_status_of_app(tmp_path: Path) -> None:
     """As a native thread's that outlives it."""
     code = (
         "import atexit, os; atexit.register(os.abort); from wsproxy.cli.entry import main; main()"

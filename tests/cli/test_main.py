@@ -12,7 +12,7 @@ SHOW = [sys.executable, "-m", "wsproxy", "catalog", "list"]
 FULL = Path("/dev/full")
 
 
-def test_a_reader_that_has_had_enough_is_no_error() -> None:
+def test_main_closed_output_pipe_is_no_error() -> None:
     with subprocess.Popen(SHOW, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stderr is not None
@@ -23,7 +23,7 @@ def test_a_reader_that_has_had_enough_is_no_error() -> None:
 
 
 @pytest.mark.skipif(not FULL.exists(), reason="a device of Linux")
-def test_a_full_disk_is_one_line() -> None:
+def test_main_output_on_full_disk_is_one_line_error() -> None:
     with FULL.open("wb") as full:
         done = subprocess.run(SHOW, stdout=full, stderr=subprocess.PIPE, check=False)
     assert done.stderr == b"error: cannot write the output: No space left on device\n"

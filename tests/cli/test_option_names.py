@@ -101,7 +101,7 @@ def test_option_names_meanings_are_one_sentence() -> None:
 
 
 @pytest.mark.parametrize("command", STABLE)
-def test_option_names_that_scripts_use_are_there(command: str) -> None:
+def test_option_names_used_by_scripts_exist(command: str) -> None:
     assert STABLE[command] <= {use.name for use in USES if use.command == command}
 
 

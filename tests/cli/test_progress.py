@@ -91,13 +91,13 @@ def test_progress_goes_to_stderr_and_json_to_stdout(good_trace: Path) -> None:
         env={**os.environ, "TERM": "xterm"},
     )
     os.close(side)
-    said = b""
+    output = b""
     try:
         while more := os.read(screen, 1 << 16):
-            said += more
+            output += more
     except OSError:
         pass  # Linux: the other side is closed
     os.close(screen)
-    assert b"explaining 1 of 1: good.wstrace" in said
+    assert b"explaining 1 of 1: good.wstrace" in output
     assert done.stdout.startswith(b"[")
     assert b"explaining" not in done.stdout

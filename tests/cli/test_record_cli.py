@@ -72,13 +72,13 @@ def lines(recorder: Recorder) -> list[str]:
     return [recorder.warned.get_nowait() for _ in range(recorder.warned.qsize())]
 
 
-def test_on_this_machine_alone_nothing_is_warned_of(tmp_path: Path) -> None:
+def test_record_loopback_address_has_no_warning(tmp_path: Path) -> None:
     with recording(tmp_path, "--listen", "127.0.0.1:0") as recorder:
         pass
     assert lines(recorder) == []
 
 
-def test_a_wide_address_without_a_password_is_warned_of(tmp_path: Path) -> None:
+def test_record_wide_address_without_password_is_warned_of(tmp_path: Path) -> None:
     with recording(tmp_path, "--listen", "0.0.0.0:0") as recorder:
         line = recorder.warned.get(timeout=30)
     assert "everyone on the network" in line
@@ -86,14 +86,14 @@ def test_a_wide_address_without_a_password_is_warned_of(tmp_path: Path) -> None:
     assert lines(recorder) == []
 
 
-def test_a_wide_address_with_a_password_is_not(tmp_path: Path) -> None:
+def test_record_wide_address_with_password_has_no_warning(tmp_path: Path) -> None:
     options = ("--listen", "0.0.0.0:0", "--auth", "me:pass word")
     with recording(tmp_path, *options) as recorder:
         pass
     assert lines(recorder) == []
 
 
-def test_a_key_of_the_ca_that_others_can_read_is_warned_of(tmp_path: Path) -> None:
+def test_record_ca_key_readable_by_others_is_warned_of(tmp_path: Path) -> None:
     with recording(tmp_path, "--listen", "127.0.0.1:0"):
         pass
     key = tmp_path / "conf" / "mitmproxy-ca.pem"
@@ -105,7 +105,7 @@ def test_a_key_of_the_ca_that_others_can_read_is_warned_of(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("auth", ["name", ":password", "name:", ""])
-def test_a_password_that_is_none_is_refused_and_not_repeated(auth: str, tmp_path: Path) -> None:
+def test_record_invalid_auth_is_refused_and_not_printed(auth: str, tmp_path: Path) -> None:
     done = wsproxy("record", "--out", tmp_path, "--auth", auth)
     assert done.returncode == 2
     assert done.stderr == "error: invalid --auth value: expected USER:PASSWORD\n"
@@ -130,7 +130,7 @@ def connected(port: int, upstream: int) -> bytes:
         return sock.recv(1 << 16)
 
 
-def test_who_gives_no_password_is_refused_and_leaves_no_trace(tmp_path: Path) -> None:
+def test_record_unauthenticated_client_is_refused_without_trace(tmp_path: Path) -> None:
     def serve(peer: Peer) -> None:
         peer.read_head()
         peer.send_head(accepted(), close(1000))
@@ -148,7 +148,7 @@ def test_who_gives_no_password_is_refused_and_leaves_no_trace(tmp_path: Path) ->
     assert b"me:word" not in trace.read_bytes()
 
 
-def test_a_log_that_cannot_be_printed_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_logging_on_stderr_full_disk_raises_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Standard error is a file on the disk that is full."""
 
     def full(*_: object, **__: object) -> None:

@@ -30,7 +30,7 @@ def test_record_wide_address_in_the_mode_is_warned_of(tmp_path: Path) -> None:
     assert "everyone on the network can use this proxy, which listens on 0.0.0.0" in line
 
 
-def test_record_sighup_ends_it_in_order(tmp_path: Path) -> None:
+def test_record_sighup_ends_it_gracefully(tmp_path: Path) -> None:
     # The tests themselves may run under nohup, which child processes inherit.
     with open_session(tmp_path, lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL)) as process:
         process.send_signal(signal.SIGHUP)
@@ -78,7 +78,7 @@ def open_session(
 
 
 @pytest.mark.parametrize(("host", "named"), [("0.0.0.0", "127.0.0.1"), ("::", "[::1]")])
-def test_greeting_of_a_wide_address_names_one_that_apps_can_reach(
+def test_greeting_of_wide_address_names_reachable_address(
     tmp_path: Path, host: str, named: str
 ) -> None:
     watch = _ConnectionCounter()

@@ -29,7 +29,7 @@ def recording(path: Path, code: int) -> SessionWriter:
     return made
 
 
-def test_nothing_of_a_session_is_kept_but_its_lines(tmp_path: Path) -> None:
+def test_run_recorded_session_keeps_only_its_lines(tmp_path: Path) -> None:
     """A server that is run so may have any number of them."""
     recorded = Recorded()
     made = recording(tmp_path / "a.wstrace", 1011)
@@ -41,7 +41,9 @@ def test_nothing_of_a_session_is_kept_but_its_lines(tmp_path: Path) -> None:
     assert recorded.count == 1
 
 
-def test_what_is_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_run_report_prints_sessions_on_stderr(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     recorded = Recorded()
     paths = [tmp_path / f"{n}.wstrace" for n in range(3)]
     for path, code in zip(paths, (1000, 1011, 1008), strict=True):

@@ -53,7 +53,7 @@ def test_start_home_cannot_be_written_names_the_option(
     assert re.match(says, refused(tmp_path, confdir=None))
 
 
-def test_start_ca_that_is_no_key_names_the_file(tmp_path: Path) -> None:
+def test_start_invalid_ca_key_names_the_file(tmp_path: Path) -> None:
     (tmp_path / "mitmproxy-ca.pem").write_text("no key")
     with pytest.raises(UsageError, match=r"cannot read the CA in .+mitmproxy-ca\.pem holds no key"):
         start(tmp_path, confdir=tmp_path)
@@ -73,7 +73,7 @@ def test_start_port_in_use_names_the_port_of_the_mode(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("mode", ["reverse:ws", "upstream:http"])
-def test_start_mode_that_leads_to_itself_is_refused(tmp_path: Path, mode: str) -> None:
+def test_start_mode_with_own_address_is_refused(tmp_path: Path, mode: str) -> None:
     port = unused_port()
     with pytest.raises(UsageError, match=f"the recorder itself listens on localhost:{port}"):
         start(tmp_path, port=port, mode=f"{mode}://localhost:{port}")

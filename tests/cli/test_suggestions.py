@@ -42,7 +42,7 @@ def test_suggestions_typo_is_one_line(arguments: list[str], says: str, good_trac
     assert says in done.stderr
 
 
-def test_suggestions_nothing_near_is_not_guessed() -> None:
+def test_suggestions_no_similar_name_is_not_guessed() -> None:
     assert did_you_mean("xyz", ["record", "run"]) == ""
     assert "did you mean" not in wsproxy("xyzzy").stderr
 
@@ -57,7 +57,7 @@ def test_suggestions_unknown_condition_names_the_list() -> None:
 @pytest.mark.parametrize(
     ("words", "text"), [([], ""), (["a"], "a"), (["a", "b"], "a or b"), ("abc", "a, b or c")]
 )
-def test_one_of(words: list[str], text: str) -> None:
+def test_suggestions_choices_are_listed(words: list[str], text: str) -> None:
     assert one_of(words) == text
 
 

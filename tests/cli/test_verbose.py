@@ -45,7 +45,7 @@ def test_verbose_shows_levels_and_names(
     assert [line for line in shown if "Token" not in line] == lines
 
 
-def test_verbose_leaves_logging_as_it_was(capsys: pytest.CaptureFixture[str]) -> None:
+def test_verbose_logging_is_restored_afterwards(capsys: pytest.CaptureFixture[str]) -> None:
     logger = logging.getLogger("wsproxy")
     before = (logger.level, list(logger.handlers))
     with logging_on_stderr(2):
@@ -71,7 +71,7 @@ def test_verbose_message_gets_the_option_of_its_setting(
     assert capsys.readouterr().err == "unknown name; allow the name with --allow-host NAME\n"
 
 
-def test_verbose_command_says_where_defaults_come_from(tmp_path: Path) -> None:
+def test_verbose_command_names_file_of_defaults(tmp_path: Path) -> None:
     path = tmp_path / "wsproxy.toml"
     path.write_text("[list]\njson = true\n")
     quiet = wsproxy("list", tmp_path, cwd=tmp_path)
@@ -81,7 +81,7 @@ def test_verbose_command_says_where_defaults_come_from(tmp_path: Path) -> None:
     assert quiet.stdout == verbose.stdout
 
 
-def test_verbose_replay_says_where_it_connects(good_trace: Path, tmp_path: Path) -> None:
+def test_verbose_replay_names_address(good_trace: Path, tmp_path: Path) -> None:
     url = "ws://127.0.0.1:1/?key=5e1f"
     arguments = ("replay", "client", good_trace, "--to", url, "--no-record")
     done = wsproxy("-v", *arguments, cwd=tmp_path)

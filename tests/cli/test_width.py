@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from commands import wsproxy
-from made_sessions import build, close_1011
+from session_builder import build, close_1011
 from wsproxy.cli.width import cut, wrapped
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "v1" / "closed.wstrace"
@@ -68,12 +68,12 @@ def test_width_tables_have_no_trailing_blanks(command: list[object], long: Path)
     assert [line for line in shown if line != line.rstrip()] == []
 
 
-def test_width_full_shortens_and_wraps_nothing(long: Path) -> None:
+def test_width_full_output_is_not_shortened_or_wrapped(long: Path) -> None:
     assert lines(60, "show", "--full", long) == lines(200, "show", "--full", long)
     assert any(len(line) > 60 for line in lines(60, "show", "--full", long))
 
 
-def test_width_of_a_pipe_is_not_that_of_a_terminal() -> None:
+def test_width_of_pipe_ignores_terminal() -> None:
     """`list` and `show` have one line for a session or a frame, for grep; text wraps at 80."""
     env = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
 
@@ -94,7 +94,7 @@ def test_width_of_a_pipe_is_not_that_of_a_terminal() -> None:
 
 
 @given(st.text(), st.integers(1, 40))
-def test_cut_takes_no_more_columns_than_there_are(text: str, width: int) -> None:
+def test_cut_any_text_fits_the_columns(text: str, width: int) -> None:
     short = cut(text, width)
     assert cell_len(short) <= width
     assert short == text or short.endswith("…")
@@ -102,7 +102,7 @@ def test_cut_takes_no_more_columns_than_there_are(text: str, width: int) -> None
 
 
 @given(st.text("ab \u00e9", max_size=300), st.integers(30, 90))
-def test_wrapped_keeps_the_words(text: str, width: int) -> None:
+def test_wrapped_any_text_keeps_words(text: str, width: int) -> None:
     line = " ".join(["x", *text.split()])
     shown = wrapped(line, width, 4)
     assert "".join(shown.split()) == "".join(line.split())

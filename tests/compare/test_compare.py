@@ -22,7 +22,7 @@ from sessions import (
     closed,
     opened,
     result,
-    said,
+    text_message,
     write,
 )
 from wsproxy.catalog import load
@@ -59,7 +59,7 @@ def chunk(data: bytes) -> dict[str, Any]:
 
 def test_compare_audio_in_json_is_one_stream(tmp_path: Path) -> None:
     def trace(name: str, chunks: list[bytes]) -> Path:
-        sent = [said(100 + n, APP, chunk(data)) for n, data in enumerate(chunks)]
+        sent = [text_message(100 + n, APP, chunk(data)) for n, data in enumerate(chunks)]
         records = [*opened("/"), *sent, closed(500, APP, 1000)]
         return write(tmp_path / name, records, provider="elevenlabs", api="stt")
 
@@ -89,7 +89,7 @@ def test_compare_different_audio_names_time_and_frames(tmp_path: Path) -> None:
 def test_compare_changed_message_shows_surroundings(tmp_path: Path) -> None:
     def trace(name: str, word: str) -> Path:
         text = "a " * 500 + word + " z" * 500
-        records = [*opened("/"), said(30, APP, {"type": "Speak", "text": text})]
+        records = [*opened("/"), text_message(30, APP, {"type": "Speak", "text": text})]
         return write(tmp_path / name, records, api="speak")
 
     (difference,) = compare(trace("a", "left"), trace("b", "right")).differences
@@ -100,9 +100,9 @@ def test_compare_changed_message_shows_surroundings(tmp_path: Path) -> None:
 
 
 def test_compare_long_sequence_shows_surroundings(tmp_path: Path) -> None:
-    flushes: Records = [said(100 + n, SERVER, {"type": "Flushed"}) for n in range(100)]
+    flushes: Records = [text_message(100 + n, SERVER, {"type": "Flushed"}) for n in range(100)]
     left = write(tmp_path / "a", [*opened("/"), *flushes], api="speak")
-    changed = [*flushes[:50], said(150, SERVER, {"type": "Cleared"}), *flushes[51:]]
+    changed = [*flushes[:50], text_message(150, SERVER, {"type": "Cleared"}), *flushes[51:]]
     right = write(tmp_path / "b", [*opened("/"), *changed], api="speak")
     (difference,) = compare(left, right).differences
     assert difference.recorded[0] == difference.recorded[-1] == "…"
@@ -115,7 +115,7 @@ def test_compare_messages_beyond_limit_are_compared(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("wsproxy.compare.sequence.MAX_ITEMS", 10)
-    flushes: Records = [said(100 + n, SERVER, {"type": "Flushed"}) for n in range(20)]
+    flushes: Records = [text_message(100 + n, SERVER, {"type": "Flushed"}) for n in range(20)]
     left = write(tmp_path / "a", [*opened("/"), *flushes], api="speak")
     right = write(tmp_path / "b", [*opened("/"), *flushes[:-1]], api="speak")
     assert [d.field for d in compare(left, right).differences] == ["messages"]
@@ -124,17 +124,17 @@ def test_compare_messages_beyond_limit_are_compared(
 def test_compare_message_after_result_in_flight_is_required(tmp_path: Path) -> None:
     """The app leaves on an error: results of the last moment need not come, the error must."""
     begun: Records = [*opened("/v1/listen?model=nova-3"), audio(100, APP, b"a" * 320)]
-    error = said(1980, SERVER, {"type": "Error", "description": "too slow"})
+    error = text_message(1980, SERVER, {"type": "Error", "description": "too slow"})
     left = closed(2000, APP, 1000)
     last = result(1960, "", final=True)
-    whole = write(tmp_path / "a", [*begun, last, error, left])
+    complete = write(tmp_path / "a", [*begun, last, error, left])
     sooner = write(tmp_path / "b", [*begun, error, left])
     without = write(tmp_path / "c", [*begun, left])
-    assert compare(whole, sooner).same
-    assert compare(sooner, whole).same
-    (difference,) = compare(whole, without).differences
+    assert compare(complete, sooner).same
+    assert compare(sooner, complete).same
+    (difference,) = compare(complete, without).differences
     assert (difference.field, difference.recorded_frame) == ("messages", 3)
-    (difference,) = compare(without, whole).differences
+    (difference,) = compare(without, complete).differences
     assert (difference.field, difference.replayed_frame) == ("messages", 3)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sessions import SERVER, audio, opened, said, write
+from sessions import SERVER, audio, opened, text_message, write
 from wsproxy.compare import compare
 from wsproxy.compare.transcript import (
     MAX_COUNTED,
@@ -117,7 +117,7 @@ def test_compare_transcripts_beyond_limit_is_upper_bound() -> None:
 def test_compare_megabyte_transcripts_notes_uncounted_words(tmp_path: Path) -> None:
     def trace(name: str, letter: str) -> Path:
         results = [
-            said(
+            text_message(
                 100 + n,
                 SERVER,
                 {

@@ -47,7 +47,7 @@ from sessions import (
     closed,
     opened,
     result,
-    said,
+    text_message,
     write,
 )
 from wsproxy.compare import STANDARD, Comparison, Tolerances, compare
@@ -112,15 +112,21 @@ TURNS: dict[str, tuple[Records, Change, set[str]]] = {
     "warning twice": (
         LISTEN,
         plus(
-            said(1071, SERVER, {"type": "Warning", "code": "SLOW", "description": "audio is late"})
+            text_message(
+                1071, SERVER, {"type": "Warning", "code": "SLOW", "description": "audio is late"}
+            )
         ),
         {"messages"},
     ),
     "answer lost": (LISTEN, without("Metadata"), {"messages"}),
-    "answer twice": (LISTEN, plus(said(2110.5, SERVER, {"type": "Metadata"})), {"messages"}),
+    "answer twice": (
+        LISTEN,
+        plus(text_message(2110.5, SERVER, {"type": "Metadata"})),
+        {"messages"},
+    ),
     "answer's kind": (LISTEN, reworded("Metadata", "Farewell"), {"messages"}),
     "flushed lost": (SPEAK, without("Flushed", times=1), {"messages"}),
-    "flushed twice": (SPEAK, plus(said(801, SERVER, {"type": "Flushed"})), {"messages"}),
+    "flushed twice": (SPEAK, plus(text_message(801, SERVER, {"type": "Flushed"})), {"messages"}),
     "answer before audio": (
         SPEAK,
         lambda rs: [replace(r, t_ns=95 * MS) if is_text(r, '"sequence_id": 0') else r for r in rs],
@@ -129,7 +135,7 @@ TURNS: dict[str, tuple[Records, Change, set[str]]] = {
     "no interim results": (LISTEN, without('"is_final": false'), {"nondeterministic"}),
     "voice activity": (
         LISTEN,
-        plus(*(said(140 + 200 * n, SERVER, {"type": "SpeechStarted"}) for n in range(5))),
+        plus(*(text_message(140 + 200 * n, SERVER, {"type": "SpeechStarted"}) for n in range(5))),
         {"nondeterministic"},
     ),
     "transcript": (
@@ -146,7 +152,7 @@ TURNS: dict[str, tuple[Records, Change, set[str]]] = {
         {"results"},
     ),
     "field of an answer": (
-        [*LISTEN, said(2110.2, SERVER, {"type": "Metadata", "channels": 1})],
+        [*LISTEN, text_message(2110.2, SERVER, {"type": "Metadata", "channels": 1})],
         reworded('"channels": 1', '"channels": 2'),
         {"messages"},
     ),
@@ -181,11 +187,11 @@ TURNS: dict[str, tuple[Records, Change, set[str]]] = {
     "text to speak": (SPEAK, reworded("Go.", "Stay."), {"messages_sent"}),
     "message lost": (LISTEN, without("CloseStream"), {"messages_sent"}),
     "message before a failure lost": (
-        [*STALLED, said(10_495, APP, {"type": "Finalize"})],
+        [*STALLED, text_message(10_495, APP, {"type": "Finalize"})],
         without("Finalize"),
         {"messages_sent"},
     ),
-    "message twice": (SPEAK, plus(said(432, APP, {"type": "Flush"})), {"messages_sent"}),
+    "message twice": (SPEAK, plus(text_message(432, APP, {"type": "Flush"})), {"messages_sent"}),
     "message in another place": (
         LISTEN,
         lambda rs: [replace(r, t_ns=1000 * MS) if is_text(r, "CloseStream") else r for r in rs],
@@ -272,7 +278,10 @@ KEEPS: dict[str, tuple[Records, Change]] = {
         closing(reason=f"NET-0001 {ID}2 after 11.5 s"),
     ),
     "time in a warning": (
-        [*LISTEN, said(1075, SERVER, {"type": "Warning", "description": "2026-01-02T03:04:05Z"})],
+        [
+            *LISTEN,
+            text_message(1075, SERVER, {"type": "Warning", "description": "2026-01-02T03:04:05Z"}),
+        ],
         reworded("2026-01-02T03:04:05Z", "2027-01-02T03:04:06Z"),
     ),
     "credential": (
@@ -284,7 +293,7 @@ KEEPS: dict[str, tuple[Records, Change]] = {
         asked("/v1/listen?keyterm=one&token=REDACTED&model=nova%2D3&keyterm=two"),
     ),
     "message's credential": (
-        [*LISTEN, said(22, APP, {"type": "Configure", "xi_api_key": "one"})],
+        [*LISTEN, text_message(22, APP, {"type": "Configure", "xi_api_key": "one"})],
         reworded('"one"', '"another"'),
     ),
     "order of fields": (
@@ -296,7 +305,7 @@ KEEPS: dict[str, tuple[Records, Change]] = {
     ),
     "interim results": (LISTEN, counted_otherwise),
     "segments": (LISTEN, segmented_otherwise),
-    "a keepalive more": (LISTEN, plus(said(1900, APP, {"type": "KeepAlive"}))),
+    "a keepalive more": (LISTEN, plus(text_message(1900, APP, {"type": "KeepAlive"}))),
     "smaller chunks": (LISTEN, of_audio(cut_to(77))),
     "larger chunks": (LISTEN, of_audio(cut_to(3000))),
     "speech in other chunks": (
@@ -307,7 +316,10 @@ KEEPS: dict[str, tuple[Records, Change]] = {
         [*STALLED, audio(10_490, APP, b"x" * 320)],
         plus(audio(10_499, APP, b"y" * 320)),
     ),
-    "message on its way at a failure": (STALLED, plus(said(10_480, APP, {"type": "Finalize"}))),
+    "message on its way at a failure": (
+        STALLED,
+        plus(text_message(10_480, APP, {"type": "Finalize"})),
+    ),
     "result on its way when the app left": (
         [*LISTEN[:-4], closed(2090, APP, 1000)],
         without("it was"),
@@ -454,12 +466,12 @@ def test_compare_different_message_counts_is_different(tmp_path: Path) -> None:
 
 AGENT: Records = [
     *opened("/v1/agent/converse"),
-    said(30, SERVER, {"type": "Welcome", "request_id": "r1"}),
-    said(40, APP, {"type": "Settings", "agent": {"language": "en"}}),
-    said(50, SERVER, {"type": "SettingsApplied", "agent": {"language": "en"}}),
-    said(60, SERVER, {"type": "ConversationText", "role": "user", "content": "hello"}),
-    said(70, SERVER, {"type": "ConversationText", "role": "assistant", "content": "hi"}),
-    said(80, SERVER, {"type": "AgentAudioDone", "n": 1}),
+    text_message(30, SERVER, {"type": "Welcome", "request_id": "r1"}),
+    text_message(40, APP, {"type": "Settings", "agent": {"language": "en"}}),
+    text_message(50, SERVER, {"type": "SettingsApplied", "agent": {"language": "en"}}),
+    text_message(60, SERVER, {"type": "ConversationText", "role": "user", "content": "hello"}),
+    text_message(70, SERVER, {"type": "ConversationText", "role": "assistant", "content": "hi"}),
+    text_message(80, SERVER, {"type": "AgentAudioDone", "n": 1}),
     closed(90, SERVER, 1000),
     closed(91, APP, 1000),
 ]

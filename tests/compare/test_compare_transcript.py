@@ -20,7 +20,7 @@ from sessions import (
     Records,
     audio,
     opened,
-    said,
+    text_message,
     write,
 )
 from wsproxy.catalog import load
@@ -58,7 +58,7 @@ def test_word_errors_of_long_texts_is_counted() -> None:
 
 
 @pytest.fixture
-def told(tmp_path: Path) -> Any:
+def digest_of(tmp_path: Path) -> Any:
     """The story of a session at an API, without its handshake."""
 
     def read(
@@ -214,26 +214,28 @@ FINALS: list[tuple[str, str, list[dict[str, Any]], str]] = [
 
 @pytest.mark.parametrize(("provider", "api", "messages", "words"), FINALS)
 def test_transcript_of_final_and_interim_results_has_final_words(
-    provider: str, api: str, messages: list[dict[str, Any]], words: str, told: Any
+    provider: str, api: str, messages: list[dict[str, Any]], words: str, digest_of: Any
 ) -> None:
-    story = told([said(100 + n, SERVER, m) for n, m in enumerate(messages)], provider, api)
-    assert " ".join(story.transcript.words()) == words.casefold()
+    digest = digest_of(
+        [text_message(100 + n, SERVER, m) for n, m in enumerate(messages)], provider, api
+    )
+    assert " ".join(digest.transcript.words()) == words.casefold()
 
 
 @pytest.mark.parametrize(("partial", "words"), [(False, "so"), (True, "")])
 def test_transcript_of_enveloped_results_has_final_words(
-    partial: bool, words: str, told: Any
+    partial: bool, words: str, digest_of: Any
 ) -> None:
     data = wrap("event-stream", json.dumps(amazon("so", partial)))
     assert isinstance(data, bytes)
-    story = told([audio(100, SERVER, data)], "aws_transcribe", "stream")
-    assert " ".join(story.transcript.words()) == words
+    digest = digest_of([audio(100, SERVER, data)], "aws_transcribe", "stream")
+    assert " ".join(digest.transcript.words()) == words
 
 
-def test_transcript_without_spaces_counts_characters(told: Any) -> None:
+def test_transcript_without_spaces_counts_characters(digest_of: Any) -> None:
     message = {"type": "Turn", "transcript": "音声を認識", "end_of_turn": True}
-    story = told([said(100, SERVER, message)], "assemblyai", "streaming")
-    assert len(story.transcript.words()) == 5
+    digest = digest_of([text_message(100, SERVER, message)], "assemblyai", "streaming")
+    assert len(digest.transcript.words()) == 5
 
 
 def test_compare_words_beyond_limit_are_compared_as_one(
@@ -242,8 +244,8 @@ def test_compare_words_beyond_limit_are_compared_as_one(
     monkeypatch.setattr("wsproxy.compare.transcript.MAX_WORDS", 20)
 
     def trace(name: str, last: str) -> Path:
-        many = [said(n, SERVER, turn(n, "word " * 10, end=True)) for n in range(30, 34)]
-        records = [*opened("/"), *many, said(40, SERVER, turn(40, last, end=True))]
+        many = [text_message(n, SERVER, turn(n, "word " * 10, end=True)) for n in range(30, 34)]
+        records = [*opened("/"), *many, text_message(40, SERVER, turn(40, last, end=True))]
         return write(tmp_path / name, records, provider="assemblyai", api="streaming")
 
     left = trace("a", "two hundred")
@@ -254,18 +256,20 @@ def test_compare_words_beyond_limit_are_compared_as_one(
     assert not compare(left, trace("b", "nine hundred")).same
 
 
-def test_transcript_of_agent_messages_is_empty(told: Any) -> None:
+def test_transcript_of_agent_messages_is_empty(digest_of: Any) -> None:
     talk = [{"type": "AgentThinking"}, {"type": "AgentAudioDone"}] * 4
-    story = told([said(100 + n, SERVER, m) for n, m in enumerate(talk)], "deepgram", "agent")
-    assert story.received.sequence.kinds == ["AgentThinking", "AgentAudioDone"]
+    digest = digest_of(
+        [text_message(100 + n, SERVER, m) for n, m in enumerate(talk)], "deepgram", "agent"
+    )
+    assert digest.received.sequence.kinds == ["AgentThinking", "AgentAudioDone"]
 
 
-def test_transcript_of_fragmented_messages_is_complete(told: Any) -> None:
+def test_transcript_of_fragmented_messages_is_complete(digest_of: Any) -> None:
     parts = [
         FrameRecord(100 * MS, SERVER, int(Opcode.TEXT), b'{"type":"Met', fin=False),
         FrameRecord(101 * MS, SERVER, int(Opcode.CONTINUATION), b'adata"}'),
     ]
-    assert told(parts).received.sequence.kinds == ["Metadata"]
+    assert digest_of(parts).received.sequence.kinds == ["Metadata"]
 
 
 def test_compare_word_error_rate_respects_max_wer(tmp_path: Path) -> None:

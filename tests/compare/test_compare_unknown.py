@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from sessions import APP, SERVER, audio, closed, opened, said, write
+from sessions import APP, SERVER, audio, closed, opened, text_message, write
 from wsproxy.compare import Comparison, Tolerances, compare, learn
 from wsproxy.compare.volatile_values import Normalizer, first_difference
 from wsproxy.errors import UsageError
@@ -29,7 +29,7 @@ def recorded(tmp_path: Path) -> Recorded:
         frames: list[FrameRecord] = [
             audio(100 + n, side, content)
             if isinstance(content, bytes)
-            else said(100 + n, side, content)
+            else text_message(100 + n, side, content)
             for n, content in enumerate(messages)
         ]
         records = [
@@ -126,20 +126,20 @@ def test_compare_unknown_api_other_byte_is_different(recorded: Recorded) -> None
 
 
 ALIKE: dict[str, tuple[Message, Message, str]] = {
-    "id": ({"request_id": "r1"}, {"request_id": "r2"}, "{request_id}: request_id: by rule"),
+    "id": ({"request_id": "r1"}, {"request_id": "r2"}, "{request_id}: request_id: by heuristic"),
     "UUID": (
         {"a": "x 9a8b7c6d-1111-4000-8000-000000000001"},
         {"a": "x 9a8b7c6d-1111-4000-8000-000000000002"},
-        "{a}: a: in part, by rule",
+        "{a}: a: in part, by heuristic",
     ),
     "random token": (
         {"a": "req_AbCdEfGh12345678IjKl"},
         {"a": "req_ZyXwVuTs98765432RqPo"},
-        "{a}: a: in part, by rule",
+        "{a}: a: in part, by heuristic",
     ),
-    "time": ({"created_at": 1732000000}, {"created_at": 1732000009}, "created_at: by rule"),
-    "latency": ({"latency_ms": 3.2}, {"latency_ms": 9.1}, "latency_ms: by rule"),
-    "sequence": ({"seq": 1}, {"seq": 7}, "seq: by rule"),
+    "time": ({"created_at": 1732000000}, {"created_at": 1732000009}, "created_at: by heuristic"),
+    "latency": ({"latency_ms": 3.2}, {"latency_ms": 9.1}, "latency_ms: by heuristic"),
+    "sequence": ({"seq": 1}, {"seq": 7}, "seq: by heuristic"),
 }
 
 

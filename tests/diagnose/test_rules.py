@@ -56,9 +56,11 @@ class Talk:
     def server(self, at: float, message: str | bytes, opcode: int | None = None) -> Talk:
         return self._frame(at, False, message, opcode)
 
-    def _frame(self, at: float, from_client: bool, said: str | bytes, opcode: int | None) -> Talk:
-        payload = said.encode() if isinstance(said, str) else said
-        opcode = opcode or (1 if isinstance(said, str) else 2)
+    def _frame(
+        self, at: float, from_client: bool, content: str | bytes, opcode: int | None
+    ) -> Talk:
+        payload = content.encode() if isinstance(content, str) else content
+        opcode = opcode or (1 if isinstance(content, str) else 2)
         self.session.add(FrameRecord(int(at * S), from_client, opcode, payload))
         return self
 

@@ -30,7 +30,7 @@ from audio_samples import (
     PCM,
     PCM8K,
     Api,
-    Said,
+    SentMessage,
     _frame,
     alaw,
     facts_of,
@@ -56,7 +56,7 @@ from wsproxy.trace import Gap
 # -- each rule, where it finds something and where it does not
 
 
-MISMATCHES: list[tuple[str, Api, Sequence[Said], str, int]] = [
+MISMATCHES: list[tuple[str, Api, Sequence[SentMessage], str, int]] = [
     (
         "WAV as linear16",
         LISTEN,
@@ -182,20 +182,22 @@ MISMATCHES: list[tuple[str, Api, Sequence[Said], str, int]] = [
 
 
 @pytest.mark.parametrize(
-    ("api", "said", "text", "size"), [m[1:] for m in MISMATCHES], ids=[m[0] for m in MISMATCHES]
+    ("api", "messages", "text", "size"), [m[1:] for m in MISMATCHES], ids=[m[0] for m in MISMATCHES]
 )
-def test_format_mismatch(api: Api, said: Sequence[Said], text: str, size: int) -> None:
-    wrong = facts_of(api, said)
+def test_format_mismatch_is_found(
+    api: Api, messages: Sequence[SentMessage], text: str, size: int
+) -> None:
+    wrong = facts_of(api, messages)
     frame = wrong.audio.where(n > 0 for n in wrong.audio.lengths).numbers[0]
     assert found(format_mismatch, wrong) == (text, (frame,), size, "bytes examined")
 
 
 def test_format_mismatch_ambiguous_audio_has_no_finding() -> None:
     little, unknown = cut(PCM[:3000]), cut(noise(40_000))
-    for said in (little, unknown, [mulaw(PCM8K)[:2000]], [bytes(40_000)]):
-        assert format_mismatch(facts_of(LISTEN, said)) == []
-        assert format_mismatch(facts_of(MULAW8K, said)) == []
-        assert format_mismatch(facts_of(NO_ENCODING, said)) == []
+    for messages in (little, unknown, [mulaw(PCM8K)[:2000]], [bytes(40_000)]):
+        assert format_mismatch(facts_of(LISTEN, messages)) == []
+        assert format_mismatch(facts_of(MULAW8K, messages)) == []
+        assert format_mismatch(facts_of(NO_ENCODING, messages)) == []
     # An encoding that is not known, and one that 32-bit samples may look like.
     assert format_mismatch(facts_of(listen("encoding=new"), cut(wav(PCM)))) == []
     wide = array("i", (s << 16 for s in array("h", PCM))).tobytes()
@@ -223,7 +225,7 @@ CUT_OFF = [
 
 
 @pytest.mark.parametrize(("name", "data", "start"), CUT_OFF)
-def test_container_header_missing(name: str, data: bytes, start: str) -> None:
+def test_container_header_missing_is_found(name: str, data: bytes, start: str) -> None:
     text = f"the audio starts in the middle of {name}, with the bytes {start} (frame 2)"
     size = min(len(data), 32_768)
     wrong = facts_of(NO_ENCODING, ['{"type": "KeepAlive"}', *cut(data, 1000)])
@@ -242,9 +244,9 @@ def test_container_header_missing_trace_with_gap_has_no_finding() -> None:
     assert container_header_missing(cut_off) == []
 
 
-def test_odd_bytes() -> None:
-    said = [*cut(PCM)[:3], PCM[:3201], PCM[:1], *cut(PCM)[:2]]
-    wrong = facts_of(LISTEN, ['{"type": "KeepAlive"}', *said])
+def test_odd_bytes_is_found() -> None:
+    messages = [*cut(PCM)[:3], PCM[:3201], PCM[:1], *cut(PCM)[:2]]
+    wrong = facts_of(LISTEN, ['{"type": "KeepAlive"}', *messages])
     text = "2 messages of 7 have an odd number of bytes, a sample of linear16 has 2: frame 5, 6"
     assert found(odd_bytes, wrong) == (text, (5, 6), 2.0, "messages")
     one = facts_of(STREAMING, [PCM[:3201], PCM[:3200]])
@@ -261,7 +263,7 @@ def test_odd_bytes_last_or_fragmented_message_has_no_finding() -> None:
     assert odd_bytes(facts_of(LISTEN, cut(PCM, 1001), fin=False)) == []
 
 
-def test_wrong_endianness() -> None:
+def test_wrong_endianness_is_found() -> None:
     text = (
         "the median magnitude is 10496 of 32768 in the declared byte order, "
         "and 291 with the bytes swapped (frame 2)"
@@ -279,8 +281,8 @@ def test_wrong_endianness_odd_offset_has_no_finding() -> None:
     assert sniff(shifted) == "16-bit PCM, big-endian"
     control = b'{"type":"KeepAlive" }'
     assert len(control) % 2
-    for said in ([shifted[:3199], *cut(shifted[3199:])], [control, *cut(PCM)]):
-        assert wrong_endianness(facts_of(LISTEN, said)) == []
+    for messages in ([shifted[:3199], *cut(shifted[3199:])], [control, *cut(PCM)]):
+        assert wrong_endianness(facts_of(LISTEN, messages)) == []
     assert wrong_endianness(facts_of(LISTEN, cut(swapped(PCM)), fin=False)) == []
 
 
@@ -332,7 +334,9 @@ RATES: list[tuple[Api, bytes, list[tuple[str, float, str]]]] = [
 
 
 @pytest.mark.parametrize(("api", "data", "expected"), RATES)
-def test_rate_mismatch(api: Api, data: bytes, expected: list[tuple[str, float, str]]) -> None:
+def test_rate_mismatch_is_found(
+    api: Api, data: bytes, expected: list[tuple[str, float, str]]
+) -> None:
     evidence = rate_mismatch(facts_of(api, cut(data)))
     assert [(e.text, e.value, e.unit) for e in evidence] == expected
     assert all(e.frames == (1,) and e.t_ns == 100_000_000 for e in evidence)

@@ -31,7 +31,7 @@ from audio_samples import (
 from wsproxy.diagnose.rules.audio import all_zero_audio, clipping, empty_audio_message
 
 
-def test_all_zero_audio() -> None:
+def test_all_zero_audio_is_found() -> None:
     wrong = facts_of(LISTEN, cut(bytes(96_000)))
     text = (
         "the first 65536 of 96000 bytes of audio, and all that was recorded of its end, are zero; "
@@ -61,7 +61,7 @@ def test_all_zero_audio_with_sound_has_no_finding() -> None:
     assert all_zero_audio(facts_of(MULAW8K, [b"\xd5" * 40_000])) == []
 
 
-def test_clipping() -> None:
+def test_clipping_is_found() -> None:
     wrong = facts_of(LISTEN, cut(scaled(PCM, 8)))
     text = (
         "1.9 % of the first 32768 samples are at full scale, in 201 runs of at least 3, "
@@ -116,7 +116,7 @@ def test_clipping_companded_audio_is_found() -> None:
     assert clipping(facts_of(alaw8k, cut(alaw(PCM8K), 160))) == []
 
 
-def test_empty_audio_message() -> None:
+def test_empty_audio_message_is_found() -> None:
     wrong = facts_of(LISTEN, [PCM[:3200], b"", b"", PCM[:3200], CLOSE, b""])
     text = "2 of 4 binary messages are empty: frame 2, 3"
     assert found(empty_audio_message, wrong) == (text, (2, 3), 2.0, "messages")

@@ -33,7 +33,7 @@ from audio_samples import (
     PCM8K,
     WEBM,
     Api,
-    Said,
+    SentMessage,
     alaw,
     facts_of,
     floats,
@@ -49,7 +49,7 @@ from wsproxy.diagnose.rules.audio import RULES
 # -- good sessions
 
 
-GOOD: list[tuple[str, Api, Sequence[Said]]] = [
+GOOD: list[tuple[str, Api, Sequence[SentMessage]]] = [
     ("linear16", LISTEN, [*cut(PCM), CLOSE]),
     ("pcm_s16le", STREAMING, [*cut(PCM), '{"type": "Terminate"}']),
     ("the default encoding", ("assemblyai", "streaming", "/v3/ws"), cut(PCM)),
@@ -101,9 +101,9 @@ GOOD: list[tuple[str, Api, Sequence[Said]]] = [
 ]
 
 
-@pytest.mark.parametrize(("api", "said"), [g[1:] for g in GOOD], ids=[g[0] for g in GOOD])
-def test_audio_rules_good_session_has_no_finding(api: Api, said: Sequence[Said]) -> None:
-    assert findings(facts_of(api, said)) == {}
+@pytest.mark.parametrize(("api", "messages"), [g[1:] for g in GOOD], ids=[g[0] for g in GOOD])
+def test_audio_rules_good_session_has_no_finding(api: Api, messages: Sequence[SentMessage]) -> None:
+    assert findings(facts_of(api, messages)) == {}
 
 
 # -- all of them
@@ -122,13 +122,13 @@ def test_audio_rules_good_session_has_no_finding(api: Api, said: Sequence[Said])
     st.sampled_from([0, 1, 5000]),
 )
 def test_audio_rules_any_session_never_raises(
-    api: Api, said: list[Said], fin: bool, missing: int
+    api: Api, messages: list[SentMessage], fin: bool, missing: int
 ) -> None:
-    judged = facts_of(api, said, fin=fin, cut=missing)
+    judged = facts_of(api, messages, fin=fin, cut=missing)
     for rule in RULES:
         for evidence in rule(judged):
             assert evidence.text
-            assert all(1 <= number <= len(said) for number in evidence.frames)
+            assert all(1 <= number <= len(messages) for number in evidence.frames)
 
 
 def test_audio_rules_each_have_a_condition() -> None:
@@ -143,9 +143,9 @@ def test_audio_rules_each_have_a_condition() -> None:
 
 def test_diagnose_reports_the_finding_of_an_audio_rule() -> None:
     wrong = facts_of(LISTEN, cut(wav(PCM, 8000)))
-    told = {f.id: [e.text for e in f.evidence] for f in diagnose(wrong.session, CATALOG)}
-    assert told["traffic.audio.rate-mismatch"] == [
+    texts = {f.id: [e.text for e in f.evidence] for f in diagnose(wrong.session, CATALOG)}
+    assert texts["traffic.audio.rate-mismatch"] == [
         "the WAV header says 8000 Hz; declared: 16000 Hz (frame 1)"
     ]
-    assert "traffic.audio.format-mismatch" in told
-    assert "traffic.audio.odd-bytes" not in told
+    assert "traffic.audio.format-mismatch" in texts
+    assert "traffic.audio.odd-bytes" not in texts

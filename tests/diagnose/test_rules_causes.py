@@ -25,22 +25,25 @@ KEEPALIVE = '{"type": "KeepAlive"}'
 HTML = b"<!DOCTYPE html><html><body>not found</body></html>" * 3
 WAV = b"RIFF\xff\xff\xff\xffWAVEfmt " + struct.pack("<IHHIIHH", 16, 1, 1, 16000, 32000, 2, 16)
 
-Said = Sequence[bytes | str]
+SentMessages = Sequence[bytes | str]
 
 
 def facts_of(
-    api: tuple[str, str, str], said: Said, end: float, close: tuple[int, str] = (1011, "NET-0001")
+    api: tuple[str, str, str],
+    messages: SentMessages,
+    end: float,
+    close: tuple[int, str] = (1011, "NET-0001"),
 ) -> SessionFacts:
     """The app says this, a message every 0.1 s; the server closes `end` seconds after that."""
     session = Session()
     session.add(Start(0, 1, "0123456789abcdef", 0, provider=api[0], api=api[1]))
     session.add(Request(0, "GET", "wss", "h", 443, api[2]))
     session.add(Response(0, 101))
-    for number, message in enumerate(said, 1):
+    for number, message in enumerate(messages, 1):
         is_text = isinstance(message, str)
         payload = message.encode() if is_text else message
         session.add(FrameRecord(number * 100_000_000, True, 1 if is_text else 2, payload))
-    t_ns = len(said) * 100_000_000 + int(end * 1e9)
+    t_ns = len(messages) * 100_000_000 + int(end * 1e9)
     session.add(FrameRecord(t_ns, False, 8, close[0].to_bytes(2, "big") + close[1].encode()))
     return SessionFacts(session, CATALOG)
 
@@ -95,14 +98,14 @@ def test_cause_rules_each_belong_to_a_condition() -> None:
 
 
 @pytest.mark.parametrize(
-    "said, first",
+    "messages, first",
     [
         ([], "started its audio source more than 10 seconds later, or never"),
         (cut(), "The audio source stopped"),
     ],
 )
-def test_diagnose_causes_with_evidence_come_first(said: Said, first: str) -> None:
-    finding = diagnose(facts_of(LISTEN, said, 11).session, CATALOG)[0]
+def test_diagnose_causes_with_evidence_come_first(messages: SentMessages, first: str) -> None:
+    finding = diagnose(facts_of(LISTEN, messages, 11).session, CATALOG)[0]
     assert finding.id == "deepgram.listen.NET-0001"
     assert first in finding.causes[0]
     assert first in finding.seen[0]

@@ -11,12 +11,12 @@ import pytest
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
-from tapes import (
+from distill_harness import (
     CATALOG,
     MS,
     REDACT,
     S,
-    Tape,
+    TraceBuilder,
     a_minute,
     against,
     distill,
@@ -91,10 +91,10 @@ def test_distill_slow_server_tries_end_first(tmp_path: Path) -> None:
 
 
 def test_distill_joint_messages_stay_together(tmp_path: Path) -> None:
-    tape = Tape(tmp_path / "call.wstrace").accept()
+    builder = TraceBuilder(tmp_path / "call.wstrace").accept()
     for n in range(200):
-        tape.client(20 * n, {30: "a", 150: "b"}.get(n, b"audio"))
-    trace = tape.client(4000, "end").closed(4005, 1008, "both")
+        builder.client(20 * n, {30: "a", 150: "b"}.get(n, b"audio"))
+    trace = builder.client(4000, "end").closed(4005, 1008, "both")
     report, attempts = against(needs_both, trace)
     assert sent(report.trace) == [b"a", b"b", b"end"]
     assert report.minimal
@@ -104,10 +104,10 @@ def test_distill_joint_messages_stay_together(tmp_path: Path) -> None:
 
 def test_distill_silence_failure_keeps_wait(tmp_path: Path) -> None:
     target = "/v1/listen?encoding=linear16&sample_rate=16000"
-    tape = Tape(tmp_path / "call.wstrace", "deepgram", "listen", target=target).accept()
+    builder = TraceBuilder(tmp_path / "call.wstrace", "deepgram", "listen", target=target).accept()
     for n in range(100):
-        tape.client(20 * n, b"\0\1" * 320)
-    trace = tape.closed(2300, 1011, "NET-0001")
+        builder.client(20 * n, b"\0\1" * 320)
+    trace = builder.closed(2300, 1011, "NET-0001")
 
     async def run() -> tuple[DistillReport, list[Attempt]]:
         async with Simulator(limits=Allowed(silence=0.3)) as server:
@@ -131,10 +131,10 @@ async def _hates_pauses(connection: ServerConnection) -> None:
 
 
 def test_distill_required_pause_stays(tmp_path: Path) -> None:
-    tape = Tape(tmp_path / "call.wstrace").accept()
+    builder = TraceBuilder(tmp_path / "call.wstrace").accept()
     for n, ms in enumerate([0, 20, 170, 190, 890]):
-        tape.client(ms, bytes([n]) * 10)
-    trace = tape.closed(895, 1008, "too late")
+        builder.client(ms, bytes([n]) * 10)
+    trace = builder.closed(895, 1008, "too late")
     report, attempts = against(_hates_pauses, trace)
     assert report.pace == "recorded"
     assert (len(sent(report.trace)), report.minimal, report.checked) == (2, True, True)
@@ -158,18 +158,18 @@ async def _ends_after_a_while(connection: ServerConnection) -> None:
 
 
 def test_distill_time_failure_replaces_messages_by_pause(tmp_path: Path) -> None:
-    tape = Tape(tmp_path / "call.wstrace").accept()
+    builder = TraceBuilder(tmp_path / "call.wstrace").accept()
     for n in range(7):
-        tape.client(100 * n, "keep alive")
-    trace = tape.closed(700, 1008, "over")
+        builder.client(100 * n, "keep alive")
+    trace = builder.closed(700, 1008, "over")
     report, _ = against(_ends_after_a_while, trace)
     assert (sent(report.trace), report.checked) == ([], True)
 
 
 def test_distill_refusal_leaves_handshake_only(tmp_path: Path) -> None:
     body = '{"err_code":"INVALID_AUTH","err_msg":"Invalid credentials.","request_id":"r"}'
-    tape = Tape(tmp_path / "call.wstrace", "deepgram", "listen", target="/v1/listen")
-    trace = tape.refused(401, body, [["dg-error", "Invalid credentials."]])
+    builder = TraceBuilder(tmp_path / "call.wstrace", "deepgram", "listen", target="/v1/listen")
+    trace = builder.refused(401, body, [["dg-error", "Invalid credentials."]])
 
     async def run() -> tuple[DistillReport, list[Attempt]]:
         async with Simulator(CATALOG.condition("deepgram.upgrade.INVALID_AUTH")) as server:
@@ -188,12 +188,12 @@ def test_distill_fragments_stay_together(tmp_path: Path) -> None:
             if message == "hello":
                 await connection.close(1008, "no")
 
-    tape = Tape(tmp_path / "call.wstrace").accept()
+    builder = TraceBuilder(tmp_path / "call.wstrace").accept()
     for n in range(5):
-        tape.client(10 * n, "he", fin=False)
-        tape.client(10 * n + 1, b"p", opcode=Opcode.PING)
-        tape.client(10 * n + 2, b"llo" if n == 3 else b"y", opcode=Opcode.CONTINUATION)
-    trace = tape.closed(50, 1008, "no")
+        builder.client(10 * n, "he", fin=False)
+        builder.client(10 * n + 1, b"p", opcode=Opcode.PING)
+        builder.client(10 * n + 2, b"llo" if n == 3 else b"y", opcode=Opcode.CONTINUATION)
+    trace = builder.closed(50, 1008, "no")
     report, _ = against(fails_at_hello, trace)
     assert sent(report.trace) == [b"he", b"llo"]
 
@@ -204,11 +204,11 @@ def test_distill_client_end_uses_server_error(tmp_path: Path) -> None:
             if message == "bad":
                 await connection.send('{"type": "Error", "description": "bad message"}')
 
-    tape = Tape(tmp_path / "call.wstrace").accept()
+    builder = TraceBuilder(tmp_path / "call.wstrace").accept()
     for n in range(9):
-        tape.client(n, "bad" if n == 4 else "good")
-    tape.server(9, {"type": "Error", "description": "bad message"})
-    report, _ = against(complains, tape.closed(10, 4000, "gave up", by_client=True))
+        builder.client(n, "bad" if n == 4 else "good")
+    builder.server(9, {"type": "Error", "description": "bad message"})
+    report, _ = against(complains, builder.closed(10, 4000, "gave up", by_client=True))
     assert (sent(report.trace), report.checked) == ([b"bad"], True)
 
 
@@ -218,22 +218,27 @@ def test_distill_client_end_uses_server_violation(tmp_path: Path) -> None:
             if message == "bad":
                 connection.transport.write(b"\xf3\x00")
 
-    tape = Tape(tmp_path / "call.wstrace").accept()
+    builder = TraceBuilder(tmp_path / "call.wstrace").accept()
     for n in range(9):
-        tape.client(n, "bad" if n == 4 else "good")
-    tape.recording.data(tape.at(9), False, b"\xf3\x00")
-    tape.frame(10, True, Close(1002).serialize(), opcode=Opcode.CLOSE)
-    tape.recording.eof(Eof(tape.at(11), True))
-    tape.recording.eof(Eof(tape.at(11), False))
-    trace = tape.done(12)
+        builder.client(n, "bad" if n == 4 else "good")
+    builder.recording.data(builder.at(9), False, b"\xf3\x00")
+    builder.frame(10, True, Close(1002).serialize(), opcode=Opcode.CLOSE)
+    builder.recording.eof(Eof(builder.at(11), True))
+    builder.recording.eof(Eof(builder.at(11), False))
+    trace = builder.done(12)
     assert Session.read(trace).closed_by == "client"
     report, _ = against(breaks_a_rule, trace)
     assert (sent(report.trace), report.checked) == ([b"bad"], True)
 
 
 def test_distill_client_only_failure_is_refused(tmp_path: Path) -> None:
-    tape = Tape(tmp_path / "call.wstrace").accept().client(1, "hello").server(2, {"type": "Hi"})
-    trace = tape.closed(10, 4000, "gave up", by_client=True)
+    builder = (
+        TraceBuilder(tmp_path / "call.wstrace")
+        .accept()
+        .client(1, "hello")
+        .server(2, {"type": "Hi"})
+    )
+    trace = builder.closed(10, 4000, "gave up", by_client=True)
     with pytest.raises(UsageError, match="no error of the server led to that"):
         Distillation(trace, tmp_path / "new.wstrace", ClientOptions("ws://127.0.0.1:1"))
 
@@ -248,7 +253,9 @@ async def _behaves(connection: ServerConnection) -> None:
 
 
 def test_distill_unreproduced_failure_writes_nothing(tmp_path: Path) -> None:
-    trace = Tape(tmp_path / "call.wstrace").accept().client(5, "end").closed(10, 1008, "bad")
+    trace = (
+        TraceBuilder(tmp_path / "call.wstrace").accept().client(5, "end").closed(10, 1008, "bad")
+    )
     report, attempts = against(_behaves, trace)
     assert (report.trace, report.exit_status) == (None, 1)
     assert {"close_code", "close_reason"} <= {found.field for found in report.differences}
@@ -257,7 +264,7 @@ def test_distill_unreproduced_failure_writes_nothing(tmp_path: Path) -> None:
 
 
 def test_distill_attempt_limit_keeps_best(tmp_path: Path) -> None:
-    trace = Tape(tmp_path / "call.wstrace").accept()
+    trace = TraceBuilder(tmp_path / "call.wstrace").accept()
     for n in range(50):
         trace.client(n, {20: "a", 30: "b"}.get(n, b"audio"))
     path = trace.client(50, "end").closed(55, 1008, "both")
@@ -270,7 +277,7 @@ def test_distill_attempt_limit_keeps_best(tmp_path: Path) -> None:
 
 
 def test_distill_limit_before_first_result_writes_nothing(tmp_path: Path) -> None:
-    trace = Tape(tmp_path / "call.wstrace").accept().client(5, "x").closed(10, 1008, "bad")
+    trace = TraceBuilder(tmp_path / "call.wstrace").accept().client(5, "x").closed(10, 1008, "bad")
     report, _ = against(_behaves, trace, limits=SearchLimits(attempts=1))
     assert (report.trace, report.stopped, report.exit_status) == (None, "attempts", 1)
     report, attempts = against(_behaves, trace, limits=SearchLimits(seconds=0.05), timeout=5)
@@ -286,20 +293,20 @@ def test_distill_flaky_failure_is_retried(tmp_path: Path) -> None:
             if message == "bad":
                 await connection.close(1008 if number % 3 == 0 else 1000, "now")
 
-    tape = Tape(tmp_path / "call.wstrace").accept()
+    builder = TraceBuilder(tmp_path / "call.wstrace").accept()
     for n in range(8):
-        tape.client(n, "bad" if n == 4 else "good")
-    trace = tape.closed(10, 1008, "now")
+        builder.client(n, "bad" if n == 4 else "good")
+    trace = builder.closed(10, 1008, "now")
     report, _ = against(fails_every_third_time, trace, limits=SearchLimits(tries=3))
     assert sent(report.trace) == [b"bad"]
     assert report.checked
 
 
 def test_distill_dead_server_keeps_best(tmp_path: Path) -> None:
-    tape = Tape(tmp_path / "call.wstrace").accept()
+    builder = TraceBuilder(tmp_path / "call.wstrace").accept()
     for n in range(20):
-        tape.client(n, {8: "a", 12: "b"}.get(n, b"audio"))
-    trace = tape.client(20, "end").closed(25, 1008, "both")
+        builder.client(n, {8: "a", 12: "b"}.get(n, b"audio"))
+    trace = builder.client(20, "end").closed(25, 1008, "both")
 
     async def run() -> DistillReport:
         served = 0
@@ -323,11 +330,11 @@ def test_distill_dead_server_keeps_best(tmp_path: Path) -> None:
 
 
 def test_distill_restarting_server_is_awaited(tmp_path: Path) -> None:
-    tape = Tape(tmp_path / "call.wstrace").accept()
+    builder = TraceBuilder(tmp_path / "call.wstrace").accept()
     for n in range(4):
-        tape.client(n, "crash" if n == 2 else "fine")
-    tape.recording.eof(Eof(5 * MS, False, "reset"))
-    trace = tape.done(6)
+        builder.client(n, "crash" if n == 2 else "fine")
+    builder.recording.eof(Eof(5 * MS, False, "reset"))
+    trace = builder.done(6)
 
     async def run() -> DistillReport:
         down = asyncio.Event()
@@ -363,17 +370,17 @@ def test_distill_restarting_server_is_awaited(tmp_path: Path) -> None:
 
 
 def test_distill_unreachable_server_raises(tmp_path: Path) -> None:
-    trace = Tape(tmp_path / "call.wstrace").accept().closed(10, 1008)
+    trace = TraceBuilder(tmp_path / "call.wstrace").accept().closed(10, 1008)
     with pytest.raises(ConnectFailed):
         asyncio.run(distill(trace, "ws://127.0.0.1:1"))
     assert list(tmp_path.glob("*")) == [trace]
 
 
 def test_distill_cancelled_writes_best(tmp_path: Path) -> None:
-    tape = Tape(tmp_path / "call.wstrace").accept()
+    builder = TraceBuilder(tmp_path / "call.wstrace").accept()
     for n in range(10):
-        tape.client(n, {3: "a", 5: "b"}.get(n, b"audio"))
-    trace = tape.client(20, "end").closed(25, 1008, "both")
+        builder.client(n, {3: "a", 5: "b"}.get(n, b"audio"))
+    trace = builder.client(20, "end").closed(25, 1008, "both")
     out = tmp_path / "out.wstrace"
 
     async def run() -> DistillReport | None:

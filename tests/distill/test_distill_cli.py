@@ -18,7 +18,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import ServerConnection, serve
 
 from commands import wsproxy
-from tapes import Tape, a_minute, sent
+from distill_harness import TraceBuilder, a_minute, sent
 from wsproxy.cli.distill import command
 from wsproxy.session import Session
 from wsproxy.simulate import ApiQuotas, serve_in_thread
@@ -29,10 +29,10 @@ DOCUMENT = Path(__file__).parents[2] / "docs" / "distill.md"
 @pytest.fixture
 def trace(tmp_path: Path) -> Path:
     """A session that a message "bad" ends, and one with an escape sequence in its reason."""
-    tape = Tape(tmp_path / "call.wstrace").accept()
+    builder = TraceBuilder(tmp_path / "call.wstrace").accept()
     for n in range(6):
-        tape.client(n, "bad" if n == 3 else "good")
-    return tape.closed(10, 1008, "no\x1b[31m")
+        builder.client(n, "bad" if n == 3 else "good")
+    return builder.closed(10, 1008, "no\x1b[31m")
 
 
 def arguments(*given: object) -> list[str]:
@@ -91,11 +91,11 @@ def test_distill_command_json_has_report(trace: Path, tmp_path: Path) -> None:
     with serving(fails_at_bad) as url:
         done = run(trace, "--to", url, "--json", "--out", out)
     assert (done.returncode, done.stderr) == (0, "")
-    said = json.loads(done.stdout)
-    assert (said["trace"], said["origin"]) == (str(out), Session.read(trace).id)
-    assert said["messages"] == {"recorded": 6, "distilled": 1}
+    report = json.loads(done.stdout)
+    assert (report["trace"], report["origin"]) == (str(out), Session.read(trace).id)
+    assert report["messages"] == {"recorded": 6, "distilled": 1}
     document = DOCUMENT.read_text(encoding="utf-8")
-    for name in said:
+    for name in report:
         assert f"`{name}`" in document
 
 
@@ -109,12 +109,12 @@ def test_distill_command_hostile_trace_is_escaped(trace: Path) -> None:
 def test_distill_command_unreproduced_exits_1(trace: Path) -> None:
     with serving(behaves) as url:
         done = run(trace, "--to", url)
-        said = run(trace, "--to", url, "--json")
-    assert (done.returncode, said.returncode) == (1, 1)
+        json_run = run(trace, "--to", url, "--json")
+    assert (done.returncode, json_run.returncode) == (1, 1)
     assert "NOT REPRODUCED in " in done.stdout
     line = next(line for line in done.stdout.splitlines() if line.split()[:1] == ["close_code"])
     assert line.split() == ["close_code", "1008", "[frame", "7]", "-"]
-    assert json.loads(said.stdout)["reproduced"] is False
+    assert json.loads(json_run.stdout)["reproduced"] is False
     assert sorted(trace.parent.iterdir()) == [trace]
 
 
@@ -212,7 +212,7 @@ def test_distill_command_dead_server_is_one_line_error(trace: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "status", "said"),
+    ("given", "status", "expected"),
     [
         (["{trace}", "--to", "ws://127.0.0.1:1"], 2, "cannot reach 127.0.0.1:1"),
         (["{trace}", "--to", "nonsense"], 2, "not a ws:// or wss:// URL"),
@@ -230,11 +230,11 @@ def test_distill_command_dead_server_is_one_line_error(trace: Path) -> None:
     ],
 )
 def test_distill_command_bad_input_is_one_line_error(
-    given: list[str], status: int, said: str, trace: Path
+    given: list[str], status: int, expected: str, trace: Path
 ) -> None:
     done = run(*(argument.format(trace=trace) for argument in given))
     assert done.returncode == status, done.stderr
-    assert said in done.stderr
+    assert expected in done.stderr
     assert done.stderr.splitlines()[-1].startswith("error: ")
     assert "Traceback" not in done.stderr
     assert sorted(trace.parent.iterdir()) == [trace]

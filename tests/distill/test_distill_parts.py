@@ -14,10 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from websockets.asyncio.server import ServerConnection
 
-from tapes import (
+from distill_harness import (
     CATALOG,
     MS,
-    Tape,
+    TraceBuilder,
     against,
     needs_both,
     sent,
@@ -41,26 +41,26 @@ FAST, CAUSAL = Pace.parse("fast"), Pace.parse("causal")
 
 
 def test_distillation_successful_session_raises(tmp_path: Path) -> None:
-    trace = Tape(tmp_path / "call.wstrace").accept().client(1, "end").closed(5, 1000)
+    trace = TraceBuilder(tmp_path / "call.wstrace").accept().client(1, "end").closed(5, 1000)
     with pytest.raises(UsageError, match="did not fail"):
         Distillation(trace, tmp_path / "new.wstrace", ClientOptions("ws://127.0.0.1:1"))
-    open_ = Tape(tmp_path / "open.wstrace").accept().client(1, "end").done(5)
+    open_ = TraceBuilder(tmp_path / "open.wstrace").accept().client(1, "end").done(5)
     with pytest.raises(UsageError, match="did not fail"):
         Distillation(open_, tmp_path / "new.wstrace", ClientOptions("ws://127.0.0.1:1"))
 
 
 def test_distillation_bad_files_raise(tmp_path: Path) -> None:
-    trace = Tape(tmp_path / "call.wstrace").accept().closed(5, 1008)
+    trace = TraceBuilder(tmp_path / "call.wstrace").accept().closed(5, 1008)
     options = ClientOptions("ws://127.0.0.1:1")
     there = tmp_path / "there.wstrace"
     there.write_text("mine")
-    for out, said in [
+    for out, expected in [
         (there, "already exists"),
         (trace, "never overwritten"),
         (tmp_path, "a folder"),
         (tmp_path / "no" / "x.wstrace", "cannot write"),
     ]:
-        with pytest.raises(UsageError, match=said):
+        with pytest.raises(UsageError, match=expected):
             Distillation(trace, out, options)
     with pytest.raises(UsageError, match="never overwritten"):
         Distillation(trace, trace, options, force=True)
@@ -76,7 +76,13 @@ def test_distillation_result_is_private_and_attempts_removed(
     temporary = tmp_path / "tmp"
     temporary.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(temporary))
-    trace = Tape(tmp_path / "call.wstrace").accept().client(1, "a").client(2, "b").client(3, "end")
+    trace = (
+        TraceBuilder(tmp_path / "call.wstrace")
+        .accept()
+        .client(1, "a")
+        .client(2, "b")
+        .client(3, "end")
+    )
     report, _ = against(needs_both, trace.closed(5, 1008, "both"))
     assert report.trace == tmp_path / "call-distilled.wstrace"
     assert stat.S_IMODE(report.trace.stat().st_mode) == 0o600
@@ -90,44 +96,46 @@ def test_distillation_credential_in_message_is_redacted(tmp_path: Path) -> None:
         first = json.loads(await connection.recv())
         await connection.close(1008 if first["api_key"] == secret else 1000, "known")
 
-    tape = Tape(tmp_path / "call.wstrace").accept()
-    tape.client(1, '{"api_key": "REDACTED"}')
-    report, _ = against(wants_the_key, tape.closed(5, 1008, "known"), fields=[("api_key", secret)])
+    builder = TraceBuilder(tmp_path / "call.wstrace").accept()
+    builder.client(1, '{"api_key": "REDACTED"}')
+    report, _ = against(
+        wants_the_key, builder.closed(5, 1008, "known"), fields=[("api_key", secret)]
+    )
     assert sent(report.trace) == [b'{"api_key": "REDACTED"}']
     assert report.session is not None
     assert report.session.broken == []
 
 
 def test_distill_report_as_json_has_documented_names(tmp_path: Path) -> None:
-    tape = Tape(tmp_path / "call.wstrace").accept()
-    tape.client(1, "a").client(2, "x").client(3, "b").client(4, "end")
-    report, _ = against(needs_both, tape.closed(50, 1008, "both"))
-    said = report.as_json()
-    assert json.loads(json.dumps(said)) == said
+    builder = TraceBuilder(tmp_path / "call.wstrace").accept()
+    builder.client(1, "a").client(2, "x").client(3, "b").client(4, "end")
+    report, _ = against(needs_both, builder.closed(50, 1008, "both"))
+    as_json = report.as_json()
+    assert json.loads(json.dumps(as_json)) == as_json
     assert report.session is not None
-    assert said["trace"] == str(tmp_path / "call-distilled.wstrace")
-    assert said["session"] == report.session.id
-    assert (said["reproduced"], said["checked"], said["minimal"]) == (True, True, True)
-    assert said["messages"] == {"recorded": 4, "distilled": 3}
-    assert said["frames_sent"] == {"recorded": 5, "distilled": 4}
-    assert said["duration_s"]["recorded"] == 0.052
+    assert as_json["trace"] == str(tmp_path / "call-distilled.wstrace")
+    assert as_json["session"] == report.session.id
+    assert (as_json["reproduced"], as_json["checked"], as_json["minimal"]) == (True, True, True)
+    assert as_json["messages"] == {"recorded": 4, "distilled": 3}
+    assert as_json["frames_sent"] == {"recorded": 5, "distilled": 4}
+    assert as_json["duration_s"]["recorded"] == 0.052
 
 
 # -- the parts
 
 
-def parts_of(tape: Tape) -> Parts:
-    return Parts(Script.read(tape.done(tape.last + 10), "client", CAUSAL))
+def parts_of(builder: TraceBuilder) -> Parts:
+    return Parts(Script.read(builder.done(builder.last + 10), "client", CAUSAL))
 
 
 def test_parts_of_script_are_messages_control_frames_garbage(tmp_path: Path) -> None:
-    tape = Tape(tmp_path / "t.wstrace").accept()
-    tape.client(1, "setup").client(2, b"a", fin=False).client(3, b"p", opcode=Opcode.PING)
-    tape.client(4, b"b", opcode=Opcode.CONTINUATION).client(5, "late")
-    tape.frame(6, False, Close(1008).serialize(), opcode=Opcode.CLOSE)
-    tape.client(7, b"after the server's Close")
-    tape.frame(8, True, Close(1008).serialize(), opcode=Opcode.CLOSE)
-    parts = parts_of(tape)
+    builder = TraceBuilder(tmp_path / "t.wstrace").accept()
+    builder.client(1, "setup").client(2, b"a", fin=False).client(3, b"p", opcode=Opcode.PING)
+    builder.client(4, b"b", opcode=Opcode.CONTINUATION).client(5, "late")
+    builder.frame(6, False, Close(1008).serialize(), opcode=Opcode.CLOSE)
+    builder.client(7, b"after the server's Close")
+    builder.frame(8, True, Close(1008).serialize(), opcode=Opcode.CLOSE)
+    parts = parts_of(builder)
     assert parts.parts == [(0,), (1, 3), (2,), (4,)]
     assert parts.setup_parts() == (0,)
     reduced = parts.build_script(parts.without(parts.full, {0, 2}), FAST)
@@ -137,10 +145,10 @@ def test_parts_of_script_are_messages_control_frames_garbage(tmp_path: Path) -> 
 
 
 def test_parts_without_part_removes_or_keeps_time(tmp_path: Path) -> None:
-    tape = Tape(tmp_path / "t.wstrace").accept()
+    builder = TraceBuilder(tmp_path / "t.wstrace").accept()
     for n, ms in enumerate([100, 300, 700, 800]):
-        tape.client(ms, bytes([n]))
-    parts = parts_of(tape)
+        builder.client(ms, bytes([n]))
+    parts = parts_of(builder)
 
     def times(gone: set[int], *, keep_time: bool = False) -> list[int]:
         script = parts.build_script(
@@ -164,10 +172,10 @@ def test_parts_without_part_removes_or_keeps_time(tmp_path: Path) -> None:
 
 
 def test_parts_prerequisites_of_removed_parts_are_dropped(tmp_path: Path) -> None:
-    tape = Tape(tmp_path / "t.wstrace").accept()
-    tape.server(1, {"type": "Begin"}).client(2, "settings").server(3, {"type": "Applied"})
-    tape.client(4, b"a").client(5, '{"type": "x"}').server(6, {"type": "Error"}).client(7, b"b")
-    parts = parts_of(tape)
+    builder = TraceBuilder(tmp_path / "t.wstrace").accept()
+    builder.server(1, {"type": "Begin"}).client(2, "settings").server(3, {"type": "Applied"})
+    builder.client(4, b"a").client(5, '{"type": "x"}').server(6, {"type": "Error"}).client(7, b"b")
+    parts = parts_of(builder)
     (last,) = parts.build_script(parts.without(parts.full, {0, 1, 2}), FAST).steps
     assert last.prerequisite == SideProgress(texts={"Begin": 1, "Error": 1})
     steps = parts.build_script(parts.without(parts.full, {1}), FAST).steps
@@ -184,8 +192,10 @@ def test_minimal_subset_any_removal_is_insufficient(size: int, data: st.DataObje
 
     async def enough(kept: Sequence[int]) -> bool:
         asked.append(tuple(kept))
-        whole = len(kept) == size
-        return any(n <= set(kept) for n in needed) and (whole or not odd or len(kept) % 3 != 1)
+        is_complete = len(kept) == size
+        return any(n <= set(kept) for n in needed) and (
+            is_complete or not odd or len(kept) % 3 != 1
+        )
 
     every = range(size)
     if not any(n <= set(every) for n in needed):
@@ -220,10 +230,10 @@ def test_outcome_fields_are_all_known(path: Path) -> None:
 def test_failure_differences_ignore_shorter_session(tmp_path: Path) -> None:
     paths = []
     for name, reason, results in [("a", "x", 3), ("b", "x", 0), ("c", "y", 3)]:
-        tape = Tape(tmp_path / f"{name}.wstrace", "deepgram", "listen").accept()
+        builder = TraceBuilder(tmp_path / f"{name}.wstrace", "deepgram", "listen").accept()
         for n in range(results):
-            tape.server(n, {"type": "Metadata"})
-        paths.append(tape.closed(10, 1008, reason))
+            builder.server(n, {"type": "Metadata"})
+        paths.append(builder.closed(10, 1008, reason))
     fewer, other = compare(paths[0], paths[1]), compare(paths[0], paths[2])
     assert fewer.differences
     assert failure_differences(fewer) == []

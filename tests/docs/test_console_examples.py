@@ -30,7 +30,7 @@ NOT_RUN = {
 
 
 @pytest.mark.parametrize("path", documents(), ids=lambda path: path.name)
-def test_examples_of_a_document_print_what_it_says(path: Path, tmp_path: Path) -> None:
+def test_examples_of_document_print_documented_output(path: Path, tmp_path: Path) -> None:
     assert failures(path, tmp_path / "examples") == []
 
 
@@ -83,7 +83,7 @@ def test_command_may_continue_on_the_next_line() -> None:
         ("a\n...\n", "a\nb\n", True),
     ],
 )
-def test_output_matches_but_for_what_is_left_out(expected: str, printed: str, same: bool) -> None:
+def test_output_matches_except_omitted_text(expected: str, printed: str, same: bool) -> None:
     assert matches(expected, printed) == same
 
 
@@ -97,14 +97,14 @@ def test_output_matches_but_for_what_is_left_out(expected: str, printed: str, sa
         ("```console\nwsproxy --version\n```\n", "d.md:2: no command\n"),
     ],
 )
-def test_example_that_is_not_true_is_a_failure(tmp_path: Path, example: str, problem: str) -> None:
+def test_example_with_wrong_output_is_a_failure(tmp_path: Path, example: str, problem: str) -> None:
     document = tmp_path / "d.md"
     document.write_text(example)
     (failure,) = failures(document, tmp_path / "examples")
     assert failure.startswith(problem)
 
 
-def test_server_has_a_free_port_and_the_documented_one_in_what_is_printed(tmp_path: Path) -> None:
+def test_server_has_free_port_and_prints_documented_port(tmp_path: Path) -> None:
     document = tmp_path / "d.md"
     document.write_text(
         "```console\n"

@@ -12,7 +12,7 @@ from console_examples import Examples
 TOOL = runpy.run_path(str(Path(__file__).parents[2] / "tools" / "update_examples.py"))
 
 
-def test_output_that_is_not_true_is_replaced(tmp_path: Path) -> None:
+def test_update_wrong_output_is_replaced(tmp_path: Path) -> None:
     runs = "a\n\n```console\n$ echo 1\n2\n$ echo 3\n3\n```\n"
     text = f"{runs}\n<!-- not run: it is slow -->\n```console\n$ sleep 9\nz\n```\n"
     with Examples(tmp_path / "examples") as examples:
@@ -28,7 +28,5 @@ def test_output_that_is_not_true_is_replaced(tmp_path: Path) -> None:
         ("a\n...\n", "b\nc\n", "b\n...\n"),
     ],
 )
-def test_what_a_document_leaves_out_stays_left_out(
-    documented: str, printed: str, merged: str
-) -> None:
+def test_update_omitted_text_stays_omitted(documented: str, printed: str, merged: str) -> None:
     assert TOOL["merged"](documented, printed) == merged

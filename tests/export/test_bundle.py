@@ -150,11 +150,11 @@ def test_bundle_trace_with_a_credential_marked_as_scrubbed_is_scrubbed(tmp_path:
     """A trace with a possible credential is scrubbed again."""
     from dataclasses import replace
 
-    from sessions import APP, opened, said
+    from sessions import APP, opened, text_message
     from traces import make_trace, read_trace
 
     secret = "sk_" + "a1B2c3D4" * 5
-    records = [*opened("/v1/listen"), said(50, APP, {"type": "Auth", "note": secret})]
+    records = [*opened("/v1/listen"), text_message(50, APP, {"type": "Auth", "note": secret})]
     written, _ = read_trace(write(tmp_path / "a.wstrace", records))
     claims = make_trace(tmp_path / "b.wstrace", [replace(written[0], mode="scrub"), *written[1:]])
     bundle([claims], tmp_path / "r.zip")

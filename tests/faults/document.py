@@ -9,7 +9,7 @@ from itertools import groupby
 from textwrap import wrap
 
 from .certificates import Certificates
-from .play import Recorder, Seen, Way, play, told
+from .play import Recorder, Seen, Way, play, recorded_outcomes
 from .reasons import REASONS, reasons
 from .table import CASES, PRELUDES, Case
 
@@ -76,7 +76,7 @@ def outcomes(
         Outcome(
             case,
             _expected(case, direct),
-            Seen(each.client, each.server, told(recorder.traces(way.port))),
+            Seen(each.client, each.server, recorded_outcomes(recorder.traces(way.port))),
         )
         for case, way, each in zip(cases, ways, seen, strict=True)
     ]

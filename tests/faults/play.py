@@ -24,7 +24,7 @@ import pytest
 from mitmproxy import ctx
 from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 
-from modes import listen
+from extra_modes import listen
 from wire_servers import unused_port
 from wire_witness import Peer, wait_until
 from wsproxy.proxy.embedding import ProxySettings, RunningProxy, background
@@ -435,12 +435,12 @@ def _connect_impatiently(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(kind, "sock_connect", sock_connect)
 
 
-def told(paths: list[Path]) -> str:
+def recorded_outcomes(paths: list[Path]) -> str:
     """What the traces of one fault say."""
-    return " / then: ".join(_told(Session.read(path)) for path in paths) or "no trace"
+    return " / then: ".join(_recorded_outcome(Session.read(path)) for path in paths) or "no trace"
 
 
-def _told(session: Session) -> str:
+def _recorded_outcome(session: Session) -> str:
     words = f"{session.ending} by {session.closed_by or 'neither side'}"
     if session.failure is not None:
         side = "client" if session.failure.from_client else "server"

@@ -93,17 +93,17 @@ class Case(NamedTuple):
 def _after_upgrade() -> Iterator[Fault]:
     for stage in PRELUDES:
         for act in SERVER_ACTS:
-            server = _then(good_server, *_said_by_server(stage), act.do)
-            client = _then(good_client, *_said_to_server(stage), act.take)
+            server = _then(good_server, *_sent_by_server(stage), act.do)
+            client = _then(good_client, *_sent_to_server(stage), act.take)
             yield Fault("upstream", act.what, stage, server, client, act.tls)
     for stage in PRELUDES:
         for act in CLIENT_ACTS:
-            server = _then(good_server, *_said_to_client(stage), act.take)
-            client = _then(good_client, *_said_by_client(stage), act.do)
+            server = _then(good_server, *_sent_to_client(stage), act.take)
+            client = _then(good_client, *_sent_by_client(stage), act.do)
             yield Fault("client", act.what, stage, server, client, act.tls)
 
 
-def _said_by_server(stage: str) -> tuple[Script, ...]:
+def _sent_by_server(stage: str) -> tuple[Script, ...]:
     match stage:
         case "mid-frame":
             return (lambda end: end.send(SPEECH[:40]),)
@@ -114,7 +114,7 @@ def _said_by_server(stage: str) -> tuple[Script, ...]:
     return ()
 
 
-def _said_to_server(stage: str) -> tuple[Script, ...]:
+def _sent_to_server(stage: str) -> tuple[Script, ...]:
     match stage:
         case "mid-frame":
             return (lambda end: end.need(len(RESULT) + 40),)
@@ -125,7 +125,7 @@ def _said_to_server(stage: str) -> tuple[Script, ...]:
     return ()
 
 
-def _said_by_client(stage: str) -> tuple[Script, ...]:
+def _sent_by_client(stage: str) -> tuple[Script, ...]:
     match stage:
         case "mid-frame":
             return (lambda end: end.send(AUDIO[:40]),)
@@ -136,7 +136,7 @@ def _said_by_client(stage: str) -> tuple[Script, ...]:
     return ()
 
 
-def _said_to_client(stage: str) -> tuple[Script, ...]:
+def _sent_to_client(stage: str) -> tuple[Script, ...]:
     match stage:
         case "mid-frame":
             return (lambda end: end.need(len(HELLO) + 40),)
@@ -263,8 +263,8 @@ def _upgrade() -> Iterator[Fault]:
         client: Script = expects_answer
         if act is STALLS:
             client = _then(End.begin, lambda end: end.send_head(REQUEST), _gives_up)
-        for stage, said in (("no response yet", b""), ("partial response", ACCEPTED[:20])):
-            server = _then(End.begin, End.note_request, _say(said), act.do)
+        for stage, response in (("no response yet", b""), ("partial response", ACCEPTED[:20])):
+            server = _then(End.begin, End.note_request, _say(response), act.do)
             yield Fault("upstream", act.what, stage, server, client, act.tls)
     for act in SERVER_ACTS:
         if act in (STALLS, GARBLES, RESETS) or act.what.startswith("half-closes"):
@@ -295,11 +295,11 @@ def _upgrade() -> Iterator[Fault]:
             _then(End.begin, _say(REQUEST[:HALF]), lambda end: end.until_seen(), act.do),
             act.tls,
         )
-        for stage, said in (("no response yet", b""), ("partial response", ACCEPTED[:20])):
-            server = _then(End.begin, End.note_request, _say(said), _mark, End.until_end)
+        for stage, response in (("no response yet", b""), ("partial response", ACCEPTED[:20])):
+            server = _then(End.begin, End.note_request, _say(response), _mark, End.until_end)
             client = _then(End.begin, lambda end: end.send_head(REQUEST), End.await_fault, act.do)
             if act.what.startswith("half-closes"):
-                server = _then(server, _answer_late(said))
+                server = _then(server, _answer_late(response))
                 client = _then(
                     End.begin,
                     lambda end: end.send_head(REQUEST),
@@ -331,12 +331,12 @@ def _mark(end: End) -> None:
     end.acted.set()
 
 
-def _answer_late(said: bytes) -> Script:
+def _answer_late(response: bytes) -> Script:
     """Answer only after the client has ended its direction."""
 
     def script(end: End) -> None:
         with contextlib.suppress(OSError):  # it may be nobody's any more
-            end.send_head(ACCEPTED[len(said) :])
+            end.send_head(ACCEPTED[len(response) :])
             end.close_notify()
             end.eof()
 

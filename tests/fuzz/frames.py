@@ -55,8 +55,8 @@ def _pieces(choices: Choices) -> Iterator[tuple[bool, bytes]]:
 def _parse(pieces: list[bytes], side: bool, limit: int) -> None:
     """Frames do not depend on the cuts, and no byte goes missing."""
     cut = _items(pieces, limit)
-    whole = _items([b"".join(pieces)], limit)
-    assert _joined(cut) == _joined(whole)
+    complete = _items([b"".join(pieces)], limit)
+    assert _joined(cut) == _joined(complete)
     sizes = (len(i.data) if isinstance(i, Garbage) else i.wire_length for i in cut)
     assert sum(sizes) == sum(map(len, pieces))
     checker = RuleChecker(from_client=side)

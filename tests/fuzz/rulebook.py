@@ -56,7 +56,7 @@ def one(data: bytes) -> None:
         except CatalogError:
             assert not sound, "a file without mistakes cannot be loaded"
             return
-        catalog.recognise("api.example.com:443", "/v1/listen?x=1")
+        catalog.recognize("api.example.com:443", "/v1/listen?x=1")
         assert catalog.credentials is not None
         assert conditions is not None
         for session in _sessions(own):
@@ -75,8 +75,8 @@ def _sessions(own: CatalogFile) -> Iterator[Session]:
             asked,
             Response(2, 429, headers=[["X", ""]], body=b'{"a":[1]}'),
         ]
-        said = [b'{"type":"Error","code":1011,"error":{"code":null}}', b"[]", b"\xff", b"null"]
-        frames = (FrameRecord(n, n % 2 == 0, Opcode.TEXT, text) for n, text in enumerate(said))
+        messages = [b'{"type":"Error","code":1011,"error":{"code":null}}', b"[]", b"\xff", b"null"]
+        frames = (FrameRecord(n, n % 2 == 0, Opcode.TEXT, text) for n, text in enumerate(messages))
         close = FrameRecord(9, False, Opcode.CLOSE, Close(1011, "x\u202e").serialize())
         closed: list[Record] = [start, asked, Response(2, 101), *frames, close, Eof(10, True)]
         failed: list[Record] = [start, asked, Failure(3, "dns", False, "no"), End(4, "failed")]

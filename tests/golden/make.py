@@ -43,7 +43,7 @@ START = Start(
     mitmproxy="11.0.2",
     mode="regular",
 )
-TAKEN_OUT = {"where": "header", "name": "authorization", "fingerprint": "9f3c51ab", "length": 46}
+REDACTED = {"where": "header", "name": "authorization", "fingerprint": "9f3c51ab", "length": 46}
 REQUEST = Request(
     1_000_000,
     "GET",
@@ -52,7 +52,7 @@ REQUEST = Request(
     443,
     "/v1/listen?encoding=linear16&sample_rate=16000",
     headers=[["Upgrade", "websocket"], ["Authorization", "Token REDACTED"]],
-    redacted=[TAKEN_OUT],
+    redacted=[REDACTED],
 )
 MASK = b"\x01\x02\x03\x04"
 REASON = "NET-0001: no audio"
@@ -125,14 +125,14 @@ def as_json(record: Record) -> dict[str, object]:
     return {k: {"hex": v.hex()} if isinstance(v, bytes) else v for k, v in to_map(record).items()}
 
 
-def save(name: str, blocks: list[list[Record]], *, whole: bool = True) -> None:
+def save(name: str, blocks: list[list[Record]], *, complete: bool = True) -> None:
     with (FOLDER / f"{name}.wstrace").open("wb", buffering=0) as file:
         writer = TraceWriter(file, SESSION)
         for block in blocks:
             for record in block:
                 writer.write(record)
             writer.flush()
-        if whole:
+        if complete:
             writer.finish()
     lines = [
         json.dumps(as_json(record), ensure_ascii=False) for block in blocks for record in block
@@ -144,7 +144,7 @@ def main() -> None:
     FOLDER.mkdir(exist_ok=True)
     for name, blocks in TRACES.items():
         save(name, blocks)
-    save("killed", TRACES["closed"][:2], whole=False)
+    save("killed", TRACES["closed"][:2], complete=False)
 
 
 if __name__ == "__main__":

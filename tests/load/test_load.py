@@ -22,7 +22,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from commands import wsproxy
-from made_sessions import Maker, audio, build, close, close_1011, close_utf8, good, records
+from session_builder import (
+    SessionBuilder,
+    audio,
+    build,
+    close,
+    close_1011,
+    close_utf8,
+    good,
+    records,
+)
 from test_catalog_cli import MINE
 from wsproxy.errors import UsageError
 from wsproxy.load import Histogram, LoadPlan, LoadStats, SessionResult, run
@@ -39,14 +48,14 @@ ROOT = Path(__file__).parents[2]
 
 @given(st.lists(st.integers(0, 10**12), min_size=1), st.sampled_from([0.0, 0.5, 0.9, 0.99, 1.0]))
 def test_histogram_percentiles_error_is_below_1_in_512(values: list[int], part: float) -> None:
-    spread = Histogram()
-    spread.add(values)
+    histogram = Histogram()
+    histogram.add(values)
     exact = percentile(values, part) // 1000 / 1000
-    (found,) = spread.percentiles(part)
+    (found,) = histogram.percentiles(part)
     assert found <= exact
     assert exact - found <= exact / 512
-    assert spread.maximum == max(values) // 1000
-    assert spread.count == len(values)
+    assert histogram.maximum == max(values) // 1000
+    assert histogram.count == len(values)
 
 
 @given(st.lists(st.integers(0, 10**12)), st.lists(st.integers(0, 10**12)))
@@ -64,18 +73,18 @@ def test_histogram_without_values_is_zero() -> None:
 
 
 def test_histogram_many_values_is_bounded() -> None:
-    spread = Histogram()
-    spread.add(range(0, 10**10, 10**5))
-    assert len(spread.counts) < 6_000
+    histogram = Histogram()
+    histogram.add(range(0, 10**10, 10**5))
+    assert len(histogram.counts) < 6_000
 
 
 def test_stats_failures_are_counted_by_first_difference() -> None:
-    tally = LoadStats(4, 0, 1, tolerance={"wer": 0.1})
-    tally.add(SessionResult(1, "reproduced", latency_ms=(("upgrade", 5.0, 7.0),)))
-    tally.add(SessionResult(2, "different", ("close_code", "x"), (1011, 1000)))
-    tally.add(SessionResult(3, "different", ("close_code",), (1011, 1001)))
-    tally.add(SessionResult(4, error="cannot reach it"))
-    out = tally.as_json()
+    stats = LoadStats(4, 0, 1, tolerance={"wer": 0.1})
+    stats.add(SessionResult(1, "reproduced", latency_ms=(("upgrade", 5.0, 7.0),)))
+    stats.add(SessionResult(2, "different", ("close_code", "x"), (1011, 1000)))
+    stats.add(SessionResult(3, "different", ("close_code",), (1011, 1001)))
+    stats.add(SessionResult(4, error="cannot reach it"))
+    out = stats.as_json()
     verdicts = {"reproduced": 1, "different": 2, "not-reproduced": 0, "unproven": 0}
     assert out["verdicts"] == verdicts
     assert out["why"] == [
@@ -84,15 +93,15 @@ def test_stats_failures_are_counted_by_first_difference() -> None:
     assert out["errors"] == [{"error": "cannot reach it", "sessions": 1}]
     assert (out["latency_ms"]["upgrade"]["recorded"], out["failed"]) == (5.0, 1)
     assert out["tolerance"] == {"wer": 0.1}
-    assert not tally.reproduced
+    assert not stats.reproduced
 
 
 def test_stats_many_messages_are_bounded() -> None:
-    tally = LoadStats(1000, 0, 1)
+    stats = LoadStats(1000, 0, 1)
     for number in range(1000):
-        tally.add(SessionResult(number, error=f"error {number}"))
-    assert len(tally.errors) <= 51
-    assert tally.failed == 1000
+        stats.add(SessionResult(number, error=f"error {number}"))
+    assert len(stats.errors) <= 51
+    assert stats.failed == 1000
 
 
 @pytest.mark.parametrize(
@@ -157,9 +166,9 @@ class Serving:
 
 def lasting(folder: Path, ms: int) -> Path:
     """A session in which the server closes after a while."""
-    maker = Maker(folder / f"lasting-{ms}.wstrace", provider="deepgram", api="listen")
-    maker.client(audio()).wait(ms).server(close(1011, "NET-0001")).client(close(1011))
-    return maker.eof(False).eof(True).done()
+    builder = SessionBuilder(folder / f"lasting-{ms}.wstrace", provider="deepgram", api="listen")
+    builder.client(audio()).wait(ms).server(close(1011, "NET-0001")).client(close(1011))
+    return builder.eof(False).eof(True).done()
 
 
 def load(
@@ -168,7 +177,7 @@ def load(
     out: Path,
     sessions: int,
     *,
-    show: Callable[[LoadStats], None] = lambda tally: None,
+    show: Callable[[LoadStats], None] = lambda stats: None,
     **options: object,
 ) -> LoadStats:
     wanted = LoadPlan(sessions, workers=2, **options)  # type: ignore[arg-type]
@@ -179,15 +188,15 @@ def test_load_every_session_has_verdict(tmp_path: Path) -> None:
     trace = build(close_1011, tmp_path)
     seen: list[int] = []
     with Serving(trace, tmp_path / "server") as serving:
-        tally = load(
+        stats = load(
             trace, serving.url, tmp_path / "out", 40, ramp=0.5, show=lambda t: seen.append(t.begun)
         )
-    assert tally.reproduced, tally.as_json()
-    assert sorted(result.session for result in tally.results) == list(range(1, 41))
+    assert stats.reproduced, stats.as_json()
+    assert sorted(result.session for result in stats.results) == list(range(1, 41))
     assert [verdict.verdict for verdict in serving.verdicts] == ["reproduced"] * 40
-    assert (tally.begun, tally.played, tally.open) == (40, 40, 0)
-    assert tally.lateness.count == 40 * 4  # two messages, a Close and the end of each
-    assert {name: spread.count for name, spread in tally.latency.items()} == {
+    assert (stats.begun, stats.played, stats.open) == (40, 40, 0)
+    assert stats.lateness.count == 40 * 4  # two messages, a Close and the end of each
+    assert {name: histogram.count for name, histogram in stats.latency.items()} == {
         "upgrade": 40,
         "close": 40,
     }
@@ -200,13 +209,13 @@ def test_load_every_session_has_verdict(tmp_path: Path) -> None:
 def test_load_keep_option_decides_traces(keep: str, kept: int, tmp_path: Path) -> None:
     trace = build(close_1011, tmp_path)
     with Serving(build(close_utf8, tmp_path), tmp_path / "server") as serving:
-        tally = load(trace, serving.url, tmp_path / "out", 6, keep=keep)
-    assert tally.verdicts == {"different": 6}
+        stats = load(trace, serving.url, tmp_path / "out", 6, keep=keep)
+    assert stats.verdicts == {"different": 6}
     assert (
-        tally.failure_reasons["close_code"].recorded,
-        tally.failure_reasons["close_code"].replayed,
+        stats.failure_reasons["close_code"].recorded,
+        stats.failure_reasons["close_code"].replayed,
     ) == (1011, 4000)
-    traces = {result.trace for result in tally.results if result.trace}
+    traces = {result.trace for result in stats.results if result.trace}
     assert traces == set((tmp_path / "out").glob("*.wstrace"))
     assert len(traces) == kept
 
@@ -215,11 +224,11 @@ def test_load_unreachable_server_is_reported(tmp_path: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         url = f"ws://127.0.0.1:{free.getsockname()[1]}"
-    tally = load(build(good, tmp_path), url, tmp_path / "out", 5)
-    assert tally.failed == 5
-    (message,) = tally.errors
+    stats = load(build(good, tmp_path), url, tmp_path / "out", 5)
+    assert stats.failed == 5
+    (message,) = stats.errors
     assert "cannot reach" in message
-    assert tally.open == 0
+    assert stats.open == 0
 
 
 def test_load_missing_credential_raises_once(
@@ -240,11 +249,11 @@ def fails_elsewhere(folder: Path, pid: int) -> ReplayRecording:
 def test_load_worker_start_error_is_noted(tmp_path: Path) -> None:
     make = partial(fails_elsewhere, tmp_path / "out", os.getpid())
     options = ClientOptions("ws://127.0.0.1:1")
-    tally = run(build(good, tmp_path), options, LoadPlan(4, workers=2), make)
-    assert sorted(tally.notes) == [
+    stats = run(build(good, tmp_path), options, LoadPlan(4, workers=2), make)
+    assert sorted(stats.notes) == [
         f"worker {number} could not start: no room here" for number in (1, 2)
     ]
-    assert not tally.reproduced
+    assert not stats.reproduced
 
 
 # -- what dies
@@ -264,8 +273,8 @@ def killer(
     """Something to show tallies to that kills some children once."""
     killed: list[int] = []
 
-    def show(tally: LoadStats) -> None:
-        if not killed and when(tally):
+    def show(stats: LoadStats) -> None:
+        if not killed and when(stats):
             killed.extend(started()[which])
             for pid in killed:
                 os.kill(pid, signal.SIGKILL)
@@ -278,25 +287,25 @@ def test_load_dead_worker_is_noted_and_ends(tmp_path: Path) -> None:
     trace = lasting(tmp_path, 1500)
     with (
         Serving(trace, tmp_path / "server") as serving,
-        killer(lambda tally: tally.begun == 6, slice(0, 1)) as show,
+        killer(lambda stats: stats.begun == 6, slice(0, 1)) as show,
     ):
-        tally = load(trace, serving.url, tmp_path / "out", 6, show=show)
-    assert tally.notes == ["worker 1 died (exit status -9): 3 sessions have no verdict"]
-    assert tally.verdicts == {"reproduced": 3}
-    assert sorted(result.session for result in tally.results) == [2, 4, 6]
-    assert tally.open == 0
+        stats = load(trace, serving.url, tmp_path / "out", 6, show=show)
+    assert stats.notes == ["worker 1 died (exit status -9): 3 sessions have no verdict"]
+    assert stats.verdicts == {"reproduced": 3}
+    assert sorted(result.session for result in stats.results) == [2, 4, 6]
+    assert stats.open == 0
 
 
 def test_load_dead_judges_are_reported_and_end(tmp_path: Path) -> None:
     trace = lasting(tmp_path, 1500)
     with (
         Serving(trace, tmp_path / "server") as serving,
-        killer(lambda tally: tally.begun == 4, slice(2, 4)) as show,
+        killer(lambda stats: stats.begun == 4, slice(2, 4)) as show,
     ):
-        tally = load(trace, serving.url, tmp_path / "out", 4, show=show)
-    assert tally.errors == {"not judged: a judge process died": 4}
+        stats = load(trace, serving.url, tmp_path / "out", 4, show=show)
+    assert stats.errors == {"not judged: a judge process died": 4}
     # What was not judged can be looked at.
-    assert {result.trace for result in tally.results} == set((tmp_path / "out").glob("*.wstrace"))
+    assert {result.trace for result in stats.results} == set((tmp_path / "out").glob("*.wstrace"))
 
 
 # -- the command
@@ -325,7 +334,7 @@ def test_load_command_prints_statistics(tmp_path: Path) -> None:
     assert {Path(result["trace"]) for result in found["results"]} == set(out.glob("*.wstrace"))
 
 
-def test_load_catalog_option_holds_in_all_its_processes(tmp_path: Path) -> None:
+def test_load_catalog_option_applies_to_all_processes(tmp_path: Path) -> None:
     trace, out, mine = build(close_1011, tmp_path), tmp_path / "out", tmp_path / "mine.toml"
     mine.write_text(MINE)
     arguments = ("--sessions", 1, "--out", out, "--keep", "all", "--catalog", mine)
@@ -422,9 +431,9 @@ def test_load_interrupted_prints_statistics_so_far(how: signal.Signals, tmp_path
             assert process.poll() is None
             time.sleep(0.05)
         os.killpg(process.pid, how) if how == signal.SIGINT else process.send_signal(how)
-        said, errors = process.communicate(timeout=60)
+        output, errors = process.communicate(timeout=60)
     assert process.returncode == 130
-    found = json.loads(said)
+    found = json.loads(output)
     assert (found["stopped"], found["started"], found["open"]) == (True, 6, 6)
     assert errors.startswith("stopped: 6 of 6 sessions started")
     assert "Traceback" not in errors
@@ -454,8 +463,8 @@ def test_load_killed_leaves_no_process(tmp_path: Path) -> None:
 
 
 def shown(**values: object) -> str:
-    tally = LoadStats(10, 1.0, 2, **values)  # type: ignore[arg-type]
-    return report.line(tally.as_json(results=False))
+    stats = LoadStats(10, 1.0, 2, **values)  # type: ignore[arg-type]
+    return report.line(stats.as_json(results=False))
 
 
 def test_load_progress_line_has_statistics() -> None:
@@ -467,10 +476,10 @@ def test_load_progress_line_has_statistics() -> None:
 def test_load_hostile_server_output_is_escaped() -> None:
     from rich.console import Console
 
-    tally = LoadStats(1, 0, 1, notes=["\x1b[31m"])
-    tally.add(SessionResult(1, "different", ("close\x1b[2J",), ("\x1b]0;x", "\x9b1m")))
-    tally.add(SessionResult(2, error="\x1b[1m"))
+    stats = LoadStats(1, 0, 1, notes=["\x1b[31m"])
+    stats.add(SessionResult(1, "different", ("close\x1b[2J",), ("\x1b]0;x", "\x9b1m")))
+    stats.add(SessionResult(2, error="\x1b[1m"))
     console = Console(width=200, no_color=True, force_terminal=False)
     with console.capture() as capture:
-        console.print(report.screen(tally.as_json()))
+        console.print(report.screen(stats.as_json()))
     assert all(char.isprintable() or char == "\n" for char in capture.get())

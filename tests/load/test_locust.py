@@ -10,7 +10,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from made_sessions import build, close_1011, close_utf8, records
+from session_builder import build, close_1011, close_utf8, records
 from wsproxy.replayer import ReplayServer, ServerOptions, Verdict
 
 LOCUSTFILE = """
@@ -76,15 +76,15 @@ async def locust(client: Path | None, server: Path, folder: Path, sessions: int)
         )
         served = []
         try:
-            said = asyncio.ensure_future(process.communicate())
-            while client is not None and len(served) < sessions and not said.done():
+            output_task = asyncio.ensure_future(process.communicate())
+            while client is not None and len(served) < sessions and not output_task.done():
                 verdict = asyncio.ensure_future(running.verdict())
-                await asyncio.wait([verdict, said], return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait([verdict, output_task], return_when=asyncio.FIRST_COMPLETED)
                 if verdict.done():
                     served.append(verdict.result())
                 else:
                     verdict.cancel()
-            output, _ = await said
+            output, _ = await output_task
         finally:
             if process.returncode is None:
                 process.kill()

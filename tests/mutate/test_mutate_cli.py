@@ -66,10 +66,10 @@ def test_mutate_command_json_has_all_fields(trace: Path, tmp_path: Path) -> None
     out = tmp_path / "folder"
     out.mkdir()
     done = run("mutate", trace, "--close", "1011:NET-0001", "--out", out, "--json")
-    said = json.loads(done.stdout)
-    path = Path(said["trace"])
+    report = json.loads(done.stdout)
+    path = Path(report["trace"])
     assert path.parent == out
-    assert said == {
+    assert report == {
         "trace": str(path),
         "session": Session.read(path).id,
         "origin": "0123456789abcdef",
@@ -78,7 +78,7 @@ def test_mutate_command_json_has_all_fields(trace: Path, tmp_path: Path) -> None
         "findings": ["deepgram.listen.NET-0001"],
     }
     start = json.loads(run("show", path, "--json", "--limit", "1").stdout)
-    assert (start["changes"], start["mode"]) == (said["changes"], "mutate")
+    assert (start["changes"], start["mode"]) == (report["changes"], "mutate")
 
 
 def test_mutate_command_hidden_condition_is_noted(trace: Path) -> None:
@@ -97,7 +97,7 @@ def test_mutate_command_credential_is_not_written_or_printed(trace: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("arguments", "status", "said"),
+    ("arguments", "status", "expected"),
     [
         ([], 2, "no change given"),
         (["--drop", "99"], 2, "there is no frame 99"),
@@ -113,14 +113,14 @@ def test_mutate_command_credential_is_not_written_or_printed(trace: Path) -> Non
     ],
 )
 def test_mutate_command_bad_input_is_one_line(
-    trace: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], status: int, said: str
+    trace: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], status: int, expected: str
 ) -> None:
     monkeypatch.chdir(trace.parent)
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     Path("there.wstrace").write_text("mine")
     done = run("mutate", trace.name, *arguments)
     assert done.returncode == status
-    assert said in done.stderr
+    assert expected in done.stderr
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
     assert sorted(p.name for p in trace.parent.iterdir()) == ["good.wstrace", "there.wstrace"]

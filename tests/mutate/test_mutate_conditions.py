@@ -56,9 +56,9 @@ def good_session(condition: Known, folder: Path) -> Path:
         ]
         return make_trace(folder / "t.wstrace", [*records, End(200 * MS, "http")])
     behaviour = good(place)
-    for n, said in enumerate([*behaviour.said, *behaviour.ends]):
-        opcode = TEXT if isinstance(said, str) else BINARY
-        records.append(frame((200 + 100 * n) * MS, True, opcode, said))
+    for n, message in enumerate([*behaviour.messages, *behaviour.ends]):
+        opcode = TEXT if isinstance(message, str) else BINARY
+        records.append(frame((200 + 100 * n) * MS, True, opcode, message))
     if place is None:
         return make_trace(folder / "t.wstrace", [*records, End(2 * S, "stopped")])
     close = Close(1000).serialize()
@@ -141,13 +141,13 @@ def test_condition_message_within_another_is_inserted_after_it(tmp_path: Path) -
         frame(4 * S, True, BINARY, bytes(100)),
     ]
     path = make_trace(tmp_path / "t.wstrace", [*head(), *script, End(5 * S, "stopped")])
-    said = frames(
+    sent = frames(
         changed(path, FailWithCondition.parse("listen.no-audio-decoded")), from_client=False
     )
-    assert [f.t_ns // S for f in said] == [1, 3, 3]
+    assert [f.t_ns // S for f in sent] == [1, 3, 3]
     ended = frames(changed(path, FailWithCondition.parse("listen.NET-0000")), from_client=False)
     assert [f.opcode for f in ended] == [CLOSE]
-    assert not any(f.broken_rule for f in [*said, *ended])
+    assert not any(f.broken_rule for f in [*sent, *ended])
 
 
 def test_condition_request_id_is_the_sessions(good_trace: Path, tmp_path: Path) -> None:

@@ -248,20 +248,20 @@ def test_mutate_values_out_of_range_are_refused(tmp_path: Path, strange: Record)
 
 
 def test_mutate_losses_of_the_original_become_gaps(tmp_path: Path) -> None:
-    whole = make_trace(tmp_path / "whole.wstrace", good_records())
-    data = whole.read_bytes()
+    complete = make_trace(tmp_path / "whole.wstrace", good_records())
+    data = complete.read_bytes()
     broken = tmp_path / "broken.wstrace"
     middle = len(data) // 2
     broken.write_bytes(data[:middle] + bytes([data[middle] ^ 0xFF]) + data[middle + 1 :])
     cut = tmp_path / "cut.wstrace"
     cut.write_bytes(data[:middle])
     for path in (broken, cut):
-        records = sound_but_incomplete(path)
+        records = valid_but_incomplete(path)
         assert any(record.kind == "gap" for record in records)
         assert "trace.incomplete" in end_of(records).findings
 
 
-def sound_but_incomplete(path: Path) -> list[Record]:
+def valid_but_incomplete(path: Path) -> list[Record]:
     records = changed(path, Drop.parse("1"))
     assert not end_of(records).complete
     return records

@@ -50,31 +50,31 @@ def allowed(path: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_imports_of_a_module_are_declared_for_its_room(path: Path) -> None:
+def test_imports_of_each_module_are_declared(path: Path) -> None:
     assert imported(path) <= allowed(path)
 
 
 @pytest.mark.parametrize("extra", ["base", "record", "load"])
-def test_what_is_declared_is_imported(extra: str) -> None:
+def test_declared_dependencies_are_imported(extra: str) -> None:
     declared = BASE if extra == "base" else EXTRA[extra]
     assert declared <= set().union(*map(imported, MODULES))
 
 
-def test_what_is_patched_has_an_upper_bound() -> None:
+def test_patched_dependencies_have_upper_bounds() -> None:
     (mitmproxy,) = (
         each for each in PROJECT["optional-dependencies"]["record"] if each.startswith("mitmproxy")
     )
     assert re.fullmatch(r"mitmproxy>=[\d.]+,<[\d.]+", mitmproxy)
 
 
-def test_apps_can_hold_what_is_declared() -> None:
+def test_declared_dependencies_fit_apps() -> None:
     """An upper bound here is a conflict with somebody's SDK there."""
     assert not [each for each in PROJECT["dependencies"] if "<" in each or "==" in each]
     assert "mitmproxy" not in BASE
     assert "wsproxy" in EXTRA["test"]  # [record]: the suite records
 
 
-def test_no_text_names_a_package_that_is_not_published() -> None:
+def test_texts_name_published_packages_only() -> None:
     texts = [ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *PACKAGE.rglob("*.py")]
     named = re.compile(r"\bpip install (?:-\S+ )*[\"']?wsproxy\b")
     assert not [path.name for path in texts if named.search(path.read_text())]

@@ -21,7 +21,7 @@ def attack(target: str, data: bytes) -> None:
 
 
 @pytest.mark.parametrize("target", TARGETS)
-def test_seeds_show_no_mistake(target):
+def test_fuzz_seeds_are_accepted(target):
     seeds = importlib.import_module(f"fuzz.{target}").seeds()
     for data in itertools.islice(seeds, 0, 200, 8):
         attack(target, data)
@@ -30,14 +30,14 @@ def test_seeds_show_no_mistake(target):
 @pytest.mark.parametrize("target", TARGETS)
 @QUICK
 @given(data=st.data())
-def test_inputs_from_nothing_show_no_mistake(target, data):
+def test_fuzz_random_inputs_are_accepted(target, data):
     attack(target, data.draw(st.binary(max_size=300)))
 
 
 @pytest.mark.parametrize("target", TARGETS)
 @QUICK
 @given(data=st.data())
-def test_seeds_with_changes_show_no_mistake(target, data):
+def test_fuzz_mutated_seeds_are_accepted(target, data):
     """Bytes of a seed replaced, left out or repeated."""
     seeds = importlib.import_module(f"fuzz.{target}").seeds()
     out = bytearray(next(itertools.islice(seeds, data.draw(st.integers(0, 140)), None)))
@@ -50,10 +50,10 @@ def test_seeds_with_changes_show_no_mistake(target, data):
 
 
 @pytest.mark.parametrize("path", SAVED, ids=lambda path: f"{path.parent.name}-{path.name}")
-def test_what_was_found_before_is_found_no_more(path):
+def test_fuzz_corpus_inputs_are_accepted(path):
     attack(path.parent.name, path.read_bytes())
 
 
-def test_the_corpus_is_small_and_of_known_targets():
+def test_fuzz_corpus_is_small_and_has_known_targets():
     assert {path.parent.name for path in SAVED} <= set(TARGETS)
     assert sum(path.stat().st_size for path in SAVED) < 200_000

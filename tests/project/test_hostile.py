@@ -70,15 +70,15 @@ def every_command(path: Path, commands: Iterable[str] = COMMANDS) -> dict[str, s
     out = path.parent.parent / "out"
     out.mkdir(exist_ok=True)
     before = path.read_bytes()
-    said = {}
+    outputs = {}
     for command in commands:
         places = {"T": str(path), "O": str(out)}
         done = run([places.get(part, part) for part in command.split()])
         assert done.status in (0, 1, 2, 3), command
-        said[command] = done.out + done.err
+        outputs[command] = done.out + done.err
     assert path.read_bytes() == before
     assert {each.parent for each in path.parent.parent.rglob("*.*")} <= {path.parent, out}
-    return said
+    return outputs
 
 
 def write(path: Path, records: Iterable[Record]) -> Path:
@@ -114,18 +114,18 @@ def laced(text: str) -> list[Record]:
 
 
 @pytest.mark.parametrize("text", NASTY)
-def test_no_text_of_a_trace_is_obeyed(path, text):
+def test_commands_hostile_trace_text_is_escaped(path, text):
     every_command(write(path, laced(text.encode("utf-8", "replace").decode())))
 
 
 @pytest.mark.parametrize("provider", ["deepgram", "assemblyai"])
 @pytest.mark.parametrize("status", [101, 401, 503])
-def test_no_text_is_obeyed_in_a_session_that_is_recognised(path, provider, status):
+def test_commands_hostile_text_of_known_provider_is_escaped(path, provider, status):
     """The words of a catalog's conditions, its request ids and retries come in."""
     text = "`](x)<img src=x onerror=y>\x1b]8;;https://evil.example\x07 @evil https://evil.example"
     start, request, response, *rest = laced(text)
     api = {"deepgram": "listen", "assemblyai": "streaming"}[provider]
-    said = every_command(
+    outputs = every_command(
         write(
             path,
             [
@@ -137,11 +137,11 @@ def test_no_text_is_obeyed_in_a_session_that_is_recognised(path, provider, statu
         )
     )
     for command in ("explain T --markdown --all", "explain T T --markdown"):
-        assert "evil" in said[command]
-        assert "evil" not in markdown_text(said[command])
+        assert "evil" in outputs[command]
+        assert "evil" not in markdown_text(outputs[command])
 
 
-def test_files_with_names_that_would_be_obeyed(tmp_path):
+def test_commands_hostile_file_names_are_escaped(tmp_path):
     """A folder that somebody else has packed."""
     for number, name in enumerate(["\x1b[2J", "<img src=x>", "`x`|@evil", "a\nb", "\u202ex"]):
         make_trace(tmp_path / f"{name}.wstrace", laced(str(number)))
@@ -156,7 +156,7 @@ def test_files_with_names_that_would_be_obeyed(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["../../x", "/etc/x", "a\0b", "x" * 300, ".", "\x1b[31m", "A"])
-def test_no_name_of_a_trace_becomes_part_of_a_path(tmp_path, name):
+def test_commands_hostile_trace_ids_are_no_paths(tmp_path, name):
     start = new_start(Clock(0, 0), provider=name, api=name)
     assert re.fullmatch(
         r"19700101T000000Z-websocket-[0-9a-f]{8}\.wstrace", trace_path(tmp_path, start).name
@@ -164,7 +164,7 @@ def test_no_name_of_a_trace_becomes_part_of_a_path(tmp_path, name):
 
 
 @pytest.mark.parametrize("count", [15, 16])
-def test_commands_for_folders_write_one_index_and_only_list_does(tmp_path, count):
+def test_commands_on_folder_only_list_writes_index(tmp_path, count):
     for number in range(count):
         made = make_trace(tmp_path / f"{number}.wstrace", laced("x"))
         os.utime(made, (1, 1))  # one that may still change is not in the index
@@ -179,7 +179,7 @@ def test_commands_for_folders_write_one_index_and_only_list_does(tmp_path, count
     assert [path.stat().st_mode & 0o777 for path in index] == [0o600] * len(index)
 
 
-def test_on_a_terminal_only_colours_are_obeyed(path):
+def test_commands_on_terminal_print_colors_only(path):
     """With a terminal rich writes escapes of its own: colours, and nothing else."""
     write(
         path, laced("\x1b]8;;https://evil.example\x1b\\x\x9b2J[link=https://evil.example]y[/]\x07")
@@ -211,7 +211,7 @@ def on_a_terminal(command: list[str]) -> str:
     return out.decode()
 
 
-def test_json_is_strict_whatever_is_in_it():
+def test_dumps_any_value_is_strict_json():
     value = {
         "a": [float("nan"), float("inf"), 1.5],
         "\x9b": "\u202e\ud800\x7f\U000e0001",
@@ -248,7 +248,7 @@ def wrong_maps(record: Record) -> Iterable[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_wrong_types_in_every_field_cost_a_record_each(path, kind):
+def test_reader_wrong_type_in_any_field_loses_one_record(path, kind):
     maps = list(wrong_maps(GOOD[kind]))
     path.parent.mkdir()
     path.write_bytes(block(to_map(GOOD["start"]), *maps, to_map(GOOD["frame"])))
@@ -268,7 +268,7 @@ ODD_MAPS = ({"where": b""}, {"length": 1.5}, {"name": None}, {"like": [b"x"]}, {
 
 @pytest.mark.parametrize("odd", ODD_MAPS)
 @pytest.mark.parametrize("kind", ["request", "response", "frame"])
-def test_maps_of_what_was_taken_out_hold_what_json_can_say(path, kind, odd):
+def test_reader_redaction_with_invalid_json_value_loses_record(path, kind, odd):
     """`redacted` is the one place with values of no declared type."""
     good = [{"where": "query", "length": 3, "like": ["x"], "later": True}]
     records = {**GOOD, kind: dataclasses.replace(GOOD[kind], redacted=[*good, odd])}
@@ -282,7 +282,7 @@ def test_maps_of_what_was_taken_out_hold_what_json_can_say(path, kind, odd):
 
 
 @pytest.mark.parametrize("t_ns", [0, MAX_INT])
-def test_times_that_go_backwards_and_over_the_edge(path, t_ns):
+def test_commands_times_backwards_or_out_of_range_are_read(path, t_ns):
     last = itertools.count()
     records = [
         dataclasses.replace(record, t_ns=MAX_INT - t_ns if next(last) % 2 else t_ns)
@@ -311,7 +311,7 @@ ORDERS = {
 
 
 @pytest.mark.parametrize("order", ORDERS)
-def test_records_in_an_order_that_cannot_be(path, order):
+def test_commands_records_in_invalid_order_are_read(path, order):
     records = laced("x")
     every_command(write(path, [records[number] for number in ORDERS[order]]))
 
@@ -368,7 +368,7 @@ BOMBS = {
 @pytest.mark.cost
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits a process's memory")
 @pytest.mark.parametrize("name", BOMBS)
-def test_bombs_cost_bounded_memory_and_time(path, name):
+def test_commands_bombs_use_bounded_memory_and_time(path, name):
     path.parent.mkdir()
     path.write_bytes(BOMBS[name]())
     commands = (
@@ -401,7 +401,7 @@ LARGE = ("180 MB of audio", "deflate in zstd")
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=[pytest.mark.soak] * (name in LARGE)) for name in BOMBS]
 )
-def test_bombs_are_scrubbed_and_bundled_in_bounded_memory_and_time(path, name):
+def test_scrub_and_bundle_bombs_use_bounded_memory_and_time(path, name):
     path.parent.mkdir()
     path.write_bytes(BOMBS[name]())
     for command in ("scrub T --out T.scrubbed.wstrace", "bundle T --out T.zip"):
@@ -409,7 +409,7 @@ def test_bombs_are_scrubbed_and_bundled_in_bounded_memory_and_time(path, name):
 
 
 @pytest.mark.parametrize("in_place", [True, False])
-def test_recover_holds_one_fold_of_a_session_at_a_time(path, in_place):
+def test_recover_long_session_keeps_one_fold_in_memory(path, in_place):
     """Each takes 25 bytes a frame, and a frame of a hostile file takes less than one."""
     write(path, [*laced("x")[:3], *[EMPTY] * 10])
     held = []
@@ -428,12 +428,12 @@ def test_recover_holds_one_fold_of_a_session_at_a_time(path, in_place):
         path if in_place else path.with_name("out.wstrace"),
         always=True,
         open_sink=lambda file, start: OfflineTraceWriter(file, start, look),
-        recognise=lambda *_: (None, None),
+        recognize=lambda *_: (None, None),
     )
     assert held == [1]
 
 
-def test_more_records_than_can_be_kept_are_not_read_and_that_is_one_line(path, monkeypatch):
+def test_commands_too_many_records_is_one_line_error(path, monkeypatch):
     path.parent.mkdir()
     path.write_bytes(repeated(EMPTY, 200, 2))
     monkeypatch.setattr(trace_reader, "MAX_RECORDS", 403)
@@ -445,88 +445,24 @@ def test_more_records_than_can_be_kept_are_not_read_and_that_is_one_line(path, m
     assert session.losses[-1].at_end and not session.complete
     line = f"{path} is not read to its end: it has over 402 records"
     for command in ("explain T", "explain T T", "list T"):
-        said = every_command(path, (command,))[command]
-        assert f"warning: {line}" in said
+        output = every_command(path, (command,))[command]
+        assert f"warning: {line}" in output
     # What would be made, or judged, of a part is refused.
     refusing = ("diff T T", "recover T --out O", "recover T --in-place")
-    for command, said in every_command(path, refusing).items():
-        assert said.startswith(f"error: {line}"), command
+    for command, output in every_command(path, refusing).items():
+        assert output.startswith(f"error: {line}"), command
     assert "binary" in every_command(path, ("show T",))["show T"]
-
-
-# -- catalog files
-
-HEAD = 'schema = 1\nprovider = "deepgram"\n'
-CONDITION = """[[condition]]
-id = "deepgram.listen.OWN"
-apis = ["listen"]
-severity = "error"
-title = "t"
-meaning = "m"
-causes = ["c"]
-remedies = ["r"]
-retry = "never"
-[condition.source]
-document = "d"
-[[condition.match]]
-kind = "close"
-KEY = VALUE
-"""
-
-
-def condition(key: str, value: str) -> str:
-    return HEAD + CONDITION.replace("KEY", key).replace("VALUE", value)
-
-
-FILES = {
-    "nested arrays": HEAD + "x = " + "[" * 5000,
-    "a key of a hundred thousand parts": HEAD + "a." * 100_000 + "b = 1",
-    "such a key in a table": HEAD + "x = {" + "a." * 100_000 + "b = 1}",
-    "a pattern that repeats what repeats": condition("reason", '"(a+)+b"'),
-    "nested tables": HEAD + "x = " + "{a = " * 5000,
-    "a number of 5000 digits": HEAD + "x = " + "9" * 5000,
-    "a code of 4000 digits": condition("code", "9" * 4000),
-    "a range of 5000 digits": condition("code", f'"{"9" * 5000}-{"9" * 5000}"'),
-    "other digits": condition("code", '"١-٢"'),
-    "not a number": condition("code", "nan"),
-    "a date": condition("code", "1979-05-27"),
-    "a repetition without end": condition("reason", '"a{99999999999999}"'),
-    "nested groups": condition("reason", f'"{"(" * 3000}{")" * 3000}"'),
-    "an unbounded look back": condition("reason", '"(?<=a+)"'),
-    "control characters": HEAD + '"\\u001b[31m" = "\\u009b"',
-    "not UTF-8": b"\xff\xfe\x00",
-    "NUL": b"\0" * 100,
-    "many mistakes": HEAD + "".join(f"k{n} = 1\n" for n in range(20_000)),
-    "conditions of another kind": HEAD + "condition = [1, 2]",
-    "apis that others name": HEAD + 'name = "x"\n[[api]]\nname = "other"\ntitle = "t"\n',
-}
-
-
-@pytest.mark.parametrize("name", FILES)
-def test_a_catalog_file_with_anything_in_it_is_checked_and_refused_in_lines(
-    tmp_path, monkeypatch, name
-):
-    text = FILES[name]
-    file = tmp_path / "own.toml"
-    file.write_bytes(text if isinstance(text, bytes) else text.encode())
-    checked = run(["catalog", "check", str(file)])
-    assert checked.status == 2
-    assert str(file) in checked.out + checked.err
-    monkeypatch.setenv("WSPROXY_CATALOG", "")  # --catalog adds to it
-    used = run(["catalog", "list", "--provider", "deepgram", "--catalog", str(file)])
-    assert used.status == 2
-    assert used.err.count("\n") == 1
 
 
 # -- what `scrub` makes of it
 
 
-def test_noise_for_a_large_message_is_made_in_parts(monkeypatch):
+def test_scrub_noise_of_large_message_is_generated_in_parts(monkeypatch):
     """One of 60 MB took over 1 GiB, most of it for single samples."""
     monkeypatch.setattr(noise, "_CHUNK", 1000)
     made = noise.Noise(noise.PCM16, noise.NoiseSource(random.Random(1)))
     sizes = []
-    whole = made._pcm16
-    made._replace_chunk = lambda data: sizes.append(len(data)) or whole(data)
+    original = made._pcm16
+    made._replace_chunk = lambda data: sizes.append(len(data)) or original(data)
     assert len(made.replace(bytes(range(256)) * 40 + b"x")) == 10_241
     assert max(sizes) == 1000

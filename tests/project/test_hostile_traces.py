@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 import hostile_traces
+from command_costs import Cost, measure
 from fuzz.judge import run
-from measured import Cost, measure
 from wsproxy.audio.noise import NoiseSource
 from wsproxy.session import Session
 from wsproxy.session.head_tail_buffer import KEPT_MESSAGES, KEPT_SIZE, KEPT_TEXT
@@ -77,14 +77,14 @@ def test_hostile_trace_is_read_in_bounded_time_and_memory(tmp_path, group):
 @pytest.mark.soak
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
 @pytest.mark.parametrize("name", hostile_traces.MAKERS)
-def test_hostile_trace_costs_every_command_bounded_time_and_memory(tmp_path, name):
+def test_commands_hostile_trace_use_bounded_time_and_memory(tmp_path, name):
     for cost in measure(commands(tmp_path, name, ALL)):
         check(cost)
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no FIFOs")
 @pytest.mark.parametrize("name", hostile_traces.NO_FILES)
-def test_what_is_no_file_is_one_line_in_every_command(path, name):
+def test_commands_special_file_is_one_line_error(path, name):
     hostile_traces.MAKERS[name](path)
     out = str(path.parent / "out.wstrace")
     for command in (
@@ -105,7 +105,7 @@ def test_what_is_no_file_is_one_line_in_every_command(path, name):
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no FIFOs")
-def test_what_is_no_file_in_a_folder_is_a_line_and_the_others_are_read(tmp_path):
+def test_commands_special_file_in_folder_is_one_line_and_others_are_read(tmp_path):
     hostile_traces.write(tmp_path / "good.wstrace", hostile_traces.pack(hostile_traces.CLOSE))
     for number, name in enumerate(hostile_traces.NO_FILES):
         hostile_traces.MAKERS[name](tmp_path / f"{number}.wstrace")
@@ -119,7 +119,7 @@ def test_what_is_no_file_in_a_folder_is_a_line_and_the_others_are_read(tmp_path)
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no FIFOs")
-def test_a_fifo_as_catalog_or_plan_is_one_line(tmp_path, monkeypatch):
+def test_commands_fifo_as_catalog_or_plan_is_one_line_error(tmp_path, monkeypatch):
     monkeypatch.setenv("WSPROXY_CATALOG", "")  # --catalog adds to it
     fifo = tmp_path / "x.toml"
     os.mkfifo(fifo)
@@ -134,7 +134,7 @@ def test_a_fifo_as_catalog_or_plan_is_one_line(tmp_path, monkeypatch):
         assert done.err.startswith("error: ") and done.err.count("\n") == 1
 
 
-def test_a_catalog_of_gigabytes_is_one_line(tmp_path):
+def test_commands_catalog_of_gigabytes_is_one_line_error(tmp_path):
     large = tmp_path / "x.toml"
     with large.open("wb") as file:
         file.truncate(8 << 30)
@@ -145,7 +145,7 @@ def test_a_catalog_of_gigabytes_is_one_line(tmp_path):
 # -- what the limits are
 
 
-def test_reader_over_the_record_limit_keeps_what_came_before(path, monkeypatch):
+def test_reader_over_the_record_limit_keeps_earlier_records(path, monkeypatch):
     monkeypatch.setattr(read_limits, "RECORDS", 1000)
     frames = hostile_traces.pack(hostile_traces.EMPTY) * 5000
     hostile_traces.write(path, frames)
@@ -158,7 +158,7 @@ def test_reader_over_the_record_limit_keeps_what_came_before(path, monkeypatch):
     assert (session.frame_count, session.unread, session.losses) == (5000, "", [])
 
 
-def test_reader_takes_what_a_real_session_has_at_any_length(path, monkeypatch):
+def test_reader_real_session_of_any_length_is_accepted(path, monkeypatch):
     """Silence in 20 ms messages, with the times of a real clock: nothing is denser."""
     monkeypatch.setattr(read_limits, "RECORDS", 100)
     monkeypatch.setattr(read_limits, "SIZE", 1 << 20)
@@ -201,7 +201,7 @@ def test_allowance_of_a_trace_that_does_not_use_it_is_not_for_the_next_one():
     assert shared.records == read_limits.RECORDS - 10
 
 
-def test_search_for_sound_blocks_has_one_budget_for_a_folder(tmp_path):
+def test_search_for_valid_blocks_has_one_budget_for_a_folder(tmp_path):
     """Each trace had 2 GiB of its own to unpack."""
     shared = Allowance()
     hostile_traces.MAKERS["thousands_of_false_blocks"](tmp_path / "b.wstrace")
@@ -238,7 +238,7 @@ def test_allowance_of_a_folder_has_room_for_the_head_of_each_trace(path, monkeyp
     assert not any(Session.read(path, shared).unread for _ in range(10))
 
 
-def test_last_record_of_a_block_of_millions_is_not_looked_for(path):
+def test_reader_last_record_of_huge_block_is_not_searched(path):
     hostile_traces.MAKERS["a_last_block_of_millions_of_records"](path)
     with TraceReader(path) as reader:
         assert reader.last() is None
@@ -264,7 +264,7 @@ def test_session_keeps_a_bounded_number_of_bytes_of_messages(path):
     assert kept[-1].frame == session.frame_count  # what came last is always there
 
 
-def test_show_full_of_a_long_text_is_what_a_short_way_gives(path, monkeypatch):
+def test_show_full_of_a_long_text_equals_short_computation(path, monkeypatch):
     """It is printed a part at a time, which a character may be on the edge of."""
     message = ("x\x1b\u4e2d" * 1000).encode() + b"\xff"
     hostile_traces.write(path, hostile_traces.text(message))
@@ -275,7 +275,7 @@ def test_show_full_of_a_long_text_is_what_a_short_way_gives(path, monkeypatch):
     assert expected.endswith("x\\x1b\u4e2d\N{REPLACEMENT CHARACTER}\n")
 
 
-def test_scrub_makes_noise_once_for_thousands_of_wav_files(path, monkeypatch):
+def test_scrub_thousands_of_wav_files_generate_noise_once(path, monkeypatch):
     """33,000 of them, each with 4,096 samples of noise of its own, took 100 s."""
     made = []
     one = NoiseSource._random_sample

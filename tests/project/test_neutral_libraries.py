@@ -43,7 +43,7 @@ def test_libraries_do_not_name_options(path: Path) -> None:
     assert found == []
 
 
-def test_libraries_texts_are_found(tmp_path: Path) -> None:
+def test_texts_of_libraries_are_found(tmp_path: Path) -> None:
     module = tmp_path / "x.py"
     module.write_text('"""--a"""\ndef f():\n    """--b"""\n    return f"use --{1} --out"\n')
     assert [text for text in texts(module) if OPTION.search(text)] == [" --out"]

@@ -118,7 +118,7 @@ def test_simulate_condition_fails_with_it() -> None:
     assert "NET-0000" in served.sessions[0].ending
 
 
-def test_replay_that_is_reset_resets(tmp_path: Path) -> None:
+def test_replay_of_a_reset_resets(tmp_path: Path) -> None:
     """The kernel is asked what it has not sent, and systems differ in how."""
     for trace in (SAMPLES / "wire").glob("reset-by-*.wstrace"):
         with wsproxy.serve(trace, out=tmp_path) as served:
@@ -127,7 +127,7 @@ def test_replay_that_is_reset_resets(tmp_path: Path) -> None:
             assert as_client.replayed["ending"] == as_client.recorded["ending"]
 
 
-def test_replacement_of_a_file_leaves_the_new_one(tmp_path: Path) -> None:
+def test_replacement_of_a_file_keeps_the_new_one(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"old")
     with Replacement(path) as new:
@@ -139,7 +139,7 @@ def test_replacement_of_a_file_leaves_the_new_one(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_sweep_removes_what_a_crash_has_left(tmp_path: Path) -> None:
+def test_sweep_after_a_crash_removes_leftovers(tmp_path: Path) -> None:
     (tmp_path / ".x.0123.wstrace.rewrite").touch()
     assert sweep(tmp_path) == 1
     assert not list(tmp_path.iterdir())
@@ -150,7 +150,7 @@ def test_sweep_removes_what_a_crash_has_left(tmp_path: Path) -> None:
 
 @no_recorder
 @pytest.mark.parametrize("command", [["record"], ["run", "--", sys.executable]])
-def test_recording_where_it_cannot_be_is_one_line(
+def test_record_unavailable_is_one_line_error(
     command: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     status, out, err = run(capsys, *command)
@@ -169,7 +169,7 @@ def test_record_without_a_recorder_elsewhere_names_the_variable(
 
 @no_recorder
 @pytest.mark.parametrize("found", ["WSPROXY_RECORDER", "PATH"])
-def test_recorder_that_is_installed_elsewhere_records_and_leads(
+def test_recorder_installed_elsewhere_records_and_redirects(
     found: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """As with pipx. This environment's own stands for it, with nothing hidden from it."""
@@ -192,9 +192,7 @@ def test_recorder_that_is_installed_elsewhere_records_and_leads(
     assert wsproxy.open(trace).findings[0].id == "deepgram.listen.NET-0000"
 
 
-def test_recorder_that_is_no_program_is_named(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_recorder_missing_program_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("WSPROXY_RECORDER", "/is/not/there")
     with (
         pytest.raises(wsproxy.errors.UsageError, match="/is/not/there, which is not a program"),
@@ -203,7 +201,7 @@ def test_recorder_that_is_no_program_is_named(
         pass
 
 
-def test_recorder_of_another_version_is_one_line(
+def test_recorder_other_version_is_one_line_error(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     program = tmp_path / "wsproxy"
@@ -218,7 +216,7 @@ def test_recorder_of_another_version_is_one_line(
 
 
 @pytest.mark.parametrize("says", ["proxy-process", "[]", "1"])
-def test_recorder_that_is_another_program_is_one_line(
+def test_recorder_other_program_is_one_line_error(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, says: str
 ) -> None:
     program = tmp_path / "other"
@@ -232,7 +230,7 @@ def test_recorder_that_is_another_program_is_one_line(
         pass
 
 
-def test_wsproxy_version_costs_little() -> None:
+def test_wsproxy_version_starts_quickly() -> None:
     """No command loads what another one needs."""
     code = "import sys, wsproxy.cli.main; print(*sys.modules)"
     env = {name: value for name, value in os.environ.items() if name != "WSPROXY_TEST_PLATFORM"}

@@ -272,7 +272,7 @@ OWN_NAMES = [
 ]
 
 
-def test_reverse_name_of_somebody_else_is_refused(reverse: Recorder) -> None:
+def test_reverse_foreign_name_is_refused(reverse: Recorder) -> None:
     for head in NAMES_OF_OTHERS:
         reverse.assert_refuses(f"{head}\r\n{UPGRADE}\r\n")
 
@@ -293,7 +293,7 @@ def test_reverse_allowed_name_is_served(tmp_path: Path, confdir: Path, allowed: 
             assert made.answer(request).startswith("HTTP/1.1 101 ")
 
 
-def test_reverse_listening_on_all_addresses_is_called_by_each_of_them(
+def test_reverse_listening_on_all_addresses_accepts_each_address(
     tmp_path: Path, confdir: Path
 ) -> None:
     with serving(echo) as port:

@@ -25,7 +25,7 @@ def limited(soft: int, hard: int) -> Callable[[], None]:
 
 
 @pytest.mark.skipif(not Path("/proc/self/limits").exists(), reason="/proc is Linux's")
-def test_run_raises_its_own_limit_and_leaves_the_apps(tmp_path: Path) -> None:
+def test_run_raises_own_limit_and_keeps_limit_of_app(tmp_path: Path) -> None:
     code = (
         "import os, resource; print(resource.getrlimit(resource.RLIMIT_NOFILE));"
         "print(next(line for line in open(f'/proc/{os.getppid()}/limits') if 'open files' in line))"
@@ -69,22 +69,22 @@ def recording(folder: Path, files: int) -> Iterator[tuple[int, Queue[str]]]:
     )
     assert process.stdout is not None
     assert process.stderr is not None
-    stderr, said = process.stderr, Queue[str]()
-    reading = Thread(target=lambda: [said.put(line) for line in stderr])
+    stderr, log_lines = process.stderr, Queue[str]()
+    reading = Thread(target=lambda: [log_lines.put(line) for line in stderr])
     reading.start()
     try:
-        yield int(process.stdout.readline().rpartition(":")[2]), said
+        yield int(process.stdout.readline().rpartition(":")[2]), log_lines
     finally:
         process.terminate()
         process.communicate(timeout=PATIENCE)
         reading.join()
 
 
-def test_record_out_of_descriptors_says_so_and_serves_on(tmp_path: Path) -> None:
-    with recording(tmp_path, 60) as (port, said), contextlib.ExitStack() as stack:
+def test_record_out_of_descriptors_is_logged_and_continues(tmp_path: Path) -> None:
+    with recording(tmp_path, 60) as (port, log_lines), contextlib.ExitStack() as stack:
         for _ in range(60):
             stack.enter_context(socket.create_connection(("127.0.0.1", port), PATIENCE))
-        line = said.get(timeout=PATIENCE)
+        line = log_lines.get(timeout=PATIENCE)
         assert "the recorder has reached its limit of open files and connections: 60" in line
         assert "ulimit -n" in line
         stack.close()

@@ -79,7 +79,7 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
 
 @pytest.mark.parametrize("tls", [False, True], ids=["ws", "wss"])
 @pytest.mark.parametrize("drop", [close_socket, close_unread, reset])
-def test_record_answer_to_the_close_of_an_app_that_is_gone_is_in_the_trace(
+def test_record_answer_to_close_of_disconnected_app_is_in_trace(
     rig: Rig, monkeypatch: pytest.MonkeyPatch, drop: Callable[[Peer], None], tls: bool
 ) -> None:
     monkeypatch.setattr(relay, "LAST_ANSWER_TIME", 0.5)  # as far as the machine is busy
@@ -104,7 +104,7 @@ def test_record_answer_to_the_close_of_an_app_that_is_gone_is_in_the_trace(
     assert summary(session, load()).endswith("with 1000 done and reset the connection.")
 
 
-def test_summary_of_a_close_that_was_not_answered_says_so(tmp_path: Path) -> None:
+def test_summary_of_unanswered_close_is_reported(tmp_path: Path) -> None:
     path = tmp_path / "x.wstrace"
     recording = SessionWriter(path, new_start(Clock.start()))
     recording.add(Request(1, "GET", "ws", "localhost", 80, "/"))

@@ -13,7 +13,7 @@ import pytest
 
 from faults.certificates import HOST, Certificates
 from faults.document import AT_ONCE, Outcome, document, outcomes
-from faults.play import Recorder, play, recorder, told
+from faults.play import Recorder, play, recorded_outcomes, recorder
 from faults.reasons import REASONS, reasons
 from faults.table import CASES, Case
 from wire_bytes import BINARY, TEXT, frame, upgrade
@@ -124,7 +124,7 @@ def test_record_immediate_reset_of_the_server_is_recorded(
             port = client.getsockname()[1]
             assert client.recv(1000) == b""
         rig.wait_quiet()
-        assert "failed by server, connect" in told(rig.traces(port))
+        assert "failed by server, connect" in recorded_outcomes(rig.traces(port))
     check_released(rig, before, "reset")
 
 

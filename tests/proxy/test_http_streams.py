@@ -46,18 +46,18 @@ def until(sock: socket.socket, end: bytes) -> bytes:
 
 @pytest.mark.parametrize("status", [200, 402])
 def test_http_stream_response_arrives_before_it_is_complete(status: int, proxy: int) -> None:
-    heard = Event()
+    received_part = Event()
 
     def speak(peer: Peer) -> None:
         peer.read_head()
         head = f"HTTP/1.1 {status} X\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
         peer.send_head(head, b"5\r\nfirst\r\n")
-        assert heard.wait(PATIENCE)
+        assert received_part.wait(PATIENCE)
         peer.send(b"4\r\nlast\r\n0\r\n\r\n")
 
     with serving(speak) as upstream, connect(proxy, upstream) as app:
         assert b"first" in until(app, b"first\r\n")
-        heard.set()
+        received_part.set()
         assert b"last" in until(app, b"0\r\n\r\n")
 
 

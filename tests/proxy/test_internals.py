@@ -276,7 +276,7 @@ def test_mitmproxy_handler_has_what_the_relay_takes_over(seen: dict[str, Any]) -
     assert callable(seen["proxyserver"].servers.update)
 
 
-def test_mitmproxy_layers_lead_to_the_http_reader(seen: dict[str, Any]) -> None:
+def test_mitmproxy_layers_contain_the_http_reader(seen: dict[str, Any]) -> None:
     handler = seen["handler"]
     (http,) = (each for each in handler.layer.context.layers if isinstance(each, HttpLayer))
     reader = http.connections[seen["client"]]
@@ -285,12 +285,12 @@ def test_mitmproxy_layers_lead_to_the_http_reader(seen: dict[str, Any]) -> None:
     assert all(isinstance(each.context, Context) for each in http.streams.values())
 
 
-def test_mitmproxy_looks_the_websocket_layer_up_when_it_needs_it() -> None:
+def test_mitmproxy_websocket_layer_is_looked_up_late() -> None:
     source = inspect.getsource(importlib.import_module("mitmproxy.proxy.layers.http"))
     assert "websocket.WebsocketLayer(self.context, self.flow)" in source
 
 
-def test_mitmproxy_layer_keeps_what_comes_while_a_hook_runs() -> None:
+def test_mitmproxy_layer_during_hook_queues_events() -> None:
     class Asks(layer.Layer):
         def _handle_event(self, event: events.Event) -> Any:
             if isinstance(event, events.Start):
@@ -313,7 +313,7 @@ def test_mitmproxy_tls_layer_has_its_connection() -> None:
     assert tls.child_layer is None or isinstance(tls.child_layer, layer.Layer)
 
 
-def test_mitmproxy_connections_say_what_is_read_of_them() -> None:
+def test_mitmproxy_connections_have_used_attributes() -> None:
     client, server = tflow.tclient_conn(), Server(address=("host", 443))
     for name in ["id", "peername", "error", "alpn", "tls", "state", "proxy_mode"]:
         assert hasattr(client, name)
@@ -335,7 +335,7 @@ def test_mitmproxy_connections_say_what_is_read_of_them() -> None:
         assert hasattr(flow, name)
 
 
-def test_h11_buffer_says_how_far_it_has_been_searched() -> None:
+def test_h11_buffer_has_search_position() -> None:
     buffer = ReceiveBuffer()
     buffer += b"GET / HTTP/1.1\r\nHost"
     assert buffer.maybe_extract_lines() is None
@@ -389,7 +389,7 @@ def test_asyncio_lock_has_its_waiters() -> None:
     asyncio.run(main())
 
 
-def test_asyncio_transport_reads_as_much_as_it_is_told() -> None:
+def test_asyncio_transport_read_size_is_configurable() -> None:
     async def main() -> None:
         sizes: list[int] = []
         came = asyncio.Event()
@@ -440,7 +440,7 @@ def carry(source: SSL.Connection, to: SSL.Connection) -> None:
             to.bio_write(data)
 
 
-def test_openssl_says_how_far_a_connection_is(tmp_path: Path) -> None:
+def test_openssl_connection_state_is_reported(tmp_path: Path) -> None:
     client, server = joined(tmp_path)
     with pytest.raises(SSL.WantReadError):
         server.recv(10)
@@ -454,7 +454,7 @@ def test_openssl_says_how_far_a_connection_is(tmp_path: Path) -> None:
     assert all(issubclass(each, SSL.Error) for each in (SSL.WantReadError, SSL.ZeroReturnError))
 
 
-def test_openssl_says_that_a_connection_is_broken(tmp_path: Path) -> None:
+def test_openssl_broken_connection_is_reported(tmp_path: Path) -> None:
     _, server = joined(tmp_path)
     assert server.get_state_string() != b"error"
     server.bio_write(b"this is no TLS record")

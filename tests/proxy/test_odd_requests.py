@@ -13,7 +13,7 @@ import pytest
 from h11._receivebuffer import ReceiveBuffer
 from mitmproxy import ctx
 
-from modes import listen
+from extra_modes import listen
 from tls_certificates import Certificate
 from wire_bytes import BINARY, MASK, accepted, frame
 from wire_servers import serving

@@ -204,7 +204,7 @@ def test_record_client_without_the_ca_is_a_tls_failure_of_the_client(
 
 
 @pytest.mark.parametrize("answer", [b"", b"what is this\r\n\r\n", b"HTTP/1.1 101 Swi"])
-def test_record_upstream_answers_garbage_is_a_failed_answer(
+def test_record_invalid_upstream_response_is_a_response_failure(
     recorded: Recorded, answer: bytes
 ) -> None:
     def garbage(peer: Peer) -> None:

@@ -293,9 +293,9 @@ def check_inflated(peer: Peer, records: list[FrameRecord | Bytes]) -> None:
     control = [(r.opcode, r.payload) for r in records if r.opcode >= 8]
     assert control == [(f.opcode, f.payload) for f in frames if f.opcode >= 8]
     if not any(r.deflated for r in records):
-        said = b"".join(r.payload for r in records if r.opcode < 8)
-        expected = b'{"word":"spoken"}' * 81 + b"not compressed" if len(frames) > 3 else said
-        assert said == expected
+        text = b"".join(r.payload for r in records if r.opcode < 8)
+        expected = b'{"word":"spoken"}' * 81 + b"not compressed" if len(frames) > 3 else text
+        assert text == expected
 
 
 @pytest.mark.usefixtures("alone")

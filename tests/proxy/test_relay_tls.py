@@ -123,28 +123,28 @@ def test_relay_data_sent_during_a_renegotiation_is_delivered_in_order(
 def test_relay_data_around_a_key_update_is_delivered(rig: Rig, certificate: Certificate) -> None:
     port = unused_port()
     command = ["openssl", "s_server", "-accept", str(port), "-cert", str(certificate.path)]
-    said = [frame(TEXT, text, mask=bytes(4)) for text in (b"before it", b"after it")]
+    frames = [frame(TEXT, text, mask=bytes(4)) for text in (b"before it", b"after it")]
     with subprocess.Popen(
         [*command, "-tls1_3"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
     ) as server:
-        heard = bytearray()
-        reader = threading.Thread(target=lambda: _gather(server, heard), daemon=True)
+        received = bytearray()
+        reader = threading.Thread(target=lambda: _gather(server, received), daemon=True)
         reader.start()
-        wait_until(lambda: b"ACCEPT" in heard)
+        wait_until(lambda: b"ACCEPT" in received)
         client = _connect(rig, port)
         client.send_head(upgrade("/updated", "localhost"))
-        wait_until(lambda: b"Sec-WebSocket-Key" in heard)
+        wait_until(lambda: b"Sec-WebSocket-Key" in received)
         _type(server, accepted())
         assert client.read_head().startswith(b"HTTP/1.1 101 ")
-        client.send(said[0])
-        wait_until(lambda: b"before it" in heard)
+        client.send(frames[0])
+        wait_until(lambda: b"before it" in received)
         _type(server, b"K\n")  # new keys, and the peer is asked for its own
         # What is typed along with a command is taken for a part of it, and dropped.
         while not select.select([client.sock], [], [], 0.1)[0]:
             _type(server, frame(TEXT, b"new keys\n"))
         client.until(len(frame(TEXT, b"new keys\n")))
-        client.send(said[1])
-        wait_until(lambda: b"after it" in heard)
+        client.send(frames[1])
+        wait_until(lambda: b"after it" in received)
         client.close()
         server.kill()
     texts = [each.payload for each in frames_of(rig.trace("/updated"), from_client=True)]
@@ -156,10 +156,10 @@ def _connect(rig: Rig, port: int) -> Peer:
     return through_connect(rig.running.address[1], port, tls=True)
 
 
-def _gather(server: subprocess.Popen[bytes], heard: bytearray) -> None:
+def _gather(server: subprocess.Popen[bytes], received: bytearray) -> None:
     assert server.stdout is not None
     while data := server.stdout.read(1 << 16):
-        heard += data
+        received += data
 
 
 def _type(server: subprocess.Popen[bytes], text: bytes) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from mitmproxy import ctx
 
-from modes import listen
+from extra_modes import listen
 from tls_certificates import Certificate
 from wire_bytes import BINARY, close, frame
 from wire_servers import Scenario, Upstream

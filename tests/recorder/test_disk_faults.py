@@ -1,4 +1,4 @@
-"""A disk that fails costs records and never traffic, and what it costs is told."""
+"""Disk faults lose records but never traffic, and the loss is reported."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from calls import Call, Lab, counted, lab
+from echo_sessions import EchoSession, RecorderSetup, counted, recorder_setup
 from wire_witness import PATIENCE, wait_until
 from wsproxy.recorder import Clock, SessionWriter, backlog, disk_fault_log, live_session, new_start
 from wsproxy.recorder.limits import RecorderLimits
@@ -73,7 +73,7 @@ def disk(tmp_path: Path) -> Iterator[Disk]:
 
 
 @dataclass
-class Said:
+class LogLines:
     """What was logged by the recorder."""
 
     log: pytest.LogCaptureFixture
@@ -87,9 +87,9 @@ class Said:
 
 
 @pytest.fixture
-def said(caplog: pytest.LogCaptureFixture) -> Said:
+def log_lines(caplog: pytest.LogCaptureFixture) -> LogLines:
     caplog.set_level(logging.INFO, "wsproxy")
-    return Said(caplog)
+    return LogLines(caplog)
 
 
 def traces(folder: Path) -> list[Path]:
@@ -103,8 +103,8 @@ def wait_for_trace(folder: Path, frames: int) -> Path:
     return path
 
 
-def ended(at: Lab, call: Call) -> SessionWriter:
-    call.hang_up()
+def ended(at: RecorderSetup, echo: EchoSession) -> SessionWriter:
+    echo.hang_up()
     return at.next()
 
 
@@ -126,33 +126,33 @@ def over(monkeypatch: pytest.MonkeyPatch) -> list[SessionWriter]:
 
 
 def test_disk_full_records_gaps_and_logs_once(
-    disk: Disk, confdir: Path, said: Said, over: list[SessionWriter]
+    disk: Disk, confdir: Path, log_lines: LogLines, over: list[SessionWriter]
 ) -> None:
-    with lab(disk.folder, confdir) as at:
-        before = at.call()
+    with recorder_setup(disk.folder, confdir) as at:
+        before = at.open_session()
         before.talk(times=5)
         wait_until(lambda: len(traces(disk.folder)) == 1)
         disk.fill()
-        before.talk_until(said.has("cannot write", NO_ROOM))
-        lost, late = at.call(), at.call()
-        for call in (lost, late, before):
-            call.talk(times=20)
+        before.talk_until(log_lines.has("cannot write", NO_ROOM))
+        lost, late = at.open_session(), at.open_session()
+        for echo in (lost, late, before):
+            echo.talk(times=20)
         lost.hang_up()
         wait_until(lambda: len(over) == 1)
         assert len(traces(disk.folder)) == 1
         disk.free()
-        for call in (before, late):
-            call.talk_until(said.has("can be written again"))
-            call.talk(times=5)
+        for echo in (before, late):
+            echo.talk_until(log_lines.has("can be written again"))
+            echo.talk(times=5)
         recorded = [ended(at, before), ended(at, late)]
         assert at.ended.empty()  # `lost` has no trace
-    assert len(said.lines("cannot write")) == 1
-    [again] = said.lines("again")
+    assert len(log_lines.lines("cannot write")) == 1
+    [again] = log_lines.lines("again")
     assert "2 sessions with a gap, 1 session without a trace" in again
     assert len(traces(disk.folder)) == 2
-    for recording, call in zip(recorded, (before, late), strict=True):
+    for recording, echo in zip(recorded, (before, late), strict=True):
         frames, missing, session = counted(recording.path)
-        assert frames + missing == call.frames
+        assert frames + missing == echo.frames
         assert missing > 0
         assert all(NO_ROOM in gap.reason for gap in session.gaps)
         assert session.request is not None
@@ -163,36 +163,36 @@ def test_disk_full_records_gaps_and_logs_once(
 
 
 def test_disk_full_until_the_end_leaves_a_readable_trace_and_a_log_line(
-    disk: Disk, confdir: Path, said: Said
+    disk: Disk, confdir: Path, log_lines: LogLines
 ) -> None:
-    with lab(disk.folder, confdir) as at:
-        call = at.call()
-        call.talk(times=5)
+    with recorder_setup(disk.folder, confdir) as at:
+        echo = at.open_session()
+        echo.talk(times=5)
         wait_until(lambda: traces(disk.folder) and counted(traces(disk.folder)[0])[0] == 10)
         disk.fill()
-        call.talk_until(said.has("cannot write"))
-        call.hang_up()
+        echo.talk_until(log_lines.has("cannot write"))
+        echo.hang_up()
         path = at.next().path
     frames, _, session = counted(path)
-    assert 0 < frames < call.frames
+    assert 0 < frames < echo.frames
     # Gap and end may have found room in the last page of the file; no frame has.
     assert session.gaps or session.end is None
     assert not session.complete
     assert not session.losses
-    assert said.lines("could not be written when the recorder stopped", "1 session with a gap")
+    assert log_lines.lines("could not be written when the recorder stopped", "1 session with a gap")
 
 
 # -- strict
 
 
 def test_strict_unwritable_traces_refuses_new_sessions(
-    disk: Disk, confdir: Path, said: Said
+    disk: Disk, confdir: Path, log_lines: LogLines
 ) -> None:
-    with lab(disk.folder, confdir, RecorderLimits(strict=True)) as at:
-        running = at.call()
+    with recorder_setup(disk.folder, confdir, RecorderLimits(strict=True)) as at:
+        running = at.open_session()
         running.talk(times=5)
         disk.fill()
-        running.talk_until(said.has("cannot write"))
+        running.talk_until(log_lines.has("cannot write"))
         refused = at.ask()
         assert refused.app.head.startswith(b"HTTP/1.1 503 ")
         refused.app.until_end()
@@ -200,8 +200,8 @@ def test_strict_unwritable_traces_refuses_new_sessions(
         assert refused.path not in at.peers  # it has not reached the API
         running.talk(times=5)
         disk.free()
-        running.talk_until(said.has("again"))
-        after = at.call()
+        running.talk_until(log_lines.has("again"))
+        after = at.open_session()
         after.talk(times=5)
         assert counted(ended(at, after).path)[0] == after.frames
         frames, missing, _ = counted(ended(at, running).path)
@@ -211,7 +211,7 @@ def test_strict_unwritable_traces_refuses_new_sessions(
 
 def test_strict_trace_cannot_be_created_refuses_the_session(disk: Disk, confdir: Path) -> None:
     """Nobody knows yet that the disk is full."""
-    with lab(disk.folder, confdir, RecorderLimits(strict=True)) as at:
+    with recorder_setup(disk.folder, confdir, RecorderLimits(strict=True)) as at:
         disk.fill()
         assert at.ask().app.head.startswith(b"HTTP/1.1 503 ")
         assert traces(disk.folder) == []
@@ -223,11 +223,11 @@ def test_strict_hanging_disk_refuses_after_the_timeout(
 ) -> None:
     monkeypatch.setattr(live_session, "OPEN_TIMEOUT", 0.1)
     gate = hang(monkeypatch)
-    with lab(tmp_path / "out", confdir, RecorderLimits(strict=True)) as at:
+    with recorder_setup(tmp_path / "out", confdir, RecorderLimits(strict=True)) as at:
         assert at.ask().app.head.startswith(b"HTTP/1.1 503 ")
         gate.set()
-        call = at.call()  # the recorder's thread has done the other one before
-        call.hang_up()
+        echo = at.open_session()  # the recorder's thread has done the other one before
+        echo.hang_up()
         assert at.next().session.sent.frames == 1
     assert len(traces(tmp_path / "out")) == 1
 
@@ -249,46 +249,48 @@ def read_only(folder: Path) -> Iterator[None]:
 
 
 def test_disk_folder_becomes_read_only_open_sessions_continue(
-    tmp_path: Path, confdir: Path, said: Said, over: list[SessionWriter]
+    tmp_path: Path, confdir: Path, log_lines: LogLines, over: list[SessionWriter]
 ) -> None:
     out = tmp_path / "out"
-    with lab(out, confdir) as at:
-        before = at.call()
+    with recorder_setup(out, confdir) as at:
+        before = at.open_session()
         before.talk(times=3)
         with read_only(out):
-            late, lost = at.call(), at.call()
-            for call in (late, lost, before):
-                call.talk(times=3)
-            late.talk_until(said.has("cannot write"))
+            late, lost = at.open_session(), at.open_session()
+            for echo in (late, lost, before):
+                echo.talk(times=3)
+            late.talk_until(log_lines.has("cannot write"))
             lost.hang_up()
             wait_until(lambda: len(over) == 1)
-        late.talk_until(said.has("again"))
+        late.talk_until(log_lines.has("again"))
         late.talk(times=3)
         frames, missing, session = counted(ended(at, late).path)
         assert frames + missing == late.frames
         assert missing > 0
         assert session.request is not None
         assert counted(ended(at, before).path)[:2] == (before.frames, 0)  # its file was open
-    assert len(said.lines("cannot write")) == 1
-    assert said.lines("again", "1 session without a trace")
+    assert len(log_lines.lines("cannot write")) == 1
+    assert log_lines.lines("again", "1 session without a trace")
 
 
-def test_disk_removed_folder_is_created_again(tmp_path: Path, confdir: Path, said: Said) -> None:
+def test_disk_removed_folder_is_created_again(
+    tmp_path: Path, confdir: Path, log_lines: LogLines
+) -> None:
     out = tmp_path / "a" / "out"
-    with lab(out, confdir) as at:
-        call = at.call()
-        call.talk(times=5)
-        wait_for_trace(out, call.frames)
+    with recorder_setup(out, confdir) as at:
+        echo = at.open_session()
+        echo.talk(times=5)
+        wait_for_trace(out, echo.frames)
         shutil.rmtree(out.parent)
-        call.talk_until(said.has("was removed"))
-        after = at.call()
+        echo.talk_until(log_lines.has("was removed"))
+        after = at.open_session()
         after.talk(times=5)
         assert counted(ended(at, after).path)[:2] == (after.frames, 0)
-        recording = ended(at, call)
+        recording = ended(at, echo)
     [path] = recording.paths
     assert path.name.endswith(f".part2{SUFFIX}")
     frames, missing, session = counted(path)
-    assert frames + missing == call.frames
+    assert frames + missing == echo.frames
     assert missing >= 10
     assert ["removed" in gap.reason for gap in session.gaps] == [True]
     assert session.start is not None
@@ -297,19 +299,19 @@ def test_disk_removed_folder_is_created_again(tmp_path: Path, confdir: Path, sai
     assert [str(loss) for loss in session.losses] == [
         f"part 2, offset 0: the parts before it are not read with it: {recording.path.name}"
     ]
-    assert len(said.lines("cannot write")) == 1
+    assert len(log_lines.lines("cannot write")) == 1
 
 
 def test_disk_file_removed_at_the_end_is_replaced_with_a_gap(tmp_path: Path, confdir: Path) -> None:
-    with lab(tmp_path, confdir) as at:
-        call = at.call()
-        call.talk(times=3)
-        wait_for_trace(tmp_path, call.frames).unlink()
-        [path] = ended(at, call).paths
+    with recorder_setup(tmp_path, confdir) as at:
+        echo = at.open_session()
+        echo.talk(times=3)
+        wait_for_trace(tmp_path, echo.frames).unlink()
+        [path] = ended(at, echo).paths
     frames, missing, session = counted(path)
-    assert frames + missing == call.frames + 2  # and how both connections ended
+    assert frames + missing == echo.frames + 2  # and how both connections ended
     assert session.end is not None
-    assert session.end.frames_sent == call.frames / 2
+    assert session.end.frames_sent == echo.frames / 2
     assert not session.end.complete
 
 
@@ -330,7 +332,7 @@ def hang(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
 
 
 def test_disk_hangs_traffic_continues_and_memory_is_bounded(
-    tmp_path: Path, confdir: Path, said: Said, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, confdir: Path, log_lines: LogLines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(backlog, "HOLD_TIMEOUT", 0.1)
     monkeypatch.setattr(backlog, "DROP_SIZE", 3 << 20)
@@ -347,21 +349,21 @@ def test_disk_hangs_traffic_continues_and_memory_is_bounded(
         return now
 
     monkeypatch.setattr(backlog.Backlog, "size", property(noted))
-    with lab(tmp_path, confdir) as at:
-        call = at.call()
-        call.talk(times=5)
+    with recorder_setup(tmp_path, confdir) as at:
+        echo = at.open_session()
+        echo.talk(times=5)
         gate = hang(monkeypatch)
-        call.talk(size=200_000, times=30)  # 12 MB both ways, and the disk takes nothing
+        echo.talk(size=200_000, times=30)  # 12 MB both ways, and the disk takes nothing
         gate.set()
-        wait_until(said.has("keep up with the traffic again"))
-        recording = ended(at, call)
+        wait_until(log_lines.has("keep up with the traffic again"))
+        recording = ended(at, echo)
     session = counted(recording.path)[2]
     assert most <= (3 << 20) + (1 << 19)
-    assert len(said.lines("too slow")) == 1
+    assert len(log_lines.lines("too slow")) == 1
     assert session.gaps
-    wire = len(call.app.sent) + len(call.app.received)
-    told = sum(gap.size for gap in session.gaps)
-    assert session.sent.size + session.received.size + told == wire
+    wire = len(echo.app.sent) + len(echo.app.received)
+    gap_size = sum(gap.size for gap in session.gaps)
+    assert session.sent.size + session.received.size + gap_size == wire
 
 
 # -- too many open files
@@ -385,7 +387,9 @@ def no_more_files() -> Iterator[None]:
             os.close(fd)
 
 
-def test_disk_descriptors_available_again_records_open_sessions(tmp_path: Path, said: Said) -> None:
+def test_disk_descriptors_available_again_records_open_sessions(
+    tmp_path: Path, log_lines: LogLines
+) -> None:
     data = Frame(Opcode.BINARY, b"x" * 100, mask=b"abcd").serialize()
 
     async def main() -> None:
@@ -406,7 +410,7 @@ def test_disk_descriptors_available_again_records_open_sessions(tmp_path: Path, 
             sessions[0].data(True, data)
             await asyncio.sleep(0.02)
         sessions[0].end()
-        await until(said.has("again"))
+        await until(log_lines.has("again"))
         recorder.close()
 
     asyncio.run(asyncio.wait_for(main(), PATIENCE))
@@ -417,8 +421,8 @@ def test_disk_descriptors_available_again_records_open_sessions(tmp_path: Path, 
     assert session.request is not None
     assert session.accepted
     assert all(os.strerror(errno.EMFILE) in gap.reason for gap in session.gaps)
-    assert len(said.lines("cannot write", os.strerror(errno.EMFILE))) == 1
-    assert said.lines("again", "1 session without a trace")
+    assert len(log_lines.lines("cannot write", os.strerror(errno.EMFILE))) == 1
+    assert log_lines.lines("again", "1 session without a trace")
 
 
 async def until(condition: Callable[[], object]) -> None:
@@ -430,15 +434,15 @@ async def until(condition: Callable[[], object]) -> None:
 
 
 def test_disk_writable_again_writes_the_trace_of_an_idle_session(
-    disk: Disk, confdir: Path, said: Said
+    disk: Disk, confdir: Path, log_lines: LogLines
 ) -> None:
-    with lab(disk.folder, confdir) as at:
+    with recorder_setup(disk.folder, confdir) as at:
         disk.fill()
-        idle = at.call()
-        wait_until(said.has("cannot write"))
+        idle = at.open_session()
+        wait_until(log_lines.has("cannot write"))
         assert traces(disk.folder) == []
         disk.free()
-        wait_until(said.has("again", "0 sessions with a gap, 0 sessions without a trace"))
+        wait_until(log_lines.has("again", "0 sessions with a gap, 0 sessions without a trace"))
         [path] = traces(disk.folder)
         assert counted(path)[2].accepted
         assert counted(ended(at, idle).path)[2].complete

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from calls import counted
+from echo_sessions import counted
 from wire_bytes import accepted, upgrade
 from wire_servers import serving
 from wire_witness import PATIENCE, Peer, direct, wait_until

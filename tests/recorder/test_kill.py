@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from killing import Killed, kill_one
+from crash_harness import Killed, kill_one
 from wsproxy.statistics import percentile
 
 PAIRS = 1000  # of a live session and a kill
@@ -44,7 +44,7 @@ def live(killed: Killed) -> int:
     return killed.pairs["live"] + killed.pairs["in the upgrade"]
 
 
-def test_kill_at_any_time_leaves_true_traces(tmp_path: Path) -> None:
+def test_kill_at_any_time_leaves_correct_traces(tmp_path: Path) -> None:
     began = time.monotonic()
     total, count = kill_all(tmp_path, range(8), processes=2, pairs=1)
     print(report(total, count, time.monotonic() - began))
@@ -52,7 +52,7 @@ def test_kill_at_any_time_leaves_true_traces(tmp_path: Path) -> None:
 
 
 @pytest.mark.soak
-def test_kill_a_thousand_times_leaves_true_traces(tmp_path: Path) -> None:
+def test_kill_repeatedly_leaves_correct_traces(tmp_path: Path) -> None:
     began = time.monotonic()
     total, count = kill_all(tmp_path, range(10 * PROCESSES), PROCESSES, PAIRS)
     print(report(total, count, time.monotonic() - began))

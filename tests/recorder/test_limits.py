@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from calls import counted, lab
+from echo_sessions import counted, recorder_setup
 from wsproxy.cli.hints import message
 from wsproxy.cli.main import cli
 from wsproxy.errors import NotATrace, UsageError
@@ -86,10 +86,10 @@ def test_record_invalid_limit_is_one_line(
 ) -> None:
     done = CliRunner().invoke(cli, [command[0], option, value, *command[1:]])
     assert isinstance(done.exception, UsageError | SystemExit)
-    said = message(done.exception) if isinstance(done.exception, UsageError) else done.output
-    assert f"{option} value" in said
-    assert says in said
-    assert "Traceback" not in said
+    output = message(done.exception) if isinstance(done.exception, UsageError) else done.output
+    assert f"{option} value" in output
+    assert says in output
+    assert "Traceback" not in output
 
 
 def test_recorder_options_as_mitmproxy_options_parse_to_the_same_limits() -> None:
@@ -122,8 +122,8 @@ def test_frame_digest_covers_the_complete_payload(
     items = [item for a, b in itertools.pairwise(at) for item in parser.feed(wire[a:b])]
     [frame] = items
     assert isinstance(frame, Frame)
-    whole = hashlib.sha256(payload).hexdigest()
-    assert frame.digest == (whole if len(payload) > limit else None)
+    complete_digest = hashlib.sha256(payload).hexdigest()
+    assert frame.digest == (complete_digest if len(payload) > limit else None)
 
 
 def test_frame_incomplete_has_no_digest() -> None:
@@ -421,8 +421,8 @@ def test_trace_output_next_part_cannot_be_created_continues_in_the_file(
 
 
 def test_record_long_session_has_parts(tmp_path: Path) -> None:
-    with lab(tmp_path / "out", tmp_path / "conf", RecorderLimits(max_size=MB)) as at:
-        call = at.call()
+    with recorder_setup(tmp_path / "out", tmp_path / "conf", RecorderLimits(max_size=MB)) as at:
+        call = at.open_session()
         call.talk(size=40_000, times=50)
         call.hang_up()
         recording = at.next()

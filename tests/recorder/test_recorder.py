@@ -66,23 +66,23 @@ def test_worker_error_in_one_session_ends_only_its_recording(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     ended: list[Path] = []
-    told: list[Session] = []
+    attached: list[Session] = []
 
     async def main() -> None:
         recorder = RecorderWorker(
             tmp_path, asyncio.get_running_loop(), on_end=lambda each: ended.append(each.path)
         )
         bad, good = begin(recorder, Relay()), begin(recorder, Relay())
-        bad.attach(Relay(), told.append)
+        bad.attach(Relay(), attached.append)
         monkeypatch.setattr(SessionWriter, "data", broken)
         bad.data(True, frame())
         await traces(tmp_path, lambda live: len(ended) == 1)
         monkeypatch.undo()
-        assert not told  # the connection is still there
+        assert not attached  # the connection is still there
         for session in (bad, good):
             session.data(True, frame())
             session.end()
-        await traces(tmp_path, lambda live: len(ended) == 2 and told)
+        await traces(tmp_path, lambda live: len(ended) == 2 and attached)
         await traces(tmp_path, lambda live: recorder._backlog.size == 0)
         # Another thread lets go of them, a moment later.
         await traces(tmp_path, lambda live: not any(map(is_held, ended)))
@@ -95,7 +95,7 @@ def test_worker_error_in_one_session_ends_only_its_recording(
     assert [gap.reason for gap in first.gaps] == ["the recorder failed; see its log"]
     assert second.complete
     assert second.sent.frames == 1
-    assert len(told) == 1
+    assert len(attached) == 1
     assert "a fault of ours" in caplog.text
 
 

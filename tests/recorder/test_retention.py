@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from calls import counted, lab
+from echo_sessions import counted, recorder_setup
 from wsproxy.recorder import Clock, SessionWriter, new_start, session_in, trace_path
 from wsproxy.recorder import retention as folder_module
 from wsproxy.recorder.limits import RecorderLimits
@@ -33,19 +33,19 @@ def finished(folder: Path, number: int, size: int, **start: object) -> Path:
 
 
 @pytest.fixture
-def said(caplog: pytest.LogCaptureFixture) -> Callable[[], list[str]]:
+def log_lines(caplog: pytest.LogCaptureFixture) -> Callable[[], list[str]]:
     caplog.set_level(logging.INFO, "wsproxy")
     return lambda: [record.getMessage() for record in caplog.records]
 
 
 def test_retention_over_the_limit_removes_the_oldest_finished_traces(
-    tmp_path: Path, said: Callable[[], list[str]]
+    tmp_path: Path, log_lines: Callable[[], list[str]]
 ) -> None:
     paths = [finished(tmp_path, number, 100_000) for number in range(10)]
     limit = FolderRetention(tmp_path, 650_000)
     limit.check([])
     assert [path.exists() for path in paths] == [False] * 5 + [True] * 5
-    [line] = said()
+    [line] = log_lines()
     assert "removed the 5 oldest finished traces" in line
 
 
@@ -58,7 +58,7 @@ def test_retention_removes_all_parts_of_a_trace(tmp_path: Path) -> None:
 
 
 def test_retention_open_unfinished_and_foreign_files_stay(
-    tmp_path: Path, said: Callable[[], list[str]]
+    tmp_path: Path, log_lines: Callable[[], list[str]]
 ) -> None:
     live_start = new_start(Clock(1, 0), mitmproxy="12")
     live = SessionWriter(trace_path(tmp_path, live_start), live_start)
@@ -84,7 +84,7 @@ def test_retention_open_unfinished_and_foreign_files_stay(
     assert all(path.exists() for path in kept)
     assert not last.exists()
     limit.session_ended(live, [])
-    assert [line for line in said() if "no finished one is left to remove" in line]
+    assert [line for line in log_lines() if "no finished one is left to remove" in line]
     assert live.path.exists()
     live.end(2)
     limit.session_ended(live, [])
@@ -144,18 +144,20 @@ def test_retention_folder_emptied_by_others_is_counted_again(tmp_path: Path) -> 
     assert recording.path.exists()
 
 
-def test_retention_missing_folder_is_logged(tmp_path: Path, said: Callable[[], list[str]]) -> None:
+def test_retention_missing_folder_is_logged(
+    tmp_path: Path, log_lines: Callable[[], list[str]]
+) -> None:
     FolderRetention(tmp_path / "none", 1_000_000).check([])
-    assert "cannot list" in said()[0]
+    assert "cannot list" in log_lines()[0]
 
 
 def test_worker_keeps_its_folder_below_the_limit(tmp_path: Path) -> None:
     out = tmp_path / "out"
-    with lab(out, tmp_path / "conf", RecorderLimits(max_folder=MB)) as at:
-        running = at.call()
+    with recorder_setup(out, tmp_path / "conf", RecorderLimits(max_folder=MB)) as at:
+        running = at.open_session()
         running.talk(size=20_000)
         for _ in range(8):
-            call = at.call()
+            call = at.open_session()
             call.talk(size=40_000, times=3)  # 240 kB
             call.hang_up()
             at.next()
@@ -191,7 +193,7 @@ def test_retention_unremovable_traces_are_read_once(
 
 
 def test_retention_nothing_removable_lists_the_folder_rarely(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: Callable[[], list[str]]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, log_lines: Callable[[], list[str]]
 ) -> None:
     now = 1000.0
     monkeypatch.setattr(folder_module.time, "monotonic", lambda: now)
@@ -211,5 +213,5 @@ def test_retention_nothing_removable_lists_the_folder_rarely(
         limit.check([])
         now += 1.5
     assert 4 <= listed <= 6
-    [line] = said()
+    [line] = log_lines()
     assert "no finished one is left to remove" in line

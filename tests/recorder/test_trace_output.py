@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from calls import counted
+from echo_sessions import counted
 from wire_witness import PATIENCE, wait_until
 from wsproxy.recorder import Clock, FsyncThread, SessionWriter, new_start
 from wsproxy.trace import SUFFIX, FrameRecord, Request, Response, TraceWriter
@@ -185,9 +185,9 @@ def test_fsync_error_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
     monkeypatch.setattr("wsproxy.recorder.fsync.os.fsync", broken)
-    told: list[tuple[Path, OSError]] = []
-    synced = FsyncThread("end", lambda path, error: told.append((path, error)))
+    errors: list[tuple[Path, OSError]] = []
+    synced = FsyncThread("end", lambda path, error: errors.append((path, error)))
     recording = recording_in(tmp_path, syncer=synced)
     recording.end(1)
     synced.close()
-    assert [(path, error.errno) for path, error in told] == [(recording.path, errno.EIO)]
+    assert [(path, error.errno) for path, error in errors] == [(recording.path, errno.EIO)]

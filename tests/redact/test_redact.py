@@ -60,13 +60,13 @@ def test_head_redactor_planted_credentials_reach_no_trace_and_no_log(
 
     def repeat(peer: Peer) -> None:
         lines = peer.read_head().decode().split("\r\n")
-        said = [line for line in lines[1:] if "s3cr3t" in line]
-        said.append(f"Location: http://elsewhere{lines[0].split(' ')[1]}")
+        echoed = [line for line in lines[1:] if "s3cr3t" in line]
+        echoed.append(f"Location: http://elsewhere{lines[0].split(' ')[1]}")
         if answer == 101:
-            peer.send_head(accepted(*said), close(1000))
+            peer.send_head(accepted(*echoed), close(1000))
         else:
-            body = "\n".join(said).encode()
-            extra = [*said, f"Content-Length: {len(body)}", "", ""]
+            body = "\n".join(echoed).encode()
+            extra = [*echoed, f"Content-Length: {len(body)}", "", ""]
             peer.send_head("\r\n".join(["HTTP/1.1 401 No", *extra]).encode() + body)
         peer.until_end()
 
@@ -153,8 +153,10 @@ print(fingerprint_key(Path(sys.argv[1])).hex())
 def test_fingerprint_key_concurrent_processes_share_one_key(tmp_path: Path) -> None:
     command = [sys.executable, "-c", FIRST, str(tmp_path / "settings")]
     started = [subprocess.Popen(command, stdout=subprocess.PIPE) for _ in range(6)]
-    said = {process.communicate()[0] for process in started}
-    assert said == {(tmp_path / "settings" / "fingerprint.key").read_bytes().hex().encode() + b"\n"}
+    outputs = {process.communicate()[0] for process in started}
+    assert outputs == {
+        (tmp_path / "settings" / "fingerprint.key").read_bytes().hex().encode() + b"\n"
+    }
 
 
 def test_fingerprint_key_created_by_another_process_is_used(
@@ -185,8 +187,8 @@ def test_fingerprint_key_damaged_file_is_replaced_with_a_warning(
     assert not key.startswith(b"xx")
     assert path.read_bytes() == key
     assert path.stat().st_mode & 0o777 == 0o600
-    (told,) = caplog.messages
-    assert "is damaged" in told
+    (warning,) = caplog.messages
+    assert "is damaged" in warning
     assert fingerprint_key(tmp_path) == key
     assert len(caplog.messages) == 1
 
@@ -207,8 +209,8 @@ def test_fingerprint_key_full_disk_is_reported_and_leaves_no_file(
         monkeypatch.setattr(atomic_file.os, "fsync", full)
     assert len(fingerprint_key(tmp_path)) == 32
     assert list(tmp_path.iterdir()) == []
-    (told,) = caplog.messages
-    assert f"cannot store the key of fingerprints in {tmp_path}: No space left on device" in told
+    (warning,) = caplog.messages
+    assert f"cannot store the key of fingerprints in {tmp_path}: No space left on device" in warning
 
 
 def test_fingerprint_key_unreadable_file_is_not_replaced(

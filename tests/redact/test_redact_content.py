@@ -59,8 +59,8 @@ CODE = 'token = abc123def456; api_key = "q7Q8w9E1r2"; https://u:pass1word@h/ sk_
 
 @pytest.mark.parametrize("field", ["text", "transcript", "delta"])
 def test_session_redactor_text_with_code_stays_wherever_its_message_is_cut(field: str) -> None:
-    said = "so my fellow americans " * 30 + CODE + 'he said "x" '
-    payload = json.dumps({"type": "x", field: said, "n": 1}).encode()
+    speech = "so my fellow americans " * 30 + CODE + 'he said "x" '
+    payload = json.dumps({"type": "x", field: speech, "n": 1}).encode()
     for cut in range(1, len(payload), 3):
         clean = redactor()
         for n, part in enumerate((payload[:20], payload[20:cut], payload[max(20, cut) :])):
@@ -69,14 +69,14 @@ def test_session_redactor_text_with_code_stays_wherever_its_message_is_cut(field
 
 
 def test_session_redactor_long_text_with_code_stays_without_known_credentials() -> None:
-    said = (CODE + "and so my fellow americans ") * 20_000
-    payload = json.dumps({"text": f"{said} {KEY} {said}", "api_key": "abcdefgh1234"}).encode()
+    speech = (CODE + "and so my fellow americans ") * 20_000
+    payload = json.dumps({"text": f"{speech} {KEY} {speech}", "api_key": "abcdefgh1234"}).encode()
     kept = payload_of(redactor()(FrameRecord(0, True, 1, payload)))
     expected = payload.replace(KEY.encode(), b"REDACTED").replace(b"abcdefgh1234", b"REDACTED")
     assert kept == expected
 
 
-def test_session_redactor_message_over_the_budget_is_kept_to_where_it_is(
+def test_session_redactor_message_over_the_budget_is_kept_up_to_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(finder, "MAX_EXAMINED", 1 << 18)
@@ -223,9 +223,9 @@ def test_session_redactor_constant_bytes_stay(value: int) -> None:
 @pytest.mark.parametrize("size", [1 << 20, 16 << 20])
 def test_session_redactor_large_audio_stays(size: int) -> None:
     clean, audio = redactor(), random.Random(size).randbytes(size)
-    said = json.dumps({"audio": base64.b64encode(audio).decode()}).encode()
+    message_text = json.dumps({"audio": base64.b64encode(audio).decode()}).encode()
     ramp = (bytes(range(251)) * (size // 251 + 1))[:size]
-    for frame in (binary(audio), binary(ramp), FrameRecord(0, True, 1, said)):
+    for frame in (binary(audio), binary(ramp), FrameRecord(0, True, 1, message_text)):
         assert clean(frame) is frame
 
 
@@ -289,11 +289,11 @@ IDS = (
 )
 
 
-@pytest.mark.parametrize("said", IDS)
-def test_session_redactor_ids_and_parameters_in_reasons_and_bodies_stay(said: str) -> None:
-    reason = FrameRecord(0, False, 8, b"\x03\xf0" + said.encode())
+@pytest.mark.parametrize("text", IDS)
+def test_session_redactor_ids_and_parameters_in_reasons_and_bodies_stay(text: str) -> None:
+    reason = FrameRecord(0, False, 8, b"\x03\xf0" + text.encode())
     assert SessionRedactor(REDACT)(reason) == reason
-    body = Response(0, 401, body=said.encode(), body_length=len(said))
+    body = Response(0, 401, body=text.encode(), body_length=len(text))
     assert SessionRedactor(REDACT)(body) == body
 
 

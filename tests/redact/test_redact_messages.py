@@ -88,10 +88,10 @@ def test_session_redactor_message_is_redacted(name: str) -> None:
 def test_session_redactor_credential_across_any_fragment_border_is_redacted(name: str) -> None:
     """The reassembled message equals the unfragmented one for every border."""
     message = MESSAGES[name].encode()
-    whole = cleaned(message)
+    complete = cleaned(message)
     for cut in range(1, len(message)):
         parts = in_fragments(redactor(), [message[:cut], message[cut:]])
-        assert b"".join(parts) == whole, cut
+        assert b"".join(parts) == complete, cut
 
 
 @given(st.lists(st.integers(0, 60), max_size=20))
@@ -204,10 +204,10 @@ def test_session_redactor_audio_and_transcripts_are_unchanged() -> None:
     clean = redactor()
     for n in range(300):
         audio = base64.b64encode(chance.randbytes(chance.randrange(1, 3000))).decode()
-        said = words[n * 10 : n * 10 + 200]
+        transcript = words[n * 10 : n * 10 + 200]
         for message in (
             {"audio": audio, "id": UUID},
-            {"transcript": said, "event_id": "event_B1x"},
+            {"transcript": transcript, "event_id": "event_B1x"},
         ):
             payload = json.dumps(message).encode()
             assert payload_of(clean(text(payload))) == payload
@@ -242,11 +242,11 @@ def test_session_redactor_body_is_redacted(body: str) -> None:
 
 
 def test_session_redactor_decompressed_body_is_redacted() -> None:
-    said = json.dumps({"model": "nova-3", "api_key": SECRET}).encode()
+    body_text = json.dumps({"model": "nova-3", "api_key": SECRET}).encode()
     request = Request(
-        0, "POST", "https", "h", 443, "/", headers=[["Content-Encoding", "gzip"]], body=said
+        0, "POST", "https", "h", 443, "/", headers=[["Content-Encoding", "gzip"]], body=body_text
     )
-    for body in (said, said[:-4]):  # the rest of it need not have come
+    for body in (body_text, body_text[:-4]):  # the rest of it need not have come
         out = redactor()(replace(request, body=body))
         assert isinstance(out, Request)
         assert (out.body or b"").startswith(b'{"model": "nova-3", "api_key": "REDACTED')
@@ -323,11 +323,11 @@ def test_session_redactor_head_with_too_many_keys_has_limited_entries() -> None:
 @pytest.mark.parametrize("count", [999, 1000, 1001])
 def test_limit_entries_at_the_limit_keeps_all(count: int) -> None:
     taken = [{"where": "body", "name": str(n)} for n in range(count)]
-    said = limit_entries(taken)
-    assert len(said) == min(count, 1000)
-    assert said[:999] == taken[:999]
-    assert (said == taken) == (count <= 1000)
-    assert sum(entry.get("more", 1) for entry in said) == count
+    limited = limit_entries(taken)
+    assert len(limited) == min(count, 1000)
+    assert limited[:999] == taken[:999]
+    assert (limited == taken) == (count <= 1000)
+    assert sum(entry.get("more", 1) for entry in limited) == count
 
 
 def test_scrub_number_of_further_redactions_stays(tmp_path: Path) -> None:

@@ -45,10 +45,10 @@ def views(content: bytes) -> Iterator[bytes]:
     for word in re.findall(rb"[A-Za-z0-9+/_-]{16,}", content):
         for shift in range(4):
             part = word[shift:].translate(bytes.maketrans(b"-_", b"+/"))
-            said = base64.b64decode(part[: len(part) // 4 * 4])
-            yield said
-            if re.fullmatch(rb"[A-Za-z0-9+/=\s]{16,}", said):
-                yield base64.b64decode(said[: len(said) // 4 * 4])
+            decoded = base64.b64decode(part[: len(part) // 4 * 4])
+            yield decoded
+            if re.fullmatch(rb"[A-Za-z0-9+/=\s]{16,}", decoded):
+                yield base64.b64decode(decoded[: len(decoded) // 4 * 4])
     for word in re.findall(rb"(?:[0-9a-fA-F]{2}){8,}", content):
         yield bytes.fromhex(word.decode())
     for magic, bits in ((b"\x1f\x8b\x08", 31), (b"\x78\x9c", 15)):

@@ -84,7 +84,7 @@ def test_prefilter_known_credential_is_detected(text: str, key: str) -> None:
 # -- content is never redacted
 
 
-def _guard() -> SessionRedactor:
+def _redactor() -> SessionRedactor:
     redactor = SessionRedactor(REDACT)
     for key in (OPAQUE, HEX40, "transcript", "correct horse battery"):
         redactor(
@@ -116,17 +116,17 @@ AUDIO = {
 
 @pytest.mark.parametrize("kind", AUDIO)
 def test_session_redactor_audio_stays(kind: str) -> None:
-    audio, redactor = AUDIO[kind], _guard()
+    audio, redactor = AUDIO[kind], _redactor()
     for size in (160, 640, 1600):
         for at in range(0, len(audio) - size, size):
             chunk = audio[at : at + size]
-            said = base64.b64encode(chunk).decode()
+            encoded = base64.b64encode(chunk).decode()
             for frame in (
                 FrameRecord(0, True, 2, chunk),
-                FrameRecord(0, True, 1, said.encode()),
-                FrameRecord(0, True, 1, json.dumps({"type": "a", "audio": said}).encode()),
-                FrameRecord(0, False, 1, json.dumps({"delta": said, "n": at}).encode()),
-                FrameRecord(0, False, 1, json.dumps({"media": {"payload": said}}).encode()),
+                FrameRecord(0, True, 1, encoded.encode()),
+                FrameRecord(0, True, 1, json.dumps({"type": "a", "audio": encoded}).encode()),
+                FrameRecord(0, False, 1, json.dumps({"delta": encoded, "n": at}).encode()),
+                FrameRecord(0, False, 1, json.dumps({"media": {"payload": encoded}}).encode()),
             ):
                 assert redactor(frame) == frame
 
@@ -143,26 +143,26 @@ SPOKEN = [
 ]
 
 
-@pytest.mark.parametrize("said", SPOKEN)
+@pytest.mark.parametrize("spoken", SPOKEN)
 @pytest.mark.parametrize("field", ["text", "transcript", "DisplayText", "utterance", "delta"])
 @pytest.mark.parametrize("ascii_only", [True, False])
 def test_session_redactor_speech_stays_as_the_catalog_names_its_field(
-    said: str, field: str, ascii_only: bool
+    spoken: str, field: str, ascii_only: bool
 ) -> None:
     for message in (
-        {"type": "Speak", field: said},
-        {"channel": {"alternatives": [{field: said + " é", "confidence": 0.98765432}]}},
+        {"type": "Speak", field: spoken},
+        {"channel": {"alternatives": [{field: spoken + " é", "confidence": 0.98765432}]}},
     ):
         payload = json.dumps(message, ensure_ascii=ascii_only).encode()
         for side in (True, False):
             frame = FrameRecord(0, side, 1, payload)
-            assert _guard()(frame) == frame
+            assert _redactor()(frame) == frame
 
 
 def test_session_redactor_words_of_a_text_stay_beside_a_known_password_of_words() -> None:
-    redactor = _guard()
+    redactor = _redactor()
     words = (ROOT / "docs" / "trace-format.md").read_text().split()
     for at in range(0, len(words) - 20, 20):
-        said = " ".join(words[at : at + 20])
-        frame = FrameRecord(0, False, 1, json.dumps({"transcript": said}).encode())
+        spoken = " ".join(words[at : at + 20])
+        frame = FrameRecord(0, False, 1, json.dumps({"transcript": spoken}).encode())
         assert redactor(frame) == frame

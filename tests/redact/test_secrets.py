@@ -76,15 +76,17 @@ class Planted:
 
     def messages(self, provider: Provider) -> list[bytes]:
         names = (*provider.credentials.message_fields, "api_key", "xi_api_key", "acme_secret")
-        said = [json.dumps({name: self.new(name), "model": "nova"}).encode() for name in names]
+        contents = [json.dumps({name: self.new(name), "model": "nova"}).encode() for name in names]
         deep = {"a": [{"authorization": f"Bearer {self.new('deep')}"}]}
-        said.append(json.dumps(deep).encode())
-        said.append(json.dumps({"config": json.dumps({"api_key": self.new("string")})}).encode())
+        contents.append(json.dumps(deep).encode())
+        contents.append(
+            json.dumps({"config": json.dumps({"api_key": self.new("string")})}).encode()
+        )
         url = f"wss://api.example/live?token={quote(self.new('url'), safe='')}"
-        said.append(
+        contents.append(
             json.dumps({"url": url, "signed": f"https://{self.new('open')[:6]}@x"}).encode()
         )
-        return said
+        return contents
 
     def found_in(self, text: bytes) -> list[str]:
         """The planted values that are in a text, in any spelling."""
@@ -96,7 +98,7 @@ class Planted:
 class Proxy:
     running: RunningProxy
     done: queue.Queue[Path] = field(default_factory=queue.Queue)
-    told: list[str] = field(default_factory=list)  # what `run` and `record` print
+    printed_lines: list[str] = field(default_factory=list)  # what `run` and `record` print
 
     def connect(self, upstream: int, *, tls: bool) -> Peer:
         assert self.running.address is not None
@@ -109,17 +111,17 @@ class Proxy:
 @contextlib.contextmanager
 def recording(folder: Path) -> Iterator[Proxy]:
     done: queue.Queue[Path] = queue.Queue()
-    told: list[str] = []
+    printed_lines: list[str] = []
 
     def ended(recording: SessionWriter) -> None:
-        told.extend(ended_lines(recording))
+        printed_lines.extend(ended_lines(recording))
         done.put(recording.path)
 
     settings = ProxySettings(
         port=0, out=folder / "traces", confdir=folder / "conf", options=("ssl_insecure=true",)
     )
     with background(settings, on_end=ended) as running:
-        yield Proxy(running, done, told)
+        yield Proxy(running, done, printed_lines)
 
 
 @pytest.fixture(scope="module")
@@ -181,16 +183,16 @@ def echo(answer: int) -> Callable[[Peer], None]:
 
     def serve(peer: Peer) -> None:
         lines = peer.read_head().decode().split("\r\n")
-        said = [line for line in lines[1:] if "s3cr3t" in line]
-        said.append(f"Location: http://elsewhere{lines[0].split(' ')[1]}")
-        said.append("Set-Cookie: sid=s3cr3t-of-the-server-1234")
+        echoed = [line for line in lines[1:] if "s3cr3t" in line]
+        echoed.append(f"Location: http://elsewhere{lines[0].split(' ')[1]}")
+        echoed.append("Set-Cookie: sid=s3cr3t-of-the-server-1234")
         if answer != 101:
-            body = json.dumps({"error": "\n".join(said), "token": "s3cr3t-granted-99"}).encode()
-            extra = [*said, f"Content-Length: {len(body)}", "", ""]
+            body = json.dumps({"error": "\n".join(echoed), "token": "s3cr3t-granted-99"}).encode()
+            extra = [*echoed, f"Content-Length: {len(body)}", "", ""]
             peer.send_head("\r\n".join([f"HTTP/1.1 {answer} No", *extra]).encode() + body)
             peer.until_end()
             return
-        peer.send_head(accepted(*said))
+        peer.send_head(accepted(*echoed))
         seen = 0
         while True:
             frames, _ = split_frames(bytes(peer.received))
@@ -248,9 +250,9 @@ def test_recording_planted_credentials_are_not_in_traces_or_output(
                 assert planted.found_in(text) == [], provider.id
                 assert b"s3cr3t" not in text, around(text, b"s3cr3t")
             assert content.count(PLACEHOLDER.encode()) >= len(planted.values)
-            said = caplog.text + "\n".join(proxy.told)
-            assert planted.found_in(said.encode()) == []
-            assert "redacted by heuristic: header X-Acme-Secret" in said
+            output = caplog.text + "\n".join(proxy.printed_lines)
+            assert planted.found_in(output.encode()) == []
+            assert "redacted by heuristic: header X-Acme-Secret" in output
 
 
 def around(text: bytes, word: bytes) -> bytes:
@@ -356,17 +358,17 @@ def test_replay_key_is_not_in_its_trace(
     key = "s3cr3t-of-the-user-77"
     command = importlib.import_module("wsproxy.cli.replay").command
     monkeypatch.setenv("SONIOX_API_KEY", key)
-    said: list[str] = []
+    received: list[str] = []
 
     def serve(peer: Peer) -> None:
-        said.append(peer.read_head().decode())
-        [nonce] = re.findall(r"(?i)sec-websocket-key: (.*)\r", said[0])
+        received.append(peer.read_head().decode())
+        [nonce] = re.findall(r"(?i)sec-websocket-key: (.*)\r", received[0])
         head = accepted(f"X-Seen: {key}").decode()
         made = re.sub("(?i)(sec-websocket-accept: ).*?\r", rf"\g<1>{accept_key(nonce)}\r", head)
         peer.send_head(made.encode())
         while not (frames := split_frames(bytes(peer.received))[0]):
             peer.until(len(peer.received) + 1)
-        said.append(frames[0][1].decode())
+        received.append(frames[0][1].decode())
         peer.send(frame(TEXT, frames[0][1]), close(1008, b"bad " + key.encode()))
         peer.until_end()
         peer.eof()
@@ -375,7 +377,7 @@ def test_replay_key_is_not_in_its_trace(
         arguments = ["client", str(recorded), "--to", f"ws://127.0.0.1:{port}"]
         arguments += ["--out", str(tmp_path / "new"), "--field", f"api_key={key}"]
         done = CliRunner().invoke(command, arguments)
-    assert key in said[1], done.output
+    assert key in received[1], done.output
     [path] = (tmp_path / "new").glob("*.wstrace")
     assert key.encode() not in decompressed(path)
     assert key not in done.output

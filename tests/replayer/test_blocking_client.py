@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from made_sessions import (
+from session_builder import (
     ACCEPTED,
-    Maker,
+    SessionBuilder,
     audio,
     build,
     close,
@@ -114,7 +114,9 @@ def test_blocking_replay_frames_are_equal(
 
 
 @pytest.mark.parametrize("kind", [*ACCEPTED, refused])
-def test_blocking_replay_fast_is_reproduced(kind: Callable[[Maker], Path], tmp_path: Path) -> None:
+def test_blocking_replay_fast_is_reproduced(
+    kind: Callable[[SessionBuilder], Path], tmp_path: Path
+) -> None:
     trace = build(kind, tmp_path)
     for verdict in asyncio.run(both_ends(trace, trace, tmp_path, pace="fast")):
         assert verdict.verdict == "reproduced", json.dumps(verdict.as_json(), indent=1)
@@ -132,8 +134,8 @@ def test_blocking_replay_fast_is_reproduced(kind: Callable[[Maker], Path], tmp_p
     ],
 )
 def test_blocking_replay_different_traces_is_different(
-    left: Callable[[Maker], Path],
-    right: Callable[[Maker], Path],
+    left: Callable[[SessionBuilder], Path],
+    right: Callable[[SessionBuilder], Path],
     verdict: str,
     field: str,
     tmp_path: Path,
@@ -145,17 +147,17 @@ def test_blocking_replay_different_traces_is_different(
 
 def test_blocking_replay_large_message_is_reproduced(tmp_path: Path) -> None:
     size = 16 << 20
-    maker = Maker(tmp_path / "t.wstrace").client(audio(size)).server(close(1009))
-    trace = maker.client(close(1009)).eof(False).eof(True).done()
+    builder = SessionBuilder(tmp_path / "t.wstrace").client(audio(size)).server(close(1009))
+    trace = builder.client(close(1009)).eof(False).eof(True).done()
     client, server = asyncio.run(both_ends(trace, trace, tmp_path, pace="fast"))
     assert (client.verdict, server.verdict) == ("reproduced", "reproduced")
     assert server.replayed["audio_sent"] == size
 
 
 def test_blocking_replay_without_response_is_reproduced(tmp_path: Path) -> None:
-    maker = Maker(tmp_path / "t.wstrace", status=0)
-    maker.recording.add(Failure(maker.tick(), "handshake", False, "no answer"))
-    trace = maker.eof(False, "reset").done()
+    builder = SessionBuilder(tmp_path / "t.wstrace", status=0)
+    builder.recording.add(Failure(builder.tick(), "handshake", False, "no answer"))
+    trace = builder.eof(False, "reset").done()
     client, server = asyncio.run(both_ends(trace, trace, tmp_path))
     assert (client.verdict, server.verdict) == ("reproduced", "reproduced")
 
@@ -231,8 +233,13 @@ def test_blocking_replay_server_without_reading_ends(tmp_path: Path) -> None:
         await asyncio.Event().wait()
 
     frames = [audio(1 << 20)] * 32
-    maker = Maker(tmp_path / "t.wstrace").client(*frames).server(close(1011)).client(close(1011))
-    trace = maker.eof(False).eof(True).done()
+    builder = (
+        SessionBuilder(tmp_path / "t.wstrace")
+        .client(*frames)
+        .server(close(1011))
+        .client(close(1011))
+    )
+    trace = builder.eof(False).eof(True).done()
 
     async def body() -> Verdict:
         async with asyncio.timeout(30):

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from made_sessions import (
+from session_builder import (
     ACCEPTED,
     MS,
     RESULTS,
-    Maker,
+    SessionBuilder,
     audio,
     both_ends,
     both_eof,
@@ -20,6 +20,7 @@ from made_sessions import (
     close,
     close_1011,
     close_utf8,
+    content_sent,
     good,
     left_open,
     records,
@@ -27,7 +28,6 @@ from made_sessions import (
     server_eof,
     server_reset,
     text,
-    told,
 )
 from wsproxy.recorder import Clock, SessionWriter, new_start
 from wsproxy.replayer import ClientOptions, ReplayServer, ServerOptions, Verdict, replay_client
@@ -38,26 +38,26 @@ from wsproxy.trace import Failure, Request, Response
 @pytest.mark.parametrize("pace", ["recorded", "fast"])
 @pytest.mark.parametrize("kind", [*ACCEPTED, refused])
 def test_replay_of_both_ends_agrees(
-    kind: Callable[[Maker], Path], pace: str, tmp_path: Path
+    kind: Callable[[SessionBuilder], Path], pace: str, tmp_path: Path
 ) -> None:
     trace = build(kind, tmp_path)
     client, server = asyncio.run(both_ends(trace, trace, tmp_path, pace=pace))
     assert client.verdict == "reproduced", client.as_json()
     assert server.verdict == "reproduced", server.as_json()
-    assert told(client.trace, True) == told(trace, True)
-    assert told(client.trace, False) == told(trace, False)
+    assert content_sent(client.trace, True) == content_sent(trace, True)
+    assert content_sent(client.trace, False) == content_sent(trace, False)
 
 
 def test_replay_messages_capture_is_reproduced(tmp_path: Path) -> None:
-    maker = Maker(tmp_path / "t.wstrace", capture="messages")
+    builder = SessionBuilder(tmp_path / "t.wstrace", capture="messages")
     for from_client, frame in (
         (True, audio()),
         (False, text(RESULTS)),
         (False, close(1011, "NET-0001")),
         (True, close(1011)),
     ):
-        maker.recording.message(maker.tick(), from_client, frame.opcode, frame.payload)
-    trace = maker.done()
+        builder.recording.message(builder.tick(), from_client, frame.opcode, frame.payload)
+    trace = builder.done()
     client, server = asyncio.run(both_ends(trace, trace, tmp_path))
     assert (client.verdict, server.verdict) == ("reproduced", "reproduced")
     assert Session.read(client.trace).broken == []  # masked, as a client must
@@ -76,25 +76,25 @@ def test_replay_plain_http_is_reproduced(tmp_path: Path) -> None:
 
 def test_replay_large_message_is_reproduced(tmp_path: Path) -> None:
     size = 16 << 20
-    maker = Maker(tmp_path / "t.wstrace").client(audio(size)).server(close(1009))
-    trace = both_eof(maker.client(close(1009)))
+    builder = SessionBuilder(tmp_path / "t.wstrace").client(audio(size)).server(close(1009))
+    trace = both_eof(builder.client(close(1009)))
     client, server = asyncio.run(both_ends(trace, trace, tmp_path, pace="fast"))
     assert (client.verdict, server.verdict) == ("reproduced", "reproduced")
     assert server.replayed["audio_sent"] == size
 
 
 def test_replay_without_response_is_reproduced(tmp_path: Path) -> None:
-    maker = Maker(tmp_path / "t.wstrace", status=0)
-    maker.recording.add(Failure(maker.tick(), "handshake", False, "no answer"))
-    trace = maker.eof(False, "reset").done()
+    builder = SessionBuilder(tmp_path / "t.wstrace", status=0)
+    builder.recording.add(Failure(builder.tick(), "handshake", False, "no answer"))
+    trace = builder.eof(False, "reset").done()
     client, server = asyncio.run(both_ends(trace, trace, tmp_path))
     assert (client.verdict, server.verdict) == ("reproduced", "reproduced")
 
 
 def unanswered(path: Path, *failure: object) -> Path:
-    maker = Maker(path, status=0)
-    maker.recording.add(Failure(maker.tick(100), *failure))  # type: ignore[arg-type]
-    return maker.done()
+    builder = SessionBuilder(path, status=0)
+    builder.recording.add(Failure(builder.tick(100), *failure))  # type: ignore[arg-type]
+    return builder.done()
 
 
 @pytest.mark.parametrize(
@@ -147,8 +147,8 @@ def test_replay_client_waiting_longer_is_judged(tmp_path: Path) -> None:
     ],
 )
 def test_replay_different_traces_is_different(
-    left: Callable[[Maker], Path],
-    right: Callable[[Maker], Path],
+    left: Callable[[SessionBuilder], Path],
+    right: Callable[[SessionBuilder], Path],
     verdict: str,
     field: str,
     tmp_path: Path,

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from made_sessions import (
+from session_builder import (
     KEY,
     MS,
     RESULTS,
-    Maker,
+    SessionBuilder,
     audio,
     both_ends,
     both_eof,
@@ -125,13 +125,13 @@ def test_replay_client_flooding_server_ends_in_time(tmp_path: Path) -> None:
 
 
 def test_replay_client_volatile_close_reason_is_reproduced(tmp_path: Path) -> None:
-    def inactive(seconds: int) -> Callable[[Maker], Path]:
+    def inactive(seconds: int) -> Callable[[SessionBuilder], Path]:
         reason = f"Session terminated: No messages received for {seconds} seconds"
         return lambda m: both_eof(m.client(audio()).server(close(3006, reason)).client(close(3006)))
 
     (tmp_path / "a").mkdir()
-    recorded = inactive(5)(Maker(tmp_path / "a" / "1.wstrace"))
-    other = inactive(7)(Maker(tmp_path / "a" / "2.wstrace"))
+    recorded = inactive(5)(SessionBuilder(tmp_path / "a" / "1.wstrace"))
+    other = inactive(7)(SessionBuilder(tmp_path / "a" / "2.wstrace"))
     client, _ = asyncio.run(both_ends(recorded, other, tmp_path))
     assert client.verdict == "reproduced"
 

@@ -94,16 +94,16 @@ def test_replay_against_other_condition_is_different(
     name: str, other: str, verdicts: dict[tuple[str, str], Verdict]
 ) -> None:
     verdict = verdicts[name, other]
-    told = json.dumps(verdict.as_json(), indent=1)
-    assert verdict.verdict in ("different", "not-reproduced"), told
+    report = json.dumps(verdict.as_json(), indent=1)
+    assert verdict.verdict in ("different", "not-reproduced"), report
     found = values(verdict)
-    assert found["condition"][0] == condition_of(SESSIONS[name]), told
-    assert found["condition"][1] != found["condition"][0], told
+    assert found["condition"][0] == condition_of(SESSIONS[name]), report
+    assert found["condition"][1] != found["condition"][0], report
     was, now = SESSIONS[name], SESSIONS[other]
     if was.response and now.response and was.response.status != now.response.status:
-        assert found["status"] == (was.response.status, now.response.status), told
+        assert found["status"] == (was.response.status, now.response.status), report
     elif was.close and now.close and was.close.code != now.close.code:
-        assert found["close_code"][0] == was.close.code, told
+        assert found["close_code"][0] == was.close.code, report
 
 
 @pytest.mark.parametrize(("name", "other"), BEHAVING)
@@ -111,12 +111,12 @@ def test_replay_against_good_session_is_not_reproduced(
     name: str, other: str, verdicts: dict[tuple[str, str], Verdict]
 ) -> None:
     verdict = verdicts[name, other]
-    told = json.dumps(verdict.as_json(), indent=1)
-    assert verdict.verdict in ("different", "not-reproduced"), told
-    assert values(verdict)["condition"][0] == condition_of(SESSIONS[name]), told
+    report = json.dumps(verdict.as_json(), indent=1)
+    assert verdict.verdict in ("different", "not-reproduced"), report
+    assert values(verdict)["condition"][0] == condition_of(SESSIONS[name]), report
 
 
-def test_pairs_of_conditions_are_many() -> None:
+def test_replay_pairs_of_conditions_are_sufficient() -> None:
     assert len(UNLIKE) > 150
     assert len(BEHAVING) > 50
     assert all(Path(TRACES[name]).exists() for name in GOOD.values())

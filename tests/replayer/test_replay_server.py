@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import websockets
 
-from made_sessions import (
+from session_builder import (
     MS,
     build,
     close_1011,
@@ -162,12 +162,12 @@ def test_replay_server_invalid_key_is_answered(tmp_path: Path) -> None:
 
 
 def test_replay_server_invalid_request_is_reported(tmp_path: Path) -> None:
-    told: list[str] = []
+    refusals: list[str] = []
 
     async def body() -> None:
         trace, out = build(close_1011, tmp_path), records(tmp_path / "out")
         options = ServerOptions(timeout=1)
-        async with ReplayServer(trace, options, out, on_refused=told.append) as server:
+        async with ReplayServer(trace, options, out, on_refused=refusals.append) as server:
             host, port = server.url.removeprefix("ws://").split(":")
             reader, writer = await asyncio.open_connection(host, int(port))
             writer.write(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03")
@@ -175,8 +175,8 @@ def test_replay_server_invalid_request_is_reported(tmp_path: Path) -> None:
             writer.close()
 
     asyncio.run(body())
-    assert len(told) == 1
-    assert "TLS" in told[0]
+    assert len(refusals) == 1
+    assert "TLS" in refusals[0]
 
 
 @pytest.mark.parametrize(("patience", "playing"), [(60.0, [0, 0]), (0.0, [1, 0])])

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import websockets
 
-from made_sessions import Maker, both_eof, close, records, text
+from session_builder import SessionBuilder, both_eof, close, records, text
 from wsproxy.errors import ConnectFailed, Setting, UsageError
 from wsproxy.proxy.embedding import ProxySettings, background
 from wsproxy.recorder import Clock, SessionWriter, new_start
@@ -24,12 +24,12 @@ MS = 1_000_000
 UPGRADE = [["Upgrade", "websocket"], ["Sec-WebSocket-Key", "x"], ["Sec-WebSocket-Version", "13"]]
 
 
-def session(folder: Path, *said: str, provider: str = "deepgram", api: str = "listen") -> Path:
+def session(folder: Path, *texts: str, provider: str = "deepgram", api: str = "listen") -> Path:
     """A client that says these texts and is closed for it."""
-    maker = Maker(folder / "t.wstrace", provider=provider, api=api)
-    for each in said:
-        maker.client(Frame(Opcode.TEXT, each.encode()))
-    return both_eof(maker.server(close(1008, "no")).client(close(1008)))
+    builder = SessionBuilder(folder / "t.wstrace", provider=provider, api=api)
+    for each in texts:
+        builder.client(Frame(Opcode.TEXT, each.encode()))
+    return both_eof(builder.server(close(1008, "no")).client(close(1008)))
 
 
 # ---- the way there
@@ -142,12 +142,12 @@ def test_replay_client_redirect_is_not_followed(status: int, tmp_path: Path) -> 
 SONIOX = '{"api_key": "REDACTED", "model": "stt-rt-v3"}'
 
 
-async def heard_by_a_server(trace: Path, folder: Path, **options: object) -> list[str]:
+async def received_by_server(trace: Path, folder: Path, **options: object) -> list[str]:
     """What a replay says to a server that closes after the first message."""
-    heard: list[str] = []
+    received: list[str] = []
 
     async def listen(ws: websockets.ServerConnection) -> None:
-        heard.append(str(await ws.recv()))
+        received.append(str(await ws.recv()))
         await ws.close(1008, "no")
 
     async with websockets.serve(listen, "127.0.0.1", 0) as server:
@@ -156,7 +156,7 @@ async def heard_by_a_server(trace: Path, folder: Path, **options: object) -> lis
         verdict = await replay_client(trace, to, records(folder / "out"))
     with TraceReader(verdict.trace) as reader:
         assert not any(key in repr(record) for record in reader for key in ("the-key", "mine"))
-    return heard
+    return received
 
 
 def test_replay_client_message_credential_is_filled(
@@ -164,8 +164,8 @@ def test_replay_client_message_credential_is_filled(
 ) -> None:
     monkeypatch.setenv("SONIOX_API_KEY", "the-key")
     trace = session(tmp_path, SONIOX, provider="soniox", api="transcribe")
-    (heard,) = asyncio.run(heard_by_a_server(trace, tmp_path))
-    assert json.loads(heard) == {"api_key": "the-key", "model": "stt-rt-v3"}
+    (received,) = asyncio.run(received_by_server(trace, tmp_path))
+    assert json.loads(received) == {"api_key": "the-key", "model": "stt-rt-v3"}
 
 
 def test_replay_client_given_field_precedes_environment(
@@ -174,8 +174,8 @@ def test_replay_client_given_field_precedes_environment(
     monkeypatch.setenv("SONIOX_API_KEY", "the-key")
     trace = session(tmp_path, SONIOX, provider="soniox", api="transcribe")
     fields = [("api_key", "mine")]
-    (heard,) = asyncio.run(heard_by_a_server(trace, tmp_path, fields=fields))
-    assert json.loads(heard)["api_key"] == "mine"
+    (received,) = asyncio.run(received_by_server(trace, tmp_path, fields=fields))
+    assert json.loads(received)["api_key"] == "mine"
 
 
 def test_replay_client_missing_field_raises_before_sending(
@@ -201,8 +201,8 @@ CONTEXT = "0f0e0d0c-1111-4222-8333-444455556666"
 @pytest.mark.parametrize("keep_ids", [False, True])
 def test_replay_client_ids_are_rewritten_unless_kept(keep_ids: bool, tmp_path: Path) -> None:
     trace = session(tmp_path, json.dumps({"type": "Speak", "context_id": CONTEXT}))
-    (heard,) = asyncio.run(heard_by_a_server(trace, tmp_path, keep_ids=keep_ids))
-    assert (json.loads(heard)["context_id"] == CONTEXT) is keep_ids
+    (received,) = asyncio.run(received_by_server(trace, tmp_path, keep_ids=keep_ids))
+    assert (json.loads(received)["context_id"] == CONTEXT) is keep_ids
 
 
 # ---- what a server's steps wait for
@@ -271,7 +271,7 @@ def test_replay_server_gate_unit_reaches_same_point(
 
 
 def test_replay_server_seconds_gate_without_encoding_raises(tmp_path: Path) -> None:
-    trace = both_eof(Maker(tmp_path / "t.wstrace").server(text("{}"), close(1000)))
+    trace = both_eof(SessionBuilder(tmp_path / "t.wstrace").server(text("{}"), close(1000)))
     with pytest.raises(UsageError, match="seconds"):
         ReplayServer(trace, ServerOptions(gate="seconds"), records(tmp_path / "out"))
 

@@ -417,20 +417,22 @@ def sessions(draw: st.DrawFn) -> list[tuple[int, bool, Item]]:
 
 @given(
     events=sessions(),
-    heard=sessions(),
+    conversation=sessions(),
     side=st.sampled_from(["client", "server"]),
     pace=st.sampled_from(["recorded", "fast"]),
 )
 def test_schedule_any_peer_behaviour_ends(
     tmp_path_factory: pytest.TempPathFactory,
     events: list[tuple[int, bool, Item]],
-    heard: list[tuple[int, bool, Item]],
+    conversation: list[tuple[int, bool, Item]],
     side: str,
     pace: str,
 ) -> None:
     path = write(tmp_path_factory.mktemp("t") / "t.wstrace", events)
     plan = schedule(Script.read(path, side), pace=pace, timeout_ms=3_000)
-    other = [(ms, item) for ms, from_client, item in heard if from_client is (side == "server")]
+    other = [
+        (ms, item) for ms, from_client, item in conversation if from_client is (side == "server")
+    ]
     now = 0
     for _ in range(200):
         while other and other[0][0] * MS <= now:

@@ -38,8 +38,8 @@ def picked(
     library: TraceLibrary, path: str = "/v1/listen?model=nova-3&token=secret", **other: object
 ):
     headers = other.get("headers", UPGRADE)
-    volume = library.pick(path, headers, str(other.get("host", "api.deepgram.com")))
-    return volume.path.stem if isinstance(volume, ServedTrace) else volume
+    served = library.pick(path, headers, str(other.get("host", "api.deepgram.com")))
+    return served.path.stem if isinstance(served, ServedTrace) else served
 
 
 def test_library_single_trace_matches_any_path(tmp_path: Path) -> None:
@@ -115,7 +115,7 @@ def test_library_unservable_traces_are_listed(tmp_path: Path) -> None:
     recording.add(Failure(1, "dns", False, "no such host"))
     recording.end(2)
     library = TraceLibrary.open(tmp_path)
-    assert [volume.path.stem for volume in library.traces] == ["good"]
+    assert [served.path.stem for served in library.traces] == ["good"]
     assert len(library.skipped) == 2
     with pytest.raises(UsageError, match=r"it failed before \(dns\)"):
         TraceLibrary.open(recording.path)

@@ -259,7 +259,7 @@ def test_judge_rules_of_caller_are_used(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("sent", "side", "told"),
+    ("sent", "side", "expected"),
     [
         ((b"a" * 100,), "server", "equal"),
         ((b"a" * 50,) * 2, "server", "re-chunked"),
@@ -267,9 +267,9 @@ def test_judge_rules_of_caller_are_used(tmp_path: Path) -> None:
     ],
 )
 def test_judge_server_reports_what_client_sent(
-    sent: tuple[bytes, ...], side: str, told: str, compare: Callable[..., Verdict]
+    sent: tuple[bytes, ...], side: str, expected: str, compare: Callable[..., Verdict]
 ) -> None:
-    assert compare(FAILED, replace(FAILED, sent=sent), side).sent == told
+    assert compare(FAILED, replace(FAILED, sent=sent), side).sent == expected
 
 
 def test_judge_incomplete_recording_is_noted(tmp_path: Path) -> None:

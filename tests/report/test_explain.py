@@ -110,11 +110,14 @@ def explain_records(trace: Path) -> Any:
 def test_explain_all_shows_everything(make: Make):
     trace = make(silent())
     explained = explain_records(trace)
-    short_form, whole = words(out_of("explain", trace)), words(out_of("explain", trace, "--all"))
+    short_form, full_form = (
+        words(out_of("explain", trace)),
+        words(out_of("explain", trace, "--all")),
+    )
     for finding in explained.findings:
         evidence = [e.text for e in finding.evidence]
         for part in [*evidence, *finding.causes, *finding.remedies, finding.disagreement]:
-            assert words(part) in whole
+            assert words(part) in full_form
     assert words(explained.findings[0].causes[-1]) not in short_form
     assert "hidden 2 evidence lines, 2 causes, 1 fix" in short_form
 
@@ -130,7 +133,7 @@ def test_explain_causes_with_evidence_are_marked(make: Make):
 
 
 @pytest.mark.parametrize(
-    ("headers", "waits", "said"),
+    ("headers", "waits", "expected"),
     [
         ([["Retry-After", "30"]], 30, "wait 30 s, until 2026-09-21 14:13:51 UTC (Retry-After)"),
         ([["retry-after", " 7200 "]], 7200, "wait 2 hours, until 2026-09-21 16:13:21 UTC"),
@@ -156,12 +159,12 @@ def test_explain_causes_with_evidence_are_marked(make: Make):
     ],
 )
 def test_explain_refusal_shows_retry_after(
-    make: Make, headers: list[list[str]], waits: float | None, said: str
+    make: Make, headers: list[list[str]], waits: float | None, expected: str
 ):
     trace = make(refused(429, *headers))
     assert json.loads(out_of("explain", trace, "--json"))["retry_after_s"] == waits
     shown = words(out_of("explain", trace))
-    assert said in shown
+    assert expected in shown
     assert ("Retry-After)" in shown) is (waits is not None)
 
 
@@ -171,20 +174,20 @@ def test_explain_accepted_session_shows_no_retry_after(make: Make):
 
 
 @pytest.mark.parametrize(
-    ("seconds", "said"),
+    ("seconds", "expected"),
     [(0, "0 s"), (1.25, "1.2 s"), (119, "119 s"), (120, "2 minutes"), (5400, "90 minutes")],
 )
-def test_lasting_formats_seconds(seconds: float, said: str):
-    assert lasting(seconds) == said
+def test_lasting_formats_seconds(seconds: float, expected: str):
+    assert lasting(seconds) == expected
 
 
 def test_explain_confidence_below_high_is_shown(make: Make):
     trace = make(silent())
-    for confidence, told in [("high", False), ("low", True)]:
+    for confidence, is_shown in [("high", False), ("low", True)]:
         finding = Finding("a.b.c", "error", "T", "M", confidence=confidence)
         explained = explain(trace, Session.read(trace), [finding], load())
         shown = printed(screen.session(explained, everything=False))
-        assert (f"confidence {confidence}" in words(shown)) is told
+        assert (f"confidence {confidence}" in words(shown)) is is_shown
 
 
 def test_explain_failure_before_the_server_names_no_support():

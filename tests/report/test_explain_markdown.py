@@ -87,10 +87,10 @@ _ONE_LINE = st.text(st.characters(exclude_categories=["Cs"])).map(lambda t: safe
 
 
 @given(_ONE_LINE)
-def test_markdown_code_survives_any_text(said: str):
-    (inline,) = [t for t in tokens(f"- {markdown.code(said)}") if t.type == "inline"]
+def test_markdown_code_survives_any_text(prose_text: str):
+    (inline,) = [t for t in tokens(f"- {markdown.code(prose_text)}") if t.type == "inline"]
     (token,) = inline.children or ()
-    assert (token.type, token.content.strip()) == ("code_inline", said or "?")
+    assert (token.type, token.content.strip()) == ("code_inline", prose_text or "?")
 
 
 @given(st.lists(_ONE_LINE))
@@ -105,12 +105,12 @@ def test_markdown_fence_survives_any_lines(lines: list[str]):
     .map("".join)
     .map(lambda t: safe(t).strip())
 )
-def test_markdown_prose_survives_any_text(said: str):
-    found = tokens(markdown.prose(said))
+def test_markdown_prose_survives_any_text(prose_text: str):
+    found = tokens(markdown.prose(prose_text))
     kinds = {t.type for t in found} - {"paragraph_open", "paragraph_close", "inline"}
     assert kinds <= {"text", "code_inline", "text_special"}
     inline = [t for t in found if t.type in ("text", "code_inline", "text_special")]
-    assert words("".join(t.content for t in inline)) == words(said)
+    assert words("".join(t.content for t in inline)) == words(prose_text)
     outside_of_code = "".join(t.content for t in inline if t.type == "text")
     assert not set("@#") & set(outside_of_code)
 

@@ -87,7 +87,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     return paths
 
 
-def test_what_has_not_changed_is_not_opened(folder, opened):
+def test_index_unchanged_trace_is_not_opened(folder, opened):
     first = out_of(folder), out_of(folder, "--json")
     assert len(opened) == COUNT
     opened.clear()
@@ -97,7 +97,7 @@ def test_what_has_not_changed_is_not_opened(folder, opened):
     assert "1011 NET-0001" in first[0]
 
 
-def test_what_has_changed_is_opened(folder, opened):
+def test_index_changed_trace_is_opened(folder, opened):
     out_of(folder)
     traces = sorted(folder.glob("*.wstrace"))
     traces[0].write_bytes(traces[1].read_bytes()[:-20])  # its size says so
@@ -111,31 +111,31 @@ def test_what_has_changed_is_opened(folder, opened):
     assert with_index == without_index(folder)
 
 
-def test_a_trace_that_was_just_changed_is_looked_at_again(folder, opened):
-    fresh = record(folder, COUNT, end=False)
+def test_index_recently_changed_trace_is_read_again(folder, opened):
+    changed = record(folder, COUNT, end=False)
     for _ in range(2):
         opened.clear()
         assert json.loads(out_of(folder, "--json"))[-1]["complete"] is False
-        assert fresh in opened
+        assert changed in opened
 
 
-def test_all_parts_of_a_trace_count(folder, opened):
+def test_index_change_of_any_part_is_detected(folder, opened):
     first = record(folder, COUNT, max_size=300_000)
     parts = [path for path in folder.glob("*.wstrace") if part_of(path)[0] == first]
     assert len(parts) > 1
     for path in parts:
         age(path)
-    whole = out_of(folder, "--json")
-    assert len(json.loads(whole)) == COUNT + 1
+    complete = out_of(folder, "--json")
+    assert len(json.loads(complete)) == COUNT + 1
     opened.clear()
-    assert out_of(folder, "--json") == whole
+    assert out_of(folder, "--json") == complete
     assert opened == []
     part_path(first, len(parts)).unlink()
     out_of(folder)
     assert opened == [first]
 
 
-def test_a_folder_that_cannot_be_written_to(folder, monkeypatch):
+def test_index_unwritable_folder_is_listed(folder, monkeypatch):
     expected = without_index(folder)
     (folder / NAME).unlink()
 
@@ -147,7 +147,7 @@ def test_a_folder_that_cannot_be_written_to(folder, monkeypatch):
     assert not (folder / NAME).exists()
 
 
-def test_lists_at_the_same_time(folder):
+def test_index_concurrent_lists_agree(folder):
     expected = without_index(folder)
     traces = sorted(folder.glob("*.wstrace"))
     found: list[list[tuple[Path, Listed]]] = []
@@ -170,7 +170,7 @@ def pack(*items: object) -> bytes:
     return Compressor().compress(b"".join(msgpack.packb(item) for item in items))
 
 
-def test_an_index_that_is_not_ours_is_not_read(folder, opened, tmp_path):
+def test_index_that_is_not_private_is_ignored(folder, opened, tmp_path):
     out_of(folder)
     path = folder / NAME
     path.chmod(0o666)  # anybody may have written it
@@ -222,7 +222,7 @@ for _at in range(4, len(list_index._ROW)):
     )
 
 
-def test_a_hostile_index_is_ignored(folder):
+def test_index_hostile_content_is_ignored(folder):
     expected = without_index(folder)
     rows = rows_of(folder)
     assert len(rows) == COUNT
@@ -233,7 +233,7 @@ def test_a_hostile_index_is_ignored(folder):
         assert rows_of(folder) == rows, what  # and a sound one is in its place
 
 
-def test_text_of_an_index_is_escaped(folder):
+def test_index_hostile_text_is_escaped(folder):
     out_of(folder)
     rows = rows_of(folder)
     evil = "\x1b]0;evil\x07\n\u202e"
@@ -254,13 +254,13 @@ def test_text_of_an_index_is_escaped(folder):
 
 
 @given(st.binary(max_size=300))
-def test_any_block_is_read(data):
+def test_index_rows_of_any_block_never_raise(data):
     assert isinstance(list_index._rows(data), dict)
     assert isinstance(list_index._rows(msgpack.packb(list_index._HEAD) + data), dict)
 
 
 @given(st.recursive(st.none() | st.integers() | st.text() | st.floats(), st.lists))
-def test_any_row_is_read(value):
+def test_index_listed_of_any_row_never_raises(value):
     try:
         row = msgpack.packb(value)
     except OverflowError:
@@ -268,7 +268,7 @@ def test_any_row_is_read(value):
     assert list_index._listed(row, "x", list_index._State(1, 1, 1)) is None
 
 
-def test_a_row_that_would_be_too_long_is_left_out(folder, opened):
+def test_index_too_long_row_is_omitted(folder, opened):
     start = new_start(Clock(1, 0))
     path = trace_path(folder, start)
     recording = SessionWriter(path, start)
@@ -281,14 +281,14 @@ def test_a_row_that_would_be_too_long_is_left_out(folder, opened):
     assert opened == [path]
 
 
-def test_few_traces_need_no_index(tmp_path):
+def test_index_of_few_traces_is_not_written(tmp_path):
     path = record(tmp_path, 0)
     age(path)
     out_of(path)
     assert [each.name for each in tmp_path.iterdir()] == [path.name]
 
 
-def test_listed_is_what_the_trace_says(folder):
+def test_listed_entry_equals_trace(folder):
     for path, each in listed(sorted(folder.glob("*.wstrace"))):
         session = Session.read(path)
         assert isinstance(each, Listed)
@@ -296,6 +296,6 @@ def test_listed_is_what_the_trace_says(folder):
         assert each.entry["session"] == session.id
 
 
-def test_all_that_list_tells_is_in_a_row(folder):
+def test_index_row_has_every_listed_field(folder):
     path = next(folder.glob("*.wstrace"))
     assert set(list_index._ENTRY) == set(Listed.read(path).entry)

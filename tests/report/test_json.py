@@ -66,7 +66,7 @@ def documented(heading: str) -> set[str]:
     return {name for first in firsts for name in re.findall(r"`(\w+)`", first)}
 
 
-def test_list(trace: Path) -> None:
+def test_list_json_has_documented_fields(trace: Path) -> None:
     (entry,) = json.loads(out_of("list", trace.parent, "--json"))
     assert set(entry) == documented("`wsproxy list --json`")
     assert entry["path"] == str(trace)
@@ -89,7 +89,7 @@ def test_list(trace: Path) -> None:
     assert entry["findings"][0] == "deepgram.listen.NET-0001"
 
 
-def test_show(trace: Path) -> None:
+def test_show_json_has_documented_fields(trace: Path) -> None:
     records = [json.loads(line) for line in out_of("show", trace, "--json").splitlines()]
     rows = re.findall(
         r"^\| `(\w+)` \| (.*) \|$", DOCUMENT.split("show --json`", 1)[1], re.MULTILINE
@@ -117,7 +117,7 @@ def test_show(trace: Path) -> None:
     assert (close["code"], close["reason"]) == (1011, "NET-0001")
 
 
-def test_explain(trace: Path) -> None:
+def test_explain_json_has_documented_fields(trace: Path) -> None:
     explained = json.loads(out_of("explain", trace, "--json"))
     assert set(explained) == documented("`wsproxy explain --json`")
     section = DOCUMENT.split("Each finding:", 1)[1].split("\n## ", 1)[0]
@@ -129,7 +129,7 @@ def test_explain(trace: Path) -> None:
     assert set(silence[0]) == {"text", "frames", "t_ns", "value", "unit"}
 
 
-def test_explain_of_several_is_an_array(trace: Path) -> None:
+def test_explain_json_of_several_traces_is_an_array(trace: Path) -> None:
     both: list[dict[str, Any]] = json.loads(out_of("explain", trace, trace, "--json"))
     assert len(both) == 2
 
@@ -143,13 +143,15 @@ def test_explain_of_several_is_an_array(trace: Path) -> None:
         (["--from", "#1", "--limit", "2"], [1, 2]),
     ],
 )
-def test_show_chooses(trace: Path, options: list[str], numbers: list[int]) -> None:
+def test_show_json_options_select_frames(
+    trace: Path, options: list[str], numbers: list[int]
+) -> None:
     lines = out_of("show", trace, "--json", *options).splitlines()
     found = [json.loads(line) for line in lines]
     assert [r["number"] for r in found if r["kind"] == "frame"] == numbers
 
 
-def test_show_for_people_folds_control_frames(trace: Path) -> None:
+def test_show_text_folds_control_frames(trace: Path) -> None:
     assert "1 ping and pong frame" in out_of("show", trace)
     assert " ping " in out_of("show", trace, "--control")
 
@@ -162,7 +164,7 @@ def test_show_for_people_folds_control_frames(trace: Path) -> None:
         ("explain", '"trace.incomplete"', ""),
     ],
 )
-def test_a_cut_trace_is_read_as_far_as_it_goes(
+def test_commands_cut_trace_is_read_to_its_end(
     command: str, has: str, says: str, trace: Path
 ) -> None:
     trace.write_bytes(trace.read_bytes()[:-120])
@@ -174,7 +176,7 @@ def test_a_cut_trace_is_read_as_far_as_it_goes(
 
 
 @pytest.mark.parametrize(
-    ("args", "status", "said"),
+    ("args", "status", "expected"),
     [
         (["show", "no-such-file"], 3, "no-such-file"),
         (["explain", "no-such-file"], 3, "no-such-file"),
@@ -190,9 +192,9 @@ def test_a_cut_trace_is_read_as_far_as_it_goes(
         (["run", "--", "no-such-command"], 127, "not found"),
     ],
 )
-def test_bad_input_is_one_clear_line(args: list[str], status: int, said: str) -> None:
+def test_commands_bad_input_is_one_line_error(args: list[str], status: int, expected: str) -> None:
     done = run(*args)
     assert done.returncode == status, done.stderr
     (line,) = done.stderr.strip().splitlines()
     assert line.startswith("error: ")
-    assert said in line
+    assert expected in line

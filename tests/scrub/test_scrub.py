@@ -31,7 +31,7 @@ from scrub_sessions import (
     tone,
     unpacked,
 )
-from sessions import APP, MS, SERVER, audio, opened, said, write
+from sessions import APP, MS, SERVER, audio, opened, text_message, write
 from traces import KINDS as RECORD_KINDS
 from traces import RECORDS, make_trace, read_trace
 from wsproxy.audio.container_noise import replace_audio
@@ -185,7 +185,7 @@ def test_scrub_message_in_fragments_is_one_message(tmp_path: Path) -> None:
 
 def test_scrub_base64_audio_becomes_noise_of_the_same_length(tmp_path: Path) -> None:
     packed = base64.b64encode(CHUNKS[2]).decode()
-    records = [*opened("/v1/ws"), said(50, SERVER, {"type": "Audio", "audio": packed})]
+    records = [*opened("/v1/ws"), text_message(50, SERVER, {"type": "Audio", "audio": packed})]
     trace = write(tmp_path / "a.wstrace", records, provider="assemblyai", api="tts")
     message = json.loads(frames(scrub(trace, tmp_path / "b.wstrace").path)[0].payload)
     noise = base64.b64decode(message["audio"], validate=True)
@@ -205,11 +205,15 @@ def event(body: bytes, **headers: str) -> bytes:
 
 
 def test_scrub_event_stream_envelope_stays_valid(tmp_path: Path) -> None:
-    heard = {"Transcript": {"Results": [{"Alternatives": [{"Transcript": SENTENCE}]}]}}
+    transcript_event = {"Transcript": {"Results": [{"Alternatives": [{"Transcript": SENTENCE}]}]}}
     records = [
         *opened("/stream-transcription-websocket?language-code=en-US"),
         audio(40, APP, event(CHUNKS[3], **{":event-type": "AudioEvent"})),
-        audio(60, SERVER, event(json.dumps(heard).encode(), **{":event-type": "TranscriptEvent"})),
+        audio(
+            60,
+            SERVER,
+            event(json.dumps(transcript_event).encode(), **{":event-type": "TranscriptEvent"}),
+        ),
     ]
     trace = write(tmp_path / "a.wstrace", records, provider="aws_transcribe", api="stream")
     made = scrub(trace, tmp_path / "b.wstrace").path
@@ -232,7 +236,7 @@ def test_scrub_azure_header_lines_stay(tmp_path: Path) -> None:
     text = f'{head}Content-Type: application/json\r\n\r\n{{"DisplayText": "{WORDS[0]}"}}'
     records = [
         *opened("/speech/recognition/conversation/cognitiveservices/v1"),
-        said(50, SERVER, text),
+        text_message(50, SERVER, text),
     ]
     trace = write(tmp_path / "a.wstrace", records, provider="azure_speech", api="stt")
     made = scrub(trace, tmp_path / "b.wstrace").path
@@ -377,18 +381,18 @@ STREAMS = {
 
 @pytest.mark.parametrize("name", STREAMS)
 def test_scrub_container_keeps_its_header_and_holds_noise(name: str, tmp_path: Path) -> None:
-    whole = STREAMS[name]
-    assert sniff(whole) == name
+    original = STREAMS[name]
+    assert sniff(original) == name
     records = [*opened("/v1/listen?model=nova-3")]
-    records += [audio(50 + at, APP, whole[at : at + 500]) for at in range(0, len(whole), 500)]
+    records += [audio(50 + at, APP, original[at : at + 500]) for at in range(0, len(original), 500)]
     made = scrub(write(tmp_path / "a.wstrace", records), tmp_path / "b.wstrace")
     noise = b"".join(f.payload for f in frames(made.path))
-    assert len(noise) == len(whole)
+    assert len(noise) == len(original)
     assert sniff(noise) == name
-    assert read_header(noise) == read_header(whole)
+    assert read_header(noise) == read_header(original)
     assert b"Zanzibar" not in noise
     assert bool(made.notes) == (name in ("FLAC", "MP4"))
-    tail = [whole[at : at + 20] for at in range(len(whole) // 2, len(whole) - 20, 20)]
+    tail = [original[at : at + 20] for at in range(len(original) // 2, len(original) - 20, 20)]
     assert not any(piece in noise for piece in tail)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sessions import APP, SERVER, closed, opened, said, write
+from sessions import APP, SERVER, closed, opened, text_message, write
 from wsproxy.catalog import load
 from wsproxy.scrub import scrub
 from wsproxy.trace import Failure, Response
@@ -73,9 +73,9 @@ def test_scrub_ordinary_words_anywhere_are_accepted(
     records = [
         request,
         Response(answer.t_ns, 101, reason=text, headers=[list(each) for each in headers]),
-        *(said(50 + n, APP, each) for n, each in enumerate(sent)),
-        *(said(60 + n, SERVER, each) for n, each in enumerate(got)),
-        said(
+        *(text_message(50 + n, APP, each) for n, each in enumerate(sent)),
+        *(text_message(60 + n, SERVER, each) for n, each in enumerate(got)),
+        text_message(
             70, SERVER, {"type": "Error", "message": text, "error": json.dumps({"message": text})}
         ),
         Failure(80, "connect", False, text),

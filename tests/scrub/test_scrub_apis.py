@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from sessions import APP, SERVER, audio, closed, opened, said, write
+from sessions import APP, SERVER, audio, closed, opened, text_message, write
 from traces import read_trace
 from wsproxy.catalog import Api, Condition, Dialogue, load
 from wsproxy.catalog.envelope import read, wrap
@@ -73,7 +73,9 @@ def message(at: int, side: bool, text: str, api: Api) -> FrameRecord:
         return audio(at, side, TONE)
     sound = TONE if "audio/x-wav" in text or "AudioEvent" in text else b""
     content = wrap(api.envelope, filled(text), sound)
-    return audio(at, side, content) if isinstance(content, bytes) else said(at, side, content)
+    return (
+        audio(at, side, content) if isinstance(content, bytes) else text_message(at, side, content)
+    )
 
 
 def findings(path: Path) -> list[str]:
@@ -133,7 +135,7 @@ def kind_of(message: Any, kind: str) -> Any:
 def test_scrub_muted_microphone_is_accepted(tmp_path: Path) -> None:
     append = {"type": "input_audio_buffer.append", "audio": base64.b64encode(bytes(1920)).decode()}
     records = [*opened("/v1/realtime?model=gpt-realtime")]
-    records += [said(50 + n, APP, append) for n in range(50)]
+    records += [text_message(50 + n, APP, append) for n in range(50)]
     trace = write(tmp_path / "a.wstrace", records, provider="openai", api="realtime")
     made = scrub(trace, tmp_path / "b.wstrace").path
     payloads = {r.payload for r in read_trace(made)[0] if isinstance(r, FrameRecord)}

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 import wsproxy.scrub.texts
-from sessions import APP, audio, opened, said, write
+from sessions import APP, audio, opened, text_message, write
 from traces import read_trace
 from wsproxy.errors import NotPublic
 from wsproxy.scrub import scrub
@@ -158,7 +158,7 @@ def texts(path: Path) -> list[str]:
 
 
 def session(carrier: Carrier, path: Path, *, provider: str | None = None) -> Path:
-    messages = [said(50 + n, APP, carrier.put(chunk)) for n, chunk in enumerate(CHUNKS)]
+    messages = [text_message(50 + n, APP, carrier.put(chunk)) for n, chunk in enumerate(CHUNKS)]
     api = "listen" if provider else None
     return write(path, [*opened("/v1/listen"), *messages], provider=provider, api=api)
 
@@ -209,7 +209,7 @@ def _renamed(text: str, name: str) -> str:
 
 
 @pytest.mark.parametrize("name", CARRIERS)
-def test_scrub_audio_that_was_forgotten_in_a_text_is_found(
+def test_leak_check_unscrubbed_audio_in_a_text_is_found(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trace = session(CARRIERS[name], tmp_path / "a.wstrace")
@@ -219,7 +219,7 @@ def test_scrub_audio_that_was_forgotten_in_a_text_is_found(
         scrub(trace, tmp_path / "b.wstrace")
 
 
-def test_scrub_audio_replaced_letter_by_letter_is_found(
+def test_leak_check_audio_replaced_letter_by_letter_is_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Replacing base64 by characters of the same class keeps a similar waveform."""
@@ -229,7 +229,7 @@ def test_scrub_audio_replaced_letter_by_letter_is_found(
         scrub(trace, tmp_path / "b.wstrace")
 
 
-def test_scrub_binary_audio_with_its_signs_kept_is_found(
+def test_leak_check_binary_audio_with_original_signs_is_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def louder(_self: object, data: bytes) -> bytes:
@@ -246,7 +246,7 @@ def test_scrub_binary_audio_with_its_signs_kept_is_found(
     "text", ["A" * 2560, json.dumps({"type": "audio", "audio": "A" * 2560})], ids=["alone", "json"]
 )
 def test_scrub_silence_in_base64_is_accepted_and_stays(text: str, tmp_path: Path) -> None:
-    records = [*opened("/v1/x"), *(said(50 + n, APP, text) for n in range(5))]
+    records = [*opened("/v1/x"), *(text_message(50 + n, APP, text) for n in range(5))]
     trace = write(tmp_path / "a.wstrace", records, provider=None, api=None)
     assert texts(scrub(trace, tmp_path / "b.wstrace").path) == [text] * 5
 
@@ -267,7 +267,7 @@ def test_recoded_identity_is_the_same_text() -> None:
         "[1.5" + ",0" * 20,
     ],
 )
-def test_renumbered_any_list_keeps_its_length_and_stays_json(block: str) -> None:
+def test_renumbered_any_list_keeps_length_and_valid_json(block: str) -> None:
     for seed in range(20):
         chance = random.Random(seed)
         made = replace_numbers(block, lambda data, c=chance: c.randbytes(len(data)), chance)
@@ -278,9 +278,9 @@ def test_renumbered_any_list_keeps_its_length_and_stays_json(block: str) -> None
 
 
 @pytest.mark.parametrize("figure", ["1e999", "9" * 400, "-1e-999", "-0", "1.5E300", "-32768"])
-def test_scrub_list_of_any_numbers_is_made_public(figure: str, tmp_path: Path) -> None:
+def test_scrub_list_of_any_numbers_is_accepted(figure: str, tmp_path: Path) -> None:
     text = '{"type": "audio", "data": [' + ", ".join([figure] * 20) + "]}"
-    trace = write(tmp_path / "a.wstrace", [*opened("/v1/listen"), said(50, APP, text)])
+    trace = write(tmp_path / "a.wstrace", [*opened("/v1/listen"), text_message(50, APP, text)])
     (made,) = texts(scrub(trace, tmp_path / "b.wstrace").path)
     assert len(made) == len(text)
     json.loads(made)

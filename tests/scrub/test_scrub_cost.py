@@ -87,7 +87,7 @@ def test_scrub_cost_of_any_text_is_linear(name: str) -> None:
         )
 
 
-def test_scrub_100_kb_of_hyphens_takes_no_time() -> None:
+def test_scrub_100_kb_of_hyphens_takes_linear_time() -> None:
     """It once took more than 15 s."""
     assert cost(lambda text: texts().replace(text, noise), "a-" * 50_000) < 2
     assert cost(message, "a-" * 50_000) < 2

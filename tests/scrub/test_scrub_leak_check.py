@@ -20,7 +20,7 @@ from scrub_sessions import (
     session,
     unpacked,
 )
-from sessions import APP, SERVER, closed, opened, result, said, write
+from sessions import APP, SERVER, closed, opened, result, text_message, write
 from wsproxy.catalog import load
 from wsproxy.errors import NotPublic
 from wsproxy.scrub import scrub
@@ -38,8 +38,8 @@ def leaks(monkeypatch: pytest.MonkeyPatch, trace: Path, owner: object, name: str
         scrub(trace, out)
     assert not out.exists()
     assert not list(trace.parent.glob(".leaking*"))
-    told = " ".join(caught.value.found)
-    assert not any(planted in told for planted in PLANTED), "no value is told"
+    found = " ".join(caught.value.found)
+    assert not any(planted in found for planted in PLANTED), "no value is shown"
     return caught.value
 
 
@@ -88,7 +88,10 @@ def test_leak_check_remaining_credential_is_found(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     secret = "sk_" + "a1B2c3D4" * 5
-    records = [*opened("/v1/listen?model=nova-3"), said(50, APP, {"type": "Auth", "note": secret})]
+    records = [
+        *opened("/v1/listen?model=nova-3"),
+        text_message(50, APP, {"type": "Auth", "note": secret}),
+    ]
     path = write(tmp_path / "secret.wstrace", records)
     error = leaks(monkeypatch, path, wsproxy.scrub.texts.TextScrubber, "replace", same)
     assert any("looks like a credential" in line for line in error.found)
@@ -98,11 +101,11 @@ def test_leak_check_remaining_credential_is_found(
 
 
 def test_scrub_error_that_repeats_speech_is_replaced(tmp_path: Path) -> None:
-    heard = "the connection was closed because of the audio"
+    speech = "the connection was closed because of the audio"
     records = [
         *opened("/v1/listen?model=nova-3"),
-        result(50, heard, final=True),
-        said(60, SERVER, {"type": "Error", "description": f"cannot say: {heard}"}),
+        result(50, speech, final=True),
+        text_message(60, SERVER, {"type": "Error", "description": f"cannot say: {speech}"}),
         closed(70, SERVER, 1011, "NET-0001"),
     ]
     made = scrub(write(tmp_path / "a.wstrace", records), tmp_path / "b.wstrace").path
@@ -124,7 +127,7 @@ def test_allowlist_speech_field_keeps_no_listed_value() -> None:
 def test_scrub_short_personal_value_is_replaced(name: str, value: str, tmp_path: Path) -> None:
     records = [
         *opened("/v1/listen?model=nova-3"),
-        said(50, APP, {"type": "Configure", name: value}),
+        text_message(50, APP, {"type": "Configure", name: value}),
     ]
     made = scrub(write(tmp_path / "a.wstrace", records), tmp_path / "b.wstrace").path
     message = json.loads(frames(made)[0].payload)

@@ -12,7 +12,7 @@ from urllib.parse import unquote
 import pytest
 
 from scrub_plants import APIS, PLANTS, Plant
-from sessions import APP, MS, SERVER, closed, opened, said, write
+from sessions import APP, MS, SERVER, closed, opened, text_message, write
 from traces import read_trace
 from wsproxy.catalog import load
 from wsproxy.scrub import scrub
@@ -51,7 +51,7 @@ def session(api: tuple[str, str] | None, plants: Iterable[Plant]) -> list[Record
     ]
     for at, each in enumerate(here, 50):
         if each.place in ("app", "server"):
-            records.append(said(at, each.place == "app", each.content))
+            records.append(text_message(at, each.place == "app", each.content))
         elif each.place == "ping":
             records.append(FrameRecord(at * MS, APP, int(Opcode.PING), each.content.encode()))
     records += [closed(5000, SERVER, 1008, p.content) for p in here if p.place == "close"]
@@ -131,7 +131,7 @@ def test_scrub_planted_personal_data_in_refusals_is_replaced(tmp_path: Path) -> 
         assert not left([plant], texts(public))
 
 
-def test_scrub_plants_are_enough_and_of_all_kinds() -> None:
+def test_scrub_plants_are_sufficient_and_of_all_kinds() -> None:
     assert len(PLANTS) >= 126 + 40
     assert len(KNOWN_TO_STAY) <= 10
     places = {each.place for each in PLANTS}

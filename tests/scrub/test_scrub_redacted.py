@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, quote
 import pytest
 
 from scrub_sessions import found, unpacked
-from sessions import APP, MS, SERVER, audio, closed, opened, said, write
+from sessions import APP, MS, SERVER, audio, closed, opened, text_message, write
 from traces import read_trace
 from wsproxy.catalog import load
 from wsproxy.errors import NotPublic
@@ -64,10 +64,10 @@ def everywhere(text: str) -> list[list[Any]]:
     for at, side in ((100, APP), (200, SERVER)):
         message = {"type": "Configure", "url": text, "token": text, "model": text}
         frames += [
-            said(at, side, {**message, "headers": {text: text}}),
-            said(at + 1, side, text),
-            said(at + 2, side, {"type": "Error", "description": text, "message": text}),
-            said(at + 3, side, json.dumps({"a": text})[:-3]),
+            text_message(at, side, {**message, "headers": {text: text}}),
+            text_message(at + 1, side, text),
+            text_message(at + 2, side, {"type": "Error", "description": text, "message": text}),
+            text_message(at + 3, side, json.dumps({"a": text})[:-3]),
             audio(at + 4, side, json.dumps({"a": text}).encode()),
             FrameRecord((at + 5) * MS, side, int(Opcode.PING), text.encode()),
         ]
@@ -168,7 +168,7 @@ def test_scrub_replaced_field_name_is_replaced_in_redacted_entries(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     own = {"AcmeClinicToken": "REDACTED", "url": "https://a.b/?quokkatoken=REDACTED"}
-    frame = said(50, APP, {"type": "Configure", "api_key": "REDACTED", "metadata": own})
+    frame = text_message(50, APP, {"type": "Configure", "api_key": "REDACTED", "metadata": own})
     frame = replace(frame, redacted=taken("api_key", "AcmeClinicToken", "quokkatoken"))
     trace = write(tmp_path / "a.wstrace", [*opened("/v1/listen"), frame])
     made = scrub(trace, tmp_path / "b.wstrace").path
@@ -183,12 +183,14 @@ def test_scrub_replaced_field_name_is_replaced_in_redacted_entries(
 
 
 def test_scrub_ip_address_in_a_failure_is_replaced(tmp_path: Path) -> None:
-    told = "Connect call failed ('10.1.2.3', 443), fe80::c0:ffee, 2409:0:1:2:3:4:5:6; not 127.0.0.1"
+    error = (
+        "Connect call failed ('10.1.2.3', 443), fe80::c0:ffee, 2409:0:1:2:3:4:5:6; not 127.0.0.1"
+    )
     request = opened("/v1/listen")[0]
-    trace = write(tmp_path / "a.wstrace", [request, Failure(9, "connect", False, told)])
+    trace = write(tmp_path / "a.wstrace", [request, Failure(9, "connect", False, error)])
     records, _ = read_trace(scrub(trace, tmp_path / "b.wstrace").path)
     (failure,) = (record for record in records if isinstance(record, Failure))
-    assert len(failure.message) == len(told)
+    assert len(failure.message) == len(error)
     assert failure.message.startswith("Connect call failed ('")
     assert failure.message.endswith(" 127.0.0.1")
     for part in ("10.1.2.3", "fe80", "ffee", "2409:0:1"):
@@ -206,7 +208,7 @@ def test_scrub_ip_address_in_a_failure_is_replaced(tmp_path: Path) -> None:
 def test_scrub_setting_with_a_personal_name_is_replaced(
     name: str, value: str, tmp_path: Path
 ) -> None:
-    message = said(50, APP, {"type": "Configure", name: value})
+    message = text_message(50, APP, {"type": "Configure", name: value})
     path = f"/v1/listen?{name}={quote(value, '')}"
     trace = write(tmp_path / "a.wstrace", [*opened(path), message])
     assert not found("acmeclinic", unpacked(scrub(trace, tmp_path / "b.wstrace").path))
@@ -241,18 +243,18 @@ ANSWER = [
 
 
 @pytest.mark.parametrize(
-    "heard", ["open the window", "a cross and a cache", "on localhost", "our agents transcribe it"]
+    "speech", ["open the window", "a cross and a cache", "on localhost", "our agents transcribe it"]
 )
-def test_scrub_spoken_protocol_words_are_accepted(heard: str, tmp_path: Path) -> None:
+def test_scrub_spoken_protocol_words_are_accepted(speech: str, tmp_path: Path) -> None:
     """Words of a header that every browser sends do not cause a refusal."""
     request, answer = opened("/v1/transcribe?x=http://localhost/agents", **BROWSER)
     records = [request, replace(answer, headers=ANSWER)]
-    message = said(50, SERVER, {"type": "Turn", "transcript": heard})
+    message = text_message(50, SERVER, {"type": "Turn", "transcript": speech})
     trace = write(
         tmp_path / "a.wstrace", [*records, message], provider="assemblyai", api="streaming"
     )
     made = unpacked(scrub(trace, tmp_path / "b.wstrace").path)
-    assert heard.encode() not in made
+    assert speech.encode() not in made
     assert all(each in made for each in (b"client_max_window_bits", b"31536000", b"10485760"))
 
 

@@ -25,7 +25,7 @@ OF_APIS = [name for name in TRACES if not name.startswith("wire/")]
 BATCHES = [list(TRACES)[number::12] for number in range(12)]
 CATALOG = load()
 UUID = re.compile(rb"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-MADE_UP = b"00000000-0000-4000-8000-000000000000"  # in the path of a sample, as no project's id
+SYNTHETIC = b"00000000-0000-4000-8000-000000000000"  # in the path of a sample, as no project's id
 
 
 def findings(path: Path) -> list[str]:
@@ -59,7 +59,7 @@ def left_of(trace: Path, public: Path) -> list[object]:
         if isinstance(record, FrameRecord) and record.opcode == 2 and record.payload[:1] != b"<":
             piece = record.payload[64:96]
             found += [piece] if len(set(piece)) >= 8 and piece in new else []
-    return [each for each in found if each != MADE_UP]
+    return [each for each in found if each != SYNTHETIC]
 
 
 @pytest.mark.parametrize(
@@ -85,10 +85,10 @@ def test_scrub_sample_is_accepted_and_its_failure_survives(
     of_apis = [name for name in names if name in OF_APIS]
     traces = [(public[name].path, public[name].finding_before) for name in of_apis]
     for name, proof in zip(of_apis, prove(traces, timeout=3, catalog=CATALOG), strict=True):
-        told = json.dumps({name: proof.as_json()}, indent=1)
-        assert proof.survived, told
-        assert (proof.as_client, proof.as_server) == ("reproduced", "reproduced"), told
-        assert proof.simulated == ("reproduced" if is_simulated(proof.finding_after) else ""), told
+        shown = json.dumps({name: proof.as_json()}, indent=1)
+        assert proof.survived, shown
+        assert (proof.as_client, proof.as_server) == ("reproduced", "reproduced"), shown
+        assert proof.simulated == ("reproduced" if is_simulated(proof.finding_after) else ""), shown
 
 
 def is_simulated(condition: str) -> bool:
@@ -130,10 +130,10 @@ def test_scrub_command_several_traces_go_into_a_folder(tmp_path: Path) -> None:
     samples = [TRACES[name] for name in OF_APIS[:2]]
     code, out, _ = run(*samples, "--out", tmp_path / "new", "--json")
     assert code == 0
-    told = json.loads(out)
-    assert [Path(each["trace"]) for each in told] == samples
-    assert {Path(each["made"]).parent for each in told} == {tmp_path / "new"}
-    assert all(each["explained_before"] == each["explained_now"] for each in told)
+    report = json.loads(out)
+    assert [Path(each["trace"]) for each in report] == samples
+    assert {Path(each["made"]).parent for each in report} == {tmp_path / "new"}
+    assert all(each["explained_before"] == each["explained_now"] for each in report)
 
 
 def test_scrub_command_refusals_are_one_line_each(

@@ -75,13 +75,13 @@ ENDED: list[tuple[list[Record], str, str | None, bool]] = [
 
 
 @pytest.mark.parametrize(("records", "ending", "closed_by", "failed"), ENDED)
-def test_how_it_ended(records, ending, closed_by, failed):
+def test_session_ending_of_records_is_expected(records, ending, closed_by, failed):
     session = fold(START, *records)
     assert (session.ending, session.closed_by, session.failed) == (ending, closed_by, failed)
     assert session.ending in ENDINGS
 
 
-def test_frames_are_counted_from_one_over_both_directions():
+def test_session_frame_numbers_start_at_one_over_both_directions():
     session = fold(
         START,
         frame(10, True, 2, b"abc"),
@@ -102,7 +102,7 @@ def test_frames_are_counted_from_one_over_both_directions():
             session.frame(number)
 
 
-def test_text_messages_are_put_together_from_their_frames():
+def test_session_text_messages_are_reassembled():
     session = fold(
         frame(1, False, 1, b'{"a":', fin=False),
         frame(2, True, 1, b"mine"),
@@ -117,14 +117,14 @@ def test_text_messages_are_put_together_from_their_frames():
     assert [m.text for m in session.messages(from_client=True)] == ["mine"]
 
 
-def test_the_first_messages_and_the_last_are_kept():
+def test_session_many_messages_keeps_first_and_last():
     count = 3 * KEPT_MESSAGES
     session = fold(*(frame(n, True, 1, str(n).encode()) for n in range(count)))
     kept = [int(message.text) for message in session.messages(from_client=True)]
     assert kept == [*range(KEPT_MESSAGES), *range(count - KEPT_MESSAGES, count)]
 
 
-def test_what_is_kept_is_bounded():
+def test_session_long_traffic_is_kept_in_bounded_memory():
     session = fold(frame(0, True, 1, b"x" * 2 * KEPT_TEXT))
     assert len(session.messages(from_client=True)[0].text) == KEPT_TEXT
     session = fold(*(frame(n, False, 2, b"a" * 1000) for n in range(KEPT_AUDIO // 1000 + 5)))
@@ -137,7 +137,7 @@ def test_what_is_kept_is_bounded():
     assert session.broken[1] == (2, "r" * 200)
 
 
-def test_the_facts():
+def test_session_facts_are_those_of_the_records():
     session = fold(START, UPGRADE, ACCEPTED)
     assert (session.id, session.provider, session.api) == (SESSION, "deepgram", "listen")
     assert session.opened_ns == 2
@@ -150,7 +150,7 @@ def test_the_facts():
     assert empty.request_header("a") is empty.response_header("a") is None
 
 
-def test_complete(tmp_path):
+def test_session_complete_is_true_after_end_record(tmp_path):
     records = [START, UPGRADE, ACCEPTED, close(5, True, 1000), End(9, "close")]
     path = make_trace(tmp_path / "x.wstrace", records)
     assert Session.read(path).complete
@@ -173,7 +173,7 @@ PROPERTIES = [name for name, value in vars(Session).items() if isinstance(value,
 
 
 @given(st.lists(RECORDS, max_size=20))
-def test_any_records_can_be_asked_anything(records):
+def test_session_any_records_never_raise(records):
     session = fold(*records)
     for name in PROPERTIES:
         getattr(session, name)
@@ -182,7 +182,7 @@ def test_any_records_can_be_asked_anything(records):
         session.messages(from_client=from_client)
 
 
-def test_session_failed_for_the_recorder_is_closed_by_nobody() -> None:
+def test_session_with_recorder_failure_is_closed_by_nobody() -> None:
     session = Session()
     session.add(Failure(1, "recorder", False, "too many open files"))
     assert (session.ending, session.closed_by) == ("failed", None)

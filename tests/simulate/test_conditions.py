@@ -263,14 +263,18 @@ def explained(path: Path) -> list[Finding]:
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_is_explained_first_and_with_a_figure(case: Case, traces: dict[Case, Path]) -> None:
+def test_condition_explained_is_first_finding_with_figure(
+    case: Case, traces: dict[Case, Path]
+) -> None:
     findings = explained(traces[case])
     assert [f.id for f in findings][:1] == [case.condition.id]
     assert any(evidence.value is not None for evidence in findings[0].evidence)
 
 
 @pytest.mark.parametrize("case", REPLAYED, ids=str)
-def test_is_reproduced_from_both_sides(case: Case, replays: dict[Case, Replays]) -> None:
+def test_condition_replayed_from_both_sides_is_reproduced(
+    case: Case, replays: dict[Case, Replays]
+) -> None:
     result = replays[case]
     for verdict in (result.as_client, result.as_server):
         assert (verdict.verdict, summary(verdict)) == ("reproduced", [])
@@ -278,14 +282,16 @@ def test_is_reproduced_from_both_sides(case: Case, replays: dict[Case, Replays])
 
 
 @pytest.mark.parametrize("case", [c for c in CASES if c.has_a_good_api], ids=str)
-def test_is_not_reproduced_by_an_api_that_behaves(case: Case, replays: dict[Case, Replays]) -> None:
+def test_condition_replayed_against_good_api_is_not_reproduced(
+    case: Case, replays: dict[Case, Replays]
+) -> None:
     verdict = replays[case].against_good
     assert verdict is not None
     assert verdict.verdict == "not-reproduced", summary(verdict)
     assert verdict.differences
 
 
-def test_every_condition_is_a_case() -> None:
+def test_conditions_all_have_a_case() -> None:
     """Those left out are no server's doing.
 
     test_record_failures brings those of the network about from the other side; what is measured in
@@ -297,9 +303,7 @@ def test_every_condition_is_a_case() -> None:
     assert {c.provider for c in left_out} == {"rfc6455", TRAFFIC}
 
 
-def test_exit_status_is_1_where_it_is_not_reproduced(
-    traces: dict[Case, Path], tmp_path: Path
-) -> None:
+def test_replay_client_not_reproduced_exits_1(traces: dict[Case, Path], tmp_path: Path) -> None:
     case = next(c for c in CASES if c.condition.id == "deepgram.speak.NET-0000")
 
     async def against_good() -> subprocess.CompletedProcess[str]:

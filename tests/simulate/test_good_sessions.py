@@ -57,13 +57,13 @@ def sessions(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Session]:
     return {session.request_header("X-Case") or "": session for session in found}
 
 
-def test_there_are_many() -> None:
+def test_good_sessions_cover_many_apis() -> None:
     assert len(PLACES) >= 25
     assert len({place.provider.id for place in PLACES.values()}) >= 14
 
 
 @pytest.mark.parametrize("name", PLACES)
-def test_nothing_is_wrong(name: str, sessions: dict[str, Session]) -> None:
+def test_good_session_has_no_problem(name: str, sessions: dict[str, Session]) -> None:
     session = sessions[name]
     assert (session.provider, session.api) == tuple(name.split("."))
     assert session.accepted

@@ -1,4 +1,4 @@
-"""What sessions meet one after another: moments, plans, chances, and the command."""
+"""What sessions meet one after another: triggers, plans, chances, and the command."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ def condition(name: str) -> Condition:
     return load().condition(name)
 
 
-# -- moments
+# -- triggers
 
 
 @pytest.mark.parametrize(
-    "text, moment",
+    "text, trigger",
     [
         ("open", Trigger("open")),
         (" Silence ", Trigger("silence")),
@@ -42,13 +42,13 @@ def condition(name: str) -> Condition:
         ("3audio", Trigger("seconds of audio", 3)),
     ],
 )
-def test_moment(text: str, moment: Trigger) -> None:
-    assert Trigger.parse(text) == moment
-    assert str(moment)
+def test_trigger_parse_valid_text_is_read(text: str, trigger: Trigger) -> None:
+    assert Trigger.parse(text) == trigger
+    assert str(trigger)
 
 
 @pytest.mark.parametrize("text", ["", "5", "soon", "-1s", "5 minutes", "s"])
-def test_no_moment(text: str) -> None:
+def test_trigger_parse_invalid_text_raises(text: str) -> None:
     with pytest.raises(UsageError, match=r"invalid after value .*: expected open, audio"):
         Trigger.parse(text)
 
@@ -71,18 +71,18 @@ def session(url: str, path: str = LISTEN, chunks: int = 10) -> tuple[int | None,
 
 
 @pytest.mark.parametrize(
-    "moment, least, most", [("frames", 4, 5), ("seconds of audio", 4, 5), ("audio", 1, 2)]
+    "kind, least, most", [("frames", 4, 5), ("seconds of audio", 4, 5), ("audio", 1, 2)]
 )
-def test_a_failure_comes_at_its_moment(moment: str, least: int, most: int) -> None:
-    amount = 4 if moment == "frames" else 0.4
-    step = PlanStep(condition("deepgram.listen.NET-0000"), trigger=Trigger(moment, amount))
+def test_plan_step_failure_occurs_at_its_trigger(kind: str, least: int, most: int) -> None:
+    amount = 4 if kind == "frames" else 0.4
+    step = PlanStep(condition("deepgram.listen.NET-0000"), trigger=Trigger(kind, amount))
     with serve_in_thread(Plan([step])) as served:
         code, sent = session(served.url)
     assert code == 1011
     assert least <= sent <= most
 
 
-def test_a_failure_after_seconds_comes_without_a_message_too() -> None:
+def test_plan_step_seconds_trigger_needs_no_message() -> None:
     step = PlanStep(condition("deepgram.listen.NET-0000"), trigger=Trigger("seconds", 0.2))
     with (
         serve_in_thread(Plan([step]), limits=ApiQuotas(silence=60)) as served,
@@ -97,14 +97,14 @@ def test_a_failure_after_seconds_comes_without_a_message_too() -> None:
 # -- plans
 
 
-def test_fails_twice_then_works() -> None:
+def test_plan_step_times_two_fails_twice_then_works() -> None:
     plan = Plan([PlanStep(condition("deepgram.listen.NET-0000"), times=2), PlanStep()])
     with serve_in_thread(plan) as served:
         codes = [session(served.url)[0] for _ in range(4)]
     assert codes == [1011, 1011, 1000, 1000]
 
 
-def test_several_at_once_on_their_own_apis() -> None:
+def test_plan_steps_of_several_apis_apply_to_their_own() -> None:
     steps = [
         PlanStep(condition("deepgram.listen.NET-0000")),
         PlanStep(condition("deepgram.listen.DATA-0000")),
@@ -120,7 +120,7 @@ def test_several_at_once_on_their_own_apis() -> None:
             ws.send('{"type": "Close"}')
 
 
-def test_probability() -> None:
+def test_plan_step_probability_is_applied_and_seeded() -> None:
     def failures(seed: int) -> int:
         step = PlanStep(condition("deepgram.listen.NET-0000"), probability=0.3)
         plan = Plan([step], chance=random.Random(seed))
@@ -132,7 +132,7 @@ def test_probability() -> None:
     assert Plan([step]).next("deepgram", "listen").condition is None
 
 
-def test_a_condition_that_no_server_brings_about() -> None:
+def test_plan_step_client_condition_raises() -> None:
     with pytest.raises(UsageError, match="cannot be simulated: no server causes it"):
         PlanStep(condition("rfc6455.failed.dns"))
 
@@ -149,7 +149,7 @@ api = "deepgram.listen"
 """
 
 
-def test_a_plan_file(tmp_path: Path) -> None:
+def test_plan_read_valid_file_has_steps(tmp_path: Path) -> None:
     path = tmp_path / "plan.toml"
     path.write_text(PLAN)
     plan = Plan.read(path, load().condition)
@@ -172,7 +172,9 @@ def test_a_plan_file(tmp_path: Path) -> None:
         (PLAN, "", "no [[step]] found"),
     ],
 )
-def test_a_mistake_in_a_plan_file(old: str, new: str, says: str, tmp_path: Path) -> None:
+def test_plan_read_invalid_file_names_mistake(
+    old: str, new: str, says: str, tmp_path: Path
+) -> None:
     path = tmp_path / "plan.toml"
     path.write_text(PLAN.replace(old, new, 1))
     with pytest.raises(UsageError) as caught:
@@ -180,19 +182,19 @@ def test_a_mistake_in_a_plan_file(old: str, new: str, says: str, tmp_path: Path)
     assert says in str(caught.value)
 
 
-def test_a_plan_with_a_condition_that_does_not_exist(tmp_path: Path) -> None:
+def test_plan_read_unknown_condition_raises(tmp_path: Path) -> None:
     path = tmp_path / "plan.toml"
     path.write_text(PLAN.replace("NET-0000", "NET-9"))
     with pytest.raises(UnknownCondition):
         Plan.read(path, load().condition)
 
 
-def test_a_plan_file_that_is_not_there(tmp_path: Path) -> None:
+def test_plan_read_missing_file_raises(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"absent\.toml"):
         Plan.read(tmp_path / "absent.toml", load().condition)
 
 
-def test_a_plan_for_an_api_that_is_not_simulated() -> None:
+def test_simulator_plan_for_unknown_api_raises() -> None:
     with pytest.raises(UsageError, match=r"'deepgram\.lisen' is not a simulated API"):
         Simulator(Plan([PlanStep(api="deepgram.lisen")]))
 
@@ -220,14 +222,16 @@ def simulate(*arguments: str) -> subprocess.CompletedProcess[str]:
         (["--probability", "2"], "probability"),
     ],
 )
-def test_bad_arguments_get_one_line(arguments: list[str], says: str) -> None:
+def test_simulate_command_invalid_arguments_are_one_line_error(
+    arguments: list[str], says: str
+) -> None:
     done = simulate(*arguments)
     assert done.returncode == 2
     assert says in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_the_command_serves_a_plan(tmp_path: Path) -> None:
+def test_simulate_command_plan_is_served(tmp_path: Path) -> None:
     path = tmp_path / "plan.toml"
     path.write_text('[[step]]\ncondition = "deepgram.upgrade.INVALID_AUTH"\n[[step]]\n')
     process = subprocess.Popen(

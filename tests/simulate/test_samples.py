@@ -27,7 +27,7 @@ CONDITIONS = {name: path for name, path in TRACES.items() if not name.startswith
 WIRE = {name: sample for name, sample in make.SAMPLES.items() if name.startswith("wire/")}
 
 
-def test_every_condition_of_the_two_providers_has_one() -> None:
+def test_samples_cover_every_condition_of_two_providers() -> None:
     wanted = {
         f"{case.condition.provider}/{case.condition.id}"
         for case in CASES
@@ -37,7 +37,7 @@ def test_every_condition_of_the_two_providers_has_one() -> None:
     assert set(CONDITIONS) == wanted
 
 
-def test_every_sample_of_the_wire_is_there_and_in_the_readme() -> None:
+def test_wire_samples_exist_and_are_in_readme() -> None:
     readme = (ROOT / "recordings" / "README.md").read_text()
     assert {name for name in TRACES if name.startswith("wire/")} == set(WIRE)
     for sample in WIRE.values():
@@ -45,7 +45,7 @@ def test_every_sample_of_the_wire_is_there_and_in_the_readme() -> None:
 
 
 @pytest.mark.parametrize("name", TRACES)
-def test_is_whole_and_small(name: str) -> None:
+def test_sample_is_complete_and_small(name: str) -> None:
     with TraceReader(TRACES[name]) as reader:
         records = list(reader)
         assert reader.losses == []
@@ -57,7 +57,7 @@ def test_is_whole_and_small(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", CONDITIONS)
-def test_is_the_condition_that_its_name_says(name: str) -> None:
+def test_sample_has_condition_of_its_name(name: str) -> None:
     provider, _, condition = name.partition("/")
     session = Session.read(CONDITIONS[name])
     assert [finding.id for finding in diagnose(session, CATALOG)][:1] == [condition]
@@ -67,13 +67,13 @@ def test_is_the_condition_that_its_name_says(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", WIRE)
-def test_ends_as_it_should(name: str) -> None:
+def test_wire_sample_has_documented_ending(name: str) -> None:
     session = Session.read(TRACES[name])
     assert f"{session.ending} by {session.closed_by}" == WIRE[name].ends
 
 
 @pytest.mark.parametrize("name", TRACES)
-def test_holds_no_key_and_nothing_of_the_machine(name: str) -> None:
+def test_sample_has_no_key_and_no_host_data(name: str) -> None:
     session = Session.read(TRACES[name])
     assert session.start is not None
     assert session.request is not None
@@ -87,7 +87,7 @@ def test_holds_no_key_and_nothing_of_the_machine(name: str) -> None:
         assert secret.encode() not in content
 
 
-def test_a_key_would_be_found() -> None:
+def test_sample_key_check_finds_planted_key() -> None:
     """Where a key was, its trace says so: it is looked for in what did hold one."""
     taken = [
         entry["length"]
@@ -123,12 +123,12 @@ def broken(name: str) -> list[str]:
         ("client-fragmented-ping", "fragmented control frame"),
     ],
 )
-def test_breaks_the_rule(name: str, rule: str) -> None:
+def test_wire_sample_breaks_its_rule(name: str, rule: str) -> None:
     assert [rule in each for each in broken(name)] == [True]
 
 
 @pytest.mark.parametrize("name", ["fragments", "compressed-fragments"])
-def test_both_sides_ping_between_their_fragments(name: str) -> None:
+def test_wire_sample_fragments_have_pings_in_between(name: str) -> None:
     with TraceReader(TRACES[f"wire/{name}"]) as reader:
         frames = [record for record in reader if isinstance(record, FrameRecord)]
     for from_client in (True, False):
@@ -142,7 +142,7 @@ def agreed(name: str) -> str:
     return Session.read(TRACES[f"wire/{name}"]).response_header("Sec-WebSocket-Extensions") or ""
 
 
-def test_messages_are_compressed_both_ways() -> None:
+def test_wire_samples_compressed_are_compressed_both_ways() -> None:
     for name in ("compressed", "compressed-no-takeover", "compressed-fragments"):
         with TraceReader(TRACES[f"wire/{name}"]) as reader:
             data = [r for r in reader if isinstance(r, FrameRecord) and r.opcode in (1, 2)]
@@ -156,20 +156,20 @@ def test_messages_are_compressed_both_ways() -> None:
 @pytest.mark.parametrize(
     "name", ["wire/reset-by-client", "wire/refused", "deepgram/deepgram.speak.BIG-0001"]
 )
-def test_can_be_made_anew(name: str, tmp_path: Path) -> None:
+def test_sample_recorded_again_has_no_faults(name: str, tmp_path: Path) -> None:
     sample = make.SAMPLES[name]
     trace = sample.record(tmp_path)
     assert trace is not None
     assert sample.faults(trace) == []
 
 
-def test_what_is_not_as_its_name_says_is_refused(tmp_path: Path) -> None:
+def test_sample_faults_of_other_trace_are_listed(tmp_path: Path) -> None:
     trace = TRACES["wire/reset-by-client"]
     assert make.SAMPLES["wire/fin-by-client"].faults(trace) == ["ended as reset by client"]
     faults = make.SAMPLES["deepgram/deepgram.listen.NET-0001"].faults(trace)
     assert faults[0].startswith("found ['rfc6455.end.client-reset'")
 
 
-def test_a_name_that_is_none_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+def test_make_unknown_sample_name_is_one_line_error(capsys: pytest.CaptureFixture[str]) -> None:
     assert make.main(["no-such"]) == 2
     assert capsys.readouterr().err == "no sample is named no-such\n"

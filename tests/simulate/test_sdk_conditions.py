@@ -174,7 +174,7 @@ async def meet(
 
 @pytest.mark.one_python
 @pytest.mark.parametrize("client", EACH)
-def test_explained_whatever_the_sdk_said(
+def test_sdk_condition_is_explained_first(
     client: Client,
     request: pytest.FixtureRequest,
     audio: Path,  # noqa: F811
@@ -198,7 +198,7 @@ def test_explained_whatever_the_sdk_said(
     assert {m.case: m.first_ids for m in met if m.first_ids != [m.condition.id]} == {}
 
 
-def test_the_document_has_every_condition() -> None:
+def test_sdk_conditions_document_has_every_condition() -> None:
     """To be made again where this fails; see the top of this file."""
     text = DOCUMENT.read_text()
     ids = {condition.id for api in TITLES for condition in conditions(api)}
@@ -243,18 +243,18 @@ TOLD, PART, CODE, NOTHING = "told", "part", "code", "nothing"
 
 def learns(met: Met) -> tuple[str, str]:
     """How much of the reason the app gets, and where, if not in the text."""
-    heard = [said for said in met.said if said.where != "log"]
+    reported = [said for said in met.said if said.where != "log"]
     reasons = words(met.condition)
-    if any(word in said.text for word in reasons for said in heard):
+    if any(word in said.text for word in reasons for said in reported):
         return TOLD, ""
-    for said in heard:
+    for said in reported:
         for path, value in said.more.items():
             if any(word in value for word in reasons):
                 return PART, f"`{path}`"
     if any(word in said.text for word in reasons for said in met.said):
         return PART, "the log"
     code = number(met.condition)
-    if any(code in (said.text, *said.more.values()) or code in said.text for said in heard):
+    if any(code in (said.text, *said.more.values()) or code in said.text for said in reported):
         return CODE, ""
     return NOTHING, ""
 
@@ -263,7 +263,7 @@ def cell(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|")
 
 
-def told(met: Met) -> dict[str, list[str]]:
+def places_by_text(met: Met) -> dict[str, list[str]]:
     """What an SDK said, each text with the places where it did."""
     places: dict[str, list[str]] = {}
     for said in met.said:
@@ -287,7 +287,7 @@ def on_the_wire(condition: Condition) -> str:
 
 def in_short(met: Met) -> str:
     """What an SDK said, and how much of the reason that is."""
-    places = told(met)
+    places = places_by_text(met)
     if not places:
         return "✗ nothing"
     how, where = learns(met)
@@ -309,7 +309,7 @@ def alike(columns: list[list[Met]]) -> Iterator[str]:
     for column in columns:
         same: dict[str, list[Met]] = {}
         for met in column:
-            same.setdefault("; ".join(told(met)) or "nothing", []).append(met)
+            same.setdefault("; ".join(places_by_text(met)) or "nothing", []).append(met)
         for text, several in same.items():
             if len({met.condition.id for met in several}) > 1:
                 names = "; ".join(named(met.case) for met in several)

@@ -173,7 +173,7 @@ def node_packages():
 # xdist begins with groups: one worker installs before the others come to tests that need it.
 @pytest.mark.xdist_group("sdk-install")
 @pytest.mark.parametrize("packages", ["python_packages", "node_packages"])
-def test_the_sdks_can_be_installed(packages, request):
+def test_sdk_packages_are_installed(packages, request):
     assert Path(request.getfixturevalue(packages)).exists()
 
 
@@ -307,7 +307,7 @@ def texts(seen):
 
 
 @pytest.mark.parametrize("client", EACH)
-def test_good_session(client, serve, run):
+def test_sdk_good_session_has_no_error(client, serve, run):
     with serve(client) as served:
         seen = run(client, served.url)
         (session,) = served.ended(1)
@@ -330,7 +330,7 @@ def test_good_session(client, serve, run):
 
 
 @pytest.mark.parametrize("client", EACH)
-def test_refused_upgrade(client, serve, run):
+def test_sdk_refused_upgrade_is_reported(client, serve, run):
     # Codes are where each SDK puts them; the status is in the text at least.
     at_deepgram = client.api in ("listen", "speak")
     with serve(
@@ -343,7 +343,7 @@ def test_refused_upgrade(client, serve, run):
 
 
 @pytest.mark.parametrize("client", EACH)
-def test_reset_is_no_good_end(client, serve, run):
+def test_sdk_reset_is_reported_as_1006(client, serve, run):
     with serve(client, "rfc6455.end.server-reset") as served:
         seen = run(client, served.url)
         (session,) = served.ended(1)
@@ -436,14 +436,14 @@ def check_stalled(client, seen, session):
 
 
 @pytest.mark.parametrize("client", EACH)
-def test_recorded_through_the_proxy(client, serve, record):
+def test_sdk_through_proxy_is_recorded(client, serve, record):
     with serve(client, tls=True) as served:
         seen, session = record(client, served.url.replace("127.0.0.1", "localhost"))
         check_good(client, seen, session, served)
 
 
 @pytest.mark.parametrize("client", EACH)
-def test_stall_recorded_through_the_proxy(client, serve, record_here):
+def test_sdk_stall_through_proxy_is_recorded(client, serve, record_here):
     with serve(client, tls=True) as served:
         seen, trace = record_here(client, served.url, "stall")
     check_stalled(client, seen, Session.read(trace))
@@ -454,7 +454,7 @@ IGNORING = ("deepgram_listen.py-async", "deepgram_listen.cjs", "assemblyai_strea
 
 
 @pytest.mark.parametrize("client", [each for each in EACH if each.id in IGNORING])
-def test_recorded_in_reverse_mode(client, serve, record):
+def test_sdk_in_reverse_mode_is_recorded(client, serve, record):
     with serve(client) as served:
         scheme = served.url.partition("://")[0]
         seen, session = record(client, f"{scheme}://", mode=f"reverse:{served.url}")

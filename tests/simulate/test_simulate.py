@@ -85,7 +85,7 @@ def condition(name, **simulate):
 
 
 @pytest.mark.parametrize("deflate", [False, True])
-def test_listen_with_a_real_client(deflate):
+def test_simulator_listen_with_real_client_transcribes(deflate):
     with serve_in_thread(deflate=deflate) as served:
         with connect(served.url + LISTEN, additional_headers=KEY) as ws:
             assert ws.response.headers["dg-request-id"]
@@ -104,7 +104,7 @@ def test_listen_with_a_real_client(deflate):
     assert seen.ending == "closed by the server: 1000"
 
 
-def test_speak_with_a_real_client():
+def test_simulator_speak_with_real_client_returns_audio():
     with serve_in_thread() as served, connect(served.url + SPEAK, additional_headers=KEY) as ws:
         ws.send('{"type":"Speak","text":"Hello"}')
         ws.send('{"type":"Flush"}')
@@ -116,7 +116,7 @@ def test_speak_with_a_real_client():
     assert kinds == ["Metadata", "audio", "audio", "Flushed"]
 
 
-def test_assemblyai_with_a_real_client():
+def test_simulator_assemblyai_with_real_client_transcribes():
     with (
         serve_in_thread() as served,
         connect(served.url + STREAM, additional_headers=KEY) as ws,
@@ -130,7 +130,7 @@ def test_assemblyai_with_a_real_client():
     assert "Turn" in found
 
 
-def test_simulator_in_a_loop():
+def test_simulator_on_event_loop_serves():
     async def session():
         async with Simulator() as simulator:
             url = simulator.url + LISTEN
@@ -147,7 +147,7 @@ def test_simulator_in_a_loop():
     assert seen.texts == 1
 
 
-def test_ping_fragments_and_close_of_the_client():
+def test_simulator_client_ping_fragments_and_close_are_answered():
     with serve_in_thread() as served, raw(served) as client:
         client.send(Opcode.PING, b"abc")
         first = Frame(Opcode.TEXT, b'{"type":', fin=False, mask=b"\0\0\0\0")
@@ -166,7 +166,7 @@ def test_ping_fragments_and_close_of_the_client():
     assert seen.ending == "closed by the client: 1000 bye"
 
 
-def test_first_frames_with_the_request():
+def test_simulator_frames_sent_with_request_are_read():
     frame = Frame(Opcode.TEXT, b'{"type":"CloseStream"}', mask=b"\1\2\3\4").serialize()
     with serve_in_thread() as served:
         request = (
@@ -182,19 +182,19 @@ def test_first_frames_with_the_request():
     assert b'"type":"Metadata"' in data
 
 
-def test_broken_frames_are_refused():
+def test_simulator_invalid_frame_is_refused():
     with serve_in_thread(limits=SHORT) as served, raw(served) as client:
         client.sock.sendall(Frame(Opcode.TEXT, b"not masked").serialize())
         (close,), _ = client.frames()
     assert ClosePayload.parse(close.payload).code == 1002
 
 
-def test_targets_that_are_no_urls():
+def test_simulator_invalid_target_is_refused():
     with serve_in_thread() as served, raw(served, "//[/v1/listen?%zz") as client:
         assert client.status == 404
 
 
-def test_client_that_vanishes():
+def test_simulator_client_disconnect_ends_session():
     with serve_in_thread() as served:
         with raw(served) as client:
             client.send(Opcode.BINARY, speech(0.1))
@@ -202,7 +202,7 @@ def test_client_that_vanishes():
     assert "without a Close frame" in seen.ending or "lost" in seen.ending
 
 
-def test_subprotocol_with_the_key_is_answered():
+def test_simulator_subprotocol_with_key_is_answered():
     with (
         serve_in_thread() as served,
         connect(served.url + LISTEN, subprotocols=["token", "k"]) as ws,
@@ -213,7 +213,7 @@ def test_subprotocol_with_the_key_is_answered():
 # ---- refused upgrades
 
 
-def test_missing_key_is_refused_with_dg_error():
+def test_simulator_missing_key_is_refused_with_dg_error():
     with serve_in_thread() as served:
         with pytest.raises(InvalidStatus) as caught, connect(served.url + LISTEN):
             pass
@@ -228,7 +228,7 @@ def test_missing_key_is_refused_with_dg_error():
     assert seen.ending == "refused: HTTP 401"
 
 
-def test_unknown_path():
+def test_simulator_unknown_or_retired_path_is_refused():
     with serve_in_thread() as served:
         for path, status in (("/nothing", 404), ("/v2/realtime/ws", 410)):
             with pytest.raises(InvalidStatus) as caught, connect(served.url + path):
@@ -236,7 +236,7 @@ def test_unknown_path():
             assert caught.value.response.status_code == status
 
 
-def test_not_an_upgrade():
+def test_simulator_plain_request_is_refused():
     with (
         serve_in_thread() as served,
         socket.create_connection(("127.0.0.1", served.port), timeout=10) as sock,
@@ -251,7 +251,7 @@ SIMULATED = [c for c in load().conditions if c.simulate is not None]
 
 
 @pytest.mark.parametrize("entry", SIMULATED, ids=lambda entry: entry.id)
-def test_every_condition_as_a_client_meets_it(entry):
+def test_simulator_each_condition_reaches_client(entry):
     script, place = entry.simulate, home(entry)
     path = place.path if place else "/anything"
     with serve_in_thread(entry, limits=SHORT) as served:
@@ -288,7 +288,7 @@ def plain(port, path):
 
 
 def check_session(place, script, client):
-    for message in good(place).said if script.after == "audio" else ():
+    for message in good(place).messages if script.after == "audio" else ():
         is_text = isinstance(message, str)
         client.send(
             Opcode.TEXT if is_text else Opcode.BINARY, message.encode() if is_text else message
@@ -310,7 +310,7 @@ def check_session(place, script, client):
 
 
 @pytest.mark.parametrize("code", [None, 999, 1005, 1006, 1014, 1015, 2999, 3005, 3009, 4999])
-def test_any_close_code(code):
+def test_simulator_any_close_code_is_sent(code):
     entry = condition("rfc6455.close.1000", close=ClosePattern(code, "why" if code else ""))
     with serve_in_thread(entry) as served, raw(served) as client:
         client.send(Opcode.TEXT, b"{}")
@@ -319,7 +319,7 @@ def test_any_close_code(code):
     assert frames[-1].payload == expected
 
 
-def test_results_come_before_a_reset():
+def test_simulator_reset_follows_results():
     entry = condition("rfc6455.end.server-reset")
     with serve_in_thread(entry) as served, raw(served) as client:
         client.send(Opcode.BINARY, speech(5.0))
@@ -329,7 +329,7 @@ def test_results_come_before_a_reset():
     assert len(frames) > 1
 
 
-def test_a_condition_holds_for_every_session():
+def test_simulator_condition_applies_to_every_session():
     with serve_in_thread(load().condition("assemblyai.streaming.1011-internal")) as served:
         for _ in range(3):
             with connect(served.url + STREAM, additional_headers=KEY) as ws:
@@ -343,7 +343,7 @@ def test_a_condition_holds_for_every_session():
 # ---- by rule, with the clock
 
 
-def test_no_audio_is_found_in_traffic():
+def test_simulator_no_audio_ends_session():
     with (
         serve_in_thread(limits=SHORT) as served,
         connect(served.url + LISTEN, additional_headers=KEY) as ws,
@@ -355,7 +355,7 @@ def test_no_audio_is_found_in_traffic():
     assert (caught.value.rcvd.code, caught.value.rcvd.reason) == (1011, "NET-0001")
 
 
-def test_inactivity_is_found_in_traffic():
+def test_simulator_inactivity_ends_session():
     with serve_in_thread() as served:
         url = f"{served.url}{STREAM}&inactivity_timeout=0.2"
         with connect(url, additional_headers=KEY) as ws:
@@ -371,13 +371,13 @@ def test_inactivity_is_found_in_traffic():
 # ---- errors, and the command
 
 
-def test_not_simulated():
+def test_simulator_client_condition_raises():
     entry = next(c for c in load().conditions if c.simulate is None)
     with pytest.raises(UsageError, match=r"cannot be simulated: no server causes it"):
         Simulator(entry)
 
 
-def test_port_in_use():
+def test_simulator_port_in_use_raises():
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         with (
@@ -406,7 +406,7 @@ def run(*args):
         (["deepgram.listen.flux-on-v1"], "cannot be simulated: no server causes it"),
     ],
 )
-def test_command_errors_are_one_line(args, text):
+def test_simulate_command_error_is_one_line(args, text):
     ended = run(*args)
     assert ended.returncode == 2
     assert text in ended.stderr
@@ -414,14 +414,14 @@ def test_command_errors_are_one_line(args, text):
     assert ended.stdout == ""
 
 
-def test_command_lists_what_it_can():
+def test_simulate_command_list_shows_conditions():
     ended = run("--list")
     assert ended.returncode == 0
     assert len(ended.stdout.splitlines()) == len(SIMULATED)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_command_serves_until_a_signal(number):
+def test_simulate_command_signal_ends_it(number):
     process = subprocess.Popen(
         [sys.executable, "-m", "wsproxy", "simulate", "speak.net-0003"],
         stdout=subprocess.PIPE,

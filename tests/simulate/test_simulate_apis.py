@@ -73,13 +73,13 @@ def test_speech_has_words_and_pauses(rate):
 
 
 def test_recognizer_chunk_size_makes_no_difference():
-    audio, heard = speech(4.0), []
+    audio, transcripts = speech(4.0), []
     for size in (100, 3200, 64_000):
         hearing = Recognizer(AudioFormat("linear16", 16_000))
         for at in range(0, len(audio), size):
             list(hearing.add(audio[at : at + size]))
-        heard.append(hearing.take())
-    assert heard[0] == heard[1] == heard[2]
+        transcripts.append(hearing.take())
+    assert transcripts[0] == transcripts[1] == transcripts[2]
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_recognizer_silence_has_no_words():
 # ---- Deepgram listen
 
 
-def test_listen_good_session():
+def test_listen_good_session_has_results():
     api, first = session(DeepgramListen, LISTEN + "&interim_results=true")
     assert first == []
     results = messages(stream(api, speech(5.0)))
@@ -126,12 +126,12 @@ def test_listen_good_session():
     assert closes(last) == [(1000, "")]
 
 
-def test_listen_without_interim_results_only_final_ones():
+def test_listen_without_interim_results_sends_final_results_only():
     api, _ = session(DeepgramListen, LISTEN)
     assert all(r["is_final"] for r in messages(stream(api, speech(5.0))))
 
 
-def test_listen_words_and_punctuation():
+def test_listen_result_has_words_and_punctuation():
     api, _ = session(DeepgramListen, LISTEN + "&smart_format=true")
     result = messages(stream(api, speech(3.0)))[0]["channel"]["alternatives"][0]
     assert result["transcript"].endswith(".")
@@ -139,7 +139,7 @@ def test_listen_words_and_punctuation():
     assert result["words"][0]["start"] < result["words"][0]["end"]
 
 
-def test_listen_finalize():
+def test_listen_finalize_sends_final_result():
     api, _ = session(DeepgramListen, LISTEN)
     stream(api, speech(1.0))
     (result,) = messages(api.text('{"type":"Finalize"}', 1.0))
@@ -147,7 +147,7 @@ def test_listen_finalize():
     assert result["channel"]["alternatives"][0]["transcript"]
 
 
-def test_listen_speech_started_and_utterance_end_when_asked():
+def test_listen_speech_started_and_utterance_end_are_sent_on_request():
     audio = speech(3.0) + bytes(16_000 * 2 * 3)
     api, _ = session(DeepgramListen, LISTEN)
     assert {m["type"] for m in messages(stream(api, audio))} == {"Results"}
@@ -216,7 +216,7 @@ def test_listen_invalid_message_is_reported():
         ("/v1/listen?sample_rate=16k", KEY, 400, "Failed to deserialize query parameters"),
     ],
 )
-def test_listen_refusals(target, headers, status, text):
+def test_listen_refusal_of_each_request_is_expected(target, headers, status, text):
     refusal = DeepgramListen(request(target, headers), ApiQuotas()).refusal()
     if status is None:
         assert refusal is None
@@ -227,7 +227,7 @@ def test_listen_refusals(target, headers, status, text):
     assert dict(refusal.headers)["dg-error"] == body["err_msg"]
 
 
-def test_listen_too_many_sessions():
+def test_listen_too_many_sessions_is_refused():
     busy = DeepgramListen(request(LISTEN, sessions=2), ApiQuotas(sessions=2)).refusal()
     assert (busy.status, json.loads(busy.body)["err_code"]) == (429, "TOO_MANY_REQUESTS")
 
@@ -240,7 +240,7 @@ def test_request_key_in_subprotocol_is_its_credential():
 # ---- Deepgram speak
 
 
-def test_speak_good_session():
+def test_speak_good_session_has_audio_and_flushed():
     api, (metadata,) = session(DeepgramSpeak, SPEAK)
     assert json.loads(metadata)["model_name"] == "aura-2-thalia-en"
     assert api.text('{"type":"Speak","text":"Hello there."}', 0.0) == ()
@@ -271,13 +271,13 @@ def test_speak_close_flushes_the_rest():
         (json.dumps({"type": "Speak", "text": "x" * 2_000_000}), (1009, "BIG-0000")),
     ],
 )
-def test_speak_faults(sent, expected):
+def test_speak_invalid_message_ends_session(sent, expected):
     api, _ = session(DeepgramSpeak, SPEAK)
     actions = api.text(sent, 0.0) if isinstance(sent, str) else api.binary(sent, 0.0)
     assert closes(actions) == [expected]
 
 
-def test_speak_characters_in_a_window():
+def test_speak_too_many_characters_in_window_ends_session():
     api, _ = session(DeepgramSpeak, SPEAK, ApiQuotas(characters=100, characters_window=60))
     line = json.dumps({"type": "Speak", "text": "x" * 60})
     assert api.text(line, 0.0) == ()
@@ -285,13 +285,13 @@ def test_speak_characters_in_a_window():
     assert closes(api.text(line, 62.0)) == [(1008, "DATA-0001")]
 
 
-def test_speak_silent_client():
+def test_speak_silent_client_ends_session():
     api, _ = session(DeepgramSpeak, SPEAK, ApiQuotas(speak_silence=7))
     assert api.deadline() == 7.0
     assert closes(api.on_deadline(7.0)) == [(1011, "NET-0001")]
 
 
-def test_speak_refusals():
+def test_speak_invalid_request_is_refused():
     refusal = DeepgramSpeak(request(SPEAK + "&encoding=mp3"), ApiQuotas()).refusal()
     assert (refusal.status, json.loads(refusal.body)["err_code"]) == (
         400,
@@ -315,7 +315,7 @@ def test_refusal_invalid_number_never_raises(kind, value):
 # ---- AssemblyAI
 
 
-def test_assemblyai_good_session():
+def test_assemblyai_good_session_has_turns():
     api, (begin,) = session(AssemblyAIStreaming, STREAM + "&format_turns=true", now=1000.0)
     assert json.loads(begin)["expires_at"] == 1000 + 3 * 3600
     turns = messages(stream(api, speech(5.0) + bytes(32_000)))
@@ -335,7 +335,7 @@ def test_assemblyai_good_session():
     assert closes(last) == [(1000, "")]
 
 
-def test_assemblyai_force_endpoint_and_configuration():
+def test_assemblyai_force_endpoint_and_configuration_are_applied():
     api, _ = session(AssemblyAIStreaming, STREAM)
     stream(api, speech(1.0))
     (turn,) = messages(api.text('{"type":"ForceEndpoint"}', 1.0))
@@ -356,7 +356,7 @@ def error_of(actions):
 @pytest.mark.parametrize(
     ("milliseconds", "bad"), [(20, True), (49, True), (50, False), (1000, False), (1001, True)]
 )
-def test_assemblyai_chunk_duration(milliseconds, bad):
+def test_assemblyai_chunk_duration_limits_are_enforced(milliseconds, bad):
     api, _ = session(AssemblyAIStreaming, STREAM)
     actions = api.binary(bytes(32 * milliseconds), 0.0)
     if not bad:
@@ -367,7 +367,7 @@ def test_assemblyai_chunk_duration(milliseconds, bad):
     assert (code, error, reason) == (3007, text, text)
 
 
-def test_assemblyai_faster_than_real_time():
+def test_assemblyai_faster_than_real_time_ends_session():
     api, _ = session(AssemblyAIStreaming, STREAM, ApiQuotas(ahead=2.0))
     for _ in range(20):
         assert not closes(api.binary(bytes(3200), 0.0))
@@ -396,7 +396,7 @@ def test_assemblyai_long_reasons_are_in_the_message_only():
     assert reason == "See Error message for details"
 
 
-def test_assemblyai_inactivity_and_longest_session():
+def test_assemblyai_inactivity_or_maximum_duration_ends_session():
     api, _ = session(AssemblyAIStreaming, STREAM + "&inactivity_timeout=5", ApiQuotas(session=60))
     api.text('{"type":"KeepAlive"}', 3.0)
     assert api.deadline() == 8.0
@@ -411,7 +411,7 @@ def test_assemblyai_inactivity_and_longest_session():
     )
 
 
-def test_assemblyai_credentials():
+def test_assemblyai_missing_or_invalid_credentials_end_session():
     for headers in ({}, {"authorization": "invalid"}):
         actions = AssemblyAIStreaming(request(STREAM, headers), ApiQuotas()).opened(0.0)
         assert error_of(actions)[0] == 1008
@@ -419,7 +419,7 @@ def test_assemblyai_credentials():
     assert messages(good)[0]["type"] == "Begin"
 
 
-def test_assemblyai_too_many_sessions():
+def test_assemblyai_too_many_sessions_ends_session():
     actions = AssemblyAIStreaming(request(STREAM, sessions=1), ApiQuotas(sessions=1)).opened(0.0)
     assert error_of(actions)[0] == 3009
 

@@ -20,7 +20,7 @@ from wsproxy.trace import FrameRecord, Request, Response, Start
 
 CATALOG = load()
 Api = tuple[str, str, str]
-Said = bytes | str
+SentMessage = bytes | str
 
 
 def listen(query: str) -> Api:
@@ -28,21 +28,21 @@ def listen(query: str) -> Api:
 
 
 def facts_of(
-    api: Api, said: Sequence[Said], answers: Sequence[str] = (), **frame: object
+    api: Api, messages: Sequence[SentMessage], answers: Sequence[str] = (), **frame: object
 ) -> SessionFacts:
     """A session in which the app says this, a message every 0.1 s, and is answered that."""
     session = Session()
     session.add(Start(0, 1, "0123456789abcdef", 0, provider=api[0], api=api[1]))
     session.add(Request(1, "GET", "wss", "h", 443, api[2]))
     session.add(Response(2, 101))
-    for number, message in enumerate(said, 1):
+    for number, message in enumerate(messages, 1):
         session.add(_frame(number * 100_000_000, True, message, **frame))
     for message in answers:
-        session.add(_frame(len(said) * 100_000_000, False, message))
+        session.add(_frame(len(messages) * 100_000_000, False, message))
     return SessionFacts(session, CATALOG)
 
 
-def _frame(t_ns: int, from_client: bool, message: Said, **values: object) -> FrameRecord:
+def _frame(t_ns: int, from_client: bool, message: SentMessage, **values: object) -> FrameRecord:
     payload = message.encode() if isinstance(message, str) else message
     opcode = 1 if isinstance(message, str) else 2
     values = {"wire_length": len(payload) + 6, **values}

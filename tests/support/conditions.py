@@ -41,7 +41,7 @@ class Behaviour:
         body, content_type: of a plain HTTP request, which it makes where there is a body.
     """
 
-    said: list[bytes | str] = field(default_factory=list)
+    messages: list[bytes | str] = field(default_factory=list)
     waits_after: int = 0
     pace: float = 1.0
     stalls: float = 8.0
@@ -113,21 +113,21 @@ def good(place: Home | None) -> Behaviour:
     api, dialogue = place.api, place.api.dialogue
     if dialogue is None:
         if api.name == "speak":
-            said = [json.dumps({"type": "Speak", "text": "Hello."}), '{"type": "Flush"}']
-            return Behaviour([*said], ends=['{"type": "Close"}'])
+            messages = [json.dumps({"type": "Speak", "text": "Hello."}), '{"type": "Flush"}']
+            return Behaviour([*messages], ends=['{"type": "Close"}'])
         end = '{"type": "CloseStream"}' if api.name == "listen" else '{"type": "Terminate"}'
         return Behaviour(audio(0.5), ends=[end])
 
     def wrapped(text: str, sound: bytes | None = None) -> bytes | str:
         return wire_message(text, api.envelope, "00000000-0000-4000-8000-000000000000", sound)
 
-    said = [wrapped(text) for text in dialogue.setup]
+    messages = [wrapped(text) for text in dialogue.setup]
     if dialogue.say:
-        said += [wrapped(text) for text in dialogue.say]
+        messages += [wrapped(text) for text in dialogue.say]
     else:
-        said += [wrapped(dialogue.audio or "{audio}", chunk) for chunk in audio(0.5)]
+        messages += [wrapped(dialogue.audio or "{audio}", chunk) for chunk in audio(0.5)]
     waits = len(dialogue.setup) if dialogue.setup and dialogue.opening else 0
-    return Behaviour(said, waits, ends=[wrapped(text) for text in dialogue.end])
+    return Behaviour(messages, waits, ends=[wrapped(text) for text in dialogue.end])
 
 
 def usual_headers(place: Home | None) -> dict[str, str]:
@@ -195,13 +195,13 @@ def post(url: str, path: str, body: bytes, headers: dict[str, str], proxy: str |
 async def _say(session: ClientConnection, behaviour: Behaviour) -> None:
     loop = asyncio.get_running_loop()
     due = loop.time()
-    heard = asyncio.Event()
-    reading = asyncio.create_task(_read(session, heard))
+    answered = asyncio.Event()
+    reading = asyncio.create_task(_read(session, answered))
     with contextlib.suppress(WebSocketException, TimeoutError):
-        for number, message in enumerate(behaviour.said, 1):
+        for number, message in enumerate(behaviour.messages, 1):
             await session.send(message)
             if number == behaviour.waits_after:
-                await asyncio.wait_for(heard.wait(), behaviour.stalls)
+                await asyncio.wait_for(answered.wait(), behaviour.stalls)
                 due = loop.time()
             if isinstance(message, bytes):
                 due += len(message) / 2 / RATE * behaviour.pace
@@ -215,8 +215,8 @@ async def _say(session: ClientConnection, behaviour: Behaviour) -> None:
     reading.cancel()
 
 
-async def _read(session: ClientConnection, heard: asyncio.Event) -> None:
+async def _read(session: ClientConnection, answered: asyncio.Event) -> None:
     with contextlib.suppress(WebSocketException):
         async for _ in session:
-            heard.set()
-    heard.set()
+            answered.set()
+    answered.set()

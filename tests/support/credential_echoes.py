@@ -31,10 +31,10 @@ __all__ = ["PLACES"]
 
 
 def echo(
-    scheme: str, said: Callable[[str], Record], name: str = "Authorization"
+    scheme: str, make_echo: Callable[[str], Record], name: str = "Authorization"
 ) -> Callable[[str], Records]:
     """A key in a header, and the server repeats it."""
-    return lambda key: [upgrade((name, scheme.replace("{}", key))), said(key)]
+    return lambda key: [upgrade((name, scheme.replace("{}", key))), make_echo(key)]
 
 
 def error(pattern: str) -> Callable[[str], Record]:

@@ -76,8 +76,8 @@ def audio(at: float) -> FrameRecord:
     return FrameRecord(int(at * S), True, 2, AUDIO, mask=b"abcd", wire_length=3208)
 
 
-def text(at: float, said: str, *, from_client: bool = False) -> FrameRecord:
-    return FrameRecord(int(at * S), from_client, 1, said.encode(), wire_length=len(said) + 2)
+def text(at: float, content: str, *, from_client: bool = False) -> FrameRecord:
+    return FrameRecord(int(at * S), from_client, 1, content.encode(), wire_length=len(content) + 2)
 
 
 def close(at: float, code: int, reason: str = "", *, from_client: bool = False) -> FrameRecord:

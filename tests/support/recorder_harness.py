@@ -20,7 +20,7 @@ CHUNK = 1 << 20
 
 
 class Relay:
-    """Stands for a relay; counts what it is told."""
+    """Stands for a relay; counts the calls that it receives."""
 
     def __init__(self) -> None:
         self.held = 0

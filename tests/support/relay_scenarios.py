@@ -93,7 +93,7 @@ def closing(*, code: int | None, reason: bytes = b"", by: str) -> Scenario:
 
 def odd_server_frames(name: str, *frames: bytes, extensions: str = "") -> Scenario:
     """The server says something unusual, and the client hangs up as libraries do."""
-    said = b"".join(frames)
+    expected = b"".join(frames)
 
     def server(peer: Peer) -> None:
         peer.until(len(HELLO))
@@ -102,17 +102,17 @@ def odd_server_frames(name: str, *frames: bytes, extensions: str = "") -> Scenar
 
     def client(peer: Peer) -> None:
         peer.send(HELLO)
-        peer.until(len(said))
+        peer.until(len(expected))
         fin(peer)
 
     return Scenario(name, server, client, "eof", "client", extensions=extensions)
 
 
 def odd_client_frames(name: str, *frames: bytes, extensions: str = "") -> Scenario:
-    said = b"".join(frames)
+    expected = b"".join(frames)
 
     def server(peer: Peer) -> None:
-        peer.until(len(said))
+        peer.until(len(expected))
         fin(peer)
 
     def client(peer: Peer) -> None:
@@ -258,9 +258,9 @@ def half_closed_by(by: str, how: str) -> Scenario:
         else:
             peer.eof()
 
-    def ends_first(said: bytes) -> Callable[[Peer], None]:
+    def ends_first(expected: bytes) -> Callable[[Peer], None]:
         def script(peer: Peer) -> None:
-            peer.send(said)
+            peer.send(expected)
             half(peer)
             peer.until_end()
             if how == "close-notify":
@@ -293,14 +293,14 @@ def stalled(by: str) -> Scenario:
     """One side does not read for a while; what it sends gets through all the same."""
     # More than all socket buffers on the way hold, so that the sender has to wait.
     flood = [frame(BINARY, BIG[:65536], mask=MASK if by == "server" else None)] * 384
-    said = [
+    expected = [
         frame(TEXT, b"%06d" % i * 20, mask=MASK if by == "client" else None) for i in range(500)
     ]
     free = threading.Event()
 
     def staller(peer: Peer) -> None:
         free.clear()
-        for each in said:
+        for each in expected:
             peer.send(each)
         assert free.wait(PATIENCE)
         peer.until(len(b"".join(flood)))
@@ -313,7 +313,7 @@ def stalled(by: str) -> Scenario:
 
         sender = threading.Thread(target=run)
         sender.start()
-        peer.until(len(b"".join(said)))
+        peer.until(len(b"".join(expected)))
         assert sender.is_alive(), "the flood was no flood"
         free.set()
         sender.join()

@@ -10,7 +10,7 @@ from array import array
 from pathlib import Path
 from typing import Any
 
-from sessions import APP, MS, SERVER, audio, closed, opened, result, said
+from sessions import APP, MS, SERVER, audio, closed, opened, result, text_message
 from traces import read_trace
 from wsproxy.trace import Bytes, FrameRecord, Response
 from wsproxy.wire import Opcode
@@ -59,10 +59,12 @@ def session() -> list[Any]:
     frames += [
         result(500, f"please call {WORDS[0]}", final=False),
         result(900, SENTENCE, final=True),
-        said(1000, APP, {"type": "Configure", "keyterms": WORDS, "note": f"for {MAIL}"}),
-        said(1100, SERVER, {"type": "Metadata", "request_id": REQUEST_ID, "owner": MAIL}),
-        said(1200, SERVER, {"type": "Sth", "metadata": {CUSTOMER: PHONE}, "channels": 1}),
-        said(1300, SERVER, {"type": "Error", "description": f"no such user {MAIL}", "n": 49170555}),
+        text_message(1000, APP, {"type": "Configure", "keyterms": WORDS, "note": f"for {MAIL}"}),
+        text_message(1100, SERVER, {"type": "Metadata", "request_id": REQUEST_ID, "owner": MAIL}),
+        text_message(1200, SERVER, {"type": "Sth", "metadata": {CUSTOMER: PHONE}, "channels": 1}),
+        text_message(
+            1300, SERVER, {"type": "Error", "description": f"no such user {MAIL}", "n": 49170555}
+        ),
         FrameRecord(1400 * MS, APP, int(Opcode.PING), b"from Zanzibar"),
         closed(1500, SERVER, 1011, f"NET-0001 for {ACCOUNT}"),
     ]

@@ -17,7 +17,7 @@ APP, SERVER = True, False
 Records = list[Record]
 
 
-def said(t_ms: float, from_client: bool, content: Any) -> FrameRecord:
+def text_message(t_ms: float, from_client: bool, content: Any) -> FrameRecord:
     """A text message; what is no text is made JSON."""
     text = content if isinstance(content, str) else json.dumps(content)
     return FrameRecord(int(t_ms * MS), from_client, int(Opcode.TEXT), text.encode())
@@ -47,7 +47,7 @@ def result(t_ms: float, text: str, *, final: bool) -> FrameRecord:
     """A result of Deepgram's listen API."""
     channel = {"alternatives": [{"transcript": text, "confidence": 0.9}]}
     content = {"type": "Results", "channel_index": [0, 1], "is_final": final, "channel": channel}
-    return said(t_ms, SERVER, content)
+    return text_message(t_ms, SERVER, content)
 
 
 def write(
@@ -79,16 +79,16 @@ def write(
 
 LISTEN: Records = [
     *opened("/v1/listen?model=nova-3&keyterm=one&keyterm=two&token=REDACTED"),
-    said(21, APP, {"type": "Configure", "features": {"numerals": True}}),
+    text_message(21, APP, {"type": "Configure", "features": {"numerals": True}}),
     *(audio(100 + 100 * n, APP, bytes([n]) * 320) for n in range(20)),
     *(result(150 + 200 * n, "the quick brown", final=False) for n in range(4)),
     result(1050, "The quick brown fox jumps.", final=True),
-    said(1060, APP, {"type": "KeepAlive"}),
-    said(1070, SERVER, {"type": "Warning", "code": "SLOW", "description": "audio is late"}),
+    text_message(1060, APP, {"type": "KeepAlive"}),
+    text_message(1070, SERVER, {"type": "Warning", "code": "SLOW", "description": "audio is late"}),
     *(result(1150 + 200 * n, "over the", final=False) for n in range(4)),
-    said(2050, APP, {"type": "CloseStream"}),
+    text_message(2050, APP, {"type": "CloseStream"}),
     result(2100, "Over the lazy dog, it was.", final=True),
-    said(2110, SERVER, {"type": "Metadata", "request_id": "r1", "duration": 2.0}),
+    text_message(2110, SERVER, {"type": "Metadata", "request_id": "r1", "duration": 2.0}),
     closed(2111, SERVER, 1000),
     closed(2112, APP, 1000),
     Eof(2113 * MS, SERVER, "eof"),
@@ -96,16 +96,16 @@ LISTEN: Records = [
 
 SPEAK: Records = [
     *opened("/v1/speak?model=aura-2-thalia-en&encoding=linear16&sample_rate=24000"),
-    said(21, SERVER, {"type": "Metadata", "request_id": "r1"}),
-    said(30, APP, {"type": "Speak", "text": "Wait 5 seconds."}),
-    said(31, APP, {"type": "Flush"}),
+    text_message(21, SERVER, {"type": "Metadata", "request_id": "r1"}),
+    text_message(30, APP, {"type": "Speak", "text": "Wait 5 seconds."}),
+    text_message(31, APP, {"type": "Flush"}),
     *(audio(100 + 10 * n, SERVER, bytes(960)) for n in range(20)),
-    said(400, SERVER, {"type": "Flushed", "sequence_id": 0}),
-    said(430, APP, {"type": "Speak", "text": "Go."}),
-    said(431, APP, {"type": "Flush"}),
+    text_message(400, SERVER, {"type": "Flushed", "sequence_id": 0}),
+    text_message(430, APP, {"type": "Speak", "text": "Go."}),
+    text_message(431, APP, {"type": "Flush"}),
     *(audio(500 + 10 * n, SERVER, bytes(960)) for n in range(10)),
-    said(800, SERVER, {"type": "Flushed", "sequence_id": 1}),
-    said(900, APP, {"type": "Close"}),
+    text_message(800, SERVER, {"type": "Flushed", "sequence_id": 1}),
+    text_message(900, APP, {"type": "Close"}),
     closed(950, SERVER, 1000),
     closed(951, APP, 1000),
 ]

@@ -1,4 +1,4 @@
-"""Addresses as users give them, and the URLs that are told to them."""
+"""Addresses as users give them, and the URLs that are printed for them."""
 
 from __future__ import annotations
 
@@ -27,23 +27,23 @@ from wsproxy.system.address import authority, is_loopback, parse_address
         ("localhost:1", ("localhost", 1), "localhost:1"),
     ],
 )
-def test_an_address(text: str, address: tuple[str, int], spelt: str) -> None:
+def test_parse_address_valid_text_is_read(text: str, address: tuple[str, int], spelt: str) -> None:
     assert parse_address(text) == address
     assert authority(*address) == spelt
     assert parse_address(spelt) == address
 
 
 @pytest.mark.parametrize("text", ["", "localhost", "localhost:", "x:65536", "x:-1", "x:1a"])
-def test_what_is_no_address(text: str) -> None:
+def test_parse_address_invalid_text_raises(text: str) -> None:
     with pytest.raises(UsageError, match="HOST:PORT"):
         parse_address(text)
 
 
-def test_without_a_port() -> None:
+def test_authority_without_port_has_brackets_for_ipv6() -> None:
     assert [authority(host) for host in ("::1", "[::1]", "h")] == ["[::1]", "[::1]", "h"]
 
 
-def test_this_machine() -> None:
+def test_is_loopback_of_host_is_expected() -> None:
     assert all(
         map(is_loopback, ("localhost", "LocalHost.", "127.0.0.2", "::1", "::ffff:127.0.0.1"))
     )
@@ -59,7 +59,7 @@ def check_urls(text: str, port: int) -> None:
 
 
 @pytest.mark.parametrize("mode", ["regular", "socks5", "reverse:wss://api.deepgram.com"])
-def test_urls_of_an_ipv6_address(mode: str, tmp_path: Path) -> None:
+def test_urls_of_ipv6_address_have_brackets(mode: str, tmp_path: Path) -> None:
     ca = tmp_path / "ca.pem"
     ca.write_text("our CA\n")
     running = RunningProxy(("::1", 4711), ca, False, _ConnectionCounter(), lambda: None)
@@ -69,7 +69,7 @@ def test_urls_of_an_ipv6_address(mode: str, tmp_path: Path) -> None:
     check_urls(Proxy(("::1", 4711), ca, {}).url, 4711)
 
 
-def test_a_port_of_an_ipv6_address_in_use(tmp_path: Path) -> None:
+def test_background_ipv6_port_in_use_is_named(tmp_path: Path) -> None:
     if not socket.has_ipv6:
         pytest.skip("no IPv6 here")
     try:

@@ -14,19 +14,17 @@ from wsproxy.statistics import nearest_rank, percentile
 @pytest.mark.parametrize(
     ("part", "expected"), [(0.0, 15), (0.05, 15), (0.3, 20), (0.4, 20), (0.5, 35), (1.0, 50)]
 )
-def test_percentile_is_the_value_of_nearest_rank(part: float, expected: float) -> None:
+def test_percentile_of_values_is_that_of_nearest_rank(part: float, expected: float) -> None:
     assert percentile([50, 15, 35, 20, 40], part) == expected
 
 
-def test_percentile_of_nothing_is_an_error() -> None:
+def test_percentile_without_values_raises() -> None:
     with pytest.raises(ValueError, match="no values"):
         percentile([], 0.5)
 
 
 @given(st.integers(1, 100_000), st.integers(1, 1000))
-def test_nearest_rank_is_the_smallest_that_has_the_part_below_or_at_it(
-    count: int, thousandths: int
-) -> None:
+def test_nearest_rank_of_fraction_is_smallest_sufficient_rank(count: int, thousandths: int) -> None:
     rank = nearest_rank(count, thousandths / 1000) + 1
     wanted = Fraction(thousandths, 1000)
     assert Fraction(rank, count) >= wanted

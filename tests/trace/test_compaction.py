@@ -50,7 +50,7 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_all_records_stay_in_fewer_blocks(tmp_path: Path) -> None:
+def test_compact_small_blocks_keeps_records_in_fewer_blocks(tmp_path: Path) -> None:
     path = small_blocks(tmp_path / "a.wstrace")
     before, size = read_trace(path)[0], path.stat().st_size
     os.utime(path, ns=(10**18, 10**18))
@@ -68,7 +68,7 @@ def test_all_records_stay_in_fewer_blocks(tmp_path: Path) -> None:
     assert not compact(path)
 
 
-def test_kinds_and_keys_of_later_versions_stay(tmp_path: Path) -> None:
+def test_compact_unknown_kinds_and_keys_are_kept(tmp_path: Path) -> None:
     path = tmp_path / "a.wstrace"
     maps = [
         {**to_map(START), "new_key": [1, {"a": b"b"}]},
@@ -92,7 +92,7 @@ def test_kinds_and_keys_of_later_versions_stay(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["closed", "failed", "refused"])
-def test_golden_files_can_be_packed(tmp_path: Path, name: str) -> None:
+def test_compact_golden_file_keeps_records(tmp_path: Path, name: str) -> None:
     path = Path(shutil.copy(GOLDEN / f"{name}.wstrace", tmp_path))
     before = read_trace(path)[0]
     compact(path)
@@ -120,7 +120,7 @@ def block_lost(data: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("change", [no_end, more, flipped, twice, block_lost])
-def test_what_is_not_sound_and_finished_is_left_as_it_is(tmp_path: Path, change: object) -> None:
+def test_compact_damaged_or_unfinished_trace_is_unchanged(tmp_path: Path, change: object) -> None:
     path = small_blocks(tmp_path / "a.wstrace")
     data = change(path.read_bytes())  # type: ignore[operator]
     path.write_bytes(data)
@@ -129,7 +129,7 @@ def test_what_is_not_sound_and_finished_is_left_as_it_is(tmp_path: Path, change:
     assert names(tmp_path) == ["a.wstrace"]
 
 
-def test_one_that_is_being_written_is_left_as_it_is(tmp_path: Path) -> None:
+def test_compact_trace_being_written_is_unchanged(tmp_path: Path) -> None:
     path = tmp_path / "a.wstrace"
     recording = SessionWriter(path, new_start(Clock(0, 0)))
     for n in range(20):
@@ -141,7 +141,7 @@ def test_one_that_is_being_written_is_left_as_it_is(tmp_path: Path) -> None:
     assert Session.read(path).frame_count == 20
 
 
-def test_stopping_in_the_middle_leaves_the_original(tmp_path: Path) -> None:
+def test_compact_interrupted_keeps_original(tmp_path: Path) -> None:
     path = small_blocks(tmp_path / "a.wstrace")
     data = path.read_bytes()
 
@@ -155,13 +155,13 @@ def test_stopping_in_the_middle_leaves_the_original(tmp_path: Path) -> None:
     assert names(tmp_path) == ["a.wstrace"]
 
 
-def test_one_that_goes_away_meanwhile_does_not_come_back(tmp_path: Path) -> None:
+def test_compact_trace_removed_meanwhile_is_not_restored(tmp_path: Path) -> None:
     path = small_blocks(tmp_path / "a.wstrace")
     assert not compact(path, lambda: path.unlink(missing_ok=True))
     assert names(tmp_path) == []
 
 
-def test_compact_trace_removed_during_fsync_does_not_come_back(
+def test_compact_trace_removed_during_fsync_is_not_restored(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = small_blocks(tmp_path / "a.wstrace")
@@ -190,7 +190,7 @@ def test_compact_trace_replaced_during_fsync_is_not_overwritten(
     assert path.read_bytes() == b"other"
 
 
-def test_one_that_another_takes_the_place_of_is_not_overwritten(tmp_path: Path) -> None:
+def test_compact_trace_replaced_meanwhile_is_not_overwritten(tmp_path: Path) -> None:
     path, other = small_blocks(tmp_path / "a.wstrace"), tmp_path / "b"
 
     def replace() -> None:
@@ -203,7 +203,7 @@ def test_one_that_another_takes_the_place_of_is_not_overwritten(tmp_path: Path) 
     assert path.read_bytes() == b"other"
 
 
-def test_a_disk_with_little_room_is_left_to_those_who_record(
+def test_compact_little_disk_space_does_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = small_blocks(tmp_path / "a.wstrace")
@@ -214,7 +214,7 @@ def test_a_disk_with_little_room_is_left_to_those_who_record(
     assert compact(path)
 
 
-def test_who_has_it_open_reads_on(tmp_path: Path) -> None:
+def test_compact_open_reader_continues(tmp_path: Path) -> None:
     path = small_blocks(tmp_path / "a.wstrace")
     with TraceReader(path) as reader:
         records = iter(reader)
@@ -224,7 +224,7 @@ def test_who_has_it_open_reads_on(tmp_path: Path) -> None:
         assert reader.losses == []
 
 
-def test_it_holds_little_memory(tmp_path: Path) -> None:
+def test_compact_large_trace_uses_bounded_memory(tmp_path: Path) -> None:
     path = small_blocks(tmp_path / "a.wstrace", 600, 50_000)
     tracemalloc.start()
     try:
@@ -238,7 +238,7 @@ def test_it_holds_little_memory(tmp_path: Path) -> None:
 # -- the thread
 
 
-def test_the_thread_packs_what_it_is_given_and_sweeps_first(tmp_path: Path) -> None:
+def test_compactor_added_traces_are_compacted_after_sweep(tmp_path: Path) -> None:
     (tmp_path / ".x.wstrace.rewrite").touch()
     paths = [small_blocks(tmp_path / f"{n}.wstrace") for n in range(3)]
     compactor = Compactor(tmp_path)
@@ -251,7 +251,7 @@ def test_the_thread_packs_what_it_is_given_and_sweeps_first(tmp_path: Path) -> N
     assert not [t for t in threading.enumerate() if t.name == "wsproxy-compactor"]
 
 
-def test_a_recorder_that_stops_does_not_wait_for_long(
+def test_compactor_close_ends_within_timeout(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "STOP_TIMEOUT", 0.0)
@@ -274,7 +274,7 @@ def test_a_recorder_that_stops_does_not_wait_for_long(
     assert len(names(tmp_path)) == 3
 
 
-def test_a_fault_of_one_is_told_and_the_next_is_packed(
+def test_compactor_failed_trace_is_logged_and_next_is_compacted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     bad, good = (small_blocks(tmp_path / f"{n}.wstrace") for n in ("bad", "good"))
@@ -293,7 +293,7 @@ def test_a_fault_of_one_is_told_and_the_next_is_packed(
     assert "bad.wstrace: No space left on device" in caplog.text
 
 
-def test_a_recorder_leaves_packed_traces(tmp_path: Path) -> None:
+def test_recorder_worker_closed_leaves_compacted_traces(tmp_path: Path) -> None:
     async def main() -> None:
         recorder = RecorderWorker(tmp_path, asyncio.get_running_loop())
         session = recorder.begin(Clock.start(), new_start(Clock.start()))

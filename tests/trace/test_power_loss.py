@@ -191,8 +191,8 @@ def damaged(trace: Written, damages: Damages) -> tuple[bytes, list[Record]]:
     return bytes(data), intact
 
 
-def is_subsequence(part: list[Record], whole: list[Record]) -> bool:
-    rest = iter(whole)
+def is_subsequence(part: list[Record], complete: list[Record]) -> bool:
+    rest = iter(complete)
     return all(any(record == other for other in rest) for record in part)
 
 
@@ -208,7 +208,7 @@ def read(path: Path) -> tuple[list[Record], TraceReader]:
 @example("live", [Lost(0.0, 1, "another trace")])  # its beginning stands at this one's
 @example("packed", [Lost(0.0, 2, "another trace"), Cut(0.9)])
 @settings(max_examples=150)
-def test_power_loss_surviving_blocks_are_read_and_nothing_else(name: str, damages: Damages) -> None:
+def test_power_loss_only_surviving_blocks_are_read(name: str, damages: Damages) -> None:
     trace = TRACES[name]
     data, intact = damaged(trace, damages)
     with tempfile.TemporaryDirectory() as folder:
@@ -228,7 +228,7 @@ def test_power_loss_surviving_blocks_are_read_and_nothing_else(name: str, damage
 
 @given(DAMAGES)
 @settings(max_examples=60)
-def test_power_loss_recovered_trace_is_clean_and_true(damages: Damages) -> None:
+def test_power_loss_recovered_trace_is_valid_and_correct(damages: Damages) -> None:
     trace = TRACES["live"]
     data, intact = damaged(trace, damages)
     with tempfile.TemporaryDirectory() as folder:
@@ -264,7 +264,7 @@ def in_parts() -> dict[str, bytes]:
         recording = SessionWriter(path, TRACES["live"].records[0], max_size=400_000)
         for record in Written.of(live(OURS, 1, 20.0)).records[1:-1]:
             recording.add(record)
-            if recording.due(record.t_ns):
+            if recording.is_flush_due(record.t_ns):
                 recording.flush()
         recording.end(10**11)
         return {part.name: part.read_bytes() for part in recording.paths}
@@ -284,18 +284,18 @@ def test_power_loss_damaged_part_leaves_the_others_readable(name: str, damages: 
         for each, content in PARTS.items():
             Path(folder, each).write_bytes(content)
         path, out = Path(folder, min(PARTS, key=len)), Path(folder, "out.wstrace")
-        whole = read(path)[0]
+        complete = read(path)[0]
         Path(folder, name).write_bytes(data)
         records, reader = read(path)
         assert run("recover", str(path), "--out", str(out))[0] in (0, 1)
         recovered = read(out)[0]
     hit = {r.t_ns for r in part.records} - {r.t_ns for r in intact}
-    spared = {r.t_ns for r in whole if isinstance(r, FrameRecord)} - hit
+    spared = {r.t_ns for r in complete if isinstance(r, FrameRecord)} - hit
     for found in (records, recovered):
         frames = [record for record in found if isinstance(record, FrameRecord)]
-        false, unread = is_subsequence(frames, whole), spared - {r.t_ns for r in frames}
+        false, unread = is_subsequence(frames, complete), spared - {r.t_ns for r in frames}
         assert (false, unread) == (True, set())
-    assert len(records) == len(whole) or reader.losses or not reader.ended
+    assert len(records) == len(complete) or reader.losses or not reader.ended
 
 
 def kept_of_another(records: list[Record]) -> bool:
@@ -314,14 +314,14 @@ def run(*args: str) -> tuple[int, str]:
     return outcome.exit_code, outcome.stdout
 
 
-def commands(path: Path, whole: Path, folder: Path) -> Iterator[list[str]]:
+def commands(path: Path, complete: Path, folder: Path) -> Iterator[list[str]]:
     """Everything that reads traces, on a damaged one."""
     for command in ("show", "explain", "list"):
         yield [command, str(path)]
         yield [command, str(path), "--json"]
     yield ["explain", str(path), "--markdown"]
-    yield ["diff", str(path), str(whole)]
-    yield ["diff", str(whole), str(path), "--json"]
+    yield ["diff", str(path), str(complete)]
+    yield ["diff", str(complete), str(path), "--json"]
     yield ["mutate", str(path), "--cut", "1s..", "--out", str(folder / "mutated.wstrace")]
     yield ["recover", str(path), "--json"]
 
@@ -334,16 +334,16 @@ def test_power_loss_each_command_works_or_reports_one_line(
     data, _ = damaged(TRACES["live"], damages)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        path, whole = folder / NAME.format(OURS[:8]), folder / "whole.wstrace"
+        path, complete = folder / NAME.format(OURS[:8]), folder / "whole.wstrace"
         path.write_bytes(data)
-        whole.write_bytes(LIVE)
+        complete.write_bytes(LIVE)
         readable = bool(read(path)[0])
-        for args in commands(path, whole, folder):
-            status, said = run(*args)
+        for args in commands(path, complete, folder):
+            status, output = run(*args)
             works = (0, 1, 2, 3) if args[0] == "mutate" else (0, 1, 2)  # it needs the beginning
-            assert status in (works if readable else (3,)), (args, said)
+            assert status in (works if readable else (3,)), (args, output)
             if "--json" in args and status in (0, 1) and readable:
-                for line in said.splitlines() if args[0] == "show" else [said]:
+                for line in output.splitlines() if args[0] == "show" else [output]:
                     json.loads(line)
         for load in (
             lambda: ClientReplay(path, ClientOptions("ws://127.0.0.1:9")),

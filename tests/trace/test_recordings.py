@@ -1,4 +1,4 @@
-"""Recordings are told from replays and from traces that were made of others."""
+"""Recordings are distinguished from replays and from derived traces."""
 
 from __future__ import annotations
 
@@ -62,7 +62,9 @@ def replay_of(trace: Path, folder: Path) -> Path:
         ("replay-client", ["distilled"], "derived"),
     ],
 )
-def test_start_source_of_a_mode(mode: str | None, changes: list[str] | None, source: str) -> None:
+def test_start_source_of_each_mode_is_expected(
+    mode: str | None, changes: list[str] | None, source: str
+) -> None:
     start = Start(0, 1, "0123456789abcdef", 0, mode=mode, origin="a", changes=changes)
     assert start.source == source
     read = from_map(to_map(start))
@@ -81,25 +83,25 @@ def test_start_source_of_a_mode(mode: str | None, changes: list[str] | None, sou
         ("distill", "-distilled"),
     ],
 )
-def test_trace_path_of_a_mode_says_what_it_is(mode: str, label: str, tmp_path: Path) -> None:
+def test_trace_path_of_each_mode_has_its_label(mode: str, label: str, tmp_path: Path) -> None:
     path = trace_path(tmp_path, new_start(Clock(0, 0), mode=mode))
     assert path.name.endswith(f"{label}.wstrace")
     # Retention takes the names of recordings alone.
     assert (session_in(path.name) is not None) is (not label)
 
 
-def test_derived_traces_have_names_that_say_so(folder: Path) -> None:
+def test_derived_trace_names_have_labels(folder: Path) -> None:
     labels = sorted(path.stem.rpartition("-")[2] for path in folder.iterdir())
     assert labels == ["call", "mutated", "replay", "scrubbed"]
 
 
-def test_find_recordings_of_a_folder_leaves_the_others_out(folder: Path) -> None:
+def test_find_recordings_of_folder_skips_replays_and_derived(folder: Path) -> None:
     found, left_out = find_recordings([folder])
     assert [path.name for path in found] == ["call.wstrace"]
     assert sorted(source for _, source in left_out) == ["derived", "derived", "replay"]
 
 
-def test_find_recordings_takes_what_is_named_and_folders_without_a_recording(folder: Path) -> None:
+def test_find_recordings_named_trace_or_folder_without_recordings_is_taken(folder: Path) -> None:
     (replay,) = folder.glob("*-replay.wstrace")
     assert find_recordings([replay]) == ([replay], [])
     (folder / "call.wstrace").unlink()
@@ -108,7 +110,7 @@ def test_find_recordings_takes_what_is_named_and_folders_without_a_recording(fol
     assert left_out == []
 
 
-def test_list_tells_them_apart(folder: Path) -> None:
+def test_list_command_shows_origin_of_each_trace(folder: Path) -> None:
     done = CliRunner().invoke(list_command, [str(folder), "--json"])
     entries = json.loads(done.output)
     origins = {Path(entry["path"]).stem.rpartition("-")[2]: entry["origin"] for entry in entries}
@@ -126,31 +128,31 @@ def test_list_tells_them_apart(folder: Path) -> None:
     assert text.count(", derived,") == 2
 
 
-def test_explain_of_a_folder_explains_its_recordings(folder: Path) -> None:
+def test_explain_folder_explains_recordings_only(folder: Path) -> None:
     done = CliRunner().invoke(explain, [str(folder), "--json"])
     explained = json.loads(done.stdout)
     assert [Path(each["path"]).name for each in explained] == ["call.wstrace"]
     assert "3 replays and derived traces are skipped" in done.stderr
 
 
-def test_replays_and_derived_traces_are_in_no_storm(folder: Path) -> None:
+def test_session_span_of_replay_or_derived_trace_is_none(folder: Path) -> None:
     spans = {path.name: SessionSpan.of(Session.read(path)) for path in folder.iterdir()}
     assert [name for name, span in spans.items() if span is not None] == ["call.wstrace"]
 
 
-def test_library_of_a_folder_serves_its_recordings(folder: Path) -> None:
+def test_library_of_folder_serves_recordings_only(folder: Path) -> None:
     library = TraceLibrary.open(folder)
-    assert [volume.path.name for volume in library.traces] == ["call.wstrace"]
+    assert [trace.path.name for trace in library.traces] == ["call.wstrace"]
     assert sorted(line.partition(": ")[2] for line in library.skipped) == [
         "a replay",
         "made from another trace",
         "made from another trace",
     ]
     (mutated,) = folder.glob("*-mutated.wstrace")
-    assert [volume.path for volume in TraceLibrary.open(mutated).traces] == [mutated]
+    assert [trace.path for trace in TraceLibrary.open(mutated).traces] == [mutated]
 
 
-def test_bundle_and_scrub_of_a_folder_take_its_recordings(folder: Path, tmp_path: Path) -> None:
+def test_bundle_and_scrub_of_folder_take_recordings_only(folder: Path, tmp_path: Path) -> None:
     assert len(bundle([folder], tmp_path / "report.zip", environment={})) == 1
     out = tmp_path / "public"
     done = CliRunner().invoke(scrub_command, [str(folder), "--out", str(out)])
@@ -158,7 +160,7 @@ def test_bundle_and_scrub_of_a_folder_take_its_recordings(folder: Path, tmp_path
     assert len(list(out.iterdir())) == 1
 
 
-def test_explanation_of_a_replay_says_what_it_replays(folder: Path) -> None:
+def test_explain_replay_names_replayed_session(folder: Path) -> None:
     (replay,) = folder.glob("*-replay.wstrace")
     recorded = Session.read(folder / "call.wstrace").id
     assert f"replay of session {recorded}" in CliRunner().invoke(explain, [str(replay)]).output

@@ -100,13 +100,13 @@ def records_of(path: Path) -> list[Record]:
     return records
 
 
-def test_a_killed_one_gets_its_end_and_its_findings(tmp_path: Path) -> None:
+def test_recover_killed_recording_adds_end_and_findings(tmp_path: Path) -> None:
     path = killed(tmp_path / "a.wstrace")
-    status, said = recover(path)
+    status, output = recover(path)
     assert status == 1
     out = tmp_path / "a-recovered.wstrace"
-    assert "recovered with loss" in said
-    assert str(out) in said.replace("\n", "")
+    assert "recovered with loss" in output
+    assert str(out) in output.replace("\n", "")
     records = records_of(out)
     *kept, gap, _, _, end = [records[0], *records[1:]]
     assert kept == read_trace(path)[0]
@@ -124,13 +124,13 @@ def test_a_killed_one_gets_its_end_and_its_findings(tmp_path: Path) -> None:
     assert out.stat().st_mode & 0o777 == 0o600
 
 
-def test_one_that_was_cut_before_its_end_is_unfinished(tmp_path: Path) -> None:
+def test_recover_cut_before_end_record_is_unfinished(tmp_path: Path) -> None:
     path = killed(tmp_path / "a.wstrace", keep=6)
     assert recover(path)[0] == 1
     assert Session.read(tmp_path / "a-recovered.wstrace").ending == "unfinished"
 
 
-def test_what_is_lost_in_the_middle_is_a_gap_at_its_place(tmp_path: Path) -> None:
+def test_recover_loss_in_middle_becomes_gap(tmp_path: Path) -> None:
     path = killed(tmp_path / "a.wstrace")
     before = read_trace(path)[0]
     zero(path, 4)  # the second frame
@@ -144,7 +144,7 @@ def test_what_is_lost_in_the_middle_is_a_gap_at_its_place(tmp_path: Path) -> Non
     assert after[5:9] == before[5:9]
 
 
-def test_how_it_ended_stays_known_when_what_showed_it_is_lost(tmp_path: Path) -> None:
+def test_recover_lost_final_frames_keeps_ending(tmp_path: Path) -> None:
     path = write(tmp_path / "a.wstrace", LISTEN)
     make_small_blocks(path)
     end = records_of(path)[-1]
@@ -155,9 +155,9 @@ def test_how_it_ended_stays_known_when_what_showed_it_is_lost(tmp_path: Path) ->
         if isinstance(record, FrameRecord) and record.close is not None
     ]
     zero(path, *closes)
-    status, said = recover(path)
+    status, output = recover(path)
     assert status == 1
-    assert "2 frames are missing" in said
+    assert "2 frames are missing" in output
     recovered = records_of(tmp_path / "a-recovered.wstrace")[-1]
     assert recovered == replace(
         end,
@@ -182,7 +182,7 @@ def make_small_blocks(path: Path) -> None:
         writer.finish()
 
 
-def test_a_lost_beginning_is_not_made_up(tmp_path: Path) -> None:
+def test_recover_lost_beginning_is_not_invented(tmp_path: Path) -> None:
     path = killed(tmp_path / "a.wstrace")
     session = Session.read(path).id
     os.utime(path, ns=(0, 2 * 10**18))
@@ -197,7 +197,7 @@ def test_a_lost_beginning_is_not_made_up(tmp_path: Path) -> None:
     assert isinstance(request, Gap | Request)
 
 
-def test_the_provider_is_known_by_the_request_if_the_first_record_is_lost(tmp_path: Path) -> None:
+def test_recover_lost_start_takes_provider_from_request(tmp_path: Path) -> None:
     request = Request(0, "GET", "wss", "api.deepgram.com", 443, "/v1/listen?model=nova-3")
     path = killed(tmp_path / "a.wstrace", [request, *STALLED[1:]])
     zero(path, 0)
@@ -206,7 +206,7 @@ def test_the_provider_is_known_by_the_request_if_the_first_record_is_lost(tmp_pa
     assert (session.provider, session.api) == ("deepgram", "listen")
 
 
-def test_a_whole_one_needs_no_other(tmp_path: Path) -> None:
+def test_recover_complete_trace_writes_nothing(tmp_path: Path) -> None:
     path = write(tmp_path / "a.wstrace", STALLED)
     assert recover(path) == (0, f"{path}: complete, nothing to recover\n")
     before = path.read_bytes()
@@ -215,14 +215,14 @@ def test_a_whole_one_needs_no_other(tmp_path: Path) -> None:
     assert names(tmp_path) == ["a.wstrace"]
 
 
-def test_a_whole_one_is_copied_record_for_record(tmp_path: Path) -> None:
+def test_recover_complete_trace_with_out_is_copied(tmp_path: Path) -> None:
     path = write(tmp_path / "a.wstrace", STALLED)
     path.write_bytes(path.read_bytes()[:-30])  # of the seek table
     assert recover(path, "--out", tmp_path / "out.wstrace")[0] == 0
     assert records_of(tmp_path / "out.wstrace") == read_trace(path)[0]
 
 
-def test_zeros_behind_the_end_cost_nothing(tmp_path: Path) -> None:
+def test_recover_zeros_after_end_are_ignored(tmp_path: Path) -> None:
     path = write(tmp_path / "a.wstrace", STALLED)
     before = records_of(path)
     path.write_bytes(path.read_bytes() + bytes(5000))
@@ -230,7 +230,7 @@ def test_zeros_behind_the_end_cost_nothing(tmp_path: Path) -> None:
     assert records_of(path) == before
 
 
-def test_nothing_readable_is_status_3_and_leaves_nothing(tmp_path: Path) -> None:
+def test_recover_unreadable_file_exits_3_and_writes_nothing(tmp_path: Path) -> None:
     path = tmp_path / "a.wstrace"
     path.write_bytes(bytes(5000))
     assert recover(path, "--in-place")[0] == 3
@@ -239,7 +239,7 @@ def test_nothing_readable_is_status_3_and_leaves_nothing(tmp_path: Path) -> None
     assert path.read_bytes() == bytes(5000)
 
 
-def test_the_worst_of_a_folder_is_its_status(tmp_path: Path) -> None:
+def test_recover_folder_exits_with_worst_status(tmp_path: Path) -> None:
     write(tmp_path / "a.wstrace", STALLED)
     killed(tmp_path / "b.wstrace")
     assert recover(tmp_path, "--in-place")[0] == 1
@@ -248,25 +248,25 @@ def test_the_worst_of_a_folder_is_its_status(tmp_path: Path) -> None:
     assert recover(tmp_path)[0] == 3
 
 
-def test_one_that_is_still_being_written_is_left_alone(tmp_path: Path) -> None:
+def test_recover_trace_being_written_is_skipped(tmp_path: Path) -> None:
     path = tmp_path / "a.wstrace"
     recording = SessionWriter(path, new_start(Clock(10**18, 0)))
     before = path.read_bytes()
-    status, said = recover(path, "--in-place")
+    status, output = recover(path, "--in-place")
     assert status == 2
-    assert "still being written" in said
+    assert "still being written" in output
     assert path.read_bytes() == before
     recording.end(5, "stopped")
     assert recover(path)[0] == 0
 
 
-def test_nothing_is_overwritten_but_in_place(tmp_path: Path) -> None:
+def test_recover_existing_file_is_overwritten_only_in_place(tmp_path: Path) -> None:
     path = killed(tmp_path / "a.wstrace")
     before = path.read_bytes()
     for out in (path, tmp_path):
-        status, said = recover(path, "--out", out)
+        status, output = recover(path, "--out", out)
         assert status == 2
-        assert "already exists" in said
+        assert "already exists" in output
     recover(path)
     assert recover(path)[0] == 2
     assert path.read_bytes() == before
@@ -275,7 +275,7 @@ def test_nothing_is_overwritten_but_in_place(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("when", ["fsync", "replace"])
-def test_one_that_fails_in_the_middle_loses_nothing(
+def test_recover_failure_in_middle_keeps_original(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, when: str
 ) -> None:
     path = killed(tmp_path / "a.wstrace")
@@ -288,14 +288,14 @@ def test_one_that_fails_in_the_middle_loses_nothing(
         monkeypatch.setattr(compaction.os, "fsync", full)
     else:
         monkeypatch.setattr(Path, "replace", full)
-    status, said = recover(path, "--in-place")
+    status, output = recover(path, "--in-place")
     assert status == 2
-    assert said.strip().endswith("No space left on device")
+    assert output.strip().endswith("No space left on device")
     assert path.read_bytes() == before
     assert names(tmp_path) == ["a.wstrace"]
 
 
-def test_one_that_is_killed_in_the_middle_is_done_again(tmp_path: Path) -> None:
+def test_recover_killed_in_middle_can_be_repeated(tmp_path: Path) -> None:
     path = killed(tmp_path / "a.wstrace")
     (tmp_path / ".a.wstrace.rewrite").write_bytes(b"the beginning of something")
     assert recover(path, "--in-place")[0] == 1
@@ -303,12 +303,12 @@ def test_one_that_is_killed_in_the_middle_is_done_again(tmp_path: Path) -> None:
     assert isinstance(records_of(path)[-1], End)
 
 
-def test_json_says_the_same(tmp_path: Path) -> None:
+def test_recover_json_has_same_content(tmp_path: Path) -> None:
     path = killed(tmp_path / "a.wstrace")
     zero(path, 4)
-    status, said = recover(path, "--json")
+    status, output = recover(path, "--json")
     assert status == 1
-    (entry,) = json.loads(said)
+    (entry,) = json.loads(output)
     assert entry["trace"] == str(path)
     assert entry["out"] == str(tmp_path / "a-recovered.wstrace")
     assert (entry["whole"], entry["ended"], entry["ending"]) == (False, False, "close")
@@ -320,14 +320,14 @@ def test_json_says_the_same(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "args", [["--out", "x.wstrace", "--in-place"], ["--out", "nowhere/x.wstrace"], ["--out", "x"]]
 )
-def test_bad_use_is_status_2(tmp_path: Path, args: list[str]) -> None:
+def test_recover_invalid_arguments_exit_2(tmp_path: Path, args: list[str]) -> None:
     path = killed(tmp_path / "a.wstrace")
     args = [str(tmp_path / arg) if not arg.startswith("-") else arg for arg in args]
     assert recover(path, *args)[0] == 2
     assert names(tmp_path) == ["a.wstrace"]
 
 
-def test_what_is_not_there_is_one_line(tmp_path: Path) -> None:
+def test_recover_missing_file_is_one_line_error(tmp_path: Path) -> None:
     done = CliRunner().invoke(cli, ["recover", str(tmp_path / "none.wstrace")])
     assert done.exit_code == 3
     assert done.stdout == ""
@@ -344,19 +344,19 @@ def in_parts(path: Path) -> list[Path]:
     return sorted(path.parent.iterdir())
 
 
-def test_parts_become_one(tmp_path: Path) -> None:
+def test_recover_parts_become_one_trace(tmp_path: Path) -> None:
     path = tmp_path / "a.wstrace"
     parts = in_parts(path)
     assert len(parts) > 2
     frames = [r for r in read_trace(path)[0] if isinstance(r, FrameRecord)]
     assert len(frames) == 9
     later = tmp_path / "a.part2.wstrace"
-    status, said = recover(later)
+    status, output = recover(later)
     assert status == 2
-    assert "name the first one" in said
-    status, said = recover(tmp_path, "--in-place")
+    assert "name the first one" in output
+    status, output = recover(tmp_path, "--in-place")
     assert status == 1
-    assert "you can delete a.part2.wstrace" in said
+    assert "you can delete a.part2.wstrace" in output
     for part in parts:
         if part != path:
             part.unlink()
@@ -369,7 +369,7 @@ def test_parts_become_one(tmp_path: Path) -> None:
 
 @given(st.lists(st.lists(RECORDS, min_size=1, max_size=4), min_size=1, max_size=4), st.booleans())
 @settings(max_examples=60)
-def test_whatever_a_trace_says_is_kept(blocks: list[list[Record]], finish: bool) -> None:
+def test_recover_any_records_are_kept(blocks: list[list[Record]], finish: bool) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path, out = Path(folder, "a.wstrace"), Path(folder, "out.wstrace")
         path.write_bytes(pack_trace(blocks, finish=finish))

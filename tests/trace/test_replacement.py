@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, and what a kill leaves of them."""
+"""Files are complete or absent, and leftovers of a killed process are removed."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_it_has_its_name_once_it_is_whole(tmp_path: Path) -> None:
+def test_replacement_has_its_name_only_after_commit(tmp_path: Path) -> None:
     path = tmp_path / "a.wstrace"
     with Replacement(path) as first, Replacement(path) as second:
         first.file.write(b"first")
@@ -46,7 +46,7 @@ def test_it_has_its_name_once_it_is_whole(tmp_path: Path) -> None:
     assert names(tmp_path) == ["a.wstrace"]
 
 
-def test_nobody_else_can_read_it_whatever_the_umask(tmp_path: Path) -> None:
+def test_replacement_any_umask_has_mode_0600(tmp_path: Path) -> None:
     for mask in (0, 0o777):
         before = os.umask(mask)
         try:
@@ -58,7 +58,7 @@ def test_nobody_else_can_read_it_whatever_the_umask(tmp_path: Path) -> None:
         assert (tmp_path / "a").stat().st_mode & 0o777 == 0o600
 
 
-def test_a_file_that_is_in_its_place_is_not_taken(
+def test_replacement_existing_hidden_file_is_not_reused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It keeps its owner and its mode, and may be a link to elsewhere."""
@@ -71,7 +71,7 @@ def test_a_file_that_is_in_its_place_is_not_taken(
 
 
 @pytest.mark.parametrize("links", [True, False])
-def test_one_that_is_there_is_replaced_only_if_it_may_be(
+def test_replacement_without_replace_keeps_existing_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, links: bool
 ) -> None:
     if not links:  # as on FAT
@@ -91,7 +91,7 @@ def test_one_that_is_there_is_replaced_only_if_it_may_be(
     assert names(tmp_path) == ["a"]
 
 
-def test_a_write_that_is_cut_short_goes_on_or_is_told(tmp_path: Path) -> None:
+def test_replacement_short_write_continues_or_raises(tmp_path: Path) -> None:
     """The number that `write` returns is one that zipfile, for example, does not look at."""
     code = """
 import resource, signal, sys
@@ -109,7 +109,7 @@ with Replacement(Path(sys.argv[1])) as new:
     assert names(tmp_path) == []
 
 
-def test_it_is_on_the_disk_before_it_has_its_name(
+def test_replacement_is_synced_before_rename(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     done = []
@@ -122,14 +122,14 @@ def test_it_is_on_the_disk_before_it_has_its_name(
     assert done == [(path.stat().st_ino, False), (tmp_path.stat().st_ino, True)]
 
 
-def test_a_long_name_has_room_for_a_hidden_one(tmp_path: Path) -> None:
+def test_replacement_long_name_is_written(tmp_path: Path) -> None:
     path = tmp_path / ("ä" * 120 + ".wstrace")
     with Replacement(path) as new:
         new.commit()
     assert names(tmp_path) == [path.name]
 
 
-def test_only_what_crashes_have_left_is_swept(tmp_path: Path) -> None:
+def test_sweep_removes_leftovers_only(tmp_path: Path) -> None:
     old = time.time() - 100
     for name in (".a.wstrace.rewrite", ".b.wstrace.new", ".c.wstrace.new", ".d.rewrite", "e"):
         (tmp_path / name).touch()
@@ -142,7 +142,7 @@ def test_only_what_crashes_have_left_is_swept(tmp_path: Path) -> None:
     assert sweep(tmp_path / "none") == 0
 
 
-def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
+def test_sweep_fifo_and_link_are_ignored(tmp_path: Path) -> None:
     """In a stranger's folder."""
     os.mkfifo(tmp_path / ".a.wstrace.rewrite")
     (tmp_path / "e").touch()
@@ -151,7 +151,7 @@ def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
     assert names(tmp_path) == [".a.wstrace.rewrite", ".b.wstrace.rewrite", "e"]
 
 
-def test_what_is_being_written_is_not_swept(tmp_path: Path) -> None:
+def test_sweep_file_being_written_is_kept(tmp_path: Path) -> None:
     with Replacement(tmp_path / "a.zip") as new:
         assert sweep(tmp_path) == 0
         assert new.hidden.exists()
@@ -188,15 +188,15 @@ main()
         "recover T --out O.wstrace",
     ],
 )
-def test_what_a_killed_command_leaves_is_swept_by_the_next(
+def test_sweep_leftover_of_killed_command_is_removed_by_next(
     tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, command: str
 ) -> None:
     """Some of it is the session with everything that people said in it."""
     elsewhere = {**os.environ, "TMPDIR": str(tmp_path_factory.mktemp("elsewhere"))}
     trace = write(tmp_path / "t.wstrace", STALLED)
     parts = command.replace("T", str(trace)).replace("O", str(tmp_path / "o")).split()
-    whole = [sys.executable, "-c", KILLED, str(tmp_path), *parts]
-    done = subprocess.run(whole, check=False, capture_output=True, env=elsewhere)
+    full_command = [sys.executable, "-c", KILLED, str(tmp_path), *parts]
+    done = subprocess.run(full_command, check=False, capture_output=True, env=elsewhere)
     assert done.returncode == -signal.SIGKILL, done.stderr.decode()
     left = [name for name in names(tmp_path) if name != "t.wstrace"]
     assert len(left) == 1
@@ -206,7 +206,7 @@ def test_what_a_killed_command_leaves_is_swept_by_the_next(
 
 
 @pytest.mark.parametrize("force", [False, True])
-def test_nothing_is_overwritten_that_came_meanwhile(
+def test_writers_file_created_meanwhile_is_not_overwritten(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, force: bool
 ) -> None:
     """Each had looked before it wrote, and then gave the file its name all the same."""
@@ -237,7 +237,9 @@ def test_nothing_is_overwritten_that_came_meanwhile(
     assert names(tmp_path) == ["o.wstrace", "t.wstrace"]
 
 
-def test_a_disk_that_is_full_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_new_file_full_disk_is_one_line_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     trace = write(tmp_path / "t.wstrace", LISTEN)
 
     def full(*_: object) -> None:
@@ -252,7 +254,7 @@ def test_a_disk_that_is_full_is_one_line(tmp_path: Path, monkeypatch: pytest.Mon
     assert names(tmp_path) == ["t.wstrace"]
 
 
-def test_a_folder_that_is_not_there_is_one_line(tmp_path: Path) -> None:
+def test_new_file_missing_folder_is_one_line_error(tmp_path: Path) -> None:
     nowhere = pytest.raises(UsageError, match="No such file or directory")
     with nowhere, new_file(tmp_path / "none" / "o", force=True):
         pass

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import os
-import re
-import shutil
-import stat
 import struct
 import subprocess
 import sys
@@ -19,13 +14,9 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from traces import KINDS, RECORDS, SESSION, make_trace, pack_trace, read_trace
-from wsproxy.catalog import CredentialPlaces
+from traces import RECORDS, SESSION, make_trace, pack_trace, read_trace
 from wsproxy.errors import NotATrace, TraceError
-from wsproxy.redact import PLACEHOLDER, HeadRedactor
-from wsproxy.session import Session
 from wsproxy.trace import (
-    ENDINGS,
     Bytes,
     End,
     Eof,
@@ -40,11 +31,8 @@ from wsproxy.trace import (
     unpacker,
     writer,
 )
-from wsproxy.trace.blocks import MAX_BLOCK, Compressor
-from wsproxy.trace.records import _BY_KIND as CLASSES
-from wsproxy.trace.records import _FIELDS as FIELDS
-from wsproxy.trace.records import MAX_RECORD, VERSION, Sync, to_map
-from wsproxy.wire.parser import MAX_PAYLOAD
+from wsproxy.trace.blocks import Compressor
+from wsproxy.trace.records import VERSION, Sync, to_map
 
 SMALL = [
     [Start(0, VERSION, SESSION, 1_700_000_000_000_000_000), FrameRecord(1, True, 1, b"one")],
@@ -82,7 +70,7 @@ def block(*maps: object, number: int = 0, session: str = SESSION, sync: bool = T
 
 
 @given(st.lists(st.lists(RECORDS, min_size=1, max_size=4), min_size=1, max_size=4), st.booleans())
-def test_what_is_written_is_read(tmp_path_factory, blocks, finish):
+def test_trace_round_trip_is_identity(tmp_path_factory, blocks, finish):
     path = tmp_path_factory.getbasetemp() / "identity.wstrace"
     path.write_bytes(pack_trace(blocks, finish=finish))
     records, source = read_trace(path)
@@ -91,7 +79,7 @@ def test_what_is_written_is_read(tmp_path_factory, blocks, finish):
     assert source.ended == any(isinstance(record, End) for record in records)
 
 
-def test_a_block_is_closed_when_it_is_full(path):
+def test_writer_full_block_is_closed(path):
     with path.open("wb", buffering=0) as file:
         out = TraceWriter(file, SESSION)
         out.write(Start(0, 1, SESSION, 0))
@@ -105,7 +93,7 @@ def test_a_block_is_closed_when_it_is_full(path):
     assert len(read_trace(path)[0]) == 2
 
 
-def test_a_large_record_is_kept_whole(path):
+def test_writer_large_record_is_complete(path):
     payload = os.urandom(1 << 20) * 64
     make_trace(path, [FrameRecord(0, True, 2, payload)])
     records, source = read_trace(path)
@@ -113,7 +101,7 @@ def test_a_large_record_is_kept_whole(path):
     assert not source.losses
 
 
-def test_text_that_is_not_utf_8_is_spelt_out(path):
+def test_writer_invalid_utf_8_text_is_escaped(path):
     make_trace(path, [Request(0, "GET", "ws", "h", 80, "/", headers=[["x", "caf\udce9"]])])
     [record], source = read_trace(path)
     assert isinstance(record, Request)
@@ -142,18 +130,18 @@ class FullDisk:
 
 
 @pytest.mark.parametrize("room", [0, 1, 20, 60])
-def test_a_full_disk_leaves_sound_blocks_and_writing_goes_on_later(path, room):
+def test_writer_full_disk_keeps_valid_blocks_and_continues_later(path, room):
     with path.open("wb", buffering=0) as raw:
         file = FullDisk(raw, 10_000)
         out = TraceWriter(file, SESSION)
         out.write(SMALL_RECORDS[0])
         out.flush()
-        whole = path.stat().st_size
+        complete_size = path.stat().st_size
         file.room = room
         out.write(FrameRecord(1, True, 2, os.urandom(200)))
         with pytest.raises(OSError, match=r"No space|short write"):
             out.flush()
-        assert path.stat().st_size == whole
+        assert path.stat().st_size == complete_size
         file.room = 10_000
         out.write(SMALL_RECORDS[-1])
         out.finish()
@@ -167,14 +155,14 @@ def test_a_full_disk_leaves_sound_blocks_and_writing_goes_on_later(path, room):
 # -- cut and damaged
 
 
-def test_a_cut_anywhere_leaves_a_prefix_and_a_loss(path):
+def test_reader_file_cut_anywhere_has_prefix_and_loss(path):
     data = pack_trace(SMALL)
     ends = starts(data)
     assert len(ends) == 1 + len(SMALL)
     for size in range(1, len(data)):
         path.write_bytes(data[:size])
-        whole = sum(end <= size for end in ends) - 1
-        expected = [record for block in SMALL[:whole] for record in block]
+        complete = sum(end <= size for end in ends) - 1
+        expected = [record for block in SMALL[:complete] for record in block]
         with TraceReader(path) as source:
             if expected:
                 assert list(source) == expected
@@ -186,16 +174,16 @@ def test_a_cut_anywhere_leaves_a_prefix_and_a_loss(path):
             else:
                 [loss] = source.losses
                 assert (loss.offset, loss.size, loss.at_end) == (
-                    ends[whole],
-                    size - ends[whole],
+                    ends[complete],
+                    size - ends[complete],
                     True,
                 )
-            assert source.ended == (whole == len(SMALL))
+            assert source.ended == (complete == len(SMALL))
             assert source.last() is None
 
 
 @pytest.mark.parametrize("flip", [0x01, 0x04, 0x80, 0xFF])
-def test_a_flipped_byte_costs_one_block_and_gives_nothing_new(path, flip):
+def test_reader_flipped_byte_loses_one_block_only(path, flip):
     data = pack_trace(SMALL)
     ends = starts(data)
     for at in range(len(data)):
@@ -211,13 +199,13 @@ def test_a_flipped_byte_costs_one_block_and_gives_nothing_new(path, flip):
             assert source.last() in (None, SMALL_RECORDS[-1])
 
 
-def test_zero_filled_tails(path):
+def test_reader_zero_filled_tail_is_a_loss(path):
     """What a file system leaves after a power cut."""
     data = pack_trace(SMALL)
     for size in (0, 5, starts(data)[2], starts(data)[2] + 7, len(data)):
         path.write_bytes(data[:size] + bytes(5000))
-        whole = sum(end <= size for end in starts(data)) - 1
-        expected = [record for block in SMALL[:whole] for record in block]
+        complete = sum(end <= size for end in starts(data)) - 1
+        expected = [record for block in SMALL[:complete] for record in block]
         with TraceReader(path) as source:
             if expected:
                 assert list(source) == expected
@@ -228,7 +216,7 @@ def test_zero_filled_tails(path):
 
 
 @given(st.binary(min_size=1, max_size=400), st.data())
-def test_reading_goes_on_after_damage_in_the_middle(tmp_path_factory, junk, data):
+def test_reader_damage_in_middle_continues_after_it(tmp_path_factory, junk, data):
     path = tmp_path_factory.getbasetemp() / "damage.wstrace"
     trace = pack_trace(SMALL)
     at = data.draw(st.sampled_from(starts(trace)[1:-1]))
@@ -240,7 +228,7 @@ def test_reading_goes_on_after_damage_in_the_middle(tmp_path_factory, junk, data
 
 @settings(max_examples=200)
 @given(st.binary(max_size=500))
-def test_arbitrary_bytes_raise_only_our_own_error(tmp_path_factory, data):
+def test_reader_arbitrary_bytes_raise_not_a_trace_only(tmp_path_factory, data):
     path = tmp_path_factory.getbasetemp() / "arbitrary.wstrace"
     path.write_bytes(data)
     with TraceReader(path) as source:
@@ -249,7 +237,7 @@ def test_arbitrary_bytes_raise_only_our_own_error(tmp_path_factory, data):
         assert source.last() is None
 
 
-def test_a_missing_block_is_noticed(path):
+def test_reader_missing_block_is_a_loss(path):
     data = pack_trace(SMALL)
     ends = starts(data)
     path.write_bytes(data[: ends[1]] + data[ends[2] :])
@@ -259,7 +247,7 @@ def test_a_missing_block_is_noticed(path):
     assert "1 blocks before this place are missing" in str(loss)
 
 
-def test_blocks_out_of_order_are_noticed_and_nothing_comes_twice(path):
+def test_reader_blocks_out_of_order_are_losses_without_duplicates(path):
     data = pack_trace(SMALL)
     a, b, c, d, end = starts(data)
     path.write_bytes(data[a:b] + data[c:d] + data[b:c] + data[c:d] + data[d:end])
@@ -268,7 +256,7 @@ def test_blocks_out_of_order_are_noticed_and_nothing_comes_twice(path):
     assert sum("out of order" in loss.reason for loss in source.losses) == 2
 
 
-def test_a_trace_inside_a_payload_is_not_taken_for_the_trace(path):
+def test_reader_trace_inside_payload_is_not_read(path):
     inner = block(to_map(FrameRecord(9, True, 1, b"inner")), session="f" * 16, number=1)
     payload = os.urandom(200_000) + inner + os.urandom(200_000)
     data = pack_trace([SMALL[0], [FrameRecord(1, True, 2, payload)], SMALL[3]])
@@ -285,14 +273,14 @@ def test_a_trace_inside_a_payload_is_not_taken_for_the_trace(path):
         assert source.losses
 
 
-def test_two_traces_in_one_file_are_not_one_session(path):
+def test_reader_two_traces_in_one_file_reads_first_only(path):
     path.write_bytes(pack_trace(SMALL) + block(to_map(Eof(1, True)), session="other"))
     records, source = read_trace(path)
     assert records == SMALL_RECORDS
     assert "another session" in str(source.losses[-1])
 
 
-def test_a_file_that_grows_while_it_is_read(path):
+def test_reader_growing_file_is_read(path):
     data = pack_trace(SMALL)
     ends = starts(data)
     path.write_bytes(data[: ends[1] + 3])
@@ -308,7 +296,7 @@ def test_a_file_that_grows_while_it_is_read(path):
         assert source.losses == []
 
 
-def test_a_file_that_grows_after_its_end_was_seen(path, monkeypatch):
+def test_reader_file_growing_after_end_is_read(path, monkeypatch):
     data = pack_trace(SMALL)
     ends = starts(data)
     path.write_bytes(data[: ends[2] + 3])
@@ -328,7 +316,7 @@ def test_a_file_that_grows_after_its_end_was_seen(path, monkeypatch):
 # -- the end record
 
 
-def test_last_reads_the_end_record_and_changes_nothing(path):
+def test_reader_last_is_end_record_and_keeps_position(path):
     make_trace(path, SMALL_RECORDS)
     with TraceReader(path) as source:
         assert source.last() == SMALL_RECORDS[-1]
@@ -338,7 +326,7 @@ def test_last_reads_the_end_record_and_changes_nothing(path):
         assert source.last() == SMALL_RECORDS[-1]
 
 
-def test_last_is_none_without_a_seek_table_or_an_end(path):
+def test_reader_last_without_seek_table_or_end_is_none(path):
     make_trace(path, SMALL_RECORDS, finish=False)
     with TraceReader(path) as source:
         assert source.last() is None
@@ -350,7 +338,7 @@ def test_last_is_none_without_a_seek_table_or_an_end(path):
 # -- other versions and writers
 
 
-def test_unknown_kinds_and_keys_are_passed_over(path):
+def test_reader_unknown_kinds_and_keys_are_ignored(path):
     known = to_map(FrameRecord(1, True, 1, b"x"))
     path.write_bytes(block({"kind": "later", "x": [1, {"y": None}]}, {**known, "later": [1.5]}))
     records, source = read_trace(path)
@@ -358,7 +346,7 @@ def test_unknown_kinds_and_keys_are_passed_over(path):
     assert source.losses == []
 
 
-def test_a_bad_record_costs_only_itself(path):
+def test_reader_bad_record_loses_only_itself(path):
     good = to_map(FrameRecord(1, True, 1, b"x"))
     path.write_bytes(block(good, {**good, "opcode": "1"}, 7, good))
     records, source = read_trace(path)
@@ -367,28 +355,28 @@ def test_a_bad_record_costs_only_itself(path):
 
 
 @pytest.mark.parametrize("junk", [b"\xc1", b"\x81", b"\xc7\x01\x05x", b"\x81\x01\x02"])
-def test_what_is_not_msgpack_is_a_loss(path, junk):
+def test_reader_invalid_msgpack_is_a_loss(path, junk):
     path.write_bytes(block(to_map(SMALL_RECORDS[0]), junk))
     records, source = read_trace(path)
     assert records == [SMALL_RECORDS[0]]
     assert source.losses
 
 
-def test_a_block_without_sync_is_a_loss(path):
+def test_reader_block_without_sync_is_a_loss(path):
     path.write_bytes(pack_trace(SMALL) + block(to_map(Eof(1, True)), sync=False))
     records, source = read_trace(path)
     assert records == SMALL_RECORDS
     assert "without a sync record" in str(source.losses[-1])
 
 
-def test_a_later_format_is_refused_in_one_line(path):
+def test_reader_later_format_is_one_line_error(path):
     later = msgpack.packb(to_map(Sync(VERSION + 1, SESSION, 0)))
     path.write_bytes(Compressor().compress(later))
     with pytest.raises(TraceError, match=f"format {VERSION + 1}; this wsproxy reads up to"):
         read_trace(path)
 
 
-def test_files_that_cannot_be_read(tmp_path):
+def test_reader_unreadable_file_raises(tmp_path):
     with pytest.raises(TraceError, match=r"cannot read .*: No such file"):
         TraceReader(tmp_path / "none")
     with pytest.raises(TraceError, match="cannot read"):
@@ -398,7 +386,7 @@ def test_files_that_cannot_be_read(tmp_path):
         list(source)
 
 
-def test_find_traces(tmp_path):
+def test_find_traces_of_folder_finds_traces(tmp_path):
     (tmp_path / "a" / "b").mkdir(parents=True)
     names = ["a/b/2.wstrace", "a/1.wstrace", "a/1.txt"]
     for name in names:
@@ -406,7 +394,7 @@ def test_find_traces(tmp_path):
     found = find_traces([str(tmp_path / "a"), str(tmp_path / "a/1.txt")])
     assert [p.name for p in found] == ["1.wstrace", "2.wstrace", "1.txt"]
     none = tmp_path / "none"
-    assert find_traces([none]) == [none]  # whoever reads it is told
+    assert find_traces([none]) == [none]  # the reader reports it
 
 
 # -- hostile files
@@ -489,7 +477,7 @@ HOSTILE = {
 @pytest.mark.cost
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits a process's memory")
 @pytest.mark.parametrize("name", HOSTILE)
-def test_hostile_files_cost_bounded_memory_and_time(path, name):
+def test_reader_hostile_file_uses_bounded_memory_and_time(path, name):
     out = read_hostile(path, HOSTILE[name]())
     assert out.startswith(("read", "error"))
     path.unlink()
@@ -507,14 +495,14 @@ ITEMS = [list(range(100))] * (unpacker.MAX_ITEMS // 100)
         (to_map(Failure(0, "dns", True, "x" * (1 << 20))), "a failure record of 10486"),
     ],
 )
-def test_a_record_over_a_limit_is_a_loss(path, record, reason):
+def test_reader_record_over_limit_is_a_loss(path, record, reason):
     path.write_bytes(block(FRAME, record))
     records, source = read_trace(path)
     assert records == [FrameRecord(1, True, 1, b"x")]
     assert reason in source.losses[0].reason
 
 
-def test_a_record_within_the_limits_is_none(path):
+def test_reader_record_within_limits_is_no_loss(path):
     within = {"kind": "later", "x": [0] * unpacker.MAX_LIST, "y": ITEMS[:300]}
     path.write_bytes(block(FRAME, within, within, FRAME))
     records, source = read_trace(path)
@@ -522,175 +510,9 @@ def test_a_record_within_the_limits_is_none(path):
     assert source.losses == []
 
 
-def test_losses_are_told_one_by_one_only_so_far(path):
+def test_reader_losses_list_is_bounded(path):
     path.write_bytes(block(FRAME) + block(7, sync=False) * (reader.MAX_LOSSES + 50))
     _, source = read_trace(path)
     assert len(source.losses) == reader.MAX_LOSSES
     last = source.losses[-1]
     assert last.offset + last.size == path.stat().st_size
-
-
-# -- stock tools
-
-
-@pytest.fixture
-def sample(path):
-    return make_trace(path, SMALL_RECORDS)
-
-
-EXPECTED = [to_map(record) for record in SMALL_RECORDS]
-
-
-@pytest.mark.skipif(not shutil.which("zstd"), reason="the zstd program is not installed")
-def test_zstd_and_a_bare_unpacker_read_every_record(sample):
-    plain = subprocess.run(["zstd", "-dc", sample], capture_output=True, check=True).stdout
-    unpacker = msgpack.Unpacker()
-    unpacker.feed(plain)
-    assert [record for record in unpacker if record["kind"] != "sync"] == EXPECTED
-    assert subprocess.run(["zstd", "-tq", sample], check=False).returncode == 0
-
-
-def cache_folder() -> Path:
-    given = os.environ.get("WSPROXY_TEST_CACHE")
-    if given:
-        return Path(given)
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "wsproxy-tests"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "wsproxy-tests"
-
-
-@pytest.fixture
-def node_modules() -> Path:
-    """A folder with @msgpack/msgpack, installed once."""
-    if not (shutil.which("node") and shutil.which("npm")):
-        pytest.skip("node or npm is not installed")
-    folder = cache_folder() / "node-msgpack-3"
-    if not (folder / "ready").exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        command = ["npm", "install", "--no-audit", "--no-fund", "--prefix", folder]
-        done = subprocess.run(
-            [*command, "@msgpack/msgpack@3"],
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=90,
-        )
-        if done.returncode:
-            pytest.skip(f"@msgpack/msgpack cannot be installed: {done.stderr.strip()[-200:]}")
-        (folder / "ready").touch()
-    return folder / "node_modules"
-
-
-@pytest.mark.skipif(not shutil.which("zstd"), reason="the zstd program is not installed")
-def test_node_reads_every_record(sample, node_modules):
-    plain = subprocess.run(["zstd", "-dc", sample], capture_output=True, check=True).stdout
-    done = subprocess.run(
-        ["node", Path(__file__).parents[1] / "golden" / "read.mjs", node_modules],
-        input=plain,
-        capture_output=True,
-        check=True,
-    )
-    records = [json.loads(line) for line in done.stdout.splitlines()]
-    assert [r for r in records if r["kind"] != "sync"] == json.loads(
-        json.dumps(EXPECTED, default=lambda data: {"hex": data.hex()})
-    )
-
-
-def test_a_session_reads_a_trace(sample):
-    session = Session.read(sample)
-    assert (session.id, session.frame_count, session.ending) == (SESSION, 4, "close")
-    assert stat.S_ISREG(sample.stat().st_mode)
-
-
-# -- golden files
-
-GOLDEN = sorted((Path(__file__).parents[1] / "golden").glob("v*/*.wstrace"))
-RENAMED_KEYS = {"made_up": "synthetic"}  # the golden files have the old key, and keep it
-
-
-def test_the_golden_files_hold_every_kind():
-    kinds = {record.kind for golden in GOLDEN for record in read_trace(golden)[0]}
-    assert kinds == set(KINDS)
-
-
-@pytest.mark.parametrize("golden", GOLDEN, ids=lambda p: f"{p.parent.name}/{p.stem}")
-def test_golden_files_still_read_equal(golden):
-    records, source = read_trace(golden)
-    found = [
-        {k: {"hex": v.hex()} if isinstance(v, bytes) else v for k, v in to_map(record).items()}
-        for record in records
-    ]
-    expected = json.loads(golden.with_suffix(".json").read_text(encoding="utf-8"))
-    assert found == [{RENAMED_KEYS.get(k, k): v for k, v in record.items()} for record in expected]
-    assert source.losses == []
-    assert source.ended == (golden.stem != "killed")
-
-
-def test_golden_file_with_an_old_key_is_read_under_the_new_name():
-    golden = next(path for path in GOLDEN if path.stem == "failed")
-    assert '"made_up": true' in golden.with_suffix(".json").read_text(encoding="utf-8")
-    assert read_trace(golden)[0][0].synthetic
-
-
-# -- the specification
-
-SPECIFICATION = (Path(__file__).parents[2] / "docs" / "trace-format.md").read_text("utf-8")
-TYPE_NAMES = {"int": int, "text": str, "bytes": bytes, "bool": bool, "list": list}
-
-
-def documented(kind: str) -> dict[str, tuple[str, str]]:
-    """Keys of a record kind in the specification: (type, default)."""
-    _, _, section = SPECIFICATION.partition(f"\n### `{kind}`\n")
-    table = section.partition("|---|---|---|---|\n")[2].partition("\n\n")[0]
-    found = {}
-    for line in table.splitlines():
-        names, type_name, default, _ = (cell.strip() for cell in line[1:].split("|", 3))
-        for name in names.split(", "):
-            found[name.strip("`")] = (type_name, default.strip("`"))
-    return found
-
-
-@pytest.mark.parametrize("kind", FIELDS)
-def test_the_specification_has_each_key_with_its_type_and_default(kind):
-    said = documented(kind)
-    assert set(said) == {name for name, _, _ in FIELDS[kind]}
-    for field in dataclasses.fields(CLASSES[kind]):
-        type_name, default = said[field.name]
-        _, accepts, required = next(f for f in FIELDS[kind] if f[0] == field.name)
-        assert TYPE_NAMES[type_name] in accepts
-        assert (default == "required") == required
-        if required:
-            continue
-        made = field.default_factory
-        value = field.default if made is dataclasses.MISSING else made()
-        if default == "empty":
-            assert value in ("", [])
-        else:
-            assert value == {"none": None, "true": True, "false": False}.get(
-                default, int(default) if default.isdigit() else default
-            )
-
-
-def test_the_specification_has_each_kind_ending_and_limit():
-    assert set(re.findall(r"\n### `(\w+)`\n", SPECIFICATION)) == set(CLASSES)
-    endings = SPECIFICATION.partition("| ending | |\n|---|---|\n")[2].partition("\n\n")[0]
-    assert tuple(re.findall(r"^\| `(\w+)`", endings, re.MULTILINE)) == ENDINGS
-    for limit in (
-        f"{MAX_BLOCK >> 20} MiB",
-        f"{MAX_PAYLOAD >> 20} MiB",
-        f"{MAX_RECORD >> 20} MiB",
-        f"{unpacker.MAX_LIST:,}",
-        f"{unpacker.MAX_ITEMS:,}",
-        f"{reader.MAX_SYNC} bytes",
-        f"{writer.BLOCK_SIZE >> 10} KiB",
-        f"version {VERSION}",
-    ):
-        assert limit in SPECIFICATION
-
-
-def test_the_specification_names_what_a_redaction_says():
-    redactor = HeadRedactor(CredentialPlaces(), bytes(32), [("acme", re.compile("^key"))])
-    [taken] = redactor([("Authorization", 'Token " keyword"')]).entries
-    section = SPECIFICATION.partition("## Credentials")[2].partition("\n## ")[0]
-    assert re.findall(r"^\| `(\w+)`", section, re.MULTILINE) == [*taken, "why", "more", "part"]
-    assert f"`{PLACEHOLDER}`" in section

@@ -45,7 +45,7 @@ def by_msgpack(monkeypatch: pytest.MonkeyPatch):
 @pytest.mark.parametrize("opcode", Opcode)
 @pytest.mark.parametrize("t_ns", [1 << 16, LATER, MAX_INT])
 @pytest.mark.parametrize("size", [0, 5, 100, 200, 640, 60_000, 70_000])
-def test_usual_frames_are_read_without_msgpack(from_client, opcode, t_ns, size):
+def test_unpacker_usual_frame_is_read_without_msgpack(from_client, opcode, t_ns, size):
     mask = b"mask" if from_client else None
     wire_length = size + (4 if size < 100 else 8)
     record = FrameRecord(
@@ -59,7 +59,7 @@ def test_usual_frames_are_read_without_msgpack(from_client, opcode, t_ns, size):
     "changes",
     [{"deflated": True}, {"cut": 1}, {"broken_rule": "r"}, {"digest": "d"}, {"redacted": [{}]}],
 )
-def test_what_is_special_about_a_frame_is_left_to_msgpack(changes):
+def test_unpacker_unusual_frame_is_read_by_msgpack(changes):
     record = FrameRecord(LATER, False, 1, b"x" * 100, wire_length=102, **changes)
     assert unpack_frame(packed(record), 0) is None
     assert unpacked(packed(record)) == ([record], 0, "")
@@ -76,7 +76,7 @@ FRAMES = [
 
 
 @pytest.mark.parametrize("frame", FRAMES)
-def test_a_frame_with_any_byte_changed_is_read_as_by_msgpack(frame, by_msgpack):
+def test_unpacker_frame_with_changed_byte_equals_msgpack(frame, by_msgpack):
     block = packed(frame)
     payload = block.index(frame.payload) + 2  # two bytes of it stand for all
     behind = payload + len(frame.payload) - 2
@@ -87,7 +87,7 @@ def test_a_frame_with_any_byte_changed_is_read_as_by_msgpack(frame, by_msgpack):
 
 
 @pytest.mark.parametrize("frame", FRAMES)
-def test_a_frame_with_any_byte_cut_out_is_read_as_by_msgpack(frame, by_msgpack):
+def test_unpacker_frame_with_removed_byte_equals_msgpack(frame, by_msgpack):
     block = packed(frame)
     for place in range(len(block)):
         for changed in (
@@ -98,7 +98,7 @@ def test_a_frame_with_any_byte_cut_out_is_read_as_by_msgpack(frame, by_msgpack):
             assert unpacked(changed) == by_msgpack(changed), place
 
 
-def test_any_records_are_read_as_by_msgpack(by_msgpack):
+def test_unpacker_any_records_equal_msgpack(by_msgpack):
     frames = KINDS["frame"]
 
     @given(st.lists(RECORDS | frames, max_size=6), st.binary(max_size=8))
@@ -110,11 +110,11 @@ def test_any_records_are_read_as_by_msgpack(by_msgpack):
     check()
 
 
-def test_a_number_that_is_too_large_is_refused(by_msgpack):
+def test_unpacker_too_large_number_is_refused(by_msgpack):
     block = packed(FRAMES[0]).replace(LATER.to_bytes(8, "big"), (MAX_INT + 1).to_bytes(8, "big"))
     assert unpacked(block) == by_msgpack(block) == ([], 1, "frame.t_ns is out of range")
 
 
-def test_turns_between_the_two_lose_nothing():
+def test_unpacker_alternating_paths_lose_nothing():
     records = [FRAMES[0], FrameRecord(LATER, False, 9, b"", broken_rule="r")] * 20_000
     assert unpacked(packed(*records)) == (records, 0, "")

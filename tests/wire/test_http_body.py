@@ -18,7 +18,7 @@ def in_pieces(data: bytes, sizes: list[int]) -> list[bytes]:
 
 
 @given(st.lists(st.binary(min_size=1, max_size=50)), st.lists(st.integers(0, 20)))
-def test_body_reader_chunked_in_any_pieces_yields_the_same_body(
+def test_body_reader_chunked_in_any_pieces_has_same_body(
     chunks: list[bytes], sizes: list[int]
 ) -> None:
     data = b"".join(b"%x;a=b\r\n%b\r\n" % (len(chunk), chunk) for chunk in chunks) + b"0\r\n\r\n"

@@ -41,7 +41,7 @@ MESSAGE = st.tuples(
 
 
 @given(st.lists(MESSAGE, max_size=5), st.integers(0, 50), st.integers(0, 50))
-def test_assembler_any_split_gives_the_messages_that_were_sent(
+def test_assembler_any_split_has_sent_messages(
     sent: list[tuple[bool, bytes, list[int], list[bool]]], keep_text: int, keep_binary: int
 ) -> None:
     frames = [frame for message in sent for frame in fragments(*message)]
@@ -59,7 +59,7 @@ def test_assembler_any_split_gives_the_messages_that_were_sent(
     ),
     st.integers(0, 12),
 )
-def test_assembler_frames_in_any_order_lose_no_payload_and_hold_no_more_than_they_may(
+def test_assembler_frames_in_any_order_keep_payload_within_limit(
     values: list[tuple[Opcode, bytes, bool, int]], keep: int
 ) -> None:
     frames = [Frame(o, payload, fin, cut=cut) for o, payload, fin, cut in values]
@@ -91,7 +91,7 @@ def test_assembler_continuation_without_a_message_begins_one_without_a_start() -
     assert (stray.content, stray.frames) == (b"ab", 2)
 
 
-def test_assembler_kept_of_last_counts_what_of_the_last_frame_is_kept() -> None:
+def test_assembler_kept_of_last_is_kept_size_of_last_frame() -> None:
     assembler = MessageAssembler(keep_text=3)
     kept = []
     for opcode, payload in ((Opcode.TEXT, b"ab"), (Opcode.CONTINUATION, b"cd")):

@@ -67,7 +67,7 @@ def test_serialize_then_parse_is_identity_in_any_split(items, at):
 
 
 @given(frames)
-def test_byte_by_byte(frame):
+def test_parser_byte_by_byte_finds_frames(frame):
     wire = Frame(frame.opcode, frame.payload[:300], frame.fin, frame.rsv, frame.mask).serialize()
     parser = FrameParser()
     for byte in wire[:-1]:
@@ -79,16 +79,16 @@ def test_byte_by_byte(frame):
 
 
 @given(st.binary(max_size=600), cuts, st.sampled_from([0, 1, 10, 200, MAX_PAYLOAD]))
-def test_arbitrary_bytes_raise_nothing_and_are_all_accounted_for(data, at, limit):
-    whole = parse([data], max_payload=limit)
-    assert joined(parse(split(data, at), max_payload=limit)) == joined(whole)
-    size = sum(i.wire_length if isinstance(i, Frame) else len(i.data) for i in whole)
+def test_parser_arbitrary_bytes_never_raise_and_are_all_counted(data, at, limit):
+    unsplit = parse([data], max_payload=limit)
+    assert joined(parse(split(data, at), max_payload=limit)) == joined(unsplit)
+    size = sum(i.wire_length if isinstance(i, Frame) else len(i.data) for i in unsplit)
     assert size == len(data)
-    assert all(len(i.payload) <= limit for i in whole if isinstance(i, Frame))
+    assert all(len(i.payload) <= limit for i in unsplit if isinstance(i, Frame))
 
 
 @given(st.lists(frames | st.binary(max_size=30), max_size=5), cuts)
-def test_what_was_on_the_wire_can_be_made_again(parts, at):
+def test_parser_output_serialized_equals_input(parts, at):
     """Frames and garbage together are the stream, save for lengths in a longer form."""
     data = b"".join(p if isinstance(p, bytes) else p.serialize() for p in parts)
     items = parse(split(data, at))
@@ -128,7 +128,7 @@ def valid_stream(seed: int, masked: bool) -> list[Frame]:
 
 @pytest.mark.parametrize("masked", [True, False], ids=["client", "server"])
 @given(st.integers(0, 2**32), cuts)
-def test_as_websockets_reads_it(masked, seed, at):
+def test_parser_result_equals_websockets(masked, seed, at):
     data = b"".join(frame.serialize() for frame in valid_stream(seed, masked))
     reader = StreamReader()
     reader.feed_data(data)
@@ -153,7 +153,7 @@ def test_as_websockets_reads_it(masked, seed, at):
 
 @pytest.mark.parametrize("masked", [True, False], ids=["client", "server"])
 @given(st.integers(0, 2**32), cuts)
-def test_as_wsproto_reads_it(masked, seed, at):
+def test_parser_result_equals_wsproto(masked, seed, at):
     data = b"".join(frame.serialize() for frame in valid_stream(seed, masked))
     protocol = FrameProtocol(client=not masked, extensions=[])
     pieces = split(data, at)
@@ -188,7 +188,7 @@ def test_as_wsproto_reads_it(masked, seed, at):
 
 @pytest.mark.parametrize("masked", [True, False], ids=["client", "server"])
 @given(st.integers(0, 2**32))
-def test_a_valid_stream_breaks_no_rule(masked, seed):
+def test_rule_checker_valid_stream_has_no_violation(masked, seed):
     checker = RuleChecker(from_client=masked)
     data = b"".join(frame.serialize() for frame in valid_stream(seed, masked))
     items = parse([data])
@@ -199,7 +199,7 @@ def test_a_valid_stream_breaks_no_rule(masked, seed):
 
 
 @given(st.integers(0, 50), st.binary(max_size=200), masks, cuts)
-def test_of_an_oversized_frame_the_beginning_is_kept_and_the_rest_counted(limit, payload, mask, at):
+def test_parser_oversized_frame_keeps_beginning_and_counts_rest(limit, payload, mask, at):
     wire = Frame(Opcode.BINARY, payload, mask=mask).serialize()
     after = Frame(Opcode.PING, b"").serialize()
     first, second = parse(split(wire + after, at), max_payload=limit)
@@ -210,14 +210,14 @@ def test_of_an_oversized_frame_the_beginning_is_kept_and_the_rest_counted(limit,
     assert second == Frame(Opcode.PING, b"", wire_length=2)
 
 
-def test_an_oversized_frame_that_never_ends_counts_what_came():
+def test_parser_unfinished_oversized_frame_counts_received_bytes():
     wire = Frame(Opcode.BINARY, bytes(100)).serialize()
     [frame] = parse([wire[:50]], max_payload=10)
     assert isinstance(frame, Frame)
     assert (frame.payload, frame.cut, frame.wire_length) == (bytes(10), 38, 50)
 
 
-def test_a_hostile_length_costs_no_memory():
+def test_parser_hostile_length_allocates_nothing():
     parser = FrameParser(max_payload=1 << 20)
     tracemalloc.start()
     parser.feed(b"\x82\x7f" + struct.pack("!Q", (1 << 63) - 1))
@@ -232,14 +232,14 @@ def test_a_hostile_length_costs_no_memory():
     assert frame.cut == 63 << 20
 
 
-def test_the_limit_has_a_limit():
+def test_parser_limit_over_maximum_is_capped():
     assert FrameParser(max_payload=1 << 40)._max_payload == MAX_PAYLOAD
 
 
 # -- bytes that are no frame
 
 
-def test_a_reserved_opcode_costs_only_itself():
+def test_parser_reserved_opcode_affects_one_frame():
     bad = b"\x83\x03abc"
     items = parse(
         [Frame(Opcode.TEXT, b"a").serialize() + bad + Frame(Opcode.PING, b"b").serialize()]
@@ -255,7 +255,7 @@ def test_a_reserved_opcode_costs_only_itself():
         (b"\x83\x7f\x7f" + b"\xff" * 7, "reserved opcode 0x3"),
     ],
 )
-def test_without_bounds_all_that_follows_is_kept_as_it_was(data, rule):
+def test_parser_lost_synchronization_keeps_bytes_verbatim(data, rule):
     parser = FrameParser()
     [first] = parser.feed(data + b"x")
     [second] = parser.feed(b"\x81\x01a")
@@ -268,7 +268,7 @@ def test_without_bounds_all_that_follows_is_kept_as_it_was(data, rule):
     assert parser.end() == []
 
 
-def test_the_longest_length_is_a_frame():
+def test_parser_maximum_length_is_a_frame():
     parser = FrameParser(max_payload=1)
     assert parser.feed(b"\x82\x7f\x7f" + b"\xff" * 7 + b"xy") == []
     [frame] = parser.end()
@@ -276,7 +276,7 @@ def test_the_longest_length_is_a_frame():
     assert (frame.payload, frame.cut) == (b"x", 1)
 
 
-def test_the_beginning_of_a_frame_is_kept_as_it_was():
+def test_parser_incomplete_frame_keeps_bytes_verbatim():
     wire = Frame(Opcode.TEXT, b"hello", mask=b"abcd").serialize()
     for size in range(1, len(wire)):
         assert parse([wire[:size]]) == [Garbage(wire[:size], "")]
@@ -327,7 +327,7 @@ RULES = [
 
 
 @pytest.mark.parametrize(("from_client", "deflate", "items", "rule"), RULES)
-def test_the_rule_that_the_last_frame_breaks(from_client, deflate, items, rule):
+def test_rule_checker_last_frame_has_its_violation(from_client, deflate, items, rule):
     checker = RuleChecker(from_client=from_client, deflate=deflate)
     *before, last = (checker.check(item) for item in items)
     assert before == [None] * len(before)
@@ -339,7 +339,7 @@ def test_the_rule_that_the_last_frame_breaks(from_client, deflate, items, rule):
 
 
 @given(st.lists(frames, max_size=8), st.booleans(), st.booleans())
-def test_any_frames_can_be_checked(items, from_client, deflate):
+def test_rule_checker_any_frames_never_raise(items, from_client, deflate):
     checker = RuleChecker(from_client=from_client, deflate=deflate)
     for item in items:
         rule = checker.check(item)
@@ -349,10 +349,10 @@ def test_any_frames_can_be_checked(items, from_client, deflate):
 @pytest.mark.parametrize(
     "text", [b"HTTP/1.1 503 Service Unavailable\r\n\r\n", b"<html>", b'{"error": 1}', b"\xf3hm"]
 )
-def test_text_in_place_of_a_frame_is_kept_as_it_is(text):
+def test_parser_text_in_place_of_frame_is_kept_verbatim(text):
     """`H` reads as a fragment of a Close frame with a reserved bit: there was no Close."""
-    whole = Frame(Opcode.TEXT, b"before").serialize()
-    for pieces in ([whole + text * 20], [whole + text[:2], text[2:] + text * 19]):
+    valid_frame = Frame(Opcode.TEXT, b"before").serialize()
+    for pieces in ([valid_frame + text * 20], [valid_frame + text[:2], text[2:] + text * 19]):
         frame, *rest = joined(parse(pieces))
         assert isinstance(frame, Frame)
         assert [item.data for item in rest if isinstance(item, Garbage)] == [text * 20]
@@ -368,7 +368,7 @@ def texts(*frames: tuple[Opcode, bytes, bool]) -> list[str | None]:
     return [checker.check_text(Frame(o, data, fin), data) for o, data, fin in frames]
 
 
-def test_text_that_is_not_utf8_is_told_at_the_frame_that_shows_it():
+def test_rule_checker_invalid_utf8_is_reported_at_its_frame():
     text, binary, more, ping = Opcode.TEXT, Opcode.BINARY, Opcode.CONTINUATION, Opcode.PING
     assert texts((text, b"\xc3\xb6", True), (binary, b"\xff", True)) == [None, None]
     assert texts((text, b"\xff", True), (text, b"ok", True)) == [NOT_UTF8, None]
@@ -381,7 +381,7 @@ def test_text_that_is_not_utf8_is_told_at_the_frame_that_shows_it():
     ]
 
 
-def test_text_whose_content_is_not_known_is_not_judged():
+def test_rule_checker_unknown_text_content_is_not_checked():
     checker = RuleChecker(from_client=False, deflate=True)
     first, last = Frame(Opcode.TEXT, b"\xff", False), Frame(Opcode.CONTINUATION, b"\xff", True)
     assert checker.check_text(first, None) is None

@@ -235,12 +235,12 @@ def _speech() -> bytes:
 
 def compressible(behaviour: Behaviour) -> Behaviour:
     """The same behavior, with `voice` in place of synthetic speech."""
-    said: list[bytes | str] = []
+    messages: list[bytes | str] = []
     at = 0
-    for message in behaviour.said:
+    for message in behaviour.messages:
         if isinstance(message, bytes) and message == _speech()[at : at + len(message)]:
-            said.append(voice()[at : at + len(message)])
+            messages.append(voice()[at : at + len(message)])
             at += len(message)
         else:
-            said.append(message)
-    return replace(behaviour, said=said)
+            messages.append(message)
+    return replace(behaviour, messages=messages)

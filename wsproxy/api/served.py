@@ -216,7 +216,7 @@ class ServedPlan(Served):
 
     def _open_proxy(self) -> Proxy:
         def find_server(host: str, target: str) -> tuple[str, int] | None:
-            provider, _ = load().recognise(host, target.partition("?")[0])
+            provider, _ = load().recognize(host, target.partition("?")[0])
             return ("127.0.0.1", self._simulator.port) if provider is not None else None
 
         return self._start_proxy(find_server)

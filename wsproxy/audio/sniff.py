@@ -42,12 +42,12 @@ def sniff(head: bytes) -> str:
         return found
     # From the first sound on, at the start of a sample of any size.
     silent = len(head) - len(head.lstrip(b"\0"))
-    sound = head[silent // 4 * 4 :][:SNIFFED_BYTES]
-    if any(values.issuperset(sound) for values in _SILENT):
+    sample = head[silent // 4 * 4 :][:SNIFFED_BYTES]
+    if any(values.issuperset(sample) for values in _SILENT):
         return SILENCE
-    if len(sound) < MIN_BYTES:
+    if len(sample) < MIN_BYTES:
         return TOO_SHORT
-    return sample_kind(sound) or UNIDENTIFIED
+    return sample_kind(sample) or UNIDENTIFIED
 
 
 def is_plain_text(head: bytes) -> bool:

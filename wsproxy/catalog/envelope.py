@@ -164,8 +164,8 @@ def _read_event(content: bytes) -> tuple[Json | None, bytes]:
         return None, b""
     start = _PRELUDE.size + headers_size
     payload = content[start : total - 4]
-    whole = len(content) >= total
-    if whole and zlib.crc32(content[: total - 4]) != int.from_bytes(
+    complete = len(content) >= total
+    if complete and zlib.crc32(content[: total - 4]) != int.from_bytes(
         content[total - 4 : total], "big"
     ):
         return None, b""

@@ -190,7 +190,7 @@ class Catalog:
         close = difflib.get_close_matches(wanted, tails, n=8, cutoff=0.6)
         return list(dict.fromkeys(tails[tail] for tail in close))[:4]
 
-    def recognise(self, host: str, path: str) -> tuple[Provider | None, Api | None]:
+    def recognize(self, host: str, path: str) -> tuple[Provider | None, Api | None]:
         """The provider and API of a request.
 
         Args:
@@ -212,7 +212,7 @@ class Catalog:
         return None, None
 
     def at_host(self, host: str, path: str) -> tuple[Provider | None, Api | None]:
-        """As `recognise`, but only by the hosts of providers."""
+        """As `recognize`, but only by the hosts of providers."""
         host = re.sub(r":\d+$", "", host[:LENGTH]).lower().rstrip(".")
         path = path.partition("?")[0][:LENGTH]
         only_host: Provider | None = None

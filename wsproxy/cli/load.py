@@ -117,13 +117,13 @@ def command(
         raise UsageError("--no-record excludes --keep")
     screen = Screen(as_json=as_json)
     screen.say(f"replaying {trace} as the client against {shown(options.to)} (pace: {pace})")
-    asked = LoadPlan(sessions, ramp, workers or 0, keep or "failed")
+    plan = LoadPlan(sessions, ramp, workers or 0, keep or "failed")
     with records_of(out, no_record=no_record, warn=screen.warn) as records:
-        _replay(trace, options, asked, records, as_json=as_json)
+        _replay(trace, options, plan, records, as_json=as_json)
 
 
 def _replay(
-    trace: Path, options: ClientOptions, asked: LoadPlan, into: ReplayRecording, *, as_json: bool
+    trace: Path, options: ClientOptions, plan: LoadPlan, into: ReplayRecording, *, as_json: bool
 ) -> NoReturn:
     """Replay, show progress, and exit: 0 if every session was reproduced, else 1."""
     # A shell starts background jobs with SIGINT ignored; SIGTERM ends it as Ctrl-C does.
@@ -132,19 +132,19 @@ def _replay(
     records = partial(ReplayRecording.into, into.folder, keep=into.keep)
     shown_on = console()
     if as_json:
-        tally = run(trace, options, asked, records)
-        click.echo(dumps(tally.as_json()))
+        stats = run(trace, options, plan, records)
+        click.echo(dumps(stats.as_json()))
     elif shown_on.is_terminal:
         with Live(console=shown_on, refresh_per_second=4) as live:
-            tally = run(trace, options, asked, records, lambda known: live.update(_screen(known)))
-            live.update(_screen(tally))
+            stats = run(trace, options, plan, records, lambda known: live.update(_screen(known)))
+            live.update(_screen(stats))
     else:
-        tally = run(trace, options, asked, records, _Lines(shown_on))
-        shown_on.print(_screen(tally), end="")
-    if tally.stopped:
-        click.echo(f"stopped: {_line(tally)}", err=True)
+        stats = run(trace, options, plan, records, _Lines(shown_on))
+        shown_on.print(_screen(stats), end="")
+    if stats.stopped:
+        click.echo(f"stopped: {_line(stats)}", err=True)
         sys.exit(INTERRUPTED)
-    sys.exit(0 if tally.reproduced else 1)
+    sys.exit(0 if stats.reproduced else 1)
 
 
 class _Lines:
@@ -154,15 +154,15 @@ class _Lines:
         self._console = console
         self._next = monotonic() + _LINE_EVERY
 
-    def __call__(self, tally: LoadStats) -> None:
+    def __call__(self, stats: LoadStats) -> None:
         if monotonic() >= self._next:
             self._next = monotonic() + _LINE_EVERY
-            self._console.print(Text(_line(tally)), soft_wrap=True)
+            self._console.print(Text(_line(stats)), soft_wrap=True)
 
 
-def _screen(tally: LoadStats) -> Trimmed:
-    return Trimmed(report.screen(tally.as_json(results=False)))
+def _screen(stats: LoadStats) -> Trimmed:
+    return Trimmed(report.screen(stats.as_json(results=False)))
 
 
-def _line(tally: LoadStats) -> str:
-    return safe(report.line(tally.as_json(results=False)))
+def _line(stats: LoadStats) -> str:
+    return safe(report.line(stats.as_json(results=False)))

@@ -92,8 +92,8 @@ def _recover(
         written.append(OfflineTraceWriter(file, start, partial(annotate, catalog=catalog)))
         return written[0]
 
-    def recognise(host: str, target: str) -> tuple[str | None, str | None]:
-        provider, api = catalog.recognise(host, target)
+    def recognize(host: str, target: str) -> tuple[str | None, str | None]:
+        provider, api = catalog.recognize(host, target)
         return provider.id if provider else None, api.name if api else None
 
     recovered = recover(
@@ -101,7 +101,7 @@ def _recover(
         path if in_place else _place(path, out),
         always=out is not None,
         open_sink=open_sink,
-        recognise=recognise,
+        recognize=recognize,
     )
     return recovered, written[0].session if written else None
 

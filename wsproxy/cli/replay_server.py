@@ -221,7 +221,7 @@ class _Run:
 
     async def through_proxy(self, trace: Path, where: _Proxy, cmd: tuple[str, ...]) -> None:
         """Serve apps that use a proxy, or run a command through it."""
-        async with self._server as server, _aside(self._lead(server, where)) as proxy:
+        async with self._server as server, _aside(self._redirecting_proxy(server, where)) as proxy:
             if not cmd:
                 self._screen.announce(f"listening on {proxy.url}")
                 self._screen.say(
@@ -245,7 +245,7 @@ class _Run:
                     await self._next()
 
     @staticmethod
-    def _lead(server: ReplayServer, where: _Proxy) -> AbstractContextManager[Proxy]:
+    def _redirecting_proxy(server: ReplayServer, where: _Proxy) -> AbstractContextManager[Proxy]:
         def answer(host: str, target: str) -> tuple[str, int] | None:
             return server.address if server.library.answers_for(host, target) else None
 

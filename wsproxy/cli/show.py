@@ -210,15 +210,15 @@ class _Layout:
         """A line that is wrapped to the width."""
         return wrapped(text, self.width, indent)
 
-    def frame(self, begin: str, said: str, marks: str) -> str:
+    def frame(self, begin: str, content: str, marks: str) -> str:
         """The line of a frame, its content shortened so that it fits; marks may need another."""
         if self.width is None:
-            return f"{begin}{said}{marks}".rstrip()
+            return f"{begin}{content}{marks}".rstrip()
         room = max(self.width - len(begin), _SHORTEST)
         if len(marks) + _SHORTEST > room:
             more = "\n" + self.line(" " * _INDENT + marks.strip()) if marks else ""
-            return f"{begin}{cut(said, room)}".rstrip() + more
-        return f"{begin}{cut(said, room - len(marks))}{marks}".rstrip()
+            return f"{begin}{cut(content, room)}".rstrip() + more
+        return f"{begin}{cut(content, room - len(marks))}{marks}".rstrip()
 
 
 def _lines(reader: TraceReader, choice: _Choice, layout: _Layout) -> Iterator[str | Iterator[str]]:

@@ -126,9 +126,9 @@ def command(
     if plan_file is not None:
         plan = Plan.read(plan_file, catalog.condition)
     else:
-        moment = Trigger.parse(after) if after is not None else None
+        trigger = Trigger.parse(after) if after is not None else None
         found = [catalog.condition(name) for name in conditions]
-        steps = [PlanStep(c, trigger=moment, probability=probability) for c in found]
+        steps = [PlanStep(c, trigger=trigger, probability=probability) for c in found]
         plan = Plan(steps, repeat=True)
     plan.chance = random.Random(seed)
     host, port = parse_address(listen)
@@ -187,13 +187,13 @@ def _how(step: PlanStep) -> str:
     script = step.condition.simulate
     if script.refuse is not None:
         return f"refuses with HTTP {script.refuse.status}"
-    moment = step.trigger or Trigger(script.after)
+    trigger = step.trigger or Trigger(script.after)
     if script.close is not None:
         code = "without a code" if script.close.code is None else f"with {script.close.code}"
-        return f"closes {code} {script.close.reason}".rstrip() + f", {moment}"
+        return f"closes {code} {script.close.reason}".rstrip() + f", {trigger}"
     if script.end:
-        return f"{'resets' if script.end == 'reset' else 'ends'} the connection, {moment}"
-    return f"sends a message, {moment}; the session continues"
+        return f"{'resets' if script.end == 'reset' else 'ends'} the connection, {trigger}"
+    return f"sends a message, {trigger}; the session continues"
 
 
 def _addresses(simulator: Simulator, steps: Sequence[PlanStep], catalog: Catalog) -> list[str]:

@@ -167,11 +167,11 @@ class Normalizer:
             items = child_path(path, "*")
             return [self.value(item, items, name, depth + 1) for item in value]
         if mask := self._mask_for(name, value):
-            return self._mask(path, mask, "by rule")
+            return self._mask(path, mask, "by heuristic")
         if isinstance(value, str):
             text = mask_volatile(value, numbers=self.numbers)
             if text != value:
-                self._mask(path, "", "in part, by rule")
+                self._mask(path, "", "in part, by heuristic")
             return text
         return value
 

@@ -179,5 +179,5 @@ def _open_sessions(refused: SessionSpan, spans: Iterable[SessionSpan]) -> Eviden
 
 
 def _key_fingerprints(session: Session) -> frozenset[str]:
-    taken = session.request.redacted if session.request else []
-    return frozenset(f for t in taken if isinstance(f := t.get("fingerprint"), str) and f)
+    redactions = session.request.redacted if session.request else []
+    return frozenset(f for r in redactions if isinstance(f := r.get("fingerprint"), str) and f)

@@ -163,8 +163,8 @@ class LoadStats:
             "unjudged": self.played - len(self.results),
             "lateness_ms": dict(self.lateness.as_json()),
             "latency_ms": {
-                name: {"recorded": self.recorded[name], **spread.as_json()}
-                for name, spread in self.latency.items()
+                name: {"recorded": self.recorded[name], **histogram.as_json()}
+                for name, histogram in self.latency.items()
             },
             "why": [
                 {"field": n, "sessions": w.sessions, "recorded": w.recorded, "replayed": w.replayed}

@@ -212,9 +212,9 @@ class _FailureSearch:
         end = self._end()
         for message in self._messages(end):
             t_ns = message.items[-1].t_ns
-            due = self._due(opened_ns, t_ns)
-            if due is not None:
-                return self._point_at(*due)
+            failure = self._failure_before(opened_ns, t_ns)
+            if failure is not None:
+                return self._point_at(*failure)
             now = (t_ns - opened_ns) / 1e9
             content = message.content
             if message.is_text:
@@ -244,7 +244,9 @@ class _FailureSearch:
                 return self.draft.items.index(message.items[0])
         return first
 
-    def _due(self, opened_ns: int, before_ns: int) -> tuple[int, int, Sequence[Action]] | None:
+    def _failure_before(
+        self, opened_ns: int, before_ns: int
+    ) -> tuple[int, int, Sequence[Action]] | None:
         """The arguments of `_point_at` if the server fails before the next message, else None."""
         deadline = self.failing_api.deadline()
         if deadline is None:

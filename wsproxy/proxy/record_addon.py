@@ -318,7 +318,7 @@ class RecordAddon:
 
     def _is_known_api(self, flow: http.HTTPFlow) -> bool:
         host = flow.request.pretty_host
-        provider, _ = self._catalog.recognise(host, flow.request.path.partition("?")[0])
+        provider, _ = self._catalog.recognize(host, flow.request.path.partition("?")[0])
         return provider is not None and self._is_recorded_host(host)
 
     def _capture_level(self, flow: http.HTTPFlow) -> str:
@@ -352,7 +352,7 @@ class RecordAddon:
         synthetic: bool = False,
     ) -> LiveSession:
         assert self._recorder is not None
-        provider, api = self._catalog.recognise(host, path)
+        provider, api = self._catalog.recognize(host, path)
         start = new_start(
             clock := Clock.start(),
             capture=capture,

@@ -282,9 +282,9 @@ class Leg(asyncio.Protocol):
     def _watch_for_reset(self) -> None:
         with contextlib.suppress(OSError, ValueError):  # closed already
             sock = self._transport.get_extra_info("socket")
-            self._watch = watch_for_reset(sock, self._peer_is_gone)
+            self._watch = watch_for_reset(sock, self._on_reset)
 
-    def _peer_is_gone(self, error: OSError) -> None:
+    def _on_reset(self, error: OSError) -> None:
         self.connection_lost(error)
         self._transport.abort()
 

@@ -241,13 +241,13 @@ class SessionWriter:
         """Write pending records."""
         self._output.flush()
 
-    def due(self, now_ns: int) -> bool:
+    def is_flush_due(self, now_ns: int) -> bool:
         """Whether the oldest pending record is old enough to be written.
 
         Args:
             now_ns: on the session's clock.
         """
-        return self._output.due(now_ns)
+        return self._output.is_flush_due(now_ns)
 
     # -- bytes to records
 

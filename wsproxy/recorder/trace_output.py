@@ -127,7 +127,7 @@ class TraceOutput:
         except OSError as error:
             self._failed(error, pending)
 
-    def due(self, now_ns: int) -> bool:
+    def is_flush_due(self, now_ns: int) -> bool:
         """Whether the oldest pending record is old enough to be written.
 
         Args:

@@ -77,7 +77,7 @@ class Endpoint:
         """Whether the session has been played; also flushes the recording when that is due."""
         if self.schedule.default_ending and not self.recording.ended:
             self.recording.end(now_ns, "stopped")
-        if self.recording.due(now_ns):
+        if self.recording.is_flush_due(now_ns):
             self.recording.flush()
         return self.schedule.is_over(now_ns)
 

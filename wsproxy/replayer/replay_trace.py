@@ -127,9 +127,9 @@ class ReplayRecording:
             client=client,
         )
         try:
-            guard = SessionRedactor(self.redact, credentials)
+            redactor = SessionRedactor(self.redact, credentials)
             path = trace_path(self.folder, start)
-            return SessionWriter(path, start, diagnose=self.diagnose, redactor=guard)
+            return SessionWriter(path, start, diagnose=self.diagnose, redactor=redactor)
         except OSError as error:
             raise UsageError(f"cannot write into {self.folder}: {error.strerror}") from None
 

@@ -235,7 +235,7 @@ class TraceLibrary:
         Args:
             target: requested path and query.
         """
-        provider, _ = load().recognise(host, target.partition("?")[0])
+        provider, _ = load().recognize(host, target.partition("?")[0])
         name = provider.id if provider else None
         return any(
             trace.request.host == host.lower() or (name is not None and trace.provider == name)

@@ -137,10 +137,10 @@ class ValueRewriter:
 
     def _time(self, found: re.Match[bytes]) -> bytes:
         try:
-            moment = datetime.fromisoformat(found[1].decode()) + self.time_shift
+            shifted = datetime.fromisoformat(found[1].decode()) + self.time_shift
         except (ValueError, OverflowError):
             return found[0]
-        new = moment.isoformat(timespec="seconds").encode()
+        new = shifted.isoformat(timespec="seconds").encode()
         start, end = found.start(1) - found.start(), found.end(1) - found.start()
         return found[0][:start] + new + found[0][end:]
 

@@ -16,7 +16,7 @@ from .text import safe, short
 
 _WIDEST = 160  # characters of a value in a table
 _MAX_LEFT_OUT = 8  # shown places that were not compared
-_BY_RULE = ": by rule"
+_BY_HEURISTIC = ": by heuristic"
 _EVEN_MS = 1.0  # a smaller delta is shown as none
 
 # By `sent` of a comparison.
@@ -105,14 +105,14 @@ def qualified(
         how_to_list: the option that lists what this line leaves out, such as "--json".
     """
     shown: list[str] = []
-    by_rule: dict[str, None] = {}  # in order
+    by_heuristic: dict[str, None] = {}  # in order
     for each in not_compared:
-        if each.endswith(_BY_RULE):
-            by_rule[re.split(r"[.:*\s]+", each.removesuffix(_BY_RULE))[-1]] = None
+        if each.endswith(_BY_HEURISTIC):
+            by_heuristic[re.split(r"[.:*\s]+", each.removesuffix(_BY_HEURISTIC))[-1]] = None
         else:
             shown.append(each)
-    if by_rule:
-        names = list(by_rule)
+    if by_heuristic:
+        names = list(by_heuristic)
         more = "" if len(names) <= _MAX_LEFT_OUT else f" and {len(names) - _MAX_LEFT_OUT} more"
         shown.insert(1, f"ids, times and numbers ({', '.join(names[:_MAX_LEFT_OUT])}{more})")
     if (more_places := len(shown) - _MAX_LEFT_OUT) > 0:

@@ -183,12 +183,12 @@ def _head(session: Session) -> str:
     start, request = session.start, session.request
     where = f"{api(session)} at {short(request.host, 100)}" if request else api(session)
     began = f"{when(start.started_at_ns)} UTC" if start else "?"
-    again = f", attempt {start.attempt}" if start and start.attempt > 1 else ""
+    attempt = f", attempt {start.attempt}" if start and start.attempt > 1 else ""
     if not session.accepted:
-        return f"{where}, {began}{again}"
+        return f"{where}, {began}{attempt}"
     sent, received = session.sent, session.received
     return (
-        f"{where}, {began}{again}; the app sent {plural(sent.frames, 'frame')} "
+        f"{where}, {began}{attempt}; the app sent {plural(sent.frames, 'frame')} "
         f"({size(sent.size)}), the server {received.frames} ({size(received.size)})"
     )
 

@@ -90,8 +90,8 @@ def ending(session: Session) -> str:
 def closed(by: str | None, code: int | None, reason: str | None) -> str:
     """A Close frame in a few words."""
     who = f" by the {safe(by)}" if by else ""
-    said = short(reason or "", 200)
-    return f"closed{who}: {'no code' if code is None else code} {said}".rstrip()
+    shown_reason = short(reason or "", 200)
+    return f"closed{who}: {'no code' if code is None else code} {shown_reason}".rstrip()
 
 
 def api(session: Session) -> str:

@@ -47,7 +47,7 @@ _ERROR_HEADERS = frozenset(
 )
 _SEPARATORS = re.compile(r'([\s,;="]+)')
 _NUMBER = re.compile(r"\d{1,9}(?:\.\d{1,3})?")
-_WHOLE = re.compile(r"\d{1,10}(?:\.\d{1,6})?(?:ms|s|m|h)?")
+_NUMBER_WITH_UNIT = re.compile(r"\d{1,10}(?:\.\d{1,6})?(?:ms|s|m|h)?")
 _VERSION = re.compile(r"20\d\d-[01]\d-[0-3]\d")  # of an API
 _SECRET = re.compile(r"(?i)(basic|bearer|digest|token)?\s*REDACTED")
 _NEAR = timedelta(days=2)
@@ -85,7 +85,7 @@ class HeaderValueScrubber:
             )
         if plain in _MEDIA:
             return self._scrub_items(value, self._documented.is_media_type)
-        if plain in self._documented.numeric and _WHOLE.fullmatch(value.strip()):
+        if plain in self._documented.numeric and _NUMBER_WITH_UNIT.fullmatch(value.strip()):
             return value
         if plain in _DATES:
             return self._date(value)

@@ -379,7 +379,7 @@ class Session:
     def derived_ending(self) -> str | None:
         """The ending that the records show, without the end record."""
         if self.response is not None and not self.accepted:
-            return "refused" if self._asked_for_upgrade else "http"
+            return "refused" if self._requested_upgrade else "http"
         if self.closes:
             return "close"
         if self._first_ended is not None and self.accepted:
@@ -389,7 +389,7 @@ class Session:
         return None
 
     @property
-    def _asked_for_upgrade(self) -> bool:
+    def _requested_upgrade(self) -> bool:
         return self.request is None or is_upgrade((h[0], h[1]) for h in self.request.headers)
 
     @property

@@ -178,7 +178,7 @@ class Simulator:
             sessions=self._open,
             method=upgrade_request.method,
         )
-        provider, known = self._recognise(request, plain=not upgrade_request.upgrade)
+        provider, known = self._recognize(request, plain=not upgrade_request.upgrade)
         name = known.name if known else ""
         api = self._healthy_api(request, provider, known)
         step = self._plan.next(provider, name, plain=not upgrade_request.upgrade)
@@ -190,7 +190,7 @@ class Simulator:
         self.sessions.append(log)
         return api
 
-    def _recognise(self, request: ApiRequest, *, plain: bool) -> tuple[str, CatalogApi | None]:
+    def _recognize(self, request: ApiRequest, *, plain: bool) -> tuple[str, CatalogApi | None]:
         """Select an API by host and path; at other hosts, by the path alone.
 
         If several APIs have that path, one with a step in the plan is selected.

@@ -58,7 +58,7 @@ class TraceSink(Protocol):
         """Write pending records and the seek table."""
 
 
-Recognise = Callable[[str, str], tuple[str | None, str | None]]
+Recognize = Callable[[str, str], tuple[str | None, str | None]]
 OpenSink = Callable[[BinaryIO, Start], TraceSink]
 
 
@@ -154,7 +154,7 @@ def recover(
     *,
     always: bool,
     open_sink: OpenSink,
-    recognise: Recognise,
+    recognize: Recognize,
 ) -> RecoveryResult:
     """Write what can be read of a trace as a clean one, if it needs that.
 
@@ -167,7 +167,7 @@ def recover(
         always: write a complete trace too. Otherwise a complete one is rewritten only in
             place, and only to remove what does not belong to it.
         open_sink: opens the writer of the clean trace.
-        recognise: provider and API of a host and a path, in case the start record is lost.
+        recognize: provider and API of a host and a path, in case the start record is lost.
 
     Raises:
         TraceError: nothing in it can be read.
@@ -179,14 +179,14 @@ def recover(
     facts = _Facts.read(source)
     path = None
     if always or not facts.complete or (out == source and not facts.clean):
-        _write(source, out, facts, open_sink, recognise)
+        _write(source, out, facts, open_sink, recognize)
         path = out
     ended = facts.end is not None
     return RecoveryResult(source, later, path, facts.losses, ended, facts.frames_missing)
 
 
 def _write(
-    source: Path, out: Path, facts: _Facts, open_sink: OpenSink, recognise: Recognise
+    source: Path, out: Path, facts: _Facts, open_sink: OpenSink, recognize: Recognize
 ) -> None:
     in_place = out == source
     if not in_place and out.exists():
@@ -195,7 +195,7 @@ def _write(
     try:
         with Replacement(out, replace=in_place) as new:
             with TraceReader(source) as reader:
-                start = facts.start or _start(source, facts, reader, recognise)
+                start = facts.start or _start(source, facts, reader, recognize)
                 _copy(reader, open_sink(new.file, start), start, facts)
             new.commit()
     except OSError as error:
@@ -218,12 +218,12 @@ def _check_free(source: Path) -> list[Path]:
     return later
 
 
-def _start(source: Path, facts: _Facts, reader: TraceReader, recognise: Recognise) -> Start:
+def _start(source: Path, facts: _Facts, reader: TraceReader, recognize: Recognize) -> Start:
     """A start record in place of a lost one, from the file's times and the request."""
     session = next((reader.session for _ in reader), None) or "unknown"
     provider, api = None, None
     if facts.host is not None:
-        provider, api = recognise(facts.host, facts.path)
+        provider, api = recognize(facts.host, facts.path)
     # The file was last changed when the last block was written.
     began = max(0, source.stat().st_mtime_ns - facts.last_ns)
     return Start(0, VERSION, session, began, provider=provider, api=api)

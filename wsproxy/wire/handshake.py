@@ -26,8 +26,8 @@ def is_upgrade(headers: Headers) -> bool:
 
 def accept_key(key: str) -> str:
     """The Sec-WebSocket-Accept value that answers a Sec-WebSocket-Key (section 4.2.2)."""
-    asked = key.strip().encode("utf-8", "surrogateescape")
-    return base64.b64encode(hashlib.sha1(asked + _GUID).digest()).decode()
+    encoded = key.strip().encode("utf-8", "surrogateescape")
+    return base64.b64encode(hashlib.sha1(encoded + _GUID).digest()).decode()
 
 
 @dataclass(frozen=True, slots=True)

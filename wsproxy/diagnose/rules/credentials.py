@@ -53,7 +53,9 @@ def _key_as_token(facts: SessionFacts, scheme: str, credentials: CredentialPlace
     """Whether an API key was sent where a temporary token is expected."""
     if scheme != "bearer" or "token" not in credentials.schemes or facts.provider is None:
         return False
-    return any(facts.provider.id in _similar_providers(taken) for taken in _redactions(facts))
+    return any(
+        facts.provider.id in _similar_providers(redaction) for redaction in _redactions(facts)
+    )
 
 
 def empty_credential(facts: SessionFacts) -> list[Evidence]:
@@ -96,12 +98,12 @@ def white_space_or_quotes(facts: SessionFacts) -> list[Evidence]:
     if _credential_places(facts) is None:
         return []
     found = []
-    for taken in _redactions(facts):
-        around = taken.get("around")
+    for redaction in _redactions(facts):
+        around = redaction.get("around")
         if isinstance(around, str) and around:
-            place = quoted(f"{taken.get('where')} {taken.get('name')}", 80)
+            place = quoted(f"{redaction.get('where')} {redaction.get('name')}", 80)
             text = f"there are {quoted(around)} around the key in: {place}"
-            found.append(Evidence(text, (), None, _length(taken), "characters"))
+            found.append(Evidence(text, (), None, _length(redaction), "characters"))
     return found
 
 
@@ -111,26 +113,26 @@ def foreign_key_shape(facts: SessionFacts) -> list[Evidence]:
     if credentials is None or facts.provider is None:
         return []
     found = []
-    for taken in _redactions(facts):
-        like = _similar_providers(taken)
+    for redaction in _redactions(facts):
+        like = _similar_providers(redaction)
         if not like or facts.provider.id in like:
             continue
         names = [p.name for p in map(facts.catalog.provider, like) if p is not None]
         if not names:
             continue
-        place = quoted(f"{taken.get('where')} {taken.get('name')}", 80)
+        place = quoted(f"{redaction.get('where')} {redaction.get('name')}", 80)
         text = f"the key in {place} looks like a key of {' or '.join(names)}"
-        found.append(Evidence(text, (), None, _length(taken), "characters"))
+        found.append(Evidence(text, (), None, _length(redaction), "characters"))
     return found
 
 
-def _similar_providers(taken: dict[str, object]) -> list[str]:
-    like = taken.get("like")
+def _similar_providers(redaction: dict[str, object]) -> list[str]:
+    like = redaction.get("like")
     return [name for name in like if isinstance(name, str)] if isinstance(like, list) else []
 
 
-def _length(taken: dict[str, object]) -> float:
-    length = taken.get("length")
+def _length(redaction: dict[str, object]) -> float:
+    length = redaction.get("length")
     return float(length) if isinstance(length, int) else 0.0
 
 

@@ -73,7 +73,7 @@ TAKE = [listed, explained, scrubbed, bundled, recovered]
 
 @pytest.mark.parametrize("take", TAKE)
 @pytest.mark.parametrize("by_folder", [True, False])
-def test_a_trace_in_parts_is_one(
+def test_commands_trace_in_parts_is_one_trace(
     take: Callable[[Path, list[Path]], list[Any]],
     by_folder: bool,
     parts: list[Path],
@@ -83,7 +83,7 @@ def test_a_trace_in_parts_is_one(
 
 
 @pytest.mark.parametrize("take", [scrubbed, bundled])
-def test_what_is_made_of_parts_is_whole(
+def test_commands_output_of_parts_has_all_frames(
     take: Callable[[Path, list[Path]], list[Any]], parts: list[Path], tmp_path: Path
 ) -> None:
     (made,) = take(tmp_path, parts)
@@ -92,7 +92,7 @@ def test_what_is_made_of_parts_is_whole(
 
 
 @pytest.mark.parametrize("take", [scrubbed, bundled])
-def test_what_is_made_of_a_later_part_is_no_part(
+def test_commands_output_of_later_part_has_no_part_number(
     take: Callable[[Path, list[Path]], list[Any]], parts: list[Path], tmp_path: Path
 ) -> None:
     parts[0].unlink()
@@ -102,25 +102,27 @@ def test_what_is_made_of_a_later_part_is_no_part(
     assert start.part is None
 
 
-def test_a_folder_is_served_by_sessions(parts: list[Path]) -> None:
-    assert [volume.path for volume in TraceLibrary.open(parts[0].parent).traces] == [parts[0]]
+def test_library_folder_with_parts_serves_sessions(parts: list[Path]) -> None:
+    assert [trace.path for trace in TraceLibrary.open(parts[0].parent).traces] == [parts[0]]
 
 
 @pytest.mark.parametrize("command", ["list", "explain", "scrub", "recover"])
-def test_what_does_not_exist_is_told_and_stops_nothing(command: str, tmp_path: Path) -> None:
+def test_commands_missing_trace_is_reported_and_others_continue(
+    command: str, tmp_path: Path
+) -> None:
     trace = write(tmp_path / "a.wstrace", LISTEN)
     status, out, err = run(command, tmp_path / "none.wstrace", trace)
     assert status == 3
     assert str(trace) in out.replace("\n", "") or "1 session in 1 group" in out
-    (told,) = (line for line in err.splitlines() if line.startswith("error:"))
-    assert "none.wstrace: No such file" in told
+    (error_line,) = (line for line in err.splitlines() if line.startswith("error:"))
+    assert "none.wstrace: No such file" in error_line
 
 
-def test_recover_goes_on_where_a_trace_is_gone_that_it_has_recovered(tmp_path: Path) -> None:
+def test_recover_missing_trace_with_recovered_copy_continues(tmp_path: Path) -> None:
     trace = write(tmp_path / "a.wstrace", LISTEN)
     write(tmp_path / "none-recovered.wstrace", LISTEN)
     status, out, err = run("recover", tmp_path / "none.wstrace", trace)
     assert status == 3
     assert str(trace) in out.replace("\n", "")
-    (told,) = (line for line in err.splitlines() if line.startswith("error:"))
-    assert "none.wstrace" in told
+    (error_line,) = (line for line in err.splitlines() if line.startswith("error:"))
+    assert "none.wstrace" in error_line

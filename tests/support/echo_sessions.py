@@ -24,7 +24,7 @@ _numbers = itertools.count()
 
 
 @dataclass
-class Lab:
+class RecorderSetup:
     """A recorder in front of an echoing server.
 
     Attributes:
@@ -37,20 +37,20 @@ class Lab:
     peers: dict[bytes, Peer]
     ended: queue.Queue[SessionWriter] = field(default_factory=queue.Queue)
 
-    def call(self) -> Call:
+    def open_session(self) -> EchoSession:
         """A session that was accepted."""
-        call = self.ask()
-        assert call.app.head.startswith(b"HTTP/1.1 101 "), call.app.head
-        return call
+        opened = self.ask()
+        assert opened.app.head.startswith(b"HTTP/1.1 101 "), opened.app.head
+        return opened
 
-    def ask(self) -> Call:
+    def ask(self) -> EchoSession:
         """An upgrade that was answered."""
         assert self.running.address is not None
         app = direct(self.running.address[1], tls=False)
         path = f"/{next(_numbers)}"
         app.send_head(upgrade(path, "localhost"))
         app.read_head()
-        return Call(app, path.encode(), self.peers)
+        return EchoSession(app, path.encode(), self.peers)
 
     def next(self) -> SessionWriter:
         """The next session that is over and has a trace."""
@@ -58,7 +58,7 @@ class Lab:
 
 
 @dataclass
-class Call:
+class EchoSession:
     """A session, from the app's end; the server sends back what it gets."""
 
     app: Peer
@@ -103,8 +103,8 @@ def _echo(peers: dict[bytes, Peer]) -> Callable[[Peer], None]:
         peer.send_head(accepted())
         done = 0
         while True:
-            whole, _ = split(bytes(peer.received[done:]))
-            for each in whole:
+            complete, _ = split(bytes(peer.received[done:]))
+            for each in complete:
                 done += each.wire_length
                 peer.send(frame(each.opcode, each.payload))
                 if each.opcode == 8:
@@ -118,9 +118,11 @@ def _echo(peers: dict[bytes, Peer]) -> Callable[[Peer], None]:
 
 
 @contextlib.contextmanager
-def lab(out: Path, confdir: Path, limits: RecorderLimits | None = None) -> Iterator[Lab]:
+def recorder_setup(
+    out: Path, confdir: Path, limits: RecorderLimits | None = None
+) -> Iterator[RecorderSetup]:
     peers: dict[bytes, Peer] = {}
-    labs: list[Lab] = []
+    setups: list[RecorderSetup] = []
     with serving(_echo(peers)) as port:
         settings = ProxySettings(
             port=0,
@@ -129,9 +131,9 @@ def lab(out: Path, confdir: Path, limits: RecorderLimits | None = None) -> Itera
             confdir=confdir,
             limits=limits or RecorderLimits(),
         )
-        with background(settings, on_end=lambda recording: labs[0].ended.put(recording)) as up:
-            labs.append(Lab(out, up, peers))
-            yield labs[0]
+        with background(settings, on_end=lambda recording: setups[0].ended.put(recording)) as up:
+            setups.append(RecorderSetup(out, up, peers))
+            yield setups[0]
 
 
 def counted(path: Path) -> tuple[int, int, Session]:

@@ -26,7 +26,7 @@ MS = 1_000_000
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="
 
 
-class Maker:
+class SessionBuilder:
     """Writes a trace as if it had been recorded: a millisecond a thing that happens."""
 
     def __init__(self, path: Path, *, status: int = 101, **start: object) -> None:
@@ -66,11 +66,11 @@ class Maker:
         self.t_ns += ms * MS
         return self.t_ns
 
-    def wait(self, ms: int) -> Maker:
+    def wait(self, ms: int) -> SessionBuilder:
         self.tick(ms)
         return self
 
-    def client(self, *frames: Frame) -> Maker:
+    def client(self, *frames: Frame) -> SessionBuilder:
         for frame in frames:
             masked = Frame(
                 frame.opcode, frame.payload, frame.fin, frame.rsv, secrets.token_bytes(4)
@@ -78,20 +78,20 @@ class Maker:
             self.recording.data(self.tick(), True, masked.serialize())
         return self
 
-    def server(self, *frames: Frame) -> Maker:
+    def server(self, *frames: Frame) -> SessionBuilder:
         for frame in frames:
             self.recording.data(self.tick(), False, frame.serialize())
         return self
 
-    def raw(self, from_client: bool, data: bytes) -> Maker:
+    def raw(self, from_client: bool, data: bytes) -> SessionBuilder:
         self.recording.data(self.tick(), from_client, data)
         return self
 
-    def eof(self, from_client: bool, how: str = "eof") -> Maker:
+    def eof(self, from_client: bool, how: str = "eof") -> SessionBuilder:
         self.recording.eof(Eof(self.tick(), from_client, how))
         return self
 
-    def refused(self, status: int, headers: list[list[str]], body: bytes) -> Maker:
+    def refused(self, status: int, headers: list[list[str]], body: bytes) -> SessionBuilder:
         self.recording.response(
             Response(self.tick(), status, "No", headers=headers, body=body, body_length=len(body))
         )
@@ -118,36 +118,36 @@ RESULTS = '{"type":"Results","is_final":true}'
 METADATA = '{"type":"Metadata","request_id":"9a8b7c6d-0000-4000-8000-000000000001"}'
 
 
-def both_eof(maker: Maker) -> Path:
-    return maker.eof(False).eof(True).done()
+def both_eof(builder: SessionBuilder) -> Path:
+    return builder.eof(False).eof(True).done()
 
 
-def good(m: Maker) -> Path:
+def good(m: SessionBuilder) -> Path:
     m.client(audio(), audio(), audio()).server(text(RESULTS))
     m.client(text('{"type":"CloseStream"}')).server(text(METADATA), close(1000)).client(close(1000))
     return both_eof(m)
 
 
-def close_1011(m: Maker) -> Path:
+def close_1011(m: SessionBuilder) -> Path:
     m.client(audio(), audio()).wait(100).server(close(1011, "NET-0001")).client(close(1011))
     return both_eof(m)
 
 
-def close_utf8(m: Maker) -> Path:
+def close_utf8(m: SessionBuilder) -> Path:
     return both_eof(m.client(audio()).server(close(4000, "é" * 61)).client(close(4000)))
 
 
-def refused(m: Maker) -> Path:
+def refused(m: SessionBuilder) -> Path:
     headers = [["Content-Type", "application/json"], ["dg-error", "Invalid credentials."]]
     body = b'{"err_code":"INVALID_AUTH","err_msg":"Invalid credentials.","request_id":"1"}'
     return m.refused(401, headers, body).done()
 
 
-def build(kind: Callable[[Maker], Path], folder: Path) -> Path:
+def build(kind: Callable[[SessionBuilder], Path], folder: Path) -> Path:
     folder.mkdir(exist_ok=True, parents=True)
     status = 401 if kind is refused else 101
     path = folder / f"{kind.__name__}.wstrace"
-    return kind(Maker(path, status=status, provider="deepgram", api="listen"))
+    return kind(SessionBuilder(path, status=status, provider="deepgram", api="listen"))
 
 
 def records(folder: Path) -> ReplayRecording:
@@ -166,7 +166,7 @@ async def both_ends(
         return client, await server.verdict()
 
 
-def told(path: Path, from_client: bool) -> list[tuple[object, ...]]:
+def content_sent(path: Path, from_client: bool) -> list[tuple[object, ...]]:
     """What a direction carried, without times and keys, Pongs last: a Pong answers a Ping
     that comes when it comes.
     """
@@ -185,32 +185,32 @@ def told(path: Path, from_client: bool) -> list[tuple[object, ...]]:
     return sorted(out, key=lambda item: item[0] == Opcode.PONG)
 
 
-def close_bare(m: Maker) -> Path:
+def close_bare(m: SessionBuilder) -> Path:
     return both_eof(m.client(audio()).server(close(None)).client(close(None)))
 
 
-def close_by_client(m: Maker) -> Path:
+def close_by_client(m: SessionBuilder) -> Path:
     return both_eof(m.client(audio(), close(3000, "bye")).server(close(3000)))
 
 
-def server_reset(m: Maker) -> Path:
+def server_reset(m: SessionBuilder) -> Path:
     return m.client(audio()).server(text(RESULTS)).eof(False, "reset").done()
 
 
-def server_eof(m: Maker) -> Path:
+def server_eof(m: SessionBuilder) -> Path:
     return both_eof(m.client(audio()).server(text(RESULTS)))
 
 
-def client_reset(m: Maker) -> Path:
+def client_reset(m: SessionBuilder) -> Path:
     return m.client(audio()).server(text(RESULTS)).client(audio()).eof(True, "reset").done()
 
 
-def client_vanishes(m: Maker) -> Path:
+def client_vanishes(m: SessionBuilder) -> Path:
     m.client(audio()).server(text(RESULTS)).raw(True, b"\x82\xfe\x02\x80abcdhalf")
     return m.eof(True).eof(False).done()
 
 
-def fragments(m: Maker) -> Path:
+def fragments(m: SessionBuilder) -> Path:
     m.client(
         Frame(Opcode.BINARY, b"a" * 100, fin=False),
         Frame(Opcode.PING, b"between"),
@@ -227,31 +227,31 @@ def fragments(m: Maker) -> Path:
     return both_eof(m.server(close(1000)))
 
 
-def invalid_opcode(m: Maker) -> Path:
+def invalid_opcode(m: SessionBuilder) -> Path:
     m.client(audio()).raw(True, b"\x8b\x80abcd").server(close(1002, "invalid opcode"))
     return both_eof(m.client(close(1002)))
 
 
-def bad_bits(m: Maker) -> Path:
+def bad_bits(m: SessionBuilder) -> Path:
     m.client(audio(), Frame(Opcode.BINARY, b"x", rsv=2)).server(close(1002))
     return m.eof(False, "reset").done()
 
 
-def after_the_close(m: Maker) -> Path:
+def after_the_close(m: SessionBuilder) -> Path:
     m.client(audio()).server(close(1011, "first"), text(RESULTS), close(1000, "second"))
     return both_eof(m.client(close(1011)))
 
 
-def masked_by_server(m: Maker) -> Path:
+def masked_by_server(m: SessionBuilder) -> Path:
     m.client(audio()).server(Frame(Opcode.TEXT, RESULTS.encode(), mask=b"abcd"))
     return both_eof(m.client(close(1002)).server(close(1002)))
 
 
-def left_open(m: Maker) -> Path:
+def left_open(m: SessionBuilder) -> Path:
     return m.client(audio()).server(text(RESULTS)).wait(50).done("stopped")
 
 
-ACCEPTED: list[Callable[[Maker], Path]] = [
+ACCEPTED: list[Callable[[SessionBuilder], Path]] = [
     good,
     close_1011,
     close_bare,

@@ -30,7 +30,7 @@ TEXT, BINARY = Opcode.TEXT, Opcode.BINARY
 Handler = Callable[[ServerConnection], Awaitable[None]]
 
 
-class Tape:
+class TraceBuilder:
     """Writes a trace as if it had been recorded; times in ms since the upgrade."""
 
     def __init__(
@@ -50,7 +50,7 @@ class Tape:
         self.path = path
         self.last = 0.0
 
-    def accept(self) -> Tape:
+    def accept(self) -> TraceBuilder:
         headers = [*UPGRADE, ["Sec-WebSocket-Accept", accept_key(KEY)]]
         self.recording.response(Response(0, 101, "Switching Protocols", headers=headers))
         return self
@@ -59,10 +59,10 @@ class Tape:
         self.last = ms
         return round(ms * MS)
 
-    def client(self, ms: float, content: str | bytes, **more: Any) -> Tape:
+    def client(self, ms: float, content: str | bytes, **more: Any) -> TraceBuilder:
         return self.frame(ms, True, content, **more)
 
-    def server(self, ms: float, content: str | bytes | dict[str, Any]) -> Tape:
+    def server(self, ms: float, content: str | bytes | dict[str, Any]) -> TraceBuilder:
         return self.frame(ms, False, json.dumps(content) if isinstance(content, dict) else content)
 
     def frame(
@@ -73,7 +73,7 @@ class Tape:
         *,
         opcode: Opcode | None = None,
         fin: bool = True,
-    ) -> Tape:
+    ) -> TraceBuilder:
         data = content.encode() if isinstance(content, str) else content
         kind = opcode if opcode is not None else TEXT if isinstance(content, str) else BINARY
         frame = Frame(kind, data, fin, mask=b"abcd" if from_client else None)
@@ -104,12 +104,14 @@ class Tape:
 def streaming(path: Path, messages: Sequence[tuple[float, str | bytes]], reason: str) -> Path:
     """An AssemblyAI session that ends with 3006 after messages of the app."""
     target = "/v3/ws?sample_rate=16000&encoding=pcm_s16le"
-    tape = Tape(path, "assemblyai", "streaming", host="streaming.assemblyai.com", target=target)
-    tape.accept().server(20, {"type": "Begin", "id": "b", "expires_at": 1})
+    builder = TraceBuilder(
+        path, "assemblyai", "streaming", host="streaming.assemblyai.com", target=target
+    )
+    builder.accept().server(20, {"type": "Begin", "id": "b", "expires_at": 1})
     for ms, content in messages:
-        tape.client(ms, content)
-    tape.server(tape.last + 5, {"type": "Error", "error_code": 3006, "error": reason})
-    return tape.closed(tape.last, 3006, reason)
+        builder.client(ms, content)
+    builder.server(builder.last + 5, {"type": "Error", "error_code": 3006, "error": reason})
+    return builder.closed(builder.last, 3006, reason)
 
 
 def a_minute(path: Path, bad: int) -> Path:

@@ -1,6 +1,6 @@
 """What commands cost: processor time and memory of each, in a process of its own.
 
-    python -m measured < commands.json > results.json
+    python -m command_costs < commands.json > results.json
 
 Everything is imported once; each command runs in a fork of that.
 """
@@ -47,7 +47,7 @@ def measure(commands: Sequence[Sequence[str]], *, cpu: int = 60) -> list[Cost]:
         cpu: seconds after which one is killed.
     """
     done = subprocess.run(
-        [sys.executable, "-m", "measured", str(cpu)],
+        [sys.executable, "-m", "command_costs", str(cpu)],
         input=json.dumps([list(map(str, command)) for command in commands]),
         capture_output=True,
         text=True,
