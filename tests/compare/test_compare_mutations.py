@@ -62,16 +62,14 @@ def turned(tmp_path: Path) -> Callable[..., Comparison]:
     """Compare a session with the same after a change."""
     numbers = itertools.count()
 
-    def compared(
-        base: Records, change: Change, rules: Tolerances = STANDARD, **options: Any
-    ) -> Comparison:
+    def turn(base: Records, change: Change, rules: Tolerances = STANDARD, **options: Any) -> Any:
         api = _API.get(id(base), "listen")
         number = next(numbers)
         left = write(tmp_path / f"{number}a.wstrace", base, api=api)
         right = write(tmp_path / f"{number}b.wstrace", change(list(base)), api=api)
         return compare(left, right, rules=rules, **options)
 
-    return compared
+    return turn
 
 
 # -- what has to turn the verdict: the base, the change, and exactly these fields

@@ -313,28 +313,6 @@ def test_reader_file_growing_after_end_is_read(path, monkeypatch):
     assert len(records) == len({id(r) for r in records}) <= len(SMALL_RECORDS)
 
 
-# -- the end record
-
-
-def test_reader_last_is_end_record_and_keeps_position(path):
-    make_trace(path, SMALL_RECORDS)
-    with TraceReader(path) as source:
-        assert source.last() == SMALL_RECORDS[-1]
-        assert not source.ended
-        assert list(source) == SMALL_RECORDS
-        assert source.losses == []
-        assert source.last() == SMALL_RECORDS[-1]
-
-
-def test_reader_last_without_seek_table_or_end_is_none(path):
-    make_trace(path, SMALL_RECORDS, finish=False)
-    with TraceReader(path) as source:
-        assert source.last() is None
-    make_trace(path, SMALL_RECORDS[:-1])
-    with TraceReader(path) as source:
-        assert source.last() is None
-
-
 # -- other versions and writers
 
 

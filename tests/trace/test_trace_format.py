@@ -22,6 +22,7 @@ from wsproxy.redact import PLACEHOLDER, HeadRedactor
 from wsproxy.session import Session
 from wsproxy.trace import (
     ENDINGS,
+    TraceReader,
     reader,
     unpacker,
     writer,
@@ -196,3 +197,27 @@ def test_specification_has_each_redaction_key():
     section = SPECIFICATION.partition("## Credentials")[2].partition("\n## ")[0]
     assert re.findall(r"^\| `(\w+)`", section, re.MULTILINE) == [*taken, "why", "more", "part"]
     assert f"`{PLACEHOLDER}`" in section
+
+
+# -- the end record
+
+
+def test_reader_last_is_end_record_and_keeps_position(tmp_path):
+    path = tmp_path / "t.wstrace"
+    make_trace(path, SMALL_RECORDS)
+    with TraceReader(path) as source:
+        assert source.last() == SMALL_RECORDS[-1]
+        assert not source.ended
+        assert list(source) == SMALL_RECORDS
+        assert source.losses == []
+        assert source.last() == SMALL_RECORDS[-1]
+
+
+def test_reader_last_without_seek_table_or_end_is_none(tmp_path):
+    path = tmp_path / "t.wstrace"
+    make_trace(path, SMALL_RECORDS, finish=False)
+    with TraceReader(path) as source:
+        assert source.last() is None
+    make_trace(path, SMALL_RECORDS[:-1])
+    with TraceReader(path) as source:
+        assert source.last() is None
