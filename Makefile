@@ -19,7 +19,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .PHONY: demo test check environments lint tests fast-tests tests-newer legs contract bench soak fuzz clean
 
 demo: $(INSTALLED)  ## record a failing session against the simulated API, explain it, replay it
-	@$(BIN)/python docs/demo.py
+	@$(BIN)/python tools/demo.py
 
 # The environments are made side by side, and lint runs beside the first tests.
 test:  ## lint, types and the test suite, on a newer Python as well if there is one
@@ -34,7 +34,7 @@ check:  ## lint, types and the tests that need no process and no connection: wit
 
 lint: $(READY)
 	$(BIN)/ruff check .
-	$(BIN)/ruff format --check wsproxy addons benchmarks
+	$(BIN)/ruff format --check wsproxy addons benchmarks tools
 	$(BIN)/mypy
 
 # MARKED: which tests. What something costs does not depend on the Python: that runs on one.

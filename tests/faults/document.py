@@ -17,7 +17,7 @@ AT_ONCE = 8  # cases that are played side by side
 _INTRODUCTION = """\
 # Faults
 
-Made by `python docs/faults.py`, which plays every fault at every stage of a session twice, with
+Made by `python tools/faults.py`, which plays every fault at every stage of a session twice, with
 two raw sockets: directly, and through a recorder. `tests/test_faults.py` plays them again and
 fails where anything has changed.
 

@@ -1,6 +1,6 @@
 """Makes docs/coverage.md: which condition of the catalog covers which documented one.
 
-python docs/coverage.py > docs/coverage.md
+python tools/coverage.py > docs/coverage.md
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def table(coverage: Mapping[str, Mapping[str, object]], catalog: Catalog) -> str
     lines = [
         "# Coverage",
         "",
-        "Made from `tests/data/coverage.json` by `python docs/coverage.py`. "
+        "Made from `tests/data/coverage.json` by `python tools/coverage.py`. "
         "The tests hold both to the catalog.",
         "",
         "## The five source documents",

@@ -1,6 +1,6 @@
 """Makes docs/faults.md: what both ends see of every fault, and what the trace says of it.
 
-python docs/faults.py > docs/faults.md
+python tools/faults.py > docs/faults.md
 """
 
 from __future__ import annotations

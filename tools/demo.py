@@ -52,7 +52,7 @@ def start(*args: str) -> tuple[subprocess.Popen[str], str]:
 
 def client(url: str, *args: str) -> None:
     """Run the app with a wsproxy command before it."""
-    print(f"\n$ {shown(list(args))} -- {program('python')} docs/demo_client.py {url}", flush=True)
+    print(f"\n$ {shown(list(args))} -- {program('python')} tools/demo_client.py {url}", flush=True)
     app = [sys.executable, str(HERE / "demo_client.py"), url]
     subprocess.run([*WSPROXY, *args, "--", *app], check=True)
 
