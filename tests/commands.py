@@ -21,12 +21,17 @@ from wsproxy.cli.main import main
 
 
 def wsproxy(
-    *arguments: object, cwd: Path | None = None, **environment: str
+    *arguments: object, cwd: Path | None = None, merged: bool = False, **environment: str
 ) -> subprocess.CompletedProcess[str]:
-    """Run `wsproxy ARGUMENTS` with more variables in its environment, and nothing on stdin."""
+    """Run `wsproxy ARGUMENTS` with more variables in its environment, and nothing on stdin.
+
+    Args:
+        merged: write stderr to stdout, in the order in which a terminal shows both.
+    """
     given = ["wsproxy", *map(str, arguments)]
     variables = {"COLUMNS": "80", **os.environ, **environment}
-    out, err = _captured(), _captured()
+    out = _captured()
+    err = out if merged else _captured()
     with (
         mock.patch.object(sys, "argv", given),
         mock.patch.object(sys, "stdin", io.StringIO()),
@@ -37,7 +42,7 @@ def wsproxy(
         contextlib.redirect_stderr(err),
     ):
         status = _status_of_main()
-    return subprocess.CompletedProcess(given, status, _text(out), _text(err))
+    return subprocess.CompletedProcess(given, status, _text(out), "" if merged else _text(err))
 
 
 def _status_of_main() -> int:
