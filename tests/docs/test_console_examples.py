@@ -6,7 +6,8 @@ import re
 from pathlib import Path
 
 import pytest
-from console_examples import ROOT, Command, Examples, blocks, documents, failures, matches
+
+from console_examples import ROOT, Command, blocks, documents, failures, matches
 
 # How many examples of a document are only to be read: real APIs, installations, long runs.
 NOT_RUN = {
