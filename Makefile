@@ -11,26 +11,36 @@ BIN := $(VENV)/bin
 # What a user installs, and that with what the tests need.
 INSTALLED := $(VENV)/.installed
 READY := $(VENV)/.ready
+DOCS_READY := $(VENV)/.docs
 MAKE_HERE := $(MAKE) --no-print-directory
 
 # The tests start hundreds of processes; without bytecode each compiles all that it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test check environments lint tests fast-tests tests-newer legs contract bench soak fuzz clean
+.PHONY: demo test check docs generated environments lint tests fast-tests tests-newer legs contract bench soak fuzz clean
 
 demo: $(INSTALLED)  ## record a failing session against the simulated API, explain it, replay it
 	@$(BIN)/python tools/demo.py
 
-# The environments are made side by side, and lint runs beside the first tests.
-test:  ## lint, types and the test suite, on a newer Python as well if there is one
+# The environments are made side by side; lint and the documentation run beside the first tests.
+test:  ## lint, types, documentation and the test suite, on a newer Python as well if there is one
 	@$(MAKE_HERE) -j 2 environments
-	@$(MAKE_HERE) -j 2 lint tests
+	@$(MAKE_HERE) -j 3 tests lint docs
 	@$(MAKE_HERE) tests-newer
 	@$(MAKE_HERE) legs
 
 check:  ## lint, types and the tests that need no process and no connection: within a minute
 	@$(MAKE_HERE) $(READY)
 	@$(MAKE_HERE) -j 2 lint fast-tests
+
+# All pages are read anew (-E): a changed option or docstring shows in pages that did not change.
+docs: $(DOCS_READY)  ## the documentation in docs/_build/html; warnings and dead links are errors
+	$(BIN)/python -m sphinx -q -E -W --keep-going -n -d docs/_build/doctrees docs docs/_build/html
+
+generated: $(READY)  ## what is made from output: the picture, the coverage table, console examples
+	$(BIN)/python tools/picture.py > docs/explain.svg.new && mv docs/explain.svg.new docs/explain.svg
+	$(BIN)/python tools/coverage.py > docs/coverage.md.new && mv docs/coverage.md.new docs/coverage.md
+	$(BIN)/python tools/update_examples.py
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -61,7 +71,7 @@ contract:  ## what is used of mitmproxy's internals, on the version in between (
 	  --editable '.[test]' 'mitmproxy>=12.0,<12.1'
 	.venv-contract/bin/python -m pytest tests/test_internals.py
 
-environments: $(READY) environment-newer
+environments: $(DOCS_READY) environment-newer
 
 .PHONY: environment-newer
 environment-newer:
@@ -87,7 +97,7 @@ fuzz: $(READY)  ## four targets for FUZZ_MINUTES each, two at a time; what is fo
 	PYTHONPATH=tests $(BIN)/python -m fuzz --minutes $(FUZZ_MINUTES) --out .fuzz
 
 clean:
-	rm -rf .venv .venv-newer .venv-contract .fuzz .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-newer .venv-contract docs/_build .fuzz .mypy_cache .ruff_cache .hypothesis
 
 $(INSTALLED): pyproject.toml .ci/set_up.py
 	@$(PYTHON) .ci/set_up.py $(VENV) '.[record]'
@@ -96,3 +106,7 @@ $(INSTALLED): pyproject.toml .ci/set_up.py
 $(READY): pyproject.toml .ci/set_up.py
 	@$(PYTHON) .ci/set_up.py $(VENV) '.[test]'
 	@touch $(INSTALLED) $@
+
+$(DOCS_READY): $(READY)
+	@$(PYTHON) .ci/set_up.py $(VENV) '.[docs]'
+	@touch $@

@@ -56,6 +56,15 @@ html_show_sphinx = False
 html_copy_source = False
 
 
+# Files outside of docs/, and the page that includes each.
+OTHER_PAGES = {
+    r"benchmarks/[A-Z]+\.md": "figures.md",
+    r"CHANGELOG\.md": "changelog.md",
+    r"CONTRIBUTING\.md": "contributing.md",
+    r"SECURITY\.md": "reporting.md",
+}
+
+
 def setup(app: Sphinx) -> None:
     app.connect("source-read", link_to_pages)
     app.connect("sphinx-click-process-description", mark_examples)
@@ -65,16 +74,13 @@ def setup(app: Sphinx) -> None:
     app.connect("missing-reference", find_public_name)
 
 
-def link_to_pages(app: Sphinx, page: str, source: list[str]) -> None:
+def link_to_pages(app: Sphinx, document: str, source: list[str]) -> None:
     """Lead links that leave docs/ to the page that includes the file.
 
     On a forge they lead to the file itself.
     """
-    for pattern, target in (
-        (r"\]\(\.\./benchmarks/[A-Z]+\.md(?:#[\w-]+)?\)", "](figures.md)"),
-        (r"\]\(\.\./(CHANGELOG|CONTRIBUTING|SECURITY)\.md", lambda m: f"]({m[1].lower()}.md"),
-    ):
-        source[0] = re.sub(pattern, target, source[0])
+    for path, page in OTHER_PAGES.items():
+        source[0] = re.sub(rf"\]\(\.\./{path}(#[^)]*)?\)", f"]({page})", source[0])
 
 
 def mark_examples(app: Sphinx, ctx: click.Context, lines: list[str]) -> None:

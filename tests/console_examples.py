@@ -152,7 +152,8 @@ class Run:
     status: int
 
 
-def _is_as_documented(command: Command, run: Run) -> bool:
+def is_as_documented(command: Command, run: Run) -> bool:
+    """Whether a command did what the document says."""
     if not command.output.strip():
         return run.status == 0
     return matches(command.output, run.printed)
@@ -196,7 +197,7 @@ class Examples:
         found = []
         for command in commands:
             run = self.run(command)
-            if not _is_as_documented(command, run):
+            if not is_as_documented(command, run):
                 where = f"{document}:{command.line}: {command.text.strip()}"
                 found.append(f"{where}\n{run.printed}exit status {run.status}")
         return found

@@ -82,9 +82,7 @@ def test_output_matches_but_for_what_is_left_out(expected: str, printed: str, sa
         ("```console\nwsproxy --version\n```\n", "d.md:2: no command\n"),
     ],
 )
-def test_example_that_is_not_true_is_a_failure(
-    tmp_path: Path, example: str, problem: str
-) -> None:
+def test_example_that_is_not_true_is_a_failure(tmp_path: Path, example: str, problem: str) -> None:
     document = tmp_path / "d.md"
     document.write_text(example)
     (failure,) = failures(document, tmp_path / "examples")
