@@ -56,6 +56,7 @@ html_show_sphinx = False
 html_copy_source = False
 
 
+MADE_HERE = {"wsproxy.Message", "wsproxy.Recorder", "wsproxy.Served"}
 # Files outside of docs/, and the page that includes each.
 OTHER_PAGES = {
     r"benchmarks/[A-Z]+\.md": "figures.md",
@@ -99,7 +100,12 @@ def mark_examples(app: Sphinx, ctx: click.Context, lines: list[str]) -> None:
 def write_defaults(
     app: Sphinx, what: str, name: str, thing: object, options: object, *parts: str | None
 ) -> tuple[str | None, ...]:
-    """Write the defaults that a dataclass makes itself as something that Python can read."""
+    """Write the defaults that a dataclass makes itself as something that Python can read.
+
+    Of classes that only wsproxy makes, the arguments are left out.
+    """
+    if name in MADE_HERE:
+        return ("", None)
     return tuple(part and part.replace("<factory>", "...") for part in parts)
 
 
