@@ -41,8 +41,12 @@ def updated(text: str, folder: Path) -> str:
             elif block.language == "console" and block.not_run is None:
                 for command in block.commands():
                     run = examples.run(command)
-                    if command.output.strip() and not is_as_documented(command, run):
+                    if is_as_documented(command, run):
+                        continue
+                    if command.output.strip():
                         changes.append((command, merged(command.output, run.printed)))
+                    else:
+                        print(f"line {command.line}: exit status {run.status}: {command.text}")
     for command, output in reversed(changes):
         begin = command.line - 1 + command.text.count("\n")
         lines[begin : begin + command.output.count("\n")] = [output]

@@ -21,6 +21,7 @@ NOT_RUN = {
     "mutate.md": 1,
     "recover.md": 1,
     "scrub.md": 2,
+    "sdks.md": 1,
     "simulate.md": 1,
     "testing.md": 2,
 }
