@@ -69,6 +69,7 @@ OTHER_PAGES = {
 def setup(app: Sphinx) -> None:
     app.connect("source-read", link_to_pages)
     app.connect("sphinx-click-process-description", mark_examples)
+    app.connect("sphinx-click-process-options", escape_options)
     app.connect("autodoc-process-signature", write_defaults)
     app.connect("autodoc-process-docstring", shorten_modules)
     app.connect("autodoc-process-docstring", read_properties, priority=400)  # before napoleon
@@ -93,8 +94,19 @@ def mark_examples(app: Sphinx, ctx: click.Context, lines: list[str]) -> None:
         in_example = line.startswith("| ")
         if begins:
             marked += ["", ".. code-block:: text", ""]
-        marked.append(f"   {line[2:]}" if in_example else line)
+        marked.append(f"   {line[2:]}" if in_example else escaped(line))
     lines[:] = marked
+
+
+def escape_options(app: Sphinx, ctx: click.Context, lines: list[str]) -> None:
+    """Help texts are plain text: what reStructuredText would read in them means nothing."""
+    lines[:] = [line if line.startswith("..") else escaped(line) for line in lines]
+
+
+def escaped(line: str) -> str:
+    """A line of help, with what is between backquotes as it is."""
+    parts = re.split(r"(`[^`]*`)", line)
+    return "".join(p if p.startswith("`") else re.sub(r"([*|])", r"\\\1", p) for p in parts)
 
 
 def write_defaults(

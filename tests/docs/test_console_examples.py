@@ -90,7 +90,8 @@ def test_output_matches_but_for_what_is_left_out(expected: str, printed: str, sa
     [
         ("```console\n$ wsproxy --version\nno\n```\n", "d.md:2: wsproxy --version\n"),
         ("```console\n$ wsproxy explain none.wstrace\n```\n", "d.md:2: wsproxy explain"),
-        ("```console\n$ false\n```\n", "d.md:2: false\n"),
+        ("```console\n$ python -c 1/0\n```\n", "d.md:2: python -c 1/0\n"),
+        ("```console\n$ pip install x\n```\n", "d.md:2: pip install x\nnot one of the programs"),
         ("```console\nwsproxy --version\n```\n", "d.md:2: no command\n"),
     ],
 )
