@@ -224,7 +224,9 @@ def _broken_by_the_server() -> list[Sample]:
         b"<body>\r\nThe upstream server left.\r\n</body>\r\n</html>\r\n"
     )
     return [
-        broken("masked-frame", frame(TEXT, b"masked", mask=MASK), "the server sends a masked frame"),
+        broken(
+            "masked-frame", frame(TEXT, b"masked", mask=MASK), "the server sends a masked frame"
+        ),
         broken("reserved-bits", frame(TEXT, b"bits", rsv=3), "a frame with reserved bits set"),
         broken("bad-opcode", frame(0x3, b"what"), "a frame with opcode 3"),
         broken("invalid-utf-8", frame(TEXT, b"\xff\xfe\x80"), "a text that is not UTF-8"),
