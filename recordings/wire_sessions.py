@@ -131,21 +131,21 @@ def _cut_off() -> list[Sample]:
             "deepgram.listen",
             streams,
             "reset by server",
-            "RST by the server while audio streams",
+            "the server sends RST during audio",
             simulator("rfc6455.end.server-reset", "9frames"),
         ),
         _app("reset-by-client", [stream(9), heard, Peer.reset], "reset by client",
-             "RST by the app while audio streams"),
+             "the app sends RST during audio"),
         _api(
             "fin-by-server",
             "deepgram.listen",
             streams,
             "eof by server",
-            "FIN by the server while audio streams, without a Close frame",
+            "the server sends FIN during audio, without a Close frame",
             simulator("rfc6455.end.server-eof", "9frames"),
         ),
         _app("fin-by-client", [stream(9), heard, *FIN], "eof by client",
-             "FIN by the app while audio streams, without a Close frame"),
+             "the app sends FIN during audio, without a Close frame"),
         _any(
             "silence",
             scripted(heard, sends(RESULT), *END),
@@ -224,7 +224,9 @@ def _broken_by_the_server() -> list[Sample]:
         b"<body>\r\nThe upstream server left.\r\n</body>\r\n</html>\r\n"
     )
     return [
-        broken("masked-frame", frame(TEXT, b"masked", mask=MASK), "a masked frame by the server"),
+        broken(
+            "masked-frame", frame(TEXT, b"masked", mask=MASK), "the server sends a masked frame"
+        ),
         broken("reserved-bits", frame(TEXT, b"bits", rsv=3), "a frame with reserved bits set"),
         broken("bad-opcode", frame(0x3, b"what"), "a frame with opcode 3"),
         broken("invalid-utf-8", frame(TEXT, b"\xff\xfe\x80"), "a text that is not UTF-8"),
@@ -234,7 +236,7 @@ def _broken_by_the_server() -> list[Sample]:
             scripted(heard, sends(RESULT, RESULT[:10]), Peer.reset),
             library(_waits),
             "reset by server",
-            "RST by the server in the middle of a frame",
+            "the server sends RST in the middle of a frame",
         ),
     ]
 
