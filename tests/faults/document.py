@@ -22,9 +22,9 @@ This page shows what the client, the server and the trace record for each networ
 example, the first row of the first table is an upstream that refuses the connection. Through the
 recorder, the client gets a 502 in response to CONNECT, and the trace has the failure `connect`.
 
-`python tools/faults.py` generates this page. It plays every fault at every stage of a session twice,
-with two raw sockets: directly, and through a recorder. `tests/test_faults.py` plays the faults
-again and fails if anything has changed.
+`python tools/faults.py` generates this page. It plays every fault at every stage of a session
+twice, with two raw sockets: directly, and through a recorder. `tests/test_faults.py` plays the
+faults again and fails if anything has changed.
 
 - ws, wss: regular mode, through CONNECT, like apps with `HTTPS_PROXY`.
 - "ws to wss": reverse mode with TLS only to the upstream (`--mode reverse:wss://HOST`). "wss to
