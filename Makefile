@@ -4,6 +4,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 NEWER_VENV ?= .venv-newer
+EXTRAS ?= test,docs
 # Tests wait most of the time: more workers than processors.
 WORKERS ?= 4
 FUZZ_MINUTES ?= 30
@@ -11,7 +12,6 @@ BIN := $(VENV)/bin
 # What a user installs, and that with what the tests need.
 INSTALLED := $(VENV)/.installed
 READY := $(VENV)/.ready
-DOCS_READY := $(VENV)/.docs
 MAKE_HERE := $(MAKE) --no-print-directory
 
 # The tests start hundreds of processes; without bytecode each compiles all that it imports.
@@ -34,7 +34,7 @@ check:  ## lint, types and the tests that need no process and no connection: wit
 	@$(MAKE_HERE) -j 2 lint fast-tests
 
 # All pages are read anew (-E): a changed option or docstring shows in pages that did not change.
-docs: $(DOCS_READY)  ## the documentation in docs/_build/html; warnings and dead links are errors
+docs: $(READY)  ## the documentation in docs/_build/html; warnings and dead links are errors
 	$(BIN)/python -m sphinx -q -E -W --keep-going -n -d docs/_build/doctrees docs docs/_build/html
 
 generated: $(READY)  ## what is made from output: the picture, the coverage table, console examples
@@ -59,7 +59,7 @@ fast-tests: $(READY)
 tests-newer: $(READY)
 	@newer=$$($(PYTHON) .ci/newer_python.py); \
 	if [ -z "$$newer" ]; then echo "no Python newer than $(PYTHON) found: tested on that one only"; \
-	else $(MAKE_HERE) tests PYTHON="$$newer" VENV=$(NEWER_VENV) MARKED="not soak and not cost"; fi
+	else $(MAKE_HERE) tests PYTHON="$$newer" VENV=$(NEWER_VENV) EXTRAS=test MARKED="not soak and not cost"; fi
 
 # What macOS and Windows lack, and mitmproxy, are hidden from the tests that this concerns.
 legs: $(READY)
@@ -71,12 +71,12 @@ contract:  ## what is used of mitmproxy's internals, on the version in between (
 	  --editable '.[test]' 'mitmproxy>=12.0,<12.1'
 	.venv-contract/bin/python -m pytest tests/test_internals.py
 
-environments: $(DOCS_READY) environment-newer
+environments: $(READY) environment-newer
 
 .PHONY: environment-newer
 environment-newer:
 	@newer=$$($(PYTHON) .ci/newer_python.py); \
-	if [ -n "$$newer" ]; then $(MAKE_HERE) $(NEWER_VENV)/.ready PYTHON="$$newer" VENV=$(NEWER_VENV); fi
+	if [ -n "$$newer" ]; then $(MAKE_HERE) $(NEWER_VENV)/.ready PYTHON="$$newer" VENV=$(NEWER_VENV) EXTRAS=test; fi
 
 bench: $(READY)  ## side by side with bare mitmproxy and a plain relay; reading, listing, sizes, redaction; how late replay is
 	$(BIN)/python -m benchmarks
@@ -104,9 +104,5 @@ $(INSTALLED): pyproject.toml .ci/set_up.py
 	@touch $@
 
 $(READY): pyproject.toml .ci/set_up.py
-	@$(PYTHON) .ci/set_up.py $(VENV) '.[test]'
+	@$(PYTHON) .ci/set_up.py $(VENV) '.[$(EXTRAS)]'
 	@touch $(INSTALLED) $@
-
-$(DOCS_READY): $(READY)
-	@$(PYTHON) .ci/set_up.py $(VENV) '.[docs]'
-	@touch $@

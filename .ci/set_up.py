@@ -1,6 +1,6 @@
 """Make a virtual environment with the project in it, and say what is being done.
 
-Usage: set_up.py FOLDER EXTRAS, where EXTRAS is `.` or `.[test]`. FOLDER may be there already:
+Usage: set_up.py FOLDER EXTRAS, where EXTRAS is such as `.[test,docs]`. FOLDER may be there already:
 then what is missing is added to it. Runs in the Python that the environment is made of.
 """
 
