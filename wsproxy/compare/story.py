@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -175,6 +176,7 @@ class Story:
         self._hidden = frozenset(n.lower() for n in catalog.credentials.message_fields)
         self._messages = {side: Messages(None) for side in (True, False)}
         self.cut = 0
+        self._heard: tuple[Part | None, Heard | None] = None, None
         self._spoke = False  # somebody has, as far as the server's messages show
         self._number = 0
         self._last_ns = 0
@@ -255,7 +257,7 @@ class Story:
             figures=errors,
             results=not from_client and self.api is not None and self._result(part) is not None,
             credentials=self._hidden,
-            varies=lambda path: (from_client, part.kind, path) in self._varying.paths,
+            varies=self._varies(part.kind, from_client=from_client),
         )
         value: Any = part.content
         if value is None:
@@ -265,6 +267,10 @@ class Story:
             if len(self.left_out) < MAX_LEFT_OUT:
                 self.left_out.setdefault(f"{part.kind[:80]}: {path or 'text'}"[:200], why)
         return content
+
+    def _varies(self, kind: str, *, from_client: bool) -> Callable[[str], bool] | None:
+        paths = self._varying.paths
+        return (lambda path: (from_client, kind, path) in paths) if paths else None
 
     def said(self, part: Part, *, from_client: bool) -> str:
         """The same as text."""
@@ -297,7 +303,9 @@ class Story:
     def _result(self, part: Part) -> Heard | None:
         if self.api is None or part.content is None or is_error(part.kind):
             return None
-        return heard(self.api, part.kind, part.content)
+        if self._heard[0] is not part:  # a message is asked more than once
+            self._heard = part, heard(self.api, part.kind, part.content)
+        return self._heard[1]
 
     def _take_received(self, part: Part) -> None:
         if self.moments.message is None:
