@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -259,6 +260,37 @@ def test_scrub_over_the_limit_of_words_is_refused(path, monkeypatch):
     assert not out.exists()
     monkeypatch.setenv(allowance.VARIABLE, "1")
     assert run(["scrub", str(path), "--out", str(out)]).status == 0
+
+
+def test_diff_over_the_limit_of_values_is_refused(path, monkeypatch):
+    """90,000 messages of JSON in 7 kB took 12 s; lists in lists of 500 MB, minutes."""
+    monkeypatch.setattr(allowance, "VALUES", 2000)
+    message = hostile_traces.text({"type": "Results", "x": [[]] * 100})
+    hostile_traces.write(path, message * 400)
+    for command in (["diff"], ["diff", "--strict"], ["diff", "--same-as", str(path)]):
+        done = run([*command, str(path), str(path)])
+        assert done.status == 3
+        assert re.fullmatch(
+            r"error: \S+ is not read to its end: it has over [\d,]+ JSON values to compare, .*\n",
+            done.err,
+        )
+    monkeypatch.setenv(allowance.VARIABLE, "1")
+    assert run(["diff", str(path), str(path)]).status == 0
+
+
+def test_diff_counts_no_audio_among_the_values(path, monkeypatch):
+    """Eight hours of digital silence are a gigabyte, in a file of a few MB."""
+    monkeypatch.setattr(allowance, "VALUES", 2000)
+    hostile_traces.write(path, hostile_traces.pack(FrameRecord(10**9, True, 2, b"," * 6400)) * 400)
+    assert run(["diff", str(path), str(path)]).status == 0
+
+
+def test_allowance_of_a_large_file_has_an_end():
+    """Of 16 MB, 64 million words were scrubbed: 20 minutes."""
+    large = Allowance()
+    large.begin_trace()
+    assert large.take(16 << 20, 16 << 20)
+    assert (large.words, large.values) == (allowance.MOST_WORDS, allowance.MOST_VALUES)
 
 
 if sys.platform == "win32":

@@ -19,7 +19,7 @@ from wsproxy.trace import Bytes, Eof, FrameRecord, Record, Start, TraceReader
 from wsproxy.wire import Opcode
 
 from .kinds import Role, answers, is_error, is_ping, keeps_alive, role_of
-from .messages import Messages, Part, canonical
+from .messages import Messages, Part, canonical, check_values
 from .sequence import MAX_ITEMS, Item, Sequence
 from .transcript import Heard, Transcript, heard, said_by_agent
 from .varying import NOTHING, Varying
@@ -159,6 +159,7 @@ class Story:
         transcript: what the final results say.
         left_out: what of its messages is not compared, and why.
         cut: bytes of its frames that are not in the trace.
+        values: JSON values that were read for it.
     """
 
     def __init__(self, catalog: Catalog, varying: Varying = NOTHING) -> None:
@@ -176,6 +177,7 @@ class Story:
         self._hidden = frozenset(n.lower() for n in catalog.credentials.message_fields)
         self._messages = {side: Messages(None) for side in (True, False)}
         self.cut = 0
+        self.values = 0
         self._heard: tuple[Part | None, Heard | None] = None, None
         self._spoke = False  # somebody has, as far as the server's messages show
         self._number = 0
@@ -189,11 +191,13 @@ class Story:
 
         Raises:
             TraceError: it cannot be read.
+            LimitExceeded: it holds more than may be read, or than may be compared.
         """
         story = cls(catalog, varying)
         with TraceReader(path) as reader:
             for record in bounded(reader):
                 story.add(record)
+                check_values(reader, story.values)
             story.session.losses = reader.losses
         story.transcript.firm_ns = story.firm_ns
         return story
@@ -238,6 +242,7 @@ class Story:
         elif frame.opcode <= Opcode.BINARY:
             part = self._messages[frame.from_client].take(self._number, frame)
             if part is not None:
+                self.values += part.values
                 if part.has_audio:
                     told.sound.take(part)
                 if frame.from_client:

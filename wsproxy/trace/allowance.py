@@ -34,6 +34,12 @@ HELD_RATIO = 64  # bytes more for a byte of the file
 # as interim results do, packs to less than a byte for each.
 WORDS = 200_000  # of any trace
 WORDS_A_BYTE = 4  # more, of the file
+MOST_WORDS = 8_000_000  # of any trace: minutes of work
+# JSON values that are compared, and 32 bytes of text as one. An hour of results that are sent
+# anew every 100 ms, with their words and without any audio, has 2.2 for each byte.
+VALUES = 1_000_000  # of any trace
+VALUES_A_BYTE = 3  # more, of the file
+MOST_VALUES = 16_000_000  # of any trace
 
 VARIABLE = "WSPROXY_NO_LIMITS"  # of the environment; 1 reads whatever there is
 _NO_LIMIT = 1 << 62
@@ -45,6 +51,7 @@ class Allowance:
     Attributes:
         held: bytes that may be held in memory at once.
         words: words of what was read that may be replaced.
+        values: JSON values of what was read that may be compared.
         records: records that may still be read.
         size: bytes of content that may still be unpacked.
         notes: records of the trace, other than frames and bytes, that may still be read.
@@ -57,6 +64,7 @@ class Allowance:
         self.size = _NO_LIMIT if unlimited else SIZE
         self.held = _NO_LIMIT if unlimited else HELD
         self.words = _NO_LIMIT if unlimited else WORDS
+        self.values = _NO_LIMIT if unlimited else VALUES
         self._unlimited = unlimited
         self.begin_trace()
 
@@ -82,7 +90,9 @@ class Allowance:
             self._dense -= unpacked
         self.records += packed // BYTES_A_RECORD
         self.held += packed * HELD_RATIO
-        self.words += packed * WORDS_A_BYTE
+        if not self._unlimited:
+            self.words = min(self.words + packed * WORDS_A_BYTE, MOST_WORDS)
+            self.values = min(self.values + packed * VALUES_A_BYTE, MOST_VALUES)
         self.notes += packed // BYTES_A_NOTE
         self.note_size += packed * NOTE_RATIO
         left = self.size + packed * RATIO - unpacked
