@@ -187,6 +187,27 @@ def test_allowance_of_a_folder_is_not_used_up_by_one_trace(tmp_path):
     assert (session.frame_count, session.unread) == (3, "")
 
 
+def test_allowance_of_a_trace_that_does_not_use_it_is_not_for_the_next_one():
+    """850 hostile traces took minutes: the large ones allowed what the small ones have."""
+    shared = Allowance()
+    assert shared.take(4 << 20, 4 << 20)
+    shared.searched += 1 << 20
+    shared.begin_trace()
+    assert (shared.records, shared.searched) == (allowance.RECORDS, allowance.SEARCHED)
+    shared.records -= 10
+    shared.begin_trace()
+    assert shared.records == allowance.RECORDS - 10
+
+
+def test_search_for_sound_blocks_has_one_budget_for_a_folder(tmp_path):
+    """Each trace had 2 GiB of its own to unpack."""
+    shared = Allowance()
+    hostile_traces.MAKERS["thousands_of_false_blocks"](tmp_path / "b.wstrace")
+    assert Session.read(tmp_path / "b.wstrace", shared).losses
+    shared.begin_trace()
+    assert shared.searched < allowance.SEARCHED
+
+
 def test_reader_counts_records_of_unknown_kinds(path, monkeypatch):
     monkeypatch.setattr(allowance, "RECORDS", 10)
     hostile_traces.MAKERS["millions_of_unknown_records"](path)

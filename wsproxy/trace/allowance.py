@@ -41,6 +41,10 @@ VALUES = 1_000_000  # of any trace
 VALUES_A_BYTE = 3  # more, of the file
 MOST_VALUES = 16_000_000  # of any trace
 
+# Bytes that are unpacked while the next sound block is looked for after damage.
+SEARCHED = 2 << 30  # of any trace
+SEARCHED_RATIO = 16  # bytes more for a byte of the file
+
 VARIABLE = "WSPROXY_NO_LIMITS"  # of the environment; 1 reads whatever there is
 _NO_LIMIT = 1 << 62
 
@@ -54,6 +58,7 @@ class Allowance:
         values: JSON values of what was read that may be compared.
         records: records that may still be read.
         size: bytes of content that may still be unpacked.
+        searched: bytes that may still be unpacked to find the next sound block.
         notes: records of the trace, other than frames and bytes, that may still be read.
         note_size: bytes that those may still have, unpacked.
     """
@@ -62,14 +67,24 @@ class Allowance:
         unlimited = os.environ.get(VARIABLE, "") not in ("", "0")
         self.records = _NO_LIMIT if unlimited else RECORDS
         self.size = _NO_LIMIT if unlimited else SIZE
+        self.searched = SEARCHED
         self.held = _NO_LIMIT if unlimited else HELD
         self.words = _NO_LIMIT if unlimited else WORDS
         self.values = _NO_LIMIT if unlimited else VALUES
         self._unlimited = unlimited
+        self._before = self.records, self.searched
         self.begin_trace()
 
     def begin_trace(self) -> None:
-        """Another trace is read with it."""
+        """Another trace is read with it.
+
+        Records that the last one might have had for its size, and did not have, are not for
+        this one to waste. Content is: it is quick, and silence in long messages may need it.
+        """
+        self.records, self.searched = self._before = (
+            min(self.records, self._before[0]),
+            min(self.searched, self._before[1]),
+        )
         self._dense = DENSE
         self.notes = _NO_LIMIT if self._unlimited else NOTES
         self.note_size = _NO_LIMIT if self._unlimited else NOTE_SIZE
