@@ -34,10 +34,10 @@ faults again and fails if anything has changed.
   502: the response to the upgrade or to CONNECT. `/ then`: a second connection.
 - The fault of one end appears in the column of the other end. Its own column has what came back.
 - The trace: its ending and which side ended it, where it failed and on which side, and the first
-  finding of the catalog, for an API that the catalog does not know.
+  finding of the catalog. The API in these tests is unknown to the catalog.
 - In these tests, an app that gets no response leaves after 0.1 s. A connect without an answer
   fails after 0.3 s, instead of the kernel's two minutes.
-- If an app leaves while its server is silent in the TLS handshake, mitmproxy keeps that
+- An app may leave while its server is silent in the TLS handshake. mitmproxy keeps that
   connection until its own timeout (`tcp_timeout`): ten minutes, one second here.
 - "Vanishes": the process is killed, and the kernel closes both directions.
 - "no trace": nothing in the connection was HTTP. Such data is forwarded and is not a session.
