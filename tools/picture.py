@@ -18,7 +18,8 @@ from rich.text import Text
 
 ROOT = Path(__file__).parent.parent
 COMMAND = ["explain", "recordings/samples/deepgram/deepgram.listen.DATA-0000.wstrace"]
-WIDTH = 80
+WIDTH = 80  # columns
+SHOWN_WIDTH = 720  # pixels; without it a forge makes the picture as wide as the page
 
 # The picture must look the same where nothing is downloaded.
 _FONTS = re.compile(r"\n\s*@font-face \{.*?\}", re.DOTALL)
@@ -51,6 +52,7 @@ def picture(shown: str) -> str:
     for line in shown.splitlines():
         console.print(Text.from_ansi(line.rstrip()), soft_wrap=True)
     svg = console.export_svg(title="wsproxy explain", theme=MONOKAI, unique_id="explain")
+    svg = svg.replace("<svg ", f'<svg width="{SHOWN_WIDTH}" ', 1)
     return _FONTS.sub("", svg).replace("Fira Code, monospace", "Menlo, Consolas, monospace")
 
 
