@@ -21,12 +21,12 @@ unexport PYTHONDONTWRITEBYTECODE
 demo: $(INSTALLED)  ## record a failing session against the simulated API, explain it, replay it
 	@$(BIN)/python docs/demo.py
 
-# The environments are made side by side, and lint runs beside the first tests.
+# The environments are made side by side, lint runs beside the first tests and the legs beside the
+# second.
 test:  ## lint, types and the test suite, on a newer Python as well if there is one
 	@$(MAKE_HERE) -j 2 environments
 	@$(MAKE_HERE) -j 2 lint tests
-	@$(MAKE_HERE) tests-newer
-	@$(MAKE_HERE) legs
+	@$(MAKE_HERE) -j 2 tests-newer legs
 
 check:  ## lint, types and the tests that need no process and no connection: within a minute
 	@$(MAKE_HERE) $(READY)
