@@ -22,12 +22,12 @@ unexport PYTHONDONTWRITEBYTECODE
 demo: $(INSTALLED)  ## record a failing session against the simulated API, explain it, replay it
 	@$(BIN)/python tools/demo.py
 
-# The environments are made side by side; lint and the documentation run beside the first tests.
+# The environments are made side by side. Lint and the documentation run beside the first tests, the
+# legs beside the second.
 test:  ## lint, types, documentation and the test suite, on a newer Python as well if there is one
 	@$(MAKE_HERE) -j 2 environments
 	@$(MAKE_HERE) -j 3 tests lint docs
-	@$(MAKE_HERE) tests-newer
-	@$(MAKE_HERE) legs
+	@$(MAKE_HERE) -j 2 tests-newer legs
 
 check:  ## lint, types and the tests that need no process and no connection: within a minute
 	@$(MAKE_HERE) $(READY)
@@ -47,7 +47,12 @@ lint: $(READY)
 	$(BIN)/ruff format --check wsproxy addons benchmarks tools
 	$(BIN)/mypy
 
-# MARKED: which tests. What something costs does not depend on the Python: that runs on one.
+# MARKED: which tests. Every unit is tested on both Pythons; what takes long and says the same on
+# each runs on one:
+# - `cost`: that processor time is linear and memory bounded.
+# - `one_python`: many samples of what other tests run on both. These are what each SDK reports of
+#   each condition, the SDKs' replays of a refusal and of a reset (the stalled ones run on both),
+#   hostile messages for every API, every sample scrubbed, and commands on every place for a key.
 MARKED ?= not soak
 tests: $(READY)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m "$(MARKED)"
@@ -59,7 +64,12 @@ fast-tests: $(READY)
 tests-newer: $(READY)
 	@newer=$$($(PYTHON) .ci/newer_python.py); \
 	if [ -z "$$newer" ]; then echo "no Python newer than $(PYTHON) found: tested on that one only"; \
-	else $(MAKE_HERE) tests PYTHON="$$newer" VENV=$(NEWER_VENV) EXTRAS=test MARKED="not soak and not cost"; fi
+# The environments are made side by side. Lint and the documentation run beside the first tests, the
+# legs beside the second.
+test:  ## lint, types, documentation and the test suite, on a newer Python as well if there is one
+	@$(MAKE_HERE) -j 2 environments
+	@$(MAKE_HERE) -j 3 tests lint docs
+	@$(MAKE_HERE) -j 2 tests-newer legs
 
 # What macOS and Windows lack, and mitmproxy, are hidden from the tests that this concerns.
 legs: $(READY)

@@ -365,6 +365,7 @@ BOMBS = {
 }
 
 
+@pytest.mark.cost
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits a process's memory")
 @pytest.mark.parametrize("name", BOMBS)
 def test_bombs_cost_bounded_memory_and_time(path, name):
@@ -395,6 +396,7 @@ def limited(path: Path, *commands: str) -> None:
 LARGE = ("180 MB of audio", "deflate in zstd")
 
 
+@pytest.mark.cost
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits a process's memory")
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=[pytest.mark.soak] * (name in LARGE)) for name in BOMBS]

@@ -64,6 +64,7 @@ def check(cost: Cost) -> None:
         assert "error: " in cost.err
 
 
+@pytest.mark.cost
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
 @pytest.mark.parametrize("group", range(GROUPS))
 def test_hostile_trace_is_read_in_bounded_time_and_memory(tmp_path, group):

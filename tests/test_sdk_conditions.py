@@ -172,6 +172,7 @@ async def meet(
     ]
 
 
+@pytest.mark.one_python
 @pytest.mark.parametrize("client", EACH)
 def test_explained_whatever_the_sdk_said(
     client: Client,
