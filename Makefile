@@ -64,12 +64,7 @@ fast-tests: $(READY)
 tests-newer: $(READY)
 	@newer=$$($(PYTHON) .ci/newer_python.py); \
 	if [ -z "$$newer" ]; then echo "no Python newer than $(PYTHON) found: tested on that one only"; \
-# The environments are made side by side. Lint and the documentation run beside the first tests, the
-# legs beside the second.
-test:  ## lint, types, documentation and the test suite, on a newer Python as well if there is one
-	@$(MAKE_HERE) -j 2 environments
-	@$(MAKE_HERE) -j 3 tests lint docs
-	@$(MAKE_HERE) -j 2 tests-newer legs
+	else $(MAKE_HERE) tests PYTHON="$$newer" VENV=$(NEWER_VENV) EXTRAS=test MARKED="not soak and not cost and not one_python"; fi
 
 # What macOS and Windows lack, and mitmproxy, are hidden from the tests that this concerns.
 legs: $(READY)

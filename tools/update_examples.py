@@ -23,30 +23,29 @@ REST = "..."
 def main() -> None:
     for document in [Path(name).resolve() for name in sys.argv[1:]] or documents():
         text = document.read_text(encoding="utf-8")
-        with tempfile.TemporaryDirectory() as folder:
-            changed = updated(text, Path(folder) / "examples")
+        with tempfile.TemporaryDirectory() as folder, Examples(Path(folder) / "run") as examples:
+            changed = updated(text, examples)
         if changed != text:
             document.write_text(changed, encoding="utf-8")
             print(f"{document.name}: changed")
 
 
-def updated(text: str, folder: Path) -> str:
+def updated(text: str, examples: Examples) -> str:
     """The document with the output of its examples as it is now."""
     lines = text.splitlines(keepends=True)
     changes: list[tuple[Command, str]] = []
-    with Examples(folder) as examples:
-        for block in blocks(text):
-            if block.file is not None:
-                examples.write(block)
-            elif block.language == "console" and block.not_run is None:
-                for command in block.commands():
-                    run = examples.run(command)
-                    if is_as_documented(command, run):
-                        continue
-                    if command.output.strip():
-                        changes.append((command, merged(command.output, run.printed)))
-                    else:
-                        print(f"line {command.line}: exit status {run.status}: {command.text}")
+    for block in blocks(text):
+        if block.file is not None:
+            examples.write(block)
+        elif block.language == "console" and block.not_run is None:
+            for command in block.commands():
+                run = examples.run(command)
+                if is_as_documented(command, run):
+                    continue
+                if command.output.strip():
+                    changes.append((command, merged(command.output, run.printed)))
+                else:
+                    print(f"line {command.line}: exit status {run.status}: {command.text}")
     for command, output in reversed(changes):
         begin = command.line - 1 + command.text.count("\n")
         lines[begin : begin + command.output.count("\n")] = [output]

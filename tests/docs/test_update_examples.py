@@ -7,13 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from console_examples import Examples
+
 TOOL = runpy.run_path(str(Path(__file__).parents[2] / "tools" / "update_examples.py"))
 
 
 def test_output_that_is_not_true_is_replaced(tmp_path: Path) -> None:
     runs = "a\n\n```console\n$ echo 1\n2\n$ echo 3\n3\n```\n"
     text = f"{runs}\n<!-- not run: it is slow -->\n```console\n$ sleep 9\nz\n```\n"
-    assert TOOL["updated"](text, tmp_path / "examples") == text.replace("1\n2\n", "1\n1\n")
+    with Examples(tmp_path / "examples") as examples:
+        assert TOOL["updated"](text, examples) == text.replace("1\n2\n", "1\n1\n")
 
 
 @pytest.mark.parametrize(
