@@ -75,7 +75,7 @@ def test_how_far_transcripts_may_be_apart(tmp_path: Path, listen: Path) -> None:
         "wer": 0.1
     }
     assert diff(listen, near, "--max-wer", "0.01").exit_code == 1
-    assert diff(listen, near, "--strict").exit_code == 1
+    assert diff(listen, near, "--exact").exit_code == 1
 
 
 def test_diff_lists_what_is_not_compared(listen: Path) -> None:
@@ -123,9 +123,9 @@ def test_text_of_a_trace_does_not_reach_the_terminal_as_it_is(tmp_path: Path) ->
         (["{listen}", "{listen}", "--max-wer", "nan"], 2, "nan"),
         (["{listen}", "{listen}", "--max-wer", "-1"], 2, "max-wer"),
         (["{listen}", "{listen}", "--audio-tolerance", "2"], 2, "audio-tolerance"),
-        (["{listen}", "{listen}", "--strict", "--same-as", "{listen}"], 2, "--strict excludes"),
+        (["{listen}", "{listen}", "--exact", "--same-as", "{listen}"], 2, "--exact excludes"),
         (["{listen}", "{listen}", "--same-as", "nowhere.wstrace"], 3, "nowhere.wstrace"),
-        (["{listen}"], 2, "Missing argument"),
+        (["{listen}"], 2, "missing argument"),
         (["{listen}", "{text}"], 3, "not a trace"),
     ],
 )

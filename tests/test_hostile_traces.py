@@ -25,7 +25,7 @@ QUICK = ("explain --json T",)
 ALL = (
     *QUICK, "list T", "explain --json T T", "recover T --out O", "show T",
     "show --json T", "show --full --control T",
-    "list --json T", "explain T", "explain --markdown --all T", "diff T T", "diff --strict T T",
+    "list --json T", "explain T", "explain --markdown --all T", "diff T T", "diff --exact T T",
     "mutate T --end reset --out O", "mutate T --chunk 20ms --out O", "recover T --out O --json",
     "scrub T --out O", "bundle T --out O/t.zip",
 )  # fmt: skip

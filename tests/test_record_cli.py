@@ -21,7 +21,7 @@ import pytest
 
 from commands import wsproxy
 from wire_witness import Peer, accepted, close, serving, upgrade
-from wsproxy.cli.recording_options import log_on_stderr
+from wsproxy.cli.logs import logging_on_stderr
 from wsproxy.trace import find_traces
 
 
@@ -152,6 +152,6 @@ def test_a_log_that_cannot_be_printed_ends_nothing(monkeypatch: pytest.MonkeyPat
     def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr("wsproxy.cli.recording_options.click.echo", full)
-    with log_on_stderr():
+    monkeypatch.setattr("wsproxy.cli.logs.click.echo", full)
+    with logging_on_stderr(0):
         logging.getLogger("wsproxy").error("cannot write")

@@ -223,9 +223,9 @@ def test_a_verdict_with_differences(trace: Path, tmp_path: Path) -> None:
         (["server", "{trace}", "--out", __file__], 2, "--no-record keeps no trace"),
         (["server", "{trace}", "--out", "x", "--no-record"], 2, "--no-record excludes --out"),
         (
-            ["client", "{trace}", "--to", "ws://127.0.0.1:1", "--strict", "--max-wer", "0.1"],
+            ["client", "{trace}", "--to", "ws://127.0.0.1:1", "--exact", "--max-wer", "0.1"],
             2,
-            "--strict excludes --max-wer",
+            "--exact excludes --max-wer",
         ),
     ],
 )
@@ -337,7 +337,7 @@ def test_what_is_given_is_not_repeated(secret: str, trace: Path, tmp_path: Path)
 
 @contextlib.contextmanager
 def serving_for_ever(trace: Path, folder: Path, sessions: int = 0) -> Iterator[str]:
-    options = ["--json", "--out", folder / "served", "--sessions", sessions, *FAST]
+    options = ["--json", "--out", folder / "served", "--max-sessions", sessions, *FAST]
     process = subprocess.Popen(
         command("server", trace, *options),
         stdout=subprocess.PIPE,

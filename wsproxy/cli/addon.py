@@ -6,11 +6,13 @@ from pathlib import Path
 
 import click
 
+from .group import NearGroup
+
 _FOLDER = Path(__file__).parent.parent / "addons"
 _NAMES = sorted(path.stem for path in _FOLDER.glob("*.py"))
 
 
-@click.group(name="addon")
+@click.group(name="addon", cls=NearGroup)
 def command() -> None:
     """Say where the addons for a mitmproxy of your own are.
 

@@ -18,9 +18,10 @@ from wsproxy.report.jsontext import dumps
 from wsproxy.report.text import safe
 
 from .catalog_option import catalog_option
+from .group import NearGroup
 
 
-@click.group(name="catalog")
+@click.group(name="catalog", cls=NearGroup)
 def command() -> None:
     """Look up the failures that wsproxy knows, and check a file of your own.
 

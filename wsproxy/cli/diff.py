@@ -23,16 +23,16 @@ from .tolerance_options import rules_of, tolerance_options
 @click.argument("first", metavar="A", type=click.Path(path_type=Path))
 @click.argument("second", metavar="B", type=click.Path(path_type=Path))
 @click.option(
-    "--strict",
+    "--exact",
     is_flag=True,
-    help="Every frame has to be equal, byte for byte, and no value is left out.",
+    help="Require every frame to be equal, byte for byte; leave no value out.",
 )
 @tolerance_options
 @click.option("--json", "as_json", is_flag=True, help="JSON for programs.")
 def command(
     first: Path,
     second: Path,
-    strict: bool,
+    exact: bool,
     max_wer: float | None,
     audio_tolerance: float | None,
     same_as: tuple[Path, ...],
@@ -50,7 +50,7 @@ def command(
       wsproxy diff good.wstrace bad.wstrace
       wsproxy diff yesterday.wstrace today.wstrace --max-wer 0.02
       wsproxy diff a.wstrace b.wstrace --same-as a-recorded-again.wstrace
-      wsproxy diff a.wstrace b.wstrace --strict --json | jq '.differences[].field'
+      wsproxy diff a.wstrace b.wstrace --exact --json | jq '.differences[].field'
 
     \b
     Exit status:
@@ -61,7 +61,7 @@ def command(
         if path.is_dir():
             raise UsageError(f"{path} is a folder: give two traces")
     rules = rules_of(
-        first, strict=strict, max_wer=max_wer, audio_tolerance=audio_tolerance, same_as=same_as
+        first, exact=exact, max_wer=max_wer, audio_tolerance=audio_tolerance, same_as=same_as
     )
     found = compare(first, second, rules=rules)
     if as_json:

@@ -87,7 +87,7 @@ def command(traces: tuple[Path, ...], everything: bool, as_markdown: bool, as_js
                 overview.add(*each)
     if not as_json:
         overview.unreadable = reading.unreadable
-        overview.tell(reading.across())
+        overview.set_across(reading.across())
         if as_markdown:
             click.echo(markdown.overview(overview, everything=everything), nl=False)
         else:

@@ -19,9 +19,9 @@ from wsproxy.capture import descriptors
 from wsproxy.recording import Recording
 
 from .catalog_option import catalog_option
+from .logs import info_on_stderr
 from .recording_options import (
     ended_lines,
-    log_on_stderr,
     recording_options,
     session_line,
     settings_of,
@@ -67,7 +67,7 @@ def command(listen: str, **options: Any) -> None:
     """
     settings = settings_of(listen, **options)
     descriptors.raise_limit()
-    with log_on_stderr():
+    with info_on_stderr():
         asyncio.run(_record(settings))
 
 

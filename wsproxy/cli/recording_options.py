@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -146,27 +144,6 @@ def settings_of(
     return embed.Settings(
         host, port, mode, out, hosts, confdir, options, auth, keeping, allow_hosts
     )
-
-
-@contextlib.contextmanager
-def log_on_stderr() -> Iterator[None]:
-    """Show what the recorder has to say meanwhile, such as that its disk is full."""
-    handler = _OnStderr(logging.INFO)
-    log = logging.getLogger("wsproxy")
-    log.addHandler(handler)
-    try:
-        yield
-    finally:
-        log.removeHandler(handler)
-
-
-class _OnStderr(logging.Handler):
-    def emit(self, record: logging.LogRecord) -> None:
-        try:
-            for line in self.format(record).splitlines():
-                click.echo(safe(line), err=True)
-        except OSError:  # a log on the disk that is full, or a terminal that has gone
-            self.handleError(record)
 
 
 def warnings(settings: embed.Settings, running: embed.Running) -> list[str]:

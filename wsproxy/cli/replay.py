@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-import importlib
-
 import click
 
-_SIDES = {"client": "wsproxy.cli.replay_client", "server": "wsproxy.cli.replay_server"}
+from .group import LazyGroup
+
+_SIDES = {
+    "client": ("wsproxy.cli.replay_client", "Replay a trace as the client, against a server."),
+    "server": ("wsproxy.cli.replay_server", "Replay a trace as the server, for an app."),
+}
 
 
-class _Sides(click.Group):
-    """Imports a side when it is used."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(_SIDES)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in _SIDES:
-            return None
-        command = importlib.import_module(_SIDES[cmd_name]).command
-        assert isinstance(command, click.Command)
-        return command
-
-
-@click.group(name="replay", cls=_Sides)
+@click.group(name="replay", cls=LazyGroup, listed=_SIDES)
 def command() -> None:
     """Make a recorded session happen again, and say whether it did.
 

@@ -1,4 +1,4 @@
-"""Options that the commands which replay share."""
+"""Options that the replaying commands share."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def _add(function: F, options: list[Callable[[F], F]]) -> F:
 
 
 def replay_options(function: F) -> F:
-    """Add what both sides take: how fast, how it is judged, where it is recorded."""
+    """Add what every replay takes: how fast, how it is judged, where it is recorded."""
     return _add(
         function,
         [
@@ -39,9 +39,9 @@ def replay_options(function: F) -> F:
                 default="recorded",
                 show_default=True,
                 metavar="PACE",
-                help="recorded: each step at its recorded time. x2, x0.5: twice, half as fast. "
-                "causal: the recorded time after what preceded it from the other side. fast: as "
-                "soon as that is there.",
+                help="When each step is played. recorded: at its recorded time. x2, x0.5: twice or "
+                "half as fast. causal: the recorded delay after the preceding step of the other "
+                "side. fast: as soon as that step is there.",
             ),
             click.option(
                 "--timeout",
@@ -49,23 +49,19 @@ def replay_options(function: F) -> F:
                 default=10.0,
                 show_default=True,
                 metavar="SECONDS",
-                help="How much longer than in the recording the other side may take.",
+                help="How much longer than in the recording the peer may take.",
             ),
             click.option(
-                "--strict",
+                "--exact",
                 is_flag=True,
-                help="Every frame has to be equal, byte for byte; ids are sent as recorded.",
+                help="Require every frame to be equal, byte for byte; implies --keep-ids.",
             ),
             tolerance_options,
             click.option(
-                "--until",
-                type=click.Choice(VERDICTS),
-                help="Go on until a session comes to this verdict; exit status 0 if one did.",
-            ),
-            click.option(
                 "--keep-ids",
                 is_flag=True,
-                help="Send ids and times in messages as recorded; they are made anew otherwise.",
+                help="Send the recorded ids and times in messages. By default they are "
+                "regenerated.",
             ),
             click.option(
                 "--out",
@@ -73,14 +69,18 @@ def replay_options(function: F) -> F:
                 metavar="FOLDER",
                 help="Folder for the trace of the replay.  [default: recordings]",
             ),
-            click.option(
-                "--no-record",
-                is_flag=True,
-                help="Keep no trace of the replay, and write nothing into the working folder.",
-            ),
-            click.option("--json", "as_json", is_flag=True, help="Verdicts as JSON, a line each."),
+            click.option("--no-record", is_flag=True, help="Write no trace of the replay."),
         ],
     )
+
+
+def until_option(function: F) -> F:
+    """Add `--until`: replay again until a session gets this verdict."""
+    return click.option(
+        "--until",
+        type=click.Choice(VERDICTS),
+        help="Continue until a session gets this verdict; exit status 0 if one did.",
+    )(function)
 
 
 def target_options(function: F) -> F:
@@ -92,44 +92,46 @@ def target_options(function: F) -> F:
                 "--to",
                 required=True,
                 metavar="URL",
-                help="ws:// or wss:// URL of the server. A path or query in it takes the "
-                "recorded one's place.",
+                help="ws:// or wss:// URL of the server. A path or query in it replaces the "
+                "recorded one.",
             ),
             click.option(
                 "--header",
                 "headers",
                 multiple=True,
                 metavar="'NAME: VALUE'",
-                help="Send this header, in the place of the recorded one (repeatable).",
+                help="Send this header instead of the recorded one (repeatable).",
             ),
             click.option(
                 "--query",
                 multiple=True,
                 metavar="NAME=VALUE",
-                help="Send this query parameter, in the place of the recorded one (repeatable).",
+                help="Send this query parameter instead of the recorded one (repeatable).",
             ),
             click.option(
-                "--subprotocol", metavar="LIST", help="Offer this in Sec-WebSocket-Protocol."
+                "--subprotocol", metavar="LIST", help="Offer these in Sec-WebSocket-Protocol."
             ),
             click.option(
                 "--field",
                 "fields",
                 multiple=True,
                 metavar="NAME=VALUE",
-                help="The credential for this JSON field of messages (repeatable).",
+                help="Send this credential in the JSON field NAME of messages (repeatable).",
             ),
             click.option(
                 "--proxy",
                 metavar="URL",
-                help="Go through this proxy, http://HOST:PORT or socks5://HOST:PORT; by default "
-                "the one that HTTPS_PROXY names; '' for none.",
+                help="Connect through this proxy: http://HOST:PORT or socks5://HOST:PORT; '' for "
+                "none.  [default: the proxy in HTTPS_PROXY]",
             ),
-            click.option("--insecure", is_flag=True, help="Do not check the server's certificate."),
+            click.option(
+                "--insecure", is_flag=True, help="Do not verify the server's certificate."
+            ),
             click.option(
                 "--ca",
                 type=click.Path(path_type=Path, dir_okay=False),
                 metavar="FILE",
-                help="Trust the certificates in this file (PEM).",
+                help="Trust the CA certificates in this PEM file.",
             ),
         ],
     )

@@ -18,7 +18,7 @@ from wsproxy.errors import UsageError
 from wsproxy.replay import AMOUNTS, Pace, ReplayServer, ServerOptions, Verdict
 
 from .catalog_option import catalog_option
-from .replay_options import records_of, replay_options
+from .replay_options import records_of, replay_options, until_option
 from .replay_screen import INTERRUPTED, Interrupted, Screen, counted, leave
 from .tolerance_options import rules_of
 
@@ -38,7 +38,7 @@ _LINGER = 2.0  # seconds that the last session may take once the command has end
     help="Where to listen; port 0 takes a free one.",
 )
 @click.option(
-    "--proxy",
+    "--as-proxy",
     is_flag=True,
     help="Listen as a proxy: an app that goes through it meets the recording at the API's own "
     "host name, and no connection to the API is made.",
@@ -48,12 +48,12 @@ _LINGER = 2.0  # seconds that the last session may take once the command has end
     type=click.Choice(["pass", "refuse"]),
     default="pass",
     show_default=True,
-    help="With --proxy: what becomes of requests for other hosts.",
+    help="With --as-proxy: what becomes of requests for other hosts.",
 )
 @click.option(
     "--confdir",
     type=click.Path(path_type=Path, file_okay=False),
-    help="With --proxy: folder of its CA; by default mitmproxy's own, ~/.mitmproxy.",
+    help="With --as-proxy: folder of its CA; by default mitmproxy's own, ~/.mitmproxy.",
 )
 @click.option(
     "--match",
@@ -71,31 +71,33 @@ _LINGER = 2.0  # seconds that the last session may take once the command has end
     "messages, or its seconds (for an app that sends another encoding or rate).",
 )
 @click.option(
-    "--sessions",
+    "--max-sessions",
     type=click.IntRange(min=0),
     metavar="N",
     help="How many sessions to serve; 0: until Ctrl-C. By default one, of a folder one for each "
     "trace, and with a command until it ends.",
 )
+@until_option
 @replay_options
+@click.option("--json", "as_json", is_flag=True, help="Print verdicts as JSON, one a line.")
 @click.argument("cmd", nargs=-1, metavar="[-- CMD...]")
 def command(
     *,
     trace: Path,
     listen: str,
-    proxy: bool,
+    as_proxy: bool,
     others: str,
     confdir: Path | None,
     match: tuple[str, ...],
     gate: str,
-    sessions: int | None,
+    max_sessions: int | None,
+    until: str | None,
     pace: str,
     timeout: float,
-    strict: bool,
+    exact: bool,
     max_wer: float | None,
     audio_tolerance: float | None,
     same_as: tuple[Path, ...],
-    until: str | None,
     keep_ids: bool,
     out: Path | None,
     no_record: bool,
@@ -121,10 +123,10 @@ def command(
     \b
     For any app, unchanged, at the API's real host name:
       wsproxy replay server call.wstrace -- python app.py
-      wsproxy replay server call.wstrace --proxy --listen 127.0.0.1:8080
+      wsproxy replay server call.wstrace --as-proxy --listen 127.0.0.1:8080
     """
     host, port = parse_address(listen)
-    through = proxy or bool(cmd)
+    through = as_proxy or bool(cmd)
     options = ServerOptions(
         host="127.0.0.1" if through else host,
         port=0 if through else port,
@@ -132,10 +134,10 @@ def command(
         timeout=timeout,
         match=match,
         gate=gate,
-        keep_ids=keep_ids or strict,
+        keep_ids=keep_ids or exact,
         rules=rules_of(
             trace,
-            strict=strict,
+            exact=exact,
             max_wer=max_wer,
             audio_tolerance=audio_tolerance,
             same_as=same_as,
@@ -146,7 +148,7 @@ def command(
     with records_of(out, no_record=no_record, warn=screen.warn) as records:
         server = ReplayServer(trace, options, records, on_refused=screen.warn)
         proxied = _Proxy(host, port, others, confdir) if through else None
-        _serve(server, trace, screen, sessions=sessions, until=until, proxied=proxied, cmd=cmd)
+        _serve(server, trace, screen, sessions=max_sessions, until=until, proxied=proxied, cmd=cmd)
 
 
 class _Proxy:

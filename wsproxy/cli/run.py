@@ -20,7 +20,8 @@ from wsproxy.capture import descriptors, environment
 from wsproxy.recording import Recording
 
 from .catalog_option import catalog_option
-from .recording_options import ended_lines, log_on_stderr, recording_options, settings_of, warnings
+from .logs import info_on_stderr
+from .recording_options import ended_lines, recording_options, settings_of, warnings
 
 if TYPE_CHECKING:
     from wsproxy.capture import embed
@@ -62,7 +63,7 @@ def command(listen: str, cmd: tuple[str, ...], **options: Any) -> None:
     try:
         with (
             tempfile.TemporaryDirectory(prefix="wsproxy-") as folder,
-            log_on_stderr(),
+            info_on_stderr(),
             embed.background(settings, on_end=recorded.add) as running,
         ):
             for line in warnings(settings, running):

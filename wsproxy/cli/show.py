@@ -94,7 +94,7 @@ def _searched(record: Record) -> str:
 @click.argument("trace", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line, a record each.")
 @click.option("--from", "begin", metavar="TIME|#N", help="From this time (12.5s) or frame (#40).")
-@click.option("--to", "end", metavar="TIME|#N", help="Up to this time or frame.")
+@click.option("--through", "end", metavar="TIME|#N", help="Up to this time or frame, inclusive.")
 @click.option("--grep", metavar="REGEX", help="Only what matches this regular expression.")
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="At most N lines.")
 @click.option("--control", is_flag=True, help="Show pings and pongs too; they are counted else.")
@@ -126,7 +126,7 @@ def command(
         raise UsageError(f"--grep {grep!r} is not a regular expression: {error}") from None
     choice = _Choice(
         _Place.parse(begin, "--from") if begin else _Place(),
-        _Place.parse(end, "--to") if end else _Place(),
+        _Place.parse(end, "--through") if end else _Place(),
         pattern,
         control or as_json,
     )

@@ -50,7 +50,7 @@ def tolerance_options(function: F) -> F:
 def rules_of(
     recorded: Path,
     *,
-    strict: bool,
+    exact: bool,
     max_wer: float | None,
     audio_tolerance: float | None,
     same_as: tuple[Path, ...],
@@ -68,9 +68,9 @@ def rules_of(
     tolerant = {"--max-wer": max_wer, "--audio-tolerance": audio_tolerance}
     given = [name for name, value in tolerant.items() if value is not None]
     given += ["--same-as"] if same_as else []
-    if strict and given:
-        raise UsageError(f"--strict excludes {given[0]}")
+    if exact and given:
+        raise UsageError(f"--exact excludes {given[0]}")
     if same_as and recorded.is_dir():
         raise UsageError(f"--same-as goes with one trace; {recorded} is a folder")
     varying = learn(recorded, same_as) if same_as else NOTHING
-    return Rules(strict, max_wer, audio_tolerance, varying)
+    return Rules(exact, max_wer, audio_tolerance, varying)
