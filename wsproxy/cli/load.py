@@ -22,12 +22,14 @@ from wsproxy.replay.recorded import Records
 from wsproxy.report import load as report
 from wsproxy.report.jsontext import dumps
 from wsproxy.report.text import safe
+from wsproxy.report.trimmed import Trimmed
 
 from .catalog_option import catalog_option
 from .number import Number
 from .replay_options import records_of, replay_options, shown, target_of, target_options
 from .replay_screen import INTERRUPTED, Screen
 from .tolerance_options import rules_of
+from .width import console
 
 _LINE_EVERY = 5.0  # seconds, if stdout is not a terminal
 
@@ -128,17 +130,17 @@ def _replay(
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     records = partial(Records.into, into.folder, kept=into.kept)
-    console = Console(highlight=False)
+    shown_on = console()
     if as_json:
         tally = run(trace, options, asked, records)
         click.echo(dumps(tally.as_json()))
-    elif console.is_terminal:
-        with Live(console=console, refresh_per_second=4) as live:
+    elif shown_on.is_terminal:
+        with Live(console=shown_on, refresh_per_second=4) as live:
             tally = run(trace, options, asked, records, lambda known: live.update(_screen(known)))
             live.update(_screen(tally))
     else:
-        tally = run(trace, options, asked, records, _Lines(console))
-        console.print(_screen(tally))
+        tally = run(trace, options, asked, records, _Lines(shown_on))
+        shown_on.print(_screen(tally), end="")
     if tally.stopped:
         click.echo(f"stopped: {_line(tally)}", err=True)
         sys.exit(INTERRUPTED)
@@ -158,8 +160,8 @@ class _Lines:
             self._console.print(Text(_line(tally)), soft_wrap=True)
 
 
-def _screen(tally: Tally) -> Any:
-    return report.screen(tally.as_json(results=False))
+def _screen(tally: Tally) -> Trimmed:
+    return Trimmed(report.screen(tally.as_json(results=False)))
 
 
 def _line(tally: Tally) -> str:

@@ -1,4 +1,4 @@
-"""`wsproxy replay`: make a recorded session happen again, from either side."""
+"""`wsproxy replay`: replay a recorded session, from either side."""
 
 from __future__ import annotations
 
@@ -14,20 +14,22 @@ _SIDES = {
 
 @click.group(name="replay", cls=LazyGroup, listed=_SIDES)
 def command() -> None:
-    """Make a recorded session happen again, and say whether it did.
+    """Replay a recorded session, and report whether it is reproduced.
 
     \b
-    As the client, against the API, or against a simulated one:
+    As the client, against the API or a simulated one:
       wsproxy replay client call.wstrace --to wss://api.deepgram.com
       wsproxy replay client call.wstrace --to ws://127.0.0.1:9000
     \b
-    As the server, for an app that is pointed at the printed URL, or run through a proxy:
+    As the server, for an app that uses the printed URL or is run through a proxy:
       wsproxy replay server call.wstrace
       wsproxy replay server call.wstrace -- python app.py
 
     \b
     Exit status:
-      0  reproduced          3    the trace cannot be read
-      1  different, or not   125  unproven: the replay could not keep its pace
-      2  not done: bad option, server not reached, credential missing
+      0  reproduced
+      1  different or not reproduced
+      2  not done: invalid option, server not reached, credential missing
+      3  the trace cannot be read
+      125  unproven: late timing could explain the result
     """

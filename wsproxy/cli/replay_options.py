@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
-from wsproxy.errors import UsageError
+from wsproxy.errors import InvalidValue, UsageError
 from wsproxy.replay import ClientOptions
 from wsproxy.replay.recorded import Records
 
@@ -84,7 +84,7 @@ def until_option(function: F) -> F:
 
 
 def target_options(function: F) -> F:
-    """Add what says how the server is reached, and with which credentials."""
+    """Add the options for how to reach the server, and with which credentials."""
     return _add(
         function,
         [
@@ -141,15 +141,15 @@ def target_options(function: F) -> F:
 def records_of(
     out: Path | None, *, no_record: bool, warn: Callable[[str], None]
 ) -> Iterator[Records]:
-    """How the replays are recorded, for the body of a `with`.
+    """The recording of replays, for the body of a `with`.
 
-    Where the default folder cannot be written to, the replay goes on without a trace.
+    If the default folder cannot be written, the replay continues without a trace.
 
     Args:
         warn: called with a line for people.
 
     Raises:
-        UsageError: options that exclude each other, or nothing can be written to `out`.
+        UsageError: options that exclude each other, or `out` cannot be written.
     """
     if no_record and out is not None:
         raise UsageError("--no-record excludes --out")
@@ -159,8 +159,8 @@ def records_of(
             records.check(create=False)
         except UsageError as error:
             if out is not None:
-                raise UsageError(f"{error}; --no-record keeps no trace of the replay") from None
-            warn(f"warning: {error}; no trace of the replay is kept (--out FOLDER for another)")
+                raise UsageError(f"{error}; use --no-record to keep no trace") from None
+            warn(f"warning: {error}; no trace is kept; use --out FOLDER for another folder")
         else:
             yield records
             return
@@ -179,17 +179,17 @@ def target_of(
     insecure: bool,
     ca: Path | None,
 ) -> ClientOptions:
-    """What `target_options` give; the rest is as by default.
+    """The client options for `target_options`; all others are at their defaults.
 
     Raises:
-        UsageError: one of them is not of its form.
+        UsageError: an option has an invalid value.
     """
     return ClientOptions(
         to,
         headers=headers_of(headers),
-        query=pairs_of(query, "--query"),
+        query=pairs_of(query, "query"),
         subprotocol=subprotocol,
-        fields=pairs_of(fields, "--field"),
+        fields=pairs_of(fields, "field"),
         proxy=proxy,
         insecure=insecure,
         ca=ca,
@@ -197,24 +197,24 @@ def target_of(
 
 
 def shown(url: str) -> str:
-    """A URL as it may be shown: without a query, a name or a password, which may be secret."""
+    """A URL without its query, user name and password, which may be secret."""
     scheme, mark, rest = url.partition("?")[0].partition("://")
     return scheme + mark + rest.rpartition("@")[2]
 
 
 def headers_of(texts: tuple[str, ...]) -> list[tuple[str, str]]:
-    """What `--header` gives."""
-    return [_split(text, ":", "--header", "'NAME: VALUE'") for text in texts]
+    """The headers in `--header`."""
+    return [_split(text, ":", "header", "'NAME: VALUE'") for text in texts]
 
 
 def pairs_of(texts: tuple[str, ...], option: str) -> list[tuple[str, str]]:
-    """What an option of the form NAME=VALUE gives."""
+    """The pairs in an option of the form NAME=VALUE."""
     return [_split(text, "=", option, "NAME=VALUE") for text in texts]
 
 
 def _split(text: str, mark: str, option: str, form: str) -> tuple[str, str]:
     name, found, value = text.partition(mark)
     if not found or not name.strip() or any(char in text for char in "\r\n\0"):
-        # What is given may be a key: it is not repeated.
-        raise UsageError(f"{option}: give {form}")
+        # The value may be a key: it is not repeated.
+        raise InvalidValue(option, None, f"expected {form}")
     return name.strip(), value.strip()
