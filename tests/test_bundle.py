@@ -16,7 +16,7 @@ from sessions import APP, audio, opened, write
 from test_scrub import CHUNKS, CUSTOMER, PLANTED, found, session, unpacked
 from wsproxy import __version__
 from wsproxy.bundle import bundle
-from wsproxy.cli.bundle import command
+from wsproxy.cli.bundle import INSTRUCTIONS, command
 from wsproxy.errors import NotPublic, UsageError
 from wsproxy.scrub import scrub
 from wsproxy.session import Session
@@ -36,7 +36,8 @@ def trace(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def packed(trace: Path) -> Path:
     out = trace.with_name("report.zip")
-    bundle([trace], out, note="It closes after 10 s.", environment=ENVIRONMENT)
+    note = "It closes after 10 s."
+    bundle([trace], out, note=note, instructions=INSTRUCTIONS, environment=ENVIRONMENT)
     return out
 
 

@@ -16,6 +16,16 @@ from .catalog_option import catalog_option
 from .progress import Progress
 
 
+INSTRUCTIONS = """\
+With wsproxy (`pip install .` in a checkout of the project), in this folder:
+
+    wsproxy show traces/NAME.wstrace            # list all frames
+    wsproxy explain traces/NAME.wstrace         # explain the failure
+    wsproxy replay server traces/NAME.wstrace   # fail for an app as the API did
+    wsproxy replay client traces/NAME.wstrace --to ws://127.0.0.1:9000
+"""
+
+
 @click.command(name="bundle")
 @catalog_option
 @click.argument(
@@ -58,7 +68,15 @@ def command(
     if place.suffix != ZIP:
         raise InvalidValue("out", str(place), f"expected a name that ends in {ZIP}")
     with Progress("packing") as progress:
-        items = bundle(traces, place, note=note, hosts=hosts, force=force, each=progress.each)
+        items = bundle(
+            traces,
+            place,
+            note=note,
+            instructions=INSTRUCTIONS,
+            hosts=hosts,
+            force=force,
+            each=progress.each,
+        )
     console = Console(highlight=False, soft_wrap=True)
     console.print(Text(safe(f"packed {place}")))
     for item in items:

@@ -2,7 +2,7 @@
 
 A file that is found may be a stranger's: that of a checkout in which a command is run. It must
 not be able to run a program, load code, send traffic or credentials somewhere else, trust
-somebody else, or overwrite and remove files. `_NEVER_FOUND` lists the options that it
+somebody else, spend money at an API, or overwrite and remove files. `_NEVER_FOUND` lists the options that it
 therefore cannot set. A file that the user names, by `--config` or WSPROXY_CONFIG, sets any.
 """
 
@@ -41,6 +41,10 @@ _NEVER_FOUND = {
     "force": "it overwrites files",
     "in-place": "it overwrites files",
     "max-folder": "it removes files",
+    "attempts": "it can open many sessions with your credentials",
+    "repeat": "it can open many sessions with your credentials",
+    "sessions": "it can open many sessions with your credentials",
+    "tries": "it can open many sessions with your credentials",
 }
 
 
@@ -181,7 +185,7 @@ def _of_command(
             raise UsageError(f"{where}: unknown option{did_you_mean(key, options)}")
         if file.found and key in _NEVER_FOUND:
             raise UsageError(
-                f"{where}: not allowed in a file that was not named, as {_NEVER_FOUND[key]}; "
+                f"{where}: not allowed here, because {_NEVER_FOUND[key]}; to allow it, "
                 f"name the file with --config or {VARIABLE}"
             )
         typed = _typed(where, value, option, file.path.parent)
@@ -223,9 +227,9 @@ def _type_name(option: click.Option) -> str:
 def _check_found(where: str, key: str, value: Any, folder: Path) -> None:
     """Refuse a value that only a named file can have."""
     if key == "listen" and not is_loopback(parse_address(value)[0]):
-        raise UsageError(f"{where}: expected a loopback address in a file that was not named")
+        raise UsageError(f"{where}: not allowed here: {value}; expected a loopback address")
     if key == "out" and not (folder / value).resolve().is_relative_to(folder.resolve()):
-        raise UsageError(f"{where}: expected a path below {folder} in a file that was not named")
+        raise UsageError(f"{where}: not allowed here: {value}; expected a path below {folder}")
 
 
 def _check_value(where: str, value: Any, option: click.Option, ctx: click.Context) -> None:
