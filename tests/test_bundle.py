@@ -104,7 +104,7 @@ def test_mode_and_nothing_overwritten(trace: Path, tmp_path: Path) -> None:
     bundle([trace], out)
     assert stat.S_IMODE(out.stat().st_mode) == 0o600
     before = out.read_bytes()
-    with pytest.raises(UsageError, match="is there already"):
+    with pytest.raises(UsageError, match="already exists"):
         bundle([trace], out)
     assert out.read_bytes() == before
     bundle([trace], out, force=True)

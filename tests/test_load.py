@@ -303,7 +303,7 @@ def test_the_command(tmp_path: Path) -> None:
             for more in ((), ("--json", "--keep", "all", "--workers", "1", "--max-wer", "0.1"))
         )
     assert (as_text.returncode, as_text.stderr) == (0, "")
-    assert "4 of 4 sessions begun" in as_text.stdout
+    assert "4 of 4 sessions started" in as_text.stdout
     found = json.loads(as_json.stdout)
     assert (found["verdicts"]["reproduced"], found["workers"]) == (4, 1)
     assert found["tolerance"] == {"wer": 0.1}
@@ -395,7 +395,7 @@ def test_ctrl_c_ends_it_with_what_is_known(how: signal.Signals, tmp_path: Path) 
     assert process.returncode == 130
     found = json.loads(said)
     assert (found["stopped"], found["begun"], found["open"]) == (True, 6, 6)
-    assert errors.startswith("stopped: 6 of 6 sessions begun")
+    assert errors.startswith("stopped: 6 of 6 sessions started")
     assert "Traceback" not in errors
     assert {Session.read(path).ending for path in out.glob("*.wstrace")} == {"stopped"}
     wait_for_nobody(process.pid)
@@ -429,7 +429,8 @@ def shown(**values: object) -> str:
 
 def test_a_line_says_what_there_is() -> None:
     line = shown(begun=4, played=1, seconds=2.0)
-    assert line.startswith("4 of 10 sessions begun in 2.0 s, 3 open, 1 to be judged; late by")
+    begin = "4 of 10 sessions started in 2.0 s, 3 open, 1 awaiting a verdict; timing error: p50 "
+    assert line.startswith(begin)
 
 
 def test_a_hostile_server_cannot_speak_to_the_terminal() -> None:

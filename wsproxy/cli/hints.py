@@ -18,7 +18,6 @@ from wsproxy.report.text import safe
 _HINTS = {
     "allow_hosts": "allow the name with --allow-host NAME",
     "ca": "trust its CA with --ca FILE",
-    "catalog": "--catalog names it",
     "condition": "`wsproxy catalog list` lists all of them",
     "confdir": "use --confdir DIR",
     "force": "use --force to replace it",
