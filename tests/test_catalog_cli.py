@@ -11,6 +11,7 @@ import pytest
 import commands
 from traces import make_trace
 from wsproxy.catalog import load
+from wsproxy.catalog.loader import given_files, using
 from wsproxy.catalog.mistakes import mistakes
 from wsproxy.diagnose import CHECKS, RULES
 from wsproxy.trace import End, FrameRecord, Request, Response, Start
@@ -259,6 +260,16 @@ def explained(trace: Path, *arguments: object, **environment: str) -> str:
 def test_a_file_on_the_command_line_overrides(mine: Path, trace: Path) -> None:
     assert explained(trace) == "No audio reached Deepgram in time"
     assert explained(trace, "--catalog", mine) == "The headset fell asleep again"
+
+
+def test_catalog_using_is_for_the_body_of_the_with(mine: Path, tmp_path: Path) -> None:
+    with using([mine]), pytest.raises(ZeroDivisionError), using([tmp_path / "absent.toml"]):
+        assert given_files() == (mine, tmp_path / "absent.toml")
+        raise ZeroDivisionError
+    assert given_files() == ()
+    with using([mine]):
+        assert load().condition("deepgram.listen.NET-0001").title == "The headset fell asleep again"
+    assert load().condition("deepgram.listen.NET-0001").title != "The headset fell asleep again"
 
 
 def test_a_file_in_the_config_folder_overrides(mine: Path, trace: Path, tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 
 from commands import wsproxy
 from made_sessions import Maker, audio, build, close, close_1011, close_utf8, good, records
+from test_catalog_cli import MINE
 from wsproxy.errors import UsageError
 from wsproxy.load import Load, Result, Spread, Tally, run
 from wsproxy.replay import ClientOptions, ReplayServer, ServerOptions, Verdict
@@ -309,6 +310,23 @@ def test_the_command(tmp_path: Path) -> None:
     assert found["tolerance"] == {"wer": 0.1}
     assert [result["session"] for result in found["results"]] == [1, 2, 3, 4]
     assert {Path(result["trace"]) for result in found["results"]} == set(out.glob("*.wstrace"))
+
+
+def test_load_catalog_option_holds_in_all_its_processes(tmp_path: Path) -> None:
+    trace, out, mine = build(close_1011, tmp_path), tmp_path / "out", tmp_path / "mine.toml"
+    mine.write_text(MINE)
+    arguments = ("--sessions", 1, "--out", out, "--keep", "all", "--catalog", mine)
+    with Serving(trace, tmp_path / "server") as serving:
+        done = subprocess.run(
+            command(trace, "--to", serving.url, *arguments),
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=ROOT,
+        )
+    assert (done.returncode, done.stderr) == (0, "")
+    (kept,) = out.glob("*.wstrace")
+    assert Session.read(kept).findings[0].title == "The headset fell asleep again"
 
 
 def test_load_no_record_writes_nothing(tmp_path: Path) -> None:

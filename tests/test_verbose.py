@@ -79,3 +79,11 @@ def test_verbose_command_says_where_defaults_come_from(tmp_path: Path) -> None:
     assert quiet.stderr == ""
     assert verbose.stderr == f"info wsproxy.cli.defaults: defaults from {path}\n"
     assert quiet.stdout == verbose.stdout
+
+
+def test_verbose_replay_says_where_it_connects(good_trace: Path, tmp_path: Path) -> None:
+    arguments = ("replay", "client", good_trace, "--to", "ws://127.0.0.1:1/?key=5e1f", "--no-record")
+    done = wsproxy("-v", *arguments, cwd=tmp_path)
+    assert ".client: connecting to 127.0.0.1:1\n" in done.stderr
+    assert "5e1f" not in done.stderr
+    assert "connecting" not in wsproxy(*arguments, cwd=tmp_path).stderr

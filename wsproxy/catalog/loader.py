@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import logging
 import os
 import re
 from collections.abc import Iterable, Iterator
@@ -24,6 +25,8 @@ from wsproxy.catalog.pattern_cost import LENGTH
 from wsproxy.catalog.table import Table, read_toml
 from wsproxy.errors import CatalogError, Setting, UnknownCondition, one_of
 from wsproxy.regular_file import read_text, reason
+
+logger = logging.getLogger(__name__)
 
 VARIABLE = "WSPROXY_CATALOG"  # names files of the user's own, separated as in PATH
 _used: tuple[Path, ...] = ()  # see `using`
@@ -357,6 +360,8 @@ def load(*extra: Path) -> Catalog:
 @functools.cache
 def _load(own: tuple[Path, ...]) -> Catalog:
     files = [read_file(path) for path in own]
+    for path in own:
+        logger.info("catalog file %s", path)
     catalog = Catalog([*shipped_files(), *files])
     try:
         for file in files:

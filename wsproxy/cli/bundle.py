@@ -15,7 +15,6 @@ from wsproxy.report.text import safe
 from .catalog_option import catalog_option
 from .progress import Progress
 
-
 INSTRUCTIONS = """\
 With wsproxy (`pip install .` in a checkout of the project), in this folder:
 

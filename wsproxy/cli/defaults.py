@@ -1,9 +1,10 @@
 """Default values of options, from `wsproxy.toml` or from `[tool.wsproxy]` in pyproject.toml.
 
-A file that is found may be a stranger's: that of a checkout in which a command is run. It must
-not be able to run a program, load code, send traffic or credentials somewhere else, trust
-somebody else, spend money at an API, or overwrite and remove files. `_NEVER_FOUND` lists the options that it
-therefore cannot set. A file that the user names, by `--config` or WSPROXY_CONFIG, sets any.
+A file that is found may be a stranger's: that of the checkout in which a command is run. It
+must not run a program, load code, send traffic or credentials elsewhere, make the user trust
+somebody else, spend money at an API, or overwrite or remove files. `_NEVER_FOUND` lists the
+options that it therefore cannot set. A file that the user names, with `--config` or
+WSPROXY_CONFIG, can set all options.
 """
 
 from __future__ import annotations
