@@ -82,7 +82,8 @@ def test_verbose_command_says_where_defaults_come_from(tmp_path: Path) -> None:
 
 
 def test_verbose_replay_says_where_it_connects(good_trace: Path, tmp_path: Path) -> None:
-    arguments = ("replay", "client", good_trace, "--to", "ws://127.0.0.1:1/?key=5e1f", "--no-record")
+    url = "ws://127.0.0.1:1/?key=5e1f"
+    arguments = ("replay", "client", good_trace, "--to", url, "--no-record")
     done = wsproxy("-v", *arguments, cwd=tmp_path)
     assert ".client: connecting to 127.0.0.1:1\n" in done.stderr
     assert "5e1f" not in done.stderr

@@ -139,8 +139,7 @@ def settings_of(
     try:
         keeping = Keeping.parse(max_payload, max_size, max_folder, fsync, strict=strict)
     except BadLimit as error:
-        given = {"max_payload": max_payload, "max_size": max_size, "max_folder": max_folder}
-        raise InvalidValue(error.name, given.get(error.name), error.problem) from None
+        raise InvalidValue(error.name, None, error.problem) from None
     return embed.Settings(
         host, port, mode, out, hosts, confdir, options, auth, keeping, allow_hosts
     )
