@@ -92,9 +92,9 @@ class Credentials:
     def _ask(self, missing: list[Setting]) -> None:
         if not missing:
             return
-        asked = ", ".join(f"{each.name}: {each.value}" for each in missing)
-        variables = f"; set {' or '.join(self.variables)}" if self.variables else ""
-        text = f"the trace contains no credentials, and these are missing: {asked}{variables}"
+        text = f"the trace contains no credentials; missing: {', '.join(map(_name, missing))}"
+        if self.variables:
+            text += f" (also read from {' or '.join(self.variables)})"
         raise UsageError(text, *missing)
 
     def _secret(self) -> str | None:
@@ -153,6 +153,13 @@ def _is_taken(part: str) -> bool:
 
 def _missing(setting: str, name: str) -> Setting:
     return Setting(setting, f"{printable(name)}=...")
+
+
+def _name(missing: Setting) -> str:
+    """What is missing, without its value: the name of a header, a parameter or a field."""
+    if missing.name == "subprotocol":
+        return "Sec-WebSocket-Protocol"
+    return missing.value.partition(":" if missing.name == "headers" else "=")[0]
 
 
 def _missing_header(name: str, recorded: str) -> Setting:
