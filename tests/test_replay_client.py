@@ -30,7 +30,7 @@ from made_sessions import (
     upgrade,
 )
 from wsproxy.catalog import load
-from wsproxy.errors import ConnectFailed, TraceError, UsageError
+from wsproxy.errors import ConnectFailed, Setting, TraceError, UsageError
 from wsproxy.recording import Clock, Recording, new_start
 from wsproxy.redact import Redactor
 from wsproxy.replay import ClientOptions, ReplayServer, ServerOptions, Verdict, replay_client
