@@ -195,7 +195,7 @@ def test_defaults_file_of_another_user_is_not_used(
 ) -> None:
     (project / "wsproxy.toml").write_text('[catalog.list]\nprovider = "soniox"\n')
     monkeypatch.setattr(defaults.os, "getuid", lambda: 12345)
-    monkeypatch.setattr(defaults, "_TOP", 54321)
+    monkeypatch.setattr(defaults, "_ROOT", 54321)
     done = wsproxy("catalog", "list", cwd=project)
     assert not done.stdout.startswith("soniox.")
     assert "belongs to another user" in done.stderr

@@ -203,7 +203,7 @@ def test_the_moment_has_both_sides_and_folds_what_is_alike(make: Make):
 def test_the_moment_reaches_back_for_the_other_side(make: Make):
     chatter = [text(1 + n / 10, '{"type": "Results"}') for n in range(30)]
     records = [start(), request(), opened(), audio(0.5), *chatter, close(9, 1011, "NET-0001")]
-    rows = explain_records(make(records)).moment
+    rows = explain_records(make(records)).last_frames
     assert [(row.frames, row.side) for row in rows[:2]] == [("#1", "app →"), ("#28", "← server")]
     assert len(rows) == 6
 

@@ -2,7 +2,7 @@
 
 A file that is found may be a stranger's: that of the checkout in which a command is run. It
 must not run a program, load code, send traffic or credentials elsewhere, make the user trust
-somebody else, spend money at an API, or overwrite or remove files. `_NEVER_FOUND` lists the
+someone else, spend money at an API, or overwrite or remove files. `_NEVER_FOUND` lists the
 options that it therefore cannot set. A file that the user names, with `--config` or
 WSPROXY_CONFIG, can set all options.
 """
@@ -26,7 +26,7 @@ from wsproxy.regular_file import read_text, reason
 VARIABLE = "WSPROXY_CONFIG"
 _OWN, _PROJECT = "wsproxy.toml", "pyproject.toml"
 _MAX_SIZE = 256 << 10  # bytes
-_TOP = 0  # uid of root, whose files nobody else writes
+_ROOT = 0  # uid whose files no other user can write
 
 # Options that a file which was found cannot set, and why.
 _NEVER_FOUND = {
@@ -119,8 +119,8 @@ def _nearest(folder: Path) -> _File | None:
 
 
 def _is_trusted(path: Path) -> bool:
-    """Whether a file is this user's own or root's; one in /tmp may be anybody's."""
-    return not hasattr(os, "getuid") or path.stat().st_uid in (os.getuid(), _TOP)
+    """Whether a file is this user's own or root's; a file in /tmp may be anyone's."""
+    return not hasattr(os, "getuid") or path.stat().st_uid in (os.getuid(), _ROOT)
 
 
 def _read(path: Path) -> str:

@@ -154,7 +154,7 @@ def _one_by_one(
         failed = error.exit_status
     screen.counts(verdicts)
     if bisect:
-        leave_bisecting(verdicts, whole=not failed)
+        leave_bisecting(verdicts, complete=not failed)
     if failed:
         sys.exit(failed)  # the request was not completed, whatever the verdicts so far
     leave(verdicts, until)

@@ -157,15 +157,15 @@ def leave(verdicts: list[Verdict], until: str | None) -> NoReturn:
     sys.exit(1 if 1 in statuses or not statuses else max(statuses))
 
 
-def leave_bisecting(verdicts: list[Verdict], *, whole: bool) -> NoReturn:
+def leave_bisecting(verdicts: list[Verdict], *, complete: bool) -> NoReturn:
     """Exit with the status for `git bisect run`: 1 if the failure was reproduced, 0 if not.
 
     125, which skips the commit, if neither is known: another failure, or no verdict.
 
     Args:
-        whole: all sessions asked for were played.
+        complete: all sessions asked for were played.
     """
     found = {verdict.verdict for verdict in verdicts}
     if "reproduced" in found:
         sys.exit(1)
-    sys.exit(0 if whole and found == {"not-reproduced"} else UNPROVEN)
+    sys.exit(0 if complete and found == {"not-reproduced"} else UNPROVEN)

@@ -10,7 +10,7 @@ import textwrap
 from rich.cells import cell_len, chop_cells
 from rich.console import Console
 
-_PIPED = 80  # columns of text that is laid out, where nobody says how wide it is to be
+_PIPED = 80  # columns of text that is laid out, if no width is known
 
 
 def columns() -> int | None:

@@ -49,7 +49,7 @@ class Row:
         side: who sent them.
         what: opcode, and how many.
         amount: payload.
-        said: their content, or their interval.
+        content: of the frame, or the interval between frames.
     """
 
     frames: str
@@ -57,7 +57,7 @@ class Row:
     side: str
     what: str
     amount: str
-    said: str
+    content: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class Explanation:
         outcome: what happened, in one sentence.
         head: API, start time, amounts of data.
         request: method, address and path, and the answer's status.
-        moment: the last frames, oldest first.
+        last_frames: oldest first.
         findings: most important first.
         retry: whether and when to retry, for the first finding.
         support: whom to send it to; empty if no server has seen the session.
@@ -85,7 +85,7 @@ class Explanation:
     outcome: str
     head: str
     request: str
-    moment: Sequence[Row]
+    last_frames: Sequence[Row]
     findings: Sequence[Finding]
     retry: str
     support: str
@@ -139,7 +139,7 @@ def explain(
         short(summary(session, catalog), _LINE),
         _head(session),
         _request(session),
-        list(_moment(session, Case(session, catalog).ended_ns)),
+        list(_last_frames(session, Case(session, catalog).ended_ns)),
         cleaned,
         _retry(cleaned[0], session) if cleaned else "",
         f"{provider.name}'s support" if provider and session.response else "",
@@ -222,7 +222,7 @@ def _versions(session: Session) -> list[tuple[str, str]]:
 # -- the last frames
 
 
-def _moment(session: Session, end_ns: int) -> Iterator[Row]:
+def _last_frames(session: Session, end_ns: int) -> Iterator[Row]:
     """The last frames up to the end, and the one after it; at least one of each side."""
     last = session.close.frame + 1 if session.close else session.frame_count
     runs = _runs(session, min(last, session.frame_count))
@@ -260,17 +260,17 @@ def _alike(one: FrameInfo, other: FrameInfo) -> bool:
 
 def _row(run: Sequence[FrameInfo], end_ns: int, text: str) -> Row:
     first, last = run[0], run[-1]
-    said = short(compact(text), 200)
+    content = short(compact(text), 200)
     if len(run) > 1:
         pause = (last.t_ns - first.t_ns) / (len(run) - 1) / 1e9
-        said = f"from {(first.t_ns - end_ns) / 1e9:+.3f} s, one every {pause:.3f} s"
+        content = f"from {(first.t_ns - end_ns) / 1e9:+.3f} s, one every {pause:.3f} s"
     return Row(
         f"#{first.number}" if len(run) == 1 else f"#{first.number}-{last.number}",
         f"{(last.t_ns - end_ns) / 1e9:+.3f} s",
         "app →" if first.from_client else "← server",
         str(first.opcode) if len(run) == 1 else f"{len(run)} × {first.opcode}",
         size(sum(frame.length for frame in run)),
-        said,
+        content,
     )
 
 
@@ -339,9 +339,9 @@ def request_ids(session: Session, catalog: Catalog) -> list[tuple[str, str]]:
     envelope = known.envelope if known else ""
     for _, message in json_messages(session, envelope, from_client=False):
         for name in names.message_fields:
-            told = field(message, name)
-            if isinstance(told, str) and told:
-                found.setdefault(told, name)
+            value = field(message, name)
+            if isinstance(value, str) and value:
+                found.setdefault(value, name)
         if len(found) >= _REQUEST_IDS:
             break
     return [(name, value) for value, name in found.items()][:_REQUEST_IDS]

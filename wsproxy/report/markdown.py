@@ -67,12 +67,12 @@ def _session(explained: Explanation, level: int, *, everything: bool) -> Iterato
     main = explained.main
     if main is not None:
         yield from ["", *_finding(main, level, explained.retry)]
-    if explained.moment and (main is not None or explained.state == "open"):
+    if explained.last_frames and (main is not None or explained.state == "open"):
         yield from ["", _heading(level, "Last frames"), ""]
         yield from [
             "Times are relative to the end of the session.",
             "",
-            *fenced(_moment(explained.moment)),
+            *fenced(_last_frames(explained.last_frames)),
         ]
     if explained.further:
         yield from ["", _heading(level, "Also found"), "", *map(_line, explained.further)]
@@ -128,12 +128,12 @@ def _line(finding: Finding) -> str:
     return f"- {finding.severity}: {prose(finding.title)} ({code(finding.id)}){shown}"
 
 
-def _moment(rows: Sequence[Row]) -> Iterator[str]:
+def _last_frames(rows: Sequence[Row]) -> Iterator[str]:
     cells = [(row.frames, row.at, row.side, row.what, row.amount) for row in rows]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     for row, line in zip(rows, cells, strict=True):
         padded = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
-        yield f"{'  '.join(padded)}  {row.said}".rstrip()
+        yield f"{'  '.join(padded)}  {row.content}".rstrip()
 
 
 def _support(explained: Explanation) -> Iterator[str]:

@@ -38,8 +38,8 @@ def session(explained: Explanation, *, everything: bool, how_to_show: str = "") 
     """
     parts: list[RenderableType] = [Text(explained.verdict, style="bold"), Text(explained.head)]
     parts += [Text(explained.made_from)] if explained.made_from else []
-    if explained.moment and explained.state != "good":
-        parts += [Text(), _moment(explained.moment)]
+    if explained.last_frames and explained.state != "good":
+        parts += [Text(), _last_frames(explained.last_frames)]
     further = () if everything else explained.further
     if explained.main is not None:
         lines = [
@@ -62,8 +62,8 @@ def _block(finding: Finding, lines: Iterable[_Line]) -> list[RenderableType]:
     return [_title(finding), Text(finding.meaning), grid(lines)]
 
 
-def _moment(rows: Sequence[Row]) -> Table:
-    cells = [(r.frames, r.at, r.side, r.what, r.amount, r.said) for r in rows]
+def _last_frames(rows: Sequence[Row]) -> Table:
+    cells = [(r.frames, r.at, r.side, r.what, r.amount, r.content) for r in rows]
     table = Table.grid(padding=(0, 1), expand=True)
     for column, justify in zip(zip(*cells, strict=True), _JUSTIFIED, strict=False):
         # On a narrow screen the content is cut, not the numbers.

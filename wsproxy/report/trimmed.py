@@ -1,7 +1,7 @@
 """Rendered lines without trailing blanks.
 
-Tables fill their cells with blanks. In a file they are noise, and whoever copies from a terminal
-copies them.
+Tables fill their cells with blanks, which are noise in a file and in text that is copied from a
+terminal.
 """
 
 from __future__ import annotations
