@@ -1,4 +1,4 @@
-"""A plugin of pytest that prints which tests take most of the processors, and how much in all.
+"""A plugin of pytest that prints which tests and files take most of the processors and most time.
 
     PYTHONPATH=.ci python -m pytest -n 4 --dist loadgroup -p cpu_of_tests
 
@@ -12,8 +12,10 @@ from collections import Counter
 
 import pytest
 
-SHOWN = 30
-_seconds = Counter()  # by test; where the reports come together
+SHOWN = int(os.environ.get("SHOWN", "30"))
+# Where the reports come together.
+_seconds = Counter()  # of CPU time, by test
+_by_file = {"CPU": Counter(), "wall": Counter()}
 
 
 def _cpu():
@@ -38,12 +40,20 @@ def pytest_runtest_makereport(item):
 
 def pytest_runtest_logreport(report):
     _seconds[report.nodeid] += report.cpu_seconds
+    file = report.nodeid.partition("::")[0]
+    _by_file["CPU"][file] += report.cpu_seconds
+    _by_file["wall"][file] += report.duration
 
 
 def pytest_terminal_summary(terminalreporter):
     if not _seconds:
         return
-    whole = sum(_seconds.values())
-    terminalreporter.write_sep("=", f"{SHOWN} tests of most CPU time; all: {whole:.0f} s")
-    for test, seconds in _seconds.most_common(SHOWN):
-        terminalreporter.write_line(f"{seconds:6.2f} s  {test}")
+    _write(terminalreporter, "tests of most CPU time", _seconds)
+    for kind, seconds in _by_file.items():
+        _write(terminalreporter, f"files of most {kind} time", seconds)
+
+
+def _write(terminalreporter, title, seconds):
+    terminalreporter.write_sep("=", f"{SHOWN} {title}; all: {seconds.total():.0f} s")
+    for name, part in seconds.most_common(SHOWN):
+        terminalreporter.write_line(f"{part:6.2f} s  {name}")

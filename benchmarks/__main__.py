@@ -61,7 +61,7 @@ def report(
         f"Python {platform.python_version()}, mitmproxy {version('mitmproxy')}, "
         f"{platform.machine()}, {about}; medians.",
         "",
-        "| | CPU a frame, real time | CPU a frame, burst | frames/s, burst "
+        "| | CPU per frame, real time | CPU per frame, burst | frames/s, burst "
         "| latency p50 | p99 | added p99 |",
         "|---|---|---|---|---|---|---|",
     ]
@@ -74,7 +74,7 @@ def report(
         )
     lines += [
         "",
-        "wsproxy against others, ratios (median of the rounds):",
+        "Ratio of wsproxy to the others (median of the rounds):",
         "",
         "| | CPU, real time | CPU, burst | added p99 |",
         "|---|---|---|---|",
@@ -85,7 +85,8 @@ def report(
             theirs = figures[scheme, name]
             added_p99 = ratio(late(figures, scheme, "wsproxy"), late(figures, scheme, name))
             lines.append(
-                f"| {scheme}, to {name} | {ratio(ours.cpu_real_time, theirs.cpu_real_time):.2f} "
+                f"| {scheme}, against {name} "
+                f"| {ratio(ours.cpu_real_time, theirs.cpu_real_time):.2f} "
                 f"| {ratio(ours.cpu_burst, theirs.cpu_burst):.2f} | {added_p99:.2f} |"
             )
     lines += ["", "| | growth of RSS | over |", "|---|---|---|"]
@@ -108,7 +109,8 @@ def main() -> None:
     text += f"\n{more}"
     if options.save:
         (Path(__file__).parent / "RESULTS.md").write_text(
-            f"# Results\n\nOf `python -m benchmarks`, on 2 cores.\n\n{text}\n"
+            "# Results\n\nThese are the results of `python -m benchmarks` on 2 cores: what each "
+            f"proxy costs.\n\n{text}\n"
         )
     shutil.rmtree(ROOT / ".bench-ca", ignore_errors=True)
 

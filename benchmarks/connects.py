@@ -159,7 +159,7 @@ def main() -> None:
     print(
         f"Python {platform.python_version()}, mitmproxy {version('mitmproxy')}, "
         f"{options.connects} connects at once\n\n"
-        "| | answered | in | a second | slowest | CPU each | recorded | RSS after "
+        "| | answered | in | per second | slowest | CPU per connect | recorded | RSS after "
         "| before → after |\n"
         "|---|---|---|---|---|---|---|---|---|"
     )

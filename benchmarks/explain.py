@@ -114,7 +114,10 @@ def main() -> None:
     text = run(options.frames, options.rounds)
     print(text)
     if options.save:
-        head = "# Reading a long trace\n\nOf `python -m benchmarks.explain`, on 2 cores.\n\n"
+        head = (
+            "# Reading a long trace\n\n"
+            "These are the results of `python -m benchmarks.explain` on 2 cores.\n\n"
+        )
         (Path(__file__).parent / "EXPLAIN.md").write_text(f"{head}{text}\n")
 
 

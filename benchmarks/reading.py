@@ -120,7 +120,7 @@ def frames_table(folder: Path, frames: int, rounds: int) -> list[str]:
         theirs.append(rate(read_flows, flows, frames))
     ratio = median(a / b for a, b in zip(ours, theirs, strict=True))
     return [
-        f"| reading, {frames} frames | frames/s of CPU | TraceReader to it |",
+        f"| reading, {frames} frames | frames/s of CPU | TraceReader / this |",
         "|---|---|---|",
         f"| TraceReader | {median(ours):,.0f} | |",
         f"| FlowReader | {median(theirs):,.0f} | {ratio:.1f} |",
@@ -149,8 +149,8 @@ def list_table(folder: Path, traces: int, rounds: int) -> list[str]:
         (folder / NAME).unlink(missing_ok=True)
         cold.append(timed(folder))
         warm.append(timed(folder))
-    lines = [f"| `list`, {traces} traces | seconds | of them CPU |", "|---|---|---|"]
-    for name, found in (("without an index", cold), ("nothing has changed", warm)):
+    lines = [f"| `list`, {traces} traces | seconds | CPU seconds |", "|---|---|---|"]
+    for name, found in (("without an index", cold), ("with an index, nothing changed", warm)):
         seconds, cpu = median(f[0] for f in found), median(f[1] for f in found)
         lines.append(f"| {name} | {seconds:.2f} | {cpu:.2f} |")
     return lines
@@ -175,7 +175,10 @@ def main() -> None:
     text = run(options.frames, options.traces, options.rounds)
     print(text)
     if options.save:
-        head = "# Reading traces and listing them\n\nOf `python -m benchmarks.reading`, on 2 cores."
+        head = (
+            "# Reading and listing traces\n\n"
+            "These are the results of `python -m benchmarks.reading` on 2 cores."
+        )
         (Path(__file__).parent / "READING.md").write_text(f"{head}\n\n{text}\n")
 
 

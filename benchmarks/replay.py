@@ -22,6 +22,7 @@ from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from statistics import median
+from textwrap import fill
 
 import wsproxy.replay.server
 from wsproxy.catalog import load as load_catalog
@@ -179,7 +180,7 @@ async def _drain(reader: asyncio.StreamReader) -> None:
 
 @dataclass(frozen=True)
 class Figures:
-    """Of one run: ms that steps were late, µs of CPU a step (0: not measured), steps."""
+    """Of one run: ms that steps were late, µs of CPU per step (0: not measured), steps."""
 
     p50: float
     p99: float
@@ -381,14 +382,17 @@ def rows(seconds: float, rounds: int) -> Iterator[tuple[tuple[str, int, str], li
 
 
 def report(seconds: float, rounds: int) -> str:
-    lines = [
+    about = (
         f"Python {platform.python_version()}, Linux {platform.release()}, {platform.machine()}, "
-        f"{os.cpu_count()} cores; a session of {seconds:g} s. Medians of the quiet runs; in "
-        "brackets each of them, and *disturbed* those in which other programs took more than "
-        f"{QUIET:g} of a core.",
+        f"{os.cpu_count()} cores; a session of {seconds:g} s. Medians of the quiet runs. The "
+        "brackets have each quiet run. *disturbed* has the runs in which other programs used more "
+        f"than {QUIET:g} of a core."
+    )
+    lines = [
+        fill(about, 100),
         "",
-        "| replay | sessions | pace | half late by | 1 in 100 late by | asked | most "
-        "| CPU a step | disturbed |",
+        "| replay | sessions | pace | late p50 | late p99 | required p99 | late max "
+        "| CPU per step | disturbed |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
     lines += [_row(*row, found) for row, found in rows(seconds, rounds)]
@@ -425,7 +429,10 @@ def main() -> None:
     text = report(options.seconds, options.rounds)
     print(text)
     if options.save:
-        head = "# How late a replay is\n\nOf `python -m benchmarks.replay`.\n\n"
+        head = (
+            "# Timing error of replays\n\n"
+            "These are the results of `python -m benchmarks.replay`.\n\n"
+        )
         (Path(__file__).parent / "REPLAY.md").write_text(f"{head}{text}\n")
 
 

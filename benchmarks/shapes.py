@@ -40,7 +40,7 @@ def run(rounds: int, seconds: float) -> str:
 def _small(figures: dict[str, Figures]) -> list[str]:
     ours = figures["wsproxy"].cpu_real_time
     lines = [
-        f"\n| ws, frames of 20 bytes, {SMALL_SESSIONS} sessions | CPU a frame | wsproxy to it |",
+        f"\n| ws, frames of 20 bytes, {SMALL_SESSIONS} sessions | CPU per frame | wsproxy / this |",
         "|---|---|---|",
     ]
     for name, each in figures.items():
@@ -51,8 +51,7 @@ def _small(figures: dict[str, Figures]) -> list[str]:
 
 def _many(figures: dict[str, Figures]) -> list[str]:
     lines = [
-        f"| ws, {MANY} sessions | frames that came in time | CPU a frame | latency p50 | p99 "
-        "| added p99 |",
+        f"| ws, {MANY} sessions | frames in time | CPU per frame | latency p50 | p99 | added p99 |",
         "|---|---|---|---|---|---|",
     ]
     for name, each in figures.items():
@@ -66,7 +65,7 @@ def _many(figures: dict[str, Figures]) -> list[str]:
 
 
 def _connects(figures: dict[tuple[str, str], list[tuple[float, float]]]) -> list[str]:
-    lines = ["| connects | a second | CPU for each |", "|---|---|---|"]
+    lines = ["| connects | per second | CPU per connect |", "|---|---|---|"]
     for (scheme, name), found in figures.items():
         rate, cpu = median(f[0] for f in found), median(f[1] for f in found)
         lines.append(f"| {scheme} {name} | {rate:.0f} | {cpu:.1f} ms |")

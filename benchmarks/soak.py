@@ -24,6 +24,7 @@ from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from statistics import mean
+from textwrap import fill
 from typing import Any
 
 from .crowd import Histogram, Settings
@@ -301,7 +302,7 @@ def report(
     why: str,
 ) -> str:
     if not samples or before is None:
-        return "# Soak\n\nIt was stopped before all sessions were up.\n"
+        return "# Soak\n\nThe run was stopped before all sessions were open.\n"
     counted = samples[warm:]
     third = max(1, len(counted) // 3)
     first = mean(s.rss for s in counted[:third])
@@ -315,12 +316,12 @@ def report(
     added = late["proxied"][1] - late["direct"][1]
     most = max(found.late, default=0) * (1 << Histogram.STEP) / 1e6
     what = (
-        f"{settings.sessions} sessions at a time of {settings.shortest:g} to "
-        f"{settings.longest:g} s, "
-        f"{settings.size} bytes every {settings.every * 1000:g} ms up and a result a second down, "
-        f"ws, for {minutes:.1f} minutes "
+        f"{settings.sessions} concurrent sessions of {settings.shortest:g} to "
+        f"{settings.longest:g} s over ws. The app sends "
+        f"{settings.size} bytes every {settings.every * 1000:g} ms, the server one result per "
+        f"second. Duration: {minutes:.1f} minutes "
         f"{'after' if warm else 'of'} a warm-up {WARM} times as long as the longest "
-        f"session; ended by: {why}."
+        f"session. Ended by: {why}."
     )
     lines = [
         "# Soak",
@@ -328,19 +329,19 @@ def report(
         f"Python {platform.python_version()}, mitmproxy {version('mitmproxy')}, "
         f"{platform.machine()}, {os.cpu_count()} cores, load average at the end "
         f"{os.getloadavg()[1]:.1f}.",
-        what,
+        fill(what, 100),
         "",
         "| | |",
         "|---|---|",
         f"| sessions that ended | {found.ended}, without a closing handshake "
         f"{found.not_closed.total()} {dict(found.not_closed) or ''} |",
-        f"| frames that servers and clients counted in them | {found.frames} |",
+        f"| frames that servers and clients counted | {found.frames} |",
         f"| sent and not received | {found.missed_on_the_way}, out of order "
         f"{found.wrong_on_the_way} |",
         f"| traces read | {found.read}, incomplete {found.incomplete} |",
         f"| frames missing from the traces | {found.missing}, out of order {found.wrong} |",
-        f"| RSS, first third against last third | {first:.1f} MiB, {last:.1f} MiB: "
-        f"{(last / first - 1) * 100:+.1f} % (before: {before.rss:.0f} MiB, most: "
+        f"| RSS, mean of the first and of the last third | {first:.1f} MiB, {last:.1f} MiB: "
+        f"{(last / first - 1) * 100:+.1f} % (before: {before.rss:.0f} MiB, max: "
         f"{max(s.rss for s in samples):.0f} MiB) |",
         counts("files", before, samples, after),
         counts("tasks", before, samples, after),
@@ -352,11 +353,11 @@ def report(
             if name != "late"
         )
         + f" |\n| added latency, p99 | {added:.2f} ms |",
-        f"| the load was late by | p50 {late['late'][0]:.2f}, p99 {late['late'][1]:.2f}, "
-        f"most {most:.1f} ms |",
+        f"| lateness of the load | p50 {late['late'][0]:.2f}, p99 {late['late'][1]:.2f}, "
+        f"max {most:.1f} ms |",
         f"| CPU of the recorder | {cpu / max(minutes * 60, 1) * 100:.0f} % of one core |",
-        f"| traces on disk, not read yet | {max(s.traces for s in samples) / 2**20:.0f} MiB at "
-        "the most |",
+        "| max size of traces on disk, not read yet "
+        f"| {max(s.traces for s in samples) / 2**20:.0f} MiB |",
         "",
         "By minute:",
         "",
@@ -374,7 +375,7 @@ def report(
 def counts(name: str, before: Sample, samples: list[Sample], after: Sample | None) -> str:
     most = max(getattr(s, name) for s in samples)
     end = getattr(after, name) if after is not None else "?"
-    return f"| {name}: before, most, after | {getattr(before, name)}, {most}, {end} |"
+    return f"| {name}: before, max, after | {getattr(before, name)}, {most}, {end} |"
 
 
 def main() -> None:

@@ -23,13 +23,16 @@ def table(coverage: Mapping[str, Mapping[str, object]], catalog: Catalog) -> str
     lines = [
         "# Coverage",
         "",
-        "Made from `tests/data/coverage.json` by `python docs/coverage.py`. "
-        "The tests hold both to the catalog.",
+        "This page lists which condition of the catalog covers which documented fact. For example,",
+        "`wsproxy catalog show deepgram.upgrade.refused` shows the first one.",
+        "",
+        "`python docs/coverage.py` generates this page from `tests/data/coverage.json`. The tests",
+        "compare both with the catalog.",
         "",
         "## The five source documents",
         "",
         f"{len(coverage['conditions']) + len(coverage['request_ids'])} distinct conditions. "
-        "What is documented twice is there once.",
+        "A condition that is documented twice is listed once.",
         "",
         *_rows(coverage["conditions"].items(), catalog),
         *(
@@ -37,18 +40,18 @@ def table(coverage: Mapping[str, Mapping[str, object]], catalog: Catalog) -> str
             for name, header in coverage["request_ids"].items()
         ),
         "",
-        "Documented twice:",
+        "Documented twice, and covered by the same condition:",
         "",
-        *(f"- {name}: as {other}" for name, other in coverage["same_as"].items()),
+        *(f"- {name}: see {other}" for name, other in coverage["same_as"].items()),
         "",
-        "## Beyond them",
+        "## Other sources",
         "",
         f"{len(coverage['beyond'])} facts about these and other providers, from their API "
         "descriptions, SDKs and issue threads.",
         "",
         *_rows(coverage["beyond"].items(), catalog),
         "",
-        "Not in the catalog, as traffic cannot show them:",
+        "Not in the catalog, because traffic cannot show them:",
         "",
         *(f"- {name}: {reason}" for name, reason in coverage["not_in_traffic"].items()),
         "",

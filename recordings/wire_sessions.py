@@ -90,7 +90,7 @@ def _accepted() -> list[Sample]:
             ends,
             "Deepgram listen: interim and final results, the closing Metadata",
         ),
-        _api("accepted-flux", "deepgram.listen-v2", flux, ends, "Deepgram Flux: a whole turn"),
+        _api("accepted-flux", "deepgram.listen-v2", flux, ends, "Deepgram Flux: a complete turn"),
         _api(
             "accepted-speak",
             "deepgram.speak",
@@ -131,27 +131,27 @@ def _cut_off() -> list[Sample]:
             "deepgram.listen",
             streams,
             "reset by server",
-            "RST by the server while audio streams",
+            "the server sends RST during audio",
             simulator("rfc6455.end.server-reset", "9frames"),
         ),
         _app("reset-by-client", [stream(9), heard, Peer.reset], "reset by client",
-             "RST by the app while audio streams"),
+             "the app sends RST during audio"),
         _api(
             "fin-by-server",
             "deepgram.listen",
             streams,
             "eof by server",
-            "FIN by the server while audio streams, without a Close",
+            "the server sends FIN during audio, without a Close frame",
             simulator("rfc6455.end.server-eof", "9frames"),
         ),
         _app("fin-by-client", [stream(9), heard, *FIN], "eof by client",
-             "FIN by the app while audio streams, without a Close"),
+             "the app sends FIN during audio, without a Close frame"),
         _any(
             "silence",
             scripted(heard, sends(RESULT), *END),
             library(_gives_up, close_timeout=0.4),
             "close by client",
-            "the server falls silent; the app gives up after 1 s, and its Close is not answered",
+            "the server stops sending; the app gives up after 1 s and gets no Close frame",
         ),
     ]  # fmt: skip
 
@@ -168,7 +168,7 @@ def _closed() -> list[Sample]:
             shows="the app begins the closing handshake, with a code and a reason",
         ),
         _app("close-without-code", [stream(3), sends(close(None, mask=MASK)), *END],
-             "close by client", "a Close without a code, answered with the same"),
+             "close by client", "a Close frame without a code, answered with the same"),
         _any(
             "close-two-codes-by-server",
             scripted(heard, sends(RESULT, by_server), until_close, *FIN),
@@ -224,7 +224,9 @@ def _broken_by_the_server() -> list[Sample]:
         b"<body>\r\nThe upstream server left.\r\n</body>\r\n</html>\r\n"
     )
     return [
-        broken("masked-frame", frame(TEXT, b"masked", mask=MASK), "a masked frame by the server"),
+        broken(
+            "masked-frame", frame(TEXT, b"masked", mask=MASK), "the server sends a masked frame"
+        ),
         broken("reserved-bits", frame(TEXT, b"bits", rsv=3), "a frame with reserved bits set"),
         broken("bad-opcode", frame(0x3, b"what"), "a frame with opcode 3"),
         broken("invalid-utf-8", frame(TEXT, b"\xff\xfe\x80"), "a text that is not UTF-8"),
@@ -234,7 +236,7 @@ def _broken_by_the_server() -> list[Sample]:
             scripted(heard, sends(RESULT, RESULT[:10]), Peer.reset),
             library(_waits),
             "reset by server",
-            "RST by the server in the middle of a frame",
+            "the server sends RST in the middle of a frame",
         ),
     ]
 
@@ -269,20 +271,20 @@ def _messages() -> list[Sample]:
             "fragments",
             _answers_in_pieces,
             _says_in_pieces,
-            "fragmented text and audio, with pings and pongs between the fragments, both ways",
+            "fragmented text and audio with pings and pongs in between, in both directions",
             compression=None,
         ),
         both(
             "compressed",
             _answers,
             _says,
-            "permessage-deflate both ways, with context takeover",
+            "permessage-deflate in both directions, with context takeover",
         ),
         both(
             "compressed-no-takeover",
             _answers,
             _says,
-            "permessage-deflate both ways, each message by itself",
+            "permessage-deflate in both directions, each message compressed separately",
             compression=None,
             extensions=[no_takeover],
         ),
@@ -290,7 +292,7 @@ def _messages() -> list[Sample]:
             "compressed-fragments",
             _answers_in_pieces,
             _says_in_pieces,
-            "compressed messages in fragments, with pings and pongs between them, both ways",
+            "compressed fragments with pings and pongs in between, in both directions",
         ),
         _api(
             "compressed-listen",

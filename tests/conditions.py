@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import http.client
 import json
 from dataclasses import dataclass, field
@@ -95,9 +96,14 @@ def is_plain(condition: Condition) -> bool:
 
 def audio(seconds: float, chunk: float = CHUNK) -> list[bytes | str]:
     """Speech, cut into messages."""
-    data = speech(seconds, RATE)
+    data = _speech(seconds)
     size = int(chunk * RATE) * 2
     return [data[i : i + size] for i in range(0, len(data), size)]
+
+
+@functools.cache
+def _speech(seconds: float) -> bytes:
+    return speech(seconds, RATE)
 
 
 def good(place: Home | None) -> Behaviour:

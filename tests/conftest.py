@@ -27,7 +27,9 @@ from mutations import good_records  # noqa: E402
 from traces import make_trace  # noqa: E402
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if "fast" not in config.option.markexpr:
+        return  # parsing every module would take each worker a second for nothing
     for item in items:
         if is_fast(item.path):
             item.add_marker("fast")

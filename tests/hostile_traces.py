@@ -222,6 +222,18 @@ def thousands_of_texts_of_words(path: Path) -> None:
 
 
 @maker
+def ninety_thousand_texts_of_words(path: Path) -> None:
+    transcript = {"channel": {"alternatives": [{"transcript": "a word " * 80}]}}
+    write(path, *[text({"type": "Results", **transcript}) * 30_000] * 3)
+
+
+@maker
+def texts_of_a_megabyte_of_lists(path: Path) -> None:
+    """Each is as long as `diff` reads."""
+    write(path, *[text(b'{"type":"Results","x":[' + b"[]," * (300 << 10) + b"1]}") * 8] * 8)
+
+
+@maker
 def thousands_of_binary_texts(path: Path) -> None:
     write(path, pack(FrameRecord(10**9, True, 2, WORDS * 10)) * 20_000)
 

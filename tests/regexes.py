@@ -22,6 +22,7 @@ import wsproxy
 from wsproxy.catalog import load
 
 ROOT = Path(wsproxy.__file__).parent
+ROOMS = sorted(f"wsproxy.{path.stem}" for path in ROOT.iterdir() if path.name[0] not in "._")
 _FUNCTIONS = frozenset(
     ("compile", "search", "match", "fullmatch", "split", "findall", "finditer", "sub", "subn")
 )
@@ -62,6 +63,7 @@ class Regex:
         return run
 
 
+@functools.cache
 def of_modules() -> tuple[list[Regex], list[str]]:
     """The expressions of the code, and where there is one that cannot be told."""
     found: list[Regex] = []

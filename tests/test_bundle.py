@@ -118,6 +118,7 @@ def test_it_fails_closed(trace: Path, tmp_path: Path, monkeypatch: pytest.Monkey
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.cost
 def test_of_many_traces_one_is_in_memory(tmp_path: Path) -> None:
     def peak(count: int) -> int:
         tracemalloc.start()

@@ -43,24 +43,22 @@ def shown(condition: Condition, example: Example) -> Sketch:
     return sketched(condition, example, load())
 
 
+def by_id(condition: Condition) -> str:
+    return condition.id
+
+
 def ids(hits: Sequence[Hit]) -> list[str]:
     return [hit.condition.id for hit in hits]
 
 
-EXAMPLES = [
-    pytest.param(condition, example, id=f"{condition.id}-{number}")
-    for condition in load().conditions
-    for number, example in enumerate(condition.examples, 1)
-]
-
-
-@pytest.mark.parametrize("condition, example", EXAMPLES)
-def test_example(condition: Condition, example: Example) -> None:
-    found = ids(candidates(shown(condition, example), load()))
-    if example.matches:
-        assert found[:1] == [condition.id]
-    else:
-        assert condition.id not in found
+@pytest.mark.parametrize("condition", [c for c in load().conditions if c.examples], ids=by_id)
+def test_examples(condition: Condition) -> None:
+    for example in condition.examples:
+        found = ids(candidates(shown(condition, example), load()))
+        if example.matches:
+            assert found[:1] == [condition.id], example
+        else:
+            assert condition.id not in found, example
 
 
 # -- order
@@ -224,39 +222,44 @@ def test_facts_name_what_was_seen() -> None:
 # -- near misses, made from every example that matches
 
 
-POSITIVE = [
-    pytest.param(condition, example, id=f"{condition.id}-{number}")
-    for condition in load().conditions
-    for number, example in enumerate(condition.examples, 1)
-    if example.matches and condition.provider != GENERIC
-]
+def positive(condition: Condition) -> list[Example]:
+    return [example for example in condition.examples if example.matches]
 
 
-@pytest.mark.parametrize("condition, example", POSITIVE)
-def test_the_same_of_another_provider(condition: Condition, example: Example) -> None:
-    for other in ("xai", "rime", None):
-        session = shown(condition, example)
-        session.provider = other
-        assert condition.id not in ids(candidates(session, load()))
+OF_PROVIDERS = pytest.mark.parametrize(
+    "condition",
+    [c for c in load().conditions if c.provider != GENERIC and positive(c)],
+    ids=by_id,
+)
 
 
-@pytest.mark.parametrize("condition, example", POSITIVE)
-def test_the_same_on_another_endpoint(condition: Condition, example: Example) -> None:
+@OF_PROVIDERS
+def test_the_same_of_another_provider(condition: Condition) -> None:
+    for example in positive(condition):
+        for other in ("xai", "rime", None):
+            session = shown(condition, example)
+            session.provider = other
+            assert condition.id not in ids(candidates(session, load())), (example, other)
+
+
+@OF_PROVIDERS
+def test_the_same_on_another_endpoint(condition: Condition) -> None:
     provider = load().provider(condition.provider)
     assert provider is not None
-    for api in provider.apis:
-        if not condition.apis or api.name in condition.apis:
-            continue
-        other = replace(example, api=api.name)
-        assert condition.id not in ids(candidates(shown(condition, other), load()))
+    others = [a.name for a in provider.apis if condition.apis and a.name not in condition.apis]
+    for example in positive(condition):
+        for name in others:
+            session = shown(condition, replace(example, api=name))
+            assert condition.id not in ids(candidates(session, load())), (example, name)
 
 
-@pytest.mark.parametrize("condition, example", POSITIVE)
-def test_another_text(condition: Condition, example: Example) -> None:
+@OF_PROVIDERS
+def test_another_text(condition: Condition) -> None:
     """The letters of all texts turned by 13: what rests on a text is not found."""
-    session = shown(condition, turned(example))
-    hits = [hit for hit in candidates(session, load()) if hit.condition.id == condition.id]
-    assert all(rests_on_a_number(hit) for hit in hits)
+    for example in positive(condition):
+        session = shown(condition, turned(example))
+        hits = [hit for hit in candidates(session, load()) if hit.condition.id == condition.id]
+        assert all(rests_on_a_number(hit) for hit in hits), example
 
 
 def rests_on_a_number(hit: Hit) -> bool:
@@ -299,22 +302,23 @@ def turned(example: Example) -> Example:
     )
 
 
-@pytest.mark.parametrize("condition, example", POSITIVE)
-def test_another_number(condition: Condition, example: Example) -> None:
+@OF_PROVIDERS
+def test_another_number(condition: Condition) -> None:
     """A close code or a status that the condition has nothing about, and no message."""
-    if example.close is not None and not example.message:
-        other = replace(example, close=replace(example.close, code=unused_code(condition)))
-    elif example.refused is not None:
-        other = replace(example, refused=replace(example.refused, status=299))
-    else:
-        return
-    hits = candidates(shown(condition, other), load())
-    # A reason that is enough by itself may come with any code.
-    assert all(
-        hit.match.code is None and hit.match.status is None
-        for hit in hits
-        if hit.condition.id == condition.id
-    )
+    for example in positive(condition):
+        if example.close is not None and not example.message:
+            other = replace(example, close=replace(example.close, code=unused_code(condition)))
+        elif example.refused is not None:
+            other = replace(example, refused=replace(example.refused, status=299))
+        else:
+            continue
+        hits = candidates(shown(condition, other), load())
+        # A reason that is enough by itself may come with any code.
+        assert all(
+            hit.match.code is None and hit.match.status is None
+            for hit in hits
+            if hit.condition.id == condition.id
+        ), example
 
 
 def unused_code(condition: Condition) -> int:

@@ -545,6 +545,7 @@ HOSTILE: dict[str, bytes] = {
 }
 
 
+@pytest.mark.one_python
 @pytest.mark.parametrize("name", HOSTILE)
 @pytest.mark.parametrize(
     "api",

@@ -57,6 +57,26 @@ def test_stable_takes_time_with_the_length(piece: str) -> None:
     assert two < 3 * one + 0.02
 
 
+# Of the least length that each pattern takes, and with nothing but letters where it may be so.
+SHORTEST = {
+    "abcdefab-cdef-abcd-efab-cdefabcdefab": "<id>",
+    "abcdefabcdefabcd": "<id>",
+    "ABCDEFABCDEFABCD": "<id>",
+    "ABCDEFGHJKMNPQRSTVWXYZABCD": "<id>",
+    "aB3_-aB3_-aB3_-aB3_-": "<id>",
+    "2026-01-02T10:11": "<time>",
+    "2026-01-02 10:11": "<time>",
+    "\u0662\u0660\u0662\u0666-\u0660\u0661-\u0660\u0662 10:11": "<time>",
+}
+
+
+@pytest.mark.parametrize("text", SHORTEST)
+@pytest.mark.parametrize("around", ["{}", "x {}", "{} x", "x\u00e9 ({}), x"])
+def test_stable_marks_the_shortest_of_each_kind(text: str, around: str) -> None:
+    """It looks for what all of them have before it looks for each of them."""
+    assert stable(around.format(text), figures=False) == around.format(SHORTEST[text])
+
+
 def transcript(words: list[str]) -> Transcript:
     made = Transcript()
     for start in range(0, len(words), 1000):

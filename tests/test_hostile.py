@@ -365,6 +365,7 @@ BOMBS = {
 }
 
 
+@pytest.mark.cost
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits a process's memory")
 @pytest.mark.parametrize("name", BOMBS)
 def test_bombs_cost_bounded_memory_and_time(path, name):
@@ -395,6 +396,7 @@ def limited(path: Path, *commands: str) -> None:
 LARGE = ("180 MB of audio", "deflate in zstd")
 
 
+@pytest.mark.cost
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits a process's memory")
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=[pytest.mark.soak] * (name in LARGE)) for name in BOMBS]
@@ -522,7 +524,7 @@ def test_a_catalog_file_with_anything_in_it_is_checked_and_refused_in_lines(
 def test_noise_for_a_large_message_is_made_in_parts(monkeypatch):
     """One of 60 MB took over 1 GiB, most of it for single samples."""
     monkeypatch.setattr(noise, "_PART", 1000)
-    made = noise.Noise(noise.PCM16, random.Random(1))
+    made = noise.Noise(noise.PCM16, noise.NoiseSource(random.Random(1)))
     sizes = []
     whole = made._pcm16
     made._make = lambda data: sizes.append(len(data)) or whole(data)

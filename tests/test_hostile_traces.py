@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import struct
 import sys
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import pytest
 import hostile_traces
 from fuzz.judge import run
 from measured import Cost, measure
+from wsproxy.scrub.noise import NoiseSource
 from wsproxy.session import KEPT_MESSAGES, KEPT_SIZE, KEPT_TEXT, Session
 from wsproxy.trace import Failure, FrameRecord, TraceReader, allowance
 from wsproxy.trace.allowance import Allowance
@@ -61,6 +64,7 @@ def check(cost: Cost) -> None:
         assert "error: " in cost.err
 
 
+@pytest.mark.cost
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
 @pytest.mark.parametrize("group", range(GROUPS))
 def test_hostile_trace_is_read_in_bounded_time_and_memory(tmp_path, group):
@@ -184,6 +188,27 @@ def test_allowance_of_a_folder_is_not_used_up_by_one_trace(tmp_path):
     assert (session.frame_count, session.unread) == (3, "")
 
 
+def test_allowance_of_a_trace_that_does_not_use_it_is_not_for_the_next_one():
+    """850 hostile traces took minutes: the large ones allowed what the small ones have."""
+    shared = Allowance()
+    assert shared.take(4 << 20, 4 << 20)
+    shared.searched += 1 << 20
+    shared.begin_trace()
+    assert (shared.records, shared.searched) == (allowance.RECORDS, allowance.SEARCHED)
+    shared.records -= 10
+    shared.begin_trace()
+    assert shared.records == allowance.RECORDS - 10
+
+
+def test_search_for_sound_blocks_has_one_budget_for_a_folder(tmp_path):
+    """Each trace had 2 GiB of its own to unpack."""
+    shared = Allowance()
+    hostile_traces.MAKERS["thousands_of_false_blocks"](tmp_path / "b.wstrace")
+    assert Session.read(tmp_path / "b.wstrace", shared).losses
+    shared.begin_trace()
+    assert shared.searched < allowance.SEARCHED
+
+
 def test_reader_counts_records_of_unknown_kinds(path, monkeypatch):
     monkeypatch.setattr(allowance, "RECORDS", 10)
     hostile_traces.MAKERS["millions_of_unknown_records"](path)
@@ -249,6 +274,18 @@ def test_show_full_of_a_long_text_is_what_a_short_way_gives(path, monkeypatch):
     assert expected.endswith("x\\x1b\u4e2d\N{REPLACEMENT CHARACTER}\n")
 
 
+def test_scrub_makes_noise_once_for_thousands_of_wav_files(path, monkeypatch):
+    """33,000 of them, each with 4,096 samples of noise of its own, took 100 s."""
+    made = []
+    one = NoiseSource._one
+    monkeypatch.setattr(NoiseSource, "_one", lambda self: made.append(1) or one(self))
+    wav = b"RIFF\xff\xff\xff\xffWAVEfmt " + struct.pack("<IHHIIHH", 16, 1, 1, 16000, 32000, 2, 16)
+    wav += b"data\xff\xff\xff\xff" + struct.pack("<4h", 900, -800, 700, -600) * 20
+    hostile_traces.write(path, hostile_traces.pack(FrameRecord(10**9, True, 2, wav)) * 20)
+    assert run(["scrub", str(path), "--out", str(path.parent / "out.wstrace")]).status == 0
+    assert len(made) == 4096
+
+
 def test_scrub_over_the_limit_of_words_is_refused(path, monkeypatch):
     monkeypatch.setattr(allowance, "WORDS", 1000)
     message = hostile_traces.text({"type": "Results", "transcript": "a word " * 20})
@@ -259,6 +296,37 @@ def test_scrub_over_the_limit_of_words_is_refused(path, monkeypatch):
     assert not out.exists()
     monkeypatch.setenv(allowance.VARIABLE, "1")
     assert run(["scrub", str(path), "--out", str(out)]).status == 0
+
+
+def test_diff_over_the_limit_of_values_is_refused(path, monkeypatch):
+    """90,000 messages of JSON in 7 kB took 12 s; lists in lists of 500 MB, minutes."""
+    monkeypatch.setattr(allowance, "VALUES", 2000)
+    message = hostile_traces.text({"type": "Results", "x": [[]] * 100})
+    hostile_traces.write(path, message * 400)
+    for command in (["diff"], ["diff", "--strict"], ["diff", "--same-as", str(path)]):
+        done = run([*command, str(path), str(path)])
+        assert done.status == 3
+        assert re.fullmatch(
+            r"error: \S+ is not read to its end: it has over [\d,]+ JSON values to compare, .*\n",
+            done.err,
+        )
+    monkeypatch.setenv(allowance.VARIABLE, "1")
+    assert run(["diff", str(path), str(path)]).status == 0
+
+
+def test_diff_counts_no_audio_among_the_values(path, monkeypatch):
+    """Eight hours of digital silence are a gigabyte, in a file of a few MB."""
+    monkeypatch.setattr(allowance, "VALUES", 2000)
+    hostile_traces.write(path, hostile_traces.pack(FrameRecord(10**9, True, 2, b"," * 6400)) * 400)
+    assert run(["diff", str(path), str(path)]).status == 0
+
+
+def test_allowance_of_a_large_file_has_an_end():
+    """Of 16 MB, 64 million words were scrubbed: 20 minutes."""
+    large = Allowance()
+    large.begin_trace()
+    assert large.take(16 << 20, 16 << 20)
+    assert (large.words, large.values) == (allowance.MOST_WORDS, allowance.MOST_VALUES)
 
 
 if sys.platform == "win32":

@@ -105,6 +105,7 @@ COMMANDS = (
 )
 
 
+@pytest.mark.one_python
 @pytest.mark.parametrize("kind", ["refused", "accepted"])
 def test_commands_print_no_credential_of_any_place(tmp_path: Path, kind: str) -> None:
     """One trace with what is left of all places; what is printed of one is printed of all."""

@@ -35,7 +35,7 @@ from wsproxy.scrub import scrub
 from wsproxy.scrub.aliases import Aliases
 from wsproxy.scrub.containers import fill
 from wsproxy.scrub.jsontext import rewrite
-from wsproxy.scrub.noise import Noise
+from wsproxy.scrub.noise import Noise, NoiseSource
 from wsproxy.session import Session
 from wsproxy.trace import Bytes, Failure, FrameRecord, Record, Request, Response, Start
 from wsproxy.wire import Opcode
@@ -524,14 +524,14 @@ KINDS = ["16-bit PCM", "16-bit PCM, big-endian", "32-bit float PCM", "mu-law", "
 @pytest.mark.parametrize("kind", KINDS)
 @given(st.lists(st.binary(max_size=400), max_size=5))
 def test_noise_keeps_sizes(kind: str, pieces: list[bytes]) -> None:
-    noise = Noise(kind, random.Random(1))
+    noise = Noise(kind, NoiseSource(random.Random(1)))
     assert [len(noise.like(piece)) for piece in pieces] == [len(piece) for piece in pieces]
 
 
 @pytest.mark.parametrize("loud", [20, 800, 9000])
 def test_noise_is_as_loud_and_of_the_same_kind(loud: int) -> None:
     voice = tone(1.0, loud)
-    made = Noise("16-bit PCM", random.Random(1)).like(voice)
+    made = Noise("16-bit PCM", NoiseSource(random.Random(1))).like(voice)
     levels = [sum(map(abs, array("h", data))) / len(data) for data in (voice, made)]
     assert levels[1] == pytest.approx(levels[0], rel=0.2)
     assert sniff(made) == sniff(voice) == "16-bit PCM"
@@ -539,15 +539,15 @@ def test_noise_is_as_loud_and_of_the_same_kind(loud: int) -> None:
 
 def test_silence_costs_no_noise(monkeypatch: pytest.MonkeyPatch) -> None:
     """There may be hours of it."""
-    monkeypatch.setattr(Noise, "_noise", None)
+    monkeypatch.setattr(NoiseSource, "samples", None)
     for kind, data in [("16-bit PCM", b"\0\0"), ("mu-law", b"\xff"), ("A-law", b"\xd5")]:
-        assert Noise(kind, random.Random(1)).like(data * 3200) == data * 3200
+        assert Noise(kind, NoiseSource(random.Random(1))).like(data * 3200) == data * 3200
 
 
 @given(st.lists(st.tuples(st.sampled_from([0, 300, -20_000]), st.integers(1, 40)), max_size=12))
 def test_pauses_stay_where_they_are(runs: list[tuple[int, int]]) -> None:
     samples = array("h", [value for value, count in runs for _ in range(count)])
-    made = array("h", Noise("16-bit PCM", random.Random(1)).like(samples.tobytes()))
+    made = array("h", Noise("16-bit PCM", NoiseSource(random.Random(1))).like(samples.tobytes()))
     assert len(made) == len(samples)
     for at in range(len(samples) - 15):
         if not any(samples[at : at + 16]):
@@ -557,7 +557,7 @@ def test_pauses_stay_where_they_are(runs: list[tuple[int, int]]) -> None:
 def test_silence_stays_silence_and_clipping_clipping() -> None:
     silence = bytes(3200)
     loud = array("h", [32767] * 90 + [100, -100] * 800).tobytes()
-    noise = Noise("16-bit PCM", random.Random(1))
+    noise = Noise("16-bit PCM", NoiseSource(random.Random(1)))
     assert noise.like(silence) == silence
     made = array("h", noise.like(loud))
     assert made.count(32767) + made.count(-32767) == 90

@@ -62,7 +62,13 @@ def left_of(trace: Path, public: Path) -> list[object]:
     return [each for each in found if each != MADE_UP]
 
 
-@pytest.mark.parametrize("names", BATCHES, ids=range(len(BATCHES)))
+@pytest.mark.parametrize(
+    "names",
+    [
+        pytest.param(names, id=str(number), marks=[pytest.mark.one_python] * (number > 0))
+        for number, names in enumerate(BATCHES)
+    ],
+)
 def test_samples_are_public_and_still_fail(names: list[str], tmp_path: Path) -> None:
     public = {
         name: scrub(TRACES[name], tmp_path / f"{number}.wstrace", catalog=CATALOG)

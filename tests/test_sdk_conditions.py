@@ -172,6 +172,7 @@ async def meet(
     ]
 
 
+@pytest.mark.one_python
 @pytest.mark.parametrize("client", EACH)
 def test_explained_whatever_the_sdk_said(
     client: Client,
@@ -303,7 +304,7 @@ def named(case: str) -> str:
 
 def alike(columns: list[list[Met]]) -> Iterator[str]:
     """The conditions that an SDK tells of in the same words."""
-    yield "| SDK | what it says | of each of these |"
+    yield "| SDK | its report | conditions |"
     yield "|---|---|---|"
     for column in columns:
         same: dict[str, list[Met]] = {}
@@ -329,9 +330,9 @@ def chapter(api: str) -> Iterator[str]:
         yield f"| {sdk} | {' | '.join([str(len(column)), *counts])} |"
     lines = list(alike(columns))
     if len(lines) > 2:
-        yield "\nFailures that an SDK tells of in the same words; wsproxy tells them apart:\n"
+        yield "\nFailures that an SDK reports in the same words, and wsproxy distinguishes:\n"
         yield from lines
-    yield "\nAll of them:\n"
+    yield "\nAll conditions:\n"
     yield f"| condition | the server | {' | '.join(sdks)} | wsproxy |"
     yield "|---" * (len(sdks) + 3) + "|"
     rank = [NOTHING, CODE, PART, TOLD]
@@ -348,27 +349,31 @@ def chapter(api: str) -> Iterator[str]:
 
 
 INTRODUCTION = """\
-# What the SDKs say of each failure, and what wsproxy says
+# What each SDK and wsproxy report for each failure
 
-Made by `python tests/test_sdk_conditions.py > docs/sdk-conditions.md`, with {versions}:
-each SDK held a session with a simulated API for each condition of the catalog that a server can
-bring about in a WebSocket session, under `wsproxy run`. What was measured is what the SDK does with
-what the server sends; what the server sends is from the catalog's `simulate`
-([docs/catalog.md](catalog.md)). Where an Error message comes before the Close frame, there is
-another session without it. Reconnecting and retrying were turned off, and handlers were set for the
-events that tell of errors and of the end.
+This page compares the error reports of the SDKs with those of wsproxy. For example, for a refusal
+with an invalid key, the Python SDK of Deepgram reports HTTP 401 and wsproxy reports the reason.
 
-An SDK's cell has everything that the app was told, and where (an event, or what raised it), after
-a mark for how much of the server's reason that is:
+`python tests/test_sdk_conditions.py > docs/sdk-conditions.md` generates this page. It ran with
+{versions}.
 
-- ✓ the server's own words are in the text
-- ◐ they are not in the text; an attribute of the object has them, or only the SDK's log
-- ○ only the close code or the status; other words are the SDK's own. (The server says no more in
+Each SDK had a session with a simulated API, under `wsproxy run`, for each condition of the catalog
+that a server can cause in a WebSocket session. What the server sends comes from the catalog's
+`simulate` ([docs/catalog.md](catalog.md)). The measurement is what the SDK does with it. If an
+Error message precedes the Close frame, there is another session without it. Reconnecting and
+retrying were turned off. Handlers were set for the events of errors and of the end.
+
+An SDK's cell has everything that the SDK reported to the app, and where (an event, or what raised
+it). A mark before it says how much of the server's reason that is:
+
+- ✓ the text has the server's own words
+- ◐ the text does not have them; an attribute of the object has them, or only the SDK's log
+- ○ only the close code or the status; other words are the SDK's own. (The server sends no more in
   {wordless}.)
 - ✗ neither the words nor the code
 
-Those conditions come first that most SDKs hide. `wsproxy` is what `wsproxy explain` says first of
-the recorded session.
+The conditions that most SDKs hide come first. The column `wsproxy` has the first finding of
+`wsproxy explain` for the recorded session.
 """
 
 

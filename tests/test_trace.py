@@ -486,6 +486,7 @@ HOSTILE = {
 }  # fmt: skip
 
 
+@pytest.mark.cost
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits a process's memory")
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_files_cost_bounded_memory_and_time(path, name):

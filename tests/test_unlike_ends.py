@@ -66,17 +66,23 @@ BEHAVING = [
 def verdicts(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], Verdict]:
     out = records(tmp_path_factory.mktemp("unlike"))
 
-    async def one(name: str, other: str) -> Verdict:
-        options = ServerOptions(timeout=1)
-        async with ReplayServer(TRACES[other], options, out) as server:
+    async def one(name: str, other: str, timeout: float = 1) -> Verdict:
+        async with ReplayServer(TRACES[other], ServerOptions(timeout=timeout), out) as server:
             url = server.url.replace("ws:", "http:") if is_plain(name) else server.url
-            client = ClientOptions(url, timeout=1)
+            client = ClientOptions(url, timeout=timeout)
             return await replay_client(TRACES[name], client, out)
 
-    async def all_of_them() -> list[Verdict]:
-        return await side_by_side([lambda pair=pair: one(*pair) for pair in UNLIKE + BEHAVING])
+    async def all_of_them() -> dict[tuple[str, str], Verdict]:
+        pairs = UNLIKE + BEHAVING
+        found = await side_by_side([lambda pair=pair: one(*pair) for pair in pairs])
+        verdicts = dict(zip(pairs, found, strict=True))
+        for pair, verdict in verdicts.items():
+            # Of many at once, a busy machine does not answer each within a second.
+            if verdict.replayed.get("failed_where") == "handshake":
+                verdicts[pair] = await one(*pair, timeout=10)
+        return verdicts
 
-    return dict(zip(UNLIKE + BEHAVING, asyncio.run(all_of_them()), strict=True))
+    return asyncio.run(all_of_them())
 
 
 def values(verdict: Verdict) -> dict[str, tuple[object, object]]:

@@ -1,6 +1,6 @@
-"""Live captions: streams audio to Deepgram and prints what was said.
+"""Live captions: streams audio to Deepgram and prints the transcript.
 
-Usage: python captions.py < AUDIO (16-bit samples, 16,000 a second)
+Usage: python captions.py < AUDIO (16-bit samples, 16,000 per second)
 """
 
 import asyncio
@@ -21,10 +21,10 @@ CHUNK = 3200  # bytes, 0.1 seconds
 async def captions(
     audio: "asyncio.Queue[bytes]", url: str = API, attempts: int = 3
 ) -> AsyncIterator[str]:
-    """The final captions of audio in a queue, of which the end is b"".
+    """Yield the final captions of the audio in a queue; b"" ends the audio.
 
-    Deepgram ends a stream with 1011 when something is wrong on its side: a new one goes on
-    with the audio that is left.
+    If Deepgram ends a stream with 1011 (internal error), a new stream continues with the
+    remaining audio.
     """
     key = {"Authorization": f"Token {os.environ.get('DEEPGRAM_API_KEY', '')}"}
     for attempt in range(1, attempts + 1):
@@ -46,16 +46,16 @@ async def captions(
 
 
 async def send(audio: "asyncio.Queue[bytes]", session: ClientConnection) -> None:
-    """Send what is in a queue, then say that it was all."""
-    with suppress(ConnectionClosed):  # whoever receives is told as well
+    """Send the audio in a queue, then end the stream."""
+    with suppress(ConnectionClosed):  # the receiver gets the error, too
         while chunk := await audio.get():
             await session.send(chunk)
-        audio.put_nowait(b"")  # for another stream
+        audio.put_nowait(b"")  # if another stream follows
         await session.send('{"type": "CloseStream"}')
 
 
 async def main() -> None:
-    """Print the captions of what is on standard input."""
+    """Print the captions of the audio on standard input."""
     audio: asyncio.Queue[bytes] = asyncio.Queue()
     while chunk := sys.stdin.buffer.read(CHUNK):
         audio.put_nowait(chunk)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import groupby
+from textwrap import wrap
 
 from .certificates import Certificates
 from .play import Recorder, Seen, Way, play, told
@@ -17,26 +18,29 @@ AT_ONCE = 8  # cases that are played side by side
 _INTRODUCTION = """\
 # Faults
 
-Made by `python docs/faults.py`, which plays every fault at every stage of a session twice, with
-two raw sockets: directly, and through a recorder. `tests/test_faults.py` plays them again and
-fails where anything has changed.
+This page shows what the client, the server and the trace record for each network fault. For
+example, the first row of the first table is an upstream that refuses the connection. Through the
+recorder, the client gets a 502 in response to CONNECT, and the trace has the failure `connect`.
 
-- ws, wss: regular mode, by CONNECT, as apps with `HTTPS_PROXY` do. "ws to wss": reverse mode, where
-  the app has no TLS and the upstream has (`--mode reverse:wss://HOST`); "wss to ws": the other way
-  round. There each end is compared with what it sees directly of an end that speaks its scheme.
+`python docs/faults.py` generates this page. It plays every fault at every stage of a session twice,
+with two raw sockets: directly, and through a recorder. `tests/test_faults.py` plays the faults
+again and fails if anything has changed.
 
-- `a ⇒ b`: an end saw a directly and b through the recorder. One value: the same both ways.
+- ws, wss: regular mode, through CONNECT, like apps with `HTTPS_PROXY`.
+- "ws to wss": reverse mode with TLS only to the upstream (`--mode reverse:wss://HOST`). "wss to
+  ws" is the opposite. Here, each end is compared with a direct connection of its own scheme.
+- `a ⇒ b`: an end observed a directly and b through the recorder. One value: both are the same.
 - FIN, RST: how TCP ended. close-notify: how TLS ended. `20 B`: bytes after the upgrade. 101,
-  502: the answer to the upgrade or to CONNECT. `/ then`: a second connection.
-- What an end does wrong is seen in the other one's column; its own has what came back.
-- The trace: its ending and who ended it, where it failed and on whose side, and the first
-  finding of the catalog, for an API that it does not know.
-- An app that waits in vain leaves after 0.1 s here. A connect that nobody answers fails after
-  0.3 s, in place of the kernel's two minutes.
-- Where an app leaves while its server is silent in the TLS handshake, mitmproxy keeps that
+  502: the response to the upgrade or to CONNECT. `/ then`: a second connection.
+- The fault of one end appears in the column of the other end. Its own column has what came back.
+- The trace: its ending and which side ended it, where it failed and on which side, and the first
+  finding of the catalog. The API in these tests is unknown to the catalog.
+- In these tests, an app that gets no response leaves after 0.1 s. A connect without an answer
+  fails after 0.3 s, instead of the kernel's two minutes.
+- An app may leave while its server is silent in the TLS handshake. mitmproxy keeps that
   connection until its own timeout (`tcp_timeout`): ten minutes, one second here.
-- "Vanishes" is what the kernel does for a process that is killed: it closes both directions.
-- "no trace": nothing in it was HTTP; what is not is passed on, and is no session.
+- "Vanishes": the process is killed, and the kernel closes both directions.
+- "no trace": nothing in the connection was HTTP. Such data is forwarded and is not a session.
 """
 
 
@@ -113,10 +117,12 @@ def document(outcomes: Iterable[Outcome]) -> str:
 
 
 def _reasons() -> Iterator[str]:
-    yield "## Why something looks different"
+    yield "## Reasons for a difference"
     yield ""
     for name, text in REASONS.items():
-        yield f"- **{name}**: {text}"
+        yield from wrap(
+            f"- **{name}**: {text}", 100, subsequent_indent="  ", break_on_hyphens=False
+        )
     yield ""
 
 
@@ -124,7 +130,7 @@ def _tables(outcomes: list[Outcome]) -> Iterator[str]:
     for title, chosen in _sections(outcomes).items():
         yield f"## {title}"
         yield ""
-        yield "| stage | fault | over | the client saw | the server saw | the trace says | why |"
+        yield "| stage | fault | over | client observed | server observed | trace | reason |"
         yield "|---|---|---|---|---|---|---|"
         for (stage, what), same in groupby(chosen, key=_row):
             yield from _rows(stage, what, list(same))
@@ -134,7 +140,7 @@ def _tables(outcomes: list[Outcome]) -> Iterator[str]:
 def _sections(outcomes: list[Outcome]) -> Mapping[str, list[Outcome]]:
     sections: dict[str, list[Outcome]] = {}
     for by in ("upstream", "client"):
-        for when, after in (("until the upgrade", False), ("after it", True)):
+        for when, after in (("until the upgrade", False), ("after the upgrade", True)):
             sections[f"The {by}, {when}"] = [
                 each
                 for each in outcomes

@@ -106,12 +106,12 @@ class End(Peer):
         status = re.match(rb"HTTP/1\.1 (\d{3}) ", head)
         if not head.endswith(b"\r\n\r\n"):
             if head:
-                self.notes.append(f"{len(head)} B of an answer")
+                self.notes.append(f"{len(head)} B of a response")
             raise Over
         if status and (status[1] != b"101" or b"Upgrade: websocket" in head):
             self.notes.append(status[1].decode())
         else:
-            self.notes.append("an answer that is none")
+            self.notes.append("an invalid response")
         if self.notes[-1] != "101":
             self.received.clear()  # a body, whose length says nothing
             raise Over
@@ -120,7 +120,7 @@ class End(Peer):
         """Read a request; Over if there is none."""
         head = self.read_head()
         if head.endswith(b"\r\n\r\n"):
-            self.notes.append("request" if head.startswith(b"GET ") else "a request that is none")
+            self.notes.append("request" if head.startswith(b"GET ") else "an invalid request")
         elif head:
             self.notes.append(f"{len(head)} B of a request")
         if self.notes[-1:] != ["request"]:
@@ -171,7 +171,7 @@ class End(Peer):
                 self.received += data
         except TimeoutError:
             self._note_ends()
-            self.notes.append("waits in vain")
+            self.notes.append("gets no response")
 
     def fall_silent(self) -> None:
         """Say nothing more, and see how the other one leaves."""

@@ -97,7 +97,7 @@ class Server:
 
     @property
     def summary(self) -> str:
-        return " / then: ".join(end.summary for end in self.ends) or "nobody"
+        return " / then: ".join(end.summary for end in self.ends) or "no connection"
 
 
 @contextlib.contextmanager
@@ -189,7 +189,7 @@ class Way:
         except ConnectionResetError:
             problem = "RST"
         except TimeoutError:
-            problem = "waits in vain" if fault.gives_up else "connect times out"
+            problem = "gets no response" if fault.gives_up else "connect times out"
         else:
             return sock, ""
         sock.close()
@@ -200,7 +200,7 @@ class Way:
 
         A reset takes away what has not been read; that is left to chance otherwise.
         """
-        if fault.stage == "request in part":
+        if fault.stage == "partial request":
             wait_until(lambda: server.ends and server.ends[0].has_read)
 
     def wait_released(self) -> None:
@@ -347,11 +347,11 @@ class Through(Way):
                 problem = _connect(sock, f"{fault.host}:{port}")
             elif fault.stage == "connect":
                 # A request meanwhile would turn the FIN into a RST, or not.
-                problem = "an answer" if sock.recv(1) else "FIN"
+                problem = "a response" if sock.recv(1) else "FIN"
             else:
                 problem = ""
         except TimeoutError:
-            problem = "waits in vain"
+            problem = "gets no response"
         if problem:
             sock.close()
             return None, problem
@@ -440,7 +440,7 @@ def told(paths: list[Path]) -> str:
 
 
 def _told(session: Session) -> str:
-    words = f"{session.ending} by {session.closed_by or 'nobody'}"
+    words = f"{session.ending} by {session.closed_by or 'neither side'}"
     if session.failure is not None:
         side = "client" if session.failure.from_client else "server"
         words += f", {session.failure.where} on the {side}'s side"

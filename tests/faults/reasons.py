@@ -5,40 +5,40 @@ from __future__ import annotations
 from .table import PRELUDES, Case, Fault
 
 ANSWERS = "502"
-HEADS = "whole heads"
+HEADS = "complete heads"
 SESSIONS = "two TLS sessions"
 ENDS = "ends before the 101"
-AHEAD = "connects ahead"
+AHEAD = "connects early"
 SILENT = "no alert"
 CLOSES = "closes"
-EITHER = "TLS or not"
+EITHER = "TLS is optional"
 HTTP = "HTTP only"
 BOTH = "FIN is close-notify"
 
 REASONS = {
-    ANSWERS: "Up to the 101 the app speaks HTTP with mitmproxy, which has accepted its connection "
-    "and its TLS before it knows the upstream. What goes wrong behind it can only be told in HTTP: "
-    "it answers 502, with the cause as text. The trace has the cause.",
-    HEADS: "mitmproxy passes the head of a request or of an answer on when it is whole. Of a part "
-    "nothing arrives.",
-    SESSIONS: "TLS ends at the recorder, for else there is nothing to record. An alert, or what "
-    "breaks TLS, is for one of the two sessions; the other side's connection is reset, before the "
-    "101 closed.",
-    ENDS: "Before the 101 mitmproxy does not tell a RST from a FIN, and takes either for an app "
-    "that has left: it closes the upstream connection, and answers nothing. After the 101 the "
-    "relay passes every end on as it came.",
-    AHEAD: "mitmproxy connects before the app asks for anything, and once more for the request if "
-    "that connection has ended.",
-    SILENT: "mitmproxy closes the connection to a server whose certificate it refuses, without the "
-    "alert that most libraries send.",
+    ANSWERS: "Until the 101 the app speaks HTTP with mitmproxy, which accepts its connection and "
+    "its TLS before it connects to the upstream. mitmproxy reports an upstream failure in HTTP: "
+    "with a 502 and the cause as text. The trace also has the cause.",
+    HEADS: "mitmproxy forwards the head of a request or of a response when it is complete. A "
+    "partial head is not forwarded.",
+    SESSIONS: "TLS ends at the recorder; otherwise there is nothing to record. An alert, or data "
+    "that breaks TLS, affects one of the two TLS sessions. The other side's connection is reset; "
+    "before the 101 it is closed.",
+    ENDS: "Before the 101 mitmproxy does not distinguish a RST from a FIN, and treats both as an "
+    "app that has disconnected. It closes the upstream connection and sends no response. After "
+    "the 101 the relay forwards every end unchanged.",
+    AHEAD: "mitmproxy connects before the app sends a request. If that connection has ended, it "
+    "connects again for the request.",
+    SILENT: "mitmproxy closes the connection to a server whose certificate it rejects, without "
+    "the alert that most libraries send.",
     CLOSES: "In reverse mode mitmproxy connects to the upstream as soon as the app connects. If "
     "that fails it closes the app's connection, and the trace has the cause.",
-    EITHER: "The port of reverse mode takes connections with TLS and without: what an app sends "
-    "without TLS by mistake is answered.",
-    HTTP: "In reverse mode mitmproxy expects HTTP, and answers 400 to what is none.",
+    EITHER: "The port of reverse mode accepts connections with TLS and without. An app that does "
+    "not use TLS by mistake gets a response.",
+    HTTP: "In reverse mode mitmproxy expects HTTP, and answers anything else with 400.",
     BOTH: "Without TLS there is one way to end a direction, FIN. With TLS there are two, and the "
-    "proper one is a close-notify before the FIN: a peer that waits for it would wait in vain. So "
-    "a FIN from the end without TLS reaches the end with TLS as both.",
+    "correct one is a close-notify before the FIN. A peer that waits for the close-notify would "
+    "wait forever. A FIN from the end without TLS therefore reaches the end with TLS as both.",
 }
 
 _TLS_ACTS = ("sends plain bytes into TLS", "sends a fatal TLS alert")
@@ -55,7 +55,7 @@ def _mixed(case: Case) -> tuple[str, ...] | None:
     match case.fault.stage, case.fault.what:
         case "connect", _ if not case.fault.gives_up:
             return (CLOSES,)
-        case "TLS", "speaks no TLS" if case.fault.by == "client":
+        case "TLS", "does not use TLS" if case.fault.by == "client":
             return (ANSWERS, EITHER)
         case "instead of a request", _:
             return (HTTP,)
@@ -68,7 +68,7 @@ def _bare_fin(case: Case) -> tuple[str, ...]:
     """The faults after which the end without TLS sends a FIN that has no close-notify directly."""
     if case.fault.by == "client":
         return ("vanishes", "sends garbage") if case.server_tls else ()
-    return ("stalls for ever", "sends an HTTP page") if case.server_tls else ("sends garbage",)
+    return ("stalls forever", "sends an HTTP page") if case.server_tls else ("sends garbage",)
 
 
 def _alike(fault: Fault) -> tuple[str, ...]:
@@ -81,13 +81,13 @@ def _alike(fault: Fault) -> tuple[str, ...]:
 
 
 def _upstream(fault: Fault) -> tuple[str, ...]:
-    stalls = fault.what == "stalls for ever"
+    stalls = fault.what == "stalls forever"
     match fault.stage:
-        case "request in part":
+        case "partial request":
             return (HEADS,) if stalls else (ANSWERS, AHEAD)
-        case "answer in part" if fault.what == "sends garbage":
+        case "partial response" if fault.what == "sends garbage":
             return ()
-        case "answer in part":
+        case "partial response":
             return (HEADS,) if stalls else (ANSWERS, HEADS)
         case "TLS" if fault.what.startswith("certificate"):
             return (ANSWERS, SILENT)
@@ -99,16 +99,16 @@ def _client(fault: Fault) -> tuple[str, ...]:
     match fault.stage, fault.what:
         case "TLS", "does not trust the CA":
             return (SESSIONS,)
-        case "TLS", "speaks no TLS":
+        case "TLS", "does not use TLS":
             return (ANSWERS,)
         case "TLS", "resets":
             return (ENDS,)
-        case ("TLS", _) | ("instead of a request", _) | ("no answer yet", "vanishes"):
+        case ("TLS", _) | ("instead of a request", _) | ("no response yet", "vanishes"):
             return ()
-        case "request in part", _:
+        case "partial request", _:
             return (HEADS, SESSIONS) if tls else (HEADS, ENDS)
-        case "answer in part", "vanishes":
+        case "partial response", "vanishes":
             return (HEADS,)
-        case "answer in part", _ if tls:
+        case "partial response", _ if tls:
             return (HEADS, SESSIONS)
     return (SESSIONS,) if tls else (ENDS,)

@@ -208,7 +208,7 @@ def _refuse_garbage(end: End) -> None:
 
 
 RESETS = Act("resets", _reset, _watch)
-STALLS = Act("stalls for ever", End.fall_silent, End.wait_in_vain)
+STALLS = Act("stalls forever", End.fall_silent, End.wait_in_vain)
 GARBLES = Act("sends garbage", _speak_garbage, _refuse_garbage)
 PLAINLY = Act("sends plain bytes into TLS", _speak_plainly, _watch, (True,))
 ALERTS = Act("sends a fatal TLS alert", _alert, _watch, (True,))
@@ -354,7 +354,7 @@ def _before() -> Iterator[Fault]:
     yield Fault("upstream", "connect times out", "connect", None, expects_answer, blackhole=True)
     yield Fault(
         "upstream",
-        "stalls for ever",
+        "stalls forever",
         "connect",
         None,
         expects_answer,
@@ -383,17 +383,17 @@ def _before() -> Iterator[Fault]:
     for what, act in (
         ("resets", _reset),
         ("half-closes", _end_at_once),
-        ("speaks no TLS", lambda end: (end.sock.sendall(PLAIN), end.until_end())),
+        ("does not use TLS", lambda end: (end.sock.sendall(PLAIN), end.until_end())),
     ):
         yield Fault("upstream", what, "TLS", _after_hello(act), expects_answer, only)
-    yield Fault("upstream", "half-closes at once", "TLS", _end_at_once, expects_answer, only)
+    yield Fault("upstream", "half-closes immediately", "TLS", _end_at_once, expects_answer, only)
     yield Fault(
-        "upstream", "stalls for ever", "TLS", _after_hello(End.fall_silent), _hello_in_vain, only
+        "upstream", "stalls forever", "TLS", _after_hello(End.fall_silent), _hello_in_vain, only
     )
     yield Fault(
         "client", "does not trust the CA", "TLS", _tls_server, expects_answer, only, trusts=False
     )
-    yield Fault("client", "speaks no TLS", "TLS", _tls_server, _speak_no_tls, only)
+    yield Fault("client", "does not use TLS", "TLS", _tls_server, _speak_no_tls, only)
     for what, act in (("vanishes", _vanish), ("resets", _reset), ("half-closes", _end_at_once)):
         yield Fault("client", what, "TLS", _tls_server, _hello_in_part(act), only)
 
@@ -421,7 +421,7 @@ def _upgrade() -> Iterator[Fault]:
         client: Script = expects_answer
         if act is STALLS:
             client = _then(End.begin, lambda end: end.send_head(REQUEST), _gives_up)
-        for stage, said in (("no answer yet", b""), ("answer in part", ACCEPTED[:20])):
+        for stage, said in (("no response yet", b""), ("partial response", ACCEPTED[:20])):
             server = _then(End.begin, End.note_request, _say(said), act.do)
             yield Fault("upstream", act.what, stage, server, client, act.tls)
     for act in SERVER_ACTS:
@@ -434,7 +434,7 @@ def _upgrade() -> Iterator[Fault]:
             # A close-notify would be one too many for what comes after it.
             tls = (False,) if act.what == "half-closes" else act.tls
             server = _then(End.begin, _await_ready, act.do)
-            yield Fault("upstream", act.what, "request in part", server, client, tls)
+            yield Fault("upstream", act.what, "partial request", server, client, tls)
     for act in CLIENT_ACTS:
         if act is GARBLES:
             yield Fault(
@@ -448,12 +448,12 @@ def _upgrade() -> Iterator[Fault]:
         yield Fault(
             "client",
             act.what,
-            "request in part",
+            "partial request",
             _tls_server,
             _then(End.begin, _say(REQUEST[:HALF]), lambda end: end.until_seen(), act.do),
             act.tls,
         )
-        for stage, said in (("no answer yet", b""), ("answer in part", ACCEPTED[:20])):
+        for stage, said in (("no response yet", b""), ("partial response", ACCEPTED[:20])):
             server = _then(End.begin, End.note_request, _say(said), _mark, End.until_end)
             client = _then(End.begin, lambda end: end.send_head(REQUEST), End.await_fault, act.do)
             if act.what.startswith("half-closes"):

@@ -15,7 +15,7 @@ from wsproxy.wire import Opcode
 
 from .comparison import compare
 from .difference import Rules
-from .messages import Messages
+from .messages import Messages, check_values
 from .sequence import Sequence, first_difference
 from .story import Story
 from .varying import NOTHING, Varying
@@ -91,7 +91,7 @@ def _said(path: Path, catalog: Catalog) -> Iterator[Said]:
     story = Story(catalog)
     messages: dict[bool, Messages] = {}
     with TraceReader(path) as reader:
-        number = 0
+        number = values = 0
         for record in reader:
             if not isinstance(record, FrameRecord):
                 story.session.add(record)
@@ -104,6 +104,8 @@ def _said(path: Path, catalog: Catalog) -> Iterator[Said]:
             side = record.from_client
             if record.opcode <= Opcode.BINARY and messages:
                 part = messages[side].take(number, record)
+                values += part.values if part is not None else 0
+                check_values(reader, values)
                 if part is not None and not (part.kind == "binary" and not part.text):
                     yield side, part.kind, story.content(part, from_client=side)
 

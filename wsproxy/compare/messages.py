@@ -15,10 +15,13 @@ from typing import Any
 
 from wsproxy.catalog import Api
 from wsproxy.envelope import Json, read
-from wsproxy.trace import FrameRecord
+from wsproxy.trace import FrameRecord, TraceReader
 from wsproxy.wire import Opcode
 
 from .kinds import MAX_TEXT, kind_of_json
+
+_BEFORE_VALUE = (b",", b"[", b"{")  # one of them stands before each value of JSON
+_BYTES_A_VALUE = 32  # of text, which cost as much
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,7 @@ class Part:
         audio: the audio in it.
         cut: bytes of audio that were not recorded; they followed.
         done: whether the message ends here.
+        values: how many JSON values had to be read for it, at most.
     """
 
     frame: int
@@ -43,6 +47,7 @@ class Part:
     audio: bytes = b""
     cut: int = 0
     done: bool = True
+    values: int = 0
 
     @property
     def has_audio(self) -> bool:
@@ -97,11 +102,13 @@ class Messages:
 
     def _open(self, t_ns: int) -> Part:
         data = bytes(self._content)
+        values = sum(map(data.count, _BEFORE_VALUE)) + len(data) // _BYTES_A_VALUE
         if self._over:
             # Too long to be read as JSON; what it says is compared all the same.
             text = data.decode("utf-8", "replace") if self._is_text else data.hex()
             text += f"{self._over} more bytes: {self._over_sum.hexdigest()}"
-            return Part(self._first, t_ns, "text" if self._is_text else "binary", text=text)
+            kind = "text" if self._is_text else "binary"
+            return Part(self._first, t_ns, kind, text=text, values=values)
         raw: str | bytes = data.decode("utf-8", "replace") if self._is_text else data
         try:
             content, audio = read(self._envelope, raw)
@@ -109,12 +116,25 @@ class Messages:
             content, audio = None, b""
         if content is None:
             if isinstance(raw, bytes):
-                return Part(self._first, t_ns, "binary", audio=raw)
-            return Part(self._first, t_ns, "text", text=raw)
+                return Part(self._first, t_ns, "binary", audio=raw, values=values)
+            return Part(self._first, t_ns, "text", text=raw, values=values)
         kind = kind_of_json(content, self._api.vocabulary.kind if self._api else "")
         if self._api is not None and not audio:
             content, audio = _without_audio(content, self._api.audio.fields, kind)
-        return Part(self._first, t_ns, kind, content, audio=audio)
+        return Part(self._first, t_ns, kind, content, audio=audio, values=values)
+
+
+def check_values(reader: TraceReader, values: int) -> None:
+    """Read no more of a trace that costs more to compare than a recording of its size.
+
+    Args:
+        values: sum of the `Part.values` so far.
+
+    Raises:
+        LimitExceeded: they are more than the reader's allowance has.
+    """
+    if values > reader.allowance.values:
+        reader.stop(f"it has over {reader.allowance.values:,} JSON values to compare")
 
 
 def _without_audio(content: Json, paths: tuple[str, ...], kind: str) -> tuple[Json, bytes]:

@@ -75,6 +75,8 @@ def _content(path: str | os.PathLike[str], wanted: int, story: Story, *, from_cl
     with TraceReader(path) as reader:
         frames = (record for record in reader if isinstance(record, FrameRecord))
         for number, frame in enumerate(frames, 1):
+            if number < wanted:
+                continue  # nothing before it has to be opened
             if frame.from_client is from_client and frame.opcode <= Opcode.BINARY:
                 part = messages.take(number, frame)
                 if part is not None and part.frame == wanted and part.done:

@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,7 +19,7 @@ from wsproxy.trace import Bytes, Eof, FrameRecord, Record, Start, TraceReader
 from wsproxy.wire import Opcode
 
 from .kinds import Role, answers, is_error, is_ping, keeps_alive, role_of
-from .messages import Messages, Part, canonical
+from .messages import Messages, Part, canonical, check_values
 from .sequence import MAX_ITEMS, Item, Sequence
 from .transcript import Heard, Transcript, heard, said_by_agent
 from .varying import NOTHING, Varying
@@ -158,6 +159,7 @@ class Story:
         transcript: what the final results say.
         left_out: what of its messages is not compared, and why.
         cut: bytes of its frames that are not in the trace.
+        values: JSON values that were read for it.
     """
 
     def __init__(self, catalog: Catalog, varying: Varying = NOTHING) -> None:
@@ -175,6 +177,8 @@ class Story:
         self._hidden = frozenset(n.lower() for n in catalog.credentials.message_fields)
         self._messages = {side: Messages(None) for side in (True, False)}
         self.cut = 0
+        self.values = 0
+        self._heard: tuple[Part | None, Heard | None] = None, None
         self._spoke = False  # somebody has, as far as the server's messages show
         self._number = 0
         self._last_ns = 0
@@ -187,11 +191,13 @@ class Story:
 
         Raises:
             TraceError: it cannot be read.
+            LimitExceeded: it holds more than may be read, or than may be compared.
         """
         story = cls(catalog, varying)
         with TraceReader(path) as reader:
             for record in bounded(reader):
                 story.add(record)
+                check_values(reader, story.values)
             story.session.losses = reader.losses
         story.transcript.firm_ns = story.firm_ns
         return story
@@ -236,6 +242,7 @@ class Story:
         elif frame.opcode <= Opcode.BINARY:
             part = self._messages[frame.from_client].take(self._number, frame)
             if part is not None:
+                self.values += part.values
                 if part.has_audio:
                     told.sound.take(part)
                 if frame.from_client:
@@ -255,7 +262,7 @@ class Story:
             figures=errors,
             results=not from_client and self.api is not None and self._result(part) is not None,
             credentials=self._hidden,
-            varies=lambda path: (from_client, part.kind, path) in self._varying.paths,
+            varies=self._varies(part.kind, from_client=from_client),
         )
         value: Any = part.content
         if value is None:
@@ -265,6 +272,10 @@ class Story:
             if len(self.left_out) < MAX_LEFT_OUT:
                 self.left_out.setdefault(f"{part.kind[:80]}: {path or 'text'}"[:200], why)
         return content
+
+    def _varies(self, kind: str, *, from_client: bool) -> Callable[[str], bool] | None:
+        paths = self._varying.paths
+        return (lambda path: (from_client, kind, path) in paths) if paths else None
 
     def said(self, part: Part, *, from_client: bool) -> str:
         """The same as text."""
@@ -297,7 +308,9 @@ class Story:
     def _result(self, part: Part) -> Heard | None:
         if self.api is None or part.content is None or is_error(part.kind):
             return None
-        return heard(self.api, part.kind, part.content)
+        if self._heard[0] is not part:  # a message is asked more than once
+            self._heard = part, heard(self.api, part.kind, part.content)
+        return self._heard[1]
 
     def _take_received(self, part: Part) -> None:
         if self.moments.message is None:

@@ -10,8 +10,9 @@ import hashlib
 import re
 from array import array
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from wsproxy.catalog import Api
@@ -36,6 +37,9 @@ _AGENT = re.compile(r"agent|assistant|^response\.|outputTranscription", re.IGNOR
 _MADE_UP_ROLES = frozenset({"assistant", "agent"})
 _CHANNELS = ("channel_index", "channel", "ChannelId")
 _TURNS = ("turn_order", "turn_index")
+
+
+_Piece = tuple[str, bool | None]  # a text, and whether it is marked as final
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +71,9 @@ def heard(api: Api, kind: str, content: Json) -> Heard | None:
     """
     if said_by_agent(kind, content):
         return None
-    for path in api.transcripts:
-        if _AGENT.search(path):
-            continue
-        pieces = list(_pieces(content, path.split("."), None))
+    for path, names in _places(api.transcripts):
+        pieces: list[_Piece] = []
+        _find(pieces, content, names, 0, None)
         if pieces:
             return _result(kind, content, path, pieces)
     if kind in api.vocabulary.results:
@@ -78,7 +81,13 @@ def heard(api: Api, kind: str, content: Json) -> Heard | None:
     return None
 
 
-def _result(kind: str, content: Json, path: str, pieces: list[tuple[str, bool | None]]) -> Heard:
+@lru_cache
+def _places(paths: tuple[str, ...]) -> list[tuple[str, list[str]]]:
+    """The places of an API's transcripts that are not what an agent says, with their names."""
+    return [(path, path.split(".")) for path in paths if not _AGENT.search(path)]
+
+
+def _result(kind: str, content: Json, path: str, pieces: list[_Piece]) -> Heard:
     by_kind = not is_interim(kind)
     finals = [text for text, mark in pieces if (by_kind if mark is None else mark)]
     in_parts = path in _IN_PARTS
@@ -103,25 +112,32 @@ def said_by_agent(kind: str, content: Json) -> bool:
     )
 
 
-def _pieces(value: object, path: list[str], mark: bool | None) -> Iterator[tuple[str, bool | None]]:
-    """(text, whether it is marked as final) at a path; "*" is every item of a list."""
+def _find(
+    found: list[_Piece], value: object, path: Sequence[str], at: int, mark: bool | None
+) -> None:
+    """Collect the texts at a path, from its name number `at` on; "*" is every item of a list.
+
+    Args:
+        mark: what the objects around say of being final.
+    """
     if isinstance(value, dict):
         own = _mark(value)
         mark = mark if own is None else own
-    if not path:
+        if at < len(path):
+            _find(found, value.get(path[at]), path, at + 1, mark)
+    elif at == len(path):
         if isinstance(value, str):
-            yield value, mark
-        return
-    name, *rest = path
-    if isinstance(value, dict):
-        yield from _pieces(value.get(name), rest, mark)
-    elif isinstance(value, list) and name == "*":
-        # Alternatives are other texts for the same words.
-        for item in value[:1] if rest == ["Transcript"] else value:
-            yield from _pieces(item, rest, mark)
-    elif isinstance(value, list) and name.isdecimal():
-        for item in value[int(name[:6]) : int(name[:6]) + 1]:
-            yield from _pieces(item, rest, mark)
+            found.append((value, mark))
+    elif isinstance(value, list):
+        name = path[at]
+        items: list[object] = []
+        if name == "*":
+            # Alternatives are other texts for the same words.
+            items = value[:1] if path[at + 1 :] == ["Transcript"] else value
+        elif name.isdecimal():
+            items = value[int(name[:6]) : int(name[:6]) + 1]
+        for item in items:
+            _find(found, item, path, at + 1, mark)
 
 
 def _mark(part: dict[str, Any]) -> bool | None:
@@ -172,7 +188,7 @@ class _Track:
 
     def ended(self) -> _Track:
         """The same with the last word of a text that came in parts."""
-        if tail := _WRITTEN.findall(self.tail):
+        if tail := _written(self.tail):
             self.starts.append(len(self.words))
             self.frames.append(self.tail_frame)
             self.times.append(self.times[-1] if self.times else 0)
@@ -224,7 +240,7 @@ class Transcript:
         if result.in_parts:
             track.in_parts = True
             text, frame = self._whole_words(track, text, frame)
-        if self._append(track, _WRITTEN.findall(text), frame, t_ns):
+        if self._append(track, _written(text), frame, t_ns):
             track.turn = result.turn
 
     def _take_back(self, track: _Track) -> None:
@@ -284,6 +300,11 @@ class Transcript:
             for _, track in sorted(self._tracks.items())
         )
         return " / ".join(text.strip() for text in texts if text.strip())
+
+
+def _written(text: str) -> list[str]:
+    """The words of a text as they are written."""
+    return text.split() if text.isascii() else _WRITTEN.findall(text)
 
 
 def _short(word: str) -> str:

@@ -13,6 +13,7 @@ import json
 import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 _ID, _TIME, _FIGURE, _CREDENTIAL, _VARIES = "<id>", "<time>", "<n>", "<credential>", "<varies>"
@@ -34,6 +35,11 @@ _FIGURES = [
     ),
 ]
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{20,}")  # see _is_random
+# Every id and token has the one, every time the other, and nearly no text has either: looking
+# for them spares five searches.
+_LONG = re.compile(r"(?<![\w-])[\w-]{16}")
+_DATE = re.compile(r"-\d\d-\d\d[T ]")
+_SHORTEST = 16  # characters of an id, a time or a token
 _ID_NAME = re.compile(r"(?:^|_)(?:id|ids|uuid|guid|sha256|nonce|seq|seq_no|sequence)$")
 _REQUEST_NAME = re.compile(
     r"(?:^|_)(?:(?:request|session|trace|event|message|connection|correlation|response)_?ids?"
@@ -52,6 +58,7 @@ _RESULT_NAME = re.compile(
 # Ids that choose something, and are the same as long as the app means the same.
 _CHOSEN = re.compile(r"(?:^|_)(?:model|voice|agent|language|config|prompt|assistant|speaker)_id$")
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+_NAMES = 4096  # of fields, whose meaning is kept
 _DEPTH = 50  # of JSON that is normalized; what lies deeper is compared as it is
 _LONGEST_ID = 200  # characters
 MAX_LEFT_OUT = 100  # places that are listed
@@ -65,8 +72,13 @@ def stable(text: str, *, figures: bool = True) -> str:
     Args:
         figures: whether figures with a unit are volatile too.
     """
-    for pattern, mark in [*_IDS_AND_TIMES, *(_FIGURES if figures else [])]:
+    possible = len(text) >= _SHORTEST and bool(_LONG.search(text) or _DATE.search(text))
+    for pattern, mark in _IDS_AND_TIMES if possible else []:
         text = pattern.sub(mark, text)
+    for pattern, mark in _FIGURES if figures else []:
+        text = pattern.sub(mark, text)
+    if not possible:
+        return text
     return _TOKEN.sub(lambda found: _ID if _is_random(found[0]) else found[0], text)
 
 
@@ -93,8 +105,21 @@ def _is_id(snake: str) -> bool:
     return _ID_NAME.search(snake) is not None and _CHOSEN.search(snake) is None
 
 
-def _never(path: str) -> bool:
-    return False
+@lru_cache(_NAMES)
+def _meaning(name: str) -> str:
+    """What a field of this name holds: "id", "time", "figure", "measured" by a recognizer, or "".
+
+    Args:
+        name: at most _LONGEST_ID characters, so that what is kept is bounded.
+    """
+    snake = _snake(name)
+    if _is_id(snake):
+        return "id"
+    if _TIME_NAME.search(snake):
+        return "time"
+    if _FIGURE_NAME.search(snake):
+        return "figure"
+    return "measured" if _RESULT_NAME.search(snake) else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,14 +130,15 @@ class Normalizer:
         figures: whether figures in texts are volatile, see `stable`.
         results: whether what a recognizer measures (confidence, times of words) is.
         credentials: names of fields (lower case) that hold credentials.
-        varies: whether the value at a path varies from session to session, as was learned.
+        varies: whether the value at a path varies from session to session, as was learned;
+            None where nothing was.
         left_out: the paths of what was replaced, and why; the first MAX_LEFT_OUT.
     """
 
     figures: bool = False
     results: bool = False
     credentials: Collection[str] = ()
-    varies: Callable[[str], bool] = _never
+    varies: Callable[[str], bool] | None = None
     left_out: dict[str, str] = field(default_factory=dict)
 
     def value(self, value: Any, path: str = "", name: str = "", depth: int = 0) -> Any:
@@ -122,8 +148,20 @@ class Normalizer:
             path: where it stands: names with dots between them, "*" for an item of a list.
             name: of the field that it stands in, "" for none.
         """
-        if self.varies(path):
+        if self.varies is not None and self.varies(path):
             return self._replaced(path, _VARIES, "varies")
+        if isinstance(value, dict):
+            if depth > _DEPTH:
+                return _deep(value)
+            return {
+                stable(key, figures=False): self.value(item, below(path, key), key, depth + 1)
+                for key, item in value.items()
+            }
+        if isinstance(value, list):
+            if depth > _DEPTH:
+                return _deep(value)
+            items = below(path, "*")
+            return [self.value(item, items, name, depth + 1) for item in value]
         if mark := self._mark(name, value):
             return self._replaced(path, mark, "by rule")
         if isinstance(value, str):
@@ -131,16 +169,7 @@ class Normalizer:
             if text != value:
                 self._replaced(path, "", "in part, by rule")
             return text
-        if not isinstance(value, Mapping | list):
-            return value
-        if depth > _DEPTH:
-            return _deep(value)
-        if isinstance(value, list):
-            return [self.value(item, below(path, "*"), name, depth + 1) for item in value]
-        return {
-            stable(key, figures=False): self.value(item, below(path, key), key, depth + 1)
-            for key, item in value.items()
-        }
+        return value
 
     def _replaced(self, path: str, mark: str, why: str) -> str:
         if len(self.left_out) < MAX_LEFT_OUT:
@@ -148,28 +177,34 @@ class Normalizer:
         return mark
 
     def _mark(self, name: str, value: Any) -> str:
-        """What stands for a volatile value; "" for one that is none."""
-        if not name or isinstance(value, bool | None | Mapping | list):
+        """What stands for a volatile text or number; "" for one that is none."""
+        if not name or value is None or isinstance(value, bool):
             return ""
         if name.lower() in self.credentials:
             return _CREDENTIAL
-        snake = _snake(name)
-        if _is_id(snake):
-            return _ID if _looks_like_id(snake, value) else ""
-        if _TIME_NAME.search(snake):
-            digits = isinstance(value, str) and any(map(str.isdigit, value))
-            return _TIME if digits or isinstance(value, int | float) else ""
-        measured = _FIGURE_NAME.search(snake) or (self.results and _RESULT_NAME.search(snake))
-        return _FIGURE if measured and isinstance(value, int | float) else ""
+        match _meaning(name[:_LONGEST_ID]):
+            case "id":
+                return _ID if _looks_like_id(name, value) else ""
+            case "time":
+                return _TIME if not isinstance(value, str) or _has_digit(value) else ""
+            case "figure":
+                return "" if isinstance(value, str) else _FIGURE
+            case "measured" if self.results:
+                return "" if isinstance(value, str) else _FIGURE
+        return ""
 
 
-def _looks_like_id(snake: str, value: object) -> bool:
+def _has_digit(text: str) -> bool:
+    return any(map(str.isdigit, text))
+
+
+def _looks_like_id(name: str, value: object) -> bool:
     """Whether a value is an id where its name says so: of a plain "id", one with a digit."""
     if isinstance(value, int):
         return True
     if not isinstance(value, str) or len(value) > _LONGEST_ID or any(map(str.isspace, value)):
         return False
-    return any(map(str.isdigit, value)) or (bool(value) and _REQUEST_NAME.search(snake) is not None)
+    return _has_digit(value) or (bool(value) and _REQUEST_NAME.search(_snake(name)) is not None)
 
 
 def _deep(value: Any) -> str:

@@ -37,19 +37,53 @@ _BY_NAME = {
 }
 
 
+class NoiseSource:
+    """Samples of noise at any loudness, made once for all streams: a trace may have thousands.
+
+    Args:
+        chance: decides what they are, and where in them each piece begins.
+    """
+
+    def __init__(self, chance: random.Random) -> None:
+        self.chance = chance
+        self._scaled: dict[int, array[int]] = {}
+
+    @cached_property
+    def _stored(self) -> array[int]:
+        return array("h", (self._one() for _ in range(_STORED)))
+
+    def _one(self) -> int:
+        loud = min(_LOUDEST, round(self.chance.expovariate(1 / _MEAN)))
+        return loud if self.chance.random() < 0.5 else -loud
+
+    def samples(self, count: int, level: float) -> array[int]:
+        """Noise of `count` samples whose mean is `level`, of 16 bits."""
+        # In steps of a twelfth of the loudness, so that few are made.
+        step = round(_STEPS * math.log2(max(level, 0.5)))
+        if step not in self._scaled:
+            scale = 2 ** (step / _STEPS) / _MEAN
+            made = (round(x * scale) for x in self._stored)
+            self._scaled[step] = array("h", (max(-_LOUDEST, min(_LOUDEST, x)) for x in made))
+        stored, out = self._scaled[step], array("h")
+        while len(out) < count:
+            at = self.chance.randrange(_STORED)
+            out += stored[at : at + count - len(out)]
+        return out
+
+
 class Noise:
     """Makes noise like the pieces of one stream, in their order.
 
     Args:
         kind: what the samples are, one of `diagnose.samples.KINDS`; anything else is taken
             for data in which only silence is seen.
-        chance: decides what the noise is.
+        source: of the noise.
     """
 
-    def __init__(self, kind: str, chance: random.Random) -> None:
-        self._chance = chance
+    def __init__(self, kind: str, source: NoiseSource) -> None:
+        self._source = source
+        self._chance = source.chance
         self._level = 0.0
-        self._scaled: dict[int, array[int]] = {}
         self._make: Callable[[bytes], bytes] = {
             PCM16: self._pcm16,
             PCM16_BE: lambda data: _swapped(self._pcm16(_swapped(data))),
@@ -62,14 +96,6 @@ class Noise:
         """Noise like one piece, as long as it."""
         # In parts, because a sample takes twenty times as much while it is made.
         return b"".join(self._make(data[at : at + _PART]) for at in range(0, len(data), _PART))
-
-    @cached_property
-    def _stored(self) -> array[int]:
-        return array("h", (self._one() for _ in range(_STORED)))
-
-    def _one(self) -> int:
-        loud = min(_LOUDEST, round(self._chance.expovariate(1 / _MEAN)))
-        return loud if self._chance.random() < 0.5 else -loud
 
     def _pcm16(self, data: bytes) -> bytes:
         samples = array("h", data[: len(data) // 2 * 2])
@@ -114,26 +140,13 @@ class Noise:
             weight = min(1.0, loud / _LEAST)
             mean = (sum(map(abs, samples)) - silent * quiet) / loud
             self._level = weight * mean + (1 - weight) * (self._level or mean)
-        made = self._noise(count)
+        made = self._source.samples(count, self._level)
         if max(samples) >= full or min(samples) <= -full:
             self._clip(made, samples, full)
         if silent >= _RUN:
             for start, end in _pauses(samples, quiet):
                 made[start:end] = array("h", bytes(2 * (end - start)))
         return made
-
-    def _noise(self, count: int) -> array[int]:
-        # In steps of a twelfth of the loudness, so that few are made.
-        step = round(_STEPS * math.log2(max(self._level, 0.5)))
-        if step not in self._scaled:
-            scale = 2 ** (step / _STEPS) / _MEAN
-            made = (round(x * scale) for x in self._stored)
-            self._scaled[step] = array("h", (max(-_LOUDEST, min(_LOUDEST, x)) for x in made))
-        stored, out = self._scaled[step], array("h")
-        while len(out) < count:
-            at = self._chance.randrange(_STORED)
-            out += stored[at : at + count - len(out)]
-        return out
 
     def _clip(self, made: array[int], samples: Sequence[int], full: int) -> None:
         """As many runs at full scale, as long ones, in other places."""

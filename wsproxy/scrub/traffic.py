@@ -17,7 +17,7 @@ from wsproxy.wire import Close, Opcode
 
 from . import binary, containers
 from .encoded import Sound
-from .noise import Noise, kind_of_noise
+from .noise import Noise, NoiseSource, kind_of_noise
 from .texts import Texts, is_text
 
 _UNKNOWN = frozenset({"nothing", "silence", "too little to tell", "data of no known kind"})
@@ -38,6 +38,7 @@ class Traffic:
         self._draft = draft
         self._texts = texts
         self._chance = chance
+        self._source = NoiseSource(chance)
         self._envelope = draft.api.envelope if draft.api else ""
         self.notes: list[str] = []
 
@@ -111,7 +112,7 @@ class Traffic:
         name = kind.removesuffix(CUT)
         if name in KINDS or name in _UNKNOWN or name in TEXTS:
             noise = Noise(
-                kind_of_noise(kind, self._encoding(from_client=from_client)), self._chance
+                kind_of_noise(kind, self._encoding(from_client=from_client)), self._source
             )
             return [noise.like(piece) for piece in pieces]
         whole = b"".join(pieces)
@@ -125,7 +126,7 @@ class Traffic:
     def _wav(self, header: bytes, pieces: Sequence[bytes]) -> list[bytes]:
         at = len(header)
         samples = b"".join(pieces)[at : at + LOOKED_AT]
-        noise = Noise(kind_of_noise(sniff(samples), "linear16"), self._chance)
+        noise = Noise(kind_of_noise(sniff(samples), "linear16"), self._source)
         out, start = [], 0
         for piece in pieces:
             kept = header[start : start + len(piece)]

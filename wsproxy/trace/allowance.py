@@ -34,6 +34,16 @@ HELD_RATIO = 64  # bytes more for a byte of the file
 # as interim results do, packs to less than a byte for each.
 WORDS = 200_000  # of any trace
 WORDS_A_BYTE = 4  # more, of the file
+MOST_WORDS = 8_000_000  # of any trace: minutes of work
+# JSON values that are compared, and 32 bytes of text as one. An hour of results that are sent
+# anew every 100 ms, with their words and without any audio, has 2.2 for each byte.
+VALUES = 1_000_000  # of any trace
+VALUES_A_BYTE = 3  # more, of the file
+MOST_VALUES = 16_000_000  # of any trace
+
+# Bytes that are unpacked while the next sound block is looked for after damage.
+SEARCHED = 2 << 30  # of any trace
+SEARCHED_RATIO = 16  # bytes more for a byte of the file
 
 VARIABLE = "WSPROXY_NO_LIMITS"  # of the environment; 1 reads whatever there is
 _NO_LIMIT = 1 << 62
@@ -45,8 +55,10 @@ class Allowance:
     Attributes:
         held: bytes that may be held in memory at once.
         words: words of what was read that may be replaced.
+        values: JSON values of what was read that may be compared.
         records: records that may still be read.
         size: bytes of content that may still be unpacked.
+        searched: bytes that may still be unpacked to find the next sound block.
         notes: records of the trace, other than frames and bytes, that may still be read.
         note_size: bytes that those may still have, unpacked.
     """
@@ -55,13 +67,24 @@ class Allowance:
         unlimited = os.environ.get(VARIABLE, "") not in ("", "0")
         self.records = _NO_LIMIT if unlimited else RECORDS
         self.size = _NO_LIMIT if unlimited else SIZE
+        self.searched = SEARCHED
         self.held = _NO_LIMIT if unlimited else HELD
         self.words = _NO_LIMIT if unlimited else WORDS
+        self.values = _NO_LIMIT if unlimited else VALUES
         self._unlimited = unlimited
+        self._before = self.records, self.searched
         self.begin_trace()
 
     def begin_trace(self) -> None:
-        """Another trace is read with it."""
+        """Another trace is read with it.
+
+        Records that the last one might have had for its size, and did not have, are not for
+        this one to waste. Content is: it is quick, and silence in long messages may need it.
+        """
+        self.records, self.searched = self._before = (
+            min(self.records, self._before[0]),
+            min(self.searched, self._before[1]),
+        )
         self._dense = DENSE
         self.notes = _NO_LIMIT if self._unlimited else NOTES
         self.note_size = _NO_LIMIT if self._unlimited else NOTE_SIZE
@@ -82,7 +105,9 @@ class Allowance:
             self._dense -= unpacked
         self.records += packed // BYTES_A_RECORD
         self.held += packed * HELD_RATIO
-        self.words += packed * WORDS_A_BYTE
+        if not self._unlimited:
+            self.words = min(self.words + packed * WORDS_A_BYTE, MOST_WORDS)
+            self.values = min(self.values + packed * VALUES_A_BYTE, MOST_VALUES)
         self.notes += packed // BYTES_A_NOTE
         self.note_size += packed * NOTE_RATIO
         left = self.size + packed * RATIO - unpacked

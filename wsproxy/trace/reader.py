@@ -14,7 +14,7 @@ from typing import BinaryIO, NoReturn
 from wsproxy.errors import LimitExceeded, NotATrace, TraceError
 from wsproxy.regular_file import open_regular
 
-from .allowance import BYTES_A_RECORD, VARIABLE, Allowance
+from .allowance import BYTES_A_RECORD, SEARCHED_RATIO, VARIABLE, Allowance
 from .blocks import PEEK, READ_AHEAD, BadBlock, find_blocks, last_block, peek, read_block
 from .parts import SUFFIX, later_parts, one_a_session, part_of, part_path
 from .records import (
@@ -95,7 +95,6 @@ class TraceReader:
         in_name = _ID_IN_NAME.search(self.path.name)
         self._id_begin = in_name[1] if in_name else ""
         self._next_block = 0
-        self._budget = 0
         self._first, self._from = part_of(self.path)
         self._part = self._from
         self._more = False  # whether the part at hand says that another one follows
@@ -133,7 +132,6 @@ class TraceReader:
     def __iter__(self) -> Iterator[Record]:
         self.losses, self.ended, self._session = [], False, None
         self._seen.clear()
-        self._budget = 1 << 31
         self._allowance = self._shared or Allowance()
         self._allowance.begin_trace()
         self._later = None
@@ -224,7 +222,7 @@ class TraceReader:
         self._next_block, self._more = 0, False
         # What looking for the next block after damage may cost, bytes unpacked. A file
         # made of false blocks is given up, instead of being unpacked over and over.
-        self._budget += 16 * self._size()
+        self._allowance.searched += SEARCHED_RATIO * self._size()
         offset: int | None = 0
         while offset is not None:
             try:
@@ -324,11 +322,12 @@ class TraceReader:
         can hold blocks, and even traces.
         """
         end: int | None = None
-        self._budget -= error.cost
+        allowance = self._allowance
+        allowance.searched -= error.cost
         for candidate in find_blocks(self._file, offset + 1):
-            if self._budget < 0:
+            if allowance.searched < 0:
                 break
-            self._budget -= PEEK
+            allowance.searched -= PEEK
             sync = next(iter(Unpacker(peek(self._file, candidate, MAX_SYNC))), None)
             if isinstance(sync, Sync) and self._is_ours(sync):
                 end = candidate
