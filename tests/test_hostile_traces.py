@@ -303,7 +303,7 @@ def test_diff_over_the_limit_of_values_is_refused(path, monkeypatch):
     monkeypatch.setattr(allowance, "VALUES", 2000)
     message = hostile_traces.text({"type": "Results", "x": [[]] * 100})
     hostile_traces.write(path, message * 400)
-    for command in (["diff"], ["diff", "--strict"], ["diff", "--same-as", str(path)]):
+    for command in (["diff"], ["diff", "--exact"], ["diff", "--same-as", str(path)]):
         done = run([*command, str(path), str(path)])
         assert done.status == 3
         assert re.fullmatch(
