@@ -250,7 +250,7 @@ def as_client(setting: Setting, port: int, folder: Path) -> Figures:
 
 
 def as_clients(setting: Setting, port: int, folder: Path) -> Figures:
-    """As `replay client --sessions` does it: in several processes, with verdicts."""
+    """As `wsproxy load` does it: in several processes, with verdicts."""
     tally = run_load(
         setting.trace,
         ClientOptions(f"ws://127.0.0.1:{port}", pace=Pace.parse(setting.pace)),

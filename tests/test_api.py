@@ -287,7 +287,7 @@ def test_a_plan_is_served(kind: str, tmp_path: Path) -> None:
         ({"what": ENDED, "match": ["colour"]}, UsageError, "'colour'"),
         ({"what": ENDED, "out": ENDED}, UsageError, "cannot write into"),
         ({"condition": "deepgram.listen.NET-9999"}, UnknownCondition, "NET-9999"),
-        ({"condition": "deepgram.listen.NET-0000", "after": "soon"}, UsageError, "no moment"),
+        ({"condition": "deepgram.listen.NET-0000", "after": "soon"}, UsageError, "invalid after"),
         ({"plan": "[[step]]\ncolour = 1"}, UsageError, "colour"),
         ({"plan": "missing.toml"}, UsageError, "missing.toml"),
     ],

@@ -16,7 +16,7 @@ from sessions import APP, audio, opened, write
 from test_scrub import CHUNKS, CUSTOMER, PLANTED, found, session, unpacked
 from wsproxy import __version__
 from wsproxy.bundle import bundle
-from wsproxy.cli.bundle import command
+from wsproxy.cli.bundle import INSTRUCTIONS, command
 from wsproxy.errors import NotPublic, UsageError
 from wsproxy.scrub import scrub
 from wsproxy.session import Session
@@ -36,7 +36,8 @@ def trace(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def packed(trace: Path) -> Path:
     out = trace.with_name("report.zip")
-    bundle([trace], out, note="It closes after 10 s.", environment=ENVIRONMENT)
+    note = "It closes after 10 s."
+    bundle([trace], out, note=note, instructions=INSTRUCTIONS, environment=ENVIRONMENT)
     return out
 
 
@@ -103,7 +104,7 @@ def test_mode_and_nothing_overwritten(trace: Path, tmp_path: Path) -> None:
     bundle([trace], out)
     assert stat.S_IMODE(out.stat().st_mode) == 0o600
     before = out.read_bytes()
-    with pytest.raises(UsageError, match="is there already"):
+    with pytest.raises(UsageError, match="already exists"):
         bundle([trace], out)
     assert out.read_bytes() == before
     bundle([trace], out, force=True)

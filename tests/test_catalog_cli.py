@@ -11,6 +11,7 @@ import pytest
 import commands
 from traces import make_trace
 from wsproxy.catalog import load
+from wsproxy.catalog.loader import given_files, using
 from wsproxy.catalog.mistakes import mistakes
 from wsproxy.diagnose import CHECKS, RULES
 from wsproxy.trace import End, FrameRecord, Request, Response, Start
@@ -89,7 +90,7 @@ def test_list_of_a_provider_as_json() -> None:
 def test_list_of_an_unknown_provider() -> None:
     done = wsproxy("catalog", "list", "--provider", "deepgrm")
     assert done.returncode == 2
-    assert "no provider 'deepgrm'" in done.stderr
+    assert "unknown provider 'deepgrm'" in done.stderr
     assert "deepgram" in done.stderr
     assert len(done.stderr.splitlines()) == 1
 
@@ -100,7 +101,7 @@ def test_show() -> None:
         "assemblyai.streaming.3007-rate",
         "a Close frame, code 3007",
         "wsproxy simulate assemblyai.streaming.3007-rate",
-        "Documents disagree",
+        "The documentation contradicts itself",
     ):
         assert part in " ".join(shown.split())
 
@@ -125,7 +126,7 @@ def test_everything_can_be_shown(condition: object) -> None:
 def test_show_of_an_unknown_one() -> None:
     done = wsproxy("catalog", "show", "NET-00001")
     assert done.returncode == 2
-    assert "no condition 'NET-00001'" in done.stderr
+    assert "unknown condition 'NET-00001'" in done.stderr
     assert len(done.stderr.splitlines()) == 1
 
 
@@ -148,7 +149,7 @@ def test_search(words: list[str], first: str) -> None:
 def test_search_for_what_is_not_there() -> None:
     done = wsproxy("catalog", "search", "flux capacitor")
     assert done.returncode == 1
-    assert done.stderr == "nothing in the catalog has 'flux capacitor' in it\n"
+    assert done.stderr == "no condition matches 'flux capacitor'\n"
     assert wsproxy("catalog", "search", "flux capacitor", "--json").stdout == "[]\n"
 
 
@@ -261,6 +262,16 @@ def test_a_file_on_the_command_line_overrides(mine: Path, trace: Path) -> None:
     assert explained(trace, "--catalog", mine) == "The headset fell asleep again"
 
 
+def test_catalog_using_is_for_the_body_of_the_with(mine: Path, tmp_path: Path) -> None:
+    with using([mine]), pytest.raises(ZeroDivisionError), using([tmp_path / "absent.toml"]):
+        assert given_files() == (mine, tmp_path / "absent.toml")
+        raise ZeroDivisionError
+    assert given_files() == ()
+    with using([mine]):
+        assert load().condition("deepgram.listen.NET-0001").title == "The headset fell asleep again"
+    assert load().condition("deepgram.listen.NET-0001").title != "The headset fell asleep again"
+
+
 def test_a_file_in_the_config_folder_overrides(mine: Path, trace: Path, tmp_path: Path) -> None:
     folder = tmp_path / "config" / "wsproxy" / "catalog"
     folder.mkdir(parents=True)
@@ -315,6 +326,6 @@ def test_catalog_variable_that_names_no_file_is_one_line(
     done = wsproxy(*command, *([trace] if command == ["explain"] else []))
     assert done.stderr == (
         f"error: cannot read the catalog file {missing}: No such file or directory "
-        "(WSPROXY_CATALOG or --catalog names it)\n"
+        "(WSPROXY_CATALOG names it)\n"
     )
     assert (done.returncode, done.stdout) == (2, "")

@@ -11,7 +11,7 @@ from wsproxy.compare import Rules, compare
 
 FOLDER = Path(__file__).parent.parent / "recordings" / "samples"
 TRACES = sorted(FOLDER.rglob("*.wstrace"))
-# The same session with other extensions, which only --strict looks into.
+# The same session with other extensions, which only an exact comparison looks into.
 ALIKE = {"compressed", "compressed-fragments", "compressed-no-takeover", "fragments"}
 
 

@@ -34,9 +34,9 @@ def other(tmp_path: Path) -> Path:
 def test_the_same(listen: Path) -> None:
     done = diff(listen, listen)
     assert done.exit_code == 0
-    assert done.output.startswith("same  Close 1000 by the server")
-    assert "the same: method, path, subprotocol, query.model" in done.output
-    assert "sent: equal; transcripts: equal" in done.output
+    assert done.output.startswith("SAME: in both, the server closed with 1000")
+    assert "equal: method, path, subprotocol, query.model" in done.output
+    assert "app sent the same messages and audio; transcripts match" in done.output
     assert "upgrade answered" in done.output
 
 
@@ -44,11 +44,11 @@ def test_different_is_one_screen_with_frames(listen: Path, other: Path) -> None:
     done = diff(listen, other)
     assert done.exit_code == 1
     first, *lines = done.output.splitlines()
-    assert first.startswith("different  A: Close 1000 by the server")
-    assert "B: Close 1011 NET-0001 by the server (deepgram.listen.NET-0001)" in first
+    assert first.startswith("DIFFERENT: in A, the server closed with 1000")
+    assert "in B, the server closed with 1011 NET-0001 (deepgram.listen.NET-0001)" in first
     (code,) = (line for line in lines if line.strip().startswith("close_code"))
     assert code.split()[1:] == ["1000", "[frame", "36]", "1011", "[frame", "36]"]
-    assert "of the words differ" in done.output
+    assert "transcripts differ, WER " in done.output
     assert len(lines) < 40
 
 
@@ -70,18 +70,18 @@ def test_how_far_transcripts_may_be_apart(tmp_path: Path, listen: Path) -> None:
     assert diff(listen, near).exit_code == 1
     within = diff(listen, near, "--max-wer", "0.1")
     assert within.exit_code == 0
-    assert within.output.startswith("same (equivalent within WER 0.1)  Close 1000")
+    assert within.output.startswith("SAME (within WER 0.1): in both, the server closed with 1000")
     assert json.loads(diff(listen, near, "--max-wer", "0.1", "--json").output)["tolerance"] == {
         "wer": 0.1
     }
     assert diff(listen, near, "--max-wer", "0.01").exit_code == 1
-    assert diff(listen, near, "--strict").exit_code == 1
+    assert diff(listen, near, "--exact").exit_code == 1
 
 
 def test_diff_lists_what_is_not_compared(listen: Path) -> None:
     done = diff(listen, listen)
     (line,) = (line for line in done.output.splitlines() if line.startswith("not compared: "))
-    (figures,) = re.findall(r"ids, times and figures \((.*?)\)", line)
+    (figures,) = re.findall(r"ids, times and numbers \((.*?)\)", line)
     assert {"request_id", "duration"} <= set(figures.split(", "))
     assert "Results (interim): timing-dependent" in line
     assert "KeepAlive: how often it is sent" in line
@@ -123,9 +123,9 @@ def test_text_of_a_trace_does_not_reach_the_terminal_as_it_is(tmp_path: Path) ->
         (["{listen}", "{listen}", "--max-wer", "nan"], 2, "nan"),
         (["{listen}", "{listen}", "--max-wer", "-1"], 2, "max-wer"),
         (["{listen}", "{listen}", "--audio-tolerance", "2"], 2, "audio-tolerance"),
-        (["{listen}", "{listen}", "--strict", "--same-as", "{listen}"], 2, "--strict excludes"),
+        (["{listen}", "{listen}", "--exact", "--same-as", "{listen}"], 2, "--exact excludes"),
         (["{listen}", "{listen}", "--same-as", "nowhere.wstrace"], 3, "nowhere.wstrace"),
-        (["{listen}"], 2, "Missing argument"),
+        (["{listen}"], 2, "missing argument"),
         (["{listen}", "{text}"], 3, "not a trace"),
     ],
 )

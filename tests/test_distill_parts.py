@@ -55,7 +55,7 @@ def test_bad_files(tmp_path: Path) -> None:
     there = tmp_path / "there.wstrace"
     there.write_text("mine")
     for out, said in [
-        (there, "there already"),
+        (there, "already exists"),
         (trace, "never overwritten"),
         (tmp_path, "a folder"),
         (tmp_path / "no" / "x.wstrace", "cannot write"),

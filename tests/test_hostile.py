@@ -51,7 +51,7 @@ COMMANDS = (
     "show T", "show T --full --control", "show T --json", "show T --grep .",
     "explain T", "explain T --all", "explain T --markdown --all", "explain T --json",
     "explain T T", "explain T T --markdown", "explain T T --json",
-    "list T", "list T --json", "diff T T", "diff T T --strict", "diff T T --json",
+    "list T", "list T --json", "diff T T", "diff T T --exact", "diff T T --json",
     "mutate T --end reset --out O", "mutate T --chunk 20ms --out O --json",
     "recover T --out O --json", "scrub T --out O --force", "scrub T --out O --force --hosts --json",
 )  # fmt: skip

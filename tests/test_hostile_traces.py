@@ -28,7 +28,7 @@ QUICK = ("explain --json T",)
 ALL = (
     *QUICK, "list T", "explain --json T T", "recover T --out O", "show T",
     "show --json T", "show --full --control T",
-    "list --json T", "explain T", "explain --markdown --all T", "diff T T", "diff --strict T T",
+    "list --json T", "explain T", "explain --markdown --all T", "diff T T", "diff --exact T T",
     "mutate T --end reset --out O", "mutate T --chunk 20ms --out O", "recover T --out O --json",
     "scrub T --out O", "bundle T --out O/t.zip",
 )  # fmt: skip
@@ -303,7 +303,7 @@ def test_diff_over_the_limit_of_values_is_refused(path, monkeypatch):
     monkeypatch.setattr(allowance, "VALUES", 2000)
     message = hostile_traces.text({"type": "Results", "x": [[]] * 100})
     hostile_traces.write(path, message * 400)
-    for command in (["diff"], ["diff", "--strict"], ["diff", "--same-as", str(path)]):
+    for command in (["diff"], ["diff", "--exact"], ["diff", "--same-as", str(path)]):
         done = run([*command, str(path), str(path)])
         assert done.status == 3
         assert re.fullmatch(

@@ -62,7 +62,8 @@ def folder(tmp_path: Path) -> Path:
 
 
 def out_of(*args: object) -> str:
-    result = CliRunner().invoke(cli, ["list", *map(str, args)], catch_exceptions=False)
+    env = {"COLUMNS": "200"}
+    result = CliRunner().invoke(cli, ["list", *map(str, args)], catch_exceptions=False, env=env)
     assert result.exit_code == 0
     return result.output
 

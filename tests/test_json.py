@@ -137,8 +137,8 @@ def test_explain_of_several_is_an_array(trace: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "numbers"),
     [
-        (["--from", "#2", "--to", "#3"], [2, 3]),
-        (["--from", "0.3s", "--to", "0.36s"], [3, 4, 5]),
+        (["--from", "#2", "--through", "#3"], [2, 3]),
+        (["--from", "0.3s", "--through", "0.36s"], [3, 4, 5]),
         (["--grep", "Results"], [4]),
         (["--from", "#1", "--limit", "2"], [1, 2]),
     ],

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from calls import counted, lab
 from wsproxy.capture.keeping import BadLimit, Keeping, parse_size
+from wsproxy.cli.hints import message
 from wsproxy.cli.main import cli
 from wsproxy.errors import NotATrace, UsageError
 from wsproxy.recording import Clock, Recording, new_start
@@ -84,8 +85,8 @@ def test_a_limit_that_cannot_be_is_one_line(
 ) -> None:
     done = CliRunner().invoke(cli, [command[0], option, value, *command[1:]])
     assert isinstance(done.exception, UsageError | SystemExit)
-    said = str(done.exception) if isinstance(done.exception, UsageError) else done.output
-    assert f"{option}: " in said
+    said = message(done.exception) if isinstance(done.exception, UsageError) else done.output
+    assert f"{option} value" in said
     assert says in said
     assert "Traceback" not in said
 

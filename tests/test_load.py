@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 
 from commands import wsproxy
 from made_sessions import Maker, audio, build, close, close_1011, close_utf8, good, records
+from test_catalog_cli import MINE
 from wsproxy.errors import UsageError
 from wsproxy.load import Load, Result, Spread, Tally, run
 from wsproxy.replay import ClientOptions, ReplayServer, ServerOptions, Verdict
@@ -289,7 +290,7 @@ def test_judges_that_die_are_told_and_not_waited_for(tmp_path: Path) -> None:
 
 
 def command(*arguments: object) -> list[str]:
-    return [sys.executable, "-m", "wsproxy", "replay", "client", *map(str, arguments)]
+    return [sys.executable, "-m", "wsproxy", "load", *map(str, arguments)]
 
 
 def test_the_command(tmp_path: Path) -> None:
@@ -303,12 +304,29 @@ def test_the_command(tmp_path: Path) -> None:
             for more in ((), ("--json", "--keep", "all", "--workers", "1", "--max-wer", "0.1"))
         )
     assert (as_text.returncode, as_text.stderr) == (0, "")
-    assert "4 of 4 sessions begun" in as_text.stdout
+    assert "4 of 4 sessions started" in as_text.stdout
     found = json.loads(as_json.stdout)
     assert (found["verdicts"]["reproduced"], found["workers"]) == (4, 1)
     assert found["tolerance"] == {"wer": 0.1}
     assert [result["session"] for result in found["results"]] == [1, 2, 3, 4]
     assert {Path(result["trace"]) for result in found["results"]} == set(out.glob("*.wstrace"))
+
+
+def test_load_catalog_option_holds_in_all_its_processes(tmp_path: Path) -> None:
+    trace, out, mine = build(close_1011, tmp_path), tmp_path / "out", tmp_path / "mine.toml"
+    mine.write_text(MINE)
+    arguments = ("--sessions", 1, "--out", out, "--keep", "all", "--catalog", mine)
+    with Serving(trace, tmp_path / "server") as serving:
+        done = subprocess.run(
+            command(trace, "--to", serving.url, *arguments),
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=ROOT,
+        )
+    assert (done.returncode, done.stderr) == (0, "")
+    (kept,) = out.glob("*.wstrace")
+    assert Session.read(kept).findings[0].title == "The headset fell asleep again"
 
 
 def test_load_no_record_writes_nothing(tmp_path: Path) -> None:
@@ -347,23 +365,23 @@ def test_the_command_fails_where_one_is_not_reproduced(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        (("--ramp", 1), "--ramp goes with --sessions"),
-        (("--workers", 1), "--workers goes with --sessions"),
-        (("--keep", "all"), "--keep goes with --sessions"),
-        (("--sessions", 2, "--repeat", 2), "--sessions excludes --repeat"),
-        (("--sessions", 2, "--until", "reproduced"), "--sessions excludes --until"),
-        (("--sessions", 2, "--bisect"), "--sessions excludes --bisect"),
-        (("--sessions", 10_001), "'--sessions'"),
+        ((), "missing option '--sessions'"),
+        (("--sessions", 2, "--repeat", 2), "unknown option --repeat"),
+        (("--sessions", 2, "--until", "reproduced"), "unknown option --until"),
+        (("--sessions", 2, "--bisect"), "unknown option --bisect"),
+        (("--sessions", 2, "--no-record", "--keep", "all"), "--no-record excludes --keep"),
+        (("--sessions", 10_001), "invalid --sessions value"),
     ],
 )
-def test_options_that_exclude_each_other(
+def test_load_invalid_options_are_one_line(
     options: tuple[object, ...], says: str, tmp_path: Path
 ) -> None:
     trace = build(good, tmp_path)
-    ran = wsproxy("replay", "client", trace, "--to", "ws://127.0.0.1:1", *options)
+    ran = wsproxy("load", trace, "--to", "ws://127.0.0.1:1", *options)
     assert ran.returncode == 2
+    assert ran.stderr.startswith("error: ")
+    assert ran.stderr.count("\n") == 1
     assert says in ran.stderr
-    assert "Traceback" not in ran.stderr
 
 
 def wait_for_nobody(group: int) -> None:
@@ -395,7 +413,7 @@ def test_ctrl_c_ends_it_with_what_is_known(how: signal.Signals, tmp_path: Path) 
     assert process.returncode == 130
     found = json.loads(said)
     assert (found["stopped"], found["begun"], found["open"]) == (True, 6, 6)
-    assert errors.startswith("stopped: 6 of 6 sessions begun")
+    assert errors.startswith("stopped: 6 of 6 sessions started")
     assert "Traceback" not in errors
     assert {Session.read(path).ending for path in out.glob("*.wstrace")} == {"stopped"}
     wait_for_nobody(process.pid)
@@ -429,7 +447,8 @@ def shown(**values: object) -> str:
 
 def test_a_line_says_what_there_is() -> None:
     line = shown(begun=4, played=1, seconds=2.0)
-    assert line.startswith("4 of 10 sessions begun in 2.0 s, 3 open, 1 to be judged; late by")
+    begin = "4 of 10 sessions started in 2.0 s, 3 open, 1 awaiting a verdict; timing error: p50 "
+    assert line.startswith(begin)
 
 
 def test_a_hostile_server_cannot_speak_to_the_terminal() -> None:

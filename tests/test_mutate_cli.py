@@ -40,17 +40,17 @@ def test_it_says_what_it_made_and_how_that_is_explained(trace: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     path = made(trace)
     assert done.stdout.splitlines() == [
-        f"made {path}",
-        "from session 0123456789abcdef: --condition deepgram.listen.NET-0000 --after 1s",
+        f"wrote {path}",
+        "derived from session 0123456789abcdef: condition deepgram.listen.NET-0000 after 1s",
         "Deepgram closed the session 1.0 s after the upgrade with 1011 NET-0000.",
         "error: deepgram.listen.NET-0000: Deepgram had nothing to send back in time",
     ]
     shown = run("show", path).stdout
-    assert "made from session 0123456789abcdef: --condition deepgram" in shown.splitlines()[1]
-    line = "made from session 0123456789abcdef: --condition"
+    assert "derived from session 0123456789abcdef: condition deepgram" in shown.splitlines()[1]
+    line = "derived from session 0123456789abcdef: condition"
     assert line in run("explain", path).stdout
     assert line in run("explain", path, "--markdown").stdout
-    assert "made from" not in run("explain", trace).stdout + run("show", trace).stdout
+    assert "derived from" not in run("explain", trace).stdout + run("show", trace).stdout
 
 
 def test_options_of_several_kinds_keep_their_order(trace: Path) -> None:
@@ -58,7 +58,7 @@ def test_options_of_several_kinds_keep_their_order(trace: Path) -> None:
     done = run("mutate", *given[:4], trace, *given[4:])
     assert done.returncode == 0, done.stderr
     assert changes(made(trace)) == [
-        "--drop 1", "--cut ..1s", "--drop 30", "--query a=1", "--cut 3s..4s",
+        "drop 1", "cut ..1s", "drop 30", "query a=1", "cut 3s..4s",
     ]  # fmt: skip
 
 
@@ -73,7 +73,7 @@ def test_json(trace: Path, tmp_path: Path) -> None:
         "trace": str(path),
         "session": Session.read(path).id,
         "origin": "0123456789abcdef",
-        "changes": ["--close 1011:NET-0001"],
+        "changes": ["close 1011:NET-0001"],
         "ending": "close",
         "findings": ["deepgram.listen.NET-0001"],
     }
@@ -85,7 +85,7 @@ def test_a_condition_that_something_else_hides_is_noted(trace: Path) -> None:
     first = ["--close", "1011:NET-0001", "--condition", "listen.no-audio-decoded"]
     done = run("mutate", trace, *first)
     assert done.returncode == 0
-    assert "read as deepgram.listen.NET-0001 first" in done.stderr
+    assert "explained as deepgram.listen.NET-0001" in done.stderr
 
 
 def test_a_credential_is_nowhere(trace: Path) -> None:
@@ -99,15 +99,15 @@ def test_a_credential_is_nowhere(trace: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "status", "said"),
     [
-        ([], 2, "nothing to change"),
+        ([], 2, "no change given"),
         (["--drop", "99"], 2, "there is no frame 99"),
-        (["--drop", "x"], 2, "--drop 'x': give a frame"),
+        (["--drop", "x"], 2, "invalid --drop value 'x': expected a frame"),
         (["--cut", "5s..99s"], 2, "the session ends at 11.300 s"),
-        (["--condition", "listen.NET-0002"], 2, "near ones: deepgram.listen.NET-0001"),
-        (["--condition", "NET-0000", "--after", "soon"], 2, "'soon' is no moment"),
-        (["--after", "3s", "--drop", "1"], 2, "--after says when --condition comes"),
+        (["--condition", "listen.NET-0002"], 2, "did you mean deepgram.listen.NET-0001"),
+        (["--condition", "NET-0000", "--after", "soon"], 2, "--after value 'soon': expected open"),
+        (["--after", "3s", "--drop", "1"], 2, "--after requires exactly one --condition"),
         (["--drop", "1", "--out", "good.wstrace", "--force"], 2, "never overwritten"),
-        (["--drop", "1", "--out", "there.wstrace"], 2, "is there already"),
+        (["--drop", "1", "--out", "there.wstrace"], 2, "already exists"),
         (["--drop", "1", "--out", "no/folder.wstrace"], 2, "cannot write"),
         (["--drop"], 2, "requires an argument"),
     ],

@@ -203,7 +203,7 @@ def test_no_marker(wsproxy_server):
         "test_keyword": "wsproxy marker: 'colour' is none of its keywords",
         "test_value": "wsproxy: pace 'quick': give recorded,",
         "test_no_trace": f"wsproxy: {project.path}/test_it.py is not a trace",
-        "test_no_condition": "wsproxy: no condition",
+        "test_no_condition": "wsproxy: unknown condition",
         "test_no_marker": "wsproxy_server: say what to serve",
     }.items():
         assert re.search(rf"_ (ERROR at \w+ of )?{name} _+\n{re.escape(says)}", out), name

@@ -21,7 +21,7 @@ import pytest
 
 from commands import wsproxy
 from wire_witness import Peer, accepted, close, serving, upgrade
-from wsproxy.cli.recording_options import log_on_stderr
+from wsproxy.cli.logs import logging_on_stderr
 from wsproxy.trace import find_traces
 
 
@@ -79,7 +79,7 @@ def test_on_this_machine_alone_nothing_is_warned_of(tmp_path: Path) -> None:
 def test_a_wide_address_without_a_password_is_warned_of(tmp_path: Path) -> None:
     with recording(tmp_path, "--listen", "0.0.0.0:0") as recorder:
         line = recorder.warned.get(timeout=30)
-    assert "everybody on the network" in line
+    assert "everyone on the network" in line
     assert "--auth USER:PASSWORD" in line
     assert lines(recorder) == []
 
@@ -106,7 +106,7 @@ def test_a_key_of_the_ca_that_others_can_read_is_warned_of(tmp_path: Path) -> No
 def test_a_password_that_is_none_is_refused_and_not_repeated(auth: str, tmp_path: Path) -> None:
     done = wsproxy("record", "--out", tmp_path, "--auth", auth)
     assert done.returncode == 2
-    assert done.stderr == "error: --auth: give USER:PASSWORD\n"
+    assert done.stderr == "error: invalid --auth value: expected USER:PASSWORD\n"
 
 
 def asked(port: int, upstream: int, credentials: str | None) -> bytes:
@@ -152,6 +152,6 @@ def test_a_log_that_cannot_be_printed_ends_nothing(monkeypatch: pytest.MonkeyPat
     def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr("wsproxy.cli.recording_options.click.echo", full)
-    with log_on_stderr():
+    monkeypatch.setattr("wsproxy.cli.logs.click.echo", full)
+    with logging_on_stderr(0):
         logging.getLogger("wsproxy").error("cannot write")

@@ -25,7 +25,7 @@ def test_record_wide_address_in_the_mode_is_warned_of(tmp_path: Path) -> None:
     """What counts are the sockets, whichever option named them."""
     with recording(tmp_path, "--mode", f"regular@0.0.0.0:{unused_port()}") as recorder:
         line = recorder.warned.get(timeout=30)
-    assert "listening on 0.0.0.0 lets everybody on the network" in line
+    assert "everyone on the network can use this proxy, which listens on 0.0.0.0" in line
 
 
 def test_record_sighup_ends_it_in_order(tmp_path: Path) -> None:

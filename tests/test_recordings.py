@@ -122,15 +122,15 @@ def test_list_tells_them_apart(folder: Path) -> None:
     made_from = {entry["origin_session"] for entry in entries if entry["origin"] != "recorded"}
     assert made_from == {recorded}
     text = CliRunner().invoke(list_command, [str(folder)]).output
-    assert text.count("a replay") == 1
-    assert text.count("made from another trace") == 2
+    assert text.count(", replay,") == 1
+    assert text.count(", derived,") == 2
 
 
 def test_explain_of_a_folder_explains_its_recordings(folder: Path) -> None:
     done = CliRunner().invoke(explain, [str(folder), "--json"])
     explained = json.loads(done.stdout)
     assert [Path(each["path"]).name for each in explained] == ["call.wstrace"]
-    assert "3 replays and traces made from others are left out" in done.stderr
+    assert "3 replays and derived traces are skipped" in done.stderr
 
 
 def test_replays_and_derived_traces_are_in_no_storm(folder: Path) -> None:

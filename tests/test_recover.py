@@ -208,7 +208,7 @@ def test_the_provider_is_known_by_the_request_if_the_first_record_is_lost(tmp_pa
 
 def test_a_whole_one_needs_no_other(tmp_path: Path) -> None:
     path = write(tmp_path / "a.wstrace", STALLED)
-    assert recover(path) == (0, f"{path}: nothing to recover, the file is whole\n")
+    assert recover(path) == (0, f"{path}: complete, nothing to recover\n")
     before = path.read_bytes()
     assert recover(path, "--in-place")[0] == 0
     assert path.read_bytes() == before
@@ -266,7 +266,7 @@ def test_nothing_is_overwritten_but_in_place(tmp_path: Path) -> None:
     for out in (path, tmp_path):
         status, said = recover(path, "--out", out)
         assert status == 2
-        assert "there already" in said
+        assert "already exists" in said
     recover(path)
     assert recover(path)[0] == 2
     assert path.read_bytes() == before
@@ -356,7 +356,7 @@ def test_parts_become_one(tmp_path: Path) -> None:
     assert "name the first one" in said
     status, said = recover(tmp_path, "--in-place")
     assert status == 1
-    assert "of no use any more: a.part2.wstrace" in said
+    assert "you can delete a.part2.wstrace" in said
     for part in parts:
         if part != path:
             part.unlink()

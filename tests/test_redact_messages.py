@@ -304,7 +304,7 @@ def test_a_message_with_20_000_keys_is_read_with_all_that_follows(
     assert last == {"where": "message", "name": "", "more": last["more"]}
     assert last["more"] >= 20_000 // pieces - 999
     done = CliRunner().invoke(cli, ["show", str(tmp_path / "t.wstrace")])
-    assert f"(taken out: api_key, {last['more']:,} more)" in done.output
+    assert f"(redacted: api_key, {last['more']:,} more)" in done.output
 
 
 def test_a_head_with_too_many_keys_is_told_in_short() -> None:

@@ -231,7 +231,7 @@ def test_nothing_is_overwritten_that_came_meanwhile(
             writer()
             assert out.read_bytes() != b"theirs"
         else:
-            with pytest.raises(UsageError, match="is there already"):
+            with pytest.raises(UsageError, match="already exists"):
                 writer()
             assert out.read_bytes() == b"theirs"
     assert names(tmp_path) == ["o.wstrace", "t.wstrace"]

@@ -85,8 +85,8 @@ def test_both_ends_reproduce(
     process, url = server
     client = run("client", trace, "--to", url, "--out", tmp_path / "out", *FAST)
     assert client.returncode == 0, client.stderr
-    assert "reproduced" in client.stdout
-    assert "Close 1011 NET-0001" in client.stdout
+    assert "REPRODUCED: the server closed with 1011 NET-0001" in client.stdout
+    assert ", as recorded\n" in client.stdout
     assert "\x1b[31m" not in client.stdout
     out, _ = process.communicate(timeout=30)
     assert process.returncode == 0
@@ -132,13 +132,13 @@ def test_replay_in_a_folder_that_cannot_be_written_goes_on(
     line = served.stderr.readline()
     if not option:
         assert line.startswith("warning: cannot write into recordings: ")
-        assert "no trace of the replay is kept" in line
+        assert "no trace is kept" in line
         line = served.stderr.readline()
     url = line.removeprefix("listening on ").strip()
     done = run("client", trace, "--to", url, *option, *FAST, cwd=work)
     assert done.returncode == 0, done.stderr
-    assert "recorded as" not in done.stdout
-    assert done.stderr.count("no trace of the replay is kept") == (not option)
+    assert "trace of the replay" not in done.stdout
+    assert done.stderr.count("no trace is kept") == (not option)
     out, _ = served.communicate(timeout=30)
     assert json.loads(out)["trace"] is None
     assert [path.name for path in work.iterdir()] == ["recordings"]
@@ -199,7 +199,7 @@ def test_a_verdict_with_differences(trace: Path, tmp_path: Path) -> None:
             connection.sendall(b"HTTP/1.1 402 Payment Required\r\nContent-Length: 2\r\n\r\nno")
             out, _ = process.communicate(timeout=30)
     assert process.returncode == 1
-    assert "different" in out
+    assert "DIFFERENT: recorded: the server closed with" in out
     line = next(line for line in out.splitlines() if line.split()[:1] == ["status"])
     assert line.split() == ["status", "101", "402"]
 
@@ -220,12 +220,12 @@ def test_a_verdict_with_differences(trace: Path, tmp_path: Path) -> None:
         (["server", "{trace}", "--listen", "192.0.2.1:1"], 2, "cannot listen"),
         (["server", "{trace}", "--listen", "x"], 2, "address"),
         (["server", "{trace}", "--out", __file__], 2, "cannot write"),
-        (["server", "{trace}", "--out", __file__], 2, "--no-record keeps no trace"),
+        (["server", "{trace}", "--out", __file__], 2, "use --no-record to keep no trace"),
         (["server", "{trace}", "--out", "x", "--no-record"], 2, "--no-record excludes --out"),
         (
-            ["client", "{trace}", "--to", "ws://127.0.0.1:1", "--strict", "--max-wer", "0.1"],
+            ["client", "{trace}", "--to", "ws://127.0.0.1:1", "--exact", "--max-wer", "0.1"],
             2,
-            "--strict excludes --max-wer",
+            "--exact excludes --max-wer",
         ),
     ],
 )
@@ -308,7 +308,7 @@ def test_until_what_does_not_come(trace: Path, tmp_path: Path) -> None:
 def test_bisect_takes_a_failure_that_comes_for_bad(trace: Path, tmp_path: Path) -> None:
     with serving_for_ever(trace, tmp_path) as url:
         done = run("client", trace, "--to", url, "--out", tmp_path / "o", "--bisect", *FAST)
-    assert "reproduced" in done.stdout
+    assert done.stdout.splitlines()[1].startswith("REPRODUCED: ")
     assert done.returncode == 1
 
 
@@ -317,7 +317,7 @@ def test_bisect_takes_a_session_without_it_for_good(tmp_path: Path) -> None:
     good = recorded(tmp_path / "good.wstrace", Close(1000))
     with serving_for_ever(good, tmp_path) as url:
         done = run("client", trace, "--to", url, "--out", tmp_path / "o", "--bisect", *FAST)
-    assert "not-reproduced" in done.stdout, done.stdout
+    assert "\nNOT REPRODUCED: " in done.stdout, done.stdout
     assert done.returncode == 0
 
 
@@ -337,7 +337,7 @@ def test_what_is_given_is_not_repeated(secret: str, trace: Path, tmp_path: Path)
 
 @contextlib.contextmanager
 def serving_for_ever(trace: Path, folder: Path, sessions: int = 0) -> Iterator[str]:
-    options = ["--json", "--out", folder / "served", "--sessions", sessions, *FAST]
+    options = ["--json", "--out", folder / "served", "--max-sessions", sessions, *FAST]
     process = subprocess.Popen(
         command("server", trace, *options),
         stdout=subprocess.PIPE,

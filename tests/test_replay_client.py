@@ -30,7 +30,7 @@ from made_sessions import (
     upgrade,
 )
 from wsproxy.catalog import load
-from wsproxy.errors import ConnectFailed, TraceError, UsageError
+from wsproxy.errors import ConnectFailed, Setting, TraceError, UsageError
 from wsproxy.recording import Clock, Recording, new_start
 from wsproxy.redact import Redactor
 from wsproxy.replay import ClientOptions, ReplayServer, ServerOptions, Verdict, replay_client
@@ -184,9 +184,10 @@ def test_a_missing_credential_is_asked_for_before_anything_is_sent(
     monkeypatch.delenv("DEEPGRAM_API_KEY", raising=False)
     trace = build(close_1011, tmp_path)
     to = ClientOptions("wss://api.deepgram.invalid")
-    with pytest.raises(UsageError, match=r"Authorization: Token .*DEEPGRAM_API_KEY") as caught:
+    with pytest.raises(UsageError, match=r"missing: Authorization .*DEEPGRAM_API_KEY") as caught:
         asyncio.run(replay_client(trace, to, records(tmp_path / "out")))
     assert "\n" not in str(caught.value)
+    assert caught.value.settings == (Setting("headers", "Authorization: Token ..."),)
     assert not (tmp_path / "out").exists()
 
 

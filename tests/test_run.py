@@ -51,7 +51,7 @@ def test_what_is_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert out == ""
     lines = err.splitlines()
     assert lines[0] == f"wsproxy: 3 sessions recorded in {tmp_path}"
-    assert lines[-1] == f"wsproxy: why: wsproxy explain {paths[1]}"
+    assert lines[-1] == f"wsproxy: to see why it failed: wsproxy explain {paths[1]}"
     assert [line.strip() for line in lines if line.startswith("      ")] == list(map(str, paths))
     assert len([line for line in lines if line.startswith("  deepgram")]) == 3
 
@@ -59,8 +59,8 @@ def test_what_is_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
 @pytest.mark.parametrize(
     ("text", "status", "problem"),
     [
-        ("#!/no/such/interpreter\n", 127, "interpreter that its first line names does not exist"),
-        ("no program\n", 126, "cannot be run: "),
+        ("#!/no/such/interpreter\n", 127, "interpreter in its first line does not exist"),
+        ("no program\n", 126, "cannot run it: "),
     ],
 )
 def test_run_program_that_the_system_refuses_exits_as_a_shell_would(

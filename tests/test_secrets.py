@@ -276,7 +276,7 @@ def test_no_planted_credential_is_found(
             assert content.count(PLACEHOLDER.encode()) >= len(planted.values)
             said = caplog.text + "\n".join(proxy.told)
             assert planted.found_in(said.encode()) == []
-            assert "taken out by rule: header X-Acme-Secret" in said
+            assert "redacted by heuristic: header X-Acme-Secret" in said
 
 
 def around(text: bytes, word: bytes) -> bytes:

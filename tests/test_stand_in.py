@@ -237,8 +237,8 @@ def test_a_command_meets_it_and_its_output_is_its_own(tmp_path: Path) -> None:
     where = ["--out", tmp_path / "out", "--confdir", tmp_path / "conf"]
     done = replay(REFUSED, *where, "--", sys.executable, "-c", APP)
     assert done.stdout == "server rejected WebSocket connection: HTTP 401\n"
-    assert "reproduced  recorded: answered with status 401" in done.stderr
-    assert "the command ended with exit status 7" in done.stderr
+    assert "REPRODUCED: the server answered with status 401" in done.stderr
+    assert "the command exited with status 7" in done.stderr
     assert done.returncode == 0  # it was reproduced, whatever the app made of it
 
 

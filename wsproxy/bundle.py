@@ -67,6 +67,7 @@ def bundle(
     out: Path,
     *,
     note: str = "",
+    instructions: str = "",
     hosts: bool = False,
     force: bool = False,
     catalog: Catalog | None = None,
@@ -79,6 +80,7 @@ def bundle(
         traces: traces, and folders, of which the recordings are taken.
         out: the zip file, mode 0600.
         note: the user's own words, for its README.
+        instructions: how to use the traces, for its README (Markdown).
         hosts: replace the names of hosts too, in traces that are scrubbed here.
         force: replace `out`.
         environment: whose variables are named; None: the process's own.
@@ -101,7 +103,7 @@ def bundle(
             content = _Content(Path(folder))
             items = [_bundled(path, content, key, known, hosts=hosts) for path in each(found)]
             facts = _facts(items, os.environ if environment is None else environment)
-            content.put("README.md", _readme(items, note))
+            content.put("README.md", _readme(items, note, instructions))
             content.put("environment.json", dumps(facts, indent=2) + "\n")
             with new_file(out, force=force) as new:
                 content.zip(new.file)
@@ -186,7 +188,7 @@ def _versions() -> Iterator[tuple[str, str]]:
             yield name, version(name)
 
 
-def _readme(items: Sequence[Bundled], note: str) -> str:
+def _readme(items: Sequence[Bundled], note: str, instructions: str) -> str:
     lines = ["# Sessions with a speech API, for a bug report", ""]
     if note.strip():
         lines += [*markdown.fenced(note.strip().splitlines()), ""]
@@ -194,23 +196,16 @@ def _readme(items: Sequence[Bundled], note: str) -> str:
     for item in items:
         said = markdown.prose(item.summary).replace("|", "\\|")
         lines.append(f"| {markdown.code(item.name)} | {said} |")
-    lines += ["", *_GUIDE.splitlines()]
+    lines += ["", *_GUIDE.splitlines(), *(["", instructions.rstrip()] if instructions else [])]
     return "\n".join(lines) + "\n"
 
 
 _GUIDE = """\
-Words, voices, ids and credentials of people are not in here: texts are made up, audio is noise.
-Times, sizes, frames, close codes and the words of errors are those of the sessions.
+The traces contain no words, voices, ids or credentials of people: texts are synthetic, audio is
+noise. Times, sizes, frames, close codes and error texts are those of the original sessions.
 
 | | |
 |---|---|
-| `traces/NAME.wstrace` | a session, every frame of it |
-| `explanations/NAME.md` | what went wrong in it, with evidence |
-| `environment.json` | versions, and which proxy variables were set (no values) |
-
-With wsproxy (`pip install .` in a checkout of the project), in this folder:
-
-    wsproxy show traces/NAME.wstrace            # every frame
-    wsproxy explain traces/NAME.wstrace         # what went wrong
-    wsproxy replay server traces/NAME.wstrace   # fails for an app as the API did
-    wsproxy replay client traces/NAME.wstrace --to ws://127.0.0.1:9000"""
+| `traces/NAME.wstrace` | a session with all its frames |
+| `explanations/NAME.md` | what failed, with evidence |
+| `environment.json` | versions, and which proxy variables were set (no values) |"""

@@ -2,6 +2,7 @@
 
     WsproxyError            one clear line for the user; `exit_status` for the command line
     ├── UsageError          2  what the user asked for cannot be done
+    │   ├── InvalidValue    2  a setting has a value that is not of its form
     │   ├── CatalogError    2  a catalog file has a mistake
     │   ├── RecorderMissing 2  there is no recorder, mitmproxy is missing
     │   ├── UnknownCondition 2 no such catalog condition
@@ -13,27 +14,80 @@
     └── ConnectFailed       2  the other end could not be reached
 
 Everything else that escapes is a bug of ours and keeps its traceback.
+
+Messages name no option of the command line: the Python API shows them too. A setting that
+would avoid the error is data (`Setting`), and `wsproxy.cli.hints` names the option for it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A setting that would avoid an error.
+
+    Attributes:
+        name: of the setting, as in the Python API: "force", "headers".
+        value: what to set it to, without secrets: "Authorization: Token ..."; empty: any.
+    """
+
+    name: str
+    value: str = ""
 
 
 class WsproxyError(Exception):
     """Base of all errors that are shown to the user as one line.
 
+    Args:
+        message: what is wrong, and what to do unless `settings` say it.
+        settings: the settings that would avoid the error.
+
     Attributes:
         exit_status: what a command exits with when this error ends it.
+        settings: as given.
     """
 
     exit_status = 1
+
+    def __init__(self, message: str = "", *settings: Setting) -> None:
+        super().__init__(message)
+        self.settings = settings
 
 
 class UsageError(WsproxyError):
     """What was asked for cannot be done: a bad option, a port in use, an unwritable folder."""
 
     exit_status = 2
+
+
+class InvalidValue(UsageError):
+    """A setting has a value that is not of its form.
+
+    Args:
+        name: of the setting, as in the Python API: "after", "max_size".
+        value: as given; None: it may be a credential, and is not repeated.
+        problem: what is wrong, such as "expected a time such as 5s".
+        choices: words that are valid; the message names the one nearest to `value`.
+    """
+
+    def __init__(
+        self, name: str, value: str | None, problem: str, choices: Iterable[str] = ()
+    ) -> None:
+        self.name = name
+        self.value = value
+        self.problem = problem + did_you_mean(value or "", choices)
+        super().__init__(self.text(name))
+
+    def text(self, name: str) -> str:
+        """The message with another name for the setting, such as that of an option."""
+        shown = "" if self.value is None else f" {self.value!r}"
+        return f"invalid {name} value{shown}: {self.problem}"
+
+    def __reduce__(self) -> tuple[type[InvalidValue], tuple[str, str | None, str]]:
+        return type(self), (self.name, self.value, self.problem)
 
 
 class CatalogError(UsageError):
@@ -92,3 +146,16 @@ class ConnectFailed(WsproxyError):
     """The other end could not be reached: DNS, TCP, TLS or the proxy in between."""
 
     exit_status = 2
+
+
+def did_you_mean(given: str, choices: Iterable[str]) -> str:
+    """The end of a message that names the choice nearest to what was given; "" if none is near."""
+    import difflib  # noqa: PLC0415  # 10 ms, for a message that is seldom needed
+
+    near = difflib.get_close_matches(given.strip().lower(), list(choices), n=1, cutoff=0.6)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+def one_of(choices: Sequence[str]) -> str:
+    """Words as a sentence lists them: "a, b or c"."""
+    return " or ".join(filter(None, (", ".join(choices[:-1]), *choices[-1:])))

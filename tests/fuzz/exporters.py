@@ -80,7 +80,7 @@ READERS: tuple[tuple[tuple[str, ...], ...], ...] = (
 )
 PAIRED: tuple[tuple[str, ...], ...] = (
     ("explain",), ("explain", "--markdown"), ("explain", "--json"), ("diff",), ("diff", "--json"),
-    ("diff", "--strict"),
+    ("diff", "--exact"),
 )  # fmt: skip
 CHANGES: tuple[tuple[str, ...], ...] = (
     ("--cut", "0.1s..0.5s"), ("--stall", "0.1s+2s:client"), ("--keepalive", "drop"),

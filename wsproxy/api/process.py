@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from wsproxy.capture import needs, protocol
-from wsproxy.errors import RecorderMissing, UsageError
+from wsproxy.errors import RecorderMissing, Setting, UsageError
 
 VARIABLE = "WSPROXY_RECORDER"
 _COMMAND = "proxy-process"
@@ -115,7 +115,8 @@ class _Child:
                 self.process.kill()
                 break
             if "failed" in event:
-                raise UsageError(event["failed"])
+                named = (Setting(*each) for each in event.get("settings", ()))
+                raise UsageError(event["failed"], *named)
             if "listening" in event:
                 self._thread = threading.Thread(
                     target=self._read, name="wsproxy-proxy", daemon=True

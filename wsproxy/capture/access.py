@@ -23,6 +23,7 @@ from mitmproxy.proxy import mode_specs
 from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 
 from wsproxy.address import IPAddress, authority, is_loopback, parse_ip, reaches
+from wsproxy.errors import Setting
 
 from . import heads, layer
 
@@ -82,17 +83,17 @@ class Access:
             if unexpected:
                 why = (
                     f"this reverse proxy for {mode.address[0]} does not go by the name of "
-                    f"{unexpected[0][:100]!r}. Use 127.0.0.1, or allow the name with "
-                    "--allow-host NAME"
+                    f"{unexpected[0][:100]!r}. Use 127.0.0.1, or add the name to the hosts that "
+                    "the proxy allows"
                 )
-                self._refuse(flow, 421, "host", why)
+                self._refuse(flow, 421, "host", why, Setting("allow_hosts"))
         elif await self.leads_here((request.host, request.port)):
             why = (
                 f"{ITSELF}, and {authority(request.host, request.port)} is its own address. It is "
-                "a proxy: set HTTPS_PROXY and HTTP_PROXY in the app; or run it with --mode "
-                "reverse:URL to be the app's base URL"
+                "a proxy: set HTTPS_PROXY and HTTP_PROXY in the app. Only in reverse mode is it "
+                "the app's base URL"
             )
-            self._refuse(flow, 421, "itself", why)
+            self._refuse(flow, 421, "itself", why, Setting("mode"))
 
     async def http_connect(self, flow: http.HTTPFlow) -> None:
         if flow.response is None and await self.leads_here((flow.request.host, flow.request.port)):
@@ -129,20 +130,27 @@ class Access:
             return False  # the connection fails as well
         return any(_is_own(str(each[4][0]), port, listening) for each in found)
 
-    def _refuse(self, flow: http.HTTPFlow, status: int, reason: str, why: str) -> None:
+    def _refuse(
+        self, flow: http.HTTPFlow, status: int, reason: str, why: str, *settings: Setting
+    ) -> None:
         flow.metadata[REFUSED_HERE] = True
         flow.response = http.Response.make(
             status,
             f"wsproxy: refused: {why}.\n",
             {"Content-Type": "text/plain", "Server": "wsproxy", "Connection": "close"},
         )
-        self._log(reason, f"refused a request: {why}")
+        self._log(reason, f"refused a request: {why}", *settings)
 
-    def _log(self, reason: str, text: str) -> None:
+    def _log(self, reason: str, text: str, *settings: Setting) -> None:
         now = time.monotonic()
         if now - self._logged.get(reason, float("-inf")) >= QUIET:
             self._logged[reason] = now
-            logger.warning("wsproxy: %s. Further ones are not logged for %.0f s.", text, QUIET)
+            logger.warning(
+                "wsproxy: %s. Further ones are not logged for %.0f s.",
+                text,
+                QUIET,
+                extra={"settings": settings},
+            )
 
 
 def _is_of_web_page(headers: http.Headers) -> bool:

@@ -45,8 +45,8 @@ MAX_ENDPOINTS = 10_000  # whose failed attempts in a row are counted
 CLOSED_AT_ONCE = 0.5  # seconds in which a recorder has written everything, nearly always
 
 REFUSAL = (
-    "wsproxy cannot write a trace of this session and was told to let none pass unrecorded "
-    "(--strict). Make room on its disk, or run it without --strict.\n"
+    "wsproxy cannot write a trace of this session, and in strict mode it lets no session pass "
+    "unrecorded. Make room on its disk, or turn strict mode off.\n"
 )
 
 _NOT_PASSED_ON = "wsproxy_not_passed_on"  # in a flow's metadata

@@ -23,7 +23,7 @@ from mitmproxy.proxy.mode_specs import ProxyMode, ReverseMode, UpstreamMode
 from mitmproxy.tools.dump import DumpMaster
 
 from wsproxy.address import authority, is_loopback
-from wsproxy.errors import UsageError
+from wsproxy.errors import InvalidValue, Setting, UsageError
 from wsproxy.recording import Recording
 
 from .access import Access
@@ -170,7 +170,7 @@ async def proxy(
     if errors.first is not None:
         master.shutdown()
         await task
-        raise UsageError(_explained(errors.first, settings))
+        raise _explained(errors.first, settings)
     stop = _Stop(master, addon)
     try:
         await _check_upstreams(master, access)
@@ -278,7 +278,7 @@ def _check_folders(settings: Settings, records: bool) -> None:
         UsageError: it cannot be written where it has to be.
     """
     if records and (problem := folder_problem(settings.out)) is not None:
-        raise UsageError(f"{problem}; use --out DIR")
+        raise UsageError(problem, Setting("out"))
     named = [o.partition("=")[2] for o in settings.options if o.startswith("confdir=")]
     confdir = Path(named[-1] if named else settings.confdir or CONF_DIR).expanduser()
     try:
@@ -291,7 +291,8 @@ def _check_folders(settings: Settings, records: bool) -> None:
     except OSError as error:
         what = "read" if key.exists() else "create"
         why = error.strerror or error
-        raise UsageError(f"cannot {what} the CA in {confdir}: {why}; use --confdir DIR") from None
+        text = f"cannot {what} the CA in {confdir}: {why}"
+        raise UsageError(text, Setting("confdir")) from None
 
 
 async def _check_upstreams(master: DumpMaster, access: Access) -> None:
@@ -304,7 +305,7 @@ async def _check_upstreams(master: DumpMaster, access: Access) -> None:
         mode = ProxyMode.parse(spec)
         if isinstance(mode, ReverseMode | UpstreamMode) and await access.leads_here(mode.address):
             where = authority(*mode.address)
-            raise UsageError(f"--mode {spec}: the recorder itself listens on {where}")
+            raise InvalidValue("mode", spec, f"the recorder itself listens on {where}")
 
 
 def _listen_without_http3(spec: str) -> None:
@@ -399,26 +400,25 @@ class _ErrorLog(logging.Handler):
         logging.getLogger().removeHandler(self)
 
 
-def _explained(message: str, settings: Settings) -> str:
-    """What mitmproxy logged, in the words of our options where they matter."""
+def _explained(message: str, settings: Settings) -> UsageError:
+    """What mitmproxy logged, with the settings that matter for it."""
     if _NO_KEY.search(message):
         confdir = settings.confdir or CONF_DIR
-        return (
+        return UsageError(
             f"cannot read the CA in {confdir}: {CA_KEY} holds no key; remove it, and a new CA is "
-            "created, or use --confdir DIR"
+            "created",
+            Setting("confdir"),
         )
     failed = _NO_LISTENER.search(message)
     if failed is None:
-        return message
+        return UsageError(message)
     why = (
         "the port is in use"
         if "in use" in message
         else failed[3].rpartition("] ")[2].rpartition("): ")[2]
     )
-    return (
-        f"cannot listen on {authority(failed[1], int(failed[2]))}: {why}. "
-        "Choose another address with --listen HOST:PORT; port 0 takes a free one."
-    )
+    where = authority(failed[1], int(failed[2]))
+    return UsageError(f"cannot listen on {where}: {why}", Setting("listen"))
 
 
 def _proxyserver(master: DumpMaster) -> Proxyserver:

@@ -30,20 +30,6 @@ _BUNDLE_VARIABLES = (
     "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH",
 )
 
-# What to do when an app ignored all of it.
-HINTS = (
-    "Its library may ignore proxy settings. What always works is the app's base URL:",
-    "  wsproxy run --listen 127.0.0.1:8080 --mode reverse:wss://api.deepgram.com -- CMD",
-    "and in the app (docs/sdks.md has each SDK):",
-    "  Deepgram Python:   DeepgramClient(environment=DeepgramClientEnvironment(",
-    "                       base='http://127.0.0.1:8080', production='ws://127.0.0.1:8080',",
-    "                       agent='ws://127.0.0.1:8080', agent_rest='http://127.0.0.1:8080'))",
-    "  Deepgram Node:     new DeepgramClient({apiKey, baseUrl: 'ws://127.0.0.1:8080'})",
-    "  AssemblyAI Python: StreamingClientOptions(api_host='ws://127.0.0.1:8080')",
-    "  ws (Node):         new WebSocket('ws://127.0.0.1:8080/v1/listen')",
-    "A browser or a container has its own settings: point its proxy at `wsproxy record`.",
-)
-
 
 class Listening(Protocol):
     """A recorder, in this process or in another one.

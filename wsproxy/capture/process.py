@@ -1,6 +1,6 @@
 """A proxy in a process of its own, which another process of wsproxy starts and talks to.
 
-`wsproxy.api` and `replay server --proxy` start one (`wsproxy.api.process`), so that mitmproxy
+`wsproxy.api` and `replay server --as-proxy` start one (`wsproxy.api.process`), so that mitmproxy
 need not be installed where they run. `protocol` has what is said.
 """
 
@@ -44,7 +44,8 @@ def main() -> int:
     try:
         asyncio.run(_serve(parent))
     except WsproxyError as error:
-        parent.tell(failed=str(error))
+        named = [[each.name, each.value] for each in error.settings]
+        parent.tell(failed=str(error), settings=named)
         return error.exit_status
     return 0
 

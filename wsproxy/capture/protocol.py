@@ -9,7 +9,7 @@ Both write JSON, an object a line. What is asked for comes first:
 The process answers, and reports what happens, until its stdin is closed:
 
     {"listening": ["127.0.0.1", 40123], "ca": "/home/me/.mitmproxy/mitmproxy-ca-cert.pem"}
-    {"failed": "why it cannot start"}
+    {"failed": "why it cannot start", "settings": [["confdir", ""]]}    see wsproxy.errors.Setting
     {"ask": 1, "host": "api.deepgram.com", "target": "/v1/listen"}    answered by
                                          {"answer": 1, "address": ["127.0.0.1", 40124] or null}
     {"ask": 2, "refused": "example.com"}    a host that nothing answers for; answered by

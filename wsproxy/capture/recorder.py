@@ -288,6 +288,7 @@ class Recorder:
                 self._faults.refused(recording)
                 return
         self._open[session] = recording
+        logger.debug("session %s is recorded in %s", start.session, recording.path)
         self._tell_begun(recording)
 
     def _findings(self, session: Session) -> list[Finding]:

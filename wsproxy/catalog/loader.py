@@ -7,24 +7,29 @@ when they are first asked for. Reading all of them at every start costs five tim
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import logging
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import click
+import platformdirs
 
 from wsproxy.catalog.model import GENERIC, Api, Condition, Credentials, Pattern, Provider
 from wsproxy.catalog.parse import read_condition, read_head
 from wsproxy.catalog.pattern_cost import LENGTH
 from wsproxy.catalog.table import Table, read_toml
-from wsproxy.errors import CatalogError, UnknownCondition
+from wsproxy.errors import CatalogError, Setting, UnknownCondition, one_of
 from wsproxy.regular_file import read_text, reason
 
-VARIABLE = "WSPROXY_CATALOG"  # names files of the user's own, for this process and its children
+logger = logging.getLogger(__name__)
+
+VARIABLE = "WSPROXY_CATALOG"  # names files of the user's own, separated as in PATH
+_used: tuple[Path, ...] = ()  # see `using`
 _CONDITIONS = re.compile(r"^\[\[condition\]\]", re.MULTILINE)
 
 
@@ -168,10 +173,10 @@ class Catalog:
             return ending[0]
         if ending:
             names = ", ".join(c.id for c in ending)
-            raise UnknownCondition(f"{name!r} may be any of {names}")
-        near = self._near(wanted)
-        hint = f"near ones: {', '.join(near)}" if near else "see the list of the catalog's ids"
-        raise UnknownCondition(f"no condition {name!r} in the catalog; {hint}")
+            raise UnknownCondition(f"condition {name!r} is ambiguous: {names}")
+        if near := self._near(wanted):
+            raise UnknownCondition(f"unknown condition {name!r}; did you mean {one_of(near)}?")
+        raise UnknownCondition(f"unknown condition {name!r}", Setting("condition"))
 
     def _near(self, wanted: str) -> list[str]:
         import difflib  # noqa: PLC0415  # 10 ms, for a message that is seldom needed
@@ -294,11 +299,12 @@ def shipped_files() -> list[CatalogFile]:
 def user_files() -> tuple[Path, ...]:
     """The user's own files: in the config folder, then those of WSPROXY_CATALOG.
 
-    The config folder is `catalog` in wsproxy's own (~/.config/wsproxy on Linux); the
-    variable holds paths of files or folders, separated as in PATH.
+    The folder is `catalog` in the config folder; the variable holds paths of files or folders.
+    What this process was given with `using` comes last.
     """
-    places = [Path(click.get_app_dir("wsproxy")) / "catalog"]
+    places = [config_folder() / "catalog"]
     places += [Path(part) for part in os.environ.get(VARIABLE, "").split(os.pathsep) if part]
+    places += _used
     found: list[Path] = []
     for place in places:
         found += sorted(place.glob("*.toml")) if place.is_dir() else [place]
@@ -306,10 +312,36 @@ def user_files() -> tuple[Path, ...]:
     return tuple(path for path in found if path != places[0])
 
 
+def config_folder() -> Path:
+    """The folder of the user's settings, such as ~/.config/wsproxy on Linux."""
+    return platformdirs.user_config_path("wsproxy", appauthor=False, roaming=True)
+
+
+def given_files() -> tuple[Path, ...]:
+    """The files that `using` was given, for a process that this one starts."""
+    return _used
+
+
+@contextlib.contextmanager
+def using(files: Iterable[Path]) -> Iterator[None]:
+    """Have all catalogs that this process loads hold more files, for the body of a `with`.
+
+    Args:
+        files: they add to the user's other ones, or override them.
+    """
+    global _used  # noqa: PLW0603  # of the process, on all of its threads
+    before = _used
+    _used = (*before, *files)
+    try:
+        yield
+    finally:
+        _used = before
+
+
 def _named(path: Path) -> str:
     """How a file came to be read, for a message that it cannot be."""
     named = os.environ.get(VARIABLE, "").split(os.pathsep)
-    return f" ({VARIABLE} or --catalog names it)" if str(path) in named else ""
+    return f" ({VARIABLE} names it)" if str(path) in named else ""
 
 
 def load(*extra: Path) -> Catalog:
@@ -328,6 +360,8 @@ def load(*extra: Path) -> Catalog:
 @functools.cache
 def _load(own: tuple[Path, ...]) -> Catalog:
     files = [read_file(path) for path in own]
+    for path in own:
+        logger.info("catalog file %s", path)
     catalog = Catalog([*shipped_files(), *files])
     try:
         for file in files:

@@ -1,4 +1,4 @@
-"""`wsproxy addon`: where the files are that a mitmproxy of the user's own loads."""
+"""`wsproxy addon`: the files that a separate mitmproxy loads."""
 
 from __future__ import annotations
 
@@ -6,16 +6,18 @@ from pathlib import Path
 
 import click
 
+from .group import NearGroup
+
 _FOLDER = Path(__file__).parent.parent / "addons"
 _NAMES = sorted(path.stem for path in _FOLDER.glob("*.py"))
 
 
-@click.group(name="addon")
+@click.group(name="addon", cls=NearGroup)
 def command() -> None:
-    """Say where the addons for a mitmproxy of your own are.
+    """Print where the addons for mitmproxy are.
 
-    mitmproxy has to be installed in the same environment as wsproxy, as the extra `record`
-    does.
+    mitmproxy must be installed in the same environment as wsproxy; the extra `record` installs
+    it.
     """
 
 

@@ -9,11 +9,20 @@ from rich.console import Console
 from rich.text import Text
 
 from wsproxy.bundle import ZIP, bundle
-from wsproxy.errors import UsageError
+from wsproxy.errors import InvalidValue
 from wsproxy.report.text import safe
 
 from .catalog_option import catalog_option
 from .progress import Progress
+
+INSTRUCTIONS = """\
+With wsproxy (`pip install .` in a checkout of the project), in this folder:
+
+    wsproxy show traces/NAME.wstrace            # list all frames
+    wsproxy explain traces/NAME.wstrace         # explain the failure
+    wsproxy replay server traces/NAME.wstrace   # fail for an app as the API did
+    wsproxy replay client traces/NAME.wstrace --to ws://127.0.0.1:9000
+"""
 
 
 @click.command(name="bundle")
@@ -29,35 +38,44 @@ from .progress import Progress
     "--out",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE.zip",
-    help="The bundle.  [default: wsproxy-bundle.zip]",
+    help="File to write.  [default: wsproxy-bundle.zip]",
 )
-@click.option("--note", default="", metavar="TEXT", help="What you want to say, for its README.")
-@click.option("--hosts", is_flag=True, help="Replace the names of hosts as well.")
-@click.option("--force", is_flag=True, help="Replace FILE.zip if it is there.")
+@click.option(
+    "--note", default="", metavar="TEXT", help="Add this text to the README in the bundle."
+)
+@click.option("--hosts", is_flag=True, help="Replace host names as well.")
+@click.option("--force", is_flag=True, help="Overwrite FILE.zip if it exists.")
 def command(
     *, traces: tuple[Path, ...], out: Path | None, note: str, hosts: bool, force: bool
 ) -> None:
-    """Pack traces for a bug report: scrubbed, explained, with versions.
+    """Pack anonymized traces for a bug report, with explanations and versions.
 
-    Each TRACE, and each in and below a FOLDER, is scrubbed (`wsproxy scrub`); one that is
-    scrubbed already goes in as it is.
-    With them go their explanations, the versions of what ran here, and the names of the
-    variables that lead apps through a proxy. If anything of people is found in what would go
-    in, nothing is written.
+    Each TRACE, and each trace in a FOLDER (searched recursively), is anonymized as by
+    `wsproxy scrub`; an already scrubbed trace is added unchanged. The bundle also contains the
+    explanations, the versions of the software here, and the names of the proxy variables that
+    are set. If personal data is found in the result, nothing is written.
 
     \b
       wsproxy bundle call.wstrace
       wsproxy bundle recordings --out report.zip --note "closed after 10 s, every time"
     \b
     Exit status:
-      0  packed                               2  not done: bad option, cannot be written
-      1  something was left; nothing packed   3  a trace cannot be read
+      0  packed                                  2  invalid option, or cannot be written
+      1  personal data found; nothing written    3  a trace cannot be read
     """
     place = out or Path(f"wsproxy-bundle{ZIP}")
     if place.suffix != ZIP:
-        raise UsageError(f"{place}: the name of a bundle ends in {ZIP}")
+        raise InvalidValue("out", str(place), f"expected a name that ends in {ZIP}")
     with Progress("packing") as progress:
-        items = bundle(traces, place, note=note, hosts=hosts, force=force, each=progress.each)
+        items = bundle(
+            traces,
+            place,
+            note=note,
+            instructions=INSTRUCTIONS,
+            hosts=hosts,
+            force=force,
+            each=progress.each,
+        )
     console = Console(highlight=False, soft_wrap=True)
     console.print(Text(safe(f"packed {place}")))
     for item in items:

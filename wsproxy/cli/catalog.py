@@ -1,4 +1,4 @@
-"""`wsproxy catalog`: look up what is known, and check a file of one's own."""
+"""`wsproxy catalog`: look up known failures, and check a catalog file."""
 
 from __future__ import annotations
 
@@ -7,26 +7,28 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import click
-from rich.console import Console
 
 from wsproxy.catalog import Condition, load
 from wsproxy.catalog.mistakes import mistakes
 from wsproxy.diagnose import CHECKS, RULES
-from wsproxy.errors import CatalogError, UsageError
+from wsproxy.errors import CatalogError, UsageError, did_you_mean
 from wsproxy.report import catalog as report
 from wsproxy.report.jsontext import dumps
 from wsproxy.report.text import safe
+from wsproxy.report.trimmed import Trimmed
 
 from .catalog_option import catalog_option
+from .group import NearGroup
+from .width import console, line_console
 
 
-@click.group(name="catalog")
+@click.group(name="catalog", cls=NearGroup)
 def command() -> None:
-    """Look up the failures that wsproxy knows, and check a file of your own.
+    """Look up known failures, and check your own catalog.
 
-    Your own files add to the catalog or override it: those of the config folder, those that
-    WSPROXY_CATALOG names, and those that a command is given with --catalog. docs/catalog.md
-    describes the format.
+    Your own files add conditions to the catalog or override them. They are read from the
+    config folder, from WSPROXY_CATALOG, and from --catalog. docs/catalog.md describes the
+    format.
 
     \b
       wsproxy catalog search NET-0001
@@ -36,24 +38,27 @@ def command() -> None:
 
 
 @command.command(name="list")
-@click.option("--provider", metavar="ID", help="Only this provider's, such as deepgram.")
-@click.option("--json", "as_json", is_flag=True, help="A JSON array for programs.")
+@click.option(
+    "--provider", metavar="ID", help="List only the conditions of this provider, such as deepgram."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")
 @catalog_option
 def list_command(provider: str | None, as_json: bool) -> None:
-    """List all conditions: id, severity, title."""
+    """List conditions: id, severity, title."""
     catalog = load()
     if provider is not None and catalog.provider(provider) is None:
-        known = ", ".join(p.id for p in catalog.providers)
-        raise UsageError(f"no provider {provider!r} in the catalog; there are {known}")
+        known = [each.id for each in catalog.providers]
+        near = did_you_mean(provider, known) or f"; known: {', '.join(known)}"
+        raise UsageError(f"unknown provider {provider!r}{near}")
     _print(catalog.conditions if provider is None else catalog.conditions_of(provider), as_json)
 
 
 @command.command(name="show")
 @click.argument("name", metavar="ID")
-@click.option("--json", "as_json", is_flag=True, help="JSON for programs.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @catalog_option
 def show_command(name: str, as_json: bool) -> None:
-    """Show all about one condition, by its ID or the end of it.
+    """Show the details of a condition, by its ID or the end of it.
 
     \b
       wsproxy catalog show 3007-rate
@@ -62,17 +67,17 @@ def show_command(name: str, as_json: bool) -> None:
     if as_json:
         click.echo(dumps(report.as_json(condition), indent=2))
     else:
-        Console(highlight=False).print(report.shown(condition))
+        console().print(Trimmed(report.shown(condition)), end="")
 
 
 @command.command(name="search")
 @click.argument("words", nargs=-1, required=True)
-@click.option("--json", "as_json", is_flag=True, help="A JSON array for programs.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")
 @catalog_option
 def search_command(words: tuple[str, ...], as_json: bool) -> None:
-    """Find the conditions in which all WORDS are, the best first.
+    """Search conditions (all WORDS must match), best match first.
 
-    Searched are ids, codes and statuses, titles, texts, and what the wire shows.
+    Searches ids, codes and statuses, titles, descriptions, and the text of matching messages.
 
     \b
       wsproxy catalog search 1011
@@ -80,7 +85,7 @@ def search_command(words: tuple[str, ...], as_json: bool) -> None:
     """
     found = report.search(load().conditions, [part for word in words for part in word.split()])
     if not found and not as_json:
-        click.echo(f"nothing in the catalog has {safe(' '.join(words))!r} in it", err=True)
+        click.echo(f"no condition matches {safe(' '.join(words))!r}", err=True)
         sys.exit(1)
     _print(found, as_json)
 
@@ -90,9 +95,9 @@ def _print(conditions: Sequence[Condition], as_json: bool) -> None:
         found = [report.as_json(condition) for condition in conditions]
         click.echo(dumps(found, indent=2))
         return
-    console = Console(highlight=False, soft_wrap=True)
+    lines = line_console()
     for line in report.listed(conditions):
-        console.print(line)
+        lines.print(line)
 
 
 @command.command(name="check")
@@ -100,7 +105,7 @@ def _print(conditions: Sequence[Condition], as_json: bool) -> None:
     "files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE..."
 )
 def check_command(files: tuple[Path, ...]) -> None:
-    """Name every mistake in FILE with its line, and hold its examples against the catalog."""
+    """Report every mistake in FILE with its line, and match its examples with the catalog."""
     wrong = False
     for path in files:
         try:

@@ -1,4 +1,4 @@
-"""`wsproxy distill`: the shortest trace that still fails in the same way."""
+"""`wsproxy distill`: find the shortest trace that fails in the same way."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from rich.text import Text
 from wsproxy.catalog import load
 from wsproxy.diagnose import summary
 from wsproxy.distill import Attempt, Distillation, Limits, Report, distilled_name
-from wsproxy.errors import UsageError
+from wsproxy.errors import InvalidValue
 from wsproxy.report.differences import differences
 from wsproxy.report.jsontext import dumps
 from wsproxy.report.text import safe
+from wsproxy.report.trimmed import Trimmed
 from wsproxy.trace import SUFFIX
 
 from .catalog_option import catalog_option
@@ -27,9 +28,9 @@ from .replay_options import shown, target_of, target_options
 from .replay_screen import INTERRUPTED, Interrupted, Screen
 
 _STOPPED = {
-    "attempts": "the limit on attempts is reached (--attempts)",
-    "time": "the time is over (--time)",
-    "interrupted": "it was stopped",
+    "attempts": "the limit on attempts was reached (--attempts)",
+    "time": "the time limit was reached (--time)",
+    "interrupted": "it was interrupted",
 }
 
 
@@ -43,14 +44,14 @@ _STOPPED = {
     default=100,
     show_default=True,
     metavar="N",
-    help="Sessions with the server, at most.",
+    help="Maximum number of sessions to open.",
 )
 @click.option(
     "--time",
     "seconds",
     type=Number(min=0, min_open=True),
     metavar="SECONDS",
-    help="How long it may take in all.",
+    help="Maximum total time.",
 )
 @click.option(
     "--tries",
@@ -58,7 +59,7 @@ _STOPPED = {
     default=1,
     show_default=True,
     metavar="N",
-    help="Try whatever does not reproduce so many times: for a server that does not always fail.",
+    help="Retry each non-reproducing attempt up to N times, for intermittent failures.",
 )
 @click.option(
     "--timeout",
@@ -67,16 +68,16 @@ _STOPPED = {
     show_default=True,
     metavar="SECONDS",
     help="How much longer than in the recording the server may take. Most attempts that do not "
-    "reproduce end by waiting for so long; a slow server needs more.",
+    "reproduce wait this long; use more for a slow server.",
 )
 @click.option(
     "--out",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="The new trace.  [default: TRACE with -distilled in its name]",
+    help="Trace to write.  [default: TRACE with -distilled in its name]",
 )
-@click.option("--force", is_flag=True, help="Replace FILE if it is there.")
-@click.option("--json", "as_json", is_flag=True, help="What was found as JSON on stdout.")
+@click.option("--force", is_flag=True, help="Overwrite FILE if it exists.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(
     *,
     trace: Path,
@@ -89,16 +90,16 @@ def command(
     as_json: bool,
     **target: Any,
 ) -> None:
-    """Make the shortest trace that still fails as TRACE does, by trying against a server.
+    """Find the shortest trace that fails as TRACE does, by replaying parts of it to a server.
 
-    The session is replayed as the client with less and less of its messages: the end alone,
-    the shortest beginning, then without whatever can be left out. The failure is the same if
-    the session is answered and ends in the same way, with the same condition; what comes on
-    the way there may differ. The smallest session that failed so is the new trace. It is
-    replayed once more, and says what it came from.
+    Replays the session as the client with fewer and fewer messages: first the end alone, then
+    the shortest beginning, then without everything that can be left out. A failure is the same
+    if the session is answered and ends in the same way, with the same condition; messages
+    before that may differ. The smallest session that failed is written, and replayed once
+    more.
 
-    Every attempt is a session at the server, with your credentials, which are taken as
-    `wsproxy replay client` takes them.
+    Every attempt is a session on the server, with your credentials, which are taken as by
+    `wsproxy replay client`.
 
     \b
       wsproxy distill call.wstrace --to ws://127.0.0.1:9000
@@ -106,17 +107,17 @@ def command(
       wsproxy distill call.wstrace --to ws://127.0.0.1:9000 --tries 5 --time 600
     \b
     Exit status:
-      0  distilled, or as short as it can be    2  not done: bad option, server not reached
-      1  the failure did not come again         3  the trace cannot be read
+      0  distilled, or already minimal    2  invalid option, or server not reached
+      1  the failure did not recur        3  the trace cannot be read
     """
     place = out or distilled_name(trace)
     if place.suffix != SUFFIX:
-        raise UsageError(f"{place}: the name of a trace ends in {SUFFIX}")
+        raise InvalidValue("out", str(place), f"expected a name that ends in {SUFFIX}")
     options = replace(target_of(**target), timeout=timeout)
     progress = Progress("distilling")
     shown_attempts = _Attempts(attempts, progress, as_json=as_json)
     limits = Limits(attempts, seconds, tries)
-    work = Distillation(trace, place, options, limits=limits, force=force, tell=shown_attempts.tell)
+    work = Distillation(trace, place, options, limits=limits, force=force, tell=shown_attempts.show)
     screen = Screen(as_json=as_json)
     screen.say(
         f"distilling {trace} against {shown(options.to)}: {_counted(work.of_parts, 'message')}"
@@ -136,15 +137,15 @@ def command(
 
 def _known(work: Distillation) -> str:
     found = work.report is not None and work.report.trace is not None
-    return "the best so far is written" if found else "nothing is known yet to reproduce"
+    return "the shortest trace so far is written" if found else "nothing reproduced so far"
 
 
 class _Attempts:
-    """The attempt that is being made, and a line that stays for each improvement.
+    """The current attempt, and a permanent line for each improvement.
 
     Args:
-        limit: attempts at most.
-        progress: shows the one that is being made.
+        limit: maximum number of attempts.
+        progress: shows the current one.
     """
 
     def __init__(self, limit: int, progress: Progress, *, as_json: bool) -> None:
@@ -152,8 +153,8 @@ class _Attempts:
         self._progress = progress
         self._limit = limit
 
-    def tell(self, attempt: Attempt) -> None:
-        """Show an attempt, when it begins and when it is over."""
+    def show(self, attempt: Attempt) -> None:
+        """Show an attempt, when it starts and when it has ended."""
         what = f"attempt {attempt.number} of {self._limit}: {attempt.doing}, "
         what += f"{_counted(attempt.parts, 'message')} (pace: {attempt.pace})"
         if attempt.reproduced is None:
@@ -166,36 +167,38 @@ class _Attempts:
 
 
 def _show(report: Report | None, *, as_json: bool) -> None:
-    """What came of it."""
+    """Print the result, if there is one."""
     if report is None or (report.trace is None and report.stopped == "interrupted"):
-        return  # nothing came of it
+        return
     if as_json:
         print(dumps(report.as_json()), flush=True)  # noqa: T201
         return
     console = Console(highlight=False, soft_wrap=True)
     if report.trace is None:
-        console.print(Text.assemble(("not reproduced", "bold red"), f"  {_tried(report)}"))
+        console.print(Text.assemble(("NOT REPRODUCED", "bold red"), f" {_tried(report)}"))
     else:
         _show_distilled(console, report)
     if report.differences:
-        console.print(differences(report.differences))
+        console.print(Trimmed(differences(report.differences)), end="")
     if report.stopped in _STOPPED:
-        small = "; it may not be the smallest" if report.trace is not None else ""
+        small = "; a shorter trace may exist" if report.trace is not None else ""
         console.print(Text(f"note: {_STOPPED[report.stopped]}{small}"))
 
 
 def _show_distilled(console: Console, report: Report) -> None:
     assert report.session is not None
-    head = ("distilled", "bold green") if report.checked else ("distilled", "bold yellow")
+    head = ("DISTILLED", "bold green") if report.checked else ("DISTILLED", "bold yellow")
     size = f"{report.frames:,} of {report.of_frames:,} frames"
     length = f"{report.seconds:.1f} of {report.of_seconds:.1f} s"
-    console.print(Text.assemble(head, f"  {size}, {length}, {_tried(report)}"))
+    console.print(Text.assemble(head, f": {size}, {length}, {_tried(report)}"))
     console.print(Text(safe(summary(report.session, load()))))
     console.print(Text(f"written to {safe(str(report.trace))} (pace: {report.pace})"))
     if report.checked:
-        console.print(Text("checked: replayed once more, it fails in the same way"))
+        console.print(Text("verified: replayed again, it fails in the same way"))
     elif report.checked is False:
-        console.print(Text("but replayed once more it did not fail in the same way; try --tries"))
+        console.print(
+            Text("not verified: replayed again, it did not fail in the same way; try --tries")
+        )
 
 
 def _tried(report: Report) -> str:

@@ -1,4 +1,4 @@
-"""`wsproxy explain`: why a session failed, with evidence, and what to do."""
+"""`wsproxy explain`: why a session failed, with evidence and fixes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
+from rich.console import RenderableType
 
 from wsproxy.catalog import Catalog, load
 from wsproxy.diagnose import Finding, diagnose, summary
@@ -20,14 +20,16 @@ from wsproxy.report.explanation import explain, retry_after
 from wsproxy.report.jsontext import dumps
 from wsproxy.report.overview import Overview
 from wsproxy.report.text import safe
+from wsproxy.report.trimmed import Trimmed
 from wsproxy.session import Session
 from wsproxy.trace import find_recordings
 from wsproxy.trace.allowance import Allowance
 
 from .catalog_option import catalog_option
 from .progress import Progress
+from .width import console
 
-KEPT = 1000  # sessions that are looked at together
+KEPT = 1000  # last sessions that are compared with each other
 
 
 @click.command(name="explain")
@@ -35,21 +37,24 @@ KEPT = 1000  # sessions that are looked at together
 @click.argument(
     "traces", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="TRACE|FOLDER..."
 )
-@click.option("--all", "everything", is_flag=True, help="Leave nothing out.")
 @click.option(
-    "--markdown", "as_markdown", is_flag=True, help="Markdown to paste into a bug report."
+    "--all",
+    "everything",
+    is_flag=True,
+    help="Show everything; by default, long lists are shortened.",
 )
-@click.option("--json", "as_json", is_flag=True, help="JSON for programs; an array for several.")
+@click.option("--markdown", "as_markdown", is_flag=True, help="Print Markdown, for a bug report.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON; for several traces an array.")
 def command(traces: tuple[Path, ...], everything: bool, as_markdown: bool, as_json: bool) -> None:
-    """Say why the session in TRACE failed: what happened, what shows it, what to do.
+    """Explain why the session in TRACE failed: what happened, the evidence, and how to fix it.
 
-    Evidence names frames by the numbers that `wsproxy show` gives them. What the catalog
-    does not know is said to be unknown, with everything seen. Credentials are in no trace,
-    text and audio are.
+    Evidence refers to frames by the numbers that `wsproxy show` prints. If the catalog does
+    not know the failure, its cause is reported as unknown, with everything observed. The
+    output contains no credentials, but it does contain text of the session.
 
-    Of several traces, or the recordings in a FOLDER and all below it, the sessions with the
-    same first finding are one group, and the first of each group is explained. What sessions
-    show only together, such as a storm of reconnects, is looked for in the last 1000 of them.
+    For several traces, or for a FOLDER (searched recursively), sessions with the same first
+    finding form a group, and the first session of each group is explained. Problems that only
+    several sessions show, such as reconnect storms, are searched for in the last 1000.
 
     \b
       wsproxy explain recordings/20261121T004012Z-deepgram-listen-1f9a0c42.wstrace
@@ -61,7 +66,6 @@ def command(traces: tuple[Path, ...], everything: bool, as_markdown: bool, as_js
         raise UsageError("--json and --markdown exclude each other")
     paths, others = find_recordings(traces)
     catalog = load()
-    console = Console(highlight=False)
     if len(paths) == 1 and paths[0] in traces:
         path, session = paths[0], _read(paths[0])
         findings = diagnose(session, catalog)
@@ -72,11 +76,11 @@ def command(traces: tuple[Path, ...], everything: bool, as_markdown: bool, as_js
         if as_markdown:
             click.echo(markdown.session(explained, everything=everything), nl=False)
         else:
-            console.print(screen.session(explained, everything=everything))
+            _print(screen.session(explained, everything=everything, how_to_show="--all"))
         return
     if others:
-        text = f"note: {len(others)} replays and traces made from others are left out; name them"
-        print(f"{text} to have them explained", file=sys.stderr)  # noqa: T201
+        text = f"note: {len(others)} replays and derived traces are skipped"
+        print(f"{text}; name a trace to explain it", file=sys.stderr)  # noqa: T201
     overview = Overview(catalog)
     with Progress("explaining") as progress:
         reading = _Reading(progress.each(paths), catalog)
@@ -87,17 +91,21 @@ def command(traces: tuple[Path, ...], everything: bool, as_markdown: bool, as_js
                 overview.add(*each)
     if not as_json:
         overview.unreadable = reading.unreadable
-        overview.tell(reading.across())
+        overview.set_across(reading.across())
         if as_markdown:
             click.echo(markdown.overview(overview, everything=everything), nl=False)
         else:
-            console.print(screen.overview(overview, everything=everything))
+            _print(screen.overview(overview, everything=everything, how_to_show="--all"))
     if reading.unreadable:
         sys.exit(TraceError.exit_status)
 
 
+def _print(shown: RenderableType) -> None:
+    console().print(Trimmed(shown), end="")
+
+
 def _read(path: Path, allowance: Allowance | None = None) -> Session:
-    """Read a trace, and say on stderr if it holds more than is read."""
+    """Read a trace, and warn on stderr if it contains more than is read."""
     session = Session.read(path, allowance)
     if session.unread:
         print(f"warning: {safe(session.unread)}", file=sys.stderr)  # noqa: T201
@@ -105,7 +113,7 @@ def _read(path: Path, allowance: Allowance | None = None) -> Session:
 
 
 class _Reading:
-    """Reads traces one after another, and tells on stderr which of them cannot be read.
+    """Reads traces one after another, and reports on stderr which of them cannot be read.
 
     Args:
         paths: of the traces.
@@ -131,7 +139,7 @@ class _Reading:
             yield path, session, diagnose(session, self._catalog)
 
     def across(self) -> list[Finding]:
-        """What the last of the sessions show together."""
+        """Findings of the last sessions together."""
         return across(self._last)
 
 
@@ -150,7 +158,7 @@ def _explanations(reading: _Reading, catalog: Catalog) -> Iterator[dict[str, Any
 
 
 def _print_array(items: Iterable[dict[str, Any]]) -> None:
-    """A JSON array, each item as soon as it is there: there may be more than fit into memory."""
+    """Print a JSON array, each item as soon as it is known: all may not fit into memory."""
     before = "[\n  "
     for item in items:
         click.echo(before + dumps(item, indent=2).replace("\n", "\n  "), nl=False)

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import click
-from rich.console import Console
 from rich.text import Text
 
 from wsproxy.errors import TraceError
@@ -16,18 +15,21 @@ from wsproxy.report.jsontext import dumps
 from wsproxy.report.text import safe, size, when
 from wsproxy.trace import find_traces
 
+from .width import columns, line_console, wrapped
+
 _AT_ONCE = 200  # sessions that are given to rich together, which takes a third of the time
 
 
 @click.command(name="list")
 @click.argument("paths", nargs=-1, metavar="[PATH]...")
-@click.option("--json", "as_json", is_flag=True, help="A JSON array for programs.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")
 def command(paths: tuple[str, ...], as_json: bool) -> None:
-    """List recorded sessions, oldest first: of traces, of folders and all below them.
+    """List the sessions in traces and folders, oldest first.
 
-    Without a PATH, those in ./recordings. Traces that are still being written are listed
-    as unfinished. A folder with 16 traces or more gets a hidden file, .wsproxy-index, so
-    that the next time only those are opened that have changed.
+    Folders are searched recursively. Without a PATH, list the sessions in ./recordings.
+    Sessions that are still open are listed as unfinished. In a folder with 16 traces or more,
+    a hidden file .wsproxy-index is written, so that only changed traces are opened the next
+    time.
 
     \b
       wsproxy list
@@ -48,30 +50,32 @@ def command(paths: tuple[str, ...], as_json: bool) -> None:
         entries = [{"path": str(path), **each.entry} for path, each in sessions]
         click.echo(dumps(entries, indent=2))
     elif sessions:
-        console = Console(highlight=False, soft_wrap=True)
+        console, width = line_console(), columns()
         for start in range(0, len(sessions), _AT_ONCE):
-            lines = [part for each in sessions[start : start + _AT_ONCE] for part in _lines(*each)]
+            some = sessions[start : start + _AT_ONCE]
+            lines = [part for each in some for part in _lines(*each, width)]
             console.print(Text.assemble(*lines), end="")
     elif not unreadable:
         where = " ".join(paths) or "recordings"
-        click.echo(f"no traces in {where}; `wsproxy run -- CMD` records what a command does")
+        click.echo(f"no traces in {where}; record some with `wsproxy run -- CMD`")
     if unreadable:
         sys.exit(TraceError.exit_status)
 
 
-def _lines(path: Path, session: Listed) -> Iterator[tuple[str, str]]:
-    """A session in three lines: what, how it ended, where its trace is; each with its style."""
+def _lines(path: Path, session: Listed, width: int | None) -> Iterator[tuple[str, str]]:
+    """A session: what it was, how it ended, where its trace is; each with its style."""
     entry = session.entry
     started = when(session.started_at_ns) if session.started_at_ns is not None else "?"
-    again = f", attempt {entry['attempt']}" if (entry["attempt"] or 1) > 1 else ""
-    made = {"replay": ", a replay", "derived": ", made from another trace"}
-    again += made.get(entry["origin"] or "", "")
+    attempt = f", attempt {entry['attempt']}" if (entry["attempt"] or 1) > 1 else ""
+    origin = {"replay": ", replay", "derived": ", derived"}.get(entry["origin"] or "", "")
     found = "".join(f" → {safe(name)}" for name in entry["findings"][:2])
-    yield (
-        f"{started}  {safe(session.what)}{again}, {entry['duration_s']:.1f} s, "
+    head = (
+        f"{started}  {safe(session.what)}{attempt}{origin}, {entry['duration_s']:.1f} s, "
         f"sent {entry['frames_sent']} frames ({size(entry['bytes_sent'])}), "
-        f"received {entry['frames_received']} ({size(entry['bytes_received'])})\n",
-        "bold",
+        f"received {entry['frames_received']} ({size(entry['bytes_received'])})"
     )
+    yield wrapped(head, width, 4) + "\n", "bold"
     incomplete = "" if entry["complete"] else " (incomplete)"
-    yield f"    {safe(session.how)}{incomplete}{found}\n    {safe(str(path))}\n", ""
+    end = wrapped(f"    {safe(session.how)}{incomplete}{found}", width, 6)
+    # The path stays on one line, so that it can be copied.
+    yield f"{end}\n    {safe(str(path))}\n", ""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import importlib
 import os
 import sys
 
@@ -12,61 +11,80 @@ import click
 from wsproxy import __version__
 from wsproxy.errors import WsproxyError
 
+from .group import LazyGroup
 from .streams import make_printable
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 # name: (module, one line for the list of commands)
 _COMMANDS = {
-    "record": ("wsproxy.cli.record", "Record the sessions of apps that are pointed at this proxy."),
-    "run": ("wsproxy.cli.run", "Run a command with its sessions recorded."),
+    "record": ("wsproxy.cli.record", "Record the sessions of apps that use this proxy."),
+    "run": ("wsproxy.cli.run", "Run a command and record its sessions."),
     "list": ("wsproxy.cli.list", "List recorded sessions."),
     "show": ("wsproxy.cli.show", "Show the frames of a trace."),
-    "explain": ("wsproxy.cli.explain", "Say why a session failed, with evidence, and what to do."),
+    "explain": ("wsproxy.cli.explain", "Explain why a session failed, with evidence and fixes."),
     "replay": ("wsproxy.cli.replay", "Replay a trace, as the client or as the server."),
-    "mutate": ("wsproxy.cli.mutate", "Make a new trace of another one, with changes."),
-    "distill": ("wsproxy.cli.distill", "Make the shortest trace that still fails in the same way."),
-    "recover": ("wsproxy.cli.recover", "Make clean traces of those that a crash has left."),
-    "scrub": ("wsproxy.cli.scrub", "Make a trace public: the failure stays, words and voices go."),
-    "bundle": ("wsproxy.cli.bundle", "Pack scrubbed traces for a bug report."),
-    "diff": ("wsproxy.cli.diff", "Compare two traces: the same session, or where they differ."),
-    "simulate": ("wsproxy.cli.simulate", "Serve simulated speech APIs, failing on demand."),
-    "catalog": ("wsproxy.cli.catalog", "Look up what is known about failures, and add to it."),
-    "addon": ("wsproxy.cli.addon", "Say where the addons for a mitmproxy of your own are."),
+    "load": ("wsproxy.cli.load", "Replay a trace in many sessions at once."),
+    "mutate": ("wsproxy.cli.mutate", "Create an edited copy of a trace."),
+    "distill": ("wsproxy.cli.distill", "Find the shortest trace that fails in the same way."),
+    "recover": ("wsproxy.cli.recover", "Repair traces after a crash."),
+    "scrub": ("wsproxy.cli.scrub", "Anonymize traces for sharing; the failure is preserved."),
+    "bundle": ("wsproxy.cli.bundle", "Pack anonymized traces for a bug report."),
+    "diff": ("wsproxy.cli.diff", "Compare two traces and show where they differ."),
+    "simulate": ("wsproxy.cli.simulate", "Serve simulated speech APIs that fail on demand."),
+    "catalog": ("wsproxy.cli.catalog", "Look up known failures, and check your own catalog."),
+    "addon": ("wsproxy.cli.addon", "Print where the addons for mitmproxy are."),
+    "completion": ("wsproxy.cli.completion", "Print a script for shell completion."),
 }
-# Not for people: what other processes of wsproxy start.
+# For other processes of wsproxy, not for people.
 _HIDDEN = {"proxy-process": "wsproxy.cli.proxy_process"}
+_WITHOUT_DEFAULTS = ("addon", "completion")
 
 
-class _LazyGroup(click.Group):
-    """Imports a subcommand's module when it is used: `wsproxy list` needs no mitmproxy."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(_COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        module = _HIDDEN.get(cmd_name) or _COMMANDS.get(cmd_name, ("",))[0]
-        if not module:
-            return None
-        command = importlib.import_module(module).command
-        assert isinstance(command, click.Command)
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
-
-
-@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=LazyGroup,
+    listed=_COMMANDS,
+    hidden=_HIDDEN,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(__version__, "-V", "--version", prog_name="wsproxy")
-def cli() -> None:
+@click.option(
+    "-v",
+    "--verbose",
+    count=True,
+    help="Show log messages on stderr, with the names of their loggers; -vv: debug messages too.",
+)
+@click.option(
+    "--config",
+    envvar="WSPROXY_CONFIG",
+    metavar="FILE",
+    help="Read default values of options from this file; '' for none.  [default: the nearest "
+    "wsproxy.toml, or pyproject.toml with [tool.wsproxy]]",
+)
+@click.pass_context
+def cli(ctx: click.Context, verbose: int, config: str | None) -> None:
     """Record, explain and replay the WebSocket sessions of apps that use speech APIs.
 
     \b
     Record what your app does, then ask why it failed:
       wsproxy run -- python app.py
-      wsproxy explain recordings/*.wstrace
+      wsproxy explain recordings
+
+    Default values of options can be set in a file, by command: `out = "traces"` below
+    `[record]` in wsproxy.toml, or below `[tool.wsproxy.record]` in pyproject.toml. The file
+    nearest to the working directory, or above it, is used. docs/configuration.md lists the
+    options that it can set.
     """
+    if ctx.invoked_subcommand in _HIDDEN:
+        return
+    from .logs import logging_on_stderr  # noqa: PLC0415  # not for --version and --help
+
+    ctx.with_resource(logging_on_stderr(verbose))
+    if ctx.invoked_subcommand not in _WITHOUT_DEFAULTS:
+        from .defaults import load_defaults  # noqa: PLC0415  # likewise
+
+        assert isinstance(ctx.command, click.Group)
+        ctx.default_map = load_defaults(ctx.command, ctx, config)
 
 
 def main() -> None:
@@ -76,19 +94,21 @@ def main() -> None:
         cli.main(prog_name="wsproxy", standalone_mode=False)
     except click.exceptions.Exit as error:
         sys.exit(error.exit_code)
-    except click.ClickException as error:
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         sys.exit(error.exit_code)
+    except click.ClickException as error:
+        from .hints import usage_message  # noqa: PLC0415  # for errors only
+
+        _fail(usage_message(error), error.exit_code)
     except click.Abort:
         sys.exit(130)
     except WsproxyError as error:
-        from wsproxy.report.text import safe  # noqa: PLC0415  # nothing else needs it here
+        from .hints import message  # noqa: PLC0415  # for errors only
 
-        # It may name a file, whose name is a stranger's.
-        print(f"error: {safe(str(error))}", file=sys.stderr)  # noqa: T201  # stderr of a command
-        sys.exit(error.exit_status)
+        _fail(message(error), error.exit_status)
     except BrokenPipeError:
-        # `wsproxy show ... | head`: nobody reads on.
+        # `wsproxy show ... | head`: the reader has gone.
         _drop_output()
         sys.exit(0)
     except OSError as error:
@@ -100,6 +120,11 @@ def main() -> None:
         sys.exit(1)
 
 
+def _fail(text: str, status: int) -> None:
+    print(f"error: {text}", file=sys.stderr)  # noqa: T201  # stderr of a command
+    sys.exit(status)
+
+
 def _drop_output() -> None:
-    """What is still in the buffer goes nowhere: Python would complain at its exit."""
+    """Discard what is still in the buffer: Python would complain at its exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

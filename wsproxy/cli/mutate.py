@@ -1,4 +1,4 @@
-"""`wsproxy mutate`: a new trace of another one, with changes."""
+"""`wsproxy mutate`: create an edited copy of a trace."""
 
 from __future__ import annotations
 
@@ -37,33 +37,33 @@ from wsproxy.report.text import safe
 
 from .catalog_option import catalog_option
 
-# option: (what reads its value, how the value is called, help)
+# option: (parser of its value, metavar, help)
 _CHANGES: dict[str, tuple[Callable[[str], Change], str, str]] = {
-    "cut": (Cut.parse, "FROM..TO", "Remove what both sides sent between two times."),
+    "cut": (Cut.parse, "FROM..TO", "Remove everything that was sent between two times."),
     "stall": (
         Stall.parse,
         "AT+FOR[:client]",
-        "Everything after AT comes FOR later; with :client, what the client sends.",
+        "Delay everything after AT by FOR; with :client only what the client sends.",
     ),
     "keepalive": (
         KeepAlive.parse,
         "drop|add:EVERY",
-        "Drop all KeepAlive messages, or add one whenever the client is silent for so long.",
+        "Drop all KeepAlive messages, or add one after every EVERY of client silence.",
     ),
-    "chunk": (Chunk.parse, "SIZE", "Cut the client's audio anew: 640 (bytes) or 20ms."),
-    "drop": (Drop.parse, "FRAME", "Remove a frame, or a range: 5..9."),
+    "chunk": (Chunk.parse, "SIZE", "Re-chunk the client's audio: 640 (bytes) or 20ms."),
+    "drop": (Drop.parse, "FRAME", "Remove a frame or a range of frames: 5..9."),
     "corrupt": (
         Corrupt.parse,
         "FRAME[:OFFSET]",
-        "Flip all bits of one byte of the payload; without OFFSET, the one in the middle.",
+        "Flip all bits of one byte of the payload.  [default OFFSET: the middle]",
     ),
-    "replace": (Replace.parse, "FRAME=TEXT", "Give a frame this payload."),
+    "replace": (Replace.parse, "FRAME=TEXT", "Replace the payload of a frame."),
     "close": (
         SetClose.parse,
         "CODE[:REASON]",
-        "The server closes with this; none: there is no Close frame.",
+        "Make the server close with this code; none: remove the Close frame.",
     ),
-    "end": (SetEnd.parse, "eof|reset|silence", "How the connection ends."),
+    "end": (SetEnd.parse, "eof|reset|silence", "Set how the connection ends."),
     "query": (
         Query.parse,
         "NAME[=VALUE]",
@@ -77,18 +77,18 @@ _CHANGES: dict[str, tuple[Callable[[str], Change], str, str]] = {
     "status": (
         Status.parse,
         "CODE[:BODY]",
-        "The request is answered with this status, and no frame is sent.",
+        "Answer the request with this status; no frame is sent.",
     ),
     "condition": (
         Condition.parse,
         "ID",
-        "Fail the session with a condition of the catalog: what came after goes.",
+        "Make the session fail with this catalog condition; later frames are removed.",
     ),
 }
 
 
 class _InOrder(click.Command):
-    """Remembers in which order options were given, which click does not tell."""
+    """Records the order of the options, which click does not report."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         _, _, order = self.make_parser(ctx).parse_args(list(args))
@@ -109,18 +109,18 @@ def _change_options(function: Callable[..., None]) -> Callable[..., None]:
 @click.option(
     "--after",
     metavar="WHEN",
-    help="When --condition comes: open, audio (the client's first message), silence, 3s "
-    "(seconds after the upgrade), 20frames (messages of the client), 3audio (seconds of its "
-    "audio).  [default: as the catalog says]",
+    help="When to apply --condition: open, audio (first client message), silence, 3s (seconds "
+    "after the upgrade), 20frames (client messages), 3audio (seconds of client audio).  "
+    "[default: as in the catalog]",
 )
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
     metavar="FILE|FOLDER",
-    help="Where the new trace goes.  [default: beside TRACE]",
+    help="File or folder to write to.  [default: the folder of TRACE]",
 )
-@click.option("--force", is_flag=True, help="Replace FILE if it is there.")
-@click.option("--json", "as_json", is_flag=True, help="JSON for programs.")
+@click.option("--force", is_flag=True, help="Overwrite FILE if it exists.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -133,12 +133,12 @@ def command(
     as_json: bool,
     **given: tuple[str, ...],
 ) -> None:
-    """Make a new trace of TRACE, with changes, in the order in which they are given.
+    """Create an edited copy of TRACE. Changes are applied in the order given.
 
-    TRACE stays as it is. The new trace says what it was made from and how, is explained as
-    what it is now, and can be replayed from both sides. Frames are numbered as `wsproxy show`
-    numbers those of TRACE, whatever was changed before; times are those of the session as the
-    changes before have left it. Credentials that you give are taken out again.
+    TRACE itself is not changed. The copy records where it comes from and what was changed; it
+    can be explained, and replayed from both sides. Frame numbers are always those that
+    `wsproxy show` prints for TRACE; times are those after the preceding changes. Credentials
+    in values are redacted.
 
     \b
       wsproxy mutate call.wstrace --condition deepgram.listen.NET-0001
@@ -151,10 +151,10 @@ def command(
       wsproxy mutate call.wstrace --query model=nova-2 --query language --header 'X-Try: 2'
     """
     if after is not None and len(given["condition"]) != 1:
-        raise UsageError("--after says when --condition comes: give one of each")
+        raise UsageError("--after requires exactly one --condition")
     changes = list(_changes(ctx.meta[__name__], given, after or ""))
     if not changes:
-        raise UsageError("nothing to change; see `wsproxy mutate --help`")
+        raise UsageError("no change given; see `wsproxy mutate --help`")
     made = mutate(trace, out, changes, force=force)
     if as_json:
         click.echo(dumps(_json(made), indent=2))
@@ -178,9 +178,9 @@ def _print(made: Made) -> None:
     session = made.session
     start = session.start
     assert start is not None
-    console.print(Text(f"made {safe(str(made.path))}"))
+    console.print(Text(f"wrote {safe(str(made.path))}"))
     console.print(
-        Text(f"from session {safe(start.origin or '?')}: {safe(', '.join(made.changes))}")
+        Text(f"derived from session {safe(start.origin or '?')}: {safe(', '.join(made.changes))}")
     )
     console.print(Text(safe(summary(session, load()))))
     for finding in session.findings[:1]:
@@ -188,11 +188,11 @@ def _print(made: Made) -> None:
 
 
 def _warn(made: Made, changes: list[Change]) -> None:
-    """Where a session was to have a condition and is explained as something else."""
+    """Warn if the session was to have a condition but is explained differently."""
     wanted = [change.id.lower() for change in changes if isinstance(change, Condition)]
     found = next((finding.id for finding in made.session.findings), "")
     if wanted and not f".{found.lower()}".endswith(f".{wanted[-1]}"):
-        text = f"note: what else is in the session makes it read as {found or 'a good one'} first"
+        text = f"note: because of its other content, it is explained as {found or 'a good session'}"
         print(safe(text), file=sys.stderr)  # noqa: T201
 
 

@@ -9,13 +9,13 @@ import click
 
 
 class Number(click.FloatRange):
-    """A number in a range; "nan" is none."""
+    """A number in a range; "nan" is not a number."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Read it.
+        """Parse a number.
 
         Raises:
-            click.BadParameter: it is none, or out of the range.
+            click.BadParameter: it is not a number, or out of range.
         """
         number = super().convert(value, param, ctx)
         if math.isnan(number):

@@ -1,4 +1,4 @@
-"""How far a long command is: one line on stderr, if that is a terminal."""
+"""Progress of a long command: one line on stderr, if that is a terminal."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from rich.text import Text
 
 from wsproxy.report.text import safe
 
-AFTER = 1.0  # seconds that a command takes before it shows progress
+AFTER = 1.0  # seconds before progress is shown
 _PER_SECOND = 4  # how often the line is drawn
 
 
 class Progress:
-    """The line, for the body of a `with`. Nothing is shown where stderr is no terminal.
+    """Shows progress for the body of a `with`, if stderr is a terminal.
 
     Args:
-        doing: what is done, such as "scrubbing".
-        console: where it is shown; None is stderr.
+        doing: what is being done, such as "scrubbing".
+        console: where it is shown; None: stderr.
     """
 
     def __init__(self, doing: str, console: Console | None = None) -> None:
@@ -44,11 +44,11 @@ class Progress:
             self._thread.join()
 
     def step(self, text: str) -> None:
-        """Show what is being done now."""
+        """Show the current step."""
         self._text = text
 
     def each(self, paths: Sequence[Path]) -> Iterator[Path]:
-        """Yield each of the paths, and show how many have been reached."""
+        """Yield each path, and show its number."""
         for number, path in enumerate(paths, 1):
             self.step(f"{self._doing} {number} of {len(paths)}: {path.name}")
             yield path
@@ -61,7 +61,7 @@ class Progress:
             get_renderable=self._line,
             refresh_per_second=_PER_SECOND,
             transient=True,
-            # What is printed meanwhile on the same terminal is printed above the line.
+            # Other output on the same terminal is printed above the line.
             redirect_stdout=sys.stdout.isatty(),
         )
         with live:
@@ -69,6 +69,6 @@ class Progress:
 
     def _line(self) -> Text:
         passed = time.monotonic() - self._began
-        # One line, however long a file's name is: a second one would not be erased.
+        # One line, however long the name of a file is: a second line would not be erased.
         text = f"{safe(self._text)}, {passed:.0f} s"
         return Text(text, no_wrap=True, overflow="ellipsis")

@@ -1,4 +1,4 @@
-"""`wsproxy proxy-process`: a proxy for another process of wsproxy; nothing for people."""
+"""`wsproxy proxy-process`: a proxy for another wsproxy process; not for people."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from wsproxy.capture import needs
 
 @click.command(name="proxy-process", hidden=True)
 def command() -> None:
-    """Run a proxy for the process that starts this, which asks for it on stdin."""
+    """Run a proxy for the parent process, which configures it on stdin."""
     needs.check()
     from wsproxy.capture import process  # noqa: PLC0415  # it imports mitmproxy
 

@@ -1,4 +1,4 @@
-"""`wsproxy record`: record the sessions of apps that are pointed at this proxy."""
+"""`wsproxy record`: record the sessions of apps that use this proxy."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from wsproxy.capture import descriptors
 from wsproxy.recording import Recording
 
 from .catalog_option import catalog_option
+from .logs import info_on_stderr
 from .recording_options import (
     ended_lines,
-    log_on_stderr,
     recording_options,
     session_line,
     settings_of,
@@ -39,35 +39,35 @@ if TYPE_CHECKING:
     default="127.0.0.1:8080",
     show_default=True,
     metavar="HOST:PORT",
-    help="Where to listen; port 0 takes a free one and prints it.",
+    help="Address to listen on; port 0: any free port.",
 )
 @recording_options
 @click.option(
     "--auth",
     envvar="WSPROXY_AUTH",
     metavar="USER:PASSWORD",
-    help="Ask apps for this name and password; given as WSPROXY_AUTH in the environment, it is in "
-    "no list of processes.",
+    help="Require this user name and password; other clients get 407. Prefer the variable "
+    "WSPROXY_AUTH: arguments are visible in `ps`.",
 )
 def command(listen: str, **options: Any) -> None:
-    """Record the sessions of apps that are pointed at this proxy, until Ctrl-C.
+    """Record the sessions of apps that use this proxy, until Ctrl-C.
 
     \b
-    As the app's proxy:
+    With wsproxy as the app's proxy:
       wsproxy record
       export HTTPS_PROXY=http://127.0.0.1:8080
       export SSL_CERT_FILE=~/.mitmproxy/mitmproxy-ca-cert.pem
       python app.py
     \b
-    As the app's base URL, for SDKs that ignore proxy settings:
+    With wsproxy as the app's base URL, for SDKs that ignore proxy settings:
       wsproxy record --mode reverse:wss://api.deepgram.com
       (in the app: base URL http://127.0.0.1:8080)
 
-    `wsproxy run -- CMD` does all of it for one command.
+    `wsproxy run -- CMD` does all of this for one command.
     """
     settings = settings_of(listen, **options)
     descriptors.raise_limit()
-    with log_on_stderr():
+    with info_on_stderr():
         asyncio.run(_record(settings))
 
 
@@ -87,7 +87,7 @@ async def _record(settings: embed.Settings) -> None:
                 await asyncio.wait({task})
         else:
             await asyncio.wait({task})
-    with contextlib.suppress(OSError, SystemExit):  # the terminal has gone, and ended it
+    with contextlib.suppress(OSError, SystemExit):  # the terminal may have gone
         console.print(Text(board.total()))
     if not running.stopped_in_order:
         sys.exit(1)
@@ -101,30 +101,30 @@ def _greeting(settings: embed.Settings, running: embed.Running) -> list[str]:
     where = authority(*reachable(running.address))
     url = f"http://{where}"
     if settings.kind == "reverse":
-        lines += [f"  base URL for the app: {url} (or ws://{where}), no proxy setting needed"]
+        lines += [f"  base URL for the app: {url} or ws://{where}; no proxy setting needed"]
     elif settings.kind == "socks5":
-        lines += [f"  for the app: ALL_PROXY=socks5h://{where}"]
+        lines += [f"  set in the app: ALL_PROXY=socks5h://{where}"]
     else:
-        lines += [f"  for the app: HTTPS_PROXY={url} HTTP_PROXY={url}"]
+        lines += [f"  set in the app: HTTPS_PROXY={url} HTTP_PROXY={url}"]
     if reachable(running.address) != running.address:
         port = running.address[1]
-        lines.append(f"  on other machines: the same with {socket.gethostname()}:{port}, or its IP")
+        lines.append(f"  on other machines: use {socket.gethostname()}:{port}, or the IP address")
     lines += [
-        f"  CA to trust: SSL_CERT_FILE={running.ca} (Python, curl: CURL_CA_BUNDLE)",
-        f"               NODE_EXTRA_CA_CERTS={running.ca} (Node)",
-        f"  traces go to {settings.out}; Ctrl-C ends",
+        f"  trust the CA:   SSL_CERT_FILE={running.ca} (Python; curl: CURL_CA_BUNDLE)",
+        f"                  NODE_EXTRA_CA_CERTS={running.ca} (Node)",
+        f"  traces are written to {settings.out}; stop with Ctrl-C",
     ]
     return lines
 
 
 class _Board:
-    """The sessions being recorded, a line each, and what is printed as they end."""
+    """One line for each open session, and the lines printed when a session ends."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._open: list[Recording] = []
         self._ended = 0
-        self._lock = Lock()  # the recorder's thread writes, the screen's reads
+        self._lock = Lock()  # between the recorder's thread and that of the screen
 
     def begin(self, recording: Recording) -> None:
         with self._lock:
@@ -134,8 +134,8 @@ class _Board:
         with self._lock:
             self._open.remove(recording)
             self._ended += 1
-        # Recording goes on where nobody reads this any more, or its disk is full.
-        with contextlib.suppress(OSError, SystemExit):  # rich exits for a closed pipe
+        # Recording continues if the reader has gone, or its disk is full.
+        with contextlib.suppress(OSError, SystemExit):  # rich exits if the pipe is closed
             self._console.print(Text("\n".join(ended_lines(recording))))
 
     def total(self) -> str:

@@ -1,10 +1,8 @@
-"""Options that `record` and `run` share, and the lines they print about sessions."""
+"""Options of `record` and `run`, and the lines that they print about sessions."""
 
 from __future__ import annotations
 
-import contextlib
-import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -13,7 +11,7 @@ import click
 from wsproxy.address import parse_address
 from wsproxy.capture import needs
 from wsproxy.capture.keeping import BadLimit, Keeping
-from wsproxy.errors import UsageError
+from wsproxy.errors import InvalidValue
 from wsproxy.recording import POLICIES, Policy, Recording
 from wsproxy.report.text import api, ending, safe, size
 
@@ -24,23 +22,23 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def recording_options(function: F) -> F:
-    """Add the options that say what is recorded and where."""
+    """Add the options for what is recorded and where."""
     options = [
         click.option(
             "--mode",
             default="regular",
             metavar="MODE",
             show_default=True,
-            help="How sessions reach the recorder: regular (the app's proxy), reverse:URL (the "
-            "app's base URL; http, https, ws or wss), socks5, transparent, upstream:URL (another "
-            "proxy behind this one), local[:APP], wireguard.",
+            help="How sessions reach the recorder: regular (as the app's proxy), reverse:URL (as "
+            "the app's base URL; http, https, ws or wss), socks5, transparent, upstream:URL "
+            "(through another proxy), local[:APP], wireguard.",
         ),
         click.option(
             "--out",
             type=click.Path(path_type=Path, file_okay=False),
             default=Path("recordings"),
             show_default=True,
-            help="Folder for the traces.",
+            help="Folder to write traces to.",
         ),
         click.option(
             "--host",
@@ -52,51 +50,50 @@ def recording_options(function: F) -> F:
         click.option(
             "--confdir",
             type=click.Path(path_type=Path, file_okay=False),
-            help="Folder of the proxy's CA; by default mitmproxy's own, ~/.mitmproxy.",
+            help="Folder of the proxy's CA.  [default: ~/.mitmproxy]",
         ),
         click.option(
             "--max-payload",
             default="64MiB",
             show_default=True,
             metavar="SIZE",
-            help="How much is kept of the payload of one frame; of a longer one its beginning, its "
-            "length and its SHA-256.",
+            help="Maximum size of a recorded payload. Of a longer one, keep the beginning, the "
+            "length and the SHA-256.",
         ),
         click.option(
             "--max-size",
             default="",
             metavar="SIZE",
-            help="Size after which a trace goes on in another file, such as 100MB; they are read "
-            "as one.",
+            help="Continue a trace in another file after this size, such as 100MB; both are read "
+            "as one trace.",
         ),
         click.option(
             "--max-folder",
             default="",
             metavar="SIZE",
-            help="Size of all traces in the folder over which the oldest finished ones are "
-            "removed, such as 10GB.",
+            help="Remove the oldest finished traces when all traces in the folder exceed this "
+            "size, such as 10GB.",
         ),
         click.option(
             "--fsync",
             type=click.Choice(POLICIES),
             default="end",
             show_default=True,
-            help="When traces are brought to the disk itself, so that they survive a power cut: "
-            "never (when the system does it), end (once a trace is complete), block (all the "
-            "time).",
+            help="When to fsync traces, so that they survive a power failure. never: leave it to "
+            "the system. end: when a trace is complete. block: after every block.",
         ),
         click.option(
             "--strict",
             is_flag=True,
-            help="Refuse new sessions, with status 503, while traces cannot be written.",
+            help="Refuse new sessions with status 503 while traces cannot be written.",
         ),
         click.option(
             "--allow-host",
             "allow_hosts",
             multiple=True,
             metavar="NAME",
-            help="A further name by which apps call the recorder in reverse mode (repeatable). By "
-            "default the API's, loopback names and what --listen names; * is any name.",
+            help="In reverse mode, accept this name in the Host header as well; *: any name "
+            "(repeatable).  [default: the API's name, loopback names and that in --listen]",
         ),
         click.option(
             "--set",
@@ -127,67 +124,46 @@ def settings_of(
     strict: bool,
     auth: str | None = None,
 ) -> embed.Settings:
-    """What `--listen` and the options above ask for.
+    """The settings for `--listen` and the options above.
 
     Raises:
-        RecorderMissing: nothing can be recorded here.
-        UsageError: an address, a size or a password that is none.
+        RecorderMissing: mitmproxy is not installed.
+        UsageError: an invalid address, size or password.
     """
     needs.check()
     from wsproxy.capture import embed  # noqa: PLC0415  # it imports mitmproxy
 
     host, port = parse_address(listen)
     if auth is not None and not all(auth.partition(":")):
-        raise UsageError("--auth: give USER:PASSWORD")  # not repeated: it may be a password
+        raise InvalidValue("auth", None, "expected USER:PASSWORD")  # it may be a password
     try:
         keeping = Keeping.parse(max_payload, max_size, max_folder, fsync, strict=strict)
     except BadLimit as error:
-        raise UsageError(f"--{error.name.replace('_', '-')}: {error.problem}") from None
+        raise InvalidValue(error.name, None, error.problem) from None
     return embed.Settings(
         host, port, mode, out, hosts, confdir, options, auth, keeping, allow_hosts
     )
 
 
-@contextlib.contextmanager
-def log_on_stderr() -> Iterator[None]:
-    """Show what the recorder has to say meanwhile, such as that its disk is full."""
-    handler = _OnStderr(logging.INFO)
-    log = logging.getLogger("wsproxy")
-    log.addHandler(handler)
-    try:
-        yield
-    finally:
-        log.removeHandler(handler)
-
-
-class _OnStderr(logging.Handler):
-    def emit(self, record: logging.LogRecord) -> None:
-        try:
-            for line in self.format(record).splitlines():
-                click.echo(safe(line), err=True)
-        except OSError:  # a log on the disk that is full, or a terminal that has gone
-            self.handleError(record)
-
-
 def warnings(settings: embed.Settings, running: embed.Running) -> list[str]:
-    """What is unsafe in how it is set up, a line each."""
+    """What is unsafe in the set-up, one line each."""
     found = []
     if running.open_to_all:
         host = running.address[0] if running.address is not None else settings.host
         found.append(
-            f"listening on {host} lets everybody on the network use this proxy: ask for "
-            "a password with --auth USER:PASSWORD, or listen on 127.0.0.1"
+            f"everyone on the network can use this proxy, which listens on {host}; require a "
+            "password with --auth USER:PASSWORD, or listen on 127.0.0.1"
         )
     if running.ca_key_is_readable:
         found.append(
-            f"other users of this machine can read {running.ca_key}, and with it the traffic of "
-            f"all who trust this CA: chmod 600 {running.ca_key}"
+            f"other users of this machine can read {running.ca_key}, the key of the CA, and so "
+            f"the traffic of everyone who trusts it; run chmod 600 {running.ca_key}"
         )
     return found
 
 
 def session_line(recording: Recording) -> str:
-    """One session on one line: who, how much each way, how long, how it ended."""
+    """One session on one line: API, duration, amounts in each direction."""
     session = recording.session
     return (
         f"{api(session)}  {session.duration_ns / 1e9:.1f} s  "
@@ -197,11 +173,11 @@ def session_line(recording: Recording) -> str:
 
 
 def ended_lines(recording: Recording) -> list[str]:
-    """What is printed when a trace is complete."""
+    """The lines that are printed when a trace is complete."""
     session = recording.session
     lines = [f"{session_line(recording)}  {ending(session)}"]
     lines += [f"    {f.severity}: {f.id}  {safe(f.title)}" for f in session.findings]
     if session.by_rule:
-        lines.append(f"    taken out by rule: {safe(', '.join(session.by_rule))}")
+        lines.append(f"    redacted by heuristic: {safe(', '.join(session.by_rule))}")
     lines += [f"    {path}" for path in recording.paths]
     return lines

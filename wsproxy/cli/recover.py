@@ -1,4 +1,4 @@
-"""`wsproxy recover`: a clean trace of what a crash has left."""
+"""`wsproxy recover`: repair traces after a crash."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rich.text import Text
 
 from wsproxy.catalog import Catalog, load
 from wsproxy.diagnose import annotate
-from wsproxy.errors import UsageError, WsproxyError
+from wsproxy.errors import InvalidValue, UsageError, WsproxyError
 from wsproxy.recover import Recovered, recover
 from wsproxy.report.jsontext import dumps
 from wsproxy.report.text import ending, safe
@@ -22,7 +22,7 @@ from wsproxy.trace import SUFFIX, find_traces
 from .catalog_option import catalog_option
 from .progress import Progress
 
-_LOSSES = 5  # told on the screen
+_LOSSES = 5  # shown for a trace
 
 
 @click.command(name="recover")
@@ -32,32 +32,31 @@ _LOSSES = 5  # told on the screen
     "--out",
     type=click.Path(path_type=Path),
     metavar="FILE|FOLDER",
-    help="Where the clean trace goes.  [default: beside TRACE, as NAME-recovered.wstrace]",
+    help="File or folder to write to.  [default: NAME-recovered.wstrace in the folder of TRACE]",
 )
-@click.option(
-    "--in-place", is_flag=True, help="Replace TRACE, once the clean trace is on the disk."
-)
-@click.option("--json", "as_json", is_flag=True, help="A JSON array for programs.")
+@click.option("--in-place", is_flag=True, help="Replace TRACE after the repaired trace is on disk.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")
 def command(traces: tuple[str, ...], out: Path | None, in_place: bool, as_json: bool) -> None:
-    """Make clean traces of those that a crash, a power cut or a bad disk has left.
+    """Repair traces after a crash, a power failure or a disk error.
 
-    All commands read such traces as they are. A clean one has an end record and findings
-    as well, and says itself what is missing. Of a trace that is whole, another one is
-    written only where --out says. One that is still being written is left alone.
-
-    Exit status: 0: all were whole; 1: some of a session is lost; 2: a trace could not be
-    written; 3: nothing in a TRACE can be read. A trace in parts becomes one file.
+    All commands can read damaged traces. A repaired trace also has an end record and findings,
+    and it records what is missing. A complete trace is copied only if you give --out. A trace
+    that is still being written is left alone. A trace in several parts becomes one file.
 
     \b
       wsproxy recover recordings/20261121T004012Z-deepgram-listen-1f9a0c42.wstrace
       wsproxy recover recordings --in-place
-      wsproxy recover damaged.wstrace --out clean.wstrace
+      wsproxy recover damaged.wstrace --out repaired.wstrace
+    \b
+    Exit status:
+      0  all traces complete        2  a trace cannot be written
+      1  some data is lost          3  nothing in a TRACE can be read
     """
     if in_place and out is not None:
         raise UsageError("--out and --in-place exclude each other")
     found = find_traces(list(traces))
     if out is not None and len(found) > 1 and not out.is_dir():
-        raise UsageError(f"{out}: for several traces --out is a folder that is there")
+        raise InvalidValue("out", str(out), "expected an existing folder for several traces")
     catalog = load()
     console = Console(highlight=False, soft_wrap=True)
     done: list[dict[str, Any]] = []  # for --json
@@ -75,7 +74,7 @@ def command(traces: tuple[str, ...], out: Path | None, in_place: bool, as_json: 
                 done.append(_json(recovered))
             else:
                 console.print(Text("\n".join(_lines(recovered))))
-            del recovered  # a few bytes of each of its frames
+            del recovered  # it holds a few bytes per frame
     if as_json:
         click.echo(dumps(done, indent=2))
     sys.exit(status)
@@ -96,15 +95,15 @@ def _recover(path: Path, out: Path | None, catalog: Catalog, *, in_place: bool) 
 
 
 def _place(path: Path, out: Path | None) -> Path:
-    """Where the clean trace goes."""
+    """Where the repaired trace goes."""
     if out is None:
         place = path.with_name(f"{path.name.removesuffix(SUFFIX)}-recovered{SUFFIX}")
     else:
         place = out / path.name if out.is_dir() else out
     if place.suffix != SUFFIX:
-        raise UsageError(f"{place}: the name of a trace ends in {SUFFIX}")
+        raise InvalidValue("out", str(place), f"expected a name that ends in {SUFFIX}")
     if place.exists() and path.exists() and place.samefile(path):
-        raise UsageError(f"{place} is there already; --in-place replaces it")
+        raise UsageError(f"{place} already exists; use --in-place to replace it")
     return place
 
 
@@ -112,8 +111,8 @@ def _lines(recovered: Recovered) -> list[str]:
     session = recovered.session
     name = safe(str(recovered.source))
     if recovered.whole and recovered.path is None:
-        return [f"{name}: nothing to recover, the file is whole"]
-    state = "whole" if recovered.whole else "recovered with loss"
+        return [f"{name}: complete, nothing to recover"]
+    state = "complete" if recovered.whole else "recovered with losses"
     lines = [
         f"{name}: {state}, {session.sent.frames} frames sent, "
         f"{session.received.frames} received, {session.duration_ns / 1e9:.1f} s, {ending(session)}"
@@ -124,10 +123,10 @@ def _lines(recovered: Recovered) -> list[str]:
     if len(recovered.losses) > _LOSSES:
         lines.append(f"    and {len(recovered.losses) - _LOSSES} more")
     if not recovered.ended:
-        lines.append("    it had no end record: what came last may be missing")
+        lines.append("    no end record: the last frames may be missing")
     if recovered.later and recovered.path == recovered.source:
         names = ", ".join(safe(path.name) for path in recovered.later[:_LOSSES])
-        lines.append(f"    all of it is in that file; of no use any more: {names}")
+        lines.append(f"    everything is in that file; you can delete {names}")
     return [*lines, f"    written to {safe(str(recovered.path))}"]
 
 

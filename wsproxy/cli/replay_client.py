@@ -9,18 +9,18 @@ from typing import Any, NoReturn
 
 import click
 
-from wsproxy.errors import UsageError, WsproxyError
+from wsproxy.errors import WsproxyError
 from wsproxy.replay import Call, ClientOptions, Pace, Verdict, judge_played, play_once
 from wsproxy.replay.recorded import Records
 
 from .catalog_option import catalog_option
-from .replay_load import load_of, load_options, replay_load
 from .replay_options import (
     records_of,
     replay_options,
     shown,
     target_of,
     target_options,
+    until_option,
 )
 from .replay_screen import (
     INTERRUPTED,
@@ -32,7 +32,7 @@ from .replay_screen import (
 )
 from .tolerance_options import rules_of
 
-_UNTIL = 100  # sessions at most, where nothing else is said
+_UNTIL = 100  # sessions at most with --until, without --repeat
 
 
 @click.command(name="client")
@@ -43,33 +43,29 @@ _UNTIL = 100  # sessions at most, where nothing else is said
     "--repeat",
     type=click.IntRange(min=1, max=1_000_000),
     metavar="N",
-    help=f"Replay it so many times, one after another (with --until: at most, {_UNTIL} if not "
-    "said).",
+    help=f"Replay N times, one after another.  [default: 1; with --until at most {_UNTIL}]",
 )
 @click.option(
     "--bisect",
     is_flag=True,
-    help="Exit as `git bisect run` takes it to find the commit that brought the failure: 1 where "
-    "it is reproduced, 0 where it is not, 125 (skip) where neither is known.",
+    help="Set the exit status for `git bisect run`, to find the commit that introduced the "
+    "failure: 1 reproduced, 0 not reproduced, 125 (skip) unknown.",
 )
-@load_options
+@until_option
 @replay_options
+@click.option("--json", "as_json", is_flag=True, help="Print verdicts as JSON, one a line.")
 def command(
     *,
     trace: Path,
     repeat: int | None,
     bisect: bool,
-    sessions: int | None,
-    ramp: float | None,
-    workers: int | None,
-    keep: str | None,
+    until: str | None,
     pace: str,
     timeout: float,
-    strict: bool,
+    exact: bool,
     max_wer: float | None,
     audio_tolerance: float | None,
     same_as: tuple[Path, ...],
-    until: str | None,
     keep_ids: bool,
     out: Path | None,
     no_record: bool,
@@ -78,14 +74,14 @@ def command(
 ) -> None:
     """Replay TRACE as the client, against the server at a URL.
 
-    The handshake, every frame with its fragments, and the way the connection ended are
-    sent as the recorded client sent them; then the server is given its time to end the
-    session as it did. Refused upgrades and failed HTTP requests replay as well.
+    Send the opening handshake, every frame and fragment, and the end of the connection as
+    the recorded client did. Then wait for the server to end the session as it did. Refused
+    upgrades and failed HTTP requests can be replayed too.
 
-    Credentials were taken out of the trace when it was recorded. Your own are taken from
-    --header, --query, --subprotocol or --field, or from the environment variable of the
-    provider (such as DEEPGRAM_API_KEY), and go to the server that you name and nowhere
-    else. For a server on this machine a missing one is made up.
+    Traces contain no credentials. Give your own with --header, --query, --subprotocol or
+    --field, or in the environment variable of the provider (such as DEEPGRAM_API_KEY). They
+    are sent to the server in --to and nowhere else. A server on this machine gets a synthetic
+    key if you give none.
 
     \b
       wsproxy replay client call.wstrace --to wss://api.deepgram.com
@@ -93,35 +89,29 @@ def command(
       wsproxy replay client call.wstrace --to wss://staging.example.com/v1/listen \\
           --header 'Authorization: Token ...' --query model=nova-3 --json
     \b
-    A failure that does not come every time; and the commit since which it comes:
+    To reproduce an intermittent failure, and to find the commit that introduced it:
       wsproxy replay client call.wstrace --to ws://127.0.0.1:9000 --until reproduced --repeat 20
       git bisect run wsproxy replay client call.wstrace --to ws://127.0.0.1:9000 --bisect
     \b
-    A failure that comes with load: 200 sessions, begun over 20 seconds:
-      wsproxy replay client call.wstrace --to ws://127.0.0.1:9000 --sessions 200 --ramp 20
+    To replay it in many sessions at once:
+      wsproxy load call.wstrace --to ws://127.0.0.1:9000 --sessions 200
     """
     options = replace(
         target_of(**target),
         pace=Pace.parse(pace),
         timeout=timeout,
-        keep_ids=keep_ids or strict,
+        keep_ids=keep_ids or exact,
         rules=rules_of(
             trace,
-            strict=strict,
+            exact=exact,
             max_wer=max_wer,
             audio_tolerance=audio_tolerance,
             same_as=same_as,
         ),
     )
     screen = Screen(as_json=as_json)
-    alone = {"--repeat": repeat, "--until": until, "--bisect": bisect}
-    load = load_of(sessions, ramp, workers, keep, alone=alone)
     screen.say(f"replaying {trace} as the client against {shown(options.to)} (pace: {pace})")
-    if no_record and keep is not None:
-        raise UsageError("--no-record excludes --keep")
     with records_of(out, no_record=no_record, warn=screen.warn) as records:
-        if load is not None:
-            replay_load(trace, options, load, records, as_json=as_json)
         _one_by_one(trace, options, records, screen, repeat=repeat, until=until, bisect=bisect)
 
 
@@ -135,12 +125,14 @@ def _one_by_one(
     until: str | None,
     bisect: bool,
 ) -> NoReturn:
-    """Replay one session after another, and exit with the status that they come to."""
+    """Replay one session after another, and exit with the status for their verdicts."""
     many = repeat or (_UNTIL if until else 1)
     verdicts: list[Verdict] = []
 
     def known() -> str:
-        return counted(verdicts, many) if verdicts else "no verdict; what came is in the trace"
+        return (
+            counted(verdicts, many) if verdicts else "no verdict; what was received is in the trace"
+        )
 
     failed = 0
     try:
@@ -162,7 +154,7 @@ def _one_by_one(
         failed = error.exit_status
     screen.counts(verdicts)
     if bisect:
-        leave_bisecting(verdicts, whole=not failed)
+        leave_bisecting(verdicts, complete=not failed)
     if failed:
-        sys.exit(failed)  # what was asked for is not done, whatever came before
+        sys.exit(failed)  # the request was not completed, whatever the verdicts so far
     leave(verdicts, until)

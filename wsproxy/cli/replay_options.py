@@ -1,4 +1,4 @@
-"""Options that the commands which replay share."""
+"""Options that the replaying commands share."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
-from wsproxy.errors import UsageError
+from wsproxy.errors import InvalidValue, UsageError
 from wsproxy.replay import ClientOptions
 from wsproxy.replay.recorded import Records
 
@@ -30,7 +30,7 @@ def _add(function: F, options: list[Callable[[F], F]]) -> F:
 
 
 def replay_options(function: F) -> F:
-    """Add what both sides take: how fast, how it is judged, where it is recorded."""
+    """Add what every replay takes: how fast, how it is judged, where it is recorded."""
     return _add(
         function,
         [
@@ -39,9 +39,9 @@ def replay_options(function: F) -> F:
                 default="recorded",
                 show_default=True,
                 metavar="PACE",
-                help="recorded: each step at its recorded time. x2, x0.5: twice, half as fast. "
-                "causal: the recorded time after what preceded it from the other side. fast: as "
-                "soon as that is there.",
+                help="When each step is played. recorded: at its recorded time. x2, x0.5: twice or "
+                "half as fast. causal: the recorded delay after the preceding step of the other "
+                "side. fast: as soon as that step is there.",
             ),
             click.option(
                 "--timeout",
@@ -49,23 +49,19 @@ def replay_options(function: F) -> F:
                 default=10.0,
                 show_default=True,
                 metavar="SECONDS",
-                help="How much longer than in the recording the other side may take.",
+                help="How much longer than in the recording the peer may take.",
             ),
             click.option(
-                "--strict",
+                "--exact",
                 is_flag=True,
-                help="Every frame has to be equal, byte for byte; ids are sent as recorded.",
+                help="Require every frame to be equal, byte for byte; implies --keep-ids.",
             ),
             tolerance_options,
             click.option(
-                "--until",
-                type=click.Choice(VERDICTS),
-                help="Go on until a session comes to this verdict; exit status 0 if one did.",
-            ),
-            click.option(
                 "--keep-ids",
                 is_flag=True,
-                help="Send ids and times in messages as recorded; they are made anew otherwise.",
+                help="Send the recorded ids and times in messages. By default they are "
+                "regenerated.",
             ),
             click.option(
                 "--out",
@@ -73,18 +69,22 @@ def replay_options(function: F) -> F:
                 metavar="FOLDER",
                 help="Folder for the trace of the replay.  [default: recordings]",
             ),
-            click.option(
-                "--no-record",
-                is_flag=True,
-                help="Keep no trace of the replay, and write nothing into the working folder.",
-            ),
-            click.option("--json", "as_json", is_flag=True, help="Verdicts as JSON, a line each."),
+            click.option("--no-record", is_flag=True, help="Write no trace of the replay."),
         ],
     )
 
 
+def until_option(function: F) -> F:
+    """Add `--until`: replay again until a session gets this verdict."""
+    return click.option(
+        "--until",
+        type=click.Choice(VERDICTS),
+        help="Continue until a session gets this verdict; exit status 0 if one did.",
+    )(function)
+
+
 def target_options(function: F) -> F:
-    """Add what says how the server is reached, and with which credentials."""
+    """Add the options for how to reach the server, and with which credentials."""
     return _add(
         function,
         [
@@ -92,44 +92,46 @@ def target_options(function: F) -> F:
                 "--to",
                 required=True,
                 metavar="URL",
-                help="ws:// or wss:// URL of the server. A path or query in it takes the "
-                "recorded one's place.",
+                help="ws:// or wss:// URL of the server. A path or query in it replaces the "
+                "recorded one.",
             ),
             click.option(
                 "--header",
                 "headers",
                 multiple=True,
                 metavar="'NAME: VALUE'",
-                help="Send this header, in the place of the recorded one (repeatable).",
+                help="Send this header instead of the recorded one (repeatable).",
             ),
             click.option(
                 "--query",
                 multiple=True,
                 metavar="NAME=VALUE",
-                help="Send this query parameter, in the place of the recorded one (repeatable).",
+                help="Send this query parameter instead of the recorded one (repeatable).",
             ),
             click.option(
-                "--subprotocol", metavar="LIST", help="Offer this in Sec-WebSocket-Protocol."
+                "--subprotocol", metavar="LIST", help="Offer these in Sec-WebSocket-Protocol."
             ),
             click.option(
                 "--field",
                 "fields",
                 multiple=True,
                 metavar="NAME=VALUE",
-                help="The credential for this JSON field of messages (repeatable).",
+                help="Send this credential in the JSON field NAME of messages (repeatable).",
             ),
             click.option(
                 "--proxy",
                 metavar="URL",
-                help="Go through this proxy, http://HOST:PORT or socks5://HOST:PORT; by default "
-                "the one that HTTPS_PROXY names; '' for none.",
+                help="Connect through this proxy: http://HOST:PORT or socks5://HOST:PORT; '' for "
+                "none.  [default: the proxy in HTTPS_PROXY]",
             ),
-            click.option("--insecure", is_flag=True, help="Do not check the server's certificate."),
+            click.option(
+                "--insecure", is_flag=True, help="Do not verify the server's certificate."
+            ),
             click.option(
                 "--ca",
                 type=click.Path(path_type=Path, dir_okay=False),
                 metavar="FILE",
-                help="Trust the certificates in this file (PEM).",
+                help="Trust the CA certificates in this PEM file.",
             ),
         ],
     )
@@ -139,15 +141,15 @@ def target_options(function: F) -> F:
 def records_of(
     out: Path | None, *, no_record: bool, warn: Callable[[str], None]
 ) -> Iterator[Records]:
-    """How the replays are recorded, for the body of a `with`.
+    """The recording of replays, for the body of a `with`.
 
-    Where the default folder cannot be written to, the replay goes on without a trace.
+    If the default folder cannot be written, the replay continues without a trace.
 
     Args:
         warn: called with a line for people.
 
     Raises:
-        UsageError: options that exclude each other, or nothing can be written to `out`.
+        UsageError: options that exclude each other, or `out` cannot be written.
     """
     if no_record and out is not None:
         raise UsageError("--no-record excludes --out")
@@ -157,8 +159,8 @@ def records_of(
             records.check(create=False)
         except UsageError as error:
             if out is not None:
-                raise UsageError(f"{error}; --no-record keeps no trace of the replay") from None
-            warn(f"warning: {error}; no trace of the replay is kept (--out FOLDER for another)")
+                raise UsageError(f"{error}; use --no-record to keep no trace") from None
+            warn(f"warning: {error}; no trace is kept; use --out FOLDER for another folder")
         else:
             yield records
             return
@@ -177,17 +179,17 @@ def target_of(
     insecure: bool,
     ca: Path | None,
 ) -> ClientOptions:
-    """What `target_options` give; the rest is as by default.
+    """The client options for `target_options`; all others are at their defaults.
 
     Raises:
-        UsageError: one of them is not of its form.
+        UsageError: an option has an invalid value.
     """
     return ClientOptions(
         to,
         headers=headers_of(headers),
-        query=pairs_of(query, "--query"),
+        query=pairs_of(query, "query"),
         subprotocol=subprotocol,
-        fields=pairs_of(fields, "--field"),
+        fields=pairs_of(fields, "field"),
         proxy=proxy,
         insecure=insecure,
         ca=ca,
@@ -195,24 +197,24 @@ def target_of(
 
 
 def shown(url: str) -> str:
-    """A URL as it may be shown: without a query, a name or a password, which may be secret."""
+    """A URL without its query, user name and password, which may be secret."""
     scheme, mark, rest = url.partition("?")[0].partition("://")
     return scheme + mark + rest.rpartition("@")[2]
 
 
 def headers_of(texts: tuple[str, ...]) -> list[tuple[str, str]]:
-    """What `--header` gives."""
-    return [_split(text, ":", "--header", "'NAME: VALUE'") for text in texts]
+    """The headers in `--header`."""
+    return [_split(text, ":", "header", "'NAME: VALUE'") for text in texts]
 
 
 def pairs_of(texts: tuple[str, ...], option: str) -> list[tuple[str, str]]:
-    """What an option of the form NAME=VALUE gives."""
+    """The pairs in an option of the form NAME=VALUE."""
     return [_split(text, "=", option, "NAME=VALUE") for text in texts]
 
 
 def _split(text: str, mark: str, option: str, form: str) -> tuple[str, str]:
     name, found, value = text.partition(mark)
     if not found or not name.strip() or any(char in text for char in "\r\n\0"):
-        # What is given may be a key: it is not repeated.
-        raise UsageError(f"{option}: give {form}")
+        # The value may be a key: it is not repeated.
+        raise InvalidValue(option, None, f"expected {form}")
     return name.strip(), value.strip()

@@ -16,23 +16,25 @@ from rich.text import Text
 from wsproxy.replay import Verdict
 from wsproxy.report import differences as report
 from wsproxy.report.jsontext import dumps
+from wsproxy.report.load import timing_error
 from wsproxy.report.text import safe
+from wsproxy.report.trimmed import Trimmed
 
 from .replay_options import VERDICTS
 
 T = TypeVar("T")
 
-INTERRUPTED = 130  # what a shell makes of Ctrl-C; `git bisect run` stops on it
+INTERRUPTED = 130  # the status of a shell after Ctrl-C; `git bisect run` stops on it
 UNPROVEN = 125  # `git bisect run` skips the commit
 
 _STYLES = {"reproduced": "bold green", "unproven": "bold yellow"}
 
 
 class Screen:
-    """What people see; with --json, only verdicts, and those as JSON.
+    """Output for people; with --json only verdicts, as JSON.
 
     Args:
-        aside: all of it goes to stderr, as a command's output has stdout for its own.
+        aside: write to stderr, because stdout belongs to a command that is run.
     """
 
     def __init__(self, *, as_json: bool, aside: bool = False) -> None:
@@ -41,29 +43,29 @@ class Screen:
         self._out = Console(highlight=False, soft_wrap=True, file=self._file)
 
     def announce(self, line: str) -> None:
-        """A line that scripts wait for."""
+        """Print a line that scripts wait for."""
         print(line, file=sys.stderr if self._json else self._file, flush=True)
 
     def say(self, line: str) -> None:
-        """A line for people."""
+        """Print a line for people."""
         if not self._json:
             self._out.print(Text(safe(line)))
 
     def warn(self, line: str) -> None:
-        """A line on stderr, whoever reads."""
+        """Print a line on stderr, with --json too."""
         print(safe(line), file=sys.stderr, flush=True)  # noqa: T201
 
     @contextmanager
     def interruptible(self, known: Callable[[], str]) -> Iterator[None]:
-        """A body that Ctrl-C and SIGTERM end alike, so that its trace gets its end record.
+        """Let Ctrl-C and SIGTERM end the body of a `with`, so that its trace gets an end record.
 
         Args:
-            known: what is known so far, for the line that they end it with.
+            known: the results so far, for the line that is printed then.
 
         Raises:
-            Interrupted: one of them did; the line is printed.
+            Interrupted: one of them ended it; the line is printed.
         """
-        # A shell starts background jobs with SIGINT ignored, and Python leaves that so.
+        # A shell starts background jobs with SIGINT ignored, and Python does not change that.
         signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         try:
@@ -76,11 +78,11 @@ class Screen:
         """Run a coroutine, interruptible.
 
         Raises:
-            Interrupted: see there.
+            Interrupted: see `interruptible`.
         """
 
         async def body() -> T:
-            # asyncio.run() has taken SIGINT over, to cancel what runs.
+            # asyncio.run() handles SIGINT, to cancel the main task.
             signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))
             try:
                 return await what()
@@ -91,41 +93,49 @@ class Screen:
             return asyncio.run(body())
 
     def verdict(self, verdict: Verdict) -> None:
-        """What one session came to."""
+        """Print the verdict of one session."""
         if self._json:
             print(dumps(verdict.as_json()), file=self._file, flush=True)
             return
         style = _STYLES.get(verdict.verdict, "bold red")
-        recorded = f"  recorded: {report.what(verdict.recorded)}"
-        within = report.within(verdict.tolerance) if verdict.reproduced else ""
-        self._out.print(Text.assemble((verdict.verdict, style), within, recorded))
+        name = verdict.verdict.replace("-", " ").upper()
+        self._out.print(Text.assemble((name, style), _because(verdict)))
         if verdict.differences:
-            self._out.print(report.differences(verdict.differences))
+            self._out.print(Trimmed(report.differences(verdict.differences)), end="")
         if line := report.words(verdict.sent, verdict.wer):
             self._out.print(Text(line))
-        for line in report.qualified(verdict.not_compared, verdict.notes):
+        for line in report.qualified(verdict.not_compared, verdict.notes, "--json"):
             self._out.print(Text(line))
         late = verdict.lateness_ms
-        pace = f"half {late.p50:.1f} ms, 1 in 100 {late.p99:.1f} ms, most {late.max:.1f} ms"
-        self._out.print(Text(f"steps late by: {pace}"))
+        self._out.print(Text(timing_error({"p50": late.p50, "p99": late.p99, "max": late.max})))
         if verdict.trace is not None:
-            self._out.print(Text(safe(f"recorded as {verdict.trace}")))
+            self._out.print(Text(safe(f"trace of the replay: {verdict.trace}")))
 
     def counts(self, verdicts: list[Verdict]) -> None:
-        """How many came to which verdict, where there are several."""
+        """Print the number of sessions by verdict, if there are several."""
         if len(verdicts) > 1:
             self.say(counted(verdicts))
 
 
+def _because(verdict: Verdict) -> str:
+    """What a verdict rests on, to follow its name."""
+    recorded, replayed = report.what(verdict.recorded), report.what(verdict.replayed)
+    if verdict.reproduced:
+        return f"{report.within(verdict.tolerance)}: {recorded}, as recorded"
+    if recorded == replayed:
+        return f": {recorded}, as recorded, but the sessions differ before that"
+    return f": recorded: {recorded}; replayed: {replayed}"
+
+
 class Interrupted(Exception):
-    """Ctrl-C ended it."""
+    """Ctrl-C or SIGTERM ended the command."""
 
 
 def counted(verdicts: list[Verdict], of: int = 0) -> str:
-    """How many came to which verdict, on one line.
+    """The number of sessions by verdict, on one line.
 
     Args:
-        of: how many there were to be; 0: it was open.
+        of: the number of sessions asked for; 0: no number was.
     """
     many = Counter(verdict.verdict for verdict in verdicts)
     parts = [f"{many[name]} {name}" for name in (*VERDICTS, "unproven") if many[name]]
@@ -134,10 +144,10 @@ def counted(verdicts: list[Verdict], of: int = 0) -> str:
 
 
 def leave(verdicts: list[Verdict], until: str | None) -> NoReturn:
-    """Exit with the status that the verdicts come to.
+    """Exit with the status for the verdicts.
 
     Args:
-        until: the verdict that was waited for, if one was.
+        until: the verdict to wait for, if any.
     """
     statuses = {verdict.exit_status for verdict in verdicts}
     if until is not None and any(verdict.verdict == until for verdict in verdicts):
@@ -147,15 +157,15 @@ def leave(verdicts: list[Verdict], until: str | None) -> NoReturn:
     sys.exit(1 if 1 in statuses or not statuses else max(statuses))
 
 
-def leave_bisecting(verdicts: list[Verdict], *, whole: bool) -> NoReturn:
-    """Exit as `git bisect run` takes it where a failure is the bad: 1 it came, 0 it did not.
+def leave_bisecting(verdicts: list[Verdict], *, complete: bool) -> NoReturn:
+    """Exit with the status for `git bisect run`: 1 if the failure was reproduced, 0 if not.
 
-    125, a commit to skip, where neither is known: another failure came, or no verdict.
+    125, which skips the commit, if neither is known: another failure, or no verdict.
 
     Args:
-        whole: all sessions that were asked for were played.
+        complete: all sessions asked for were played.
     """
     found = {verdict.verdict for verdict in verdicts}
     if "reproduced" in found:
         sys.exit(1)
-    sys.exit(0 if whole and found == {"not-reproduced"} else UNPROVEN)
+    sys.exit(0 if complete and found == {"not-reproduced"} else UNPROVEN)

@@ -18,13 +18,13 @@ from wsproxy.errors import UsageError
 from wsproxy.replay import AMOUNTS, Pace, ReplayServer, ServerOptions, Verdict
 
 from .catalog_option import catalog_option
-from .replay_options import records_of, replay_options
+from .replay_options import records_of, replay_options, until_option
 from .replay_screen import INTERRUPTED, Interrupted, Screen, counted, leave
 from .tolerance_options import rules_of
 
 T = TypeVar("T")
 
-_LINGER = 2.0  # seconds that the last session may take once the command has ended
+_LINGER = 2.0  # seconds that the last session may take after the command has ended
 
 
 @click.command(name="server")
@@ -35,67 +35,69 @@ _LINGER = 2.0  # seconds that the last session may take once the command has end
     default="127.0.0.1:0",
     show_default=True,
     metavar="HOST:PORT",
-    help="Where to listen; port 0 takes a free one.",
+    help="Address to listen on; port 0: any free port.",
 )
 @click.option(
-    "--proxy",
+    "--as-proxy",
     is_flag=True,
-    help="Listen as a proxy: an app that goes through it meets the recording at the API's own "
-    "host name, and no connection to the API is made.",
+    help="Listen as a proxy: apps that use it reach the recording at the API's own host name. No "
+    "connection to the API is made.",
 )
 @click.option(
     "--others",
     type=click.Choice(["pass", "refuse"]),
     default="pass",
     show_default=True,
-    help="With --proxy: what becomes of requests for other hosts.",
+    help="With --as-proxy: pass or refuse requests for other hosts.",
 )
 @click.option(
     "--confdir",
     type=click.Path(path_type=Path, file_okay=False),
-    help="With --proxy: folder of its CA; by default mitmproxy's own, ~/.mitmproxy.",
+    help="With --as-proxy: folder of the proxy's CA.  [default: ~/.mitmproxy]",
 )
 @click.option(
     "--match",
     multiple=True,
     metavar="WHAT",
-    help="Of a request, this has to be as recorded: host, path, query, query.NAME, subprotocol "
-    "or attempt (repeatable; by default the path, and of a single trace nothing).",
+    help="Serve a trace only to requests with the same host, path, query, query.NAME, "
+    "subprotocol or attempt (repeatable).  [default: path; for a single trace nothing]",
 )
 @click.option(
     "--gate",
     type=click.Choice(AMOUNTS),
     default="bytes",
     show_default=True,
-    help="What of the app's audio the recorded steps wait for: its bytes, the number of its "
-    "messages, or its seconds (for an app that sends another encoding or rate).",
+    help="Measure of the app's audio that recorded steps wait for: bytes, number of messages, or "
+    "seconds (for an app that sends another encoding or sample rate).",
 )
 @click.option(
-    "--sessions",
+    "--max-sessions",
     type=click.IntRange(min=0),
     metavar="N",
-    help="How many sessions to serve; 0: until Ctrl-C. By default one, of a folder one for each "
-    "trace, and with a command until it ends.",
+    help="Exit after N sessions; 0: serve until Ctrl-C.  [default: one per trace; with CMD: until "
+    "it ends]",
 )
+@until_option
 @replay_options
+@click.option("--json", "as_json", is_flag=True, help="Print verdicts as JSON, one a line.")
 @click.argument("cmd", nargs=-1, metavar="[-- CMD...]")
 def command(
     *,
     trace: Path,
     listen: str,
-    proxy: bool,
+    as_proxy: bool,
     others: str,
     confdir: Path | None,
     match: tuple[str, ...],
     gate: str,
-    sessions: int | None,
+    max_sessions: int | None,
+    until: str | None,
     pace: str,
     timeout: float,
-    strict: bool,
+    exact: bool,
     max_wer: float | None,
     audio_tolerance: float | None,
     same_as: tuple[Path, ...],
-    until: str | None,
     keep_ids: bool,
     out: Path | None,
     no_record: bool,
@@ -104,27 +106,27 @@ def command(
 ) -> None:
     """Replay TRACE as the server, for an app that connects to the printed URL.
 
-    The upgrade is answered or refused as recorded. Frames are sent once the app has sent
-    as much as had come before them in the recording, however it cuts its audio, and after
-    the recorded delay. The session ends as it did: with a Close frame, an EOF, a reset,
-    or silence. What the app sent is compared with what was recorded.
+    The upgrade is accepted or refused as recorded. Each frame is sent after the app has sent
+    as much audio as preceded the frame in the recording, in whatever chunks, and after the
+    recorded delay. The session ends as recorded: with a Close frame, an EOF, a reset, or
+    silence. What the app sends is compared with the recording.
 
-    TRACE may be a folder: each request is answered by the next trace that matches it.
+    If TRACE is a folder, each request is answered from the next trace that matches it.
 
-    The first line on stdout is `listening on URL` (with --json, on stderr). With a command,
-    all that is said here goes to stderr.
+    The first line on stdout is `listening on URL` (with --json, on stderr). With CMD, all
+    output goes to stderr.
 
     \b
-    For an app that takes a base URL:
+    For an app with a configurable base URL:
       wsproxy replay server call.wstrace --listen 127.0.0.1:9000
       DEEPGRAM_BASE_URL=ws://127.0.0.1:9000 python app.py      (in another terminal)
     \b
-    For any app, unchanged, at the API's real host name:
+    For any app, unchanged, at the API's own host name:
       wsproxy replay server call.wstrace -- python app.py
-      wsproxy replay server call.wstrace --proxy --listen 127.0.0.1:8080
+      wsproxy replay server call.wstrace --as-proxy --listen 127.0.0.1:8080
     """
     host, port = parse_address(listen)
-    through = proxy or bool(cmd)
+    through = as_proxy or bool(cmd)
     options = ServerOptions(
         host="127.0.0.1" if through else host,
         port=0 if through else port,
@@ -132,10 +134,10 @@ def command(
         timeout=timeout,
         match=match,
         gate=gate,
-        keep_ids=keep_ids or strict,
+        keep_ids=keep_ids or exact,
         rules=rules_of(
             trace,
-            strict=strict,
+            exact=exact,
             max_wer=max_wer,
             audio_tolerance=audio_tolerance,
             same_as=same_as,
@@ -146,11 +148,11 @@ def command(
     with records_of(out, no_record=no_record, warn=screen.warn) as records:
         server = ReplayServer(trace, options, records, on_refused=screen.warn)
         proxied = _Proxy(host, port, others, confdir) if through else None
-        _serve(server, trace, screen, sessions=sessions, until=until, proxied=proxied, cmd=cmd)
+        _serve(server, trace, screen, sessions=max_sessions, until=until, proxied=proxied, cmd=cmd)
 
 
 class _Proxy:
-    """Where the proxy listens and what it does with other hosts."""
+    """Where the proxy listens, and what it does with other hosts."""
 
     def __init__(self, host: str, port: int, others: str, confdir: Path | None) -> None:
         self.host, self.port, self.others, self.confdir = host, port, others, confdir
@@ -166,9 +168,9 @@ def _serve(
     proxied: _Proxy | None,
     cmd: tuple[str, ...],
 ) -> NoReturn:
-    """Serve sessions, and exit with the status that they come to."""
+    """Serve sessions, and exit with the status for their verdicts."""
     for line in server.library.skipped:
-        screen.warn(f"left out: {line}")
+        screen.warn(f"warning: skipped {line}")
     many = sessions
     if many is None:
         many = 0 if cmd or until else len(server.library.volumes)
@@ -184,9 +186,9 @@ def _serve(
             sys.exit(INTERRUPTED)
     screen.counts(run.verdicts)
     if cmd and run.status:
-        screen.say(f"the command ended with exit status {run.status}")
+        screen.say(f"the command exited with status {run.status}")
     if cmd and not run.verdicts:
-        screen.warn("the command opened no session that is recorded")
+        screen.warn("warning: the command opened no session that the trace answers")
     leave(run.verdicts, until)
 
 
@@ -194,7 +196,7 @@ class _Run:
     """Serves sessions and collects their verdicts.
 
     Args:
-        many: sessions to serve; 0: until stopped.
+        many: number of sessions to serve; 0: until stopped.
         until: the verdict to stop at.
     """
 
@@ -207,23 +209,25 @@ class _Run:
         self.status = 0  # of the command
 
     def known(self) -> str:
-        """What is known so far, on one line."""
+        """The results so far, on one line."""
         return counted(self.verdicts, self._many)
 
     async def listening(self, trace: Path) -> None:
-        """Serve apps that connect to the server itself."""
+        """Serve apps that connect to the server directly."""
         async with self._server as running:
             self._screen.announce(f"listening on {running.url}")
             self._serving(trace)
             await self._serve()
 
     async def through_proxy(self, trace: Path, where: _Proxy, cmd: tuple[str, ...]) -> None:
-        """Serve apps that go through a proxy, or a command that is sent through it."""
+        """Serve apps that use a proxy, or run a command through it."""
         async with self._server as server, _aside(self._lead(server, where)) as proxy:
             if not cmd:
                 self._screen.announce(f"listening on {proxy.url}")
-                self._screen.say(f"  for the app: HTTPS_PROXY={proxy.url} HTTP_PROXY={proxy.url}")
-                self._screen.say(f"  CA to trust: SSL_CERT_FILE={proxy.ca}")
+                self._screen.say(
+                    f"  set in the app: HTTPS_PROXY={proxy.url} HTTP_PROXY={proxy.url}"
+                )
+                self._screen.say(f"  trust the CA:   SSL_CERT_FILE={proxy.ca}")
                 self._serving(trace)
                 await self._serve()
                 return
@@ -231,12 +235,12 @@ class _Run:
             async with _command(cmd, proxy.env) as process:
                 serving = asyncio.create_task(self._serve())
                 self.status = await process.wait()
-                # Its last session ends with it, a moment later.
+                # Its last session ends shortly after it.
                 await server.idle(_LINGER)
                 serving.cancel()
                 await asyncio.wait([serving])
                 if not serving.cancelled():
-                    serving.result()  # such as a folder that cannot be written any more
+                    serving.result()  # raises its error, such as a full disk
                 while server.waiting:
                     await self._next()
 
@@ -246,7 +250,7 @@ class _Run:
             return server.address if server.library.answers_for(host, target) else None
 
         def refused(host: str) -> None:
-            """The app gets a 502 for it, and may want it so: --others refuse."""
+            """The app gets a 502, which may be intended: --others refuse."""
 
         listen = (where.host, where.port)
         return lead(answer, refused, where.confdir, listen=listen, others=where.others)
@@ -268,7 +272,7 @@ class _Run:
 
 @asynccontextmanager
 async def _aside(manager: AbstractContextManager[T]) -> AsyncIterator[T]:
-    """Enter and leave a `with` that waits, on a thread: the event loop serves meanwhile."""
+    """Enter and leave a blocking `with` on a thread, while the event loop serves."""
     entered = await asyncio.to_thread(manager.__enter__)
     try:
         yield entered
@@ -280,7 +284,7 @@ async def _aside(manager: AbstractContextManager[T]) -> AsyncIterator[T]:
 async def _command(
     cmd: tuple[str, ...], env: dict[str, str]
 ) -> AsyncIterator[asyncio.subprocess.Process]:
-    """Run a command; it is ended if the body of the `with` is left before it."""
+    """Run a command; terminate it if it still runs when the body of the `with` is left."""
     try:
         process = await asyncio.create_subprocess_exec(*cmd, env=env, stdin=subprocess.DEVNULL)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""`wsproxy run -- CMD`: run a command with its sessions recorded."""
+"""`wsproxy run -- CMD`: run a command and record its sessions."""
 
 from __future__ import annotations
 
@@ -17,15 +17,31 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from wsproxy.capture import descriptors, environment
+from wsproxy.errors import WsproxyError
 from wsproxy.recording import Recording
 
 from .catalog_option import catalog_option
-from .recording_options import ended_lines, log_on_stderr, recording_options, settings_of, warnings
+from .hints import message
+from .logs import info_on_stderr
+from .recording_options import ended_lines, recording_options, settings_of, warnings
 
 if TYPE_CHECKING:
     from wsproxy.capture import embed
 
-_LINGER = 2.0  # seconds that connections may stay open after the command's end
+# For apps that ignore the environment.
+_HINTS = (
+    "Its library may ignore proxy settings. Setting the app's base URL always works:",
+    "  wsproxy run --listen 127.0.0.1:8080 --mode reverse:wss://api.deepgram.com -- CMD",
+    "and in the app (docs/sdks.md lists all SDKs):",
+    "  Deepgram Python:   DeepgramClient(environment=DeepgramClientEnvironment(",
+    "                       base='http://127.0.0.1:8080', production='ws://127.0.0.1:8080',",
+    "                       agent='ws://127.0.0.1:8080', agent_rest='http://127.0.0.1:8080'))",
+    "  Deepgram Node:     new DeepgramClient({apiKey, baseUrl: 'ws://127.0.0.1:8080'})",
+    "  AssemblyAI Python: StreamingClientOptions(api_host='ws://127.0.0.1:8080')",
+    "  ws (Node):         new WebSocket('ws://127.0.0.1:8080/v1/listen')",
+    "A browser or a container has its own proxy settings: point them at `wsproxy record`.",
+)
+_LINGER = 2.0  # seconds that connections may stay open after the command has ended
 
 
 @click.command(name="run", context_settings={"ignore_unknown_options": False})
@@ -35,17 +51,17 @@ _LINGER = 2.0  # seconds that connections may stay open after the command's end
     default="127.0.0.1:0",
     show_default="a free port",
     metavar="HOST:PORT",
-    help="Where the recorder listens.",
+    help="Address that the recorder listens on.",
 )
 @recording_options
 @click.argument("cmd", nargs=-1, required=True, metavar="-- CMD...")
 def command(listen: str, cmd: tuple[str, ...], **options: Any) -> None:
-    """Run CMD with its sessions recorded, and exit as it does.
+    """Run CMD, record its sessions, and exit with its exit status.
 
-    CMD gets an environment that sends it through the recorder and makes it trust the
-    recorder's CA: proxy variables in both cases, certificate variables for Python, curl
-    and Node, and a preload for Node's ws package and Python's older websockets. What was
-    recorded is printed on stderr, so that CMD's output stays its own.
+    CMD gets environment variables that send it through the recorder and make it trust the
+    recorder's CA: proxy variables in upper and lower case, certificate variables for Python,
+    curl and Node, and a preload for Node's ws package and old versions of Python's websockets.
+    Recorded sessions are reported on stderr; CMD's stdout is left alone.
 
     \b
       wsproxy run -- python app.py
@@ -62,35 +78,36 @@ def command(listen: str, cmd: tuple[str, ...], **options: Any) -> None:
     try:
         with (
             tempfile.TemporaryDirectory(prefix="wsproxy-") as folder,
-            log_on_stderr(),
+            info_on_stderr(),
             embed.background(settings, on_end=recorded.add) as running,
         ):
             for line in warnings(settings, running):
                 click.echo(f"wsproxy: warning: {line}", err=True)
             env = environment.for_command(running, settings.mode, Path(folder))
             ended = _run(cmd, env, embed.stopping_signals())
-            with contextlib.suppress(KeyboardInterrupt):  # somebody does not want to wait
-                # The command's last sessions end with it, a moment later.
+            with contextlib.suppress(KeyboardInterrupt):  # the user does not want to wait
+                # The command's last sessions end shortly after it.
                 running.drain(_LINGER)
         _report(recorded, running, settings.out)
     except Exception as error:
         if ended is None:
             raise
-        # Whatever went wrong here, the command has ended as it has.
-        with contextlib.suppress(OSError):  # such as that nobody reads this any more
-            click.echo(f"wsproxy: error: {error}", err=True)
+        # The exit status is that of the command, whatever failed here.
+        with contextlib.suppress(OSError):  # such as that the reader has gone
+            text = message(error) if isinstance(error, WsproxyError) else str(error)
+            click.echo(f"wsproxy: error: {text}", err=True)
     sys.exit(ended)
 
 
 def _problem_of(program: str) -> tuple[str, int]:
-    """Why a program cannot be run, and the exit status that a shell has for that."""
+    """Why a program cannot be run, and the exit status that a shell uses for it."""
     path = Path(program)
     if path.name == program:
-        return "command not found; give the command as in `wsproxy run -- python app.py`", 127
+        return "command not found; example: `wsproxy run -- python app.py`", 127
     if path.is_dir():
-        return "is a folder, not a program", 126
+        return "this is a folder, not a program", 126
     if path.exists():
-        return f"is not executable; chmod +x {program}, or name the program that runs it", 126
+        return f"not executable; run chmod +x {program}, or name the program that runs it", 126
     return "no such file", 127
 
 
@@ -100,14 +117,14 @@ def _cannot_run(program: str, problem: str, status: int) -> NoReturn:
 
 
 def _run(cmd: tuple[str, ...], env: dict[str, str], stopping: Sequence[signal.Signals]) -> int:
-    """Run the command to its end; its exit status, or 128 and the signal that ended it."""
+    """Run the command to its end; its exit status, or 128 plus the signal that ended it."""
     try:
-        # The limit is part of what the command was started with.
+        # With the limit of open files that this process was started with.
         process = subprocess.Popen(cmd, env=env, preexec_fn=descriptors.as_at_start())  # noqa: PLW1509
     except FileNotFoundError:  # the program itself was found
-        _cannot_run(cmd[0], "the interpreter that its first line names does not exist", 127)
+        _cannot_run(cmd[0], "the interpreter in its first line does not exist", 127)
     except OSError as error:
-        _cannot_run(cmd[0], f"cannot be run: {error.strerror}", 126)
+        _cannot_run(cmd[0], f"cannot run it: {error.strerror}", 126)
     with _signals_to(process, stopping):
         status = process.wait()
     return 128 - status if status < 0 else status
@@ -117,7 +134,7 @@ def _run(cmd: tuple[str, ...], env: dict[str, str], stopping: Sequence[signal.Si
 def _signals_to(
     process: subprocess.Popen[bytes], stopping: Sequence[signal.Signals]
 ) -> Iterator[None]:
-    """Leave Ctrl-C to the command, which gets it from the terminal as well; pass others on."""
+    """Ignore Ctrl-C, which the terminal sends to the command too; forward other signals."""
 
     def forward(number: int, frame: FrameType | None) -> None:
         process.send_signal(number)
@@ -135,11 +152,11 @@ def _signals_to(
 
 @dataclass(slots=True)
 class Recorded:
-    """What is printed of the sessions in the end; a command may open any number of them.
+    """What is reported at the end; a command may open any number of sessions.
 
     Attributes:
-        lines: all of them, as they ended.
-        failed: the trace of the first one that failed.
+        lines: for all sessions, in the order in which they ended.
+        failed: the trace of the first failed session.
     """
 
     count: int = 0
@@ -147,7 +164,7 @@ class Recorded:
     failed: Path | None = None
 
     def add(self, recording: Recording) -> None:
-        """Take a session that has ended; nothing is kept of what was in it."""
+        """Add a session that has ended; its content is not kept."""
         self.count += 1
         self.lines += ended_lines(recording)
         if self.failed is None and recording.session.failed:
@@ -164,14 +181,14 @@ def _report(recorded: Recorded, running: embed.Running, out: Path) -> None:
         for line in recorded.lines:
             click.echo(f"  {line}", err=True)
         if recorded.failed is not None:
-            say(f"why: wsproxy explain {recorded.failed}")
+            say(f"to see why it failed: wsproxy explain {recorded.failed}")
     elif running.connections:
         many = "" if running.connections == 1 else "s"
         say(
             f"nothing recorded: the command opened {running.connections} connection{many} through "
-            "the recorder, but none was a WebSocket or a failed call of a known speech API"
+            "the recorder, but no WebSocket, and no failed request to a known speech API"
         )
     else:
         say("nothing recorded: the command opened no connection through the recorder")
-        for line in environment.HINTS:
+        for line in _HINTS:
             click.echo(f"  {line}", err=True)

@@ -1,4 +1,4 @@
-"""`wsproxy scrub`: a trace that may be shown to anybody."""
+"""`wsproxy scrub`: anonymize traces for sharing."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rich.text import Text
 
 from wsproxy.catalog import load
 from wsproxy.diagnose import summary
-from wsproxy.errors import NotPublic, TraceError, UsageError
+from wsproxy.errors import InvalidValue, NotPublic, TraceError, UsageError
 from wsproxy.replay import Pace
 from wsproxy.report.jsontext import dumps
 from wsproxy.report.text import safe
@@ -26,8 +26,8 @@ from .number import Number
 from .progress import Progress
 
 _NOT_WRITTEN = (
-    "nothing was written; see these places with `wsproxy show`, and leave a frame out with "
-    "`wsproxy mutate --drop FRAME` before you scrub"
+    "nothing was written; look at these places with `wsproxy show`, and remove frames with "
+    "`wsproxy mutate --drop FRAME` first"
 )
 
 
@@ -40,23 +40,23 @@ _NOT_WRITTEN = (
     "--out",
     type=click.Path(path_type=Path),
     metavar="FILE|FOLDER",
-    help="Where the new trace goes; for several, a folder.  [default: beside each TRACE]",
+    help="File to write; for several traces a folder.  [default: the folder of each TRACE]",
 )
-@click.option("--force", is_flag=True, help="Replace FILE if it is there.")
-@click.option("--hosts", is_flag=True, help="Replace the names of hosts as well.")
+@click.option("--force", is_flag=True, help="Overwrite FILE if it exists.")
+@click.option("--hosts", is_flag=True, help="Replace host names as well.")
 @click.option(
     "--prove",
     "to_prove",
     is_flag=True,
-    help="Replay what was made from both sides, and against the simulated condition: exit "
-    "status 0 only if the failure is still there.",
+    help="Verify that the failure is preserved: replay the result from both sides, and against "
+    "the simulated condition.",
 )
 @click.option(
     "--pace",
     default="recorded",
     show_default=True,
     metavar="PACE",
-    help="With --prove: how fast, as for `wsproxy replay`.",
+    help="With --prove: when each step is played, as for `wsproxy replay`.",
 )
 @click.option(
     "--timeout",
@@ -64,9 +64,9 @@ _NOT_WRITTEN = (
     default=10.0,
     show_default=True,
     metavar="SECONDS",
-    help="With --prove: how much longer than in the recording a side may take.",
+    help="With --prove: how much longer than in the recording the peer may take.",
 )
-@click.option("--json", "as_json", is_flag=True, help="JSON for programs, an array.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")
 def command(
     *,
     traces: tuple[Path, ...],
@@ -78,16 +78,16 @@ def command(
     timeout: float,
     as_json: bool,
 ) -> None:
-    """Make a trace public: the failure stays, nobody's words, voice or ids do.
+    """Anonymize traces for sharing; the failure is preserved.
 
-    What was said or is to be spoken becomes made-up words of the same length, audio becomes
-    noise of the same size, loudness and encoding, ids become others of the same shape. Times,
-    sizes, frames, close codes and the words of errors stay. What is not known to be harmless
-    is replaced.
+    Transcripts and texts to be spoken become synthetic words of the same length, audio becomes
+    noise of the same size, loudness and encoding, ids become others of the same format. Times,
+    sizes, frames, close codes and error texts are kept. Everything that is not known to be
+    harmless is replaced.
 
-    The new trace is checked before it has its name. If anything of the original is found in
-    it, or anything that looks like a credential, nothing is written. Look at it all the same
-    (`wsproxy show`) before you post it.
+    The result is checked before it is written. If it contains personal data of the original,
+    or anything that looks like a credential, nothing is written. Review it with `wsproxy show`
+    before you publish it.
 
     \b
       wsproxy scrub call.wstrace
@@ -95,8 +95,8 @@ def command(
       wsproxy scrub recordings --out public --hosts
     \b
     Exit status:
-      0  made, and with --prove proven        2  not done: bad option, cannot be written
-      1  something was left, or not proven    3  a trace cannot be read
+      0  written, and verified with --prove      2  invalid option, or cannot be written
+      1  personal data found, or not verified    3  a trace cannot be read
     """
     speed = Pace.parse(pace)
     paths, _ = find_recordings(traces)
@@ -120,7 +120,7 @@ def command(
 
 
 class _Run:
-    """Scrubs traces, with the same made-up names in all of them."""
+    """Scrubs traces, with the same synthetic names in all of them."""
 
     def __init__(self, *, hosts: bool, force: bool) -> None:
         self._hosts = hosts
@@ -137,11 +137,11 @@ class _Run:
         except NotPublic as error:
             self.refused.append((path, error))
             for line in error.found:
-                _tell(f"error: {path}: {line}")
-            _tell(f"error: {path}: {_NOT_WRITTEN}")
+                _warn(f"error: {path}: {line}")
+            _warn(f"error: {path}: {_NOT_WRITTEN}")
         except TraceError as error:
             self.unreadable += 1
-            _tell(f"error: {error}")
+            _warn(f"error: {error}")
 
     def as_json(self, proofs: Sequence[Proof | None]) -> Iterator[dict[str, Any]]:
         for (path, made), proof in zip(self.made, proofs, strict=True):
@@ -163,42 +163,42 @@ class _Run:
 
 def _check_out(out: Path | None, paths: Sequence[Path]) -> None:
     if not paths:
-        raise UsageError("there is no trace in there")
+        raise UsageError("no traces found")
     if out is None or out.is_dir():
         return
     if out.suffix == SUFFIX and len(paths) == 1:
         return
     if out.suffix == SUFFIX:
-        raise UsageError("several traces go into a folder: --out FOLDER")
+        raise InvalidValue("out", str(out), "expected a folder for several traces")
     try:
         out.mkdir(parents=True)
     except OSError as error:
-        raise UsageError(f"cannot make {out}: {error.strerror or error}") from None
+        raise UsageError(f"cannot create {out}: {error.strerror or error}") from None
 
 
 def _print(run: _Run, proofs: Sequence[Proof | None]) -> None:
     console = Console(highlight=False, soft_wrap=True)
     catalog = load()
     for (path, made), proof in zip(run.made, proofs, strict=True):
-        console.print(Text(safe(f"made {made.path} from {path}")))
+        console.print(Text(safe(f"wrote {made.path}, from {path}")))
         console.print(Text(safe(f"  {summary(made.session, catalog)}")))
         for line in made.notes:
             console.print(Text(safe(f"  note: {line}")))
         if made.was != made.now:
             was, now = made.was or "a good session", made.now or "a good session"
-            _tell(f"warning: {made.path} is explained as {now}; {path} as {was}")
+            _warn(f"warning: {made.path} is explained as {now}, but {path} as {was}")
         if proof is not None:
-            console.print(Text(safe(f"  {_told(proof)}")))
+            console.print(Text(safe(f"  {_proof(proof)}")))
 
 
-def _told(proof: Proof) -> str:
+def _proof(proof: Proof) -> str:
     if proof.problem:
-        return f"not proven: {proof.problem}"
+        return f"not verified: {proof.problem}"
     parts = [f"replay client {proof.as_client}", f"replay server {proof.as_server}"]
     parts += [f"simulated condition {proof.simulated}"] if proof.simulated else []
-    word = "proven" if proof.survived else "not proven"
+    word = "verified" if proof.survived else "not verified"
     return f"{word}: {', '.join(parts)}; explained as {proof.now or 'a good session'}"
 
 
-def _tell(line: str) -> None:
+def _warn(line: str) -> None:
     print(safe(line), file=sys.stderr)  # noqa: T201

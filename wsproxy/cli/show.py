@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from wsproxy.address import authority
-from wsproxy.errors import LimitExceeded, UsageError
+from wsproxy.errors import InvalidValue, LimitExceeded
 from wsproxy.report import jsonform
 from wsproxy.report.jsontext import dumps
 from wsproxy.report.text import LONG, content, made_from, pieces, safe, short, size, when
@@ -33,8 +33,13 @@ from wsproxy.trace import (
 )
 from wsproxy.wire import Opcode
 
+from .width import columns, cut, wrapped
+
 _CONTROL = (Opcode.PING, Opcode.PONG)
 _PAYLOAD = 4 << 20  # bytes of a payload that --json shows without --full
+_CONTENT = 110  # characters of a frame's content, if the width of the output is unknown
+_SHORTEST = 8  # columns of a frame's content on a narrow terminal
+_INDENT = 22  # of lines that belong to the one before
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +53,7 @@ class _Place:
     def parse(cls, text: str, option: str) -> _Place:
         match = re.fullmatch(r"#(\d+)|(\d+(?:\.\d+)?)\s*(ms|s|m)?", text.strip())
         if match is None:
-            raise UsageError(
-                f"{option} {text!r}: give a time such as 12.5s, or a frame such as #40"
-            )
+            raise InvalidValue(option, text, "expected a time such as 12.5s or a frame such as #40")
         if match[1]:
             return cls(number=int(match[1]))
         unit = {"ms": 1e6, "s": 1e9, "m": 60e9, None: 1e9}[match[3]]
@@ -92,14 +95,20 @@ def _searched(record: Record) -> str:
 
 @click.command(name="show")
 @click.argument("trace", type=click.Path(path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line, a record each.")
-@click.option("--from", "begin", metavar="TIME|#N", help="From this time (12.5s) or frame (#40).")
-@click.option("--to", "end", metavar="TIME|#N", help="Up to this time or frame.")
-@click.option("--grep", metavar="REGEX", help="Only what matches this regular expression.")
-@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="At most N lines.")
-@click.option("--control", is_flag=True, help="Show pings and pongs too; they are counted else.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line, per record.")
 @click.option(
-    "--full", is_flag=True, help="Do not shorten text; with --json payloads over 4 MiB are whole."
+    "--from", "begin", metavar="TIME|#N", help="Start at this time (12.5s) or frame (#40)."
+)
+@click.option("--through", "end", metavar="TIME|#N", help="Stop after this time or frame.")
+@click.option("--grep", metavar="REGEX", help="Show only records that match.")
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Print at most N lines.")
+@click.option(
+    "--control", is_flag=True, help="Also show pings and pongs (default: only count them)."
+)
+@click.option(
+    "--full",
+    is_flag=True,
+    help="Do not shorten text; with --json do not shorten payloads over 4 MiB.",
 )
 def command(
     trace: Path,
@@ -113,8 +122,9 @@ def command(
 ) -> None:
     """Show the frames of TRACE: number, time, direction, opcode, size and content.
 
-    → is from the app, ← from the server. A trace that is still being written, or was cut,
-    is shown as far as it goes.
+    → is from the app, ← from the server. Each frame is one line, shortened to the width of
+    the terminal (in a pipe: to 110 characters of content). An incomplete trace is shown up
+    to where it ends.
 
     \b
       wsproxy show trace.wstrace --from 10s --grep transcript
@@ -123,18 +133,21 @@ def command(
     try:
         pattern = re.compile(grep) if grep else None
     except re.error as error:
-        raise UsageError(f"--grep {grep!r} is not a regular expression: {error}") from None
+        raise InvalidValue("grep", grep or "", f"not a regular expression: {error}") from None
     choice = _Choice(
-        _Place.parse(begin, "--from") if begin else _Place(),
-        _Place.parse(end, "--to") if end else _Place(),
+        _Place.parse(begin, "from") if begin else _Place(),
+        _Place.parse(end, "through") if end else _Place(),
         pattern,
         control or as_json,
     )
     with TraceReader(trace) as reader:
-        lines = (_json_lines if as_json else _lines)(reader, choice, full)
+        if as_json:
+            lines = _json_lines(reader, choice, full)
+        else:
+            lines = _lines(reader, choice, _Layout(full, None if full else columns()))
         try:
             for count, line in enumerate(lines, 1):
-                # Without styles or wrapping there is nothing for rich to do.
+                # Not through rich, which has no styles to add and takes longer.
                 _echo(line)
                 if limit is not None and count >= limit:
                     return
@@ -144,12 +157,14 @@ def command(
         for loss in reader.losses:
             print(f"warning: {safe(str(loss))}", file=sys.stderr)  # noqa: T201
         if not reader.ended:
-            text = "the trace has no end record: it is still being written, or was cut"
+            text = (
+                "the trace has no end record: the session is still open, or the trace is truncated"
+            )
             print(f"warning: {text}", file=sys.stderr)  # noqa: T201
 
 
 def _echo(line: str | Iterator[str]) -> None:
-    """Print a line, or one that comes in parts."""
+    """Print a line, or one that is given in parts."""
     if isinstance(line, str):
         click.echo(line)
         return
@@ -172,7 +187,41 @@ def _json_lines(reader: TraceReader, choice: _Choice, full: bool) -> Iterator[st
         yield dumps(jsonform.record(record, number, None if full else _PAYLOAD))
 
 
-def _lines(reader: TraceReader, choice: _Choice, full: bool) -> Iterator[str | Iterator[str]]:
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """How lines for people are laid out.
+
+    Attributes:
+        full: no text is shortened.
+        width: columns of the output; None: unknown, or it does not matter.
+    """
+
+    full: bool
+    width: int | None
+
+    @property
+    def limit(self) -> int | None:
+        """Characters of a frame's content; None: all of it."""
+        if self.full:
+            return None
+        return _CONTENT if self.width is None else max(self.width, _SHORTEST)
+
+    def line(self, text: str, indent: int = _INDENT) -> str:
+        """A line that is wrapped to the width."""
+        return wrapped(text, self.width, indent)
+
+    def frame(self, begin: str, said: str, marks: str) -> str:
+        """The line of a frame, its content shortened so that it fits; marks may need another."""
+        if self.width is None:
+            return f"{begin}{said}{marks}".rstrip()
+        room = max(self.width - len(begin), _SHORTEST)
+        if len(marks) + _SHORTEST > room:
+            more = "\n" + self.line(" " * _INDENT + marks.strip()) if marks else ""
+            return f"{begin}{cut(said, room)}".rstrip() + more
+        return f"{begin}{cut(said, room - len(marks))}{marks}".rstrip()
+
+
+def _lines(reader: TraceReader, choice: _Choice, layout: _Layout) -> Iterator[str | Iterator[str]]:
     folded = 0
     for record, number in _numbered(reader, choice):
         if choice.folds(record):
@@ -181,52 +230,57 @@ def _lines(reader: TraceReader, choice: _Choice, full: bool) -> Iterator[str | I
         if folded:
             yield _folded(folded)
             folded = 0
-        yield from _record_lines(record, number, None if full else 110)
+        yield from _record_lines(record, number, layout)
     if folded:
         yield _folded(folded)
 
 
 def _folded(count: int) -> str:
-    return f"{'':>18}   … {count} ping and pong frame{'' if count == 1 else 's'} (--control shows)"
+    return f"{'':>18}   … {count} ping and pong frame{'' if count == 1 else 's'} (--control)"
 
 
-def _record_lines(record: Record, number: int, limit: int | None) -> Iterator[str | Iterator[str]]:
-    at = f"{record.t_ns / 1e9:>9.3f}"
+def _record_lines(record: Record, number: int, layout: _Layout) -> Iterator[str | Iterator[str]]:
+    at, limit = f"{record.t_ns / 1e9:>9.3f}", layout.limit
     match record:
         case FrameRecord():
             begin, marks = f"{number:>7}  {at}  {_what(record)}", _marks(record, limit)
-            if limit is None and record.opcode == Opcode.TEXT and len(record.payload) > LONG:
+            if layout.full and record.opcode == Opcode.TEXT and len(record.payload) > LONG:
                 yield chain([begin], pieces(record.payload), [marks])
             else:
-                yield f"{begin}{content(record, limit)}{marks}"
+                yield layout.frame(begin, content(record, limit), marks)
         case Start():
-            made_up = ", put together from connection events" if record.made_up else ""
-            yield (
+            made_up = ", reconstructed from connection events" if record.made_up else ""
+            yield layout.line(
                 f"session {safe(record.session)}, {when(record.started_at_ns)} UTC, capture level "
-                f"{safe(record.capture)}, attempt {record.attempt}{made_up}"
+                f"{safe(record.capture)}, attempt {record.attempt}{made_up}",
+                indent=4,
             )
-            if made := made_from(record, 10_000 if limit is None else 500):
-                yield made
+            if made := made_from(record, 10_000 if layout.full else 500):
+                yield layout.line(made, indent=4)
         case Request():
             where = authority(record.host, record.port)
             url = safe(f"{record.scheme}://{where}{record.path}")
-            yield f"{'':>7}  {at}  → {safe(record.method)} {url}"
-            yield from _headers(record.headers)
+            yield layout.line(f"{'':>7}  {at}  → {safe(record.method)} {url}")
+            yield from _headers(record.headers, layout)
         case Response():
-            yield f"{'':>7}  {at}  ← HTTP {record.status} {safe(record.reason)}"
-            yield from _headers(record.headers)
+            yield layout.line(
+                f"{'':>7}  {at}  ← HTTP {record.status} {safe(record.reason)}".rstrip()
+            )
+            yield from _headers(record.headers, layout)
             if record.body:
-                yield f"{'':>20}  {safe(record.body.decode('utf-8', 'replace'))}"
+                body = safe(record.body.decode("utf-8", "replace"))
+                yield layout.line(f"{'':>{_INDENT}}{body}".rstrip())
         case _:
-            yield f"{'':>7}  {at}  {_other(record)}"
+            yield layout.line(f"{'':>7}  {at}  {_other(record)}".rstrip())
 
 
-def _headers(headers: list[list[str]]) -> Iterator[str]:
+def _headers(headers: list[list[str]], layout: _Layout) -> Iterator[str]:
     for name, value in headers:
-        yield f"{'':>20}  {safe(name)}: {safe(value)}"
+        text = f"{'':>{_INDENT}}{safe(name)}: {safe(value)}".rstrip()
+        yield layout.line(text, indent=_INDENT + 2)
 
 
-def _taken(entry: dict[str, Any]) -> str:
+def _redacted(entry: dict[str, Any]) -> str:
     more = entry.get("more")
     return f"{more:,} more" if type(more) is int else str(entry.get("name") or "a key")
 
@@ -238,13 +292,13 @@ def _what(frame: FrameRecord) -> str:
 
 
 def _marks(frame: FrameRecord, limit: int | None) -> str:
-    marks = "" if frame.fin else " (more follows)"
+    marks = "" if frame.fin else " (more fragments follow)"
     if frame.broken_rule:
         rule = frame.broken_rule
-        marks += f" (breaks a rule: {safe(rule) if limit is None else short(rule, 200)})"
+        marks += f" (protocol error: {safe(rule) if limit is None else short(rule, 200)})"
     if frame.redacted:
-        taken = dict.fromkeys(map(_taken, frame.redacted))
-        marks += f" (taken out: {safe(', '.join(taken))})"
+        names = dict.fromkeys(map(_redacted, frame.redacted))
+        marks += f" (redacted: {safe(', '.join(names))})"
     if frame.cut:
         marks += f" ({size(frame.cut)} more not kept)"
     return marks
@@ -254,17 +308,17 @@ def _other(record: Record) -> str:
     match record:
         case Bytes():
             arrow = "→" if record.from_client else "←"
-            why = safe(record.broken_rule) or "the beginning of a frame"
+            why = safe(record.broken_rule) or "incomplete frame"
             start = record.data[:16].hex(" ")
-            return f"{arrow} {len(record.data)} bytes that are no frame: {why}: {start}"
+            return f"{arrow} {len(record.data)} bytes outside of frames: {why}: {start}"
         case Eof():
             arrow = "→" if record.from_client else "←"
-            how = {"eof": "end of stream", "close-notify": "end of TLS", "reset": "reset"}
+            how = {"eof": "end of stream", "close-notify": "TLS close_notify", "reset": "reset"}
             return f"{arrow} {how.get(record.how, safe(record.how))}"
         case Failure():
             return f"failure ({safe(record.where)}): {safe(record.message)}"
         case Gap():
-            return f"missing until {record.until_ns / 1e9:.3f}: {safe(record.reason)}"
+            return f"gap until {record.until_ns / 1e9:.3f}: {safe(record.reason)}"
         case Finding():
             return f"{safe(record.severity)}: {safe(record.id)}: {safe(record.title)}"
         case End():

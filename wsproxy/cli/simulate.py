@@ -31,35 +31,35 @@ from .number import Number
     default="127.0.0.1:0",
     show_default="a free port",
     metavar="HOST:PORT",
-    help="Where to listen.",
+    help="Address to listen on.",
 )
 @click.option(
     "--after",
     metavar="WHEN",
-    help="When in a session it fails: open, audio (the first message), silence, 5s (seconds), "
-    "20frames (messages of the client), 3audio (seconds of its audio).  "
-    "[default: as the catalog says]",
+    help="When to fail: open, audio (first client message), silence, 5s (seconds after the "
+    "upgrade), 20frames (client messages), 3audio (seconds of client audio).  "
+    "[default: as in the catalog]",
 )
 @click.option(
     "--probability",
     type=Number(0, 1),
     default=1.0,
     metavar="P",
-    help="How likely it is that a session fails; the others are good.",
+    help="Probability that a session fails; the others succeed.",
 )
-@click.option("--seed", type=int, help="Make the same choices again.")
+@click.option("--seed", type=int, help="Random seed, for repeatable runs.")
 @click.option(
     "--plan",
     "plan_file",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="What the sessions meet, one after another (TOML).",
+    help="TOML file with what happens in the first, second, ... session.",
 )
 @click.option(
     "--silence",
     type=Number(min=0, min_open=True),
     metavar="SECONDS",
-    help="How long a client may be silent. Documented are 10 s for Deepgram listen.",
+    help="How long a client may be silent.  [default: as documented; Deepgram listen: 10 s]",
 )
 @click.option(
     "--cert",
@@ -67,8 +67,8 @@ from .number import Number
     metavar="PEM",
     help="Serve wss:// and https:// with the certificate and key in this file.",
 )
-@click.option("--deflate", is_flag=True, help="Agree on permessage-deflate if it is offered.")
-@click.option("--list", "listing", is_flag=True, help="List what can be simulated, and end.")
+@click.option("--deflate", is_flag=True, help="Negotiate permessage-deflate if it is offered.")
+@click.option("--list", "listing", is_flag=True, help="List conditions and exit.")
 def command(
     *,
     conditions: tuple[str, ...],
@@ -84,22 +84,23 @@ def command(
 ) -> None:
     """Serve simulated speech APIs at their real paths: WebSocket and plain HTTP, on one port.
 
-    Without CONDITION they behave. Deepgram listen and speak and AssemblyAI v3 also check
-    what the client does, and fail it as documented (no audio, no key, text as audio, chunks
-    of the wrong length, ...); the others play their part of a good session and check nothing.
-    Any key is good, but for one with "bad" or "invalid" in it. Audio and transcripts are made.
+    Without CONDITION, sessions succeed. Deepgram listen and speak and AssemblyAI v3 also
+    validate what the client sends, and fail as documented (no audio, no key, text as audio,
+    chunks of the wrong length, ...); other APIs play a successful session and validate
+    nothing. Any key is accepted unless it contains "bad" or "invalid". Audio and transcripts
+    are synthetic.
 
-    With CONDITION, an id of the catalog or its last part, each session of its API fails that
-    way. Several for one API take turns, and each is met on its own API.
+    With CONDITION, a catalog id or its last part, each session of its API fails with that
+    condition. Several conditions of one API take turns.
 
-    A plan says what comes one after another; after its last step, that one stays:
+    A plan lists what happens session by session; its last step is repeated:
 
     \b
       [[step]]
       condition = "deepgram.listen.NET-0000"
       times = 2
       after = "5s"
-      [[step]]            # no condition: a good session
+      [[step]]            # no condition: a successful session
     \b
       wsproxy simulate --listen 127.0.0.1:9000
       wsproxy simulate deepgram.listen.NET-0001 --silence 3
@@ -113,7 +114,7 @@ def command(
                 click.echo(f"{entry.id:<44} {entry.title}")
         return
     if plan_file is not None and conditions:
-        raise UsageError("give either CONDITION or --plan, not both")
+        raise UsageError("--plan excludes CONDITION")
     if plan_file is not None:
         plan = Plan.read(plan_file, catalog.condition)
     else:
@@ -133,7 +134,7 @@ def command(
         tls=_tls(cert),
         limits=limits,
         deflate=deflate,
-        on_end=_over,
+        on_end=_report_end,
         catalog=catalog,
     )
     asyncio.run(_serve(simulator, plan, catalog))
@@ -143,7 +144,7 @@ async def _serve(simulator: Simulator, plan: Plan, catalog: Catalog) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        # Windows has no handlers here; Ctrl-C ends `asyncio.run` there.
+        # Windows has no signal handlers here; Ctrl-C ends `asyncio.run` there.
         with contextlib.suppress(NotImplementedError):
             loop.add_signal_handler(number, stop.set)
     async with simulator:
@@ -156,10 +157,10 @@ def _greeting(simulator: Simulator, plan: Plan, catalog: Catalog) -> list[str]:
     # Scripts read the first line.
     lines = [f"listening on {simulator.url}"]
     if not any(step.condition for step in plan.steps):
-        lines.append("  sessions are good, and fail only for what the client does wrong")
+        lines.append("  sessions succeed unless the client makes a mistake")
     for step in plan.steps:
         lines += _described(step)
-    lines.append(f"  base URL for SDKs: {simulator.url}; any key will do; Ctrl-C ends")
+    lines.append(f"  base URL for SDKs: {simulator.url}; any key works; stop with Ctrl-C")
     lines += _addresses(simulator, plan.steps, catalog)
     return lines
 
@@ -167,9 +168,9 @@ def _greeting(simulator: Simulator, plan: Plan, catalog: Catalog) -> list[str]:
 def _described(step: Step) -> list[str]:
     often = "" if step.times == 1 else f" ({step.times} times)"
     if step.condition is None:
-        return [f"  a good session{often}"]
+        return [f"  a successful session{often}"]
     name = f"{step.condition.id}: {step.condition.title}"
-    chance = "" if step.probability == 1 else f", {step.probability:.0%} of the sessions"
+    chance = "" if step.probability == 1 else f", {step.probability:.0%} of sessions"
     return [f"  {name}{often}{chance}", f"    {_how(step)}"]
 
 
@@ -177,18 +178,18 @@ def _how(step: Step) -> str:
     assert step.condition is not None and step.condition.simulate is not None
     script = step.condition.simulate
     if script.refuse is not None:
-        return f"answered with HTTP {script.refuse.status}"
+        return f"refuses with HTTP {script.refuse.status}"
     moment = step.moment or Moment(script.after)
     if script.close is not None:
-        code = "without a code" if script.close.code is None else str(script.close.code)
-        return f"Close {code} {script.close.reason}".rstrip() + f", {moment}"
+        code = "without a code" if script.close.code is None else f"with {script.close.code}"
+        return f"closes {code} {script.close.reason}".rstrip() + f", {moment}"
     if script.end:
-        return f"{'TCP reset' if script.end == 'reset' else 'end of stream'}, {moment}"
-    return f"a message, {moment}; the session goes on"
+        return f"{'resets' if script.end == 'reset' else 'ends'} the connection, {moment}"
+    return f"sends a message, {moment}; the session continues"
 
 
 def _addresses(simulator: Simulator, steps: Sequence[Step], catalog: Catalog) -> list[str]:
-    """Where the APIs are; of those that fail if there are such."""
+    """The addresses of the APIs; only of those that fail if any do."""
     wanted = {step.condition.provider for step in steps if step.condition is not None}
     lines = []
     for provider, api in simulated_apis(catalog):
@@ -200,11 +201,11 @@ def _addresses(simulator: Simulator, steps: Sequence[Step], catalog: Catalog) ->
     return lines
 
 
-def _over(seen: Seen) -> None:
+def _report_end(seen: Seen) -> None:
     click.echo(
         f"{seen.api or safe(seen.path)} {seen.request_id}: {safe(seen.ending)}; "
-        f"{seen.binaries} binary and {seen.texts} text messages came "
-        f"({seen.received} bytes), {seen.sent} were sent, {seen.audio_seconds:.1f} s of audio"
+        f"received {seen.binaries} binary and {seen.texts} text messages "
+        f"({seen.received} bytes, {seen.audio_seconds:.1f} s of audio), sent {seen.sent}"
     )
 
 

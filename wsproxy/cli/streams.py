@@ -1,4 +1,4 @@
-"""Output on a terminal, or into a file, that cannot show every character."""
+"""Output to a terminal or a file that cannot represent every character."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sys
 _ERRORS = "wsproxy-replace"
 _ASCII = "wsproxy-ascii"
 
-# What wsproxy itself prints beyond ASCII, mostly.
+# Replacements for the non-ASCII characters that wsproxy itself prints.
 _INSTEAD = str.maketrans(
     {
         "→": "->",
@@ -37,7 +37,7 @@ _INSTEAD = str.maketrans(
 
 
 def make_printable() -> None:
-    """Have stdout and stderr replace what they cannot encode, where they would fail."""
+    """Let stdout and stderr replace characters that they cannot encode, instead of failing."""
     codecs.register_error(_ERRORS, _replaced)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -45,9 +45,9 @@ def make_printable() -> None:
 
 
 def _encoding(name: str) -> str | None:
-    """What to change an encoding to, None to keep it.
+    """The encoding to use instead, None to keep it.
 
-    click takes ASCII for a mistake and prints UTF-8, unless ASCII has another name.
+    click assumes that ASCII is a mistake and prints UTF-8, unless ASCII has another name.
     """
     if codecs.lookup(name).name != "ascii":
         return None

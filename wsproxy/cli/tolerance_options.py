@@ -1,4 +1,4 @@
-"""Options that say how nearly two sessions have to be the same."""
+"""Options for how much two sessions may differ and still be the same."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def tolerance_options(function: F) -> F:
-    """Add the tolerances; without them everything that is compared has to be equal."""
+    """Add the tolerances; without them everything that is compared must be equal."""
     options = [
         click.option(
             "--max-wer",
             type=Number(min=0),
             metavar="X",
-            help="Tolerate this many word errors per word of the transcript; case and "
-            "punctuation do not count then.  [default: the texts have to be equal]",
+            help="Treat transcripts as equal up to this word error rate, such as 0.02; ignores "
+            "case and punctuation.  [default: the text must be equal]",
         ),
         click.option(
             "--audio-tolerance",
             type=Number(min=0, max=1),
             metavar="X",
-            help="Tolerate this part of the received audio more or less, whatever is in it.  "
-            "[default: every byte has to be equal]",
+            help="Treat received audio as equal if its length differs by at most this fraction, "
+            "whatever it contains.  [default: every byte must be equal]",
         ),
         click.option(
             "--same-as",
             type=click.Path(path_type=Path, dir_okay=False),
             multiple=True,
             metavar="TRACE",
-            help="Another recording of the same session: what differs between the two varies, "
-            "and is not compared (repeatable).",
+            help="Another recording of the same session: values that differ between the two are "
+            "not compared (repeatable).",
         ),
     ]
     for option in reversed(options):
@@ -50,27 +50,26 @@ def tolerance_options(function: F) -> F:
 def rules_of(
     recorded: Path,
     *,
-    strict: bool,
+    exact: bool,
     max_wer: float | None,
     audio_tolerance: float | None,
     same_as: tuple[Path, ...],
 ) -> Rules:
-    """What the options give.
+    """The rules for the options.
 
     Args:
         recorded: the trace that others are compared with.
 
     Raises:
-        UsageError: options that exclude each other, or another recording is not of the
-            same session.
+        UsageError: options that exclude each other, or a recording of another session.
         TraceError: a trace cannot be read.
     """
     tolerant = {"--max-wer": max_wer, "--audio-tolerance": audio_tolerance}
     given = [name for name, value in tolerant.items() if value is not None]
     given += ["--same-as"] if same_as else []
-    if strict and given:
-        raise UsageError(f"--strict excludes {given[0]}")
+    if exact and given:
+        raise UsageError(f"--exact excludes {given[0]}")
     if same_as and recorded.is_dir():
-        raise UsageError(f"--same-as goes with one trace; {recorded} is a folder")
+        raise UsageError(f"--same-as requires a single trace; {recorded} is a folder")
     varying = learn(recorded, same_as) if same_as else NOTHING
-    return Rules(strict, max_wer, audio_tolerance, varying)
+    return Rules(exact, max_wer, audio_tolerance, varying)

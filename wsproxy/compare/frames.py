@@ -1,4 +1,4 @@
-"""Two sessions frame by frame: what --strict compares.
+"""Two sessions frame by frame: what an exact comparison compares.
 
 Of each direction its frames in order: opcode, FIN and payload; Pongs apart from the others,
 as each answers a Ping whenever that comes. Masks, reserved bits (a message may have been

@@ -7,8 +7,10 @@ import multiprocessing
 import os
 import signal
 import threading
+from pathlib import Path
 
 from wsproxy.catalog import load
+from wsproxy.catalog.loader import using
 from wsproxy.compare import Rules
 from wsproxy.errors import WsproxyError
 from wsproxy.replay import Played, judge_played
@@ -17,10 +19,16 @@ from .tally import Result
 
 KEEP = ("failed", "all", "none")
 _NICENESS = 10
+_of_process = contextlib.ExitStack()
 
 
-def prepare() -> None:
-    """Make this process one that judges."""
+def prepare(catalog: tuple[Path, ...]) -> None:
+    """Make this process one that judges.
+
+    Args:
+        catalog: files that the catalog holds besides the user's other ones.
+    """
+    _of_process.enter_context(using(catalog))  # until it ends
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # who started it stops it
     if hasattr(os, "nice"):
         os.nice(_NICENESS)

@@ -15,6 +15,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
+from wsproxy.catalog.loader import given_files
 from wsproxy.errors import UsageError
 from wsproxy.replay import Call, ClientOptions, Played
 from wsproxy.replay.recorded import Records
@@ -145,7 +146,9 @@ class _Run:
     def started(self) -> Iterator[None]:
         """Start the processes, and see to it that none is left behind."""
         count = self.load.processes
-        self._judges = ProcessPoolExecutor(count, _SPAWN, judging.prepare)
+        self._judges = ProcessPoolExecutor(
+            count, _SPAWN, judging.prepare, initargs=(given_files(),)
+        )
         try:
             with _uninterrupted():
                 for number in range(count):
@@ -165,7 +168,14 @@ class _Run:
     def _start(self, number: int) -> _Worker:
         load = self.load
         numbers = range(number + 1, load.sessions + 1, load.processes)
-        share = Share(self.trace, self.options, numbers, load.ramp / load.sessions, self.records)
+        share = Share(
+            self.trace,
+            self.options,
+            numbers,
+            load.ramp / load.sessions,
+            self.records,
+            given_files(),
+        )
         ours, theirs = _SPAWN.Pipe()
         process = _SPAWN.Process(target=worker.main, args=(theirs, share), daemon=True)
         process.start()

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+from wsproxy.catalog.loader import using
 from wsproxy.errors import WsproxyError
 from wsproxy.replay import Call, ClientOptions, Played, play_once
 from wsproxy.replay.recorded import Records
@@ -32,6 +33,7 @@ class Share:
         sessions: the numbers of its sessions.
         apart: seconds between the beginnings of two sessions with numbers that follow.
         records: makes what the sessions are recorded by.
+        catalog: files that the catalog holds besides the user's other ones.
     """
 
     trace: Path
@@ -39,6 +41,7 @@ class Share:
     sessions: range
     apart: float
     records: Callable[[], Records]
+    catalog: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +92,8 @@ def main(pipe: Connection, share: Share) -> None:
     _raise_limit()
     error = None
     try:
-        asyncio.run(_Worker(pipe, share).work())
+        with using(share.catalog):
+            asyncio.run(_Worker(pipe, share).work())
     except WsproxyError as problem:
         error = str(problem)
     # Nobody may listen any more.

@@ -12,7 +12,7 @@ from wsproxy.wire import Opcode
 
 from .change import Change
 from .draft import Draft, Item, Message, messages
-from .places import parse_number, parse_time, seconds
+from .places import Value, parse_number, parse_time, seconds
 
 MAX_CHUNKS = 1_000_000  # that a session is cut into
 _MAX_SIZE = 1 << 26  # bytes
@@ -41,18 +41,17 @@ class Chunk(Change):
         Raises:
             UsageError: it is neither, or nothing.
         """
-        form = "bytes or a length of time, such as 640 or 20ms"
-        whole = f"--chunk {text!r}"
+        value = Value("chunk", text, "bytes or a length of time, such as 640 or 20ms")
         if text.strip().isdecimal():
-            chunk = cls(size=parse_number(text, whole, form, _MAX_SIZE))
+            chunk = cls(size=parse_number(text, value, _MAX_SIZE))
         else:
-            chunk = cls(length_ns=parse_time(text, whole, form))
+            chunk = cls(length_ns=parse_time(text, value))
         if chunk == cls():
-            raise UsageError(f"{whole}: give {form}")
+            raise value.wrong()
         return chunk
 
     def __str__(self) -> str:
-        return f"--chunk {self.size or seconds(self.length_ns)}"
+        return f"chunk {self.size or seconds(self.length_ns)}"
 
     def apply(self, draft: Draft) -> None:
         api = draft.api

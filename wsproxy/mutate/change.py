@@ -12,8 +12,8 @@ from .draft import Draft
 class Change(ABC):
     """One change to a session.
 
-    Its text, `str(change)`, is the option of `wsproxy mutate` that makes it, and what the new
-    trace says of it. Subclasses are frozen dataclasses with a `parse` of their own.
+    Its text, `str(change)`, is its name and its value, as in "close 1011:NET-0001"; the new
+    trace has it in its start record. Subclasses are frozen dataclasses with a `parse` of their own.
     """
 
     __slots__ = ()

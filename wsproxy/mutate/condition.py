@@ -13,7 +13,7 @@ from wsproxy.catalog.model import Api as Known
 from wsproxy.catalog.model import Close as CloseFrame
 from wsproxy.catalog.model import Simulate
 from wsproxy.diagnose.audio import Format, declared
-from wsproxy.errors import UnknownCondition, UsageError
+from wsproxy.errors import UnknownCondition, UsageError, one_of
 from wsproxy.simulate import Limits, Moment, Step
 from wsproxy.simulate.api import Action, Ending, Request, is_end
 from wsproxy.simulate.played import Played
@@ -55,7 +55,7 @@ class Condition(Change):
         return cls(text.strip(), after.strip())
 
     def __str__(self) -> str:
-        return f"--condition {self.id}" + (f" --after {self.after}" if self.after else "")
+        return f"condition {self.id}" + (f" after {self.after}" if self.after else "")
 
     def apply(self, draft: Draft) -> None:
         found = self._find(draft)
@@ -113,7 +113,7 @@ def _near(here: Sequence[catalog.Condition], wanted: str) -> str:
     names = {condition.id.rpartition(".")[2].lower(): condition.id for condition in here}
     last = wanted.rpartition(".")[2].lower()
     close = difflib.get_close_matches(last, names, n=_NEAR, cutoff=0.5)
-    return f"; near ones: {', '.join(names[name] for name in close)}" if close else ""
+    return f"; did you mean {one_of([names[name] for name in close])}?" if close else ""
 
 
 # -- what the server does

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from wsproxy.errors import UsageError
+from wsproxy.errors import InvalidValue, UsageError
 from wsproxy.trace import Eof
 from wsproxy.wire import Close, Opcode
 
 from .change import Change
 from .draft import Draft, Item
-from .places import parse_number
+from .places import Value, parse_number
 
 _ENDS = ("eof", "reset", "silence")
 _MAX_REASON = 123  # bytes (RFC 6455, section 5.5)
@@ -70,16 +70,17 @@ class SetClose(Change):
             return cls(None)
         code, _, reason = text.partition(":")
         form = "CODE, CODE:REASON or none, such as 1011:NET-0001; a code is at most 65535"
-        number = parse_number(code, f"--close {text!r}", form, 0xFFFF)
+        value = Value("close", text, form)
+        number = parse_number(code, value, 0xFFFF)
         if len(reason.encode("utf-8", "replace")) > _MAX_REASON:
-            raise UsageError(f"--close {number}: a reason has at most {_MAX_REASON} bytes")
+            raise value.wrong(f"a reason has at most {_MAX_REASON} bytes")
         return cls(Close(number, reason))
 
     def __str__(self) -> str:
         if self.close is None:
-            return "--close none"
+            return "close none"
         reason = f":{self.close.reason}" if self.close.reason else ""
-        return f"--close {self.close.code}{reason}"
+        return f"close {self.close.code}{reason}"
 
     def apply(self, draft: Draft) -> None:
         draft.opened_ns(self)
@@ -134,11 +135,11 @@ class SetEnd(Change):
         """
         how = text.strip().lower()
         if how not in _ENDS:
-            raise UsageError(f"--end {text!r}: give one of {', '.join(_ENDS)}")
+            raise InvalidValue("end", text, f"expected {', '.join(_ENDS)}", _ENDS)
         return cls(how)
 
     def __str__(self) -> str:
-        return f"--end {self.how}"
+        return f"end {self.how}"
 
     def apply(self, draft: Draft) -> None:
         draft.opened_ns(self)

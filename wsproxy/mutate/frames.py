@@ -8,7 +8,7 @@ from wsproxy.errors import UsageError
 
 from .change import Change
 from .draft import Draft
-from .places import parse_frame, parse_number
+from .places import Value, parse_frame, parse_number
 
 MAX_TEXT = 1 << 20  # bytes of a payload that is given on the command line
 _TOLD = 120  # characters of it that are told
@@ -28,18 +28,17 @@ class Drop(Change):
         Raises:
             UsageError: it is neither.
         """
-        form = "a frame or a range of them, such as 5 or 5..9"
-        whole = f"--drop {text!r}"
+        value = Value("drop", text, "a frame or a range of them, such as 5 or 5..9")
         begin, dots, end = text.partition("..")
-        first = parse_frame(begin, whole, form)
-        last = parse_frame(end, whole, form) if dots else first
+        first = parse_frame(begin, value)
+        last = parse_frame(end, value) if dots else first
         if last < first:
-            raise UsageError(f"{whole}: it ends before it begins")
+            raise value.wrong("it ends before it begins")
         return cls(first, last)
 
     def __str__(self) -> str:
         more = f"..{self.last}" if self.last != self.first else ""
-        return f"--drop {self.first}{more}"
+        return f"drop {self.first}{more}"
 
     def apply(self, draft: Draft) -> None:
         draft.find(self.first, self)
@@ -65,17 +64,16 @@ class Corrupt(Change):
         Raises:
             UsageError: it is neither.
         """
-        form = "FRAME or FRAME:OFFSET, such as 40 or 40:17"
-        whole = f"--corrupt {text!r}"
+        value = Value("corrupt", text, "FRAME or FRAME:OFFSET, such as 40 or 40:17")
         frame, colon, offset = text.partition(":")
         return cls(
-            parse_frame(frame, whole, form),
-            parse_number(offset, whole, form, 1 << 30) if colon else None,
+            parse_frame(frame, value),
+            parse_number(offset, value, 1 << 30) if colon else None,
         )
 
     def __str__(self) -> str:
         at = f":{self.offset}" if self.offset is not None else ""
-        return f"--corrupt {self.frame}{at}"
+        return f"corrupt {self.frame}{at}"
 
     def apply(self, draft: Draft) -> None:
         item = draft.find(self.frame, self)
@@ -103,17 +101,17 @@ class Replace(Change):
             UsageError: there is no frame in it, or more text than MAX_TEXT.
         """
         frame, equals, payload = text.partition("=")
-        whole = f"--replace {text[:_TOLD]!r}"
+        value = Value("replace", text, "FRAME=TEXT")
         if not equals:
-            raise UsageError(f"{whole}: give FRAME=TEXT")
-        number = parse_frame(frame, whole, "FRAME=TEXT")
+            raise value.wrong()
+        number = parse_frame(frame, value)
         if len(payload.encode("utf-8", "surrogateescape")) > MAX_TEXT:
-            raise UsageError(f"--replace {number}: the text is longer than {MAX_TEXT} bytes")
+            raise value.wrong(f"the text is longer than {MAX_TEXT} bytes")
         return cls(number, payload)
 
     def __str__(self) -> str:
         more = "…" if len(self.text) > _TOLD else ""
-        return f"--replace {self.frame}={self.text[:_TOLD]}{more}"
+        return f"replace {self.frame}={self.text[:_TOLD]}{more}"
 
     def apply(self, draft: Draft) -> None:
         item = draft.find(self.frame, self)

@@ -10,21 +10,20 @@ from typing import Any
 from urllib.parse import quote, unquote_plus
 
 from wsproxy.catalog.model import Refusal
-from wsproxy.errors import UsageError
+from wsproxy.errors import InvalidValue, UsageError
 from wsproxy.recording import MAX_BODY
 from wsproxy.redact import Redactor
 from wsproxy.trace import Request, Response
 
 from .change import Change
 from .draft import Draft, Item
-from .places import parse_number
+from .places import Value, parse_number
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
 _MAX_GIVEN = 64 << 10  # characters of a name with its value
 # What says that the upgrade is accepted, or describes another body.
 _OF_THE_OLD = ("upgrade", "connection", "content-length", "content-type", "transfer-encoding")
 _PHRASES = {499: "Client Closed Request"}
-_PRINTED = 60  # characters of an argument that is wrong; it may hold a credential behind them
 
 
 def _request(draft: Draft, option: object) -> Request:
@@ -34,11 +33,12 @@ def _request(draft: Draft, option: object) -> Request:
     return request
 
 
-def _check(option: str, form: str, name: str, value: str) -> None:
+def _check(change: str, form: str, name: str, value: str) -> None:
+    # Whatever it is, it may be a credential: it is not repeated.
     if any(char in name + value for char in "\r\n\0"):
-        raise UsageError(f"{option}: a value with a line break")
+        raise InvalidValue(change, None, "it has a line break in it")
     if not name or len(name) + len(value) > _MAX_GIVEN:
-        raise UsageError(f"{option}: give {form}")
+        raise InvalidValue(change, None, f"expected {form}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +62,11 @@ class Query(Change):
             UsageError: it has no name, or a line break in it.
         """
         name, equals, value = text.partition("=")
-        _check("--query", "NAME=VALUE, NAME= or NAME", name.strip(), value)
+        _check("query", "NAME=VALUE, NAME= or NAME", name.strip(), value)
         return cls(name.strip(), value if equals else None)
 
     def __str__(self) -> str:
-        return f"--query {self.name}" + ("" if self.value is None else f"={self.value}")
+        return f"query {self.name}" + ("" if self.value is None else f"={self.value}")
 
     def clean(self, redact: Redactor) -> Query:
         if not self.value:
@@ -120,13 +120,12 @@ class Header(Change):
         name, colon, value = text.partition(":")
         form = "'NAME: VALUE', or 'NAME:' to remove it"
         if not colon or not _TOKEN.fullmatch(name.strip()):
-            # Whatever it is, it may be a credential.
-            raise UsageError(f"--header: give {form}")
-        _check("--header", form, name.strip(), value)
+            raise InvalidValue("header", None, f"expected {form}")
+        _check("header", form, name.strip(), value)
         return cls(name.strip(), value.strip() or None)
 
     def __str__(self) -> str:
-        return f"--header {self.name}:" + ("" if self.value is None else f" {self.value}")
+        return f"header {self.name}:" + ("" if self.value is None else f" {self.value}")
 
     def clean(self, redact: Redactor) -> Header:
         if self.value is None:
@@ -181,17 +180,17 @@ class Status(Change):
         """
         code, _, body = text.partition(":")
         form = "CODE or CODE:BODY, such as 503; a code is 200 to 599"
-        whole = f"--status {code[:_PRINTED]!r}"
-        number = parse_number(code, whole, form, 599)
+        value = Value("status", code, form)  # the body may hold a credential
+        number = parse_number(code, value, 599)
         if number < 200:
-            raise UsageError(f"{whole}: give {form}")
+            raise value.wrong()
         if len(body.encode("utf-8", "replace")) > MAX_BODY:
-            raise UsageError(f"{whole}: the body is longer than {MAX_BODY} bytes")
+            raise value.wrong(f"the body is longer than {MAX_BODY} bytes")
         return cls(number, body)
 
     def __str__(self) -> str:
         more = "…" if len(self.body) > 120 else ""
-        return f"--status {self.code}" + (f":{self.body[:120]}{more}" if self.body else "")
+        return f"status {self.code}" + (f":{self.body[:120]}{more}" if self.body else "")
 
     def apply(self, draft: Draft) -> None:
         kind = "application/json" if self.body.lstrip().startswith(("{", "[")) else "text/plain"

@@ -14,7 +14,7 @@ from wsproxy.wire import Opcode
 
 from .change import Change
 from .draft import Draft, Message, messages
-from .places import parse_time, seconds
+from .places import Value, parse_time, seconds
 
 MAX_ADDED = 100_000
 _SHORTEST_NS = 10_000_000
@@ -37,20 +37,19 @@ class KeepAlive(Change):
         Raises:
             UsageError: it is neither.
         """
-        form = "drop, or add:EVERY, such as add:5s"
-        whole = f"--keepalive {text!r}"
+        value = Value("keepalive", text, "drop, or add:EVERY, such as add:5s")
         what, colon, every = text.strip().partition(":")
         if what == "drop" and not colon:
             return cls()
         if what != "add" or not colon:
-            raise UsageError(f"{whole}: give {form}")
-        every_ns = parse_time(every, whole, form)
+            raise value.wrong()
+        every_ns = parse_time(every, value)
         if every_ns < _SHORTEST_NS:
-            raise UsageError(f"{whole}: that is under {_SHORTEST_NS / 1e9:g} s")
+            raise value.wrong(f"the shortest time is {_SHORTEST_NS / 1e9:g} s")
         return cls(every_ns)
 
     def __str__(self) -> str:
-        return f"--keepalive {f'add:{seconds(self.every_ns)}' if self.every_ns else 'drop'}"
+        return f"keepalive {f'add:{seconds(self.every_ns)}' if self.every_ns else 'drop'}"
 
     def apply(self, draft: Draft) -> None:
         api = draft.api

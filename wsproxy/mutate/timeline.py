@@ -9,7 +9,7 @@ from wsproxy.trace import Bytes, FrameRecord, Gap
 
 from .change import Change
 from .draft import Draft, Item, messages
-from .places import parse_time, seconds
+from .places import Value, parse_time, seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,21 +34,20 @@ class Cut(Change):
         Raises:
             UsageError: it is none of these.
         """
-        form = "FROM..TO, such as 5s..7.5s, ..3s or 10s.."
-        whole = f"--cut {text!r}"
+        value = Value("cut", text, "FROM..TO, such as 5s..7.5s, ..3s or 10s..")
         begin, dots, end = text.partition("..")
         if not dots or not (begin.strip() or end.strip()):
-            raise UsageError(f"{whole}: give {form}")
-        begin_ns = parse_time(begin, whole, form) if begin.strip() else 0
-        end_ns = parse_time(end, whole, form) if end.strip() else None
+            raise value.wrong()
+        begin_ns = parse_time(begin, value) if begin.strip() else 0
+        end_ns = parse_time(end, value) if end.strip() else None
         if end_ns is not None and end_ns <= begin_ns:
-            raise UsageError(f"{whole}: it ends before it begins")
+            raise value.wrong("it ends before it begins")
         return cls(begin_ns, end_ns)
 
     def __str__(self) -> str:
         begin = seconds(self.begin_ns) if self.begin_ns else ""
         end = seconds(self.end_ns) if self.end_ns is not None else ""
-        return f"--cut {begin}..{end}"
+        return f"cut {begin}..{end}"
 
     def apply(self, draft: Draft) -> None:
         begin = max(self.begin_ns, draft.opened_ns(self))
@@ -118,19 +117,16 @@ class Stall(Change):
         Raises:
             UsageError: it is neither.
         """
-        form = "AT+FOR, such as 5s+15s, or 5s+15s:client"
-        whole = f"--stall {text!r}"
+        value = Value("stall", text, "AT+FOR, such as 5s+15s, or 5s+15s:client")
         times, colon, side = text.partition(":")
         at, plus, length = times.partition("+")
         if not plus or (colon and side.strip().lower() != "client"):
-            raise UsageError(f"{whole}: give {form}")
-        return cls(
-            parse_time(at, whole, form), parse_time(length, whole, form), client_only=bool(colon)
-        )
+            raise value.wrong()
+        return cls(parse_time(at, value), parse_time(length, value), client_only=bool(colon))
 
     def __str__(self) -> str:
         side = ":client" if self.client_only else ""
-        return f"--stall {seconds(self.at_ns)}+{seconds(self.for_ns)}{side}"
+        return f"stall {seconds(self.at_ns)}+{seconds(self.for_ns)}{side}"
 
     def apply(self, draft: Draft) -> None:
         draft.check_time(self.at_ns, self)

@@ -16,8 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import click
-
+from wsproxy.catalog.loader import config_folder
 from wsproxy.trace.replacement import Replacement
 
 logger = logging.getLogger(__name__)
@@ -52,7 +51,7 @@ def fingerprint_key(folder: Path | None = None) -> bytes:
         folder: where it is kept; None: with the user's settings. If it cannot be kept there,
             which is told, the key lives as long as the process.
     """
-    folder = folder or Path(click.get_app_dir("wsproxy"))
+    folder = folder or config_folder()
     path = folder / "fingerprint.key"
     made = secrets.token_bytes(KEY_SIZE)
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import ssl
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +23,8 @@ from .recorded import Records, written
 from .schedule import Schedule
 from .target import connect_failed
 from .verdict import Played, Verdict, judge_played
+
+logger = logging.getLogger(__name__)
 
 BODY_TIMEOUT = 5.0  # seconds for the body of a refusal
 
@@ -72,6 +75,7 @@ async def play_once(call: Call, records: Records, schedule: Schedule | None = No
         connection.send(call.wire(request))
         response = await _answer(call, connection, recording, clock, request)
         if response is not None:
+            logger.info("answered with status %d", response.status)
             recording.response(response)
             if call.accepted(response):
                 endpoint = call.endpoint(response, recording, schedule)
@@ -86,6 +90,7 @@ async def play_once(call: Call, records: Records, schedule: Schedule | None = No
 async def _connect(call: Call) -> Connection:
     target, loop = call.target, asyncio.get_running_loop()
     host = target.host if target.tls else None
+    logger.info("connecting to %s", target)
     try:
         async with asyncio.timeout(call.patience):
             if call.proxy is None:

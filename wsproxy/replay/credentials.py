@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
-from wsproxy.errors import UsageError
+from wsproxy.errors import Setting, UsageError
 from wsproxy.redact import MIN_HIDDEN, PLACEHOLDER
 
 from .handshake import Pairs, printable, query_pairs
@@ -40,7 +40,7 @@ class Credentials:
         Raises:
             UsageError: a credential is missing; the message names all that are.
         """
-        missing: list[str] = []
+        missing: list[Setting] = []
         filled = self._headers(headers, missing)
         path = self._path(path, missing)
         self._ask(missing)
@@ -63,7 +63,7 @@ class Credentials:
         secret = self._secret()
         other = _MADE_UP if self.made_up else None
         values = {name: given.get(name, secret if name in own else other) for name in names}
-        self._ask([f"--field '{printable(n)}=...'" for n, value in values.items() if not value])
+        self._ask([_missing("fields", n) for n, value in values.items() if not value])
         return {name: value for name, value in values.items() if value}
 
     def used(self, headers: Pairs, path: str) -> tuple[str, ...]:
@@ -89,13 +89,13 @@ class Credentials:
         kept = (secret for secret in secrets if len(secret) >= MIN_HIDDEN)
         return tuple(sorted(kept, key=len, reverse=True))
 
-    def _ask(self, missing: list[str]) -> None:
+    def _ask(self, missing: list[Setting]) -> None:
         if not missing:
             return
-        asked = " and ".join(missing)
+        text = f"the trace contains no credentials; missing: {', '.join(map(_name, missing))}"
         if self.variables:
-            asked += f", or set {' or '.join(self.variables)}"
-        raise UsageError(f"the recording's credentials were taken out; give {asked}")
+            text += f" (also read from {' or '.join(self.variables)})"
+        raise UsageError(text, *missing)
 
     def _secret(self) -> str | None:
         for name in self.variables:
@@ -105,7 +105,7 @@ class Credentials:
                 return value
         return _MADE_UP if self.made_up else None
 
-    def _headers(self, headers: Pairs, missing: list[str]) -> Pairs:
+    def _headers(self, headers: Pairs, missing: list[Setting]) -> Pairs:
         given = {name.lower(): (name, value) for name, value in self.headers}
         if any(not value.isprintable() for _, value in self.headers):
             raise UsageError("a header with a line break or another control character")
@@ -121,13 +121,13 @@ class Credentials:
             elif PLACEHOLDER in recorded:
                 secret = self._secret()
                 if secret is None:
-                    missing.append(_how(name, recorded))
+                    missing.append(_missing_header(name, recorded))
                 else:
                     value = recorded.replace(PLACEHOLDER, secret)
             out.append([name, value])
         return out + [[name, value] for name, value in given.values()]
 
-    def _path(self, path: str, missing: list[str]) -> str:
+    def _path(self, path: str, missing: list[Setting]) -> str:
         given = {name: f"{quote(name)}={quote(value)}" for name, value in self.query}
         parts = []
         for name, part in query_pairs(path):
@@ -136,7 +136,7 @@ class Credentials:
             elif _is_taken(part):
                 secret = self._secret()
                 if secret is None:
-                    missing.append(f"--query '{printable(name)}=...'")
+                    missing.append(_missing("query", name))
                 else:
                     parts.append(f"{part.partition('=')[0]}={quote(secret)}")
             else:
@@ -151,8 +151,19 @@ def _is_taken(part: str) -> bool:
     return part.partition("=")[2] == PLACEHOLDER
 
 
-def _how(name: str, recorded: str) -> str:
-    name, recorded = printable(name), printable(recorded)
+def _missing(setting: str, name: str) -> Setting:
+    return Setting(setting, f"{printable(name)}=...")
+
+
+def _name(missing: Setting) -> str:
+    """What is missing, without its value: the name of a header, a parameter or a field."""
+    if missing.name == "subprotocol":
+        return "Sec-WebSocket-Protocol"
+    return missing.value.partition(":" if missing.name == "headers" else "=")[0]
+
+
+def _missing_header(name: str, recorded: str) -> Setting:
+    name, value = printable(name), printable(recorded).replace(PLACEHOLDER, "...")
     if name.lower() == "sec-websocket-protocol":
-        return f"--subprotocol '{recorded.replace(PLACEHOLDER, '...')}'"
-    return f"--header '{name}: {recorded.replace(PLACEHOLDER, '...')}'"
+        return Setting("subprotocol", value)
+    return Setting("headers", f"{name}: {value}")

@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from wsproxy.address import authority, is_loopback
-from wsproxy.errors import ConnectFailed, UsageError
+from wsproxy.errors import ConnectFailed, Setting, UsageError
 
 _PORTS = {"ws": 80, "http": 80, "wss": 443, "https": 443}
 _PROXIES = ("http", "socks4", "socks5", "socks5h")
@@ -43,7 +43,7 @@ class Target:
         if parts.scheme not in _PORTS or not parts.hostname or any(map(str.isspace, url)):
             raise UsageError(f"{url!r} is not a ws:// or wss:// URL")
         if parts.username or parts.password:
-            raise UsageError("a URL with a name or password in it: give them with --header")
+            raise UsageError("the URL has a user name or password in it", Setting("headers"))
         path = parts.path if parts.path not in ("", "/") else ""
         query = f"?{parts.query}" if parts.query else ""
         return cls(parts.scheme, parts.hostname, port or _PORTS[parts.scheme], path + query)
@@ -131,8 +131,8 @@ def connect_failed(target: Target, error: Exception, proxy: str | None = None) -
         )
     if isinstance(error, ssl.SSLCertVerificationError):
         return ConnectFailed(
-            f"{target} has a certificate that is not trusted ({error.verify_message}); "
-            "--ca FILE trusts another one"
+            f"{target} has a certificate that is not trusted ({error.verify_message})",
+            Setting("ca"),
         )
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return ConnectFailed(f"cannot reach {target}: {text or type(error).__name__}")

@@ -1,1 +1,1 @@
-"""What commands print: JSON for programs, text for people."""
+"""What commands print: JSON for programs, text and Markdown for people."""

@@ -1,4 +1,4 @@
-"""Conditions of the catalog, for people and for programs."""
+"""Conditions of the catalog, as text and as JSON."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LINE = tuple[str, str, Text]
 
 
 def as_json(condition: Condition) -> dict[str, Any]:
-    """A condition for programs."""
+    """A condition as JSON."""
     source = condition.source
     return {
         "id": condition.id,
@@ -40,7 +40,7 @@ def as_json(condition: Condition) -> dict[str, Any]:
 
 
 def listed(conditions: Sequence[Condition]) -> Iterator[Text]:
-    """A line for each."""
+    """One line for each."""
     width = max((len(condition.id) for condition in conditions), default=0)
     for condition in conditions:
         yield Text.assemble(
@@ -51,7 +51,7 @@ def listed(conditions: Sequence[Condition]) -> Iterator[Text]:
 
 
 def shown(condition: Condition) -> RenderableType:
-    """All about one condition."""
+    """All details of one condition."""
     head = Text.assemble(
         (f"{condition.severity}: ", STYLES[condition.severity]),
         (safe(condition.title), "bold"),
@@ -63,42 +63,43 @@ def shown(condition: Condition) -> RenderableType:
 def _lines(condition: Condition) -> Iterator[_LINE]:
     where = ", ".join(condition.apis) or "all APIs"
     if condition.provider != TRAFFIC:
-        yield "where", "", Text(safe(f"{condition.provider}: {where}"))
+        yield "applies to", "", Text(safe(f"{condition.provider}: {where}"))
     for match in condition.matches:
-        yield "how", "-", Text(safe(described(match)))
+        yield "matches", "-", Text(safe(described(match)))
     for cause in condition.causes:
         yield "causes", "-", Text(safe(str(cause)))
     for number, remedy in enumerate(condition.remedies, 1):
-        yield "to do", f"{number}.", Text(safe(str(remedy)))
+        yield "fixes", f"{number}.", Text(safe(str(remedy)))
     yield "retry", "", Text(safe(f"{RETRY[condition.retry]} {condition.retry_note}".strip()))
     if condition.confidence != "high":
-        yield "sure", "", Text(f"Confidence: {condition.confidence}")
+        yield "confidence", "", Text(condition.confidence)
     if condition.disagreement:
-        yield "but", "", Text(safe(f"Documents disagree: {condition.disagreement}"))
+        text = f"The documentation contradicts itself: {condition.disagreement}"
+        yield "caveat", "", Text(safe(text))
     yield "source", "", Text(safe(str(condition.source)))
     if condition.source.url:
         yield "source", "", Text(safe(condition.source.url))
     if condition.simulated:
-        yield "try", "", Text(f"wsproxy simulate {safe(condition.id)}")
+        yield "simulate", "", Text(f"wsproxy simulate {safe(condition.id)}")
 
 
 _SUBJECTS = {
-    "message": "a message of the server",
+    "message": "a server message",
     "close": "a Close frame",
-    "refused": "an upgrade that is refused",
-    "http": "an HTTP request that fails",
+    "refused": "a refused upgrade",
+    "http": "a failed HTTP request",
     "ending": "an end without a Close frame",
     "measured": "measured in the traffic",
 }
 
 
 def described(match: Match) -> str:
-    """A form in which a condition shows, in words."""
+    """What a condition matches, in words."""
     subject = _SUBJECTS[match.kind]
     if match.kind == "refused" and match.http:
-        subject += ", or an HTTP request that fails"
+        subject += ", or a failed HTTP request"
     by = match.closed_by or match.by
-    parts = [f"{subject} of the {by}" if by else subject]
+    parts = [f"{subject} by the {by}" if by else subject]
     for name, value in (("code", match.code), ("status", match.status)):
         if value is not None:
             parts.append(f"{name} {value}")
@@ -116,17 +117,16 @@ def described(match: Match) -> str:
         *match.fields,
         *((f"the client's {name}", pattern) for name, pattern in match.said),
     ]
-    parts += [f"{name} like {pattern.pattern}" for name, pattern in named if pattern is not None]
-    parts += [f"without the header {name}" for name in match.without]
+    parts += [f"{name} matches {pattern.pattern}" for name, pattern in named if pattern is not None]
+    parts += [f"without header {name}" for name in match.without]
     parts += [word for word in (match.ending, match.rule) if word]
     return ", ".join(parts)
 
 
 def search(conditions: Sequence[Condition], words: Sequence[str]) -> list[Condition]:
-    """The conditions in which all words are, the best first.
+    """The conditions that contain all words, best match first.
 
-    A word in the id or a code counts more than one in the title, and that more than one in
-    the rest.
+    A word in the id or a code ranks before one in the title, and that before one in the rest.
     """
     wanted = [word.lower() for word in words]
     found = []

@@ -1,4 +1,4 @@
-"""What two sessions have in common and where they differ, for people."""
+"""What two sessions have in common and where they differ, as text."""
 
 from __future__ import annotations
 
@@ -15,36 +15,49 @@ from wsproxy.compare import Difference
 from .text import safe, short
 
 _WIDEST = 160  # characters of a value in a table
-_MAX_LEFT_OUT = 8  # places that were not compared and are shown
+_MAX_LEFT_OUT = 8  # shown places that were not compared
 _BY_RULE = ": by rule"
-_EVEN_MS = 1.0  # less is shown as no difference
+_EVEN_MS = 1.0  # a smaller delta is shown as none
+
+# By `sent` of a comparison.
+_SENT = {
+    "equal": "app sent the same messages and audio",
+    "re-chunked": "app sent the same audio in other messages",
+}
 
 LATENCY = {
     "upgrade": "upgrade answered",
     "first_message": "first message",
-    "first_transcript": "first transcript",
-    "final_transcript": "last final transcript after the audio",
-    "close": "Close after what came before",
+    "first_transcript": "first result",
+    "final_transcript": "last final result after the audio",
+    "close": "Close after the preceding event",
 }
 
 
 def what(outcome: Mapping[str, Any]) -> str:
-    """How a session ended, on one line.
+    """How a session ended, as a clause.
 
     Args:
         outcome: `recorded` or `replayed` of a comparison.
     """
-    by = f" by the {outcome['closed_by']}" if outcome["closed_by"] else ""
+    who = f"the {outcome['closed_by']}" if outcome["closed_by"] else "a peer"
     match outcome["ending"]:
         case "close":
-            code = outcome["close_code"] or "without a code"
-            text = f"Close {code} {outcome['close_reason'] or ''}".rstrip() + by
+            code = outcome["close_code"]
+            how = "without a code" if code is None else f"with {code}"
+            text = f"{who} closed {how} {outcome['close_reason'] or ''}".rstrip()
         case "refused" | "http":
-            text = f"answered with status {outcome['status']}"
+            text = f"the server answered with status {outcome['status']}"
         case "open":
-            text = "left open"
+            text = "the session was left open"
+        case "eof":
+            text = f"{who} ended the connection without a Close frame"
+        case "reset":
+            text = f"{who} reset the connection"
+        case "failed":
+            text = "the session failed before it began"
         case other:
-            text = f"{other}{by}"
+            text = f"the session is {other}"
     condition = f" ({outcome['condition']})" if outcome["condition"] else ""
     return safe(f"{text}{condition}")
 
@@ -55,7 +68,7 @@ def differences(
     """A table of what differs, with frame numbers.
 
     Args:
-        recorded, replayed: what the two sessions are called.
+        recorded, replayed: headings for the two sessions.
     """
     table = Table("field", recorded, replayed, box=None, padding=(0, 2, 0, 2))
     for difference in found:
@@ -77,14 +90,20 @@ def _cell(value: Any, frame: int | None) -> Text:
 
 
 def within(tolerance: Mapping[str, float]) -> str:
-    """The tolerances that a verdict rests on, to follow it; "" where there are none."""
+    """The tolerances that a verdict is based on, to follow it; "" if there are none."""
     names = {"wer": "WER", "audio": "audio"}
     given = [f"{names.get(name, name)} {value:g}" for name, value in tolerance.items()]
-    return f" (equivalent within {', '.join(given)})" if given else ""
+    return f" (within {', '.join(given)})" if given else ""
 
 
-def qualified(not_compared: Iterable[str], notes: Iterable[str]) -> list[str]:
-    """What was not compared, on one line, and the notes, a line each."""
+def qualified(
+    not_compared: Iterable[str], notes: Iterable[str], how_to_list: str = ""
+) -> list[str]:
+    """What was not compared, on one line, and the notes, one line each.
+
+    Args:
+        how_to_list: the option that lists what this line leaves out, such as "--json".
+    """
     shown: list[str] = []
     by_rule: dict[str, None] = {}  # in order
     for each in not_compared:
@@ -95,27 +114,26 @@ def qualified(not_compared: Iterable[str], notes: Iterable[str]) -> list[str]:
     if by_rule:
         names = list(by_rule)
         more = "" if len(names) <= _MAX_LEFT_OUT else f" and {len(names) - _MAX_LEFT_OUT} more"
-        shown.insert(1, f"ids, times and figures ({', '.join(names[:_MAX_LEFT_OUT])}{more})")
+        shown.insert(1, f"ids, times and numbers ({', '.join(names[:_MAX_LEFT_OUT])}{more})")
     if (more_places := len(shown) - _MAX_LEFT_OUT) > 0:
-        shown[_MAX_LEFT_OUT:] = [f"{more_places} more (--json lists them)"]
+        how = f" ({how_to_list} lists them)" if how_to_list else ""
+        shown[_MAX_LEFT_OUT:] = [f"{more_places} more{how}"]
     lines = [f"not compared: {'; '.join(shown)}"] if shown else []
     return [safe(line) for line in (*lines, *(f"note: {note}" for note in notes))]
 
 
 def words(sent: str, wer: float | None) -> str:
-    """How the apps' messages and the transcripts compare, on one line; "" where neither does."""
-    parts = [f"sent: {sent}"] if sent else []
+    """How the app's messages and the transcripts compare, on one line; "" if neither does."""
+    parts = [_SENT.get(sent, f"app sent {sent}")] if sent else []
     if wer is not None:
-        parts.append(
-            f"transcripts: {100 * wer:.3g} % of the words differ" if wer else "transcripts: equal"
-        )
+        parts.append(f"transcripts differ, WER {100 * wer:.3g} %" if wer else "transcripts match")
     return "; ".join(parts)
 
 
 def latency(
     found: Mapping[str, Mapping[str, float]], recorded: str = "recorded", replayed: str = "replayed"
 ) -> Table:
-    """A table of how long what took, ms."""
+    """A table of latencies, ms."""
     table = Table(box=None, padding=(0, 2, 0, 2))
     table.add_column("latency (ms)")
     for name in (recorded, replayed, "delta"):

@@ -1,7 +1,7 @@
-"""What `explain` says of a session, before it is a screen or Markdown.
+"""The explanation of a session, before it is rendered for a screen or as Markdown.
 
-An `Explanation` holds texts only: `safe`, of bounded length, and nothing of the session, so
-that the explanations of many traces can be kept.
+An `Explanation` holds only texts, which are `safe` and of bounded length, and no reference to
+the session: the explanations of many traces fit into memory.
 """
 
 from __future__ import annotations
@@ -24,32 +24,32 @@ from wsproxy.wire import Opcode
 
 from .text import api, compact, lasting, made_from, safe, short, size, when
 
-_ROWS = 6  # of the moment
-_SCANNED = 1000  # frames that the moment looks back
+_ROWS = 6  # of the last frames
+_SCANNED = 1000  # frames before the end that are searched for them
 _REQUEST_IDS = 3
 _LINE = 300  # characters of a text that comes from a trace
 _PROSE = 2000  # characters of a text of the catalog
 
 RETRY = {
-    "yes": "Trying again helps.",
-    "wait": "Wait, then try again.",
-    "fix-first": "Trying again does not help before it is fixed.",
-    "maybe": "Trying again may help.",
+    "yes": "Retrying works.",
+    "wait": "Wait, then retry.",
+    "fix-first": "Retrying fails until the cause is fixed.",
+    "maybe": "Retrying may work.",
     "no-error": "Nothing is wrong.",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """Frames near the end: one, or several of one kind after one another.
+    """Frames near the end: one frame, or several consecutive ones of the same kind.
 
     Attributes:
         frames: their numbers.
-        at: when the last of them came, from the end of the session.
-        side: whose they are.
+        at: time of the last one, relative to the end of the session.
+        side: who sent them.
         what: opcode, and how many.
         amount: payload.
-        said: their content, or their pace.
+        content: of the frame, or the interval between frames.
     """
 
     frames: str
@@ -57,7 +57,7 @@ class Row:
     side: str
     what: str
     amount: str
-    said: str
+    content: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,16 +68,16 @@ class Explanation:
         path: the trace.
         state: "failed", "good" or "open" (the end is not in the trace).
         outcome: what happened, in one sentence.
-        head: whose API, when, how much.
+        head: API, start time, amounts of data.
         request: method, address and path, and the answer's status.
-        moment: the last frames, oldest first.
+        last_frames: oldest first.
         findings: most important first.
-        retry: whether and when to try again, for the first finding.
-        support: whom to send it to; empty where no server has seen the session.
-        request_ids: the provider's names for the session, (where, value).
+        retry: whether and when to retry, for the first finding.
+        support: whom to send it to; empty if no server has seen the session.
+        request_ids: the provider's ids of the session, (where, value).
         ended_at: when it ended, UTC.
         versions: of the programs, (name, version).
-        made_from: the session it was made from, and how; empty for one that happened.
+        made_from: the session it was derived from, and how; empty for a recording.
     """
 
     path: str
@@ -85,7 +85,7 @@ class Explanation:
     outcome: str
     head: str
     request: str
-    moment: Sequence[Row]
+    last_frames: Sequence[Row]
     findings: Sequence[Finding]
     retry: str
     support: str
@@ -96,7 +96,7 @@ class Explanation:
 
     @property
     def main(self) -> Finding | None:
-        """What to begin with; None where there is nothing wrong."""
+        """The most important finding; None if nothing is wrong."""
         first = self.findings[0] if self.findings else None
         if first is not None and first.severity == "info" and self.state != "failed":
             return None
@@ -110,13 +110,13 @@ class Explanation:
         count = sum(finding.severity == "warning" for finding in self.findings)
         warnings = plural(count, "warning") if count else ""
         if self.state == "open":
-            return f"{self.outcome} {warnings or 'Nothing wrong'} so far."
-        end = f"nothing failed, but there is reason for {warnings}" if warnings else "all went well"
-        return f"{self.outcome.removesuffix('.')}, and {end}."
+            return f"{self.outcome} {warnings or 'No problems'} so far."
+        end = f"no failure, {warnings}" if warnings else "no problems found"
+        return f"{self.outcome.removesuffix('.')}; {end}."
 
     @property
     def further(self) -> Sequence[Finding]:
-        """The other findings, without what only says that all is well."""
+        """The other findings, without those that only confirm that all is well."""
         others = self.findings[self.main is not None :]
         if self.state == "failed":
             return others
@@ -126,7 +126,7 @@ class Explanation:
 def explain(
     path: Path, session: Session, findings: Sequence[Finding], catalog: Catalog
 ) -> Explanation:
-    """What there is to say about a session.
+    """Explain a session.
 
     Args:
         findings: `diagnose` of it.
@@ -139,7 +139,7 @@ def explain(
         short(summary(session, catalog), _LINE),
         _head(session),
         _request(session),
-        list(_moment(session, Case(session, catalog).ended_ns)),
+        list(_last_frames(session, Case(session, catalog).ended_ns)),
         cleaned,
         _retry(cleaned[0], session) if cleaned else "",
         f"{provider.name}'s support" if provider and session.response else "",
@@ -219,11 +219,11 @@ def _versions(session: Session) -> list[tuple[str, str]]:
     return [(name, short(version, 40)) for name, version in versions if version]
 
 
-# -- the moment
+# -- the last frames
 
 
-def _moment(session: Session, end_ns: int) -> Iterator[Row]:
-    """The last frames up to the end and the one after it; at least one of each side."""
+def _last_frames(session: Session, end_ns: int) -> Iterator[Row]:
+    """The last frames up to the end, and the one after it; at least one of each side."""
     last = session.close.frame + 1 if session.close else session.frame_count
     runs = _runs(session, min(last, session.frame_count))
     if not runs:
@@ -240,7 +240,7 @@ def _moment(session: Session, end_ns: int) -> Iterator[Row]:
 
 
 def _runs(session: Session, last: int) -> list[list[FrameInfo]]:
-    """The last frames, those that follow one another and are alike together; oldest first."""
+    """The last frames, oldest first; consecutive frames of the same kind are one run."""
     runs: list[list[FrameInfo]] = []
     for number in range(last, max(0, last - _SCANNED), -1):
         frame = session.frame(number)
@@ -260,21 +260,21 @@ def _alike(one: FrameInfo, other: FrameInfo) -> bool:
 
 def _row(run: Sequence[FrameInfo], end_ns: int, text: str) -> Row:
     first, last = run[0], run[-1]
-    said = short(compact(text), 200)
+    content = short(compact(text), 200)
     if len(run) > 1:
         pause = (last.t_ns - first.t_ns) / (len(run) - 1) / 1e9
-        said = f"from {(first.t_ns - end_ns) / 1e9:+.3f} s, one every {pause:.3f} s"
+        content = f"from {(first.t_ns - end_ns) / 1e9:+.3f} s, one every {pause:.3f} s"
     return Row(
         f"#{first.number}" if len(run) == 1 else f"#{first.number}-{last.number}",
         f"{(last.t_ns - end_ns) / 1e9:+.3f} s",
         "app →" if first.from_client else "← server",
         str(first.opcode) if len(run) == 1 else f"{len(run)} × {first.opcode}",
         size(sum(frame.length for frame in run)),
-        said,
+        content,
     )
 
 
-# -- when to try again
+# -- when to retry
 
 
 def _retry(finding: Finding, session: Session) -> str:
@@ -286,13 +286,13 @@ def _retry(finding: Finding, session: Session) -> str:
     if session.start is not None:
         at = session.start.started_at_ns + session.response.t_ns + int(wait * 1e9)
         until = f", until {when(at)} UTC"
-    return f"{advice} The server says to wait {lasting(wait)}{until} (Retry-After)."
+    return f"{advice} The server asks to wait {lasting(wait)}{until} (Retry-After)."
 
 
 def retry_after(session: Session) -> float | None:
-    """Seconds that a refusal says to wait from then on (RFC 9110, section 10.2.3).
+    """Seconds that a refusal asks to wait (RFC 9110, section 10.2.3).
 
-    None where it does not say so, or says something else than seconds or a date.
+    None if it does not, or if the value is neither seconds nor a date.
     """
     if session.accepted:
         return None
@@ -300,7 +300,7 @@ def retry_after(session: Session) -> float | None:
     if value.isascii() and value.isdecimal() and len(value) < 10:
         return float(value)
     until = _date(value)
-    # The server's own clock, if it tells it: the two dates are of one clock then.
+    # By the server's own clock, if it reports it: both dates are of the same clock then.
     now = _date(session.response_header("date") or "") or _answered_at(session)
     return max(0.0, (until - now).total_seconds()) if until and now else None
 
@@ -339,9 +339,9 @@ def request_ids(session: Session, catalog: Catalog) -> list[tuple[str, str]]:
     envelope = known.envelope if known else ""
     for _, message in json_messages(session, envelope, from_client=False):
         for name in names.message_fields:
-            told = field(message, name)
-            if isinstance(told, str) and told:
-                found.setdefault(told, name)
+            value = field(message, name)
+            if isinstance(value, str) and value:
+                found.setdefault(value, name)
         if len(found) >= _REQUEST_IDS:
             break
     return [(name, value) for value, name in found.items()][:_REQUEST_IDS]

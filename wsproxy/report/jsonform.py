@@ -1,4 +1,4 @@
-"""The JSON of `list`, `show` and `explain`; docs/json.md describes it field by field."""
+"""The JSON of `wsproxy list`, `show` and `explain`; docs/json.md describes each field."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ from wsproxy.wire import Close, Opcode
 
 
 def entry(path: Path, session: Session) -> dict[str, Any]:
-    """A line of `list --json`: one session."""
+    """One session, as `wsproxy list` prints it."""
     start, end = session.start, session.end
-    # The end record stands for frames that a quick look has not read.
+    # The end record counts frames that a summary has not read.
     counts = end if end is not None else _counts(session)
     return {
         "path": str(path),
@@ -59,7 +59,7 @@ def entry(path: Path, session: Session) -> dict[str, Any]:
 
 
 def _counts(session: Session) -> End:
-    """What the end record would say, of a session that has none."""
+    """The counts of a session that has no end record."""
     close = session.close
     return End(
         session.last_ns,
@@ -77,11 +77,11 @@ def _counts(session: Session) -> End:
 
 
 def record(item: Record, number: int | None = None, limit: int | None = None) -> dict[str, Any]:
-    """A line of `show --json`: one record.
+    """One record, as `wsproxy show` prints it.
 
     Args:
         number: of a frame, from 1.
-        limit: bytes of a payload that are shown; "not_shown" says how many are not.
+        limit: bytes of a payload that are included; "not_shown" counts the others.
     """
     out: dict[str, Any] = {"kind": item.kind, "t_ns": item.t_ns}
     match item:
@@ -166,11 +166,11 @@ def explanation(
     outcome: str,
     retry_after_s: float | None,
 ) -> dict[str, Any]:
-    """What `explain --json` says of one session.
+    """One session, as `wsproxy explain` prints it.
 
     Args:
-        outcome: the session in one sentence.
-        retry_after_s: seconds that its refusal says to wait.
+        outcome: what happened, in one sentence.
+        retry_after_s: seconds that its refusal asks to wait.
     """
     return {
         "session": session.id,
@@ -184,7 +184,7 @@ def explanation(
 
 
 def together(findings: Sequence[Finding]) -> dict[str, Any]:
-    """What several sessions show together, in the form of one session's explanation."""
+    """Findings of several sessions together, in the form of one session's explanation."""
     return {
         "session": None,
         "path": None,
@@ -233,7 +233,7 @@ def _base64(data: bytes) -> str:
 
 
 def _utf8(payload: bytes) -> str | None:
-    """The text of a payload; None for a fragment that is not UTF-8 by itself."""
+    """The text of a payload; None if it is not UTF-8 by itself, as some fragments."""
     try:
         return payload.decode()
     except UnicodeDecodeError:
@@ -241,7 +241,7 @@ def _utf8(payload: bytes) -> str | None:
 
 
 def _iso(unix_ns: int) -> str | None:
-    """Unix time as RFC 3339, UTC; None for what is no date."""
+    """Unix time as RFC 3339, UTC; None if it is out of range."""
     try:
         return datetime.fromtimestamp(unix_ns / 1e9, UTC).isoformat(timespec="milliseconds")
     except (ValueError, OverflowError, OSError):

@@ -9,12 +9,12 @@ from typing import Any
 
 
 def dumps(value: object, *, indent: int | None = None) -> str:
-    """JSON in which all that a terminal might obey is escaped, in strings too.
+    """JSON in which terminal control characters are escaped, in strings too.
 
-    Numbers that JSON has no way to write (messages of the traffic may hold NaN, which
-    Python reads) become strings.
+    Numbers that JSON cannot represent become strings: a message may contain NaN, which Python
+    reads.
 
-    Where stdout is not UTF-8, all beyond ASCII is escaped: no value is changed on its way.
+    If stdout is not UTF-8, everything but ASCII is escaped, so that no value is changed.
 
     Args:
         value: what `json.dumps` takes.
@@ -26,7 +26,7 @@ def dumps(value: object, *, indent: int | None = None) -> str:
         text = json.dumps(_finite(value), indent=indent, ensure_ascii=ascii_only)
     if text.isprintable():
         return text
-    # There may be much of it, with few kinds of characters.
+    # The text may be long, but has few different characters.
     escaped = {ord(c): json.dumps(c)[1:-1] for c in set(text) if not c.isprintable() and c != "\n"}
     return text.translate(escaped)
 

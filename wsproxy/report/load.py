@@ -1,6 +1,6 @@
-"""A load for people: what is known so far, as a table and on one line.
+"""Results of a load so far, as tables and on one line.
 
-All of these take the JSON object of a load (docs/load.md).
+All functions take the JSON object of a load (docs/load.md).
 """
 
 from __future__ import annotations
@@ -17,23 +17,22 @@ from .differences import LATENCY, within
 from .text import safe, short
 
 _STYLES = {"reproduced": "bold green", "unproven": "bold yellow"}
-_ROWS = 8  # of what differs, and of errors
+_ROWS = 8  # of the tables of differences and of errors
 _WIDEST = 100  # characters of a value
 
 
 def line(load: Mapping[str, Any]) -> str:
-    """What is known so far, on one line."""
-    late = load["lateness_ms"]
+    """The results so far, on one line."""
     counts = [f"{count} {name}" for name, count in load["verdicts"].items() if count]
     if load["failed"]:
         counts.append(f"{load['failed']} failed")
     parts = [_going(load), *([", ".join(counts)] if counts else [])]
-    parts.append(f"late by {late['p50']:.1f} ms, 1 in 100 {late['p99']:.1f} ms")
+    parts.append(timing_error(load["lateness_ms"]))
     return "; ".join(parts)
 
 
 def screen(load: Mapping[str, Any]) -> Group:
-    """All that is known so far."""
+    """All results so far."""
     parts: list[Table | Text] = [Text(_going(load)), _counts(load), _times(load)]
     if given := within(load["tolerance"]):
         parts.insert(2, Text(f"reproduced{given}"))
@@ -45,13 +44,19 @@ def screen(load: Mapping[str, Any]) -> Group:
     return Group(*parts)
 
 
+def timing_error(lateness_ms: Mapping[str, float]) -> str:
+    """How late steps were played, with standard statistics."""
+    values = [f"{name} {lateness_ms[name]:.1f} ms" for name in ("p50", "p99", "max")]
+    return f"timing error: {', '.join(values)}"
+
+
 def _going(load: Mapping[str, Any]) -> str:
     parts = [
-        f"{load['begun']} of {load['sessions']} sessions begun in {load['seconds']:.1f} s",
+        f"{load['begun']} of {load['sessions']} sessions started in {load['seconds']:.1f} s",
         f"{load['open']} open",
     ]
     if load["to_judge"]:
-        parts.append(f"{load['to_judge']} to be judged")
+        parts.append(f"{load['to_judge']} awaiting a verdict")
     return ", ".join(parts)
 
 
@@ -70,7 +75,7 @@ def _times(load: Mapping[str, Any]) -> Table:
     table.add_column("ms")
     for name in ("p50", "p90", "p99", "max", "recorded"):
         table.add_column(name, justify="right")
-    table.add_row("steps late by", *_row(load["lateness_ms"]))
+    table.add_row("timing error", *_row(load["lateness_ms"]))
     for name, values in load["latency_ms"].items():
         table.add_row(LATENCY.get(name, name), *_row(values))
     return table
@@ -84,7 +89,7 @@ def _row(values: Mapping[str, float]) -> list[str]:
 def _why(found: list[Mapping[str, Any]]) -> Table:
     table = Table("first difference", box=None, padding=(0, 2, 0, 0))
     table.add_column("sessions", justify="right")
-    for name in ("recorded", "replayed, for example"):
+    for name in ("recorded", "replayed (example)"):
         table.add_column(name)
     for why in found[:_ROWS]:
         cells = (_value(why[name]) for name in ("recorded", "replayed"))

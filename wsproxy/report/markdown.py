@@ -1,8 +1,8 @@
-"""`explain --markdown`: GitHub-flavoured text to paste into a bug report.
+"""Explanations as GitHub-flavored Markdown, to paste into a bug report.
 
-What comes from a trace stands in code spans and fences only: nothing in them is markup, a
-link, a mention or a reference to an issue. Texts of the catalog are prose, with what
-Markdown would obey escaped.
+Text from a trace appears only in code spans and fences: nothing in them is markup, a link, a
+mention or a reference to an issue. Texts of the catalog are prose, with Markdown's special
+characters escaped.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from wsproxy.diagnose import Finding
 from .explanation import Explanation, Row
 from .overview import Group, Overview
 
-# What GitHub looks for once Markdown is rendered, when a backslash is gone again.
+# GitHub searches for these in the rendered text, where a backslash is no longer there.
 _REFERENCE = re.compile("([@#]+)")
 _MARKUP = re.compile(r"(?i)([\\`*_\[\]<>&~|$!]|:(?=//)|(?<=www)\.|^[-+=])")
 _NUMBER = re.compile(r"^(\d+)([.)])")
@@ -26,7 +26,7 @@ _URL = re.compile(r"https?://[\w.~/?#&=%+-]+", re.ASCII)
 def code(text: str) -> str:
     """A code span with this text in it, whatever it is."""
     fence = "`" * (_longest_run(text) + 1)
-    # The blanks are not shown; they keep backticks at its ends apart from the span's own.
+    # The blanks are not shown; they separate backticks at its ends from those of the span.
     inner = f" {text} " if "`" in text else text or "?"
     return f"{fence}{inner}{fence}"
 
@@ -43,16 +43,16 @@ def _longest_run(text: str) -> int:
 
 
 def prose(text: str) -> str:
-    """Text on one line in which neither Markdown, HTML nor GitHub finds anything to do."""
+    """Text on one line in which Markdown, HTML and GitHub find no markup."""
     text = _NUMBER.sub(r"\1\\\2", _MARKUP.sub(r"\\\1", text))
     return _REFERENCE.sub(r"`\1`", text)
 
 
 def session(explained: Explanation, *, everything: bool) -> str:
-    """One session: what `screen.session` says, with versions.
+    """One session: the content of `screen.session`, and versions.
 
     Args:
-        everything: the further findings in full too.
+        everything: include the details of the other findings.
     """
     return "\n".join(_session(explained, 3, everything=everything)) + "\n"
 
@@ -67,12 +67,12 @@ def _session(explained: Explanation, level: int, *, everything: bool) -> Iterato
     main = explained.main
     if main is not None:
         yield from ["", *_finding(main, level, explained.retry)]
-    if explained.moment and (main is not None or explained.state == "open"):
-        yield from ["", _heading(level, "The last frames"), ""]
+    if explained.last_frames and (main is not None or explained.state == "open"):
+        yield from ["", _heading(level, "Last frames"), ""]
         yield from [
-            "Times are from the end of the session.",
+            "Times are relative to the end of the session.",
             "",
-            *fenced(_moment(explained.moment)),
+            *fenced(_last_frames(explained.last_frames)),
         ]
     if explained.further:
         yield from ["", _heading(level, "Also found"), "", *map(_line, explained.further)]
@@ -96,15 +96,17 @@ def _finding(finding: Finding, level: int, retry: str) -> Iterator[str]:
     seen = [f"**seen here:** {prose(cause)}" for cause in finding.seen]
     others = [prose(cause) for cause in finding.causes if cause not in finding.seen]
     yield from _listed("Likely causes", seen + others)
-    yield from _listed("What to do", [prose(remedy) for remedy in finding.remedies])
+    yield from _listed("Fixes", [prose(remedy) for remedy in finding.remedies])
     if retry:
-        yield from ["", f"**Trying again:** {prose(retry)}"]
+        yield from ["", f"**Retry:** {prose(retry)}"]
     if finding.related:
-        yield from ["", f"**Not it, but near:** {', '.join(map(code, finding.related))}"]
+        names = ", ".join(map(code, finding.related))
+        yield from ["", f"**Similar conditions that do not match:** {names}"]
     if finding.confidence != "high":
         yield from ["", f"**Confidence:** {finding.confidence}"]
     if finding.disagreement:
-        yield from ["", f"**Documents disagree:** {prose(finding.disagreement)}"]
+        text = prose(finding.disagreement)
+        yield from ["", f"**Caveat:** the documentation contradicts itself: {text}"]
     if finding.source:
         yield from ["", f"**Source:** {_source(finding.source)}"]
 
@@ -121,30 +123,30 @@ def _listed(title: str, items: Sequence[str]) -> Iterator[str]:
 
 
 def _line(finding: Finding) -> str:
-    """A further finding with its first evidence."""
+    """Another finding with its first evidence."""
     shown = f": {code(finding.evidence[0].text)}" if finding.evidence else ""
     return f"- {finding.severity}: {prose(finding.title)} ({code(finding.id)}){shown}"
 
 
-def _moment(rows: Sequence[Row]) -> Iterator[str]:
+def _last_frames(rows: Sequence[Row]) -> Iterator[str]:
     cells = [(row.frames, row.at, row.side, row.what, row.amount) for row in rows]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     for row, line in zip(rows, cells, strict=True):
         padded = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
-        yield f"{'  '.join(padded)}  {row.said}".rstrip()
+        yield f"{'  '.join(padded)}  {row.content}".rstrip()
 
 
 def _support(explained: Explanation) -> Iterator[str]:
     for name, value in explained.request_ids:
         yield f"- request id: {code(f'{name} {value}')}"
     if not explained.request_ids:
-        yield "- request id: none in the traffic"
-    yield f"- time of the end: {code(explained.ended_at)}"
-    yield "- the trace, which holds no credentials, but the audio and the text of the session"
+        yield "- request id: none found in the traffic"
+    yield f"- end time: {code(explained.ended_at)}"
+    yield "- the trace; it contains no credentials, but does contain audio and transcripts"
 
 
 def overview(shown: Overview, *, everything: bool) -> str:
-    """Many sessions: what `screen.overview` says."""
+    """Many sessions: the content of `screen.overview`."""
     lines = [*shown.counts]
     for finding in shown.across:
         lines += ["", *_finding(finding, 3, "")]
@@ -157,7 +159,7 @@ def overview(shown: Overview, *, everything: bool) -> str:
 
 
 def _table(groups: Sequence[Group]) -> Iterator[str]:
-    yield "| finding | | sessions | first, UTC | last, UTC | for example |"
+    yield "| finding | | sessions | first (UTC) | last (UTC) | example |"
     yield "|---|---|--:|---|---|---|"
     for group in groups:
         title = f"{group.severity}: {prose(group.title)}"
@@ -167,5 +169,5 @@ def _table(groups: Sequence[Group]) -> Iterator[str]:
 
 
 def _cell(text: str) -> str:
-    """A code span in a table, where a pipe ends the cell even in code."""
+    """A code span in a table, in which a pipe would end the cell."""
     return code(text.replace("|", "¦"))

@@ -1,4 +1,4 @@
-"""Many sessions at once: those whose first finding is the same are one group."""
+"""Many sessions together: those with the same first finding are one group."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Group:
     """Sessions with the same first finding.
 
     Attributes:
-        first_ns, last_ns: Unix time at which the first and the last of them began, ns.
+        first_ns, last_ns: Unix time of the start of the first and the last one, ns.
         example: the first of them.
     """
 
@@ -45,7 +45,7 @@ class Group:
 
 @dataclass
 class Overview:
-    """What is kept of many sessions: an explanation of the first of each group, and counts."""
+    """A summary of many sessions: an explanation of the first of each group, and counts."""
 
     catalog: Catalog
     good: int = 0
@@ -55,7 +55,7 @@ class Overview:
     _groups: dict[str, Group] = field(default_factory=dict)
 
     def add(self, path: Path, session: Session, findings: Sequence[Finding]) -> None:
-        """Take one more session.
+        """Add a session.
 
         Args:
             findings: `diagnose` of it.
@@ -80,27 +80,27 @@ class Overview:
             group.first_ns = began
             group.example = explain(path, session, findings, self.catalog)
 
-    def tell(self, across: Sequence[Finding]) -> None:
-        """Take what the sessions show together."""
+    def set_across(self, across: Sequence[Finding]) -> None:
+        """Set the findings that only several sessions together show."""
         self.across = [clean(finding) for finding in across]
 
     @property
     def groups(self) -> list[Group]:
-        """Errors first, then the largest."""
+        """Errors first, then by size."""
         return sorted(
             self._groups.values(), key=lambda g: (_SEVERITIES.index(g.severity), -g.count, g.id)
         )
 
     @property
     def counts(self) -> list[str]:
-        """How many sessions there are of which kind, a sentence each."""
+        """Numbers of sessions by kind, one sentence each."""
         grouped = sum(group.count for group in self.groups)
         total = grouped + self.good + self.open
         lines = [f"{plural(total, 'session')} in {plural(len(self._groups), 'group')}."]
         if self.good:
-            lines.append(f"{self.good} of them went well.")
+            lines.append(f"{self.good} without problems.")
         if self.open:
-            lines.append(f"{self.open} of them have no end: still being written, cut, or stopped.")
+            lines.append(f"{self.open} without an end: still open, truncated, or recorder stopped.")
         if self.unreadable:
             lines.append(f"{plural(self.unreadable, 'more trace')} could not be read.")
         return lines

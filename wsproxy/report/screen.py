@@ -1,6 +1,6 @@
-"""`explain` on a terminal: one screen for a session, one table for many.
+"""Explanations on a terminal: one screen for a session, one table for many.
 
-Only `Text` is printed, never a plain string: rich takes brackets in those for markup.
+Only `Text` is printed, never a plain string: rich reads brackets in a string as markup.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from .overview import Overview
 from .text import short
 
 STYLES = {"error": "bold red", "warning": "yellow", "info": "cyan"}
-# How much of each list is on the screen without --all.
+# How much of each list is shown unless everything is.
 _EVIDENCE, _CAUSES, _REMEDIES, _FURTHER, _RELATED = 5, 3, 3, 5, 5
 _DISAGREEMENT = 160  # characters
 
@@ -29,16 +29,17 @@ _JUSTIFIED: tuple[JustifyMethod, ...] = ("left", "right", "left", "left", "right
 _Line = tuple[str, str, Text]  # label, mark, text
 
 
-def session(explained: Explanation, *, everything: bool) -> RenderableType:
-    """What happened, the moment, what it means, what to do, what to send to support.
+def session(explained: Explanation, *, everything: bool, how_to_show: str = "") -> RenderableType:
+    """What happened, the last frames, what it means, how to fix it, what to send to support.
 
     Args:
         everything: leave nothing out.
+        how_to_show: the option that shows what is left out, such as "--all".
     """
     parts: list[RenderableType] = [Text(explained.verdict, style="bold"), Text(explained.head)]
     parts += [Text(explained.made_from)] if explained.made_from else []
-    if explained.moment and explained.state != "good":
-        parts += [Text(), _moment(explained.moment)]
+    if explained.last_frames and explained.state != "good":
+        parts += [Text(), _last_frames(explained.last_frames)]
     further = () if everything else explained.further
     if explained.main is not None:
         lines = [
@@ -46,7 +47,7 @@ def session(explained: Explanation, *, everything: bool) -> RenderableType:
             *_further(further),
             *_basis(explained.main, everything=everything),
             *(_support(explained) if explained.main.severity == "error" else ()),
-            *(() if everything else _left_out(explained, explained.main)),
+            *(() if everything else _hidden(explained, explained.main, how_to_show)),
         ]
         parts += [Text(), *_block(explained.main, lines)]
     elif further:
@@ -61,11 +62,11 @@ def _block(finding: Finding, lines: Iterable[_Line]) -> list[RenderableType]:
     return [_title(finding), Text(finding.meaning), grid(lines)]
 
 
-def _moment(rows: Sequence[Row]) -> Table:
-    cells = [(r.frames, r.at, r.side, r.what, r.amount, r.said) for r in rows]
+def _last_frames(rows: Sequence[Row]) -> Table:
+    cells = [(r.frames, r.at, r.side, r.what, r.amount, r.content) for r in rows]
     table = Table.grid(padding=(0, 1), expand=True)
     for column, justify in zip(zip(*cells, strict=True), _JUSTIFIED, strict=False):
-        # Where there is little room, it is the content that is cut, not the numbers.
+        # On a narrow screen the content is cut, not the numbers.
         table.add_column(justify=justify, no_wrap=True, width=max(map(len, column)))
     table.add_column(overflow="ellipsis", no_wrap=True, ratio=1)
     for row in cells:
@@ -82,7 +83,7 @@ def _title(finding: Finding) -> Text:
 
 
 def grid(lines: Iterable[_Line]) -> Table:
-    """Lines with a label before them and a mark, as (label, mark, text)."""
+    """Lines, each with a label and a mark before it, as (label, mark, text)."""
     table = Table.grid(padding=(0, 1))
     table.add_column(no_wrap=True, style="dim")
     table.add_column(no_wrap=True)
@@ -104,11 +105,12 @@ def _advice(finding: Finding, retry: str, *, everything: bool) -> Iterator[_Line
         seen = ("seen here: ", "bold green") if text in finding.seen else ""
         yield "causes", "-", Text.assemble(seen, text)
     for number, text in enumerate(listed(finding.remedies, _REMEDIES), 1):
-        yield "to do", f"{number}.", Text(text)
+        yield "fixes", f"{number}.", Text(text)
     if retry:
         yield "retry", "", Text(retry)
     if finding.related:
-        yield "near", "", Text(f"Not it, but near: {', '.join(listed(finding.related, _RELATED))}")
+        names = ", ".join(listed(finding.related, _RELATED))
+        yield "similar", "", Text(f"Similar conditions that do not match: {names}")
 
 
 def _further(findings: Sequence[Finding]) -> Iterator[_Line]:
@@ -121,18 +123,18 @@ def _further(findings: Sequence[Finding]) -> Iterator[_Line]:
 
 
 def _basis(finding: Finding, *, everything: bool) -> Iterator[_Line]:
-    """What the finding rests on, and how firmly."""
+    """The source of the finding, and how reliable it is."""
     if finding.confidence != "high":
-        yield "sure", "", Text(f"Confidence: {finding.confidence}")
+        yield "confidence", "", Text(finding.confidence)
     if finding.disagreement:
-        said = f"Documents disagree: {finding.disagreement}"
-        yield "but", "", Text(said if everything else short(said, _DISAGREEMENT))
+        text = f"The documentation contradicts itself: {finding.disagreement}"
+        yield "caveat", "", Text(text if everything else short(text, _DISAGREEMENT))
     source = finding.source
     if source:
         parts = [source["document"], source.get("section")]
-        text = Text(", ".join(filter(None, parts)), "dim", no_wrap=not everything)
-        text.overflow = "fold" if everything else "ellipsis"
-        yield "source", "", text
+        name = Text(", ".join(filter(None, parts)), "dim", no_wrap=not everything)
+        name.overflow = "fold" if everything else "ellipsis"
+        yield "source", "", name
         if everything and source.get("url"):
             yield "source", "", Text(source["url"], "dim")
 
@@ -141,32 +143,43 @@ def _support(explained: Explanation) -> Iterator[_Line]:
     ids = ", ".join(f"{name} {value}" for name, value in explained.request_ids)
     what = f"the request id ({ids}), " if ids else ""
     text = (
-        f"Send {explained.support or 'whoever helps you'} {what}the time of the end "
-        f"({explained.ended_at}) and the trace. It holds no credentials, but audio and text:"
+        f"Send {explained.support or 'your support contact'} {what}the end time "
+        f"({explained.ended_at}) and the trace. It contains no credentials, but does contain "
+        "audio and transcripts:"
     )
     yield "support", "", Text(text)
     yield "support", "", Text(explained.path)
 
 
-def _left_out(explained: Explanation, main: Finding) -> Iterator[_Line]:
+def _hidden(explained: Explanation, main: Finding, how_to_show: str) -> Iterator[_Line]:
     counts = {
-        "evidence": len(main.evidence) - _EVIDENCE,
-        "causes": len(main.causes) - max(_CAUSES, len(main.seen)),
-        "remedies": len(main.remedies) - _REMEDIES,
-        "further findings": len(explained.further) - _FURTHER,
+        "evidence line": len(main.evidence) - _EVIDENCE,
+        "cause": len(main.causes) - max(_CAUSES, len(main.seen)),
+        "fix": len(main.remedies) - _REMEDIES,
     }
-    parts = [f"{count} more of {name}" for name, count in counts.items() if count > 0]
+    parts = [_counted(count, name) for name, count in counts.items() if count > 0]
     if explained.further:
-        parts.append("the further findings in full")
+        parts.append(f"details of {_counted(len(explained.further), 'other finding')}")
     if parts:
-        yield "--all", "", Text(", ".join(parts), style="dim")
+        how = f" ({how_to_show})" if how_to_show else ""
+        yield "hidden", "", Text(", ".join(parts) + how, style="dim")
+
+
+def _counted(count: int, name: str) -> str:
+    ending = "es" if name.endswith("x") else "s"
+    return f"{count} {name}{'' if count == 1 else ending}"
 
 
 # -- several sessions
 
 
-def overview(shown: Overview, *, everything: bool) -> RenderableType:
-    """What the sessions have in common, the groups in a table, then the first of each group."""
+def overview(shown: Overview, *, everything: bool, how_to_show: str = "") -> RenderableType:
+    """What the sessions have in common, the groups in a table, then the first of each group.
+
+    Args:
+        everything: leave nothing out.
+        how_to_show: as for `session`.
+    """
     parts: list[RenderableType] = [Text(line, style="bold") for line in shown.counts]
     for finding in shown.across:
         parts += [Text(), *_block(finding, _advice(finding, "", everything=everything))]
@@ -174,15 +187,15 @@ def overview(shown: Overview, *, everything: bool) -> RenderableType:
         parts += [Text(), _groups(shown.groups)]
     for group in shown.groups:
         parts += [Text(), Rule(Text(group.id), align="left"), Text(group.example.path, style="dim")]
-        parts.append(session(group.example, everything=everything))
+        parts.append(session(group.example, everything=everything, how_to_show=how_to_show))
     return Group(*parts)
 
 
 def _groups(groups: Sequence[Alike]) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     table.add_column("sessions", justify="right")
-    table.add_column("first and last, UTC", no_wrap=True)
-    table.add_column("finding, and a trace", overflow="fold")
+    table.add_column("first, last (UTC)", no_wrap=True)
+    table.add_column("finding, example trace", overflow="fold")
     for group in groups:
         table.add_row(
             Text(str(group.count)),

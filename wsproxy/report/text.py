@@ -1,4 +1,4 @@
-"""Words for people. Everything that comes from a trace passes through `safe`."""
+"""Text for people. Everything from a trace passes through `safe`."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from wsproxy.session import Session
 from wsproxy.trace import FrameRecord, Start
 from wsproxy.wire import Close, Opcode
 
-_READ = 64 << 10  # bytes of a frame that are read for a line of it
-LONG = 1 << 20  # bytes of a text that is not read as JSON, and is printed a part at a time
+_READ = 64 << 10  # bytes of a frame that are read for its line
+LONG = 1 << 20  # bytes; a longer text is not parsed as JSON, and is printed in parts
 
 
 def safe(text: str) -> str:
-    """Text in which nothing is left that a terminal obeys; line ends and tabs are escaped too."""
+    """Text without terminal control sequences; line ends and tabs are escaped too."""
     if text.isprintable():
         return text
-    # There may be much of it, with few kinds of characters.
+    # The text may be long, but has few different characters.
     return text.translate({ord(c): repr(c)[1:-1] for c in set(text) if not c.isprintable()})
 
 
 def short(text: str, limit: int) -> str:
-    """Text as `safe` has it, and no longer than `limit` characters."""
-    # What is cut off anyway is not escaped first: it may be very long.
+    """Text as by `safe`, of at most `limit` characters."""
+    # Cut before escaping: the text may be very long.
     shown = safe(text[: limit + 1])
     return shown if len(shown) <= limit else shown[: limit - 1] + "…"
 
 
 def size(count: float) -> str:
-    """Bytes in a unit that fits."""
+    """A number of bytes with a suitable unit."""
     for unit in ("B", "kB", "MB"):
         if count < 1000:
             return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
@@ -40,7 +40,7 @@ def size(count: float) -> str:
 
 
 def lasting(seconds: float) -> str:
-    """A duration in a unit that fits."""
+    """A duration with a suitable unit."""
     for length, unit in ((86_400, "days"), (3600, "hours"), (60, "minutes")):
         if seconds >= 2 * length:
             return f"{round(seconds / length, 1):g} {unit}"
@@ -56,16 +56,16 @@ def when(unix_ns: int) -> str:
 
 
 def made_from(start: Start, limit: int) -> str:
-    """Of which session one is a replay, or made from and how; empty for a recording."""
+    """The session that one replays, or is derived from and how; empty for a recording."""
     origin = start.origin or "?"
     match start.source:
         case "recorded":
             return ""
         case "replay":
             return short(f"replay of session {origin}", limit)
-    # No more of a long list than can be shown is put together.
+    # Of a long list, only as much as can be shown is joined.
     changes = ", ".join((start.changes or [])[:limit])
-    return short(f"made from session {origin}: {changes}".removesuffix(": "), limit)
+    return short(f"derived from session {origin}: {changes}".removesuffix(": "), limit)
 
 
 def ending(session: Session) -> str:
@@ -80,7 +80,7 @@ def ending(session: Session) -> str:
             where, message = session.failure.where, session.failure.message
             return f"failed ({short(where, 40)}): {short(message, 200)}"
         case "eof":
-            return f"no Close frame, connection ended{by}"
+            return f"connection ended{by} without a Close frame"
         case "reset":
             return f"connection reset{by}"
         case other:
@@ -101,10 +101,10 @@ def api(session: Session) -> str:
 
 
 def content(record: FrameRecord, limit: int | None) -> str:
-    """A frame's content on one line: text as it is, JSON compact, binary summarised.
+    """A frame's content on one line: text verbatim, JSON compact, binary summarized.
 
     Args:
-        limit: characters; None for all of it.
+        limit: in characters; None: no limit.
     """
     # A frame may have 64 MiB, and each character of it take four bytes.
     payload = record.payload if limit is None else record.payload[:_READ]
@@ -121,7 +121,7 @@ def content(record: FrameRecord, limit: int | None) -> str:
 
 
 def pieces(payload: bytes) -> Iterator[str]:
-    """All of a long text as `safe` has it, a part at a time: escaped it may be very long."""
+    """A long text as by `safe`, in parts: escaped it may be very long."""
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     for at in range(0, len(payload), LONG):
         yield safe(decoder.decode(payload[at : at + LONG]))
@@ -129,7 +129,7 @@ def pieces(payload: bytes) -> Iterator[str]:
 
 
 def compact(text: str) -> str:
-    """JSON without needless blanks; any other text as it is."""
+    """JSON without needless blanks; any other text verbatim."""
     try:
         return json.dumps(json.loads(text), ensure_ascii=False, separators=(", ", ": "))
     except (ValueError, RecursionError):

@@ -106,7 +106,7 @@ def scrub(
     path = place(path_in, path_out, start, catalog, force=force)
     aliases = Aliases(key, private.avoided)
     notes = _make_public(draft, known, aliases, private, hosts=hosts)
-    changes = ["scrub --hosts" if hosts else "scrub"]
+    changes = ["scrub hosts" if hosts else "scrub"]
     with new_file(path, force=force) as new:
         session = draft.write(new.file, session_id, changes, mode=_MODE)
         made = Draft.read(new.hidden, catalog)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from wsproxy.errors import UsageError
+from wsproxy.errors import InvalidValue
 
 _WORDS = ("open", "audio", "silence")
 _MEASURE = re.compile(r"(\d+(?:\.\d+)?)\s*(s|frames?|audio)", re.IGNORECASE)
@@ -31,16 +31,19 @@ class Moment:
         """Read "open", "audio", "silence", "5s", "20frames" or "3audio" (seconds of audio).
 
         Raises:
-            UsageError: it is none of these.
+            InvalidValue: it is none of these.
         """
         cleaned = text.strip().lower()
         if cleaned in _WORDS:
             return cls(cleaned)
         found = _MEASURE.fullmatch(cleaned)
         if found is None:
-            raise UsageError(
-                f"{text!r} is no moment: open, audio, silence, 5s (seconds), 20frames "
-                "(messages of the client) or 3audio (seconds of its audio)"
+            raise InvalidValue(
+                "after",
+                text,
+                "expected open, audio, silence, 5s (seconds), 20frames (messages of the client) "
+                "or 3audio (seconds of its audio)",
+                _WORDS,
             )
         amount = float(found[1])
         match found[2][0]:

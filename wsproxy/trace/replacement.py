@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO
 
-from wsproxy.errors import UsageError
+from wsproxy.errors import Setting, UsageError
 
 from .lock import hold
 from .parts import SUFFIX, later_parts, part_of, part_path
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _REWRITE = f"{SUFFIX}.rewrite"
 _NEW = f"{SUFFIX}.new"  # a trace that has no record yet, see `recording`
-_THERE = "{} is there already; --force replaces it"
+_THERE = "{} already exists"
 _OLD = 60.0  # seconds after which such a file is taken for a crash's
 _FOUND = os.O_RDWR | PLAIN | CAREFUL
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_EXCL | PLAIN
@@ -172,7 +172,7 @@ def check_free(path: Path, *, force: bool, source: Path | None = None) -> None:
     if source is not None and any(_is_same(path, part) for part in _parts(source)):
         raise UsageError(f"{path} is the trace that is read; it is never overwritten")
     if path.exists() and not force:
-        raise UsageError(_THERE.format(path))
+        raise UsageError(_THERE.format(path), Setting("force"))
     if path.suffix == SUFFIX:
         _check_no_part(path)
 
@@ -226,7 +226,7 @@ def new_file(path: Path, *, force: bool) -> Iterator[Replacement]:
             yield new
             new.commit()
     except FileExistsError:
-        raise UsageError(_THERE.format(path)) from None
+        raise UsageError(_THERE.format(path), Setting("force")) from None
     except OSError as error:
         raise UsageError(f"cannot write {path}: {error.strerror or error}") from None
 

@@ -1,0 +1,87 @@
+"""Completion by the shells themselves, where they are installed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from commands import wsproxy
+
+PROGRAM = Path(sys.executable).with_name("wsproxy")
+PATH = f"{PROGRAM.parent}{os.pathsep}{os.environ['PATH']}"
+
+
+def script(shell: str) -> str:
+    done = wsproxy("completion", shell)
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+def completed(line: str) -> list[str]:
+    """What bash completes a line to."""
+    words = line.split(" ")
+    program = f"""
+{script("bash")}
+COMP_WORDS=({" ".join(f"'{word}'" for word in words)}); COMP_CWORD={len(words) - 1}
+$(complete -p wsproxy | sed 's/.*-F \\([^ ]*\\) .*/\\1/') wsproxy
+printf '%s\\n' "${{COMPREPLY[@]}}"
+"""
+    done = subprocess.run(
+        ["bash", "--norc", "-c", program],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PATH": PATH},
+    )
+    assert done.stderr == ""
+    return done.stdout.split()
+
+
+bash = pytest.mark.skipif(
+    shutil.which("bash") is None or not PROGRAM.exists(), reason="no bash, or no program"
+)
+
+
+@bash
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("wsproxy rec", ["record", "recover"]),
+        ("wsproxy replay ", ["client", "server"]),
+        ("wsproxy show --t", ["--through"]),
+        ("wsproxy record --fsync ", ["never", "end", "block"]),
+        ("wsproxy completion z", ["zsh"]),
+        ("wsproxy proxy", []),
+    ],
+)
+def test_completion_bash_completes(line: str, words: list[str]) -> None:
+    assert completed(line) == words
+
+
+@bash
+def test_completion_bash_lists_all_commands() -> None:
+    commands = completed("wsproxy ")
+    assert {"record", "run", "explain", "load", "completion"} <= set(commands)
+    assert "proxy-process" not in commands
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_script_is_valid(shell: str, tmp_path: Path) -> None:
+    path = tmp_path / "script"
+    path.write_text(script(shell))
+    assert "_WSPROXY_COMPLETE" in path.read_text()
+    if (program := shutil.which(shell)) is not None:
+        check = "--no-execute" if shell == "fish" else "-n"
+        subprocess.run([program, check, path], check=True)
+
+
+def test_completion_help_says_how_to_install_it() -> None:
+    shown = wsproxy("completion", "--help").stdout
+    for shell in ("bash", "zsh", "fish"):
+        assert f"wsproxy completion {shell}" in shown
+    assert "~/.bashrc" in shown

@@ -1,0 +1,61 @@
+"""Only the command line speaks of its options; and no option is passed through the environment."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "wsproxy"
+LIBRARIES = sorted(
+    path
+    for path in PACKAGE.rglob("*.py")
+    if "cli" not in path.parts and "preload" not in path.parts
+)
+OPTION = re.compile(r"(?<![\w-])--[a-z]")
+# Command lines of their own, or of others; and the beginning of a key in PEM.
+OTHERS = re.compile(r"--wsproxy-|--require |-----begin|--set wsproxy_")
+
+
+def texts(path: Path) -> Iterator[str]:
+    """The string literals of a module, without its docstrings."""
+    tree = ast.parse(path.read_text())
+    documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    docstrings = {
+        id(node.body[0].value)
+        for node in ast.walk(tree)
+        if isinstance(node, documented) and node.body and isinstance(node.body[0], ast.Expr)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and id(node) not in docstrings:
+            if isinstance(node.value, str):
+                yield node.value
+            elif isinstance(node.value, bytes):
+                yield node.value.decode("latin-1")
+
+
+@pytest.mark.parametrize("path", LIBRARIES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_libraries_do_not_name_options(path: Path) -> None:
+    found = [text for text in texts(path) if OPTION.search(OTHERS.sub("", text))]
+    assert found == []
+
+
+def test_libraries_texts_are_found(tmp_path: Path) -> None:
+    module = tmp_path / "x.py"
+    module.write_text('"""--a"""\ndef f():\n    """--b"""\n    return f"use --{1} --out"\n')
+    assert [text for text in texts(module) if OPTION.search(text)] == [" --out"]
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: path.name)
+def test_environment_is_not_written(path: Path) -> None:
+    """Except for the app's Python path, which wsproxy's own processes must not have."""
+    if path.name in ("isolation.py", "sitecustomize.py"):
+        return
+    source = path.read_text()
+    assert not re.search(
+        r"os\.environ\[[^]]*\]\s*=[^=]|os\.environ\.(update|setdefault|pop)", source
+    )
+    assert "os.putenv" not in source

@@ -1,0 +1,168 @@
+"""`wsproxy load`: replay a trace as the client, in many sessions at once."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from time import monotonic
+from typing import Any, NoReturn
+
+import click
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+from wsproxy.errors import UsageError
+from wsproxy.load import MAX_SESSIONS, Load, Tally, run
+from wsproxy.replay import ClientOptions, Pace
+from wsproxy.replay.recorded import Records
+from wsproxy.report import load as report
+from wsproxy.report.jsontext import dumps
+from wsproxy.report.text import safe
+from wsproxy.report.trimmed import Trimmed
+
+from .catalog_option import catalog_option
+from .number import Number
+from .replay_options import records_of, replay_options, shown, target_of, target_options
+from .replay_screen import INTERRUPTED, Screen
+from .tolerance_options import rules_of
+from .width import console
+
+_LINE_EVERY = 5.0  # seconds, if stdout is not a terminal
+
+
+@click.command(name="load")
+@catalog_option
+@click.argument("trace", type=click.Path(path_type=Path, dir_okay=False))
+@target_options
+@click.option(
+    "--sessions",
+    required=True,
+    type=click.IntRange(min=1, max=MAX_SESSIONS),
+    metavar="N",
+    help=f"Number of sessions to replay, up to {MAX_SESSIONS:,}; each gets a verdict.",
+)
+@click.option(
+    "--ramp",
+    type=Number(min=0, max=86_400),
+    default=0.0,
+    metavar="SECONDS",
+    help="Start the sessions evenly over this time.  [default: all at once]",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1, max=256),
+    metavar="W",
+    help="Number of processes that play the sessions.  [default: one per processor]",
+)
+@click.option(
+    "--keep",
+    type=click.Choice(["failed", "all", "none"]),
+    help="Which traces to keep. failed: those of sessions that were not reproduced.  "
+    "[default: failed]",
+)
+@replay_options
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object at the end.")
+def command(
+    *,
+    trace: Path,
+    sessions: int,
+    ramp: float,
+    workers: int | None,
+    keep: str | None,
+    pace: str,
+    timeout: float,
+    exact: bool,
+    max_wer: float | None,
+    audio_tolerance: float | None,
+    same_as: tuple[Path, ...],
+    keep_ids: bool,
+    out: Path | None,
+    no_record: bool,
+    as_json: bool,
+    **target: Any,
+) -> None:
+    """Replay TRACE as the client in many sessions at once, to find failures under load.
+
+    Every session is judged as `wsproxy replay client` judges one. Check the timing error
+    first: if it is large, the other figures describe this machine and not the server.
+    Credentials are taken as by `wsproxy replay client`.
+
+    \b
+      wsproxy load call.wstrace --to ws://127.0.0.1:9000 --sessions 200 --ramp 20
+      wsproxy load call.wstrace --to ws://127.0.0.1:9000 --sessions 50 --keep none --json
+    \b
+    Exit status:
+      0  every session reproduced    3    the trace cannot be read
+      1  at least one was not        130  stopped by Ctrl-C or SIGTERM
+      2  not done: invalid option, server not reached, credential missing
+    """
+    options = replace(
+        target_of(**target),
+        pace=Pace.parse(pace),
+        timeout=timeout,
+        keep_ids=keep_ids or exact,
+        rules=rules_of(
+            trace,
+            exact=exact,
+            max_wer=max_wer,
+            audio_tolerance=audio_tolerance,
+            same_as=same_as,
+        ),
+    )
+    if no_record and keep is not None:
+        raise UsageError("--no-record excludes --keep")
+    screen = Screen(as_json=as_json)
+    screen.say(f"replaying {trace} as the client against {shown(options.to)} (pace: {pace})")
+    asked = Load(sessions, ramp, workers or 0, keep or "failed")
+    with records_of(out, no_record=no_record, warn=screen.warn) as records:
+        _replay(trace, options, asked, records, as_json=as_json)
+
+
+def _replay(
+    trace: Path, options: ClientOptions, asked: Load, into: Records, *, as_json: bool
+) -> NoReturn:
+    """Replay, show progress, and exit: 0 if every session was reproduced, else 1."""
+    # A shell starts background jobs with SIGINT ignored; SIGTERM ends it as Ctrl-C does.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    records = partial(Records.into, into.folder, kept=into.kept)
+    shown_on = console()
+    if as_json:
+        tally = run(trace, options, asked, records)
+        click.echo(dumps(tally.as_json()))
+    elif shown_on.is_terminal:
+        with Live(console=shown_on, refresh_per_second=4) as live:
+            tally = run(trace, options, asked, records, lambda known: live.update(_screen(known)))
+            live.update(_screen(tally))
+    else:
+        tally = run(trace, options, asked, records, _Lines(shown_on))
+        shown_on.print(_screen(tally), end="")
+    if tally.stopped:
+        click.echo(f"stopped: {_line(tally)}", err=True)
+        sys.exit(INTERRUPTED)
+    sys.exit(0 if tally.reproduced else 1)
+
+
+class _Lines:
+    """Prints a line every few seconds."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._next = monotonic() + _LINE_EVERY
+
+    def __call__(self, tally: Tally) -> None:
+        if monotonic() >= self._next:
+            self._next = monotonic() + _LINE_EVERY
+            self._console.print(Text(_line(tally)), soft_wrap=True)
+
+
+def _screen(tally: Tally) -> Trimmed:
+    return Trimmed(report.screen(tally.as_json(results=False)))
+
+
+def _line(tally: Tally) -> str:
+    return safe(report.line(tally.as_json(results=False)))

@@ -1,0 +1,59 @@
+"""How wide the output is, and lines that fit into it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import textwrap
+
+from rich.cells import cell_len, chop_cells
+from rich.console import Console
+
+_PIPED = 80  # columns of text that is laid out, if no width is known
+
+
+def columns() -> int | None:
+    """The width of stdout: of the terminal, or COLUMNS; None for a pipe or a file without it."""
+    if sys.stdout.isatty():
+        return shutil.get_terminal_size().columns
+    given = os.environ.get("COLUMNS", "")
+    return int(given) if given.isascii() and given.isdecimal() and int(given) else None
+
+
+def console() -> Console:
+    """A console for text that is laid out in columns: as wide as stdout, or 80 columns."""
+    return Console(highlight=False, width=columns() or _PIPED)
+
+
+def line_console() -> Console:
+    """A console for lines, which are printed as they are, however long."""
+    return Console(highlight=False, soft_wrap=True)
+
+
+def wrapped(text: str, width: int | None, indent: int) -> str:
+    """A line that is wrapped between words; the lines after the first are indented.
+
+    Args:
+        width: None: it is not wrapped.
+    """
+    if width is None or len(text) <= width:
+        return text
+    return "\n".join(
+        textwrap.wrap(
+            text,
+            max(width, indent + 20),
+            subsequent_indent=" " * indent,
+            break_on_hyphens=False,
+            drop_whitespace=True,
+        )
+    )
+
+
+def cut(text: str, width: int) -> str:
+    """A text that takes at most a number of columns, with an ellipsis where it was cut."""
+    if len(text) <= width and text.isascii():
+        return text
+    if cell_len(text) <= width:
+        return text
+    return (chop_cells(text, width - 1)[0] if width > 1 else "") + "…"
