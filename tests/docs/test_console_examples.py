@@ -19,6 +19,7 @@ NOT_RUN = {
     "install.md": 3,
     "load.md": 2,
     "mutate.md": 1,
+    "options.md": 1,
     "recover.md": 1,
     "scrub.md": 2,
     "sdks.md": 1,
