@@ -332,3 +332,11 @@ def test_allowance_of_a_large_file_has_an_end():
 
 if sys.platform == "win32":
     pytest.skip("a FIFO, and forks", allow_module_level=True)
+
+
+def test_show_prints_the_first_losses_and_their_number(path):
+    hostile_traces.thousands_of_blocks_of_another_session(path)
+    done = run(["show", str(path)])
+    warnings = [line for line in done.err.splitlines() if line.startswith("warning: ")]
+    assert len(warnings) <= 8
+    assert any(line.startswith("warning: and ") and line.endswith(" more") for line in warnings)

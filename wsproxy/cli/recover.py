@@ -16,15 +16,13 @@ from wsproxy.diagnose import annotate
 from wsproxy.errors import InvalidValue, UsageError, WsproxyError
 from wsproxy.recorder import OfflineTraceWriter
 from wsproxy.report.json_output import dumps
-from wsproxy.report.text import ending, safe
+from wsproxy.report.text import MAX_LOSS_LINES, ending, loss_lines, safe
 from wsproxy.session import Session
 from wsproxy.trace import SUFFIX, Start, find_traces
 from wsproxy.trace.recovery import RecoveryResult, recover
 
 from .catalog_option import catalog_option
 from .progress import ProgressLine
-
-_LOSSES = 5  # shown for a trace
 
 
 @click.command(name="recover")
@@ -130,13 +128,11 @@ def _lines(recovered: RecoveryResult, session: Session | None) -> list[str]:
     ]
     if recovered.frames_missing:
         lines.append(f"    {recovered.frames_missing} frames are missing")
-    lines += [f"    {loss}" for loss in recovered.losses[:_LOSSES]]
-    if len(recovered.losses) > _LOSSES:
-        lines.append(f"    and {len(recovered.losses) - _LOSSES} more")
+    lines += [f"    {line}" for line in loss_lines(recovered.losses)]
     if not recovered.ended:
         lines.append("    no end record: the last frames may be missing")
     if recovered.later and recovered.path == recovered.source:
-        names = ", ".join(safe(path.name) for path in recovered.later[:_LOSSES])
+        names = ", ".join(safe(path.name) for path in recovered.later[:MAX_LOSS_LINES])
         lines.append(f"    everything is in that file; you can delete {names}")
     return [*lines, f"    written to {safe(str(recovered.path))}"]
 

@@ -15,7 +15,17 @@ import click
 from wsproxy.errors import InvalidValue, LimitExceeded
 from wsproxy.report import json_schema
 from wsproxy.report.json_output import dumps
-from wsproxy.report.text import LONG, content, made_from, pieces, safe, short, size, when
+from wsproxy.report.text import (
+    LONG,
+    content,
+    loss_lines,
+    made_from,
+    pieces,
+    safe,
+    short,
+    size,
+    when,
+)
 from wsproxy.system.address import authority
 from wsproxy.trace import (
     Bytes,
@@ -154,8 +164,8 @@ def command(
         except LimitExceeded as error:
             print(f"warning: {safe(str(error))}", file=sys.stderr)  # noqa: T201
             return
-        for loss in reader.losses:
-            print(f"warning: {safe(str(loss))}", file=sys.stderr)  # noqa: T201
+        for line in loss_lines(reader.losses):
+            print(f"warning: {safe(line)}", file=sys.stderr)  # noqa: T201
         if not reader.ended:
             text = (
                 "the trace has no end record: the session is still open, or the trace is truncated"

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import codecs
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 from wsproxy.session import Session
-from wsproxy.trace import FrameRecord, Start
+from wsproxy.trace import FrameRecord, Loss, Start
 from wsproxy.wire import Close, Opcode
 
 _READ = 64 << 10  # bytes of a frame that are read for its line
+MAX_LOSS_LINES = 5  # shown of a trace
 LONG = 1 << 20  # bytes; a longer text is not parsed as JSON, and is printed in parts
 
 
@@ -28,6 +29,14 @@ def short(text: str, limit: int) -> str:
     # Cut before escaping: the text may be very long.
     shown = safe(text[: limit + 1])
     return shown if len(shown) <= limit else shown[: limit - 1] + "…"
+
+
+def loss_lines(losses: Sequence[Loss]) -> list[str]:
+    """Parts of a trace that could not be read: the first ones, and how many more there are."""
+    lines = [str(loss) for loss in losses[:MAX_LOSS_LINES]]
+    if len(losses) > MAX_LOSS_LINES:
+        lines.append(f"and {len(losses) - MAX_LOSS_LINES} more")
+    return lines
 
 
 def size(count: float) -> str:
