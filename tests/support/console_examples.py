@@ -276,4 +276,7 @@ def _settings(folder: Path) -> dict[str, str]:
 
 def _environment(folder: Path) -> dict[str, str]:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    return {**os.environ, **_settings(folder), "PATH": path, "HOME": str(folder / "home")}
+    return {**os.environ, **_settings(folder), "PATH": path, "HOME": str(folder / "home")} | {
+        # Not the folder of all runs: pytest warns of what is left in it.
+        "PYTEST_DEBUG_TEMPROOT": str(folder)
+    }
