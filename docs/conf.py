@@ -89,7 +89,7 @@ def link_to_pages(app: Sphinx, document: str, source: list[str]) -> None:
 
 
 def mark_examples(app: Sphinx, ctx: click.Context, lines: list[str]) -> None:
-    """Make code of what click is told to leave as it is (after a line with a backspace)."""
+    """Turn blocks that click does not rewrap (after a line with a backspace) into code."""
     marked = []
     in_example = False
     for line in lines:

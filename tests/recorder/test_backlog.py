@@ -153,7 +153,7 @@ def test_backlog_nearly_full_holds_all_sessions(
 def test_backlog_thread_with_progress_holds_reads_longer_but_bounded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What it gets through is what the recorder is told; the thread itself stands still."""
+    """The recorder is notified of the consumed bytes; the thread does not run."""
     monkeypatch.setattr(module, "HOLD_TIMEOUT", 0.05)
     held = Gate(monkeypatch)
 

@@ -1,4 +1,4 @@
-"""What of a message is made anew, and what stays."""
+"""Which values of a message are regenerated, and which stay unchanged."""
 
 from __future__ import annotations
 

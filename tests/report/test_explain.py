@@ -30,7 +30,6 @@ from explain_traces import (
     start,
     text,
     tokens,
-    trace_writer,
     words,
 )
 from wsproxy.catalog import load
@@ -42,12 +41,6 @@ from wsproxy.report.groups import Overview
 from wsproxy.report.text import lasting
 from wsproxy.session import Session
 from wsproxy.trace import End
-
-
-@pytest.fixture
-def make(tmp_path: Path) -> Make:
-    return trace_writer(tmp_path)
-
 
 # -- one session
 

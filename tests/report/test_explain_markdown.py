@@ -6,7 +6,6 @@ import json
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -27,7 +26,6 @@ from explain_traces import (
     start,
     text,
     tokens,
-    trace_writer,
     words,
 )
 from wsproxy import __version__
@@ -39,12 +37,6 @@ from wsproxy.report.groups import Overview
 from wsproxy.report.text import safe, short
 from wsproxy.session import Session
 from wsproxy.trace import Bytes, End, Eof, Failure, FrameRecord, Gap, Record, Request
-
-
-@pytest.fixture
-def make(tmp_path: Path) -> Make:
-    return trace_writer(tmp_path)
-
 
 # -- Markdown
 

@@ -270,6 +270,17 @@ ACCEPTED: list[Callable[[SessionBuilder], Path]] = [
 ]
 
 
+# (recorded, replayed against, verdict, a field that differs)
+DIFFERENT_TRACES = [
+    (close_1011, close_utf8, "different", "close_code"),
+    (close_1011, server_reset, "different", "ending"),
+    (close_1011, good, "not-reproduced", "close_code"),
+    (close_1011, refused, "different", "status"),
+    (server_reset, server_eof, "different", "ending"),
+    (refused, left_open, "not-reproduced", "status"),
+]
+
+
 async def upgrade(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> str:
     head = (await reader.readuntil(b"\r\n\r\n")).decode()
     key = next(line for line in head.split("\r\n") if line.lower().startswith("sec-websocket-key"))

@@ -19,7 +19,7 @@ PATIENCE = 60.0
 
 
 def wait_until(condition: Callable[[], object], patience: float = PATIENCE) -> None:
-    """Wait for a condition that nobody tells of."""
+    """Poll until a condition is true."""
     deadline = time.monotonic() + patience
     while not condition():
         assert time.monotonic() < deadline, "the condition was not met in time"
@@ -95,7 +95,7 @@ class Peer:
                         self.saw.append("tls")
                         self.tls_error = error.reason
                         with contextlib.suppress(OSError):
-                            self.sock.sendall(self._out.read())  # the alert that tells of it
+                            self.sock.sendall(self._out.read())  # the TLS alert
                         return b""
                     else:
                         if data:

@@ -131,10 +131,10 @@ class _State:
 
 
 def listed(paths: Iterable[Path]) -> Iterator[tuple[Path, Listed | TraceError]]:
-    """Tell of each trace, from its folder's index where that knows it; bring that up to date.
+    """List traces from the index of their folder, and update the index.
 
-    Returns:
-        For each path what `list` tells of it, or why it cannot be read.
+    Yields:
+        Each path with its entry, or with the reason why it cannot be read.
     """
     allowance = Allowance()  # one for all: a folder may hold thousands of traces
     folders: dict[Path, list[Path]] = {}
