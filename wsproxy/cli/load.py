@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import sys
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from time import monotonic
@@ -17,7 +16,7 @@ from rich.text import Text
 
 from wsproxy.errors import UsageError
 from wsproxy.load import MAX_SESSIONS, LoadPlan, LoadStats, run
-from wsproxy.replayer import ClientOptions, Pace
+from wsproxy.replayer import ClientOptions
 from wsproxy.replayer.replay_trace import ReplayRecording
 from wsproxy.report import load as report
 from wsproxy.report.json_output import dumps
@@ -26,9 +25,8 @@ from wsproxy.report.trimmed import Trimmed
 
 from .catalog_option import catalog_option
 from .number import Number
-from .replay_options import records_of, replay_options, shown, target_of, target_options
+from .replay_options import client_options_of, records_of, replay_options, shown, target_options
 from .replay_screen import INTERRUPTED, Screen
-from .tolerance_options import rules_of
 from .width import console
 
 _LINE_EVERY = 5.0  # seconds, if stdout is not a terminal
@@ -74,16 +72,10 @@ def command(
     workers: int | None,
     keep: str | None,
     pace: str,
-    timeout: float,
-    exact: bool,
-    max_wer: float | None,
-    audio_tolerance: float | None,
-    same_as: tuple[Path, ...],
-    keep_ids: bool,
     out: Path | None,
     no_record: bool,
     as_json: bool,
-    **target: Any,
+    **client: Any,
 ) -> None:
     """Replay TRACE as the client in many sessions at once, to find failures under load.
 
@@ -100,19 +92,7 @@ def command(
       1  at least one was not        130  stopped by Ctrl-C or SIGTERM
       2  not done: invalid option, server not reached, credential missing
     """
-    options = replace(
-        target_of(**target),
-        pace=Pace.parse(pace),
-        timeout=timeout,
-        keep_ids=keep_ids or exact,
-        rules=rules_of(
-            trace,
-            exact=exact,
-            max_wer=max_wer,
-            audio_tolerance=audio_tolerance,
-            same_as=same_as,
-        ),
-    )
+    options = client_options_of(trace, pace=pace, **client)
     if no_record and keep is not None:
         raise UsageError("--no-record excludes --keep")
     screen = Screen(as_json=as_json)

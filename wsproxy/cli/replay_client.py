@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
 import click
 
 from wsproxy.errors import WsproxyError
-from wsproxy.replayer import ClientOptions, ClientReplay, Pace, Verdict, judge_result, play_once
+from wsproxy.replayer import ClientOptions, ClientReplay, Verdict, judge_result, play_once
 from wsproxy.replayer.replay_trace import ReplayRecording
 
 from .catalog_option import catalog_option
 from .replay_options import (
+    client_options_of,
     records_of,
     replay_options,
     shown,
-    target_of,
     target_options,
     until_option,
 )
 from .replay_screen import INTERRUPTED, Interrupted, Screen, counted, leave, leave_bisecting
-from .tolerance_options import rules_of
 
 _UNTIL = 100  # sessions at most with --until, without --repeat
 
@@ -54,16 +52,10 @@ def command(
     bisect: bool,
     until: str | None,
     pace: str,
-    timeout: float,
-    exact: bool,
-    max_wer: float | None,
-    audio_tolerance: float | None,
-    same_as: tuple[Path, ...],
-    keep_ids: bool,
     out: Path | None,
     no_record: bool,
     as_json: bool,
-    **target: Any,
+    **client: Any,
 ) -> None:
     """Replay TRACE as the client, against the server at a URL.
 
@@ -89,19 +81,7 @@ def command(
     To replay it in many sessions at once:
       wsproxy load call.wstrace --to ws://127.0.0.1:9000 --sessions 200
     """
-    options = replace(
-        target_of(**target),
-        pace=Pace.parse(pace),
-        timeout=timeout,
-        keep_ids=keep_ids or exact,
-        rules=rules_of(
-            trace,
-            exact=exact,
-            max_wer=max_wer,
-            audio_tolerance=audio_tolerance,
-            same_as=same_as,
-        ),
-    )
+    options = client_options_of(trace, pace=pace, **client)
     screen = Screen(as_json=as_json)
     screen.say(f"replaying {trace} as the client against {shown(options.to)} (pace: {pace})")
     with records_of(out, no_record=no_record, warn=screen.warn) as records:

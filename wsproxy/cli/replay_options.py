@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
 from wsproxy.errors import InvalidValue, UsageError
-from wsproxy.replayer import ClientOptions
+from wsproxy.replayer import ClientOptions, Pace
 from wsproxy.replayer.replay_trace import ReplayRecording
 
 from .number import Number
-from .tolerance_options import tolerance_options
+from .tolerance_options import rules_of, tolerance_options
 
 _OUT = Path("recordings")
 
@@ -166,6 +167,34 @@ def records_of(
             return
     with ReplayRecording.discarded() as records:
         yield records
+
+
+def client_options_of(
+    trace: Path,
+    *,
+    pace: str,
+    timeout: float,
+    exact: bool,
+    max_wer: float | None,
+    audio_tolerance: float | None,
+    keep_ids: bool,
+    same_as: tuple[Path, ...],
+    **target: Any,
+) -> ClientOptions:
+    """The client options for `replay_options` and `target_options`.
+
+    Raises:
+        UsageError: an option has an invalid value, or options exclude each other.
+    """
+    return replace(
+        target_of(**target),
+        pace=Pace.parse(pace),
+        timeout=timeout,
+        keep_ids=keep_ids or exact,
+        rules=rules_of(
+            trace, exact=exact, max_wer=max_wer, audio_tolerance=audio_tolerance, same_as=same_as
+        ),
+    )
 
 
 def target_of(
