@@ -1,7 +1,5 @@
 """Shared by all tests: how hypothesis runs, and no settings of whoever runs them."""
 
-import os
-import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,13 +11,11 @@ from hypothesis import HealthCheck, settings
 settings.register_profile("ci", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("ci")
 
-# A catalog of one's own must not change what the tests see.
-os.environ.pop("WSPROXY_CATALOG", None)
-_config = tempfile.TemporaryDirectory(prefix="wsproxy-tests-")
-os.environ["XDG_CONFIG_HOME"] = _config.name
+# First: a catalog of one's own must not change what the tests see.
+import own_settings  # noqa: E402, F401
 
-# Nor does how late a replay was: here that is a matter of the machine. A test of it gives
-# lateness by the minute.
+# How late a replay was must not, either: here that is a matter of the machine. A test of it
+# gives lateness by the minute.
 from wsproxy.replayer import verdict  # noqa: E402
 
 verdict.LATE_NS = 30_000_000_000

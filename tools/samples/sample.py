@@ -23,7 +23,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import WebSocketException
 
 # First: keeps the developer's settings and catalog out of the samples.
-import conftest
+import own_settings
 from conditions import RATE, Behaviour, Home, _say, usual_headers
 from wire_witness import PATIENCE, Peer, through_connect
 from wsproxy.audio.pcm import bytes_from_samples
@@ -152,7 +152,7 @@ class _RedirectToPort:
 @functools.cache
 def _confdir() -> Path:
     """The folder of this process's CA."""
-    return Path(tempfile.mkdtemp(dir=conftest._config.name))
+    return Path(tempfile.mkdtemp(dir=own_settings.FOLDER))
 
 
 def unpacked(trace: Path) -> bytes:
