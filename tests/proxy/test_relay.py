@@ -184,6 +184,19 @@ def test_relay_scenario_is_unchanged_and_recorded(
     check_all_there(scenario, seen, trace)
 
 
+def test_upstream_runs_of_a_scenario_have_paths_of_their_own(
+    upstreams: dict[bool, Upstream],
+) -> None:
+    """Else the trace of one server's run is taken for that of another's."""
+
+    def path(*, tls: bool) -> bytes:
+        upstream = upstreams[tls]
+        run = upstream.play(SCENARIOS[0], lambda: direct(upstream.port, tls=tls))
+        return run.server.head.split(b" ")[1]
+
+    assert path(tls=False) != path(tls=True)
+
+
 def check_not_touched(
     scenario: Scenario, expected: Witnessed, seen: Witnessed, *, same_tls: bool
 ) -> None:
