@@ -106,18 +106,18 @@ def of_room(room: str) -> list[Regex]:
 
 
 @pytest.mark.parametrize("room", ROOMS)
-def test_code_regexes_take_linear_time(room):
+def test_code_regexes_take_linear_time(room: str) -> None:
     slow = ((f"{r.where}: {r.pattern.pattern!r}", slow_on(r)) for r in of_room(room))
     assert not list(itertools.islice((each for each in slow if each[1]), 3))  # the first few
 
 
-def test_catalog_regexes_take_linear_time():
+def test_catalog_regexes_take_linear_time() -> None:
     found = of_catalog()
     assert len(found) > 300
     assert not {r.where: why for r in found if (why := slow_on(r))}
 
 
-def test_collected_regexes_cover_the_source():
+def test_collected_regexes_cover_the_source() -> None:
     """There are as many as a search of the source gives, at the least; others are told."""
     found, untold = of_modules()
     assert len(found) > 100
@@ -127,7 +127,7 @@ def test_collected_regexes_cover_the_source():
 
 @pytest.mark.soak
 @pytest.mark.parametrize("room", ROOMS)
-def test_code_regexes_accept_one_megabyte(room):
+def test_code_regexes_accept_one_megabyte(room: str) -> None:
     for regex in of_room(room):
         for text in texts(regex.pattern, MEGABYTE // 4):
             why = grows(regex.run, lambda n, t=text: longer(t, n), doubled(MEGABYTE // 4, MEGABYTE))
@@ -135,7 +135,7 @@ def test_code_regexes_accept_one_megabyte(room):
 
 
 @pytest.mark.parametrize("pattern", ["a+b", "error.*timeout"])
-def test_slow_on_quadratic_expression_finds_it(pattern):
+def test_slow_on_quadratic_expression_finds_it(pattern: str) -> None:
     """The measure itself can fail."""
     assert slow_on(Regex("here", re.compile(pattern)))
 
@@ -152,7 +152,7 @@ def test_slow_on_quadratic_expression_finds_it(pattern):
         "(?i)(?:s*\u017f)*c",
     ],
 )  # fmt: skip
-def test_too_costly_nested_repetition_is_refused(pattern):
+def test_too_costly_nested_repetition_is_refused(pattern: str) -> None:
     assert "may take too long" in too_costly(re.compile(pattern))
 
 
@@ -163,11 +163,11 @@ def test_too_costly_nested_repetition_is_refused(pattern):
         r"(?i)limit of (?P<limit>[\d.]+) s", "[^`]+`x`", "(?:a|b|c)", ".{0,80}x.{0,80}y",
     ],
 )  # fmt: skip
-def test_too_costly_plain_pattern_is_accepted(pattern):
+def test_too_costly_plain_pattern_is_accepted(pattern: str) -> None:
     assert too_costly(re.compile(pattern)) == ""
 
 
-def test_too_costly_every_catalog_pattern_is_accepted():
+def test_too_costly_every_catalog_pattern_is_accepted() -> None:
     assert not [r for r in of_catalog() if too_costly(r.pattern)]
 
 
@@ -221,7 +221,7 @@ PIECES = (
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_text_paths_take_linear_time(path):
+def test_text_paths_take_linear_time(path: str) -> None:
     work = PATHS[path]
     for piece in PIECES:
         if seconds(lambda p=piece: work(longer(p, SMALL)), 1) > QUICK:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from fuzz.judge import run
@@ -53,7 +55,9 @@ FILES = {
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_catalog_check_arbitrary_file_is_refused_with_lines(tmp_path, monkeypatch, name):
+def test_catalog_check_arbitrary_file_is_refused_with_lines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
     text = FILES[name]
     file = tmp_path / "own.toml"
     file.write_bytes(text if isinstance(text, bytes) else text.encode())

@@ -36,7 +36,7 @@ def record(
 
 def picked(
     library: TraceLibrary, path: str = "/v1/listen?model=nova-3&token=secret", **other: object
-):
+) -> object:
     headers = other.get("headers", UPGRADE)
     served = library.pick(path, headers, str(other.get("host", "api.deepgram.com")))
     return served.path.stem if isinstance(served, ServedTrace) else served

@@ -16,8 +16,10 @@ import ssl
 import subprocess
 import sys
 import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol, TypeAlias
 
 import pytest
 from cryptography import x509
@@ -30,6 +32,7 @@ from wsproxy.catalog import candidates, load
 from wsproxy.proxy import embedding, environment
 from wsproxy.session import Session
 from wsproxy.simulate import ApiQuotas, serve_in_thread
+from wsproxy.simulate.server import RunningSimulator
 from wsproxy.trace import TraceReader
 from wsproxy.wire.frames import CONTROL
 
@@ -60,12 +63,54 @@ class Client:
     api: str
     wss_only: bool = False
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{self.program}-{self.mode}" if self.mode else self.program
 
     @property
-    def node(self):
+    def node(self) -> bool:
         return self.program.endswith(".cjs")
+
+
+# What a client program prints: what it saw.
+Seen: TypeAlias = dict[str, Any]
+# The file of a certificate authority, and the context of a server that it trusts.
+Authority: TypeAlias = tuple[Path, ssl.SSLContext]
+
+
+class Run(Protocol):
+    """Runs a client program; returns what it saw."""
+
+    def __call__(
+        self,
+        client: Client,
+        base_url: str,
+        *args: str,
+        prefix: Sequence[str] = (),
+        statuses: Sequence[int] = (0,),
+        **environment: str,
+    ) -> Seen: ...
+
+
+class Serve(Protocol):
+    """Serves the simulated API for a client."""
+
+    def __call__(
+        self, client: Client, condition: str | None = None, tls: bool = False
+    ) -> contextlib.AbstractContextManager[RunningSimulator]: ...
+
+
+class RecordHere(Protocol):
+    """Runs a client program, recorded by this process."""
+
+    def __call__(self, client: Client, base_url: str, *args: str) -> tuple[Seen, Path]: ...
+
+
+class Record(Protocol):
+    """Runs a client program under `wsproxy run`."""
+
+    def __call__(
+        self, client: Client, base_url: str, *args: str, mode: str = "regular"
+    ) -> tuple[Seen, Session]: ...
 
 
 CLIENTS = [
@@ -86,7 +131,7 @@ EACH = [pytest.param(client, id=str(client)) for client in CLIENTS]
 # ---- installing
 
 
-def cache():
+def cache() -> Path:
     if chosen := os.environ.get("WSPROXY_TEST_CACHE"):
         return Path(chosen)
     if sys.platform == "win32":
@@ -98,7 +143,7 @@ def cache():
     return Path(base) / "wsproxy-tests"
 
 
-def install(name, listing, *commands):
+def install(name: str, listing: Path, *commands: list[str]) -> Path:
     """A folder in which the commands were run once for this listing; skips if they fail."""
     key = hashlib.sha256(listing.read_bytes()).hexdigest()[:12]
     folder = cache() / f"{name}-{key}"
@@ -124,7 +169,7 @@ def install(name, listing, *commands):
 
 
 @contextlib.contextmanager
-def one_at_a_time(folder):
+def one_at_a_time(folder: Path) -> Iterator[None]:
     """Keeps two test runs from installing into one folder."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     lock = folder.with_suffix(".lock")
@@ -144,7 +189,7 @@ def one_at_a_time(folder):
 
 
 @pytest.fixture(scope="session")
-def python_packages():
+def python_packages() -> str:
     """The interpreter of a virtual environment with the SDKs."""
     name = f"python{sys.version_info.major}.{sys.version_info.minor}"
     binaries = "Scripts" if sys.platform == "win32" else "bin"
@@ -159,7 +204,7 @@ def python_packages():
 
 
 @pytest.fixture(scope="session")
-def node_packages():
+def node_packages() -> Path:
     """The node_modules folder with the SDKs."""
     for tool in ("node", "npm"):
         if shutil.which(tool) is None:
@@ -173,7 +218,7 @@ def node_packages():
 # xdist begins with groups: one worker installs before the others come to tests that need it.
 @pytest.mark.xdist_group("sdk-install")
 @pytest.mark.parametrize("packages", ["python_packages", "node_packages"])
-def test_sdk_packages_are_installed(packages, request):
+def test_sdk_packages_are_installed(packages: str, request: pytest.FixtureRequest) -> None:
     assert Path(request.getfixturevalue(packages)).exists()
 
 
@@ -181,7 +226,7 @@ def test_sdk_packages_are_installed(packages, request):
 
 
 @pytest.fixture(scope="session")
-def audio(tmp_path_factory):
+def audio(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A little made speech in a file: three words."""
     file = tmp_path_factory.mktemp("audio") / "speech.pcm"
     file.write_bytes(speech(1.2))
@@ -189,13 +234,15 @@ def audio(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def authority(tmp_path_factory):
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     """A certificate authority: (its certificate's file, a server context for localhost)."""
     folder = tmp_path_factory.mktemp("tls")
     now = datetime.datetime.now(datetime.UTC)
     day = datetime.timedelta(days=1)
 
-    def builder(subject, key, serial):
+    def builder(
+        subject: str, key: ec.EllipticCurvePrivateKey, serial: int
+    ) -> x509.CertificateBuilder:
         return (
             x509.CertificateBuilder()
             .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, subject)]))
@@ -240,7 +287,7 @@ class Hung(Exception):
     """A program did not end; the message has the stacks of its Python processes."""
 
 
-def finished(command, env, statuses=(0,)):
+def finished(command: list[str], env: dict[str, str], statuses: Sequence[int] = (0,)) -> str:
     """What a command prints, which has to end with one of these, and in time."""
     process = subprocess.Popen(
         command,
@@ -260,10 +307,17 @@ def finished(command, env, statuses=(0,)):
 
 
 @pytest.fixture
-def run(request, audio, authority):
+def run(request: pytest.FixtureRequest, audio: Path, authority: Authority) -> Run:
     """Run a client program; returns what it saw. Extra environment wins."""
 
-    def run(client, base_url, *args, prefix=(), statuses=(0,), **environment):
+    def run(
+        client: Client,
+        base_url: str,
+        *args: str,
+        prefix: Sequence[str] = (),
+        statuses: Sequence[int] = (0,),
+        **environment: str,
+    ) -> Seen:
         env = {
             name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")
         }
@@ -282,10 +336,12 @@ def run(request, audio, authority):
 
 
 @pytest.fixture
-def serve(authority):
+def serve(authority: Authority) -> Serve:
     """Serve the simulated API for a client, over TLS where its SDK insists."""
 
-    def serve(client, condition=None, tls=False):
+    def serve(
+        client: Client, condition: str | None = None, tls: bool = False
+    ) -> contextlib.AbstractContextManager[RunningSimulator]:
         return serve_in_thread(
             load().condition(condition) if condition else None,
             tls=authority[1] if tls or client.wss_only else None,
@@ -295,11 +351,11 @@ def serve(authority):
     return serve
 
 
-def last_code(seen):
+def last_code(seen: Seen) -> int | None:
     return seen["errors"][-1]["code"]
 
 
-def texts(seen):
+def texts(seen: Seen) -> str:
     return " ".join(error["text"] for error in seen["errors"])
 
 
@@ -307,7 +363,7 @@ def texts(seen):
 
 
 @pytest.mark.parametrize("client", EACH)
-def test_sdk_good_session_has_no_error(client, serve, run):
+def test_sdk_good_session_has_no_error(client: Client, serve: Serve, run: Run) -> None:
     with serve(client) as served:
         seen = run(client, served.url)
         (session,) = served.ended(1)
@@ -330,7 +386,7 @@ def test_sdk_good_session_has_no_error(client, serve, run):
 
 
 @pytest.mark.parametrize("client", EACH)
-def test_sdk_refused_upgrade_is_reported(client, serve, run):
+def test_sdk_refused_upgrade_is_reported(client: Client, serve: Serve, run: Run) -> None:
     # Codes are where each SDK puts them; the status is in the text at least.
     at_deepgram = client.api in ("listen", "speak")
     with serve(
@@ -343,7 +399,7 @@ def test_sdk_refused_upgrade_is_reported(client, serve, run):
 
 
 @pytest.mark.parametrize("client", EACH)
-def test_sdk_reset_is_reported_as_1006(client, serve, run):
+def test_sdk_reset_is_reported_as_1006(client: Client, serve: Serve, run: Run) -> None:
     with serve(client, "rfc6455.end.server-reset") as served:
         seen = run(client, served.url)
         (session,) = served.ended(1)
@@ -355,16 +411,16 @@ def test_sdk_reset_is_reported_as_1006(client, serve, run):
 
 
 @pytest.fixture(scope="session")
-def confdir(tmp_path_factory):
+def confdir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The CA of all proxies in this process."""
     return tmp_path_factory.mktemp("ca")
 
 
 @pytest.fixture
-def record_here(run, authority, confdir, tmp_path):
+def record_here(run: Run, authority: Authority, confdir: Path, tmp_path: Path) -> RecordHere:
     """Run a client program, recorded by this process; returns what it saw and the trace."""
 
-    def record_here(client, base_url, *args):
+    def record_here(client: Client, base_url: str, *args: str) -> tuple[Seen, Path]:
         out = tmp_path / "recorded"
         trusted = f"ssl_verify_upstream_trusted_ca={authority[0]}"
         settings = embedding.ProxySettings(port=0, out=out, confdir=confdir, options=(trusted,))
@@ -379,10 +435,12 @@ def record_here(run, authority, confdir, tmp_path):
 
 
 @pytest.fixture
-def record(run, authority, tmp_path):
+def record(run: Run, authority: Authority, tmp_path: Path) -> Record:
     """Run a client program under `wsproxy run`; returns what it saw and the session."""
 
-    def record(client, base_url, *args, mode="regular"):
+    def record(
+        client: Client, base_url: str, *args: str, mode: str = "regular"
+    ) -> tuple[Seen, Session]:
         conf, out = tmp_path / "conf", tmp_path / "out"
         prefix = [sys.executable, "-m", "wsproxy", "run", "--mode", mode]
         prefix += ["--out", str(out), "--confdir", str(conf)]
@@ -400,13 +458,13 @@ def record(run, authority, tmp_path):
     return record
 
 
-def count(session, *, from_client):
+def count(session: Session, *, from_client: bool) -> int:
     """Messages in one direction."""
     frames = session.frames(from_client=from_client)
     return sum(frame.fin and frame.opcode not in CONTROL for frame in frames)
 
 
-def check_good(client, seen, session, served):
+def check_good(client: Client, seen: Seen, session: Session, served: RunningSimulator) -> None:
     """The client was content, and the trace holds what the server saw."""
     assert seen["errors"] == []
     (there,) = served.ended(1)
@@ -422,7 +480,7 @@ def check_good(client, seen, session, served):
     assert count(session, from_client=False) == there.sent
 
 
-def check_stalled(client, seen, session):
+def check_stalled(client: Client, seen: Seen, session: Session) -> None:
     code, reason = (3006, "inactivity") if client.api == "streaming" else (1011, "NET-0001")
     assert last_code(seen) == code
     assert reason in texts(seen)
@@ -436,14 +494,16 @@ def check_stalled(client, seen, session):
 
 
 @pytest.mark.parametrize("client", EACH)
-def test_sdk_through_proxy_is_recorded(client, serve, record):
+def test_sdk_through_proxy_is_recorded(client: Client, serve: Serve, record: Record) -> None:
     with serve(client, tls=True) as served:
         seen, session = record(client, served.url.replace("127.0.0.1", "localhost"))
         check_good(client, seen, session, served)
 
 
 @pytest.mark.parametrize("client", EACH)
-def test_sdk_stall_through_proxy_is_recorded(client, serve, record_here):
+def test_sdk_stall_through_proxy_is_recorded(
+    client: Client, serve: Serve, record_here: RecordHere
+) -> None:
     with serve(client, tls=True) as served:
         seen, trace = record_here(client, served.url, "stall")
     check_stalled(client, seen, Session.read(trace))
@@ -454,7 +514,7 @@ IGNORING = ("deepgram_listen.py-async", "deepgram_listen.cjs", "assemblyai_strea
 
 
 @pytest.mark.parametrize("client", [each for each in EACH if each.id in IGNORING])
-def test_sdk_in_reverse_mode_is_recorded(client, serve, record):
+def test_sdk_in_reverse_mode_is_recorded(client: Client, serve: Serve, record: Record) -> None:
     with serve(client) as served:
         scheme = served.url.partition("://")[0]
         seen, session = record(client, f"{scheme}://", mode=f"reverse:{served.url}")

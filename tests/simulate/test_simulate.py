@@ -9,17 +9,20 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
-from conditions import good, home, is_plain
+from conditions import Home, good, home, is_plain
 from wsproxy.audio.synthetic_speech import speech
-from wsproxy.catalog import ClosePattern, load
+from wsproxy.catalog import ClosePattern, Condition, Refusal, Simulate, load
 from wsproxy.catalog.envelope import wrap
 from wsproxy.errors import UsageError
 from wsproxy.simulate import ApiQuotas, Simulator, serve_in_thread
+from wsproxy.simulate.server import RunningSimulator
 from wsproxy.wire.frames import Close as ClosePayload
 from wsproxy.wire.frames import Frame, Opcode
 from wsproxy.wire.parser import FrameParser
@@ -35,7 +38,9 @@ SHORT = ApiQuotas(silence=0.3, linger=1.0)
 class Raw:
     """A client that sees bytes: frames, and how the stream ended."""
 
-    def __init__(self, port, path=LISTEN, headers="Authorization: Token good\r\n"):
+    def __init__(
+        self, port: int, path: str = LISTEN, headers: str = "Authorization: Token good\r\n"
+    ) -> None:
         self.sock = socket.create_connection(("127.0.0.1", port), timeout=10)
         self.sock.sendall(
             f"GET {path} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n"
@@ -47,10 +52,10 @@ class Raw:
             self.head += self.sock.recv(1)
         self.status = int(self.head.split()[1])
 
-    def send(self, opcode, payload):
+    def send(self, opcode: Opcode, payload: bytes) -> None:
         self.sock.sendall(Frame(opcode, payload, mask=b"\1\2\3\4").serialize())
 
-    def rest(self):
+    def rest(self) -> tuple[bytes, str]:
         """All bytes to the end of the stream, and "eof" or "reset"."""
         data = b""
         try:
@@ -60,14 +65,14 @@ class Raw:
             return data, "reset"
         return data, "eof"
 
-    def frames(self):
+    def frames(self) -> tuple[list[Frame], str]:
         """All frames to the end of the stream, and how it ended."""
         data, end = self.rest()
         return FrameParser().feed(data), end
 
 
 @contextlib.contextmanager
-def raw(served, *args, **more):
+def raw(served: RunningSimulator, *args: str, **more: str) -> Iterator[Raw]:
     client = Raw(served.port, *args, **more)
     try:
         yield client
@@ -75,7 +80,7 @@ def raw(served, *args, **more):
         client.sock.close()
 
 
-def condition(name, **simulate):
+def condition(name: str, **simulate: Any) -> Condition:
     """A condition of the catalog, with its simulation changed."""
     found = load().condition(name)
     return dataclasses.replace(found, simulate=dataclasses.replace(found.simulate, **simulate))
@@ -85,7 +90,7 @@ def condition(name, **simulate):
 
 
 @pytest.mark.parametrize("deflate", [False, True])
-def test_simulator_listen_with_real_client_transcribes(deflate):
+def test_simulator_listen_with_real_client_transcribes(deflate: bool) -> None:
     with serve_in_thread(deflate=deflate) as served:
         with connect(served.url + LISTEN, additional_headers=KEY) as ws:
             assert ws.response.headers["dg-request-id"]
@@ -104,7 +109,7 @@ def test_simulator_listen_with_real_client_transcribes(deflate):
     assert seen.ending == "closed by the server: 1000"
 
 
-def test_simulator_speak_with_real_client_returns_audio():
+def test_simulator_speak_with_real_client_returns_audio() -> None:
     with serve_in_thread() as served, connect(served.url + SPEAK, additional_headers=KEY) as ws:
         ws.send('{"type":"Speak","text":"Hello"}')
         ws.send('{"type":"Flush"}')
@@ -116,7 +121,7 @@ def test_simulator_speak_with_real_client_returns_audio():
     assert kinds == ["Metadata", "audio", "audio", "Flushed"]
 
 
-def test_simulator_assemblyai_with_real_client_transcribes():
+def test_simulator_assemblyai_with_real_client_transcribes() -> None:
     with (
         serve_in_thread() as served,
         connect(served.url + STREAM, additional_headers=KEY) as ws,
@@ -130,12 +135,12 @@ def test_simulator_assemblyai_with_real_client_transcribes():
     assert "Turn" in found
 
 
-def test_simulator_on_event_loop_serves():
-    async def session():
+def test_simulator_on_event_loop_serves() -> None:
+    async def session() -> None:
         async with Simulator() as simulator:
             url = simulator.url + LISTEN
 
-            def client():
+            def client() -> list[str]:
                 with connect(url, additional_headers=KEY) as ws:
                     ws.send('{"type":"CloseStream"}')
                     return [json.loads(message)["type"] for message in ws]
@@ -147,7 +152,7 @@ def test_simulator_on_event_loop_serves():
     assert seen.texts == 1
 
 
-def test_simulator_client_ping_fragments_and_close_are_answered():
+def test_simulator_client_ping_fragments_and_close_are_answered() -> None:
     with serve_in_thread() as served, raw(served) as client:
         client.send(Opcode.PING, b"abc")
         first = Frame(Opcode.TEXT, b'{"type":', fin=False, mask=b"\0\0\0\0")
@@ -166,7 +171,7 @@ def test_simulator_client_ping_fragments_and_close_are_answered():
     assert seen.ending == "closed by the client: 1000 bye"
 
 
-def test_simulator_frames_sent_with_request_are_read():
+def test_simulator_frames_sent_with_request_are_read() -> None:
     frame = Frame(Opcode.TEXT, b'{"type":"CloseStream"}', mask=b"\1\2\3\4").serialize()
     with serve_in_thread() as served:
         request = (
@@ -182,19 +187,19 @@ def test_simulator_frames_sent_with_request_are_read():
     assert b'"type":"Metadata"' in data
 
 
-def test_simulator_invalid_frame_is_refused():
+def test_simulator_invalid_frame_is_refused() -> None:
     with serve_in_thread(limits=SHORT) as served, raw(served) as client:
         client.sock.sendall(Frame(Opcode.TEXT, b"not masked").serialize())
         (close,), _ = client.frames()
     assert ClosePayload.parse(close.payload).code == 1002
 
 
-def test_simulator_invalid_target_is_refused():
+def test_simulator_invalid_target_is_refused() -> None:
     with serve_in_thread() as served, raw(served, "//[/v1/listen?%zz") as client:
         assert client.status == 404
 
 
-def test_simulator_client_disconnect_ends_session():
+def test_simulator_client_disconnect_ends_session() -> None:
     with serve_in_thread() as served:
         with raw(served) as client:
             client.send(Opcode.BINARY, speech(0.1))
@@ -202,7 +207,7 @@ def test_simulator_client_disconnect_ends_session():
     assert "without a Close frame" in seen.ending or "lost" in seen.ending
 
 
-def test_simulator_subprotocol_with_key_is_answered():
+def test_simulator_subprotocol_with_key_is_answered() -> None:
     with (
         serve_in_thread() as served,
         connect(served.url + LISTEN, subprotocols=["token", "k"]) as ws,
@@ -213,7 +218,7 @@ def test_simulator_subprotocol_with_key_is_answered():
 # ---- refused upgrades
 
 
-def test_simulator_missing_key_is_refused_with_dg_error():
+def test_simulator_missing_key_is_refused_with_dg_error() -> None:
     with serve_in_thread() as served:
         with pytest.raises(InvalidStatus) as caught, connect(served.url + LISTEN):
             pass
@@ -228,7 +233,7 @@ def test_simulator_missing_key_is_refused_with_dg_error():
     assert seen.ending == "refused: HTTP 401"
 
 
-def test_simulator_unknown_or_retired_path_is_refused():
+def test_simulator_unknown_or_retired_path_is_refused() -> None:
     with serve_in_thread() as served:
         for path, status in (("/nothing", 404), ("/v2/realtime/ws", 410)):
             with pytest.raises(InvalidStatus) as caught, connect(served.url + path):
@@ -236,7 +241,7 @@ def test_simulator_unknown_or_retired_path_is_refused():
             assert caught.value.response.status_code == status
 
 
-def test_simulator_plain_request_is_refused():
+def test_simulator_plain_request_is_refused() -> None:
     with (
         serve_in_thread() as served,
         socket.create_connection(("127.0.0.1", served.port), timeout=10) as sock,
@@ -251,7 +256,7 @@ SIMULATED = [c for c in load().conditions if c.simulate is not None]
 
 
 @pytest.mark.parametrize("entry", SIMULATED, ids=lambda entry: entry.id)
-def test_simulator_each_condition_reaches_client(entry):
+def test_simulator_each_condition_reaches_client(entry: Condition) -> None:
     script, place = entry.simulate, home(entry)
     path = place.path if place else "/anything"
     with serve_in_thread(entry, limits=SHORT) as served:
@@ -269,14 +274,14 @@ def test_simulator_each_condition_reaches_client(entry):
             check_session(place, script, client)
 
 
-def check_answer(refuse, status, head, body):
+def check_answer(refuse: Refusal, status: int, head: bytes, body: bytes) -> None:
     assert status == refuse.status
     for name, value in refuse.headers:
         assert f"{name}: {value}".encode() in head
     assert len(body) == len(refuse.body.encode())
 
 
-def plain(port, path):
+def plain(port: int, path: str) -> tuple[int, bytes, bytes]:
     with socket.create_connection(("127.0.0.1", port), timeout=10) as sock:
         request = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{{}}"
         sock.sendall(request.encode())
@@ -287,7 +292,7 @@ def plain(port, path):
     return int(head.split()[1]), head, body
 
 
-def check_session(place, script, client):
+def check_session(place: Home | None, script: Simulate, client: Raw) -> None:
     for message in good(place).messages if script.after == "audio" else ():
         is_text = isinstance(message, str)
         client.send(
@@ -310,7 +315,7 @@ def check_session(place, script, client):
 
 
 @pytest.mark.parametrize("code", [None, 999, 1005, 1006, 1014, 1015, 2999, 3005, 3009, 4999])
-def test_simulator_any_close_code_is_sent(code):
+def test_simulator_any_close_code_is_sent(code: int | None) -> None:
     entry = condition("rfc6455.close.1000", close=ClosePattern(code, "why" if code else ""))
     with serve_in_thread(entry) as served, raw(served) as client:
         client.send(Opcode.TEXT, b"{}")
@@ -319,7 +324,7 @@ def test_simulator_any_close_code_is_sent(code):
     assert frames[-1].payload == expected
 
 
-def test_simulator_reset_follows_results():
+def test_simulator_reset_follows_results() -> None:
     entry = condition("rfc6455.end.server-reset")
     with serve_in_thread(entry) as served, raw(served) as client:
         client.send(Opcode.BINARY, speech(5.0))
@@ -329,7 +334,7 @@ def test_simulator_reset_follows_results():
     assert len(frames) > 1
 
 
-def test_simulator_condition_applies_to_every_session():
+def test_simulator_condition_applies_to_every_session() -> None:
     with serve_in_thread(load().condition("assemblyai.streaming.1011-internal")) as served:
         for _ in range(3):
             with connect(served.url + STREAM, additional_headers=KEY) as ws:
@@ -343,7 +348,7 @@ def test_simulator_condition_applies_to_every_session():
 # ---- by rule, with the clock
 
 
-def test_simulator_no_audio_ends_session():
+def test_simulator_no_audio_ends_session() -> None:
     with (
         serve_in_thread(limits=SHORT) as served,
         connect(served.url + LISTEN, additional_headers=KEY) as ws,
@@ -355,7 +360,7 @@ def test_simulator_no_audio_ends_session():
     assert (caught.value.rcvd.code, caught.value.rcvd.reason) == (1011, "NET-0001")
 
 
-def test_simulator_inactivity_ends_session():
+def test_simulator_inactivity_ends_session() -> None:
     with serve_in_thread() as served:
         url = f"{served.url}{STREAM}&inactivity_timeout=0.2"
         with connect(url, additional_headers=KEY) as ws:
@@ -371,13 +376,13 @@ def test_simulator_inactivity_ends_session():
 # ---- errors, and the command
 
 
-def test_simulator_client_condition_raises():
+def test_simulator_client_condition_raises() -> None:
     entry = next(c for c in load().conditions if c.simulate is None)
     with pytest.raises(UsageError, match=r"cannot be simulated: no server causes it"):
         Simulator(entry)
 
 
-def test_simulator_port_in_use_raises():
+def test_simulator_port_in_use_raises() -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         with (
@@ -387,7 +392,7 @@ def test_simulator_port_in_use_raises():
             pass
 
 
-def run(*args):
+def run(*args: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "wsproxy", "simulate", *args],
         capture_output=True,
@@ -406,7 +411,7 @@ def run(*args):
         (["deepgram.listen.flux-on-v1"], "cannot be simulated: no server causes it"),
     ],
 )
-def test_simulate_command_error_is_one_line(args, text):
+def test_simulate_command_error_is_one_line(args: list[str], text: str) -> None:
     ended = run(*args)
     assert ended.returncode == 2
     assert text in ended.stderr
@@ -414,14 +419,14 @@ def test_simulate_command_error_is_one_line(args, text):
     assert ended.stdout == ""
 
 
-def test_simulate_command_list_shows_conditions():
+def test_simulate_command_list_shows_conditions() -> None:
     ended = run("--list")
     assert ended.returncode == 0
     assert len(ended.stdout.splitlines()) == len(SIMULATED)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_simulate_command_signal_ends_it(number):
+def test_simulate_command_signal_ends_it(number: signal.Signals) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "wsproxy", "simulate", "speak.net-0003"],
         stdout=subprocess.PIPE,
