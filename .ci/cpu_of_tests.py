@@ -10,15 +10,15 @@ a recorder's, their time counts with the test that happens to run.
 from __future__ import annotations
 
 import os
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Generator
 
 import pytest
 
 SHOWN = int(os.environ.get("SHOWN", "30"))
 # Where the reports come together.
-_seconds: Counter[str] = Counter()  # of CPU time, by test
-_by_file: dict[str, Counter[str]] = {"CPU": Counter(), "wall": Counter()}
+_seconds: defaultdict[str, float] = defaultdict(float)  # of CPU time, by test
+_by_file = {"CPU": defaultdict[str, float](float), "wall": defaultdict[str, float](float)}
 
 
 class _Item(pytest.Item):
@@ -64,7 +64,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         _write(terminalreporter, f"files of most {kind} time", seconds)
 
 
-def _write(terminalreporter: pytest.TerminalReporter, title: str, seconds: Counter[str]) -> None:
-    terminalreporter.write_sep("=", f"{SHOWN} {title}; all: {seconds.total():.0f} s")
-    for name, part in seconds.most_common(SHOWN):
+def _write(
+    terminalreporter: pytest.TerminalReporter, title: str, seconds: dict[str, float]
+) -> None:
+    terminalreporter.write_sep("=", f"{SHOWN} {title}; all: {sum(seconds.values()):.0f} s")
+    for name, part in sorted(seconds.items(), key=lambda each: -each[1])[:SHOWN]:
         terminalreporter.write_line(f"{part:6.2f} s  {name}")

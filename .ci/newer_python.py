@@ -22,7 +22,7 @@ def candidates() -> Iterator[str]:
         yield str(folder / "bin" / "python3")
 
 
-def version(python: str) -> tuple[int, int] | None:
+def version(python: str) -> tuple[int, ...] | None:
     try:
         out = subprocess.run(
             [python, "-c", CHECK], check=False, capture_output=True, text=True, timeout=30

@@ -32,6 +32,7 @@ def test_encoding_alias_has_its_sample_size_and_kind(
     name: str, sample_bytes: int, kind: str
 ) -> None:
     encoding = encoding_named(name)
+    assert encoding is not None
     assert (encoding.sample_bytes, encoding.kind) == (sample_bytes, kind)
     assert encoding.accepted_kinds >= {kind} - {""}
     assert AudioFormat(name, 8000, 2).bytes_per_second == 16_000 * sample_bytes
@@ -84,6 +85,7 @@ def test_pcm_samples_survive_packing_in_either_byte_order(big_endian: bool) -> N
 def test_exceeds_noise_is_the_same_for_each_encoding(name: str, level: int, expected: bool) -> None:
     encoding = encoding_named(name)
     samples = array("h", [0, level, -level, 0])
+    assert encoding is not None
     data = encoding.law.encode(samples) if encoding.law else bytes_from_samples(samples)
     assert exceeds_noise(data, encoding) is expected
 

@@ -19,7 +19,7 @@ from types import ModuleType
 LEG = os.environ.get("WSPROXY_TEST_PLATFORM", "")
 
 # Module: what it lacks, as patterns.
-_LACKS = {
+_LACKS: dict[str, dict[str, str]] = {
     "macos": {
         "os": "O_TMPFILE O_PATH O_DIRECT O_NOATIME O_RSYNC pipe2 fdatasync posix_fadvise "
         "posix_fallocate memfd_create MFD_* eventfd* EFD_* sched_*affinity sched_setscheduler "
@@ -51,7 +51,7 @@ _LACKS = {
     "no-mitmproxy": {},
 }
 
-_HAS = {
+_HAS: dict[str, dict[tuple[str, str], object]] = {
     "macos": {("sys", "platform"): "darwin"},
     "windows": {("sys", "platform"): "win32", ("os", "name"): "nt", ("os", "O_BINARY"): 0},
 }
@@ -68,6 +68,10 @@ _OF_MITMPROXY = """
 
 class _View(ModuleType):
     """A module with names missing; what is set on it is set on the module."""
+
+    _real: ModuleType
+    _lacks: list[str]
+    _has: dict[str, object]
 
     def __init__(self, real: ModuleType, lacks: list[str], has: dict[str, object]) -> None:
         super().__init__(real.__name__)
@@ -121,6 +125,8 @@ class _Finder:
 
 
 class _Loader(SourceFileLoader):
+    builtins: dict[str, object]
+
     def exec_module(self, module: ModuleType) -> None:
         module.__dict__["__builtins__"] = self.builtins
         super().exec_module(module)
@@ -128,7 +134,7 @@ class _Loader(SourceFileLoader):
 
 def _hide(leg: str) -> None:
     lacks, has, missing = _LACKS[leg], _HAS.get(leg, {}), _MISSING.get(leg, set())
-    views = {}
+    views: dict[str, ModuleType] = {}
     for name in {*lacks, *(module for module, _ in has), "importlib.util"} - missing:
         real = __import__(name, fromlist=["x"])
         values = {key: value for (module, key), value in has.items() if module == name}
@@ -144,7 +150,7 @@ def _without_epoll() -> None:
     """The event loop as on macOS, as far as this machine has it: neither epoll nor /proc."""
     import selectors
 
-    selectors.DefaultSelector = selectors.PollSelector
+    setattr(selectors, "DefaultSelector", selectors.PollSelector)  # noqa: B010
 
     def no_proc(event: str, args: tuple[object, ...]) -> None:
         if event in ("open", "os.listdir", "os.scandir") and str(args[0]).startswith("/proc/"):
@@ -160,7 +166,7 @@ def _like_windows() -> None:
     def no_handler(*args: object) -> None:
         raise NotImplementedError
 
-    asyncio.SelectorEventLoop.add_signal_handler = no_handler
+    setattr(asyncio.SelectorEventLoop, "add_signal_handler", no_handler)  # noqa: B010
     stock = os.rename
 
     def rename(source: str, to: str, **others: int) -> None:
@@ -168,10 +174,10 @@ def _like_windows() -> None:
             raise FileExistsError(17, "File exists", str(to))
         stock(source, to, **others)
 
-    os.rename = rename
+    setattr(os, "rename", rename)  # noqa: B010
 
     def no_open_file(event: str, args: tuple[object, ...]) -> None:
-        if event in ("os.rename", "os.remove") and _is_open(args[0]):
+        if event in ("os.rename", "os.remove") and _is_open(str(args[0])):
             raise PermissionError(13, "The process cannot access the file", str(args[0]))
 
     sys.addaudithook(no_open_file)
@@ -200,4 +206,5 @@ if LEG:
     elif LEG == "windows":
         _like_windows()
     else:
-        sys.modules.update(dict.fromkeys(_OF_MITMPROXY.split()))
+        for name in _OF_MITMPROXY.split():
+            sys.modules[name] = None  # type: ignore[assignment]  # its import fails then

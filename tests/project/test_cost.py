@@ -10,6 +10,8 @@ import itertools
 import re
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
+from typing import cast
 
 import pytest
 
@@ -55,12 +57,12 @@ def grows(work: Callable[[str], object], make: Callable[[int], str], sizes: Sequ
     small, before = 0, float("inf")
     for large in sizes:
         text = make(large)
-        after = seconds(lambda text=text: work(text), 1)
+        after = seconds(partial(work, text), 1)
         if after > ENOUGH and after > GROWTH * before:
             # Nearly always the machine did something else; then the second look is quick.
             last = make(small) if small else ""
-            before = seconds(lambda last=last: work(last), 4) if small else before
-            after = min(after, seconds(lambda text=text: work(text), 4))
+            before = seconds(partial(work, last), 4) if small else before
+            after = min(after, seconds(partial(work, text), 4))
         if after > ENOUGH and after > GROWTH * before:
             return f"{small} characters {before:.3f} s, {large} characters {after:.3f} s"
         small, before = large, after
@@ -79,10 +81,10 @@ def slow_on(regex: Regex) -> str:
     run = regex.run
     for text in texts(regex.pattern, SMALL):
         for size in (SMALL // 64, SMALL // 16, SMALL // 4):  # where it would not end
-            if (took := seconds(lambda text=text[:size]: run(text), 1)) > ENOUGH:
+            if (took := seconds(partial(run, text[:size]), 1)) > ENOUGH:
                 return f"{size} characters {took:.3f} s: {text[:60]!r}..."
-        if seconds(lambda text=text: run(text), 1) > QUICK and (
-            why := grows(run, lambda n, t=text: longer(t, n), SIZES)
+        if seconds(partial(run, text), 1) > QUICK and (
+            why := grows(run, partial(longer, text), SIZES)
         ):
             return f"{why}: {text[:60]!r}..."
     return ""
@@ -130,7 +132,7 @@ def test_collected_regexes_cover_the_source() -> None:
 def test_code_regexes_accept_one_megabyte(room: str) -> None:
     for regex in of_room(room):
         for text in texts(regex.pattern, MEGABYTE // 4):
-            why = grows(regex.run, lambda n, t=text: longer(t, n), doubled(MEGABYTE // 4, MEGABYTE))
+            why = grows(regex.run, partial(longer, text), doubled(MEGABYTE // 4, MEGABYTE))
             assert not why, (regex, text[:60])
 
 
@@ -168,7 +170,7 @@ def test_too_costly_plain_pattern_is_accepted(pattern: str) -> None:
 
 
 def test_too_costly_every_catalog_pattern_is_accepted() -> None:
-    assert not [r for r in of_catalog() if too_costly(r.pattern)]
+    assert not [r for r in of_catalog() if too_costly(cast("re.Pattern[str]", r.pattern))]
 
 
 # -- texts
@@ -224,7 +226,7 @@ PIECES = (
 def test_text_paths_take_linear_time(path: str) -> None:
     work = PATHS[path]
     for piece in PIECES:
-        if seconds(lambda p=piece: work(longer(p, SMALL)), 1) > QUICK:
+        if seconds(partial(work, longer(piece, SMALL)), 1) > QUICK:
             sizes = doubled(*BOUNDED.get(path, (2 * SMALL, 8 * SMALL)))
-            why = grows(work, lambda n, p=piece: longer(p, n), sizes)
+            why = grows(work, partial(longer, piece), sizes)
             assert not why, piece

@@ -25,6 +25,7 @@ from fuzz.judge import markdown_text, run
 from test_trace import block
 from traces import KINDS, make_trace, read_trace
 from wsproxy.audio import noise
+from wsproxy.audio.encodings import PCM16
 from wsproxy.recorder import Clock, OfflineTraceWriter, new_start, trace_path
 from wsproxy.report.json_output import dumps
 from wsproxy.session import Session
@@ -126,6 +127,9 @@ def test_commands_hostile_text_of_known_provider_is_escaped(
     """The words of a catalog's conditions, its request ids and retries come in."""
     text = "`](x)<img src=x onerror=y>\x1b]8;;https://evil.example\x07 @evil https://evil.example"
     start, request, response, *rest = laced(text)
+    assert isinstance(start, Start)
+    assert isinstance(request, Request)
+    assert isinstance(response, Response)
     api = {"deepgram": "listen", "assemblyai": "streaming"}[provider]
     outputs = every_command(
         write(
@@ -265,7 +269,13 @@ def test_reader_wrong_type_in_any_field_loses_one_record(path: Path, kind: str) 
     every_command(path, ("show T", "show T --json", "explain T --json", "list T --json"))
 
 
-ODD_MAPS = ({"where": b""}, {"length": 1.5}, {"name": None}, {"like": [b"x"]}, {"x": {"y": []}})
+ODD_MAPS: tuple[dict[str, object], ...] = (
+    {"where": b""},
+    {"length": 1.5},
+    {"name": None},
+    {"like": [b"x"]},
+    {"x": {"y": []}},
+)
 
 
 @pytest.mark.parametrize("odd", ODD_MAPS)
@@ -274,12 +284,14 @@ def test_reader_redaction_with_invalid_json_value_loses_record(
     path: Path, kind: str, odd: dict[str, object]
 ) -> None:
     """`redacted` is the one place with values of no declared type."""
-    good = [{"where": "query", "length": 3, "like": ["x"], "later": True}]
-    records = {**GOOD, kind: dataclasses.replace(GOOD[kind], redacted=[*good, odd])}
+    whole = GOOD[kind]
+    assert isinstance(whole, Request | Response | FrameRecord)
+    good: list[dict[str, object]] = [{"where": "query", "length": 3, "like": ["x"], "later": True}]
+    records = {**GOOD, kind: dataclasses.replace(whole, redacted=[*good, odd])}
     every_command(write(path, records.values()), ("show T --json", "explain T --json"))
     assert kind not in {record.kind for record in read_trace(path)[0]}
-    write(path, [dataclasses.replace(GOOD[kind], redacted=good)])
-    assert read_trace(path)[0][0].redacted == good
+    write(path, [dataclasses.replace(whole, redacted=good)])
+    assert read_trace(path)[0] == [dataclasses.replace(whole, redacted=good)]
 
 
 # -- records in no order
@@ -292,11 +304,12 @@ def test_commands_times_backwards_or_out_of_range_are_read(path: Path, t_ns: int
         dataclasses.replace(record, t_ns=MAX_INT - t_ns if next(last) % 2 else t_ns)
         for record in laced("x")
     ]
-    figures = dataclasses.replace(records[0], started_at_ns=MAX_INT, attempt=MAX_INT)
-    end = dataclasses.replace(
-        records[-1], frames_sent=MAX_INT, bytes_sent=MAX_INT, close_code=MAX_INT
-    )
-    every_command(write(path, [figures, *records[1:-1], end]))
+    start, *between, end = records
+    assert isinstance(start, Start)
+    assert isinstance(end, End)
+    figures = dataclasses.replace(start, started_at_ns=MAX_INT, attempt=MAX_INT)
+    end = dataclasses.replace(end, frames_sent=MAX_INT, bytes_sent=MAX_INT, close_code=MAX_INT)
+    every_command(write(path, [figures, *between, end]))
 
 
 ORDERS = {
@@ -468,9 +481,14 @@ def test_scrub_noise_of_large_message_is_generated_in_parts(
 ) -> None:
     """One of 60 MB took over 1 GiB, most of it for single samples."""
     monkeypatch.setattr(noise, "_CHUNK", 1000)
-    made = noise.Noise(noise.PCM16, noise.NoiseSource(random.Random(1)))
-    sizes = []
+    made = noise.Noise(PCM16, noise.NoiseSource(random.Random(1)))
+    sizes: list[int] = []
     original = made._pcm16
-    made._replace_chunk = lambda data: sizes.append(len(data)) or original(data)
+
+    def measured(data: bytes) -> bytes:
+        sizes.append(len(data))
+        return original(data)
+
+    monkeypatch.setattr(made, "_replace_chunk", measured)
     assert len(made.replace(bytes(range(256)) * 40 + b"x")) == 10_241
     assert max(sizes) == 1000

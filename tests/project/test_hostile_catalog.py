@@ -30,7 +30,7 @@ def condition(key: str, value: str) -> str:
     return HEAD + CONDITION.replace("KEY", key).replace("VALUE", value)
 
 
-FILES = {
+FILES: dict[str, str | bytes] = {
     "nested arrays": HEAD + "x = " + "[" * 5000,
     "a key of a hundred thousand parts": HEAD + "a." * 100_000 + "b = 1",
     "such a key in a table": HEAD + "x = {" + "a." * 100_000 + "b = 1}",

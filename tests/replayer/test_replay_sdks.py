@@ -11,20 +11,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import pytest
 
 import wsproxy
+from sdk_clients import CLIENTS, EACH, Client, Record, RecordHere, Run, Seen, Serve
 from test_sdks import (  # noqa: F401 (fixtures)
-    CLIENTS,
-    EACH,
-    Client,
-    Record,
-    RecordHere,
-    Run,
-    Seen,
-    Serve,
     audio,
     authority,
     confdir,
@@ -90,7 +83,7 @@ def failed(
         return args, *record_here(client, url, *args)
 
 
-def behaved(seen: Seen) -> tuple[object, ...]:
+def behaved(seen: Seen) -> tuple[Any, ...]:
     """What a client saw, without its texts: those name hosts, ports and ids."""
     return (
         [error["code"] for error in seen["errors"]],
@@ -142,13 +135,14 @@ def test_sdk_against_replay_server_gets_recorded_failure(
         assert verdict.verdict in ("different" if different else "reproduced", "unproven")
         assert verdict.sent == "equal"
         assert behaves_alike(again, seen, trace), (again, seen)
+        assert verdict.trace is not None
         assert same_failure(trace, verdict.trace)
 
     with wsproxy.serve(trace, timeout=5, out=tmp_path / "again", confdir=confdir) as served:
         if not client.wss_only:
             check(run(client, served.url, *args))
         # Unchanged, at the real host name over TLS: no API is there.
-        check(run(client, f"wss://{HOSTS[client.api]}", *args, **served.env))
+        check(run(client, f"wss://{HOSTS[client.api]}", *args, **dict[str, Any](served.env)))
 
 
 def test_sdk_with_other_chunk_size_gets_recorded_failure(

@@ -6,6 +6,7 @@ import json
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -81,7 +82,8 @@ _ONE_LINE = st.text(st.characters(exclude_categories=["Cs"])).map(lambda t: safe
 @given(_ONE_LINE)
 def test_markdown_code_survives_any_text(prose_text: str) -> None:
     (inline,) = [t for t in tokens(f"- {markdown.code(prose_text)}") if t.type == "inline"]
-    (token,) = inline.children or ()
+    assert inline.children is not None
+    (token,) = inline.children
     assert (token.type, token.content.strip()) == ("code_inline", prose_text or "?")
 
 
@@ -177,14 +179,15 @@ def test_screen_hostile_trace_has_no_control_characters(
     make: Make, place: Hostile, content: str
 ) -> None:
     trace = make(place.records(content))
-    for command in (
+    commands: list[list[str | Path]] = [
         ["explain", trace],
         ["explain", trace, "--all"],
         ["explain", trace, trace],
         ["show", trace],
         ["show", trace, "--full"],
         ["list", trace],
-    ):
+    ]
+    for command in commands:
         shown = out_of(*command)
         assert raw(shown) == set(), command
         if command[0] == "explain":

@@ -8,6 +8,7 @@ import stat
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import msgpack
 import pytest
@@ -16,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wsproxy.cli.main import cli
+from wsproxy.errors import TraceError
 from wsproxy.recorder import Clock, SessionWriter, new_start, trace_path
 from wsproxy.report import list_index
 from wsproxy.report.list_index import NAME, Listed, listed
@@ -150,7 +152,7 @@ def test_index_unwritable_folder_is_listed(folder: Path, monkeypatch: pytest.Mon
 def test_index_concurrent_lists_agree(folder: Path) -> None:
     expected = without_index(folder)
     traces = sorted(folder.glob("*.wstrace"))
-    found: list[list[tuple[Path, Listed]]] = []
+    found: list[list[tuple[Path, Listed | TraceError]]] = []
     for _ in range(3):
         (folder / NAME).unlink(missing_ok=True)
         threads = [
@@ -213,8 +215,10 @@ HOSTILE: dict[str, Callable[[dict[str, list[object]]], bytes]] = {
     ),
     "names only": lambda rows: pack(list_index._HEAD, *rows),
 }
-for _at in range(4, len(list_index._ROW)):
-    HOSTILE[f"value {_at} a map"] = lambda rows, at=_at: pack(
+
+
+def with_a_map(at: int) -> Callable[[dict[str, Any]], bytes]:
+    return lambda rows: pack(
         list_index._HEAD,
         *[
             x
@@ -222,6 +226,9 @@ for _at in range(4, len(list_index._ROW)):
             for x in (name, msgpack.packb([*row[:at], {"a": 1}, *row[at + 1 :]]))
         ],
     )
+
+
+HOSTILE |= {f"value {at} a map": with_a_map(at) for at in range(4, len(list_index._ROW))}
 
 
 def test_index_hostile_content_is_ignored(folder: Path) -> None:

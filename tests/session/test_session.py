@@ -154,15 +154,16 @@ def test_session_facts_are_those_of_the_records() -> None:
 
 
 def test_session_complete_is_true_after_end_record(tmp_path: Path) -> None:
-    records = [START, UPGRADE, ACCEPTED, close(5, True, 1000), End(9, "close")]
+    end = End(9, "close")
+    records: list[Record] = [START, UPGRADE, ACCEPTED, close(5, True, 1000), end]
     path = make_trace(tmp_path / "x.wstrace", records)
     assert Session.read(path).complete
     assert Session.read(path).duration_ns == 9
     assert not Session.read(make_trace(path, records[:-1])).complete
     assert Session.read(make_trace(path, records[:-1])).duration_ns == 5
     for spoilt in (
-        [*records[:-1], dataclasses.replace(records[-1], complete=False)],
-        [*records[:-1], Gap(6, 7, "full"), records[-1]],
+        [*records[:-1], dataclasses.replace(end, complete=False)],
+        [*records[:-1], Gap(6, 7, "full"), end],
     ):
         assert not Session.read(make_trace(path, spoilt)).complete
     path.write_bytes(pack_trace([records])[:-3])

@@ -17,9 +17,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -27,6 +26,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from sdk_clients import EACH, Authority, Client, Record, RecordHere, Run, Seen, Serve
 from wsproxy.audio.synthetic_speech import speech
 from wsproxy.catalog import candidates, load
 from wsproxy.proxy import embedding, environment
@@ -47,85 +47,6 @@ pytestmark = [
 HERE = Path(__file__).parents[1] / "sdk"
 # Short, so that a client that stalls does not make a test wait.
 LIMITS = ApiQuotas(silence=0.6, speak_silence=0.6)
-
-
-@dataclass(frozen=True)
-class Client:
-    """One client program.
-
-    Attributes:
-        api: which API it uses.
-        wss_only: its SDK takes no ws:// address.
-    """
-
-    program: str
-    mode: str
-    api: str
-    wss_only: bool = False
-
-    def __str__(self) -> str:
-        return f"{self.program}-{self.mode}" if self.mode else self.program
-
-    @property
-    def node(self) -> bool:
-        return self.program.endswith(".cjs")
-
-
-# What a client program prints: what it saw.
-Seen: TypeAlias = dict[str, Any]
-# The file of a certificate authority, and the context of a server that it trusts.
-Authority: TypeAlias = tuple[Path, ssl.SSLContext]
-
-
-class Run(Protocol):
-    """Runs a client program; returns what it saw."""
-
-    def __call__(
-        self,
-        client: Client,
-        base_url: str,
-        *args: str,
-        prefix: Sequence[str] = (),
-        statuses: Sequence[int] = (0,),
-        **environment: str,
-    ) -> Seen: ...
-
-
-class Serve(Protocol):
-    """Serves the simulated API for a client."""
-
-    def __call__(
-        self, client: Client, condition: str | None = None, tls: bool = False
-    ) -> contextlib.AbstractContextManager[RunningSimulator]: ...
-
-
-class RecordHere(Protocol):
-    """Runs a client program, recorded by this process."""
-
-    def __call__(self, client: Client, base_url: str, *args: str) -> tuple[Seen, Path]: ...
-
-
-class Record(Protocol):
-    """Runs a client program under `wsproxy run`."""
-
-    def __call__(
-        self, client: Client, base_url: str, *args: str, mode: str = "regular"
-    ) -> tuple[Seen, Session]: ...
-
-
-CLIENTS = [
-    Client("deepgram_listen.py", "sync", "listen"),
-    Client("deepgram_listen.py", "async", "listen"),
-    Client("deepgram_speak.py", "sync", "speak"),
-    Client("deepgram_speak.py", "async", "speak"),
-    Client("assemblyai_streaming.py", "sync", "streaming"),
-    Client("assemblyai_streaming.py", "async", "streaming"),
-    Client("deepgram_listen.cjs", "", "listen"),
-    Client("deepgram_speak.cjs", "", "speak"),
-    Client("assemblyai_streaming.cjs", "", "streaming", wss_only=True),
-    Client("ws_listen.cjs", "", "listen"),
-]
-EACH = [pytest.param(client, id=str(client)) for client in CLIENTS]
 
 
 # ---- installing
@@ -206,10 +127,9 @@ def python_packages() -> str:
 @pytest.fixture(scope="session")
 def node_packages() -> Path:
     """The node_modules folder with the SDKs."""
-    for tool in ("node", "npm"):
-        if shutil.which(tool) is None:
-            pytest.skip(f"{tool} is not installed")
-    npm = shutil.which("npm")
+    node, npm = shutil.which("node"), shutil.which("npm")
+    if node is None or npm is None:
+        pytest.skip("node or npm is not installed")
     quiet = ["--no-audit", "--no-fund", "--loglevel=error"]
     folder = install("node", HERE / "package.json", [npm, "install", *quiet])
     return folder / "node_modules"
@@ -316,7 +236,7 @@ def run(request: pytest.FixtureRequest, audio: Path, authority: Authority) -> Ru
         *args: str,
         prefix: Sequence[str] = (),
         statuses: Sequence[int] = (0,),
-        **environment: str,
+        **environment: Any,
     ) -> Seen:
         env = {
             name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")
@@ -330,7 +250,8 @@ def run(request: pytest.FixtureRequest, audio: Path, authority: Authority) -> Ru
         command += [str(HERE / client.program), base_url, str(audio)]
         command += [client.mode] if client.mode else []
         out = finished([*prefix, *command, *args], env | environment, statuses)
-        return json.loads(out.strip().splitlines()[-1])
+        seen: Seen = json.loads(out.strip().splitlines()[-1])
+        return seen
 
     return run
 
@@ -352,7 +273,8 @@ def serve(authority: Authority) -> Serve:
 
 
 def last_code(seen: Seen) -> int | None:
-    return seen["errors"][-1]["code"]
+    code: int | None = seen["errors"][-1]["code"]
+    return code
 
 
 def texts(seen: Seen) -> str:
@@ -426,7 +348,7 @@ def record_here(run: Run, authority: Authority, confdir: Path, tmp_path: Path) -
         settings = embedding.ProxySettings(port=0, out=out, confdir=confdir, options=(trusted,))
         with embedding.background(settings) as recorder:
             env = environment.for_command(recorder, settings.mode, tmp_path)
-            seen = run(client, base_url, *args, **env)
+            seen = run(client, base_url, *args, **dict[str, Any](env))
             recorder.drain(2.0)
         (trace,) = out.glob("*.wstrace")
         return seen, trace
@@ -445,7 +367,7 @@ def record(run: Run, authority: Authority, tmp_path: Path) -> Record:
         prefix = [sys.executable, "-m", "wsproxy", "run", "--mode", mode]
         prefix += ["--out", str(out), "--confdir", str(conf)]
         prefix += ["--set", f"ssl_verify_upstream_trusted_ca={authority[0]}", "--"]
-        trust = {}
+        trust: dict[str, Any] = {}
         if mode != "regular":
             ca = str(conf / "mitmproxy-ca-cert.pem")
             trust = {"SSL_CERT_FILE": ca, "NODE_EXTRA_CA_CERTS": ca}
@@ -471,10 +393,12 @@ def check_good(client: Client, seen: Seen, session: Session, served: RunningSimu
     provider = "assemblyai" if client.api == "streaming" else "deepgram"
     assert (session.provider, session.api) == (provider, client.api)
     assert session.complete
+    assert session.response is not None
     assert session.response.status == 101
     # After the last message both sides close; the one or the other Close frame is first.
     assert session.ending == "close"
     # Node's `ws`, asked to close without a code, sends none.
+    assert session.close is not None
     assert session.close.code in ((1000, None) if client.api == "streaming" else (1000,))
     assert count(session, from_client=True) == there.binaries + there.texts
     assert count(session, from_client=False) == there.sent
@@ -488,6 +412,7 @@ def check_stalled(client: Client, seen: Seen, session: Session) -> None:
     assert session.complete
     # AssemblyAI says why in a message; its SDKs may close on that before its Close frame comes.
     if client.api != "streaming":
+        assert session.close is not None
         assert (session.closed_by, session.close.code) == ("server", code)
     first, *_ = candidates(session, load())
     assert reason in first.condition.id

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
+from websockets.typing import Subprotocol
 
 from conditions import Home, good, home, is_plain
 from wsproxy.audio.synthetic_speech import speech
@@ -22,6 +23,7 @@ from wsproxy.catalog import ClosePattern, Condition, Refusal, Simulate, load
 from wsproxy.catalog.envelope import wrap
 from wsproxy.errors import UsageError
 from wsproxy.simulate import ApiQuotas, Simulator, serve_in_thread
+from wsproxy.simulate.connection import ConnectionLog
 from wsproxy.simulate.server import RunningSimulator
 from wsproxy.wire.frames import Close as ClosePayload
 from wsproxy.wire.frames import Frame, Opcode
@@ -68,7 +70,7 @@ class Raw:
     def frames(self) -> tuple[list[Frame], str]:
         """All frames to the end of the stream, and how it ended."""
         data, end = self.rest()
-        return FrameParser().feed(data), end
+        return [item for item in FrameParser().feed(data) if isinstance(item, Frame)], end
 
 
 @contextlib.contextmanager
@@ -83,6 +85,8 @@ def raw(served: RunningSimulator, *args: str, **more: str) -> Iterator[Raw]:
 def condition(name: str, **simulate: Any) -> Condition:
     """A condition of the catalog, with its simulation changed."""
     found = load().condition(name)
+    assert found is not None
+    assert found.simulate is not None
     return dataclasses.replace(found, simulate=dataclasses.replace(found.simulate, **simulate))
 
 
@@ -93,6 +97,7 @@ def condition(name: str, **simulate: Any) -> Condition:
 def test_simulator_listen_with_real_client_transcribes(deflate: bool) -> None:
     with serve_in_thread(deflate=deflate) as served:
         with connect(served.url + LISTEN, additional_headers=KEY) as ws:
+            assert ws.response is not None
             assert ws.response.headers["dg-request-id"]
             assert bool(ws.protocol.extensions) == deflate
             audio = speech(3.0)
@@ -136,7 +141,7 @@ def test_simulator_assemblyai_with_real_client_transcribes() -> None:
 
 
 def test_simulator_on_event_loop_serves() -> None:
-    async def session() -> None:
+    async def session() -> list[ConnectionLog]:
         async with Simulator() as simulator:
             url = simulator.url + LISTEN
 
@@ -210,7 +215,7 @@ def test_simulator_client_disconnect_ends_session() -> None:
 def test_simulator_subprotocol_with_key_is_answered() -> None:
     with (
         serve_in_thread() as served,
-        connect(served.url + LISTEN, subprotocols=["token", "k"]) as ws,
+        connect(served.url + LISTEN, subprotocols=[Subprotocol("token"), Subprotocol("k")]) as ws,
     ):
         assert ws.subprotocol == "token"
 
@@ -258,9 +263,11 @@ SIMULATED = [c for c in load().conditions if c.simulate is not None]
 @pytest.mark.parametrize("entry", SIMULATED, ids=lambda entry: entry.id)
 def test_simulator_each_condition_reaches_client(entry: Condition) -> None:
     script, place = entry.simulate, home(entry)
+    assert script is not None
     path = place.path if place else "/anything"
     with serve_in_thread(entry, limits=SHORT) as served:
         if is_plain(entry):
+            assert script.refuse is not None
             check_answer(script.refuse, *plain(served.port, path))
             return
         with raw(served, path) as client:
@@ -294,10 +301,10 @@ def plain(port: int, path: str) -> tuple[int, bytes, bytes]:
 
 def check_session(place: Home | None, script: Simulate, client: Raw) -> None:
     for message in good(place).messages if script.after == "audio" else ():
-        is_text = isinstance(message, str)
-        client.send(
-            Opcode.TEXT if is_text else Opcode.BINARY, message.encode() if is_text else message
-        )
+        if isinstance(message, str):
+            client.send(Opcode.TEXT, message.encode())
+        else:
+            client.send(Opcode.BINARY, message)
     if not (script.close or script.end):
         client.send(Opcode.CLOSE, b"")
     frames, end = client.frames()
@@ -341,6 +348,7 @@ def test_simulator_condition_applies_to_every_session() -> None:
                 assert json.loads(ws.recv())["error_code"] == 1011
                 with pytest.raises(ConnectionClosed) as caught:
                     ws.recv()
+                assert caught.value.rcvd is not None
                 assert caught.value.rcvd.code == 1011
         assert len(served.ended(3)) == 3
 
@@ -357,6 +365,7 @@ def test_simulator_no_audio_ends_session() -> None:
         with pytest.raises(ConnectionClosed) as caught:
             while True:
                 ws.recv()
+    assert caught.value.rcvd is not None
     assert (caught.value.rcvd.code, caught.value.rcvd.reason) == (1011, "NET-0001")
 
 
@@ -369,6 +378,7 @@ def test_simulator_inactivity_ends_session() -> None:
                 while True:
                     found.append(json.loads(ws.recv()))
     assert [m["type"] for m in found] == ["Begin", "Error"]
+    assert caught.value.rcvd is not None
     assert caught.value.rcvd.code == 3006
     assert caught.value.rcvd.reason == found[1]["error"]
 
@@ -435,6 +445,7 @@ def test_simulate_command_signal_ends_it(number: signal.Signals) -> None:
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
     )
     try:
+        assert process.stdout is not None
         first = process.stdout.readline().split()
         assert first[:2] == ["listening", "on"]
         assert "deepgram.speak.NET-0003" in process.stdout.readline()
@@ -443,6 +454,7 @@ def test_simulate_command_signal_ends_it(number: signal.Signals) -> None:
             with pytest.raises(ConnectionClosed) as caught:
                 while True:
                     ws.recv()
+        assert caught.value.rcvd is not None
         assert caught.value.rcvd.reason == "NET-0003"
         # A session that is open when the signal comes does not keep it.
         with connect(first[2] + SPEAK, additional_headers=KEY) as ws:
@@ -450,6 +462,7 @@ def test_simulate_command_signal_ends_it(number: signal.Signals) -> None:
             process.send_signal(number)
             with pytest.raises(ConnectionClosed) as caught:
                 ws.recv()
+            assert caught.value.rcvd is not None
             assert caught.value.rcvd.code == 1001
         out, err = process.communicate(timeout=20)
     finally:

@@ -12,7 +12,7 @@ import pytest
 from wsproxy.audio import g711
 from wsproxy.audio.encodings import AudioFormat
 from wsproxy.audio.synthetic_speech import speech
-from wsproxy.catalog import ClosePattern, load
+from wsproxy.catalog import ClosePattern, Refusal, load
 from wsproxy.simulate.api import Action, ApiQuotas, ApiRequest, SimulatedApi
 from wsproxy.simulate.assemblyai import AssemblyAIStreaming
 from wsproxy.simulate.condition_api import ConditionApi
@@ -27,8 +27,14 @@ Api = TypeVar("Api", bound=SimulatedApi)
 KEY = {"authorization": "Token good"}
 
 
-def request(target: str, headers: Mapping[str, str] = KEY, **more: bool) -> ApiRequest:
+def request(target: str, headers: Mapping[str, str] = KEY, **more: Any) -> ApiRequest:
     return ApiRequest.parse(target, headers, **more)
+
+
+def refused(api: SimulatedApi) -> Refusal:
+    refusal = api.refusal()
+    assert refusal is not None
+    return refusal
 
 
 def session(
@@ -36,15 +42,14 @@ def session(
 ) -> tuple[Api, list[Action]]:
     api = kind(request(target, **more), limits or ApiQuotas())
     assert api.refusal() is None
-    first = list(api.opened(0.0))
-    return api, first
+    return api, list(api.opened(0.0))
 
 
 def stream(
     api: SimulatedApi, audio: bytes, chunk: int = 3200, start: float = 0.0, pace: float = 0.1
 ) -> list[Action]:
     """Send audio in real time; what came back."""
-    out = []
+    out: list[Action] = []
     for number, at in enumerate(range(0, len(audio), chunk)):
         out += api.binary(audio[at : at + chunk], start + number * pace)
     return out
@@ -96,10 +101,8 @@ def test_recognizer_companded_audio_has_the_same_words(
     encoding: str, code: Callable[[bytes], bytes]
 ) -> None:
     audio = speech(4.0, 8000)
-    linear, companded = (
-        Recognizer(AudioFormat("linear16", 8000)),
-        Recognizer(AudioFormat(encoding, 8000)),
-    )
+    linear = Recognizer(AudioFormat("linear16", 8000))
+    companded = Recognizer(AudioFormat(encoding, 8000))
     list(linear.add(audio))
     list(companded.add(code(audio)))
     assert len(linear.take()) == len(companded.take())
@@ -127,11 +130,11 @@ def test_listen_good_session_has_results() -> None:
     ends = [0.0] + [round(r["start"] + r["duration"], 3) for r in finals]
     assert [r["start"] for r in finals] == pytest.approx(ends[:-1], abs=0.002)
     last = api.text('{"type":"CloseStream"}', 5.0)
-    *_, results, metadata = messages(last)
+    *_, final, metadata = messages(last)
     assert metadata["type"] == "Metadata"
     assert metadata["duration"] == 5.0
     assert metadata["channels"] == 1
-    assert metadata["request_id"] == results["metadata"]["request_id"]
+    assert metadata["request_id"] == final["metadata"]["request_id"]
     assert closes(last) == [(1000, "")]
 
 
@@ -232,6 +235,7 @@ def test_listen_refusal_of_each_request_is_expected(
     if status is None:
         assert refusal is None
         return
+    assert refusal is not None
     assert refusal.status == status
     body = json.loads(refusal.body)
     assert text in body["err_msg"]
@@ -239,7 +243,7 @@ def test_listen_refusal_of_each_request_is_expected(
 
 
 def test_listen_too_many_sessions_is_refused() -> None:
-    busy = DeepgramListen(request(LISTEN, sessions=2), ApiQuotas(sessions=2)).refusal()
+    busy = refused(DeepgramListen(request(LISTEN, sessions=2), ApiQuotas(sessions=2)))
     assert (busy.status, json.loads(busy.body)["err_code"]) == (429, "TOO_MANY_REQUESTS")
 
 
@@ -252,13 +256,15 @@ def test_request_key_in_subprotocol_is_its_credential() -> None:
 
 
 def test_speak_good_session_has_audio_and_flushed() -> None:
-    api, (metadata,) = session(DeepgramSpeak, SPEAK)
-    assert json.loads(metadata)["model_name"] == "aura-2-thalia-en"
+    api, first = session(DeepgramSpeak, SPEAK)
+    (metadata,) = messages(first)
+    assert metadata["model_name"] == "aura-2-thalia-en"
     assert api.text('{"type":"Speak","text":"Hello there."}', 0.0) == ()
     *audio, flushed = api.text('{"type":"Flush"}', 0.1)
-    assert json.loads(flushed) == {"type": "Flushed", "sequence_id": 0}
-    assert sum(map(len, audio)) == 24_000 * 2 * 12 * 6 // 100
-    assert json.loads(api.text('{"type":"Clear"}', 0.2)[0])["type"] == "Cleared"
+    assert messages([flushed]) == [{"type": "Flushed", "sequence_id": 0}]
+    assert all(isinstance(each, bytes) for each in audio)
+    assert sum(len(each) for each in audio if isinstance(each, bytes)) == 24_000 * 2 * 12 * 6 // 100
+    assert messages(api.text('{"type":"Clear"}', 0.2))[0]["type"] == "Cleared"
     assert closes(api.text('{"type":"Close"}', 0.3)) == [(1000, "")]
 
 
@@ -303,13 +309,11 @@ def test_speak_silent_client_ends_session() -> None:
 
 
 def test_speak_invalid_request_is_refused() -> None:
-    refusal = DeepgramSpeak(request(SPEAK + "&encoding=mp3"), ApiQuotas()).refusal()
-    assert (refusal.status, json.loads(refusal.body)["err_code"]) == (
-        400,
-        "INVALID_QUERY_PARAMETER",
-    )
-    assert DeepgramSpeak(request("/v1/speak?model=nova-3"), ApiQuotas()).refusal().status == 400
-    refusal = DeepgramSpeak(request(SPEAK + "&sample_rate=11025"), ApiQuotas()).refusal()
+    refusal = refused(DeepgramSpeak(request(SPEAK + "&encoding=mp3"), ApiQuotas()))
+    code = json.loads(refusal.body)["err_code"]
+    assert (refusal.status, code) == (400, "INVALID_QUERY_PARAMETER")
+    assert refused(DeepgramSpeak(request("/v1/speak?model=nova-3"), ApiQuotas())).status == 400
+    refusal = refused(DeepgramSpeak(request(SPEAK + "&sample_rate=11025"), ApiQuotas()))
     assert "sample_rate must be 8000" in json.loads(refusal.body)["err_msg"]
 
 
@@ -327,8 +331,9 @@ def test_refusal_invalid_number_never_raises(kind: type[SimulatedApi], value: st
 
 
 def test_assemblyai_good_session_has_turns() -> None:
-    api, (begin,) = session(AssemblyAIStreaming, STREAM + "&format_turns=true", now=1000.0)
-    assert json.loads(begin)["expires_at"] == 1000 + 3 * 3600
+    api, first = session(AssemblyAIStreaming, STREAM + "&format_turns=true", now=1000.0)
+    (begin,) = messages(first)
+    assert begin["expires_at"] == 1000 + 3 * 3600
     turns = messages(stream(api, speech(5.0) + bytes(32_000)))
     assert {t["type"] for t in turns} == {"Turn"}
     ended = [t for t in turns if t["end_of_turn"]]
@@ -356,7 +361,7 @@ def test_assemblyai_force_endpoint_and_configuration_are_applied() -> None:
     assert len(api.text('{"type":"ForceEndpoint"}', 2.0)) == 2
 
 
-def error_of(actions: Iterable[Action]) -> tuple[int, str, str]:
+def error_of(actions: Iterable[Action]) -> tuple[int | None, str, str]:
     """The Error message and the Close frame, which must agree."""
     (message,), ((code, reason),) = messages(actions), closes(actions)
     assert message["type"] == "Error"
@@ -442,6 +447,8 @@ def scripted(
     kind: type[Api], target: str, name: str, limits: ApiQuotas | None = None
 ) -> ConditionApi:
     condition = load().condition(name)
+    assert condition is not None
+    assert condition.simulate is not None
     return ConditionApi(kind(request(target), limits or ApiQuotas()), condition.simulate)
 
 
@@ -489,4 +496,4 @@ def test_condition_api_suppresses_failures_of_the_api() -> None:
 def test_condition_api_refusal_has_the_request_id() -> None:
     api = scripted(DeepgramListen, LISTEN, "deepgram.upgrade.INVALID_AUTH")
     api.request = request(LISTEN, request_id="abc")
-    assert json.loads(api.refusal().body)["request_id"] == "abc"
+    assert json.loads(refused(api).body)["request_id"] == "abc"

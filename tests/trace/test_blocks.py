@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import struct
+from typing import Any
 
 import pytest
 import zstandard
@@ -73,7 +74,7 @@ def test_read_block_truncated_anywhere_raises_bad_block() -> None:
 
 
 @pytest.mark.parametrize("options", [{"write_checksum": False}, {"write_content_size": False}])
-def test_read_block_without_checksum_or_size_raises_bad_block(options: dict[str, bool]) -> None:
+def test_read_block_without_checksum_or_size_raises_bad_block(options: dict[str, Any]) -> None:
     packer = zstandard.ZstdCompressor(**{"write_checksum": True, **options})
     with pytest.raises(BadBlock, match="no block begins here"):
         read_block(io.BytesIO(packer.compress(b"hello")), 0)

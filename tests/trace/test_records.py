@@ -72,6 +72,7 @@ def test_from_map_old_key_is_read_as_the_new_one(
     record: dict[str, object], old: str, new: str, value: bool | list[str]
 ) -> None:
     read = from_map({**record, old: value})
+    assert read is not None
     assert read == from_map({**record, new: value})
     assert (getattr(read, new), old in to_map(read)) == (value, False)
     with pytest.raises(BadRecord, match=f"{new} has the wrong type"):

@@ -7,7 +7,7 @@ import struct
 import subprocess
 import sys
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 import msgpack
 import pytest
@@ -15,7 +15,7 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from traces import RECORDS, SESSION, make_trace, pack_trace, read_trace
+from traces import RECORDS, SESSION, FullDisk, make_trace, pack_trace, read_trace
 from wsproxy.errors import NotATrace, TraceError
 from wsproxy.trace import (
     Bytes,
@@ -33,10 +33,10 @@ from wsproxy.trace import (
     unpacker,
     writer,
 )
-from wsproxy.trace.blocks import Compressor
+from wsproxy.trace.blocks import BadBlock, Compressor
 from wsproxy.trace.records import VERSION, Sync, to_map
 
-SMALL = [
+SMALL: list[list[Record]] = [
     [Start(0, VERSION, SESSION, 1_700_000_000_000_000_000), FrameRecord(1, True, 1, b"one")],
     [FrameRecord(2, True, 2, b"two" * 9, mask=b"abcd", wire_length=33)],
     [FrameRecord(3, False, 1, b'{"three": 3}', wire_length=14), Bytes(4, False, b"\xff", "rule")],
@@ -113,31 +113,11 @@ def test_writer_invalid_utf_8_text_is_escaped(path: Path) -> None:
     assert not source.losses
 
 
-class FullDisk:
-    """A file on a disk with room for so many bytes; as a raw file, it may write less."""
-
-    def __init__(self, file: BinaryIO, room: int) -> None:
-        self.file, self.room = file, room
-
-    def write(self, data: bytes) -> int:
-        if not self.room:
-            raise OSError(28, "No space left on device")
-        written = self.file.write(data[: self.room])
-        self.room -= written
-        return written
-
-    def truncate(self, size: int) -> int:
-        return self.file.truncate(size)
-
-    def seek(self, offset: int) -> int:
-        return self.file.seek(offset)
-
-
 @pytest.mark.parametrize("room", [0, 1, 20, 60])
 def test_writer_full_disk_keeps_valid_blocks_and_continues_later(path: Path, room: int) -> None:
     with path.open("wb", buffering=0) as raw:
         file = FullDisk(raw, 10_000)
-        out = TraceWriter(file, SESSION)
+        out = TraceWriter(cast("BinaryIO", file), SESSION)
         out.write(SMALL_RECORDS[0])
         out.flush()
         complete_size = path.stat().st_size
@@ -310,7 +290,7 @@ def test_reader_file_growing_after_end_is_read(path: Path, monkeypatch: pytest.M
     path.write_bytes(data[: ends[2] + 3])
     resume = TraceReader._resume
 
-    def grow_then_resume(self: TraceReader, offset: int, error: Exception) -> int | None:
+    def grow_then_resume(self: TraceReader, offset: int, error: BadBlock) -> int | None:
         path.write_bytes(data)
         return resume(self, offset, error)
 

@@ -22,6 +22,7 @@ from wsproxy.redact import PLACEHOLDER, HeadRedactor
 from wsproxy.session import Session
 from wsproxy.trace import (
     ENDINGS,
+    Start,
     TraceReader,
     reader,
     unpacker,
@@ -70,7 +71,7 @@ def node_modules() -> Path:
     folder = cache_folder() / "node-msgpack-3"
     if not (folder / "ready").exists():
         folder.mkdir(parents=True, exist_ok=True)
-        command = ["npm", "install", "--no-audit", "--no-fund", "--prefix", folder]
+        command = ["npm", "install", "--no-audit", "--no-fund", "--prefix", str(folder)]
         done = subprocess.run(
             [*command, "@msgpack/msgpack@3"],
             capture_output=True,
@@ -132,7 +133,9 @@ def test_golden_files_are_read_unchanged(golden: Path) -> None:
 def test_golden_file_with_an_old_key_is_read_under_the_new_name() -> None:
     golden = next(path for path in GOLDEN if path.stem == "failed")
     assert '"made_up": true' in golden.with_suffix(".json").read_text(encoding="utf-8")
-    assert read_trace(golden)[0][0].synthetic
+    start = read_trace(golden)[0][0]
+    assert isinstance(start, Start)
+    assert start.synthetic
 
 
 # -- the specification

@@ -97,8 +97,8 @@ def deflated(message: bytes, packer: zlib._Compress | None = None) -> bytes:
     return (packer.compress(message) + packer.flush(zlib.Z_SYNC_FLUSH))[:-4]
 
 
-def text(payload: bytes, **options: int) -> Frame:
-    return Frame(Opcode.TEXT, payload, rsv=RSV1, **options)
+def text(payload: bytes, *, fin: bool = True, cut: int = 0) -> Frame:
+    return Frame(Opcode.TEXT, payload, rsv=RSV1, fin=fin, cut=cut)
 
 
 def test_inflater_uncompressed_message_in_between_is_unchanged() -> None:
