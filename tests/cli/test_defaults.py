@@ -194,7 +194,7 @@ def test_defaults_file_of_another_user_is_not_used(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (project / "wsproxy.toml").write_text('[catalog.list]\nprovider = "soniox"\n')
-    monkeypatch.setattr(defaults.os, "getuid", lambda: 12345)
+    monkeypatch.setattr(os, "getuid", lambda: 12345)
     monkeypatch.setattr(defaults, "_ROOT", 54321)
     done = wsproxy("catalog", "list", cwd=project)
     assert not done.stdout.startswith("soniox.")

@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -59,7 +60,8 @@ def command(*arguments: object) -> list[str]:
 def run(
     *arguments: object, cwd: Path | None = None, **environment: str
 ) -> subprocess.CompletedProcess[str]:
-    return wsproxy("replay", *arguments, cwd=cwd, **{"DEEPGRAM_API_KEY": "", **environment})
+    variables: dict[str, Any] = {"DEEPGRAM_API_KEY": "", **environment}
+    return wsproxy("replay", *arguments, cwd=cwd, **variables)
 
 
 @pytest.fixture
