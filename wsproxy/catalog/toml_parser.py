@@ -84,6 +84,7 @@ def _api(table: Table) -> Api:
         vocabulary=_optional(table.table("vocabulary"), _vocabulary) or Vocabulary(),
         dialogue=_optional(table.table("dialogue"), _dialogue),
         transcripts=table.strings("transcripts"),
+        content=table.strings("content"),
     )
 
 
