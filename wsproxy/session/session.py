@@ -46,6 +46,7 @@ from .head_tail_buffer import (
     reports_failure,
 )
 from .messages import BinaryMessage, CloseInfo, TextMessage
+from .session_audio import SessionAudio
 
 _T = TypeVar("_T")
 _ALL = frozenset(Opcode)
@@ -59,6 +60,7 @@ _HEURISTICS = {
     "entropy": "looks random",
     "budget": "too much work to look through",
 }
+KEPT_MESSAGE = 1 << 20  # bytes kept of a message in several frames until it is complete
 KEPT_RECORDS = 100  # kept of each kind that is rare: closes, failures, gaps, findings
 KEPT_BROKEN = 1000  # frames kept that broke a rule
 KEPT_RULE = 200  # characters kept of a broken rule
@@ -93,6 +95,7 @@ class Session:
         losses: parts of the trace that could not be read.
         unread: a sentence why the rest of a trace over the limits was not read; else "".
         sent, received: traffic of the client, and of the server.
+        audio: the audio of both directions, whatever carries it.
         broken: the first KEPT_BROKEN frames that broke a rule of RFC 6455, as (number, rule).
     """
 
@@ -119,8 +122,9 @@ class Session:
         self._messages = tuple(HeadTailBuffer(KEPT_MESSAGES, reports_failure) for _ in range(2))
         self._binaries = tuple(HeadTailBuffer(KEPT_BINARIES, looks_like_json) for _ in range(2))
         self._assemblers = tuple(
-            MessageAssembler(keep_text=KEPT_TEXT, keep_binary=KEPT_BINARY) for _ in range(2)
+            MessageAssembler(keep_text=KEPT_MESSAGE, keep_binary=KEPT_MESSAGE) for _ in range(2)
         )
+        self.audio = SessionAudio()
         self._heuristic_redactions: dict[str, None] = {}
 
     @classmethod
@@ -235,6 +239,7 @@ class Session:
             self._binaries[from_client].add(
                 (number, frame.t_ns, from_client, payload[:KEPT_BINARY], length)
             )
+            self.audio.add(number, frame.t_ns, from_client, False, payload, length)
         elif opcode == Opcode.CLOSE:
             close = Close.parse(payload[:KEPT_TEXT])
             info = CloseInfo(number, frame.t_ns, from_client, close.code, close.reason)
@@ -245,8 +250,7 @@ class Session:
         if frame.fin and frame.opcode != Opcode.CONTINUATION:
             # Nearly all messages are one frame: no AssembledMessage is made for them.
             assembler.open = None
-            is_text, t_ns = frame.opcode == Opcode.TEXT, frame.t_ns
-            content = frame.payload[: KEPT_TEXT if is_text else KEPT_BINARY]
+            is_text, t_ns, content = frame.opcode == Opcode.TEXT, frame.t_ns, frame.payload
             length = len(frame.payload) + frame.cut
         else:
             message = assembler.add(frame, number)
@@ -257,7 +261,17 @@ class Session:
             direction.head += frame.payload[: KEPT_AUDIO - len(direction.head)]
         if frame.fin:
             buffers = self._messages if is_text else self._binaries
-            buffers[side].add((number, t_ns, side, content, length))
+            kept = content[: KEPT_TEXT if is_text else KEPT_BINARY]
+            buffers[side].add((number, t_ns, side, kept, length))
+            self.audio.add(
+                number,
+                t_ns,
+                side,
+                is_text,
+                content,
+                length,
+                fragmented=frame.opcode == Opcode.CONTINUATION,
+            )
 
     def _add_eof(self, eof: Eof) -> None:
         direction = self.sent if eof.from_client else self.received
