@@ -14,7 +14,7 @@ from wsproxy.catalog.envelope import Json
 from .message_kinds import is_interim
 
 # In scripts without spaces each character counts as a word, as usual for their error rates.
-CJK = r"\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+CJK: str = r"\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 _WRITTEN = re.compile(rf"[{CJK}]|[^\s{CJK}]+")  # a word with its punctuation
 # The texts at these paths are parts of words and hold their own spaces.
 _FRAGMENTED_PATHS = frozenset({"tokens.*.text", "serverContent.inputTranscription.text"})
