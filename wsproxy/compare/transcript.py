@@ -22,25 +22,6 @@ _MAX_SHOWN = 200_000  # characters of a session's transcript that are shown
 _MAX_TRACKS = 16
 _CONTEXT_WORDS = 6  # words shown before and after the first difference
 
-_WORD = 200  # characters of a word; the rest of a longer one is hashed
-_MAX_SHOWN = 200_000  # characters of a session's transcript that are shown
-_MAX_TRACKS = 16
-_CONTEXT_WORDS = 6  # words shown before and after the first difference
-
-# In scripts without spaces each character counts as a word, as usual for their error rates.
-_WORD = 200  # characters of a word; the rest of a longer one is hashed
-_MAX_SHOWN = 200_000  # characters of a session's transcript that are shown
-_MAX_TRACKS = 16
-_CONTEXT_WORDS = 6  # words shown before and after the first difference
-
-_WORD = 200  # characters of a word; the rest of a longer one is hashed
-_MAX_SHOWN = 200_000  # characters of a session's transcript that are shown
-_MAX_TRACKS = 16
-_CONTEXT_WORDS = 6  # words shown before and after the first difference
-
-# In scripts without spaces each character counts as a word, as usual for their error rates.
-_CJK = r"\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
-_WRITTEN = re.compile(rf"[{CJK}]|[^\s{CJK}]+")  # a word with its punctuation
 _WORD = re.compile(rf"[{CJK}]|[^\W_{CJK}]+(?:['\u2019][^\W_]+)*")
 
 
