@@ -24,6 +24,7 @@ from wsproxy.compare import transcript, volatile_values
 from wsproxy.diagnose import evidence, measurements
 from wsproxy.report import json_output, markdown
 from wsproxy.report import text as report_text
+from wsproxy.session.transcript_result import TranscriptResult
 
 pytestmark = pytest.mark.cost
 
@@ -178,15 +179,15 @@ def test_too_costly_every_catalog_pattern_is_accepted() -> None:
 
 def _transcript(text: str) -> None:
     out = transcript.Transcript()
-    out.add(1, transcript.TranscriptResult(text, True, True, fragmented=True))
-    out.add(2, transcript.TranscriptResult(text, True, True))
+    out.add(1, TranscriptResult(text, True, True, fragmented=True))
+    out.add(2, TranscriptResult(text, True, True))
     str(out), out.tracks(), out.words()
 
 
 def _distance(text: str) -> None:
     left, right = transcript.Transcript(), transcript.Transcript()
-    left.add(1, transcript.TranscriptResult(text, True, True))
-    right.add(1, transcript.TranscriptResult(text[::-1], True, True))
+    left.add(1, TranscriptResult(text, True, True))
+    right.add(1, TranscriptResult(text[::-1], True, True))
     transcript.compare_transcripts(left, right)
 
 

@@ -14,6 +14,7 @@ from wsproxy.wire import accept_key
 
 from .evidence import Evidence, plural, quoted, seconds
 from .measurements import CHECKS, handshake, silence_before_close, who_ended
+from .outcome import is_consequence, rank
 from .rules import RULES
 from .session_facts import Measure, SessionFacts
 
@@ -168,8 +169,9 @@ def _rule_findings(facts: SessionFacts, findings: Sequence[Finding]) -> list[Fin
     for condition in facts.catalog.conditions_of(TRAFFIC):
         for match in condition.matches:
             evidence = _measured(facts, RULES, match.rule)
-            if evidence:
-                found.append((match.rule not in likely, _finding(facts, condition, evidence)))
+            if evidence and not is_consequence(condition.id, evidence, findings):
+                order = match.rule not in likely, rank(condition.id)
+                found.append((order, _finding(facts, condition, evidence)))
     return [finding for _, finding in sorted(found, key=lambda pair: pair[0])]
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from itertools import compress
 from typing import Any, TypeVar
 
+from wsproxy.catalog import Catalog
 from wsproxy.errors import LimitExceeded
 from wsproxy.trace import (
     Bytes,
@@ -46,7 +47,9 @@ from .head_tail_buffer import (
     reports_failure,
 )
 from .messages import BinaryMessage, CloseInfo, TextMessage
+from .outcome import Outcome, outcome_of
 from .session_audio import SessionAudio
+from .timeline import Timeline
 
 _T = TypeVar("_T")
 _ALL = frozenset(Opcode)
@@ -97,6 +100,7 @@ class Session:
         sent, received: traffic of the client, and of the server.
         audio: the audio of both directions, whatever carries it.
         broken: the first KEPT_BROKEN frames that broke a rule of RFC 6455, as (number, rule).
+        timeline: all messages as `read` has read them with a catalog; else None.
     """
 
     def __init__(self) -> None:
@@ -114,6 +118,7 @@ class Session:
         self.sent = Direction()
         self.received = Direction()
         self.last_ns = 0
+        self.timeline: Timeline | None = None
         self._first_ended: Eof | None = None
         self._times = array("q")
         self._lengths = array("Q")
@@ -128,21 +133,30 @@ class Session:
         self._heuristic_redactions: dict[str, None] = {}
 
     @classmethod
-    def read(cls, path: str | os.PathLike[str], allowance: Allowance | None = None) -> Session:
+    def read(
+        cls,
+        path: str | os.PathLike[str],
+        allowance: Allowance | None = None,
+        catalog: Catalog | None = None,
+    ) -> Session:
         """Read a trace: all of it, or as much as the limits allow, see `unread`.
 
         Args:
             allowance: as for a `TraceReader`.
+            catalog: to read all messages as well, see `timeline`.
 
         Raises:
             TraceError: it cannot be read.
             LimitExceeded: nothing of it can be read within the limits.
         """
         session = cls()
+        timeline = session.timeline = Timeline(catalog) if catalog is not None else None
         with TraceReader(path, allowance) as reader:
             try:
                 for record in bounded(reader):
                     session.add(record)
+                    if timeline is not None:
+                        timeline.add(record)
             except LimitExceeded as error:
                 if reader.session is None:
                     raise  # nothing was found in it so far
@@ -431,6 +445,21 @@ class Session:
     @property
     def duration_ns(self) -> int:
         return self.end.t_ns if self.end is not None else self.last_ns
+
+    @property
+    def ended_ns(self) -> int:
+        """When the session ended: its first Close frame, or else the end of the connection."""
+        if self.close is not None:
+            return self.close.t_ns
+        for direction in (self.received, self.sent):
+            if direction.ended is not None:
+                return direction.ended.t_ns
+        return self.duration_ns
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """Whether it succeeded; None where it was read without its messages."""
+        return outcome_of(self, self.timeline) if self.timeline is not None else None
 
     @property
     def failed(self) -> bool:
