@@ -21,6 +21,7 @@ from typing import Any
 import msgpack
 
 from wsproxy import __version__
+from wsproxy.catalog import load
 from wsproxy.errors import TraceError
 from wsproxy.session import Session
 from wsproxy.system.file_flags import CAREFUL, PLAIN, is_own
@@ -42,7 +43,7 @@ MAX_ROWS = 200_000  # of one index
 # time telling, ns: clocks of file systems have steps.
 _SETTLED = 2_000_000_000
 
-_HEAD = f"wsproxy index 3, {__version__}".encode()  # other versions have other columns
+_HEAD = f"wsproxy index 4, {__version__}".encode()  # other versions have other columns
 
 _TEXT, _NUMBER = frozenset({str}), frozenset({int})
 _NONE = frozenset({type(None)})
@@ -56,6 +57,10 @@ _ENTRY: dict[str, frozenset[type]] = {
     "provider": _TEXT | _NONE,
     "api": _TEXT | _NONE,
     "host": _TEXT | _NONE,
+    "model": _TEXT | _NONE,
+    "language": _TEXT | _NONE,
+    "request_id": _TEXT | _NONE,
+    "key": _TEXT | _NONE,
     "attempt": _NUMBER | _NONE,
     "status": _NUMBER | _NONE,
     "frames_sent": _NUMBER,
@@ -103,7 +108,7 @@ class Listed:
             TraceError: it cannot be read.
         """
         session = Session.summary(path, allowance)
-        entry = json_schema.entry(path, session)
+        entry = json_schema.entry(path, session, load())
         del entry["path"]
         how = ending(session)
         if session.ending == "close" and session.close is None:

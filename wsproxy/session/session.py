@@ -59,6 +59,7 @@ _HEURISTICS = {
     "entropy": "looks random",
     "budget": "too much work to look through",
 }
+FIRST_FRAMES = 16  # that a summary reads: the messages that set the session up are in them
 KEPT_RECORDS = 100  # kept of each kind that is rare: closes, failures, gaps, findings
 KEPT_BROKEN = 1000  # frames kept that broke a rule
 KEPT_RULE = 200  # characters kept of a broken rule
@@ -148,7 +149,7 @@ class Session:
 
     @classmethod
     def summary(cls, path: str | os.PathLike[str], allowance: Allowance | None = None) -> Session:
-        """Read the beginning of a trace and its end record, without its frames.
+        """Read the beginning of a trace, with its first frames, and its end record.
 
         Fast for large traces. A trace without an end record is read completely.
 
@@ -165,7 +166,7 @@ class Session:
                 return cls.read(path, allowance)
             with suppress(LimitExceeded):  # before the first frame: `read` raises it
                 for record in reader:
-                    if isinstance(record, FrameRecord | Bytes | Eof | End):
+                    if isinstance(record, Bytes | Eof | End) or _is_later_frame(record, session):
                         session.add(end)
                         break
                     session.add(record)
@@ -438,6 +439,13 @@ class Session:
         if self.request is None:
             return None
         return header(((h[0], h[1]) for h in self.request.headers), name)
+
+
+def _is_later_frame(record: Record, session: Session) -> bool:
+    """Whether a summary does without this frame: the setup is in those before it."""
+    if not isinstance(record, FrameRecord):
+        return False
+    return session.frame_count == FIRST_FRAMES or record.opcode == Opcode.CLOSE
 
 
 def _keep(kept: list[_T], item: _T) -> None:
