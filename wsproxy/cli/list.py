@@ -26,7 +26,9 @@ _AT_ONCE = 200  # sessions that are given to rich together, which takes a third 
 @click.command(name="list")
 @click.argument("paths", nargs=-1, metavar="[PATH]...")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")
-@click.option("--since", type=PointInTime(), metavar="TIME", help="Sessions that started then or later.")
+@click.option(
+    "--since", type=PointInTime(), metavar="TIME", help="Sessions that started then or later."
+)
 @click.option("--until", type=PointInTime(), metavar="TIME", help="Sessions that started before.")
 @click.option(
     "--finding",

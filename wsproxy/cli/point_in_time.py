@@ -13,7 +13,7 @@ _AGO = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)([smhdw])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 
-class PointInTime(click.ParamType):
+class PointInTime(click.ParamType[int]):
     """A date, a date and time, or how long ago it was; converted to Unix time in ns."""
 
     name = "time"
@@ -32,5 +32,5 @@ class PointInTime(click.ParamType):
             at = datetime.fromisoformat(value)
             return round((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1e9)
         except (ValueError, OverflowError):
-            message = f"invalid time {value!r}: expected 2026-11-21, 2026-11-21T13:05 or 2h ago as 2h"
-            self.fail(message, param, ctx)
+            expected = "a date (2026-11-21), a time (2026-11-21T13:05) or how long ago (2h)"
+            self.fail(f"invalid time {value!r}: expected {expected}", param, ctx)

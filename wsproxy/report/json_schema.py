@@ -61,6 +61,7 @@ def entry(path: Path, session: Session, catalog: Catalog) -> dict[str, Any]:
         "closed_by": counts.closed_by,
         "ending": session.ending,
         "complete": end is not None and end.complete and not session.losses,
+        "outcome": counts.outcome,
         "findings": counts.findings,
         "heuristic_redactions": session.heuristic_redactions,
     }
@@ -137,6 +138,8 @@ def record(item: Record, number: int | None = None, limit: int | None = None) ->
             out |= _fields(item, "ending", "closed_by", "close_code", "close_reason")
             out |= _fields(item, "frames_sent", "frames_received", "bytes_sent", "bytes_received")
             out |= _fields(item, "complete", "findings")
+            if item.outcome is not None:
+                out |= _fields(item, "outcome")
             if item.heuristic_redactions:
                 out |= _fields(item, "heuristic_redactions")
             if item.parts:

@@ -73,6 +73,7 @@ _ENTRY: dict[str, frozenset[type]] = {
     "closed_by": _TEXT | _NONE,
     "ending": _TEXT,
     "complete": frozenset({bool}),
+    "outcome": _TEXT | _NONE,
     "findings": _LIST,
     "heuristic_redactions": _LIST,
 }
