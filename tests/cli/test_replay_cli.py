@@ -290,7 +290,7 @@ def test_replay_client_until_reproduced_stops(trace: Path, tmp_path: Path) -> No
             url,
             "--out",
             tmp_path / "o",
-            "--until",
+            "--until-verdict",
             "reproduced",
             *FAST,
             "--json",
@@ -300,7 +300,7 @@ def test_replay_client_until_reproduced_stops(trace: Path, tmp_path: Path) -> No
 
 
 def test_replay_client_until_never_reproduced_fails(trace: Path, tmp_path: Path) -> None:
-    options = ["--until", "not-reproduced", "--repeat", 2, *FAST]
+    options = ["--until-verdict", "not-reproduced", "--repeat", 2, *FAST]
     with serving_for_ever(trace, tmp_path) as url:
         done = run("client", trace, "--to", url, "--out", tmp_path / "o", *options)
     assert done.stdout.splitlines()[-1] == "2 sessions: 2 reproduced"

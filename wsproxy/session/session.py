@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from array import array
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import compress
@@ -64,6 +64,8 @@ _HEURISTICS = {
     "budget": "too much work to look through",
 }
 KEPT_MESSAGE = 1 << 20  # bytes kept of a message in several frames until it is complete
+RECORDS_PER_REST = 32
+FIRST_FRAMES = 16  # that a summary reads: the messages that set the session up are in them
 KEPT_RECORDS = 100  # kept of each kind that is rare: closes, failures, gaps, findings
 KEPT_BROKEN = 1000  # frames kept that broke a rule
 KEPT_RULE = 200  # characters kept of a broken rule
@@ -138,12 +140,14 @@ class Session:
         path: str | os.PathLike[str],
         allowance: Allowance | None = None,
         catalog: Catalog | None = None,
+        rest: Callable[[], None] | None = None,
     ) -> Session:
         """Read a trace: all of it, or as much as the limits allow, see `unread`.
 
         Args:
             allowance: as for a `TraceReader`.
             catalog: to read all messages as well, see `timeline`.
+            rest: called after every RECORDS_PER_REST records; what it raises ends the reading.
 
         Raises:
             TraceError: it cannot be read.
@@ -153,10 +157,12 @@ class Session:
         timeline = session.timeline = Timeline(catalog) if catalog is not None else None
         with TraceReader(path, allowance) as reader:
             try:
-                for record in bounded(reader):
+                for number, record in enumerate(bounded(reader)):
                     session.add(record)
                     if timeline is not None:
                         timeline.add(record)
+                    if rest is not None and number % RECORDS_PER_REST == 0:
+                        rest()
             except LimitExceeded as error:
                 if reader.session is None:
                     raise  # nothing was found in it so far
@@ -166,7 +172,7 @@ class Session:
 
     @classmethod
     def summary(cls, path: str | os.PathLike[str], allowance: Allowance | None = None) -> Session:
-        """Read the beginning of a trace and its end record, without its frames.
+        """Read the beginning of a trace, with its first frames, and its end record.
 
         Fast for large traces. A trace without an end record is read completely.
 
@@ -183,7 +189,7 @@ class Session:
                 return cls.read(path, allowance)
             with suppress(LimitExceeded):  # before the first frame: `read` raises it
                 for record in reader:
-                    if isinstance(record, FrameRecord | Bytes | Eof | End):
+                    if isinstance(record, Bytes | Eof | End) or _is_later_frame(record, session):
                         session.add(end)
                         break
                     session.add(record)
@@ -481,6 +487,13 @@ class Session:
         if self.request is None:
             return None
         return header(((h[0], h[1]) for h in self.request.headers), name)
+
+
+def _is_later_frame(record: Record, session: Session) -> bool:
+    """Whether a summary does without this frame: the setup is in those before it."""
+    if not isinstance(record, FrameRecord):
+        return False
+    return session.frame_count == FIRST_FRAMES or record.opcode == Opcode.CLOSE
 
 
 def _keep(kept: list[_T], item: _T) -> None:
