@@ -26,7 +26,7 @@ from test_trace import block
 from traces import KINDS, make_trace, read_trace
 from wsproxy.audio import noise
 from wsproxy.audio.encodings import PCM16
-from wsproxy.recorder import Clock, OfflineTraceWriter, new_start, trace_path
+from wsproxy.recorder import Annotation, Clock, OfflineTraceWriter, new_start, trace_path
 from wsproxy.report.json_output import dumps
 from wsproxy.session import Session
 from wsproxy.trace import (
@@ -436,9 +436,9 @@ def test_recover_long_session_keeps_one_fold_in_memory(path: Path, in_place: boo
 
     others = sessions()
 
-    def look(_: object) -> Any:
+    def look(*_: object) -> Annotation:
         held.append(len([each for each in sessions() if not any(each is o for o in others)]))
-        return []
+        return Annotation()
 
     recover(
         path,
