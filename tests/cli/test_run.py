@@ -53,7 +53,7 @@ def test_run_report_prints_sessions_on_stderr(
     assert out == ""
     lines = err.splitlines()
     assert lines[0] == f"wsproxy: 3 sessions recorded in {tmp_path}"
-    assert lines[-1] == f"wsproxy: to see why it failed: wsproxy explain {paths[1]}"
+    assert lines[-1] == f"wsproxy: to see why: wsproxy explain {paths[1]}"
     assert [line.strip() for line in lines if line.startswith("      ")] == list(map(str, paths))
     assert len([line for line in lines if line.startswith("  deepgram")]) == 3
 
