@@ -18,7 +18,8 @@ HARMLESS = {
     "cut deflate drop end exact field from fsync full gate grep header host hosts json keep "
     "keep-ids keepalive limit list listen markdown match max-payload max-sessions max-size "
     "max-wer no-record note others out pace plan probability prove provider query ramp replace "
-    "same-as seed silence stall status strict subprotocol through time timeout until workers"
+    "same-as seed silence stall status strict subprotocol through time timeline timeout until "
+    "workers"
 }
 OF_THE_TOP = {"--config", "--verbose", "--version", "-v", "-V"}
 
