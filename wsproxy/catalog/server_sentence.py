@@ -43,12 +43,11 @@ _SHOWN_TAGS = tuple(
     re.compile(rf"(?is)<{tag}\b[^>]{{0,300}}>(.{{1,600}}?)</{tag}>") for tag in ("title", "h1", "p")
 )
 _TAG = re.compile(r"<[^>]{0,300}>")
-# Texts that only repeat a status or say that there was an error.
+# Texts that only say that there was an error; in a refusal also those that repeat its status.
 _EMPTY_WORDS = frozenset(
-    [status.phrase.lower() for status in HTTPStatus]
-    + ["error", "an error occurred", "failed", "failure", "unknown error", "unknown"]
-    + ["none", "null"]
+    ["error", "an error occurred", "failed", "failure", "unknown error", "unknown", "none", "null"]
 )
+_STATUS_WORDS = frozenset(status.phrase.lower() for status in HTTPStatus)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +105,7 @@ def _folded(text: str) -> str:
 
 def _of_refusal(response: ResponseLike) -> list[ServerSentence]:
     found = [*_of_body(response.body), *_of_headers(response.headers)]
-    found = [sentence for sentence in found if _says_something(sentence.text)]
+    found = [s for s in found if _says_something(s.text) and _folded(s.text) not in _STATUS_WORDS]
     found.sort(key=lambda sentence: not sentence.is_prose)
     return _distinct(found)
 

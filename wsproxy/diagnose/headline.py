@@ -54,7 +54,7 @@ class Said:
     def evidence(self) -> list[Evidence]:
         """The sentence, and the parameters that it names."""
         sentence = self.sentence
-        place = {"message": "the server sent an error", "body": "response body",
+        place = {"message": "the server sent", "body": "response body",
                  "page": "page in the response"}.get(sentence.where, sentence.where)  # fmt: skip
         where = f" (frame {sentence.frame})" if sentence.frame is not None else ""
         names = [name for name in sentence.names if not contains(sentence.text, name)]
