@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from speech_sessions import (
@@ -47,7 +49,7 @@ def response(*done: dict) -> Session:  # type: ignore[type-arg]
     return talk.close()
 
 
-def cartesia(*after: dict, wait: float = 4.0, **request: object) -> Session:  # type: ignore[type-arg]
+def cartesia(*after: dict, wait: float = 4.0, **request: Any) -> Session:  # type: ignore[type-arg]
     talk = SpeechSession("cartesia", "tts").app(cartesia_request(**request))
     return talk.server(cartesia_chunk(), *after).wait(wait).close()
 

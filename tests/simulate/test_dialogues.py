@@ -50,8 +50,10 @@ class Client:
         if isinstance(message, dict):
             message = json.dumps(message)
         actions = self.wait(after)
-        send = self.server.text if isinstance(message, str) else self.server.binary
-        actions += send(message, self.now)
+        if isinstance(message, str):
+            actions += self.server.text(message, self.now)
+        else:
+            actions += self.server.binary(message, self.now)
         return self._note(actions)
 
     def wait(self, seconds: float) -> list[Action]:
@@ -173,7 +175,11 @@ def said(api: Api, content: dict[str, Any]) -> list[str]:
     return [text for path in paths if isinstance(text := field(content, path), str) and text]
 
 
-HEARING = [name for name, (_, api) in APIS.items() if api.transcripts and api.dialogue.say == ()]
+HEARING = [
+    name
+    for name, (_, api) in APIS.items()
+    if api.transcripts and api.dialogue and not api.dialogue.say
+]
 
 
 @pytest.mark.parametrize("name", HEARING)

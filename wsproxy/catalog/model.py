@@ -21,6 +21,7 @@ GENERIC = "rfc6455"  # the provider whose conditions apply if no other provider'
 TRAFFIC = "traffic"  # the provider whose conditions are measured in all sessions
 
 Pattern = re.Pattern[str]
+_PREFIX = re.compile(r"\^\(?(\?:)?[A-Za-z]{2,}")  # of a pattern that begins with letters
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +200,11 @@ class CredentialPlaces:
     environment: tuple[str, ...] = ()
     content_fields: tuple[str, ...] = ()
 
+    @property
+    def has_prefix(self) -> bool:
+        """Whether keys begin in a way of their own; many services have keys of 32 hex digits."""
+        return self.shape is not None and bool(_PREFIX.match(self.shape.pattern))
+
 
 @dataclass(frozen=True, slots=True)
 class RequestIds:
@@ -255,7 +261,8 @@ class Match:
         code, reason, closed_by: of the first Close frame.
         status, headers, body, body_text: of the response. `body` names JSON fields; see
             docs/catalog.md for the spellings that a name includes.
-        request: searched in the request's path and query; `host` in its host name.
+        request: searched in the request's path and query; `host` in its host name, for a
+            replay in the recorded one.
         without: headers (lower case) that the response must not have.
         error_code, error, fields: of the JSON message.
         ending, by, failed_where: of an ending without a Close frame.
@@ -364,6 +371,8 @@ class Condition:
         disagreement: how documents contradict each other, and what is assumed here.
         checks: names of the checks in diagnose/ that collect evidence.
         matches: ways to match it; one of them is enough.
+        intermediary: who answers in place of the provider, such as "Cloudflare"; "" for the
+            provider itself.
         order: its position in the file.
     """
 
@@ -385,6 +394,7 @@ class Condition:
     checks: tuple[str, ...] = ()
     simulate: Simulate | None = None
     general: bool = False
+    intermediary: str = ""
     order: int = 0
 
     @property
