@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from wsproxy import trace
 from wsproxy.catalog import GENERIC, TRAFFIC, Advice, Catalog, Condition, Hit, candidates, explains
 from wsproxy.catalog.envelope import json_object
 from wsproxy.session import Session
@@ -14,6 +13,7 @@ from wsproxy.wire import accept_key
 
 from .evidence import Evidence, plural, quoted, seconds
 from .measurements import CHECKS, handshake, silence_before_close, who_ended
+from .outcome import is_consequence, rank
 from .rules import RULES
 from .session_facts import Measure, SessionFacts
 
@@ -74,20 +74,6 @@ def diagnose(session: Session, catalog: Catalog, *, measured: bool = True) -> li
         findings += _rule_findings(facts, findings)
     findings += _trace_losses(session)
     return sorted(findings, key=lambda f: _SEVERITIES.index(f.severity))
-
-
-def annotate(session: Session, catalog: Catalog) -> list[trace.FindingRecord]:
-    """The findings as records for the end of a trace.
-
-    The rules are not run: they take many milliseconds, and the recorder has other sessions to
-    write. `explain` runs them.
-    """
-    return [
-        trace.FindingRecord(
-            session.duration_ns, f.id, f.severity, f.title, [e.text for e in f.evidence]
-        )
-        for f in diagnose(session, catalog, measured=False)
-    ]
 
 
 def summary(session: Session, catalog: Catalog) -> str:
@@ -168,8 +154,9 @@ def _rule_findings(facts: SessionFacts, findings: Sequence[Finding]) -> list[Fin
     for condition in facts.catalog.conditions_of(TRAFFIC):
         for match in condition.matches:
             evidence = _measured(facts, RULES, match.rule)
-            if evidence:
-                found.append((match.rule not in likely, _finding(facts, condition, evidence)))
+            if evidence and not is_consequence(condition.id, evidence, findings):
+                order = match.rule not in likely, rank(condition.id)
+                found.append((order, _finding(facts, condition, evidence)))
     return [finding for _, finding in sorted(found, key=lambda pair: pair[0])]
 
 
