@@ -17,7 +17,7 @@ for _folder in (_TESTS, _TESTS / "support", _TESTS / "wild"):
 
 import earlier_reports  # noqa: E402
 import own_settings  # noqa: E402, F401
-from report import Explanation, Report, explanation, judge  # noqa: E402
+from bug_report import Explanation, Report, explanation, judge  # noqa: E402
 from reports import REPORTS  # noqa: E402
 
 _LINE = 220  # characters of a text that comes from a trace

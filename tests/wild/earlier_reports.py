@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import partial
 
 from audio_samples import BLOCKS, floats, mulaw, noise
+from bug_report import Report
 from provider_sessions import (
     AZURE_KEY,
     DEEPGRAM_KEY,
@@ -37,7 +38,6 @@ from provider_sessions import (
     transcribe,
     watson_listening,
 )
-from report import Report
 from reported_access import (
     azure_transcribed,
     cartesia_good,

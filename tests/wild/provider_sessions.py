@@ -450,10 +450,15 @@ def watson_result(text: str) -> Json:
 
 
 def sent_as(kind: str) -> Callable[[bytes], Message]:
-    """Audio in a carrier that the API does not take: "base64", "buffer-json" or "object-blob"."""
-    return {
+    """Audio in a carrier that the API does not take.
+
+    Args:
+        kind: "base64", "buffer-json" (Node's form of a Buffer), "object-blob" or "empty-object".
+    """
+    carriers: dict[str, Callable[[bytes], Message]] = {
         "base64": b64,
         "buffer-json": lambda data: {"type": "Buffer", "data": list(data)},
         "object-blob": lambda _: "[object Blob]",
         "empty-object": lambda _: "{}",
-    }[kind]
+    }
+    return carriers[kind]

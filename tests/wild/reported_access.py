@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 
+from bug_report import Report
 from provider_sessions import (
     answered,
     azure_audio,
@@ -33,7 +34,6 @@ from provider_sessions import (
     watson_listening,
     watson_result,
 )
-from report import Report
 from wire_session import WireSession
 
 RATE_LIMIT = (

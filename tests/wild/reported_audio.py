@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 
 from audio_samples import mulaw
+from bug_report import Report
 from provider_sessions import (
     append,
     aws_audio,
@@ -30,7 +31,6 @@ from provider_sessions import (
     watson_listening,
     wav_header,
 )
-from report import Report
 from reported_access import azure_end, azure_transcribed, speechmatics_good, watson_good
 from wire_session import WireSession
 from wsproxy.audio.synthetic_speech import speech

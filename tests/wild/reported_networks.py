@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bug_report import Report
 from provider_sessions import (
     chunks,
     deepgram,
@@ -10,7 +11,6 @@ from provider_sessions import (
     openai,
     pcm,
 )
-from report import Report
 from wire_session import BROWSER, NODE, WireSession
 
 CHALLENGE = (

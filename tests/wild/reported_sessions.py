@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from bug_report import Report
 from provider_sessions import (
     answered,
     b64,
@@ -28,7 +29,6 @@ from provider_sessions import (
     speechmatics_final,
     spoken_turn,
 )
-from report import Report
 from reported_access import cartesia_good, speechmatics_good
 from reported_audio import NET_0001, NO_AUDIO_LATER
 from wire_session import WireSession
@@ -363,7 +363,7 @@ REPORTS = [
         "`response.done` without status completed, taken for a failure",
         "nothing: the user interrupts the agent, which is cancelled, then answers",
         realtime_interrupted,
-        ("no problems|well|succeeded|no error",),
+        ("no problems|well|succeeded|no error|closed normally",),
         realtime_asked_twice_and_silent,
         "the response fails",
         ("all went well", "no problems found", "succeeded"),

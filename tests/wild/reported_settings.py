@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bug_report import Report
 from provider_sessions import (
     LISTEN,
     NATIVE_AUDIO,
@@ -21,7 +22,6 @@ from provider_sessions import (
     realtime,
     session_event,
 )
-from report import Report
 from reported_access import azure_spoken, gemini_closed
 from wire_session import WireSession
 

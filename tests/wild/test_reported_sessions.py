@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import earlier_reports
-from report import Judgement, Report, explanation, false_of_near_miss, headline, judge
+from bug_report import Judgement, Report, explanation, false_of_near_miss, headline, judge
 from reports import REPORTS
 
 EARLIER = earlier_reports.REPORTS
