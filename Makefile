@@ -55,10 +55,10 @@ lint: $(READY)
 # - `one_python`: many samples of what other tests run on both. These are what each SDK reports of
 #   each condition, the SDKs' replays of a refusal and of a reset (the stalled ones run on both),
 #   hostile messages for every API, every sample scrubbed, and commands on every place for a key.
-# A test that fails is run once more, and listed: a few depend on how busy the machine is.
+# A program of an SDK that hangs is run once more, and listed (tests/simulate/test_sdks.py).
 MARKED ?= not soak
 tests: $(READY)
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --reruns 1 -r R -m "$(MARKED)"
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -r R -m "$(MARKED)"
 
 fast-tests: $(READY)
 	$(BIN)/python -m pytest -n 2 -m "fast and not soak and not cost"
