@@ -17,6 +17,8 @@ Explanation = Mapping[str, Any]
 GOOD = r"no problems found|all went well|succeeded"
 """What is never said of a session that failed."""
 SILENT = "no error and no warning"
+FIX_FIRST = frozenset({"credentials", "quota", "model", "parameter", "region"})
+"""Kinds of failure that recur until something is changed: no advice to retry is right."""
 
 
 @dataclass(frozen=True)
@@ -101,11 +103,17 @@ def judge(report: Report, explained: Explanation) -> Judgement:
     false = [each for each in never if _in(each, text)]
     if not report.fine and not any(f["severity"] != "info" for f in explained["findings"]):
         false.append(SILENT)
+    if report.kind in FIX_FIRST and (advice := _retry(explained)) not in ("fix-first", ""):
+        false.append(f"retry: {advice}")
     return Judgement(
         missing=tuple(each for each in report.says if not _in(each, text)),
         false=tuple(false),
         errors=errors(explained) if report.fine else (),
     )
+
+
+def _retry(explained: Explanation) -> str:
+    return next((str(finding["retry"]) for finding in explained["findings"]), "")
 
 
 def _in(pattern: str, text: str) -> bool:

@@ -264,10 +264,11 @@ def _report(
     near_never: tuple[str, ...],
     never: tuple[str, ...] = (),
     *,
+    kind: str = "",
     fine: bool = False,
 ) -> Report:
-    unknown = ("", "", "", "")
-    return Report(name, *unknown, cause, session, says, near, "", near_never, never, fine)
+    unknown = ("", "", "")
+    return Report(name, kind, *unknown, cause, session, says, near, "", near_never, never, fine)
 
 
 REPORTS = [
@@ -278,6 +279,7 @@ REPORTS = [
         (r"language=english|language english|english",),
         utterance_end_too_short,
         ("english",),
+        kind="parameter",
     ),
     _report(
         "dg-webm-after-reconnect",
@@ -314,6 +316,7 @@ REPORTS = [
         partial(transcribed, ""),
         ("not supported",),
         ("leave the session open",),
+        kind="model",
     ),
     _report(
         "oai-float32",
@@ -338,6 +341,7 @@ REPORTS = [
         ("key", "endpoint"),
         watson_with_password,
         ("endpoint",),
+        kind="credentials",
     ),
     _report(
         "z-azure-openai-401",
@@ -347,6 +351,7 @@ REPORTS = [
         watson_with_password,
         ("endpoint",),
         ("AssemblyAI",),
+        kind="credentials",
     ),
     _report(
         "xi-five-contexts",
@@ -364,7 +369,8 @@ REPORTS = [
         ("quota",),
         partial(agent_session, quota=False),
         ("quota",),
-        ("timeout or failure inside",),
+        ("timeout or failure inside", "service failure or a policy"),
+        kind="quota",
     ),
     _report(
         "gem-expired-key",
@@ -374,6 +380,7 @@ REPORTS = [
         partial(gemini_closed, 1007, "Request contains an invalid argument."),
         ("expired",),
         ("UTF-8", "binary frame"),
+        kind="credentials",
     ),
     _report(
         "az-block-align",
@@ -442,6 +449,7 @@ REPORTS = [
         cloudflare_1015,
         ("quota",),
         ("wait, then",),
+        kind="quota",
     ),
     _report(
         "y-dg-english-as-japanese",
@@ -467,5 +475,6 @@ REPORTS = [
         ("utterance_end_ms",),
         nova3_french,
         ("utterance_end_ms",),
+        kind="parameter",
     ),
 ]
