@@ -37,9 +37,10 @@ check:  ## lint, types and the tests that need no process and no connection: wit
 docs: $(READY)  ## the documentation in docs/_build/html; warnings and dead links are errors
 	$(BIN)/python -m sphinx -q -E -W --keep-going -n -d docs/_build/doctrees docs docs/_build/html
 
-generated: $(READY)  ## what is made from output: the picture, the coverage table, console examples
+generated: $(READY)  ## what is made from output: the picture, two tables, console examples
 	$(BIN)/python tools/picture.py > docs/explain.svg.new && mv docs/explain.svg.new docs/explain.svg
 	$(BIN)/python tools/coverage.py > docs/coverage.md.new && mv docs/coverage.md.new docs/coverage.md
+	$(BIN)/python tools/wild.py > docs/wild.md.new && mv docs/wild.md.new docs/wild.md
 	$(BIN)/python tools/update_examples.py
 
 lint: $(READY)
