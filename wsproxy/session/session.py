@@ -8,12 +8,13 @@ long it lasts.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any, TypeVar
 
+from wsproxy.catalog import Catalog
 from wsproxy.errors import LimitExceeded
 from wsproxy.trace import (
     Bytes,
@@ -44,7 +45,9 @@ from .head_tail_buffer import (
     reports_failure,
 )
 from .messages import BinaryMessage, CloseInfo, TextMessage
+from .outcome import Outcome, outcome_of
 from .session_audio import SessionAudio
+from .timeline import Timeline
 from .traffic import FrameInfo, Traffic
 
 _T = TypeVar("_T")
@@ -58,6 +61,8 @@ _HEURISTICS = {
     "budget": "too much work to look through",
 }
 KEPT_MESSAGE = 1 << 20  # bytes kept of a message in several frames until it is complete
+RECORDS_PER_REST = 32
+FIRST_FRAMES = 16  # that a summary reads: the messages that set the session up are in them
 KEPT_RECORDS = 100  # kept of each kind that is rare: closes, failures, gaps, findings
 KEPT_BROKEN = 1000  # frames kept that broke a rule
 KEPT_RULE = 200  # characters kept of a broken rule
@@ -94,6 +99,7 @@ class Session:
         audio: the audio of both directions, whatever carries it.
         before_close: the frame before the first Close frame, None if there is none.
         broken: the first KEPT_BROKEN frames that broke a rule of RFC 6455, as (number, rule).
+        timeline: all messages as `read` has read them with a catalog; else None.
     """
 
     def __init__(self) -> None:
@@ -111,6 +117,7 @@ class Session:
         self.sent = Direction()
         self.received = Direction()
         self.last_ns = 0
+        self.timeline: Timeline | None = None
         self._first_ended: Eof | None = None
         self.traffic = Traffic()
         self._broken_ns: dict[int, int] = {}
@@ -126,21 +133,34 @@ class Session:
         self._heuristic_redactions: dict[str, None] = {}
 
     @classmethod
-    def read(cls, path: str | os.PathLike[str], allowance: Allowance | None = None) -> Session:
+    def read(
+        cls,
+        path: str | os.PathLike[str],
+        allowance: Allowance | None = None,
+        catalog: Catalog | None = None,
+        rest: Callable[[], None] | None = None,
+    ) -> Session:
         """Read a trace: all of it, or as much as the limits allow, see `unread`.
 
         Args:
             allowance: as for a `TraceReader`.
+            catalog: to read all messages as well, see `timeline`.
+            rest: called after every RECORDS_PER_REST records; what it raises ends the reading.
 
         Raises:
             TraceError: it cannot be read.
             LimitExceeded: nothing of it can be read within the limits.
         """
         session = cls()
+        timeline = session.timeline = Timeline(catalog) if catalog is not None else None
         with TraceReader(path, allowance) as reader:
             try:
-                for record in bounded(reader):
+                for number, record in enumerate(bounded(reader)):
                     session.add(record)
+                    if timeline is not None:
+                        timeline.add(record)
+                    if rest is not None and number % RECORDS_PER_REST == 0:
+                        rest()
             except LimitExceeded as error:
                 if reader.session is None:
                     raise  # nothing was found in it so far
@@ -150,7 +170,7 @@ class Session:
 
     @classmethod
     def summary(cls, path: str | os.PathLike[str], allowance: Allowance | None = None) -> Session:
-        """Read the beginning of a trace and its end record, without its frames.
+        """Read the beginning of a trace, with its first frames, and its end record.
 
         Fast for large traces. A trace without an end record is read completely.
 
@@ -167,7 +187,7 @@ class Session:
                 return cls.read(path, allowance)
             with suppress(LimitExceeded):  # before the first frame: `read` raises it
                 for record in reader:
-                    if isinstance(record, FrameRecord | Bytes | Eof | End):
+                    if isinstance(record, Bytes | Eof | End) or _is_later_frame(record, session):
                         session.add(end)
                         break
                     session.add(record)
@@ -313,6 +333,13 @@ class Session:
         return self.start.api if self.start else None
 
     @property
+    def recorded_host(self) -> str | None:
+        """The host of the request; of a replay, that of the session that it replays."""
+        if self.start is not None and self.start.origin_host is not None:
+            return self.start.origin_host
+        return self.request.host if self.request is not None else None
+
+    @property
     def close(self) -> CloseInfo | None:
         return self.closes[0] if self.closes else None
 
@@ -435,6 +462,21 @@ class Session:
         return self.end.t_ns if self.end is not None else self.last_ns
 
     @property
+    def ended_ns(self) -> int:
+        """When the session ended: its first Close frame, or else the end of the connection."""
+        if self.close is not None:
+            return self.close.t_ns
+        for direction in (self.received, self.sent):
+            if direction.ended is not None:
+                return direction.ended.t_ns
+        return self.duration_ns
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """Whether it succeeded; None where it was read without its messages."""
+        return outcome_of(self, self.timeline) if self.timeline is not None else None
+
+    @property
     def failed(self) -> bool:
         """Whether the ending is not a normal one."""
         if self.ending == "close":
@@ -454,6 +496,13 @@ class Session:
         if self.request is None:
             return None
         return header(((h[0], h[1]) for h in self.request.headers), name)
+
+
+def _is_later_frame(record: Record, session: Session) -> bool:
+    """Whether a summary does without this frame: the setup is in those before it."""
+    if not isinstance(record, FrameRecord):
+        return False
+    return session.frame_count == FIRST_FRAMES or record.opcode == Opcode.CLOSE
 
 
 def _keep(kept: list[_T], item: _T) -> None:
