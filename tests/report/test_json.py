@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import re
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ def trace(tmp_path: Path) -> Path:
     """A session in which Deepgram hears nothing for 10 s."""
     path = tmp_path / "session.wstrace"
     start = new_start(Clock(1_790_000_000_000_000_000, 0), provider="deepgram", api="listen")
-    recording = SessionWriter(path, start, diagnose=lambda session: annotate(session, load()))
+    recording = SessionWriter(path, start, annotate=partial(annotate, catalog=load()))
     url = "/v1/listen?encoding=linear16&sample_rate=16000"
     recording.add(Request(1, "GET", "ws", "api.deepgram.com", 443, url, headers=KEY))
     recording.response(Response(2 * MS, 101, "Switching Protocols", headers=ACCEPT))
@@ -130,7 +131,7 @@ def test_show_timeline_json_has_documented_fields(trace: Path) -> None:
     assert set(shown) == documented("`wsproxy show --timeline --json`")
     section = DOCUMENT.split("## `wsproxy show --timeline --json`\n", 1)[1].split("\n## ", 1)[0]
     assert names_in(shown) <= set(re.findall(r"`([\w-]+)`", section))
-    assert shown["outcome"]["kind"] == "failed"
+    assert shown["outcome"] == "failed"
     assert shown["audio"]["sent"]["seconds"] == 0.3
     assert shown["latency"]["first_message_s"] == 0.348
     (result,) = shown["transcript"]["results"]
@@ -191,7 +192,7 @@ def test_show_text_folds_control_frames(trace: Path) -> None:
 @pytest.mark.parametrize(
     ("command", "has", "says"),
     [
-        ("list", '"ending": "unfinished"', ""),
+        ("list", '"complete": false', ""),
         ("show", '"kind": "start"', "no end record"),
         ("explain", '"trace.incomplete"', ""),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 import pytest
 
@@ -47,9 +48,7 @@ def sessions(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Session]:
             await talk(api.url, place, behaviour, proxy=proxy, case=name)
 
     async def hold_all(proxy: str) -> None:
-        await side_by_side(
-            [lambda name=n, place=p: hold(name, place, proxy) for n, p in PLACES.items()]
-        )
+        await side_by_side([partial(hold, n, p, proxy) for n, p in PLACES.items()])
 
     with background(settings_to_localhost(folder)) as running:
         assert running.address is not None

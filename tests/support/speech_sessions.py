@@ -114,7 +114,7 @@ def outcome_of(session: Session) -> Outcome:
 
 
 def dg_result(text: str, *, final: bool = True, start: float = 0.0, duration: float = 1.0) -> str:
-    alternatives = [{"transcript": text, "words": []}]
+    alternatives = [{"transcript": "Good morning.", "words": []}]
     return json.dumps(
         {
             "type": "Results",
@@ -142,9 +142,9 @@ def response_done(status: str, **details: Any) -> dict[str, Any]:
     return {"type": "response.done", "response": response}
 
 
-def cartesia_request(text: str = "Good morning.", **fields: Any) -> dict[str, Any]:
+def cartesia_request(**fields: Any) -> dict[str, Any]:
     output = {"container": "raw", "encoding": "pcm_s16le", "sample_rate": 16000}
-    return {"context_id": "a", "transcript": text, "output_format": output, **fields}
+    return {"context_id": "a", "transcript": "Good morning.", "output_format": output, **fields}
 
 
 def cartesia_chunk(seconds: float = 0.5) -> dict[str, Any]:

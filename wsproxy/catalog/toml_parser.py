@@ -93,6 +93,7 @@ def _api(table: Table) -> Api:
         vocabulary=_optional(table.table("vocabulary"), _vocabulary) or Vocabulary(),
         dialogue=_optional(table.table("dialogue"), _dialogue),
         transcripts=table.strings("transcripts"),
+        content=table.strings("content"),
         result_paths=_optional(table.table("transcript"), _result_paths) or NO_RESULT_PATHS,
         success=_optional(table.table("success"), _success) or NO_SUCCESS,
     )

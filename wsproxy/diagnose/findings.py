@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from wsproxy import trace
 from wsproxy.catalog import GENERIC, TRAFFIC, Advice, Catalog, Condition, Hit, candidates, explains
 from wsproxy.catalog.envelope import json_object
 from wsproxy.session import Session
@@ -75,20 +74,6 @@ def diagnose(session: Session, catalog: Catalog, *, measured: bool = True) -> li
         findings += _rule_findings(facts, findings)
     findings += _trace_losses(session)
     return sorted(findings, key=lambda f: _SEVERITIES.index(f.severity))
-
-
-def annotate(session: Session, catalog: Catalog) -> list[trace.FindingRecord]:
-    """The findings as records for the end of a trace.
-
-    The rules are not run: they take many milliseconds, and the recorder has other sessions to
-    write. `explain` runs them.
-    """
-    return [
-        trace.FindingRecord(
-            session.duration_ns, f.id, f.severity, f.title, [e.text for e in f.evidence]
-        )
-        for f in diagnose(session, catalog, measured=False)
-    ]
 
 
 def summary(session: Session, catalog: Catalog) -> str:

@@ -29,7 +29,7 @@ def timeline_json(session: Session, timeline: Timeline, outcome: Outcome) -> dic
         "session": session.id,
         "provider": session.provider,
         "api": session.api,
-        "outcome": outcome_json(outcome),
+        **outcome_json(outcome),
         "audio": {"sent": _audio(timeline.sent), "received": _audio(timeline.received)},
         "texts": timeline.texts,
         "characters": timeline.characters,
@@ -71,13 +71,13 @@ def timeline_json(session: Session, timeline: Timeline, outcome: Outcome) -> dic
     }
 
 
-def outcome_json(outcome: Outcome) -> dict[str, Any]:
-    """An outcome, as the commands print it."""
+def outcome_json(outcome: Outcome | None) -> dict[str, Any]:
+    """The fields of an outcome, as the commands print them; None: it is unknown."""
     return {
-        "kind": outcome.kind,
-        "reason": outcome.reason,
-        "frames": list(outcome.frames),
-        "figures": dict(outcome.figures),
+        "outcome": outcome.kind if outcome else None,
+        "outcome_reason": outcome.reason if outcome else None,
+        "outcome_frames": list(outcome.frames) if outcome else None,
+        "figures": dict(outcome.figures) if outcome else None,
     }
 
 
