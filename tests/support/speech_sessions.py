@@ -44,15 +44,13 @@ class SpeechSession:
         self.number = 0
         self.ended_by = "client"
         self.session = Session()
-        self.session.timeline = Timeline(CATALOG)
+        self.session.timeline = Timeline(self.session, CATALOG)
         self._add(Start(0, 1, "0123456789abcdef", S, provider=provider, api=api))
         self._add(Request(0, "GET", "wss", host, 443, path or f"/{rest}"))
         self._add(Response(S // 100, 101, "Switching Protocols"))
 
     def _add(self, record: Any) -> None:
-        assert self.session.timeline is not None
         self.session.add(record)
-        self.session.timeline.add(record)
 
     def wait(self, seconds: float) -> SpeechSession:
         self.t += seconds
@@ -114,7 +112,7 @@ def outcome_of(session: Session) -> Outcome:
 
 
 def dg_result(text: str, *, final: bool = True, start: float = 0.0, duration: float = 1.0) -> str:
-    alternatives = [{"transcript": "Good morning.", "words": []}]
+    alternatives = [{"transcript": text, "words": []}]
     return json.dumps(
         {
             "type": "Results",

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from wsproxy.session import Session
-from wsproxy.session.audio_meter import AudioClock
+from wsproxy.session.audio_meter import AudioMeter
 from wsproxy.session.control_events import ControlEvent
 from wsproxy.session.latency import Latency, Turn
 from wsproxy.session.outcome import Outcome
@@ -81,7 +81,7 @@ def outcome_json(outcome: Outcome | None) -> dict[str, Any]:
     }
 
 
-def _audio(clock: AudioClock) -> dict[str, Any]:
+def _audio(clock: AudioMeter) -> dict[str, Any]:
     return {
         "messages": clock.messages,
         "bytes": clock.size,
