@@ -143,7 +143,6 @@ def test_show_timeline_text_starts_with_outcome(trace: Path) -> None:
     assert first == "failed: closed by the server with 1011 NET-0001"
 
 
-
 def test_show_timeline_with_selection_is_refused(trace: Path) -> None:
     result = CliRunner().invoke(cli, ["show", str(trace), "--timeline", "--limit", "1"])
     assert isinstance(result.exception, UsageError)
