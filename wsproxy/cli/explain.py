@@ -146,8 +146,8 @@ class _Reading:
 def _explanation(
     path: Path, session: Session, findings: list[Finding], catalog: Catalog
 ) -> dict[str, Any]:
-    outcome = summary(session, catalog)
-    return json_schema.explanation(path, session, findings, outcome, retry_after(session))
+    sentence = summary(session, catalog)
+    return json_schema.explanation(path, session, findings, sentence, retry_after(session))
 
 
 def _explanations(reading: _Reading, catalog: Catalog) -> Iterator[dict[str, Any]]:

@@ -52,6 +52,7 @@ class Overview:
 
     catalog: Catalog
     good: int = 0
+    unproven: int = 0
     open: int = 0
     unreadable: int = 0
     across: Sequence[Finding] = ()
@@ -65,8 +66,10 @@ class Overview:
         """
         first = next((f for f in findings if f.severity != "info"), None)
         if first is None:
-            self.open += state(session, findings) == "open"
-            self.good += state(session, findings) == "good"
+            found = state(session, findings)
+            self.open += found == "open"
+            self.good += found == "good"
+            self.unproven += found == "unproven"
             return
         began = session.start.started_at_ns if session.start else 0
         key = (first.id, _without_values(first.sentence))
@@ -105,10 +108,12 @@ class Overview:
     def counts(self) -> list[str]:
         """Numbers of sessions by kind, one sentence each."""
         grouped = sum(group.count for group in self.groups)
-        total = grouped + self.good + self.open
+        total = grouped + self.good + self.unproven + self.open
         lines = [f"{plural(total, 'session')} in {plural(len(self._groups), 'group')}."]
         if self.good:
             lines.append(f"{self.good} without problems.")
+        if self.unproven:
+            lines.append(f"{self.unproven} without problems and without proof of success.")
         if self.open:
             lines.append(f"{self.open} without an end: still open, truncated, or recorder stopped.")
         if self.unreadable:
