@@ -19,11 +19,12 @@ from .headline import (
     footnote,
     needs_sentence,
     new_condition,
+    said_of_object,
     server_said,
     with_sentence,
 )
 from .measurements import CHECKS, handshake, silence_before_close, who_ended
-from .outcome import is_consequence, rank
+from .outcome import OBJECT_FAILED, is_consequence, rank
 from .rules import RULES
 from .session_facts import Measure, SessionFacts
 
@@ -174,8 +175,17 @@ def _rule_findings(
             evidence = _measured(facts, RULES, match.rule)
             if evidence and not is_consequence(condition.id, evidence, findings):
                 order = match.rule not in likely, rank(condition.id)
-                found.append((order, _finding(facts, condition, evidence)))
+                found.append((order, _rule_finding(facts, condition, evidence)))
     return [finding for _, finding in sorted(found, key=lambda pair: pair[0])]
+
+
+def _rule_finding(facts: SessionFacts, condition: Condition, evidence: list[Evidence]) -> Finding:
+    """The finding of a rule; that of a failed object has the server's words as its title."""
+    said = said_of_object(facts) if condition.id == OBJECT_FAILED else None
+    if said is None:
+        return _finding(facts, condition, evidence)
+    titled = with_sentence(facts, condition, said, partial(_shown, facts))
+    return _with_said(_finding(facts, titled, evidence), said)
 
 
 def _measured(facts: SessionFacts, measures: Mapping[str, Measure], name: str) -> list[Evidence]:

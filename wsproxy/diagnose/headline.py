@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 from wsproxy.catalog import GENERIC, TRAFFIC, Advice, Condition, Hit, Source
 from wsproxy.catalog.server_sentence import ServerSentence, contains, server_sentences
+from wsproxy.session.outcome import failed_objects
 
 from .error_classes import ErrorClass, classify
 from .evidence import Evidence, quoted
@@ -80,6 +81,19 @@ def server_said(facts: SessionFacts) -> Said | None:
     chosen = best if first.ends else first
     kind = of_page(facts) if chosen.where == "page" else classify(chosen)
     return Said(chosen, kind, named_parameters(facts, chosen))
+
+
+def said_of_object(facts: SessionFacts) -> Said | None:
+    """What the server said of an object that failed; None where none did, or without words."""
+    timeline = facts.session.timeline
+    failed = failed_objects(timeline) if timeline is not None else []
+    spoken = next((one for one in failed if one.sentence), None)
+    if spoken is None:
+        return None
+    sentence = ServerSentence(
+        spoken.sentence, "message", (spoken.state,), "", spoken.frame, spoken.t_ns
+    )
+    return Said(sentence, classify(sentence), named_parameters(facts, sentence))
 
 
 def of_page(facts: SessionFacts) -> ErrorClass | None:
