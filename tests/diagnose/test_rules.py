@@ -369,9 +369,10 @@ REFUSED = [
     ),
     (
         credentials.foreign_key_shape,
+        refused("assemblyai", headers=token("sk_" + HEX40)),
+        43.0,
+        # 40 hex digits are a key of Deepgram, and of others.
         refused("assemblyai", headers=token(HEX40)),
-        40.0,
-        refused("deepgram", headers=token(f"Token {HEX40}")),
     ),
     (
         messages.gateway_between,

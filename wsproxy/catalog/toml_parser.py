@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+from .dialogue import Answer, Dialogue
 from .envelope import ENVELOPES
 from .model import (
     CONFIDENCES,
@@ -19,7 +20,6 @@ from .model import (
     ClosePattern,
     Condition,
     CredentialPlaces,
-    Dialogue,
     Example,
     Match,
     Provider,
@@ -41,6 +41,7 @@ from .success import (
 from .toml_table import Table
 
 SCHEMA = 1
+_REFUSALS = ("refused", "http")
 _ID = re.compile(r"[a-z0-9_]+(\.[A-Za-z0-9_-]+){2}")
 
 T = TypeVar("T")
@@ -176,15 +177,31 @@ def _vocabulary(table: Table) -> Vocabulary:
 
 def _dialogue(table: Table) -> Dialogue:
     return Dialogue(
+        http=table.take("http", str, ""),
+        greeting=table.strings("greeting"),
         setup=table.strings("setup"),
         opening=table.strings("opening"),
         audio=table.take("audio", str, ""),
         say=table.strings("say"),
+        acknowledge=table.strings("acknowledge"),
+        started=table.strings("started"),
+        interim=table.strings("interim"),
         reply=table.strings("reply"),
+        response=table.strings("response"),
+        word=table.take("word", str, ""),
+        answers=tuple(each.read(_dialogue_answer) for each in table.tables("answer")),
+        context=table.take("context", str, ""),
+        manual=table.strings("manual"),
+        container=table.choice("container", ("wav",), ""),
+        mute=table.strings("mute"),
         end=table.strings("end"),
         farewell=table.strings("farewell"),
         close=table.choice("close", ("client", "server", ""), "server"),
     )
+
+
+def _dialogue_answer(table: Table) -> Answer:
+    return Answer(to=table.take("to", str), messages=table.strings("with"))
 
 
 def _audio(table: Table) -> Audio:
@@ -245,6 +262,7 @@ def read_condition(table: Table, provider: Provider) -> Condition:
         disagreement=table.take("disagreement", str, ""),
         checks=table.strings("checks"),
         general=table.take("general", bool, False),
+        intermediary=table.take("intermediary", str, ""),
         matches=tuple(match.read(_match) for match in table.tables("match")),
         simulate=_optional(table.table("simulate"), _simulate),
         examples=tuple(
@@ -294,15 +312,13 @@ def _match(table: Table) -> Match:
                 "error": table.pattern("error"),
                 "fields": table.named_patterns("fields"),
             }
-        case "refused" | "http":
+        case kind if kind in _REFUSALS:
             values = {
                 "http": table.take("http", bool, False),
                 "status": table.ranges("status"),
                 "headers": table.named_patterns("headers"),
                 "body": table.named_patterns("body"),
                 "body_text": table.pattern("body_text"),
-                "request": table.pattern("request"),
-                "host": table.pattern("host"),
                 "without": table.names("without"),
             }
         case "ending":
@@ -313,10 +329,12 @@ def _match(table: Table) -> Match:
             }
         case "measured":
             values = {"rule": table.take("rule", str)}
+    sent = table.named_patterns(_sent_key(table))
+    request, host = table.pattern("request"), table.pattern("host")
     # A key that could not be read is a mistake already.
-    if table.valid and not any(values.values()):
+    if table.valid and not (any(values.values()) or (kind in _REFUSALS and (request or host))):
         table.mistake("", "says nothing to match")
-    return Match(kind, sent=table.named_patterns(_sent_key(table)), **values)
+    return Match(kind, sent=sent, request=request, host=host, **values)
 
 
 def _sent_key(table: Table) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from wsproxy.catalog import GENERIC, TRAFFIC, Advice, Catalog, Condition, Hit, candidates, explains
 from wsproxy.catalog.envelope import json_object
@@ -12,6 +13,15 @@ from wsproxy.session import Session
 from wsproxy.wire import accept_key
 
 from .evidence import Evidence, plural, quoted, seconds
+from .headline import (
+    Said,
+    arranged,
+    footnote,
+    needs_sentence,
+    new_condition,
+    server_said,
+    with_sentence,
+)
 from .measurements import CHECKS, handshake, silence_before_close, who_ended
 from .outcome import is_consequence, rank
 from .rules import RULES
@@ -36,6 +46,9 @@ class Finding:
         seen: the causes for which there is evidence; `causes` starts with them.
         source: the document that describes it: `document`, `section`, `url`.
         related: ids of similar conditions, where no condition of the provider matches.
+        sentence: what the server said of it, "" if it said nothing.
+        error_class: the class of that sentence by its words, such as "quota"; "" for none.
+        titled_by_server: whether the title quotes the server: then it may be any text.
     """
 
     id: str
@@ -52,6 +65,9 @@ class Finding:
     confidence: str = "high"
     disagreement: str = ""
     related: Sequence[str] = ()
+    sentence: str = ""
+    error_class: str = ""
+    titled_by_server: bool = False
 
 
 def diagnose(session: Session, catalog: Catalog, *, measured: bool = True) -> list[Finding]:
@@ -64,95 +80,97 @@ def diagnose(session: Session, catalog: Catalog, *, measured: bool = True) -> li
         measured: whether to run the rules as well, which takes milliseconds.
     """
     facts = SessionFacts(session, catalog, with_rules=measured)
-    hits = candidates(session, catalog)
-    findings = [_condition_finding(facts, hit) for hit in hits]
+    hits, said = candidates(session, catalog), server_said(facts)
+    findings = [_condition_finding(facts, hit, said) for hit in hits]
     if session.failed and not explains(session, hits):
-        findings.insert(0, _unknown_failure(facts))
+        findings.insert(0, _unknown_failure(facts, said))
     findings += _wrong_accept_key(session)
     findings += _protocol_violations(session)
     if measured:
-        findings += _rule_findings(facts, findings)
+        findings += _rule_findings(facts, findings, hits)
+    findings += _survived_error(facts, findings, said)
     findings += _trace_losses(session)
     return sorted(findings, key=lambda f: _SEVERITIES.index(f.severity))
 
 
-def summary(session: Session, catalog: Catalog) -> str:
-    """How the session ended, in one sentence."""
-    provider = catalog.provider(session.provider or "")
-    host = quoted(session.request.host) if session.request else "the server"
-    server = provider.name if provider else host
-    who = {"client": "The app", "server": server}.get(session.closed_by or "", "Nobody")
-    opened = session.opened_ns
-    facts = SessionFacts(session, catalog)
-    after = f" {seconds(facts.ended_ns - (opened or 0)):.1f} s after the upgrade" if opened else ""
-    match session.ending:
-        case "close" if session.close is not None:
-            code = session.close.code
-            how = (
-                "without a code" if code is None else f"with {code} {quoted(session.close.reason)}"
-            )
-            return f"{who} closed the session{after} {how.rstrip()}{_dropped(session)}."
-        case "refused" | "http" if session.response is not None:
-            what = "the upgrade" if session.ending == "refused" else "the request"
-            return f"{server} refused {what} with HTTP {session.response.status}."
-        case "failed" if session.failure is not None:
-            where = _WHERE.get(session.failure.where, session.failure.where)
-            return f"The session did not start: {where}: {quoted(session.failure.message, 160)}."
-        case "eof":
-            return f"{who} ended the connection{after} without a Close frame."
-        case "reset":
-            return f"{who} reset the connection{after}."
-        case "stopped":
-            return "The recorder was stopped while the session was open."
-        case _:
-            return (
-                "The trace ends while the session is open: "
-                "the recorder is still running, or was killed."
-            )
-
-
-def _dropped(session: Session) -> str:
-    """The suffix for a side that closed the session and also reset the connection."""
-    by_client = session.closes[0].from_client
-    ended = (session.sent if by_client else session.received).ended
-    if ended is None or ended.how != "reset":
-        return ""
-    answered = any(close.from_client is not by_client for close in session.closes)
-    return " and reset the connection" + ("" if answered else " before it was answered")
-
-
-_WHERE = {
-    "dns": "the host name could not be resolved",
-    "connect": "no connection to the server",
-    "proxy": "the upstream proxy refused",
-    "tls-server": "TLS with the server failed",
-    "tls-client": "TLS with the app failed",
-    "handshake": "the opening handshake was interrupted",
-    "http": "the HTTP exchange was interrupted",
-    "request": "wsproxy could not forward the request",
-    "recorder": "the recorder failed",
-}
-
-
-def _condition_finding(facts: SessionFacts, hit: Hit) -> Finding:
+def _condition_finding(facts: SessionFacts, hit: Hit, said: Said | None) -> Finding:
     """The finding of a condition, with the evidence of its match and its checks."""
     evidence = _matched_evidence(facts, hit)
     for name in hit.condition.checks:
-        evidence += [e for e in _measured(facts, CHECKS, name) if e not in evidence]
-    finding = _finding(facts, hit.condition, evidence)
+        evidence += _measured(facts, CHECKS, name)
+    said = said if said is not None and _concerns(hit, said) else None
+    condition, notes = hit.condition, list[Evidence]()
+    if said is not None and needs_sentence(hit, said):
+        condition = with_sentence(facts, hit.condition, said, partial(_shown, facts))
+        notes = _footnotes(facts, hit)
+    # A name such as "NET-0001" is no better evidence than the code that it stands with.
+    titled = condition is not hit.condition
+    shown = said if said is not None and (titled or said.sentence.is_prose) else None
+    finding = _finding(facts, condition, [*arranged(evidence, shown), *notes])
+    if said is not None:
+        finding = _with_said(finding, said, titled=titled)
     if hit.condition.provider == GENERIC and facts.session.failed:
         # Only the general meaning of the code is known, not what this provider means by it.
-        last_evidence = [*finding.evidence, *_last_server_text(facts)]
-        finding = replace(finding, evidence=last_evidence, related=_related_conditions(facts))
+        last = [] if said is not None else _last_server_text(facts)
+        related = _related_conditions(facts)
+        finding = replace(finding, evidence=[*finding.evidence, *last], related=related)
     return finding
 
 
-def _rule_findings(facts: SessionFacts, findings: Sequence[Finding]) -> list[Finding]:
-    """The findings of the rules, likely causes of the other findings first."""
+def _with_said(finding: Finding, said: Said, *, titled: bool = True) -> Finding:
+    kind = said.kind.id if said.kind is not None else ""
+    sentence = said.sentence.text
+    return replace(finding, sentence=sentence, error_class=kind, titled_by_server=titled)
+
+
+def _concerns(hit: Hit, said: Said) -> bool:
+    """Whether what the server said is about the condition that matched."""
+    if hit.condition.severity == "info":
+        return False
+    if not hit.about_end:
+        return any(fact.frame == said.sentence.frame for fact in hit.facts)
+    return said.sentence.ends
+
+
+def _footnotes(facts: SessionFacts, hit: Hit) -> list[Evidence]:
+    close, response = facts.session.close, facts.session.response
+    code = close.code if close is not None else response.status if response is not None else None
+    return [footnote(hit.condition, code)] if hit.condition.provider == GENERIC else []
+
+
+def _survived_error(
+    facts: SessionFacts, findings: Sequence[Finding], said: Said | None
+) -> list[Finding]:
+    """An error that the server sent in a message, and that no other finding is about.
+
+    It is an error if it was the server's last word, else a warning: the session continued.
+    """
+    if said is None or said.sentence.where != "message" or facts.session.failed:
+        return []
+    problems = (finding for finding in findings if finding.severity != "info")
+    if any(said.sentence.frame in e.frames for finding in problems for e in finding.evidence):
+        return []
+    severity = "error" if said.sentence.ends else "warning"
+    condition = new_condition(facts, said, severity, "server.error", partial(_shown, facts))
+    evidence = [*said.evidence, *who_ended(facts)]
+    return [_with_said(_finding(facts, condition, evidence), said)]
+
+
+def _rule_findings(
+    facts: SessionFacts, findings: Sequence[Finding], hits: Sequence[Hit]
+) -> list[Finding]:
+    """The findings of the rules, likely causes of the other findings first.
+
+    Args:
+        hits: what is known about an intermediary needs no rule.
+    """
+    named = any(hit.condition.intermediary for hit in hits)
     likely = _advised(facts, findings)
     found = []
     for condition in facts.catalog.conditions_of(TRAFFIC):
         for match in condition.matches:
+            if named and match.rule == "gateway_between":
+                continue
             evidence = _measured(facts, RULES, match.rule)
             if evidence and not is_consequence(condition.id, evidence, findings):
                 order = match.rule not in likely, rank(condition.id)
@@ -202,9 +220,13 @@ def _split_by_evidence(
     """The advice for which there is evidence, and the rest, each in the catalog's order."""
     parts: tuple[list[str], list[str]] = ([], [])
     for item in advice:
-        shown = bool(item.when) and bool(_measured(facts, RULES, item.when))
-        parts[not shown].append(item.text)
+        parts[not _shown(facts, item.when)].append(item.text)
     return parts
+
+
+def _shown(facts: SessionFacts, rule: str) -> bool:
+    """Whether there is evidence for a rule."""
+    return bool(rule) and bool(_measured(facts, RULES, rule))
 
 
 def _matched_evidence(facts: SessionFacts, hit: Hit) -> list[Evidence]:
@@ -247,11 +269,29 @@ def _matched_message(facts: SessionFacts, hit: Hit) -> list[Evidence]:
     return []
 
 
-def _unknown_failure(facts: SessionFacts) -> Finding:
+def _unknown_failure(facts: SessionFacts, said: Said | None) -> Finding:
     """The finding of a failure that no condition matches."""
     session = facts.session
+    if said is not None and said.sentence.ends:
+        evidence = arranged(_unknown_evidence(facts), said)
+        condition = new_condition(
+            facts, said, "error", f"unknown.{session.ending}", partial(_shown, facts)
+        )
+        return _with_said(_finding(facts, condition, evidence), said)
+    return Finding(
+        f"unknown.{session.ending}",
+        "error",
+        "Unknown failure: no condition of the catalog matches",
+        "No documented condition matches this failure.",
+        _unknown_evidence(facts),
+        remedies=["Send the trace and the request id to the provider's support"],
+        related=_related_conditions(facts),
+    )
+
+
+def _unknown_evidence(facts: SessionFacts) -> list[Evidence]:
+    session, kind = facts.session, facts.session.ending
     evidence = [*who_ended(facts)]
-    kind = session.ending
     if session.close is not None:
         close = session.close
         text = f"close code {close.code}, reason: {quoted(close.reason, 200) or 'none'}"
@@ -261,16 +301,7 @@ def _unknown_failure(facts: SessionFacts) -> Finding:
         evidence += handshake(facts)
     else:
         evidence += silence_before_close(facts)
-    evidence += _last_server_text(facts)
-    return Finding(
-        f"unknown.{kind}",
-        "error",
-        "Unknown failure: no condition of the catalog matches",
-        "No documented condition matches this failure.",
-        evidence,
-        remedies=["Send the trace and the request id to the provider's support"],
-        related=_related_conditions(facts),
-    )
+    return [*evidence, *_last_server_text(facts)]
 
 
 def _last_server_text(facts: SessionFacts) -> list[Evidence]:

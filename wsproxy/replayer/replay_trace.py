@@ -121,6 +121,7 @@ class ReplayRecording:
             clock,
             mode=mode,
             origin=original.id,
+            origin_host=original.recorded_host,
             provider=original.provider,
             api=original.api,
             client=client,

@@ -27,6 +27,7 @@ from .text import api, compact, lasting, made_from, safe, short, size, when
 _ROWS = 6  # of the last frames
 _SCANNED = 1000  # frames before the end that are searched for them
 _LINE = 300  # characters of a text that comes from a trace
+_EVIDENCE = 800  # characters of a line of evidence, which has the server's own sentence
 _PROSE = 2000  # characters of a text of the catalog
 
 RETRY = {
@@ -167,7 +168,8 @@ def clean(finding: Finding) -> Finding:
         id=short(finding.id, 100),
         title=short(finding.title, _LINE),
         meaning=short(finding.meaning, _PROSE),
-        evidence=[replace(e, text=short(e.text, _LINE)) for e in finding.evidence],
+        evidence=[replace(e, text=short(e.text, _EVIDENCE)) for e in finding.evidence],
+        sentence=short(finding.sentence, _PROSE),
         causes=lines(finding.causes),
         remedies=lines(finding.remedies),
         seen=lines(finding.seen),

@@ -1,7 +1,8 @@
-"""Many sessions together: those with the same first finding are one group."""
+"""Many sessions together: one group for each first finding and server's sentence."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,12 +15,13 @@ from wsproxy.session import Session
 from .explanation import Explanation, clean, explain, state
 from .text import when
 
+_VALUES = re.compile(r"[0-9a-fA-F-]{12,}|\d+(\.\d+)?")
 _SEVERITIES = ("error", "warning", "info")
 
 
 @dataclass(slots=True)
 class Group:
-    """Sessions with the same first finding.
+    """Sessions with the same first finding, about which the server said the same.
 
     Attributes:
         first_ns, last_ns: Unix time of the start of the first and the last one, ns.
@@ -32,6 +34,7 @@ class Group:
     example: Explanation
     first_ns: int
     last_ns: int
+    titled_by_server: bool = False
     count: int = 1
 
     @property
@@ -52,7 +55,7 @@ class Overview:
     open: int = 0
     unreadable: int = 0
     across: Sequence[Finding] = ()
-    _groups: dict[str, Group] = field(default_factory=dict)
+    _groups: dict[tuple[str, str], Group] = field(default_factory=dict)
 
     def add(self, path: Path, session: Session, findings: Sequence[Finding]) -> None:
         """Add a session.
@@ -66,12 +69,19 @@ class Overview:
             self.good += state(session, findings) == "good"
             return
         began = session.start.started_at_ns if session.start else 0
-        group = self._groups.get(first.id)
+        key = (first.id, _without_values(first.sentence))
+        group = self._groups.get(key)
         if group is None:
             example = explain(path, session, findings, self.catalog)
             shown = clean(first)
-            self._groups[first.id] = Group(
-                shown.id, shown.severity, shown.title, example, began, began
+            self._groups[key] = Group(
+                shown.id,
+                shown.severity,
+                shown.title,
+                example,
+                began,
+                began,
+                shown.titled_by_server,
             )
             return
         group.count += 1
@@ -104,3 +114,8 @@ class Overview:
         if self.unreadable:
             lines.append(f"{plural(self.unreadable, 'more trace')} could not be read.")
         return lines
+
+
+def _without_values(sentence: str) -> str:
+    """A sentence without ids and numbers, which differ between sessions."""
+    return _VALUES.sub("#", sentence.lower())

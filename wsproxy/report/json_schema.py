@@ -239,6 +239,8 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "confidence": finding.confidence,
         "disagreement": finding.disagreement,
         "related": list(finding.related),
+        "sentence": finding.sentence,
+        "class": finding.error_class,
     }
 
 

@@ -315,6 +315,13 @@ class Session:
         return self.start.api if self.start else None
 
     @property
+    def recorded_host(self) -> str | None:
+        """The host of the request; of a replay, that of the session that it replays."""
+        if self.start is not None and self.start.origin_host is not None:
+            return self.start.origin_host
+        return self.request.host if self.request is not None else None
+
+    @property
     def close(self) -> CloseInfo | None:
         return self.closes[0] if self.closes else None
 

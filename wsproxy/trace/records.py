@@ -75,6 +75,7 @@ class Start:
         mode: mitmproxy's proxy mode; a word of REPLAYS or DERIVED for a session that was not
             recorded from the traffic of an app.
         origin: session id of the trace that this session replays, or was derived from.
+        origin_host: the host of that session, for a replay: a condition may depend on it.
         changes: how it differs from that one, a line each; None if it was not derived.
         synthetic: there was no HTTP exchange to record; request and failure are made from
             connection events.
@@ -96,6 +97,7 @@ class Start:
     mitmproxy: str | None = None
     mode: str | None = None
     origin: str | None = None
+    origin_host: str | None = None
     synthetic: bool = False
     changes: list[str] | None = None
     part: int | None = None
