@@ -88,7 +88,7 @@ def diagnose(session: Session, catalog: Catalog, *, measured: bool = True) -> li
     findings += _protocol_violations(session)
     if measured:
         findings += _rule_findings(facts, findings, hits)
-    findings += _survived_error(facts, findings, said)
+    findings += _survived_error(facts, findings, hits, said)
     findings += _trace_losses(session)
     return sorted(findings, key=lambda f: _SEVERITIES.index(f.severity))
 
@@ -127,9 +127,12 @@ def _concerns(hit: Hit, said: Said) -> bool:
     """Whether what the server said is about the condition that matched."""
     if hit.condition.severity == "info":
         return False
-    if not hit.about_end:
-        return any(fact.frame == said.sentence.frame for fact in hit.facts)
-    return said.sentence.ends
+    return said.sentence.ends if hit.about_end else _is_about(hit, said)
+
+
+def _is_about(hit: Hit, said: Said) -> bool:
+    """Whether a condition matched the message of the sentence."""
+    return any(fact.frame == said.sentence.frame for fact in hit.facts)
 
 
 def _footnotes(facts: SessionFacts, hit: Hit) -> list[Evidence]:
@@ -139,13 +142,16 @@ def _footnotes(facts: SessionFacts, hit: Hit) -> list[Evidence]:
 
 
 def _survived_error(
-    facts: SessionFacts, findings: Sequence[Finding], said: Said | None
+    facts: SessionFacts, findings: Sequence[Finding], hits: Sequence[Hit], said: Said | None
 ) -> list[Finding]:
     """An error that the server sent in a message, and that no other finding is about.
 
     It is an error if it was the server's last word, else a warning: the session continued.
     """
     if said is None or said.sentence.where != "message" or facts.session.failed:
+        return []
+    # The catalog knows the message, as harmless perhaps.
+    if any(hit.match.kind == "message" and _is_about(hit, said) for hit in hits):
         return []
     problems = (finding for finding in findings if finding.severity != "info")
     if any(said.sentence.frame in e.frames for finding in problems for e in finding.evidence):
