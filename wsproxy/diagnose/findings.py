@@ -28,6 +28,7 @@ from .rules import RULES
 from .session_facts import Measure, SessionFacts
 
 _SEVERITIES = ("error", "warning", "info")
+_MESSAGE = 400  # characters of a message of the server in the evidence
 _MAX_FRAMES = 20  # frame numbers in a finding
 _MAX_RELATED = 8  # related conditions in a finding
 _MAX_NAME = 60  # characters of the name of an error
@@ -95,9 +96,10 @@ def diagnose(session: Session, catalog: Catalog, *, measured: bool = True) -> li
 
 def _condition_finding(facts: SessionFacts, hit: Hit, said: Said | None) -> Finding:
     """The finding of a condition, with the evidence of its match and its checks."""
-    evidence = _matched_evidence(facts, hit)
-    for name in hit.condition.checks:
-        evidence += _measured(facts, CHECKS, name)
+    matched = _matched_evidence(facts, hit)
+    checked = [e for name in hit.condition.checks for e in _measured(facts, CHECKS, name)]
+    # Without a Close frame, the checks say more than that the connection ended.
+    evidence = [*checked, *matched] if hit.match.kind == "ending" else [*matched, *checked]
     said = said if said is not None and _concerns(hit, said) else None
     condition, notes = hit.condition, list[Evidence]()
     if said is not None and needs_sentence(hit, said):
@@ -269,7 +271,7 @@ def _matched_message(facts: SessionFacts, hit: Hit) -> list[Evidence]:
         return []
     for message in facts.server_json:
         if message.frame == frame:
-            text = quoted(json.dumps(message.content, ensure_ascii=False), 240)
+            text = quoted(json.dumps(message.content, ensure_ascii=False), _MESSAGE)
             line = f"the server sent: {text} (frame {frame})"
             return [Evidence(line, (frame,), message.t_ns)]
     return []

@@ -18,6 +18,7 @@ from wsproxy.diagnose.session_facts import Measure, SessionFacts
 
 _MIN_STOPPED = 1.0  # seconds without audio at the end
 _MIN_INTERVALS = 5  # the same, in usual intervals between audio messages
+_IDLE = 20.0  # seconds without a frame after which a gateway may end a connection
 
 
 def no_audio(facts: SessionFacts) -> list[Evidence]:
@@ -136,6 +137,19 @@ def written_by_hand(facts: SessionFacts) -> list[Evidence]:
     return []
 
 
+def idle_at_end(facts: SessionFacts) -> list[Evidence]:
+    """Nobody had sent a frame for a while when the connection ended."""
+    session, number = facts.session, facts.session.frame_count
+    if not number or session.close is not None:
+        return []
+    last = session.frame(number)
+    silent = seconds(facts.ended_ns - last.t_ns)
+    if silent < _IDLE:
+        return []
+    text = f"neither side sent a frame in the {silent:.1f} s before the end (last: frame {number})"
+    return [Evidence(text, (number,), last.t_ns, round(silent, 1), "s")]
+
+
 def _audio_evidence(facts: SessionFacts, text: str) -> Evidence:
     """Evidence at the first audio message."""
     numbers = tuple(facts.audio.numbers[:1])
@@ -154,4 +168,5 @@ RULES: tuple[Measure, ...] = (
     large_chunks,
     short_rest,
     written_by_hand,
+    idle_at_end,
 )
