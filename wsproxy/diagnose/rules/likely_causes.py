@@ -12,14 +12,18 @@ from wsproxy.audio.sniff import TEXT_KINDS, sniff
 from wsproxy.diagnose.evidence import Evidence, plural, quoted, seconds
 from wsproxy.diagnose.session_facts import Measure, SessionFacts
 
+from .carriers import base64_for_audio, wrong_carrier
+
 _MIN_STOPPED = 1.0  # seconds without audio at the end
 _MIN_INTERVALS = 5  # the same, in usual intervals between audio messages
 _IDLE = 20.0  # seconds without a frame after which a gateway may end a connection
 
 
 def no_audio(facts: SessionFacts) -> list[Evidence]:
-    """The app sent no audio at all."""
-    if facts.client_format is None or not facts.session.accepted or facts.audio:
+    """The app sent no audio at all, and nothing in its place."""
+    if facts.client_format is None or not facts.session.accepted or facts.audio.messages:
+        return []
+    if wrong_carrier(facts):
         return []
     return [Evidence("the app sent no audio at all", (), facts.ended_ns, 0.0, "messages")]
 
@@ -35,7 +39,9 @@ def only_keepalives(facts: SessionFacts) -> list[Evidence]:
 
 
 def audio_stopped(facts: SessionFacts) -> list[Evidence]:
-    """The app sent audio regularly, then stopped."""
+    """The app sent audio regularly, in a form that the API takes, then stopped."""
+    if base64_for_audio(facts) or wrong_carrier(facts):
+        return []
     audio = facts.audio
     if facts.client_format is None or audio.messages < 3 or audio.last is None:
         return []
