@@ -121,8 +121,15 @@ def test_diagnose_causes_with_evidence_come_first(messages: SentMessages, first:
     assert finding.id == "deepgram.listen.NET-0001"
     assert first in finding.causes[0]
     assert first in finding.seen[0]
-    condition = CATALOG.condition("deepgram.listen.NET-0001")
-    assert sorted(finding.causes) == sorted(str(cause) for cause in condition.causes)
+    causes = CATALOG.condition("deepgram.listen.NET-0001").causes
+    always = [str(cause) for cause in causes if not cause.only_if_seen]
+    assert len(always) < len(causes)
+    assert sorted(finding.causes) == sorted(always)
+
+
+def test_diagnose_cause_only_if_seen_is_listed_where_the_session_has_it() -> None:
+    finding = diagnose(facts_of(LISTEN, ["[object Blob]"] * 5, 11).session, CATALOG)[0]
+    assert [text for text in finding.causes if "[object Blob]" in text] == finding.seen[:1]
 
 
 def test_diagnose_causes_without_evidence_keep_the_order_of_the_catalog() -> None:

@@ -226,10 +226,14 @@ def _split_by_evidence(
     facts: SessionFacts, advice: Sequence[Advice]
 ) -> tuple[list[str], list[str]]:
     """The advice for which there is evidence, and the rest, each in the catalog's order."""
-    parts: tuple[list[str], list[str]] = ([], [])
+    seen: list[str] = []
+    others: list[str] = []
     for item in advice:
-        parts[not _shown(facts, item.when)].append(item.text)
-    return parts
+        if _shown(facts, item.when):
+            seen.append(item.text)
+        elif not item.only_if_seen:
+            others.append(item.text)
+    return seen, others
 
 
 def _shown(facts: SessionFacts, rule: str) -> bool:

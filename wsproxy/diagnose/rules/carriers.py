@@ -1,7 +1,7 @@
 """Rules about what carries the app's audio: audio in a form that the API does not take.
 
 The session finds audio in whatever carries it (`session.audio_carrier`); the catalog says what
-carries it by the API's documents. `traffic.audio.wrong-carrier` is the condition of all of them,
+carries it by the API's documents. `traffic.carrier.wrong` is the condition of all of them,
 and conditions of providers name single ones as causes.
 """
 
