@@ -56,6 +56,7 @@ BY_RULE = {
     "deepgram.speak.NET-0001": Behaviour(),
     "deepgram.upgrade.INVALID_AUTH": Behaviour(headers={"Authorization": "Token invalid"}),
     "deepgram.upgrade.unknown-model": Behaviour(path="/v1/listen?model=no-such-model"),
+    "deepgram.upgrade.language-name": Behaviour(path="/v1/listen?model=nova-3&language=english"),
     "assemblyai.streaming.3007-chunk-duration": Behaviour(audio(0.5, chunk=0.02)),
     "assemblyai.streaming.3007-rate": Behaviour(audio(4.0), pace=0.1),
     "assemblyai.streaming.3006-message-type": Behaviour(['{"type": "Stop"}']),
@@ -96,7 +97,10 @@ ASKED = {
     ),
 }
 # Not at the provider's own host.
-ELSEWHERE = {"deepgram.upgrade.self-hosted-url": "deepgram.example"}
+ELSEWHERE = {
+    "deepgram.upgrade.self-hosted-url": "deepgram.example",
+    "azure_speech.upgrade.404-resource-host": "westeurope.api.cognitive.microsoft.com",
+}
 
 COMMANDED = [condition for condition in CATALOG.conditions if condition.simulated]
 

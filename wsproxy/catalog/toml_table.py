@@ -243,7 +243,8 @@ class Table:
 
 
 def _advice(table: Table) -> Advice:
-    return Advice(table.take("text", str), table.take("when", str))
+    optional = table.take("only_if_seen", bool, False)
+    return Advice(table.take("text", str), table.take("when", str), optional)
 
 
 _ARTICLE: Mapping[type, str] = {

@@ -29,6 +29,7 @@ from .rules import RULES
 from .session_facts import Measure, SessionFacts
 
 _SEVERITIES = ("error", "warning", "info")
+_MESSAGE = 400  # characters of a message of the server in the evidence
 _MAX_FRAMES = 20  # frame numbers in a finding
 _MAX_RELATED = 8  # related conditions in a finding
 _MAX_NAME = 60  # characters of the name of an error
@@ -89,16 +90,17 @@ def diagnose(session: Session, catalog: Catalog, *, measured: bool = True) -> li
     findings += _protocol_violations(session)
     if measured:
         findings += _rule_findings(facts, findings, hits)
-    findings += _survived_error(facts, findings, said)
+    findings += _survived_error(facts, findings, hits, said)
     findings += _trace_losses(session)
     return sorted(findings, key=lambda f: _SEVERITIES.index(f.severity))
 
 
 def _condition_finding(facts: SessionFacts, hit: Hit, said: Said | None) -> Finding:
     """The finding of a condition, with the evidence of its match and its checks."""
-    evidence = _matched_evidence(facts, hit)
-    for name in hit.condition.checks:
-        evidence += _measured(facts, CHECKS, name)
+    matched = _matched_evidence(facts, hit)
+    checked = [e for name in hit.condition.checks for e in _measured(facts, CHECKS, name)]
+    # Without a Close frame, the checks say more than that the connection ended.
+    evidence = [*checked, *matched] if hit.match.kind == "ending" else [*matched, *checked]
     said = said if said is not None and _concerns(hit, said) else None
     condition, notes = hit.condition, list[Evidence]()
     if said is not None and needs_sentence(hit, said):
@@ -128,9 +130,12 @@ def _concerns(hit: Hit, said: Said) -> bool:
     """Whether what the server said is about the condition that matched."""
     if hit.condition.severity == "info":
         return False
-    if not hit.about_end:
-        return any(fact.frame == said.sentence.frame for fact in hit.facts)
-    return said.sentence.ends
+    return said.sentence.ends if hit.about_end else _is_about(hit, said)
+
+
+def _is_about(hit: Hit, said: Said) -> bool:
+    """Whether a condition matched the message of the sentence."""
+    return any(fact.frame == said.sentence.frame for fact in hit.facts)
 
 
 def _footnotes(facts: SessionFacts, hit: Hit) -> list[Evidence]:
@@ -140,13 +145,16 @@ def _footnotes(facts: SessionFacts, hit: Hit) -> list[Evidence]:
 
 
 def _survived_error(
-    facts: SessionFacts, findings: Sequence[Finding], said: Said | None
+    facts: SessionFacts, findings: Sequence[Finding], hits: Sequence[Hit], said: Said | None
 ) -> list[Finding]:
     """An error that the server sent in a message, and that no other finding is about.
 
     It is an error if it was the server's last word, else a warning: the session continued.
     """
     if said is None or said.sentence.where != "message" or facts.session.failed:
+        return []
+    # The catalog knows the message, as harmless perhaps.
+    if any(hit.match.kind == "message" and _is_about(hit, said) for hit in hits):
         return []
     problems = (finding for finding in findings if finding.severity != "info")
     if any(said.sentence.frame in e.frames for finding in problems for e in finding.evidence):
@@ -228,10 +236,14 @@ def _split_by_evidence(
     facts: SessionFacts, advice: Sequence[Advice]
 ) -> tuple[list[str], list[str]]:
     """The advice for which there is evidence, and the rest, each in the catalog's order."""
-    parts: tuple[list[str], list[str]] = ([], [])
+    seen: list[str] = []
+    others: list[str] = []
     for item in advice:
-        parts[not _shown(facts, item.when)].append(item.text)
-    return parts
+        if _shown(facts, item.when):
+            seen.append(item.text)
+        elif not item.only_if_seen:
+            others.append(item.text)
+    return seen, others
 
 
 def _shown(facts: SessionFacts, rule: str) -> bool:
@@ -273,7 +285,7 @@ def _matched_message(facts: SessionFacts, hit: Hit) -> list[Evidence]:
         return []
     for message in facts.server_json:
         if message.frame == frame:
-            text = quoted(json.dumps(message.content, ensure_ascii=False), 240)
+            text = quoted(json.dumps(message.content, ensure_ascii=False), _MESSAGE)
             line = f"the server sent: {text} (frame {frame})"
             return [Evidence(line, (frame,), message.t_ns)]
     return []

@@ -53,7 +53,7 @@ class Said:
 
     @property
     def evidence(self) -> list[Evidence]:
-        """The sentence, and the parameters that it names."""
+        """The sentence, and the parameters that it names: those of the URL in the same line."""
         sentence = self.sentence
         place = {"message": "the server sent", "body": "response body",
                  "page": "page in the response"}.get(sentence.where, sentence.where)  # fmt: skip
@@ -61,10 +61,13 @@ class Said:
         names = [name for name in sentence.names if not contains(sentence.text, name)]
         more = f"; {', '.join(names[:3])}" if names else ""
         frames = (sentence.frame,) if sentence.frame is not None else ()
-        text = f"{place}: {quoted(sentence.text, _SHOWN)}{quoted(more)}{where}"
+        of_url = "".join(f"; {p.evidence.text}" for p in self.parameters if p.frame is None)
+        ending = "." if of_url and not more else ""
+        words = quoted(sentence.text, _SHOWN).removesuffix(ending)
+        text = f"{place}: {words}{quoted(more)}{where}{of_url}"
         return [
             Evidence(text, frames, sentence.t_ns),
-            *(parameter.evidence for parameter in self.parameters),
+            *(p.evidence for p in self.parameters if p.frame is not None),
         ]
 
 
