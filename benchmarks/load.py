@@ -165,10 +165,13 @@ class Sessions:
         self.upstreams: list[Upstream] = []
         self._proxy_port = proxy_port
         self._tls = tls
+        self._client_tls: ssl.SSLContext | None = None
 
     async def open(self, count: int) -> None:
         loop = asyncio.get_running_loop()
-        server_tls, self._client_tls = contexts() if self._tls else (None, None)
+        server_tls = None
+        if self._tls:
+            server_tls, self._client_tls = contexts()
 
         def accept() -> Upstream:
             self.upstreams.append(self.sizes.upstream())

@@ -291,7 +291,7 @@ def as_server(setting: Setting, folder: Path) -> Figures:
         assert {verdict.replayed["ending"] for verdict in verdicts} == {"close"}
         return Figures.of(together(schedules), cpu)
 
-    wsproxy.replayer.server_session.Schedule = Kept  # type: ignore[misc]
+    setattr(wsproxy.replayer.server_session, "Schedule", Kept)  # noqa: B010
     return asyncio.run(body())
 
 

@@ -147,7 +147,7 @@ class Soak:
             try:
                 process.wait(3 * SETTLING)
             except subprocess.TimeoutExpired:
-                self._why += f", and {process.args[5]} did not end"  # type: ignore[index]
+                self._why += f", and {process.args[5]!r} did not end"  # type: ignore[index]
                 process.kill()
             listener.join()
         self._settle()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ from wsproxy.catalog import load
 from wsproxy.catalog.checker import mistakes
 from wsproxy.catalog.loader import given_files, using
 from wsproxy.diagnose import CHECKS, RULES
-from wsproxy.trace import End, FrameRecord, Request, Response, Start
+from wsproxy.trace import End, FrameRecord, Record, Request, Response, Start
 
 SHIPPED = sorted((Path(__file__).parents[2] / "wsproxy" / "catalog").glob("*.toml"))
 
@@ -47,7 +48,8 @@ close = { code = 1011, reason = "NET-0000" }
 
 
 def wsproxy(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
-    return commands.wsproxy(*arguments, **{"COLUMNS": "100", **environment})
+    variables: dict[str, Any] = {"COLUMNS": "100", **environment}
+    return commands.wsproxy(*arguments, **variables)
 
 
 @pytest.fixture
@@ -60,7 +62,7 @@ def mine(tmp_path: Path) -> Path:
 @pytest.fixture
 def trace(tmp_path: Path) -> Path:
     """A session that ended with NET-0001."""
-    records = [
+    records: list[Record] = [
         Start(0, 1, "0123456789abcdef", 10**18, provider="deepgram", api="listen"),
         Request(0, "GET", "wss", "api.deepgram.com", 443, "/v1/listen"),
         Response(0, 101),

@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -59,7 +60,8 @@ def command(*arguments: object) -> list[str]:
 def run(
     *arguments: object, cwd: Path | None = None, **environment: str
 ) -> subprocess.CompletedProcess[str]:
-    return wsproxy("replay", *arguments, cwd=cwd, **{"DEEPGRAM_API_KEY": "", **environment})
+    variables: dict[str, Any] = {"DEEPGRAM_API_KEY": "", **environment}
+    return wsproxy("replay", *arguments, cwd=cwd, **variables)
 
 
 @pytest.fixture
@@ -288,7 +290,7 @@ def test_replay_client_until_reproduced_stops(trace: Path, tmp_path: Path) -> No
             url,
             "--out",
             tmp_path / "o",
-            "--until",
+            "--until-verdict",
             "reproduced",
             *FAST,
             "--json",
@@ -298,7 +300,7 @@ def test_replay_client_until_reproduced_stops(trace: Path, tmp_path: Path) -> No
 
 
 def test_replay_client_until_never_reproduced_fails(trace: Path, tmp_path: Path) -> None:
-    options = ["--until", "not-reproduced", "--repeat", 2, *FAST]
+    options = ["--until-verdict", "not-reproduced", "--repeat", 2, *FAST]
     with serving_for_ever(trace, tmp_path) as url:
         done = run("client", trace, "--to", url, "--out", tmp_path / "o", *options)
     assert done.stdout.splitlines()[-1] == "2 sessions: 2 reproduced"

@@ -40,9 +40,8 @@ def facts_of(
     session.add(Request(0, "GET", "wss", "h", 443, api[2]))
     session.add(Response(0, 101))
     for number, message in enumerate(messages, 1):
-        is_text = isinstance(message, str)
-        payload = message.encode() if is_text else message
-        session.add(FrameRecord(number * 100_000_000, True, 1 if is_text else 2, payload))
+        opcode, payload = (1, message.encode()) if isinstance(message, str) else (2, message)
+        session.add(FrameRecord(number * 100_000_000, True, opcode, payload))
     t_ns = len(messages) * 100_000_000 + int(end * 1e9)
     session.add(FrameRecord(t_ns, False, 8, close[0].to_bytes(2, "big") + close[1].encode()))
     return SessionFacts(session, CATALOG)

@@ -49,7 +49,7 @@ def _pieces(choices: Choices) -> Iterator[tuple[bool, bytes]]:
     """The bytes of both sides as they come: a piece has a byte for its side and its length."""
     while choices.more:
         head = choices.byte()
-        yield bool(head & 0x80), choices.bytes((head & 0x7F) or 1000)
+        yield bool(head & 0x80), choices.take((head & 0x7F) or 1000)
 
 
 def _parse(pieces: list[bytes], side: bool, limit: int) -> None:

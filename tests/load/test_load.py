@@ -389,7 +389,7 @@ def test_load_command_unreproduced_session_fails(tmp_path: Path) -> None:
     [
         ((), "missing option '--sessions'"),
         (("--sessions", 2, "--repeat", 2), "unknown option --repeat"),
-        (("--sessions", 2, "--until", "reproduced"), "unknown option --until"),
+        (("--sessions", 2, "--until-verdict", "reproduced"), "unknown option --until-verdict"),
         (("--sessions", 2, "--bisect"), "unknown option --bisect"),
         (("--sessions", 2, "--no-record", "--keep", "all"), "--no-record excludes --keep"),
         (("--sessions", 10_001), "invalid --sessions value"),

@@ -74,7 +74,7 @@ async def locust(client: Path | None, server: Path, folder: Path, sessions: int)
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )
-        served = []
+        served: list[Verdict] = []
         try:
             output_task = asyncio.ensure_future(process.communicate())
             while client is not None and len(served) < sessions and not output_task.done():

@@ -254,7 +254,7 @@ def test_relay_messages_of_16_mib_are_delivered_both_ways(
     with recorder.growth() as growth:
         seen = play(recorder, upstreams[False], scenario)
         (path,) = traces(recorder, 1)
-    assert (seen.server.received, seen.client.received) == (up, down)
+    assert (bytes(seen.server.received), bytes(seen.client.received)) == (up, down)
     print(f"16 MiB {kind}, both ways, took {growth.most:.0f} MiB")
     assert growth.most < 320
     read = Read(path)

@@ -10,10 +10,9 @@ from pathlib import Path
 import pytest
 
 from recorder_harness import Relay, begin, frame, run, traces
-from wsproxy.recorder import Clock, SessionWriter, disk_fault_log, new_start
+from wsproxy.recorder import Annotation, Clock, SessionWriter, disk_fault_log, new_start
 from wsproxy.recorder.worker import RecorderWorker
 from wsproxy.session import Session
-from wsproxy.trace import FindingRecord
 from wsproxy.trace.lock import is_held
 from wsproxy.wire import Close, Frame, Opcode
 
@@ -127,11 +126,11 @@ def test_worker_error_at_the_end_still_writes_an_end_record(
 
 
 def test_worker_error_in_a_rule_costs_only_the_findings(tmp_path: Path) -> None:
-    def diagnose(session: Session) -> list[FindingRecord]:
+    def annotate(*args: object) -> Annotation:
         raise ZeroDivisionError
 
     async def main() -> None:
-        recorder = RecorderWorker(tmp_path, asyncio.get_running_loop(), diagnose=diagnose)
+        recorder = RecorderWorker(tmp_path, asyncio.get_running_loop(), annotate=annotate)
         begin(recorder, Relay()).end()
         recorder.close()
 

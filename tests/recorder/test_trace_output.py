@@ -6,6 +6,7 @@ import errno
 import os
 import threading
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -146,10 +147,14 @@ def test_fsync_policy_determines_when_files_are_synced(
     recording = recording_in(out, syncer=synced)
     if policy == "block":
         wait_until(lambda: "out" in fsyncs.names)
+
+    def synced_times(count: int) -> bool:
+        return fsyncs.names.count(recording.path.name) >= count
+
     for t_ms in range(5):
         talk(recording, t_ms)
         if policy == "block":
-            wait_until(lambda n=t_ms + 2: fsyncs.names.count(recording.path.name) >= n)
+            wait_until(partial(synced_times, t_ms + 2))
     before_the_end = len(fsyncs.names)
     recording.end(10_000_000)
     synced.close()

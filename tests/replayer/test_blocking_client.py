@@ -10,6 +10,7 @@ import socket
 import ssl
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -86,7 +87,7 @@ def replayed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Verdic
         return await both_ends(trace, trace, folder, scheme=scheme)
 
     async def all_of_them() -> list[tuple[Verdict, Verdict]]:
-        return await side_by_side([lambda name=name: one(name) for name in SAMPLES])
+        return await side_by_side([partial(one, name) for name in SAMPLES])
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DEEPGRAM_API_KEY", "0123456789" * 4)
@@ -107,6 +108,7 @@ def test_blocking_replay_frames_are_equal(
     name: str, replayed: dict[str, tuple[Verdict, Verdict]]
 ) -> None:
     client, _ = replayed[name]
+    assert client.trace is not None
     assert carried(client.trace, from_client=True) == carried(TRACES[name], from_client=True)
 
 
@@ -195,6 +197,7 @@ def test_blocking_replay_silent_server_is_not_reproduced(tmp_path: Path) -> None
     verdict = asyncio.run(against(build(close_1011, tmp_path), tmp_path, silent))
     assert verdict.verdict == "not-reproduced"
     assert verdict.replayed["ending"] == "open"
+    assert verdict.trace is not None
     assert Session.read(verdict.trace).ending == "stopped"
 
 

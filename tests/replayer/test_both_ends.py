@@ -11,6 +11,7 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -109,9 +110,7 @@ def replayed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Replayed]:
         proxy = f"http://127.0.0.1:{running.address[1]}"
 
         async def all_of_them() -> list[tuple[Verdict, Verdict]]:
-            return await side_by_side(
-                [lambda name=name: both_ends(name, proxy, folder) for name in TRACES]
-            )
+            return await side_by_side([partial(both_ends, name, proxy, folder) for name in TRACES])
 
         verdicts = dict(zip(TRACES, asyncio.run(all_of_them()), strict=True))
     through = {

@@ -41,6 +41,7 @@ def test_replay_of_both_ends_agrees(
     client, server = asyncio.run(both_ends(trace, trace, tmp_path, pace=pace))
     assert client.verdict == "reproduced", client.as_json()
     assert server.verdict == "reproduced", server.as_json()
+    assert client.trace is not None
     assert content_sent(client.trace, True) == content_sent(trace, True)
     assert content_sent(client.trace, False) == content_sent(trace, False)
 
@@ -57,6 +58,7 @@ def test_replay_messages_capture_is_reproduced(tmp_path: Path) -> None:
     trace = builder.done()
     client, server = asyncio.run(both_ends(trace, trace, tmp_path))
     assert (client.verdict, server.verdict) == ("reproduced", "reproduced")
+    assert client.trace is not None
     assert Session.read(client.trace).broken == []  # masked, as a client must
 
 
@@ -103,6 +105,7 @@ def test_replay_slow_response_keeps_delay(failure: tuple[object, ...], tmp_path:
     client, server = asyncio.run(both_ends(trace, trace, tmp_path))
     assert (client.verdict, server.verdict) == ("reproduced", "reproduced")
     for verdict in (client, server):
+        assert verdict.trace is not None
         session = Session.read(verdict.trace)
         assert session.failure is not None
         assert session.failure.from_client is failure[1]

@@ -65,6 +65,7 @@ def test_replay_client_silent_server_is_not_reproduced(tmp_path: Path) -> None:
     verdict = asyncio.run(against(build(close_1011, tmp_path), tmp_path, silent))
     assert verdict.verdict == "not-reproduced"
     assert verdict.replayed["ending"] == "open"
+    assert verdict.trace is not None
     assert Session.read(verdict.trace).ending == "stopped"
 
 
@@ -107,6 +108,7 @@ def test_replay_client_invalid_handshake_is_failed(answer: str, says: str, tmp_p
 
     verdict = asyncio.run(against(build(close_1011, tmp_path), tmp_path, other))
     assert verdict.replayed["ending"] == "failed"
+    assert verdict.trace is not None
     failures = [r for r in TraceReader(verdict.trace) if isinstance(r, Failure)]
     assert len(failures) == 1
     assert says in failures[0].message
@@ -171,6 +173,7 @@ def test_replay_client_given_values_are_sent_and_redacted(tmp_path: Path) -> Non
     )
     assert "Authorization: Token s3cret-value" in heads[0]
     assert "encoding=linear16&sample_rate=8000&model=nova-3 " in heads[0]
+    assert verdict.trace is not None
     session = Session.read(verdict.trace)
     assert session.request is not None
     assert session.request_header("authorization") == "Token REDACTED"
@@ -229,6 +232,7 @@ def test_replay_client_unknown_credential_is_redacted(
         "query": [("door", "open/sesame")] if given else [],
     }
     verdict = asyncio.run(against(recording.path, tmp_path, server, **mine))
+    assert verdict.trace is not None
     session = Session.read(verdict.trace)
     assert session.request is not None
     assert session.request.path == "/x?door=REDACTED"

@@ -64,6 +64,7 @@ def test_replay_server_rechunked_audio_gets_failure(size: int, tmp_path: Path) -
     )
     assert seen == (1011, "NET-0001")
     assert verdict.verdict == "reproduced", verdict.as_json()
+    assert verdict.trace is not None
     with TraceReader(verdict.trace) as reader:
         assert not any("s3cret" in repr(record) for record in reader)
 
@@ -272,6 +273,7 @@ def test_replay_server_compressed_body_is_redacted(coding: str, tmp_path: Path) 
         return answer
 
     verdict, _ = asyncio.run(served(recording.path, tmp_path, ask))
+    assert verdict.trace is not None
     written = Session.read(verdict.trace).request
     assert written is not None
     if coding == "gzip":

@@ -154,6 +154,7 @@ async def received_by_server(trace: Path, folder: Path, **options: object) -> li
         port = next(iter(server.sockets)).getsockname()[1]
         to = ClientOptions(f"ws://127.0.0.1:{port}", timeout=1, **options)  # type: ignore[arg-type]
         verdict = await replay_client(trace, to, records(folder / "out"))
+    assert verdict.trace is not None
     with TraceReader(verdict.trace) as reader:
         assert not any(key in repr(record) for record in reader for key in ("the-key", "mine"))
     return received

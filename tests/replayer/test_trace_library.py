@@ -35,10 +35,12 @@ def record(
 
 
 def picked(
-    library: TraceLibrary, path: str = "/v1/listen?model=nova-3&token=secret", **other: object
-):
-    headers = other.get("headers", UPGRADE)
-    served = library.pick(path, headers, str(other.get("host", "api.deepgram.com")))
+    library: TraceLibrary,
+    path: str = "/v1/listen?model=nova-3&token=secret",
+    headers: list[list[str]] = UPGRADE,
+    host: str = "api.deepgram.com",
+) -> str:
+    served = library.pick(path, headers, host)
     return served.path.stem if isinstance(served, ServedTrace) else served
 
 

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import re
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ def trace(tmp_path: Path) -> Path:
     """A session in which Deepgram hears nothing for 10 s."""
     path = tmp_path / "session.wstrace"
     start = new_start(Clock(1_790_000_000_000_000_000, 0), provider="deepgram", api="listen")
-    recording = SessionWriter(path, start, diagnose=lambda session: annotate(session, load()))
+    recording = SessionWriter(path, start, annotate=partial(annotate, catalog=load()))
     url = "/v1/listen?encoding=linear16&sample_rate=16000"
     recording.add(Request(1, "GET", "ws", "api.deepgram.com", 443, url, headers=KEY))
     recording.response(Response(2 * MS, 101, "Switching Protocols", headers=ACCEPT))
@@ -159,7 +160,7 @@ def test_show_text_folds_control_frames(trace: Path) -> None:
 @pytest.mark.parametrize(
     ("command", "has", "says"),
     [
-        ("list", '"ending": "unfinished"', ""),
+        ("list", '"complete": false', ""),
         ("show", '"kind": "start"', "no end record"),
         ("explain", '"trace.incomplete"', ""),
     ],

@@ -12,7 +12,7 @@ import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -188,7 +188,7 @@ def traces(tmp_path_factory: pytest.TempPathFactory) -> dict[Case, Path]:
             await case.talk(api.url, proxy)
 
     async def record_all(proxy: str) -> None:
-        await side_by_side([lambda case=case: record_one(case, proxy) for case in CASES])
+        await side_by_side([partial(record_one, case, proxy) for case in CASES])
 
     with background(settings_to_localhost(folder)) as running:
         assert running.address is not None
@@ -250,7 +250,7 @@ def replays(
         return await all_of(case)
 
     cases = [case for case in REPLAYED if case in traces]
-    results = asyncio.run(side_by_side([lambda case=case: all_of(case) for case in cases]))
+    results = asyncio.run(side_by_side([partial(all_of, case) for case in cases]))
     return {
         # What is a matter of time may be missed on a busy machine: some times more, by itself.
         case: result if result.as_expected else asyncio.run(again(case))
@@ -283,6 +283,7 @@ def test_condition_replayed_from_both_sides_is_reproduced(
     result = replays[case]
     for verdict in (result.as_client, result.as_server):
         assert (verdict.verdict, summary(verdict)) == ("reproduced", [])
+        assert verdict.trace is not None
         assert verdict.trace.exists()
 
 

@@ -25,10 +25,10 @@ from typing import Any
 
 import pytest
 
+from sdk_clients import Client
 from test_sdks import (  # noqa: F401 (fixtures)
     HERE,
     LIMITS,
-    Client,
     audio,
     authority,
     finished,

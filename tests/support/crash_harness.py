@@ -272,12 +272,12 @@ def examine(out: Path, talks: dict[str, Talk], killed: float) -> Killed:
         request = Session.read(path).request
         if request is not None:
             seen[request.path] = path
-    for path, talk in talks.items():
+    for target, talk in talks.items():
         if talk.asked is None or talk.asked > killed:
             continue
-        trace = seen.get(path)
+        trace = seen.get(target)
         lost = killed - talk.asked if trace is None else _loss(trace, talk, killed)
-        assert lost <= LOST_AT_MOST, f"{trace or path} lacks {lost * 1000:.0f} ms"
+        assert lost <= LOST_AT_MOST, f"{trace or target} lacks {lost * 1000:.0f} ms"
         stage = _stage(talk, killed)
         result.pairs[stage] += 1
         if stage != "ended":

@@ -34,7 +34,7 @@ def closed(t_ms: float, from_client: bool, code: int, reason: str = "") -> Frame
     return FrameRecord(int(t_ms * MS), from_client, int(Opcode.CLOSE), payload)
 
 
-def opened(path: str, t_ms: float = 20, **headers: str) -> Records:
+def opened(path: str, t_ms: float = 20, /, **headers: str) -> Records:
     """The handshake of an accepted session."""
     given = [["Upgrade", "websocket"], *([name, value] for name, value in headers.items())]
     return [

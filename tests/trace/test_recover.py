@@ -29,7 +29,6 @@ from wsproxy.trace import (
     Start,
     TraceReader,
     TraceWriter,
-    compaction,
 )
 from wsproxy.trace.blocks import read_block
 
@@ -159,6 +158,7 @@ def test_recover_lost_final_frames_keeps_ending(tmp_path: Path) -> None:
     assert status == 1
     assert "2 frames are missing" in output
     recovered = records_of(tmp_path / "a-recovered.wstrace")[-1]
+    assert isinstance(recovered, End)
     assert recovered == replace(
         end,
         complete=False,
@@ -285,7 +285,7 @@ def test_recover_failure_in_middle_keeps_original(
         raise OSError(28, "No space left on device")
 
     if when == "fsync":
-        monkeypatch.setattr(compaction.os, "fsync", full)
+        monkeypatch.setattr(os, "fsync", full)
     else:
         monkeypatch.setattr(Path, "replace", full)
     status, output = recover(path, "--in-place")

@@ -10,6 +10,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from .success import NO_RESULT_PATHS, NO_SUCCESS, ResultPaths, Success
+
 SEVERITIES = ("error", "warning", "info")
 RETRIES = ("yes", "wait", "fix-first", "maybe", "no-error")
 CONFIDENCES = ("high", "medium", "low")
@@ -171,6 +173,9 @@ class Api:
         self_hosted: whether the path identifies it on any host.
         envelope: the encoding of messages, see `wsproxy.catalog.envelope`.
         transcripts: dotted paths of the text in the server's JSON messages.
+        content: dotted paths of further JSON fields with text, words or audio, of both sides.
+        result_paths: where a transcript result has its times and words.
+        success: what proves success, and what shows failure.
     """
 
     name: str
@@ -185,6 +190,9 @@ class Api:
     vocabulary: Vocabulary = Vocabulary()
     dialogue: Dialogue | None = None
     transcripts: tuple[str, ...] = ()
+    content: tuple[str, ...] = ()
+    result_paths: ResultPaths = NO_RESULT_PATHS
+    success: Success = NO_SUCCESS
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +212,7 @@ class CredentialPlaces:
             token endpoints.
         environment: variables with the user's key, for a replay.
         content_fields: names of JSON fields with text, transcripts or audio, collected from
-            all APIs.
+            all APIs; a dotted path for a name that means something else elsewhere.
     """
 
     headers: tuple[str, ...] = ()

@@ -29,6 +29,15 @@ from .model import (
     Source,
     Vocabulary,
 )
+from .success import (
+    NO_RESULT_PATHS,
+    NO_SUCCESS,
+    ExpectedAnswer,
+    MessagePattern,
+    ObjectState,
+    ResultPaths,
+    Success,
+)
 from .toml_table import Table
 
 SCHEMA = 1
@@ -85,6 +94,57 @@ def _api(table: Table) -> Api:
         vocabulary=_optional(table.table("vocabulary"), _vocabulary) or Vocabulary(),
         dialogue=_optional(table.table("dialogue"), _dialogue),
         transcripts=table.strings("transcripts"),
+        content=table.strings("content"),
+        result_paths=_optional(table.table("transcript"), _result_paths) or NO_RESULT_PATHS,
+        success=_optional(table.table("success"), _success) or NO_SUCCESS,
+    )
+
+
+def _success(table: Table) -> Success:
+    return Success(
+        proof=table.strings("proof"),
+        answers=tuple(answer.read(_answer) for answer in table.tables("answer")),
+        states=tuple(state.read(_state) for state in table.tables("state")),
+    )
+
+
+def _answer(table: Table) -> ExpectedAnswer:
+    answer = ExpectedAnswer(
+        _patterns(table, "after"),
+        _patterns(table, "after_server"),
+        _patterns(table, "expect"),
+        _patterns(table, "unless"),
+        table.take("id", str, ""),
+    )
+    if table.valid and not ((answer.after or answer.after_server) and answer.expect):
+        table.mistake("", "needs after or after_server, and expect")
+    return answer
+
+
+def _state(table: Table) -> ObjectState:
+    return ObjectState(
+        MessagePattern.parse(table.take("message", str)),
+        table.take("field", str),
+        table.strings("good"),
+        table.strings("failed"),
+        table.strings("sentence"),
+    )
+
+
+def _patterns(table: Table, key: str) -> tuple[MessagePattern, ...]:
+    return tuple(MessagePattern.parse(text) for text in table.strings(key))
+
+
+def _result_paths(table: Table) -> ResultPaths:
+    return ResultPaths(
+        start=table.take("start", str, ""),
+        end=table.take("end", str, ""),
+        duration=table.take("duration", str, ""),
+        unit=table.number("unit", 1.0),
+        words=table.take("words", str, ""),
+        word=table.take("word", str, "word"),
+        word_start=table.take("word_start", str, "start"),
+        word_end=table.take("word_end", str, "end"),
     )
 
 

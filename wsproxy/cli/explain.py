@@ -67,7 +67,7 @@ def command(traces: tuple[Path, ...], everything: bool, as_markdown: bool, as_js
     paths, others = find_recordings(traces)
     catalog = load()
     if len(paths) == 1 and paths[0] in traces:
-        path, session = paths[0], _read(paths[0])
+        path, session = paths[0], _read(paths[0], catalog)
         findings = diagnose(session, catalog)
         if as_json:
             click.echo(dumps(_explanation(path, session, findings, catalog), indent=2))
@@ -104,9 +104,9 @@ def _print(shown: RenderableType) -> None:
     console().print(Trimmed(shown), end="")
 
 
-def _read(path: Path, allowance: Allowance | None = None) -> Session:
+def _read(path: Path, catalog: Catalog, allowance: Allowance | None = None) -> Session:
     """Read a trace, and warn on stderr if it contains more than is read."""
-    session = Session.read(path, allowance)
+    session = Session.read(path, allowance, catalog)
     if session.unread:
         print(f"warning: {safe(session.unread)}", file=sys.stderr)  # noqa: T201
     return session
@@ -129,7 +129,7 @@ class _Reading:
     def __iter__(self) -> Iterator[tuple[Path, Session, list[Finding]]]:
         for path in self._paths:
             try:
-                session = _read(path, self._allowance)
+                session = _read(path, self._catalog, self._allowance)
             except TraceError as error:
                 self.unreadable += 1
                 print(f"error: {safe(str(error))}", file=sys.stderr)  # noqa: T201

@@ -76,9 +76,10 @@ def replay_options(function: F) -> F:
 
 
 def until_option(function: F) -> F:
-    """Add `--until`: replay again until a session gets this verdict."""
+    """Add `--until-verdict`: replay again until a session gets this verdict."""
     return click.option(
-        "--until",
+        "--until-verdict",
+        "until",
         type=click.Choice(VERDICTS),
         help="Continue until a session gets this verdict; exit status 0 if one did.",
     )(function)

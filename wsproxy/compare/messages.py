@@ -16,10 +16,9 @@ from typing import Any
 
 from wsproxy.catalog import Api
 from wsproxy.catalog.envelope import Json, read
+from wsproxy.session.message_kinds import MAX_TEXT, kind_of_json
 from wsproxy.trace import FrameRecord, TraceReader
 from wsproxy.wire import AssembledMessage, MessageAssembler, Opcode
-
-from .message_kinds import MAX_TEXT, kind_of_json
 
 _BEFORE_VALUE = (b",", b"[", b"{")  # one of them stands before each value of JSON
 _BYTES_A_VALUE = 32  # of text, which cost as much

@@ -11,10 +11,10 @@ from typing import Any, Protocol
 
 from wsproxy.catalog import Catalog, candidates
 from wsproxy.session import Session
+from wsproxy.session.message_kinds import is_error
 
 from .difference import Difference
 from .learned_variation import NO_VARIATION, LearnedVariation
-from .message_kinds import is_error
 from .session_digest import SessionDigest
 
 # Every field that `Outcome.fields` can have.

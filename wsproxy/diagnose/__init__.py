@@ -9,11 +9,13 @@ error_classes   the kind of error that a server's sentence describes
 headline        the server's sentence as the headline of a failure
 findings        the findings of one session
 summary         how a session ended, in one sentence
+annotation      what a recorder writes of them at the end of a trace
 session_groups  findings that only several sessions show together
 """
 
+from .annotation import annotate
 from .evidence import Evidence
-from .findings import Finding, annotate, diagnose
+from .findings import Finding, diagnose
 from .measurements import CHECKS
 from .rules import RULES
 from .session_facts import Measure, SessionFacts

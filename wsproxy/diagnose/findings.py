@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from wsproxy import trace
 from wsproxy.catalog import GENERIC, TRAFFIC, Advice, Catalog, Condition, Hit, candidates, explains
 from wsproxy.catalog.envelope import json_object
 from wsproxy.session import Session
@@ -24,6 +23,7 @@ from .headline import (
     with_sentence,
 )
 from .measurements import CHECKS, handshake, silence_before_close, who_ended
+from .outcome import is_consequence, rank
 from .rules import RULES
 from .session_facts import Measure, SessionFacts
 
@@ -91,20 +91,6 @@ def diagnose(session: Session, catalog: Catalog, *, measured: bool = True) -> li
     findings += _survived_error(facts, findings, said)
     findings += _trace_losses(session)
     return sorted(findings, key=lambda f: _SEVERITIES.index(f.severity))
-
-
-def annotate(session: Session, catalog: Catalog) -> list[trace.FindingRecord]:
-    """The findings as records for the end of a trace.
-
-    The rules are not run: they take many milliseconds, and the recorder has other sessions to
-    write. `explain` runs them.
-    """
-    return [
-        trace.FindingRecord(
-            session.duration_ns, f.id, f.severity, f.title, [e.text for e in f.evidence]
-        )
-        for f in diagnose(session, catalog, measured=False)
-    ]
 
 
 def _condition_finding(facts: SessionFacts, hit: Hit, said: Said | None) -> Finding:
@@ -186,8 +172,9 @@ def _rule_findings(
             if named and match.rule == "gateway_between":
                 continue
             evidence = _measured(facts, RULES, match.rule)
-            if evidence:
-                found.append((match.rule not in likely, _finding(facts, condition, evidence)))
+            if evidence and not is_consequence(condition.id, evidence, findings):
+                order = match.rule not in likely, rank(condition.id)
+                found.append((order, _finding(facts, condition, evidence)))
     return [finding for _, finding in sorted(found, key=lambda pair: pair[0])]
 
 

@@ -12,6 +12,7 @@
     http_body         snapshots of HTTP bodies
     limits            sizes, fsync policy, strict mode
     fsync             the thread that calls fsync
+    annotator         the thread that explains ended sessions
     compactor         the thread that repacks finished traces
     retention         the size limit of the output folder
     disk_faults       log messages and retries while traces cannot be written
@@ -23,21 +24,23 @@ The proxy and the replayer use the same code, so a replay is recorded exactly li
 that it replays. Nothing here imports mitmproxy.
 """
 
+from .annotator import Annotate, Annotation
 from .clock import Clock, new_start
 from .fsync import POLICIES, FsyncThread, Policy
 from .http_body import MAX_BODY, BodySnapshot, body_snapshot
 from .offline_writer import OfflineTraceWriter
-from .session_writer import Diagnose, SessionWriter
+from .session_writer import SessionWriter
 from .shutdown_deadline import Deadline
 from .trace_path import session_in, trace_path
 
 __all__ = [
     "MAX_BODY",
     "POLICIES",
+    "Annotate",
+    "Annotation",
     "BodySnapshot",
     "Clock",
     "Deadline",
-    "Diagnose",
     "FsyncThread",
     "OfflineTraceWriter",
     "Policy",

@@ -14,19 +14,18 @@ from email.utils import parsedate_to_datetime
 from pathlib import Path
 
 from wsproxy import __version__
-from wsproxy.catalog import Catalog, json_messages
-from wsproxy.catalog.envelope import field
+from wsproxy.catalog import Catalog
 from wsproxy.diagnose import Finding, SessionFacts, summary
 from wsproxy.diagnose.evidence import plural
 from wsproxy.session import FrameInfo, Session
 from wsproxy.system.address import authority
 from wsproxy.wire import Opcode
 
+from .request_ids import request_ids
 from .text import api, compact, lasting, made_from, safe, short, size, when
 
 _ROWS = 6  # of the last frames
 _SCANNED = 1000  # frames before the end that are searched for them
-_REQUEST_IDS = 3
 _LINE = 300  # characters of a text that comes from a trace
 _EVIDENCE = 800  # characters of a line of evidence, which has the server's own sentence
 _PROSE = 2000  # characters of a text of the catalog
@@ -324,26 +323,3 @@ def _answered_at(session: Session) -> datetime | None:
         )
     except (ValueError, OverflowError, OSError):
         return None
-
-
-# -- for support
-
-
-def request_ids(session: Session, catalog: Catalog) -> list[tuple[str, str]]:
-    """The provider's ids of this session, as (where, value)."""
-    provider = catalog.provider(session.provider or "")
-    if provider is None:
-        return []
-    names = provider.request_ids
-    headers = ((name, session.response_header(name)) for name in names.headers)
-    found = {value: name for name, value in headers if value}
-    known = catalog.api(session.provider, session.api)
-    envelope = known.envelope if known else ""
-    for _, message in json_messages(session, envelope, from_client=False):
-        for name in names.message_fields:
-            value = field(message, name)
-            if isinstance(value, str) and value:
-                found.setdefault(value, name)
-        if len(found) >= _REQUEST_IDS:
-            break
-    return [(name, value) for value, name in found.items()][:_REQUEST_IDS]

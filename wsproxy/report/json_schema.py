@@ -9,8 +9,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from wsproxy.catalog import Catalog
 from wsproxy.diagnose import Finding
 from wsproxy.session import Session
+from wsproxy.session.requested_model import requested_language, requested_model
 from wsproxy.trace import (
     Bytes,
     End,
@@ -26,8 +28,10 @@ from wsproxy.trace import (
 )
 from wsproxy.wire import Close, Opcode
 
+from .request_ids import request_ids
 
-def entry(path: Path, session: Session) -> dict[str, Any]:
+
+def entry(path: Path, session: Session, catalog: Catalog) -> dict[str, Any]:
     """One session, as `wsproxy list` prints it."""
     start, end = session.start, session.end
     # The end record counts frames that a summary has not read.
@@ -41,6 +45,10 @@ def entry(path: Path, session: Session) -> dict[str, Any]:
         "provider": session.provider,
         "api": session.api,
         "host": session.request.host if session.request else None,
+        "model": requested_model(session),
+        "language": requested_language(session),
+        "request_id": next((value for _, value in request_ids(session, catalog)), None),
+        "key": _key(session),
         "attempt": start.attempt if start else None,
         "status": session.response.status if session.response else None,
         "frames_sent": counts.frames_sent,
@@ -53,9 +61,17 @@ def entry(path: Path, session: Session) -> dict[str, Any]:
         "closed_by": counts.closed_by,
         "ending": session.ending,
         "complete": end is not None and end.complete and not session.losses,
+        "outcome": counts.outcome,
         "findings": counts.findings,
         "heuristic_redactions": session.heuristic_redactions,
     }
+
+
+def _key(session: Session) -> str | None:
+    """The fingerprint of the request's credential."""
+    places = session.request.redacted if session.request else []
+    prints = (place.get("fingerprint") for place in places)
+    return next((text for text in prints if isinstance(text, str) and text), None)
 
 
 def _counts(session: Session) -> End:
@@ -122,6 +138,8 @@ def record(item: Record, number: int | None = None, limit: int | None = None) ->
             out |= _fields(item, "ending", "closed_by", "close_code", "close_reason")
             out |= _fields(item, "frames_sent", "frames_received", "bytes_sent", "bytes_received")
             out |= _fields(item, "complete", "findings")
+            if item.outcome is not None:
+                out |= _fields(item, "outcome")
             if item.heuristic_redactions:
                 out |= _fields(item, "heuristic_redactions")
             if item.parts:

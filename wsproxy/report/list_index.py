@@ -21,6 +21,8 @@ from typing import Any
 import msgpack
 
 from wsproxy import __version__
+from wsproxy.catalog import load
+from wsproxy.diagnose import diagnose
 from wsproxy.errors import TraceError
 from wsproxy.session import Session
 from wsproxy.system.file_flags import CAREFUL, PLAIN, is_own
@@ -42,7 +44,7 @@ MAX_ROWS = 200_000  # of one index
 # time telling, ns: clocks of file systems have steps.
 _SETTLED = 2_000_000_000
 
-_HEAD = f"wsproxy index 3, {__version__}".encode()  # other versions have other columns
+_HEAD = f"wsproxy index 4, {__version__}".encode()  # other versions have other columns
 
 _TEXT, _NUMBER = frozenset({str}), frozenset({int})
 _NONE = frozenset({type(None)})
@@ -56,6 +58,10 @@ _ENTRY: dict[str, frozenset[type]] = {
     "provider": _TEXT | _NONE,
     "api": _TEXT | _NONE,
     "host": _TEXT | _NONE,
+    "model": _TEXT | _NONE,
+    "language": _TEXT | _NONE,
+    "request_id": _TEXT | _NONE,
+    "key": _TEXT | _NONE,
     "attempt": _NUMBER | _NONE,
     "status": _NUMBER | _NONE,
     "frames_sent": _NUMBER,
@@ -68,6 +74,7 @@ _ENTRY: dict[str, frozenset[type]] = {
     "closed_by": _TEXT | _NONE,
     "ending": _TEXT,
     "complete": frozenset({bool}),
+    "outcome": _TEXT | _NONE,
     "findings": _LIST,
     "heuristic_redactions": _LIST,
 }
@@ -102,8 +109,16 @@ class Listed:
         Raises:
             TraceError: it cannot be read.
         """
+        catalog = load()
         session = Session.summary(path, allowance)
-        entry = json_schema.entry(path, session)
+        if session.end is not None and session.end.outcome is not None:
+            entry = json_schema.entry(path, session, catalog)
+        else:
+            # Its recorder did not examine it: do what `explain` does.
+            session = Session.read(path, allowance, catalog)
+            entry = json_schema.entry(path, session, catalog)
+            entry["findings"] = [finding.id for finding in diagnose(session, catalog)]
+            entry["outcome"] = session.outcome.kind if session.outcome is not None else None
         del entry["path"]
         how = ending(session)
         if session.ending == "close" and session.close is None:

@@ -93,7 +93,7 @@ def scrub(
     catalog = catalog or load()
     draft = Draft.read(path_in, catalog)
     check_work(draft, path_in)
-    finding_before = first_finding(Session.read(path_in), catalog)
+    finding_before = first_finding(Session.read(path_in, catalog=catalog), catalog)
     allowlist = allowlist_for(catalog, draft.start.provider, draft.start.api)
     private = collect_private(draft, allowlist)
     session_id = secrets.token_hex(8)

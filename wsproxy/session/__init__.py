@@ -4,6 +4,11 @@ session           the fold over a trace's records
 frame_columns     the frames of a session as columns
 messages          messages and closes as values
 head_tail_buffer  the messages that a session keeps
+audio_carrier     what carries audio in a message, right or wrong
+audio_track       the audio of one direction in one carrier, as running totals
+session_audio     the tracks of a session
+size_histogram    the sizes of many messages
+format_timeline   the formats that a session declares its audio to have, over time
 declared_audio    the format that a session declares its audio to have
 """
 

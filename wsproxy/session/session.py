@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import os
 from array import array
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import compress
 from typing import Any, TypeVar
 
+from wsproxy.catalog import Catalog
 from wsproxy.errors import LimitExceeded
 from wsproxy.trace import (
     Bytes,
@@ -46,6 +47,9 @@ from .head_tail_buffer import (
     reports_failure,
 )
 from .messages import BinaryMessage, CloseInfo, TextMessage
+from .outcome import Outcome, outcome_of
+from .session_audio import SessionAudio
+from .timeline import Timeline
 
 _T = TypeVar("_T")
 _ALL = frozenset(Opcode)
@@ -59,6 +63,9 @@ _HEURISTICS = {
     "entropy": "looks random",
     "budget": "too much work to look through",
 }
+KEPT_MESSAGE = 1 << 20  # bytes kept of a message in several frames until it is complete
+RECORDS_PER_REST = 32
+FIRST_FRAMES = 16  # that a summary reads: the messages that set the session up are in them
 KEPT_RECORDS = 100  # kept of each kind that is rare: closes, failures, gaps, findings
 KEPT_BROKEN = 1000  # frames kept that broke a rule
 KEPT_RULE = 200  # characters kept of a broken rule
@@ -93,7 +100,9 @@ class Session:
         losses: parts of the trace that could not be read.
         unread: a sentence why the rest of a trace over the limits was not read; else "".
         sent, received: traffic of the client, and of the server.
+        audio: the audio of both directions, whatever carries it.
         broken: the first KEPT_BROKEN frames that broke a rule of RFC 6455, as (number, rule).
+        timeline: all messages as `read` has read them with a catalog; else None.
     """
 
     def __init__(self) -> None:
@@ -111,6 +120,7 @@ class Session:
         self.sent = Direction()
         self.received = Direction()
         self.last_ns = 0
+        self.timeline: Timeline | None = None
         self._first_ended: Eof | None = None
         self._times = array("q")
         self._lengths = array("Q")
@@ -119,26 +129,40 @@ class Session:
         self._messages = tuple(HeadTailBuffer(KEPT_MESSAGES, reports_failure) for _ in range(2))
         self._binaries = tuple(HeadTailBuffer(KEPT_BINARIES, looks_like_json) for _ in range(2))
         self._assemblers = tuple(
-            MessageAssembler(keep_text=KEPT_TEXT, keep_binary=KEPT_BINARY) for _ in range(2)
+            MessageAssembler(keep_text=KEPT_MESSAGE, keep_binary=KEPT_MESSAGE) for _ in range(2)
         )
+        self.audio = SessionAudio()
         self._heuristic_redactions: dict[str, None] = {}
 
     @classmethod
-    def read(cls, path: str | os.PathLike[str], allowance: Allowance | None = None) -> Session:
+    def read(
+        cls,
+        path: str | os.PathLike[str],
+        allowance: Allowance | None = None,
+        catalog: Catalog | None = None,
+        rest: Callable[[], None] | None = None,
+    ) -> Session:
         """Read a trace: all of it, or as much as the limits allow, see `unread`.
 
         Args:
             allowance: as for a `TraceReader`.
+            catalog: to read all messages as well, see `timeline`.
+            rest: called after every RECORDS_PER_REST records; what it raises ends the reading.
 
         Raises:
             TraceError: it cannot be read.
             LimitExceeded: nothing of it can be read within the limits.
         """
         session = cls()
+        timeline = session.timeline = Timeline(catalog) if catalog is not None else None
         with TraceReader(path, allowance) as reader:
             try:
-                for record in bounded(reader):
+                for number, record in enumerate(bounded(reader)):
                     session.add(record)
+                    if timeline is not None:
+                        timeline.add(record)
+                    if rest is not None and number % RECORDS_PER_REST == 0:
+                        rest()
             except LimitExceeded as error:
                 if reader.session is None:
                     raise  # nothing was found in it so far
@@ -148,7 +172,7 @@ class Session:
 
     @classmethod
     def summary(cls, path: str | os.PathLike[str], allowance: Allowance | None = None) -> Session:
-        """Read the beginning of a trace and its end record, without its frames.
+        """Read the beginning of a trace, with its first frames, and its end record.
 
         Fast for large traces. A trace without an end record is read completely.
 
@@ -165,7 +189,7 @@ class Session:
                 return cls.read(path, allowance)
             with suppress(LimitExceeded):  # before the first frame: `read` raises it
                 for record in reader:
-                    if isinstance(record, FrameRecord | Bytes | Eof | End):
+                    if isinstance(record, Bytes | Eof | End) or _is_later_frame(record, session):
                         session.add(end)
                         break
                     session.add(record)
@@ -235,6 +259,7 @@ class Session:
             self._binaries[from_client].add(
                 (number, frame.t_ns, from_client, payload[:KEPT_BINARY], length)
             )
+            self.audio.add(number, frame.t_ns, from_client, False, payload, length)
         elif opcode == Opcode.CLOSE:
             close = Close.parse(payload[:KEPT_TEXT])
             info = CloseInfo(number, frame.t_ns, from_client, close.code, close.reason)
@@ -245,8 +270,7 @@ class Session:
         if frame.fin and frame.opcode != Opcode.CONTINUATION:
             # Nearly all messages are one frame: no AssembledMessage is made for them.
             assembler.open = None
-            is_text, t_ns = frame.opcode == Opcode.TEXT, frame.t_ns
-            content = frame.payload[: KEPT_TEXT if is_text else KEPT_BINARY]
+            is_text, t_ns, content = frame.opcode == Opcode.TEXT, frame.t_ns, frame.payload
             length = len(frame.payload) + frame.cut
         else:
             message = assembler.add(frame, number)
@@ -257,7 +281,17 @@ class Session:
             direction.head += frame.payload[: KEPT_AUDIO - len(direction.head)]
         if frame.fin:
             buffers = self._messages if is_text else self._binaries
-            buffers[side].add((number, t_ns, side, content, length))
+            kept = content[: KEPT_TEXT if is_text else KEPT_BINARY]
+            buffers[side].add((number, t_ns, side, kept, length))
+            self.audio.add(
+                number,
+                t_ns,
+                side,
+                is_text,
+                content,
+                length,
+                fragmented=frame.opcode == Opcode.CONTINUATION,
+            )
 
     def _add_eof(self, eof: Eof) -> None:
         direction = self.sent if eof.from_client else self.received
@@ -426,6 +460,21 @@ class Session:
         return self.end.t_ns if self.end is not None else self.last_ns
 
     @property
+    def ended_ns(self) -> int:
+        """When the session ended: its first Close frame, or else the end of the connection."""
+        if self.close is not None:
+            return self.close.t_ns
+        for direction in (self.received, self.sent):
+            if direction.ended is not None:
+                return direction.ended.t_ns
+        return self.duration_ns
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """Whether it succeeded; None where it was read without its messages."""
+        return outcome_of(self, self.timeline) if self.timeline is not None else None
+
+    @property
     def failed(self) -> bool:
         """Whether the ending is not a normal one."""
         if self.ending == "close":
@@ -445,6 +494,13 @@ class Session:
         if self.request is None:
             return None
         return header(((h[0], h[1]) for h in self.request.headers), name)
+
+
+def _is_later_frame(record: Record, session: Session) -> bool:
+    """Whether a summary does without this frame: the setup is in those before it."""
+    if not isinstance(record, FrameRecord):
+        return False
+    return session.frame_count == FIRST_FRAMES or record.opcode == Opcode.CLOSE
 
 
 def _keep(kept: list[_T], item: _T) -> None:

@@ -288,6 +288,8 @@ class End:
         parts: how many files the trace is in; None for one.
         heuristic_redactions: places of credentials that a heuristic found and no catalog
             names, a text each; None for none.
+        outcome: "succeeded", "failed" or "unproven", as the recorder's catalog sees it; None if
+            the complete session was not examined.
     """
 
     kind: ClassVar[str] = "end"
@@ -304,6 +306,7 @@ class End:
     findings: list[str] = field(default_factory=list)
     parts: int | None = None
     heuristic_redactions: list[str] | None = None
+    outcome: str | None = None
 
 
 Record = (

@@ -8,6 +8,7 @@ failed and successful sessions, so a rule returns nothing in case of doubt.
 audio        the bytes of the audio, against the declared format
 timing       gaps, pace and durations, against the API's documented limits
 messages     kinds, frames, sizes and order of messages
+outcome      what came of the session, against what proves success
 likely_causes  likely causes of failures, which are not wrong by themselves
 request      parameters of the request
 credentials  where a key was sent and what it looks like, without showing it
@@ -15,11 +16,11 @@ credentials  where a key was sent and what it looks like, without showing it
 
 from wsproxy.diagnose.session_facts import Measure
 
-from . import audio, credentials, likely_causes, messages, request, timing
+from . import audio, credentials, likely_causes, messages, outcome, request, timing
 
 RULES: dict[str, Measure] = {
     rule.__name__: rule
-    for module in (credentials, audio, timing, messages, request, likely_causes)
+    for module in (credentials, audio, timing, messages, outcome, request, likely_causes)
     for rule in module.RULES
 }
 
