@@ -100,6 +100,8 @@ def of_page(facts: SessionFacts) -> ErrorClass | None:
 def needs_sentence(hit: Hit, said: Said) -> bool:
     """Whether the sentence is the better headline than the condition that matched."""
     condition = hit.condition
+    if condition.sentence_first:
+        return True
     if not hit.vague or condition.intermediary or _is_used(hit, said):
         return False
     if condition.general or condition.provider == GENERIC:
