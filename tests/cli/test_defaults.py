@@ -19,7 +19,7 @@ HARMLESS = {
     "hosts json keep keep-ids keepalive limit list listen markdown match max-payload "
     "max-sessions max-size max-wer model no-record note others out outcome pace plan "
     "probability prove provider query ramp replace same-as seed silence since stall status "
-    "strict subprotocol through time timeout until until-verdict workers"
+    "strict subprotocol through time timeline timeout until until-verdict workers"
 }
 OF_THE_TOP = {"--config", "--verbose", "--version", "-v", "-V"}
 

@@ -16,9 +16,8 @@ from typing import Any
 import pytest
 
 from commands import wsproxy
-from wsproxy.recorder import Clock, SessionWriter, new_start
-from wsproxy.trace import Eof, Request, Response
-from wsproxy.wire import Close, Frame, Opcode, accept_key
+from trace_builder import TraceBuilder, upgrade_request
+from wsproxy.wire import Close, Frame, Opcode
 
 MS = 1_000_000
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="
@@ -33,20 +32,11 @@ def trace(tmp_path: Path) -> Path:
 
 def recorded(path: Path, close: Close) -> Path:
     """A session that the server ends like this."""
-    recording = SessionWriter(path, new_start(Clock(0, 0), provider="deepgram", api="listen"))
-    headers = [["Host", "api.deepgram.com"], *UPGRADE, ["Sec-WebSocket-Key", KEY]]
-    headers += [["Sec-WebSocket-Version", "13"], ["Authorization", "Token REDACTED"]]
-    recording.add(Request(0, "GET", "wss", "api.deepgram.com", 443, "/v1/listen", headers=headers))
-    accept = [*UPGRADE, ["Sec-WebSocket-Accept", accept_key(KEY)]]
-    recording.response(Response(MS, 101, headers=accept))
-    recording.data(2 * MS, True, Frame(Opcode.BINARY, b"a" * 640, mask=b"abcd").serialize())
-    payload = close.serialize()
-    recording.data(90 * MS, False, Frame(Opcode.CLOSE, payload).serialize())
-    recording.data(91 * MS, True, Frame(Opcode.CLOSE, payload[:2], mask=b"abcd").serialize())
-    recording.eof(Eof(92 * MS, False))
-    recording.eof(Eof(93 * MS, True))
-    recording.end(94 * MS)
-    return path
+    request = upgrade_request("/v1/listen")
+    builder = TraceBuilder(path, request, provider="deepgram", api="listen").accept()
+    builder.client(b"a" * 640).server(Frame(Opcode.CLOSE, close.serialize()), at=90)
+    builder.client(Frame(Opcode.CLOSE, close.serialize()[:2]))
+    return builder.eof(False).eof(True).done()
 
 
 # Without a clock: on a machine that is busy a verdict could be unproven otherwise.

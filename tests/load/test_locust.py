@@ -10,7 +10,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from session_builder import build, close_1011, close_utf8, records
+from replay_sessions import build, close_1011, close_utf8, records
 from wsproxy.replayer import ReplayServer, ServerOptions, Verdict
 
 LOCUSTFILE = """

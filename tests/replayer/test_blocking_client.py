@@ -15,21 +15,21 @@ from pathlib import Path
 
 import pytest
 
-from session_builder import (
+from replay_sessions import (
     ACCEPTED,
     DIFFERENT_TRACES,
-    SessionBuilder,
-    audio,
+    accepted,
     build,
-    close,
     close_1011,
     drain,
     good,
+    recorded,
     refused,
     upgrade,
 )
 from test_both_ends import TRACES, carried, records, side_by_side
 from tls_certificates import Certificate
+from trace_builder import TraceBuilder, audio, close
 from wsproxy.errors import ConnectFailed
 from wsproxy.replayer import ClientOptions, ClientReplay, Pace, ReplayServer, ServerOptions, Verdict
 from wsproxy.replayer.blocking_client import play_once_blocking
@@ -114,7 +114,7 @@ def test_blocking_replay_frames_are_equal(
 
 @pytest.mark.parametrize("kind", [*ACCEPTED, refused])
 def test_blocking_replay_fast_is_reproduced(
-    kind: Callable[[SessionBuilder], Path], tmp_path: Path
+    kind: Callable[[TraceBuilder], Path], tmp_path: Path
 ) -> None:
     trace = build(kind, tmp_path)
     for verdict in asyncio.run(both_ends(trace, trace, tmp_path, pace="fast")):
@@ -126,8 +126,8 @@ def test_blocking_replay_fast_is_reproduced(
     DIFFERENT_TRACES,
 )
 def test_blocking_replay_different_traces_is_different(
-    left: Callable[[SessionBuilder], Path],
-    right: Callable[[SessionBuilder], Path],
+    left: Callable[[TraceBuilder], Path],
+    right: Callable[[TraceBuilder], Path],
     verdict: str,
     field: str,
     tmp_path: Path,
@@ -139,7 +139,7 @@ def test_blocking_replay_different_traces_is_different(
 
 def test_blocking_replay_large_message_is_reproduced(tmp_path: Path) -> None:
     size = 16 << 20
-    builder = SessionBuilder(tmp_path / "t.wstrace").client(audio(size)).server(close(1009))
+    builder = accepted(tmp_path / "t.wstrace").client(audio(size)).server(close(1009))
     trace = builder.client(close(1009)).eof(False).eof(True).done()
     client, server = asyncio.run(both_ends(trace, trace, tmp_path, pace="fast"))
     assert (client.verdict, server.verdict) == ("reproduced", "reproduced")
@@ -147,8 +147,8 @@ def test_blocking_replay_large_message_is_reproduced(tmp_path: Path) -> None:
 
 
 def test_blocking_replay_without_response_is_reproduced(tmp_path: Path) -> None:
-    builder = SessionBuilder(tmp_path / "t.wstrace", status=0)
-    builder.recording.add(Failure(builder.tick(), "handshake", False, "no answer"))
+    builder = recorded(tmp_path / "t.wstrace")
+    builder.add(Failure(1_000_000, "handshake", False, "no answer"))
     trace = builder.eof(False, "reset").done()
     client, server = asyncio.run(both_ends(trace, trace, tmp_path))
     assert (client.verdict, server.verdict) == ("reproduced", "reproduced")
@@ -227,10 +227,7 @@ def test_blocking_replay_server_without_reading_ends(tmp_path: Path) -> None:
 
     frames = [audio(1 << 20)] * 32
     builder = (
-        SessionBuilder(tmp_path / "t.wstrace")
-        .client(*frames)
-        .server(close(1011))
-        .client(close(1011))
+        accepted(tmp_path / "t.wstrace").client(*frames).server(close(1011)).client(close(1011))
     )
     trace = builder.eof(False).eof(True).done()
 

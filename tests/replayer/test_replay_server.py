@@ -12,21 +12,15 @@ from typing import Any
 import pytest
 import websockets
 
-from session_builder import (
-    MS,
-    build,
-    close_1011,
-    records,
-    refused,
-)
+from replay_sessions import build, close_1011, records, refused
 from tls_certificates import Certificate
+from trace_builder import TraceBuilder
 from wsproxy.errors import ConnectFailed
-from wsproxy.recorder import Clock, SessionWriter, new_start
 from wsproxy.replayer import ClientOptions, ReplayServer, ServerOptions, Verdict, replay_client
 from wsproxy.replayer import server as replay_server
 from wsproxy.replayer.verdict import judge_result
 from wsproxy.session import Session
-from wsproxy.trace import Request, Response, TraceReader
+from wsproxy.trace import Request, TraceReader
 
 ASKED = "/v1/listen?encoding=linear16&sample_rate=16000"  # as in the recordings
 
@@ -256,11 +250,9 @@ def test_replay_server_behind_tls_is_reproduced(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("coding", ["gzip", "unknown"])
 def test_replay_server_compressed_body_is_redacted(coding: str, tmp_path: Path) -> None:
-    recording = SessionWriter(tmp_path / "t.wstrace", new_start(Clock(0, 0)))
     headers = [["Host", "h"], ["Content-Length", "2"]]
-    recording.add(Request(0, "POST", "https", "h", 443, "/v1/x", headers=headers, body=b"{}"))
-    recording.response(Response(MS, 400, "No", body=b"{}", body_length=2))
-    recording.end(2 * MS)
+    request = Request(0, "POST", "https", "h", 443, "/v1/x", headers=headers, body=b"{}")
+    trace = TraceBuilder(tmp_path / "t.wstrace", request).refuse(400, b"{}").done()
     body = gzip.compress(b'{"api_key": "sesame-4711-4711", "url": "x"}')
 
     async def ask(url: str) -> object:
@@ -272,7 +264,7 @@ def test_replay_server_compressed_body_is_redacted(coding: str, tmp_path: Path) 
         writer.close()
         return answer
 
-    verdict, _ = asyncio.run(served(recording.path, tmp_path, ask))
+    verdict, _ = asyncio.run(served(trace, tmp_path, ask))
     assert verdict.trace is not None
     written = Session.read(verdict.trace).request
     assert written is not None

@@ -17,6 +17,7 @@ from commands import wsproxy as run
 from wsproxy.catalog import load
 from wsproxy.cli.main import cli
 from wsproxy.diagnose import annotate
+from wsproxy.errors import UsageError
 from wsproxy.recorder import Clock, SessionWriter, new_start
 from wsproxy.trace import Eof, Failure, Gap, Request, Response
 from wsproxy.wire import Close, Frame, Opcode
@@ -116,6 +117,36 @@ def test_show_json_has_documented_fields(trace: Path) -> None:
         False,
     )
     assert (close["code"], close["reason"]) == (1011, "NET-0001")
+
+
+def names_in(value: object) -> set[str]:
+    """The names of all fields in JSON, at any depth."""
+    if isinstance(value, dict):
+        return set(value).union(*map(names_in, value.values()))
+    return set().union(*map(names_in, value)) if isinstance(value, list) else set()
+
+
+def test_show_timeline_json_has_documented_fields(trace: Path) -> None:
+    shown = json.loads(out_of("show", trace, "--timeline", "--json"))
+    assert set(shown) == documented("`wsproxy show --timeline --json`")
+    section = DOCUMENT.split("## `wsproxy show --timeline --json`\n", 1)[1].split("\n## ", 1)[0]
+    assert names_in(shown) <= set(re.findall(r"`([\w-]+)`", section))
+    assert shown["outcome"]["kind"] == "failed"
+    assert shown["audio"]["sent"]["seconds"] == 0.3
+    assert shown["latency"]["first_message_s"] == 0.348
+    (result,) = shown["transcript"]["results"]
+    assert (result["frame"], result["text"], result["final"]) == (4, "", True)
+
+
+def test_show_timeline_text_starts_with_outcome(trace: Path) -> None:
+    first, *_ = out_of("show", trace, "--timeline").splitlines()
+    assert first == "failed: closed by the server with 1011 NET-0001"
+
+
+def test_show_timeline_with_selection_is_refused(trace: Path) -> None:
+    result = CliRunner().invoke(cli, ["show", str(trace), "--timeline", "--limit", "1"])
+    assert isinstance(result.exception, UsageError)
+    assert "--timeline" in str(result.exception)
 
 
 def test_explain_json_has_documented_fields(trace: Path) -> None:

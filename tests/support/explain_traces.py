@@ -22,6 +22,10 @@ WIDTH = 100
 S = 1_000_000_000
 BEGAN = 1_790_000_000 * S  # 2026-09-21 14:13:20 UTC
 AUDIO = bytes(3200)  # 100 ms
+RESULT = (
+    '{"type": "Results", "is_final": true, '
+    '"channel": {"alternatives": [{"transcript": "good morning"}]}}'
+)
 
 
 Make = Callable[..., Path]
@@ -111,6 +115,7 @@ def good(pause: float = 0.0, **values: Any) -> list[Record]:
         *(audio(0.2 + number / 10) for number in range(10)),
         *(audio(1.2 + pause + number / 10) for number in range(10)),
         text(2.3 + pause, '{"type": "CloseStream"}', from_client=True),
+        text(2.35 + pause, RESULT),
         close(2.4 + pause, 1000),
         close(2.5 + pause, 1000, from_client=True),
         End(int((2.6 + pause) * S), "close", "server"),

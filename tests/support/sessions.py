@@ -7,11 +7,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from wsproxy.recorder import Clock, SessionWriter, new_start
+from trace_builder import MS as MS
+from trace_builder import TraceBuilder
 from wsproxy.trace import Eof, Failure, FrameRecord, Record, Request, Response
 from wsproxy.wire import Close, Opcode
 
-MS = 1_000_000
 APP, SERVER = True, False
 
 Records = list[Record]
@@ -63,16 +63,8 @@ def write(
     Args:
         end: how the recorder says that it ended, where the records do not.
     """
-    recording = SessionWriter(path, new_start(Clock(0, 0), provider=provider, api=api))
-    last = 0
-    for record in sorted(records, key=lambda record: record.t_ns):
-        last = record.t_ns
-        if isinstance(record, Response):
-            recording.response(record)
-        else:
-            recording.add(record)
-    recording.end(last + MS, end)
-    return path
+    builder = TraceBuilder(path, began_ns=0, provider=provider, api=api)
+    return builder.add(*sorted(records, key=lambda record: record.t_ns)).done(end)
 
 
 # -- the sessions that tests change

@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from .dialogue import Dialogue
 from .success import NO_RESULT_PATHS, NO_SUCCESS, ResultPaths, Success
 
 SEVERITIES = ("error", "warning", "info")
@@ -132,34 +133,6 @@ class Vocabulary:
     ready: tuple[str, ...] = ()
     results: tuple[str, ...] = ()
     text: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Dialogue:
-    """A short successful session, as documented, that `simulate` plays.
-
-    A message is written as on the wire, or, for an API with an envelope, as the JSON object in
-    it. "{audio}" in it is replaced with base64 of audio, "{id}" with an id.
-
-    Attributes:
-        setup: the client's messages before audio or text.
-        opening: the server's messages after the upgrade, or after the first one of a setup.
-        audio: the client's message that carries audio; empty: a binary message.
-        say: the client's messages instead of audio.
-        reply: the server's messages after the first audio or text.
-        end: the client's messages that end its input.
-        farewell: the server's messages after that.
-        close: who closes: "client" or "server"; empty: the server, without a code.
-    """
-
-    setup: tuple[str, ...] = ()
-    opening: tuple[str, ...] = ()
-    audio: str = ""
-    say: tuple[str, ...] = ()
-    reply: tuple[str, ...] = ()
-    end: tuple[str, ...] = ()
-    farewell: tuple[str, ...] = ()
-    close: str = "server"
 
 
 @dataclass(frozen=True, slots=True)

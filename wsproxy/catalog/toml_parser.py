@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+from .dialogue import Answer, Dialogue
 from .envelope import ENVELOPES
 from .model import (
     CONFIDENCES,
@@ -19,7 +20,6 @@ from .model import (
     ClosePattern,
     Condition,
     CredentialPlaces,
-    Dialogue,
     Example,
     Match,
     Provider,
@@ -177,15 +177,31 @@ def _vocabulary(table: Table) -> Vocabulary:
 
 def _dialogue(table: Table) -> Dialogue:
     return Dialogue(
+        http=table.take("http", str, ""),
+        greeting=table.strings("greeting"),
         setup=table.strings("setup"),
         opening=table.strings("opening"),
         audio=table.take("audio", str, ""),
         say=table.strings("say"),
+        acknowledge=table.strings("acknowledge"),
+        started=table.strings("started"),
+        interim=table.strings("interim"),
         reply=table.strings("reply"),
+        response=table.strings("response"),
+        word=table.take("word", str, ""),
+        answers=tuple(each.read(_dialogue_answer) for each in table.tables("answer")),
+        context=table.take("context", str, ""),
+        manual=table.strings("manual"),
+        container=table.choice("container", ("wav",), ""),
+        mute=table.strings("mute"),
         end=table.strings("end"),
         farewell=table.strings("farewell"),
         close=table.choice("close", ("client", "server", ""), "server"),
     )
+
+
+def _dialogue_answer(table: Table) -> Answer:
+    return Answer(to=table.take("to", str), messages=table.strings("with"))
 
 
 def _audio(table: Table) -> Audio:

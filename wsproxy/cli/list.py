@@ -13,8 +13,9 @@ from wsproxy.diagnose.evidence import plural
 from wsproxy.errors import TraceError, UsageError
 from wsproxy.report.json_output import dumps
 from wsproxy.report.list_index import Listed, listed
-from wsproxy.report.session_filter import OUTCOMES, SessionFilter
+from wsproxy.report.session_filter import SessionFilter
 from wsproxy.report.text import safe, size, when
+from wsproxy.session.outcome import FAILED, OUTCOMES
 from wsproxy.trace import find_traces
 
 from .point_in_time import PointInTime
@@ -69,10 +70,10 @@ def command(
       wsproxy list --failed --since 2h
       wsproxy list traces/monday traces/tuesday --json
     """
-    if failed and outcome not in (None, "failed"):
+    if failed and outcome not in (None, FAILED):
         raise UsageError(f"--failed and --outcome {outcome} exclude each other")
     wanted = SessionFilter(
-        since, until, finding, "failed" if failed else outcome or "", provider, model
+        since, until, finding, FAILED if failed else outcome or "", provider, model
     )
     sessions: list[tuple[Path, Listed]] = []
     unreadable = others = 0
@@ -120,6 +121,7 @@ def _lines(path: Path, session: Listed, width: int | None) -> Iterator[tuple[str
     )
     yield wrapped(head, width, 4) + "\n", "bold"
     incomplete = "" if entry["complete"] else " (incomplete)"
-    end = wrapped(f"    {safe(session.how)}{incomplete}{found}", width, 6)
+    outcome = f"{safe(entry['outcome'])}, " if entry["outcome"] else ""
+    end = wrapped(f"    {outcome}{safe(session.how)}{incomplete}{found}", width, 6)
     # The path stays on one line, so that it can be copied.
     yield f"{end}\n    {safe(str(path))}\n", ""

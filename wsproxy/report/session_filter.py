@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-OUTCOMES = ("succeeded", "failed", "unproven")
-
 
 @dataclass(frozen=True, slots=True)
 class SessionFilter:

@@ -108,6 +108,7 @@ class AudioMeter:
         self.first_ns = message.t_ns if self.first_ns is None else self.first_ns
         self.last_ns = message.t_ns
         if self.messages == 1:
+            self.declare(message.content or {})
             data = self._without_header(data)
         self._measure(data, message.t_ns)
         return max(1, len(data))

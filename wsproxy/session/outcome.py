@@ -92,13 +92,15 @@ def failed_objects(timeline: Timeline) -> list[FailedObject]:
 def missing_answers(session: SessionEnd, timeline: Timeline) -> list[OwedAnswer]:
     """The answers that did not come, although the server had time for them.
 
-    None where the client left at once: nobody knows what would have come.
+    Where the client left at once, nobody knows what would have come. A server that closes
+    normally after the client's end message has answered it.
     """
     owed = timeline.success.owed
     if not owed or session.failed or session.ending in ("unfinished", "stopped"):
         return []
     if session.closed_by == "server":
-        return owed
+        ends = timeline.api.vocabulary.end if timeline.api else ()
+        return [one for one in owed if one.kind not in ends]
     return [one for one in owed if waited(session, timeline, one.t_ns) >= PATIENCE]
 
 

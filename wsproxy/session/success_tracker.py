@@ -23,11 +23,13 @@ class OwedAnswer:
 
     Attributes:
         frame, t_ns: of the message that began the wait.
+        kind: of that message.
         expect: the messages that end it, as text.
     """
 
     frame: int
     t_ns: int
+    kind: str
     expect: str
 
 
@@ -98,8 +100,10 @@ class SuccessTracker:
         name = field_of(content, answer.id) if answer.id else ""
         key = index, str(name)[:100]
         if _any(begins, message.kind, content) and len(self._owed) < MAX_OPEN:
-            expect = " or ".join(map(str, answer.expect[:2]))
-            self._owed.setdefault(key, OwedAnswer(message.frame, message.t_ns, expect))
+            expect = str(answer.expect[0])
+            self._owed.setdefault(
+                key, OwedAnswer(message.frame, message.t_ns, message.kind, expect)
+            )
         if not _any(ends, message.kind, content):
             return
         if name is not None:

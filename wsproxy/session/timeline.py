@@ -111,7 +111,7 @@ class Timeline:
             if not message.is_text and self.api is not None and self.api.envelope in _STRICT:
                 self.unwrapped_count += 1
                 self.unwrapped = self.unwrapped or (message.frame, message.length)
-        elif not audio or self.sent.messages == 1:
+        elif not audio:
             by_server = self.api is not None and self.api.audio.origin == "server"
             self._meters[not by_server].declare(message.content)
         if audio:

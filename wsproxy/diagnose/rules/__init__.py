@@ -20,7 +20,7 @@ from . import audio, credentials, likely_causes, messages, outcome, request, tim
 
 RULES: dict[str, Measure] = {
     rule.__name__: rule
-    for module in (credentials, audio, timing, messages, outcome, request, likely_causes)
+    for module in (credentials, audio, timing, messages, request, outcome, likely_causes)
     for rule in module.RULES
 }
 
