@@ -22,7 +22,9 @@ from .session_facts import SessionFacts
 
 _SHOWN = 600  # characters of a sentence in the evidence
 _TITLE = 220  # characters of a sentence in a title
+_BODY = ("response body: ", "body: ")
 _PRIVATE = 3000  # close codes from here on have the meaning that the provider gives them
+_OF_PARAMETERS = ("parameter", "model")  # classes of sentences that name parameters by plain words
 _LOOK_UP = (
     Advice("Search the provider's documents and issue tracker for this sentence"),
     Advice("Send the trace and the request id to the provider's support"),
@@ -79,7 +81,11 @@ def server_said(facts: SessionFacts) -> Said | None:
     best = next((s for s in about_end if classify(s) is not None), about_end[0])
     chosen = best if first.ends else first
     kind = of_page(facts) if chosen.where == "page" else classify(chosen)
-    return Said(chosen, kind, named_parameters(facts, chosen))
+    return Said(
+        chosen,
+        kind,
+        named_parameters(facts, chosen, plain=kind is not None and kind.id in _OF_PARAMETERS),
+    )
 
 
 def of_page(facts: SessionFacts) -> ErrorClass | None:
@@ -155,6 +161,15 @@ def with_sentence(
     )
 
 
+def with_parameters(condition: Condition, said: Said) -> Condition:
+    """The condition with the parameters in its title that the server names."""
+    return replace(condition, title=f"{condition.title} ({_listed(said.parameters)})")
+
+
+def _listed(parameters: Sequence[Parameter]) -> str:
+    return ", ".join(parameter.text for parameter in parameters[:2])
+
+
 def new_condition(
     facts: SessionFacts, said: Said, severity: str, default_id: str, shown: Callable[[str], bool]
 ) -> Condition:
@@ -174,8 +189,7 @@ def _title(facts: SessionFacts, said: Said) -> str:
     session = facts.session
     host = quoted(session.request.host) if session.request else "the server"
     name = facts.provider.name if facts.provider is not None else host
-    named = ", ".join(parameter.text for parameter in said.parameters[:2])
-    of_request = f" ({named})" if named else ""
+    of_request = f" ({_listed(said.parameters)})" if said.parameters else ""
     who = f"{name} reports"
     if said.sentence.where == "page":
         gateway = gateway_name(facts.session)
@@ -204,7 +218,7 @@ def arranged(evidence: Sequence[Evidence], said: Said | None) -> list[Evidence]:
     statuses = {e.text.split()[1] for e in head if e.text.startswith("HTTP ")}
     head = [e for e in head if e.text.removeprefix("status: ") not in statuses]
     # The complete message or body, if it says more than what is shown of it already.
-    return [*first, *head, *(e for e in tail if not e.text.startswith("response body: "))]
+    return [*first, *head, *(e for e in tail if not e.text.startswith(_BODY))]
 
 
 def _includes(text: str, sentence: str) -> bool:

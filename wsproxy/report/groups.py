@@ -34,7 +34,7 @@ class Group:
     example: Explanation
     first_ns: int
     last_ns: int
-    titled_by_server: bool = False
+    quotes_traffic: bool = False
     count: int = 1
 
     @property
@@ -81,7 +81,7 @@ class Overview:
                 example,
                 began,
                 began,
-                shown.titled_by_server,
+                shown.quotes_traffic,
             )
             return
         group.count += 1
