@@ -262,6 +262,7 @@ def read_condition(table: Table, provider: Provider) -> Condition:
         disagreement=table.take("disagreement", str, ""),
         checks=table.strings("checks"),
         general=table.take("general", bool, False),
+        sentence_first=table.take("sentence_first", bool, False),
         intermediary=table.take("intermediary", str, ""),
         matches=tuple(match.read(_match) for match in table.tables("match")),
         simulate=_optional(table.table("simulate"), _simulate),

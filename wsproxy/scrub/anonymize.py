@@ -143,7 +143,7 @@ def _make_public(
     heads = HeadScrubber(texts, hosts=hosts, started_at_ns=draft.start.started_at_ns)
     traffic = FrameScrubber(draft, texts, random.Random(secrets.token_bytes(16)))
     traffic.scrub()
-    draft.start = _start(draft.start, allowlist)
+    draft.start = _start(draft.start, allowlist, heads)
     items = []
     for item in draft.items:
         record = _scrub_record(item.record, heads, texts)
@@ -153,7 +153,7 @@ def _make_public(
     return list(dict.fromkeys(traffic.notes))
 
 
-def _start(start: Start, allowlist: Allowlist) -> Start:
+def _start(start: Start, allowlist: Allowlist, heads: HeadScrubber) -> Start:
     host, _, port = (start.client or "").rpartition(":")
     local = host in ("127.0.0.1", "localhost", "[::1]", "::1")
     client = None if start.client is None else f"{host if local else '192.0.2.1'}:{_port(port)}"
@@ -161,6 +161,7 @@ def _start(start: Start, allowlist: Allowlist) -> Start:
         start,
         capture="messages" if start.capture == "messages" else "wire",
         client=client,
+        origin_host=None if start.origin_host is None else heads.host(start.origin_host),
         provider=allowlist.provider.id if allowlist.provider else None,
         api=allowlist.api.name if allowlist.api else None,
     )
