@@ -71,6 +71,7 @@ def test_catalog_files_are_all_read_and_ids_are_unique() -> None:
     }
 
 
+@pytest.mark.one_python
 @pytest.mark.parametrize("condition", [pytest.param(c, id=c.id) for c in load().conditions])
 def test_conditions_have_help_texts(condition: Condition) -> None:
     assert condition.title

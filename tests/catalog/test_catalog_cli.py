@@ -108,6 +108,7 @@ def test_catalog_show_has_all_texts() -> None:
         assert part in " ".join(shown.split())
 
 
+@pytest.mark.one_python
 @pytest.mark.parametrize("condition", load().conditions, ids=lambda c: c.id)
 def test_show_every_condition_succeeds(condition: object) -> None:
     from rich.console import Console

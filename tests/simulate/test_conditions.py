@@ -233,7 +233,7 @@ def replays(
             return await replay_client(traces[case], options, records)
 
     async def as_server(path: Path, case: Case) -> Verdict:
-        async with ReplayServer(path, ServerOptions(timeout=3), records) as server:
+        async with ReplayServer(path, ServerOptions(timeout=30), records) as server:
             app = asyncio.create_task(case.talk(server.url))
             verdict = await server.verdict()
             await app
