@@ -29,9 +29,11 @@ from .http_body import MAX_BODY, BodySnapshot, body_snapshot
 from .offline_writer import OfflineTraceWriter
 from .session_writer import Diagnose, SessionWriter
 from .shutdown_deadline import Deadline
+from .trace_output import FLUSH_INTERVAL
 from .trace_path import session_in, trace_path
 
 __all__ = [
+    "FLUSH_INTERVAL",
     "MAX_BODY",
     "POLICIES",
     "BodySnapshot",
