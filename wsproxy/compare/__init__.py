@@ -21,7 +21,7 @@ learning            learns from other recordings what varies
 learned_variation   what was learned
 """
 
-from .comparison import Comparison, compare
+from .comparison import Comparison, compare, compare_endings
 from .difference import STANDARD, Difference, Tolerances
 from .learned_variation import NO_VARIATION, LearnedVariation
 from .learning import learn
@@ -37,6 +37,7 @@ __all__ = [
     "LearnedVariation",
     "Tolerances",
     "compare",
+    "compare_endings",
     "failure_differences",
     "kind_of",
     "learn",
