@@ -210,7 +210,7 @@ PATHS: dict[str, Callable[[str], object]] = {
     "around_difference": lambda text: compare_text.around_difference(text, text + "x"),
     "transcript": _transcript,
     "distance": _distance,
-    "recognise": lambda text: load().recognize(text, f"/{text}?{text}"),
+    "recognize": lambda text: load().recognize(text, f"/{text}?{text}"),
 }
 # The words of two transcripts are compared with each other, up to `transcript.MAX_WORDS`.
 BOUNDED = {"distance": (MEGABYTE // 4, MEGABYTE // 2)}
