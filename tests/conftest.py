@@ -1,4 +1,4 @@
-"""Shared by all tests: how hypothesis runs, and no settings of whoever runs them."""
+"""Shared by all tests: how hypothesis runs, and without the settings of the user who runs them."""
 
 import threading
 from collections.abc import Iterator

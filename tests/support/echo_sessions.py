@@ -53,7 +53,7 @@ class RecorderSetup:
         return EchoSession(app, path.encode(), self.peers)
 
     def next(self) -> SessionWriter:
-        """The next session that is over and has a trace."""
+        """The next session that has ended and has a trace."""
         return self.ended.get(timeout=PATIENCE)
 
 

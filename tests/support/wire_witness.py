@@ -133,7 +133,7 @@ class Peer:
         return self.head
 
     def until(self, size: int) -> None:
-        """Read until so many bytes have been received after the upgrade."""
+        """Read until `size` bytes have been received after the upgrade."""
         while len(self.received) < size:
             data = self._recv()
             assert data, f"ended ({self.saw}) after {len(self.received)} of {size} bytes"
