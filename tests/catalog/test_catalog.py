@@ -413,7 +413,7 @@ def test_conditions_of_undescribed_provider_are_a_mistake() -> None:
 
 def test_duplicate_id_is_a_mistake() -> None:
     condition = FILE[FILE.index("[[condition]]") :]
-    with pytest.raises(CatalogError, match=r"acme\.listen\.4321 is there twice"):
+    with pytest.raises(CatalogError, match=r"acme\.listen\.4321 is defined twice"):
         _ = loaded(FILE + condition).conditions
 
 

@@ -137,7 +137,7 @@ def recorder_setup(
 
 
 def counted(path: Path) -> tuple[int, int, Session]:
-    """Frames in a trace, records that its gaps tell of, and all of it."""
+    """Frames in a trace, records that its gaps count as lost, and the session."""
     frames, session = 0, Session()
     with TraceReader(path) as reader:
         for record in reader:
