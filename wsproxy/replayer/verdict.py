@@ -31,15 +31,12 @@ from wsproxy.compare import (
     compare_endings,
 )
 from wsproxy.errors import LimitExceeded
-from wsproxy.statistics import percentile
 
+from .lateness import Lateness
 from .pace import Pace
 from .schedule import Schedule
 
-__all__ = ["LATE_NS", "Difference", "Lateness", "ReplayResult", "Verdict", "judge_result"]
-
-# A replay whose p99 lateness exceeds this has not kept its pace, ns.
-LATE_NS = 250_000_000
+__all__ = ["Difference", "ReplayResult", "Verdict", "judge_result"]
 
 _MANY_DROPPED = 0.1  # part of the steps; more cannot be explained by timing
 
@@ -47,28 +44,6 @@ _MANY_DROPPED = 0.1  # part of the steps; more cannot be explained by timing
 _TIMED_CHECKS = frozenset(
     {"silence_before_close", "audio_pace", "first_audio_delay", "keepalives", "ping_pong"}
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Lateness:
-    """How long after their due time the steps were sent, ms."""
-
-    p50: float = 0.0
-    p99: float = 0.0
-    max: float = 0.0
-
-    @classmethod
-    def of(cls, schedule: Schedule) -> Lateness:
-        values = sorted(schedule.lateness)
-        if not values:
-            return cls()
-        p50, p99, most = (round(percentile(values, part) / 1e6, 3) for part in (0.5, 0.99, 1.0))
-        return cls(p50, p99, most)
-
-    @property
-    def late(self) -> bool:
-        """Whether the replay did not keep its pace."""
-        return self.p99 * 1e6 > LATE_NS
 
 
 @dataclass(frozen=True, slots=True)
