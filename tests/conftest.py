@@ -1,4 +1,4 @@
-"""Shared by all tests: how hypothesis runs, and no settings of whoever runs them."""
+"""Shared by all tests: how hypothesis runs, and without the settings of the user who runs them."""
 
 import gc
 import threading
@@ -17,9 +17,9 @@ import own_settings  # noqa: E402, F401
 
 # How late a replay was must not, either: here that is a matter of the machine. A test of it
 # gives lateness by the minute.
-from wsproxy.replayer import verdict  # noqa: E402
+from wsproxy.replayer import lateness  # noqa: E402
 
-verdict.LATE_NS = 30_000_000_000
+lateness.LATE_NS = 30_000_000_000
 
 from fast_tests import is_fast  # noqa: E402
 from mutations import good_records  # noqa: E402

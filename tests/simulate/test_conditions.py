@@ -123,7 +123,7 @@ class Case:
         usual = replace(good(self.place), path=ASKED.get(self.condition.id))
         if is_plain(self.condition):
             return replace(usual, body=b"{}")
-        # Where the failure is a message only, the client goes on and ends the session.
+        # Where the failure is a message only, the client continues and ends the session.
         return usual if self._ends else replace(usual, stalls=1.0)
 
     @property
