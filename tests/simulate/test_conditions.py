@@ -123,7 +123,7 @@ class Case:
         usual = replace(good(self.place), path=ASKED.get(self.condition.id))
         if is_plain(self.condition):
             return replace(usual, body=b"{}")
-        # Where the failure is a message only, the client goes on and ends the session.
+        # Where the failure is a message only, the client continues and ends the session.
         return usual if self._ends else replace(usual, stalls=1.0)
 
     @property
@@ -233,7 +233,7 @@ def replays(
             return await replay_client(traces[case], options, records)
 
     async def as_server(path: Path, case: Case) -> Verdict:
-        async with ReplayServer(path, ServerOptions(timeout=3), records) as server:
+        async with ReplayServer(path, ServerOptions(timeout=30), records) as server:
             app = asyncio.create_task(case.talk(server.url))
             verdict = await server.verdict()
             await app

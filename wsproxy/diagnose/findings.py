@@ -21,6 +21,7 @@ from .headline import (
     new_condition,
     said_of_object,
     server_said,
+    with_parameters,
     with_sentence,
 )
 from .measurements import CHECKS, handshake, silence_before_close, who_ended
@@ -50,7 +51,7 @@ class Finding:
         related: ids of similar conditions, where no condition of the provider matches.
         sentence: what the server said of it, "" if it said nothing.
         error_class: the class of that sentence by its words, such as "quota"; "" for none.
-        titled_by_server: whether the title quotes the server: then it may be any text.
+        quotes_traffic: whether the title has text of the session, which may be any text.
     """
 
     id: str
@@ -69,7 +70,7 @@ class Finding:
     related: Sequence[str] = ()
     sentence: str = ""
     error_class: str = ""
-    titled_by_server: bool = False
+    quotes_traffic: bool = False
 
 
 def diagnose(session: Session, catalog: Catalog, *, measured: bool = True) -> list[Finding]:
@@ -90,7 +91,7 @@ def diagnose(session: Session, catalog: Catalog, *, measured: bool = True) -> li
     findings += _protocol_violations(session)
     if measured:
         findings += _rule_findings(facts, findings, hits)
-    findings += _survived_error(facts, findings, hits, said)
+    findings += _survived_error(facts, hits, findings, said)
     findings += _trace_losses(session)
     return sorted(findings, key=lambda f: _SEVERITIES.index(f.severity))
 
@@ -103,7 +104,9 @@ def _condition_finding(facts: SessionFacts, hit: Hit, said: Said | None) -> Find
     evidence = [*checked, *matched] if hit.match.kind == "ending" else [*matched, *checked]
     said = said if said is not None and _concerns(hit, said) else None
     condition, notes = hit.condition, list[Evidence]()
-    if said is not None and needs_sentence(hit, said):
+    if said is not None and said.parameters and not needs_sentence(hit, said):
+        condition = with_parameters(condition, said)
+    elif said is not None and needs_sentence(hit, said):
         condition = with_sentence(facts, hit.condition, said, partial(_shown, facts))
         notes = _footnotes(facts, hit)
     # A name such as "NET-0001" is no better evidence than the code that it stands with.
@@ -123,7 +126,7 @@ def _condition_finding(facts: SessionFacts, hit: Hit, said: Said | None) -> Find
 def _with_said(finding: Finding, said: Said, *, titled: bool = True) -> Finding:
     kind = said.kind.id if said.kind is not None else ""
     sentence = said.sentence.text
-    return replace(finding, sentence=sentence, error_class=kind, titled_by_server=titled)
+    return replace(finding, sentence=sentence, error_class=kind, quotes_traffic=titled)
 
 
 def _concerns(hit: Hit, said: Said) -> bool:
@@ -145,7 +148,7 @@ def _footnotes(facts: SessionFacts, hit: Hit) -> list[Evidence]:
 
 
 def _survived_error(
-    facts: SessionFacts, findings: Sequence[Finding], hits: Sequence[Hit], said: Said | None
+    facts: SessionFacts, hits: Sequence[Hit], findings: Sequence[Finding], said: Said | None
 ) -> list[Finding]:
     """An error that the server sent in a message, and that no other finding is about.
 
@@ -153,11 +156,10 @@ def _survived_error(
     """
     if said is None or said.sentence.where != "message" or facts.session.failed:
         return []
-    # The catalog knows the message, as harmless perhaps.
-    if any(hit.match.kind == "message" and _is_about(hit, said) for hit in hits):
-        return []
+    known = {fact.frame for hit in hits for fact in hit.facts}
     problems = (finding for finding in findings if finding.severity != "info")
-    if any(said.sentence.frame in e.frames for finding in problems for e in finding.evidence):
+    known.update(frame for problem in problems for e in problem.evidence for frame in e.frames)
+    if said.sentence.frame in known:
         return []
     severity = "error" if said.sentence.ends else "warning"
     condition = new_condition(facts, said, severity, "server.error", partial(_shown, facts))
@@ -256,6 +258,7 @@ def _matched_evidence(facts: SessionFacts, hit: Hit) -> list[Evidence]:
     out = _matched_message(facts, hit)
     # The evidence of the message already contains its fields.
     shown = [f for f in hit.facts if not out or not f.name.startswith("message ")]
+    shown.sort(key=lambda fact: fact.name == "ending")  # the least of them
     for fact in shown:
         t_ns = None
         frames: tuple[int, ...] = ()

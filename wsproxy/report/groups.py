@@ -43,7 +43,7 @@ class Group:
     path: Path
     first_ns: int
     last_ns: int
-    titled_by_server: bool = False
+    quotes_traffic: bool = False
     count: int = 0
     models: Counter[str] = field(default_factory=Counter)
     keys: Counter[str] = field(default_factory=Counter)
@@ -106,7 +106,7 @@ class Overview:
                 session.path,
                 session.began_ns,
                 session.began_ns,
-                first.titled_by_server,
+                first.quotes_traffic,
             )
         group.add(session)
 

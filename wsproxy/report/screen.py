@@ -205,7 +205,7 @@ def _groups(groups: Sequence[Alike], total: int) -> Table:
     table.add_column("sessions", justify="right")
     table.add_column("problem, when (UTC), share, first trace", overflow="fold")
     for group in groups:
-        said = f"\n“{group.sentence}”" if group.sentence and not group.titled_by_server else ""
+        said = f"\n“{group.sentence}”" if group.sentence and not group.quotes_traffic else ""
         shares = f"\n{group.shares}" if group.shares else ""
         table.add_row(
             Text(f"{group.count}\n{100 * group.count / total:.0f} %"),
