@@ -23,7 +23,8 @@ ABSENCES = frozenset(
         "no-audio-for-text",
     )
 )
-_AUDIO = ("traffic.audio.", "traffic.signal.")  # conditions of audio, which may be the cause
+# Conditions of audio, which may be the cause of what is missing.
+_AUDIO = ("traffic.audio.", "traffic.signal.", "traffic.carrier.")
 
 
 class FindingLike(Protocol):
