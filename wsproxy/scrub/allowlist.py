@@ -122,6 +122,16 @@ class Allowlist:
         plain = normalized_name(name)
         return plain in _SPEECH_FIELDS or plain in self._transcripts
 
+    def is_audio_field(self, names: Sequence[str]) -> bool:
+        """Whether the field at these names, without lists, holds audio and never text."""
+        return tuple(names) in self._audio_fields
+
+    @cached_property
+    def _audio_fields(self) -> frozenset[tuple[str, ...]]:
+        paths = self.api.audio.fields if self.api else ()
+        plain = (path.split(".") for path in paths if path != "delta")  # a delta may be text
+        return frozenset(tuple(n for n in path if n != "*" and not n.isdecimal()) for path in plain)
+
     def is_error(self, name: str) -> bool:
         """Whether a field of this name describes the error, in an error message."""
         return normalized_name(name) in _ERROR

@@ -1,0 +1,151 @@
+"""Ordinary sessions are accepted: short chunks, silence in any encoding, declared values."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from sessions import APP, SERVER, audio, closed, opened, text_message, write
+from traces import read_trace
+from wsproxy.audio.synthetic_speech import speech
+from wsproxy.catalog import Api, load
+from wsproxy.errors import NotPublic
+from wsproxy.scrub import scrub
+from wsproxy.scrub.aliases import Aliases
+from wsproxy.scrub.allowlist import allowlist_for
+from wsproxy.scrub.texts import SpokenText, TextScrubber
+from wsproxy.session import Session
+from wsproxy.simulate.dialogue_api import wire_message
+from wsproxy.trace import FrameRecord
+
+CATALOG = load()
+HEARING = {
+    f"{provider.id}.{api.name}": (provider.id, api)
+    for provider in CATALOG.providers
+    for api in provider.apis
+    if api.dialogue is not None and not api.dialogue.say
+}
+SPEECH = speech(1.5)
+SOUNDS = {
+    "8 zero bytes": [bytes(8)] * 30,
+    "20 ms of zeros": [bytes(640)] * 30,
+    "40 ms of zeros": [bytes(1920)] * 30,
+    "mu-law silence": [b"\xff" * 160] * 60,
+    "A-law silence": [b"\xd5" * 160] * 60,
+    "silence around speech": [bytes(640)] * 9 + [SPEECH[3200:9600]] + [bytes(640)] * 9,
+    "short chunks": [SPEECH[at : at + 20] for at in range(3200, 6400, 20)],
+}
+
+
+def session(path: Path, provider: str, api: Api, chunks: Sequence[bytes]) -> Path:
+    """A session that sends these chunks of audio."""
+    text = (api.dialogue.audio if api.dialogue else "") or "{audio}"
+    frames = [wire_message(text, api.envelope, "", chunk) for chunk in chunks]
+    records = [
+        audio(50 + n, APP, each) if isinstance(each, bytes) else text_message(50 + n, APP, each)
+        for n, each in enumerate(frames)
+    ]
+    masked = [replace(each, mask=b"mask") for each in records]
+    target = "/" + api.url.split("/", 3)[3]
+    return write(path, [*opened(target), *masked], provider=provider, api=api.name)
+
+
+@pytest.mark.parametrize("sound", SOUNDS)
+def test_scrub_session_of_any_api_is_accepted(sound: str, tmp_path: Path) -> None:
+    for name, (provider, api) in HEARING.items():
+        trace = session(tmp_path / f"{name}.wstrace", provider, api, SOUNDS[sound])
+        scrub(trace, tmp_path / "out.wstrace", catalog=CATALOG, force=True)
+
+
+def test_scrub_short_chunks_that_stay_are_refused(tmp_path: Path) -> None:
+    """A waveform in chunks that are too short to compare by themselves is still found."""
+    from wsproxy.audio.similarity import AudioStarts
+
+    one, two = AudioStarts(), AudioStarts()
+    for number, at in enumerate(range(3200, 12800, 20)):
+        one.add(f"frame {number}", [SPEECH[at : at + 20]])
+        two.add(f"frame {number}", [SPEECH[at : at + 20]])
+    assert one.first_same(two) == "frame 0"
+
+
+def test_scrub_text_in_an_audio_field_is_still_checked(tmp_path: Path) -> None:
+    secret = "the customer is called Winterbottom"
+    append = {
+        "type": "input_audio_buffer.append",
+        "audio": base64.b64encode(secret.encode()).decode(),
+    }
+    trace = write(
+        tmp_path / "a.wstrace",
+        [*opened("/v1/realtime?model=gpt-realtime"), text_message(50, APP, append)],
+        provider="openai",
+        api="realtime",
+    )
+    try:
+        made = scrub(trace, tmp_path / "b.wstrace").path
+    except NotPublic:
+        return
+    payloads = b"".join(r.payload for r in read_trace(made)[0] if isinstance(r, FrameRecord))
+    assert append["audio"].encode() not in payloads
+
+
+# -- what the request declares, and limits of the service
+
+
+def test_scrub_error_that_repeats_a_kept_parameter_is_unchanged(tmp_path: Path) -> None:
+    error = {"type": "Error", "description": "Invalid 'utterance_end_ms' value of '1999'."}
+    path = "/v1/listen?model=nova-2&utterance_end_ms=1999&tag=4711"
+    trace = write(
+        tmp_path / "a.wstrace",
+        [
+            *opened(path),
+            text_message(50, SERVER, error),
+            closed(60, SERVER, 1008, "1999 is invalid, 4711 too"),
+        ],
+    )
+    made = Session.read(scrub(trace, tmp_path / "b.wstrace").path)
+    assert [json.loads(each.text) for each in made.messages(from_client=False)] == [error]
+    assert made.close is not None
+    assert made.close.reason.startswith("1999 is invalid, ")
+    assert "4711" not in made.close.reason  # a tag is the user's
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Input text exceeds maximum character limit of 2000.",
+        "Rate limit reached on tokens per minute: Limit 40000, Used 39999, Requested 1000.",
+        "Make sure to use a correct regional API endpoint. Please include the request id.",
+        "You have 12 credits remaining, while 300 credits are required for this request.",
+        "Could not deserialize speech context; only SSML input is valid, not plain text.",
+        "The feature is in beta for your region, contact your sales representative.",
+        "Please reconnect with exponential backoff, the service is not healthy.",
+    ],
+)
+def test_scrub_sentence_with_limits_and_plain_words_stays(text: str) -> None:
+    texts = TextScrubber(
+        allowlist_for(CATALOG, "openai", "realtime"), Aliases(b"key"), SpokenText()
+    )
+    assert texts.error_text(text) == text
+
+
+@pytest.mark.parametrize("text", ["Call 40711 now", "account 2000", "the code 1234567 of limits"])
+def test_scrub_number_that_is_no_limit_is_replaced(text: str) -> None:
+    texts = TextScrubber(
+        allowlist_for(CATALOG, "openai", "realtime"), Aliases(b"key"), SpokenText()
+    )
+    number = next(word for word in text.split() if word.isdecimal())
+    assert number not in texts.error_text(text).split()
+
+
+def test_scrub_api_versions_stay(tmp_path: Path) -> None:
+    path = "/openai/realtime?api-version=2024-10-01-preview&deployment=contoso"
+    trace = write(tmp_path / "a.wstrace", opened(path), provider="openai", api="realtime")
+    made = Session.read(scrub(trace, tmp_path / "b.wstrace").path)
+    assert made.request is not None
+    assert "api-version=2024-10-01-preview" in made.request.path
+    assert "contoso" not in made.request.path
