@@ -12,8 +12,10 @@ import pytest
 
 from sessions import APP, SERVER, audio, closed, opened, text_message, write
 from traces import read_trace
+from wsproxy.audio.similarity import AudioStarts
 from wsproxy.audio.synthetic_speech import speech
 from wsproxy.catalog import Api, load
+from wsproxy.cli.scrub import _what_to_do
 from wsproxy.errors import NotPublic
 from wsproxy.scrub import scrub
 from wsproxy.scrub.aliases import Aliases
@@ -64,8 +66,6 @@ def test_scrub_session_of_any_api_is_accepted(sound: str, tmp_path: Path) -> Non
 
 def test_scrub_short_chunks_that_stay_are_refused(tmp_path: Path) -> None:
     """A waveform in chunks that are too short to compare by themselves is still found."""
-    from wsproxy.audio.similarity import AudioStarts
-
     one, two = AudioStarts(), AudioStarts()
     for number, at in enumerate(range(3200, 12800, 20)):
         one.add(f"frame {number}", [SPEECH[at : at + 20]])
@@ -149,3 +149,28 @@ def test_scrub_api_versions_stay(tmp_path: Path) -> None:
     assert made.request is not None
     assert "api-version=2024-10-01-preview" in made.request.path
     assert "contoso" not in made.request.path
+
+
+# -- refusals
+
+
+def test_scrub_refusal_says_how_to_leave_the_places_out() -> None:
+    found = NotPublic(
+        [
+            "frame 12: a spoken word",
+            "frame 12: an id, address or number of the original",
+            "frame 14, message 'x': looks like a credential (by its shape)",
+            "request header 'X-Trace': a word or number that no document lists",
+            "request parameter 'tag': a word or number that no document lists",
+        ]
+    )
+    advice = _what_to_do(Path("my call.wstrace"), found)
+    assert "wsproxy show --full 'my call.wstrace'" in advice
+    assert "--drop 12 --drop 14 --header 'X-Trace:' --query tag --out" in advice
+    assert advice.startswith("nothing was written; ")
+
+
+def test_scrub_refusal_outside_of_the_frames_names_the_response() -> None:
+    advice = _what_to_do(Path("a.wstrace"), NotPublic(["response body: a spoken word"]))
+    assert "--drop 1" not in advice
+    assert "`wsproxy mutate --status CODE`" in advice
