@@ -7,14 +7,18 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from conditions import good
+from dialogue_client import APIS, ID, Client
 from sessions import APP, SERVER, audio, closed, opened, text_message, write
 from traces import read_trace
 from wsproxy.audio.similarity import AudioStarts
 from wsproxy.audio.synthetic_speech import speech
 from wsproxy.catalog import Api, load
+from wsproxy.catalog.envelope import field, read
 from wsproxy.cli.scrub import _what_to_do
 from wsproxy.errors import NotPublic
 from wsproxy.scrub import scrub
@@ -91,6 +95,72 @@ def test_scrub_text_in_an_audio_field_is_still_checked(tmp_path: Path) -> None:
         return
     payloads = b"".join(r.payload for r in read_trace(made)[0] if isinstance(r, FrameRecord))
     assert append["audio"].encode() not in payloads
+
+
+def played(path: Path, name: str) -> tuple[Path, Api]:
+    """A session that was held with the simulated API, with its answers."""
+    client = Client(name)
+    now = iter(range(30, 1_000_000, 20))
+    records: list[FrameRecord] = []
+
+    def add(message: object, side: bool) -> None:
+        if isinstance(message, bytes):
+            records.append(audio(next(now), side, message))
+        elif isinstance(message, str):
+            records.append(text_message(next(now), side, message))
+
+    heard = 0
+    behaviour = good(client.home)
+    dialogue = client.api.dialogue
+    assert dialogue is not None
+    messages = behaviour.messages[: len(dialogue.setup)] if not dialogue.say else behaviour.messages
+    if not dialogue.say:
+        text = dialogue.audio or "{audio}"
+        chunks = [SPEECH[at : at + 3200] for at in range(0, len(SPEECH), 3200)]
+        messages = [*messages, *(wire_message(text, client.api.envelope, ID, c) for c in chunks)]
+    for message in [*messages, *behaviour.ends]:
+        client.send(message)
+        add(message, APP)
+        for each in client.received[heard:]:
+            add(each, SERVER)
+        heard = len(client.received)
+    masked = [replace(each, mask=b"mask") if each.from_client else each for each in records]
+    target, provider = client.home.path, client.home.provider.id
+    return write(
+        path, [*opened(target), *masked], provider=provider, api=client.api.name
+    ), client.api
+
+
+@pytest.mark.parametrize("name", APIS)
+def test_scrub_played_session_keeps_kinds_and_replaces_what_was_said(
+    name: str, tmp_path: Path
+) -> None:
+    trace, api = played(tmp_path / "a.wstrace", name)
+    made = scrub(trace, tmp_path / "b.wstrace", catalog=CATALOG)
+    assert made.finding_before == made.finding_after
+    before, after = (contents(path, api) for path in (trace, made.path))
+    kind = api.vocabulary.kind or "type"
+    assert [field(each, kind) for each in after] == [field(each, kind) for each in before]
+    said = " ".join(
+        text for each in before for path in api.transcripts for text in texts(each, path)
+    )
+    now = json.dumps(after)
+    assert not [word for word in said.split() if len(word) > 5 and f"{word} " in now]
+
+
+def texts(content: dict[str, Any], path: str) -> list[str]:
+    value = field(content, path)
+    return [value] if isinstance(value, str) and " " in value else []
+
+
+def contents(path: Path, api: Api) -> list[dict[str, Any]]:
+    """The JSON of the server's messages."""
+    found = []
+    for record in read_trace(path)[0]:
+        if isinstance(record, FrameRecord) and not record.from_client and record.opcode in (1, 2):
+            text = record.payload.decode("utf-8", "replace")
+            found.append(read(api.envelope, text if record.opcode == 1 else record.payload)[0])
+    return [each for each in found if each is not None]
 
 
 # -- what the request declares, and limits of the service
