@@ -38,8 +38,10 @@ class Client:
         if isinstance(message, dict):
             message = json.dumps(message)
         actions = self.wait(after)
-        send = self.server.text if isinstance(message, str) else self.server.binary
-        actions += send(message, self.now)
+        if isinstance(message, str):
+            actions += self.server.text(message, self.now)
+        else:
+            actions += self.server.binary(message, self.now)
         return self._note(actions)
 
     def wait(self, seconds: float) -> list[Action]:

@@ -8,5 +8,7 @@ sample_statistics  the encoding of raw samples, inferred from the bytes, and the
 noise              noise that replaces samples
 container_noise    noise that replaces the audio of containers
 similarity         whether two streams are the same audio
+report             figures, regions and faults of a stream of audio
+analyzer           a stream of audio, analyzed while it is read
 synthetic_speech   synthetic audio that resembles speech
 """

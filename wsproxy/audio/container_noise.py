@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from .containers import adts_length, mp3_length
+from .containers import AMR_SIZES, AMR_WB_SIZES, adts_length, mp3_length, read_vint
 
 NoiseBytes = Callable[[int], bytes]  # that number of bytes of noise
 
@@ -167,8 +167,8 @@ def _elements(data: bytes, at: int, end: int, noise: NoiseBytes, depth: int) -> 
     """The elements from an offset on, up to the first unknown one."""
     out = bytearray()
     while at < end and depth < _DEEPEST:
-        name, id_size = _vint(data, at, keep_mark=True)
-        size, size_size = _vint(data, at + id_size, keep_mark=False)
+        name, id_size = read_vint(data, at, keep_mark=True)
+        size, size_size = read_vint(data, at + id_size, keep_mark=False)
         known = name in _MASTERS or name in _KEPT or name in _BLOCKS
         if not id_size or not size_size or (depth == 0 and not known):
             break
@@ -191,17 +191,6 @@ def _elements(data: bytes, at: int, end: int, noise: NoiseBytes, depth: int) -> 
             out += b"x" * (stop - start)
         at = stop
     return bytes(out)
-
-
-def _vint(data: bytes, at: int, *, keep_mark: bool) -> tuple[int, int]:
-    """Decode an EBML number: its value, and its size in bytes (0 where there is none)."""
-    if at >= len(data) or not data[at]:
-        return 0, 0
-    size = 9 - data[at].bit_length()
-    if size > (4 if keep_mark else 8) or at + size > len(data):
-        return 0, 0
-    value = int.from_bytes(data[at : at + size], "big")
-    return value if keep_mark else value & (1 << 7 * size) - 1, size
 
 
 # -- streams of frames
@@ -233,13 +222,9 @@ def _without_id3(data: bytes) -> bytes:
     return data[:10] + bytes(len(data[10 : 10 + size])) + data[10 + size :]
 
 
-_AMR_SIZES = (12, 13, 15, 17, 19, 20, 26, 31, 5, 6, 5, 5, 0, 0, 0, 0)
-_AMR_WB_SIZES = (17, 23, 32, 36, 40, 46, 50, 58, 60, 5, 0, 0, 0, 0, 0, 0)
-
-
 def _amr(data: bytes, noise: NoiseBytes, *, wide: bool) -> bytes:
     """RFC 4867, section 5.3."""
-    sizes = _AMR_WB_SIZES if wide else _AMR_SIZES
+    sizes = AMR_WB_SIZES if wide else AMR_SIZES
     at = data.find(b"\n") + 1 or len(data)
     out = bytearray(data[:at][:15])
     out += noise(at - len(out))

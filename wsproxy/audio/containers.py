@@ -35,7 +35,7 @@ CONTAINERS = frozenset(
 )
 _FIRST_PAGE = 0x02  # flag of an Ogg page: the first of its stream
 _CLUSTER = b"\x1fC\xb6u"
-_SIMPLE_BLOCK, _TIMECODE, _TRACK_1 = 0xA3, 0xE7, 0x81
+_BLOCK_START, _TIMECODE = b"\xa3", 0xE7
 
 
 def container_name(head: bytes) -> str | None:
@@ -100,15 +100,34 @@ def _vint_length(head: bytes, at: int) -> int:
     return 9 - head[at].bit_length() if at < len(head) and head[at] else 1
 
 
+def read_vint(data: bytes, at: int, *, keep_mark: bool) -> tuple[int, int]:
+    """Decode an EBML number: its value, and its size in bytes (0 where there is none)."""
+    if at >= len(data) or not data[at]:
+        return 0, 0
+    size = 9 - data[at].bit_length()
+    if size > (4 if keep_mark else 8) or at + size > len(data):
+        return 0, 0
+    value = int.from_bytes(data[at : at + size], "big")
+    return value if keep_mark else value & (1 << 7 * size) - 1, size
+
+
 def _blocks(head: bytes) -> bool:
-    """Whether it begins with three blocks of track 1: the middle of a cluster."""
-    at = 0
+    """Whether three blocks of track 1 follow each other: the middle of a cluster."""
+    at = head.find(_BLOCK_START)
+    while at >= 0:
+        if _three_blocks(head, at):
+            return True
+        at = head.find(_BLOCK_START, at + 1)
+    return False
+
+
+def _three_blocks(head: bytes, at: int) -> bool:
     for _ in range(3):
-        width = _vint_length(head, at + 1)
+        size, width = read_vint(head, at + 1, keep_mark=False)
         start = at + 1 + width
-        if head[at : at + 1] != bytes([_SIMPLE_BLOCK]) or head[start : start + 1] != b"\x81":
+        if head[at : at + 1] != _BLOCK_START or head[start : start + 1] != b"\x81" or not width:
             return False
-        at = start + (int.from_bytes(head[at + 1 : start], "big") & (1 << 7 * width) - 1)
+        at = start + size
     return True
 
 
@@ -173,6 +192,11 @@ def adts_length(header: bytes) -> int:
     return size if header[2] >> 2 & 15 < 13 and size > 7 else 0
 
 
+# Bytes of a frame of each type after its first byte (RFC 4867, section 5.3).
+AMR_SIZES = (12, 13, 15, 17, 19, 20, 26, 31, 5, 6, 5, 5, 0, 0, 0, 0)
+AMR_WB_SIZES = (17, 23, 32, 36, 40, 46, 50, 58, 60, 5, 0, 0, 0, 0, 0, 0)
+
+
 def _is_flac_frame(head: bytes) -> bool:
     """Whether it begins with the header of a FLAC frame, by the CRC of that header."""
     if len(head) < 16 or head[0] != 0xFF or head[1] & 0xFE != 0xF8:
@@ -231,7 +255,36 @@ def read_header(head: bytes) -> ContainerHeader | None:
 _PCM, _FLOAT, _ALAW, _MULAW, _EXTENSIBLE = 1, 3, 6, 7, 0xFFFE  # format tags of RFC 2361
 
 
-def _wav_header(head: bytes) -> ContainerHeader | None:
+@dataclass(frozen=True, slots=True)
+class WavSizes:
+    """The sizes that the header of a WAV stream declares twice.
+
+    Attributes:
+        block_align: bytes of a sample of all channels.
+        expected_block_align: the same by the bits of a sample.
+        byte_rate: bytes a second.
+        expected_byte_rate: the same by the rate, the channels and the bits.
+    """
+
+    block_align: int
+    expected_block_align: int
+    byte_rate: int
+    expected_byte_rate: int
+
+
+def wav_sizes(head: bytes) -> WavSizes | None:
+    """Read the sizes in the header of a WAV stream; None where it is not one of raw samples."""
+    header = _wav_header(head) if container_name(head) == "WAV" else None
+    if header is None or not header.encoding:
+        return None
+    number = _wav_fields(head)
+    assert number is not None
+    expected = header.channels * ((header.bits + 7) // 8)
+    return WavSizes(number(12), expected, number(8, 4), expected * header.rate)
+
+
+def _wav_fields(head: bytes) -> Callable[..., int] | None:
+    """Reads the number at an offset, and of a size, in the chunk with the format."""
     at = head.find(b"fmt ", 0, 4096) + 8
     order = "big" if head.startswith(b"RIFX") else "little"
     if at < 8 or len(head) < at + 16:
@@ -240,6 +293,13 @@ def _wav_header(head: bytes) -> ContainerHeader | None:
     def number(offset: int, size: int = 2) -> int:
         return int.from_bytes(head[at + offset : at + offset + size], order)  # type: ignore[arg-type]  # mypy widens the two literals to str
 
+    return number
+
+
+def _wav_header(head: bytes) -> ContainerHeader | None:
+    number = _wav_fields(head)
+    if number is None:
+        return None
     tag, channels, rate, bits = number(0), number(2), number(4, 4), number(14)
     if tag == _EXTENSIBLE:
         tag = number(24)

@@ -22,6 +22,8 @@ class Encoding:
         similar: other kinds that statistics may report for these samples.
         wav_name: its name in a `ContainerHeader`, "" where a header has none for it.
         law: of an encoding of ITU-T G.711.
+        big_endian: the byte order of a sample of several bytes.
+        is_float: whether samples are floats from -1 to 1.
     """
 
     sample_bytes: int
@@ -29,6 +31,13 @@ class Encoding:
     similar: frozenset[str] = frozenset()
     wav_name: str = ""
     law: g711.Law | None = None
+    big_endian: bool = False
+    is_float: bool = False
+
+    @property
+    def order(self) -> str:
+        """The byte order, as `struct` and numpy denote it."""
+        return ">" if self.big_endian else "<"
 
     @property
     def accepted_kinds(self) -> frozenset[str]:
@@ -42,11 +51,17 @@ class Encoding:
 
 
 _LINEAR16 = Encoding(2, PCM16, frozenset({PCM16_BE}), "linear16")
-_LINEAR16_BE = Encoding(2, PCM16_BE, frozenset({PCM16}))
-_FLOAT32 = Encoding(4, FLOAT32, wav_name="float32")
-_FLOAT32_BE = Encoding(4)
+_LINEAR16_BE = Encoding(2, PCM16_BE, frozenset({PCM16}), big_endian=True)
+_LINEAR8 = Encoding(1, wav_name="8-bit PCM")
+_LINEAR24 = Encoding(3, wav_name="24-bit PCM")
+_LINEAR24_BE = Encoding(3, big_endian=True)
+_FLOAT32 = Encoding(4, FLOAT32, wav_name="float32", is_float=True)
+_FLOAT32_BE = Encoding(4, is_float=True, big_endian=True)
+_FLOAT64 = Encoding(8, wav_name="float64", is_float=True)
+_FLOAT64_BE = Encoding(8, is_float=True, big_endian=True)
 # 32-bit samples converted from 16-bit ones look like those.
-_LINEAR32 = Encoding(4, FLOAT32, frozenset({PCM16, PCM16_BE}))
+_LINEAR32 = Encoding(4, FLOAT32, frozenset({PCM16, PCM16_BE}), "32-bit PCM")
+_LINEAR32_BE = Encoding(4, FLOAT32, frozenset({PCM16, PCM16_BE}), big_endian=True)
 _MULAW = Encoding(1, MULAW, frozenset({COMPANDED}), "mulaw", g711.MULAW)
 _ALAW = Encoding(1, ALAW, frozenset({COMPANDED}), "alaw", g711.ALAW)
 
@@ -55,12 +70,19 @@ _BY_NAME = {
         ("linear16", "pcm_s16le", "s16le", "pcm16", "l16", "pcm", "pcm_16000"), _LINEAR16
     ),
     **dict.fromkeys(("pcm_s16be", "s16be"), _LINEAR16_BE),
+    "pcm_u8": _LINEAR8,
+    **dict.fromkeys(("linear24", "pcm_s24le", "s24le"), _LINEAR24),
+    **dict.fromkeys(("pcm_s24be", "s24be"), _LINEAR24_BE),
     **dict.fromkeys(("pcm_f32le", "f32le", "float32"), _FLOAT32),
-    "pcm_f32be": _FLOAT32_BE,
-    "linear32": _LINEAR32,
+    **dict.fromkeys(("pcm_f32be", "f32be"), _FLOAT32_BE),
+    **dict.fromkeys(("pcm_f64le", "f64le", "float64"), _FLOAT64),
+    **dict.fromkeys(("pcm_f64be", "f64be"), _FLOAT64_BE),
+    **dict.fromkeys(("linear32", "pcm_s32le", "s32le"), _LINEAR32),
+    **dict.fromkeys(("pcm_s32be", "s32be"), _LINEAR32_BE),
     **dict.fromkeys(("mulaw", "ulaw", "pcm_mulaw", "ulaw_8000"), _MULAW),
     **dict.fromkeys(("alaw", "pcm_alaw"), _ALAW),
 }
+_BY_WAV_NAME = {e.wav_name: e for e in dict.fromkeys(_BY_NAME.values()) if e.wav_name}
 
 
 _OGG = frozenset({"Ogg", "Ogg/Opus", "Ogg/Vorbis", "Ogg/FLAC", "Ogg/Speex"})
@@ -96,6 +118,20 @@ def encoding_named(name: str) -> Encoding | None:
         None where it is compressed, in a container, or unknown.
     """
     return _BY_NAME.get(bare_name(name))
+
+
+def encoding_in_wav(name: str) -> Encoding | None:
+    """The encoding that a `ContainerHeader` names."""
+    return _BY_WAV_NAME.get(name)
+
+
+_BY_KIND = {PCM16: _LINEAR16, PCM16_BE: _LINEAR16_BE, FLOAT32: _FLOAT32, MULAW: _MULAW}
+_BY_KIND |= {ALAW: _ALAW, COMPANDED: _MULAW}
+
+
+def encoding_of_kind(kind: str) -> Encoding | None:
+    """The encoding of samples of one of SAMPLE_KINDS."""
+    return _BY_KIND.get(kind)
 
 
 def bare_name(declared: str) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .dialogue import Dialogue
+from .success import NO_RESULT_PATHS, NO_SUCCESS, ResultPaths, Success
 
 SEVERITIES = ("error", "warning", "info")
 RETRIES = ("yes", "wait", "fix-first", "maybe", "no-error")
@@ -20,6 +21,7 @@ GENERIC = "rfc6455"  # the provider whose conditions apply if no other provider'
 TRAFFIC = "traffic"  # the provider whose conditions are measured in all sessions
 
 Pattern = re.Pattern[str]
+_PREFIX = re.compile(r"\^\(?(\?:)?[A-Za-z]{2,}")  # of a pattern that begins with letters
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +147,8 @@ class Api:
         envelope: the encoding of messages, see `wsproxy.catalog.envelope`.
         transcripts: dotted paths of the text in the server's JSON messages.
         content: dotted paths of further JSON fields with text, words or audio, of both sides.
+        result_paths: where a transcript result has its times and words.
+        success: what proves success, and what shows failure.
     """
 
     name: str
@@ -160,6 +164,8 @@ class Api:
     dialogue: Dialogue | None = None
     transcripts: tuple[str, ...] = ()
     content: tuple[str, ...] = ()
+    result_paths: ResultPaths = NO_RESULT_PATHS
+    success: Success = NO_SUCCESS
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +199,11 @@ class CredentialPlaces:
     body_fields: tuple[str, ...] = ()
     environment: tuple[str, ...] = ()
     content_fields: tuple[str, ...] = ()
+
+    @property
+    def has_prefix(self) -> bool:
+        """Whether keys begin in a way of their own; many services have keys of 32 hex digits."""
+        return self.shape is not None and bool(_PREFIX.match(self.shape.pattern))
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,7 +261,8 @@ class Match:
         code, reason, closed_by: of the first Close frame.
         status, headers, body, body_text: of the response. `body` names JSON fields; see
             docs/catalog.md for the spellings that a name includes.
-        request: searched in the request's path and query; `host` in its host name.
+        request: searched in the request's path and query; `host` in its host name, for a
+            replay in the recorded one.
         without: headers (lower case) that the response must not have.
         error_code, error, fields: of the JSON message.
         ending, by, failed_where: of an ending without a Close frame.
@@ -336,10 +348,12 @@ class Advice:
     Attributes:
         when: the name of a rule of diagnose/; if it finds evidence in the session, this advice
             is listed before the advice without evidence.
+        only_if_seen: whether it is left out where that rule finds nothing.
     """
 
     text: str
     when: str = ""
+    only_if_seen: bool = False
 
     def __str__(self) -> str:
         return self.text
@@ -359,6 +373,10 @@ class Condition:
         disagreement: how documents contradict each other, and what is assumed here.
         checks: names of the checks in diagnose/ that collect evidence.
         matches: ways to match it; one of them is enough.
+        sentence_first: whether one code has several meanings, so that what the server said is
+            the better title.
+        intermediary: who answers in place of the provider, such as "Cloudflare"; "" for the
+            provider itself.
         order: its position in the file.
     """
 
@@ -380,6 +398,8 @@ class Condition:
     checks: tuple[str, ...] = ()
     simulate: Simulate | None = None
     general: bool = False
+    sentence_first: bool = False
+    intermediary: str = ""
     order: int = 0
 
     @property

@@ -221,7 +221,10 @@ class Allowlist:
     def is_provider_host(self, host: str) -> bool:
         """Whether a host is the provider's, including hosts of a single customer."""
         hosts = self.provider.hosts if self.provider else ()
-        return any(pattern.search(host.lower()) for pattern in hosts)
+        # A wrong host of the provider is a condition of its own.
+        own = self._catalog.conditions_of(self.provider.id) if self.provider else ()
+        wrong = (match.host for condition in own for match in condition.matches if match.host)
+        return any(pattern.search(host.lower()) for pattern in (*hosts, *wrong))
 
     def customer_labels(self, host: str) -> list[str]:
         """The labels of a provider's host that belong to a customer, such as a resource name."""
@@ -282,9 +285,14 @@ class Allowlist:
     @cached_property
     def _catalog_headers(self) -> frozenset[str]:
         credentials = self._catalog.credentials.headers
-        return frozenset(
-            (*credentials, *(h for p in self._catalog.providers for h in p.request_ids.headers))
+        ids = (h for p in self._catalog.providers for h in p.request_ids.headers)
+        matched = (
+            name.lower()
+            for condition in self.conditions
+            for match in condition.matches
+            for name, _ in match.headers
         )
+        return frozenset((*credentials, *ids, *matched))
 
     @cached_property
     def conditions(self) -> tuple[Condition, ...]:

@@ -93,7 +93,7 @@ def scrub(
     catalog = catalog or load()
     draft = Draft.read(path_in, catalog)
     check_work(draft, path_in)
-    finding_before = first_finding(Session.read(path_in), catalog)
+    finding_before = first_finding(Session.read(path_in, catalog=catalog), catalog)
     allowlist = allowlist_for(catalog, draft.start.provider, draft.start.api)
     private = collect_private(draft, allowlist)
     session_id = secrets.token_hex(8)
@@ -103,11 +103,12 @@ def scrub(
     notes = _make_public(draft, allowlist, aliases, private, hosts=hosts)
     changes = ["scrub hosts" if hosts else "scrub"]
     with new_file(path, force=force) as new:
-        session = draft.write(new.file, session_id, changes, mode=_MODE)
+        draft.write(new.file, session_id, changes, mode=_MODE)
         scrubbed = Draft.read(new.hidden, catalog)
         # The second check takes long where the first finds more than it can look through.
         if found := find_credentials(scrubbed, aliases) or find_leaks(scrubbed, private, allowlist):
             raise NotPublic(found)
+    session = Session.read(path, catalog=catalog)
     return Scrubbed(path, session, finding_before, first_finding(session, catalog), tuple(notes))
 
 
@@ -143,7 +144,7 @@ def _make_public(
     heads = HeadScrubber(texts, hosts=hosts, started_at_ns=draft.start.started_at_ns)
     traffic = FrameScrubber(draft, texts, random.Random(secrets.token_bytes(16)))
     traffic.scrub()
-    draft.start = _start(draft.start, allowlist)
+    draft.start = _start(draft.start, allowlist, heads)
     items = []
     for item in draft.items:
         record = _scrub_record(item.record, heads, texts)
@@ -163,7 +164,7 @@ def _declared(draft: Draft, allowlist: Allowlist) -> frozenset[str]:
     )
 
 
-def _start(start: Start, allowlist: Allowlist) -> Start:
+def _start(start: Start, allowlist: Allowlist, heads: HeadScrubber) -> Start:
     host, _, port = (start.client or "").rpartition(":")
     local = host in ("127.0.0.1", "localhost", "[::1]", "::1")
     client = None if start.client is None else f"{host if local else '192.0.2.1'}:{_port(port)}"
@@ -171,6 +172,7 @@ def _start(start: Start, allowlist: Allowlist) -> Start:
         start,
         capture="messages" if start.capture == "messages" else "wire",
         client=client,
+        origin_host=None if start.origin_host is None else heads.host(start.origin_host),
         provider=allowlist.provider.id if allowlist.provider else None,
         api=allowlist.api.name if allowlist.api else None,
     )

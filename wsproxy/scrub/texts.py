@@ -6,8 +6,8 @@ import random
 import re
 from collections.abc import Iterator
 
-from wsproxy.compare.message_kinds import is_error, kind_of
 from wsproxy.redact import PLACEHOLDER
+from wsproxy.session.message_kinds import is_error, kind_of
 
 from .aliases import ADDRESS, EMAIL, HEXADECIMAL, MIXED, PHONE, TIME, UUID, Aliases, words
 from .allowlist import Allowlist

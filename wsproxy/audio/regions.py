@@ -1,0 +1,154 @@
+"""Stretches of a stream for which something holds, collected while the stream is read."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .report import Region, Regions
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_KEPT = 500  # regions at each end of a stream
+_MAX_MARKS = 20_000  # chunks whose place is known, the latest ones
+
+
+class Locator:
+    """Which frame a position is in; known for the latest chunks only."""
+
+    def __init__(self) -> None:
+        self._starts: list[float] = []
+        self._frames: list[int] = []
+        self._times: list[int] = []
+
+    def extend(self, starts: list[float], frames: list[int], times: list[int]) -> None:
+        """Add chunks: the position in seconds, the frame number and the time of each."""
+        self._starts += starts
+        self._frames += frames
+        self._times += times
+        surplus = len(self._starts) - _MAX_MARKS
+        if surplus > 0:
+            del self._starts[:surplus], self._frames[:surplus], self._times[:surplus]
+
+    def frame_at(self, seconds: float) -> tuple[int, int]:
+        """Number and time of the frame with the audio at this position."""
+        if not self._starts:
+            return 0, 0
+        at = max(0, bisect_right(self._starts, seconds + 1e-6) - 1)
+        return self._frames[at], self._times[at]
+
+    def region(self, start_s: float, end_s: float) -> Region:
+        """The region between two positions."""
+        frame, t_ns = self.frame_at(start_s)
+        return Region(start_s, end_s, frame, t_ns, self.frame_at(end_s - 1e-3)[1])
+
+
+@dataclass(slots=True)
+class Stretch:
+    """A region while it may still grow.
+
+    Attributes:
+        where: its bounds.
+        held: seconds in which the condition holds; the rest are bridged gaps.
+        weight: the sum of the weights.
+    """
+
+    where: Region
+    held: float
+    weight: float
+
+
+class RegionCollector:
+    """Collects the regions in which a condition holds.
+
+    Args:
+        min_s: shorter regions do not count.
+        bridge_s: gaps up to this long are part of a region.
+        min_weight: regions with a smaller mean weight a second do not count.
+    """
+
+    def __init__(self, min_s: float, bridge_s: float, min_weight: float = 0.0) -> None:
+        self._min_s = min_s
+        self._bridge_s = bridge_s
+        self._min_weight = min_weight
+        self._open: Stretch | None = None
+        self._count = 0
+        self._seconds = 0.0
+        self._first: list[Stretch] = []
+        self._last: deque[Stretch] = deque(maxlen=_KEPT)
+
+    def feed(
+        self,
+        holds: NDArray[np.bool_],
+        start_s: float,
+        step_s: float,
+        locator: Locator,
+        weights: NDArray[np.float64] | None = None,
+    ) -> None:
+        """Add consecutive steps of the stream.
+
+        Args:
+            holds: for each step, whether the condition holds.
+            start_s: position of the first step.
+            step_s: duration of a step.
+            locator: finds their frames.
+            weights: a number for each step.
+        """
+        if not holds.any():
+            return
+        edges = np.flatnonzero(np.diff(holds, prepend=False, append=False)).tolist()
+        sums = None if weights is None else np.concatenate(([0.0], np.cumsum(weights)))
+        for begin, end in zip(edges[::2], edges[1::2], strict=True):
+            weight = 0.0 if sums is None else float(sums[end] - sums[begin])
+            first, last = start_s + begin * step_s, start_s + end * step_s
+            self.add(locator.region(first, last), weight)
+
+    def add(self, where: Region, weight: float = 0.0) -> None:
+        """Add a region that begins after the previous ones."""
+        grown = self._open
+        if grown is not None and where.start_s - grown.where.end_s <= self._bridge_s + 1e-6:
+            grown.where = replace(grown.where, end_s=where.end_s, end_t_ns=where.end_t_ns)
+            grown.held += where.seconds
+            grown.weight += weight
+            return
+        self._close()
+        self._open = Stretch(where, where.seconds, weight)
+
+    def split(self) -> None:
+        """End the current region here, whatever follows."""
+        self._close()
+
+    def _counts(self, stretch: Stretch) -> bool:
+        seconds = stretch.where.seconds
+        return seconds >= self._min_s - 1e-6 and stretch.weight >= self._min_weight * seconds
+
+    def _close(self) -> None:
+        stretch, self._open = self._open, None
+        if stretch is None or not self._counts(stretch):
+            return
+        self._count += 1
+        self._seconds += stretch.where.seconds
+        if len(self._first) < _KEPT:
+            self._first.append(stretch)
+        else:
+            self._last.append(stretch)
+
+    def stretches(self) -> Iterator[Stretch]:
+        """The first and the last regions, the one that has not ended included."""
+        yield from self._first
+        yield from self._last
+        if self._open is not None and self._counts(self._open):
+            yield self._open
+
+    def regions(self) -> Regions:
+        """The result so far."""
+        kept = tuple(stretch.where for stretch in self.stretches())
+        counted = self._open is not None and self._counts(self._open)
+        extra = self._open.where.seconds if self._open is not None and counted else 0.0
+        return Regions(self._count + counted, self._seconds + extra, kept)

@@ -1,0 +1,443 @@
+"""The analysis of a stream of audio in large blocks, with numpy: what `AudioAnalyzer` does.
+
+A stream is a sequence of segments: one for each declared format, and for each container.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from .arrival import ArrivalRate
+from .chunk import Chunk
+from .container_decoding import ContainerDecoder, Decoded, DecoderMissing
+from .container_noise import wav_header
+from .containers import CONTAINERS, HEADLESS, container_name, read_header, wav_sizes
+from .demuxing import Restart
+from .encodings import AudioFormat, Encoding, encoding_in_wav, encoding_of_kind
+from .fault_list import reconciled
+from .format_guess import FormatGuess
+from .pcm_decoding import decode_pcm, scale_of
+from .regions import Locator
+from .report import (
+    MISSING_HEADER,
+    SECOND_HEADER,
+    WRONG_WAV_HEADER,
+    AudioFault,
+    AudioReport,
+    Region,
+)
+from .signal_meter import Scale, SignalMeter, step_samples
+from .sniff import SNIFFED_BYTES, TEXT_KINDS, sniff
+from .voice_pitch import VoicePitch
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from .signal_meter import Samples
+
+_STEPS = 10  # of a window in which the format is examined: 0.25 s
+_ASSUMED_RATE = 16_000
+_LOSSY = Scale(0.97 * 32768, 3.0)  # compression moves peaks, and adds noise to zeros
+_COMPRESSED = frozenset({"MP3", "AAC (ADTS)"})  # two frames of these may be samples by chance
+_MAX_HEADER_FAULTS = 200
+_MAX_ODD = 200
+_MAGIC_STARTS = (b"\x1aE\xdf\xa3", b"OggS\0\x02", b"fLaC", b"#!AMR")
+
+
+@dataclass(slots=True)
+class Notes:
+    """What the segments of a stream report besides levels."""
+
+    faults: list[AudioFault] = field(default_factory=list)
+    guesses: list[FormatGuess] = field(default_factory=list)
+    odd_ends: list[float] = field(default_factory=list)  # positions after chunks of odd size
+    unmeasured: dict[str, None] = field(default_factory=dict)
+
+    def header_fault(self, kind: str, where: Region, **figures: float | str) -> None:
+        """Add a fault of a header."""
+        if len(self.faults) < _MAX_HEADER_FAULTS:
+            self.faults.append(AudioFault(kind, where, figures))
+
+
+class Segment(Protocol):
+    """A part of a stream with one format."""
+
+    container: str
+    rate: int
+    channels: int
+
+    @property
+    def position_s(self) -> float:
+        """The position of its end."""
+        ...
+
+    def feed(self, chunks: Sequence[Chunk]) -> None:
+        """Analyze chunks."""
+        ...
+
+    def flush(self) -> None:
+        """Analyze what is held back until more arrives."""
+        ...
+
+
+class StreamAnalysis:
+    """Analyzes the blocks of a stream."""
+
+    def __init__(self) -> None:
+        self._tools = _Tools()
+        self._segment: Segment | None = None
+        self._declared: AudioFormat | None = None
+        self._position_s = 0.0
+
+    def change_format(self, declared: AudioFormat | None) -> None:
+        """Declare the format of the chunks that follow."""
+        self._end_segment()
+        self._declared = declared
+
+    def feed(self, chunks: Sequence[Chunk]) -> None:
+        """Analyze the next chunks."""
+        if self._segment is None:
+            head = b"".join(chunk.data for chunk in chunks)[:SNIFFED_BYTES]
+            self._segment = self._begin(head, chunks)
+        self._segment.feed(chunks)
+
+    def flush(self) -> None:
+        """Analyze what is held back until more arrives."""
+        if self._segment is not None:
+            self._segment.flush()
+
+    def _end_segment(self) -> None:
+        if self._segment is not None:
+            self._segment.flush()
+            self._position_s = self._segment.position_s
+            self._segment = None
+
+    def _begin(self, head: bytes, chunks: Sequence[Chunk]) -> Segment:
+        declared, tools, at = self._declared, self._tools, self._position_s
+        samples = declared.samples if declared else None
+        name = container_name(head) or ""
+        if samples is not None and (name.endswith(HEADLESS) or name in _COMPRESSED):
+            name = ""
+        if name.endswith(HEADLESS):
+            first = chunks[0]
+            where = Region(at, at, first.frame, first.t_ns, first.t_ns)
+            tools.notes.header_fault(MISSING_HEADER, where, container=name.removesuffix(HEADLESS))
+        if name == "WAV":
+            return self._begin_wav(head, chunks[0])
+        if name.removesuffix(HEADLESS) in CONTAINERS:
+            try:
+                return ContainerSegment(tools, name, at)
+            except DecoderMissing as error:
+                tools.notes.unmeasured[f"{name}: {error}"] = None
+                return UnknownSegment(name, at)
+        if head[:32].isascii() and (kind := sniff(head)) in TEXT_KINDS:
+            tools.notes.unmeasured[f"The audio is {kind}"] = None
+            return UnknownSegment("", at)
+        if samples is None:
+            kind = sniff(head)
+            samples = encoding_of_kind(kind)
+            if samples is None:
+                tools.notes.unmeasured[f"Not decoded: {kind}"] = None
+                return UnknownSegment("", at)
+        rate = declared.rate if declared else 0
+        if not rate:
+            tools.notes.unmeasured[f"No sample rate is declared; {_ASSUMED_RATE} Hz is assumed"] = (
+                None
+            )
+        channels = declared.channels if declared else 1
+        name = declared.encoding if declared and declared.samples else samples.kind
+        return RawSegment(tools, samples, name, rate or _ASSUMED_RATE, channels, at)
+
+    def _begin_wav(self, head: bytes, first: Chunk) -> Segment:
+        header = read_header(head)
+        samples = encoding_in_wav(header.encoding) if header else None
+        if header is None or samples is None or not header.rate or not header.channels:
+            self._tools.notes.unmeasured["Not decoded: WAV without PCM"] = None
+            return UnknownSegment("WAV", self._position_s)
+        at = self._position_s
+        _check_wav(head, Region(at, at, first.frame, first.t_ns, first.t_ns), self._tools.notes)
+        skipped = len(wav_header(head) or b"")
+        return RawSegment(
+            self._tools,
+            samples,
+            header.encoding,
+            header.rate,
+            header.channels,
+            at,
+            container="WAV",
+            skipped=skipped,
+        )
+
+    def report(self, declared: AudioFormat | None, size: int, chunks: int) -> AudioReport:
+        """The result so far."""
+        segment, tools = self._segment, self._tools
+        levels = tools.meter.result()
+        found = [*levels.faults, *tools.arrival.faults(), *tools.notes.faults]
+        for guess in tools.notes.guesses:
+            found += guess.faults()
+        return AudioReport(
+            format=declared,
+            container=segment.container if segment else "",
+            rate=segment.rate if segment else 0,
+            channels=segment.channels if segment else 0,
+            size=size,
+            chunks=chunks,
+            duration_s=segment.position_s if segment else self._position_s,
+            rms_dbfs=levels.rms_dbfs,
+            peak_dbfs=levels.peak_dbfs,
+            speech_dbfs=levels.speech_dbfs,
+            dc_offset=levels.dc_offset,
+            clipped_share=levels.clipped_share,
+            silence=levels.silence,
+            near_silence=levels.near_silence,
+            clipping=levels.clipping,
+            speech=levels.speech,
+            channel_correlation=levels.channel_correlation,
+            bandwidth_hz=tools.pitch.bandwidth_hz,
+            rate_estimate=tools.arrival.estimate(),
+            faults=reconciled(found, tools.notes.odd_ends),
+            unmeasured=tuple(tools.notes.unmeasured),
+        )
+
+
+class _Tools:
+    """What all segments of a stream report to."""
+
+    def __init__(self) -> None:
+        self.locator = Locator()
+        self.meter = SignalMeter(self.locator)
+        self.pitch = VoicePitch()
+        self.arrival = ArrivalRate(self.locator, self.pitch)
+        self.notes = Notes()
+
+    def measure(
+        self, samples: Samples, channels: int, rate: int, start_s: float, scale: Scale
+    ) -> None:
+        self.meter.feed(samples, channels, rate, start_s, scale)
+        self.pitch.feed(samples[::channels].astype(np.float32, copy=False), rate, start_s)
+
+
+class UnknownSegment:
+    """Audio that is not decoded."""
+
+    rate = channels = 0
+
+    def __init__(self, container: str, start_s: float) -> None:
+        self.container = container
+        self.position_s = start_s
+
+    def feed(self, chunks: Sequence[Chunk]) -> None:
+        """Nothing can be measured."""
+
+    def flush(self) -> None:
+        """Nothing is held back."""
+
+
+class RawSegment:
+    """Raw samples, or those in a WAV stream.
+
+    Args:
+        tools: what is measured is added to them.
+        encoding: how samples are declared to be encoded.
+        name: of that encoding.
+        rate: samples of one channel a second.
+        channels: their number.
+        start_s: its position in the stream.
+        container: the container whose samples they are.
+        skipped: bytes of its header, at the start.
+    """
+
+    def __init__(
+        self,
+        tools: _Tools,
+        encoding: Encoding,
+        name: str,
+        rate: int,
+        channels: int,
+        start_s: float,
+        *,
+        container: str = "",
+        skipped: int = 0,
+    ) -> None:
+        self.container = container
+        self.rate = rate
+        self.channels = channels
+        self._tools = tools
+        self._encoding = encoding
+        self._scale = scale_of(encoding)
+        self._frame_bytes = encoding.sample_bytes * channels
+        self._window_bytes = step_samples(rate) * _STEPS * self._frame_bytes
+        self._guess = FormatGuess(encoding, name, channels, tools.locator)
+        tools.notes.guesses.append(self._guess)
+        self._start_s = start_s
+        self._skip = skipped
+        self._arrived = 0  # bytes
+        self._measured = 0
+        self._held = b""
+
+    @property
+    def position_s(self) -> float:
+        """The position of its end."""
+        return self._position(self._arrived)
+
+    def _position(self, size: int) -> float:
+        return self._start_s + size / (self._frame_bytes * self.rate)
+
+    def feed(self, chunks: Sequence[Chunk]) -> None:
+        """Analyze chunks."""
+        chunks = self._without_headers(chunks)
+        sizes = np.array([len(chunk.data) for chunk in chunks], np.int64)
+        seconds = sizes / (self._frame_bytes * self.rate)
+        ends = self._position(self._arrived) + np.cumsum(seconds)
+        starts = ends - seconds
+        times = [chunk.t_ns for chunk in chunks]
+        self._tools.locator.extend(starts.tolist(), [c.frame for c in chunks], times)
+        self._tools.arrival.feed(np.array(times, np.int64), starts, seconds, self.rate)
+        self._note_odd(sizes, ends)
+        self._arrived += int(sizes.sum())
+        data = b"".join((self._held, *(chunk.data for chunk in chunks)))
+        whole = len(data) // self._window_bytes
+        self._held = data[whole * self._window_bytes :]
+        if whole:
+            self._measure(data[: whole * self._window_bytes], whole)
+
+    def flush(self) -> None:
+        """Analyze what is held back until more arrives."""
+        whole = len(self._held) // self._frame_bytes * self._frame_bytes
+        data, self._held = self._held[:whole], self._held[whole:]
+        if data:
+            self._measure(data, 0)
+
+    def _measure(self, data: bytes, windows: int) -> None:
+        start_s = self._position(self._measured)
+        self._measured += len(data)
+        samples = decode_pcm(data, self._encoding)
+        self._tools.measure(samples, self.channels, self.rate, start_s, self._scale)
+        if windows:
+            window_s = step_samples(self.rate) * _STEPS / self.rate
+            self._guess.feed(data, samples, windows, start_s, window_s)
+
+    def _note_odd(self, sizes: NDArray[np.int64], ends: NDArray[np.float64]) -> None:
+        notes = self._tools.notes
+        if self._encoding.sample_bytes > 1 and len(notes.odd_ends) < _MAX_ODD:
+            notes.odd_ends += ends[sizes % self._encoding.sample_bytes != 0].tolist()[:_MAX_ODD]
+
+    def _without_headers(self, chunks: Sequence[Chunk]) -> Sequence[Chunk]:
+        """The chunks without the headers of containers, which are noted."""
+        out = []
+        offset = 0
+        for chunk in chunks:
+            data = chunk.data
+            if self._skip:
+                skipped = min(self._skip, len(data))
+                self._skip -= skipped
+                data = data[skipped:]
+            if b"RIFF" in data:
+                data = self._cut_headers(data, chunk, offset)
+            elif data.startswith(_MAGIC_STARTS):
+                self._note_header(container_name(data[:64]) or "", chunk, offset)
+            offset += len(data)
+            out.append(chunk if data is chunk.data else chunk._replace(data=data))
+        return out
+
+    def _cut_headers(self, data: bytes, chunk: Chunk, offset: int) -> bytes:
+        at = data.find(b"RIFF")
+        while at >= 0:
+            if data[at + 8 : at + 12] == b"WAVE":
+                self._note_header("WAV", chunk, offset + at)
+                data = data[:at] + data[at + len(wav_header(data[at:]) or b"") :]
+            at = data.find(b"RIFF", at + 1)
+        return data
+
+    def _note_header(self, name: str, chunk: Chunk, offset: int) -> None:
+        if name not in CONTAINERS:
+            return
+        at = self._position(self._arrived + offset)
+        where = Region(at, at, chunk.frame, chunk.t_ns, chunk.t_ns)
+        self._tools.notes.header_fault(SECOND_HEADER, where, container=name)
+
+
+class ContainerSegment:
+    """Compressed audio, or a container with it.
+
+    Args:
+        tools: what is measured is added to them.
+        name: the container, as `containers.container_name` returned it.
+        start_s: its position in the stream.
+
+    Raises:
+        DecoderMissing: it cannot be decoded here.
+    """
+
+    def __init__(self, tools: _Tools, name: str, start_s: float) -> None:
+        self._decoder = ContainerDecoder(name)
+        self._tools = tools
+        self.container = name
+        self.rate = 0
+        self.channels = 0
+        self.position_s = start_s
+        self._measured_s = start_s
+        self._held: list[Decoded] = []
+        self._begun = name.endswith(HEADLESS)
+
+    def feed(self, chunks: Sequence[Chunk]) -> None:
+        """Analyze chunks."""
+        for chunk in chunks:
+            begun = self.position_s
+            self._tools.locator.extend([begun], [chunk.frame], [chunk.t_ns])
+            for item in self._decoder.feed(chunk.data):
+                self._take(item, chunk)
+        self._measure()
+
+    def flush(self) -> None:
+        """Analyze what is held back until more arrives."""
+        for item in self._decoder.flush():
+            self._take(item, None)
+        self._measure()
+
+    def _take(self, item: Decoded | Restart, chunk: Chunk | None) -> None:
+        if isinstance(item, Decoded):
+            if (item.rate, item.channels) != (self.rate, self.channels):
+                self._measure()
+                self.rate, self.channels = item.rate, item.channels
+            self._held.append(item)
+            self.position_s += len(item.samples) / item.channels / item.rate
+        elif not self._begun:
+            self._begun = True
+        elif chunk is not None:
+            at = self.position_s
+            where = Region(at, at, chunk.frame, chunk.t_ns, chunk.t_ns)
+            self._tools.notes.header_fault(SECOND_HEADER, where, container=self.container)
+
+    def _measure(self) -> None:
+        """Measure complete steps of what is decoded."""
+        if not self._held:
+            return
+        samples = np.concatenate([item.samples for item in self._held])
+        step = step_samples(self.rate) * self.channels
+        whole = len(samples) // step * step
+        self._held = [Decoded(samples[whole:], self.rate, self.channels)]
+        if whole:
+            block = samples[:whole]
+            self._tools.measure(block, self.channels, self.rate, self._measured_s, _LOSSY)
+            self._measured_s += whole / self.channels / self.rate
+
+
+def _check_wav(head: bytes, where: Region, notes: Notes) -> None:
+    sizes = wav_sizes(head)
+    if sizes is not None and (
+        sizes.block_align != sizes.expected_block_align
+        or sizes.byte_rate != sizes.expected_byte_rate
+    ):
+        notes.header_fault(
+            WRONG_WAV_HEADER,
+            where,
+            block_align=float(sizes.block_align),
+            expected_block_align=float(sizes.expected_block_align),
+            byte_rate=float(sizes.byte_rate),
+            expected_byte_rate=float(sizes.expected_byte_rate),
+        )
