@@ -244,7 +244,7 @@ def _matched_evidence(facts: SessionFacts, hit: Hit) -> list[Evidence]:
         t_ns = None
         frames: tuple[int, ...] = ()
         if fact.frame is not None and 0 < fact.frame <= facts.session.frame_count:
-            t_ns, frames = facts.session.frame(fact.frame).t_ns, (fact.frame,)
+            t_ns, frames = facts.session.time_of(fact.frame), (fact.frame,)
         where = f" (frame {fact.frame})" if frames else ""
         number = float(fact.value) if fact.value.isdecimal() and len(fact.value) < 10 else None
         text = f"{fact.name}: {quoted(fact.value, 200)}{where}"
@@ -402,7 +402,7 @@ def _protocol_violations(session: Session) -> list[Finding]:
     if not session.broken and not session.sent.garbage and not session.received.garbage:
         return []
     evidence = [
-        Evidence(f"frame {number}: {rule}", (number,), session.frame(number).t_ns)
+        Evidence(f"frame {number}: {rule}", (number,), session.time_of(number))
         for number, rule in session.broken[:_MAX_FRAMES]
     ]
     for side, direction in (("app", session.sent), ("server", session.received)):

@@ -15,6 +15,7 @@ from wsproxy.diagnose import Finding
 
 from .explanation import Explanation, Row
 from .groups import Group, Overview
+from .text import safe
 
 # GitHub searches for these in the rendered text, where a backslash is no longer there.
 _REFERENCE = re.compile("([@#]+)")
@@ -159,8 +160,9 @@ def overview(shown: Overview, *, everything: bool) -> str:
     if shown.groups:
         lines += ["", *_table(shown.groups)]
     for group in shown.groups:
-        lines += ["", f"## {_title(group.title, of_traffic=group.quotes_traffic)}", ""]
-        lines += _session(group.example, 3, everything=everything)
+        if group.example is not None:
+            lines += ["", f"## {_title(group.title, of_traffic=group.quotes_traffic)}", ""]
+            lines += _session(group.example, 3, everything=everything)
     return "\n".join(lines) + "\n"
 
 
@@ -170,7 +172,7 @@ def _table(groups: Sequence[Group]) -> Iterator[str]:
     for group in groups:
         shown = _cell(group.title) if group.quotes_traffic else prose(group.title)
         title = f"{group.severity}: {shown}"
-        path = _cell(Path(group.example.path).name)
+        path = _cell(safe(group.path.name))
         cells = [_cell(group.id), title, str(group.count), group.first, group.last, path]
         yield f"| {' | '.join(cells)} |"
 

@@ -301,7 +301,9 @@ def _query(session: Session) -> dict[str, str]:
 def _next_to_audio(track: AudioTrack) -> Iterator[_Found]:
     """The media types next to the audio, and the format in a WAV header."""
     for place, media in track.media:
-        if values := _values(media, "", ""):
+        values = _values(media, "", "")
+        # Only its header says what a WAV stream is, and Azure's clients name it with raw samples.
+        if values and not values.encoding.endswith("wav"):
             yield place.frame, place.t_ns, MEDIA_TYPE, values
     header = read_header(track.head)
     if header is not None and header.name == "WAV" and track.first is not None:
