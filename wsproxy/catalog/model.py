@@ -348,10 +348,12 @@ class Advice:
     Attributes:
         when: the name of a rule of diagnose/; if it finds evidence in the session, this advice
             is listed before the advice without evidence.
+        only_if_seen: whether it is left out where that rule finds nothing.
     """
 
     text: str
     when: str = ""
+    only_if_seen: bool = False
 
     def __str__(self) -> str:
         return self.text

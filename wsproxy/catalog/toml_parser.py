@@ -64,7 +64,8 @@ def read_head(root: Table, file: Path | None) -> tuple[str, Provider | None]:
 
 
 def _provider(root: Table, name: str, file: Path | None) -> Provider:
-    hosts = _optional(root.table("recognise"), lambda table: table.patterns("hosts")) or ()
+    recognize = root.table("recognize", old="recognise")
+    hosts = _optional(recognize, lambda table: table.patterns("hosts")) or ()
     return Provider(
         id=name,
         name=root.take("name", str),

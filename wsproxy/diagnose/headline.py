@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 from wsproxy.catalog import GENERIC, TRAFFIC, Advice, Condition, Hit, Source
 from wsproxy.catalog.server_sentence import ServerSentence, contains, server_sentences
+from wsproxy.session.outcome import failed_objects
 
 from .error_classes import ErrorClass, classify
 from .evidence import Evidence, quoted
@@ -54,7 +55,7 @@ class Said:
 
     @property
     def evidence(self) -> list[Evidence]:
-        """The sentence, and the parameters that it names."""
+        """The sentence, and the parameters that it names: those of the URL in the same line."""
         sentence = self.sentence
         place = {"message": "the server sent", "body": "response body",
                  "page": "page in the response"}.get(sentence.where, sentence.where)  # fmt: skip
@@ -62,10 +63,13 @@ class Said:
         names = [name for name in sentence.names if not contains(sentence.text, name)]
         more = f"; {', '.join(names[:3])}" if names else ""
         frames = (sentence.frame,) if sentence.frame is not None else ()
-        text = f"{place}: {quoted(sentence.text, _SHOWN)}{quoted(more)}{where}"
+        of_url = "".join(f"; {p.evidence.text}" for p in self.parameters if p.frame is None)
+        ending = "." if of_url and not more else ""
+        words = quoted(sentence.text, _SHOWN).removesuffix(ending)
+        text = f"{place}: {words}{quoted(more)}{where}{of_url}"
         return [
             Evidence(text, frames, sentence.t_ns),
-            *(parameter.evidence for parameter in self.parameters),
+            *(p.evidence for p in self.parameters if p.frame is not None),
         ]
 
 
@@ -81,11 +85,25 @@ def server_said(facts: SessionFacts) -> Said | None:
     best = next((s for s in about_end if classify(s) is not None), about_end[0])
     chosen = best if first.ends else first
     kind = of_page(facts) if chosen.where == "page" else classify(chosen)
-    return Said(
-        chosen,
-        kind,
-        named_parameters(facts, chosen, plain=kind is not None and kind.id in _OF_PARAMETERS),
+    return _said(facts, chosen, kind)
+
+
+def said_of_object(facts: SessionFacts) -> Said | None:
+    """What the server said of an object that failed; None where none did, or without words."""
+    timeline = facts.session.timeline
+    failed = failed_objects(timeline) if timeline is not None else []
+    spoken = next((one for one in failed if one.sentence), None)
+    if spoken is None:
+        return None
+    sentence = ServerSentence(
+        spoken.sentence, "message", (spoken.state,), "", spoken.frame, spoken.t_ns
     )
+    return _said(facts, sentence, classify(sentence))
+
+
+def _said(facts: SessionFacts, sentence: ServerSentence, kind: ErrorClass | None) -> Said:
+    plain = kind is not None and kind.id in _OF_PARAMETERS
+    return Said(sentence, kind, named_parameters(facts, sentence, plain=plain))
 
 
 def of_page(facts: SessionFacts) -> ErrorClass | None:

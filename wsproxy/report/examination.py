@@ -124,8 +124,8 @@ def json_explanation(
     path: Path, session: Session, findings: Sequence[Finding], catalog: Catalog
 ) -> dict[str, Any]:
     """The line of `explain --json` of a session."""
-    outcome = summary(session, catalog)
-    return json_schema.explanation(path, session, findings, outcome, retry_after(session))
+    sentence = summary(session, catalog)
+    return json_schema.explanation(path, session, findings, sentence, retry_after(session))
 
 
 def examine_all(

@@ -79,8 +79,8 @@ class Overview:
     """Many sessions: counts, and groups of those with the same problem."""
 
     good: int = 0
-    open: int = 0
     unproven: int = 0
+    open: int = 0
     failed: int = 0
     unreadable: int = 0
     across: Sequence[Finding] = ()
@@ -133,7 +133,7 @@ class Overview:
         if self.good:
             lines.append(f"{self.good} without problems.")
         if self.unproven:
-            lines.append(f"{self.unproven} without a problem, and without proof of success.")
+            lines.append(f"{self.unproven} without problems and without proof of success.")
         if self.open:
             lines.append(f"{self.open} without an end: still open, truncated, or recorder stopped.")
         if self.unreadable:

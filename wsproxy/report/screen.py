@@ -40,7 +40,7 @@ def session(explained: Explanation, *, everything: bool, how_to_show: str = "") 
     """
     parts: list[RenderableType] = [Text(explained.verdict, style="bold"), Text(explained.head)]
     parts += [Text(explained.made_from)] if explained.made_from else []
-    if explained.last_frames and explained.state != "good":
+    if explained.last_frames and explained.state not in ("good", "unproven"):
         parts += [Text(), _last_frames(explained.last_frames)]
     further = () if everything else explained.further
     if explained.main is not None:

@@ -26,7 +26,7 @@ from wsproxy.wire import Opcode
 
 from .aliases import Aliases, words
 from .allowlist import Allowlist, allowlist_for
-from .http_head import HeadScrubber
+from .http_head import HeadScrubber, parameters
 from .leak_check import PrivateData, collect_private, find_credentials, find_leaks
 from .texts import TextScrubber, is_text
 from .traffic import FrameScrubber
@@ -139,7 +139,7 @@ def _make_public(
     hidden = (
         frozenset(w.casefold() for w in words(request.host)) if hosts and request else frozenset()
     )
-    texts = TextScrubber(allowlist, aliases, private.spoken, hidden)
+    texts = TextScrubber(allowlist, aliases, private.spoken, hidden, _declared(draft, allowlist))
     heads = HeadScrubber(texts, hosts=hosts, started_at_ns=draft.start.started_at_ns)
     traffic = FrameScrubber(draft, texts, random.Random(secrets.token_bytes(16)))
     traffic.scrub()
@@ -151,6 +151,16 @@ def _make_public(
             items.append(DraftRecord(record, item.number))
     draft.items = items
     return list(dict.fromkeys(traffic.notes))
+
+
+def _declared(draft: Draft, allowlist: Allowlist) -> frozenset[str]:
+    """The values of the request's parameters that stay."""
+    query = draft.request.path.partition("?")[2] if draft.request else ""
+    return frozenset(
+        value
+        for name, value in parameters(query)
+        if allowlist.keeps_name(name) and allowlist.keeps(name, value)
+    )
 
 
 def _start(start: Start, allowlist: Allowlist, heads: HeadScrubber) -> Start:

@@ -1,228 +1,118 @@
-"""How much audio a direction carries, and how much of it is audible speech.
+"""How much audio a direction has carried so far, and how much of it is audible speech.
 
-A simple measure: it decodes 16-bit PCM and mu-law, and judges a piece of 100 ms by its peak.
+The format is the one that is declared at the time. Samples are judged by their peaks, in pieces of
+100 ms: 16-bit PCM and mu-law.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
-import re
-from collections.abc import Iterator, Mapping
-from typing import Any, Protocol
-from urllib.parse import parse_qsl
-
-from wsproxy.audio.encodings import AudioFormat, encoding_named
+from wsproxy.audio.encodings import MULAW, PCM16, AudioFormat
 from wsproxy.catalog import Api
 
-from .message import SessionMessage
+from .audio_carrier import CarriedAudio
+from .format_timeline import AudioSession, format_timeline
 
 PIECE = 0.1  # seconds of audio that are judged at once
 HANGOVER = 0.3  # seconds after an audible piece that still count as speech
-_LOUD_PCM = 3  # of 127: the high byte of samples over -33 dBFS
-_LOUD_MULAW = 0x60  # codes below it, without their sign, are louder
-_MIN_BASE64 = 108  # characters of a text that may be audio: 10 ms at 8 kHz
-_MAX_DEPTH = 8
+# The level from which on a piece is audible: -33 dBFS.
+_LOUD_PCM = 3  # of 127, the high byte of a sample
+_LOUD_MULAW = 31  # of 127, how far a code is from silence
+_EVERY = 8  # samples: one of these is looked at
 _PCM_LEVEL = bytes(b if b < 128 else 255 - b for b in range(256))
 _MULAW_LEVEL = bytes(127 - (b & 0x7F) for b in range(256))
-_RATE_NAMES = re.compile(r"(?i)^(?:input_|output_)?sample_?rate(?:_?hertz)?$|^rate$")
-_ENCODING_NAMES = re.compile(
-    r"(?i)^(?:input_audio_|output_audio_|audio_)?(?:format|encoding|type|mimeType)$"
-)
-_NO_AUDIO = re.compile(r"(?i)id$|token|key|signature|secret")  # names of other base64
-_NAMES = {
-    "g711_ulaw": ("mulaw", 8000),
-    "audio/pcmu": ("mulaw", 8000),
-    "ulaw_8000": ("mulaw", 8000),
-    "mulaw": ("mulaw", 0),
-    "g711_alaw": ("alaw", 8000),
-    "audio/pcma": ("alaw", 8000),
-}
-_PCM_RATE = re.compile(r"(?i)^(?:audio/)?(?:l16|pcm)[_;].*?(\d{4,6})")
+_WAV_HEADER = 44  # bytes
 
 
-class AudioClock(Protocol):
-    """What the timeline needs to know of the audio of a direction.
+class AudioMeter:
+    """Measures the audio of one direction while a session is read.
+
+    Args:
+        session: for the formats that it declares.
+        api: of the session; None if unknown.
 
     Attributes:
         messages, size: number of messages with audio, and their bytes.
         first_ns, last_ns: time of the first and of the last one; None without audio.
         speech_ns: time of the last message with audible speech; None if there was none.
+        seconds: of audio so far; None where the format does not give them.
+        speech: seconds of audible speech so far; None where it is not decoded.
     """
 
-    messages: int
-    size: int
-    first_ns: int | None
-    last_ns: int | None
-    speech_ns: int | None
-
-    @property
-    def seconds(self) -> float | None:
-        """Seconds of audio so far; None where the format does not give them."""
-
-    @property
-    def speech(self) -> float | None:
-        """Seconds of audible speech so far; None where it is not decoded."""
-
-    def add(self, message: SessionMessage) -> int:
-        """Add a message of the direction; returns its bytes of audio."""
-
-
-class AudioMeter:
-    """An `AudioClock` over the messages of one direction.
-
-    Args:
-        api: whose messages these are; None if unknown.
-        path: of the request, with its query.
-    """
-
-    def __init__(self, api: Api | None, path: str, *, from_client: bool) -> None:
+    def __init__(self, session: AudioSession, api: Api | None, *, from_client: bool) -> None:
         self.messages = 0
         self.size = 0
         self.first_ns: int | None = None
         self.last_ns: int | None = None
         self.speech_ns: int | None = None
+        self.seconds: float | None = 0.0
+        self.speech: float | None = 0.0
+        self._session = session
         self._api = api
-        self._seconds: float | None = 0.0
-        self._speech: float | None = 0.0
+        self._from_client = from_client
+        self._declarations = -1
+        self._per_second = 0
+        self._step = 0  # bytes of a piece
+        self._level: bytes | None = None  # of each byte that is looked at; None: not decoded
+        self._loud = self._stride = self._offset = 0
+        self._pending = bytearray()
         self._quiet_for = HANGOVER
-        self.format = _declared(api, path, from_client=from_client)
 
-    @property
-    def seconds(self) -> float | None:
-        return self._seconds
-
-    @property
-    def speech(self) -> float | None:
-        return self._speech
-
-    def add(self, message: SessionMessage) -> int:
-        """Add a message of the direction; returns its bytes of audio."""
-        data = message.data
-        if not data and message.content is not None:
-            data = self._encoded(message)
-        if not data:
-            return 0
+    def add(self, t_ns: int, carried: CarriedAudio) -> None:
+        """Add the audio of the direction's next message."""
         self.messages += 1
-        self.size += len(data)
-        self.first_ns = message.t_ns if self.first_ns is None else self.first_ns
-        self.last_ns = message.t_ns
-        if self.messages == 1:
-            self.declare(message.content or {})
-            data = self._without_header(data)
-        self._measure(data, message.t_ns)
-        return max(1, len(data))
-
-    def declare(self, content: Mapping[str, Any]) -> None:
-        """Learn the format from a message that configures the session."""
-        rate, encoding = 0, ""
-        for name, value in _leaves(content):
-            if _RATE_NAMES.match(name) and str(value).isdecimal():
-                rate = rate or int(str(value)[:7])
-            elif _ENCODING_NAMES.match(name) and isinstance(value, str):
-                known, its_rate = _NAMES.get(value.lower(), ("", 0))
-                found = _PCM_RATE.match(value)
-                named = value if encoding_named(value) else ""
-                encoding = known or ("linear16" if found else named) or encoding
-                rate = int(found[1]) if found else its_rate or rate
-        if rate or encoding:
-            self.format = AudioFormat(encoding or self.format.encoding, rate or self.format.rate)
-
-    def _without_header(self, data: bytes) -> bytes:
-        """The audio after the header of a WAV file, whose format is used."""
-        if data[:4] != b"RIFF" or data[8:12] != b"WAVE":
-            return data
-        kind, channels = int.from_bytes(data[20:22], "little"), data[22]
-        names = {1: "linear16", 6: "alaw", 7: "mulaw"}
-        rate = int.from_bytes(data[24:28], "little")
-        self.format = AudioFormat(names.get(kind, ""), rate, channels or 1)
-        return data[44:]
-
-    def _measure(self, data: bytes, t_ns: int) -> None:
-        per_second = self.format.bytes_per_second
-        if not per_second or self._seconds is None:
-            self._seconds = self._speech = None
+        self.size += carried.size
+        if self.first_ns is None:
+            self.first_ns = t_ns
+        self.last_ns = t_ns
+        declarations = len(self._session.audio.declaring)
+        if declarations != self._declarations:
+            self._declarations = declarations
+            self._set_format(self._declared(t_ns))
+        if not self._per_second or self.seconds is None:
+            self.seconds = self.speech = None
             return
-        self._seconds += len(data) / per_second
-        step = max(2, int(per_second * PIECE) // 2 * 2)
-        for start in range(0, len(data), step):
-            self._judge(data[start : start + step], per_second, t_ns)
+        self.seconds += carried.size / self._per_second
+        if self.speech is not None:
+            data = carried.data()
+            self._pending += data[_WAV_HEADER:] if data[:4] == b"RIFF" else data
+            if len(self._pending) >= self._step:
+                self._judge_pending(t_ns)
 
-    def _judge(self, piece: bytes, per_second: int, t_ns: int) -> None:
-        samples = self.format.samples
-        if self._speech is None or samples is None:
+    def _declared(self, t_ns: int) -> AudioFormat:
+        """The format that is declared at a time."""
+        tracks = self._session.audio.tracks(from_client=self._from_client)
+        track = tracks[0] if tracks else None
+        formats = format_timeline(self._session, self._api, track, from_client=self._from_client)
+        return formats.at(t_ns) or AudioFormat("", 0)
+
+    def _set_format(self, declared: AudioFormat) -> None:
+        self._per_second = declared.bytes_per_second
+        self._step = max(2, int(self._per_second * PIECE) // 2 * 2)
+        samples = declared.samples
+        self._pending.clear()
+        self._level = None
+        if samples is not None and samples.is_pcm16:
+            big = samples.kind != PCM16
+            self._level, self._loud = _PCM_LEVEL, _LOUD_PCM
+            self._stride, self._offset = 2 * _EVERY, 0 if big else 1
+        elif samples is not None and samples.kind == MULAW:
+            self._level, self._loud = _MULAW_LEVEL, _LOUD_MULAW
+            self._stride, self._offset = _EVERY, 0
+
+    def _judge_pending(self, t_ns: int) -> None:
+        """Judge the complete pieces that have arrived."""
+        if self._level is None or self.speech is None:
+            self.speech = None
             return
-        if samples.is_pcm16:
-            loud = max(piece[1::8].translate(_PCM_LEVEL), default=0) >= _LOUD_PCM
-        elif samples.kind == "mu-law":
-            loud = max(piece[::4].translate(_MULAW_LEVEL), default=0) > 127 - _LOUD_MULAW
-        else:
-            self._speech = None
-            return
-        length = len(piece) / per_second
-        self._quiet_for = 0.0 if loud else self._quiet_for + length
-        if self._quiet_for < HANGOVER:
-            self._speech += length
-        if loud:
-            self.speech_ns = t_ns
-
-    def _encoded(self, message: SessionMessage) -> bytes:
-        """The base64 audio in the fields of a message."""
-        assert message.content is not None
-        if not message.is_text and self._api is not None and self._api.envelope != "json":
-            return b""
-        found = [
-            data
-            for name, value in _leaves(message.content)
-            if isinstance(value, str) and not _NO_AUDIO.search(name) and (data := _decoded(value))
-        ]
-        return max(found, key=len, default=b"")
-
-
-def _leaves(value: object, name: str = "", depth: int = 0) -> Iterator[tuple[str, Any]]:
-    """The values in JSON that are neither objects nor lists, with the names of their fields."""
-    if depth > _MAX_DEPTH:
-        return
-    if isinstance(value, dict):
-        for key, item in value.items():
-            yield from _leaves(item, key, depth + 1)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _leaves(item, name, depth + 1)
-    else:
-        yield name, value
-
-
-def _decoded(text: str) -> bytes:
-    """The bytes of a long text that is base64."""
-    if len(text) < _MIN_BASE64 or len(text) % 4 or " " in text[:200]:
-        return b""
-    try:
-        return base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        return b""
-
-
-def _declared(api: Api | None, path: str, *, from_client: bool) -> AudioFormat:
-    """The format that the URL and the API's defaults declare."""
-    audio = api.audio if api else None
-    try:
-        query = dict(parse_qsl(path.partition("?")[2], max_num_fields=200, errors="replace"))
-    except ValueError:
-        query = {}
-    if audio is None:
-        return AudioFormat(query.get("encoding", ""), _number(query.get("sample_rate", "")))
-    asked = audio.origin == "both" or (audio.origin == "client") is from_client
-    declared = query.get(audio.encoding_query, "") if asked else ""
-    encoding = declared or audio.default_encoding
-    rate = _number(query.get(audio.rate_query, "")) or audio.default_rate
-    if found := _PCM_RATE.match(encoding):
-        encoding, rate = "linear16", int(found[1])
-    if encoding.lower() in _NAMES:
-        name, its_rate = _NAMES[encoding.lower()]
-        encoding, rate = name, its_rate or rate
-    return AudioFormat(encoding.lower(), rate, _number(query.get(audio.channels_query, "")) or 1)
-
-
-def _number(text: str) -> int:
-    return int(text) if text.isdecimal() and len(text) < 7 else 0
+        pending, step = self._pending, self._step
+        end = len(pending) // step * step
+        length = step / self._per_second
+        for start in range(0, end, step):
+            seen = bytes(pending[start + self._offset : start + step : self._stride])
+            loud = max(seen.translate(self._level), default=0) >= self._loud
+            self._quiet_for = 0.0 if loud else self._quiet_for + length
+            if self._quiet_for < HANGOVER:
+                self.speech += length
+            if loud:
+                self.speech_ns = t_ns
+        del pending[:end]

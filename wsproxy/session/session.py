@@ -152,13 +152,12 @@ class Session:
             LimitExceeded: nothing of it can be read within the limits.
         """
         session = cls()
-        timeline = session.timeline = Timeline(catalog) if catalog is not None else None
+        if catalog is not None:
+            session.timeline = Timeline(session, catalog)
         with TraceReader(path, allowance) as reader:
             try:
                 for number, record in enumerate(bounded(reader)):
                     session.add(record)
-                    if timeline is not None:
-                        timeline.add(record)
                     if rest is not None and number % RECORDS_PER_REST == 0:
                         rest()
             except LimitExceeded as error:
@@ -208,12 +207,16 @@ class Session:
                 direction.garbage += len(record.data)
             case Start():
                 self.start = record
+                if self.timeline is not None:
+                    self.timeline.begin()
             case Request():
                 self.request = record
                 self._add_redacted(record.redacted)
             case Response():
                 self.response = record
                 self._add_redacted(record.redacted)
+                if self.timeline is not None:
+                    self.timeline.add_response(record)
             case Eof():
                 self._add_eof(record)
             case Failure():
@@ -257,7 +260,11 @@ class Session:
             self._binaries[from_client].add(
                 (number, frame.t_ns, from_client, payload[:KEPT_BINARY], length)
             )
-            self.audio.add(number, frame.t_ns, from_client, False, payload, length)
+            carried = self.audio.add(number, frame.t_ns, from_client, False, payload, length)
+            if self.timeline is not None:
+                self.timeline.add_message(
+                    number, frame.t_ns, from_client, False, payload, length, carried
+                )
         elif opcode == Opcode.CLOSE:
             close = Close.parse(payload[:KEPT_TEXT])
             info = CloseInfo(number, frame.t_ns, from_client, close.code, close.reason)
@@ -308,6 +315,8 @@ class Session:
             if is_text:
                 buffers = self._audio_messages if carried is not None else self._messages
             buffers[side].add((number, t_ns, side, kept, length))
+            if self.timeline is not None:
+                self.timeline.add_message(number, t_ns, side, is_text, content, length, carried)
 
     def _add_eof(self, eof: Eof) -> None:
         direction = self.sent if eof.from_client else self.received
