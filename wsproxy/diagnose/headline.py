@@ -233,6 +233,8 @@ def arranged(evidence: Sequence[Evidence], said: Said | None) -> list[Evidence]:
             continue
         texts.add(item.text)
         (tail if _includes(item.text, sentence) else head).append(item)
+    if any(e.text.startswith("requested ") for e in head):
+        head = [e for e in head if not e.text.startswith("request: ")]
     statuses = {e.text.split()[1] for e in head if e.text.startswith("HTTP ")}
     head = [e for e in head if e.text.removeprefix("status: ") not in statuses]
     # The complete message or body, if it says more than what is shown of it already.
