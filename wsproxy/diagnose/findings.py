@@ -9,6 +9,7 @@ from functools import partial
 
 from wsproxy.catalog import GENERIC, TRAFFIC, Advice, Catalog, Condition, Hit, candidates, explains
 from wsproxy.catalog.envelope import json_object
+from wsproxy.catalog.server_sentence import MAX_SENTENCE
 from wsproxy.session import Session
 from wsproxy.wire import accept_key
 
@@ -135,7 +136,7 @@ def _proofs(facts: SessionFacts, condition: Condition) -> list[Evidence]:
 
 def _with_said(finding: Finding, said: Said, *, titled: bool = True) -> Finding:
     kind = said.kind.id if said.kind is not None else ""
-    sentence = said.sentence.text
+    sentence = quoted(said.sentence.text, MAX_SENTENCE)
     return replace(finding, sentence=sentence, error_class=kind, quotes_traffic=titled)
 
 
