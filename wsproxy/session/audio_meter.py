@@ -103,15 +103,20 @@ class AudioMeter:
             data = self._encoded(message)
         if not data:
             return 0
+        if not self.messages:
+            self.declare(message.content or {})
+        self.add_binary(data, message.t_ns)
+        return len(data)
+
+    def add_binary(self, data: bytes, t_ns: int) -> None:
+        """Add a binary message that is audio."""
         self.messages += 1
         self.size += len(data)
-        self.first_ns = message.t_ns if self.first_ns is None else self.first_ns
-        self.last_ns = message.t_ns
-        if self.messages == 1:
-            self.declare(message.content or {})
+        self.last_ns = t_ns
+        if self.first_ns is None:
+            self.first_ns = t_ns
             data = self._without_header(data)
-        self._measure(data, message.t_ns)
-        return max(1, len(data))
+        self._measure(data, t_ns)
 
     def declare(self, content: Mapping[str, Any]) -> None:
         """Learn the format from a message that configures the session."""
@@ -138,33 +143,53 @@ class AudioMeter:
         self.format = AudioFormat(names.get(kind, ""), rate, channels or 1)
         return data[44:]
 
+    @property
+    def format(self) -> AudioFormat:
+        """The format that is declared at present."""
+        return self._format
+
+    @format.setter
+    def format(self, declared: AudioFormat) -> None:
+        # Kept apart: they are needed for every message.
+        self._format = declared
+        self._per_second = declared.bytes_per_second
+        self._step = max(2, int(self._per_second * PIECE) // 2 * 2)
+        samples = declared.samples
+        self._is_pcm16 = samples is not None and samples.is_pcm16
+        self._is_mulaw = samples is not None and samples.kind == "mu-law"
+
     def _measure(self, data: bytes, t_ns: int) -> None:
-        per_second = self.format.bytes_per_second
+        per_second = self._per_second
         if not per_second or self._seconds is None:
             self._seconds = self._speech = None
             return
         self._seconds += len(data) / per_second
-        step = max(2, int(per_second * PIECE) // 2 * 2)
-        for start in range(0, len(data), step):
-            self._judge(data[start : start + step], per_second, t_ns)
+        if self._speech is None:
+            return
+        if len(data) <= self._step:
+            self._judge(data, per_second, t_ns)
+            return
+        for start in range(0, len(data), self._step):
+            self._judge(data[start : start + self._step], per_second, t_ns)
 
     def _judge(self, piece: bytes, per_second: int, t_ns: int) -> None:
-        samples = self.format.samples
-        if self._speech is None or samples is None:
+        if self._speech is None:
             return
-        if samples.is_pcm16:
+        if self._is_pcm16:
             loud = max(piece[1::8].translate(_PCM_LEVEL), default=0) >= _LOUD_PCM
-        elif samples.kind == "mu-law":
+        elif self._is_mulaw:
             loud = max(piece[::4].translate(_MULAW_LEVEL), default=0) > 127 - _LOUD_MULAW
         else:
             self._speech = None
             return
         length = len(piece) / per_second
-        self._quiet_for = 0.0 if loud else self._quiet_for + length
+        if loud:
+            self._quiet_for = 0.0
+            self.speech_ns = t_ns
+        else:
+            self._quiet_for += length
         if self._quiet_for < HANGOVER:
             self._speech += length
-        if loud:
-            self.speech_ns = t_ns
 
     def _encoded(self, message: SessionMessage) -> bytes:
         """The base64 audio in the fields of a message."""

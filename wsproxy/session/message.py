@@ -98,6 +98,10 @@ class MessageStream:
             message.length,
         )
 
+    def begin(self, *, from_client: bool) -> None:
+        """A message of one frame has come, which a caller reads itself."""
+        self._assemblers[from_client].open = None
+
     def _may_read(self, data: bytes, *, is_text: bool) -> bool:
         """Whether JSON is read: a hostile trace may hold more than there is time for."""
         if is_text:

@@ -81,7 +81,9 @@ class Timeline:
         match record:
             case FrameRecord():
                 self._number += 1
-                if record.opcode <= Opcode.BINARY:
+                if record.opcode == Opcode.BINARY and record.fin and self._is_plain_audio(record):
+                    self._add_binary(record)
+                elif record.opcode <= Opcode.BINARY:
                     message = self._messages.add(record, self._number)
                     if message is not None:
                         self._add_message(message)
@@ -93,6 +95,19 @@ class Timeline:
             case Response() if record.status == 101:
                 self._opened_ns = record.t_ns
                 self.latency.upgrade = (record.t_ns - self._requested_ns) / 1e9
+
+    def _is_plain_audio(self, frame: FrameRecord) -> bool:
+        """Whether a binary message is audio for certain: nearly all messages of most sessions."""
+        has_envelope = self.api is not None and self.api.envelope
+        return not has_envelope and bool(frame.payload)
+
+    def _add_binary(self, frame: FrameRecord) -> None:
+        """Add a message of one frame that is nothing but audio."""
+        self._messages.begin(from_client=frame.from_client)
+        if not frame.from_client:
+            self._add_server_message(frame.t_ns, self._number)
+            self.latency.add_server_audio(frame.t_ns, self.sent)
+        self._meters[frame.from_client].add_binary(frame.payload, frame.t_ns)
 
     def _add_message(self, message: SessionMessage) -> None:
         meter = self._meters[message.from_client]
@@ -137,10 +152,7 @@ class Timeline:
     # -- the server
 
     def _add_received(self, message: SessionMessage, audio: int) -> None:
-        self.server_messages += 1
-        self.last_server_ns, self.last_server_frame = message.t_ns, message.frame
-        if self.latency.first_message is None and self._opened_ns is not None:
-            self.latency.first_message = (message.t_ns - self._opened_ns) / 1e9
+        self._add_server_message(message.t_ns, message.frame)
         if audio:
             self.latency.add_server_audio(message.t_ns, self.sent)
         result = self.transcript.add(message)
@@ -154,3 +166,9 @@ class Timeline:
             self.error_frames.append(message.frame)
         if message.content is not None and not audio:
             self.events.add(message)
+
+    def _add_server_message(self, t_ns: int, frame: int) -> None:
+        self.server_messages += 1
+        self.last_server_ns, self.last_server_frame = t_ns, frame
+        if self.latency.first_message is None and self._opened_ns is not None:
+            self.latency.first_message = (t_ns - self._opened_ns) / 1e9
