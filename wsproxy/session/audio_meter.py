@@ -8,7 +8,9 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Iterator, Mapping
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import accumulate
 from typing import Any, Protocol
 from urllib.parse import parse_qsl
 
@@ -23,8 +25,11 @@ _LOUD_PCM = 3  # of 127: the high byte of samples over -33 dBFS
 _LOUD_MULAW = 0x60  # codes below it, without their sign, are louder
 _MIN_BASE64 = 108  # characters of a text that may be audio: 10 ms at 8 kHz
 _MAX_DEPTH = 8
-_PCM_LEVEL = bytes(b if b < 128 else 255 - b for b in range(256))
-_MULAW_LEVEL = bytes(127 - (b & 0x7F) for b in range(256))
+_MEASURED_AT_ONCE = 64  # messages
+_LONG = 16 << 10  # bytes of a message that is measured at once
+# The bytes that are not loud.
+_QUIET_PCM = bytes(b for b in range(256) if min(b, 255 - b) < _LOUD_PCM)
+_QUIET_MULAW = bytes(b for b in range(256) if b & 0x7F >= _LOUD_MULAW)
 _RATE_NAMES = re.compile(r"(?i)^(?:input_|output_)?sample_?rate(?:_?hertz)?$|^rate$")
 _ENCODING_NAMES = re.compile(
     r"(?i)^(?:input_audio_|output_audio_|audio_)?(?:format|encoding|type|mimeType)$"
@@ -47,14 +52,16 @@ class AudioClock(Protocol):
     Attributes:
         messages, size: number of messages with audio, and their bytes.
         first_ns, last_ns: time of the first and of the last one; None without audio.
-        speech_ns: time of the last message with audible speech; None if there was none.
     """
 
     messages: int
     size: int
     first_ns: int | None
     last_ns: int | None
-    speech_ns: int | None
+
+    @property
+    def speech_ns(self) -> int | None:
+        """Time of the last message with audible speech; None if there was none."""
 
     @property
     def seconds(self) -> float | None:
@@ -81,20 +88,28 @@ class AudioMeter:
         self.size = 0
         self.first_ns: int | None = None
         self.last_ns: int | None = None
-        self.speech_ns: int | None = None
+        self._speech_ns: int | None = None
+        self._waiting: list[tuple[bytes, int]] = []
         self._api = api
         self._seconds: float | None = 0.0
         self._speech: float | None = 0.0
         self._quiet_for = HANGOVER
-        self.format = _declared(api, path, from_client=from_client)
+        self._set_format(_declared(api, path, from_client=from_client))
 
     @property
     def seconds(self) -> float | None:
+        self._measure_waiting()
         return self._seconds
 
     @property
     def speech(self) -> float | None:
+        self._measure_waiting()
         return self._speech
+
+    @property
+    def speech_ns(self) -> int | None:
+        self._measure_waiting()
+        return self._speech_ns
 
     def add(self, message: SessionMessage) -> int:
         """Add a message of the direction; returns its bytes of audio."""
@@ -116,7 +131,17 @@ class AudioMeter:
         if self.first_ns is None:
             self.first_ns = t_ns
             data = self._without_header(data)
-        self._measure(data, t_ns)
+        self._waiting.append((data, t_ns))
+        if len(self._waiting) >= _MEASURED_AT_ONCE or len(data) > _LONG:
+            self._measure_waiting()
+
+    def _measure_waiting(self) -> None:
+        """Measure the messages that wait: few long pieces take less time than many short ones."""
+        waiting = self._waiting
+        if waiting:
+            self._waiting = []
+            ends = list(accumulate(len(data) for data, _ in waiting))
+            self._measure(b"".join([data for data, _ in waiting]), ends, waiting)
 
     def declare(self, content: Mapping[str, Any]) -> None:
         """Learn the format from a message that configures the session."""
@@ -131,7 +156,9 @@ class AudioMeter:
                 encoding = known or ("linear16" if found else named) or encoding
                 rate = int(found[1]) if found else its_rate or rate
         if rate or encoding:
-            self.format = AudioFormat(encoding or self.format.encoding, rate or self.format.rate)
+            self._set_format(
+                AudioFormat(encoding or self.format.encoding, rate or self.format.rate)
+            )
 
     def _without_header(self, data: bytes) -> bytes:
         """The audio after the header of a WAV file, whose format is used."""
@@ -140,7 +167,7 @@ class AudioMeter:
         kind, channels = int.from_bytes(data[20:22], "little"), data[22]
         names = {1: "linear16", 6: "alaw", 7: "mulaw"}
         rate = int.from_bytes(data[24:28], "little")
-        self.format = AudioFormat(names.get(kind, ""), rate, channels or 1)
+        self._set_format(AudioFormat(names.get(kind, ""), rate, channels or 1))
         return data[44:]
 
     @property
@@ -148,8 +175,8 @@ class AudioMeter:
         """The format that is declared at present."""
         return self._format
 
-    @format.setter
-    def format(self, declared: AudioFormat) -> None:
+    def _set_format(self, declared: AudioFormat) -> None:
+        self._measure_waiting()
         # Kept apart: they are needed for every message.
         self._format = declared
         self._per_second = declared.bytes_per_second
@@ -158,42 +185,40 @@ class AudioMeter:
         self._is_pcm16 = samples is not None and samples.is_pcm16
         self._is_mulaw = samples is not None and samples.kind == "mu-law"
 
-    def _measure(self, data: bytes, t_ns: int) -> None:
+    def _measure(
+        self, data: bytes, ends: Sequence[int], messages: Sequence[tuple[bytes, int]]
+    ) -> None:
         per_second = self._per_second
         if not per_second or self._seconds is None:
             self._seconds = self._speech = None
             return
         self._seconds += len(data) / per_second
-        if self._speech is None:
-            return
-        if len(data) <= self._step:
-            self._judge(data, per_second, t_ns)
-            return
         for start in range(0, len(data), self._step):
-            self._judge(data[start : start + self._step], per_second, t_ns)
+            if self._judge(data[start : start + self._step]):
+                end = min(start + self._step, len(data))
+                self._speech_ns = messages[bisect_left(ends, end)][1]
 
-    def _judge(self, piece: bytes, per_second: int, t_ns: int) -> None:
+    def _judge(self, piece: bytes) -> bool:
+        """Count a piece; whether it is audible."""
         if self._speech is None:
-            return
+            return False
         if self._is_pcm16:
-            loud = max(piece[1::8].translate(_PCM_LEVEL), default=0) >= _LOUD_PCM
+            loud = bool(piece[1::8].translate(None, _QUIET_PCM))
         elif self._is_mulaw:
-            loud = max(piece[::4].translate(_MULAW_LEVEL), default=0) > 127 - _LOUD_MULAW
+            loud = bool(piece[::4].translate(None, _QUIET_MULAW))
         else:
             self._speech = None
-            return
-        length = len(piece) / per_second
-        if loud:
-            self._quiet_for = 0.0
-            self.speech_ns = t_ns
-        else:
-            self._quiet_for += length
+            return False
+        length = len(piece) / self._per_second
+        self._quiet_for = 0.0 if loud else self._quiet_for + length
         if self._quiet_for < HANGOVER:
             self._speech += length
+        return loud
 
     def _encoded(self, message: SessionMessage) -> bytes:
         """The base64 audio in the fields of a message."""
-        assert message.content is not None
+        if message.length < _MIN_BASE64 or message.content is None:
+            return b""
         if not message.is_text and self._api is not None and self._api.envelope != "json":
             return b""
         found = [

@@ -200,12 +200,13 @@ class Traffic:
         """
         from_client = frames[0].from_client
         bits = _BINARY | 0x10 | from_client << 5
-        for number, frame in zip(numbers[-KEPT_FRAMES:], frames[-KEPT_FRAMES:], strict=True):
-            length = len(frame.payload) + frame.cut
-            self._store(number, frame.t_ns, bits, length, frame.wire_length)
+        if len(self._times) < 2 * KEPT_FRAMES:
+            for number, frame in zip(numbers, frames, strict=True):
+                self._store(number, frame.t_ns, bits, _length(frame), frame.wire_length)
+        else:
+            self._store_all(numbers, frames, bits)
         last = frames[-1]
-        size = len(last.payload) + last.cut
-        self._last[from_client] = (numbers[-1], last.t_ns, bits, size, last.wire_length)
+        self._last[from_client] = (numbers[-1], last.t_ns, bits, _length(last), last.wire_length)
         if self.ended:
             return
         self._totals_of(bits & 0x2F).add_all(numbers, frames)
@@ -231,6 +232,18 @@ class Traffic:
         self._wire_lengths[at] = wire_length
         self._bits[at] = bits
         self.frame_count = max(self.frame_count, number)
+
+    def _store_all(self, numbers: Sequence[int], frames: Sequence[FrameRecord], bits: int) -> None:
+        """Keep frames as the last ones, as `_store` does."""
+        times, lengths, wire_lengths = self._times, self._lengths, self._wire_lengths
+        kinds = self._bits
+        for number, frame in zip(numbers, frames, strict=True):
+            at = KEPT_FRAMES + (number - 1) % KEPT_FRAMES
+            times[at] = frame.t_ns
+            lengths[at] = len(frame.payload) + frame.cut
+            wire_lengths[at] = frame.wire_length
+            kinds[at] = bits
+        self.frame_count = max(self.frame_count, numbers[-1])
 
     def _add_all_data(self, numbers: Sequence[int], frames: Sequence[FrameRecord]) -> None:
         """Add messages to the totals of data frames."""
