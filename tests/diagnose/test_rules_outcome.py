@@ -42,14 +42,14 @@ def heard(talk: SpeechSession) -> SpeechSession:
     return talk.speak(3, template=OPENAI_APPEND).server({"type": "response.created"})
 
 
-def response(*done: dict) -> Session:  # type: ignore[type-arg]
+def response(*done: dict[str, Any]) -> Session:
     talk = heard(openai())
     for each in done:
         talk.server(each)
     return talk.close()
 
 
-def cartesia(*after: dict, wait: float = 4.0, **request: Any) -> Session:  # type: ignore[type-arg]
+def cartesia(*after: dict[str, Any], wait: float = 4.0, **request: bool) -> Session:
     talk = SpeechSession("cartesia", "tts").app(cartesia_request(**request))
     return talk.server(cartesia_chunk(), *after).wait(wait).close()
 
@@ -68,12 +68,12 @@ def without_results(seconds: float, wait: float) -> Session:
     return listen().speak(seconds).wait(wait).close()
 
 
-def gemini(*answers: dict, wait: float = 3.0) -> Session:  # type: ignore[type-arg]
+def gemini(*answers: dict[str, Any], wait: float = 3.0) -> Session:
     talk = SpeechSession("gemini", "live").app({"setup": {}}).server({"setupComplete": {}})
     return talk.speak(3, template=GEMINI_AUDIO).wait(0.3).server(*answers).wait(wait).close()
 
 
-def gemini_turn() -> dict:  # type: ignore[type-arg]
+def gemini_turn() -> dict[str, Any]:
     part = {"inlineData": {"mimeType": "audio/pcm;rate=24000", "data": cartesia_chunk()["data"]}}
     return {"serverContent": {"modelTurn": {"parts": [part]}, "turnComplete": True}}
 

@@ -131,7 +131,7 @@ def test_show_timeline_json_has_documented_fields(trace: Path) -> None:
     assert set(shown) == documented("`wsproxy show --timeline --json`")
     section = DOCUMENT.split("## `wsproxy show --timeline --json`\n", 1)[1].split("\n## ", 1)[0]
     assert names_in(shown) <= set(re.findall(r"`([\w-]+)`", section))
-    assert shown["outcome"]["kind"] == "failed"
+    assert shown["outcome"] == "failed"
     assert shown["audio"]["sent"]["seconds"] == 0.3
     assert shown["latency"]["first_message_s"] == 0.348
     (result,) = shown["transcript"]["results"]

@@ -44,15 +44,13 @@ class SpeechSession:
         self.number = 0
         self.ended_by = "client"
         self.session = Session()
-        self.session.timeline = Timeline(CATALOG)
+        self.session.timeline = Timeline(self.session, CATALOG)
         self._add(Start(0, 1, "0123456789abcdef", S, provider=provider, api=api))
         self._add(Request(0, "GET", "wss", host, 443, path or f"/{rest}"))
         self._add(Response(S // 100, 101, "Switching Protocols"))
 
     def _add(self, record: Any) -> None:
-        assert self.session.timeline is not None
         self.session.add(record)
-        self.session.timeline.add(record)
 
     def wait(self, seconds: float) -> SpeechSession:
         self.t += seconds
@@ -142,9 +140,9 @@ def response_done(status: str, **details: Any) -> dict[str, Any]:
     return {"type": "response.done", "response": response}
 
 
-def cartesia_request(text: str = "Good morning.", **fields: Any) -> dict[str, Any]:
+def cartesia_request(**fields: Any) -> dict[str, Any]:
     output = {"container": "raw", "encoding": "pcm_s16le", "sample_rate": 16000}
-    return {"context_id": "a", "transcript": text, "output_format": output, **fields}
+    return {"context_id": "a", "transcript": "Good morning.", "output_format": output, **fields}
 
 
 def cartesia_chunk(seconds: float = 0.5) -> dict[str, Any]:

@@ -80,7 +80,7 @@ def explanation(trace: Path) -> Explanation:
 
 def headline(explained: Explanation) -> str:
     """The first screenful: outcome, title, meaning, first evidence, and the causes seen."""
-    lines = [str(explained["outcome"])]
+    lines = [str(explained["summary"])]
     for finding in explained["findings"][:1]:
         lines += [finding["title"], finding["meaning"]]
         lines += [evidence["text"] for evidence in finding["evidence"][:1]]

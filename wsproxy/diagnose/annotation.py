@@ -12,6 +12,7 @@ from wsproxy.session import Session
 from wsproxy.trace import FindingRecord
 
 from .findings import diagnose
+from .outcome import outcome
 
 
 def annotate(
@@ -35,8 +36,8 @@ def annotate(
         FindingRecord(session.duration_ns, f.id, f.severity, f.title, [e.text for e in f.evidence])
         for f in findings
     ]
-    outcome = complete.outcome if complete is not None else None
-    return Annotation(records, outcome.kind if outcome is not None else None)
+    found = outcome(complete, findings) if complete is not None else None
+    return Annotation(records, found.kind if found is not None else None)
 
 
 def _read(

@@ -19,15 +19,18 @@ from .headline import (
     footnote,
     needs_sentence,
     new_condition,
+    said_of_object,
     server_said,
+    with_parameters,
     with_sentence,
 )
 from .measurements import CHECKS, handshake, silence_before_close, who_ended
-from .outcome import is_consequence, rank
+from .outcome import OBJECT_FAILED, is_consequence, rank
 from .rules import RULES
 from .session_facts import Measure, SessionFacts
 
 _SEVERITIES = ("error", "warning", "info")
+_MESSAGE = 400  # characters of a message of the server in the evidence
 _MAX_FRAMES = 20  # frame numbers in a finding
 _MAX_RELATED = 8  # related conditions in a finding
 _MAX_NAME = 60  # characters of the name of an error
@@ -48,7 +51,7 @@ class Finding:
         related: ids of similar conditions, where no condition of the provider matches.
         sentence: what the server said of it, "" if it said nothing.
         error_class: the class of that sentence by its words, such as "quota"; "" for none.
-        titled_by_server: whether the title quotes the server: then it may be any text.
+        quotes_traffic: whether the title has text of the session, which may be any text.
     """
 
     id: str
@@ -67,7 +70,7 @@ class Finding:
     related: Sequence[str] = ()
     sentence: str = ""
     error_class: str = ""
-    titled_by_server: bool = False
+    quotes_traffic: bool = False
 
 
 def diagnose(session: Session, catalog: Catalog, *, measured: bool = True) -> list[Finding]:
@@ -88,19 +91,22 @@ def diagnose(session: Session, catalog: Catalog, *, measured: bool = True) -> li
     findings += _protocol_violations(session)
     if measured:
         findings += _rule_findings(facts, findings, hits)
-    findings += _survived_error(facts, findings, said)
+    findings += _survived_error(facts, hits, findings, said)
     findings += _trace_losses(session)
     return sorted(findings, key=lambda f: _SEVERITIES.index(f.severity))
 
 
 def _condition_finding(facts: SessionFacts, hit: Hit, said: Said | None) -> Finding:
     """The finding of a condition, with the evidence of its match and its checks."""
-    evidence = _matched_evidence(facts, hit)
-    for name in hit.condition.checks:
-        evidence += _measured(facts, CHECKS, name)
+    matched = _matched_evidence(facts, hit)
+    checked = [e for name in hit.condition.checks for e in _measured(facts, CHECKS, name)]
+    # Without a Close frame, the checks say more than that the connection ended.
+    evidence = [*checked, *matched] if hit.match.kind == "ending" else [*matched, *checked]
     said = said if said is not None and _concerns(hit, said) else None
     condition, notes = hit.condition, list[Evidence]()
-    if said is not None and needs_sentence(hit, said):
+    if said is not None and said.parameters and not needs_sentence(hit, said):
+        condition = with_parameters(condition, said)
+    elif said is not None and needs_sentence(hit, said):
         condition = with_sentence(facts, hit.condition, said, partial(_shown, facts))
         notes = _footnotes(facts, hit)
     # A name such as "NET-0001" is no better evidence than the code that it stands with.
@@ -120,16 +126,19 @@ def _condition_finding(facts: SessionFacts, hit: Hit, said: Said | None) -> Find
 def _with_said(finding: Finding, said: Said, *, titled: bool = True) -> Finding:
     kind = said.kind.id if said.kind is not None else ""
     sentence = said.sentence.text
-    return replace(finding, sentence=sentence, error_class=kind, titled_by_server=titled)
+    return replace(finding, sentence=sentence, error_class=kind, quotes_traffic=titled)
 
 
 def _concerns(hit: Hit, said: Said) -> bool:
     """Whether what the server said is about the condition that matched."""
     if hit.condition.severity == "info":
         return False
-    if not hit.about_end:
-        return any(fact.frame == said.sentence.frame for fact in hit.facts)
-    return said.sentence.ends
+    return said.sentence.ends if hit.about_end else _is_about(hit, said)
+
+
+def _is_about(hit: Hit, said: Said) -> bool:
+    """Whether a condition matched the message of the sentence."""
+    return any(fact.frame == said.sentence.frame for fact in hit.facts)
 
 
 def _footnotes(facts: SessionFacts, hit: Hit) -> list[Evidence]:
@@ -139,7 +148,7 @@ def _footnotes(facts: SessionFacts, hit: Hit) -> list[Evidence]:
 
 
 def _survived_error(
-    facts: SessionFacts, findings: Sequence[Finding], said: Said | None
+    facts: SessionFacts, hits: Sequence[Hit], findings: Sequence[Finding], said: Said | None
 ) -> list[Finding]:
     """An error that the server sent in a message, and that no other finding is about.
 
@@ -147,8 +156,10 @@ def _survived_error(
     """
     if said is None or said.sentence.where != "message" or facts.session.failed:
         return []
+    known = {fact.frame for hit in hits for fact in hit.facts}
     problems = (finding for finding in findings if finding.severity != "info")
-    if any(said.sentence.frame in e.frames for finding in problems for e in finding.evidence):
+    known.update(frame for problem in problems for e in problem.evidence for frame in e.frames)
+    if said.sentence.frame in known:
         return []
     severity = "error" if said.sentence.ends else "warning"
     condition = new_condition(facts, said, severity, "server.error", partial(_shown, facts))
@@ -174,8 +185,17 @@ def _rule_findings(
             evidence = _measured(facts, RULES, match.rule)
             if evidence and not is_consequence(condition.id, evidence, findings):
                 order = match.rule not in likely, rank(condition.id)
-                found.append((order, _finding(facts, condition, evidence)))
+                found.append((order, _rule_finding(facts, condition, evidence)))
     return [finding for _, finding in sorted(found, key=lambda pair: pair[0])]
+
+
+def _rule_finding(facts: SessionFacts, condition: Condition, evidence: list[Evidence]) -> Finding:
+    """The finding of a rule; that of a failed object has the server's words as its title."""
+    said = said_of_object(facts) if condition.id == OBJECT_FAILED else None
+    if said is None:
+        return _finding(facts, condition, evidence)
+    titled = with_sentence(facts, condition, said, partial(_shown, facts))
+    return _with_said(_finding(facts, titled, evidence), said)
 
 
 def _measured(facts: SessionFacts, measures: Mapping[str, Measure], name: str) -> list[Evidence]:
@@ -218,10 +238,14 @@ def _split_by_evidence(
     facts: SessionFacts, advice: Sequence[Advice]
 ) -> tuple[list[str], list[str]]:
     """The advice for which there is evidence, and the rest, each in the catalog's order."""
-    parts: tuple[list[str], list[str]] = ([], [])
+    seen: list[str] = []
+    others: list[str] = []
     for item in advice:
-        parts[not _shown(facts, item.when)].append(item.text)
-    return parts
+        if _shown(facts, item.when):
+            seen.append(item.text)
+        elif not item.only_if_seen:
+            others.append(item.text)
+    return seen, others
 
 
 def _shown(facts: SessionFacts, rule: str) -> bool:
@@ -234,6 +258,7 @@ def _matched_evidence(facts: SessionFacts, hit: Hit) -> list[Evidence]:
     out = _matched_message(facts, hit)
     # The evidence of the message already contains its fields.
     shown = [f for f in hit.facts if not out or not f.name.startswith("message ")]
+    shown.sort(key=lambda fact: fact.name == "ending")  # the least of them
     for fact in shown:
         t_ns = None
         frames: tuple[int, ...] = ()
@@ -263,7 +288,7 @@ def _matched_message(facts: SessionFacts, hit: Hit) -> list[Evidence]:
         return []
     for message in facts.server_json:
         if message.frame == frame:
-            text = quoted(json.dumps(message.content, ensure_ascii=False), 240)
+            text = quoted(json.dumps(message.content, ensure_ascii=False), _MESSAGE)
             line = f"the server sent: {text} (frame {frame})"
             return [Evidence(line, (frame,), message.t_ns)]
     return []

@@ -349,9 +349,11 @@ def who_ended(facts: SessionFacts) -> list[Evidence]:
 
 
 def failure(facts: SessionFacts) -> list[Evidence]:
-    """The failures outside of frames: DNS, TCP, TLS, proxy and so on."""
+    """The failures outside of frames: DNS, TCP, TLS, proxy and so on, with the host's name."""
+    request = facts.session.request
+    host = f" of {quoted(request.host, 100)}" if request is not None else ""
     return [
-        Evidence(f"{f.where}: {quoted(f.message, 200)}", (), f.t_ns, seconds(f.t_ns), "s")
+        Evidence(f"{f.where}{host}: {quoted(f.message, 200)}", (), f.t_ns, seconds(f.t_ns), "s")
         for f in facts.session.failures
     ]
 

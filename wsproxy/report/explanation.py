@@ -17,7 +17,9 @@ from wsproxy import __version__
 from wsproxy.catalog import Catalog
 from wsproxy.diagnose import Finding, SessionFacts, summary
 from wsproxy.diagnose.evidence import plural
+from wsproxy.diagnose.outcome import outcome
 from wsproxy.session import FrameInfo, Session
+from wsproxy.session.outcome import SUCCEEDED
 from wsproxy.system.address import authority
 from wsproxy.wire import Opcode
 
@@ -66,8 +68,9 @@ class Explanation:
 
     Attributes:
         path: the trace.
-        state: "failed", "good" or "open" (the end is not in the trace).
-        outcome: what happened, in one sentence.
+        state: "failed", "good" (success was proven), "unproven", or "open" (the end is not in
+            the trace).
+        summary: how the session ended, in one sentence.
         head: API, start time, amounts of data.
         request: method, address and path, and the answer's status.
         last_frames: oldest first.
@@ -78,11 +81,12 @@ class Explanation:
         ended_at: when it ended, UTC.
         versions: of the programs, (name, version).
         made_from: the session it was derived from, and how; empty for a recording.
+        reason: of the outcome, with figures; empty if it is unknown.
     """
 
     path: str
     state: str
-    outcome: str
+    summary: str
     head: str
     request: str
     last_frames: Sequence[Row]
@@ -93,6 +97,7 @@ class Explanation:
     ended_at: str
     versions: Sequence[tuple[str, str]]
     made_from: str = ""
+    reason: str = ""
 
     @property
     def main(self) -> Finding | None:
@@ -106,13 +111,17 @@ class Explanation:
     def verdict(self) -> str:
         """What happened and whether it is a failure, in one sentence."""
         if self.state == "failed":
-            return self.outcome
+            return self.summary
         count = sum(finding.severity == "warning" for finding in self.findings)
         warnings = plural(count, "warning") if count else ""
         if self.state == "open":
-            return f"{self.outcome} {warnings or 'No problems'} so far."
+            return f"{self.summary} {warnings or 'No problems'} so far."
+        if self.state == "unproven":
+            more = f", {warnings}" if warnings else ""
+            reason = f": {self.reason}" if self.reason else ""
+            return f"{self.summary.removesuffix('.')}; success is unproven{more}{reason}."
         end = f"no failure, {warnings}" if warnings else "no problems found"
-        return f"{self.outcome.removesuffix('.')}; {end}."
+        return f"{self.summary.removesuffix('.')}; {end}."
 
     @property
     def further(self) -> Sequence[Finding]:
@@ -132,6 +141,7 @@ def explain(
         findings: `diagnose` of it.
     """
     cleaned = [clean(finding) for finding in findings]
+    found = outcome(session, findings)
     provider = catalog.provider(session.provider or "")
     return Explanation(
         safe(str(path)),
@@ -147,6 +157,7 @@ def explain(
         _ended_at(session),
         _versions(session),
         made_from(session.start, _LINE) if session.start else "",
+        short(found.reason, _LINE) if found is not None else "",
     )
 
 
@@ -154,7 +165,10 @@ def state(session: Session, findings: Sequence[Finding]) -> str:
     """One of the states of an `Explanation`."""
     if session.failed or any(finding.severity == "error" for finding in findings):
         return "failed"
-    return "open" if session.ending in ("unfinished", "stopped") else "good"
+    if session.ending in ("unfinished", "stopped"):
+        return "open"
+    found = outcome(session, findings)
+    return "good" if found is not None and found.kind == SUCCEEDED else "unproven"
 
 
 def clean(finding: Finding) -> Finding:

@@ -11,6 +11,7 @@ from typing import Any
 
 from wsproxy.catalog import Catalog
 from wsproxy.diagnose import Finding
+from wsproxy.diagnose.outcome import outcome
 from wsproxy.session import Session
 from wsproxy.session.requested_model import requested_language, requested_model
 from wsproxy.trace import (
@@ -28,7 +29,8 @@ from wsproxy.trace import (
 )
 from wsproxy.wire import Close, Opcode
 
-from .request_ids import request_ids
+from .request_ids import key_fingerprint, request_ids
+from .timeline import outcome_json
 
 
 def entry(path: Path, session: Session, catalog: Catalog) -> dict[str, Any]:
@@ -48,7 +50,7 @@ def entry(path: Path, session: Session, catalog: Catalog) -> dict[str, Any]:
         "model": requested_model(session),
         "language": requested_language(session),
         "request_id": next((value for _, value in request_ids(session, catalog)), None),
-        "key": _key(session),
+        "key": key_fingerprint(session),
         "attempt": start.attempt if start else None,
         "status": session.response.status if session.response else None,
         "frames_sent": counts.frames_sent,
@@ -65,13 +67,6 @@ def entry(path: Path, session: Session, catalog: Catalog) -> dict[str, Any]:
         "findings": counts.findings,
         "heuristic_redactions": session.heuristic_redactions,
     }
-
-
-def _key(session: Session) -> str | None:
-    """The fingerprint of the request's credential."""
-    places = session.request.redacted if session.request else []
-    prints = (place.get("fingerprint") for place in places)
-    return next((text for text in prints if isinstance(text, str) and text), None)
 
 
 def _counts(session: Session) -> End:
@@ -181,19 +176,20 @@ def explanation(
     path: Path,
     session: Session,
     findings: Sequence[Finding],
-    outcome: str,
+    summary: str,
     retry_after_s: float | None,
 ) -> dict[str, Any]:
     """One session, as `wsproxy explain` prints it.
 
     Args:
-        outcome: what happened, in one sentence.
+        summary: what happened, in one sentence.
         retry_after_s: seconds that its refusal asks to wait.
     """
     return {
         "session": session.id,
         "path": str(path),
-        "outcome": outcome,
+        "summary": summary,
+        **outcome_json(outcome(session, findings)),
         "ending": session.ending,
         "heuristic_redactions": session.heuristic_redactions,
         "retry_after_s": retry_after_s,
@@ -206,7 +202,8 @@ def together(findings: Sequence[Finding]) -> dict[str, Any]:
     return {
         "session": None,
         "path": None,
-        "outcome": None,
+        "summary": None,
+        **outcome_json(None),
         "ending": None,
         "heuristic_redactions": None,
         "retry_after_s": None,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from wsproxy.session import Session
-from wsproxy.session.audio_meter import AudioClock
+from wsproxy.session.audio_meter import AudioMeter
 from wsproxy.session.control_events import ControlEvent
 from wsproxy.session.latency import Latency, Turn
 from wsproxy.session.outcome import Outcome
@@ -29,7 +29,7 @@ def timeline_json(session: Session, timeline: Timeline, outcome: Outcome) -> dic
         "session": session.id,
         "provider": session.provider,
         "api": session.api,
-        "outcome": outcome_json(outcome),
+        **outcome_json(outcome),
         "audio": {"sent": _audio(timeline.sent), "received": _audio(timeline.received)},
         "texts": timeline.texts,
         "characters": timeline.characters,
@@ -71,17 +71,17 @@ def timeline_json(session: Session, timeline: Timeline, outcome: Outcome) -> dic
     }
 
 
-def outcome_json(outcome: Outcome) -> dict[str, Any]:
-    """An outcome, as the commands print it."""
+def outcome_json(outcome: Outcome | None) -> dict[str, Any]:
+    """The fields of an outcome, as the commands print them; None: it is unknown."""
     return {
-        "kind": outcome.kind,
-        "reason": outcome.reason,
-        "frames": list(outcome.frames),
-        "figures": dict(outcome.figures),
+        "outcome": outcome.kind if outcome else None,
+        "outcome_reason": outcome.reason if outcome else None,
+        "outcome_frames": list(outcome.frames) if outcome else None,
+        "figures": dict(outcome.figures) if outcome else None,
     }
 
 
-def _audio(clock: AudioClock) -> dict[str, Any]:
+def _audio(clock: AudioMeter) -> dict[str, Any]:
     return {
         "messages": clock.messages,
         "bytes": clock.size,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from .audio_meter import AudioClock
+from .audio_meter import AudioMeter
 from .transcript import Result
 
 KEPT_TURNS = 200  # of the utterances and of the turns of an agent
@@ -52,7 +52,7 @@ class Latency:
     _asked_ns: int | None = None
     _answered_speech_ns: int | None = None
 
-    def add_result(self, result: Result, sent: AudioClock) -> None:
+    def add_result(self, result: Result, sent: AudioMeter) -> None:
         """Add a result of the user's speech, at the time of its message."""
         if result.end_s is not None and sent.seconds is not None and result.text:
             lag = sent.seconds - result.end_s
@@ -72,7 +72,7 @@ class Latency:
         """Add a text to speak."""
         self._asked_ns = t_ns if self._asked_ns is None else self._asked_ns
 
-    def add_server_audio(self, t_ns: int, sent: AudioClock) -> None:
+    def add_server_audio(self, t_ns: int, sent: AudioMeter) -> None:
         """Add a message with audio of the server."""
         if self._asked_ns is not None:
             if len(self.utterances) < KEPT_TURNS:

@@ -156,13 +156,12 @@ class Session:
             LimitExceeded: nothing of it can be read within the limits.
         """
         session = cls()
-        timeline = session.timeline = Timeline(catalog) if catalog is not None else None
+        if catalog is not None:
+            session.timeline = Timeline(session, catalog)
         with TraceReader(path, allowance) as reader:
             try:
                 for number, record in enumerate(bounded(reader)):
                     session.add(record)
-                    if timeline is not None:
-                        timeline.add(record)
                     if rest is not None and number % RECORDS_PER_REST == 0:
                         rest()
             except LimitExceeded as error:
@@ -212,12 +211,16 @@ class Session:
                 direction.garbage += len(record.data)
             case Start():
                 self.start = record
+                if self.timeline is not None:
+                    self.timeline.begin()
             case Request():
                 self.request = record
                 self._add_redacted(record.redacted)
             case Response():
                 self.response = record
                 self._add_redacted(record.redacted)
+                if self.timeline is not None:
+                    self.timeline.add_response(record)
             case Eof():
                 self._add_eof(record)
             case Failure():
@@ -263,6 +266,10 @@ class Session:
             waiting[1].append(frame)
             if len(waiting[0]) >= _BLOCK or number - waiting[0][0] >= _BLOCK:
                 self._add_waiting(from_client)
+            if self.timeline is not None:
+                self.timeline.add_audio(
+                    number, frame.t_ns, from_client, payload, len(payload) + frame.cut
+                )
             return
         if opcode <= _BINARY or opcode == Opcode.CLOSE:
             self._add_waiting(from_client)
@@ -308,6 +315,11 @@ class Session:
         self._add_waiting(False)
         return self._audio
 
+    @property
+    def declaration_count(self) -> int:
+        """How many messages so far may declare a format of audio."""
+        return self._audio.declaration_count
+
     def _end_totals(self) -> None:
         """The session has ended: what comes now does not count."""
         if self.traffic.ended:
@@ -342,14 +354,16 @@ class Session:
             content = message.content if message.finished else b""
         if frame.fin:
             fragmented = frame.opcode == Opcode.CONTINUATION
-            has_audio = self._audio.add(
+            carried = self._audio.add(
                 number, t_ns, side, is_text, content, length, fragmented=fragmented
             )
             kept = content[: KEPT_TEXT if is_text else KEPT_BINARY]
             buffers = self._binaries
             if is_text:
-                buffers = self._audio_messages if has_audio else self._messages
+                buffers = self._audio_messages if carried is not None else self._messages
             buffers[side].add((number, t_ns, side, kept, length))
+            if self.timeline is not None:
+                self.timeline.add_message(number, t_ns, side, is_text, content, length, carried)
 
     def _add_eof(self, eof: Eof) -> None:
         direction = self.sent if eof.from_client else self.received

@@ -29,6 +29,7 @@ class SessionAudio:
 
     Attributes:
         ended: whether the session has ended; messages after that are not added.
+        declaration_count: how many messages may have declared a format.
         plain: of the server and of the client: the track of its binary messages where these are
             audio without an envelope, so that all of them may be added to it at once.
     """
@@ -38,6 +39,7 @@ class SessionAudio:
         self._readers = (AudioCarrierReader(), AudioCarrierReader())
         self._tracks: dict[tuple[bool, str, str], AudioTrack] = {}
         self.plain: list[AudioTrack | None] = [None, None]
+        self.declaration_count = 0
         self._declaring: list[DeclaringMessage] = []
         self._last_declaring: deque[DeclaringMessage] = deque(maxlen=_KEPT_DECLARING)
 
@@ -51,7 +53,7 @@ class SessionAudio:
         length: int,
         *,
         fragmented: bool = False,
-    ) -> bool:
+    ) -> CarriedAudio | None:
         """Add a complete message of either direction.
 
         Args:
@@ -61,17 +63,17 @@ class SessionAudio:
             fragmented: whether it has several frames.
 
         Returns:
-            Whether it carries audio.
+            Its audio, None where it has none.
         """
         reader = self._readers[from_client]
         found = reader.text(data, length) if is_text else reader.binary(data, length)
         if found is None:
             if any(map(data.__contains__, _FORMAT_WORDS)):
                 self._keep_declaring((frame, t_ns, from_client, data[:_MAX_DECLARING]))
-            return False
+            return None
         track = self._track(found, from_client=from_client)
         if track is None or self.ended:
-            return True
+            return found
         if found.media and len(track.media) < _MAX_MEDIA and track.last_media != found.media:
             track.media.append((Place(frame, t_ns), found.media))
         track.add(frame, t_ns, found.size, fragmented=fragmented)
@@ -79,7 +81,7 @@ class SessionAudio:
             track.add_data(found.data(), frame, t_ns)
         if found.carrier == BINARY and reader.is_settled:
             self.plain[from_client] = track
-        return True
+        return found
 
     def _track(self, found: CarriedAudio, *, from_client: bool) -> AudioTrack | None:
         """The track of this carrier; None if there are too many."""
@@ -91,6 +93,7 @@ class SessionAudio:
         return track
 
     def _keep_declaring(self, message: DeclaringMessage) -> None:
+        self.declaration_count += 1
         if len(self._declaring) < _KEPT_DECLARING:
             self._declaring.append(message)
         else:

@@ -1,20 +1,23 @@
 """The timeline of a session: audio, transcript, control events, latency, and what proves success.
 
-A fold over the records of a trace, as `Session` is, but it reads every message: it is used for
+Unlike `Session`, which folds its messages into it, a timeline reads all of them: it is used for
 finished traces. Its memory is bounded however long the session is.
 """
 
 from __future__ import annotations
 
-from wsproxy.catalog import Api, Catalog
-from wsproxy.catalog.envelope import field as field_of
-from wsproxy.trace import FrameRecord, Record, Request, Response, Start
-from wsproxy.wire import Opcode
+from typing import Protocol
 
-from .audio_meter import AudioClock, AudioMeter
+from wsproxy.catalog import Catalog
+from wsproxy.catalog.envelope import field as field_of
+from wsproxy.trace import Response
+
+from .audio_carrier import BINARY, FRAMED, CarriedAudio
+from .audio_meter import AudioMeter
 from .control_events import ControlEvents
+from .format_timeline import AudioSession
 from .latency import Latency
-from .message import MessageStream, SessionMessage
+from .message import MessageReader, SessionMessage
 from .message_kinds import is_error
 from .success_tracker import SuccessTracker
 from .transcript import UNKNOWN_API, SessionTranscript
@@ -24,10 +27,20 @@ _STRICT = ("azure", "event-stream")  # envelopes without which a binary message 
 KEPT_ERRORS = 20  # frames of error messages
 
 
+class TimedSession(AudioSession, Protocol):
+    """The part of a `Session` that its timeline reads."""
+
+    @property
+    def provider(self) -> str | None: ...
+    @property
+    def api(self) -> str | None: ...
+
+
 class Timeline:
     """What happened in a session, in the terms of speech.
 
     Args:
+        session: which folds its messages into the timeline.
         catalog: describes the messages of the known APIs.
 
     Attributes:
@@ -44,12 +57,10 @@ class Timeline:
         unwrapped_count: how many there are.
     """
 
-    def __init__(self, catalog: Catalog) -> None:
+    def __init__(self, session: TimedSession, catalog: Catalog) -> None:
+        self._session = session
         self._catalog = catalog
-        self._number = 0
         self._opened_ns: int | None = None
-        self._requested_ns = 0
-        self._path = ""
         self.latency = Latency()
         self.characters = 0
         self.texts = 0
@@ -61,83 +72,99 @@ class Timeline:
         self.speech_at_words: float = 0.0
         self.unwrapped: tuple[int, int] | None = None
         self.unwrapped_count = 0
-        self._begin(None)
+        self.begin()
 
-    def _begin(self, api: Api | None) -> None:
-        """Set what depends on the API."""
-        self.api = api
-        self._messages = MessageStream(api)
-        self._meters = tuple(
-            AudioMeter(api, self._path, from_client=side) for side in (False, True)
-        )
-        self.sent: AudioClock = self._meters[True]
-        self.received: AudioClock = self._meters[False]
+    def begin(self) -> None:
+        """Take the API from the session's start record, before the first message."""
+        session = self._session
+        api = self.api = self._catalog.api(session.provider, session.api)
+        self._messages = MessageReader(api)
+        self.sent = AudioMeter(session, api, from_client=True)
+        self.received = AudioMeter(session, api, from_client=False)
         self.transcript = SessionTranscript(api)
         self.events = ControlEvents((api or UNKNOWN_API).vocabulary)
         self.success = SuccessTracker(api)
 
-    def add(self, record: Record) -> None:
-        """Add the next record."""
-        match record:
-            case FrameRecord():
-                self._number += 1
-                if record.opcode == Opcode.BINARY and record.fin and self._is_plain_audio(record):
-                    self._add_binary(record)
-                elif record.opcode <= Opcode.BINARY:
-                    message = self._messages.add(record, self._number)
-                    if message is not None:
-                        self._add_message(message)
-            case Start():
-                self._begin(self._catalog.api(record.provider, record.api))
-            case Request():
-                self._requested_ns, self._path = record.t_ns, record.path
-                self._begin(self.api)
-            case Response() if record.status == 101:
-                self._opened_ns = record.t_ns
-                self.latency.upgrade = (record.t_ns - self._requested_ns) / 1e9
+    @property
+    def _has_json_in_binary(self) -> bool:
+        """Whether binary messages of the API are JSON, and never audio."""
+        return self.api is not None and self.api.envelope == "json"
 
-    def _is_plain_audio(self, frame: FrameRecord) -> bool:
-        """Whether a binary message is audio for certain: nearly all messages of most sessions."""
-        has_envelope = self.api is not None and self.api.envelope
-        return not has_envelope and bool(frame.payload)
+    def add_response(self, response: Response) -> None:
+        """Add the response to the upgrade."""
+        if response.status == 101:
+            request = self._session.request
+            self._opened_ns = response.t_ns
+            self.latency.upgrade = (response.t_ns - (request.t_ns if request else 0)) / 1e9
 
-    def _add_binary(self, frame: FrameRecord) -> None:
-        """Add a message of one frame that is nothing but audio."""
-        self._messages.begin(from_client=frame.from_client)
-        if not frame.from_client:
-            self._add_server_message(frame.t_ns, self._number)
-            self.latency.add_server_audio(frame.t_ns, self.sent)
-        self._meters[frame.from_client].add_binary(frame.payload, frame.t_ns)
+    def add_message(  # the parts of a message, as for SessionAudio.add
+        self,
+        frame: int,
+        t_ns: int,
+        from_client: bool,
+        is_text: bool,
+        data: bytes,
+        length: int,
+        carried: CarriedAudio | None,
+    ) -> None:
+        """Add a complete message of either direction.
 
-    def _add_message(self, message: SessionMessage) -> None:
-        meter = self._meters[message.from_client]
-        audio = meter.add(message)
-        if message.from_client:
-            self._add_sent(message, audio)
+        Args:
+            frame, t_ns: of its first frame.
+            data: the message, or its beginning.
+            length: bytes of all of it.
+            carried: its audio, None where it has none.
+        """
+        if carried is not None and carried.carrier == BINARY and self._has_json_in_binary:
+            carried = None
+        if carried is not None:
+            (self.sent if from_client else self.received).add(t_ns, carried)
+            if from_client:
+                self._check_envelope(frame, length, carried.carrier)
+                return
+            self._add_server_message(frame, t_ns)
+            self.latency.add_server_audio(t_ns, self.sent)
+            if carried.carrier in (BINARY, FRAMED):
+                return
+        elif not from_client:
+            self._add_server_message(frame, t_ns)
+        message = self._messages.read(
+            frame, t_ns, from_client=from_client, data=data, is_text=is_text, length=length
+        )
+        if from_client:
+            self._add_sent(message)
         else:
-            self._add_received(message, audio)
-        if message.content is not None or message.is_text:
-            self.success.add(message)
+            self._add_received(message, has_audio=carried is not None)
+        self.success.add(message)
+
+    def add_audio(self, frame: int, t_ns: int, from_client: bool, data: bytes, length: int) -> None:
+        """Add a binary message that is audio, in short for `add_message`."""
+        if self._has_json_in_binary:
+            self.add_message(frame, t_ns, from_client, False, data, length, None)
+            return
+        if from_client:
+            self._check_envelope(frame, length, BINARY)
+            self.sent.add_binary(t_ns, data, length)
+            return
+        self._add_server_message(frame, t_ns)
+        self.latency.add_server_audio(t_ns, self.sent)
+        self.received.add_binary(t_ns, data, length)
 
     # -- the client
 
-    def _add_sent(self, message: SessionMessage, audio: int) -> None:
-        if message.content is None:
-            if not message.is_text and self.api is not None and self.api.envelope in _STRICT:
-                self.unwrapped_count += 1
-                self.unwrapped = self.unwrapped or (message.frame, message.length)
-        elif not audio:
-            by_server = self.api is not None and self.api.audio.origin == "server"
-            self._meters[not by_server].declare(message.content)
-        if audio:
-            return
+    def _check_envelope(self, frame: int, length: int, carrier: str) -> None:
+        """Note audio without the envelope that the API requires."""
+        if carrier == BINARY and self.api is not None and self.api.envelope in _STRICT:
+            self.unwrapped_count += 1
+            self.unwrapped = self.unwrapped or (frame, length)
+
+    def _add_sent(self, message: SessionMessage) -> None:
         if text := self._text_to_speak(message):
             self.texts += 1
             self.characters += text
             self.first_text_frame = self.first_text_frame or message.frame
             self.latency.add_text(message.t_ns)
-        if message.is_text or message.content is not None:
-            self.events.add(message)
+        self.events.add(message)
 
     def _text_to_speak(self, message: SessionMessage) -> int:
         """The characters of a text to speak."""
@@ -151,10 +178,13 @@ class Timeline:
 
     # -- the server
 
-    def _add_received(self, message: SessionMessage, audio: int) -> None:
-        self._add_server_message(message.t_ns, message.frame)
-        if audio:
-            self.latency.add_server_audio(message.t_ns, self.sent)
+    def _add_server_message(self, frame: int, t_ns: int) -> None:
+        self.server_messages += 1
+        self.last_server_ns, self.last_server_frame = t_ns, frame
+        if self.latency.first_message is None and self._opened_ns is not None:
+            self.latency.first_message = (t_ns - self._opened_ns) / 1e9
+
+    def _add_received(self, message: SessionMessage, *, has_audio: bool) -> None:
         result = self.transcript.add(message)
         if result is not None:
             if not result.by_agent:
@@ -164,11 +194,5 @@ class Timeline:
             return
         if is_error(message.kind) and len(self.error_frames) < KEPT_ERRORS:
             self.error_frames.append(message.frame)
-        if message.content is not None and not audio:
+        if message.content is not None and not has_audio:
             self.events.add(message)
-
-    def _add_server_message(self, t_ns: int, frame: int) -> None:
-        self.server_messages += 1
-        self.last_server_ns, self.last_server_frame = t_ns, frame
-        if self.latency.first_message is None and self._opened_ns is not None:
-            self.latency.first_message = (t_ns - self._opened_ns) / 1e9

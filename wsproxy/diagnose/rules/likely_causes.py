@@ -12,13 +12,18 @@ from wsproxy.audio.sniff import TEXT_KINDS, sniff
 from wsproxy.diagnose.evidence import Evidence, plural, quoted, seconds
 from wsproxy.diagnose.session_facts import Measure, SessionFacts
 
+from .carriers import base64_for_audio, wrong_carrier
+
 _MIN_STOPPED = 1.0  # seconds without audio at the end
 _MIN_INTERVALS = 5  # the same, in usual intervals between audio messages
+_IDLE = 20.0  # seconds without a frame after which a gateway may end a connection
 
 
 def no_audio(facts: SessionFacts) -> list[Evidence]:
-    """The app sent no audio at all."""
-    if facts.client_format is None or not facts.session.accepted or facts.audio:
+    """The app sent no audio at all, and nothing in its place."""
+    if facts.client_format is None or not facts.session.accepted or facts.audio.messages:
+        return []
+    if wrong_carrier(facts):
         return []
     return [Evidence("the app sent no audio at all", (), facts.ended_ns, 0.0, "messages")]
 
@@ -34,7 +39,9 @@ def only_keepalives(facts: SessionFacts) -> list[Evidence]:
 
 
 def audio_stopped(facts: SessionFacts) -> list[Evidence]:
-    """The app sent audio regularly, then stopped."""
+    """The app sent audio regularly, in a form that the API takes, then stopped."""
+    if base64_for_audio(facts) or wrong_carrier(facts):
+        return []
     audio = facts.audio
     if facts.client_format is None or audio.messages < 3 or audio.last is None:
         return []
@@ -130,6 +137,19 @@ def written_by_hand(facts: SessionFacts) -> list[Evidence]:
     return []
 
 
+def idle_at_end(facts: SessionFacts) -> list[Evidence]:
+    """Nobody had sent a frame for a while when the connection ended."""
+    session, number = facts.session, facts.session.frame_count
+    if not number or session.close is not None:
+        return []
+    last = session.frame(number)
+    silent = seconds(facts.ended_ns - last.t_ns)
+    if silent < _IDLE:
+        return []
+    text = f"neither side sent a frame in the {silent:.1f} s before the end (last: frame {number})"
+    return [Evidence(text, (number,), last.t_ns, round(silent, 1), "s")]
+
+
 def _audio_evidence(facts: SessionFacts, text: str) -> Evidence:
     """Evidence at the first audio message."""
     first = facts.audio.first
@@ -149,4 +169,5 @@ RULES: tuple[Measure, ...] = (
     large_chunks,
     short_rest,
     written_by_hand,
+    idle_at_end,
 )
