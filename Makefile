@@ -37,9 +37,10 @@ check:  ## lint, types and the tests that need no process and no connection: wit
 docs: $(READY)  ## the documentation in docs/_build/html; warnings and dead links are errors
 	$(BIN)/python -m sphinx -q -E -W --keep-going -n -d docs/_build/doctrees docs docs/_build/html
 
-generated: $(READY)  ## what is made from output: the picture, the coverage table, console examples
+generated: $(READY)  ## what is made from output: the picture, two tables, console examples
 	$(BIN)/python tools/picture.py > docs/explain.svg.new && mv docs/explain.svg.new docs/explain.svg
 	$(BIN)/python tools/coverage.py > docs/coverage.md.new && mv docs/coverage.md.new docs/coverage.md
+	$(BIN)/python tools/wild.py > docs/wild.md.new && mv docs/wild.md.new docs/wild.md
 	$(BIN)/python tools/update_examples.py
 
 lint: $(READY)
@@ -53,11 +54,14 @@ lint: $(READY)
 # - `cost`: that processor time is linear and memory bounded.
 # - `one_python`: many samples of what other tests run on both. These are what each SDK reports of
 #   each condition, the SDKs' replays of a refusal and of a reset (the stalled ones run on both),
-#   hostile messages for every API, every sample scrubbed, and commands on every place for a key.
-# A test that fails is run once more, and listed: a few depend on how busy the machine is.
+#   the SDKs beyond one of each kind (threads, asyncio, Node), hostile messages for every API, every
+#   sample scrubbed, compared and mutated to, commands on every place for a key, each condition of
+#   the catalog in one test (`catalog check` tests all examples on both), each of 256 constant bytes,
+#   and what only reads the source.
+# A program of an SDK that hangs is run once more, and listed (tests/simulate/test_sdks.py).
 MARKED ?= not soak
 tests: $(READY)
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --reruns 1 -r R -m "$(MARKED)"
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -r R -m "$(MARKED)"
 
 fast-tests: $(READY)
 	$(BIN)/python -m pytest -n 2 -m "fast and not soak and not cost"

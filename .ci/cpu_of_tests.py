@@ -7,29 +7,40 @@ a fixture counts with the test that sets it up or ends it. Where other threads a
 a recorder's, their time counts with the test that happens to run.
 """
 
+from __future__ import annotations
+
 import os
-from collections import Counter
+from collections import defaultdict
+from collections.abc import Generator
 
 import pytest
 
 SHOWN = int(os.environ.get("SHOWN", "30"))
 # Where the reports come together.
-_seconds = Counter()  # of CPU time, by test
-_by_file = {"CPU": Counter(), "wall": Counter()}
+_seconds: defaultdict[str, float] = defaultdict(float)  # of CPU time, by test
+_by_file = {"CPU": defaultdict[str, float](float), "wall": defaultdict[str, float](float)}
 
 
-def _cpu():
+class _Item(pytest.Item):
+    cpu_seen: float
+
+
+class _Report(pytest.TestReport):
+    cpu_seconds: float
+
+
+def _cpu() -> float:
     return sum(os.times()[:4])
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol(item):
+def pytest_runtest_protocol(item: _Item) -> Generator[None, object, object]:
     item.cpu_seen = _cpu()
     return (yield)
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item):
+def pytest_runtest_makereport(item: _Item) -> Generator[None, _Report, _Report]:
     """At the end of each phase."""
     report = yield
     now = _cpu()
@@ -38,14 +49,14 @@ def pytest_runtest_makereport(item):
     return report
 
 
-def pytest_runtest_logreport(report):
+def pytest_runtest_logreport(report: _Report) -> None:
     _seconds[report.nodeid] += report.cpu_seconds
     file = report.nodeid.partition("::")[0]
     _by_file["CPU"][file] += report.cpu_seconds
     _by_file["wall"][file] += report.duration
 
 
-def pytest_terminal_summary(terminalreporter):
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if not _seconds:
         return
     _write(terminalreporter, "tests of most CPU time", _seconds)
@@ -53,7 +64,9 @@ def pytest_terminal_summary(terminalreporter):
         _write(terminalreporter, f"files of most {kind} time", seconds)
 
 
-def _write(terminalreporter, title, seconds):
-    terminalreporter.write_sep("=", f"{SHOWN} {title}; all: {seconds.total():.0f} s")
-    for name, part in seconds.most_common(SHOWN):
+def _write(
+    terminalreporter: pytest.TerminalReporter, title: str, seconds: dict[str, float]
+) -> None:
+    terminalreporter.write_sep("=", f"{SHOWN} {title}; all: {sum(seconds.values()):.0f} s")
+    for name, part in sorted(seconds.items(), key=lambda each: -each[1])[:SHOWN]:
         terminalreporter.write_line(f"{part:6.2f} s  {name}")

@@ -1,15 +1,18 @@
 """Print the newest Python on this machine that is newer than the one that runs this, if any."""
 
+from __future__ import annotations
+
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 CHECK = "import ensurepip, ssl, sys, venv; print(*sys.version_info[:2])"
 
 
-def candidates():
+def candidates() -> Iterator[str]:
     for minor in (13, 12):
         found = shutil.which(f"python3.{minor}")
         if found:
@@ -19,7 +22,7 @@ def candidates():
         yield str(folder / "bin" / "python3")
 
 
-def version(python):
+def version(python: str) -> tuple[int, ...] | None:
     try:
         out = subprocess.run(
             [python, "-c", CHECK], check=False, capture_output=True, text=True, timeout=30

@@ -22,7 +22,7 @@ STEPS = re.compile(r" *((?:Collecting|Building) [^ <>=!~;(]+)")
 class Steps:
     """One line for each step, with the seconds that have passed; a long step is repeated."""
 
-    def __init__(self, name):
+    def __init__(self, name: str) -> None:
         self._name = name
         self._started = time.monotonic()
         self._step = ""
@@ -30,28 +30,28 @@ class Steps:
         self._ended = threading.Event()
         threading.Thread(target=self._repeat, daemon=True).start()
 
-    def begin(self, step, *, quickly=False):
+    def begin(self, step: str, *, quickly: bool = False) -> None:
         """Begin a step; of steps that are over quickly only some are shown."""
         self._step = step
         if not quickly or time.monotonic() - self._shown > SILENCE / 2:
             self._show(step)
 
-    def end(self, step):
+    def end(self, step: str) -> None:
         self._ended.set()
         self._show(step)
 
-    def _show(self, text):
+    def _show(self, text: str) -> None:
         self._shown = time.monotonic()
         passed = self._shown - self._started
         print(f"{self._name}: {passed:3.0f} s  {text}", flush=True)
 
-    def _repeat(self):
+    def _repeat(self) -> None:
         while not self._ended.wait(SILENCE / 5):
             if time.monotonic() - self._shown > SILENCE:
                 self._show(f"still {self._step[0].lower()}{self._step[1:]}")
 
 
-def install(python, what, steps):
+def install(python: str, what: str, steps: Steps) -> int:
     """Run pip; returns its exit status, and prints what it said if it failed."""
     command = [python, "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
     said = []
@@ -75,7 +75,7 @@ def install(python, what, steps):
     return pip.returncode
 
 
-def main(folder, what):
+def main(folder: str, what: str) -> int:
     if sys.version_info < OLDEST:
         sys.exit("wsproxy needs Python 3.11 or later: make PYTHON=/path/to/python3")
     steps = Steps(folder)

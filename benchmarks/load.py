@@ -165,10 +165,13 @@ class Sessions:
         self.upstreams: list[Upstream] = []
         self._proxy_port = proxy_port
         self._tls = tls
+        self._client_tls: ssl.SSLContext | None = None
 
     async def open(self, count: int) -> None:
         loop = asyncio.get_running_loop()
-        server_tls, self._client_tls = contexts() if self._tls else (None, None)
+        server_tls = None
+        if self._tls:
+            server_tls, self._client_tls = contexts()
 
         def accept() -> Upstream:
             self.upstreams.append(self.sizes.upstream())
@@ -181,7 +184,7 @@ class Sessions:
         await asyncio.gather(*(c.open for c in self.clients), *(u.open for u in self.upstreams))
 
     async def connect(self) -> Client:
-        """Begin one more session; its `open` tells when it is answered."""
+        """Begin one more session; its `open` is set when it is answered."""
         loop = asyncio.get_running_loop()
         client = self.sizes.client()
         port = self._proxy_port or self._port
@@ -236,7 +239,7 @@ async def real_time(sessions: Sessions, seconds: float) -> None:
 
 
 async def burst(sessions: Sessions, frames: int, seconds: float) -> None:
-    """As many frames as flow control lets through, at most so many and for so long."""
+    """As many frames as flow control lets through, up to a number and a time."""
     deadline = time.monotonic() + seconds
     each = frames // len(sessions.clients)
 

@@ -20,7 +20,9 @@ _CONNECTS = ("mitmdump", "wsproxy")
 def run(rounds: int, seconds: float) -> str:
     small = {name: Figures() for name in _SMALL}
     many = {name: Figures() for name in _MANY}
-    connects = {(scheme, name): [] for scheme in ("ws", "wss") for name in _CONNECTS}
+    connects: dict[tuple[str, str], list[tuple[float, float]]] = {
+        (scheme, name): [] for scheme in ("ws", "wss") for name in _CONNECTS
+    }
     for number in range(rounds):
         print(f"small, many, connects: round {number + 1} of {rounds}", file=sys.stderr)
         for name, out in small.items():

@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack, nullcontext
 from pathlib import Path
+from typing import Any
 
 import pytest
 from websockets.asyncio.client import connect as connect_async
@@ -67,7 +68,7 @@ def test_api_public_names_are_pinned() -> None:
     ],
     ids=["serve", "open", "replay", "replay_async", "record"],
 )
-def test_api_parameters_are_pinned(function: object, parameters: str) -> None:
+def test_api_parameters_are_pinned(function: Callable[..., object], parameters: str) -> None:
     assert list(inspect.signature(function).parameters) == parameters.split()
 
 
@@ -186,6 +187,7 @@ def test_serve_temporary_folder_is_removed() -> None:
     with wsproxy.serve(ENDED) as served:
         app(served.url)
         trace = served.verdict().trace
+        assert trace is not None
         assert trace.exists()
     assert not trace.parent.exists()
 
@@ -237,7 +239,7 @@ def test_serve_plan_fails_sessions_in_order(kind: str, tmp_path: Path) -> None:
     ],
 )
 def test_serve_invalid_arguments_raise(
-    options: dict[str, object], error: type[Exception], says: str
+    options: dict[str, Any], error: type[Exception], says: str
 ) -> None:
     with pytest.raises(error, match=says), wsproxy.serve(**options):
         raise AssertionError("it was served")
@@ -401,13 +403,15 @@ def test_replay_trace_is_reproduced(tmp_path: Path) -> None:
         verdict = wsproxy.replay(ENDED, served.url, out=tmp_path)
     assert verdict.verdict == "different"
     assert (verdict.differences[0].recorded, verdict.differences[0].replayed) == (1011, 1008)
+    assert verdict.trace is not None
     assert verdict.trace.parent == tmp_path
 
 
 def test_replay_options_are_used(tmp_path: Path) -> None:
-    options = {"headers": {"X-Test": "1"}, "query": {"model": "base"}}
+    options: dict[str, Any] = {"headers": {"X-Test": "1"}, "query": {"model": "base"}}
     with wsproxy.serve(condition="deepgram.listen.NET-0000") as served:
         verdict = wsproxy.replay(ENDED, served.url, out=tmp_path, **options)
+    assert verdict.trace is not None
     session = wsproxy.open(verdict.trace).session
     assert session.request_header("x-test") == "1"
     assert session.request is not None

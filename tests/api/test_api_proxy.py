@@ -46,7 +46,9 @@ def test_serve_trace_through_proxy_is_reached_at_real_host(confdir: Path) -> Non
         assert served.env["HTTPS_PROXY"] == served.proxy
         assert served.ca.parent == confdir
         assert command(served.env) == "NET-0000\n"
-        request = wsproxy.open(served.verdict().trace).session.request
+        trace = served.verdict().trace
+        assert trace is not None
+        request = wsproxy.open(trace).session.request
         assert request is not None
         assert request.host == "api.deepgram.com"
 

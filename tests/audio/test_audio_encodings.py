@@ -28,27 +28,30 @@ from wsproxy.audio.sniff import is_plain_text
         ("pcm_alaw", 1, "A-law"),
     ],
 )
-def test_encoding_alias_has_its_sample_size_and_kind(name, sample_bytes, kind):
+def test_encoding_alias_has_its_sample_size_and_kind(
+    name: str, sample_bytes: int, kind: str
+) -> None:
     encoding = encoding_named(name)
+    assert encoding is not None
     assert (encoding.sample_bytes, encoding.kind) == (sample_bytes, kind)
     assert encoding.accepted_kinds >= {kind} - {""}
     assert AudioFormat(name, 8000, 2).bytes_per_second == 16_000 * sample_bytes
 
 
 @pytest.mark.parametrize("name", ["", "opus", "flac", "g729", "audio/x-raw", "linear24"])
-def test_encoding_without_fixed_sample_size_is_none(name):
+def test_encoding_without_fixed_sample_size_is_none(name: str) -> None:
     assert encoding_named(name) is None
     assert AudioFormat(name, 8000).duration(100) == 0.0
 
 
-def test_containers_for_media_type_are_those_of_its_name():
+def test_containers_for_media_type_are_those_of_its_name() -> None:
     assert bare_name("audio/ogg") == "ogg"
     assert "Ogg/Opus" in containers_for("audio/ogg")
     assert containers_for("linear16") == frozenset()
 
 
 @pytest.mark.parametrize("law", [g711.MULAW, g711.ALAW])
-def test_g711_encode_error_is_at_most_half_a_step(law):
+def test_g711_encode_error_is_at_most_half_a_step(law: g711.Law) -> None:
     samples = samples_from_bytes(PCM8K)
     for sample, code in zip(samples, law.encode(samples), strict=True):
         half_step = max(8, (abs(sample) + 132) / 32)
@@ -57,21 +60,21 @@ def test_g711_encode_error_is_at_most_half_a_step(law):
 
 
 @pytest.mark.parametrize("law", [g711.MULAW, g711.ALAW])
-def test_g711_encode_of_decoded_codes_is_identity(law):
+def test_g711_encode_of_decoded_codes_is_identity(law: g711.Law) -> None:
     codes = bytes(range(256))
     again = law.encode(law.decode(codes))
     assert [law.values[code] for code in again] == list(law.values)
     assert law.encode(array("h", [-32768, 32767])) == bytes(law.full_scale)
 
 
-def test_g711_silence_is_the_quietest_codes():
+def test_g711_silence_is_the_quietest_codes() -> None:
     assert set(g711.MULAW.silence) == {0x7F, 0xFF}
     assert set(g711.ALAW.silence) == {0x55, 0xD5}
     assert (g711.MULAW.full_scale, g711.ALAW.full_scale) == ((0x00, 0x80), (0x2A, 0xAA))
 
 
 @pytest.mark.parametrize("big_endian", [False, True])
-def test_pcm_samples_survive_packing_in_either_byte_order(big_endian):
+def test_pcm_samples_survive_packing_in_either_byte_order(big_endian: bool) -> None:
     packed = bytes_from_samples(array("h", [1, -2]), big_endian=big_endian)
     assert packed == (b"\0\1\xff\xfe" if big_endian else b"\1\0\xfe\xff")
     assert list(samples_from_bytes(packed + b"x", big_endian=big_endian)) == [1, -2]
@@ -79,19 +82,20 @@ def test_pcm_samples_survive_packing_in_either_byte_order(big_endian):
 
 @pytest.mark.parametrize(("level", "expected"), [(100, False), (3000, True)])
 @pytest.mark.parametrize("name", ["linear16", "mulaw", "alaw"])
-def test_exceeds_noise_is_the_same_for_each_encoding(name, level, expected):
+def test_exceeds_noise_is_the_same_for_each_encoding(name: str, level: int, expected: bool) -> None:
     encoding = encoding_named(name)
     samples = array("h", [0, level, -level, 0])
+    assert encoding is not None
     data = encoding.law.encode(samples) if encoding.law else bytes_from_samples(samples)
     assert exceeds_noise(data, encoding) is expected
 
 
 @pytest.mark.parametrize("name", ["linear32", "opus"])
-def test_exceeds_noise_of_other_encodings_is_unknown(name):
+def test_exceeds_noise_of_other_encodings_is_unknown(name: str) -> None:
     assert exceeds_noise(b"\1\2\3\4", encoding_named(name)) is None
 
 
-def test_is_container_accepts_a_single_mpeg_frame_header():
+def test_is_container_accepts_a_single_mpeg_frame_header() -> None:
     assert is_container(b"\xff\xfb\x90\x00" + bytes(300))
     assert not is_container(b"\xff\xff\xff\xff" + bytes(300))
 
@@ -100,5 +104,5 @@ def test_is_container_accepts_a_single_mpeg_frame_header():
     ("data", "expected"),
     [(b"pong", True), ("größer".encode(), True), (b"abc", False), (b"\0\0\0\0", False)],
 )
-def test_is_plain_text_is_true_for_words_only(data, expected):
+def test_is_plain_text_is_true_for_words_only(data: bytes, expected: bool) -> None:
     assert is_plain_text(data) is expected

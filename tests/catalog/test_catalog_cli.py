@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ from wsproxy.catalog import load
 from wsproxy.catalog.checker import mistakes
 from wsproxy.catalog.loader import given_files, using
 from wsproxy.diagnose import CHECKS, RULES
-from wsproxy.trace import End, FrameRecord, Request, Response, Start
+from wsproxy.trace import End, FrameRecord, Record, Request, Response, Start
 
 SHIPPED = sorted((Path(__file__).parents[2] / "wsproxy" / "catalog").glob("*.toml"))
 
@@ -47,7 +48,8 @@ close = { code = 1011, reason = "NET-0000" }
 
 
 def wsproxy(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
-    return commands.wsproxy(*arguments, **{"COLUMNS": "100", **environment})
+    variables: dict[str, Any] = {"COLUMNS": "100", **environment}
+    return commands.wsproxy(*arguments, **variables)
 
 
 @pytest.fixture
@@ -60,7 +62,7 @@ def mine(tmp_path: Path) -> Path:
 @pytest.fixture
 def trace(tmp_path: Path) -> Path:
     """A session that ended with NET-0001."""
-    records = [
+    records: list[Record] = [
         Start(0, 1, "0123456789abcdef", 10**18, provider="deepgram", api="listen"),
         Request(0, "GET", "wss", "api.deepgram.com", 443, "/v1/listen"),
         Response(0, 101),
@@ -106,6 +108,7 @@ def test_catalog_show_has_all_texts() -> None:
         assert part in " ".join(shown.split())
 
 
+@pytest.mark.one_python
 @pytest.mark.parametrize("condition", load().conditions, ids=lambda c: c.id)
 def test_show_every_condition_succeeds(condition: object) -> None:
     from rich.console import Console
@@ -290,7 +293,7 @@ def test_catalog_variable_names_files_and_folders(mine: Path, trace: Path, tmp_p
 def test_catalog_option_adds_a_provider(tmp_path: Path) -> None:
     own = tmp_path / "acme.toml"
     head = (
-        'schema = 1\nprovider = "acme"\nname = "Acme"\n[recognise]\nhosts = ["^acme[.]example$"]\n'
+        'schema = 1\nprovider = "acme"\nname = "Acme"\n[recognize]\nhosts = ["^acme[.]example$"]\n'
     )
     head += '[[api]]\nname = "listen"\ntitle = "Acme listen"\npaths = ["^/listen$"]\n'
     own.write_text(head + MINE[MINE.index("[[condition]]") :].replace("deepgram.", "acme."))

@@ -15,10 +15,11 @@ from wsproxy.cli import defaults
 # `_NEVER_FOUND` if a stranger could do harm with it.
 HARMLESS = {
     "after all as-proxy audio-tolerance auth bisect cert chunk close condition control corrupt "
-    "cut deflate drop end exact field from fsync full gate grep header host hosts json keep "
-    "keep-ids keepalive limit list listen markdown match max-payload max-sessions max-size "
-    "max-wer no-record note others out pace plan probability prove provider query ramp replace "
-    "same-as seed silence stall status strict subprotocol through time timeout until workers"
+    "cut deflate drop end exact failed field finding from fsync full gate grep header host "
+    "hosts json keep keep-ids keepalive limit list listen markdown match max-payload "
+    "max-sessions max-size max-wer model no-record note others out outcome pace plan "
+    "probability prove provider query ramp replace same-as seed silence since stall status "
+    "strict subprotocol through time timeline timeout until until-verdict workers"
 }
 OF_THE_TOP = {"--config", "--verbose", "--version", "-v", "-V"}
 
@@ -194,7 +195,7 @@ def test_defaults_file_of_another_user_is_not_used(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (project / "wsproxy.toml").write_text('[catalog.list]\nprovider = "soniox"\n')
-    monkeypatch.setattr(defaults.os, "getuid", lambda: 12345)
+    monkeypatch.setattr(os, "getuid", lambda: 12345)
     monkeypatch.setattr(defaults, "_ROOT", 54321)
     done = wsproxy("catalog", "list", cwd=project)
     assert not done.stdout.startswith("soniox.")

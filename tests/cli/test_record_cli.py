@@ -19,7 +19,7 @@ from threading import Thread
 
 import pytest
 
-from commands import wsproxy
+from commands import put_each, wsproxy
 from wire_bytes import accepted, close, upgrade
 from wire_servers import serving
 from wire_witness import Peer
@@ -55,7 +55,7 @@ def recording(tmp_path: Path, *options: str, **environment: str) -> Iterator[Rec
     assert process.stdout is not None
     assert process.stderr is not None
     warned: Queue[str] = Queue()
-    reading = Thread(target=lambda: [warned.put(line) for line in process.stderr])  # type: ignore[union-attr]
+    reading = Thread(target=put_each, args=(process.stderr, warned))
     reading.start()
     try:
         port = int(process.stdout.readline().rpartition(":")[2])

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
@@ -82,7 +83,7 @@ def test_greeting_of_wide_address_names_reachable_address(
     tmp_path: Path, host: str, named: str
 ) -> None:
     watch = _ConnectionCounter()
-    running = RunningProxy((host, 4711), tmp_path / "ca.pem", True, watch, lambda: None)
+    running = RunningProxy((host, 4711), tmp_path / "ca.pem", True, watch, cast("Any", None))
     first, *lines = _greeting(ProxySettings(), running)
     assert first == f"listening on http://{authority(host, 4711)}"
     assert f"HTTPS_PROXY=http://{named}:4711" in lines[0]

@@ -11,13 +11,13 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from commands import wsproxy
-from wsproxy.recorder import Clock, SessionWriter, new_start
-from wsproxy.trace import Eof, Request, Response
-from wsproxy.wire import Close, Frame, Opcode, accept_key
+from trace_builder import TraceBuilder, upgrade_request
+from wsproxy.wire import Close, Frame, Opcode
 
 MS = 1_000_000
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="
@@ -32,20 +32,11 @@ def trace(tmp_path: Path) -> Path:
 
 def recorded(path: Path, close: Close) -> Path:
     """A session that the server ends like this."""
-    recording = SessionWriter(path, new_start(Clock(0, 0), provider="deepgram", api="listen"))
-    headers = [["Host", "api.deepgram.com"], *UPGRADE, ["Sec-WebSocket-Key", KEY]]
-    headers += [["Sec-WebSocket-Version", "13"], ["Authorization", "Token REDACTED"]]
-    recording.add(Request(0, "GET", "wss", "api.deepgram.com", 443, "/v1/listen", headers=headers))
-    accept = [*UPGRADE, ["Sec-WebSocket-Accept", accept_key(KEY)]]
-    recording.response(Response(MS, 101, headers=accept))
-    recording.data(2 * MS, True, Frame(Opcode.BINARY, b"a" * 640, mask=b"abcd").serialize())
-    payload = close.serialize()
-    recording.data(90 * MS, False, Frame(Opcode.CLOSE, payload).serialize())
-    recording.data(91 * MS, True, Frame(Opcode.CLOSE, payload[:2], mask=b"abcd").serialize())
-    recording.eof(Eof(92 * MS, False))
-    recording.eof(Eof(93 * MS, True))
-    recording.end(94 * MS)
-    return path
+    request = upgrade_request("/v1/listen")
+    builder = TraceBuilder(path, request, provider="deepgram", api="listen").accept()
+    builder.client(b"a" * 640).server(Frame(Opcode.CLOSE, close.serialize()), at=90)
+    builder.client(Frame(Opcode.CLOSE, close.serialize()[:2]))
+    return builder.eof(False).eof(True).done()
 
 
 # Without a clock: on a machine that is busy a verdict could be unproven otherwise.
@@ -59,7 +50,8 @@ def command(*arguments: object) -> list[str]:
 def run(
     *arguments: object, cwd: Path | None = None, **environment: str
 ) -> subprocess.CompletedProcess[str]:
-    return wsproxy("replay", *arguments, cwd=cwd, **{"DEEPGRAM_API_KEY": "", **environment})
+    variables: dict[str, Any] = {"DEEPGRAM_API_KEY": "", **environment}
+    return wsproxy("replay", *arguments, cwd=cwd, **variables)
 
 
 @pytest.fixture
@@ -219,6 +211,9 @@ def test_replay_client_different_prints_differences(trace: Path, tmp_path: Path)
         (["server", __file__], 3, "not a trace"),
         (["server", "{trace}", "--listen", "192.0.2.1:1"], 2, "cannot listen"),
         (["server", "{trace}", "--listen", "x"], 2, "address"),
+        # The replay itself sends what these compare.
+        (["server", "{trace}", "--max-wer", "0.1"], 2, "unknown option"),
+        (["server", "{trace}", "--audio-tolerance", "0.1"], 2, "unknown option"),
         (["server", "{trace}", "--out", __file__], 2, "cannot write"),
         (["server", "{trace}", "--out", __file__], 2, "use --no-record to keep no trace"),
         (["server", "{trace}", "--out", "x", "--no-record"], 2, "--no-record excludes --out"),
@@ -288,7 +283,7 @@ def test_replay_client_until_reproduced_stops(trace: Path, tmp_path: Path) -> No
             url,
             "--out",
             tmp_path / "o",
-            "--until",
+            "--until-verdict",
             "reproduced",
             *FAST,
             "--json",
@@ -298,7 +293,7 @@ def test_replay_client_until_reproduced_stops(trace: Path, tmp_path: Path) -> No
 
 
 def test_replay_client_until_never_reproduced_fails(trace: Path, tmp_path: Path) -> None:
-    options = ["--until", "not-reproduced", "--repeat", 2, *FAST]
+    options = ["--until-verdict", "not-reproduced", "--repeat", 2, *FAST]
     with serving_for_ever(trace, tmp_path) as url:
         done = run("client", trace, "--to", url, "--out", tmp_path / "o", *options)
     assert done.stdout.splitlines()[-1] == "2 sessions: 2 reproduced"

@@ -9,24 +9,19 @@ from pathlib import Path
 
 import pytest
 
-from sessions import APP, MS, SERVER, audio, closed, opened
+from sessions import APP, SERVER, audio, closed, opened
+from trace_builder import TraceBuilder
 from wsproxy.cli.run import Recorded, _report, _run
 from wsproxy.proxy.embedding import RunningProxy
-from wsproxy.recorder import Clock, SessionWriter, new_start
-from wsproxy.trace import Response
+from wsproxy.recorder import SessionWriter
 
 
 def recording(path: Path, code: int) -> SessionWriter:
     """A session that has ended."""
-    made = SessionWriter(path, new_start(Clock(0, 0), provider="deepgram", api="listen"))
-    records = [*opened("/v1/listen"), audio(50, APP, bytes(100)), closed(99, SERVER, code, "bye")]
-    for record in records:
-        if isinstance(record, Response):
-            made.response(record)
-        else:
-            made.add(record)
-    made.end(100 * MS)
-    return made
+    builder = TraceBuilder(path, began_ns=0, provider="deepgram", api="listen")
+    builder.add(*opened("/v1/listen"), audio(50, APP, bytes(100)), closed(99, SERVER, code, "bye"))
+    builder.done()
+    return builder.recording
 
 
 def test_run_recorded_session_keeps_only_its_lines(tmp_path: Path) -> None:
@@ -53,7 +48,7 @@ def test_run_report_prints_sessions_on_stderr(
     assert out == ""
     lines = err.splitlines()
     assert lines[0] == f"wsproxy: 3 sessions recorded in {tmp_path}"
-    assert lines[-1] == f"wsproxy: to see why it failed: wsproxy explain {paths[1]}"
+    assert lines[-1] == f"wsproxy: to see why: wsproxy explain {paths[1]}"
     assert [line.strip() for line in lines if line.startswith("      ")] == list(map(str, paths))
     assert len([line for line in lines if line.startswith("  deepgram")]) == 3
 

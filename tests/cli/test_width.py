@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from commands import wsproxy
-from session_builder import build, close_1011
+from replay_sessions import build, close_1011
 from wsproxy.cli.width import cut, wrapped
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "v1" / "closed.wstrace"

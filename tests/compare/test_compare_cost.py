@@ -14,11 +14,11 @@ from wsproxy.compare import compare
 from wsproxy.compare.transcript import (
     MAX_COUNTED,
     Transcript,
-    TranscriptResult,
     compare_transcripts,
     word_errors,
 )
 from wsproxy.compare.volatile_values import Normalizer, first_difference, mask_volatile
+from wsproxy.session.transcript_result import TranscriptResult
 
 pytestmark = pytest.mark.cost
 

@@ -358,7 +358,7 @@ STRICT: dict[str, tuple[Change, str]] = {
             for r in rs
             for part in (
                 [replace(r, fin=False), FrameRecord(r.t_ns + 1, APP, 0, b"")]
-                if is_text(r, "Configure")
+                if isinstance(r, FrameRecord) and is_text(r, "Configure")
                 else [r]
             )
         ],

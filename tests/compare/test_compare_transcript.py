@@ -289,6 +289,7 @@ def test_compare_word_error_rate_respects_max_wer(tmp_path: Path) -> None:
     assert "busy" in difference.replayed
     with TraceReader(left) as reader:
         frames = [record for record in reader if isinstance(record, FrameRecord)]
+    assert difference.recorded_frame is not None
     assert b"lazy" in frames[difference.recorded_frame - 1].payload
     assert difference.replayed_frame == difference.recorded_frame
 

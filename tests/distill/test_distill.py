@@ -13,17 +13,17 @@ from websockets.exceptions import ConnectionClosed
 
 from distill_harness import (
     CATALOG,
-    MS,
     REDACT,
     S,
-    TraceBuilder,
     a_minute,
     against,
     distill,
     needs_both,
+    recorded,
     sent,
     serving,
 )
+from trace_builder import TraceBuilder, close, upgrade_request
 from wsproxy.compare import compare, failure_differences
 from wsproxy.distill import Attempt, Distillation, DistillReport, SearchLimits, distilled_name
 from wsproxy.errors import ConnectFailed, UsageError
@@ -33,8 +33,7 @@ from wsproxy.session import Session
 from wsproxy.simulate import ApiQuotas as Allowed
 from wsproxy.simulate import Simulator
 from wsproxy.system.tcp import reset_on_close
-from wsproxy.trace import Eof
-from wsproxy.wire import Close, Opcode
+from wsproxy.wire import Frame, Opcode
 
 
 async def replayed(trace: Path, url: str, folder: Path) -> Verdict:
@@ -91,10 +90,10 @@ def test_distill_slow_server_tries_end_first(tmp_path: Path) -> None:
 
 
 def test_distill_joint_messages_stay_together(tmp_path: Path) -> None:
-    builder = TraceBuilder(tmp_path / "call.wstrace").accept()
+    builder = recorded(tmp_path / "call.wstrace")
     for n in range(200):
-        builder.client(20 * n, {30: "a", 150: "b"}.get(n, b"audio"))
-    trace = builder.client(4000, "end").closed(4005, 1008, "both")
+        builder.client({30: "a", 150: "b"}.get(n, b"audio"), at=20 * n)
+    trace = builder.client("end", at=4000).closed(1008, "both", at=4005)
     report, attempts = against(needs_both, trace)
     assert sent(report.trace) == [b"a", b"b", b"end"]
     assert report.minimal
@@ -104,10 +103,10 @@ def test_distill_joint_messages_stay_together(tmp_path: Path) -> None:
 
 def test_distill_silence_failure_keeps_wait(tmp_path: Path) -> None:
     target = "/v1/listen?encoding=linear16&sample_rate=16000"
-    builder = TraceBuilder(tmp_path / "call.wstrace", "deepgram", "listen", target=target).accept()
+    builder = recorded(tmp_path / "call.wstrace", "deepgram", "listen", target=target)
     for n in range(100):
-        builder.client(20 * n, b"\0\1" * 320)
-    trace = builder.closed(2300, 1011, "NET-0001")
+        builder.client(b"\0\1" * 320, at=20 * n)
+    trace = builder.closed(1011, "NET-0001", at=2300)
 
     async def run() -> tuple[DistillReport, list[Attempt]]:
         async with Simulator(limits=Allowed(silence=0.3)) as server:
@@ -131,10 +130,10 @@ async def _hates_pauses(connection: ServerConnection) -> None:
 
 
 def test_distill_required_pause_stays(tmp_path: Path) -> None:
-    builder = TraceBuilder(tmp_path / "call.wstrace").accept()
+    builder = recorded(tmp_path / "call.wstrace")
     for n, ms in enumerate([0, 20, 170, 190, 890]):
-        builder.client(ms, bytes([n]) * 10)
-    trace = builder.closed(895, 1008, "too late")
+        builder.client(bytes([n]) * 10, at=ms)
+    trace = builder.closed(1008, "too late", at=895)
     report, attempts = against(_hates_pauses, trace)
     assert report.pace == "recorded"
     assert (len(sent(report.trace)), report.minimal, report.checked) == (2, True, True)
@@ -158,18 +157,19 @@ async def _ends_after_a_while(connection: ServerConnection) -> None:
 
 
 def test_distill_time_failure_replaces_messages_by_pause(tmp_path: Path) -> None:
-    builder = TraceBuilder(tmp_path / "call.wstrace").accept()
+    builder = recorded(tmp_path / "call.wstrace")
     for n in range(7):
-        builder.client(100 * n, "keep alive")
-    trace = builder.closed(700, 1008, "over")
+        builder.client("keep alive", at=100 * n)
+    trace = builder.closed(1008, "over", at=700)
     report, _ = against(_ends_after_a_while, trace)
     assert (sent(report.trace), report.checked) == ([], True)
 
 
 def test_distill_refusal_leaves_handshake_only(tmp_path: Path) -> None:
-    body = '{"err_code":"INVALID_AUTH","err_msg":"Invalid credentials.","request_id":"r"}'
-    builder = TraceBuilder(tmp_path / "call.wstrace", "deepgram", "listen", target="/v1/listen")
-    trace = builder.refused(401, body, [["dg-error", "Invalid credentials."]])
+    body = b'{"err_code":"INVALID_AUTH","err_msg":"Invalid credentials.","request_id":"r"}'
+    request = upgrade_request("/v1/listen")
+    builder = TraceBuilder(tmp_path / "call.wstrace", request, provider="deepgram", api="listen")
+    trace = builder.refuse(401, body, ["dg-error", "Invalid credentials."]).done()
 
     async def run() -> tuple[DistillReport, list[Attempt]]:
         async with Simulator(CATALOG.condition("deepgram.upgrade.INVALID_AUTH")) as server:
@@ -188,12 +188,13 @@ def test_distill_fragments_stay_together(tmp_path: Path) -> None:
             if message == "hello":
                 await connection.close(1008, "no")
 
-    builder = TraceBuilder(tmp_path / "call.wstrace").accept()
+    builder = recorded(tmp_path / "call.wstrace")
     for n in range(5):
-        builder.client(10 * n, "he", fin=False)
-        builder.client(10 * n + 1, b"p", opcode=Opcode.PING)
-        builder.client(10 * n + 2, b"llo" if n == 3 else b"y", opcode=Opcode.CONTINUATION)
-    trace = builder.closed(50, 1008, "no")
+        builder.client(Frame(Opcode.TEXT, b"he", fin=False), at=10 * n)
+        builder.client(Frame(Opcode.PING, b"p"), at=10 * n + 1)
+        rest = b"llo" if n == 3 else b"y"
+        builder.client(Frame(Opcode.CONTINUATION, rest), at=10 * n + 2)
+    trace = builder.closed(1008, "no", at=50)
     report, _ = against(fails_at_hello, trace)
     assert sent(report.trace) == [b"he", b"llo"]
 
@@ -204,11 +205,11 @@ def test_distill_client_end_uses_server_error(tmp_path: Path) -> None:
             if message == "bad":
                 await connection.send('{"type": "Error", "description": "bad message"}')
 
-    builder = TraceBuilder(tmp_path / "call.wstrace").accept()
+    builder = recorded(tmp_path / "call.wstrace")
     for n in range(9):
-        builder.client(n, "bad" if n == 4 else "good")
-    builder.server(9, {"type": "Error", "description": "bad message"})
-    report, _ = against(complains, builder.closed(10, 4000, "gave up", by_client=True))
+        builder.client("bad" if n == 4 else "good", at=n)
+    builder.server({"type": "Error", "description": "bad message"}, at=9)
+    report, _ = against(complains, builder.closed(4000, "gave up", by_client=True, at=10))
     assert (sent(report.trace), report.checked) == ([b"bad"], True)
 
 
@@ -218,27 +219,19 @@ def test_distill_client_end_uses_server_violation(tmp_path: Path) -> None:
             if message == "bad":
                 connection.transport.write(b"\xf3\x00")
 
-    builder = TraceBuilder(tmp_path / "call.wstrace").accept()
+    builder = recorded(tmp_path / "call.wstrace")
     for n in range(9):
-        builder.client(n, "bad" if n == 4 else "good")
-    builder.recording.data(builder.at(9), False, b"\xf3\x00")
-    builder.frame(10, True, Close(1002).serialize(), opcode=Opcode.CLOSE)
-    builder.recording.eof(Eof(builder.at(11), True))
-    builder.recording.eof(Eof(builder.at(11), False))
-    trace = builder.done(12)
+        builder.client("bad" if n == 4 else "good", at=n)
+    builder.data(False, b"\xf3\x00", at=9).client(close(1002), at=10)
+    trace = builder.eof(True, at=11).eof(False, at=11).done(at=12)
     assert Session.read(trace).closed_by == "client"
     report, _ = against(breaks_a_rule, trace)
     assert (sent(report.trace), report.checked) == ([b"bad"], True)
 
 
 def test_distill_client_only_failure_is_refused(tmp_path: Path) -> None:
-    builder = (
-        TraceBuilder(tmp_path / "call.wstrace")
-        .accept()
-        .client(1, "hello")
-        .server(2, {"type": "Hi"})
-    )
-    trace = builder.closed(10, 4000, "gave up", by_client=True)
+    builder = recorded(tmp_path / "call.wstrace").client("hello", at=1).server({"type": "Hi"}, at=2)
+    trace = builder.closed(4000, "gave up", by_client=True, at=10)
     with pytest.raises(UsageError, match="no error of the server led to that"):
         Distillation(trace, tmp_path / "new.wstrace", ClientOptions("ws://127.0.0.1:1"))
 
@@ -253,9 +246,7 @@ async def _behaves(connection: ServerConnection) -> None:
 
 
 def test_distill_unreproduced_failure_writes_nothing(tmp_path: Path) -> None:
-    trace = (
-        TraceBuilder(tmp_path / "call.wstrace").accept().client(5, "end").closed(10, 1008, "bad")
-    )
+    trace = recorded(tmp_path / "call.wstrace").client("end", at=5).closed(1008, "bad", at=10)
     report, attempts = against(_behaves, trace)
     assert (report.trace, report.exit_status) == (None, 1)
     assert {"close_code", "close_reason"} <= {found.field for found in report.differences}
@@ -264,10 +255,10 @@ def test_distill_unreproduced_failure_writes_nothing(tmp_path: Path) -> None:
 
 
 def test_distill_attempt_limit_keeps_best(tmp_path: Path) -> None:
-    trace = TraceBuilder(tmp_path / "call.wstrace").accept()
+    trace = recorded(tmp_path / "call.wstrace")
     for n in range(50):
-        trace.client(n, {20: "a", 30: "b"}.get(n, b"audio"))
-    path = trace.client(50, "end").closed(55, 1008, "both")
+        trace.client({20: "a", 30: "b"}.get(n, b"audio"), at=n)
+    path = trace.client("end", at=50).closed(1008, "both", at=55)
     report, attempts = against(needs_both, path, limits=SearchLimits(attempts=9))
     assert (len(attempts), report.attempts) == (9, 9)
     assert (report.stopped, report.minimal, report.exit_status) == ("attempts", False, 0)
@@ -277,7 +268,7 @@ def test_distill_attempt_limit_keeps_best(tmp_path: Path) -> None:
 
 
 def test_distill_limit_before_first_result_writes_nothing(tmp_path: Path) -> None:
-    trace = TraceBuilder(tmp_path / "call.wstrace").accept().client(5, "x").closed(10, 1008, "bad")
+    trace = recorded(tmp_path / "call.wstrace").client("x", at=5).closed(1008, "bad", at=10)
     report, _ = against(_behaves, trace, limits=SearchLimits(attempts=1))
     assert (report.trace, report.stopped, report.exit_status) == (None, "attempts", 1)
     report, attempts = against(_behaves, trace, limits=SearchLimits(seconds=0.05), timeout=5)
@@ -293,20 +284,20 @@ def test_distill_flaky_failure_is_retried(tmp_path: Path) -> None:
             if message == "bad":
                 await connection.close(1008 if number % 3 == 0 else 1000, "now")
 
-    builder = TraceBuilder(tmp_path / "call.wstrace").accept()
+    builder = recorded(tmp_path / "call.wstrace")
     for n in range(8):
-        builder.client(n, "bad" if n == 4 else "good")
-    trace = builder.closed(10, 1008, "now")
+        builder.client("bad" if n == 4 else "good", at=n)
+    trace = builder.closed(1008, "now", at=10)
     report, _ = against(fails_every_third_time, trace, limits=SearchLimits(tries=3))
     assert sent(report.trace) == [b"bad"]
     assert report.checked
 
 
 def test_distill_dead_server_keeps_best(tmp_path: Path) -> None:
-    builder = TraceBuilder(tmp_path / "call.wstrace").accept()
+    builder = recorded(tmp_path / "call.wstrace")
     for n in range(20):
-        builder.client(n, {8: "a", 12: "b"}.get(n, b"audio"))
-    trace = builder.client(20, "end").closed(25, 1008, "both")
+        builder.client({8: "a", 12: "b"}.get(n, b"audio"), at=n)
+    trace = builder.client("end", at=20).closed(1008, "both", at=25)
 
     async def run() -> DistillReport:
         served = 0
@@ -330,11 +321,10 @@ def test_distill_dead_server_keeps_best(tmp_path: Path) -> None:
 
 
 def test_distill_restarting_server_is_awaited(tmp_path: Path) -> None:
-    builder = TraceBuilder(tmp_path / "call.wstrace").accept()
+    builder = recorded(tmp_path / "call.wstrace")
     for n in range(4):
-        builder.client(n, "crash" if n == 2 else "fine")
-    builder.recording.eof(Eof(5 * MS, False, "reset"))
-    trace = builder.done(6)
+        builder.client("crash" if n == 2 else "fine", at=n)
+    trace = builder.eof(False, "reset", at=5).done(at=6)
 
     async def run() -> DistillReport:
         down = asyncio.Event()
@@ -370,29 +360,29 @@ def test_distill_restarting_server_is_awaited(tmp_path: Path) -> None:
 
 
 def test_distill_unreachable_server_raises(tmp_path: Path) -> None:
-    trace = TraceBuilder(tmp_path / "call.wstrace").accept().closed(10, 1008)
+    trace = recorded(tmp_path / "call.wstrace").closed(1008, at=10)
     with pytest.raises(ConnectFailed):
         asyncio.run(distill(trace, "ws://127.0.0.1:1"))
     assert list(tmp_path.glob("*")) == [trace]
 
 
 def test_distill_cancelled_writes_best(tmp_path: Path) -> None:
-    builder = TraceBuilder(tmp_path / "call.wstrace").accept()
+    builder = recorded(tmp_path / "call.wstrace")
     for n in range(10):
-        builder.client(n, {3: "a", 5: "b"}.get(n, b"audio"))
-    trace = builder.client(20, "end").closed(25, 1008, "both")
+        builder.client({3: "a", 5: "b"}.get(n, b"audio"), at=n)
+    trace = builder.client("end", at=20).closed(1008, "both", at=25)
     out = tmp_path / "out.wstrace"
 
     async def run() -> DistillReport | None:
         async with serving(needs_both) as url:
             seen = asyncio.Event()
 
-            def tell(attempt: Attempt) -> None:
+            def on_attempt(attempt: Attempt) -> None:
                 if attempt.number == 2:
                     seen.set()
 
             options = ClientOptions(url, timeout=60)
-            work = Distillation(trace, out, options, on_attempt=tell, redact=REDACT)
+            work = Distillation(trace, out, options, on_attempt=on_attempt, redact=REDACT)
             task = asyncio.create_task(work.run())
             await seen.wait()
             task.cancel()

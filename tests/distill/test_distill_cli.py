@@ -18,7 +18,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import ServerConnection, serve
 
 from commands import wsproxy
-from distill_harness import TraceBuilder, a_minute, sent
+from distill_harness import a_minute, recorded, sent
 from wsproxy.cli.distill import command
 from wsproxy.session import Session
 from wsproxy.simulate import ApiQuotas, serve_in_thread
@@ -29,10 +29,10 @@ DOCUMENT = Path(__file__).parents[2] / "docs" / "distill.md"
 @pytest.fixture
 def trace(tmp_path: Path) -> Path:
     """A session that a message "bad" ends, and one with an escape sequence in its reason."""
-    builder = TraceBuilder(tmp_path / "call.wstrace").accept()
+    builder = recorded(tmp_path / "call.wstrace")
     for n in range(6):
-        builder.client(n, "bad" if n == 3 else "good")
-    return builder.closed(10, 1008, "no\x1b[31m")
+        builder.client("bad" if n == 3 else "good", at=n)
+    return builder.closed(1008, "no\x1b[31m", at=10)
 
 
 def arguments(*given: object) -> list[str]:

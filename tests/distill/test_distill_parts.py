@@ -17,15 +17,16 @@ from websockets.asyncio.server import ServerConnection
 from distill_harness import (
     CATALOG,
     MS,
-    TraceBuilder,
     against,
     needs_both,
+    recorded,
     sent,
 )
+from trace_builder import TraceBuilder, close
 from wsproxy.compare import compare, failure_differences
 from wsproxy.compare.outcome import OUTCOME_FIELDS, Outcome
 from wsproxy.distill import Distillation, DistillReport
-from wsproxy.distill.candidates import Parts
+from wsproxy.distill.script_parts import Parts
 from wsproxy.distill.search import minimal_subset
 from wsproxy.errors import TraceError, UsageError
 from wsproxy.replayer import RECORDED_PACE, ClientOptions, Pace
@@ -41,16 +42,16 @@ FAST, CAUSAL = Pace.parse("fast"), Pace.parse("causal")
 
 
 def test_distillation_successful_session_raises(tmp_path: Path) -> None:
-    trace = TraceBuilder(tmp_path / "call.wstrace").accept().client(1, "end").closed(5, 1000)
+    trace = recorded(tmp_path / "call.wstrace").client("end", at=1).closed(1000, at=5)
     with pytest.raises(UsageError, match="did not fail"):
         Distillation(trace, tmp_path / "new.wstrace", ClientOptions("ws://127.0.0.1:1"))
-    open_ = TraceBuilder(tmp_path / "open.wstrace").accept().client(1, "end").done(5)
+    open_ = recorded(tmp_path / "open.wstrace").client("end", at=1).done("stopped", at=5)
     with pytest.raises(UsageError, match="did not fail"):
         Distillation(open_, tmp_path / "new.wstrace", ClientOptions("ws://127.0.0.1:1"))
 
 
 def test_distillation_bad_files_raise(tmp_path: Path) -> None:
-    trace = TraceBuilder(tmp_path / "call.wstrace").accept().closed(5, 1008)
+    trace = recorded(tmp_path / "call.wstrace").closed(1008, at=5)
     options = ClientOptions("ws://127.0.0.1:1")
     there = tmp_path / "there.wstrace"
     there.write_text("mine")
@@ -77,13 +78,9 @@ def test_distillation_result_is_private_and_attempts_removed(
     temporary.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(temporary))
     trace = (
-        TraceBuilder(tmp_path / "call.wstrace")
-        .accept()
-        .client(1, "a")
-        .client(2, "b")
-        .client(3, "end")
+        recorded(tmp_path / "call.wstrace").client("a", at=1).client("b", at=2).client("end", at=3)
     )
-    report, _ = against(needs_both, trace.closed(5, 1008, "both"))
+    report, _ = against(needs_both, trace.closed(1008, "both", at=5))
     assert report.trace == tmp_path / "call-distilled.wstrace"
     assert stat.S_IMODE(report.trace.stat().st_mode) == 0o600
     assert list(temporary.iterdir()) == []
@@ -96,10 +93,10 @@ def test_distillation_credential_in_message_is_redacted(tmp_path: Path) -> None:
         first = json.loads(await connection.recv())
         await connection.close(1008 if first["api_key"] == secret else 1000, "known")
 
-    builder = TraceBuilder(tmp_path / "call.wstrace").accept()
-    builder.client(1, '{"api_key": "REDACTED"}')
+    builder = recorded(tmp_path / "call.wstrace")
+    builder.client('{"api_key": "REDACTED"}', at=1)
     report, _ = against(
-        wants_the_key, builder.closed(5, 1008, "known"), fields=[("api_key", secret)]
+        wants_the_key, builder.closed(1008, "known", at=5), fields=[("api_key", secret)]
     )
     assert sent(report.trace) == [b'{"api_key": "REDACTED"}']
     assert report.session is not None
@@ -107,9 +104,9 @@ def test_distillation_credential_in_message_is_redacted(tmp_path: Path) -> None:
 
 
 def test_distill_report_as_json_has_documented_names(tmp_path: Path) -> None:
-    builder = TraceBuilder(tmp_path / "call.wstrace").accept()
-    builder.client(1, "a").client(2, "x").client(3, "b").client(4, "end")
-    report, _ = against(needs_both, builder.closed(50, 1008, "both"))
+    builder = recorded(tmp_path / "call.wstrace")
+    builder.client("a", at=1).client("x", at=2).client("b", at=3).client("end", at=4)
+    report, _ = against(needs_both, builder.closed(1008, "both", at=50))
     as_json = report.as_json()
     assert json.loads(json.dumps(as_json)) == as_json
     assert report.session is not None
@@ -125,16 +122,16 @@ def test_distill_report_as_json_has_documented_names(tmp_path: Path) -> None:
 
 
 def parts_of(builder: TraceBuilder) -> Parts:
-    return Parts(Script.read(builder.done(builder.last + 10), "client", CAUSAL))
+    return Parts(Script.read(builder.done("stopped", at=builder.ms + 10), "client", CAUSAL))
 
 
 def test_parts_of_script_are_messages_control_frames_garbage(tmp_path: Path) -> None:
-    builder = TraceBuilder(tmp_path / "t.wstrace").accept()
-    builder.client(1, "setup").client(2, b"a", fin=False).client(3, b"p", opcode=Opcode.PING)
-    builder.client(4, b"b", opcode=Opcode.CONTINUATION).client(5, "late")
-    builder.frame(6, False, Close(1008).serialize(), opcode=Opcode.CLOSE)
-    builder.client(7, b"after the server's Close")
-    builder.frame(8, True, Close(1008).serialize(), opcode=Opcode.CLOSE)
+    builder = recorded(tmp_path / "t.wstrace")
+    builder.client("setup", at=1).client(Frame(Opcode.BINARY, b"a", fin=False), at=2)
+    builder.client(Frame(Opcode.PING, b"p"), at=3).client(Frame(Opcode.CONTINUATION, b"b"), at=4)
+    builder.client("late", at=5).server(close(1008), at=6)
+    builder.client(b"after the server's Close", at=7)
+    builder.client(close(1008), at=8)
     parts = parts_of(builder)
     assert parts.parts == [(0,), (1, 3), (2,), (4,)]
     assert parts.setup_parts() == (0,)
@@ -145,9 +142,9 @@ def test_parts_of_script_are_messages_control_frames_garbage(tmp_path: Path) -> 
 
 
 def test_parts_without_part_removes_or_keeps_time(tmp_path: Path) -> None:
-    builder = TraceBuilder(tmp_path / "t.wstrace").accept()
+    builder = recorded(tmp_path / "t.wstrace")
     for n, ms in enumerate([100, 300, 700, 800]):
-        builder.client(ms, bytes([n]))
+        builder.client(bytes([n]), at=ms)
     parts = parts_of(builder)
 
     def times(gone: set[int], *, keep_time: bool = False) -> list[int]:
@@ -172,9 +169,13 @@ def test_parts_without_part_removes_or_keeps_time(tmp_path: Path) -> None:
 
 
 def test_parts_prerequisites_of_removed_parts_are_dropped(tmp_path: Path) -> None:
-    builder = TraceBuilder(tmp_path / "t.wstrace").accept()
-    builder.server(1, {"type": "Begin"}).client(2, "settings").server(3, {"type": "Applied"})
-    builder.client(4, b"a").client(5, '{"type": "x"}').server(6, {"type": "Error"}).client(7, b"b")
+    builder = recorded(tmp_path / "t.wstrace")
+    builder.server({"type": "Begin"}, at=1).client("settings", at=2).server(
+        {"type": "Applied"}, at=3
+    )
+    builder.client(b"a", at=4).client('{"type": "x"}', at=5).server({"type": "Error"}, at=6).client(
+        b"b", at=7
+    )
     parts = parts_of(builder)
     (last,) = parts.build_script(parts.without(parts.full, {0, 1, 2}), FAST).steps
     assert last.prerequisite == SideProgress(texts={"Begin": 1, "Error": 1})
@@ -230,10 +231,10 @@ def test_outcome_fields_are_all_known(path: Path) -> None:
 def test_failure_differences_ignore_shorter_session(tmp_path: Path) -> None:
     paths = []
     for name, reason, results in [("a", "x", 3), ("b", "x", 0), ("c", "y", 3)]:
-        builder = TraceBuilder(tmp_path / f"{name}.wstrace", "deepgram", "listen").accept()
+        builder = recorded(tmp_path / f"{name}.wstrace", "deepgram", "listen")
         for n in range(results):
-            builder.server(n, {"type": "Metadata"})
-        paths.append(builder.closed(10, 1008, reason))
+            builder.server({"type": "Metadata"}, at=n)
+        paths.append(builder.closed(1008, reason, at=10))
     fewer, other = compare(paths[0], paths[1]), compare(paths[0], paths[2])
     assert fewer.differences
     assert failure_differences(fewer) == []

@@ -20,6 +20,7 @@ from wsproxy.errors import NotPublic, UsageError
 from wsproxy.export.bundle import bundle
 from wsproxy.scrub import scrub
 from wsproxy.session import Session
+from wsproxy.trace import Start
 
 ENVIRONMENT = {
     "HTTPS_PROXY": "http://user:pass@proxy.corp:3128",
@@ -156,7 +157,9 @@ def test_bundle_trace_with_a_credential_marked_as_scrubbed_is_scrubbed(tmp_path:
     secret = "sk_" + "a1B2c3D4" * 5
     records = [*opened("/v1/listen"), text_message(50, APP, {"type": "Auth", "note": secret})]
     written, _ = read_trace(write(tmp_path / "a.wstrace", records))
-    claims = make_trace(tmp_path / "b.wstrace", [replace(written[0], mode="scrub"), *written[1:]])
+    start, *rest = written
+    assert isinstance(start, Start)
+    claims = make_trace(tmp_path / "b.wstrace", [replace(start, mode="scrub"), *rest])
     bundle([claims], tmp_path / "r.zip")
     for name, data in files(tmp_path / "r.zip").items():
         if name.endswith(".wstrace"):

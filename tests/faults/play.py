@@ -193,6 +193,7 @@ class Way:
             problem = "gets no response" if fault.gives_up else "connect times out"
         else:
             return sock, ""
+        assert sock is not None
         sock.close()
         return None, problem
 
@@ -205,7 +206,7 @@ class Way:
             wait_until(lambda: server.ends and server.ends[0].has_read)
 
     def wait_released(self) -> None:
-        """Wait until whoever is on the way has let go of everything."""
+        """Wait until the recorder has released all connections."""
 
 
 class Redirect:
@@ -261,6 +262,7 @@ class Recorder:
         self._begun += 1
 
     def ended(self, recording: SessionWriter) -> None:
+        assert recording.session.start is not None
         self._ended[recording.session.start.client].append(recording.path)
 
     def wait_quiet(self) -> None:
@@ -423,7 +425,7 @@ def _connect_impatiently(patch: pytest.MonkeyPatch) -> None:
     kind: Any = asyncio.SelectorEventLoop
     stock = kind.sock_connect
 
-    async def sock_connect(self: Any, sock: socket.socket, address: Any) -> None:
+    async def sock_connect(self: Any, sock: socket.socket, address: Any) -> Any:
         if address[1] not in BLACKHOLES:
             return await stock(self, sock, address)
         try:

@@ -161,6 +161,11 @@ def _end_at_once(end: End) -> None:
     end.received.clear()  # a ClientHello, of a size that says nothing
 
 
+def _answer_plainly(end: End) -> None:
+    end.sock.sendall(PLAIN)
+    end.until_end()
+
+
 def _after_hello(act: Script) -> Script:
     """Something else than an answer to the ClientHello."""
 
@@ -227,7 +232,7 @@ def _before() -> Iterator[Fault]:
     for what, act in (
         ("resets", reset),
         ("half-closes", _end_at_once),
-        ("does not use TLS", lambda end: (end.sock.sendall(PLAIN), end.until_end())),
+        ("does not use TLS", _answer_plainly),
     ):
         yield Fault("upstream", what, "TLS", _after_hello(act), expects_answer, only)
     yield Fault("upstream", "half-closes immediately", "TLS", _end_at_once, expects_answer, only)

@@ -22,21 +22,21 @@ class Choices:
     def more(self) -> bool:
         return self._at < len(self._data)
 
-    def bytes(self, size: int) -> bytes:
+    def take(self, size: int) -> bytes:
         """The next bytes; fewer at the end."""
         found = self._data[self._at : self._at + size]
         self._at += size
         return found
 
     def rest(self) -> bytes:
-        return self.bytes(len(self._data))
+        return self.take(len(self._data))
 
     def byte(self) -> int:
-        return (self.bytes(1) or b"\0")[0]
+        return (self.take(1) or b"\0")[0]
 
     def number(self, size: int) -> int:
-        """A number of so many bytes."""
-        return int.from_bytes(self.bytes(size), "big")
+        """A number of `size` bytes."""
+        return int.from_bytes(self.take(size), "big")
 
     def flag(self) -> bool:
         return bool(self.byte() & 1)
@@ -47,5 +47,5 @@ class Choices:
 
     def text(self) -> str:
         """Up to 255 bytes as text; what is not UTF-8 becomes lone surrogates, or is replaced."""
-        data = self.bytes(self.byte())
+        data = self.take(self.byte())
         return data.decode("utf-8", "surrogateescape" if self.flag() else "replace")

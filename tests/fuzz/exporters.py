@@ -16,7 +16,7 @@ import msgpack
 from fuzz.choices import Choices
 from fuzz.judge import Wrong, run, scratch
 from fuzz.samples import recorded
-from wsproxy.distill.candidates import Parts
+from wsproxy.distill.script_parts import Parts
 from wsproxy.errors import WsproxyError
 from wsproxy.replayer.client_replay import ClientOptions, ClientReplay
 from wsproxy.replayer.pace import Pace
@@ -45,7 +45,7 @@ NUMBERS = (
     0, 1, -1, 2, 7, 10, 100, 101, 125, 126, 200, 304, 404, 429, 503, 999, 1000, 1005, 1011, 4000,
     65_535, 1 << 31, 1 << 32, 1 << 53, (1 << 63) - 1, 1 << 63, 10**15, 10**18,
 )  # fmt: skip
-OTHERS = (
+OTHERS: tuple[object, ...] = (
     None, True, False, 0.0, float("nan"), float("inf"), float("-inf"), -1.5, b"", b"\0", [], {},
     [[]], [["a"]], [["a", "b", "c"]], [["a", 1]], [[b"a", "b"]], {"a": {}}, [None], [{}],
     [{"where": "header"}], [{"where": "header", "name": "authorization", "length": -1}],
@@ -277,7 +277,7 @@ def _payload(choices: Choices) -> bytes:
         case 2:
             return _encoded(_text(choices))
         case _:
-            return choices.bytes(choices.byte())
+            return choices.take(choices.byte())
 
 
 def _encoded(text: str) -> bytes:

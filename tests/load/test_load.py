@@ -22,17 +22,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from commands import wsproxy
-from session_builder import (
-    SessionBuilder,
-    audio,
-    build,
-    close,
-    close_1011,
-    close_utf8,
-    good,
-    records,
-)
+from replay_sessions import accepted, build, close_1011, close_utf8, good, records
 from test_catalog_cli import MINE
+from trace_builder import audio, close
 from wsproxy.errors import UsageError
 from wsproxy.load import Histogram, LoadPlan, LoadStats, SessionResult, run
 from wsproxy.replayer import ClientOptions, ReplayServer, ServerOptions, Verdict
@@ -166,7 +158,7 @@ class Serving:
 
 def lasting(folder: Path, ms: int) -> Path:
     """A session in which the server closes after a while."""
-    builder = SessionBuilder(folder / f"lasting-{ms}.wstrace", provider="deepgram", api="listen")
+    builder = accepted(folder / f"lasting-{ms}.wstrace", provider="deepgram", api="listen")
     builder.client(audio()).wait(ms).server(close(1011, "NET-0001")).client(close(1011))
     return builder.eof(False).eof(True).done()
 
@@ -389,7 +381,7 @@ def test_load_command_unreproduced_session_fails(tmp_path: Path) -> None:
     [
         ((), "missing option '--sessions'"),
         (("--sessions", 2, "--repeat", 2), "unknown option --repeat"),
-        (("--sessions", 2, "--until", "reproduced"), "unknown option --until"),
+        (("--sessions", 2, "--until-verdict", "reproduced"), "unknown option --until-verdict"),
         (("--sessions", 2, "--bisect"), "unknown option --bisect"),
         (("--sessions", 2, "--no-record", "--keep", "all"), "--no-record excludes --keep"),
         (("--sessions", 10_001), "invalid --sessions value"),

@@ -10,14 +10,14 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from session_builder import build, close_1011, close_utf8, records
+from replay_sessions import build, close_1011, close_utf8, records
 from wsproxy.replayer import ReplayServer, ServerOptions, Verdict
 
 LOCUSTFILE = """
 from wsproxy.load.locust import TraceUser
-from wsproxy.replayer import verdict
+from wsproxy.replayer import lateness
 
-verdict.LATE_NS = 30_000_000_000  # as for all tests, see conftest.py
+lateness.LATE_NS = 30_000_000_000  # as for all tests, see conftest.py
 
 class Caller(TraceUser):
     trace = {trace!r}
@@ -74,7 +74,7 @@ async def locust(client: Path | None, server: Path, folder: Path, sessions: int)
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )
-        served = []
+        served: list[Verdict] = []
         try:
             output_task = asyncio.ensure_future(process.communicate())
             while client is not None and len(served) < sessions and not output_task.done():

@@ -11,14 +11,15 @@ import builtins
 import fnmatch
 import os
 import sys
-from importlib.machinery import PathFinder, SourceFileLoader
+from collections.abc import Mapping, Sequence
+from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from pathlib import Path
 from types import ModuleType
 
 LEG = os.environ.get("WSPROXY_TEST_PLATFORM", "")
 
 # Module: what it lacks, as patterns.
-_LACKS = {
+_LACKS: dict[str, dict[str, str]] = {
     "macos": {
         "os": "O_TMPFILE O_PATH O_DIRECT O_NOATIME O_RSYNC pipe2 fdatasync posix_fadvise "
         "posix_fallocate memfd_create MFD_* eventfd* EFD_* sched_*affinity sched_setscheduler "
@@ -50,7 +51,7 @@ _LACKS = {
     "no-mitmproxy": {},
 }
 
-_HAS = {
+_HAS: dict[str, dict[tuple[str, str], object]] = {
     "macos": {("sys", "platform"): "darwin"},
     "windows": {("sys", "platform"): "win32", ("os", "name"): "nt", ("os", "O_BINARY"): 0},
 }
@@ -68,33 +69,39 @@ _OF_MITMPROXY = """
 class _View(ModuleType):
     """A module with names missing; what is set on it is set on the module."""
 
-    def __init__(self, real, lacks, has):
+    _real: ModuleType
+    _lacks: list[str]
+    _has: dict[str, object]
+
+    def __init__(self, real: ModuleType, lacks: list[str], has: dict[str, object]) -> None:
         super().__init__(real.__name__)
         self.__dict__.update(_real=real, _lacks=lacks, _has=has)
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> object:
         if name in self._has:
             return self._has[name]
         if any(fnmatch.fnmatchcase(name, pattern) for pattern in self._lacks):
             raise AttributeError(f"module {self.__name__!r} has no attribute {name!r} ({LEG})")
         return getattr(self._real, name)
 
-    def __setattr__(self, name, value):
+    def __setattr__(self, name: str, value: object) -> None:
         setattr(self._real, name, value)
 
-    def __delattr__(self, name):
+    def __delattr__(self, name: str) -> None:
         delattr(self._real, name)
 
 
 class _Finder:
     """Finds wsproxy's modules, and has them import through views."""
 
-    def __init__(self, missing, views):
+    def __init__(self, missing: set[str], views: dict[str, ModuleType]) -> None:
         self._builtins = {**vars(builtins), "__import__": self._import}
         self._missing = missing
         self._views = views
 
-    def find_spec(self, name, path=None, target=None):
+    def find_spec(
+        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
         if name.partition(".")[0] != "wsproxy":
             return None
         spec = PathFinder.find_spec(name, path, target)
@@ -103,7 +110,14 @@ class _Finder:
             spec.loader.builtins = self._builtins
         return spec
 
-    def _import(self, name, globals=None, locals=None, fromlist=(), level=0):  # noqa: A002
+    def _import(
+        self,
+        name: str,
+        globals: Mapping[str, object] | None = None,  # noqa: A002
+        locals: Mapping[str, object] | None = None,  # noqa: A002
+        fromlist: Sequence[str] | None = (),
+        level: int = 0,
+    ) -> ModuleType:
         if level == 0 and name.partition(".")[0] in self._missing:
             raise ModuleNotFoundError(f"No module named {name!r} ({LEG})", name=name)
         module = builtins.__import__(name, globals, locals, fromlist, level)
@@ -111,14 +125,16 @@ class _Finder:
 
 
 class _Loader(SourceFileLoader):
-    def exec_module(self, module):
+    builtins: dict[str, object]
+
+    def exec_module(self, module: ModuleType) -> None:
         module.__dict__["__builtins__"] = self.builtins
         super().exec_module(module)
 
 
-def _hide(leg):
+def _hide(leg: str) -> None:
     lacks, has, missing = _LACKS[leg], _HAS.get(leg, {}), _MISSING.get(leg, set())
-    views = {}
+    views: dict[str, ModuleType] = {}
     for name in {*lacks, *(module for module, _ in has), "importlib.util"} - missing:
         real = __import__(name, fromlist=["x"])
         values = {key: value for (module, key), value in has.items() if module == name}
@@ -130,44 +146,44 @@ def _hide(leg):
     sys.meta_path.insert(0, _Finder(missing, views))
 
 
-def _without_epoll():
+def _without_epoll() -> None:
     """The event loop as on macOS, as far as this machine has it: neither epoll nor /proc."""
     import selectors
 
-    selectors.DefaultSelector = selectors.PollSelector
+    setattr(selectors, "DefaultSelector", selectors.PollSelector)  # noqa: B010
 
-    def no_proc(event, args):
+    def no_proc(event: str, args: tuple[object, ...]) -> None:
         if event in ("open", "os.listdir", "os.scandir") and str(args[0]).startswith("/proc/"):
             raise FileNotFoundError(2, "No such file or directory", args[0])
 
     sys.addaudithook(no_proc)
 
 
-def _like_windows():
-    """Files that are open keep their names there, and a name that is taken is not taken over."""
+def _like_windows() -> None:
+    """There, open files cannot be renamed, and an existing name is not replaced."""
     import asyncio
 
-    def no_handler(*args):
+    def no_handler(*args: object) -> None:
         raise NotImplementedError
 
-    asyncio.SelectorEventLoop.add_signal_handler = no_handler
+    setattr(asyncio.SelectorEventLoop, "add_signal_handler", no_handler)  # noqa: B010
     stock = os.rename
 
-    def rename(source, to, **others):
+    def rename(source: str, to: str, **others: int) -> None:
         if os.path.lexists(to):
             raise FileExistsError(17, "File exists", str(to))
         stock(source, to, **others)
 
-    os.rename = rename
+    setattr(os, "rename", rename)  # noqa: B010
 
-    def no_open_file(event, args):
-        if event in ("os.rename", "os.remove") and _is_open(args[0]):
+    def no_open_file(event: str, args: tuple[object, ...]) -> None:
+        if event in ("os.rename", "os.remove") and _is_open(str(args[0])):
             raise PermissionError(13, "The process cannot access the file", str(args[0]))
 
     sys.addaudithook(no_open_file)
 
 
-def _is_open(path):
+def _is_open(path: str) -> bool:
     """Whether this process has a file of this name open."""
     try:
         wanted = Path(path).lstat()
@@ -190,4 +206,5 @@ if LEG:
     elif LEG == "windows":
         _like_windows()
     else:
-        sys.modules.update(dict.fromkeys(_OF_MITMPROXY.split()))
+        for name in _OF_MITMPROXY.split():
+            sys.modules[name] = None  # type: ignore[assignment]  # its import fails then

@@ -10,6 +10,8 @@ import itertools
 import re
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
+from typing import cast
 
 import pytest
 
@@ -22,6 +24,7 @@ from wsproxy.compare import transcript, volatile_values
 from wsproxy.diagnose import evidence, measurements
 from wsproxy.report import json_output, markdown
 from wsproxy.report import text as report_text
+from wsproxy.session.transcript_result import TranscriptResult
 
 pytestmark = pytest.mark.cost
 
@@ -32,7 +35,7 @@ MEGABYTE = 1 << 20
 ENOUGH = 0.1  # seconds under which any size is quick
 
 # Where an expression is put together at run time, and what keeps it cheap.
-TOLD = {
+REPORTED = {
     "wsproxy.proxy.record_addon": "the user's own option",
     "wsproxy.catalog.toml_table": "checked by `too_costly`",
     "wsproxy.cli.show": "the user's own option",
@@ -55,12 +58,12 @@ def grows(work: Callable[[str], object], make: Callable[[int], str], sizes: Sequ
     small, before = 0, float("inf")
     for large in sizes:
         text = make(large)
-        after = seconds(lambda text=text: work(text), 1)
+        after = seconds(partial(work, text), 1)
         if after > ENOUGH and after > GROWTH * before:
             # Nearly always the machine did something else; then the second look is quick.
             last = make(small) if small else ""
-            before = seconds(lambda last=last: work(last), 4) if small else before
-            after = min(after, seconds(lambda text=text: work(text), 4))
+            before = seconds(partial(work, last), 4) if small else before
+            after = min(after, seconds(partial(work, text), 4))
         if after > ENOUGH and after > GROWTH * before:
             return f"{small} characters {before:.3f} s, {large} characters {after:.3f} s"
         small, before = large, after
@@ -79,10 +82,10 @@ def slow_on(regex: Regex) -> str:
     run = regex.run
     for text in texts(regex.pattern, SMALL):
         for size in (SMALL // 64, SMALL // 16, SMALL // 4):  # where it would not end
-            if (took := seconds(lambda text=text[:size]: run(text), 1)) > ENOUGH:
+            if (took := seconds(partial(run, text[:size]), 1)) > ENOUGH:
                 return f"{size} characters {took:.3f} s: {text[:60]!r}..."
-        if seconds(lambda text=text: run(text), 1) > QUICK and (
-            why := grows(run, lambda n, t=text: longer(t, n), SIZES)
+        if seconds(partial(run, text), 1) > QUICK and (
+            why := grows(run, partial(longer, text), SIZES)
         ):
             return f"{why}: {text[:60]!r}..."
     return ""
@@ -106,36 +109,36 @@ def of_room(room: str) -> list[Regex]:
 
 
 @pytest.mark.parametrize("room", ROOMS)
-def test_code_regexes_take_linear_time(room):
+def test_code_regexes_take_linear_time(room: str) -> None:
     slow = ((f"{r.where}: {r.pattern.pattern!r}", slow_on(r)) for r in of_room(room))
     assert not list(itertools.islice((each for each in slow if each[1]), 3))  # the first few
 
 
-def test_catalog_regexes_take_linear_time():
+def test_catalog_regexes_take_linear_time() -> None:
     found = of_catalog()
     assert len(found) > 300
     assert not {r.where: why for r in found if (why := slow_on(r))}
 
 
-def test_collected_regexes_cover_the_source():
-    """There are as many as a search of the source gives, at the least; others are told."""
-    found, untold = of_modules()
+def test_collected_regexes_cover_the_source() -> None:
+    """At least as many as a search of the source finds; the others are reported."""
+    found, unreported = of_modules()
     assert len(found) > 100
     assert {room_of(regex) for regex in found} <= set(ROOMS)
-    assert {each.split(":")[0] for each in untold} == set(TOLD)
+    assert {each.split(":")[0] for each in unreported} == set(REPORTED)
 
 
 @pytest.mark.soak
 @pytest.mark.parametrize("room", ROOMS)
-def test_code_regexes_accept_one_megabyte(room):
+def test_code_regexes_accept_one_megabyte(room: str) -> None:
     for regex in of_room(room):
         for text in texts(regex.pattern, MEGABYTE // 4):
-            why = grows(regex.run, lambda n, t=text: longer(t, n), doubled(MEGABYTE // 4, MEGABYTE))
+            why = grows(regex.run, partial(longer, text), doubled(MEGABYTE // 4, MEGABYTE))
             assert not why, (regex, text[:60])
 
 
 @pytest.mark.parametrize("pattern", ["a+b", "error.*timeout"])
-def test_slow_on_quadratic_expression_finds_it(pattern):
+def test_slow_on_quadratic_expression_finds_it(pattern: str) -> None:
     """The measure itself can fail."""
     assert slow_on(Regex("here", re.compile(pattern)))
 
@@ -152,7 +155,7 @@ def test_slow_on_quadratic_expression_finds_it(pattern):
         "(?i)(?:s*\u017f)*c",
     ],
 )  # fmt: skip
-def test_too_costly_nested_repetition_is_refused(pattern):
+def test_too_costly_nested_repetition_is_refused(pattern: str) -> None:
     assert "may take too long" in too_costly(re.compile(pattern))
 
 
@@ -163,12 +166,12 @@ def test_too_costly_nested_repetition_is_refused(pattern):
         r"(?i)limit of (?P<limit>[\d.]+) s", "[^`]+`x`", "(?:a|b|c)", ".{0,80}x.{0,80}y",
     ],
 )  # fmt: skip
-def test_too_costly_plain_pattern_is_accepted(pattern):
+def test_too_costly_plain_pattern_is_accepted(pattern: str) -> None:
     assert too_costly(re.compile(pattern)) == ""
 
 
-def test_too_costly_every_catalog_pattern_is_accepted():
-    assert not [r for r in of_catalog() if too_costly(r.pattern)]
+def test_too_costly_every_catalog_pattern_is_accepted() -> None:
+    assert not [r for r in of_catalog() if too_costly(cast("re.Pattern[str]", r.pattern))]
 
 
 # -- texts
@@ -176,15 +179,15 @@ def test_too_costly_every_catalog_pattern_is_accepted():
 
 def _transcript(text: str) -> None:
     out = transcript.Transcript()
-    out.add(1, transcript.TranscriptResult(text, True, True, fragmented=True))
-    out.add(2, transcript.TranscriptResult(text, True, True))
+    out.add(1, TranscriptResult(text, True, True, fragmented=True))
+    out.add(2, TranscriptResult(text, True, True))
     str(out), out.tracks(), out.words()
 
 
 def _distance(text: str) -> None:
     left, right = transcript.Transcript(), transcript.Transcript()
-    left.add(1, transcript.TranscriptResult(text, True, True))
-    right.add(1, transcript.TranscriptResult(text[::-1], True, True))
+    left.add(1, TranscriptResult(text, True, True))
+    right.add(1, TranscriptResult(text[::-1], True, True))
     transcript.compare_transcripts(left, right)
 
 
@@ -208,7 +211,7 @@ PATHS: dict[str, Callable[[str], object]] = {
     "around_difference": lambda text: compare_text.around_difference(text, text + "x"),
     "transcript": _transcript,
     "distance": _distance,
-    "recognise": lambda text: load().recognize(text, f"/{text}?{text}"),
+    "recognize": lambda text: load().recognize(text, f"/{text}?{text}"),
 }
 # The words of two transcripts are compared with each other, up to `transcript.MAX_WORDS`.
 BOUNDED = {"distance": (MEGABYTE // 4, MEGABYTE // 2)}
@@ -221,10 +224,10 @@ PIECES = (
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_text_paths_take_linear_time(path):
+def test_text_paths_take_linear_time(path: str) -> None:
     work = PATHS[path]
     for piece in PIECES:
-        if seconds(lambda p=piece: work(longer(p, SMALL)), 1) > QUICK:
+        if seconds(partial(work, longer(piece, SMALL)), 1) > QUICK:
             sizes = doubled(*BOUNDED.get(path, (2 * SMALL, 8 * SMALL)))
-            why = grows(work, lambda n, p=piece: longer(p, n), sizes)
+            why = grows(work, partial(longer, piece), sizes)
             assert not why, piece

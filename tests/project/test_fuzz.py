@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import itertools
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -21,7 +22,7 @@ def attack(target: str, data: bytes) -> None:
 
 
 @pytest.mark.parametrize("target", TARGETS)
-def test_fuzz_seeds_are_accepted(target):
+def test_fuzz_seeds_are_accepted(target: str) -> None:
     seeds = importlib.import_module(f"fuzz.{target}").seeds()
     for data in itertools.islice(seeds, 0, 200, 8):
         attack(target, data)
@@ -30,14 +31,14 @@ def test_fuzz_seeds_are_accepted(target):
 @pytest.mark.parametrize("target", TARGETS)
 @QUICK
 @given(data=st.data())
-def test_fuzz_random_inputs_are_accepted(target, data):
+def test_fuzz_random_inputs_are_accepted(target: str, data: st.DataObject) -> None:
     attack(target, data.draw(st.binary(max_size=300)))
 
 
 @pytest.mark.parametrize("target", TARGETS)
 @QUICK
 @given(data=st.data())
-def test_fuzz_mutated_seeds_are_accepted(target, data):
+def test_fuzz_mutated_seeds_are_accepted(target: str, data: st.DataObject) -> None:
     """Bytes of a seed replaced, left out or repeated."""
     seeds = importlib.import_module(f"fuzz.{target}").seeds()
     out = bytearray(next(itertools.islice(seeds, data.draw(st.integers(0, 140)), None)))
@@ -50,10 +51,10 @@ def test_fuzz_mutated_seeds_are_accepted(target, data):
 
 
 @pytest.mark.parametrize("path", SAVED, ids=lambda path: f"{path.parent.name}-{path.name}")
-def test_fuzz_corpus_inputs_are_accepted(path):
+def test_fuzz_corpus_inputs_are_accepted(path: Path) -> None:
     attack(path.parent.name, path.read_bytes())
 
 
-def test_fuzz_corpus_is_small_and_has_known_targets():
+def test_fuzz_corpus_is_small_and_has_known_targets() -> None:
     assert {path.parent.name for path in SAVED} <= set(TARGETS)
     assert sum(path.stat().st_size for path in SAVED) < 200_000

@@ -25,7 +25,8 @@ from fuzz.judge import markdown_text, run
 from test_trace import block
 from traces import KINDS, make_trace, read_trace
 from wsproxy.audio import noise
-from wsproxy.recorder import Clock, OfflineTraceWriter, new_start, trace_path
+from wsproxy.audio.encodings import PCM16
+from wsproxy.recorder import Annotation, Clock, OfflineTraceWriter, new_start, trace_path
 from wsproxy.report.json_output import dumps
 from wsproxy.session import Session
 from wsproxy.trace import (
@@ -46,7 +47,7 @@ from wsproxy.trace.records import MAX_INT, to_map
 from wsproxy.trace.recovery import recover
 from wsproxy.wire import Close
 
-# Every command that reads one trace, T; those with --out are told to write into O.
+# Every command that reads one trace, T; those with --out write into O.
 COMMANDS = (
     "show T", "show T --full --control", "show T --json", "show T --grep .",
     "explain T", "explain T --all", "explain T --markdown --all", "explain T --json",
@@ -114,16 +115,21 @@ def laced(text: str) -> list[Record]:
 
 
 @pytest.mark.parametrize("text", NASTY)
-def test_commands_hostile_trace_text_is_escaped(path, text):
+def test_commands_hostile_trace_text_is_escaped(path: Path, text: str) -> None:
     every_command(write(path, laced(text.encode("utf-8", "replace").decode())))
 
 
 @pytest.mark.parametrize("provider", ["deepgram", "assemblyai"])
 @pytest.mark.parametrize("status", [101, 401, 503])
-def test_commands_hostile_text_of_known_provider_is_escaped(path, provider, status):
+def test_commands_hostile_text_of_known_provider_is_escaped(
+    path: Path, provider: str, status: int
+) -> None:
     """The words of a catalog's conditions, its request ids and retries come in."""
     text = "`](x)<img src=x onerror=y>\x1b]8;;https://evil.example\x07 @evil https://evil.example"
     start, request, response, *rest = laced(text)
+    assert isinstance(start, Start)
+    assert isinstance(request, Request)
+    assert isinstance(response, Response)
     api = {"deepgram": "listen", "assemblyai": "streaming"}[provider]
     outputs = every_command(
         write(
@@ -141,7 +147,7 @@ def test_commands_hostile_text_of_known_provider_is_escaped(path, provider, stat
         assert "evil" not in markdown_text(outputs[command])
 
 
-def test_commands_hostile_file_names_are_escaped(tmp_path):
+def test_commands_hostile_file_names_are_escaped(tmp_path: Path) -> None:
     """A folder that somebody else has packed."""
     for number, name in enumerate(["\x1b[2J", "<img src=x>", "`x`|@evil", "a\nb", "\u202ex"]):
         make_trace(tmp_path / f"{name}.wstrace", laced(str(number)))
@@ -156,7 +162,7 @@ def test_commands_hostile_file_names_are_escaped(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["../../x", "/etc/x", "a\0b", "x" * 300, ".", "\x1b[31m", "A"])
-def test_commands_hostile_trace_ids_are_no_paths(tmp_path, name):
+def test_commands_hostile_trace_ids_are_no_paths(tmp_path: Path, name: str) -> None:
     start = new_start(Clock(0, 0), provider=name, api=name)
     assert re.fullmatch(
         r"19700101T000000Z-websocket-[0-9a-f]{8}\.wstrace", trace_path(tmp_path, start).name
@@ -164,7 +170,7 @@ def test_commands_hostile_trace_ids_are_no_paths(tmp_path, name):
 
 
 @pytest.mark.parametrize("count", [15, 16])
-def test_commands_on_folder_only_list_writes_index(tmp_path, count):
+def test_commands_on_folder_only_list_writes_index(tmp_path: Path, count: int) -> None:
     for number in range(count):
         made = make_trace(tmp_path / f"{number}.wstrace", laced("x"))
         os.utime(made, (1, 1))  # one that may still change is not in the index
@@ -179,7 +185,7 @@ def test_commands_on_folder_only_list_writes_index(tmp_path, count):
     assert [path.stat().st_mode & 0o777 for path in index] == [0o600] * len(index)
 
 
-def test_commands_on_terminal_print_colors_only(path):
+def test_commands_on_terminal_print_colors_only(path: Path) -> None:
     """With a terminal rich writes escapes of its own: colours, and nothing else."""
     write(
         path, laced("\x1b]8;;https://evil.example\x1b\\x\x9b2J[link=https://evil.example]y[/]\x07")
@@ -211,7 +217,7 @@ def on_a_terminal(command: list[str]) -> str:
     return out.decode()
 
 
-def test_dumps_any_value_is_strict_json():
+def test_dumps_any_value_is_strict_json() -> None:
     value = {
         "a": [float("nan"), float("inf"), 1.5],
         "\x9b": "\u202e\ud800\x7f\U000e0001",
@@ -248,7 +254,7 @@ def wrong_maps(record: Record) -> Iterable[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_reader_wrong_type_in_any_field_loses_one_record(path, kind):
+def test_reader_wrong_type_in_any_field_loses_one_record(path: Path, kind: str) -> None:
     maps = list(wrong_maps(GOOD[kind]))
     path.parent.mkdir()
     path.write_bytes(block(to_map(GOOD["start"]), *maps, to_map(GOOD["frame"])))
@@ -263,36 +269,47 @@ def test_reader_wrong_type_in_any_field_loses_one_record(path, kind):
     every_command(path, ("show T", "show T --json", "explain T --json", "list T --json"))
 
 
-ODD_MAPS = ({"where": b""}, {"length": 1.5}, {"name": None}, {"like": [b"x"]}, {"x": {"y": []}})
+ODD_MAPS: tuple[dict[str, object], ...] = (
+    {"where": b""},
+    {"length": 1.5},
+    {"name": None},
+    {"like": [b"x"]},
+    {"x": {"y": []}},
+)
 
 
 @pytest.mark.parametrize("odd", ODD_MAPS)
 @pytest.mark.parametrize("kind", ["request", "response", "frame"])
-def test_reader_redaction_with_invalid_json_value_loses_record(path, kind, odd):
+def test_reader_redaction_with_invalid_json_value_loses_record(
+    path: Path, kind: str, odd: dict[str, object]
+) -> None:
     """`redacted` is the one place with values of no declared type."""
-    good = [{"where": "query", "length": 3, "like": ["x"], "later": True}]
-    records = {**GOOD, kind: dataclasses.replace(GOOD[kind], redacted=[*good, odd])}
+    whole = GOOD[kind]
+    assert isinstance(whole, Request | Response | FrameRecord)
+    good: list[dict[str, object]] = [{"where": "query", "length": 3, "like": ["x"], "later": True}]
+    records = {**GOOD, kind: dataclasses.replace(whole, redacted=[*good, odd])}
     every_command(write(path, records.values()), ("show T --json", "explain T --json"))
     assert kind not in {record.kind for record in read_trace(path)[0]}
-    write(path, [dataclasses.replace(GOOD[kind], redacted=good)])
-    assert read_trace(path)[0][0].redacted == good
+    write(path, [dataclasses.replace(whole, redacted=good)])
+    assert read_trace(path)[0] == [dataclasses.replace(whole, redacted=good)]
 
 
 # -- records in no order
 
 
 @pytest.mark.parametrize("t_ns", [0, MAX_INT])
-def test_commands_times_backwards_or_out_of_range_are_read(path, t_ns):
+def test_commands_times_backwards_or_out_of_range_are_read(path: Path, t_ns: int) -> None:
     last = itertools.count()
     records = [
         dataclasses.replace(record, t_ns=MAX_INT - t_ns if next(last) % 2 else t_ns)
         for record in laced("x")
     ]
-    figures = dataclasses.replace(records[0], started_at_ns=MAX_INT, attempt=MAX_INT)
-    end = dataclasses.replace(
-        records[-1], frames_sent=MAX_INT, bytes_sent=MAX_INT, close_code=MAX_INT
-    )
-    every_command(write(path, [figures, *records[1:-1], end]))
+    start, *between, end = records
+    assert isinstance(start, Start)
+    assert isinstance(end, End)
+    figures = dataclasses.replace(start, started_at_ns=MAX_INT, attempt=MAX_INT)
+    end = dataclasses.replace(end, frames_sent=MAX_INT, bytes_sent=MAX_INT, close_code=MAX_INT)
+    every_command(write(path, [figures, *between, end]))
 
 
 ORDERS = {
@@ -311,7 +328,7 @@ ORDERS = {
 
 
 @pytest.mark.parametrize("order", ORDERS)
-def test_commands_records_in_invalid_order_are_read(path, order):
+def test_commands_records_in_invalid_order_are_read(path: Path, order: str) -> None:
     records = laced("x")
     every_command(write(path, [records[number] for number in ORDERS[order]]))
 
@@ -340,7 +357,7 @@ def zstd_frame(claimed: int) -> bytes:
 
 
 def repeated(record: Record, each: int, blocks: int) -> bytes:
-    """A session with a record so many times."""
+    """A session that repeats a record."""
     packed = msgpack.packb(to_map(record))
     assert isinstance(packed, bytes)
     return block(*map(to_map, laced("x")[:3])) + b"".join(
@@ -368,7 +385,7 @@ BOMBS = {
 @pytest.mark.cost
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits a process's memory")
 @pytest.mark.parametrize("name", BOMBS)
-def test_commands_bombs_use_bounded_memory_and_time(path, name):
+def test_commands_bombs_use_bounded_memory_and_time(path: Path, name: str) -> None:
     path.parent.mkdir()
     path.write_bytes(BOMBS[name]())
     commands = (
@@ -401,7 +418,7 @@ LARGE = ("180 MB of audio", "deflate in zstd")
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=[pytest.mark.soak] * (name in LARGE)) for name in BOMBS]
 )
-def test_scrub_and_bundle_bombs_use_bounded_memory_and_time(path, name):
+def test_scrub_and_bundle_bombs_use_bounded_memory_and_time(path: Path, name: str) -> None:
     path.parent.mkdir()
     path.write_bytes(BOMBS[name]())
     for command in ("scrub T --out T.scrubbed.wstrace", "bundle T --out T.zip"):
@@ -409,7 +426,7 @@ def test_scrub_and_bundle_bombs_use_bounded_memory_and_time(path, name):
 
 
 @pytest.mark.parametrize("in_place", [True, False])
-def test_recover_long_session_keeps_one_fold_in_memory(path, in_place):
+def test_recover_long_session_keeps_one_fold_in_memory(path: Path, in_place: bool) -> None:
     """Each takes 25 bytes a frame, and a frame of a hostile file takes less than one."""
     write(path, [*laced("x")[:3], *[EMPTY] * 10])
     held = []
@@ -419,9 +436,9 @@ def test_recover_long_session_keeps_one_fold_in_memory(path, in_place):
 
     others = sessions()
 
-    def look(_: object) -> Any:
+    def look(*_: object) -> Annotation:
         held.append(len([each for each in sessions() if not any(each is o for o in others)]))
-        return []
+        return Annotation()
 
     recover(
         path,
@@ -433,7 +450,9 @@ def test_recover_long_session_keeps_one_fold_in_memory(path, in_place):
     assert held == [1]
 
 
-def test_commands_too_many_records_is_one_line_error(path, monkeypatch):
+def test_commands_too_many_records_is_one_line_error(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path.parent.mkdir()
     path.write_bytes(repeated(EMPTY, 200, 2))
     monkeypatch.setattr(trace_reader, "MAX_RECORDS", 403)
@@ -457,12 +476,19 @@ def test_commands_too_many_records_is_one_line_error(path, monkeypatch):
 # -- what `scrub` makes of it
 
 
-def test_scrub_noise_of_large_message_is_generated_in_parts(monkeypatch):
+def test_scrub_noise_of_large_message_is_generated_in_parts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """One of 60 MB took over 1 GiB, most of it for single samples."""
     monkeypatch.setattr(noise, "_CHUNK", 1000)
-    made = noise.Noise(noise.PCM16, noise.NoiseSource(random.Random(1)))
-    sizes = []
+    made = noise.Noise(PCM16, noise.NoiseSource(random.Random(1)))
+    sizes: list[int] = []
     original = made._pcm16
-    made._replace_chunk = lambda data: sizes.append(len(data)) or original(data)
+
+    def measured(data: bytes) -> bytes:
+        sizes.append(len(data))
+        return original(data)
+
+    monkeypatch.setattr(made, "_replace_chunk", measured)
     assert len(made.replace(bytes(range(256)) * 40 + b"x")) == 10_241
     assert max(sizes) == 1000

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from fuzz.judge import run
@@ -28,7 +30,7 @@ def condition(key: str, value: str) -> str:
     return HEAD + CONDITION.replace("KEY", key).replace("VALUE", value)
 
 
-FILES = {
+FILES: dict[str, str | bytes] = {
     "nested arrays": HEAD + "x = " + "[" * 5000,
     "a key of a hundred thousand parts": HEAD + "a." * 100_000 + "b = 1",
     "such a key in a table": HEAD + "x = {" + "a." * 100_000 + "b = 1}",
@@ -53,7 +55,9 @@ FILES = {
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_catalog_check_arbitrary_file_is_refused_with_lines(tmp_path, monkeypatch, name):
+def test_catalog_check_arbitrary_file_is_refused_with_lines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
     text = FILES[name]
     file = tmp_path / "own.toml"
     file.write_bytes(text if isinstance(text, bytes) else text.encode())

@@ -7,6 +7,7 @@ import re
 import struct
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -68,7 +69,7 @@ def check(cost: Cost) -> None:
 @pytest.mark.cost
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
 @pytest.mark.parametrize("group", range(GROUPS))
-def test_hostile_trace_is_read_in_bounded_time_and_memory(tmp_path, group):
+def test_hostile_trace_is_read_in_bounded_time_and_memory(tmp_path: Path, group: int) -> None:
     names = list(hostile_traces.MAKERS)[group::GROUPS]
     for cost in measure([each for name in names for each in commands(tmp_path, name, QUICK)]):
         check(cost)
@@ -77,14 +78,14 @@ def test_hostile_trace_is_read_in_bounded_time_and_memory(tmp_path, group):
 @pytest.mark.soak
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
 @pytest.mark.parametrize("name", hostile_traces.MAKERS)
-def test_commands_hostile_trace_use_bounded_time_and_memory(tmp_path, name):
+def test_commands_hostile_trace_use_bounded_time_and_memory(tmp_path: Path, name: str) -> None:
     for cost in measure(commands(tmp_path, name, ALL)):
         check(cost)
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no FIFOs")
 @pytest.mark.parametrize("name", hostile_traces.NO_FILES)
-def test_commands_special_file_is_one_line_error(path, name):
+def test_commands_special_file_is_one_line_error(path: Path, name: str) -> None:
     hostile_traces.MAKERS[name](path)
     out = str(path.parent / "out.wstrace")
     for command in (
@@ -105,7 +106,7 @@ def test_commands_special_file_is_one_line_error(path, name):
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no FIFOs")
-def test_commands_special_file_in_folder_is_one_line_and_others_are_read(tmp_path):
+def test_commands_special_file_in_folder_is_one_line_and_others_are_read(tmp_path: Path) -> None:
     hostile_traces.write(tmp_path / "good.wstrace", hostile_traces.pack(hostile_traces.CLOSE))
     for number, name in enumerate(hostile_traces.NO_FILES):
         hostile_traces.MAKERS[name](tmp_path / f"{number}.wstrace")
@@ -119,7 +120,9 @@ def test_commands_special_file_in_folder_is_one_line_and_others_are_read(tmp_pat
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no FIFOs")
-def test_commands_fifo_as_catalog_or_plan_is_one_line_error(tmp_path, monkeypatch):
+def test_commands_fifo_as_catalog_or_plan_is_one_line_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("WSPROXY_CATALOG", "")  # --catalog adds to it
     fifo = tmp_path / "x.toml"
     os.mkfifo(fifo)
@@ -134,7 +137,7 @@ def test_commands_fifo_as_catalog_or_plan_is_one_line_error(tmp_path, monkeypatc
         assert done.err.startswith("error: ") and done.err.count("\n") == 1
 
 
-def test_commands_catalog_of_gigabytes_is_one_line_error(tmp_path):
+def test_commands_catalog_of_gigabytes_is_one_line_error(tmp_path: Path) -> None:
     large = tmp_path / "x.toml"
     with large.open("wb") as file:
         file.truncate(8 << 30)
@@ -145,7 +148,9 @@ def test_commands_catalog_of_gigabytes_is_one_line_error(tmp_path):
 # -- what the limits are
 
 
-def test_reader_over_the_record_limit_keeps_earlier_records(path, monkeypatch):
+def test_reader_over_the_record_limit_keeps_earlier_records(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(read_limits, "RECORDS", 1000)
     frames = hostile_traces.pack(hostile_traces.EMPTY) * 5000
     hostile_traces.write(path, frames)
@@ -158,7 +163,9 @@ def test_reader_over_the_record_limit_keeps_earlier_records(path, monkeypatch):
     assert (session.frame_count, session.unread, session.losses) == (5000, "", [])
 
 
-def test_reader_real_session_of_any_length_is_accepted(path, monkeypatch):
+def test_reader_real_session_of_any_length_is_accepted(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Silence in 20 ms messages, with the times of a real clock: nothing is denser."""
     monkeypatch.setattr(read_limits, "RECORDS", 100)
     monkeypatch.setattr(read_limits, "SIZE", 1 << 20)
@@ -175,7 +182,7 @@ def test_reader_real_session_of_any_length_is_accepted(path, monkeypatch):
     assert (session.frame_count, session.unread) == (20_000, "")
 
 
-def test_allowance_of_a_folder_is_not_used_up_by_one_trace(tmp_path):
+def test_allowance_of_a_folder_is_not_used_up_by_one_trace(tmp_path: Path) -> None:
     """A real trace is read whatever was before it in the folder."""
     shared = Allowance()
     hostile_traces.MAKERS["millions_of_frames_of_the_slow_kind"](tmp_path / "a.wstrace")
@@ -189,7 +196,7 @@ def test_allowance_of_a_folder_is_not_used_up_by_one_trace(tmp_path):
     assert (session.frame_count, session.unread) == (3, "")
 
 
-def test_allowance_of_a_trace_that_does_not_use_it_is_not_for_the_next_one():
+def test_allowance_of_a_trace_that_does_not_use_it_is_not_for_the_next_one() -> None:
     """850 hostile traces took minutes: the large ones allowed what the small ones have."""
     shared = Allowance()
     assert shared.take(4 << 20, 4 << 20)
@@ -201,7 +208,7 @@ def test_allowance_of_a_trace_that_does_not_use_it_is_not_for_the_next_one():
     assert shared.records == read_limits.RECORDS - 10
 
 
-def test_search_for_valid_blocks_has_one_budget_for_a_folder(tmp_path):
+def test_search_for_valid_blocks_has_one_budget_for_a_folder(tmp_path: Path) -> None:
     """Each trace had 2 GiB of its own to unpack."""
     shared = Allowance()
     hostile_traces.MAKERS["thousands_of_false_blocks"](tmp_path / "b.wstrace")
@@ -210,7 +217,9 @@ def test_search_for_valid_blocks_has_one_budget_for_a_folder(tmp_path):
     assert shared.searched < read_limits.SEARCHED
 
 
-def test_reader_counts_records_of_unknown_kinds(path, monkeypatch):
+def test_reader_counts_records_of_unknown_kinds(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(read_limits, "RECORDS", 10)
     hostile_traces.MAKERS["millions_of_unknown_records"](path)
     with TraceReader(path) as reader, pytest.raises(Exception, match="is not read to its end"):
@@ -220,32 +229,37 @@ def test_reader_counts_records_of_unknown_kinds(path, monkeypatch):
 @pytest.mark.parametrize(
     ("limit", "value"), [("NOTES", 50), ("NOTE_SIZE", 50 << 10)]
 )  # of records, of their bytes
-def test_reader_failures_over_the_limit_are_not_read(path, monkeypatch, limit, value):
+def test_reader_failures_over_the_limit_are_not_read(
+    path: Path, monkeypatch: pytest.MonkeyPatch, limit: str, value: int
+) -> None:
     monkeypatch.setattr(read_limits, limit, value)
     failures = hostile_traces.pack(Failure(5, "connect", False, "x" * 1000)) * 1000
     hostile_traces.write(path, hostile_traces.pack(hostile_traces.EMPTY) * 500, failures)
     session = Session.read(path)
-    assert (session.frame_count, len(session.failures)) == (500, pytest.approx(50, abs=12))
+    assert session.frame_count == 500
+    assert len(session.failures) == pytest.approx(50, abs=12)
     assert "too many records other than frames" in session.unread
     monkeypatch.setenv(read_limits.VARIABLE, "1")
     assert Session.read(path).unread == ""
 
 
-def test_allowance_of_a_folder_has_room_for_the_head_of_each_trace(path, monkeypatch):
+def test_allowance_of_a_folder_has_room_for_the_head_of_each_trace(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(read_limits, "NOTES", 4)
     hostile_traces.write(path, hostile_traces.pack(hostile_traces.CLOSE))
     shared = Allowance()
     assert not any(Session.read(path, shared).unread for _ in range(10))
 
 
-def test_reader_last_record_of_huge_block_is_not_searched(path):
+def test_reader_last_record_of_huge_block_is_not_searched(path: Path) -> None:
     hostile_traces.MAKERS["a_last_block_of_millions_of_records"](path)
     with TraceReader(path) as reader:
         assert reader.last() is None
     assert MAX_LAST < 700_000
 
 
-def test_unpacker_holds_no_second_copy_of_a_large_frame():
+def test_unpacker_holds_no_second_copy_of_a_large_frame() -> None:
     """What the short way reads is not given to msgpack, which copies it."""
     large = FrameRecord(10**9, True, 2, bytes(8 << 20), wire_length=(8 << 20) + 14)
     block = hostile_traces.pack_any(large) + hostile_traces.pack(hostile_traces.HEAD[0])
@@ -254,7 +268,7 @@ def test_unpacker_holds_no_second_copy_of_a_large_frame():
     assert unpacker._fed - unpacker._start < 1 << 20
 
 
-def test_session_keeps_a_bounded_number_of_bytes_of_messages(path):
+def test_session_keeps_a_bounded_number_of_bytes_of_messages(path: Path) -> None:
     message = hostile_traces.text(b"error " * (KEPT_TEXT // 6))
     hostile_traces.write(path, *[message * 60] * 6)
     session = Session.read(path)
@@ -264,7 +278,9 @@ def test_session_keeps_a_bounded_number_of_bytes_of_messages(path):
     assert kept[-1].frame == session.frame_count  # what came last is always there
 
 
-def test_show_full_of_a_long_text_equals_short_computation(path, monkeypatch):
+def test_show_full_of_a_long_text_equals_short_computation(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It is printed a part at a time, which a character may be on the edge of."""
     message = ("x\x1b\u4e2d" * 1000).encode() + b"\xff"
     hostile_traces.write(path, hostile_traces.text(message))
@@ -275,11 +291,18 @@ def test_show_full_of_a_long_text_equals_short_computation(path, monkeypatch):
     assert expected.endswith("x\\x1b\u4e2d\N{REPLACEMENT CHARACTER}\n")
 
 
-def test_scrub_thousands_of_wav_files_generate_noise_once(path, monkeypatch):
+def test_scrub_thousands_of_wav_files_generate_noise_once(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """33,000 of them, each with 4,096 samples of noise of its own, took 100 s."""
-    made = []
-    one = NoiseSource._random_sample
-    monkeypatch.setattr(NoiseSource, "_random_sample", lambda self: made.append(1) or one(self))
+    made: list[NoiseSource] = []
+    stock = NoiseSource._random_sample
+
+    def counted(source: NoiseSource) -> Any:
+        made.append(source)
+        return stock(source)
+
+    monkeypatch.setattr(NoiseSource, "_random_sample", counted)
     wav = b"RIFF\xff\xff\xff\xffWAVEfmt " + struct.pack("<IHHIIHH", 16, 1, 1, 16000, 32000, 2, 16)
     wav += b"data\xff\xff\xff\xff" + struct.pack("<4h", 900, -800, 700, -600) * 20
     hostile_traces.write(path, hostile_traces.pack(FrameRecord(10**9, True, 2, wav)) * 20)
@@ -287,7 +310,9 @@ def test_scrub_thousands_of_wav_files_generate_noise_once(path, monkeypatch):
     assert len(made) == 4096
 
 
-def test_scrub_over_the_limit_of_words_is_refused(path, monkeypatch):
+def test_scrub_over_the_limit_of_words_is_refused(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(read_limits, "WORDS", 1000)
     message = hostile_traces.text({"type": "Results", "transcript": "a word " * 20})
     hostile_traces.write(path, message * 400)
@@ -299,7 +324,9 @@ def test_scrub_over_the_limit_of_words_is_refused(path, monkeypatch):
     assert run(["scrub", str(path), "--out", str(out)]).status == 0
 
 
-def test_diff_over_the_limit_of_values_is_refused(path, monkeypatch):
+def test_diff_over_the_limit_of_values_is_refused(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """90,000 messages of JSON in 7 kB took 12 s; lists in lists of 500 MB, minutes."""
     monkeypatch.setattr(read_limits, "VALUES", 2000)
     message = hostile_traces.text({"type": "Results", "x": [[]] * 100})
@@ -315,14 +342,14 @@ def test_diff_over_the_limit_of_values_is_refused(path, monkeypatch):
     assert run(["diff", str(path), str(path)]).status == 0
 
 
-def test_diff_counts_no_audio_among_the_values(path, monkeypatch):
+def test_diff_counts_no_audio_among_the_values(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Eight hours of digital silence are a gigabyte, in a file of a few MB."""
     monkeypatch.setattr(read_limits, "VALUES", 2000)
     hostile_traces.write(path, hostile_traces.pack(FrameRecord(10**9, True, 2, b"," * 6400)) * 400)
     assert run(["diff", str(path), str(path)]).status == 0
 
 
-def test_allowance_of_a_large_file_has_an_end():
+def test_allowance_of_a_large_file_has_an_end() -> None:
     """Of 16 MB, 64 million words were scrubbed: 20 minutes."""
     large = Allowance()
     large.begin_trace()
@@ -334,7 +361,7 @@ if sys.platform == "win32":
     pytest.skip("a FIFO, and forks", allow_module_level=True)
 
 
-def test_show_prints_the_first_losses_and_their_number(path):
+def test_show_prints_the_first_losses_and_their_number(path: Path) -> None:
     hostile_traces.thousands_of_blocks_of_another_session(path)
     done = run(["show", str(path)])
     warnings = [line for line in done.err.splitlines() if line.startswith("warning: ")]

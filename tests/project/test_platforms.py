@@ -108,6 +108,7 @@ def test_replay_both_ends_reproduces(tmp_path: Path) -> None:
     with wsproxy.serve(ENDED, out=tmp_path / "server") as served:
         as_client = wsproxy.replay(ENDED, served.url, pace="fast", out=tmp_path / "client")
         assert as_client.verdict == served.verdict().verdict == "reproduced"
+    assert as_client.trace is not None
     assert wsproxy.open(as_client.trace).findings[0].id == "deepgram.listen.NET-0000"
 
 

@@ -150,11 +150,11 @@ def resolve_to(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
     left = list(addresses)
     stock = socket.getaddrinfo
 
-    def resolve(host: object, port: object, *args: object, **options: object) -> object:
+    def resolve(host: Any, port: Any, *args: Any, **options: Any) -> object:
         if host != "evil.test":
-            return stock(host, port, *args, **options)  # type: ignore[call-overload]
+            return stock(host, port, *args, **options)
         address = left.pop(0) if len(left) > 1 else left[0]
-        return stock(address, port, *args, **options)  # type: ignore[call-overload]
+        return stock(address, port, *args, **options)
 
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
 

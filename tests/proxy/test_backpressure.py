@@ -254,7 +254,7 @@ def test_relay_messages_of_16_mib_are_delivered_both_ways(
     with recorder.growth() as growth:
         seen = play(recorder, upstreams[False], scenario)
         (path,) = traces(recorder, 1)
-    assert (seen.server.received, seen.client.received) == (up, down)
+    assert (bytes(seen.server.received), bytes(seen.client.received)) == (up, down)
     print(f"16 MiB {kind}, both ways, took {growth.most:.0f} MiB")
     assert growth.most < 320
     read = Read(path)
@@ -324,7 +324,7 @@ def test_record_burst_of_connects_is_recorded_and_leaves_nothing(
 
 
 def burst(recorder: RecorderProcess, count: int) -> None:
-    """Connect, upgrade and say a word in so many sessions at once; each is answered."""
+    """Connect, upgrade and send a word in many sessions at once; each is answered."""
     word, answer = frame(TEXT, b"hello", mask=MASK), frame(TEXT, b"hello yourself")
 
     serving: list[asyncio.Task[None] | None] = []

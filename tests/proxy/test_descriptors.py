@@ -14,6 +14,7 @@ from threading import Thread
 
 import pytest
 
+from commands import put_each
 from test_disk_faults import no_more_files
 from wire_witness import PATIENCE
 from wsproxy.proxy import failure_cause
@@ -57,7 +58,7 @@ def test_failure_of_text_with_descriptors_is_the_servers() -> None:
 
 @contextlib.contextmanager
 def recording(folder: Path, files: int) -> Iterator[tuple[int, Queue[str]]]:
-    """`wsproxy record` that may open so many files: its port, and what it says on stderr."""
+    """`wsproxy record` with a limit of open files: its port, and its lines on stderr."""
     command = [sys.executable, "-m", "wsproxy", "record", "--listen", "127.0.0.1:0"]
     command += ["--out", str(folder / "out"), "--confdir", str(folder / "conf")]
     process = subprocess.Popen(
@@ -70,7 +71,7 @@ def recording(folder: Path, files: int) -> Iterator[tuple[int, Queue[str]]]:
     assert process.stdout is not None
     assert process.stderr is not None
     stderr, log_lines = process.stderr, Queue[str]()
-    reading = Thread(target=lambda: [log_lines.put(line) for line in stderr])
+    reading = Thread(target=put_each, args=(stderr, log_lines))
     reading.start()
     try:
         yield int(process.stdout.readline().rpartition(":")[2]), log_lines

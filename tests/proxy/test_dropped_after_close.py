@@ -16,7 +16,7 @@ from wire_bytes import BINARY, CLOSE, MASK, close, frame
 from wire_servers import Scenario, Upstream
 from wire_witness import Peer
 from wsproxy.catalog import load
-from wsproxy.diagnose.findings import summary
+from wsproxy.diagnose import summary
 from wsproxy.proxy import relay
 from wsproxy.proxy.relay import Leg, Relay
 from wsproxy.recorder import Clock, SessionWriter, new_start

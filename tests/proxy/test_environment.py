@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
@@ -19,7 +20,7 @@ URL = "http://127.0.0.1:4711"
 def running(tmp_path: Path) -> RunningProxy:
     ca = tmp_path / "ca.pem"
     ca.write_text("our CA\n")
-    return RunningProxy(("127.0.0.1", 4711), ca, False, _ConnectionCounter(), lambda: None)
+    return RunningProxy(("127.0.0.1", 4711), ca, False, _ConnectionCounter(), cast("Any", None))
 
 
 def test_for_command_proxy_variables_are_set_in_both_cases(

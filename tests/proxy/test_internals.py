@@ -375,16 +375,16 @@ def test_asyncio_reader_has_its_buffer_and_its_waiter() -> None:
 def test_asyncio_lock_has_its_waiters() -> None:
     async def main() -> None:
         lock = asyncio.Lock()
-        assert not lock._waiters  # type: ignore[attr-defined]
+        assert not lock._waiters
         await lock.acquire()
         waiting = asyncio.create_task(lock.acquire())
         await asyncio.sleep(0)
-        assert lock._waiters  # type: ignore[attr-defined]
+        assert lock._waiters
         lock.release()
         # The one that is woken up has not run yet: nobody holds the lock, and it is not free.
-        assert lock._waiters  # type: ignore[attr-defined]
+        assert lock._waiters
         await waiting
-        assert not lock._waiters  # type: ignore[attr-defined]
+        assert not lock._waiters
 
     asyncio.run(main())
 

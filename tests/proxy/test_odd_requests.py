@@ -78,6 +78,7 @@ class Rig:
         peer.until_end()
 
     def ended(self, recording: SessionWriter) -> None:
+        assert recording.session.start is not None
         self.traces[recording.session.start.client] = recording.path
 
     def session(self, peer: Peer) -> Session:
@@ -253,7 +254,8 @@ class CountingBuffer(ReceiveBuffer):
 
 
 def test_upgrade_request_byte_by_byte_is_copied_once() -> None:
-    buffer, head, found = CountingBuffer(), b"\r\n" + LINE + HOST + REST + b"\r\n", []
+    buffer: Any = CountingBuffer()
+    head, found = b"\r\n" + LINE + HOST + REST + b"\r\n", []
     for byte in head:
         buffer += bytes([byte])
         found.append(http1_patches._upgrade(buffer))

@@ -26,7 +26,7 @@ def test_redirect_immediate_server_reset_ends_the_app_connection(
     ended: queue.Queue[SessionWriter] = queue.Queue()
     stock = asyncio.StreamWriter.get_extra_info
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = listener.getsockname()
+        server: tuple[str, int] = listener.getsockname()
 
         def get_extra_info(writer: Any, name: str, default: Any = None) -> Any:
             found = stock(writer, name, default)
@@ -53,8 +53,8 @@ def test_redirect_immediate_server_reset_ends_the_app_connection(
                     head = f"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n\r\n".encode()
                     head += upgrade("/v1/listen", target) if kind == "lead" else b""
                 app.sendall(head)
-                while answer := app.recv(1000):
-                    assert answer.startswith(b"HTTP/1.1 200 ")  # to CONNECT
+                while received := app.recv(1000):
+                    assert received.startswith(b"HTTP/1.1 200 ")  # to CONNECT
             if kind == "record":
                 failure = ended.get(timeout=PATIENCE).session.failure
                 assert failure is not None

@@ -100,13 +100,19 @@ def test_relay_data_sent_during_a_renegotiation_is_delivered_in_order(
         assert client.read_head().startswith(b"HTTP/1.1 101 ")
         client.send(AUDIO)
         assert server.begun.wait(PATIENCE)
-        sender = threading.Thread(target=lambda: [client.send(AUDIO) for _ in range(TIMES - 1)])
+
+        def send_the_rest() -> None:
+            for _ in range(TIMES - 1):
+                client.send(AUDIO)
+
+        sender = threading.Thread(target=send_the_rest)
         sender.start()
         # The recorder reads some, and then no more: what it keeps for TLS is bounded.
         legs = {x.from_client: x for x in gc.get_objects() if isinstance(x, Leg)}
         wait_until(lambda: "tls" in legs[True]._holds)
-        assert legs[False]._tls is not None
-        assert 0 < len(legs[False]._tls._unsent) <= 2 * READ_SIZE
+        tls = legs[False]._tls
+        assert tls is not None
+        assert 0 < len(tls._unsent) <= 2 * READ_SIZE
         server.go_on.set()
         client.until_end()
         sender.join()

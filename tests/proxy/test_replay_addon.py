@@ -113,7 +113,7 @@ def test_replay_addon_serves_the_recording_at_the_real_host(tmp_path: Path) -> N
     session = Session.read(traces[0])
     assert session.request is not None
     assert session.request.host == "api.deepgram.com"
-    assert "s3cret" not in session.request_header("Authorization")
+    assert "s3cret" not in (session.request_header("Authorization") or "s3cret")
 
 
 def test_replay_addon_with_record_addon_records_the_replay(tmp_path: Path) -> None:
@@ -133,10 +133,16 @@ def proxied(folder: Path) -> list[Path]:
     return list((folder / "proxy").glob("*.wstrace"))
 
 
+def started_at(path: Path) -> int:
+    start = Session.read(path).start
+    assert start is not None
+    return start.started_at_ns
+
+
 def test_replay_addon_folder_is_served_in_order(tmp_path: Path) -> None:
     traces = tmp_path / "traces"
     traces.mkdir()
-    for trace in sorted([REFUSED, STALL], key=lambda path: Session.read(path).start.started_at_ns):
+    for trace in sorted([REFUSED, STALL], key=started_at):
         (traces / trace.name).write_bytes(trace.read_bytes())
     with mitmdump(tmp_path, f"wsproxy_replay={traces}") as (_, port, _log):
         first, second = app(port, tmp_path), app(port, tmp_path)

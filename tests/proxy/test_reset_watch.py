@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import select
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -22,7 +23,7 @@ def watch_for_reset(
 ) -> Callable[..., reset_watch.ResetWatch]:
     if request.param == "polling":
         monkeypatch.delattr("select.epoll", raising=False)
-    elif not hasattr(reset_watch.select, "epoll"):
+    elif not hasattr(select, "epoll"):
         pytest.skip("there is none here")
     return reset_watch.watch_for_reset
 
@@ -49,7 +50,12 @@ def test_watch_reset_after_fin_is_reported_once(
         ours, peer = pair()
         found: list[OSError] = []
         came = asyncio.Event()
-        watch = watch_for_reset(ours, lambda error: (found.append(error), came.set()))
+
+        def on_reset(error: OSError) -> None:
+            found.append(error)
+            came.set()
+
+        watch = watch_for_reset(ours, on_reset)
         await asyncio.sleep(3 * reset_watch.POLL_INTERVAL)
         assert not found
         reset(peer)

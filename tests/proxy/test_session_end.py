@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import pytest
@@ -155,17 +156,15 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
         connect = rig.connect
         for own_tls in (False, True):
             port = upstream[own_tls].port
-            connect["direct", own_tls, own_tls] = lambda p=port, t=own_tls: direct(p, tls=t)
-            connect["regular", own_tls, own_tls] = lambda p=port, t=own_tls: through_connect(
-                regular, p, tls=t
+            connect["direct", own_tls, own_tls] = partial(direct, port, tls=own_tls)
+            connect["regular", own_tls, own_tls] = partial(
+                through_connect, regular, port, tls=own_tls
             )
-            connect["socks5", own_tls, own_tls] = lambda p=port, t=own_tls: through_socks5(
-                socks[1], p, tls=t
+            connect["socks5", own_tls, own_tls] = partial(
+                through_socks5, socks[1], port, tls=own_tls
             )
             for server_tls, (_, proxy) in ((False, plain), (True, tls)):
-                connect["reverse", own_tls, server_tls] = lambda p=proxy, t=own_tls: direct(
-                    p, tls=t
-                )
+                connect["reverse", own_tls, server_tls] = partial(direct, proxy, tls=own_tls)
         yield rig
 
 

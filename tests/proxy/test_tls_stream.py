@@ -113,7 +113,7 @@ def test_tls_stream_send_is_delivered_unchanged(tmp_path: Path, version: int) ->
     ends.stream.end()
     ends.stream.end()
     ends.serve()
-    assert (ends.received, ends.saw_end) == (SPEECH * 3, True)
+    assert (bytes(ends.received), ends.saw_end) == (SPEECH * 3, True)
 
 
 def test_tls_stream_send_after_tls_broke_reports_the_error(tmp_path: Path) -> None:

@@ -50,7 +50,7 @@ def test_backlog_thread_without_progress_holds_reads_for_a_bounded_time(
         while session.data(True, frame()):
             pass
         await asyncio.wait_for(relay.released.wait(), 20)  # though the thread stands still
-        assert session.data(True, frame())  # traffic goes on
+        assert session.data(True, frame())  # traffic continues
         gate.open.set()
         session.end()
 
@@ -192,7 +192,7 @@ def test_backlog_dropped_messages_are_in_gaps_and_later_ones_recorded(
 
     monkeypatch.setattr(SessionWriter, "message", wait)
 
-    async def body(recorder: RecorderWorker, _: Relay) -> None:
+    async def body(recorder: RecorderWorker, relay: Relay) -> None:
         session = recorder.begin(clock := Clock.start(), new_start(clock))
         session.add(Request(1, "GET", "ws", "h", 80, "/", headers=[["Upgrade", "websocket"]]))
         session.add(Response(2, 101))

@@ -95,11 +95,10 @@ def test_record_invalid_limit_is_one_line(
 def test_recorder_options_as_mitmproxy_options_parse_to_the_same_limits() -> None:
     limits = RecorderLimits(1000, 2 * MB, 3 * MB, "block", True)
     words = RecorderOptions(Path("traces"), limits).as_options()
-    assert limits == RecorderLimits.parse(
-        *(str(words[f"wsproxy_{name}"]) for name in ("max_payload", "max_size", "max_folder")),
-        "block",
-        strict=True,
+    payload, size, folder = (
+        str(words[f"wsproxy_{name}"]) for name in ("max_payload", "max_size", "max_folder")
     )
+    assert limits == RecorderLimits.parse(payload, size, folder, "block", strict=True)
     with pytest.raises(InvalidLimit, match="max_size"):
         RecorderLimits.parse("1", "x", "", "end", strict=False)
 
@@ -362,7 +361,9 @@ def test_parts_rotation_keeps_the_records_unchanged(
             assert reader.losses == []
     one, many = read
     assert many[:-1] == one[:-1]
-    assert replace(many[-1], parts=None) == one[-1]  # type: ignore[type-var]
+    end = many[-1]
+    assert isinstance(end, End)
+    assert replace(end, parts=None) == one[-1]
 
 
 def test_parts_commands_show_one_session(tmp_path: Path) -> None:

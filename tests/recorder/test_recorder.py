@@ -10,10 +10,9 @@ from pathlib import Path
 import pytest
 
 from recorder_harness import Relay, begin, frame, run, traces
-from wsproxy.recorder import Clock, SessionWriter, disk_fault_log, new_start
+from wsproxy.recorder import Annotation, Clock, SessionWriter, disk_fault_log, new_start
 from wsproxy.recorder.worker import RecorderWorker
 from wsproxy.session import Session
-from wsproxy.trace import FindingRecord
 from wsproxy.trace.lock import is_held
 from wsproxy.wire import Close, Frame, Opcode
 
@@ -127,11 +126,11 @@ def test_worker_error_at_the_end_still_writes_an_end_record(
 
 
 def test_worker_error_in_a_rule_costs_only_the_findings(tmp_path: Path) -> None:
-    def diagnose(session: Session) -> list[FindingRecord]:
+    def annotate(*args: object) -> Annotation:
         raise ZeroDivisionError
 
     async def main() -> None:
-        recorder = RecorderWorker(tmp_path, asyncio.get_running_loop(), diagnose=diagnose)
+        recorder = RecorderWorker(tmp_path, asyncio.get_running_loop(), annotate=annotate)
         begin(recorder, Relay()).end()
         recorder.close()
 
@@ -143,12 +142,12 @@ def test_worker_error_in_a_rule_costs_only_the_findings(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("error", [SystemExit(1), BrokenPipeError()])
 def test_worker_callback_raises_recording_continues(error: BaseException, tmp_path: Path) -> None:
-    def tell(recording: SessionWriter) -> None:
+    def noted(recording: SessionWriter) -> None:
         raise error
 
     async def main() -> None:
         loop = asyncio.get_running_loop()
-        recorder = RecorderWorker(tmp_path, loop, on_begin=tell, on_end=tell)
+        recorder = RecorderWorker(tmp_path, loop, on_begin=noted, on_end=noted)
         for _ in range(3):
             session = begin(recorder, Relay())
             session.data(True, frame())

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,7 +24,7 @@ MB = 1 << 20
 
 
 def finished(folder: Path, number: int, size: int, **start: object) -> Path:
-    """A recorded trace of about so many bytes; the higher the number, the younger."""
+    """A recorded trace of about `size` bytes; the higher the number, the younger."""
     begun = new_start(Clock(number * 10**9, 0), **{"mitmproxy": "12", **start})
     recording = SessionWriter(trace_path(folder, begun), begun, max_size=MB)
     while recording.size < size:
@@ -113,7 +115,7 @@ def test_retention_below_the_limit_does_not_list_the_folder(
         listed += 1
         return real(path)
 
-    monkeypatch.setattr(folder_module.os, "scandir", scandir)
+    monkeypatch.setattr(os, "scandir", scandir)
     limit = FolderRetention(tmp_path, 2_000_000)
     limit.check([])
     for number in range(100):
@@ -172,7 +174,7 @@ def test_worker_keeps_its_folder_below_the_limit(tmp_path: Path) -> None:
 def test_retention_unremovable_traces_are_read_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Replays by the thousand, which are somebody's work, and a recorder that goes on."""
+    """Thousands of replays, which the user wants to keep, and a recorder that continues."""
     read: list[Path] = []
 
     class Counting(TraceReader):
@@ -196,14 +198,14 @@ def test_retention_nothing_removable_lists_the_folder_rarely(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, log_lines: Callable[[], list[str]]
 ) -> None:
     now = 1000.0
-    monkeypatch.setattr(folder_module.time, "monotonic", lambda: now)
+    monkeypatch.setattr(time, "monotonic", lambda: now)
     for number in range(5):
         finished(tmp_path, number, 100_000, mitmproxy=None)
     limit = FolderRetention(tmp_path, 200_000)
     listed = 0
     real = limit._list_traces
 
-    def counting() -> dict[str, folder_module._Trace]:
+    def counting() -> dict[str, Any]:
         nonlocal listed
         listed += 1
         return real()

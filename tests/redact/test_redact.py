@@ -170,7 +170,7 @@ def test_fingerprint_key_created_by_another_process_is_used(
         sync(fd)
         (tmp_path / "fingerprint.key").write_bytes(theirs)
 
-    monkeypatch.setattr(atomic_file.os, "fsync", meanwhile)
+    monkeypatch.setattr(os, "fsync", meanwhile)
     assert fingerprint_key(tmp_path) == theirs
     assert (tmp_path / "fingerprint.key").read_bytes() == theirs
 
@@ -206,7 +206,7 @@ def test_fingerprint_key_full_disk_is_reported_and_leaves_no_file(
     if fails == "write":
         monkeypatch.setattr(atomic_file._File, "write", full)
     else:
-        monkeypatch.setattr(atomic_file.os, "fsync", full)
+        monkeypatch.setattr(os, "fsync", full)
     assert len(fingerprint_key(tmp_path)) == 32
     assert list(tmp_path.iterdir()) == []
     (warning,) = caplog.messages

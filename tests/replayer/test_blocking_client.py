@@ -10,25 +10,26 @@ import socket
 import ssl
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from session_builder import (
+from replay_sessions import (
     ACCEPTED,
     DIFFERENT_TRACES,
-    SessionBuilder,
-    audio,
+    accepted,
     build,
-    close,
     close_1011,
     drain,
     good,
+    recorded,
     refused,
     upgrade,
 )
 from test_both_ends import TRACES, carried, records, side_by_side
 from tls_certificates import Certificate
+from trace_builder import TraceBuilder, audio, close
 from wsproxy.errors import ConnectFailed
 from wsproxy.replayer import ClientOptions, ClientReplay, Pace, ReplayServer, ServerOptions, Verdict
 from wsproxy.replayer.blocking_client import play_once_blocking
@@ -86,7 +87,7 @@ def replayed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Verdic
         return await both_ends(trace, trace, folder, scheme=scheme)
 
     async def all_of_them() -> list[tuple[Verdict, Verdict]]:
-        return await side_by_side([lambda name=name: one(name) for name in SAMPLES])
+        return await side_by_side([partial(one, name) for name in SAMPLES])
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DEEPGRAM_API_KEY", "0123456789" * 4)
@@ -107,12 +108,13 @@ def test_blocking_replay_frames_are_equal(
     name: str, replayed: dict[str, tuple[Verdict, Verdict]]
 ) -> None:
     client, _ = replayed[name]
+    assert client.trace is not None
     assert carried(client.trace, from_client=True) == carried(TRACES[name], from_client=True)
 
 
 @pytest.mark.parametrize("kind", [*ACCEPTED, refused])
 def test_blocking_replay_fast_is_reproduced(
-    kind: Callable[[SessionBuilder], Path], tmp_path: Path
+    kind: Callable[[TraceBuilder], Path], tmp_path: Path
 ) -> None:
     trace = build(kind, tmp_path)
     for verdict in asyncio.run(both_ends(trace, trace, tmp_path, pace="fast")):
@@ -124,8 +126,8 @@ def test_blocking_replay_fast_is_reproduced(
     DIFFERENT_TRACES,
 )
 def test_blocking_replay_different_traces_is_different(
-    left: Callable[[SessionBuilder], Path],
-    right: Callable[[SessionBuilder], Path],
+    left: Callable[[TraceBuilder], Path],
+    right: Callable[[TraceBuilder], Path],
     verdict: str,
     field: str,
     tmp_path: Path,
@@ -137,7 +139,7 @@ def test_blocking_replay_different_traces_is_different(
 
 def test_blocking_replay_large_message_is_reproduced(tmp_path: Path) -> None:
     size = 16 << 20
-    builder = SessionBuilder(tmp_path / "t.wstrace").client(audio(size)).server(close(1009))
+    builder = accepted(tmp_path / "t.wstrace").client(audio(size)).server(close(1009))
     trace = builder.client(close(1009)).eof(False).eof(True).done()
     client, server = asyncio.run(both_ends(trace, trace, tmp_path, pace="fast"))
     assert (client.verdict, server.verdict) == ("reproduced", "reproduced")
@@ -145,8 +147,8 @@ def test_blocking_replay_large_message_is_reproduced(tmp_path: Path) -> None:
 
 
 def test_blocking_replay_without_response_is_reproduced(tmp_path: Path) -> None:
-    builder = SessionBuilder(tmp_path / "t.wstrace", status=0)
-    builder.recording.add(Failure(builder.tick(), "handshake", False, "no answer"))
+    builder = recorded(tmp_path / "t.wstrace")
+    builder.add(Failure(1_000_000, "handshake", False, "no answer"))
     trace = builder.eof(False, "reset").done()
     client, server = asyncio.run(both_ends(trace, trace, tmp_path))
     assert (client.verdict, server.verdict) == ("reproduced", "reproduced")
@@ -195,6 +197,7 @@ def test_blocking_replay_silent_server_is_not_reproduced(tmp_path: Path) -> None
     verdict = asyncio.run(against(build(close_1011, tmp_path), tmp_path, silent))
     assert verdict.verdict == "not-reproduced"
     assert verdict.replayed["ending"] == "open"
+    assert verdict.trace is not None
     assert Session.read(verdict.trace).ending == "stopped"
 
 
@@ -224,10 +227,7 @@ def test_blocking_replay_server_without_reading_ends(tmp_path: Path) -> None:
 
     frames = [audio(1 << 20)] * 32
     builder = (
-        SessionBuilder(tmp_path / "t.wstrace")
-        .client(*frames)
-        .server(close(1011))
-        .client(close(1011))
+        accepted(tmp_path / "t.wstrace").client(*frames).server(close(1011)).client(close(1011))
     )
     trace = builder.eof(False).eof(True).done()
 

@@ -7,13 +7,12 @@ from pathlib import Path
 import pytest
 
 from test_schedule import ANSWER, AUDIO, FAILURE, KEEPALIVE, KEY, MS, RESULTS, taken, times, write
+from trace_builder import TraceBuilder, upgrade_request
 from wsproxy.errors import UsageError
-from wsproxy.recorder import Clock, SessionWriter, new_start
 from wsproxy.replayer.pace import Pace
 from wsproxy.replayer.progress import ExpectedEnding, Item
 from wsproxy.replayer.schedule import Schedule
 from wsproxy.replayer.script import Script
-from wsproxy.trace import Eof, Request, Response
 from wsproxy.wire import Frame, Opcode
 
 
@@ -134,24 +133,11 @@ def test_schedule_causal_client_counts_responses(tmp_path: Path) -> None:
 
 def api_trace(path: Path, events: list[tuple[int, bool, Frame]]) -> Path:
     """A session with Deepgram listen, whose results are known to the catalog."""
-    recording = SessionWriter(path, new_start(Clock(0, 0), provider="deepgram", api="listen"))
-    recording.add(
-        Request(
-            0,
-            "GET",
-            "wss",
-            "api.deepgram.com",
-            443,
-            "/v1/listen?encoding=linear16&sample_rate=16000",
-            headers=[["Upgrade", "websocket"]],
-        )
-    )
-    recording.response(Response(0, 101))
+    request = upgrade_request("/v1/listen?encoding=linear16&sample_rate=16000")
+    builder = TraceBuilder(path, request, provider="deepgram", api="listen").accept(at=0)
     for ms, from_client, frame in events:
-        recording.data(ms * MS, from_client, frame.serialize())
-    recording.eof(Eof(events[-1][0] * MS, False))
-    recording.end(events[-1][0] * MS)
-    return path
+        builder.data(from_client, frame.serialize(), at=ms)
+    return builder.eof(False, at=builder.ms).done(at=builder.ms)
 
 
 def test_schedule_causal_client_ignores_number_of_results(tmp_path: Path) -> None:
@@ -208,20 +194,16 @@ def test_schedule_step_after_late_step_is_not_late(tmp_path: Path) -> None:
 
 def test_script_tls_end_is_an_end(tmp_path: Path) -> None:
     """The server said that it was done in TLS, before the client's FIN; so it does not wait."""
-    path = tmp_path / "t.wstrace"
-    recording = SessionWriter(path, new_start(Clock(0, 0)))
-    recording.add(Request(0, "GET", "wss", "h", 443, "/", headers=[["Upgrade", "websocket"]]))
-    recording.response(Response(0, 101))
-    recording.data(MS, False, FAILURE.serialize())
-    recording.data(2 * MS, True, ANSWER.serialize())
+    builder = TraceBuilder(tmp_path / "t.wstrace", upgrade_request("/")).accept(at=0)
+    builder.server(FAILURE).client(ANSWER)
     for at, from_client, how in (
         (3, False, "close-notify"),
         (4, True, "close-notify"),
         (5, True, "eof"),
         (6, False, "eof"),
     ):
-        recording.eof(Eof(at * MS, from_client, how))
-    recording.end(7 * MS)
+        builder.eof(from_client, how, at=at)
+    path = builder.done()
     server = Script.read(path, "server")
     assert [step.is_close for step in server.steps] == [True, False]
     assert server.steps[1].item == ExpectedEnding("eof")

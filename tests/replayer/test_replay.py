@@ -8,72 +8,72 @@ from pathlib import Path
 
 import pytest
 
-from session_builder import (
+from replay_sessions import (
     ACCEPTED,
     DIFFERENT_TRACES,
-    MS,
     RESULTS,
-    SessionBuilder,
-    audio,
+    accepted,
     both_ends,
     both_eof,
     build,
-    close,
     close_1011,
     content_sent,
     good,
+    recorded,
     records,
     refused,
-    text,
 )
-from wsproxy.recorder import Clock, SessionWriter, new_start
+from trace_builder import MS, TraceBuilder, audio, close, text
 from wsproxy.replayer import ClientOptions, ReplayServer, ServerOptions, Verdict, replay_client
 from wsproxy.session import Session
-from wsproxy.trace import Failure, Request, Response
+from wsproxy.trace import Failure, Request
 
 
 @pytest.mark.parametrize("pace", ["recorded", "fast"])
 @pytest.mark.parametrize("kind", [*ACCEPTED, refused])
 def test_replay_of_both_ends_agrees(
-    kind: Callable[[SessionBuilder], Path], pace: str, tmp_path: Path
+    kind: Callable[[TraceBuilder], Path], pace: str, tmp_path: Path
 ) -> None:
     trace = build(kind, tmp_path)
     client, server = asyncio.run(both_ends(trace, trace, tmp_path, pace=pace))
     assert client.verdict == "reproduced", client.as_json()
     assert server.verdict == "reproduced", server.as_json()
+    assert client.trace is not None
     assert content_sent(client.trace, True) == content_sent(trace, True)
     assert content_sent(client.trace, False) == content_sent(trace, False)
 
 
 def test_replay_messages_capture_is_reproduced(tmp_path: Path) -> None:
-    builder = SessionBuilder(tmp_path / "t.wstrace", capture="messages")
+    builder = accepted(tmp_path / "t.wstrace", capture="messages")
     for from_client, frame in (
         (True, audio()),
         (False, text(RESULTS)),
         (False, close(1011, "NET-0001")),
         (True, close(1011)),
     ):
-        builder.recording.message(builder.tick(), from_client, frame.opcode, frame.payload)
+        builder.ms += 1
+        t_ns = round(builder.ms * MS)
+        builder.recording.message(t_ns, from_client, frame.opcode, frame.payload)
     trace = builder.done()
     client, server = asyncio.run(both_ends(trace, trace, tmp_path))
     assert (client.verdict, server.verdict) == ("reproduced", "reproduced")
+    assert client.trace is not None
     assert Session.read(client.trace).broken == []  # masked, as a client must
 
 
 def test_replay_plain_http_is_reproduced(tmp_path: Path) -> None:
-    recording = SessionWriter(tmp_path / "t.wstrace", new_start(Clock(0, 0)))
     headers = [["Host", "api.deepgram.com"], ["Accept", "*/*"]]
-    recording.add(Request(0, "GET", "https", "api.deepgram.com", 443, "/v1/x", headers=headers))
-    recording.response(Response(MS, 403, "Forbidden", headers=[["dg-error", "no"]], body=b"{}"))
-    recording.end(2 * MS)
-    client, server = asyncio.run(both_ends(recording.path, recording.path, tmp_path))
+    request = Request(0, "GET", "https", "api.deepgram.com", 443, "/v1/x", headers=headers)
+    builder = TraceBuilder(tmp_path / "t.wstrace", request)
+    trace = builder.refuse(403, b"{}", ["dg-error", "no"], reason="Forbidden").done()
+    client, server = asyncio.run(both_ends(trace, trace, tmp_path))
     assert (client.verdict, server.verdict) == ("reproduced", "reproduced")
     assert client.replayed["ending"] == "http"
 
 
 def test_replay_large_message_is_reproduced(tmp_path: Path) -> None:
     size = 16 << 20
-    builder = SessionBuilder(tmp_path / "t.wstrace").client(audio(size)).server(close(1009))
+    builder = accepted(tmp_path / "t.wstrace").client(audio(size)).server(close(1009))
     trace = both_eof(builder.client(close(1009)))
     client, server = asyncio.run(both_ends(trace, trace, tmp_path, pace="fast"))
     assert (client.verdict, server.verdict) == ("reproduced", "reproduced")
@@ -81,28 +81,27 @@ def test_replay_large_message_is_reproduced(tmp_path: Path) -> None:
 
 
 def test_replay_without_response_is_reproduced(tmp_path: Path) -> None:
-    builder = SessionBuilder(tmp_path / "t.wstrace", status=0)
-    builder.recording.add(Failure(builder.tick(), "handshake", False, "no answer"))
+    builder = recorded(tmp_path / "t.wstrace")
+    builder.add(Failure(MS, "handshake", False, "no answer"))
     trace = builder.eof(False, "reset").done()
     client, server = asyncio.run(both_ends(trace, trace, tmp_path))
     assert (client.verdict, server.verdict) == ("reproduced", "reproduced")
 
 
-def unanswered(path: Path, *failure: object) -> Path:
-    builder = SessionBuilder(path, status=0)
-    builder.recording.add(Failure(builder.tick(100), *failure))  # type: ignore[arg-type]
-    return builder.done()
+def unanswered(path: Path, kind: str, from_client: bool, message: str) -> Path:
+    return recorded(path).add(Failure(100 * MS, kind, from_client, message)).done()
 
 
 @pytest.mark.parametrize(
     "failure",
     [("handshake", True, "Client disconnected."), ("http", False, "server closed connection")],
 )
-def test_replay_slow_response_keeps_delay(failure: tuple[object, ...], tmp_path: Path) -> None:
+def test_replay_slow_response_keeps_delay(failure: tuple[str, bool, str], tmp_path: Path) -> None:
     trace = unanswered(tmp_path / "t.wstrace", *failure)
     client, server = asyncio.run(both_ends(trace, trace, tmp_path))
     assert (client.verdict, server.verdict) == ("reproduced", "reproduced")
     for verdict in (client, server):
+        assert verdict.trace is not None
         session = Session.read(verdict.trace)
         assert session.failure is not None
         assert session.failure.from_client is failure[1]
@@ -136,8 +135,8 @@ def test_replay_client_waiting_longer_is_judged(tmp_path: Path) -> None:
     [*DIFFERENT_TRACES, (good, close_1011, "different", "close_code")],
 )
 def test_replay_different_traces_is_different(
-    left: Callable[[SessionBuilder], Path],
-    right: Callable[[SessionBuilder], Path],
+    left: Callable[[TraceBuilder], Path],
+    right: Callable[[TraceBuilder], Path],
     verdict: str,
     field: str,
     tmp_path: Path,

@@ -12,26 +12,22 @@ from pathlib import Path
 
 import pytest
 
-from session_builder import (
-    KEY,
-    MS,
+from replay_sessions import (
     RESULTS,
-    SessionBuilder,
-    audio,
+    accepted,
     both_ends,
     both_eof,
     build,
-    close,
     close_1011,
     drain,
     good,
     records,
-    text,
     upgrade,
 )
+from trace_builder import KEY, TraceBuilder, audio, close, text
 from wsproxy.catalog import load
 from wsproxy.errors import ConnectFailed, Setting, TraceError, UsageError
-from wsproxy.recorder import Clock, SessionWriter, new_start
+from wsproxy.recorder import Clock, new_start
 from wsproxy.redact import HeadRedactor
 from wsproxy.replayer import ClientOptions, ReplayServer, ServerOptions, Verdict, replay_client
 from wsproxy.replayer.replay_trace import ReplayRecording
@@ -65,6 +61,7 @@ def test_replay_client_silent_server_is_not_reproduced(tmp_path: Path) -> None:
     verdict = asyncio.run(against(build(close_1011, tmp_path), tmp_path, silent))
     assert verdict.verdict == "not-reproduced"
     assert verdict.replayed["ending"] == "open"
+    assert verdict.trace is not None
     assert Session.read(verdict.trace).ending == "stopped"
 
 
@@ -107,6 +104,7 @@ def test_replay_client_invalid_handshake_is_failed(answer: str, says: str, tmp_p
 
     verdict = asyncio.run(against(build(close_1011, tmp_path), tmp_path, other))
     assert verdict.replayed["ending"] == "failed"
+    assert verdict.trace is not None
     failures = [r for r in TraceReader(verdict.trace) if isinstance(r, Failure)]
     assert len(failures) == 1
     assert says in failures[0].message
@@ -125,13 +123,13 @@ def test_replay_client_flooding_server_ends_in_time(tmp_path: Path) -> None:
 
 
 def test_replay_client_volatile_close_reason_is_reproduced(tmp_path: Path) -> None:
-    def inactive(seconds: int) -> Callable[[SessionBuilder], Path]:
+    def inactive(seconds: int) -> Callable[[TraceBuilder], Path]:
         reason = f"Session terminated: No messages received for {seconds} seconds"
         return lambda m: both_eof(m.client(audio()).server(close(3006, reason)).client(close(3006)))
 
     (tmp_path / "a").mkdir()
-    recorded = inactive(5)(SessionBuilder(tmp_path / "a" / "1.wstrace"))
-    other = inactive(7)(SessionBuilder(tmp_path / "a" / "2.wstrace"))
+    recorded = inactive(5)(accepted(tmp_path / "a" / "1.wstrace"))
+    other = inactive(7)(accepted(tmp_path / "a" / "2.wstrace"))
     client, _ = asyncio.run(both_ends(recorded, other, tmp_path))
     assert client.verdict == "reproduced"
 
@@ -171,6 +169,7 @@ def test_replay_client_given_values_are_sent_and_redacted(tmp_path: Path) -> Non
     )
     assert "Authorization: Token s3cret-value" in heads[0]
     assert "encoding=linear16&sample_rate=8000&model=nova-3 " in heads[0]
+    assert verdict.trace is not None
     session = Session.read(verdict.trace)
     assert session.request is not None
     assert session.request_header("authorization") == "Token REDACTED"
@@ -209,12 +208,10 @@ def test_replay_client_environment_credential_is_sent(
 def test_replay_client_unknown_credential_is_redacted(
     given: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    recording = SessionWriter(tmp_path / "t.wstrace", new_start(Clock(0, 0), provider="deepgram"))
-    recording.add(
-        Request(0, "GET", "wss", "h", 443, "/x?door=REDACTED", headers=[["X-Door", "Key REDACTED"]])
-    )
-    recording.add(Response(MS, 401, "No", body=b"no"))
-    recording.end(2 * MS)
+    headers = [["X-Door", "Key REDACTED"]]
+    request = Request(0, "GET", "wss", "h", 443, "/x?door=REDACTED", headers=headers)
+    builder = TraceBuilder(tmp_path / "t.wstrace", request, provider="deepgram")
+    trace = builder.refuse(401, b"no").done()
 
     async def server(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await reader.readuntil(b"\r\n\r\n")
@@ -228,7 +225,8 @@ def test_replay_client_unknown_credential_is_redacted(
         "headers": [("x-door", "Key open/sesame")] if given else [],
         "query": [("door", "open/sesame")] if given else [],
     }
-    verdict = asyncio.run(against(recording.path, tmp_path, server, **mine))
+    verdict = asyncio.run(against(trace, tmp_path, server, **mine))
+    assert verdict.trace is not None
     session = Session.read(verdict.trace)
     assert session.request is not None
     assert session.request.path == "/x?door=REDACTED"
@@ -251,14 +249,12 @@ def test_replay_client_hostile_trace_output_is_escaped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("DEEPGRAM_API_KEY", raising=False)
-    recording = SessionWriter(tmp_path / "t.wstrace", new_start(Clock(0, 0)))
     headers = [["Upgrade", "websocket"], ["X-\x1b[31m", "\x9b31m REDACTED"]]
-    recording.add(Request(0, "GET", "wss", "h", 443, "/?\x1b]0;=REDACTED", headers=headers))
-    recording.response(Response(MS, 101))
-    recording.end(2 * MS)
+    request = Request(0, "GET", "wss", "h", 443, "/?\x1b]0;=REDACTED", headers=headers)
+    trace = TraceBuilder(tmp_path / "t.wstrace", request).accept().done()
     to = ClientOptions("wss://api.example.invalid")
     with pytest.raises(UsageError) as caught:
-        asyncio.run(replay_client(recording.path, to, records(tmp_path)))
+        asyncio.run(replay_client(trace, to, records(tmp_path)))
     assert str(caught.value).isprintable()
 
 
@@ -276,17 +272,14 @@ def test_replay_client_hostile_trace_id_is_no_path(name: str, tmp_path: Path) ->
 @pytest.mark.parametrize("part", ["header", "path", "method"])
 def test_replay_client_hostile_trace_sends_one_request(part: str, tmp_path: Path) -> None:
     evil = "/ HTTP/1.1\r\nHost: other\r\n\r\nGET /"
-    recording = SessionWriter(tmp_path / "t.wstrace", new_start(Clock(0, 0)))
     headers = [["Upgrade", "websocket"], ["X", evil if part == "header" else "x"]]
     path = evil if part == "path" else "/"
     method = evil if part == "method" else "GET"
-    recording.add(Request(0, method, "ws", "h", 80, path, headers=headers))
-    recording.response(Response(MS, 101))
-    recording.end(2 * MS)
+    request = Request(0, method, "ws", "h", 80, path, headers=headers)
+    trace = TraceBuilder(tmp_path / "t.wstrace", request).accept().done()
+    to = ClientOptions("ws://127.0.0.1:1")
     with pytest.raises(TraceError):
-        asyncio.run(
-            replay_client(recording.path, ClientOptions("ws://127.0.0.1:1"), records(tmp_path))
-        )
+        asyncio.run(replay_client(trace, to, records(tmp_path)))
 
 
 @pytest.mark.parametrize(
@@ -362,15 +355,13 @@ def test_replay_client_unwritable_trace_has_no_verdict(
 
 
 def test_replay_client_trace_without_handshake_raises(tmp_path: Path) -> None:
-    recording = SessionWriter(tmp_path / "t.wstrace", new_start(Clock(0, 0), synthetic=True))
-    recording.add(Failure(5, "dns", False, "no such host"))
-    recording.end(6)
+    builder = TraceBuilder(tmp_path / "t.wstrace", synthetic=True)
+    trace = builder.add(Failure(5, "dns", False, "no such host")).done()
+    to = ClientOptions("ws://127.0.0.1:1")
     with pytest.raises(UsageError, match="dns"):
-        asyncio.run(
-            replay_client(recording.path, ClientOptions("ws://127.0.0.1:1"), records(tmp_path))
-        )
+        asyncio.run(replay_client(trace, to, records(tmp_path)))
     with pytest.raises(UsageError, match="dns"):
-        ReplayServer(recording.path, ServerOptions(), records(tmp_path))
+        ReplayServer(trace, ServerOptions(), records(tmp_path))
 
 
 def test_replay_client_credential_in_response_is_redacted(tmp_path: Path) -> None:
@@ -391,12 +382,10 @@ def test_replay_client_credential_in_response_is_redacted(tmp_path: Path) -> Non
 
 def test_replay_client_compressed_body_is_sent_decoded(tmp_path: Path) -> None:
     """What is recorded is what it meant; so nothing may say that it is compressed."""
-    recording = SessionWriter(tmp_path / "t.wstrace", new_start(Clock(0, 0)))
     body = b'{"url": "https://example.com/a.wav"}'
     headers = [["Host", "h"], ["Content-Encoding", "gzip"], ["Content-Length", "500"]]
-    recording.add(Request(0, "POST", "https", "h", 443, "/v1/x", headers=headers, body=body))
-    recording.response(Response(MS, 400, "No", body=b"{}", body_length=2))
-    recording.end(2 * MS)
+    request = Request(0, "POST", "https", "h", 443, "/v1/x", headers=headers, body=body)
+    trace = TraceBuilder(tmp_path / "t.wstrace", request).refuse(400, b"{}").done()
     came = bytearray()
 
     async def refuses(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -406,7 +395,7 @@ def test_replay_client_compressed_body_is_sent_decoded(tmp_path: Path) -> None:
         came.extend(await reader.read())
         writer.close()
 
-    verdict = asyncio.run(against(recording.path, tmp_path, refuses))
+    verdict = asyncio.run(against(trace, tmp_path, refuses))
     assert verdict.verdict == "reproduced"
     head, _, sent = bytes(came).partition(b"\r\n\r\n")
     assert sent == body
@@ -419,13 +408,9 @@ def test_replay_client_compressed_body_is_sent_decoded(tmp_path: Path) -> None:
 
 def asking(target: str, folder: Path, method: str = "GET") -> Path:
     """A trace whose request has this target."""
-    path = folder / "target.wstrace"
-    recording = SessionWriter(path, new_start(Clock(0, 0)))
     headers = [["Host", "evil.example"], ["Upgrade", "websocket"], ["Sec-WebSocket-Key", KEY]]
-    recording.add(Request(0, method, "ws", "evil.example", 80, target, headers=headers))
-    recording.response(Response(MS, 403, body=b"no"))
-    recording.end(2 * MS, "refused")
-    return path
+    request = Request(0, method, "ws", "evil.example", 80, target, headers=headers)
+    return TraceBuilder(folder / "target.wstrace", request).refuse(403, b"no").done("refused")
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -74,7 +75,7 @@ def verdicts(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], 
 
     async def all_of_them() -> dict[tuple[str, str], Verdict]:
         pairs = UNLIKE + BEHAVING
-        found = await side_by_side([lambda pair=pair: one(*pair) for pair in pairs])
+        found = await side_by_side([partial(one, *pair) for pair in pairs])
         verdicts = dict(zip(pairs, found, strict=True))
         for pair, verdict in verdicts.items():
             # Of many at once, a busy machine does not answer each within a second.

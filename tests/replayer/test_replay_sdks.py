@@ -5,16 +5,19 @@ unchanged through the proxy at the API's real host name over TLS, where no API i
 is in this process but the SDKs; the last test does the same with the commands.
 """
 
+# ruff: noqa: F811 (fixtures are imported)
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
 
 import pytest
 
 import wsproxy
+from sdk_clients import CLIENTS, EACH, Client, Record, RecordHere, Run, Seen, Serve
 from test_sdks import (  # noqa: F401 (fixtures)
-    CLIENTS,
-    EACH,
     audio,
     authority,
     confdir,
@@ -41,6 +44,8 @@ HOSTS = {
     "speak": "api.deepgram.com",
     "streaming": "streaming.assemblyai.com",
 }
+# Its arguments, what it saw, and its trace.
+Failed: TypeAlias = tuple[Sequence[str], Seen, Path]
 REPLAY = [sys.executable, "-m", "wsproxy", "replay", "server"]
 # What a client does, under which condition of the API.
 FAILURES = {
@@ -50,7 +55,7 @@ FAILURES = {
 }
 
 
-def condition_of(client, failure):
+def condition_of(client: Client, failure: str) -> str:
     _, condition = FAILURES[failure]
     if condition != "refused":
         return condition
@@ -67,7 +72,9 @@ ON_EACH_PYTHON = {"stalled"}
         for name in FAILURES
     ]
 )
-def failed(request, client, serve, record_here):  # noqa: F811
+def failed(
+    request: pytest.FixtureRequest, client: Client, serve: Serve, record_here: RecordHere
+) -> Failed:
     """A client that failed: (its arguments, what it saw, its trace)."""
     args, _ = FAILURES[request.param]
     condition = condition_of(client, request.param)
@@ -76,18 +83,18 @@ def failed(request, client, serve, record_here):  # noqa: F811
         return args, *record_here(client, url, *args)
 
 
-def behaved(seen):
+def behaved(seen: Seen) -> tuple[Any, ...]:
     """What a client saw, without its texts: those name hosts, ports and ids."""
     return (
         [error["code"] for error in seen["errors"]],
         seen["transcript"],
         seen["audio"],
-        # The sync SDKs tell of the end from a thread that may not come to it.
+        # The sync SDKs report the end on a thread that may be stopped before.
         [message for message in seen["messages"] if message != "closed"],
     )
 
 
-def behaves_alike(again, seen, trace):
+def behaves_alike(again: Seen, seen: Seen, trace: Path) -> bool:
     """Whether a client saw what it saw at the first time.
 
     Of what had come and was not read yet, a reset takes some away or none: as it happens.
@@ -104,21 +111,23 @@ def behaves_alike(again, seen, trace):
 WHO_CLOSED = {"closed_by", "close_code", "close_reason", "ending", "messages_sent"}
 
 
-def may_differ(client, args):
+def may_differ(client: Client, args: Sequence[str]) -> set[str]:
     return WHO_CLOSED if client.api == "streaming" and "stall" in args else set()
 
 
-def same_failure(trace, replayed):
+def same_failure(trace: Path, replayed: Path) -> bool:
     """The recording and the replay have the same first finding."""
     first, second = (diagnose(Session.read(path), load())[0].id for path in (trace, replayed))
     return first == second
 
 
 @pytest.mark.parametrize("client", EACH)
-def test_sdk_against_replay_server_gets_recorded_failure(client, failed, run, confdir, tmp_path):  # noqa: F811
+def test_sdk_against_replay_server_gets_recorded_failure(
+    client: Client, failed: Failed, run: Run, confdir: Path, tmp_path: Path
+) -> None:
     args, seen, trace = failed
 
-    def check(again):
+    def check(again: Seen) -> None:
         verdict = served.verdict()
         different = {difference.field for difference in verdict.differences}
         assert different <= may_differ(client, args), verdict
@@ -126,16 +135,19 @@ def test_sdk_against_replay_server_gets_recorded_failure(client, failed, run, co
         assert verdict.verdict in ("different" if different else "reproduced", "unproven")
         assert verdict.sent == "equal"
         assert behaves_alike(again, seen, trace), (again, seen)
+        assert verdict.trace is not None
         assert same_failure(trace, verdict.trace)
 
     with wsproxy.serve(trace, timeout=5, out=tmp_path / "again", confdir=confdir) as served:
         if not client.wss_only:
             check(run(client, served.url, *args))
         # Unchanged, at the real host name over TLS: no API is there.
-        check(run(client, f"wss://{HOSTS[client.api]}", *args, **served.env))
+        check(run(client, f"wss://{HOSTS[client.api]}", *args, **dict[str, Any](served.env)))
 
 
-def test_sdk_with_other_chunk_size_gets_recorded_failure(serve, record, run, tmp_path):  # noqa: F811
+def test_sdk_with_other_chunk_size_gets_recorded_failure(
+    serve: Serve, record: Record, run: Run, tmp_path: Path
+) -> None:
     client = CLIENTS[0]
     with serve(client, None, tls=True) as served:
         seen, _ = record(client, served.url.replace("127.0.0.1", "localhost"), "stall")

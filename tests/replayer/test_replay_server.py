@@ -12,21 +12,15 @@ from typing import Any
 import pytest
 import websockets
 
-from session_builder import (
-    MS,
-    build,
-    close_1011,
-    records,
-    refused,
-)
+from replay_sessions import both_ends, build, close_1011, records, refused
 from tls_certificates import Certificate
+from trace_builder import TraceBuilder, upgrade_request
 from wsproxy.errors import ConnectFailed
-from wsproxy.recorder import Clock, SessionWriter, new_start
 from wsproxy.replayer import ClientOptions, ReplayServer, ServerOptions, Verdict, replay_client
 from wsproxy.replayer import server as replay_server
 from wsproxy.replayer.verdict import judge_result
 from wsproxy.session import Session
-from wsproxy.trace import Request, Response, TraceReader
+from wsproxy.trace import Request, TraceReader
 
 ASKED = "/v1/listen?encoding=linear16&sample_rate=16000"  # as in the recordings
 
@@ -64,6 +58,7 @@ def test_replay_server_rechunked_audio_gets_failure(size: int, tmp_path: Path) -
     )
     assert seen == (1011, "NET-0001")
     assert verdict.verdict == "reproduced", verdict.as_json()
+    assert verdict.trace is not None
     with TraceReader(verdict.trace) as reader:
         assert not any("s3cret" in repr(record) for record in reader)
 
@@ -124,6 +119,27 @@ def test_replay_server_recorded_refusal_is_repeated(tmp_path: Path) -> None:
     assert response.status_code == 401
     assert response.headers["dg-error"] == "Invalid credentials."
     assert b"INVALID_AUTH" in response.body
+
+
+def test_replay_condition_that_depends_on_the_host_is_judged_at_the_recorded_one(
+    tmp_path: Path,
+) -> None:
+    """Only a refusal at another host than Deepgram's is one of a self-hosted deployment."""
+    request = upgrade_request("/v1/listen?utterance_end_ms=999", host="api.deepgram.com")
+    body = (
+        b'{"err_code": "Bad Request", "err_msg": "Invalid \'utterance_end_ms\' value of \'999\'."}'
+    )
+    builder = TraceBuilder(tmp_path / "r.wstrace", request, provider="deepgram", api="listen")
+    trace = builder.refuse(400, body).done()
+    client, server = asyncio.run(both_ends(trace, trace, tmp_path))
+    assert [client.verdict, server.verdict] == ["reproduced", "reproduced"]
+    for verdict in (client, server):
+        assert verdict.replayed["condition"] == "deepgram.upgrade.400"
+        assert verdict.trace is not None
+        replay = Session.read(verdict.trace)
+        assert replay.recorded_host == "api.deepgram.com"
+        assert replay.request is not None
+        assert replay.request.host == "127.0.0.1"
 
 
 def test_replay_server_waiting_connection_is_closed_at_end(
@@ -255,11 +271,9 @@ def test_replay_server_behind_tls_is_reproduced(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("coding", ["gzip", "unknown"])
 def test_replay_server_compressed_body_is_redacted(coding: str, tmp_path: Path) -> None:
-    recording = SessionWriter(tmp_path / "t.wstrace", new_start(Clock(0, 0)))
     headers = [["Host", "h"], ["Content-Length", "2"]]
-    recording.add(Request(0, "POST", "https", "h", 443, "/v1/x", headers=headers, body=b"{}"))
-    recording.response(Response(MS, 400, "No", body=b"{}", body_length=2))
-    recording.end(2 * MS)
+    request = Request(0, "POST", "https", "h", 443, "/v1/x", headers=headers, body=b"{}")
+    trace = TraceBuilder(tmp_path / "t.wstrace", request).refuse(400, b"{}").done()
     body = gzip.compress(b'{"api_key": "sesame-4711-4711", "url": "x"}')
 
     async def ask(url: str) -> object:
@@ -271,7 +285,8 @@ def test_replay_server_compressed_body_is_redacted(coding: str, tmp_path: Path) 
         writer.close()
         return answer
 
-    verdict, _ = asyncio.run(served(recording.path, tmp_path, ask))
+    verdict, _ = asyncio.run(served(trace, tmp_path, ask))
+    assert verdict.trace is not None
     written = Session.read(verdict.trace).request
     assert written is not None
     if coding == "gzip":

@@ -11,14 +11,13 @@ from pathlib import Path
 import pytest
 import websockets
 
-from session_builder import SessionBuilder, both_eof, close, records, text
+from replay_sessions import accepted, both_eof, records
+from trace_builder import TraceBuilder, close, text
 from wsproxy.errors import ConnectFailed, Setting, UsageError
 from wsproxy.proxy.embedding import ProxySettings, background
-from wsproxy.recorder import Clock, SessionWriter, new_start
 from wsproxy.replayer import ClientOptions, ReplayServer, ServerOptions, Verdict, replay_client
 from wsproxy.replayer.target import Target, proxy_for
-from wsproxy.trace import Eof, Request, Response, TraceReader
-from wsproxy.wire import Close, Frame, Opcode
+from wsproxy.trace import Request, TraceReader
 
 MS = 1_000_000
 UPGRADE = [["Upgrade", "websocket"], ["Sec-WebSocket-Key", "x"], ["Sec-WebSocket-Version", "13"]]
@@ -26,9 +25,9 @@ UPGRADE = [["Upgrade", "websocket"], ["Sec-WebSocket-Key", "x"], ["Sec-WebSocket
 
 def session(folder: Path, *texts: str, provider: str = "deepgram", api: str = "listen") -> Path:
     """A client that says these texts and is closed for it."""
-    builder = SessionBuilder(folder / "t.wstrace", provider=provider, api=api)
+    builder = accepted(folder / "t.wstrace", provider=provider, api=api)
     for each in texts:
-        builder.client(Frame(Opcode.TEXT, each.encode()))
+        builder.client(each)
     return both_eof(builder.server(close(1008, "no")).client(close(1008)))
 
 
@@ -154,6 +153,7 @@ async def received_by_server(trace: Path, folder: Path, **options: object) -> li
         port = next(iter(server.sockets)).getsockname()[1]
         to = ClientOptions(f"ws://127.0.0.1:{port}", timeout=1, **options)  # type: ignore[arg-type]
         verdict = await replay_client(trace, to, records(folder / "out"))
+    assert verdict.trace is not None
     with TraceReader(verdict.trace) as reader:
         assert not any(key in repr(record) for record in reader for key in ("the-key", "mine"))
     return received
@@ -182,16 +182,12 @@ def test_replay_client_missing_field_raises_before_sending(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("SONIOX_API_KEY", raising=False)
-    recording = SessionWriter(
-        tmp_path / "t.wstrace", new_start(Clock(0, 0), provider="soniox", api="transcribe")
-    )
-    recording.add(Request(0, "GET", "wss", "h", 443, "/", headers=UPGRADE))
-    recording.response(Response(1, 101))
-    recording.data(2, True, Frame(Opcode.TEXT, SONIOX.encode(), mask=b"abcd").serialize())
-    recording.end(3)
+    request = Request(0, "GET", "wss", "h", 443, "/", headers=UPGRADE)
+    builder = TraceBuilder(tmp_path / "t.wstrace", request, provider="soniox", api="transcribe")
+    trace = builder.accept().client(SONIOX).done()
     options = ClientOptions("wss://api.example.invalid")
     with pytest.raises(UsageError, match=r"missing: api_key .*SONIOX_API_KEY") as raised:
-        asyncio.run(replay_client(recording.path, options, records(tmp_path / "out")))
+        asyncio.run(replay_client(trace, options, records(tmp_path / "out")))
     assert raised.value.settings == (Setting("fields", "api_key=..."),)
 
 
@@ -210,19 +206,10 @@ def test_replay_client_ids_are_rewritten_unless_kept(keep_ids: bool, tmp_path: P
 
 def stalled(path: Path) -> Path:
     """A second of audio at 16 kHz in 10 messages; then nothing, and a Close."""
-    start = new_start(Clock(0, 0), provider="deepgram", api="listen")
-    recording = SessionWriter(path, start)
-    asked = "/v1/listen?encoding=linear16&sample_rate=16000"
-    recording.add(Request(0, "GET", "wss", "api.deepgram.com", 443, asked, headers=UPGRADE))
-    recording.response(Response(0, 101))
-    for number in range(10):
-        audio = Frame(Opcode.BINARY, bytes(3200), mask=b"abcd")
-        recording.data(number * MS, True, audio.serialize())
-    end = Frame(Opcode.CLOSE, Close(1011, "NET-0001").serialize())
-    recording.data(12 * MS, False, end.serialize())
-    recording.eof(Eof(13 * MS, False))
-    recording.end(14 * MS)
-    return path
+    builder = accepted(path, provider="deepgram", api="listen")
+    for _ in range(10):
+        builder.client(bytes(3200))
+    return builder.wait(2).server(close(1011, "NET-0001")).eof(False).done()
 
 
 async def sent_when_closed(
@@ -271,7 +258,7 @@ def test_replay_server_gate_unit_reaches_same_point(
 
 
 def test_replay_server_seconds_gate_without_encoding_raises(tmp_path: Path) -> None:
-    trace = both_eof(SessionBuilder(tmp_path / "t.wstrace").server(text("{}"), close(1000)))
+    trace = both_eof(accepted(tmp_path / "t.wstrace").server(text("{}"), close(1000)))
     with pytest.raises(UsageError, match="seconds"):
         ReplayServer(trace, ServerOptions(gate="seconds"), records(tmp_path / "out"))
 

@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from trace_builder import TraceBuilder, upgrade_request
 from wsproxy.recorder import Clock, SessionWriter, new_start
 from wsproxy.replayer.endpoint import Endpoint
 from wsproxy.replayer.pace import Pace
 from wsproxy.replayer.progress import ExpectedEnding, Item, SideProgress
 from wsproxy.replayer.schedule import Schedule
 from wsproxy.replayer.script import Script, Step
-from wsproxy.trace import Eof, Request, Response
 from wsproxy.wire import Close, Frame, FrameParser, Garbage, Opcode
 
 MS = 1_000_000
@@ -31,21 +31,16 @@ ANSWER = Frame(Opcode.CLOSE, Close(1011).serialize(), mask=KEY)
 
 def write(path: Path, events: list[tuple[int, bool, Item]], ending: str | None = None) -> Path:
     """A trace of these events: (ms from the upgrade, from the client, what)."""
-    recording = SessionWriter(path, new_start(Clock(0, 0)))
-    recording.add(Request(0, "GET", "ws", "h", 80, "/", headers=[["Upgrade", "websocket"]]))
-    recording.response(Response(7 * MS, 101))
-    last = 7 * MS
+    builder = TraceBuilder(path, upgrade_request("/")).accept(at=7)
     for ms, from_client, item in events:
-        last = (ms + 7) * MS
         match item:
             case Frame():
-                recording.data(last, from_client, item.serialize())
+                builder.data(from_client, item.serialize(), at=ms + 7)
             case Garbage():
-                recording.data(last, from_client, item.data)
+                builder.data(from_client, item.data, at=ms + 7)
             case ExpectedEnding():
-                recording.eof(Eof(last, from_client, item.how))
-    recording.end(last, ending)
-    return path
+                builder.eof(from_client, item.how, at=ms + 7)
+    return builder.done(ending, at=builder.ms)
 
 
 @pytest.fixture
@@ -445,4 +440,4 @@ def test_schedule_any_peer_behaviour_ends(
         wake = plan.next_wake_ns()
         assert wake > now
         now = min([wake, *(ms * MS for ms, _ in other[:1] if ms * MS > now)])
-    raise AssertionError("the schedule goes on for ever")
+    raise AssertionError("the schedule never ends")

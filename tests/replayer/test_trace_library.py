@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from trace_builder import TraceBuilder
 from wsproxy.errors import TraceError, UsageError
-from wsproxy.recorder import Clock, SessionWriter, new_start
 from wsproxy.replayer.trace_library import ServedTrace, TraceLibrary
-from wsproxy.trace import Failure, Request, Response
+from wsproxy.trace import Failure, Request
 
 UPGRADE = [["Upgrade", "websocket"]]
 LISTEN = "/v1/listen?model=nova-3&token=REDACTED"
@@ -23,22 +24,22 @@ def record(
     at: int = 0,
     host: str = "api.deepgram.com",
     headers: list[list[str]] = UPGRADE,
-    **start: object,
+    **start: Any,
 ) -> Path:
     """A trace that was begun `at` seconds."""
-    start_record = new_start(Clock(at * 1_000_000_000, 0), **start)
-    recording = SessionWriter(folder / f"{name}.wstrace", start_record)
-    recording.add(Request(0, "GET", "wss", host, 443, path, headers=headers))
-    recording.response(Response(1, 101))
-    recording.end(2)
-    return recording.path
+    request = Request(0, "GET", "wss", host, 443, path, headers=headers)
+    began_ns = at * 1_000_000_000
+    builder = TraceBuilder(folder / f"{name}.wstrace", request, began_ns=began_ns, **start)
+    return builder.accept().done()
 
 
 def picked(
-    library: TraceLibrary, path: str = "/v1/listen?model=nova-3&token=secret", **other: object
-):
-    headers = other.get("headers", UPGRADE)
-    served = library.pick(path, headers, str(other.get("host", "api.deepgram.com")))
+    library: TraceLibrary,
+    path: str = "/v1/listen?model=nova-3&token=secret",
+    headers: list[list[str]] = UPGRADE,
+    host: str = "api.deepgram.com",
+) -> str:
+    served = library.pick(path, headers, host)
     return served.path.stem if isinstance(served, ServedTrace) else served
 
 
@@ -110,15 +111,16 @@ def test_library_match_on_attempt_selects_trace(tmp_path: Path) -> None:
 def test_library_unservable_traces_are_listed(tmp_path: Path) -> None:
     record(tmp_path, "good")
     (tmp_path / "bad.wstrace").write_bytes(b"no trace")
-    recording = SessionWriter(tmp_path / "dns.wstrace", new_start(Clock(0, 0), synthetic=True))
-    recording.add(Request(0, "GET", "wss", "h", 443, "/"))
-    recording.add(Failure(1, "dns", False, "no such host"))
-    recording.end(2)
+    unresolved = TraceBuilder(tmp_path / "dns.wstrace", synthetic=True)
+    unresolved.add(
+        Request(0, "GET", "wss", "h", 443, "/"), Failure(1, "dns", False, "no such host")
+    )
+    unresolved.done()
     library = TraceLibrary.open(tmp_path)
     assert [served.path.stem for served in library.traces] == ["good"]
     assert len(library.skipped) == 2
     with pytest.raises(UsageError, match=r"it failed before \(dns\)"):
-        TraceLibrary.open(recording.path)
+        TraceLibrary.open(unresolved.path)
 
 
 def test_library_bad_input_is_one_line_error(tmp_path: Path) -> None:

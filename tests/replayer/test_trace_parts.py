@@ -42,7 +42,8 @@ def run(*arguments: object) -> tuple[int, str, str]:
 
 
 def listed(out: Path, paths: list[Path]) -> list[Any]:
-    return json.loads(run("list", *paths, "--json")[1])
+    rows: list[Any] = json.loads(run("list", *paths, "--json")[1])
+    return rows
 
 
 def explained(out: Path, paths: list[Path]) -> list[Any]:

@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
+from trace_builder import TraceBuilder, upgrade_request
 from wsproxy.compare import STANDARD, Tolerances
-from wsproxy.recorder import Clock, SessionWriter, new_start
 from wsproxy.replayer.pace import Pace
 from wsproxy.replayer.schedule import Schedule
 from wsproxy.replayer.script import Script
 from wsproxy.replayer.verdict import ReplayResult, Verdict, judge_result
-from wsproxy.trace import Eof, Failure, Request, Response
+from wsproxy.trace import Failure, read_limits
 from wsproxy.wire import Close, Frame, Opcode
 
 MS = 1_000_000
@@ -41,37 +41,26 @@ class Case:
     stopped: bool = False
 
     def write(self, path: Path) -> Path:
-        recording = SessionWriter(path, new_start(Clock(0, 0), provider="deepgram", api="listen"))
-        upgrade = [["Upgrade", "websocket"]]
-        recording.add(Request(0, "GET", "ws", "h", 80, "/v1/listen", headers=upgrade))
+        request = upgrade_request("/v1/listen")
+        builder = TraceBuilder(path, request, began_ns=0, provider="deepgram", api="listen")
         if self.failure:
-            recording.add(Failure(MS, self.failure, False))
+            builder.add(Failure(MS, self.failure, False))
         elif self.status != 101:
             body = json.dumps(self.body).encode() if not isinstance(self.body, str) else b"text"
             headers = [list(pair) for pair in self.headers]
-            recording.response(Response(MS, self.status, headers=headers, body=body))
+            builder.refuse(self.status, body, *headers)
         else:
-            recording.response(Response(MS, 101))
-            self._frames(recording)
-        recording.end(110 * MS, "stopped" if self.stopped else None)
-        return path
+            self._frames(builder.accept())
+        return builder.done("stopped" if self.stopped else None, at=110)
 
-    def _frames(self, recording: SessionWriter) -> None:
-        for content in self.sent:
-            opcode = Opcode.TEXT if isinstance(content, str) else Opcode.BINARY
-            data = content.encode() if isinstance(content, str) else content
-            recording.data(2 * MS, True, Frame(opcode, data, mask=KEY).serialize())
-        for text in self.received:
-            recording.data(3 * MS, False, Frame(Opcode.TEXT, text.encode()).serialize())
-        for data in self.sent_late:
-            frame = Frame(Opcode.BINARY, data, mask=KEY)
-            recording.data(103 * MS, True, frame.serialize())
+    def _frames(self, builder: TraceBuilder) -> None:
+        builder.client(*self.sent, at=2).server(*self.received, at=3)
+        builder.client(*self.sent_late, at=103)
         if self.close is not None:
-            mask = KEY if self.closed_by_client else None
-            frame = Frame(Opcode.CLOSE, self.close.serialize(), mask=mask)
-            recording.data(104 * MS, self.closed_by_client, frame.serialize())
+            closing = Frame(Opcode.CLOSE, self.close.serialize())
+            (builder.client if self.closed_by_client else builder.server)(closing, at=104)
         if self.end is not None:
-            recording.eof(Eof(105 * MS, self.closed_by_client, self.end))
+            builder.eof(self.closed_by_client, self.end, at=105)
 
 
 def judge(
@@ -256,6 +245,36 @@ def test_judge_rules_of_caller_are_used(tmp_path: Path) -> None:
     assert judge(left, right, schedule).reproduced
     strict = judge(left, right, schedule, rules=Tolerances(strict=True))
     assert [difference.field for difference in strict.differences] == ["frame_received"]
+
+
+@pytest.mark.parametrize(
+    ("change", "expected", "fields"),
+    [
+        ({}, "unproven", []),
+        ({"close": Close(1008)}, "different", ["close_code", "close_reason", "condition"]),
+        ({"close": Close(1000)}, "not-reproduced", ["close_code", "close_reason", "condition"]),
+    ],
+    ids=["same", "different", "good"],
+)
+def test_judge_flood_over_the_limit_compares_the_endings(
+    change: dict[str, Any],
+    expected: str,
+    fields: list[str],
+    compare: Callable[..., Verdict],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A server that sends 34 MB of the same text: the trace of the replay is too dense."""
+    monkeypatch.setattr(read_limits, "VALUES", 100)
+    monkeypatch.setattr(read_limits, "VALUES_A_BYTE", 0)
+    flood = ('{"type":"Results"}',) * 200
+    verdict = compare(FAILED, replace(FAILED, received=flood, **change))
+    assert verdict.verdict == expected
+    assert [each.field for each in verdict.differences] == fields
+    assert verdict.recorded["close_code"] == 1011
+    (note,) = (note for note in verdict.notes if "compared" in note)
+    assert note.startswith("only the endings of the sessions are compared: ")
+    assert "over 100 JSON values to compare" in note
+    assert "messages, audio and transcripts" in verdict.not_compared
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,7 @@ from wsproxy.catalog import load
 from wsproxy.diagnose import Finding, diagnose
 from wsproxy.diagnose.session_groups import SessionSpan
 from wsproxy.report import markdown, screen
+from wsproxy.report.examination import examined
 from wsproxy.report.explanation import explain
 from wsproxy.report.groups import Overview
 from wsproxy.report.text import lasting
@@ -45,14 +46,14 @@ from wsproxy.trace import End
 # -- one session
 
 
-def test_explain_failure_fits_one_screen():
+def test_explain_failure_fits_one_screen() -> None:
     lines = out_of("explain", GOLDEN / "closed.wstrace").splitlines()
     assert any("warning: " in line for line in lines)
     assert len(lines) <= 40
     assert max(map(len, lines)) <= WIDTH
 
 
-def test_explain_failure_starts_with_summary_and_ends_with_ids(make: Make):
+def test_explain_failure_starts_with_summary_and_ends_with_ids(make: Make) -> None:
     trace = make(silent())
     shown = words(out_of("explain", trace))
     order = [
@@ -78,7 +79,7 @@ def test_explain_failure_starts_with_summary_and_ends_with_ids(make: Make):
     assert str(trace) in "".join(line.strip() for line in out_of("explain", trace).splitlines())
 
 
-def test_explain_last_frames_show_both_sides_and_fold_similar_frames(make: Make):
+def test_explain_last_frames_show_both_sides_and_fold_similar_frames(make: Make) -> None:
     shown = out_of("explain", make(silent()))
     assert "#2-21" in shown
     assert "20 × binary" in shown
@@ -87,7 +88,7 @@ def test_explain_last_frames_show_both_sides_and_fold_similar_frames(make: Make)
     assert '{"type": "Metadata"}' in shown
 
 
-def test_explain_last_frames_include_an_older_frame_of_the_other_side(make: Make):
+def test_explain_last_frames_include_an_older_frame_of_the_other_side(make: Make) -> None:
     chatter = [text(1 + n / 10, '{"type": "Results"}') for n in range(30)]
     records = [start(), request(), opened(), audio(0.5), *chatter, close(9, 1011, "NET-0001")]
     rows = explain_records(make(records)).last_frames
@@ -100,7 +101,7 @@ def explain_records(trace: Path) -> Any:
     return explain(trace, session, diagnose(session, catalog), catalog)
 
 
-def test_explain_all_shows_everything(make: Make):
+def test_explain_all_shows_everything(make: Make) -> None:
     trace = make(silent())
     explained = explain_records(trace)
     short_form, full_form = (
@@ -115,7 +116,7 @@ def test_explain_all_shows_everything(make: Make):
     assert "hidden 2 evidence lines, 2 causes, 1 fix" in short_form
 
 
-def test_explain_causes_with_evidence_are_marked(make: Make):
+def test_explain_causes_with_evidence_are_marked(make: Make) -> None:
     finding = Finding("a.b.c", "error", "T", "M", causes=["slow", "far"], seen=["slow"])
     trace = make(silent())
     explained = explain(trace, Session.read(trace), [finding], load())
@@ -153,7 +154,7 @@ def test_explain_causes_with_evidence_are_marked(make: Make):
 )
 def test_explain_refusal_shows_retry_after(
     make: Make, headers: list[list[str]], waits: float | None, expected: str
-):
+) -> None:
     trace = make(refused(429, *headers))
     assert json.loads(out_of("explain", trace, "--json"))["retry_after_s"] == waits
     shown = words(out_of("explain", trace))
@@ -161,7 +162,7 @@ def test_explain_refusal_shows_retry_after(
     assert ("Retry-After)" in shown) is (waits is not None)
 
 
-def test_explain_accepted_session_shows_no_retry_after(make: Make):
+def test_explain_accepted_session_shows_no_retry_after(make: Make) -> None:
     trace = make([start(), request(), opened(["Retry-After", "30"]), close(1, 1011, "NET-0001")])
     assert json.loads(out_of("explain", trace, "--json"))["retry_after_s"] is None
 
@@ -170,11 +171,11 @@ def test_explain_accepted_session_shows_no_retry_after(make: Make):
     ("seconds", "expected"),
     [(0, "0 s"), (1.25, "1.2 s"), (119, "119 s"), (120, "2 minutes"), (5400, "90 minutes")],
 )
-def test_lasting_formats_seconds(seconds: float, expected: str):
+def test_lasting_formats_seconds(seconds: float, expected: str) -> None:
     assert lasting(seconds) == expected
 
 
-def test_explain_confidence_below_high_is_shown(make: Make):
+def test_explain_confidence_below_high_is_shown(make: Make) -> None:
     trace = make(silent())
     for confidence, is_shown in [("high", False), ("low", True)]:
         finding = Finding("a.b.c", "error", "T", "M", confidence=confidence)
@@ -183,12 +184,12 @@ def test_explain_confidence_below_high_is_shown(make: Make):
         assert (f"confidence {confidence}" in words(shown)) is is_shown
 
 
-def test_explain_failure_before_the_server_names_no_support():
+def test_explain_failure_before_the_server_names_no_support() -> None:
     shown = words(out_of("explain", GOLDEN / "failed.wstrace"))
     assert "Send your support contact the end time" in shown
 
 
-def test_explain_successful_session_is_one_sentence(make: Make):
+def test_explain_successful_session_is_one_sentence(make: Make) -> None:
     sentence, *more = out_of("explain", make(good())).splitlines()
     assert sentence == (
         "Deepgram closed the session 2.3 s after the upgrade with 1000; no problems found."
@@ -196,7 +197,7 @@ def test_explain_successful_session_is_one_sentence(make: Make):
     assert len(more) == 1 or more[0].startswith("deepgram listen at")
 
 
-def test_explain_successful_session_shows_warnings(make: Make):
+def test_explain_successful_session_shows_warnings(make: Make) -> None:
     trace = make(good(pause=11))
     lines = out_of("explain", trace).splitlines()
     assert "; no failure, 1 warning." in words(" ".join(lines[:2]))
@@ -204,12 +205,12 @@ def test_explain_successful_session_shows_warnings(make: Make):
     assert "warning: The app was silent for longer than the API allows" in shown
     assert "the app sent nothing for 11.1 s" in shown
     assert "Or send silence as audio" in shown
-    # Nobody has to be asked, and a normal end is nothing to tell.
+    # No request id is needed, and a normal end needs no explanation.
     assert "support" not in shown
     assert "rfc6455.close.1000" not in shown
 
 
-def test_explain_session_without_end_is_reported_as_open(make: Make):
+def test_explain_session_without_end_is_reported_as_open(make: Make) -> None:
     trace = make(silent()[:-2], finish=False)
     shown = words(out_of("explain", trace))
     assert "the recorder is still running, or was killed." in shown
@@ -218,7 +219,7 @@ def test_explain_session_without_end_is_reported_as_open(make: Make):
     assert "20 × binary" in shown
 
 
-def test_explain_session_without_request_is_explained(make: Make):
+def test_explain_session_without_request_is_explained(make: Make) -> None:
     shown = out_of("explain", make([start(provider=None, api=None), End(1, "stopped")]))
     assert "The recorder was stopped" in shown
     assert "None" not in shown
@@ -242,7 +243,7 @@ def folder(tmp_path: Path, make: Make) -> Path:
     return tmp_path
 
 
-def test_explain_folder_groups_sessions(folder: Path):
+def test_explain_folder_groups_sessions(folder: Path) -> None:
     result = run("explain", folder)
     assert isinstance(result.exception, SystemExit)
     assert result.exception.code == 3
@@ -255,11 +256,12 @@ def test_explain_folder_groups_sessions(folder: Path):
         "2 without problems.",
         "1 without an end: ",
         "1 more trace could not be read.",
-        "3 2026-09-21 14:13:20 error: No audio reached Deepgram in time",
-        "2026-09-21 15:13:20 deepgram.listen.NET-0001",
+        "3 error: No audio reached Deepgram in time deepgram.listen.NET-0001",
+        "2026-09-21 14:13:20 to 2026-09-21 15:13:20",
         "silent1.wstrace",
-        "1 2026-09-21 14:13:20 error: Deepgram does not accept the API key",
+        "1 error: Deepgram does not accept the API key",
         "deepgram.upgrade.INVALID_AUTH",
+        "2026-09-21 14:13:20 to 2026-09-21 14:13:20",
         "refused.wstrace",
     ]
     # A long path is folded somewhere in its middle.
@@ -271,7 +273,7 @@ def test_explain_folder_groups_sessions(folder: Path):
     assert shown.count("Deepgram refused the upgrade with HTTP 401.") == 1
 
 
-def test_explain_folder_markdown_has_a_table(folder: Path):
+def test_explain_folder_markdown_has_a_table(folder: Path) -> None:
     shown = run("explain", folder, "--markdown").stdout
     rows = [line for line in shown.splitlines() if line.startswith("| `")]
     assert rows[0] == (
@@ -282,7 +284,7 @@ def test_explain_folder_markdown_has_a_table(folder: Path):
     assert "table_open" in {t.type for t in tokens(shown)}
 
 
-def test_explain_folder_json_has_groups(folder: Path):
+def test_explain_folder_json_has_groups(folder: Path) -> None:
     result = run("explain", folder, "--json")
     found = json.loads(result.stdout)
     assert len(found) == 7
@@ -290,7 +292,7 @@ def test_explain_folder_json_has_groups(folder: Path):
     assert {Path(each["path"]).name for each in found} >= {"silent0.wstrace", "good1.wstrace"}
 
 
-def test_explain_several_traces_json_is_one_array(make: Make):
+def test_explain_several_traces_json_is_one_array(make: Make) -> None:
     """What programs of before read: one array, two blanks a level."""
     trace = make([*silent()[:-2], close(12.3, 1011, "NET-0001 \u2028 \x85")])
     one = json.loads(out_of("explain", trace, "--json"))
@@ -299,12 +301,12 @@ def test_explain_several_traces_json_is_one_array(make: Make):
     )
 
 
-def test_explain_empty_folder_is_reported(tmp_path: Path):
+def test_explain_empty_folder_is_reported(tmp_path: Path) -> None:
     assert "0 sessions" in out_of("explain", tmp_path)
     assert json.loads(out_of("explain", tmp_path, "--json")) == []
 
 
-def test_explain_missing_path_does_not_stop_others(make: Make):
+def test_explain_missing_path_does_not_stop_others(make: Make) -> None:
     result = run("explain", "no-such-file", make(silent()))
     assert "no-such-file" in result.stderr
     assert "1 session in 1 group." in result.stdout
@@ -312,21 +314,21 @@ def test_explain_missing_path_does_not_stop_others(make: Make):
     assert result.exception.code == 3
 
 
-def test_explain_folder_releases_each_session(make: Make):
-    overview = Overview(load())
+def test_explain_folder_releases_each_session(make: Make) -> None:
+    overview = Overview()
     read = Session.read(make(silent()))
     gone = weakref.ref(read)
-    overview.add(Path("x"), read, diagnose(read, load()))
+    overview.add(examined(Path("x"), read, diagnose(read, load())))
     del read
     gc.collect()
     assert gone() is None
-    assert overview.groups[0].example.main is not None
+    assert overview.groups[0].id == "deepgram.listen.NET-0001"
 
 
 @pytest.mark.parametrize("storm", [True, False])
 def test_explain_folder_shows_findings_across_sessions(
     folder: Path, monkeypatch: pytest.MonkeyPatch, storm: bool
-):
+) -> None:
     seen: list[list[SessionSpan]] = []
 
     def findings_across(spans: Iterable[SessionSpan]) -> list[Finding]:

@@ -6,6 +6,7 @@ import json
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -32,6 +33,7 @@ from wsproxy import __version__
 from wsproxy.catalog import load
 from wsproxy.diagnose import Evidence, Finding
 from wsproxy.report import markdown, screen
+from wsproxy.report.examination import examined
 from wsproxy.report.explanation import explain
 from wsproxy.report.groups import Overview
 from wsproxy.report.text import safe, short
@@ -41,7 +43,7 @@ from wsproxy.trace import Bytes, End, Eof, Failure, FrameRecord, Gap, Record, Re
 # -- Markdown
 
 
-def test_markdown_has_the_content_of_the_screen(make: Make):
+def test_markdown_has_the_content_of_the_screen(make: Make) -> None:
     trace = make(silent())
     shown = out_of("explain", trace, "--markdown")
     found = tokens(shown)
@@ -70,7 +72,7 @@ def test_markdown_has_the_content_of_the_screen(make: Make):
     assert str(trace.parent) not in shown
 
 
-def test_markdown_with_json_is_refused(make: Make):
+def test_markdown_with_json_is_refused(make: Make) -> None:
     result = run("explain", make(silent()), "--markdown", "--json")
     assert "exclude each other" in str(result.exception)
 
@@ -79,14 +81,15 @@ _ONE_LINE = st.text(st.characters(exclude_categories=["Cs"])).map(lambda t: safe
 
 
 @given(_ONE_LINE)
-def test_markdown_code_survives_any_text(prose_text: str):
+def test_markdown_code_survives_any_text(prose_text: str) -> None:
     (inline,) = [t for t in tokens(f"- {markdown.code(prose_text)}") if t.type == "inline"]
-    (token,) = inline.children or ()
+    assert inline.children is not None
+    (token,) = inline.children
     assert (token.type, token.content.strip()) == ("code_inline", prose_text or "?")
 
 
 @given(st.lists(_ONE_LINE))
-def test_markdown_fence_survives_any_lines(lines: list[str]):
+def test_markdown_fence_survives_any_lines(lines: list[str]) -> None:
     (token,) = tokens("\n".join(markdown.fenced(lines)))
     assert token.type == "fence"
     assert token.content.splitlines() == (lines or [])
@@ -97,7 +100,7 @@ def test_markdown_fence_survives_any_lines(lines: list[str]):
     .map("".join)
     .map(lambda t: safe(t).strip())
 )
-def test_markdown_prose_survives_any_text(prose_text: str):
+def test_markdown_prose_survives_any_text(prose_text: str) -> None:
     found = tokens(markdown.prose(prose_text))
     kinds = {t.type for t in found} - {"paragraph_open", "paragraph_close", "inline"}
     assert kinds <= {"text", "code_inline", "text_special"}
@@ -173,16 +176,19 @@ def raw(shown: str) -> set[str]:
 
 @pytest.mark.parametrize("content", [HOSTILE, LONG], ids=["short", "long"])
 @pytest.mark.parametrize("place", PLACES, ids=lambda p: p.name)
-def test_screen_hostile_trace_has_no_control_characters(make: Make, place: Hostile, content: str):
+def test_screen_hostile_trace_has_no_control_characters(
+    make: Make, place: Hostile, content: str
+) -> None:
     trace = make(place.records(content))
-    for command in (
+    commands: list[list[str | Path]] = [
         ["explain", trace],
         ["explain", trace, "--all"],
         ["explain", trace, trace],
         ["show", trace],
         ["show", trace, "--full"],
         ["list", trace],
-    ):
+    ]
+    for command in commands:
         shown = out_of(*command)
         assert raw(shown) == set(), command
         if command[0] == "explain":
@@ -192,7 +198,7 @@ def test_screen_hostile_trace_has_no_control_characters(make: Make, place: Hosti
             assert len(lines) < 200
 
 
-def test_screen_brackets_are_shown_verbatim(make: Make):
+def test_screen_brackets_are_shown_verbatim(make: Make) -> None:
     trace = make([*silent()[:-3], text(12, "[bold]x[/] [/] :bomb:"), close(12.3, 4999, "[red]")])
     for command in ("explain", "show", "list"):
         shown = words(out_of(command, trace))
@@ -202,7 +208,7 @@ def test_screen_brackets_are_shown_verbatim(make: Make):
 
 @pytest.mark.parametrize("content", [HOSTILE, LONG], ids=["short", "long"])
 @pytest.mark.parametrize("place", PLACES, ids=lambda p: p.name)
-def test_markdown_hostile_trace_has_no_markup(make: Make, place: Hostile, content: str):
+def test_markdown_hostile_trace_has_no_markup(make: Make, place: Hostile, content: str) -> None:
     trace = make(place.records(content))
     for args in ([trace], [trace, "--all"], [trace, trace]):
         shown = out_of("explain", *args, "--markdown")
@@ -222,7 +228,7 @@ def assert_harmless(source: str) -> None:
             assert not set("@#") & set(token.content)
 
 
-def test_screen_and_markdown_hostile_finding_is_harmless(make: Make):
+def test_screen_and_markdown_hostile_finding_is_harmless(make: Make) -> None:
     trace = make(silent())
     source = {"document": HOSTILE, "section": HOSTILE, "url": f"https://x/ {HOSTILE}"}
     finding = Finding(
@@ -231,8 +237,9 @@ def test_screen_and_markdown_hostile_finding_is_harmless(make: Make):
     )  # fmt: skip
     findings = [finding, Finding("w", "warning", HOSTILE, HOSTILE, [Evidence(HOSTILE)])]
     explained = explain(trace, Session.read(trace), findings, load())
-    overview = Overview(load())
-    overview.add(trace, Session.read(trace), findings)
+    overview = Overview()
+    overview.add(examined(trace, Session.read(trace), findings))
+    overview.groups[0].example = explained
     overview.set_across(findings)
     for everything in (False, True):
         for shown in (
@@ -250,7 +257,7 @@ def test_screen_and_markdown_hostile_finding_is_harmless(make: Make):
                 assert "@" not in (token.content if token.type == "text" else "")
 
 
-def test_short_keeps_the_limit():
+def test_short_keeps_the_limit() -> None:
     assert short("a" * 10, 10) == "a" * 10
     assert short("a" * 11, 10) == "a" * 9 + "…"
     assert len(short("\x1b" * 10_000, 10)) == 10

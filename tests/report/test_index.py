@@ -8,6 +8,7 @@ import stat
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import msgpack
 import pytest
@@ -16,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wsproxy.cli.main import cli
+from wsproxy.errors import TraceError
 from wsproxy.recorder import Clock, SessionWriter, new_start, trace_path
 from wsproxy.report import list_index
 from wsproxy.report.list_index import NAME, Listed, listed
@@ -87,7 +89,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     return paths
 
 
-def test_index_unchanged_trace_is_not_opened(folder, opened):
+def test_index_unchanged_trace_is_not_opened(folder: Path, opened: list[Path]) -> None:
     first = out_of(folder), out_of(folder, "--json")
     assert len(opened) == COUNT
     opened.clear()
@@ -97,7 +99,7 @@ def test_index_unchanged_trace_is_not_opened(folder, opened):
     assert "1011 NET-0001" in first[0]
 
 
-def test_index_changed_trace_is_opened(folder, opened):
+def test_index_changed_trace_is_opened(folder: Path, opened: list[Path]) -> None:
     out_of(folder)
     traces = sorted(folder.glob("*.wstrace"))
     traces[0].write_bytes(traces[1].read_bytes()[:-20])  # its size says so
@@ -111,7 +113,7 @@ def test_index_changed_trace_is_opened(folder, opened):
     assert with_index == without_index(folder)
 
 
-def test_index_recently_changed_trace_is_read_again(folder, opened):
+def test_index_recently_changed_trace_is_read_again(folder: Path, opened: list[Path]) -> None:
     changed = record(folder, COUNT, end=False)
     for _ in range(2):
         opened.clear()
@@ -119,7 +121,7 @@ def test_index_recently_changed_trace_is_read_again(folder, opened):
         assert changed in opened
 
 
-def test_index_change_of_any_part_is_detected(folder, opened):
+def test_index_change_of_any_part_is_detected(folder: Path, opened: list[Path]) -> None:
     first = record(folder, COUNT, max_size=300_000)
     parts = [path for path in folder.glob("*.wstrace") if part_of(path)[0] == first]
     assert len(parts) > 1
@@ -135,7 +137,7 @@ def test_index_change_of_any_part_is_detected(folder, opened):
     assert opened == [first]
 
 
-def test_index_unwritable_folder_is_listed(folder, monkeypatch):
+def test_index_unwritable_folder_is_listed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     expected = without_index(folder)
     (folder / NAME).unlink()
 
@@ -147,10 +149,10 @@ def test_index_unwritable_folder_is_listed(folder, monkeypatch):
     assert not (folder / NAME).exists()
 
 
-def test_index_concurrent_lists_agree(folder):
+def test_index_concurrent_lists_agree(folder: Path) -> None:
     expected = without_index(folder)
     traces = sorted(folder.glob("*.wstrace"))
-    found: list[list[tuple[Path, Listed]]] = []
+    found: list[list[tuple[Path, Listed | TraceError]]] = []
     for _ in range(3):
         (folder / NAME).unlink(missing_ok=True)
         threads = [
@@ -170,7 +172,9 @@ def pack(*items: object) -> bytes:
     return Compressor().compress(b"".join(msgpack.packb(item) for item in items))
 
 
-def test_index_that_is_not_private_is_ignored(folder, opened, tmp_path):
+def test_index_that_is_not_private_is_ignored(
+    folder: Path, opened: list[Path], tmp_path: Path
+) -> None:
     out_of(folder)
     path = folder / NAME
     path.chmod(0o666)  # anybody may have written it
@@ -211,8 +215,10 @@ HOSTILE: dict[str, Callable[[dict[str, list[object]]], bytes]] = {
     ),
     "names only": lambda rows: pack(list_index._HEAD, *rows),
 }
-for _at in range(4, len(list_index._ROW)):
-    HOSTILE[f"value {_at} a map"] = lambda rows, at=_at: pack(
+
+
+def with_a_map(at: int) -> Callable[[dict[str, Any]], bytes]:
+    return lambda rows: pack(
         list_index._HEAD,
         *[
             x
@@ -222,7 +228,10 @@ for _at in range(4, len(list_index._ROW)):
     )
 
 
-def test_index_hostile_content_is_ignored(folder):
+HOSTILE |= {f"value {at} a map": with_a_map(at) for at in range(4, len(list_index._ROW))}
+
+
+def test_index_hostile_content_is_ignored(folder: Path) -> None:
     expected = without_index(folder)
     rows = rows_of(folder)
     assert len(rows) == COUNT
@@ -233,7 +242,7 @@ def test_index_hostile_content_is_ignored(folder):
         assert rows_of(folder) == rows, what  # and a sound one is in its place
 
 
-def test_index_hostile_text_is_escaped(folder):
+def test_index_hostile_text_is_escaped(folder: Path) -> None:
     out_of(folder)
     rows = rows_of(folder)
     evil = "\x1b]0;evil\x07\n\u202e"
@@ -254,13 +263,13 @@ def test_index_hostile_text_is_escaped(folder):
 
 
 @given(st.binary(max_size=300))
-def test_index_rows_of_any_block_never_raise(data):
+def test_index_rows_of_any_block_never_raise(data: bytes) -> None:
     assert isinstance(list_index._rows(data), dict)
     assert isinstance(list_index._rows(msgpack.packb(list_index._HEAD) + data), dict)
 
 
 @given(st.recursive(st.none() | st.integers() | st.text() | st.floats(), st.lists))
-def test_index_listed_of_any_row_never_raises(value):
+def test_index_listed_of_any_row_never_raises(value: object) -> None:
     try:
         row = msgpack.packb(value)
     except OverflowError:
@@ -268,7 +277,7 @@ def test_index_listed_of_any_row_never_raises(value):
     assert list_index._listed(row, "x", list_index._State(1, 1, 1)) is None
 
 
-def test_index_too_long_row_is_omitted(folder, opened):
+def test_index_too_long_row_is_omitted(folder: Path, opened: list[Path]) -> None:
     start = new_start(Clock(1, 0))
     path = trace_path(folder, start)
     recording = SessionWriter(path, start)
@@ -281,14 +290,14 @@ def test_index_too_long_row_is_omitted(folder, opened):
     assert opened == [path]
 
 
-def test_index_of_few_traces_is_not_written(tmp_path):
+def test_index_of_few_traces_is_not_written(tmp_path: Path) -> None:
     path = record(tmp_path, 0)
     age(path)
     out_of(path)
     assert [each.name for each in tmp_path.iterdir()] == [path.name]
 
 
-def test_listed_entry_equals_trace(folder):
+def test_listed_entry_equals_trace(folder: Path) -> None:
     for path, each in listed(sorted(folder.glob("*.wstrace"))):
         session = Session.read(path)
         assert isinstance(each, Listed)
@@ -296,6 +305,6 @@ def test_listed_entry_equals_trace(folder):
         assert each.entry["session"] == session.id
 
 
-def test_index_row_has_every_listed_field(folder):
+def test_index_row_has_every_listed_field(folder: Path) -> None:
     path = next(folder.glob("*.wstrace"))
     assert set(list_index._ENTRY) == set(Listed.read(path).entry)

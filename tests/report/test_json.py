@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import re
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from commands import wsproxy as run
 from wsproxy.catalog import load
 from wsproxy.cli.main import cli
 from wsproxy.diagnose import annotate
+from wsproxy.errors import UsageError
 from wsproxy.recorder import Clock, SessionWriter, new_start
 from wsproxy.trace import Eof, Failure, Gap, Request, Response
 from wsproxy.wire import Close, Frame, Opcode
@@ -32,7 +34,7 @@ def trace(tmp_path: Path) -> Path:
     """A session in which Deepgram hears nothing for 10 s."""
     path = tmp_path / "session.wstrace"
     start = new_start(Clock(1_790_000_000_000_000_000, 0), provider="deepgram", api="listen")
-    recording = SessionWriter(path, start, diagnose=lambda session: annotate(session, load()))
+    recording = SessionWriter(path, start, annotate=partial(annotate, catalog=load()))
     url = "/v1/listen?encoding=linear16&sample_rate=16000"
     recording.add(Request(1, "GET", "ws", "api.deepgram.com", 443, url, headers=KEY))
     recording.response(Response(2 * MS, 101, "Switching Protocols", headers=ACCEPT))
@@ -117,6 +119,36 @@ def test_show_json_has_documented_fields(trace: Path) -> None:
     assert (close["code"], close["reason"]) == (1011, "NET-0001")
 
 
+def names_in(value: object) -> set[str]:
+    """The names of all fields in JSON, at any depth."""
+    if isinstance(value, dict):
+        return set(value).union(*map(names_in, value.values()))
+    return set().union(*map(names_in, value)) if isinstance(value, list) else set()
+
+
+def test_show_timeline_json_has_documented_fields(trace: Path) -> None:
+    shown = json.loads(out_of("show", trace, "--timeline", "--json"))
+    assert set(shown) == documented("`wsproxy show --timeline --json`")
+    section = DOCUMENT.split("## `wsproxy show --timeline --json`\n", 1)[1].split("\n## ", 1)[0]
+    assert names_in(shown) <= set(re.findall(r"`([\w-]+)`", section))
+    assert shown["outcome"] == "failed"
+    assert shown["audio"]["sent"]["seconds"] == 0.3
+    assert shown["latency"]["first_message_s"] == 0.348
+    (result,) = shown["transcript"]["results"]
+    assert (result["frame"], result["text"], result["final"]) == (4, "", True)
+
+
+def test_show_timeline_text_starts_with_outcome(trace: Path) -> None:
+    first, *_ = out_of("show", trace, "--timeline").splitlines()
+    assert first == "failed: closed by the server with 1011 NET-0001"
+
+
+def test_show_timeline_with_selection_is_refused(trace: Path) -> None:
+    result = CliRunner().invoke(cli, ["show", str(trace), "--timeline", "--limit", "1"])
+    assert isinstance(result.exception, UsageError)
+    assert "--timeline" in str(result.exception)
+
+
 def test_explain_json_has_documented_fields(trace: Path) -> None:
     explained = json.loads(out_of("explain", trace, "--json"))
     assert set(explained) == documented("`wsproxy explain --json`")
@@ -159,7 +191,7 @@ def test_show_text_folds_control_frames(trace: Path) -> None:
 @pytest.mark.parametrize(
     ("command", "has", "says"),
     [
-        ("list", '"ending": "unfinished"', ""),
+        ("list", '"complete": false', ""),
         ("show", '"kind": "start"', "no end record"),
         ("explain", '"trace.incomplete"', ""),
     ],

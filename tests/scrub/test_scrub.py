@@ -27,6 +27,7 @@ from scrub_sessions import (
     WORDS,
     found,
     frames,
+    header_dict,
     session,
     tone,
     unpacked,
@@ -113,7 +114,7 @@ def test_scrub_request_keeps_documented_parameters(public: Path) -> None:
     assert request.path.startswith(
         "/v1/listen?model=nova-3&encoding=linear16&sample_rate=16000&keyterm="
     )
-    agent = dict(map(tuple, request.headers))["User-Agent"]
+    agent = header_dict(request)["User-Agent"]
     assert agent.startswith("Python/3.13 websockets/17.4 ")
     assert request.host == "api.example.com" or request.host.endswith(".test")
 
@@ -162,6 +163,8 @@ def test_scrub_invalid_bytes_and_failures_are_scrubbed(tmp_path: Path) -> None:
     new = read_trace(made)[0]
     garbage = next(r for r in new if isinstance(r, Bytes))
     assert garbage.data[:2] == b"\x83\x04"
+    assert isinstance(garbage, Bytes)
+    assert isinstance(records[2], Bytes)
     assert len(garbage.data) == len(records[2].data)
     assert b"Ada" not in garbage.data
     failure = next(r for r in new if isinstance(r, Failure))
@@ -277,9 +280,7 @@ def test_scrub_to_its_own_input_is_refused_in_one_line(kind: str, tmp_path: Path
 def test_scrub_beside_parts_of_another_trace_is_refused(tmp_path: Path, trace: Path) -> None:
     """Readers would take them for parts of the new trace and report it as damaged."""
     write(tmp_path / "new.part2.wstrace", session())
-    with pytest.raises(
-        UsageError, match=r"new\.part2\.wstrace is there and would be read as a part"
-    ):
+    with pytest.raises(UsageError, match=r"new\.part2\.wstrace exists and would be read as a part"):
         scrub(trace, tmp_path / "new.wstrace", force=True)
     assert not (tmp_path / "new.wstrace").exists()
 

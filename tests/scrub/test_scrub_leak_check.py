@@ -21,9 +21,11 @@ from scrub_sessions import (
     unpacked,
 )
 from sessions import APP, SERVER, closed, opened, result, text_message, write
+from wsproxy.audio.noise import Noise
 from wsproxy.catalog import load
 from wsproxy.errors import NotPublic
 from wsproxy.scrub import scrub
+from wsproxy.scrub.allowlist import Allowlist
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +63,7 @@ def test_leak_check_unscrubbed_message_is_found(
 
 
 def test_leak_check_unscrubbed_audio_is_found(monkeypatch: pytest.MonkeyPatch, trace: Path) -> None:
-    error = leaks(monkeypatch, trace, wsproxy.scrub.traffic.Noise, "replace", same)
+    error = leaks(monkeypatch, trace, Noise, "replace", same)
     assert any("audio of the original" in line for line in error.found)
 
 
@@ -113,7 +115,7 @@ def test_scrub_error_that_repeats_speech_is_replaced(tmp_path: Path) -> None:
 
 
 def test_allowlist_speech_field_keeps_no_listed_value() -> None:
-    known = wsproxy.scrub.leak_check.Allowlist(load(), "deepgram", "listen")
+    known = Allowlist(load(), "deepgram", "listen")
     assert known.keeps("model", "nova-3")
     assert known.keeps("type", "Results")
     for name, value in [("model", MAIL), ("transcript", "Results"), ("name", "Ada"), ("x", "y z")]:

@@ -18,14 +18,14 @@ if stall:
     parameters.inactivity_timeout = 1
 
 
-def on_event(_, event):
+def on_event(_, event) -> None:
     transcript = ""
     if event.type == "Turn" and event.end_of_turn and not event.turn_is_formatted:
         transcript = event.transcript
     report.message(event.type, transcript)
 
 
-def run_sync():
+def run_sync() -> None:
     over = threading.Event()
     client = v3.StreamingClient(options)
     for event in (v3.StreamingEvents.Begin, v3.StreamingEvents.Turn):
@@ -43,7 +43,7 @@ def run_sync():
     client.disconnect(terminate=not over.is_set())
 
 
-async def run_async():
+async def run_async() -> None:
     over = asyncio.Event()
     client = v3.AsyncStreamingClient(options)
     for event in (v3.StreamingEvents.Begin, v3.StreamingEvents.Turn):

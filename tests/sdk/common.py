@@ -37,20 +37,20 @@ def chunks():
 class Report:
     """What was seen; printed at the end."""
 
-    def __init__(self, sdk):
+    def __init__(self, sdk) -> None:
         self.seen = {"sdk": sdk, "messages": [], "transcript": "", "audio": 0, "errors": []}
 
-    def message(self, kind, transcript=""):
+    def message(self, kind, transcript="") -> None:
         self.seen["messages"].append(kind)
         if transcript:
             self.seen["transcript"] += transcript + " "
 
-    def audio(self, data):
+    def audio(self, data) -> None:
         self.seen["audio"] += len(data)
 
-    def error(self, error):
+    def error(self, error) -> None:
         code = getattr(error, "code", None) or getattr(error, "status_code", None)
         self.seen["errors"].append({"type": type(error).__name__, "text": str(error), "code": code})
 
-    def print(self):
+    def print(self) -> None:
         print(json.dumps(self.seen), flush=True)

@@ -24,7 +24,7 @@ options = {
 report = Report(f"deepgram-sdk {version('deepgram-sdk')} {mode}")
 
 
-def on_message(message):
+def on_message(message) -> None:
     kind = type(message).__name__
     transcript = ""
     if kind == "ListenV1Results" and message.is_final:
@@ -32,7 +32,7 @@ def on_message(message):
     report.message(kind, transcript)
 
 
-def run_sync():
+def run_sync() -> None:
     client = DeepgramClient(api_key=key, environment=environment)
     with client.listen.v1.connect(**options) as connection:
         connection.on(EventType.MESSAGE, on_message)
@@ -48,7 +48,7 @@ def run_sync():
         listener.join(PATIENCE)
 
 
-async def run_async():
+async def run_async() -> None:
     client = AsyncDeepgramClient(api_key=key, environment=environment)
     async with client.listen.v1.connect(**options) as connection:
         connection.on(EventType.MESSAGE, on_message)

@@ -20,14 +20,14 @@ text = SpeakV1Text(text="Hello from a made voice.")
 report = Report(f"deepgram-sdk {version('deepgram-sdk')} speak {mode}")
 
 
-def on_message(message):
+def on_message(message) -> None:
     if isinstance(message, bytes):
         report.audio(message)
     else:
         report.message(type(message).__name__)
 
 
-def run_sync():
+def run_sync() -> None:
     client = DeepgramClient(api_key=key, environment=environment)
     with client.speak.v1.connect(**options) as connection:
         connection.on(EventType.MESSAGE, on_message)
@@ -42,7 +42,7 @@ def run_sync():
         listener.join(PATIENCE)
 
 
-async def run_async():
+async def run_async() -> None:
     client = AsyncDeepgramClient(api_key=key, environment=environment)
     async with client.speak.v1.connect(**options) as connection:
         connection.on(EventType.MESSAGE, on_message)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -10,7 +11,8 @@ from hypothesis import strategies as st
 
 from traces import RECORDS, SESSION, make_trace, pack_trace
 from wsproxy.errors import TraceError
-from wsproxy.session import KEPT_AUDIO, FrameInfo, Session
+from wsproxy.session import FrameInfo, Session
+from wsproxy.session.audio_track import KEPT_HEAD
 from wsproxy.session.head_tail_buffer import KEPT_MESSAGES, KEPT_TEXT
 from wsproxy.session.session import KEPT_BROKEN, KEPT_RECORDS
 from wsproxy.trace import (
@@ -75,13 +77,15 @@ ENDED: list[tuple[list[Record], str, str | None, bool]] = [
 
 
 @pytest.mark.parametrize(("records", "ending", "closed_by", "failed"), ENDED)
-def test_session_ending_of_records_is_expected(records, ending, closed_by, failed):
+def test_session_ending_of_records_is_expected(
+    records: list[Record], ending: str, closed_by: str | None, failed: bool
+) -> None:
     session = fold(START, *records)
     assert (session.ending, session.closed_by, session.failed) == (ending, closed_by, failed)
     assert session.ending in ENDINGS
 
 
-def test_session_frame_numbers_start_at_one_over_both_directions():
+def test_session_frame_numbers_start_at_one_over_both_directions() -> None:
     session = fold(
         START,
         frame(10, True, 2, b"abc"),
@@ -102,7 +106,7 @@ def test_session_frame_numbers_start_at_one_over_both_directions():
             session.frame(number)
 
 
-def test_session_text_messages_are_reassembled():
+def test_session_text_messages_are_reassembled() -> None:
     session = fold(
         frame(1, False, 1, b'{"a":', fin=False),
         frame(2, True, 1, b"mine"),
@@ -117,18 +121,19 @@ def test_session_text_messages_are_reassembled():
     assert [m.text for m in session.messages(from_client=True)] == ["mine"]
 
 
-def test_session_many_messages_keeps_first_and_last():
+def test_session_many_messages_keeps_first_and_last() -> None:
     count = 3 * KEPT_MESSAGES
     session = fold(*(frame(n, True, 1, str(n).encode()) for n in range(count)))
     kept = [int(message.text) for message in session.messages(from_client=True)]
     assert kept == [*range(KEPT_MESSAGES), *range(count - KEPT_MESSAGES, count)]
 
 
-def test_session_long_traffic_is_kept_in_bounded_memory():
+def test_session_long_traffic_is_kept_in_bounded_memory() -> None:
     session = fold(frame(0, True, 1, b"x" * 2 * KEPT_TEXT))
     assert len(session.messages(from_client=True)[0].text) == KEPT_TEXT
-    session = fold(*(frame(n, False, 2, b"a" * 1000) for n in range(KEPT_AUDIO // 1000 + 5)))
-    assert len(session.received.head) == KEPT_AUDIO
+    session = fold(*(frame(n, False, 2, b"a" * 1000) for n in range(KEPT_HEAD // 1000 + 5)))
+    [track] = session.audio.tracks(from_client=False)
+    assert len(track.head) == KEPT_HEAD
     many = KEPT_BROKEN + 5
     session = fold(*(Failure(n, "dns", True) for n in range(many)), *[Gap(0, 0, "")] * many)
     assert (len(session.failures), len(session.gaps)) == (KEPT_RECORDS, KEPT_RECORDS)
@@ -137,7 +142,7 @@ def test_session_long_traffic_is_kept_in_bounded_memory():
     assert session.broken[1] == (2, "r" * 200)
 
 
-def test_session_facts_are_those_of_the_records():
+def test_session_facts_are_those_of_the_records() -> None:
     session = fold(START, UPGRADE, ACCEPTED)
     assert (session.id, session.provider, session.api) == (SESSION, "deepgram", "listen")
     assert session.opened_ns == 2
@@ -150,16 +155,17 @@ def test_session_facts_are_those_of_the_records():
     assert empty.request_header("a") is empty.response_header("a") is None
 
 
-def test_session_complete_is_true_after_end_record(tmp_path):
-    records = [START, UPGRADE, ACCEPTED, close(5, True, 1000), End(9, "close")]
+def test_session_complete_is_true_after_end_record(tmp_path: Path) -> None:
+    end = End(9, "close")
+    records: list[Record] = [START, UPGRADE, ACCEPTED, close(5, True, 1000), end]
     path = make_trace(tmp_path / "x.wstrace", records)
     assert Session.read(path).complete
     assert Session.read(path).duration_ns == 9
     assert not Session.read(make_trace(path, records[:-1])).complete
     assert Session.read(make_trace(path, records[:-1])).duration_ns == 5
     for spoilt in (
-        [*records[:-1], dataclasses.replace(records[-1], complete=False)],
-        [*records[:-1], Gap(6, 7, "full"), records[-1]],
+        [*records[:-1], dataclasses.replace(end, complete=False)],
+        [*records[:-1], Gap(6, 7, "full"), end],
     ):
         assert not Session.read(make_trace(path, spoilt)).complete
     path.write_bytes(pack_trace([records])[:-3])
@@ -173,7 +179,7 @@ PROPERTIES = [name for name, value in vars(Session).items() if isinstance(value,
 
 
 @given(st.lists(RECORDS, max_size=20))
-def test_session_any_records_never_raise(records):
+def test_session_any_records_never_raise(records: list[Record]) -> None:
     session = fold(*records)
     for name in PROPERTIES:
         getattr(session, name)

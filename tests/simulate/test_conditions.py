@@ -12,7 +12,7 @@ import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -56,6 +56,7 @@ BY_RULE = {
     "deepgram.speak.NET-0001": Behaviour(),
     "deepgram.upgrade.INVALID_AUTH": Behaviour(headers={"Authorization": "Token invalid"}),
     "deepgram.upgrade.unknown-model": Behaviour(path="/v1/listen?model=no-such-model"),
+    "deepgram.upgrade.language-name": Behaviour(path="/v1/listen?model=nova-3&language=english"),
     "assemblyai.streaming.3007-chunk-duration": Behaviour(audio(0.5, chunk=0.02)),
     "assemblyai.streaming.3007-rate": Behaviour(audio(4.0), pace=0.1),
     "assemblyai.streaming.3006-message-type": Behaviour(['{"type": "Stop"}']),
@@ -96,7 +97,10 @@ ASKED = {
     ),
 }
 # Not at the provider's own host.
-ELSEWHERE = {"deepgram.upgrade.self-hosted-url": "deepgram.example"}
+ELSEWHERE = {
+    "deepgram.upgrade.self-hosted-url": "deepgram.example",
+    "azure_speech.upgrade.404-resource-host": "westeurope.api.cognitive.microsoft.com",
+}
 
 COMMANDED = [condition for condition in CATALOG.conditions if condition.simulated]
 
@@ -119,7 +123,7 @@ class Case:
         usual = replace(good(self.place), path=ASKED.get(self.condition.id))
         if is_plain(self.condition):
             return replace(usual, body=b"{}")
-        # Where the failure is a message only, the client goes on and ends the session.
+        # Where the failure is a message only, the client continues and ends the session.
         return usual if self._ends else replace(usual, stalls=1.0)
 
     @property
@@ -188,7 +192,7 @@ def traces(tmp_path_factory: pytest.TempPathFactory) -> dict[Case, Path]:
             await case.talk(api.url, proxy)
 
     async def record_all(proxy: str) -> None:
-        await side_by_side([lambda case=case: record_one(case, proxy) for case in CASES])
+        await side_by_side([partial(record_one, case, proxy) for case in CASES])
 
     with background(settings_to_localhost(folder)) as running:
         assert running.address is not None
@@ -229,7 +233,7 @@ def replays(
             return await replay_client(traces[case], options, records)
 
     async def as_server(path: Path, case: Case) -> Verdict:
-        async with ReplayServer(path, ServerOptions(timeout=3), records) as server:
+        async with ReplayServer(path, ServerOptions(timeout=30), records) as server:
             app = asyncio.create_task(case.talk(server.url))
             verdict = await server.verdict()
             await app
@@ -250,7 +254,7 @@ def replays(
         return await all_of(case)
 
     cases = [case for case in REPLAYED if case in traces]
-    results = asyncio.run(side_by_side([lambda case=case: all_of(case) for case in cases]))
+    results = asyncio.run(side_by_side([partial(all_of, case) for case in cases]))
     return {
         # What is a matter of time may be missed on a busy machine: some times more, by itself.
         case: result if result.as_expected else asyncio.run(again(case))
@@ -283,6 +287,7 @@ def test_condition_replayed_from_both_sides_is_reproduced(
     result = replays[case]
     for verdict in (result.as_client, result.as_server):
         assert (verdict.verdict, summary(verdict)) == ("reproduced", [])
+        assert verdict.trace is not None
         assert verdict.trace.exists()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 import pytest
 
@@ -10,6 +11,7 @@ from conditions import Home, good, talk
 from test_conditions import settings_to_localhost, side_by_side
 from wsproxy.catalog import load
 from wsproxy.diagnose import diagnose
+from wsproxy.diagnose.outcome import outcome
 from wsproxy.proxy.embedding import background
 from wsproxy.session import Session
 from wsproxy.simulate import ApiQuotas, Simulator, simulated_apis
@@ -46,14 +48,12 @@ def sessions(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Session]:
             await talk(api.url, place, behaviour, proxy=proxy, case=name)
 
     async def hold_all(proxy: str) -> None:
-        await side_by_side(
-            [lambda name=n, place=p: hold(name, place, proxy) for n, p in PLACES.items()]
-        )
+        await side_by_side([partial(hold, n, p, proxy) for n, p in PLACES.items()])
 
     with background(settings_to_localhost(folder)) as running:
         assert running.address is not None
         asyncio.run(hold_all(f"http://127.0.0.1:{running.address[1]}"))
-    found = [Session.read(path) for path in sorted(folder.glob("*.wstrace"))]
+    found = [Session.read(path, catalog=CATALOG) for path in sorted(folder.glob("*.wstrace"))]
     return {session.request_header("X-Case") or "": session for session in found}
 
 
@@ -72,3 +72,11 @@ def test_good_session_has_no_problem(name: str, sessions: dict[str, Session]) ->
     assert session.heuristic_redactions == []  # nothing in it was taken for a credential
     findings = diagnose(session, CATALOG)
     assert [(f.id, f.evidence) for f in findings if f.severity != "info"] == []
+
+
+@pytest.mark.parametrize("name", PLACES)
+def test_good_session_outcome_is_succeeded(name: str, sessions: dict[str, Session]) -> None:
+    session = sessions[name]
+    found = outcome(session, diagnose(session, CATALOG))
+    assert found is not None
+    assert found.kind == "succeeded", found.reason

@@ -11,7 +11,7 @@ from test_conditions import CASES
 from wsproxy.catalog import load
 from wsproxy.diagnose import diagnose
 from wsproxy.session import Session
-from wsproxy.trace import Bytes, FrameRecord, TraceReader
+from wsproxy.trace import Bytes, End, FrameRecord, TraceReader
 
 ROOT = Path(__file__).parents[2]
 sys.path.append(str(ROOT))  # the program that makes them is in no package
@@ -50,6 +50,7 @@ def test_sample_is_complete_and_small(name: str) -> None:
         records = list(reader)
         assert reader.losses == []
     assert records[-1].kind == "end"
+    assert isinstance(records[-1], End)
     assert records[-1].complete
     assert not any(isinstance(r, FrameRecord) and (r.cut or r.deflated) for r in records)
     assert records[-1].t_ns <= 3e9

@@ -16,8 +16,9 @@ import ssl
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -25,16 +26,18 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from sdk_clients import EACH, Authority, Client, Record, RecordHere, Run, Seen, Serve
 from wsproxy.audio.synthetic_speech import speech
 from wsproxy.catalog import candidates, load
 from wsproxy.proxy import embedding, environment
 from wsproxy.session import Session
 from wsproxy.simulate import ApiQuotas, serve_in_thread
+from wsproxy.simulate.server import RunningSimulator
 from wsproxy.trace import TraceReader
 from wsproxy.wire.frames import CONTROL
 
 # Once in some 200 runs, on a loaded machine, one of these programs did not end; it could not
-# be brought about again. A second try is made, which the summary tells, with the stacks.
+# be reproduced. It is tried a second time; the summary reports that, with the stacks.
 pytestmark = [
     pytest.mark.sdk,
     pytest.mark.timeout(300),
@@ -46,47 +49,10 @@ HERE = Path(__file__).parents[1] / "sdk"
 LIMITS = ApiQuotas(silence=0.6, speak_silence=0.6)
 
 
-@dataclass(frozen=True)
-class Client:
-    """One client program.
-
-    Attributes:
-        api: which API it uses.
-        wss_only: its SDK takes no ws:// address.
-    """
-
-    program: str
-    mode: str
-    api: str
-    wss_only: bool = False
-
-    def __str__(self):
-        return f"{self.program}-{self.mode}" if self.mode else self.program
-
-    @property
-    def node(self):
-        return self.program.endswith(".cjs")
-
-
-CLIENTS = [
-    Client("deepgram_listen.py", "sync", "listen"),
-    Client("deepgram_listen.py", "async", "listen"),
-    Client("deepgram_speak.py", "sync", "speak"),
-    Client("deepgram_speak.py", "async", "speak"),
-    Client("assemblyai_streaming.py", "sync", "streaming"),
-    Client("assemblyai_streaming.py", "async", "streaming"),
-    Client("deepgram_listen.cjs", "", "listen"),
-    Client("deepgram_speak.cjs", "", "speak"),
-    Client("assemblyai_streaming.cjs", "", "streaming", wss_only=True),
-    Client("ws_listen.cjs", "", "listen"),
-]
-EACH = [pytest.param(client, id=str(client)) for client in CLIENTS]
-
-
 # ---- installing
 
 
-def cache():
+def cache() -> Path:
     if chosen := os.environ.get("WSPROXY_TEST_CACHE"):
         return Path(chosen)
     if sys.platform == "win32":
@@ -98,7 +64,7 @@ def cache():
     return Path(base) / "wsproxy-tests"
 
 
-def install(name, listing, *commands):
+def install(name: str, listing: Path, *commands: list[str]) -> Path:
     """A folder in which the commands were run once for this listing; skips if they fail."""
     key = hashlib.sha256(listing.read_bytes()).hexdigest()[:12]
     folder = cache() / f"{name}-{key}"
@@ -124,7 +90,7 @@ def install(name, listing, *commands):
 
 
 @contextlib.contextmanager
-def one_at_a_time(folder):
+def one_at_a_time(folder: Path) -> Iterator[None]:
     """Keeps two test runs from installing into one folder."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     lock = folder.with_suffix(".lock")
@@ -144,7 +110,7 @@ def one_at_a_time(folder):
 
 
 @pytest.fixture(scope="session")
-def python_packages():
+def python_packages() -> str:
     """The interpreter of a virtual environment with the SDKs."""
     name = f"python{sys.version_info.major}.{sys.version_info.minor}"
     binaries = "Scripts" if sys.platform == "win32" else "bin"
@@ -159,12 +125,11 @@ def python_packages():
 
 
 @pytest.fixture(scope="session")
-def node_packages():
+def node_packages() -> Path:
     """The node_modules folder with the SDKs."""
-    for tool in ("node", "npm"):
-        if shutil.which(tool) is None:
-            pytest.skip(f"{tool} is not installed")
-    npm = shutil.which("npm")
+    node, npm = shutil.which("node"), shutil.which("npm")
+    if node is None or npm is None:
+        pytest.skip("node or npm is not installed")
     quiet = ["--no-audit", "--no-fund", "--loglevel=error"]
     folder = install("node", HERE / "package.json", [npm, "install", *quiet])
     return folder / "node_modules"
@@ -173,7 +138,7 @@ def node_packages():
 # xdist begins with groups: one worker installs before the others come to tests that need it.
 @pytest.mark.xdist_group("sdk-install")
 @pytest.mark.parametrize("packages", ["python_packages", "node_packages"])
-def test_sdk_packages_are_installed(packages, request):
+def test_sdk_packages_are_installed(packages: str, request: pytest.FixtureRequest) -> None:
     assert Path(request.getfixturevalue(packages)).exists()
 
 
@@ -181,7 +146,7 @@ def test_sdk_packages_are_installed(packages, request):
 
 
 @pytest.fixture(scope="session")
-def audio(tmp_path_factory):
+def audio(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A little made speech in a file: three words."""
     file = tmp_path_factory.mktemp("audio") / "speech.pcm"
     file.write_bytes(speech(1.2))
@@ -189,13 +154,15 @@ def audio(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def authority(tmp_path_factory):
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     """A certificate authority: (its certificate's file, a server context for localhost)."""
     folder = tmp_path_factory.mktemp("tls")
     now = datetime.datetime.now(datetime.UTC)
     day = datetime.timedelta(days=1)
 
-    def builder(subject, key, serial):
+    def builder(
+        subject: str, key: ec.EllipticCurvePrivateKey, serial: int
+    ) -> x509.CertificateBuilder:
         return (
             x509.CertificateBuilder()
             .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, subject)]))
@@ -240,7 +207,7 @@ class Hung(Exception):
     """A program did not end; the message has the stacks of its Python processes."""
 
 
-def finished(command, env, statuses=(0,)):
+def finished(command: list[str], env: dict[str, str], statuses: Sequence[int] = (0,)) -> str:
     """What a command prints, which has to end with one of these, and in time."""
     process = subprocess.Popen(
         command,
@@ -260,10 +227,17 @@ def finished(command, env, statuses=(0,)):
 
 
 @pytest.fixture
-def run(request, audio, authority):
+def run(request: pytest.FixtureRequest, audio: Path, authority: Authority) -> Run:
     """Run a client program; returns what it saw. Extra environment wins."""
 
-    def run(client, base_url, *args, prefix=(), statuses=(0,), **environment):
+    def run(
+        client: Client,
+        base_url: str,
+        *args: str,
+        prefix: Sequence[str] = (),
+        statuses: Sequence[int] = (0,),
+        **environment: Any,
+    ) -> Seen:
         env = {
             name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")
         }
@@ -276,16 +250,19 @@ def run(request, audio, authority):
         command += [str(HERE / client.program), base_url, str(audio)]
         command += [client.mode] if client.mode else []
         out = finished([*prefix, *command, *args], env | environment, statuses)
-        return json.loads(out.strip().splitlines()[-1])
+        seen: Seen = json.loads(out.strip().splitlines()[-1])
+        return seen
 
     return run
 
 
 @pytest.fixture
-def serve(authority):
+def serve(authority: Authority) -> Serve:
     """Serve the simulated API for a client, over TLS where its SDK insists."""
 
-    def serve(client, condition=None, tls=False):
+    def serve(
+        client: Client, condition: str | None = None, tls: bool = False
+    ) -> contextlib.AbstractContextManager[RunningSimulator]:
         return serve_in_thread(
             load().condition(condition) if condition else None,
             tls=authority[1] if tls or client.wss_only else None,
@@ -295,11 +272,12 @@ def serve(authority):
     return serve
 
 
-def last_code(seen):
-    return seen["errors"][-1]["code"]
+def last_code(seen: Seen) -> int | None:
+    code: int | None = seen["errors"][-1]["code"]
+    return code
 
 
-def texts(seen):
+def texts(seen: Seen) -> str:
     return " ".join(error["text"] for error in seen["errors"])
 
 
@@ -307,7 +285,7 @@ def texts(seen):
 
 
 @pytest.mark.parametrize("client", EACH)
-def test_sdk_good_session_has_no_error(client, serve, run):
+def test_sdk_good_session_has_no_error(client: Client, serve: Serve, run: Run) -> None:
     with serve(client) as served:
         seen = run(client, served.url)
         (session,) = served.ended(1)
@@ -330,7 +308,7 @@ def test_sdk_good_session_has_no_error(client, serve, run):
 
 
 @pytest.mark.parametrize("client", EACH)
-def test_sdk_refused_upgrade_is_reported(client, serve, run):
+def test_sdk_refused_upgrade_is_reported(client: Client, serve: Serve, run: Run) -> None:
     # Codes are where each SDK puts them; the status is in the text at least.
     at_deepgram = client.api in ("listen", "speak")
     with serve(
@@ -343,7 +321,7 @@ def test_sdk_refused_upgrade_is_reported(client, serve, run):
 
 
 @pytest.mark.parametrize("client", EACH)
-def test_sdk_reset_is_reported_as_1006(client, serve, run):
+def test_sdk_reset_is_reported_as_1006(client: Client, serve: Serve, run: Run) -> None:
     with serve(client, "rfc6455.end.server-reset") as served:
         seen = run(client, served.url)
         (session,) = served.ended(1)
@@ -355,22 +333,22 @@ def test_sdk_reset_is_reported_as_1006(client, serve, run):
 
 
 @pytest.fixture(scope="session")
-def confdir(tmp_path_factory):
+def confdir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The CA of all proxies in this process."""
     return tmp_path_factory.mktemp("ca")
 
 
 @pytest.fixture
-def record_here(run, authority, confdir, tmp_path):
+def record_here(run: Run, authority: Authority, confdir: Path, tmp_path: Path) -> RecordHere:
     """Run a client program, recorded by this process; returns what it saw and the trace."""
 
-    def record_here(client, base_url, *args):
+    def record_here(client: Client, base_url: str, *args: str) -> tuple[Seen, Path]:
         out = tmp_path / "recorded"
         trusted = f"ssl_verify_upstream_trusted_ca={authority[0]}"
         settings = embedding.ProxySettings(port=0, out=out, confdir=confdir, options=(trusted,))
         with embedding.background(settings) as recorder:
             env = environment.for_command(recorder, settings.mode, tmp_path)
-            seen = run(client, base_url, *args, **env)
+            seen = run(client, base_url, *args, **dict[str, Any](env))
             recorder.drain(2.0)
         (trace,) = out.glob("*.wstrace")
         return seen, trace
@@ -379,15 +357,17 @@ def record_here(run, authority, confdir, tmp_path):
 
 
 @pytest.fixture
-def record(run, authority, tmp_path):
+def record(run: Run, authority: Authority, tmp_path: Path) -> Record:
     """Run a client program under `wsproxy run`; returns what it saw and the session."""
 
-    def record(client, base_url, *args, mode="regular"):
+    def record(
+        client: Client, base_url: str, *args: str, mode: str = "regular"
+    ) -> tuple[Seen, Session]:
         conf, out = tmp_path / "conf", tmp_path / "out"
         prefix = [sys.executable, "-m", "wsproxy", "run", "--mode", mode]
         prefix += ["--out", str(out), "--confdir", str(conf)]
         prefix += ["--set", f"ssl_verify_upstream_trusted_ca={authority[0]}", "--"]
-        trust = {}
+        trust: dict[str, Any] = {}
         if mode != "regular":
             ca = str(conf / "mitmproxy-ca-cert.pem")
             trust = {"SSL_CERT_FILE": ca, "NODE_EXTRA_CA_CERTS": ca}
@@ -400,29 +380,31 @@ def record(run, authority, tmp_path):
     return record
 
 
-def count(session, *, from_client):
+def count(session: Session, *, from_client: bool) -> int:
     """Messages in one direction."""
     frames = session.frames(from_client=from_client)
     return sum(frame.fin and frame.opcode not in CONTROL for frame in frames)
 
 
-def check_good(client, seen, session, served):
+def check_good(client: Client, seen: Seen, session: Session, served: RunningSimulator) -> None:
     """The client was content, and the trace holds what the server saw."""
     assert seen["errors"] == []
     (there,) = served.ended(1)
     provider = "assemblyai" if client.api == "streaming" else "deepgram"
     assert (session.provider, session.api) == (provider, client.api)
     assert session.complete
+    assert session.response is not None
     assert session.response.status == 101
     # After the last message both sides close; the one or the other Close frame is first.
     assert session.ending == "close"
     # Node's `ws`, asked to close without a code, sends none.
+    assert session.close is not None
     assert session.close.code in ((1000, None) if client.api == "streaming" else (1000,))
     assert count(session, from_client=True) == there.binaries + there.texts
     assert count(session, from_client=False) == there.sent
 
 
-def check_stalled(client, seen, session):
+def check_stalled(client: Client, seen: Seen, session: Session) -> None:
     code, reason = (3006, "inactivity") if client.api == "streaming" else (1011, "NET-0001")
     assert last_code(seen) == code
     assert reason in texts(seen)
@@ -430,20 +412,23 @@ def check_stalled(client, seen, session):
     assert session.complete
     # AssemblyAI says why in a message; its SDKs may close on that before its Close frame comes.
     if client.api != "streaming":
+        assert session.close is not None
         assert (session.closed_by, session.close.code) == ("server", code)
     first, *_ = candidates(session, load())
     assert reason in first.condition.id
 
 
 @pytest.mark.parametrize("client", EACH)
-def test_sdk_through_proxy_is_recorded(client, serve, record):
+def test_sdk_through_proxy_is_recorded(client: Client, serve: Serve, record: Record) -> None:
     with serve(client, tls=True) as served:
         seen, session = record(client, served.url.replace("127.0.0.1", "localhost"))
         check_good(client, seen, session, served)
 
 
 @pytest.mark.parametrize("client", EACH)
-def test_sdk_stall_through_proxy_is_recorded(client, serve, record_here):
+def test_sdk_stall_through_proxy_is_recorded(
+    client: Client, serve: Serve, record_here: RecordHere
+) -> None:
     with serve(client, tls=True) as served:
         seen, trace = record_here(client, served.url, "stall")
     check_stalled(client, seen, Session.read(trace))
@@ -454,7 +439,7 @@ IGNORING = ("deepgram_listen.py-async", "deepgram_listen.cjs", "assemblyai_strea
 
 
 @pytest.mark.parametrize("client", [each for each in EACH if each.id in IGNORING])
-def test_sdk_in_reverse_mode_is_recorded(client, serve, record):
+def test_sdk_in_reverse_mode_is_recorded(client: Client, serve: Serve, record: Record) -> None:
     with serve(client) as served:
         scheme = served.url.partition("://")[0]
         seen, session = record(client, f"{scheme}://", mode=f"reverse:{served.url}")

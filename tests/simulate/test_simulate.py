@@ -9,17 +9,22 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
+from websockets.typing import Subprotocol
 
-from conditions import good, home, is_plain
+from conditions import Home, good, home, is_plain
 from wsproxy.audio.synthetic_speech import speech
-from wsproxy.catalog import ClosePattern, load
+from wsproxy.catalog import ClosePattern, Condition, Refusal, Simulate, load
 from wsproxy.catalog.envelope import wrap
 from wsproxy.errors import UsageError
 from wsproxy.simulate import ApiQuotas, Simulator, serve_in_thread
+from wsproxy.simulate.connection import ConnectionLog
+from wsproxy.simulate.server import RunningSimulator
 from wsproxy.wire.frames import Close as ClosePayload
 from wsproxy.wire.frames import Frame, Opcode
 from wsproxy.wire.parser import FrameParser
@@ -35,7 +40,9 @@ SHORT = ApiQuotas(silence=0.3, linger=1.0)
 class Raw:
     """A client that sees bytes: frames, and how the stream ended."""
 
-    def __init__(self, port, path=LISTEN, headers="Authorization: Token good\r\n"):
+    def __init__(
+        self, port: int, path: str = LISTEN, headers: str = "Authorization: Token good\r\n"
+    ) -> None:
         self.sock = socket.create_connection(("127.0.0.1", port), timeout=10)
         self.sock.sendall(
             f"GET {path} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n"
@@ -47,10 +54,10 @@ class Raw:
             self.head += self.sock.recv(1)
         self.status = int(self.head.split()[1])
 
-    def send(self, opcode, payload):
+    def send(self, opcode: Opcode, payload: bytes) -> None:
         self.sock.sendall(Frame(opcode, payload, mask=b"\1\2\3\4").serialize())
 
-    def rest(self):
+    def rest(self) -> tuple[bytes, str]:
         """All bytes to the end of the stream, and "eof" or "reset"."""
         data = b""
         try:
@@ -60,14 +67,14 @@ class Raw:
             return data, "reset"
         return data, "eof"
 
-    def frames(self):
+    def frames(self) -> tuple[list[Frame], str]:
         """All frames to the end of the stream, and how it ended."""
         data, end = self.rest()
-        return FrameParser().feed(data), end
+        return [item for item in FrameParser().feed(data) if isinstance(item, Frame)], end
 
 
 @contextlib.contextmanager
-def raw(served, *args, **more):
+def raw(served: RunningSimulator, *args: str, **more: str) -> Iterator[Raw]:
     client = Raw(served.port, *args, **more)
     try:
         yield client
@@ -75,9 +82,11 @@ def raw(served, *args, **more):
         client.sock.close()
 
 
-def condition(name, **simulate):
+def condition(name: str, **simulate: Any) -> Condition:
     """A condition of the catalog, with its simulation changed."""
     found = load().condition(name)
+    assert found is not None
+    assert found.simulate is not None
     return dataclasses.replace(found, simulate=dataclasses.replace(found.simulate, **simulate))
 
 
@@ -85,9 +94,10 @@ def condition(name, **simulate):
 
 
 @pytest.mark.parametrize("deflate", [False, True])
-def test_simulator_listen_with_real_client_transcribes(deflate):
+def test_simulator_listen_with_real_client_transcribes(deflate: bool) -> None:
     with serve_in_thread(deflate=deflate) as served:
         with connect(served.url + LISTEN, additional_headers=KEY) as ws:
+            assert ws.response is not None
             assert ws.response.headers["dg-request-id"]
             assert bool(ws.protocol.extensions) == deflate
             audio = speech(3.0)
@@ -104,7 +114,7 @@ def test_simulator_listen_with_real_client_transcribes(deflate):
     assert seen.ending == "closed by the server: 1000"
 
 
-def test_simulator_speak_with_real_client_returns_audio():
+def test_simulator_speak_with_real_client_returns_audio() -> None:
     with serve_in_thread() as served, connect(served.url + SPEAK, additional_headers=KEY) as ws:
         ws.send('{"type":"Speak","text":"Hello"}')
         ws.send('{"type":"Flush"}')
@@ -116,7 +126,7 @@ def test_simulator_speak_with_real_client_returns_audio():
     assert kinds == ["Metadata", "audio", "audio", "Flushed"]
 
 
-def test_simulator_assemblyai_with_real_client_transcribes():
+def test_simulator_assemblyai_with_real_client_transcribes() -> None:
     with (
         serve_in_thread() as served,
         connect(served.url + STREAM, additional_headers=KEY) as ws,
@@ -130,12 +140,12 @@ def test_simulator_assemblyai_with_real_client_transcribes():
     assert "Turn" in found
 
 
-def test_simulator_on_event_loop_serves():
-    async def session():
+def test_simulator_on_event_loop_serves() -> None:
+    async def session() -> list[ConnectionLog]:
         async with Simulator() as simulator:
             url = simulator.url + LISTEN
 
-            def client():
+            def client() -> list[str]:
                 with connect(url, additional_headers=KEY) as ws:
                     ws.send('{"type":"CloseStream"}')
                     return [json.loads(message)["type"] for message in ws]
@@ -147,7 +157,7 @@ def test_simulator_on_event_loop_serves():
     assert seen.texts == 1
 
 
-def test_simulator_client_ping_fragments_and_close_are_answered():
+def test_simulator_client_ping_fragments_and_close_are_answered() -> None:
     with serve_in_thread() as served, raw(served) as client:
         client.send(Opcode.PING, b"abc")
         first = Frame(Opcode.TEXT, b'{"type":', fin=False, mask=b"\0\0\0\0")
@@ -166,7 +176,7 @@ def test_simulator_client_ping_fragments_and_close_are_answered():
     assert seen.ending == "closed by the client: 1000 bye"
 
 
-def test_simulator_frames_sent_with_request_are_read():
+def test_simulator_frames_sent_with_request_are_read() -> None:
     frame = Frame(Opcode.TEXT, b'{"type":"CloseStream"}', mask=b"\1\2\3\4").serialize()
     with serve_in_thread() as served:
         request = (
@@ -182,19 +192,19 @@ def test_simulator_frames_sent_with_request_are_read():
     assert b'"type":"Metadata"' in data
 
 
-def test_simulator_invalid_frame_is_refused():
+def test_simulator_invalid_frame_is_refused() -> None:
     with serve_in_thread(limits=SHORT) as served, raw(served) as client:
         client.sock.sendall(Frame(Opcode.TEXT, b"not masked").serialize())
         (close,), _ = client.frames()
     assert ClosePayload.parse(close.payload).code == 1002
 
 
-def test_simulator_invalid_target_is_refused():
+def test_simulator_invalid_target_is_refused() -> None:
     with serve_in_thread() as served, raw(served, "//[/v1/listen?%zz") as client:
         assert client.status == 404
 
 
-def test_simulator_client_disconnect_ends_session():
+def test_simulator_client_disconnect_ends_session() -> None:
     with serve_in_thread() as served:
         with raw(served) as client:
             client.send(Opcode.BINARY, speech(0.1))
@@ -202,10 +212,10 @@ def test_simulator_client_disconnect_ends_session():
     assert "without a Close frame" in seen.ending or "lost" in seen.ending
 
 
-def test_simulator_subprotocol_with_key_is_answered():
+def test_simulator_subprotocol_with_key_is_answered() -> None:
     with (
         serve_in_thread() as served,
-        connect(served.url + LISTEN, subprotocols=["token", "k"]) as ws,
+        connect(served.url + LISTEN, subprotocols=[Subprotocol("token"), Subprotocol("k")]) as ws,
     ):
         assert ws.subprotocol == "token"
 
@@ -213,7 +223,7 @@ def test_simulator_subprotocol_with_key_is_answered():
 # ---- refused upgrades
 
 
-def test_simulator_missing_key_is_refused_with_dg_error():
+def test_simulator_missing_key_is_refused_with_dg_error() -> None:
     with serve_in_thread() as served:
         with pytest.raises(InvalidStatus) as caught, connect(served.url + LISTEN):
             pass
@@ -228,7 +238,7 @@ def test_simulator_missing_key_is_refused_with_dg_error():
     assert seen.ending == "refused: HTTP 401"
 
 
-def test_simulator_unknown_or_retired_path_is_refused():
+def test_simulator_unknown_or_retired_path_is_refused() -> None:
     with serve_in_thread() as served:
         for path, status in (("/nothing", 404), ("/v2/realtime/ws", 410)):
             with pytest.raises(InvalidStatus) as caught, connect(served.url + path):
@@ -236,7 +246,7 @@ def test_simulator_unknown_or_retired_path_is_refused():
             assert caught.value.response.status_code == status
 
 
-def test_simulator_plain_request_is_refused():
+def test_simulator_plain_request_is_refused() -> None:
     with (
         serve_in_thread() as served,
         socket.create_connection(("127.0.0.1", served.port), timeout=10) as sock,
@@ -250,12 +260,15 @@ def test_simulator_plain_request_is_refused():
 SIMULATED = [c for c in load().conditions if c.simulate is not None]
 
 
+@pytest.mark.one_python
 @pytest.mark.parametrize("entry", SIMULATED, ids=lambda entry: entry.id)
-def test_simulator_each_condition_reaches_client(entry):
+def test_simulator_each_condition_reaches_client(entry: Condition) -> None:
     script, place = entry.simulate, home(entry)
+    assert script is not None
     path = place.path if place else "/anything"
     with serve_in_thread(entry, limits=SHORT) as served:
         if is_plain(entry):
+            assert script.refuse is not None
             check_answer(script.refuse, *plain(served.port, path))
             return
         with raw(served, path) as client:
@@ -269,14 +282,14 @@ def test_simulator_each_condition_reaches_client(entry):
             check_session(place, script, client)
 
 
-def check_answer(refuse, status, head, body):
+def check_answer(refuse: Refusal, status: int, head: bytes, body: bytes) -> None:
     assert status == refuse.status
     for name, value in refuse.headers:
         assert f"{name}: {value}".encode() in head
     assert len(body) == len(refuse.body.encode())
 
 
-def plain(port, path):
+def plain(port: int, path: str) -> tuple[int, bytes, bytes]:
     with socket.create_connection(("127.0.0.1", port), timeout=10) as sock:
         request = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{{}}"
         sock.sendall(request.encode())
@@ -287,12 +300,12 @@ def plain(port, path):
     return int(head.split()[1]), head, body
 
 
-def check_session(place, script, client):
+def check_session(place: Home | None, script: Simulate, client: Raw) -> None:
     for message in good(place).messages if script.after == "audio" else ():
-        is_text = isinstance(message, str)
-        client.send(
-            Opcode.TEXT if is_text else Opcode.BINARY, message.encode() if is_text else message
-        )
+        if isinstance(message, str):
+            client.send(Opcode.TEXT, message.encode())
+        else:
+            client.send(Opcode.BINARY, message)
     if not (script.close or script.end):
         client.send(Opcode.CLOSE, b"")
     frames, end = client.frames()
@@ -310,7 +323,7 @@ def check_session(place, script, client):
 
 
 @pytest.mark.parametrize("code", [None, 999, 1005, 1006, 1014, 1015, 2999, 3005, 3009, 4999])
-def test_simulator_any_close_code_is_sent(code):
+def test_simulator_any_close_code_is_sent(code: int | None) -> None:
     entry = condition("rfc6455.close.1000", close=ClosePattern(code, "why" if code else ""))
     with serve_in_thread(entry) as served, raw(served) as client:
         client.send(Opcode.TEXT, b"{}")
@@ -319,7 +332,7 @@ def test_simulator_any_close_code_is_sent(code):
     assert frames[-1].payload == expected
 
 
-def test_simulator_reset_follows_results():
+def test_simulator_reset_follows_results() -> None:
     entry = condition("rfc6455.end.server-reset")
     with serve_in_thread(entry) as served, raw(served) as client:
         client.send(Opcode.BINARY, speech(5.0))
@@ -329,13 +342,14 @@ def test_simulator_reset_follows_results():
     assert len(frames) > 1
 
 
-def test_simulator_condition_applies_to_every_session():
+def test_simulator_condition_applies_to_every_session() -> None:
     with serve_in_thread(load().condition("assemblyai.streaming.1011-internal")) as served:
         for _ in range(3):
             with connect(served.url + STREAM, additional_headers=KEY) as ws:
                 assert json.loads(ws.recv())["error_code"] == 1011
                 with pytest.raises(ConnectionClosed) as caught:
                     ws.recv()
+                assert caught.value.rcvd is not None
                 assert caught.value.rcvd.code == 1011
         assert len(served.ended(3)) == 3
 
@@ -343,7 +357,7 @@ def test_simulator_condition_applies_to_every_session():
 # ---- by rule, with the clock
 
 
-def test_simulator_no_audio_ends_session():
+def test_simulator_no_audio_ends_session() -> None:
     with (
         serve_in_thread(limits=SHORT) as served,
         connect(served.url + LISTEN, additional_headers=KEY) as ws,
@@ -352,10 +366,11 @@ def test_simulator_no_audio_ends_session():
         with pytest.raises(ConnectionClosed) as caught:
             while True:
                 ws.recv()
+    assert caught.value.rcvd is not None
     assert (caught.value.rcvd.code, caught.value.rcvd.reason) == (1011, "NET-0001")
 
 
-def test_simulator_inactivity_ends_session():
+def test_simulator_inactivity_ends_session() -> None:
     with serve_in_thread() as served:
         url = f"{served.url}{STREAM}&inactivity_timeout=0.2"
         with connect(url, additional_headers=KEY) as ws:
@@ -364,6 +379,7 @@ def test_simulator_inactivity_ends_session():
                 while True:
                     found.append(json.loads(ws.recv()))
     assert [m["type"] for m in found] == ["Begin", "Error"]
+    assert caught.value.rcvd is not None
     assert caught.value.rcvd.code == 3006
     assert caught.value.rcvd.reason == found[1]["error"]
 
@@ -371,13 +387,13 @@ def test_simulator_inactivity_ends_session():
 # ---- errors, and the command
 
 
-def test_simulator_client_condition_raises():
+def test_simulator_client_condition_raises() -> None:
     entry = next(c for c in load().conditions if c.simulate is None)
     with pytest.raises(UsageError, match=r"cannot be simulated: no server causes it"):
         Simulator(entry)
 
 
-def test_simulator_port_in_use_raises():
+def test_simulator_port_in_use_raises() -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         with (
@@ -387,7 +403,7 @@ def test_simulator_port_in_use_raises():
             pass
 
 
-def run(*args):
+def run(*args: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "wsproxy", "simulate", *args],
         capture_output=True,
@@ -406,7 +422,7 @@ def run(*args):
         (["deepgram.listen.flux-on-v1"], "cannot be simulated: no server causes it"),
     ],
 )
-def test_simulate_command_error_is_one_line(args, text):
+def test_simulate_command_error_is_one_line(args: list[str], text: str) -> None:
     ended = run(*args)
     assert ended.returncode == 2
     assert text in ended.stderr
@@ -414,14 +430,14 @@ def test_simulate_command_error_is_one_line(args, text):
     assert ended.stdout == ""
 
 
-def test_simulate_command_list_shows_conditions():
+def test_simulate_command_list_shows_conditions() -> None:
     ended = run("--list")
     assert ended.returncode == 0
     assert len(ended.stdout.splitlines()) == len(SIMULATED)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_simulate_command_signal_ends_it(number):
+def test_simulate_command_signal_ends_it(number: signal.Signals) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "wsproxy", "simulate", "speak.net-0003"],
         stdout=subprocess.PIPE,
@@ -430,6 +446,7 @@ def test_simulate_command_signal_ends_it(number):
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
     )
     try:
+        assert process.stdout is not None
         first = process.stdout.readline().split()
         assert first[:2] == ["listening", "on"]
         assert "deepgram.speak.NET-0003" in process.stdout.readline()
@@ -438,6 +455,7 @@ def test_simulate_command_signal_ends_it(number):
             with pytest.raises(ConnectionClosed) as caught:
                 while True:
                     ws.recv()
+        assert caught.value.rcvd is not None
         assert caught.value.rcvd.reason == "NET-0003"
         # A session that is open when the signal comes does not keep it.
         with connect(first[2] + SPEAK, additional_headers=KEY) as ws:
@@ -445,6 +463,7 @@ def test_simulate_command_signal_ends_it(number):
             process.send_signal(number)
             with pytest.raises(ConnectionClosed) as caught:
                 ws.recv()
+            assert caught.value.rcvd is not None
             assert caught.value.rcvd.code == 1001
         out, err = process.communicate(timeout=20)
     finally:

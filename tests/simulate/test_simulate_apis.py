@@ -4,14 +4,16 @@ import io
 import itertools
 import json
 import wave
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
 
 import pytest
 
 from wsproxy.audio import g711
 from wsproxy.audio.encodings import AudioFormat
 from wsproxy.audio.synthetic_speech import speech
-from wsproxy.catalog import ClosePattern, load
-from wsproxy.simulate.api import ApiQuotas, ApiRequest
+from wsproxy.catalog import ClosePattern, Refusal, load
+from wsproxy.simulate.api import Action, ApiQuotas, ApiRequest, SimulatedApi
 from wsproxy.simulate.assemblyai import AssemblyAIStreaming
 from wsproxy.simulate.condition_api import ConditionApi
 from wsproxy.simulate.deepgram_listen import DeepgramListen
@@ -21,40 +23,50 @@ from wsproxy.simulate.recognizer import Recognizer
 LISTEN = "/v1/listen?model=nova-3&encoding=linear16&sample_rate=16000"
 SPEAK = "/v1/speak?model=aura-2-thalia-en"
 STREAM = "/v3/ws?sample_rate=16000"
+Api = TypeVar("Api", bound=SimulatedApi)
 KEY = {"authorization": "Token good"}
 
 
-def request(target, headers=KEY, **more):
+def request(target: str, headers: Mapping[str, str] = KEY, **more: Any) -> ApiRequest:
     return ApiRequest.parse(target, headers, **more)
 
 
-def session(kind, target, limits=None, **more):
+def refused(api: SimulatedApi) -> Refusal:
+    refusal = api.refusal()
+    assert refusal is not None
+    return refusal
+
+
+def session(
+    kind: type[Api], target: str, limits: ApiQuotas | None = None, **more: Any
+) -> tuple[Api, list[Action]]:
     api = kind(request(target, **more), limits or ApiQuotas())
     assert api.refusal() is None
-    first = list(api.opened(0.0))
-    return api, first
+    return api, list(api.opened(0.0))
 
 
-def stream(api, audio, chunk=3200, start=0.0, pace=0.1):
+def stream(
+    api: SimulatedApi, audio: bytes, chunk: int = 3200, start: float = 0.0, pace: float = 0.1
+) -> list[Action]:
     """Send audio in real time; what came back."""
-    out = []
+    out: list[Action] = []
     for number, at in enumerate(range(0, len(audio), chunk)):
         out += api.binary(audio[at : at + chunk], start + number * pace)
     return out
 
 
-def messages(actions):
+def messages(actions: Iterable[Action]) -> list[dict[str, Any]]:
     return [json.loads(action) for action in actions if isinstance(action, str)]
 
 
-def closes(actions):
+def closes(actions: Iterable[Action]) -> list[tuple[int | None, str]]:
     return [(a.code, a.reason) for a in actions if isinstance(a, ClosePattern)]
 
 
 # ---- made audio
 
 
-def test_speech_same_arguments_give_the_same_bytes():
+def test_speech_same_arguments_give_the_same_bytes() -> None:
     assert speech(2.0) == speech(2.0)
     assert speech(3.0).startswith(speech(1.0))
     assert speech(1.0, seed=1) != speech(1.0)
@@ -62,7 +74,7 @@ def test_speech_same_arguments_give_the_same_bytes():
 
 
 @pytest.mark.parametrize("rate", [8000, 16_000, 24_000, 48_000])
-def test_speech_has_words_and_pauses(rate):
+def test_speech_has_words_and_pauses(rate: int) -> None:
     hearing = Recognizer(AudioFormat("linear16", rate))
     list(hearing.add(speech(6.0, rate)))
     words = hearing.take()
@@ -72,7 +84,7 @@ def test_speech_has_words_and_pauses(rate):
     assert min(gaps) >= 0.04
 
 
-def test_recognizer_chunk_size_makes_no_difference():
+def test_recognizer_chunk_size_makes_no_difference() -> None:
     audio, transcripts = speech(4.0), []
     for size in (100, 3200, 64_000):
         hearing = Recognizer(AudioFormat("linear16", 16_000))
@@ -85,19 +97,19 @@ def test_recognizer_chunk_size_makes_no_difference():
 @pytest.mark.parametrize(
     ("encoding", "code"), [("mulaw", g711.MULAW.encode_pcm), ("alaw", g711.ALAW.encode_pcm)]
 )
-def test_recognizer_companded_audio_has_the_same_words(encoding, code):
+def test_recognizer_companded_audio_has_the_same_words(
+    encoding: str, code: Callable[[bytes], bytes]
+) -> None:
     audio = speech(4.0, 8000)
-    linear, companded = (
-        Recognizer(AudioFormat("linear16", 8000)),
-        Recognizer(AudioFormat(encoding, 8000)),
-    )
+    linear = Recognizer(AudioFormat("linear16", 8000))
+    companded = Recognizer(AudioFormat(encoding, 8000))
     list(linear.add(audio))
     list(companded.add(code(audio)))
     assert len(linear.take()) == len(companded.take())
     assert companded.seconds == 4.0
 
 
-def test_recognizer_silence_has_no_words():
+def test_recognizer_silence_has_no_words() -> None:
     hearing = Recognizer(AudioFormat("linear16", 16_000))
     list(hearing.add(bytes(64_000)))
     assert hearing.take() == []
@@ -107,7 +119,7 @@ def test_recognizer_silence_has_no_words():
 # ---- Deepgram listen
 
 
-def test_listen_good_session_has_results():
+def test_listen_good_session_has_results() -> None:
     api, first = session(DeepgramListen, LISTEN + "&interim_results=true")
     assert first == []
     results = messages(stream(api, speech(5.0)))
@@ -118,20 +130,20 @@ def test_listen_good_session_has_results():
     ends = [0.0] + [round(r["start"] + r["duration"], 3) for r in finals]
     assert [r["start"] for r in finals] == pytest.approx(ends[:-1], abs=0.002)
     last = api.text('{"type":"CloseStream"}', 5.0)
-    *_, results, metadata = messages(last)
+    *_, final, metadata = messages(last)
     assert metadata["type"] == "Metadata"
     assert metadata["duration"] == 5.0
     assert metadata["channels"] == 1
-    assert metadata["request_id"] == results["metadata"]["request_id"]
+    assert metadata["request_id"] == final["metadata"]["request_id"]
     assert closes(last) == [(1000, "")]
 
 
-def test_listen_without_interim_results_sends_final_results_only():
+def test_listen_without_interim_results_sends_final_results_only() -> None:
     api, _ = session(DeepgramListen, LISTEN)
     assert all(r["is_final"] for r in messages(stream(api, speech(5.0))))
 
 
-def test_listen_result_has_words_and_punctuation():
+def test_listen_result_has_words_and_punctuation() -> None:
     api, _ = session(DeepgramListen, LISTEN + "&smart_format=true")
     result = messages(stream(api, speech(3.0)))[0]["channel"]["alternatives"][0]
     assert result["transcript"].endswith(".")
@@ -139,7 +151,7 @@ def test_listen_result_has_words_and_punctuation():
     assert result["words"][0]["start"] < result["words"][0]["end"]
 
 
-def test_listen_finalize_sends_final_result():
+def test_listen_finalize_sends_final_result() -> None:
     api, _ = session(DeepgramListen, LISTEN)
     stream(api, speech(1.0))
     (result,) = messages(api.text('{"type":"Finalize"}', 1.0))
@@ -147,7 +159,7 @@ def test_listen_finalize_sends_final_result():
     assert result["channel"]["alternatives"][0]["transcript"]
 
 
-def test_listen_speech_started_and_utterance_end_are_sent_on_request():
+def test_listen_speech_started_and_utterance_end_are_sent_on_request() -> None:
     audio = speech(3.0) + bytes(16_000 * 2 * 3)
     api, _ = session(DeepgramListen, LISTEN)
     assert {m["type"] for m in messages(stream(api, audio))} == {"Results"}
@@ -161,7 +173,7 @@ def test_listen_speech_started_and_utterance_end_are_sent_on_request():
     assert end["last_word_end"] == pytest.approx(3.0, abs=0.7)
 
 
-def test_listen_no_audio_ends_with_net_0001():
+def test_listen_no_audio_ends_with_net_0001() -> None:
     api, _ = session(DeepgramListen, LISTEN, ApiQuotas(silence=10))
     assert api.deadline() == 10.0
     api.text('{"type":"KeepAlive"}', 4.0)
@@ -175,12 +187,12 @@ def test_listen_no_audio_ends_with_net_0001():
 @pytest.mark.parametrize(
     "data", [b'{"type":"KeepAlive"}', b"<!DOCTYPE html><html>", b"UklGRiQAAABXQVZF", b"hello world"]
 )
-def test_listen_text_as_audio_ends_with_data_0000(data):
+def test_listen_text_as_audio_ends_with_data_0000(data: bytes) -> None:
     api, _ = session(DeepgramListen, LISTEN)
     assert closes(api.binary(data, 0.0)) == [(1008, "DATA-0000")]
 
 
-def test_listen_needs_an_encoding_or_a_container():
+def test_listen_needs_an_encoding_or_a_container() -> None:
     raw = speech(0.5)[3200:]
     api, _ = session(DeepgramListen, "/v1/listen?model=nova-3")
     assert closes(api.binary(raw, 0.0)) == [(1008, "DATA-0000")]
@@ -193,12 +205,12 @@ def test_listen_needs_an_encoding_or_a_container():
     assert api.audio_seconds == pytest.approx(2.0, abs=0.01)
 
 
-def test_listen_empty_message_closes_the_stream():
+def test_listen_empty_message_closes_the_stream() -> None:
     api, _ = session(DeepgramListen, LISTEN)
     assert closes(api.binary(b"", 0.0)) == [(1000, "")]
 
 
-def test_listen_invalid_message_is_reported():
+def test_listen_invalid_message_is_reported() -> None:
     api, _ = session(DeepgramListen, LISTEN)
     assert messages(api.text("nonsense", 0.0))[0]["variant"] == "SchemaError"
     assert messages(api.text("[]", 0.0))[0]["type"] == "Error"
@@ -216,23 +228,26 @@ def test_listen_invalid_message_is_reported():
         ("/v1/listen?sample_rate=16k", KEY, 400, "Failed to deserialize query parameters"),
     ],
 )
-def test_listen_refusal_of_each_request_is_expected(target, headers, status, text):
+def test_listen_refusal_of_each_request_is_expected(
+    target: str, headers: dict[str, str], status: int | None, text: str
+) -> None:
     refusal = DeepgramListen(request(target, headers), ApiQuotas()).refusal()
     if status is None:
         assert refusal is None
         return
+    assert refusal is not None
     assert refusal.status == status
     body = json.loads(refusal.body)
     assert text in body["err_msg"]
     assert dict(refusal.headers)["dg-error"] == body["err_msg"]
 
 
-def test_listen_too_many_sessions_is_refused():
-    busy = DeepgramListen(request(LISTEN, sessions=2), ApiQuotas(sessions=2)).refusal()
+def test_listen_too_many_sessions_is_refused() -> None:
+    busy = refused(DeepgramListen(request(LISTEN, sessions=2), ApiQuotas(sessions=2)))
     assert (busy.status, json.loads(busy.body)["err_code"]) == (429, "TOO_MANY_REQUESTS")
 
 
-def test_request_key_in_subprotocol_is_its_credential():
+def test_request_key_in_subprotocol_is_its_credential() -> None:
     headers = {"sec-websocket-protocol": "token, abc"}
     assert DeepgramListen(request(LISTEN, headers), ApiQuotas()).refusal() is None
 
@@ -240,18 +255,20 @@ def test_request_key_in_subprotocol_is_its_credential():
 # ---- Deepgram speak
 
 
-def test_speak_good_session_has_audio_and_flushed():
-    api, (metadata,) = session(DeepgramSpeak, SPEAK)
-    assert json.loads(metadata)["model_name"] == "aura-2-thalia-en"
+def test_speak_good_session_has_audio_and_flushed() -> None:
+    api, first = session(DeepgramSpeak, SPEAK)
+    (metadata,) = messages(first)
+    assert metadata["model_name"] == "aura-2-thalia-en"
     assert api.text('{"type":"Speak","text":"Hello there."}', 0.0) == ()
     *audio, flushed = api.text('{"type":"Flush"}', 0.1)
-    assert json.loads(flushed) == {"type": "Flushed", "sequence_id": 0}
-    assert sum(map(len, audio)) == 24_000 * 2 * 12 * 6 // 100
-    assert json.loads(api.text('{"type":"Clear"}', 0.2)[0])["type"] == "Cleared"
+    assert messages([flushed]) == [{"type": "Flushed", "sequence_id": 0}]
+    assert all(isinstance(each, bytes) for each in audio)
+    assert sum(len(each) for each in audio if isinstance(each, bytes)) == 24_000 * 2 * 12 * 6 // 100
+    assert messages(api.text('{"type":"Clear"}', 0.2))[0]["type"] == "Cleared"
     assert closes(api.text('{"type":"Close"}', 0.3)) == [(1000, "")]
 
 
-def test_speak_close_flushes_the_rest():
+def test_speak_close_flushes_the_rest() -> None:
     api, _ = session(DeepgramSpeak, SPEAK + "&encoding=mulaw&sample_rate=8000")
     api.text('{"type":"Speak","text":"Hello"}', 0.0)
     actions = api.text('{"type":"Close"}', 0.1)
@@ -271,13 +288,13 @@ def test_speak_close_flushes_the_rest():
         (json.dumps({"type": "Speak", "text": "x" * 2_000_000}), (1009, "BIG-0000")),
     ],
 )
-def test_speak_invalid_message_ends_session(sent, expected):
+def test_speak_invalid_message_ends_session(sent: str | bytes, expected: tuple[int, str]) -> None:
     api, _ = session(DeepgramSpeak, SPEAK)
     actions = api.text(sent, 0.0) if isinstance(sent, str) else api.binary(sent, 0.0)
     assert closes(actions) == [expected]
 
 
-def test_speak_too_many_characters_in_window_ends_session():
+def test_speak_too_many_characters_in_window_ends_session() -> None:
     api, _ = session(DeepgramSpeak, SPEAK, ApiQuotas(characters=100, characters_window=60))
     line = json.dumps({"type": "Speak", "text": "x" * 60})
     assert api.text(line, 0.0) == ()
@@ -285,26 +302,24 @@ def test_speak_too_many_characters_in_window_ends_session():
     assert closes(api.text(line, 62.0)) == [(1008, "DATA-0001")]
 
 
-def test_speak_silent_client_ends_session():
+def test_speak_silent_client_ends_session() -> None:
     api, _ = session(DeepgramSpeak, SPEAK, ApiQuotas(speak_silence=7))
     assert api.deadline() == 7.0
     assert closes(api.on_deadline(7.0)) == [(1011, "NET-0001")]
 
 
-def test_speak_invalid_request_is_refused():
-    refusal = DeepgramSpeak(request(SPEAK + "&encoding=mp3"), ApiQuotas()).refusal()
-    assert (refusal.status, json.loads(refusal.body)["err_code"]) == (
-        400,
-        "INVALID_QUERY_PARAMETER",
-    )
-    assert DeepgramSpeak(request("/v1/speak?model=nova-3"), ApiQuotas()).refusal().status == 400
-    refusal = DeepgramSpeak(request(SPEAK + "&sample_rate=11025"), ApiQuotas()).refusal()
+def test_speak_invalid_request_is_refused() -> None:
+    refusal = refused(DeepgramSpeak(request(SPEAK + "&encoding=mp3"), ApiQuotas()))
+    code = json.loads(refusal.body)["err_code"]
+    assert (refusal.status, code) == (400, "INVALID_QUERY_PARAMETER")
+    assert refused(DeepgramSpeak(request("/v1/speak?model=nova-3"), ApiQuotas())).status == 400
+    refusal = refused(DeepgramSpeak(request(SPEAK + "&sample_rate=11025"), ApiQuotas()))
     assert "sample_rate must be 8000" in json.loads(refusal.body)["err_msg"]
 
 
 @pytest.mark.parametrize("kind", [DeepgramListen, DeepgramSpeak, AssemblyAIStreaming])
 @pytest.mark.parametrize("value", ["9" * 5000, "-1", "", "1e3", "\u0661"])
-def test_refusal_invalid_number_never_raises(kind, value):
+def test_refusal_invalid_number_never_raises(kind: type[SimulatedApi], value: str) -> None:
     query = f"?sample_rate={value}&channels={value}&endpointing={value}&inactivity_timeout={value}"
     api = kind(request(f"/x{query}"), ApiQuotas())
     api.refusal()
@@ -315,9 +330,10 @@ def test_refusal_invalid_number_never_raises(kind, value):
 # ---- AssemblyAI
 
 
-def test_assemblyai_good_session_has_turns():
-    api, (begin,) = session(AssemblyAIStreaming, STREAM + "&format_turns=true", now=1000.0)
-    assert json.loads(begin)["expires_at"] == 1000 + 3 * 3600
+def test_assemblyai_good_session_has_turns() -> None:
+    api, first = session(AssemblyAIStreaming, STREAM + "&format_turns=true", now=1000.0)
+    (begin,) = messages(first)
+    assert begin["expires_at"] == 1000 + 3 * 3600
     turns = messages(stream(api, speech(5.0) + bytes(32_000)))
     assert {t["type"] for t in turns} == {"Turn"}
     ended = [t for t in turns if t["end_of_turn"]]
@@ -335,7 +351,7 @@ def test_assemblyai_good_session_has_turns():
     assert closes(last) == [(1000, "")]
 
 
-def test_assemblyai_force_endpoint_and_configuration_are_applied():
+def test_assemblyai_force_endpoint_and_configuration_are_applied() -> None:
     api, _ = session(AssemblyAIStreaming, STREAM)
     stream(api, speech(1.0))
     (turn,) = messages(api.text('{"type":"ForceEndpoint"}', 1.0))
@@ -345,7 +361,7 @@ def test_assemblyai_force_endpoint_and_configuration_are_applied():
     assert len(api.text('{"type":"ForceEndpoint"}', 2.0)) == 2
 
 
-def error_of(actions):
+def error_of(actions: Iterable[Action]) -> tuple[int | None, str, str]:
     """The Error message and the Close frame, which must agree."""
     (message,), ((code, reason),) = messages(actions), closes(actions)
     assert message["type"] == "Error"
@@ -356,7 +372,7 @@ def error_of(actions):
 @pytest.mark.parametrize(
     ("milliseconds", "bad"), [(20, True), (49, True), (50, False), (1000, False), (1001, True)]
 )
-def test_assemblyai_chunk_duration_limits_are_enforced(milliseconds, bad):
+def test_assemblyai_chunk_duration_limits_are_enforced(milliseconds: int, bad: bool) -> None:
     api, _ = session(AssemblyAIStreaming, STREAM)
     actions = api.binary(bytes(32 * milliseconds), 0.0)
     if not bad:
@@ -367,7 +383,7 @@ def test_assemblyai_chunk_duration_limits_are_enforced(milliseconds, bad):
     assert (code, error, reason) == (3007, text, text)
 
 
-def test_assemblyai_faster_than_real_time_ends_session():
+def test_assemblyai_faster_than_real_time_ends_session() -> None:
     api, _ = session(AssemblyAIStreaming, STREAM, ApiQuotas(ahead=2.0))
     for _ in range(20):
         assert not closes(api.binary(bytes(3200), 0.0))
@@ -384,19 +400,19 @@ def test_assemblyai_faster_than_real_time_ends_session():
         ('{"type":"Hello"}', "Invalid Message Type: Hello"),
     ],
 )
-def test_assemblyai_invalid_message_is_reported(sent, text):
+def test_assemblyai_invalid_message_is_reported(sent: str, text: str) -> None:
     api, _ = session(AssemblyAIStreaming, STREAM)
     assert error_of(api.text(sent, 0.0)) == (3006, text, text)
 
 
-def test_assemblyai_long_reasons_are_in_the_message_only():
+def test_assemblyai_long_reasons_are_in_the_message_only() -> None:
     api, _ = session(AssemblyAIStreaming, STREAM)
     code, error, reason = error_of(api.text("x" * 200, 0.0))
     assert (code, error) == (3006, "Invalid JSON: " + "x" * 200)
     assert reason == "See Error message for details"
 
 
-def test_assemblyai_inactivity_or_maximum_duration_ends_session():
+def test_assemblyai_inactivity_or_maximum_duration_ends_session() -> None:
     api, _ = session(AssemblyAIStreaming, STREAM + "&inactivity_timeout=5", ApiQuotas(session=60))
     api.text('{"type":"KeepAlive"}', 3.0)
     assert api.deadline() == 8.0
@@ -411,7 +427,7 @@ def test_assemblyai_inactivity_or_maximum_duration_ends_session():
     )
 
 
-def test_assemblyai_missing_or_invalid_credentials_end_session():
+def test_assemblyai_missing_or_invalid_credentials_end_session() -> None:
     for headers in ({}, {"authorization": "invalid"}):
         actions = AssemblyAIStreaming(request(STREAM, headers), ApiQuotas()).opened(0.0)
         assert error_of(actions)[0] == 1008
@@ -419,7 +435,7 @@ def test_assemblyai_missing_or_invalid_credentials_end_session():
     assert messages(good)[0]["type"] == "Begin"
 
 
-def test_assemblyai_too_many_sessions_ends_session():
+def test_assemblyai_too_many_sessions_ends_session() -> None:
     actions = AssemblyAIStreaming(request(STREAM, sessions=1), ApiQuotas(sessions=1)).opened(0.0)
     assert error_of(actions)[0] == 3009
 
@@ -427,25 +443,29 @@ def test_assemblyai_too_many_sessions_ends_session():
 # ---- on command
 
 
-def scripted(kind, target, name, limits=None):
+def scripted(
+    kind: type[Api], target: str, name: str, limits: ApiQuotas | None = None
+) -> ConditionApi:
     condition = load().condition(name)
+    assert condition is not None
+    assert condition.simulate is not None
     return ConditionApi(kind(request(target), limits or ApiQuotas()), condition.simulate)
 
 
-def test_condition_api_after_audio_fails():
+def test_condition_api_after_audio_fails() -> None:
     api = scripted(DeepgramListen, LISTEN, "deepgram.listen.NET-0000")
     assert api.opened(0.0) == ()
     assert closes(api.binary(speech(0.1), 0.0)) == [(1011, "NET-0000")]
 
 
-def test_condition_api_without_audio_fails_as_well():
+def test_condition_api_without_audio_fails_as_well() -> None:
     api = scripted(DeepgramListen, LISTEN, "deepgram.listen.NET-0000", ApiQuotas(silence=3))
     api.opened(0.0)
     assert api.deadline() == 3.0
     assert closes(api.on_deadline(3.0)) == [(1011, "NET-0000")]
 
 
-def test_condition_api_in_silence_fails():
+def test_condition_api_in_silence_fails() -> None:
     api = scripted(DeepgramListen, LISTEN, "deepgram.listen.NET-0001", ApiQuotas(silence=3))
     api.opened(0.0)
     assert not closes(stream(api, speech(2.0)))
@@ -453,18 +473,18 @@ def test_condition_api_in_silence_fails():
     assert closes(api.on_deadline(5.0)) == [(1011, "NET-0001")]
 
 
-def test_condition_api_in_silence_client_end_fails_as_well():
+def test_condition_api_in_silence_client_end_fails_as_well() -> None:
     api = scripted(DeepgramListen, LISTEN, "deepgram.listen.NET-0001", ApiQuotas(silence=3))
     api.opened(0.0)
     assert closes(api.text('{"type":"CloseStream"}', 2.0)) == [(1011, "NET-0001")]
 
 
-def test_condition_api_at_open_sends_message_and_close():
+def test_condition_api_at_open_sends_message_and_close() -> None:
     api = scripted(AssemblyAIStreaming, STREAM, "assemblyai.streaming.3009-concurrency")
     assert error_of(api.opened(0.0))[0] == 3009
 
 
-def test_condition_api_suppresses_failures_of_the_api():
+def test_condition_api_suppresses_failures_of_the_api() -> None:
     api = scripted(
         AssemblyAIStreaming, STREAM, "assemblyai.streaming.3006-inactivity", ApiQuotas(silence=3)
     )
@@ -473,7 +493,7 @@ def test_condition_api_suppresses_failures_of_the_api():
     assert error_of(api.on_deadline(3.1))[0] == 3006
 
 
-def test_condition_api_refusal_has_the_request_id():
+def test_condition_api_refusal_has_the_request_id() -> None:
     api = scripted(DeepgramListen, LISTEN, "deepgram.upgrade.INVALID_AUTH")
     api.request = request(LISTEN, request_id="abc")
-    assert json.loads(api.refusal().body)["request_id"] == "abc"
+    assert json.loads(refused(api).body)["request_id"] == "abc"

@@ -14,13 +14,20 @@ import signal
 import subprocess
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from queue import Queue
 from unittest import mock
 
 from click.testing import CliRunner
 
 from wsproxy.cli.main import main
+
+
+def put_each(lines: Iterable[str], queue: Queue[str]) -> None:
+    """Put every line into a queue; for a thread that reads the output of a process."""
+    for line in lines:
+        queue.put(line)
 
 
 def wsproxy(

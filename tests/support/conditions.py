@@ -7,7 +7,8 @@ import contextlib
 import functools
 import http.client
 import json
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from websockets.asyncio.client import ClientConnection, connect
@@ -31,21 +32,21 @@ class Behaviour:
     """How a plain client behaves in a session.
 
     Attributes:
-        said: what it sends, one message after another: audio is paced, text is not.
-        waits_after: so many of them it sends, then it waits for the server to say something.
+        messages: what it sends, one message after another: audio is paced, text is not.
+        waits_after: number of messages after which it waits for a message of the server.
         pace: real seconds for a second of audio.
-        stalls: it sends nothing more and waits for the server, for so many seconds.
+        stalls: seconds for which it then waits for the server without sending.
         ends: what it sends then, before it closes.
         headers, path: of its request; None is the usual.
         limits: what the API allows.
         body, content_type: of a plain HTTP request, which it makes where there is a body.
     """
 
-    messages: list[bytes | str] = field(default_factory=list)
+    messages: Sequence[bytes | str] = ()
     waits_after: int = 0
     pace: float = 1.0
     stalls: float = 8.0
-    ends: list[bytes | str] = field(default_factory=list)
+    ends: Sequence[bytes | str] = ()
     headers: dict[str, str] | None = None
     path: str | None = None
     limits: ApiQuotas = LIMITS
@@ -94,7 +95,7 @@ def is_plain(condition: Condition) -> bool:
     return all(match.kind == "http" for match in condition.matches)
 
 
-def audio(seconds: float, chunk: float = CHUNK) -> list[bytes | str]:
+def audio(seconds: float, chunk: float = CHUNK) -> list[bytes]:
     """Speech, cut into messages."""
     data = _speech(seconds)
     size = int(chunk * RATE) * 2
@@ -113,8 +114,8 @@ def good(place: Home | None) -> Behaviour:
     api, dialogue = place.api, place.api.dialogue
     if dialogue is None:
         if api.name == "speak":
-            messages = [json.dumps({"type": "Speak", "text": "Hello."}), '{"type": "Flush"}']
-            return Behaviour([*messages], ends=['{"type": "Close"}'])
+            asked = [json.dumps({"type": "Speak", "text": "Hello."}), '{"type": "Flush"}']
+            return Behaviour(asked, ends=['{"type": "Close"}'])
         end = '{"type": "CloseStream"}' if api.name == "listen" else '{"type": "Terminate"}'
         return Behaviour(audio(0.5), ends=[end])
 

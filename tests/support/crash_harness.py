@@ -41,7 +41,7 @@ _SHORT_SIZE = SHORT * (2 + 2 + 4 + SHORT_FRAME) + 2 + 4 + 2
 
 
 def stamped(number: int, size: int) -> bytes:
-    """A frame's payload that tells when it was sent, and as which; a long one is noise."""
+    """A frame's payload with its time and number; a long one is filled with noise."""
     rest = size - _STAMP.size
     filling = FILLING[:rest] if rest <= len(FILLING) else os.urandom(rest)
     return _STAMP.pack(time.monotonic(), number) + filling
@@ -204,7 +204,7 @@ class Crowd:
         return talk
 
     def _talk(self, peer: Peer, mask: bytes | None, size: int) -> None:
-        """Send until told to stop, or until the connection is gone; read what comes."""
+        """Send until `stop` is set or the connection has ended; read what arrives."""
         reader = threading.Thread(target=_read, args=(peer,), daemon=True)
         reader.start()
         number = 0
@@ -272,12 +272,12 @@ def examine(out: Path, talks: dict[str, Talk], killed: float) -> Killed:
         request = Session.read(path).request
         if request is not None:
             seen[request.path] = path
-    for path, talk in talks.items():
+    for target, talk in talks.items():
         if talk.asked is None or talk.asked > killed:
             continue
-        trace = seen.get(path)
+        trace = seen.get(target)
         lost = killed - talk.asked if trace is None else _loss(trace, talk, killed)
-        assert lost <= LOST_AT_MOST, f"{trace or path} lacks {lost * 1000:.0f} ms"
+        assert lost <= LOST_AT_MOST, f"{trace or target} lacks {lost * 1000:.0f} ms"
         stage = _stage(talk, killed)
         result.pairs[stage] += 1
         if stage != "ended":

@@ -380,20 +380,21 @@ for name, make in {
     ),
 }.items():
     place(f"binary, {name}", raw(make), OPAQUE, HEX40, PREFIXED)
-for name, make_text in {
+
+
+def made_text(make: Callable[[str], str]) -> Callable[[str], list[Record]]:
+    return lambda key: [upgrade(), text(make(key))]
+
+
+TEXTS: dict[str, Callable[[str], str]] = {
     "base64 of JSON": lambda key: json.dumps({"data2": b64(json_of(key))}),
     "base64 of JSON, url-safe": lambda key: json.dumps({"x": plain_b64url(json_of(key).decode())}),
     "base64 of base64 of JSON": lambda key: json.dumps({"x": b64(b64(json_of(key)).encode())}),
     "hex of JSON": lambda key: json.dumps({"x": json_of(key).hex()}),
     "base64 alone": lambda key: b64(json_of(key)),
-}.items():
-    place(
-        f"message, {name}",
-        lambda key, make=make_text: [upgrade(), text(make(key))],  # type: ignore[misc]
-        OPAQUE,
-        HEX40,
-        PREFIXED,
-    )
+}
+for name, make_text in TEXTS.items():
+    place(f"message, {name}", made_text(make_text), OPAQUE, HEX40, PREFIXED)
 
 # -- keys by their shape, alone or in a text
 
@@ -421,17 +422,14 @@ for name, pattern in {
 place("message, long JWT", message('{"token":"{}"}'), LONG_JWT)
 place("message, long JWT alone", message("{}"), LONG_JWT)
 place("message, token alone in hex", message("{}"), HEX40)
+
+
+def control(opcode: int) -> Callable[[str], list[Record]]:
+    return lambda key: [upgrade(), FrameRecord(2, True, opcode, key.encode()[:125])]
+
+
 for opcode, name in ((9, "ping"), (10, "pong")):
-    place(
-        name,
-        lambda key, opcode=opcode: [  # type: ignore[misc]
-            upgrade(),
-            FrameRecord(2, True, opcode, key.encode()[:125]),
-        ],
-        PREFIXED,
-        HEX40,
-        OPAQUE,
-    )
+    place(name, control(opcode), PREFIXED, HEX40, OPAQUE)
 for pattern in ("{}", "bad key {}", "key={}", "invalid:{}", "bad_key_{}", "Invalid token {}!"):
     place(f"close reason {pattern}", reason(pattern), PREFIXED, HEX40)
 place("close reason, token alone", reason("{}"), OPAQUE)

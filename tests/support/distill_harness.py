@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,106 +11,46 @@ from typing import Any
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
+from trace_builder import TraceBuilder, upgrade_request
 from wsproxy.catalog import load
 from wsproxy.distill import Attempt, Distillation, DistillReport, SearchLimits, distilled_name
-from wsproxy.recorder import Clock, SessionWriter, new_start
 from wsproxy.redact import HeadRedactor
 from wsproxy.replayer import ClientOptions
-from wsproxy.trace import Eof, FrameRecord, Request, Response, TraceReader
-from wsproxy.wire import Close, Frame, Opcode, accept_key
+from wsproxy.trace import FrameRecord, TraceReader
+from wsproxy.wire import Opcode
 
 CATALOG = load()
 REDACT = HeadRedactor(CATALOG.credentials, b"key", CATALOG.key_shapes)
 MS = 1_000_000
 S = 1000 * MS
-KEY = "dGhlIHNhbXBsZSBub25jZQ=="
-UPGRADE = [["Upgrade", "websocket"], ["Connection", "Upgrade"]]
 TEXT, BINARY = Opcode.TEXT, Opcode.BINARY
 Handler = Callable[[ServerConnection], Awaitable[None]]
 
 
-class TraceBuilder:
-    """Writes a trace as if it had been recorded; times in ms since the upgrade."""
-
-    def __init__(
-        self,
-        path: Path,
-        provider: str | None = None,
-        api: str | None = None,
-        *,
-        host: str = "api.example.com",
-        target: str = "/v1/talk",
-    ) -> None:
-        clock = Clock(1_700_000_000 * S, 0)
-        self.recording = SessionWriter(path, new_start(clock, provider=provider, api=api))
-        headers = [["Host", host], *UPGRADE, ["Sec-WebSocket-Key", KEY]]
-        headers += [["Sec-WebSocket-Version", "13"], ["Authorization", "Token REDACTED"]]
-        self.recording.add(Request(0, "GET", "wss", host, 443, target, headers=headers))
-        self.path = path
-        self.last = 0.0
-
-    def accept(self) -> TraceBuilder:
-        headers = [*UPGRADE, ["Sec-WebSocket-Accept", accept_key(KEY)]]
-        self.recording.response(Response(0, 101, "Switching Protocols", headers=headers))
-        return self
-
-    def at(self, ms: float) -> int:
-        self.last = ms
-        return round(ms * MS)
-
-    def client(self, ms: float, content: str | bytes, **more: Any) -> TraceBuilder:
-        return self.frame(ms, True, content, **more)
-
-    def server(self, ms: float, content: str | bytes | dict[str, Any]) -> TraceBuilder:
-        return self.frame(ms, False, json.dumps(content) if isinstance(content, dict) else content)
-
-    def frame(
-        self,
-        ms: float,
-        from_client: bool,
-        content: str | bytes,
-        *,
-        opcode: Opcode | None = None,
-        fin: bool = True,
-    ) -> TraceBuilder:
-        data = content.encode() if isinstance(content, str) else content
-        kind = opcode if opcode is not None else TEXT if isinstance(content, str) else BINARY
-        frame = Frame(kind, data, fin, mask=b"abcd" if from_client else None)
-        self.recording.data(self.at(ms), from_client, frame.serialize())
-        return self
-
-    def closed(self, ms: float, code: int, reason: str = "", *, by_client: bool = False) -> Path:
-        for from_client in (by_client, not by_client):
-            own = reason if from_client is by_client else ""
-            content = Close(code, own).serialize()
-            self.frame(ms, from_client, content, opcode=Opcode.CLOSE)
-        self.recording.eof(Eof(self.at(ms + 1), False))
-        self.recording.eof(Eof(self.at(ms + 1), True))
-        return self.done(ms + 2)
-
-    def refused(self, status: int, body: str, headers: list[list[str]]) -> Path:
-        data = body.encode()
-        self.recording.response(
-            Response(1, status, "No", headers=headers, body=data, body_length=len(data))
-        )
-        return self.done(5)
-
-    def done(self, ms: float) -> Path:
-        self.recording.end(self.at(ms), "stopped")
-        return self.path
+def recorded(
+    path: Path,
+    provider: str | None = None,
+    api: str | None = None,
+    *,
+    host: str = "api.example.com",
+    target: str = "/v1/talk",
+) -> TraceBuilder:
+    """A session whose upgrade was accepted at once."""
+    request = upgrade_request(target, host=host)
+    return TraceBuilder(path, request, provider=provider, api=api).accept(at=0)
 
 
 def streaming(path: Path, messages: Sequence[tuple[float, str | bytes]], reason: str) -> Path:
     """An AssemblyAI session that ends with 3006 after messages of the app."""
     target = "/v3/ws?sample_rate=16000&encoding=pcm_s16le"
-    builder = TraceBuilder(
+    builder = recorded(
         path, "assemblyai", "streaming", host="streaming.assemblyai.com", target=target
     )
-    builder.accept().server(20, {"type": "Begin", "id": "b", "expires_at": 1})
+    builder.server({"type": "Begin", "id": "b", "expires_at": 1}, at=20)
     for ms, content in messages:
-        builder.client(ms, content)
-    builder.server(builder.last + 5, {"type": "Error", "error_code": 3006, "error": reason})
-    return builder.closed(builder.last, 3006, reason)
+        builder.client(content, at=ms)
+    builder.server({"type": "Error", "error_code": 3006, "error": reason}, at=builder.ms + 5)
+    return builder.closed(3006, reason, at=builder.ms)
 
 
 def a_minute(path: Path, bad: int) -> Path:

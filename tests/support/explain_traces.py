@@ -12,16 +12,21 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from rich.console import Console
 
+import sessions
+from sessions import APP
 from traces import make_trace
 from wsproxy.cli.main import cli
 from wsproxy.trace import End, FrameRecord, Record, Request, Response, Start
-from wsproxy.wire import Close
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "v1"
 WIDTH = 100
 S = 1_000_000_000
 BEGAN = 1_790_000_000 * S  # 2026-09-21 14:13:20 UTC
 AUDIO = bytes(3200)  # 100 ms
+RESULT = (
+    '{"type": "Results", "is_final": true, '
+    '"channel": {"alternatives": [{"transcript": "good morning"}]}}'
+)
 
 
 Make = Callable[..., Path]
@@ -73,16 +78,15 @@ def opened(*headers: list[str]) -> Response:
 
 
 def audio(at: float) -> FrameRecord:
-    return FrameRecord(int(at * S), True, 2, AUDIO, mask=b"abcd", wire_length=3208)
+    return sessions.audio(at * 1000, APP, AUDIO)
 
 
 def text(at: float, content: str, *, from_client: bool = False) -> FrameRecord:
-    return FrameRecord(int(at * S), from_client, 1, content.encode(), wire_length=len(content) + 2)
+    return sessions.text_message(at * 1000, from_client, content)
 
 
 def close(at: float, code: int, reason: str = "", *, from_client: bool = False) -> FrameRecord:
-    payload = Close(code).serialize() + reason.encode()
-    return FrameRecord(int(at * S), from_client, 8, payload, wire_length=len(payload) + 2)
+    return sessions.closed(at * 1000, from_client, code, reason)
 
 
 def silent(**values: Any) -> list[Record]:
@@ -111,6 +115,7 @@ def good(pause: float = 0.0, **values: Any) -> list[Record]:
         *(audio(0.2 + number / 10) for number in range(10)),
         *(audio(1.2 + pause + number / 10) for number in range(10)),
         text(2.3 + pause, '{"type": "CloseStream"}', from_client=True),
+        text(2.35 + pause, RESULT),
         close(2.4 + pause, 1000),
         close(2.5 + pause, 1000, from_client=True),
         End(int((2.6 + pause) * S), "close", "server"),

@@ -150,7 +150,7 @@ def a_hundred_thousand_bytes_of_no_frame(path: Path) -> None:
 def many_failures_gaps_and_findings_of_much_text(path: Path) -> None:
     """Only the first hundred are kept of each: of any size, they were."""
     words = "\N{GRINNING FACE}" + "x" * 1_000_000
-    many = [Failure(5, "tls-server", False, words), Gap(5, 6, words)]
+    many: list[Record] = [Failure(5, "tls-server", False, words), Gap(5, 6, words)]
     many += [FindingRecord(5, words[:1000], "error", words[:1000], [words])]
     write(path, *[pack(*many) * 20] * 6)
 
@@ -158,7 +158,7 @@ def many_failures_gaps_and_findings_of_much_text(path: Path) -> None:
 @maker
 def many_failures_gaps_and_findings_that_are_kept(path: Path) -> None:
     words = "\N{GRINNING FACE}" + "x" * 60_000
-    many = [Failure(5, "tls-server", False, words), Gap(5, 6, words)]
+    many: list[Record] = [Failure(5, "tls-server", False, words), Gap(5, 6, words)]
     many += [FindingRecord(5, "deepgram.x", "error", "x", [words])]
     write(path, *[pack(*many) * 60] * 4)
 

@@ -1,7 +1,7 @@
 """Every regular expression of the program, and texts on which each may be slow.
 
-Those of the code are found in its source: each call of a function of `re` whose pattern can
-be told, and each compiled pattern that a module holds. Those of the catalog are found in what
+Those of the code are found in its source: each call of a function of `re` whose pattern is
+known, and each compiled pattern that a module holds. Those of the catalog are found in what
 is read of it.
 """
 
@@ -17,9 +17,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import wsproxy
-from wsproxy.catalog import load
+from wsproxy.catalog import Condition, Provider, load
 
 ROOT = Path(wsproxy.__file__).parent
 ROOMS = sorted(f"wsproxy.{path.stem}" for path in ROOT.iterdir() if path.name[0] not in "._")
@@ -65,7 +66,7 @@ class Regex:
 
 @functools.cache
 def of_modules() -> tuple[list[Regex], list[str]]:
-    """The expressions of the code, and where there is one that cannot be told."""
+    """The expressions of the code, and the places of unknown ones."""
     found: list[Regex] = []
     unknown: list[str] = []
     for path in sorted(ROOT.rglob("*.py")):
@@ -108,7 +109,7 @@ def _in_calls(module: ModuleType, tree: ast.AST, unknown: list[str]) -> Iterator
         yield Regex(where, pattern, frozenset((node.func.attr,)))
 
 
-def _value(module: ModuleType, node: ast.expr) -> object:
+def _value(module: ModuleType, node: ast.expr) -> Any:
     return eval(compile(ast.Expression(node), module.__name__, "eval"), vars(module))
 
 
@@ -148,7 +149,8 @@ def of_catalog() -> list[Regex]:
     """The expressions of the catalog that comes with the program."""
     catalog = load()
     found: dict[re.Pattern[str] | re.Pattern[bytes], Regex] = {}
-    for thing in (*catalog.providers, *catalog.conditions):
+    things: list[Provider | Condition] = [*catalog.providers, *catalog.conditions]
+    for thing in things:
         for pattern in _deep(thing):
             found.setdefault(pattern, Regex(thing.id, pattern))
     return list(found.values())
@@ -190,7 +192,7 @@ def texts(pattern: re.Pattern[str] | re.Pattern[bytes], size: int) -> list[str]:
     return [text[: size - 1] + END for text in dict.fromkeys(repeated + begun)]
 
 
-def _pieces(tree: Iterable[tuple[object, object]]) -> Iterator[str]:
+def _pieces(tree: Iterable[tuple[Any, Any]]) -> Iterator[str]:
     """What fits the beginning of the expression, and of each part of it, up to each place."""
     for sequence in _sequences(tree):
         text = ""
@@ -201,7 +203,7 @@ def _pieces(tree: Iterable[tuple[object, object]]) -> Iterator[str]:
             yield _sample(sequence[-2:])[:300]
 
 
-def _sequences(tree: Iterable[tuple[object, object]]) -> Iterator[list[tuple[object, object]]]:
+def _sequences(tree: Iterable[tuple[Any, Any]]) -> Iterator[list[tuple[Any, Any]]]:
     items = list(tree)
     yield items
     for name, value in items:
@@ -209,7 +211,7 @@ def _sequences(tree: Iterable[tuple[object, object]]) -> Iterator[list[tuple[obj
             yield from _sequences(part)
 
 
-def _parts(name: str, value: object) -> list[Iterable[tuple[object, object]]]:
+def _parts(name: str, value: Any) -> list[Iterable[tuple[Any, Any]]]:
     match name, value:
         case "MAX_REPEAT" | "MIN_REPEAT" | "POSSESSIVE_REPEAT", (_, _, part):
             return [part]
@@ -220,11 +222,11 @@ def _parts(name: str, value: object) -> list[Iterable[tuple[object, object]]]:
         case "ASSERT" | "ASSERT_NOT", (_, part):
             return [part]
         case "ATOMIC_GROUP", part:
-            return [part]  # type: ignore[list-item]
+            return [part]
     return []
 
 
-def _sample(items: Iterable[tuple[object, object]]) -> str:
+def _sample(items: Iterable[tuple[Any, Any]]) -> str:
     """A text that fits."""
     out = ""
     for item_name, value in items:
@@ -237,7 +239,7 @@ def _sample(items: Iterable[tuple[object, object]]) -> str:
             case "ANY", _:
                 out += "a"
             case "IN", members:
-                out += _member(members)  # type: ignore[arg-type]
+                out += _member(members)
             case "MAX_REPEAT" | "MIN_REPEAT" | "POSSESSIVE_REPEAT", (low, high, part):
                 out += _sample(part) * (min(max(low, 1), 300) if high else 0)
             case "ASSERT" | "ASSERT_NOT" | "AT" | "GROUPREF", _:
@@ -257,7 +259,7 @@ def _class(name: str) -> re.Pattern[str]:
     )
 
 
-def _member(members: list[tuple[object, object]]) -> str:
+def _member(members: list[tuple[Any, Any]]) -> str:
     """A character of a class."""
     negated = str(members[0][0]) == "NEGATE"
     for char in 'aA1 -_."<{=\n~é,':
@@ -265,13 +267,13 @@ def _member(members: list[tuple[object, object]]) -> str:
             return char
     for name, value in members:
         if str(name) == "LITERAL":
-            return chr(int(value))  # type: ignore[call-overload]
+            return chr(int(value))
         if str(name) == "RANGE":
-            return chr(value[0])  # type: ignore[index]
+            return chr(value[0])
     return "a"
 
 
-def _is_in(char: str, members: Iterable[tuple[object, object]]) -> bool:
+def _is_in(char: str, members: Iterable[tuple[Any, Any]]) -> bool:
     for name, value in members:
         match str(name), value:
             case "LITERAL", int(code):

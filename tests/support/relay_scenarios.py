@@ -60,6 +60,18 @@ def watch(peer: Peer) -> None:
         peer.eof()
 
 
+def in_turn(*steps: Callable[[Peer], None]) -> Callable[[Peer], None]:
+    def script(peer: Peer) -> None:
+        for step in steps:
+            step(peer)
+
+    return script
+
+
+def until_result(peer: Peer) -> None:
+    peer.until(len(RESULT))
+
+
 def closing(*, code: int | None, reason: bytes = b"", by: str) -> Scenario:
     """A closing handshake: a Close, its echo, and the end of TLS and TCP by the server."""
     text = f"{code}-{len(reason)}" if reason else str(code)
@@ -247,7 +259,7 @@ def early_client() -> Scenario:
 
 
 def half_closed_by(by: str, how: str) -> Scenario:
-    """One side ends its direction; the other goes on for a while."""
+    """One side ends its direction; the other continues for a while."""
     many = [
         frame(BINARY, bytes([i]) * 3000, mask=None if by == "client" else MASK) for i in range(64)
     ]
@@ -385,21 +397,21 @@ SCENARIOS = [
     Scenario(
         "client-reset",
         server_says(RESULT, after=HELLO + AUDIO, end=watch),
-        client_says(HELLO, AUDIO, end=lambda peer: (peer.until(len(RESULT)), peer.reset())[1]),
+        client_says(HELLO, AUDIO, end=in_turn(until_result, Peer.reset)),
         "reset",
         "client",
     ),
     Scenario(
         "client-reset-mid-frame",
-        lambda peer: (peer.send(RESULT), watch(peer))[1],
-        client_says(HELLO, AUDIO[:100], end=lambda p: (p.until(len(RESULT)), p.reset())[1]),
+        server_says(RESULT, after=b"", end=watch),
+        client_says(HELLO, AUDIO[:100], end=in_turn(until_result, Peer.reset)),
         "reset",
         "client",
     ),
     Scenario(
         "client-fin-mid-frame",
-        lambda peer: (peer.send(RESULT), watch(peer))[1],
-        client_says(HELLO, AUDIO[:3], end=lambda p: (p.until(len(RESULT)), fin(p))[1]),
+        server_says(RESULT, after=b"", end=watch),
+        client_says(HELLO, AUDIO[:3], end=in_turn(until_result, fin)),
         "eof",
         "client",
     ),

@@ -249,7 +249,7 @@ for number, (field, text, planted) in enumerate(
 
 # -- names where names are no values
 
-for what, build in [
+BUILDERS: list[tuple[str, Callable[[str], Any]]] = [
     ("names as field names", lambda n: {"type": "Configure", "metadata": {n: 1}}),
     ("names as field names 2", lambda n: {"type": "Configure", n: True}),
     ("a name in a documented object", lambda n: {"type": "Configure", "features": {n: {}}}),
@@ -268,14 +268,15 @@ for what, build in [
     ("number and name", lambda n: {"type": "Configure", "code": f"{n}1234"}),
     ("camel case", lambda n: {"type": "Configure", f"is{n}": False}),
     ("a very deep one", lambda n: json.loads('{"a":' * 70 + json.dumps(n) + "}" * 70)),
-]:
+]
+for what, build in BUILDERS:
     for api in (LISTEN, OPENAI, UNKNOWN):
         name = next(_NAME)
         plant(what, api, "app", build(name), name)
 
 # -- a setting of a documented name with a value of the user's
 
-for api, message, field in [
+SETTINGS: list[tuple[tuple[str, str], dict[str, Any], str]] = [
     (LISTEN, {"type": "Configure"}, "model"),
     (AGENT, {"type": "Settings"}, "language"),
     (OPENAI, {"type": "session.update"}, "voice"),
@@ -288,7 +289,8 @@ for api, message, field in [
     (HUME, {"type": "session_settings"}, "custom_session_id"),
     (AAI, {"type": "UpdateConfiguration"}, "message_type"),
     (GLADIA, {"type": "audio_chunk"}, "endpointing"),
-]:
+]
+for api, message, field in SETTINGS:
     name = next(_NAME)
     plant(f"{api[0]} {field}", api, "app", {**message, field: name}, name)
 
@@ -382,7 +384,7 @@ for api, host in [
 
 # -- error messages
 
-for api, message in [
+ERRORS: list[tuple[Any, dict[str, Any]]] = [
     (LISTEN, {"type": "Error", "description": "Voice {!r} was not found", "code": "DATA-0000"}),
     (OPENAI, {"type": "error", "error": {"message": "Unknown parameter: 'session.{}'."}}),
     (OPENAI, {"type": "error", "error": {"type": "x", "param": "{}", "message": "no"}}),
@@ -395,7 +397,8 @@ for api, message in [
     (HUME, {"type": "error", "code": "E0100", "message": "`{}` cannot be resolved"}),
     (CARTESIA, {"type": "error", "error": "voice {} was deleted", "status_code": 404}),
     (UNKNOWN, {"error": {"detail": [{"loc": ["query", "{}"], "msg": "no"}]}}),
-]:
+]
+for api, message in ERRORS:
     name = next(_NAME)
     text = json.dumps(message).replace("{!r}", f"'{name}'").replace("{}", name)
     plant(f"error of {api[0] if api else 'an API'}", api, "server", text, name)
@@ -447,17 +450,12 @@ for what, text in [
 
 # -- values that only resemble documented ones
 
+_TELEPHONES = {str(491705550000 + n): n for n in range(20)}
 for what, api, place, content, planted in [
     ("a sample rate that is none", LISTEN, "app", {"type": "x", "sample_rate": 19731}, "19731"),
     ("channels that are a PIN", LISTEN, "query", "channels=6173", "6173"),
     ("a start that is a birthday", AAI, "app", {"type": "x", "start": 19630517}, "19630517"),
-    (
-        "telephone numbers as names",
-        LISTEN,
-        "app",
-        {str(491705550000 + n): n for n in range(20)},
-        "491705550007",
-    ),
+    ("telephone numbers as names", LISTEN, "app", _TELEPHONES, "491705550007"),
     ("a voice's name alone", LISTEN, "app", {"type": "x", "model": "pandora"}, "pandora"),
     ("max-age's neighbour", AAI, "request", ("Cache-Control", "private=771239"), "771239"),
     ("Sec-WebSocket-Version", GEMINI, "request", ("Sec-WebSocket-Version", "771241"), "771241"),
@@ -483,7 +481,7 @@ for what, api, place, content, planted in [
 
 # -- the limits of docs/scrub.md
 
-for what, api, place, content, planted in [
+LIMITS: list[tuple[str, tuple[str, str], str, Any, str]] = [
     ("limit: a figure's field", AAI, "app", {"type": "x", "start": 551731}, "551731"),
     ("limit: a documented model", OPENAI, "app", {"type": "x", "model": "aura-2-luna-en"}, "luna"),
     (
@@ -493,5 +491,6 @@ for what, api, place, content, planted in [
         {"error": "x", "message": "deployment migrate is unknown"},
         "migrate",
     ),
-]:
+]
+for what, api, place, content, planted in LIMITS:
     plant(what, api, place, content, planted)

@@ -12,7 +12,7 @@ from typing import Any
 
 from sessions import APP, MS, SERVER, audio, closed, opened, result, text_message
 from traces import read_trace
-from wsproxy.trace import Bytes, FrameRecord, Response
+from wsproxy.trace import Bytes, FrameRecord, Request, Response
 from wsproxy.wire import Opcode
 
 CHANCE = random.Random(7)
@@ -23,6 +23,10 @@ PHONE = "+49 170 5551234"
 ACCOUNT = str(uuid.UUID(int=0x1234567890ABCDEF1234567890ABCDEF))
 REQUEST_ID = "9f8dd6ea-b1dc-4e23-a10d-0e8d26a16528"
 CUSTOMER = "AcmeHospital"
+
+
+def header_dict(request: Request) -> dict[str, str]:
+    return {each[0]: each[1] for each in request.headers}
 
 
 def tone(seconds: float, loud: int = 6000) -> bytes:

@@ -113,6 +113,7 @@ def closing(**values: Any) -> Change:
         for r in records:
             if isinstance(r, FrameRecord) and r.close is not None:
                 code = values.get("code", r.close.code)
+                assert code is not None
                 r = closed(r.t_ns / MS, r.from_client, code, values.get("reason", r.close.reason))
             out.append(r)
         return out

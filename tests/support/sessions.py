@@ -7,34 +7,43 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from wsproxy.recorder import Clock, SessionWriter, new_start
+from trace_builder import MS as MS
+from trace_builder import TraceBuilder
 from wsproxy.trace import Eof, Failure, FrameRecord, Record, Request, Response
-from wsproxy.wire import Close, Opcode
+from wsproxy.wire import Close, Frame, Opcode
 
-MS = 1_000_000
 APP, SERVER = True, False
 
 Records = list[Record]
 
 
+def frame_record(t_ms: float, from_client: bool, opcode: Opcode, payload: bytes) -> FrameRecord:
+    """A frame, masked if it is the client's."""
+    mask = b"abcd" if from_client else None
+    wire_length = len(Frame(opcode, payload, mask=mask).serialize())
+    return FrameRecord(
+        round(t_ms * MS), from_client, int(opcode), payload, mask=mask, wire_length=wire_length
+    )
+
+
 def text_message(t_ms: float, from_client: bool, content: Any) -> FrameRecord:
     """A text message; what is no text is made JSON."""
     text = content if isinstance(content, str) else json.dumps(content)
-    return FrameRecord(int(t_ms * MS), from_client, int(Opcode.TEXT), text.encode())
+    return frame_record(t_ms, from_client, Opcode.TEXT, text.encode())
 
 
 def audio(t_ms: float, from_client: bool, data: bytes) -> FrameRecord:
     """A binary message."""
-    return FrameRecord(int(t_ms * MS), from_client, int(Opcode.BINARY), data)
+    return frame_record(t_ms, from_client, Opcode.BINARY, data)
 
 
 def closed(t_ms: float, from_client: bool, code: int, reason: str = "") -> FrameRecord:
     """A Close frame."""
     payload = Close(code, reason).serialize()
-    return FrameRecord(int(t_ms * MS), from_client, int(Opcode.CLOSE), payload)
+    return frame_record(t_ms, from_client, Opcode.CLOSE, payload)
 
 
-def opened(path: str, t_ms: float = 20, **headers: str) -> Records:
+def opened(path: str, t_ms: float = 20, /, **headers: str) -> Records:
     """The handshake of an accepted session."""
     given = [["Upgrade", "websocket"], *([name, value] for name, value in headers.items())]
     return [
@@ -63,16 +72,8 @@ def write(
     Args:
         end: how the recorder says that it ended, where the records do not.
     """
-    recording = SessionWriter(path, new_start(Clock(0, 0), provider=provider, api=api))
-    last = 0
-    for record in sorted(records, key=lambda record: record.t_ns):
-        last = record.t_ns
-        if isinstance(record, Response):
-            recording.response(record)
-        else:
-            recording.add(record)
-    recording.end(last + MS, end)
-    return path
+    builder = TraceBuilder(path, began_ns=0, provider=provider, api=api)
+    return builder.add(*sorted(records, key=lambda record: record.t_ns)).done(end)
 
 
 # -- the sessions that tests change

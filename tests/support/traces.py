@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 from hypothesis import strategies as st
 
@@ -51,6 +52,26 @@ def read_trace(path: Path) -> tuple[list[Record], TraceReader]:
     """All records of a trace, and its reader, for what it says of losses."""
     with TraceReader(path) as reader:
         return list(reader), reader
+
+
+class FullDisk:
+    """A file on a disk with little room; as a raw file, it may write less than it was given."""
+
+    def __init__(self, file: BinaryIO, room: int) -> None:
+        self.file, self.room = file, room
+
+    def write(self, data: bytes) -> int:
+        if not self.room:
+            raise OSError(28, "No space left on device")
+        written = self.file.write(data[: self.room])
+        self.room -= written
+        return written
+
+    def truncate(self, size: int) -> int:
+        return self.file.truncate(size)
+
+    def seek(self, offset: int) -> int:
+        return self.file.seek(offset)
 
 
 _ints = st.integers(0, MAX_INT)

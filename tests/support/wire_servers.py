@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -14,6 +15,9 @@ from wire_witness import PATIENCE, Peer
 from wsproxy.system.tcp import reset_on_close
 
 Script = Callable[[Peer], None]
+
+# One count for all servers: a recorder's traces are found by the path, whichever server it was.
+_RUNS = itertools.count(1)
 
 
 @dataclass
@@ -78,7 +82,6 @@ class Upstream:
         listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = listener.getsockname()[1]
         self._runs: dict[str, _Run] = {}
-        self._count = 0
         self._accepting = accepting(listener, self._serve)
 
     def __enter__(self) -> Upstream:
@@ -113,8 +116,7 @@ class Upstream:
 
     def play(self, scenario: Scenario, connect: Callable[[], Peer]) -> Witnessed:
         """Play a scenario over a connection that `connect` opens to this server."""
-        self._count += 1
-        path = f"/{scenario.name}/{self._count}"
+        path = f"/{scenario.name}/{next(_RUNS)}"
         run = self._runs[path] = _Run(scenario)
         client = connect()
         try:

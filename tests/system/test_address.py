@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from pathlib import Path
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 import pytest
@@ -62,7 +63,7 @@ def check_urls(text: str, port: int) -> None:
 def test_urls_of_ipv6_address_have_brackets(mode: str, tmp_path: Path) -> None:
     ca = tmp_path / "ca.pem"
     ca.write_text("our CA\n")
-    running = RunningProxy(("::1", 4711), ca, False, _ConnectionCounter(), lambda: None)
+    running = RunningProxy(("::1", 4711), ca, False, _ConnectionCounter(), cast("Any", None))
     check_urls("\n".join(_greeting(ProxySettings(mode=mode), running)), 4711)
     env = for_command(running, mode, tmp_path, {})
     check_urls(" ".join(value for value in env.values() if "://" in value), 4711)

@@ -8,7 +8,7 @@ import random
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -191,7 +191,7 @@ def damaged(trace: Written, damages: Damages) -> tuple[bytes, list[Record]]:
     return bytes(data), intact
 
 
-def is_subsequence(part: list[Record], complete: list[Record]) -> bool:
+def is_subsequence(part: Sequence[Record], complete: Sequence[Record]) -> bool:
     rest = iter(complete)
     return all(any(record == other for other in rest) for record in part)
 
@@ -261,7 +261,9 @@ def in_parts() -> dict[str, bytes]:
     """The files of a long session."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, NAME.format(OURS[:8]))
-        recording = SessionWriter(path, TRACES["live"].records[0], max_size=400_000)
+        start = TRACES["live"].records[0]
+        assert isinstance(start, Start)
+        recording = SessionWriter(path, start, max_size=400_000)
         for record in Written.of(live(OURS, 1, 20.0)).records[1:-1]:
             recording.add(record)
             if recording.is_flush_due(record.t_ns):

@@ -11,18 +11,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from traces import KINDS, RECORDS
-from wsproxy.trace import FrameRecord, records
+from wsproxy.trace import FrameRecord, Record, records
 from wsproxy.trace.records import MAX_INT, AnyRecord, BadRecord, Sync, from_map, to_map
 
 CLASSES = {cls.kind: cls for cls in records._CLASSES}
 
 
-def test_record_kinds_all_have_a_strategy():
+def test_record_kinds_all_have_a_strategy() -> None:
     assert set(KINDS) == set(CLASSES) - {"sync", "more"}
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_to_map_from_map_round_trip_is_identity(kind):
+def test_to_map_from_map_round_trip_is_identity(kind: str) -> None:
     @given(KINDS[kind])
     def check(record: AnyRecord) -> None:
         packed = msgpack.unpackb(msgpack.packb(to_map(record)))
@@ -32,13 +32,13 @@ def test_to_map_from_map_round_trip_is_identity(kind):
     check()
 
 
-def test_sync_round_trip_is_identity():
+def test_sync_round_trip_is_identity() -> None:
     sync = Sync(1, "ab", 7)
     assert from_map(to_map(sync)) == sync
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_to_map_kind_is_first_and_none_is_omitted(kind):
+def test_to_map_kind_is_first_and_none_is_omitted(kind: str) -> None:
     @given(KINDS[kind])
     def check(record: AnyRecord) -> None:
         packed = to_map(record)
@@ -49,7 +49,7 @@ def test_to_map_kind_is_first_and_none_is_omitted(kind):
 
 
 @given(RECORDS, st.dictionaries(st.text(), st.integers() | st.text() | st.none(), max_size=3))
-def test_from_map_unknown_keys_are_ignored(record, extra):
+def test_from_map_unknown_keys_are_ignored(record: Record, extra: dict[str, object]) -> None:
     packed = to_map(record)
     assert from_map({**extra, **packed}) == record or set(extra) & {
         f.name for f in dataclasses.fields(record)
@@ -68,8 +68,11 @@ START = {"kind": "start", "t_ns": 0, "version": 1, "session": "ab", "started_at_
     ],
     ids=["start", "end"],
 )
-def test_from_map_old_key_is_read_as_the_new_one(record, old, new, value):
+def test_from_map_old_key_is_read_as_the_new_one(
+    record: dict[str, object], old: str, new: str, value: bool | list[str]
+) -> None:
     read = from_map({**record, old: value})
+    assert read is not None
     assert read == from_map({**record, new: value})
     assert (getattr(read, new), old in to_map(read)) == (value, False)
     with pytest.raises(BadRecord, match=f"{new} has the wrong type"):
@@ -78,7 +81,7 @@ def test_from_map_old_key_is_read_as_the_new_one(record, old, new, value):
     assert getattr(with_both, new) == type(value)()
 
 
-def test_from_map_unknown_kind_is_ignored():
+def test_from_map_unknown_kind_is_ignored() -> None:
     assert from_map({"kind": "marker", "t_ns": "?"}) is None
 
 
@@ -99,7 +102,7 @@ def minimal(kind: str) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("kind", CLASSES)
-def test_from_map_required_keys_are_sufficient_and_necessary(kind):
+def test_from_map_required_keys_are_sufficient_and_necessary(kind: str) -> None:
     assert isinstance(from_map(minimal(kind)), CLASSES[kind])
     for name, _, required in records._FIELDS[kind]:
         if required:
@@ -110,7 +113,7 @@ def test_from_map_required_keys_are_sufficient_and_necessary(kind):
 
 
 @pytest.mark.parametrize(("kind", "name", "accepts"), FIELDS)
-def test_from_map_wrong_types_are_rejected(kind, name, accepts):
+def test_from_map_wrong_types_are_rejected(kind: str, name: str, accepts: frozenset[type]) -> None:
     wrong = [value for of, value in [*SAMPLES.items(), (type(None), None)] if of not in accepts]
     assert wrong
     for value in wrong:
@@ -142,13 +145,13 @@ def test_from_map_wrong_types_are_rejected(kind, name, accepts):
         ("sync", {"block": -1}),
     ],
 )
-def test_from_map_values_out_of_range_are_rejected(kind, values):
+def test_from_map_values_out_of_range_are_rejected(kind: str, values: dict[str, object]) -> None:
     with pytest.raises(BadRecord):
         from_map({**minimal(kind), **values})
 
 
 @pytest.mark.parametrize("data", [None, 1, "x", [], {}, {"kind": 3}, {"kind": None}, {"t_ns": 0}])
-def test_from_map_other_values_are_rejected(data):
+def test_from_map_other_values_are_rejected(data: object) -> None:
     with pytest.raises(BadRecord):
         from_map(data)
 
@@ -162,12 +165,14 @@ _keys = st.sampled_from(sorted({n for fs in records._FIELDS.values() for n, _, _
 
 
 @given(st.sampled_from(sorted(CLASSES)), st.dictionaries(_keys, _anything, max_size=8))
-def test_from_map_arbitrary_map_raises_bad_record_only(kind, values):
+def test_from_map_arbitrary_map_raises_bad_record_only(
+    kind: str, values: dict[str, object]
+) -> None:
     with contextlib.suppress(BadRecord):
         from_map({"kind": kind, **values})
 
 
-def test_frame_record_frame_has_its_fields():
+def test_frame_record_frame_has_its_fields() -> None:
     record = FrameRecord(0, True, 1, b"hi", rsv=4, mask=b"abcd", wire_length=8)
     assert record.frame.rsv == 0  # inflated: RSV1 no longer says what the payload is
     assert dataclasses.replace(record, deflated=True).frame.rsv == 4

@@ -29,7 +29,6 @@ from wsproxy.trace import (
     Start,
     TraceReader,
     TraceWriter,
-    compaction,
 )
 from wsproxy.trace.blocks import read_block
 
@@ -149,21 +148,25 @@ def test_recover_lost_final_frames_keeps_ending(tmp_path: Path) -> None:
     make_small_blocks(path)
     end = records_of(path)[-1]
     assert isinstance(end, End)
-    closes = [
-        number
+    closes = {
+        number: record
         for number, record in enumerate(records_of(path))
         if isinstance(record, FrameRecord) and record.close is not None
-    ]
+    }
+    lost = {record.from_client: record.wire_length for record in closes.values()}
     zero(path, *closes)
     status, output = recover(path)
     assert status == 1
     assert "2 frames are missing" in output
     recovered = records_of(tmp_path / "a-recovered.wstrace")[-1]
+    assert isinstance(recovered, End)
     assert recovered == replace(
         end,
         complete=False,
         frames_sent=end.frames_sent - 1,
         frames_received=end.frames_received - 1,
+        bytes_sent=end.bytes_sent - lost[True],
+        bytes_received=end.bytes_received - lost[False],
         findings=recovered.findings,
     )
     assert (recovered.ending, recovered.close_code) == ("close", 1000)
@@ -285,7 +288,7 @@ def test_recover_failure_in_middle_keeps_original(
         raise OSError(28, "No space left on device")
 
     if when == "fsync":
-        monkeypatch.setattr(compaction.os, "fsync", full)
+        monkeypatch.setattr(os, "fsync", full)
     else:
         monkeypatch.setattr(Path, "replace", full)
     status, output = recover(path, "--in-place")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import errno
 import os
+import secrets
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -20,7 +22,6 @@ from wsproxy.export.bundle import bundle
 from wsproxy.mutate import mutate
 from wsproxy.mutate.ending import SetEnd
 from wsproxy.scrub import scrub
-from wsproxy.trace import atomic_file
 from wsproxy.trace.atomic_file import Replacement, new_file, sweep
 from wsproxy.trace.lock import hold
 
@@ -62,7 +63,7 @@ def test_replacement_existing_hidden_file_is_not_reused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It keeps its owner and its mode, and may be a link to elsewhere."""
-    monkeypatch.setattr(atomic_file.secrets, "token_hex", lambda _: "0")
+    monkeypatch.setattr(secrets, "token_hex", lambda _: "0")
     there = tmp_path / ".a.0.wstrace.rewrite"
     there.write_bytes(b"theirs")
     with pytest.raises(FileExistsError):
@@ -79,7 +80,7 @@ def test_replacement_without_replace_keeps_existing_file(
         def refuse(*_: object) -> None:
             raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
 
-        monkeypatch.setattr(atomic_file.os, "link", refuse)
+        monkeypatch.setattr(os, "link", refuse)
     path = tmp_path / "a"
     with Replacement(path, replace=False) as first, Replacement(path, replace=False) as second:
         first.commit()
@@ -114,9 +115,7 @@ def test_replacement_is_synced_before_rename(
 ) -> None:
     done = []
     path = tmp_path / "a"
-    monkeypatch.setattr(
-        atomic_file.os, "fsync", lambda fd: done.append((os.fstat(fd).st_ino, path.exists()))
-    )
+    monkeypatch.setattr(os, "fsync", lambda fd: done.append((os.fstat(fd).st_ino, path.exists())))
     with Replacement(path) as new:
         new.commit()
     assert done == [(path.stat().st_ino, False), (tmp_path.stat().st_ino, True)]
@@ -218,8 +217,8 @@ def test_writers_file_created_meanwhile_is_not_overwritten(
         if not out.exists():
             out.write_bytes(b"theirs")
 
-    monkeypatch.setattr(atomic_file.os, "fsync", meanwhile)
-    writers = [
+    monkeypatch.setattr(os, "fsync", meanwhile)
+    writers: list[Callable[[], object]] = [
         lambda: mutate(trace, out, [END], force=force),
         lambda: scrub(trace, out, force=force),
         lambda: bundle([trace], out, force=force),
@@ -245,7 +244,7 @@ def test_new_file_full_disk_is_one_line_error(
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(atomic_file.os, "fsync", full)
+    monkeypatch.setattr(os, "fsync", full)
     full_disk = pytest.raises(UsageError, match=r"cannot write .*o: No space left on device")
     with full_disk, new_file(tmp_path / "o", force=False) as new:
         new.file.write(b"x")

@@ -7,6 +7,7 @@ import struct
 import subprocess
 import sys
 from pathlib import Path
+from typing import BinaryIO, cast
 
 import msgpack
 import pytest
@@ -14,7 +15,7 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from traces import RECORDS, SESSION, make_trace, pack_trace, read_trace
+from traces import RECORDS, SESSION, FullDisk, make_trace, pack_trace, read_trace
 from wsproxy.errors import NotATrace, TraceError
 from wsproxy.trace import (
     Bytes,
@@ -22,6 +23,7 @@ from wsproxy.trace import (
     Eof,
     Failure,
     FrameRecord,
+    Record,
     Request,
     Start,
     TraceReader,
@@ -31,10 +33,10 @@ from wsproxy.trace import (
     unpacker,
     writer,
 )
-from wsproxy.trace.blocks import Compressor
+from wsproxy.trace.blocks import BadBlock, Compressor
 from wsproxy.trace.records import VERSION, Sync, to_map
 
-SMALL = [
+SMALL: list[list[Record]] = [
     [Start(0, VERSION, SESSION, 1_700_000_000_000_000_000), FrameRecord(1, True, 1, b"one")],
     [FrameRecord(2, True, 2, b"two" * 9, mask=b"abcd", wire_length=33)],
     [FrameRecord(3, False, 1, b'{"three": 3}', wire_length=14), Bytes(4, False, b"\xff", "rule")],
@@ -70,7 +72,9 @@ def block(*maps: object, number: int = 0, session: str = SESSION, sync: bool = T
 
 
 @given(st.lists(st.lists(RECORDS, min_size=1, max_size=4), min_size=1, max_size=4), st.booleans())
-def test_trace_round_trip_is_identity(tmp_path_factory, blocks, finish):
+def test_trace_round_trip_is_identity(
+    tmp_path_factory: pytest.TempPathFactory, blocks: list[list[Record]], finish: bool
+) -> None:
     path = tmp_path_factory.getbasetemp() / "identity.wstrace"
     path.write_bytes(pack_trace(blocks, finish=finish))
     records, source = read_trace(path)
@@ -79,7 +83,7 @@ def test_trace_round_trip_is_identity(tmp_path_factory, blocks, finish):
     assert source.ended == any(isinstance(record, End) for record in records)
 
 
-def test_writer_full_block_is_closed(path):
+def test_writer_full_block_is_closed(path: Path) -> None:
     with path.open("wb", buffering=0) as file:
         out = TraceWriter(file, SESSION)
         out.write(Start(0, 1, SESSION, 0))
@@ -93,7 +97,7 @@ def test_writer_full_block_is_closed(path):
     assert len(read_trace(path)[0]) == 2
 
 
-def test_writer_large_record_is_complete(path):
+def test_writer_large_record_is_complete(path: Path) -> None:
     payload = os.urandom(1 << 20) * 64
     make_trace(path, [FrameRecord(0, True, 2, payload)])
     records, source = read_trace(path)
@@ -101,7 +105,7 @@ def test_writer_large_record_is_complete(path):
     assert not source.losses
 
 
-def test_writer_invalid_utf_8_text_is_escaped(path):
+def test_writer_invalid_utf_8_text_is_escaped(path: Path) -> None:
     make_trace(path, [Request(0, "GET", "ws", "h", 80, "/", headers=[["x", "caf\udce9"]])])
     [record], source = read_trace(path)
     assert isinstance(record, Request)
@@ -109,31 +113,11 @@ def test_writer_invalid_utf_8_text_is_escaped(path):
     assert not source.losses
 
 
-class FullDisk:
-    """A file on a disk with room for so many bytes; as a raw file, it may write less."""
-
-    def __init__(self, file, room: int) -> None:
-        self.file, self.room = file, room
-
-    def write(self, data: bytes) -> int:
-        if not self.room:
-            raise OSError(28, "No space left on device")
-        written = self.file.write(data[: self.room])
-        self.room -= written
-        return written
-
-    def truncate(self, size: int) -> int:
-        return self.file.truncate(size)
-
-    def seek(self, offset: int) -> int:
-        return self.file.seek(offset)
-
-
 @pytest.mark.parametrize("room", [0, 1, 20, 60])
-def test_writer_full_disk_keeps_valid_blocks_and_continues_later(path, room):
+def test_writer_full_disk_keeps_valid_blocks_and_continues_later(path: Path, room: int) -> None:
     with path.open("wb", buffering=0) as raw:
         file = FullDisk(raw, 10_000)
-        out = TraceWriter(file, SESSION)
+        out = TraceWriter(cast("BinaryIO", file), SESSION)
         out.write(SMALL_RECORDS[0])
         out.flush()
         complete_size = path.stat().st_size
@@ -155,7 +139,7 @@ def test_writer_full_disk_keeps_valid_blocks_and_continues_later(path, room):
 # -- cut and damaged
 
 
-def test_reader_file_cut_anywhere_has_prefix_and_loss(path):
+def test_reader_file_cut_anywhere_has_prefix_and_loss(path: Path) -> None:
     data = pack_trace(SMALL)
     ends = starts(data)
     assert len(ends) == 1 + len(SMALL)
@@ -183,7 +167,7 @@ def test_reader_file_cut_anywhere_has_prefix_and_loss(path):
 
 
 @pytest.mark.parametrize("flip", [0x01, 0x04, 0x80, 0xFF])
-def test_reader_flipped_byte_loses_one_block_only(path, flip):
+def test_reader_flipped_byte_loses_one_block_only(path: Path, flip: int) -> None:
     data = pack_trace(SMALL)
     ends = starts(data)
     for at in range(len(data)):
@@ -199,7 +183,7 @@ def test_reader_flipped_byte_loses_one_block_only(path, flip):
             assert source.last() in (None, SMALL_RECORDS[-1])
 
 
-def test_reader_zero_filled_tail_is_a_loss(path):
+def test_reader_zero_filled_tail_is_a_loss(path: Path) -> None:
     """What a file system leaves after a power cut."""
     data = pack_trace(SMALL)
     for size in (0, 5, starts(data)[2], starts(data)[2] + 7, len(data)):
@@ -216,7 +200,9 @@ def test_reader_zero_filled_tail_is_a_loss(path):
 
 
 @given(st.binary(min_size=1, max_size=400), st.data())
-def test_reader_damage_in_middle_continues_after_it(tmp_path_factory, junk, data):
+def test_reader_damage_in_middle_continues_after_it(
+    tmp_path_factory: pytest.TempPathFactory, junk: bytes, data: st.DataObject
+) -> None:
     path = tmp_path_factory.getbasetemp() / "damage.wstrace"
     trace = pack_trace(SMALL)
     at = data.draw(st.sampled_from(starts(trace)[1:-1]))
@@ -228,7 +214,9 @@ def test_reader_damage_in_middle_continues_after_it(tmp_path_factory, junk, data
 
 @settings(max_examples=200)
 @given(st.binary(max_size=500))
-def test_reader_arbitrary_bytes_raise_not_a_trace_only(tmp_path_factory, data):
+def test_reader_arbitrary_bytes_raise_not_a_trace_only(
+    tmp_path_factory: pytest.TempPathFactory, data: bytes
+) -> None:
     path = tmp_path_factory.getbasetemp() / "arbitrary.wstrace"
     path.write_bytes(data)
     with TraceReader(path) as source:
@@ -237,7 +225,7 @@ def test_reader_arbitrary_bytes_raise_not_a_trace_only(tmp_path_factory, data):
         assert source.last() is None
 
 
-def test_reader_missing_block_is_a_loss(path):
+def test_reader_missing_block_is_a_loss(path: Path) -> None:
     data = pack_trace(SMALL)
     ends = starts(data)
     path.write_bytes(data[: ends[1]] + data[ends[2] :])
@@ -247,7 +235,7 @@ def test_reader_missing_block_is_a_loss(path):
     assert "1 blocks before this place are missing" in str(loss)
 
 
-def test_reader_blocks_out_of_order_are_losses_without_duplicates(path):
+def test_reader_blocks_out_of_order_are_losses_without_duplicates(path: Path) -> None:
     data = pack_trace(SMALL)
     a, b, c, d, end = starts(data)
     path.write_bytes(data[a:b] + data[c:d] + data[b:c] + data[c:d] + data[d:end])
@@ -256,7 +244,7 @@ def test_reader_blocks_out_of_order_are_losses_without_duplicates(path):
     assert sum("out of order" in loss.reason for loss in source.losses) == 2
 
 
-def test_reader_trace_inside_payload_is_not_read(path):
+def test_reader_trace_inside_payload_is_not_read(path: Path) -> None:
     inner = block(to_map(FrameRecord(9, True, 1, b"inner")), session="f" * 16, number=1)
     payload = os.urandom(200_000) + inner + os.urandom(200_000)
     data = pack_trace([SMALL[0], [FrameRecord(1, True, 2, payload)], SMALL[3]])
@@ -273,14 +261,14 @@ def test_reader_trace_inside_payload_is_not_read(path):
         assert source.losses
 
 
-def test_reader_two_traces_in_one_file_reads_first_only(path):
+def test_reader_two_traces_in_one_file_reads_first_only(path: Path) -> None:
     path.write_bytes(pack_trace(SMALL) + block(to_map(Eof(1, True)), session="other"))
     records, source = read_trace(path)
     assert records == SMALL_RECORDS
     assert "another session" in str(source.losses[-1])
 
 
-def test_reader_growing_file_is_read(path):
+def test_reader_growing_file_is_read(path: Path) -> None:
     data = pack_trace(SMALL)
     ends = starts(data)
     path.write_bytes(data[: ends[1] + 3])
@@ -296,13 +284,13 @@ def test_reader_growing_file_is_read(path):
         assert source.losses == []
 
 
-def test_reader_file_growing_after_end_is_read(path, monkeypatch):
+def test_reader_file_growing_after_end_is_read(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data = pack_trace(SMALL)
     ends = starts(data)
     path.write_bytes(data[: ends[2] + 3])
     resume = TraceReader._resume
 
-    def grow_then_resume(self, offset, error):
+    def grow_then_resume(self: TraceReader, offset: int, error: BadBlock) -> int | None:
         path.write_bytes(data)
         return resume(self, offset, error)
 
@@ -316,7 +304,7 @@ def test_reader_file_growing_after_end_is_read(path, monkeypatch):
 # -- other versions and writers
 
 
-def test_reader_unknown_kinds_and_keys_are_ignored(path):
+def test_reader_unknown_kinds_and_keys_are_ignored(path: Path) -> None:
     known = to_map(FrameRecord(1, True, 1, b"x"))
     path.write_bytes(block({"kind": "later", "x": [1, {"y": None}]}, {**known, "later": [1.5]}))
     records, source = read_trace(path)
@@ -324,7 +312,7 @@ def test_reader_unknown_kinds_and_keys_are_ignored(path):
     assert source.losses == []
 
 
-def test_reader_bad_record_loses_only_itself(path):
+def test_reader_bad_record_loses_only_itself(path: Path) -> None:
     good = to_map(FrameRecord(1, True, 1, b"x"))
     path.write_bytes(block(good, {**good, "opcode": "1"}, 7, good))
     records, source = read_trace(path)
@@ -333,28 +321,28 @@ def test_reader_bad_record_loses_only_itself(path):
 
 
 @pytest.mark.parametrize("junk", [b"\xc1", b"\x81", b"\xc7\x01\x05x", b"\x81\x01\x02"])
-def test_reader_invalid_msgpack_is_a_loss(path, junk):
+def test_reader_invalid_msgpack_is_a_loss(path: Path, junk: bytes) -> None:
     path.write_bytes(block(to_map(SMALL_RECORDS[0]), junk))
     records, source = read_trace(path)
     assert records == [SMALL_RECORDS[0]]
     assert source.losses
 
 
-def test_reader_block_without_sync_is_a_loss(path):
+def test_reader_block_without_sync_is_a_loss(path: Path) -> None:
     path.write_bytes(pack_trace(SMALL) + block(to_map(Eof(1, True)), sync=False))
     records, source = read_trace(path)
     assert records == SMALL_RECORDS
     assert "without a sync record" in str(source.losses[-1])
 
 
-def test_reader_later_format_is_one_line_error(path):
+def test_reader_later_format_is_one_line_error(path: Path) -> None:
     later = msgpack.packb(to_map(Sync(VERSION + 1, SESSION, 0)))
     path.write_bytes(Compressor().compress(later))
     with pytest.raises(TraceError, match=f"format {VERSION + 1}; this wsproxy reads up to"):
         read_trace(path)
 
 
-def test_reader_unreadable_file_raises(tmp_path):
+def test_reader_unreadable_file_raises(tmp_path: Path) -> None:
     with pytest.raises(TraceError, match=r"cannot read .*: No such file"):
         TraceReader(tmp_path / "none")
     with pytest.raises(TraceError, match="cannot read"):
@@ -364,7 +352,7 @@ def test_reader_unreadable_file_raises(tmp_path):
         list(source)
 
 
-def test_find_traces_of_folder_finds_traces(tmp_path):
+def test_find_traces_of_folder_finds_traces(tmp_path: Path) -> None:
     (tmp_path / "a" / "b").mkdir(parents=True)
     names = ["a/b/2.wstrace", "a/1.wstrace", "a/1.txt"]
     for name in names:
@@ -455,7 +443,7 @@ HOSTILE = {
 @pytest.mark.cost
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits a process's memory")
 @pytest.mark.parametrize("name", HOSTILE)
-def test_reader_hostile_file_uses_bounded_memory_and_time(path, name):
+def test_reader_hostile_file_uses_bounded_memory_and_time(path: Path, name: str) -> None:
     out = read_hostile(path, HOSTILE[name]())
     assert out.startswith(("read", "error"))
     path.unlink()
@@ -473,14 +461,16 @@ ITEMS = [list(range(100))] * (unpacker.MAX_ITEMS // 100)
         (to_map(Failure(0, "dns", True, "x" * (1 << 20))), "a failure record of 10486"),
     ],
 )
-def test_reader_record_over_limit_is_a_loss(path, record, reason):
+def test_reader_record_over_limit_is_a_loss(
+    path: Path, record: dict[str, object], reason: str
+) -> None:
     path.write_bytes(block(FRAME, record))
     records, source = read_trace(path)
     assert records == [FrameRecord(1, True, 1, b"x")]
     assert reason in source.losses[0].reason
 
 
-def test_reader_record_within_limits_is_no_loss(path):
+def test_reader_record_within_limits_is_no_loss(path: Path) -> None:
     within = {"kind": "later", "x": [0] * unpacker.MAX_LIST, "y": ITEMS[:300]}
     path.write_bytes(block(FRAME, within, within, FRAME))
     records, source = read_trace(path)
@@ -488,7 +478,7 @@ def test_reader_record_within_limits_is_no_loss(path):
     assert source.losses == []
 
 
-def test_reader_losses_list_is_bounded(path):
+def test_reader_losses_list_is_bounded(path: Path) -> None:
     path.write_bytes(block(FRAME) + block(7, sync=False) * (reader.MAX_LOSSES + 50))
     _, source = read_trace(path)
     assert len(source.losses) == reader.MAX_LOSSES

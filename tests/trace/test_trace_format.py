@@ -22,6 +22,7 @@ from wsproxy.redact import PLACEHOLDER, HeadRedactor
 from wsproxy.session import Session
 from wsproxy.trace import (
     ENDINGS,
+    Start,
     TraceReader,
     reader,
     unpacker,
@@ -37,7 +38,7 @@ from wsproxy.wire.parser import MAX_PAYLOAD
 
 
 @pytest.fixture
-def sample(tmp_path):
+def sample(tmp_path: Path) -> Path:
     return make_trace(tmp_path / "t.wstrace", SMALL_RECORDS)
 
 
@@ -45,7 +46,7 @@ EXPECTED = [to_map(record) for record in SMALL_RECORDS]
 
 
 @pytest.mark.skipif(not shutil.which("zstd"), reason="the zstd program is not installed")
-def test_format_zstd_and_msgpack_alone_read_every_record(sample):
+def test_format_zstd_and_msgpack_alone_read_every_record(sample: Path) -> None:
     plain = subprocess.run(["zstd", "-dc", sample], capture_output=True, check=True).stdout
     unpacker = msgpack.Unpacker()
     unpacker.feed(plain)
@@ -70,7 +71,7 @@ def node_modules() -> Path:
     folder = cache_folder() / "node-msgpack-3"
     if not (folder / "ready").exists():
         folder.mkdir(parents=True, exist_ok=True)
-        command = ["npm", "install", "--no-audit", "--no-fund", "--prefix", folder]
+        command = ["npm", "install", "--no-audit", "--no-fund", "--prefix", str(folder)]
         done = subprocess.run(
             [*command, "@msgpack/msgpack@3"],
             capture_output=True,
@@ -85,7 +86,7 @@ def node_modules() -> Path:
 
 
 @pytest.mark.skipif(not shutil.which("zstd"), reason="the zstd program is not installed")
-def test_format_node_reads_every_record(sample, node_modules):
+def test_format_node_reads_every_record(sample: Path, node_modules: Path) -> None:
     plain = subprocess.run(["zstd", "-dc", sample], capture_output=True, check=True).stdout
     done = subprocess.run(
         ["node", Path(__file__).parents[1] / "golden" / "read.mjs", node_modules],
@@ -99,7 +100,7 @@ def test_format_node_reads_every_record(sample, node_modules):
     )
 
 
-def test_session_read_of_trace_has_its_records(sample):
+def test_session_read_of_trace_has_its_records(sample: Path) -> None:
     session = Session.read(sample)
     assert (session.id, session.frame_count, session.ending) == (SESSION, 4, "close")
     assert stat.S_ISREG(sample.stat().st_mode)
@@ -111,13 +112,13 @@ GOLDEN = sorted((Path(__file__).parents[1] / "golden").glob("v*/*.wstrace"))
 RENAMED_KEYS = {"made_up": "synthetic"}  # the golden files have the old key, and keep it
 
 
-def test_golden_files_have_every_kind():
+def test_golden_files_have_every_kind() -> None:
     kinds = {record.kind for golden in GOLDEN for record in read_trace(golden)[0]}
     assert kinds == set(KINDS)
 
 
 @pytest.mark.parametrize("golden", GOLDEN, ids=lambda p: f"{p.parent.name}/{p.stem}")
-def test_golden_files_are_read_unchanged(golden):
+def test_golden_files_are_read_unchanged(golden: Path) -> None:
     records, source = read_trace(golden)
     found = [
         {k: {"hex": v.hex()} if isinstance(v, bytes) else v for k, v in to_map(record).items()}
@@ -129,10 +130,12 @@ def test_golden_files_are_read_unchanged(golden):
     assert source.ended == (golden.stem != "killed")
 
 
-def test_golden_file_with_an_old_key_is_read_under_the_new_name():
+def test_golden_file_with_an_old_key_is_read_under_the_new_name() -> None:
     golden = next(path for path in GOLDEN if path.stem == "failed")
     assert '"made_up": true' in golden.with_suffix(".json").read_text(encoding="utf-8")
-    assert read_trace(golden)[0][0].synthetic
+    start = read_trace(golden)[0][0]
+    assert isinstance(start, Start)
+    assert start.synthetic
 
 
 # -- the specification
@@ -154,7 +157,7 @@ def documented(kind: str) -> dict[str, tuple[str, str]]:
 
 
 @pytest.mark.parametrize("kind", FIELDS)
-def test_specification_has_each_key_with_type_and_default(kind):
+def test_specification_has_each_key_with_type_and_default(kind: str) -> None:
     keys = documented(kind)
     assert set(keys) == {name for name, _, _ in FIELDS[kind]}
     for field in dataclasses.fields(CLASSES[kind]):
@@ -174,7 +177,7 @@ def test_specification_has_each_key_with_type_and_default(kind):
             )
 
 
-def test_specification_has_each_kind_ending_and_limit():
+def test_specification_has_each_kind_ending_and_limit() -> None:
     assert set(re.findall(r"\n### `(\w+)`\n", SPECIFICATION)) == set(CLASSES)
     endings = SPECIFICATION.partition("| ending | |\n|---|---|\n")[2].partition("\n\n")[0]
     assert tuple(re.findall(r"^\| `(\w+)`", endings, re.MULTILINE)) == ENDINGS
@@ -191,7 +194,7 @@ def test_specification_has_each_kind_ending_and_limit():
         assert limit in SPECIFICATION
 
 
-def test_specification_has_each_redaction_key():
+def test_specification_has_each_redaction_key() -> None:
     redactor = HeadRedactor(CredentialPlaces(), bytes(32), [("acme", re.compile("^key"))])
     [taken] = redactor([("Authorization", 'Token " keyword"')]).entries
     section = SPECIFICATION.partition("## Credentials")[2].partition("\n## ")[0]
@@ -202,7 +205,7 @@ def test_specification_has_each_redaction_key():
 # -- the end record
 
 
-def test_reader_last_is_end_record_and_keeps_position(tmp_path):
+def test_reader_last_is_end_record_and_keeps_position(tmp_path: Path) -> None:
     path = tmp_path / "t.wstrace"
     make_trace(path, SMALL_RECORDS)
     with TraceReader(path) as source:
@@ -213,7 +216,7 @@ def test_reader_last_is_end_record_and_keeps_position(tmp_path):
         assert source.last() == SMALL_RECORDS[-1]
 
 
-def test_reader_last_without_seek_table_or_end_is_none(tmp_path):
+def test_reader_last_without_seek_table_or_end_is_none(tmp_path: Path) -> None:
     path = tmp_path / "t.wstrace"
     make_trace(path, SMALL_RECORDS, finish=False)
     with TraceReader(path) as source:

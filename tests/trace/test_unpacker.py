@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
 import msgpack
 import pytest
 from hypothesis import given
@@ -21,13 +24,17 @@ def packed(*records: Record) -> bytes:
     return b"".join(msgpack.packb(to_map(record)) for record in records)
 
 
+# A way to read a block: its records, the number of bad ones, and the first reason.
+Reading: TypeAlias = Callable[[bytes], tuple[list[object], int, str]]
+
+
 def unpacked(block: bytes) -> tuple[list[object], int, str]:
     records = Unpacker(block)
     return list(records), records.bad, records.reason
 
 
 @pytest.fixture
-def by_msgpack(monkeypatch: pytest.MonkeyPatch):
+def by_msgpack(monkeypatch: pytest.MonkeyPatch) -> Reading:
     """What `unpacked` says if every record is left to msgpack."""
 
     def read(block: bytes) -> tuple[list[object], int, str]:
@@ -45,7 +52,9 @@ def by_msgpack(monkeypatch: pytest.MonkeyPatch):
 @pytest.mark.parametrize("opcode", Opcode)
 @pytest.mark.parametrize("t_ns", [1 << 16, LATER, MAX_INT])
 @pytest.mark.parametrize("size", [0, 5, 100, 200, 640, 60_000, 70_000])
-def test_unpacker_usual_frame_is_read_without_msgpack(from_client, opcode, t_ns, size):
+def test_unpacker_usual_frame_is_read_without_msgpack(
+    from_client: bool, opcode: Opcode, t_ns: int, size: int
+) -> None:
     mask = b"mask" if from_client else None
     wire_length = size + (4 if size < 100 else 8)
     record = FrameRecord(
@@ -59,7 +68,7 @@ def test_unpacker_usual_frame_is_read_without_msgpack(from_client, opcode, t_ns,
     "changes",
     [{"deflated": True}, {"cut": 1}, {"broken_rule": "r"}, {"digest": "d"}, {"redacted": [{}]}],
 )
-def test_unpacker_unusual_frame_is_read_by_msgpack(changes):
+def test_unpacker_unusual_frame_is_read_by_msgpack(changes: dict[str, Any]) -> None:
     record = FrameRecord(LATER, False, 1, b"x" * 100, wire_length=102, **changes)
     assert unpack_frame(packed(record), 0) is None
     assert unpacked(packed(record)) == ([record], 0, "")
@@ -76,7 +85,9 @@ FRAMES = [
 
 
 @pytest.mark.parametrize("frame", FRAMES)
-def test_unpacker_frame_with_changed_byte_equals_msgpack(frame, by_msgpack):
+def test_unpacker_frame_with_changed_byte_equals_msgpack(
+    frame: FrameRecord, by_msgpack: Reading
+) -> None:
     block = packed(frame)
     payload = block.index(frame.payload) + 2  # two bytes of it stand for all
     behind = payload + len(frame.payload) - 2
@@ -87,7 +98,9 @@ def test_unpacker_frame_with_changed_byte_equals_msgpack(frame, by_msgpack):
 
 
 @pytest.mark.parametrize("frame", FRAMES)
-def test_unpacker_frame_with_removed_byte_equals_msgpack(frame, by_msgpack):
+def test_unpacker_frame_with_removed_byte_equals_msgpack(
+    frame: FrameRecord, by_msgpack: Reading
+) -> None:
     block = packed(frame)
     for place in range(len(block)):
         for changed in (
@@ -98,7 +111,7 @@ def test_unpacker_frame_with_removed_byte_equals_msgpack(frame, by_msgpack):
             assert unpacked(changed) == by_msgpack(changed), place
 
 
-def test_unpacker_any_records_equal_msgpack(by_msgpack):
+def test_unpacker_any_records_equal_msgpack(by_msgpack: Reading) -> None:
     frames = KINDS["frame"]
 
     @given(st.lists(RECORDS | frames, max_size=6), st.binary(max_size=8))
@@ -110,11 +123,11 @@ def test_unpacker_any_records_equal_msgpack(by_msgpack):
     check()
 
 
-def test_unpacker_too_large_number_is_refused(by_msgpack):
+def test_unpacker_too_large_number_is_refused(by_msgpack: Reading) -> None:
     block = packed(FRAMES[0]).replace(LATER.to_bytes(8, "big"), (MAX_INT + 1).to_bytes(8, "big"))
     assert unpacked(block) == by_msgpack(block) == ([], 1, "frame.t_ns is out of range")
 
 
-def test_unpacker_alternating_paths_lose_nothing():
+def test_unpacker_alternating_paths_lose_nothing() -> None:
     records = [FRAMES[0], FrameRecord(LATER, False, 9, b"", broken_rule="r")] * 20_000
     assert unpacked(packed(*records)) == (records, 0, "")

@@ -52,7 +52,9 @@ def agreed(from_client: bool, takeover: bool, bits: int) -> Deflate:
 @pytest.mark.parametrize("bits", range(8, 16))
 @pytest.mark.parametrize("takeover", [True, False], ids=["takeover", "no-takeover"])
 @pytest.mark.parametrize("from_client", [True, False], ids=["client", "server"])
-def test_inflater_output_of_websockets_is_inflated(from_client, takeover, bits):
+def test_inflater_output_of_websockets_is_inflated(
+    from_client: bool, takeover: bool, bits: int
+) -> None:
     """zlib deflates with a window of 9 where 8 was agreed on; a raw stream cannot have 8."""
     extension = WebsocketsDeflate(False, not takeover, 15, max(bits, 9))
     wire = b""
@@ -70,7 +72,9 @@ def test_inflater_output_of_websockets_is_inflated(from_client, takeover, bits):
 @pytest.mark.parametrize("bits", range(9, 16))
 @pytest.mark.parametrize("takeover", [True, False], ids=["takeover", "no-takeover"])
 @pytest.mark.parametrize("from_client", [True, False], ids=["client", "server"])
-def test_inflater_output_of_wsproto_is_inflated(from_client, takeover, bits):
+def test_inflater_output_of_wsproto_is_inflated(
+    from_client: bool, takeover: bool, bits: int
+) -> None:
     extension = WsprotoDeflate(
         client_no_context_takeover=not takeover,
         server_no_context_takeover=not takeover,
@@ -93,11 +97,11 @@ def deflated(message: bytes, packer: zlib._Compress | None = None) -> bytes:
     return (packer.compress(message) + packer.flush(zlib.Z_SYNC_FLUSH))[:-4]
 
 
-def text(payload: bytes, **options: int) -> Frame:
-    return Frame(Opcode.TEXT, payload, rsv=RSV1, **options)
+def text(payload: bytes, *, fin: bool = True, cut: int = 0) -> Frame:
+    return Frame(Opcode.TEXT, payload, rsv=RSV1, fin=fin, cut=cut)
 
 
-def test_inflater_uncompressed_message_in_between_is_unchanged():
+def test_inflater_uncompressed_message_in_between_is_unchanged() -> None:
     packer = zlib.compressobj(wbits=-15)
     inflater = Inflater(Deflate(), from_client=True)
     assert inflater.inflate(text(deflated(b"one two", packer))) == b"one two"
@@ -106,7 +110,7 @@ def test_inflater_uncompressed_message_in_between_is_unchanged():
 
 
 @pytest.mark.parametrize("takeover", [True, False])
-def test_inflater_final_deflate_block_continues_message(takeover):
+def test_inflater_final_deflate_block_continues_message(takeover: bool) -> None:
     """RFC 7692, section 7.2.3.4, and a second stream in the same message."""
     packer = zlib.compressobj(wbits=-15)
     final = packer.compress(b"Hello") + packer.flush()
@@ -116,7 +120,7 @@ def test_inflater_final_deflate_block_continues_message(takeover):
     assert inflater.inflate(text(deflated(b"more"))) == b"more"
 
 
-def test_inflater_bomb_stops_at_limit():
+def test_inflater_bomb_stops_at_limit() -> None:
     bomb = deflated(bytes(64 << 20))
     inflater = Inflater(
         Deflate(client_no_context_takeover=True), from_client=True, max_inflated=1 << 20
@@ -129,7 +133,7 @@ def test_inflater_bomb_stops_at_limit():
     assert inflater.inflate(text(deflated(b"after"))) == b"after"
 
 
-def test_inflater_bomb_in_fragments_stops_at_limit():
+def test_inflater_bomb_in_fragments_stops_at_limit() -> None:
     packer = zlib.compressobj(wbits=-15)
     inflater = Inflater(Deflate(), from_client=True, max_inflated=1000)
     first = packer.compress(b"a" * 900) + packer.flush(zlib.Z_SYNC_FLUSH)
@@ -138,19 +142,19 @@ def test_inflater_bomb_in_fragments_stops_at_limit():
     assert inflater.inflate(Frame(Opcode.CONTINUATION, rest)) is None
 
 
-def test_inflater_message_of_limit_size_is_inflated():
+def test_inflater_message_of_limit_size_is_inflated() -> None:
     inflater = Inflater(Deflate(), from_client=True, max_inflated=1000)
     assert inflater.inflate(text(deflated(bytes(1000)))) == bytes(1000)
     assert inflater.inflate(text(deflated(bytes(1001)))) is None
 
 
-def test_inflater_too_many_streams_in_frame_fails():
+def test_inflater_too_many_streams_in_frame_fails() -> None:
     empty = zlib.compressobj(wbits=-15).flush()
     assert Inflater(Deflate(), from_client=True).inflate(text(empty * 1_000_000)) is None
 
 
 @pytest.mark.parametrize("takeover", [True, False])
-def test_inflater_after_damage_continues_only_without_takeover(takeover):
+def test_inflater_after_damage_continues_only_without_takeover(takeover: bool) -> None:
     """With the window carried over, nothing after it can be trusted."""
     inflater = Inflater(Deflate(server_no_context_takeover=not takeover), from_client=False)
     good = text(deflated(b"good"))
@@ -160,13 +164,13 @@ def test_inflater_after_damage_continues_only_without_takeover(takeover):
     assert inflater.inflate(good) == (None if takeover else b"good")
 
 
-def test_inflater_unfinished_message_keeps_later_ones_intact():
+def test_inflater_unfinished_message_keeps_later_ones_intact() -> None:
     inflater = Inflater(Deflate(client_no_context_takeover=True), from_client=True)
     assert inflater.inflate(text(b"\xff\xff", fin=False)) is None
     assert inflater.inflate(text(deflated(b"good"))) == b"good"
 
 
-def test_inflater_cut_frame_is_not_inflated():
+def test_inflater_cut_frame_is_not_inflated() -> None:
     assert Inflater(Deflate(), from_client=True).inflate(text(deflated(b"x" * 99), cut=1)) is None
 
 
@@ -176,7 +180,7 @@ any_frame = st.builds(
 
 
 @given(st.lists(any_frame, max_size=6), st.booleans())
-def test_inflater_arbitrary_frames_never_raise(frames, takeover):
+def test_inflater_arbitrary_frames_never_raise(frames: list[Frame], takeover: bool) -> None:
     inflater = Inflater(Deflate(client_no_context_takeover=not takeover), from_client=True)
     for frame in frames:
         payload = inflater.inflate(frame)
@@ -189,7 +193,9 @@ def test_inflater_arbitrary_frames_never_raise(frames, takeover):
     takeover=st.booleans(),
     from_client=st.booleans(),
 )
-def test_deflater_then_inflater_is_identity(messages, bits, takeover, from_client):
+def test_deflater_then_inflater_is_identity(
+    messages: list[list[bytes]], bits: int, takeover: bool, from_client: bool
+) -> None:
     """By our own reader and by that of websockets; fragments keep their borders."""
     deflate = agreed(from_client, takeover, bits)
     deflater = Deflater(deflate, from_client=from_client)
@@ -210,7 +216,7 @@ def test_deflater_then_inflater_is_identity(messages, bits, takeover, from_clien
             assert read.data == payload
 
 
-def test_deflater_window_of_8_has_no_longer_references():
+def test_deflater_window_of_8_has_no_longer_references() -> None:
     """What is repeated at a distance of over 256 bytes is not a reference."""
     deflater = Deflater(Deflate(client_max_window_bits=8), from_client=True)
     block = random.Random(2).randbytes(300)

@@ -26,7 +26,7 @@ control_frames = st.builds(
 
 
 @given(data_frames | control_frames, st.integers(0, 7))
-def test_serialize_frame_equals_websockets(frame, rsv):
+def test_serialize_frame_equals_websockets(frame: Frame, rsv: int) -> None:
     opcode = websockets_frames.Opcode(frame.opcode)
     theirs = websockets_frames.Frame(opcode, frame.payload, frame.fin).serialize(mask=False)
     assert Frame(frame.opcode, frame.payload, frame.fin).serialize() == theirs
@@ -43,24 +43,24 @@ def test_serialize_frame_equals_websockets(frame, rsv):
 
 
 @pytest.mark.parametrize("opcode", Opcode)
-def test_opcode_names_are_those_of_the_rfc(opcode):
+def test_opcode_names_are_those_of_the_rfc(opcode: Opcode) -> None:
     assert str(opcode) == oracle.Opcode(opcode).name.lower()
     assert Frame(opcode, b"").control == (opcode >= 8)
 
 
 @given(st.integers(0, 65535), st.text(st.characters(exclude_categories=["Cs"]), max_size=60))
-def test_close_round_trip_is_identity(code, reason):
+def test_close_round_trip_is_identity(code: int, reason: str) -> None:
     close = Close(code, reason)
     assert Close.parse(close.serialize()) == close
 
 
 @given(st.binary(max_size=200))
-def test_close_parse_any_payload_never_raises(payload):
+def test_close_parse_any_payload_never_raises(payload: bytes) -> None:
     close = Close.parse(payload)
     assert (close.code is None) == (len(payload) < 2)
 
 
-def test_close_str_has_code_and_reason():
+def test_close_str_has_code_and_reason() -> None:
     assert str(Close(None)) == "no code"
     assert str(Close(1000)) == "1000"
     assert str(Close(1011, "no audio")) == "1011 no audio"

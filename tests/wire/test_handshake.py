@@ -10,20 +10,20 @@ from websockets.utils import accept_key as websockets_accept_key
 from wsproxy.wire import Deflate, accept_key, header, is_upgrade
 
 
-def test_accept_key_of_rfc_example_is_expected():
+def test_accept_key_of_rfc_example_is_expected() -> None:
     assert accept_key("dGhlIHNhbXBsZSBub25jZQ==") == "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
 
 
 @given(st.binary(min_size=16, max_size=16))
-def test_accept_key_equals_websockets(key):
+def test_accept_key_equals_websockets(key: bytes) -> None:
     assert accept_key(key.hex()) == websockets_accept_key(key.hex())
 
 
-def test_accept_key_of_any_bytes_never_raises():
+def test_accept_key_of_any_bytes_never_raises() -> None:
     assert accept_key(b"\xff\xfe".decode("utf-8", "surrogateescape"))
 
 
-def test_header_in_any_case_is_found_and_joined():
+def test_header_in_any_case_is_found_and_joined() -> None:
     headers = [("Upgrade", "websocket"), ("X-A", "1"), ("x-a", "2")]
     assert header(headers, "x-A") == "1, 2"
     assert header(headers, "none") is None
@@ -58,13 +58,15 @@ def test_header_in_any_case_is_found_and_joined():
         ("permessage-deflate; x_max_window_bits=9", None),
     ],
 )
-def test_deflate_parse_response_has_agreed_parameters(value, deflate):
+def test_deflate_parse_response_has_agreed_parameters(
+    value: str | None, deflate: Deflate | None
+) -> None:
     assert Deflate.parse(value) == deflate
 
 
 @given(
     st.text() | st.text(alphabet='permssag-dflt;=, _"0123456789').map("permessage-deflate;".__add__)
 )
-def test_deflate_parse_any_value_never_raises(value):
+def test_deflate_parse_any_value_never_raises(value: str) -> None:
     parsed = Deflate.parse(value)
     assert parsed is None or 8 <= parsed.client_max_window_bits <= 15

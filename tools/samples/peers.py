@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
+from typing import Any
 
 from websockets.asyncio.connection import Connection
 from websockets.asyncio.server import serve
@@ -37,7 +38,7 @@ CHUNK = 3200  # bytes of audio in `PAUSE`
 STEP_PAUSE = 0.07  # seconds before each step of a script
 
 
-def audio(messages: int) -> list[bytes | str]:
+def audio(messages: int) -> list[bytes]:
     return [voice()[i * CHUNK :][:CHUNK] for i in range(messages)]
 
 
@@ -82,7 +83,7 @@ def _accepting(head: bytes) -> bytes:
     ).encode()
 
 
-def library_server(behave: ConnectionHandler, **options: object) -> Server:
+def library_server(behave: ConnectionHandler, **options: Any) -> Server:
     """The `websockets` library's server; `options` are the library's."""
 
     async def handler(connection: Connection) -> None:
@@ -91,7 +92,7 @@ def library_server(behave: ConnectionHandler, **options: object) -> Server:
 
     @contextlib.asynccontextmanager
     async def server() -> AsyncIterator[int]:
-        usual: dict[str, object] = {"ping_interval": None}
+        usual: dict[str, Any] = {"ping_interval": None}
         async with serve(handler, "127.0.0.1", 0, **{**usual, **options}) as running:
             yield running.sockets[0].getsockname()[1]
 
@@ -152,7 +153,7 @@ def send(*frames: bytes, pause: float = STEP_PAUSE) -> Script:
 
 def send_audio(messages: int) -> Script:
     """Send audio in real time."""
-    frames = [frame(BINARY, bytes(data), mask=MASK) for data in audio(messages)]
+    frames = [frame(BINARY, data, mask=MASK) for data in audio(messages)]
     return send(*frames, pause=PAUSE)
 
 
@@ -207,8 +208,11 @@ async def stream_audio(connection: Connection, messages: int) -> None:
 
 async def send_and_receive(connection: Connection) -> None:
     """Send text and audio, and receive an answer to each."""
-    texts = [f'{{"type": "Configure", "keyterms": ["number {i}", "number"]}}' for i in range(3)]
-    for message in [*texts, *audio(4)]:
+    messages: list[str | bytes] = [
+        f'{{"type": "Configure", "keyterms": ["number {i}", "number"]}}' for i in range(3)
+    ]
+    messages += audio(4)
+    for message in messages:
         await connection.send(message)
         await connection.recv()
         await asyncio.sleep(PAUSE)
@@ -224,8 +228,9 @@ async def answer_messages(connection: Connection) -> None:
 
 async def send_in_fragments(connection: Connection) -> None:
     text = ['{"type": "Configure", ', '"keyterms": ["one", ', '"two"]}']
-    sound = [bytes(chunk) for chunk in _cut(audio(2)[1], 1200)]
-    for pieces in (text, sound):
+    sound = _cut(audio(2)[1], 1200)
+    messages: tuple[Sequence[str | bytes], ...] = (text, sound)
+    for pieces in messages:
         await connection.send(_with_pings(connection, pieces))
         await connection.recv()
 
@@ -236,13 +241,12 @@ async def answer_in_fragments(connection: Connection) -> None:
         await connection.send(_with_pings(connection, pieces))
 
 
-def _cut(data: bytes | str, size: int) -> list[bytes]:
-    assert isinstance(data, bytes)
+def _cut(data: bytes, size: int) -> list[bytes]:
     return [data[at : at + size] for at in range(0, len(data), size)]
 
 
 async def _with_pings(
-    connection: Connection, pieces: list[str] | list[bytes]
+    connection: Connection, pieces: Sequence[str | bytes]
 ) -> AsyncIterator[str | bytes]:
     for number, piece in enumerate(pieces):
         yield piece

@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import zstandard
 from mitmproxy import ctx
@@ -176,12 +177,10 @@ async def talk(peer: Peer, host: str, place: Home | None, behaviour: Behaviour) 
             await _say(connection, behaviour)
 
 
-def session(
-    peer: Peer, host: str, path: str, headers: dict[str, str], **options: object
-) -> connect:
+def session(peer: Peer, host: str, path: str, headers: dict[str, str], **options: Any) -> connect:
     """The `websockets` library's client over a connection; `options` are the library's."""
     peer.sock.setblocking(False)
-    usual: dict[str, object] = {"ping_interval": None, "close_timeout": 1, "max_size": None}
+    usual: dict[str, Any] = {"ping_interval": None, "close_timeout": 1, "max_size": None}
     return connect(
         f"ws://{host}{path}",
         sock=peer.sock,

@@ -6,6 +6,7 @@ A well-behaved side is a real library or the simulated API; the other one is a s
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
 
@@ -260,7 +261,7 @@ def _messages() -> list[Sample]:
         server: ConnectionHandler,
         client: ConnectionHandler,
         shows: str,
-        **options: object,
+        **options: Any,
     ) -> Sample:
         offers = library_client(client, **options)
         return _any(name, library_server(server), offers, "close by client", shows)

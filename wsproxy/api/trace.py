@@ -64,7 +64,7 @@ class Trace:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
-        self.session = Session.read(self.path)
+        self.session = Session.read(self.path, catalog=load())
 
     def __repr__(self) -> str:
         return f"Trace({str(self.path)!r})"

@@ -1,5 +1,6 @@
 """The catalog: what speech APIs do when they fail, as data (one TOML file per provider)."""
 
+from .dialogue import Answer, Dialogue
 from .loader import Catalog, load, read_file, user_files
 from .match import Hit, MatchedFact, candidates, explains, json_messages
 from .model import (
@@ -12,7 +13,6 @@ from .model import (
     ClosePattern,
     Condition,
     CredentialPlaces,
-    Dialogue,
     Example,
     Match,
     Provider,
@@ -28,6 +28,7 @@ __all__ = [
     "GENERIC",
     "TRAFFIC",
     "Advice",
+    "Answer",
     "Api",
     "ApiLimits",
     "Audio",

@@ -86,6 +86,10 @@ class ExampleSession:
         code = self.close.code if self.close else 1006
         return self.ending != "close" or code not in (1000, 1001, None)
 
+    @property
+    def recorded_host(self) -> str | None:
+        return self.request.host if self.request else None
+
     def messages(self, *, from_client: bool) -> Sequence[ExampleText]:
         return self.sent if from_client else self.received
 

@@ -83,7 +83,7 @@ class CatalogFile:
         seen: set[str] = set()
         for condition in found:
             if condition.id.lower() in seen:
-                raise CatalogError(f"{self.name}: condition: {condition.id} is there twice")
+                raise CatalogError(f"{self.name}: condition: {condition.id} is defined twice")
             seen.add(condition.id.lower())
         return found
 
@@ -249,15 +249,20 @@ class Catalog:
         )
 
     def _content_fields(self) -> set[str]:
-        """Names of the JSON fields with text, transcripts or audio, of all APIs."""
+        """Names of the JSON fields with text, transcripts or audio, of all APIs.
+
+        An ambiguous name is preceded by the name of its list, such as "elements.*.value".
+        """
         paths = {
             path
             for provider in self.providers
             for api in provider.apis
-            for path in (*api.transcripts, api.vocabulary.text, *api.audio.fields)
+            for path in (*api.transcripts, api.vocabulary.text, *api.audio.fields, *api.content)
         }
-        # "value" is ambiguous: it is a field of headers as well.
-        return {path.rpartition(".")[2] for path in paths} - {"", "value"}
+        # "value" is a field of headers as well.
+        return {path if path.endswith(".value") else path.rpartition(".")[2] for path in paths} - {
+            ""
+        }
 
 
 def _api_at(provider: Provider, host: str, path: str) -> Api | None:

@@ -1,9 +1,11 @@
 """Which conditions match a session, most specific first.
 
-The order is: the server's last text message, the close reason, the close code; for a refused
-upgrade, error headers and body fields, then the status. Conditions that are marked `general`, and
-those of RFC 6455, are only considered if no other condition of the provider matches. An unknown
-failure has no condition.
+An intermediary that answered in place of the provider comes before everything else. The order of
+the provider's conditions is: the server's last text message, the close reason, the close code; for
+a refused upgrade, error headers and body fields, then the status. The words of an error are
+recognized in a message, a refusal and a close reason alike. Conditions that are marked `general`,
+and those of RFC 6455, are only considered if no other condition of the provider matches. An
+unknown failure has no condition.
 """
 
 from __future__ import annotations
@@ -11,13 +13,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
+from .cross_match import values_elsewhere
 from .envelope import Json, json_object, read
 from .envelope import field as field_of
 from .loader import Catalog
 from .model import GENERIC, Condition, Match, Pattern
 from .pattern_cost import LENGTH
+from .server_sentence import ServerSentence, server_sentences
+from .session_like import ResponseLike, SessionLike
 
 # The names that APIs use for the same field.
 _SPELLINGS: Mapping[str, tuple[str, ...]] = {
@@ -48,86 +52,7 @@ MAX_VALUES = 300_000
 _POINTER = re.compile(r"(?i)^\s*see error message for details\.?\s*$")
 
 # Stages of matching, the most specific first.
-_STAGES = ("message", "reason", "answer", "ending", "code", "message-code", "status")
-
-
-class MessageLike(Protocol):
-    @property
-    def frame(self) -> int: ...
-    @property
-    def t_ns(self) -> int: ...
-    @property
-    def text(self) -> str: ...
-
-
-class BinaryLike(Protocol):
-    @property
-    def frame(self) -> int: ...
-    @property
-    def t_ns(self) -> int: ...
-    @property
-    def data(self) -> bytes: ...
-
-
-class CloseLike(Protocol):
-    @property
-    def frame(self) -> int: ...
-    @property
-    def t_ns(self) -> int: ...
-    @property
-    def from_client(self) -> bool: ...
-    @property
-    def code(self) -> int | None: ...
-    @property
-    def reason(self) -> str: ...
-
-
-class RequestLike(Protocol):
-    @property
-    def path(self) -> str: ...
-    @property
-    def host(self) -> str: ...
-
-
-class ResponseLike(Protocol):
-    @property
-    def status(self) -> int: ...
-    @property
-    def headers(self) -> Sequence[Sequence[str]]: ...
-    @property
-    def body(self) -> bytes | None: ...
-
-
-class FailureLike(Protocol):
-    @property
-    def where(self) -> str: ...
-    @property
-    def message(self) -> str: ...
-
-
-class SessionLike(Protocol):
-    """The part of `wsproxy.session.Session` that matching uses."""
-
-    @property
-    def provider(self) -> str | None: ...
-    @property
-    def api(self) -> str | None: ...
-    @property
-    def ending(self) -> str: ...
-    @property
-    def close(self) -> CloseLike | None: ...
-    @property
-    def closed_by(self) -> str | None: ...
-    @property
-    def failure(self) -> FailureLike | None: ...
-    @property
-    def request(self) -> RequestLike | None: ...
-    @property
-    def response(self) -> ResponseLike | None: ...
-    @property
-    def failed(self) -> bool: ...
-    def messages(self, *, from_client: bool) -> Sequence[MessageLike]: ...
-    def binaries(self, *, from_client: bool) -> Sequence[BinaryLike]: ...
+_STAGES = ("message", "reason", "answer", "ending", "code", "message-code", "status", "elsewhere")
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +78,8 @@ class Hit:
         facts: the facts that matched.
         values: named groups of the patterns, such as the milliseconds in a close reason.
         stage: what matched: "message", "reason", "answer" (headers or body of a refusal),
-            "ending", "code", "message-code" or "status".
+            "ending", "elsewhere" (the words of the condition, in another place than it names),
+            "code", "message-code" or "status".
         pointer: the Close frame, if its reason only refers to the message.
     """
 
@@ -164,6 +90,21 @@ class Hit:
     values: Mapping[str, str] = field(default_factory=dict)
     pointer: int | None = None
 
+    @property
+    def about_end(self) -> bool:
+        """Whether it is about how the session ended, not about a message in it."""
+        return self.match.kind != "message" if self.stage != "elsewhere" else self._ends
+
+    @property
+    def _ends(self) -> bool:
+        return self.facts[0].name != "message"
+
+    @property
+    def vague(self) -> bool:
+        """Whether only a code or a status matched, or the condition is a general one."""
+        of_number = self.stage in ("code", "status")
+        return of_number or self.condition.general or self.condition.provider == GENERIC
+
 
 def candidates(session: SessionLike, catalog: Catalog) -> list[Hit]:
     """The conditions that match, most specific first.
@@ -172,36 +113,44 @@ def candidates(session: SessionLike, catalog: Catalog) -> list[Hit]:
         session: a Session, or an object with its attributes.
 
     Returns:
-        One hit for each condition. Empty where no condition matches, or the session has not
-        ended.
+        One hit for each condition, and one at most for how the session ended. Empty where no
+        condition matches, or the session has not ended.
     """
     facts = _EndingFacts(session, catalog)
-    own = [
-        hit
-        for condition in catalog.conditions_of(session.provider)
-        if _applies(condition, session.api) and (hit := facts.hit(condition)) is not None
-    ]
-    found = _distinct(sorted((hit for hit in own if not hit.condition.general), key=_rank))
+    generic = catalog.conditions_of(GENERIC)
+    between = facts.hits(c for c in generic if c.intermediary)
+    if between:
+        return between[:1]  # the provider has not answered
+    own = facts.hits(c for c in catalog.conditions_of(session.provider) if _applies(c, session.api))
+    found = _distinct([hit for hit in own if not hit.condition.general])
     if explains(session, found):
         return found
-    found += sorted((hit for hit in own if hit.condition.general), key=lambda h: h.condition.order)
+    general = (hit for hit in own if hit.condition.general)
+    found = _distinct([*found, *sorted(general, key=lambda hit: hit.condition.order)])
     if explains(session, found):
         return found
-    generic = [
-        hit
-        for condition in catalog.conditions_of(GENERIC)
-        if (hit := facts.hit(condition)) is not None
-    ]
-    return [*found, *sorted(generic, key=_rank)]
+    return _distinct([*found, *facts.hits(c for c in generic if not c.intermediary)])
 
 
 def _distinct(hits: Sequence[Hit]) -> list[Hit]:
-    """Leave out hits whose facts are a subset of those of a better hit."""
+    """Leave out hits that a better one includes.
+
+    A session ends in one way: of the conditions of its end the first one is kept, and none that
+    only a close code shows where an error message explains it.
+    """
     found: list[Hit] = []
     for hit in hits:
-        if not any(set(hit.facts) < set(better.facts) for better in found):
-            found.append(hit)
+        if any(set(hit.facts) < set(better.facts) for better in found):
+            continue
+        if hit.about_end and any(b.about_end or _replaces(b, hit) for b in found):
+            continue
+        found.append(hit)
     return found
+
+
+def _replaces(message: Hit, end: Hit) -> bool:
+    """Whether an error message makes the bare code of the end needless."""
+    return message.condition.severity == "error" and end.stage == "code"
 
 
 def explains(session: SessionLike, hits: Sequence[Hit]) -> bool:
@@ -220,7 +169,7 @@ def _applies(condition: Condition, api: str | None) -> bool:
 
 def _rank(hit: Hit) -> tuple[int, int, int, bool, bool, int]:
     match = hit.match
-    frame = hit.facts[0].frame if hit.facts and match.kind == "message" else None
+    frame = hit.facts[0].frame if hit.facts and not hit.about_end else None
     exact = [ranges.exact for ranges in (match.code, match.status) if ranges is not None]
     return (
         _STAGES.index(hit.stage),
@@ -243,11 +192,39 @@ class _EndingFacts:
         self._server_json: list[tuple[int, Json]] | None = None
         self._client_json: list[tuple[int, Json]] | None = None
         self._body: Json | None = None
+        self._sentences: Sequence[ServerSentence] | None = None
 
-    def hit(self, condition: Condition) -> Hit | None:
-        """The best match of a condition, or None."""
+    def hits(self, conditions: Iterable[Condition]) -> list[Hit]:
+        """The best match of each condition that matches, the most specific first."""
+        found = (hit for condition in conditions if (hit := self._hit(condition)) is not None)
+        return sorted(found, key=_rank)
+
+    def _hit(self, condition: Condition) -> Hit | None:
         hits = [hit for match in condition.matches if (hit := self._match(condition, match))]
+        if not hits and not condition.general and condition.provider != GENERIC:
+            hits = [
+                hit for match in condition.matches if (hit := self._elsewhere(condition, match))
+            ]
         return min(hits, key=_rank) if hits else None
+
+    def _elsewhere(self, condition: Condition, match: Match) -> Hit | None:
+        """The condition by its words, where the server said them in another place."""
+        found = _MatchResult()
+        if not self._requested(match, found):
+            return None
+        for sentence in self._server_sentences():
+            if match.kind == "close" and not self.session.failed:
+                break
+            values = values_elsewhere(condition, match, sentence)
+            if values is not None:
+                fact = MatchedFact(sentence.where, sentence.text, sentence.frame)
+                return Hit(condition, match, (fact, *found.facts), "elsewhere", values)
+        return None
+
+    def _server_sentences(self) -> Sequence[ServerSentence]:
+        if self._sentences is None:
+            self._sentences = server_sentences(self.session, self._envelope)
+        return self._sentences
 
     def _match(self, condition: Condition, match: Match) -> Hit | None:
         close = self.session.close
@@ -263,10 +240,23 @@ class _EndingFacts:
                 matches = self._ending(match, found)
             case _:
                 return None  # measured by diagnose/
-        if not matches or (match.sent and not self._client_message(match, found)):
+        if not matches or not self._requested(match, found):
+            return None
+        if match.sent and not self._client_message(match, found):
             return None
         pointer = self._pointer(found) if match.kind == "message" else None
         return Hit(condition, match, tuple(found.facts), _stage(match), dict(found.values), pointer)
+
+    def _requested(self, match: Match, found: _MatchResult) -> bool:
+        """Whether the request is the one that a match names, if it names one."""
+        request, host = self.session.request, self.session.recorded_host
+        if match.request is not None and (
+            request is None or not found.search("request", match.request, request.path)
+        ):
+            return False
+        return match.host is None or (
+            host is not None and found.search("host", match.host, host.lower())
+        )
 
     # -- in-band messages
 
@@ -333,15 +323,6 @@ class _EndingFacts:
             if response.status not in match.status:
                 return False
             found.facts.append(MatchedFact("status", str(response.status)))
-        request = self.session.request
-        if match.request is not None and (
-            request is None or not found.search("request", match.request, request.path)
-        ):
-            return False
-        if match.host is not None and (
-            request is None or not found.search("host", match.host, request.host.lower())
-        ):
-            return False
         headers = self._headers_by_name(response)
         if any(name in headers for name in match.without):
             return False

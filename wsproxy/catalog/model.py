@@ -10,6 +10,9 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from .dialogue import Dialogue
+from .success import NO_RESULT_PATHS, NO_SUCCESS, ResultPaths, Success
+
 SEVERITIES = ("error", "warning", "info")
 RETRIES = ("yes", "wait", "fix-first", "maybe", "no-error")
 CONFIDENCES = ("high", "medium", "low")
@@ -18,6 +21,7 @@ GENERIC = "rfc6455"  # the provider whose conditions apply if no other provider'
 TRAFFIC = "traffic"  # the provider whose conditions are measured in all sessions
 
 Pattern = re.Pattern[str]
+_PREFIX = re.compile(r"\^\(?(\?:)?[A-Za-z]{2,}")  # of a pattern that begins with letters
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,34 +136,6 @@ class Vocabulary:
 
 
 @dataclass(frozen=True, slots=True)
-class Dialogue:
-    """A short successful session, as documented, that `simulate` plays.
-
-    A message is written as on the wire, or, for an API with an envelope, as the JSON object in
-    it. "{audio}" in it is replaced with base64 of audio, "{id}" with an id.
-
-    Attributes:
-        setup: the client's messages before audio or text.
-        opening: the server's messages after the upgrade, or after the first one of a setup.
-        audio: the client's message that carries audio; empty: a binary message.
-        say: the client's messages instead of audio.
-        reply: the server's messages after the first audio or text.
-        end: the client's messages that end its input.
-        farewell: the server's messages after that.
-        close: who closes: "client" or "server"; empty: the server, without a code.
-    """
-
-    setup: tuple[str, ...] = ()
-    opening: tuple[str, ...] = ()
-    audio: str = ""
-    say: tuple[str, ...] = ()
-    reply: tuple[str, ...] = ()
-    end: tuple[str, ...] = ()
-    farewell: tuple[str, ...] = ()
-    close: str = "server"
-
-
-@dataclass(frozen=True, slots=True)
 class Api:
     """One endpoint of a provider.
 
@@ -170,6 +146,9 @@ class Api:
         self_hosted: whether the path identifies it on any host.
         envelope: the encoding of messages, see `wsproxy.catalog.envelope`.
         transcripts: dotted paths of the text in the server's JSON messages.
+        content: dotted paths of further JSON fields with text, words or audio, of both sides.
+        result_paths: where a transcript result has its times and words.
+        success: what proves success, and what shows failure.
     """
 
     name: str
@@ -184,6 +163,9 @@ class Api:
     vocabulary: Vocabulary = Vocabulary()
     dialogue: Dialogue | None = None
     transcripts: tuple[str, ...] = ()
+    content: tuple[str, ...] = ()
+    result_paths: ResultPaths = NO_RESULT_PATHS
+    success: Success = NO_SUCCESS
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +185,7 @@ class CredentialPlaces:
             token endpoints.
         environment: variables with the user's key, for a replay.
         content_fields: names of JSON fields with text, transcripts or audio, collected from
-            all APIs.
+            all APIs; a dotted path for a name that means something else elsewhere.
     """
 
     headers: tuple[str, ...] = ()
@@ -217,6 +199,11 @@ class CredentialPlaces:
     body_fields: tuple[str, ...] = ()
     environment: tuple[str, ...] = ()
     content_fields: tuple[str, ...] = ()
+
+    @property
+    def has_prefix(self) -> bool:
+        """Whether keys begin in a way of their own; many services have keys of 32 hex digits."""
+        return self.shape is not None and bool(_PREFIX.match(self.shape.pattern))
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,7 +261,8 @@ class Match:
         code, reason, closed_by: of the first Close frame.
         status, headers, body, body_text: of the response. `body` names JSON fields; see
             docs/catalog.md for the spellings that a name includes.
-        request: searched in the request's path and query; `host` in its host name.
+        request: searched in the request's path and query; `host` in its host name, for a
+            replay in the recorded one.
         without: headers (lower case) that the response must not have.
         error_code, error, fields: of the JSON message.
         ending, by, failed_where: of an ending without a Close frame.
@@ -360,10 +348,12 @@ class Advice:
     Attributes:
         when: the name of a rule of diagnose/; if it finds evidence in the session, this advice
             is listed before the advice without evidence.
+        only_if_seen: whether it is left out where that rule finds nothing.
     """
 
     text: str
     when: str = ""
+    only_if_seen: bool = False
 
     def __str__(self) -> str:
         return self.text
@@ -383,6 +373,10 @@ class Condition:
         disagreement: how documents contradict each other, and what is assumed here.
         checks: names of the checks in diagnose/ that collect evidence.
         matches: ways to match it; one of them is enough.
+        sentence_first: whether one code has several meanings, so that what the server said is
+            the better title.
+        intermediary: who answers in place of the provider, such as "Cloudflare"; "" for the
+            provider itself.
         order: its position in the file.
     """
 
@@ -404,6 +398,8 @@ class Condition:
     checks: tuple[str, ...] = ()
     simulate: Simulate | None = None
     general: bool = False
+    sentence_first: bool = False
+    intermediary: str = ""
     order: int = 0
 
     @property

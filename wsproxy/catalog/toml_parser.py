@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+from .dialogue import Answer, Dialogue
 from .envelope import ENVELOPES
 from .model import (
     CONFIDENCES,
@@ -19,7 +20,6 @@ from .model import (
     ClosePattern,
     Condition,
     CredentialPlaces,
-    Dialogue,
     Example,
     Match,
     Provider,
@@ -29,9 +29,19 @@ from .model import (
     Source,
     Vocabulary,
 )
+from .success import (
+    NO_RESULT_PATHS,
+    NO_SUCCESS,
+    ExpectedAnswer,
+    MessagePattern,
+    ObjectState,
+    ResultPaths,
+    Success,
+)
 from .toml_table import Table
 
 SCHEMA = 1
+_REFUSALS = ("refused", "http")
 _ID = re.compile(r"[a-z0-9_]+(\.[A-Za-z0-9_-]+){2}")
 
 T = TypeVar("T")
@@ -54,7 +64,8 @@ def read_head(root: Table, file: Path | None) -> tuple[str, Provider | None]:
 
 
 def _provider(root: Table, name: str, file: Path | None) -> Provider:
-    hosts = _optional(root.table("recognise"), lambda table: table.patterns("hosts")) or ()
+    recognize = root.table("recognize", old="recognise")
+    hosts = _optional(recognize, lambda table: table.patterns("hosts")) or ()
     return Provider(
         id=name,
         name=root.take("name", str),
@@ -84,6 +95,57 @@ def _api(table: Table) -> Api:
         vocabulary=_optional(table.table("vocabulary"), _vocabulary) or Vocabulary(),
         dialogue=_optional(table.table("dialogue"), _dialogue),
         transcripts=table.strings("transcripts"),
+        content=table.strings("content"),
+        result_paths=_optional(table.table("transcript"), _result_paths) or NO_RESULT_PATHS,
+        success=_optional(table.table("success"), _success) or NO_SUCCESS,
+    )
+
+
+def _success(table: Table) -> Success:
+    return Success(
+        proof=table.strings("proof"),
+        answers=tuple(answer.read(_answer) for answer in table.tables("answer")),
+        states=tuple(state.read(_state) for state in table.tables("state")),
+    )
+
+
+def _answer(table: Table) -> ExpectedAnswer:
+    answer = ExpectedAnswer(
+        _patterns(table, "after"),
+        _patterns(table, "after_server"),
+        _patterns(table, "expect"),
+        _patterns(table, "unless"),
+        table.take("id", str, ""),
+    )
+    if table.valid and not ((answer.after or answer.after_server) and answer.expect):
+        table.mistake("", "needs after or after_server, and expect")
+    return answer
+
+
+def _state(table: Table) -> ObjectState:
+    return ObjectState(
+        MessagePattern.parse(table.take("message", str)),
+        table.take("field", str),
+        table.strings("good"),
+        table.strings("failed"),
+        table.strings("sentence"),
+    )
+
+
+def _patterns(table: Table, key: str) -> tuple[MessagePattern, ...]:
+    return tuple(MessagePattern.parse(text) for text in table.strings(key))
+
+
+def _result_paths(table: Table) -> ResultPaths:
+    return ResultPaths(
+        start=table.take("start", str, ""),
+        end=table.take("end", str, ""),
+        duration=table.take("duration", str, ""),
+        unit=table.number("unit", 1.0),
+        words=table.take("words", str, ""),
+        word=table.take("word", str, "word"),
+        word_start=table.take("word_start", str, "start"),
+        word_end=table.take("word_end", str, "end"),
     )
 
 
@@ -116,15 +178,31 @@ def _vocabulary(table: Table) -> Vocabulary:
 
 def _dialogue(table: Table) -> Dialogue:
     return Dialogue(
+        http=table.take("http", str, ""),
+        greeting=table.strings("greeting"),
         setup=table.strings("setup"),
         opening=table.strings("opening"),
         audio=table.take("audio", str, ""),
         say=table.strings("say"),
+        acknowledge=table.strings("acknowledge"),
+        started=table.strings("started"),
+        interim=table.strings("interim"),
         reply=table.strings("reply"),
+        response=table.strings("response"),
+        word=table.take("word", str, ""),
+        answers=tuple(each.read(_dialogue_answer) for each in table.tables("answer")),
+        context=table.take("context", str, ""),
+        manual=table.strings("manual"),
+        container=table.choice("container", ("wav",), ""),
+        mute=table.strings("mute"),
         end=table.strings("end"),
         farewell=table.strings("farewell"),
         close=table.choice("close", ("client", "server", ""), "server"),
     )
+
+
+def _dialogue_answer(table: Table) -> Answer:
+    return Answer(to=table.take("to", str), messages=table.strings("with"))
 
 
 def _audio(table: Table) -> Audio:
@@ -185,6 +263,8 @@ def read_condition(table: Table, provider: Provider) -> Condition:
         disagreement=table.take("disagreement", str, ""),
         checks=table.strings("checks"),
         general=table.take("general", bool, False),
+        sentence_first=table.take("sentence_first", bool, False),
+        intermediary=table.take("intermediary", str, ""),
         matches=tuple(match.read(_match) for match in table.tables("match")),
         simulate=_optional(table.table("simulate"), _simulate),
         examples=tuple(
@@ -234,15 +314,13 @@ def _match(table: Table) -> Match:
                 "error": table.pattern("error"),
                 "fields": table.named_patterns("fields"),
             }
-        case "refused" | "http":
+        case kind if kind in _REFUSALS:
             values = {
                 "http": table.take("http", bool, False),
                 "status": table.ranges("status"),
                 "headers": table.named_patterns("headers"),
                 "body": table.named_patterns("body"),
                 "body_text": table.pattern("body_text"),
-                "request": table.pattern("request"),
-                "host": table.pattern("host"),
                 "without": table.names("without"),
             }
         case "ending":
@@ -253,10 +331,12 @@ def _match(table: Table) -> Match:
             }
         case "measured":
             values = {"rule": table.take("rule", str)}
+    sent = table.named_patterns(_sent_key(table))
+    request, host = table.pattern("request"), table.pattern("host")
     # A key that could not be read is a mistake already.
-    if table.valid and not any(values.values()):
+    if table.valid and not (any(values.values()) or (kind in _REFUSALS and (request or host))):
         table.mistake("", "says nothing to match")
-    return Match(kind, sent=table.named_patterns(_sent_key(table)), **values)
+    return Match(kind, sent=sent, request=request, host=host, **values)
 
 
 def _sent_key(table: Table) -> str:

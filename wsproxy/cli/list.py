@@ -9,12 +9,16 @@ from pathlib import Path
 import click
 from rich.text import Text
 
-from wsproxy.errors import TraceError
+from wsproxy.diagnose.evidence import plural
+from wsproxy.errors import TraceError, UsageError
 from wsproxy.report.json_output import dumps
 from wsproxy.report.list_index import Listed, listed
+from wsproxy.report.session_filter import SessionFilter
 from wsproxy.report.text import safe, size, when
+from wsproxy.session.outcome import FAILED, OUTCOMES
 from wsproxy.trace import find_traces
 
+from .point_in_time import PointInTime
 from .width import columns, line_console, wrapped
 
 _AT_ONCE = 200  # sessions that are given to rich together, which takes a third of the time
@@ -23,7 +27,35 @@ _AT_ONCE = 200  # sessions that are given to rich together, which takes a third 
 @click.command(name="list")
 @click.argument("paths", nargs=-1, metavar="[PATH]...")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")
-def command(paths: tuple[str, ...], as_json: bool) -> None:
+@click.option(
+    "--since", type=PointInTime(), metavar="TIME", help="Sessions that started then or later."
+)
+@click.option("--until", type=PointInTime(), metavar="TIME", help="Sessions that started before.")
+@click.option(
+    "--finding",
+    default="",
+    metavar="ID",
+    help="Sessions with this finding, or one whose id starts so: deepgram.listen.",
+)
+@click.option(
+    "--outcome",
+    type=click.Choice(OUTCOMES),
+    help="Sessions with this outcome.",
+)
+@click.option("--failed", is_flag=True, help="The same as --outcome failed.")
+@click.option("--provider", default="", metavar="NAME", help="Sessions with this provider.")
+@click.option("--model", default="", metavar="NAME", help="Sessions that request this model.")
+def command(
+    paths: tuple[str, ...],
+    as_json: bool,
+    since: int | None,
+    until: int | None,
+    finding: str,
+    outcome: str | None,
+    failed: bool,
+    provider: str,
+    model: str,
+) -> None:
     """List the sessions in traces and folders, oldest first.
 
     Folders are searched recursively. Without a PATH, list the sessions in ./recordings.
@@ -31,15 +63,26 @@ def command(paths: tuple[str, ...], as_json: bool) -> None:
     a hidden file .wsproxy-index is written, so that only changed traces are opened the next
     time.
 
+    TIME is a date, a date and time (UTC if it has no offset), or how long ago: 90s, 30m, 2h, 7d.
+
     \b
       wsproxy list
+      wsproxy list --failed --since 2h
       wsproxy list traces/monday traces/tuesday --json
     """
+    if failed and outcome not in (None, FAILED):
+        raise UsageError(f"--failed and --outcome {outcome} exclude each other")
+    wanted = SessionFilter(
+        since, until, finding, FAILED if failed else outcome or "", provider, model
+    )
     sessions: list[tuple[Path, Listed]] = []
-    unreadable = 0
+    unreadable = others = 0
     for path, found in listed(find_traces(paths or ["recordings"])):
         if isinstance(found, Listed):
-            sessions.append((path, found))
+            if wanted.accepts(found.started_at_ns, found.entry):
+                sessions.append((path, found))
+            else:
+                others += 1
             if found.unread:
                 print(f"warning: {safe(found.unread)}", file=sys.stderr)  # noqa: T201
         else:
@@ -55,6 +98,8 @@ def command(paths: tuple[str, ...], as_json: bool) -> None:
             some = sessions[start : start + _AT_ONCE]
             lines = [part for each in some for part in _lines(*each, width)]
             console.print(Text.assemble(*lines), end="")
+    elif others:
+        click.echo(f"none of {plural(others, 'session')} is selected by these options")
     elif not unreadable:
         where = " ".join(paths) or "recordings"
         click.echo(f"no traces in {where}; record some with `wsproxy run -- CMD`")
@@ -76,6 +121,7 @@ def _lines(path: Path, session: Listed, width: int | None) -> Iterator[tuple[str
     )
     yield wrapped(head, width, 4) + "\n", "bold"
     incomplete = "" if entry["complete"] else " (incomplete)"
-    end = wrapped(f"    {safe(session.how)}{incomplete}{found}", width, 6)
+    outcome = f"{safe(entry['outcome'])}, " if entry["outcome"] else ""
+    end = wrapped(f"    {outcome}{safe(session.how)}{incomplete}{found}", width, 6)
     # The path stays on one line, so that it can be copied.
     yield f"{end}\n    {safe(str(path))}\n", ""

@@ -12,11 +12,16 @@ from wsproxy.errors import InvalidValue
 from wsproxy.proxy import requirements
 from wsproxy.recorder import POLICIES, Policy, SessionWriter
 from wsproxy.recorder.limits import InvalidLimit, RecorderLimits
-from wsproxy.report.text import api, ending, safe, size
+from wsproxy.report.text import api, ending, safe, short, size
+from wsproxy.session import Session
+from wsproxy.session.outcome import FAILED, UNPROVEN
 from wsproxy.system.address import parse_address
+from wsproxy.trace import FindingRecord
 
 if TYPE_CHECKING:
     from wsproxy.proxy import embedding
+
+_EVIDENCE = 120  # characters of the evidence in a line
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -172,11 +177,24 @@ def session_line(recording: SessionWriter) -> str:
     )
 
 
+def _finding_line(finding: FindingRecord) -> str:
+    """A finding with its first evidence: what is wrong, and what shows it."""
+    evidence = f": {short(finding.evidence[0], _EVIDENCE)}" if finding.evidence else ""
+    return f"    {safe(finding.severity)}: {safe(finding.id)}  {safe(finding.title)}{evidence}"
+
+
+def needs_explanation(session: Session) -> bool:
+    """Whether an ended session failed, or nothing proves that it succeeded."""
+    outcome = session.end.outcome if session.end is not None else None
+    return session.failed or outcome in (FAILED, UNPROVEN)
+
+
 def ended_lines(recording: SessionWriter) -> list[str]:
     """The lines that are printed when a trace is complete."""
     session = recording.session
-    lines = [f"{session_line(recording)}  {ending(session)}"]
-    lines += [f"    {f.severity}: {f.id}  {safe(f.title)}" for f in session.findings]
+    outcome = f"{session.end.outcome}, " if session.end and session.end.outcome else ""
+    lines = [f"{session_line(recording)}  {outcome}{ending(session)}"]
+    lines += [_finding_line(each) for each in session.findings if each.severity != "info"]
     if session.heuristic_redactions:
         lines.append(f"    redacted by heuristic: {safe(', '.join(session.heuristic_redactions))}")
     lines += [f"    {path}" for path in recording.paths]

@@ -22,8 +22,9 @@ from .replay_options import (
     until_option,
 )
 from .replay_screen import INTERRUPTED, Interrupted, Screen, counted, leave, leave_bisecting
+from .tolerance_options import tolerance_options
 
-_UNTIL = 100  # sessions at most with --until, without --repeat
+_UNTIL = 100  # sessions at most with --until-verdict, without --repeat
 
 
 @click.command(name="client")
@@ -34,7 +35,7 @@ _UNTIL = 100  # sessions at most with --until, without --repeat
     "--repeat",
     type=click.IntRange(min=1, max=1_000_000),
     metavar="N",
-    help=f"Replay N times, one after another.  [default: 1; with --until at most {_UNTIL}]",
+    help=f"Replay N times, one after another.  [default: 1; with --until-verdict at most {_UNTIL}]",
 )
 @click.option(
     "--bisect",
@@ -44,6 +45,7 @@ _UNTIL = 100  # sessions at most with --until, without --repeat
 )
 @until_option
 @replay_options
+@tolerance_options
 @click.option("--json", "as_json", is_flag=True, help="Print verdicts as JSON, one a line.")
 def command(
     *,
@@ -75,7 +77,8 @@ def command(
           --header 'Authorization: Token ...' --query model=nova-3 --json
     \b
     To reproduce an intermittent failure, and to find the commit that introduced it:
-      wsproxy replay client call.wstrace --to ws://127.0.0.1:9000 --until reproduced --repeat 20
+      wsproxy replay client call.wstrace --to ws://127.0.0.1:9000 --repeat 20 \\
+        --until-verdict reproduced
       git bisect run wsproxy replay client call.wstrace --to ws://127.0.0.1:9000 --bisect
     \b
     To replay it in many sessions at once:

@@ -23,7 +23,13 @@ from wsproxy.recorder import SessionWriter, file_descriptors
 from .catalog_option import catalog_option
 from .hints import message
 from .logs import info_on_stderr
-from .recording_options import ended_lines, recording_options, settings_of, warnings
+from .recording_options import (
+    ended_lines,
+    needs_explanation,
+    recording_options,
+    settings_of,
+    warnings,
+)
 
 if TYPE_CHECKING:
     from wsproxy.proxy import embedding
@@ -157,7 +163,7 @@ class Recorded:
 
     Attributes:
         lines: for all sessions, in the order in which they ended.
-        failed: the trace of the first failed session.
+        failed: the trace of the first session that failed, or is unproven.
     """
 
     count: int = 0
@@ -168,7 +174,7 @@ class Recorded:
         """Add a session that has ended; its content is not kept."""
         self.count += 1
         self.lines += ended_lines(recording)
-        if self.failed is None and recording.session.failed:
+        if self.failed is None and needs_explanation(recording.session):
             self.failed = recording.path
 
 
@@ -182,7 +188,7 @@ def _report(recorded: Recorded, running: embedding.RunningProxy, out: Path) -> N
         for line in recorded.lines:
             click.echo(f"  {line}", err=True)
         if recorded.failed is not None:
-            say(f"to see why it failed: wsproxy explain {recorded.failed}")
+            say(f"to see why: wsproxy explain {recorded.failed}")
     elif running.connections:
         many = "" if running.connections == 1 else "s"
         say(

@@ -12,7 +12,10 @@ from typing import Any
 
 import click
 
-from wsproxy.errors import InvalidValue, LimitExceeded
+from wsproxy.catalog import load
+from wsproxy.diagnose import diagnose
+from wsproxy.diagnose.outcome import outcome
+from wsproxy.errors import InvalidValue, LimitExceeded, UsageError
 from wsproxy.report import json_schema
 from wsproxy.report.json_output import dumps
 from wsproxy.report.text import (
@@ -26,6 +29,8 @@ from wsproxy.report.text import (
     size,
     when,
 )
+from wsproxy.report.timeline import timeline_json, timeline_lines
+from wsproxy.session import Session
 from wsproxy.system.address import authority
 from wsproxy.trace import (
     Bytes,
@@ -113,6 +118,11 @@ def _searched(record: Record) -> str:
 @click.option("--grep", metavar="REGEX", help="Show only records that match.")
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Print at most N lines.")
 @click.option(
+    "--timeline",
+    is_flag=True,
+    help="Show transcript, control events, latency and outcome instead of frames.",
+)
+@click.option(
     "--control", is_flag=True, help="Also show pings and pongs (default: only count them)."
 )
 @click.option(
@@ -127,6 +137,7 @@ def command(
     end: str | None,
     grep: str | None,
     limit: int | None,
+    timeline: bool,
     control: bool,
     full: bool,
 ) -> None:
@@ -139,7 +150,13 @@ def command(
     \b
       wsproxy show trace.wstrace --from 10s --grep transcript
       wsproxy show trace.wstrace --json | jq 'select(.kind == "frame") | .text'
+      wsproxy show trace.wstrace --timeline --json | jq .outcome
     """
+    if timeline:
+        if begin or end or grep or limit or control or full:
+            raise UsageError("--timeline is of the complete session: only --json goes with it")
+        _show_timeline(trace, as_json=as_json)
+        return
     try:
         pattern = re.compile(grep) if grep else None
     except re.error as error:
@@ -171,6 +188,21 @@ def command(
                 "the trace has no end record: the session is still open, or the trace is truncated"
             )
             print(f"warning: {text}", file=sys.stderr)  # noqa: T201
+
+
+def _show_timeline(path: Path, *, as_json: bool) -> None:
+    catalog = load()
+    session = Session.read(path, catalog=catalog)
+    if session.unread:
+        print(f"warning: {safe(session.unread)}", file=sys.stderr)  # noqa: T201
+    found = outcome(session, diagnose(session, catalog))
+    assert session.timeline is not None
+    assert found is not None
+    if as_json:
+        click.echo(dumps(timeline_json(session, session.timeline, found), indent=2))
+        return
+    for line in timeline_lines(session.timeline, found):
+        _echo(line)
 
 
 def _echo(line: str | Iterator[str]) -> None:

@@ -4,7 +4,8 @@ comparison          what is compared, and the verdict
 session_pair        the two sessions of a comparison
 session_digest      a trace read once: messages, audio sizes and hashes, transcript
 messages            messages read from frames
-message_kinds       the kind of a message, and whether it is counted
+base64_audio        audio in JSON fields of messages
+message_kinds       whether messages of a kind are counted
 sequence            the messages of one direction in order
 transcript          final results as words, and word errors
 volatile_values     ids, times and measurements, which are masked
@@ -21,11 +22,12 @@ learning            learns from other recordings what varies
 learned_variation   what was learned
 """
 
-from .comparison import Comparison, compare
+from wsproxy.session.message_kinds import MAX_TEXT, kind_of
+
+from .comparison import Comparison, compare, compare_endings
 from .difference import STANDARD, Difference, Tolerances
 from .learned_variation import NO_VARIATION, LearnedVariation
 from .learning import learn
-from .message_kinds import MAX_TEXT, kind_of
 from .outcome import failure_differences
 
 __all__ = [
@@ -37,6 +39,7 @@ __all__ = [
     "LearnedVariation",
     "Tolerances",
     "compare",
+    "compare_endings",
     "failure_differences",
     "kind_of",
     "learn",

@@ -11,10 +11,10 @@ from typing import Any, Protocol
 
 from wsproxy.catalog import Catalog, candidates
 from wsproxy.session import Session
+from wsproxy.session.message_kinds import is_error
 
 from .difference import Difference
 from .learned_variation import NO_VARIATION, LearnedVariation
-from .message_kinds import is_error
 from .session_digest import SessionDigest
 
 # Every field that `Outcome.fields` can have.
@@ -86,6 +86,17 @@ class Outcome:
             TraceError: the trace cannot be read.
         """
         return cls.from_digest(SessionDigest.read(path, catalog, variation), catalog)
+
+    @classmethod
+    def read_ending(cls, path: Path, catalog: Catalog) -> Outcome:
+        """Read how a session began and ended, of a trace that holds too much to compare.
+
+        Raises:
+            TraceError: the trace cannot be read.
+        """
+        digest = SessionDigest(catalog)
+        digest.session = Session.read(path)
+        return cls.from_digest(digest, catalog)
 
     @classmethod
     def from_digest(cls, digest: SessionDigest, catalog: Catalog) -> Outcome:

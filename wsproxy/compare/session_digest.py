@@ -15,14 +15,16 @@ from typing import Any
 
 from wsproxy.catalog import Api, Catalog
 from wsproxy.session import Session
+from wsproxy.session.message_kinds import is_error, is_ping
+from wsproxy.session.transcript_result import TranscriptResult, is_agent_message, transcript_result
 from wsproxy.trace import Bytes, Eof, FrameRecord, Record, Start, TraceReader, bounded
 from wsproxy.wire import Opcode
 
 from .learned_variation import NO_VARIATION, LearnedVariation
-from .message_kinds import Role, has_countable_messages, is_error, is_keepalive, is_ping, role_of
+from .message_kinds import Role, has_countable_messages, is_keepalive, role_of
 from .messages import MessagePart, MessageReader, canonical, check_values
 from .sequence import MAX_ITEMS, MessageSequence, SequenceItem
-from .transcript import Transcript, TranscriptResult, is_agent_message, transcript_result
+from .transcript import Transcript
 from .volatile_values import MAX_NOT_COMPARED, Normalizer, mask_volatile
 
 IN_FLIGHT_NS = 50_000_000  # assumed time on the way between app and server

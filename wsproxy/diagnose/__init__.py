@@ -4,15 +4,22 @@ evidence        a fact with its figure and its frames
 session_facts   a session with derived facts, each computed once
 measurements    functions that measure one thing each
 rules           functions that detect one problem each, whether or not the session failed
-findings        the findings of one session, and its summary in one sentence
+parameters      parameters of the request that a sentence names
+error_classes   the kind of error that a server's sentence describes
+headline        the server's sentence as the headline of a failure
+findings        the findings of one session
+summary         how a session ended, in one sentence
+annotation      what a recorder writes of them at the end of a trace
 session_groups  findings that only several sessions show together
 """
 
+from .annotation import annotate
 from .evidence import Evidence
-from .findings import Finding, annotate, diagnose, summary
+from .findings import Finding, diagnose
 from .measurements import CHECKS
 from .rules import RULES
 from .session_facts import Measure, SessionFacts
+from .summary import summary
 
 __all__ = [
     "CHECKS",

@@ -5,19 +5,32 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
-from wsproxy import trace
 from wsproxy.catalog import GENERIC, TRAFFIC, Advice, Catalog, Condition, Hit, candidates, explains
 from wsproxy.catalog.envelope import json_object
 from wsproxy.session import Session
 from wsproxy.wire import accept_key
 
 from .evidence import Evidence, plural, quoted, seconds
+from .headline import (
+    Said,
+    arranged,
+    footnote,
+    needs_sentence,
+    new_condition,
+    said_of_object,
+    server_said,
+    with_parameters,
+    with_sentence,
+)
 from .measurements import CHECKS, handshake, silence_before_close, who_ended
+from .outcome import OBJECT_FAILED, is_consequence, rank
 from .rules import RULES
 from .session_facts import Measure, SessionFacts
 
 _SEVERITIES = ("error", "warning", "info")
+_MESSAGE = 400  # characters of a message of the server in the evidence
 _MAX_FRAMES = 20  # frame numbers in a finding
 _MAX_RELATED = 8  # related conditions in a finding
 _MAX_NAME = 60  # characters of the name of an error
@@ -36,6 +49,9 @@ class Finding:
         seen: the causes for which there is evidence; `causes` starts with them.
         source: the document that describes it: `document`, `section`, `url`.
         related: ids of similar conditions, where no condition of the provider matches.
+        sentence: what the server said of it, "" if it said nothing.
+        error_class: the class of that sentence by its words, such as "quota"; "" for none.
+        quotes_traffic: whether the title has text of the session, which may be any text.
     """
 
     id: str
@@ -52,6 +68,9 @@ class Finding:
     confidence: str = "high"
     disagreement: str = ""
     related: Sequence[str] = ()
+    sentence: str = ""
+    error_class: str = ""
+    quotes_traffic: bool = False
 
 
 def diagnose(session: Session, catalog: Catalog, *, measured: bool = True) -> list[Finding]:
@@ -64,113 +83,119 @@ def diagnose(session: Session, catalog: Catalog, *, measured: bool = True) -> li
         measured: whether to run the rules as well, which takes milliseconds.
     """
     facts = SessionFacts(session, catalog, with_rules=measured)
-    hits = candidates(session, catalog)
-    findings = [_condition_finding(facts, hit) for hit in hits]
+    hits, said = candidates(session, catalog), server_said(facts)
+    findings = [_condition_finding(facts, hit, said) for hit in hits]
     if session.failed and not explains(session, hits):
-        findings.insert(0, _unknown_failure(facts))
+        findings.insert(0, _unknown_failure(facts, said))
     findings += _wrong_accept_key(session)
     findings += _protocol_violations(session)
     if measured:
-        findings += _rule_findings(facts, findings)
+        findings += _rule_findings(facts, findings, hits)
+    findings += _survived_error(facts, hits, findings, said)
     findings += _trace_losses(session)
     return sorted(findings, key=lambda f: _SEVERITIES.index(f.severity))
 
 
-def annotate(session: Session, catalog: Catalog) -> list[trace.FindingRecord]:
-    """The findings as records for the end of a trace.
-
-    The rules are not run: they take many milliseconds, and the recorder has other sessions to
-    write. `explain` runs them.
-    """
-    return [
-        trace.FindingRecord(
-            session.duration_ns, f.id, f.severity, f.title, [e.text for e in f.evidence]
-        )
-        for f in diagnose(session, catalog, measured=False)
-    ]
-
-
-def summary(session: Session, catalog: Catalog) -> str:
-    """How the session ended, in one sentence."""
-    provider = catalog.provider(session.provider or "")
-    host = quoted(session.request.host) if session.request else "the server"
-    server = provider.name if provider else host
-    who = {"client": "The app", "server": server}.get(session.closed_by or "", "Nobody")
-    opened = session.opened_ns
-    facts = SessionFacts(session, catalog)
-    after = f" {seconds(facts.ended_ns - (opened or 0)):.1f} s after the upgrade" if opened else ""
-    match session.ending:
-        case "close" if session.close is not None:
-            code = session.close.code
-            how = (
-                "without a code" if code is None else f"with {code} {quoted(session.close.reason)}"
-            )
-            return f"{who} closed the session{after} {how.rstrip()}{_dropped(session)}."
-        case "refused" | "http" if session.response is not None:
-            what = "the upgrade" if session.ending == "refused" else "the request"
-            return f"{server} refused {what} with HTTP {session.response.status}."
-        case "failed" if session.failure is not None:
-            where = _WHERE.get(session.failure.where, session.failure.where)
-            return f"The session did not start: {where}: {quoted(session.failure.message, 160)}."
-        case "eof":
-            return f"{who} ended the connection{after} without a Close frame."
-        case "reset":
-            return f"{who} reset the connection{after}."
-        case "stopped":
-            return "The recorder was stopped while the session was open."
-        case _:
-            return (
-                "The trace ends while the session is open: "
-                "the recorder is still running, or was killed."
-            )
-
-
-def _dropped(session: Session) -> str:
-    """The suffix for a side that closed the session and also reset the connection."""
-    by_client = session.closes[0].from_client
-    ended = (session.sent if by_client else session.received).ended
-    if ended is None or ended.how != "reset":
-        return ""
-    answered = any(close.from_client is not by_client for close in session.closes)
-    return " and reset the connection" + ("" if answered else " before it was answered")
-
-
-_WHERE = {
-    "dns": "the host name could not be resolved",
-    "connect": "no connection to the server",
-    "proxy": "the upstream proxy refused",
-    "tls-server": "TLS with the server failed",
-    "tls-client": "TLS with the app failed",
-    "handshake": "the opening handshake was interrupted",
-    "http": "the HTTP exchange was interrupted",
-    "request": "wsproxy could not forward the request",
-    "recorder": "the recorder failed",
-}
-
-
-def _condition_finding(facts: SessionFacts, hit: Hit) -> Finding:
+def _condition_finding(facts: SessionFacts, hit: Hit, said: Said | None) -> Finding:
     """The finding of a condition, with the evidence of its match and its checks."""
-    evidence = _matched_evidence(facts, hit)
-    for name in hit.condition.checks:
-        evidence += [e for e in _measured(facts, CHECKS, name) if e not in evidence]
-    finding = _finding(facts, hit.condition, evidence)
+    matched = _matched_evidence(facts, hit)
+    checked = [e for name in hit.condition.checks for e in _measured(facts, CHECKS, name)]
+    # Without a Close frame, the checks say more than that the connection ended.
+    evidence = [*checked, *matched] if hit.match.kind == "ending" else [*matched, *checked]
+    said = said if said is not None and _concerns(hit, said) else None
+    condition, notes = hit.condition, list[Evidence]()
+    if said is not None and said.parameters and not needs_sentence(hit, said):
+        condition = with_parameters(condition, said)
+    elif said is not None and needs_sentence(hit, said):
+        condition = with_sentence(facts, hit.condition, said, partial(_shown, facts))
+        notes = _footnotes(facts, hit)
+    # A name such as "NET-0001" is no better evidence than the code that it stands with.
+    titled = condition is not hit.condition
+    shown = said if said is not None and (titled or said.sentence.is_prose) else None
+    finding = _finding(facts, condition, [*arranged(evidence, shown), *notes])
+    if said is not None:
+        finding = _with_said(finding, said, titled=titled)
     if hit.condition.provider == GENERIC and facts.session.failed:
         # Only the general meaning of the code is known, not what this provider means by it.
-        last_evidence = [*finding.evidence, *_last_server_text(facts)]
-        finding = replace(finding, evidence=last_evidence, related=_related_conditions(facts))
+        last = [] if said is not None else _last_server_text(facts)
+        related = _related_conditions(facts)
+        finding = replace(finding, evidence=[*finding.evidence, *last], related=related)
     return finding
 
 
-def _rule_findings(facts: SessionFacts, findings: Sequence[Finding]) -> list[Finding]:
-    """The findings of the rules, likely causes of the other findings first."""
+def _with_said(finding: Finding, said: Said, *, titled: bool = True) -> Finding:
+    kind = said.kind.id if said.kind is not None else ""
+    sentence = said.sentence.text
+    return replace(finding, sentence=sentence, error_class=kind, quotes_traffic=titled)
+
+
+def _concerns(hit: Hit, said: Said) -> bool:
+    """Whether what the server said is about the condition that matched."""
+    if hit.condition.severity == "info":
+        return False
+    return said.sentence.ends if hit.about_end else _is_about(hit, said)
+
+
+def _is_about(hit: Hit, said: Said) -> bool:
+    """Whether a condition matched the message of the sentence."""
+    return any(fact.frame == said.sentence.frame for fact in hit.facts)
+
+
+def _footnotes(facts: SessionFacts, hit: Hit) -> list[Evidence]:
+    close, response = facts.session.close, facts.session.response
+    code = close.code if close is not None else response.status if response is not None else None
+    return [footnote(hit.condition, code)] if hit.condition.provider == GENERIC else []
+
+
+def _survived_error(
+    facts: SessionFacts, hits: Sequence[Hit], findings: Sequence[Finding], said: Said | None
+) -> list[Finding]:
+    """An error that the server sent in a message, and that no other finding is about.
+
+    It is an error if it was the server's last word, else a warning: the session continued.
+    """
+    if said is None or said.sentence.where != "message" or facts.session.failed:
+        return []
+    known = {fact.frame for hit in hits for fact in hit.facts}
+    problems = (finding for finding in findings if finding.severity != "info")
+    known.update(frame for problem in problems for e in problem.evidence for frame in e.frames)
+    if said.sentence.frame in known:
+        return []
+    severity = "error" if said.sentence.ends else "warning"
+    condition = new_condition(facts, said, severity, "server.error", partial(_shown, facts))
+    evidence = [*said.evidence, *who_ended(facts)]
+    return [_with_said(_finding(facts, condition, evidence), said)]
+
+
+def _rule_findings(
+    facts: SessionFacts, findings: Sequence[Finding], hits: Sequence[Hit]
+) -> list[Finding]:
+    """The findings of the rules, likely causes of the other findings first.
+
+    Args:
+        hits: what is known about an intermediary needs no rule.
+    """
+    named = any(hit.condition.intermediary for hit in hits)
     likely = _advised(facts, findings)
     found = []
     for condition in facts.catalog.conditions_of(TRAFFIC):
         for match in condition.matches:
+            if named and match.rule == "gateway_between":
+                continue
             evidence = _measured(facts, RULES, match.rule)
-            if evidence:
-                found.append((match.rule not in likely, _finding(facts, condition, evidence)))
+            if evidence and not is_consequence(condition.id, evidence, findings):
+                order = match.rule not in likely, rank(condition.id)
+                found.append((order, _rule_finding(facts, condition, evidence)))
     return [finding for _, finding in sorted(found, key=lambda pair: pair[0])]
+
+
+def _rule_finding(facts: SessionFacts, condition: Condition, evidence: list[Evidence]) -> Finding:
+    """The finding of a rule; that of a failed object has the server's words as its title."""
+    said = said_of_object(facts) if condition.id == OBJECT_FAILED else None
+    if said is None:
+        return _finding(facts, condition, evidence)
+    titled = with_sentence(facts, condition, said, partial(_shown, facts))
+    return _with_said(_finding(facts, titled, evidence), said)
 
 
 def _measured(facts: SessionFacts, measures: Mapping[str, Measure], name: str) -> list[Evidence]:
@@ -213,11 +238,19 @@ def _split_by_evidence(
     facts: SessionFacts, advice: Sequence[Advice]
 ) -> tuple[list[str], list[str]]:
     """The advice for which there is evidence, and the rest, each in the catalog's order."""
-    parts: tuple[list[str], list[str]] = ([], [])
+    seen: list[str] = []
+    others: list[str] = []
     for item in advice:
-        shown = bool(item.when) and bool(_measured(facts, RULES, item.when))
-        parts[not shown].append(item.text)
-    return parts
+        if _shown(facts, item.when):
+            seen.append(item.text)
+        elif not item.only_if_seen:
+            others.append(item.text)
+    return seen, others
+
+
+def _shown(facts: SessionFacts, rule: str) -> bool:
+    """Whether there is evidence for a rule."""
+    return bool(rule) and bool(_measured(facts, RULES, rule))
 
 
 def _matched_evidence(facts: SessionFacts, hit: Hit) -> list[Evidence]:
@@ -225,11 +258,12 @@ def _matched_evidence(facts: SessionFacts, hit: Hit) -> list[Evidence]:
     out = _matched_message(facts, hit)
     # The evidence of the message already contains its fields.
     shown = [f for f in hit.facts if not out or not f.name.startswith("message ")]
+    shown.sort(key=lambda fact: fact.name == "ending")  # the least of them
     for fact in shown:
         t_ns = None
         frames: tuple[int, ...] = ()
         if fact.frame is not None and 0 < fact.frame <= facts.session.frame_count:
-            t_ns, frames = facts.session.frame(fact.frame).t_ns, (fact.frame,)
+            t_ns, frames = facts.session.time_of(fact.frame), (fact.frame,)
         where = f" (frame {fact.frame})" if frames else ""
         number = float(fact.value) if fact.value.isdecimal() and len(fact.value) < 10 else None
         text = f"{fact.name}: {quoted(fact.value, 200)}{where}"
@@ -254,17 +288,35 @@ def _matched_message(facts: SessionFacts, hit: Hit) -> list[Evidence]:
         return []
     for message in facts.server_json:
         if message.frame == frame:
-            text = quoted(json.dumps(message.content, ensure_ascii=False), 240)
+            text = quoted(json.dumps(message.content, ensure_ascii=False), _MESSAGE)
             line = f"the server sent: {text} (frame {frame})"
             return [Evidence(line, (frame,), message.t_ns)]
     return []
 
 
-def _unknown_failure(facts: SessionFacts) -> Finding:
+def _unknown_failure(facts: SessionFacts, said: Said | None) -> Finding:
     """The finding of a failure that no condition matches."""
     session = facts.session
+    if said is not None and said.sentence.ends:
+        evidence = arranged(_unknown_evidence(facts), said)
+        condition = new_condition(
+            facts, said, "error", f"unknown.{session.ending}", partial(_shown, facts)
+        )
+        return _with_said(_finding(facts, condition, evidence), said)
+    return Finding(
+        f"unknown.{session.ending}",
+        "error",
+        "Unknown failure: no condition of the catalog matches",
+        "No documented condition matches this failure.",
+        _unknown_evidence(facts),
+        remedies=["Send the trace and the request id to the provider's support"],
+        related=_related_conditions(facts),
+    )
+
+
+def _unknown_evidence(facts: SessionFacts) -> list[Evidence]:
+    session, kind = facts.session, facts.session.ending
     evidence = [*who_ended(facts)]
-    kind = session.ending
     if session.close is not None:
         close = session.close
         text = f"close code {close.code}, reason: {quoted(close.reason, 200) or 'none'}"
@@ -274,16 +326,7 @@ def _unknown_failure(facts: SessionFacts) -> Finding:
         evidence += handshake(facts)
     else:
         evidence += silence_before_close(facts)
-    evidence += _last_server_text(facts)
-    return Finding(
-        f"unknown.{kind}",
-        "error",
-        "Unknown failure: no condition of the catalog matches",
-        "No documented condition matches this failure.",
-        evidence,
-        remedies=["Send the trace and the request id to the provider's support"],
-        related=_related_conditions(facts),
-    )
+    return [*evidence, *_last_server_text(facts)]
 
 
 def _last_server_text(facts: SessionFacts) -> list[Evidence]:
@@ -378,7 +421,7 @@ def _protocol_violations(session: Session) -> list[Finding]:
     if not session.broken and not session.sent.garbage and not session.received.garbage:
         return []
     evidence = [
-        Evidence(f"frame {number}: {rule}", (number,), session.frame(number).t_ns)
+        Evidence(f"frame {number}: {rule}", (number,), session.time_of(number))
         for number, rule in session.broken[:_MAX_FRAMES]
     ]
     for side, direction in (("app", session.sent), ("server", session.received)):

@@ -152,7 +152,7 @@ def _add_trace(
         shutil.copyfile(trace, path)
     else:
         scrub(trace, path, hosts=hosts, catalog=catalog, key=key)
-    session = Session.read(path)
+    session = Session.read(path, catalog=catalog)
     start = session.start
     assert start is not None  # it was read before
     name = trace_path(Path(), start).stem

@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from functools import partial
 
 from mitmproxy import ctx, exceptions, http, tls
 from mitmproxy.addonmanager import Loader
@@ -30,9 +31,8 @@ from wsproxy.recorder import Clock, SessionWriter, file_descriptors, new_start
 from wsproxy.recorder.live_session import LiveSession
 from wsproxy.recorder.worker import RecorderWorker
 from wsproxy.redact import HeadRedactor, fingerprint_key
-from wsproxy.session import Session
 from wsproxy.system.address import authority
-from wsproxy.trace import Failure, FindingRecord, Gap, Request
+from wsproxy.trace import Failure, Gap, Request
 from wsproxy.wire import Close, Opcode
 
 from . import connection_control, failure_cause, http1_patches, http_stream, options, relay_layer
@@ -119,7 +119,7 @@ class RecordAddon:
         self._recorder = RecorderWorker(
             self._options.out,
             asyncio.get_running_loop(),
-            diagnose=self._diagnose,
+            annotate=partial(annotate, catalog=self._catalog),
             redact=self._redact,
             limits=self._options.limits,
             on_begin=self._on_begin,
@@ -422,9 +422,6 @@ class RecordAddon:
             reason = f"the session continues in the trace of {second.start.session}: {why}"
             first.add(Gap(now, now, reason))
         first.end()
-
-    def _diagnose(self, session: Session) -> list[FindingRecord]:
-        return annotate(session, self._catalog)
 
     def _on_trace_complete(self, recording: SessionWriter) -> None:
         """Called on the recorder's thread."""

@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-import brotli  # type: ignore[import-untyped]  # no type information
+import brotli
 import zstandard
 
 from wsproxy.redact import Entry, unreadable

@@ -12,8 +12,8 @@ from typing import BinaryIO
 from wsproxy.session import Session
 from wsproxy.trace import End, Record, Start, TraceWriter
 
+from .annotator import Annotate
 from .end_record import end_record
-from .session_writer import Diagnose
 
 
 class OfflineTraceWriter:
@@ -22,7 +22,7 @@ class OfflineTraceWriter:
     Args:
         file: unbuffered, at its beginning.
         start: the first record.
-        diagnose: returns the findings of a session.
+        annotate: explains the session, from memory.
 
     Attributes:
         session: what was written so far.
@@ -31,10 +31,10 @@ class OfflineTraceWriter:
         OSError: from the file, by any method.
     """
 
-    def __init__(self, file: BinaryIO, start: Start, diagnose: Diagnose) -> None:
+    def __init__(self, file: BinaryIO, start: Start, annotate: Annotate) -> None:
         self.session = Session()
         self._writer = TraceWriter(file, start.session)
-        self._diagnose = diagnose
+        self._annotate = annotate
         self.add(start)
 
     def add(self, record: Record) -> None:
@@ -72,10 +72,10 @@ class OfflineTraceWriter:
     def _end_as(self, end: End) -> None:
         """Write the findings, then the given end record with their ids."""
         self.session.end = end
-        findings = self._diagnose(self.session)
-        for finding in findings:
+        annotation = self._annotate(self.session, None, lambda: None)
+        for finding in annotation.findings:
             self.add(finding)
-        self.add(replace(end, findings=[finding.id for finding in findings]))
+        self.add(replace(end, findings=[finding.id for finding in annotation.findings]))
         self.finish()
 
     def finish(self) -> None:

@@ -6,13 +6,12 @@ import contextlib
 import errno
 import hashlib
 import os
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 from wsproxy.redact import SessionRedactor
 from wsproxy.session import Session
-from wsproxy.trace import Bytes, End, Eof, FindingRecord, FrameRecord, Gap, Record, Response, Start
+from wsproxy.trace import Bytes, End, Eof, FrameRecord, Gap, Record, Response, Start
 from wsproxy.wire import (
     MAX_PAYLOAD,
     Deflate,
@@ -25,13 +24,12 @@ from wsproxy.wire import (
     header,
 )
 
+from .annotator import Annotate, Annotation
 from .end_record import end_record
 from .fsync import FsyncThread
 from .trace_output import TraceOutput
 
 MAX_CONTROL = 125  # bytes of a control frame's payload (RFC 6455, section 5.5)
-
-Diagnose = Callable[[Session], list[FindingRecord]]
 
 
 class SessionWriter:
@@ -43,7 +41,7 @@ class SessionWriter:
     Args:
         path: the trace to create, mode 0600. It must not exist.
         start: the first record.
-        diagnose: returns the findings when the session ends.
+        annotate: explains the session when it ends; used by `end`.
         redactor: removes credentials from every record; None: nothing is removed.
         max_payload: bytes stored of the payload of one frame.
         max_size: bytes after which the trace continues in another file, see `trace.parts`;
@@ -66,7 +64,7 @@ class SessionWriter:
         path: Path,
         start: Start,
         *,
-        diagnose: Diagnose | None = None,
+        annotate: Annotate | None = None,
         redactor: SessionRedactor | None = None,
         max_payload: int = MAX_PAYLOAD,
         max_size: int | None = None,
@@ -85,7 +83,7 @@ class SessionWriter:
             make_folder=not must_create,
             on_gap=self.session.add,
         )
-        self._diagnose = diagnose
+        self._annotate = annotate
         self._redactor = redactor
         self._max_payload = max_payload
         # The reason of a Close frame is stored whatever the limit is.
@@ -94,6 +92,7 @@ class SessionWriter:
         self._inflaters: dict[bool, Inflater] = {}
         self._checkers = {side: RuleChecker(from_client=side) for side in (True, False)}
         self._frame_begun_ns = {True: 0, False: 0}  # when the incomplete frame began
+        self._end: End | None = None  # how the session ended, when it has
         self.ended = False
         self.add(start)
         if must_create and self.fault is not None:
@@ -186,21 +185,45 @@ class SessionWriter:
         )
 
     def end(self, t_ns: int, ending: str | None = None) -> None:
-        """The session has ended: diagnose it, write the end record, close the file.
+        """The session has ended: explain it, write the last records, close the file.
 
         Args:
             t_ns: time of the end.
             ending: the ending if the records do not determine it, such as "stopped".
         """
-        if self.ended:
+        self.end_traffic(t_ns, ending)
+        if self._annotate is None:
+            self.complete(Annotation())
+        else:
+            self.complete(self._annotate(self.session, self.readable_path, lambda: None))
+
+    def end_traffic(self, t_ns: int, ending: str | None = None) -> None:
+        """The session has ended: write everything but what `complete` writes.
+
+        Args:
+            t_ns, ending: as for `end`.
+        """
+        if self._end is not None or self.ended:
             return
         for side in (True, False):
             self._add_incomplete_frame(t_ns, side)
-        end = end_record(self.session, t_ns, self.session.derived_ending or ending or "unfinished")
-        findings = self._diagnose(self.session) if self._diagnose else []
-        for finding in findings:
+        self._output.flush()
+        ending = self.session.derived_ending or ending or "unfinished"
+        self._end = end_record(self.session, t_ns, ending)
+
+    @property
+    def readable_path(self) -> Path | None:
+        """The trace, if all that was recorded so far can be read in it."""
+        return self.paths[0] if self.paths and self.fault is None else None
+
+    def complete(self, annotation: Annotation) -> None:
+        """Write what is known of the ended session and the end record, and close the file."""
+        if self.ended or self._end is None:
+            return
+        for finding in annotation.findings:
             self.add(finding)
-        self._close(replace(end, findings=[finding.id for finding in findings]))
+        ids = [finding.id for finding in annotation.findings]
+        self._close(replace(self._end, findings=ids, outcome=annotation.outcome))
 
     def abandon(self, t_ns: int, reason: str) -> None:
         """Stop recording because of an internal error: write a gap record, close the trace.

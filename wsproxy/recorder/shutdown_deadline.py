@@ -33,6 +33,11 @@ class Deadline:
         """Reduce the limits to HURRIED_STALL and HURRIED_TOTAL; called on any thread."""
         self._hurried.set()
 
+    @property
+    def is_hurried(self) -> bool:
+        """Whether the limits are reduced."""
+        return self._hurried.is_set()
+
     def join(self, thread: threading.Thread, progress: Callable[[], object]) -> bool:
         """Wait for a thread to end.
 

@@ -10,13 +10,15 @@ import asyncio
 import contextlib
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
 from wsproxy.redact import HeadRedactor, SessionRedactor
 from wsproxy.session import Session
-from wsproxy.trace import Eof, FindingRecord, Record, Response, Start
+from wsproxy.trace import Eof, Record, Response, Start
 
+from .annotator import Annotate, Annotation, Annotator
 from .backlog import WAKE_SIZE, Backlog, Content
 from .clock import Clock
 from .compactor import Compactor
@@ -25,17 +27,14 @@ from .fsync import FsyncThread
 from .limits import RecorderLimits
 from .live_session import LiveSession
 from .retention import FolderRetention
-from .session_writer import Diagnose, SessionWriter
+from .session_writer import SessionWriter
 from .shutdown_deadline import Deadline
 from .thread_log import ThreadLog
+from .trace_output import FLUSH_INTERVAL
 from .trace_path import trace_path
 
 logger = ThreadLog(__name__)
 
-# Seconds after which all pending records are written. The thread sleeps for this time unless an
-# item is urgent or much is queued: waking up costs as much as some dozens of frames, and so does
-# a block.
-FLUSH_INTERVAL = 0.12
 # After this many items, or blocks, the thread gives the interpreter's lock to the event loop: the
 # loop releases it at every system call, and would wait long to get it back. Larger numbers cost
 # less CPU per frame and more latency.
@@ -46,6 +45,7 @@ YIELD_TIME = 0.0005  # seconds
 # as the other threads run, and a crash now would lose all that is queued.
 MAX_YIELD_LAG = 0.15
 MARK_TIMEOUT = 1.0  # seconds for marking traces as incomplete when a disk hangs
+ANNOTATION_TIMEOUT = 10.0  # seconds for explaining ended sessions when the recorder stops
 MAX_LISTED = 20  # traces that a log message names
 
 
@@ -55,7 +55,7 @@ class RecorderWorker:
     Args:
         folder: where traces go.
         loop: the event loop that sessions live on.
-        diagnose: returns the findings of a session that has ended.
+        annotate: explains a session that has ended, on a thread of its own.
         redact: removes credentials from what is recorded.
         limits: how much is recorded, and how safely.
         on_begin, on_end: called on the thread when a trace was created or completed.
@@ -66,7 +66,7 @@ class RecorderWorker:
         folder: Path,
         loop: asyncio.AbstractEventLoop,
         *,
-        diagnose: Diagnose | None = None,
+        annotate: Annotate | None = None,
         redact: HeadRedactor | None = None,
         limits: RecorderLimits | None = None,
         on_begin: Callable[[SessionWriter], None] | None = None,
@@ -74,7 +74,10 @@ class RecorderWorker:
     ) -> None:
         self._folder = folder
         self._loop = loop
-        self._diagnose = diagnose
+        self._annotator = Annotator(annotate, self._on_annotated) if annotate else None
+        # Ended sessions that the thread has not completed yet.
+        self._annotated: deque[tuple[LiveSession, Annotation]] = deque()
+        self._ended: set[LiveSession] = set()
         self._redact = redact
         self._limits = limits or RecorderLimits()
         self._on_begin = on_begin
@@ -141,6 +144,8 @@ class RecorderWorker:
     def hurry(self) -> None:
         """Shorten the wait of `close` for a disk that hangs; called on any thread."""
         self._deadline.hurry()
+        if self._annotator is not None:
+            self._annotator.hurry(0.0)
 
     def _abandon_disk(self) -> None:
         """The thread hangs: mark the traces that can still be written to, and list all."""
@@ -174,19 +179,40 @@ class RecorderWorker:
 
     def _run(self) -> None:
         while True:
+            # An urgent item, or a full queue, wakes the thread earlier. Waking up costs as much
+            # as some dozens of frames.
             wait = self._maintained_at + FLUSH_INTERVAL - time.monotonic()
             self._backlog.wake.wait(max(wait, 0.0) if self._open or self._faults.active else None)
             self._backlog.wake.clear()
             stopping = self._stopping  # what was queued before it was set is consumed below
             self._consume_all()
+            self._complete_annotated()
             if stopping:
                 break
             self._maintain()
             self._backlog.resume_held()
         for session, recording in list(self._open.items()):
+            if session in self._ended:
+                continue
             if not self._begin_step({session}):
                 return
             self._stop(session, recording)
+        self._await_annotations()
+
+    def _await_annotations(self) -> None:
+        """Complete the traces of ended sessions, with what can be found out in time."""
+        if self._annotator is None:
+            return
+        if not self._deadline.is_hurried:
+            self._annotator.hurry(ANNOTATION_TIMEOUT)
+        self._annotator.stop()
+        given_up = time.monotonic() + ANNOTATION_TIMEOUT + MARK_TIMEOUT
+        while self._open and not self._abandoned:
+            self._backlog.wake.wait(YIELD_TIME)
+            self._backlog.wake.clear()
+            self._complete_annotated()
+            if time.monotonic() < given_up:
+                self._steps += 1  # the disk does not hang
 
     def _begin_step(self, sessions: set[LiveSession]) -> bool:
         """The thread is about to write to the recordings of some sessions; False: it must not."""
@@ -230,6 +256,7 @@ class RecorderWorker:
             if turn >= ITEMS_PER_TURN:
                 turn = 0
                 self._maintain()  # during a flood this loop may never end
+                self._complete_annotated()
                 backlog.resume_held()
                 self._yield_to_loop()
             session, t_ns, from_client, content = backlog.items.popleft()
@@ -257,12 +284,10 @@ class RecorderWorker:
             case (opcode, payload):
                 if recording is not None:
                     recording.message(t_ns, bool(from_client), opcode, payload)
+            case None if recording is not None:
+                self._end(session, recording, t_ns)
             case None:
-                if recording is not None:
-                    self._end(session, recording, t_ns)
-                self._report_complete(
-                    session, recording.session if recording is not None else Session()
-                )
+                self._report_complete(session, Session())
             case _ if recording is not None and not isinstance(content, bytes):
                 self._add(recording, content)
 
@@ -281,7 +306,6 @@ class RecorderWorker:
         recording = SessionWriter(
             trace_path(self._folder, start),
             start,
-            diagnose=self._findings,
             redactor=SessionRedactor(self._redact) if self._redact is not None else None,
             max_payload=self._limits.max_payload,
             max_size=self._limits.max_size,
@@ -300,14 +324,6 @@ class RecorderWorker:
         logger.debug("session %s is recorded in %s", start.session, recording.path)
         self._report_begin(recording)
 
-    def _findings(self, session: Session) -> list[FindingRecord]:
-        """The findings of a session. A bug in a rule must not cost the trace its end record."""
-        try:
-            return self._diagnose(session) if self._diagnose is not None else []
-        except Exception:
-            logger.exception("wsproxy: cannot diagnose session %s", session.id)
-            return []
-
     def _report_begin(self, recording: SessionWriter) -> None:
         if recording.paths and recording not in self._announced:
             self._announced.add(recording)
@@ -316,12 +332,43 @@ class RecorderWorker:
     def _end(
         self, session: LiveSession, recording: SessionWriter, t_ns: int, ending: str | None = None
     ) -> None:
+        """A session has ended: its trace is completed when it has been explained."""
         try:
-            recording.end(t_ns, ending)
+            recording.end_traffic(t_ns, ending)
+        except Exception:
+            self._abandon(session)
+            self._report_complete(session, recording.session)
+            return
+        self._ended.add(session)
+        if self._annotator is None:
+            self._complete(session, Annotation())
+        else:
+            self._annotator.add(session, recording.session, recording.readable_path)
+
+    def _on_annotated(self, session: LiveSession, annotation: Annotation) -> None:
+        """Called on the annotator's thread."""
+        self._annotated.append((session, annotation))
+        self._backlog.wake.set()
+
+    def _complete_annotated(self) -> None:
+        while self._annotated:
+            session, annotation = self._annotated.popleft()
+            if not self._begin_step({session}):
+                return
+            self._complete(session, annotation)
+
+    def _complete(self, session: LiveSession, annotation: Annotation) -> None:
+        """Write the last records of an ended session."""
+        recording = self._open.get(session)
+        if recording is None:
+            return
+        try:
+            recording.complete(annotation)
         except Exception:
             self._abandon(session)
         else:
             self._finish(session, recording)
+        self._report_complete(session, recording.session)
 
     def _stop(self, session: LiveSession, recording: SessionWriter) -> None:
         """The recorder stops during a session; the event loop is blocked meanwhile."""
@@ -346,6 +393,7 @@ class RecorderWorker:
     def _finish(self, session: LiveSession, recording: SessionWriter) -> None:
         """Nothing more is recorded of a session."""
         del self._open[session]
+        self._ended.discard(session)
         try:
             if session.refused:
                 recording.remove()

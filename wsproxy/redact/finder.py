@@ -12,7 +12,7 @@ work for one record is limited; a record over the limit is kept as its length.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from urllib.parse import unquote_plus
 
@@ -95,7 +95,7 @@ class CredentialFinder:
         self._credential_names = (
             self._query | self._fields | frozenset(map(heuristics.normalized, credentials.headers))
         )
-        self._content = frozenset(map(heuristics.normalized, credentials.content_fields))
+        self._content, self._content_inside = _content_names(credentials.content_fields)
 
     def is_credential_field(self, name: str) -> bool:
         """Whether the catalog names a JSON field as one with a credential."""
@@ -153,13 +153,11 @@ class CredentialFinder:
 
     # -- names
 
-    def _inherits(self, name: str) -> bool:
-        """Whether strings in an object or list of this name may be credentials."""
-        return (
-            self.is_credential_field(name)
-            or heuristics.name_strength(name) == 2
-            or heuristics.is_key_container(name)
-        )
+    def _inherits(self, name: str) -> int:
+        """2: all strings in an object or list of this name are credentials; 1: they may be."""
+        if self._is_explicit_name(name):
+            return 2
+        return 1 if heuristics.is_key_container(name) else 0
 
     def _is_explicit_name(self, name: str) -> bool:
         """Whether the name alone makes its value a credential."""
@@ -226,16 +224,31 @@ class CredentialFinder:
         JSON inside such a field is not content.
         """
         kept, out, at = [], [], 0
+        lists = {parent: text.find(parent) for _, parent in self._content_inside}
         for each in json_fields.find_fields(text, self._inherits):
             if each.start < at:
                 continue
             kept.append(each)
-            if each.inherited or not self.is_content(each.name):
-                continue
-            if text[each.start : each.start + 64].lstrip()[:1] not in ("{", "["):
+            if self._is_content_field(text, each, lists):
                 out.append((each.start, each.end))
                 at = each.end
         return _blanked(text, out), kept
+
+    def _is_content_field(
+        self, text: str, field: json_fields.JsonField, lists: Mapping[str, int]
+    ) -> bool:
+        """Whether a field is content that no name around it makes a credential, and not JSON.
+
+        Args:
+            lists: where the names of lists with content are first in the text; -1: nowhere.
+        """
+        inside = any(
+            field.name == name and 0 <= lists[parent] < field.start
+            for name, parent in self._content_inside
+        )
+        if not (inside or self.is_content(field.name)) or self._is_explicit_name(field.inherited):
+            return False
+        return not json_fields.begins_as_json(text[field.start : field.start + 64])
 
     # -- outside JSON fields
 
@@ -328,6 +341,15 @@ class CredentialFinder:
                 name, why = (inside[0].name, inside[0].why) if inside else ("", "shape")
                 found.append(FoundCredential(start, end, name, why or "name"))
         return found
+
+
+def _content_names(
+    fields: Iterable[str],
+) -> tuple[frozenset[str], frozenset[tuple[str, str]]]:
+    """The normalized names of content, and (name, name of its list) for ambiguous names."""
+    names = frozenset(heuristics.normalized(each) for each in fields if "." not in each)
+    parts = (each.split(".") for each in fields if "." in each)
+    return names, frozenset((part[-1], part[0]) for part in parts)
 
 
 def _blanked(text: str, spans: list[tuple[int, int]]) -> str:

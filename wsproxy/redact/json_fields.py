@@ -24,6 +24,9 @@ _NAME_ENDS = re.compile(rf'"{_SPACE}(?::|=>?){_SPACE}')
 _OPENING_MARK = re.compile(r'\\*+"')
 _NUMBER = re.compile(r"\d{4,32}+(?![\w.])")
 _STRUCTURE = re.compile(r'["{}\[\]]')
+_JSON_BEGINS = re.compile(
+    rf'{_SPACE}(?:\{{{_SPACE}\\*+(?:["}}]|\Z)|\[{_SPACE}\\*+(?:["{{\[]|-?\d++{_SPACE},|\Z))'
+)
 _MAX_NAME = 160  # characters at the end of a name that are read
 
 
@@ -50,11 +53,12 @@ class JsonField:
     is_number: bool = False
 
 
-def find_fields(text: str, inherits: Callable[[str], bool]) -> list[JsonField]:
+def find_fields(text: str, inherits: Callable[[str], int]) -> list[JsonField]:
     """All named strings of a text, in order, including those inside others.
 
     Args:
-        inherits: whether all strings in an object or list of this name are credentials.
+        inherits: 2 if all strings in an object or list of this name are credentials, 1 if they
+            may be, 0 if the name means nothing.
     """
     out: list[JsonField] = []
     match = _NAME_ENDS.search(text)
@@ -71,7 +75,7 @@ def find_fields(text: str, inherits: Callable[[str], bool]) -> list[JsonField]:
             )
             at = number.end()
         elif text[at : at + 1] in ("{", "[") and inherits(name):
-            at = _read_container(text, at, name, out)
+            at = _read_container(text, at, name, inherits, out)
         match = _NAME_ENDS.search(text, at)
     return out
 
@@ -83,6 +87,14 @@ def string_end(text: str, start: int, delimiter: str) -> int:
         delimiter: backslashes and a quotation mark.
     """
     return _closing_mark(text, start, _level(len(delimiter) - 1))
+
+
+def begins_as_json(value: str) -> bool:
+    """Whether a string's beginning is that of a JSON object or list, not of "[noise] hello".
+
+    Where the beginning is too short to decide, it is taken for JSON.
+    """
+    return _JSON_BEGINS.match(value) is not None
 
 
 def unescape_string(value: str) -> str:
@@ -126,29 +138,38 @@ def _closing_mark(text: str, start: int, level: int) -> int:
     return -1
 
 
-def _read_container(text: str, at: int, name: str, out: list[JsonField]) -> int:
+def _read_container(
+    text: str, at: int, name: str, inherits: Callable[[str], int], out: list[JsonField]
+) -> int:
     """Read all strings of an object or a list; returns where it ends."""
-    depth, item = 0, ""
+    names: list[str] = []  # for each open container, the strongest name up to it
+    item, item_ends = "", -1
     match = _STRUCTURE.search(text, at)
     while match is not None:
         at = match.end()
         if match[0] in "{[":
-            depth += 1
+            outer = names[-1] if names else name
+            named_so = match.start() == item_ends and inherits(item) > inherits(outer)
+            names.append(item if named_so else outer)
         elif match[0] in "}]":
-            depth -= 1
-            if depth == 0:
+            if names:
+                names.pop()
+            if not names:
                 return at
         else:
             before = match.start()
             while before > 0 and text[before - 1] == "\\":
                 before -= 1
-            string = _string(text, at, _level(match.start() - before), item or name, name)
+            inherited = names[-1] if names else name
+            level = _level(match.start() - before)
+            string = _string(text, at, level, item or inherited, inherited)
             if not string.complete:
                 out.append(string)
                 return len(text)
             at = string.end + len(string.delimiter)
             if (named := _NAME_ENDS.match(text, at - 1)) is not None:
-                item, at = unescape_string(text[string.start : string.end]), named.end()
+                item = unescape_string(text[string.start : string.end])
+                at = item_ends = named.end()
             else:
                 out.append(string)
                 item = ""
@@ -175,8 +196,8 @@ def ends_in_content(data: bytes, is_content: Callable[[str], bool]) -> bool:
     if mark <= 0:
         return False
     match = _OPENER.search(data[max(0, mark - _MAX_OPENER) : mark].decode("latin-1"))
-    is_json = data[mark + 1 : mark + 65].lstrip()[:1] in (b"{", b"[")
-    return match is not None and not is_json and is_content(match[1])
+    starts_json = begins_as_json(data[mark + 1 : mark + 65].decode("latin-1"))
+    return match is not None and not starts_json and is_content(match[1])
 
 
 def content_end(previous: bytes, data: bytes) -> int:

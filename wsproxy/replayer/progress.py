@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from wsproxy.catalog import Api
-from wsproxy.compare.message_kinds import MAX_TEXT, is_interim, is_keepalive, kind_of
+from wsproxy.compare.message_kinds import is_keepalive
+from wsproxy.session.message_kinds import MAX_TEXT, is_interim, kind_of
 from wsproxy.wire import Frame, Garbage, MessageAssembler, Opcode
 
 MAX_KINDS = 1000  # of messages; no API has that many, but a flood may
@@ -54,7 +55,7 @@ class SideProgress:
 
     Attributes:
         binary: binary messages, in the unit of the gate.
-        texts: complete text messages by kind; all under "" if the gate does not tell kinds apart.
+        texts: complete text messages by kind; all under "" if the gate does not distinguish kinds.
         garbage: bytes that were not a valid frame.
         closes: number of Close frames.
         ended: 1 once it has ended its direction.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,10 +12,9 @@ from pathlib import Path
 from wsproxy.catalog import Catalog, load
 from wsproxy.diagnose import annotate
 from wsproxy.errors import UsageError
-from wsproxy.recorder import Clock, SessionWriter, new_start, trace_path
+from wsproxy.recorder import Annotate, Clock, SessionWriter, new_start, trace_path
 from wsproxy.redact import HeadRedactor, SessionRedactor, fingerprint_key
 from wsproxy.session import Session
-from wsproxy.trace import FindingRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,13 +24,13 @@ class ReplayRecording:
     Attributes:
         folder: for the traces; created if it does not exist.
         redact: removes credentials from what is recorded.
-        diagnose: finds the findings of the recorded session.
+        annotate: explains the recorded session when it ends.
         keep: whether to keep a trace after its session has been judged.
     """
 
     folder: Path
     redact: HeadRedactor
-    diagnose: Callable[[Session], list[FindingRecord]] | None = None
+    annotate: Annotate | None = None
     keep: bool = True
 
     @classmethod
@@ -96,8 +95,8 @@ class ReplayRecording:
 
     def warm_up(self, session: Session) -> None:
         """Load what the diagnosis of a session needs, before a replay waits for it."""
-        if self.diagnose is not None:
-            self.diagnose(session)
+        if self.annotate is not None:
+            self.annotate(session, None, lambda: None)
 
     def begin(
         self,
@@ -122,6 +121,7 @@ class ReplayRecording:
             clock,
             mode=mode,
             origin=original.id,
+            origin_host=original.recorded_host,
             provider=original.provider,
             api=original.api,
             client=client,
@@ -129,7 +129,9 @@ class ReplayRecording:
         try:
             redactor = SessionRedactor(self.redact, credentials)
             path = trace_path(self.folder, start)
-            return SessionWriter(path, start, diagnose=self.diagnose, redactor=redactor)
+            return SessionWriter(
+                path, start, annotate=self.annotate if self.keep else None, redactor=redactor
+            )
         except OSError as error:
             raise UsageError(f"cannot write into {self.folder}: {error.strerror}") from None
 

@@ -14,20 +14,22 @@ from email.utils import parsedate_to_datetime
 from pathlib import Path
 
 from wsproxy import __version__
-from wsproxy.catalog import Catalog, json_messages
-from wsproxy.catalog.envelope import field
+from wsproxy.catalog import Catalog
 from wsproxy.diagnose import Finding, SessionFacts, summary
 from wsproxy.diagnose.evidence import plural
+from wsproxy.diagnose.outcome import outcome
 from wsproxy.session import FrameInfo, Session
+from wsproxy.session.outcome import SUCCEEDED
 from wsproxy.system.address import authority
 from wsproxy.wire import Opcode
 
+from .request_ids import request_ids
 from .text import api, compact, lasting, made_from, safe, short, size, when
 
 _ROWS = 6  # of the last frames
 _SCANNED = 1000  # frames before the end that are searched for them
-_REQUEST_IDS = 3
 _LINE = 300  # characters of a text that comes from a trace
+_EVIDENCE = 800  # characters of a line of evidence, which has the server's own sentence
 _PROSE = 2000  # characters of a text of the catalog
 
 RETRY = {
@@ -66,8 +68,9 @@ class Explanation:
 
     Attributes:
         path: the trace.
-        state: "failed", "good" or "open" (the end is not in the trace).
-        outcome: what happened, in one sentence.
+        state: "failed", "good" (success was proven), "unproven", or "open" (the end is not in
+            the trace).
+        summary: how the session ended, in one sentence.
         head: API, start time, amounts of data.
         request: method, address and path, and the answer's status.
         last_frames: oldest first.
@@ -78,11 +81,12 @@ class Explanation:
         ended_at: when it ended, UTC.
         versions: of the programs, (name, version).
         made_from: the session it was derived from, and how; empty for a recording.
+        reason: of the outcome, with figures; empty if it is unknown.
     """
 
     path: str
     state: str
-    outcome: str
+    summary: str
     head: str
     request: str
     last_frames: Sequence[Row]
@@ -93,6 +97,7 @@ class Explanation:
     ended_at: str
     versions: Sequence[tuple[str, str]]
     made_from: str = ""
+    reason: str = ""
 
     @property
     def main(self) -> Finding | None:
@@ -106,13 +111,17 @@ class Explanation:
     def verdict(self) -> str:
         """What happened and whether it is a failure, in one sentence."""
         if self.state == "failed":
-            return self.outcome
+            return self.summary
         count = sum(finding.severity == "warning" for finding in self.findings)
         warnings = plural(count, "warning") if count else ""
         if self.state == "open":
-            return f"{self.outcome} {warnings or 'No problems'} so far."
+            return f"{self.summary} {warnings or 'No problems'} so far."
+        if self.state == "unproven":
+            more = f", {warnings}" if warnings else ""
+            reason = f": {self.reason}" if self.reason else ""
+            return f"{self.summary.removesuffix('.')}; success is unproven{more}{reason}."
         end = f"no failure, {warnings}" if warnings else "no problems found"
-        return f"{self.outcome.removesuffix('.')}; {end}."
+        return f"{self.summary.removesuffix('.')}; {end}."
 
     @property
     def further(self) -> Sequence[Finding]:
@@ -132,6 +141,7 @@ def explain(
         findings: `diagnose` of it.
     """
     cleaned = [clean(finding) for finding in findings]
+    found = outcome(session, findings)
     provider = catalog.provider(session.provider or "")
     return Explanation(
         safe(str(path)),
@@ -147,6 +157,7 @@ def explain(
         _ended_at(session),
         _versions(session),
         made_from(session.start, _LINE) if session.start else "",
+        short(found.reason, _LINE) if found is not None else "",
     )
 
 
@@ -154,7 +165,10 @@ def state(session: Session, findings: Sequence[Finding]) -> str:
     """One of the states of an `Explanation`."""
     if session.failed or any(finding.severity == "error" for finding in findings):
         return "failed"
-    return "open" if session.ending in ("unfinished", "stopped") else "good"
+    if session.ending in ("unfinished", "stopped"):
+        return "open"
+    found = outcome(session, findings)
+    return "good" if found is not None and found.kind == SUCCEEDED else "unproven"
 
 
 def clean(finding: Finding) -> Finding:
@@ -168,7 +182,8 @@ def clean(finding: Finding) -> Finding:
         id=short(finding.id, 100),
         title=short(finding.title, _LINE),
         meaning=short(finding.meaning, _PROSE),
-        evidence=[replace(e, text=short(e.text, _LINE)) for e in finding.evidence],
+        evidence=[replace(e, text=short(e.text, _EVIDENCE)) for e in finding.evidence],
+        sentence=short(finding.sentence, _PROSE),
         causes=lines(finding.causes),
         remedies=lines(finding.remedies),
         seen=lines(finding.seen),
@@ -230,9 +245,9 @@ def _last_frames(session: Session, end_ns: int) -> Iterator[Row]:
         return
     for side in (True, False):
         if all(run[0].from_client is not side for run in runs):
-            before = session.track(from_client=side).numbers
-            earlier = [number for number in before[-1:] if number < runs[0][0].number]
-            runs = [[session.frame(number)] for number in earlier] + runs[-_ROWS + 1 :]
+            before = session.traffic.last(from_client=side)
+            earlier = [before] if before and before.number < runs[0][0].number else []
+            runs = [earlier] * len(earlier) + runs[-_ROWS + 1 :]
     texts = {m.frame: m.text for side in (True, False) for m in session.messages(from_client=side)}
     texts |= {c.frame: f"{c.code or 'no code'} {c.reason}" for c in session.closes}
     for run in runs:
@@ -243,6 +258,8 @@ def _runs(session: Session, last: int) -> list[list[FrameInfo]]:
     """The last frames, oldest first; consecutive frames of the same kind are one run."""
     runs: list[list[FrameInfo]] = []
     for number in range(last, max(0, last - _SCANNED), -1):
+        if not session.traffic.is_kept(number):
+            break
         frame = session.frame(number)
         if runs and _alike(frame, runs[0][0]):
             runs[0].insert(0, frame)
@@ -322,26 +339,3 @@ def _answered_at(session: Session) -> datetime | None:
         )
     except (ValueError, OverflowError, OSError):
         return None
-
-
-# -- for support
-
-
-def request_ids(session: Session, catalog: Catalog) -> list[tuple[str, str]]:
-    """The provider's ids of this session, as (where, value)."""
-    provider = catalog.provider(session.provider or "")
-    if provider is None:
-        return []
-    names = provider.request_ids
-    headers = ((name, session.response_header(name)) for name in names.headers)
-    found = {value: name for name, value in headers if value}
-    known = catalog.api(session.provider, session.api)
-    envelope = known.envelope if known else ""
-    for _, message in json_messages(session, envelope, from_client=False):
-        for name in names.message_fields:
-            value = field(message, name)
-            if isinstance(value, str) and value:
-                found.setdefault(value, name)
-        if len(found) >= _REQUEST_IDS:
-            break
-    return [(name, value) for value, name in found.items()][:_REQUEST_IDS]

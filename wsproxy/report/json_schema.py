@@ -9,8 +9,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from wsproxy.catalog import Catalog
 from wsproxy.diagnose import Finding
+from wsproxy.diagnose.outcome import outcome
 from wsproxy.session import Session
+from wsproxy.session.requested_model import requested_language, requested_model
 from wsproxy.trace import (
     Bytes,
     End,
@@ -26,8 +29,11 @@ from wsproxy.trace import (
 )
 from wsproxy.wire import Close, Opcode
 
+from .request_ids import key_fingerprint, request_ids
+from .timeline import outcome_json
 
-def entry(path: Path, session: Session) -> dict[str, Any]:
+
+def entry(path: Path, session: Session, catalog: Catalog) -> dict[str, Any]:
     """One session, as `wsproxy list` prints it."""
     start, end = session.start, session.end
     # The end record counts frames that a summary has not read.
@@ -41,6 +47,10 @@ def entry(path: Path, session: Session) -> dict[str, Any]:
         "provider": session.provider,
         "api": session.api,
         "host": session.request.host if session.request else None,
+        "model": requested_model(session),
+        "language": requested_language(session),
+        "request_id": next((value for _, value in request_ids(session, catalog)), None),
+        "key": key_fingerprint(session),
         "attempt": start.attempt if start else None,
         "status": session.response.status if session.response else None,
         "frames_sent": counts.frames_sent,
@@ -53,6 +63,7 @@ def entry(path: Path, session: Session) -> dict[str, Any]:
         "closed_by": counts.closed_by,
         "ending": session.ending,
         "complete": end is not None and end.complete and not session.losses,
+        "outcome": counts.outcome,
         "findings": counts.findings,
         "heuristic_redactions": session.heuristic_redactions,
     }
@@ -122,6 +133,8 @@ def record(item: Record, number: int | None = None, limit: int | None = None) ->
             out |= _fields(item, "ending", "closed_by", "close_code", "close_reason")
             out |= _fields(item, "frames_sent", "frames_received", "bytes_sent", "bytes_received")
             out |= _fields(item, "complete", "findings")
+            if item.outcome is not None:
+                out |= _fields(item, "outcome")
             if item.heuristic_redactions:
                 out |= _fields(item, "heuristic_redactions")
             if item.parts:
@@ -163,19 +176,20 @@ def explanation(
     path: Path,
     session: Session,
     findings: Sequence[Finding],
-    outcome: str,
+    summary: str,
     retry_after_s: float | None,
 ) -> dict[str, Any]:
     """One session, as `wsproxy explain` prints it.
 
     Args:
-        outcome: what happened, in one sentence.
+        summary: what happened, in one sentence.
         retry_after_s: seconds that its refusal asks to wait.
     """
     return {
         "session": session.id,
         "path": str(path),
-        "outcome": outcome,
+        "summary": summary,
+        **outcome_json(outcome(session, findings)),
         "ending": session.ending,
         "heuristic_redactions": session.heuristic_redactions,
         "retry_after_s": retry_after_s,
@@ -188,7 +202,8 @@ def together(findings: Sequence[Finding]) -> dict[str, Any]:
     return {
         "session": None,
         "path": None,
-        "outcome": None,
+        "summary": None,
+        **outcome_json(None),
         "ending": None,
         "heuristic_redactions": None,
         "retry_after_s": None,
@@ -221,6 +236,8 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "confidence": finding.confidence,
         "disagreement": finding.disagreement,
         "related": list(finding.related),
+        "sentence": finding.sentence,
+        "class": finding.error_class,
     }
 
 

@@ -15,6 +15,7 @@ from wsproxy.diagnose import Finding
 
 from .explanation import Explanation, Row
 from .groups import Group, Overview
+from .text import safe
 
 # GitHub searches for these in the rendered text, where a backslash is no longer there.
 _REFERENCE = re.compile("([@#]+)")
@@ -90,7 +91,8 @@ def _heading(level: int, text: str) -> str:
 
 
 def _finding(finding: Finding, level: int, retry: str) -> Iterator[str]:
-    yield _heading(level, f"{finding.severity}: {prose(finding.title)} ({code(finding.id)})")
+    title = _title(finding.title, of_traffic=finding.quotes_traffic)
+    yield _heading(level, f"{finding.severity}: {title} ({code(finding.id)})")
     yield from ["", prose(finding.meaning)]
     yield from _listed("Evidence", [code(evidence.text) for evidence in finding.evidence])
     seen = [f"**seen here:** {prose(cause)}" for cause in finding.seen]
@@ -111,6 +113,10 @@ def _finding(finding: Finding, level: int, retry: str) -> Iterator[str]:
         yield from ["", f"**Source:** {_source(finding.source)}"]
 
 
+def _title(title: str, *, of_traffic: bool) -> str:
+    return code(title) if of_traffic else prose(title)
+
+
 def _source(source: dict[str, str]) -> str:
     section, url = source.get("section"), source.get("url", "")
     text = prose(f"{source['document']}, {section}" if section else source["document"])
@@ -125,7 +131,8 @@ def _listed(title: str, items: Sequence[str]) -> Iterator[str]:
 def _line(finding: Finding) -> str:
     """Another finding with its first evidence."""
     shown = f": {code(finding.evidence[0].text)}" if finding.evidence else ""
-    return f"- {finding.severity}: {prose(finding.title)} ({code(finding.id)}){shown}"
+    title = _title(finding.title, of_traffic=finding.quotes_traffic)
+    return f"- {finding.severity}: {title} ({code(finding.id)}){shown}"
 
 
 def _last_frames(rows: Sequence[Row]) -> Iterator[str]:
@@ -153,8 +160,9 @@ def overview(shown: Overview, *, everything: bool) -> str:
     if shown.groups:
         lines += ["", *_table(shown.groups)]
     for group in shown.groups:
-        lines += ["", f"## {prose(group.title)}", ""]
-        lines += _session(group.example, 3, everything=everything)
+        if group.example is not None:
+            lines += ["", f"## {_title(group.title, of_traffic=group.quotes_traffic)}", ""]
+            lines += _session(group.example, 3, everything=everything)
     return "\n".join(lines) + "\n"
 
 
@@ -162,8 +170,9 @@ def _table(groups: Sequence[Group]) -> Iterator[str]:
     yield "| finding | | sessions | first (UTC) | last (UTC) | example |"
     yield "|---|---|--:|---|---|---|"
     for group in groups:
-        title = f"{group.severity}: {prose(group.title)}"
-        path = _cell(Path(group.example.path).name)
+        shown = _cell(group.title) if group.quotes_traffic else prose(group.title)
+        title = f"{group.severity}: {shown}"
+        path = _cell(safe(group.path.name))
         cells = [_cell(group.id), title, str(group.count), group.first, group.last, path]
         yield f"| {' | '.join(cells)} |"
 

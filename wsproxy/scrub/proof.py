@@ -114,7 +114,7 @@ class _ProofRunner:
         return list(await asyncio.gather(*(one(*each) for each in traces)))
 
     async def _one(self, trace: Path, finding_before: str) -> Proof:
-        session = Session.read(trace)
+        session = Session.read(trace, catalog=self.catalog)
         finding_after = first_finding(session, self.catalog)
         try:
             as_client, as_server = await self._both_ends(trace, session)

@@ -1,23 +1,27 @@
 """A trace read once: handshake, messages, audio, ending.
 
 session           the fold over a trace's records
-frame_columns     the frames of a session as columns
+traffic           the frames of a session, in running totals
 messages          messages and closes as values
 head_tail_buffer  the messages that a session keeps
+audio_carrier     what carries audio in a message, right or wrong
+audio_track       the audio of one direction in one carrier, as running totals
+session_audio     the tracks of a session
+size_histogram    the sizes of many messages
+format_timeline   the formats that a session declares its audio to have, over time
 declared_audio    the format that a session declares its audio to have
 """
 
-from .frame_columns import FrameColumns, FrameInfo
 from .messages import BinaryMessage, CloseInfo, TextMessage
-from .session import KEPT_AUDIO, Direction, Session
+from .session import Direction, Session
+from .traffic import FrameInfo, Traffic
 
 __all__ = [
-    "KEPT_AUDIO",
     "BinaryMessage",
     "CloseInfo",
     "Direction",
-    "FrameColumns",
     "FrameInfo",
     "Session",
     "TextMessage",
+    "Traffic",
 ]

@@ -5,7 +5,8 @@ plan, trigger  which sessions fail, how and when
 connection     one TCP connection: HTTP, opening handshake, frames, exact endings
 api            the base of simulated APIs and their limits: messages in, actions out
 condition_api  fails as a condition of the catalog describes
-dialogue_api   plays the server's part of a dialogue of the catalog
+dialogue_*     plays the server's part of a dialogue of the catalog: the API, one turn of the
+               client, the templates of messages
 deepgram_*, assemblyai  validate the client's messages as documented
 recognizer     a synthetic speech recognizer
 """

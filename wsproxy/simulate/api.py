@@ -82,6 +82,7 @@ class ApiRequest:
         created: time of the request, ISO 8601.
         now: time of the request, Unix time in seconds.
         sessions: the number of other open sessions.
+        secure: whether the connection is TLS.
     """
 
     method: str
@@ -92,6 +93,7 @@ class ApiRequest:
     created: str
     now: float
     sessions: int = 0
+    secure: bool = False
 
     @classmethod
     def parse(
@@ -104,11 +106,12 @@ class ApiRequest:
         now: float = 0.0,
         sessions: int = 0,
         method: str = "GET",
+        secure: bool = False,
     ) -> ApiRequest:
         """Read the target of a request line."""
         path, _, text = target.partition("?")
         query = dict(parse_qsl(text, keep_blank_values=True))
-        return cls(method, path, query, headers, request_id, created, now, sessions)
+        return cls(method, path, query, headers, request_id, created, now, sessions, secure)
 
     @property
     def credential(self) -> str:
@@ -146,16 +149,13 @@ class SimulatedApi:
     Attributes:
         answer_headers: names of the response headers with the request id.
         envelope: the encoding of its messages, see `wsproxy.catalog.envelope`.
-        setup_done: whether the client has sent everything that comes before audio or text.
+        deadline_fails: whether its deadline is a failure of the client.
         audio_seconds: duration of the audio that was received or synthesized.
     """
 
     answer_headers: tuple[str, ...] = ()
     envelope: str = ""
-
-    @property
-    def setup_done(self) -> bool:
-        return True
+    deadline_fails: bool = True
 
     def __init__(self, request: ApiRequest, limits: ApiQuotas) -> None:
         self.request = request
@@ -173,6 +173,10 @@ class SimulatedApi:
         """The response to a plain HTTP request with this body."""
         headers = (("Upgrade", "websocket"),)
         return ApiAnswer(426, headers, b"this path is a WebSocket API\n", "text/plain")
+
+    def follows_setup(self, message: str | bytes) -> bool:
+        """Whether a message that comes next is none of those before audio or text."""
+        return True
 
     def opened(self, now: float) -> Sequence[Action]:
         return ()

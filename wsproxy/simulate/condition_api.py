@@ -58,31 +58,39 @@ class ConditionApi(SimulatedApi):
         return _harmless(self._api.opened(now))
 
     def text(self, message: str, now: float) -> Sequence[Action]:
-        setup_done = self._api.setup_done
-        return self._after(self._api.text(message, now), now, setup_done=setup_done)
+        counts = self._api.follows_setup(message)
+        return self._after(self._api.text(message, now), now, counts=counts)
 
     def binary(self, message: bytes, now: float) -> Sequence[Action]:
-        setup_done = self._api.setup_done
-        return self._after(self._api.binary(message, now), now, setup_done=setup_done)
+        counts = self._api.follows_setup(message)
+        return self._after(self._api.binary(message, now), now, counts=counts)
 
     def deadline(self) -> float | None:
+        due = [at for at in (self._own_deadline(), self._api_deadline()) if at is not None]
+        return min(due, default=None)
+
+    def _own_deadline(self) -> float | None:
         if self._done:
             return None
         if self._trigger.kind == "seconds":
             return self._opened + self._trigger.amount
         return self._last + self.limits.silence
 
+    def _api_deadline(self) -> float | None:
+        return None if self._api.deadline_fails else self._api.deadline()
+
     def on_deadline(self, now: float) -> Sequence[Action]:
+        own, api = self._own_deadline(), self._api_deadline()
+        if api is not None and (own is None or api < own):
+            return _harmless(self._api.on_deadline(now))
         # A session without audio fails as well, although its trigger is audio.
         return self._failure()
 
-    def _after(
-        self, actions: Sequence[Action], now: float, *, setup_done: bool
-    ) -> Sequence[Action]:
+    def _after(self, actions: Sequence[Action], now: float, *, counts: bool) -> Sequence[Action]:
         self._last = now
         if self._done:
             return actions
-        self._messages += setup_done
+        self._messages += counts
         actions = _harmless(actions)
         # The session fails even if the client ends it before the trigger.
         if not self._is_now() and not is_end(actions):

@@ -74,6 +74,11 @@ class Plan:
         """Whether the plan has a failure for an API."""
         return any(s.condition and s.applies(provider, api, plain=plain) for s in self.steps)
 
+    def fails(self, provider: str, api: str, *, plain: bool = False) -> bool:
+        """Whether the plan has a failure of this API's provider, or of this API by its name."""
+        own = (s for s in self.steps if s.condition and (s.api or s.condition.provider == provider))
+        return any(step.applies(provider, api, plain=plain) for step in own)
+
     def next(self, provider: str, api: str, *, plain: bool = False) -> PlanStep:
         """The step of the next session of an API."""
         steps = [s for s in self.steps if s.applies(provider, api, plain=plain)]

@@ -1,4 +1,7 @@
-"""A synthetic speech recognizer: each loud interval becomes a word, chosen by its audio."""
+"""A synthetic speech recognizer: each loud interval becomes a word of a sentence.
+
+The audio decides which sentence; after a pause the next one begins.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +12,27 @@ from dataclasses import dataclass
 from wsproxy.audio.encodings import AudioFormat
 from wsproxy.audio.sample_statistics import exceeds_noise
 
-_WORDS = (  # noqa: SIM905  # sentences are easier to read than a list
-    "the quick river carries small boats along green banks while people walk over stone bridges "
-    "and children watch birds from open windows every morning before work begins in town where "
-    "old friends drink coffee at round tables near a station with seven trains that leave on time"
-).split()
+_SENTENCES = tuple(
+    map(
+        str.split,
+        (
+            "good morning i am calling about the delivery that was promised for tuesday",
+            "the box has not arrived and the number on the card does not answer",
+            "could somebody call me back today before five please",
+            "i would like to book a table for two people tomorrow evening at seven",
+            "we walked along the river and watched small boats pass under the bridge",
+            "please send the invoice to the office and a copy to our accountant",
+            "my flight leaves on friday and i still need a room near the station",
+            "the meeting starts at nine and we will talk about the plan for spring",
+            "can you tell me how long the repair will take and what it will cost",
+            "thank you for your help that is all i wanted to know today",
+        ),
+    )
+)
 _FRAME = 0.010  # seconds of audio that are examined together
 _COMPRESSED_RATE = 4000  # assumed bytes a second of compressed audio
 _GAP = 4  # quiet frames that end a word
+_SENTENCE_GAP = 30  # quiet frames that end a sentence
 _MAX_WORD = 80  # frames; a longer sound is split into several words
 
 
@@ -55,6 +71,8 @@ class Recognizer:
         self._start = -1  # frame at which the current word began
         self._last_loud = 0  # frame after the last loud one
         self._crc = 0
+        self._sentence: list[str] = []  # words of the current sentence that are left, last first
+        self._word_end = 0  # frame after the last word
 
     @property
     def seconds(self) -> float:
@@ -110,9 +128,13 @@ class Recognizer:
     def _end_word(self) -> None:
         if self._start < 0:
             return
-        text = _WORDS[self._crc % len(_WORDS)]
+        if not self._sentence or self._start - self._word_end >= _SENTENCE_GAP:
+            self._sentence = _SENTENCES[self._crc % len(_SENTENCES)][::-1]
+        self._word_end = self._last_loud
         word = RecognizedWord(
-            text, round(self._start * _FRAME, 3), round(self._last_loud * _FRAME, 3)
+            self._sentence.pop(),
+            round(self._start * _FRAME, 3),
+            round(self._last_loud * _FRAME, 3),
         )
         self.words.append(word)
         self._start = -1
@@ -120,5 +142,5 @@ class Recognizer:
 
 def sentence(words: list[RecognizedWord]) -> str:
     """Words as a sentence: with a capital letter and a full stop."""
-    text = " ".join(word.text for word in words)
+    text = " ".join("I" if word.text == "i" else word.text for word in words)
     return f"{text[:1].upper()}{text[1:]}." if text else ""

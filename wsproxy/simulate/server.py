@@ -177,6 +177,7 @@ class Simulator:
             now=time.time(),
             sessions=self._open,
             method=upgrade_request.method,
+            secure=self._tls is not None,
         )
         provider, known = self._recognize(request, plain=not upgrade_request.upgrade)
         name = known.name if known else ""
@@ -193,24 +194,28 @@ class Simulator:
     def _recognize(self, request: ApiRequest, *, plain: bool) -> tuple[str, CatalogApi | None]:
         """Select an API by host and path; at other hosts, by the path alone.
 
-        If several APIs have that path, one with a step in the plan is selected.
+        If several APIs have that path, one with a step in the plan is selected. An API that
+        cannot be simulated otherwise is served if the plan fails it.
         """
         host = request.headers.get("host", "")
         provider, api = self._catalog.at_host(host, request.path)
         if provider is not None:
             return provider.id, api
         found = [
-            (name, known)
-            for name, known in simulated_apis(self._catalog)
-            if any(pattern.search(request.path) for pattern in known.paths)
+            (known.id, api)
+            for known in self._catalog.providers
+            for api in known.apis
+            if any(pattern.search(request.path) for pattern in api.paths)
         ]
-        planned = [(n, k) for n, k in found if self._plan.has(n, k.name, plain=plain)]
-        return next(iter([*planned, *found]), ("", None))
+        served = [each for each in found if each in simulated_apis(self._catalog)]
+        planned = [(n, api) for n, api in served if self._plan.has(n, api.name, plain=plain)]
+        failing = [(n, api) for n, api in found if self._plan.fails(n, api.name, plain=plain)]
+        return next(iter([*planned, *failing, *served]), ("", None))
 
     def _healthy_api(
         self, request: ApiRequest, provider: str, known: CatalogApi | None
     ) -> SimulatedApi:
-        if known is None:
+        if known is None or (provider, known) not in simulated_apis(self._catalog):
             return _UnknownPath(request, self._limits)
         validating = _VALIDATING.get((provider, known.name))
         if validating is not None:
@@ -220,8 +225,12 @@ class Simulator:
 
 def _check(plan: Plan, catalog: Catalog) -> None:
     known = [f"{provider}.{api.name}" for provider, api in simulated_apis(catalog)]
+    others = {
+        f"{provider.id}.{api.name}" for provider in catalog.providers for api in provider.apis
+    }
     for step in plan.steps:
-        if step.api and step.api not in known:
+        fails = step.condition is not None and step.api in others
+        if step.api and step.api not in known and not fails:
             raise UsageError(
                 f"{step.api!r} is not a simulated API; expected one of {', '.join(known)}"
             )

@@ -75,6 +75,7 @@ class Start:
         mode: mitmproxy's proxy mode; a word of REPLAYS or DERIVED for a session that was not
             recorded from the traffic of an app.
         origin: session id of the trace that this session replays, or was derived from.
+        origin_host: the host of that session, for a replay: a condition may depend on it.
         changes: how it differs from that one, a line each; None if it was not derived.
         synthetic: there was no HTTP exchange to record; request and failure are made from
             connection events.
@@ -96,6 +97,7 @@ class Start:
     mitmproxy: str | None = None
     mode: str | None = None
     origin: str | None = None
+    origin_host: str | None = None
     synthetic: bool = False
     changes: list[str] | None = None
     part: int | None = None
@@ -286,6 +288,8 @@ class End:
         parts: how many files the trace is in; None for one.
         heuristic_redactions: places of credentials that a heuristic found and no catalog
             names, a text each; None for none.
+        outcome: "succeeded", "failed" or "unproven", as the recorder's catalog sees it; None if
+            the complete session was not examined.
     """
 
     kind: ClassVar[str] = "end"
@@ -302,6 +306,7 @@ class End:
     findings: list[str] = field(default_factory=list)
     parts: int | None = None
     heuristic_redactions: list[str] | None = None
+    outcome: str | None = None
 
 
 Record = (

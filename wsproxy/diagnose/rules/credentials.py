@@ -108,7 +108,7 @@ def white_space_or_quotes(facts: SessionFacts) -> list[Evidence]:
 
 
 def foreign_key_shape(facts: SessionFacts) -> list[Evidence]:
-    """The key looks like that of another provider."""
+    """The key begins as those of another provider do; a length alone shows nothing."""
     credentials = _credential_places(facts)
     if credentials is None or facts.provider is None:
         return []
@@ -117,7 +117,8 @@ def foreign_key_shape(facts: SessionFacts) -> list[Evidence]:
         like = _similar_providers(redaction)
         if not like or facts.provider.id in like:
             continue
-        names = [p.name for p in map(facts.catalog.provider, like) if p is not None]
+        known = (p for p in map(facts.catalog.provider, like) if p is not None)
+        names = [p.name for p in known if p.credentials.has_prefix]
         if not names:
             continue
         place = quoted(f"{redaction.get('where')} {redaction.get('name')}", 80)

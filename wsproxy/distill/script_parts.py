@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from wsproxy.compare.message_kinds import is_error
 from wsproxy.replayer.pace import Pace
 from wsproxy.replayer.progress import NO_PROGRESS, ExpectedEnding, SideProgress
 from wsproxy.replayer.script import Script, Step
+from wsproxy.session.message_kinds import is_error
 from wsproxy.wire import Frame, Garbage, MessageAssembler, Opcode
 
 PAUSE_NS = 100_000_000  # a longer time before a step is a pause, which can be removed

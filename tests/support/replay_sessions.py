@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+from trace_builder import REQUEST_ID, TraceBuilder, audio, close, text, upgrade_request
 from wsproxy.catalog import load
-from wsproxy.recorder import Clock, SessionWriter, new_start
 from wsproxy.redact import HeadRedactor
 from wsproxy.replayer import (
     ClientOptions,
@@ -19,135 +19,56 @@ from wsproxy.replayer import (
     replay_client,
 )
 from wsproxy.replayer.replay_trace import ReplayRecording
-from wsproxy.trace import Eof, FrameRecord, Request, Response, TraceReader
-from wsproxy.wire import Close, Frame, Opcode, accept_key
-
-MS = 1_000_000
-KEY = "dGhlIHNhbXBsZSBub25jZQ=="
+from wsproxy.trace import Eof, FrameRecord, TraceReader
+from wsproxy.wire import Frame, Opcode, accept_key
 
 
-class SessionBuilder:
-    """Writes a trace as if it had been recorded: a millisecond a thing that happens."""
-
-    def __init__(self, path: Path, *, status: int = 101, **start: object) -> None:
-        clock = Clock(1_700_000_000_000_000_000, 0)
-        self.path = path
-        self.recording = SessionWriter(path, new_start(clock, **start))
-        self.t_ns = 0
-        self.recording.add(
-            Request(
-                0,
-                "GET",
-                "wss",
-                "api.deepgram.com",
-                443,
-                "/v1/listen?encoding=linear16&sample_rate=16000",
-                headers=[
-                    ["Host", "api.deepgram.com"],
-                    ["Upgrade", "websocket"],
-                    ["Connection", "Upgrade"],
-                    ["Sec-WebSocket-Key", KEY],
-                    ["Sec-WebSocket-Version", "13"],
-                    ["Sec-WebSocket-Extensions", "permessage-deflate"],
-                    ["Authorization", "Token REDACTED"],
-                ],
-                redacted=[{"where": "header", "name": "Authorization"}],
-            )
-        )
-        if status == 101:
-            accept = [["Upgrade", "websocket"], ["Connection", "Upgrade"]]
-            accept.append(["Sec-WebSocket-Accept", accept_key(KEY)])
-            accept.append(["dg-request-id", "9a8b7c6d-0000-4000-8000-000000000001"])
-            self.recording.response(
-                Response(self.tick(), 101, "Switching Protocols", headers=accept)
-            )
-
-    def tick(self, ms: int = 1) -> int:
-        self.t_ns += ms * MS
-        return self.t_ns
-
-    def wait(self, ms: int) -> SessionBuilder:
-        self.tick(ms)
-        return self
-
-    def client(self, *frames: Frame) -> SessionBuilder:
-        for frame in frames:
-            masked = Frame(
-                frame.opcode, frame.payload, frame.fin, frame.rsv, secrets.token_bytes(4)
-            )
-            self.recording.data(self.tick(), True, masked.serialize())
-        return self
-
-    def server(self, *frames: Frame) -> SessionBuilder:
-        for frame in frames:
-            self.recording.data(self.tick(), False, frame.serialize())
-        return self
-
-    def raw(self, from_client: bool, data: bytes) -> SessionBuilder:
-        self.recording.data(self.tick(), from_client, data)
-        return self
-
-    def eof(self, from_client: bool, how: str = "eof") -> SessionBuilder:
-        self.recording.eof(Eof(self.tick(), from_client, how))
-        return self
-
-    def refused(self, status: int, headers: list[list[str]], body: bytes) -> SessionBuilder:
-        self.recording.response(
-            Response(self.tick(), status, "No", headers=headers, body=body, body_length=len(body))
-        )
-        return self
-
-    def done(self, ending: str | None = None) -> Path:
-        self.recording.end(self.tick(), ending)
-        return self.path
+def recorded(path: Path, **start: Any) -> TraceBuilder:
+    """A session with Deepgram listen that is about to begin; a millisecond passes at each step."""
+    extensions = ["Sec-WebSocket-Extensions", "permessage-deflate"]
+    target = "/v1/listen?encoding=linear16&sample_rate=16000"
+    return TraceBuilder(path, upgrade_request(target, extensions), **start)
 
 
-def text(content: str) -> Frame:
-    return Frame(Opcode.TEXT, content.encode())
-
-
-def audio(size: int = 640, fill: int = 1) -> Frame:
-    return Frame(Opcode.BINARY, bytes([fill]) * size)
-
-
-def close(code: int | None = 1000, reason: str = "") -> Frame:
-    return Frame(Opcode.CLOSE, Close(code, reason).serialize())
+def accepted(path: Path, **start: Any) -> TraceBuilder:
+    """The same, once the server has accepted it."""
+    return recorded(path, **start).accept(["dg-request-id", REQUEST_ID])
 
 
 RESULTS = '{"type":"Results","is_final":true}'
-METADATA = '{"type":"Metadata","request_id":"9a8b7c6d-0000-4000-8000-000000000001"}'
+METADATA = f'{{"type":"Metadata","request_id":"{REQUEST_ID}"}}'
 
 
-def both_eof(builder: SessionBuilder) -> Path:
+def both_eof(builder: TraceBuilder) -> Path:
     return builder.eof(False).eof(True).done()
 
 
-def good(m: SessionBuilder) -> Path:
+def good(m: TraceBuilder) -> Path:
     m.client(audio(), audio(), audio()).server(text(RESULTS))
     m.client(text('{"type":"CloseStream"}')).server(text(METADATA), close(1000)).client(close(1000))
     return both_eof(m)
 
 
-def close_1011(m: SessionBuilder) -> Path:
+def close_1011(m: TraceBuilder) -> Path:
     m.client(audio(), audio()).wait(100).server(close(1011, "NET-0001")).client(close(1011))
     return both_eof(m)
 
 
-def close_utf8(m: SessionBuilder) -> Path:
+def close_utf8(m: TraceBuilder) -> Path:
     return both_eof(m.client(audio()).server(close(4000, "é" * 61)).client(close(4000)))
 
 
-def refused(m: SessionBuilder) -> Path:
+def refused(m: TraceBuilder) -> Path:
     headers = [["Content-Type", "application/json"], ["dg-error", "Invalid credentials."]]
     body = b'{"err_code":"INVALID_AUTH","err_msg":"Invalid credentials.","request_id":"1"}'
-    return m.refused(401, headers, body).done()
+    return m.refuse(401, body, *headers).done()
 
 
-def build(kind: Callable[[SessionBuilder], Path], folder: Path) -> Path:
+def build(kind: Callable[[TraceBuilder], Path], folder: Path) -> Path:
     folder.mkdir(exist_ok=True, parents=True)
-    status = 401 if kind is refused else 101
+    begin = recorded if kind is refused else accepted
     path = folder / f"{kind.__name__}.wstrace"
-    return kind(SessionBuilder(path, status=status, provider="deepgram", api="listen"))
+    return kind(begin(path, provider="deepgram", api="listen"))
 
 
 def records(folder: Path) -> ReplayRecording:
@@ -185,32 +106,32 @@ def content_sent(path: Path, from_client: bool) -> list[tuple[object, ...]]:
     return sorted(out, key=lambda item: item[0] == Opcode.PONG)
 
 
-def close_bare(m: SessionBuilder) -> Path:
+def close_bare(m: TraceBuilder) -> Path:
     return both_eof(m.client(audio()).server(close(None)).client(close(None)))
 
 
-def close_by_client(m: SessionBuilder) -> Path:
+def close_by_client(m: TraceBuilder) -> Path:
     return both_eof(m.client(audio(), close(3000, "bye")).server(close(3000)))
 
 
-def server_reset(m: SessionBuilder) -> Path:
+def server_reset(m: TraceBuilder) -> Path:
     return m.client(audio()).server(text(RESULTS)).eof(False, "reset").done()
 
 
-def server_eof(m: SessionBuilder) -> Path:
+def server_eof(m: TraceBuilder) -> Path:
     return both_eof(m.client(audio()).server(text(RESULTS)))
 
 
-def client_reset(m: SessionBuilder) -> Path:
+def client_reset(m: TraceBuilder) -> Path:
     return m.client(audio()).server(text(RESULTS)).client(audio()).eof(True, "reset").done()
 
 
-def client_vanishes(m: SessionBuilder) -> Path:
-    m.client(audio()).server(text(RESULTS)).raw(True, b"\x82\xfe\x02\x80abcdhalf")
+def client_vanishes(m: TraceBuilder) -> Path:
+    m.client(audio()).server(text(RESULTS)).data(True, b"\x82\xfe\x02\x80abcdhalf")
     return m.eof(True).eof(False).done()
 
 
-def fragments(m: SessionBuilder) -> Path:
+def fragments(m: TraceBuilder) -> Path:
     m.client(
         Frame(Opcode.BINARY, b"a" * 100, fin=False),
         Frame(Opcode.PING, b"between"),
@@ -227,31 +148,31 @@ def fragments(m: SessionBuilder) -> Path:
     return both_eof(m.server(close(1000)))
 
 
-def invalid_opcode(m: SessionBuilder) -> Path:
-    m.client(audio()).raw(True, b"\x8b\x80abcd").server(close(1002, "invalid opcode"))
+def invalid_opcode(m: TraceBuilder) -> Path:
+    m.client(audio()).data(True, b"\x8b\x80abcd").server(close(1002, "invalid opcode"))
     return both_eof(m.client(close(1002)))
 
 
-def bad_bits(m: SessionBuilder) -> Path:
+def bad_bits(m: TraceBuilder) -> Path:
     m.client(audio(), Frame(Opcode.BINARY, b"x", rsv=2)).server(close(1002))
     return m.eof(False, "reset").done()
 
 
-def after_the_close(m: SessionBuilder) -> Path:
+def after_the_close(m: TraceBuilder) -> Path:
     m.client(audio()).server(close(1011, "first"), text(RESULTS), close(1000, "second"))
     return both_eof(m.client(close(1011)))
 
 
-def masked_by_server(m: SessionBuilder) -> Path:
+def masked_by_server(m: TraceBuilder) -> Path:
     m.client(audio()).server(Frame(Opcode.TEXT, RESULTS.encode(), mask=b"abcd"))
     return both_eof(m.client(close(1002)).server(close(1002)))
 
 
-def left_open(m: SessionBuilder) -> Path:
+def left_open(m: TraceBuilder) -> Path:
     return m.client(audio()).server(text(RESULTS)).wait(50).done("stopped")
 
 
-ACCEPTED: list[Callable[[SessionBuilder], Path]] = [
+ACCEPTED: list[Callable[[TraceBuilder], Path]] = [
     good,
     close_1011,
     close_bare,

@@ -1,0 +1,252 @@
+"""Findings of what came of a session, each with a session that is nearly the same and good."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from speech_sessions import (
+    CARTESIA_DONE,
+    CATALOG,
+    END,
+    GEMINI_AUDIO,
+    METADATA,
+    OPENAI_APPEND,
+    SpeechSession,
+    cartesia_chunk,
+    cartesia_request,
+    dg_result,
+    outcome_of,
+    response_done,
+    spoken,
+)
+from wsproxy.catalog.envelope import wrap
+from wsproxy.diagnose import diagnose
+from wsproxy.diagnose.outcome import outcome
+from wsproxy.diagnose.rules.outcome import RULES
+from wsproxy.session import Session
+
+ERROR = {"error": {"type": "server_error", "message": "The server had an error."}}
+
+
+def openai() -> SpeechSession:
+    return SpeechSession("openai", "realtime").server({"type": "session.created"})
+
+
+def listen() -> SpeechSession:
+    return SpeechSession("deepgram", "listen")
+
+
+def heard(talk: SpeechSession) -> SpeechSession:
+    return talk.speak(3, template=OPENAI_APPEND).server({"type": "response.created"})
+
+
+def response(*done: dict[str, Any]) -> Session:
+    talk = heard(openai())
+    for each in done:
+        talk.server(each)
+    return talk.close()
+
+
+def cartesia(*after: dict[str, Any], wait: float = 4.0, **request: bool) -> Session:
+    talk = SpeechSession("cartesia", "tts").app(cartesia_request(**request))
+    return talk.server(cartesia_chunk(), *after).wait(wait).close()
+
+
+def transcripts(*texts: str, quiet: bool = False) -> Session:
+    talk = listen().speak(5, quiet=quiet)
+    return talk.server(*map(dg_result, texts)).app(END).server(METADATA).close(by="server")
+
+
+def stopped(*later: str) -> Session:
+    talk = listen().speak(2).server(dg_result("good morning")).speak(20)
+    return talk.server(*map(dg_result, later)).app(END).server(METADATA).close(by="server")
+
+
+def without_results(seconds: float, wait: float) -> Session:
+    return listen().speak(seconds).wait(wait).close()
+
+
+def gemini(*answers: dict[str, Any], wait: float = 3.0) -> Session:
+    talk = SpeechSession("gemini", "live").app({"setup": {}}).server({"setupComplete": {}})
+    return talk.speak(3, template=GEMINI_AUDIO).wait(0.3).server(*answers).wait(wait).close()
+
+
+def gemini_turn() -> dict[str, Any]:
+    part = {"inlineData": {"mimeType": "audio/pcm;rate=24000", "data": cartesia_chunk()["data"]}}
+    return {"serverContent": {"modelTurn": {"parts": [part]}, "turnComplete": True}}
+
+
+def speak(*answers: str | bytes, wait: float = 3.0) -> Session:
+    talk = SpeechSession("deepgram", "speak").app({"type": "Speak", "text": "Hello."})
+    return talk.app({"type": "Flush"}).server(*answers).wait(wait).close()
+
+
+def aws(message: str | bytes) -> Session:
+    talk = SpeechSession("aws_transcribe", "stream").app(message)
+    result = {"IsPartial": False, "Alternatives": [{"Transcript": "Hello."}]}
+    headers = {":message-type": "event", ":event-type": "TranscriptEvent"}
+    return talk.server({**headers, "Transcript": {"Results": [result]}}).close(by="server")
+
+
+# The rule that finds it, a session of the fault, a text of its evidence, a good session.
+FAULTS: list[tuple[str, Session, str, Session]] = [
+    (
+        "object-failed",
+        response(response_done("failed", **ERROR)),
+        "the server's words: The server had an error. (frame 33)",
+        response(response_done("completed")),
+    ),
+    (
+        "object-failed",
+        response(response_done("incomplete", reason="max_output_tokens")),
+        "the server's words: max_output_tokens (frame 33)",
+        response(response_done("cancelled", reason="turn_detected")),
+    ),
+    (
+        "object-failed-earlier",
+        response(response_done("failed", **ERROR), response_done("completed")),
+        "response.done has the state failed (frame 33)",
+        response(response_done("completed"), response_done("completed")),
+    ),
+    (
+        "not-in-envelope",
+        aws(spoken(0.25)),
+        "1 binary message is not an event-stream message (headers, payload and two checksums); "
+        "the first one has 8000 bytes (frame 1)",
+        aws(wrap("event-stream", "", spoken(0.25))),
+    ),
+    (
+        "answer-missing",
+        cartesia(),
+        "done did not come after frame 1",
+        cartesia(CARTESIA_DONE),
+    ),
+    ("answer-missing", cartesia(), "done did not come after frame 1", cartesia(wait=0.5)),
+    (
+        "answer-missing",
+        cartesia(),
+        "until then: 13 characters to speak, 0.5 s of audio received",
+        cartesia(**{"continue": True}),
+    ),
+    (
+        "answer-missing",
+        listen().speak(3).server(dg_result("hello")).app(END).wait(3).close(),
+        "Metadata did not come after frame 32",
+        listen().speak(3).server(dg_result("hello")).app(END).server(METADATA).wait(3).close(),
+    ),
+    (
+        "empty-transcripts",
+        transcripts("", ""),
+        "s of speech, 0 words: 2 results are empty",
+        transcripts("", "hello"),
+    ),
+    (
+        "empty-transcripts",
+        transcripts(""),
+        "s of speech, 0 words: 1 result is empty",
+        transcripts("", quiet=True),
+    ),
+    (
+        "no-results",
+        without_results(3, wait=3),
+        "s of speech, 0 words: the server sent no result",
+        without_results(3, wait=0.5),
+    ),
+    (
+        "results-stopped",
+        stopped(),
+        "s of speech were sent after the last words (frame 21, 20.0 s before the end)",
+        stopped("how are you"),
+    ),
+    (
+        "agent-silent",
+        gemini(),
+        "no audio received: the server had not answered for 3.",
+        gemini(gemini_turn()),
+    ),
+    (
+        "no-audio-for-text",
+        speak('{"type": "Metadata"}'),
+        "6 characters to speak, no audio received (first text: frame 1)",
+        speak(spoken(0.5), '{"type": "Flushed"}'),
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "faulty", "text", "good"), FAULTS)
+def test_outcome_finding_is_first_and_good_session_has_none(
+    name: str, faulty: Session, text: str, good: Session
+) -> None:
+    findings = diagnose(faulty, CATALOG)
+    assert findings[0].id == f"traffic.outcome.{name}"
+    assert any(text in evidence.text for evidence in findings[0].evidence), findings[0].evidence
+    assert len([f for f in findings if f.id.startswith("traffic.outcome.")]) == 1
+    ids = [finding.id for finding in diagnose(good, CATALOG)]
+    assert f"traffic.outcome.{name}" not in ids
+
+
+def test_outcome_rules_are_all_tested() -> None:
+    tested = {f"traffic.outcome.{name}" for name, *_ in FAULTS}
+    conditions = {c.id for c in CATALOG.conditions_of("traffic") if "traffic.outcome." in c.id}
+    assert tested == conditions
+    assert len(RULES) == len(conditions)
+
+
+def test_outcome_findings_failed_session_has_no_second_error() -> None:
+    session = listen().speak(5).app(END).wait(3).close(1011, "NET-0001", by="server")
+    findings = diagnose(session, CATALOG)
+    assert findings[0].id == "deepgram.listen.NET-0001"
+    assert not [f.id for f in findings if f.id.startswith("traffic.outcome.")]
+
+
+def test_outcome_findings_error_message_explains_missing_words() -> None:
+    error = {"type": "error", "error": {"type": "server_error", "message": "It failed."}}
+    session = openai().speak(5, template=OPENAI_APPEND).server(error).wait(3).close()
+    findings = diagnose(session, CATALOG)
+    assert findings[0].severity == "error"
+    assert not [f.id for f in findings if f.id.startswith("traffic.outcome.")]
+    found = outcome(session, findings)
+    assert found is not None
+    assert (found.kind, found.reason) == ("failed", findings[0].title)
+
+
+def test_outcome_findings_language_of_empty_transcripts_is_shown() -> None:
+    path = "/v1/listen?language=ja&encoding=linear16&sample_rate=16000"
+    talk = SpeechSession("deepgram", "listen", path)
+    session = talk.speak(5).server(dg_result("")).app(END).server(METADATA).close(by="server")
+    first, *_ = diagnose(session, CATALOG)
+    assert first.evidence[0].text.endswith("; the language is set to ja")
+
+
+def test_outcome_rules_session_without_timeline_have_no_evidence() -> None:
+    session = transcripts("")
+    session.timeline = None
+    assert not [f.id for f in diagnose(session, CATALOG) if "traffic.outcome" in f.id]
+
+
+# -- outcomes
+
+
+@pytest.mark.parametrize(
+    ("session", "kind", "reason"),
+    [
+        (transcripts("good morning"), "succeeded", "s of speech, 2 words"),
+        (transcripts(""), "unproven", "s of speech, 0 words"),
+        (transcripts("", quiet=True), "unproven", "5.0 s of audio without audible speech"),
+        (listen().close(), "unproven", "no audio sent, 0 words"),
+        (listen().speak(1).close(1011, "NET", by="server"), "failed", "by the server with 1011"),
+        (response(response_done("failed", **ERROR)), "failed", "failed: The server had an error."),
+        (cartesia(), "failed", "done did not come"),
+        (cartesia(CARTESIA_DONE), "succeeded", "0.5 s of audio received"),
+        (gemini(gemini_turn()), "succeeded", "s of audio received"),
+        (SpeechSession(None, None).app("hello").server("hello").close(), "unproven", "unknown"),
+    ],
+)
+def test_outcome_of_session_is_proven_or_says_what_is_missing(
+    session: Session, kind: str, reason: str
+) -> None:
+    found = outcome_of(session)
+    assert found.kind == kind
+    assert reason in found.reason

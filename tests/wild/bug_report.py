@@ -1,0 +1,125 @@
+"""A public bug report, rebuilt as a session, and what the headline of `explain` has to say."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from explain_traces import out_of
+from wire_session import WireSession
+
+Explanation = Mapping[str, Any]
+
+GOOD = r"no problems found|all went well|succeeded"
+"""What is never said of a session that failed."""
+SILENT = "no error and no warning"
+FIX_FIRST = frozenset({"credentials", "quota", "model", "parameter", "region"})
+"""Kinds of failure that recur until something is changed: no advice to retry is right."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """A report.
+
+    Attributes:
+        name: of the rebuilt session.
+        kind: of failure.
+        source: tracker and number, as on GitHub; a file of a tracker elsewhere.
+        title: of the report.
+        showed: what its author saw.
+        cause: the true one, as the thread found.
+        session: rebuilds it.
+        says: regular expressions, each of which has to match the headline; `|` between
+            words that are equally good.
+        near: a session that looks alike, with another cause or none.
+        near_differs: how.
+        near_never: what its headline must not say.
+        never: false statements.
+        fine: nothing is wrong: no error may be found.
+    """
+
+    name: str
+    kind: str
+    source: str
+    title: str
+    showed: str
+    cause: str
+    session: Callable[[], WireSession]
+    says: tuple[str, ...]
+    near: Callable[[], WireSession]
+    near_differs: str
+    near_never: tuple[str, ...]
+    never: tuple[str, ...] = ()
+    fine: bool = False
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """How the headline of a session compares with what it has to say."""
+
+    missing: tuple[str, ...]
+    false: tuple[str, ...]
+    errors: tuple[str, ...]
+
+    @property
+    def verdict(self) -> str:
+        """right, generic (the cause is not named) or wrong (something false is said)."""
+        if self.false or self.errors:
+            return "wrong"
+        return "generic" if self.missing else "right"
+
+
+def explanation(trace: Path) -> Explanation:
+    """What `wsproxy explain --json` says of a trace."""
+    return json.loads(out_of("explain", "--json", trace))  # type: ignore[no-any-return]
+
+
+def headline(explained: Explanation) -> str:
+    """The first screenful: outcome, title, meaning, first evidence, and the causes seen."""
+    lines = [str(explained["summary"])]
+    for finding in explained["findings"][:1]:
+        lines += [finding["title"], finding["meaning"]]
+        lines += [evidence["text"] for evidence in finding["evidence"][:1]]
+        lines += finding["seen"]
+    return "\n".join(lines)
+
+
+def errors(explained: Explanation) -> tuple[str, ...]:
+    """Ids of the findings that are errors."""
+    return tuple(f["id"] for f in explained["findings"] if f["severity"] == "error")
+
+
+def judge(report: Report, explained: Explanation) -> Judgement:
+    """Compare the headline with what it has to say.
+
+    To find neither an error nor a warning in a session that failed is a false statement, too.
+    """
+    text = headline(explained)
+    never = report.never if report.fine else (*report.never, GOOD)
+    false = [each for each in never if _in(each, text)]
+    if not report.fine and not any(f["severity"] != "info" for f in explained["findings"]):
+        false.append(SILENT)
+    if report.kind in FIX_FIRST and (advice := _retry(explained)) not in ("fix-first", ""):
+        false.append(f"retry: {advice}")
+    return Judgement(
+        missing=tuple(each for each in report.says if not _in(each, text)),
+        false=tuple(false),
+        errors=errors(explained) if report.fine else (),
+    )
+
+
+def _retry(explained: Explanation) -> str:
+    return next((str(finding["retry"]) for finding in explained["findings"]), "")
+
+
+def _in(pattern: str, text: str) -> bool:
+    return re.search(pattern, text, re.IGNORECASE) is not None
+
+
+def false_of_near_miss(report: Report, explained: Explanation) -> list[str]:
+    """What the headline of the near miss must not say, and says."""
+    return [each for each in report.near_never if _in(each, headline(explained))]

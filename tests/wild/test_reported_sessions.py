@@ -1,0 +1,36 @@
+"""Sessions that people reported, rebuilt: the headline of `explain` names the true cause."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import earlier_reports
+from bug_report import Judgement, Report, explanation, false_of_near_miss, headline, judge
+from reports import REPORTS
+
+EARLIER = earlier_reports.REPORTS
+BY_NAME = pytest.mark.parametrize("report", [*EARLIER, *REPORTS], ids=lambda report: report.name)
+
+
+@BY_NAME
+def test_explain_of_a_reported_session_names_its_cause_first(
+    report: Report, tmp_path: Path
+) -> None:
+    explained = explanation(report.session().write(tmp_path / "session.wstrace"))
+
+    assert judge(report, explained) == Judgement((), (), ()), headline(explained)
+
+
+@BY_NAME
+def test_explain_of_a_near_miss_does_not_name_that_cause(report: Report, tmp_path: Path) -> None:
+    explained = explanation(report.near().write(tmp_path / "session.wstrace"))
+
+    assert false_of_near_miss(report, explained) == [], headline(explained)
+
+
+def test_reports_have_distinct_names_and_sources() -> None:
+    names = {report.name for report in [*EARLIER, *REPORTS]}
+    assert len(names) == len(EARLIER) + len(REPORTS)
+    assert len({report.source for report in REPORTS}) == len(REPORTS) >= 36

@@ -1,0 +1,123 @@
+"""Makes docs/wild.md: public bug reports, their true causes, and what wsproxy says of them.
+
+python tools/wild.py > docs/wild.md
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+_TESTS = Path(__file__).resolve().parents[1] / "tests"
+for _folder in (_TESTS, _TESTS / "support", _TESTS / "wild"):
+    if str(_folder) not in sys.path:
+        sys.path.insert(0, str(_folder))
+
+import earlier_reports  # noqa: E402
+import own_settings  # noqa: E402, F401
+from bug_report import Explanation, Report, explanation, judge  # noqa: E402
+from reports import REPORTS  # noqa: E402
+
+_LINE = 220  # characters of a text that comes from a trace
+
+_HEAD = """\
+# Reports from the wild
+
+This page shows what `wsproxy explain` says of failures that people reported in public. Each report
+was rebuilt as a session with synthetic speech and synthetic keys, and only with what was on the
+wire: address, headers, messages, their order and their times. For example, the session
+`dg-keywords-nova-3` is an upgrade that Deepgram refuses with 400 because the URL contains
+`keywords`.
+
+A headline is the first screen of the output: outcome, title, meaning, first evidence, and the
+causes that the session shows. It is:
+
+- *right* if it names the true cause and states nothing false;
+- *generic* if it does not name the cause;
+- *wrong* if it states something false, or reports neither an error nor a warning.
+
+Each session has a near miss, which looks alike and has another cause or none. Its headline must not
+name that cause.
+
+`python tools/wild.py` generates this page from the sessions in `tests/wild/`. A test compares both.
+"""
+
+
+def main() -> None:
+    print(document(REPORTS, earlier_reports.REPORTS), end="")
+
+
+def document(reports: Iterable[Report], earlier: Iterable[Report]) -> str:
+    """The document, as Markdown."""
+    found = list(_explained(reports))
+    before = list(_explained(earlier))
+    lines = [
+        _HEAD,
+        _count("reports that were searched out", found),
+        _count("reports that were rebuilt before", before),
+        "",
+        "## Reports with their sources",
+        "",
+        "| session | report | it showed | true cause | wsproxy says | near miss |",
+        "|---|---|---|---|---|---|",
+        *(_row(report, explained) for report, explained in found),
+        "",
+        "## Reports rebuilt before",
+        "",
+        "Their sources are not recorded.",
+        "",
+        "| session | true cause | wsproxy says |",
+        "|---|---|---|",
+        *(
+            _cells(f"`{report.name}`", report.cause, _said(report, explained))
+            for report, explained in before
+        ),
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _explained(reports: Iterable[Report]) -> Iterator[tuple[Report, Explanation]]:
+    with tempfile.TemporaryDirectory() as folder:
+        for report in reports:
+            trace = report.session().write(Path(folder) / f"{report.name}.wstrace")
+            yield report, explanation(trace)
+
+
+def _count(what: str, explained: list[tuple[Report, Explanation]]) -> str:
+    verdicts = [judge(*each).verdict for each in explained]
+    counts = ", ".join(f"{verdicts.count(each)} {each}" for each in ("right", "generic", "wrong"))
+    return f"- {len(verdicts)} {what}: {counts}."
+
+
+def _row(report: Report, explained: Explanation) -> str:
+    repository, _, number = report.source.partition("#")
+    link = f"[{report.source}](https://github.com/{repository}/issues/{number})"
+    said = _said(report, explained)
+    source = f"{link}: {report.title}"
+    name = f"`{report.name}` ({report.kind})"
+    return _cells(name, source, report.showed, report.cause, said, report.near_differs)
+
+
+def _said(report: Report, explained: Explanation) -> str:
+    verdict = judge(report, explained).verdict
+    remark = "" if verdict == "right" else f" ({verdict})"
+    for finding in explained["findings"][:1]:
+        evidence = [_short(each["text"]) for each in finding["evidence"][:1]]
+        return ". ".join([f"**{finding['title']}**{remark}", *evidence])
+    return _short(explained["outcome"]) + remark
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _LINE else text[: _LINE - 1] + "…"
+
+
+def _cells(*texts: str) -> str:
+    escaped = (text.replace("|", r"\|").replace("<", "&lt;").replace("\n", " ") for text in texts)
+    return f"| {' | '.join(escaped)} |"
+
+
+if __name__ == "__main__":
+    main()

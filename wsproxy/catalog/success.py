@@ -1,0 +1,147 @@
+"""What success and failure look like in the messages of an API, as catalog data.
+
+The format is described in docs/catalog.md, `[api.success]` and `[api.transcript]`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .envelope import field as field_of
+
+WORDS, AUDIO = "words", "audio"  # what `Success.proof` names besides messages
+EMPTY = "(empty)"  # kind of a message without content
+_SOME, _NONE = "*", "none"  # any value, and no value
+
+
+@dataclass(frozen=True, slots=True)
+class MessagePattern:
+    """A kind of message, optionally with values of fields.
+
+    Written as "KIND", "path=value", or several of these with spaces between them. "path=*" stands
+    for any value but null, false and empty ones, "path=none" for those and a missing one.
+    "(empty)" is the kind of a message without content; the kind of a short text that is not JSON
+    is the text.
+
+    Attributes:
+        kind: type of the message as the API names it; empty: any.
+        fields: (dotted path, value).
+    """
+
+    kind: str = ""
+    fields: tuple[tuple[str, str], ...] = ()
+
+    @classmethod
+    def parse(cls, text: str) -> MessagePattern:
+        """Read a pattern."""
+        parts = text.split(" ")
+        fields = tuple((path, value) for path, mark, value in map(_split, parts) if mark)
+        kind = " ".join(part for part in parts if "=" not in part)
+        return cls(kind, fields)
+
+    def matches(self, kind: str, content: Mapping[str, Any]) -> bool:
+        """Whether a message has this kind and these values."""
+        if self.kind and self.kind != kind:
+            return False
+        return all(_has(content, path, value) for path, value in self.fields)
+
+    def __str__(self) -> str:
+        return " ".join([self.kind, *(f"{path}={value}" for path, value in self.fields)]).strip()
+
+
+def _split(part: str) -> tuple[str, str, str]:
+    return part.partition("=")
+
+
+def _has(content: Mapping[str, Any], path: str, wanted: str) -> bool:
+    value = field_of(content, path)
+    if wanted in (_SOME, _NONE):
+        return bool(value) is (wanted == _SOME)
+    if isinstance(value, bool):
+        return str(value).lower() == wanted
+    return isinstance(value, str | int) and str(value) == wanted
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectedAnswer:
+    """A message that the server owes after another message.
+
+    Attributes:
+        after: messages of the client that begin the wait.
+        after_server: messages of the server that begin it, such as the start of a response.
+        expect: messages of the server that end it.
+        unless: messages of the client that end it as well, such as a cancellation.
+        id: dotted path of the id that both have, where several answers can be open at a time.
+    """
+
+    after: tuple[MessagePattern, ...]
+    after_server: tuple[MessagePattern, ...]
+    expect: tuple[MessagePattern, ...]
+    unless: tuple[MessagePattern, ...] = ()
+    id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectState:
+    """A field whose value says whether an object, such as a response, has failed.
+
+    Attributes:
+        message: the server's messages that report it.
+        field: dotted path of the state.
+        good, failed: its values; others say neither.
+        sentence: dotted paths of the server's own words about a failure, the best first.
+    """
+
+    message: MessagePattern
+    field: str
+    good: tuple[str, ...]
+    failed: tuple[str, ...]
+    sentence: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Success:
+    """What proves that a session succeeded, and what shows that it failed.
+
+    Attributes:
+        proof: "words" (a transcript with a word), "audio" (audio of the server), or a message;
+            one of them is enough. Empty: unknown.
+        answers: messages that the server owes.
+        states: states of objects.
+    """
+
+    proof: tuple[str, ...] = ()
+    answers: tuple[ExpectedAnswer, ...] = ()
+    states: tuple[ObjectState, ...] = ()
+
+    @property
+    def messages(self) -> tuple[MessagePattern, ...]:
+        """The messages that are proof."""
+        return tuple(MessagePattern.parse(p) for p in self.proof if p not in (WORDS, AUDIO))
+
+
+@dataclass(frozen=True, slots=True)
+class ResultPaths:
+    """Where a transcript result has its times and words; empty: nowhere.
+
+    Attributes:
+        start, end, duration: dotted paths of the result's times in the audio.
+        unit: seconds that the number 1 stands for in all of its times.
+        words: dotted path of the list of words; `word`, `word_start` and `word_end` are names in
+            an item of it.
+    """
+
+    start: str = ""
+    end: str = ""
+    duration: str = ""
+    unit: float = 1.0
+    words: str = ""
+    word: str = "word"
+    word_start: str = "start"
+    word_end: str = "end"
+
+
+NO_SUCCESS = Success()
+NO_RESULT_PATHS = ResultPaths()

@@ -1,0 +1,74 @@
+"""What kind of error a server's sentence describes, by its words.
+
+`error_classes.toml` has the words, which are those that public APIs use. The class gives the
+meaning, causes, remedies and retry
+advice where no condition of the catalog explains the error. A sentence without any of these
+words has no class: then only the sentence itself is reported.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from wsproxy.catalog import Advice
+from wsproxy.catalog.server_sentence import ServerSentence
+from wsproxy.catalog.toml_table import read_toml
+
+MAX_WORDS = 2000  # characters that are searched
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorClass:
+    """A kind of error.
+
+    Attributes:
+        id: such as "credentials"; `class` in the JSON.
+        words: what a sentence, or a name that stands with it, has to contain.
+        causes, remedies, retry, retry_note: as of a condition.
+    """
+
+    id: str
+    words: re.Pattern[str]
+    meaning: str
+    causes: Sequence[Advice]
+    remedies: Sequence[Advice]
+    retry: str
+    retry_note: str = ""
+
+
+def classify(sentence: ServerSentence) -> ErrorClass | None:
+    """The class of a sentence, by its own words, else by the names that stand with it."""
+    own = next((c for c in error_classes() if c.words.search(sentence.text[:MAX_WORDS])), None)
+    if own is not None:
+        return own
+    names = " ".join(name.replace("_", " ") for name in sentence.names)
+    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", names)
+    return next((c for c in error_classes() if c.words.search(spaced)), None)
+
+
+def _error_class(table: Mapping[str, Any]) -> ErrorClass:
+    return ErrorClass(
+        table["id"],
+        re.compile(table["words"], re.IGNORECASE | re.VERBOSE),
+        table["meaning"],
+        tuple(_advice(item) for item in table["causes"]),
+        tuple(_advice(item) for item in table["remedies"]),
+        table["retry"],
+        table.get("retry_note", ""),
+    )
+
+
+def _advice(item: str | Mapping[str, str]) -> Advice:
+    return Advice(item) if isinstance(item, str) else Advice(item["text"], item["when"])
+
+
+@functools.cache
+def error_classes() -> tuple[ErrorClass, ...]:
+    """All classes, in the order in which they are tried; read when they are first needed."""
+    text = (Path(__file__).parent / "error_classes.toml").read_text(encoding="utf-8")
+    return tuple(_error_class(table) for table in read_toml(text)["class"])

@@ -1,0 +1,252 @@
+"""The server's own sentence as the headline of a failure.
+
+Where only a code or a status is known, the sentence of the server says more than the text of the
+code: the finding gets the sentence as its title, and meaning and advice by the class of error
+that its words describe. What RFC 6455 says of the code becomes a footnote.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from wsproxy.catalog import GENERIC, TRAFFIC, Advice, Condition, Hit, Source
+from wsproxy.catalog.server_sentence import ServerSentence, contains, server_sentences
+from wsproxy.session.outcome import failed_objects
+
+from .error_classes import ErrorClass, classify
+from .evidence import Evidence, quoted
+from .gateways import gateway_name
+from .parameters import Parameter, named_parameters
+from .session_facts import SessionFacts
+
+_SHOWN = 600  # characters of a sentence in the evidence
+_TITLE = 220  # characters of a sentence in a title
+_BODY = ("response body: ", "body: ")
+_PRIVATE = 3000  # close codes from here on have the meaning that the provider gives them
+_OF_PARAMETERS = ("parameter", "model")  # classes of sentences that name parameters by plain words
+_LOOK_UP = (
+    Advice("Search the provider's documents and issue tracker for this sentence"),
+    Advice("Send the trace and the request id to the provider's support"),
+)
+_UNCLASSIFIED = (
+    "The catalog has no condition for this sentence, so it is shown as the server sent it."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What the server said of the failure.
+
+    Attributes:
+        sentence: the most relevant sentence.
+        kind: its class; None where its words belong to none.
+        parameters: of the request, which it names.
+    """
+
+    sentence: ServerSentence
+    kind: ErrorClass | None
+    parameters: Sequence[Parameter]
+
+    @property
+    def id(self) -> str:
+        return f"server.{self.kind.id}" if self.kind is not None else ""
+
+    @property
+    def evidence(self) -> list[Evidence]:
+        """The sentence, and the parameters that it names: those of the URL in the same line."""
+        sentence = self.sentence
+        place = {"message": "the server sent", "body": "response body",
+                 "page": "page in the response"}.get(sentence.where, sentence.where)  # fmt: skip
+        where = f" (frame {sentence.frame})" if sentence.frame is not None else ""
+        names = [name for name in sentence.names if not contains(sentence.text, name)]
+        more = f"; {', '.join(names[:3])}" if names else ""
+        frames = (sentence.frame,) if sentence.frame is not None else ()
+        of_url = "".join(f"; {p.evidence.text}" for p in self.parameters if p.frame is None)
+        ending = "." if of_url and not more else ""
+        words = quoted(sentence.text, _SHOWN).removesuffix(ending)
+        text = f"{place}: {words}{quoted(more)}{where}{of_url}"
+        return [
+            Evidence(text, frames, sentence.t_ns),
+            *(p.evidence for p in self.parameters if p.frame is not None),
+        ]
+
+
+def server_said(facts: SessionFacts) -> Said | None:
+    """What the server said of a failure; None if it said nothing."""
+    envelope = facts.api.envelope if facts.api else ""
+    sentences = server_sentences(facts.session, envelope)
+    if not sentences:
+        return None
+    # Of several sentences about the end, one with a known class says more.
+    first = sentences[0]
+    about_end = [s for s in sentences if s.ends and s.is_prose] or [first]
+    best = next((s for s in about_end if classify(s) is not None), about_end[0])
+    chosen = best if first.ends else first
+    kind = of_page(facts) if chosen.where == "page" else classify(chosen)
+    return _said(facts, chosen, kind)
+
+
+def said_of_object(facts: SessionFacts) -> Said | None:
+    """What the server said of an object that failed; None where none did, or without words."""
+    timeline = facts.session.timeline
+    failed = failed_objects(timeline) if timeline is not None else []
+    spoken = next((one for one in failed if one.sentence), None)
+    if spoken is None:
+        return None
+    sentence = ServerSentence(
+        spoken.sentence, "message", (spoken.state,), "", spoken.frame, spoken.t_ns
+    )
+    return _said(facts, sentence, classify(sentence))
+
+
+def _said(facts: SessionFacts, sentence: ServerSentence, kind: ErrorClass | None) -> Said:
+    plain = kind is not None and kind.id in _OF_PARAMETERS
+    return Said(sentence, kind, named_parameters(facts, sentence, plain=plain))
+
+
+def of_page(facts: SessionFacts) -> ErrorClass | None:
+    """The class of a page that an intermediary sent: what the catalog says of it."""
+    for condition in facts.catalog.conditions_of(TRAFFIC):
+        if any(match.rule == "gateway_between" for match in condition.matches):
+            return ErrorClass(
+                "gateway",
+                re.compile(r"(?i)gateway"),
+                condition.meaning,
+                condition.causes,
+                condition.remedies,
+                condition.retry,
+            )
+    return None
+
+
+def needs_sentence(hit: Hit, said: Said) -> bool:
+    """Whether the sentence is the better headline than the condition that matched."""
+    condition = hit.condition
+    if condition.sentence_first:
+        return True
+    if not hit.vague or condition.intermediary or _is_used(hit, said):
+        return False
+    if condition.general or condition.provider == GENERIC:
+        return True
+    code = next((f.value for f in hit.facts if f.name == "close code"), "")
+    if code.isdecimal() and int(code) < _PRIVATE:
+        return True
+    # A documented meaning of this status or private code, unless the sentence is of another kind.
+    words = f"{condition.title}. {condition.meaning}"
+    return said.kind is not None and said.kind.words.search(words) is None
+
+
+def _is_used(hit: Hit, said: Said) -> bool:
+    """Whether a pattern of an RFC 6455 condition matched the sentence itself."""
+    by_words = hit.stage not in ("code", "status")
+    return (
+        hit.condition.provider == GENERIC
+        and by_words
+        and any(contains(fact.value, said.sentence.text) for fact in hit.facts)
+    )
+
+
+def with_sentence(
+    facts: SessionFacts, condition: Condition, said: Said, shown: Callable[[str], bool]
+) -> Condition:
+    """The condition with the sentence as its title, and the advice of the sentence's class.
+
+    Args:
+        shown: whether there is evidence for a rule, by its name.
+    """
+    kind = said.kind
+    own = condition.provider != GENERIC
+    changed = replace(
+        condition, id=condition.id if own else said.id or condition.id, title=_title(facts, said)
+    )
+    if not own and said.sentence.where == "message" and condition.severity == "warning":
+        changed = replace(changed, severity="error")  # the code alone would be harmless
+    if not own:
+        source = Source("The server's own sentence; what it means by the words in it")
+        name = said.id or condition.id
+        changed = replace(changed, id=name, meaning=_UNCLASSIFIED, source=source)
+    if kind is None:
+        return changed if own else replace(changed, causes=(), remedies=_LOOK_UP)
+    return replace(
+        changed,
+        meaning=kind.meaning,
+        causes=tuple(advice for advice in kind.causes if not advice.when or shown(advice.when)),
+        remedies=tuple(kind.remedies),
+        retry=kind.retry,
+        retry_note=kind.retry_note,
+    )
+
+
+def with_parameters(condition: Condition, said: Said) -> Condition:
+    """The condition with the parameters in its title that the server names."""
+    return replace(condition, title=f"{condition.title} ({_listed(said.parameters)})")
+
+
+def _listed(parameters: Sequence[Parameter]) -> str:
+    return ", ".join(parameter.text for parameter in parameters[:2])
+
+
+def new_condition(
+    facts: SessionFacts, said: Said, severity: str, default_id: str, shown: Callable[[str], bool]
+) -> Condition:
+    """A condition for a sentence that no condition of the catalog is about.
+
+    Args:
+        default_id: where the sentence has no class.
+    """
+    blank = Condition(
+        default_id, GENERIC, (), severity, "", _UNCLASSIFIED, (), (), "maybe", Source(""), (), ()
+    )
+    changed = with_sentence(facts, blank, said, shown)
+    return replace(changed, severity=severity)
+
+
+def _title(facts: SessionFacts, said: Said) -> str:
+    session = facts.session
+    host = quoted(session.request.host) if session.request else "the server"
+    name = facts.provider.name if facts.provider is not None else host
+    of_request = f" ({_listed(said.parameters)})" if said.parameters else ""
+    who = f"{name} reports"
+    if said.sentence.where == "page":
+        gateway = gateway_name(facts.session)
+        who = f"{gateway or 'An intermediary'} answered in place of {name}"
+    return f"{who}: {quoted(said.sentence.text, _TITLE)}{of_request}"
+
+
+def footnote(condition: Condition, code: int | None) -> Evidence:
+    """What RFC 6455 or HTTP says of the code alone."""
+    title = condition.title.replace(f" ({code})", "")
+    return Evidence(f"the general meaning of {code}: {title}", (), None, None)
+
+
+def arranged(evidence: Sequence[Evidence], said: Said | None) -> list[Evidence]:
+    """The evidence in the order of what it adds, nothing twice."""
+    first = said.evidence if said is not None else []
+    sentence = said.sentence.text if said is not None else ""
+    head: list[Evidence] = []
+    tail: list[Evidence] = []
+    texts = {e.text for e in first}
+    for item in evidence:
+        if item.text in texts or _is_repeated(item.text, sentence):
+            continue
+        texts.add(item.text)
+        (tail if _includes(item.text, sentence) else head).append(item)
+    statuses = {e.text.split()[1] for e in head if e.text.startswith("HTTP ")}
+    head = [e for e in head if e.text.removeprefix("status: ") not in statuses]
+    # The complete message or body, if it says more than what is shown of it already.
+    return [*first, *head, *(e for e in tail if not e.text.startswith(_BODY))]
+
+
+def _includes(text: str, sentence: str) -> bool:
+    return bool(sentence) and contains(text.replace('\\"', '"'), sentence[:80])
+
+
+def _is_repeated(text: str, sentence: str) -> bool:
+    """Whether a line is nothing but a label and the sentence."""
+    if not sentence:
+        return False
+    label, _, value = text.partition(": ")
+    value = value.rpartition(" (frame ")[0] or value
+    return len(label) < 40 and contains(sentence, value.rstrip("…")) and len(value) > 8

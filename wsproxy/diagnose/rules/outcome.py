@@ -1,0 +1,246 @@
+"""Rules about what came of a session: failed objects, answers that did not come, no words.
+
+They need the timeline of the session (`Session.read` with a catalog); without it they return
+nothing. Those about something that is missing return nothing where the session failed: then what
+is missing is a consequence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from wsproxy.catalog.success import AUDIO, WORDS
+from wsproxy.diagnose.evidence import Evidence, plural, quoted, seconds
+from wsproxy.diagnose.session_facts import Measure, SessionFacts
+from wsproxy.session.declared_audio import query_parameters
+from wsproxy.session.outcome import (
+    PATIENCE,
+    failed_objects,
+    figures_text,
+    missing_answers,
+    proof_of,
+    waited,
+)
+from wsproxy.session.success_tracker import FailedObject
+from wsproxy.session.timeline import Timeline
+
+MIN_SPEECH = 1.0  # seconds of speech for which words are expected
+STOPPED = 10.0  # seconds of speech after the last words from which on results have stopped
+UNANSWERED = 10.0  # seconds after the user's speech from which on an agent is silent
+_SHOWN = 3  # failed objects
+_ENVELOPES = {
+    "event-stream": "an event-stream message (headers, payload and two checksums)",
+    "azure": "a message with header lines before the audio",
+}
+
+
+def _timeline(facts: SessionFacts) -> Timeline | None:
+    """The timeline of a session that was accepted and ended, without a failure."""
+    session = facts.session
+    if session.timeline is None or session.failed or not session.accepted:
+        return None
+    return session.timeline
+
+
+def object_failed(facts: SessionFacts) -> list[Evidence]:
+    """The server reported that an object, such as a response, failed."""
+    timeline = facts.session.timeline
+    return _objects(failed_objects(timeline)) if timeline is not None else []
+
+
+def object_failed_earlier(facts: SessionFacts) -> list[Evidence]:
+    """An object failed, and a later one of the same kind was good."""
+    timeline = facts.session.timeline
+    if timeline is None or failed_objects(timeline):
+        return []
+    return _objects(timeline.success.failed)
+
+
+def _objects(failed: Sequence[FailedObject]) -> list[Evidence]:
+    out = []
+    for one in failed[:_SHOWN]:
+        frames = (one.frame,)
+        if one.sentence:
+            text = f"the server's words: {quoted(one.sentence, 240)} (frame {one.frame})"
+            out.append(Evidence(text, frames, one.t_ns))
+        if one.state != one.kind:
+            text = f"{one.kind} has the state {quoted(one.state)} (frame {one.frame})"
+            out.append(Evidence(text, frames, one.t_ns))
+        elif not one.sentence:
+            text = f"the server sent {one.kind} (frame {one.frame})"
+            out.append(Evidence(text, frames, one.t_ns))
+    return out
+
+
+def answer_missing(facts: SessionFacts) -> list[Evidence]:
+    """The message that ends an answer did not come, although there was time for it."""
+    timeline = _timeline(facts)
+    if timeline is None or _no_audio_at_all(timeline) or failed_objects(timeline):
+        return []
+    out = []
+    for owed in missing_answers(facts.session, timeline)[:_SHOWN]:
+        text = f"{owed.expect} did not come after frame {owed.frame}"
+        since = waited(facts.session, timeline, owed.t_ns)
+        out.append(Evidence(text, (owed.frame,), owed.t_ns, round(since, 2), "s"))
+    if out:
+        out += _last_of_server(facts, timeline)
+        out.append(Evidence(f"until then: {figures_text(timeline)}"))
+    return out
+
+
+def _last_of_server(facts: SessionFacts, timeline: Timeline) -> list[Evidence]:
+    """When the server sent its last message, relative to the end."""
+    if timeline.last_server_ns is None or timeline.last_server_frame is None:
+        return [Evidence("the server sent no message", (), None, 0.0, "messages")]
+    ago = seconds(facts.ended_ns - timeline.last_server_ns)
+    frame = timeline.last_server_frame
+    text = f"the server's last message came {ago:.1f} s before the end (frame {frame})"
+    return [Evidence(text, (frame,), timeline.last_server_ns, ago, "s")]
+
+
+# -- speech without words
+
+
+def _wordless(facts: SessionFacts) -> Timeline | None:
+    """The timeline of a session of audible speech without the words that should have come."""
+    timeline = _timeline(facts)
+    if timeline is None or timeline.api is None or WORDS not in timeline.api.success.proof:
+        return None
+    speech = timeline.sent.speech
+    if proof_of(timeline) is not None or speech is None or speech < MIN_SPEECH:
+        return None
+    return timeline
+
+
+def empty_results(facts: SessionFacts) -> list[Evidence]:
+    """Results came for audible speech, and all of them are empty."""
+    timeline = _wordless(facts)
+    if timeline is None or not timeline.transcript.results:
+        return []
+    found = timeline.transcript
+    text = f"{figures_text(timeline)}: {plural(found.results, 'result is', 'results are')} empty"
+    if language := _language(facts):
+        text += f"; the language is set to {quoted(language)}"
+    frames = tuple(result.frame for result in found)[:3]
+    return [Evidence(text, frames, None, timeline.sent.speech, "s")]
+
+
+def no_results(facts: SessionFacts) -> list[Evidence]:
+    """Audible speech was sent, and no result came, although there was time for one."""
+    timeline = _wordless(facts)
+    if timeline is None or timeline.transcript.results or AUDIO in _proof(timeline):
+        return []
+    speech_ns = timeline.sent.speech_ns or 0
+    left_at_once = waited(facts.session, timeline, speech_ns) < PATIENCE
+    if left_at_once and (timeline.sent.speech or 0) < STOPPED and _closed_by_client(facts):
+        return []
+    text = f"{figures_text(timeline)}: the server sent no result"
+    return [
+        Evidence(text, (), None, timeline.sent.speech, "s"),
+        *_last_of_server(facts, timeline),
+    ]
+
+
+def _closed_by_client(facts: SessionFacts) -> bool:
+    return facts.session.closed_by == "client"
+
+
+def _proof(timeline: Timeline) -> Sequence[str]:
+    return timeline.api.success.proof if timeline.api else ()
+
+
+def _language(facts: SessionFacts) -> str:
+    """The language that the session asks for, "" where it asks for none."""
+    query = query_parameters(facts.session)
+    names = ("language", "language-code", "language_code", "lang")
+    return next((query[name] for name in names if query.get(name)), "")
+
+
+def results_stopped(facts: SessionFacts) -> list[Evidence]:
+    """Words came, and then no more, while speech went on."""
+    timeline = _timeline(facts)
+    if timeline is None or WORDS not in _proof(timeline) or AUDIO in _proof(timeline):
+        return []
+    last_ns, speech = timeline.transcript.last_words_ns, timeline.sent.speech
+    if last_ns is None or speech is None:
+        return []
+    since = speech - timeline.speech_at_words
+    if since < STOPPED:
+        return []
+    frame = timeline.transcript.last_frame or 0
+    text = (
+        f"{since:.1f} s of speech were sent after the last words (frame {frame}, "
+        f"{seconds(facts.ended_ns - last_ns):.1f} s before the end)"
+    )
+    return [Evidence(text, (frame,), last_ns, round(since, 1), "s")]
+
+
+# -- agents, and text without audio
+
+
+def agent_silent(facts: SessionFacts) -> list[Evidence]:
+    """The user spoke, and the agent did not answer."""
+    timeline = _timeline(facts)
+    if timeline is None or timeline.api is None or timeline.api.audio.origin != "both":
+        return []
+    speech, speech_ns = timeline.sent.speech, timeline.sent.speech_ns
+    if speech_ns is None or speech is None or speech < MIN_SPEECH or failed_objects(timeline):
+        return []
+    silent = waited(facts.session, timeline, speech_ns)
+    if proof_of(timeline) is not None and silent < UNANSWERED:
+        return []
+    if facts.measured(empty_results):
+        return []
+    text = f"{figures_text(timeline)}: the server had not answered for {silent:.1f} s at the end"
+    return [
+        Evidence(text, (), speech_ns, round(silent, 2), "s"),
+        *_last_of_server(facts, timeline),
+    ]
+
+
+def no_audio_for_text(facts: SessionFacts) -> list[Evidence]:
+    """Text to speak was sent, and no audio came, although there was time for it."""
+    timeline = _timeline(facts)
+    if timeline is None or not _no_audio_at_all(timeline):
+        return []
+    at_ns = facts.opened_ns
+    left_at_once = waited(facts.session, timeline, at_ns) < PATIENCE
+    if _closed_by_client(facts) and left_at_once and not timeline.success.answers:
+        return []
+    frame = timeline.first_text_frame or 0
+    text = f"{figures_text(timeline)} (first text: frame {frame})"
+    return [
+        Evidence(text, (frame,), None, float(timeline.characters), "characters"),
+        *_last_of_server(facts, timeline),
+    ]
+
+
+def _no_audio_at_all(timeline: Timeline) -> bool:
+    return bool(timeline.texts) and not timeline.received.messages and AUDIO in _proof(timeline)
+
+
+def not_in_envelope(facts: SessionFacts) -> list[Evidence]:
+    """The app sent binary messages without the encoding that the API requires."""
+    timeline = facts.session.timeline
+    if timeline is None or timeline.unwrapped is None or timeline.api is None:
+        return []
+    frame, length = timeline.unwrapped
+    count = plural(timeline.unwrapped_count, "binary message is", "binary messages are")
+    text = (
+        f"{count} not {_ENVELOPES[timeline.api.envelope]}; "
+        f"the first one has {length} bytes (frame {frame})"
+    )
+    return [Evidence(text, (frame,), None, float(timeline.unwrapped_count), "messages")]
+
+
+RULES: tuple[Measure, ...] = (
+    object_failed,
+    object_failed_earlier,
+    not_in_envelope,
+    answer_missing,
+    empty_results,
+    no_results,
+    results_stopped,
+    agent_silent,
+    no_audio_for_text,
+)

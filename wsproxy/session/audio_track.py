@@ -1,0 +1,258 @@
+"""The audio of one direction in one carrier, as running totals.
+
+A track never holds more than the head of its audio and a few thousand numbers, however long
+the session lasts.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import pairwise
+from statistics import median
+from typing import Protocol
+
+from wsproxy.audio.encodings import AudioFormat
+from wsproxy.audio.sniff import sniff
+
+from .size_histogram import KEPT_PLACES, Place, SizeHistogram
+
+KEPT_HEAD = 64 << 10  # bytes of audio kept from the beginning of a track
+WINDOW_NS = 5 * 10**9  # the window in which the fastest pace is measured
+_WINDOW_CHUNKS = 4096  # chunks in that window that are kept apart
+_CURSOR_POINTS = 2048  # points of the curve of bytes over time
+_RECENT_CHUNKS = 1024  # chunks at the end whose position is exact
+
+
+class Analyzer(Protocol):
+    """What examines the samples of a track."""
+
+    def add(self, data: bytes, frame: int, t_ns: int) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A time without chunks.
+
+    Attributes:
+        length_ns: its length.
+        at_ns: when it began.
+        after_frame: the frame before it, 0 if there is none.
+    """
+
+    length_ns: int = 0
+    at_ns: int = 0
+    after_frame: int = 0
+
+
+@dataclass(slots=True)
+class FastestWindow:
+    """The WINDOW_NS with the most audio, by two pointers over the chunks.
+
+    Attributes:
+        size: bytes of audio in the window.
+        start: its first chunk, None without chunks.
+    """
+
+    size: int = 0
+    start: Place | None = None
+    _chunks: deque[tuple[int, int, int]] = field(default_factory=deque)
+    _current: int = 0
+
+    def add(self, frame: int, t_ns: int, size: int) -> None:
+        chunks = self._chunks
+        chunks.append((t_ns, frame, size))
+        self._current += size
+        while t_ns - chunks[0][0] > WINDOW_NS:
+            self._current -= chunks.popleft()[2]
+        if self._current > self.size:
+            self.size, self.start = self._current, Place(chunks[0][1], chunks[0][0])
+        if len(chunks) > _WINDOW_CHUNKS:
+            self._halve()
+
+    def _halve(self) -> None:
+        """Join pairs of chunks."""
+        old = list(self._chunks)
+        joined = [(a[0], a[1], a[2] + b[2]) for a, b in zip(old[0::2], old[1::2], strict=False)]
+        self._chunks = deque(joined + old[len(joined) * 2 :])
+
+
+class AudioCursor:
+    """How many bytes of audio had passed at a time, in bounded memory.
+
+    Exact for the last 1,024 chunks, and for all chunks of a track with up to 2,048; between
+    the points that are kept of a longer one, the position is interpolated.
+    """
+
+    def __init__(self) -> None:
+        self._times: list[int] = []
+        self._sizes: list[int] = []
+        self._recent: deque[tuple[int, int]] = deque(maxlen=_RECENT_CHUNKS)
+        self._stride = 1
+        self._count = 0
+
+    def add(self, t_ns: int, size: int) -> None:
+        """Add a chunk; `size` is that of all chunks including this one."""
+        self._recent.append((t_ns, size))
+        if self._count % self._stride == 0:
+            self._times.append(t_ns)
+            self._sizes.append(size)
+            if len(self._times) >= _CURSOR_POINTS:
+                self._times, self._sizes = self._times[::2], self._sizes[::2]
+                self._stride *= 2
+        self._count += 1
+
+    def count_at(self, t_ns: int) -> int:
+        """The number of chunks up to a time, inclusive; exact where `size_at` is."""
+        later = sum(1 for when, _ in self._recent if when > t_ns)
+        if later < len(self._recent):
+            return self._count - later
+        return min(self._count - later, bisect_right(self._times, t_ns) * self._stride)
+
+    @property
+    def median_interval_ns(self) -> float:
+        """The median time between two of the last 1,024 chunks, 0 if there are fewer than two."""
+        times = [when for when, _ in self._recent]
+        return median(b - a for a, b in pairwise(times)) if len(times) > 1 else 0.0
+
+    def size_at(self, t_ns: int) -> int:
+        """Bytes of all chunks up to a time, inclusive."""
+        recent = self._recent
+        if not recent:
+            return 0
+        if t_ns >= recent[0][0] and len(recent) < self._count:
+            return max(size for when, size in recent if when <= t_ns)
+        at = bisect_right(self._times, t_ns)
+        if not at:
+            return 0
+        if self._stride == 1 or at == len(self._times):
+            return self._sizes[at - 1]
+        start, end = self._times[at - 1], self._times[at]
+        done = (t_ns - start) / max(1, end - start)
+        return self._sizes[at - 1] + int(done * (self._sizes[at] - self._sizes[at - 1]))
+
+
+@dataclass(slots=True)
+class AudioTrack:
+    """The audio of one direction in one carrier.
+
+    Attributes:
+        from_client: who sent it.
+        carrier: one of `audio_carrier.CARRIERS`.
+        json_field: the name of the JSON field that carries it, "" outside of JSON.
+        known: whether it is audio for certain; otherwise its content has to show it.
+        messages: number of messages with audio.
+        size: bytes of audio, without the carrier.
+        first_places: the first messages, at most KEPT_PLACES.
+        first_content: the first message that is not empty, None if there is none.
+        last_size: bytes of audio in the last message.
+        longest_gap: the longest time between two messages.
+        sizes: bytes of audio in each message.
+        fastest: the 5 seconds with the most audio.
+        cursor: bytes of audio over time.
+        fragmented: number of messages in more than one frame.
+        media: (place, media type) as declared next to the audio, each change, at most 32.
+        analyzer: examines the samples; None: the audio is only counted.
+    """
+
+    from_client: bool
+    carrier: str
+    json_field: str = ""
+    known: bool = True
+    messages: int = 0
+    size: int = 0
+    last_size: int = 0
+    longest_gap: Gap = Gap()
+    sizes: SizeHistogram = field(default_factory=SizeHistogram)
+    fastest: FastestWindow = field(default_factory=FastestWindow)
+    cursor: AudioCursor = field(default_factory=AudioCursor)
+    first_places: list[Place] = field(default_factory=list)
+    first_content: Place | None = None
+    fragmented: int = 0
+    media: list[tuple[Place, str]] = field(default_factory=list)
+    analyzer: Analyzer | None = None
+    _last_frame: int = 0
+    _last_ns: int = 0
+    _head: bytearray = field(default_factory=bytearray, repr=False)
+
+    def add(
+        self,
+        frame: int,
+        t_ns: int,
+        size: int,
+        data: Callable[[], bytes],
+        *,
+        fragmented: bool = False,
+    ) -> None:
+        """Add a message.
+
+        Args:
+            frame, t_ns: of its first frame.
+            size: bytes of its audio.
+            data: returns its audio, as much as was recorded.
+            fragmented: whether it has several frames.
+        """
+        if self.messages:
+            gap = t_ns - self._last_ns
+            if gap > self.longest_gap.length_ns:
+                self.longest_gap = Gap(gap, self._last_ns, self._last_frame)
+        self._last_frame = frame
+        self._last_ns = t_ns
+        self.last_size = size
+        self.messages += 1
+        if self.messages <= KEPT_PLACES:
+            self.first_places.append(Place(frame, t_ns))
+        if size and self.first_content is None:
+            self.first_content = Place(frame, t_ns)
+        self.size += size
+        self.fragmented += fragmented
+        self.sizes.add(size, frame, t_ns)
+        self.fastest.add(frame, t_ns, size)
+        self.cursor.add(t_ns, self.size)
+        if self.analyzer is not None or len(self._head) < KEPT_HEAD:
+            content = data()
+            if len(self._head) < KEPT_HEAD:
+                self._head += content[: KEPT_HEAD - len(self._head)]
+            if self.analyzer is not None:
+                self.analyzer.add(content, frame, t_ns)
+
+    def __bool__(self) -> bool:
+        """Whether it has messages."""
+        return self.messages > 0
+
+    @property
+    def first(self) -> Place | None:
+        """The first message."""
+        return self.first_places[0] if self.first_places else None
+
+    @property
+    def last(self) -> Place | None:
+        """The last message."""
+        return Place(self._last_frame, self._last_ns) if self.messages else None
+
+    @property
+    def last_media(self) -> str:
+        """The media type that was declared last, "" if none."""
+        return self.media[-1][1] if self.media else ""
+
+    @property
+    def head(self) -> bytes:
+        """The first KEPT_HEAD bytes of the audio."""
+        return bytes(self._head)
+
+    @property
+    def kind(self) -> str:
+        """What the audio is by its first bytes, see `audio.sniff.sniff`."""
+        return sniff(self.head)
+
+    @property
+    def span_ns(self) -> int:
+        """From the first to the last message."""
+        return self.last.t_ns - self.first.t_ns if self.first and self.last else 0
+
+    def pace(self, declared: AudioFormat) -> float:
+        """Seconds of audio in a second, from the first message to the end of playing the last."""
+        wall = max(self.span_ns / 1e9, 0.001) + declared.duration(self.last_size)
+        return declared.duration(self.size) / wall

@@ -1,0 +1,91 @@
+"""How long things took in a session: running figures, a bounded list of each turn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from .audio_meter import AudioMeter
+from .transcript import Result
+
+KEPT_TURNS = 200  # of the utterances and of the turns of an agent
+_PAUSE_NS = 100_000_000  # after the last speech, for an answer to it
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A wait for audio.
+
+    Attributes:
+        t_ns: when it began: the text to speak, or the last audible speech of the user.
+        seconds: to the first audio of the server.
+    """
+
+    t_ns: int
+    seconds: float
+
+
+@dataclass(slots=True)
+class Latency:
+    """The latencies of a session, seconds; None where there was nothing to measure.
+
+    Attributes:
+        upgrade: from the request to the response.
+        first_message: from the upgrade to the first message of the server.
+        first_interim, first_final: from the first audio of the client to the first result with
+            words.
+        lag_min, lag_max: audio that was sent when a result arrived, beyond the end of its place
+            in the audio.
+        finalization: from the last audible speech to the last final result after it.
+        utterances: of text to speak: from the text to the first audio.
+        turns: of an agent: from the last audible speech of the user to the first audio.
+    """
+
+    upgrade: float | None = None
+    first_message: float | None = None
+    first_interim: float | None = None
+    first_final: float | None = None
+    lag_min: float | None = None
+    lag_max: float | None = None
+    finalization: float | None = None
+    utterances: list[Turn] = field(default_factory=list)
+    turns: list[Turn] = field(default_factory=list)
+    _asked_ns: int | None = None
+    _answered_speech_ns: int | None = None
+
+    def add_result(self, result: Result, sent: AudioMeter) -> None:
+        """Add a result of the user's speech, at the time of its message."""
+        if result.end_s is not None and sent.seconds is not None and result.text:
+            lag = sent.seconds - result.end_s
+            self.lag_min = lag if self.lag_min is None else min(lag, self.lag_min)
+            self.lag_max = lag if self.lag_max is None else max(lag, self.lag_max)
+        if not result.text or sent.first_ns is None:
+            return
+        since_first = _seconds(result.t_ns - sent.first_ns)
+        if result.final:
+            self.first_final = since_first if self.first_final is None else self.first_final
+            if sent.speech_ns is not None:
+                self.finalization = _seconds(result.t_ns - sent.speech_ns)
+        elif self.first_interim is None:
+            self.first_interim = since_first
+
+    def add_text(self, t_ns: int) -> None:
+        """Add a text to speak."""
+        self._asked_ns = t_ns if self._asked_ns is None else self._asked_ns
+
+    def add_server_audio(self, t_ns: int, sent: AudioMeter) -> None:
+        """Add a message with audio of the server."""
+        if self._asked_ns is not None:
+            if len(self.utterances) < KEPT_TURNS:
+                self.utterances.append(Turn(self._asked_ns, _seconds(t_ns - self._asked_ns)))
+            self._asked_ns = None
+        speech = sent.speech_ns
+        if speech is not None and speech != self._answered_speech_ns:
+            # Audio that goes on while the user speaks does not answer it.
+            began = self._answered_speech_ns is None or t_ns - speech > _PAUSE_NS
+            if began and len(self.turns) < KEPT_TURNS:
+                self.turns.append(Turn(speech, _seconds(t_ns - speech)))
+            self._answered_speech_ns = speech
+
+
+def _seconds(ns: int) -> float:
+    return round(ns / 1e9, 6)

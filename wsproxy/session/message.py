@@ -1,0 +1,82 @@
+"""A message of a session as JSON: its kind and its content, read once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from wsproxy.catalog import Api
+from wsproxy.catalog.envelope import Json, read
+from wsproxy.catalog.envelope import field as field_of
+from wsproxy.catalog.success import EMPTY
+
+MAX_VALUES = 4_000_000  # JSON values that are parsed in a session
+_SHORT = 40  # characters of a text that is a kind by itself, such as EOS
+# Names of the field with a message's type, for APIs of which none is known.
+_KIND_FIELDS = ("type", "message_type", "event", "action")
+
+
+@dataclass(frozen=True, slots=True)
+class SessionMessage:
+    """A complete message.
+
+    Attributes:
+        frame, t_ns: of the frame that began it.
+        kind: its type as the API names it; "(empty)" for no content, a short text for itself;
+            empty for other messages.
+        content: the JSON object, with the headers of the envelope; None for something else.
+        length: bytes of all of it.
+    """
+
+    frame: int
+    t_ns: int
+    from_client: bool
+    kind: str
+    content: Json | None
+    length: int
+
+
+class MessageReader:
+    """Reads messages as JSON.
+
+    Args:
+        api: whose messages these are; None if unknown.
+    """
+
+    def __init__(self, api: Api | None) -> None:
+        self._envelope = api.envelope if api else ""
+        self._kind_path = api.vocabulary.kind if api else "type"
+        self._values = MAX_VALUES
+
+    def read(
+        self, frame: int, t_ns: int, *, from_client: bool, data: bytes, is_text: bool, length: int
+    ) -> SessionMessage:
+        """Read a message.
+
+        Args:
+            data: all of it; of one that was truncated there is no JSON.
+        """
+        content: Json | None = None
+        text = data.decode("utf-8", "replace") if is_text else ""
+        if data and (is_text or self._envelope) and self._may_read(data):
+            content = read(self._envelope, text if is_text else data)[0]
+        if content is not None:
+            kind = self._kind(content)
+        elif not length:
+            kind = EMPTY
+        else:
+            kind = text.strip() if len(text) <= _SHORT else ""
+        return SessionMessage(frame, t_ns, from_client, kind, content, length)
+
+    def _may_read(self, data: bytes) -> bool:
+        """Whether JSON is read: a hostile trace may hold more than there is time for."""
+        self._values -= data.count(b",") + data.count(b"[") + data.count(b"{")
+        return self._values >= 0
+
+    def _kind(self, content: Json) -> str:
+        if not self._kind_path:
+            return next(iter(content), "")
+        value = field_of(content, self._kind_path)
+        if isinstance(value, str):
+            return value
+        found = (content.get(name) for name in _KIND_FIELDS)
+        return next((value for value in found if isinstance(value, str)), "")

@@ -1,0 +1,60 @@
+"""The kind of a message: the type that its JSON states, and what the name of a type says."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from wsproxy.catalog.envelope import field
+
+MAX_TEXT = 1 << 20  # bytes of a text message that are parsed for its kind
+
+# Fields that name the kind of a JSON message, in order of preference.
+_KIND_FIELDS = ("type", "message_type", "event", "action")
+_CODE_FIELDS = ("error_code", "err_code")  # errors with different codes are different kinds
+
+_ERROR = re.compile(r"error|warn|fail|exception|goaway|refused|exceeded|throttled", re.IGNORECASE)
+_INTERIM = re.compile(
+    r"partial|interim|hypothesis|fragment|tentative|(?:^|[._])delta$", re.IGNORECASE
+)
+_PING = re.compile(r"keep_?alive|heartbeat|^ping$|^pong$", re.IGNORECASE)
+
+
+def kind_of(text: bytes) -> str:
+    """The kind of a text message: the type that its JSON states, or the names of its fields."""
+    try:
+        message = json.loads(text)
+    except (ValueError, RecursionError):
+        return "text"
+    return kind_of_json(message) if isinstance(message, dict) else "text"
+
+
+def kind_of_json(message: Mapping[str, Any], path: str = "") -> str:
+    """The kind of a JSON object.
+
+    Args:
+        path: dotted path of the field that names the kind in this API, "" if unknown.
+    """
+    code = next((c for name in _CODE_FIELDS if isinstance(c := message.get(name), str | int)), "")
+    api_kind = field(message, path) if path else None
+    for value in (api_kind, *(message.get(name) for name in _KIND_FIELDS)):
+        if isinstance(value, str) and value:
+            return f"{value[:80]} {code}"[:120].rstrip()
+    return "{" + ", ".join(sorted(message)[:8])[:80] + "}"
+
+
+def is_error(kind: str) -> bool:
+    """Whether the name of a kind says that its messages report an error or a warning."""
+    return _ERROR.search(kind) is not None
+
+
+def is_ping(kind: str) -> bool:
+    """Whether the name of a kind says that its messages only keep the session open."""
+    return _PING.search(kind) is not None
+
+
+def is_interim(kind: str) -> bool:
+    """Whether the name of a kind says that later messages replace its messages."""
+    return _INTERIM.search(kind) is not None

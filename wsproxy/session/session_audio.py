@@ -1,0 +1,111 @@
+"""The audio of a session: each carrier of each direction is a track."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from wsproxy.audio.containers import CONTAINERS, HEADLESS
+from wsproxy.audio.encodings import SAMPLE_KINDS
+from wsproxy.audio.sniff import SILENCE
+
+from .audio_carrier import AudioCarrierReader, CarriedAudio
+from .audio_track import AudioTrack
+from .size_histogram import Place
+
+_MAX_TRACKS = 16  # of a session
+_MAX_MEDIA = 32  # changes of the media type that are kept
+_KEPT_DECLARING = 32  # messages that may declare a format: the first, and as many last ones
+_MAX_DECLARING = 16 << 10  # bytes of one of them
+# Parts of the names of fields that declare a format.
+_FORMAT_WORDS = (b"ormat", b"ample", b"ampling", b"ncoding", b"imeType")
+_AUDIO_KINDS = SAMPLE_KINDS | CONTAINERS | {SILENCE}
+
+# A message that may declare a format: its frame, t_ns, whether the client sent it, its content.
+DeclaringMessage = tuple[int, int, bool, bytes]
+
+
+class SessionAudio:
+    """The audio of both directions of a session, folded message by message.
+
+    Attributes:
+        ended: whether the session has ended; messages after that are not added.
+    """
+
+    def __init__(self) -> None:
+        self.ended = False
+        self._readers = (AudioCarrierReader(), AudioCarrierReader())
+        self._tracks: dict[tuple[bool, str, str], AudioTrack] = {}
+        self._declaring: list[DeclaringMessage] = []
+        self._last_declaring: deque[DeclaringMessage] = deque(maxlen=_KEPT_DECLARING)
+
+    def add(  # the parts of a message, without an object for each
+        self,
+        frame: int,
+        t_ns: int,
+        from_client: bool,
+        is_text: bool,
+        data: bytes,
+        length: int,
+        *,
+        fragmented: bool = False,
+    ) -> CarriedAudio | None:
+        """Add a complete message of either direction.
+
+        Args:
+            frame, t_ns: of its first frame.
+            data: the message, or its beginning.
+            length: bytes of all of it.
+            fragmented: whether it has several frames.
+
+        Returns:
+            Its audio, None where it has none.
+        """
+        reader = self._readers[from_client]
+        found = reader.text(data, length) if is_text else reader.binary(data, length)
+        if found is None:
+            if any(map(data.__contains__, _FORMAT_WORDS)):
+                self._keep_declaring((frame, t_ns, from_client, data[:_MAX_DECLARING]))
+            return None
+        track = self._tracks.get((from_client, found.carrier, found.json_field))
+        if track is None:
+            if len(self._tracks) >= _MAX_TRACKS:
+                return found
+            track = AudioTrack(from_client, found.carrier, found.json_field)
+            self._tracks[from_client, found.carrier, found.json_field] = track
+            track.known = found.known
+        if self.ended:
+            return found
+        if found.media and len(track.media) < _MAX_MEDIA and track.last_media != found.media:
+            track.media.append((Place(frame, t_ns), found.media))
+        track.add(frame, t_ns, found.size, found.data, fragmented=fragmented)
+        return found
+
+    def _keep_declaring(self, message: DeclaringMessage) -> None:
+        if len(self._declaring) < _KEPT_DECLARING:
+            self._declaring.append(message)
+        else:
+            self._last_declaring.append(message)
+
+    @property
+    def declaring(self) -> list[DeclaringMessage]:
+        """Messages that may declare a format: the first and the last of them."""
+        return [*self._declaring, *self._last_declaring]
+
+    def tracks(self, *, from_client: bool) -> list[AudioTrack]:
+        """The tracks of a direction, the one with the most audio first.
+
+        A field that may carry something else is a track if its content is audio.
+        """
+        found = [
+            track
+            for (side, _, _), track in self._tracks.items()
+            if side is from_client and (track.known or is_audio(track.kind))
+        ]
+        return sorted(
+            found, key=lambda track: (-track.size, track.first.frame if track.first else 0)
+        )
+
+
+def is_audio(kind: str) -> bool:
+    """Whether a kind of `audio.sniff.sniff` is audio for certain."""
+    return kind.removesuffix(HEADLESS) in _AUDIO_KINDS

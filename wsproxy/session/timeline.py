@@ -1,0 +1,185 @@
+"""The timeline of a session: audio, transcript, control events, latency, and what proves success.
+
+Unlike `Session`, which folds its messages into it, a timeline reads all of them: it is used for
+finished traces. Its memory is bounded however long the session is.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from wsproxy.catalog import Catalog
+from wsproxy.catalog.envelope import field as field_of
+from wsproxy.trace import Response
+
+from .audio_carrier import BINARY, FRAMED, CarriedAudio
+from .audio_meter import AudioMeter
+from .control_events import ControlEvents
+from .format_timeline import AudioSession
+from .latency import Latency
+from .message import MessageReader, SessionMessage
+from .message_kinds import is_error
+from .success_tracker import SuccessTracker
+from .transcript import UNKNOWN_API, SessionTranscript
+
+_TEXT_FIELDS = ("text", "transcript")  # of a text to speak, where the catalog names none
+_STRICT = ("azure", "event-stream")  # envelopes without which a binary message means nothing
+KEPT_ERRORS = 20  # frames of error messages
+
+
+class TimedSession(AudioSession, Protocol):
+    """The part of a `Session` that its timeline reads."""
+
+    @property
+    def provider(self) -> str | None: ...
+    @property
+    def api(self) -> str | None: ...
+
+
+class Timeline:
+    """What happened in a session, in the terms of speech.
+
+    Args:
+        session: which folds its messages into the timeline.
+        catalog: describes the messages of the known APIs.
+
+    Attributes:
+        api: whose messages these are; None if unknown.
+        sent, received: the audio of the client, and of the server.
+        characters, texts: of the texts to speak that the client sent, and their number.
+        first_text_frame: of them; None if there was none.
+        server_messages: how many messages the server sent.
+        last_server_ns, last_server_frame: of the server's last message; None if there was none.
+        error_frames: of the server's first messages whose kind is an error.
+        speech_at_words: seconds of speech that had been sent at the last result with words.
+        unwrapped: (frame, length) of the client's first binary message that is not in the API's
+            envelope; None if all are.
+        unwrapped_count: how many there are.
+    """
+
+    def __init__(self, session: TimedSession, catalog: Catalog) -> None:
+        self._session = session
+        self._catalog = catalog
+        self._opened_ns: int | None = None
+        self.latency = Latency()
+        self.characters = 0
+        self.texts = 0
+        self.first_text_frame: int | None = None
+        self.server_messages = 0
+        self.last_server_ns: int | None = None
+        self.last_server_frame: int | None = None
+        self.error_frames: list[int] = []
+        self.speech_at_words: float = 0.0
+        self.unwrapped: tuple[int, int] | None = None
+        self.unwrapped_count = 0
+        self.begin()
+
+    def begin(self) -> None:
+        """Take the API from the session's start record, before the first message."""
+        session = self._session
+        api = self.api = self._catalog.api(session.provider, session.api)
+        self._messages = MessageReader(api)
+        self.sent = AudioMeter(session, api, from_client=True)
+        self.received = AudioMeter(session, api, from_client=False)
+        self.transcript = SessionTranscript(api)
+        self.events = ControlEvents((api or UNKNOWN_API).vocabulary)
+        self.success = SuccessTracker(api)
+
+    @property
+    def _has_json_in_binary(self) -> bool:
+        """Whether binary messages of the API are JSON, and never audio."""
+        return self.api is not None and self.api.envelope == "json"
+
+    def add_response(self, response: Response) -> None:
+        """Add the response to the upgrade."""
+        if response.status == 101:
+            request = self._session.request
+            self._opened_ns = response.t_ns
+            self.latency.upgrade = (response.t_ns - (request.t_ns if request else 0)) / 1e9
+
+    def add_message(  # the parts of a message, as for SessionAudio.add
+        self,
+        frame: int,
+        t_ns: int,
+        from_client: bool,
+        is_text: bool,
+        data: bytes,
+        length: int,
+        carried: CarriedAudio | None,
+    ) -> None:
+        """Add a complete message of either direction.
+
+        Args:
+            frame, t_ns: of its first frame.
+            data: the message, or its beginning.
+            length: bytes of all of it.
+            carried: its audio, None where it has none.
+        """
+        if carried is not None and carried.carrier == BINARY and self._has_json_in_binary:
+            carried = None
+        if carried is not None:
+            (self.sent if from_client else self.received).add(t_ns, carried)
+            if from_client:
+                self._check_envelope(frame, length, carried)
+                return
+            self._add_server_message(frame, t_ns)
+            self.latency.add_server_audio(t_ns, self.sent)
+            if carried.carrier in (BINARY, FRAMED):
+                return
+        elif not from_client:
+            self._add_server_message(frame, t_ns)
+        message = self._messages.read(
+            frame, t_ns, from_client=from_client, data=data, is_text=is_text, length=length
+        )
+        if from_client:
+            self._add_sent(message)
+        else:
+            self._add_received(message, has_audio=carried is not None)
+        self.success.add(message)
+
+    # -- the client
+
+    def _check_envelope(self, frame: int, length: int, carried: CarriedAudio) -> None:
+        """Note audio without the envelope that the API requires."""
+        if carried.carrier == BINARY and self.api is not None and self.api.envelope in _STRICT:
+            self.unwrapped_count += 1
+            self.unwrapped = self.unwrapped or (frame, length)
+
+    def _add_sent(self, message: SessionMessage) -> None:
+        if text := self._text_to_speak(message):
+            self.texts += 1
+            self.characters += text
+            self.first_text_frame = self.first_text_frame or message.frame
+            self.latency.add_text(message.t_ns)
+        self.events.add(message)
+
+    def _text_to_speak(self, message: SessionMessage) -> int:
+        """The characters of a text to speak."""
+        if self.api is None or self.api.audio.origin != "server" or message.content is None:
+            return 0
+        if message.kind == "ssml":
+            return message.length
+        paths = (self.api.vocabulary.text,) if self.api.vocabulary.text else _TEXT_FIELDS
+        found = (field_of(message.content, path) for path in (*paths, "inputs.0.text"))
+        return next((len(text) for text in found if isinstance(text, str) and text.strip()), 0)
+
+    # -- the server
+
+    def _add_server_message(self, frame: int, t_ns: int) -> None:
+        self.server_messages += 1
+        self.last_server_ns, self.last_server_frame = t_ns, frame
+        if self.latency.first_message is None and self._opened_ns is not None:
+            self.latency.first_message = (t_ns - self._opened_ns) / 1e9
+
+    def _add_received(self, message: SessionMessage, *, has_audio: bool) -> None:
+        result = self.transcript.add(message)
+        if result is not None:
+            if not result.by_agent:
+                self.latency.add_result(result, self.sent)
+                if result.text:
+                    self.speech_at_words = self.sent.speech or 0.0
+            return
+        if is_error(message.kind) and len(self.error_frames) < KEPT_ERRORS:
+            self.error_frames.append(message.frame)
+        if message.content is not None and not has_audio:
+            self.events.add(message)

@@ -1,0 +1,225 @@
+"""The transcript of a session: results in their order, counted, the first and the last kept.
+
+Interim results are replaced by later ones, and a result of a turn by the next one of that turn;
+only the words that stay are counted.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from wsproxy.catalog import Api
+from wsproxy.catalog.envelope import field as field_of
+from wsproxy.catalog.success import ResultPaths
+
+from .message import SessionMessage
+from .message_kinds import is_error, kind_of_json
+from .transcript_result import TranscriptResult, agent_text, split_words, transcript_result
+
+KEPT_RESULTS = 500  # from the beginning, and as many from the end
+KEPT_TEXT = 2000  # characters kept of a result
+KEPT_WORDS = 200  # words with times kept of a result
+_MAX_CHANNELS = 64
+_MAX_SECONDS = 1e9  # of a time in a message
+# Where APIs that are not in the catalog have their text, the most specific first.
+_USUAL_PATHS = (
+    "channel.alternatives.0.transcript",
+    "results.*.alternatives.0.transcript",
+    "result.transcript",
+    "data.transcript",
+    "data.text",
+    "segments.*.text",
+    "transcript",
+    "text",
+)
+UNKNOWN_API = Api("", "", transcripts=_USUAL_PATHS)
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A word and its place in the audio, seconds; None where it is not given."""
+
+    text: str
+    start_s: float | None
+    end_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A transcript result.
+
+    Attributes:
+        frame, t_ns: of its message.
+        text: its beginning, interim parts included.
+        final: whether it is final, at least in part.
+        start_s, end_s: its place in the audio, seconds; None where it is not given.
+        words: with their places, where they are given.
+        channel, turn: as the message names them; None: it has no turn.
+        by_agent: whether it is what an agent says.
+    """
+
+    frame: int
+    t_ns: int
+    text: str
+    final: bool
+    start_s: float | None
+    end_s: float | None
+    words: tuple[Word, ...] = field(repr=False)
+    channel: str
+    turn: int | None
+    by_agent: bool
+
+
+@dataclass(slots=True)
+class _Channel:
+    """The end of a channel's text: what the next result may replace or continue."""
+
+    turn: int | None = None
+    turn_words: int = 0
+    interim_words: int = 0
+    glued: bool = False  # whether the last text may continue without a space
+
+
+class SessionTranscript:
+    """The transcript, as far as messages have been added.
+
+    Args:
+        api: whose messages these are; None if unknown.
+
+    Attributes:
+        final_words, agent_words: words of final results, and of an agent.
+        finals, interims, empty: number of results; of them without text.
+        results: how many there are, an agent's included.
+        first_interim_ns, first_final_ns, last_words_ns: times of results with words; None if
+            there was none.
+        last_frame: of the last result with words.
+    """
+
+    def __init__(self, api: Api | None) -> None:
+        self.final_words = 0
+        self.agent_words = 0
+        self.finals = 0
+        self.interims = 0
+        self.empty = 0
+        self.results = 0
+        self.first_interim_ns: int | None = None
+        self.first_final_ns: int | None = None
+        self.last_words_ns: int | None = None
+        self.last_frame: int | None = None
+        self._api = api or UNKNOWN_API
+        self._known = api is not None
+        self._first: list[Result] = []
+        self._last: deque[Result] = deque(maxlen=KEPT_RESULTS)
+        self._channels: dict[str, _Channel] = {}
+
+    @property
+    def words(self) -> int:
+        """Words of the user's speech: final ones, and interim ones that no result replaced."""
+        return self.final_words + sum(c.interim_words for c in self._channels.values())
+
+    def __iter__(self) -> Iterator[Result]:
+        """The results that are kept."""
+        yield from self._first
+        yield from self._last
+
+    def add(self, message: SessionMessage) -> Result | None:
+        """Add a message of the server; returns the result in it, None if it has none."""
+        if message.content is None:
+            return None
+        kind = kind_of_json(message.content, self._api.vocabulary.kind)
+        if is_error(kind) or (not self._known and not self._may_be_result(message)):
+            return None
+        found = transcript_result(self._api, kind, message.content)
+        if found is not None:
+            return self._add_result(message, found)
+        said = agent_text(self._api, kind, message.content)
+        if not said.strip():
+            return None
+        self.agent_words += len(split_words(said))
+        return self._keep(message, TranscriptResult(said, True, True, all_text=said), by_agent=True)
+
+    def _may_be_result(self, message: SessionMessage) -> bool:
+        """Whether a message of an unknown API may hold a transcript: not if it reports an error."""
+        return message.content is not None and not any(map(is_error, message.content))
+
+    def _add_result(self, message: SessionMessage, found: TranscriptResult) -> Result:
+        final = found.final
+        self.finals += final
+        self.interims += not final
+        if not found.has_text:
+            self.empty += 1
+        else:
+            self._count(found)
+            if final and self.first_final_ns is None:
+                self.first_final_ns = message.t_ns
+            if not final and self.first_interim_ns is None:
+                self.first_interim_ns = message.t_ns
+            self.last_words_ns, self.last_frame = message.t_ns, message.frame
+        return self._keep(message, found, by_agent=False)
+
+    def _count(self, found: TranscriptResult) -> None:
+        name = found.track if len(self._channels) < _MAX_CHANNELS else ""
+        channel = self._channels.setdefault(name, _Channel())
+        words = len(split_words(found.text))
+        channel.interim_words = max(0, len(split_words(found.all_text)) - words)
+        if not found.final:
+            return
+        if found.turn is not None and found.turn == channel.turn:
+            self.final_words -= channel.turn_words
+        if found.fragmented and channel.glued and words and not found.text[:1].isspace():
+            words -= 1
+        channel.glued = found.fragmented and not found.text[-1:].isspace()
+        channel.turn, channel.turn_words = found.turn, words
+        self.final_words += words
+
+    def _keep(self, message: SessionMessage, found: TranscriptResult, *, by_agent: bool) -> Result:
+        start, end, words = _times(self._api.result_paths, message)
+        result = Result(
+            message.frame,
+            message.t_ns,
+            found.all_text.strip()[:KEPT_TEXT],
+            found.final,
+            None if by_agent else start,
+            None if by_agent else end,
+            words,
+            found.track,
+            found.turn,
+            by_agent,
+        )
+        self.results += 1
+        (self._first if len(self._first) < KEPT_RESULTS else self._last).append(result)
+        return result
+
+
+def _times(
+    paths: ResultPaths, message: SessionMessage
+) -> tuple[float | None, float | None, tuple[Word, ...]]:
+    """The place of a result in the audio, and its words."""
+    content = message.content
+    assert content is not None
+
+    def seconds(value: object) -> float | None:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return None
+        return round(value * paths.unit, 6) if abs(value) < _MAX_SECONDS / paths.unit else None
+
+    def at(path: str) -> float | None:
+        return seconds(field_of(content, path)) if path else None
+
+    listed = field_of(content, paths.words) if paths.words else None
+    words = []
+    for item in listed[:KEPT_WORDS] if isinstance(listed, list) else ():
+        text = field_of(item, paths.word) if isinstance(item, dict) else None
+        if isinstance(text, str):
+            begin, finish = item.get(paths.word_start), item.get(paths.word_end)
+            words.append(Word(text[:200], seconds(begin), seconds(finish)))
+    start, end, duration = at(paths.start), at(paths.end), at(paths.duration)
+    if start is None:
+        start = next((word.start_s for word in words if word.start_s is not None), None)
+    if end is None and start is not None and duration is not None:
+        end = start + duration
+    if end is None:
+        end = next((word.end_s for word in reversed(words) if word.end_s is not None), None)
+    return start, end, tuple(words)

@@ -1,0 +1,180 @@
+"""The transcript result in one message of the server."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from wsproxy.catalog import Api
+from wsproxy.catalog.envelope import Json
+
+from .message_kinds import is_interim
+
+# In scripts without spaces each character counts as a word, as usual for their error rates.
+CJK: str = r"\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+_WRITTEN = re.compile(rf"[{CJK}]|[^\s{CJK}]+")  # a word with its punctuation
+# The texts at these paths are parts of words and hold their own spaces.
+_FRAGMENTED_PATHS = frozenset({"tokens.*.text", "serverContent.inputTranscription.text"})
+_AGENT = re.compile(r"agent|assistant|^response\.|outputTranscription", re.IGNORECASE)
+_AGENT_ROLES = frozenset({"assistant", "agent"})
+_CHANNELS = ("channel_index", "channel", "ChannelId")
+_TURNS = ("turn_order", "turn_index")
+_MarkedText = tuple[str, bool | None]  # a text, and whether it is marked as final
+
+
+@dataclass(frozen=True, slots=True)
+class TranscriptResult:
+    """A transcript result of one message.
+
+    Attributes:
+        text: of its final part.
+        has_text: whether it has any text, final or not.
+        final: whether it is final, at least in part.
+        track: the channel; the texts of different channels are separate.
+        turn: a later result of the same turn replaces this one; None: it continues it.
+        fragmented: `text` may begin or end inside a word.
+        all_text: of its final part and of the rest.
+    """
+
+    text: str
+    has_text: bool
+    final: bool
+    track: str = ""
+    turn: int | None = None
+    fragmented: bool = False
+    all_text: str = ""
+
+
+def transcript_result(api: Api, kind: str, content: Json) -> TranscriptResult | None:
+    """Read the result in a message; None if it has none.
+
+    Args:
+        kind: of the message.
+    """
+    if is_agent_message(kind, content):
+        return None
+    for path, names in _split_paths(api.transcripts):
+        texts: list[_MarkedText] = []
+        _collect_texts(texts, content, names, 0, None)
+        if texts:
+            return _build_result(kind, content, path, texts)
+    if kind in api.vocabulary.results:
+        return TranscriptResult(
+            "", has_text=False, final=not is_interim(kind) and _final_marker(content) is not False
+        )
+    return None
+
+
+def agent_text(api: Api, kind: str, content: Json) -> str:
+    """What an agent says in a message, as text; empty if nothing.
+
+    Args:
+        kind: of the message.
+    """
+    if not api.transcripts or "audio.delta" in kind or is_interim(kind):
+        return ""
+    by_agent = is_agent_message(kind, content)
+    for path in api.transcripts:
+        if by_agent or _AGENT.search(path):
+            texts: list[_MarkedText] = []
+            _collect_texts(texts, content, path.split("."), 0, None)
+            if texts:
+                return " ".join(text for text, _ in texts)
+    return ""
+
+
+@lru_cache
+def _split_paths(paths: tuple[str, ...]) -> list[tuple[str, list[str]]]:
+    """The paths of an API's transcripts without those of an agent's text, each with its names."""
+    return [(path, path.split(".")) for path in paths if not _AGENT.search(path)]
+
+
+def _build_result(
+    kind: str, content: Json, path: str, texts: list[_MarkedText]
+) -> TranscriptResult:
+    by_kind = not is_interim(kind)
+    finals = [text for text, is_final in texts if (by_kind if is_final is None else is_final)]
+    fragmented = path in _FRAGMENTED_PATHS
+    keeps_spaces = fragmented or any(text != text.strip() for text in finals)
+    turn = next((v for n in _TURNS if type(v := content.get(n)) is int), None)
+    return TranscriptResult(
+        ("" if keeps_spaces else " ").join(finals),
+        any(text.strip() for text, _ in texts),
+        bool(finals),
+        _channel(content),
+        turn,
+        fragmented,
+        ("" if keeps_spaces else " ").join(text for text, _ in texts),
+    )
+
+
+def is_agent_message(kind: str, content: Json) -> bool:
+    """Whether a message is an agent's speech, or belongs to it."""
+    inner = content.get("message")
+    roles = (content.get("role"), inner.get("role") if isinstance(inner, dict) else None)
+    return _AGENT.search(kind) is not None or any(
+        isinstance(role, str) and role in _AGENT_ROLES for role in roles
+    )
+
+
+def _collect_texts(
+    found: list[_MarkedText],
+    value: object,
+    path: Sequence[str],
+    at: int,
+    is_final: bool | None,
+) -> None:
+    """Collect the texts at a path, from its name number `at` on; "*" stands for all items.
+
+    Args:
+        is_final: whether the surrounding objects are marked as final; None without a mark.
+    """
+    if isinstance(value, dict):
+        own = _final_marker(value)
+        is_final = is_final if own is None else own
+        if at < len(path):
+            _collect_texts(found, value.get(path[at]), path, at + 1, is_final)
+    elif at == len(path):
+        if isinstance(value, str):
+            found.append((value, is_final))
+    elif isinstance(value, list):
+        name = path[at]
+        items: list[object] = []
+        if name == "*":
+            # Alternatives are different texts for the same words.
+            items = value[:1] if path[at + 1 :] == ["Transcript"] else value
+        elif name.isdecimal():
+            items = value[int(name[:6]) : int(name[:6]) + 1]
+        for item in items:
+            _collect_texts(found, item, path, at + 1, is_final)
+
+
+def _final_marker(part: dict[str, Any]) -> bool | None:
+    """Whether an object is marked as final; None without a mark."""
+    for name in ("is_final", "isFinal", "end_of_turn"):
+        if isinstance(value := part.get(name), bool):
+            return value
+    for name in ("IsPartial", "interim"):
+        if isinstance(value := part.get(name), bool):
+            return not value
+    event = part.get("event")
+    if "turn_index" in part and isinstance(event, str):
+        return event == "EndOfTurn"
+    return None
+
+
+def _channel(content: Json) -> str:
+    for name in _CHANNELS:
+        value = content.get(name)
+        value = value[0] if isinstance(value, list) and value else value
+        if isinstance(value, str | int):
+            return str(value)[:80]
+    return ""
+
+
+def split_words(text: str) -> list[str]:
+    """The words of a text as they are written."""
+    return text.split() if text.isascii() else _WRITTEN.findall(text)
