@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from typing import Any, TypeVar
 
@@ -48,6 +49,7 @@ from .messages import BinaryMessage, CloseInfo, TextMessage
 from .outcome import Outcome, outcome_of
 from .session_audio import SessionAudio
 from .timeline import Timeline
+from .track_signal import TrackSignal
 from .traffic import FrameInfo, Traffic
 
 _T = TypeVar("_T")
@@ -144,7 +146,8 @@ class Session:
 
         Args:
             allowance: as for a `TraceReader`.
-            catalog: to read all messages as well, see `timeline`.
+            catalog: to read all messages and to analyze all audio as well, see `timeline` and
+                `AudioTrack.signal`.
             rest: called after every RECORDS_PER_REST records; what it raises ends the reading.
 
         Raises:
@@ -154,6 +157,7 @@ class Session:
         session = cls()
         if catalog is not None:
             session.timeline = Timeline(session, catalog)
+            session.audio.analyzer_of = partial(TrackSignal, session, catalog)
         with TraceReader(path, allowance) as reader:
             try:
                 for number, record in enumerate(bounded(reader)):

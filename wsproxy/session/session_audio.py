@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 
 from wsproxy.audio.containers import CONTAINERS, HEADLESS
 from wsproxy.audio.encodings import SAMPLE_KINDS
 from wsproxy.audio.sniff import SILENCE
 
 from .audio_carrier import AudioCarrierReader, CarriedAudio
-from .audio_track import AudioTrack
+from .audio_track import Analyzer, AudioTrack
 from .size_histogram import Place
 
 _MAX_TRACKS = 16  # of a session
@@ -29,10 +30,14 @@ class SessionAudio:
 
     Attributes:
         ended: whether the session has ended; messages after that are not added.
+        analyzer_of: makes what examines the samples of a new track; None: they are not examined.
+        declarations: number of messages that may declare a format.
     """
 
     def __init__(self) -> None:
         self.ended = False
+        self.analyzer_of: Callable[[AudioTrack], Analyzer] | None = None
+        self.declarations = 0
         self._readers = (AudioCarrierReader(), AudioCarrierReader())
         self._tracks: dict[tuple[bool, str, str], AudioTrack] = {}
         self._declaring: list[DeclaringMessage] = []
@@ -73,6 +78,8 @@ class SessionAudio:
             track = AudioTrack(from_client, found.carrier, found.json_field)
             self._tracks[from_client, found.carrier, found.json_field] = track
             track.known = found.known
+            if self.analyzer_of is not None:
+                track.analyzer = self.analyzer_of(track)
         if self.ended:
             return found
         if found.media and len(track.media) < _MAX_MEDIA and track.last_media != found.media:
@@ -81,6 +88,7 @@ class SessionAudio:
         return found
 
     def _keep_declaring(self, message: DeclaringMessage) -> None:
+        self.declarations += 1
         if len(self._declaring) < _KEPT_DECLARING:
             self._declaring.append(message)
         else:
