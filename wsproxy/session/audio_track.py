@@ -15,7 +15,9 @@ from operator import sub
 from statistics import median
 from typing import Protocol
 
+from wsproxy.audio.analyzer import AudioAnalyzer
 from wsproxy.audio.encodings import AudioFormat
+from wsproxy.audio.report import AudioReport
 from wsproxy.audio.sniff import sniff
 from wsproxy.trace import FrameRecord
 
@@ -32,6 +34,7 @@ class Analyzer(Protocol):
     """What examines the samples of a track."""
 
     def add(self, data: bytes, frame: int, t_ns: int) -> None: ...
+    def report(self) -> AudioReport: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,6 +300,19 @@ class AudioTrack:
     def head(self) -> bytes:
         """The first KEPT_HEAD bytes of the audio."""
         return bytes(self._head)
+
+    def signal(self, declared: AudioFormat | None) -> AudioReport:
+        """What the samples are: of all of them where they were analyzed, else of the head.
+
+        Args:
+            declared: the format of the head.
+        """
+        if self.analyzer is not None:
+            return self.analyzer.report()
+        analyzer = AudioAnalyzer(declared)
+        if self.first is not None:
+            analyzer.add(self.head, self.first.frame, self.first.t_ns)
+        return analyzer.report()
 
     @property
     def kind(self) -> str:

@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from typing import Any, TypeVar
 
@@ -48,6 +49,7 @@ from .messages import BinaryMessage, CloseInfo, TextMessage
 from .outcome import Outcome, outcome_of
 from .session_audio import SessionAudio
 from .timeline import Timeline
+from .track_signal import TrackSignal
 from .traffic import FrameInfo, Traffic
 
 _T = TypeVar("_T")
@@ -133,6 +135,7 @@ class Session:
             MessageAssembler(keep_text=KEPT_MESSAGE, keep_binary=KEPT_MESSAGE) for _ in range(2)
         )
         self._audio = SessionAudio()
+        self._audio.before_declaration = self._add_all_waiting
         self.before_close: FrameInfo | None = None
         self._heuristic_redactions: dict[str, None] = {}
 
@@ -148,7 +151,8 @@ class Session:
 
         Args:
             allowance: as for a `TraceReader`.
-            catalog: to read all messages as well, see `timeline`.
+            catalog: to read all messages and to analyze all audio as well, see `timeline` and
+                `AudioTrack.signal`.
             rest: called after every RECORDS_PER_REST records; what it raises ends the reading.
 
         Raises:
@@ -158,6 +162,7 @@ class Session:
         session = cls()
         if catalog is not None:
             session.timeline = Timeline(session, catalog)
+            session.audio.analyzer_of = partial(TrackSignal, session, catalog)
         with TraceReader(path, allowance) as reader:
             try:
                 for number, record in enumerate(bounded(reader)):
@@ -301,18 +306,20 @@ class Session:
             payload, length = frame.payload[:KEPT_BINARY], len(frame.payload) + frame.cut
             self._binaries[from_client].add((number, frame.t_ns, from_client, payload, length))
 
+    def _add_all_waiting(self) -> None:
+        self._add_waiting(True)
+        self._add_waiting(False)
+
     @property
     def traffic(self) -> Traffic:
         """The frames of both directions, in running totals."""
-        self._add_waiting(True)
-        self._add_waiting(False)
+        self._add_all_waiting()
         return self._traffic
 
     @property
     def audio(self) -> SessionAudio:
         """The audio of both directions, whatever carries it."""
-        self._add_waiting(True)
-        self._add_waiting(False)
+        self._add_all_waiting()
         return self._audio
 
     @property

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 
 from wsproxy.audio.containers import CONTAINERS, HEADLESS
 from wsproxy.audio.encodings import SAMPLE_KINDS
 from wsproxy.audio.sniff import SILENCE
 
 from .audio_carrier import BINARY, AudioCarrierReader, CarriedAudio
-from .audio_track import AudioTrack
+from .audio_track import Analyzer, AudioTrack
 from .size_histogram import Place
 
 _MAX_TRACKS = 16  # of a session
@@ -32,10 +33,14 @@ class SessionAudio:
         declaration_count: how many messages may have declared a format.
         plain: of the server and of the client: the track of its binary messages where these are
             audio without an envelope, so that all of them may be added to it at once.
+        analyzer_of: makes what examines the samples of a new track; None: they are not examined.
+        before_declaration: called before a message that may declare a format is kept.
     """
 
     def __init__(self) -> None:
         self.ended = False
+        self.analyzer_of: Callable[[AudioTrack], Analyzer] | None = None
+        self.before_declaration: Callable[[], None] = lambda: None
         self._readers = (AudioCarrierReader(), AudioCarrierReader())
         self._tracks: dict[tuple[bool, str, str], AudioTrack] = {}
         self.plain: list[AudioTrack | None] = [None, None]
@@ -90,9 +95,12 @@ class SessionAudio:
         if track is None and len(self._tracks) < _MAX_TRACKS:
             track = AudioTrack(from_client, found.carrier, found.json_field, found.known)
             self._tracks[key] = track
+            if self.analyzer_of is not None:
+                track.analyzer = self.analyzer_of(track)
         return track
 
     def _keep_declaring(self, message: DeclaringMessage) -> None:
+        self.before_declaration()
         self.declaration_count += 1
         if len(self._declaring) < _KEPT_DECLARING:
             self._declaring.append(message)
