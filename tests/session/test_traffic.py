@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from wsproxy.session import Session, session
+from wsproxy.session import Session, frame_fold
 from wsproxy.session.traffic import KEPT_FRAMES
 from wsproxy.trace import FrameRecord
 from wsproxy.wire import Opcode
@@ -74,7 +74,7 @@ def test_session_adding_many_messages_at_once_is_adding_each(
     at_once, one_by_one = Session(), Session()
     for record in records(count):
         at_once.add(record)
-    monkeypatch.setattr(session, "_BLOCK", 1)
+    monkeypatch.setattr(frame_fold, "_BLOCK", 1)
     for record in records(count):
         one_by_one.add(record)
     assert state(at_once) == state(one_by_one)
