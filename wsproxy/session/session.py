@@ -297,7 +297,7 @@ class Session:
         return self._timeline
 
     @timeline.setter
-    def timeline(self, timeline: Timeline) -> None:
+    def timeline(self, timeline: Timeline | None) -> None:
         self._timeline = self._frames.listener = timeline
 
     @property
