@@ -120,7 +120,7 @@ class Timeline:
         if carried is not None:
             (self.sent if from_client else self.received).add(t_ns, carried)
             if from_client:
-                self._check_envelope(frame, length, carried)
+                self._check_envelope(frame, length, carried.carrier)
                 return
             self._add_server_message(frame, t_ns)
             self.latency.add_server_audio(t_ns, self.sent)
@@ -137,11 +137,24 @@ class Timeline:
             self._add_received(message, has_audio=carried is not None)
         self.success.add(message)
 
+    def add_audio(self, frame: int, t_ns: int, from_client: bool, data: bytes, length: int) -> None:
+        """Add a binary message that is audio, in short for `add_message`."""
+        if self._has_json_in_binary:
+            self.add_message(frame, t_ns, from_client, False, data, length, None)
+            return
+        if from_client:
+            self._check_envelope(frame, length, BINARY)
+            self.sent.add_binary(t_ns, data, length)
+            return
+        self._add_server_message(frame, t_ns)
+        self.latency.add_server_audio(t_ns, self.sent)
+        self.received.add_binary(t_ns, data, length)
+
     # -- the client
 
-    def _check_envelope(self, frame: int, length: int, carried: CarriedAudio) -> None:
+    def _check_envelope(self, frame: int, length: int, carrier: str) -> None:
         """Note audio without the envelope that the API requires."""
-        if carried.carrier == BINARY and self.api is not None and self.api.envelope in _STRICT:
+        if carrier == BINARY and self.api is not None and self.api.envelope in _STRICT:
             self.unwrapped_count += 1
             self.unwrapped = self.unwrapped or (frame, length)
 
