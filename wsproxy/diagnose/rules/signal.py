@@ -24,11 +24,11 @@ from wsproxy.audio.report import (
     SECOND_HEADER,
     STEREO_AS_MONO,
     WRONG_RATE,
-    WRONG_WAV_HEADER,
     AudioFault,
 )
 from wsproxy.diagnose.evidence import Evidence
 from wsproxy.diagnose.session_facts import Measure, SessionFacts
+from wsproxy.diagnose.wav_header import wav_header_fields
 
 from . import audio
 
@@ -137,21 +137,6 @@ def second_header(facts: SessionFacts) -> list[Evidence]:
 
     faults = [f for f in _faults(facts, {SECOND_HEADER}) if f.where.start_s > 0]
     return _evidence(faults, text, "", "s")
-
-
-def wav_header_fields(facts: SessionFacts) -> list[Evidence]:
-    """Fields of a WAV header contradict each other."""
-
-    def text(fault: AudioFault) -> str:
-        numbers = {name: float(value) for name, value in fault.figures.items()}
-        wrong = [
-            f"{title} is {numbers[name]:.0f}, and must be {numbers['expected_' + name]:.0f}"
-            for title, name in (("BlockAlign", "block_align"), ("ByteRate", "byte_rate"))
-            if numbers[name] != numbers["expected_" + name]
-        ]
-        return f"in the WAV header, {'; '.join(wrong)}, by its channels and bits"
-
-    return _evidence(_faults(facts, {WRONG_WAV_HEADER}), text, "block_align", "bytes")
 
 
 def silent_part(facts: SessionFacts) -> list[Evidence]:
