@@ -54,7 +54,10 @@ lint: $(READY)
 # - `cost`: that processor time is linear and memory bounded.
 # - `one_python`: many samples of what other tests run on both. These are what each SDK reports of
 #   each condition, the SDKs' replays of a refusal and of a reset (the stalled ones run on both),
-#   hostile messages for every API, every sample scrubbed, and commands on every place for a key.
+#   the SDKs beyond one of each kind (threads, asyncio, Node), hostile messages for every API, every
+#   sample scrubbed, compared and mutated to, commands on every place for a key, each condition of
+#   the catalog in one test (`catalog check` tests all examples on both), each of 256 constant bytes,
+#   and what only reads the source.
 # A program of an SDK that hangs is run once more, and listed (tests/simulate/test_sdks.py).
 MARKED ?= not soak
 tests: $(READY)

@@ -1,6 +1,6 @@
 """A burst of connects: how many a second are answered, and is each of them recorded?
 
-`python -m benchmarks.connects [--connects 1000]`: so many clients connect at once, upgrade, say
+`python -m benchmarks.connects [--connects 1000]`: 1,000 clients connect at once, upgrade, say
 one message and get one, and close; the same through bare mitmdump, through the recorder and
 directly. The load is one process and the proxy another.
 """
@@ -46,7 +46,7 @@ class Burst:
 
 
 async def burst(proxy: int | None, count: int) -> Burst:
-    """Connect so many clients at once."""
+    """Connect `count` clients at once."""
     serving: set[asyncio.Task[None] | None] = set()
     took: list[float] = []
 

@@ -3,7 +3,7 @@
 Run by `soak`, in a process of its own: `python -m benchmarks.crowd`, with its options as JSON.
 Apps and server are both in here, on raw sockets: a frame's way through the recorder is
 measured on one clock, and each end counts what it gets. A few sessions go directly to the
-server, so that what the recorder adds is told apart from what the machine takes.
+server, so that what the recorder adds can be distinguished from what the machine takes.
 
 Prints lines of JSON: a session that has ended, or the figures of the last seconds. It ends
 its sessions and itself when its standard input is closed.
@@ -24,7 +24,7 @@ from time import monotonic, monotonic_ns
 
 from .load import ANSWER, KEY, header
 
-SLOTS = 10  # a session speaks in one of so many parts of the interval
+SLOTS = 10  # a session speaks in one of this many parts of the interval
 DIRECT = 4  # sessions that go to the server directly
 RESULT_SIZE = 300  # bytes of the payload that the server sends once a second
 PATIENCE = 60.0  # seconds that a connect, an upgrade or a closing handshake may take
@@ -80,7 +80,7 @@ class End(asyncio.Protocol):
     """One end of a session: counts the other's frames, which have one size and a number.
 
     Attributes:
-        received: frames that came whole and in their order.
+        received: frames that arrived complete and in order.
         wrong: frames with another number than was due.
         closed: the other end's Close has come, or the connection is lost.
         lost: the connection is lost.
@@ -214,7 +214,7 @@ class Talk:
 
 
 class Crowd:
-    """Keeps so many sessions up."""
+    """Keeps a number of sessions open."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -249,7 +249,7 @@ class Crowd:
         await asyncio.wait(places, timeout=2 * PATIENCE)
         for each in ticking:
             each.cancel()
-        self._tell_figures()
+        self._print_figures()
         server.close()
 
     async def _place(self, place: int) -> None:
@@ -268,14 +268,14 @@ class Crowd:
             except (OSError, TimeoutError, KeyError) as error:
                 how = f"{type(error).__name__}: {error}"
                 slot.discard(talk)
-            self._tell_ended(talk, how)
+            self._print_ended(talk, how)
 
     async def _sleep(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._stop.wait(), seconds)
 
     async def _tick(self) -> None:
-        """Have each session speak at its interval; what is late is made up for, and told."""
+        """Have each session speak at its interval; catch up when late, and report it."""
         pause = self.settings.every / SLOTS
         due = monotonic()
         while True:
@@ -289,15 +289,15 @@ class Crowd:
     async def _report(self) -> None:
         while True:
             await asyncio.sleep(REPORT_EVERY)
-            self._tell_figures()
+            self._print_figures()
 
-    def _tell_figures(self) -> None:
+    def _print_figures(self) -> None:
         proxied, direct, late = self.proxied, self.direct, self.late
         self._renew()
         for slot in self._slots:
             for talk in slot:
                 talk.server.latencies = self.proxied if talk.proxied else self.direct
-        tell(
+        print_json(
             kind="figures",
             sessions=sum(talk.proxied for slot in self._slots for talk in slot),
             proxied=proxied.counts,
@@ -305,8 +305,8 @@ class Crowd:
             late=late.counts,
         )
 
-    def _tell_ended(self, talk: Talk, how: str) -> None:
-        tell(
+    def _print_ended(self, talk: Talk, how: str) -> None:
+        print_json(
             kind="ended",
             session=talk.number,
             proxied=talk.proxied,
@@ -317,7 +317,7 @@ class Crowd:
         )
 
 
-def tell(**values: object) -> None:
+def print_json(**values: object) -> None:
     print(json.dumps(values), flush=True)
 
 

@@ -184,7 +184,7 @@ class Sessions:
         await asyncio.gather(*(c.open for c in self.clients), *(u.open for u in self.upstreams))
 
     async def connect(self) -> Client:
-        """Begin one more session; its `open` tells when it is answered."""
+        """Begin one more session; its `open` is set when it is answered."""
         loop = asyncio.get_running_loop()
         client = self.sizes.client()
         port = self._proxy_port or self._port
@@ -239,7 +239,7 @@ async def real_time(sessions: Sessions, seconds: float) -> None:
 
 
 async def burst(sessions: Sessions, frames: int, seconds: float) -> None:
-    """As many frames as flow control lets through, at most so many and for so long."""
+    """As many frames as flow control lets through, up to a number and a time."""
     deadline = time.monotonic() + seconds
     each = frames // len(sessions.clients)
 

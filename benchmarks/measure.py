@@ -77,7 +77,7 @@ async def settled(proxy: Proxy) -> None:
 
 
 async def measure_memory(proxy: Proxy, messages: int) -> tuple[float, int]:
-    """Growth of resident memory over so many messages of 8 KiB, MiB, and how many came."""
+    """Growth of resident memory in MiB over many messages of 8 KiB, and how many arrived."""
     sessions = Sessions(BURST, proxy.port, False)
     await sessions.open(1)
     most = 0.0

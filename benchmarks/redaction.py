@@ -2,7 +2,7 @@
 
 A session that has sent three credentials in its request. Each figure is the median of the
 processor's time over messages of one kind, each of them new, as the recorder's thread spends it;
-*most* is the longest of them. Nothing may be taken out of these messages: the program says so
+*most* is the longest of them. Nothing may be redacted in these messages: the program reports it
 if something is.
 """
 

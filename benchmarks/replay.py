@@ -134,7 +134,7 @@ def _answer(head: bytes) -> bytes:
 
 
 def serve_plainly(pipe: Connection) -> None:
-    """A process: tells its port, and serves until it is terminated."""
+    """A process: prints its port, and serves until it is terminated."""
 
     async def body() -> None:
         server = await asyncio.get_running_loop().create_server(PlainServer, "127.0.0.1", 0)
@@ -145,7 +145,7 @@ def serve_plainly(pipe: Connection) -> None:
 
 
 def call_plainly(port: int, sessions: int, seconds: float, speed: float) -> None:
-    """A process: so many apps that send at their pace."""
+    """A process: a number of apps that send at their pace."""
 
     async def app(number: int) -> None:
         await asyncio.sleep(number * RAMP / sessions)
@@ -258,14 +258,14 @@ def as_client(setting: Setting, port: int, folder: Path) -> Figures:
 
 def as_clients(setting: Setting, port: int, folder: Path) -> Figures:
     """As `wsproxy load` does it: in several processes, with verdicts."""
-    tally = run_load(
+    stats = run_load(
         setting.trace,
         ClientOptions(f"ws://127.0.0.1:{port}", pace=Pace.parse(setting.pace)),
         LoadPlan(setting.sessions, setting.ramp, keep="none"),
         partial(records, folder),
     )
-    assert tally.played == setting.sessions and not tally.failed, tally.as_json()
-    return Figures.of(tally.lateness, 0.0)
+    assert stats.played == setting.sessions and not stats.failed, stats.as_json()
+    return Figures.of(stats.lateness, 0.0)
 
 
 def as_server(setting: Setting, folder: Path) -> Figures:
@@ -361,7 +361,7 @@ def wait_until_quiet() -> None:
 
 
 def _busy() -> float:
-    """Seconds of CPU time that all programs have taken; 0 where that cannot be told."""
+    """Seconds of CPU time that all programs have taken; 0 if that is unknown."""
     try:
         user, nice, system = Path("/proc/stat").read_text().split()[1:4]
     except OSError:

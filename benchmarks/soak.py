@@ -1,7 +1,7 @@
 """Many real-time sessions for a long time: does anything grow, get lost, or stay behind?
 
 `python -m benchmarks.soak --sessions 200 --minutes 30`. The recorder, the apps with their
-server (`crowd`) and the reader of the traces (`tally`) are a process each. A line a minute is
+server (`crowd`) and the reader of the traces (`trace_check`) are a process each. A line a minute is
 printed, and the report is written anew each minute, so that it is there however this ends;
 SIGINT and SIGTERM end it properly.
 """
@@ -35,7 +35,7 @@ from .proxies import ROOT, Proxy, free_port, running, wait_for
 SAMPLE_EVERY = 10.0  # seconds
 WARM = 2  # times the longest session: until then what was freed is not all used again
 RAMP = 10.0  # sessions begun a second at the start
-SETTLING = 90.0  # seconds at the most for sessions to end, and for what is left to be let go
+SETTLING = 90.0  # seconds in which sessions must end and free what they hold
 SPARE_DISK = 10 << 30  # bytes; it stops when there is less
 
 
@@ -62,7 +62,7 @@ class Sample:
 
 @dataclass
 class Found:
-    """What the other processes have told so far."""
+    """What the other processes have reported so far."""
 
     ended: int = 0
     open: int = 0
@@ -93,11 +93,11 @@ class Found:
                 self.wrong_on_the_way += line["wrong"]
                 if line["how"] != "close":
                     self.not_closed[line["how"]] += 1
-            case "tally":
+            case "checked":
                 self.read += 1
                 self.missing += line["missing"]
                 self.wrong += line["wrong"]
-                self.incomplete += not line["whole"]
+                self.incomplete += not line["complete"]
             case "left":
                 self.left += 1
 
@@ -136,12 +136,12 @@ class Soak:
         """Returns whether nothing is missing and nothing is left over."""
         self._before = self._sample()
         crowd = self._start("crowd", json.dumps(asdict(self._settings)))
-        tally = self._start("tally", str(self._proxy.folder), nice=19)
-        self._listen(crowd, tally)
-        self._listen(tally)
-        self._watch(crowd, tally)
+        checker = self._start("trace_check", str(self._proxy.folder), nice=19)
+        self._listen(crowd, checker)
+        self._listen(checker)
+        self._watch(crowd, checker)
         print("ending the sessions", flush=True)
-        for process, listener in zip((crowd, tally), self._listeners, strict=True):
+        for process, listener in zip((crowd, checker), self._listeners, strict=True):
             assert process.stdin
             process.stdin.close()
             try:
@@ -177,23 +177,23 @@ class Soak:
         )
 
     def _listen(
-        self, process: subprocess.Popen[str], tally: subprocess.Popen[str] | None = None
+        self, process: subprocess.Popen[str], checker: subprocess.Popen[str] | None = None
     ) -> None:
         def run() -> None:
             assert process.stdout
             for line in process.stdout:
-                told = json.loads(line)
-                if tally is not None and told["kind"] == "ended" and told["proxied"]:
-                    assert tally.stdin
-                    tally.stdin.write(line)
-                    tally.stdin.flush()
-                self._found.take(told)
+                report = json.loads(line)
+                if checker is not None and report["kind"] == "ended" and report["proxied"]:
+                    assert checker.stdin
+                    checker.stdin.write(line)
+                    checker.stdin.flush()
+                self._found.take(report)
 
         self._listeners.append(threading.Thread(target=run, daemon=True))
         self._listeners[-1].start()
 
     def _watch(self, *processes: subprocess.Popen[str]) -> None:
-        """Sample until the time is over; what counts begins after the warm-up."""
+        """Sample until the time is up; what counts begins after the warm-up."""
         warm_up = self._settings.ramp_seconds + WARM * self._settings.longest
         warm_at = time.monotonic() + warm_up
         until = warm_at + self._seconds

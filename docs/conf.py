@@ -137,7 +137,7 @@ def read_properties(
 ) -> None:
     """Read the docstring of a property as that of a method.
 
-    Napoleon takes what stands before its first colon for a type, and knows no sections there.
+    Napoleon takes what stands before its first colon for a type, and recognizes no sections there.
     """
     if what == "property":
         text = GoogleDocstring(lines, app.config, app, "method", name, thing, options)

@@ -25,7 +25,7 @@ FILE = """
 schema = 1
 provider = "acme"
 name = "Acme"
-[recognise]
+[recognize]
 hosts = ['^speech[.]acme[.]example$']
 [[api]]
 name = "listen"
@@ -71,6 +71,7 @@ def test_catalog_files_are_all_read_and_ids_are_unique() -> None:
     }
 
 
+@pytest.mark.one_python
 @pytest.mark.parametrize("condition", [pytest.param(c, id=c.id) for c in load().conditions])
 def test_conditions_have_help_texts(condition: Condition) -> None:
     assert condition.title
@@ -229,7 +230,7 @@ def test_unknown_condition_without_near_ones(name: str) -> None:
         load().condition(name)
 
 
-# -- recognising
+# -- recognizing
 
 
 @pytest.mark.parametrize(
@@ -325,15 +326,22 @@ def test_user_file_adds_a_condition(tmp_path: Path) -> None:
     assert api is not None and api.name == "listen"
 
 
+def test_load_old_spelling_of_recognize_is_read() -> None:
+    catalog = loaded(FILE.replace("[recognize]", "[recognise]"))
+    provider, _ = catalog.recognize("speech.acme.example", "/listen")
+    assert provider is not None
+
+
 @pytest.mark.parametrize(
     "old, new, message",
     [
+        ("[recognize]", "[recognise]\nhosts = []\n[recognize]", "recognise: is not a key"),
         ("schema = 1", "schema = 2", "schema: is 2"),
         ("schema = 1", "schema = true", "schema: is not a whole number"),
         ('name = "Acme"', "name = 5", "name: is not a string"),
         ('name = "Acme"\n', "", "name: is missing"),
         ('provider = "acme"', 'provider = "Ac me"', "provider: 'Ac me'"),
-        ("hosts = ['", "hots = ['", "recognise.hots: is not a key"),
+        ("hosts = ['", "hots = ['", "recognize.hots: is not a key"),
         ("'^/listen$'", "'(/listen'", "api[1].paths: '(/listen' is not a regular expression"),
         ('title = "Acme listen"\n', "", "api[1].title: is missing"),
         ('severity = "error"', 'severity = "bad"', "condition[1].severity: 'bad' is not one of"),
@@ -406,7 +414,7 @@ def test_conditions_of_undescribed_provider_are_a_mistake() -> None:
 
 def test_duplicate_id_is_a_mistake() -> None:
     condition = FILE[FILE.index("[[condition]]") :]
-    with pytest.raises(CatalogError, match=r"acme\.listen\.4321 is there twice"):
+    with pytest.raises(CatalogError, match=r"acme\.listen\.4321 is defined twice"):
         _ = loaded(FILE + condition).conditions
 
 

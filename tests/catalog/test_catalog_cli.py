@@ -108,6 +108,7 @@ def test_catalog_show_has_all_texts() -> None:
         assert part in " ".join(shown.split())
 
 
+@pytest.mark.one_python
 @pytest.mark.parametrize("condition", load().conditions, ids=lambda c: c.id)
 def test_show_every_condition_succeeds(condition: object) -> None:
     from rich.console import Console
@@ -292,7 +293,7 @@ def test_catalog_variable_names_files_and_folders(mine: Path, trace: Path, tmp_p
 def test_catalog_option_adds_a_provider(tmp_path: Path) -> None:
     own = tmp_path / "acme.toml"
     head = (
-        'schema = 1\nprovider = "acme"\nname = "Acme"\n[recognise]\nhosts = ["^acme[.]example$"]\n'
+        'schema = 1\nprovider = "acme"\nname = "Acme"\n[recognize]\nhosts = ["^acme[.]example$"]\n'
     )
     head += '[[api]]\nname = "listen"\ntitle = "Acme listen"\npaths = ["^/listen$"]\n'
     own.write_text(head + MINE[MINE.index("[[condition]]") :].replace("deepgram.", "acme."))

@@ -58,6 +58,7 @@ def ids(hits: Sequence[Hit]) -> list[str]:
     return [hit.condition.id for hit in hits]
 
 
+@pytest.mark.one_python
 @pytest.mark.parametrize("condition", [c for c in load().conditions if c.examples], ids=by_id)
 def test_candidates_examples_match_as_documented(condition: Condition) -> None:
     for example in condition.examples:
@@ -244,6 +245,7 @@ OF_PROVIDERS = pytest.mark.parametrize(
 )
 
 
+@pytest.mark.one_python
 @OF_PROVIDERS
 def test_candidates_example_of_another_provider_does_not_match(condition: Condition) -> None:
     for example in positive(condition):
@@ -253,6 +255,7 @@ def test_candidates_example_of_another_provider_does_not_match(condition: Condit
             assert condition.id not in ids(candidates(session, load())), (example, other)
 
 
+@pytest.mark.one_python
 @OF_PROVIDERS
 def test_candidates_example_on_another_api_does_not_match(condition: Condition) -> None:
     provider = load().provider(condition.provider)
@@ -264,6 +267,7 @@ def test_candidates_example_on_another_api_does_not_match(condition: Condition) 
             assert condition.id not in ids(candidates(session, load())), (example, name)
 
 
+@pytest.mark.one_python
 @OF_PROVIDERS
 def test_candidates_another_text_does_not_match(condition: Condition) -> None:
     """The letters of all texts turned by 13: what rests on a text is not found."""
@@ -313,6 +317,7 @@ def turned(example: Example) -> Example:
     )
 
 
+@pytest.mark.one_python
 @OF_PROVIDERS
 def test_candidates_another_number_does_not_match(condition: Condition) -> None:
     """A close code or a status that the condition has nothing about, and no message."""

@@ -82,7 +82,7 @@ def test_read_event_stream_damaged_message_is_none() -> None:
 
 
 def test_read_event_stream_truncated_message_has_its_beginning() -> None:
-    """The session keeps the beginning of a long message; the headers tell enough."""
+    """The session keeps the beginning of a long message; the headers are sufficient."""
     long = json.dumps({**EXCEPTION, "Message": "x" * 9000})
     wrapped = wrap("event-stream", long)
     assert isinstance(wrapped, bytes)

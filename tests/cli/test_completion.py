@@ -57,6 +57,13 @@ bash = pytest.mark.skipif(
         ("wsproxy record --fsync ", ["never", "end", "block"]),
         ("wsproxy completion z", ["zsh"]),
         ("wsproxy proxy", []),
+        ("wsproxy simulate deepgram.speak.NET-0003", ["deepgram.speak.NET-0003"]),
+        ("wsproxy catalog show 3007-r", ["assemblyai.streaming.3007-rate"]),
+        ("wsproxy catalog list --provider assem", ["assemblyai"]),
+        (
+            "wsproxy mutate call.wstrace --condition deepgram.upgrade.INVALID_A",
+            ["deepgram.upgrade.INVALID_AUTH"],
+        ),
     ],
 )
 def test_completion_bash_completes(line: str, words: list[str]) -> None:
@@ -68,6 +75,24 @@ def test_completion_bash_lists_all_commands() -> None:
     commands = completed("wsproxy ")
     assert {"record", "run", "explain", "load", "completion"} <= set(commands)
     assert "proxy-process" not in commands
+
+
+@bash
+def test_completion_simulate_has_only_conditions_that_can_be_simulated() -> None:
+    """`deepgram.listen.flux-on-v1` is a mistake of an app: no server causes it."""
+    assert "deepgram.listen.flux-on-v1" in completed("wsproxy catalog show deepgram.listen.")
+    simulated = completed("wsproxy simulate deepgram.listen.")
+    assert "deepgram.listen.NET-0001" in simulated
+    assert "deepgram.listen.flux-on-v1" not in simulated
+
+
+@bash
+def test_completion_with_a_mistake_in_the_catalog_completes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "bad.toml").write_text("[")
+    monkeypatch.setenv("WSPROXY_CATALOG", str(tmp_path / "bad.toml"))
+    assert completed("wsproxy simulate deepgram.listen.NET-0001") == []
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

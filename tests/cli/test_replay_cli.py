@@ -211,6 +211,9 @@ def test_replay_client_different_prints_differences(trace: Path, tmp_path: Path)
         (["server", __file__], 3, "not a trace"),
         (["server", "{trace}", "--listen", "192.0.2.1:1"], 2, "cannot listen"),
         (["server", "{trace}", "--listen", "x"], 2, "address"),
+        # The replay itself sends what these compare.
+        (["server", "{trace}", "--max-wer", "0.1"], 2, "unknown option"),
+        (["server", "{trace}", "--audio-tolerance", "0.1"], 2, "unknown option"),
         (["server", "{trace}", "--out", __file__], 2, "cannot write"),
         (["server", "{trace}", "--out", __file__], 2, "use --no-record to keep no trace"),
         (["server", "{trace}", "--out", "x", "--no-record"], 2, "--no-record excludes --out"),

@@ -26,7 +26,7 @@ def start(folder: Path, **settings: object) -> None:
 
 @pytest.fixture
 def impossible(tmp_path: Path) -> Path:
-    """A folder that nobody can create, whoever runs this."""
+    """A folder that no user can create."""
     (tmp_path / "file").touch()
     return tmp_path / "file" / "folder"
 

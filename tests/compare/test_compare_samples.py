@@ -23,11 +23,13 @@ def test_samples_exist() -> None:
     assert len(TRACES) > 150
 
 
+@pytest.mark.one_python
 @pytest.mark.parametrize("trace", TRACES, ids=name)
 def test_compare_sample_with_itself_is_reproduced(trace: Path) -> None:
     assert compare(trace, trace, rules=Tolerances(strict=True)).same
 
 
+@pytest.mark.one_python
 @pytest.mark.parametrize(
     ("one", "other"),
     [(a, b) for a, b in pairwise(TRACES) if not {name(a), name(b)} <= ALIKE],

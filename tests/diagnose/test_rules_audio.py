@@ -188,7 +188,8 @@ def test_format_mismatch_is_found(
     api: Api, messages: Sequence[SentMessage], text: str, size: int
 ) -> None:
     wrong = facts_of(api, messages)
-    frame = wrong.audio.where(n > 0 for n in wrong.audio.lengths).numbers[0]
+    assert wrong.audio.first_content is not None
+    frame = wrong.audio.first_content.frame
     assert found(format_mismatch, wrong) == (text, (frame,), size, "bytes examined")
 
 
@@ -209,7 +210,7 @@ def test_format_mismatch_server_audio_has_no_finding() -> None:
     for number in range(20):
         speak.session.add(_frame(number, False, PCM[number * 3201 :][:3201]))
     speak.session.add(_frame(99, False, b""))
-    assert speak.session.received.head
+    assert speak.audio.head
     assert findings(speak) == {}
 
 

@@ -14,7 +14,7 @@ from wsproxy.diagnose import diagnose
 from wsproxy.diagnose.rules import likely_causes
 from wsproxy.diagnose.session_facts import Measure, SessionFacts
 from wsproxy.session import Session
-from wsproxy.trace import FrameRecord, Request, Response, Start
+from wsproxy.trace import Eof, FrameRecord, Request, Response, Start
 
 CATALOG = load()
 LISTEN = ("deepgram", "listen", "/v1/listen?encoding=linear16&sample_rate=16000")
@@ -47,6 +47,17 @@ def facts_of(
     return SessionFacts(session, CATALOG)
 
 
+def ended_after(silence: float) -> SessionFacts:
+    """A message, then nothing for this time, then the end of the connection without a Close."""
+    session = Session()
+    session.add(Start(0, 1, "0123456789abcdef", 0, provider=LISTEN[0], api=LISTEN[1]))
+    session.add(Request(0, "GET", "wss", "h", 443, LISTEN[2]))
+    session.add(Response(0, 101))
+    session.add(FrameRecord(100_000_000, True, 2, PCM))
+    session.add(Eof(100_000_000 + int(silence * 1e9), False, "eof"))
+    return SessionFacts(session, CATALOG)
+
+
 def cut(size: int = 3200, data: bytes = PCM) -> list[bytes]:
     return [data[at : at + size] for at in range(0, len(data), size)]
 
@@ -62,12 +73,14 @@ SHOWN = [
     (likely_causes.large_chunks, facts_of(STREAMING, [PCM], 1), (1,), 2000.0),
     (likely_causes.short_rest, facts_of(STREAMING, [*cut(), PCM[:640]], 1), (21,), 20.0),
     (likely_causes.written_by_hand, facts_of(STREAMING, ["{'type': 'Terminate'}"], 1), (1,), 21.0),
+    (likely_causes.idle_at_end, ended_after(60), (1,), 60.0),
 ]
 GOOD = [
     facts_of(LISTEN, [*cut(), KEEPALIVE], 0.2),
     facts_of(UNDECLARED, [WAV + PCM], 0.2),
     facts_of(STREAMING, [*cut(), '{"type": "Terminate"}'], 0.2),
     facts_of(("deepgram", "speak", "/v1/speak"), ['{"type": "Speak", "text": "Hello"}'], 1),
+    ended_after(3),
 ]
 
 
@@ -108,8 +121,15 @@ def test_diagnose_causes_with_evidence_come_first(messages: SentMessages, first:
     assert finding.id == "deepgram.listen.NET-0001"
     assert first in finding.causes[0]
     assert first in finding.seen[0]
-    condition = CATALOG.condition("deepgram.listen.NET-0001")
-    assert sorted(finding.causes) == sorted(str(cause) for cause in condition.causes)
+    causes = CATALOG.condition("deepgram.listen.NET-0001").causes
+    always = [str(cause) for cause in causes if not cause.only_if_seen]
+    assert len(always) < len(causes)
+    assert sorted(finding.causes) == sorted(always)
+
+
+def test_diagnose_cause_only_if_seen_is_listed_where_the_session_has_it() -> None:
+    finding = diagnose(facts_of(LISTEN, ["[object Blob]"] * 5, 11).session, CATALOG)[0]
+    assert [text for text in finding.causes if "[object Blob]" in text] == finding.seen[:1]
 
 
 def test_diagnose_causes_without_evidence_keep_the_order_of_the_catalog() -> None:

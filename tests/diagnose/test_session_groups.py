@@ -17,7 +17,7 @@ def session(
     begin: float, lasts: float, *, status: int = 101, code: int = 1000, reason: str = "",
     key: str = "key one", host: str = "api.deepgram.com",
 ) -> Session:  # fmt: skip
-    """A session at Deepgram, begun and lasting so many seconds."""
+    """A session at Deepgram, with the time of its start and its duration in seconds."""
     redacted = HeadRedactor(CATALOG.credentials, b"k")([("Authorization", f"Token {key}")])
     found = Session()
     found.add(Start(0, 1, "0123456789abcdef", int(begin * S), provider="deepgram", api="listen"))

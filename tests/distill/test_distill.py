@@ -377,12 +377,12 @@ def test_distill_cancelled_writes_best(tmp_path: Path) -> None:
         async with serving(needs_both) as url:
             seen = asyncio.Event()
 
-            def tell(attempt: Attempt) -> None:
+            def on_attempt(attempt: Attempt) -> None:
                 if attempt.number == 2:
                     seen.set()
 
             options = ClientOptions(url, timeout=60)
-            work = Distillation(trace, out, options, on_attempt=tell, redact=REDACT)
+            work = Distillation(trace, out, options, on_attempt=on_attempt, redact=REDACT)
             task = asyncio.create_task(work.run())
             await seen.wait()
             task.cancel()

@@ -26,7 +26,7 @@ from trace_builder import TraceBuilder, close
 from wsproxy.compare import compare, failure_differences
 from wsproxy.compare.outcome import OUTCOME_FIELDS, Outcome
 from wsproxy.distill import Distillation, DistillReport
-from wsproxy.distill.candidates import Parts
+from wsproxy.distill.script_parts import Parts
 from wsproxy.distill.search import minimal_subset
 from wsproxy.errors import TraceError, UsageError
 from wsproxy.replayer import RECORDED_PACE, ClientOptions, Pace

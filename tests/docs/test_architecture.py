@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import fnmatch
 import re
 import tomllib
 from pathlib import Path
@@ -62,3 +63,26 @@ def test_paths_of_the_page_exist() -> None:
     paths = set(_PATH.findall(PAGE))
     missing = [path for path in sorted(paths) if not (PACKAGE / path).is_file()]
     assert not missing
+
+
+def listed_modules(package: Path) -> list[str]:
+    """The names, or patterns, before the columns in the docstring of a package."""
+    doc = ast.get_docstring(ast.parse((package / "__init__.py").read_text(encoding="utf-8"))) or ""
+    lines = re.findall(r"^ *([a-z0-9_*]+(?:, [a-z0-9_*]+)*)  +\S", doc, re.MULTILINE)
+    return [name for line in lines for name in line.split(", ")]
+
+
+@pytest.mark.parametrize(
+    "package",
+    [
+        init.parent
+        for init in sorted(PACKAGE.glob("*/**/__init__.py"))
+        if listed_modules(init.parent)
+    ],
+    ids=lambda package: package.relative_to(PACKAGE).as_posix(),
+)
+def test_package_docstring_lists_its_modules(package: Path) -> None:
+    listed = listed_modules(package)
+    modules = {path.stem for path in package.iterdir() if not path.name.startswith("__")}
+    assert [name for name in listed if not fnmatch.filter(modules, name)] == []
+    assert [name for name in modules if not any(fnmatch.fnmatch(name, p) for p in listed)] == []

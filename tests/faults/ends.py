@@ -34,7 +34,7 @@ class End(Peer):
         context: for TLS; None for a plain connection.
         acted: set when the end that is at fault has done it; shared by both.
         ready: set when the other one has come to the stage where it is to happen.
-        until_seen: waits until whoever gets it has read what was sent.
+        until_seen: waits until the receiver has read what was sent.
         is_again: whether it is another connection than the first one to this server.
 
     Attributes:
@@ -135,7 +135,7 @@ class End(Peer):
     # -- reading on
 
     def need(self, size: int) -> None:
-        """Read until so many bytes came after the upgrade; Over if they do not come."""
+        """Read until `size` bytes have arrived after the upgrade; raises Over if they do not."""
         while len(self.received) < size:
             data = self._recv()
             if not data:

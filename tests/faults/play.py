@@ -206,7 +206,7 @@ class Way:
             wait_until(lambda: server.ends and server.ends[0].has_read)
 
     def wait_released(self) -> None:
-        """Wait until whoever is on the way has let go of everything."""
+        """Wait until the recorder has released all connections."""
 
 
 class Redirect:

@@ -1,7 +1,7 @@
 """Lets atheris attack targets: `python -m fuzz [TARGET...] --minutes 30 --out FOLDER`.
 
 Each target runs in a process of its own that is started again if an input ends it (memory,
-a hang), until its time is over. Inputs that show a mistake are in FOLDER/<target>/found, each
+a hang), until its time is up. Inputs that show a mistake are in FOLDER/<target>/found, each
 with its traceback beside it; the exit status is 1 if there are any.
 """
 
@@ -63,7 +63,7 @@ class Attack:
     def found(self) -> list[Path]:
         return sorted(p for p in (self.folder / "found").iterdir() if p.suffix != ".txt")
 
-    def tell(self) -> str:
+    def summary(self) -> str:
         log = (self.folder / "log.txt").read_bytes().decode(errors="replace")
         runs = sum(int(line.split()[1]) for line in log.splitlines() if line.startswith("Done "))
         return f"{self.target}: {runs} runs, {len(self.found)} found, in {self.folder}"
@@ -86,7 +86,7 @@ def main() -> None:
     with ThreadPoolExecutor(given.jobs) as pool:
         list(pool.map(lambda attack: attack.run(given.minutes), attacks))
     for attack in attacks:
-        print(attack.tell())
+        print(attack.summary())
         for path in attack.found:
             print(f"  {path}")
     sys.exit(any(attack.found for attack in attacks))

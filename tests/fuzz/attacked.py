@@ -1,7 +1,7 @@
 """The process in which atheris runs one target; started by `python -m fuzz`.
 
 An exception does not end it: the input is kept, once for each place in wsproxy that an
-exception came from, and the search goes on.
+exception came from, and the search continues.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ class Choices:
         return (self.take(1) or b"\0")[0]
 
     def number(self, size: int) -> int:
-        """A number of so many bytes."""
+        """A number of `size` bytes."""
         return int.from_bytes(self.take(size), "big")
 
     def flag(self) -> bool:

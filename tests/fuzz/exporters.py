@@ -16,7 +16,7 @@ import msgpack
 from fuzz.choices import Choices
 from fuzz.judge import Wrong, run, scratch
 from fuzz.samples import recorded
-from wsproxy.distill.candidates import Parts
+from wsproxy.distill.script_parts import Parts
 from wsproxy.errors import WsproxyError
 from wsproxy.replayer.client_replay import ClientOptions, ClientReplay
 from wsproxy.replayer.pace import Pace

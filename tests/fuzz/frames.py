@@ -46,7 +46,7 @@ def one(data: bytes) -> None:
 
 
 def _pieces(choices: Choices) -> Iterator[tuple[bool, bytes]]:
-    """The bytes of both sides as they come: a piece has a byte for its side and its length."""
+    """The bytes of both sides in order: a piece begins with a byte for its side and its length."""
     while choices.more:
         head = choices.byte()
         yield bool(head & 0x80), choices.take((head & 0x7F) or 1000)
@@ -72,7 +72,7 @@ def _items(pieces: list[bytes], limit: int) -> list[Frame | Garbage]:
 
 
 def _joined(items: list[Frame | Garbage]) -> list[Frame | Garbage]:
-    """Garbage is handed out as it comes: what follows one another is one."""
+    """Adjacent garbage is joined: the parser returns it as it arrives."""
     out: list[Frame | Garbage] = []
     for item in items:
         last = out[-1] if out else None

@@ -15,9 +15,9 @@ from wsproxy.replayer import ReplayServer, ServerOptions, Verdict
 
 LOCUSTFILE = """
 from wsproxy.load.locust import TraceUser
-from wsproxy.replayer import verdict
+from wsproxy.replayer import lateness
 
-verdict.LATE_NS = 30_000_000_000  # as for all tests, see conftest.py
+lateness.LATE_NS = 30_000_000_000  # as for all tests, see conftest.py
 
 class Caller(TraceUser):
     trace = {trace!r}

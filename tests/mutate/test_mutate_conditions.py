@@ -72,6 +72,7 @@ ASKED_FOR = {"aws_transcribe.upgrade.presigned-expiry"}
 SIMULATED = [c for c in CATALOG.conditions if c.simulated and c.id not in ASKED_FOR]
 
 
+@pytest.mark.one_python
 @pytest.mark.parametrize("condition", SIMULATED, ids=lambda c: c.id)
 def test_condition_good_session_fails_with_it(condition: Known, tmp_path: Path) -> None:
     path = good_session(condition, tmp_path)

@@ -135,7 +135,7 @@ def test_condition_parse_bad_trigger_is_one_line() -> None:
 
 def test_mutate_api_without_the_feature_is_reported(tmp_path: Path) -> None:
     speak = make_trace(tmp_path / "a.wstrace", [*head("deepgram", "speak"), End(9 * S, "stopped")])
-    with pytest.raises(UsageError, match="knows no KeepAlive message of deepgram speak"):
+    with pytest.raises(UsageError, match="has no KeepAlive message for deepgram speak"):
         mutate(speak, None, [KeepAlive.parse("add:1s")])
     with pytest.raises(UsageError, match="no binary messages"):
         mutate(speak, None, [Chunk(size=10)])

@@ -160,7 +160,7 @@ def _without_epoll() -> None:
 
 
 def _like_windows() -> None:
-    """Files that are open keep their names there, and a name that is taken is not taken over."""
+    """There, open files cannot be renamed, and an existing name is not replaced."""
     import asyncio
 
     def no_handler(*args: object) -> None:

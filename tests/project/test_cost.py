@@ -35,7 +35,7 @@ MEGABYTE = 1 << 20
 ENOUGH = 0.1  # seconds under which any size is quick
 
 # Where an expression is put together at run time, and what keeps it cheap.
-TOLD = {
+REPORTED = {
     "wsproxy.proxy.record_addon": "the user's own option",
     "wsproxy.catalog.toml_table": "checked by `too_costly`",
     "wsproxy.cli.show": "the user's own option",
@@ -121,11 +121,11 @@ def test_catalog_regexes_take_linear_time() -> None:
 
 
 def test_collected_regexes_cover_the_source() -> None:
-    """There are as many as a search of the source gives, at the least; others are told."""
-    found, untold = of_modules()
+    """At least as many as a search of the source finds; the others are reported."""
+    found, unreported = of_modules()
     assert len(found) > 100
     assert {room_of(regex) for regex in found} <= set(ROOMS)
-    assert {each.split(":")[0] for each in untold} == set(TOLD)
+    assert {each.split(":")[0] for each in unreported} == set(REPORTED)
 
 
 @pytest.mark.soak
@@ -211,7 +211,7 @@ PATHS: dict[str, Callable[[str], object]] = {
     "around_difference": lambda text: compare_text.around_difference(text, text + "x"),
     "transcript": _transcript,
     "distance": _distance,
-    "recognise": lambda text: load().recognize(text, f"/{text}?{text}"),
+    "recognize": lambda text: load().recognize(text, f"/{text}?{text}"),
 }
 # The words of two transcripts are compared with each other, up to `transcript.MAX_WORDS`.
 BOUNDED = {"distance": (MEGABYTE // 4, MEGABYTE // 2)}

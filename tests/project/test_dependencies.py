@@ -49,6 +49,7 @@ def allowed(path: Path) -> set[str]:
     return BASE.union(*extras)
 
 
+@pytest.mark.one_python
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_imports_of_each_module_are_declared(path: Path) -> None:
     assert imported(path) <= allowed(path)

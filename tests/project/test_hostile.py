@@ -47,7 +47,7 @@ from wsproxy.trace.records import MAX_INT, to_map
 from wsproxy.trace.recovery import recover
 from wsproxy.wire import Close
 
-# Every command that reads one trace, T; those with --out are told to write into O.
+# Every command that reads one trace, T; those with --out write into O.
 COMMANDS = (
     "show T", "show T --full --control", "show T --json", "show T --grep .",
     "explain T", "explain T --all", "explain T --markdown --all", "explain T --json",
@@ -357,7 +357,7 @@ def zstd_frame(claimed: int) -> bytes:
 
 
 def repeated(record: Record, each: int, blocks: int) -> bytes:
-    """A session with a record so many times."""
+    """A session that repeats a record."""
     packed = msgpack.packb(to_map(record))
     assert isinstance(packed, bytes)
     return block(*map(to_map, laced("x")[:3])) + b"".join(

@@ -324,7 +324,7 @@ def test_record_burst_of_connects_is_recorded_and_leaves_nothing(
 
 
 def burst(recorder: RecorderProcess, count: int) -> None:
-    """Connect, upgrade and say a word in so many sessions at once; each is answered."""
+    """Connect, upgrade and send a word in many sessions at once; each is answered."""
     word, answer = frame(TEXT, b"hello", mask=MASK), frame(TEXT, b"hello yourself")
 
     serving: list[asyncio.Task[None] | None] = []

@@ -58,7 +58,7 @@ def test_failure_of_text_with_descriptors_is_the_servers() -> None:
 
 @contextlib.contextmanager
 def recording(folder: Path, files: int) -> Iterator[tuple[int, Queue[str]]]:
-    """`wsproxy record` that may open so many files: its port, and what it says on stderr."""
+    """`wsproxy record` with a limit of open files: its port, and its lines on stderr."""
     command = [sys.executable, "-m", "wsproxy", "record", "--listen", "127.0.0.1:0"]
     command += ["--out", str(folder / "out"), "--confdir", str(folder / "conf")]
     process = subprocess.Popen(

@@ -1,4 +1,4 @@
-"""HTTP that is not recorded, or only if it fails, streams through the proxy as it comes."""
+"""HTTP that is not recorded, or only if it fails, streams through the proxy unchanged."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
 
 
 def heads(peer: Peer, count: int) -> bytes:
-    """Read so many heads."""
+    """Read a number of heads."""
     data = b""
     while data.count(b"\r\n\r\n") < count:
         more = peer._recv()

@@ -299,7 +299,7 @@ def check_inflated(peer: Peer, records: list[FrameRecord | Bytes]) -> None:
         assert Split(
             record.fin, record.rsv, record.opcode, record.mask, b"", record.wire_length
         ) == Split(sent.fin, sent.rsv, sent.opcode, sent.mask, b"", sent.wire_length)
-        if record.deflated:  # there may be a credential in what cannot be read
+        if record.deflated:  # unreadable payload may contain a credential
             assert (record.payload, record.cut) == (b"", len(sent.payload))
             assert record.redacted is not None
             assert [entry["why"] for entry in record.redacted] == ["unreadable"]

@@ -50,7 +50,7 @@ def test_backlog_thread_without_progress_holds_reads_for_a_bounded_time(
         while session.data(True, frame()):
             pass
         await asyncio.wait_for(relay.released.wait(), 20)  # though the thread stands still
-        assert session.data(True, frame())  # traffic goes on
+        assert session.data(True, frame())  # traffic continues
         gate.open.set()
         session.end()
 

@@ -35,7 +35,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def gate() -> Iterator[threading.Event]:
-    """What hangs goes on once it is set."""
+    """What hangs continues once it is set."""
     made = threading.Event()
     yield made
     made.set()

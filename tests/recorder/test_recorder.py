@@ -142,12 +142,12 @@ def test_worker_error_in_a_rule_costs_only_the_findings(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("error", [SystemExit(1), BrokenPipeError()])
 def test_worker_callback_raises_recording_continues(error: BaseException, tmp_path: Path) -> None:
-    def tell(recording: SessionWriter) -> None:
+    def noted(recording: SessionWriter) -> None:
         raise error
 
     async def main() -> None:
         loop = asyncio.get_running_loop()
-        recorder = RecorderWorker(tmp_path, loop, on_begin=tell, on_end=tell)
+        recorder = RecorderWorker(tmp_path, loop, on_begin=noted, on_end=noted)
         for _ in range(3):
             session = begin(recorder, Relay())
             session.data(True, frame())

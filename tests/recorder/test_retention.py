@@ -24,7 +24,7 @@ MB = 1 << 20
 
 
 def finished(folder: Path, number: int, size: int, **start: object) -> Path:
-    """A recorded trace of about so many bytes; the higher the number, the younger."""
+    """A recorded trace of about `size` bytes; the higher the number, the younger."""
     begun = new_start(Clock(number * 10**9, 0), **{"mitmproxy": "12", **start})
     recording = SessionWriter(trace_path(folder, begun), begun, max_size=MB)
     while recording.size < size:
@@ -174,7 +174,7 @@ def test_worker_keeps_its_folder_below_the_limit(tmp_path: Path) -> None:
 def test_retention_unremovable_traces_are_read_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Replays by the thousand, which are somebody's work, and a recorder that goes on."""
+    """Thousands of replays, which the user wants to keep, and a recorder that continues."""
     read: list[Path] = []
 
     class Counting(TraceReader):

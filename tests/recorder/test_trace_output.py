@@ -13,7 +13,7 @@ import pytest
 
 from echo_sessions import counted
 from wire_witness import PATIENCE, wait_until
-from wsproxy.recorder import Clock, FsyncThread, SessionWriter, new_start
+from wsproxy.recorder import FLUSH_INTERVAL, Clock, FsyncThread, SessionWriter, new_start
 from wsproxy.trace import SUFFIX, FrameRecord, Request, Response, TraceWriter
 from wsproxy.wire import Frame, Opcode
 
@@ -30,6 +30,19 @@ def talk(recording: SessionWriter, t_ms: int) -> None:
         t_ms * 1_000_000, True, Frame(Opcode.TEXT, b"%d" % t_ms, mask=b"abcd").serialize()
     )
     recording.flush()
+
+
+@pytest.mark.parametrize("t_ns", [0, 5_000_000_000])
+def test_trace_output_flush_is_due_when_the_oldest_record_waited_for_the_interval(
+    t_ns: int, tmp_path: Path
+) -> None:
+    recording = recording_in(tmp_path)
+    recording.flush()
+    assert not recording.is_flush_due(10**12)  # nothing is pending
+    recording.add(FrameRecord(t_ns, True, 1, b"x"))
+    recording.add(FrameRecord(t_ns + 50_000_000, True, 1, b"x"))
+    due = t_ns + round(FLUSH_INTERVAL * 1e9)
+    assert [recording.is_flush_due(now) for now in (due - 1, due)] == [False, True]
 
 
 def test_trace_output_after_an_error_does_not_retry_every_frame(

@@ -213,6 +213,7 @@ def test_session_redactor_audio_in_hexadecimal_digits_stays(message: str) -> Non
             assert clean(frame) is frame
 
 
+@pytest.mark.one_python
 @pytest.mark.parametrize("value", range(256))
 def test_session_redactor_constant_bytes_stay(value: int) -> None:
     for size in (20, 64, 640, 4000):

@@ -85,12 +85,12 @@ async def both_ends(name: str, proxy: str, folder: Path) -> tuple[Verdict, Verdi
     request = Session.read(trace).request
     assert request is not None
     scheme = "ws" if is_upgrade((h[0], h[1]) for h in request.headers) else "http"
-    options = ServerOptions(timeout=3, proxied=True)
+    options = ServerOptions(timeout=30, proxied=True)
     async with ReplayServer(trace, options, records(folder / "server")) as server:
         # The proxy leads every host to this machine, at the port that is asked for.
         to = f"{scheme}://{request.host}:{server.address[1]}"
         secret = [("X-Sample", name)]
-        client = ClientOptions(to, proxy=proxy, timeout=3, headers=secret)
+        client = ClientOptions(to, proxy=proxy, timeout=30, headers=secret)
         as_client = await replay_client(trace, client, records(folder / "client"))
         async with asyncio.timeout(20):
             return as_client, await server.verdict()

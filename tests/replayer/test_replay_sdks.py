@@ -89,7 +89,7 @@ def behaved(seen: Seen) -> tuple[Any, ...]:
         [error["code"] for error in seen["errors"]],
         seen["transcript"],
         seen["audio"],
-        # The sync SDKs tell of the end from a thread that may not come to it.
+        # The sync SDKs report the end on a thread that may be stopped before.
         [message for message in seen["messages"] if message != "closed"],
     )
 

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 import websockets
 
-from replay_sessions import build, close_1011, records, refused
+from replay_sessions import both_ends, build, close_1011, records, refused
 from tls_certificates import Certificate
-from trace_builder import TraceBuilder
+from trace_builder import TraceBuilder, upgrade_request
 from wsproxy.errors import ConnectFailed
 from wsproxy.replayer import ClientOptions, ReplayServer, ServerOptions, Verdict, replay_client
 from wsproxy.replayer import server as replay_server
@@ -119,6 +119,27 @@ def test_replay_server_recorded_refusal_is_repeated(tmp_path: Path) -> None:
     assert response.status_code == 401
     assert response.headers["dg-error"] == "Invalid credentials."
     assert b"INVALID_AUTH" in response.body
+
+
+def test_replay_condition_that_depends_on_the_host_is_judged_at_the_recorded_one(
+    tmp_path: Path,
+) -> None:
+    """Only a refusal at another host than Deepgram's is one of a self-hosted deployment."""
+    request = upgrade_request("/v1/listen?utterance_end_ms=999", host="api.deepgram.com")
+    body = (
+        b'{"err_code": "Bad Request", "err_msg": "Invalid \'utterance_end_ms\' value of \'999\'."}'
+    )
+    builder = TraceBuilder(tmp_path / "r.wstrace", request, provider="deepgram", api="listen")
+    trace = builder.refuse(400, body).done()
+    client, server = asyncio.run(both_ends(trace, trace, tmp_path))
+    assert [client.verdict, server.verdict] == ["reproduced", "reproduced"]
+    for verdict in (client, server):
+        assert verdict.replayed["condition"] == "deepgram.upgrade.400"
+        assert verdict.trace is not None
+        replay = Session.read(verdict.trace)
+        assert replay.recorded_host == "api.deepgram.com"
+        assert replay.request is not None
+        assert replay.request.host == "127.0.0.1"
 
 
 def test_replay_server_waiting_connection_is_closed_at_end(

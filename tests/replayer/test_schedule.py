@@ -440,4 +440,4 @@ def test_schedule_any_peer_behaviour_ends(
         wake = plan.next_wake_ns()
         assert wake > now
         now = min([wake, *(ms * MS for ms, _ in other[:1] if ms * MS > now)])
-    raise AssertionError("the schedule goes on for ever")
+    raise AssertionError("the schedule never ends")

@@ -16,7 +16,7 @@ from wsproxy.replayer.pace import Pace
 from wsproxy.replayer.schedule import Schedule
 from wsproxy.replayer.script import Script
 from wsproxy.replayer.verdict import ReplayResult, Verdict, judge_result
-from wsproxy.trace import Failure
+from wsproxy.trace import Failure, read_limits
 from wsproxy.wire import Close, Frame, Opcode
 
 MS = 1_000_000
@@ -245,6 +245,36 @@ def test_judge_rules_of_caller_are_used(tmp_path: Path) -> None:
     assert judge(left, right, schedule).reproduced
     strict = judge(left, right, schedule, rules=Tolerances(strict=True))
     assert [difference.field for difference in strict.differences] == ["frame_received"]
+
+
+@pytest.mark.parametrize(
+    ("change", "expected", "fields"),
+    [
+        ({}, "unproven", []),
+        ({"close": Close(1008)}, "different", ["close_code", "close_reason", "condition"]),
+        ({"close": Close(1000)}, "not-reproduced", ["close_code", "close_reason", "condition"]),
+    ],
+    ids=["same", "different", "good"],
+)
+def test_judge_flood_over_the_limit_compares_the_endings(
+    change: dict[str, Any],
+    expected: str,
+    fields: list[str],
+    compare: Callable[..., Verdict],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A server that sends 34 MB of the same text: the trace of the replay is too dense."""
+    monkeypatch.setattr(read_limits, "VALUES", 100)
+    monkeypatch.setattr(read_limits, "VALUES_A_BYTE", 0)
+    flood = ('{"type":"Results"}',) * 200
+    verdict = compare(FAILED, replace(FAILED, received=flood, **change))
+    assert verdict.verdict == expected
+    assert [each.field for each in verdict.differences] == fields
+    assert verdict.recorded["close_code"] == 1011
+    (note,) = (note for note in verdict.notes if "compared" in note)
+    assert note.startswith("only the endings of the sessions are compared: ")
+    assert "over 100 JSON values to compare" in note
+    assert "messages, audio and transcripts" in verdict.not_compared
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,7 @@ from wsproxy.catalog import load
 from wsproxy.diagnose import Finding, diagnose
 from wsproxy.diagnose.session_groups import SessionSpan
 from wsproxy.report import markdown, screen
+from wsproxy.report.examination import examined
 from wsproxy.report.explanation import explain
 from wsproxy.report.groups import Overview
 from wsproxy.report.text import lasting
@@ -204,7 +205,7 @@ def test_explain_successful_session_shows_warnings(make: Make) -> None:
     assert "warning: The app was silent for longer than the API allows" in shown
     assert "the app sent nothing for 11.1 s" in shown
     assert "Or send silence as audio" in shown
-    # Nobody has to be asked, and a normal end is nothing to tell.
+    # No request id is needed, and a normal end needs no explanation.
     assert "support" not in shown
     assert "rfc6455.close.1000" not in shown
 
@@ -255,11 +256,12 @@ def test_explain_folder_groups_sessions(folder: Path) -> None:
         "2 without problems.",
         "1 without an end: ",
         "1 more trace could not be read.",
-        "3 2026-09-21 14:13:20 error: No audio reached Deepgram in time",
-        "2026-09-21 15:13:20 deepgram.listen.NET-0001",
+        "3 error: No audio reached Deepgram in time deepgram.listen.NET-0001",
+        "2026-09-21 14:13:20 to 2026-09-21 15:13:20",
         "silent1.wstrace",
-        "1 2026-09-21 14:13:20 error: Deepgram does not accept the API key",
+        "1 error: Deepgram does not accept the API key",
         "deepgram.upgrade.INVALID_AUTH",
+        "2026-09-21 14:13:20 to 2026-09-21 14:13:20",
         "refused.wstrace",
     ]
     # A long path is folded somewhere in its middle.
@@ -313,14 +315,14 @@ def test_explain_missing_path_does_not_stop_others(make: Make) -> None:
 
 
 def test_explain_folder_releases_each_session(make: Make) -> None:
-    overview = Overview(load())
+    overview = Overview()
     read = Session.read(make(silent()))
     gone = weakref.ref(read)
-    overview.add(Path("x"), read, diagnose(read, load()))
+    overview.add(examined(Path("x"), read, diagnose(read, load())))
     del read
     gc.collect()
     assert gone() is None
-    assert overview.groups[0].example.main is not None
+    assert overview.groups[0].id == "deepgram.listen.NET-0001"
 
 
 @pytest.mark.parametrize("storm", [True, False])

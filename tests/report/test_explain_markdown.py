@@ -33,6 +33,7 @@ from wsproxy import __version__
 from wsproxy.catalog import load
 from wsproxy.diagnose import Evidence, Finding
 from wsproxy.report import markdown, screen
+from wsproxy.report.examination import examined
 from wsproxy.report.explanation import explain
 from wsproxy.report.groups import Overview
 from wsproxy.report.text import safe, short
@@ -236,8 +237,9 @@ def test_screen_and_markdown_hostile_finding_is_harmless(make: Make) -> None:
     )  # fmt: skip
     findings = [finding, Finding("w", "warning", HOSTILE, HOSTILE, [Evidence(HOSTILE)])]
     explained = explain(trace, Session.read(trace), findings, load())
-    overview = Overview(load())
-    overview.add(trace, Session.read(trace), findings)
+    overview = Overview()
+    overview.add(examined(trace, Session.read(trace), findings))
+    overview.groups[0].example = explained
     overview.set_across(findings)
     for everything in (False, True):
         for shown in (

@@ -280,9 +280,7 @@ def test_scrub_to_its_own_input_is_refused_in_one_line(kind: str, tmp_path: Path
 def test_scrub_beside_parts_of_another_trace_is_refused(tmp_path: Path, trace: Path) -> None:
     """Readers would take them for parts of the new trace and report it as damaged."""
     write(tmp_path / "new.part2.wstrace", session())
-    with pytest.raises(
-        UsageError, match=r"new\.part2\.wstrace is there and would be read as a part"
-    ):
+    with pytest.raises(UsageError, match=r"new\.part2\.wstrace exists and would be read as a part"):
         scrub(trace, tmp_path / "new.wstrace", force=True)
     assert not (tmp_path / "new.wstrace").exists()
 

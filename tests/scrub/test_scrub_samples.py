@@ -84,7 +84,7 @@ def test_scrub_sample_is_accepted_and_its_failure_survives(
         assert left_of(trace, made.path) == [], name
     of_apis = [name for name in names if name in OF_APIS]
     traces = [(public[name].path, public[name].finding_before) for name in of_apis]
-    for name, proof in zip(of_apis, prove(traces, timeout=3, catalog=CATALOG), strict=True):
+    for name, proof in zip(of_apis, prove(traces, timeout=30, catalog=CATALOG), strict=True):
         shown = json.dumps({name: proof.as_json()}, indent=1)
         assert proof.survived, shown
         assert (proof.as_client, proof.as_server) == ("reproduced", "reproduced"), shown

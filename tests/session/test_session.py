@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from traces import RECORDS, SESSION, make_trace, pack_trace
 from wsproxy.errors import TraceError
-from wsproxy.session import KEPT_AUDIO, FrameInfo, Session
+from wsproxy.session import FrameInfo, Session
+from wsproxy.session.audio_track import KEPT_HEAD
 from wsproxy.session.head_tail_buffer import KEPT_MESSAGES, KEPT_TEXT
 from wsproxy.session.session import KEPT_BROKEN, KEPT_RECORDS
 from wsproxy.trace import (
@@ -130,8 +131,9 @@ def test_session_many_messages_keeps_first_and_last() -> None:
 def test_session_long_traffic_is_kept_in_bounded_memory() -> None:
     session = fold(frame(0, True, 1, b"x" * 2 * KEPT_TEXT))
     assert len(session.messages(from_client=True)[0].text) == KEPT_TEXT
-    session = fold(*(frame(n, False, 2, b"a" * 1000) for n in range(KEPT_AUDIO // 1000 + 5)))
-    assert len(session.received.head) == KEPT_AUDIO
+    session = fold(*(frame(n, False, 2, b"a" * 1000) for n in range(KEPT_HEAD // 1000 + 5)))
+    [track] = session.audio.tracks(from_client=False)
+    assert len(track.head) == KEPT_HEAD
     many = KEPT_BROKEN + 5
     session = fold(*(Failure(n, "dns", True) for n in range(many)), *[Gap(0, 0, "")] * many)
     assert (len(session.failures), len(session.gaps)) == (KEPT_RECORDS, KEPT_RECORDS)

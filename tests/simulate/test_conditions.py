@@ -56,6 +56,7 @@ BY_RULE = {
     "deepgram.speak.NET-0001": Behaviour(),
     "deepgram.upgrade.INVALID_AUTH": Behaviour(headers={"Authorization": "Token invalid"}),
     "deepgram.upgrade.unknown-model": Behaviour(path="/v1/listen?model=no-such-model"),
+    "deepgram.upgrade.language-name": Behaviour(path="/v1/listen?model=nova-3&language=english"),
     "assemblyai.streaming.3007-chunk-duration": Behaviour(audio(0.5, chunk=0.02)),
     "assemblyai.streaming.3007-rate": Behaviour(audio(4.0), pace=0.1),
     "assemblyai.streaming.3006-message-type": Behaviour(['{"type": "Stop"}']),
@@ -96,7 +97,10 @@ ASKED = {
     ),
 }
 # Not at the provider's own host.
-ELSEWHERE = {"deepgram.upgrade.self-hosted-url": "deepgram.example"}
+ELSEWHERE = {
+    "deepgram.upgrade.self-hosted-url": "deepgram.example",
+    "azure_speech.upgrade.404-resource-host": "westeurope.api.cognitive.microsoft.com",
+}
 
 COMMANDED = [condition for condition in CATALOG.conditions if condition.simulated]
 
@@ -119,7 +123,7 @@ class Case:
         usual = replace(good(self.place), path=ASKED.get(self.condition.id))
         if is_plain(self.condition):
             return replace(usual, body=b"{}")
-        # Where the failure is a message only, the client goes on and ends the session.
+        # Where the failure is a message only, the client continues and ends the session.
         return usual if self._ends else replace(usual, stalls=1.0)
 
     @property
@@ -229,7 +233,7 @@ def replays(
             return await replay_client(traces[case], options, records)
 
     async def as_server(path: Path, case: Case) -> Verdict:
-        async with ReplayServer(path, ServerOptions(timeout=3), records) as server:
+        async with ReplayServer(path, ServerOptions(timeout=30), records) as server:
             app = asyncio.create_task(case.talk(server.url))
             verdict = await server.verdict()
             await app

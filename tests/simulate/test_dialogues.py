@@ -417,8 +417,13 @@ status = 429
 [condition.simulate]
 refuse = { status = 429, body = '{"error": "busy"}' }
 [[condition.example]]
+matches = true
 api = "stt"
 refused = { status = 429, body = '{"error": "busy"}' }
+[[condition.example]]
+matches = false
+api = "stt"
+refused = { status = 401 }
 """
 
 

@@ -61,7 +61,7 @@ def session(url: str, path: str = LISTEN, chunks: int = 10) -> tuple[int | None,
             for _ in range(chunks):
                 ws.send(CHUNK)
                 sent += 1
-                # What is sent is heard before the next: the count tells when it failed.
+                # Each message is answered before the next: the count shows when it failed.
                 ws.ping(ack_on_close=True).wait(10)
             ws.send('{"type": "CloseStream"}' if path == LISTEN else '{"type": "Terminate"}')
             while True:

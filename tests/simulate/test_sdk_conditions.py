@@ -104,7 +104,7 @@ def cases(api: str) -> dict[str, Condition]:
 
 @dataclass(frozen=True)
 class Said:
-    """Something that an SDK told its app; see tests/sdk/conditions_common.py."""
+    """Something that an SDK reported to its app; see tests/sdk/conditions_common.py."""
 
     where: str
     type: str
@@ -119,7 +119,7 @@ class Met:
     Attributes:
         case: the condition's id, or that with CLOSE_ONLY.
         sdk: its name and version.
-        said: what it told the app.
+        said: what it reported to the app.
         sessions: what `explain` finds in each recorded session, the first thing first.
     """
 
@@ -238,7 +238,7 @@ def number(condition: Condition) -> str:
 
 
 # How much of the reason an app gets, most first.
-TOLD, PART, CODE, NOTHING = "told", "part", "code", "nothing"
+REPORTED, PART, CODE, NOTHING = "reported", "part", "code", "nothing"
 
 
 def learns(met: Met) -> tuple[str, str]:
@@ -246,7 +246,7 @@ def learns(met: Met) -> tuple[str, str]:
     reported = [said for said in met.said if said.where != "log"]
     reasons = words(met.condition)
     if any(word in said.text for word in reasons for said in reported):
-        return TOLD, ""
+        return REPORTED, ""
     for said in reported:
         for path, value in said.more.items():
             if any(word in value for word in reasons):
@@ -291,7 +291,7 @@ def in_short(met: Met) -> str:
     if not places:
         return "✗ nothing"
     how, where = learns(met)
-    mark = {TOLD: "✓", PART: f"◐ only in {where}:", CODE: "○", NOTHING: "✗"}[how]
+    mark = {REPORTED: "✓", PART: f"◐ only in {where}:", CODE: "○", NOTHING: "✗"}[how]
     return f"{mark} " + "; ".join(
         f"{text} ({', '.join(sorted(at))})" for text, at in places.items()
     )
@@ -303,7 +303,7 @@ def named(case: str) -> str:
 
 
 def alike(columns: list[list[Met]]) -> Iterator[str]:
-    """The conditions that an SDK tells of in the same words."""
+    """The conditions that an SDK reports in the same words."""
     yield "| SDK | its report | conditions |"
     yield "|---|---|---|"
     for column in columns:
@@ -326,7 +326,7 @@ def chapter(api: str) -> Iterator[str]:
     yield "|---|---|---|---|---|---|"
     for sdk, column in zip(sdks, columns, strict=True):
         levels = [learns(met)[0] for met in column]
-        counts = [str(levels.count(level)) for level in (TOLD, PART, CODE, NOTHING)]
+        counts = [str(levels.count(level)) for level in (REPORTED, PART, CODE, NOTHING)]
         yield f"| {sdk} | {' | '.join([str(len(column)), *counts])} |"
     lines = list(alike(columns))
     if len(lines) > 2:
@@ -335,7 +335,7 @@ def chapter(api: str) -> Iterator[str]:
     yield "\nAll conditions:\n"
     yield f"| condition | the server | {' | '.join(sdks)} | wsproxy |"
     yield "|---" * (len(sdks) + 3) + "|"
-    rank = [NOTHING, CODE, PART, TOLD]
+    rank = [NOTHING, CODE, PART, REPORTED]
     rows = sorted(
         zip(*columns, strict=True), key=lambda row: sorted(rank.index(learns(m)[0]) for m in row)
     )

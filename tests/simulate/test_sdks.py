@@ -37,7 +37,7 @@ from wsproxy.trace import TraceReader
 from wsproxy.wire.frames import CONTROL
 
 # Once in some 200 runs, on a loaded machine, one of these programs did not end; it could not
-# be brought about again. A second try is made, which the summary tells, with the stacks.
+# be reproduced. It is tried a second time; the summary reports that, with the stacks.
 pytestmark = [
     pytest.mark.sdk,
     pytest.mark.timeout(300),

@@ -260,6 +260,7 @@ def test_simulator_plain_request_is_refused() -> None:
 SIMULATED = [c for c in load().conditions if c.simulate is not None]
 
 
+@pytest.mark.one_python
 @pytest.mark.parametrize("entry", SIMULATED, ids=lambda entry: entry.id)
 def test_simulator_each_condition_reaches_client(entry: Condition) -> None:
     script, place = entry.simulate, home(entry)

@@ -25,7 +25,7 @@ from wsproxy.cli.main import main
 
 
 def put_each(lines: Iterable[str], queue: Queue[str]) -> None:
-    """Pass lines on as they come; for a thread that reads a process."""
+    """Put every line into a queue; for a thread that reads the output of a process."""
     for line in lines:
         queue.put(line)
 

@@ -33,9 +33,9 @@ class Behaviour:
 
     Attributes:
         messages: what it sends, one message after another: audio is paced, text is not.
-        waits_after: so many of them it sends, then it waits for the server to say something.
+        waits_after: number of messages after which it waits for a message of the server.
         pace: real seconds for a second of audio.
-        stalls: it sends nothing more and waits for the server, for so many seconds.
+        stalls: seconds for which it then waits for the server without sending.
         ends: what it sends then, before it closes.
         headers, path: of its request; None is the usual.
         limits: what the API allows.

@@ -270,7 +270,7 @@ class Examples:
 
 
 def _settings(folder: Path) -> dict[str, str]:
-    """Nothing of what whoever runs this has set up."""
+    """None of the settings of the user who runs this."""
     return {"COLUMNS": "80", "NO_COLOR": "1", "XDG_CONFIG_HOME": str(folder / "config")}
 
 

@@ -41,7 +41,7 @@ _SHORT_SIZE = SHORT * (2 + 2 + 4 + SHORT_FRAME) + 2 + 4 + 2
 
 
 def stamped(number: int, size: int) -> bytes:
-    """A frame's payload that tells when it was sent, and as which; a long one is noise."""
+    """A frame's payload with its time and number; a long one is filled with noise."""
     rest = size - _STAMP.size
     filling = FILLING[:rest] if rest <= len(FILLING) else os.urandom(rest)
     return _STAMP.pack(time.monotonic(), number) + filling
@@ -204,7 +204,7 @@ class Crowd:
         return talk
 
     def _talk(self, peer: Peer, mask: bytes | None, size: int) -> None:
-        """Send until told to stop, or until the connection is gone; read what comes."""
+        """Send until `stop` is set or the connection has ended; read what arrives."""
         reader = threading.Thread(target=_read, args=(peer,), daemon=True)
         reader.start()
         number = 0

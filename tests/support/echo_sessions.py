@@ -53,7 +53,7 @@ class RecorderSetup:
         return EchoSession(app, path.encode(), self.peers)
 
     def next(self) -> SessionWriter:
-        """The next session that is over and has a trace."""
+        """The next session that has ended and has a trace."""
         return self.ended.get(timeout=PATIENCE)
 
 
@@ -137,7 +137,7 @@ def recorder_setup(
 
 
 def counted(path: Path) -> tuple[int, int, Session]:
-    """Frames in a trace, records that its gaps tell of, and all of it."""
+    """Frames in a trace, records that its gaps count as lost, and the session."""
     frames, session = 0, Session()
     with TraceReader(path) as reader:
         for record in reader:

@@ -12,10 +12,11 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from rich.console import Console
 
+import sessions
+from sessions import APP
 from traces import make_trace
 from wsproxy.cli.main import cli
 from wsproxy.trace import End, FrameRecord, Record, Request, Response, Start
-from wsproxy.wire import Close
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "v1"
 WIDTH = 100
@@ -77,16 +78,15 @@ def opened(*headers: list[str]) -> Response:
 
 
 def audio(at: float) -> FrameRecord:
-    return FrameRecord(int(at * S), True, 2, AUDIO, mask=b"abcd", wire_length=3208)
+    return sessions.audio(at * 1000, APP, AUDIO)
 
 
 def text(at: float, content: str, *, from_client: bool = False) -> FrameRecord:
-    return FrameRecord(int(at * S), from_client, 1, content.encode(), wire_length=len(content) + 2)
+    return sessions.text_message(at * 1000, from_client, content)
 
 
 def close(at: float, code: int, reason: str = "", *, from_client: bool = False) -> FrameRecord:
-    payload = Close(code).serialize() + reason.encode()
-    return FrameRecord(int(at * S), from_client, 8, payload, wire_length=len(payload) + 2)
+    return sessions.closed(at * 1000, from_client, code, reason)
 
 
 def silent(**values: Any) -> list[Record]:

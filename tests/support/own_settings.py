@@ -1,4 +1,4 @@
-"""Importing this keeps the settings and the catalog of whoever runs a program out of it."""
+"""Importing this keeps the settings and the catalog of the user out of a program."""
 
 import os
 import tempfile

@@ -44,7 +44,7 @@ class RecorderProcess:
 
     @contextlib.contextmanager
     def growth(self) -> Iterator[Growth]:
-        """By how much resident memory grows at the most in the body of a `with`."""
+        """The maximum growth of resident memory in the body of a `with`."""
         Path(f"/proc/{self.pid}/clear_refs").write_text("5")  # proc(5): forgets VmHWM
         before, growth = self.memory(), Growth()
         yield growth

@@ -1,7 +1,7 @@
 """Every regular expression of the program, and texts on which each may be slow.
 
-Those of the code are found in its source: each call of a function of `re` whose pattern can
-be told, and each compiled pattern that a module holds. Those of the catalog are found in what
+Those of the code are found in its source: each call of a function of `re` whose pattern is
+known, and each compiled pattern that a module holds. Those of the catalog are found in what
 is read of it.
 """
 
@@ -66,7 +66,7 @@ class Regex:
 
 @functools.cache
 def of_modules() -> tuple[list[Regex], list[str]]:
-    """The expressions of the code, and where there is one that cannot be told."""
+    """The expressions of the code, and the places of unknown ones."""
     found: list[Regex] = []
     unknown: list[str] = []
     for path in sorted(ROOT.rglob("*.py")):

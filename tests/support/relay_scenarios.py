@@ -259,7 +259,7 @@ def early_client() -> Scenario:
 
 
 def half_closed_by(by: str, how: str) -> Scenario:
-    """One side ends its direction; the other goes on for a while."""
+    """One side ends its direction; the other continues for a while."""
     many = [
         frame(BINARY, bytes([i]) * 3000, mask=None if by == "client" else MASK) for i in range(64)
     ]

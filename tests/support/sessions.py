@@ -10,28 +10,37 @@ from typing import Any
 from trace_builder import MS as MS
 from trace_builder import TraceBuilder
 from wsproxy.trace import Eof, Failure, FrameRecord, Record, Request, Response
-from wsproxy.wire import Close, Opcode
+from wsproxy.wire import Close, Frame, Opcode
 
 APP, SERVER = True, False
 
 Records = list[Record]
 
 
+def frame_record(t_ms: float, from_client: bool, opcode: Opcode, payload: bytes) -> FrameRecord:
+    """A frame, masked if it is the client's."""
+    mask = b"abcd" if from_client else None
+    wire_length = len(Frame(opcode, payload, mask=mask).serialize())
+    return FrameRecord(
+        round(t_ms * MS), from_client, int(opcode), payload, mask=mask, wire_length=wire_length
+    )
+
+
 def text_message(t_ms: float, from_client: bool, content: Any) -> FrameRecord:
     """A text message; what is no text is made JSON."""
     text = content if isinstance(content, str) else json.dumps(content)
-    return FrameRecord(int(t_ms * MS), from_client, int(Opcode.TEXT), text.encode())
+    return frame_record(t_ms, from_client, Opcode.TEXT, text.encode())
 
 
 def audio(t_ms: float, from_client: bool, data: bytes) -> FrameRecord:
     """A binary message."""
-    return FrameRecord(int(t_ms * MS), from_client, int(Opcode.BINARY), data)
+    return frame_record(t_ms, from_client, Opcode.BINARY, data)
 
 
 def closed(t_ms: float, from_client: bool, code: int, reason: str = "") -> FrameRecord:
     """A Close frame."""
     payload = Close(code, reason).serialize()
-    return FrameRecord(int(t_ms * MS), from_client, int(Opcode.CLOSE), payload)
+    return frame_record(t_ms, from_client, Opcode.CLOSE, payload)
 
 
 def opened(path: str, t_ms: float = 20, /, **headers: str) -> Records:

@@ -55,7 +55,7 @@ def read_trace(path: Path) -> tuple[list[Record], TraceReader]:
 
 
 class FullDisk:
-    """A file on a disk with room for so many bytes; as a raw file, it may write less."""
+    """A file on a disk with little room; as a raw file, it may write less than it was given."""
 
     def __init__(self, file: BinaryIO, room: int) -> None:
         self.file, self.room = file, room

@@ -78,7 +78,7 @@ class Peer:
     # -- receiving
 
     def _recv(self, *, tcp_end: bool = True) -> bytes:
-        """The next bytes; empty once the direction has ended, which `saw` tells."""
+        """The next bytes; empty once the direction has ended; `saw` has how."""
         while True:
             if "close-notify" in self.saw and not tcp_end:
                 return b""
@@ -108,7 +108,7 @@ class Peer:
                 self.saw.append("reset")
                 return b""
             if not data:
-                # After a send that was told of the reset, recv says end of file.
+                # After a send that failed with the reset, recv returns end of file.
                 if "reset" not in self.saw:
                     self.saw.append("eof")
                 return b""
@@ -133,7 +133,7 @@ class Peer:
         return self.head
 
     def until(self, size: int) -> None:
-        """Read until so many bytes have been received after the upgrade."""
+        """Read until `size` bytes have been received after the upgrade."""
         while len(self.received) < size:
             data = self._recv()
             assert data, f"ended ({self.saw}) after {len(self.received)} of {size} bytes"

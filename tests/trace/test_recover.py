@@ -148,11 +148,12 @@ def test_recover_lost_final_frames_keeps_ending(tmp_path: Path) -> None:
     make_small_blocks(path)
     end = records_of(path)[-1]
     assert isinstance(end, End)
-    closes = [
-        number
+    closes = {
+        number: record
         for number, record in enumerate(records_of(path))
         if isinstance(record, FrameRecord) and record.close is not None
-    ]
+    }
+    lost = {record.from_client: record.wire_length for record in closes.values()}
     zero(path, *closes)
     status, output = recover(path)
     assert status == 1
@@ -164,6 +165,8 @@ def test_recover_lost_final_frames_keeps_ending(tmp_path: Path) -> None:
         complete=False,
         frames_sent=end.frames_sent - 1,
         frames_received=end.frames_received - 1,
+        bytes_sent=end.bytes_sent - lost[True],
+        bytes_received=end.bytes_received - lost[False],
         findings=recovered.findings,
     )
     assert (recovered.ending, recovered.close_code) == ("close", 1000)

@@ -13,7 +13,6 @@ from provider_sessions import (
     aws_transcript,
     azure_audio,
     azure_listening,
-    azure_message,
     azure_phrase,
     b64,
     chunks,
@@ -165,28 +164,32 @@ EDGE = (
 )
 
 
+def edge_message(path: str, content: str) -> str:
+    head = f"X-RequestId:0a0a\r\nContent-Type:application/json; charset=utf-8\r\nPath:{path}"
+    return f"{head}\r\n\r\n{content}"
+
+
 def edge_asks() -> WireSession:
-    """The app asks for speech; wsproxy's catalog has no such provider."""
+    """The app asks for speech."""
     session = WireSession(EDGE).accept()
-    session.app(azure_message("speech.config", {"context": {"synthesis": {"audio": {}}}}))
+    session.app(edge_message("speech.config", '{"context": {"synthesis": {"audio": {}}}}'))
     session.app(
         "X-RequestId:0a0a\r\nContent-Type:application/ssml+xml\r\nPath:ssml\r\n\r\n"
         "<speak version='1.0' xml:lang='en-US'><voice name='en-US-EmmaNeural'>Good morning."
         "</voice></speak>"
     )
-    return session.server(azure_message("turn.start", {"context": {"serviceTag": "1"}}), after=0.1)
+    return session.server(edge_message("turn.start", '{"context": {}}'), after=0.1)
 
 
 def edge_without_audio() -> WireSession:
-    session = edge_asks()
-    session.server(azure_message("audio.metadata", {"Metadata": []}))
-    return session.server(azure_message("turn.end", {})).app_closes(1000, after=0.1)
+    session = edge_asks().server(edge_message("audio.metadata", '{"Metadata": []}'))
+    return session.server(edge_message("turn.end", "{}")).app_closes(1000, after=0.1)
 
 
 def edge_good() -> WireSession:
     session = edge_asks()
     session.stream(chunks(pcm(1.0), 3200), 0.01, azure_audio, from_client=False)
-    return session.server(azure_message("turn.end", {})).app_closes(1000, after=0.1)
+    return session.server(edge_message("turn.end", "{}")).app_closes(1000, after=0.1)
 
 
 NO_AUDIO_LATER = r"started its audio source|opened the stream and started"

@@ -16,6 +16,7 @@ from .report import (
     MAX_FAULTS,
     MISALIGNED,
     NEAR_SILENCE,
+    OTHER_FLOAT,
     OTHER_LAW,
     PCM_AS_COMPANDED,
     STEREO_AS_MONO,
@@ -26,7 +27,7 @@ from .report import (
 
 _OTHER_FORMATS = frozenset(
     {BYTE_ORDER, MISALIGNED, FLOAT_AS_INT, INT_AS_FLOAT, COMPANDED_AS_PCM, PCM_AS_COMPANDED}
-    | {OTHER_LAW, STEREO_AS_MONO}
+    | {OTHER_LAW, OTHER_FLOAT, STEREO_AS_MONO}
 )
 # What samples in another format look like.
 _CONSEQUENCES = frozenset({CLIPPING, DC_OFFSET, NEAR_SILENCE, WRONG_RATE})

@@ -24,6 +24,7 @@ INT_AS_FLOAT = "int-as-float"
 COMPANDED_AS_PCM = "companded-as-pcm"  # mu-law or A-law where PCM is declared
 PCM_AS_COMPANDED = "pcm-as-companded"
 OTHER_LAW = "other-law"  # mu-law where A-law is declared, or the reverse
+OTHER_FLOAT = "other-float"  # floats of another size or byte order
 STEREO_AS_MONO = "stereo-as-mono"
 WRONG_RATE = "wrong-rate"
 SECOND_HEADER = "second-header"  # a container starts again in mid-stream
@@ -42,6 +43,7 @@ FAULT_KINDS = frozenset(
         COMPANDED_AS_PCM,
         PCM_AS_COMPANDED,
         OTHER_LAW,
+        OTHER_FLOAT,
         STEREO_AS_MONO,
         WRONG_RATE,
         SECOND_HEADER,

@@ -25,7 +25,7 @@ _MIN_ENTROPY = 0.3  # bits; a byte with less is constant
 # Magnitudes up to which a sample may be background noise.
 _PCM16_NOISE = 500
 _CODE_NOISE = {g711.MULAW: 0x24, g711.ALAW: 0x20}
-_MIN_RATIO = 1.15  # of the roughness under both laws, to tell them apart
+_MIN_RATIO = 1.15  # of the roughness under both laws, to distinguish them
 
 
 def sample_kind(data: bytes) -> str | None:

@@ -90,7 +90,7 @@ def _in_conditions(
         condition = read_condition(Table("", where, table, found), provider)
         first = seen.setdefault(condition.id.lower(), number)
         if first != number and condition.id:
-            problem = f"{condition.id} is there twice, first in condition[{first}]"
+            problem = f"{condition.id} is defined twice, first in condition[{first}]"
             found.append(CatalogError("", f"{where}.id", problem))
         found += _unknown_names(condition, where, checks, rules)
     return found

@@ -59,6 +59,10 @@ _END_KIND = re.compile(
     r"^(?:(?:session|connection|stream|conversation)[_. -])?"
     r"(?:clos(?:e|ed|ing)|terminated|disconnect(?:ed)?|goodbye|bye|kicked|ended)$"
 )
+# Texts that only say that there was an error.
+EMPTY_WORDS = frozenset(
+    ["error", "an error occurred", "failed", "failure", "unknown error", "unknown", "none", "null"]
+)
 _NO_ERROR = frozenset(
     ["", "0", "none", "null", "ok", "success", "succeeded", "no error", "no_error", "false", "200"]
 )
@@ -226,8 +230,13 @@ def _parameter(by_name: Mapping[str, object]) -> str:
 
 def _best(texts: list[str]) -> str:
     """The first text that is a sentence; else the first one."""
-    shown = [text for text in texts if text.strip() and not text.lstrip().startswith("{")]
-    return next(filter(_is_sentence, shown), shown[0] if shown else "")
+    shown = [
+        text
+        for text in texts
+        if text.strip(" .!").lower() not in ("", *EMPTY_WORDS) and not text.lstrip().startswith("{")
+    ]
+    of_words = (text for text in shown if " " in text.strip())
+    return next(filter(_is_sentence, shown), None) or next(of_words, shown[0] if shown else "")
 
 
 def _is_sentence(text: str) -> bool:

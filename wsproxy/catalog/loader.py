@@ -83,7 +83,7 @@ class CatalogFile:
         seen: set[str] = set()
         for condition in found:
             if condition.id.lower() in seen:
-                raise CatalogError(f"{self.name}: condition: {condition.id} is there twice")
+                raise CatalogError(f"{self.name}: condition: {condition.id} is defined twice")
             seen.add(condition.id.lower())
         return found
 

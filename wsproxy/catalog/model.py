@@ -348,10 +348,12 @@ class Advice:
     Attributes:
         when: the name of a rule of diagnose/; if it finds evidence in the session, this advice
             is listed before the advice without evidence.
+        only_if_seen: whether it is left out where that rule finds nothing.
     """
 
     text: str
     when: str = ""
+    only_if_seen: bool = False
 
     def __str__(self) -> str:
         return self.text
@@ -371,6 +373,8 @@ class Condition:
         disagreement: how documents contradict each other, and what is assumed here.
         checks: names of the checks in diagnose/ that collect evidence.
         matches: ways to match it; one of them is enough.
+        sentence_first: whether one code has several meanings, so that what the server said is
+            the better title.
         intermediary: who answers in place of the provider, such as "Cloudflare"; "" for the
             provider itself.
         order: its position in the file.
@@ -394,6 +398,7 @@ class Condition:
     checks: tuple[str, ...] = ()
     simulate: Simulate | None = None
     general: bool = False
+    sentence_first: bool = False
     intermediary: str = ""
     order: int = 0
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 
 from .envelope import is_nested_deeply, read
-from .error_fields import ErrorFields, end_fields, error_fields, is_error
+from .error_fields import EMPTY_WORDS, ErrorFields, end_fields, error_fields, is_error
 from .session_like import CloseLike, ResponseLike, SessionLike
 
 MAX_SENTENCE = 1000  # characters kept of a sentence
@@ -43,10 +43,7 @@ _SHOWN_TAGS = tuple(
     re.compile(rf"(?is)<{tag}\b[^>]{{0,300}}>(.{{1,600}}?)</{tag}>") for tag in ("title", "h1", "p")
 )
 _TAG = re.compile(r"<[^>]{0,300}>")
-# Texts that only say that there was an error; in a refusal also those that repeat its status.
-_EMPTY_WORDS = frozenset(
-    ["error", "an error occurred", "failed", "failure", "unknown error", "unknown", "none", "null"]
-)
+# In a refusal, texts that only repeat its status.
 _STATUS_WORDS = frozenset(status.phrase.lower() for status in HTTPStatus)
 
 
@@ -257,7 +254,7 @@ def _line(text: str) -> str:
 
 def _says_something(text: str) -> bool:
     folded = _folded(text)
-    return any(c.isalpha() for c in folded) and folded not in _EMPTY_WORDS
+    return any(c.isalpha() for c in folded) and folded not in EMPTY_WORDS
 
 
 def _distinct(found: Sequence[ServerSentence]) -> list[ServerSentence]:

@@ -64,7 +64,8 @@ def read_head(root: Table, file: Path | None) -> tuple[str, Provider | None]:
 
 
 def _provider(root: Table, name: str, file: Path | None) -> Provider:
-    hosts = _optional(root.table("recognise"), lambda table: table.patterns("hosts")) or ()
+    recognize = root.table("recognize", old="recognise")
+    hosts = _optional(recognize, lambda table: table.patterns("hosts")) or ()
     return Provider(
         id=name,
         name=root.take("name", str),
@@ -262,6 +263,7 @@ def read_condition(table: Table, provider: Provider) -> Condition:
         disagreement=table.take("disagreement", str, ""),
         checks=table.strings("checks"),
         general=table.take("general", bool, False),
+        sentence_first=table.take("sentence_first", bool, False),
         intermediary=table.take("intermediary", str, ""),
         matches=tuple(match.read(_match) for match in table.tables("match")),
         simulate=_optional(table.table("simulate"), _simulate),

@@ -201,8 +201,14 @@ class Table:
                 self.mistake(key, f"{item!r} is neither a number nor a range")
         return Ranges(tuple(spans), absent)
 
-    def table(self, key: str) -> Table | None:
-        return self._inner(self._sub(key), self._rest.pop(key)) if key in self else None
+    def table(self, key: str, *, old: str = "") -> Table | None:
+        """A table, if there is one.
+
+        Args:
+            old: a former spelling of the key, which is read if the key itself is not there.
+        """
+        name = old if old in self and key not in self else key
+        return self._inner(self._sub(name), self._rest.pop(name)) if name in self else None
 
     def tables(self, key: str) -> list[Table]:
         """An array of tables, or one table."""
@@ -243,7 +249,8 @@ class Table:
 
 
 def _advice(table: Table) -> Advice:
-    return Advice(table.take("text", str), table.take("when", str))
+    optional = table.take("only_if_seen", bool, False)
+    return Advice(table.take("text", str), table.take("when", str), optional)
 
 
 _ARTICLE: Mapping[type, str] = {

@@ -17,6 +17,7 @@ from wsproxy.report.json_output import dumps
 from wsproxy.report.text import safe
 from wsproxy.report.trimmed import Trimmed
 
+from .catalog_ids import ConditionId, ProviderId
 from .catalog_option import catalog_option
 from .group import NearGroup
 from .width import console, line_console
@@ -39,7 +40,10 @@ def command() -> None:
 
 @command.command(name="list")
 @click.option(
-    "--provider", metavar="ID", help="List only the conditions of this provider, such as deepgram."
+    "--provider",
+    type=ProviderId(),
+    metavar="ID",
+    help="List only the conditions of this provider, such as deepgram.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")
 @catalog_option
@@ -54,7 +58,7 @@ def list_command(provider: str | None, as_json: bool) -> None:
 
 
 @command.command(name="show")
-@click.argument("name", metavar="ID")
+@click.argument("name", type=ConditionId(), metavar="ID")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @catalog_option
 def show_command(name: str, as_json: bool) -> None:

@@ -226,7 +226,7 @@ def _type_name(option: click.Option) -> str:
 
 
 def _check_found(where: str, key: str, value: Any, folder: Path) -> None:
-    """Refuse a value that only a named file can have."""
+    """Reject a value that only a file named by the user may set."""
     if key == "listen" and not is_loopback(parse_address(value)[0]):
         raise UsageError(f"{where}: not allowed here: {value}; expected a loopback address")
     if key == "out" and not (folder / value).resolve().is_relative_to(folder.resolve()):

@@ -15,7 +15,7 @@ from wsproxy.report.json_output import dumps
 from wsproxy.report.trimmed import Trimmed
 
 from .catalog_option import catalog_option
-from .tolerance_options import rules_of, tolerance_options
+from .tolerance_options import rules_of, same_as_option, tolerance_options
 from .width import line_console
 
 
@@ -29,6 +29,7 @@ from .width import line_console
     help="Require every frame to be equal, byte for byte; leave no value out.",
 )
 @tolerance_options
+@same_as_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(
     first: Path,

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 from rich.console import RenderableType
 
-from wsproxy.catalog import Catalog, load
-from wsproxy.diagnose import Finding, diagnose, summary
+from wsproxy.catalog import load
+from wsproxy.diagnose import Finding, diagnose
 from wsproxy.diagnose.session_groups import SessionSpan, findings_across
 from wsproxy.errors import TraceError, UsageError
 from wsproxy.report import json_schema, markdown, screen
-from wsproxy.report.explanation import explain, retry_after
+from wsproxy.report.examination import (
+    ExaminedSession,
+    UnreadableTrace,
+    examine_all,
+    json_explanation,
+)
+from wsproxy.report.explanation import explain, state
 from wsproxy.report.groups import Overview
 from wsproxy.report.json_output import dumps
 from wsproxy.report.text import safe
@@ -29,6 +36,7 @@ from .catalog_option import catalog_option
 from .progress import ProgressLine
 from .width import console
 
+DETAILED = 10  # sessions, of which fewer are explained in full
 KEPT = 1000  # last sessions that are compared with each other
 
 
@@ -45,7 +53,14 @@ KEPT = 1000  # last sessions that are compared with each other
 )
 @click.option("--markdown", "as_markdown", is_flag=True, help="Print Markdown, for a bug report.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON; for several traces an array.")
-def command(traces: tuple[Path, ...], everything: bool, as_markdown: bool, as_json: bool) -> None:
+@click.option("--exit-status", is_flag=True, help="Exit with status 1 if a session failed, for CI.")
+def command(
+    traces: tuple[Path, ...],
+    everything: bool,
+    as_markdown: bool,
+    as_json: bool,
+    exit_status: bool,
+) -> None:
     """Explain why the session in TRACE failed: what happened, the evidence, and how to fix it.
 
     Evidence refers to frames by the numbers that `wsproxy show` prints. If the catalog does
@@ -53,8 +68,9 @@ def command(traces: tuple[Path, ...], everything: bool, as_markdown: bool, as_js
     output contains no credentials, but it does contain text of the session.
 
     For several traces, or for a FOLDER (searched recursively), sessions with the same first
-    finding form a group, and the first session of each group is explained. Problems that only
-    several sessions show, such as reconnect storms, are searched for in the last 1000.
+    finding and the same sentence of the server form a group. Of fewer than 10 sessions, or with
+    --all, the first session of each group is explained. Problems that only several sessions
+    show, such as reconnect storms, are searched for in the last 1000.
 
     \b
       wsproxy explain recordings/20261121T004012Z-deepgram-listen-1f9a0c42.wstrace
@@ -65,94 +81,115 @@ def command(traces: tuple[Path, ...], everything: bool, as_markdown: bool, as_js
     if as_json and as_markdown:
         raise UsageError("--json and --markdown exclude each other")
     paths, others = find_recordings(traces)
-    catalog = load()
     if len(paths) == 1 and paths[0] in traces:
-        path, session = paths[0], _read(paths[0], catalog)
-        findings = diagnose(session, catalog)
-        if as_json:
-            click.echo(dumps(_explanation(path, session, findings, catalog), indent=2))
-            return
-        explained = explain(path, session, findings, catalog)
-        if as_markdown:
-            click.echo(markdown.session(explained, everything=everything), nl=False)
-        else:
-            _print(screen.session(explained, everything=everything, how_to_show="--all"))
+        failed = _explain_one(
+            paths[0], everything=everything, as_markdown=as_markdown, as_json=as_json
+        )
+        if exit_status and failed:
+            sys.exit(1)
         return
     if others:
         text = f"note: {len(others)} replays and derived traces are skipped"
         print(f"{text}; name a trace to explain it", file=sys.stderr)  # noqa: T201
-    overview = Overview(catalog)
+    overview = Overview()
     with ProgressLine("explaining") as progress:
-        reading = _Reading(progress.each(paths), catalog)
+        reading = _Reading(paths, progress, as_json=as_json)
         if as_json:
-            _print_array(_explanations(reading, catalog))
+            _print_array(_explanations(reading))
         else:
             for each in reading:
-                overview.add(*each)
+                overview.add(each)
     if not as_json:
         overview.unreadable = reading.unreadable
         overview.set_across(reading.across())
+        if everything or overview.total < DETAILED:
+            _explain_examples(overview)
         if as_markdown:
             click.echo(markdown.overview(overview, everything=everything), nl=False)
         else:
             _print(screen.overview(overview, everything=everything, how_to_show="--all"))
     if reading.unreadable:
         sys.exit(TraceError.exit_status)
+    if exit_status and reading.failed:
+        sys.exit(1)
+
+
+def _explain_one(path: Path, everything: bool, as_markdown: bool, as_json: bool) -> bool:
+    """Print the explanation of one session; returns whether it failed."""
+    catalog = load()
+    session = Session.read(path, catalog=catalog)
+    if session.unread:
+        print(f"warning: {safe(session.unread)}", file=sys.stderr)  # noqa: T201
+    findings = diagnose(session, catalog)
+    if as_json:
+        click.echo(dumps(json_explanation(path, session, findings, catalog), indent=2))
+    elif as_markdown:
+        explained = explain(path, session, findings, catalog)
+        click.echo(markdown.session(explained, everything=everything), nl=False)
+    else:
+        explained = explain(path, session, findings, catalog)
+        _print(screen.session(explained, everything=everything, how_to_show="--all"))
+    return state(session, findings) == "failed"
 
 
 def _print(shown: RenderableType) -> None:
     console().print(Trimmed(shown), end="")
 
 
-def _read(path: Path, catalog: Catalog, allowance: Allowance | None = None) -> Session:
-    """Read a trace, and warn on stderr if it contains more than is read."""
-    session = Session.read(path, allowance, catalog)
-    if session.unread:
-        print(f"warning: {safe(session.unread)}", file=sys.stderr)  # noqa: T201
-    return session
-
-
 class _Reading:
-    """Reads traces one after another, and reports on stderr which of them cannot be read.
+    """Examines traces, and reports on stderr which of them cannot be read.
 
     Args:
         paths: of the traces.
+        progress: shows how many are done.
+        as_json: whether each has its line of `--json`.
+
+    Attributes:
+        unreadable, failed: how many traces could not be read, and how many sessions failed.
     """
 
-    def __init__(self, paths: Iterable[Path], catalog: Catalog) -> None:
+    def __init__(self, paths: Sequence[Path], progress: ProgressLine, *, as_json: bool) -> None:
         self._paths = paths
-        self._catalog = catalog
+        self._progress = progress
+        self._as_json = as_json
         self.unreadable = 0
+        self.failed = 0
         self._last: deque[SessionSpan] = deque(maxlen=KEPT)
-        self._allowance = Allowance()  # one for all: a folder may hold thousands of traces
 
-    def __iter__(self) -> Iterator[tuple[Path, Session, list[Finding]]]:
-        for path in self._paths:
-            try:
-                session = _read(path, self._catalog, self._allowance)
-            except TraceError as error:
+    def __iter__(self) -> Iterator[ExaminedSession]:
+        for number, found in enumerate(examine_all(self._paths, as_json=self._as_json), 1):
+            self._progress.step(f"explaining {number} of {len(self._paths)}: {found.path.name}")
+            if isinstance(found, UnreadableTrace):
                 self.unreadable += 1
-                print(f"error: {safe(str(error))}", file=sys.stderr)  # noqa: T201
+                print(f"error: {safe(found.message)}", file=sys.stderr)  # noqa: T201
                 continue
-            if (span := SessionSpan.of(session)) is not None:
-                self._last.append(span)
-            yield path, session, diagnose(session, self._catalog)
+            if found.unread:
+                print(f"warning: {safe(found.unread)}", file=sys.stderr)  # noqa: T201
+            if found.span is not None:
+                self._last.append(found.span)
+            self.failed += found.state == "failed"
+            yield found
 
     def across(self) -> list[Finding]:
         """Findings of the last sessions together."""
         return findings_across(self._last)
 
 
-def _explanation(
-    path: Path, session: Session, findings: list[Finding], catalog: Catalog
-) -> dict[str, Any]:
-    sentence = summary(session, catalog)
-    return json_schema.explanation(path, session, findings, sentence, retry_after(session))
+def _explain_examples(overview: Overview) -> None:
+    """Explain the first session of each group."""
+    catalog = load()
+    allowance = Allowance()
+    for group in overview.groups:
+        with contextlib.suppress(TraceError):  # it was removed meanwhile
+            session = Session.read(group.path, allowance, catalog)
+            findings = diagnose(session, catalog)
+            group.example = explain(group.path, session, findings, catalog)
 
 
-def _explanations(reading: _Reading, catalog: Catalog) -> Iterator[dict[str, Any]]:
+def _explanations(reading: _Reading) -> Iterator[dict[str, Any]]:
     for each in reading:
-        yield _explanation(*each, catalog)
+        assert each.json is not None
+        yield each.json
     if found := reading.across():
         yield json_schema.together(found)
 

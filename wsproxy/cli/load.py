@@ -27,6 +27,7 @@ from .catalog_option import catalog_option
 from .number import Number
 from .replay_options import client_options_of, records_of, replay_options, shown, target_options
 from .replay_screen import INTERRUPTED, Screen
+from .tolerance_options import tolerance_options
 from .width import console
 
 _LINE_EVERY = 5.0  # seconds, if stdout is not a terminal
@@ -63,6 +64,7 @@ _LINE_EVERY = 5.0  # seconds, if stdout is not a terminal
     "[default: failed]",
 )
 @replay_options
+@tolerance_options
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object at the end.")
 def command(
     *,

@@ -35,6 +35,7 @@ from wsproxy.mutate import (
 from wsproxy.report.json_output import dumps
 from wsproxy.report.text import safe
 
+from .catalog_ids import ConditionId
 from .catalog_option import catalog_option
 
 # option: (parser of its value, metavar, help)
@@ -98,7 +99,9 @@ class _InOrder(click.Command):
 
 def _change_options(function: Callable[..., None]) -> Callable[..., None]:
     for name, (_, metavar, text) in reversed(_CHANGES.items()):
-        function = click.option(f"--{name}", multiple=True, metavar=metavar, help=text)(function)
+        kind = ConditionId(simulated=True) if name == "condition" else None
+        option = click.option(f"--{name}", type=kind, multiple=True, metavar=metavar, help=text)
+        function = option(function)
     return function
 
 

@@ -22,6 +22,7 @@ from .replay_options import (
     until_option,
 )
 from .replay_screen import INTERRUPTED, Interrupted, Screen, counted, leave, leave_bisecting
+from .tolerance_options import tolerance_options
 
 _UNTIL = 100  # sessions at most with --until-verdict, without --repeat
 
@@ -44,6 +45,7 @@ _UNTIL = 100  # sessions at most with --until-verdict, without --repeat
 )
 @until_option
 @replay_options
+@tolerance_options
 @click.option("--json", "as_json", is_flag=True, help="Print verdicts as JSON, one a line.")
 def command(
     *,

@@ -15,7 +15,7 @@ from wsproxy.replayer import ClientOptions, Pace
 from wsproxy.replayer.replay_trace import ReplayRecording
 
 from .number import Number
-from .tolerance_options import rules_of, tolerance_options
+from .tolerance_options import rules_of, same_as_option
 
 _OUT = Path("recordings")
 
@@ -57,7 +57,7 @@ def replay_options(function: F) -> F:
                 is_flag=True,
                 help="Require every frame to be equal, byte for byte; implies --keep-ids.",
             ),
-            tolerance_options,
+            same_as_option,
             click.option(
                 "--keep-ids",
                 is_flag=True,
@@ -182,7 +182,7 @@ def client_options_of(
     same_as: tuple[Path, ...],
     **target: Any,
 ) -> ClientOptions:
-    """The client options for `replay_options` and `target_options`.
+    """The client options for `replay_options`, `tolerance_options` and `target_options`.
 
     Raises:
         UsageError: an option has an invalid value, or options exclude each other.

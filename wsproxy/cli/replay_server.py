@@ -95,8 +95,6 @@ def command(
     pace: str,
     timeout: float,
     exact: bool,
-    max_wer: float | None,
-    audio_tolerance: float | None,
     same_as: tuple[Path, ...],
     keep_ids: bool,
     out: Path | None,
@@ -135,13 +133,7 @@ def command(
         match=match,
         gate=gate,
         keep_ids=keep_ids or exact,
-        rules=rules_of(
-            trace,
-            exact=exact,
-            max_wer=max_wer,
-            audio_tolerance=audio_tolerance,
-            same_as=same_as,
-        ),
+        rules=rules_of(trace, exact=exact, same_as=same_as),
         proxied=through,
     )
     screen = Screen(as_json=as_json, aside=bool(cmd))

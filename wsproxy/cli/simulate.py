@@ -27,13 +27,14 @@ from wsproxy.simulate import (
 )
 from wsproxy.system.address import parse_address
 
+from .catalog_ids import ConditionId
 from .catalog_option import catalog_option
 from .number import Number
 
 
 @click.command(name="simulate")
 @catalog_option
-@click.argument("conditions", nargs=-1, metavar="[CONDITION]...")
+@click.argument("conditions", nargs=-1, type=ConditionId(simulated=True), metavar="[CONDITION]...")
 @click.option(
     "--listen",
     default="127.0.0.1:0",

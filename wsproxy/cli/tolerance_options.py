@@ -17,7 +17,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def tolerance_options(function: F) -> F:
-    """Add the tolerances; without them everything that is compared must be equal."""
+    """Add the tolerances for what a server sends; without them it must be equal."""
     options = [
         click.option(
             "--max-wer",
@@ -33,27 +33,31 @@ def tolerance_options(function: F) -> F:
             help="Treat received audio as equal if its length differs by at most this fraction, "
             "whatever it contains.  [default: every byte must be equal]",
         ),
-        click.option(
-            "--same-as",
-            type=click.Path(path_type=Path, dir_okay=False),
-            multiple=True,
-            metavar="TRACE",
-            help="Another recording of the same session: values that differ between the two are "
-            "not compared (repeatable).",
-        ),
     ]
     for option in reversed(options):
         function = option(function)
     return function
 
 
+def same_as_option(function: F) -> F:
+    """Add `--same-as`: recordings that show which values vary from session to session."""
+    return click.option(
+        "--same-as",
+        type=click.Path(path_type=Path, dir_okay=False),
+        multiple=True,
+        metavar="TRACE",
+        help="Another recording of the same session: values that differ between the two are "
+        "not compared (repeatable).",
+    )(function)
+
+
 def rules_of(
     recorded: Path,
     *,
     exact: bool,
-    max_wer: float | None,
-    audio_tolerance: float | None,
     same_as: tuple[Path, ...],
+    max_wer: float | None = None,
+    audio_tolerance: float | None = None,
 ) -> Tolerances:
     """The rules for the options.
 

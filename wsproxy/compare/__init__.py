@@ -4,6 +4,7 @@ comparison          what is compared, and the verdict
 session_pair        the two sessions of a comparison
 session_digest      a trace read once: messages, audio sizes and hashes, transcript
 messages            messages read from frames
+base64_audio        audio in JSON fields of messages
 message_kinds       whether messages of a kind are counted
 sequence            the messages of one direction in order
 transcript          final results as words, and word errors
@@ -23,7 +24,7 @@ learned_variation   what was learned
 
 from wsproxy.session.message_kinds import MAX_TEXT, kind_of
 
-from .comparison import Comparison, compare
+from .comparison import Comparison, compare, compare_endings
 from .difference import STANDARD, Difference, Tolerances
 from .learned_variation import NO_VARIATION, LearnedVariation
 from .learning import learn
@@ -38,6 +39,7 @@ __all__ = [
     "LearnedVariation",
     "Tolerances",
     "compare",
+    "compare_endings",
     "failure_differences",
     "kind_of",
     "learn",

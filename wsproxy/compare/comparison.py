@@ -131,6 +131,25 @@ def compare(
     )
 
 
+def compare_endings(recorded: Path, replayed: Path) -> Comparison:
+    """Compare only how two sessions ended: for traces that hold too much to compare.
+
+    Raises:
+        TraceError: a trace cannot be read.
+        CatalogError: a catalog file is invalid.
+    """
+    pair = SessionPair.read_endings(recorded, replayed, load())
+    differences = _endings(pair)
+    return Comparison(
+        _verdict(pair.left, pair.right, differences),
+        pair.left.as_json(),
+        pair.right.as_json(),
+        differences,
+        compared=merged_keys(pair.left.fields(), pair.right.fields()),
+        not_compared=[*_NEVER_COMPARED, "messages, audio and transcripts"],
+    )
+
+
 def _verdict(left: Outcome, right: Outcome, differences: list[Difference]) -> str:
     if not differences:
         return "reproduced"

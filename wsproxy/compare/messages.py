@@ -5,8 +5,6 @@ Holds one text message, at most MAX_TEXT bytes of it, and nothing of plain binar
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
 import json
 import os
@@ -19,6 +17,8 @@ from wsproxy.catalog.envelope import Json, read
 from wsproxy.session.message_kinds import MAX_TEXT, kind_of_json
 from wsproxy.trace import FrameRecord, TraceReader
 from wsproxy.wire import AssembledMessage, MessageAssembler, Opcode
+
+from .base64_audio import separate_audio
 
 _BEFORE_VALUE = (b",", b"[", b"{")  # one of them stands before each value of JSON
 _BYTES_A_VALUE = 32  # of text, which cost as much
@@ -119,7 +119,7 @@ class MessageReader:
             return MessagePart(number, t_ns, "text", text=raw, values=values)
         kind = kind_of_json(content, self._api.vocabulary.kind if self._api else "")
         if self._api is not None and not audio:
-            content, audio = _without_audio(content, self._api.audio.fields, kind)
+            content, audio = separate_audio(content, self._api.audio.fields, kind)
         return MessagePart(number, t_ns, kind, content, audio=audio, values=values)
 
 
@@ -161,40 +161,6 @@ def read_messages(
                 part = messages.take(number, frame)
                 if part is not None:
                     yield number, part
-
-
-def _without_audio(content: Json, paths: tuple[str, ...], kind: str) -> tuple[Json, bytes]:
-    """Separate the base64 audio from a message."""
-    audio = b""
-    for path in paths:
-        for holder, name in _holders(content, path.split(".")):
-            value = holder[name]
-            # OpenAI uses one field name for text and audio; only the kind distinguishes them.
-            if not isinstance(value, str) or (name == "delta" and "audio.delta" not in kind):
-                continue
-            audio += _decoded(value)
-            holder[name] = "<audio>"
-    return content, audio
-
-
-def _holders(value: object, path: list[str]) -> Iterator[tuple[dict[str, Any], str]]:
-    """The objects that hold the last name of a path, each with that name."""
-    name, *rest = path
-    if isinstance(value, list) and name == "*" and rest:
-        for item in value:
-            yield from _holders(item, rest)
-    elif isinstance(value, dict) and name in value:
-        if rest:
-            yield from _holders(value[name], rest)
-        else:
-            yield value, name
-
-
-def _decoded(text: str) -> bytes:
-    try:
-        return base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        return text.encode("utf-8", "surrogatepass")
 
 
 def canonical(content: Mapping[str, Any] | list[Any] | str) -> str:

@@ -88,6 +88,17 @@ class Outcome:
         return cls.from_digest(SessionDigest.read(path, catalog, variation), catalog)
 
     @classmethod
+    def read_ending(cls, path: Path, catalog: Catalog) -> Outcome:
+        """Read how a session began and ended, of a trace that holds too much to compare.
+
+        Raises:
+            TraceError: the trace cannot be read.
+        """
+        digest = SessionDigest(catalog)
+        digest.session = Session.read(path)
+        return cls.from_digest(digest, catalog)
+
+    @classmethod
     def from_digest(cls, digest: SessionDigest, catalog: Catalog) -> Outcome:
         """The outcome of a session that was read before."""
         matches = candidates(digest.session, catalog)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from wsproxy.catalog import Catalog
 
-from .difference import Tolerances
+from .difference import STANDARD, Tolerances
 from .outcome import Outcome
 from .session_digest import SessionDigest
 
@@ -40,6 +40,16 @@ class SessionPair:
             Outcome.read(path, catalog, rules.variation) for path in (recorded, replayed)
         )
         return cls(left, right, (recorded, replayed), rules, catalog)
+
+    @classmethod
+    def read_endings(cls, recorded: Path, replayed: Path, catalog: Catalog) -> SessionPair:
+        """Read how both sessions ended, but not their messages.
+
+        Raises:
+            TraceError: a trace cannot be read.
+        """
+        left, right = (Outcome.read_ending(path, catalog) for path in (recorded, replayed))
+        return cls(left, right, (recorded, replayed), STANDARD, catalog)
 
     @property
     def digests(self) -> tuple[SessionDigest, SessionDigest]:

@@ -4,7 +4,12 @@ evidence        a fact with its figure and its frames
 session_facts   a session with derived facts, each computed once
 measurements    functions that measure one thing each
 rules           functions that detect one problem each, whether or not the session failed
-from .findings import Finding, diagnose
+parameters      parameters of the request that a sentence names
+error_classes   the kind of error that a server's sentence describes
+headline        the server's sentence as the headline of a failure
+findings        the findings of one session
+summary         how a session ended, in one sentence
+annotation      what a recorder writes of them at the end of a trace
 session_groups  findings that only several sessions show together
 """
 

@@ -35,10 +35,16 @@ def quoted(text: str, limit: int = 80) -> str:
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in short)
 
 
-def frame_list(numbers: Sequence[int], limit: int = 5) -> str:
-    """The first few of some frame numbers, in words."""
-    more = f" and {len(numbers) - limit} more" if len(numbers) > limit else ""
-    return f"frame {', '.join(map(str, numbers[:limit]))}{more}"
+def frame_list(numbers: Sequence[int], limit: int = 5, *, of: int = 0) -> str:
+    """The first few of some frame numbers, in words.
+
+    Args:
+        of: how many there are, if `numbers` are only the first of them.
+    """
+    count = max(of, len(numbers))
+    shown = numbers[:limit]
+    more = f" and {count - len(shown)} more" if count > len(shown) else ""
+    return f"frame {', '.join(map(str, shown))}{more}"
 
 
 def plural(count: int, one: str, many: str | None = None) -> str:

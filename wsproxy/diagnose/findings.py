@@ -21,6 +21,7 @@ from .headline import (
     new_condition,
     said_of_object,
     server_said,
+    with_parameters,
     with_sentence,
 )
 from .measurements import CHECKS, handshake, silence_before_close, who_ended
@@ -29,6 +30,7 @@ from .rules import RULES
 from .session_facts import Measure, SessionFacts
 
 _SEVERITIES = ("error", "warning", "info")
+_MESSAGE = 400  # characters of a message of the server in the evidence
 _MAX_FRAMES = 20  # frame numbers in a finding
 _MAX_RELATED = 8  # related conditions in a finding
 _MAX_NAME = 60  # characters of the name of an error
@@ -49,7 +51,7 @@ class Finding:
         related: ids of similar conditions, where no condition of the provider matches.
         sentence: what the server said of it, "" if it said nothing.
         error_class: the class of that sentence by its words, such as "quota"; "" for none.
-        titled_by_server: whether the title quotes the server: then it may be any text.
+        quotes_traffic: whether the title has text of the session, which may be any text.
     """
 
     id: str
@@ -68,7 +70,7 @@ class Finding:
     related: Sequence[str] = ()
     sentence: str = ""
     error_class: str = ""
-    titled_by_server: bool = False
+    quotes_traffic: bool = False
 
 
 def diagnose(session: Session, catalog: Catalog, *, measured: bool = True) -> list[Finding]:
@@ -89,19 +91,22 @@ def diagnose(session: Session, catalog: Catalog, *, measured: bool = True) -> li
     findings += _protocol_violations(session)
     if measured:
         findings += _rule_findings(facts, findings, hits)
-    findings += _survived_error(facts, findings, said)
+    findings += _survived_error(facts, hits, findings, said)
     findings += _trace_losses(session)
     return sorted(findings, key=lambda f: _SEVERITIES.index(f.severity))
 
 
 def _condition_finding(facts: SessionFacts, hit: Hit, said: Said | None) -> Finding:
     """The finding of a condition, with the evidence of its match and its checks."""
-    evidence = _matched_evidence(facts, hit)
-    for name in hit.condition.checks:
-        evidence += _measured(facts, CHECKS, name)
+    matched = _matched_evidence(facts, hit)
+    checked = [e for name in hit.condition.checks for e in _measured(facts, CHECKS, name)]
+    # Without a Close frame, the checks say more than that the connection ended.
+    evidence = [*checked, *matched] if hit.match.kind == "ending" else [*matched, *checked]
     said = said if said is not None and _concerns(hit, said) else None
     condition, notes = hit.condition, list[Evidence]()
-    if said is not None and needs_sentence(hit, said):
+    if said is not None and said.parameters and not needs_sentence(hit, said):
+        condition = with_parameters(condition, said)
+    elif said is not None and needs_sentence(hit, said):
         condition = with_sentence(facts, hit.condition, said, partial(_shown, facts))
         notes = _footnotes(facts, hit)
     # A name such as "NET-0001" is no better evidence than the code that it stands with.
@@ -121,16 +126,19 @@ def _condition_finding(facts: SessionFacts, hit: Hit, said: Said | None) -> Find
 def _with_said(finding: Finding, said: Said, *, titled: bool = True) -> Finding:
     kind = said.kind.id if said.kind is not None else ""
     sentence = said.sentence.text
-    return replace(finding, sentence=sentence, error_class=kind, titled_by_server=titled)
+    return replace(finding, sentence=sentence, error_class=kind, quotes_traffic=titled)
 
 
 def _concerns(hit: Hit, said: Said) -> bool:
     """Whether what the server said is about the condition that matched."""
     if hit.condition.severity == "info":
         return False
-    if not hit.about_end:
-        return any(fact.frame == said.sentence.frame for fact in hit.facts)
-    return said.sentence.ends
+    return said.sentence.ends if hit.about_end else _is_about(hit, said)
+
+
+def _is_about(hit: Hit, said: Said) -> bool:
+    """Whether a condition matched the message of the sentence."""
+    return any(fact.frame == said.sentence.frame for fact in hit.facts)
 
 
 def _footnotes(facts: SessionFacts, hit: Hit) -> list[Evidence]:
@@ -140,7 +148,7 @@ def _footnotes(facts: SessionFacts, hit: Hit) -> list[Evidence]:
 
 
 def _survived_error(
-    facts: SessionFacts, findings: Sequence[Finding], said: Said | None
+    facts: SessionFacts, hits: Sequence[Hit], findings: Sequence[Finding], said: Said | None
 ) -> list[Finding]:
     """An error that the server sent in a message, and that no other finding is about.
 
@@ -148,8 +156,10 @@ def _survived_error(
     """
     if said is None or said.sentence.where != "message" or facts.session.failed:
         return []
+    known = {fact.frame for hit in hits for fact in hit.facts}
     problems = (finding for finding in findings if finding.severity != "info")
-    if any(said.sentence.frame in e.frames for finding in problems for e in finding.evidence):
+    known.update(frame for problem in problems for e in problem.evidence for frame in e.frames)
+    if said.sentence.frame in known:
         return []
     severity = "error" if said.sentence.ends else "warning"
     condition = new_condition(facts, said, severity, "server.error", partial(_shown, facts))
@@ -228,10 +238,14 @@ def _split_by_evidence(
     facts: SessionFacts, advice: Sequence[Advice]
 ) -> tuple[list[str], list[str]]:
     """The advice for which there is evidence, and the rest, each in the catalog's order."""
-    parts: tuple[list[str], list[str]] = ([], [])
+    seen: list[str] = []
+    others: list[str] = []
     for item in advice:
-        parts[not _shown(facts, item.when)].append(item.text)
-    return parts
+        if _shown(facts, item.when):
+            seen.append(item.text)
+        elif not item.only_if_seen:
+            others.append(item.text)
+    return seen, others
 
 
 def _shown(facts: SessionFacts, rule: str) -> bool:
@@ -244,11 +258,12 @@ def _matched_evidence(facts: SessionFacts, hit: Hit) -> list[Evidence]:
     out = _matched_message(facts, hit)
     # The evidence of the message already contains its fields.
     shown = [f for f in hit.facts if not out or not f.name.startswith("message ")]
+    shown.sort(key=lambda fact: fact.name == "ending")  # the least of them
     for fact in shown:
         t_ns = None
         frames: tuple[int, ...] = ()
         if fact.frame is not None and 0 < fact.frame <= facts.session.frame_count:
-            t_ns, frames = facts.session.frame(fact.frame).t_ns, (fact.frame,)
+            t_ns, frames = facts.session.time_of(fact.frame), (fact.frame,)
         where = f" (frame {fact.frame})" if frames else ""
         number = float(fact.value) if fact.value.isdecimal() and len(fact.value) < 10 else None
         text = f"{fact.name}: {quoted(fact.value, 200)}{where}"
@@ -273,7 +288,7 @@ def _matched_message(facts: SessionFacts, hit: Hit) -> list[Evidence]:
         return []
     for message in facts.server_json:
         if message.frame == frame:
-            text = quoted(json.dumps(message.content, ensure_ascii=False), 240)
+            text = quoted(json.dumps(message.content, ensure_ascii=False), _MESSAGE)
             line = f"the server sent: {text} (frame {frame})"
             return [Evidence(line, (frame,), message.t_ns)]
     return []
@@ -406,7 +421,7 @@ def _protocol_violations(session: Session) -> list[Finding]:
     if not session.broken and not session.sent.garbage and not session.received.garbage:
         return []
     evidence = [
-        Evidence(f"frame {number}: {rule}", (number,), session.frame(number).t_ns)
+        Evidence(f"frame {number}: {rule}", (number,), session.time_of(number))
         for number, rule in session.broken[:_MAX_FRAMES]
     ]
     for side, direction in (("app", session.sent), ("server", session.received)):

@@ -23,7 +23,9 @@ from .session_facts import SessionFacts
 
 _SHOWN = 600  # characters of a sentence in the evidence
 _TITLE = 220  # characters of a sentence in a title
+_BODY = ("response body: ", "body: ")
 _PRIVATE = 3000  # close codes from here on have the meaning that the provider gives them
+_OF_PARAMETERS = ("parameter", "model")  # classes of sentences that name parameters by plain words
 _LOOK_UP = (
     Advice("Search the provider's documents and issue tracker for this sentence"),
     Advice("Send the trace and the request id to the provider's support"),
@@ -53,7 +55,7 @@ class Said:
 
     @property
     def evidence(self) -> list[Evidence]:
-        """The sentence, and the parameters that it names."""
+        """The sentence, and the parameters that it names: those of the URL in the same line."""
         sentence = self.sentence
         place = {"message": "the server sent", "body": "response body",
                  "page": "page in the response"}.get(sentence.where, sentence.where)  # fmt: skip
@@ -61,10 +63,13 @@ class Said:
         names = [name for name in sentence.names if not contains(sentence.text, name)]
         more = f"; {', '.join(names[:3])}" if names else ""
         frames = (sentence.frame,) if sentence.frame is not None else ()
-        text = f"{place}: {quoted(sentence.text, _SHOWN)}{quoted(more)}{where}"
+        of_url = "".join(f"; {p.evidence.text}" for p in self.parameters if p.frame is None)
+        ending = "." if of_url and not more else ""
+        words = quoted(sentence.text, _SHOWN).removesuffix(ending)
+        text = f"{place}: {words}{quoted(more)}{where}{of_url}"
         return [
             Evidence(text, frames, sentence.t_ns),
-            *(parameter.evidence for parameter in self.parameters),
+            *(p.evidence for p in self.parameters if p.frame is not None),
         ]
 
 
@@ -80,7 +85,7 @@ def server_said(facts: SessionFacts) -> Said | None:
     best = next((s for s in about_end if classify(s) is not None), about_end[0])
     chosen = best if first.ends else first
     kind = of_page(facts) if chosen.where == "page" else classify(chosen)
-    return Said(chosen, kind, named_parameters(facts, chosen))
+    return _said(facts, chosen, kind)
 
 
 def said_of_object(facts: SessionFacts) -> Said | None:
@@ -93,7 +98,12 @@ def said_of_object(facts: SessionFacts) -> Said | None:
     sentence = ServerSentence(
         spoken.sentence, "message", (spoken.state,), "", spoken.frame, spoken.t_ns
     )
-    return Said(sentence, classify(sentence), named_parameters(facts, sentence))
+    return _said(facts, sentence, classify(sentence))
+
+
+def _said(facts: SessionFacts, sentence: ServerSentence, kind: ErrorClass | None) -> Said:
+    plain = kind is not None and kind.id in _OF_PARAMETERS
+    return Said(sentence, kind, named_parameters(facts, sentence, plain=plain))
 
 
 def of_page(facts: SessionFacts) -> ErrorClass | None:
@@ -114,6 +124,8 @@ def of_page(facts: SessionFacts) -> ErrorClass | None:
 def needs_sentence(hit: Hit, said: Said) -> bool:
     """Whether the sentence is the better headline than the condition that matched."""
     condition = hit.condition
+    if condition.sentence_first:
+        return True
     if not hit.vague or condition.intermediary or _is_used(hit, said):
         return False
     if condition.general or condition.provider == GENERIC:
@@ -167,6 +179,15 @@ def with_sentence(
     )
 
 
+def with_parameters(condition: Condition, said: Said) -> Condition:
+    """The condition with the parameters in its title that the server names."""
+    return replace(condition, title=f"{condition.title} ({_listed(said.parameters)})")
+
+
+def _listed(parameters: Sequence[Parameter]) -> str:
+    return ", ".join(parameter.text for parameter in parameters[:2])
+
+
 def new_condition(
     facts: SessionFacts, said: Said, severity: str, default_id: str, shown: Callable[[str], bool]
 ) -> Condition:
@@ -186,8 +207,7 @@ def _title(facts: SessionFacts, said: Said) -> str:
     session = facts.session
     host = quoted(session.request.host) if session.request else "the server"
     name = facts.provider.name if facts.provider is not None else host
-    named = ", ".join(parameter.text for parameter in said.parameters[:2])
-    of_request = f" ({named})" if named else ""
+    of_request = f" ({_listed(said.parameters)})" if said.parameters else ""
     who = f"{name} reports"
     if said.sentence.where == "page":
         gateway = gateway_name(facts.session)
@@ -216,7 +236,7 @@ def arranged(evidence: Sequence[Evidence], said: Said | None) -> list[Evidence]:
     statuses = {e.text.split()[1] for e in head if e.text.startswith("HTTP ")}
     head = [e for e in head if e.text.removeprefix("status: ") not in statuses]
     # The complete message or body, if it says more than what is shown of it already.
-    return [*first, *head, *(e for e in tail if not e.text.startswith("response body: "))]
+    return [*first, *head, *(e for e in tail if not e.text.startswith(_BODY))]
 
 
 def _includes(text: str, sentence: str) -> bool:

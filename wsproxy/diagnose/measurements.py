@@ -8,14 +8,13 @@ by `rules`.
 from __future__ import annotations
 
 import json
-from itertools import chain
-from operator import itemgetter, sub
-from statistics import median
 from urllib.parse import urlsplit
 
 from wsproxy.audio.encodings import AudioFormat
 from wsproxy.audio.sniff import sniff
-from wsproxy.session import FrameColumns, Session
+from wsproxy.session import Session
+from wsproxy.session.audio_track import AudioTrack
+from wsproxy.session.size_histogram import Place, SizeSelection
 from wsproxy.wire import Opcode
 
 from .evidence import Evidence, frame_list, plural, quoted, seconds
@@ -30,85 +29,72 @@ def silence_before_close(facts: SessionFacts) -> list[Evidence]:
     end, sent = facts.ended_ns, facts.sent
     out = []
     if facts.client_format is not None:
-        audio = facts.audio.until(end)
-        out.append(_silence("audio", audio, facts.opened_ns, end))
-        if audio.numbers[-1:] == sent.numbers[-1:]:
+        out.append(_silence("audio", facts.audio.last, facts.opened_ns, end))
+        if facts.audio.last == sent.last:
             return [*out, *_longest_silence(facts)]
-    return [*out, _silence("message", sent, facts.opened_ns, end), *_longest_silence(facts)]
+    return [*out, _silence("message", sent.last, facts.opened_ns, end), *_longest_silence(facts)]
 
 
-def _silence(what: str, track: FrameColumns, opened_ns: int, end: int) -> Evidence:
-    if not track:
+def _silence(what: str, last: Place | None, opened_ns: int, end: int) -> Evidence:
+    if last is None:
         value = seconds(end - opened_ns)
         text = f"the app sent no {what} in the {value:.1f} s from the upgrade to the end"
         return Evidence(text, (), end, value, "s")
-    number, t_ns = track.numbers[-1], track.times_ns[-1]
-    value = seconds(end - t_ns)
-    text = f"the app's last {what} was {value:.1f} s before the end (frame {number})"
-    return Evidence(text, (number,), t_ns, value, "s")
+    value = seconds(end - last.t_ns)
+    text = f"the app's last {what} was {value:.1f} s before the end (frame {last.frame})"
+    return Evidence(text, (last.frame,), last.t_ns, value, "s")
 
 
 def _longest_silence(facts: SessionFacts) -> list[Evidence]:
-    if not facts.sent:
+    if not facts.sent.count:
         return []
-    gap, at, before = longest_gap(facts.sent, facts.opened_ns, facts.ended_ns)
+    gap, at, before = facts.sent.longest_gap(facts.opened_ns, facts.ended_ns)
     after = f"after frame {before}" if before else "after the upgrade"
     text = f"the app's longest silence was {seconds(gap):.1f} s, {after}"
     return [Evidence(text, (before,) if before else (), at, seconds(gap), "s")]
 
 
-def longest_gap(track: FrameColumns, start_ns: int, end_ns: int) -> tuple[int, int, int]:
-    """The longest time without a frame, from `start_ns` to `end_ns`.
-
-    Returns:
-        Its length and its start in ns, and the number of the frame before it, 0 if none.
-    """
-    # No list of gaps: there may be millions of frames.
-    gaps = map(sub, chain(track.times_ns, (end_ns,)), chain((start_ns,), track.times_ns))
-    at, gap = max(enumerate(gaps), key=itemgetter(1))
-    return gap, track.times_ns[at - 1] if at else start_ns, track.numbers[at - 1] if at else 0
-
-
 def first_audio_delay(facts: SessionFacts) -> list[Evidence]:
     """The time from the upgrade to the first audio."""
-    if not facts.audio:
+    first = facts.audio.first
+    if first is None:
         return []
-    number, t_ns = facts.audio.numbers[0], facts.audio.times_ns[0]
-    value = seconds(t_ns - facts.opened_ns)
-    text = f"the first audio came {value:.2f} s after the upgrade (frame {number})"
-    return [Evidence(text, (number,), t_ns, value, "s")]
+    value = seconds(first.t_ns - facts.opened_ns)
+    text = f"the first audio came {value:.2f} s after the upgrade (frame {first.frame})"
+    return [Evidence(text, (first.frame,), first.t_ns, value, "s")]
 
 
 def audio_pace(facts: SessionFacts) -> list[Evidence]:
     """The pace of the audio, in times real time: over the session and in its fastest window."""
     declared, audio = facts.declared_format, facts.audio
-    if declared is None or not audio:
+    if declared is None or audio.first is None or audio.last is None:
         return _no_audio(facts)
-    size, first, last = audio.size, audio.numbers[0], audio.numbers[-1]
-    start = audio.times_ns[0]
+    first, last = audio.first, audio.last
     if not declared.bytes_per_second:
-        text = f"{plural(len(audio), 'message')} of audio, {size} bytes; declared: {declared}"
-        return [Evidence(text, (), start, float(size), "bytes")]
+        text = f"{plural(audio.messages, 'message')} of audio, {audio.size} bytes; declared: "
+        return [Evidence(text + str(declared), (), first.t_ns, float(audio.size), "bytes")]
     length, wall = audio_and_wall_seconds(facts, declared)
     pace = length / wall
     text = f"{length:.1f} s of audio in {wall:.1f} s: {pace:.1f} times real time"
-    out = [Evidence(text, (first, last), start, round(pace, 2), "x")]
-    worst, at = fastest_window(audio, declared)
+    frames = (first.frame, last.frame)
+    out = [Evidence(text, frames, first.t_ns, round(pace, 2), "x")]
+    worst, start = fastest_window(audio, declared)
     if worst:
         text = (
             f"fastest {WINDOW:.0f} s: {worst * WINDOW:.1f} s of audio "
-            f"({worst:.1f} times real time), from frame {audio.numbers[at]}"
+            f"({worst:.1f} times real time), from frame {start.frame}"
         )
-        value = round(worst, 2)
-        out.append(Evidence(text, (audio.numbers[at],), audio.times_ns[at], value, "x"))
+        out.append(Evidence(text, (start.frame,), start.t_ns, round(worst, 2), "x"))
     return out
 
 
 def audio_and_wall_seconds(facts: SessionFacts, declared: AudioFormat) -> tuple[float, float]:
     """Seconds of audio, and seconds from its first chunk to the end of playing its last one."""
     audio = facts.audio
-    span = seconds(audio.times_ns[-1] - audio.times_ns[0])
-    return declared.duration(audio.size), max(span, 0.001) + declared.duration(audio.lengths[-1])
+    wall = max(seconds(audio.span_ns), 0.001) + declared.duration(audio.last_size)
+    changed = len({d.format for d in facts.timeline.declarations}) > 1
+    length = facts.timeline.seconds(audio) if changed else declared.duration(audio.size)
+    return length, wall
 
 
 def _no_audio(facts: SessionFacts) -> list[Evidence]:
@@ -118,59 +104,49 @@ def _no_audio(facts: SessionFacts) -> list[Evidence]:
     return [Evidence(f"the {side} sent no audio at all", (), None, 0.0, "s")]
 
 
-def fastest_window(audio: FrameColumns, declared: AudioFormat) -> tuple[float, int]:
-    """The WINDOW seconds with the most audio, found by two pointers over the frames.
+def fastest_window(audio: AudioTrack, declared: AudioFormat) -> tuple[float, Place]:
+    """The WINDOW seconds with the most audio.
 
     Returns:
-        The pace in times real time, and the index in `audio` where the window starts; 0.0 where
-        the audio is shorter than a window.
+        The pace in times real time, and where the window starts; 0.0 where the audio is shorter
+        than a window.
     """
-    span = int(WINDOW * 1e9)
-    times, lengths = audio.times_ns, audio.lengths
-    if times[-1] - times[0] <= span:
-        return 0.0, 0
-    best, at, first, size = 0, 0, 0, 0
-    for t_ns, length in zip(times, lengths, strict=True):
-        size += length
-        while t_ns - times[first] > span:
-            size -= lengths[first]
-            first += 1
-        if size > best:
-            best, at = size, first
-    return declared.duration(best) / WINDOW, at
+    start = audio.fastest.start
+    if audio.span_ns <= WINDOW * 1e9 or start is None:
+        return 0.0, Place(0, 0)
+    return declared.duration(audio.fastest.size) / WINDOW, start
 
 
 def chunk_durations(facts: SessionFacts) -> list[Evidence]:
     """The durations of the audio messages, and which messages are outside the limits."""
     declared, audio = facts.timed_format, facts.audio
-    if declared is None or not audio:
+    if declared is None or audio.first is None:
         return []
-    shortest, longest = (1000 * declared.duration(pick(audio.lengths)) for pick in (min, max))
-    middle = 1000 * declared.duration(int(median(audio.lengths)))
+    sizes = (audio.sizes.shortest, audio.sizes.longest, audio.sizes.median)
+    shortest, longest, middle = (1000 * declared.duration(size) for size in sizes)
     text = (
         f"audio messages last {shortest:.0f} to {longest:.0f} ms, p50 {middle:.0f} ms ({declared})"
     )
-    out = [Evidence(text, (), audio.times_ns[0], round(middle, 1), "ms")]
+    out = [Evidence(text, (), audio.first.t_ns, round(middle, 1), "ms")]
     odd = outside_limits(facts, declared)
     if odd:
         limits = facts.limits
-        many = plural(len(odd), "message is", "messages are")
+        many = plural(odd.count, "message is", "messages are")
         span = f"{limits.shortest_chunk * 1000:.0f} to {limits.longest_chunk * 1000:.0f} ms"
-        text = f"{many} outside {span}: {frame_list(odd.numbers)}"
-        out.append(
-            Evidence(text, tuple(odd.numbers[:5]), odd.times_ns[0], float(len(odd)), "messages")
-        )
+        text = f"{many} outside {span}: {frame_list(odd.frames, of=odd.count)}"
+        first = odd.places[0].t_ns
+        out.append(Evidence(text, odd.frames[:5], first, float(odd.count), "messages"))
     return out
 
 
-def outside_limits(facts: SessionFacts, declared: AudioFormat) -> FrameColumns:
+def outside_limits(facts: SessionFacts, declared: AudioFormat) -> SizeSelection:
     """Audio messages that are shorter or longer than the API allows."""
     limits = facts.limits
     if not limits.longest_chunk:
-        return facts.audio.where(())
+        return SizeSelection()
     rate = declared.bytes_per_second
     low, high = limits.shortest_chunk * rate, limits.longest_chunk * rate
-    return facts.audio.where(not low <= n <= high for n in facts.audio.lengths)
+    return facts.audio.sizes.select(lambda size: not low <= size <= high)
 
 
 def audio_decodable(facts: SessionFacts) -> list[Evidence]:
@@ -178,12 +154,12 @@ def audio_decodable(facts: SessionFacts) -> list[Evidence]:
     declared = facts.declared_format
     if declared is None:
         return []
-    direction = facts.session.sent if declared.from_client else facts.session.received
-    kind = sniff(direction.head)
-    start = quoted(direction.head[:24].decode("latin-1"), 40)
+    head = facts.audio.head if facts.audio.from_client is declared.from_client else b""
+    kind = sniff(head)
+    start = quoted(head[:24].decode("latin-1"), 40)
     text = f"the first bytes sent as audio are {kind} ({start!r}); declared: {declared}"
-    looked_at = float(len(direction.head))
-    return [Evidence(text, tuple(facts.audio.numbers[:1]), None, looked_at, "bytes examined")]
+    frames = tuple(place.frame for place in facts.audio.first_places[:1])
+    return [Evidence(text, frames, None, float(len(head)), "bytes examined")]
 
 
 def keepalives(facts: SessionFacts) -> list[Evidence]:
@@ -293,10 +269,9 @@ def text_sent(facts: SessionFacts) -> list[Evidence]:
 
 def message_sizes(facts: SessionFacts) -> list[Evidence]:
     """The largest frame that the app sent."""
-    if not facts.sent:
+    frame = facts.sent.largest
+    if frame is None:
         return []
-    largest = max(facts.sent.lengths)
-    frame = facts.session.frame(facts.sent.numbers[facts.sent.lengths.index(largest)])
     what = f"{frame.opcode}, frame {frame.number}"
     text = f"the app's largest frame has {frame.length} bytes ({what})"
     return [Evidence(text, (frame.number,), frame.t_ns, float(frame.length), "bytes")]
@@ -304,49 +279,52 @@ def message_sizes(facts: SessionFacts) -> list[Evidence]:
 
 def binary_sent(facts: SessionFacts) -> list[Evidence]:
     """How many binary and text frames the app sent, and how many are empty."""
-    binary = facts.session.track(from_client=True, opcodes=(Opcode.BINARY,))
-    texts = facts.session.track(from_client=True, opcodes=(Opcode.TEXT,))
-    counts = f"{plural(len(binary), 'binary frame')} and {plural(len(texts), 'text frame')}"
-    frames = tuple(binary.numbers[:5])
-    out = [Evidence(f"the app sent {counts}", frames, None, float(len(binary)), "frames")]
-    empty = binary.where(not length for length in binary.lengths)
+    binary = facts.session.traffic.totals(Opcode.BINARY, from_client=True)
+    texts = facts.session.traffic.totals(Opcode.TEXT, from_client=True)
+    counts = f"{plural(binary.count, 'binary frame')} and {plural(texts.count, 'text frame')}"
+    frames = tuple(binary.first_frames)
+    out = [Evidence(f"the app sent {counts}", frames, None, float(binary.count), "frames")]
+    empty = binary.empty.select(lambda _: True)
     if empty:
-        many = plural(len(empty), "binary frame is", "binary frames are")
-        text = f"{many} empty: {frame_list(empty.numbers)}"
-        t_ns = empty.times_ns[0]
-        out.append(Evidence(text, tuple(empty.numbers[:5]), t_ns, float(len(empty)), "frames"))
+        many = plural(empty.count, "binary frame is", "binary frames are")
+        text = f"{many} empty: {frame_list(empty.frames, of=empty.count)}"
+        first = empty.places[0].t_ns
+        out.append(Evidence(text, empty.frames[:5], first, float(empty.count), "frames"))
     return out
 
 
 def results_received(facts: SessionFacts) -> list[Evidence]:
     """How many messages the server sent, and when the first and the last one."""
-    opcodes = (Opcode.TEXT, Opcode.BINARY)
-    answers = facts.session.track(from_client=False, opcodes=opcodes).until(facts.ended_ns)
-    if not answers:
+    traffic = facts.session.traffic
+    kinds = [traffic.totals(op, from_client=False) for op in (Opcode.TEXT, Opcode.BINARY)]
+    kinds = [kind for kind in kinds if kind.count]
+    if not kinds:
         return [Evidence("the server sent no message", (), None, 0.0, "messages")]
-    first, last = answers.times_ns[0], answers.times_ns[-1]
+    count = sum(kind.count for kind in kinds)
+    first_ns, first = min((kind.first_ns, min(kind.first_frames)) for kind in kinds)
+    last_ns, last = max((kind.last_ns, max(kind.last_frames)) for kind in kinds)
     text = (
-        f"the server sent {plural(len(answers), 'message')}, the first "
-        f"{seconds(first - facts.opened_ns):.2f} s after the upgrade, the last "
-        f"{seconds(facts.ended_ns - last):.1f} s before the end"
+        f"the server sent {plural(count, 'message')}, the first "
+        f"{seconds(first_ns - facts.opened_ns):.2f} s after the upgrade, the last "
+        f"{seconds(facts.ended_ns - last_ns):.1f} s before the end"
     )
-    frames = (answers.numbers[0], answers.numbers[-1])
-    return [Evidence(text, frames, last, float(len(answers)), "messages")]
+    return [Evidence(text, (first, last), last_ns, float(count), "messages")]
 
 
 def ping_pong(facts: SessionFacts) -> list[Evidence]:
     """How many pings each side sent, and how many of them were not answered."""
     out = []
+    traffic = facts.session.traffic
     for from_client in (True, False):
-        pings = facts.session.track(from_client=from_client, opcodes=(Opcode.PING,))
-        if not pings:
+        pings = traffic.totals(Opcode.PING, from_client=from_client)
+        if not pings.count:
             continue
-        pongs = facts.session.track(from_client=not from_client, opcodes=(Opcode.PONG,))
-        missing = max(0, len(pings) - len(pongs))
+        pongs = traffic.totals(Opcode.PONG, from_client=not from_client)
+        missing = max(0, pings.count - pongs.count)
         side = "app" if from_client else "server"
-        text = f"the {side} sent {plural(len(pings), 'ping')}, {missing} of them unanswered"
-        frames = tuple(pings.numbers[-5:])
-        out.append(Evidence(text, frames, pings.times_ns[-1], float(missing), "pings"))
+        text = f"the {side} sent {plural(pings.count, 'ping')}, {missing} of them unanswered"
+        frames = tuple(sorted(pings.last_frames))
+        out.append(Evidence(text, frames, pings.last_ns, float(missing), "pings"))
     return out
 
 
@@ -358,9 +336,10 @@ def who_ended(facts: SessionFacts) -> list[Evidence]:
     side = "app" if session.closed_by == "client" else "server"
     at = seconds(end - facts.opened_ns)
     out = [Evidence(f"the {side} ended the session {at:.2f} s after the upgrade", (), end, at, "s")]
-    number = session.close.frame - 1 if session.close else session.frame_count
-    if number >= 1:
-        frame = session.frame(number)
+    frame = session.before_close
+    if session.close is None and session.frame_count:
+        frame = session.frame(session.frame_count)
+    if frame is not None:
         who = "app" if frame.from_client else "server"
         ago = seconds(end - frame.t_ns)
         what = f"{frame.opcode} from the {who}, {frame.length} bytes"
@@ -370,9 +349,11 @@ def who_ended(facts: SessionFacts) -> list[Evidence]:
 
 
 def failure(facts: SessionFacts) -> list[Evidence]:
-    """The failures outside of frames: DNS, TCP, TLS, proxy and so on."""
+    """The failures outside of frames: DNS, TCP, TLS, proxy and so on, with the host's name."""
+    request = facts.session.request
+    host = f" of {quoted(request.host, 100)}" if request is not None else ""
     return [
-        Evidence(f"{f.where}: {quoted(f.message, 200)}", (), f.t_ns, seconds(f.t_ns), "s")
+        Evidence(f"{f.where}{host}: {quoted(f.message, 200)}", (), f.t_ns, seconds(f.t_ns), "s")
         for f in facts.session.failures
     ]
 

@@ -17,6 +17,7 @@ _MAX_VALUE = 60  # characters of a value
 _MAX_SHOWN = 4
 _SHORTEST = 4  # characters of a value that is searched in a sentence
 _LANGUAGE = re.compile(r"(?i)^(?:source_|target_|input_)?(?:lang|language|locale)(?:[_-]?code|s)?$")
+_LIST = re.compile(r"(?<![\w/.:-])[a-z_]+(?:/[a-z_]+)+(?![\w/])")  # such as model/language/tier
 _ABOUT_PARAMETERS = re.compile(r"(?i)lang|locale|model|param|value|invalid|support")
 # Tags as of BCP 47, and the words that APIs take for several languages.
 _CODE = re.compile(r"(?i)^(?:[a-z]{2,3}(?:[-_][a-z0-9]{2,8})*|multi|multilingual|auto|detect|\*)$")
@@ -63,11 +64,17 @@ class Parameter:
         return Evidence(f"{where}: {self.text}{note}", frames)
 
 
-def named_parameters(facts: SessionFacts, sentence: ServerSentence) -> list[Parameter]:
-    """The parameters of the URL or of the app's messages that a sentence names."""
+def named_parameters(
+    facts: SessionFacts, sentence: ServerSentence, *, plain: bool
+) -> list[Parameter]:
+    """The parameters of the URL or of the app's messages that a sentence names.
+
+    Args:
+        plain: whether a plain word such as "language" names a parameter in it.
+    """
     about_parameters = _ABOUT_PARAMETERS.search(sentence.text)
     found = list(misnamed_languages(facts)) if about_parameters else []
-    found += _of_url(facts, sentence)
+    found += _of_url(facts, sentence, plain=plain)
     if not found and sentence.parameter:
         found = list(_of_messages(facts, sentence.parameter))
     distinct = {parameter.name: parameter for parameter in reversed(found)}
@@ -83,11 +90,14 @@ def misnamed_languages(facts: SessionFacts) -> Iterator[Parameter]:
             yield Parameter(name, value, None, f"{quoted(value)!r} is not a language code{meant}")
 
 
-def _of_url(facts: SessionFacts, sentence: ServerSentence) -> Iterator[Parameter]:
+def _of_url(facts: SessionFacts, sentence: ServerSentence, *, plain: bool) -> Iterator[Parameter]:
     words = sentence.text.lower()
     last = sentence.parameter.rpartition(".")[2].lower()
+    listed = {name for names in _LIST.findall(words) for name in names.split("/")}
     for name, value in _query(facts):
-        by_name = name.lower() == last or (_is_telling(name) and _occurs(name.lower(), words))
+        by_name = name.lower() == last or name.lower() in listed
+        is_word = (plain and len(name) > 2) or _is_telling(name)
+        by_name = by_name or (is_word and _occurs(name.lower(), words))
         by_value = _is_telling(value) and _occurs(value.lower(), words)
         if by_name or by_value or any(_is_quoted(part, words) for part in (name, value)):
             yield Parameter(name, value)

@@ -6,16 +6,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from wsproxy.audio.sniff import TEXT_KINDS
 from wsproxy.catalog import Api, ApiLimits, Catalog, Provider, Vocabulary, json_messages
 from wsproxy.catalog.envelope import Json
 from wsproxy.catalog.envelope import field as field_of
-from wsproxy.session import FrameColumns, Session
-from wsproxy.session.declared_audio import DeclaredFormat, audio_frames, declared_format
-from wsproxy.wire import Opcode
+from wsproxy.session import Session
+from wsproxy.session.audio_carrier import BINARY, OBJECT_TEXT
+from wsproxy.session.audio_track import AudioTrack
+from wsproxy.session.declared_audio import DeclaredFormat, declared_format
+from wsproxy.session.format_timeline import FormatTimeline, format_timeline, without_header
+from wsproxy.session.traffic import DataTotals
 
 from .evidence import Evidence
-
-DATA = frozenset({Opcode.TEXT, Opcode.BINARY, Opcode.CONTINUATION})
 
 Measure = Callable[["SessionFacts"], list[Evidence]]
 
@@ -92,7 +94,32 @@ class SessionFacts:
 
     @cached_property
     def declared_format(self) -> DeclaredFormat | None:
-        return declared_format(self.session, self.api)
+        """The format that the session declares `audio` to have, None where it has no audio.
+
+        An API with audio in binary messages from one side has one also without audio.
+        """
+        known = declared_format(self.session, self.api)
+        if known is not None or not self.audio:
+            return known
+        declared = without_header(self.timeline).declarations
+        first_ns = self.audio.first.t_ns if self.audio.first else 0
+        found = [d for d in declared if d.t_ns <= first_ns] or declared[:1]
+        if not found:
+            return None
+        form = found[-1].format
+        return DeclaredFormat(
+            form.encoding,
+            form.rate,
+            form.channels,
+            from_client=self.audio.from_client,
+            explicit=found[-1].explicit,
+        )
+
+    @cached_property
+    def timeline(self) -> FormatTimeline:
+        """The formats of `audio` over time."""
+        audio = self.audio
+        return format_timeline(self.session, self.api, audio, from_client=audio.from_client)
 
     @property
     def client_format(self) -> DeclaredFormat | None:
@@ -109,22 +136,40 @@ class SessionFacts:
     @property
     def client_audio_head(self) -> bytes:
         """The first bytes of the audio that the client sends."""
-        return self.session.sent.head if self.client_format is not None else b""
+        return self.audio.head if self.audio.from_client else b""
 
     @cached_property
-    def audio(self) -> FrameColumns:
-        """The frames that carry audio."""
-        return audio_frames(self.session, self.declared_format)
+    def audio(self) -> AudioTrack:
+        """The audio of the side that sends it by the API, else of the client, else of the server.
 
-    @cached_property
-    def sent(self) -> FrameColumns:
+        Whatever carries it; a track without messages where there is none.
+        """
+        origin = self.api.audio.origin if self.api else ""
+        sides = {"client": (True,), "server": (False,)}.get(origin, (True, False))
+        for side in sides:
+            found = self.tracks(from_client=side)
+            if found:
+                return found[0]
+        return AudioTrack(sides[0], BINARY)
+
+    def tracks(self, *, from_client: bool) -> Sequence[AudioTrack]:
+        """The tracks of a direction that hold audio, the one with the most audio first.
+
+        For an API with an envelope, JSON in binary messages is no audio.
+        """
+        envelope = self.api.envelope if self.api else ""
+        return [
+            track
+            for track in self.session.audio.tracks(from_client=from_client)
+            if track.carrier != OBJECT_TEXT
+            and not (track.carrier == BINARY and envelope == "json" and track.kind == "JSON")
+            and not (track.carrier == BINARY and self.api is None and track.kind in TEXT_KINDS)
+        ]
+
+    @property
+    def sent(self) -> DataTotals:
         """The app's messages and parts of messages, up to the end of the session."""
-        return self.session.track(from_client=True, opcodes=DATA).until(self.ended_ns)
-
-    @cached_property
-    def received(self) -> FrameColumns:
-        """The server's messages and parts of messages, up to the end of the session."""
-        return self.session.track(from_client=False, opcodes=DATA).until(self.ended_ns)
+        return self.session.traffic.data[True]
 
     # -- messages
 
@@ -149,7 +194,7 @@ class SessionFacts:
         envelope = self.api.envelope if self.api else ""
         name = self.vocabulary.kind
         return [
-            ServerMessage(frame, self.session.frame(frame).t_ns, _kind(content, name), content)
+            ServerMessage(frame, self.session.time_of(frame) or 0, _kind(content, name), content)
             for frame, content in json_messages(self.session, envelope, from_client=from_client)
             if frame <= self.session.frame_count
         ]

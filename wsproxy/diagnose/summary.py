@@ -34,7 +34,8 @@ def summary(session: Session, catalog: Catalog) -> str:
             refused_by = _intermediary(session, catalog) or server
             return f"{refused_by} refused {what} with HTTP {session.response.status}."
         case "failed" if session.failure is not None:
-            where = _WHERE.get(session.failure.where, session.failure.where)
+            known = _WHERE.get(session.failure.where)
+            where = known.format(host=host) if known else session.failure.where
             return f"The session did not start: {where}: {quoted(session.failure.message, 160)}."
         case "eof":
             return f"{who} ended the connection{after} without a Close frame."
@@ -50,7 +51,7 @@ def summary(session: Session, catalog: Catalog) -> str:
 
 
 def _intermediary(session: Session, catalog: Catalog) -> str:
-    """Who answered in place of the server, as "X, in front of Y,"; "" if the server did."""
+    """Who answered in place of the server, and of whom; "" if the server answered."""
     hits = candidates(session, catalog)
     name = hits[0].condition.intermediary if hits else ""
     host = quoted(session.request.host) if session.request else "the server"
@@ -68,8 +69,8 @@ def _dropped(session: Session) -> str:
 
 
 _WHERE = {
-    "dns": "the host name could not be resolved",
-    "connect": "no connection to the server",
+    "dns": "the host name {host} could not be resolved",
+    "connect": "no connection to {host}",
     "proxy": "the upstream proxy refused",
     "tls-server": "TLS with the server failed",
     "tls-client": "TLS with the app failed",

@@ -2,7 +2,7 @@
 
 distillation  reproduce the failure, search, write the result, check it
 attempts      runs candidates against the server, counts them, keeps the best
-candidates    the client's side in parts, and scripts with some of the parts
+script_parts  the client's side in parts, and scripts with some of the parts
 search        which candidate to try next: delta debugging (no I/O)
 result_trace  writes the recording of the best attempt as a trace
 """

@@ -14,7 +14,7 @@ from wsproxy.replayer import ClientOptions, ClientReplay, Pace, Verdict, play_an
 from wsproxy.replayer.replay_trace import ReplayRecording
 from wsproxy.replayer.script import Script
 
-from .candidates import Candidate, Parts
+from .script_parts import Candidate, Parts
 
 _RECONNECT_INTERVAL = 0.2  # seconds
 

@@ -23,8 +23,8 @@ from wsproxy.session import Session
 from wsproxy.trace import SUFFIX, Bytes, End, Eof, FrameRecord, TraceReader
 
 from .attempts import Attempt, Attempts, BestAttempt, LimitReached, SearchLimits
-from .candidates import Candidate, Parts
 from .result_trace import check_writable, write
+from .script_parts import Candidate, Parts
 from .search import Test, minimal_parts, minimal_pauses, short_ends, shortest_prefix
 
 _FAST, _QUICK = Pace.parse("fast"), Pace.parse("x4")

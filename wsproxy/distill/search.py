@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import TypeVar
 
-from .candidates import Candidate, Parts
+from .script_parts import Candidate, Parts
 
 T = TypeVar("T")
 Test = Callable[[Candidate], Awaitable[bool]]

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
 import os
 import signal
-import threading
 from pathlib import Path
 
 from wsproxy.catalog import load
@@ -14,6 +12,7 @@ from wsproxy.catalog.loader import using
 from wsproxy.compare import Tolerances
 from wsproxy.errors import WsproxyError
 from wsproxy.replayer import ReplayResult, Verdict, judge_result
+from wsproxy.system.parent_process import end_with_parent
 
 from .stats import SessionResult
 
@@ -32,15 +31,7 @@ def initialize_process(catalog: tuple[Path, ...]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the coordinator stops it
     if hasattr(os, "nice"):
         os.nice(_NICENESS)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    """End this process when its parent is killed; a pool's process would wait forever."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
+    end_with_parent()
 
 
 def warm_up() -> None:

@@ -53,7 +53,7 @@ class KeepAlive(Change):
     def apply(self, draft: Draft) -> None:
         api = draft.api
         if api is None or not api.vocabulary.keepalive:
-            raise UsageError(f"{self}: the catalog knows no KeepAlive message of {draft.api_title}")
+            raise UsageError(f"{self}: the catalog has no KeepAlive message for {draft.api_title}")
         if self.every_ns:
             self._add(draft, api)
         else:

@@ -76,7 +76,7 @@ class RelayEnded(events.MessageInjected[None]):
 
 
 class NotRelayable(Exception):
-    """The connections of a flow cannot be taken over; the message is the reason."""
+    """The relay cannot use the connections of a flow; the message is the reason."""
 
 
 class RelayLayer(layer.Layer):

@@ -22,7 +22,9 @@ from wsproxy.trace.writer import BLOCK_SIZE
 
 from .fsync import FsyncThread
 
-FLUSH_AFTER_NS = 90_000_000  # a block is written once its first record is this old
+# Seconds after which pending records are written, of live sessions and of replays: this much is
+# lost in a crash. A shorter interval has more and smaller blocks: larger traces, and more CPU.
+FLUSH_INTERVAL = 0.12
 # Time after an error before the next attempt, ns: a disk that is full or gone is not tried at
 # every frame.
 RETRY_NS = 250_000_000
@@ -133,7 +135,9 @@ class TraceOutput:
         Args:
             now_ns: on the session's clock.
         """
-        return self._pending_since is not None and now_ns - self._pending_since >= FLUSH_AFTER_NS
+        return (
+            self._pending_since is not None and now_ns - self._pending_since >= FLUSH_INTERVAL * 1e9
+        )
 
     def retry(self) -> None:
         """Try to write again at once, without waiting for the next record."""

@@ -30,14 +30,11 @@ from .retention import FolderRetention
 from .session_writer import SessionWriter
 from .shutdown_deadline import Deadline
 from .thread_log import ThreadLog
+from .trace_output import FLUSH_INTERVAL
 from .trace_path import trace_path
 
 logger = ThreadLog(__name__)
 
-# Seconds after which all pending records are written. The thread sleeps for this time unless an
-# item is urgent or much is queued: waking up costs as much as some dozens of frames, and so does
-# a block.
-FLUSH_INTERVAL = 0.12
 # After this many items, or blocks, the thread gives the interpreter's lock to the event loop: the
 # loop releases it at every system call, and would wait long to get it back. Larger numbers cost
 # less CPU per frame and more latency.
@@ -182,6 +179,8 @@ class RecorderWorker:
 
     def _run(self) -> None:
         while True:
+            # An urgent item, or a full queue, wakes the thread earlier. Waking up costs as much
+            # as some dozens of frames.
             wait = self._maintained_at + FLUSH_INTERVAL - time.monotonic()
             self._backlog.wake.wait(max(wait, 0.0) if self._open or self._faults.active else None)
             self._backlog.wake.clear()

@@ -6,7 +6,7 @@ encodings          text behind escapes, base64 and hexadecimal digits
 json_fields        named strings of JSON, at any depth
 name_values        names and values in URLs, forms, headers, prose, HTML and XML
 binary_text        text in binary messages
-shapes             keys that are recognized by their format
+key_formats        keys that are recognized by their format
 heuristics         what looks like a credential by its name, format or randomness
 finder             all credentials in a text, within a work limit per record
 known_secrets      the session's credentials, found again wherever they are repeated

@@ -20,7 +20,8 @@
     trace_library        the traces to serve, and which one matches a request
     server_session       one replay as the server
     server               serves traces to clients
-    recording            records the replay
+    replay_trace         records the replay
+    lateness             how late the steps were sent
     verdict              judges the result
 
 docs/replay-schedule.md shows how they work together. Nothing here imports mitmproxy.
@@ -28,11 +29,12 @@ docs/replay-schedule.md shows how they work together. Nothing here imports mitmp
 
 from .asyncio_client import play_and_judge, play_once, replay_client
 from .client_replay import ClientOptions, ClientReplay
+from .lateness import Lateness
 from .pace import RECORDED_PACE, Pace
 from .progress import GATE_UNITS
 from .server import ReplayServer
 from .server_session import ServerOptions
-from .verdict import Difference, Lateness, ReplayResult, Verdict, judge_result
+from .verdict import Difference, ReplayResult, Verdict, judge_result
 
 __all__ = [
     "GATE_UNITS",

@@ -7,14 +7,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from wsproxy.recorder import Clock
+from wsproxy.recorder import FLUSH_INTERVAL, Clock
 
 from .connection import Receiver, ReplayConnection
 from .endpoint import Endpoint
 from .progress import ExpectedEnding
 from .script import Step
-
-_FLUSH_INTERVAL = 0.2  # seconds
 
 
 class PlayerConnection(Protocol):
@@ -86,7 +84,7 @@ class Player:
                 stalled_ns = now if stalled_ns is None else stalled_ns
                 if now - stalled_ns > schedule.timeout_ns:
                     break
-                yield _FLUSH_INTERVAL
+                yield FLUSH_INTERVAL
                 continue
             stalled_ns = None
             step = endpoint.next_step(now)
@@ -94,7 +92,7 @@ class Player:
                 yield from self._perform(step)
                 continue
             wait = (schedule.next_wake_ns() - self.clock.now()) / 1e9
-            yield min(max(wait, 0.0), _FLUSH_INTERVAL)
+            yield min(max(wait, 0.0), FLUSH_INTERVAL)
         endpoint.record_close(self.clock.now(), was_reset=connection.peer_end == "reset")
 
     def _perform(self, step: Step) -> Iterator[float | None]:

@@ -55,7 +55,7 @@ class SideProgress:
 
     Attributes:
         binary: binary messages, in the unit of the gate.
-        texts: complete text messages by kind; all under "" if the gate does not tell kinds apart.
+        texts: complete text messages by kind; all under "" if the gate does not distinguish kinds.
         garbage: bytes that were not a valid frame.
         closes: number of Close frames.
         ended: 1 once it has ended its direction.

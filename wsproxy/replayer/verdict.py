@@ -5,7 +5,8 @@ Verdicts:
 - `not-reproduced`: the recorded failure did not occur: the session succeeded, or was still open
   when the replay gave up.
 - `different`: the session ended differently, or its content differs.
-- `unproven`: the timing of the replay, which was not the recorded one, may have caused the result.
+- `unproven`: the timing of the replay, which was not the recorded one, may have caused the result;
+  or the sessions ended in the same way, and one holds too much to compare the rest.
 
 `wsproxy.compare` compares the traces. This module adds what only the replay knows: whether it
 kept its pace, and whether it could send every step. As the client, the replay sent the messages
@@ -21,16 +22,21 @@ from pathlib import Path
 from typing import Any
 
 from wsproxy.catalog import load
-from wsproxy.compare import STANDARD, Difference, Tolerances, compare
-from wsproxy.statistics import percentile
+from wsproxy.compare import (
+    STANDARD,
+    Comparison,
+    Difference,
+    Tolerances,
+    compare,
+    compare_endings,
+)
+from wsproxy.errors import LimitExceeded
 
+from .lateness import Lateness
 from .pace import Pace
 from .schedule import Schedule
 
-__all__ = ["LATE_NS", "Difference", "Lateness", "ReplayResult", "Verdict", "judge_result"]
-
-# A replay whose p99 lateness exceeds this has not kept its pace, ns.
-LATE_NS = 250_000_000
+__all__ = ["Difference", "ReplayResult", "Verdict", "judge_result"]
 
 _MANY_DROPPED = 0.1  # part of the steps; more cannot be explained by timing
 
@@ -38,28 +44,6 @@ _MANY_DROPPED = 0.1  # part of the steps; more cannot be explained by timing
 _TIMED_CHECKS = frozenset(
     {"silence_before_close", "audio_pace", "first_audio_delay", "keepalives", "ping_pong"}
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Lateness:
-    """How long after their due time the steps were sent, ms."""
-
-    p50: float = 0.0
-    p99: float = 0.0
-    max: float = 0.0
-
-    @classmethod
-    def of(cls, schedule: Schedule) -> Lateness:
-        values = sorted(schedule.lateness)
-        if not values:
-            return cls()
-        p50, p99, most = (round(percentile(values, part) / 1e6, 3) for part in (0.5, 0.99, 1.0))
-        return cls(p50, p99, most)
-
-    @property
-    def late(self) -> bool:
-        """Whether the replay did not keep its pace."""
-        return self.p99 * 1e6 > LATE_NS
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,9 +160,9 @@ def judge_result(result: ReplayResult, rules: Tolerances = STANDARD) -> Verdict:
     Raises:
         TraceError: a trace cannot be read.
     """
-    recorded, replayed, lateness = result.recorded, result.replayed, result.lateness
+    replayed, lateness = result.replayed, result.lateness
     try:
-        found = compare(recorded, replayed, rules=rules, client_sent=not result.from_client)
+        found, unread = _compared(result, rules)
     finally:
         if not result.keep_trace:
             with contextlib.suppress(OSError):
@@ -186,13 +170,13 @@ def judge_result(result: ReplayResult, rules: Tolerances = STANDARD) -> Verdict:
     condition = found.recorded["condition"]
     is_timed = isinstance(condition, str) and depends_on_time(condition)
     return Verdict(
-        _qualified_verdict(found.verdict, result, is_timed=is_timed),
+        _qualified_verdict(found.verdict, result, is_timed=is_timed, is_complete=not unread),
         found.recorded,
         found.replayed,
         found.differences,
         lateness,
         replayed if result.keep_trace else None,
-        [*_notes(result, is_timed=is_timed), *found.notes],
+        [*_notes(result, is_timed=is_timed), *found.notes, *unread],
         found.sent,
         found.wer,
         found.latency,
@@ -200,6 +184,17 @@ def judge_result(result: ReplayResult, rules: Tolerances = STANDARD) -> Verdict:
         found.not_compared,
         found.tolerance,
     )
+
+
+def _compared(result: ReplayResult, rules: Tolerances) -> tuple[Comparison, list[str]]:
+    """The comparison of both traces, and a note if they hold too much to compare."""
+    recorded, replayed = result.recorded, result.replayed
+    try:
+        found = compare(recorded, replayed, rules=rules, client_sent=not result.from_client)
+    except LimitExceeded as error:
+        note = f"only the endings of the sessions are compared: {error}"
+        return compare_endings(recorded, replayed), [note]
+    return found, []
 
 
 def depends_on_time(condition: str) -> bool:
@@ -211,13 +206,17 @@ def depends_on_time(condition: str) -> bool:
     return not _TIMED_CHECKS.isdisjoint(load().condition(condition).checks)
 
 
-def _qualified_verdict(verdict: str, result: ReplayResult, *, is_timed: bool) -> str:
+def _qualified_verdict(
+    verdict: str, result: ReplayResult, *, is_timed: bool, is_complete: bool
+) -> str:
     """The verdict, or "unproven" if the timing of the replay may have caused the result.
 
     That is so if the replay was late, or if a timing-dependent failure occurred at a very
-    different time.
+    different time. Sessions of which only the endings were compared are never "reproduced".
     """
     pace = result.pace
+    if verdict == "reproduced" and not is_complete:
+        return "unproven"
     if pace.depends_on_clock and result.lateness.late:
         return verdict if verdict == "reproduced" and not is_timed else "unproven"
     if verdict != "reproduced" or not is_timed:

@@ -245,9 +245,9 @@ def _last_frames(session: Session, end_ns: int) -> Iterator[Row]:
         return
     for side in (True, False):
         if all(run[0].from_client is not side for run in runs):
-            before = session.track(from_client=side).numbers
-            earlier = [number for number in before[-1:] if number < runs[0][0].number]
-            runs = [[session.frame(number)] for number in earlier] + runs[-_ROWS + 1 :]
+            before = session.traffic.last(from_client=side)
+            earlier = [before] if before and before.number < runs[0][0].number else []
+            runs = [earlier] * len(earlier) + runs[-_ROWS + 1 :]
     texts = {m.frame: m.text for side in (True, False) for m in session.messages(from_client=side)}
     texts |= {c.frame: f"{c.code or 'no code'} {c.reason}" for c in session.closes}
     for run in runs:
@@ -258,6 +258,8 @@ def _runs(session: Session, last: int) -> list[list[FrameInfo]]:
     """The last frames, oldest first; consecutive frames of the same kind are one run."""
     runs: list[list[FrameInfo]] = []
     for number in range(last, max(0, last - _SCANNED), -1):
+        if not session.traffic.is_kept(number):
+            break
         frame = session.frame(number)
         if runs and _alike(frame, runs[0][0]):
             runs[0].insert(0, frame)

@@ -29,7 +29,7 @@ from wsproxy.trace import (
 )
 from wsproxy.wire import Close, Opcode
 
-from .request_ids import request_ids
+from .request_ids import key_fingerprint, request_ids
 from .timeline import outcome_json
 
 
@@ -50,7 +50,7 @@ def entry(path: Path, session: Session, catalog: Catalog) -> dict[str, Any]:
         "model": requested_model(session),
         "language": requested_language(session),
         "request_id": next((value for _, value in request_ids(session, catalog)), None),
-        "key": _key(session),
+        "key": key_fingerprint(session),
         "attempt": start.attempt if start else None,
         "status": session.response.status if session.response else None,
         "frames_sent": counts.frames_sent,
@@ -67,13 +67,6 @@ def entry(path: Path, session: Session, catalog: Catalog) -> dict[str, Any]:
         "findings": counts.findings,
         "heuristic_redactions": session.heuristic_redactions,
     }
-
-
-def _key(session: Session) -> str | None:
-    """The fingerprint of the request's credential."""
-    places = session.request.redacted if session.request else []
-    prints = (place.get("fingerprint") for place in places)
-    return next((text for text in prints if isinstance(text, str) and text), None)
 
 
 def _counts(session: Session) -> End:

@@ -1,9 +1,9 @@
-"""What `list` tells of the traces in a folder, kept in a hidden file beside them.
+"""The index of a folder: the rows of `list`, in a hidden file beside the traces.
 
-The traces are what counts. The index spares opening those that have not changed since it was
-written: size and time of change are compared. It is not there in a folder that cannot be
-written to, and what is wrong with it makes `list` slower, no more. Like a trace, it may come
-from a stranger: lengths are limited, types checked, and its text is escaped where it is shown.
+The index is a cache. `list` opens only the traces whose size or modification time has changed
+since it was written. A folder that cannot be written to has no index; a damaged index only makes
+`list` slower. Like a trace, it may come from an unknown source: lengths are limited, types are
+checked, and its text is escaped when it is printed.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ from .text import api, closed, ending
 
 NAME = ".wsproxy-index"
 
-FEW = 16  # traces of one folder that are read without asking the index
-MAX_FILE = 32 << 20  # bytes of an index that is read
-MAX_ROW = 8 << 10  # bytes of one row; what a trace tells that is longer is read from the trace
+FEW = 16  # with fewer traces, a folder is read without an index
+MAX_FILE = 32 << 20  # bytes; a larger index is ignored
+MAX_ROW = 8 << 10  # bytes; a session with a longer row is always read from its trace
 MAX_ROWS = 200_000  # of one index
-# A file that was changed so short a time ago may change again with neither its size nor its
-# time telling, ns: clocks of file systems have steps.
+# A file that changed within this time (ns) is not indexed: clocks of file systems have steps, so
+# that it could change again and keep its size and modification time.
 _SETTLED = 2_000_000_000
 
 _HEAD = f"wsproxy index 4, {__version__}".encode()  # other versions have other columns
@@ -49,7 +49,7 @@ _HEAD = f"wsproxy index 4, {__version__}".encode()  # other versions have other 
 _TEXT, _NUMBER = frozenset({str}), frozenset({int})
 _NONE = frozenset({type(None)})
 _LIST = frozenset({list})  # of text
-# The keys of `json_schema.entry` but for the path, and what they may be.
+# The keys of `json_schema.entry` without the path, and their types.
 _ENTRY: dict[str, frozenset[type]] = {
     "session": _TEXT,
     "origin": _TEXT | _NONE,
@@ -83,14 +83,14 @@ _ROW = (_TEXT, _NUMBER, _NUMBER, _NUMBER, _NUMBER | _NONE, _TEXT, _TEXT, *_ENTRY
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """What `list` tells of a session.
+    """The row of a session in `list`.
 
     Attributes:
-        started_at_ns: Unix time, ns; None if that is not in the trace.
+        started_at_ns: Unix time, ns; None if the trace does not have it.
         what: provider and API, or the host.
         how: how it ended, in a few words.
         entry: its line of `list --json`, without the path.
-        unread: why the rest of the trace was not read, a sentence; else "".
+        unread: why the rest of the trace was not read, as a sentence; "" if all of it was.
     """
 
     started_at_ns: int | None
@@ -101,7 +101,7 @@ class Listed:
 
     @classmethod
     def read(cls, path: Path, allowance: Allowance | None = None) -> Listed:
-        """Look into a trace.
+        """Read the beginning and the end of a trace.
 
         Args:
             allowance: as for a `TraceReader`.
@@ -122,7 +122,7 @@ class Listed:
         del entry["path"]
         how = ending(session)
         if session.ending == "close" and session.close is None:
-            # As `ending` says it, from the end record: the frames were not read.
+            # The same text as of `ending`, from the end record: the frames were not read.
             how = closed(entry["closed_by"], entry["close_code"], entry["close_reason"])
         started_at_ns = session.start.started_at_ns if session.start else None
         return cls(started_at_ns, api(session), how, entry, session.unread)
@@ -130,11 +130,11 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class _State:
-    """What shows that a trace has not changed: of all its parts together.
+    """What identifies an unchanged trace, over all its parts.
 
     Attributes:
         size: bytes.
-        mtime_ns: of the part that was changed last, Unix time, ns.
+        mtime_ns: of the part that was modified last, Unix time, ns.
     """
 
     files: int
@@ -158,12 +158,12 @@ def listed(paths: Iterable[Path]) -> Iterator[tuple[Path, Listed | TraceError]]:
     for folder, traces in folders.items():
         if len(traces) < FEW:
             for path in traces:
-                yield path, _look(path, allowance)
+                yield path, _read_trace(path, allowance)
         else:
             yield from _in_folder(folder, traces, allowance)
 
 
-def _look(path: Path, allowance: Allowance) -> Listed | TraceError:
+def _read_trace(path: Path, allowance: Allowance) -> Listed | TraceError:
     try:
         return Listed.read(path, allowance)
     except TraceError as error:
@@ -184,7 +184,7 @@ def _in_folder(
         if known is not None:
             yield path, known
             continue
-        found = _look(path, allowance)
+        found = _read_trace(path, allowance)
         yield path, found
         if not isinstance(found, Listed) or found.unread:
             continue
@@ -202,12 +202,12 @@ def _first(name: str) -> str:
 
 
 def _states(folder: Path) -> dict[str, _State]:
-    """Of all traces in a folder, by the name of the first part."""
+    """The state of each trace in a folder, by the name of its first part."""
     states: dict[str, _State] = {}
     with suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
             if entry.name.endswith(SUFFIX):
-                with suppress(OSError):  # it is gone meanwhile
+                with suppress(OSError):  # it was removed in between
                     info = entry.stat()
                     first = _first(entry.name)
                     before = states.get(first, _State(0, 0, 0))
@@ -219,7 +219,7 @@ def _states(folder: Path) -> dict[str, _State]:
 
 
 def _read(path: Path) -> dict[str, bytes]:
-    """The rows of an index, by name; none of one that is not ours or not sound."""
+    """The rows of an index, by name; none if it is another user's, or damaged."""
     try:
         fd = os.open(path, os.O_RDONLY | PLAIN | CAREFUL)
         with open(fd, "rb") as file:
@@ -234,7 +234,7 @@ def _read(path: Path) -> dict[str, bytes]:
 
 
 def _rows(block: bytes) -> dict[str, bytes]:
-    # A row is bytes of a limited length, in which another unpacker then reads.
+    # A row is a byte string of limited length, which `_listed` unpacks.
     unpacker = msgpack.Unpacker(
         max_buffer_size=len(block),
         max_bin_len=MAX_ROW,
@@ -259,7 +259,7 @@ def _rows(block: bytes) -> dict[str, bytes]:
 
 
 def _row(name: str, state: _State, found: Listed) -> bytes:
-    """A row, empty for what is too long for one."""
+    """The packed row; empty if it is too long."""
     entry = [found.entry[key] for key in _ENTRY]
     values = [name, state.files, state.size, state.mtime_ns]
     try:
@@ -270,7 +270,7 @@ def _row(name: str, state: _State, found: Listed) -> bytes:
 
 
 def _listed(row: bytes, name: str, state: _State | None) -> Listed | None:
-    """What a row tells, if it is sound and of this state of the trace."""
+    """The unpacked row; None if it is damaged, or of another state of the trace."""
     try:
         values = msgpack.unpackb(row)
     except (ValueError, TypeError, msgpack.UnpackException):

@@ -15,6 +15,7 @@ from wsproxy.diagnose import Finding
 
 from .explanation import Explanation, Row
 from .groups import Group, Overview
+from .text import safe
 
 # GitHub searches for these in the rendered text, where a backslash is no longer there.
 _REFERENCE = re.compile("([@#]+)")
@@ -90,7 +91,7 @@ def _heading(level: int, text: str) -> str:
 
 
 def _finding(finding: Finding, level: int, retry: str) -> Iterator[str]:
-    title = _title(finding.title, of_server=finding.titled_by_server)
+    title = _title(finding.title, of_traffic=finding.quotes_traffic)
     yield _heading(level, f"{finding.severity}: {title} ({code(finding.id)})")
     yield from ["", prose(finding.meaning)]
     yield from _listed("Evidence", [code(evidence.text) for evidence in finding.evidence])
@@ -112,8 +113,8 @@ def _finding(finding: Finding, level: int, retry: str) -> Iterator[str]:
         yield from ["", f"**Source:** {_source(finding.source)}"]
 
 
-def _title(title: str, *, of_server: bool) -> str:
-    return code(title) if of_server else prose(title)
+def _title(title: str, *, of_traffic: bool) -> str:
+    return code(title) if of_traffic else prose(title)
 
 
 def _source(source: dict[str, str]) -> str:
@@ -130,7 +131,7 @@ def _listed(title: str, items: Sequence[str]) -> Iterator[str]:
 def _line(finding: Finding) -> str:
     """Another finding with its first evidence."""
     shown = f": {code(finding.evidence[0].text)}" if finding.evidence else ""
-    title = _title(finding.title, of_server=finding.titled_by_server)
+    title = _title(finding.title, of_traffic=finding.quotes_traffic)
     return f"- {finding.severity}: {title} ({code(finding.id)}){shown}"
 
 
@@ -159,8 +160,9 @@ def overview(shown: Overview, *, everything: bool) -> str:
     if shown.groups:
         lines += ["", *_table(shown.groups)]
     for group in shown.groups:
-        lines += ["", f"## {_title(group.title, of_server=group.titled_by_server)}", ""]
-        lines += _session(group.example, 3, everything=everything)
+        if group.example is not None:
+            lines += ["", f"## {_title(group.title, of_traffic=group.quotes_traffic)}", ""]
+            lines += _session(group.example, 3, everything=everything)
     return "\n".join(lines) + "\n"
 
 
@@ -168,9 +170,9 @@ def _table(groups: Sequence[Group]) -> Iterator[str]:
     yield "| finding | | sessions | first (UTC) | last (UTC) | example |"
     yield "|---|---|--:|---|---|---|"
     for group in groups:
-        shown = _cell(group.title) if group.titled_by_server else prose(group.title)
+        shown = _cell(group.title) if group.quotes_traffic else prose(group.title)
         title = f"{group.severity}: {shown}"
-        path = _cell(Path(group.example.path).name)
+        path = _cell(safe(group.path.name))
         cells = [_cell(group.id), title, str(group.count), group.first, group.last, path]
         yield f"| {' | '.join(cells)} |"
 

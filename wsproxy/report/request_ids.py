@@ -27,3 +27,10 @@ def request_ids(session: Session, catalog: Catalog) -> list[tuple[str, str]]:
         if len(found) >= _REQUEST_IDS:
             break
     return [(name, value) for value, name in found.items()][:_REQUEST_IDS]
+
+
+def key_fingerprint(session: Session) -> str | None:
+    """The fingerprint of the request's credential; None if it carried none."""
+    places = session.request.redacted if session.request else []
+    prints = (place.get("fingerprint") for place in places)
+    return next((text for text in prints if isinstance(text, str) and text), None)

@@ -13,15 +13,17 @@ from rich.table import Table
 from rich.text import Text
 
 from wsproxy.diagnose import Finding
+from wsproxy.diagnose.evidence import plural
 
 from .explanation import Explanation, Row
 from .groups import Group as Alike
 from .groups import Overview
-from .text import short
+from .text import safe, short
 
 STYLES = {"error": "bold red", "warning": "yellow", "info": "cyan"}
 # How much of each list is shown unless everything is.
 _EVIDENCE, _CAUSES, _REMEDIES, _FURTHER, _RELATED = 5, 3, 3, 5, 5
+_GROUPS = 8  # of sessions
 _DISAGREEMENT = 160  # characters
 
 _JUSTIFIED: tuple[JustifyMethod, ...] = ("left", "right", "left", "left", "right")
@@ -183,28 +185,35 @@ def overview(shown: Overview, *, everything: bool, how_to_show: str = "") -> Ren
     parts: list[RenderableType] = [Text(line, style="bold") for line in shown.counts]
     for finding in shown.across:
         parts += [Text(), *_block(finding, _advice(finding, "", everything=everything))]
-    if shown.groups:
-        parts += [Text(), _groups(shown.groups)]
-    for group in shown.groups:
-        parts += [Text(), Rule(Text(group.id), align="left"), Text(group.example.path, style="dim")]
-        parts.append(session(group.example, everything=everything, how_to_show=how_to_show))
+    groups = shown.groups if everything else shown.groups[:_GROUPS]
+    if groups:
+        parts += [Text(), _groups(groups, shown.total)]
+    if len(shown.groups) > len(groups):
+        more = plural(len(shown.groups) - len(groups), "more group")
+        parts.append(Text(f"{more} ({how_to_show})", style="dim"))
+    detailed = [(group.path, group.example) for group in groups if group.example is not None]
+    for path, example in detailed:
+        parts += [Text(), Rule(Text(safe(str(path))), align="left")]
+        parts.append(session(example, everything=everything, how_to_show=how_to_show))
+    if groups and not detailed:
+        parts += [Text(), Text("explain one of the traces for its evidence and fixes", style="dim")]
     return Group(*parts)
 
 
-def _groups(groups: Sequence[Alike]) -> Table:
+def _groups(groups: Sequence[Alike], total: int) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     table.add_column("sessions", justify="right")
-    table.add_column("first, last (UTC)", no_wrap=True)
-    table.add_column("finding, example trace", overflow="fold")
+    table.add_column("problem, when (UTC), share, first trace", overflow="fold")
     for group in groups:
+        said = f"\n“{group.sentence}”" if group.sentence and not group.quotes_traffic else ""
+        shares = f"\n{group.shares}" if group.shares else ""
         table.add_row(
-            Text(str(group.count)),
-            Text(f"{group.first}\n{group.last}"),
+            Text(f"{group.count}\n{100 * group.count / total:.0f} %"),
             Text.assemble(
                 (f"{group.severity}: ", STYLES[group.severity]),
                 (group.title, "bold"),
-                f"\n{group.id}\n",
-                (group.example.path, "dim"),
+                f"  {group.id}{said}\n{group.first} to {group.last}{shares}\n",
+                (safe(str(group.path)), "dim"),
             ),
         )
     return table

@@ -26,7 +26,7 @@ from wsproxy.wire import Opcode
 
 from .aliases import Aliases, words
 from .allowlist import Allowlist, allowlist_for
-from .http_head import HeadScrubber
+from .http_head import HeadScrubber, parameters
 from .leak_check import PrivateData, collect_private, find_credentials, find_leaks
 from .texts import TextScrubber, is_text
 from .traffic import FrameScrubber
@@ -139,11 +139,11 @@ def _make_public(
     hidden = (
         frozenset(w.casefold() for w in words(request.host)) if hosts and request else frozenset()
     )
-    texts = TextScrubber(allowlist, aliases, private.spoken, hidden)
+    texts = TextScrubber(allowlist, aliases, private.spoken, hidden, _declared(draft, allowlist))
     heads = HeadScrubber(texts, hosts=hosts, started_at_ns=draft.start.started_at_ns)
     traffic = FrameScrubber(draft, texts, random.Random(secrets.token_bytes(16)))
     traffic.scrub()
-    draft.start = _start(draft.start, allowlist)
+    draft.start = _start(draft.start, allowlist, heads)
     items = []
     for item in draft.items:
         record = _scrub_record(item.record, heads, texts)
@@ -153,7 +153,17 @@ def _make_public(
     return list(dict.fromkeys(traffic.notes))
 
 
-def _start(start: Start, allowlist: Allowlist) -> Start:
+def _declared(draft: Draft, allowlist: Allowlist) -> frozenset[str]:
+    """The values of the request's parameters that stay."""
+    query = draft.request.path.partition("?")[2] if draft.request else ""
+    return frozenset(
+        value
+        for name, value in parameters(query)
+        if allowlist.keeps_name(name) and allowlist.keeps(name, value)
+    )
+
+
+def _start(start: Start, allowlist: Allowlist, heads: HeadScrubber) -> Start:
     host, _, port = (start.client or "").rpartition(":")
     local = host in ("127.0.0.1", "localhost", "[::1]", "::1")
     client = None if start.client is None else f"{host if local else '192.0.2.1'}:{_port(port)}"
@@ -161,6 +171,7 @@ def _start(start: Start, allowlist: Allowlist) -> Start:
         start,
         capture="messages" if start.capture == "messages" else "wire",
         client=client,
+        origin_host=None if start.origin_host is None else heads.host(start.origin_host),
         provider=allowlist.provider.id if allowlist.provider else None,
         api=allowlist.api.name if allowlist.api else None,
     )

@@ -23,6 +23,10 @@ _FORMAT = re.compile(
 )
 _LANGUAGE = re.compile(r"([a-zA-Z]{2,6})(?:[-_]([A-Za-z0-9]{2,5})){0,2}")
 _RATES = ("0", "1", "100", "11025", "22050", "44100", "88200")
+# A version of an API or a library; four parts would be an IP address.
+_API_VERSION = re.compile(
+    r"20\d\d-[01]\d-[0-3]\d(?:-preview)?|v?\d{1,3}(?:\.\d{1,4}){0,2}(?:alpha|beta)?\d?"
+)
 _VERSION = re.compile(r"v?\d{1,2}[a-z]?")
 # The day of a release, e.g. gpt-4o-realtime-preview-2024-12-17.
 _DAY = re.compile(
@@ -54,6 +58,7 @@ class Documented:
         sentences: words of error messages, casefolded.
         units: words after a number that is a measurement.
         before: words before a number that is a measurement.
+        limits: words before a number that is a limit, or that the service counted.
         hosts: labels of host names.
         headers: names of HTTP headers, lower case.
         numeric: headers whose value is a number.
@@ -80,6 +85,7 @@ class Documented:
     sentences: frozenset[str]
     units: frozenset[str]
     before: frozenset[str]
+    limits: frozenset[str]
     hosts: frozenset[str]
     headers: frozenset[str]
     numeric: frozenset[str]
@@ -168,6 +174,8 @@ def _is_kind(lists: Documented, kind: str, text: str) -> bool:
             return lists.is_media_type(text)
         case "language":
             return lists.is_language(text.strip())
+        case "version":
+            return _API_VERSION.fullmatch(text) is not None
     return False
 
 
@@ -205,6 +213,7 @@ def documented() -> Documented:
         sentences=word_set(data["sentences"]["words"]),
         units=word_set(data["sentences"]["units"]),
         before=word_set(data["sentences"]["before"]),
+        limits=word_set(data["sentences"]["limits"]),
         hosts=word_set(data["hosts"]["labels"]),
         **{
             each: word_set(data["http"][each])

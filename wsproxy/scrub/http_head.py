@@ -226,6 +226,10 @@ class HeadScrubber:
 
     # -- hosts
 
+    def host(self, name: str) -> str:
+        """Scrub the name of a host; it stays unless hosts are replaced."""
+        return self._host(name)
+
     def _host(self, authority: str) -> str:
         """Scrub the host of a URL or request; a port stays, a user becomes the placeholder."""
         _, at, host = authority.rpartition("@")

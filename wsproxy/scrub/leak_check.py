@@ -79,9 +79,11 @@ class PrivateData:
 def collect_private(draft: Draft, allowlist: Allowlist) -> PrivateData:
     """Collect the private data of a trace."""
     found = PrivateData()
+    public: set[str] = set()  # words of parameters of the request that stay
     for place in trace_fields(draft, allowlist):
         for names, text in place.fields:
             if place.is_kept(names, text, allowlist):
+                public.update(long_words(text) if place.kind == "parameter" else ())
                 continue
             text_left = without_harmless(text, allowlist)
             found.ids.update(_ids(text_left))
@@ -91,6 +93,7 @@ def collect_private(draft: Draft, allowlist: Allowlist) -> PrivateData:
         for data in place.audio:
             found.audio.update(windows(data))
         found.waves.add(place.name, place.audio)
+    found.words -= public
     return found
 
 

@@ -48,6 +48,10 @@ _QUOTES = re.compile(
 )
 # A number with its unit, as one word or two.
 _MEASURE = re.compile(r"(?<![\w.])(\d{1,6})(?:[.,](\d{1,6}))?\s?(?P<unit>[A-Za-z]{1,12})(?![^\W_])")
+# A number after a word such as "limit": "maximum character limit of 2000", "Used 39999".
+_LIMIT = re.compile(
+    r"(?<!\w)(?P<word>[A-Za-z]{3,9})(?: (?:of|is|to|at|was|value))?[ :=(]{1,2}(\d{1,6})(?![\w.]*\w)"
+)
 _OCTET = re.compile(r"0x[0-9a-f]{1,2}")
 _SURROGATE = re.compile("[\udc80-\udcff]")
 _TRIPLE = 3  # consecutive words that are private if somebody said them
@@ -93,6 +97,7 @@ class TextScrubber:
         aliases: synthetic replacements.
         spoken: speech, which is also replaced in error messages.
         hidden: words of hosts that are also replaced in error messages.
+        declared: values of the request's parameters that stay there, and so in error messages.
     """
 
     def __init__(
@@ -101,11 +106,13 @@ class TextScrubber:
         aliases: Aliases,
         spoken: SpokenText,
         hidden: frozenset[str] = frozenset(),
+        declared: frozenset[str] = frozenset(),
     ) -> None:
         self.allowlist = allowlist
         self.aliases = aliases
         self._spoken = spoken
         self._hidden = hidden
+        self._declared = declared - hidden
         self._documented = documented()
         self._random = random.Random(aliases.data(bytes(16)))
 
@@ -178,6 +185,7 @@ class TextScrubber:
         return (
             allowlist.keeps_name(text)
             or text in allowlist.listed_values
+            or text in self._declared
             or self._documented.is_model(text)
             or self._documented.is_encoding(text)
             or self._documented.is_media_type(text)
@@ -207,6 +215,10 @@ class TextScrubber:
             for each in _MEASURE.finditer(text)
             if each["unit"].lower() in self._documented.units
             for group in (1, 2)
+        } | {
+            each.start(2)
+            for each in _LIMIT.finditer(text)
+            if each["word"].lower() in self._documented.limits
         }
         out, place, before = [], 0, ""
         for index, word in enumerate(found):
@@ -224,7 +236,7 @@ class TextScrubber:
         plain = word.casefold()
         if plain in self._hidden:
             return False
-        if plain in self.allowlist.words or _OCTET.fullmatch(plain):
+        if plain in self.allowlist.words or word in self._declared or _OCTET.fullmatch(plain):
             return True
         if plain.isdecimal():
             return len(plain) <= 3 and before in self._documented.before

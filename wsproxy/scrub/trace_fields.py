@@ -45,6 +45,7 @@ _FIGURES = re.compile(r"(?<![\w.-])\d+(?![\w.-])")
 _TOKEN = re.compile(r"[^\W_]{4,}|[\ue000-\uf8ff\U000f0000-\U0010ffff]+")
 _RUN = re.compile(r"\w++(?:[./:@+-]++\w++)*+")
 _MEASURE = re.compile(r"\b\d{1,6}(?:[.,]\d{1,6})?\s?([a-zA-Z]{1,12})(?![a-zA-Z])")
+_COUNTED = re.compile(r"\b([a-zA-Z]+)(?: (?:of|is|to|at|was|value))?[ :=(]{1,2}\d{1,6}(?![\w.]*\w)")
 _NESTED = 3  # levels of nested lists: channels and frames
 _SAMPLES = 16  # numbers in a list that is audio
 
@@ -86,11 +87,12 @@ class TraceField:
 
 
 def without_harmless(text: str, allowlist: Allowlist) -> str:
-    """A text without base64, names of models, and numbers with a unit."""
+    """A text without base64, names of models, numbers with a unit, and limits."""
     terms = documented()
     text = _DATA.sub(lambda each: " " if terms.is_media_type(each[1]) else each[0], text)
     text = _CODED.sub(_without_code, text)
     text = _RUN.sub(lambda each: " " if _is_term(each[0], allowlist) else each[0], text)
+    text = _COUNTED.sub(lambda each: " " if each[1].lower() in terms.limits else each[0], text)
     return _MEASURE.sub(lambda each: " " if each[1].lower() in terms.units else each[0], text)
 
 

@@ -1,7 +1,7 @@
 """A trace read once: handshake, messages, audio, ending.
 
 session           the fold over a trace's records
-frame_columns     the frames of a session as columns
+traffic           the frames of a session, in running totals
 messages          messages and closes as values
 head_tail_buffer  the messages that a session keeps
 audio_carrier     what carries audio in a message, right or wrong
@@ -12,17 +12,16 @@ format_timeline   the formats that a session declares its audio to have, over ti
 declared_audio    the format that a session declares its audio to have
 """
 
-from .frame_columns import FrameColumns, FrameInfo
 from .messages import BinaryMessage, CloseInfo, TextMessage
-from .session import KEPT_AUDIO, Direction, Session
+from .session import Direction, Session
+from .traffic import FrameInfo, Traffic
 
 __all__ = [
-    "KEPT_AUDIO",
     "BinaryMessage",
     "CloseInfo",
     "Direction",
-    "FrameColumns",
     "FrameInfo",
     "Session",
     "TextMessage",
+    "Traffic",
 ]

@@ -40,9 +40,10 @@ CARRIERS = (
 )
 
 _MIN_BASE64 = 120  # characters of base64 that are hardly anything else
-_ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_="
+_ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_=\\\r\n"
 _URL_SAFE = bytes.maketrans(b"-_", b"+/")
 _MAX_FIELDS = 16  # fields, and kinds of messages of each, that are remembered
+_MIN_NUMBERS = 32  # numbers in a list that may be samples
 _ENVELOPES_TRIED = 16  # binary messages of a direction in which an envelope is looked for
 # Fields that carry audio in the APIs of the catalog and in those of telephony providers.
 _AUDIO_FIELDS = frozenset(
@@ -55,10 +56,7 @@ _OBJECT = re.compile(rb'\s*"?\[object (?:Blob|ArrayBuffer|Uint8Array|Int16Array|
 _BUFFER = re.compile(rb'"type"\s*:\s*"Buffer"\s*,\s*"data"\s*:\s*(\[[\d,\s]*)')
 _TYPED_ARRAY = re.compile(rb'\{\s*"0"\s*:\s*-?[\d.e-]+\s*,\s*"1"\s*:\s*-?\d')
 _INDEX = re.compile(rb'"\d+"\s*:\s*(-?[\d.e-]+)')
-_NUMBERS = re.compile(
-    rb'(?:"(\w{1,40})"\s*:\s*)?(\[\s*-?[\d.]+(?:e-?\d+)?\s*(?:,[\s\d.,e+-]*){16})'
-)
-_PRINTED = re.compile(rb"\s*b(['\"])(?:\\x[0-9a-f]{2}|[^\n]){30,}\1?\s*\Z")
+_NUMBERS = re.compile(rb'(?:"(\w{1,40})"\s*:\s*|^\s*)(\[\s*-?\d[\s\d.,e+-]*)')
 _DATA_URL = re.compile(rb"data:(audio/[^\"]{1,80}|application/octet-stream);base64,")
 
 
@@ -164,16 +162,18 @@ class AudioCarrierReader:
         if len(data) < _MIN_BASE64:
             is_object = data[:10].lstrip(b' "\t\r\n').startswith(b"[object") and _OBJECT.match(data)
             return CarriedAudio(OBJECT_TEXT, "", 0, bytes) if is_object else None
-        return _printed(data) if data.count(b",") > 32 else None
+        return _printed(data) if data.count(b",") >= _MIN_NUMBERS else None
 
 
 def decode_base64(text: bytes) -> bytes:
-    """Decode base64 in either alphabet, with or without padding; what is invalid is left out."""
+    """Decode base64 in either alphabet, with or without padding; nothing if it is invalid."""
     text = text.translate(_URL_SAFE)
-    try:
-        return binascii.a2b_base64(text + b"=" * (-len(text) % 4))
-    except binascii.Error:
-        return binascii.a2b_base64(text[: len(text) // 4 * 4])
+    for padded in (text + b"=" * (-len(text) % 4), text[: len(text) // 4 * 4]):
+        try:
+            return binascii.a2b_base64(padded)
+        except binascii.Error:
+            continue
+    return b""
 
 
 def _base64(  # one call for each carrier
@@ -200,7 +200,7 @@ def _base64(  # one call for each carrier
 
 def _is_base64(text: bytes) -> bool:
     """Whether it is base64, with or without padding; JSON may escape its slashes."""
-    return not text.translate(None, _ALPHABET).replace(b"\\", b"").strip()
+    return not text.strip().translate(None, _ALPHABET)
 
 
 def _value(parts: Sequence[bytes], names: Sequence[bytes]) -> bytes:
@@ -228,17 +228,20 @@ def _envelope_of(data: bytes) -> str:
 
 def _printed(data: bytes) -> CarriedAudio | None:
     """The audio of a text that a program printed from its samples."""
-    if buffer := _BUFFER.search(data):
+    if b'"Buffer"' in data and (buffer := _BUFFER.search(data)):
         return _numbers(BUFFER_JSON, b"", buffer[1])
     if _TYPED_ARRAY.match(data):
-        values = b"[" + b",".join(_INDEX.findall(data))
-        return _numbers(BUFFER_JSON, b"", values)
-    if _PRINTED.match(data):
+        return _numbers(BUFFER_JSON, b"", b",".join(_INDEX.findall(data)))
+    if data[:2] in (b"b'", b'b"') and data.count(b"\\x") >= _MIN_NUMBERS:
         content = re.sub(rb"\\x([0-9a-f]{2})", lambda m: bytes([int(m[1], 16)]), data.strip()[2:-1])
         return CarriedAudio(PRINTED_BYTES, "", len(content), lambda: content)
-    if array_found := _NUMBERS.search(data):
-        return _numbers(NUMBERS_JSON, array_found[1] or b"", array_found[2], known=False)
-    return None
+    found = _NUMBERS.search(data)
+    if found is None or found[2].count(b",") < _MIN_NUMBERS:
+        return None
+    name = found[1] or b""
+    if name and name.lower() not in _AUDIO_FIELDS | {b"data"}:
+        return None  # times of words, an embedding
+    return _numbers(NUMBERS_JSON, name, found[2], known=False)
 
 
 def _numbers(carrier: str, name: bytes, text: bytes, *, known: bool = True) -> CarriedAudio:

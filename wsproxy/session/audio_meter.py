@@ -6,16 +6,11 @@ The format is the one that is declared at the time. Samples are judged by their 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from wsproxy.audio.encodings import MULAW, PCM16, AudioFormat
 from wsproxy.catalog import Api
 
 from .audio_carrier import CarriedAudio
-from .format_timeline import format_timeline
-
-if TYPE_CHECKING:
-    from .session import Session
+from .format_timeline import AudioSession, format_timeline
 
 PIECE = 0.1  # seconds of audio that are judged at once
 HANGOVER = 0.3  # seconds after an audible piece that still count as speech
@@ -43,7 +38,7 @@ class AudioMeter:
         speech: seconds of audible speech so far; None where it is not decoded.
     """
 
-    def __init__(self, session: Session, api: Api | None, *, from_client: bool) -> None:
+    def __init__(self, session: AudioSession, api: Api | None, *, from_client: bool) -> None:
         self.messages = 0
         self.size = 0
         self.first_ns: int | None = None

@@ -10,12 +10,14 @@ from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import pairwise
+from statistics import median
 from typing import Protocol
 
 from wsproxy.audio.encodings import AudioFormat
 from wsproxy.audio.sniff import sniff
 
-from .size_histogram import Place, SizeHistogram
+from .size_histogram import KEPT_PLACES, Place, SizeHistogram
 
 KEPT_HEAD = 64 << 10  # bytes of audio kept from the beginning of a track
 WINDOW_NS = 5 * 10**9  # the window in which the fastest pace is measured
@@ -102,6 +104,19 @@ class AudioCursor:
                 self._stride *= 2
         self._count += 1
 
+    def count_at(self, t_ns: int) -> int:
+        """The number of chunks up to a time, inclusive; exact where `size_at` is."""
+        later = sum(1 for when, _ in self._recent if when > t_ns)
+        if later < len(self._recent):
+            return self._count - later
+        return min(self._count - later, bisect_right(self._times, t_ns) * self._stride)
+
+    @property
+    def median_interval_ns(self) -> float:
+        """The median time between two of the last 1,024 chunks, 0 if there are fewer than two."""
+        times = [when for when, _ in self._recent]
+        return median(b - a for a, b in pairwise(times)) if len(times) > 1 else 0.0
+
     def size_at(self, t_ns: int) -> int:
         """Bytes of all chunks up to a time, inclusive."""
         recent = self._recent
@@ -130,7 +145,8 @@ class AudioTrack:
         known: whether it is audio for certain; otherwise its content has to show it.
         messages: number of messages with audio.
         size: bytes of audio, without the carrier.
-        first, last: the first and the last message, None where there is none.
+        first_places: the first messages, at most KEPT_PLACES.
+        first_content: the first message that is not empty, None if there is none.
         last_size: bytes of audio in the last message.
         longest_gap: the longest time between two messages.
         sizes: bytes of audio in each message.
@@ -147,16 +163,18 @@ class AudioTrack:
     known: bool = True
     messages: int = 0
     size: int = 0
-    first: Place | None = None
-    last: Place | None = None
     last_size: int = 0
     longest_gap: Gap = Gap()
     sizes: SizeHistogram = field(default_factory=SizeHistogram)
     fastest: FastestWindow = field(default_factory=FastestWindow)
     cursor: AudioCursor = field(default_factory=AudioCursor)
+    first_places: list[Place] = field(default_factory=list)
+    first_content: Place | None = None
     fragmented: int = 0
     media: list[tuple[Place, str]] = field(default_factory=list)
     analyzer: Analyzer | None = None
+    _last_frame: int = 0
+    _last_ns: int = 0
     _head: bytearray = field(default_factory=bytearray, repr=False)
 
     def add(
@@ -176,14 +194,18 @@ class AudioTrack:
             data: returns its audio, as much as was recorded.
             fragmented: whether it has several frames.
         """
-        if self.last is None:
-            self.first = Place(frame, t_ns)
-        elif t_ns - self.last.t_ns > self.longest_gap.length_ns:
-            gap = t_ns - self.last.t_ns
-            self.longest_gap = Gap(gap, self.last.t_ns, self.last.frame)
-        self.last = Place(frame, t_ns)
+        if self.messages:
+            gap = t_ns - self._last_ns
+            if gap > self.longest_gap.length_ns:
+                self.longest_gap = Gap(gap, self._last_ns, self._last_frame)
+        self._last_frame = frame
+        self._last_ns = t_ns
         self.last_size = size
         self.messages += 1
+        if self.messages <= KEPT_PLACES:
+            self.first_places.append(Place(frame, t_ns))
+        if size and self.first_content is None:
+            self.first_content = Place(frame, t_ns)
         self.size += size
         self.fragmented += fragmented
         self.sizes.add(size, frame, t_ns)
@@ -195,6 +217,20 @@ class AudioTrack:
                 self._head += content[: KEPT_HEAD - len(self._head)]
             if self.analyzer is not None:
                 self.analyzer.add(content, frame, t_ns)
+
+    def __bool__(self) -> bool:
+        """Whether it has messages."""
+        return self.messages > 0
+
+    @property
+    def first(self) -> Place | None:
+        """The first message."""
+        return self.first_places[0] if self.first_places else None
+
+    @property
+    def last(self) -> Place | None:
+        """The last message."""
+        return Place(self._last_frame, self._last_ns) if self.messages else None
 
     @property
     def last_media(self) -> str:

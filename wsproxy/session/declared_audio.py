@@ -1,4 +1,4 @@
-"""The format that a session declares its audio to have, and the frames that carry it."""
+"""The format that a session declares its audio in binary messages to have."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from urllib.parse import parse_qsl
 from wsproxy.audio.encodings import AudioFormat
 from wsproxy.catalog import Api, json_messages
 from wsproxy.catalog.envelope import field
-from wsproxy.wire import Opcode
 
-from . import FrameColumns, Session
+from . import Session
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,9 +71,3 @@ def query_parameters(session: Session) -> dict[str, str]:
 def _number(text: str) -> int:
     """The number in a text, 0 where it is not one of at most six digits."""
     return int(text) if text.isdecimal() and len(text) < 7 else 0
-
-
-def audio_frames(session: Session, declared: DeclaredFormat | None) -> FrameColumns:
-    """The frames that carry audio: the binary ones of the side that sends it."""
-    opcodes = (Opcode.BINARY,) if declared else ()
-    return session.track(from_client=declared is None or declared.from_client, opcodes=opcodes)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import Protocol
 from urllib.parse import parse_qsl
 
 from wsproxy.audio.containers import read_header
@@ -17,11 +17,10 @@ from wsproxy.audio.encodings import AudioFormat
 from wsproxy.catalog import Api
 from wsproxy.catalog.envelope import Json, read
 from wsproxy.catalog.envelope import field as field_of
+from wsproxy.trace import Request
 
 from .audio_track import AudioTrack
-
-if TYPE_CHECKING:
-    from .session import Session
+from .session_audio import SessionAudio
 
 DEFAULT, QUERY, MESSAGE, MEDIA_TYPE, HEADER = "default", "query", "message", "media-type", "header"
 
@@ -58,6 +57,15 @@ _OUTPUT = re.compile(r"(?i)output|speak|agent|tts|synth|playback")
 _INPUT = re.compile(r"(?i)input|listen|user|mediaformat|asr|stt|transcri|recogni")
 _MAX_DEPTH, _MAX_NODES = 8, 400  # of a message that is searched
 _IMPLIED_RATES = {"pcm16": 24_000, "mulaw": 8_000, "alaw": 8_000}
+
+
+class AudioSession(Protocol):
+    """The part of a `Session` that says how its audio is declared."""
+
+    @property
+    def request(self) -> Request | None: ...
+    @property
+    def audio(self) -> SessionAudio: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +122,7 @@ class FormatTimeline:
 
 
 def format_timeline(
-    session: Session, api: Api | None, track: AudioTrack | None, *, from_client: bool
+    session: AudioSession, api: Api | None, track: AudioTrack | None, *, from_client: bool
 ) -> FormatTimeline:
     """The formats that a direction's audio is declared to have.
 
@@ -173,7 +181,7 @@ def _merged(current: AudioFormat, values: _Values) -> AudioFormat:
     return AudioFormat(encoding, rate, values.channels or current.channels)
 
 
-def _declared(session: Session, api: Api | None, *, from_client: bool) -> Iterator[_Found]:
+def _declared(session: AudioSession, api: Api | None, *, from_client: bool) -> Iterator[_Found]:
     """What the request and the messages declare."""
     query = _query(session)
     if api is not None:
@@ -290,7 +298,7 @@ def _number(text: str) -> int:
     return int(whole) if whole.isdecimal() and len(whole) < 7 else 0
 
 
-def _query(session: Session) -> dict[str, str]:
+def _query(session: AudioSession) -> dict[str, str]:
     path = session.request.path if session.request else ""
     try:
         return dict(parse_qsl(path.partition("?")[2], max_num_fields=200, errors="replace"))
@@ -301,7 +309,9 @@ def _query(session: Session) -> dict[str, str]:
 def _next_to_audio(track: AudioTrack) -> Iterator[_Found]:
     """The media types next to the audio, and the format in a WAV header."""
     for place, media in track.media:
-        if values := _values(media, "", ""):
+        values = _values(media, "", "")
+        # Only its header says what a WAV stream is, and Azure's clients name it with raw samples.
+        if values and not values.encoding.endswith("wav"):
             yield place.frame, place.t_ns, MEDIA_TYPE, values
     header = read_header(track.head)
     if header is not None and header.name == "WAV" and track.first is not None:

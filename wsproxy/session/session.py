@@ -1,18 +1,17 @@
 """A session as a fold over the records of its trace.
 
 The recorder folds records as it writes them, the commands as they read them, so both have the
-same facts. A session holds a few bytes for each frame and a bounded number of messages, never
-all payloads.
+same facts. A session holds running totals and a bounded number of frames and messages, however
+long it lasts.
 """
 
 from __future__ import annotations
 
 import os
-from array import array
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
-from itertools import compress
+from dataclasses import dataclass
+from itertools import chain
 from typing import Any, TypeVar
 
 from wsproxy.catalog import Catalog
@@ -36,7 +35,6 @@ from wsproxy.trace import (
 from wsproxy.trace.read_limits import Allowance
 from wsproxy.wire import Close, MessageAssembler, Opcode, header, is_upgrade
 
-from .frame_columns import FrameColumns, FrameInfo
 from .head_tail_buffer import (
     KEPT_BINARIES,
     KEPT_BINARY,
@@ -50,12 +48,11 @@ from .messages import BinaryMessage, CloseInfo, TextMessage
 from .outcome import Outcome, outcome_of
 from .session_audio import SessionAudio
 from .timeline import Timeline
+from .traffic import FrameInfo, Traffic
 
 _T = TypeVar("_T")
-_ALL = frozenset(Opcode)
 _BINARY = int(Opcode.BINARY)  # data frames have this opcode or a lower one
 
-KEPT_AUDIO = 64 << 10  # bytes kept from the beginning of each direction's binary messages
 # Why a heuristic took a value for a credential.
 _HEURISTICS = {
     "name": "its name says so",
@@ -78,14 +75,12 @@ class Direction:
     Attributes:
         frames: number of frames.
         size: bytes on the wire after the upgrade, frames and garbage.
-        head: the first bytes of its binary messages.
         garbage: bytes that were no valid frame.
         ended: how the direction ended, if it did.
     """
 
     frames: int = 0
     size: int = 0
-    head: bytes = field(default=b"", repr=False)
     garbage: int = 0
     ended: Eof | None = None
 
@@ -100,7 +95,9 @@ class Session:
         losses: parts of the trace that could not be read.
         unread: a sentence why the rest of a trace over the limits was not read; else "".
         sent, received: traffic of the client, and of the server.
+        traffic: the frames of both directions, in running totals.
         audio: the audio of both directions, whatever carries it.
+        before_close: the frame before the first Close frame, None if there is none.
         broken: the first KEPT_BROKEN frames that broke a rule of RFC 6455, as (number, rule).
         timeline: all messages as `read` has read them with a catalog; else None.
     """
@@ -122,16 +119,17 @@ class Session:
         self.last_ns = 0
         self.timeline: Timeline | None = None
         self._first_ended: Eof | None = None
-        self._times = array("q")
-        self._lengths = array("Q")
-        self._wire_lengths = array("Q")
-        self._bits = array("B")
+        self.traffic = Traffic()
+        self._broken_ns: dict[int, int] = {}
+        self._message_begun_ns = [0, 0]
         self._messages = tuple(HeadTailBuffer(KEPT_MESSAGES, reports_failure) for _ in range(2))
+        self._audio_messages = tuple(HeadTailBuffer(KEPT_BINARIES, _never) for _ in range(2))
         self._binaries = tuple(HeadTailBuffer(KEPT_BINARIES, looks_like_json) for _ in range(2))
         self._assemblers = tuple(
             MessageAssembler(keep_text=KEPT_MESSAGE, keep_binary=KEPT_MESSAGE) for _ in range(2)
         )
         self.audio = SessionAudio()
+        self.before_close: FrameInfo | None = None
         self._heuristic_redactions: dict[str, None] = {}
 
     @classmethod
@@ -229,6 +227,7 @@ class Session:
                 _keep(self.findings, record)
             case End():
                 self.end = record
+                self._end_totals()
 
     def _add_redacted(self, entries: Iterable[Mapping[str, Any]]) -> None:
         for entry in entries:
@@ -243,19 +242,18 @@ class Session:
         if frame.redacted is not None:
             self._add_redacted(frame.redacted)
         length = len(payload) + frame.cut
-        self._times.append(frame.t_ns)
-        self._lengths.append(length)
-        self._wire_lengths.append(frame.wire_length)
-        self._bits.append(opcode | frame.fin << 4 | from_client << 5)
-        number = len(self._times)
+        number = self.traffic.add(
+            frame.t_ns, from_client, opcode, frame.fin, length, frame.wire_length
+        )
         direction = self.sent if from_client else self.received
         direction.frames += 1
         direction.size += frame.wire_length
         if frame.broken_rule and len(self.broken) < KEPT_BROKEN:
             self.broken.append((number, frame.broken_rule[:KEPT_RULE]))
+            self._broken_ns[number] = frame.t_ns
         if opcode <= _BINARY:
-            if opcode != _BINARY or len(direction.head) < KEPT_AUDIO or not frame.fin:
-                self._add_data(frame, number, direction)
+            if opcode != _BINARY or not frame.fin:
+                self._add_data(frame, number)
                 return
             # Nearly all frames of most sessions: audio, a message each.
             self._assemblers[from_client].open = None
@@ -271,8 +269,28 @@ class Session:
             close = Close.parse(payload[:KEPT_TEXT])
             info = CloseInfo(number, frame.t_ns, from_client, close.code, close.reason)
             _keep(self.closes, info)
+            if len(self.closes) == 1 and number > 1:
+                self.before_close = self.traffic.frame(number - 1)
+            self._end_totals()
 
-    def _add_data(self, frame: FrameRecord, number: int, direction: Direction) -> None:
+    def _end_totals(self) -> None:
+        """The session has ended: what comes now does not count."""
+        if self.traffic.ended:
+            return
+        for side, assembler in enumerate(self._assemblers):
+            if (message := assembler.open) is not None:  # it stays incomplete
+                self.audio.add(
+                    message.number,
+                    self._message_begun_ns[side],
+                    bool(side),
+                    message.is_text,
+                    message.content,
+                    message.length,
+                    fragmented=True,
+                )
+        self.traffic.ended = self.audio.ended = True
+
+    def _add_data(self, frame: FrameRecord, number: int) -> None:
         side, assembler = frame.from_client, self._assemblers[frame.from_client]
         if frame.fin and frame.opcode != Opcode.CONTINUATION:
             # Nearly all messages are one frame: no AssembledMessage is made for them.
@@ -282,23 +300,21 @@ class Session:
         else:
             message = assembler.add(frame, number)
             assert message is not None, "a data frame"
+            if message.frames == 1:
+                self._message_begun_ns[side] = frame.t_ns
             number, is_text, length = message.number, message.is_text, message.length
-            t_ns, content = self._times[number - 1], message.content if message.finished else b""
-        if not is_text and len(direction.head) < KEPT_AUDIO:
-            direction.head += frame.payload[: KEPT_AUDIO - len(direction.head)]
+            t_ns = self._message_begun_ns[side]
+            content = message.content if message.finished else b""
         if frame.fin:
-            buffers = self._messages if is_text else self._binaries
-            kept = content[: KEPT_TEXT if is_text else KEPT_BINARY]
-            buffers[side].add((number, t_ns, side, kept, length))
+            fragmented = frame.opcode == Opcode.CONTINUATION
             carried = self.audio.add(
-                number,
-                t_ns,
-                side,
-                is_text,
-                content,
-                length,
-                fragmented=frame.opcode == Opcode.CONTINUATION,
+                number, t_ns, side, is_text, content, length, fragmented=fragmented
             )
+            kept = content[: KEPT_TEXT if is_text else KEPT_BINARY]
+            buffers = self._binaries
+            if is_text:
+                buffers = self._audio_messages if carried is not None else self._messages
+            buffers[side].add((number, t_ns, side, kept, length))
             if self.timeline is not None:
                 self.timeline.add_message(number, t_ns, side, is_text, content, length, carried)
 
@@ -308,6 +324,8 @@ class Session:
             direction.ended = eof
         if self._first_ended is None:
             self._first_ended = eof
+        if not eof.from_client:
+            self._end_totals()
 
     # -- facts
 
@@ -357,42 +375,40 @@ class Session:
 
     @property
     def frame_count(self) -> int:
-        return len(self._times)
+        return self.traffic.frame_count
 
     def frame(self, number: int) -> FrameInfo:
-        """The frame of this number, from 1.
+        """The frame of this number, from 1, if it is one of the first or of the last.
 
         Raises:
-            IndexError: there is none.
+            IndexError: there is none, or it is not kept, see `Traffic.frame`.
         """
-        if number < 1:
-            raise IndexError("frames are numbered from 1")
-        index = number - 1
-        bits = self._bits[index]
-        return FrameInfo(
-            number,
-            self._times[index],
-            bool(bits & 0x20),
-            Opcode(bits & 0x0F),
-            bool(bits & 0x10),
-            self._lengths[index],
-            self._wire_lengths[index],
-        )
+        return self.traffic.frame(number)
 
     def frames(self, *, from_client: bool | None = None) -> Iterator[FrameInfo]:
-        """All frames in their order, or one direction's."""
-        for number in range(1, len(self._times) + 1):
-            if from_client is None or bool(self._bits[number - 1] & 0x20) is from_client:
-                yield self.frame(number)
+        """The first and the last frames in their order, or those of one direction."""
+        return self.traffic.frames(from_client=from_client)
+
+    def time_of(self, frame: int) -> int | None:
+        """When a frame came, ns; None if neither it nor its message is kept."""
+        if self.traffic.is_kept(frame):
+            return self.traffic.frame(frame).t_ns
+        if frame in self._broken_ns:
+            return self._broken_ns[frame]
+        kept = chain(*self._messages, *self._audio_messages, *self._binaries)
+        times = chain(((m[0], m[1]) for m in kept), ((c.frame, c.t_ns) for c in self.closes))
+        return next((t_ns for number, t_ns in times if number == frame), None)
 
     def messages(self, *, from_client: bool) -> list[TextMessage]:
         """The text messages kept of a direction.
 
-        The first ones, the last ones, and some between them that look like failures.
+        The first ones, the last ones, and some between them that look like failures. Of
+        messages with audio fewer are kept, the first and the last ones.
         """
+        kept = sorted(chain(self._messages[from_client], self._audio_messages[from_client]))
         return [
             TextMessage(frame, t_ns, side, content.decode("utf-8", "replace"))
-            for frame, t_ns, side, content, _ in self._messages[from_client]
+            for frame, t_ns, side, content, _ in kept
         ]
 
     def binaries(self, *, from_client: bool) -> list[BinaryMessage]:
@@ -401,20 +417,6 @@ class Session:
         The first ones, the last ones, and some between them that look like JSON.
         """
         return [BinaryMessage(*kept) for kept in self._binaries[from_client]]
-
-    def track(self, *, from_client: bool, opcodes: Container[int] = _ALL) -> FrameColumns:
-        """All frames of a direction with one of these opcodes, as columns."""
-        side = from_client << 5
-        wanted = {bits for op in Opcode if op in opcodes for bits in (op | side, op | side | 0x10)}
-        # In C, whatever the number of frames: a byte a frame, 1 where it is wanted.
-        marks = self._bits.tobytes().translate(bytes(bits in wanted for bits in range(256)))
-        if 1 not in marks:
-            return FrameColumns(array("Q"), array("q"), array("Q"))
-        return FrameColumns(
-            array("Q", compress(range(1, len(marks) + 1), marks)),
-            array("q", compress(self._times, marks)),
-            array("Q", compress(self._lengths, marks)),
-        )
 
     # -- how it ended
 
@@ -515,6 +517,10 @@ def _is_later_frame(record: Record, session: Session) -> bool:
 def _keep(kept: list[_T], item: _T) -> None:
     if len(kept) < KEPT_RECORDS:
         kept.append(item)
+
+
+def _never(_: object) -> bool:
+    return False
 
 
 def _side(from_client: bool) -> str:

@@ -25,9 +25,14 @@ DeclaringMessage = tuple[int, int, bool, bytes]
 
 
 class SessionAudio:
-    """The audio of both directions of a session, folded message by message."""
+    """The audio of both directions of a session, folded message by message.
+
+    Attributes:
+        ended: whether the session has ended; messages after that are not added.
+    """
 
     def __init__(self) -> None:
+        self.ended = False
         self._readers = (AudioCarrierReader(), AudioCarrierReader())
         self._tracks: dict[tuple[bool, str, str], AudioTrack] = {}
         self._declaring: list[DeclaringMessage] = []
@@ -64,10 +69,12 @@ class SessionAudio:
         track = self._tracks.get((from_client, found.carrier, found.json_field))
         if track is None:
             if len(self._tracks) >= _MAX_TRACKS:
-                return None
+                return found
             track = AudioTrack(from_client, found.carrier, found.json_field)
             self._tracks[from_client, found.carrier, found.json_field] = track
             track.known = found.known
+        if self.ended:
+            return found
         if found.media and len(track.media) < _MAX_MEDIA and track.last_media != found.media:
             track.media.append((Place(frame, t_ns), found.media))
         track.add(frame, t_ns, found.size, found.data, fragmented=fragmented)

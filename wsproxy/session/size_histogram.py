@@ -69,6 +69,12 @@ class SizeSelection:
         places = [place for place in self.places if place.frame != frame]
         return SizeSelection(self.count - 1, self.shortest, self.longest, places)
 
+    def before(self, frame: int) -> SizeSelection:
+        """Those before a frame; where more were selected than there are places, about as many."""
+        places = [place for place in self.places if place.frame < frame]
+        count = self.count if len(places) == len(self.places) else len(places)
+        return SizeSelection(count, self.shortest, self.longest, places)
+
 
 class SizeHistogram:
     """How often each size occurs, in bounded memory.

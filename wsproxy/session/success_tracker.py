@@ -60,15 +60,15 @@ class SuccessTracker:
 
     Attributes:
         proof_frame: of the first message that is proof; None if there was none.
+        answers: how many owed answers came to their end.
         failed_count: how many objects failed; `failed` has the first ones.
-        answered: how many messages of the server ended an answer.
     """
 
     def __init__(self, api: Api | None) -> None:
         success = api.success if api else Success()
         self.proof_frame: int | None = None
+        self.answers = 0
         self.failed_count = 0
-        self.answered = 0
         self._proof = success.messages
         self._answers = success.answers
         self._states = success.states
@@ -108,9 +108,8 @@ class SuccessTracker:
             )
         if not _any(ends, message.kind, content):
             return
-        self.answered += not message.from_client
         if name is not None:
-            self._owed.pop(key, None)
+            self.answers += self._owed.pop(key, None) is not None
             return
         # A message without an id, such as an error, ends all of them.
         for other in [owed for owed in self._owed if owed[0] == index]:

@@ -6,7 +6,7 @@ finished traces. Its memory is bounded however long the session is.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from wsproxy.catalog import Catalog
 from wsproxy.catalog.envelope import field as field_of
@@ -15,18 +15,25 @@ from wsproxy.trace import Response
 from .audio_carrier import BINARY, FRAMED, CarriedAudio
 from .audio_meter import AudioMeter
 from .control_events import ControlEvents
+from .format_timeline import AudioSession
 from .latency import Latency
 from .message import MessageReader, SessionMessage
 from .message_kinds import is_error
 from .success_tracker import SuccessTracker
 from .transcript import UNKNOWN_API, SessionTranscript
 
-if TYPE_CHECKING:
-    from .session import Session
-
 _TEXT_FIELDS = ("text", "transcript")  # of a text to speak, where the catalog names none
 _STRICT = ("azure", "event-stream")  # envelopes without which a binary message means nothing
 KEPT_ERRORS = 20  # frames of error messages
+
+
+class TimedSession(AudioSession, Protocol):
+    """The part of a `Session` that its timeline reads."""
+
+    @property
+    def provider(self) -> str | None: ...
+    @property
+    def api(self) -> str | None: ...
 
 
 class Timeline:
@@ -50,7 +57,7 @@ class Timeline:
         unwrapped_count: how many there are.
     """
 
-    def __init__(self, session: Session, catalog: Catalog) -> None:
+    def __init__(self, session: TimedSession, catalog: Catalog) -> None:
         self._session = session
         self._catalog = catalog
         self._opened_ns: int | None = None

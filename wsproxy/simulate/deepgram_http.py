@@ -12,6 +12,7 @@ from .api import ApiAnswer, ApiRequest, SimulatedApi, number
 MODEL_UUID = "2187e11a-3532-4498-b076-81fa530bdd49"
 MODEL_VERSION = "2025-01-01.0"
 
+_LANGUAGE = re.compile(r"(?i)^(multi|[a-z]{2,3}([-_][a-z0-9]+)*)?$")
 _UUID = re.compile(r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
 
 
@@ -29,12 +30,15 @@ def refused_credential(request: ApiRequest) -> Refusal | None:
 
 
 def refused_model(request: ApiRequest, known: re.Pattern[str]) -> Refusal | None:
-    """The refusal of an unknown model, None if it is known."""
+    """The refusal of an unknown model, or of a language that is no code; None otherwise."""
     model = request.query.get("model", "")
-    if not model or known.match(model) or _UUID.match(model):
-        return None
-    message = "Bad Request: No such model/version combination found."
-    return refused(request, 400, "Bad Request", message)
+    if model and not known.match(model) and not _UUID.match(model):
+        message = "Bad Request: No such model/version combination found."
+        return refused(request, 400, "Bad Request", message)
+    if not _LANGUAGE.match(request.query.get("language", "en")):
+        message = "Bad Request: No such model/language/tier combination found."
+        return refused(request, 400, "Bad Request", message)
+    return None
 
 
 def refused_number(request: ApiRequest, *names: str) -> Refusal | None:

@@ -42,7 +42,7 @@ class Replacement:
 
     Args:
         path: what to create or to replace, of any kind.
-        replace: whether what is there already may be replaced.
+        replace: whether an existing file may be replaced.
 
     Attributes:
         file: unbuffered; a write writes all data or raises.
@@ -154,7 +154,7 @@ def check_free(path: Path, *, force: bool, source: Path | None = None) -> None:
     """Check, before any work, that a new file may have this name.
 
     Args:
-        force: replace what is there.
+        force: replace an existing file.
         source: the trace that is read; none of its parts is ever replaced.
 
     Raises:
@@ -194,7 +194,7 @@ def _check_no_part(path: Path) -> None:
     if later := later_parts(first, 1):
         other = part_path(first, later[0])
         raise UsageError(
-            f"{other} is there and would be read as a part of {path}; take another name"
+            f"{other} exists and would be read as a part of {path}; choose another name"
         )
 
 
@@ -206,7 +206,7 @@ def new_file(path: Path, *, force: bool) -> Iterator[Replacement]:
     credentials or voices that were to be removed.
 
     Args:
-        force: replace what is there.
+        force: replace an existing file.
 
     Raises:
         UsageError: it cannot be written, or there is one already.

@@ -190,7 +190,7 @@ def _write(
 ) -> None:
     in_place = out == source
     if not in_place and out.exists():
-        raise UsageError(f"{out} is there already; it is not overwritten")
+        raise UsageError(f"{out} already exists; choose another name")
     sweep(out.parent)
     try:
         with Replacement(out, replace=in_place) as new:

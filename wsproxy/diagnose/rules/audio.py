@@ -22,8 +22,9 @@ from wsproxy.audio.sniff import SNIFFED_BYTES, TEXT_KINDS, sniff
 from wsproxy.catalog.envelope import field, json_object
 from wsproxy.diagnose.evidence import Evidence, frame_list, plural, quoted
 from wsproxy.diagnose.session_facts import Measure, SessionFacts
-from wsproxy.session import KEPT_AUDIO, FrameColumns
+from wsproxy.session.audio_track import KEPT_HEAD
 from wsproxy.session.declared_audio import DeclaredFormat
+from wsproxy.session.size_histogram import SizeSelection
 
 CLIPPED = 0.01  # share of samples at full scale above which clipping is audible
 _MIN_RUN = 3  # consecutive samples at full scale; a single one may be a peak
@@ -41,17 +42,11 @@ def _sent_format(facts: SessionFacts) -> DeclaredFormat | None:
     return facts.client_format if facts.client_audio_head else None
 
 
-def _first_frame(facts: SessionFacts) -> tuple[int, ...]:
-    """The number of the frame with the first byte of audio."""
-    numbers = facts.audio.where(bool(length) for length in facts.audio.lengths).numbers
-    return tuple(numbers[:1])
-
-
 def _is_unbroken_start(facts: SessionFacts) -> bool:
     """Whether the session keeps the start of the audio without a gap."""
     session = facts.session
     lost = session.gaps or session.losses
-    return not lost and len(facts.client_audio_head) >= min(KEPT_AUDIO, facts.audio.size)
+    return not lost and len(facts.client_audio_head) >= min(KEPT_HEAD, facts.audio.size)
 
 
 def _declarable(facts: SessionFacts) -> bool:
@@ -63,10 +58,10 @@ def _declarable(facts: SessionFacts) -> bool:
 
 
 def _audio_evidence(facts: SessionFacts, text: str, value: float, unit: str) -> list[Evidence]:
-    frames = _first_frame(facts)
-    t_ns = facts.session.frame(frames[0]).t_ns if frames else None
-    where = f" (frame {frames[0]})" if frames else ""
-    return [Evidence(text + where, frames, t_ns, value, unit)]
+    first = facts.audio.first_content
+    if first is None:
+        return [Evidence(text, (), None, value, unit)]
+    return [Evidence(f"{text} (frame {first.frame})", (first.frame,), first.t_ns, value, unit)]
 
 
 # -- rules
@@ -147,19 +142,21 @@ def odd_bytes(facts: SessionFacts) -> list[Evidence]:
     if not odd:
         return []
     text = (
-        f"{plural(len(odd), 'message')} of {len(facts.audio)} "
-        f"{'has' if len(odd) == 1 else 'have'} an odd number of bytes, "
-        f"a sample of {bare_name(declared.encoding)} has 2: {frame_list(odd.numbers)}"
+        f"{plural(odd.count, 'message')} of {facts.audio.messages} "
+        f"{'has' if odd.count == 1 else 'have'} an odd number of bytes, "
+        f"a sample of {bare_name(declared.encoding)} has 2: "
+        f"{frame_list(odd.frames, of=odd.count)}"
     )
-    frames = tuple(odd.numbers[:5])
-    return [Evidence(text, frames, odd.times_ns[0], float(len(odd)), "messages")]
+    return [Evidence(text, odd.frames[:5], odd.places[0].t_ns, float(odd.count), "messages")]
 
 
-def _odd_messages(facts: SessionFacts) -> FrameColumns:
-    """Unfragmented messages with an odd number of bytes, but for the last message."""
-    audio, last = facts.audio, facts.audio.numbers[-1:]
-    odd = audio.where(length % 2 == 1 for length in audio.lengths)
-    return odd.where(n not in last and facts.session.frame(n).fin for n in odd.numbers)
+def _odd_messages(facts: SessionFacts) -> SizeSelection:
+    """Messages with an odd number of bytes, but for the last message."""
+    audio = facts.audio
+    odd = audio.sizes.select(lambda size: size % 2 == 1)
+    if audio.last_size % 2 == 1 and audio.last is not None:
+        odd = odd.without(audio.last.frame)
+    return odd
 
 
 def wrong_endianness(facts: SessionFacts) -> list[Evidence]:
@@ -184,9 +181,7 @@ def wrong_endianness(facts: SessionFacts) -> list[Evidence]:
 
 def _is_aligned(facts: SessionFacts) -> bool:
     """Whether samples are aligned: no gap, and no message in several frames."""
-    return _is_unbroken_start(facts) and all(
-        facts.session.frame(n).fin for n in facts.audio.numbers
-    )
+    return _is_unbroken_start(facts) and not facts.audio.fragmented
 
 
 def rate_mismatch(facts: SessionFacts) -> list[Evidence]:
@@ -283,24 +278,23 @@ def empty_audio_message(facts: SessionFacts) -> list[Evidence]:
     # If the API has no end message, an empty one may be it.
     if facts.client_format is None or not facts.vocabulary.end:
         return []
-    ended = _end_marker(facts)
-    audio = (
-        facts.audio if ended is None else facts.audio.where(n < ended for n in facts.audio.numbers)
-    )
-    empty = audio.where(not length for length in audio.lengths)
-    empty = empty.where(facts.session.frame(number).fin for number in empty.numbers)
-    at_the_end = ended is None and audio.numbers[-1:] == empty.numbers
-    if not empty or at_the_end:  # the last one may be an end message
+    audio, ended = facts.audio, _end_marker(facts)
+    empty, messages = audio.sizes.select(lambda size: not size), audio.messages
+    if ended is not None:
+        empty = empty.before(ended)
+        messages = audio.cursor.count_at((facts.session.time_of(ended) or 0) - 1)
+    elif empty.count == 1 and not audio.last_size:
+        return []  # the last one may be an end message
+    if not empty:
         return []
-    verb = "is" if len(empty) == 1 else "are"
-    text = f"{len(empty)} of {plural(len(audio), 'binary message')} {verb} empty"
-    frames = tuple(empty.numbers[:5])
+    verb = "is" if empty.count == 1 else "are"
+    text = f"{empty.count} of {plural(messages, 'binary message')} {verb} empty"
     return [
         Evidence(
-            f"{text}: {frame_list(empty.numbers)}",
-            frames,
-            empty.times_ns[0],
-            float(len(empty)),
+            f"{text}: {frame_list(empty.frames, of=empty.count)}",
+            empty.frames[:5],
+            empty.places[0].t_ns,
+            float(empty.count),
             "messages",
         )
     ]

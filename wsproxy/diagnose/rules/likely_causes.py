@@ -6,23 +6,24 @@ evidence in the session. No condition of `catalog/traffic.toml` names them.
 
 from __future__ import annotations
 
-from array import array
-from itertools import pairwise
-from statistics import median
-
 from wsproxy.audio.containers import container_name
 from wsproxy.audio.encodings import SAMPLE_KINDS
 from wsproxy.audio.sniff import TEXT_KINDS, sniff
 from wsproxy.diagnose.evidence import Evidence, plural, quoted, seconds
 from wsproxy.diagnose.session_facts import Measure, SessionFacts
 
+from .carriers import base64_for_audio, wrong_carrier
+
 _MIN_STOPPED = 1.0  # seconds without audio at the end
 _MIN_INTERVALS = 5  # the same, in usual intervals between audio messages
+_IDLE = 20.0  # seconds without a frame after which a gateway may end a connection
 
 
 def no_audio(facts: SessionFacts) -> list[Evidence]:
-    """The app sent no audio at all."""
-    if facts.client_format is None or not facts.session.accepted or facts.audio:
+    """The app sent no audio at all, and nothing in its place."""
+    if facts.client_format is None or not facts.session.accepted or facts.audio.messages:
+        return []
+    if wrong_carrier(facts):
         return []
     return [Evidence("the app sent no audio at all", (), facts.ended_ns, 0.0, "messages")]
 
@@ -38,20 +39,20 @@ def only_keepalives(facts: SessionFacts) -> list[Evidence]:
 
 
 def audio_stopped(facts: SessionFacts) -> list[Evidence]:
-    """The app sent audio regularly, then stopped."""
-    audio = facts.audio.until(facts.ended_ns)
-    if facts.client_format is None or len(audio) < 3:
+    """The app sent audio regularly, in a form that the API takes, then stopped."""
+    if base64_for_audio(facts) or wrong_carrier(facts):
         return []
-    gaps = array("q", (b - a for a, b in pairwise(audio.times_ns)))
-    usual, since = median(gaps), facts.ended_ns - audio.times_ns[-1]
+    audio = facts.audio
+    if facts.client_format is None or audio.messages < 3 or audio.last is None:
+        return []
+    usual, since = audio.cursor.median_interval_ns, facts.ended_ns - audio.last.t_ns
     if seconds(since) < _MIN_STOPPED or since < _MIN_INTERVALS * usual:
         return []
-    number = audio.numbers[-1]
     text = (
-        f"audio came every {usual / 1e6:.0f} ms until frame {number}, "
+        f"audio came every {usual / 1e6:.0f} ms until frame {audio.last.frame}, "
         f"{seconds(since):.1f} s before the end"
     )
-    return [Evidence(text, (number,), audio.times_ns[-1], seconds(since), "s")]
+    return [Evidence(text, (audio.last.frame,), audio.last.t_ns, seconds(since), "s")]
 
 
 def raw_undeclared(facts: SessionFacts) -> list[Evidence]:
@@ -88,41 +89,41 @@ def container_and_encoding(facts: SessionFacts) -> list[Evidence]:
 def small_chunks(facts: SessionFacts) -> list[Evidence]:
     """Most audio messages are shorter than the API allows."""
     limits, declared, audio = facts.limits, facts.timed_format, facts.audio
-    if declared is None or len(audio) < 2:
+    if declared is None or audio.messages < 2 or audio.first is None:
         return []
-    middle = declared.duration(int(median(audio.lengths)))
+    middle = declared.duration(audio.sizes.median)
     if not middle < limits.shortest_chunk:
         return []
-    text = f"duration of the {len(audio)} audio messages: p50 {middle * 1000:.0f} ms"
-    return [Evidence(text, tuple(audio.numbers[:1]), audio.times_ns[0], middle * 1000, "ms")]
+    text = f"duration of the {audio.messages} audio messages: p50 {middle * 1000:.0f} ms"
+    return [Evidence(text, (audio.first.frame,), audio.first.t_ns, middle * 1000, "ms")]
 
 
 def large_chunks(facts: SessionFacts) -> list[Evidence]:
     """There are audio messages longer than the API allows."""
     limits, declared, audio = facts.limits, facts.timed_format, facts.audio
-    if declared is None or not audio:
+    if declared is None or not audio or not limits.longest_chunk:
         return []
-    longest = max(audio.lengths)
-    if not limits.longest_chunk or declared.duration(longest) <= limits.longest_chunk:
+    longest = audio.sizes.longest
+    if declared.duration(longest) <= limits.longest_chunk:
         return []
-    at = audio.lengths.index(longest)
-    number, milliseconds = audio.numbers[at], declared.duration(longest) * 1000
-    text = f"frame {number} holds {milliseconds:.0f} ms of audio"
-    return [Evidence(text, (number,), audio.times_ns[at], milliseconds, "ms")]
+    place = audio.sizes.select(lambda size: size >= longest).places[0]
+    milliseconds = declared.duration(longest) * 1000
+    text = f"frame {place.frame} holds {milliseconds:.0f} ms of audio"
+    return [Evidence(text, (place.frame,), place.t_ns, milliseconds, "ms")]
 
 
 def short_rest(facts: SessionFacts) -> list[Evidence]:
     """Only the last audio message is shorter than the API allows."""
     limits, declared, audio = facts.limits, facts.timed_format, facts.audio
-    if declared is None or len(audio) < 2:
+    if declared is None or audio.messages < 2 or audio.last is None:
         return []
     least = limits.shortest_chunk * declared.bytes_per_second
-    if audio.lengths[-1] >= least or any(length < least for length in audio.lengths[:-1]):
+    short = audio.sizes.select(lambda size: size < least)
+    if audio.last_size >= least or short.count > 1:
         return []
-    milliseconds = declared.duration(audio.lengths[-1]) * 1000
-    text = f"the last audio message (frame {audio.numbers[-1]}) lasts {milliseconds:.0f} ms"
-    number, t_ns = audio.numbers[-1], audio.times_ns[-1]
-    return [Evidence(text, (number,), t_ns, milliseconds, "ms")]
+    milliseconds = declared.duration(audio.last_size) * 1000
+    text = f"the last audio message (frame {audio.last.frame}) lasts {milliseconds:.0f} ms"
+    return [Evidence(text, (audio.last.frame,), audio.last.t_ns, milliseconds, "ms")]
 
 
 def written_by_hand(facts: SessionFacts) -> list[Evidence]:
@@ -136,10 +137,24 @@ def written_by_hand(facts: SessionFacts) -> list[Evidence]:
     return []
 
 
+def idle_at_end(facts: SessionFacts) -> list[Evidence]:
+    """Nobody had sent a frame for a while when the connection ended."""
+    session, number = facts.session, facts.session.frame_count
+    if not number or session.close is not None:
+        return []
+    last = session.frame(number)
+    silent = seconds(facts.ended_ns - last.t_ns)
+    if silent < _IDLE:
+        return []
+    text = f"neither side sent a frame in the {silent:.1f} s before the end (last: frame {number})"
+    return [Evidence(text, (number,), last.t_ns, round(silent, 1), "s")]
+
+
 def _audio_evidence(facts: SessionFacts, text: str) -> Evidence:
     """Evidence at the first audio message."""
-    numbers = tuple(facts.audio.numbers[:1])
-    t_ns = facts.audio.times_ns[0] if facts.audio else None
+    first = facts.audio.first
+    numbers = (first.frame,) if first else ()
+    t_ns = first.t_ns if first else None
     return Evidence(text, numbers, t_ns, float(len(facts.client_audio_head)), "bytes examined")
 
 
@@ -154,4 +169,5 @@ RULES: tuple[Measure, ...] = (
     large_chunks,
     short_rest,
     written_by_hand,
+    idle_at_end,
 )

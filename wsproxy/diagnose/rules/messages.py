@@ -10,7 +10,6 @@ from wsproxy.catalog.envelope import json_object
 from wsproxy.diagnose.evidence import Evidence, frame_list, plural, quoted, seconds
 from wsproxy.diagnose.measurements import is_json
 from wsproxy.diagnose.session_facts import Measure, ServerMessage, SessionFacts
-from wsproxy.wire import Opcode
 
 _GRACE = 2.0  # seconds after the last audio in which a result may still come
 _MINUTE = 60 * 10**9  # ns
@@ -113,13 +112,12 @@ def message_too_big(facts: SessionFacts) -> list[Evidence]:
     limit = facts.limits.message
     if not limit:
         return []
-    big = facts.sent.where(length > limit for length in facts.sent.lengths)
+    big = facts.sent.large.select(lambda size: size > limit)
     if not big:
         return []
-    size = max(big.lengths)
-    text = f"{plural(len(big), 'message')} of more than {limit} bytes, the largest has {size}: "
-    text += frame_list(big.numbers)
-    return [Evidence(text, tuple(big.numbers[:5]), big.times_ns[0], float(size), "bytes")]
+    text = f"{plural(big.count, 'message')} of more than {limit} bytes, the largest has "
+    text += f"{big.longest}: {frame_list(big.frames, of=big.count)}"
+    return [Evidence(text, big.frames[:5], big.places[0].t_ns, float(big.longest), "bytes")]
 
 
 def too_many_characters(facts: SessionFacts) -> list[Evidence]:
@@ -158,13 +156,12 @@ def data_after_end(facts: SessionFacts) -> list[Evidence]:
     if end is None:
         return []
     frame, kind = end
-    late = facts.sent.where(number > frame for number in facts.sent.numbers)
+    late = facts.session.traffic.data_after(frame, from_client=True)
     if not late:
         return []
-    text = f"{plural(len(late), 'frame')} after {quoted(kind)} (frame {frame}): "
-    text += frame_list(late.numbers)
-    numbers = tuple(late.numbers[:5])
-    return [Evidence(text, numbers, late.times_ns[0], float(len(late)), "frames")]
+    text = f"{plural(late.count, 'frame')} after {quoted(kind)} (frame {frame}): "
+    text += frame_list(late.frames, of=late.count)
+    return [Evidence(text, late.frames[:5], late.places[0].t_ns, float(late.count), "frames")]
 
 
 def _end_message(facts: SessionFacts) -> tuple[int, str] | None:
@@ -181,21 +178,20 @@ def _end_message(facts: SessionFacts) -> tuple[int, str] | None:
 
 def no_graceful_end(facts: SessionFacts) -> list[Evidence]:
     """The app closed right after its last audio, without an end message."""
-    audio = facts.audio.until(facts.ended_ns)
-    if not facts.vocabulary.end or facts.client_format is None or not audio:
+    last = facts.audio.last
+    if not facts.vocabulary.end or facts.client_format is None or last is None:
         return []
     if facts.session.closed_by != "client" or _end_message(facts) is not None:
         return []
-    since = seconds(facts.ended_ns - audio.times_ns[-1])
+    since = seconds(facts.ended_ns - last.t_ns)
     if since > _GRACE:
         return []
-    number = audio.numbers[-1]
     kinds = " or ".join(facts.vocabulary.end)
     text = (
-        f"the app closed {since:.2f} s after its last audio (frame {number}) without {kinds}: "
+        f"the app closed {since:.2f} s after its last audio (frame {last.frame}) without {kinds}: "
         "the end of the transcript may be missing"
     )
-    return [Evidence(text, (number,), audio.times_ns[-1], since, "s")]
+    return [Evidence(text, (last.frame,), last.t_ns, since, "s")]
 
 
 def audio_before_ready(facts: SessionFacts) -> list[Evidence]:
@@ -204,32 +200,32 @@ def audio_before_ready(facts: SessionFacts) -> list[Evidence]:
     if not kinds or facts.client_format is None or not facts.audio:
         return []
     ready = next((message.t_ns for message in facts.server_json if message.kind in kinds), None)
-    if ready is None or facts.audio.times_ns[0] >= ready:
+    if ready is None:
         return []
-    early = facts.audio.until(ready - 1)
-    text = f"{plural(len(early), 'audio message')} before {' or '.join(kinds)}: "
-    text += frame_list(early.numbers)
-    numbers = tuple(early.numbers[:5])
-    return [Evidence(text, numbers, early.times_ns[0], float(len(early)), "messages")]
+    early = [place for place in facts.audio.first_places if place.t_ns < ready]
+    if not early:
+        return []
+    count = max(len(early), facts.audio.cursor.count_at(ready - 1))
+    frames = [place.frame for place in early]
+    text = f"{plural(count, 'audio message')} before {' or '.join(kinds)}: "
+    text += frame_list(frames, of=count)
+    return [Evidence(text, tuple(frames[:5]), early[0].t_ns, float(count), "messages")]
 
 
 def pings_unanswered(facts: SessionFacts) -> list[Evidence]:
     """A side's last pings were not answered."""
     out = []
     for from_client in (True, False):
-        pings = facts.session.track(from_client=from_client, opcodes=(Opcode.PING,))
-        pings = pings.until(facts.ended_ns)
-        pongs = facts.session.track(from_client=not from_client, opcodes=(Opcode.PONG,))
-        last_pong = pongs.times_ns[-1] if pongs else 0
-        open_ones = pings.where(t_ns > last_pong for t_ns in pings.times_ns)
-        if len(open_ones) < 2:
+        open_ones = facts.session.traffic.open_pings[from_client]
+        if open_ones.count < 2:
             continue
         side, other = ("app", "server") if from_client else ("server", "app")
-        waited = seconds(facts.ended_ns - open_ones.times_ns[0])
-        text = f"the last {len(open_ones)} pings of the {side} were not answered by the {other} "
-        text += f"for {waited:.1f} s: {frame_list(open_ones.numbers)}"
-        numbers = tuple(open_ones.numbers[:5])
-        out.append(Evidence(text, numbers, open_ones.times_ns[0], float(len(open_ones)), "pings"))
+        waited = seconds(facts.ended_ns - open_ones.first_ns)
+        text = f"the last {open_ones.count} pings of the {side} were not answered by the {other} "
+        text += f"for {waited:.1f} s: {frame_list(open_ones.frames, of=open_ones.count)}"
+        numbers = tuple(open_ones.frames)
+        count = float(open_ones.count)
+        out.append(Evidence(text, numbers, open_ones.first_ns, count, "pings"))
     return out
 
 

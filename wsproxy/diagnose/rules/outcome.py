@@ -203,8 +203,9 @@ def no_audio_for_text(facts: SessionFacts) -> list[Evidence]:
     timeline = _timeline(facts)
     if timeline is None or not _no_audio_at_all(timeline):
         return []
-    left_at_once = waited(facts.session, timeline, facts.opened_ns) < PATIENCE
-    if _closed_by_client(facts) and left_at_once and not timeline.success.answered:
+    at_ns = facts.opened_ns
+    left_at_once = waited(facts.session, timeline, at_ns) < PATIENCE
+    if _closed_by_client(facts) and left_at_once and not timeline.success.answers:
         return []
     frame = timeline.first_text_frame or 0
     text = f"{figures_text(timeline)} (first text: frame {frame})"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from itertools import accumulate
 from statistics import median
 from typing import TypeGuard
 
@@ -12,11 +10,9 @@ from wsproxy.diagnose.measurements import (
     WINDOW,
     audio_and_wall_seconds,
     fastest_window,
-    longest_gap,
     outside_limits,
 )
 from wsproxy.diagnose.session_facts import Measure, SessionFacts
-from wsproxy.session import FrameColumns
 
 BEHIND = 0.8  # seconds of audio in a second below which a live source is too slow
 SLOW = 5.0  # seconds to the first result above which it is late
@@ -31,31 +27,24 @@ def chunk_duration(facts: SessionFacts) -> list[Evidence]:
     declared, limits = facts.timed_format, facts.limits
     if declared is None or not limits.longest_chunk:
         return []
-    odd = _without_last(outside_limits(facts, declared), facts.audio)
+    odd = outside_limits(facts, declared)
+    if facts.audio.last is not None:  # the rest of a recording may be short
+        odd = odd.without(facts.audio.last.frame)
     if not odd:
         return []
-    low, high = (1000 * declared.duration(pick(odd.lengths)) for pick in (min, max))
+    low, high = (1000 * declared.duration(size) for size in (odd.shortest, odd.longest))
     text = (
-        f"{plural(len(odd), 'audio message')} of {len(facts.audio)} "
-        f"{'lasts' if len(odd) == 1 else 'last'} {_format_range(low, high)}; the limit is "
+        f"{plural(odd.count, 'audio message')} of {facts.audio.messages} "
+        f"{'lasts' if odd.count == 1 else 'last'} {_format_range(low, high)}; the limit is "
         f"{limits.shortest_chunk * 1000:.0f} to {limits.longest_chunk * 1000:.0f} ms: "
-        f"{frame_list(odd.numbers)}"
+        f"{frame_list(odd.frames, of=odd.count)}"
     )
-    return [_track_evidence(odd, text, low if low < limits.shortest_chunk * 1000 else high, "ms")]
+    value = round(low if low < limits.shortest_chunk * 1000 else high, 2)
+    return [Evidence(text, odd.frames[:5], odd.places[0].t_ns, value, "ms")]
 
 
 def _format_range(low: float, high: float) -> str:
     return f"{low:.0f} ms" if round(low) == round(high) else f"{low:.0f} to {high:.0f} ms"
-
-
-def _without_last(odd: FrameColumns, audio: FrameColumns) -> FrameColumns:
-    """Leave out the last message: the rest of a recording may be short."""
-    last = audio.numbers[-1:]
-    return odd.where(number not in last for number in odd.numbers)
-
-
-def _track_evidence(track: FrameColumns, text: str, value: float, unit: str) -> Evidence:
-    return Evidence(text, tuple(track.numbers[:5]), track.times_ns[0], round(value, 2), unit)
 
 
 def first_audio_late(facts: SessionFacts) -> list[Evidence]:
@@ -63,24 +52,25 @@ def first_audio_late(facts: SessionFacts) -> list[Evidence]:
     limit = facts.limits.first_audio
     if not limit or facts.client_format is None or not facts.session.accepted:
         return []
-    first = facts.audio.times_ns[0] if facts.audio else facts.ended_ns
-    waited = seconds(first - facts.opened_ns)
+    first = facts.audio.first
+    first_ns = first.t_ns if first else facts.ended_ns
+    waited = seconds(first_ns - facts.opened_ns)
     if waited <= limit:
         return []
-    if not facts.audio:
+    if first is None:
         text = f"no audio came in the {waited:.1f} s of the session; the limit is {limit:g} s"
-        return [Evidence(text, (), first, waited, "s")]
-    number = facts.audio.numbers[0]
+        return [Evidence(text, (), first_ns, waited, "s")]
     text = f"the first audio came {waited:.1f} s after the upgrade; the limit is {limit:g} s"
-    return [Evidence(f"{text} (frame {number})", (number,), first, waited, "s")]
+    text += f" (frame {first.frame})"
+    return [Evidence(text, (first.frame,), first_ns, waited, "s")]
 
 
 def silent_too_long(facts: SessionFacts) -> list[Evidence]:
     """The app paused longer than the API allows."""
     limit = facts.limits.silence
-    if not limit or not facts.session.accepted or not facts.sent:
+    if not limit or not facts.session.accepted or not facts.sent.count:
         return []
-    gap, t_ns, before = longest_gap(facts.sent, facts.opened_ns, facts.ended_ns)
+    gap, t_ns, before = facts.sent.longest_gap(facts.opened_ns, facts.ended_ns)
     if seconds(gap) <= limit:
         return []
     after = f"after frame {before}" if before else "after the upgrade"
@@ -103,10 +93,10 @@ def audio_too_fast(facts: SessionFacts) -> list[Evidence]:
     declared, limit = facts.timed_format, facts.limits.pace
     if declared is None or not limit or not declared.from_client:
         return []
-    if len(facts.audio) < 2:
+    if facts.audio.messages < 2:
         return []
     length, wall = audio_and_wall_seconds(facts, declared)
-    worst, at = fastest_window(facts.audio, declared)
+    worst, start = fastest_window(facts.audio, declared)
     # A second of audio may be in the buffers of app and network at any time.
     over = max((length - 1.0) / wall, worst - 1.0 / WINDOW)
     if over <= limit:
@@ -114,26 +104,18 @@ def audio_too_fast(facts: SessionFacts) -> list[Evidence]:
     text = f"{length:.1f} s of audio were sent in {wall:.1f} s ({length / wall:.1f} times real time"
     text += f"; {worst:.1f} times in the worst {WINDOW:.0f} s" if worst else ""
     text += f"); the limit is {limit:g} times"
-    return [
-        _track_evidence(
-            facts.audio.where(_mark_one(at, len(facts.audio))), text, length / wall, "x"
-        )
-    ]
-
-
-def _mark_one(index: int, length: int) -> list[bool]:
-    return [i == index for i in range(length)]
+    place = start if worst else facts.audio.first_places[0]
+    return [Evidence(text, (place.frame,), place.t_ns, round(length / wall, 2), "x")]
 
 
 def audio_too_slow(facts: SessionFacts) -> list[Evidence]:
     """A live source sends less than a second of audio in a second."""
     declared = facts.timed_format
-    if declared is None or not declared.from_client or len(facts.audio) < 20:
+    if declared is None or not declared.from_client or facts.audio.messages < 20:
         return []
     length, wall = audio_and_wall_seconds(facts, declared)
-    gap, _, _ = longest_gap(facts.audio, facts.audio.times_ns[0], facts.audio.times_ns[-1])
     # The longest silence may be a deliberate pause: it does not count.
-    wall -= seconds(gap)
+    wall -= seconds(facts.audio.longest_gap.length_ns)
     if wall < _MIN_WALL or length / wall >= BEHIND:
         return []
     text = (
@@ -141,24 +123,23 @@ def audio_too_slow(facts: SessionFacts) -> list[Evidence]:
         f"{length / wall:.2f} times real time; the source is too slow, or the declared rate "
         "is too high"
     )
-    first, last = facts.audio.numbers[0], facts.audio.numbers[-1]
-    value = round(length / wall, 2)
-    return [Evidence(text, (first, last), facts.audio.times_ns[0], value, "x")]
+    places = [place for place in (facts.audio.first, facts.audio.last) if place is not None]
+    frames = tuple(place.frame for place in places)
+    return [Evidence(text, frames, places[0].t_ns, round(length / wall, 2), "x")]
 
 
 def slow_first_result(facts: SessionFacts) -> list[Evidence]:
     """The first result came long after the first audio, while the app kept sending audio."""
     declared, kinds = facts.client_format, facts.vocabulary.results
-    if declared is None or not kinds or not facts.audio:
+    if declared is None or not kinds or facts.audio.first is None:
         return []
     first = next((message for message in facts.server_json if message.kind in kinds), None)
     if first is None:
         return []
-    start = facts.audio.times_ns[0]
-    waited = seconds(first.t_ns - start)
-    audio_so_far = facts.audio.until(first.t_ns)
+    waited = seconds(first.t_ns - facts.audio.first.t_ns)
+    audio_so_far = facts.audio.cursor.size_at(first.t_ns)
     # If the app paused, there was nothing to recognize.
-    if waited <= SLOW or declared.duration(audio_so_far.size) < waited / 2:
+    if waited <= SLOW or declared.duration(audio_so_far) < waited / 2:
         return []
     text = f"the first result came {waited:.1f} s after the first audio (frame {first.frame})"
     return [Evidence(text, (first.frame,), first.t_ns, waited, "s")]
@@ -169,14 +150,12 @@ def result_latency(facts: SessionFacts) -> list[Evidence]:
     declared, kinds = facts.timed_format, facts.vocabulary.results
     if declared is None or not declared.from_client or not facts.audio:
         return []
-    sent = list(accumulate(facts.audio.lengths))
     behind = []
     for message in facts.server_json:
         start, length = message.content.get("start"), message.content.get("duration")
         if message.kind not in kinds or not _is_number(start) or not _is_number(length):
             continue
-        at = bisect_right(facts.audio.times_ns, message.t_ns)
-        cursor = declared.duration(sent[at - 1]) if at else 0.0
+        cursor = declared.duration(facts.audio.cursor.size_at(message.t_ns))
         behind.append((cursor - (start + length), message))
     if len(behind) < _MIN_RESULTS:
         return []
@@ -198,16 +177,16 @@ def _is_number(value: object) -> TypeGuard[float]:
 def tts_first_byte(facts: SessionFacts) -> list[Evidence]:
     """The first audio came long after the first text to speak."""
     declared = facts.declared_format
-    if declared is None or declared.from_client or not facts.texts_to_speak or not facts.audio:
+    if declared is None or declared.from_client or not facts.texts_to_speak:
         return []
-    requested = _speech_requested_ns(facts)
-    first = facts.audio.times_ns[0]
-    waited = seconds(first - requested)
+    first = facts.audio.first
+    if first is None:
+        return []
+    waited = seconds(first.t_ns - _speech_requested_ns(facts))
     if waited <= LATE_SPEECH:
         return []
-    number = facts.audio.numbers[0]
-    text = f"the first audio came {waited:.1f} s after it was requested (frame {number})"
-    return [Evidence(text, (number,), first, waited, "s")]
+    text = f"the first audio came {waited:.1f} s after it was requested (frame {first.frame})"
+    return [Evidence(text, (first.frame,), first.t_ns, waited, "s")]
 
 
 def _speech_requested_ns(facts: SessionFacts) -> int:

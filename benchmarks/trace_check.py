@@ -1,8 +1,8 @@
 """Reads the traces of sessions that have ended, counts their frames, and deletes them.
 
-Run by `soak`, in a process of its own: `python -m benchmarks.tally FOLDER`. Its standard input
-has the lines of `crowd` about sessions that have ended; for each it prints one with what
-the trace lacks. It ends when its input does and no session is open any more.
+Run by `soak`, in a process of its own: `python -m benchmarks.trace_check FOLDER`. Its standard
+input has the lines of `crowd` about sessions that have ended; for each it prints one with what the
+trace lacks. It ends when its input does and no session is open any more.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from pathlib import Path
 from wsproxy.errors import WsproxyError
 from wsproxy.trace import SUFFIX, End, FrameRecord, Request, TraceReader
 
-from .crowd import STAMP, tell
+from .crowd import STAMP, print_json
 
 PATIENCE = 60.0  # seconds after a session's end in which its trace has to be complete
 
 
-class Tally:
+class TraceChecker:
     """Matches sessions with their traces by the number in the URL."""
 
     def __init__(self, folder: Path) -> None:
@@ -38,8 +38,8 @@ class Tally:
             for number, (since, ended) in list(self._ended.items()):
                 self._check(number, since, ended)
             time.sleep(0.5)
-        for path in self._folder.glob(f"*{SUFFIX}"):  # of sessions that were told of no end
-            tell(kind="left", name=path.name)
+        for path in self._folder.glob(f"*{SUFFIX}"):  # of sessions whose end was not reported
+            print_json(kind="left", name=path.name)
 
     def _listen(self) -> None:
         for line in sys.stdin:
@@ -65,12 +65,14 @@ class Tally:
         received = ended["received"]
         assert isinstance(received, list)
         if found is None:
-            tell(kind="tally", session=number, missing=sum(received), wrong=0, whole=False)
+            print_json(
+                kind="checked", session=number, missing=sum(received), wrong=0, complete=False
+            )
             return
-        frames, wrong, whole = found
+        frames, wrong, complete = found
         missing = sum(abs(there - here) for there, here in zip(received, frames, strict=True))
-        tell(kind="tally", session=number, missing=missing, wrong=wrong, whole=whole)
-        if whole and not missing and not wrong:
+        print_json(kind="checked", session=number, missing=missing, wrong=wrong, complete=complete)
+        if complete and not missing and not wrong:
             assert path is not None
             path.unlink()
             self._seen.discard(path)
@@ -105,11 +107,11 @@ def count(path: Path) -> tuple[list[int], int, bool] | None:
                 frames[record.from_client] += 1
             elif isinstance(record, End):
                 end = record
-        whole = end is not None and end.complete and not reader.losses
+        complete = end is not None and end.complete and not reader.losses
     if end is None:
         return None
-    return [frames[True], frames[False]], wrong, whole and end.ending == "close"
+    return [frames[True], frames[False]], wrong, complete and end.ending == "close"
 
 
 if __name__ == "__main__":
-    Tally(Path(sys.argv[1])).run()
+    TraceChecker(Path(sys.argv[1])).run()

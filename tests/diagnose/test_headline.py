@@ -1,0 +1,427 @@
+"""The server's own sentence as the headline: from wherever it stands, and only if it is one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+import pytest
+
+from wsproxy.catalog import load
+from wsproxy.diagnose import Finding, diagnose, summary
+from wsproxy.session import Session
+from wsproxy.trace import FrameRecord, Request, Response, Start
+
+CATALOG = load()
+ACCEPT = [["Sec-WebSocket-Accept", "JVxkmtKFjDcIUNMNKGDyMHcGvEQ="]]
+S = 10**9
+Place = tuple[str | None, str | None, str]
+UNKNOWN: Place = (None, None, "/stream")
+LISTEN: Place = ("deepgram", "listen", "/v1/listen")
+REALTIME: Place = ("openai", "realtime", "/v1/realtime?model=gpt-realtime")
+AGENT: Place = ("elevenlabs", "agent", "/v1/convai/conversation")
+CONTEXTS: Place = ("elevenlabs", "tts-multi", "/v1/text-to-speech/x/multi-stream-input")
+LIVE: Place = ("gemini", "live", "/ws/google.ai.BidiGenerateContent")
+SPEECH: Place = ("azure_speech", "stt", "/speech/recognition/conversation")
+
+
+def session_at(place: Place, response: Response, **request: object) -> Session:
+    session = Session()
+    session.add(Start(0, 1, "0123456789abcdef", 0, provider=place[0], api=place[1]))
+    headers = [["Upgrade", "websocket"], ["Connection", "Upgrade"]]
+    session.add(Request(0, "GET", "wss", "speech.test", 443, place[2], headers=headers))
+    session.add(response)
+    return session
+
+
+def closed_session(
+    place: Place,
+    code: int | None,
+    reason: str = "",
+    messages: Sequence[object] = (),
+    *,
+    by_client: bool = False,
+    later: Sequence[object] = (),
+) -> Session:
+    """A session with messages of the server: `messages` shortly before its end, `later` after it.
+
+    Each is an object, sent as JSON, or a text.
+    """
+    session = session_at(place, Response(1, 101, headers=ACCEPT))
+    for number, content in enumerate((*messages, *later), 2):
+        text = content if isinstance(content, str) else json.dumps(content)
+        session.add(FrameRecord(number, False, 1, text.encode()))
+    payload = b"" if code is None else code.to_bytes(2, "big") + reason.encode()
+    session.add(FrameRecord(S, by_client, 8, payload))
+    return session
+
+
+def first_of_close(place: Place, code: int | None, reason: str = "", *messages: object) -> Finding:
+    return diagnose(closed_session(place, code, reason, messages), CATALOG)[0]
+
+
+def refused_session(
+    place: Place, status: int, body: object = "", headers: Sequence[Sequence[str]] = ()
+) -> Session:
+    text = body if isinstance(body, str) else json.dumps(body)
+    answer = Response(S, status, headers=[list(h) for h in headers], body=text.encode())
+    return session_at(place, answer)
+
+
+def first_of_refusal(
+    place: Place, status: int, body: object = "", *headers: Sequence[str]
+) -> Finding:
+    return diagnose(refused_session(place, status, body, headers), CATALOG)[0]
+
+
+# -- the places
+
+
+@pytest.mark.parametrize(
+    "message, sentence, name",
+    [
+        ({"error": "Session timed out."}, "Session timed out.", "timeout"),
+        ({"error": {"message": "Out of credits"}}, "Out of credits", "quota"),
+        ({"type": "error", "message": "Out of credits"}, "Out of credits", "quota"),
+        (
+            {"type": "session_error", "data": {"detail": "Key revoked: invalid key"}},
+            "",
+            "credentials",
+        ),
+        ({"event": "task-failed", "reason": "Model not found"}, "Model not found", "model"),
+        ({"success": False, "message": "Invalid language code"}, "", "parameter"),
+        ({"errors": [{"title": "x", "detail": "sample_rate must be 16000"}]}, "", "format"),
+        (
+            {"header": {"event": "task-failed", "error_message": "Invalid API-key"}},
+            "",
+            "credentials",
+        ),
+        ({"err_no": -3004, "err_msg": "authentication failed"}, "", "credentials"),
+        ({"code": 4002, "message": "too many concurrent sessions"}, "", "concurrency"),
+        ({"message": "Error", "type": "x", "reason": "Quota exceeded"}, "Quota exceeded", "quota"),
+        ({"error": '{"error": {"message": "Payload too large"}}'}, "Payload too large", "size"),
+        ('42["error", {"message": "Rate limit reached"}]', "Rate limit reached", "rate-limit"),
+        (
+            '{"type": 7, "error": "Internal server error"}\x1e',
+            "Internal server error",
+            "server-fault",
+        ),
+        ("Error: rate limit exceeded", "rate limit exceeded", "rate-limit"),
+        ({"type": "close", "reason": "idle timeout"}, "idle timeout", "timeout"),
+    ],
+)
+def test_headline_error_message_of_unknown_provider_is_the_title(
+    message: object, sentence: str, name: str
+) -> None:
+    finding = first_of_close(UNKNOWN, 1011, "", message)
+    assert (finding.id, finding.error_class) == (f"server.{name}", name)
+    assert sentence in finding.title
+    assert finding.sentence in finding.title
+    assert finding.sentence in finding.evidence[0].text
+
+
+def test_headline_error_message_before_other_messages_is_found() -> None:
+    finding = first_of_close(
+        UNKNOWN, 1011, "", {"error": "Out of credits"}, {"type": "session.end"}, {"bye": 1}
+    )
+    assert finding.id == "server.quota"
+
+
+@pytest.mark.parametrize("reason", ["See Error message for details", "see the previous message."])
+def test_headline_reason_that_points_to_the_message_is_not_the_sentence(reason: str) -> None:
+    finding = first_of_close(UNKNOWN, 1011, reason, {"error": "Session timed out."})
+    assert finding.sentence == "Session timed out."
+
+
+def test_headline_truncated_reason_is_replaced_by_the_complete_message() -> None:
+    text = "Your account has no credits left; " + "please add some on the billing page " * 4
+    finding = first_of_close(UNKNOWN, 1008, text[:120], {"type": "error", "message": text})
+    assert finding.sentence == text.strip()
+
+
+@pytest.mark.parametrize(
+    "code, reason, name",
+    [
+        (1007, "API key expired", "credentials"),
+        (1008, "配额已用尽", "quota"),
+        (1008, "Clé d'API expirée", "credentials"),
+        (1011, "Die Sitzung wurde wegen Inaktivität beendet", "timeout"),
+        (4429, "concurrency_limit_exceeded", "concurrency"),
+        (4401, "Unauthorized", "credentials"),
+        (
+            4001,
+            '{"error": "invalid_token", "error_description": "The token expired"}',
+            "credentials",
+        ),
+    ],
+)
+def test_headline_close_reason_is_the_title(code: int, reason: str, name: str) -> None:
+    finding = first_of_close(UNKNOWN, code, reason)
+    assert finding.id == f"server.{name}"
+    assert finding.sentence in finding.title
+
+
+@pytest.mark.parametrize(
+    "status, body, headers, name",
+    [
+        (403, {"detail": "Invalid API key"}, (), "credentials"),
+        (429, {"error": {"message": "You exceeded your current quota"}}, (), "quota"),
+        (400, "Unsupported sample rate: 8001", (), "format"),
+        (500, "<?xml?><Error><Message>Access Denied</Message></Error>", (), "credentials"),
+        (403, "", (("x-amzn-errortype", "UnrecognizedClientException"),), "credentials"),
+        (
+            401,
+            "",
+            (("WWW-Authenticate", 'Bearer error_description="The token expired"'),),
+            "credentials",
+        ),
+        (404, {"error": {"code": "404", "message": "Resource not found"}}, (), "address"),
+    ],
+)
+def test_headline_refusal_names_what_the_server_said(
+    status: int, body: object, headers: tuple[tuple[str, str], ...], name: str
+) -> None:
+    finding = first_of_refusal(UNKNOWN, status, body, *headers)
+    assert finding.id == f"server.{name}"
+    assert finding.sentence in finding.title
+
+
+def test_headline_page_names_the_gateway_that_sent_it() -> None:
+    page = "<html><head><title>502 Bad Gateway</title></head><center>nginx/1.2</center></html>"
+    finding = first_of_refusal(UNKNOWN, 502, page)
+    assert finding.title == "nginx answered in place of speech.test: 502 Bad Gateway"
+
+
+# -- what is no sentence of a failure
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"type": "transcript", "text": "there was an error: quota exceeded"},
+        {"transcript": "error: invalid API key", "is_final": True},
+        {"type": "error_correction", "text": "timeout"},
+        {"error": None, "text": "quota"},
+        {"error": "", "text": "quota"},
+        {"error": False, "error_code": 0, "text": "quota"},
+        {"code": 0, "message": "success"},
+        {"err_no": 0, "err_msg": "OK", "result": "the quota is exceeded"},
+        {"type": "Warning", "message": "the audio is quiet"},
+        {"channel": {"alternatives": [{"transcript": "fatal error", "confidence": 0.9}]}},
+        "error: is what he said",
+    ],
+)
+@pytest.mark.parametrize("code", [1000, 1011])
+def test_headline_words_of_errors_in_other_messages_are_no_error(
+    message: object, code: int
+) -> None:
+    if code == 1011 and isinstance(message, str):
+        pytest.skip("a plain text of this form right before a failure is an error")
+    findings = diagnose(closed_session(UNKNOWN, code, "", [message]), CATALOG)
+    assert all(not finding.sentence for finding in findings)
+    assert findings[0].id == f"rfc6455.close.{code}"
+
+
+@pytest.mark.parametrize("status, body", [(401, "Unauthorized"), (404, "Not Found"), (400, {})])
+def test_headline_body_that_repeats_the_status_is_no_sentence(status: int, body: object) -> None:
+    finding = first_of_refusal(UNKNOWN, status, body)
+    assert finding.sentence == ""
+    assert finding.id.startswith("rfc6455.upgrade.")
+
+
+def test_headline_reason_of_the_client_is_not_of_the_server() -> None:
+    session = closed_session(UNKNOWN, 4000, "quota exceeded", by_client=True)
+    assert diagnose(session, CATALOG)[0].sentence == ""
+
+
+def test_headline_sentence_without_known_words_is_shown_as_it_is() -> None:
+    finding = first_of_close(UNKNOWN, 1008, "flux capacitor misaligned")
+    assert finding.title == "speech.test reports: flux capacitor misaligned"
+    assert (finding.id, finding.error_class) == ("rfc6455.close.1008", "")
+    assert finding.retry == "fix-first"
+
+
+# -- sessions that end well after an error
+
+
+def test_headline_last_word_of_the_server_is_an_error_although_the_close_is_normal() -> None:
+    finding = first_of_close(UNKNOWN, 1000, "", {"error": "Out of credits"})
+    assert (finding.id, finding.severity) == ("server.quota", "error")
+
+
+def test_headline_error_message_before_an_empty_close_is_an_error() -> None:
+    session = closed_session(UNKNOWN, None, "", [{"error": "Out of credits"}], by_client=True)
+    finding = diagnose(session, CATALOG)[0]
+    assert (finding.id, finding.severity) == ("server.quota", "error")
+
+
+def test_headline_error_that_the_session_survived_is_a_warning() -> None:
+    session = session_at(UNKNOWN, Response(1, 101, headers=ACCEPT))
+    texts = ['{"error": "No such item: invalid argument"}', '{"type": "result", "text": "hello"}']
+    for t_ns, text in zip((2, 60 * S), texts, strict=True):
+        session.add(FrameRecord(t_ns, False, 1, text.encode()))
+    session.add(FrameRecord(61 * S, True, 8, (1000).to_bytes(2, "big")))
+    (finding,) = [f for f in diagnose(session, CATALOG) if f.sentence]
+    assert (finding.id, finding.severity) == ("server.parameter", "warning")
+
+
+def test_headline_harmless_error_of_the_catalog_is_reported_once() -> None:
+    error = {"type": "invalid_request_error", "code": "response_cancel_not_active",
+             "message": "Cancellation failed: no active response found"}  # fmt: skip
+    findings = diagnose(
+        closed_session(REALTIME, 1000, "", [{"type": "error", "error": error}]), CATALOG
+    )
+    assert [f.id for f in findings if f.severity != "info"] == []
+
+
+# -- one error, one finding
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 429, 500, 503])
+def test_headline_refusal_is_one_error(status: int) -> None:
+    for place in (UNKNOWN, LISTEN, REALTIME):
+        found = diagnose(
+            refused_session(place, status, {"message": "It failed for a reason"}), CATALOG
+        )
+        assert len([f for f in found if f.severity == "error"]) == 1, place
+
+
+def test_headline_catalogued_error_of_a_message_is_known_in_a_refusal() -> None:
+    body = {"error": {"message": "You exceeded your current quota", "type": "insufficient_quota",
+                      "code": "insufficient_quota"}}  # fmt: skip
+    finding = first_of_refusal(REALTIME, 429, body)
+    assert finding.id == "openai.realtime.insufficient_quota"
+    assert finding.retry == "fix-first"
+    body["error"] = {"message": "Rate limit reached for requests", "type": "requests",
+                     "code": "rate_limit_exceeded"}  # fmt: skip
+    assert first_of_refusal(REALTIME, 429, body).retry == "wait"
+
+
+@pytest.mark.parametrize(
+    "place, code, reason, found",
+    [
+        (LIVE, 1007, "API key expired. Please renew the API key.", "gemini.live.api-key"),
+        (CONTEXTS, 1008, "Maximum simultaneous contexts per WebSocket connection exceeded (5).",
+         "elevenlabs.tts-multi.too-many-contexts"),
+        (AGENT, 1002, "This request exceeds your quota limit.", "elevenlabs.agent.quota"),
+        (SPEECH, 1007, "Unsupported audio format.", "azure_speech.any.1007"),
+        (LIVE, 1011, "You exceeded your current quota.", "gemini.live.internal"),
+    ],
+)  # fmt: skip
+def test_headline_reported_reasons_name_their_cause(
+    place: Place, code: int, reason: str, found: str
+) -> None:
+    finding = first_of_close(place, code, reason)
+    assert finding.id == found
+    assert reason.rstrip(".") in finding.evidence[0].text
+    shown = " ".join([finding.title, finding.meaning, *finding.causes])
+    assert not any(word in shown for word in ("UTF-8", "SSML", "policy of the peer"))
+
+
+# -- the parameter at fault
+
+
+def test_headline_language_name_is_shown_with_its_code() -> None:
+    place = ("deepgram", "listen", "/v1/listen?model=nova-3&language=english&smart_format=true")
+    body = {"err_msg": "Bad Request: No such model/language/tier combination found."}
+    finding = first_of_refusal(place, 400, body)
+    assert finding.id == "deepgram.upgrade.language-not-code"
+    assert "language=english" in finding.title
+    assert any("the code of English is en" in e.text for e in finding.evidence)
+    assert finding.seen
+
+
+@pytest.mark.parametrize("language", ["en", "en-US", "multi", "zh-Hant"])
+def test_headline_language_code_is_not_called_a_name(language: str) -> None:
+    place = ("deepgram", "listen", f"/v1/listen?model=nova-9&language={language}")
+    body = {"err_msg": "Bad Request: No such model/language/tier combination found."}
+    finding = first_of_refusal(place, 400, body)
+    assert finding.id == "deepgram.upgrade.unknown-model"
+    assert f"language={language}" in finding.title
+    assert not any("not a language code" in e.text for e in finding.evidence)
+
+
+def test_headline_parameter_that_the_server_names_is_in_the_title() -> None:
+    place = ("deepgram", "listen", "/v1/listen?model=nova-2&utterance_end_ms=999&channels=1")
+    finding = first_of_refusal(
+        place, 400, {"err_msg": "Invalid 'utterance_end_ms' value of '999'."}
+    )
+    assert "utterance_end_ms=999" in finding.title
+    assert "channels" not in finding.title
+
+
+def test_headline_transcription_model_in_the_url_is_named() -> None:
+    path = "/v1/realtime?intent=transcription&model=gpt-4o-mini-transcribe"
+    text = 'Model "gpt-4o-mini-transcribe" is not supported in transcription mode.'
+    error = {"type": "invalid_request_error", "code": "invalid_model", "message": text}
+    place = ("openai", "realtime", path)
+    finding = first_of_close(
+        place, 4000, "invalid_request_error.invalid_model", {"type": "error", "error": error}
+    )
+    assert finding.id == "openai.realtime.transcription-model-in-url"
+    assert "model=gpt-4o-mini-transcribe" in finding.title
+
+
+# -- evidence
+
+
+def test_headline_evidence_has_nothing_twice_and_is_not_cut() -> None:
+    text = (
+        "Access denied due to invalid subscription key or wrong API endpoint. "
+        + "More of it. " * 20
+    )
+    finding = first_of_refusal(REALTIME, 401, {"error": {"code": "401", "message": text}})
+    assert text.strip() in finding.evidence[0].text
+    assert sum("Access denied" in e.text for e in finding.evidence) == 1
+    assert len({e.text for e in finding.evidence}) == len(finding.evidence)
+
+
+def test_headline_general_meaning_of_the_code_is_the_last_evidence() -> None:
+    finding = first_of_close(UNKNOWN, 1007, "API key expired")
+    assert "general meaning of 1007" in finding.evidence[-1].text
+    assert "did not match its kind" not in finding.title + finding.meaning
+
+
+# -- intermediaries
+
+
+@pytest.mark.parametrize(
+    "status, body, headers, found",
+    [
+        (429, "error code: 1015", (("Server", "cloudflare"),), "rfc6455.cloudflare.1015"),
+        (403, "error code: 1020", (), "rfc6455.cloudflare.blocked"),
+        (524, "", (), "rfc6455.cloudflare.origin"),
+        (
+            403,
+            "<html><title>Blocked</title><p>Zscaler</p></html>",
+            (),
+            "rfc6455.intermediary.network-policy",
+        ),
+        (503, "no healthy upstream", (), "rfc6455.intermediary.no-upstream"),
+    ],
+)
+@pytest.mark.parametrize("place", [UNKNOWN, LISTEN, REALTIME])
+def test_headline_intermediary_that_answered_is_named_first(
+    status: int, body: str, headers: tuple[tuple[str, str], ...], found: str, place: Place
+) -> None:
+    session = refused_session(place, status, body, headers)
+    findings = diagnose(session, CATALOG)
+    assert findings[0].id == found
+    assert [f.id for f in findings if f.severity == "error"] == [found]
+    assert "(not speech.test) refused the upgrade" in summary(session, CATALOG)
+
+
+@pytest.mark.parametrize("server", ["cloudflare", "envoy", "awselb/2.0"])
+def test_headline_header_of_a_gateway_alone_is_not_its_answer(server: str) -> None:
+    finding = first_of_refusal(
+        REALTIME, 403, {"error": {"message": "Key not allowed"}}, ("Server", server)
+    )
+    assert "intermediary" not in finding.id
+    assert "OpenAI Realtime reports" in finding.title
+
+
+def test_summary_long_close_reason_is_complete() -> None:
+    reason = (
+        "Too many contexts (5). " + "Please close one of them before you open another. " * 2 + "x"
+    )
+    assert reason in summary(closed_session(CONTEXTS, 1008, reason), CATALOG)

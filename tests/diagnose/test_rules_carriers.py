@@ -1,0 +1,66 @@
+"""Audio in a form that the API does not take, and what looks like it."""
+
+from __future__ import annotations
+
+import base64
+import json
+
+import pytest
+
+from audio_samples import PCM, facts_of, listen
+from wsproxy.diagnose.rules import carriers, likely_causes
+from wsproxy.diagnose.session_facts import Measure
+
+LISTEN = listen("encoding=linear16&sample_rate=16000")
+REALTIME = ("openai", "realtime", "/v1/realtime?model=gpt-realtime")
+CHUNKS = [PCM[at : at + 3200] for at in range(0, 32_000, 3200)]
+BASE64 = [base64.b64encode(chunk).decode() for chunk in CHUNKS]
+BASE64_JSON = [json.dumps({"audio": text}) for text in BASE64]
+TWILIO = [
+    json.dumps({"event": "media", "media": {"track": "inbound", "payload": text}})
+    for text in BASE64
+]
+BUFFERS = [json.dumps({"type": "Buffer", "data": list(chunk)}) for chunk in CHUNKS]
+APPENDS = [json.dumps({"type": "input_audio_buffer.append", "audio": text}) for text in BASE64]
+
+SHOWN = [
+    (carriers.twilio_forwarded, TWILIO, "10 messages with Twilio's media messages"),
+    (carriers.numbers_for_audio, BUFFERS, "10 messages with a Buffer or typed array as JSON"),
+    (carriers.object_for_audio, ["[object Blob]"] * 10, "10 messages with the name of an object"),
+    (carriers.base64_for_audio, BASE64, "10 messages with base64 as text"),
+    (carriers.base64_for_audio, BASE64_JSON, "10 messages with base64 in JSON"),
+    (carriers.texts_for_audio, ["{}"] * 10, "10 text messages that the API does not have"),
+    (carriers.wrong_carrier, TWILIO, "10 messages with Twilio's media messages"),
+    (carriers.wrong_carrier, ["{}"] * 10, "10 text messages that the API does not have"),
+]
+
+
+@pytest.mark.parametrize("rule, messages, text", SHOWN)
+def test_carrier_rule_wrong_carrier_is_found_with_first_frame(
+    rule: Measure, messages: list[str], text: str
+) -> None:
+    [evidence] = rule(facts_of(LISTEN, messages))
+    assert evidence.text.startswith(text)
+    assert evidence.frames[0] == 1
+    assert evidence.value == 10
+
+
+@pytest.mark.parametrize("rule", carriers.RULES, ids=lambda rule: rule.__name__)
+def test_carrier_rule_good_session_has_no_evidence(rule: Measure) -> None:
+    keepalives = ['{"type": "KeepAlive"}'] * 10
+    good = [
+        facts_of(LISTEN, [*CHUNKS, '{"type": "CloseStream"}']),
+        facts_of(LISTEN, keepalives),
+        facts_of(LISTEN, ["{}", "hello"]),
+        facts_of(REALTIME, APPENDS),
+    ]
+    assert [rule(facts) for facts in good] == [[]] * len(good)
+
+
+@pytest.mark.parametrize("messages", [TWILIO, BUFFERS, ["[object Blob]"] * 10, ["{}"] * 10])
+def test_no_audio_is_not_shown_where_something_was_sent_in_its_place(messages: list[str]) -> None:
+    assert likely_causes.no_audio(facts_of(LISTEN, messages)) == []
+
+
+def test_carrier_rules_are_all_tested() -> None:
+    assert {rule for rule, *_ in SHOWN} == set(carriers.RULES)
