@@ -51,6 +51,9 @@ from .timeline import Timeline
 from .traffic import FrameInfo, Traffic
 
 _T = TypeVar("_T")
+_BRACE = ord("{")
+_BLOCK = 64  # messages with audio that are added at once
+_SHORT = 4096  # bytes of one of them at most: they are held until then
 _BINARY = int(Opcode.BINARY)  # data frames have this opcode or a lower one
 
 # Why a heuristic took a value for a credential.
@@ -95,8 +98,6 @@ class Session:
         losses: parts of the trace that could not be read.
         unread: a sentence why the rest of a trace over the limits was not read; else "".
         sent, received: traffic of the client, and of the server.
-        traffic: the frames of both directions, in running totals.
-        audio: the audio of both directions, whatever carries it.
         before_close: the frame before the first Close frame, None if there is none.
         broken: the first KEPT_BROKEN frames that broke a rule of RFC 6455, as (number, rule).
         timeline: all messages as `read` has read them with a catalog; else None.
@@ -119,7 +120,10 @@ class Session:
         self.last_ns = 0
         self.timeline: Timeline | None = None
         self._first_ended: Eof | None = None
-        self.traffic = Traffic()
+        self._frame_count = 0
+        self._traffic = Traffic()
+        # Messages that are audio and nothing else, which are added many at a time.
+        self._waiting: list[tuple[list[int], list[FrameRecord]]] = [([], []), ([], [])]
         self._broken_ns: dict[int, int] = {}
         self._message_begun_ns = [0, 0]
         self._messages = tuple(HeadTailBuffer(KEPT_MESSAGES, reports_failure) for _ in range(2))
@@ -128,7 +132,7 @@ class Session:
         self._assemblers = tuple(
             MessageAssembler(keep_text=KEPT_MESSAGE, keep_binary=KEPT_MESSAGE) for _ in range(2)
         )
-        self.audio = SessionAudio()
+        self._audio = SessionAudio()
         self.before_close: FrameInfo | None = None
         self._heuristic_redactions: dict[str, None] = {}
 
@@ -165,6 +169,8 @@ class Session:
                     raise  # nothing was found in it so far
                 session.unread = str(error)
             session.losses = reader.losses
+        for side in (True, False):
+            session._add_waiting(side)
         return session
 
     @classmethod
@@ -241,30 +247,36 @@ class Session:
         opcode, payload, from_client = frame.opcode, frame.payload, frame.from_client
         if frame.redacted is not None:
             self._add_redacted(frame.redacted)
-        length = len(payload) + frame.cut
-        number = self.traffic.add(
-            frame.t_ns, from_client, opcode, frame.fin, length, frame.wire_length
-        )
+        number = self._frame_count = self._frame_count + 1
         direction = self.sent if from_client else self.received
         direction.frames += 1
         direction.size += frame.wire_length
         if frame.broken_rule and len(self.broken) < KEPT_BROKEN:
             self.broken.append((number, frame.broken_rule[:KEPT_RULE]))
             self._broken_ns[number] = frame.t_ns
-        if opcode <= _BINARY:
-            if opcode != _BINARY or not frame.fin:
-                self._add_data(frame, number)
-                return
+        waiting = self._waiting[from_client]
+        if (
+            opcode == _BINARY
+            and frame.fin
+            and self._audio.plain[from_client] is not None
+            and 0 < len(payload) <= _SHORT
+            and payload[0] != _BRACE
+        ):
             # Nearly all frames of most sessions: audio, a message each.
             self._assemblers[from_client].open = None
-            self._binaries[from_client].add(
-                (number, frame.t_ns, from_client, payload[:KEPT_BINARY], length)
-            )
-            carried = self.audio.add(number, frame.t_ns, from_client, False, payload, length)
-            if self.timeline is not None:
-                self.timeline.add_message(
-                    number, frame.t_ns, from_client, False, payload, length, carried
-                )
+            waiting[0].append(number)
+            waiting[1].append(frame)
+            if len(waiting[0]) >= _BLOCK or number - waiting[0][0] >= _BLOCK:
+                self._add_waiting(from_client)
+            return
+        if opcode <= _BINARY or opcode == Opcode.CLOSE:
+            self._add_waiting(from_client)
+        length = len(payload) + frame.cut
+        self._traffic.add(
+            number, frame.t_ns, from_client, opcode, frame.fin, length, frame.wire_length
+        )
+        if opcode <= _BINARY:
+            self._add_data(frame, number)
         elif opcode == Opcode.CLOSE:
             close = Close.parse(payload[:KEPT_TEXT])
             info = CloseInfo(number, frame.t_ns, from_client, close.code, close.reason)
@@ -272,6 +284,36 @@ class Session:
             if len(self.closes) == 1 and number > 1:
                 self.before_close = self.traffic.frame(number - 1)
             self._end_totals()
+
+    def _add_waiting(self, from_client: bool) -> None:
+        """Add the messages of a direction that wait."""
+        numbers, frames = self._waiting[from_client]
+        if not numbers:
+            return
+        self._waiting[from_client] = ([], [])
+        self._traffic.add_binaries(numbers, frames)
+        track = self._audio.plain[from_client]
+        if track is not None and not self._audio.ended:
+            track.add_all(numbers, frames)
+        if self.timeline is not None:
+            self.timeline.add_binaries(from_client, numbers, frames)
+        for number, frame in zip(numbers[-KEPT_BINARIES:], frames[-KEPT_BINARIES:], strict=True):
+            payload, length = frame.payload[:KEPT_BINARY], len(frame.payload) + frame.cut
+            self._binaries[from_client].add((number, frame.t_ns, from_client, payload, length))
+
+    @property
+    def traffic(self) -> Traffic:
+        """The frames of both directions, in running totals."""
+        self._add_waiting(True)
+        self._add_waiting(False)
+        return self._traffic
+
+    @property
+    def audio(self) -> SessionAudio:
+        """The audio of both directions, whatever carries it."""
+        self._add_waiting(True)
+        self._add_waiting(False)
+        return self._audio
 
     def _end_totals(self) -> None:
         """The session has ended: what comes now does not count."""
@@ -307,7 +349,7 @@ class Session:
             content = message.content if message.finished else b""
         if frame.fin:
             fragmented = frame.opcode == Opcode.CONTINUATION
-            carried = self.audio.add(
+            carried = self._audio.add(
                 number, t_ns, side, is_text, content, length, fragmented=fragmented
             )
             kept = content[: KEPT_TEXT if is_text else KEPT_BINARY]
@@ -316,6 +358,7 @@ class Session:
                 buffers = self._audio_messages if carried is not None else self._messages
             buffers[side].add((number, t_ns, side, kept, length))
             if self.timeline is not None:
+                self._add_waiting(not side)  # in the order of the messages
                 self.timeline.add_message(number, t_ns, side, is_text, content, length, carried)
 
     def _add_eof(self, eof: Eof) -> None:
@@ -375,7 +418,7 @@ class Session:
 
     @property
     def frame_count(self) -> int:
-        return self.traffic.frame_count
+        return self._frame_count
 
     def frame(self, number: int) -> FrameInfo:
         """The frame of this number, from 1, if it is one of the first or of the last.
@@ -416,6 +459,7 @@ class Session:
 
         The first ones, the last ones, and some between them that look like JSON.
         """
+        self._add_waiting(from_client)
         return [BinaryMessage(*kept) for kept in self._binaries[from_client]]
 
     # -- how it ended

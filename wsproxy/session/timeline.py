@@ -6,11 +6,12 @@ finished traces. Its memory is bounded however long the session is.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from wsproxy.catalog import Catalog
 from wsproxy.catalog.envelope import field as field_of
-from wsproxy.trace import Response
+from wsproxy.trace import FrameRecord, Response
 
 from .audio_carrier import BINARY, FRAMED, CarriedAudio
 from .audio_meter import AudioMeter
@@ -136,6 +137,22 @@ class Timeline:
         else:
             self._add_received(message, has_audio=carried is not None)
         self.success.add(message)
+
+    def add_binaries(
+        self, from_client: bool, numbers: Sequence[int], frames: Sequence[FrameRecord]
+    ) -> None:
+        """Add messages of a direction that are frames of audio and nothing else, at least one."""
+        if from_client:
+            self.sent.add_all(frames)
+            if self.api is not None and self.api.envelope in _STRICT:
+                self.unwrapped_count += len(frames)
+                self.unwrapped = self.unwrapped or (numbers[0], len(frames[0].payload))
+            return
+        self._add_server_message(numbers[0], frames[0].t_ns)
+        self.latency.add_server_audio(frames[0].t_ns, self.sent)
+        self.received.add_all(frames)
+        self.server_messages += len(frames) - 1
+        self.last_server_ns, self.last_server_frame = frames[-1].t_ns, numbers[-1]
 
     # -- the client
 
