@@ -6,8 +6,10 @@ measurements    functions that measure one thing each
 rules           functions that detect one problem each, whether or not the session failed
 parameters      parameters of the request that a sentence names
 error_classes   the kind of error that a server's sentence describes
+gateways        intermediaries that answered in place of the server
 headline        the server's sentence as the headline of a failure
 findings        the findings of one session
+outcome         whether the session succeeded, with its findings
 summary         how a session ended, in one sentence
 annotation      what a recorder writes of them at the end of a trace
 session_groups  findings that only several sessions show together

@@ -10,6 +10,17 @@ session_audio     the tracks of a session
 size_histogram    the sizes of many messages
 format_timeline   the formats that a session declares its audio to have, over time
 declared_audio    the format that a session declares its audio to have
+timeline          all messages of a finished session: audio, transcript, events, latency
+message           a message as JSON
+message_kinds     the kind of a message
+audio_meter       seconds of audio and of audible speech so far
+transcript        the results of a session
+transcript_result the result in one message
+control_events    messages that are neither audio nor transcript
+latency           how long things took
+success_tracker   proof of success, owed answers and failed objects
+outcome           whether the session succeeded
+requested_model   the model that a session asks for
 """
 
 from .messages import BinaryMessage, CloseInfo, TextMessage

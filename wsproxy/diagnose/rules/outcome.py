@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from wsproxy.catalog.success import AUDIO, WORDS
 from wsproxy.diagnose.evidence import Evidence, plural, quoted, seconds
 from wsproxy.diagnose.session_facts import Measure, SessionFacts
-from wsproxy.session.declared_audio import query_parameters
 from wsproxy.session.outcome import (
     PATIENCE,
     failed_objects,
@@ -21,6 +20,7 @@ from wsproxy.session.outcome import (
     proof_of,
     waited,
 )
+from wsproxy.session.requested_model import requested_language
 from wsproxy.session.success_tracker import FailedObject
 from wsproxy.session.timeline import Timeline
 
@@ -119,7 +119,7 @@ def empty_results(facts: SessionFacts) -> list[Evidence]:
         return []
     found = timeline.transcript
     text = f"{figures_text(timeline)}: {plural(found.results, 'result is', 'results are')} empty"
-    if language := _language(facts):
+    if language := requested_language(facts.session):
         text += f"; the language is set to {quoted(language)}"
     frames = tuple(result.frame for result in found)[:3]
     return [Evidence(text, frames, None, timeline.sent.speech, "s")]
@@ -147,13 +147,6 @@ def _closed_by_client(facts: SessionFacts) -> bool:
 
 def _proof(timeline: Timeline) -> Sequence[str]:
     return timeline.api.success.proof if timeline.api else ()
-
-
-def _language(facts: SessionFacts) -> str:
-    """The language that the session asks for, "" where it asks for none."""
-    query = query_parameters(facts.session)
-    names = ("language", "language-code", "language_code", "lang")
-    return next((query[name] for name in names if query.get(name)), "")
 
 
 def results_stopped(facts: SessionFacts) -> list[Evidence]:
