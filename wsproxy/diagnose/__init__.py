@@ -13,8 +13,6 @@ findings        the findings of one session
 summary         how a session ended, in one sentence
 annotation      what a recorder writes of them at the end of a trace
 session_groups  findings that only several sessions show together
-outcome         the outcome of a session with its findings
-gateways        servers and proxies that answer in place of an API
 """
 
 from .annotation import annotate
