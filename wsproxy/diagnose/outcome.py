@@ -20,6 +20,7 @@ ABSENCES = frozenset(
         "no-results",
         "results-stopped",
         "agent-silent",
+        "never-ready",
         "no-audio-for-text",
     )
 )

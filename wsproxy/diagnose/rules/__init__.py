@@ -7,6 +7,7 @@ failed and successful sessions, so a rule returns nothing in case of doubt.
 
 audio        the bytes of the audio, against the declared format
 received     the server's audio, against the format that was agreed
+signal       the samples of all of the audio: rate, encoding, silence, level, headers
 carriers     what carries the audio, against what the API takes
 timing       gaps, pace and durations, against the API's documented limits
 messages     kinds, frames, sizes and order of messages
@@ -27,6 +28,7 @@ from . import (
     outcome,
     received,
     request,
+    signal,
     timing,
 )
 
@@ -35,6 +37,7 @@ RULES: dict[str, Measure] = {
     for module in (
         credentials,
         audio,
+        signal,
         carriers,
         received,
         timing,
