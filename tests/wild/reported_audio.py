@@ -217,7 +217,7 @@ REPORTS = [
         "mono calls are transcribed, stereo ones are not",
         "two interleaved channels are sent, and one is declared",
         stereo_as_mono,
-        ("stereo|two channels|2 channels|interleaved",),
+        ("stereo|two channels|2 channels|number of channels|interleaved",),
         azure_transcribed,
         "one channel, declared as one",
         ("stereo", "channels"),
