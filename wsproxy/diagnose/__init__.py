@@ -6,6 +6,7 @@ measurements    functions that measure one thing each
 rules           functions that detect one problem each, whether or not the session failed
 parameters      parameters of the request that a sentence names
 error_classes   the kind of error that a server's sentence describes
+wav_header      whether the header of a WAV stream contradicts itself
 gateways        servers and proxies that answer in place of an API
 headline        the server's sentence as the headline of a failure
 outcome         the outcome of a session with its findings

@@ -26,8 +26,8 @@ _ANSWERS = (
     "Of course. I will send the details to you in a moment.",
     "That is all settled now. Is there anything else I can do?",
 )
-_TAG = re.compile(r"<[^>]*>")
-_RATE = re.compile(r"(\d+)(khz|000)\b|_(\d{4,5})(?!\d)", re.IGNORECASE)
+_TAG = re.compile(r"<[^<>]*>")
+_RATE = re.compile(r"(?<!\d)(\d{1,3})(khz|000)\b|_(\d{4,5})(?!\d)", re.IGNORECASE)
 # Where clients declare the format of the server's audio.
 _FORMAT_FIELDS = (
     "output_format.sample_rate",
