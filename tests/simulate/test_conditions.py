@@ -56,7 +56,9 @@ BY_RULE = {
     "deepgram.speak.NET-0001": Behaviour(),
     "deepgram.upgrade.INVALID_AUTH": Behaviour(headers={"Authorization": "Token invalid"}),
     "deepgram.upgrade.unknown-model": Behaviour(path="/v1/listen?model=no-such-model"),
-    "deepgram.upgrade.language-name": Behaviour(path="/v1/listen?model=nova-3&language=english"),
+    "deepgram.upgrade.language-not-code": Behaviour(
+        path="/v1/listen?model=nova-3&language=english"
+    ),
     "assemblyai.streaming.3007-chunk-duration": Behaviour(audio(0.5, chunk=0.02)),
     "assemblyai.streaming.3007-rate": Behaviour(audio(4.0), pace=0.1),
     "assemblyai.streaming.3006-message-type": Behaviour(['{"type": "Stop"}']),
