@@ -53,13 +53,16 @@ bash = pytest.mark.skipif(
     [
         ("wsproxy rec", ["record", "recover"]),
         ("wsproxy replay ", ["client", "server"]),
-        ("wsproxy show --t", ["--through"]),
+        ("wsproxy show --t", ["--through", "--timeline"]),
         ("wsproxy record --fsync ", ["never", "end", "block"]),
         ("wsproxy completion z", ["zsh"]),
         ("wsproxy proxy", []),
         ("wsproxy simulate deepgram.speak.NET-0003", ["deepgram.speak.NET-0003"]),
         ("wsproxy catalog show 3007-r", ["assemblyai.streaming.3007-rate"]),
         ("wsproxy catalog list --provider assem", ["assemblyai"]),
+        ("wsproxy list --provider assem", ["assemblyai"]),
+        ("wsproxy list --finding deepgram.speak.NET-0003", ["deepgram.speak.NET-0003"]),
+        ("wsproxy list --finding audio.clip", ["traffic.audio.clipping"]),
         (
             "wsproxy mutate call.wstrace --condition deepgram.upgrade.INVALID_A",
             ["deepgram.upgrade.INVALID_AUTH"],

@@ -1,14 +1,26 @@
 """Audio: the one package that knows formats, containers and samples. Pure: bytes in, facts out.
 
-encodings          the format of streams, and encodings under the names of providers
-pcm, g711          samples as arrays: 16-bit PCM, 32-bit floats, mu-law and A-law
-containers         containers and compressed streams, and the formats in their headers
-sniff              what a stream of bytes is: a container, text, samples or silence
-sample_statistics  the encoding of raw samples, inferred from the bytes, and their levels
-noise              noise that replaces samples
-container_noise    noise that replaces the audio of containers
-similarity         whether two streams are the same audio
-report             figures, regions and faults of a stream of audio
-analyzer           a stream of audio, analyzed while it is read
-synthetic_speech   synthetic audio that resembles speech
+encodings           the format of streams, and encodings under the names of providers
+pcm, g711           samples as arrays: 16-bit PCM, 32-bit floats, mu-law and A-law
+containers          containers and compressed streams, and the formats in their headers
+sniff               what a stream of bytes is: a container, text, samples or silence
+sample_statistics   the encoding of raw samples, inferred from the bytes, and their levels
+noise               noise that replaces samples
+container_noise     noise that replaces the audio of containers
+similarity          whether two streams are the same audio
+report              figures, regions and faults of a stream of audio
+analyzer            a stream of audio, analyzed while it is read
+synthetic_speech    synthetic audio that resembles speech
+chunk               the audio of one message, and its position
+arrival             the sample rate that the arrival of audio implies
+regions             stretches of a stream for which something holds
+stream_analysis     the analysis of a stream in large blocks, with numpy
+signal_meter        levels over a complete stream: silence, clipping, offset, speech
+predictability      how well samples are predicted by those before them
+format_guess        what raw samples really are, window by window
+voice_pitch         pitch and bandwidth of voices
+fault_list          the faults of a stream, in the order of positions
+pcm_decoding        raw samples of any encoding as numpy arrays
+container_decoding  compressed audio, decoded with PyAV
+demuxing            packets of Ogg, WebM, AMR and MP4
 """

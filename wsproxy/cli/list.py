@@ -18,6 +18,7 @@ from wsproxy.report.text import safe, size, when
 from wsproxy.session.outcome import FAILED, OUTCOMES
 from wsproxy.trace import find_traces
 
+from .catalog_ids import ConditionId, ProviderId
 from .point_in_time import PointInTime
 from .width import columns, line_console, wrapped
 
@@ -33,6 +34,7 @@ _AT_ONCE = 200  # sessions that are given to rich together, which takes a third 
 @click.option("--until", type=PointInTime(), metavar="TIME", help="Sessions that started before.")
 @click.option(
     "--finding",
+    type=ConditionId(),
     default="",
     metavar="ID",
     help="Sessions with this finding, or one whose id starts so: deepgram.listen.",
@@ -43,7 +45,13 @@ _AT_ONCE = 200  # sessions that are given to rich together, which takes a third 
     help="Sessions with this outcome.",
 )
 @click.option("--failed", is_flag=True, help="The same as --outcome failed.")
-@click.option("--provider", default="", metavar="NAME", help="Sessions with this provider.")
+@click.option(
+    "--provider",
+    type=ProviderId(),
+    default="",
+    metavar="NAME",
+    help="Sessions with this provider.",
+)
 @click.option("--model", default="", metavar="NAME", help="Sessions that request this model.")
 def command(
     paths: tuple[str, ...],

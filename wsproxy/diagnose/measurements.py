@@ -20,6 +20,7 @@ from wsproxy.wire import Opcode
 
 from .evidence import Evidence, frame_list, plural, quoted, seconds
 from .session_facts import Measure, SessionFacts
+from .wav_header import wav_header_fields
 
 WINDOW = 5.0  # seconds of the window in which the fastest pace is measured
 RATED = 10.0  # seconds of session from which on a rate of characters is meaningful
@@ -369,6 +370,7 @@ CHECKS: dict[str, Measure] = {
         silence_before_close,
         first_audio_delay,
         audio_pace,
+        wav_header_fields,
         chunk_durations,
         audio_decodable,
         keepalives,

@@ -1,15 +1,27 @@
 """A trace read once: handshake, messages, audio, ending.
 
-session           the fold over a trace's records
-traffic           the frames of a session, in running totals
-messages          messages and closes as values
-head_tail_buffer  the messages that a session keeps
-audio_carrier     what carries audio in a message, right or wrong
-audio_track       the audio of one direction in one carrier, as running totals
-session_audio     the tracks of a session
-size_histogram    the sizes of many messages
-format_timeline   the formats that a session declares its audio to have, over time
-declared_audio    the format that a session declares its audio to have
+session            the fold over a trace's records
+frame_fold         the frames of a session, folded: traffic, audio, messages that are kept
+traffic            the frames of a session, in running totals
+messages           messages and closes as values
+head_tail_buffer   the messages that a session keeps
+audio_carrier      what carries audio in a message, right or wrong
+audio_track        the audio of one direction in one carrier, as running totals
+session_audio      the tracks of a session
+size_histogram     the sizes of many messages
+format_timeline    the formats that a session declares its audio to have, over time
+declared_audio     the format that a session declares its audio to have
+outcome            whether a session succeeded: proof of success, a failure, or neither
+success_tracker    what proves success, as the session shows it
+timeline           audio, transcript, control events and latency over time
+latency            how long things took
+transcript         the results in their order
+transcript_result  the transcript result in one message
+control_events     messages that are neither audio nor transcript
+message            a message as JSON: its kind and its content
+message_kinds      the kind of a message
+audio_meter        how much audio a direction has carried, and how much is speech
+requested_model    the model and the language that a session requests
 """
 
 from .messages import BinaryMessage, CloseInfo, TextMessage

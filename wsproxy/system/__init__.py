@@ -6,4 +6,5 @@ regular_file    opens regular files only
 complete_write  writes all data to a file that may write less at a time
 file_flags      flags of open() and properties of files that not every platform has
 python_path     the Python path that a child process gets
+parent_process  the process that started this one with multiprocessing
 """
