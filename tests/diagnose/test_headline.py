@@ -308,7 +308,7 @@ def test_headline_catalogued_error_of_a_message_is_known_in_a_refusal() -> None:
          "elevenlabs.tts-multi.too-many-contexts"),
         (AGENT, 1002, "This request exceeds your quota limit.", "elevenlabs.agent.quota"),
         (SPEECH, 1007, "Unsupported audio format.", "azure_speech.any.1007"),
-        (LIVE, 1011, "You exceeded your current quota.", "gemini.live.internal"),
+        (LIVE, 1011, "You exceeded your current quota.", "gemini.live.quota"),
     ],
 )  # fmt: skip
 def test_headline_reported_reasons_name_their_cause(
