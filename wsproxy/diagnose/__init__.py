@@ -8,6 +8,7 @@ parameters      parameters of the request that a sentence names
 error_classes   the kind of error that a server's sentence describes
 gateways        servers and proxies that answer in place of an API
 headline        the server's sentence as the headline of a failure
+wav_header      the sizes in a WAV header, against its other fields
 outcome         the outcome of a session with its findings
 findings        the findings of one session
 summary         how a session ended, in one sentence
