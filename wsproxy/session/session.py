@@ -113,6 +113,14 @@ class Session:
         self._heuristic_redactions: dict[str, None] = {}
 
     @classmethod
+    def analyzing(cls, catalog: Catalog) -> Session:
+        """A session that reads all messages and analyzes all audio, see `timeline`."""
+        session = cls()
+        session.timeline = Timeline(session, catalog)
+        session.audio.analyzer_of = partial(TrackSignal, session, catalog)
+        return session
+
+    @classmethod
     def read(
         cls,
         path: str | os.PathLike[str],
@@ -132,10 +140,7 @@ class Session:
             TraceError: it cannot be read.
             LimitExceeded: nothing of it can be read within the limits.
         """
-        session = cls()
-        if catalog is not None:
-            session.timeline = Timeline(session, catalog)
-            session.audio.analyzer_of = partial(TrackSignal, session, catalog)
+        session = cls() if catalog is None else cls.analyzing(catalog)
         with TraceReader(path, allowance) as reader:
             try:
                 for number, record in enumerate(bounded(reader)):
