@@ -122,10 +122,10 @@ class AudioCarrierReader:
     def text(self, data: bytes, length: int) -> CarriedAudio | None:
         """The audio of a text message, None where it has none; arguments as of `binary`."""
         parts = data.split(b'"')
+        if max(map(len, parts)) < _MIN_BASE64:
+            return self._short(data, parts)
         longest = max(parts, key=len)
         missing = length - len(data)
-        if len(longest) < _MIN_BASE64:
-            return self._short(data, parts)
         if longest.startswith(b"data:"):
             url = _DATA_URL.match(longest)
             if url is None:
@@ -157,6 +157,8 @@ class AudioCarrierReader:
 
     def _short(self, data: bytes, parts: Sequence[bytes]) -> CarriedAudio | None:
         """The audio of a message without a long string: in a field that has carried some."""
+        if not self._kinds and len(data) >= _MIN_BASE64 and data.count(b",") < _MIN_NUMBERS:
+            return None  # nearly always
         for name, kinds in self._kinds.items():
             if name in parts and (kind := _value(parts, _KIND_FIELDS)) in kinds:
                 at = parts.index(name)

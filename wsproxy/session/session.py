@@ -45,6 +45,7 @@ from .track_signal import TrackSignal
 from .traffic import FrameInfo, Traffic
 
 _T = TypeVar("_T")
+_CLOSE = int(Opcode.CLOSE)
 # Why a heuristic took a value for a credential.
 _HEURISTICS = {
     "name": "its name says so",
@@ -233,7 +234,7 @@ class Session:
         if frame.broken_rule and len(self.broken) < KEPT_BROKEN:
             self.broken.append((number, frame.broken_rule[:KEPT_RULE]))
             self._broken_ns[number] = frame.t_ns
-        if frame.opcode == Opcode.CLOSE:
+        if frame.opcode == _CLOSE:
             close = Close.parse(frame.payload[:KEPT_TEXT])
             info = CloseInfo(number, frame.t_ns, from_client, close.code, close.reason)
             _keep(self.closes, info)
