@@ -56,7 +56,9 @@ BY_RULE = {
     "deepgram.speak.NET-0001": Behaviour(),
     "deepgram.upgrade.INVALID_AUTH": Behaviour(headers={"Authorization": "Token invalid"}),
     "deepgram.upgrade.unknown-model": Behaviour(path="/v1/listen?model=no-such-model"),
-    "deepgram.upgrade.language-name": Behaviour(path="/v1/listen?model=nova-3&language=english"),
+    "deepgram.upgrade.language-not-code": Behaviour(
+        path="/v1/listen?model=nova-3&language=english"
+    ),
     "assemblyai.streaming.3007-chunk-duration": Behaviour(audio(0.5, chunk=0.02)),
     "assemblyai.streaming.3007-rate": Behaviour(audio(4.0), pace=0.1),
     "assemblyai.streaming.3006-message-type": Behaviour(['{"type": "Stop"}']),
@@ -91,6 +93,9 @@ BY_RULE = {
 }
 # What a client has to ask for, so that the server's answer means this.
 ASKED = {
+    "openai.realtime.transcription-model-in-url": (
+        "/v1/realtime?intent=transcription&model=gpt-4o-mini-transcribe"
+    ),
     "aws_transcribe.upgrade.presigned-expiry": (
         "/stream-transcription-websocket?language-code=en-US&media-encoding=pcm"
         "&sample-rate=16000&X-Amz-Expires=900"

@@ -42,7 +42,7 @@ def sessions(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Session]:
 
     async def hold(name: str, place: Home, proxy: str) -> None:
         behaviour = good(place)
-        behaviour.stalls = 0.5
+        behaviour.stalls = 1.0
         # The limits as documented: these sessions are short.
         async with Simulator(limits=ApiQuotas(linger=0.5)) as api:
             await talk(api.url, place, behaviour, proxy=proxy, case=name)

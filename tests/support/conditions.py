@@ -44,6 +44,7 @@ class Behaviour:
 
     messages: Sequence[bytes | str] = ()
     waits_after: int = 0
+    waits_for: int = 1
     pace: float = 1.0
     stalls: float = 8.0
     ends: Sequence[bytes | str] = ()
@@ -128,7 +129,10 @@ def good(place: Home | None) -> Behaviour:
     else:
         messages += [wrapped(dialogue.audio or "{audio}", chunk) for chunk in audio(0.5)]
     waits = len(dialogue.setup) if dialogue.setup and dialogue.opening else 0
-    return Behaviour(messages, waits, ends=[wrapped(text) for text in dialogue.end])
+    first = len(dialogue.greeting) + 1
+    return Behaviour(
+        messages, waits, waits_for=first, ends=[wrapped(text) for text in dialogue.end]
+    )
 
 
 def usual_headers(place: Home | None) -> dict[str, str]:
@@ -197,7 +201,7 @@ async def _say(session: ClientConnection, behaviour: Behaviour) -> None:
     loop = asyncio.get_running_loop()
     due = loop.time()
     answered = asyncio.Event()
-    reading = asyncio.create_task(_read(session, answered))
+    reading = asyncio.create_task(_read(session, answered, behaviour.waits_for))
     with contextlib.suppress(WebSocketException, TimeoutError):
         for number, message in enumerate(behaviour.messages, 1):
             await session.send(message)
@@ -216,8 +220,11 @@ async def _say(session: ClientConnection, behaviour: Behaviour) -> None:
     reading.cancel()
 
 
-async def _read(session: ClientConnection, answered: asyncio.Event) -> None:
+async def _read(session: ClientConnection, answered: asyncio.Event, wanted: int) -> None:
+    received = 0
     with contextlib.suppress(WebSocketException):
         async for _ in session:
-            answered.set()
+            received += 1
+            if received >= wanted:
+                answered.set()
     answered.set()

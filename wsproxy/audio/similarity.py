@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from operator import mul
 
@@ -11,6 +11,7 @@ from .pcm import samples_from_bytes
 
 _WINDOW = 32  # bytes of a piece
 _MIN_VALUES = 8  # different bytes in a piece; fewer are silence or a header
+_SILENT_VALUES = 2  # different bytes in a piece, at most: silence of some encoding
 _MAX_BYTES = 1 << 17  # compared per place, and 64 times as many in total
 _MIN_SAMPLES = 1000  # fewer are too few to correlate
 _MIN_CORRELATION = 0.25  # of the same audio; that of noise is about 0.03
@@ -43,20 +44,29 @@ class AudioStarts:
     def first_same(self, other: AudioStarts) -> str:
         """The first place at which another trace has the same audio, "" if there is none.
 
-        Short audio of several places is compared together.
+        Short audio of several places is compared together. Silence is left out: it is the same in
+        all traces.
         """
         own, others, first = bytearray(), bytearray(), ""
         for name, data in self._audio.items():
             same = other._audio.get(name, bytearray())
             size = min(len(data), len(same)) // 2 * 2
             first = first or name
-            own += data[:size]
-            others += same[:size]
+            for start in _audible_pieces(data[:size]):
+                own += data[start : start + _WINDOW]
+                others += same[start : start + _WINDOW]
             if len(own) >= _MAX_BYTES:
                 if _correlate(own, others):
                     return first
                 own, others, first = bytearray(), bytearray(), ""
         return first if _correlate(own, others) else ""
+
+
+def _audible_pieces(data: bytearray) -> Iterator[int]:
+    """The offsets of the pieces that are not silence; the last piece may be shorter."""
+    for start in range(0, len(data), _WINDOW):
+        if len(set(data[start : start + _WINDOW])) > _SILENT_VALUES:
+            yield start
 
 
 def _correlate(one: bytearray, two: bytearray) -> bool:

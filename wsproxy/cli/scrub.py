@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import secrets
+import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -25,9 +27,12 @@ from .catalog_option import catalog_option
 from .number import Number
 from .progress import ProgressLine
 
-_NOT_WRITTEN = (
-    "nothing was written; look at these places with `wsproxy show`, and remove frames with "
-    "`wsproxy mutate --drop FRAME` first"
+_MAX_CHANGES = 8  # options in the command that a refusal suggests
+# What leaves a place of a trace out, as options of `wsproxy mutate`.
+_CHANGES = (
+    (re.compile(r"frame (\d+)\b"), "--drop {}"),
+    (re.compile(r"request header '([\w-]+)'"), "--header '{}:'"),
+    (re.compile(r"request parameter '([\w.-]+)'"), "--query {}"),
 )
 
 
@@ -138,7 +143,7 @@ class _Run:
             self.refused.append((path, error))
             for line in error.found:
                 _warn(f"error: {path}: {line}")
-            _warn(f"error: {path}: {_NOT_WRITTEN}")
+            _warn(f"error: {path}: {_what_to_do(path, error)}")
         except TraceError as error:
             self.unreadable += 1
             _warn(f"error: {error}")
@@ -159,6 +164,28 @@ class _Run:
             }
         for path, error in self.refused:
             yield {"trace": str(path), "made": None, "left": list(error.found)}
+
+
+def _what_to_do(path: Path, error: NotPublic) -> str:
+    """How to see what was found, and how to leave it out."""
+    changes = dict.fromkeys(
+        option.format(found[1])
+        for line in error.found
+        for pattern, option in _CHANGES
+        if (found := pattern.match(line)) is not None
+    )
+    name = shlex.quote(str(path))
+    see = f"nothing was written; see these places with `wsproxy show --full {name}`"
+    if not changes:
+        return (
+            f"{see}; replace the response with `wsproxy mutate --status CODE`, "
+            "or remove frames with `wsproxy mutate --drop FRAME` first"
+        )
+    options = " ".join([*list(changes)[:_MAX_CHANGES], *["..."][: len(changes) > _MAX_CHANGES]])
+    return (
+        f"{see}; leave them out with `wsproxy mutate {name} {options} --out reduced{SUFFIX}`, "
+        f"then scrub reduced{SUFFIX}"
+    )
 
 
 def _check_out(out: Path | None, paths: Sequence[Path]) -> None:

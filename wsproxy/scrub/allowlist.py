@@ -122,6 +122,16 @@ class Allowlist:
         plain = normalized_name(name)
         return plain in _SPEECH_FIELDS or plain in self._transcripts
 
+    def is_audio_field(self, names: Sequence[str]) -> bool:
+        """Whether the field at these names, without lists, holds audio and never text."""
+        return tuple(names) in self._audio_fields
+
+    @cached_property
+    def _audio_fields(self) -> frozenset[tuple[str, ...]]:
+        paths = self.api.audio.fields if self.api else ()
+        plain = (path.split(".") for path in paths if path != "delta")  # a delta may be text
+        return frozenset(tuple(n for n in path if n != "*" and not n.isdecimal()) for path in plain)
+
     def is_error(self, name: str) -> bool:
         """Whether a field of this name describes the error, in an error message."""
         return normalized_name(name) in _ERROR
@@ -211,7 +221,10 @@ class Allowlist:
     def is_provider_host(self, host: str) -> bool:
         """Whether a host is the provider's, including hosts of a single customer."""
         hosts = self.provider.hosts if self.provider else ()
-        return any(pattern.search(host.lower()) for pattern in hosts)
+        # A wrong host of the provider is a condition of its own.
+        own = self._catalog.conditions_of(self.provider.id) if self.provider else ()
+        wrong = (match.host for condition in own for match in condition.matches if match.host)
+        return any(pattern.search(host.lower()) for pattern in (*hosts, *wrong))
 
     def customer_labels(self, host: str) -> list[str]:
         """The labels of a provider's host that belong to a customer, such as a resource name."""
@@ -272,9 +285,14 @@ class Allowlist:
     @cached_property
     def _catalog_headers(self) -> frozenset[str]:
         credentials = self._catalog.credentials.headers
-        return frozenset(
-            (*credentials, *(h for p in self._catalog.providers for h in p.request_ids.headers))
+        ids = (h for p in self._catalog.providers for h in p.request_ids.headers)
+        matched = (
+            name.lower()
+            for condition in self.conditions
+            for match in condition.matches
+            for name, _ in match.headers
         )
+        return frozenset((*credentials, *ids, *matched))
 
     @cached_property
     def conditions(self) -> tuple[Condition, ...]:

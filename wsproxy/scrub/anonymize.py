@@ -103,11 +103,12 @@ def scrub(
     notes = _make_public(draft, allowlist, aliases, private, hosts=hosts)
     changes = ["scrub hosts" if hosts else "scrub"]
     with new_file(path, force=force) as new:
-        session = draft.write(new.file, session_id, changes, mode=_MODE)
+        draft.write(new.file, session_id, changes, mode=_MODE)
         scrubbed = Draft.read(new.hidden, catalog)
         # The second check takes long where the first finds more than it can look through.
         if found := find_credentials(scrubbed, aliases) or find_leaks(scrubbed, private, allowlist):
             raise NotPublic(found)
+    session = Session.read(path, catalog=catalog)
     return Scrubbed(path, session, finding_before, first_finding(session, catalog), tuple(notes))
 
 

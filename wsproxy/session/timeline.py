@@ -51,7 +51,9 @@ class Timeline:
         server_messages: how many messages the server sent.
         last_server_ns, last_server_frame: of the server's last message; None if there was none.
         error_frames: of the server's first messages whose kind is an error.
-        speech_at_words: seconds of speech that had been sent at the last result with words.
+        speech_at_words, speech_at_server: seconds of speech that had been sent at the last result
+            with words, and at the last message of the server.
+        is_ready: whether the server has sent a message for which the API's clients wait.
         unwrapped: (frame, length) of the client's first binary message that is not in the API's
             envelope; None if all are.
         unwrapped_count: how many there are.
@@ -70,6 +72,8 @@ class Timeline:
         self.last_server_frame: int | None = None
         self.error_frames: list[int] = []
         self.speech_at_words: float = 0.0
+        self.speech_at_server: float = 0.0
+        self.is_ready = False
         self.unwrapped: tuple[int, int] | None = None
         self.unwrapped_count = 0
         self.begin()
@@ -181,10 +185,13 @@ class Timeline:
     def _add_server_message(self, frame: int, t_ns: int) -> None:
         self.server_messages += 1
         self.last_server_ns, self.last_server_frame = t_ns, frame
+        self.speech_at_server = self.sent.speech or 0.0
         if self.latency.first_message is None and self._opened_ns is not None:
             self.latency.first_message = (t_ns - self._opened_ns) / 1e9
 
     def _add_received(self, message: SessionMessage, *, has_audio: bool) -> None:
+        if self.api is not None and message.kind in self.api.vocabulary.ready:
+            self.is_ready = True
         result = self.transcript.add(message)
         if result is not None:
             if not result.by_agent:

@@ -12,7 +12,7 @@ replaced with a JSON value of another kind: a number, a list, true.
 {text}, {interim}  what the client said, as a sentence, or the words so far
 {answer}           what the server says in its turn; {hello}: what it says first
 {audio}            base64 of speech; the message is repeated for each piece of it
-{created}, {host}  the time of the request (ISO 8601) and its Host header
+{created}, {host}, {ws}  the time of the request (ISO 8601), its Host header, ws or wss
 {=words}           a list of `Dialogue.word`, with {word}, {=start}, {=end}, {=confidence}
 {=start}, {=end}, {=duration}, {=total}        seconds of audio; with _ms, _ticks (100 ns)
 {=turn}, {=chunks}, {=sequence}, {=epoch}      counts of turns, of the client's messages with
