@@ -20,7 +20,11 @@ def test_explain_of_a_reported_session_names_its_cause_first(
 ) -> None:
     explained = explanation(report.session().write(tmp_path / "session.wstrace"))
 
-    assert judge(report, explained) == Judgement((), (), ()), headline(explained)
+    judgement = judge(report, explained)
+    if report.unseen:
+        assert judgement.verdict != "wrong", headline(explained)
+    else:
+        assert judgement == Judgement((), (), ()), headline(explained)
 
 
 @BY_NAME

@@ -218,7 +218,11 @@ def _plays_at(header: ContainerHeader, rate: int) -> bool:
 def all_zero_audio(facts: SessionFacts) -> list[Evidence]:
     """All recorded audio is digital silence, and the server recognized no words."""
     declared = _sent_format(facts)
-    if declared is None or not _is_long(declared, facts.audio.size) or _has_transcript(facts):
+    if not facts.audio.from_client or _has_transcript(facts):
+        return []
+    if declared is None:
+        return _silent_samples(facts)
+    if not _is_long(declared, facts.audio.size):
         return []
     kept = [facts.client_audio_head, *(b.data for b in facts.session.binaries(from_client=True))]
     law = declared.samples.law if declared.samples else None
@@ -230,7 +234,16 @@ def all_zero_audio(facts: SessionFacts) -> list[Evidence]:
                 f"of its end, are {name}; declared: {quoted(str(declared))}"
             )
             return _audio_evidence(facts, text, float(size), "bytes")
-    return []
+    return _silent_samples(facts)
+
+
+def _silent_samples(facts: SessionFacts) -> list[Evidence]:
+    """All samples are the same: those after a header, and out of any carrier."""
+    seconds = facts.signal.duration_s
+    if facts.signal.peak_dbfs is not None or seconds < _SILENT_SECONDS:
+        return []
+    text = f"all {seconds:.1f} s of audio are digital silence"
+    return _audio_evidence(facts, text, round(seconds, 1), "s")
 
 
 def _is_long(declared: DeclaredFormat, size: int) -> bool:

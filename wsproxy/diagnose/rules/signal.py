@@ -90,10 +90,14 @@ def wrong_rate(facts: SessionFacts) -> list[Evidence]:
 
     def text(fault: AudioFault) -> str:
         numbers = {name: float(value) for name, value in fault.figures.items()}
+        # Twice as many samples may be those of a second channel.
+        doubled = numbers["found_hz"] == 2 * numbers["declared_hz"]
+        channels = f", or two channels of {numbers['declared_hz']:.0f} Hz" if doubled else ""
+        found = f"{numbers['found_hz']:.0f} Hz{channels}"
         return (
             f"{numbers['chunk_samples']:.0f} samples every {numbers['interval_ms']:.1f} ms are "
-            f"{numbers['found_hz']:.0f} Hz; declared: {numbers['declared_hz']:.0f} Hz; that is why "
-            f"the audio seems to be sent at {numbers['pace']:.1f} times real time"
+            f"{found}; declared: {numbers['declared_hz']:.0f} Hz; that is why the audio seems to "
+            f"be sent at {numbers['pace']:.1f} times real time"
         )
 
     return _evidence(_faults(facts, {WRONG_RATE}), text, "found_hz", "Hz")
