@@ -97,6 +97,9 @@ ASKED = {
         "/stream-transcription-websocket?language-code=en-US&media-encoding=pcm"
         "&sample-rate=16000&X-Amz-Expires=900"
     ),
+    "openai.realtime.transcription-model-in-url": (
+        "/v1/realtime?intent=transcription&model=gpt-4o-mini-transcribe"
+    ),
 }
 # Not at the provider's own host.
 ELSEWHERE = {
