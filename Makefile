@@ -8,6 +8,9 @@ EXTRAS ?= test,docs
 # Tests wait most of the time: more workers than processors.
 WORKERS ?= 5
 FUZZ_MINUTES ?= 30
+# Percent of lines and branches.
+FLOOR := 73
+FLOOR_OF_READERS := 92
 BIN := $(VENV)/bin
 # What a user installs, and that with what the tests need.
 INSTALLED := $(VENV)/.installed
@@ -17,7 +20,7 @@ MAKE_HERE := $(MAKE) --no-print-directory
 # The tests start hundreds of processes; without bytecode each compiles all that it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test check docs generated environments lint tests fast-tests tests-newer legs contract bench soak fuzz clean
+.PHONY: demo test check docs generated environments lint tests fast-tests tests-newer legs coverage contract bench soak fuzz clean
 
 demo: $(INSTALLED)  ## record a failing session against the simulated API, explain it, replay it
 	@$(BIN)/python tools/demo.py
@@ -58,7 +61,8 @@ lint: $(READY)
 #   sample scrubbed, compared and mutated to, commands on every place for a key, each condition of
 #   the catalog in one test (`catalog check` tests all examples on both), each of 256 constant bytes,
 #   and what only reads the source.
-# A program of an SDK that hangs is run once more, and listed (tests/simulate/test_sdks.py).
+# Run once more, and listed: a program of an SDK that hangs (tests/simulate/test_sdks.py), and a
+# recorder that was killed on a busy machine (tests/recorder/test_kill.py). Others are not.
 MARKED ?= not soak
 tests: $(READY)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -r R -m "$(MARKED)"
@@ -75,6 +79,15 @@ tests-newer: $(READY)
 # What macOS and Windows lack, and mitmproxy, are hidden from the tests that this concerns.
 legs: $(READY)
 	$(BIN)/python tests/support/legs.py -- -n 2
+
+# Of the fast tests, in their own processes: measuring doubles the processor time, which `make test`
+# cannot spare. What only runs behind a connection or in another process, as all of proxy/, does not
+# count. The parts that read what strangers send have a floor of their own.
+coverage: $(READY)  ## branch coverage of the fast tests; an error below the floors
+	$(BIN)/python -m pytest -n 2 -m "fast and not soak and not cost" --cov --cov-report=
+	$(BIN)/coverage report --include='wsproxy/wire/*,wsproxy/trace/*,wsproxy/redact/*' \
+	  --fail-under=$(FLOOR_OF_READERS)
+	$(BIN)/coverage report --fail-under=$(FLOOR)
 
 contract:  ## what is used of mitmproxy's internals, on the version in between (PYTHON: 3.12 or later)
 	$(PYTHON) -m venv .venv-contract
@@ -108,7 +121,7 @@ fuzz: $(READY)  ## four targets for FUZZ_MINUTES each, two at a time; what is fo
 	PYTHONPATH=tests:tests/support $(BIN)/python -m fuzz --minutes $(FUZZ_MINUTES) --out .fuzz
 
 clean:
-	rm -rf .venv .venv-newer .venv-contract docs/_build .fuzz .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv .venv-newer .venv-contract docs/_build .fuzz .coverage* .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 
 $(INSTALLED): pyproject.toml .ci/set_up.py
 	@$(PYTHON) .ci/set_up.py $(VENV) '.[record]'

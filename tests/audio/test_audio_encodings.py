@@ -23,6 +23,7 @@ from wsproxy.audio.sniff import is_plain_text
         ("audio/x-raw;layout=interleaved;rate=16000;format=S16BE", 2, "16-bit PCM, big-endian"),
         ("audio/pcm;rate=16000", 2, "16-bit PCM"),
         ("pcm_f32le", 4, "32-bit float PCM"),
+        ("linear24", 3, ""),
         ("pcm_f32be", 4, ""),
         ("ulaw", 1, "mu-law"),
         ("pcm_alaw", 1, "A-law"),
@@ -38,7 +39,7 @@ def test_encoding_alias_has_its_sample_size_and_kind(
     assert AudioFormat(name, 8000, 2).bytes_per_second == 16_000 * sample_bytes
 
 
-@pytest.mark.parametrize("name", ["", "opus", "flac", "g729", "audio/x-raw", "linear24"])
+@pytest.mark.parametrize("name", ["", "opus", "flac", "g729", "audio/x-raw", "linear12"])
 def test_encoding_without_fixed_sample_size_is_none(name: str) -> None:
     assert encoding_named(name) is None
     assert AudioFormat(name, 8000).duration(100) == 0.0

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Sequence
 
 import pytest
 
-from audio_samples import PCM, facts_of, listen
+from audio_samples import PCM, Api, SentMessage, facts_of, listen
 from wsproxy.diagnose.rules import carriers, likely_causes
 from wsproxy.diagnose.session_facts import Measure
 
@@ -23,23 +24,31 @@ TWILIO = [
 BUFFERS = [json.dumps({"type": "Buffer", "data": list(chunk)}) for chunk in CHUNKS]
 APPENDS = [json.dumps({"type": "input_audio_buffer.append", "audio": text}) for text in BASE64]
 
-SHOWN = [
-    (carriers.twilio_forwarded, TWILIO, "10 messages with Twilio's media messages"),
-    (carriers.numbers_for_audio, BUFFERS, "10 messages with a Buffer or typed array as JSON"),
-    (carriers.object_for_audio, ["[object Blob]"] * 10, "10 messages with the name of an object"),
-    (carriers.base64_for_audio, BASE64, "10 messages with base64 as text"),
-    (carriers.base64_for_audio, BASE64_JSON, "10 messages with base64 in JSON"),
-    (carriers.texts_for_audio, ["{}"] * 10, "10 text messages that the API does not have"),
-    (carriers.wrong_carrier, TWILIO, "10 messages with Twilio's media messages"),
-    (carriers.wrong_carrier, ["{}"] * 10, "10 text messages that the API does not have"),
+OBJECTS = ["[object Blob]"] * 10
+EMPTY = ["{}"] * 10
+FROM_TWILIO = "10 messages with Twilio's media messages"
+WITHOUT_MEANING = "10 text messages that the API does not have"
+
+SHOWN: list[tuple[Measure, Api, Sequence[SentMessage], str]] = [
+    (carriers.twilio_forwarded, LISTEN, TWILIO, FROM_TWILIO),
+    (carriers.twilio_forwarded, REALTIME, TWILIO, FROM_TWILIO),
+    (carriers.numbers_for_audio, LISTEN, BUFFERS, "10 messages with a Buffer or typed array"),
+    (carriers.object_for_audio, LISTEN, OBJECTS, "10 messages with the name of an object"),
+    (carriers.base64_for_audio, LISTEN, BASE64, "10 messages with base64 as text"),
+    (carriers.base64_for_audio, LISTEN, BASE64_JSON, "10 messages with base64 in JSON"),
+    (carriers.binary_for_json, REALTIME, CHUNKS, "10 messages with bytes in place of the audio"),
+    (carriers.texts_for_audio, LISTEN, EMPTY, WITHOUT_MEANING),
+    (carriers.wrong_carrier, LISTEN, TWILIO, FROM_TWILIO),
+    (carriers.wrong_carrier, LISTEN, EMPTY, WITHOUT_MEANING),
+    (carriers.wrong_carrier, REALTIME, CHUNKS, "10 messages with bytes in place of the audio"),
 ]
 
 
-@pytest.mark.parametrize("rule, messages, text", SHOWN)
+@pytest.mark.parametrize("rule, api, messages, text", SHOWN)
 def test_carrier_rule_wrong_carrier_is_found_with_first_frame(
-    rule: Measure, messages: list[str], text: str
+    rule: Measure, api: Api, messages: Sequence[SentMessage], text: str
 ) -> None:
-    [evidence] = rule(facts_of(LISTEN, messages))
+    [evidence] = rule(facts_of(api, messages))
     assert evidence.text.startswith(text)
     assert evidence.frames[0] == 1
     assert evidence.value == 10
@@ -57,7 +66,7 @@ def test_carrier_rule_good_session_has_no_evidence(rule: Measure) -> None:
     assert [rule(facts) for facts in good] == [[]] * len(good)
 
 
-@pytest.mark.parametrize("messages", [TWILIO, BUFFERS, ["[object Blob]"] * 10, ["{}"] * 10])
+@pytest.mark.parametrize("messages", [TWILIO, BUFFERS, OBJECTS, EMPTY])
 def test_no_audio_is_not_shown_where_something_was_sent_in_its_place(messages: list[str]) -> None:
     assert likely_causes.no_audio(facts_of(LISTEN, messages)) == []
 

@@ -78,6 +78,20 @@ def gemini_turn() -> dict[str, Any]:
     return {"serverContent": {"modelTurn": {"parts": [part]}, "turnComplete": True}}
 
 
+def ignored(seconds: float) -> Session:
+    """The agent answers once, and then no more."""
+    talk = SpeechSession("gemini", "live").server({"setupComplete": {}})
+    talk.speak(2, template=GEMINI_AUDIO).server(gemini_turn())
+    return talk.speak(seconds, template=GEMINI_AUDIO).close()
+
+
+def transcribed(seconds: float) -> Session:
+    talk = openai().speak(3, template=OPENAI_APPEND)
+    kind = "conversation.item.input_audio_transcription.completed"
+    talk.server({"type": kind, "transcript": "good morning"})
+    return talk.speak(seconds, template=OPENAI_APPEND).close()
+
+
 def speak(*answers: str | bytes, wait: float = 3.0) -> Session:
     talk = SpeechSession("deepgram", "speak").app({"type": "Speak", "text": "Hello."})
     return talk.app({"type": "Flush"}).server(*answers).wait(wait).close()
@@ -167,6 +181,24 @@ FAULTS: list[tuple[str, Session, str, Session]] = [
         gemini(gemini_turn()),
     ),
     (
+        "agent-silent",
+        ignored(20),
+        "no message came during the last ",
+        ignored(3),
+    ),
+    (
+        "never-ready",
+        SpeechSession("gemini", "live").app({"setup": {}}).wait(6).close(),
+        "setupComplete did not come in the 6.0 s of the session",
+        SpeechSession("gemini", "live").app({"setup": {}}).wait(2).close(),
+    ),
+    (
+        "results-stopped",
+        transcribed(20),
+        "s of speech were sent after the last words (frame 32",
+        transcribed(3),
+    ),
+    (
         "no-audio-for-text",
         speak('{"type": "Metadata"}'),
         "6 characters to speak, no audio received (first text: frame 1)",
@@ -241,6 +273,8 @@ def test_outcome_rules_session_without_timeline_have_no_evidence() -> None:
         (cartesia(), "failed", "done did not come"),
         (cartesia(CARTESIA_DONE), "succeeded", "0.5 s of audio received"),
         (gemini(gemini_turn()), "succeeded", "s of audio received"),
+        (response(response_done("completed", output=[])), "unproven", "0 words, no audio received"),
+        (response(response_done("completed")), "succeeded", "0 words"),
         (SpeechSession(None, None).app("hello").server("hello").close(), "unproven", "unknown"),
     ],
 )

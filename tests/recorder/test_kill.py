@@ -44,6 +44,9 @@ def live(killed: Killed) -> int:
     return killed.pairs["live"] + killed.pairs["in the upgrade"]
 
 
+# How long the recorder's thread waited for a processor counts as well: on a busy machine one kill
+# in a few is too much, and a second one is tried.
+@pytest.mark.flaky(reruns=1, only_rerun=r"lacks \d+ ms")
 def test_kill_at_any_time_leaves_correct_traces(tmp_path: Path) -> None:
     began = time.monotonic()
     total, count = kill_all(tmp_path, range(8), processes=2, pairs=1)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import pytest
@@ -28,8 +28,9 @@ GOOD = {
 }
 
 
-def condition_of(session: Session) -> str | None:
-    found = candidates(session, load())
+@cache
+def condition_of(name: str) -> str | None:
+    found = candidates(SESSIONS[name], load())
     return found[0].condition.id if found else None
 
 
@@ -48,8 +49,8 @@ def another(name: str) -> str:
         if is_plain(each) is is_plain(name) and SESSIONS[each].provider == SESSIONS[name].provider
     ]
     at = like.index(name)
-    own = condition_of(SESSIONS[name])
-    return next(each for each in like[at + 1 :] + like[:at] if condition_of(SESSIONS[each]) != own)
+    own = condition_of(name)
+    return next(each for each in like[at + 1 :] + like[:at] if condition_of(each) != own)
 
 
 UNLIKE = [(name, another(name)) for name in CONDITIONS]
@@ -59,7 +60,7 @@ BEHAVING = [
     for name in CONDITIONS
     if SESSIONS[name].api in GOOD
     and not is_plain(name)
-    and condition_of(SESSIONS[name]) != condition_of(SESSIONS[GOOD[SESSIONS[name].api or ""]])
+    and condition_of(name) != condition_of(GOOD[SESSIONS[name].api or ""])
 ]
 
 
@@ -98,7 +99,7 @@ def test_replay_against_other_condition_is_different(
     report = json.dumps(verdict.as_json(), indent=1)
     assert verdict.verdict in ("different", "not-reproduced"), report
     found = values(verdict)
-    assert found["condition"][0] == condition_of(SESSIONS[name]), report
+    assert found["condition"][0] == condition_of(name), report
     assert found["condition"][1] != found["condition"][0], report
     was, now = SESSIONS[name], SESSIONS[other]
     if was.response and now.response and was.response.status != now.response.status:
@@ -114,7 +115,7 @@ def test_replay_against_good_session_is_not_reproduced(
     verdict = verdicts[name, other]
     report = json.dumps(verdict.as_json(), indent=1)
     assert verdict.verdict in ("different", "not-reproduced"), report
-    assert values(verdict)["condition"][0] == condition_of(SESSIONS[name]), report
+    assert values(verdict)["condition"][0] == condition_of(name), report
 
 
 def test_replay_pairs_of_conditions_are_sufficient() -> None:

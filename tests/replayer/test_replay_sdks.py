@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 import pytest
 
 import wsproxy
-from sdk_clients import CLIENTS, EACH, Client, Record, RecordHere, Run, Seen, Serve
+from sdk_clients import CLIENTS, EACH, ON_EACH_PYTHON, Client, Record, RecordHere, Run, Seen, Serve
 from test_sdks import (  # noqa: F401 (fixtures)
     audio,
     authority,
@@ -63,12 +63,12 @@ def condition_of(client: Client, failure: str) -> str:
 
 
 # How a recorder carries a refusal or a reset, test_relay.py asks of each mitmproxy.
-ON_EACH_PYTHON = {"stalled"}
+FAILURES_ON_EACH_PYTHON = {"stalled"}
 
 
 @pytest.fixture(
     params=[
-        pytest.param(name, marks=[pytest.mark.one_python] * (name not in ON_EACH_PYTHON))
+        pytest.param(name, marks=[pytest.mark.one_python] * (name not in FAILURES_ON_EACH_PYTHON))
         for name in FAILURES
     ]
 )
@@ -115,6 +115,14 @@ def may_differ(client: Client, args: Sequence[str]) -> set[str]:
     return WHO_CLOSED if client.api == "streaming" and "stall" in args else set()
 
 
+def goes_by_base_url(client: Client, args: Sequence[str]) -> bool:
+    """Whether a client is given the replay's URL as well, besides the proxy.
+
+    The server that it meets is the same one: of refusals and resets, one client of each kind.
+    """
+    return not client.wss_only and ("stall" in args or str(client) in ON_EACH_PYTHON)
+
+
 def same_failure(trace: Path, replayed: Path) -> bool:
     """The recording and the replay have the same first finding."""
     first, second = (diagnose(Session.read(path), load())[0].id for path in (trace, replayed))
@@ -139,7 +147,7 @@ def test_sdk_against_replay_server_gets_recorded_failure(
         assert same_failure(trace, verdict.trace)
 
     with wsproxy.serve(trace, timeout=5, out=tmp_path / "again", confdir=confdir) as served:
-        if not client.wss_only:
+        if goes_by_base_url(client, args):
             check(run(client, served.url, *args))
         # Unchanged, at the real host name over TLS: no API is there.
         check(run(client, f"wss://{HOSTS[client.api]}", *args, **dict[str, Any](served.env)))

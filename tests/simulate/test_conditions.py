@@ -93,12 +93,12 @@ BY_RULE = {
 }
 # What a client has to ask for, so that the server's answer means this.
 ASKED = {
+    "openai.realtime.transcription-model-in-url": (
+        "/v1/realtime?intent=transcription&model=gpt-4o-mini-transcribe"
+    ),
     "aws_transcribe.upgrade.presigned-expiry": (
         "/stream-transcription-websocket?language-code=en-US&media-encoding=pcm"
         "&sample-rate=16000&X-Amz-Expires=900"
-    ),
-    "openai.realtime.transcription-model-in-url": (
-        "/v1/realtime?intent=transcription&model=gpt-4o-mini-transcribe"
     ),
 }
 # Not at the provider's own host.

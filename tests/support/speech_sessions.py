@@ -134,7 +134,8 @@ GEMINI_AUDIO = (
 
 
 def response_done(status: str, **details: Any) -> dict[str, Any]:
-    response: dict[str, Any] = {"id": "resp_1", "status": status}
+    output = details.pop("output", ["item"] if status == "completed" else [])
+    response: dict[str, Any] = {"id": "resp_1", "status": status, "output": output}
     if details:
         response["status_details"] = {"type": status, **details}
     return {"type": "response.done", "response": response}

@@ -40,6 +40,7 @@ class Report:
         near_never: what its headline must not say.
         never: false statements.
         fine: nothing is wrong: no error may be found.
+        complete: the session had done what it should before it failed: its outcome is good.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Report:
     near_never: tuple[str, ...]
     never: tuple[str, ...] = ()
     fine: bool = False
+    complete: bool = False
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,12 @@ def explanation(trace: Path) -> Explanation:
 
 def headline(explained: Explanation) -> str:
     """The first screenful: outcome, title, meaning, first evidence, and the causes seen."""
-    lines = [str(explained["summary"])]
+    return f"{explained['summary']}\n{_diagnosis(explained)}"
+
+
+def _diagnosis(explained: Explanation) -> str:
+    """The headline without what happened, which may quote the server."""
+    lines = [str(explained["outcome"])]
     for finding in explained["findings"][:1]:
         lines += [finding["title"], finding["meaning"]]
         lines += [evidence["text"] for evidence in finding["evidence"][:1]]
@@ -98,15 +105,15 @@ def judge(report: Report, explained: Explanation) -> Judgement:
 
     To find neither an error nor a warning in a session that failed is a false statement, too.
     """
-    text = headline(explained)
-    never = report.never if report.fine else (*report.never, GOOD)
+    text, diagnosis = headline(explained), _diagnosis(explained)
+    never = report.never if report.fine or report.complete else (*report.never, GOOD)
     false = [each for each in never if _in(each, text)]
     if not report.fine and not any(f["severity"] != "info" for f in explained["findings"]):
         false.append(SILENT)
     if report.kind in FIX_FIRST and (advice := _retry(explained)) not in ("fix-first", ""):
         false.append(f"retry: {advice}")
     return Judgement(
-        missing=tuple(each for each in report.says if not _in(each, text)),
+        missing=tuple(each for each in report.says if not _in(each, diagnosis)),
         false=tuple(false),
         errors=errors(explained) if report.fine else (),
     )

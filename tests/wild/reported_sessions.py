@@ -269,6 +269,7 @@ REPORTS = [
         cartesia_good,
         "the app closes after the last sentence",
         ("idle", "inactiv"),
+        complete=True,
     ),
     Report(
         "dg-blocked-thread",

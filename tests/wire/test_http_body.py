@@ -61,3 +61,10 @@ def test_body_reader_end_of_connection_within_the_body_is_invalid(
     reader.feed(b"3\r\na")
     reader.end()
     assert (reader.done, reader.invalid) == (True, True)
+
+
+def test_body_reader_end_after_the_body_changes_nothing() -> None:
+    reader = BodyReader(chunked=False, length=3)
+    assert reader.feed(b"abc") == b"abc"
+    reader.end()
+    assert (reader.done, reader.invalid) == (True, False)

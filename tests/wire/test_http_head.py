@@ -59,3 +59,21 @@ def test_request_head_without_a_colon_is_recorded_under_its_first_word() -> None
     assert [(each.name, each.value) for each in head.fields] == [
         (b"Authorization", b"Bearer secret")
     ]
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        (b"GET /a HTTP/1.1", (b"GET", b"/a", b"HTTP/1.1")),
+        (b"GET /a b HTTP/1.1", (b"GET", b"/a b", b"HTTP/1.1")),
+        (b"GET  /a\t http/1.0", (b"GET", b"/a", b"http/1.0")),
+        (b"GET /a", (b"GET", b"/a", b"")),
+        (b"GET", (b"GET", b"", b"")),
+    ],
+)
+def test_request_head_line_is_method_target_and_version(
+    line: bytes, expected: tuple[bytes, bytes, bytes]
+) -> None:
+    head = RequestHead.parse(line + b"\r\nHost: a\r\n\r\n")
+    assert (head.method, head.target, head.version) == expected
+    assert not head.is_upgrade

@@ -29,7 +29,7 @@ _FIRM = 0.015  # of all of them
 _MIN_BUCKETS = 3
 _MAX_GAP_NS = 4 * _BUCKET_NS
 _WRONG = 0.07  # of the declared rate, from which on another one is reported
-_LOW_VOICE, _HIGH_VOICE = 72.0, 130.0  # Hz; a voice below or above is no normal one
+_LOW_VOICE, _HIGH_VOICE = 72.0, 260.0  # Hz; hardly any voice is lower or higher
 _SIZES = tuple(128 << n for n in range(1, 8))  # chunks of Web Audio, in samples
 _MAX_SIZES = 256  # different sizes of chunks that are counted
 _MAX_RUNS = 400
@@ -222,13 +222,12 @@ class ArrivalRate:
             return False
         captured = chunk in _SIZES and run.rate in _CAPTURE_RATES
         voice = self._pitch.median(run.start_s, run.end_s)
-        if voice is not None and voice > _HIGH_VOICE and ratio > 1.9:
+        if voice is not None and ratio > 1.9 and voice * ratio > _HIGH_VOICE:
             return False
         if captured:
             return True
         if ratio in (2.0, 3.0, 4.0, 6.0) or ratio < 1:
-            low, high = _LOW_VOICE, 300.0
-            return voice is not None and (voice < low if ratio > 1 else voice > high)
+            return voice is not None and (voice < _LOW_VOICE if ratio > 1 else voice > _HIGH_VOICE)
         return True
 
 

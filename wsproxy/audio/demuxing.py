@@ -12,6 +12,8 @@ from typing import Protocol
 
 from .containers import AMR_SIZES, AMR_WB_SIZES, read_vint
 
+_MAX_START = 16  # of the head of an element
+_MAX_BLOCK = 8192  # bytes of a block of audio
 _MAX_HELD = 4 << 20  # bytes of an element that has not arrived completely
 
 
@@ -220,11 +222,23 @@ class WebmDemuxer:
     def _resynchronize(self) -> None:
         """Skip to the next cluster or block, or all but the last bytes."""
         found = [
-            at
-            for mark in (b"\x1fC\xb6u", b"\x1aE\xdf\xa3", b"\xa3")
-            if (at := self._held.find(mark, 1)) > 0
+            at for mark in (b"\x1fC\xb6u", b"\x1aE\xdf\xa3") if (at := self._held.find(mark, 1)) > 0
         ]
-        del self._held[: min(found, default=len(self._held))]
+        block = next(self._blocks(), None)
+        if block is not None:
+            found.append(block)
+        # An element may begin in the last bytes.
+        del self._held[: min(found, default=max(1, len(self._held) - _MAX_START))]
+
+    def _blocks(self) -> Iterator[int]:
+        """Where blocks of track 1 may begin, by their first bytes."""
+        held = bytes(self._held)
+        at = held.find(b"\xa3", 1)
+        while 0 < at < len(held) - _MAX_START:
+            size, width = read_vint(held, at + 1, keep_mark=False)
+            if width and 4 < size < _MAX_BLOCK and held[at + 1 + width] == 0x81:
+                yield at
+            at = held.find(b"\xa3", at + 1)
 
     def _begin(self, name: int) -> Iterator[Item]:
         if name == _TRACK_ENTRY:

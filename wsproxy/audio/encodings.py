@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 from . import g711
@@ -111,6 +112,7 @@ def containers_for(name: str) -> frozenset[str]:
     return _CONTAINERS.get(bare_name(name), frozenset())
 
 
+@functools.lru_cache(maxsize=64)  # it is asked for every message
 def encoding_named(name: str) -> Encoding | None:
     """The encoding of a declared name or media type.
 

@@ -31,6 +31,7 @@ _OTHER_FORMATS = frozenset(
 )
 # What samples in another format look like.
 _CONSEQUENCES = frozenset({CLIPPING, DC_OFFSET, NEAR_SILENCE, WRONG_RATE})
+_NEAR_S = 3.0  # around a cause, in which its consequences may be found
 _ODD_NEAR_S = 1.0  # between a lost byte and the first sound that shows it
 
 
@@ -60,7 +61,10 @@ def reconciled(faults: Sequence[AudioFault], odd_ends: Sequence[float]) -> tuple
 def _covered(where: Region, causes: Sequence[Region]) -> float:
     """The share of a region that is in one of these."""
     common = sum(
-        max(0.0, min(where.end_s, cause.end_s) - max(where.start_s, cause.start_s))
+        max(
+            0.0,
+            min(where.end_s, cause.end_s + _NEAR_S) - max(where.start_s, cause.start_s - _NEAR_S),
+        )
         for cause in causes
     )
     return common / where.seconds if where.seconds else 0.0

@@ -8,15 +8,22 @@ the samples are in that other encoding. Noise and silence are alike in all, and 
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from . import g711
 from .encodings import Encoding, encoding_named
 from .pcm_decoding import decode_pcm
-from .predictability import alternation, level_and_smoothness, prediction_errors
-from .regions import Locator, RegionCollector
+from .predictability import (
+    Prediction,
+    alternates,
+    level_and_smoothness,
+    predict,
+    unbalanced,
+)
+from .regions import Locator
 from .report import (
     BYTE_ORDER,
     COMPANDED_AS_PCM,
@@ -40,12 +47,15 @@ if TYPE_CHECKING:
 _QUIET = 100.0  # RMS of the declared decoding below which a window decides nothing: -50 dBFS
 _SMOOTH = 0.8  # correlation of neighbors from which on samples are not examined further
 _PREDICTABLE = 0.25  # error of a prediction below which the declared encoding is right
+_CERTAIN = 0.15  # below which no other one is tried, unless a fault was just found
 _MAX_ERROR = 0.35  # of another encoding
 _MIN_GAIN = 0.4  # of the errors of another encoding and of the declared one
 _LAW_WINDOWS, _LAW_GAIN = 5, 0.75  # the same for the two laws of G.711, which are alike
 _MAX_LAW_ERROR = 0.5
-_STEREO_ERROR, _STEREO_GAIN = 0.5, 0.7
-_ALTERNATING, _PERHAPS_ALTERNATING = 0.3, 0.7
+# Two channels alternate where a prediction from every second sample is as good.
+_STEREO_ERROR, _STEREO_GAIN, _STEREO_LAGS = 0.4, 0.7, 0.05
+_TONE = -0.4  # correlation of neighbors below which a window is a high tone
+_SIMILAR = 0.2  # and above which two channels may be similar
 _PAIR_SAMPLES = 1024  # of a window, in which pairs are examined
 _LOUD_FLOATS = 4.0 * 32768 * 0.99
 _MIN_FAULT_S = {STEREO_AS_MONO: 1.5}
@@ -53,19 +63,32 @@ _MIN_OTHER_FAULT_S = 0.7
 _MIN_SHARE = {STEREO_AS_MONO: 0.5}  # of the windows of a fault in which it is found
 _MIN_OTHER_SHARE = 0.3
 _BRIDGE_S = 2.5  # of windows that decide nothing
+_MAX_FAULTS = 200
 _RIGHT_WINDOWS = 2  # in the declared format, which end a fault
 _REMEMBERED = 16  # windows that decide nothing, before a fault that may belong to it
 _HUSH = 10.0  # times that a pause is quieter in the right encoding
 
-# The laws of G.711 last: in the other one, anything is a little better that is wrong in both.
 _ALTERNATIVES = (
     "linear16", "pcm_s16be", "float32", "float64", "pcm_f32be", "mulaw", "alaw",
 )  # fmt: skip
 
 
 def _guesses(declared: Encoding) -> dict[str, Encoding]:
+    """The encodings that are tried, besides the other law of G.711."""
     found = {name: encoding_named(name) for name in _ALTERNATIVES}
-    return {n: e for n, e in found.items() if e is not None and e is not declared}
+    return {
+        name: encoding
+        for name, encoding in found.items()
+        if encoding is not None and encoding is not declared and not (encoding.law and declared.law)
+    }
+
+
+def _other_law(declared: Encoding) -> tuple[str, Encoding] | None:
+    if declared.law is None:
+        return None
+    name = "alaw" if declared.law is g711.MULAW else "mulaw"
+    encoding = encoding_named(name)
+    return (name, encoding) if encoding else None
 
 
 class FormatGuess:
@@ -84,9 +107,10 @@ class FormatGuess:
         self._channels = channels
         self._locator = locator
         self._guesses = _guesses(encoding)
-        self._collectors: dict[str, RegionCollector] = {}
-        self._undecided: deque[tuple[float, frozenset[str], Region]] = deque(maxlen=_REMEMBERED)
-        self._last = ""  # the fault that has not ended yet
+        self._other_law = _other_law(encoding)
+        self._episode: _Episode | None = None
+        self._faults: list[AudioFault] = []
+        self._undecided: deque[tuple[frozenset[str], Region]] = deque(maxlen=_REMEMBERED)
         self._right = 0  # windows in the declared format since then
 
     def feed(
@@ -113,24 +137,20 @@ class FormatGuess:
         if len(examined):
             hushed = self._classify(rows, windows, examined, labels)
             # Some windows may be smooth in the declared encoding by chance.
-            if len(examined) < sound.sum() and (self._last or set(labels) - {"", "ok"}):
+            if len(examined) < sound.sum() and (self._episode or set(labels) - {"", "ok"}):
                 hushed = self._classify(rows, windows, np.flatnonzero(sound), labels)
         if self._channels == 1:
-            self._label_pairs(windows, np.flatnonzero(sound), labels)
+            self._label_pairs(windows, np.flatnonzero(sound & (smooth > _SIMILAR)), labels)
         self._collect(labels, sound.tolist(), hushed, start_s, window_s)
 
     def _label_pairs(self, windows: Windows, numbers: NDArray[np.intp], labels: list[str]) -> None:
         """Label windows in which two similar channels alternate."""
         if not len(numbers):
             return
-        ratios = alternation(windows[numbers, :_PAIR_SAMPLES])
-        for at, ratio in zip(numbers.tolist(), ratios.tolist(), strict=True):
-            if labels[at] not in ("", "ok"):
-                continue
-            if ratio < _ALTERNATING:
+        found = alternates(windows[numbers, :_PAIR_SAMPLES])
+        for at in numbers[found].tolist():
+            if labels[at] in ("", "ok"):
                 labels[at] = STEREO_AS_MONO
-            elif ratio < _PERHAPS_ALTERNATING and self._last == STEREO_AS_MONO:
-                labels[at] = ""
 
     def _classify(
         self,
@@ -144,22 +164,27 @@ class FormatGuess:
         Returns:
             The encodings in which windows are quiet that are loud as declared.
         """
-        rows, windows, numbers = all_rows[examined], all_windows[examined], examined.tolist()
-        levels, errors, second_errors = prediction_errors(windows)
-        best = np.minimum(errors * _MIN_GAIN, _MAX_ERROR)
-        found = [""] * len(rows)
+        windows, numbers = all_windows[examined], examined.tolist()
+        prediction = predict(windows)
+        levels, errors = prediction.rms, prediction.error
+        found = [""] * len(windows)
         quiet: dict[int, set[str]] = {}
-        for name, encoding in self._guesses.items():
-            other_levels, other_errors = _try(rows, encoding)
-            if encoding.law is not None and self._declared.law is not None:
-                _label_law(errors, other_errors, name, found)
-                continue
-            for at in np.flatnonzero(other_errors < best).tolist():
-                best[at] = other_errors[at]
-                found[at] = name
-            for at in np.flatnonzero(other_levels < np.minimum(levels / _HUSH, _QUIET)).tolist():
-                quiet.setdefault(numbers[at], set()).add(name)
-        stereo = (second_errors < _STEREO_ERROR) & (errors > _STEREO_GAIN * second_errors)
+        doubtful = np.flatnonzero(errors > (0.0 if self._episode else _CERTAIN))
+        if len(doubtful):
+            rows = all_rows[examined[doubtful]]
+            best = np.minimum(errors * _MIN_GAIN, _MAX_ERROR)
+            hush = np.minimum(levels / _HUSH, _QUIET)
+            for name, encoding in self._guesses.items():
+                other_levels, other_errors = _try(rows, encoding)
+                for at in doubtful[other_errors < best[doubtful]].tolist():
+                    found[at] = name
+                np.minimum.at(best, doubtful, other_errors)
+                for at in doubtful[other_levels < hush[doubtful]].tolist():
+                    quiet.setdefault(numbers[at], set()).add(name)
+        if self._other_law:
+            _, other_errors = _try(all_rows[examined], self._other_law[1])
+            _label_law(errors, other_errors, self._other_law[0], found)
+        stereo = _is_stereo(prediction)
         for at, number in enumerate(numbers):
             if found[at]:
                 labels[number] = found[at]
@@ -178,70 +203,66 @@ class FormatGuess:
         window_s: float,
     ) -> None:
         for number, label in enumerate(labels):
-            first = start_s + number * window_s
-            if label in ("", "ok"):
-                self._note_other(number, label, sound[number], hushed, first, window_s)
-                continue
-            where = self._locator.region(first, first + window_s)
-            if label != self._last:
-                where = self._extended_back(label, where)
-                self._last = label
-            self._undecided.clear()
-            self._right = 0
-            self._collector(label).add(where, window_s)
+            # Small samples in the other byte order look like loud audio.
+            if label == "ok" and number not in hushed:
+                self._undecided.clear()
+                self._right += 1
+                if self._right >= _RIGHT_WINDOWS:
+                    self._end_episode()
+            elif label or sound[number]:
+                first = start_s + number * window_s
+                where = self._locator.region(first, first + window_s)
+                if label not in ("", "ok"):
+                    self._add(label, where)
+                else:
+                    self._add_undecided(hushed.get(number, frozenset()), where)
 
-    def _note_other(
-        self,
-        number: int,
-        label: str,
-        sound: bool,
-        hushed: dict[int, frozenset[str]],
-        first: float,
-        window_s: float,
-    ) -> None:
-        if label == "ok":
-            self._undecided.clear()
-            self._right += 1
-            if self._last and self._right >= _RIGHT_WINDOWS:
-                self._collector(self._last).split()
-                self._last = ""
-        elif sound:
-            where = self._locator.region(first, first + window_s)
-            names = hushed.get(number, frozenset())
-            self._undecided.append((first, names, where))
-            # A pause of what was found before.
-            if self._last in names:
-                self._collector(self._last).add(where)
+    def _add(self, label: str, where: Region) -> None:
+        episode = self._episode
+        self._right = 0
+        if episode is not None and where.start_s - episode.where.end_s > _BRIDGE_S:
+            self._end_episode()
+        if self._episode is None:
+            where = self._extended_back(label, where)
+            self._episode = _Episode(where, {label: where.seconds}, label)
+        else:
+            self._episode.add(label, where)
+        self._undecided.clear()
+
+    def _add_undecided(self, quiet_in: frozenset[str], where: Region) -> None:
+        self._undecided.append((quiet_in, where))
+        episode = self._episode
+        # A pause of what was found before.
+        if (
+            episode is not None
+            and episode.label in quiet_in
+            and where.start_s - episode.where.end_s <= _BRIDGE_S
+        ):
+            episode.where = replace(episode.where, end_s=where.end_s, end_t_ns=where.end_t_ns)
 
     def _extended_back(self, label: str, where: Region) -> Region:
         """The region with the pauses before it that are quiet in the same encoding."""
-        for _, names, before in reversed(self._undecided):
-            if label not in names or where.start_s - before.end_s > _BRIDGE_S:
+        for quiet_in, before in reversed(self._undecided):
+            if label not in quiet_in or where.start_s - before.end_s > _BRIDGE_S:
                 break
             where = Region(before.start_s, where.end_s, before.frame, before.t_ns, where.end_t_ns)
         return where
 
-    def _collector(self, label: str) -> RegionCollector:
-        found = self._collectors.get(label)
-        if found is None:
-            found = self._collectors[label] = RegionCollector(0.0, _BRIDGE_S)
-        return found
+    def _end_episode(self) -> None:
+        episode, self._episode = self._episode, None
+        if episode is not None and episode.is_fault and len(self._faults) < _MAX_FAULTS:
+            self._faults.append(self._fault(episode))
 
     def faults(self) -> list[AudioFault]:
         """The faults so far."""
-        found = [
-            _Found(label, stretch.where, stretch.weight)
-            for label, collector in self._collectors.items()
-            for stretch in collector.stretches()
-        ]
-        found.sort(key=lambda one: one.where.start_s)
-        out = []
-        for label, where, weight in _joined(found):
-            share = _MIN_SHARE.get(label, _MIN_OTHER_SHARE)
-            least = _MIN_FAULT_S.get(label, _MIN_OTHER_FAULT_S)
-            if weight >= max(least, share * where.seconds):
-                out.append(AudioFault(self._kind(label), where, self._figures(label)))
-        return out
+        episode = self._episode
+        if episode is not None and episode.is_fault:
+            return [*self._faults, self._fault(episode)]
+        return self._faults[:]
+
+    def _fault(self, episode: _Episode) -> AudioFault:
+        label = episode.main_label
+        return AudioFault(self._kind(label), episode.where, self._figures(label))
 
     def _figures(self, label: str) -> dict[str, float | str]:
         if label == STEREO_AS_MONO:
@@ -263,29 +284,49 @@ class FormatGuess:
         return COMPANDED_AS_PCM if found.law is not None else BYTE_ORDER
 
 
-class _Found(NamedTuple):
-    """A stretch in another format, and the seconds of it in which the format was recognized."""
+@dataclass(slots=True)
+class _Episode:
+    """Windows in other formats, with few in the declared one between them.
 
-    label: str
+    Attributes:
+        where: from the first of them to the last one.
+        seconds: of the windows in each format.
+        label: the format of the last ones.
+        run: how many of the last ones have that format.
+    """
+
     where: Region
-    weight: float
+    seconds: dict[str, float]
+    label: str
+    run: int = 1
+
+    def add(self, label: str, where: Region) -> None:
+        self.where = replace(self.where, end_s=where.end_s, end_t_ns=where.end_t_ns)
+        self.seconds[label] = self.seconds.get(label, 0.0) + where.seconds
+        self.run = self.run + 1 if label == self.label else 1
+        self.label = label
+
+    @property
+    def main_label(self) -> str:
+        return max(self.seconds, key=self.seconds.__getitem__)
+
+    @property
+    def is_fault(self) -> bool:
+        label = self.main_label
+        share = _MIN_SHARE.get(label, _MIN_OTHER_SHARE)
+        least = _MIN_FAULT_S.get(label, _MIN_OTHER_FAULT_S)
+        return sum(self.seconds.values()) >= max(least, share * self.where.seconds)
 
 
-def _joined(found: list[_Found]) -> list[_Found]:
-    """Stretches that are interrupted by shorter ones of other formats, as one."""
-    out: list[_Found] = []
-    for one in found:
-        last = out[-1] if out else None
-        if last is None or one.where.start_s - last.where.end_s > _BRIDGE_S:
-            out.append(one)
-            continue
-        small, large = sorted((last, one), key=lambda each: each.weight)
-        if small.label != large.label and small.weight > _MIN_OTHER_SHARE * large.weight:
-            out.append(one)
-            continue
-        end = max(last.where, one.where, key=lambda where: where.end_s)
-        where = replace(last.where, end_s=end.end_s, end_t_ns=end.end_t_ns)
-        out[-1] = _Found(large.label, where, last.weight + one.weight)
+def _is_stereo(prediction: Prediction) -> NDArray[np.bool_]:
+    """Whether two channels alternate in each window."""
+    error = prediction.second_error
+    out: NDArray[np.bool_] = (
+        (error < _STEREO_ERROR)
+        & (prediction.lag_1 > _TONE)
+        & (prediction.error > _STEREO_GAIN * error)
+        & (prediction.lag_2 - prediction.lag_1 > _STEREO_LAGS)
+    )
     return out
 
 
@@ -307,10 +348,9 @@ def _try(
     size = rows.shape[1] // encoding.sample_bytes * encoding.sample_bytes
     data = np.ascontiguousarray(rows[:, :size]).tobytes()
     windows = decode_pcm(data, encoding).reshape(len(rows), -1).astype(np.float32, copy=False)
-    levels, errors, _ = prediction_errors(windows)
+    prediction = predict(windows)
+    bad = unbalanced(windows)
     if encoding.is_float:
-        wild = np.abs(windows) >= _LOUD_FLOATS
-        zero = np.abs(windows) < 1e-3
-        bad = (wild.mean(axis=1) > 0.01) | (zero.mean(axis=1) > 0.9)
-        levels, errors = np.where(bad, np.inf, levels), np.where(bad, 1.0, errors)
-    return levels, errors
+        bad |= (np.abs(windows) >= _LOUD_FLOATS).mean(axis=1) > 0.01
+        bad |= (np.abs(windows) < 1e-3).mean(axis=1) > 0.9
+    return np.where(bad, np.inf, prediction.rms), np.where(bad, 1.0, prediction.error)

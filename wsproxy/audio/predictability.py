@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     Figures = NDArray[np.float64]
 
 _ORDER = 6
+_MIN_NEARER, _MAX_WITHIN = 0.66, 0.35
+_BALANCE = 1.5
 _TINY = 1e-3  # power that counts as none
 
 
@@ -26,13 +29,26 @@ def level_and_smoothness(windows: Windows, lag: int = 1) -> tuple[Figures, Figur
     return np.sqrt(np.maximum(power, 0.0)), smooth
 
 
-def prediction_errors(windows: Windows) -> tuple[Figures, Figures, Figures]:
-    """Of each window: RMS, and the share of its power that prediction leaves.
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """How well each window is predicted.
 
-    Returns:
-        The RMS without the mean; the error of a prediction from the last 6 samples; and that of one
-        from every second of them, which is as good only if two channels alternate.
+    Attributes:
+        rms: without the mean.
+        error: the share of the power that a prediction from the last 6 samples leaves.
+        second_error: the same for a prediction from every second of them.
+        lag_1, lag_2: correlation with the last sample and with the last but one.
     """
+
+    rms: Figures
+    error: Figures
+    second_error: Figures
+    lag_1: Figures
+    lag_2: Figures
+
+
+def predict(windows: Windows) -> Prediction:
+    """Predict each sample of each window from those before it."""
     centered = windows - windows.mean(axis=1, keepdims=True)
     size = windows.shape[1]
     lags = np.stack(
@@ -42,10 +58,10 @@ def prediction_errors(windows: Windows) -> tuple[Figures, Figures, Figures]:
         ],
         axis=1,
     ).astype(np.float64)
-    power = np.maximum(lags[:, 0], _TINY)
-    shares = lags / power[:, None]
+    shares = lags / np.maximum(lags[:, 0], _TINY)[:, None]
     shares[:, 0] = 1.0 + 1e-6
-    return np.sqrt(lags[:, 0] / size), _residue(shares), _residue(shares[:, ::2])
+    rms = np.sqrt(lags[:, 0] / size)
+    return Prediction(rms, _residue(shares), _residue(shares[:, ::2]), shares[:, 1], shares[:, 2])
 
 
 def _residue(lags: Figures) -> Figures:
@@ -64,14 +80,22 @@ def _residue(lags: Figures) -> Figures:
     return error
 
 
-def alternation(windows: Windows) -> Figures:
-    """How much nearer the samples of a pair are to each other than to those of other pairs.
+def alternates(windows: Windows) -> NDArray[np.bool_]:
+    """Whether two similar channels alternate in each window.
 
-    Returns:
-        For each window the mean square difference within pairs over that between pairs: 1.0 in
-        audio of one channel, and near 0 where two similar channels alternate.
+    Then the two samples of a pair are nearer to each other than to those of the next pair, while
+    in audio of one channel there is no such difference.
     """
-    square = np.diff(windows, axis=1) ** 2
-    within, between = square[:, 0::2].mean(axis=1), square[:, 1::2].mean(axis=1)
-    out: Figures = ((within + 1e-6) / (between + 1e-6)).astype(np.float64)
+    steps = np.abs(np.diff(windows[:, : windows.shape[1] // 2 * 2 - 1], axis=1))
+    within, between = steps[:, 0::2], steps[:, 1::2]
+    nearer = (within < between).mean(axis=1) > _MIN_NEARER
+    square = np.einsum("ij,ij->i", within, within), np.einsum("ij,ij->i", between, between)
+    out: NDArray[np.bool_] = nearer & (square[0] < _MAX_WITHIN * square[1])
+    return out
+
+
+def unbalanced(windows: Windows) -> NDArray[np.bool_]:
+    """Whether every second sample of each window is much louder than the others."""
+    first, second = windows[:, 0::2].std(axis=1), windows[:, 1::2].std(axis=1)
+    out: NDArray[np.bool_] = np.maximum(first, second) > _BALANCE * np.minimum(first, second)
     return out

@@ -120,10 +120,6 @@ class RegionCollector:
         self._close()
         self._open = Stretch(where, where.seconds, weight)
 
-    def split(self) -> None:
-        """End the current region here, whatever follows."""
-        self._close()
-
     def _counts(self, stretch: Stretch) -> bool:
         seconds = stretch.where.seconds
         return seconds >= self._min_s - 1e-6 and stretch.weight >= self._min_weight * seconds

@@ -35,6 +35,7 @@ _CLIP_RUN = 3  # consecutive samples at full scale; a single one may be a peak
 _CLIP_SHARE = 0.01
 _OFFSET = 655.0  # 2 % of full scale
 _OFFSET_STEPS = 21  # over which an offset is averaged, about half a second
+_OFFSET_OVER_RUMBLE = 3.0
 _OFFSET_REGION_S = 1.0
 _FLOOR_STEPS = 400  # of which the background level is estimated: 10 s
 _SPEECH_DB = 9.0  # above the background
@@ -165,10 +166,11 @@ class SignalMeter:
         self._recent_means = joined[-_OFFSET_STEPS + 1 :]
         if len(joined) < _OFFSET_STEPS:
             return
-        sums = np.concatenate(([0.0], np.cumsum(joined, dtype=np.float64)))
-        average = (sums[_OFFSET_STEPS:] - sums[:-_OFFSET_STEPS]) / _OFFSET_STEPS
+        average, spread = _moving(joined, _OFFSET_STEPS)
         middle = start_s + (_OFFSET_STEPS // 2 - known) * step_s
-        self._offset.feed(np.abs(average) > _OFFSET, middle, step_s, self._locator, average)
+        # The rumble of wind and rooms varies as much as it offsets.
+        offset = np.abs(average) > np.maximum(_OFFSET, _OFFSET_OVER_RUMBLE * spread)
+        self._offset.feed(offset, middle, step_s, self._locator, average)
 
     def _find_speech(self, rms: NDArray[np.float64], start_s: float, step_s: float) -> None:
         recent = np.concatenate((self._recent, rms.astype(np.float32)))[-_FLOOR_STEPS:]
@@ -261,6 +263,17 @@ class SignalMeter:
                 figures = {"level_dbfs": dbfs(level) or 0.0, "seconds_s": round(where.seconds, 2)}
                 out.append(AudioFault(NEAR_SILENCE, where, figures))
         return out
+
+
+def _moving(
+    values: NDArray[np.float32], count: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean and standard deviation of each `count` consecutive values."""
+    means = []
+    for summed in (values, np.square(values, dtype=np.float64)):
+        sums = np.concatenate(([0.0], np.cumsum(summed, dtype=np.float64)))
+        means.append((sums[count:] - sums[:-count]) / count)
+    return means[0], np.sqrt(np.maximum(means[1] - means[0] ** 2, 0.0))
 
 
 def _as_regions(kept: list[Region]) -> Regions:

@@ -6,13 +6,13 @@ measurements    functions that measure one thing each
 rules           functions that detect one problem each, whether or not the session failed
 parameters      parameters of the request that a sentence names
 error_classes   the kind of error that a server's sentence describes
+gateways        servers and proxies that answer in place of an API
 headline        the server's sentence as the headline of a failure
+outcome         the outcome of a session with its findings
 findings        the findings of one session
 summary         how a session ended, in one sentence
 annotation      what a recorder writes of them at the end of a trace
 session_groups  findings that only several sessions show together
-outcome         the outcome of a session with its findings
-gateways        servers and proxies that answer in place of an API
 """
 
 from .annotation import annotate

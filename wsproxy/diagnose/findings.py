@@ -9,6 +9,7 @@ from functools import partial
 
 from wsproxy.catalog import GENERIC, TRAFFIC, Advice, Catalog, Condition, Hit, candidates, explains
 from wsproxy.catalog.envelope import json_object
+from wsproxy.catalog.server_sentence import MAX_SENTENCE
 from wsproxy.session import Session
 from wsproxy.wire import accept_key
 
@@ -99,7 +100,10 @@ def diagnose(session: Session, catalog: Catalog, *, measured: bool = True) -> li
 def _condition_finding(facts: SessionFacts, hit: Hit, said: Said | None) -> Finding:
     """The finding of a condition, with the evidence of its match and its checks."""
     matched = _matched_evidence(facts, hit)
-    checked = [e for name in hit.condition.checks for e in _measured(facts, CHECKS, name)]
+    checks = list(hit.condition.checks)
+    if not facts.session.accepted and hit.stage == "elsewhere":
+        checks.insert(0, "handshake")  # the condition expects an open session
+    checked = [e for name in checks for e in _measured(facts, CHECKS, name)]
     # Without a Close frame, the checks say more than that the connection ended.
     evidence = [*checked, *matched] if hit.match.kind == "ending" else [*matched, *checked]
     said = said if said is not None and _concerns(hit, said) else None
@@ -108,6 +112,7 @@ def _condition_finding(facts: SessionFacts, hit: Hit, said: Said | None) -> Find
         condition = with_parameters(condition, said)
     elif said is not None and needs_sentence(hit, said):
         condition = with_sentence(facts, hit.condition, said, partial(_shown, facts))
+        evidence = [*_proofs(facts, condition), *evidence]
         notes = _footnotes(facts, hit)
     # A name such as "NET-0001" is no better evidence than the code that it stands with.
     titled = condition is not hit.condition
@@ -123,9 +128,15 @@ def _condition_finding(facts: SessionFacts, hit: Hit, said: Said | None) -> Find
     return finding
 
 
+def _proofs(facts: SessionFacts, condition: Condition) -> list[Evidence]:
+    """The evidence of the causes that the traffic shows."""
+    rules = [advice.when for advice in condition.causes if advice.when]
+    return [evidence for rule in rules for evidence in _measured(facts, RULES, rule)]
+
+
 def _with_said(finding: Finding, said: Said, *, titled: bool = True) -> Finding:
     kind = said.kind.id if said.kind is not None else ""
-    sentence = said.sentence.text
+    sentence = quoted(said.sentence.text, MAX_SENTENCE)
     return replace(finding, sentence=sentence, error_class=kind, quotes_traffic=titled)
 
 

@@ -172,11 +172,21 @@ def with_sentence(
     return replace(
         changed,
         meaning=kind.meaning,
-        causes=tuple(advice for advice in kind.causes if not advice.when or shown(advice.when)),
+        causes=_causes(condition, kind, shown),
         remedies=tuple(kind.remedies),
         retry=kind.retry,
         retry_note=kind.retry_note,
     )
+
+
+def _causes(
+    condition: Condition, kind: ErrorClass, shown: Callable[[str], bool]
+) -> tuple[Advice, ...]:
+    """The causes of the class, after those of the condition that the traffic shows."""
+    own = [advice for advice in condition.causes if advice.when and shown(advice.when)]
+    known = {advice.when for advice in own}
+    others = (advice for advice in kind.causes if advice.when not in known)
+    return (*own, *(advice for advice in others if not advice.when or shown(advice.when)))
 
 
 def with_parameters(condition: Condition, said: Said) -> Condition:
@@ -233,6 +243,8 @@ def arranged(evidence: Sequence[Evidence], said: Said | None) -> list[Evidence]:
             continue
         texts.add(item.text)
         (tail if _includes(item.text, sentence) else head).append(item)
+    if any(e.text.startswith("requested ") for e in head):
+        head = [e for e in head if not e.text.startswith("request: ")]
     statuses = {e.text.split()[1] for e in head if e.text.startswith("HTTP ")}
     head = [e for e in head if e.text.removeprefix("status: ") not in statuses]
     # The complete message or body, if it says more than what is shown of it already.

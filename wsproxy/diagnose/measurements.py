@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from wsproxy.audio.encodings import AudioFormat
 from wsproxy.audio.sniff import sniff
+from wsproxy.catalog.envelope import read
 from wsproxy.session import Session
 from wsproxy.session.audio_track import AudioTrack
 from wsproxy.session.size_histogram import Place, SizeSelection
@@ -19,6 +20,7 @@ from wsproxy.wire import Opcode
 
 from .evidence import Evidence, frame_list, plural, quoted, seconds
 from .session_facts import Measure, SessionFacts
+from .wav_header import wav_header_fields
 
 WINDOW = 5.0  # seconds of the window in which the fastest pace is measured
 RATED = 10.0  # seconds of session from which on a rate of characters is meaningful
@@ -182,7 +184,11 @@ def last_client_message(facts: SessionFacts) -> list[Evidence]:
     if not before:
         return []
     last = before[-1]
-    what = "JSON" if is_json(last.text) else "not valid JSON"
+    envelope = facts.api.envelope if facts.api else ""
+    in_envelope = bool(envelope) and read(envelope, last.text)[0] is not None
+    what = (
+        "in the API's form" if in_envelope else "JSON" if is_json(last.text) else "not valid JSON"
+    )
     ago = seconds(facts.ended_ns - last.t_ns)
     text = f"the app's last text, {ago:.2f} s before the end, is {what}: {quoted(last.text)}"
     return [Evidence(text, (last.frame,), last.t_ns, ago, "s")]
@@ -331,7 +337,7 @@ def ping_pong(facts: SessionFacts) -> list[Evidence]:
 def who_ended(facts: SessionFacts) -> list[Evidence]:
     """Which side ended the session, and the last frame before that."""
     session, end = facts.session, facts.ended_ns
-    if session.closed_by is None:
+    if session.closed_by is None or not session.accepted:
         return []
     side = "app" if session.closed_by == "client" else "server"
     at = seconds(end - facts.opened_ns)
@@ -364,6 +370,7 @@ CHECKS: dict[str, Measure] = {
         silence_before_close,
         first_audio_delay,
         audio_pace,
+        wav_header_fields,
         chunk_durations,
         audio_decodable,
         keepalives,

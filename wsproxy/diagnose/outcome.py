@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from wsproxy.session import Session
-from wsproxy.session.outcome import FAILED, Outcome
+from wsproxy.session.outcome import FAILED, SUCCEEDED, UNPROVEN, Outcome
 
 from .evidence import Evidence
 
@@ -20,10 +20,14 @@ ABSENCES = frozenset(
         "no-results",
         "results-stopped",
         "agent-silent",
+        "never-ready",
         "no-audio-for-text",
     )
 )
-_AUDIO = ("traffic.audio.", "traffic.signal.")  # conditions of audio, which may be the cause
+# With one of these, what came is no proof of success.
+_DOUBTS = ("traffic.outcome.results-stopped", "traffic.received.other-samples")
+# Conditions of audio, which may be the cause of what is missing.
+_AUDIO = ("traffic.audio.", "traffic.signal.", "traffic.carrier.", "traffic.received.")
 
 
 class FindingLike(Protocol):
@@ -67,11 +71,20 @@ def rank(condition: str) -> int:
 def outcome(session: Session, findings: Sequence[FindingLike]) -> Outcome | None:
     """The outcome of a session; None where it was read without its messages.
 
-    An error that was found makes it a failure, whatever came before it.
+    An error that was found makes it a failure, whatever came before it. Results that stopped, or
+    that are not what was agreed, are no proof of success.
     """
     found = session.outcome
-    error = next((finding for finding in findings if finding.severity == "error"), None)
-    if found is None or found.kind == FAILED or error is None:
+    if found is None or found.kind == FAILED:
         return found
-    frames = tuple(frame for e in error.evidence[:1] for frame in e.frames)
-    return Outcome(FAILED, error.title, frames, found.figures)
+    error = next((finding for finding in findings if finding.severity == "error"), None)
+    if error is not None:
+        return Outcome(FAILED, error.title, _first_frames(error), found.figures)
+    doubt = next((finding for finding in findings if finding.id in _DOUBTS), None)
+    if doubt is None or found.kind != SUCCEEDED:
+        return found
+    return Outcome(UNPROVEN, doubt.title, _first_frames(doubt), found.figures)
+
+
+def _first_frames(finding: FindingLike) -> tuple[int, ...]:
+    return tuple(frame for e in finding.evidence[:1] for frame in e.frames)

@@ -77,8 +77,10 @@ def named_parameters(
     found += _of_url(facts, sentence, plain=plain)
     if not found and sentence.parameter:
         found = list(_of_messages(facts, sentence.parameter))
-    distinct = {parameter.name: parameter for parameter in reversed(found)}
-    return list(distinct.values())[::-1][:_MAX_SHOWN]
+    distinct: dict[str, Parameter] = {}
+    for parameter in found:
+        distinct.setdefault(parameter.name, parameter)
+    return list(distinct.values())[:_MAX_SHOWN]
 
 
 def misnamed_languages(facts: SessionFacts) -> Iterator[Parameter]:

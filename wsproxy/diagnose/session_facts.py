@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from wsproxy.audio.report import AudioReport
 from wsproxy.audio.sniff import TEXT_KINDS
 from wsproxy.catalog import Api, ApiLimits, Catalog, Provider, Vocabulary, json_messages
 from wsproxy.catalog.envelope import Json
@@ -132,6 +133,12 @@ class SessionFacts:
         """The declared format, if the size of the audio determines its duration."""
         declared = self.declared_format
         return declared if declared is not None and declared.bytes_per_second else None
+
+    @cached_property
+    def signal(self) -> AudioReport:
+        """What the samples of `audio` are, of all of them or as many as are known."""
+        declared = without_header(self.timeline).declarations
+        return self.audio.signal(declared[0].format if declared else None)
 
     @property
     def client_audio_head(self) -> bytes:

@@ -23,6 +23,7 @@ import msgpack
 from wsproxy import __version__
 from wsproxy.catalog import load
 from wsproxy.diagnose import diagnose
+from wsproxy.diagnose.outcome import outcome
 from wsproxy.errors import TraceError
 from wsproxy.session import Session
 from wsproxy.system.file_flags import CAREFUL, PLAIN, is_own
@@ -117,8 +118,10 @@ class Listed:
             # Its recorder did not examine it: do what `explain` does.
             session = Session.read(path, allowance, catalog)
             entry = json_schema.entry(path, session, catalog)
-            entry["findings"] = [finding.id for finding in diagnose(session, catalog)]
-            entry["outcome"] = session.outcome.kind if session.outcome is not None else None
+            findings = diagnose(session, catalog)
+            found = outcome(session, findings)
+            entry["findings"] = [finding.id for finding in findings]
+            entry["outcome"] = found.kind if found is not None else None
         del entry["path"]
         how = ending(session)
         if session.ending == "close" and session.close is None:

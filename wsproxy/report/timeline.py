@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from wsproxy.diagnose.evidence import quoted
 from wsproxy.session import Session
 from wsproxy.session.audio_meter import AudioMeter
 from wsproxy.session.control_events import ControlEvent
@@ -16,6 +17,7 @@ from wsproxy.session.transcript import Result
 from .text import safe, short
 
 _LINE = 200  # characters of a result
+_REASON = 1000  # characters of a reason
 
 
 def timeline_json(session: Session, timeline: Timeline, outcome: Outcome) -> dict[str, Any]:
@@ -75,7 +77,7 @@ def outcome_json(outcome: Outcome | None) -> dict[str, Any]:
     """The fields of an outcome, as the commands print them; None: it is unknown."""
     return {
         "outcome": outcome.kind if outcome else None,
-        "outcome_reason": outcome.reason if outcome else None,
+        "outcome_reason": quoted(outcome.reason, _REASON) if outcome else None,
         "outcome_frames": list(outcome.frames) if outcome else None,
         "figures": dict(outcome.figures) if outcome else None,
     }

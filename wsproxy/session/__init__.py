@@ -1,6 +1,7 @@
 """A trace read once: handshake, messages, audio, ending.
 
 session            the fold over a trace's records
+frame_fold         the frames of a session, folded: traffic, audio, messages that are kept
 traffic            the frames of a session, in running totals
 messages           messages and closes as values
 head_tail_buffer   the messages that a session keeps

@@ -89,6 +89,11 @@ class AudioCarrierReader:
     _envelope: str = ""
     _binaries: int = 0
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether binary messages have no envelope: enough of them had none."""
+        return self._binaries >= _ENVELOPES_TRIED and not self._envelope
+
     def binary(self, data: bytes, length: int) -> CarriedAudio | None:
         """The audio of a binary message.
 

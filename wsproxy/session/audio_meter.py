@@ -6,6 +6,8 @@ The format is the one that is declared at the time. Samples are judged by their 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from wsproxy.audio.encodings import MULAW, PCM16, AudioFormat
 from wsproxy.catalog import Api
 
@@ -18,8 +20,9 @@ HANGOVER = 0.3  # seconds after an audible piece that still count as speech
 _LOUD_PCM = 3  # of 127, the high byte of a sample
 _LOUD_MULAW = 31  # of 127, how far a code is from silence
 _EVERY = 8  # samples: one of these is looked at
-_PCM_LEVEL = bytes(b if b < 128 else 255 - b for b in range(256))
-_MULAW_LEVEL = bytes(127 - (b & 0x7F) for b in range(256))
+# The bytes below it.
+_QUIET_PCM = bytes(b for b in range(256) if min(b, 255 - b) < _LOUD_PCM)
+_QUIET_MULAW = bytes(b for b in range(256) if 127 - (b & 0x7F) < _LOUD_MULAW)
 _WAV_HEADER = 44  # bytes
 
 
@@ -52,29 +55,41 @@ class AudioMeter:
         self._declarations = -1
         self._per_second = 0
         self._step = 0  # bytes of a piece
-        self._level: bytes | None = None  # of each byte that is looked at; None: not decoded
-        self._loud = self._stride = self._offset = 0
+        self._quiet: bytes | None = None  # bytes that are not loud; None: it is not decoded
+        self._stride = self._offset = 0
         self._pending = bytearray()
         self._quiet_for = HANGOVER
 
     def add(self, t_ns: int, carried: CarriedAudio) -> None:
         """Add the audio of the direction's next message."""
+        self._add(t_ns, carried.size, carried.data)
+
+    def add_binary(self, t_ns: int, data: bytes, length: int) -> None:
+        """Add a binary message that is audio.
+
+        Args:
+            data: the message, or its beginning.
+            length: bytes of all of it.
+        """
+        self._add(t_ns, length, data)
+
+    def _add(self, t_ns: int, size: int, data: bytes | Callable[[], bytes]) -> None:
         self.messages += 1
-        self.size += carried.size
+        self.size += size
         if self.first_ns is None:
             self.first_ns = t_ns
         self.last_ns = t_ns
-        declarations = len(self._session.audio.declaring)
+        declarations = self._session.declaration_count
         if declarations != self._declarations:
             self._declarations = declarations
             self._set_format(self._declared(t_ns))
         if not self._per_second or self.seconds is None:
             self.seconds = self.speech = None
             return
-        self.seconds += carried.size / self._per_second
+        self.seconds += size / self._per_second
         if self.speech is not None:
-            data = carried.data()
-            self._pending += data[_WAV_HEADER:] if data[:4] == b"RIFF" else data
+            audio = data if isinstance(data, bytes) else data()
+            self._pending += audio[_WAV_HEADER:] if audio[:4] == b"RIFF" else audio
             if len(self._pending) >= self._step:
                 self._judge_pending(t_ns)
 
@@ -90,26 +105,26 @@ class AudioMeter:
         self._step = max(2, int(self._per_second * PIECE) // 2 * 2)
         samples = declared.samples
         self._pending.clear()
-        self._level = None
+        self._quiet = None
         if samples is not None and samples.is_pcm16:
             big = samples.kind != PCM16
-            self._level, self._loud = _PCM_LEVEL, _LOUD_PCM
+            self._quiet = _QUIET_PCM
             self._stride, self._offset = 2 * _EVERY, 0 if big else 1
         elif samples is not None and samples.kind == MULAW:
-            self._level, self._loud = _MULAW_LEVEL, _LOUD_MULAW
+            self._quiet = _QUIET_MULAW
             self._stride, self._offset = _EVERY, 0
 
     def _judge_pending(self, t_ns: int) -> None:
         """Judge the complete pieces that have arrived."""
-        if self._level is None or self.speech is None:
+        if self._quiet is None or self.speech is None:
             self.speech = None
             return
         pending, step = self._pending, self._step
         end = len(pending) // step * step
         length = step / self._per_second
         for start in range(0, end, step):
-            seen = bytes(pending[start + self._offset : start + step : self._stride])
-            loud = max(seen.translate(self._level), default=0) >= self._loud
+            seen = pending[start + self._offset : start + step : self._stride]
+            loud = bool(seen.translate(None, self._quiet))
             self._quiet_for = 0.0 if loud else self._quiet_for + length
             if self._quiet_for < HANGOVER:
                 self.speech += length

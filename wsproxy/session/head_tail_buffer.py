@@ -46,20 +46,23 @@ class HeadTailBuffer:
         self._size = size
         self._room_first = self._room_between = self._room_last = KEPT_SIZE
         self._first: list[KeptMessage] = []
+        self._is_first = size > 0
         self._between: list[KeptMessage] = []
         self._is_notable = is_notable
         self._last: deque[KeptMessage] = deque()
 
     def add(self, message: KeptMessage) -> None:
         length = len(message[3])
-        if len(self._first) < self._size and self._room_first > 0:
+        if self._is_first:
             self._first.append(message)
             self._room_first -= length
+            self._is_first = len(self._first) < self._size and self._room_first > 0
             return
-        self._last.append(message)
+        last = self._last
+        last.append(message)
         self._room_last -= length
-        while len(self._last) > self._size or self._room_last < 0:
-            self._drop(self._last.popleft())
+        while len(last) > self._size or self._room_last < 0:
+            self._drop(last.popleft())
 
     def _drop(self, old: KeptMessage) -> None:
         """Drop a message that is no longer one of the last, unless it is notable."""

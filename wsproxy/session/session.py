@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import chain
+from functools import partial
 from typing import Any, TypeVar
 
 from wsproxy.catalog import Catalog
@@ -33,26 +33,18 @@ from wsproxy.trace import (
     bounded,
 )
 from wsproxy.trace.read_limits import Allowance
-from wsproxy.wire import Close, MessageAssembler, Opcode, header, is_upgrade
+from wsproxy.wire import Close, Opcode, header, is_upgrade
 
-from .head_tail_buffer import (
-    KEPT_BINARIES,
-    KEPT_BINARY,
-    KEPT_MESSAGES,
-    KEPT_TEXT,
-    HeadTailBuffer,
-    looks_like_json,
-    reports_failure,
-)
+from .frame_fold import FrameFold
+from .head_tail_buffer import KEPT_TEXT
 from .messages import BinaryMessage, CloseInfo, TextMessage
 from .outcome import Outcome, outcome_of
 from .session_audio import SessionAudio
 from .timeline import Timeline
+from .track_signal import TrackSignal
 from .traffic import FrameInfo, Traffic
 
 _T = TypeVar("_T")
-_BINARY = int(Opcode.BINARY)  # data frames have this opcode or a lower one
-
 # Why a heuristic took a value for a credential.
 _HEURISTICS = {
     "name": "its name says so",
@@ -60,7 +52,6 @@ _HEURISTICS = {
     "entropy": "looks random",
     "budget": "too much work to look through",
 }
-KEPT_MESSAGE = 1 << 20  # bytes kept of a message in several frames until it is complete
 RECORDS_PER_REST = 32
 FIRST_FRAMES = 16  # that a summary reads: the messages that set the session up are in them
 KEPT_RECORDS = 100  # kept of each kind that is rare: closes, failures, gaps, findings
@@ -95,11 +86,8 @@ class Session:
         losses: parts of the trace that could not be read.
         unread: a sentence why the rest of a trace over the limits was not read; else "".
         sent, received: traffic of the client, and of the server.
-        traffic: the frames of both directions, in running totals.
-        audio: the audio of both directions, whatever carries it.
         before_close: the frame before the first Close frame, None if there is none.
         broken: the first KEPT_BROKEN frames that broke a rule of RFC 6455, as (number, rule).
-        timeline: all messages as `read` has read them with a catalog; else None.
     """
 
     def __init__(self) -> None:
@@ -117,18 +105,10 @@ class Session:
         self.sent = Direction()
         self.received = Direction()
         self.last_ns = 0
-        self.timeline: Timeline | None = None
+        self._timeline: Timeline | None = None
         self._first_ended: Eof | None = None
-        self.traffic = Traffic()
+        self._frames = FrameFold()
         self._broken_ns: dict[int, int] = {}
-        self._message_begun_ns = [0, 0]
-        self._messages = tuple(HeadTailBuffer(KEPT_MESSAGES, reports_failure) for _ in range(2))
-        self._audio_messages = tuple(HeadTailBuffer(KEPT_BINARIES, _never) for _ in range(2))
-        self._binaries = tuple(HeadTailBuffer(KEPT_BINARIES, looks_like_json) for _ in range(2))
-        self._assemblers = tuple(
-            MessageAssembler(keep_text=KEPT_MESSAGE, keep_binary=KEPT_MESSAGE) for _ in range(2)
-        )
-        self.audio = SessionAudio()
         self.before_close: FrameInfo | None = None
         self._heuristic_redactions: dict[str, None] = {}
 
@@ -144,7 +124,8 @@ class Session:
 
         Args:
             allowance: as for a `TraceReader`.
-            catalog: to read all messages as well, see `timeline`.
+            catalog: to read all messages and to analyze all audio as well, see `timeline` and
+                `AudioTrack.signal`.
             rest: called after every RECORDS_PER_REST records; what it raises ends the reading.
 
         Raises:
@@ -154,6 +135,7 @@ class Session:
         session = cls()
         if catalog is not None:
             session.timeline = Timeline(session, catalog)
+            session.audio.analyzer_of = partial(TrackSignal, session, catalog)
         with TraceReader(path, allowance) as reader:
             try:
                 for number, record in enumerate(bounded(reader)):
@@ -227,7 +209,7 @@ class Session:
                 _keep(self.findings, record)
             case End():
                 self.end = record
-                self._end_totals()
+                self._frames.end()
 
     def _add_redacted(self, entries: Iterable[Mapping[str, Any]]) -> None:
         for entry in entries:
@@ -237,86 +219,22 @@ class Session:
                 self._heuristic_redactions[f"{name} ({why})"] = None
 
     def _add_frame(self, frame: FrameRecord) -> None:
-        # Plain numbers for opcodes: this runs for every frame of every session.
-        opcode, payload, from_client = frame.opcode, frame.payload, frame.from_client
+        number, from_client = self._frames.add(frame), frame.from_client
         if frame.redacted is not None:
             self._add_redacted(frame.redacted)
-        length = len(payload) + frame.cut
-        number = self.traffic.add(
-            frame.t_ns, from_client, opcode, frame.fin, length, frame.wire_length
-        )
         direction = self.sent if from_client else self.received
         direction.frames += 1
         direction.size += frame.wire_length
         if frame.broken_rule and len(self.broken) < KEPT_BROKEN:
             self.broken.append((number, frame.broken_rule[:KEPT_RULE]))
             self._broken_ns[number] = frame.t_ns
-        if opcode <= _BINARY:
-            if opcode != _BINARY or not frame.fin:
-                self._add_data(frame, number)
-                return
-            # Nearly all frames of most sessions: audio, a message each.
-            self._assemblers[from_client].open = None
-            self._binaries[from_client].add(
-                (number, frame.t_ns, from_client, payload[:KEPT_BINARY], length)
-            )
-            carried = self.audio.add(number, frame.t_ns, from_client, False, payload, length)
-            if self.timeline is not None:
-                self.timeline.add_message(
-                    number, frame.t_ns, from_client, False, payload, length, carried
-                )
-        elif opcode == Opcode.CLOSE:
-            close = Close.parse(payload[:KEPT_TEXT])
+        if frame.opcode == Opcode.CLOSE:
+            close = Close.parse(frame.payload[:KEPT_TEXT])
             info = CloseInfo(number, frame.t_ns, from_client, close.code, close.reason)
             _keep(self.closes, info)
             if len(self.closes) == 1 and number > 1:
                 self.before_close = self.traffic.frame(number - 1)
-            self._end_totals()
-
-    def _end_totals(self) -> None:
-        """The session has ended: what comes now does not count."""
-        if self.traffic.ended:
-            return
-        for side, assembler in enumerate(self._assemblers):
-            if (message := assembler.open) is not None:  # it stays incomplete
-                self.audio.add(
-                    message.number,
-                    self._message_begun_ns[side],
-                    bool(side),
-                    message.is_text,
-                    message.content,
-                    message.length,
-                    fragmented=True,
-                )
-        self.traffic.ended = self.audio.ended = True
-
-    def _add_data(self, frame: FrameRecord, number: int) -> None:
-        side, assembler = frame.from_client, self._assemblers[frame.from_client]
-        if frame.fin and frame.opcode != Opcode.CONTINUATION:
-            # Nearly all messages are one frame: no AssembledMessage is made for them.
-            assembler.open = None
-            is_text, t_ns, content = frame.opcode == Opcode.TEXT, frame.t_ns, frame.payload
-            length = len(frame.payload) + frame.cut
-        else:
-            message = assembler.add(frame, number)
-            assert message is not None, "a data frame"
-            if message.frames == 1:
-                self._message_begun_ns[side] = frame.t_ns
-            number, is_text, length = message.number, message.is_text, message.length
-            t_ns = self._message_begun_ns[side]
-            content = message.content if message.finished else b""
-        if frame.fin:
-            fragmented = frame.opcode == Opcode.CONTINUATION
-            carried = self.audio.add(
-                number, t_ns, side, is_text, content, length, fragmented=fragmented
-            )
-            kept = content[: KEPT_TEXT if is_text else KEPT_BINARY]
-            buffers = self._binaries
-            if is_text:
-                buffers = self._audio_messages if carried is not None else self._messages
-            buffers[side].add((number, t_ns, side, kept, length))
-            if self.timeline is not None:
-                self.timeline.add_message(number, t_ns, side, is_text, content, length, carried)
+            self._frames.end()
 
     def _add_eof(self, eof: Eof) -> None:
         direction = self.sent if eof.from_client else self.received
@@ -325,7 +243,7 @@ class Session:
         if self._first_ended is None:
             self._first_ended = eof
         if not eof.from_client:
-            self._end_totals()
+            self._frames.end()
 
     # -- facts
 
@@ -374,8 +292,32 @@ class Session:
         return list(self._heuristic_redactions)
 
     @property
+    def timeline(self) -> Timeline | None:
+        """All messages as `read` has read them with a catalog; else None."""
+        return self._timeline
+
+    @timeline.setter
+    def timeline(self, timeline: Timeline | None) -> None:
+        self._timeline = self._frames.listener = timeline
+
+    @property
+    def traffic(self) -> Traffic:
+        """The frames of both directions, in running totals."""
+        return self._frames.traffic
+
+    @property
+    def audio(self) -> SessionAudio:
+        """The audio of both directions, whatever carries it."""
+        return self._frames.audio
+
+    @property
+    def declaration_count(self) -> int:
+        """How many messages so far may declare a format of audio."""
+        return self._frames.declaration_count
+
+    @property
     def frame_count(self) -> int:
-        return self.traffic.frame_count
+        return self._frames.frame_count
 
     def frame(self, number: int) -> FrameInfo:
         """The frame of this number, from 1, if it is one of the first or of the last.
@@ -391,13 +333,11 @@ class Session:
 
     def time_of(self, frame: int) -> int | None:
         """When a frame came, ns; None if neither it nor its message is kept."""
-        if self.traffic.is_kept(frame):
-            return self.traffic.frame(frame).t_ns
         if frame in self._broken_ns:
             return self._broken_ns[frame]
-        kept = chain(*self._messages, *self._audio_messages, *self._binaries)
-        times = chain(((m[0], m[1]) for m in kept), ((c.frame, c.t_ns) for c in self.closes))
-        return next((t_ns for number, t_ns in times if number == frame), None)
+        found = self._frames.time_of(frame)
+        closes = (close.t_ns for close in self.closes if close.frame == frame)
+        return next(closes, None) if found is None else found
 
     def messages(self, *, from_client: bool) -> list[TextMessage]:
         """The text messages kept of a direction.
@@ -405,10 +345,9 @@ class Session:
         The first ones, the last ones, and some between them that look like failures. Of
         messages with audio fewer are kept, the first and the last ones.
         """
-        kept = sorted(chain(self._messages[from_client], self._audio_messages[from_client]))
         return [
             TextMessage(frame, t_ns, side, content.decode("utf-8", "replace"))
-            for frame, t_ns, side, content, _ in kept
+            for frame, t_ns, side, content, _ in self._frames.texts(from_client=from_client)
         ]
 
     def binaries(self, *, from_client: bool) -> list[BinaryMessage]:
@@ -416,7 +355,7 @@ class Session:
 
         The first ones, the last ones, and some between them that look like JSON.
         """
-        return [BinaryMessage(*kept) for kept in self._binaries[from_client]]
+        return [BinaryMessage(*kept) for kept in self._frames.binaries(from_client=from_client)]
 
     # -- how it ended
 
@@ -517,10 +456,6 @@ def _is_later_frame(record: Record, session: Session) -> bool:
 def _keep(kept: list[_T], item: _T) -> None:
     if len(kept) < KEPT_RECORDS:
         kept.append(item)
-
-
-def _never(_: object) -> bool:
-    return False
 
 
 def _side(from_client: bool) -> str:

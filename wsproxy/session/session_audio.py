@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 
 from wsproxy.audio.containers import CONTAINERS, HEADLESS
 from wsproxy.audio.encodings import SAMPLE_KINDS
 from wsproxy.audio.sniff import SILENCE
 
-from .audio_carrier import AudioCarrierReader, CarriedAudio
-from .audio_track import AudioTrack
+from .audio_carrier import BINARY, AudioCarrierReader, CarriedAudio
+from .audio_track import Analyzer, AudioTrack
 from .size_histogram import Place
 
 _MAX_TRACKS = 16  # of a session
@@ -29,12 +30,21 @@ class SessionAudio:
 
     Attributes:
         ended: whether the session has ended; messages after that are not added.
+        declaration_count: how many messages may have declared a format.
+        plain: of the server and of the client: the track of its binary messages where these are
+            audio without an envelope, so that all of them may be added to it at once.
+        analyzer_of: makes what examines the samples of a new track; None: they are not examined.
+        before_declaration: called before a message that may declare a format is kept.
     """
 
     def __init__(self) -> None:
         self.ended = False
+        self.analyzer_of: Callable[[AudioTrack], Analyzer] | None = None
+        self.before_declaration: Callable[[], None] = lambda: None
         self._readers = (AudioCarrierReader(), AudioCarrierReader())
         self._tracks: dict[tuple[bool, str, str], AudioTrack] = {}
+        self.plain: list[AudioTrack | None] = [None, None]
+        self.declaration_count = 0
         self._declaring: list[DeclaringMessage] = []
         self._last_declaring: deque[DeclaringMessage] = deque(maxlen=_KEPT_DECLARING)
 
@@ -66,21 +76,32 @@ class SessionAudio:
             if any(map(data.__contains__, _FORMAT_WORDS)):
                 self._keep_declaring((frame, t_ns, from_client, data[:_MAX_DECLARING]))
             return None
-        track = self._tracks.get((from_client, found.carrier, found.json_field))
-        if track is None:
-            if len(self._tracks) >= _MAX_TRACKS:
-                return found
-            track = AudioTrack(from_client, found.carrier, found.json_field)
-            self._tracks[from_client, found.carrier, found.json_field] = track
-            track.known = found.known
-        if self.ended:
+        track = self._track(found, from_client=from_client)
+        if track is None or self.ended:
             return found
         if found.media and len(track.media) < _MAX_MEDIA and track.last_media != found.media:
             track.media.append((Place(frame, t_ns), found.media))
-        track.add(frame, t_ns, found.size, found.data, fragmented=fragmented)
+        track.add(frame, t_ns, found.size, fragmented=fragmented)
+        if track.wants_data:
+            track.add_data(found.data(), frame, t_ns)
+        if found.carrier == BINARY and reader.is_settled:
+            self.plain[from_client] = track
         return found
 
+    def _track(self, found: CarriedAudio, *, from_client: bool) -> AudioTrack | None:
+        """The track of this carrier; None if there are too many."""
+        key = (from_client, found.carrier, found.json_field)
+        track = self._tracks.get(key)
+        if track is None and len(self._tracks) < _MAX_TRACKS:
+            track = AudioTrack(from_client, found.carrier, found.json_field, found.known)
+            self._tracks[key] = track
+            if self.analyzer_of is not None:
+                track.analyzer = self.analyzer_of(track)
+        return track
+
     def _keep_declaring(self, message: DeclaringMessage) -> None:
+        self.before_declaration()
+        self.declaration_count += 1
         if len(self._declaring) < _KEPT_DECLARING:
             self._declaring.append(message)
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -90,6 +91,9 @@ class SizeHistogram:
     def add(self, size: int, frame: int, t_ns: int) -> None:
         """Add a message."""
         bucket = self._buckets.get(size if self._exact else _rounded(size))
+        if bucket is not None and self._exact and bucket.count >= KEPT_PLACES:
+            bucket.count += 1  # nearly always
+            return
         if bucket is None:
             bucket = self._new_bucket(size)
         bucket.count += 1
@@ -98,6 +102,17 @@ class SizeHistogram:
         if not self._exact:
             bucket.shortest = min(bucket.shortest, size)
             bucket.longest = max(bucket.longest, size)
+
+    def add_all(self, sizes: Sequence[int], frames: Sequence[int], times_ns: Sequence[int]) -> None:
+        """Add messages, in their order."""
+        for size, count in Counter(sizes).items():
+            bucket = self._buckets.get(size) if self._exact else None
+            if bucket is not None and bucket.count >= KEPT_PLACES:
+                bucket.count += count
+                continue
+            for at, frame in enumerate(frames):
+                if sizes[at] == size:
+                    self.add(size, frame, times_ns[at])
 
     def _new_bucket(self, size: int) -> SizeBucket:
         if self._exact and len(self._buckets) >= _EXACT:

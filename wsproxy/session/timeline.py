@@ -51,7 +51,9 @@ class Timeline:
         server_messages: how many messages the server sent.
         last_server_ns, last_server_frame: of the server's last message; None if there was none.
         error_frames: of the server's first messages whose kind is an error.
-        speech_at_words: seconds of speech that had been sent at the last result with words.
+        speech_at_words, speech_at_server: seconds of speech that had been sent at the last result
+            with words, and at the last message of the server.
+        is_ready: whether the server has sent a message for which the API's clients wait.
         unwrapped: (frame, length) of the client's first binary message that is not in the API's
             envelope; None if all are.
         unwrapped_count: how many there are.
@@ -70,6 +72,8 @@ class Timeline:
         self.last_server_frame: int | None = None
         self.error_frames: list[int] = []
         self.speech_at_words: float = 0.0
+        self.speech_at_server: float = 0.0
+        self.is_ready = False
         self.unwrapped: tuple[int, int] | None = None
         self.unwrapped_count = 0
         self.begin()
@@ -120,7 +124,7 @@ class Timeline:
         if carried is not None:
             (self.sent if from_client else self.received).add(t_ns, carried)
             if from_client:
-                self._check_envelope(frame, length, carried)
+                self._check_envelope(frame, length, carried.carrier)
                 return
             self._add_server_message(frame, t_ns)
             self.latency.add_server_audio(t_ns, self.sent)
@@ -137,11 +141,24 @@ class Timeline:
             self._add_received(message, has_audio=carried is not None)
         self.success.add(message)
 
+    def add_audio(self, frame: int, t_ns: int, from_client: bool, data: bytes, length: int) -> None:
+        """Add a binary message that is audio, in short for `add_message`."""
+        if self._has_json_in_binary:
+            self.add_message(frame, t_ns, from_client, False, data, length, None)
+            return
+        if from_client:
+            self._check_envelope(frame, length, BINARY)
+            self.sent.add_binary(t_ns, data, length)
+            return
+        self._add_server_message(frame, t_ns)
+        self.latency.add_server_audio(t_ns, self.sent)
+        self.received.add_binary(t_ns, data, length)
+
     # -- the client
 
-    def _check_envelope(self, frame: int, length: int, carried: CarriedAudio) -> None:
+    def _check_envelope(self, frame: int, length: int, carrier: str) -> None:
         """Note audio without the envelope that the API requires."""
-        if carried.carrier == BINARY and self.api is not None and self.api.envelope in _STRICT:
+        if carrier == BINARY and self.api is not None and self.api.envelope in _STRICT:
             self.unwrapped_count += 1
             self.unwrapped = self.unwrapped or (frame, length)
 
@@ -168,10 +185,13 @@ class Timeline:
     def _add_server_message(self, frame: int, t_ns: int) -> None:
         self.server_messages += 1
         self.last_server_ns, self.last_server_frame = t_ns, frame
+        self.speech_at_server = self.sent.speech or 0.0
         if self.latency.first_message is None and self._opened_ns is not None:
             self.latency.first_message = (t_ns - self._opened_ns) / 1e9
 
     def _add_received(self, message: SessionMessage, *, has_audio: bool) -> None:
+        if self.api is not None and message.kind in self.api.vocabulary.ready:
+            self.is_ready = True
         result = self.transcript.add(message)
         if result is not None:
             if not result.by_agent:

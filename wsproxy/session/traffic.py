@@ -6,10 +6,12 @@ Memory does not grow with the session: what is kept is counted in hundreds.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
+from operator import sub
 
+from wsproxy.trace import FrameRecord
 from wsproxy.wire import Opcode
 
 from .size_histogram import KEPT_PLACES, Place, SizeHistogram, SizeSelection
@@ -57,6 +59,15 @@ class FrameTotals:
     first_ns: int = 0
     last_ns: int = 0
     empty: SizeHistogram = field(default_factory=SizeHistogram)
+
+    def add_all(self, numbers: Sequence[int], frames: Sequence[FrameRecord]) -> None:
+        """Add frames that are not empty."""
+        ends = max(KEPT_NUMBERS, len(frames) - KEPT_NUMBERS)
+        for number, frame in zip(numbers[:KEPT_NUMBERS], frames, strict=False):
+            self.add(number, frame.t_ns, 1)
+        self.count += max(0, ends - KEPT_NUMBERS)
+        for number, frame in zip(numbers[ends:], frames[ends:], strict=True):
+            self.add(number, frame.t_ns, 1)
 
     def add(self, number: int, t_ns: int, length: int) -> None:
         self.count += 1
@@ -154,47 +165,108 @@ class Traffic:
         self._wire_lengths = array("Q")
         self._bits = array("B")
 
-    def add(  # of every frame of every session: without an object for each
+    def add(  # of many frames of every session: without an object for each
         self,
+        number: int,
         t_ns: int,
         from_client: bool,
         opcode: int,
         fin: bool,
         length: int,
         wire_length: int,
-    ) -> int:
+    ) -> None:
         """Add a frame.
 
-        Returns:
-            Its number.
+        Args:
+            number: of the frame; frames of one kind and direction are added in their order.
         """
-        number = self.frame_count = self.frame_count + 1
         bits = opcode | fin << 4 | from_client << 5
-        if number <= 2 * KEPT_FRAMES:
-            self._times.append(t_ns)
-            self._lengths.append(length)
-            self._wire_lengths.append(wire_length)
-            self._bits.append(bits)
-        else:
-            at = KEPT_FRAMES + (number - 1) % KEPT_FRAMES
-            self._times[at] = t_ns
-            self._lengths[at] = length
-            self._wire_lengths[at] = wire_length
-            self._bits[at] = bits
+        self._store(number, t_ns, bits, length, wire_length)
         self._last[from_client] = (number, t_ns, bits, length, wire_length)
         if self.ended:
-            return number
-        totals = self._totals.get(bits & 0x2F)
-        if totals is None:
-            totals = self._totals[bits & 0x2F] = FrameTotals()
-        totals.add(number, t_ns, length)
+            return
+        self._totals_of(bits & 0x2F).add(number, t_ns, length)
         if opcode <= _BINARY:
             self._add_data(number, t_ns, from_client, length)
         elif opcode == _PING:
             self._add_ping(number, t_ns, self.open_pings[from_client])
         elif opcode == _PONG:
             self.open_pings[not from_client].count = 0
-        return number
+
+    def add_binaries(self, numbers: Sequence[int], frames: Sequence[FrameRecord]) -> None:
+        """Add complete binary messages of one direction, not empty, as `add` would.
+
+        Everything is done for all of them at once: they are nearly all frames of most sessions.
+        """
+        from_client = frames[0].from_client
+        bits = _BINARY | 0x10 | from_client << 5
+        if len(self._times) < 2 * KEPT_FRAMES:
+            for number, frame in zip(numbers, frames, strict=True):
+                self._store(number, frame.t_ns, bits, _length(frame), frame.wire_length)
+        else:
+            self._store_all(numbers, frames, bits)
+        last = frames[-1]
+        self._last[from_client] = (numbers[-1], last.t_ns, bits, _length(last), last.wire_length)
+        if self.ended:
+            return
+        self._totals_of(bits & 0x2F).add_all(numbers, frames)
+        self._add_all_data(numbers, frames)
+
+    def _totals_of(self, kind: int) -> FrameTotals:
+        totals = self._totals.get(kind)
+        if totals is None:
+            totals = self._totals[kind] = FrameTotals()
+        return totals
+
+    def _store(self, number: int, t_ns: int, bits: int, length: int, wire_length: int) -> None:
+        """Keep a frame as one of the first or of the last."""
+        at = number - 1
+        if at >= KEPT_FRAMES:
+            at = KEPT_FRAMES + at % KEPT_FRAMES
+        if at >= len(self._times):
+            missing = at + 1 - len(self._times)
+            for column in (self._times, self._lengths, self._wire_lengths, self._bits):
+                column.extend((0,) * missing)
+        self._times[at] = t_ns
+        self._lengths[at] = length
+        self._wire_lengths[at] = wire_length
+        self._bits[at] = bits
+        self.frame_count = max(self.frame_count, number)
+
+    def _store_all(self, numbers: Sequence[int], frames: Sequence[FrameRecord], bits: int) -> None:
+        """Keep frames as the last ones, as `_store` does."""
+        times, lengths, wire_lengths = self._times, self._lengths, self._wire_lengths
+        kinds = self._bits
+        for number, frame in zip(numbers, frames, strict=True):
+            at = KEPT_FRAMES + (number - 1) % KEPT_FRAMES
+            times[at] = frame.t_ns
+            lengths[at] = len(frame.payload) + frame.cut
+            wire_lengths[at] = frame.wire_length
+            kinds[at] = bits
+        self.frame_count = max(self.frame_count, numbers[-1])
+
+    def _add_all_data(self, numbers: Sequence[int], frames: Sequence[FrameRecord]) -> None:
+        """Add messages to the totals of data frames."""
+        data = self.data[frames[0].from_client]
+        self._add_data(numbers[0], frames[0].t_ns, frames[0].from_client, _length(frames[0]))
+        times = [frame.t_ns for frame in frames]
+        gaps = list(map(sub, times[1:], times))
+        if gaps and (gap := max(gaps)) > data.longest_gap_ns:
+            at = gaps.index(gap)
+            data.longest_gap_ns, data.gap_after = gap, Place(numbers[at], times[at])
+        lengths = list(map(_length, frames))
+        if (longest := max(lengths)) > data.largest_length:
+            at = lengths.index(longest)
+            frame = frames[at]
+            bits = _BINARY | 0x10 | frame.from_client << 5
+            data.largest_length = longest
+            data.largest = _info(numbers[at], frame.t_ns, bits, longest, frame.wire_length)
+        if longest >= LARGE:
+            for number, t_ns, length in zip(numbers, times, lengths, strict=True):
+                if length >= LARGE and number != numbers[0]:
+                    data.large.add(length, number, t_ns)
+        data.count += len(frames) - 1
+        data.last_frame, data.last_ns = numbers[-1], times[-1]
 
     def _add_data(self, number: int, t_ns: int, from_client: bool, length: int) -> None:
         data = self.data[from_client]
@@ -274,6 +346,10 @@ class Traffic:
         kept = [place for place in kept if place.frame <= self.data[from_client].last_frame]
         missing = max(0, self.frame_count - KEPT_FRAMES - max(frame, KEPT_FRAMES))
         return SizeSelection(len(kept) + missing, places=tuple(kept[:KEPT_PLACES]))
+
+
+def _length(frame: FrameRecord) -> int:
+    return len(frame.payload) + frame.cut
 
 
 def _info(number: int, t_ns: int, bits: int, length: int, wire_length: int) -> FrameInfo:

@@ -6,6 +6,8 @@ failed and successful sessions, so a rule returns nothing in case of doubt.
 `catalog/traffic*.toml` explains each rule and what to do.
 
 audio        the bytes of the audio, against the declared format
+received     the server's audio, against the format that was agreed
+signal       the samples of all of the audio: rate, encoding, silence, level, headers
 carriers     what carries the audio, against what the API takes
 timing       gaps, pace and durations, against the API's documented limits
 messages     kinds, frames, sizes and order of messages
@@ -17,11 +19,33 @@ credentials  where a key was sent and what it looks like, without showing it
 
 from wsproxy.diagnose.session_facts import Measure
 
-from . import audio, carriers, credentials, likely_causes, messages, outcome, request, timing
+from . import (
+    audio,
+    carriers,
+    credentials,
+    likely_causes,
+    messages,
+    outcome,
+    received,
+    request,
+    signal,
+    timing,
+)
 
 RULES: dict[str, Measure] = {
     rule.__name__: rule
-    for module in (credentials, audio, carriers, timing, messages, request, outcome, likely_causes)
+    for module in (
+        credentials,
+        audio,
+        signal,
+        carriers,
+        received,
+        timing,
+        messages,
+        request,
+        outcome,
+        likely_causes,
+    )
     for rule in module.RULES
 }
 

@@ -13,6 +13,7 @@ from wsproxy.diagnose.session_facts import Measure, SessionFacts
 from wsproxy.session.audio_carrier import (
     BASE64_JSON,
     BASE64_TEXT,
+    BINARY,
     BUFFER_JSON,
     DATA_URL,
     NUMBERS_JSON,
@@ -20,9 +21,14 @@ from wsproxy.session.audio_carrier import (
     PRINTED_BYTES,
     TWILIO_JSON,
 )
+from wsproxy.session.audio_track import AudioTrack
+from wsproxy.session.outcome import proof_of
+from wsproxy.session.session_audio import is_audio
 
+_ALSO_RIGHT = (BASE64_JSON, BASE64_TEXT, NUMBERS_JSON)  # where an API takes audio in JSON
 _MIN_TEXTS = 5  # text messages without a meaning that are hardly anything but audio gone wrong
 _NAMES = {
+    BINARY: "bytes",
     BASE64_JSON: "base64 in JSON",
     BASE64_TEXT: "base64 as text",
     TWILIO_JSON: "Twilio's media messages",
@@ -54,6 +60,18 @@ def base64_for_audio(facts: SessionFacts) -> list[Evidence]:
     return _carried(facts, BASE64_TEXT, BASE64_JSON, DATA_URL)
 
 
+def binary_for_json(facts: SessionFacts) -> list[Evidence]:
+    """The bytes were sent in binary messages to an API that takes base64 in JSON."""
+    audio = facts.api.audio if facts.api else None
+    if audio is None or audio.carrier != "json-base64" or not _is_expected(facts):
+        return []
+    tracks = facts.tracks(from_client=True)
+    if any(track.carrier == BASE64_JSON for track in tracks):
+        return []
+    found = [track for track in tracks if track.carrier == BINARY and is_audio(track.kind)]
+    return [_evidence(track, "base64 in JSON") for track in found if track.first_places]
+
+
 def texts_for_audio(facts: SessionFacts) -> list[Evidence]:
     """The app sent no audio, and many texts that have no meaning in the API."""
     known = facts.vocabulary.client
@@ -75,36 +93,43 @@ def texts_for_audio(facts: SessionFacts) -> list[Evidence]:
 
 
 def wrong_carrier(facts: SessionFacts) -> list[Evidence]:
-    """The app sent its audio in a form that the API does not take.
+    """The app sent its audio in a form that the API does not take, and was not understood.
 
     Base64 in text messages has a rule of its own, `text_as_audio`.
     """
     carriers = (TWILIO_JSON, BUFFER_JSON, NUMBERS_JSON, OBJECT_TEXT, PRINTED_BYTES, DATA_URL)
-    return _carried(facts, *carriers) or texts_for_audio(facts)
+    return _carried(facts, *carriers) or binary_for_json(facts) or texts_for_audio(facts)
 
 
 def _carried(facts: SessionFacts, *carriers: str) -> list[Evidence]:
-    if not _takes_bytes(facts):
+    if not _is_expected(facts):
         return []
+    takes_bytes = _takes_bytes(facts)
+    wrong = [each for each in carriers if takes_bytes or each not in _ALSO_RIGHT]
     tracks = facts.session.audio.tracks(from_client=True)
-    out = []
-    for track in tracks:
-        if track.carrier not in carriers or not track.first_places:
-            continue
-        first = track.first_places[0]
-        text = f"{plural(track.messages, 'message')} with {_NAMES[track.carrier]} in place of the "
-        text += f"bytes of the audio, from frame {first.frame} on"
-        frames = (first.frame,)
-        out.append(Evidence(text, frames, first.t_ns, float(track.messages), "messages"))
-    return out
+    found = [track for track in tracks if track.carrier in wrong and track.first_places]
+    return [_evidence(track, "its bytes" if takes_bytes else "base64 alone") for track in found]
+
+
+def _evidence(track: AudioTrack, expected: str) -> Evidence:
+    first = track.first_places[0]
+    text = f"{plural(track.messages, 'message')} with {_NAMES[track.carrier]} in place of the "
+    text += f"audio as {expected}, from frame {first.frame} on"
+    return Evidence(text, (first.frame,), first.t_ns, float(track.messages), "messages")
+
+
+def _is_expected(facts: SessionFacts) -> bool:
+    """Whether the API takes audio from the app, and nothing shows that it understood it."""
+    audio, timeline = facts.api.audio if facts.api else None, facts.session.timeline
+    if audio is None or audio.origin not in ("client", "both") or not facts.session.accepted:
+        return False
+    return timeline is None or proof_of(timeline) is None
 
 
 def _takes_bytes(facts: SessionFacts) -> bool:
     """Whether the API takes the app's audio as bytes in binary messages."""
     audio = facts.api.audio if facts.api else None
-    if audio is None or not facts.session.accepted:
-        return False
-    return audio.origin == "client" and audio.carrier in ("binary", "framed")
+    return audio is not None and audio.carrier in ("binary", "framed") and _is_expected(facts)
 
 
 def _has_kind(text: str, name: str) -> bool:
@@ -119,5 +144,6 @@ RULES: tuple[Measure, ...] = (
     numbers_for_audio,
     object_for_audio,
     base64_for_audio,
+    binary_for_json,
     texts_for_audio,
 )

@@ -10,6 +10,7 @@ from wsproxy.catalog.envelope import json_object
 from wsproxy.diagnose.evidence import Evidence, frame_list, plural, quoted, seconds
 from wsproxy.diagnose.measurements import is_json
 from wsproxy.diagnose.session_facts import Measure, ServerMessage, SessionFacts
+from wsproxy.session.audio_carrier import BASE64_TEXT
 
 _GRACE = 2.0  # seconds after the last audio in which a result may still come
 _MINUTE = 60 * 10**9  # ns
@@ -54,6 +55,7 @@ def invalid_json(facts: SessionFacts) -> list[Evidence]:
         if message.t_ns <= facts.ended_ns
         and message.text.strip() not in kinds
         and not is_json(message.text)
+        and not _BASE64.fullmatch(message.text.strip())  # `text_as_audio` reports it
     ]
     if not bad:
         return []
@@ -91,20 +93,16 @@ def text_as_audio(facts: SessionFacts) -> list[Evidence]:
     audio = facts.api.audio if facts.api else None
     if audio is None or audio.origin != "client" or audio.carrier != "binary":
         return []
-    found = [
-        message
-        for message in facts.session.messages(from_client=True)
-        if _BASE64.fullmatch(message.text.strip(' \t\r\n"'))
-    ]
-    if not found:
-        return []
-    numbers = tuple(message.frame for message in found)
-    text = f"{plural(len(found), 'text')} in base64; the API expects audio in binary messages: "
-    return [
-        Evidence(
-            text + frame_list(numbers), numbers[:5], found[0].t_ns, float(len(found)), "messages"
-        )
-    ]
+    out = []
+    for track in facts.session.audio.tracks(from_client=True):
+        if track.carrier != BASE64_TEXT:
+            continue
+        frames = [place.frame for place in track.first_places]
+        text = f"{plural(track.messages, 'text')} in base64; the API expects audio in binary "
+        text += f"messages: {frame_list(frames, of=track.messages)}"
+        first_ns = track.first_places[0].t_ns
+        out.append(Evidence(text, tuple(frames[:5]), first_ns, float(track.messages), "messages"))
+    return out
 
 
 def message_too_big(facts: SessionFacts) -> list[Evidence]:

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from wsproxy.catalog.success import AUDIO, WORDS
 from wsproxy.diagnose.evidence import Evidence, plural, quoted, seconds
 from wsproxy.diagnose.session_facts import Measure, SessionFacts
-from wsproxy.session.declared_audio import query_parameters
 from wsproxy.session.outcome import (
     PATIENCE,
     failed_objects,
@@ -21,11 +20,13 @@ from wsproxy.session.outcome import (
     proof_of,
     waited,
 )
+from wsproxy.session.requested_model import requested_language
 from wsproxy.session.success_tracker import FailedObject
 from wsproxy.session.timeline import Timeline
 
 MIN_SPEECH = 1.0  # seconds of speech for which words are expected
 STOPPED = 10.0  # seconds of speech after the last words from which on results have stopped
+READY = 5.0  # seconds after the upgrade for the message that the API's clients wait for
 UNANSWERED = 10.0  # seconds after the user's speech from which on an agent is silent
 _SHOWN = 3  # failed objects
 _ENVELOPES = {
@@ -119,7 +120,7 @@ def empty_results(facts: SessionFacts) -> list[Evidence]:
         return []
     found = timeline.transcript
     text = f"{figures_text(timeline)}: {plural(found.results, 'result is', 'results are')} empty"
-    if language := _language(facts):
+    if language := requested_language(facts.session):
         text += f"; the language is set to {quoted(language)}"
     frames = tuple(result.frame for result in found)[:3]
     return [Evidence(text, frames, None, timeline.sent.speech, "s")]
@@ -149,18 +150,13 @@ def _proof(timeline: Timeline) -> Sequence[str]:
     return timeline.api.success.proof if timeline.api else ()
 
 
-def _language(facts: SessionFacts) -> str:
-    """The language that the session asks for, "" where it asks for none."""
-    query = query_parameters(facts.session)
-    names = ("language", "language-code", "language_code", "lang")
-    return next((query[name] for name in names if query.get(name)), "")
-
-
 def results_stopped(facts: SessionFacts) -> list[Evidence]:
     """Words came, and then no more, while speech went on."""
     timeline = _timeline(facts)
-    if timeline is None or WORDS not in _proof(timeline) or AUDIO in _proof(timeline):
+    if timeline is None or WORDS not in _proof(timeline):
         return []
+    if AUDIO in _proof(timeline) and timeline.received.messages:
+        return []  # an agent: `agent_silent`
     last_ns, speech = timeline.transcript.last_words_ns, timeline.sent.speech
     if last_ns is None or speech is None:
         return []
@@ -187,15 +183,31 @@ def agent_silent(facts: SessionFacts) -> list[Evidence]:
     if speech_ns is None or speech is None or speech < MIN_SPEECH or failed_objects(timeline):
         return []
     silent = waited(facts.session, timeline, speech_ns)
-    if proof_of(timeline) is not None and silent < UNANSWERED:
+    ignored = speech - timeline.speech_at_server
+    if proof_of(timeline) is not None and silent < UNANSWERED and ignored < STOPPED:
         return []
-    if facts.measured(empty_results):
+    if facts.measured(empty_results) or facts.measured(results_stopped):
         return []
     text = f"{figures_text(timeline)}: the server had not answered for {silent:.1f} s at the end"
+    if ignored >= STOPPED:
+        text = f"{figures_text(timeline)}: no message came during the last {ignored:.1f} s of it"
     return [
-        Evidence(text, (), speech_ns, round(silent, 2), "s"),
+        Evidence(text, (), speech_ns, round(max(silent, ignored), 2), "s"),
         *_last_of_server(facts, timeline),
     ]
+
+
+def never_ready(facts: SessionFacts) -> list[Evidence]:
+    """The message that the clients of the API wait for did not come."""
+    timeline = _timeline(facts)
+    if timeline is None or timeline.api is None or not timeline.api.vocabulary.ready:
+        return []
+    lasted = seconds(facts.ended_ns - facts.opened_ns)
+    if timeline.is_ready or lasted < READY or proof_of(timeline) is not None:
+        return []
+    expected = " or ".join(timeline.api.vocabulary.ready)
+    text = f"{expected} did not come in the {lasted:.1f} s of the session"
+    return [Evidence(text, (), None, lasted, "s"), *_last_of_server(facts, timeline)]
 
 
 def no_audio_for_text(facts: SessionFacts) -> list[Evidence]:
@@ -242,5 +254,6 @@ RULES: tuple[Measure, ...] = (
     no_results,
     results_stopped,
     agent_silent,
+    never_ready,
     no_audio_for_text,
 )

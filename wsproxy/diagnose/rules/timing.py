@@ -14,6 +14,8 @@ from wsproxy.diagnose.measurements import (
 )
 from wsproxy.diagnose.session_facts import Measure, SessionFacts
 
+from .signal import pace_is_explained
+
 BEHIND = 0.8  # seconds of audio in a second below which a live source is too slow
 SLOW = 5.0  # seconds to the first result above which it is late
 BEHIND_BY = 3.0  # seconds between audio and results above which they are late
@@ -93,7 +95,7 @@ def audio_too_fast(facts: SessionFacts) -> list[Evidence]:
     declared, limit = facts.timed_format, facts.limits.pace
     if declared is None or not limit or not declared.from_client:
         return []
-    if facts.audio.messages < 2:
+    if facts.audio.messages < 2 or pace_is_explained(facts):
         return []
     length, wall = audio_and_wall_seconds(facts, declared)
     worst, start = fastest_window(facts.audio, declared)
@@ -116,7 +118,7 @@ def audio_too_slow(facts: SessionFacts) -> list[Evidence]:
     length, wall = audio_and_wall_seconds(facts, declared)
     # The longest silence may be a deliberate pause: it does not count.
     wall -= seconds(facts.audio.longest_gap.length_ns)
-    if wall < _MIN_WALL or length / wall >= BEHIND:
+    if wall < _MIN_WALL or length / wall >= BEHIND or pace_is_explained(facts):
         return []
     text = (
         f"{length:.1f} s of audio in {wall:.1f} s without the longest silence: "

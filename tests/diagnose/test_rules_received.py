@@ -1,0 +1,47 @@
+"""The server's audio, against the format that the session agreed on."""
+
+from __future__ import annotations
+
+import base64
+import json
+
+import pytest
+
+from audio_samples import CATALOG, PCM, PCM8K, facts_of, mulaw
+from wsproxy.diagnose.rules import received
+from wsproxy.diagnose.session_facts import SessionFacts
+
+REALTIME = ("openai", "realtime", "/v1/realtime?model=gpt-realtime")
+ULAW = {"input_audio_format": "g711_ulaw", "output_audio_format": "g711_ulaw"}
+PCM16 = {"input_audio_format": "pcm16", "output_audio_format": "pcm16"}
+
+
+def agreed(session: dict[str, str], audio: bytes) -> SessionFacts:
+    """The app asks for a format; the server answers with this audio."""
+    update = json.dumps({"type": "session.update", "session": session})
+    delta = {"type": "response.audio.delta", "delta": base64.b64encode(audio[:24_000]).decode()}
+    return facts_of(REALTIME, [update], [json.dumps(delta)])
+
+
+@pytest.mark.parametrize(
+    "session, audio, found",
+    [(ULAW, PCM, "16-bit PCM; agreed: mulaw"), (PCM16, mulaw(PCM8K), "mu-law; agreed: pcm")],
+)
+def test_received_other_samples_is_found_with_the_agreed_format(
+    session: dict[str, str], audio: bytes, found: str
+) -> None:
+    [evidence] = received.received_other_samples(agreed(session, audio))
+    assert found in evidence.text
+    assert evidence.frames == (2,)
+
+
+@pytest.mark.parametrize("session, audio", [(ULAW, mulaw(PCM8K)), (PCM16, PCM), ({}, mulaw(PCM8K))])
+def test_received_other_samples_agreed_audio_has_no_evidence(
+    session: dict[str, str], audio: bytes
+) -> None:
+    assert received.received_other_samples(agreed(session, audio)) == []
+
+
+def test_received_rules_each_have_a_condition() -> None:
+    conditions = [c for c in CATALOG.conditions if c.id.startswith("traffic.received.")]
+    assert [c.matches[0].rule for c in conditions] == [rule.__name__ for rule in received.RULES]

@@ -1,0 +1,38 @@
+"""Rules about the audio that the server sends, against the format that the session agreed on."""
+
+from __future__ import annotations
+
+from wsproxy.audio.encodings import ALAW, MULAW, PCM16, encoding_named
+from wsproxy.diagnose.evidence import Evidence, plural, quoted
+from wsproxy.diagnose.session_facts import Measure, SessionFacts
+from wsproxy.session.format_timeline import DEFAULT, format_timeline
+
+_LAWS = (MULAW, ALAW)
+
+
+def received_other_samples(facts: SessionFacts) -> list[Evidence]:
+    """The server's audio is 16-bit PCM where mu-law or A-law was agreed, or the reverse."""
+    tracks = facts.tracks(from_client=False)
+    if not tracks or not tracks[0].first_places:
+        return []
+    track, first = tracks[0], tracks[0].first_places[0]
+    formats = format_timeline(facts.session, facts.api, track, from_client=False).declarations
+    agreed = [each for each in formats if each.t_ns <= first.t_ns]
+    if not agreed or agreed[-1].source == DEFAULT:
+        return []
+    declared = agreed[-1].format
+    samples = encoding_named(declared.encoding)
+    if samples is None or samples.is_float:
+        return []
+    is_law = samples.law is not None
+    if track.kind not in ((PCM16,) if is_law else _LAWS):
+        return []
+    text = f"the server's audio is, by its statistics, {track.kind}; agreed: "
+    text += (
+        f"{quoted(declared.encoding)} at {declared.rate} Hz ({plural(track.messages, 'message')}"
+    )
+    text += f", from frame {first.frame} on)"
+    return [Evidence(text, (first.frame,), first.t_ns, float(track.messages), "messages")]
+
+
+RULES: tuple[Measure, ...] = (received_other_samples,)

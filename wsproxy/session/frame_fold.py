@@ -1,0 +1,216 @@
+"""The frames of a session, folded: traffic, audio, and the messages that are kept.
+
+The part of a `Session` that runs for every frame. Nearly all frames of most sessions are messages
+of audio: these wait, and many are added at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import chain
+from typing import Protocol
+
+from wsproxy.trace import FrameRecord
+from wsproxy.wire import MessageAssembler, Opcode
+
+from .audio_carrier import CarriedAudio
+from .head_tail_buffer import (
+    KEPT_BINARIES,
+    KEPT_BINARY,
+    KEPT_MESSAGES,
+    KEPT_TEXT,
+    HeadTailBuffer,
+    KeptMessage,
+    looks_like_json,
+    reports_failure,
+)
+from .session_audio import SessionAudio
+from .traffic import Traffic
+
+KEPT_MESSAGE = 1 << 20  # bytes kept of a message in several frames until it is complete
+_BRACE = ord("{")
+_BLOCK = 64  # messages with audio that are added at once
+_SHORT = 4096  # bytes of one of them at most: they are held until then
+_BINARY = int(Opcode.BINARY)  # data frames have this opcode or a lower one
+
+
+class MessageListener(Protocol):
+    """What reads every message, see `Timeline`."""
+
+    def add_audio(
+        self, frame: int, t_ns: int, from_client: bool, data: bytes, length: int
+    ) -> None: ...
+
+    def add_message(
+        self,
+        frame: int,
+        t_ns: int,
+        from_client: bool,
+        is_text: bool,
+        data: bytes,
+        length: int,
+        carried: CarriedAudio | None,
+    ) -> None: ...
+
+
+class FrameFold:
+    """The frames of both directions.
+
+    Attributes:
+        frame_count: number of frames.
+        listener: reads every message; None: nothing does.
+    """
+
+    def __init__(self) -> None:
+        self.frame_count = 0
+        self.listener: MessageListener | None = None
+        self._traffic = Traffic()
+        self._audio = SessionAudio()
+        self._audio.before_declaration = self._add_all_waiting
+        self._messages = tuple(HeadTailBuffer(KEPT_MESSAGES, reports_failure) for _ in range(2))
+        self._audio_messages = tuple(HeadTailBuffer(KEPT_BINARIES, _never) for _ in range(2))
+        self._binaries = tuple(HeadTailBuffer(KEPT_BINARIES, looks_like_json) for _ in range(2))
+        self._assemblers = tuple(
+            MessageAssembler(keep_text=KEPT_MESSAGE, keep_binary=KEPT_MESSAGE) for _ in range(2)
+        )
+        self._message_begun_ns = [0, 0]
+        self._waiting: list[tuple[list[int], list[FrameRecord]]] = [([], []), ([], [])]
+
+    def add(self, frame: FrameRecord) -> int:
+        """Add the next frame; returns its number."""
+        # Plain numbers for opcodes: this runs for every frame of every session.
+        opcode, payload, from_client = frame.opcode, frame.payload, frame.from_client
+        number = self.frame_count = self.frame_count + 1
+        if (
+            opcode == _BINARY
+            and frame.fin
+            and self._audio.plain[from_client] is not None
+            and 0 < len(payload) <= _SHORT
+            and payload[0] != _BRACE
+        ):
+            self._add_audio(frame, number)
+            return number
+        if opcode <= _BINARY or opcode == Opcode.CLOSE:
+            self._add_waiting(from_client)
+        length = len(payload) + frame.cut
+        self._traffic.add(
+            number, frame.t_ns, from_client, opcode, frame.fin, length, frame.wire_length
+        )
+        if opcode <= _BINARY:
+            self._add_data(frame, number)
+        return number
+
+    def _add_audio(self, frame: FrameRecord, number: int) -> None:
+        """Add a message of one frame that is audio and nothing else."""
+        from_client = frame.from_client
+        self._assemblers[from_client].open = None
+        numbers, frames = self._waiting[from_client]
+        numbers.append(number)
+        frames.append(frame)
+        if len(numbers) >= _BLOCK or number - numbers[0] >= _BLOCK:
+            self._add_waiting(from_client)
+        if self.listener is not None:
+            length = len(frame.payload) + frame.cut
+            self.listener.add_audio(number, frame.t_ns, from_client, frame.payload, length)
+
+    def _add_waiting(self, from_client: bool) -> None:
+        """Add the messages of a direction that wait."""
+        numbers, frames = self._waiting[from_client]
+        if not numbers:
+            return
+        self._waiting[from_client] = ([], [])
+        self._traffic.add_binaries(numbers, frames)
+        track = self._audio.plain[from_client]
+        if track is not None and not self._audio.ended:
+            track.add_all(numbers, frames)
+        for number, frame in zip(numbers[-KEPT_BINARIES:], frames[-KEPT_BINARIES:], strict=True):
+            payload, length = frame.payload[:KEPT_BINARY], len(frame.payload) + frame.cut
+            self._binaries[from_client].add((number, frame.t_ns, from_client, payload, length))
+
+    def _add_all_waiting(self) -> None:
+        self._add_waiting(True)
+        self._add_waiting(False)
+
+    @property
+    def traffic(self) -> Traffic:
+        """The frames of both directions, in running totals."""
+        self._add_all_waiting()
+        return self._traffic
+
+    @property
+    def audio(self) -> SessionAudio:
+        """The audio of both directions, whatever carries it."""
+        self._add_all_waiting()
+        return self._audio
+
+    @property
+    def declaration_count(self) -> int:
+        """How many messages so far may declare a format of audio."""
+        return self._audio.declaration_count
+
+    def _add_data(self, frame: FrameRecord, number: int) -> None:
+        side, assembler = frame.from_client, self._assemblers[frame.from_client]
+        if frame.fin and frame.opcode != Opcode.CONTINUATION:
+            # Nearly all messages are one frame: no AssembledMessage is made for them.
+            assembler.open = None
+            is_text, t_ns, content = frame.opcode == Opcode.TEXT, frame.t_ns, frame.payload
+            length = len(frame.payload) + frame.cut
+        else:
+            message = assembler.add(frame, number)
+            assert message is not None, "a data frame"
+            if message.frames == 1:
+                self._message_begun_ns[side] = frame.t_ns
+            number, is_text, length = message.number, message.is_text, message.length
+            t_ns = self._message_begun_ns[side]
+            content = message.content if message.finished else b""
+        if frame.fin:
+            fragmented = frame.opcode == Opcode.CONTINUATION
+            carried = self._audio.add(
+                number, t_ns, side, is_text, content, length, fragmented=fragmented
+            )
+            kept = content[: KEPT_TEXT if is_text else KEPT_BINARY]
+            buffers = self._binaries
+            if is_text:
+                buffers = self._audio_messages if carried is not None else self._messages
+            buffers[side].add((number, t_ns, side, kept, length))
+            if self.listener is not None:
+                self.listener.add_message(number, t_ns, side, is_text, content, length, carried)
+
+    def end(self) -> None:
+        """The session has ended: what comes now does not count."""
+        if self.traffic.ended:
+            return
+        for side, assembler in enumerate(self._assemblers):
+            if (message := assembler.open) is not None:  # it stays incomplete
+                self.audio.add(
+                    message.number,
+                    self._message_begun_ns[side],
+                    bool(side),
+                    message.is_text,
+                    message.content,
+                    message.length,
+                    fragmented=True,
+                )
+        self.traffic.ended = self.audio.ended = True
+
+    # -- messages that are kept
+
+    def texts(self, *, from_client: bool) -> list[KeptMessage]:
+        """The text messages kept of a direction."""
+        return sorted(chain(self._messages[from_client], self._audio_messages[from_client]))
+
+    def binaries(self, *, from_client: bool) -> Iterator[KeptMessage]:
+        """The binary messages kept of a direction."""
+        self._add_waiting(from_client)
+        return iter(self._binaries[from_client])
+
+    def time_of(self, frame: int) -> int | None:
+        """When a frame came, ns; None if neither it nor its message is kept."""
+        if self.traffic.is_kept(frame):
+            return self._traffic.frame(frame).t_ns
+        kept = chain(*self._messages, *self._audio_messages, *self._binaries)
+        return next((message[1] for message in kept if message[0] == frame), None)
+
+
+def _never(_: object) -> bool:
+    return False

@@ -1,0 +1,52 @@
+"""The samples of a track, analyzed while a session is read, in the format declared at each time."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from wsproxy.audio.analyzer import AudioAnalyzer
+from wsproxy.audio.report import AudioReport
+from wsproxy.catalog import Catalog
+
+from .audio_track import AudioTrack
+from .format_timeline import AudioSession, format_timeline
+
+
+class ApiSession(AudioSession, Protocol):
+    """The part of a `Session` that says which API it uses."""
+
+    @property
+    def provider(self) -> str | None: ...
+    @property
+    def api(self) -> str | None: ...
+
+
+class TrackSignal:
+    """Analyzes the audio of a track.
+
+    Args:
+        session: for the formats that it declares.
+        catalog: knows the formats of APIs.
+        track: whose audio it is.
+    """
+
+    def __init__(self, session: ApiSession, catalog: Catalog, track: AudioTrack) -> None:
+        self._session = session
+        self._api = catalog.api(session.provider, session.api)
+        self._track = track
+        self._declarations = (-1, -1)
+        self._analyzer = AudioAnalyzer()
+
+    def add(self, data: bytes, frame: int, t_ns: int) -> None:
+        """Add the audio of the next message."""
+        declarations = self._session.declaration_count, len(self._track.media)
+        if declarations != self._declarations:
+            self._declarations = declarations
+            side = self._track.from_client
+            formats = format_timeline(self._session, self._api, self._track, from_client=side)
+            self._analyzer.change_format(formats.at(t_ns), frame, t_ns)
+        self._analyzer.add(data, frame, t_ns)
+
+    def report(self) -> AudioReport:
+        """The result for all messages so far."""
+        return self._analyzer.report()
