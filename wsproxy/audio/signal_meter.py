@@ -34,7 +34,6 @@ _MIN_QUIET_RMS = 0.5  # less is digital silence with a few bits set
 _MODULATION = 1.3
 _CLIP_RUN = 3  # consecutive samples at full scale; a single one may be a peak
 _LOW_RATE = 11_025  # Hz up to which a run of one less counts
-_CLIP_SHARE = 0.01
 _CLIP_GAP_S = 1.5  # between words
 _OFFSET = 655.0  # 2 % of full scale
 _OFFSET_STEPS = 21  # over which an offset is averaged, about half a second
@@ -53,10 +52,12 @@ class Scale:
     Attributes:
         top: the lowest magnitude that counts as full scale.
         silent_span: the largest difference between samples of digital silence.
+        clipped: the share of samples at full scale from which on a stretch is clipped.
     """
 
     top: float = 32767.0
     silent_span: float = 0.0
+    clipped: float = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +96,7 @@ class SignalMeter:
         self._sum = 0.0
         self._peak = 0.0
         self._clipped = 0
-        self._longest_clip = 0
+        self._clip_share = Scale().clipped
         self._speech_energy = self._speech_steps = 0.0
         self._seconds = 0.0
         self._cross = np.zeros(3)  # sums of LL, RR and LR
@@ -141,6 +142,7 @@ class SignalMeter:
         self._find_quiet(rms, silent, start_s, step_s)
         self._find_offset(means, start_s, step_s)
         self._find_speech(rms, start_s, step_s)
+        self._clip_share = scale.clipped
         if float(high.max()) >= scale.top or float(low.min()) <= -scale.top:
             least = _CLIP_RUN if rate > _LOW_RATE else _CLIP_RUN - 1
             self._find_clipping(block, channels, scale.top, least, start_s, step_s)
@@ -225,7 +227,11 @@ class SignalMeter:
             math.sqrt(self._speech_energy / self._speech_steps) if self._speech_steps else 0
         )
         power = float(np.sqrt(self._cross[0] * self._cross[1]))
-        clipping = [s.where for s in self._clipping.stretches() if _is_clipped(s.weight, s.where)]
+        clipping = [
+            s.where
+            for s in self._clipping.stretches()
+            if _is_clipped(s.weight, s.where, self._clip_share)
+        ]
         return Levels(
             rms_dbfs=dbfs(math.sqrt(self._energy / count)),
             peak_dbfs=dbfs(min(self._peak, FULL_SCALE)),
@@ -248,7 +254,7 @@ class SignalMeter:
         ]
         out += self._quiet_faults()
         for stretch in self._clipping.stretches():
-            if _is_clipped(stretch.weight, stretch.where):
+            if _is_clipped(stretch.weight, stretch.where, self._clip_share):
                 percent = 100 * stretch.weight / stretch.where.seconds
                 out.append(
                     AudioFault(CLIPPING, stretch.where, {"clipped_percent": round(percent, 2)})
@@ -302,8 +308,8 @@ def step_samples(rate: int) -> int:
     return max(1, round(rate * STEP_S))
 
 
-def _is_clipped(weight: float, where: Region) -> bool:
-    return where.seconds >= 0.2 and weight >= _CLIP_SHARE * where.seconds
+def _is_clipped(weight: float, where: Region, share: float) -> bool:
+    return where.seconds >= 0.2 and weight >= share * where.seconds
 
 
 def _runs(marks: NDArray[np.bool_], least: int) -> NDArray[np.bool_]:
