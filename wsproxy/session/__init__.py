@@ -21,7 +21,6 @@ transcript_result  the transcript result in one message
 control_events     messages that are neither audio nor transcript
 message            a message as JSON: its kind and its content
 message_kinds      the kind of a message
-track_signal       the samples of a track, analyzed in the format declared at each time
 audio_meter        how much audio a direction has carried, and how much is speech
 requested_model    the model and the language that a session requests
 """

@@ -82,9 +82,7 @@ class SessionAudio:
             track.media.append((Place(frame, t_ns), found.media))
         track.add(frame, t_ns, found.size, fragmented=fragmented)
         if track.wants_data:
-            content = found.data()
-            found.data = lambda: content  # base64 is decoded once, whoever asks for it
-            track.add_data(content, frame, t_ns)
+            track.add_data(found.data(), frame, t_ns)
         if found.carrier == BINARY and reader.is_settled:
             self.plain[from_client] = track
         return found

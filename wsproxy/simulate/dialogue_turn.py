@@ -26,7 +26,7 @@ _ANSWERS = (
     "Of course. I will send the details to you in a moment.",
     "That is all settled now. Is there anything else I can do?",
 )
-_TAG = re.compile(r"<[^>]*>")
+_TAG = re.compile(r"<[^<>]*>")
 _RATE = re.compile(r"(\d+)(khz|000)\b|_(\d{4,5})(?!\d)", re.IGNORECASE)
 # Where clients declare the format of the server's audio.
 _FORMAT_FIELDS = (
