@@ -8,6 +8,7 @@ zstd and msgpack alone.
 from __future__ import annotations
 
 import argparse
+import base64
 import json
 import platform
 import subprocess
@@ -64,6 +65,37 @@ def make(path: Path, frames: int = FRAMES) -> None:
         writer.finish()
 
 
+def make_base64(path: Path, frames: int) -> None:
+    """Write a session of the same duration with an OpenAI API: audio in base64, few answers."""
+    rate = 24_000
+    step = HOURS * 3600 * 10**9 // frames
+    size = rate * HOURS * 3600 // frames * 2
+    audio = speech(30.0, rate)
+    headers = [["Upgrade", "websocket"], ["Connection", "Upgrade"]]
+    with path.open("wb", buffering=0) as file:
+        writer = TraceWriter(file, _SESSION)
+        writer.write(Start(0, 1, _SESSION, 0, provider="openai", api="realtime"))
+        writer.write(
+            Request(0, "GET", "wss", "api.openai.com", 443, "/v1/realtime", headers=headers)
+        )
+        writer.write(Response(1, 101, headers=headers))
+        for number in range(frames):
+            start = number * size % (len(audio) - size)
+            chunk = base64.b64encode(audio[start : start + size]).decode()
+            text = json.dumps({"type": "input_audio_buffer.append", "audio": chunk}).encode()
+            now = 2 + number * step
+            writer.write(FrameRecord(now, True, 1, text, mask=b"abcd", wire_length=len(text) + 8))
+            if number % 100 == 99:
+                done = "conversation.item.input_audio_transcription.completed"
+                text = json.dumps({"type": done, "transcript": "good morning"}).encode()
+                writer.write(FrameRecord(now, False, 1, text, wire_length=len(text) + 4))
+        end = frames * step
+        writer.write(FrameRecord(end, True, 8, b"\x03\xe8", mask=b"abcd", wire_length=8))
+        writer.write(Eof(end, True))
+        writer.write(End(end, "close", "client", 1000))
+        writer.finish()
+
+
 def measure(command: list[str]) -> tuple[float, float]:
     """Seconds, and MiB of resident memory at most, of a command."""
     watched = (
@@ -83,11 +115,14 @@ def run(frames: int, rounds: int) -> str:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "long.wstrace"
         make(path, frames)
+        base64_path = Path(folder) / "base64.trace"  # not in the folder's list
+        make_base64(base64_path, frames * HOURS * 36_000 // FRAMES)
         wsproxy = [sys.executable, "-m", "wsproxy"]
         commands = {
             "zstd and msgpack alone": [sys.executable, "-c", BARE, str(path)],
             "explain": [*wsproxy, "explain", str(path)],
             "explain --json": [*wsproxy, "explain", "--json", str(path)],
+            "explain, audio in base64 each 0.1 s": [*wsproxy, "explain", str(base64_path)],
             "list": [*wsproxy, "list", folder],
         }
         figures = {name: [measure(c) for _ in range(rounds)] for name, c in commands.items()}

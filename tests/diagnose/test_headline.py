@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from time import process_time
 
 import pytest
 
 from wsproxy.catalog import load
+from wsproxy.catalog.server_sentence import ServerSentence
 from wsproxy.diagnose import Finding, diagnose, summary
+from wsproxy.diagnose.error_classes import classify
 from wsproxy.session import Session
 from wsproxy.trace import FrameRecord, Request, Response, Start
 
@@ -425,3 +428,16 @@ def test_summary_long_close_reason_is_complete() -> None:
         "Too many contexts (5). " + "Please close one of them before you open another. " * 2 + "x"
     )
     assert reason in summary(closed_session(CONTEXTS, 1008, reason), CATALOG)
+
+
+@pytest.mark.parametrize("word", ["model/", "exceed", "maxa", "unsupported", "not ", "audio "])
+def test_classify_hostile_sentence_costs_no_more_than_the_square_of_its_length(word: str) -> None:
+    def cost(length: int) -> float:
+        sentence = ServerSentence((word * length)[:length], "close reason")
+        began = process_time()
+        for _ in range(3):
+            classify(sentence)
+        return process_time() - began
+
+    # The square would be four times as much, the third power eight times.
+    assert cost(2000) < 7 * cost(1000) + 0.01

@@ -19,7 +19,12 @@ MODULES = sorted(path for path in PACKAGE.rglob("*.py") if "preload" not in path
 DISTRIBUTIONS = {"OpenSSL": "pyopenssl", "python_socks": "python-socks"}
 
 # Folder or file: the extra whose packages it may import as well. pytest itself loads the plugin.
-EXTRAS = {"proxy": "record", "load/locust.py": "load", "pytest_plugin.py": "test"}
+EXTRAS = {
+    "audio/container_decoding.py": "audio",
+    "proxy": "record",
+    "load/locust.py": "load",
+    "pytest_plugin.py": "test",
+}
 
 
 def names(requirements: list[str]) -> set[str]:

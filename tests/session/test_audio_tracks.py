@@ -9,8 +9,12 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
+from audio_samples import facts_of, listen
 from wsproxy.audio.synthetic_speech import speech
 from wsproxy.catalog.envelope import wrap
+from wsproxy.diagnose.rules.likely_causes import no_audio
+from wsproxy.diagnose.rules.messages import invalid_json, text_as_audio
+from wsproxy.diagnose.rules.timing import first_audio_late
 from wsproxy.session import Session
 from wsproxy.session.audio_track import KEPT_HEAD, AudioCursor, AudioTrack
 from wsproxy.session.size_histogram import SizeHistogram
@@ -287,3 +291,14 @@ def test_sizes_of_many_kinds_are_bounded_and_about_right() -> None:
     assert (sizes.shortest, sizes.longest) == (1, 100_000)
     assert sizes.select(lambda size: size > 50_000).count == pytest.approx(50_000, rel=0.05)
     assert len(sizes._buckets) < 1000
+
+
+def test_rule_text_as_audio_counts_all_messages_of_a_long_session() -> None:
+    texts = [b64(CHUNKS[number % 20]) for number in range(500)]
+    facts = facts_of(listen("encoding=linear16&sample_rate=16000"), texts)
+    [evidence] = text_as_audio(facts)
+    assert (evidence.value, evidence.frames) == (500.0, (1, 2, 3, 4, 5))
+    assert "frame 1, 2, 3, 4, 5 and 495 more" in evidence.text
+    assert invalid_json(facts) == []  # it is one fault, not two
+    assert no_audio(facts) == []
+    assert first_audio_late(facts) == []

@@ -19,6 +19,7 @@ from speech_sessions import (
     spoken,
 )
 from wsproxy.session import Session
+from wsproxy.session.audio_carrier import decode_base64
 from wsproxy.session.timeline import Timeline
 
 
@@ -194,3 +195,15 @@ def test_timeline_json_that_is_no_object_is_no_message() -> None:
     talk.app(json.dumps([1])).app("").app(spoken(0.1))
     found = timeline(talk.close())
     assert (found.transcript.results, found.server_messages) == (0, 4)
+
+
+def test_audio_in_base64_is_decoded_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    decoded: list[int] = []
+
+    def count(text: bytes) -> bytes:
+        decoded.append(len(text))
+        return decode_base64(text)
+
+    monkeypatch.setattr("wsproxy.session.audio_carrier.decode_base64", count)
+    SpeechSession("openai", "realtime").speak(1, template=OPENAI_APPEND).close()
+    assert len(decoded) == 10

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import tracemalloc
 from collections.abc import Iterator
 
 import pytest
@@ -125,3 +126,19 @@ def test_traffic_counts_nothing_after_the_end() -> None:
     assert read.traffic.data[True].last_ns == 1 * MS
     assert read.audio.tracks(from_client=True)[0].messages == 1
     assert read.before_close is not None and read.before_close.number == 1
+
+
+def test_session_memory_does_not_grow_with_its_frames() -> None:
+    def grown(count: int) -> int:
+        read = Session()
+        for record in records(3000):
+            read.add(record)
+        tracemalloc.start()
+        before = tracemalloc.get_traced_memory()[0]
+        for record in records(count, seed=2):
+            read.add(record)
+        after = tracemalloc.get_traced_memory()[0]
+        tracemalloc.stop()
+        return after - before
+
+    assert grown(30_000) < 1.3 * grown(6000) + 100_000

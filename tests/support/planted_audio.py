@@ -1,4 +1,4 @@
-"""Sessions of 3 minutes of speech in each encoding and container, with a fault at a random place."""
+"""Three minutes of speech in each encoding and container, with a fault at a random place."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from wsproxy.audio.synthetic_speech import speech
 
 SECONDS = 180
 TOLERANCE_S = 0.5
-Samples = np.ndarray
+Samples = np.ndarray[Any, np.dtype[Any]]
 
 
 @lru_cache(maxsize=8)
@@ -60,6 +61,12 @@ def encoded(samples: Samples, encoding: str) -> bytes:
     return samples.astype("<i2").tobytes()
 
 
+def per_second(declared: AudioFormat | None) -> int:
+    """Bytes a second."""
+    assert declared is not None
+    return declared.bytes_per_second
+
+
 @dataclass
 class Planted:
     """A stream with a fault.
@@ -97,10 +104,11 @@ class Planted:
         found = self.analyzed()
         assert [fault.kind for fault in found.faults] == [self.kind], found.faults
         where = found.faults[0].where
-        assert self.earliest - TOLERANCE_S <= where.start_s <= self.latest + TOLERANCE_S, where
+        first, last = self.earliest - TOLERANCE_S, self.latest + TOLERANCE_S
+        assert first <= where.start_s <= last, (where, first, last)
         if self.end is not None:
-            first, last = self.end
-            assert first - TOLERANCE_S <= where.end_s <= last + TOLERANCE_S, where
+            first, last = self.end[0] - TOLERANCE_S, self.end[1] + TOLERANCE_S
+            assert first <= where.end_s <= last, (where, first, last)
         self._check_frame(where)
 
     def _check_frame(self, where: report.Region) -> None:
@@ -112,10 +120,12 @@ class Planted:
         assert start - 0.01 <= where.start_s <= start + length + 0.01
 
 
-def places(seed: int, shortest: float = 4.0, longest: float = 9.0) -> tuple[float, float]:
+def places(
+    seed: int, shortest: float = 4.0, longest: float = 9.0, seconds: float = SECONDS
+) -> tuple[float, float]:
     """Start and duration of a fault."""
     dice = random.Random(seed)
-    return dice.uniform(8, SECONDS - longest - 8), dice.uniform(shortest, longest)
+    return dice.uniform(8, seconds - longest - 8), dice.uniform(shortest, longest)
 
 
 def split(samples: Samples, rate: int, start: float, length: float) -> tuple[Samples, ...]:
@@ -129,17 +139,19 @@ Change = Callable[[Samples], Samples]
 CHANGES: dict[str, Change] = {
     report.DIGITAL_SILENCE: np.zeros_like,
     report.NEAR_SILENCE: lambda x: limited(x / 1500.0),
-    report.CLIPPING: lambda x: limited(x * 9.0),
+    report.CLIPPING: lambda x: limited(x * 20.0),
     report.DC_OFFSET: lambda x: limited(x + 3500.0),
 }
 
 
-def changed(samples: Samples, rate: int, kind: str, seed: int) -> tuple[Samples, float, float]:
+def changed(
+    samples: Samples, rate: int, kind: str, seed: int, seconds: float = SECONDS
+) -> tuple[Samples, float, float]:
     """Samples with a fault of the signal, and where it begins and ends."""
     lengths = (10.0, 14.0) if kind == report.NEAR_SILENCE else (4.0, 9.0)
-    before, fault, after = split(samples, rate, *places(seed, *lengths))
+    before, fault, after = split(samples, rate, *places(seed, *lengths, seconds))
     wrong = CHANGES[kind](fault)
-    marks = np.flatnonzero(np.abs(wrong) >= 32_767) if kind == report.CLIPPING else None
+    marks = np.flatnonzero(np.abs(wrong.astype(int)) >= 32_767) if kind == report.CLIPPING else None
     first, last = (0, len(wrong)) if marks is None else (int(marks[0]), int(marks[-1]))
     start, end = (len(before) + first) / rate, (len(before) + last) / rate
     return np.concatenate([before, wrong, after]), start, end
@@ -149,7 +161,7 @@ def raw_signal_fault(encoding: str, rate: int, kind: str, seed: int) -> Planted:
     samples, start, end = changed(base_speech(rate), rate, kind, seed)
     planted = Planted(kind, AudioFormat(encoding, rate))
     data = encoded(samples, encoding)
-    planted.send(data, planted.declared.bytes_per_second // 50, 0.02)
+    planted.send(data, per_second(planted.declared) // 50, 0.02)
     planted.earliest = planted.latest = start
     planted.end = (end, end)
     return planted
@@ -160,24 +172,21 @@ def raw_signal_fault(encoding: str, rate: int, kind: str, seed: int) -> Planted:
 Convert = Callable[[Samples], bytes]
 
 
-def raw_format_fault(
-    kind: str, encoding: str, rate: int, convert: Convert, seed: int, interval: float = 0.02
-) -> Planted:
+def raw_format_fault(kind: str, encoding: str, rate: int, convert: Convert, seed: int) -> Planted:
     """A part of the stream is in another format."""
     before, fault, after = split(base_speech(rate), rate, *places(seed))
-    planted = Planted(kind, AudioFormat(encoding, rate))
-    size = planted.declared.bytes_per_second // 50
+    declared = AudioFormat(encoding, rate)
+    planted = Planted(kind, declared)
+    size = declared.bytes_per_second // 50
     wrong = convert(fault)
-    for data, seconds in (
-        (encoded(before, encoding), 0),
-        (wrong, 0),
-        (encoded(after, encoding), 0),
-    ):
-        # The source captures in real time, whatever its bytes are.
-        real = len(wrong) / (len(fault) / rate) / 50 if data is wrong else size
-        planted.send(data, max(2, int(real) // 16 * 16), interval + seconds)
+    wrong = wrong[: len(wrong) // 8 * 8]  # samples of the declared format are aligned after it
+    # The source captures in real time, whatever its bytes are.
+    real = int(len(wrong) / (len(fault) / rate) / 50) // 16 * 16
+    planted.send(encoded(before, encoding), size, 0.02)
+    planted.send(wrong, real, 0.02)
+    planted.send(encoded(after, encoding), size, 0.02)
     sound = np.flatnonzero(np.abs(fault) > 1000)
-    start = planted.declared.duration(len(encoded(before, encoding)))
+    start = declared.duration(len(encoded(before, encoding)))
     ratio = len(wrong) / len(encoded(fault, encoding))
     planted.earliest = start
     planted.latest = start + sound[0] / rate * ratio
@@ -242,7 +251,7 @@ def contained(samples: Samples, container: str, rate: int = 16_000) -> bytes:
     options = {"movflags": "frag_keyframe+empty_moov+default_base_moof"} if muxer == "mp4" else {}
     out = io.BytesIO()
     with av.open(out, "w", format=muxer, options=options) as file:
-        stream = file.add_stream(codec, rate=rate, layout="mono")
+        stream: Any = file.add_stream(codec, rate=rate, layout="mono")
         step = 8000
         for at in range(0, len(samples), step):
             piece = np.ascontiguousarray(samples[None, at : at + step])

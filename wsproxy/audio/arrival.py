@@ -30,6 +30,7 @@ _MIN_BUCKETS = 3
 _MAX_GAP_NS = 4 * _BUCKET_NS
 _WRONG = 0.07  # of the declared rate, from which on another one is reported
 _LOW_VOICE, _HIGH_VOICE = 72.0, 260.0  # Hz; hardly any voice is lower or higher
+_MAX_FILE_PACE = 4.0  # times real time; hardly any program paces a file faster
 _SIZES = tuple(128 << n for n in range(1, 8))  # chunks of Web Audio, in samples
 _MAX_SIZES = 256  # different sizes of chunks that are counted
 _MAX_RUNS = 400
@@ -222,7 +223,7 @@ class ArrivalRate:
             return False
         captured = chunk in _SIZES and run.rate in _CAPTURE_RATES
         voice = self._pitch.median(run.start_s, run.end_s)
-        if voice is not None and ratio > 1.9 and voice * ratio > _HIGH_VOICE:
+        if voice is not None and 1.9 < ratio < _MAX_FILE_PACE and voice * ratio > _HIGH_VOICE:
             return False
         if captured:
             return True

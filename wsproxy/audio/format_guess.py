@@ -175,7 +175,7 @@ class FormatGuess:
             best = np.minimum(errors * _MIN_GAIN, _MAX_ERROR)
             hush = np.minimum(levels / _HUSH, _QUIET)
             for name, encoding in self._guesses.items():
-                other_levels, other_errors = _try(rows, encoding)
+                other_levels, other_errors = self._try_alignments(rows, encoding)
                 for at in doubtful[other_errors < best[doubtful]].tolist():
                     found[at] = name
                 np.minimum.at(best, doubtful, other_errors)
@@ -193,6 +193,19 @@ class FormatGuess:
             elif labels[number] == "" and errors[at] < _PREDICTABLE:
                 labels[number] = "ok"
         return {at: frozenset(names) for at, names in quiet.items()}
+
+    def _try_alignments(
+        self, rows: NDArray[np.uint8], encoding: Encoding
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """As `_try`: the best that wider samples give from any declared sample on."""
+        step = self._declared.sample_bytes
+        levels, errors = _try(rows, encoding)
+        for offset in range(step, encoding.sample_bytes, step):
+            size = rows.shape[1] // encoding.sample_bytes * encoding.sample_bytes
+            other = _try(rows[:, offset : size - encoding.sample_bytes + offset], encoding)
+            better = other[1] < errors
+            levels, errors = np.where(better, other[0], levels), np.where(better, other[1], errors)
+        return levels, errors
 
     def _collect(
         self,
@@ -239,6 +252,10 @@ class FormatGuess:
             and where.start_s - episode.where.end_s <= _BRIDGE_S
         ):
             episode.where = replace(episode.where, end_s=where.end_s, end_t_ns=where.end_t_ns)
+        elif episode is not None and where.start_s - episode.where.end_s < 1e-3:
+            # It ends in this window.
+            middle = (where.start_s + where.end_s) / 2
+            episode.where = replace(episode.where, end_s=middle)
 
     def _extended_back(self, label: str, where: Region) -> Region:
         """The region with the pauses before it that are quiet in the same encoding."""

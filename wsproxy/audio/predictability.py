@@ -87,10 +87,13 @@ def alternates(windows: Windows) -> NDArray[np.bool_]:
     in audio of one channel there is no such difference.
     """
     steps = np.abs(np.diff(windows[:, : windows.shape[1] // 2 * 2 - 1], axis=1))
-    within, between = steps[:, 0::2], steps[:, 1::2]
-    nearer = (within < between).mean(axis=1) > _MIN_NEARER
-    square = np.einsum("ij,ij->i", within, within), np.einsum("ij,ij->i", between, between)
-    out: NDArray[np.bool_] = nearer & (square[0] < _MAX_WITHIN * square[1])
+    even, odd = steps[:, 0::2], steps[:, 1::2]
+    out = np.zeros(len(windows), np.bool_)
+    # A pair may begin at any sample.
+    for within, between in ((even, odd), (odd, even)):
+        nearer = (within < between).mean(axis=1) > _MIN_NEARER
+        square = np.einsum("ij,ij->i", within, within), np.einsum("ij,ij->i", between, between)
+        out |= nearer & (square[0] < _MAX_WITHIN * square[1])
     return out
 
 

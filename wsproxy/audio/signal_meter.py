@@ -25,6 +25,7 @@ SILENT_FAULT_S = 3.0  # of digital silence, from which on it is a fault
 _SILENT_REGION_S = 0.2
 _QUIET_RMS = 33.0  # -60 dBFS: speech below is lost in any recognizer
 _QUIET_REGION_S = 2.0
+_MIN_QUIET_SOUNDS = 0.25  # share of near-silence that is not digital silence
 _QUIET_FAULT_S = 8.0  # a shorter one may be a pause
 _QUIET_STREAM_S = 3.0  # the same for a stream that has nothing else
 _MIN_QUIET_RMS = 0.5  # less is digital silence with a few bits set
@@ -32,7 +33,8 @@ _MIN_QUIET_RMS = 0.5  # less is digital silence with a few bits set
 # where sounds and pauses alternate.
 _MODULATION = 1.3
 _CLIP_RUN = 3  # consecutive samples at full scale; a single one may be a peak
-_CLIP_SHARE = 0.01
+_LOW_RATE = 11_025  # Hz up to which a run of one less counts
+_CLIP_GAP_S = 1.5  # between words
 _OFFSET = 655.0  # 2 % of full scale
 _OFFSET_STEPS = 21  # over which an offset is averaged, about half a second
 _OFFSET_OVER_RUMBLE = 3.0
@@ -50,10 +52,12 @@ class Scale:
     Attributes:
         top: the lowest magnitude that counts as full scale.
         silent_span: the largest difference between samples of digital silence.
+        clipped: the share of samples at full scale from which on a stretch is clipped.
     """
 
     top: float = 32767.0
     silent_span: float = 0.0
+    clipped: float = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +96,7 @@ class SignalMeter:
         self._sum = 0.0
         self._peak = 0.0
         self._clipped = 0
-        self._longest_clip = 0
+        self._clip_share = Scale().clipped
         self._speech_energy = self._speech_steps = 0.0
         self._seconds = 0.0
         self._cross = np.zeros(3)  # sums of LL, RR and LR
@@ -101,7 +105,8 @@ class SignalMeter:
         self._silence = RegionCollector(_SILENT_REGION_S, 0.0)
         self._quiet = RegionCollector(_QUIET_REGION_S, 0.0)
         self._quiet_squares = RegionCollector(_QUIET_REGION_S, 0.0)
-        self._clipping = RegionCollector(0.1, 0.5)
+        self._quiet_sounds = RegionCollector(_QUIET_REGION_S, 0.0)
+        self._clipping = RegionCollector(0.1, _CLIP_GAP_S)
         self._offset = RegionCollector(_OFFSET_REGION_S, 0.3)
         self._speech = RegionCollector(_MIN_SPEECH_S, _SPEECH_GAP_S)
 
@@ -134,11 +139,13 @@ class SignalMeter:
         rms = np.sqrt(np.maximum(energy / step - means.astype(np.float64) ** 2, 0.0))
         silent = (high.astype(np.float32) - low) <= scale.silent_span
         self._silence.feed(silent, start_s, step_s, self._locator)
-        self._find_quiet(rms, start_s, step_s)
+        self._find_quiet(rms, silent, start_s, step_s)
         self._find_offset(means, start_s, step_s)
         self._find_speech(rms, start_s, step_s)
+        self._clip_share = scale.clipped
         if float(high.max()) >= scale.top or float(low.min()) <= -scale.top:
-            self._find_clipping(block, channels, scale.top, start_s, step_s)
+            least = _CLIP_RUN if rate > _LOW_RATE else _CLIP_RUN - 1
+            self._find_clipping(block, channels, scale.top, least, start_s, step_s)
         if channels >= 2:
             self._correlate(floats.reshape(-1, channels))
 
@@ -155,10 +162,15 @@ class SignalMeter:
         self._sum += float(means.sum(dtype=np.float64)) * step
         self._peak = max(self._peak, float(high.max()), -float(low.min()))
 
-    def _find_quiet(self, rms: NDArray[np.float64], start_s: float, step_s: float) -> None:
+    def _find_quiet(
+        self, rms: NDArray[np.float64], silent: NDArray[np.bool_], start_s: float, step_s: float
+    ) -> None:
         quiet = rms < _QUIET_RMS
         self._quiet.feed(quiet, start_s, step_s, self._locator, rms * step_s)
         self._quiet_squares.feed(quiet, start_s, step_s, self._locator, rms**2 * step_s)
+        self._quiet_sounds.feed(
+            quiet, start_s, step_s, self._locator, (~silent).astype(np.float64) * step_s
+        )
 
     def _find_offset(self, means: NDArray[np.float32], start_s: float, step_s: float) -> None:
         joined = np.concatenate((self._recent_means, means))
@@ -183,13 +195,19 @@ class SignalMeter:
         self._speech_steps += float(loud.sum())
 
     def _find_clipping(
-        self, block: Samples, channels: int, top: float, start_s: float, step_s: float
+        self,
+        block: Samples,
+        channels: int,
+        top: float,
+        least: int,
+        start_s: float,
+        step_s: float,
     ) -> None:
         marks = np.zeros(block.size, np.bool_)
         flat = block.reshape(-1)
         for at_full_scale in (flat >= top, flat <= -top):
             for channel in range(channels):
-                marks[channel::channels] |= _runs(at_full_scale[channel::channels], _CLIP_RUN)
+                marks[channel::channels] |= _runs(at_full_scale[channel::channels], least)
         counts = marks.reshape(block.shape).sum(axis=1)
         total = int(counts.sum())
         if not total:
@@ -209,7 +227,11 @@ class SignalMeter:
             math.sqrt(self._speech_energy / self._speech_steps) if self._speech_steps else 0
         )
         power = float(np.sqrt(self._cross[0] * self._cross[1]))
-        clipping = [s.where for s in self._clipping.stretches() if _is_clipped(s.weight, s.where)]
+        clipping = [
+            s.where
+            for s in self._clipping.stretches()
+            if _is_clipped(s.weight, s.where, self._clip_share)
+        ]
         return Levels(
             rms_dbfs=dbfs(math.sqrt(self._energy / count)),
             peak_dbfs=dbfs(min(self._peak, FULL_SCALE)),
@@ -232,7 +254,7 @@ class SignalMeter:
         ]
         out += self._quiet_faults()
         for stretch in self._clipping.stretches():
-            if _is_clipped(stretch.weight, stretch.where):
+            if _is_clipped(stretch.weight, stretch.where, self._clip_share):
                 percent = 100 * stretch.weight / stretch.where.seconds
                 out.append(
                     AudioFault(CLIPPING, stretch.where, {"clipped_percent": round(percent, 2)})
@@ -246,11 +268,12 @@ class SignalMeter:
     def _quiet_regions(self) -> list[tuple[Region, float, float]]:
         """Stretches of near-silence, with the mean of their levels and its modulation."""
         out = []
-        pairs = zip(self._quiet.stretches(), self._quiet_squares.stretches(), strict=True)
-        for levels, squares in pairs:
-            mean = levels.weight / levels.held
-            if mean >= _MIN_QUIET_RMS:
-                out.append((levels.where, mean, squares.weight / squares.held / mean**2))
+        collectors = (self._quiet, self._quiet_squares, self._quiet_sounds)
+        for levels, squares, sounds in zip(*(c.stretches() for c in collectors), strict=True):
+            seconds = levels.where.seconds
+            mean = levels.weight / seconds
+            if mean >= _MIN_QUIET_RMS and sounds.weight >= _MIN_QUIET_SOUNDS * seconds:
+                out.append((levels.where, mean, squares.weight / seconds / mean**2))
         return out
 
     def _quiet_faults(self) -> list[AudioFault]:
@@ -285,8 +308,8 @@ def step_samples(rate: int) -> int:
     return max(1, round(rate * STEP_S))
 
 
-def _is_clipped(weight: float, where: Region) -> bool:
-    return where.seconds >= 0.2 and weight >= _CLIP_SHARE * where.seconds
+def _is_clipped(weight: float, where: Region, share: float) -> bool:
+    return where.seconds >= 0.2 and weight >= share * where.seconds
 
 
 def _runs(marks: NDArray[np.bool_], least: int) -> NDArray[np.bool_]:

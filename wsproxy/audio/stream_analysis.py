@@ -41,7 +41,8 @@ if TYPE_CHECKING:
 
 _STEPS = 10  # of a window in which the format is examined: 0.25 s
 _ASSUMED_RATE = 16_000
-_LOSSY = Scale(0.97 * 32768, 3.0)  # compression moves peaks, and adds noise to zeros
+# Compression moves peaks, and adds noise to zeros. Only the highest peaks of good audio are at 0.9.
+_LOSSY = Scale(0.9 * 32768, 3.0, 0.03)
 _COMPRESSED = frozenset({"MP3", "AAC (ADTS)"})  # two frames of these may be samples by chance
 _MAX_HEADER_FAULTS = 200
 _MAX_ODD = 200

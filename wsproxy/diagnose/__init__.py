@@ -3,12 +3,14 @@
 evidence        a fact with its figure and its frames
 session_facts   a session with derived facts, each computed once
 measurements    functions that measure one thing each
+wav_header      whether the header of a WAV stream contradicts itself
 rules           functions that detect one problem each, whether or not the session failed
 parameters      parameters of the request that a sentence names
 error_classes   the kind of error that a server's sentence describes
 wav_header      whether the header of a WAV stream contradicts itself
 gateways        servers and proxies that answer in place of an API
 headline        the server's sentence as the headline of a failure
+wav_header      the sizes in a WAV header, against its other fields
 outcome         the outcome of a session with its findings
 findings        the findings of one session
 summary         how a session ended, in one sentence

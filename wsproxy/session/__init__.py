@@ -8,7 +8,7 @@ head_tail_buffer   the messages that a session keeps
 audio_carrier      what carries audio in a message, right or wrong
 audio_track        the audio of one direction in one carrier, as running totals
 session_audio      the tracks of a session
-track_signal       the samples of a track, analyzed while a session is read
+track_signal       the samples of a track, analyzed in the format declared at each time
 size_histogram     the sizes of many messages
 format_timeline    the formats that a session declares its audio to have, over time
 declared_audio     the format that a session declares its audio to have

@@ -68,7 +68,7 @@ class CarriedAudio:
         carrier: one of CARRIERS.
         json_field: the name of the JSON field, "" outside of JSON.
         size: bytes of audio, those that were not recorded included.
-        data: returns the audio, as much as was recorded.
+        decode: returns the audio, as much as was recorded.
         media: the media type that the message declares, "" if none.
         known: whether it is audio for certain; otherwise the content has to show it.
     """
@@ -76,9 +76,16 @@ class CarriedAudio:
     carrier: str
     json_field: str
     size: int
-    data: Callable[[], bytes]
+    decode: Callable[[], bytes]
     media: str = ""
     known: bool = True
+    _data: bytes | None = None
+
+    def data(self) -> bytes:
+        """The audio, as much as was recorded; decoded once."""
+        if self._data is None:
+            self._data = self.decode()
+        return self._data
 
 
 @dataclass(slots=True)
@@ -122,10 +129,10 @@ class AudioCarrierReader:
     def text(self, data: bytes, length: int) -> CarriedAudio | None:
         """The audio of a text message, None where it has none; arguments as of `binary`."""
         parts = data.split(b'"')
+        if max(map(len, parts)) < _MIN_BASE64:
+            return self._short(data, parts)
         longest = max(parts, key=len)
         missing = length - len(data)
-        if len(longest) < _MIN_BASE64:
-            return self._short(data, parts)
         if longest.startswith(b"data:"):
             url = _DATA_URL.match(longest)
             if url is None:
@@ -157,6 +164,8 @@ class AudioCarrierReader:
 
     def _short(self, data: bytes, parts: Sequence[bytes]) -> CarriedAudio | None:
         """The audio of a message without a long string: in a field that has carried some."""
+        if not self._kinds and len(data) >= _MIN_BASE64 and data.count(b",") < _MIN_NUMBERS:
+            return None  # nearly always
         for name, kinds in self._kinds.items():
             if name in parts and (kind := _value(parts, _KIND_FIELDS)) in kinds:
                 at = parts.index(name)
@@ -172,8 +181,9 @@ class AudioCarrierReader:
 
 def decode_base64(text: bytes) -> bytes:
     """Decode base64 in either alphabet, with or without padding; nothing if it is invalid."""
-    text = text.translate(_URL_SAFE)
-    for padded in (text + b"=" * (-len(text) % 4), text[: len(text) // 4 * 4]):
+    if b"-" in text or b"_" in text:
+        text = text.translate(_URL_SAFE)
+    for padded in (text, text + b"=" * (-len(text) % 4), text[: len(text) // 4 * 4]):
         try:
             return binascii.a2b_base64(padded)
         except binascii.Error:
@@ -191,7 +201,7 @@ def _base64(  # one call for each carrier
     known: bool = True,
 ) -> CarriedAudio:
     """Audio in base64, in one or more strings."""
-    contents = [content.replace(b"\\", b"") for content in contents]
+    contents = [c.replace(b"\\", b"") if b"\\" in c else c for c in contents]
     size = sum((len(c) - c[-2:].count(b"=")) * 3 // 4 for c in contents) + missing * 3 // 4
     return CarriedAudio(
         carrier,

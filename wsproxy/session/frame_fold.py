@@ -31,6 +31,7 @@ KEPT_MESSAGE = 1 << 20  # bytes kept of a message in several frames until it is 
 _BRACE = ord("{")
 _BLOCK = 64  # messages with audio that are added at once
 _SHORT = 4096  # bytes of one of them at most: they are held until then
+_CLOSE = int(Opcode.CLOSE)
 _BINARY = int(Opcode.BINARY)  # data frames have this opcode or a lower one
 
 
@@ -88,9 +89,18 @@ class FrameFold:
             and 0 < len(payload) <= _SHORT
             and payload[0] != _BRACE
         ):
-            self._add_audio(frame, number)
+            # Audio and nothing else: nearly all frames of most sessions.
+            self._assemblers[from_client].open = None
+            numbers, frames = self._waiting[from_client]
+            numbers.append(number)
+            frames.append(frame)
+            if len(numbers) >= _BLOCK or number - numbers[0] >= _BLOCK:
+                self._add_waiting(from_client)
+            if self.listener is not None:
+                length = len(payload) + frame.cut
+                self.listener.add_audio(number, frame.t_ns, from_client, payload, length)
             return number
-        if opcode <= _BINARY or opcode == Opcode.CLOSE:
+        if opcode <= _BINARY or opcode == _CLOSE:
             self._add_waiting(from_client)
         length = len(payload) + frame.cut
         self._traffic.add(
@@ -99,19 +109,6 @@ class FrameFold:
         if opcode <= _BINARY:
             self._add_data(frame, number)
         return number
-
-    def _add_audio(self, frame: FrameRecord, number: int) -> None:
-        """Add a message of one frame that is audio and nothing else."""
-        from_client = frame.from_client
-        self._assemblers[from_client].open = None
-        numbers, frames = self._waiting[from_client]
-        numbers.append(number)
-        frames.append(frame)
-        if len(numbers) >= _BLOCK or number - numbers[0] >= _BLOCK:
-            self._add_waiting(from_client)
-        if self.listener is not None:
-            length = len(frame.payload) + frame.cut
-            self.listener.add_audio(number, frame.t_ns, from_client, frame.payload, length)
 
     def _add_waiting(self, from_client: bool) -> None:
         """Add the messages of a direction that wait."""

@@ -45,6 +45,7 @@ from .track_signal import TrackSignal
 from .traffic import FrameInfo, Traffic
 
 _T = TypeVar("_T")
+_CLOSE = int(Opcode.CLOSE)
 # Why a heuristic took a value for a credential.
 _HEURISTICS = {
     "name": "its name says so",
@@ -113,6 +114,14 @@ class Session:
         self._heuristic_redactions: dict[str, None] = {}
 
     @classmethod
+    def analyzing(cls, catalog: Catalog) -> Session:
+        """A session that reads all messages and analyzes all audio, see `timeline`."""
+        session = cls()
+        session.timeline = Timeline(session, catalog)
+        session.audio.analyzer_of = partial(TrackSignal, session, catalog)
+        return session
+
+    @classmethod
     def read(
         cls,
         path: str | os.PathLike[str],
@@ -132,10 +141,7 @@ class Session:
             TraceError: it cannot be read.
             LimitExceeded: nothing of it can be read within the limits.
         """
-        session = cls()
-        if catalog is not None:
-            session.timeline = Timeline(session, catalog)
-            session.audio.analyzer_of = partial(TrackSignal, session, catalog)
+        session = cls() if catalog is None else cls.analyzing(catalog)
         with TraceReader(path, allowance) as reader:
             try:
                 for number, record in enumerate(bounded(reader)):
@@ -228,7 +234,7 @@ class Session:
         if frame.broken_rule and len(self.broken) < KEPT_BROKEN:
             self.broken.append((number, frame.broken_rule[:KEPT_RULE]))
             self._broken_ns[number] = frame.t_ns
-        if frame.opcode == Opcode.CLOSE:
+        if frame.opcode == _CLOSE:
             close = Close.parse(frame.payload[:KEPT_TEXT])
             info = CloseInfo(number, frame.t_ns, from_client, close.code, close.reason)
             _keep(self.closes, info)

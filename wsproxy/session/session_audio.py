@@ -17,8 +17,6 @@ _MAX_TRACKS = 16  # of a session
 _MAX_MEDIA = 32  # changes of the media type that are kept
 _KEPT_DECLARING = 32  # messages that may declare a format: the first, and as many last ones
 _MAX_DECLARING = 16 << 10  # bytes of one of them
-# Parts of the names of fields that declare a format.
-_FORMAT_WORDS = (b"ormat", b"ample", b"ampling", b"ncoding", b"imeType")
 _AUDIO_KINDS = SAMPLE_KINDS | CONTAINERS | {SILENCE}
 
 # A message that may declare a format: its frame, t_ns, whether the client sent it, its content.
@@ -73,7 +71,8 @@ class SessionAudio:
         reader = self._readers[from_client]
         found = reader.text(data, length) if is_text else reader.binary(data, length)
         if found is None:
-            if any(map(data.__contains__, _FORMAT_WORDS)):
+            # Parts of the names of fields that declare a format.
+            if b"ormat" in data or b"ampl" in data or b"ncoding" in data or b"imeType" in data:
                 self._keep_declaring((frame, t_ns, from_client, data[:_MAX_DECLARING]))
             return None
         track = self._track(found, from_client=from_client)

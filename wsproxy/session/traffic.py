@@ -181,11 +181,19 @@ class Traffic:
             number: of the frame; frames of one kind and direction are added in their order.
         """
         bits = opcode | fin << 4 | from_client << 5
-        self._store(number, t_ns, bits, length, wire_length)
+        if number > 2 * KEPT_FRAMES:
+            at = KEPT_FRAMES + (number - 1) % KEPT_FRAMES
+            self._times[at] = t_ns
+            self._lengths[at] = length
+            self._wire_lengths[at] = wire_length
+            self._bits[at] = bits
+            self.frame_count = max(self.frame_count, number)
+        else:
+            self._store(number, t_ns, bits, length, wire_length)
         self._last[from_client] = (number, t_ns, bits, length, wire_length)
         if self.ended:
             return
-        self._totals_of(bits & 0x2F).add(number, t_ns, length)
+        (self._totals.get(bits & 0x2F) or self._totals_of(bits & 0x2F)).add(number, t_ns, length)
         if opcode <= _BINARY:
             self._add_data(number, t_ns, from_client, length)
         elif opcode == _PING:

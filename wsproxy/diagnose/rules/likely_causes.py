@@ -6,7 +6,7 @@ evidence in the session. No condition of `catalog/traffic.toml` names them.
 
 from __future__ import annotations
 
-from wsproxy.audio.containers import container_name, wav_sizes
+from wsproxy.audio.containers import container_name
 from wsproxy.audio.encodings import SAMPLE_KINDS
 from wsproxy.audio.sniff import TEXT_KINDS, sniff
 from wsproxy.diagnose.evidence import Evidence, plural, quoted, seconds
@@ -73,22 +73,6 @@ def text_for_audio(facts: SessionFacts) -> list[Evidence]:
         return []
     shown = quoted(head[:40].decode("latin-1"), 40)
     return [_audio_evidence(facts, f"the audio messages contain {kind}: {shown}")]
-
-
-def wav_header_wrong(facts: SessionFacts) -> list[Evidence]:
-    """The sizes in a WAV header do not fit its channels, bits and rate."""
-    sizes = wav_sizes(facts.client_audio_head)
-    if sizes is None:
-        return []
-    wrong = [
-        f"{name} is {is_now} and has to be {expected}"
-        for name, is_now, expected in (
-            ("BlockAlign", sizes.block_align, sizes.expected_block_align),
-            ("ByteRate", sizes.byte_rate, sizes.expected_byte_rate),
-        )
-        if is_now != expected
-    ]
-    return [_audio_evidence(facts, f"in the WAV header, {' and '.join(wrong)}")] if wrong else []
 
 
 def container_and_encoding(facts: SessionFacts) -> list[Evidence]:
@@ -180,7 +164,6 @@ RULES: tuple[Measure, ...] = (
     audio_stopped,
     raw_undeclared,
     text_for_audio,
-    wav_header_wrong,
     container_and_encoding,
     small_chunks,
     large_chunks,
