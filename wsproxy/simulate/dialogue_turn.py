@@ -27,7 +27,7 @@ _ANSWERS = (
     "That is all settled now. Is there anything else I can do?",
 )
 _TAG = re.compile(r"<[^<>]*>")
-_RATE = re.compile(r"(\d+)(khz|000)\b|_(\d{4,5})(?!\d)", re.IGNORECASE)
+_RATE = re.compile(r"(?<!\d)(\d{1,3})(khz|000)\b|_(\d{4,5})(?!\d)", re.IGNORECASE)
 # Where clients declare the format of the server's audio.
 _FORMAT_FIELDS = (
     "output_format.sample_rate",
