@@ -38,12 +38,12 @@ ENOUGH = 0.1  # seconds under which any size is quick
 REPORTED = {
     "wsproxy.proxy.record_addon": "the user's own option",
     "wsproxy.catalog.toml_table": "checked by `too_costly`",
-    "wsproxy.catalog.cross_match": "a code of the catalog, escaped",
-    "wsproxy.catalog.server_sentence": "bounded repetitions around the names of tags",
+    "wsproxy.catalog.cross_match": "one error code, escaped",
+    "wsproxy.catalog.server_sentence": "bounded repetitions, in a body of bounded length",
     "wsproxy.cli.show": "the user's own option",
-    "wsproxy.diagnose.error_classes": "bounded repetitions, in the package's own file",
-    "wsproxy.diagnose.parameters": "a name or a value of the request, escaped",
-    "wsproxy.session.control_events": "the package's own words",
+    "wsproxy.diagnose.error_classes": "searched in MAX_WORDS characters",
+    "wsproxy.diagnose.parameters": "one name, escaped, in a sentence of bounded length",
+    "wsproxy.session.control_events": "alternatives without repetitions",
     "wsproxy.replayer.value_rewriter": "bounded repetitions around names of the catalog",
 }
 

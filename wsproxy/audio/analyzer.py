@@ -15,7 +15,7 @@ from .report import AudioReport
 if TYPE_CHECKING:
     from .stream_analysis import StreamAnalysis
 
-_BLOCK_BYTES = 128 << 10
+_BLOCK_BYTES = 512 << 10
 _BLOCK_CHUNKS = 4096
 _NO_NUMPY = "numpy is not installed: level, silence, speech and the real format are unknown"
 

@@ -7,7 +7,6 @@ wav_header      whether the header of a WAV stream contradicts itself
 rules           functions that detect one problem each, whether or not the session failed
 parameters      parameters of the request that a sentence names
 error_classes   the kind of error that a server's sentence describes
-wav_header      whether the header of a WAV stream contradicts itself
 gateways        servers and proxies that answer in place of an API
 headline        the server's sentence as the headline of a failure
 wav_header      the sizes in a WAV header, against its other fields
