@@ -3,7 +3,6 @@
 evidence        a fact with its figure and its frames
 session_facts   a session with derived facts, each computed once
 measurements    functions that measure one thing each
-wav_header      whether the header of a WAV stream contradicts itself
 rules           functions that detect one problem each, whether or not the session failed
 parameters      parameters of the request that a sentence names
 error_classes   the kind of error that a server's sentence describes
