@@ -28,11 +28,11 @@ LIVE: Place = ("gemini", "live", "/ws/google.ai.BidiGenerateContent")
 SPEECH: Place = ("azure_speech", "stt", "/speech/recognition/conversation")
 
 
-def session_at(place: Place, response: Response, **request: object) -> Session:
+def session_at(place: Place, response: Response, *, host: str = "speech.test") -> Session:
     session = Session()
     session.add(Start(0, 1, "0123456789abcdef", 0, provider=place[0], api=place[1]))
     headers = [["Upgrade", "websocket"], ["Connection", "Upgrade"]]
-    session.add(Request(0, "GET", "wss", "speech.test", 443, place[2], headers=headers))
+    session.add(Request(0, "GET", "wss", host, 443, place[2], headers=headers))
     session.add(response)
     return session
 
@@ -64,11 +64,16 @@ def first_of_close(place: Place, code: int | None, reason: str = "", *messages: 
 
 
 def refused_session(
-    place: Place, status: int, body: object = "", headers: Sequence[Sequence[str]] = ()
+    place: Place,
+    status: int,
+    body: object = "",
+    headers: Sequence[Sequence[str]] = (),
+    *,
+    host: str = "speech.test",
 ) -> Session:
     text = body if isinstance(body, str) else json.dumps(body)
     answer = Response(S, status, headers=[list(h) for h in headers], body=text.encode())
-    return session_at(place, answer)
+    return session_at(place, answer, host=host)
 
 
 def first_of_refusal(
@@ -329,7 +334,7 @@ def test_headline_language_name_is_shown_with_its_code() -> None:
     body = {"err_msg": "Bad Request: No such model/language/tier combination found."}
     finding = first_of_refusal(place, 400, body)
     assert finding.id == "deepgram.upgrade.language-not-code"
-    assert "language=english" in finding.title
+    assert finding.title.endswith("(language=english)")
     assert any("the code of English is en" in e.text for e in finding.evidence)
     assert finding.seen
 
@@ -351,6 +356,14 @@ def test_headline_parameter_that_the_server_names_is_in_the_title() -> None:
     )
     assert "utterance_end_ms=999" in finding.title
     assert "channels" not in finding.title
+
+
+def test_headline_value_that_the_server_names_is_not_the_parameter_at_fault() -> None:
+    place = ("deepgram", "listen", "/v1/listen?model=nova-3&keywords=Jonty")
+    text = "Keywords are not supported for Nova-3. Please use `keyterm` instead."
+    finding = first_of_refusal(place, 400, {"err_code": "INVALID_QUERY_PARAMETER", "err_msg": text})
+    assert finding.title.endswith("(keywords=Jonty)")
+    assert any("model=nova-3" in e.text for e in finding.evidence)
 
 
 def test_headline_transcription_model_in_the_url_is_named() -> None:
@@ -377,6 +390,18 @@ def test_headline_evidence_has_nothing_twice_and_is_not_cut() -> None:
     assert text.strip() in finding.evidence[0].text
     assert sum("Access denied" in e.text for e in finding.evidence) == 1
     assert len({e.text for e in finding.evidence}) == len(finding.evidence)
+
+
+def test_headline_name_of_the_error_behind_the_sentence_is_not_repeated() -> None:
+    body = {"err_code": "INVALID_AUTH", "err_msg": "Invalid credentials."}
+    finding = first_of_refusal(LISTEN, 401, body)
+    assert finding.id == "deepgram.upgrade.INVALID_AUTH"
+    assert sum("INVALID_AUTH" in e.text for e in finding.evidence) == 1
+
+
+def test_headline_time_of_the_end_is_not_repeated() -> None:
+    finding = first_of_close(LIVE, 1007, "API key expired. Please renew the API key.")
+    assert sum("after the upgrade" in e.text for e in finding.evidence) == 1
 
 
 def test_headline_general_meaning_of_the_code_is_the_last_evidence() -> None:
@@ -421,6 +446,22 @@ def test_headline_header_of_a_gateway_alone_is_not_its_answer(server: str) -> No
     )
     assert "intermediary" not in finding.id
     assert "OpenAI Realtime reports" in finding.title
+
+
+@pytest.mark.parametrize(
+    "host, name",
+    [
+        ("api.openai.com", "OpenAI Realtime"),
+        ("127.0.0.1", "OpenAI Realtime"),
+        ("contoso.openai.azure.com", "Azure OpenAI"),
+        ("Contoso.CognitiveServices.Azure.com", "Azure OpenAI"),
+        ("openai.azure.com.test", "OpenAI Realtime"),
+    ],
+)
+def test_headline_name_of_the_provider_is_that_at_the_host(host: str, name: str) -> None:
+    session = refused_session(REALTIME, 400, {"error": {"message": "What is this?"}}, host=host)
+    assert diagnose(session, CATALOG)[0].title.startswith(f"{name} reports")
+    assert summary(session, CATALOG).startswith(f"{name} refused")
 
 
 def test_summary_long_close_reason_is_complete() -> None:

@@ -417,6 +417,7 @@ class Provider:
 
     Attributes:
         hosts: patterns, searched in the lower-case host name.
+        names: other names of it for people, each with a pattern of the hosts that have it.
         file: the file that describes it.
     """
 
@@ -426,7 +427,13 @@ class Provider:
     apis: tuple[Api, ...]
     credentials: CredentialPlaces
     request_ids: RequestIds
+    names: tuple[tuple[str, Pattern], ...] = ()
     file: Path | None = None
+
+    def name_at(self, host: str) -> str:
+        """Its name for people at a host: "Azure OpenAI" at a host of Azure."""
+        found = (name for name, pattern in self.names if pattern.search(host.lower()))
+        return next(found, self.name)
 
     def api(self, name: str) -> Api | None:
         """The API with this name, or None."""

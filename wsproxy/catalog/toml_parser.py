@@ -22,6 +22,7 @@ from .model import (
     CredentialPlaces,
     Example,
     Match,
+    Pattern,
     Provider,
     Refusal,
     RequestIds,
@@ -65,7 +66,7 @@ def read_head(root: Table, file: Path | None) -> tuple[str, Provider | None]:
 
 def _provider(root: Table, name: str, file: Path | None) -> Provider:
     recognize = root.table("recognize", old="recognise")
-    hosts = _optional(recognize, lambda table: table.patterns("hosts")) or ()
+    hosts, names = _optional(recognize, _hosts_and_names) or ((), ())
     return Provider(
         id=name,
         name=root.take("name", str),
@@ -73,8 +74,13 @@ def _provider(root: Table, name: str, file: Path | None) -> Provider:
         apis=tuple(table.read(_api) for table in root.tables("api")),
         credentials=_optional(root.table("credentials"), _credentials) or CredentialPlaces(),
         request_ids=_optional(root.table("request_ids"), _request_ids) or RequestIds(),
+        names=names,
         file=file,
     )
+
+
+def _hosts_and_names(table: Table) -> tuple[tuple[Pattern, ...], tuple[tuple[str, Pattern], ...]]:
+    return table.patterns("hosts"), table.named_patterns("names")
 
 
 def _optional(table: Table | None, make: Callable[[Table], T]) -> T | None:

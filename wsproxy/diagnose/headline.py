@@ -22,6 +22,7 @@ from .parameters import Parameter, named_parameters
 from .session_facts import SessionFacts
 
 _SHOWN = 600  # characters of a sentence in the evidence
+_NAMES = 3  # names of an error behind its sentence
 _TITLE = 220  # characters of a sentence in a title
 _BODY = ("response body: ", "body: ")
 _PRIVATE = 3000  # close codes from here on have the meaning that the provider gives them
@@ -61,7 +62,7 @@ class Said:
                  "page": "page in the response"}.get(sentence.where, sentence.where)  # fmt: skip
         where = f" (frame {sentence.frame})" if sentence.frame is not None else ""
         names = [name for name in sentence.names if not contains(sentence.text, name)]
-        more = f"; {', '.join(names[:3])}" if names else ""
+        more = f"; {', '.join(names[:_NAMES])}" if names else ""
         frames = (sentence.frame,) if sentence.frame is not None else ()
         of_url = "".join(f"; {p.evidence.text}" for p in self.parameters if p.frame is None)
         ending = "." if of_url and not more else ""
@@ -190,12 +191,14 @@ def _causes(
 
 
 def with_parameters(condition: Condition, said: Said) -> Condition:
-    """The condition with the parameters in its title that the server names."""
+    """The condition with the parameters at fault in its title."""
     return replace(condition, title=f"{condition.title} ({_listed(said.parameters)})")
 
 
 def _listed(parameters: Sequence[Parameter]) -> str:
-    return ", ".join(parameter.text for parameter in parameters[:2])
+    """The parameters at fault: those with a known mistake, else those that the server names."""
+    wrong = [p for p in parameters if p.note] or [p for p in parameters if p.named] or parameters
+    return ", ".join(parameter.text for parameter in wrong[:2])
 
 
 def new_condition(
@@ -214,14 +217,11 @@ def new_condition(
 
 
 def _title(facts: SessionFacts, said: Said) -> str:
-    session = facts.session
-    host = quoted(session.request.host) if session.request else "the server"
-    name = facts.provider.name if facts.provider is not None else host
     of_request = f" ({_listed(said.parameters)})" if said.parameters else ""
-    who = f"{name} reports"
+    who = f"{facts.server_name} reports"
     if said.sentence.where == "page":
         gateway = gateway_name(facts.session)
-        who = f"{gateway or 'An intermediary'} answered in place of {name}"
+        who = f"{gateway or 'An intermediary'} answered in place of {facts.server_name}"
     return f"{who}: {quoted(said.sentence.text, _TITLE)}{of_request}"
 
 
@@ -237,14 +237,17 @@ def arranged(evidence: Sequence[Evidence], said: Said | None) -> list[Evidence]:
     sentence = said.sentence.text if said is not None else ""
     head: list[Evidence] = []
     tail: list[Evidence] = []
+    names = said.sentence.names if said is not None else ()
     texts = {e.text for e in first}
     for item in evidence:
-        if item.text in texts or _is_repeated(item.text, sentence):
+        if item.text in texts or _is_repeated(item.text, sentence) or _is_name(item.text, names):
             continue
         texts.add(item.text)
         (tail if _includes(item.text, sentence) else head).append(item)
     if any(e.text.startswith("requested ") for e in head):
         head = [e for e in head if not e.text.startswith("request: ")]
+    if any(" ended the session " in e.text for e in head):
+        head = [e for e in head if not e.text.startswith("the session ended ")]
     statuses = {e.text.split()[1] for e in head if e.text.startswith("HTTP ")}
     head = [e for e in head if e.text.removeprefix("status: ") not in statuses]
     # The complete message or body, if it says more than what is shown of it already.
@@ -253,6 +256,11 @@ def arranged(evidence: Sequence[Evidence], said: Said | None) -> list[Evidence]:
 
 def _includes(text: str, sentence: str) -> bool:
     return bool(sentence) and contains(text.replace('\\"', '"'), sentence[:80])
+
+
+def _is_name(text: str, names: Sequence[str]) -> bool:
+    """Whether a line is a field of the body with a name that stands behind the sentence."""
+    return text.startswith("body ") and text.partition(": ")[2] in names[:_NAMES]
 
 
 def _is_repeated(text: str, sentence: str) -> bool:

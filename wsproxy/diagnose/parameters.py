@@ -44,12 +44,14 @@ class Parameter:
         name, value: as sent.
         frame: of the app's message that has it; None for the URL.
         note: what is wrong with it, if that is known.
+        named: whether the server names it, not only its value.
     """
 
     name: str
     value: str
     frame: int | None = None
     note: str = ""
+    named: bool = True
 
     @property
     def text(self) -> str:
@@ -101,8 +103,9 @@ def _of_url(facts: SessionFacts, sentence: ServerSentence, *, plain: bool) -> It
         is_word = (plain and len(name) > 2) or _is_telling(name)
         by_name = by_name or (is_word and _occurs(name.lower(), words))
         by_value = _is_telling(value) and _occurs(value.lower(), words)
-        if by_name or by_value or any(_is_quoted(part, words) for part in (name, value)):
-            yield Parameter(name, value)
+        by_name = by_name or _is_quoted(name, words)
+        if by_name or by_value or _is_quoted(value, words):
+            yield Parameter(name, value, named=by_name)
 
 
 def _of_messages(facts: SessionFacts, path: str) -> Iterator[Parameter]:

@@ -18,7 +18,7 @@ from wsproxy.session.declared_audio import DeclaredFormat, declared_format
 from wsproxy.session.format_timeline import FormatTimeline, format_timeline, without_header
 from wsproxy.session.traffic import DataTotals
 
-from .evidence import Evidence
+from .evidence import Evidence, quoted
 
 Measure = Callable[["SessionFacts"], list[Evidence]]
 
@@ -65,6 +65,14 @@ class SessionFacts:
     @cached_property
     def api(self) -> Api | None:
         return self.catalog.api(self.session.provider, self.session.api)
+
+    @property
+    def server_name(self) -> str:
+        """The provider's name at the recorded host; of an unknown provider, the host."""
+        request = self.session.request
+        if self.provider is not None:
+            return self.provider.name_at(self.session.recorded_host or "")
+        return quoted(request.host) if request else "the server"
 
     @property
     def vocabulary(self) -> Vocabulary:

@@ -13,12 +13,11 @@ _REASON = 125  # characters of a close reason: all of it
 
 def summary(session: Session, catalog: Catalog) -> str:
     """How the session ended, in one sentence."""
-    provider = catalog.provider(session.provider or "")
+    facts = SessionFacts(session, catalog)
     host = quoted(session.request.host) if session.request else "the server"
-    server = provider.name if provider else host
+    server = facts.server_name
     who = {"client": "The app", "server": server}.get(session.closed_by or "", "Nobody")
     opened = session.opened_ns
-    facts = SessionFacts(session, catalog)
     after = f" {seconds(facts.ended_ns - (opened or 0)):.1f} s after the upgrade" if opened else ""
     match session.ending:
         case "close" if session.close is not None:
@@ -31,7 +30,8 @@ def summary(session: Session, catalog: Catalog) -> str:
             return f"{who} closed the session{after} {how.rstrip(' .')}{_dropped(session)}."
         case "refused" | "http" if session.response is not None:
             what = "the upgrade" if session.ending == "refused" else "the request"
-            refused_by = _intermediary(session, catalog) or server
+            name = intermediary(session, catalog)
+            refused_by = f"{name} (not {host})" if name else server
             return f"{refused_by} refused {what} with HTTP {session.response.status}."
         case "failed" if session.failure is not None:
             known = _WHERE.get(session.failure.where)
@@ -50,12 +50,10 @@ def summary(session: Session, catalog: Catalog) -> str:
             )
 
 
-def _intermediary(session: Session, catalog: Catalog) -> str:
-    """Who answered in place of the server, and of whom; "" if the server answered."""
+def intermediary(session: Session, catalog: Catalog) -> str:
+    """Who answered in place of the server; "" if the server answered."""
     hits = candidates(session, catalog)
-    name = hits[0].condition.intermediary if hits else ""
-    host = quoted(session.request.host) if session.request else "the server"
-    return f"{name} (not {host})" if name else ""
+    return hits[0].condition.intermediary if hits else ""
 
 
 def _dropped(session: Session) -> str:

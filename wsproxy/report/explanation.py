@@ -18,6 +18,7 @@ from wsproxy.catalog import Catalog
 from wsproxy.diagnose import Finding, SessionFacts, summary
 from wsproxy.diagnose.evidence import plural
 from wsproxy.diagnose.outcome import outcome
+from wsproxy.diagnose.summary import intermediary
 from wsproxy.session import FrameInfo, Session
 from wsproxy.session.outcome import SUCCEEDED
 from wsproxy.system.address import authority
@@ -76,12 +77,13 @@ class Explanation:
         last_frames: oldest first.
         findings: most important first.
         retry: whether and when to retry, for the first finding.
-        support: whom to send it to; empty if no server has seen the session.
+        support: whom to send it to; empty if the provider has not seen the session.
         request_ids: the provider's ids of the session, (where, value).
         ended_at: when it ended, UTC.
         versions: of the programs, (name, version).
         made_from: the session it was derived from, and how; empty for a recording.
         reason: of the outcome, with figures; empty if it is unknown.
+        has_messages: whether the trace has messages, with audio or text.
     """
 
     path: str
@@ -98,6 +100,7 @@ class Explanation:
     versions: Sequence[tuple[str, str]]
     made_from: str = ""
     reason: str = ""
+    has_messages: bool = True
 
     @property
     def main(self) -> Finding | None:
@@ -142,7 +145,6 @@ def explain(
     """
     cleaned = [clean(finding) for finding in findings]
     found = outcome(session, findings)
-    provider = catalog.provider(session.provider or "")
     return Explanation(
         safe(str(path)),
         state(session, findings),
@@ -152,13 +154,24 @@ def explain(
         list(_last_frames(session, SessionFacts(session, catalog).ended_ns)),
         cleaned,
         _retry(cleaned[0], session) if cleaned else "",
-        f"{provider.name}'s support" if provider and session.response else "",
+        _support(session, cleaned, catalog),
         [(name, short(value, 100)) for name, value in request_ids(session, catalog)],
         _ended_at(session),
         _versions(session),
         made_from(session.start, _LINE) if session.start else "",
         short(found.reason, _LINE) if found is not None else "",
+        session.frame_count > 0,
     )
+
+
+def _support(session: Session, findings: Sequence[Finding], catalog: Catalog) -> str:
+    """Whom to send the session to; "" if the provider has not answered."""
+    by_gateway = any(finding.error_class == "gateway" for finding in findings[:1])
+    if session.response is None or by_gateway or intermediary(session, catalog):
+        return ""
+    facts = SessionFacts(session, catalog)
+    ending = "'" if facts.server_name.endswith("s") else "'s"
+    return f"{facts.server_name}{ending} support" if facts.provider is not None else ""
 
 
 def state(session: Session, findings: Sequence[Finding]) -> str:

@@ -58,6 +58,11 @@ class Group:
         return when(self.last_ns)
 
     @property
+    def period(self) -> str:
+        """When the first and the last one started; one time if both are the same."""
+        return self.first if self.first == self.last else f"{self.first} to {self.last}"
+
+    @property
     def shares(self) -> str:
         """The most frequent models and keys with their share of the group, in one line."""
         parts = [_shares("model", self.models, self.count), _shares("key", self.keys, self.count)]
@@ -142,7 +147,9 @@ class Overview:
 
 
 def _shares(name: str, counter: Counter[str], total: int) -> str:
-    """Such as "model nova-3 51 %, nova-2 49 %"."""
+    """Such as "model nova-3 51 %, nova-2 49 %"; without a share if all have the same."""
+    if counter and next(iter(counter.values())) == total:
+        return f"{name} {next(iter(counter))}"
     shown = [f"{value} {100 * n / total:.0f} %" for value, n in counter.most_common(_SHARES)]
     more = len(counter) - len(shown)
     rest = f" and {more} more" if more else ""

@@ -149,7 +149,8 @@ def _support(explained: Explanation) -> Iterator[str]:
     if not explained.request_ids:
         yield "- request id: none found in the traffic"
     yield f"- end time: {code(explained.ended_at)}"
-    yield "- the trace; it contains no credentials, but does contain audio and transcripts"
+    content = ", but does contain audio and transcripts" if explained.has_messages else ""
+    yield f"- the trace; it contains no credentials{content}"
 
 
 def overview(shown: Overview, *, everything: bool) -> str:

@@ -146,8 +146,8 @@ def _support(explained: Explanation) -> Iterator[_Line]:
     what = f"the request id ({ids}), " if ids else ""
     text = (
         f"Send {explained.support or 'your support contact'} {what}the end time "
-        f"({explained.ended_at}) and the trace. It contains no credentials, but does contain "
-        "audio and transcripts:"
+        f"({explained.ended_at}) and the trace. It contains no credentials"
+        f"{', but does contain audio and transcripts' if explained.has_messages else ''}:"
     )
     yield "support", "", Text(text)
     yield "support", "", Text(explained.path)
@@ -212,7 +212,7 @@ def _groups(groups: Sequence[Alike], total: int) -> Table:
             Text.assemble(
                 (f"{group.severity}: ", STYLES[group.severity]),
                 (group.title, "bold"),
-                f"  {group.id}{said}\n{group.first} to {group.last}{shares}\n",
+                f"  {group.id}{said}\n{group.period}{shares}\n",
                 (safe(str(group.path)), "dim"),
             ),
         )

@@ -42,8 +42,7 @@ def wrong_scheme(facts: SessionFacts) -> list[Evidence]:
     if scheme in credentials.schemes and not _key_as_token(facts, scheme, credentials):
         return []
     problem = f"has the scheme {quoted(first)}" if scheme else "has no scheme before the key"
-    name = facts.provider.name if facts.provider else ""
-    text = f"the Authorization header {problem}; {name} expects {wanted}"
+    text = f"the Authorization header {problem}; {facts.server_name} expects {wanted}"
     if scheme in credentials.schemes:
         text += ", but the credential looks like an API key, which needs Token"
     return [Evidence(text, (), None, 1.0, "headers")]
