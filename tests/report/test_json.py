@@ -143,10 +143,14 @@ def test_show_timeline_text_starts_with_outcome(trace: Path) -> None:
     assert first == "failed: closed by the server with 1011 NET-0001"
 
 
-def test_show_timeline_with_selection_is_refused(trace: Path) -> None:
-    result = CliRunner().invoke(cli, ["show", str(trace), "--timeline", "--limit", "1"])
+@pytest.mark.parametrize(
+    "option",
+    [("--limit", "1"), ("--from", "1s"), ("--through", "#2"), ("--grep", "x"), ("--full",)],
+)
+def test_show_timeline_with_selection_is_refused(trace: Path, option: tuple[str, ...]) -> None:
+    result = CliRunner().invoke(cli, ["show", str(trace), "--timeline", *option])
     assert isinstance(result.exception, UsageError)
-    assert "--timeline" in str(result.exception)
+    assert str(result.exception) == f"--timeline and {option[0]} exclude each other"
 
 
 def test_explain_json_has_documented_fields(trace: Path) -> None:

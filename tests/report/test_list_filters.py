@@ -116,6 +116,7 @@ def test_list_json_has_model_language_request_id_and_key(folder: Path) -> None:
         (("--until", "2026-13-01"), "invalid time '2026-13-01'"),
         (("--failed", "--outcome", "succeeded"), "exclude each other"),
         (("--outcome", "good"), "'good' is not one of"),
+        (("--since", "2026-11-02", "--until", "2026-11-01"), "--since is not before --until"),
     ],
 )
 def test_list_bad_filter_is_one_line(options: tuple[str, ...], message: str, folder: Path) -> None:

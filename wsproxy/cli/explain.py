@@ -14,6 +14,7 @@ from rich.console import RenderableType
 
 from wsproxy.catalog import load
 from wsproxy.diagnose import Finding, diagnose
+from wsproxy.diagnose.evidence import plural
 from wsproxy.diagnose.session_groups import SessionSpan, findings_across
 from wsproxy.errors import TraceError, UsageError
 from wsproxy.report import json_schema, markdown, screen
@@ -89,8 +90,13 @@ def command(
             sys.exit(1)
         return
     if others:
-        text = f"note: {len(others)} replays and derived traces are skipped"
-        print(f"{text}; name a trace to explain it", file=sys.stderr)  # noqa: T201
+        skipped = plural(
+            len(others), "replay or derived trace is", "replays and derived traces are"
+        )
+        print(f"note: {skipped} skipped; name a trace to explain it", file=sys.stderr)  # noqa: T201
+    if not paths and not as_json:
+        click.echo(f"no recordings in {safe(' '.join(map(str, traces)))}")
+        return
     overview = Overview()
     with ProgressLine("explaining") as progress:
         reading = _Reading(paths, progress, as_json=as_json)

@@ -29,20 +29,25 @@ _AT_ONCE = 200  # sessions that are given to rich together, which takes a third 
 @click.argument("paths", nargs=-1, metavar="[PATH]...")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")
 @click.option(
-    "--since", type=PointInTime(), metavar="TIME", help="Sessions that started then or later."
+    "--since",
+    type=PointInTime(),
+    metavar="TIME",
+    help="Only sessions that started at TIME or later.",
 )
-@click.option("--until", type=PointInTime(), metavar="TIME", help="Sessions that started before.")
+@click.option(
+    "--until", type=PointInTime(), metavar="TIME", help="Only sessions that started before TIME."
+)
 @click.option(
     "--finding",
     type=ConditionId(),
     default="",
     metavar="ID",
-    help="Sessions with this finding, or one whose id starts so: deepgram.listen.",
+    help="Only sessions with this finding. The beginning of an id is enough: deepgram.listen.",
 )
 @click.option(
     "--outcome",
     type=click.Choice(OUTCOMES),
-    help="Sessions with this outcome.",
+    help="Only sessions with this outcome.",
 )
 @click.option("--failed", is_flag=True, help="The same as --outcome failed.")
 @click.option(
@@ -50,9 +55,9 @@ _AT_ONCE = 200  # sessions that are given to rich together, which takes a third 
     type=ProviderId(),
     default="",
     metavar="NAME",
-    help="Sessions with this provider.",
+    help="Only sessions of this provider.",
 )
-@click.option("--model", default="", metavar="NAME", help="Sessions that request this model.")
+@click.option("--model", default="", metavar="NAME", help="Only sessions that request this model.")
 def command(
     paths: tuple[str, ...],
     as_json: bool,
@@ -80,6 +85,8 @@ def command(
     """
     if failed and outcome not in (None, FAILED):
         raise UsageError(f"--failed and --outcome {outcome} exclude each other")
+    if since is not None and until is not None and since >= until:
+        raise UsageError("--since is not before --until: no session can be selected")
     wanted = SessionFilter(
         since, until, finding, FAILED if failed else outcome or "", provider, model
     )

@@ -153,8 +153,16 @@ def command(
       wsproxy show trace.wstrace --timeline --json | jq .outcome
     """
     if timeline:
-        if begin or end or grep or limit or control or full:
-            raise UsageError("--timeline is of the complete session: only --json goes with it")
+        others = {
+            "from": begin,
+            "through": end,
+            "grep": grep,
+            "limit": limit,
+            "control": control,
+            "full": full,
+        }
+        if given := next((name for name, value in others.items() if value), None):
+            raise UsageError(f"--timeline and --{given} exclude each other")
         _show_timeline(trace, as_json=as_json)
         return
     try:

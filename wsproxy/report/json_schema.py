@@ -117,7 +117,7 @@ def record(item: Record, number: int | None = None, limit: int | None = None) ->
         case Start():
             out |= _fields(item, "version", "session", "capture", "client", "provider", "api")
             out |= _fields(item, "attempt", "wsproxy", "mitmproxy", "mode", "origin", "synthetic")
-            out |= _fields(item, "changes")
+            out |= _fields(item, "origin_host", "changes")
             if item.part:
                 out |= _fields(item, "part")
             out["started_at"] = _iso(item.started_at_ns)
