@@ -78,6 +78,12 @@ def command(
       wsproxy explain recordings
       wsproxy explain trace.wstrace --markdown | gh issue create --title "NET-0001" --body-file -
       wsproxy explain trace.wstrace --json | jq '.findings[0].id'
+      wsproxy explain recordings --exit-status
+
+    \b
+    Exit status:
+      0  explained                               2  invalid option
+      1  a session failed, with --exit-status    3  a trace cannot be read
     """
     if as_json and as_markdown:
         raise UsageError("--json and --markdown exclude each other")

@@ -165,7 +165,7 @@ def with_sentence(
     if not own and said.sentence.where == "message" and condition.severity == "warning":
         changed = replace(changed, severity="error")  # the code alone would be harmless
     if not own:
-        source = Source("The server's own sentence; what it means by the words in it")
+        source = Source("The server's own sentence, classified by its words")
         name = said.id or condition.id
         changed = replace(changed, id=name, meaning=_UNCLASSIFIED, source=source)
     if kind is None:

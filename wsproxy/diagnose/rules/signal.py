@@ -116,10 +116,10 @@ def other_samples(facts: SessionFacts) -> list[Evidence]:
 
 
 def misaligned_samples(facts: SessionFacts) -> list[Evidence]:
-    """After half a sample was lost, samples are read across their bounds."""
+    """After half a sample was lost, samples are misaligned."""
 
     def text(_: AudioFault) -> str:
-        return "samples are read across their bounds after a message with half a sample"
+        return "samples are misaligned after a message with half a sample"
 
     return _evidence(_faults(facts, {MISALIGNED}), text, "", "s")
 
