@@ -21,7 +21,8 @@ def wav_header_fields(facts: SessionFacts) -> list[Evidence]:
 def _evidence(fault: AudioFault) -> Evidence:
     numbers = {name: float(value) for name, value in fault.figures.items()}
     wrong = [
-        f"{title} is {numbers[name]:.0f}; the other fields require {numbers['expected_' + name]:.0f}"
+        f"{title} is {numbers[name]:.0f}, "
+        f"and by the other fields it must be {numbers['expected_' + name]:.0f}"
         for title, name in _FIELDS
         if numbers[name] != numbers["expected_" + name]
     ]
