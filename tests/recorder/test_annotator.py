@@ -108,7 +108,10 @@ def test_annotator_recorder_stops_uses_what_is_in_memory_in_time(
 
     asyncio.run(main())
     assert [ended(path) for path in traces(tmp_path)] == [(["a.finding"], None)] * 2
-    assert sorted(Session.read(path).ending for path in traces(tmp_path)) == ["stopped", "unfinished"]
+    assert sorted(Session.read(path).ending for path in traces(tmp_path)) == [
+        "stopped",
+        "unfinished",
+    ]
 
 
 def test_annotator_thread_ends_with_the_recorder(tmp_path: Path, no_threads_left: None) -> None:
