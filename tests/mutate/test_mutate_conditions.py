@@ -68,7 +68,11 @@ def good_session(condition: Known, folder: Path) -> Path:
 
 
 # A user has to have asked for this, or been elsewhere, for the answer to mean it.
-ASKED_FOR = {"aws_transcribe.upgrade.presigned-expiry"}
+ASKED_FOR = {
+    "aws_transcribe.upgrade.presigned-expiry",
+    "azure_speech.upgrade.404-resource-host",
+    "openai.realtime.transcription-model-in-url",
+}
 SIMULATED = [c for c in CATALOG.conditions if c.simulated and c.id not in ASKED_FOR]
 
 

@@ -16,7 +16,8 @@ from wsproxy.trace import Bytes, End, FrameRecord, TraceReader
 ROOT = Path(__file__).parents[2]
 sys.path.append(str(ROOT))  # the program that makes them is in no package
 
-from tools.samples import __main__ as make  # noqa: E402
+from tools.samples import __main__ as program  # noqa: E402
+from tools.samples import recordings  # noqa: E402
 from tools.samples.sample import FOLDER, KEYS, unpacked  # noqa: E402
 
 CATALOG = load()
@@ -24,7 +25,7 @@ TRACES = {
     str(path.relative_to(FOLDER))[: -len(".wstrace")]: path for path in FOLDER.rglob("*.wstrace")
 }
 CONDITIONS = {name: path for name, path in TRACES.items() if not name.startswith("wire/")}
-WIRE = {name: sample for name, sample in make.SAMPLES.items() if name.startswith("wire/")}
+WIRE = {name: sample for name, sample in recordings.SAMPLES.items() if name.startswith("wire/")}
 
 
 def test_samples_cover_every_condition_of_two_providers() -> None:
@@ -158,7 +159,7 @@ def test_wire_samples_compressed_are_compressed_both_ways() -> None:
     "name", ["wire/reset-by-client", "wire/refused", "deepgram/deepgram.speak.BIG-0001"]
 )
 def test_sample_recorded_again_has_no_faults(name: str, tmp_path: Path) -> None:
-    sample = make.SAMPLES[name]
+    sample = recordings.SAMPLES[name]
     trace = sample.record(tmp_path)
     assert trace is not None
     assert sample.faults(trace) == []
@@ -166,11 +167,11 @@ def test_sample_recorded_again_has_no_faults(name: str, tmp_path: Path) -> None:
 
 def test_sample_faults_of_other_trace_are_listed(tmp_path: Path) -> None:
     trace = TRACES["wire/reset-by-client"]
-    assert make.SAMPLES["wire/fin-by-client"].faults(trace) == ["ended as reset by client"]
-    faults = make.SAMPLES["deepgram/deepgram.listen.NET-0001"].faults(trace)
+    assert recordings.SAMPLES["wire/fin-by-client"].faults(trace) == ["ended as reset by client"]
+    faults = recordings.SAMPLES["deepgram/deepgram.listen.NET-0001"].faults(trace)
     assert faults[0].startswith("found ['rfc6455.end.client-reset'")
 
 
 def test_make_unknown_sample_name_is_one_line_error(capsys: pytest.CaptureFixture[str]) -> None:
-    assert make.main(["no-such"]) == 2
+    assert program.main(["no-such"]) == 2
     assert capsys.readouterr().err == "no sample is named no-such\n"

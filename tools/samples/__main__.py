@@ -16,25 +16,10 @@ for _folder in (_ROOT, *(_ROOT / "tests" / name for name in ("", "support", "sim
     if str(_folder) not in sys.path:
         sys.path.insert(0, str(_folder))
 
-from tools.samples import conditions_of_apis, wire_sessions  # noqa: E402
-from tools.samples.sample import FOLDER, Sample  # noqa: E402
+from tools.samples.recordings import SAMPLES, make  # noqa: E402
+from tools.samples.sample import FOLDER  # noqa: E402
 
 PROCESSES = 4  # they wait most of the time
-ATTEMPTS = 3  # on a busy machine, the timing of a session may be wrong
-
-SAMPLES: dict[str, Sample] = {
-    sample.name: sample for sample in [*wire_sessions.samples(), *conditions_of_apis.samples()]
-}
-
-
-def make(name: str) -> list[str]:
-    """Record one sample; returns its faults."""
-    faults: list[str] = []
-    for _ in range(ATTEMPTS):
-        faults = SAMPLES[name].make()
-        if not faults:
-            break
-    return faults
 
 
 def main(names: list[str]) -> int:

@@ -209,7 +209,7 @@ def _show_timeline(path: Path, *, as_json: bool) -> None:
     if as_json:
         click.echo(dumps(timeline_json(session, session.timeline, found), indent=2))
         return
-    for line in timeline_lines(session.timeline, found):
+    for line in timeline_lines(session, session.timeline, found):
         _echo(line)
 
 

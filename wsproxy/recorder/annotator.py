@@ -67,7 +67,7 @@ class Annotator(Generic[_Key]):
         self._deadline: float | None = None  # monotonic, seconds; set when the recorder stops
         self._worked_since = 0.0
         self._thread = threading.Thread(target=self._run, name="wsproxy-annotator", daemon=True)
-        self._started = False
+        self._thread.start()
 
     def add(self, key: _Key, session: Session, path: Path | None) -> None:
         """Queue a session that has ended, and whose records are in its trace.
@@ -77,9 +77,6 @@ class Annotator(Generic[_Key]):
             path: of the trace; None if it cannot be read.
         """
         self._queue.append((key, session, path))
-        if not self._started:
-            self._started = True
-            self._thread.start()
         self._wake.set()
 
     def stop(self) -> None:

@@ -14,6 +14,7 @@ from wsproxy.session.outcome import Outcome
 from wsproxy.session.timeline import Timeline
 from wsproxy.session.transcript import Result
 
+from .audio_tracks import track_lines, tracks_json
 from .text import safe, short
 
 _LINE = 200  # characters of a result
@@ -33,6 +34,7 @@ def timeline_json(session: Session, timeline: Timeline, outcome: Outcome) -> dic
         "api": session.api,
         **outcome_json(outcome),
         "audio": {"sent": _audio(timeline.sent), "received": _audio(timeline.received)},
+        "tracks": list(tracks_json(session, timeline.api)),
         "texts": timeline.texts,
         "characters": timeline.characters,
         "transcript": {
@@ -153,9 +155,11 @@ def _rounded(value: float | None) -> float | None:
 # -- for people
 
 
-def timeline_lines(timeline: Timeline, outcome: Outcome) -> Iterator[str]:
-    """The timeline as lines: the outcome, the latencies, then results and events by time."""
+def timeline_lines(session: Session, timeline: Timeline, outcome: Outcome) -> Iterator[str]:
+    """The timeline as lines: outcome, audio, latencies, then results and events by time."""
     yield f"{outcome.kind}: {safe(outcome.reason)}"
+    for line in track_lines(session, timeline.api):
+        yield f"{'':>20}{line}"
     for name, value in _latency(timeline.latency).items():
         if isinstance(value, float):
             yield f"{'':>20}{name.removesuffix('_s').replace('_', ' ')}: {value:.3f} s"

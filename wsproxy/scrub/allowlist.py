@@ -91,6 +91,9 @@ def allowlist_for(catalog: Catalog, provider: str | None, api: str | None) -> Al
     return Allowlist(catalog, provider, api)
 
 
+_NOBODYS_HOST = "host.invalid"  # RFC 6761
+
+
 class Allowlist:
     """What may stay in a session of one API.
 
@@ -221,10 +224,17 @@ class Allowlist:
     def is_provider_host(self, host: str) -> bool:
         """Whether a host is the provider's, including hosts of a single customer."""
         hosts = self.provider.hosts if self.provider else ()
-        # A wrong host of the provider is a condition of its own.
+        return any(pattern.search(host.lower()) for pattern in (*hosts, *self._wrong_hosts))
+
+    @cached_property
+    def _wrong_hosts(self) -> tuple[re.Pattern[str], ...]:
+        """Hosts of the provider that are conditions: not those of its APIs, and known all the same.
+
+        A pattern that any host matches, such as "not one of ours", says nothing of whose it is.
+        """
         own = self._catalog.conditions_of(self.provider.id) if self.provider else ()
-        wrong = (match.host for condition in own for match in condition.matches if match.host)
-        return any(pattern.search(host.lower()) for pattern in (*hosts, *wrong))
+        found = (match.host for condition in own for match in condition.matches if match.host)
+        return tuple(pattern for pattern in found if not pattern.search(_NOBODYS_HOST))
 
     def customer_labels(self, host: str) -> list[str]:
         """The labels of a provider's host that belong to a customer, such as a resource name."""

@@ -97,10 +97,10 @@ class Start:
     mitmproxy: str | None = None
     mode: str | None = None
     origin: str | None = None
-    origin_host: str | None = None
     synthetic: bool = False
     changes: list[str] | None = None
     part: int | None = None
+    origin_host: str | None = None
 
     @property
     def source(self) -> str:
