@@ -120,7 +120,7 @@ def _searched(record: Record) -> str:
 @click.option(
     "--timeline",
     is_flag=True,
-    help="Show transcript, control events, latency and outcome instead of frames.",
+    help="Show outcome, latency, audio, transcript and control events instead of frames.",
 )
 @click.option(
     "--control", is_flag=True, help="Also show pings and pongs (default: only count them)."
