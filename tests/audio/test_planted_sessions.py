@@ -13,6 +13,7 @@ from planted_sessions import (
     COMPANDED,
     FINDINGS,
     SAMPLES,
+    TWO_SPEAKERS,
     Carrier,
     Plant,
     SampleSession,
@@ -21,10 +22,9 @@ from planted_sessions import (
 from wsproxy.audio import report
 
 LEVELS = (report.DIGITAL_SILENCE, report.NEAR_SILENCE, report.CLIPPING, report.DC_OFFSET)
-STRUCTURE = (report.MISALIGNED, report.STEREO_AS_MONO, report.SECOND_HEADER, report.WRONG_RATE)
 OF_PCM = {
-    "levels": (*LEVELS, report.SECOND_HEADER),
-    "samples": ("float32", report.MISALIGNED, "mulaw", report.STEREO_AS_MONO, "pcm_s16be"),
+    "levels": (*LEVELS, report.SECOND_HEADER, TWO_SPEAKERS),
+    "samples": ("float32", report.MISALIGNED, "mulaw", report.STEREO_AS_MONO, "pcm_s16be", "alaw"),
     "rate": (report.WRONG_RATE,),
 }
 OF_MULAW = {
@@ -72,6 +72,32 @@ def test_explain_finds_faults_in_containers_at_their_places(container: str, tmp_
         samples[part] = CHANGES[kind](samples[part])
         plants.append(Plant(FINDINGS[kind], start / 16_000, start / 16_000))
     container_session(contained(samples, container), plants).check(tmp_path)
+
+
+@pytest.mark.parametrize("container", ["WebM", "Ogg/Opus", "WAV"])
+def test_explain_finds_second_header_in_container_at_its_place(
+    container: str, tmp_path: Path
+) -> None:
+    at = random.Random(len(container)).randrange(10, 50)
+    parts = base_speech(16_000)[: at * 16_000], base_speech(16_000)[at * 16_000 : 60 * 16_000]
+    data = b"".join(contained(part, container) for part in parts)
+    plant = Plant(FINDINGS[report.SECOND_HEADER], at, at)
+    container_session(data, [plant], 60).check(tmp_path)
+
+
+@pytest.mark.parametrize("container", ["WebM", "Ogg/Opus"])
+def test_explain_finds_missing_header_of_container(container: str, tmp_path: Path) -> None:
+    data = contained(base_speech(16_000)[: 60 * 16_000], container)
+    plant = Plant("traffic.audio.container-header-missing", 0, 0)
+    container_session(data[len(data) // 3 :], [plant], 40).check(tmp_path)
+
+
+@pytest.mark.parametrize(("offset", "value"), [(32, 4), (28, 64)])
+def test_explain_finds_wrong_fields_of_wav_header(offset: int, value: int, tmp_path: Path) -> None:
+    data = bytearray(contained(base_speech(16_000)[: 30 * 16_000], "WAV"))
+    data[offset] = value
+    plant = Plant("traffic.signal.wav-header", 0, 0)
+    container_session(bytes(data), [plant], 30).check(tmp_path)
 
 
 @pytest.mark.one_python

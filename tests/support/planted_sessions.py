@@ -49,6 +49,8 @@ FINDINGS = {
     report.WRONG_RATE: "traffic.signal.wrong-rate",
     report.SECOND_HEADER: "traffic.signal.second-header",
 }
+TWO_SPEAKERS = "two speakers"
+FINDINGS[TWO_SPEAKERS] = FINDINGS[report.STEREO_AS_MONO]
 OTHER_SAMPLES = "traffic.signal.other-samples"
 
 
@@ -237,6 +239,9 @@ class SampleSession:
                 return _without_last_byte(self._encoded(fault))
             case report.STEREO_AS_MONO:
                 return _cut(stereo(fault, fault // 10 * 9), seconds)
+            case "two speakers":
+                other = base_speech(rate)[::-1][: len(fault)]
+                return _cut(stereo(fault, other), seconds)
             case report.SECOND_HEADER:
                 chunks = self._encoded(fault)
                 return [(wav_header(rate) + chunks[0][0], CHUNK_S), *chunks[1:]]
