@@ -79,7 +79,10 @@ def _guesses(declared: Encoding) -> dict[str, Encoding]:
     return {
         name: encoding
         for name, encoding in found.items()
-        if encoding is not None and encoding is not declared and not (encoding.law and declared.law)
+        # Under the name of one kind, samples of both encodings are usual.
+        if encoding is not None
+        and (encoding.kind != declared.kind or not encoding.kind)
+        and not (encoding.law and declared.law)
     }
 
 

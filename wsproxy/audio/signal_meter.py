@@ -32,7 +32,6 @@ _MIN_QUIET_RMS = 0.5  # less is digital silence with a few bits set
 # Mean square of the levels over the square of their mean: 1.0 for the noise of a room, and higher
 # where sounds and pauses alternate.
 _MODULATION = 1.3
-_CLIP_RUN = 3  # consecutive samples at full scale; a single one may be a peak
 _LOW_RATE = 11_025  # Hz up to which a run of one less counts
 _CLIP_GAP_S = 1.5  # between words
 _OFFSET = 655.0  # 2 % of full scale
@@ -53,11 +52,13 @@ class Scale:
         top: the lowest magnitude that counts as full scale.
         silent_span: the largest difference between samples of digital silence.
         clipped: the share of samples at full scale from which on a stretch is clipped.
+        run: consecutive samples at full scale that count; a single one may be a peak.
     """
 
     top: float = 32767.0
     silent_span: float = 0.0
     clipped: float = 0.01
+    run: int = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +145,7 @@ class SignalMeter:
         self._find_speech(rms, start_s, step_s)
         self._clip_share = scale.clipped
         if float(high.max()) >= scale.top or float(low.min()) <= -scale.top:
-            least = _CLIP_RUN if rate > _LOW_RATE else _CLIP_RUN - 1
+            least = scale.run if rate > _LOW_RATE else max(1, scale.run - 1)
             self._find_clipping(block, channels, scale.top, least, start_s, step_s)
         if channels >= 2:
             self._correlate(floats.reshape(-1, channels))

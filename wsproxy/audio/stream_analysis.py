@@ -41,8 +41,9 @@ if TYPE_CHECKING:
 
 _STEPS = 10  # of a window in which the format is examined: 0.25 s
 _ASSUMED_RATE = 16_000
-# Compression moves peaks, and adds noise to zeros. Only the highest peaks of good audio are at 0.9.
-_LOSSY = Scale(0.9 * 32768, 3.0, 0.03)
+# Compression moves each sample of a peak, and adds noise to zeros. Only the highest peaks of good
+# audio are at 0.9.
+_LOSSY = Scale(0.9 * 32768, 3.0, 0.03, 1)
 _COMPRESSED = frozenset({"MP3", "AAC (ADTS)"})  # two frames of these may be samples by chance
 _MAX_HEADER_FAULTS = 200
 _MAX_ODD = 200
@@ -55,7 +56,7 @@ class Notes:
 
     faults: list[AudioFault] = field(default_factory=list)
     guesses: list[FormatGuess] = field(default_factory=list)
-    odd_ends: list[float] = field(default_factory=list)  # positions after chunks of odd size
+    odd_ends: list[Region] = field(default_factory=list)  # of the audio after half a sample
     unmeasured: dict[str, None] = field(default_factory=dict)
 
     def header_fault(self, kind: str, where: Region, **figures: float | str) -> None:
@@ -323,9 +324,10 @@ class RawSegment:
             self._guess.feed(data, samples, windows, start_s, window_s)
 
     def _note_odd(self, sizes: NDArray[np.int64], ends: NDArray[np.float64]) -> None:
-        notes = self._tools.notes
-        if self._encoding.sample_bytes > 1 and len(notes.odd_ends) < _MAX_ODD:
-            notes.odd_ends += ends[sizes % self._encoding.sample_bytes != 0].tolist()[:_MAX_ODD]
+        known, size = self._tools.notes.odd_ends, self._encoding.sample_bytes
+        if size > 1 and len(known) < _MAX_ODD:
+            odd = ends[sizes % size != 0].tolist()[:_MAX_ODD]
+            known += [self._tools.locator.region(end, end) for end in odd]
 
     def _without_headers(self, chunks: Sequence[Chunk]) -> Sequence[Chunk]:
         """The chunks without the headers of containers, which are noted."""
