@@ -300,6 +300,7 @@ class Session:
     @property
     def timeline(self) -> Timeline | None:
         """All messages as `read` has read them with a catalog; else None."""
+        self._frames.tell_listener()
         return self._timeline
 
     @timeline.setter
