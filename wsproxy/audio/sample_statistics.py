@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import math
+import re
 from array import array
 from collections import Counter
 from collections.abc import Sequence
@@ -21,6 +22,8 @@ from .pcm import floats_from_bytes, samples_from_bytes
 
 MIN_BYTES = 4000  # fewer bytes are too few for statistics
 _FULL_SCALE = frozenset((0x7FFF, 0x8000, 0x8001, 0xFF7F, 0x0080, 0x0180))  # in either byte order
+_EXTREME = re.compile(b"[\x7f\x80]")  # high bytes of samples at full scale
+_TOP = 0x7F
 _MIN_ENTROPY = 0.3  # bits; a byte with less is constant
 # Magnitudes up to which a sample may be background noise.
 _PCM16_NOISE = 500
@@ -152,10 +155,18 @@ def full_scale_marks(data: bytes, encoding: Encoding) -> bytes:
     """
     if encoding.law is not None:
         low, high = encoding.law.full_scale
-        return bytes(1 if code == low else 2 * (code == high) for code in data)
+        return data.translate(bytes(1 if c == low else 2 * (c == high) for c in range(256)))
     if encoding.is_pcm16:
-        samples = samples_from_bytes(data, big_endian=encoding.kind == PCM16_BE)
-        return bytes(1 if x == 32767 else 2 * (x <= -32767) for x in samples)
+        first, second = data[: len(data) // 2 * 2 : 2], data[1::2]
+        tops, lows = (first, second) if encoding.kind == PCM16_BE else (second, first)
+        marks = bytearray(len(tops))
+        for found in _EXTREME.finditer(tops):  # few are
+            at = found.start()
+            if tops[at] == _TOP:
+                marks[at] = lows[at] == 0xFF
+            elif lows[at] <= 1:
+                marks[at] = 2
+        return bytes(marks)
     return b""
 
 

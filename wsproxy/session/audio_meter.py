@@ -107,18 +107,18 @@ class AudioMeter:
         if self._quiet is None or self.speech is None:
             self.speech = None
             return
-        loud_end = self._count_speech(pending, end)
+        loud_end = self._count_speech(pending, end, self._quiet)
         if loud_end:
             ends = list(accumulate(map(len, data), initial=known))[1:]
             self.speech_ns = times[bisect_left(ends, loud_end)]
 
-    def _count_speech(self, pending: bytes, end: int) -> int:
+    def _count_speech(self, pending: bytes, end: int, quiet: bytes) -> int:
         """Add the speech of complete pieces; returns the end of the last audible one, or 0."""
         assert self.speech is not None
         step, length, loud_end = self._step, self._step / self._per_second, 0
         for start in range(0, end, step):
             seen = pending[start + self._offset : start + step : self._stride]
-            if seen.translate(None, self._quiet):
+            if seen.translate(None, quiet):
                 self._quiet_for = 0.0
                 loud_end = start + step
             else:

@@ -55,17 +55,21 @@ class MessageListener(Protocol):
 class FrameFold:
     """The frames of both directions.
 
+    Args:
+        with_audio: whether `audio` has tracks.
+
     Attributes:
         frame_count: number of frames.
         listener: reads every message; None: nothing does. Before it is asked for anything,
             `tell_listener` has to be called.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, with_audio: bool = True) -> None:
         self.frame_count = 0
         self.listener: MessageListener | None = None
         self._traffic = Traffic()
-        self._audio = SessionAudio()
+        self._audio = SessionAudio(with_tracks=with_audio)
+        self._in_blocks = self._audio.in_blocks
         self._audio.before_declaration = self._before_declaration
         self._messages = tuple(HeadTailBuffer(KEPT_MESSAGES, reports_failure) for _ in range(2))
         self._audio_messages = tuple(HeadTailBuffer(KEPT_BINARIES, _never) for _ in range(2))
@@ -85,7 +89,7 @@ class FrameFold:
         if (
             opcode == _BINARY
             and frame.fin
-            and self._audio.plain[from_client] is not None
+            and self._in_blocks[from_client]
             and 0 < len(payload) <= _SHORT
             and payload[0] != _BRACE
         ):
