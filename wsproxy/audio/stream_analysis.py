@@ -217,9 +217,12 @@ class _Tools:
 
     def measure(
         self, samples: Samples, channels: int, rate: int, start_s: float, scale: Scale
-    ) -> None:
-        self.meter.feed(samples, channels, rate, start_s, scale)
-        self.pitch.feed(samples[::channels].astype(np.float32, copy=False), rate, start_s)
+    ) -> NDArray[np.float32]:
+        """Measure samples; returns them as floats."""
+        floats = samples.astype(np.float32, copy=False)
+        self.meter.feed(samples, floats, channels, rate, start_s, scale)
+        self.pitch.feed(floats[::channels], rate, start_s)
+        return floats
 
 
 class UnknownSegment:
@@ -319,10 +322,10 @@ class RawSegment:
         start_s = self._position(self._measured)
         self._measured += len(data)
         samples = decode_pcm(data, self._encoding)
-        self._tools.measure(samples, self.channels, self.rate, start_s, self._scale)
+        floats = self._tools.measure(samples, self.channels, self.rate, start_s, self._scale)
         if windows:
             window_s = step_samples(self.rate) * _STEPS / self.rate
-            self._guess.feed(data, samples, windows, start_s, window_s)
+            self._guess.feed(data, floats, windows, start_s, window_s)
 
     def _note_odd(self, sizes: NDArray[np.int64], ends: NDArray[np.float64]) -> None:
         notes = self._tools.notes
