@@ -112,13 +112,20 @@ class SignalMeter:
         self._speech = RegionCollector(_MIN_SPEECH_S, _SPEECH_GAP_S)
 
     def feed(
-        self, samples: Samples, channels: int, rate: int, start_s: float, scale: Scale
+        self,
+        samples: Samples,
+        floats: NDArray[np.float32],
+        channels: int,
+        rate: int,
+        start_s: float,
+        scale: Scale,
     ) -> None:
         """Measure the next samples.
 
         Args:
             samples: interleaved samples in units of 16-bit samples, also where they are floats; a
                 part of a step at the end is counted but has no place.
+            floats: the same as floats.
             channels: their number.
             rate: samples of one channel a second.
             start_s: position of the first one.
@@ -129,7 +136,7 @@ class SignalMeter:
         if count == 0:
             return
         block = samples[: count * step].reshape(count, step)
-        floats = block.astype(np.float32, copy=False)
+        floats = floats[: count * step].reshape(count, step)
         energy = np.einsum("ij,ij->i", floats, floats).astype(np.float64)
         means = floats @ np.full(step, 1 / step, np.float32)
         high, low = block.max(axis=1), block.min(axis=1)
