@@ -60,7 +60,8 @@ lint: $(READY)
 #   the SDKs beyond one of each kind (threads, asyncio, Node), hostile messages for every API, every
 #   sample scrubbed, compared and mutated to, commands on every place for a key, each condition of
 #   the catalog in one test (`catalog check` tests all examples on both), each of 256 constant bytes,
-#   and what only reads the source.
+#   planted faults of audio, reported sessions, the output in documents, and what only reads the
+#   source.
 # Run once more, and listed: a program of an SDK that hangs (tests/simulate/test_sdks.py), and a
 # recorder that was killed on a busy machine (tests/recorder/test_kill.py). Others are not.
 MARKED ?= not soak

@@ -30,6 +30,8 @@ from planted_audio import (
 from wsproxy.audio import report
 from wsproxy.audio.encodings import AudioFormat
 
+pytestmark = pytest.mark.one_python
+
 RATES = (8000, 16_000, 48_000)
 SIGNAL = [
     (encoding, rate, kind, seed + 10 * n)

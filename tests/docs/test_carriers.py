@@ -9,6 +9,8 @@ import pytest
 from tools import carriers
 from wsproxy.catalog import load
 
+pytestmark = pytest.mark.one_python
+
 DOCUMENT = Path(__file__).parents[2] / "docs" / "carriers.md"
 CARRIED = carriers.carried()
 CATALOG = load()

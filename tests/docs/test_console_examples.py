@@ -29,6 +29,7 @@ NOT_RUN = {
 }
 
 
+@pytest.mark.one_python
 @pytest.mark.parametrize("path", documents(), ids=lambda path: path.name)
 def test_examples_of_document_print_documented_output(path: Path, tmp_path: Path) -> None:
     assert failures(path, tmp_path / "examples") == []

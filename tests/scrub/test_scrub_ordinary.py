@@ -29,6 +29,8 @@ from wsproxy.session import Session
 from wsproxy.simulate.dialogue_api import wire_message
 from wsproxy.trace import FrameRecord
 
+pytestmark = pytest.mark.one_python
+
 CATALOG = load()
 HEARING = {
     f"{provider.id}.{api.name}": (provider.id, api)

@@ -245,6 +245,7 @@ def test_track_fastest_window_is_found_with_its_start() -> None:
     assert times[track.fastest.start.frame - 1] == pytest.approx(8000, abs=2100)
 
 
+@pytest.mark.cost
 def test_track_memory_does_not_grow_with_the_session() -> None:
     def grown(count: int) -> int:
         track = AudioTrack(True, "binary")

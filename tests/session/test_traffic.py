@@ -128,6 +128,7 @@ def test_traffic_counts_nothing_after_the_end() -> None:
     assert read.before_close is not None and read.before_close.number == 1
 
 
+@pytest.mark.cost
 def test_session_memory_does_not_grow_with_its_frames() -> None:
     def grown(count: int) -> int:
         read = Session()

@@ -10,6 +10,8 @@ import earlier_reports
 from bug_report import Judgement, Report, explanation, false_of_near_miss, headline, judge
 from reports import REPORTS
 
+pytestmark = pytest.mark.one_python
+
 EARLIER = earlier_reports.REPORTS
 BY_NAME = pytest.mark.parametrize("report", [*EARLIER, *REPORTS], ids=lambda report: report.name)
 

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 import earlier_reports
 from reports import REPORTS
 from tools import wild
+
+pytestmark = pytest.mark.one_python
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "wild.md"
 
