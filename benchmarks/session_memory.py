@@ -51,7 +51,7 @@ def resident() -> int:
 
 
 def run(count: int) -> str:
-    session = Session()
+    session = Session(with_audio=False)
     session.add(Start(0, 1, "0" * 16, 0, provider="deepgram", api="listen"))
     session.add(Request(0, "GET", "wss", "api.deepgram.com", 443, "/v1/listen"))
     session.add(Response(1, 101))

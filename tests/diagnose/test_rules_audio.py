@@ -56,7 +56,7 @@ from wsproxy.trace import Gap
 # -- each rule, where it finds something and where it does not
 
 
-MISMATCHES: list[tuple[str, Api, Sequence[SentMessage], str, int]] = [
+MISMATCHES: list[tuple[str, Api, Sequence[SentMessage], str, float]] = [
     (
         "WAV as linear16",
         LISTEN,
@@ -113,30 +113,33 @@ MISMATCHES: list[tuple[str, Api, Sequence[SentMessage], str, int]] = [
         "mu-law as linear16",
         listen("encoding=linear16&sample_rate=8000"),
         cut(mulaw(PCM8K), 160),
-        "the audio is, by its statistics, mu-law; declared: linear16 at 8000 Hz (frame 1)",
-        24_000,
+        "the audio is, by its statistics, mu-law in 1.5 s of 1.5 s; declared: linear16 at 8000 Hz "
+        "(frame 1)",
+        1.5,
     ),
     (
         "16 bits as mu-law",
         MULAW8K,
         cut(PCM8K, 320),
-        "the audio is, by its statistics, 16-bit PCM; declared: mulaw at 8000 Hz (frame 1)",
-        32_768,
+        "the audio is, by its statistics, 16-bit PCM in 6.0 s of 6.0 s; declared: mulaw at 8000 Hz "
+        "(frame 1)",
+        6.0,
     ),
     (
         "A-law as mu-law",
         MULAW8K,
         cut(alaw(PCM8K), 160),
-        "the audio is, by its statistics, A-law; declared: mulaw at 8000 Hz (frame 1)",
-        24_000,
+        "the audio is, by its statistics, A-law in 3.0 s of 3.0 s; declared: mulaw at 8000 Hz "
+        "(frame 1)",
+        3.0,
     ),
     (
         "floating point as linear16",
         LISTEN,
         cut(floats(PCM)),
-        "the audio is, by its statistics, 32-bit float PCM; declared: linear16 at 16000 Hz "
-        "(frame 1)",
-        32_768,
+        "the audio is, by its statistics, 32-bit float PCM in 6.0 s of 6.0 s; declared: "
+        "linear16 at 16000 Hz (frame 1)",
+        6.0,
     ),
     (
         "x-raw",
@@ -182,15 +185,18 @@ MISMATCHES: list[tuple[str, Api, Sequence[SentMessage], str, int]] = [
 
 
 @pytest.mark.parametrize(
-    ("api", "messages", "text", "size"), [m[1:] for m in MISMATCHES], ids=[m[0] for m in MISMATCHES]
+    ("api", "messages", "text", "value"),
+    [m[1:] for m in MISMATCHES],
+    ids=[m[0] for m in MISMATCHES],
 )
 def test_format_mismatch_is_found(
-    api: Api, messages: Sequence[SentMessage], text: str, size: int
+    api: Api, messages: Sequence[SentMessage], text: str, value: float
 ) -> None:
     wrong = facts_of(api, messages)
     assert wrong.audio.first_content is not None
     frame = wrong.audio.first_content.frame
-    assert found(format_mismatch, wrong) == (text, (frame,), size, "bytes examined")
+    unit = "s" if " s of " in text else "bytes examined"
+    assert found(format_mismatch, wrong) == (text, (frame,), value, unit)
 
 
 def test_format_mismatch_ambiguous_audio_has_no_finding() -> None:
@@ -266,14 +272,14 @@ def test_odd_bytes_last_or_fragmented_message_has_no_finding() -> None:
 
 def test_wrong_endianness_is_found() -> None:
     text = (
-        "the median magnitude is 10496 of 32768 in the declared byte order, "
-        "and 291 with the bytes swapped (frame 2)"
+        "3.0 s of 3.0 s are noise in the declared byte order, and audio with the bytes swapped; "
+        "declared: linear16 at 16000 Hz (frame 2)"
     )
     wrong = facts_of(LISTEN, ['{"type": "KeepAlive"}', *cut(swapped(PCM))])
-    assert found(wrong_endianness, wrong) == (text, (2,), 10496.0, "of 32768")
+    assert found(wrong_endianness, wrong) == (text, (2,), 3.0, "s")
     assert list(findings(wrong)) == ["wrong_endianness"]
     declared_big = ("revai", "stream", REVAI.format("S16BE"))
-    assert found(wrong_endianness, facts_of(declared_big, cut(PCM)))[2] == 10496.0
+    assert found(wrong_endianness, facts_of(declared_big, cut(PCM)))[2] == 3.0
     assert wrong_endianness(facts_of(declared_big, cut(swapped(PCM)))) == []
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from array import array
 
+import pytest
+
 from audio_rules import (
     CLOSE,
     LISTEN,
@@ -33,16 +35,13 @@ from wsproxy.diagnose.rules.audio import all_zero_audio, clipping, empty_audio_m
 
 def test_all_zero_audio_is_found() -> None:
     wrong = facts_of(LISTEN, cut(bytes(96_000)))
-    text = (
-        "the first 65536 of 96000 bytes of audio, and all that was recorded of its end, are zero; "
-        "declared: linear16 at 16000 Hz (frame 1)"
-    )
-    assert found(all_zero_audio, wrong) == (text, (1,), 65_536.0, "bytes")
+    text = "3.0 s of 3.0 s of audio are digital silence; declared: linear16 at 16000 Hz (frame 1)"
+    assert found(all_zero_audio, wrong) == (text, (1,), 3.0, "s")
     assert list(findings(wrong)) == ["all_zero_audio"]
     long = facts_of(LISTEN, cut(bytes(320_000)))
-    assert found(all_zero_audio, long)[0].startswith("the first 65536 of 320000 bytes of audio")
+    assert found(all_zero_audio, long)[0].startswith("10.0 s of 10.0 s of audio")
     companded = facts_of(MULAW8K, cut(b"\xff\x7f" * 12_000))
-    assert "are silence; declared: mulaw at 8000 Hz" in found(all_zero_audio, companded)[0]
+    assert "are digital silence; declared: mulaw at 8000 Hz" in found(all_zero_audio, companded)[0]
     assert list(findings(companded)) == ["all_zero_audio"]
     assert all_zero_audio(facts_of(listen("encoding=alaw&sample_rate=8000"), [b"\xd5" * 24_000]))
     assert all_zero_audio(facts_of(NO_ENCODING, [bytes(24_000)]))
@@ -63,11 +62,8 @@ def test_all_zero_audio_with_sound_has_no_finding() -> None:
 
 def test_clipping_is_found() -> None:
     wrong = facts_of(LISTEN, cut(scaled(PCM, 8)))
-    text = (
-        "1.9 % of the first 32768 samples are at full scale, in 201 runs of at least 3, "
-        "the longest of 4 (frame 1)"
-    )
-    assert found(clipping, wrong) == (text, (1,), 1.87, "%")
+    text = "1.4 % of the samples in 3.0 s of audio are at full scale (frame 2)"
+    assert found(clipping, wrong) == (text, (2,), 1.44, "%")
     assert list(findings(wrong)) == ["clipping"]
 
 
@@ -76,20 +72,14 @@ def test_clipping_synthetic_wave_has_its_share_and_runs() -> None:
     tone[100:400:100] = [32_767] * 3  # peaks, each alone
     tone[5000:5199] = 100 * [32_767] + 99 * [-32_768]
     data = array("h", tone).tobytes()
-    text = (
-        "2.0 % of the first 10000 samples are at full scale, in 2 runs of at least 3, "
-        "the longest of 100 (frame 1)"
-    )
+    text = "2.0 % of the samples in 0.6 s of audio are at full scale (frame 1)"
     assert found(clipping, facts_of(LISTEN, cut(data))) == (text, (1,), 1.99, "%")
     # Half as much of two channels; a run is one of a channel.
     channels = listen("encoding=linear16&sample_rate=16000&channels=2")
     assert clipping(facts_of(channels, cut(stereo(data, bytes(len(data)))))) == []
     tone[5200:5210] = [-32_767] * 10
     both = stereo(array("h", tone).tobytes(), bytes(len(data)))
-    text = (
-        "1.0 % of the first 20000 samples are at full scale, in 3 runs of at least 3, "
-        "the longest of 100 (frame 1)"
-    )
+    text = "1.0 % of the samples in 0.6 s of audio are at full scale (frame 1)"
     assert found(clipping, facts_of(channels, cut(both))) == (text, (1,), 1.04, "%")
 
 
@@ -105,13 +95,11 @@ def test_clipping_below_threshold_has_no_finding() -> None:
 
 def test_clipping_companded_audio_is_found() -> None:
     alaw8k = listen("encoding=alaw&sample_rate=8000")
-    text = (
-        "2.0 % of the first 24000 samples are at full scale, in 120 runs of at least 3, "
-        "the longest of 5 (frame 1)"
-    )
     loud = scaled(PCM8K, 20)
-    assert found(clipping, facts_of(MULAW8K, cut(mulaw(loud), 160)))[0] == text
-    assert found(clipping, facts_of(alaw8k, cut(alaw(loud), 160)))[0] == text
+    for api, codes in ((MULAW8K, mulaw(loud)), (alaw8k, alaw(loud))):
+        text, _, percent, _ = found(clipping, facts_of(api, cut(codes, 160)))
+        assert text.startswith("5.2 % of the samples in 3.0 s of audio are at full scale")
+        assert percent == pytest.approx(5.2, abs=0.05)
     assert clipping(facts_of(MULAW8K, cut(mulaw(PCM8K), 160))) == []
     assert clipping(facts_of(alaw8k, cut(alaw(PCM8K), 160))) == []
 

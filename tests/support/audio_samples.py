@@ -31,7 +31,7 @@ def facts_of(
     api: Api, messages: Sequence[SentMessage], answers: Sequence[str] = (), **frame: object
 ) -> SessionFacts:
     """A session in which the app says this, a message every 0.1 s, and is answered that."""
-    session = Session()
+    session = Session.analyzing(CATALOG)
     session.add(Start(0, 1, "0123456789abcdef", 0, provider=api[0], api=api[1]))
     session.add(Request(1, "GET", "wss", "h", 443, api[2]))
     session.add(Response(2, 101))

@@ -6,9 +6,10 @@ them: commands that read no audio start without it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from .chunk import Chunk
+from .chunk import ChunkBlock
 from .encodings import AudioFormat
 from .report import AudioReport
 
@@ -33,8 +34,7 @@ class AudioAnalyzer:
         self._size = 0
         self._chunks = 0
         self._duration_s = 0.0  # by the declared format
-        self._waiting: list[Chunk] = []
-        self._waiting_bytes = 0
+        self._waiting = ChunkBlock()
         self._analysis: StreamAnalysis | None = None
         self._unavailable = False
 
@@ -48,18 +48,20 @@ class AudioAnalyzer:
         """
         self._size += len(data)
         self._chunks += 1
-        if len(data) <= _BLOCK_BYTES:
-            self._collect(Chunk(data, frame, t_ns))
-            return
         for at in range(0, len(data), _BLOCK_BYTES):
-            self._collect(Chunk(data[at : at + _BLOCK_BYTES], frame, t_ns))
+            self._waiting.add(data[at : at + _BLOCK_BYTES], frame, t_ns)
+            self._analyze_full()
 
-    def _collect(self, chunk: Chunk) -> None:
-        if chunk.data:
-            self._waiting.append(chunk)
-            self._waiting_bytes += len(chunk.data)
-            if self._waiting_bytes >= _BLOCK_BYTES or len(self._waiting) >= _BLOCK_CHUNKS:
-                self._analyze()
+    def add_all(self, data: Sequence[bytes], frames: Sequence[int], times: Sequence[int]) -> None:
+        """Add the next chunks, short and not empty, as `add` does each."""
+        self._size += sum(map(len, data))
+        self._chunks += len(data)
+        self._waiting.extend(data, frames, times)
+        self._analyze_full()
+
+    def _analyze_full(self) -> None:
+        if self._waiting.size >= _BLOCK_BYTES or len(self._waiting) >= _BLOCK_CHUNKS:
+            self._analyze()
 
     def change_format(self, declared: AudioFormat | None, frame: int, t_ns: int) -> None:
         """Declare another format for the chunks that follow.
@@ -93,12 +95,12 @@ class AudioAnalyzer:
 
     def _analyze(self) -> None:
         """Analyze the chunks that wait."""
-        waiting, size = self._waiting, self._waiting_bytes
+        waiting = self._waiting
         if not waiting:
             return
-        self._waiting, self._waiting_bytes = [], 0
+        self._waiting = ChunkBlock()
         if self._declared is not None:
-            self._duration_s += self._declared.duration(size)
+            self._duration_s += self._declared.duration(waiting.size)
         if self._analysis is None and not self._unavailable:
             self._begin()
         if self._analysis is not None:

@@ -1,7 +1,9 @@
-"""The audio of one message, and where it was."""
+"""The audio of messages, and where it was."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 
@@ -17,3 +19,43 @@ class Chunk(NamedTuple):
     data: bytes
     frame: int
     t_ns: int
+
+
+@dataclass(slots=True)
+class ChunkBlock:
+    """Consecutive chunks, in columns: there are many, and numpy reads them.
+
+    Attributes:
+        data, frames, times: what a `Chunk` has, of each.
+        size: bytes of all.
+    """
+
+    data: list[bytes] = field(default_factory=list)
+    frames: list[int] = field(default_factory=list)
+    times: list[int] = field(default_factory=list)
+    size: int = 0
+
+    def add(self, data: bytes, frame: int, t_ns: int) -> None:
+        """Add a chunk."""
+        self.data.append(data)
+        self.frames.append(frame)
+        self.times.append(t_ns)
+        self.size += len(data)
+
+    def extend(self, data: Sequence[bytes], frames: Sequence[int], times: Sequence[int]) -> None:
+        """Add chunks."""
+        self.data += data
+        self.frames += frames
+        self.times += times
+        self.size += sum(map(len, data))
+
+    @property
+    def first(self) -> Chunk:
+        """The first chunk."""
+        return Chunk(self.data[0], self.frames[0], self.times[0])
+
+    def __iter__(self) -> Iterator[Chunk]:
+        return map(Chunk, self.data, self.frames, self.times)
+
+    def __len__(self) -> int:
+        return len(self.data)

@@ -7,6 +7,7 @@ and 14496-12 (MP3, ADTS, MP4).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -36,6 +37,11 @@ CONTAINERS = frozenset(
 _FIRST_PAGE = 0x02  # flag of an Ogg page: the first of its stream
 _CLUSTER = b"\x1fC\xb6u"
 _BLOCK_START, _TIMECODE = b"\xa3", 0xE7
+# A block of track 1: its mark, its size as an EBML number of one to eight bytes, the track.
+_SIZES = b"|".join(
+    b"[\\x%02x-\\x%02x].{%d}" % (0x80 >> more, 0xFF >> more, more) for more in range(8)
+)
+_BLOCK_OF_1 = re.compile(b"\\xa3(?=(?:" + _SIZES + b")\\x81)", re.DOTALL)
 
 
 def container_name(head: bytes) -> str | None:
@@ -113,12 +119,7 @@ def read_vint(data: bytes, at: int, *, keep_mark: bool) -> tuple[int, int]:
 
 def _blocks(head: bytes) -> bool:
     """Whether three blocks of track 1 follow each other: the middle of a cluster."""
-    at = head.find(_BLOCK_START)
-    while at >= 0:
-        if _three_blocks(head, at):
-            return True
-        at = head.find(_BLOCK_START, at + 1)
-    return False
+    return any(_three_blocks(head, found.start()) for found in _BLOCK_OF_1.finditer(head))
 
 
 def _three_blocks(head: bytes, at: int) -> bool:

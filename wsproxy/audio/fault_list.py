@@ -32,22 +32,23 @@ _OTHER_FORMATS = frozenset(
 # What samples in another format look like.
 _CONSEQUENCES = frozenset({CLIPPING, DC_OFFSET, NEAR_SILENCE, WRONG_RATE})
 _NEAR_S = 3.0  # around a cause, in which its consequences may be found
-_ODD_NEAR_S = 1.0  # between a lost byte and the first sound that shows it
+_ODD_NEAR_S = 1.5  # between a lost byte and the first sound that shows it
 
 
-def reconciled(faults: Sequence[AudioFault], odd_ends: Sequence[float]) -> tuple[AudioFault, ...]:
+def reconciled(faults: Sequence[AudioFault], odd_ends: Sequence[Region]) -> tuple[AudioFault, ...]:
     """The faults without those that another one explains.
 
     Args:
         faults: all that were found.
-        odd_ends: positions of the ends of chunks that end within a sample.
+        odd_ends: the ends of chunks that end within a sample.
     """
     causes = [fault.where for fault in faults if fault.kind in _OTHER_FORMATS]
     kept = [
-        _aligned(fault, odd_ends)
+        fault
         for fault in faults
         if fault.kind not in _CONSEQUENCES or _covered(fault.where, causes) < 0.5
     ]
+    kept = _misaligned(kept, odd_ends)
     kept.sort(key=lambda fault: (fault.where.start_s, fault.kind))
     counts: Counter[str] = Counter()
     out = []
@@ -70,11 +71,37 @@ def _covered(where: Region, causes: Sequence[Region]) -> float:
     return common / where.seconds if where.seconds else 0.0
 
 
-def _aligned(fault: AudioFault, odd_ends: Sequence[float]) -> AudioFault:
-    """A swap of bytes that begins after half a sample is a lost or added byte."""
+def _misaligned(faults: Sequence[AudioFault], odd_ends: Sequence[Region]) -> list[AudioFault]:
+    """The faults, of which those in the order of bytes may follow from half a sample."""
+    out: list[AudioFault] = []
+    last: int | None = None  # the latest one that does
+    for fault in faults:
+        found = _aligned(fault, odd_ends)
+        begun = out[last].where if last is not None else None
+        same = begun is not None and not any(
+            begun.start_s < odd.start_s <= fault.where.start_s for odd in odd_ends
+        )
+        if last is not None and begun is not None and same and fault.kind == BYTE_ORDER:
+            # Some windows between them looked right by chance.
+            end = fault.where
+            out[last] = replace(
+                out[last], where=replace(begun, end_s=end.end_s, end_t_ns=end.end_t_ns)
+            )
+            continue
+        if found.kind == MISALIGNED:
+            last = len(out)
+        out.append(found)
+    return out
+
+
+def _aligned(fault: AudioFault, odd_ends: Sequence[Region]) -> AudioFault:
+    """A swap of bytes that begins after half a sample is a lost or added byte, and begins there."""
     if fault.kind != BYTE_ORDER:
         return fault
-    start = fault.where.start_s
-    if any(-_ODD_NEAR_S <= start - end <= _ODD_NEAR_S for end in odd_ends):
-        return replace(fault, kind=MISALIGNED)
-    return fault
+    where = fault.where
+    near = [odd for odd in odd_ends if abs(where.start_s - odd.start_s) <= _ODD_NEAR_S]
+    if not near:
+        return fault
+    begin = min(near, key=lambda odd: abs(where.start_s - odd.start_s))
+    found = replace(where, start_s=begin.start_s, frame=begin.frame, t_ns=begin.t_ns)
+    return replace(fault, kind=MISALIGNED, where=found)

@@ -40,8 +40,6 @@ from .report import (
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from .signal_meter import Samples
-
     Windows = NDArray[np.float32]
 
 _QUIET = 100.0  # RMS of the declared decoding below which a window decides nothing: -50 dBFS
@@ -79,7 +77,10 @@ def _guesses(declared: Encoding) -> dict[str, Encoding]:
     return {
         name: encoding
         for name, encoding in found.items()
-        if encoding is not None and encoding is not declared and not (encoding.law and declared.law)
+        # Under the name of one kind, samples of both encodings are usual.
+        if encoding is not None
+        and (encoding.kind != declared.kind or not encoding.kind)
+        and not (encoding.law and declared.law)
     }
 
 
@@ -114,18 +115,18 @@ class FormatGuess:
         self._right = 0  # windows in the declared format since then
 
     def feed(
-        self, raw: bytes, samples: Samples, count: int, start_s: float, window_s: float
+        self, raw: bytes, samples: Windows, count: int, start_s: float, window_s: float
     ) -> None:
         """Examine the next windows.
 
         Args:
             raw: their bytes.
-            samples: the same, decoded as declared.
+            samples: the same, decoded as declared, as floats.
             count: their number.
             start_s: position of the first one.
             window_s: duration of each.
         """
-        windows = samples.reshape(count, -1).astype(np.float32, copy=False)
+        windows = samples.reshape(count, -1)
         rms, smooth = level_and_smoothness(windows, self._channels)
         sound = rms > _QUIET
         right = sound & (smooth >= _SMOOTH)

@@ -38,11 +38,6 @@ class Law:
         return tuple(sorted(range(256), key=self.values.__getitem__))
 
     @property
-    def full_scale(self) -> tuple[int, int]:
-        """The codes of the most negative and the most positive sample."""
-        return self.codes_by_value[0], self.codes_by_value[-1]
-
-    @property
     def quietest(self) -> int:
         """The smallest magnitude of a sample: 0 in μ-law, 8 in A-law."""
         return min(map(abs, self.values))

@@ -22,11 +22,17 @@ _TINY = 1e-3  # power that counts as none
 def level_and_smoothness(windows: Windows, lag: int = 1) -> tuple[Figures, Figures]:
     """Of each window: RMS without the mean, and the correlation of samples `lag` apart."""
     size = windows.shape[1]
-    mean = windows.mean(axis=1, dtype=np.float64)
+    mean = _means(windows).astype(np.float64)
     power = np.einsum("ij,ij->i", windows, windows).astype(np.float64) / size - mean**2
     product = np.einsum("ij,ij->i", windows[:, :-lag], windows[:, lag:]).astype(np.float64)
     smooth = (product / (size - lag) - mean**2) / np.maximum(power, _TINY)
     return np.sqrt(np.maximum(power, 0.0)), smooth
+
+
+def _means(windows: Windows) -> Windows:
+    """The mean of each window: as a product of matrices, which is faster."""
+    size = windows.shape[1]
+    return windows @ np.full(size, 1 / size, np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +55,7 @@ class Prediction:
 
 def predict(windows: Windows) -> Prediction:
     """Predict each sample of each window from those before it."""
-    centered = windows - windows.mean(axis=1, keepdims=True)
+    centered = windows - _means(windows)[:, None]
     size = windows.shape[1]
     lags = np.stack(
         [

@@ -32,7 +32,6 @@ _MIN_QUIET_RMS = 0.5  # less is digital silence with a few bits set
 # Mean square of the levels over the square of their mean: 1.0 for the noise of a room, and higher
 # where sounds and pauses alternate.
 _MODULATION = 1.3
-_CLIP_RUN = 3  # consecutive samples at full scale; a single one may be a peak
 _LOW_RATE = 11_025  # Hz up to which a run of one less counts
 _CLIP_GAP_S = 1.5  # between words
 _OFFSET = 655.0  # 2 % of full scale
@@ -53,11 +52,13 @@ class Scale:
         top: the lowest magnitude that counts as full scale.
         silent_span: the largest difference between samples of digital silence.
         clipped: the share of samples at full scale from which on a stretch is clipped.
+        run: consecutive samples at full scale that count; a single one may be a peak.
     """
 
     top: float = 32767.0
     silent_span: float = 0.0
     clipped: float = 0.01
+    run: int = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,13 +112,20 @@ class SignalMeter:
         self._speech = RegionCollector(_MIN_SPEECH_S, _SPEECH_GAP_S)
 
     def feed(
-        self, samples: Samples, channels: int, rate: int, start_s: float, scale: Scale
+        self,
+        samples: Samples,
+        floats: NDArray[np.float32],
+        channels: int,
+        rate: int,
+        start_s: float,
+        scale: Scale,
     ) -> None:
         """Measure the next samples.
 
         Args:
             samples: interleaved samples in units of 16-bit samples, also where they are floats; a
                 part of a step at the end is counted but has no place.
+            floats: the same as floats.
             channels: their number.
             rate: samples of one channel a second.
             start_s: position of the first one.
@@ -128,7 +136,7 @@ class SignalMeter:
         if count == 0:
             return
         block = samples[: count * step].reshape(count, step)
-        floats = block.astype(np.float32, copy=False)
+        floats = floats[: count * step].reshape(count, step)
         energy = np.einsum("ij,ij->i", floats, floats).astype(np.float64)
         means = floats @ np.full(step, 1 / step, np.float32)
         high, low = block.max(axis=1), block.min(axis=1)
@@ -144,7 +152,7 @@ class SignalMeter:
         self._find_speech(rms, start_s, step_s)
         self._clip_share = scale.clipped
         if float(high.max()) >= scale.top or float(low.min()) <= -scale.top:
-            least = _CLIP_RUN if rate > _LOW_RATE else _CLIP_RUN - 1
+            least = scale.run if rate > _LOW_RATE else max(1, scale.run - 1)
             self._find_clipping(block, channels, scale.top, least, start_s, step_s)
         if channels >= 2:
             self._correlate(floats.reshape(-1, channels))

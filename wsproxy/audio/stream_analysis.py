@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from .arrival import ArrivalRate
-from .chunk import Chunk
+from .chunk import Chunk, ChunkBlock
 from .container_decoding import ContainerDecoder, Decoded, DecoderMissing
 from .container_noise import wav_header
 from .containers import CONTAINERS, HEADLESS, container_name, read_header, wav_sizes
@@ -41,11 +41,13 @@ if TYPE_CHECKING:
 
 _STEPS = 10  # of a window in which the format is examined: 0.25 s
 _ASSUMED_RATE = 16_000
-# Compression moves peaks, and adds noise to zeros. Only the highest peaks of good audio are at 0.9.
-_LOSSY = Scale(0.9 * 32768, 3.0, 0.03)
+# Compression moves each sample of a peak, and adds noise to zeros. Only the highest peaks of good
+# audio are at 0.9.
+_LOSSY = Scale(0.9 * 32768, 3.0, 0.03, 1)
 _COMPRESSED = frozenset({"MP3", "AAC (ADTS)"})  # two frames of these may be samples by chance
 _MAX_HEADER_FAULTS = 200
 _MAX_ODD = 200
+_RI, _IF = (int.from_bytes(pair, "little") for pair in (b"RI", b"IF"))
 _MAGIC_STARTS = (b"\x1aE\xdf\xa3", b"OggS\0\x02", b"fLaC", b"#!AMR")
 
 
@@ -55,7 +57,7 @@ class Notes:
 
     faults: list[AudioFault] = field(default_factory=list)
     guesses: list[FormatGuess] = field(default_factory=list)
-    odd_ends: list[float] = field(default_factory=list)  # positions after chunks of odd size
+    odd_ends: list[Region] = field(default_factory=list)  # of the audio after half a sample
     unmeasured: dict[str, None] = field(default_factory=dict)
 
     def header_fault(self, kind: str, where: Region, **figures: float | str) -> None:
@@ -76,7 +78,7 @@ class Segment(Protocol):
         """The position of its end."""
         ...
 
-    def feed(self, chunks: Sequence[Chunk]) -> None:
+    def feed(self, chunks: ChunkBlock) -> None:
         """Analyze chunks."""
         ...
 
@@ -99,11 +101,11 @@ class StreamAnalysis:
         self._end_segment()
         self._declared = declared
 
-    def feed(self, chunks: Sequence[Chunk]) -> None:
+    def feed(self, chunks: ChunkBlock) -> None:
         """Analyze the next chunks."""
         if self._segment is None:
-            head = b"".join(chunk.data for chunk in chunks)[:SNIFFED_BYTES]
-            self._segment = self._begin(head, chunks)
+            head = b"".join(chunks.data[:SNIFFED_BYTES])[:SNIFFED_BYTES]
+            self._segment = self._begin(head, chunks.first)
         self._segment.feed(chunks)
 
     def flush(self) -> None:
@@ -117,18 +119,17 @@ class StreamAnalysis:
             self._position_s = self._segment.position_s
             self._segment = None
 
-    def _begin(self, head: bytes, chunks: Sequence[Chunk]) -> Segment:
+    def _begin(self, head: bytes, first: Chunk) -> Segment:
         declared, tools, at = self._declared, self._tools, self._position_s
         samples = declared.samples if declared else None
         name = container_name(head) or ""
         if samples is not None and (name.endswith(HEADLESS) or name in _COMPRESSED):
             name = ""
         if name.endswith(HEADLESS):
-            first = chunks[0]
             where = Region(at, at, first.frame, first.t_ns, first.t_ns)
             tools.notes.header_fault(MISSING_HEADER, where, container=name.removesuffix(HEADLESS))
         if name == "WAV":
-            return self._begin_wav(head, chunks[0])
+            return self._begin_wav(head, first)
         if name.removesuffix(HEADLESS) in CONTAINERS:
             try:
                 return ContainerSegment(tools, name, at)
@@ -217,9 +218,12 @@ class _Tools:
 
     def measure(
         self, samples: Samples, channels: int, rate: int, start_s: float, scale: Scale
-    ) -> None:
-        self.meter.feed(samples, channels, rate, start_s, scale)
-        self.pitch.feed(samples[::channels].astype(np.float32, copy=False), rate, start_s)
+    ) -> NDArray[np.float32]:
+        """Measure samples; returns them as floats."""
+        floats = samples.astype(np.float32, copy=False)
+        self.meter.feed(samples, floats, channels, rate, start_s, scale)
+        self.pitch.feed(floats[::channels], rate, start_s)
+        return floats
 
 
 class UnknownSegment:
@@ -231,7 +235,7 @@ class UnknownSegment:
         self.container = container
         self.position_s = start_s
 
-    def feed(self, chunks: Sequence[Chunk]) -> None:
+    def feed(self, chunks: ChunkBlock) -> None:
         """Nothing can be measured."""
 
     def flush(self) -> None:
@@ -288,19 +292,21 @@ class RawSegment:
     def _position(self, size: int) -> float:
         return self._start_s + size / (self._frame_bytes * self.rate)
 
-    def feed(self, chunks: Sequence[Chunk]) -> None:
+    def feed(self, chunks: ChunkBlock) -> None:
         """Analyze chunks."""
-        chunks = self._without_headers(chunks)
-        sizes = np.array([len(chunk.data) for chunk in chunks], np.int64)
+        joined = b"".join(chunks.data)
+        if self._skip or _may_have_header(joined, chunks.data):
+            chunks = self._without_headers(chunks)
+            joined = b"".join(chunks.data)
+        sizes = np.array(list(map(len, chunks.data)), np.int64)
         seconds = sizes / (self._frame_bytes * self.rate)
         ends = self._position(self._arrived) + np.cumsum(seconds)
         starts = ends - seconds
-        times = [chunk.t_ns for chunk in chunks]
-        self._tools.locator.extend(starts.tolist(), [c.frame for c in chunks], times)
-        self._tools.arrival.feed(np.array(times, np.int64), starts, seconds, self.rate)
+        self._tools.locator.extend(starts.tolist(), chunks.frames, chunks.times)
+        self._tools.arrival.feed(np.array(chunks.times, np.int64), starts, seconds, self.rate)
         self._note_odd(sizes, ends)
         self._arrived += int(sizes.sum())
-        data = b"".join((self._held, *(chunk.data for chunk in chunks)))
+        data = self._held + joined
         whole = len(data) // self._window_bytes
         self._held = data[whole * self._window_bytes :]
         if whole:
@@ -317,19 +323,20 @@ class RawSegment:
         start_s = self._position(self._measured)
         self._measured += len(data)
         samples = decode_pcm(data, self._encoding)
-        self._tools.measure(samples, self.channels, self.rate, start_s, self._scale)
+        floats = self._tools.measure(samples, self.channels, self.rate, start_s, self._scale)
         if windows:
             window_s = step_samples(self.rate) * _STEPS / self.rate
-            self._guess.feed(data, samples, windows, start_s, window_s)
+            self._guess.feed(data, floats, windows, start_s, window_s)
 
     def _note_odd(self, sizes: NDArray[np.int64], ends: NDArray[np.float64]) -> None:
-        notes = self._tools.notes
-        if self._encoding.sample_bytes > 1 and len(notes.odd_ends) < _MAX_ODD:
-            notes.odd_ends += ends[sizes % self._encoding.sample_bytes != 0].tolist()[:_MAX_ODD]
+        known, size = self._tools.notes.odd_ends, self._encoding.sample_bytes
+        if size > 1 and len(known) < _MAX_ODD:
+            odd = ends[sizes % size != 0].tolist()[:_MAX_ODD]
+            known += [self._tools.locator.region(end, end) for end in odd]
 
-    def _without_headers(self, chunks: Sequence[Chunk]) -> Sequence[Chunk]:
+    def _without_headers(self, chunks: ChunkBlock) -> ChunkBlock:
         """The chunks without the headers of containers, which are noted."""
-        out = []
+        out = ChunkBlock()
         offset = 0
         for chunk in chunks:
             data = chunk.data
@@ -342,7 +349,7 @@ class RawSegment:
             elif data.startswith(_MAGIC_STARTS):
                 self._note_header(container_name(data[:64]) or "", chunk, offset)
             offset += len(data)
-            out.append(chunk if data is chunk.data else chunk._replace(data=data))
+            out.add(data, chunk.frame, chunk.t_ns)
         return out
 
     def _cut_headers(self, data: bytes, chunk: Chunk, offset: int) -> bytes:
@@ -385,7 +392,7 @@ class ContainerSegment:
         self._held: list[Decoded] = []
         self._begun = name.endswith(HEADLESS)
 
-    def feed(self, chunks: Sequence[Chunk]) -> None:
+    def feed(self, chunks: ChunkBlock) -> None:
         """Analyze chunks."""
         for chunk in chunks:
             begun = self.position_s
@@ -426,6 +433,17 @@ class ContainerSegment:
             block = samples[:whole]
             self._tools.measure(block, self.channels, self.rate, self._measured_s, _LOSSY)
             self._measured_s += whole / self.channels / self.rate
+
+
+def _may_have_header(joined: bytes, chunks: Sequence[bytes]) -> bool:
+    """Whether a header of a container may be in joined chunks."""
+    if any(data.startswith(_MAGIC_STARTS) for data in chunks):
+        return True
+    # Pairs of bytes, the first or the second of which is one of "RIFF": six times as fast as
+    # looking for all four.
+    pairs = np.frombuffer(joined, np.dtype("<u2"), len(joined) // 2)
+    places = np.flatnonzero((pairs == _RI) | (pairs == _IF)).tolist()
+    return any(b"RIFF" in joined[max(0, 2 * at - 1) : 2 * at + 4] for at in places)
 
 
 def _check_wav(head: bytes, where: Region, notes: Notes) -> None:

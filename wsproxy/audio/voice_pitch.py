@@ -53,7 +53,8 @@ class VoicePitch:
             self._spectrum[:] = 0
         chosen = pieces[loudest]
         chosen = chosen - chosen.mean(axis=1, keepdims=True)
-        length = 1 << (2 * size - 1).bit_length()
+        # As long as no lag that is examined wraps around.
+        length = max(2 * _BANDS, 1 << (size + _longest_lag(size, rate) - 1).bit_length())
         spectra = np.abs(np.fft.rfft(chosen, length, axis=1)) ** 2
         self._add_spectrum(spectra.sum(axis=0))
         correlation = np.fft.irfft(spectra, axis=1)[:, :size]
@@ -82,12 +83,17 @@ class VoicePitch:
         return float(round((band + 1) * self._rate / 2 / _BANDS))
 
 
+def _longest_lag(size: int, rate: int) -> int:
+    """The lag before which a period is looked for, in a piece of this size."""
+    return min(int(rate / _MIN_HZ), int(0.6 * size))
+
+
 def _pitch(correlation: NDArray[np.float64], rate: int) -> float:
     """The pitch of a piece with this autocorrelation, 0.0 if it has none."""
     if correlation[0] <= 0:
         return 0.0
     size = len(correlation)
-    shortest, longest = int(rate / _MAX_HZ), min(int(rate / _MIN_HZ), int(0.6 * size))
+    shortest, longest = int(rate / _MAX_HZ), _longest_lag(size, rate)
     # Longer lags have fewer products.
     even = correlation[:longest] / correlation[0] / (1 - np.arange(longest) / size)
     # From the first lag on at which the piece no longer resembles itself.

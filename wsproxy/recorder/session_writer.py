@@ -72,7 +72,7 @@ class SessionWriter:
         must_create: bool = True,
     ) -> None:
         self.path = path
-        self.session = Session()
+        self.session = Session(with_audio=False)
         if must_create and path.exists():
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
         self._output = TraceOutput(

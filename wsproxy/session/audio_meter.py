@@ -6,10 +6,13 @@ The format is the one that is declared at the time. Samples are judged by their 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from bisect import bisect_left
+from collections.abc import Sequence
+from itertools import accumulate
 
 from wsproxy.audio.encodings import MULAW, PCM16, AudioFormat
 from wsproxy.catalog import Api
+from wsproxy.trace import FrameRecord
 
 from .audio_carrier import CarriedAudio
 from .format_timeline import AudioSession, format_timeline
@@ -57,41 +60,72 @@ class AudioMeter:
         self._step = 0  # bytes of a piece
         self._quiet: bytes | None = None  # bytes that are not loud; None: it is not decoded
         self._stride = self._offset = 0
-        self._pending = bytearray()
+        self._pending = b""
         self._quiet_for = HANGOVER
 
     def add(self, t_ns: int, carried: CarriedAudio) -> None:
         """Add the audio of the direction's next message."""
-        self._add(t_ns, carried.size, carried.data)
+        self._count((t_ns,), (carried.size,))
+        if self.speech is not None:
+            self._judge((t_ns,), (carried.data(),))
 
-    def add_binary(self, t_ns: int, data: bytes, length: int) -> None:
-        """Add a binary message that is audio.
+    def add_binaries(self, frames: Sequence[FrameRecord]) -> None:
+        """Add complete binary messages that are audio, between which nothing was declared."""
+        times = [frame.t_ns for frame in frames]
+        self._count(times, [len(frame.payload) + frame.cut for frame in frames])
+        if self.speech is not None:
+            self._judge(times, [frame.payload for frame in frames])
 
-        Args:
-            data: the message, or its beginning.
-            length: bytes of all of it.
-        """
-        self._add(t_ns, length, data)
-
-    def _add(self, t_ns: int, size: int, data: bytes | Callable[[], bytes]) -> None:
-        self.messages += 1
+    def _count(self, times: Sequence[int], sizes: Sequence[int]) -> None:
+        size = sum(sizes)
+        self.messages += len(sizes)
         self.size += size
         if self.first_ns is None:
-            self.first_ns = t_ns
-        self.last_ns = t_ns
+            self.first_ns = times[0]
+        self.last_ns = times[-1]
         declarations = self._session.declaration_count
         if declarations != self._declarations:
             self._declarations = declarations
-            self._set_format(self._declared(t_ns))
+            self._set_format(self._declared(times[0]))
         if not self._per_second or self.seconds is None:
             self.seconds = self.speech = None
+        else:
+            self.seconds += size / self._per_second
+
+    def _judge(self, times: Sequence[int], data: Sequence[bytes]) -> None:
+        """Judge the complete pieces that have arrived."""
+        audio = b"".join(data)
+        if b"RIFF" in audio:
+            data = [each[_WAV_HEADER:] if each[:4] == b"RIFF" else each for each in data]
+            audio = b"".join(data)
+        known = len(self._pending)
+        pending = self._pending + audio
+        end = len(pending) // self._step * self._step
+        self._pending = pending[end:]
+        if not end:
             return
-        self.seconds += size / self._per_second
-        if self.speech is not None:
-            audio = data if isinstance(data, bytes) else data()
-            self._pending += audio[_WAV_HEADER:] if audio[:4] == b"RIFF" else audio
-            if len(self._pending) >= self._step:
-                self._judge_pending(t_ns)
+        if self._quiet is None or self.speech is None:
+            self.speech = None
+            return
+        loud_end = self._count_speech(pending, end, self._quiet)
+        if loud_end:
+            ends = list(accumulate(map(len, data), initial=known))[1:]
+            self.speech_ns = times[bisect_left(ends, loud_end)]
+
+    def _count_speech(self, pending: bytes, end: int, quiet: bytes) -> int:
+        """Add the speech of complete pieces; returns the end of the last audible one, or 0."""
+        assert self.speech is not None
+        step, length, loud_end = self._step, self._step / self._per_second, 0
+        for start in range(0, end, step):
+            seen = pending[start + self._offset : start + step : self._stride]
+            if seen.translate(None, quiet):
+                self._quiet_for = 0.0
+                loud_end = start + step
+            else:
+                self._quiet_for += length
+            if self._quiet_for < HANGOVER:
+                self.speech += length
+        return loud_end
 
     def _declared(self, t_ns: int) -> AudioFormat:
         """The format that is declared at a time."""
@@ -104,7 +138,7 @@ class AudioMeter:
         self._per_second = declared.bytes_per_second
         self._step = max(2, int(self._per_second * PIECE) // 2 * 2)
         samples = declared.samples
-        self._pending.clear()
+        self._pending = b""
         self._quiet = None
         if samples is not None and samples.is_pcm16:
             big = samples.kind != PCM16
@@ -113,21 +147,3 @@ class AudioMeter:
         elif samples is not None and samples.kind == MULAW:
             self._quiet = _QUIET_MULAW
             self._stride, self._offset = _EVERY, 0
-
-    def _judge_pending(self, t_ns: int) -> None:
-        """Judge the complete pieces that have arrived."""
-        if self._quiet is None or self.speech is None:
-            self.speech = None
-            return
-        pending, step = self._pending, self._step
-        end = len(pending) // step * step
-        length = step / self._per_second
-        for start in range(0, end, step):
-            seen = pending[start + self._offset : start + step : self._stride]
-            loud = bool(seen.translate(None, self._quiet))
-            self._quiet_for = 0.0 if loud else self._quiet_for + length
-            if self._quiet_for < HANGOVER:
-                self.speech += length
-            if loud:
-                self.speech_ns = t_ns
-        del pending[:end]

@@ -34,6 +34,9 @@ class Analyzer(Protocol):
     """What examines the samples of a track."""
 
     def add(self, data: bytes, frame: int, t_ns: int) -> None: ...
+    def add_all(
+        self, data: Sequence[bytes], frames: Sequence[int], times: Sequence[int]
+    ) -> None: ...
     def report(self) -> AudioReport: ...
 
 
@@ -259,10 +262,12 @@ class AudioTrack:
         self.size += sum(lengths) - lengths[0]
         self.last_size = lengths[-1]
         self._last_frame, self._last_ns = numbers[-1], times[-1]
-        for number, frame in zip(numbers, frames, strict=True):
-            if not self.wants_data:
-                break
-            self.add_data(frame.payload, number, frame.t_ns)
+        if self.wants_data:
+            data = [frame.payload for frame in frames]
+            if not self._head_is_full:
+                self._add_head(b"".join(data))
+            if self.analyzer is not None:
+                self.analyzer.add_all(data, numbers, times)
 
     @property
     def wants_data(self) -> bool:
@@ -272,10 +277,13 @@ class AudioTrack:
     def add_data(self, data: bytes, frame: int, t_ns: int) -> None:
         """Add the audio of a message that was counted, as much as was recorded."""
         if not self._head_is_full:
-            self._head += data[: KEPT_HEAD - len(self._head)]
-            self._head_is_full = len(self._head) >= KEPT_HEAD
+            self._add_head(data)
         if self.analyzer is not None:
             self.analyzer.add(data, frame, t_ns)
+
+    def _add_head(self, data: bytes) -> None:
+        self._head += data[: KEPT_HEAD - len(self._head)]
+        self._head_is_full = len(self._head) >= KEPT_HEAD
 
     def __bool__(self) -> bool:
         """Whether it has messages."""

@@ -6,7 +6,7 @@ of audio: these wait, and many are added at once.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import Protocol
 
@@ -38,9 +38,7 @@ _BINARY = int(Opcode.BINARY)  # data frames have this opcode or a lower one
 class MessageListener(Protocol):
     """What reads every message, see `Timeline`."""
 
-    def add_audio(
-        self, frame: int, t_ns: int, from_client: bool, data: bytes, length: int
-    ) -> None: ...
+    def add_audio(self, numbers: Sequence[int], frames: Sequence[FrameRecord]) -> None: ...
 
     def add_message(
         self,
@@ -57,17 +55,22 @@ class MessageListener(Protocol):
 class FrameFold:
     """The frames of both directions.
 
+    Args:
+        with_audio: whether `audio` has tracks.
+
     Attributes:
         frame_count: number of frames.
-        listener: reads every message; None: nothing does.
+        listener: reads every message; None: nothing does. Before it is asked for anything,
+            `tell_listener` has to be called.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, with_audio: bool = True) -> None:
         self.frame_count = 0
         self.listener: MessageListener | None = None
         self._traffic = Traffic()
-        self._audio = SessionAudio()
-        self._audio.before_declaration = self._add_all_waiting
+        self._audio = SessionAudio(with_tracks=with_audio)
+        self._in_blocks = self._audio.in_blocks
+        self._audio.before_declaration = self._before_declaration
         self._messages = tuple(HeadTailBuffer(KEPT_MESSAGES, reports_failure) for _ in range(2))
         self._audio_messages = tuple(HeadTailBuffer(KEPT_BINARIES, _never) for _ in range(2))
         self._binaries = tuple(HeadTailBuffer(KEPT_BINARIES, looks_like_json) for _ in range(2))
@@ -75,6 +78,7 @@ class FrameFold:
             MessageAssembler(keep_text=KEPT_MESSAGE, keep_binary=KEPT_MESSAGE) for _ in range(2)
         )
         self._message_begun_ns = [0, 0]
+        self._untold: tuple[list[int], list[FrameRecord]] = ([], [])  # to the listener
         self._waiting: list[tuple[list[int], list[FrameRecord]]] = [([], []), ([], [])]
 
     def add(self, frame: FrameRecord) -> int:
@@ -85,7 +89,7 @@ class FrameFold:
         if (
             opcode == _BINARY
             and frame.fin
-            and self._audio.plain[from_client] is not None
+            and self._in_blocks[from_client]
             and 0 < len(payload) <= _SHORT
             and payload[0] != _BRACE
         ):
@@ -94,11 +98,11 @@ class FrameFold:
             numbers, frames = self._waiting[from_client]
             numbers.append(number)
             frames.append(frame)
+            if self.listener is not None:
+                self._untold[0].append(number)
+                self._untold[1].append(frame)
             if len(numbers) >= _BLOCK or number - numbers[0] >= _BLOCK:
                 self._add_waiting(from_client)
-            if self.listener is not None:
-                length = len(payload) + frame.cut
-                self.listener.add_audio(number, frame.t_ns, from_client, payload, length)
             return number
         if opcode <= _BINARY or opcode == _CLOSE:
             self._add_waiting(from_client)
@@ -116,6 +120,8 @@ class FrameFold:
         if not numbers:
             return
         self._waiting[from_client] = ([], [])
+        if len(self._untold[0]) >= _BLOCK:
+            self.tell_listener()
         self._traffic.add_binaries(numbers, frames)
         track = self._audio.plain[from_client]
         if track is not None and not self._audio.ended:
@@ -127,6 +133,17 @@ class FrameFold:
     def _add_all_waiting(self) -> None:
         self._add_waiting(True)
         self._add_waiting(False)
+
+    def _before_declaration(self) -> None:
+        self._add_all_waiting()
+        self.tell_listener()
+
+    def tell_listener(self) -> None:
+        """Let the listener read the messages that it has not read yet."""
+        numbers, frames = self._untold
+        if numbers and self.listener is not None:
+            self._untold = ([], [])
+            self.listener.add_audio(numbers, frames)
 
     @property
     def traffic(self) -> Traffic:
@@ -171,6 +188,7 @@ class FrameFold:
                 buffers = self._audio_messages if carried is not None else self._messages
             buffers[side].add((number, t_ns, side, kept, length))
             if self.listener is not None:
+                self.tell_listener()
                 self.listener.add_message(number, t_ns, side, is_text, content, length, carried)
 
     def end(self) -> None:

@@ -80,6 +80,10 @@ class Direction:
 class Session:
     """The facts of one session.
 
+    Args:
+        with_audio: whether `audio` has tracks. The recorder does without them: what explains a
+            session reads its trace.
+
     Attributes:
         start, request, response, end: the records, None if not read (yet).
         close: the first Close frame; `closes` has the first KEPT_RECORDS.
@@ -91,7 +95,7 @@ class Session:
         broken: the first KEPT_BROKEN frames that broke a rule of RFC 6455, as (number, rule).
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, with_audio: bool = True) -> None:
         self.start: Start | None = None
         self.request: Request | None = None
         self.response: Response | None = None
@@ -108,7 +112,7 @@ class Session:
         self.last_ns = 0
         self._timeline: Timeline | None = None
         self._first_ended: Eof | None = None
-        self._frames = FrameFold()
+        self._frames = FrameFold(with_audio=with_audio)
         self._broken_ns: dict[int, int] = {}
         self.before_close: FrameInfo | None = None
         self._heuristic_redactions: dict[str, None] = {}
@@ -184,8 +188,9 @@ class Session:
 
     def add(self, record: Record) -> None:
         """Add the next record."""
-        self.last_ns = max(self.last_ns, record.t_ns)
-        if isinstance(record, FrameRecord):
+        if record.t_ns > self.last_ns:  # noqa: PLR1730  # a call costs as much as all else here
+            self.last_ns = record.t_ns
+        if type(record) is FrameRecord:
             self._add_frame(record)
             return
         match record:
@@ -300,6 +305,7 @@ class Session:
     @property
     def timeline(self) -> Timeline | None:
         """All messages as `read` has read them with a catalog; else None."""
+        self._frames.tell_listener()
         return self._timeline
 
     @timeline.setter

@@ -17,6 +17,7 @@ _MAX_TRACKS = 16  # of a session
 _MAX_MEDIA = 32  # changes of the media type that are kept
 _KEPT_DECLARING = 32  # messages that may declare a format: the first, and as many last ones
 _MAX_DECLARING = 16 << 10  # bytes of one of them
+_SHORT_TEXT = 1024  # bytes of a text message in which audio is not looked for without tracks
 _AUDIO_KINDS = SAMPLE_KINDS | CONTAINERS | {SILENCE}
 
 # A message that may declare a format: its frame, t_ns, whether the client sent it, its content.
@@ -26,17 +27,24 @@ DeclaringMessage = tuple[int, int, bool, bytes]
 class SessionAudio:
     """The audio of both directions of a session, folded message by message.
 
+    Args:
+        with_tracks: False: audio is only told from other long messages, and there are no tracks.
+
     Attributes:
         ended: whether the session has ended; messages after that are not added.
         declaration_count: how many messages may have declared a format.
         plain: of the server and of the client: the track of its binary messages where these are
             audio without an envelope, so that all of them may be added to it at once.
         analyzer_of: makes what examines the samples of a new track; None: they are not examined.
+        in_blocks: of the server and of the client: whether binary messages need not be added one
+            by one.
         before_declaration: called before a message that may declare a format is kept.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, with_tracks: bool = True) -> None:
         self.ended = False
+        self._with_tracks = with_tracks
+        self.in_blocks = [not with_tracks] * 2
         self.analyzer_of: Callable[[AudioTrack], Analyzer] | None = None
         self.before_declaration: Callable[[], None] = lambda: None
         self._readers = (AudioCarrierReader(), AudioCarrierReader())
@@ -69,6 +77,8 @@ class SessionAudio:
             Its audio, None where it has none.
         """
         reader = self._readers[from_client]
+        if not self._with_tracks:
+            return reader.text(data, length) if is_text and length > _SHORT_TEXT else None
         found = reader.text(data, length) if is_text else reader.binary(data, length)
         if found is None:
             # Parts of the names of fields that declare a format.
@@ -85,6 +95,7 @@ class SessionAudio:
             track.add_data(found.data(), frame, t_ns)
         if found.carrier == BINARY and reader.is_settled:
             self.plain[from_client] = track
+            self.in_blocks[from_client] = True
         return found
 
     def _track(self, found: CarriedAudio, *, from_client: bool) -> AudioTrack | None:

@@ -6,11 +6,14 @@ finished traces. Its memory is bounded however long the session is.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import groupby
+from operator import attrgetter
 from typing import Protocol
 
 from wsproxy.catalog import Catalog
 from wsproxy.catalog.envelope import field as field_of
-from wsproxy.trace import Response
+from wsproxy.trace import FrameRecord, Response
 
 from .audio_carrier import BINARY, FRAMED, CarriedAudio
 from .audio_meter import AudioMeter
@@ -24,6 +27,7 @@ from .transcript import UNKNOWN_API, SessionTranscript
 
 _TEXT_FIELDS = ("text", "transcript")  # of a text to speak, where the catalog names none
 _STRICT = ("azure", "event-stream")  # envelopes without which a binary message means nothing
+_sender = attrgetter("from_client")
 KEPT_ERRORS = 20  # frames of error messages
 
 
@@ -141,18 +145,43 @@ class Timeline:
             self._add_received(message, has_audio=carried is not None)
         self.success.add(message)
 
-    def add_audio(self, frame: int, t_ns: int, from_client: bool, data: bytes, length: int) -> None:
-        """Add a binary message that is audio, in short for `add_message`."""
+    def add_audio(self, numbers: Sequence[int], frames: Sequence[FrameRecord]) -> None:
+        """Add binary messages that are audio, in short for `add_message`.
+
+        Args:
+            numbers: of the frames.
+            frames: complete messages of either direction, in their order, between which nothing
+                was declared.
+        """
         if self._has_json_in_binary:
-            self.add_message(frame, t_ns, from_client, False, data, length, None)
+            for number, frame in zip(numbers, frames, strict=True):
+                payload, length = frame.payload, len(frame.payload) + frame.cut
+                self.add_message(
+                    number, frame.t_ns, frame.from_client, False, payload, length, None
+                )
             return
+        start = 0
+        for from_client, run in groupby(frames, key=_sender):
+            messages = list(run)
+            end = start + len(messages)
+            self._add_audio_of(from_client, numbers[start:end], messages)
+            start = end
+
+    def _add_audio_of(
+        self, from_client: bool, numbers: Sequence[int], frames: Sequence[FrameRecord]
+    ) -> None:
+        """Add binary messages of one direction between which the other one sent nothing."""
         if from_client:
-            self._check_envelope(frame, length, BINARY)
-            self.sent.add_binary(t_ns, data, length)
+            if self.api is not None and self.api.envelope in _STRICT:
+                for number, frame in zip(numbers, frames, strict=True):
+                    self._check_envelope(number, len(frame.payload) + frame.cut, BINARY)
+            self.sent.add_binaries(frames)
             return
-        self._add_server_message(frame, t_ns)
-        self.latency.add_server_audio(t_ns, self.sent)
-        self.received.add_binary(t_ns, data, length)
+        self._add_server_message(numbers[0], frames[0].t_ns)
+        self.latency.add_server_audio(frames[0].t_ns, self.sent)
+        self.server_messages += len(frames) - 1
+        self.last_server_ns, self.last_server_frame = frames[-1].t_ns, numbers[-1]
+        self.received.add_binaries(frames)
 
     # -- the client
 

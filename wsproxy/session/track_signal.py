@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from wsproxy.audio.analyzer import AudioAnalyzer
@@ -39,13 +40,21 @@ class TrackSignal:
 
     def add(self, data: bytes, frame: int, t_ns: int) -> None:
         """Add the audio of the next message."""
+        self._follow_declarations(frame, t_ns)
+        self._analyzer.add(data, frame, t_ns)
+
+    def add_all(self, data: Sequence[bytes], frames: Sequence[int], times: Sequence[int]) -> None:
+        """Add the audio of the next messages, between which nothing was declared."""
+        self._follow_declarations(frames[0], times[0])
+        self._analyzer.add_all(data, frames, times)
+
+    def _follow_declarations(self, frame: int, t_ns: int) -> None:
         declarations = self._session.declaration_count, len(self._track.media)
         if declarations != self._declarations:
             self._declarations = declarations
             side = self._track.from_client
             formats = format_timeline(self._session, self._api, self._track, from_client=side)
             self._analyzer.change_format(formats.at(t_ns), frame, t_ns)
-        self._analyzer.add(data, frame, t_ns)
 
     def report(self) -> AudioReport:
         """The result for all messages so far."""

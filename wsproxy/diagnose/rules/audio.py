@@ -1,35 +1,31 @@
 """Rules that compare the audio that the app sends with the format that the session declares.
 
-The server's audio is not examined: the app cannot change it. All rules but `empty_audio_message`
-and `odd_bytes` examine only the start of the audio, which is what a `Session` keeps.
+The server's audio is not examined: the app cannot change it. What samples are is measured over all
+of the audio, see `signal`. The first bytes tell only what has no samples to measure: a container,
+text, or audio whose encoding is not declared.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from wsproxy.audio.containers import CONTAINERS, HEADLESS, ContainerHeader, read_header
-from wsproxy.audio.encodings import (
-    ALAW,
-    COMPANDED,
-    MULAW,
-    PCM16,
-    PCM16_BE,
-    SAMPLE_KINDS,
-    bare_name,
-    containers_for,
-)
-from wsproxy.audio.sample_statistics import full_scale_marks, median_level, run_lengths
+from wsproxy.audio.encodings import ALAW, COMPANDED, MULAW, SAMPLE_KINDS, bare_name, containers_for
+from wsproxy.audio.report import BYTE_ORDER, CLIPPING, AudioFault, AudioReport
 from wsproxy.audio.sniff import SNIFFED_BYTES, TEXT_KINDS, sniff
 from wsproxy.catalog.envelope import field, json_object
 from wsproxy.diagnose.evidence import Evidence, frame_list, plural, quoted
 from wsproxy.diagnose.session_facts import Measure, SessionFacts
+from wsproxy.diagnose.signal_faults import OTHER_SAMPLES, faults_of, found_samples, holds_for_most
 from wsproxy.session.audio_track import KEPT_HEAD
 from wsproxy.session.declared_audio import DeclaredFormat
 from wsproxy.session.size_histogram import SizeSelection
 
 CLIPPED = 0.01  # share of samples at full scale above which clipping is audible
-_MIN_RUN = 3  # consecutive samples at full scale; a single one may be a peak
 _SILENT_SECONDS = 3.0  # of digital silence, from which on it is reported
 _SILENT_BYTES = 24_000  # the same, where the duration is unknown
+_SILENT_DBFS = -70.0  # highest peak of silence: that of A-law, which has no zero, is -72 dBFS
+_ROUNDING_S = 0.05  # at the end of the audio, which is no complete step of the analysis
 _OPUS_RATE = 48_000  # Hz at which any Opus stream may be played (RFC 7845, section 5.1)
 _ANY_CONTAINER = ("", "auto", "file")
 
@@ -68,10 +64,12 @@ def _audio_evidence(facts: SessionFacts, text: str, value: float, unit: str) -> 
 
 
 def format_mismatch(facts: SessionFacts) -> list[Evidence]:
-    """The bytes are in another format than the declared one, or are not audio."""
+    """The audio is in another format than the declared one, or is not audio."""
     declared = _sent_format(facts)
     if declared is None:
         return []
+    if declared.samples is not None and holds_for_most(facts, OTHER_SAMPLES):
+        return _other_samples(facts, declared)
     kind = sniff(facts.client_audio_head)
     if not (_not_audio(facts, kind) if kind in TEXT_KINDS else _contradicts(facts, declared, kind)):
         return []
@@ -86,6 +84,27 @@ def format_mismatch(facts: SessionFacts) -> list[Evidence]:
     return _audio_evidence(
         facts, text, float(min(len(facts.client_audio_head), SNIFFED_BYTES)), "bytes examined"
     )
+
+
+def _other_samples(facts: SessionFacts, declared: DeclaredFormat) -> list[Evidence]:
+    """Evidence of the samples that most of the audio is."""
+    faults = faults_of(facts, OTHER_SAMPLES)
+    longest = max(faults, key=lambda fault: fault.where.seconds)
+    seconds = sum(fault.where.seconds for fault in faults)
+    text = (
+        f"the audio is, by its statistics, {found_samples(longest)} in "
+        f"{_share_of_all(facts, seconds)}; declared: {quoted(str(declared))}"
+    )
+    return [_first_place(faults, text, round(seconds, 1), "s")]
+
+
+def _share_of_all(facts: SessionFacts, seconds: float) -> str:
+    return f"{seconds:.1f} s of {facts.signal.duration_s:.1f} s"
+
+
+def _first_place(faults: Sequence[AudioFault], text: str, value: float, unit: str) -> Evidence:
+    where = faults[0].where
+    return Evidence(f"{text} (frame {where.frame})", (where.frame,), where.t_ns, value, unit)
 
 
 def _not_audio(facts: SessionFacts, kind: str) -> bool:
@@ -105,7 +124,7 @@ def _contradicts(facts: SessionFacts, declared: DeclaredFormat, kind: str) -> bo
     if bare_name(declared.encoding) in _ANY_CONTAINER:
         return kind in SAMPLE_KINDS and _declarable(facts)
     if declared.samples is not None:
-        return kind in (SAMPLE_KINDS | CONTAINERS) - declared.samples.accepted_kinds
+        return kind in CONTAINERS
     if allowed := containers_for(declared.encoding):
         # Packets without a container may look like 8-bit samples.
         samples = SAMPLE_KINDS - {MULAW, ALAW, COMPANDED}
@@ -164,19 +183,18 @@ def wrong_endianness(facts: SessionFacts) -> list[Evidence]:
     declared = _sent_format(facts)
     if declared is None or declared.samples is None or not declared.samples.is_pcm16:
         return []
-    if sniff(facts.client_audio_head) not in {PCM16, PCM16_BE} - {declared.samples.kind}:
-        return []
     # After an odd number of bytes, samples look as if they were swapped.
     if _odd_messages(facts) or not _is_aligned(facts):
         return []
-    start, big_endian = facts.client_audio_head[:SNIFFED_BYTES], declared.samples.kind == PCM16_BE
-    level = median_level(start, big_endian=big_endian)
-    swapped = median_level(start, big_endian=not big_endian)
+    if not holds_for_most(facts, {BYTE_ORDER}):
+        return []
+    faults = faults_of(facts, {BYTE_ORDER})
+    seconds = sum(fault.where.seconds for fault in faults)
     text = (
-        f"the median magnitude is {level} of 32768 in the declared byte order, "
-        f"and {swapped} with the bytes swapped"
+        f"{_share_of_all(facts, seconds)} are noise in the declared byte order, and audio with the "
+        f"bytes swapped; declared: {quoted(str(declared))}"
     )
-    return _audio_evidence(facts, text, float(level), "of 32768")
+    return [_first_place(faults, text, round(seconds, 1), "s")]
 
 
 def _is_aligned(facts: SessionFacts) -> bool:
@@ -216,41 +234,38 @@ def _plays_at(header: ContainerHeader, rate: int) -> bool:
 
 
 def all_zero_audio(facts: SessionFacts) -> list[Evidence]:
-    """All recorded audio is digital silence, and the server recognized no words."""
+    """All of the audio is digital silence, and the server recognized no words."""
     declared = _sent_format(facts)
     if not facts.audio.from_client or _has_transcript(facts):
         return []
-    if declared is None:
-        return _silent_samples(facts)
-    if not _is_long(declared, facts.audio.size):
+    stated = f"; declared: {quoted(str(declared))}" if declared else ""
+    report = facts.signal
+    if not report.duration_s:
+        return _zero_bytes(facts, stated)
+    if report.size < facts.audio.size or report.duration_s < _SILENT_SECONDS or not _silent(report):
         return []
-    kept = [facts.client_audio_head, *(b.data for b in facts.session.binaries(from_client=True))]
-    law = declared.samples.law if declared.samples else None
-    for name, values in (("zero", b"\0"), ("silence", law.silence if law else b"")):
-        if values and not any(data.strip(values) for data in kept):
-            size = len(facts.client_audio_head)
-            text = (
-                f"the first {size} of {facts.audio.size} bytes of audio, and all that was recorded "
-                f"of its end, are {name}; declared: {quoted(str(declared))}"
-            )
-            return _audio_evidence(facts, text, float(size), "bytes")
-    return _silent_samples(facts)
+    seconds = f"{report.duration_s:.1f} s"
+    text = f"{seconds} of {seconds} of audio are digital silence{stated}"
+    return _audio_evidence(facts, text, round(report.duration_s, 1), "s")
 
 
-def _silent_samples(facts: SessionFacts) -> list[Evidence]:
-    """All samples are the same: those after a header, and out of any carrier."""
-    seconds = facts.signal.duration_s
-    if facts.signal.peak_dbfs is not None or seconds < _SILENT_SECONDS:
+def _silent(report: AudioReport) -> bool:
+    """Whether all samples are the same, and none of them is loud."""
+    whole = report.silence.seconds >= report.duration_s - _ROUNDING_S
+    return whole and (report.peak_dbfs is None or report.peak_dbfs <= _SILENT_DBFS)
+
+
+def _zero_bytes(facts: SessionFacts, stated: str) -> list[Evidence]:
+    """Bytes without a known encoding are all zero."""
+    size, head = facts.audio.size, facts.client_audio_head
+    kept = [head, *(b.data for b in facts.session.binaries(from_client=True))]
+    if size < _SILENT_BYTES or any(data.strip(b"\0") for data in kept):
         return []
-    text = f"all {seconds:.1f} s of audio are digital silence"
-    return _audio_evidence(facts, text, round(seconds, 1), "s")
-
-
-def _is_long(declared: DeclaredFormat, size: int) -> bool:
-    """Whether the silence is longer than one that bridges a pause."""
-    if declared.bytes_per_second:
-        return declared.duration(size) >= _SILENT_SECONDS
-    return size >= _SILENT_BYTES
+    text = (
+        f"the first {len(head)} of {size} bytes of audio, and all that was recorded of its end, "
+        f"are zero{stated}"
+    )
+    return _audio_evidence(facts, text, float(len(head)), "bytes")
 
 
 def _has_transcript(facts: SessionFacts) -> bool:
@@ -262,28 +277,20 @@ def _has_transcript(facts: SessionFacts) -> bool:
 
 def clipping(facts: SessionFacts) -> list[Evidence]:
     """Consecutive samples are at full scale: the source is louder than samples can express."""
-    declared = _sent_format(facts)
-    if declared is None or declared.samples is None:
+    report = facts.signal
+    # The peaks of decoded audio are not those of its source: only stretches are judged there.
+    if not facts.audio.from_client or report.container not in ("", "WAV"):
         return []
-    if sniff(facts.client_audio_head) not in declared.samples.accepted_kinds:
+    if report.clipped_share <= CLIPPED:
         return []
-    marks = full_scale_marks(facts.client_audio_head, declared.samples)
-    if len(marks) - marks.count(0) <= CLIPPED * len(marks):
+    # A constant is silence, and what is not what was declared is not clipped.
+    if report.silence.seconds >= report.duration_s - _ROUNDING_S or facts.measured(format_mismatch):
         return []
-    runs = [
-        length
-        for channel in range(declared.channels)
-        for length in run_lengths(marks[channel :: declared.channels])
-        if length >= _MIN_RUN
-    ]
-    share = sum(runs) / len(marks)
-    if share <= CLIPPED:
-        return []
-    text = (
-        f"{100 * share:.1f} % of the first {len(marks)} samples are at full scale, in "
-        f"{plural(len(runs), 'run')} of at least {_MIN_RUN}, the longest of {max(runs)}"
-    )
-    return _audio_evidence(facts, text, round(100 * share, 2), "%")
+    percent = 100 * report.clipped_share
+    text = f"{percent:.1f} % of the samples in {report.duration_s:.1f} s of audio are at full scale"
+    if faults := faults_of(facts, {CLIPPING}):
+        return [_first_place(faults, text, round(percent, 2), "%")]
+    return _audio_evidence(facts, text, round(percent, 2), "%")
 
 
 def empty_audio_message(facts: SessionFacts) -> list[Evidence]:

@@ -1,26 +1,19 @@
-"""Rules about the samples that the app sends, over all of the session.
+"""Rules about parts of the audio that the app sends.
 
-`audio.report` describes what is measured, and where. The rules in `audio` compare the beginning of
-the audio with its declaration; what they report is not reported again here.
+`audio.report` describes what is measured, and where. What holds for most of the audio is reported
+by the rules in `audio`, and not again here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-
 from wsproxy.audio.report import (
     BYTE_ORDER,
     CLIPPING,
-    COMPANDED_AS_PCM,
     DC_OFFSET,
     DIGITAL_SILENCE,
-    FLOAT_AS_INT,
-    INT_AS_FLOAT,
     MISALIGNED,
     NEAR_SILENCE,
-    OTHER_FLOAT,
     OTHER_LAW,
-    PCM_AS_COMPANDED,
     SECOND_HEADER,
     STEREO_AS_MONO,
     WRONG_RATE,
@@ -28,61 +21,24 @@ from wsproxy.audio.report import (
 )
 from wsproxy.diagnose.evidence import Evidence
 from wsproxy.diagnose.session_facts import Measure, SessionFacts
+from wsproxy.diagnose.signal_faults import (
+    OTHER_SAMPLES,
+    faults_of,
+    found_samples,
+    holds_for_most,
+    located,
+)
 from wsproxy.diagnose.wav_header import wav_header_fields
 
 from . import audio
 
-_OTHER_SAMPLES = frozenset(
-    {BYTE_ORDER, FLOAT_AS_INT, INT_AS_FLOAT, COMPANDED_AS_PCM, PCM_AS_COMPANDED, OTHER_LAW}
-    | {OTHER_FLOAT}
-)
 # Faults that change how many bytes a second of audio has.
-_CHANGE_PACE = _OTHER_SAMPLES - {BYTE_ORDER, OTHER_LAW} | {WRONG_RATE, STEREO_AS_MONO}
-_MOST = 0.5  # of the audio with such a fault, from which on it explains the pace of all of it
-_SHOWN = 5  # places in the evidence of one rule
-_NAMES = {
-    "linear16": "16-bit PCM",
-    "pcm_s16be": "16-bit PCM, big-endian",
-    "float32": "32-bit float PCM",
-    "float64": "64-bit float PCM",
-    "pcm_f32be": "32-bit float PCM, big-endian",
-    "mulaw": "mu-law",
-    "alaw": "A-law",
-}
-
-
-def _faults(facts: SessionFacts, kinds: frozenset[str] | set[str]) -> list[AudioFault]:
-    if not facts.audio.from_client:
-        return []
-    return [fault for fault in facts.signal.faults if fault.kind in kinds]
-
-
-def _evidence(
-    faults: Sequence[AudioFault], text: Callable[[AudioFault], str], figure: str, unit: str
-) -> list[Evidence]:
-    """Evidence of each fault: what was measured, and where."""
-    out = []
-    for fault in faults[:_SHOWN]:
-        where = fault.where
-        place = f"{where.start_s:.1f} s" if where.seconds < 0.05 else _between(fault)
-        line = f"{text(fault)}, at {place} of the audio (frame {where.frame})"
-        value = fault.figures.get(figure, where.seconds)
-        number = round(float(value), 2) if not isinstance(value, str) else None
-        out.append(Evidence(line, (where.frame,), where.t_ns, number, unit))
-    if len(faults) > _SHOWN:
-        more = len(faults) - _SHOWN
-        out.append(Evidence(f"{more} more places", (), None, float(more), "places"))
-    return out
-
-
-def _between(fault: AudioFault) -> str:
-    return f"{fault.where.start_s:.1f} to {fault.where.end_s:.1f} s"
+_CHANGE_PACE = OTHER_SAMPLES - {OTHER_LAW} | {WRONG_RATE, STEREO_AS_MONO}
 
 
 def pace_is_explained(facts: SessionFacts) -> bool:
     """Whether the pace of the audio follows from samples that are not what is declared."""
-    wrong = sum(fault.where.seconds for fault in _faults(facts, _CHANGE_PACE))
-    return wrong > _MOST * facts.signal.duration_s > 0
+    return holds_for_most(facts, _CHANGE_PACE)
 
 
 def wrong_rate(facts: SessionFacts) -> list[Evidence]:
@@ -100,7 +56,7 @@ def wrong_rate(facts: SessionFacts) -> list[Evidence]:
             f"be sent at {numbers['pace']:.1f} times real time"
         )
 
-    return _evidence(_faults(facts, {WRONG_RATE}), text, "found_hz", "Hz")
+    return located(faults_of(facts, {WRONG_RATE}), text, "found_hz", "Hz")
 
 
 def other_samples(facts: SessionFacts) -> list[Evidence]:
@@ -109,10 +65,9 @@ def other_samples(facts: SessionFacts) -> list[Evidence]:
         return []
 
     def text(fault: AudioFault) -> str:
-        found = str(fault.figures["found"])
-        return f"the audio is {_NAMES.get(found, found)}; declared: {fault.figures['declared']}"
+        return f"the audio is {found_samples(fault)}; declared: {fault.figures['declared']}"
 
-    return _evidence(_faults(facts, _OTHER_SAMPLES), text, "", "s")
+    return located(faults_of(facts, OTHER_SAMPLES | {BYTE_ORDER}), text, "", "s")
 
 
 def misaligned_samples(facts: SessionFacts) -> list[Evidence]:
@@ -121,7 +76,7 @@ def misaligned_samples(facts: SessionFacts) -> list[Evidence]:
     def text(_: AudioFault) -> str:
         return "samples are misaligned after a message with half a sample"
 
-    return _evidence(_faults(facts, {MISALIGNED}), text, "", "s")
+    return located(faults_of(facts, {MISALIGNED}), text, "", "s")
 
 
 def stereo_as_mono(facts: SessionFacts) -> list[Evidence]:
@@ -130,7 +85,7 @@ def stereo_as_mono(facts: SessionFacts) -> list[Evidence]:
     def text(_: AudioFault) -> str:
         return "the samples of two channels alternate; declared: 1 channel"
 
-    return _evidence(_faults(facts, {STEREO_AS_MONO}), text, "found_channels", "channels")
+    return located(faults_of(facts, {STEREO_AS_MONO}), text, "found_channels", "channels")
 
 
 def second_header(facts: SessionFacts) -> list[Evidence]:
@@ -139,8 +94,8 @@ def second_header(facts: SessionFacts) -> list[Evidence]:
     def text(fault: AudioFault) -> str:
         return f"another {fault.figures['container']} header is in the stream"
 
-    faults = [f for f in _faults(facts, {SECOND_HEADER}) if f.where.start_s > 0]
-    return _evidence(faults, text, "", "s")
+    faults = [f for f in faults_of(facts, {SECOND_HEADER}) if f.where.start_s > 0]
+    return located(faults, text, "", "s")
 
 
 def silent_part(facts: SessionFacts) -> list[Evidence]:
@@ -152,7 +107,7 @@ def silent_part(facts: SessionFacts) -> list[Evidence]:
     def text(fault: AudioFault) -> str:
         return f"{fault.where.seconds:.1f} s of digital silence"
 
-    return _evidence(_faults(facts, {DIGITAL_SILENCE}), text, "", "s")
+    return located(faults_of(facts, {DIGITAL_SILENCE}), text, "", "s")
 
 
 def too_quiet(facts: SessionFacts) -> list[Evidence]:
@@ -161,7 +116,7 @@ def too_quiet(facts: SessionFacts) -> list[Evidence]:
     def text(fault: AudioFault) -> str:
         return f"the level is {float(fault.figures['level_dbfs']):.0f} dBFS"
 
-    return _evidence(_faults(facts, {NEAR_SILENCE}), text, "level_dbfs", "dBFS")
+    return located(faults_of(facts, {NEAR_SILENCE}), text, "level_dbfs", "dBFS")
 
 
 def clipped_part(facts: SessionFacts) -> list[Evidence]:
@@ -172,7 +127,7 @@ def clipped_part(facts: SessionFacts) -> list[Evidence]:
     def text(fault: AudioFault) -> str:
         return f"{float(fault.figures['clipped_percent']):.1f} % of the samples are at full scale"
 
-    return _evidence(_faults(facts, {CLIPPING}), text, "clipped_percent", "%")
+    return located(faults_of(facts, {CLIPPING}), text, "clipped_percent", "%")
 
 
 def dc_offset(facts: SessionFacts) -> list[Evidence]:
@@ -181,7 +136,7 @@ def dc_offset(facts: SessionFacts) -> list[Evidence]:
     def text(fault: AudioFault) -> str:
         return f"the mean is {float(fault.figures['offset_percent']):+.1f} % of full scale"
 
-    return _evidence(_faults(facts, {DC_OFFSET}), text, "offset_percent", "%")
+    return located(faults_of(facts, {DC_OFFSET}), text, "offset_percent", "%")
 
 
 RULES: tuple[Measure, ...] = (
