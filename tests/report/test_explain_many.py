@@ -60,6 +60,12 @@ def test_overview_has_share_by_model_and_key() -> None:
     assert (group.first, group.last) == ("2026-09-21 14:13:20", "2026-09-21 14:13:27")
 
 
+def test_overview_of_one_session_has_no_share() -> None:
+    (group,) = overview_of(examined(1)).groups
+    assert "%" not in group.shares
+    assert group.period == group.first
+
+
 def test_overview_of_thousands_fits_a_screen() -> None:
     sessions = (examined(n, id=f"deepgram.listen.X-{n % 300}") for n in range(5000))
     shown = screen.overview(overview_of(*sessions), everything=False, how_to_show="--all")

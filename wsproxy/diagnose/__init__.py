@@ -9,6 +9,7 @@ error_classes   the kind of error that a server's sentence describes
 gateways        servers and proxies that answer in place of an API
 headline        the server's sentence as the headline of a failure
 wav_header      the sizes in a WAV header, against its other fields
+signal_faults   what is wrong with the samples of the session's audio
 outcome         the outcome of a session with its findings
 findings        the findings of one session
 summary         how a session ended, in one sentence

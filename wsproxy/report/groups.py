@@ -147,8 +147,8 @@ class Overview:
 
 
 def _shares(name: str, counter: Counter[str], total: int) -> str:
-    """Such as "model nova-3 51 %, nova-2 49 %"; without a share if all have the same."""
-    if counter and next(iter(counter.values())) == total:
+    """Such as "model nova-3 51 %, nova-2 49 %"; of one session without its share."""
+    if counter and total == 1:
         return f"{name} {next(iter(counter))}"
     shown = [f"{value} {100 * n / total:.0f} %" for value, n in counter.most_common(_SHARES)]
     more = len(counter) - len(shown)
