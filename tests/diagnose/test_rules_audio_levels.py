@@ -44,6 +44,7 @@ def test_all_zero_audio_is_found() -> None:
     assert "are digital silence; declared: mulaw at 8000 Hz" in found(all_zero_audio, companded)[0]
     assert list(findings(companded)) == ["all_zero_audio"]
     assert all_zero_audio(facts_of(listen("encoding=alaw&sample_rate=8000"), [b"\xd5" * 24_000]))
+    assert all_zero_audio(facts_of(MULAW8K, cut(bytes(24_000))))
     assert all_zero_audio(facts_of(NO_ENCODING, [bytes(24_000)]))
 
 

@@ -2,17 +2,38 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
 import pytest
 
-from audio_rules import LISTEN, cut
+from audio_rules import LISTEN, MULAW8K, cut
 from audio_samples import CATALOG, PCM, facts_of, stereo, wav
-from planted_audio import base_speech
-from wsproxy.diagnose.rules.signal import pace_is_explained, stereo_as_mono, wrong_rate
+from planted_audio import Samples, base_speech, encoded, limited
+from planted_audio import stereo as stereo_of
+from wsproxy.diagnose.rules.audio import (
+    all_zero_audio,
+    clipping,
+    format_mismatch,
+    wrong_endianness,
+)
+from wsproxy.diagnose.rules.signal import (
+    RULES,
+    clipped_part,
+    dc_offset,
+    misaligned_samples,
+    other_samples,
+    pace_is_explained,
+    second_header,
+    silent_part,
+    stereo_as_mono,
+    too_quiet,
+    wrong_rate,
+)
 from wsproxy.diagnose.rules.timing import audio_too_fast
-from wsproxy.diagnose.session_facts import SessionFacts
+from wsproxy.diagnose.session_facts import Measure, SessionFacts
 from wsproxy.diagnose.wav_header import wav_header_fields
 from wsproxy.session import Session
 from wsproxy.session.track_signal import TrackSignal
@@ -67,3 +88,77 @@ def test_wav_header_with_wrong_fields_is_found(offset: int, name: str) -> None:
     data[offset] = 4
     found = wav_header_fields(facts_of(LISTEN, cut(bytes(data))))
     assert name in found[0].text
+
+
+# -- each rule, in a minute of speech of which three seconds have the fault
+
+SECOND = 16_000
+BEGIN, END = 2 * SECOND, 5 * SECOND
+WHAT: list[tuple[Measure, Callable[[Samples], bytes], str, str]] = [
+    (silent_part, lambda x: bytes(2 * len(x)), r"3\.\d s of digital silence", "s"),
+    (clipped_part, lambda x: encoded(limited(x * 20.0), "linear16"), r"\d % of the samples", "%"),
+    (dc_offset, lambda x: encoded(limited(x + 3500.0), "linear16"), r"\+10\.\d % of full", "%"),
+    (other_samples, lambda x: encoded(x, "pcm_s16be"), "16-bit PCM, big-endian", "s"),
+    (stereo_as_mono, lambda x: stereo_of(x, x), "two channels alternate", "channels"),
+    (second_header, lambda x: wav(encoded(x, "linear16")), "another WAV header", "s"),
+]
+
+
+@pytest.mark.parametrize(
+    ("rule", "convert", "says", "unit"), WHAT, ids=[w[0].__name__ for w in WHAT]
+)
+def test_signal_rule_finds_its_fault_and_no_other_rule_does(
+    rule: Measure, convert: Callable[[Samples], bytes], says: str, unit: str
+) -> None:
+    samples = base_speech(SECOND)[: 60 * SECOND]
+    before, after = (encoded(part, "linear16") for part in (samples[:BEGIN], samples[END:]))
+    facts = facts_of(LISTEN, cut(before + convert(samples[BEGIN:END]) + after))
+
+    found = {each.__name__: evidence for each in RULES if (evidence := each(facts))}
+
+    assert list(found) == [rule.__name__]
+    [evidence] = found[rule.__name__]
+    assert re.search(says, evidence.text)
+    assert evidence.unit == unit
+    # Messages of 0.1 s, of which the 21st is the first one with the fault.
+    assert evidence.frames[0] == pytest.approx(21, abs=5)
+
+
+def test_too_quiet_is_found() -> None:
+    quiet = encoded(limited(base_speech(SECOND)[: 20 * SECOND] / 1500.0), "linear16")
+    [evidence] = too_quiet(facts_of(LISTEN, cut(quiet)))
+    assert re.match(r"the level is -\d\d dBFS, at 0\.\d to 20\.0 s of the audio", evidence.text)
+    assert evidence.unit == "dBFS"
+    assert too_quiet(facts_of(LISTEN, cut(PCM))) == []
+
+
+def test_misaligned_samples_begin_where_half_a_sample_is_lost() -> None:
+    data = base_speech(SECOND)[: 20 * SECOND].tobytes()
+    chunks = [*cut(data[:64_000])[:-1], data[60_800:63_999], *cut(data[64_000:])]
+    [evidence] = misaligned_samples(facts_of(LISTEN, chunks))
+    assert ", at 2.0 to " in evidence.text
+    assert evidence.frames in ((20,), (21,))
+    assert other_samples(facts_of(LISTEN, chunks)) == []
+
+
+def test_constant_that_is_not_zero_is_neither_clipped_nor_an_offset() -> None:
+    speech = encoded(base_speech(8000)[: 8000 * 10], "mulaw")
+    facts = facts_of(MULAW8K, cut(speech + bytes(8000 * 4) + speech, 800))
+    assert [rule.__name__ for rule in RULES if rule(facts)] == ["silent_part"]
+
+
+@pytest.mark.parametrize(
+    ("convert", "rule"),
+    [
+        (lambda x: encoded(x, "float32"), format_mismatch),
+        (lambda x: encoded(x, "pcm_s16be"), wrong_endianness),
+        (lambda x: bytes(2 * len(x)), all_zero_audio),
+        (lambda x: encoded(limited(x * 20.0), "linear16"), clipping),
+    ],
+)
+def test_fault_of_all_of_the_audio_is_reported_once(
+    convert: Callable[[Samples], bytes], rule: Measure
+) -> None:
+    facts = facts_of(LISTEN, cut(convert(base_speech(SECOND)[: 10 * SECOND])))
+    assert rule(facts)
+    assert [each.__name__ for each in RULES if each(facts)] == []

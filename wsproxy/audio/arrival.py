@@ -227,6 +227,9 @@ class ArrivalRate:
             return False
         if captured:
             return True
+        if ratio > _MAX_FILE_PACE and voice is not None:
+            # The pitch of a voice that is played so slowly is lost among its overtones.
+            return not _LOW_VOICE <= voice <= _HIGH_VOICE
         if ratio in (2.0, 3.0, 4.0, 6.0) or ratio < 1:
             return voice is not None and (voice < _LOW_VOICE if ratio > 1 else voice > _HIGH_VOICE)
         return True

@@ -11,6 +11,7 @@ from .report import (
     CLIPPING,
     COMPANDED_AS_PCM,
     DC_OFFSET,
+    DIGITAL_SILENCE,
     FLOAT_AS_INT,
     INT_AS_FLOAT,
     MAX_FAULTS,
@@ -31,6 +32,8 @@ _OTHER_FORMATS = frozenset(
 )
 # What samples in another format look like.
 _CONSEQUENCES = frozenset({CLIPPING, DC_OFFSET, NEAR_SILENCE, WRONG_RATE})
+# What a constant looks like that is not zero, e.g. zero bytes in mu-law.
+_OF_CONSTANTS = frozenset({CLIPPING, DC_OFFSET})
 _NEAR_S = 3.0  # around a cause, in which its consequences may be found
 _ODD_NEAR_S = 1.5  # between a lost byte and the first sound that shows it
 
@@ -43,10 +46,12 @@ def reconciled(faults: Sequence[AudioFault], odd_ends: Sequence[Region]) -> tupl
         odd_ends: the ends of chunks that end within a sample.
     """
     causes = [fault.where for fault in faults if fault.kind in _OTHER_FORMATS]
+    constant = [fault.where for fault in faults if fault.kind == DIGITAL_SILENCE]
     kept = [
         fault
         for fault in faults
-        if fault.kind not in _CONSEQUENCES or _covered(fault.where, causes) < 0.5
+        if not _follows(fault, _CONSEQUENCES, causes, _NEAR_S)
+        and not _follows(fault, _OF_CONSTANTS, constant, 0.0)
     ]
     kept = _misaligned(kept, odd_ends)
     kept.sort(key=lambda fault: (fault.where.start_s, fault.kind))
@@ -59,16 +64,21 @@ def reconciled(faults: Sequence[AudioFault], odd_ends: Sequence[Region]) -> tupl
     return tuple(out)
 
 
-def _covered(where: Region, causes: Sequence[Region]) -> float:
-    """The share of a region that is in one of these."""
+def _follows(
+    fault: AudioFault, kinds: frozenset[str], causes: Sequence[Region], near_s: float
+) -> bool:
+    """Whether a fault of these kinds is, for the most part, near one of the causes."""
+    if fault.kind not in kinds:
+        return False
+    where = fault.where
     common = sum(
         max(
             0.0,
-            min(where.end_s, cause.end_s + _NEAR_S) - max(where.start_s, cause.start_s - _NEAR_S),
+            min(where.end_s, cause.end_s + near_s) - max(where.start_s, cause.start_s - near_s),
         )
         for cause in causes
     )
-    return common / where.seconds if where.seconds else 0.0
+    return common >= 0.5 * where.seconds > 0
 
 
 def _misaligned(faults: Sequence[AudioFault], odd_ends: Sequence[Region]) -> list[AudioFault]:

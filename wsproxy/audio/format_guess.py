@@ -52,6 +52,8 @@ _LAW_WINDOWS, _LAW_GAIN = 5, 0.75  # the same for the two laws of G.711, which a
 _MAX_LAW_ERROR = 0.5
 # Two channels alternate where a prediction from every second sample is as good.
 _STEREO_ERROR, _STEREO_GAIN, _STEREO_LAGS = 0.4, 0.7, 0.05
+# Those of two speakers are worse to predict, but one does not help to predict the other.
+_APART_ERROR, _APART_GAIN, _APART_LAG = 0.85, 0.95, 0.15
 _TONE = -0.4  # correlation of neighbors below which a window is a high tone
 _SIMILAR = 0.2  # and above which two channels may be similar
 _PAIR_SAMPLES = 1024  # of a window, in which pairs are examined
@@ -339,12 +341,20 @@ class _Episode:
 def _is_stereo(prediction: Prediction) -> NDArray[np.bool_]:
     """Whether two channels alternate in each window."""
     error = prediction.second_error
-    out: NDArray[np.bool_] = (
+    alike = (
         (error < _STEREO_ERROR)
         & (prediction.lag_1 > _TONE)
         & (prediction.error > _STEREO_GAIN * error)
         & (prediction.lag_2 - prediction.lag_1 > _STEREO_LAGS)
     )
+    # The other channel says nothing about this one.
+    apart = (
+        (error < _APART_ERROR)
+        & (prediction.lag_2 > _TONE)
+        & (prediction.error > _APART_GAIN * error)
+        & (np.abs(prediction.lag_1) < _APART_LAG)
+    )
+    out: NDArray[np.bool_] = alike | apart
     return out
 
 

@@ -242,17 +242,20 @@ def all_zero_audio(facts: SessionFacts) -> list[Evidence]:
     report = facts.signal
     if not report.duration_s:
         return _zero_bytes(facts, stated)
-    if report.size < facts.audio.size or report.duration_s < _SILENT_SECONDS or not _silent(report):
+    if report.size < facts.audio.size or report.duration_s < _SILENT_SECONDS:
+        return []
+    # Zero bytes are meant as silence also where they stand for another sample, as in mu-law.
+    quiet = report.peak_dbfs is None or report.peak_dbfs <= _SILENT_DBFS
+    if not _is_constant(report) or not (quiet or not facts.client_audio_head.strip(b"\0")):
         return []
     seconds = f"{report.duration_s:.1f} s"
     text = f"{seconds} of {seconds} of audio are digital silence{stated}"
     return _audio_evidence(facts, text, round(report.duration_s, 1), "s")
 
 
-def _silent(report: AudioReport) -> bool:
-    """Whether all samples are the same, and none of them is loud."""
-    whole = report.silence.seconds >= report.duration_s - _ROUNDING_S
-    return whole and (report.peak_dbfs is None or report.peak_dbfs <= _SILENT_DBFS)
+def _is_constant(report: AudioReport) -> bool:
+    """Whether all samples are the same."""
+    return report.silence.seconds >= report.duration_s - _ROUNDING_S
 
 
 def _zero_bytes(facts: SessionFacts, stated: str) -> list[Evidence]:
@@ -284,7 +287,7 @@ def clipping(facts: SessionFacts) -> list[Evidence]:
     if report.clipped_share <= CLIPPED:
         return []
     # A constant is silence, and what is not what was declared is not clipped.
-    if report.silence.seconds >= report.duration_s - _ROUNDING_S or facts.measured(format_mismatch):
+    if _is_constant(report) or facts.measured(format_mismatch):
         return []
     percent = 100 * report.clipped_share
     text = f"{percent:.1f} % of the samples in {report.duration_s:.1f} s of audio are at full scale"
