@@ -96,19 +96,21 @@ def make_base64(path: Path, frames: int) -> None:
         writer.finish()
 
 
-def measure(command: list[str]) -> tuple[float, float]:
-    """Seconds, and MiB of resident memory at most, of a command."""
+def measure(command: list[str]) -> tuple[float, float, float]:
+    """Seconds, seconds of CPU, and MiB of resident memory at most, of a command."""
     watched = (
         "import resource, subprocess, sys\n"
         "subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, check=True)\n"
-        "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
+        "used = resource.getrusage(resource.RUSAGE_CHILDREN)\n"
+        "print(used.ru_utime + used.ru_stime, used.ru_maxrss)"
     )
     start = time.perf_counter()
     done = subprocess.run(
         [sys.executable, "-c", watched, *command], capture_output=True, text=True, check=True
     )
-    # Linux gives KiB.
-    return time.perf_counter() - start, int(done.stdout) / 1024
+    seconds = time.perf_counter() - start
+    cpu, memory = done.stdout.split()
+    return seconds, float(cpu), int(memory) / 1024  # Linux gives KiB
 
 
 def run(frames: int, rounds: int) -> str:
@@ -131,12 +133,12 @@ def run(frames: int, rounds: int) -> str:
         f"Python {platform.python_version()}, {platform.machine()}; a session of {HOURS} hours "
         f"with {frames} frames, {megabytes:.0f} MB on disk; medians of {rounds}.",
         "",
-        "| | seconds | resident memory |",
-        "|---|---|---|",
+        "| | seconds | seconds of CPU | resident memory |",
+        "|---|---|---|---|",
     ]
     for name, values in figures.items():
-        seconds, memory = median(v[0] for v in values), median(v[1] for v in values)
-        lines.append(f"| {name} | {seconds:.1f} | {memory:.0f} MiB |")
+        seconds, cpu, memory = (median(column) for column in zip(*values, strict=True))
+        lines.append(f"| {name} | {seconds:.1f} | {cpu:.1f} | {memory:.0f} MiB |")
     return "\n".join(lines)
 
 
@@ -151,7 +153,8 @@ def main() -> None:
     if options.save:
         head = (
             "# Reading a long trace\n\n"
-            "These are the results of `python -m benchmarks.explain` on 2 cores.\n\n"
+            "These are the results of `python -m benchmarks.explain` on 2 cores. Other programs "
+            "that run at\nthe same time make the seconds longer; those of CPU less so.\n\n"
         )
         (Path(__file__).parent / "EXPLAIN.md").write_text(f"{head}{text}\n")
 

@@ -102,12 +102,21 @@ class RegionCollector:
         """
         if not holds.any():
             return
-        edges = np.flatnonzero(np.diff(holds, prepend=False, append=False)).tolist()
+        edges = np.flatnonzero(np.diff(holds, prepend=False, append=False)).reshape(-1, 2)
+        if not self._bridge_s:
+            edges = edges[self._may_count(edges, len(holds), step_s)]
         sums = None if weights is None else np.concatenate(([0.0], np.cumsum(weights)))
-        for begin, end in zip(edges[::2], edges[1::2], strict=True):
+        for begin, end in edges.tolist():
             weight = 0.0 if sums is None else float(sums[end] - sums[begin])
             first, last = start_s + begin * step_s, start_s + end * step_s
             self.add(locator.region(first, last), weight)
+
+    def _may_count(self, edges: NDArray[np.intp], steps: int, step_s: float) -> NDArray[np.bool_]:
+        """Which stretches of a block are long enough, or may go on in another block."""
+        begins, ends = edges[:, 0], edges[:, 1]
+        out: NDArray[np.bool_] = (ends - begins) * step_s >= self._min_s - 1e-6
+        out |= (begins == 0) | (ends == steps)
+        return out
 
     def add(self, where: Region, weight: float = 0.0) -> None:
         """Add a region that begins after the previous ones."""

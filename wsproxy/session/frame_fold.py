@@ -79,6 +79,7 @@ class FrameFold:
         )
         self._message_begun_ns = [0, 0]
         self._untold: tuple[list[int], list[FrameRecord]] = ([], [])  # to the listener
+        self._recent: list[list[tuple[int, FrameRecord]]] = [[], []]  # may still be kept
         self._waiting: list[tuple[list[int], list[FrameRecord]]] = [([], []), ([], [])]
 
     def add(self, frame: FrameRecord) -> int:
@@ -126,7 +127,15 @@ class FrameFold:
         track = self._audio.plain[from_client]
         if track is not None and not self._audio.ended:
             track.add_all(numbers, frames)
-        for number, frame in zip(numbers[-KEPT_BINARIES:], frames[-KEPT_BINARIES:], strict=True):
+        self._recent[from_client] += zip(numbers, frames, strict=True)
+        if not self._binaries[from_client].has_first:
+            self._keep_recent(from_client)
+        del self._recent[from_client][:-KEPT_BINARIES]
+
+    def _keep_recent(self, from_client: bool) -> None:
+        """Add the latest of the messages that waited to those that are kept; JSON is none."""
+        recent, self._recent[from_client] = self._recent[from_client], []
+        for number, frame in recent:
             payload, length = frame.payload[:KEPT_BINARY], len(frame.payload) + frame.cut
             self._binaries[from_client].add((number, frame.t_ns, from_client, payload, length))
 
@@ -186,6 +195,8 @@ class FrameFold:
             buffers = self._binaries
             if is_text:
                 buffers = self._audio_messages if carried is not None else self._messages
+            if not is_text:
+                self._keep_recent(side)
             buffers[side].add((number, t_ns, side, kept, length))
             if self.listener is not None:
                 self.tell_listener()
@@ -217,12 +228,15 @@ class FrameFold:
     def binaries(self, *, from_client: bool) -> Iterator[KeptMessage]:
         """The binary messages kept of a direction."""
         self._add_waiting(from_client)
+        self._keep_recent(from_client)
         return iter(self._binaries[from_client])
 
     def time_of(self, frame: int) -> int | None:
         """When a frame came, ns; None if neither it nor its message is kept."""
         if self.traffic.is_kept(frame):
             return self._traffic.frame(frame).t_ns
+        self._keep_recent(True)
+        self._keep_recent(False)
         kept = chain(*self._messages, *self._audio_messages, *self._binaries)
         return next((message[1] for message in kept if message[0] == frame), None)
 

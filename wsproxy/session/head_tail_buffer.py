@@ -64,6 +64,11 @@ class HeadTailBuffer:
         while len(last) > self._size or self._room_last < 0:
             self._drop(last.popleft())
 
+    @property
+    def has_first(self) -> bool:
+        """Whether the first ones are complete."""
+        return not self._is_first
+
     def _drop(self, old: KeptMessage) -> None:
         """Drop a message that is no longer one of the last, unless it is notable."""
         length = len(old[3])
