@@ -20,6 +20,7 @@ from planted_audio import (
     contained,
     contained_stream,
     encoded,
+    limited,
     misaligned,
     per_second,
     raw_format_fault,
@@ -221,6 +222,18 @@ def test_analyzer_speech_without_fault_has_none(encoding: str, rate: int) -> Non
     assert found.duration_s == pytest.approx(SECONDS)
     assert found.rate_estimate is not None
     assert found.rate_estimate.rate == rate
+
+
+@pytest.mark.parametrize("encoding", ["mulaw", "alaw"])
+@pytest.mark.parametrize("pitch", [60, 100, 200, 300, 440])
+def test_analyzer_companded_tone_is_clipped_only_beyond_full_scale(
+    encoding: str, pitch: int
+) -> None:
+    tone = np.sin(2 * np.pi * pitch * np.arange(8000 * 10) / 8000)
+    full = _analyzed(encoding, 8000, limited(32_000 * tone))
+    cut = _analyzed(encoding, 8000, limited(48_000 * tone))
+    assert (full.clipped_share, full.clipping.count) == (0, 0)
+    assert cut.clipping.seconds == pytest.approx(10, abs=0.1)
 
 
 def _analyzed(encoding: str, rate: int, samples: Samples) -> report.AudioReport:
