@@ -107,6 +107,23 @@ def test_analyzer_stereo_as_mono_is_located(channels: str, seed: int) -> None:
     raw_format_fault(report.STEREO_AS_MONO, "linear16", 16_000, CHANNELS[channels], seed).check()
 
 
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_analyzer_two_speakers_on_the_telephone_are_located(seed: int) -> None:
+    other = base_speech(8000)[::-1]
+
+    def speakers(samples: Samples) -> bytes:
+        return stereo(samples, other[: len(samples)])
+
+    raw_format_fault(report.STEREO_AS_MONO, "linear16", 8000, speakers, seed).check()
+
+
+def test_analyzer_hiss_of_telephone_line_is_not_two_channels() -> None:
+    noise = np.random.default_rng(1).normal(0, 3000, 8000 * 30)
+    spectrum, at = np.fft.rfft(noise), np.fft.rfftfreq(len(noise), 1 / 8000)
+    spectrum[(at < 300) | (at > 3400)] = 0
+    assert _analyzed("linear16", 8000, limited(np.fft.irfft(spectrum))).faults == ()
+
+
 @pytest.mark.parametrize(
     ("declared", "real", "chunk"),
     [
