@@ -20,6 +20,7 @@ from planted_audio import (
     contained,
     contained_stream,
     encoded,
+    limited,
     misaligned,
     per_second,
     raw_format_fault,
@@ -106,6 +107,23 @@ CHANNELS = {
 @pytest.mark.parametrize("channels", CHANNELS)
 def test_analyzer_stereo_as_mono_is_located(channels: str, seed: int) -> None:
     raw_format_fault(report.STEREO_AS_MONO, "linear16", 16_000, CHANNELS[channels], seed).check()
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_analyzer_two_speakers_on_the_telephone_are_located(seed: int) -> None:
+    other = base_speech(8000)[::-1]
+
+    def speakers(samples: Samples) -> bytes:
+        return stereo(samples, other[: len(samples)])
+
+    raw_format_fault(report.STEREO_AS_MONO, "linear16", 8000, speakers, seed).check()
+
+
+def test_analyzer_hiss_of_a_line_is_not_two_channels() -> None:
+    noise = np.random.default_rng(1).normal(0, 3000, 8000 * 30)
+    spectrum, at = np.fft.rfft(noise), np.fft.rfftfreq(len(noise), 1 / 8000)
+    spectrum[(at < 640) | (at > 3360)] = 0
+    assert _analyzed("linear16", 8000, limited(np.fft.irfft(spectrum))).faults == ()
 
 
 @pytest.mark.parametrize(
@@ -223,6 +241,18 @@ def test_analyzer_speech_without_fault_has_none(encoding: str, rate: int) -> Non
     assert found.duration_s == pytest.approx(SECONDS)
     assert found.rate_estimate is not None
     assert found.rate_estimate.rate == rate
+
+
+@pytest.mark.parametrize("encoding", ["mulaw", "alaw"])
+@pytest.mark.parametrize("pitch", [60, 100, 200, 300, 440])
+def test_analyzer_companded_tone_is_clipped_only_beyond_full_scale(
+    encoding: str, pitch: int
+) -> None:
+    tone = np.sin(2 * np.pi * pitch * np.arange(8000 * 10) / 8000)
+    full = _analyzed(encoding, 8000, limited(32_000 * tone))
+    cut = _analyzed(encoding, 8000, limited(48_000 * tone))
+    assert (full.clipped_share, full.clipping.count) == (0, 0)
+    assert cut.clipping.seconds == pytest.approx(10, abs=0.1)
 
 
 def _analyzed(encoding: str, rate: int, samples: Samples) -> report.AudioReport:

@@ -114,7 +114,7 @@ def test_signal_rule_finds_its_fault_and_no_other_rule_does(
     before, after = (encoded(part, "linear16") for part in (samples[:BEGIN], samples[END:]))
     facts = facts_of(LISTEN, cut(before + convert(samples[BEGIN:END]) + after))
 
-    found = {each.__name__: evidence for each in RULES if (evidence := each(facts))}
+    found = {each.__name__: shown for each in RULES if (shown := each(facts))}
 
     assert list(found) == [rule.__name__]
     [evidence] = found[rule.__name__]

@@ -350,7 +350,7 @@ def _is_stereo(prediction: Prediction) -> NDArray[np.bool_]:
     # The other channel says nothing about this one.
     apart = (
         (error < _APART_ERROR)
-        & (prediction.lag_2 > _TONE)
+        & (prediction.lag_2 > _STEREO_LAGS)  # that of the hiss of a telephone line is negative
         & (prediction.error > _APART_GAIN * error)
         & (np.abs(prediction.lag_1) < _APART_LAG)
     )

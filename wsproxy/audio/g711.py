@@ -42,11 +42,6 @@ class Law:
         """The smallest magnitude of a sample: 0 in μ-law, 8 in A-law."""
         return min(map(abs, self.values))
 
-    @cached_property
-    def silence(self) -> bytes:
-        """The codes of digital silence."""
-        return bytes(code for code in range(256) if abs(self.values[code]) == self.quietest)
-
     def decode(self, codes: bytes) -> array[int]:
         """The 16-bit samples of some codes."""
         return array("h", map(self.values.__getitem__, codes))

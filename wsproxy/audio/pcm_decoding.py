@@ -69,7 +69,7 @@ def law_table(law: g711.Law) -> NDArray[np.int16]:
 def scale_of(encoding: Encoding) -> Scale:
     """What full scale and silence are in decoded samples of this encoding."""
     if encoding.law is not None:
-        return Scale(max(encoding.law.values), 2.0 * encoding.law.quietest)
+        return Scale(max(encoding.law.values), 2.0 * encoding.law.quietest, rounded=True)
     if encoding.is_float or encoding.sample_bytes > 2:
         return Scale(32766.9, 0.01)
     return Scale(32767.0 - (encoding.sample_bytes == 1) * 255)

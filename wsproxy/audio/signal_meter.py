@@ -33,6 +33,8 @@ _MIN_QUIET_RMS = 0.5  # less is digital silence with a few bits set
 # where sounds and pauses alternate.
 _MODULATION = 1.3
 _LOW_RATE = 11_025  # Hz up to which a run of one less counts
+_LOWEST_HZ = 50.0  # of a voice
+_PEAK_ANGLE = math.radians(28)  # of a sine at full scale, at the highest code of G.711
 _CLIP_GAP_S = 1.5  # between words
 _OFFSET = 655.0  # 2 % of full scale
 _OFFSET_STEPS = 21  # over which an offset is averaged, about half a second
@@ -53,12 +55,14 @@ class Scale:
         silent_span: the largest difference between samples of digital silence.
         clipped: the share of samples at full scale from which on a stretch is clipped.
         run: consecutive samples at full scale that count; a single one may be a peak.
+        rounded: whether full scale stands for a range of samples, in which a round peak may be.
     """
 
     top: float = 32767.0
     silent_span: float = 0.0
     clipped: float = 0.01
     run: int = 3
+    rounded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +157,7 @@ class SignalMeter:
         self._clip_share = scale.clipped
         if float(high.max()) >= scale.top or float(low.min()) <= -scale.top:
             least = scale.run if rate > _LOW_RATE else max(1, scale.run - 1)
-            self._find_clipping(block, channels, scale.top, least, start_s, step_s)
+            self._find_clipping(block, channels, scale, least, start_s, step_s)
         if channels >= 2:
             self._correlate(floats.reshape(-1, channels))
 
@@ -206,16 +210,23 @@ class SignalMeter:
         self,
         block: Samples,
         channels: int,
-        top: float,
+        scale: Scale,
         least: int,
         start_s: float,
         step_s: float,
     ) -> None:
         marks = np.zeros(block.size, np.bool_)
         flat = block.reshape(-1)
-        for at_full_scale in (flat >= top, flat <= -top):
+        for sign in (1, -1):
             for channel in range(channels):
-                marks[channel::channels] |= _runs(at_full_scale[channel::channels], least)
+                samples = flat[channel::channels]
+                found = _runs(samples >= scale.top if sign > 0 else samples <= -scale.top, least)
+                if scale.rounded:
+                    longest = (
+                        block.shape[1] / channels / STEP_S / _LOWEST_HZ * _PEAK_ANGLE / math.tau
+                    )
+                    found = _flat_runs(found, samples * (sign / scale.top), longest)
+                marks[channel::channels] |= found
         counts = marks.reshape(block.shape).sum(axis=1)
         total = int(counts.sum())
         if not total:
@@ -330,4 +341,30 @@ def _runs(marks: NDArray[np.bool_], least: int) -> NDArray[np.bool_]:
     out = np.zeros_like(marks)
     for shift in range(least):
         out[shift : shift + len(inside)] |= inside
+    return out
+
+
+def _flat_runs(
+    marks: NDArray[np.bool_], levels: NDArray[np.floating], longest: float
+) -> NDArray[np.bool_]:
+    """Only those runs at full scale that are not the peak of a sine.
+
+    A sine is at the highest code of G.711 for _PEAK_ANGLE. From the length of a run follows how
+    far the samples beside it can be below full scale; those beside a cut peak are lower.
+
+    Args:
+        marks: the runs.
+        levels: samples as shares of full scale, with the sign of these runs.
+        longest: samples of the longest run that a voice can have unclipped.
+    """
+    edges = np.flatnonzero(np.diff(marks, prepend=False, append=False))
+    begins, ends = edges[::2], edges[1::2]
+    beside = np.minimum(
+        levels[np.maximum(begins - 1, 0)], levels[np.minimum(ends, len(levels) - 1)]
+    )
+    step = _PEAK_ANGLE / np.maximum(ends - begins - 1, 1)
+    out = np.zeros_like(marks)
+    cut = (beside < np.cos(_PEAK_ANGLE / 2 + step)) | (ends - begins > longest)
+    for begin, end in zip(begins[cut].tolist(), ends[cut].tolist(), strict=True):
+        out[begin:end] = True
     return out
