@@ -7,9 +7,8 @@ import random
 import pytest
 
 from wsproxy.audio.analyzer import AudioAnalyzer
-from wsproxy.audio.encodings import AudioFormat, encoding_named
+from wsproxy.audio.encodings import AudioFormat
 from wsproxy.audio.report import SECOND_HEADER
-from wsproxy.audio.sample_statistics import full_scale_marks
 from wsproxy.audio.synthetic_speech import speech
 from wsproxy.catalog import load
 from wsproxy.session import Session
@@ -75,16 +74,3 @@ def test_audio_analyzer_header_at_any_place_of_a_block_is_found(place: int) -> N
     pieces = [data[at : at + 3200] for at in range(0, len(data), 3200)]
     analyzer.add_all(pieces, range(len(pieces)), range(0, len(pieces) * 10**8, 10**8))
     assert SECOND_HEADER in [fault.kind for fault in analyzer.report().faults]
-
-
-@pytest.mark.parametrize(
-    ("name", "data", "marks"),
-    [
-        ("linear16", b"\xff\x7f\xfe\x7f\x00\x80\x01\x80\x02\x80\x7f\xff", b"\1\0\2\2\0\0"),
-        ("pcm_s16be", b"\x7f\xff\x7f\xfe\x80\x00\x80\x01\x80\x02\xff\x7f", b"\1\0\2\2\0\0"),
-    ],
-)
-def test_full_scale_marks_of_limits_are_set(name: str, data: bytes, marks: bytes) -> None:
-    encoding = encoding_named(name)
-    assert encoding is not None
-    assert full_scale_marks(data, encoding) == marks
