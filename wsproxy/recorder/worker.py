@@ -352,15 +352,12 @@ class RecorderWorker:
 
     def _complete_annotated(self) -> None:
         while self._annotated:
-            session, annotation = self._annotated.popleft()
-            if not self._begin_step({session}):
-                return
-            self._complete(session, annotation)
+            self._complete(*self._annotated.popleft())
 
     def _complete(self, session: LiveSession, annotation: Annotation) -> None:
         """Write the last records of an ended session."""
         recording = self._open.get(session)
-        if recording is None:
+        if recording is None or not self._begin_step({session}):
             return
         try:
             recording.complete(annotation)

@@ -8,6 +8,7 @@ from difflib import get_close_matches
 
 from wsproxy.catalog.envelope import json_object
 from wsproxy.diagnose.evidence import Evidence, frame_list, plural, quoted, seconds
+from wsproxy.diagnose.gateways import gateway_name
 from wsproxy.diagnose.measurements import is_json
 from wsproxy.diagnose.session_facts import Measure, ServerMessage, SessionFacts
 from wsproxy.session.audio_carrier import BASE64_TEXT
@@ -18,10 +19,6 @@ _KIND = 60  # characters of a message's kind that are compared
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{200,}={0,2}\s*")
 
 # Servers and gateways that answer in place of an API, by the names in their headers and pages.
-_GATEWAYS = re.compile(
-    r"(?i)nginx|cloudflare|envoy|awselb|akamai|varnish|haproxy|traefik|squid|cloudfront|"
-    r"big-?ip|zscaler|istio|caddy|openresty|fortigate|blue ?coat"
-)
 
 
 def json_as_binary(facts: SessionFacts) -> list[Evidence]:
@@ -234,13 +231,11 @@ def gateway_between(facts: SessionFacts) -> list[Evidence]:
         return []
     body = (response.body or b"").decode("utf-8", "replace")
     html = body.lstrip().lower().startswith(("<!doctype", "<html"))
-    names = [session.response_header(name) or "" for name in ("server", "via", "x-cache")]
-    headers_and_title = " ".join([*names, *(re.findall(r"<center>([^<]{1,80})</center>", body))])
-    found = _GATEWAYS.search(headers_and_title)
     # Many APIs are behind such a server: only its HTML page shows that it answered itself.
     if not html:
         return []
-    who = f", and it names {quoted(found[0])}" if found else ""
+    name = gateway_name(session)
+    who = f", and it names {quoted(name)}" if name else ""
     text = f"HTTP {response.status} came with an HTML page{who}; the API does not respond with HTML"
     return [Evidence(text, (), response.t_ns, float(response.status), "HTTP status")]
 
