@@ -11,6 +11,8 @@ headline        the server's sentence as the headline of a failure
 wav_header      the sizes in a WAV header, against its other fields
 signal_faults   what is wrong with the samples of the session's audio
 outcome         the outcome of a session with its findings
+finding         a condition or a fault with its evidence
+carrier_cause   a failure because of the form in which audio was sent
 findings        the findings of one session
 summary         how a session ended, in one sentence
 annotation      what a recorder writes of them at the end of a trace
@@ -19,7 +21,8 @@ session_groups  findings that only several sessions show together
 
 from .annotation import annotate
 from .evidence import Evidence
-from .findings import Finding, diagnose
+from .finding import Finding
+from .findings import diagnose
 from .measurements import CHECKS
 from .rules import RULES
 from .session_facts import Measure, SessionFacts

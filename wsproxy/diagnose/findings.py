@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 
 from wsproxy.catalog import GENERIC, TRAFFIC, Advice, Catalog, Condition, Hit, candidates, explains
@@ -13,7 +13,9 @@ from wsproxy.catalog.server_sentence import MAX_SENTENCE
 from wsproxy.session import Session
 from wsproxy.wire import accept_key
 
+from .carrier_cause import with_carrier
 from .evidence import Evidence, plural, quoted, seconds
+from .finding import Finding
 from .headline import (
     Said,
     arranged,
@@ -38,42 +40,6 @@ _MAX_NAME = 60  # characters of the name of an error
 _MAX_NAMES = 40  # words that are compared with the names of conditions
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """A condition of the catalog, or a fault in the traffic, with its evidence.
-
-    Attributes:
-        id: the id of the condition, or `unknown.*`, `protocol.*` or `trace.*`.
-        severity: "error", "warning" or "info".
-        causes, remedies: most likely first.
-        retry: "yes", "wait", "fix-first", "maybe" or "no-error".
-        seen: the causes for which there is evidence; `causes` starts with them.
-        source: the document that describes it: `document`, `section`, `url`.
-        related: ids of similar conditions, where no condition of the provider matches.
-        sentence: what the server said of it, "" if it said nothing.
-        error_class: the class of that sentence by its words, such as "quota"; "" for none.
-        quotes_traffic: whether the title has text of the session, which may be any text.
-    """
-
-    id: str
-    severity: str
-    title: str
-    meaning: str
-    evidence: Sequence[Evidence] = ()
-    causes: Sequence[str] = ()
-    remedies: Sequence[str] = ()
-    seen: Sequence[str] = ()
-    retry: str = "maybe"
-    retry_note: str = ""
-    source: dict[str, str] = field(default_factory=dict)
-    confidence: str = "high"
-    disagreement: str = ""
-    related: Sequence[str] = ()
-    sentence: str = ""
-    error_class: str = ""
-    quotes_traffic: bool = False
-
-
 def diagnose(session: Session, catalog: Catalog, *, measured: bool = True) -> list[Finding]:
     """The findings of a session, the most severe first.
 
@@ -92,6 +58,7 @@ def diagnose(session: Session, catalog: Catalog, *, measured: bool = True) -> li
     findings += _protocol_violations(session)
     if measured:
         findings += _rule_findings(facts, findings, hits)
+        findings = with_carrier(findings, hits[0].condition if hits else None)
     findings += _survived_error(facts, hits, findings, said)
     findings += _trace_losses(session)
     return sorted(findings, key=lambda f: _SEVERITIES.index(f.severity))

@@ -11,7 +11,7 @@ from statistics import median
 from wsproxy.session import Session
 
 from .evidence import Evidence, plural, quoted, seconds
-from .findings import Finding
+from .finding import Finding
 
 MIN_STORM = 4  # consecutive failed sessions
 _MAX_PAUSE_NS = 10 * 10**9  # ns between the end of a session and the start of the next one

@@ -1,0 +1,44 @@
+"""A finding: a condition, or a fault in the traffic, with its evidence in a session."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from .evidence import Evidence
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A condition of the catalog, or a fault in the traffic, with its evidence.
+
+    Attributes:
+        id: the id of the condition, or `unknown.*`, `protocol.*` or `trace.*`.
+        severity: "error", "warning" or "info".
+        causes, remedies: most likely first.
+        retry: "yes", "wait", "fix-first", "maybe" or "no-error".
+        seen: the causes for which there is evidence; `causes` starts with them.
+        source: the document that describes it: `document`, `section`, `url`.
+        related: ids of similar conditions, where no condition of the provider matches.
+        sentence: what the server said of it, "" if it said nothing.
+        error_class: the class of that sentence by its words, such as "quota"; "" for none.
+        quotes_traffic: whether the title has text of the session, which may be any text.
+    """
+
+    id: str
+    severity: str
+    title: str
+    meaning: str
+    evidence: Sequence[Evidence] = ()
+    causes: Sequence[str] = ()
+    remedies: Sequence[str] = ()
+    seen: Sequence[str] = ()
+    retry: str = "maybe"
+    retry_note: str = ""
+    source: dict[str, str] = field(default_factory=dict)
+    confidence: str = "high"
+    disagreement: str = ""
+    related: Sequence[str] = ()
+    sentence: str = ""
+    error_class: str = ""
+    quotes_traffic: bool = False
