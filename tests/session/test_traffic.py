@@ -143,3 +143,19 @@ def test_session_memory_does_not_grow_with_its_frames() -> None:
         return after - before
 
     assert grown(30_000) < 1.3 * grown(6000) + 100_000
+
+
+@pytest.mark.parametrize("others", [700, 1023, 1024, 1500, 5000])
+def test_traffic_audio_that_waits_for_a_block_is_kept_in_its_place(others: int) -> None:
+    session = Session()
+    audio, text = bytes(range(1, 251)) * 8, b'{"type": "Results"}'
+    for number in range(40):
+        session.add(FrameRecord(number, True, 2, audio, wire_length=2000))
+    for number in range(40, 40 + others):
+        session.add(FrameRecord(number, False, 1, text, wire_length=30))
+    session.add(FrameRecord(40 + others, True, 2, audio * 2, wire_length=4000))
+    assert session.frame_count == 41 + others
+    frames = list(session.frames())
+    assert all(frame.t_ns == frame.number - 1 for frame in frames)
+    assert all(frame.from_client == (frame.opcode == 2) for frame in frames)
+    assert frames[-1].wire_length == 4000

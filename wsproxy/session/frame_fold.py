@@ -25,11 +25,13 @@ from .head_tail_buffer import (
     reports_failure,
 )
 from .session_audio import SessionAudio
-from .traffic import Traffic
+from .traffic import KEPT_FRAMES, Traffic
 
 KEPT_MESSAGE = 1 << 20  # bytes kept of a message in several frames until it is complete
 _BRACE = ord("{")
 _BLOCK = 64  # messages with audio that are added at once
+# Frames after which nothing waits: the traffic keeps KEPT_FRAMES of the last ones, in a ring.
+_MAX_WAIT = KEPT_FRAMES // 2
 _SHORT = 4096  # bytes of one of them at most: they are held until then
 _CLOSE = int(Opcode.CLOSE)
 _BINARY = int(Opcode.BINARY)  # data frames have this opcode or a lower one
@@ -87,6 +89,8 @@ class FrameFold:
         # Plain numbers for opcodes: this runs for every frame of every session.
         opcode, payload, from_client = frame.opcode, frame.payload, frame.from_client
         number = self.frame_count = self.frame_count + 1
+        if not number % _MAX_WAIT:
+            self._add_all_waiting()
         if (
             opcode == _BINARY
             and frame.fin
