@@ -6,11 +6,12 @@ import asyncio
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from recorder_harness import Relay, begin, frame
-from wsproxy.recorder import Annotation, worker
+from wsproxy.recorder import Annotation, SessionWriter, shutdown_deadline, worker
 from wsproxy.recorder.worker import RecorderWorker
 from wsproxy.session import Session
 from wsproxy.trace import FindingRecord
@@ -122,3 +123,26 @@ def test_annotator_thread_ends_with_the_recorder(tmp_path: Path, no_threads_left
         await until(lambda: not any(t.name == "wsproxy-annotator" for t in threading.enumerate()))
 
     asyncio.run(main())
+
+
+def test_annotator_thread_ends_when_the_disk_hangs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutdown_deadline, "STALL", 0.2)
+    gate = threading.Event()
+    data = SessionWriter.data
+
+    def hang(recording: SessionWriter, *args: Any) -> bool:
+        gate.wait(30)
+        return data(recording, *args)
+
+    monkeypatch.setattr(SessionWriter, "data", hang)
+
+    async def main() -> None:
+        recorder = RecorderWorker(tmp_path, asyncio.get_running_loop(), annotate=lambda *_: FOUND)
+        begin(recorder, Relay()).data(True, frame())
+        assert not recorder.close()
+        gate.set()
+        await until(lambda: not any(t.name.startswith("wsproxy") for t in threading.enumerate()))
+
+    asyncio.run(asyncio.wait_for(main(), 30))

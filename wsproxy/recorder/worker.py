@@ -125,7 +125,10 @@ class RecorderWorker:
         """
         self._stopping = True
         self._backlog.wake.set()
-        if not self._deadline.join(self._thread, lambda: self._steps):
+        ended = self._deadline.join(self._thread, lambda: self._steps)
+        if self._annotator is not None:
+            self._annotator.stop()
+        if not ended:
             self._abandon_disk()
             return False
         unsynced = self._syncer.close(self._deadline)
@@ -205,7 +208,6 @@ class RecorderWorker:
             return
         if not self._deadline.is_hurried:
             self._annotator.hurry(ANNOTATION_TIMEOUT)
-        self._annotator.stop()
         given_up = time.monotonic() + ANNOTATION_TIMEOUT + MARK_TIMEOUT
         while self._open and not self._abandoned:
             self._backlog.wake.wait(YIELD_TIME)
