@@ -15,8 +15,8 @@ settings.load_profile("ci")
 # First: a catalog of one's own must not change what the tests see.
 import own_settings  # noqa: E402, F401
 
-# How late a replay was must not, either: here that is a matter of the machine. A test of it
-# gives lateness by the minute.
+# How late a replay is depends on the machine: it must not decide a verdict. Tests of lateness use
+# delays of minutes.
 from wsproxy.replayer import lateness  # noqa: E402
 
 lateness.LATE_NS = 30_000_000_000

@@ -34,7 +34,8 @@ from audio_samples import (
 )
 from wsproxy.audio.containers import ContainerHeader, container_name, read_header
 from wsproxy.audio.sniff import sniff
-from wsproxy.session.declared_audio import DeclaredFormat, declared_format, query_parameters
+from wsproxy.session.declared_audio import DeclaredFormat, declared_format
+from wsproxy.session.request_query import query_parameters
 
 
 @pytest.mark.parametrize(
@@ -158,8 +159,8 @@ def test_declared_format_default_is_not_explicit() -> None:
 
 
 def test_query_parameters_over_200_are_ignored() -> None:
-    assert query_parameters(facts_of(listen("a=1&" * 199 + "b=2"), []).session) == {
+    assert query_parameters(facts_of(listen("a=1&" * 199 + "b=2"), []).session.request) == {
         "a": "1",
         "b": "2",
     }
-    assert query_parameters(facts_of(listen("a=1&" * 200 + "b=2"), []).session) == {}
+    assert query_parameters(facts_of(listen("a=1&" * 200 + "b=2"), []).session.request) == {}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from wsproxy.catalog.envelope import field as field_of
 from wsproxy.catalog.server_sentence import ServerSentence
-from wsproxy.session.declared_audio import query_parameters
+from wsproxy.session.request_query import query_parameters
 
 from .evidence import Evidence, quoted
 from .session_facts import SessionFacts
@@ -118,7 +118,7 @@ def _of_messages(facts: SessionFacts, path: str) -> Iterator[Parameter]:
 
 def _query(facts: SessionFacts) -> Iterator[tuple[str, str]]:
     """The parameters of the URL, without those that were redacted."""
-    for name, value in query_parameters(facts.session).items():
+    for name, value in query_parameters(facts.session.request).items():
         if name and "REDACTED" not in value:
             yield name, value[:_MAX_VALUE]
 

@@ -87,13 +87,7 @@ class SessionFacts:
     @cached_property
     def ended_ns(self) -> int:
         """When the session ended: its first Close frame, or else the end of the connection."""
-        session = self.session
-        if session.close is not None:
-            return session.close.t_ns
-        for direction in (session.received, session.sent):
-            if direction.ended is not None:
-                return direction.ended.t_ns
-        return session.duration_ns
+        return self.session.ended_ns
 
     @property
     def opened_ns(self) -> int:

@@ -111,12 +111,13 @@ class Listed:
             TraceError: it cannot be read.
         """
         catalog = load()
-        session = Session.summary(path, allowance)
+        session = Session.summary(path, allowance, catalog)
         if session.end is not None and session.end.outcome is not None:
             entry = json_schema.entry(path, session, catalog)
         else:
             # Its recorder did not examine it: do what `explain` does.
-            session = Session.read(path, allowance, catalog)
+            if session.timeline is None:
+                session = Session.read(path, allowance, catalog)
             entry = json_schema.entry(path, session, catalog)
             findings = diagnose(session, catalog)
             found = outcome(session, findings)

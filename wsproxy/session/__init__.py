@@ -12,6 +12,7 @@ track_signal       the samples of a track, analyzed in the format declared at ea
 size_histogram     the sizes of many messages
 format_timeline    the formats that a session declares its audio to have, over time
 declared_audio     the format that a session declares its audio to have
+request_query      the query parameters of a request
 outcome            whether a session succeeded: proof of success, a failure, or neither
 success_tracker    what proves success, as the session shows it
 timeline           audio, transcript, control events and latency over time

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from urllib.parse import parse_qsl
 
 from wsproxy.audio.encodings import AudioFormat
 from wsproxy.catalog import Api, json_messages
 from wsproxy.catalog.envelope import field
 
 from . import Session
+from .request_query import query_parameters
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +33,7 @@ def declared_format(session: Session, api: Api | None) -> DeclaredFormat | None:
         return None
     if audio.origin not in ("client", "server"):
         return None
-    query = query_parameters(session)
+    query = query_parameters(session.request)
     messages = [m for _, m in json_messages(session, api.envelope, from_client=True)]
 
     def value(parameter: str, path: str) -> str:
@@ -53,19 +53,6 @@ def declared_format(session: Session, api: Api | None) -> DeclaredFormat | None:
         from_client=audio.origin == "client",
         explicit=frozenset(name for name, value in declared.items() if value),
     )
-
-
-def query_parameters(session: Session) -> dict[str, str]:
-    """The query parameters of a session's request; the last one of each name."""
-    path = session.request.path if session.request else ""
-    try:
-        return dict(
-            parse_qsl(
-                path.partition("?")[2], max_num_fields=200, errors="replace", keep_blank_values=True
-            )
-        )
-    except ValueError:  # more than that: no API that is known
-        return {}
 
 
 def _number(text: str) -> int:

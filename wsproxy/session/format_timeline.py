@@ -10,7 +10,6 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
-from urllib.parse import parse_qsl
 
 from wsproxy.audio.containers import read_header
 from wsproxy.audio.encodings import AudioFormat
@@ -20,6 +19,7 @@ from wsproxy.catalog.envelope import field as field_of
 from wsproxy.trace import Request
 
 from .audio_track import AudioTrack
+from .request_query import query_parameters
 from .session_audio import SessionAudio
 
 DEFAULT, QUERY, MESSAGE, MEDIA_TYPE, HEADER = "default", "query", "message", "media-type", "header"
@@ -185,7 +185,7 @@ def _merged(current: AudioFormat, values: _Values) -> AudioFormat:
 
 def _declared(session: AudioSession, api: Api | None, *, from_client: bool) -> Iterator[_Found]:
     """What the request and the messages declare."""
-    query = _query(session)
+    query = query_parameters(session.request, blank=False)
     if api is not None:
         audio = api.audio
         values = _values(
@@ -298,14 +298,6 @@ def _number(text: str) -> int:
     """The number in a text, 0 where it is not one of at most six digits."""
     whole = text.removesuffix(".0")
     return int(whole) if whole.isdecimal() and len(whole) < 7 else 0
-
-
-def _query(session: AudioSession) -> dict[str, str]:
-    path = session.request.path if session.request else ""
-    try:
-        return dict(parse_qsl(path.partition("?")[2], max_num_fields=200, errors="replace"))
-    except ValueError:  # more than that: no API that is known
-        return {}
 
 
 def _next_to_audio(track: AudioTrack) -> Iterator[_Found]:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from .declared_audio import query_parameters
+from .request_query import query_parameters
 from .session import Session
 
 _MODEL = ("model", "model_id", "modelid", "deployment", "speech_model", "engine")
@@ -28,7 +28,7 @@ def requested_language(session: Session) -> str | None:
 
 
 def _requested(session: Session, names: tuple[str, ...]) -> str | None:
-    values = [query_parameters(session), *_first_messages(session)]
+    values = [query_parameters(session.request), *_first_messages(session)]
     found = (text for value in values for text in _named(value, names, _DEPTH))
     return next(found, None)
 

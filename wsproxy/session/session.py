@@ -160,13 +160,19 @@ class Session:
         return session
 
     @classmethod
-    def summary(cls, path: str | os.PathLike[str], allowance: Allowance | None = None) -> Session:
+    def summary(
+        cls,
+        path: str | os.PathLike[str],
+        allowance: Allowance | None = None,
+        catalog: Catalog | None = None,
+    ) -> Session:
         """Read the beginning of a trace, with its first frames, and its end record.
 
         Fast for large traces. A trace without an end record is read completely.
 
         Args:
             allowance: as for a `TraceReader`.
+            catalog: as for `read`, for a trace that is read completely.
 
         Raises:
             TraceError: it cannot be read.
@@ -175,14 +181,14 @@ class Session:
         with TraceReader(path, allowance) as reader:
             end = reader.last()
             if end is None:
-                return cls.read(path, allowance)
+                return cls.read(path, allowance, catalog)
             with suppress(LimitExceeded):  # before the first frame: `read` raises it
                 for record in reader:
                     if isinstance(record, Bytes | Eof | End) or _is_later_frame(record, session):
                         session.add(end)
                         break
                     session.add(record)
-        return session if session.start and session.end else cls.read(path, allowance)
+        return session if session.start and session.end else cls.read(path, allowance, catalog)
 
     # -- the fold
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from wsproxy.catalog import CredentialPlaces
 from wsproxy.diagnose.evidence import Evidence, quoted
 from wsproxy.diagnose.session_facts import Measure, SessionFacts
-from wsproxy.session.declared_audio import query_parameters
+from wsproxy.session.request_query import query_parameters
 
 _KNOWN_SCHEMES = ("basic", "bearer", "digest", "token")
 
@@ -68,7 +68,7 @@ def empty_credential(facts: SessionFacts) -> list[Evidence]:
         bare = value.strip().lower()
         if name.lower() in credentials.headers and (not bare or bare in _KNOWN_SCHEMES):
             empty.append(f"header {name}")
-    query = query_parameters(facts.session)
+    query = query_parameters(facts.session.request)
     empty += [f"query {name}" for name in credentials.query if query.get(name) == ""]
     if not empty:
         return []
