@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from recorder_harness import Relay, begin, frame
+from recorder_harness import Relay, begin, frame, until
 from wsproxy.recorder import Annotation, SessionWriter, shutdown_deadline, worker
 from wsproxy.recorder.worker import RecorderWorker
 from wsproxy.session import Session
@@ -28,11 +28,6 @@ def ended(path: Path) -> tuple[list[str], str | None]:
 
 def traces(folder: Path) -> list[Path]:
     return sorted(folder.glob("*.wstrace"))
-
-
-async def until(condition: Callable[[], object]) -> None:
-    while not condition():
-        await asyncio.sleep(0.01)
 
 
 def test_annotator_end_record_has_findings_and_outcome(tmp_path: Path) -> None:

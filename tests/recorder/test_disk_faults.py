@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from echo_sessions import EchoSession, RecorderSetup, counted, recorder_setup
+from recorder_harness import until
 from wire_witness import PATIENCE, wait_until
 from wsproxy.recorder import Clock, SessionWriter, backlog, disk_fault_log, live_session, new_start
 from wsproxy.recorder.limits import RecorderLimits
@@ -423,11 +424,6 @@ def test_disk_descriptors_available_again_records_open_sessions(
     assert all(os.strerror(errno.EMFILE) in gap.reason for gap in session.gaps)
     assert len(log_lines.lines("cannot write", os.strerror(errno.EMFILE))) == 1
     assert log_lines.lines("again", "1 session without a trace")
-
-
-async def until(condition: Callable[[], object]) -> None:
-    while not condition():
-        await asyncio.sleep(0.01)
 
 
 # -- idle

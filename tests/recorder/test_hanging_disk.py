@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from echo_sessions import counted
+from recorder_harness import until
 from wire_bytes import accepted, upgrade
 from wire_servers import serving
 from wire_witness import PATIENCE, Peer, direct, wait_until
@@ -69,11 +70,6 @@ def begin(recorder: RecorderWorker) -> LiveSession:
 
 def traces(folder: Path) -> list[Path]:
     return sorted(folder.glob(f"*{SUFFIX}"))
-
-
-async def until(condition: Callable[[], object]) -> None:
-    while not condition():
-        await asyncio.sleep(0.01)
 
 
 def errors(caplog: pytest.LogCaptureFixture) -> list[str]:

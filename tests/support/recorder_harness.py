@@ -71,6 +71,12 @@ def run_many(body: Callable[[RecorderWorker, Relay], object], folder: Path) -> l
     return [Session.read(trace) for trace in folder.glob("*.wstrace")]
 
 
+async def until(condition: Callable[[], object]) -> None:
+    """Poll until a condition is true."""
+    while not condition():
+        await asyncio.sleep(0.01)
+
+
 def begin(recorder: RecorderWorker, relay: Relay) -> LiveSession:
     session = recorder.begin(clock := Clock.start(), new_start(clock))
     session.add(Request(1, "GET", "ws", "h", 80, "/", headers=[["Upgrade", "websocket"]]))
