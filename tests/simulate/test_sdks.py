@@ -29,7 +29,8 @@ from cryptography.x509.oid import NameOID
 from sdk_clients import EACH, Authority, Client, Record, RecordHere, Run, Seen, Serve
 from wsproxy.audio.synthetic_speech import speech
 from wsproxy.catalog import candidates, load
-from wsproxy.proxy import embedding, environment
+from wsproxy.intercept import environment
+from wsproxy.proxy import embedding
 from wsproxy.session import Session
 from wsproxy.simulate import ApiQuotas, serve_in_thread
 from wsproxy.simulate.server import RunningSimulator

@@ -12,8 +12,8 @@ import pytest
 from wsproxy.api.proxy import Proxy
 from wsproxy.cli.record import _greeting
 from wsproxy.errors import UsageError
+from wsproxy.intercept.environment import for_command
 from wsproxy.proxy.embedding import ProxySettings, RunningProxy, _ConnectionCounter, background
-from wsproxy.proxy.environment import for_command
 from wsproxy.system.address import authority, is_loopback, parse_address
 
 

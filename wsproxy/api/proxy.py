@@ -102,7 +102,7 @@ def _run_proxy(
     request: Mapping[str, object],
     handlers: Handlers,
 ) -> Iterator[Proxy]:
-    from wsproxy.proxy import environment  # noqa: PLC0415  # it is slow to load
+    from wsproxy.intercept import environment  # noqa: PLC0415  # it is slow to load
 
     folder = None if confdir is None else str(confdir)
     location = {"host": listen[0], "port": listen[1], "mode": mode, "confdir": folder}

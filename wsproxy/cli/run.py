@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from wsproxy.errors import WsproxyError
-from wsproxy.proxy import environment
+from wsproxy.intercept import environment
 from wsproxy.recorder import SessionWriter, file_descriptors
 
 from .catalog_option import catalog_option

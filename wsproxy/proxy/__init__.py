@@ -18,8 +18,6 @@ Only this package imports mitmproxy.
     head_limits         limits the size of HTTP heads
     failed_attempts     counts consecutive failed sessions with an endpoint
     failure_cause       where and on whose side something failed
-    environment         environment variables for a recorded command
-    preload             proxy support for libraries without it
     embedding           runs mitmproxy in this process
     child_process       runs it in a child process, controlled through pipes
     child_protocol      the messages on these pipes

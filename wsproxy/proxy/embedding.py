@@ -23,12 +23,12 @@ from mitmproxy.proxy.mode_specs import ProxyMode, ReverseMode, UpstreamMode
 from mitmproxy.tools.dump import DumpMaster
 
 from wsproxy.errors import InvalidValue, Setting, UsageError
+from wsproxy.intercept.environment import mode_kind
 from wsproxy.recorder import SessionWriter
 from wsproxy.recorder.limits import RecorderLimits
 from wsproxy.system.address import authority, is_loopback
 
 from .access_addon import AccessAddon
-from .environment import mode_kind
 from .options import RecorderOptions, folder_problem
 from .record_addon import RecordAddon
 from .redirect_addon import RedirectAddon

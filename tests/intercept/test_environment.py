@@ -10,8 +10,8 @@ from typing import Any, cast
 
 import pytest
 
+from wsproxy.intercept.environment import for_command
 from wsproxy.proxy.embedding import RunningProxy, _ConnectionCounter
-from wsproxy.proxy.environment import for_command
 
 URL = "http://127.0.0.1:4711"
 
