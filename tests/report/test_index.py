@@ -33,13 +33,16 @@ HOUR = 3600
 
 
 def record(folder: Path, number: int, *, max_size: int | None = None, end: bool = True) -> Path:
+    """A session of 20 messages; of 16 KiB each where parts of a size are wanted."""
     start = new_start(Clock(1_790_000_000_000_000_000 + number * 10**9, 0), provider="deepgram")
     path = trace_path(folder, start)
     recording = SessionWriter(path, start, max_size=max_size)
     recording.add(Request(0, "GET", "wss", "api.deepgram.com", 443, "/v1/listen", headers=HEADERS))
     recording.response(Response(1, 101, headers=HEADERS))
+    length = 1 << (14 if max_size else 8)
     for at in range(20):
-        recording.data(at, True, b"\x82\xfe\x40\x00abcd" + os.urandom(1 << 14))
+        head = b"\x82\xfe" + length.to_bytes(2, "big") + b"abcd"
+        recording.data(at, True, head + os.urandom(length))
         recording.flush()
     recording.data(50, False, b"\x88\x0a" + (1011).to_bytes(2, "big") + b"NET-0001")
     recording.flush()
