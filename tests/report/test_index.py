@@ -234,6 +234,7 @@ def with_a_map(at: int) -> Callable[[dict[str, Any]], bytes]:
 HOSTILE |= {f"value {at} a map": with_a_map(at) for at in range(4, len(list_index._ROW))}
 
 
+@pytest.mark.one_python
 def test_index_hostile_content_is_ignored(folder: Path) -> None:
     expected = without_index(folder)
     rows = rows_of(folder)
@@ -245,6 +246,7 @@ def test_index_hostile_content_is_ignored(folder: Path) -> None:
         assert rows_of(folder) == rows, what  # and a sound one is in its place
 
 
+@pytest.mark.one_python
 def test_index_hostile_text_is_escaped(folder: Path) -> None:
     out_of(folder)
     rows = rows_of(folder)
@@ -265,12 +267,14 @@ def test_index_hostile_text_is_escaped(folder: Path) -> None:
     assert not set(out_of(folder, "--json")) & set("\x1b\x07\u202e")
 
 
+@pytest.mark.one_python
 @given(st.binary(max_size=300))
 def test_index_rows_of_any_block_never_raise(data: bytes) -> None:
     assert isinstance(list_index._rows(data), dict)
     assert isinstance(list_index._rows(msgpack.packb(list_index._HEAD) + data), dict)
 
 
+@pytest.mark.one_python
 @given(st.recursive(st.none() | st.integers() | st.text() | st.floats(), st.lists))
 def test_index_listed_of_any_row_never_raises(value: object) -> None:
     try:

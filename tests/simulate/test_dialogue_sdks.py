@@ -20,6 +20,7 @@ from wsproxy.audio.synthetic_speech import speech
 from wsproxy.simulate import serve_in_thread
 
 pytestmark = [
+    pytest.mark.one_python,
     pytest.mark.sdk,
     pytest.mark.timeout(600),
     pytest.mark.xdist_group("sdk-dialogues"),
