@@ -15,6 +15,7 @@ BIN := $(VENV)/bin
 # What a user installs, and that with what the tests need.
 INSTALLED := $(VENV)/.installed
 READY := $(VENV)/.ready
+COLLECTED := $(VENV)/.collected
 MAKE_HERE := $(MAKE) --no-print-directory
 
 # The tests start hundreds of processes; without bytecode each compiles all that it imports.
@@ -68,7 +69,7 @@ lint: $(READY)
 # Run once more, and listed: a program of an SDK that hangs (tests/simulate/test_sdks.py), and a
 # recorder that was killed on a busy machine (tests/recorder/test_kill.py). Others are not.
 MARKED ?= not soak
-tests: $(READY)
+tests: $(COLLECTED)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -r R -m "$(MARKED)"
 
 fast-tests: $(READY)
@@ -134,3 +135,8 @@ $(INSTALLED): pyproject.toml .ci/set_up.py
 $(READY): pyproject.toml .ci/set_up.py
 	@$(PYTHON) .ci/set_up.py $(VENV) '.[$(EXTRAS)]'
 	@touch $(INSTALLED) $@
+
+# pytest compiles the test modules: once here, not once in each worker.
+$(COLLECTED): $(READY)
+	@$(BIN)/python -m pytest --collect-only -qq >/dev/null || true
+	@touch $@

@@ -67,7 +67,6 @@ def test_fault_reasons_are_all_used() -> None:
     assert {name for case in CASES for name in reasons(case)} == set(REASONS)
 
 
-@pytest.mark.one_python
 @pytest.mark.soak
 @pytest.mark.timeout(900)
 def test_fault_table_twenty_rounds_leave_nothing(certificates: Certificates, rig: Recorder) -> None:
