@@ -19,8 +19,8 @@ from wsproxy.audio.analyzer import AudioAnalyzer
 from wsproxy.audio.encodings import AudioFormat
 from wsproxy.audio.report import AudioReport
 from wsproxy.audio.sniff import sniff
-from wsproxy.trace import FrameRecord
 
+from .binary_block import BinaryBlock
 from .size_histogram import KEPT_PLACES, Place, SizeHistogram
 
 KEPT_HEAD = 64 << 10  # bytes of audio kept from the beginning of a track
@@ -240,13 +240,12 @@ class AudioTrack:
         self.fastest.add(frame, t_ns, size)
         self.cursor.add(t_ns, self.size)
 
-    def add_all(self, numbers: Sequence[int], frames: Sequence[FrameRecord]) -> None:
-        """Add complete binary messages of this direction, not empty, that are the audio.
+    def add_all(self, block: BinaryBlock) -> None:
+        """Add complete binary messages of this direction that are the audio.
 
         As `add` and `add_data` of each would do, at a fraction of the time.
         """
-        times = [frame.t_ns for frame in frames]
-        lengths = [len(frame.payload) + frame.cut for frame in frames]
+        numbers, times, lengths = block.numbers, block.times, block.lengths
         self.add(numbers[0], times[0], lengths[0])
         gaps = list(map(sub, times[1:], times))
         if gaps and (gap := max(gaps)) > self.longest_gap.length_ns:
@@ -258,16 +257,14 @@ class AudioTrack:
         self.cursor.add_all(times[1:], list(accumulate(lengths[1:], initial=self.size))[1:])
         self.sizes.add_all(lengths[1:], numbers[1:], times[1:])
         self.fastest.add_all(numbers[1:], times[1:], lengths[1:])
-        self.messages += len(frames) - 1
+        self.messages += len(numbers) - 1
         self.size += sum(lengths) - lengths[0]
         self.last_size = lengths[-1]
         self._last_frame, self._last_ns = numbers[-1], times[-1]
-        if self.wants_data:
-            data = [frame.payload for frame in frames]
-            if not self._head_is_full:
-                self._add_head(b"".join(data))
-            if self.analyzer is not None:
-                self.analyzer.add_all(data, numbers, times)
+        if not self._head_is_full:
+            self._add_head(b"".join(block.payloads))
+        if self.analyzer is not None:
+            self.analyzer.add_all(block.payloads, numbers, times)
 
     @property
     def wants_data(self) -> bool:

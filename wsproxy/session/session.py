@@ -23,6 +23,7 @@ from wsproxy.trace import (
     Failure,
     FindingRecord,
     FrameRecord,
+    FrameRun,
     Gap,
     Loss,
     Record,
@@ -30,7 +31,7 @@ from wsproxy.trace import (
     Response,
     Start,
     TraceReader,
-    bounded,
+    bounded_runs,
 )
 from wsproxy.trace.read_limits import Allowance
 from wsproxy.wire import Close, Opcode, header, is_upgrade
@@ -148,8 +149,11 @@ class Session:
         session = cls() if catalog is None else cls.analyzing(catalog)
         with TraceReader(path, allowance) as reader:
             try:
-                for number, record in enumerate(bounded(reader)):
-                    session.add(record)
+                for number, record in enumerate(bounded_runs(reader)):
+                    if type(record) is FrameRun:
+                        session.add_run(record)
+                    else:
+                        session.add(record)
                     if rest is not None and number % RECORDS_PER_REST == 0:
                         rest()
             except LimitExceeded as error:
@@ -227,6 +231,14 @@ class Session:
             case End():
                 self.end = record
                 self._frames.end()
+
+    def add_run(self, run: FrameRun) -> None:
+        """Add the next frames, as `add` of each would do."""
+        self.last_ns = max(self.last_ns, max(run.times))
+        direction = self.sent if run.from_client else self.received
+        direction.frames += len(run)
+        direction.size += sum(run.wire_lengths)
+        self._frames.add_run(run)
 
     def _add_redacted(self, entries: Iterable[Mapping[str, Any]]) -> None:
         for entry in entries:
