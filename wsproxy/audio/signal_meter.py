@@ -197,6 +197,8 @@ class SignalMeter:
         self, rms: NDArray[np.float64], silent: NDArray[np.bool_], start_s: float, step_s: float
     ) -> None:
         quiet = rms < _QUIET_RMS
+        if not quiet.any():
+            return
         self._quiet.feed(quiet, start_s, step_s, self._locator, rms * step_s)
         self._quiet_squares.feed(quiet, start_s, step_s, self._locator, rms**2 * step_s)
         self._quiet_sounds.feed(

@@ -16,6 +16,7 @@ from statistics import median
 from typing import Protocol
 
 from wsproxy.audio.analyzer import AudioAnalyzer
+from wsproxy.audio.containers import ContainerHeader, read_header
 from wsproxy.audio.encodings import AudioFormat
 from wsproxy.audio.report import AudioReport
 from wsproxy.audio.sniff import sniff
@@ -170,6 +171,15 @@ class AudioCursor:
         return self._sizes[at - 1] + int(done * (self._sizes[at] - self._sizes[at - 1]))
 
 
+@dataclass(frozen=True, slots=True)
+class _ExaminedHead:
+    """What the first bytes of a track are, `length` of them."""
+
+    length: int
+    kind: str
+    header: ContainerHeader | None
+
+
 @dataclass(slots=True)
 class AudioTrack:
     """The audio of one direction in one carrier.
@@ -213,6 +223,7 @@ class AudioTrack:
     _last_frame: int = 0
     _last_ns: int = 0
     _head: bytearray = field(default_factory=bytearray, repr=False)
+    _examined_head: _ExaminedHead | None = field(default=None, repr=False)
 
     def add(self, frame: int, t_ns: int, size: int, *, fragmented: bool = False) -> None:
         """Count a message.
@@ -322,7 +333,19 @@ class AudioTrack:
     @property
     def kind(self) -> str:
         """What the audio is by its first bytes, see `audio.sniff.sniff`."""
-        return sniff(self.head)
+        return self._examined().kind
+
+    @property
+    def header(self) -> ContainerHeader | None:
+        """The header of a container at its start, None if there is none."""
+        return self._examined().header
+
+    def _examined(self) -> _ExaminedHead:
+        """What the head is, found once for each length of it."""
+        if self._examined_head is None or self._examined_head.length != len(self._head):
+            head = self.head
+            self._examined_head = _ExaminedHead(len(head), sniff(head), read_header(head))
+        return self._examined_head
 
     @property
     def span_ns(self) -> int:

@@ -137,9 +137,7 @@ class FrameRun:
 
     def frames(self) -> Iterator[FrameRecord]:
         """The same as frame records, without their masking keys."""
-        for t_ns, payload, length in zip(
-            self.times, self.payloads, self.wire_lengths, strict=True
-        ):
+        for t_ns, payload, length in zip(self.times, self.payloads, self.wire_lengths, strict=True):
             yield FrameRecord(
                 t_ns, self.from_client, int(Opcode.BINARY), payload, wire_length=length
             )

@@ -285,8 +285,7 @@ class TraceReader:
         if not self._check_sync(next(iterator, None), offset, end):
             return
         for record in iterator:
-            kind = type(record)
-            if kind is FrameRecord or kind is FrameRun or kind is Bytes:
+            if type(record) is FrameRun or type(record) is FrameRecord or type(record) is Bytes:
                 yield record
                 continue
             if not self._allowance.take_note(records.size):
