@@ -122,6 +122,7 @@ class Vocabulary:
         end: types with which the client ends its input.
         ready: types of the server that the client must wait for before it sends audio.
         results: types of the server with a transcript or a report about audio.
+        summary: types of the server that repeat the transcript of the whole session.
         text: dotted path of the text to synthesize in a client's message.
     """
 
@@ -132,6 +133,7 @@ class Vocabulary:
     end: tuple[str, ...] = ()
     ready: tuple[str, ...] = ()
     results: tuple[str, ...] = ()
+    summary: tuple[str, ...] = ()
     text: str = ""
 
 

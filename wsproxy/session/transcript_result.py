@@ -160,6 +160,10 @@ def _final_marker(part: dict[str, Any]) -> bool | None:
     for name in ("IsPartial", "interim"):
         if isinstance(value := part.get(name), bool):
             return not value
+    words = part.get("words")
+    last = words[-1] if isinstance(words, list) and words else None
+    if isinstance(last, dict) and isinstance(value := last.get("is_final"), bool):
+        return value
     event = part.get("event")
     if "turn_index" in part and isinstance(event, str):
         return event == "EndOfTurn"
