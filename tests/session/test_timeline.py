@@ -18,8 +18,8 @@ from speech_sessions import (
     dg_result,
     spoken,
 )
+from wsproxy.audio.base64_text import decode_base64
 from wsproxy.session import Session
-from wsproxy.session.audio_carrier import decode_base64
 from wsproxy.session.timeline import Timeline
 
 

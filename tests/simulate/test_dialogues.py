@@ -163,6 +163,21 @@ def test_dialogue_leaves_no_placeholder(name: str) -> None:
     assert [found for text in texts for found in PLACEHOLDER.findall(text)] == []
 
 
+def test_dialogue_hears_base64_of_either_alphabet() -> None:
+    usual, url_safe = Client("gemini.live"), Client("gemini.live")
+    for client, encode in ((usual, base64.b64encode), (url_safe, base64.urlsafe_b64encode)):
+        client.set_up()
+        for chunk in audio(2.3):
+            media = {"data": encode(chunk).decode(), "mimeType": "audio/pcm;rate=16000"}
+            client.send({"realtimeInput": {"audio": media}})
+    texts = [
+        [text for content in contents(client.api, client.received)
+         for text in said(client.api, content)]
+        for client in (usual, url_safe)
+    ]  # fmt: skip
+    assert texts[0] == texts[1] != []
+
+
 def test_dialogue_silence_has_no_reply() -> None:
     client = Client("speechmatics.rt")
     client.set_up()

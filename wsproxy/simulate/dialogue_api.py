@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import functools
 import json
 import re
@@ -11,6 +10,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from wsproxy.audio.base64_text import decode_base64
 from wsproxy.audio.containers import read_header
 from wsproxy.audio.encodings import AudioFormat, encoding_named
 from wsproxy.audio.synthetic_speech import speech
@@ -151,8 +151,8 @@ class DialogueApi(SimulatedApi):
         content, audio = read(self.envelope, message)
         content = content or {}
         encoded = (field(content, path) for path in self._audio.fields)
-        found = (value for value in encoded if isinstance(value, str))
-        return content, audio or b"".join(map(_decoded, found))
+        found = (value.encode() for value in encoded if isinstance(value, str))
+        return content, audio or b"".join(map(decode_base64, found))
 
     def _receive(self, message: str | bytes, now: float) -> Sequence[Action]:
         content, audio = self._read(message)
@@ -464,13 +464,6 @@ def _contains(content: object, wanted: object) -> bool:
             name in content and _contains(content[name], value) for name, value in wanted.items()
         )
     return content == wanted
-
-
-def _decoded(encoded: str) -> bytes:
-    try:
-        return base64.b64decode(encoded)
-    except (binascii.Error, ValueError):
-        return b""
 
 
 def _without_wav_header(audio: bytes) -> bytes:
