@@ -7,11 +7,11 @@ from typing import Any
 
 from wsproxy.audio.report import AudioFault, AudioReport, RateEstimate, Region, Regions
 from wsproxy.catalog import Api
-from wsproxy.diagnose.evidence import plural
 from wsproxy.session import Session
 from wsproxy.session.audio_track import WINDOW_NS, AudioTrack
 from wsproxy.session.format_timeline import FormatDeclaration, format_timeline
 from wsproxy.session.size_histogram import Place
+from wsproxy.wording import plural
 
 from .text import safe
 
