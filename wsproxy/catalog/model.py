@@ -68,6 +68,8 @@ class Audio:
             in a message.
         default_rate: samples a second, 0 if there is no default.
         fields: dotted paths of the JSON fields with base64.
+        declared_in: the request before the session that declares the format of the client's
+            audio; a trace does not have that request. Empty: the session declares it.
     """
 
     origin: str = "none"
@@ -81,6 +83,7 @@ class Audio:
     rate_field: str = ""
     channels_field: str = ""
     fields: tuple[str, ...] = ()
+    declared_in: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -232,6 +232,7 @@ def _audio(table: Table) -> Audio:
         rate_field=table.take("rate_field", str, ""),
         channels_field=table.take("channels_field", str, ""),
         fields=table.strings("fields"),
+        declared_in=table.take("declared_in", str, ""),
     )
 
 
