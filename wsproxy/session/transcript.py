@@ -131,6 +131,8 @@ class SessionTranscript:
         kind = kind_of_json(message.content, self._api.vocabulary.kind)
         if is_error(kind) or (not self._known and not self._may_be_result(message)):
             return None
+        if kind in self._api.vocabulary.summary and self.words:
+            return None
         found = transcript_result(self._api, kind, message.content)
         if found is not None:
             return self._add_result(message, found)
