@@ -41,11 +41,6 @@ class Encoding:
         return ">" if self.big_endian else "<"
 
     @property
-    def accepted_kinds(self) -> frozenset[str]:
-        """The kinds of SAMPLE_KINDS that do not contradict this encoding."""
-        return self.similar | {self.kind} - {""}
-
-    @property
     def is_pcm16(self) -> bool:
         """Whether it is 16-bit PCM in either byte order."""
         return self.kind in (PCM16, PCM16_BE)

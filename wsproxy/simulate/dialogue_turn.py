@@ -44,7 +44,7 @@ _FORMAT_PARAMETERS = ("encoding", "sample_rate", "output_format", "audioFormat",
 
 
 @dataclass(slots=True)
-class Turn:
+class ClientTurn:
     """What the client said since the last turn.
 
     Attributes:
