@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from .arrival import ArrivalRate
-from .chunk import Chunk, ChunkBlock
+from .chunk import AudioChunk, ChunkBlock
 from .container_decoding import ContainerDecoder, Decoded, DecoderMissing
 from .container_noise import wav_header
 from .containers import CONTAINERS, HEADLESS, container_name, read_header, wav_sizes
@@ -123,7 +123,7 @@ class StreamAnalysis:
             self._position_s = self._segment.position_s
             self._segment = None
 
-    def _begin(self, head: bytes, first: Chunk) -> Segment:
+    def _begin(self, head: bytes, first: AudioChunk) -> Segment:
         declared, tools, at = self._declared, self._tools, self._position_s
         samples = declared.samples if declared else None
         name = container_name(head) or ""
@@ -158,7 +158,7 @@ class StreamAnalysis:
         name = declared.encoding if declared and declared.samples else samples.kind
         return RawSegment(tools, samples, name, rate or _ASSUMED_RATE, channels, at)
 
-    def _begin_wav(self, head: bytes, first: Chunk) -> Segment:
+    def _begin_wav(self, head: bytes, first: AudioChunk) -> Segment:
         header = read_header(head)
         samples = encoding_in_wav(header.encoding) if header else None
         if header is None or samples is None or not header.rate or not header.channels:
@@ -358,7 +358,7 @@ class RawSegment:
             out.add(data, chunk.frame, chunk.t_ns)
         return out
 
-    def _cut_headers(self, data: bytes, chunk: Chunk, offset: int) -> bytes:
+    def _cut_headers(self, data: bytes, chunk: AudioChunk, offset: int) -> bytes:
         at = data.find(b"RIFF")
         while at >= 0:
             if data[at + 8 : at + 12] == b"WAVE":
@@ -367,7 +367,7 @@ class RawSegment:
             at = data.find(b"RIFF", at + 1)
         return data
 
-    def _note_header(self, name: str, chunk: Chunk, offset: int) -> None:
+    def _note_header(self, name: str, chunk: AudioChunk, offset: int) -> None:
         if name not in CONTAINERS:
             return
         at = self._position(self._arrived + offset)
@@ -413,7 +413,7 @@ class ContainerSegment:
             self._take(item, None)
         self._measure()
 
-    def _take(self, item: Decoded | Restart, chunk: Chunk | None) -> None:
+    def _take(self, item: Decoded | Restart, chunk: AudioChunk | None) -> None:
         if isinstance(item, Decoded):
             if (item.rate, item.channels) != (self.rate, self.channels):
                 self._measure()
