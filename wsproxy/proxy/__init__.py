@@ -16,6 +16,7 @@ Only this package imports mitmproxy.
     http_records        trace records of mitmproxy's HTTP messages
     http1_patches       forwards upgrade requests and interim responses verbatim
     head_limits         limits the size of HTTP heads
+    upstream_trust      certificates that are trusted for servers
     failed_attempts     counts consecutive failed sessions with an endpoint
     failure_cause       where and on whose side something failed
     embedding           runs mitmproxy in this process

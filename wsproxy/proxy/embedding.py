@@ -28,6 +28,7 @@ from wsproxy.recorder import SessionWriter
 from wsproxy.recorder.limits import RecorderLimits
 from wsproxy.system.address import authority, is_loopback
 
+from . import upstream_trust
 from .access_addon import AccessAddon
 from .options import RecorderOptions, folder_problem
 from .record_addon import RecordAddon
@@ -263,6 +264,7 @@ def _master(
         if isinstance(addon, RecordAddon):
             recorder_options = RecorderOptions(settings.out, settings.limits)
             options.update(wsproxy_host=list(settings.hosts), **recorder_options.as_options())
+            options.update(ssl_verify_upstream_trusted_ca=str(upstream_trust.bundle()))
         options.update(proxyauth=settings.auth, wsproxy_allow_host=list(settings.allow_hosts))
         options.set(*settings.options)
         options.update(mode=[settings.mitmproxy_mode])
