@@ -21,6 +21,8 @@ Only this package imports mitmproxy.
     http_records        trace records of mitmproxy's HTTP messages
     http1_patches       forwards upgrade requests and interim responses verbatim
     head_limits         limits the size of HTTP heads
+    proxy_chain_addon   connects to servers through the user's own proxies
+    chained_connection  a connection through one of them
     upstream_trust      certificates that are trusted for servers
     failed_attempts     counts consecutive failed sessions with an endpoint
     failure_cause       where and on whose side something failed

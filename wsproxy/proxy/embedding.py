@@ -34,6 +34,7 @@ from . import upstream_trust
 from .access_addon import AccessAddon
 from .options import RecorderOptions, folder_problem
 from .pass_through_addon import PassThroughAddon
+from .proxy_chain_addon import ProxyChainAddon
 from .record_addon import RecordAddon
 from .redirect_addon import RedirectAddon
 
@@ -173,9 +174,7 @@ async def proxy(
     access, watch, passed = AccessAddon(), _ConnectionCounter(), PassThroughReport()
     with _ErrorLog() as errors:
         master = _master(settings, addon, access, watch)
-        if isinstance(addon, RecordAddon):
-            proxies = UserProxies.of_environment(os.environ)
-            master.addons.add(PassThroughAddon(addon.hosts, proxies, passed))
+        _use_environment(master, addon, access, passed)
         task = asyncio.create_task(master.run())
         waiting = asyncio.create_task(watch.ready.wait())
         await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)
@@ -286,6 +285,23 @@ def _master(
     except (exceptions.OptionsError, ValueError) as error:
         raise UsageError(str(error)) from error
     return master
+
+
+def _use_environment(
+    master: DumpMaster,
+    addon: RecordAddon | RedirectAddon,
+    access: AccessAddon,
+    passed: PassThroughReport,
+) -> None:
+    """Use the user's own proxies, and leave connections alone that are not to be recorded.
+
+    Raises:
+        UsageError: a variable names no proxy.
+    """
+    proxies = UserProxies.of_environment(os.environ)
+    master.addons.add(ProxyChainAddon(proxies, access.is_own_address))
+    if isinstance(addon, RecordAddon):
+        master.addons.add(PassThroughAddon(addon.hosts, proxies, passed))
 
 
 def _check_folders(settings: ProxySettings, records: bool) -> None:

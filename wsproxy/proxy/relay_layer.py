@@ -262,6 +262,8 @@ def _streams(
         raise NotRelayable("not an asyncio connection")
     if not isinstance(io.writer, asyncio.StreamWriter):
         raise NotRelayable("not an asyncio connection")
+    if io.writer.get_extra_info("sslcontext") is not None:
+        raise NotRelayable(_TLS_TO_UPSTREAM_PROXY)
     if not all(hasattr(io.reader, name) for name in OF_STREAM_READER):
         raise NotRelayable("the streams of this version of Python are unknown")
     return io.reader, io.writer
