@@ -1,5 +1,6 @@
 """How the connections of an app come to the recorder, and are trusted there.
 
 environment         environment variables for a recorded command
-preload             proxy support for libraries without it
+preloads            what the programs of a recorded command load
+preload             the code that they load, for Python and Node
 """
