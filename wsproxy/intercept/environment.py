@@ -85,7 +85,6 @@ def _use_proxy(env: dict[str, str], url: str) -> None:
     # Sessions with servers on this machine are recorded as well.
     for name in ("no_proxy", "NO_PROXY"):
         env.pop(name, None)
-    env["NODE_USE_ENV_PROXY"] = "1"
 
 
 def _bundle(ca: Path, folder: Path, own: str | None) -> Path:
