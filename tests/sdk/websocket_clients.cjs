@@ -1,6 +1,6 @@
 // WebSocket clients of Node: one session each with an echo server, and what they saw.
 //
-// websocket_clients.cjs HOST PORT TLS_BUNDLE NAMES...
+// websocket_clients.cjs HOST PORT PLAIN_PORT TLS_BUNDLE NAMES...
 //
 // HOST is a made-up name: it resolves to this machine. Prints a line of JSON for each of NAMES.
 'use strict';
@@ -13,23 +13,24 @@ const tls = require('node:tls');
 const threads = require('node:worker_threads');
 
 const isWorker = !threads.isMainThread;
-const [host, port, bundle, ...names] = isWorker ? threads.workerData : process.argv.slice(2);
+const [host, port, plainPort, bundle, ...names] = isWorker ? threads.workerData : process.argv.slice(2);
 const { lookup } = dns;
 dns.lookup = (name, options, done) => lookup(name === host ? '127.0.0.1' : name, options, done);
 // Recorded, connections to port 443 come to PORT.
 const webPort = process.env.WSPROXY_PROXY ? 443 : port;
 const OWN = { NODE_PATH: process.env.NODE_PATH || '' };
 const ca = fs.readFileSync(bundle);
+const plainUrl = (name) => `ws://${host}:${plainPort}/${name}`;
 const url = (name, at = port) => `wss://${host}:${at}/${name}`;
 
 // Talks over anything with the events of the browsers' WebSocket.
-function converse(ws) {
+function converse(ws, bytes = 0) {
   const received = [];
   return new Promise((resolve) => {
     const errors = [];
-    ws.onopen = () => ws.send('hello');
+    ws.onopen = () => ws.send(bytes ? Buffer.alloc(bytes, 'x') : 'hello');
     ws.onmessage = ({ data }) => {
-      received.push(String(data));
+      received.push(typeof data === 'string' ? data : data.length);
       if (received.length === 1) ws.send('bye');
     };
     ws.onerror = (event) => errors.push(event.message || event.type || 'error');
@@ -71,7 +72,7 @@ function events(socket, request, done) {
 }
 
 function worker(name, options) {
-  const argv = [host, port, bundle, name];
+  const argv = [host, port, plainPort, bundle, name];
   return new Promise((resolve, reject) => {
     const made = new threads.Worker(__filename, { workerData: argv, ...options });
     made.on('message', resolve);
@@ -104,6 +105,10 @@ const CLIENTS = {
       ws.on('error', ({ code, syscall }) => resolve({ code, syscall }));
     });
   },
+  'ws-plain': (name) => converse(new (require('ws'))(plainUrl(name))),
+  'ws-eof': (name) => converse(new (require('ws'))(url(name))),
+  'ws-reset': (name) => converse(new (require('ws'))(url(name))),
+  'ws-large': (name) => converse(new (require('ws'))(url(name)), 5_000_000),
   'ws-proxy-agent': (name) => {
     const { HttpsProxyAgent } = require('https-proxy-agent');
     const proxy = process.env.HTTPS_PROXY;
@@ -111,6 +116,9 @@ const CLIENTS = {
     return converse(new (require('ws'))(url(name), { agent }));
   },
   undici: (name) => converse(new (require('undici').WebSocket)(url(name))),
+  'undici-plain': (name) => converse(new (require('undici').WebSocket)(plainUrl(name))),
+  'undici-eof': (name) => converse(new (require('undici').WebSocket)(url(name))),
+  'undici-reset': (name) => converse(new (require('undici').WebSocket)(url(name))),
   native: (name) => converse(new WebSocket(url(name))),
   fetch: async (name) => {
     const response = await fetch(url(name).replace('wss', 'https'));
