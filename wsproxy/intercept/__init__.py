@@ -1,6 +1,8 @@
 """How the connections of an app come to the recorder, and are trusted there.
 
 environment         environment variables for a recorded command
+java_options        JAVA_TOOL_OPTIONS of a recorded command
+java_trust_store    certificates as Java reads them
 preloads            what the programs of a recorded command load
 preload             the code that they load, for Python and Node
 """

@@ -75,7 +75,7 @@ def for_command(
     if kind in _PROXY_MODES:
         _use_proxy(env, f"{_PROXY_MODES[kind]}://{where}")
     if kind in ("regular", "upstream"):
-        preloads.set_variables(env, url, running.ca)
+        preloads.set_variables(env, url, running.ca, folder)
     return env
 
 

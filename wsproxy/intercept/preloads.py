@@ -9,21 +9,35 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from .java_options import tool_options
+
 _FOLDER = Path(__file__).parent / "preload"
 
 
-def set_variables(env: dict[str, str], proxy: str, ca: Path) -> None:
-    """Make Python and Node load code that routes their connections.
+def set_variables(env: dict[str, str], proxy: str, ca: Path, folder: Path) -> None:
+    """Make Python, Node, Bun and Java route their connections through the recorder.
 
     Args:
-        env: the environment of the command; it is changed.
+        env: the environment of the command, with its proxy and certificate variables; it is
+            changed.
         proxy: the recorder's URL.
         ca: its CA certificate, PEM.
+        folder: files are written to it.
     """
     env["WSPROXY_PROXY"] = proxy
     env["WSPROXY_CA"] = str(ca)
-    node = _FOLDER / "node" / "proxy.cjs"
-    env["NODE_OPTIONS"] = f'{env.get("NODE_OPTIONS", "")} --require "{node}"'.strip()
     env["PYTHONPATH"] = os.pathsep.join(
         part for part in (str(_FOLDER / "python"), env.get("PYTHONPATH")) if part
     )
+    _append(env, "NODE_OPTIONS", f'--require "{_FOLDER / "node" / "proxy.cjs"}"')
+    _append(env, "BUN_OPTIONS", _bun_option(f"--preload={_FOLDER / 'bun' / 'proxy.mjs'}"))
+    env["JAVA_TOOL_OPTIONS"] = tool_options(env, proxy, Path(env["SSL_CERT_FILE"]), folder)
+
+
+def _append(env: dict[str, str], name: str, option: str) -> None:
+    env[name] = f"{env.get(name, '')} {option}".strip()
+
+
+def _bun_option(option: str) -> str:
+    """Bun knows quotes around an option, not in it."""
+    return f'"{option}"' if " " in option else option

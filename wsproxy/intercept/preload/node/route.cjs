@@ -8,6 +8,7 @@
 'use strict';
 
 const net = require('node:net');
+const { isExcluded } = require('./no_proxy.cjs');
 
 // Where libraries are that open WebSockets without Node's `http`.
 const LIBRARIES = /node:internal\/deps\/undici|[\\/](undici|faye-websocket|websocket-driver)[\\/]/;
@@ -52,35 +53,6 @@ function callers() {
   const { stack } = new Error();
   Object.assign(Error, { stackTraceLimit, prepareStackTrace });
   return stack;
-}
-
-// Whether NO_PROXY names the host, itself or as a part of a domain or a network.
-function isExcluded(host, port) {
-  const rules = process.env.no_proxy || process.env.NO_PROXY || '';
-  const name = host.toLowerCase().replace(/\.$/, '');
-  return rules.split(',').some((rule) => matches(rule.trim().toLowerCase(), name, port));
-}
-
-function matches(rule, host, port) {
-  if (rule === '' || rule === '*') return rule === '*';
-  const network = /^(.+)\/(\d+)$/.exec(rule);
-  if (network) return isInNetwork(host, network[1], Number(network[2]));
-  const withPort = /^([^:]+|\[.+\]):(\d+)$/.exec(rule);
-  if (withPort && Number(withPort[2]) !== port) return false;
-  const name = (withPort ? withPort[1] : rule).replace(/^\[|\]$/g, '').replace(/^\*?\.?/, '');
-  return host === name || (host.endsWith(`.${name}`) && !net.isIP(host));
-}
-
-function isInNetwork(host, address, bits) {
-  const version = net.isIP(host);
-  if (!version || version !== net.isIP(address)) return false;
-  const list = new net.BlockList();
-  try {
-    list.addSubnet(address, bits, `ipv${version}`);
-  } catch {
-    return false; // more bits than an address has
-  }
-  return list.check(host, `ipv${version}`);
 }
 
 module.exports = { Router };
