@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from .chromium_flags import chromium_flags
 from .java_options import tool_options
 
 _FOLDER = Path(__file__).parent / "preload"
@@ -16,6 +17,8 @@ _FOLDER = Path(__file__).parent / "preload"
 
 def set_variables(env: dict[str, str], proxy: str, ca: Path, folder: Path) -> None:
     """Make Python, Node, Bun and Java route their connections through the recorder.
+
+    WSPROXY_CHROMIUM_FLAGS is for the user's command line: Chromium reads no variable.
 
     Args:
         env: the environment of the command, with its proxy and certificate variables; it is
@@ -32,6 +35,7 @@ def set_variables(env: dict[str, str], proxy: str, ca: Path, folder: Path) -> No
     _append(env, "NODE_OPTIONS", f'--require "{_FOLDER / "node" / "proxy.cjs"}"')
     _append(env, "BUN_OPTIONS", _bun_option(f"--preload={_FOLDER / 'bun' / 'proxy.mjs'}"))
     env["JAVA_TOOL_OPTIONS"] = tool_options(env, proxy, Path(env["SSL_CERT_FILE"]), folder)
+    env["WSPROXY_CHROMIUM_FLAGS"] = " ".join(chromium_flags(proxy, ca, folder / "chromium"))
 
 
 def _append(env: dict[str, str], name: str, option: str) -> None:
