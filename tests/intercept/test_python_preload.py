@@ -35,7 +35,7 @@ DIRECT = {
     "database streams": ["database\n"],
     "no proxy": "gaierror",
     "library to its proxy": ["database\n"],
-    "library's caller": ["database\n"],
+    "called by library": ["database\n"],
 }
 TARGETS = [
     *("api.speech.test:443", "api.speech.test:80", "api.speech.test:443"),

@@ -24,8 +24,8 @@ def database():
     return server.getsockname()[1]
 
 
-def blocking(host, port, say=b""):
-    with socket.create_connection((host, port), timeout=20) as sock:
+def blocking(host, port, say=b"", create=socket.create_connection):
+    with create((host, port), timeout=20) as sock:
         file = sock.makefile("rwb")
         lines = [file.readline()]
         if say:
@@ -48,11 +48,11 @@ def streams(host, port, say=b"", **options):
     return asyncio.run(main())
 
 
-def in_library(connect, function="connect"):
-    """The connection as a WebSocket library would open it, in a function of this name."""
-    space = {"__name__": "websockets.somewhere", "connect": connect}
-    exec(f"def {function}(*args, **options):\n    return connect(*args, **options)", space)
-    return space[function]
+def of_library(code):
+    """A function in a WebSocket library."""
+    space = {"__name__": "websockets.somewhere", "socket": socket}
+    exec(code, space)
+    return space["function"]
 
 
 def seen(connect, *args, **options):
@@ -62,6 +62,20 @@ def seen(connect, *args, **options):
         return type(error).__name__
 
 
+def resolve(host, *args, real=socket.getaddrinfo, **kwargs):
+    """Names that the recorder would resolve, and this machine must not."""
+    if host in ("localhost", "127.0.0.1"):
+        return real(host, *args, **kwargs)
+    raise socket.gaierror(socket.EAI_NONAME, "not known")
+
+
+socket.getaddrinfo = resolve
+CONNECT = "def function(*args, **kwargs): return socket.create_connection(*args, **kwargs)"
+CONNECT_PROXY = """
+def connect_proxy(*args, **kwargs): return socket.create_connection(*args, **kwargs)
+def function(*args, **kwargs): return connect_proxy(*args, **kwargs)
+"""
+CALL = "def function(handler, *args): return handler(*args)"
 PORT = database()
 CASES = {
     "blocking https": (blocking, "api.speech.test", 443, b"one\n"),
@@ -74,16 +88,10 @@ CASES = {
     "database": (blocking, "localhost", PORT),
     "database streams": (streams, "127.0.0.1", PORT),
     "no proxy": (seen, blocking, "excluded.test", 443),
-    "library": (in_library(blocking), "odd.test", 8765, b"four\n"),
-    "library to its proxy": (in_library(blocking, "connect_http_proxy"), "localhost", PORT),
-    "library's caller": (in_library(lambda *args: seen(in_app, *args)), "localhost", PORT),
+    "library": (blocking, "odd.test", 8765, b"four\n", of_library(CONNECT)),
+    "library to its proxy": (blocking, "localhost", PORT, b"", of_library(CONNECT_PROXY)),
+    "called by library": (of_library(CALL), blocking, "localhost", PORT),
 }
-
-
-def in_app(host, port):
-    """A handler that a WebSocket library calls connects to a database."""
-    return blocking(host, port)
-
 
 for name, (connect, *args) in CASES.items():
     print(json.dumps([name, seen(connect, *args)]))
