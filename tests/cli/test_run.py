@@ -11,7 +11,8 @@ import pytest
 
 from sessions import APP, SERVER, audio, closed, opened
 from trace_builder import TraceBuilder
-from wsproxy.cli.run import Recorded, _report, _run
+from wsproxy.cli import app_process
+from wsproxy.cli.run import Recorded, _report
 from wsproxy.proxy.embedding import RunningProxy
 from wsproxy.recorder import SessionWriter
 
@@ -67,7 +68,7 @@ def test_run_program_that_the_system_refuses_exits_as_a_shell_would(
     program.write_text(text)
     program.chmod(0o755)
     with pytest.raises(SystemExit) as ended:
-        _run((str(program),), dict(os.environ), [])
+        app_process.run((str(program),), dict(os.environ), [])
     assert ended.value.code == status
     line = capsys.readouterr().err
     assert line.startswith(f"error: {program}: ")

@@ -8,12 +8,14 @@ import logging
 import os
 import re
 import signal
+import socket
 import tempfile
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from mitmproxy import exceptions
 from mitmproxy.addons.proxyserver import Proxyserver
@@ -29,6 +31,7 @@ from wsproxy.recorder.limits import RecorderLimits
 from wsproxy.system.address import authority, is_loopback
 
 from .access_addon import AccessAddon
+from .caught import CaughtConnections, PastConnection
 from .options import RecorderOptions, folder_problem
 from .record_addon import RecordAddon
 from .redirect_addon import RedirectAddon
@@ -102,6 +105,7 @@ class RunningProxy:
     open_to_all: bool
     _watch: _ConnectionCounter = field(repr=False)
     _stop: _Stop = field(repr=False)
+    _caught: CaughtConnections | None = field(default=None, repr=False)
 
     @property
     def ca_key(self) -> Path:
@@ -125,6 +129,21 @@ class RunningProxy:
         deadline = time.monotonic() + seconds
         while self._watch.open and time.monotonic() < deadline:
             time.sleep(0.01)
+
+    def serve_caught(self, supervisor: socket.socket) -> None:
+        """Record the connections that a supervisor has caught; called on any thread.
+
+        Args:
+            supervisor: `CaughtCommand.connections`; it is closed when the recorder stops.
+        """
+        assert isinstance(self._stop.addon, RecordAddon)
+        self._caught = CaughtConnections(self._stop.addon, supervisor)
+        self._stop.run(self._caught.serve())
+
+    @property
+    def past(self) -> dict[PastConnection, int]:
+        """How many connections of a caught command went past the recorder, by kind."""
+        return {} if self._caught is None else dict(self._caught.past)
 
     def stop(self) -> None:
         """Stop it; called on any thread. A second call stops waiting for a disk that hangs."""
@@ -360,6 +379,10 @@ class _Stop:
         self._requested = True
         with contextlib.suppress(RuntimeError):  # the loop has ended
             self._loop.call_soon_threadsafe(self._master.shutdown)
+
+    def run(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        """Run a coroutine on the event loop until it ends or the loop does."""
+        self._running = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
 
     @property
     def in_order(self) -> bool:

@@ -39,6 +39,7 @@ from . import connection_control, failure_cause, http1_patches, http_stream, opt
 from .access_addon import ANSWERED_HERE, SELF_CONNECTION
 from .failed_attempts import FailedAttempts
 from .failure_cause import FailureCause
+from .first_bytes import FirstBytes
 from .http_records import is_upgrade_request, request_record, response_record
 
 logger = logging.getLogger(__name__)
@@ -284,6 +285,16 @@ class RecordAddon:
             data.client, host, port, failure_cause.from_connect(data.server.error or "", since)
         )
 
+    def record_unreachable(
+        self, client: Client, host: str, port: int, error: str, since: float
+    ) -> None:
+        """Record that the server of a caught connection could not be connected to.
+
+        Args:
+            since: Unix time of the attempt, seconds.
+        """
+        self._record_synthetic(client, host, port, failure_cause.from_connect(error, since))
+
     def server_connect(self, data: server_hooks.ServerConnectionHookData) -> None:
         connection_control.on_task_failure(
             lambda: self._on_immediate_reset(data.client, data.server)
@@ -312,6 +323,17 @@ class RecordAddon:
             self._record_synthetic(client, host, port, cause, "wss" if client.tls else "ws")
 
     # -- records
+
+    def intercepts(self, first: FirstBytes, address: str) -> bool:
+        """Whether a caught connection is to be recorded: `--host`, or a speech API.
+
+        Args:
+            address: the IP address of the server.
+        """
+        host = first.host or address
+        if self._hosts or first.is_upgrade:
+            return self._is_recorded_host(host)
+        return self._catalog.at_host(host, first.path)[0] is not None
 
     def _is_recorded_host(self, host: str) -> bool:
         return not self._hosts or any(pattern.search(host) for pattern in self._hosts)
