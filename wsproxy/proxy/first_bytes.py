@@ -12,7 +12,7 @@ from wsproxy.wire.http_head import RequestHead, find_head_end
 
 MAX_SIZE = 64 << 10  # bytes; a ClientHello or a request head that is longer is not waited for
 _REQUEST = re.compile(rb"[A-Z]{3,20} ")  # the beginning of a request line
-_REQUEST_PREFIX = re.compile(rb"[A-Z]{1,20}\Z")
+_REQUEST_PREFIX = re.compile(rb"[A-Z]{0,20}\Z")
 _PORT = re.compile(r":\d+\Z")
 
 

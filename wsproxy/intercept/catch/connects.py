@@ -31,12 +31,14 @@ class _Pending:
     Attributes:
         answered: whether the app knows that the connection is in progress.
         waiting: the notification of a blocking connect(2); None if nobody waits for it.
+        sock: the socket of a blocking connect(2), which keeps it open as the kernel would.
         deadline: when a blocking connect(2) stops waiting, monotonic seconds; None: never.
     """
 
     meeting: Meeting
     answered: bool = False
     waiting: Notification | None = None
+    sock: socket.socket | None = None
     deadline: float | None = None
 
 
@@ -118,7 +120,7 @@ class Connects:
                     sock, destination, notification
                 )
         except OSError as error:
-            if error.errno != errno.EBADF:  # the app's own mistake
+            if error.errno not in (errno.EBADF, errno.ENOTSOCK):  # the app's own mistakes
                 why = f"its socket cannot be connected to the recorder ({error.strerror})"
                 self._report(destination, notification.thread, why)
             return False
@@ -154,6 +156,7 @@ class Connects:
         if pending.waiting is not None and self.listener.is_valid(pending.waiting.id):
             return self.listener.answer(notification.id, errno.EALREADY)
         pending.waiting = notification
+        pending.sock = pending.sock or sock.dup()
         timeout = sock.getsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _TIMEVAL.size)
         seconds, microseconds = _TIMEVAL.unpack(timeout)
         if seconds or microseconds:
@@ -191,22 +194,13 @@ class Connects:
         if pending is None:
             return
         with contextlib.closing(pending.meeting):
-            waiting = pending.waiting
-            if waiting is not None:
-                if error:
-                    self._undo(waiting, cookie)
-                pending.answered = self.listener.answer(waiting.id, error)
+            if pending.sock is not None:
+                with pending.sock:
+                    _complete(pending.sock, error)
+            if pending.waiting is not None:
+                pending.answered = self.listener.answer(pending.waiting.id, error)
             if not pending.answered and not error:
                 self._remember_interrupted(cookie)
-
-    def _undo(self, waiting: Notification, cookie: int) -> None:
-        """Leave the socket of a failed connect(2) as the kernel does: unconnected."""
-        with contextlib.suppress(OSError, struct.error):
-            fd, _ = target.connect_arguments(waiting)
-            if self.listener.is_valid(waiting.id):
-                with target.borrowed_socket(waiting.thread, fd) as sock:
-                    if target.cookie(sock) == cookie:
-                        target.disconnect(sock)
 
     def _remember_interrupted(self, cookie: int) -> None:
         self._interrupted[cookie] = None
@@ -228,6 +222,16 @@ class Connects:
                 if pending.waiting is not None:
                     answered = self.listener.answer(pending.waiting.id, errno.EINPROGRESS)
                     pending.answered, pending.waiting = answered, None
+
+
+def _complete(sock: socket.socket, error: int) -> None:
+    """Leave a socket as a blocking connect(2) does: connected, or unconnected."""
+    if error:
+        target.disconnect(sock)
+    else:
+        # Until then the kernel takes it for a connection in progress: the app's next connect(2)
+        # would succeed instead of failing with EISCONN.
+        sock.connect_ex(sock.getpeername())
 
 
 def _is_tcp(sock: socket.socket, destination: SocketAddress) -> bool:
