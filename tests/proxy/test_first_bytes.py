@@ -32,7 +32,7 @@ UPGRADE = b"Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
         (b"POST / HTTP/1.0\r\n\r\nbody", FirstBytes(None, "/")),
         (b"SSH-2.0-x\r\n", FirstBytes()),
         (b"\x00\x01", FirstBytes()),
-        (b"\x16\x03\x01\x00\x04abcd", FirstBytes()),
+        (b"\x16\x03\x01\x00\x05\x01\x00\x00\x01x", FirstBytes()),
     ],
     ids=["TLS", "TLS without a name", "request", "upgrade", "no host", "SSH", "binary", "no TLS"],
 )

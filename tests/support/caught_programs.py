@@ -98,11 +98,16 @@ class Catching:
         )
 
     def run(
-        self, argv: Sequence[str], ports: Sequence[int], env: Mapping[str, str] | None = None
+        self,
+        argv: Sequence[str],
+        ports: Sequence[int],
+        env: Mapping[str, str] | None = None,
+        *,
+        may_gain_privileges: bool | None = None,
     ) -> Ran:
         """Run a program to its end."""
         with self._output_file():
-            command = self.start(argv, ports, env)
+            command = self.start(argv, ports, env, may_gain_privileges=may_gain_privileges)
         self.running.serve_caught(command.connections)
         try:
             status = command.wait()
