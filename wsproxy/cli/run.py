@@ -164,3 +164,5 @@ def _report(recorded: Recorded, running: embedding.RunningProxy, out: Path) -> N
         say("nothing recorded: the command opened no connection through the recorder")
         for line in _HINTS:
             click.echo(f"  {line}", err=True)
+    for line in running.passed_through:
+        say(line)

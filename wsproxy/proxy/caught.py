@@ -28,6 +28,7 @@ from wsproxy.intercept.catch import meeting
 from . import connection_control, first_bytes
 from .adopted_server import AdoptingHandler, Streams
 from .first_bytes import FirstBytes
+from .recorded_hosts import RecordedHosts
 from .relay import Leg, Relay
 from .relay_layer import UnrecordedSink
 
@@ -64,14 +65,14 @@ _MODE = CatchMode("catch", _INTERNAL, None, None)
 
 
 class Recorder(Protocol):
-    """Decides what is recorded; `RecordAddon` is one."""
+    """What records; `RecordAddon` does.
 
-    def intercepts(self, first: FirstBytes, address: str) -> bool:
-        """Whether a connection is to be recorded.
+    Attributes:
+        hosts: which hosts are recorded.
+    """
 
-        Args:
-            address: the IP address of the server.
-        """
+    @property
+    def hosts(self) -> RecordedHosts: ...
 
     def record_unreachable(
         self, client: Client, host: str, port: int, error: str, since: float
@@ -98,7 +99,7 @@ class CaughtConnections:
     """All caught connections of one command.
 
     Args:
-        recorder: decides what is recorded.
+        recorder: records them, or some of them.
         control: the supervisor's channel.
 
     Attributes:
@@ -171,7 +172,7 @@ class CaughtConnections:
         self, app: meeting.Address, to: tuple[Any, ...], error: OSError, since: float
     ) -> None:
         host = self._names.get(to[0])
-        if host is None and self._recorder.intercepts(FirstBytes(), to[0]):
+        if host is None and self._recorder.hosts.is_named(to[0]):
             host = to[0]
         if host is not None:
             client = Client(peername=app, sockname=("", 0), timestamp_start=since, proxy_mode=_MODE)
@@ -179,13 +180,14 @@ class CaughtConnections:
 
     async def _carry(self, client: Streams, server: Streams, to: tuple[Any, ...]) -> None:
         first = await _first_bytes(client, server)
-        if not self._recorder.intercepts(first, to[0]):
+        host = first.host or to[0]
+        hosts = self._recorder.hosts
+        if not hosts.is_wanted(host) and not (first.is_upgrade and hosts.includes(host)):
             await _relay(client, server)
             return
-        if first.host is not None:
-            self._names[to[0]] = first.host
-            if len(self._names) > _MAX_NAMES:
-                del self._names[next(iter(self._names))]
+        self._names[to[0]] = host
+        if len(self._names) > _MAX_NAMES:
+            del self._names[next(iter(self._names))]
         await _record(client, server, to)
 
 

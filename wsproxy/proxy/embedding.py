@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import os
-import re
 import signal
 import socket
 import tempfile
@@ -26,21 +24,21 @@ from mitmproxy.tools.dump import DumpMaster
 
 from wsproxy.errors import InvalidValue, Setting, UsageError
 from wsproxy.intercept.environment import mode_kind
+from wsproxy.intercept.pass_through_report import PassThroughReport
+from wsproxy.intercept.user_proxies import UserProxies
 from wsproxy.recorder import SessionWriter
 from wsproxy.recorder.limits import RecorderLimits
 from wsproxy.system.address import authority, is_loopback
 
+from . import start_errors, upstream_trust
 from .access_addon import AccessAddon
 from .caught import CaughtConnections, PastConnection
 from .options import RecorderOptions, folder_problem
+from .pass_through_addon import PassThroughAddon
+from .proxy_chain_addon import ProxyChainAddon
 from .record_addon import RecordAddon
 from .redirect_addon import RedirectAddon
-
-CA_KEY = "mitmproxy-ca.pem"  # the key and its certificate
-
-# Log messages of mitmproxy.
-_NO_KEY = re.compile(r"Could not deserialize key data|Unable to load PEM file")
-_NO_LISTENER = re.compile(r"failed to listen on (\S+):(\d+) with (.*)")
+from .start_errors import CA_KEY
 
 DISCONNECT_TIMEOUT = 2.0  # seconds for ending open connections when the recorder stops
 
@@ -105,7 +103,13 @@ class RunningProxy:
     open_to_all: bool
     _watch: _ConnectionCounter = field(repr=False)
     _stop: _Stop = field(repr=False)
+    _passed_through: PassThroughReport = field(default_factory=PassThroughReport, repr=False)
     _caught: CaughtConnections | None = field(default=None, repr=False)
+
+    @property
+    def passed_through(self) -> list[str]:
+        """One line for each server whose TLS was passed through, with the reason."""
+        return self._passed_through.lines()
 
     @property
     def ca_key(self) -> Path:
@@ -179,9 +183,10 @@ async def proxy(
     settings: ProxySettings, addon: RecordAddon | RedirectAddon
 ) -> AsyncIterator[tuple[RunningProxy, asyncio.Task[None]]]:
     """Run mitmproxy with one of our addons for the body of a `with`; see `recorder`."""
-    access, watch = AccessAddon(), _ConnectionCounter()
-    with _ErrorLog() as errors:
+    access, watch, passed = AccessAddon(), _ConnectionCounter(), PassThroughReport()
+    with start_errors.ErrorLog() as errors:
         master = _master(settings, addon, access, watch)
+        _use_environment(master, addon, access, passed)
         task = asyncio.create_task(master.run())
         waiting = asyncio.create_task(watch.ready.wait())
         await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)
@@ -189,11 +194,12 @@ async def proxy(
     if errors.first is not None:
         master.shutdown()
         await task
-        raise _explain(errors.first, settings)
+        raise start_errors.explain(errors.first, settings.confdir or CONF_DIR)
     stop = _Stop(master, addon)
     try:
         await _check_upstreams(master, access)
-        yield RunningProxy(_address(master), _ca(master), _open_to_all(master), watch, stop), task
+        address, ca, is_open = _address(master), _ca(master), _open_to_all(master)
+        yield RunningProxy(address, ca, is_open, watch, stop, passed), task
     finally:
         master.shutdown()
         await task
@@ -282,6 +288,7 @@ def _master(
         if isinstance(addon, RecordAddon):
             recorder_options = RecorderOptions(settings.out, settings.limits)
             options.update(wsproxy_host=list(settings.hosts), **recorder_options.as_options())
+            options.update(ssl_verify_upstream_trusted_ca=str(upstream_trust.bundle()))
         options.update(proxyauth=settings.auth, wsproxy_allow_host=list(settings.allow_hosts))
         options.set(*settings.options)
         options.update(mode=[settings.mitmproxy_mode])
@@ -290,6 +297,23 @@ def _master(
     except (exceptions.OptionsError, ValueError) as error:
         raise UsageError(str(error)) from error
     return master
+
+
+def _use_environment(
+    master: DumpMaster,
+    addon: RecordAddon | RedirectAddon,
+    access: AccessAddon,
+    passed: PassThroughReport,
+) -> None:
+    """Use the user's own proxies, and leave connections alone that are not to be recorded.
+
+    Raises:
+        UsageError: a variable names no proxy.
+    """
+    proxies = UserProxies.of_environment(os.environ)
+    master.addons.add(ProxyChainAddon(proxies, access.is_own_address))
+    if isinstance(addon, RecordAddon):
+        master.addons.add(PassThroughAddon(addon.hosts, proxies, passed))
 
 
 def _check_folders(settings: ProxySettings, records: bool) -> None:
@@ -407,45 +431,6 @@ class _ConnectionCounter:
 
     def client_disconnected(self, client: Client) -> None:
         self.open -= 1
-
-
-class _ErrorLog(logging.Handler):
-    """Keeps the first error that mitmproxy logs while it starts."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.ERROR)
-        self.first: str | None = None
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.first = self.first or record.getMessage().splitlines()[0]
-
-    def __enter__(self) -> _ErrorLog:
-        logging.getLogger().addHandler(self)
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        logging.getLogger().removeHandler(self)
-
-
-def _explain(message: str, settings: ProxySettings) -> UsageError:
-    """A logged error of mitmproxy as an error of ours, with the settings that matter for it."""
-    if _NO_KEY.search(message):
-        confdir = settings.confdir or CONF_DIR
-        return UsageError(
-            f"cannot read the CA in {confdir}: {CA_KEY} holds no key; remove it, and a new CA is "
-            "created",
-            Setting("confdir"),
-        )
-    failed = _NO_LISTENER.search(message)
-    if failed is None:
-        return UsageError(message)
-    why = (
-        "the port is in use"
-        if "in use" in message
-        else failed[3].rpartition("] ")[2].rpartition("): ")[2]
-    )
-    where = authority(failed[1], int(failed[2]))
-    return UsageError(f"cannot listen on {where}: {why}", Setting("listen"))
 
 
 def _proxyserver(master: DumpMaster) -> Proxyserver:

@@ -22,6 +22,7 @@ from mitmproxy.addonmanager import Loader
 from mitmproxy.connection import Client, ConnectionState, Server
 from mitmproxy.proxy import server_hooks
 from mitmproxy.proxy.layer import NextLayer
+from mitmproxy.proxy.mode_specs import ReverseMode
 from mitmproxy.version import VERSION as MITMPROXY_VERSION
 
 from wsproxy import catalog
@@ -39,8 +40,8 @@ from . import connection_control, failure_cause, http1_patches, http_stream, opt
 from .access_addon import ANSWERED_HERE, SELF_CONNECTION
 from .failed_attempts import FailedAttempts
 from .failure_cause import FailureCause
-from .first_bytes import FirstBytes
 from .http_records import is_upgrade_request, request_record, response_record
+from .recorded_hosts import RecordedHosts
 
 logger = logging.getLogger(__name__)
 
@@ -62,6 +63,7 @@ class RecordAddon:
             completed.
 
     Attributes:
+        hosts: which hosts are recorded.
         stopped_in_order: False if it has stopped before everything was written.
     """
 
@@ -80,8 +82,8 @@ class RecordAddon:
         self._live: dict[str, LiveSession] = {}  # by flow id
         self._flows: dict[str, set[str]] = {}  # flow ids by client connection id
         self._failed_attempts = FailedAttempts()
-        self._hosts: list[re.Pattern[str]] = []
         self._catalog = catalog.load()
+        self.hosts = RecordedHosts(self._catalog)
         self._redact = HeadRedactor(
             self._catalog.credentials, fingerprint_key(), self._catalog.key_shapes
         )
@@ -94,7 +96,7 @@ class RecordAddon:
     def configure(self, updated: set[str]) -> None:
         if "wsproxy_host" in updated:
             try:
-                self._hosts = [re.compile(p, re.IGNORECASE) for p in ctx.options.wsproxy_host]
+                self.hosts.set_named(ctx.options.wsproxy_host)
             except re.error as error:
                 raise exceptions.OptionsError(
                     f"wsproxy_host: invalid regular expression: {error}"
@@ -168,7 +170,7 @@ class RecordAddon:
             flow.metadata[_NOT_FORWARDED] = True  # mitmproxy refuses it before any hook
         if flow.response is not None:
             flow.metadata[ANSWERED_HERE] = True  # mitmproxy itself requests a password
-        elif is_upgrade_request(flow.request) and self._is_recorded_host(flow.request.pretty_host):
+        elif is_upgrade_request(flow.request) and self.hosts.includes(flow.request.pretty_host):
             if self._recorder is not None and self._recorder.refuses_sessions:
                 _refuse(flow)
                 return
@@ -324,24 +326,10 @@ class RecordAddon:
 
     # -- records
 
-    def intercepts(self, first: FirstBytes, address: str) -> bool:
-        """Whether a caught connection is to be recorded: `--host`, or a speech API.
-
-        Args:
-            address: the IP address of the server.
-        """
-        host = first.host or address
-        if self._hosts or first.is_upgrade:
-            return self._is_recorded_host(host)
-        return self._catalog.at_host(host, first.path)[0] is not None
-
-    def _is_recorded_host(self, host: str) -> bool:
-        return not self._hosts or any(pattern.search(host) for pattern in self._hosts)
-
     def _is_known_api(self, flow: http.HTTPFlow) -> bool:
         host = flow.request.pretty_host
         provider, _ = self._catalog.recognize(host, flow.request.path.partition("?")[0])
-        return provider is not None and self._is_recorded_host(host)
+        return provider is not None and self.hosts.includes(host)
 
     def _capture_level(self, flow: http.HTTPFlow) -> str:
         """How the frames of a requested session will be recorded: see `Start.capture`."""
@@ -396,8 +384,17 @@ class RecordAddon:
         cause: FailureCause,
         scheme: str = "wss",
     ) -> None:
-        """Record a session that has no flow, from a connection event."""
-        if self._recorder is None or not self._is_recorded_host(host):
+        """Record a session that has no flow, from a connection event.
+
+        An app has other connections, which fail without harm: such a session is recorded only
+        if the user or the catalog names the host.
+        """
+        is_wanted = (
+            self.hosts.includes(host)
+            if isinstance(client.proxy_mode, ReverseMode)
+            else self.hosts.is_wanted(host)
+        )
+        if self._recorder is None or not is_wanted:
             return
         session = self._new_session(client, host, "/", synthetic=True)
         session.add(Request(session.now(), "GET", scheme, host, port, "/"))
