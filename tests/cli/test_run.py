@@ -6,6 +6,8 @@ import gc
 import os
 import weakref
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
@@ -13,6 +15,7 @@ from sessions import APP, SERVER, audio, closed, opened
 from trace_builder import TraceBuilder
 from wsproxy.cli import app_process
 from wsproxy.cli.run import Recorded, _report
+from wsproxy.intercept.past_connections import PastConnection
 from wsproxy.proxy.embedding import RunningProxy
 from wsproxy.recorder import SessionWriter
 
@@ -23,6 +26,12 @@ def recording(path: Path, code: int) -> SessionWriter:
     builder.add(*opened("/v1/listen"), audio(50, APP, bytes(100)), closed(99, SERVER, code, "bye"))
     builder.done()
     return builder.recording
+
+
+def running_proxy() -> RunningProxy:
+    """A recorder without connections."""
+    counter = SimpleNamespace(connections=0)
+    return RunningProxy(None, Path(), False, cast(Any, counter), cast(Any, None))
 
 
 def test_run_recorded_session_keeps_only_its_lines(tmp_path: Path) -> None:
@@ -44,7 +53,7 @@ def test_run_report_prints_sessions_on_stderr(
     paths = [tmp_path / f"{n}.wstrace" for n in range(3)]
     for path, code in zip(paths, (1000, 1011, 1008), strict=True):
         recorded.add(recording(path, code))
-    _report(recorded, RunningProxy.__new__(RunningProxy), tmp_path)
+    _report(recorded, running_proxy(), tmp_path, {})
     out, err = capsys.readouterr()
     assert out == ""
     lines = err.splitlines()
@@ -52,6 +61,40 @@ def test_run_report_prints_sessions_on_stderr(
     assert lines[-1] == f"wsproxy: to see why: wsproxy explain {paths[1]}"
     assert [line.strip() for line in lines if line.startswith("      ")] == list(map(str, paths))
     assert len([line for line in lines if line.startswith("  deepgram")]) == 3
+
+
+def test_run_report_names_connections_that_went_past_also_beside_sessions(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each kind on one line, the most frequent first; then how they can be recorded."""
+    recorded = Recorded()
+    recorded.add(recording(tmp_path / "a.wstrace", 1000))
+    past = {
+        PastConnection(("192.0.2.1", 443), "node"): 2,
+        PastConnection(None, "", "its process cannot be inspected"): 1,
+        PastConnection(("2001:db8::1", 443), "a\x1bb", "it uses another network namespace"): 3,
+    }
+    _report(recorded, running_proxy(), tmp_path, past)
+    lines = [line for line in capsys.readouterr().err.splitlines() if "past" in line]
+    begin = "wsproxy: went past the recorder: "
+    assert lines == [
+        f"{begin}3 connections to [2001:db8::1]:443 by a\\x1bb: it uses another network namespace",
+        f"{begin}2 connections to 192.0.2.1:443 by node",
+        f"{begin}1 connection to an unknown address: its process cannot be inspected",
+    ]
+
+
+@pytest.mark.parametrize("connections", [0, 1])
+def test_run_report_without_sessions_prints_hints(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], connections: int
+) -> None:
+    """Also if something came through the recorder, such as a call before the WebSocket."""
+    running = running_proxy()
+    running._watch.connections = connections
+    _report(Recorded(), running, tmp_path, {})
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0].startswith("wsproxy: nothing recorded: ")
+    assert "Setting the app's base URL always works" in lines[1]
 
 
 @pytest.mark.parametrize(

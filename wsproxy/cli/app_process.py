@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,8 @@ import click
 from wsproxy.errors import InvalidValue
 from wsproxy.intercept.catch import availability
 from wsproxy.intercept.catch.command import CaughtCommand, FilterError
+from wsproxy.intercept.connection_watch import ConnectionWatch
+from wsproxy.intercept.past_connections import PastConnection
 from wsproxy.recorder import file_descriptors
 
 # Of HTTPS and HTTP.
@@ -27,6 +30,8 @@ CATCH_PORTS = (443, 80)
 
 class AppProcess(Protocol):
     """A running command."""
+
+    pid: int
 
     def wait(self) -> int:
         """Wait for its end; its exit status, or minus the signal that ended it."""
@@ -40,30 +45,29 @@ class Catch:
     """How connections are caught.
 
     Attributes:
-        ports: those whose connections are caught.
+        ports: those of servers whose connections are caught, or watched.
+        is_used: False: they are not caught.
         is_required: whether it is an error if they cannot be.
     """
 
-    ports: tuple[int, ...]
-    is_required: bool
+    ports: tuple[int, ...] = CATCH_PORTS
+    is_used: bool = False
+    is_required: bool = False
 
     @classmethod
-    def choose(cls, choice: str, ports: tuple[int, ...], program: str) -> Catch | None:
+    def choose(cls, choice: str, ports: tuple[int, ...], program: str) -> Catch:
         """Read `--catch` and `--catch-port`.
 
-        Returns:
-            None if connections are not caught.
-
         Raises:
-            InvalidValue: they have to be, and cannot be.
+            InvalidValue: connections have to be caught, and cannot be.
         """
+        ports = (*CATCH_PORTS, *ports)
         if choice == "off":
-            return None
-        catch = cls((*CATCH_PORTS, *ports), choice == "on")
+            return cls(ports)
         why = availability.obstacle(program)
-        if why is not None and catch.is_required:
+        if why is not None and choice == "on":
             raise InvalidValue("catch", "on", why)
-        return catch if why is None else None
+        return cls(ports, why is None, choice == "on")
 
 
 def check(program: str) -> None:
@@ -93,18 +97,18 @@ def run(
     cmd: tuple[str, ...],
     env: dict[str, str],
     stopping: Sequence[signal.Signals],
-    catch: Catch | None = None,
-    on_caught: Callable[[socket.socket], None] | None = None,
-) -> int:
+    catch: Catch = Catch(),
+    on_caught: Callable[[socket.socket], None] = socket.socket.close,
+) -> tuple[int, Counter[PastConnection]]:
     """Run the command to its end; exits as a shell does if it cannot be run.
 
     Args:
         stopping: signals that stop a recorder; the command gets them.
-        catch: None: its connections are not caught.
         on_caught: called with the channel for `wsproxy.proxy.caught`.
 
     Returns:
-        Its exit status, or 128 plus the signal that ended it.
+        Its exit status, or 128 plus the signal that ended it, and the connections that were
+        seen to go past the recorder.
 
     Raises:
         InvalidValue: connections cannot be caught, and have to be.
@@ -115,18 +119,16 @@ def run(
         _cannot_run(cmd[0], "the interpreter in its first line does not exist", 127)
     except OSError as error:
         _cannot_run(cmd[0], f"cannot run it: {error.strerror}", 126)
-    if not isinstance(process, CaughtCommand):
-        return _wait(process, stopping)
-    if on_caught is not None:
-        on_caught(process.connections)
-    try:
-        return _wait(process, stopping)
-    finally:
-        process.close()
+    with contextlib.ExitStack() as stack:
+        if isinstance(process, CaughtCommand):
+            stack.callback(process.close)
+            on_caught(process.connections)
+        watch = stack.enter_context(ConnectionWatch(process.pid, catch.ports))
+        return _wait(process, stopping), watch.found
 
 
-def _start(cmd: tuple[str, ...], env: dict[str, str], catch: Catch | None) -> AppProcess:
-    if catch is not None:
+def _start(cmd: tuple[str, ...], env: dict[str, str], catch: Catch) -> AppProcess:
+    if catch.is_used:
         try:
             return CaughtCommand.start(
                 cmd,

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import sys
 import tempfile
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,8 +14,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from wsproxy.errors import WsproxyError
-from wsproxy.intercept import environment
+from wsproxy.intercept import environment, past_connections
+from wsproxy.intercept.past_connections import PastConnection
 from wsproxy.recorder import SessionWriter, file_descriptors
+from wsproxy.report.text import safe
 
 from . import app_process
 from .app_process import Catch
@@ -33,7 +37,7 @@ if TYPE_CHECKING:
 
 # For apps that ignore the environment.
 _HINTS = (
-    "Its library may ignore proxy settings. Setting the app's base URL always works:",
+    "A library may ignore proxy settings. Setting the app's base URL always works:",
     "  wsproxy run --listen 127.0.0.1:8080 --mode reverse:wss://api.deepgram.com -- CMD",
     "and in the app (docs/sdks.md lists all SDKs):",
     "  Deepgram Python:   DeepgramClient(environment=DeepgramClientEnvironment(",
@@ -105,13 +109,13 @@ def command(
             for line in warnings(settings, running):
                 click.echo(f"wsproxy: warning: {line}", err=True)
             env = environment.for_command(running, settings.mode, Path(folder))
-            ended = app_process.run(
+            ended, past = app_process.run(
                 cmd, env, embedding.stopping_signals(), catching, running.serve_caught
             )
             with contextlib.suppress(KeyboardInterrupt):  # the user does not want to wait
                 # The command's last sessions end shortly after it.
                 running.drain(_LINGER)
-        _report(recorded, running, settings.out)
+        _report(recorded, running, settings.out, past + Counter(running.past))
     except Exception as error:
         if ended is None:
             raise
@@ -143,7 +147,12 @@ class Recorded:
             self.failed = recording.path
 
 
-def _report(recorded: Recorded, running: embedding.RunningProxy, out: Path) -> None:
+def _report(
+    recorded: Recorded,
+    running: embedding.RunningProxy,
+    out: Path,
+    past: Mapping[PastConnection, int],
+) -> None:
     def say(text: str) -> None:
         click.echo(f"wsproxy: {text}" if text else "", err=True)
 
@@ -162,6 +171,9 @@ def _report(recorded: Recorded, running: embedding.RunningProxy, out: Path) -> N
         )
     else:
         say("nothing recorded: the command opened no connection through the recorder")
+    for line in past_connections.lines(past):
+        say(safe(line))
+    if past or not recorded.count:
         for line in _HINTS:
             click.echo(f"  {line}", err=True)
     for line in running.passed_through:

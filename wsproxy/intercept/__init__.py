@@ -4,8 +4,10 @@ environment         environment variables for a recorded command
 trust               CA certificates of the user's environment, and those for the app
 ca_bundle           CA certificates and PEM bundles
 catch               connections of a command, caught by the kernel (Linux)
+connection_watch    looks for connections that go past the recorder
+past_connections    what is reported about them
 preload             proxy support for libraries without it
 user_proxies        HTTPS_PROXY and NO_PROXY of the user's environment
 rejections          clients that do not trust the recorder's CA
-pass_through_report TLS that was passed through, and why
+pass_through_report  TLS that was passed through, and why
 """

@@ -15,7 +15,6 @@ import logging
 import socket
 import time
 from collections import Counter
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from mitmproxy import ctx
@@ -24,6 +23,7 @@ from mitmproxy.proxy.layers.modes import TransparentProxy
 from mitmproxy.proxy.mode_specs import ProxyMode
 
 from wsproxy.intercept.catch import meeting
+from wsproxy.intercept.past_connections import PastConnection
 
 from . import connection_control, first_bytes
 from .adopted_server import AdoptingHandler, Streams
@@ -78,21 +78,6 @@ class Recorder(Protocol):
         self, client: Client, host: str, port: int, error: str, since: float
     ) -> None:
         """Record that a server could not be connected to."""
-
-
-@dataclass(frozen=True, slots=True)
-class PastConnection:
-    """A kind of connection that went past the recorder.
-
-    Attributes:
-        address: (host, port); None if it is unknown.
-        program: the name of the program; empty if it is unknown.
-        why: the reason.
-    """
-
-    address: tuple[str, int] | None
-    program: str
-    why: str
 
 
 class CaughtConnections:

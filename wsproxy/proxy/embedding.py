@@ -25,6 +25,7 @@ from mitmproxy.tools.dump import DumpMaster
 from wsproxy.errors import InvalidValue, Setting, UsageError
 from wsproxy.intercept.environment import mode_kind
 from wsproxy.intercept.pass_through_report import PassThroughReport
+from wsproxy.intercept.past_connections import PastConnection
 from wsproxy.intercept.user_proxies import UserProxies
 from wsproxy.recorder import SessionWriter
 from wsproxy.recorder.limits import RecorderLimits
@@ -32,7 +33,7 @@ from wsproxy.system.address import authority, is_loopback
 
 from . import start_errors, upstream_trust
 from .access_addon import AccessAddon
-from .caught import CaughtConnections, PastConnection
+from .caught import CaughtConnections
 from .options import RecorderOptions, folder_problem
 from .pass_through_addon import PassThroughAddon
 from .proxy_chain_addon import ProxyChainAddon

@@ -11,6 +11,8 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from wsproxy.errors import WsproxyError
+
 from .channel import Channel
 
 # Without the user's environment and site-packages: it needs the standard library only.
@@ -22,8 +24,8 @@ _PACKAGE_FOLDER = str(Path(__file__).parents[3])
 _END_TIMEOUT = 0.5  # seconds
 
 
-class FilterError(Exception):
-    """The kernel does not let the command be started under the filter."""
+class FilterError(WsproxyError):
+    """The command cannot run under the filter."""
 
 
 class CaughtCommand:
