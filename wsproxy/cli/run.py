@@ -7,7 +7,7 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -93,7 +93,7 @@ def command(
       wsproxy run --host deepgram -- npm start
     """
     app_process.check(cmd[0])
-    settings = settings_of(listen, **options)
+    settings = replace(settings_of(listen, **options), with_proxy=True)
     catching = Catch.choose(catch, catch_ports, cmd[0])
     from wsproxy.proxy import embedding  # noqa: PLC0415  # it imports mitmproxy
 
@@ -108,7 +108,9 @@ def command(
         ):
             for line in warnings(settings, running):
                 click.echo(f"wsproxy: warning: {line}", err=True)
-            env = environment.for_command(running, settings.mode, Path(folder))
+            env = environment.for_command(
+                running, settings.mode, Path(folder), proxy=running.proxy_address
+            )
             ended, past = app_process.run(
                 cmd, env, embedding.stopping_signals(), catching, running.serve_caught
             )

@@ -19,7 +19,7 @@ from mitmproxy import exceptions
 from mitmproxy.addons.proxyserver import Proxyserver
 from mitmproxy.connection import Client
 from mitmproxy.options import CONF_DIR, Options
-from mitmproxy.proxy.mode_specs import ProxyMode, ReverseMode, UpstreamMode
+from mitmproxy.proxy.mode_specs import ProxyMode, RegularMode, ReverseMode, UpstreamMode
 from mitmproxy.tools.dump import DumpMaster
 
 from wsproxy.errors import InvalidValue, Setting, UsageError
@@ -58,6 +58,7 @@ class ProxySettings:
         auth: "user:password" that apps have to send; None: no authentication.
         limits: how much is recorded, and how safely.
         allow_hosts: additional names that apps may use for it in reverse mode; "*": any.
+        with_proxy: in reverse mode, listen as a regular proxy as well.
     """
 
     host: str = "127.0.0.1"
@@ -70,6 +71,7 @@ class ProxySettings:
     auth: str | None = field(default=None, repr=False)
     limits: RecorderLimits = field(default_factory=RecorderLimits)
     allow_hosts: tuple[str, ...] = ()
+    with_proxy: bool = False
 
     @property
     def kind(self) -> str:
@@ -95,6 +97,7 @@ class RunningProxy:
     Attributes:
         address: (host, port) that it listens on; None in modes without a port.
         ca: the CA certificate that apps have to trust, PEM.
+        proxy_address: (host, port) of the proxy beside a reverse proxy, if there is one.
         open_to_all: it accepts connections from other machines without a password.
         connections: connections from apps so far.
     """
@@ -106,6 +109,7 @@ class RunningProxy:
     _stop: _Stop = field(repr=False)
     _passed_through: PassThroughReport = field(default_factory=PassThroughReport, repr=False)
     _caught: CaughtConnections | None = field(default=None, repr=False)
+    proxy_address: tuple[str, int] | None = None
 
     @property
     def passed_through(self) -> list[str]:
@@ -200,7 +204,10 @@ async def proxy(
     try:
         await _check_upstreams(master, access)
         address, ca, is_open = _address(master), _ca(master), _open_to_all(master)
-        yield RunningProxy(address, ca, is_open, watch, stop, passed), task
+        running = RunningProxy(address, ca, is_open, watch, stop, passed)
+        if settings.kind == "reverse":
+            running.proxy_address = _address(master, RegularMode)
+        yield running, task
     finally:
         master.shutdown()
         await task
@@ -292,7 +299,7 @@ def _master(
             options.update(ssl_verify_upstream_trusted_ca=str(upstream_trust.bundle()))
         options.update(proxyauth=settings.auth, wsproxy_allow_host=list(settings.allow_hosts))
         options.set(*settings.options)
-        options.update(mode=[settings.mitmproxy_mode])
+        options.update(mode=_modes(settings))
         for spec in options.mode:
             _listen_without_http3(spec)
     except (exceptions.OptionsError, ValueError) as error:
@@ -315,6 +322,16 @@ def _use_environment(
     master.addons.add(ProxyChainAddon(proxies, access.is_own_address))
     if isinstance(addon, RecordAddon):
         master.addons.add(PassThroughAddon(addon.hosts, proxies, passed))
+
+
+def _modes(settings: ProxySettings) -> list[str]:
+    """The modes that mitmproxy runs."""
+    if not settings.with_proxy or settings.kind != "reverse":
+        return [settings.mitmproxy_mode]
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        # mitmproxy does not listen on "a free port" twice.
+        port = free.getsockname()[1]
+    return [settings.mitmproxy_mode, f"regular@127.0.0.1:{port}"]
 
 
 def _check_folders(settings: ProxySettings, records: bool) -> None:
@@ -440,9 +457,12 @@ def _proxyserver(master: DumpMaster) -> Proxyserver:
     return proxyserver
 
 
-def _address(master: DumpMaster) -> tuple[str, int] | None:
-    for address in _proxyserver(master).listen_addrs():
-        return str(address[0]), int(address[1])
+def _address(master: DumpMaster, mode: type[ProxyMode] = ProxyMode) -> tuple[str, int] | None:
+    """The first address that is listened on in a mode."""
+    for server in _proxyserver(master).servers:
+        if isinstance(server.mode, mode):
+            for address in server.listen_addrs:
+                return str(address[0]), int(address[1])
     return None
 
 
