@@ -11,4 +11,7 @@ java_options        JAVA_TOOL_OPTIONS of a recorded command
 java_trust_store    certificates as Java reads them
 preloads            what the programs of a recorded command load
 preload             the code that they load, for Python, Node and Bun
+catch               connections of a command, caught by the kernel (Linux)
+connection_watch    looks for connections that go past the recorder
+past_connections    what is reported about them
 """
