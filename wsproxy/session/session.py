@@ -43,6 +43,7 @@ from .session_audio import SessionAudio
 from .timeline import Timeline
 from .track_signal import TrackSignal
 from .traffic import FrameInfo, Traffic
+from .transcript import KEPT_RESULTS
 
 _T = TypeVar("_T")
 _CLOSE = int(Opcode.CLOSE)
@@ -118,10 +119,14 @@ class Session:
         self._heuristic_redactions: dict[str, None] = {}
 
     @classmethod
-    def analyzing(cls, catalog: Catalog) -> Session:
-        """A session that reads all messages and analyzes all audio, see `timeline`."""
+    def analyzing(cls, catalog: Catalog, keep_results: int = KEPT_RESULTS) -> Session:
+        """A session that reads all messages and analyzes all audio, see `timeline`.
+
+        Args:
+            keep_results: of its transcript, see `SessionTranscript`.
+        """
         session = cls()
-        session.timeline = Timeline(session, catalog)
+        session.timeline = Timeline(session, catalog, keep_results)
         session.audio.analyzer_of = partial(TrackSignal, session, catalog)
         return session
 
@@ -146,18 +151,32 @@ class Session:
             LimitExceeded: nothing of it can be read within the limits.
         """
         session = cls() if catalog is None else cls.analyzing(catalog)
+        for number, _ in enumerate(session.reading(path, allowance)):
+            if rest is not None and number % RECORDS_PER_REST == 0:
+                rest()
+        return session
+
+    def reading(
+        self, path: str | os.PathLike[str], allowance: Allowance | None = None
+    ) -> Iterator[Record]:
+        """Add the records of a trace, and yield each once it is added.
+
+        Args:
+            allowance: as for `read`.
+
+        Raises:
+            TraceError: as `read` does.
+        """
         with TraceReader(path, allowance) as reader:
             try:
-                for number, record in enumerate(bounded(reader)):
-                    session.add(record)
-                    if rest is not None and number % RECORDS_PER_REST == 0:
-                        rest()
+                for record in bounded(reader):
+                    self.add(record)
+                    yield record
             except LimitExceeded as error:
                 if reader.session is None:
                     raise  # nothing was found in it so far
-                session.unread = str(error)
-            session.losses = reader.losses
-        return session
+                self.unread = str(error)
+            self.losses = reader.losses
 
     @classmethod
     def summary(
