@@ -18,6 +18,7 @@ from .catalog_option import catalog_option
 from .progress import ProgressLine
 
 HTML = ".html"
+LARGEST = 500_000_000  # bytes of audio
 
 
 @click.command(name="report")
@@ -69,6 +70,11 @@ def command(*, trace: Path, out: Path, no_audio: bool, max_audio: str, force: bo
 
 def _size(text: str) -> int:
     try:
-        return parse_size(text)
+        found = parse_size(text)
     except ValueError:
         raise InvalidValue("max-audio", text, "expected a size such as 20MB") from None
+    if found > LARGEST:
+        raise InvalidValue(
+            "max-audio", text, "expected at most 500MB; browsers open no larger file"
+        )
+    return found

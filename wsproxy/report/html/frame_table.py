@@ -21,8 +21,8 @@ KEPT_LAST = 24_000
 KEPT_GAPS = 20  # of each direction
 GAP_S = 1.0  # without data frames of a direction
 MAX_NOTES = 2_000  # frames with something unusual
-TEXT_BUDGET = 1_500_000  # characters of all texts
-BINARY_BUDGET = 250_000  # bytes of all binary payloads
+TEXT_BUDGET = 1_000_000  # bytes of all texts
+BINARY_BUDGET = 200_000  # bytes of all binary payloads
 MAX_TEXT, MAX_BINARY = 20_000, 256  # of one payload
 _MIN_TEXT, _MIN_BINARY = 24, 8
 _HELD = 16_000_000  # bytes of payloads held while the session is read
@@ -83,6 +83,7 @@ class FrameTable:
     def __init__(self) -> None:
         self.count = 0
         self._first: list[Frame] = []
+        self._between: list[Frame] = []
         self._last: deque[Frame] = deque(maxlen=KEPT_LAST)
         self._limit = MAX_TEXT  # bytes of a payload, while the session is read
         self._held = 0
@@ -100,22 +101,8 @@ class FrameTable:
             if opcode:
                 self._is_text[side] = opcode == Opcode.TEXT
         is_text = self._is_text[side] if opcode <= _BINARY else opcode == _CLOSE
-        limit = self._limit if is_text else MAX_BINARY
-        payload, shortened = record.payload[:limit], len(record.payload) > limit
-        if is_text and len(record.payload) > _LONG:
-            payload, shortened = _beginning(record.payload, limit)
-        frame = Frame(
-            self.count,
-            record.t_ns,
-            side,
-            opcode,
-            len(record.payload) + record.cut,
-            payload,
-            shortened or record.cut > 0,
-            is_text,
-            self._noted(record),
-        )
-        self._held += len(payload)
+        frame = self._frame(self.count, record, is_text=is_text)
+        self._held += len(frame.payload)
         if len(self._first) < KEPT_FIRST:
             self._first.append(frame)
         else:
@@ -124,6 +111,33 @@ class FrameTable:
             self._last.append(frame)
         if self._held > _HELD:
             self._shorten()
+
+    def keeps(self, number: int) -> bool:
+        """Whether a frame is one of the first or of the last."""
+        last = self._last[0].number if self._last else self.count + 1
+        return 0 < number <= len(self._first) or last <= number <= self.count
+
+    def add_between(self, number: int, record: FrameRecord) -> None:
+        """Keep a frame as well that was not kept; such frames have to be added in their order."""
+        is_text = record.opcode in (Opcode.TEXT, _CLOSE)
+        self._between.append(self._frame(number, record, is_text=is_text))
+
+    def _frame(self, number: int, record: FrameRecord, *, is_text: bool) -> Frame:
+        limit = self._limit if is_text else MAX_BINARY
+        payload, shortened = record.payload[:limit], len(record.payload) > limit
+        if is_text and len(record.payload) > _LONG:
+            payload, shortened = _beginning(record.payload, limit)
+        return Frame(
+            number,
+            record.t_ns,
+            record.from_client,
+            record.opcode,
+            len(record.payload) + record.cut,
+            payload,
+            shortened or record.cut > 0,
+            is_text,
+            self._noted(record),
+        )
 
     def _noted(self, record: FrameRecord) -> dict[str, object]:
         notes: dict[str, object] = {}
@@ -160,7 +174,7 @@ class FrameTable:
 
     def __iter__(self) -> Iterator[Frame]:
         """The frames that are kept."""
-        return chain(self._first, self._last)
+        return chain(self._first, self._between, self._last)
 
     def gaps(self, *, from_client: bool) -> list[Gap]:
         """The longest times without data frames of a direction, in their order."""
@@ -169,12 +183,12 @@ class FrameTable:
     @property
     def ranges(self) -> list[tuple[int, int]]:
         """The numbers of the frames that are kept: first and last of each run."""
-        if not self._first:
-            return []
-        runs = [(1, len(self._first))]
-        if self._last:
-            start, end = self._last[0].number, self._last[-1].number
-            runs = [(1, end)] if start == len(self._first) + 1 else [*runs, (start, end)]
+        runs: list[tuple[int, int]] = []
+        for frame in self:
+            if runs and runs[-1][1] == frame.number - 1:
+                runs[-1] = (runs[-1][0], frame.number)
+            else:
+                runs.append((frame.number, frame.number))
         return runs
 
     def limits(self) -> tuple[int, int]:
@@ -182,8 +196,8 @@ class FrameTable:
         texts = [len(frame.payload) for frame in self if frame.is_text]
         binaries = [len(frame.payload) for frame in self if not frame.is_text]
         return (
-            _limit(texts, TEXT_BUDGET, MAX_TEXT, _MIN_TEXT),
-            _limit(binaries, BINARY_BUDGET, MAX_BINARY, _MIN_BINARY),
+            fitting_limit(texts, TEXT_BUDGET, MAX_TEXT, _MIN_TEXT),
+            fitting_limit(binaries, BINARY_BUDGET, MAX_BINARY, _MIN_BINARY),
         )
 
 
@@ -200,8 +214,8 @@ def is_shortened(frame: Frame, limits: tuple[int, int]) -> bool:
     return frame.shortened or len(frame.payload) > limits[not frame.is_text]
 
 
-def _limit(sizes: list[int], budget: int, largest: int, least: int) -> int:
-    """The largest limit for each of some sizes with which they fit a budget."""
+def fitting_limit(sizes: list[int], budget: int, largest: int, least: int) -> int:
+    """The largest limit for each of some sizes with which all together fit a budget."""
     left, count = budget, len(sizes)
     for size in sorted(sizes):
         if size * count > left:

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
@@ -22,11 +24,11 @@ from wsproxy.report import markdown
 from wsproxy.report.explanation import Explanation, explain
 from wsproxy.report.text import lasting, short, size
 
-from .embedded_audio import EmbeddedAudio, embedded_audio
+from .embedded_audio import embedded_audio
 from .json_block import json_block
 from .page_data import page_data
-from .reading import SessionContent, read_content
-from .static_frames import static_rows
+from .reading import read_content
+from .static_frames import FrameRow, static_rows
 from .track_data import element_id
 
 # In their order.
@@ -51,38 +53,102 @@ def session_page(
     Raises:
         TraceError: the trace cannot be read.
     """
-    content = read_content(path, catalog, max_audio=max_audio * 3 // 4, step=step)
+    view = read_view(path, catalog, max_audio=max_audio, step=step)
     step(f"writing the page of {path.name}")
-    audio = embedded_audio([recorder for _, recorder in content.tracks], content.max_audio)
-    explained = explain(path, content.session, content.findings, catalog)
-    return render(content, explained, audio)
+    return render("session.html.j2", [view])
 
 
-def render(
-    content: SessionContent, explained: Explanation, audio: Sequence[EmbeddedAudio | None]
-) -> Iterator[str]:
-    """The page, in parts.
+@dataclass(frozen=True, slots=True)
+class SessionView:
+    """A session as a template shows it.
+
+    Attributes:
+        prefix: of the ids of its elements: "" for the first session of a page.
+        data: see `page_data`.
+        rows: the frames that are listed without scripts.
+        markdown: its explanation, for a bug report.
+        audio: files, by the ids of their elements.
+    """
+
+    prefix: str
+    data: dict[str, Any]
+    explained: Explanation
+    rows: Sequence[FrameRow]
+    markdown: str
+    audio: Mapping[str, bytes]
+
+    @property
+    def listed(self) -> frozenset[int]:
+        """The numbers of the frames in `rows`."""
+        return frozenset(row.number for row in self.rows)
+
+
+def read_view(
+    path: Path,
+    catalog: Catalog,
+    *,
+    max_audio: int,
+    step: Callable[[str], None] = lambda _: None,
+    prefix: str = "",
+) -> SessionView:
+    """Read a trace; arguments as for `session_page`.
 
     Args:
-        audio: of each of the content's tracks.
+        prefix: as of a `SessionView`.
+
+    Raises:
+        TraceError: it cannot be read.
     """
-    data = page_data(content, explained, audio)
-    template = _environment().get_template("session.html.j2")
-    return template.generate(
-        policy=content_security_policy(),
-        styles=[Markup(_static(name)) for name in STYLES],
-        scripts=[Markup(_static(name)) for name in SCRIPTS],
-        data=data,
-        blocks=[(f"data-{name}", Markup(json_block(part))) for name, part in data.items()],
-        audio=[
-            (element_id(number), Markup(base64.b64encode(each.data).decode()))
-            for number, each in enumerate(audio)
-            if each is not None
-        ],
-        explained=explained,
-        rows=list(static_rows(content, explained.findings)),
-        markdown=markdown.session(explained, everything=True),
-        version=__version__,
+    # In base64 it takes a third more.
+    content = read_content(path, catalog, max_audio=max_audio * 3 // 4, step=step)
+    audio = embedded_audio([recorder for _, recorder in content.tracks], content.max_audio)
+    explained = explain(path, content.session, content.findings, catalog)
+    return SessionView(
+        prefix,
+        page_data(content, explained, audio, prefix),
+        explained,
+        list(static_rows(content)),
+        markdown.session(explained, everything=True),
+        {element_id(prefix, n): each.data for n, each in enumerate(audio) if each is not None},
+    )
+
+
+def render(template: str, views: Sequence[SessionView], **more: Any) -> Iterator[str]:
+    """A page, in parts.
+
+    Args:
+        template: its name.
+        views: the sessions that it shows.
+        more: what else the template shows; of what has a name that begins with `data_`, there is
+            a block for the scripts as well.
+    """
+    blocks = [
+        (f"{view.prefix}data-{name}", Markup(json_block(part)))
+        for view in views
+        for name, part in view.data.items()
+    ]
+    blocks += [
+        (name.replace("_", "-"), Markup(json_block(part)))
+        for name, part in more.items()
+        if name.startswith("data_")
+    ]
+    return (
+        _environment()
+        .get_template(template)
+        .generate(
+            policy=content_security_policy(),
+            styles=[Markup(_static(name)) for name in STYLES],
+            scripts=[Markup(_static(name)) for name in SCRIPTS],
+            sessions=views,
+            blocks=blocks,
+            audio=[
+                (element, Markup(base64.b64encode(data).decode()))
+                for view in views
+                for element, data in view.audio.items()
+            ],
+            version=__version__,
+            **more,
+        )
     )
 
 

@@ -5,6 +5,14 @@ with `JSON.parse`. Audio is the text of `<script type="application/octet-stream"
 file in base64. Nothing in them can end the element. All of it is text from a trace, so it has to
 be shown with `textContent`, never as markup.
 
+A page of two sessions has all of it twice: the ids of everything about the second one begin with
+`b-` (`b-data-session`, `b-audio-0`, `b-f32`).
+
+Static HTML: an element with `data-frame="N"` names a frame, one with `data-t="S"` a time, both
+wherever they are; `id="fN"` is the row of a frame in the static table (not all frames have one);
+`id="finding-N"` a finding, from 1; `article.track[data-track="N"]` a track, from 0; `#markdown` the
+text for a bug report. `section#time` is empty and hidden: it is for the scripts.
+
 Times (`t`, `start`, `end` of everything but audio) are seconds since the beginning of the session,
 as `wsproxy show` prints them. `session.opened` is when the upgrade was accepted. Positions in
 audio (`a`, and everything in `words`, `regions`, `faults`) are seconds of audio since the beginning
@@ -87,7 +95,8 @@ and `explain`, from 1. `c` is the client (the app), `s` the server. An unknown v
     words, agent_words, finals, interims, empty, results_not_kept       counts
     results             [{frame, t, text, final, start, end, words, channel, turn, agent}]
                         `start`, `end`: positions in the app's audio; `words`: [[text, start,
-                        end]] of final results, [] where the API gives none
+                        end]] of the first 20,000 words of final results, [] where the
+                        API gives none. Texts are shortened where they are very many
 
 `latency`
     figures             {name: seconds}, as in `show --timeline --json`
@@ -108,28 +117,36 @@ from wsproxy.report.audio_tracks import tracks_json
 from wsproxy.report.explanation import Explanation
 from wsproxy.report.text import short
 from wsproxy.report.timeline import timeline_json
+from wsproxy.session.transcript import KEPT_TEXT
 from wsproxy.statistics import percentile
 
 from .embedded_audio import EmbeddedAudio
-from .frame_table import Frame, FrameTable, content_of, is_shortened
+from .frame_table import Frame, FrameTable, content_of, fitting_limit, is_shortened
 from .handshake_data import handshake_data, url_of
 from .reading import SessionContent
-from .track_data import track_data
+from .track_data import element_id, track_data
 
 VERSION = 1
 _MAX_EVIDENCE = 50  # frames of one piece of evidence
 _MAX_LINES = 100
 _MAX_EVENTS = 2000
 _TEXT = 500  # characters
+_RESULTS = 500_000  # characters of all results of a transcript
+_SHORTEST = 80  # characters of one of them are shown in any case
+_WORDS = 20_000  # words with times
 
 
 def page_data(
-    content: SessionContent, explained: Explanation, audio: Sequence[EmbeddedAudio | None]
+    content: SessionContent,
+    explained: Explanation,
+    audio: Sequence[EmbeddedAudio | None],
+    prefix: str = "",
 ) -> dict[str, Any]:
     """The parts of a page's data, by their names.
 
     Args:
         audio: of each of the content's tracks.
+        prefix: of the ids of the session's elements.
     """
     timeline = timeline_json(content.session, content.timeline, content.outcome)
     return {
@@ -145,7 +162,7 @@ def page_data(
         },
         "handshake": handshake_data(content.session),
         "tracks": [
-            track_data(track, recorder, described, embedded, number)
+            track_data(track, recorder, described, embedded, element_id(prefix, number))
             for number, ((track, recorder), described, embedded) in enumerate(
                 zip(content.tracks, _described(content), audio, strict=True)
             )
@@ -322,18 +339,22 @@ def _connection(content: SessionContent) -> Iterator[dict[str, Any]]:
 
 def _transcript(transcript: dict[str, Any]) -> dict[str, Any]:
     counts = ("words", "agent_words", "finals", "interims", "empty", "results_not_kept")
-    return {
-        **{name: transcript[name] for name in counts},
-        "results": [_result(each) for each in transcript["results"]],
-    }
+    results = transcript["results"]
+    limit = fitting_limit([len(each["text"]) for each in results], _RESULTS, KEPT_TEXT, _SHORTEST)
+    words_left = _WORDS
+    shown = []
+    for each in results:
+        words = each["words"][:words_left] if each["final"] else []
+        words_left -= len(words)
+        shown.append(_result(each, words, limit))
+    return {**{name: transcript[name] for name in counts}, "results": shown}
 
 
-def _result(result: dict[str, Any]) -> dict[str, Any]:
-    words = result["words"] if result["final"] else ()
+def _result(result: dict[str, Any], words: list[dict[str, Any]], limit: int) -> dict[str, Any]:
     return {
         "frame": result["frame"],
         "t": _s(result["t_ns"]),
-        "text": result["text"],
+        "text": result["text"][:limit],
         "final": result["final"],
         "start": result["start_s"],
         "end": result["end_s"],

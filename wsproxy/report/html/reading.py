@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 from wsproxy.catalog import Catalog
 from wsproxy.diagnose import Finding, diagnose
 from wsproxy.diagnose.outcome import outcome
+from wsproxy.errors import LimitExceeded
 from wsproxy.session import Session
 from wsproxy.session.audio_track import AudioTrack
 from wsproxy.session.outcome import Outcome
 from wsproxy.session.timeline import Timeline
-from wsproxy.trace import Bytes, FrameRecord, Record
+from wsproxy.trace import Bytes, FrameRecord, Record, TraceReader, bounded
 
 from .frame_table import FrameTable
 from .track_recorder import TrackRecorder
 
 MAX_AUDIO = "20MB"  # of a page, unless told otherwise
-KEPT_RESULTS = 5000  # transcript results from the beginning, and as many from the end
+KEPT_RESULTS = 2000  # transcript results from the beginning, and as many from the end
 MAX_SHOWN_TRACKS = 4
+MAX_NAMED = 200  # frames of the evidence that are shown in any case
 _KEPT_GARBAGE = 100  # pieces of bytes that are no frame
 _STEP = 2000  # records after which progress is reported
 _DENSER = 4  # times as many samples are kept as are embedded: they may be encoded in less
@@ -100,6 +104,7 @@ def read_content(
             step(f"reading {path.name}: {number} records")
     step(f"explaining {path.name}")
     content.findings = diagnose(session, catalog)
+    _add_evidence(content)
     return content
 
 
@@ -108,3 +113,28 @@ def _add(content: SessionContent, record: Record) -> None:
         content.frames.add(record)
     elif isinstance(record, Bytes) and len(content.garbage) < _KEPT_GARBAGE:
         content.garbage.append(record)
+
+
+def named_frames(findings: Sequence[Finding]) -> list[int]:
+    """The frames of the evidence, those of the most important findings first."""
+    found = dict.fromkeys(
+        number for finding in findings for each in finding.evidence for number in each.frames
+    )
+    return list(found)[:MAX_NAMED]
+
+
+def _add_evidence(content: SessionContent) -> None:
+    """Read the trace of a long session again for frames of the evidence that are not kept."""
+    table = content.frames
+    missing = {
+        number
+        for number in named_frames(content.findings)
+        if number <= table.count and not table.keeps(number)
+    }
+    if not missing:
+        return
+    with TraceReader(content.path) as reader, suppress(LimitExceeded):
+        frames = (record for record in bounded(reader) if isinstance(record, FrameRecord))
+        for number, record in enumerate(islice(frames, max(missing)), 1):
+            if number in missing:
+                table.add_between(number, record)

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
-from wsproxy.diagnose import Finding
 from wsproxy.report.text import compact, short
 
 from .frame_table import Frame, content_of
-from .reading import SessionContent
+from .reading import SessionContent, named_frames
 
 FIRST, LAST = 20, 30
 AROUND = 2  # frames before and after one of the evidence
-MAX_NAMED = 200  # frames of the evidence
+MAX_LINKED = 300  # frames that other parts of the page name
 _TEXT, _NAMED_TEXT = 200, 4000  # characters
 
 
@@ -38,18 +38,11 @@ class FrameRow:
     skipped: int = 0
 
 
-def named_frames(findings: Sequence[Finding]) -> list[int]:
-    """The frames of the evidence, the most important first."""
-    found = dict.fromkeys(
-        number for finding in findings for each in finding.evidence for number in each.frames
-    )
-    return list(found)[:MAX_NAMED]
-
-
-def static_rows(content: SessionContent, findings: Sequence[Finding]) -> Iterator[FrameRow]:
+def static_rows(content: SessionContent) -> Iterator[FrameRow]:
     """The rows, in the order of the frames."""
-    named = set(named_frames(findings))
+    named = set(named_frames(content.findings))
     around = {n + step for n in named for step in range(-AROUND, AROUND + 1)}
+    around |= set(islice(_linked(content), MAX_LINKED))
     table, limits, last = content.frames, content.frames.limits(), 0
     for frame in table:
         number = frame.number
@@ -61,6 +54,17 @@ def static_rows(content: SessionContent, findings: Sequence[Finding]) -> Iterato
         yield _row(frame, limits, named=number in named)
     if last < table.count:
         yield FrameRow(skipped=table.count - last)
+
+
+def _linked(content: SessionContent) -> Iterator[int]:
+    """Frames that other parts of the page name."""
+    yield from (close.frame for close in content.session.closes)
+    for _, recorder in content.tracks:
+        yield from (fault.where.frame for fault in recorder.report().faults)
+    for side in (True, False):
+        for gap in content.frames.gaps(from_client=side):
+            yield from (gap.after_frame, gap.after_frame + 1)
+    yield from (event.frame for event in content.timeline.events)
 
 
 def _row(frame: Frame, limits: tuple[int, int], *, named: bool) -> FrameRow:

@@ -20,14 +20,14 @@ def track_data(
     recorder: TrackRecorder,
     described: Mapping[str, Any],
     audio: EmbeddedAudio | None,
-    number: int,
+    element: str,
 ) -> dict[str, Any]:
     """A track.
 
     Args:
         described: it, as `show --timeline --json` prints it.
         audio: what is embedded of it.
-        number: of the track on the page.
+        element: the id of the element that has it.
     """
     signal = dict(described["signal"])
     regions = {name: signal.pop(name) for name in _REGIONS}
@@ -47,14 +47,19 @@ def track_data(
             for name, found in regions.items()
         },
         "faults": [_fault(each) for each in faults],
-        "audio": _audio(audio, number),
+        "audio": _audio(audio, element),
         "note": note(recorder, audio, track, duration or 0.0),
     }
 
 
-def element_id(number: int) -> str:
-    """The id of the element with a track's audio."""
-    return f"audio-{number}"
+def element_id(prefix: str, number: int) -> str:
+    """The id of the element with a track's audio.
+
+    Args:
+        prefix: of the session.
+        number: of the track, from 0.
+    """
+    return f"{prefix}audio-{number}"
 
 
 def _with_seconds(described: Mapping[str, Any]) -> dict[str, Any]:
@@ -81,11 +86,11 @@ def _peaks(recorder: TrackRecorder) -> dict[str, Any] | None:
     return {"per_second": waveform.per_second, "low": waveform.low, "high": waveform.high}
 
 
-def _audio(audio: EmbeddedAudio | None, number: int) -> dict[str, Any] | None:
+def _audio(audio: EmbeddedAudio | None, element: str) -> dict[str, Any] | None:
     if audio is None:
         return None
     return {
-        "element": element_id(number),
+        "element": element,
         "type": audio.media_type,
         "form": audio.form,
         "start": round(audio.start_s, 3),
