@@ -22,7 +22,7 @@ class Player {
     this.clock = make("output", { className: "clock" });
     const speed = make(
       "select",
-      { onchange: () => this.wave.setPlaybackRate(Number(speed.value), true) },
+      { onchange: () => this.#setSpeed(Number(speed.value)) },
       ...SPEEDS.map((rate) => make("option", { value: rate, selected: rate === 1 }, `${rate} ×`)),
     );
     const label = make("label", {}, "Speed ", speed);
@@ -60,6 +60,12 @@ class Player {
     this.wave.on("pause", () => (this.play.textContent = "Play"));
     this.wave.on("finish", () => (this.play.textContent = "Play"));
     this.#tick(0);
+  }
+
+  // Also the default: loading the file sets the speed to that.
+  #setSpeed(rate) {
+    this.audio.defaultPlaybackRate = rate;
+    this.wave.setPlaybackRate(rate, true);
   }
 
   #recolour() {
