@@ -1,4 +1,10 @@
-// Enhances a page that reads without this script. The data is described in page_data.py.
-const read = (part) => JSON.parse(document.getElementById(`data-${part}`).textContent);
+// Enhances pages that read without this script. The data is described in page_data.py.
+const data = (part, prefix = "") => {
+  const element = document.getElementById(`${prefix}data-${part}`);
+  return element === null ? null : JSON.parse(element.textContent);
+};
 
-document.documentElement.dataset.scripted = String(read("session").version);
+const session = data("session");
+if (session !== null) {
+  document.documentElement.dataset.contract = String(session.version);
+}
