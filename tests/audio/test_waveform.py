@@ -24,6 +24,10 @@ def tone(hz: float, seconds: float, rate: int = RATE, level: int = 16_000) -> np
     return (level * np.sin(2 * np.pi * hz * times)).astype(np.int16)
 
 
+def whole_of(samples: KeptSamples, start: int = 0, divisor: int = 1) -> np.ndarray:
+    return np.concatenate(list(samples.blocks(start, divisor)))
+
+
 @pytest.mark.parametrize("rate", [8000, 11_025, 16_000, 22_050, 44_100, 48_000])
 @pytest.mark.parametrize("block", [160, 1000, 44_100])
 def test_waveform_peaks_are_those_of_each_interval_whatever_the_blocks(
@@ -80,7 +84,7 @@ def test_kept_samples_sound_the_same_at_a_lower_rate(rate: int, kept: int) -> No
         samples.add(whole[at : at + 1234], 1, rate)
     assert samples.rate == kept
     assert samples.seconds == pytest.approx(2.0, abs=0.01)
-    found = samples.samples()[:, 0].astype(float)
+    found = whole_of(samples)[:, 0].astype(float)
     middle = slice(kept // 2, kept)
     expected = tone(1000, 2, kept)[: len(found)].astype(float)
     assert np.abs(found[middle] - expected[middle]).max() < 16_000 * 0.03
@@ -89,7 +93,7 @@ def test_kept_samples_sound_the_same_at_a_lower_rate(rate: int, kept: int) -> No
 def test_kept_samples_drop_what_a_lower_rate_cannot_hold() -> None:
     samples = KeptSamples(1 << 30)
     samples.add(tone(15_000, 1, 48_000), 1, 48_000)  # an alias of 1 kHz at 16 kHz
-    assert np.abs(samples.samples()[1000:-1000]).max() < 16_000 * 0.02
+    assert np.abs(whole_of(samples)[1000:-1000]).max() < 16_000 * 0.02
 
 
 def test_kept_samples_are_the_last_ones() -> None:
@@ -98,7 +102,18 @@ def test_kept_samples_are_the_last_ones() -> None:
         samples.add(np.full(RATE // 2, number, np.int16), 1, RATE)
     assert samples.seconds == pytest.approx(1.0, abs=0.5)
     assert samples.start_s + samples.seconds == pytest.approx(5.0)
-    assert samples.samples()[-1, 0] == 9
+    assert whole_of(samples)[-1, 0] == 9
+
+
+def test_kept_samples_are_divided_without_seams() -> None:
+    samples = KeptSamples(1 << 30)
+    whole = tone(400, 2)
+    for at in range(0, len(whole), 1001):
+        samples.add(whole[at : at + 1001], 1, RATE)
+    found = whole_of(samples, start=2000, divisor=2)[:, 0].astype(float)
+    expected = whole[2000::2][: len(found)].astype(float)
+    assert len(found) == pytest.approx(15_000, abs=20)
+    assert np.abs(found - expected)[50:].max() < 16_000 * 0.03
 
 
 def test_kept_samples_in_another_format_are_converted() -> None:
@@ -113,19 +128,19 @@ def test_kept_samples_in_another_format_are_converted() -> None:
 def test_kept_samples_keep_two_channels_apart() -> None:
     samples = KeptSamples(1 << 30)
     samples.add(np.array([100, -200] * RATE, np.int16), 2, RATE)
-    assert samples.samples()[500].tolist() == [100, -200]
+    assert whole_of(samples)[500].tolist() == [100, -200]
 
 
 def test_wav_file_of_pcm_is_read_by_others() -> None:
     whole = tone(440, 0.5).reshape(-1, 2)
-    with wave.open(io.BytesIO(wav_file(whole, RATE))) as read:
+    with wave.open(io.BytesIO(wav_file([whole[:99], whole[99:]], 2, RATE))) as read:
         assert read.getparams()[:4] == (2, 2, RATE, len(whole))
         assert read.readframes(len(whole)) == whole.tobytes()
 
 
 def test_wav_file_of_mulaw_has_its_codes(tmp_path: Path) -> None:
     whole = tone(440, 0.1001).reshape(-1, 1)
-    data = wav_file(whole, RATE, mulaw=True)
+    data = wav_file([whole[:7], whole[7:]], 1, RATE, mulaw=True)
     codes = MULAW.encode(whole[:, 0].tolist())
     assert codes in data
     assert int.from_bytes(data[4:8], "little") == len(data) - 8

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from html_page import Element, Page, page_of
+from html_page import MARKUP, MARKUP_PARTS, RATE, Element, Page, listening, page_of
 from sessions import APP, SERVER, Records, audio, closed, opened, result, text_message, write
 from speech_sessions import spoken
 from wsproxy.catalog import load
@@ -34,37 +34,6 @@ SHOWN = (
     "wire/server-no-frame.wstrace",
     "wire/reset-by-server.wstrace",
 )
-RATE = 16_000
-PATH = f"/v1/listen?encoding=linear16&sample_rate={RATE}"
-_MARKUP = (
-    "<script>canary()</script>",
-    "</script><script>canary()</script>",
-    "</template><img src=x onerror=canary()>",
-    "<!--<script>",
-    "]]>--><b>",
-    "{{ 7 * 7 }}{% raw %}",
-    "\u2028\u2029\u202e\x1b[31m\x00\x07",
-    "\"'`><svg/onload=canary()>",
-    "&lt;script&gt;&#60;",
-)
-MARKUP = " ".join(_MARKUP)
-
-
-def listening(*, seconds: float = 3.0, words: str = "hello world") -> Records:
-    """A session that is transcribed: audio of 100 ms in real time, with results."""
-    data = spoken(seconds, RATE)
-    records = opened(PATH)
-    step = RATE // 10 * 2
-    for number, at in enumerate(range(0, len(data), step)):
-        records.append(audio(100 + number * 100, APP, data[at : at + step]))
-    end = 100 + seconds * 1000
-    records += [
-        result(end - 1500, words[:5], final=False),
-        result(end, words, final=True),
-        closed(end + 50, APP, 1000),
-        closed(end + 60, SERVER, 1000),
-    ]
-    return records
 
 
 def explained(trace: Path) -> tuple[Session, Explanation, dict[str, Any]]:
@@ -139,7 +108,10 @@ def hostile(path: Path) -> Path:
         text_message(400, SERVER, {"type": "Error", **said}),
         audio(500, APP, MARKUP.encode()),
         closed(
-            600, SERVER, 1011, "".join(_MARKUP)[:100].replace("\u2028", "").replace("\u2029", "")
+            600,
+            SERVER,
+            1011,
+            "".join(MARKUP_PARTS)[:100].replace("\u2028", "").replace("\u2029", ""),
         ),
     ]
     return write(path, records)

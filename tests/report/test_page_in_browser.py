@@ -12,9 +12,9 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from browser import OpenPage, chromium, needs_browser, until
+from html_page import MARKUP, RATE
 from sessions import APP, SERVER, audio, closed, opened, text_message, write
 from speech_sessions import spoken
-from test_html_page import MARKUP, RATE, explained, hostile
 from wsproxy.catalog import load
 from wsproxy.report.html.page import session_page
 from wsproxy.trace import FrameRecord
@@ -97,9 +97,10 @@ def cursor(page: Page) -> float:
 
 def test_page_without_scripts_shows_the_verdict_and_the_evidence(open_page: Open) -> None:
     page = open_page(FAILED, java_script_enabled=False).page
-    _, said, _ = explained(FAILED)
-    expect(page.locator("h1")).to_have_text(said.verdict)
-    expect(page.locator(".finding").first).to_contain_text(said.findings[0].title)
+    session = json.loads(page.locator("#data-session").text_content() or "")
+    findings = json.loads(page.locator("#data-findings").text_content() or "")
+    expect(page.locator("h1")).to_have_text(session["verdict"])
+    expect(page.locator(".finding").first).to_contain_text(findings[0]["title"])
     expect(page.locator("#time")).to_be_hidden()
     assert page.locator("#frames tbody tr").count() > 3
 
@@ -236,7 +237,9 @@ def test_phone_needs_no_sideways_scrolling(open_page: Open, trace: Path) -> None
 
 
 def test_nothing_in_a_trace_runs(open_page: Open, tmp_path: Path) -> None:
-    page = open_page(hostile(tmp_path / "a.wstrace")).page
+    records = [*opened("/v1/listen"), text_message(50, SERVER, MARKUP)]
+    records += [heard(100, MARKUP, final=True), closed(200, SERVER, 1011, MARKUP[:100])]
+    page = open_page(write(tmp_path / "a.wstrace", records)).page
     page.get_by_placeholder("text, or /regular expression/").fill("canary")
     for row in page.locator(".window tr.frame").all():
         row.click()

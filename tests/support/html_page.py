@@ -8,6 +8,8 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+from sessions import APP, SERVER, Records, audio, closed, opened, result
+from speech_sessions import spoken
 from wsproxy.catalog import load
 from wsproxy.report.html.page import session_page
 
@@ -84,11 +86,46 @@ class Page(HTMLParser):
     def handle_data(self, data: str) -> None:
         self._open.children.append(data)
 
-    def data(self, part: str) -> Any:
+    def data(self, part: str, prefix: str = "") -> Any:
         """A part of its data, see `report.html.page_data`."""
-        return json.loads(self.root.one("script", id=f"data-{part}").text)
+        return json.loads(self.root.one("script", id=f"{prefix}data-{part}").text)
 
 
 def page_of(trace: Path, *, max_audio: int = 20_000_000) -> Page:
     """The page of a trace."""
     return Page("".join(session_page(trace, load(), max_audio=max_audio)))
+
+
+# -- sessions to show
+
+RATE = 16_000
+PATH = f"/v1/listen?encoding=linear16&sample_rate={RATE}"
+MARKUP_PARTS = (
+    "<script>canary()</script>",
+    "</script><script>canary()</script>",
+    "</template><img src=x onerror=canary()>",
+    "<!--<script>",
+    "]]>--><b>",
+    "{{ 7 * 7 }}{% raw %}",
+    "\u2028\u2029\u202e\x1b[31m\x00\x07",
+    "\"'`><svg/onload=canary()>",
+    "&lt;script&gt;&#60;",
+)
+MARKUP = " ".join(MARKUP_PARTS)
+
+
+def listening(*, seconds: float = 3.0, words: str = "hello world") -> Records:
+    """A session that is transcribed: audio of 100 ms in real time, with results."""
+    data = spoken(seconds, RATE)
+    records = opened(PATH)
+    step = RATE // 10 * 2
+    for number, at in enumerate(range(0, len(data), step)):
+        records.append(audio(100 + number * 100, APP, data[at : at + step]))
+    end = 100 + seconds * 1000
+    records += [
+        result(end - 1500, words[:5], final=False),
+        result(end, words, final=True),
+        closed(end + 50, APP, 1000),
+        closed(end + 60, SERVER, 1000),
+    ]
+    return records

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -100,7 +101,7 @@ class KeptSamples:
         return np.stack(columns, axis=1).astype(np.float32)
 
     def _keep(self, block: NDArray[np.float32]) -> None:
-        whole = np.clip(np.rint(block), -32768, 32767).astype(np.int16)
+        whole = _rounded(block)
         self._blocks.append(whole)
         self._size += whole.nbytes
         while self._size - self._blocks[0].nbytes >= self._max_bytes:
@@ -109,12 +110,33 @@ class KeptSamples:
             self.start_s += len(dropped) / self.rate
 
     @property
+    def count(self) -> int:
+        """How many samples of each channel are kept."""
+        return self._size // 2 // self.channels if self.channels else 0
+
+    @property
     def seconds(self) -> float:
         """How much is kept."""
-        return self._size / 2 / self.channels / self.rate if self.rate else 0.0
+        return self.count / self.rate if self.rate else 0.0
 
-    def samples(self) -> NDArray[np.int16]:
-        """What is kept: a row for each time, a column for each channel."""
-        if not self._blocks:
-            return np.zeros((0, 1), np.int16)
-        return np.concatenate(self._blocks)
+    def blocks(self, start: int = 0, divisor: int = 1) -> Iterator[NDArray[np.int16]]:
+        """What is kept, in parts: a row for each time, a column for each channel.
+
+        Args:
+            start: times left out at the beginning.
+            divisor: the rate is divided by this.
+        """
+        decimators = [Decimator(divisor) for _ in range(self.channels)]
+        for block in self._blocks:
+            skipped = min(start, len(block))
+            start -= skipped
+            part = block[skipped:]
+            if divisor > 1:
+                floats = part.astype(np.float32)
+                columns = [d.feed(floats[:, n].copy()) for n, d in enumerate(decimators)]
+                part = _rounded(np.stack(columns, axis=1))
+            yield part
+
+
+def _rounded(samples: NDArray[np.float32]) -> NDArray[np.int16]:
+    return np.clip(np.rint(samples), -32768, 32767).astype(np.int16)

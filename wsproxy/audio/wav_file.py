@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterable
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -16,27 +17,28 @@ if TYPE_CHECKING:
 _PCM, _MULAW = 1, 7  # format tags
 
 
-def wav_file(samples: NDArray[np.int16], rate: int, *, mulaw: bool = False) -> bytes:
+def wav_file(
+    blocks: Iterable[NDArray[np.int16]], channels: int, rate: int, *, mulaw: bool = False
+) -> bytes:
     """A WAV file.
 
     Args:
-        samples: a row for each time, a column for each channel.
+        blocks: samples: a row for each time, a column for each channel.
         mulaw: one byte a sample, instead of two.
     """
-    channels = samples.shape[1]
-    if mulaw:
-        width, tag = 1, _MULAW
-        data = _mulaw_codes()[samples.astype(np.uint16)].tobytes()
-    else:
-        width, tag = 2, _PCM
-        data = samples.astype("<i2").tobytes()
-    size = struct.pack("<H", 0) if mulaw else b""  # of more fields: none
+    width, tag = (1, _MULAW) if mulaw else (2, _PCM)
+    data = b"".join(
+        _mulaw_codes()[block.view(np.uint16)].tobytes() if mulaw else block.astype("<i2").tobytes()
+        for block in blocks
+    )
     form = struct.pack(
         "<HHIIHH", tag, channels, rate, rate * channels * width, channels * width, width * 8
     )
-    chunks = _chunk(b"fmt ", form + size)
     if mulaw:
-        chunks += _chunk(b"fact", struct.pack("<I", len(samples)))
+        form += struct.pack("<H", 0)  # bytes of further fields
+    chunks = _chunk(b"fmt ", form)
+    if mulaw:
+        chunks += _chunk(b"fact", struct.pack("<I", len(data) // channels))
     chunks += _chunk(b"data", data)
     return _chunk(b"RIFF", b"WAVE" + chunks)
 

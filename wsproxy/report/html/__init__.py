@@ -11,6 +11,8 @@ track_data      the audio of a track, as data of a page
 page_data       the data of a page: its contract with the scripts
 static_frames   the frames that a page lists without scripts
 page            the page: templates, style, scripts and data as one file
+pair_page       the page of two sessions
+index_page      the page of many sessions
 static          style and scripts
 templates       Jinja2 templates
 """

@@ -9,15 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from wsproxy.audio.containers import container_name
 
 from .track_recorder import TrackRecorder
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 # Containers that browsers play, and their media types.
 PLAYED: Mapping[str, str] = {
@@ -133,31 +128,17 @@ def _wav(recorder: TrackRecorder, encoding: _Encoding, share: float) -> Embedded
         return None
     from wsproxy.audio.wav_file import wav_file  # noqa: PLC0415  # needs numpy
 
-    samples = kept.samples()
-    skipped = len(samples) - int(len(samples) * share)
+    skipped = kept.count - int(kept.count * share)
     divisor = encoding.divisor(kept.rate)
     rate = kept.rate // divisor
-    rows = _divided(samples[skipped:], divisor)
     kind = "mu-law" if encoding.mulaw else "16-bit PCM"
     channels = "" if kept.channels == 1 else f", {kept.channels} channels"
     return EmbeddedAudio(
-        wav_file(rows, rate, mulaw=encoding.mulaw),
+        wav_file(kept.blocks(skipped, divisor), kept.channels, rate, mulaw=encoding.mulaw),
         WAV,
         f"WAV, {kind}, {rate} Hz{channels}",
         kept.start_s + skipped / kept.rate,
-        len(rows) / rate,
+        (kept.count - skipped) / kept.rate,
         rate,
         kept.channels,
     )
-
-
-def _divided(samples: NDArray[np.int16], divisor: int) -> NDArray[np.int16]:
-    """Samples at a part of their rate."""
-    if divisor == 1:
-        return samples
-    import numpy as np  # noqa: PLC0415  # not for pages without audio
-
-    from wsproxy.audio.kept_samples import Decimator  # noqa: PLC0415  # likewise
-
-    columns = [Decimator(divisor).feed(column.astype(np.float32)) for column in samples.T]
-    return np.clip(np.rint(np.stack(columns, axis=1)), -32768, 32767).astype(np.int16)

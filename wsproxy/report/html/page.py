@@ -23,7 +23,7 @@ from wsproxy import __version__
 from wsproxy.catalog import Catalog
 from wsproxy.report import markdown
 from wsproxy.report.explanation import Explanation, explain
-from wsproxy.report.text import lasting, short, size
+from wsproxy.report.text import lasting, short, size, when
 
 from .embedded_audio import embedded_audio
 from .json_block import json_block
@@ -88,6 +88,16 @@ class SessionView:
     def listed(self) -> frozenset[int]:
         """The numbers of the frames in `rows`."""
         return frozenset(row.number for row in self.rows)
+
+    def time_of(self, frame: int | None) -> float | None:
+        """When a frame came, in seconds; None if it is none of the listed ones."""
+        frames, at = self.data["frames"], 0
+        for first, last in frames["ranges"]:
+            if frame is not None and first <= frame <= last:
+                found: float = frames["t"][at + frame - first]
+                return found
+            at += last - first + 1
+        return None
 
 
 def read_view(
@@ -206,6 +216,7 @@ def _environment() -> Environment:
     )
     environment.filters |= {
         "time": _time,
+        "moment": lambda seconds: "?" if seconds is None else when(round(seconds * 1e9)),
         "size": size,
         "lasting": lasting,
         "short": short,

@@ -104,6 +104,27 @@ and `explain`, from 1. `c` is the client (the app), `s` the server. An unknown v
                         that was sent when a result arrived, beyond the end of its place),
                         "utterances" (text to first audio), "turns" (end of the user's speech to the
                         first audio). `frame` is null where the timeline has none
+`difference`, only on a page of two sessions, A and B (made in `pair_page`)
+    verdict             "same", "different"
+    summary, words      sentences
+    equal               [names of the fields that are equal]
+    differences         [{field, path, a, b (values as text), a_frame, b_frame, a_t, b_t}]
+    first               the one of `differences` that is first in time; null if none has a time
+    offset              seconds to add to a time of B: then both upgrades were accepted together
+    latency             [{name, a, b}] seconds
+    not_compared        [sentence]
+
+`index`, only on the page of many sessions, which has no other part (made in `index_page`)
+    summary             a sentence
+    total, unreadable   counts of sessions
+    sessions            [{file, page (a relative URL; null without one), began (Unix time),
+                        duration, state, outcome, finding, severity, title, model,
+                        latency: {name: seconds}}] the latest first, at most 5,000
+    groups              [{id, severity, title, sentence, count, first, last, shares, file, page}]
+    across              findings of several sessions together, as in `explain --json`
+    times               {start, step (seconds), failed, unproven, succeeded, unknown: [count]} how
+                        many sessions began in each step of time; null if no time is known
+    latency             {name: {count, p50, p95, max}} over the sessions
 """
 
 from __future__ import annotations

@@ -27,7 +27,6 @@ MAX_SHOWN_TRACKS = 4
 MAX_NAMED = 200  # frames of the evidence that are shown in any case
 _KEPT_GARBAGE = 100  # pieces of bytes that are no frame
 _STEP = 2000  # records after which progress is reported
-_DENSER = 4  # times as many samples are kept as are embedded: they may be encoded in less
 
 
 @dataclass(slots=True)
@@ -91,10 +90,9 @@ def read_content(
         TraceError: it cannot be read.
     """
     session = Session.analyzing(catalog, KEPT_RESULTS)
-    kept = max_audio * _DENSER
 
     def recorder_of(track: AudioTrack) -> TrackRecorder:
-        return TrackRecorder(session, catalog, track, max_bytes=kept)
+        return TrackRecorder(session, catalog, track, max_bytes=max_audio)
 
     session.audio.analyzer_of = recorder_of
     content = SessionContent(path, session, catalog, max_audio)

@@ -19,12 +19,15 @@ if TYPE_CHECKING:
     from wsproxy.audio.waveform import Waveform
 
 
+_DENSER = 4  # times as many bytes of samples are kept: they may be embedded in less
+
+
 class TrackRecorder:
     """Analyzes the audio of a track, and keeps what a page shows of it.
 
     Args:
         session, catalog, track: as for a `TrackSignal`.
-        max_bytes: of its samples, and of its bytes, that are kept; 0: none.
+        max_bytes: that all audio may have in the page; 0: none is embedded.
 
     Attributes:
         arrival: when each position was carried.
@@ -94,5 +97,5 @@ class TrackRecorder:
         if self.samples is None:
             from wsproxy.audio.kept_samples import KeptSamples  # noqa: PLC0415  # likewise
 
-            self.samples = KeptSamples(self._max_bytes)
+            self.samples = KeptSamples(self._max_bytes * _DENSER)
         self.samples.add(samples, channels, rate)
