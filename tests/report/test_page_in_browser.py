@@ -12,11 +12,12 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from browser import OpenPage, chromium, needs_browser, until
-from html_page import MARKUP, RATE
+from html_page import MARKUP, RATE, listening
 from sessions import APP, SERVER, audio, closed, opened, text_message, write
 from speech_sessions import spoken
 from wsproxy.catalog import load
 from wsproxy.report.html.page import session_page
+from wsproxy.report.html.pair_page import pair_page
 from wsproxy.trace import FrameRecord
 
 pytestmark = [needs_browser, pytest.mark.one_python, pytest.mark.xdist_group("browser")]
@@ -246,3 +247,28 @@ def test_nothing_in_a_trace_runs(open_page: Open, tmp_path: Path) -> None:
     assert page.evaluate("typeof canary") == "undefined"
     assert MARKUP.split()[0] in page.locator(".window").inner_text()
     assert page.locator("img, svg, b").count() == 0
+
+
+def test_two_sessions_move_together_and_mark_the_first_difference(
+    browser: Browser, trace: Path, tmp_path: Path
+) -> None:
+    other = write(tmp_path / "other.wstrace", listening(words="good bye"))
+    path = tmp_path / "report.html"
+    path.write_text("".join(pair_page(trace, other, load(), max_audio=10_000_000)), "utf-8")
+    opened_page = OpenPage(browser, path)
+    page = opened_page.page
+    expect(page.locator("#time-of-both canvas.axis")).to_have_count(2)
+    first, second = page.locator("canvas.axis").all()
+    first.focus()
+    page.keyboard.press("Home")
+    page.keyboard.press("ArrowRight")
+    values = [float(each.get_attribute("aria-valuenow") or "nan") for each in (first, second)]
+    offset = json.loads(page.locator("#data-difference").text_content() or "")["offset"]
+    assert values[0] > 0
+    assert values[1] == pytest.approx(values[0] - offset, abs=0.002)
+    page.keyboard.press("n")
+    expect(page.locator("#announcements")).to_contain_text("first difference")
+    page.locator("a[href^='#b-f']").first.click()
+    expect(page.locator("#b-frames tr.chosen")).to_be_visible()
+    assert opened_page.problems == []
+    opened_page.close()

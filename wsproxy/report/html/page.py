@@ -40,7 +40,7 @@ LIBRARIES = (
     "vendor/uplot/uPlot.iife.min.js",
 )
 # One module in parts: a page without other files has nothing to import.
-_MODULE = ("session", "page", "axis", "players", "transcript", "latency", "frames", "main")
+_MODULE = ("session", "page", "axis", "players", "transcript", "latency", "frames", "pair", "main")
 _OPCODES = {"0": "continuation", "1": "text", "2": "binary", "8": "close", "9": "ping", "a": "pong"}
 
 
@@ -229,4 +229,5 @@ def _environment() -> Environment:
 
 def _time(seconds: float | None) -> str:
     """Seconds, as `wsproxy show` prints them."""
-    return "?" if seconds is None else f"{seconds:.3f}"
+    # Not "-0.000" for what is rounded to nothing.
+    return "?" if seconds is None else f"{round(seconds, 3) + 0.0:.3f}"

@@ -8,8 +8,10 @@ class TimeAxis {
   constructor(session, cursor) {
     this.session = session;
     this.cursor = cursor;
-    this.from = 0;
-    this.to = session.end;
+    // What can be shown, and what is; seconds.
+    this.range = [0, session.end];
+    [this.from, this.to] = this.range;
+    this.onShow = () => {};
     this.lanes = this.#lanes();
     this.height = TICKS + this.lanes.reduce((sum, lane) => sum + lane.height, 0);
     this.marks = session.findings
@@ -53,18 +55,14 @@ class TimeAxis {
     this.canvas.style.height = `${this.height}px`;
     this.canvas.setAttribute("aria-valuemax", this.session.end.toFixed(3));
     this.line = make("output", { className: "under-cursor" });
-    const controls = make(
+    this.controls = make(
       "div",
       { className: "controls" },
       button("Zoom in", () => this.zoom(0.5)),
       button("Zoom out", () => this.zoom(2)),
-      button("All", () => this.show(0, this.session.end)),
-      ...(this.marks.length
-        ? [
-            button("Previous finding", () => this.step(-1)),
-            button("Next finding", () => this.step(1)),
-          ]
-        : []),
+      button("All", () => this.show(...this.range)),
+      button("Previous finding", () => this.step(-1)),
+      button("Next finding", () => this.step(1)),
       this.line,
     );
     const help = make(
@@ -73,7 +71,7 @@ class TimeAxis {
       "Click to choose a time, drag to move, Ctrl and wheel to zoom. Keys: arrows, + and −, 0 for " +
         "all, n and p for the next and previous finding.",
     );
-    this.element = make("div", { className: "time-axis" }, controls, this.canvas, help);
+    this.element = make("div", { className: "time-axis" }, this.controls, this.canvas, help);
     this.#listen();
   }
 
@@ -129,7 +127,7 @@ class TimeAxis {
       "+": () => this.zoom(0.5),
       "=": () => this.zoom(0.5),
       "-": () => this.zoom(2),
-      0: () => this.show(0, this.session.end),
+      0: () => this.show(...this.range),
       n: () => this.step(1),
       p: () => this.step(-1),
     };
@@ -144,9 +142,27 @@ class TimeAxis {
   }
 
   show(from, to) {
-    const length = Math.min(this.session.end, Math.max(to - from, 0.02));
-    this.from = Math.min(Math.max(0, from), this.session.end - length);
+    const [begin, end] = this.range;
+    const length = Math.min(end - begin, Math.max(to - from, 0.02));
+    this.from = Math.min(Math.max(begin, from), end - length);
     this.to = this.from + length;
+    this.draw();
+    this.onShow(this.from, this.to);
+  }
+
+  addControl(element) {
+    this.controls.prepend(element);
+  }
+
+  // Marks a time of the session as findings are marked.
+  mark(t, severity, title) {
+    this.marks.push({ finding: { severity, title }, t });
+    this.marks.sort((one, other) => one.t - other.t);
+    if (!this.lanes.some(({ kind }) => kind === "finding")) {
+      this.lanes.unshift({ kind: "finding", height: LANES.finding });
+      this.height += LANES.finding;
+      this.canvas.style.height = `${this.height}px`;
+    }
     this.draw();
   }
 

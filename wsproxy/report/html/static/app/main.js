@@ -5,13 +5,19 @@ class SessionView {
     this.session = new SessionData(prefix);
     this.cursor = new Cursor(this.session);
     this.axis = new TimeAxis(this.session, this.cursor);
-    const time = this.session.element("time");
-    time.append(this.axis.element);
-    time.hidden = false;
     this.players = new Players(this.session, this.cursor);
+    if (this.players.any) {
+      this.axis.addControl(button("Play or pause", () => this.players.toggle()));
+    }
     this.transcript = new Transcript(this.session, this.cursor, this.players);
     this.latency = new Latency(this.session, this.cursor);
     this.table = new FrameTable(this.session, this.cursor, this.players);
+  }
+
+  showAxis() {
+    const time = this.session.element("time");
+    time.append(this.axis.element);
+    time.hidden = false;
   }
 
   // Shows a place, as a link names it: "f32", "t=12.5". Returns whether it is one.
@@ -42,6 +48,10 @@ const views = [...document.querySelectorAll('script[id$="data-session"]')].map(
 );
 // The longest prefix first: that of the first session is empty.
 views.sort((one, other) => other.session.prefix.length - one.session.prefix.length);
+
+const difference = document.getElementById("data-difference");
+if (difference) new Pair(views[1], views[0], JSON.parse(difference.textContent));
+else views.forEach((view) => view.showAxis());
 
 function showHash() {
   const place = decodeURIComponent(location.hash.slice(1));

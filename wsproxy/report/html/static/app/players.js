@@ -312,6 +312,10 @@ class Players {
     if (player) player.playFrom(Math.max(0, a - track.audio.start));
   }
 
+  get any() {
+    return this.players.some(Boolean);
+  }
+
   // Plays or pauses what was played last, or what the page has first.
   toggle() {
     const player = this.players.includes(Player.current) ? Player.current : this.players.find(Boolean);
