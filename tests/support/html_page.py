@@ -11,7 +11,8 @@ from typing import Any
 from sessions import APP, SERVER, Records, audio, closed, opened, result
 from speech_sessions import spoken
 from wsproxy.catalog import load
-from wsproxy.report.html.page import session_page
+from wsproxy.report.html.page import session_page, view_of
+from wsproxy.report.html.reading import read_content
 
 VOID = frozenset({"meta", "br", "img", "input", "hr", "link"})
 
@@ -93,7 +94,8 @@ class Page(HTMLParser):
 
 def page_of(trace: Path, *, max_audio: int = 20_000_000) -> Page:
     """The page of a trace."""
-    return Page("".join(session_page(trace, load(), max_audio=max_audio)))
+    content = read_content(trace, load(), max_audio=max_audio)
+    return Page("".join(session_page(view_of(content))))
 
 
 # -- sessions to show
