@@ -10,7 +10,6 @@ from pathlib import Path
 import click
 
 from wsproxy.catalog import load
-from wsproxy.diagnose.evidence import plural
 from wsproxy.diagnose.session_groups import KEPT_SPANS, SessionSpan, findings_across
 from wsproxy.errors import InvalidValue, TraceError, UsageError
 from wsproxy.recorder.limits import parse_size
@@ -22,6 +21,7 @@ from wsproxy.report.html.reading import MAX_AUDIO, read_content
 from wsproxy.report.text import safe, size
 from wsproxy.trace import find_recordings
 from wsproxy.trace.atomic_file import check_free, new_file
+from wsproxy.wording import plural
 
 from .catalog_option import catalog_option
 from .progress import ProgressLine

@@ -16,7 +16,7 @@ from wsproxy.session import Session
 from wsproxy.session.audio_track import AudioTrack
 from wsproxy.session.outcome import Outcome
 from wsproxy.session.timeline import Timeline
-from wsproxy.trace import Bytes, FrameRecord, Record, TraceReader, bounded
+from wsproxy.trace import Bytes, FrameRecord, FrameRun, Record, TraceReader, bounded
 
 from .frame_table import FrameTable
 from .track_recorder import TrackRecorder
@@ -112,9 +112,12 @@ def read_content(
     return content
 
 
-def _add(content: SessionContent, record: Record) -> None:
+def _add(content: SessionContent, record: Record | FrameRun) -> None:
     if isinstance(record, FrameRecord):
         content.frames.add(record)
+    elif isinstance(record, FrameRun):
+        for frame in record.frames():
+            content.frames.add(frame)
     elif isinstance(record, Bytes) and len(content.garbage) < _KEPT_GARBAGE:
         content.garbage.append(record)
 
