@@ -29,6 +29,7 @@ from wsproxy.trace import (
     Eof,
     FindingRecord,
     FrameRecord,
+    FrameRun,
     Gap,
     Record,
     Start,
@@ -74,7 +75,8 @@ class Written:
             except EOFError:
                 break
             if block:
-                blocks.append((offset, end, list(reader._records(block, offset, end))))
+                records = reader._records(block, offset, end)
+                blocks.append((offset, end, [r for r in records if not isinstance(r, FrameRun)]))
             offset = end
         assert not reader.losses
         reader.close()
