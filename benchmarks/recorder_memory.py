@@ -19,7 +19,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from .load import ANSWER, KEY, header
-from .proxies import Proxy, free_port, running
+from .proxies import Proxy, running
 
 FRAMES = 10_000_000
 CONNECTIONS = 2

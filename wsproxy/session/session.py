@@ -126,8 +126,8 @@ class Session:
     def analyzing(cls, catalog: Catalog) -> Session:
         """A session that reads all messages and analyzes all audio, see `timeline`."""
         session = cls()
-        session.timeline = Timeline(session, catalog)
-        session.audio.analyzer_of = partial(TrackSignal, session, catalog)
+        session.timeline = timeline = Timeline(session, catalog)
+        session.audio.analyzer_of = partial(TrackSignal, session, catalog, timeline.follow_speech)
         return session
 
     @classmethod
@@ -216,16 +216,16 @@ class Session:
                 direction.garbage += len(record.data)
             case Start():
                 self.start = record
-                if self.timeline is not None:
-                    self.timeline.begin()
+                if self._timeline is not None:
+                    self._timeline.begin()
             case Request():
                 self.request = record
                 self._add_redacted(record.redacted)
             case Response():
                 self.response = record
                 self._add_redacted(record.redacted)
-                if self.timeline is not None:
-                    self.timeline.add_response(record)
+                if self._timeline is not None:
+                    self._timeline.add_response(record)
             case Eof():
                 self._add_eof(record)
             case Failure():
@@ -355,6 +355,8 @@ class Session:
     def timeline(self) -> Timeline | None:
         """All messages as `read` has read them with a catalog; else None."""
         self._frames.tell_listener()
+        if self._timeline is not None:
+            self._timeline.settle()
         return self._timeline
 
     @timeline.setter
