@@ -131,8 +131,8 @@ class Session:
             keep_results: of its transcript, see `SessionTranscript`.
         """
         session = cls()
-        session.timeline = Timeline(session, catalog, keep_results)
-        session.audio.analyzer_of = partial(TrackSignal, session, catalog)
+        session.timeline = timeline = Timeline(session, catalog, keep_results)
+        session.audio.analyzer_of = partial(TrackSignal, session, catalog, timeline.follow_speech)
         return session
 
     @classmethod
@@ -235,16 +235,16 @@ class Session:
                 direction.garbage += len(record.data)
             case Start():
                 self.start = record
-                if self.timeline is not None:
-                    self.timeline.begin()
+                if self._timeline is not None:
+                    self._timeline.begin()
             case Request():
                 self.request = record
                 self._add_redacted(record.redacted)
             case Response():
                 self.response = record
                 self._add_redacted(record.redacted)
-                if self.timeline is not None:
-                    self.timeline.add_response(record)
+                if self._timeline is not None:
+                    self._timeline.add_response(record)
             case Eof():
                 self._add_eof(record)
             case Failure():
@@ -374,6 +374,8 @@ class Session:
     def timeline(self) -> Timeline | None:
         """All messages as `read` has read them with a catalog; else None."""
         self._frames.tell_listener()
+        if self._timeline is not None:
+            self._timeline.settle()
         return self._timeline
 
     @timeline.setter
