@@ -31,6 +31,7 @@ from wsproxy.session import Session
 from wsproxy.simulate import serve_in_thread
 
 pytestmark = [
+    pytest.mark.one_python,
     pytest.mark.sdk,
     pytest.mark.one_python,
     pytest.mark.timeout(600),

@@ -15,13 +15,13 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
-from conditions import audio, good
+from conditions import audio, good, wire_message
 from dialogue_client import APIS, ID, Client
 from wsproxy.catalog import Api, ClosePattern, load
 from wsproxy.catalog.envelope import field, read
 from wsproxy.simulate import Simulator
 from wsproxy.simulate.api import Action, ApiQuotas, ApiRequest
-from wsproxy.simulate.dialogue_api import DialogueApi, wire_message
+from wsproxy.simulate.dialogue_api import DialogueApi
 
 PLACEHOLDER = re.compile(r"\{=?[a-z][\w.]*\}")
 

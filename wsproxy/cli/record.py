@@ -85,7 +85,7 @@ async def _record(settings: embedding.ProxySettings) -> None:
         else:
             await asyncio.wait({task})
     with contextlib.suppress(OSError, SystemExit):  # the terminal may have gone
-        console.print(Text(board.total()))
+        console.print(Text("\n".join([board.total(), *running.passed_through])))
     if not running.stopped_in_order:
         sys.exit(1)
 

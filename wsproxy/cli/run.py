@@ -46,7 +46,9 @@ _HINTS = (
     "  Deepgram Node:     new DeepgramClient({apiKey, baseUrl: 'ws://127.0.0.1:8080'})",
     "  AssemblyAI Python: StreamingClientOptions(api_host='ws://127.0.0.1:8080')",
     "  ws (Node):         new WebSocket('ws://127.0.0.1:8080/v1/listen')",
-    "A browser or a container has its own proxy settings: point them at `wsproxy record`.",
+    "Chromium and Electron need flags, which are in a variable of the command:",
+    "  wsproxy run -- sh -c 'chromium $WSPROXY_CHROMIUM_FLAGS URL'",
+    "A container has its own proxy settings: point them at `wsproxy record`.",
 )
 _LINGER = 2.0  # seconds that connections may stay open after the command has ended
 
@@ -66,8 +68,8 @@ def command(listen: str, cmd: tuple[str, ...], **options: Any) -> None:
     """Run CMD, record its sessions, and exit with its exit status.
 
     CMD gets environment variables that send it through the recorder and make it trust the
-    recorder's CA: proxy variables in upper and lower case, certificate variables for Python,
-    curl and Node, and a preload for Node's ws package and old versions of Python's websockets.
+    recorder's CA: proxy variables in upper and lower case, certificate variables, and preloads
+    for Python, Node, Bun and Java, many of whose libraries read neither.
     Recorded sessions are reported on stderr; CMD's stdout is left alone.
 
     \b
@@ -198,3 +200,5 @@ def _report(recorded: Recorded, running: embedding.RunningProxy, out: Path) -> N
         say("nothing recorded: the command opened no connection through the recorder")
         for line in _HINTS:
             click.echo(f"  {line}", err=True)
+    for line in running.passed_through:
+        say(line)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import functools
 import json
 import re
 import zlib
@@ -13,7 +12,6 @@ from typing import Any
 from wsproxy.audio.base64_text import decode_base64
 from wsproxy.audio.containers import read_header
 from wsproxy.audio.encodings import AudioFormat, encoding_named
-from wsproxy.audio.synthetic_speech import speech
 from wsproxy.catalog import Dialogue
 from wsproxy.catalog.dialogue import Answer
 from wsproxy.catalog.envelope import Json, field, json_object, read, wrap
@@ -24,7 +22,7 @@ from .api import Action, ApiAnswer, ApiQuotas, ApiRequest, SimulatedApi, number
 from .dialogue_template import AUDIO, fill, named_uuid, opaque_id
 from .dialogue_turn import (
     HELLO,
-    Turn,
+    ClientTurn,
     audio_pieces,
     declared_formats,
     has_value,
@@ -39,32 +37,6 @@ _AUDIO_IDLE, _TEXT_IDLE = 0.4, 0.1  # seconds without a message that end a turn
 # Fields with which clients say that a text is complete.
 _COMPLETE = {"flush": True, "text_end": True, "continue": False, "commit": True}
 _RESPONSE = "{response}"
-_SAMPLE_SECONDS = 0.4
-
-
-@functools.cache
-def sample() -> bytes:
-    """A short piece of 16-bit speech at 16 kHz."""
-    return speech(_SAMPLE_SECONDS, _RATE)
-
-
-def wire_message(
-    text: str, envelope: str, request_id: str, audio: bytes | None = None
-) -> str | bytes:
-    """Encode a client's message of a dialogue for the wire.
-
-    Args:
-        text: as in the catalog; "{audio}" and "{id}" in it are replaced.
-        audio: replaces "{audio}", and follows the headers of an audio message in an envelope;
-            None for `sample`.
-    """
-    audio = sample() if audio is None else audio
-    if text == AUDIO:
-        return audio
-    filled = text.replace("{id}", request_id)
-    if AUDIO in filled:
-        filled = filled.replace(AUDIO, base64.b64encode(audio).decode())
-    return wrap(envelope, filled, audio if is_audio(filled) else b"")
 
 
 def is_audio(text: str) -> bool:
@@ -98,7 +70,7 @@ class DialogueApi(SimulatedApi):
         self._sent = 0  # messages
         self._turn_count = 0
         self._said: list[str] = []  # sentences of the client
-        self._turns: dict[str, Turn] = {}  # by the value of `Dialogue.context`
+        self._turns: dict[str, ClientTurn] = {}  # by the value of `Dialogue.context`
         self._speaking = ""  # the turn that audio belongs to
         self._recognizer: Recognizer | None = None
         self._last_interim = 0.0  # seconds of audio
@@ -116,7 +88,7 @@ class DialogueApi(SimulatedApi):
         if self._plain:
             return ApiAnswer(200, (), b'{"simulated": true}', "application/json")
         if self._dialogue.http and self.request.method == "POST":
-            text = self._filled(self._dialogue.http, Turn(0), {})
+            text = self._filled(self._dialogue.http, ClientTurn(0), {})
             return ApiAnswer(201, (), text.encode(), "application/json")
         return super().answer(body)
 
@@ -125,7 +97,7 @@ class DialogueApi(SimulatedApi):
     def opened(self, now: float) -> Sequence[Action]:
         dialogue = self._dialogue
         first = dialogue.greeting if dialogue.setup else (*dialogue.greeting, *dialogue.opening)
-        return self._server_messages(first, Turn(0), HELLO)
+        return self._server_messages(first, ClientTurn(0), HELLO)
 
     def text(self, message: str, now: float) -> Sequence[Action]:
         return self._receive(message, now)
@@ -141,7 +113,7 @@ class DialogueApi(SimulatedApi):
         due = [key for key, turn in self._turns.items() if turn.changed + self._idle(turn) <= now]
         return [action for key in due for action in self._finish_turn(key)]
 
-    def _idle(self, turn: Turn) -> float:
+    def _idle(self, turn: ClientTurn) -> float:
         return _TEXT_IDLE if turn.text else _AUDIO_IDLE
 
     # -- the client's messages
@@ -188,7 +160,7 @@ class DialogueApi(SimulatedApi):
         opens = first or self._is_same_kind(self._dialogue.setup[0], message, content)
         if not opens or (not self._kind and not first):
             return []
-        return self._server_messages(self._dialogue.opening, Turn(0, content), HELLO)
+        return self._server_messages(self._dialogue.opening, ClientTurn(0, content), HELLO)
 
     def _is_end(self, message: str | bytes, content: Json) -> bool:
         return any(self._is_same_kind(end, message, content) for end in self._dialogue.end)
@@ -205,7 +177,9 @@ class DialogueApi(SimulatedApi):
     def _end(self) -> list[Action]:
         """The rest of the replies, the farewell, and the end."""
         actions = [action for key in list(self._turns) for action in self._finish_turn(key)]
-        farewell = self._server_messages(self._dialogue.farewell, Turn(self._turn_count), HELLO)
+        farewell = self._server_messages(
+            self._dialogue.farewell, ClientTurn(self._turn_count), HELLO
+        )
         return [*actions, *farewell, *self._close()]
 
     def _close(self) -> Sequence[Action]:
@@ -286,7 +260,7 @@ class DialogueApi(SimulatedApi):
             actions += self._step(key, content, at, now)
         if (turn := self._turns.get(key)) is not None:
             turn.changed = now
-        acknowledged = self._server_messages(self._dialogue.acknowledge, Turn(0, content), "")
+        acknowledged = self._server_messages(self._dialogue.acknowledge, ClientTurn(0, content), "")
         if content.get("commit") is True and self._is_pending(key):
             actions += self._finish_turn(key)
         return [*acknowledged, *actions]
@@ -333,8 +307,8 @@ class DialogueApi(SimulatedApi):
 
     # -- the server's messages
 
-    def _new_turn(self, content: Mapping[str, Any] | None = None) -> Turn:
-        return Turn(self._turn_count, dict(content or {}))
+    def _new_turn(self, content: Mapping[str, Any] | None = None) -> ClientTurn:
+        return ClientTurn(self._turn_count, dict(content or {}))
 
     def _is_pending(self, key: str) -> bool:
         turn = self._turns.get(key)
@@ -361,7 +335,7 @@ class DialogueApi(SimulatedApi):
         return actions
 
     def _server_messages(
-        self, templates: Sequence[str], turn: Turn, spoken: str, **values: object
+        self, templates: Sequence[str], turn: ClientTurn, spoken: str, **values: object
     ) -> list[Action]:
         """Fill templates.
 
@@ -380,7 +354,7 @@ class DialogueApi(SimulatedApi):
         return actions
 
     def _server_message(
-        self, template: str, turn: Turn, values: Mapping[str, Any], audio: bytes
+        self, template: str, turn: ClientTurn, values: Mapping[str, Any], audio: bytes
     ) -> str | bytes:
         self._sent += 1
         if template == AUDIO:
@@ -389,7 +363,7 @@ class DialogueApi(SimulatedApi):
         filled = self._filled(template, turn, {**values, "audio": encoded})
         return wrap(self.envelope, filled, audio if is_audio(filled) else b"")
 
-    def _filled(self, template: str, turn: Turn, values: Mapping[str, Any]) -> str:
+    def _filled(self, template: str, turn: ClientTurn, values: Mapping[str, Any]) -> str:
         known = {**values, **self._session_values()}
         return fill(template, known, lambda name: self._lookup(name, turn))
 
@@ -407,7 +381,7 @@ class DialogueApi(SimulatedApi):
             "said": " ".join(self._said),
         }
 
-    def _lookup(self, name: str, turn: Turn) -> object:
+    def _lookup(self, name: str, turn: ClientTurn) -> object:
         """The value of a placeholder with a dot in its name; None for an unknown one."""
         scope, _, rest = name.partition(".")
         request_id = self.request.request_id
@@ -435,7 +409,7 @@ class DialogueApi(SimulatedApi):
         }
         return json.loads(fill(self._dialogue.word or "{}", own, lambda _: None))
 
-    def _pieces(self, spoken: str, turn: Turn) -> list[bytes]:
+    def _pieces(self, spoken: str, turn: ClientTurn) -> list[bytes]:
         declared = declared_formats({**self._fields, **turn.content}, self.request.query)
         if self._audio.origin == "both":
             declared = [text for text in declared if "audio.output" in text]

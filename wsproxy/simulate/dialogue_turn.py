@@ -55,7 +55,7 @@ _FORMAT_PARAMETERS = (
 
 
 @dataclass(slots=True)
-class Turn:
+class ClientTurn:
     """What the client said since the last turn.
 
     Attributes:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from wsproxy.audio.containers import CONTAINERS, HEADLESS, ContainerHeader, read_header
+from wsproxy.audio.containers import CONTAINERS, HEADLESS, ContainerHeader
 from wsproxy.audio.encodings import ALAW, COMPANDED, MULAW, SAMPLE_KINDS, bare_name, containers_for
 from wsproxy.audio.report import BYTE_ORDER, CLIPPING, AudioFault, AudioReport
 from wsproxy.audio.sniff import SNIFFED_BYTES, TEXT_KINDS, sniff
@@ -206,7 +206,7 @@ def _is_aligned(facts: SessionFacts) -> bool:
 def rate_mismatch(facts: SessionFacts) -> list[Evidence]:
     """A header in the stream contradicts the declared rate, channels or encoding."""
     declared = _sent_format(facts)
-    header = read_header(facts.client_audio_head) if declared else None
+    header = facts.audio.header if declared and facts.audio.from_client else None
     if declared is None or header is None:
         return []
     # The defaults of an API are for raw audio: they do not apply to a container.
