@@ -31,6 +31,7 @@ from wsproxy.trace import (
     Response,
     Start,
     TraceReader,
+    bounded,
     bounded_runs,
 )
 from wsproxy.trace.read_limits import Allowance
@@ -44,8 +45,10 @@ from .session_audio import SessionAudio
 from .timeline import Timeline
 from .track_signal import TrackSignal
 from .traffic import FrameInfo, Traffic
+from .transcript import KEPT_RESULTS
 
 _T = TypeVar("_T")
+_Read = TypeVar("_Read", Record, Record | FrameRun)
 _CLOSE = int(Opcode.CLOSE)
 # Why a heuristic took a value for a credential.
 _HEURISTICS = {
@@ -123,10 +126,14 @@ class Session:
         self._record_bytes = 0
 
     @classmethod
-    def analyzing(cls, catalog: Catalog) -> Session:
-        """A session that reads all messages and analyzes all audio, see `timeline`."""
+    def analyzing(cls, catalog: Catalog, keep_results: int = KEPT_RESULTS) -> Session:
+        """A session that reads all messages and analyzes all audio, see `timeline`.
+
+        Args:
+            keep_results: of its transcript, see `SessionTranscript`.
+        """
         session = cls()
-        session.timeline = Timeline(session, catalog)
+        session.timeline = Timeline(session, catalog, keep_results)
         session.audio.analyzer_of = partial(TrackSignal, session, catalog)
         return session
 
@@ -151,21 +158,44 @@ class Session:
             LimitExceeded: nothing of it can be read within the limits.
         """
         session = cls() if catalog is None else cls.analyzing(catalog)
+        for number, _ in enumerate(session._read(path, allowance, bounded_runs)):
+            if rest is not None and number % RECORDS_PER_REST == 0:
+                rest()
+        return session
+
+    def reading(
+        self, path: str | os.PathLike[str], allowance: Allowance | None = None
+    ) -> Iterator[Record]:
+        """Add the records of a trace, and yield each once it is added.
+
+        Args:
+            allowance: as for `read`.
+
+        Raises:
+            TraceError: as `read` does.
+        """
+        return self._read(path, allowance, bounded)
+
+    def _read(
+        self,
+        path: str | os.PathLike[str],
+        allowance: Allowance | None,
+        records: Callable[[TraceReader], Iterator[_Read]],
+    ) -> Iterator[_Read]:
+        """Add what `records` reads of a trace, and yield each once it is added."""
         with TraceReader(path, allowance) as reader:
             try:
-                for number, record in enumerate(bounded_runs(reader)):
+                for record in records(reader):
                     if isinstance(record, FrameRun):
-                        session.add_run(record)
+                        self.add_run(record)
                     else:
-                        session.add(record)
-                    if rest is not None and number % RECORDS_PER_REST == 0:
-                        rest()
+                        self.add(record)
+                    yield record
             except LimitExceeded as error:
                 if reader.session is None:
                     raise  # nothing was found in it so far
-                session.unread = str(error)
-            session.losses = reader.losses
-        return session
+                self.unread = str(error)
+            self.losses = reader.losses
 
     @classmethod
     def summary(
