@@ -40,15 +40,20 @@ def audio(count: int) -> list[FrameRecord]:
     ]
 
 
+def add(meter: AudioMeter, frames: list[FrameRecord]) -> None:
+    times, payloads = [frame.t_ns for frame in frames], [frame.payload for frame in frames]
+    meter.add_binaries(times, payloads, list(map(len, payloads)))
+
+
 def test_audio_meter_block_is_measured_as_its_messages() -> None:
     session = deepgram(Session.analyzing(load()))
     api = load().api("deepgram", "listen")
     together, singly = (AudioMeter(session, api, from_client=True) for _ in range(2))
     frames = audio(200)
     for frame in frames:
-        singly.add_binaries([frame])
+        add(singly, [frame])
         if singly.messages % 20 == 0:
-            together.add_binaries(frames[singly.messages - 20 : singly.messages])
+            add(together, frames[singly.messages - 20 : singly.messages])
             assert together.speech == pytest.approx(singly.speech)
             assert together.seconds == pytest.approx(singly.seconds)
             assert together.speech_ns == singly.speech_ns
