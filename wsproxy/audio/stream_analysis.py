@@ -37,7 +37,7 @@ from .voice_pitch import VoicePitch
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from .signal_meter import Samples
+    from .signal_meter import Samples, StepLevels
 
 _STEPS = 10  # of a window in which the format is examined: 0.25 s
 _ASSUMED_RATE = 16_000
@@ -52,6 +52,7 @@ _MAX_ODD = 200
 np.empty(4 << 20, np.uint8)
 _RI, _IF = (int.from_bytes(pair, "little") for pair in (b"RI", b"IF"))
 _MAGIC_STARTS = (b"\x1aE\xdf\xa3", b"OggS\0\x02", b"fLaC", b"#!AMR")
+_FIRST_FOUR = frozenset(magic[:4] for magic in _MAGIC_STARTS)
 
 
 @dataclass(slots=True)
@@ -221,12 +222,12 @@ class _Tools:
 
     def measure(
         self, samples: Samples, channels: int, rate: int, start_s: float, scale: Scale
-    ) -> NDArray[np.float32]:
-        """Measure samples; returns them as floats."""
+    ) -> tuple[NDArray[np.float32], StepLevels | None]:
+        """Measure samples; returns them as floats, and the levels of their steps."""
         floats = samples.astype(np.float32, copy=False)
-        self.meter.feed(samples, floats, channels, rate, start_s, scale)
-        self.pitch.feed(floats[::channels], rate, start_s)
-        return floats
+        levels = self.meter.feed(samples, floats, channels, rate, start_s, scale)
+        self.pitch.feed(floats[::channels], rate, start_s, with_pitch=self.arrival.is_doubtful)
+        return floats, levels
 
 
 class UnknownSegment:
@@ -326,10 +327,12 @@ class RawSegment:
         start_s = self._position(self._measured)
         self._measured += len(data)
         samples = decode_pcm(data, self._encoding)
-        floats = self._tools.measure(samples, self.channels, self.rate, start_s, self._scale)
-        if windows:
+        floats, levels = self._tools.measure(
+            samples, self.channels, self.rate, start_s, self._scale
+        )
+        if windows and levels is not None:
             window_s = step_samples(self.rate) * _STEPS / self.rate
-            self._guess.feed(data, floats, windows, start_s, window_s)
+            self._guess.feed(data, floats, windows, start_s, window_s, levels)
 
     def _note_odd(self, sizes: NDArray[np.int64], ends: NDArray[np.float64]) -> None:
         known, size = self._tools.notes.odd_ends, self._encoding.sample_bytes
@@ -440,7 +443,7 @@ class ContainerSegment:
 
 def _may_have_header(joined: bytes, chunks: Sequence[bytes]) -> bool:
     """Whether a header of a container may be in joined chunks."""
-    if any(data.startswith(_MAGIC_STARTS) for data in chunks):
+    if not _FIRST_FOUR.isdisjoint(data[:4] for data in chunks):
         return True
     # Pairs of bytes, the first or the second of which is one of "RIFF": six times as fast as
     # looking for all four.

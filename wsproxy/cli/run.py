@@ -19,6 +19,7 @@ import click
 from wsproxy.errors import WsproxyError
 from wsproxy.intercept import environment
 from wsproxy.recorder import SessionWriter, file_descriptors
+from wsproxy.wording import plural
 
 from .catalog_option import catalog_option
 from .hints import message
@@ -45,7 +46,9 @@ _HINTS = (
     "  Deepgram Node:     new DeepgramClient({apiKey, baseUrl: 'ws://127.0.0.1:8080'})",
     "  AssemblyAI Python: StreamingClientOptions(api_host='ws://127.0.0.1:8080')",
     "  ws (Node):         new WebSocket('ws://127.0.0.1:8080/v1/listen')",
-    "A browser or a container has its own proxy settings: point them at `wsproxy record`.",
+    "Chromium and Electron need flags, which are in a variable of the command:",
+    "  wsproxy run -- sh -c 'chromium $WSPROXY_CHROMIUM_FLAGS URL'",
+    "A container has its own proxy settings: point them at `wsproxy record`.",
 )
 _LINGER = 2.0  # seconds that connections may stay open after the command has ended
 
@@ -65,8 +68,8 @@ def command(listen: str, cmd: tuple[str, ...], **options: Any) -> None:
     """Run CMD, record its sessions, and exit with its exit status.
 
     CMD gets environment variables that send it through the recorder and make it trust the
-    recorder's CA: proxy variables in upper and lower case, certificate variables for Python,
-    curl and Node, and a preload for Node's ws package and old versions of Python's websockets.
+    recorder's CA: proxy variables in upper and lower case, certificate variables, and preloads
+    for Python, Node, Bun and Java, many of whose libraries read neither.
     Recorded sessions are reported on stderr; CMD's stdout is left alone.
 
     \b
@@ -183,19 +186,19 @@ def _report(recorded: Recorded, running: embedding.RunningProxy, out: Path) -> N
         click.echo(f"wsproxy: {text}" if text else "", err=True)
 
     if recorded.count:
-        many = "" if recorded.count == 1 else "s"
-        say(f"{recorded.count} session{many} recorded in {out}")
+        say(f"{plural(recorded.count, 'session')} recorded in {out}")
         for line in recorded.lines:
             click.echo(f"  {line}", err=True)
         if recorded.failed is not None:
             say(f"to see why: wsproxy explain {recorded.failed}")
     elif running.connections:
-        many = "" if running.connections == 1 else "s"
         say(
-            f"nothing recorded: the command opened {running.connections} connection{many} through "
-            "the recorder, but no WebSocket, and no failed request to a known speech API"
+            f"nothing recorded: the command opened {plural(running.connections, 'connection')} "
+            "through the recorder, but no WebSocket, and no failed request to a known speech API"
         )
     else:
         say("nothing recorded: the command opened no connection through the recorder")
         for line in _HINTS:
             click.echo(f"  {line}", err=True)
+    for line in running.passed_through:
+        say(line)

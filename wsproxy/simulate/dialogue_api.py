@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 import re
 import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from wsproxy.audio.base64_text import decode_base64
 from wsproxy.audio.containers import read_header
 from wsproxy.audio.encodings import AudioFormat, encoding_named
 from wsproxy.catalog import Dialogue
@@ -69,6 +69,7 @@ class DialogueApi(SimulatedApi):
         self._chunks = 0  # messages of the client with audio
         self._sent = 0  # messages
         self._turn_count = 0
+        self._said: list[str] = []  # sentences of the client
         self._turns: dict[str, ClientTurn] = {}  # by the value of `Dialogue.context`
         self._speaking = ""  # the turn that audio belongs to
         self._recognizer: Recognizer | None = None
@@ -122,8 +123,8 @@ class DialogueApi(SimulatedApi):
         content, audio = read(self.envelope, message)
         content = content or {}
         encoded = (field(content, path) for path in self._audio.fields)
-        found = (value for value in encoded if isinstance(value, str))
-        return content, audio or b"".join(map(_decoded, found))
+        found = (value.encode() for value in encoded if isinstance(value, str))
+        return content, audio or b"".join(map(decode_base64, found))
 
     def _receive(self, message: str | bytes, now: float) -> Sequence[Action]:
         content, audio = self._read(message)
@@ -225,8 +226,16 @@ class DialogueApi(SimulatedApi):
     @property
     def _manual(self) -> bool:
         """Whether only the client's messages end a turn."""
-        conditions = self._dialogue.manual
-        return any(has_value(self._fields, self.request.query, each) for each in conditions)
+        return any(map(self._holds, self._dialogue.manual))
+
+    def _holds(self, condition: str) -> bool:
+        return has_value(self._fields, self.request.query, condition)
+
+    def _asked(self, name: str) -> Sequence[str]:
+        """The messages of a group; none if the client has to ask for them and did not."""
+        conditions = dict(self._dialogue.asked)
+        messages: Sequence[str] = getattr(self._dialogue, name)
+        return messages if name not in conditions or self._holds(conditions[name]) else ()
 
     @property
     def _reacts(self) -> bool:
@@ -258,7 +267,7 @@ class DialogueApi(SimulatedApi):
 
     def _step(self, key: str, content: Json, at: float, now: float) -> list[Action]:
         """The messages after one more piece of audio, at `at` seconds of it."""
-        recognizer, dialogue = self._recognizer, self._dialogue
+        recognizer = self._recognizer
         assert recognizer is not None
         if not self._heard_words:
             return []
@@ -270,7 +279,7 @@ class DialogueApi(SimulatedApi):
         if not turn.started:
             turn.started = True
             actions += self._server_messages(
-                dialogue.started, turn, "", start=recognizer.word_start
+                self._asked("started"), turn, "", start=recognizer.word_start
             )
         if recognizer.words and recognizer.quiet >= _PAUSE and not self._manual:
             return [*actions, *self._finish_turn(key)]
@@ -278,7 +287,7 @@ class DialogueApi(SimulatedApi):
         if is_new and at - self._last_interim >= _INTERIM:
             self._last_interim = at
             turn.words = list(recognizer.words)
-            actions += self._server_messages(dialogue.interim, turn, "", final=False)
+            actions += self._server_messages(self._asked("interim"), turn, "", final=False)
         return actions
 
     def _client_format(self, first: bytes) -> AudioFormat:
@@ -316,12 +325,13 @@ class DialogueApi(SimulatedApi):
         self._turn_count += 1
         actions: list[Action] = []
         if not turn.started:
-            actions += self._server_messages(dialogue.started, turn, "")
+            actions += self._server_messages(self._asked("started"), turn, "")
+        actions += self._server_messages(self._asked("stopped"), turn, "")
+        self._said.append(turn.values(0.0)["text"])
         actions += self._server_messages(dialogue.reply, turn, turn.text)
-        muted = any(has_value(self._fields, self.request.query, each) for each in dialogue.mute)
-        if not (muted or self._manual):
+        if not (any(map(self._holds, dialogue.mute)) or self._manual):
             spoken = turn.values(0.0)["answer"]
-            actions += self._server_messages(dialogue.response, turn, spoken)
+            actions += self._server_messages(self._asked("response"), turn, spoken)
         return actions
 
     def _server_messages(
@@ -368,6 +378,7 @@ class DialogueApi(SimulatedApi):
             "epoch": int(request.now),
             "chunks": self._chunks,
             "sequence": self._sent - 1,
+            "said": " ".join(self._said),
         }
 
     def _lookup(self, name: str, turn: ClientTurn) -> object:
@@ -427,13 +438,6 @@ def _contains(content: object, wanted: object) -> bool:
             name in content and _contains(content[name], value) for name, value in wanted.items()
         )
     return content == wanted
-
-
-def _decoded(encoded: str) -> bytes:
-    try:
-        return base64.b64decode(encoded)
-    except (binascii.Error, ValueError):
-        return b""
 
 
 def _without_wav_header(audio: bytes) -> bytes:
