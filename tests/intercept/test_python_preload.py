@@ -16,7 +16,7 @@ from connect_proxy import ConnectProxy, connect_proxy
 from tls_certificates import Certificate
 from wsproxy.intercept import preloads
 
-APP = Path(__file__).parents[1] / "support" / "python_connections.py"
+APP = Path(__file__).parents[1] / "sdk" / "python_connections.py"
 VERSIONS = ("3.8", "3.9", "3.10", "3.11", "3.12", "3.13", "3.14")
 HERE = ".".join(map(str, sys.version_info[:2]))
 
