@@ -6,13 +6,15 @@ import gc
 import os
 import weakref
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
 from sessions import APP, SERVER, audio, closed, opened
 from trace_builder import TraceBuilder
 from wsproxy.cli.run import Recorded, _report, _run
-from wsproxy.proxy.embedding import RunningProxy
+from wsproxy.intercept.pass_through_report import IN_NO_PROXY, PassThroughReport
+from wsproxy.proxy.embedding import RunningProxy, _ConnectionCounter
 from wsproxy.recorder import SessionWriter
 
 
@@ -22,6 +24,25 @@ def recording(path: Path, code: int) -> SessionWriter:
     builder.add(*opened("/v1/listen"), audio(50, APP, bytes(100)), closed(99, SERVER, code, "bye"))
     builder.done()
     return builder.recording
+
+
+def running(*passed: str) -> RunningProxy:
+    """A recorder that has passed one connection through to each of these hosts."""
+    report = PassThroughReport()
+    for host in passed:
+        report.add(host, 443, IN_NO_PROXY, is_speech_api=False, passed=True)
+    stop = cast("Any", None)
+    return RunningProxy(None, Path("ca.pem"), False, _ConnectionCounter(), stop, report)
+
+
+def test_run_report_has_what_was_passed_through(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _report(Recorded(), running("a.example", "b.example"), tmp_path)
+    assert capsys.readouterr().err.splitlines()[-2:] == [
+        f"wsproxy: passed through: 1 connection to {host}: NO_PROXY names it"
+        for host in ("a.example", "b.example")
+    ]
 
 
 def test_run_recorded_session_keeps_only_its_lines(tmp_path: Path) -> None:
@@ -43,7 +64,7 @@ def test_run_report_prints_sessions_on_stderr(
     paths = [tmp_path / f"{n}.wstrace" for n in range(3)]
     for path, code in zip(paths, (1000, 1011, 1008), strict=True):
         recorded.add(recording(path, code))
-    _report(recorded, RunningProxy.__new__(RunningProxy), tmp_path)
+    _report(recorded, running(), tmp_path)
     out, err = capsys.readouterr()
     assert out == ""
     lines = err.splitlines()

@@ -11,6 +11,7 @@ from typing import Any, cast
 import pytest
 
 from tls_certificates import Certificate
+from wsproxy.intercept import ca_bundle
 from wsproxy.intercept.environment import for_command
 from wsproxy.proxy.embedding import RunningProxy, _ConnectionCounter
 
@@ -36,13 +37,12 @@ def test_for_command_proxy_variables_are_set_in_both_cases(
 def test_for_command_bundle_has_usual_own_and_recorder_certificates(
     running: RunningProxy, tmp_path: Path
 ) -> None:
-    own = tmp_path / "own.pem"
-    own.write_text("own CA\n")
+    own = Certificate.make(tmp_path / "own.pem").path
     env = for_command(running, "regular", tmp_path, {"SSL_CERT_FILE": str(own)})
-    bundle = Path(env["SSL_CERT_FILE"]).read_text()
-    assert "own CA" in bundle
-    assert running.ca.read_text() in bundle
-    assert bundle.count("BEGIN CERTIFICATE") > 50
+    bundle = ca_bundle.read(Path(env["SSL_CERT_FILE"]))
+    assert ca_bundle.read(own).keys() <= bundle.keys()
+    assert ca_bundle.read(running.ca).keys() <= bundle.keys()
+    assert len(bundle) > 50
     assert env["NODE_EXTRA_CA_CERTS"] == str(running.ca)
 
 

@@ -3,6 +3,7 @@
 encodings           the format of streams, and encodings under the names of providers
 pcm, g711           samples as arrays: 16-bit PCM, 32-bit floats, mu-law and A-law
 containers          containers and compressed streams, and the formats in their headers
+base64_text         audio as base64 text
 sniff               what a stream of bytes is: a container, text, samples or silence
 sample_statistics   the encoding of raw samples, inferred from the bytes, and their levels
 noise               noise that replaces samples

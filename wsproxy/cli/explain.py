@@ -14,7 +14,6 @@ from rich.console import RenderableType
 
 from wsproxy.catalog import load
 from wsproxy.diagnose import Finding, diagnose
-from wsproxy.diagnose.evidence import plural
 from wsproxy.diagnose.session_groups import SessionSpan, findings_across
 from wsproxy.errors import TraceError, UsageError
 from wsproxy.report import json_schema, markdown, screen
@@ -32,6 +31,7 @@ from wsproxy.report.trimmed import Trimmed
 from wsproxy.session import Session
 from wsproxy.trace import find_recordings
 from wsproxy.trace.read_limits import Allowance
+from wsproxy.wording import plural
 
 from .catalog_option import catalog_option
 from .progress import ProgressLine

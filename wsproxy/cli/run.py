@@ -19,6 +19,7 @@ import click
 from wsproxy.errors import WsproxyError
 from wsproxy.intercept import environment
 from wsproxy.recorder import SessionWriter, file_descriptors
+from wsproxy.wording import plural
 
 from .catalog_option import catalog_option
 from .hints import message
@@ -185,19 +186,19 @@ def _report(recorded: Recorded, running: embedding.RunningProxy, out: Path) -> N
         click.echo(f"wsproxy: {text}" if text else "", err=True)
 
     if recorded.count:
-        many = "" if recorded.count == 1 else "s"
-        say(f"{recorded.count} session{many} recorded in {out}")
+        say(f"{plural(recorded.count, 'session')} recorded in {out}")
         for line in recorded.lines:
             click.echo(f"  {line}", err=True)
         if recorded.failed is not None:
             say(f"to see why: wsproxy explain {recorded.failed}")
     elif running.connections:
-        many = "" if running.connections == 1 else "s"
         say(
-            f"nothing recorded: the command opened {running.connections} connection{many} through "
-            "the recorder, but no WebSocket, and no failed request to a known speech API"
+            f"nothing recorded: the command opened {plural(running.connections, 'connection')} "
+            "through the recorder, but no WebSocket, and no failed request to a known speech API"
         )
     else:
         say("nothing recorded: the command opened no connection through the recorder")
         for line in _HINTS:
             click.echo(f"  {line}", err=True)
+    for line in running.passed_through:
+        say(line)

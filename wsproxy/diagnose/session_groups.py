@@ -9,8 +9,9 @@ from itertools import pairwise
 from statistics import median
 
 from wsproxy.session import Session
+from wsproxy.wording import plural
 
-from .evidence import Evidence, plural, quoted, seconds
+from .evidence import Evidence, quoted, seconds
 from .finding import Finding
 
 MIN_STORM = 4  # consecutive failed sessions

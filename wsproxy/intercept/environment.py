@@ -6,28 +6,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
-import certifi
-
 from wsproxy.system.address import authority, reachable
 from wsproxy.system.python_path import app_environment
 
-from . import preloads
+from . import preloads, trust
 
 # Libraries differ in which of them they read, and in upper or lower case.
 _PROXY_VARIABLES = ("http_proxy", "https_proxy", "all_proxy", "ws_proxy", "wss_proxy")
 
 # The modes in which apps name the recorder as their proxy, with the scheme of its URL.
 _PROXY_MODES = {"regular": "http", "upstream": "http", "socks5": "socks5h"}
-
-# Each replaces the library's own bundle, so the file contains all certificates.
-_BUNDLE_VARIABLES = (
-    "SSL_CERT_FILE",
-    "REQUESTS_CA_BUNDLE",
-    "CURL_CA_BUNDLE",
-    "WEBSOCKET_CLIENT_CA_BUNDLE",
-    "AWS_CA_BUNDLE",
-    "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH",
-)
 
 
 class ListenAddress(Protocol):
@@ -58,7 +46,7 @@ def for_command(
         running: the recorder.
         mode: its mode. Proxy variables are set only if the recorder is a proxy; WSPROXY_URL
             is always set to its URL.
-        folder: the certificate bundle is written to it.
+        folder: certificate bundles are written to it.
         base: the environment to extend; None: the one that wsproxy was started with.
     """
     env = app_environment() if base is None else dict(base)
@@ -67,10 +55,7 @@ def for_command(
     where = authority(*reachable(running.address))
     url = f"http://{where}"
     env["WSPROXY_URL"] = url
-    bundle = _bundle(running.ca, folder, env.get("SSL_CERT_FILE"))
-    for name in _BUNDLE_VARIABLES:
-        env[name] = str(bundle)
-    env["NODE_EXTRA_CA_CERTS"] = env["DENO_CERT"] = str(running.ca)
+    trust.set_variables(env, running.ca, folder)
     kind = mode_kind(mode)
     if kind in _PROXY_MODES:
         _use_proxy(env, f"{_PROXY_MODES[kind]}://{where}")
@@ -85,13 +70,3 @@ def _use_proxy(env: dict[str, str], url: str) -> None:
     # Sessions with servers on this machine are recorded as well.
     for name in ("no_proxy", "NO_PROXY"):
         env.pop(name, None)
-
-
-def _bundle(ca: Path, folder: Path, own: str | None) -> Path:
-    """Write the usual CA certificates, the user's own and the recorder's to one file."""
-    parts = [Path(certifi.where()).read_bytes(), ca.read_bytes()]
-    if own is not None and Path(own).is_file():
-        parts.insert(0, Path(own).read_bytes())
-    bundle = folder / "ca-bundle.pem"
-    bundle.write_bytes(b"\n".join(parts))
-    return bundle

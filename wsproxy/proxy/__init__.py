@@ -8,6 +8,11 @@ Only this package imports mitmproxy.
     replay_addon        the same, to a replay server
     options             options of the recording addon
     relay               copies bytes between the two connections of an upgraded flow
+    pass_through_addon  decides which TLS is passed through instead of intercepted
+    pass_through_layer  does either, and relays what is passed through
+    client_certificate  detects that a server asks for a client certificate
+    client_fingerprint  tells TLS clients apart
+    recorded_hosts      which hosts are recorded
     relay_layer         replaces mitmproxy's WebSocket layer
     connection_control  reads and controls the connections of a client
     reset_watch         detects a reset after a FIN
@@ -16,6 +21,9 @@ Only this package imports mitmproxy.
     http_records        trace records of mitmproxy's HTTP messages
     http1_patches       forwards upgrade requests and interim responses verbatim
     head_limits         limits the size of HTTP heads
+    proxy_chain_addon   connects to servers through the user's own proxies
+    chained_connection  a connection through one of them
+    upstream_trust      certificates that are trusted for servers
     failed_attempts     counts consecutive failed sessions with an endpoint
     failure_cause       where and on whose side something failed
     embedding           runs mitmproxy in this process

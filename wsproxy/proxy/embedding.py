@@ -24,12 +24,17 @@ from mitmproxy.tools.dump import DumpMaster
 
 from wsproxy.errors import InvalidValue, Setting, UsageError
 from wsproxy.intercept.environment import mode_kind
+from wsproxy.intercept.pass_through_report import PassThroughReport
+from wsproxy.intercept.user_proxies import UserProxies
 from wsproxy.recorder import SessionWriter
 from wsproxy.recorder.limits import RecorderLimits
 from wsproxy.system.address import authority, is_loopback
 
+from . import upstream_trust
 from .access_addon import AccessAddon
 from .options import RecorderOptions, folder_problem
+from .pass_through_addon import PassThroughAddon
+from .proxy_chain_addon import ProxyChainAddon
 from .record_addon import RecordAddon
 from .redirect_addon import RedirectAddon
 
@@ -102,6 +107,12 @@ class RunningProxy:
     open_to_all: bool
     _watch: _ConnectionCounter = field(repr=False)
     _stop: _Stop = field(repr=False)
+    _passed_through: PassThroughReport = field(default_factory=PassThroughReport, repr=False)
+
+    @property
+    def passed_through(self) -> list[str]:
+        """One line for each server whose TLS was passed through, with the reason."""
+        return self._passed_through.lines()
 
     @property
     def ca_key(self) -> Path:
@@ -160,9 +171,10 @@ async def proxy(
     settings: ProxySettings, addon: RecordAddon | RedirectAddon
 ) -> AsyncIterator[tuple[RunningProxy, asyncio.Task[None]]]:
     """Run mitmproxy with one of our addons for the body of a `with`; see `recorder`."""
-    access, watch = AccessAddon(), _ConnectionCounter()
+    access, watch, passed = AccessAddon(), _ConnectionCounter(), PassThroughReport()
     with _ErrorLog() as errors:
         master = _master(settings, addon, access, watch)
+        _use_environment(master, addon, access, passed)
         task = asyncio.create_task(master.run())
         waiting = asyncio.create_task(watch.ready.wait())
         await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)
@@ -174,7 +186,8 @@ async def proxy(
     stop = _Stop(master, addon)
     try:
         await _check_upstreams(master, access)
-        yield RunningProxy(_address(master), _ca(master), _open_to_all(master), watch, stop), task
+        address, ca, is_open = _address(master), _ca(master), _open_to_all(master)
+        yield RunningProxy(address, ca, is_open, watch, stop, passed), task
     finally:
         master.shutdown()
         await task
@@ -263,6 +276,7 @@ def _master(
         if isinstance(addon, RecordAddon):
             recorder_options = RecorderOptions(settings.out, settings.limits)
             options.update(wsproxy_host=list(settings.hosts), **recorder_options.as_options())
+            options.update(ssl_verify_upstream_trusted_ca=str(upstream_trust.bundle()))
         options.update(proxyauth=settings.auth, wsproxy_allow_host=list(settings.allow_hosts))
         options.set(*settings.options)
         options.update(mode=[settings.mitmproxy_mode])
@@ -271,6 +285,23 @@ def _master(
     except (exceptions.OptionsError, ValueError) as error:
         raise UsageError(str(error)) from error
     return master
+
+
+def _use_environment(
+    master: DumpMaster,
+    addon: RecordAddon | RedirectAddon,
+    access: AccessAddon,
+    passed: PassThroughReport,
+) -> None:
+    """Use the user's own proxies, and leave connections alone that are not to be recorded.
+
+    Raises:
+        UsageError: a variable names no proxy.
+    """
+    proxies = UserProxies.of_environment(os.environ)
+    master.addons.add(ProxyChainAddon(proxies, access.is_own_address))
+    if isinstance(addon, RecordAddon):
+        master.addons.add(PassThroughAddon(addon.hosts, proxies, passed))
 
 
 def _check_folders(settings: ProxySettings, records: bool) -> None:
