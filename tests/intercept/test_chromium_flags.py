@@ -11,8 +11,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from tls_authority import make_authority
+from wsproxy.intercept import ca_bundle
 from wsproxy.intercept.chromium_flags import chromium_flags, key_hash
-from wsproxy.intercept.java_trust_store import certificates_in_pem
 
 
 def expected_hash(certificate: x509.Certificate) -> str:
@@ -33,21 +33,19 @@ def test_chromium_flags_name_proxy_key_and_profile(tmp_path: Path) -> None:
 
 @pytest.mark.one_python
 def test_key_hash_of_the_usual_authorities() -> None:
-    import certifi
-
-    for der in certificates_in_pem(Path(certifi.where()).read_bytes()):
+    for der in ca_bundle.usual():
         assert key_hash(der) == expected_hash(x509.load_der_x509_certificate(der))
 
 
 @pytest.mark.parametrize("size", [0, 1, 3, 40, 200])
 def test_key_hash_of_a_cut_certificate_raises_value_error(size: int, tmp_path: Path) -> None:
     ca, _ = make_authority(tmp_path, ["localhost"])
-    (der,) = certificates_in_pem(ca.read_bytes())
+    (der,) = ca_bundle.read(ca)
     with pytest.raises(ValueError, match="not a certificate"):
         key_hash(der[:size])
 
 
 def test_chromium_flags_file_without_a_certificate_raises_value_error(tmp_path: Path) -> None:
     (tmp_path / "ca.pem").write_text("none")
-    with pytest.raises(ValueError, match="no certificate in"):
+    with pytest.raises(ValueError, match="no PEM certificate"):
         chromium_flags("http://127.0.0.1:4711", tmp_path / "ca.pem", tmp_path)

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import base64
 import shutil
-import ssl
 import subprocess
 from pathlib import Path
 
-import certifi
 import pytest
 
 from tls_certificates import Certificate
+from wsproxy.intercept import ca_bundle
 from wsproxy.intercept.java_options import tool_options
 from wsproxy.intercept.java_trust_store import (
     PASSWORD,
-    certificates_in_pem,
     certificates_in_store,
     trust_store,
 )
@@ -29,20 +27,8 @@ def ca(tmp_path: Path) -> Path:
 
 
 def certificate_of(ca: Path) -> bytes:
-    pem = ca.read_text()
-    return ssl.PEM_cert_to_DER_cert(pem[pem.index("-----BEGIN CERTIFICATE") :])
-
-
-def test_certificates_in_pem_usual_bundle_has_them_all() -> None:
-    bundle = Path(certifi.where()).read_bytes()
-    found = certificates_in_pem(bundle)
-    assert len(found) == bundle.count(b"BEGIN CERTIFICATE")
-    ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=b"".join(found))
-
-
-def test_certificates_in_pem_key_and_damage_are_left_out(ca: Path) -> None:
-    damaged = b"-----BEGIN CERTIFICATE-----\nAAA\n-----END CERTIFICATE-----\n"
-    assert certificates_in_pem(damaged + ca.read_bytes()) == [certificate_of(ca)]
+    (certificate,) = ca_bundle.read(ca)
+    return certificate
 
 
 def test_trust_store_is_read_again_without_doubles() -> None:
@@ -68,7 +54,8 @@ def test_trust_store_is_what_keytool_lists(ca: Path, tmp_path: Path) -> None:
     listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert "Your keystore contains 1 entry" in listed
     assert "trustedCertEntry" in listed
-    assert certificates_in_pem(listed.encode()) == [certificate_of(ca)]
+    (tmp_path / "listed.pem").write_text(listed)
+    assert certificate_of(tmp_path / "listed.pem") == certificate_of(ca)
 
 
 # ---- options

@@ -13,8 +13,8 @@ import pytest
 from recorded_clients import HOST, ClientSetup, check, recording
 from recorded_clients import client_setup as client_setup
 from test_sdks import HERE, install
-from wsproxy.intercept import environment
-from wsproxy.intercept.java_trust_store import certificates_in_pem, trust_store
+from wsproxy.intercept import ca_bundle, environment
+from wsproxy.intercept.java_trust_store import trust_store
 from wsproxy.session import Session
 
 pytestmark = [pytest.mark.sdk, pytest.mark.one_python, pytest.mark.timeout(300)]
@@ -67,7 +67,7 @@ def test_java_recorded_sees_what_it_sees_direct(client_setup: ClientSetup) -> No
     subprocess.run([javac, "-d", str(client_setup.folder), source], check=True)
     # It trusts the servers by a store of its own.
     own = client_setup.folder / "own store.jks"
-    own.write_bytes(trust_store(certificates_in_pem(client_setup.bundle.read_bytes())))
+    own.write_bytes(trust_store(ca_bundle.read(client_setup.bundle)))
     url = f"wss://localhost:{client_setup.servers.secure_port}/java"
     check(
         client_setup,
@@ -94,10 +94,11 @@ def test_chromium_with_its_flags_is_recorded(client_setup: ClientSetup, tmp_path
             start_new_session=True,
         )
         try:
-            while not (ended := [each for each in map(Session.read, out.glob("*")) if each.close]):
+            while not any(each.complete for each in map(Session.read, out.glob("*"))):
                 time.sleep(0.1)
         finally:
             browser.terminate()
             browser.wait()
-    assert [each.request.path for each in ended if each.request] == ["/chromium"]
-    assert ended[0].complete
+    sessions = [Session.read(trace) for trace in out.glob("*")]
+    paths = [each.request.path for each in sessions if each.request and each.complete]
+    assert paths == ["/chromium"]

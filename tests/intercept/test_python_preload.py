@@ -68,6 +68,7 @@ def environment(proxy: str, folder: Path, **base: str) -> dict[str, str]:
     """The environment of an app, as far as the preload needs it."""
     ca = Certificate.make(folder / "ca.pem").path
     env = {"PATH": os.environ["PATH"], "SSL_CERT_FILE": str(ca), **base}
+    env["PYTHONDONTWRITEBYTECODE"] = "1"  # Python 2.7 writes beside the source
     preloads.set_variables(env, proxy, ca, folder)
     return env
 
