@@ -184,12 +184,14 @@ def test_preload_loaders_of_patched_modules_are_the_usual_ones(tmp_path: Path) -
 def test_preload_stays_in_front_of_a_launchers_own_sitecustomize(tmp_path: Path) -> None:
     launched = tmp_path / "launched"
     launched.mkdir()
-    (launched / "sitecustomize.py").write_text("print('the launcher has', end=' ')")
+    own = "import asyncio, socket; print('the launcher has', end=' ')"
+    (launched / "sitecustomize.py").write_text(own)
     launcher = (
         "import os, sys\n"
         f"os.environ['PYTHONPATH'] = {str(launched)!r} + os.pathsep + os.environ['PYTHONPATH']\n"
-        "code = 'import socket; print(socket.create_connection.__wrapped__ is not None)'\n"
+        "code = 'import asyncio, socket; print(socket.create_connection.__wrapped__ is not None, '\n"
+        "code += 'asyncio.BaseEventLoop.create_connection.__wrapped__ is not None)'\n"
         "os.execl(sys.executable, sys.executable, '-c', code)\n"
     )
     env = environment("http://127.0.0.1:9", tmp_path)
-    assert run([sys.executable, "-c", launcher], env) == "the launcher has True\n"
+    assert run([sys.executable, "-c", launcher], env) == "the launcher has True True\n"
