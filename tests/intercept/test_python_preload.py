@@ -115,6 +115,33 @@ def test_preload_recorder_that_has_ended_is_not_used(tmp_path: Path) -> None:
     assert run([sys.executable, "-c", code], env) == "direct\n"
 
 
+AZURE = """
+class SpeechConfig:
+    proxy = None
+    def __init__(self, subscription=None, region=None, endpoint=None, host=None):
+        pass
+    def set_proxy(self, hostname, port, username=None, password=None):
+        self.proxy = [hostname, port]
+"""
+
+
+def test_preload_gives_azures_configuration_the_proxy(tmp_path: Path) -> None:
+    package = tmp_path / "azure" / "cognitiveservices" / "speech"
+    package.mkdir(parents=True)
+    (package / "speech.py").write_text(AZURE)
+    code = (
+        "from azure.cognitiveservices.speech.speech import SpeechConfig as Config\n"
+        "print(Config('key', region='westeurope').proxy,\n"
+        "      Config('key', endpoint='wss://speech.own.test/x').proxy,\n"
+        "      Config('key', host='wss://speech.excluded.test').proxy)\n"
+    )
+    env = environment(
+        "http://127.0.0.1:9", tmp_path, PYTHONPATH=str(tmp_path), NO_PROXY="excluded.test"
+    )
+    there = "['127.0.0.1', 9]"
+    assert run([sys.executable, "-c", code], env) == f"{there} {there} None\n"
+
+
 # ---- trust
 
 TRUST = """
@@ -189,8 +216,8 @@ def test_preload_stays_in_front_of_a_launchers_own_sitecustomize(tmp_path: Path)
     launcher = (
         "import os, sys\n"
         f"os.environ['PYTHONPATH'] = {str(launched)!r} + os.pathsep + os.environ['PYTHONPATH']\n"
-        "code = 'import asyncio, socket; print(socket.create_connection.__wrapped__ is not None, '\n"
-        "code += 'asyncio.BaseEventLoop.create_connection.__wrapped__ is not None)'\n"
+        "code = 'import asyncio, socket; print(bool(socket.create_connection.__wrapped__), '\n"
+        "code += 'bool(asyncio.BaseEventLoop.create_connection.__wrapped__))'\n"
         "os.execl(sys.executable, sys.executable, '-c', code)\n"
     )
     env = environment("http://127.0.0.1:9", tmp_path)
