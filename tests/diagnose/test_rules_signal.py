@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from functools import partial
 
 import numpy as np
 import pytest
@@ -36,14 +35,12 @@ from wsproxy.diagnose.rules.timing import audio_too_fast
 from wsproxy.diagnose.session_facts import Measure, SessionFacts
 from wsproxy.diagnose.wav_header import wav_header_fields
 from wsproxy.session import Session
-from wsproxy.session.track_signal import TrackSignal
 from wsproxy.trace import FrameRecord, Request, Response, Start
 
 
 def _live(rate: int, seconds: int = 12, chunk: int = 4096) -> SessionFacts:
     """A source that captures at this rate, where 16,000 Hz is declared."""
-    session = Session()
-    session.audio.analyzer_of = partial(TrackSignal, session, CATALOG)
+    session = Session.analyzing(CATALOG)
     session.add(Start(0, 1, "0123456789abcdef", 0, provider="deepgram", api="listen"))
     session.add(
         Request(1, "GET", "wss", "h", 443, "/v1/listen?encoding=linear16&sample_rate=16000")

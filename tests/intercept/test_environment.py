@@ -57,6 +57,17 @@ def test_for_command_reverse_mode_sets_no_proxy_variables(
     assert env["NODE_EXTRA_CA_CERTS"] == str(running.ca)
 
 
+def test_for_command_proxy_beside_a_reverse_proxy_is_for_other_machines(
+    running: RunningProxy, tmp_path: Path
+) -> None:
+    """An API may answer with an absolute URL of a session; the base URL is on this machine."""
+    mode = "reverse:http://127.0.0.1:1"
+    env = for_command(running, mode, tmp_path, {"NO_PROXY": "x"}, proxy=("127.0.0.1", 4712))
+    assert env["https_proxy"] == env["HTTP_PROXY"] == "http://127.0.0.1:4712"
+    assert env["NO_PROXY"] == env["no_proxy"] == "localhost,127.0.0.1,::1"
+    assert env["WSPROXY_URL"] == URL
+
+
 def test_for_command_socks5_mode_sets_the_scheme_and_no_preloads(
     running: RunningProxy, tmp_path: Path
 ) -> None:

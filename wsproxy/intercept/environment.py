@@ -18,6 +18,9 @@ _PROXY_VARIABLES = ("http_proxy", "https_proxy", "all_proxy", "ws_proxy", "wss_p
 _PROXY_MODES = {"regular": "http", "upstream": "http", "socks5": "socks5h"}
 
 
+_THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
+
+
 class ListenAddress(Protocol):
     """A running recorder, in this process or in another one.
 
@@ -38,7 +41,12 @@ def mode_kind(mode: str) -> str:
 
 
 def for_command(
-    running: ListenAddress, mode: str, folder: Path, base: Mapping[str, str] | None = None
+    running: ListenAddress,
+    mode: str,
+    folder: Path,
+    base: Mapping[str, str] | None = None,
+    *,
+    proxy: tuple[str, int] | None = None,
 ) -> dict[str, str]:
     """The environment of a command whose sessions are recorded.
 
@@ -48,6 +56,8 @@ def for_command(
             is always set to its URL.
         folder: certificate bundles are written to it.
         base: the environment to extend; None: the one that wsproxy was started with.
+        proxy: address of a regular proxy beside the recorder's reverse proxy. The reverse
+            proxy itself, which is on this machine, is not reached through it.
     """
     env = app_environment() if base is None else dict(base)
     if running.address is None:
@@ -61,6 +71,9 @@ def for_command(
         _use_proxy(env, f"{_PROXY_MODES[kind]}://{where}")
     if kind in ("regular", "upstream"):
         preloads.set_variables(env, url, running.ca, folder)
+    if proxy is not None:
+        _use_proxy(env, f"http://{authority(*proxy)}")
+        env["no_proxy"] = env["NO_PROXY"] = ",".join(_THIS_MACHINE)
     return env
 
 

@@ -16,6 +16,9 @@ Only this package imports mitmproxy.
     relay_layer         replaces mitmproxy's WebSocket layer
     connection_control  reads and controls the connections of a client
     reset_watch         detects a reset after a FIN
+    caught              records connections that the supervisor of a command has caught
+    adopted_server      a handler of mitmproxy that uses an existing connection to the server
+    first_bytes         the host that a client's first bytes name
     tls_stream          TLS of a connection on memory buffers
     http_stream         streams HTTP bodies and keeps their beginning
     http_records        trace records of mitmproxy's HTTP messages
@@ -27,6 +30,7 @@ Only this package imports mitmproxy.
     failed_attempts     counts consecutive failed sessions with an endpoint
     failure_cause       where and on whose side something failed
     embedding           runs mitmproxy in this process
+    start_errors        why mitmproxy cannot start
     child_process       runs it in a child process, controlled through pipes
     child_protocol      the messages on these pipes
     requirements        whether mitmproxy and the required modules are installed

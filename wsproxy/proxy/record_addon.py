@@ -287,6 +287,16 @@ class RecordAddon:
             data.client, host, port, failure_cause.from_connect(data.server.error or "", since)
         )
 
+    def record_unreachable(
+        self, client: Client, host: str, port: int, error: str, since: float
+    ) -> None:
+        """Record that the server of a caught connection could not be connected to.
+
+        Args:
+            since: Unix time of the attempt, seconds.
+        """
+        self._record_synthetic(client, host, port, failure_cause.from_connect(error, since))
+
     def server_connect(self, data: server_hooks.ServerConnectionHookData) -> None:
         connection_control.on_task_failure(
             lambda: self._on_immediate_reset(data.client, data.server)
